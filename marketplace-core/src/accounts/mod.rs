@@ -1,0 +1,3 @@
+//! Accounts of clients, workers and staff.
+mod common;
+pub mod model;

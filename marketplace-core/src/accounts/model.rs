@@ -1,0 +1,430 @@
+//! Accounts: roles' statuses, what each forbids, and the rules of names, addresses and passwords. No SQL, no I/O.
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+use crate::{
+    actor::{Principal, Role},
+    error::{Error, FieldError, Result},
+    ids::{NoteId, UserId},
+    kyc::model::KycStatus,
+    text_enum,
+    time::Timestamp,
+};
+
+text_enum! {
+    /// What an account may do at large; apart from whether its address is verified.
+    pub enum Status {
+        /// The address was never confirmed.
+        Unverified = "unverified",
+        /// All is well.
+        Active = "active",
+        /// May log in and finish what is under way; nothing new.
+        Frozen = "frozen",
+        /// May not log in.
+        Banned = "banned",
+        /// Gone for good; only an anonymous row is left.
+        Deleted = "deleted",
+    }
+}
+
+impl Status {
+    /// Whether a password or a refresh token of such an account gives a session.
+    pub fn may_log_in(self) -> bool {
+        matches!(self, Self::Unverified | Self::Active | Self::Frozen)
+    }
+    /// The status of an account from which every restriction is lifted.
+    pub fn unrestricted(email_verified: bool) -> Self {
+        if email_verified { Self::Active } else { Self::Unverified }
+    }
+}
+
+text_enum! {
+    /// Why an account was restricted.
+    pub enum RestrictionReason {
+        /// Deceives others for gain.
+        Fraud = "fraud",
+        /// Unwanted advertising.
+        Spam = "spam",
+        /// Threats, harassment, hate.
+        Abuse = "abuse",
+        /// Not of age.
+        Underage = "underage",
+        /// Is not who they say they are.
+        Identity = "identity",
+        /// The account seems to be in somebody else's hands.
+        Security = "security",
+        /// An open dispute about money.
+        PaymentDispute = "payment_dispute",
+        /// The owner asked for it.
+        UserRequest = "user_request",
+        /// See the note.
+        Other = "other",
+    }
+}
+
+/// An account as the operations see it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Account {
+    /// Its id.
+    pub id: UserId,
+    /// What it is.
+    pub role: Role,
+    /// What it may do at large.
+    pub status: Status,
+    /// Address as typed; empty when deleted.
+    pub email: String,
+    /// Whether that address was confirmed.
+    pub email_verified: bool,
+    /// Display name.
+    pub name: String,
+    /// E.164.
+    pub phone: Option<String>,
+    /// Where the identity check stands, as staff see it.
+    pub kyc_status: KycStatus,
+    /// Where it stood before the latest decision.
+    pub kyc_prior: KycStatus,
+    /// When the latest decision takes effect for everybody else.
+    pub kyc_effective_at: Option<Timestamp>,
+    /// When an approval ends.
+    pub kyc_expires_at: Option<Timestamp>,
+    /// Counts changes.
+    pub version: i64,
+    /// When it signed up.
+    pub created_at: Timestamp,
+}
+
+impl Account {
+    /// The identity check as the subject and the public see it: a decision shows once it can no longer be undone.
+    pub fn visible_kyc(&self, now: Timestamp) -> KycStatus {
+        match self.kyc_effective_at {
+            Some(at) if now < at => self.kyc_prior,
+            _ if self.kyc_status == KycStatus::Approved && self.kyc_expires_at.is_some_and(|end| end <= now) => {
+                KycStatus::Expired
+            }
+            _ => self.kyc_status,
+        }
+    }
+}
+
+/// What an admin or support person can do to a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum UserAction {
+    /// No new work; a reason is needed.
+    Freeze,
+    /// Back to what the account was.
+    Unfreeze,
+    /// No log-in; sessions end; a reason is needed.
+    Ban,
+    /// Back to what the account was.
+    Unban,
+    /// Erases personal data for good; a reason is needed.
+    Delete,
+    /// Changes the role.
+    SetRole {
+        /// The new role.
+        role: Role,
+    },
+    /// Ends every session.
+    RevokeSessions,
+}
+
+impl UserAction {
+    /// Its name in the audit log, in routes and on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Freeze => "freeze",
+            Self::Unfreeze => "unfreeze",
+            Self::Ban => "ban",
+            Self::Unban => "unban",
+            Self::Delete => "delete",
+            Self::SetRole { .. } => "role",
+            Self::RevokeSessions => "revoke-sessions",
+        }
+    }
+    /// Restrictions commit with a reason code.
+    pub fn needs_reason(&self) -> bool {
+        matches!(self, Self::Freeze | Self::Ban | Self::Delete)
+    }
+}
+
+/// A new account, by its future owner. Only `client` and `worker` can sign up.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SignUp {
+    /// `client` or `worker`.
+    pub role: Role,
+    /// Where mail reaches them.
+    #[cfg_attr(feature = "openapi", schema(max_length = 254))]
+    pub email: String,
+    /// 8 to 128 characters.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password, min_length = 8, max_length = 128))]
+    pub password: Password,
+    /// 1 to 100 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 100))]
+    pub name: String,
+    /// E.164, `+442071838750`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+/// A new account, made by an admin. Its owner sets the password through the mail that it sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewUser {
+    /// Any role.
+    pub role: Role,
+    /// Where mail reaches them.
+    pub email: String,
+    /// 1 to 100 characters.
+    pub name: String,
+    /// E.164.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+/// A staff note on a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Note {
+    /// Its id.
+    pub id: NoteId,
+    /// Who wrote it.
+    pub author: Principal,
+    /// 1 to 4,000 characters.
+    pub body: String,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// A password on its way to being hashed; never printed.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Password(String);
+
+impl Password {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+    /// The text, for hashing only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+    /// Checks a password that is about to be set: length in characters, not common, not the address.
+    ///
+    /// 8 to 128 characters, any Unicode, no composition rules: NIST SP 800-63B §3.1.1.2, OWASP ASVS 5 §6.2.
+    pub fn check(&self, email: &str) -> Result<(), FieldError> {
+        let wrong = |detail: &str| Err(FieldError { pointer: "/password".into(), detail: detail.into() });
+        let length = self.0.chars().count();
+        if !(8..=128).contains(&length) {
+            return wrong("must have 8 to 128 characters");
+        }
+        let lower = self.0.to_lowercase();
+        let local = email.split('@').next().unwrap_or(email);
+        if lower == email.trim().to_lowercase() || lower == local.to_lowercase() {
+            return wrong("must not be the email address");
+        }
+        if super::common::is_common(&lower) {
+            return wrong("is among the most common passwords; choose another");
+        }
+        Ok(())
+    }
+}
+impl Serialize for Password {
+    /// Clients send passwords; nothing else ever serialises one.
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+impl std::fmt::Debug for SignUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignUp").field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+/// The form in which addresses are compared: trimmed, lower case.
+pub fn normalise_email(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// Checks an address: one `@`, something before it, a dotted domain, no blanks or control characters, at most 254 bytes
+/// (RFC 5321 §4.5.3.1). Whether it exists only a mail can tell.
+pub fn check_email(email: &str) -> Result<String, FieldError> {
+    let email = email.trim();
+    let fine = email.len() <= 254
+        && email.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && local.len() <= 64
+                && !domain.contains('@')
+                && domain.contains('.')
+                && domain.split('.').all(|label| {
+                    !label.is_empty() && label.len() <= 63 && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+                })
+        })
+        && !email.chars().any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c));
+    if fine {
+        Ok(email.to_owned())
+    } else {
+        Err(FieldError { pointer: "/email".into(), detail: "must be an email address, such as ada@example.org".into() })
+    }
+}
+
+/// Checks a display name: 1 to 100 characters after trimming, no control characters.
+pub fn check_name(name: &str) -> Result<String, FieldError> {
+    check_text("/name", name, 1, 100).map(|name| name.replace('\n', " "))
+}
+
+/// Checks free text: trimmed length in characters, no control characters but line breaks and tabs.
+pub fn check_text(pointer: &str, text: &str, min: usize, max: usize) -> Result<String, FieldError> {
+    let text = text.trim();
+    let length = text.chars().count();
+    let wrong = |detail: String| FieldError { pointer: pointer.into(), detail };
+    if length < min || length > max {
+        return Err(wrong(format!("must have {min} to {max} characters")));
+    }
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r')) {
+        return Err(wrong("must not have control characters".into()));
+    }
+    Ok(text.to_owned())
+}
+
+/// Checks a phone number: E.164 (ITU-T), `+` and 7 to 15 digits, the first not 0. Blanks and dashes are dropped.
+pub fn check_phone(phone: &str) -> Result<String, FieldError> {
+    let plain: String = phone.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();
+    let digits = plain.strip_prefix('+').unwrap_or("");
+    if (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0') {
+        Ok(plain)
+    } else {
+        Err(FieldError {
+            pointer: "/phone".into(),
+            detail: "must be a number in international form, such as +442071838750".into(),
+        })
+    }
+}
+
+/// A word as search sees it: lower case, without accents.
+pub fn fold(text: &str) -> String {
+    text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
+}
+
+/// What a user can be found by: the words of the name, the address, the number. At most 12.
+pub fn search_terms(name: &str, email: &str, phone: Option<&str>) -> Vec<String> {
+    let mut terms: Vec<String> = fold(name)
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .take(8)
+        .map(str::to_owned)
+        .collect();
+    terms.push(normalise_email(email));
+    terms.extend(phone.map(str::to_owned));
+    terms.retain(|term| !term.is_empty());
+    terms.sort();
+    terms.dedup();
+    terms
+}
+
+/// `Ada Obi` → `Ada O•••`: enough to talk about somebody, not enough to find them.
+pub fn mask_name(name: &str) -> String {
+    let mut words = name.split_whitespace();
+    let first = words.next().unwrap_or("");
+    match words.next_back().and_then(|last| last.chars().next()) {
+        Some(initial) => format!("{first} {initial}•••"),
+        None => match first.chars().next() {
+            Some(initial) => format!("{initial}•••"),
+            None => String::new(),
+        },
+    }
+}
+
+/// `ada@example.org` → `a••@•••.org`.
+pub fn mask_email(email: &str) -> String {
+    let Some((local, domain)) = email.split_once('@') else { return String::new() };
+    let initial = local.chars().next().unwrap_or('•');
+    let ending = domain.rsplit('.').next().unwrap_or("");
+    format!("{initial}••@•••.{ending}")
+}
+
+/// `+442071838750` → `+44•••50`.
+pub fn mask_phone(phone: &str) -> String {
+    let start: String = phone.chars().take(3).collect();
+    let end: String = phone.chars().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect();
+    format!("{start}•••{end}")
+}
+
+/// Gathers the errors of several fields, so that a caller sees them all at once.
+#[derive(Debug, Default)]
+pub struct Checks(Vec<FieldError>);
+
+impl Checks {
+    /// Keeps the value, or the error.
+    pub fn take<T>(&mut self, checked: Result<T, FieldError>) -> Option<T> {
+        checked.map_err(|error| self.0.push(error)).ok()
+    }
+    /// `Ok` when nothing was wrong.
+    pub fn finish(self) -> Result<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::invalid_fields(self.0)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for good in ["a@b.co", " Ada.Obi+x@Example.org ", "ü@münchen.de"] {
+            assert!(check_email(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a", "@b.co", "a@", "a@b", "a@@b.co", "a b@c.de", "a@b..co", "a\0@b.co", "a@b.co\r\nBcc: x@y.z"]
+        {
+            assert!(check_email(bad).is_err(), "{bad}");
+        }
+        assert_eq!(normalise_email(" Ada@EXAMPLE.org"), "ada@example.org");
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(check_phone("+44 20 7183-8750").unwrap(), "+442071838750");
+        for bad in ["", "442071838750", "+0123456789", "+123", "+1234567890123456", "+12345abc"] {
+            assert!(check_phone(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn passwords() {
+        let check = |text: &str| Password::new(text).check("ada.obi@example.org").map_err(|error| error.detail);
+        assert!(check("correct horse battery").is_ok());
+        assert!(check("пароль для Ады 🐴").is_ok());
+        assert!(check(&"é".repeat(128)).is_ok());
+        assert!(check(&"é".repeat(129)).is_err());
+        assert!(check("short").is_err());
+        assert!(check("Password1").unwrap_err().contains("common"));
+        assert!(check("ADA.OBI@example.org").unwrap_err().contains("address"));
+        assert_eq!(format!("{:?}", Password::new("hunter22")), "Password(…)");
+    }
+
+    #[test]
+    fn masks_keep_little() {
+        assert_eq!(mask_name("Ada Grace Obi"), "Ada O•••");
+        assert_eq!(mask_name("Ada"), "A•••");
+        assert_eq!(mask_email("ada@mail.example.org"), "a••@•••.org");
+        assert_eq!(mask_phone("+442071838750"), "+44•••50");
+    }
+
+    #[test]
+    fn search_sees_words_without_accents() {
+        assert_eq!(
+            search_terms("Núria O’Brien", "N@x.org", Some("+44123")),
+            ["+44123", "brien", "n@x.org", "nuria", "o"]
+        );
+    }
+}

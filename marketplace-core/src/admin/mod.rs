@@ -1,0 +1,78 @@
+//! What an operator can do, as one trait with two implementations: [`Direct`] over the database, and the command line's
+//! `Remote` over HTTP. Both answer the same, with the same errors; the contract suite in `tests/` runs every method over both.
+//!
+//! To add an operation: write it in the feature's `ops.rs`, add a method here, call the operation in [`Direct`], add the
+//! route in the server and the call in `Remote`, then a case in the contract suite.
+
+mod types;
+
+pub use types::*;
+
+use async_trait::async_trait;
+
+use crate::{
+    accounts::model::{NewUser, Note, UserAction},
+    error::Result,
+    events::Event,
+    ids::{AttemptId, UserId},
+    kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
+    page::{Page, PageRequest},
+};
+
+/// Everything that staff can do, whichever way they came in.
+#[async_trait]
+pub trait AdminApi: Send + Sync + std::fmt::Debug {
+    /// As whom the calls are made, and what they may do.
+    async fn whoami(&self) -> Result<Identity>;
+    /// The dashboard's numbers.
+    async fn stats(&self) -> Result<Stats>;
+
+    /// The queue, oldest first; decided attempts newest first when a decided status is asked for.
+    async fn kyc_list(&self, filter: &KycFilter, page: &PageRequest) -> Result<Page<KycSummary>>;
+    /// One attempt with all that is needed to decide. Renews the caller's own claim.
+    async fn kyc_show(&self, id: AttemptId) -> Result<KycCase>;
+    /// Claims the oldest attempt that nobody holds; none when the queue is empty.
+    async fn kyc_next(&self, change: &Change) -> Result<Option<KycCase>>;
+    /// Claims an attempt, or renews the caller's claim (the fencing number stays).
+    async fn kyc_claim(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>>;
+    /// Gives the caller's claim back to the queue.
+    async fn kyc_release(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>>;
+    /// Approves, asks again, rejects or revokes. The change's note is the internal one.
+    async fn kyc_decide(&self, id: AttemptId, decision: &Decision, change: &Change) -> Result<Changed<KycCase>>;
+    /// Takes the caller's own decision back, within 10 s of it.
+    async fn kyc_undo(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>>;
+    /// One file, decrypted. Audited before the first byte leaves.
+    async fn kyc_file(&self, id: AttemptId, kind: FileKind) -> Result<FileContent>;
+
+    /// Users, newest first; with `q`, ordered by what matched. Masked unless the filter says `reveal` (audited).
+    async fn users_list(&self, filter: &UserFilter, page: &PageRequest) -> Result<Page<UserSummary>>;
+    /// One user, masked.
+    async fn users_show(&self, id: UserId) -> Result<UserDetail>;
+    /// One user's personal data in full. Audited.
+    async fn users_reveal(&self, id: UserId) -> Result<PersonalData>;
+    /// A new account of any role; its owner sets the password through a mail.
+    async fn users_create(&self, new: &NewUser, change: &Change) -> Result<Changed<UserDetail>>;
+    /// Freezes, bans, deletes, and so on.
+    async fn users_act(&self, id: UserId, action: &UserAction, change: &Change) -> Result<Changed<UserDetail>>;
+    /// Writes a note on a user.
+    async fn users_note(&self, id: UserId, body: &str, change: &Change) -> Result<Changed<Note>>;
+    /// The notes on a user, newest first.
+    async fn users_notes(&self, id: UserId, page: &PageRequest) -> Result<Page<Note>>;
+
+    /// The audit log, newest first.
+    async fn audit_list(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>>;
+    /// Recomputes part of the hash chain, up to `limit` rows from row `from` on; call again from `next`.
+    async fn audit_verify(&self, from: i64, limit: i64) -> Result<AuditVerification>;
+
+    /// Events after a cursor, oldest first; without a cursor, none but the newest cursor.
+    async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage>;
+}
+
+/// Events, and where to go on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct EventPage {
+    /// Oldest first.
+    pub items: Vec<Event>,
+    /// Pass as `after` next time.
+    pub cursor: String,
+}

@@ -1,0 +1,326 @@
+//! The types that cross [`super::AdminApi`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    accounts::model::{Account, Note, RestrictionReason, Status, mask_email, mask_name, mask_phone},
+    actor::{Actor, Permission, Principal, Role},
+    ids::UserId,
+    kyc::model::{AttemptBrief, DocumentType, KycStatus},
+    time::Timestamp,
+};
+
+/// How a change is asked for. All of it is optional, but restrictions need a reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Change {
+    /// Why, as a code; goes to the audit log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RestrictionReason>,
+    /// Free text that only staff see, at most 4,000 characters; kept with the subject and erased with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Goes through everything and changes nothing: the answer is what would have been.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// Refuses with `precondition_failed` unless the subject is at this version (`If-Match`).
+    #[serde(skip)]
+    pub if_version: Option<i64>,
+}
+
+/// What a change led to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Changed<T> {
+    /// False when the subject already was as asked: repeating a change is harmless.
+    pub changed: bool,
+    /// The subject, as it is now.
+    pub item: T,
+}
+
+/// As whom calls are made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Identity {
+    /// As records name them.
+    pub principal: Principal,
+    /// As colleagues see them.
+    pub name: String,
+    /// Whose permissions apply.
+    pub role: Role,
+    /// All that they may do.
+    pub permissions: Vec<Permission>,
+}
+
+impl Identity {
+    /// Of an actor.
+    pub fn of(actor: &Actor) -> Self {
+        Self {
+            principal: actor.principal(),
+            name: actor.label(),
+            role: actor.role(),
+            permissions: Permission::ALL.iter().copied().filter(|permission| actor.may(*permission)).collect(),
+        }
+    }
+}
+
+/// A count that stops counting: `capped` means "at least this many".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Count {
+    /// Rows, up to 10,000.
+    pub value: i64,
+    /// Whether there are more.
+    pub capped: bool,
+}
+
+impl Count {
+    /// Where counting stops: an index scan of so many rows takes about a millisecond.
+    pub const CAP: i64 = 10_000;
+    /// From a count that was limited to `CAP + 1` rows.
+    pub fn bounded(rows: i64) -> Self {
+        Self { value: rows.min(Self::CAP), capped: rows > Self::CAP }
+    }
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.capped { write!(f, "{}+", self.value) } else { write!(f, "{}", self.value) }
+    }
+}
+
+/// The dashboard's numbers. Counts stop at 10,000, so that they cost the same on any number of rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Stats {
+    /// When they were taken.
+    pub at: Timestamp,
+    /// Attempts that wait, claimed ones among them.
+    pub kyc_pending: Count,
+    /// Attempts that somebody has claimed.
+    pub kyc_in_review: Count,
+    /// When the oldest of those that wait was submitted.
+    pub kyc_oldest_at: Option<Timestamp>,
+    /// Attempts decided in the last 24 hours.
+    pub kyc_decided_24h: Count,
+    /// Users of each status.
+    pub users: Vec<StatusCount>,
+    /// Accounts made in the last 24 hours.
+    pub signups_24h: Count,
+    /// Mails that wait to be sent.
+    pub mails_waiting: Count,
+    /// The newest row of the audit log.
+    pub audit_seq: i64,
+}
+
+/// How many users have a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StatusCount {
+    /// The status.
+    pub status: Status,
+    /// How many.
+    pub count: Count,
+}
+
+/// Which attempts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[serde(default, deny_unknown_fields)]
+pub struct KycFilter {
+    /// Only in this state; without one, all that wait for a decision (`pending` and `in_review`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub status: Option<KycStatus>,
+    /// Only of this kind of document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub document_type: Option<DocumentType>,
+    /// Only of this user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+}
+
+/// Which users.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[serde(default, deny_unknown_fields)]
+pub struct UserFilter {
+    /// Beginnings of words of the name, of the address, or of the number; or a whole id. Case and accents do not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
+    /// Only of this role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub role: Option<Role>,
+    /// Only of this status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub status: Option<Status>,
+    /// Shows personal data in full; needs `users:reveal`, and is audited page by page.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reveal: bool,
+}
+
+/// A user in a list. Name, address and number are masked unless they were revealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UserSummary {
+    /// The account.
+    pub id: UserId,
+    /// What it is.
+    pub role: Role,
+    /// What it may do at large.
+    pub status: Status,
+    /// Name.
+    pub name: String,
+    /// Address.
+    pub email: String,
+    /// Whether the address was confirmed.
+    pub email_verified: bool,
+    /// Number, E.164.
+    pub phone: Option<String>,
+    /// Where the identity check stands, as staff see it.
+    pub kyc_status: KycStatus,
+    /// When it signed up.
+    pub created_at: Timestamp,
+    /// Counts changes.
+    pub version: i64,
+}
+
+impl UserSummary {
+    /// Personal data in full.
+    pub fn revealed(account: Account) -> Self {
+        Self {
+            id: account.id,
+            role: account.role,
+            status: account.status,
+            name: account.name,
+            email: account.email,
+            email_verified: account.email_verified,
+            phone: account.phone,
+            kyc_status: account.kyc_status,
+            created_at: account.created_at,
+            version: account.version,
+        }
+    }
+    /// Personal data masked.
+    pub fn masked(account: Account) -> Self {
+        let deleted = account.status == Status::Deleted;
+        let mut user = Self::revealed(account);
+        if !deleted {
+            user.name = mask_name(&user.name);
+        }
+        user.email = mask_email(&user.email);
+        user.phone = user.phone.as_deref().map(mask_phone);
+        user
+    }
+}
+
+/// The restriction that an account is under.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Restriction {
+    /// Why.
+    pub reason: RestrictionReason,
+    /// Who.
+    pub by: Principal,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A user, with what staff need to decide what to do. Masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UserDetail {
+    /// The row of the list.
+    pub user: UserSummary,
+    /// What restricts it, if anything does.
+    pub restriction: Option<Restriction>,
+    /// Sessions that are alive.
+    pub sessions: i64,
+    /// When it was last used.
+    pub last_seen_at: Option<Timestamp>,
+    /// Identity checks, newest first, 20 at most.
+    pub kyc: Vec<AttemptBrief>,
+    /// Staff notes, newest first, 20 at most.
+    pub notes: Vec<Note>,
+}
+
+/// Personal data in full.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PersonalData {
+    /// Whose.
+    pub id: UserId,
+    /// Name.
+    pub name: String,
+    /// Address.
+    pub email: String,
+    /// Number, E.164.
+    pub phone: Option<String>,
+}
+
+/// Which rows of the audit log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditFilter {
+    /// Only by this principal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(value_type = Option<String>))]
+    pub actor: Option<Principal>,
+    /// Only this action, such as `users.ban`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Only about this user, attempt or other id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+/// A row of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditRow {
+    /// 1 for the first; without gaps.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Principal,
+    /// What, such as `kyc.approve`.
+    pub action: String,
+    /// `user` or `attempt`.
+    pub target_kind: String,
+    /// The id of the target.
+    pub target: String,
+    /// Why, as a code.
+    pub reason: Option<String>,
+    /// JSON: ids, codes and numbers, never personal text.
+    pub metadata: String,
+    /// SHA-256 of this row and the previous row's hash, hexadecimal.
+    pub hash: String,
+}
+
+/// What a walk along the hash chain found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditVerification {
+    /// Rows that were checked.
+    pub checked: i64,
+    /// Where to go on; none at the end of the log.
+    pub next: Option<i64>,
+    /// The first row that is edited or missing, and how it shows.
+    pub broken: Option<BrokenLink>,
+}
+
+/// Where the chain does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BrokenLink {
+    /// The row.
+    pub seq: i64,
+    /// What is wrong with it.
+    pub detail: String,
+}

@@ -1,0 +1,2 @@
+//! The only code that knows there are two engines.
+mod text_enum;

@@ -1,0 +1,2 @@
+//! Identity checks (KYC, know your customer).
+pub mod model;

@@ -1,0 +1,369 @@
+//! Identity checks: states, reasons, what a claim and a decision are. No SQL, no I/O.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    accounts::model::check_text,
+    actor::Principal,
+    error::{Error, Result},
+    ids::{AttemptId, UserId},
+    text_enum,
+    time::Timestamp,
+};
+
+/// How long a claim lasts without activity.
+pub const CLAIM: Duration = Duration::from_secs(10 * 60);
+/// How long a decision can be taken back, and its effects wait.
+pub const UNDO: Duration = Duration::from_secs(10);
+/// A file's size at most, in bytes.
+pub const MAX_FILE: u64 = 10 * 1024 * 1024;
+/// An image's width and height at least, in pixels.
+pub const MIN_SIDE: u32 = 200;
+
+text_enum! {
+    /// Where an identity check stands.
+    pub enum KycStatus {
+        /// Nothing was submitted.
+        None = "none",
+        /// Waits in the queue.
+        Pending = "pending",
+        /// Somebody has claimed it.
+        InReview = "in_review",
+        /// The person is who they say.
+        Approved = "approved",
+        /// The worker is asked to submit again.
+        Retry = "retry",
+        /// Refused for good.
+        Rejected = "rejected",
+        /// An approval was taken back.
+        Revoked = "revoked",
+        /// An approval came to its end.
+        Expired = "expired",
+    }
+}
+
+impl KycStatus {
+    /// Whether a worker in this state may submit a new attempt.
+    pub fn may_submit(self) -> bool {
+        matches!(self, Self::None | Self::Retry | Self::Expired | Self::Revoked)
+    }
+    /// Whether the attempt waits for a decision.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::InReview)
+    }
+}
+
+text_enum! {
+    /// The document on the picture.
+    pub enum DocumentType {
+        /// Passport.
+        Passport = "passport",
+        /// National identity card.
+        NationalId = "national_id",
+        /// Driving licence.
+        DrivingLicence = "driving_licence",
+        /// Residence permit.
+        ResidencePermit = "residence_permit",
+    }
+}
+
+text_enum! {
+    /// Which file of an attempt.
+    pub enum FileKind {
+        /// The identity document.
+        Document = "document",
+        /// The person's face.
+        Selfie = "selfie",
+    }
+}
+
+text_enum! {
+    /// What staff decide about an attempt.
+    pub enum DecisionKind {
+        /// The person is who they say.
+        Approve = "approve",
+        /// Ask for another attempt; reasons needed.
+        Retry = "retry",
+        /// Refuse for good; reasons needed.
+        Reject = "reject",
+        /// Take an approval back; reasons needed.
+        Revoke = "revoke",
+    }
+}
+
+impl DecisionKind {
+    /// The state that it leads to.
+    pub fn status(self) -> KycStatus {
+        match self {
+            Self::Approve => KycStatus::Approved,
+            Self::Retry => KycStatus::Retry,
+            Self::Reject => KycStatus::Rejected,
+            Self::Revoke => KycStatus::Revoked,
+        }
+    }
+}
+
+text_enum! {
+    /// Why an attempt was not approved, or an approval revoked.
+    pub enum KycReason {
+        /// The document is out of date.
+        DocumentExpired = "document_expired",
+        /// It cannot be read.
+        DocumentUnreadable = "document_unreadable",
+        /// It is somebody else's, or not the one named.
+        DocumentMismatch = "document_mismatch",
+        /// The face is another one.
+        SelfieMismatch = "selfie_mismatch",
+        /// It looks altered.
+        SuspectedForgery = "suspected_forgery",
+        /// The person is not of age.
+        Underage = "underage",
+        /// This kind of document is not taken.
+        UnsupportedDocument = "unsupported_document",
+        /// See the comment.
+        Other = "other",
+    }
+}
+
+impl KycReason {
+    /// What the worker is told unless the reviewer writes something else.
+    pub fn template(self) -> &'static str {
+        match self {
+            Self::DocumentExpired => "Your document is out of date. Please send one that is still valid.",
+            Self::DocumentUnreadable => {
+                "We could not read your document. Please photograph it in good light, with all four corners in view."
+            }
+            Self::DocumentMismatch => "The document does not match the details of your account.",
+            Self::SelfieMismatch => {
+                "The photo of you does not match the document. Please take a new one, facing the camera."
+            }
+            Self::SuspectedForgery => "We could not confirm that the document is genuine.",
+            Self::Underage => "You must be of age to offer services here.",
+            Self::UnsupportedDocument => {
+                "We do not take this kind of document. Please send a passport, a national identity card, a driving licence or a residence permit."
+            }
+            Self::Other => "We could not confirm your identity with what you sent.",
+        }
+    }
+}
+
+/// A decision as it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What.
+    pub kind: DecisionKind,
+    /// The claim's fencing number; without one the attempt is claimed and decided at once, if nobody else holds it.
+    pub fence: Option<i64>,
+    /// Why; at least one unless approving.
+    pub reasons: Vec<KycReason>,
+    /// What the worker is told, at most 1,000 characters. Without one, the reasons' templates.
+    pub comment: Option<String>,
+}
+
+impl Decision {
+    /// An approval.
+    pub fn approve(fence: Option<i64>) -> Self {
+        Self { kind: DecisionKind::Approve, fence, reasons: vec![], comment: None }
+    }
+
+    /// Checks reasons and comment, and fills in the comment.
+    pub fn checked(mut self) -> Result<Self> {
+        self.reasons.sort_unstable();
+        self.reasons.dedup();
+        if self.kind == DecisionKind::Approve {
+            if !self.reasons.is_empty() {
+                return Err(Error::invalid("/reasons", "an approval has none"));
+            }
+        } else if self.reasons.is_empty() {
+            return Err(Error::invalid("/reasons", format!("needs at least one of {}", KycReason::NAMES.join(", "))));
+        }
+        self.comment = match self.comment.filter(|comment| !comment.trim().is_empty()) {
+            Some(comment) => {
+                Some(check_text("/comment", &comment, 1, 1_000).map_err(|field| Error::invalid_fields(vec![field]))?)
+            }
+            None if self.reasons.is_empty() => None,
+            None => Some(self.reasons.iter().map(|reason| reason.template()).collect::<Vec<_>>().join(" ")),
+        };
+        Ok(self)
+    }
+}
+
+/// Who is looking at an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Claim {
+    /// Who holds it.
+    pub holder: Principal,
+    /// The holder's name, for colleagues.
+    pub label: String,
+    /// Whether the caller is the holder.
+    pub mine: bool,
+    /// The fencing number: a decision must carry it.
+    pub fence: i64,
+    /// When it ends unless renewed.
+    pub expires_at: Timestamp,
+}
+
+/// A row of the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KycSummary {
+    /// The attempt.
+    pub id: AttemptId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// Their name, masked.
+    pub name: String,
+    /// 1 for the first attempt of this user.
+    pub number: i32,
+    /// What was submitted.
+    pub document_type: DocumentType,
+    /// Where it stands; `in_review` while claimed.
+    pub status: KycStatus,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// When it was decided.
+    pub decided_at: Option<Timestamp>,
+    /// Who is looking at it.
+    pub claim: Option<Claim>,
+    /// Counts changes.
+    pub version: i64,
+}
+
+/// What is known of a stored file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FileInfo {
+    /// Which.
+    pub kind: FileKind,
+    /// `image/jpeg`, `image/png`, `image/webp` or `application/pdf`, by content.
+    pub media_type: String,
+    /// Bytes.
+    pub size: i64,
+    /// Pixels; none for a PDF.
+    pub width: Option<i32>,
+    /// Pixels; none for a PDF.
+    pub height: Option<i32>,
+}
+
+/// A stored file, decrypted.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FileContent {
+    /// Its type, by content.
+    pub media_type: String,
+    /// The bytes.
+    pub bytes: bytes::Bytes,
+}
+impl std::fmt::Debug for FileContent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FileContent({}, {} bytes)", self.media_type, self.bytes.len())
+    }
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DecisionMade {
+    /// The state that it led to.
+    pub status: KycStatus,
+    /// Why.
+    pub reasons: Vec<KycReason>,
+    /// What the worker is told.
+    pub comment: Option<String>,
+    /// What only staff see.
+    pub note: Option<String>,
+    /// Who decided.
+    pub by: Principal,
+    /// When.
+    pub at: Timestamp,
+    /// Until when its maker can undo it; it takes effect then.
+    pub undo_until: Timestamp,
+}
+
+/// One of a user's attempts, in brief.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AttemptBrief {
+    /// The attempt.
+    pub id: AttemptId,
+    /// 1 for the first.
+    pub number: i32,
+    /// What was submitted.
+    pub document_type: DocumentType,
+    /// Where it stands.
+    pub status: KycStatus,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// What was decided, if anything was.
+    pub decision: Option<DecisionMade>,
+}
+
+/// Everything a reviewer needs to decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KycCase {
+    /// The row of the queue.
+    pub attempt: KycSummary,
+    /// Its files.
+    pub files: Vec<FileInfo>,
+    /// What was decided, if anything was.
+    pub decision: Option<DecisionMade>,
+    /// The user's other attempts, newest first, 20 at most.
+    pub others: Vec<AttemptBrief>,
+    /// The person, masked.
+    pub user: crate::admin::UserSummary,
+}
+
+/// One's own identity check, as its subject sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OwnKyc {
+    /// Where it stands.
+    pub status: KycStatus,
+    /// Whether a new attempt can be submitted.
+    pub may_submit: bool,
+    /// Every attempt, newest first, 20 at most.
+    pub attempts: Vec<OwnAttempt>,
+}
+
+/// One's own attempt. Says nothing of who looked at it, and nothing of a decision that can still be undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OwnAttempt {
+    /// The attempt.
+    pub id: AttemptId,
+    /// 1 for the first.
+    pub number: i32,
+    /// What was submitted.
+    pub document_type: DocumentType,
+    /// Where it stands.
+    pub status: KycStatus,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// Why it was not approved.
+    pub reasons: Vec<KycReason>,
+    /// What staff wrote.
+    pub comment: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_approval_has_no_reason() {
+        let decision = |kind, reasons: &[KycReason]| {
+            Decision { kind, fence: None, reasons: reasons.to_vec(), comment: None }.checked()
+        };
+        assert!(decision(DecisionKind::Approve, &[]).is_ok());
+        assert!(decision(DecisionKind::Approve, &[KycReason::Other]).is_err());
+        for kind in [DecisionKind::Retry, DecisionKind::Reject, DecisionKind::Revoke] {
+            assert!(decision(kind, &[]).is_err());
+            let checked = decision(kind, &[KycReason::Other, KycReason::Underage, KycReason::Other]).unwrap();
+            assert_eq!(checked.reasons, [KycReason::Underage, KycReason::Other]);
+            assert!(checked.comment.unwrap().starts_with("You must be of age"));
+        }
+    }
+}

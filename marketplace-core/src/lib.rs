@@ -1,0 +1,28 @@
+//! Every rule of the marketplace. Knows nothing of HTTP servers or terminals: those extract, call one operation from
+//! here, and present the answer.
+//!
+//! | to read about | open |
+//! |---|---|
+//! | who may do what | [`actor`] |
+//! | accounts, users, statuses | [`accounts`] |
+//! | passwords, tokens, sessions | [`auth`] |
+//! | identity checks | [`kyc`] |
+//! | who did what | [`audit`] |
+//! | what staff can do, either way in | [`admin`] |
+//! | the two databases | [`db`] |
+//!
+//! To add a feature: a folder with `model.rs` (types and rules, pure), `store.rs` (all its SQL) and `ops.rs` (one function
+//! a use case: authorise, load, decide, store, audit and event in one transaction); a migration of the same number for
+//! each engine; then a route, a command, a screen.
+
+pub mod accounts;
+pub mod actor;
+pub mod admin;
+pub mod db;
+pub mod error;
+pub mod events;
+pub mod ids;
+pub mod kyc;
+pub mod page;
+pub mod random;
+pub mod time;
