@@ -15,14 +15,36 @@
 //! a use case: authorise, load, decide, store, audit and event in one transaction); a migration of the same number for
 //! each engine; then a route, a command, a screen.
 
+#![cfg_attr(not(any(test, feature = "testing")), forbid(unsafe_code))]
+
+// First: its macros are used by all that follow.
+#[macro_use]
+pub mod db;
+
 pub mod accounts;
 pub mod actor;
 pub mod admin;
-pub mod db;
+pub mod app;
+pub mod audit;
+pub mod auth;
+pub mod config;
 pub mod error;
 pub mod events;
+pub mod idempotency;
 pub mod ids;
+pub mod keys;
 pub mod kyc;
+pub mod limiter;
+pub mod mail;
 pub mod page;
 pub mod random;
+#[cfg(any(test, feature = "testing"))]
+#[expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "helpers of tests: a failure here is a failed test"
+)]
+pub mod testing;
 pub mod time;

@@ -1,2 +1,229 @@
 //! The only code that knows there are two engines.
+//!
+//! - [`Db::read`] lends a connection; [`Db::write`] runs a closure as one unit of work in one transaction.
+//! - `q!` runs one SQL text with its binds on either engine. Every text registers itself, and the test
+//!   `every_sql_prepares` prepares each on both: that replaces compile-time checking.
+//! - A unit does no I/O but SQL, and never calls `write` again: that would wait for itself.
+
+mod conn;
+mod error;
+#[macro_use]
+mod query;
+mod schema;
 mod text_enum;
+mod writer;
+
+pub use conn::{Conn, Reader};
+pub use error::DbError;
+pub use query::max_placeholder;
+#[cfg(any(test, feature = "testing"))]
+pub use query::{ALL_SQL, SqlText};
+pub use schema::SchemaState;
+
+use std::{future::Future, panic::AssertUnwindSafe, path::Path, time::Duration};
+
+use futures::{FutureExt, future::BoxFuture};
+use sqlx::{
+    ConnectOptions, PgPool, SqlitePool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::mpsc;
+
+use crate::error::{Error, Result};
+
+/// Units that may wait for the writer of SQLite; more are answered `busy`.
+const QUEUE: usize = 4_096;
+/// Units committed together at most: bounds how long the first of them waits.
+const BATCH: usize = 256;
+/// How often a unit that lost a deadlock on PostgreSQL is run again.
+const RETRIES: u32 = 5;
+
+/// Which engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Embedded; one writer.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+/// An open database; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db(Inner);
+
+#[derive(Clone, Debug)]
+enum Inner {
+    Sqlite { read: SqlitePool, write: SqlitePool, queue: mpsc::Sender<writer::Unit> },
+    Postgres(PgPool),
+}
+
+/// How a database is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenOptions {
+    /// Connections that read (SQLite) or all connections (PostgreSQL), at most.
+    pub connections: u32,
+    /// Whether every commit is its own fsync; for measuring what group commit brings.
+    pub group_commit: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { connections: 8, group_commit: true }
+    }
+}
+
+impl Db {
+    /// Opens `sqlite://PATH` (made when missing) or `postgres://…`. Brings nothing up to date: see [`Db::migrate`].
+    pub async fn open(url: &str, options: OpenOptions) -> Result<Self> {
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            Self::open_sqlite(Path::new(path), options).await
+        } else {
+            Self::open_postgres(url, options).await
+        }
+    }
+
+    async fn open_sqlite(path: &Path, options: OpenOptions) -> Result<Self> {
+        let base = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .statement_cache_capacity(512)
+            .pragma("cache_size", "-16384")
+            .pragma("mmap_size", "268435456")
+            .pragma("temp_store", "memory")
+            .disable_statement_logging();
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(10))
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(base.clone())
+            .await
+            .map_err(|error| error::opening(&path.display().to_string(), error))?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(options.connections.max(1))
+            .acquire_timeout(Duration::from_secs(10))
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_lazy_with(base.create_if_missing(false).pragma("query_only", "ON"));
+        let (queue, units) = mpsc::channel(QUEUE);
+        tokio::spawn(writer::run(write.clone(), units, if options.group_commit { BATCH } else { 1 }));
+        Ok(Self(Inner::Sqlite { read, write, queue }))
+    }
+
+    async fn open_postgres(url: &str, options: OpenOptions) -> Result<Self> {
+        let connect: PgConnectOptions = url.parse().map_err(|_| {
+            Error::invalid("/database_url", "must be sqlite://PATH or postgres://user:password@host/database")
+        })?;
+        let place = format!("{}:{}/{}", connect.get_host(), connect.get_port(), connect.get_database().unwrap_or(""));
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections.max(1))
+            .acquire_timeout(Duration::from_secs(3))
+            .connect_with(connect.statement_cache_capacity(512).disable_statement_logging())
+            .await
+            .map_err(|error| error::opening(&place, error))?;
+        Ok(Self(Inner::Postgres(pool)))
+    }
+
+    /// Which engine this is.
+    pub fn engine(&self) -> Engine {
+        match self.0 {
+            Inner::Sqlite { .. } => Engine::Sqlite,
+            Inner::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Lends a connection for reading. On SQLite each statement sees its own snapshot.
+    pub async fn read(&self) -> Result<Reader> {
+        Ok(match &self.0 {
+            Inner::Sqlite { read, .. } => Reader::Sqlite(read.acquire().await.map_err(DbError::from)?),
+            Inner::Postgres(pool) => Reader::Pg(pool.acquire().await.map_err(DbError::from)?),
+        })
+    }
+
+    /// Runs `unit` in one transaction, durable when this answers `Ok`; on `Err` nothing of it stays.
+    ///
+    /// SQLite: queued to the single writer, which commits many units with one fsync and answers each after it.
+    /// PostgreSQL: its own transaction, run again when it lost a deadlock. A dropped caller does not stop a unit.
+    pub async fn write<T, F>(&self, unit: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T>> + Clone + Send + 'static,
+    {
+        self.write_or_preview(false, unit).await
+    }
+
+    /// Like [`Db::write`]; with `preview`, everything is rolled back at the end: the answer is what would have been.
+    pub async fn write_or_preview<T, F>(&self, preview: bool, unit: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T>> + Clone + Send + 'static,
+    {
+        match &self.0 {
+            Inner::Sqlite { queue, .. } => writer::submit(queue, preview, unit).await,
+            Inner::Postgres(pool) => {
+                let pool = pool.clone();
+                spawned(async move {
+                    let mut tries = 0;
+                    loop {
+                        match postgres_unit(&pool, preview, unit.clone()).await {
+                            Err(error) if tries < RETRIES && error::lost_a_race(&error) => tries += 1,
+                            answer => return answer,
+                        }
+                    }
+                })
+                .await
+            }
+        }
+    }
+
+    /// Closes every connection, after the units under way.
+    pub async fn close(&self) {
+        match &self.0 {
+            Inner::Sqlite { read, write, .. } => {
+                read.close().await;
+                write.close().await;
+            }
+            Inner::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        let mut reader = self.read().await?;
+        q!(&mut reader.conn() => val i64, "SELECT CAST(1 AS BIGINT)")?;
+        Ok(())
+    }
+}
+
+/// Runs to its end even when the caller goes away.
+async fn spawned<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work).await.unwrap_or_else(|failure| Err(Error::internal(failure)))
+}
+
+async fn postgres_unit<T, F>(pool: &PgPool, preview: bool, unit: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T>> + Send + 'static,
+{
+    let mut tx = pool.begin().await.map_err(DbError::from)?;
+    let value = {
+        let mut conn = Conn::Pg(&mut tx);
+        AssertUnwindSafe(unit(&mut conn)).catch_unwind().await.unwrap_or_else(|_| Err(writer::panicked()))?
+    };
+    if preview {
+        tx.rollback().await.map_err(DbError::from)?;
+    } else {
+        tx.commit().await.map_err(DbError::from)?;
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests;

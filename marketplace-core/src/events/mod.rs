@@ -1,9 +1,21 @@
 //! The event log: what changed, in order, written inside the transaction that changed it. Whoever follows it resumes by
 //! cursor, so a lost notification loses nothing: the bus only says "look".
 
+mod store;
+
+use std::time::Duration;
+
+use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 
-use crate::{page::Cursor, time::Timestamp};
+use crate::{
+    actor::{Actor, Permission},
+    admin::EventPage,
+    app::App,
+    error::{Error, Result},
+    page::{Cursor, PageRequest},
+    time::Timestamp,
+};
 
 /// Something that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,4 +51,29 @@ impl Cursor for EventCursor {
         let (tx, seq) = text.split_once('.')?;
         Some(Self { tx: tx.parse().ok()?, seq: seq.parse().ok()? })
     }
+}
+
+/// Records that something changed, inside the transaction that changed it.
+pub(crate) use store::append;
+
+/// Events after a cursor, oldest first; without one, none but where the log ends now.
+pub async fn since(app: &App, actor: &Actor, after: Option<&str>, limit: u16) -> Result<EventPage> {
+    actor.require(Permission::StatsRead)?;
+    let limit = PageRequest::first(limit).checked_limit()?;
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    let Some(after) = after else {
+        return Ok(EventPage { items: Vec::new(), cursor: store::end(&mut conn).await?.text() });
+    };
+    let cursor =
+        EventCursor::parse(after).ok_or_else(|| Error::invalid("/after", "is not a cursor that this list gave out"))?;
+    let items = store::after(&mut conn, cursor, limit).await?;
+    let cursor = items.last().map_or_else(|| after.to_owned(), |event| event.cursor.clone());
+    Ok(EventPage { items, cursor })
+}
+
+/// Forgets events older than the retention; a reader whose cursor is older starts anew from the lists.
+pub(crate) async fn prune(app: &App) -> Result<u64> {
+    let before = app.now() - Duration::from_secs(u64::from(app.config.retention.event_days) * 86_400);
+    app.db.write(move |conn| async move { store::prune(conn, before).await }.boxed()).await
 }

@@ -217,7 +217,7 @@ pub struct KycSummary {
     /// Their name, masked.
     pub name: String,
     /// 1 for the first attempt of this user.
-    pub number: i32,
+    pub number: i64,
     /// What was submitted.
     pub document_type: DocumentType,
     /// Where it stands; `in_review` while claimed.
@@ -243,9 +243,9 @@ pub struct FileInfo {
     /// Bytes.
     pub size: i64,
     /// Pixels; none for a PDF.
-    pub width: Option<i32>,
+    pub width: Option<i64>,
     /// Pixels; none for a PDF.
-    pub height: Option<i32>,
+    pub height: Option<i64>,
 }
 
 /// A stored file, decrypted.
@@ -289,7 +289,7 @@ pub struct AttemptBrief {
     /// The attempt.
     pub id: AttemptId,
     /// 1 for the first.
-    pub number: i32,
+    pub number: i64,
     /// What was submitted.
     pub document_type: DocumentType,
     /// Where it stands.
@@ -335,7 +335,7 @@ pub struct OwnAttempt {
     /// The attempt.
     pub id: AttemptId,
     /// 1 for the first.
-    pub number: i32,
+    pub number: i64,
     /// What was submitted.
     pub document_type: DocumentType,
     /// Where it stands.

@@ -1,0 +1,129 @@
+//! What operations need from outside: database, clock, randomness, files, keys, limits, configuration.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::broadcast;
+
+use crate::{
+    auth::{password::Hasher, token::TokenCache},
+    config::Config,
+    db::{Db, Engine, OpenOptions},
+    error::{Error, Result},
+    events, idempotency,
+    keys::Keys,
+    limiter::Limiter,
+    mail,
+    random::{OsRandom, Random},
+    time::{Clock, SystemClock, Timestamp},
+};
+
+/// An open marketplace; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// Where "now" comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where randomness comes from.
+    pub random: Arc<dyn Random>,
+    /// All that can be set.
+    pub config: Arc<Config>,
+    /// Keys on disk.
+    pub keys: Arc<Keys>,
+    pub(crate) hasher: Hasher,
+    pub(crate) tokens: TokenCache,
+    pub(crate) limiter: Arc<Limiter>,
+    wake: broadcast::Sender<()>,
+}
+
+impl App {
+    /// Opens everything. Brings SQLite up to date by itself; refuses a PostgreSQL whose schema is behind.
+    pub async fn open(config: Config) -> Result<Self> {
+        let options = OpenOptions { connections: config.database_connections, ..OpenOptions::default() };
+        Self::open_with(config, options, Arc::new(SystemClock), Arc::new(OsRandom)).await
+    }
+
+    /// Like [`App::open`], with another clock, randomness and way of opening the database.
+    pub async fn open_with(
+        config: Config,
+        options: OpenOptions,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self> {
+        let config = config.checked()?;
+        let url = config.database_url();
+        if let Some(folder) =
+            url.expose().strip_prefix("sqlite://").and_then(|path| std::path::Path::new(path).parent())
+        {
+            make_private_folder(folder)?;
+        }
+        let db = Db::open(url.expose(), options).await?;
+        match db.engine() {
+            Engine::Sqlite => drop(db.migrate().await?),
+            Engine::Postgres => db.require_current().await?,
+        }
+        let keys = Keys::open(&config.keys_dir(), random.as_ref())?;
+        Ok(Self {
+            db,
+            clock,
+            hasher: Hasher::new(config.argon2, random.clone())?,
+            tokens: TokenCache::default(),
+            limiter: Arc::new(Limiter::new(&config.limits)),
+            random,
+            keys: Arc::new(keys),
+            config: Arc::new(config),
+            wake: broadcast::channel(16).0,
+        })
+    }
+
+    /// The present.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Hears of it when the event log may have grown. A lost notification loses nothing: read the log.
+    pub fn subscribe(&self) -> broadcast::Receiver<()> {
+        self.wake.subscribe()
+    }
+
+    /// Tells whoever follows the event log to look. Called after the commit of what appended to it.
+    pub(crate) fn wake(&self) {
+        // Nobody listening is fine.
+        let _ = self.wake.send(());
+    }
+
+    /// Does what is due: sends mails, deletes erased files, ends approvals, forgets what is past its time. A server calls
+    /// it every second; doing it twice, or on two servers, does nothing more. Answers how many things were done.
+    pub async fn run_due(&self) -> Result<u64> {
+        let mut done = mail::send_due(self).await?;
+        done += events::prune(self).await?;
+        done += idempotency::prune(self).await?;
+        Ok(done)
+    }
+
+    /// Whether the database answers, within two seconds.
+    pub async fn ready(&self) -> Result<()> {
+        match tokio::time::timeout(Duration::from_secs(2), self.db.ping()).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(Error::unavailable("the database does not answer", elapsed)),
+        }
+    }
+
+    /// Closes the database, after the writes under way.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+}
+
+/// Makes a folder that only its owner can enter, with its parents; leaves one that is there as it is.
+pub fn make_private_folder(path: &std::path::Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if path.as_os_str().is_empty() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| Error::unavailable(format!("the folder {} cannot be made: {error}", path.display()), error))
+}

@@ -1,0 +1,143 @@
+//! Hashing of passwords: argon2id, at most as many at once as there are cores, off the async threads. The rest queues up
+//! to a bound, and then hears `busy`: a crowd that logs in cannot starve everybody else.
+
+use std::{fmt, sync::Arc};
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use tokio::sync::Semaphore;
+
+use crate::{
+    accounts::model::Password,
+    config,
+    error::{Error, Result},
+    random::{self, Random},
+};
+
+/// Hashes that wait for a core.
+const QUEUE: usize = 128;
+
+/// Hashes passwords; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Hasher {
+    argon: Arc<Argon2<'static>>,
+    prefix: Arc<str>,
+    /// A hash of no password, of the same cost: verified when an address is unknown.
+    dummy: Arc<str>,
+    cores: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    random: Arc<dyn Random>,
+}
+
+impl Hasher {
+    pub(crate) fn new(settings: config::Argon2, random: Arc<dyn Random>) -> Result<Self> {
+        let config::Argon2 { memory_kib, iterations, parallelism } = settings;
+        let params = Params::new(memory_kib, iterations, parallelism, None)
+            .map_err(|error| Error::invalid("/argon2", error.to_string()))?;
+        let prefix = format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}$");
+        let salt = STANDARD_NO_PAD.encode(random::bytes::<16>(random.as_ref()));
+        let output = STANDARD_NO_PAD.encode(random::bytes::<32>(random.as_ref()));
+        Ok(Self {
+            argon: Arc::new(Argon2::new(Algorithm::Argon2id, Version::V0x13, params)),
+            dummy: format!("{prefix}{salt}${output}").into(),
+            prefix: prefix.into(),
+            cores: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
+            queue: Arc::new(Semaphore::new(QUEUE)),
+            random,
+        })
+    }
+
+    /// Runs `work` when a core is free for it.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let place =
+            self.queue.clone().try_acquire_owned().map_err(|_| Error::busy("too many logins at once; try again"))?;
+        let core = self.cores.clone().acquire_owned().await.map_err(Error::internal)?;
+        tokio::task::spawn_blocking(move || {
+            let answer = work();
+            drop((place, core));
+            answer
+        })
+        .await
+        .map_err(Error::internal)
+    }
+
+    /// A hash in the PHC string format.
+    pub(crate) async fn hash(&self, password: Password) -> Result<String> {
+        let argon = self.argon.clone();
+        let salt = random::bytes::<16>(self.random.as_ref());
+        let hash = self
+            .run(move || {
+                let hash: Result<PasswordHash, _> = argon.hash_password_with_salt(password.expose().as_bytes(), &salt);
+                hash.map(|hash| hash.to_string())
+            })
+            .await?;
+        hash.map_err(Error::internal)
+    }
+
+    /// Whether the password is the one behind the hash; with no hash, `false` after the same time.
+    pub(crate) async fn verify(&self, password: Password, hash: Option<String>) -> Result<bool> {
+        let argon = self.argon.clone();
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.dummy.to_string());
+        let fits = self
+            .run(move || {
+                PasswordHash::new(&hash)
+                    .is_ok_and(|hash| argon.verify_password(password.expose().as_bytes(), &hash).is_ok())
+            })
+            .await?;
+        Ok(fits && known)
+    }
+
+    /// Whether the hash was made with other settings than today's.
+    pub(crate) fn is_outdated(&self, hash: &str) -> bool {
+        !hash.starts_with(&*self.prefix)
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hasher({})", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::OsRandom;
+
+    fn hasher(memory_kib: u32) -> Hasher {
+        let settings = config::Argon2 { memory_kib, iterations: 1, parallelism: 1 };
+        Hasher::new(settings, Arc::new(OsRandom)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_whole_password_counts() {
+        let hasher = hasher(64);
+        let long = "é".repeat(128);
+        let hash = hasher.hash(Password::new(&*long)).await.unwrap();
+        assert!(hasher.verify(Password::new(&*long), Some(hash.clone())).await.unwrap());
+        // Not cut at 72 bytes, as bcrypt does.
+        assert!(!hasher.verify(Password::new("é".repeat(127)), Some(hash.clone())).await.unwrap());
+        assert!(!hasher.verify(Password::new(&*long), None).await.unwrap());
+        assert!(!hasher.is_outdated(&hash));
+        assert!(super::tests::hasher(128).is_outdated(&hash));
+    }
+
+    #[tokio::test]
+    async fn the_dummy_is_a_hash_that_costs_as_much() {
+        let hasher = hasher(64);
+        assert!(PasswordHash::new(&hasher.dummy).is_ok());
+        assert!(!hasher.is_outdated(&hasher.dummy));
+    }
+
+    #[tokio::test]
+    async fn a_crowd_beyond_the_bound_hears_busy() {
+        let hasher = hasher(64);
+        let _all = hasher.queue.clone().acquire_many_owned(u32::try_from(QUEUE).unwrap()).await.unwrap();
+        let refused = hasher.verify(Password::new("x"), None).await.unwrap_err();
+        assert_eq!(refused.code(), crate::error::ErrorCode::Busy);
+    }
+}

@@ -1,0 +1,415 @@
+//! Configuration: one set of keys for every program. Flag before environment before file before default.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use crate::{
+    error::{Error, Result},
+    text_enum,
+};
+
+/// Prefix of environment variables: `MARKETPLACE_DATABASE_URL`, `MARKETPLACE_LOG__LEVEL` for `log.level`.
+pub const ENV_PREFIX: &str = "MARKETPLACE_";
+
+/// Variables with the prefix that configure the command line or the tests, not this.
+const NOT_CONFIG: &[&str] = &["CONFIG", "PROFILE", "TOKEN", "IMAGES", "DB", "API", "CONFIG_DIR"];
+
+text_enum! {
+    /// How log lines look.
+    pub enum LogFormat {
+        /// For people.
+        Pretty = "pretty",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+/// All that can be set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Folder of everything that is not configured elsewhere: database, files, mails, logs, keys.
+    pub data_dir: PathBuf,
+    /// `sqlite://PATH` or `postgres://user:password@host/database`; default `sqlite://<data_dir>/marketplace.db`.
+    pub database_url: Option<Secret>,
+    /// Connections to the database at most.
+    pub database_connections: u32,
+    /// Where files are kept: `file:///PATH` or `s3://bucket/prefix`; default `<data_dir>/files`.
+    pub files_url: Option<String>,
+    /// Folder of the keys (0700, files 0600); default `<data_dir>/keys`. Servers that share a database share it too.
+    pub keys_dir: Option<PathBuf>,
+    /// `smtp://user:password@host:587` or `smtps://…`; without one, mails are written to `<data_dir>/mail/`.
+    pub smtp_url: Option<Secret>,
+    /// From whom mails come.
+    pub mail_from: String,
+    /// How clients reach the server; links in mails start with it.
+    pub public_url: Url,
+    /// Address the server listens on.
+    pub listen: SocketAddr,
+    /// Certificate and key, both PEM; without them the server speaks plain HTTP.
+    pub tls: Tls,
+    /// Browser origins that may call the API.
+    pub cors_origins: Vec<String>,
+    /// Addresses of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Logs.
+    pub log: Log,
+    /// Password hashing.
+    pub argon2: Argon2,
+    /// How much of something in how long.
+    pub limits: Limits,
+    /// How long things are kept.
+    pub retention: Retention,
+}
+
+/// Certificate and key of the server.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file of the certificate chain.
+    pub cert: Option<PathBuf>,
+    /// PEM file of the private key.
+    pub key: Option<PathBuf>,
+}
+
+/// Logs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,sqlx=warn`.
+    pub level: String,
+    /// Folder of the rotating file; default `<data_dir>/logs`.
+    pub dir: Option<PathBuf>,
+}
+
+/// Password hashing (argon2id). Defaults: OWASP Password Storage Cheat Sheet, second of its equivalent settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Argon2 {
+    /// Memory of one hash, in KiB; 8 to 1,048,576.
+    pub memory_kib: u32,
+    /// Passes; 1 to 64.
+    pub iterations: u32,
+    /// Lanes; 1 to 16.
+    pub parallelism: u32,
+}
+
+/// How much of something in how long.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections at once; more wait in the system's queue.
+    pub connections: usize,
+    /// Requests under way at once; more are answered 503.
+    pub requests: usize,
+    /// Logins, signups and mails asked for, per client address and minute.
+    pub auth_per_ip_minute: u32,
+    /// Failed logins per client address and account in 15 minutes; afterwards that address waits, nobody else.
+    pub failed_logins: u32,
+    /// Failed logins per account and hour over all addresses; keeps a botnet slow.
+    pub failed_logins_account_hour: u32,
+    /// Mails to one address per hour.
+    pub mails_per_account_hour: u32,
+    /// Submissions of documents in memory at once.
+    pub uploads: usize,
+}
+
+/// How long things are kept, in days.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// A session without use.
+    pub session_days: u32,
+    /// The event log.
+    pub event_days: u32,
+    /// An approval of an identity; it expires then.
+    pub kyc_approval_days: u32,
+}
+
+impl Default for Config {
+    #[expect(clippy::expect_used, reason = "constants, checked by a test")]
+    fn default() -> Self {
+        Self {
+            data_dir: "data".into(),
+            database_url: None,
+            database_connections: 8,
+            files_url: None,
+            keys_dir: None,
+            smtp_url: None,
+            mail_from: "Marketplace <no-reply@marketplace.example>".into(),
+            public_url: "http://127.0.0.1:8080".parse().expect("a constant"),
+            listen: "127.0.0.1:8080".parse().expect("a constant"),
+            tls: Tls::default(),
+            cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            log: Log::default(),
+            argon2: Argon2::default(),
+            limits: Limits::default(),
+            retention: Retention::default(),
+        }
+    }
+}
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Pretty, level: "info".into(), dir: None }
+    }
+}
+impl Default for Argon2 {
+    fn default() -> Self {
+        Self { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 }
+    }
+}
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            requests: 2_048,
+            auth_per_ip_minute: 60,
+            failed_logins: 10,
+            failed_logins_account_hour: 100,
+            mails_per_account_hour: 5,
+            uploads: 4,
+        }
+    }
+}
+impl Default for Retention {
+    fn default() -> Self {
+        Self { session_days: 30, event_days: 7, kyc_approval_days: 730 }
+    }
+}
+
+impl Config {
+    /// From a file (strict: an unknown key is an error with its line) and `environment` over it.
+    ///
+    /// `MARKETPLACE_<KEY>` sets a key, `__` goes into a table, `MARKETPLACE_<KEY>_FILE` names a file with the value.
+    /// Lists are separated by commas.
+    pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let mut table = toml::Table::new();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Error::invalid("/config", format!("{} cannot be read: {error}", path.display())))?;
+            let wrong = |error: toml::de::Error| {
+                Error::invalid("/config", format!("{}: {}", path.display(), error.to_string().trim()))
+            };
+            toml::from_str::<Self>(&text).map_err(wrong)?;
+            table = toml::from_str(&text).map_err(wrong)?;
+        }
+        for (name, value) in environment {
+            let Some(key) = name.strip_prefix(ENV_PREFIX) else { continue };
+            if NOT_CONFIG.contains(&key) || key.starts_with("TEST_") {
+                continue;
+            }
+            set_from_environment(&mut table, &name, key, value)?;
+        }
+        let config: Self = toml::Value::Table(table)
+            .try_into()
+            .map_err(|error: toml::de::Error| Error::invalid("/config", error.message().to_owned()))?;
+        config.checked()
+    }
+
+    /// Checks what types cannot.
+    pub fn checked(self) -> Result<Self> {
+        let bad = |key: &str, rule: &str| Err(Error::invalid(format!("/{key}"), rule));
+        let url = self.database_url();
+        if !url.expose().starts_with("sqlite://") && !url.expose().starts_with("postgres") {
+            return bad("database_url", "must be sqlite://PATH or postgres://user:password@host/database");
+        }
+        let files = self.files_url();
+        if !files.starts_with("file://") && !files.starts_with("s3://") {
+            return bad("files_url", "must be file:///PATH or s3://bucket/prefix");
+        }
+        if !(8..=1_048_576).contains(&self.argon2.memory_kib) {
+            return bad("argon2/memory_kib", "must be from 8 to 1048576");
+        }
+        if !(1..=64).contains(&self.argon2.iterations) || !(1..=16).contains(&self.argon2.parallelism) {
+            return bad("argon2", "iterations must be from 1 to 64 and parallelism from 1 to 16");
+        }
+        if self.tls.cert.is_some() != self.tls.key.is_some() {
+            return bad("tls", "needs both cert and key, or neither");
+        }
+        if self.limits.uploads == 0 || self.limits.requests == 0 || self.limits.connections == 0 {
+            return bad("limits", "connections, requests and uploads must be at least 1");
+        }
+        Ok(self)
+    }
+
+    /// The database's URL, or its default.
+    pub fn database_url(&self) -> Secret {
+        self.database_url
+            .clone()
+            .unwrap_or_else(|| Secret::new(format!("sqlite://{}", self.data_dir.join("marketplace.db").display())))
+    }
+    /// Where files are kept, or the default.
+    pub fn files_url(&self) -> String {
+        self.files_url.clone().unwrap_or_else(|| format!("file://{}", self.data_dir.join("files").display()))
+    }
+    /// The folder of the keys, or its default.
+    pub fn keys_dir(&self) -> PathBuf {
+        self.keys_dir.clone().unwrap_or_else(|| self.data_dir.join("keys"))
+    }
+    /// The folder to which mails are written when there is no SMTP server.
+    pub fn mail_dir(&self) -> PathBuf {
+        self.data_dir.join("mail")
+    }
+    /// The folder of the rotating log file, or its default.
+    pub fn log_dir(&self) -> PathBuf {
+        self.log.dir.clone().unwrap_or_else(|| self.data_dir.join("logs"))
+    }
+}
+
+fn set_from_environment(table: &mut toml::Table, name: &str, key: &str, value: String) -> Result<()> {
+    let (key, value) = match key.strip_suffix("_FILE") {
+        Some(key) => {
+            let text = std::fs::read_to_string(&value)
+                .map_err(|error| Error::invalid("/config", format!("{name}: {value} cannot be read: {error}")))?;
+            (key, text.trim_end().to_owned())
+        }
+        None => (key, value),
+    };
+    let lower = key.to_lowercase();
+    let mut path: Vec<&str> = lower.split("__").collect();
+    let last = path.pop().unwrap_or_default();
+    let mut inner = table;
+    for part in path {
+        let entry = inner.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        let toml::Value::Table(next) = entry else {
+            return Err(Error::invalid("/config", format!("{name}: `{part}` is not a table")));
+        };
+        inner = next;
+    }
+    inner.insert(last.to_owned(), environment_value(last, &value));
+    // One variable at a time, so that the error can name it.
+    let mut alone = toml::Table::new();
+    let mut innermost = &mut alone;
+    let mut parts = lower.split("__").peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            innermost.insert(part.to_owned(), environment_value(part, &value));
+            break;
+        }
+        let entry = innermost.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        let toml::Value::Table(next) = entry else { break };
+        innermost = next;
+    }
+    toml::Value::Table(alone)
+        .try_into::<Config>()
+        .map(drop)
+        .map_err(|error| Error::invalid("/config", format!("{name}: {}", error.message())))
+}
+
+/// Numbers and lists look as they do in the file; everything else is text.
+fn environment_value(key: &str, value: &str) -> toml::Value {
+    if matches!(key, "cors_origins" | "trusted_proxies") {
+        let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
+        return toml::Value::Array(parts.map(|part| toml::Value::String(part.to_owned())).collect());
+    }
+    match value.parse::<i64>() {
+        Ok(number) => toml::Value::Integer(number),
+        Err(_) => toml::Value::String(value.to_owned()),
+    }
+}
+
+/// A text that may hold a credential: never printed whole.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(SecretString::from(text.into()))
+    }
+    /// The text, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+/// A URL shows with its password left out; anything else does not show.
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Url::parse(self.expose()) {
+            Ok(url) if url.cannot_be_a_base() => f.write_str("…"),
+            Ok(mut url) => {
+                if url.password().is_some() {
+                    let _ = url.set_password(Some("…"));
+                }
+                url.set_query(None);
+                f.write_str(url.as_str())
+            }
+            // `sqlite://relative/path` has no host that a URL parser takes, and no password.
+            Err(_) if self.expose().starts_with("sqlite://") => f.write_str(self.expose()),
+            Err(_) => f.write_str("…"),
+        }
+    }
+}
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Config::load(Some(file.path()), environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+    }
+
+    #[test]
+    fn nothing_is_needed() {
+        let config = Config::load(None, []).unwrap();
+        assert_eq!(config.database_url().expose(), "sqlite://data/marketplace.db");
+        assert_eq!(config.files_url(), "file://data/files");
+    }
+
+    #[test]
+    fn an_unknown_key_names_its_line_and_what_is_allowed() {
+        let error = load("listen = '127.0.0.1:1'\ndatabse_url = 'x'\n", &[]).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("databse_url") && error.contains("database_url"), "{error}");
+        let error = load("[log]\nformat = 'xml'\n", &[]).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("pretty"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_file() {
+        let config = load(
+            "[log]\nlevel = 'warn'\n[limits]\nrequests = 3",
+            &[("MARKETPLACE_LOG__LEVEL", "debug"), ("MARKETPLACE_TRUSTED_PROXIES", "10.0.0.1, ::1"), ("PATH", "/bin")],
+        )
+        .unwrap();
+        assert_eq!((config.log.level.as_str(), config.limits.requests), ("debug", 3));
+        assert_eq!(config.trusted_proxies.len(), 2);
+        let error = load("", &[("MARKETPLACE_LISTEN", "nowhere")]).unwrap_err().to_string();
+        assert!(error.contains("MARKETPLACE_LISTEN"), "{error}");
+        let error = load("", &[("MARKETPLACE_LISTENN", "127.0.0.1:1")]).unwrap_err().to_string();
+        assert!(error.contains("MARKETPLACE_LISTENN"), "{error}");
+    }
+
+    #[test]
+    fn secrets_come_from_files_and_are_not_printed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "postgres://me:hunter2@db/market\n").unwrap();
+        let config = load("", &[("MARKETPLACE_DATABASE_URL_FILE", file.path().to_str().unwrap())]).unwrap();
+        assert_eq!(config.database_url().expose(), "postgres://me:hunter2@db/market");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

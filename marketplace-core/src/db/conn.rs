@@ -1,0 +1,31 @@
+//! Connections of either engine.
+
+use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, pool::PoolConnection};
+
+/// A borrowed connection, inside or outside a transaction, of either engine.
+#[derive(Debug)]
+pub enum Conn<'c> {
+    /// Embedded.
+    Sqlite(&'c mut SqliteConnection),
+    /// A server.
+    Pg(&'c mut PgConnection),
+}
+
+/// A connection lent by the pool for reading.
+#[derive(Debug)]
+pub enum Reader {
+    /// Embedded.
+    Sqlite(PoolConnection<Sqlite>),
+    /// A server.
+    Pg(PoolConnection<Postgres>),
+}
+
+impl Reader {
+    /// What stores borrow.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(conn) => Conn::Sqlite(conn),
+            Self::Pg(conn) => Conn::Pg(conn),
+        }
+    }
+}

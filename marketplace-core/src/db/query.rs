@@ -1,0 +1,100 @@
+//! `q!` and `on!`: one SQL text, or one body, for both engines.
+
+/// A SQL text: where it stands, as SQLite gets it, as PostgreSQL gets it.
+#[cfg(any(test, feature = "testing"))]
+pub type SqlText = (&'static str, &'static str, &'static str);
+
+/// Every SQL text of the crate, collected at link time; `every_sql_prepares` prepares each on both engines.
+#[cfg(any(test, feature = "testing"))]
+#[linkme::distributed_slice]
+pub static ALL_SQL: [SqlText];
+
+/// The highest `$n` in a SQL text, at compile time.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a const fn has no iterators; each index is compared with the length first"
+)]
+pub const fn max_placeholder(sql: &str) -> usize {
+    let bytes = sql.as_bytes();
+    let (mut at, mut max) = (0, 0);
+    while at < bytes.len() {
+        if bytes[at] == b'$' {
+            let mut number = 0_usize;
+            while at + 1 < bytes.len() && bytes[at + 1].is_ascii_digit() {
+                number = number * 10 + (bytes[at + 1] - b'0') as usize;
+                at += 1;
+            }
+            if number > max {
+                max = number;
+            }
+        }
+        at += 1;
+    }
+    max
+}
+
+/// Runs one SQL text on either engine: `q!(conn => opt Account, "SELECT … WHERE id = $1", id)?`.
+///
+/// Kinds: `one`, `opt`, `all` (rows), `val`, `optval`, `vals` (scalars), `exec` (count of rows). Where dialects truly
+/// differ: `q!(conn => all Hit, [sqlite: "…", pg: "…"], a, b)`. Placeholders and binds are counted at compile time.
+#[macro_export]
+macro_rules! q {
+    (@new exec [] $sql:expr) => { ::sqlx::query($sql) };
+    (@new one [$t:ty] $sql:expr) => { ::sqlx::query_as::<_, $t>($sql) };
+    (@new opt [$t:ty] $sql:expr) => { ::sqlx::query_as::<_, $t>($sql) };
+    (@new all [$t:ty] $sql:expr) => { ::sqlx::query_as::<_, $t>($sql) };
+    (@new val [$t:ty] $sql:expr) => { ::sqlx::query_scalar::<_, $t>($sql) };
+    (@new optval [$t:ty] $sql:expr) => { ::sqlx::query_scalar::<_, $t>($sql) };
+    (@new vals [$t:ty] $sql:expr) => { ::sqlx::query_scalar::<_, $t>($sql) };
+    (@run exec $q:expr, $x:expr) => { $q.execute($x).await.map(|done| done.rows_affected()) };
+    (@run one $q:expr, $x:expr) => { $q.fetch_one($x).await };
+    (@run opt $q:expr, $x:expr) => { $q.fetch_optional($x).await };
+    (@run all $q:expr, $x:expr) => { $q.fetch_all($x).await };
+    (@run val $q:expr, $x:expr) => { $q.fetch_one($x).await };
+    (@run optval $q:expr, $x:expr) => { $q.fetch_optional($x).await };
+    (@run vals $q:expr, $x:expr) => { $q.fetch_all($x).await };
+    (@unit $a:expr) => { () };
+    (@both $c:expr, $m:ident [$($t:ty)?], $s:expr, $p:expr, $($a:expr),*) => {{
+        const _: () = {
+            let binds = <[()]>::len(&[$($crate::q!(@unit $a)),*]);
+            assert!($crate::db::max_placeholder($s) == binds, "SQLite text: placeholders and binds differ");
+            assert!($crate::db::max_placeholder($p) == binds, "PostgreSQL text: placeholders and binds differ");
+        };
+        #[cfg(any(test, feature = "testing"))]
+        const _: () = {
+            #[linkme::distributed_slice($crate::db::ALL_SQL)]
+            #[expect(unsafe_code, reason = "a linker section, in test builds only")]
+            static SQL: $crate::db::SqlText = (concat!(file!(), ":", line!()), $s, $p);
+        };
+        match $c {
+            $crate::db::Conn::Sqlite(x) => $crate::q!(@run $m $crate::q!(@new $m [$($t)?] $s)$(.bind($a))*, &mut **x),
+            $crate::db::Conn::Pg(x) => $crate::q!(@run $m $crate::q!(@new $m [$($t)?] $p)$(.bind($a))*, &mut **x),
+        }.map_err($crate::db::DbError::from)
+    }};
+    ($c:expr => $m:ident $($t:ty)?, [sqlite: $s:expr, pg: $p:expr $(,)?] $(, $a:expr)* $(,)?) => {
+        $crate::q!(@both $c, $m [$($t)?], $s, $p, $($a),*)
+    };
+    ($c:expr => $m:ident $($t:ty)?, $sql:expr $(, $a:expr)* $(,)?) => {
+        $crate::q!(@both $c, $m [$($t)?], $sql, $sql, $($a),*)
+    };
+}
+
+/// Any body, expanded once per engine, for texts that are put together at run time. Inside, the first name is the
+/// connection and the second the engine's `sqlx::Database`: `on!(conn, |x, DB| QueryBuilder::<DB>::new("…")…)`.
+#[macro_export]
+macro_rules! on {
+    ($c:expr, |$x:ident, $db:ident| $body:expr) => {
+        match $c {
+            $crate::db::Conn::Sqlite(x) => {
+                type $db = ::sqlx::Sqlite;
+                let $x = &mut **x;
+                $body
+            }
+            $crate::db::Conn::Pg(x) => {
+                type $db = ::sqlx::Postgres;
+                let $x = &mut **x;
+                $body
+            }
+        }
+    };
+}

@@ -1,0 +1,197 @@
+//! The keys that the marketplace keeps on disk: one that encrypts (files' keys, waiting mails), and those that sign access
+//! tokens. All are made on first start, readable by their owner only.
+
+use std::{
+    fmt, fs,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+};
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use chacha20poly1305::{
+    Key, KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
+use jsonwebtoken::{DecodingKey, EncodingKey};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    error::{Error, Result},
+    random::{self, Random},
+};
+
+const MASTER: &str = "master.key";
+/// Bytes of an XChaCha20 nonce: long enough to be drawn at random.
+const NONCE: usize = 24;
+
+/// The keys of one marketplace.
+pub struct Keys {
+    master: [u8; 32],
+    signing: Vec<SigningKey>,
+}
+
+/// A key that signs access tokens (EdDSA over Ed25519, RFC 8037).
+pub struct SigningKey {
+    /// Names the key in a token's header.
+    pub kid: String,
+    /// Signs.
+    pub encoding: EncodingKey,
+    /// Verifies.
+    pub decoding: DecodingKey,
+}
+
+impl Keys {
+    /// Reads the keys of a folder, making the folder and the keys when they are missing.
+    pub fn open(dir: &Path, random: &dyn Random) -> Result<Self> {
+        let failed = |what: &str, error: std::io::Error| {
+            Error::unavailable(format!("{what} in {} cannot be read or made: {error}", dir.display()), error)
+        };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| failed("the keys", error))?;
+        let master = read_or_make(&dir.join(MASTER), || STANDARD.encode(random::bytes::<32>(random)))
+            .map_err(|error| failed("the master key", error))?;
+        let master = STANDARD
+            .decode(master.trim())
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok())
+            .ok_or_else(|| damaged(&dir.join(MASTER)))?;
+        let mut names = signing_names(dir).map_err(|error| failed("the signing keys", error))?;
+        if names.is_empty() {
+            let pair = Ed25519KeyPair::generate().map_err(|_| Error::internal("no signing key could be made"))?;
+            let der = pair.to_pkcs8v1().map_err(|_| Error::internal("no signing key could be made"))?;
+            read_or_make(&dir.join("jwt-0001.key"), || STANDARD.encode(der.as_ref()))
+                .map_err(|error| failed("a signing key", error))?;
+            names = signing_names(dir).map_err(|error| failed("the signing keys", error))?;
+        }
+        let mut signing = Vec::with_capacity(names.len());
+        for name in names {
+            let path = dir.join(&name);
+            let text = fs::read_to_string(&path).map_err(|error| failed("a signing key", error))?;
+            signing.push(signing_key(&text).ok_or_else(|| damaged(&path))?);
+        }
+        Ok(Self { master, signing })
+    }
+
+    /// The key that encrypts the keys of files.
+    pub fn master(&self) -> &[u8; 32] {
+        &self.master
+    }
+
+    /// The key that signs new tokens: the newest.
+    pub fn signer(&self) -> Result<&SigningKey> {
+        self.signing.last().ok_or_else(|| Error::internal("there is no signing key"))
+    }
+
+    /// The key that a token names.
+    pub fn verifier(&self, kid: &str) -> Option<&SigningKey> {
+        self.signing.iter().find(|key| key.kid == kid)
+    }
+
+    /// Encrypts a short text; `context` must be given again to open it.
+    pub fn seal(&self, context: &[u8], plain: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
+        let nonce = random::bytes::<NONCE>(random);
+        let mut sealed = nonce.to_vec();
+        let cipher = XChaCha20Poly1305::new(&Key::from(self.master));
+        sealed.extend(
+            cipher
+                .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: context })
+                .map_err(|_| Error::internal("sealing failed"))?,
+        );
+        Ok(sealed)
+    }
+
+    /// Decrypts what [`Keys::seal`] made.
+    pub fn open_sealed(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
+        let wrong = || Error::internal("a sealed text was made with another key, or altered");
+        let (nonce, text) = sealed.split_first_chunk::<NONCE>().ok_or_else(wrong)?;
+        XChaCha20Poly1305::new(&Key::from(self.master))
+            .decrypt(&XNonce::from(*nonce), Payload { msg: text, aad: context })
+            .map_err(|_| wrong())
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({} to sign)", self.signing.len())
+    }
+}
+
+fn damaged(path: &Path) -> Error {
+    Error::unavailable(
+        format!("the key {} is damaged; restore it from a backup", path.display()),
+        "a key file does not parse",
+    )
+}
+
+/// In order of age: names are numbered.
+fn signing_names(dir: &Path) -> std::io::Result<Vec<String>> {
+    let mut names: Vec<String> = fs::read_dir(dir)?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.starts_with("jwt-") && Path::new(name).extension().is_some_and(|end| end == "key"))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+fn signing_key(text: &str) -> Option<SigningKey> {
+    let der = STANDARD.decode(text.trim()).ok()?;
+    let pair = Ed25519KeyPair::from_pkcs8(&der).ok()?;
+    let public = pair.public_key().as_ref();
+    let kid = hex::encode(Sha256::digest(public).get(..8)?);
+    Some(SigningKey { kid, encoding: EncodingKey::from_ed_der(&der), decoding: DecodingKey::from_ed_der(public) })
+}
+
+/// Of two programs that start at once, one makes the file and both read it.
+fn read_or_make(path: &Path, make: impl FnOnce() -> String) -> std::io::Result<String> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        answer => return answer,
+    }
+    let draft = path.with_extension(format!("{}.tmp", std::process::id()));
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(make().as_bytes())?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => fs::read_to_string(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::random::OsRandom;
+
+    #[test]
+    fn keys_are_made_once_and_for_their_owner_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys");
+        let first = Keys::open(&path, &OsRandom).unwrap();
+        let again = Keys::open(&path, &OsRandom).unwrap();
+        assert_eq!(first.master(), again.master());
+        assert_eq!(first.signer().unwrap().kid, again.signer().unwrap().kid);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o700);
+        for entry in fs::read_dir(&path).unwrap() {
+            assert_eq!(mode(&entry.unwrap().path()), 0o600);
+        }
+        fs::write(path.join(MASTER), "junk").unwrap();
+        assert!(Keys::open(&path, &OsRandom).unwrap_err().to_string().contains("damaged"));
+    }
+
+    #[test]
+    fn sealed_texts_open_only_in_their_context() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::open(dir.path(), &OsRandom).unwrap();
+        let sealed = keys.seal(b"mail", b"secret", &OsRandom).unwrap();
+        assert!(!sealed.windows(6).any(|part| part == b"secret"));
+        assert_eq!(keys.open_sealed(b"mail", &sealed).unwrap(), b"secret");
+        assert!(keys.open_sealed(b"file", &sealed).is_err());
+        assert!(keys.open_sealed(b"mail", &sealed[..10]).is_err());
+    }
+}

@@ -1,0 +1,224 @@
+//! Databases, clocks and factories for tests.
+//!
+//! Every test runs on SQLite, and on PostgreSQL when `MARKETPLACE_TEST_POSTGRES_URL` names a server where databases can
+//! be made: `for test in testing::apps().await { … test.close().await; }`.
+
+use std::{
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use sqlx::{Connection, Executor, PgConnection};
+use tempfile::TempDir;
+
+use crate::{
+    actor::{Actor, Operator},
+    app::App,
+    auth::ClientInfo,
+    config::{Config, Secret},
+    db::{Db, OpenOptions},
+    random::{OsRandom, Random},
+    time::{Clock, SystemClock, Timestamp},
+};
+
+/// Names a PostgreSQL server for tests.
+pub const POSTGRES: &str = "MARKETPLACE_TEST_POSTGRES_URL";
+
+/// A clock that stands where it was set.
+#[derive(Debug)]
+pub struct FixedClock(AtomicI64);
+
+impl FixedClock {
+    /// At 2026-03-02T10:00:00Z.
+    pub fn new() -> Self {
+        Self(AtomicI64::new(1_772_445_600_000_000))
+    }
+    /// Goes on.
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+}
+impl Default for FixedClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Somebody at the machine.
+pub static OPERATOR: LazyLock<Actor> =
+    LazyLock::new(|| Actor::Operator(Operator { os_user: "tester".into(), host: "localhost".into() }));
+
+/// Somebody at the machine.
+pub fn operator() -> Actor {
+    OPERATOR.clone()
+}
+
+/// A database of its own, gone after [`TestDb::close`].
+#[derive(Debug)]
+pub struct TestDb {
+    db: Db,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Folder(#[expect(dead_code, reason = "kept for its drop, which removes the folder")] TempDir),
+    Postgres { server: String, name: String },
+}
+
+impl Place {
+    fn sqlite() -> (Self, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("marketplace.db").display());
+        (Self::Folder(folder), url)
+    }
+
+    async fn postgres(server: &str) -> (Self, String) {
+        let mut name = [0; 8];
+        OsRandom.fill(&mut name);
+        let name = format!("test_{}", hex::encode(name));
+        let mut conn = PgConnection::connect(server).await.expect("the PostgreSQL for tests answers");
+        conn.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+        let mut url: url::Url = server.parse().unwrap();
+        url.set_path(&name);
+        (Self::Postgres { server: server.to_owned(), name }, url.into())
+    }
+
+    async fn remove(self) {
+        if let Self::Postgres { server, name } = self {
+            let mut conn = PgConnection::connect(&server).await.unwrap();
+            conn.execute(sqlx::AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).await.unwrap();
+        }
+    }
+
+    /// A fresh one on each engine.
+    async fn each() -> Vec<(Self, String)> {
+        let mut places = vec![Self::sqlite()];
+        if let Ok(server) = std::env::var(POSTGRES) {
+            places.push(Self::postgres(&server).await);
+        }
+        places
+    }
+}
+
+impl TestDb {
+    /// The database, up to date and empty.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+    /// Removes it.
+    pub async fn close(self) {
+        self.db.close().await;
+        self.place.remove().await;
+    }
+}
+
+/// A fresh database on each engine.
+pub async fn databases() -> Vec<TestDb> {
+    let mut all = Vec::new();
+    for (place, url) in Place::each().await {
+        let db = Db::open(&url, OpenOptions { connections: 6, ..OpenOptions::default() }).await.unwrap();
+        db.migrate().await.unwrap();
+        all.push(TestDb { db, place });
+    }
+    all
+}
+
+/// A whole marketplace of its own, gone after [`TestApp::close`].
+#[derive(Debug)]
+pub struct TestApp {
+    app: App,
+    clock: Option<Arc<FixedClock>>,
+    place: Place,
+    _data: TempDir,
+}
+
+/// Marketplaces on each engine, with a clock that stands still.
+pub async fn apps() -> Vec<TestApp> {
+    apps_with(|_| ()).await
+}
+
+/// Like [`apps`], with the configuration changed.
+pub async fn apps_with(change: impl Fn(&mut Config)) -> Vec<TestApp> {
+    let mut all = Vec::new();
+    for (place, url) in Place::each().await {
+        all.push(TestApp::open(place, url, &change, Some(Arc::new(FixedClock::new()))).await);
+    }
+    all
+}
+
+/// Like [`apps_with`], with the machine's clock: for programs that count real seconds.
+pub async fn live_apps_with(change: impl Fn(&mut Config)) -> Vec<TestApp> {
+    let mut all = Vec::new();
+    for (place, url) in Place::each().await {
+        all.push(TestApp::open(place, url, &change, None).await);
+    }
+    all
+}
+
+/// A marketplace on SQLite alone, with a clock that stands still: for what does not touch the database's dialect.
+pub async fn app() -> TestApp {
+    let (place, url) = Place::sqlite();
+    TestApp::open(place, url, &|_| (), Some(Arc::new(FixedClock::new()))).await
+}
+
+impl TestApp {
+    async fn open(place: Place, url: String, change: &impl Fn(&mut Config), clock: Option<Arc<FixedClock>>) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let mut config =
+            Config { data_dir: data.path().into(), database_url: Some(Secret::new(&url)), ..Config::default() };
+        // Cheap hashes: these tests are about everything else. And no limits, which have tests of their own.
+        config.argon2.memory_kib = 64;
+        config.argon2.iterations = 1;
+        config.limits.auth_per_ip_minute = 1_000_000;
+        config.limits.failed_logins = 1_000_000;
+        config.limits.failed_logins_account_hour = 1_000_000;
+        config.limits.mails_per_account_hour = 1_000_000;
+        change(&mut config);
+        let options = OpenOptions { connections: 6, ..OpenOptions::default() };
+        let db = Db::open(&url, options).await.unwrap();
+        db.migrate().await.unwrap();
+        db.close().await;
+        let time: Arc<dyn Clock> = match &clock {
+            Some(clock) => clock.clone(),
+            None => Arc::new(SystemClock),
+        };
+        let app = App::open_with(config, options, time, Arc::new(OsRandom)).await.unwrap();
+        Self { app, clock, place, _data: data }
+    }
+
+    /// The marketplace.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Lets time pass.
+    ///
+    /// # Panics
+    /// With the machine's clock.
+    pub fn advance(&self, by: Duration) {
+        self.clock.as_ref().expect("this clock stands still until advanced").advance(by);
+    }
+
+    /// Removes it.
+    pub async fn close(self) {
+        self.app.close().await;
+        self.place.remove().await;
+    }
+}
+
+/// The password of users that factories make.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// A caller on this machine.
+pub fn client() -> ClientInfo {
+    ClientInfo { ip: std::net::IpAddr::from([127, 0, 0, 1]), user_agent: "test".into() }
+}
