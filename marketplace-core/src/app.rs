@@ -98,6 +98,7 @@ impl App {
         let mut done = mail::send_due(self).await?;
         done += events::prune(self).await?;
         done += idempotency::prune(self).await?;
+        done += crate::auth::prune(self).await?;
         Ok(done)
     }
 

@@ -6,20 +6,27 @@
 use std::{
     sync::{
         Arc, LazyLock,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use sqlx::{Connection, Executor, PgConnection};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::{
-    actor::{Actor, Operator},
+    accounts::{
+        self,
+        model::{NewUser, Password, RestrictionReason, Status, UserAction},
+    },
+    actor::{Actor, Operator, Role},
+    admin::Change,
     app::App,
-    auth::ClientInfo,
+    auth::{self, ClientInfo},
     config::{Config, Secret},
     db::{Db, OpenOptions},
+    ids::UserId,
     random::{OsRandom, Random},
     time::{Clock, SystemClock, Timestamp},
 };
@@ -139,6 +146,7 @@ pub struct TestApp {
     clock: Option<Arc<FixedClock>>,
     place: Place,
     _data: TempDir,
+    users: AtomicU64,
 }
 
 /// Marketplaces on each engine, with a clock that stands still.
@@ -192,7 +200,7 @@ impl TestApp {
             None => Arc::new(SystemClock),
         };
         let app = App::open_with(config, options, time, Arc::new(OsRandom)).await.unwrap();
-        Self { app, clock, place, _data: data }
+        Self { app, clock, place, _data: data, users: AtomicU64::new(0) }
     }
 
     /// The marketplace.
@@ -212,6 +220,46 @@ impl TestApp {
     pub async fn close(self) {
         self.app.close().await;
         self.place.remove().await;
+    }
+
+    /// A user of a role, in a status, with the password [`PASSWORD`] and an address of its own.
+    pub async fn user(&self, role: Role, status: Status) -> UserId {
+        let n = self.users.fetch_add(1, Ordering::SeqCst);
+        let new = NewUser {
+            role,
+            email: format!("{role}{n}-{}@example.org", Uuid::from_u64_pair(n, 7).simple()),
+            name: format!("{role} Number{n}"),
+            phone: None,
+        };
+        let made = accounts::create(&self.app, &OPERATOR, &new, &Change::default()).await.unwrap();
+        let id = made.item.user.id;
+        auth::testing_set_password(&self.app, id, &Password::new(PASSWORD), status != Status::Unverified)
+            .await
+            .unwrap();
+        let reason = Some(RestrictionReason::Other);
+        let change = Change { reason, ..Change::default() };
+        let action = match status {
+            Status::Frozen => UserAction::Freeze,
+            Status::Banned => UserAction::Ban,
+            Status::Deleted => UserAction::Delete,
+            Status::Unverified | Status::Active => return id,
+        };
+        accounts::act(&self.app, &OPERATOR, id, &action, &change).await.unwrap();
+        id
+    }
+
+    /// An actor for an active user of a role, logged in.
+    pub async fn actor(&self, role: Role) -> Actor {
+        let id = self.user(role, Status::Active).await;
+        self.log_in(id).await.0
+    }
+
+    /// Logs a user in with [`PASSWORD`]: the actor and the access token.
+    pub async fn log_in(&self, id: UserId) -> (Actor, String) {
+        let email = accounts::reveal(&self.app, &OPERATOR, id).await.unwrap().email;
+        let tokens = auth::login(&self.app, &client(), &email, &Password::new(PASSWORD)).await.unwrap();
+        let actor = auth::authenticate(&self.app, &tokens.access_token).await.unwrap();
+        (actor, tokens.access_token)
     }
 }
 

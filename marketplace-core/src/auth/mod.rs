@@ -1,15 +1,53 @@
 //! Passwords, tokens, sessions: who is calling.
 
+mod model;
+mod ops;
 pub(crate) mod password;
+pub(crate) mod store;
 pub mod token;
 
-use std::net::IpAddr;
+pub use model::{ClientInfo, SessionView, Tokens};
+pub(crate) use ops::{OneTime, check_own_password, issue_one_time};
+pub use ops::{
+    authenticate, change_email, change_password, confirm_email, delete_own_data, forgot_password, login, logout,
+    logout_all, refresh, resend_verification, reset_password, revoke_session, sessions, signup, verify_email,
+};
 
-/// Where a call comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientInfo {
-    /// The client's own address, not a proxy's.
-    pub ip: IpAddr,
-    /// What it calls itself; shown in the list of sessions, cut at 200 characters.
-    pub user_agent: String,
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use crate::{app::App, error::Result};
+
+/// Forgets sessions and one-time tokens that ended, a bounded number at a time.
+pub(crate) async fn prune(app: &App) -> Result<u64> {
+    app.limiter.prune();
+    let now = app.now();
+    // Ended sessions stay a day longer, so that a late refresh is told from a stolen one.
+    let before = now - Duration::from_secs(86_400);
+    app.db.write(move |c| async move { store::prune(c, now, before).await }.boxed()).await
+}
+
+/// Sets a password without asking for the old one.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) async fn testing_set_password(
+    app: &App,
+    id: crate::ids::UserId,
+    password: &crate::accounts::model::Password,
+    verified: bool,
+) -> Result<()> {
+    let hash = app.hasher.hash(password.clone()).await?;
+    let now = app.now();
+    app.db
+        .write(move |c| {
+            async move {
+                crate::accounts::store::set_password(c, id, &hash, now).await?;
+                if verified {
+                    crate::accounts::store::confirm_address(c, id, now).await?;
+                }
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
 }

@@ -1,0 +1,41 @@
+//! Erasure (GDPR art. 17): personal fields and files go; what other people need stays.
+
+use super::{
+    model::{Account, RestrictionReason},
+    store,
+};
+use crate::{
+    actor::Actor,
+    app::App,
+    audit::{self, Entry},
+    auth,
+    db::Conn,
+    error::Result,
+    events, kyc, mail,
+};
+
+/// Erases an account inside the transaction that decided so. The row stays, without anything personal in it.
+pub(crate) async fn erase(
+    app: &App,
+    conn: &mut Conn<'_>,
+    actor: &Actor,
+    account: &Account,
+    reason: Option<RestrictionReason>,
+) -> Result<()> {
+    let (id, now) = (account.id, app.now());
+    kyc::erase(app, conn, id).await?;
+    auth::store::erase(conn, id).await?;
+    mail::cancel(conn, &format!("user:{id}")).await?;
+    store::anonymise(conn, id, now).await?;
+    let metadata = serde_json::json!({ "from": account.status, "role": account.role });
+    let reason = reason.map(|reason| reason.to_string());
+    audit::append(
+        conn,
+        now,
+        actor,
+        Entry { action: "users.delete", target_kind: "user", target: id.to_string(), reason, metadata },
+    )
+    .await?;
+    events::append(conn, now, "session.revoked", &id.to_string(), Some(id)).await?;
+    events::append(conn, now, "user.changed", &id.to_string(), Some(id)).await
+}

@@ -1,0 +1,291 @@
+//! What staff see of users, and how they make and annotate them.
+
+use futures::FutureExt;
+use uuid::Uuid;
+
+use super::{
+    model::{Checks, NewUser, Note, check_email, check_name, check_phone, check_text, fold, normalise_email},
+    store::{self, NewAccount, Words},
+};
+use crate::{
+    actor::{Actor, Permission},
+    admin::{Change, Changed, PersonalData, UserDetail, UserFilter, UserSummary},
+    app::App,
+    audit::{self, Entry},
+    auth::{self, OneTime},
+    db::Conn,
+    error::{Error, Result},
+    events,
+    ids::{NoteId, UserId},
+    kyc,
+    mail::{self, Mail, Template},
+    page::{Page, PageRequest, TextCursor, TimeCursor},
+    time::Timestamp,
+};
+
+/// Notes on a user's own page.
+const NOTES_SHOWN: i64 = 20;
+
+/// Users, newest first; with `q`, in the order of what matched. Masked, unless revealed: then audited with the ids.
+pub async fn list(app: &App, actor: &Actor, filter: &UserFilter, page: &PageRequest) -> Result<Page<UserSummary>> {
+    actor.require(if filter.reveal { Permission::UsersReveal } else { Permission::UsersRead })?;
+    let found = find(app, filter, page).await?;
+    if !filter.reveal {
+        return Ok(found.map(UserSummary::masked));
+    }
+    let ids: Vec<UserId> = found.items.iter().map(|account| account.id).collect();
+    let (app2, actor2) = (app.clone(), actor.clone());
+    app.db
+        .write(move |c| {
+            async move {
+                let metadata = serde_json::json!({ "ids": ids });
+                let entry = Entry {
+                    action: "users.reveal",
+                    target_kind: "users",
+                    target: "list".into(),
+                    reason: None,
+                    metadata,
+                };
+                audit::append(c, app2.now(), &actor2, entry).await
+            }
+            .boxed()
+        })
+        .await?;
+    Ok(found.map(UserSummary::revealed))
+}
+
+async fn find(app: &App, filter: &UserFilter, page: &PageRequest) -> Result<Page<super::model::Account>> {
+    let limit = page.checked_limit()?;
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    let Some(q) = filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) else {
+        let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
+        let rows = store::page(&mut conn, filter, before, limit + 1).await?;
+        return Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }));
+    };
+    if q.chars().count() > 254 || q.chars().any(char::is_control) {
+        return Err(Error::invalid("/q", "must have at most 254 characters, and no control characters"));
+    }
+    if let Ok(id) = q.parse::<UserId>() {
+        let fits = |account: &super::model::Account| {
+            filter.role.is_none_or(|role| role == account.role)
+                && filter.status.is_none_or(|status| status == account.status)
+        };
+        return Ok(Page { items: store::get(&mut conn, id).await?.into_iter().filter(fits).collect(), next: None });
+    }
+    let mut words = query_words(q);
+    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+    let mut rest = words.iter().map(String::as_str);
+    let Some(first) = rest.next() else { return Ok(Page { items: Vec::new(), next: None }) };
+    let words = Words { first, others: [rest.next(), rest.next()] };
+    let after = page.cursor::<TextCursor>()?.unwrap_or(TextCursor { key: String::new(), id: Uuid::nil() });
+    let rows = store::search(&mut conn, &words, filter, (&after.key, after.id), limit + 1).await?;
+    Ok(Page::from_rows(rows, limit, |row| TextCursor { key: row.term.clone(), id: row.account.id.0 })
+        .map(|row| row.account))
+}
+
+/// Words as [`super::model::search_terms`] makes them: addresses and numbers whole, names word by word. Three at most.
+fn query_words(q: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for part in q.split_whitespace() {
+        if part.contains('@') {
+            words.push(normalise_email(part));
+        } else if let Some(digits) = part.strip_prefix('+') {
+            words.push(format!("+{}", digits.chars().filter(char::is_ascii_digit).collect::<String>()));
+        } else if part.contains('.') && part.is_ascii() {
+            // The beginning of an address more likely than a name.
+            words.push(part.to_lowercase());
+        } else {
+            words.extend(
+                fold(part).split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned),
+            );
+        }
+    }
+    words.truncate(3);
+    words
+}
+
+/// One user, masked.
+pub async fn show(app: &App, actor: &Actor, id: UserId) -> Result<UserDetail> {
+    actor.require(Permission::UsersRead)?;
+    let mut reader = app.db.read().await?;
+    detail(&mut reader.conn(), id, app.now()).await
+}
+
+/// What staff see of a user, inside or outside a transaction.
+pub(super) async fn detail(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<UserDetail> {
+    let account = store::get(conn, id).await?.ok_or_else(|| Error::not_found("user"))?;
+    let (sessions, last_seen_at) = auth::store::summary(conn, id, now).await?;
+    let newest = TimeCursor { at: Timestamp::MAX, id: Uuid::max() };
+    Ok(UserDetail {
+        restriction: store::restriction(conn, id).await?,
+        sessions,
+        last_seen_at,
+        kyc: kyc::briefs(conn, now, id).await?,
+        notes: store::notes(conn, id, newest, NOTES_SHOWN).await?,
+        user: UserSummary::masked(account),
+    })
+}
+
+/// One user's personal data in full. The audit row is committed before it is answered.
+pub async fn reveal(app: &App, actor: &Actor, id: UserId) -> Result<PersonalData> {
+    actor.require(Permission::UsersReveal)?;
+    let (now, actor) = (app.now(), actor.clone());
+    app.db
+        .write(move |c| {
+            async move {
+                let account = store::get(c, id).await?.ok_or_else(|| Error::not_found("user"))?;
+                let metadata = serde_json::json!({});
+                audit::append(
+                    c,
+                    now,
+                    &actor,
+                    Entry {
+                        action: "users.reveal",
+                        target_kind: "user",
+                        target: id.to_string(),
+                        reason: None,
+                        metadata,
+                    },
+                )
+                .await?;
+                Ok(PersonalData { id, name: account.name, email: account.email, phone: account.phone })
+            }
+            .boxed()
+        })
+        .await
+}
+
+/// A new account of any role. Its owner sets the password through the mail that is sent, which also confirms the address.
+pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) -> Result<Changed<UserDetail>> {
+    actor.require(Permission::UsersAdmin)?;
+    let mut checks = Checks::default();
+    let email = checks.take(check_email(&new.email));
+    let name = checks.take(check_name(&new.name));
+    let phone = checks.take(new.phone.as_deref().map(check_phone).transpose());
+    let note = checks.take(checked_note(change));
+    checks.finish()?;
+    let (Some(email), Some(name), Some(phone), Some(note)) = (email, name, phone, note) else {
+        return Err(Error::internal("checks passed without values"));
+    };
+    let (app2, actor2, role, reason) = (app.clone(), actor.clone(), new.role, change.reason);
+    let done = app
+        .db
+        .write_or_preview(change.dry_run, move |c| {
+            async move {
+                let (now, norm) = (app2.now(), normalise_email(&email));
+                if let Some(phone) = &phone {
+                    store::require_free_phone(c, phone, None).await?;
+                }
+                let id = UserId::new(now, app2.random.as_ref());
+                let account = NewAccount {
+                    id,
+                    role,
+                    email: &email,
+                    email_norm: &norm,
+                    name: &name,
+                    phone: phone.as_deref(),
+                    hash: None,
+                    now,
+                };
+                let Some(account) = store::insert(c, account).await? else {
+                    let current = store::by_email(c, &norm)
+                        .await?
+                        .map(|(account, _)| serde_json::json!({ "user_id": account.id }));
+                    return Err(Error::conflict("this address has an account", current));
+                };
+                let link = auth::issue_one_time(
+                    &app2,
+                    c,
+                    id,
+                    OneTime::ResetPassword,
+                    None,
+                    std::time::Duration::from_secs(86_400),
+                )
+                .await?;
+                let mail = Mail { to: email, name, template: Template::Invitation, link: Some(link), comment: None };
+                mail::enqueue(&app2, c, &format!("user:{id}"), now, &mail).await?;
+                let note = keep_note(&app2, c, &actor2, id, note).await?;
+                let metadata = serde_json::json!({ "role": account.role, "note": note });
+                let reason = reason.map(|reason| reason.to_string());
+                audit::append(
+                    c,
+                    now,
+                    &actor2,
+                    Entry { action: "users.create", target_kind: "user", target: id.to_string(), reason, metadata },
+                )
+                .await?;
+                events::append(c, now, "user.created", &id.to_string(), Some(id)).await?;
+                Ok(Changed { changed: true, item: detail(c, id, now).await? })
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(done)
+}
+
+/// The note of a change, checked.
+pub(super) fn checked_note(change: &Change) -> Result<Option<String>, crate::error::FieldError> {
+    let note = change.note.as_deref().filter(|note| !note.trim().is_empty());
+    note.map(|note| check_text("/note", note, 1, 4_000)).transpose()
+}
+
+/// Keeps a change's note with its subject; answers its id, which the audit row may hold where the text may not be.
+pub(super) async fn keep_note(
+    app: &App,
+    conn: &mut Conn<'_>,
+    actor: &Actor,
+    user: UserId,
+    body: Option<String>,
+) -> Result<Option<NoteId>> {
+    let Some(body) = body else { return Ok(None) };
+    let now = app.now();
+    let note = Note { id: NoteId::new(now, app.random.as_ref()), author: actor.principal(), body, created_at: now };
+    store::add_note(conn, user, &note).await?;
+    Ok(Some(note.id))
+}
+
+/// Writes a note on a user.
+pub async fn note(app: &App, actor: &Actor, id: UserId, body: &str, change: &Change) -> Result<Changed<Note>> {
+    actor.require(Permission::UsersWrite)?;
+    let body = check_text("/body", body, 1, 4_000).map_err(|field| Error::invalid_fields(vec![field]))?;
+    let (app2, actor) = (app.clone(), actor.clone());
+    app.db
+        .write_or_preview(change.dry_run, move |c| {
+            async move {
+                let now = app2.now();
+                store::get(c, id).await?.ok_or_else(|| Error::not_found("user"))?;
+                let note = Note {
+                    id: NoteId::new(now, app2.random.as_ref()),
+                    author: actor.principal(),
+                    body,
+                    created_at: now,
+                };
+                store::add_note(c, id, &note).await?;
+                let metadata = serde_json::json!({ "note": note.id });
+                audit::append(
+                    c,
+                    now,
+                    &actor,
+                    Entry { action: "users.note", target_kind: "user", target: id.to_string(), reason: None, metadata },
+                )
+                .await?;
+                Ok(Changed { changed: true, item: note })
+            }
+            .boxed()
+        })
+        .await
+}
+
+/// The notes on a user, newest first.
+pub async fn notes(app: &App, actor: &Actor, id: UserId, page: &PageRequest) -> Result<Page<Note>> {
+    actor.require(Permission::UsersRead)?;
+    let limit = page.checked_limit()?;
+    let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    store::get(&mut conn, id).await?.ok_or_else(|| Error::not_found("user"))?;
+    let rows = store::notes(&mut conn, id, before, limit + 1).await?;
+    Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }))
+}

@@ -1,0 +1,146 @@
+//! One's own account.
+
+use futures::FutureExt;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    erase::erase,
+    model::{Account, Checks, Password, Status, check_name, check_phone},
+    store,
+};
+use crate::{
+    actor::{Actor, Permission, Role},
+    app::App,
+    auth,
+    error::{Error, Result},
+    events,
+    ids::UserId,
+    kyc::model::KycStatus,
+    time::Timestamp,
+};
+
+/// One's own account, as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Me {
+    /// The account.
+    pub id: UserId,
+    /// What it is.
+    pub role: Role,
+    /// What it may do at large.
+    pub status: Status,
+    /// Address.
+    pub email: String,
+    /// Whether the address was confirmed.
+    pub email_verified: bool,
+    /// Name.
+    pub name: String,
+    /// Number, E.164.
+    pub phone: Option<String>,
+    /// Where the identity check stands.
+    pub kyc_status: KycStatus,
+    /// When it signed up.
+    pub created_at: Timestamp,
+    /// Counts changes.
+    pub version: i64,
+}
+
+impl Me {
+    fn of(account: &Account, now: Timestamp) -> Self {
+        Self {
+            id: account.id,
+            role: account.role,
+            status: account.status,
+            email: account.email.clone(),
+            email_verified: account.email_verified,
+            name: account.name.clone(),
+            phone: account.phone.clone(),
+            kyc_status: account.visible_kyc(now),
+            created_at: account.created_at,
+            version: account.version,
+        }
+    }
+}
+
+/// What of it shall change; what is left out stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct UpdateMe {
+    /// 1 to 100 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// E.164; an empty text takes the number away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+/// The caller's account. Costs nothing: it was read when the token was checked for this very call.
+pub fn me(app: &App, actor: &Actor) -> Result<Me> {
+    Ok(Me::of(&actor.require_own(Permission::OwnAccount)?.account, app.now()))
+}
+
+/// Changes the caller's name or number.
+pub async fn update_me(app: &App, actor: &Actor, update: UpdateMe, if_version: Option<i64>) -> Result<Me> {
+    let me = actor.require_own(Permission::OwnAccount)?;
+    if me.account.status == Status::Unverified {
+        return Err(Error::forbidden("confirm your address first: the link is in the mail that we sent"));
+    }
+    let mut checks = Checks::default();
+    let name = checks.take(update.name.as_deref().map(check_name).transpose()).flatten();
+    let clears_phone = update.phone.as_deref().is_some_and(|phone| phone.trim().is_empty());
+    let phone = update.phone.as_deref().filter(|_| !clears_phone);
+    let phone = checks.take(phone.map(check_phone).transpose()).flatten();
+    checks.finish()?;
+    let (app2, id) = (app.clone(), me.account.id);
+    let me = app
+        .db
+        .write(move |c| {
+            async move {
+                let now = app2.now();
+                let mut account = store::lock(c, id).await?.ok_or_else(|| Error::not_found("account"))?;
+                if if_version.is_some_and(|version| version != account.version) {
+                    return Err(Error::stale(account.version));
+                }
+                if let Some(name) = name {
+                    account.name = name;
+                }
+                if clears_phone {
+                    account.phone = None;
+                } else if let Some(phone) = phone {
+                    store::require_free_phone(c, &phone, Some(id)).await?;
+                    account.phone = Some(phone);
+                }
+                store::set_person(c, &account, now).await?;
+                account.version += 1;
+                events::append(c, now, "user.changed", &id.to_string(), Some(id)).await?;
+                Ok(Me::of(&account, now))
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(me)
+}
+
+/// Erases the caller's account for good. Staff cannot: an admin has to.
+pub async fn delete_me(app: &App, actor: &Actor, password: &Password) -> Result<()> {
+    let me = actor.require_own(Permission::OwnAccount)?;
+    if me.account.role.is_staff() {
+        return Err(Error::forbidden("staff accounts are deleted by an admin"));
+    }
+    auth::check_own_password(app, actor, password, "/password").await?;
+    let (app2, actor2, id) = (app.clone(), actor.clone(), me.account.id);
+    app.db
+        .write(move |c| {
+            async move {
+                let account = store::lock(c, id).await?.filter(|account| account.status.may_log_in());
+                let account = account.ok_or_else(|| Error::unauthenticated("the session has ended"))?;
+                erase(&app2, c, &actor2, &account, None).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(())
+}

@@ -1,0 +1,327 @@
+//! Accounts' SQL.
+
+use uuid::Uuid;
+
+use super::model::{Account, Note, RestrictionReason, Status, normalise_email, search_terms};
+use crate::{
+    actor::{Principal, Role},
+    admin::{Count, Restriction, StatusCount, UserFilter},
+    db::{Conn, DbError},
+    error::{Error, Result},
+    ids::{NoteId, UserId},
+    kyc::model::KycStatus,
+    page::TimeCursor,
+    time::Timestamp,
+};
+
+/// The columns of [`Account`], of a table named `u`.
+macro_rules! account_columns {
+    () => {
+        "u.id, u.role, u.status, u.email, u.email_verified, u.name, u.phone, u.kyc_status, u.kyc_prior, u.kyc_effective_at, u.kyc_expires_at, u.version, u.created_at"
+    };
+}
+pub(crate) use account_columns;
+
+#[derive(sqlx::FromRow)]
+struct WithHash {
+    #[sqlx(flatten)]
+    account: Account,
+    password_hash: Option<String>,
+}
+
+pub(crate) async fn get(conn: &mut Conn<'_>, id: UserId) -> Result<Option<Account>> {
+    Ok(q!(conn => opt Account, concat!("SELECT ", account_columns!(), " FROM users u WHERE u.id = $1"), id)?)
+}
+
+/// Like [`get`]; nobody else changes the account before the transaction ends.
+pub(crate) async fn lock(conn: &mut Conn<'_>, id: UserId) -> Result<Option<Account>> {
+    Ok(q!(conn => opt Account, [
+        sqlite: concat!("SELECT ", account_columns!(), " FROM users u WHERE u.id = $1"),
+        pg: concat!("SELECT ", account_columns!(), " FROM users u WHERE u.id = $1 FOR UPDATE"),
+    ], id)?)
+}
+
+pub(crate) async fn lock_with_hash(conn: &mut Conn<'_>, id: UserId) -> Result<Option<(Account, Option<String>)>> {
+    let row = q!(conn => opt WithHash, [
+        sqlite: concat!("SELECT ", account_columns!(), ", u.password_hash FROM users u WHERE u.id = $1"),
+        pg: concat!("SELECT ", account_columns!(), ", u.password_hash FROM users u WHERE u.id = $1 FOR UPDATE"),
+    ], id)?;
+    Ok(row.map(|row| (row.account, row.password_hash)))
+}
+
+/// By the form in which addresses are compared.
+pub(crate) async fn by_email(conn: &mut Conn<'_>, norm: &str) -> Result<Option<(Account, Option<String>)>> {
+    // PostgreSQL refuses NUL in a text; no address has one.
+    if norm.contains('\0') {
+        return Ok(None);
+    }
+    let row = q!(conn => opt WithHash,
+        concat!("SELECT ", account_columns!(), ", u.password_hash FROM users u WHERE u.email_norm = $1"), norm)?;
+    Ok(row.map(|row| (row.account, row.password_hash)))
+}
+
+pub(crate) async fn hash_of(conn: &mut Conn<'_>, id: UserId) -> Result<Option<String>> {
+    Ok(q!(conn => optval Option<String>, "SELECT password_hash FROM users WHERE id = $1", id)?.flatten())
+}
+
+pub(crate) struct NewAccount<'a> {
+    pub id: UserId,
+    pub role: Role,
+    pub email: &'a str,
+    pub email_norm: &'a str,
+    pub name: &'a str,
+    pub phone: Option<&'a str>,
+    pub hash: Option<&'a str>,
+    pub now: Timestamp,
+}
+
+/// A new account with what it can be found by; none when the address has one.
+pub(crate) async fn insert(conn: &mut Conn<'_>, new: NewAccount<'_>) -> Result<Option<Account>> {
+    let done = q!(conn => exec,
+        "INSERT INTO users (id, role, status, email, email_norm, email_verified, name, phone, password_hash, kyc_status, kyc_prior, version, created_at, updated_at) \
+         VALUES ($1, $2, 'unverified', $3, $4, FALSE, $5, $6, $7, 'none', 'none', 1, $8, $8) ON CONFLICT (email_norm) DO NOTHING",
+        new.id, new.role, new.email, new.email_norm, new.name, new.phone, new.hash, new.now);
+    match done {
+        Ok(0) => return Ok(None),
+        Ok(_) => {}
+        Err(DbError::Unique(_)) => return Err(phone_taken()),
+        Err(error) => return Err(error.into()),
+    }
+    put_terms(conn, new.id, new.name, new.email, new.phone).await?;
+    Ok(Some(Account {
+        id: new.id,
+        role: new.role,
+        status: Status::Unverified,
+        email: new.email.to_owned(),
+        email_verified: false,
+        name: new.name.to_owned(),
+        phone: new.phone.map(str::to_owned),
+        kyc_status: KycStatus::None,
+        kyc_prior: KycStatus::None,
+        kyc_effective_at: None,
+        kyc_expires_at: None,
+        version: 1,
+        created_at: new.now,
+    }))
+}
+
+fn phone_taken() -> Error {
+    Error::conflict("this phone number belongs to another account", ())
+}
+
+/// `conflict` when another account has the number.
+pub(crate) async fn require_free_phone(conn: &mut Conn<'_>, phone: &str, but: Option<UserId>) -> Result<()> {
+    let holder = q!(conn => optval UserId, "SELECT id FROM users WHERE phone = $1", phone)?;
+    if holder.is_some_and(|holder| Some(holder) != but) { Err(phone_taken()) } else { Ok(()) }
+}
+
+/// Writes anew what a user can be found by.
+async fn put_terms(
+    conn: &mut Conn<'_>,
+    id: UserId,
+    name: &str,
+    email: &str,
+    phone: Option<&str>,
+) -> Result<(), DbError> {
+    let terms = search_terms(name, email, phone);
+    on!(conn, |x, Engine| {
+        let mut insert = sqlx::QueryBuilder::<Engine>::new("INSERT INTO user_terms (term, user_id) ");
+        insert.push_values(terms, |mut row, term| {
+            row.push_bind(term).push_bind(id);
+        });
+        insert.build().execute(x).await.map(drop)
+    })?;
+    Ok(())
+}
+
+pub(crate) async fn drop_terms(conn: &mut Conn<'_>, id: UserId) -> Result<(), DbError> {
+    q!(conn => exec, "DELETE FROM user_terms WHERE user_id = $1", id)?;
+    Ok(())
+}
+
+pub(crate) async fn set_password(conn: &mut Conn<'_>, id: UserId, hash: &str, now: Timestamp) -> Result<()> {
+    q!(conn => exec, "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1", id, hash, now)?;
+    Ok(())
+}
+
+/// The address is theirs: an unverified account becomes active, a restricted one stays restricted.
+pub(crate) async fn confirm_address(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE users SET email_verified = TRUE, status = CASE WHEN status = 'unverified' THEN 'active' ELSE status END, \
+         version = version + 1, updated_at = $2 WHERE id = $1 AND NOT email_verified AND status <> 'deleted'",
+        id, now)?;
+    Ok(())
+}
+
+/// Another, confirmed address.
+pub(crate) async fn set_email(
+    conn: &mut Conn<'_>,
+    account: &Account,
+    email: &str,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    q!(conn => exec,
+        "UPDATE users SET email = $2, email_norm = $3, email_verified = TRUE, version = version + 1, updated_at = $4 WHERE id = $1",
+        account.id, email, normalise_email(email), now)?;
+    drop_terms(conn, account.id).await?;
+    put_terms(conn, account.id, &account.name, email, account.phone.as_deref()).await
+}
+
+/// Another name or number.
+pub(super) async fn set_person(conn: &mut Conn<'_>, account: &Account, now: Timestamp) -> Result<()> {
+    let done = q!(conn => exec,
+        "UPDATE users SET name = $2, phone = $3, version = version + 1, updated_at = $4 WHERE id = $1",
+        account.id, &account.name, &account.phone, now);
+    if let Err(DbError::Unique(_)) = done {
+        return Err(phone_taken());
+    }
+    done?;
+    drop_terms(conn, account.id).await?;
+    Ok(put_terms(conn, account.id, &account.name, &account.email, account.phone.as_deref()).await?)
+}
+
+/// Another status, with the restriction that explains it or none.
+pub(super) async fn set_status(
+    conn: &mut Conn<'_>,
+    id: UserId,
+    status: Status,
+    restriction: Option<(RestrictionReason, &Principal)>,
+    now: Timestamp,
+) -> Result<()> {
+    let (reason, by) = restriction.unzip();
+    let at = reason.map(|_| now);
+    q!(conn => exec,
+        "UPDATE users SET status = $2, restriction_reason = $3, restriction_by = $4, restriction_at = $5, version = version + 1, updated_at = $6 WHERE id = $1",
+        id, status, reason, by, at, now)?;
+    Ok(())
+}
+
+pub(super) async fn set_role(conn: &mut Conn<'_>, id: UserId, role: Role, now: Timestamp) -> Result<()> {
+    q!(conn => exec, "UPDATE users SET role = $2, version = version + 1, updated_at = $3 WHERE id = $1", id, role, now)?;
+    Ok(())
+}
+
+/// Leaves only what others need: the row, its dates, and that it is deleted.
+pub(super) async fn anonymise(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE users SET status = 'deleted', email = '', email_norm = NULL, email_verified = FALSE, name = 'Deleted user', phone = NULL, \
+         password_hash = NULL, kyc_status = 'none', kyc_prior = 'none', kyc_effective_at = NULL, kyc_expires_at = NULL, \
+         restriction_reason = NULL, restriction_by = NULL, restriction_at = NULL, version = version + 1, updated_at = $2 WHERE id = $1",
+        id, now)?;
+    q!(conn => exec, "DELETE FROM user_notes WHERE user_id = $1", id)?;
+    Ok(drop_terms(conn, id).await?)
+}
+
+/// The active admins but one; locked, so that two of them cannot remove each other.
+pub(super) async fn other_active_admins(conn: &mut Conn<'_>, but: UserId) -> Result<usize> {
+    let admins = q!(conn => vals UserId, [
+        sqlite: "SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id LIMIT 50",
+        pg: "SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id LIMIT 50 FOR UPDATE",
+    ])?;
+    Ok(admins.into_iter().filter(|id| *id != but).count())
+}
+
+#[derive(sqlx::FromRow)]
+struct RestrictionRow {
+    restriction_reason: Option<RestrictionReason>,
+    restriction_by: Option<Principal>,
+    restriction_at: Option<Timestamp>,
+}
+
+pub(super) async fn restriction(conn: &mut Conn<'_>, id: UserId) -> Result<Option<Restriction>> {
+    let row = q!(conn => opt RestrictionRow,
+        "SELECT restriction_reason, restriction_by, restriction_at FROM users WHERE id = $1", id)?;
+    Ok(row.and_then(|row| {
+        Some(Restriction { reason: row.restriction_reason?, by: row.restriction_by?, at: row.restriction_at? })
+    }))
+}
+
+pub(super) async fn add_note(conn: &mut Conn<'_>, user: UserId, note: &Note) -> Result<()> {
+    q!(conn => exec, "INSERT INTO user_notes (id, user_id, author, body, created_at) VALUES ($1, $2, $3, $4, $5)",
+        note.id, user, &note.author, &note.body, note.created_at)?;
+    Ok(())
+}
+
+pub(super) async fn notes(conn: &mut Conn<'_>, user: UserId, before: TimeCursor, limit: i64) -> Result<Vec<Note>> {
+    Ok(q!(conn => all Note,
+        "SELECT id, author, body, created_at FROM user_notes WHERE user_id = $1 AND (created_at, id) < ($2, $3) \
+         ORDER BY created_at DESC, id DESC LIMIT $4",
+        user, before.at, NoteId(before.id), limit)?)
+}
+
+/// Newest first. Each combination of filters has its own text, so that its own index is used.
+pub(super) async fn page(
+    conn: &mut Conn<'_>,
+    filter: &UserFilter,
+    before: TimeCursor,
+    limit: i64,
+) -> Result<Vec<Account>> {
+    let (at, id) = (before.at, before.id);
+    Ok(match (filter.role, filter.status) {
+        (None, None) => q!(conn => all Account, concat!("SELECT ", account_columns!(),
+            " FROM users u WHERE (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT $3"), at, id, limit)?,
+        (Some(role), None) => q!(conn => all Account, concat!("SELECT ", account_columns!(),
+            " FROM users u WHERE u.role = $4 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT $3"), at, id, limit, role)?,
+        (None, Some(status)) => q!(conn => all Account, concat!("SELECT ", account_columns!(),
+            " FROM users u WHERE u.status = $4 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT $3"), at, id, limit, status)?,
+        (Some(role), Some(status)) => q!(conn => all Account, concat!("SELECT ", account_columns!(),
+            " FROM users u WHERE u.role = $4 AND u.status = $5 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT $3"),
+            at, id, limit, role, status)?,
+    })
+}
+
+/// A user, and the term by which they were found.
+#[derive(sqlx::FromRow)]
+pub(super) struct Found {
+    #[sqlx(flatten)]
+    pub account: Account,
+    pub term: String,
+}
+
+/// Beginnings of words that a user must all have.
+pub(super) struct Words<'a> {
+    /// The most telling: finds the rows.
+    pub first: &'a str,
+    /// Narrow them.
+    pub others: [Option<&'a str>; 2],
+}
+
+/// The first text after all that begin with `prefix`.
+fn past(prefix: &str) -> String {
+    format!("{prefix}\u{10FFFF}")
+}
+
+/// By a range of the terms' index. A user who is found by several terms comes once, with the first of them.
+pub(super) async fn search(
+    conn: &mut Conn<'_>,
+    words: &Words<'_>,
+    filter: &UserFilter,
+    after: (&str, Uuid),
+    limit: i64,
+) -> Result<Vec<Found>> {
+    let [second, third] = words.others;
+    Ok(
+        q!(conn => all Found, concat!("SELECT ", account_columns!(), ", t.term FROM user_terms t JOIN users u ON u.id = t.user_id \
+         WHERE t.term >= $1 AND t.term < $2 AND (t.term, t.user_id) > ($3, $4) \
+         AND NOT EXISTS (SELECT 1 FROM user_terms e WHERE e.user_id = t.user_id AND e.term >= $1 AND e.term < t.term) \
+         AND ($5 IS NULL OR u.role = $5) AND ($6 IS NULL OR u.status = $6) \
+         AND ($7 IS NULL OR EXISTS (SELECT 1 FROM user_terms a WHERE a.user_id = t.user_id AND a.term >= $7 AND a.term < $8)) \
+         AND ($9 IS NULL OR EXISTS (SELECT 1 FROM user_terms b WHERE b.user_id = t.user_id AND b.term >= $9 AND b.term < $10)) \
+         ORDER BY t.term, t.user_id LIMIT $11"),
+        words.first, past(words.first), after.0, after.1, filter.role, filter.status,
+        second, second.map(past), third, third.map(past), limit)?,
+    )
+}
+
+/// Users of each status, and accounts made since; each count stops at its bound.
+pub(crate) async fn counts(conn: &mut Conn<'_>, since: Timestamp) -> Result<(Vec<StatusCount>, Count)> {
+    let mut users = Vec::with_capacity(Status::ALL.len());
+    for status in Status::ALL {
+        let rows = q!(conn => val i64,
+            "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM users WHERE status = $1 LIMIT $2) AS some", status, Count::CAP + 1)?;
+        users.push(StatusCount { status: *status, count: Count::bounded(rows) });
+    }
+    let signups = q!(conn => val i64,
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM users WHERE created_at > $1 LIMIT $2) AS some", since, Count::CAP + 1)?;
+    Ok((users, Count::bounded(signups)))
+}

@@ -1,0 +1,126 @@
+//! Passwords: forgotten, reset, changed.
+
+use futures::FutureExt;
+
+use super::{
+    super::{ClientInfo, store, token},
+    OneTime, hours, issue_one_time, notify, require_verified, token_invalid,
+};
+use crate::{
+    accounts::{
+        self,
+        model::{Password, normalise_email},
+    },
+    actor::{Actor, Permission},
+    app::App,
+    error::{Error, Result},
+    events,
+    mail::Template,
+};
+
+/// Sends a mail with which a new password can be set, if there is such an account. Answers alike, at once, in any case.
+pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Result<()> {
+    app.limiter.call(client.ip)?;
+    let (app, email) = (app.clone(), normalise_email(email));
+    // Apart from the answer, whose time must not tell.
+    tokio::spawn(async move {
+        let db = app.db.clone();
+        let sent = db.write(move |c| {
+            async move {
+                let Some((account, _)) = accounts::store::by_email(c, &email).await? else { return Ok(()) };
+                if !account.status.may_log_in() || !app.limiter.may_mail(&email) {
+                    return Ok(());
+                }
+                let link = issue_one_time(&app, c, account.id, OneTime::ResetPassword, None, hours(1)).await?;
+                notify(&app, c, &account, Template::ResetPassword, Some(link)).await
+            }
+            .boxed()
+        });
+        if let Err(error) = sent.await {
+            tracing::warn!(?error, "a mail was asked for and not recorded");
+        }
+    });
+    Ok(())
+}
+
+/// Sets a password with the token from a mail, which also confirms the address. Every session ends.
+pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new: &Password) -> Result<()> {
+    app.limiter.call(client.ip)?;
+    new.check("").map_err(|field| Error::invalid_fields(vec![field]))?;
+    let token_hash = token::hash(one_time);
+    let hash = app.hasher.hash(new.clone()).await?;
+    let (app2, new) = (app.clone(), new.clone());
+    app.db
+        .write(move |c| {
+            async move {
+                let now = app2.now();
+                let taken = store::take_one_time(c, token_hash, OneTime::ResetPassword.as_str(), now).await?;
+                let (user, _) = taken.ok_or_else(token_invalid)?;
+                let account = accounts::store::lock(c, user).await?.ok_or_else(token_invalid)?;
+                if !account.status.may_log_in() {
+                    return Err(token_invalid());
+                }
+                // On an error the transaction takes the token back: another password can be tried.
+                new.check(&account.email).map_err(|field| Error::invalid_fields(vec![field]))?;
+                accounts::store::set_password(c, user, &hash, now).await?;
+                accounts::store::confirm_address(c, user, now).await?;
+                store::revoke_all(c, user, None, now).await?;
+                notify(&app2, c, &account, Template::PasswordChanged, None).await?;
+                events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(())
+}
+
+/// Changes the caller's password, and ends every other session.
+pub async fn change_password(app: &App, actor: &Actor, current: &Password, new: &Password) -> Result<()> {
+    let me = actor.require_own(Permission::OwnAccount)?;
+    require_verified(&me.account)?;
+    new.check(&me.account.email).map_err(|field| Error::invalid_fields(vec![field]))?;
+    let checked = check_own_password(app, actor, current, "/current_password").await?;
+    let hash = app.hasher.hash(new.clone()).await?;
+    let (app2, user, session) = (app.clone(), me.account.id, me.session);
+    app.db
+        .write(move |c| {
+            async move {
+                let now = app2.now();
+                let (account, current) =
+                    accounts::store::lock_with_hash(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
+                if current != checked {
+                    return Err(Error::conflict("the password was changed meanwhile", ()));
+                }
+                accounts::store::set_password(c, user, &hash, now).await?;
+                store::revoke_all(c, user, Some(session), now).await?;
+                notify(&app2, c, &account, Template::PasswordChanged, None).await?;
+                events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(())
+}
+
+/// Checks the caller's password before something that cannot be undone; answers the hash that it fits.
+pub(crate) async fn check_own_password(
+    app: &App,
+    actor: &Actor,
+    password: &Password,
+    pointer: &str,
+) -> Result<Option<String>> {
+    let me = actor.require_own(Permission::OwnAccount)?;
+    // A stolen session must not become a way to try passwords.
+    let key = format!("user:{}", me.account.id);
+    app.limiter.try_login(std::net::IpAddr::from([0, 0, 0, 0]), &key)?;
+    let mut reader = app.db.read().await?;
+    let hash = accounts::store::hash_of(&mut reader.conn(), me.account.id).await?;
+    drop(reader);
+    if !app.hasher.verify(password.clone(), hash.clone()).await? {
+        return Err(Error::invalid(pointer, "is wrong"));
+    }
+    app.limiter.logged_in(std::net::IpAddr::from([0, 0, 0, 0]), &key);
+    Ok(hash)
+}

@@ -1,0 +1,231 @@
+//! Logging in, staying in, getting out.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use uuid::Uuid;
+
+use super::super::{
+    ClientInfo, SessionView, Tokens, store,
+    token::{self, ACCESS, Claims, Opaque},
+};
+use crate::{
+    accounts::{
+        self,
+        model::{Account, Password, Status, normalise_email},
+    },
+    actor::{Actor, Permission, SignedIn},
+    app::App,
+    error::{Error, Result},
+    events,
+    ids::{SessionId, UserId, uuid_v7},
+    page::{Page, PageRequest, TimeCursor},
+    time::Timestamp,
+};
+
+/// Who an access token speaks for, as their account stands now: one read.
+///
+/// `unauthenticated` whatever is wrong: signature, time, session, account.
+pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
+    let now = app.now();
+    let claims = token::verify(&app.keys, &app.tokens, access_token, now)?;
+    let mut reader = app.db.read().await?;
+    let live = store::live(&mut reader.conn(), claims.sid, claims.sub, now).await?;
+    drop(reader);
+    let live = live
+        .filter(|live| live.account.status.may_log_in())
+        .ok_or_else(|| Error::unauthenticated("the session has ended; log in again"))?;
+    if !live.access_used && live.access_jti == claims.jti {
+        let (session, jti) = (claims.sid, claims.jti);
+        app.db.write(move |c| async move { store::mark_used(c, session, jti).await }.boxed()).await?;
+    }
+    Ok(Actor::User(Arc::new(SignedIn { account: live.account, session: claims.sid })))
+}
+
+/// A session for an address and a password.
+///
+/// Unknown addresses and wrong passwords are answered alike, in the same time. `forbidden` for a banned account, to whoever
+/// knows its password. `rate_limited` after too many failures from one address.
+pub async fn login(app: &App, client: &ClientInfo, email: &str, password: &Password) -> Result<Tokens> {
+    let email = normalise_email(email);
+    app.limiter.call(client.ip)?;
+    app.limiter.try_login(client.ip, &email)?;
+    let mut reader = app.db.read().await?;
+    let found = accounts::store::by_email(&mut reader.conn(), &email).await?;
+    drop(reader);
+    let (account, hash) = found.map_or((None, None), |(account, hash)| (Some(account), hash));
+    let fits = app.hasher.verify(password.clone(), hash.clone()).await?;
+    let Some(account) = account.filter(|account| fits && account.status != Status::Deleted) else {
+        return Err(Error::unauthenticated("the address or the password is wrong"));
+    };
+    app.limiter.logged_in(client.ip, &email);
+    if !account.status.may_log_in() {
+        return Err(Error::forbidden("this account was closed; the mail that we sent says what can be done"));
+    }
+    let rehash = match &hash {
+        Some(old) if app.hasher.is_outdated(old) => Some(app.hasher.hash(password.clone()).await?),
+        _ => None,
+    };
+    start_session(app, client, account, hash, rehash).await
+}
+
+/// The password that was checked must still be the account's, and the account must still be allowed in, when the session
+/// is written: a reset or a ban in between wins.
+async fn start_session(
+    app: &App,
+    client: &ClientInfo,
+    account: Account,
+    checked_hash: Option<String>,
+    rehash: Option<String>,
+) -> Result<Tokens> {
+    let made = Fresh::new(app);
+    let (app2, agent, ip) = (app.clone(), client.agent(), client.ip.to_string());
+    let session = SessionId::new(app.now(), app.random.as_ref());
+    let (user, role, jti, refresh_hash) = (account.id, account.role, made.jti, made.refresh.hash());
+    app.db
+        .write(move |c| {
+            async move {
+                let (account, hash) =
+                    accounts::store::lock_with_hash(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
+                if !account.status.may_log_in() || hash != checked_hash {
+                    return Err(Error::unauthenticated("the account changed meanwhile; log in again"));
+                }
+                let now = app2.now();
+                if let Some(hash) = rehash {
+                    accounts::store::set_password(c, user, &hash, now).await?;
+                }
+                let expires_at = now + session_life(&app2);
+                store::create(
+                    c,
+                    store::NewSession { id: session, user, agent: &agent, ip: &ip, now, expires_at, jti, refresh_hash },
+                )
+                .await
+            }
+            .boxed()
+        })
+        .await?;
+    made.tokens(app, user, session, role)
+}
+
+/// What a login or a refresh is about to hand out.
+struct Fresh {
+    refresh: Opaque,
+    jti: Uuid,
+    now: Timestamp,
+}
+
+impl Fresh {
+    fn new(app: &App) -> Self {
+        let now = app.now();
+        Self { refresh: Opaque::new(app.random.as_ref()), jti: uuid_v7(now, app.random.as_ref()), now }
+    }
+    fn tokens(self, app: &App, user: UserId, session: SessionId, role: crate::actor::Role) -> Result<Tokens> {
+        let (iat, exp) = (self.now.unix_seconds(), (self.now + ACCESS).unix_seconds());
+        let claims = Claims { sub: user, sid: session, role, jti: self.jti, iat, exp };
+        Ok(Tokens {
+            access_token: token::sign(&app.keys, &claims)?,
+            refresh_token: self.refresh.0,
+            token_type: "Bearer".into(),
+            expires_in: ACCESS.as_secs(),
+        })
+    }
+}
+
+fn session_life(app: &App) -> Duration {
+    Duration::from_secs(u64::from(app.config.retention.session_days) * 86_400)
+}
+
+#[derive(Clone)]
+enum Judged {
+    Rotated(UserId, SessionId, crate::actor::Role),
+    Refused,
+}
+
+/// The next pair of tokens for a refresh token, which is used up.
+///
+/// Using an old one again ends the whole session: one of the two who hold it stole it. But the one just before still
+/// answers while the access token that replaced it was never used: then the answer was lost on its way.
+pub async fn refresh(app: &App, client: &ClientInfo, refresh_token: &str) -> Result<Tokens> {
+    app.limiter.call(client.ip)?;
+    let made = Fresh::new(app);
+    let hash = token::hash(refresh_token);
+    let (app2, jti, next_hash) = (app.clone(), made.jti, made.refresh.hash());
+    let judged = app
+        .db
+        .write(move |c| {
+            async move {
+                let now = app2.now();
+                let Some(found) = store::refresh(c, &hash).await? else { return Ok(Judged::Refused) };
+                let ended = found.revoked_at.is_some() || found.expires_at <= now;
+                if ended || !found.account.status.may_log_in() {
+                    return Ok(Judged::Refused);
+                }
+                let lost_answer = found.generation == found.newest - 1 && !found.access_used;
+                if found.generation != found.newest && !lost_answer {
+                    store::revoke(c, found.session_id, found.account.id, now).await?;
+                    let target = found.session_id.to_string();
+                    events::append(c, now, "session.revoked", &target, Some(found.account.id)).await?;
+                    tracing::warn!(session = %found.session_id, "an old refresh token was used again; the session was ended");
+                    return Ok(Judged::Refused);
+                }
+                store::rotate(c, found.session_id, found.newest + 1, next_hash, jti, now, now + session_life(&app2)).await?;
+                Ok(Judged::Rotated(found.account.id, found.session_id, found.account.role))
+            }
+            .boxed()
+        })
+        .await?;
+    match judged {
+        Judged::Rotated(user, session, role) => made.tokens(app, user, session, role),
+        Judged::Refused => {
+            app.wake();
+            Err(Error::unauthenticated("the refresh token is not valid; log in again"))
+        }
+    }
+}
+
+/// Ends the session of the caller.
+pub async fn logout(app: &App, actor: &Actor) -> Result<()> {
+    let session = actor.require_own(Permission::OwnAccount)?.session;
+    end(app, actor, Some(session)).await
+}
+
+/// Ends every session of the caller.
+pub async fn logout_all(app: &App, actor: &Actor) -> Result<()> {
+    end(app, actor, None).await
+}
+
+/// Ends one session of the caller; `not_found` when it is not theirs or has ended.
+pub async fn revoke_session(app: &App, actor: &Actor, session: SessionId) -> Result<()> {
+    end(app, actor, Some(session)).await
+}
+
+async fn end(app: &App, actor: &Actor, session: Option<SessionId>) -> Result<()> {
+    let user = actor.require_own(Permission::OwnAccount)?.account.id;
+    let now = app.now();
+    app.db
+        .write(move |c| {
+            async move {
+                match session {
+                    None => drop(store::revoke_all(c, user, None, now).await?),
+                    Some(session) if store::revoke(c, session, user, now).await? => {}
+                    Some(_) => return Err(Error::not_found("session")),
+                }
+                let target = session.map_or_else(|| user.to_string(), |session| session.to_string());
+                events::append(c, now, "session.revoked", &target, Some(user)).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(())
+}
+
+/// The caller's sessions that live, newest first.
+pub async fn sessions(app: &App, actor: &Actor, page: &PageRequest) -> Result<Page<SessionView>> {
+    let me = actor.require_own(Permission::OwnAccount)?;
+    let limit = page.checked_limit()?;
+    let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
+    let mut reader = app.db.read().await?;
+    let rows = store::page(&mut reader.conn(), me.account.id, me.session, app.now(), before, limit + 1).await?;
+    Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }))
+}

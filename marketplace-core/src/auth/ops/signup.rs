@@ -1,0 +1,161 @@
+//! Signing up and confirming the address; and the way out for those who may not log in.
+
+use futures::FutureExt;
+
+use super::{
+    super::{ClientInfo, store, token},
+    OneTime, hours, issue_one_time, link, notify, token_invalid,
+};
+use crate::{
+    accounts::{
+        self,
+        model::{Checks, SignUp, Status, check_email, check_name, check_phone, normalise_email},
+        store::NewAccount,
+    },
+    actor::Actor,
+    app::App,
+    error::{Error, FieldError, Result},
+    events,
+    ids::UserId,
+    mail::Template,
+};
+
+/// Makes an account of a client or a worker, and sends the mail that confirms its address.
+///
+/// Answers alike whether or not the address has an account: then that account's owner gets a mail instead.
+/// `conflict` when the phone number belongs to somebody.
+pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
+    app.limiter.call(client.ip)?;
+    let mut checks = Checks::default();
+    let role = checks.take(if new.role.is_staff() {
+        Err(FieldError { pointer: "/role".into(), detail: "must be client or worker".into() })
+    } else {
+        Ok(new.role)
+    });
+    let email = checks.take(check_email(&new.email));
+    let name = checks.take(check_name(&new.name));
+    let phone = checks.take(new.phone.as_deref().map(check_phone).transpose());
+    checks.take(new.password.check(&new.email));
+    checks.finish()?;
+    let (Some(role), Some(email), Some(name), Some(phone)) = (role, email, name, phone) else {
+        return Err(Error::internal("checks passed without values"));
+    };
+    // Hashed in any case: an address that has an account takes as long.
+    let hash = app.hasher.hash(new.password).await?;
+    let app2 = app.clone();
+    app.db
+        .write(move |c| {
+            async move {
+                let now = app2.now();
+                let norm = normalise_email(&email);
+                // First, whatever the address: what a taken number answers must say nothing of the address.
+                if let Some(phone) = &phone {
+                    accounts::store::require_free_phone(c, phone, None).await?;
+                }
+                let id = UserId::new(now, app2.random.as_ref());
+                let account = NewAccount {
+                    id,
+                    role,
+                    email: &email,
+                    email_norm: &norm,
+                    name: &name,
+                    phone: phone.as_deref(),
+                    hash: Some(&hash),
+                    now,
+                };
+                if let Some(account) = accounts::store::insert(c, account).await? {
+                    let link = issue_one_time(&app2, c, id, OneTime::VerifyEmail, None, hours(24)).await?;
+                    notify(&app2, c, &account, Template::VerifyEmail, Some(link)).await?;
+                    events::append(c, now, "user.created", &id.to_string(), Some(id)).await
+                } else {
+                    let (existing, _) = accounts::store::by_email(c, &norm)
+                        .await?
+                        .ok_or_else(|| Error::busy("the address changed hands; try again"))?;
+                    if existing.status.may_log_in() && app2.limiter.may_mail(&norm) {
+                        notify(
+                            &app2,
+                            c,
+                            &existing,
+                            Template::AccountExists,
+                            Some(link(&app2, "auth/password/forgot", None)?),
+                        )
+                        .await?;
+                    }
+                    Ok(())
+                }
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(())
+}
+
+/// Confirms the address of a new account.
+pub async fn verify_email(app: &App, client: &ClientInfo, one_time: &str) -> Result<()> {
+    app.limiter.call(client.ip)?;
+    let hash = token::hash(one_time);
+    let now = app.now();
+    app.db
+        .write(move |c| {
+            async move {
+                let taken = store::take_one_time(c, hash, OneTime::VerifyEmail.as_str(), now).await?;
+                let (user, _) = taken.ok_or_else(token_invalid)?;
+                accounts::store::confirm_address(c, user, now).await?;
+                events::append(c, now, "user.changed", &user.to_string(), Some(user)).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(())
+}
+
+/// Sends the mail that confirms an address again, if an account waits for it. Answers alike, at once, in any case.
+pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) -> Result<()> {
+    app.limiter.call(client.ip)?;
+    let (app, email) = (app.clone(), normalise_email(email));
+    // Apart from the answer, whose time must not tell.
+    tokio::spawn(async move {
+        let db = app.db.clone();
+        let sent = db.write(move |c| {
+            async move {
+                let Some((account, _)) = accounts::store::by_email(c, &email).await? else { return Ok(()) };
+                if account.email_verified || !account.status.may_log_in() || !app.limiter.may_mail(&email) {
+                    return Ok(());
+                }
+                let link = issue_one_time(&app, c, account.id, OneTime::VerifyEmail, None, hours(24)).await?;
+                notify(&app, c, &account, Template::VerifyEmail, Some(link)).await
+            }
+            .boxed()
+        });
+        if let Err(error) = sent.await {
+            tracing::warn!(?error, "a mail was asked for and not recorded");
+        }
+    });
+    Ok(())
+}
+
+/// Deletes the data of a banned person, who holds the link from the mail about the ban.
+pub async fn delete_own_data(app: &App, client: &ClientInfo, one_time: &str) -> Result<()> {
+    app.limiter.call(client.ip)?;
+    let hash = token::hash(one_time);
+    let app2 = app.clone();
+    app.db
+        .write(move |c| {
+            async move {
+                let now = app2.now();
+                let taken = store::take_one_time(c, hash, OneTime::OwnData.as_str(), now).await?;
+                let (user, _) = taken.ok_or_else(token_invalid)?;
+                let account = accounts::store::lock(c, user).await?.ok_or_else(token_invalid)?;
+                if account.status != Status::Banned {
+                    return Err(token_invalid());
+                }
+                accounts::erase(&app2, c, &Actor::System, &account, None).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(())
+}

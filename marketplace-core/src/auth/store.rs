@@ -1,0 +1,212 @@
+//! Sessions' and tokens' SQL.
+
+use uuid::Uuid;
+
+use super::SessionView;
+use crate::{
+    accounts::{model::Account, store::account_columns},
+    db::Conn,
+    error::Result,
+    ids::{SessionId, UserId},
+    page::TimeCursor,
+    time::Timestamp,
+};
+
+/// A session that lives, with its account, read at once.
+#[derive(sqlx::FromRow)]
+pub(super) struct Live {
+    #[sqlx(flatten)]
+    pub account: Account,
+    pub access_jti: Uuid,
+    pub access_used: bool,
+}
+
+pub(super) async fn live(
+    conn: &mut Conn<'_>,
+    session: SessionId,
+    user: UserId,
+    now: Timestamp,
+) -> Result<Option<Live>> {
+    Ok(q!(conn => opt Live,
+        concat!("SELECT ", account_columns!(), ", s.access_jti, s.access_used FROM sessions s JOIN users u ON u.id = s.user_id \
+                 WHERE s.id = $1 AND s.user_id = $2 AND s.revoked_at IS NULL AND s.expires_at > $3"),
+        session, user, now)?)
+}
+
+/// From now on a lost refresh answer is no excuse: its access token has arrived.
+pub(super) async fn mark_used(conn: &mut Conn<'_>, session: SessionId, jti: Uuid) -> Result<()> {
+    q!(conn => exec, "UPDATE sessions SET access_used = TRUE WHERE id = $1 AND access_jti = $2", session, jti)?;
+    Ok(())
+}
+
+pub(super) struct NewSession<'a> {
+    pub id: SessionId,
+    pub user: UserId,
+    pub agent: &'a str,
+    pub ip: &'a str,
+    pub now: Timestamp,
+    pub expires_at: Timestamp,
+    pub jti: Uuid,
+    pub refresh_hash: Vec<u8>,
+}
+
+pub(super) async fn create(conn: &mut Conn<'_>, new: NewSession<'_>) -> Result<()> {
+    q!(conn => exec,
+        "INSERT INTO sessions (id, user_id, user_agent, ip, created_at, last_used_at, expires_at, revoked_at, generation, access_jti, access_used) \
+         VALUES ($1, $2, $3, $4, $5, $5, $6, NULL, 1, $7, FALSE)",
+        new.id, new.user, new.agent, new.ip, new.now, new.expires_at, new.jti)?;
+    q!(conn => exec, "INSERT INTO refresh_tokens (hash, session_id, generation) VALUES ($1, $2, 1)", new.refresh_hash, new.id)?;
+    Ok(())
+}
+
+/// A refresh token with what is needed to judge it.
+#[derive(sqlx::FromRow)]
+pub(super) struct Refresh {
+    #[sqlx(flatten)]
+    pub account: Account,
+    pub session_id: SessionId,
+    /// Of the token.
+    pub generation: i64,
+    /// Of the session's newest token.
+    pub newest: i64,
+    pub access_used: bool,
+    pub revoked_at: Option<Timestamp>,
+    pub expires_at: Timestamp,
+}
+
+/// Locks the session, so that of two refreshes at once the second sees what the first did.
+pub(super) async fn refresh(conn: &mut Conn<'_>, hash: &[u8]) -> Result<Option<Refresh>> {
+    Ok(q!(conn => opt Refresh, [
+        sqlite: concat!("SELECT ", account_columns!(), ", s.id AS session_id, r.generation, s.generation AS newest, s.access_used, s.revoked_at, s.expires_at \
+                FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN users u ON u.id = s.user_id WHERE r.hash = $1"),
+        pg: concat!("SELECT ", account_columns!(), ", s.id AS session_id, r.generation, s.generation AS newest, s.access_used, s.revoked_at, s.expires_at \
+            FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN users u ON u.id = s.user_id WHERE r.hash = $1 FOR UPDATE OF s"),
+    ], hash)?)
+}
+
+pub(super) async fn rotate(
+    conn: &mut Conn<'_>,
+    session: SessionId,
+    generation: i64,
+    hash: Vec<u8>,
+    jti: Uuid,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE sessions SET generation = $2, access_jti = $3, access_used = FALSE, last_used_at = $4, expires_at = $5 WHERE id = $1",
+        session, generation, jti, now, expires_at)?;
+    q!(conn => exec, "INSERT INTO refresh_tokens (hash, session_id, generation) VALUES ($1, $2, $3)", hash, session, generation)?;
+    Ok(())
+}
+
+/// Ends one session of a user; `false` when it is not theirs or has ended.
+pub(super) async fn revoke(conn: &mut Conn<'_>, session: SessionId, user: UserId, now: Timestamp) -> Result<bool> {
+    Ok(q!(conn => exec, "UPDATE sessions SET revoked_at = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL",
+        session, user, now)?
+        == 1)
+}
+
+/// Ends every session of a user, or all but one. Answers how many.
+pub(crate) async fn revoke_all(
+    conn: &mut Conn<'_>,
+    user: UserId,
+    but: Option<SessionId>,
+    now: Timestamp,
+) -> Result<u64> {
+    Ok(match but {
+        None => {
+            q!(conn => exec, "UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2", user, now)?
+        }
+        Some(but) => q!(conn => exec,
+            "UPDATE sessions SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND id <> $3", user, now, but)?,
+    })
+}
+
+#[derive(sqlx::FromRow)]
+struct SessionRow {
+    id: SessionId,
+    user_agent: String,
+    ip: String,
+    created_at: Timestamp,
+    last_used_at: Timestamp,
+    expires_at: Timestamp,
+}
+
+pub(super) async fn page(
+    conn: &mut Conn<'_>,
+    user: UserId,
+    current: SessionId,
+    now: Timestamp,
+    before: TimeCursor,
+    limit: i64,
+) -> Result<Vec<SessionView>> {
+    let rows = q!(conn => all SessionRow,
+        "SELECT id, user_agent, ip, created_at, last_used_at, expires_at FROM sessions \
+         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5",
+        user, now, before.at, before.id, limit)?;
+    let view = |row: SessionRow| SessionView {
+        id: row.id,
+        current: row.id == current,
+        user_agent: row.user_agent,
+        ip: row.ip,
+        created_at: row.created_at,
+        last_used_at: row.last_used_at,
+        expires_at: row.expires_at,
+    };
+    Ok(rows.into_iter().map(view).collect())
+}
+
+/// Sessions that live, and when the newest of all was last used.
+pub(crate) async fn summary(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<(i64, Option<Timestamp>)> {
+    let alive = q!(conn => val i64,
+        "SELECT CAST(count(*) AS BIGINT) FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2", user, now)?;
+    let seen = q!(conn => val Option<Timestamp>, "SELECT max(last_used_at) FROM sessions WHERE user_id = $1", user)?;
+    Ok((alive, seen))
+}
+
+/// The newest token of a kind is the only one.
+pub(super) async fn put_one_time(
+    conn: &mut Conn<'_>,
+    hash: Vec<u8>,
+    user: UserId,
+    kind: &str,
+    payload: Option<&str>,
+    expires_at: Timestamp,
+) -> Result<()> {
+    q!(conn => exec,
+        "INSERT INTO one_time_tokens (hash, user_id, kind, payload, expires_at) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (user_id, kind) DO UPDATE SET hash = excluded.hash, payload = excluded.payload, expires_at = excluded.expires_at",
+        hash, user, kind, payload, expires_at)?;
+    Ok(())
+}
+
+/// Uses a token up.
+pub(super) async fn take_one_time(
+    conn: &mut Conn<'_>,
+    hash: Vec<u8>,
+    kind: &str,
+    now: Timestamp,
+) -> Result<Option<(UserId, Option<String>)>> {
+    Ok(q!(conn => opt (UserId, Option<String>),
+        "DELETE FROM one_time_tokens WHERE hash = $1 AND kind = $2 AND expires_at > $3 RETURNING user_id, payload", hash, kind, now)?)
+}
+
+/// Everything that could still log a user in or change their account.
+pub(crate) async fn drop_one_time(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    q!(conn => exec, "DELETE FROM one_time_tokens WHERE user_id = $1", user)?;
+    Ok(())
+}
+
+/// Removes sessions with their addresses and names of clients.
+pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    q!(conn => exec, "DELETE FROM sessions WHERE user_id = $1", user)?;
+    drop_one_time(conn, user).await
+}
+
+pub(super) async fn prune(conn: &mut Conn<'_>, now: Timestamp, before: Timestamp) -> Result<u64> {
+    let sessions = q!(conn => exec,
+        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT 500)", before)?;
+    let tokens = q!(conn => exec, "DELETE FROM one_time_tokens WHERE expires_at < $1", now)?;
+    Ok(sessions + tokens)
+}
