@@ -26,7 +26,8 @@ use crate::{
     auth::{self, ClientInfo},
     config::{Config, Secret},
     db::{Db, OpenOptions},
-    ids::UserId,
+    ids::{MailId, UserId},
+    mail::{Mail, Template},
     random::{OsRandom, Random},
     time::{Clock, SystemClock, Timestamp},
 };
@@ -261,6 +262,46 @@ impl TestApp {
         let actor = auth::authenticate(&self.app, &tokens.access_token).await.unwrap();
         (actor, tokens.access_token)
     }
+
+    /// The mails that wait, oldest first: address, template, and the token in the link if it has one.
+    pub async fn mails(&self) -> Vec<WaitingMail> {
+        let mut reader = self.app.db.read().await.unwrap();
+        let rows = q!(&mut reader.conn() => all (MailId, Vec<u8>, Timestamp), "SELECT id, sealed, not_before FROM mail_outbox ORDER BY id").unwrap();
+        let open = |(id, sealed, not_before): (MailId, Vec<u8>, Timestamp)| {
+            let plain = self.app.keys.open_sealed(id.0.as_bytes(), &sealed).unwrap();
+            let mail: Mail = serde_json::from_slice(&plain).unwrap();
+            let token =
+                mail.link.as_deref().and_then(|link| link.split_once("token=")).map(|(_, token)| token.to_owned());
+            WaitingMail { to: mail.to, template: mail.template, token, comment: mail.comment, not_before }
+        };
+        rows.into_iter().map(open).collect()
+    }
+
+    /// The token of the newest mail of a template.
+    pub async fn token(&self, template: Template) -> String {
+        let mails = self.mails().await;
+        mails
+            .into_iter()
+            .rev()
+            .find(|mail| mail.template == template)
+            .and_then(|mail| mail.token)
+            .expect("such a mail waits")
+    }
+}
+
+/// A mail that waits to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingMail {
+    /// Recipient.
+    pub to: String,
+    /// Which text.
+    pub template: Template,
+    /// The token in its link.
+    pub token: Option<String>,
+    /// What staff wrote.
+    pub comment: Option<String>,
+    /// When it may be sent.
+    pub not_before: Timestamp,
 }
 
 /// The password of users that factories make.

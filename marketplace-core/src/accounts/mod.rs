@@ -12,3 +12,6 @@ pub use act::act;
 pub(crate) use erase::erase;
 pub use ops::{create, list, note, notes, reveal, show};
 pub use own::{Me, UpdateMe, delete_me, me, update_me};
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,12 @@
 //! To add an operation: write it in the feature's `ops.rs`, add a method here, call the operation in [`Direct`], add the
 //! route in the server and the call in `Remote`, then a case in the contract suite.
 
+mod direct;
+mod stats;
 mod types;
 
+pub use direct::Direct;
+pub use stats::stats;
 pub use types::*;
 
 use async_trait::async_trait;

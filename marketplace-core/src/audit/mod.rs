@@ -86,6 +86,11 @@ pub async fn list(app: &App, actor: &Actor, filter: &AuditFilter, page: &PageReq
     Ok(Page::from_rows(rows, limit, |row| SeqCursor(row.seq)))
 }
 
+/// The number of the newest row.
+pub(crate) async fn head_seq(conn: &mut Conn<'_>) -> Result<i64> {
+    Ok(store::head(conn).await?.0)
+}
+
 /// Recomputes the chain from row `from` (1 for the first), `limit` rows at most.
 pub async fn verify(app: &App, actor: &Actor, from: i64, limit: i64) -> Result<AuditVerification> {
     actor.require(Permission::AuditRead)?;

@@ -106,3 +106,6 @@ fn require_verified(account: &Account) -> Result<()> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,327 @@
+use proptest::prelude::*;
+
+use super::{
+    act::{Step, step},
+    model::{Account, NewUser, RestrictionReason, Status, UserAction},
+    *,
+};
+use crate::{
+    actor::{Actor, Permission, Role, permissions},
+    admin::{AuditFilter, Change, UserFilter},
+    audit,
+    error::ErrorCode,
+    ids::UserId,
+    kyc::model::KycStatus,
+    page::PageRequest,
+    random::OsRandom,
+    testing::{self, OPERATOR, TestApp},
+    time::Timestamp,
+};
+
+fn because(reason: RestrictionReason) -> Change {
+    Change { reason: Some(reason), ..Change::default() }
+}
+
+fn account(status: Status, email_verified: bool) -> Account {
+    Account {
+        id: UserId::new(Timestamp::EPOCH, &OsRandom),
+        role: Role::Client,
+        status,
+        email: "a@b.co".into(),
+        email_verified,
+        name: "Ada".into(),
+        phone: None,
+        kyc_status: KycStatus::None,
+        kyc_prior: KycStatus::None,
+        kyc_effective_at: None,
+        kyc_expires_at: None,
+        version: 1,
+        created_at: Timestamp::EPOCH,
+    }
+}
+
+fn actions() -> Vec<UserAction> {
+    let mut all = vec![
+        UserAction::Freeze,
+        UserAction::Unfreeze,
+        UserAction::Ban,
+        UserAction::Unban,
+        UserAction::Delete,
+        UserAction::RevokeSessions,
+    ];
+    all.extend(Role::ALL.iter().map(|role| UserAction::SetRole { role: *role }));
+    all
+}
+
+proptest! {
+    /// Whatever staff do in whatever order: deleted stays deleted, and only unban lifts a ban.
+    #[test]
+    fn a_deleted_account_never_comes_back(start in 0..4_usize, verified: bool, picks in proptest::collection::vec(0..11_usize, 1..20)) {
+        let all = actions();
+        let mut account = account(Status::ALL[start], verified);
+        for pick in picks {
+            let action = &all[pick];
+            let before = account.status;
+            match step(&account, action, Some(RestrictionReason::Other)) {
+                Ok(Step::Status(status, _)) => account.status = status,
+                Ok(Step::Erase) => account.status = Status::Deleted,
+                Ok(Step::Role(role)) => account.role = role,
+                Ok(Step::Unchanged | Step::EndSessions) | Err(_) => {}
+            }
+            if before == Status::Deleted {
+                prop_assert_eq!(account.status, Status::Deleted);
+            }
+            if before == Status::Banned && account.status != Status::Banned {
+                prop_assert!(matches!(action, UserAction::Unban | UserAction::Delete));
+            }
+            if account.status == Status::Active && before != Status::Active {
+                prop_assert!(account.email_verified);
+            }
+        }
+    }
+}
+
+/// Every row of the permission table, for every operation on users and the audit log.
+#[tokio::test]
+async fn each_role_may_do_what_the_table_says() {
+    let test = testing::app().await;
+    let app = test.app();
+    for role in Role::ALL {
+        let actor = test.actor(*role).await;
+        let subject = test.user(Role::Client, Status::Active).await;
+        let expect = |permission: Permission, answer: Option<ErrorCode>, what: &str| {
+            let forbidden = answer == Some(ErrorCode::Forbidden);
+            assert_eq!(!forbidden, permissions(*role).contains(&permission), "{role} {what}: {answer:?}");
+        };
+        let code = |error: crate::error::Error| error.code();
+        let page = PageRequest::default();
+        expect(Permission::UsersRead, list(app, &actor, &UserFilter::default(), &page).await.err().map(code), "list");
+        expect(Permission::UsersRead, show(app, &actor, subject).await.err().map(code), "show");
+        expect(Permission::UsersRead, notes(app, &actor, subject, &page).await.err().map(code), "notes");
+        expect(Permission::UsersReveal, reveal(app, &actor, subject).await.err().map(code), "reveal");
+        let revealed = UserFilter { reveal: true, ..UserFilter::default() };
+        expect(Permission::UsersReveal, list(app, &actor, &revealed, &page).await.err().map(code), "list --reveal");
+        expect(
+            Permission::UsersWrite,
+            note(app, &actor, subject, "hello", &Change::default()).await.err().map(code),
+            "note",
+        );
+        let new =
+            NewUser { role: Role::Admin, email: format!("by-{role}@example.org"), name: "New".into(), phone: None };
+        expect(Permission::UsersAdmin, create(app, &actor, &new, &Change::default()).await.err().map(code), "create");
+        expect(
+            Permission::AuditRead,
+            audit::list(app, &actor, &AuditFilter::default(), &page).await.err().map(code),
+            "audit",
+        );
+        expect(Permission::AuditRead, audit::verify(app, &actor, 1, 10).await.err().map(code), "verify");
+        expect(Permission::StatsRead, crate::events::since(app, &actor, None, 10).await.err().map(code), "events");
+        for action in actions() {
+            let subject = test.user(Role::Client, Status::Active).await;
+            let answer = act(app, &actor, subject, &action, &because(RestrictionReason::Other)).await;
+            expect(action.permission(), answer.err().map(code), action.name());
+        }
+    }
+    test.close().await;
+}
+
+#[tokio::test]
+async fn restrictions_need_a_reason_and_repeat_harmlessly() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let id = test.user(Role::Client, Status::Active).await;
+        for action in [UserAction::Freeze, UserAction::Ban, UserAction::Delete] {
+            let refused = act(app, &OPERATOR, id, &action, &Change::default()).await.unwrap_err();
+            assert_eq!(refused.fields()[0].pointer, "/reason");
+        }
+        let preview = Change { dry_run: true, ..because(RestrictionReason::Spam) };
+        assert_eq!(act(app, &OPERATOR, id, &UserAction::Ban, &preview).await.unwrap().item.user.status, Status::Banned);
+        assert_eq!(show(app, &OPERATOR, id).await.unwrap().user.status, Status::Active);
+
+        let noted = Change { note: Some("saw it twice".into()), ..because(RestrictionReason::Spam) };
+        let done = act(app, &OPERATOR, id, &UserAction::Freeze, &noted).await.unwrap();
+        assert!(done.changed);
+        assert_eq!(done.item.restriction.unwrap().reason, RestrictionReason::Spam);
+        assert_eq!(done.item.notes[0].body, "saw it twice");
+        assert!(!act(app, &OPERATOR, id, &UserAction::Freeze, &noted).await.unwrap().changed);
+        let stale = Change { if_version: Some(1), ..Change::default() };
+        assert_eq!(
+            act(app, &OPERATOR, id, &UserAction::Unfreeze, &stale).await.unwrap_err().code(),
+            ErrorCode::PreconditionFailed
+        );
+        let lifted = act(app, &OPERATOR, id, &UserAction::Unfreeze, &Change::default()).await.unwrap();
+        assert_eq!((lifted.item.user.status, lifted.item.restriction), (Status::Active, None));
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_acts_on_themselves_support_not_on_staff_and_the_last_admin_stays() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let (support, admin) = (test.actor(Role::Support).await, test.actor(Role::Admin).await);
+        let admin_id = admin.user_id().unwrap();
+        let own = act(app, &admin, admin_id, &UserAction::Freeze, &because(RestrictionReason::Other)).await;
+        assert_eq!(own.unwrap_err().code(), ErrorCode::Forbidden);
+        let up = act(app, &support, admin_id, &UserAction::Freeze, &because(RestrictionReason::Other)).await;
+        assert_eq!(up.unwrap_err().code(), ErrorCode::Forbidden);
+        for action in
+            [UserAction::Freeze, UserAction::Ban, UserAction::Delete, UserAction::SetRole { role: Role::Client }]
+        {
+            let last = act(app, &OPERATOR, admin_id, &action, &because(RestrictionReason::Other)).await;
+            assert_eq!(last.unwrap_err().code(), ErrorCode::Conflict, "{action:?}");
+        }
+        // Two admins who remove each other at once: one of them stays.
+        let other = test.actor(Role::Admin).await;
+        let freeze = because(RestrictionReason::Other);
+        let (a, b) = tokio::join!(
+            act(app, &admin, other.user_id().unwrap(), &UserAction::Freeze, &freeze),
+            act(app, &other, admin_id, &UserAction::Freeze, &freeze),
+        );
+        assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_frozen_or_demoted_colleague_has_lost_their_powers() {
+    let test = testing::app().await;
+    let app = test.app();
+    let id = test.user(Role::Support, Status::Active).await;
+    let (_, token) = test.log_in(id).await;
+    act(app, &OPERATOR, id, &UserAction::Freeze, &because(RestrictionReason::Security)).await.unwrap();
+    let frozen = crate::auth::authenticate(app, &token).await.unwrap();
+    assert_eq!(
+        list(app, &frozen, &UserFilter::default(), &PageRequest::default()).await.unwrap_err().code(),
+        ErrorCode::Forbidden
+    );
+    me(app, &frozen).unwrap();
+    act(app, &OPERATOR, id, &UserAction::Unfreeze, &Change::default()).await.unwrap();
+    act(app, &OPERATOR, id, &UserAction::SetRole { role: Role::Client }, &Change::default()).await.unwrap();
+    let demoted = crate::auth::authenticate(app, &token).await.unwrap();
+    assert!(!demoted.may(Permission::UsersRead));
+    test.close().await;
+}
+
+async fn found(test: &TestApp, q: &str) -> Vec<UserId> {
+    let filter = UserFilter { q: Some(q.into()), ..UserFilter::default() };
+    let mut all = Vec::new();
+    let mut page = PageRequest::first(2);
+    loop {
+        let answer = list(test.app(), &OPERATOR, &filter, &page).await.unwrap();
+        all.extend(answer.items.into_iter().map(|user| user.id));
+        let Some(next) = answer.next else { return all };
+        page.after = Some(next);
+    }
+}
+
+#[tokio::test]
+async fn users_are_found_by_beginnings_of_words_once_each() {
+    for test in testing::apps().await {
+        let mut ids = Vec::new();
+        for (name, email) in [
+            ("Núria O'Brien", "nuria@example.org"),
+            ("Nur Nuri", "nur@example.org"),
+            ("Ada Obi", "nurse@example.org"),
+            ("Zoë Ångström", "zoe@example.net"),
+            ("Émile Zola", "emile@example.net"),
+        ] {
+            let new = NewUser { role: Role::Worker, email: email.into(), name: name.into(), phone: None };
+            ids.push(create(test.app(), &OPERATOR, &new, &Change::default()).await.unwrap().item.user.id);
+        }
+        let mut three = found(&test, "NUR").await;
+        three.sort();
+        let mut expected = ids[..3].to_vec();
+        expected.sort();
+        assert_eq!(three, expected);
+        assert_eq!(found(&test, "angstrom zoe").await, [ids[3]]);
+        assert_eq!(found(&test, "emi zol").await, [ids[4]]);
+        assert_eq!(found(&test, "Nurse@Example.ORG").await, [ids[2]]);
+        assert_eq!(found(&test, &ids[1].to_string()).await, [ids[1]]);
+        assert!(found(&test, "nobody").await.is_empty() && found(&test, "%").await.is_empty());
+        let narrow = UserFilter { q: Some("nur".into()), status: Some(Status::Banned), ..UserFilter::default() };
+        assert!(list(test.app(), &OPERATOR, &narrow, &PageRequest::default()).await.unwrap().items.is_empty());
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn lists_are_masked_and_revealing_is_on_record() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let new = NewUser {
+            role: Role::Worker,
+            email: "ada@example.org".into(),
+            name: "Ada Obi".into(),
+            phone: Some("+442071838750".into()),
+        };
+        let id = create(app, &OPERATOR, &new, &Change::default()).await.unwrap().item.user.id;
+        let masked = list(app, &OPERATOR, &UserFilter::default(), &PageRequest::default()).await.unwrap().items;
+        assert_eq!((masked[0].name.as_str(), masked[0].email.as_str()), ("Ada O•••", "a••@•••.org"));
+        assert_eq!(show(app, &OPERATOR, id).await.unwrap().user.phone.as_deref(), Some("+44•••50"));
+        let filter = UserFilter { reveal: true, ..UserFilter::default() };
+        let full = list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
+        assert_eq!(full[0].email, "ada@example.org");
+        assert_eq!(reveal(app, &OPERATOR, id).await.unwrap().name, "Ada Obi");
+        let filter = AuditFilter { action: Some("users.reveal".into()), ..AuditFilter::default() };
+        let rows = audit::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
+        assert_eq!(rows.len(), 2);
+        assert!(rows[1].metadata.contains(&id.to_string()) && rows[0].target == id.to_string());
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn erasure_leaves_nothing_personal_and_the_audit_log_whole() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let new = NewUser {
+            role: Role::Worker,
+            email: "canary@example.org".into(),
+            name: "Canary Bird".into(),
+            phone: Some("+442071838751".into()),
+        };
+        let noted = Change { note: Some("canary sings".into()), ..Change::default() };
+        let id = create(app, &OPERATOR, &new, &noted).await.unwrap().item.user.id;
+        act(app, &OPERATOR, id, &UserAction::Delete, &because(RestrictionReason::UserRequest)).await.unwrap();
+        let gone = show(app, &OPERATOR, id).await.unwrap();
+        assert_eq!((gone.user.name.as_str(), gone.user.status, gone.notes.len()), ("Deleted user", Status::Deleted, 0));
+        assert!(found(&test, "canary").await.is_empty());
+        assert!(test.mails().await.is_empty());
+        let lifted = act(app, &OPERATOR, id, &UserAction::Unban, &Change::default()).await.unwrap_err();
+        assert_eq!(lifted.code(), ErrorCode::Conflict);
+        let rows = audit::list(app, &OPERATOR, &AuditFilter::default(), &PageRequest::default()).await.unwrap().items;
+        assert!(rows.iter().all(|row| !format!("{row:?}").to_lowercase().contains("canary")));
+        assert!(audit::verify(app, &OPERATOR, 1, 100).await.unwrap().broken.is_none());
+        // The address and the number are free again.
+        create(app, &OPERATOR, &new, &Change::default()).await.unwrap();
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn own_accounts_change_with_versions() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let actor = test.actor(Role::Client).await;
+        let was = me(app, &actor).unwrap();
+        let update = UpdateMe { name: Some(" Eve  Adams ".into()), phone: Some("+44 20 7183 8752".into()) };
+        let now = update_me(app, &actor, update.clone(), Some(was.version)).await.unwrap();
+        assert_eq!((now.name.as_str(), now.phone.as_deref()), ("Eve  Adams", Some("+442071838752")));
+        assert_eq!(
+            update_me(app, &actor, update, Some(was.version)).await.unwrap_err().code(),
+            ErrorCode::PreconditionFailed
+        );
+        let other = test.actor(Role::Client).await;
+        let same = UpdateMe { name: None, phone: Some("+442071838752".into()) };
+        assert_eq!(update_me(app, &other, same, None).await.unwrap_err().code(), ErrorCode::Conflict);
+        let cleared = update_me(app, &actor, UpdateMe { name: None, phone: Some(String::new()) }, None).await.unwrap();
+        assert_eq!(cleared.phone, None);
+        assert!(delete_me(app, &actor, &crate::accounts::model::Password::new("wrong one")).await.is_err());
+        delete_me(app, &actor, &crate::accounts::model::Password::new(testing::PASSWORD)).await.unwrap();
+        let staff: Actor = test.actor(Role::Admin).await;
+        let refused = delete_me(app, &staff, &crate::accounts::model::Password::new(testing::PASSWORD)).await;
+        assert_eq!(refused.unwrap_err().code(), ErrorCode::Forbidden);
+        test.close().await;
+    }
+}

@@ -1,0 +1,107 @@
+//! [`AdminApi`] over the database itself: each method calls its one operation.
+
+use async_trait::async_trait;
+
+use super::{
+    AdminApi, AuditFilter, AuditRow, AuditVerification, Change, Changed, EventPage, Identity, KycFilter, PersonalData,
+    Stats, UserDetail, UserFilter, UserSummary,
+};
+use crate::{
+    accounts::{
+        self,
+        model::{NewUser, Note, UserAction},
+    },
+    actor::Actor,
+    app::App,
+    audit,
+    error::Result,
+    events,
+    ids::{AttemptId, UserId},
+    kyc::{
+        self,
+        model::{Decision, FileContent, FileKind, KycCase, KycSummary},
+    },
+    page::{Page, PageRequest},
+};
+
+/// The operations, as one actor.
+#[derive(Debug, Clone)]
+pub struct Direct {
+    app: App,
+    actor: Actor,
+}
+
+impl Direct {
+    /// As `actor`, on an open marketplace.
+    pub fn new(app: App, actor: Actor) -> Self {
+        Self { app, actor }
+    }
+}
+
+#[async_trait]
+impl AdminApi for Direct {
+    async fn whoami(&self) -> Result<Identity> {
+        Ok(Identity::of(&self.actor))
+    }
+    async fn stats(&self) -> Result<Stats> {
+        super::stats(&self.app, &self.actor).await
+    }
+
+    async fn kyc_list(&self, filter: &KycFilter, page: &PageRequest) -> Result<Page<KycSummary>> {
+        kyc::list(&self.app, &self.actor, filter, page).await
+    }
+    async fn kyc_show(&self, id: AttemptId) -> Result<KycCase> {
+        kyc::show(&self.app, &self.actor, id).await
+    }
+    async fn kyc_next(&self, change: &Change) -> Result<Option<KycCase>> {
+        kyc::next(&self.app, &self.actor, change).await
+    }
+    async fn kyc_claim(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
+        kyc::claim(&self.app, &self.actor, id, change).await
+    }
+    async fn kyc_release(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
+        kyc::release(&self.app, &self.actor, id, change).await
+    }
+    async fn kyc_decide(&self, id: AttemptId, decision: &Decision, change: &Change) -> Result<Changed<KycCase>> {
+        kyc::decide(&self.app, &self.actor, id, decision, change).await
+    }
+    async fn kyc_undo(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
+        kyc::undo(&self.app, &self.actor, id, change).await
+    }
+    async fn kyc_file(&self, id: AttemptId, kind: FileKind) -> Result<FileContent> {
+        kyc::file(&self.app, &self.actor, id, kind).await
+    }
+
+    async fn users_list(&self, filter: &UserFilter, page: &PageRequest) -> Result<Page<UserSummary>> {
+        accounts::list(&self.app, &self.actor, filter, page).await
+    }
+    async fn users_show(&self, id: UserId) -> Result<UserDetail> {
+        accounts::show(&self.app, &self.actor, id).await
+    }
+    async fn users_reveal(&self, id: UserId) -> Result<PersonalData> {
+        accounts::reveal(&self.app, &self.actor, id).await
+    }
+    async fn users_create(&self, new: &NewUser, change: &Change) -> Result<Changed<UserDetail>> {
+        accounts::create(&self.app, &self.actor, new, change).await
+    }
+    async fn users_act(&self, id: UserId, action: &UserAction, change: &Change) -> Result<Changed<UserDetail>> {
+        accounts::act(&self.app, &self.actor, id, action, change).await
+    }
+    async fn users_note(&self, id: UserId, body: &str, change: &Change) -> Result<Changed<Note>> {
+        accounts::note(&self.app, &self.actor, id, body, change).await
+    }
+    async fn users_notes(&self, id: UserId, page: &PageRequest) -> Result<Page<Note>> {
+        accounts::notes(&self.app, &self.actor, id, page).await
+    }
+
+    async fn audit_list(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>> {
+        audit::list(&self.app, &self.actor, filter, page).await
+    }
+    async fn audit_verify(&self, from: i64, limit: i64) -> Result<AuditVerification> {
+        audit::verify(&self.app, &self.actor, from, limit).await
+    }
+
+    async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {
+        events::since(&self.app, &self.actor, after, limit).await
+    }
+}

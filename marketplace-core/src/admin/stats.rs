@@ -1,0 +1,35 @@
+//! The dashboard's numbers.
+
+use std::time::Duration;
+
+use super::{Count, Stats};
+use crate::{
+    accounts,
+    actor::{Actor, Permission},
+    app::App,
+    audit,
+    error::Result,
+    kyc, mail,
+};
+
+/// The dashboard's numbers; each count stops at its bound, so they cost the same on any number of rows.
+pub async fn stats(app: &App, actor: &Actor) -> Result<Stats> {
+    actor.require(Permission::StatsRead)?;
+    let now = app.now();
+    let yesterday = now - Duration::from_secs(86_400);
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    let queue = kyc::counts(&mut conn, now).await?;
+    let (users, signups_24h) = accounts::store::counts(&mut conn, yesterday).await?;
+    Ok(Stats {
+        at: now,
+        kyc_pending: Count::bounded(queue.pending),
+        kyc_in_review: Count::bounded(queue.in_review),
+        kyc_oldest_at: queue.oldest_at,
+        kyc_decided_24h: Count::bounded(queue.decided_24h),
+        users,
+        signups_24h,
+        mails_waiting: Count::bounded(mail::waiting(&mut conn, Count::CAP + 1).await?),
+        audit_seq: audit::head_seq(&mut conn).await?,
+    })
+}
