@@ -1,4 +1,12 @@
-//! Identity checks (KYC, know your customer).
+//! Identity checks (KYC, know your customer): a worker submits a document and a selfie, staff claim the case from a queue
+//! and decide it.
+//!
+//! | to read about | open |
+//! |---|---|
+//! | states, reasons, claims, decisions | [`model`] |
+//! | what files are taken, how they are encrypted and kept | [`files`] |
+
+pub mod files;
 pub mod model;
 
 use crate::{app::App, db::Conn, error::Result, ids::UserId, time::Timestamp};
