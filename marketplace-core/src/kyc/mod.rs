@@ -5,14 +5,14 @@
 //! |---|---|
 //! | states, reasons, claims, decisions | [`model`] |
 //! | what files are taken, how they are encrypted and kept | [`files`] |
+//! | what may be done with an attempt, and when | `attempt.rs` |
+//! | the use cases | [`ops`] |
 
+mod attempt;
 pub mod files;
 pub mod model;
+pub mod ops;
+mod store;
 
-use crate::{app::App, db::Conn, error::Result, ids::UserId, time::Timestamp};
-pub(crate) async fn briefs(_conn: &mut Conn<'_>, _now: Timestamp, _user: UserId) -> Result<Vec<model::AttemptBrief>> {
-    Ok(Vec::new())
-}
-pub(crate) async fn erase(_app: &App, _conn: &mut Conn<'_>, _user: UserId) -> Result<()> {
-    Ok(())
-}
+pub use ops::{Submission, claim, decide, file, list, next, own, release, run_due, show, submit, submit_permit, undo};
+pub(crate) use ops::{briefs, erase};

@@ -47,11 +47,11 @@ pub fn inspect(kind: FileKind, bytes: &[u8]) -> Result<FileFacts> {
     }
     let media_type = infer::get(bytes).map(|found| found.mime_type());
     let broken = || refuse(ErrorCode::Invalid, "is damaged or cut off and cannot be read; take or export it again");
-    let (media_type, walk): (&'static str, fn(&[u8]) -> Option<End>) = match media_type {
-        Some("image/jpeg") => ("image/jpeg", jpeg_end),
-        Some("image/png") => ("image/png", png_end),
-        Some("image/webp") => ("image/webp", webp_end),
-        Some("application/pdf") if kind == FileKind::Document => ("application/pdf", pdf_end),
+    let (media_type, end) = match media_type {
+        Some("image/jpeg") => ("image/jpeg", jpeg_end(bytes)),
+        Some("image/png") => ("image/png", png_end(bytes)),
+        Some("image/webp") => ("image/webp", webp_end(bytes)),
+        Some("application/pdf") if kind == FileKind::Document => ("application/pdf", pdf_end(bytes)),
         Some("application/pdf") => {
             return Err(refuse(ErrorCode::UnsupportedMedia, "must be a photo, not a PDF; send a JPEG, PNG or WebP"));
         }
@@ -60,7 +60,7 @@ pub fn inspect(kind: FileKind, bytes: &[u8]) -> Result<FileFacts> {
             return Err(refuse(ErrorCode::UnsupportedMedia, &format!("must be {formats}, whatever its name says")));
         }
     };
-    let length = match walk(bytes) {
+    let length = match end {
         Some(End::At(length)) => length,
         Some(End::Animated) => {
             return Err(refuse(ErrorCode::UnsupportedMedia, "is animated; send a still picture"));

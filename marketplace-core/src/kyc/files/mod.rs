@@ -9,10 +9,15 @@ mod seal;
 pub use inspect::{FileFacts, MAX_DECODED, MAX_SIDE, inspect};
 pub use seal::{FileKey, OVERHEAD, open, seal, unwrap_key, wrap_key};
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, future, stream::BoxStream};
 use object_store::{ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path};
 use tokio::sync::Semaphore;
 use url::Url;
@@ -28,6 +33,8 @@ use crate::{
 const PREFIX: &str = "kyc";
 /// Files that are decoded at the same time; each may take [`MAX_DECODED`] bytes meanwhile.
 const DECODERS: usize = 2;
+/// How often objects without a row are looked for: they come from programs that died in the middle of a submission.
+const SWEEP_EVERY: Duration = Duration::from_hours(6);
 
 /// Where encrypted files lie: a local folder, or a bucket when the build has the feature `s3`. Cheap to clone.
 #[derive(Clone)]
@@ -36,6 +43,7 @@ pub struct FileStore {
     /// What comes before `kyc/` in a bucket; empty for a folder.
     base: Path,
     decoders: Arc<Semaphore>,
+    swept: Arc<Mutex<Option<Timestamp>>>,
 }
 
 impl fmt::Debug for FileStore {
@@ -55,7 +63,7 @@ impl FileStore {
             Some(("s3", _)) => bucket(files_url)?,
             _ => return Err(wrong("must be file://<folder> or s3://<bucket>/<prefix>")),
         };
-        Ok(Self { store, base, decoders: Arc::new(Semaphore::new(DECODERS)) })
+        Ok(Self { store, base, decoders: Arc::new(Semaphore::new(DECODERS)), swept: Arc::default() })
     }
 
     /// Inspects a file on a blocking thread, a few at a time, and cuts off what was appended to it. Errors: see [`inspect`].
@@ -104,19 +112,31 @@ impl FileStore {
         }
     }
 
-    /// Keys of objects that were last written before `before`, by the store's own clock, in no
-    /// particular order.
-    pub async fn list_before(&self, before: Timestamp) -> Result<Vec<String>> {
-        let mut listing = self.store.list(Some(&self.path(PREFIX)?));
-        let mut keys = Vec::new();
-        while let Some(object) = listing.try_next().await.map_err(unreachable_store)? {
-            if object.last_modified.timestamp_micros() < before.micros()
-                && let Some(key) = object.location.prefix_match(&self.base)
-            {
-                keys.push(key.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"));
-            }
+    /// Keys of objects that were last written before `before`, by the store's own clock, in no particular order.
+    pub fn list_before(&self, before: Timestamp) -> Result<BoxStream<'static, Result<String>>> {
+        let base = self.base.clone();
+        Ok(self
+            .store
+            .list(Some(&self.path(PREFIX)?))
+            .map_err(unreachable_store)
+            .try_filter_map(move |object| {
+                let old = object.last_modified.timestamp_micros() < before.micros();
+                let key = object.location.prefix_match(&base).filter(|_| old);
+                future::ready(Ok(
+                    key.map(|parts| parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
+                ))
+            })
+            .boxed())
+    }
+
+    /// Whether objects without a row should be looked for again: every six hours, and first so long after the start.
+    pub fn sweep_is_due(&self, now: Timestamp) -> bool {
+        let mut last = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_some_and(|last| now.since(last) >= SWEEP_EVERY);
+        if due || last.is_none() {
+            *last = Some(now);
         }
-        Ok(keys)
+        due
     }
 
     fn path(&self, key: &str) -> Result<Path> {
@@ -173,8 +193,6 @@ fn bucket(_: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{
         random::OsRandom,
@@ -196,12 +214,13 @@ mod tests {
         assert_eq!((key.len(), key.get(..4)), (39, Some("kyc/")));
         assert_eq!(store.get(&key).await.unwrap(), b"sealed");
         let now = SystemClock.now();
-        let mut keys = store.list_before(now + Duration::from_secs(60)).await.unwrap();
+        let before = async |at| store.list_before(at).unwrap().try_collect::<Vec<String>>().await.unwrap();
+        let mut keys = before(now + Duration::from_mins(1)).await;
         keys.sort();
         let mut expected = vec![key.clone(), other];
         expected.sort();
         assert_eq!(keys, expected);
-        assert!(store.list_before(now - Duration::from_secs(3_600)).await.unwrap().is_empty());
+        assert!(before(now - Duration::from_hours(1)).await.is_empty());
         store.delete(&key).await.unwrap();
         store.delete(&key).await.unwrap();
         assert!(store.get(&key).await.unwrap_err().internal_text().unwrap().contains("missing"));
