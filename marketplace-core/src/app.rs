@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 
 use crate::{
     auth::{password::Hasher, token::TokenCache},
@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     events, idempotency,
     keys::Keys,
+    kyc::{self, files::FileStore},
     limiter::Limiter,
     mail,
     random::{OsRandom, Random},
@@ -28,13 +29,22 @@ pub struct App {
     pub random: Arc<dyn Random>,
     /// All that can be set.
     pub config: Arc<Config>,
+    /// Stored files.
+    pub files: FileStore,
     /// Keys on disk.
     pub keys: Arc<Keys>,
     pub(crate) hasher: Hasher,
     pub(crate) tokens: TokenCache,
     pub(crate) limiter: Arc<Limiter>,
+    /// Permits for submissions in memory at once.
+    pub(crate) uploads: Arc<Semaphore>,
+    /// Permits for submissions that wait for one of those.
+    pub(crate) upload_queue: Arc<Semaphore>,
     wake: broadcast::Sender<()>,
 }
+
+/// Submissions that may wait for memory, for each that has some.
+const UPLOADS_WAITING: usize = 16;
 
 impl App {
     /// Opens everything. Brings SQLite up to date by itself; refuses a PostgreSQL whose schema is behind.
@@ -69,6 +79,9 @@ impl App {
             hasher: Hasher::new(config.argon2, random.clone())?,
             tokens: TokenCache::default(),
             limiter: Arc::new(Limiter::new(&config.limits)),
+            uploads: Arc::new(Semaphore::new(config.limits.uploads)),
+            upload_queue: Arc::new(Semaphore::new(config.limits.uploads * UPLOADS_WAITING)),
+            files: FileStore::open(&config.files_url())?,
             random,
             keys: Arc::new(keys),
             config: Arc::new(config),
@@ -96,6 +109,7 @@ impl App {
     /// it every second; doing it twice, or on two servers, does nothing more. Answers how many things were done.
     pub async fn run_due(&self) -> Result<u64> {
         let mut done = mail::send_due(self).await?;
+        done += kyc::run_due(self).await?;
         done += events::prune(self).await?;
         done += idempotency::prune(self).await?;
         done += crate::auth::prune(self).await?;

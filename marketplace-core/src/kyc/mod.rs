@@ -1,10 +1,18 @@
-//! Identity checks (KYC, know your customer).
-pub mod model;
+//! Identity checks (KYC, know your customer): a worker submits a document and a selfie, staff claim the case from a queue
+//! and decide it.
+//!
+//! | to read about | open |
+//! |---|---|
+//! | states, reasons, claims, decisions | [`model`] |
+//! | what files are taken, how they are encrypted and kept | [`files`] |
+//! | what may be done with an attempt, and when | `attempt.rs` |
+//! | the use cases | [`ops`] |
 
-use crate::{app::App, db::Conn, error::Result, ids::UserId, time::Timestamp};
-pub(crate) async fn briefs(_conn: &mut Conn<'_>, _now: Timestamp, _user: UserId) -> Result<Vec<model::AttemptBrief>> {
-    Ok(Vec::new())
-}
-pub(crate) async fn erase(_app: &App, _conn: &mut Conn<'_>, _user: UserId) -> Result<()> {
-    Ok(())
-}
+mod attempt;
+pub mod files;
+pub mod model;
+pub mod ops;
+mod store;
+
+pub use ops::{Submission, claim, decide, file, list, next, own, release, run_due, show, submit, submit_permit, undo};
+pub(crate) use ops::{briefs, erase};

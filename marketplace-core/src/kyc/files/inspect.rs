@@ -1,0 +1,264 @@
+//! Which files are taken: decided by content alone, never by a name or a header.
+//!
+//! Each format's own structure is walked to its end first: that finds truncated files, refuses animations, and tells where
+//! the picture ends, so that whatever was appended to it (a second format, a script, an archive) is cut off and never
+//! stored. Then the picture is decoded in full, after its declared size has been checked.
+
+use std::io::Cursor;
+
+use image::{ImageDecoder, Limits, codecs};
+use zune_core::{bytestream::ZCursor, options::DecoderOptions};
+
+use crate::{
+    error::{Error, ErrorCode, FieldError, Result},
+    kyc::model::{FileKind, MAX_FILE, MIN_SIDE},
+};
+
+/// An image's width and height at most, in pixels.
+pub const MAX_SIDE: u32 = 12_000;
+/// A decoded image's size at most, in bytes: 55 million pixels of three bytes.
+pub const MAX_DECODED: u64 = 160 * 1024 * 1024;
+
+/// What a file is, by its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileFacts {
+    /// `image/jpeg`, `image/png`, `image/webp` or `application/pdf`.
+    pub media_type: &'static str,
+    /// Pixels; none for a PDF.
+    pub width: Option<u32>,
+    /// Pixels; none for a PDF.
+    pub height: Option<u32>,
+    /// Bytes that belong to the file; what was appended behind them is to be cut off.
+    pub length: usize,
+}
+
+/// Decides whether a file can be taken. Slow and hungry for memory (up to [`MAX_DECODED`] bytes): see
+/// [`super::FileStore::inspected`].
+///
+/// Errors, each with the pointer `/document` or `/selfie`: `too_large` above 10 MiB; `unsupported_media` when it is none of
+/// the formats, or animated; `invalid` when it does not decode, or is too small or too large in pixels.
+pub fn inspect(kind: FileKind, bytes: &[u8]) -> Result<FileFacts> {
+    let refuse = |code, detail: &str| refusal(kind, code, detail);
+    if bytes.is_empty() {
+        return Err(refuse(ErrorCode::Invalid, "is empty; choose a file"));
+    }
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(refuse(ErrorCode::TooLarge, "is larger than 10 MiB; send a smaller photo or a lower resolution"));
+    }
+    let media_type = infer::get(bytes).map(|found| found.mime_type());
+    let broken = || refuse(ErrorCode::Invalid, "is damaged or cut off and cannot be read; take or export it again");
+    let (media_type, end) = match media_type {
+        Some("image/jpeg") => ("image/jpeg", jpeg_end(bytes)),
+        Some("image/png") => ("image/png", png_end(bytes)),
+        Some("image/webp") => ("image/webp", webp_end(bytes)),
+        Some("application/pdf") if kind == FileKind::Document => ("application/pdf", pdf_end(bytes)),
+        Some("application/pdf") => {
+            return Err(refuse(ErrorCode::UnsupportedMedia, "must be a photo, not a PDF; send a JPEG, PNG or WebP"));
+        }
+        _ => {
+            let formats = if kind == FileKind::Document { "JPEG, PNG, WebP or PDF" } else { "JPEG, PNG or WebP" };
+            return Err(refuse(ErrorCode::UnsupportedMedia, &format!("must be {formats}, whatever its name says")));
+        }
+    };
+    let length = match end {
+        Some(End::At(length)) => length,
+        Some(End::Animated) => {
+            return Err(refuse(ErrorCode::UnsupportedMedia, "is animated; send a still picture"));
+        }
+        None => return Err(broken()),
+    };
+    let picture = bytes.get(..length).ok_or_else(broken)?;
+    let decoded = match media_type {
+        "application/pdf" => return Ok(FileFacts { media_type, width: None, height: None, length }),
+        "image/jpeg" => decode_jpeg(picture),
+        "image/png" => {
+            codecs::png::PngDecoder::with_limits(Cursor::new(picture), limits()).map_err(Flaw::from).and_then(decode)
+        }
+        _ => codecs::webp::WebPDecoder::new(Cursor::new(picture)).map_err(Flaw::from).and_then(decode),
+    };
+    match decoded {
+        Ok((width, height)) => Ok(FileFacts { media_type, width: Some(width), height: Some(height), length }),
+        Err(Flaw::Broken) => Err(broken()),
+        Err(Flaw::Small(width, height)) => Err(refuse(
+            ErrorCode::Invalid,
+            &format!("has {width}×{height} pixels; at least {MIN_SIDE}×{MIN_SIDE} are needed to read it"),
+        )),
+        Err(Flaw::Large) => Err(refuse(
+            ErrorCode::Invalid,
+            &format!("has too many pixels; at most {MAX_SIDE} a side and 55 million in all: send a lower resolution"),
+        )),
+    }
+}
+
+fn refusal(kind: FileKind, code: ErrorCode, detail: &str) -> Error {
+    let field = FieldError { pointer: format!("/{kind}"), detail: detail.into() };
+    Error::new(code, format!("the {kind} {detail}")).with_fields(vec![field])
+}
+
+/// Where a file ends.
+enum End {
+    At(usize),
+    Animated,
+}
+
+/// Why a picture is not taken.
+enum Flaw {
+    Broken,
+    Small(u32, u32),
+    Large,
+}
+
+impl From<image::ImageError> for Flaw {
+    fn from(error: image::ImageError) -> Self {
+        if matches!(error, image::ImageError::Limits(_)) { Self::Large } else { Self::Broken }
+    }
+}
+
+fn limits() -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_DECODED);
+    limits
+}
+
+/// Before anything of the picture's size is allocated.
+fn check_size((width, height): (u32, u32), bytes: u64) -> Result<usize, Flaw> {
+    if width > MAX_SIDE || height > MAX_SIDE || bytes > MAX_DECODED {
+        Err(Flaw::Large)
+    } else if width < MIN_SIDE || height < MIN_SIDE {
+        Err(Flaw::Small(width, height))
+    } else {
+        usize::try_from(bytes).map_err(|_| Flaw::Large)
+    }
+}
+
+fn decode(mut decoder: impl ImageDecoder) -> Result<(u32, u32), Flaw> {
+    let size = decoder.dimensions();
+    let mut pixels = vec![0; check_size(size, decoder.total_bytes())?];
+    decoder.set_limits(limits())?;
+    decoder.read_image(&mut pixels)?;
+    Ok(size)
+}
+
+/// By the decoder that the image crate wraps: that one copies the file, and lets damage pass.
+fn decode_jpeg(picture: &[u8]) -> Result<(u32, u32), Flaw> {
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX));
+    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(picture), options);
+    decoder.decode_headers().map_err(|_| Flaw::Broken)?;
+    let (width, height) = decoder.dimensions().ok_or(Flaw::Broken)?;
+    let size = (u32::try_from(width).unwrap_or(u32::MAX), u32::try_from(height).unwrap_or(u32::MAX));
+    let bytes = decoder.output_buffer_size().ok_or(Flaw::Broken)?;
+    let mut pixels = vec![0; check_size(size, bytes as u64)?];
+    decoder.decode_into(&mut pixels).map_err(|_| Flaw::Broken)?;
+    Ok(size)
+}
+
+/// Markers and segments up to `EOI` (ITU-T T.81, annex B).
+fn jpeg_end(bytes: &[u8]) -> Option<End> {
+    let mut at = 2;
+    loop {
+        if *bytes.get(at)? != 0xFF {
+            return None;
+        }
+        let marker = *bytes.get(at + 1)?;
+        match marker {
+            // Fill bytes before a marker.
+            0xFF => at += 1,
+            0xD9 => return Some(End::At(at + 2)),
+            // Markers that stand alone.
+            0x01 | 0xD0..=0xD7 => at += 2,
+            0x00 | 0xD8 => return None,
+            _ => {
+                let length = usize::from(u16::from_be_bytes([*bytes.get(at + 2)?, *bytes.get(at + 3)?]));
+                if length < 2 {
+                    return None;
+                }
+                at += 2 + length;
+                if marker == 0xDA {
+                    at = scan_end(bytes, at)?;
+                }
+            }
+        }
+    }
+}
+
+/// Where the compressed data of a scan ends: at a marker that is neither a stuffed zero nor a restart.
+fn scan_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let scan = bytes.get(start..)?;
+    let marker =
+        scan.windows(2).position(|pair| matches!(pair, [0xFF, next] if !matches!(next, 0x00 | 0xD0..=0xD7)))?;
+    Some(start + marker)
+}
+
+/// Chunks up to `IEND` (ISO/IEC 15948 §5.3). `acTL` makes it an animation.
+fn png_end(bytes: &[u8]) -> Option<End> {
+    let mut at = 8;
+    loop {
+        let (length, name) = bytes.get(at..at + 8)?.split_at_checked(4)?;
+        let length = usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?;
+        let next = at.checked_add(length)?.checked_add(12)?;
+        bytes.get(..next)?;
+        match name {
+            b"IEND" => return Some(End::At(next)),
+            b"acTL" => return Some(End::Animated),
+            _ => at = next,
+        }
+    }
+}
+
+/// The RIFF container's own length (WebP container specification, RFC 9649 §2.4). `ANIM` makes it an animation.
+fn webp_end(bytes: &[u8]) -> Option<End> {
+    let little = |at: usize| {
+        let four = bytes.get(at..at + 4)?.try_into().ok()?;
+        usize::try_from(u32::from_le_bytes(four)).ok()
+    };
+    if bytes.get(..4)? != b"RIFF" {
+        return None;
+    }
+    let end = little(4)?.checked_add(8)?;
+    bytes.get(..end)?;
+    let mut at = 12;
+    while at < end {
+        let next = at.checked_add(8)?.checked_add(little(at + 4)?)?;
+        if next > end {
+            return None;
+        }
+        if matches!(bytes.get(at..at + 4)?, b"ANIM" | b"ANMF") {
+            return Some(End::Animated);
+        }
+        at = next + next % 2;
+    }
+    Some(End::At(end))
+}
+
+/// Header at the very beginning, `startxref` with an offset into the file, `%%EOF` near the end (ISO 32000-1 §7.5).
+fn pdf_end(bytes: &[u8]) -> Option<End> {
+    const NEAR: usize = 1_024;
+    if !bytes.starts_with(b"%PDF-") {
+        return None;
+    }
+    let tail = bytes.len().saturating_sub(NEAR);
+    let eof = tail + last(bytes.get(tail..)?, b"%%EOF")?;
+    let from = eof.saturating_sub(NEAR);
+    let before = bytes.get(from..eof)?;
+    let offset = before.get(last(before, b"startxref")? + 9..)?.trim_ascii();
+    let offset: usize = std::str::from_utf8(offset).ok()?.parse().ok()?;
+    // A table (`xref`), or an object that holds it (`12 0 obj`).
+    let table = bytes.get(offset..eof)?.trim_ascii_start();
+    if !(table.starts_with(b"xref") || table.first()?.is_ascii_digit()) {
+        return None;
+    }
+    let line_end = bytes.get(eof + 5..)?.iter().take(2).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    Some(End::At(eof + 5 + line_end))
+}
+
+fn last(bytes: &[u8], text: &[u8]) -> Option<usize> {
+    bytes.windows(text.len()).rposition(|window| window == text)
+}
+
+#[cfg(test)]
+mod tests;

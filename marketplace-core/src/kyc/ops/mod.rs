@@ -1,0 +1,120 @@
+//! What people do with identity checks: one function a use case.
+
+mod decide;
+mod due;
+mod review;
+mod submit;
+
+pub use decide::{decide, undo};
+pub use due::run_due;
+pub use review::{claim, file, list, next, release, show};
+pub use submit::{Submission, own, submit, submit_permit};
+
+pub(crate) use due::erase;
+
+use super::{
+    attempt::Attempt,
+    model::{AttemptBrief, KycCase},
+    store,
+};
+use crate::{
+    accounts::{
+        self,
+        model::{Account, Status},
+    },
+    actor::Actor,
+    admin::UserSummary,
+    app::App,
+    audit,
+    db::Conn,
+    error::{Error, Result},
+    events,
+    ids::{AttemptId, UserId},
+    mail::{self, Mail, Template},
+    time::Timestamp,
+};
+
+/// How many of a user's attempts are shown at once.
+const SHOWN: i64 = 20;
+
+/// A user's attempts in brief, newest first.
+pub(crate) async fn briefs(conn: &mut Conn<'_>, now: Timestamp, user: UserId) -> Result<Vec<AttemptBrief>> {
+    Ok(store::of_user(conn, user, SHOWN).await?.iter().map(|attempt| attempt.brief(now)).collect())
+}
+
+/// One account.
+async fn account(conn: &mut Conn<'_>, id: UserId) -> Result<Account> {
+    accounts::store::get(conn, id).await?.ok_or_else(|| Error::not_found(format_args!("user {id}")))
+}
+
+/// One account, which nobody else changes until the end of the transaction. Always locked before an attempt.
+async fn lock_account(conn: &mut Conn<'_>, id: UserId) -> Result<Account> {
+    accounts::store::lock(conn, id).await?.ok_or_else(|| Error::not_found(format_args!("user {id}")))
+}
+
+/// All that is needed to decide.
+async fn case(conn: &mut Conn<'_>, now: Timestamp, actor: &Actor, attempt: &Attempt) -> Result<KycCase> {
+    let others = store::of_user(conn, attempt.user_id, SHOWN + 1).await?;
+    Ok(KycCase {
+        attempt: attempt.summary(now, &actor.principal()),
+        files: store::files(conn, attempt.id).await?,
+        decision: attempt.decision(),
+        others: others
+            .iter()
+            .filter(|other| other.id != attempt.id)
+            .take(usize::try_from(SHOWN).unwrap_or_default())
+            .map(|other| other.brief(now))
+            .collect(),
+        user: UserSummary::masked(account(conn, attempt.user_id).await?),
+    })
+}
+
+/// Appends the audit row and the event of a change, in its transaction.
+async fn record(conn: &mut Conn<'_>, now: Timestamp, actor: &Actor, attempt: &Attempt, what: Record) -> Result<()> {
+    events::append(conn, now, what.event, &attempt.id.to_string(), Some(attempt.user_id)).await?;
+    let entry = audit::Entry {
+        action: what.action,
+        target_kind: "attempt",
+        target: attempt.id.to_string(),
+        reason: what.reason,
+        metadata: serde_json::json!({ "user": attempt.user_id, "number": attempt.number, "fence": what.fence }),
+    };
+    audit::append(conn, now, actor, entry).await?;
+    Ok(())
+}
+
+/// What a change is called.
+struct Record {
+    action: &'static str,
+    event: &'static str,
+    reason: Option<String>,
+    fence: i64,
+}
+
+/// Queues the mail to the worker, to be sent at `not_before`.
+async fn notify(app: &App, conn: &mut Conn<'_>, account: &Account, about: Notice) -> Result<()> {
+    if matches!(account.status, Status::Banned | Status::Deleted) {
+        return Ok(());
+    }
+    let mail = Mail {
+        to: account.email.clone(),
+        name: account.name.clone(),
+        template: about.template,
+        link: None,
+        comment: about.comment,
+    };
+    mail::enqueue(app, conn, &mail_subject(about.attempt), about.not_before, &mail).await
+}
+
+/// What a worker is told.
+struct Notice {
+    attempt: AttemptId,
+    template: Template,
+    comment: Option<String>,
+    not_before: Timestamp,
+}
+
+/// How the outbox names the mails about an attempt.
+fn mail_subject(id: AttemptId) -> String {
+    format!("kyc:{id}")
+}

@@ -1,0 +1,190 @@
+//! A worker's own side: submit documents, and see what became of them.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{SHOWN, account, due, lock_account};
+use crate::{
+    accounts::model::{Account, Status},
+    actor::{Actor, Permission},
+    app::App,
+    error::{Error, ErrorCode, Result},
+    events,
+    ids::{AttemptId, UserId},
+    kyc::{
+        attempt::UserKyc,
+        files::{self, FileFacts, FileKey},
+        model::{DocumentType, FileInfo, FileKind, KycStatus, OwnKyc},
+        store::{self, NewAttempt, NewFile},
+    },
+};
+
+/// What a worker hands in. The files' memory is used until they are stored: nothing is copied.
+pub struct Submission {
+    /// What is on the document.
+    pub document_type: DocumentType,
+    /// JPEG, PNG, WebP or PDF; at most 10 MiB.
+    pub document: Vec<u8>,
+    /// JPEG, PNG or WebP; at most 10 MiB.
+    pub selfie: Vec<u8>,
+}
+
+impl std::fmt::Debug for Submission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (document, selfie) = (self.document.len(), self.selfie.len());
+        write!(f, "Submission({}, {document} and {selfie} bytes)", self.document_type)
+    }
+}
+
+/// A turn to hand in files; to be taken before they are read and held until [`submit`] has answered, as it bounds the
+/// memory that submissions take together. `busy` when too many wait already.
+pub async fn submit_permit(app: &App) -> Result<OwnedSemaphorePermit> {
+    if let Ok(permit) = Arc::clone(&app.uploads).try_acquire_owned() {
+        return Ok(permit);
+    }
+    let _waiting = app
+        .upload_queue
+        .try_acquire()
+        .map_err(|_| Error::busy("too many documents are being submitted; try again in a moment"))?;
+    Arc::clone(&app.uploads).acquire_owned().await.map_err(Error::internal)
+}
+
+/// Submits a new attempt.
+///
+/// Errors: `forbidden` unless an active worker; `conflict` with the current state unless a new attempt may be submitted; for
+/// the files see [`files::inspect`].
+pub async fn submit(app: &App, actor: &Actor, submission: Submission) -> Result<OwnKyc> {
+    let user = actor.require_own(Permission::OwnKyc)?.account.id;
+    let mut reader = app.db.read().await?;
+    // Before the work; and again in the transaction.
+    check_may_submit(&account(&mut reader.conn(), user).await?, app)?;
+    drop(reader);
+
+    let (document_facts, document) = app.files.inspected(FileKind::Document, submission.document).await?;
+    let (selfie_facts, selfie) = app.files.inspected(FileKind::Selfie, submission.selfie).await?;
+
+    let id = AttemptId::new(app.now(), app.random.as_ref());
+    let key = FileKey::new(app.random.as_ref());
+    let wrapped_key = files::wrap_key(app.keys.master(), id, app.random.as_ref(), &key)?;
+    let random = Arc::clone(&app.random);
+    let sealed = tokio::task::spawn_blocking(move || {
+        let seal = |kind, bytes| files::seal(&key, id, kind, random.as_ref(), bytes);
+        Ok::<_, Error>((seal(FileKind::Document, document)?, seal(FileKind::Selfie, selfie)?))
+    });
+    let (document, selfie) = sealed.await.map_err(Error::internal)??;
+
+    let document_key = app.files.put(app.random.as_ref(), document).await?;
+    let selfie_key = match app.files.put(app.random.as_ref(), selfie).await {
+        Ok(key) => key,
+        Err(error) => {
+            discard(app, &[document_key]).await;
+            return Err(error);
+        }
+    };
+    let keys = [document_key.clone(), selfie_key.clone()];
+    let new = NewAttempt {
+        id,
+        user_id: user,
+        document_type: submission.document_type,
+        submitted_at: app.now(),
+        wrapped_key,
+        files: vec![
+            NewFile { object_key: document_key, info: info(FileKind::Document, &document_facts) },
+            NewFile { object_key: selfie_key, info: info(FileKind::Selfie, &selfie_facts) },
+        ],
+    };
+    if let Err(error) = store_attempt(app, new).await {
+        // After a refusal the files are nobody's. After a lost connection the commit may have gone through: then the
+        // sweep of objects without a row decides.
+        if !matches!(error.code(), ErrorCode::Unavailable | ErrorCode::Internal) {
+            discard(app, &keys).await;
+        }
+        return Err(error);
+    }
+    app.wake();
+    own_of(app, user).await
+}
+
+async fn store_attempt(app: &App, new: NewAttempt) -> Result<()> {
+    let unit = app.clone();
+    app.db
+        .write(move |conn| {
+            async move {
+                let now = new.submitted_at;
+                // Two submissions of one worker take turns here: the second finds the first.
+                let account = lock_account(conn, new.user_id).await?;
+                check_may_submit(&account, &unit)?;
+                due::expire(&unit, conn, &account).await?;
+                store::insert(conn, &new).await?;
+                let waiting = UserKyc {
+                    status: KycStatus::Pending,
+                    prior: KycStatus::Pending,
+                    effective_at: None,
+                    expires_at: None,
+                };
+                store::set_user(conn, new.user_id, waiting, now).await?;
+                events::append(conn, now, "kyc.submitted", &new.id.to_string(), Some(new.user_id)).await
+            }
+            .boxed()
+        })
+        .await
+}
+
+fn check_may_submit(account: &Account, app: &App) -> Result<()> {
+    if account.status != Status::Active {
+        return Err(Error::forbidden(format!("a {} account cannot submit documents", account.status)));
+    }
+    let status = account.visible_kyc(app.now());
+    if status.may_submit() {
+        return Ok(());
+    }
+    let why = match status {
+        KycStatus::Approved => "your identity is confirmed already",
+        KycStatus::Rejected => "the decision on your identity is final",
+        _ => "your documents are being checked already",
+    };
+    Err(Error::conflict(why, serde_json::json!({ "status": status })))
+}
+
+/// One's own identity check: says nothing of a decision that can still be undone, of reviewers or of internal notes.
+pub async fn own(app: &App, actor: &Actor) -> Result<OwnKyc> {
+    own_of(app, actor.require_own(Permission::OwnKyc)?.account.id).await
+}
+
+async fn own_of(app: &App, user: UserId) -> Result<OwnKyc> {
+    let now = app.now();
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    let account = account(&mut conn, user).await?;
+    let status = account.visible_kyc(now);
+    let mut attempts: Vec<_> =
+        store::of_user(&mut conn, user, SHOWN).await?.iter().map(|attempt| attempt.own(now)).collect();
+    // An approval ends with its time, whether or not the timer has run.
+    if let (KycStatus::Expired, Some(newest)) = (status, attempts.first_mut())
+        && newest.status == KycStatus::Approved
+    {
+        newest.status = KycStatus::Expired;
+    }
+    Ok(OwnKyc { status, may_submit: status.may_submit() && account.status == Status::Active, attempts })
+}
+
+fn info(kind: FileKind, facts: &FileFacts) -> FileInfo {
+    FileInfo {
+        kind,
+        media_type: facts.media_type.to_owned(),
+        size: i64::try_from(facts.length).unwrap_or(i64::MAX),
+        width: facts.width.map(i64::from),
+        height: facts.height.map(i64::from),
+    }
+}
+
+/// Deletes what was put for nothing. What cannot be deleted now, the sweep finds.
+async fn discard(app: &App, keys: &[String]) {
+    for key in keys {
+        if let Err(error) = app.files.delete(key).await {
+            tracing::warn!(?error, key, "a file of a refused submission stays until the next sweep");
+        }
+    }
+}

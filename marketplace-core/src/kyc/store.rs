@@ -1,0 +1,308 @@
+//! All SQL of identity checks.
+//!
+//! Lists are driven by one index each: waiting attempts by `(status, submitted_at, id)`, decided ones by
+//! `(status, decided_at, id)`, claimed ones by the end of the claim, and a user's own by `(user_id, number)`.
+
+use super::{
+    attempt::{Attempt, UserKyc},
+    model::{DocumentType, FileInfo, FileKind, KycStatus},
+};
+use crate::{
+    actor::Principal,
+    db::Conn,
+    error::{Error, Result},
+    ids::{AttemptId, UserId},
+    page::TimeCursor,
+    time::Timestamp,
+};
+
+macro_rules! attempt {
+    ($rest:literal) => {
+        concat!(
+            "SELECT a.id, a.user_id, a.number, a.document_type, a.status, a.submitted_at, a.claim_holder, a.claim_label, \
+             a.claim_expires_at, a.fence, a.decided_by, a.decided_at, a.effective_at, a.reasons, a.comment, a.note, a.undo, \
+             a.version, u.name, u.status AS user_status FROM kyc_attempts a JOIN users u ON u.id = a.user_id WHERE ",
+            $rest
+        )
+    };
+}
+
+/// One attempt.
+pub(super) async fn get(conn: &mut Conn<'_>, id: AttemptId) -> Result<Attempt> {
+    q!(conn => opt Attempt, attempt!("a.id = $1"), id)?.ok_or_else(|| Error::not_found(format_args!("attempt {id}")))
+}
+
+/// One attempt, which nobody else changes until the end of the transaction.
+pub(super) async fn lock(conn: &mut Conn<'_>, id: AttemptId) -> Result<Attempt> {
+    q!(conn => opt Attempt, [sqlite: attempt!("a.id = $1"), pg: attempt!("a.id = $1 FOR UPDATE OF a")], id)?
+        .ok_or_else(|| Error::not_found(format_args!("attempt {id}")))
+}
+
+/// Whose attempt it is.
+pub(super) async fn subject(conn: &mut Conn<'_>, id: AttemptId) -> Result<UserId> {
+    q!(conn => optval UserId, "SELECT user_id FROM kyc_attempts WHERE id = $1", id)?
+        .ok_or_else(|| Error::not_found(format_args!("attempt {id}")))
+}
+
+/// A user's attempts, newest first.
+pub(super) async fn of_user(conn: &mut Conn<'_>, user: UserId, limit: i64) -> Result<Vec<Attempt>> {
+    Ok(q!(conn => all Attempt, attempt!("a.user_id = $1 ORDER BY a.number DESC LIMIT $2"), user, limit)?)
+}
+
+/// A user's newest attempt.
+pub(super) async fn latest(conn: &mut Conn<'_>, user: UserId) -> Result<Option<AttemptId>> {
+    Ok(
+        q!(conn => optval AttemptId, "SELECT id FROM kyc_attempts WHERE user_id = $1 ORDER BY number DESC LIMIT 1", user)?,
+    )
+}
+
+/// The files of an attempt, the document first.
+pub(super) async fn files(conn: &mut Conn<'_>, id: AttemptId) -> Result<Vec<FileInfo>> {
+    Ok(q!(conn => all FileInfo,
+        "SELECT kind, media_type, size, width, height FROM kyc_files WHERE attempt_id = $1 ORDER BY kind", id)?)
+}
+
+/// Where a file lies.
+#[derive(sqlx::FromRow)]
+pub(super) struct StoredFile {
+    pub object_key: String,
+    pub media_type: String,
+    /// None once erased.
+    pub wrapped_key: Option<Vec<u8>>,
+}
+
+/// Where a file lies, and the key it is encrypted with.
+pub(super) async fn stored_file(conn: &mut Conn<'_>, id: AttemptId, kind: FileKind) -> Result<Option<StoredFile>> {
+    Ok(q!(conn => opt StoredFile,
+        "SELECT f.object_key, f.media_type, a.wrapped_key FROM kyc_files f JOIN kyc_attempts a ON a.id = f.attempt_id \
+         WHERE f.attempt_id = $1 AND f.kind = $2",
+        id, kind)?)
+}
+
+/// Which of the waiting attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiting {
+    All,
+    Unclaimed,
+    Claimed,
+}
+
+/// The queue, oldest first.
+pub(super) async fn queue(
+    conn: &mut Conn<'_>,
+    which: Waiting,
+    document_type: Option<DocumentType>,
+    now: Timestamp,
+    after: TimeCursor,
+    limit: i64,
+) -> Result<Vec<Attempt>> {
+    let (at, id) = (after.at, after.id);
+    Ok(match which {
+        Waiting::All => q!(conn => all Attempt,
+            attempt!("a.status = 'pending' AND (a.submitted_at, a.id) > ($1, $2) \
+                      AND ($3 IS NULL OR a.document_type = $3) ORDER BY a.submitted_at, a.id LIMIT $4"),
+            at, id, document_type, limit)?,
+        Waiting::Unclaimed => q!(conn => all Attempt,
+            attempt!("a.status = 'pending' AND (a.submitted_at, a.id) > ($1, $2) \
+                      AND ($3 IS NULL OR a.document_type = $3) \
+                      AND (a.claim_expires_at IS NULL OR a.claim_expires_at <= $4) \
+                      ORDER BY a.submitted_at, a.id LIMIT $5"),
+            at, id, document_type, now, limit)?,
+        // Only waiting attempts have a claim, and there are no more live ones than reviewers: sorted as they come.
+        Waiting::Claimed => q!(conn => all Attempt,
+            attempt!("a.claim_expires_at > $4 AND (a.submitted_at, a.id) > ($1, $2) \
+                      AND ($3 IS NULL OR a.document_type = $3) ORDER BY a.submitted_at, a.id LIMIT $5"),
+            at, id, document_type, now, limit)?,
+    })
+}
+
+/// Decided attempts of one state, newest decision first.
+pub(super) async fn decided(
+    conn: &mut Conn<'_>,
+    status: KycStatus,
+    document_type: Option<DocumentType>,
+    before: TimeCursor,
+    limit: i64,
+) -> Result<Vec<Attempt>> {
+    Ok(q!(conn => all Attempt,
+        attempt!("a.status = $1 AND (a.decided_at, a.id) < ($2, $3) AND ($4 IS NULL OR a.document_type = $4) \
+                  ORDER BY a.decided_at DESC, a.id DESC LIMIT $5"),
+        status, before.at, before.id, document_type, limit)?)
+}
+
+/// Claims the oldest attempt that nobody holds and that is not `except`'s own.
+pub(super) async fn oldest_unclaimed(conn: &mut Conn<'_>, now: Timestamp, except: UserId) -> Result<Option<AttemptId>> {
+    Ok(q!(conn => optval AttemptId, [
+        sqlite: "SELECT id FROM kyc_attempts WHERE status = 'pending' AND (claim_expires_at IS NULL OR claim_expires_at <= $1) \
+                 AND user_id <> $2 ORDER BY submitted_at, id LIMIT 1",
+        pg: "SELECT id FROM kyc_attempts WHERE status = 'pending' AND (claim_expires_at IS NULL OR claim_expires_at <= $1) \
+             AND user_id <> $2 ORDER BY submitted_at, id LIMIT 1 FOR UPDATE SKIP LOCKED",
+    ], now, except)?)
+}
+
+/// A claim as it is stored.
+pub(super) struct NewClaim<'a> {
+    pub holder: &'a Principal,
+    pub label: &'a str,
+    pub expires_at: Timestamp,
+    pub fence: i64,
+}
+
+/// Stores a claim.
+pub(super) async fn set_claim(conn: &mut Conn<'_>, id: AttemptId, claim: &NewClaim<'_>) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE kyc_attempts SET claim_holder = $2, claim_label = $3, claim_expires_at = $4, fence = $5, version = version + 1 \
+         WHERE id = $1",
+        id, claim.holder, claim.label, claim.expires_at, claim.fence)?;
+    Ok(())
+}
+
+/// Moves the end of a live claim. Not a change of the attempt: its version stays.
+pub(super) async fn renew_claim(
+    conn: &mut Conn<'_>,
+    id: AttemptId,
+    holder: &Principal,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE kyc_attempts SET claim_expires_at = $4 WHERE id = $1 AND claim_holder = $2 AND claim_expires_at > $3",
+        id, holder, now, expires_at)?;
+    Ok(())
+}
+
+/// Ends a claim.
+pub(super) async fn clear_claim(conn: &mut Conn<'_>, id: AttemptId) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE kyc_attempts SET claim_holder = NULL, claim_label = NULL, claim_expires_at = NULL, version = version + 1 \
+         WHERE id = $1",
+        id)?;
+    Ok(())
+}
+
+/// A decision as it is stored; all `None` when there is none.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Decided {
+    pub by: Option<Principal>,
+    pub at: Option<Timestamp>,
+    pub effective_at: Option<Timestamp>,
+    pub reasons: Option<String>,
+    pub comment: Option<String>,
+    pub note: Option<String>,
+    pub undo: Option<String>,
+}
+
+/// Stores a state with its decision, if nobody else changed the attempt since it was read; ends the claim.
+pub(super) async fn set_decision(
+    conn: &mut Conn<'_>,
+    read: &Attempt,
+    status: KycStatus,
+    fence: i64,
+    decided: Decided,
+) -> Result<()> {
+    let changed = q!(conn => exec,
+        "UPDATE kyc_attempts SET status = $3, fence = $4, decided_by = $5, decided_at = $6, effective_at = $7, reasons = $8, \
+         comment = $9, note = $10, undo = $11, claim_holder = NULL, claim_label = NULL, claim_expires_at = NULL, \
+         version = version + 1 WHERE id = $1 AND version = $2",
+        read.id, read.version, status, fence, decided.by, decided.at, decided.effective_at, decided.reasons, decided.comment,
+        decided.note, decided.undo)?;
+    if changed == 1 { Ok(()) } else { Err(Error::conflict("it was changed meanwhile; load it again", ())) }
+}
+
+/// Stores where an account's identity check stands.
+pub(super) async fn set_user(conn: &mut Conn<'_>, user: UserId, kyc: UserKyc, now: Timestamp) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE users SET kyc_status = $2, kyc_prior = $3, kyc_effective_at = $4, kyc_expires_at = $5, \
+         version = version + 1, updated_at = $6 WHERE id = $1",
+        user, kyc.status, kyc.prior, kyc.effective_at, kyc.expires_at, now)?;
+    Ok(())
+}
+
+/// An attempt as it is submitted.
+#[derive(Debug, Clone)]
+pub(super) struct NewAttempt {
+    pub id: AttemptId,
+    pub user_id: UserId,
+    pub document_type: DocumentType,
+    pub submitted_at: Timestamp,
+    pub wrapped_key: Vec<u8>,
+    pub files: Vec<NewFile>,
+}
+
+/// A file as it is stored.
+#[derive(Debug, Clone)]
+pub(super) struct NewFile {
+    pub object_key: String,
+    pub info: FileInfo,
+}
+
+/// Stores a new attempt with the user's next number, and its files.
+pub(super) async fn insert(conn: &mut Conn<'_>, new: &NewAttempt) -> Result<i64> {
+    let number = q!(conn => val i64,
+        "INSERT INTO kyc_attempts (id, user_id, number, document_type, status, submitted_at, wrapped_key, fence, version) \
+         VALUES ($1, $2, (SELECT coalesce(max(number), 0) + 1 FROM kyc_attempts WHERE user_id = $2), $3, 'pending', $4, $5, 0, 1) \
+         RETURNING number",
+        new.id, new.user_id, new.document_type, new.submitted_at, &new.wrapped_key)?;
+    for file in &new.files {
+        let info = &file.info;
+        q!(conn => exec,
+            "INSERT INTO kyc_files (attempt_id, kind, object_key, media_type, size, width, height) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            new.id, info.kind, &file.object_key, &info.media_type, info.size, info.width, info.height)?;
+    }
+    Ok(number)
+}
+
+/// Users whose approval has come to its end.
+pub(super) async fn expired_users(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<UserId>> {
+    Ok(q!(conn => vals UserId,
+        "SELECT id FROM users WHERE kyc_expires_at IS NOT NULL AND kyc_expires_at <= $1 ORDER BY kyc_expires_at LIMIT $2",
+        now, limit)?)
+}
+
+/// The attempt that an account's approval belongs to becomes expired.
+pub(super) async fn expire_attempt(conn: &mut Conn<'_>, user: UserId) -> Result<Option<AttemptId>> {
+    Ok(q!(conn => optval AttemptId,
+        "UPDATE kyc_attempts SET status = 'expired', version = version + 1 WHERE status || '' = 'approved' AND id = \
+         (SELECT id FROM kyc_attempts WHERE user_id = $1 ORDER BY number DESC LIMIT 1) RETURNING id",
+        user)?)
+}
+
+/// Everything personal in a user's attempts goes; attempts that nobody decided go as a whole. Files are queued for
+/// deletion, and unreadable from the commit on, because their keys are gone.
+pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<()> {
+    q!(conn => exec,
+        "INSERT INTO file_deletions (object_key, created_at) SELECT object_key, $2 FROM kyc_files WHERE attempt_id IN \
+         (SELECT id FROM kyc_attempts WHERE user_id = $1) ON CONFLICT (object_key) DO NOTHING",
+        user, now)?;
+    q!(conn => exec,
+        "DELETE FROM kyc_files WHERE attempt_id IN (SELECT id FROM kyc_attempts WHERE user_id = $1)", user)?;
+    q!(conn => exec, "DELETE FROM kyc_attempts WHERE user_id = $1 AND status || '' = 'pending'", user)?;
+    q!(conn => exec,
+        "UPDATE kyc_attempts SET wrapped_key = NULL, comment = NULL, note = NULL, undo = NULL, version = version + 1 \
+         WHERE user_id = $1",
+        user)?;
+    Ok(())
+}
+
+/// Objects that are to be deleted.
+pub(super) async fn deletions(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<String>> {
+    Ok(q!(conn => vals String, "SELECT object_key FROM file_deletions LIMIT $1", limit)?)
+}
+
+/// The objects are gone.
+pub(super) async fn deleted(conn: &mut Conn<'_>, keys: &[String]) -> Result<()> {
+    for key in keys {
+        q!(conn => exec, "DELETE FROM file_deletions WHERE object_key = $1", key)?;
+    }
+    Ok(())
+}
+
+/// Those of some keys that no row knows.
+pub(super) async fn unknown_objects(conn: &mut Conn<'_>, keys: &[String]) -> Result<Vec<String>> {
+    let keys = serde_json::to_string(keys).map_err(Error::internal)?;
+    Ok(q!(conn => vals String, [
+        sqlite: "SELECT value FROM json_each($1) AS k WHERE NOT EXISTS (SELECT 1 FROM kyc_files f WHERE f.object_key = k.value)",
+        pg: "SELECT k.value FROM json_array_elements_text($1::json) AS k (value) \
+             WHERE NOT EXISTS (SELECT 1 FROM kyc_files f WHERE f.object_key = k.value)",
+    ], keys)?)
+}
