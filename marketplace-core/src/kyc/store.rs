@@ -3,12 +3,15 @@
 //! Lists are driven by one index each: waiting attempts by `(status, submitted_at, id)`, decided ones by
 //! `(status, decided_at, id)`, claimed ones by the end of the claim, and a user's own by `(user_id, number)`.
 
+use std::time::Duration;
+
 use super::{
     attempt::{Attempt, UserKyc},
     model::{DocumentType, FileInfo, FileKind, KycStatus},
 };
 use crate::{
     actor::Principal,
+    admin::Count,
     db::Conn,
     error::{Error, Result},
     ids::{AttemptId, UserId},
@@ -305,4 +308,28 @@ pub(super) async fn unknown_objects(conn: &mut Conn<'_>, keys: &[String]) -> Res
         pg: "SELECT k.value FROM json_array_elements_text($1::json) AS k (value) \
              WHERE NOT EXISTS (SELECT 1 FROM kyc_files f WHERE f.object_key = k.value)",
     ], keys)?)
+}
+
+/// The dashboard's numbers. Counts stop one above [`Count::CAP`], so that they cost the same on any number of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct KycCounts {
+    /// Attempts that wait, claimed ones among them.
+    pub pending: i64,
+    /// Attempts that somebody has claimed.
+    pub in_review: i64,
+    /// When the oldest of those that wait was submitted.
+    pub oldest_at: Option<Timestamp>,
+    /// Attempts decided in the last 24 hours.
+    pub decided_24h: i64,
+}
+
+/// How much waits and how much was done.
+pub(crate) async fn counts(conn: &mut Conn<'_>, now: Timestamp) -> Result<KycCounts> {
+    let (yesterday, cap) = (now - Duration::from_hours(24), Count::CAP + 1);
+    Ok(q!(conn => one KycCounts,
+        "SELECT (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM kyc_attempts WHERE status = 'pending' LIMIT $3) AS p) AS pending, \
+         (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM kyc_attempts WHERE claim_expires_at > $1 LIMIT $3) AS r) AS in_review, \
+         (SELECT submitted_at FROM kyc_attempts WHERE status = 'pending' ORDER BY submitted_at, id LIMIT 1) AS oldest_at, \
+         (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM kyc_attempts WHERE decided_at > $2 LIMIT $3) AS d) AS decided_24h",
+        now, yesterday, cap)?)
 }

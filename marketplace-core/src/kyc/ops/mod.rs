@@ -116,5 +116,5 @@ struct Notice {
 
 /// How the outbox names the mails about an attempt.
 fn mail_subject(id: AttemptId) -> String {
-    format!("kyc:{id}")
+    format!("attempt:{id}")
 }
