@@ -42,7 +42,6 @@ pub mod random;
 #[expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::missing_panics_doc,
     reason = "helpers of tests: a failure here is a failed test"
 )]

@@ -70,6 +70,7 @@ pub(super) enum Step {
     EndSessions,
 }
 
+#[expect(clippy::match_same_arms, reason = "the order of the rules is their meaning")]
 pub(super) fn step(account: &Account, action: &UserAction, reason: Option<RestrictionReason>) -> Result<Step> {
     let state = serde_json::json!({ "status": account.status });
     let wrong = |detail: &'static str| Err(Error::conflict(detail, &state));

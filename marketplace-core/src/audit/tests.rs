@@ -17,7 +17,7 @@ async fn record(app: &App, n: usize) {
                         action: "test.record",
                         target_kind: "user",
                         target: n.to_string(),
-                        reason: (n % 2 == 0).then(|| "other".into()),
+                        reason: n.is_multiple_of(2).then(|| "other".into()),
                         metadata: serde_json::json!({ "n": n }),
                     },
                 )

@@ -72,13 +72,12 @@ pub(crate) fn verify(keys: &Keys, cache: &TokenCache, token: &str, now: Timestam
     if token.len() > MAX_LENGTH {
         return Err(invalid());
     }
-    let claims = match cache.0.get(token) {
-        Some(claims) => claims,
-        None => {
-            let claims = Arc::new(check_signature(keys, token).ok_or_else(invalid)?);
-            cache.0.insert(token.to_owned(), claims.clone());
-            claims
-        }
+    let claims = if let Some(claims) = cache.0.get(token) {
+        claims
+    } else {
+        let claims = Arc::new(check_signature(keys, token).ok_or_else(invalid)?);
+        cache.0.insert(token.to_owned(), claims.clone());
+        claims
     };
     if claims.exp <= now.unix_seconds() {
         return Err(Error::unauthenticated("the access token has expired; refresh it"));

@@ -17,10 +17,10 @@ async fn every_sql_prepares() {
         for &(place, sqlite, postgres) in ALL_SQL {
             match test.db().read().await.unwrap() {
                 Reader::Sqlite(mut conn) => {
-                    drop(conn.prepare(sqlite.into_sql_str()).await.unwrap_or_else(|e| panic!("{place}: {e}")))
+                    drop(conn.prepare(sqlite.into_sql_str()).await.unwrap_or_else(|e| panic!("{place}: {e}")));
                 }
                 Reader::Pg(mut conn) => {
-                    drop(conn.prepare(postgres.into_sql_str()).await.unwrap_or_else(|e| panic!("{place}: {e}")))
+                    drop(conn.prepare(postgres.into_sql_str()).await.unwrap_or_else(|e| panic!("{place}: {e}")));
                 }
             }
         }

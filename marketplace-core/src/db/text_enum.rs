@@ -30,10 +30,11 @@ macro_rules! text_enum {
         impl ::std::str::FromStr for $name {
             type Err = String;
             fn from_str(text: &str) -> Result<Self, String> {
-                match text {
-                    $($text => Ok(Self::$variant),)+
-                    other => Err(format!("`{other}` is none of {}", Self::NAMES.join(", "))),
-                }
+                Self::ALL
+                    .iter()
+                    .copied()
+                    .find(|one| one.as_str() == text)
+                    .ok_or_else(|| format!("`{text}` is none of {}", Self::NAMES.join(", ")))
             }
         }
         impl<DB: ::sqlx::Database> ::sqlx::Type<DB> for $name where str: ::sqlx::Type<DB> {

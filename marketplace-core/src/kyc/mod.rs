@@ -16,4 +16,4 @@ mod store;
 
 pub use ops::{Submission, claim, decide, file, list, next, own, release, run_due, show, submit, submit_permit, undo};
 pub(crate) use ops::{briefs, erase};
-pub(crate) use store::{KycCounts, counts};
+pub(crate) use store::counts;
