@@ -1,6 +1,12 @@
 //! What operations need from outside: database, clock, randomness, files, keys, limits, configuration.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::sync::{Semaphore, broadcast};
 
@@ -41,10 +47,15 @@ pub struct App {
     /// Permits for submissions that wait for one of those.
     pub(crate) upload_queue: Arc<Semaphore>,
     wake: broadcast::Sender<()>,
+    /// When what is past its time was last forgotten, in microseconds.
+    pruned_at: Arc<AtomicI64>,
 }
 
 /// Submissions that may wait for memory, for each that has some.
 const UPLOADS_WAITING: usize = 16;
+
+/// How often what is past its time is forgotten, in microseconds.
+const PRUNE_EVERY: i64 = 60_000_000;
 
 impl App {
     /// Opens everything. Brings SQLite up to date by itself; refuses a PostgreSQL whose schema is behind.
@@ -86,6 +97,7 @@ impl App {
             keys: Arc::new(keys),
             config: Arc::new(config),
             wake: broadcast::channel(16).0,
+            pruned_at: Arc::default(),
         })
     }
 
@@ -110,10 +122,16 @@ impl App {
     pub async fn run_due(&self) -> Result<u64> {
         let mut done = mail::send_due(self).await?;
         done += kyc::run_due(self).await?;
-        done += events::prune(self).await?;
-        done += idempotency::prune(self).await?;
-        done += crate::auth::prune(self).await?;
+        let now = self.now().micros();
+        if now - self.pruned_at.load(Ordering::Relaxed) >= PRUNE_EVERY {
+            self.pruned_at.store(now, Ordering::Relaxed);
+            done += self.prune().await?;
+        }
         Ok(done)
+    }
+
+    async fn prune(&self) -> Result<u64> {
+        Ok(events::prune(self).await? + idempotency::prune(self).await? + crate::auth::prune(self).await?)
     }
 
     /// Whether the database answers, within two seconds.
