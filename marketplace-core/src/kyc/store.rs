@@ -103,18 +103,18 @@ pub(super) async fn queue(
     Ok(match which {
         Waiting::All => q!(conn => all Attempt,
             attempt!("a.status = 'pending' AND (a.submitted_at, a.id) > ($1, $2) \
-                      AND ($3 IS NULL OR a.document_type = $3) ORDER BY a.submitted_at, a.id LIMIT $4"),
+                      AND (a.document_type = $3 OR $3 IS NULL) ORDER BY a.submitted_at, a.id LIMIT $4"),
             at, id, document_type, limit)?,
         Waiting::Unclaimed => q!(conn => all Attempt,
             attempt!("a.status = 'pending' AND (a.submitted_at, a.id) > ($1, $2) \
-                      AND ($3 IS NULL OR a.document_type = $3) \
+                      AND (a.document_type = $3 OR $3 IS NULL) \
                       AND (a.claim_expires_at IS NULL OR a.claim_expires_at <= $4) \
                       ORDER BY a.submitted_at, a.id LIMIT $5"),
             at, id, document_type, now, limit)?,
         // Only waiting attempts have a claim, and there are no more live ones than reviewers: sorted as they come.
         Waiting::Claimed => q!(conn => all Attempt,
             attempt!("a.claim_expires_at > $4 AND (a.submitted_at, a.id) > ($1, $2) \
-                      AND ($3 IS NULL OR a.document_type = $3) ORDER BY a.submitted_at, a.id LIMIT $5"),
+                      AND (a.document_type = $3 OR $3 IS NULL) ORDER BY a.submitted_at, a.id LIMIT $5"),
             at, id, document_type, now, limit)?,
     })
 }
@@ -128,7 +128,7 @@ pub(super) async fn decided(
     limit: i64,
 ) -> Result<Vec<Attempt>> {
     Ok(q!(conn => all Attempt,
-        attempt!("a.status = $1 AND (a.decided_at, a.id) < ($2, $3) AND ($4 IS NULL OR a.document_type = $4) \
+        attempt!("a.status = $1 AND (a.decided_at, a.id) < ($2, $3) AND (a.document_type = $4 OR $4 IS NULL) \
                   ORDER BY a.decided_at DESC, a.id DESC LIMIT $5"),
         status, before.at, before.id, document_type, limit)?)
 }
@@ -333,3 +333,6 @@ pub(crate) async fn counts(conn: &mut Conn<'_>, now: Timestamp) -> Result<KycCou
          (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM kyc_attempts WHERE decided_at > $2 LIMIT $3) AS d) AS decided_24h",
         now, yesterday, cap)?)
 }
+
+#[cfg(test)]
+mod tests;

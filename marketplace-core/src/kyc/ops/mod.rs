@@ -118,3 +118,6 @@ struct Notice {
 fn mail_subject(id: AttemptId) -> String {
     format!("attempt:{id}")
 }
+
+#[cfg(test)]
+mod tests;
