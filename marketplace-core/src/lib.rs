@@ -38,6 +38,7 @@ pub mod limiter;
 pub mod mail;
 pub mod page;
 pub mod random;
+pub mod seed;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
     clippy::unwrap_used,
