@@ -5,6 +5,7 @@
 //!   `every_sql_prepares` prepares each on both: that replaces compile-time checking.
 //! - A unit does no I/O but SQL, and never calls `write` again: that would wait for itself.
 
+pub(crate) mod bulk;
 mod conn;
 mod error;
 #[macro_use]

@@ -247,7 +247,7 @@ mod tests {
         let (light, detail) = look(None);
         assert!(look(Some(Flaw::Blurred)).1 < detail / 2.0);
         assert!(look(Some(Flaw::Dark)).0 < light / 3.0);
-        assert!(look(Some(Flaw::CutOff)).0 < light * 0.8);
+        assert!(look(Some(Flaw::CutOff)).1 < detail * 0.85);
         assert!(look(Some(Flaw::Glare)).1 < detail * 0.95);
     }
 

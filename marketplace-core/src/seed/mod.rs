@@ -1,9 +1,380 @@
 //! Made-up data, for demonstrations, tests and measurements: people, their papers, and whole databases of them.
+//!
+//! Everybody shares one password ([`PASSWORD`]) and one hash of it: a million argon2 hashes would take hours. Staff of
+//! anything but a demonstration have none, so that seeding opens no door. Chunks of users commit one by one: stopped half
+//! way, what is there is whole, and another seed adds to it. Decisions of a seed that is no demonstration have no rows in
+//! the audit log, which records only that the seeding happened.
 
 mod canvas;
+mod cast;
 mod document;
 mod face;
+mod files;
+mod history;
 pub mod images;
 mod mrz;
 mod names;
 pub mod people;
+mod rows;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+
+use crate::{
+    accounts::model::{Password, normalise_email},
+    actor::{Actor, Role},
+    app::App,
+    audit,
+    db::{Conn, bulk},
+    error::{Error, Result},
+    text_enum,
+    time::Timestamp,
+};
+use cast::{Attempt, Cast, Chunk};
+use files::{Gallery, Stored};
+use history::Deed;
+use rows::Rows;
+
+/// The password of every seeded client and worker, and of the staff of a demonstration.
+pub const PASSWORD: &str = "open sesame utopia";
+/// Users of one transaction: large enough that a commit costs nothing, small enough to be stopped soon.
+const CHUNK: u64 = 20_000;
+/// Attempts whose files are made at the same time.
+const PAINTERS: usize = 4;
+
+/// What to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Accounts; from 50 on the first eight are staff.
+    pub users: u64,
+    /// Another seed is other people. 0 to 999; larger ones are taken modulo 1,000.
+    pub seed: u64,
+    /// Identity checks; a fifth of the users unless said. One in a hundred waits for a decision (at least 50, at most
+    /// 2,000 of them).
+    pub attempts: Option<u64>,
+    /// Which attempts have pictures.
+    pub images: Images,
+    /// Lifelike in the small: staff who can log in, notes, claims, and a past on the audit log; two attempts in five wait.
+    /// For throwaway databases only, as the staff's password is known.
+    pub demo: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { users: 1_000, seed: 1, attempts: None, images: Images::Pool(12), demo: false }
+    }
+}
+
+impl Plan {
+    fn attempts(&self) -> u64 {
+        self.attempts.unwrap_or(self.users / 5)
+    }
+}
+
+/// Which attempts have pictures. Each has files of its own, sealed with its own key, as the store demands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Images {
+    /// None: a case shows no files.
+    None,
+    /// Every attempt that waits shows one of so many drawn pairs (at least 4), which are other people's; decided attempts
+    /// have none, as after an erasure.
+    Pool(u32),
+    /// Every attempt has its own, drawn for it: its name, its face, its flaw. About 40 ms of work each.
+    Own,
+}
+
+/// A few hundred users of every status and role, about sixty attempts in the queue, and a past.
+pub fn demo_plan() -> Plan {
+    Plan { users: 600, seed: 0, attempts: Some(150), images: Images::Own, demo: true }
+}
+
+text_enum! {
+    /// What is being made.
+    pub enum Stage {
+        /// Pictures of identity checks.
+        Pictures = "pictures",
+        /// Rows of users and their attempts; counts users.
+        Users = "users",
+        /// The past, on the audit log.
+        History = "history",
+    }
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being made.
+    pub stage: Stage,
+    /// So many are there.
+    pub done: u64,
+    /// So many there will be; 0 when that is not known.
+    pub total: u64,
+}
+
+/// What was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Accounts.
+    pub users: u64,
+    /// Identity checks.
+    pub attempts: u64,
+    /// Those of them that wait for a decision.
+    pub open: u64,
+    /// Files.
+    pub files: u64,
+    /// Accounts to log in with, one of each role where there is one.
+    pub logins: Vec<Login>,
+}
+
+/// An account to log in with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Login {
+    /// What it is.
+    pub role: Role,
+    /// Its address.
+    pub email: String,
+    /// Its password.
+    pub password: String,
+}
+
+/// Fills a database. Adds to what is there.
+///
+/// # Errors
+/// `conflict` when this seed is in the database already; `invalid` for more than a billion users; whatever the database or
+/// the file store answer.
+pub async fn run(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<Summary> {
+    if plan.users > people::MAX_INDEX {
+        return Err(Error::invalid("/users", format!("must be at most {}", people::MAX_INDEX)));
+    }
+    refuse_again(app, plan).await?;
+    let now = app.now();
+    let approval = Duration::from_secs(u64::from(app.config.retention.kyc_approval_days) * 86_400);
+    let hash: Arc<str> = app.hasher.hash(Password::new(PASSWORD)).await?.into();
+    let gallery = Gallery::open(plan.images, plan.seed, now.to_offset().date()).await?;
+    let mut summary = Summary::default();
+    let mut past = Past::default();
+    let mut next = Some(making(Cast::new(plan, now, approval), 0, hash.clone()));
+    while let Some(made) = next.take() {
+        let Made { cast, chunk, rows, to } = made.await.map_err(Error::internal)?;
+        let cast = Arc::new(cast);
+        let stored = pictures(app, &gallery, &chunk.attempts, progress).await?;
+        let lines = attempt_rows(&cast, &chunk.attempts, &stored, now);
+        past.add(&chunk, plan, now);
+        summary.add(&chunk, &stored, &cast);
+        // The next chunk is made while this one is written.
+        if to < plan.users {
+            next = Some(making(Cast::clone(&cast), to, hash.clone()));
+        }
+        write(app, Batch { rows, attempts: lines.0, files: lines.1 }, (to, plan.users), progress).await?;
+    }
+    past.write(app, plan, now, progress).await?;
+    finish(app, plan, &summary).await?;
+    app.wake();
+    Ok(summary)
+}
+
+/// A chunk, ready to be written.
+struct Made {
+    cast: Cast,
+    chunk: Chunk,
+    rows: Rows,
+    to: u64,
+}
+
+fn making(mut cast: Cast, from: u64, hash: Arc<str>) -> tokio::task::JoinHandle<Made> {
+    tokio::task::spawn_blocking(move || {
+        let to = cast.users().min(from + CHUNK);
+        let chunk = cast.chunk(from, to);
+        let rows = Rows::of(&cast, &chunk, &hash);
+        Made { cast, chunk, rows, to }
+    })
+}
+
+/// Somebody of this seed is there already: loading it again would fail half way, on the first address that exists.
+async fn refuse_again(app: &App, plan: &Plan) -> Result<()> {
+    let mut reader = app.db.read().await?;
+    for index in 8..plan.users.min(28) {
+        let email = normalise_email(&people::person(plan.seed, index).email);
+        let known = q!(&mut reader.conn() => optval i64, "SELECT version FROM users WHERE email_norm = $1", email)?;
+        if known.is_some() {
+            let detail = format!("seed {} was loaded into this database before; choose another seed", plan.seed);
+            return Err(Error::conflict(detail, serde_json::json!({ "seed": plan.seed })));
+        }
+    }
+    Ok(())
+}
+
+/// Draws and stores the pictures of those attempts that get some; in their order.
+async fn pictures(
+    app: &App,
+    gallery: &Gallery,
+    attempts: &[Attempt],
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Vec<Option<Stored>>> {
+    let total = attempts.iter().filter(|attempt| gallery.has(attempt)).count() as u64;
+    let done = AtomicU64::new(0);
+    let one = async |attempt: &Attempt| {
+        if !gallery.has(attempt) {
+            return Ok(None);
+        }
+        let stored = gallery.store(app, attempt).await?;
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        progress(Progress { stage: Stage::Pictures, done, total });
+        Ok::<_, Error>(Some(stored))
+    };
+    stream::iter(attempts).map(one).buffered(PAINTERS).try_collect().await
+}
+
+type Lines = Vec<Vec<bulk::Value>>;
+
+fn attempt_rows(cast: &Cast, attempts: &[Attempt], stored: &[Option<Stored>], now: Timestamp) -> (Lines, Lines) {
+    let (mut lines, mut files) = (Vec::with_capacity(attempts.len()), Vec::new());
+    for (attempt, stored) in attempts.iter().zip(stored) {
+        lines.push(rows::attempt(cast, attempt, stored.as_ref(), now));
+        if let Some(stored) = stored {
+            files.extend(stored.rows(attempt));
+        }
+    }
+    (lines, files)
+}
+
+/// What one transaction writes.
+struct Batch {
+    rows: Rows,
+    attempts: Lines,
+    files: Lines,
+}
+
+async fn write(
+    app: &App,
+    batch: Batch,
+    (to, total): (u64, u64),
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<()> {
+    let users = batch.rows.users.len() as u64;
+    let all =
+        users + (batch.rows.terms.len() + batch.rows.notes.len() + batch.attempts.len() + batch.files.len()) as u64;
+    let written = Arc::new(AtomicU64::new(0));
+    let (batch, count) = (Arc::new(batch), written.clone());
+    let unit = app.db.write(move |conn| {
+        async move {
+            let add = |rows| {
+                count.fetch_add(rows, Ordering::Relaxed);
+            };
+            bulk::make_room(conn, true).await?;
+            bulk::insert(conn, "users", rows::USERS, &batch.rows.users, &add).await?;
+            bulk::insert(conn, "user_terms", rows::TERMS, &batch.rows.terms, &add).await?;
+            bulk::insert(conn, "user_notes", rows::NOTES, &batch.rows.notes, &add).await?;
+            bulk::insert(conn, "kyc_attempts", rows::ATTEMPTS, &batch.attempts, &add).await?;
+            bulk::insert(conn, "kyc_files", rows::FILES, &batch.files, &add).await?;
+            bulk::make_room(conn, false).await
+        }
+        .boxed()
+    });
+    let mut unit = std::pin::pin!(unit);
+    loop {
+        // Of rows, shown as users.
+        let part = users * written.load(Ordering::Relaxed).min(all) / all.max(1);
+        progress(Progress { stage: Stage::Users, done: to - users + part, total });
+        if let Ok(answer) = tokio::time::timeout(Duration::from_millis(100), &mut unit).await {
+            answer?;
+            progress(Progress { stage: Stage::Users, done: to, total });
+            return Ok(());
+        }
+    }
+}
+
+/// What a demonstration's staff did, gathered until everybody is there.
+#[derive(Default)]
+struct Past {
+    deeds: Vec<Deed>,
+    actors: Vec<Actor>,
+}
+
+impl Past {
+    fn add(&mut self, chunk: &Chunk, plan: &Plan, now: Timestamp) {
+        if plan.demo {
+            for user in &chunk.users {
+                self.deeds.extend(history::deeds(user, &chunk.attempts, now));
+                if user.role.is_staff() {
+                    self.actors.push(history::actor(user));
+                }
+            }
+        }
+    }
+
+    async fn write(
+        self,
+        app: &App,
+        plan: &Plan,
+        now: Timestamp,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<()> {
+        if !plan.demo {
+            return Ok(());
+        }
+        let total = self.deeds.len() as u64;
+        progress(Progress { stage: Stage::History, done: 0, total });
+        let since = now - Duration::from_secs(u64::from(app.config.retention.event_days) * 86_400);
+        let past = Arc::new(self);
+        app.db
+            .write(move |conn| {
+                async move { history::write(conn, &past.actors, past.deeds.clone(), since).await }.boxed()
+            })
+            .await?;
+        progress(Progress { stage: Stage::History, done: total, total });
+        Ok(())
+    }
+}
+
+/// On record, and known to PostgreSQL's planner.
+async fn finish(app: &App, plan: &Plan, summary: &Summary) -> Result<()> {
+    let now = app.now();
+    let entry = audit::Entry {
+        action: "db.seed",
+        target_kind: "database",
+        target: format!("seed:{}", plan.seed),
+        reason: None,
+        metadata: serde_json::json!({ "users": summary.users, "attempts": summary.attempts }),
+    };
+    app.db
+        .write(move |conn| {
+            async move {
+                audit::append(conn, now, &Actor::System, entry).await?;
+                if let Conn::Pg(_) = conn {
+                    for table in ["users", "user_terms", "kyc_attempts", "kyc_files"] {
+                        bulk::execute(conn, format!("ANALYZE {table}")).await?;
+                    }
+                }
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
+}
+
+impl Summary {
+    fn add(&mut self, chunk: &Chunk, stored: &[Option<Stored>], cast: &Cast) {
+        self.users += chunk.users.len() as u64;
+        self.attempts += chunk.attempts.len() as u64;
+        self.open += chunk.attempts.iter().filter(|attempt| attempt.status.is_open()).count() as u64;
+        self.files += 2 * stored.iter().flatten().count() as u64;
+        for user in &chunk.users {
+            let known = self.logins.iter().any(|login| login.role == user.role);
+            if !known && user.status == crate::accounts::model::Status::Active && cast.has_password(user) {
+                self.logins.push(Login { role: user.role, email: user.email.clone(), password: PASSWORD.into() });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

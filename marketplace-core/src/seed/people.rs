@@ -101,7 +101,7 @@ pub fn person(seed: u64, index: u64) -> Person {
     }
 }
 
-/// Two numbers to one, so that neighbours differ in every bit (the finaliser of SplitMix64).
+/// Two numbers to one, so that neighbours differ in every bit (the finaliser of `SplitMix64`).
 pub(super) fn mix(a: u64, b: u64) -> u64 {
     let mut z = a.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ b.wrapping_add(0xD1B5_4A32_D192_ED03);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
