@@ -1,1 +1,3 @@
-//! stub
+//! The marketplace for its staff: a command line and a console.
+
+pub mod tui;

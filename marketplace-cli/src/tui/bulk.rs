@@ -1,0 +1,184 @@
+//! One action on many rows: one after the other, with progress; it can be stopped, and it ends with what was done.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use marketplace_core::{
+    admin::AdminApi,
+    error::{Error, Result},
+};
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    text::Line,
+    widgets::{Clear, Widget},
+};
+
+use super::{
+    ctx::Ctx,
+    message::{LoadId, Message},
+    text,
+    theme::{Ink, Theme},
+    widgets::{
+        centred,
+        popup::{PopLine, Popup},
+        rows,
+    },
+};
+
+/// Tries at an item while the system says that it may work later.
+const TRIES: u32 = 5;
+
+/// One item's work; true when it changed something.
+pub type Work = Box<dyn Fn(Arc<dyn AdminApi>) -> Pin<Box<dyn Future<Output = Result<bool>> + Send>> + Send + Sync>;
+
+/// A bulk action, before and after its start.
+pub struct Bulk {
+    title: String,
+    work: Vec<(String, Work)>,
+    id: Option<LoadId>,
+    stop: Arc<AtomicBool>,
+    total: usize,
+    done: usize,
+    unchanged: usize,
+    failed: Vec<(String, Error)>,
+    ended: bool,
+}
+
+impl Bulk {
+    /// Of labelled work.
+    pub fn new(title: impl Into<String>, work: Vec<(String, Work)>) -> Self {
+        Self {
+            title: title.into(),
+            total: work.len(),
+            work,
+            id: None,
+            stop: Arc::new(AtomicBool::new(false)),
+            done: 0,
+            unchanged: 0,
+            failed: Vec::new(),
+            ended: false,
+        }
+    }
+
+    /// Starts it.
+    pub fn start(&mut self, ctx: &mut Ctx) {
+        let (id, sender, flight) = ctx.stream();
+        self.id = Some(id);
+        let work = std::mem::take(&mut self.work);
+        let stop = Arc::clone(&self.stop);
+        let api = Arc::clone(&ctx.api);
+        let gate = Arc::clone(&ctx.gate);
+        tokio::spawn(async move {
+            for (label, item) in work {
+                let mut tries = 0;
+                let result = loop {
+                    // While the system is away there is no use in failing item by item.
+                    while gate.away() && !stop.load(Ordering::Relaxed) {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                    if stop.load(Ordering::Relaxed) {
+                        break None;
+                    }
+                    let result = item(Arc::clone(&api)).await;
+                    tries += 1;
+                    match &result {
+                        Err(error) if error.code().retryable() && tries < TRIES => {
+                            let wait = error.retry_after_hint().unwrap_or(Duration::from_millis(200) * tries);
+                            tokio::time::sleep(wait.min(Duration::from_secs(5))).await;
+                        }
+                        _ => break Some(result),
+                    }
+                };
+                match result {
+                    Some(result) => drop(sender.send(Message::BulkStep(id, label, result))),
+                    None => break,
+                }
+            }
+            drop(sender.send(Message::BulkEnd(id)));
+            drop(flight);
+        });
+    }
+
+    /// Takes a message that is meant for it; false when it is not.
+    pub fn message(&mut self, message: Message) -> Option<Message> {
+        match message {
+            Message::BulkStep(id, label, result) if Some(id) == self.id => {
+                match result {
+                    Ok(true) => self.done += 1,
+                    Ok(false) => self.unchanged += 1,
+                    Err(error) => self.failed.push((label, error)),
+                }
+                None
+            }
+            Message::BulkEnd(id) if Some(id) == self.id => {
+                self.ended = true;
+                None
+            }
+            other => Some(other),
+        }
+    }
+
+    /// Whether it still runs.
+    pub fn running(&self) -> bool {
+        !self.ended
+    }
+    /// Stops it after the item that is under way.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// What became of it, in one line.
+    pub fn summary(&self) -> String {
+        let left = self.total - self.done - self.unchanged - self.failed.len();
+        let mut line =
+            format!("{}: done {} · unchanged {} · failed {}", self.title, self.done, self.unchanged, self.failed.len());
+        if left > 0 && self.ended {
+            line.push_str(&format!(" · not tried {left}"));
+        }
+        if !self.failed.is_empty() {
+            line.push_str(" · e lists the failures");
+        }
+        line
+    }
+    /// Whether anything failed.
+    pub fn any_failed(&self) -> bool {
+        !self.failed.is_empty()
+    }
+
+    /// What failed, and why.
+    pub fn failures(&self) -> Popup {
+        let mut lines = vec![PopLine::Text(self.summary()), PopLine::Text(String::new())];
+        lines.extend(self.failed.iter().map(|(label, error)| PopLine::Pair(label.clone(), error.to_string())));
+        if self.failed.is_empty() {
+            lines.push(PopLine::Text("nothing failed".into()));
+        }
+        Popup::new("Failures", lines)
+    }
+
+    /// Draws its progress.
+    pub fn draw(&self, area: Rect, buf: &mut Buffer, theme: Theme) {
+        let area = centred(area, 64, 6);
+        Clear.render(area, buf);
+        let inner = rows::pane(area, buf, theme, &self.title, "Esc stops", true);
+        let tried = self.done + self.unchanged + self.failed.len();
+        let columns = usize::from(inner.width.saturating_sub(2));
+        let full = columns * tried / self.total.max(1);
+        rows::put(buf, inner, 1, &Line::raw(format!(" {}{}", "█".repeat(full), "░".repeat(columns - full))));
+        let counts = format!(
+            " {tried} of {} · done {} · unchanged {} · failed {}",
+            text::thousands(i64::try_from(self.total).unwrap_or(i64::MAX)),
+            self.done,
+            self.unchanged,
+            self.failed.len()
+        );
+        rows::put(buf, inner, 2, &Line::styled(counts, theme.ink(Ink::Plain)));
+    }
+}

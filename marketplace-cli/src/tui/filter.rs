@@ -1,0 +1,224 @@
+//! Filters as typed: `status:banned role:worker ada`. The words are the fields of the API's filters.
+
+use marketplace_core::{
+    accounts::model::Status,
+    actor::{Principal, Role},
+    admin::{AuditFilter, KycFilter, UserFilter},
+    kyc::model::{DocumentType, KycStatus},
+};
+
+/// A filter that can be typed.
+pub trait Typed: Default + Clone + PartialEq {
+    /// The words that it knows, each with the values that it takes; none when any value is fine.
+    const WORDS: &'static [(&'static str, &'static [&'static str])];
+    /// Whether words without a colon mean something.
+    const FREE_TEXT: bool;
+    /// Takes one word's value.
+    fn set(&mut self, word: &str, value: &str) -> Result<(), String>;
+    /// Takes the free text.
+    fn text(&mut self, _text: String) {}
+    /// As flags of the command line.
+    fn flags(&self) -> String;
+}
+
+/// Reads a filter. The error says what is allowed instead.
+pub fn parse<F: Typed>(typed: &str) -> Result<F, String> {
+    let mut filter = F::default();
+    let mut text = Vec::new();
+    for part in typed.split_whitespace() {
+        match part.split_once(':') {
+            Some((word, value)) if F::WORDS.iter().any(|(known, _)| *known == word) => {
+                if value.is_empty() {
+                    return Err(format!("{word}: {}", hint::<F>(word)));
+                }
+                filter.set(word, value).map_err(|_| format!("{word}: {}", hint::<F>(word)))?;
+            }
+            None if F::FREE_TEXT => text.push(part),
+            // An address or a number may hold a colon only by mistake; a word before one is a field that is not there.
+            _ => {
+                let words: Vec<String> = F::WORDS.iter().map(|(word, _)| format!("{word}:")).collect();
+                return Err(format!("`{part}`: filter by {}", words.join(" ")));
+            }
+        }
+    }
+    if !text.is_empty() {
+        filter.text(text.join(" "));
+    }
+    Ok(filter)
+}
+
+fn hint<F: Typed>(word: &str) -> String {
+    match F::WORDS.iter().find(|(known, _)| *known == word) {
+        Some((_, values)) if !values.is_empty() => values.join(" | "),
+        _ => "needs a value".into(),
+    }
+}
+
+/// What the last word can become: for completion by Tab.
+pub fn complete<F: Typed>(typed: &str) -> Vec<String> {
+    let start = typed.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    let (head, last) = typed.split_at(start);
+    match last.split_once(':') {
+        None => F::WORDS
+            .iter()
+            .filter(|(word, _)| !last.is_empty() && word.starts_with(last))
+            .map(|(word, _)| format!("{head}{word}:"))
+            .collect(),
+        Some((word, begun)) => F::WORDS
+            .iter()
+            .filter(|(known, _)| *known == word)
+            .flat_map(|(_, values)| values.iter())
+            .filter(|value| value.starts_with(begun) && **value != begun)
+            .map(|value| format!("{head}{word}:{value}"))
+            .collect(),
+    }
+}
+
+fn flag(flags: &mut String, name: &str, value: Option<impl ToString>) {
+    if let Some(value) = value {
+        flags.push_str(&format!(" --{name} {}", quoted(&value.to_string())));
+    }
+}
+
+/// A value as a shell takes it.
+pub fn quoted(value: &str) -> String {
+    if !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:@+".contains(c)) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', "'\\''"))
+    }
+}
+
+impl Typed for UserFilter {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("status", Status::NAMES), ("role", Role::NAMES), ("q", &[])];
+    const FREE_TEXT: bool = true;
+    fn set(&mut self, word: &str, value: &str) -> Result<(), String> {
+        match word {
+            "status" => self.status = Some(value.parse()?),
+            "role" => self.role = Some(value.parse()?),
+            _ => self.q = Some(value.to_owned()),
+        }
+        Ok(())
+    }
+    fn text(&mut self, text: String) {
+        self.q = Some(match self.q.take() {
+            Some(before) => format!("{before} {text}"),
+            None => text,
+        });
+    }
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        flag(&mut flags, "status", self.status);
+        flag(&mut flags, "role", self.role);
+        flag(&mut flags, "q", self.q.as_ref());
+        flags
+    }
+}
+
+impl Typed for KycFilter {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("status", KycStatus::NAMES), ("document_type", DocumentType::NAMES), ("user_id", &[])];
+    const FREE_TEXT: bool = false;
+    fn set(&mut self, word: &str, value: &str) -> Result<(), String> {
+        match word {
+            "status" => self.status = Some(value.parse()?),
+            "document_type" => self.document_type = Some(value.parse()?),
+            _ => self.user_id = Some(value.parse().map_err(|_| String::new())?),
+        }
+        Ok(())
+    }
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        flag(&mut flags, "status", self.status);
+        flag(&mut flags, "document-type", self.document_type);
+        flag(&mut flags, "user-id", self.user_id);
+        flags
+    }
+}
+
+impl Typed for AuditFilter {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[
+        ("actor", &[]),
+        (
+            "action",
+            &[
+                "kyc.approve",
+                "kyc.reject",
+                "kyc.retry",
+                "kyc.revoke",
+                "kyc.undo",
+                "users.freeze",
+                "users.unfreeze",
+                "users.ban",
+                "users.unban",
+                "users.delete",
+                "users.role",
+                "users.reveal",
+            ],
+        ),
+        ("target", &[]),
+    ];
+    const FREE_TEXT: bool = false;
+    fn set(&mut self, word: &str, value: &str) -> Result<(), String> {
+        let value = value.to_owned();
+        match word {
+            "actor" => self.actor = Some(Principal(value)),
+            "action" => self.action = Some(value),
+            _ => self.target = Some(value),
+        }
+        Ok(())
+    }
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        flag(&mut flags, "actor", self.actor.as_ref());
+        flag(&mut flags, "action", self.action.as_ref());
+        flag(&mut flags, "target", self.target.as_ref());
+        flags
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_free_text() {
+        let filter: UserFilter = parse("status:banned ada  role:worker obi").unwrap();
+        assert_eq!(
+            filter,
+            UserFilter {
+                q: Some("ada obi".into()),
+                role: Some(Role::Worker),
+                status: Some(Status::Banned),
+                reveal: false
+            }
+        );
+        assert_eq!(filter.flags(), " --status banned --role worker --q 'ada obi'");
+        assert_eq!(parse::<UserFilter>("  ").unwrap(), UserFilter::default());
+    }
+
+    #[test]
+    fn wrong_words_say_what_is_allowed() {
+        assert!(parse::<UserFilter>("status:bann").unwrap_err().contains("frozen | banned"));
+        assert!(parse::<UserFilter>("status:").unwrap_err().contains("active"));
+        assert!(parse::<UserFilter>("kyc:none").unwrap_err().contains("role:"));
+        assert!(parse::<KycFilter>("ada").unwrap_err().contains("document_type:"));
+        assert!(parse::<KycFilter>("user_id:7").is_err());
+        let audit: AuditFilter = parse("actor:local:sam@desk action:users.ban").unwrap();
+        assert_eq!(audit.actor, Some(Principal("local:sam@desk".into())));
+    }
+
+    #[test]
+    fn completion() {
+        assert_eq!(complete::<UserFilter>("ada st"), ["ada status:"]);
+        assert_eq!(complete::<UserFilter>("status:b"), ["status:banned"]);
+        assert_eq!(complete::<KycFilter>("status:re"), ["status:retry", "status:rejected", "status:revoked"]);
+    }
+
+    #[test]
+    fn values_are_safe_in_a_shell() {
+        assert_eq!(quoted("a'b; rm"), r"'a'\''b; rm'");
+        assert_eq!(quoted(""), "''");
+    }
+}

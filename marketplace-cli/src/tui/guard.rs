@@ -1,0 +1,142 @@
+//! The way to the system that every part of the console uses: it refuses each changing call while nothing may be changed,
+//! so that no path can slip through.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use async_trait::async_trait;
+use marketplace_core::{
+    accounts::model::{NewUser, Note, UserAction},
+    admin::{
+        AdminApi, AuditFilter, AuditRow, AuditVerification, Change, Changed, EventPage, Identity, KycFilter,
+        PersonalData, Stats, UserDetail, UserFilter, UserSummary,
+    },
+    error::{Error, ErrorCode, Result},
+    ids::{AttemptId, UserId},
+    kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
+    page::{Page, PageRequest},
+};
+
+/// Whether changes go through.
+#[derive(Debug)]
+pub struct Gate {
+    read_only: bool,
+    away: AtomicBool,
+}
+
+impl Gate {
+    /// Open, unless read-only; the connection counts as there until it fails.
+    pub fn new(read_only: bool) -> Self {
+        Self { read_only, away: AtomicBool::new(false) }
+    }
+    /// Whether this console was started to look only.
+    pub fn read_only(&self) -> bool {
+        self.read_only
+    }
+    /// Whether the system cannot be reached.
+    pub fn away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
+    }
+    /// Says whether it can.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
+    }
+    /// `Ok` when changes go through now.
+    pub fn check(&self) -> Result<()> {
+        if self.read_only {
+            Err(Error::forbidden("this console is read-only: nothing was changed; start it without --read-only"))
+        } else if self.away() {
+            Err(Error::new(ErrorCode::Unavailable, "not connected: nothing was changed; it reconnects by itself"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// [`AdminApi`] behind a [`Gate`]. Looking at files and revealing personal data are reads, and audited as such.
+#[derive(Debug)]
+pub struct Guarded {
+    inner: Arc<dyn AdminApi>,
+    gate: Arc<Gate>,
+}
+
+impl Guarded {
+    /// Behind that gate.
+    pub fn new(inner: Arc<dyn AdminApi>, gate: Arc<Gate>) -> Self {
+        Self { inner, gate }
+    }
+}
+
+#[async_trait]
+impl AdminApi for Guarded {
+    async fn whoami(&self) -> Result<Identity> {
+        self.inner.whoami().await
+    }
+    async fn stats(&self) -> Result<Stats> {
+        self.inner.stats().await
+    }
+    async fn kyc_list(&self, filter: &KycFilter, page: &PageRequest) -> Result<Page<KycSummary>> {
+        self.inner.kyc_list(filter, page).await
+    }
+    async fn kyc_show(&self, id: AttemptId) -> Result<KycCase> {
+        self.inner.kyc_show(id).await
+    }
+    async fn kyc_next(&self, change: &Change) -> Result<Option<KycCase>> {
+        self.gate.check()?;
+        self.inner.kyc_next(change).await
+    }
+    async fn kyc_claim(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
+        self.gate.check()?;
+        self.inner.kyc_claim(id, change).await
+    }
+    async fn kyc_release(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
+        self.gate.check()?;
+        self.inner.kyc_release(id, change).await
+    }
+    async fn kyc_decide(&self, id: AttemptId, decision: &Decision, change: &Change) -> Result<Changed<KycCase>> {
+        self.gate.check()?;
+        self.inner.kyc_decide(id, decision, change).await
+    }
+    async fn kyc_undo(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
+        self.gate.check()?;
+        self.inner.kyc_undo(id, change).await
+    }
+    async fn kyc_file(&self, id: AttemptId, kind: FileKind) -> Result<FileContent> {
+        self.inner.kyc_file(id, kind).await
+    }
+    async fn users_list(&self, filter: &UserFilter, page: &PageRequest) -> Result<Page<UserSummary>> {
+        self.inner.users_list(filter, page).await
+    }
+    async fn users_show(&self, id: UserId) -> Result<UserDetail> {
+        self.inner.users_show(id).await
+    }
+    async fn users_reveal(&self, id: UserId) -> Result<PersonalData> {
+        self.inner.users_reveal(id).await
+    }
+    async fn users_create(&self, new: &NewUser, change: &Change) -> Result<Changed<UserDetail>> {
+        self.gate.check()?;
+        self.inner.users_create(new, change).await
+    }
+    async fn users_act(&self, id: UserId, action: &UserAction, change: &Change) -> Result<Changed<UserDetail>> {
+        self.gate.check()?;
+        self.inner.users_act(id, action, change).await
+    }
+    async fn users_note(&self, id: UserId, body: &str, change: &Change) -> Result<Changed<Note>> {
+        self.gate.check()?;
+        self.inner.users_note(id, body, change).await
+    }
+    async fn users_notes(&self, id: UserId, page: &PageRequest) -> Result<Page<Note>> {
+        self.inner.users_notes(id, page).await
+    }
+    async fn audit_list(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>> {
+        self.inner.audit_list(filter, page).await
+    }
+    async fn audit_verify(&self, from: i64, limit: i64) -> Result<AuditVerification> {
+        self.inner.audit_verify(from, limit).await
+    }
+    async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {
+        self.inner.events(after, limit).await
+    }
+}

@@ -1,0 +1,151 @@
+//! The heartbeat: asks for events a few times a second, which says what changed, and whether the system is there at all.
+
+use std::time::Duration;
+
+use marketplace_core::{
+    admin::EventPage,
+    error::{ErrorCode, Result},
+    events::Event,
+    time::Timestamp,
+};
+
+use super::{
+    ctx::Ctx,
+    message::{LoadId, Message},
+};
+
+/// Between a beat's answer and the next beat.
+const EVERY: Duration = Duration::from_millis(300);
+/// A beat without an answer for so long means that the system is away. Together with [`EVERY`], well within a second.
+const DEAD: Duration = Duration::from_millis(500);
+/// A beat that took so long is given up, and another one sent.
+const GIVEN_UP: Duration = Duration::from_secs(5);
+/// Between tries while the system is away, at most.
+const SLOWEST: Duration = Duration::from_secs(5);
+
+/// How the connection is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// No answer yet.
+    Connecting,
+    /// All is well.
+    Connected,
+    /// Not reached.
+    Away {
+        /// Since when.
+        since: Timestamp,
+        /// What it says.
+        why: String,
+    },
+}
+
+/// The connection.
+#[derive(Debug)]
+pub struct Link {
+    state: State,
+    cursor: Option<String>,
+    pending: Option<(LoadId, Timestamp)>,
+    next: Timestamp,
+    wait: Duration,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self { state: State::Connecting, cursor: None, pending: None, next: Timestamp::EPOCH, wait: EVERY }
+    }
+}
+
+impl Link {
+    /// How it is.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Beats when it is time to. True when the state changed.
+    pub fn tick(&mut self, ctx: &mut Ctx) -> bool {
+        let now = ctx.now();
+        let before = self.state.clone();
+        if let Some((_, since)) = self.pending {
+            if now.since(since) >= DEAD {
+                self.away(ctx, now, "no answer");
+            }
+            if now.since(since) >= GIVEN_UP {
+                self.pending = None;
+                self.later(now);
+            }
+        }
+        if std::mem::take(&mut ctx.lost) && self.state == State::Connected {
+            // Some call found nobody; the next beat says whether that lasts.
+            self.away(ctx, now, "not reached");
+            self.next = now;
+        }
+        if self.pending.is_none() && now >= self.next {
+            let cursor = self.cursor.clone();
+            let id = ctx.load(Message::Beat, |api| async move { api.events(cursor.as_deref(), 200).await });
+            self.pending = Some((id, now));
+        }
+        self.state != before
+    }
+
+    /// Takes the answer of a beat: what happened meanwhile, and whether the system is back just now.
+    pub fn answered(&mut self, id: LoadId, answer: Result<EventPage>, ctx: &mut Ctx) -> (Vec<Event>, bool) {
+        if self.pending.is_none_or(|(pending, _)| pending != id) {
+            return (Vec::new(), false);
+        }
+        self.pending = None;
+        let now = ctx.now();
+        let back = matches!(self.state, State::Away { .. } | State::Connecting);
+        match answer {
+            Ok(page) => {
+                self.cursor = Some(page.cursor);
+                self.here(ctx, now);
+                (page.items, back)
+            }
+            // Reached, and not answered for a reason that has nothing to do with the way.
+            Err(error) if matches!(error.code(), ErrorCode::Forbidden | ErrorCode::RateLimited) => {
+                self.here(ctx, now);
+                self.next = now + error.retry_after_hint().unwrap_or(SLOWEST);
+                (Vec::new(), back)
+            }
+            // The cursor is older than what is kept: start from the newest, and let everything load again.
+            Err(error) if matches!(error.code(), ErrorCode::Invalid | ErrorCode::Conflict | ErrorCode::NotFound) => {
+                self.cursor = None;
+                self.here(ctx, now);
+                (Vec::new(), true)
+            }
+            Err(error) => {
+                ctx.fail_quietly("heartbeat", &error);
+                let why = if error.code() == ErrorCode::Unauthenticated {
+                    "signed out: run `marketplace auth login`".to_owned()
+                } else {
+                    error.detail().to_owned()
+                };
+                self.away(ctx, now, &why);
+                self.later(now);
+                (Vec::new(), false)
+            }
+        }
+    }
+
+    fn here(&mut self, ctx: &mut Ctx, now: Timestamp) {
+        self.state = State::Connected;
+        ctx.gate.set_away(false);
+        ctx.lost = false;
+        self.wait = EVERY;
+        self.next = now + EVERY;
+    }
+
+    fn away(&mut self, ctx: &mut Ctx, now: Timestamp, why: &str) {
+        let since = match &self.state {
+            State::Away { since, .. } => *since,
+            _ => now,
+        };
+        self.state = State::Away { since, why: why.to_owned() };
+        ctx.gate.set_away(true);
+    }
+
+    fn later(&mut self, now: Timestamp) {
+        self.next = now + self.wait;
+        self.wait = (self.wait * 2).min(SLOWEST);
+    }
+}

@@ -1,0 +1,511 @@
+//! A list of any length that keeps only a window of it: pages come by cursor as the selection nears an end of the window,
+//! and pages at the other end are dropped.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::Hash,
+};
+
+use marketplace_core::{
+    error::Result,
+    page::{Page, PageRequest},
+    time::Timestamp,
+};
+use ratatui::layout::{Position, Rect};
+
+use super::{keymap::Action, message::LoadId};
+
+/// Rows on a page.
+pub const PAGE: u16 = 100;
+/// Pages that are kept: as many rows as anybody scrolls past in a moment, in well under a megabyte.
+const WINDOW: usize = 8;
+/// The next page is asked for when so few rows are left.
+const AHEAD: usize = 40;
+
+/// Something with an identity.
+pub trait Row: Clone {
+    /// Its type.
+    type Id: Copy + Eq + Hash;
+    /// Its value.
+    fn id(&self) -> Self::Id;
+}
+
+#[derive(Debug)]
+struct Chunk<T> {
+    after: Option<String>,
+    next: Option<String>,
+    rows: Vec<T>,
+}
+
+/// Which page a load is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// The first, in place of all.
+    Reset,
+    /// The one after the window.
+    Next,
+    /// The one before the window.
+    Previous,
+    /// The one under the selection once more, because something changed.
+    Refresh(usize),
+}
+
+/// The window of a list.
+#[derive(Debug)]
+pub struct Paged<T: Row> {
+    chunks: VecDeque<Chunk<T>>,
+    dropped: Vec<(Option<String>, usize)>,
+    selected: usize,
+    offset: usize,
+    area: Rect,
+    marks: HashMap<T::Id, T>,
+    range: Option<usize>,
+    pending: Option<(LoadId, Want, Timestamp)>,
+    wanted: Option<Want>,
+    loaded: bool,
+}
+
+impl<T: Row> Default for Paged<T> {
+    fn default() -> Self {
+        Self {
+            chunks: VecDeque::new(),
+            dropped: Vec::new(),
+            selected: 0,
+            offset: 0,
+            area: Rect::ZERO,
+            marks: HashMap::new(),
+            range: None,
+            pending: None,
+            wanted: Some(Want::Reset),
+            loaded: false,
+        }
+    }
+}
+
+impl<T: Row> Paged<T> {
+    /// The rows of the window.
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &T> {
+        self.chunks.iter().flat_map(|chunk| &chunk.rows)
+    }
+    /// How many rows the window holds.
+    pub fn len(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.rows.len()).sum()
+    }
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Whether a page was ever loaded.
+    pub fn loaded(&self) -> bool {
+        self.loaded
+    }
+    /// Whether the list goes on after the window.
+    pub fn more(&self) -> bool {
+        self.chunks.back().is_some_and(|chunk| chunk.next.is_some())
+    }
+    /// The row under the cursor.
+    pub fn selected(&self) -> Option<&T> {
+        self.rows().nth(self.selected)
+    }
+    /// Its place in the window.
+    pub fn selected_index(&self) -> usize {
+        self.selected
+    }
+    /// Its place in the whole list, from 1.
+    pub fn position(&self) -> usize {
+        self.dropped.iter().map(|(_, rows)| rows).sum::<usize>() + self.selected + 1
+    }
+    /// Moves the cursor to a row, if the window has it.
+    pub fn select(&mut self, id: T::Id) -> bool {
+        let found = self.rows().position(|row| row.id() == id);
+        if let Some(at) = found {
+            self.go(at);
+        }
+        found.is_some()
+    }
+    /// Since when a page is under way that the user waits for.
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        self.pending.and_then(|(_, want, since)| (want == Want::Reset && !self.loaded).then_some(since))
+    }
+
+    /// Forgets everything, and wants the first page.
+    pub fn reset(&mut self) {
+        let area = self.area;
+        *self = Self { area, ..Self::default() };
+    }
+    /// Wants the first page, and keeps what is shown until it comes.
+    pub fn restart(&mut self) {
+        self.wanted = Some(Want::Reset);
+        self.marks.clear();
+        self.range = None;
+    }
+    /// Wants the page under the cursor again.
+    pub fn refresh(&mut self) {
+        if self.wanted.is_none() {
+            self.wanted = Some(if self.loaded { Want::Refresh(self.chunk_of(self.selected)) } else { Want::Reset });
+        }
+    }
+
+    /// Which page to ask for now, if any. A wish for a new list does not wait for an answer to an old one.
+    pub fn take_want(&mut self) -> Option<(Want, PageRequest)> {
+        if self.wanted == Some(Want::Reset) {
+            self.wanted = None;
+            return Some((Want::Reset, PageRequest::first(PAGE)));
+        }
+        if self.pending.is_some() || !self.loaded {
+            return None;
+        }
+        if let Some(Want::Refresh(at)) = self.wanted.take() {
+            let after = self.chunks.get(at)?.after.clone();
+            return Some((Want::Refresh(at), PageRequest { limit: PAGE, after }));
+        }
+        if self.selected + AHEAD.max(self.height()) >= self.len()
+            && let Some(after) = self.chunks.back().and_then(|chunk| chunk.next.clone())
+        {
+            return Some((Want::Next, PageRequest { limit: PAGE, after: Some(after) }));
+        }
+        if self.offset < AHEAD
+            && let Some((after, _)) = self.dropped.last()
+        {
+            return Some((Want::Previous, PageRequest { limit: PAGE, after: after.clone() }));
+        }
+        None
+    }
+
+    /// The load that was started for [`Self::take_want`].
+    pub fn started(&mut self, id: LoadId, want: Want, now: Timestamp) {
+        self.pending = Some((id, want, now));
+    }
+
+    /// Takes an answer. `None` when it is stale; then nothing changes.
+    pub fn answered(&mut self, id: LoadId, answer: Result<Page<T>>) -> Option<Result<()>> {
+        let (pending, want, _) = self.pending?;
+        if pending != id {
+            return None;
+        }
+        self.pending = None;
+        let page = match answer {
+            Ok(page) => page,
+            Err(error) => return Some(Err(error)),
+        };
+        let selected = self.selected().map(Row::id);
+        match want {
+            Want::Reset => {
+                self.chunks.clear();
+                self.dropped.clear();
+                self.chunks.push_back(Chunk { after: None, next: page.next, rows: page.items });
+                self.loaded = true;
+                self.offset = 0;
+                self.selected = 0;
+            }
+            Want::Next => {
+                let after = self.chunks.back().and_then(|chunk| chunk.next.clone());
+                self.chunks.push_back(Chunk { after, next: page.next, rows: page.items });
+                if self.chunks.len() > WINDOW
+                    && let Some(first) = self.chunks.pop_front()
+                {
+                    let rows = first.rows.len();
+                    self.dropped.push((first.after, rows));
+                    self.selected = self.selected.saturating_sub(rows);
+                    self.offset = self.offset.saturating_sub(rows);
+                    self.range = self.range.map(|from| from.saturating_sub(rows));
+                }
+            }
+            Want::Previous => {
+                if let Some((after, _)) = self.dropped.pop() {
+                    let rows = page.items.len();
+                    self.chunks.push_front(Chunk { after, next: page.next, rows: page.items });
+                    if self.chunks.len() > WINDOW {
+                        self.chunks.pop_back();
+                    }
+                    self.selected += rows;
+                    self.offset += rows;
+                    self.range = self.range.map(|from| from + rows);
+                }
+            }
+            // Rows may have gone from this page, so that it now reaches into the next one: later pages load anew.
+            Want::Refresh(at) => {
+                self.chunks.truncate(at + 1);
+                if let Some(chunk) = self.chunks.get_mut(at) {
+                    chunk.rows = page.items;
+                    chunk.next = page.next;
+                }
+            }
+        }
+        match selected.and_then(|id| self.rows().position(|row| row.id() == id)) {
+            Some(at) => self.selected = at,
+            None => self.selected = self.selected.min(self.len().saturating_sub(1)),
+        }
+        let marked: Vec<_> = self.rows().filter(|row| self.marks.contains_key(&row.id())).cloned().collect();
+        for row in marked {
+            self.marks.insert(row.id(), row);
+        }
+        self.scroll();
+        Some(Ok(()))
+    }
+
+    /// Puts a newer state of a row in its place.
+    pub fn replace(&mut self, row: &T) {
+        for kept in self.chunks.iter_mut().flat_map(|chunk| &mut chunk.rows).filter(|kept| kept.id() == row.id()) {
+            *kept = row.clone();
+        }
+        if let Some(marked) = self.marks.get_mut(&row.id()) {
+            *marked = row.clone();
+        }
+    }
+
+    /// Takes a row out, because it no longer belongs to the list.
+    pub fn remove(&mut self, id: T::Id) {
+        let before = self.rows().position(|row| row.id() == id);
+        for chunk in &mut self.chunks {
+            chunk.rows.retain(|row| row.id() != id);
+        }
+        self.marks.remove(&id);
+        if before.is_some_and(|at| at < self.selected) {
+            self.selected -= 1;
+        }
+        self.go(self.selected);
+    }
+
+    /// Moves the cursor, if the action is a movement.
+    pub fn moved(&mut self, action: Action) -> bool {
+        let half = (self.height() / 2).max(1);
+        let at = match action {
+            Action::Down => self.selected + 1,
+            Action::Up => self.selected.saturating_sub(1),
+            Action::PageDown => self.selected + half,
+            Action::PageUp => self.selected.saturating_sub(half),
+            Action::Top => {
+                // The first row may be pages away; a new start is one page.
+                if self.dropped.is_empty() {
+                    0
+                } else {
+                    self.restart();
+                    0
+                }
+            }
+            Action::Bottom => usize::MAX,
+            _ => return false,
+        };
+        self.go(at);
+        true
+    }
+
+    /// Moves the cursor to the next row; false at the end.
+    pub fn advance(&mut self) -> bool {
+        let before = self.selected;
+        self.go(self.selected + 1);
+        self.selected != before
+    }
+
+    fn go(&mut self, at: usize) {
+        self.selected = at.min(self.len().saturating_sub(1));
+        if let Some(from) = self.range {
+            let (low, high) = (from.min(self.selected), from.max(self.selected));
+            let rows: Vec<_> = self.rows().skip(low).take(high - low + 1).cloned().collect();
+            self.marks.extend(rows.into_iter().map(|row| (row.id(), row)));
+        }
+        self.scroll();
+    }
+
+    /// Marks the row, or takes its mark off, and goes to the next.
+    pub fn mark(&mut self) {
+        if let Some(row) = self.selected().cloned() {
+            if self.marks.remove(&row.id()).is_none() {
+                self.marks.insert(row.id(), row);
+            }
+            self.advance();
+        }
+    }
+    /// Begins or ends marking while moving. True when it began.
+    pub fn mark_range(&mut self) -> bool {
+        self.range = if self.range.is_some() { None } else { Some(self.selected) };
+        self.go(self.selected);
+        self.range.is_some()
+    }
+    /// Marks these.
+    pub fn mark_rows(&mut self, rows: Vec<T>) {
+        self.marks.extend(rows.into_iter().map(|row| (row.id(), row)));
+    }
+    /// Takes all marks off. True when there were any.
+    pub fn clear_marks(&mut self) -> bool {
+        let any = !self.marks.is_empty() || self.range.is_some();
+        self.marks.clear();
+        self.range = None;
+        any
+    }
+    /// Whether a row is marked.
+    pub fn is_marked(&self, id: T::Id) -> bool {
+        self.marks.contains_key(&id)
+    }
+    /// How many rows are marked.
+    pub fn marked_count(&self) -> usize {
+        self.marks.len()
+    }
+    /// The marked rows, in no order.
+    pub fn marked(&self) -> impl Iterator<Item = &T> {
+        self.marks.values()
+    }
+
+    /// Takes note of where the rows are drawn, and says which ones: the first, and how many.
+    pub fn place(&mut self, area: Rect) -> (usize, usize) {
+        self.area = area;
+        self.scroll();
+        (self.offset, self.height())
+    }
+    fn height(&self) -> usize {
+        usize::from(self.area.height)
+    }
+    fn scroll(&mut self) {
+        let height = self.height().max(1);
+        self.selected = self.selected.min(self.len().saturating_sub(1));
+        if self.selected < self.offset {
+            self.offset = self.selected;
+        } else if self.selected >= self.offset + height {
+            self.offset = self.selected + 1 - height;
+        }
+        self.offset = self.offset.min(self.len().saturating_sub(height));
+    }
+    fn chunk_of(&self, index: usize) -> usize {
+        let mut end = 0;
+        self.chunks
+            .iter()
+            .position(|chunk| {
+                end += chunk.rows.len();
+                index < end
+            })
+            .unwrap_or(self.chunks.len().saturating_sub(1))
+    }
+
+    /// A click: `None` outside, else whether the row was selected already.
+    pub fn click(&mut self, at: Position) -> Option<bool> {
+        if !self.area.contains(at) {
+            return None;
+        }
+        let index = self.offset + usize::from(at.y - self.area.y);
+        if index >= self.len() {
+            return None;
+        }
+        let again = index == self.selected;
+        self.go(index);
+        Some(again)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Row for u32 {
+        type Id = u32;
+        fn id(&self) -> u32 {
+            *self
+        }
+    }
+
+    /// Answers what the list wants from the numbers below `end`, in pages of `PAGE`.
+    fn serve(list: &mut Paged<u32>, end: u32, loads: &mut u64) {
+        while let Some((want, request)) = list.take_want() {
+            *loads += 1;
+            let id = LoadId(*loads);
+            list.started(id, want, Timestamp::EPOCH);
+            let from = request.after.map_or(0, |after| after.parse::<u32>().unwrap() + 1);
+            let to = (from + u32::from(PAGE)).min(end);
+            let next = (to < end).then(|| (to - 1).to_string());
+            list.answered(id, Ok(Page { items: (from..to).collect(), next })).unwrap().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_million_rows_pass_through_a_small_window_and_back() {
+        let mut list = Paged::default();
+        let mut loads = 0;
+        list.place(Rect::new(0, 0, 80, 20));
+        serve(&mut list, 10_000, &mut loads);
+        for _ in 0..4_000 {
+            list.moved(Action::Down);
+            serve(&mut list, 10_000, &mut loads);
+            assert!(list.len() <= WINDOW * usize::from(PAGE));
+        }
+        assert_eq!(list.selected(), Some(&4_000));
+        assert_eq!(list.position(), 4_001);
+        for _ in 0..4_000 {
+            list.moved(Action::Up);
+            serve(&mut list, 10_000, &mut loads);
+        }
+        assert_eq!(list.selected(), Some(&0));
+    }
+
+    #[test]
+    fn the_end_is_the_end() {
+        let mut list = Paged::default();
+        let mut loads = 0;
+        list.place(Rect::new(0, 0, 80, 20));
+        for _ in 0..5 {
+            serve(&mut list, 150, &mut loads);
+            list.moved(Action::Bottom);
+        }
+        assert_eq!((list.selected(), list.more(), loads), (Some(&149), false, 2));
+    }
+
+    #[test]
+    fn stale_answers_change_nothing() {
+        let mut list: Paged<u32> = Paged::default();
+        let (want, _) = list.take_want().unwrap();
+        list.started(LoadId(1), want, Timestamp::EPOCH);
+        list.restart();
+        let (want, _) = list.take_want().unwrap();
+        list.started(LoadId(2), want, Timestamp::EPOCH);
+        assert!(list.answered(LoadId(1), Ok(Page { items: vec![1], next: None })).is_none());
+        assert!(list.is_empty());
+        list.answered(LoadId(2), Ok(Page { items: vec![2], next: None })).unwrap().unwrap();
+        assert_eq!(list.selected(), Some(&2));
+    }
+
+    #[test]
+    fn the_selection_stays_with_its_row() {
+        let mut list = Paged::default();
+        let mut loads = 0;
+        list.place(Rect::new(0, 0, 80, 20));
+        serve(&mut list, 50, &mut loads);
+        list.select(10);
+        list.remove(3);
+        assert_eq!(list.selected(), Some(&10));
+        list.refresh();
+        serve(&mut list, 50, &mut loads);
+        assert_eq!((list.selected(), list.selected_index()), (Some(&10), 10));
+        list.remove(10);
+        assert_eq!(list.selected(), Some(&11));
+    }
+
+    #[test]
+    fn marks_and_ranges() {
+        let mut list = Paged::default();
+        let mut loads = 0;
+        list.place(Rect::new(0, 0, 80, 20));
+        serve(&mut list, 50, &mut loads);
+        list.mark();
+        list.moved(Action::Down);
+        list.mark_range();
+        list.moved(Action::Down);
+        list.moved(Action::Down);
+        list.mark_range();
+        let mut marked: Vec<_> = list.marked().copied().collect();
+        marked.sort_unstable();
+        assert_eq!(marked, [0, 2, 3, 4]);
+        assert!(list.clear_marks());
+        assert!(!list.clear_marks());
+    }
+
+    #[test]
+    fn clicks() {
+        let mut list = Paged::default();
+        let mut loads = 0;
+        list.place(Rect::new(5, 5, 20, 10));
+        serve(&mut list, 50, &mut loads);
+        assert_eq!(list.click(Position::new(6, 8)), Some(false));
+        assert_eq!(list.click(Position::new(6, 8)), Some(true));
+        assert_eq!(list.click(Position::new(1, 8)), None);
+        assert_eq!(list.selected(), Some(&3));
+    }
+}

@@ -1,0 +1,321 @@
+//! Documents and faces on the terminal: decoded, turned, cut and encoded off the draw loop.
+
+use std::sync::Arc;
+
+use image::{DynamicImage, ImageReader, Limits, imageops::FilterType};
+use marketplace_core::{
+    error::{Error, ErrorCode, Result},
+    kyc::model::FileContent,
+};
+use ratatui::layout::Size;
+use ratatui_image::{
+    Resize,
+    picker::{Picker, ProtocolType},
+    protocol::Protocol,
+};
+
+/// Pictures are kept no larger than this on their longer side, in pixels: more than a terminal shows, a few megabytes.
+const KEEP: u32 = 1_600;
+
+/// How pictures are drawn.
+#[derive(Debug, Clone)]
+pub enum Images {
+    /// In the terminal's own way, or in half blocks.
+    Pixels(Box<Picker>),
+    /// In dots, without colours.
+    Dots,
+    /// Not at all.
+    Off,
+}
+
+impl Images {
+    /// Without asking the terminal: `kitty`, `iterm2`, `sixel`, `halfblocks`, `mono`, `off`. None for `auto`.
+    pub fn named(name: &str) -> anyhow::Result<Option<Self>> {
+        let with = |protocol| {
+            let mut picker = Picker::halfblocks();
+            picker.set_protocol_type(protocol);
+            Ok(Some(Self::Pixels(Box::new(picker))))
+        };
+        match name {
+            "auto" | "" => Ok(None),
+            "kitty" => with(ProtocolType::Kitty),
+            "iterm2" => with(ProtocolType::Iterm2),
+            "sixel" => with(ProtocolType::Sixel),
+            "halfblocks" => with(ProtocolType::Halfblocks),
+            "mono" => Ok(Some(Self::Dots)),
+            "off" => Ok(Some(Self::Off)),
+            other => anyhow::bail!(
+                "images: `{other}` is none of auto, kitty, iterm2, sixel, halfblocks, mono, off (MARKETPLACE_IMAGES)"
+            ),
+        }
+    }
+
+    /// Whether text drawn over a picture would be lost below it, or leave it torn.
+    pub fn fragile(&self) -> bool {
+        matches!(self, Self::Pixels(picker) if picker.protocol_type() != ProtocolType::Halfblocks)
+    }
+
+    /// Whether pictures stay in the terminal's memory until they are removed.
+    pub fn kitty(&self) -> bool {
+        matches!(self, Self::Pixels(picker) if picker.protocol_type() == ProtocolType::Kitty)
+    }
+}
+
+/// A file, as far as it can be shown.
+#[derive(Debug, Clone)]
+pub enum Decoded {
+    /// A picture, no larger than needed.
+    Picture(Arc<DynamicImage>),
+    /// A PDF of so many bytes: terminals do not draw those.
+    Pdf(usize),
+}
+
+/// Decodes a file. Slow: not in the draw loop.
+pub fn decode(content: &FileContent) -> Result<Decoded> {
+    if content.media_type == "application/pdf" {
+        return Ok(Decoded::Pdf(content.bytes.len()));
+    }
+    let broken = |error: image::ImageError| {
+        Error::new(ErrorCode::UnsupportedMedia, format!("this picture cannot be shown: {error}"))
+    };
+    let mut reader = ImageReader::new(std::io::Cursor::new(&content.bytes))
+        .with_guessed_format()
+        .map_err(|error| broken(error.into()))?;
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(20_000);
+    limits.max_image_height = Some(20_000);
+    limits.max_alloc = Some(256 * 1_024 * 1_024);
+    reader.limits(limits);
+    let picture = reader.decode().map_err(broken)?;
+    let picture = if picture.width().max(picture.height()) > KEEP { picture.thumbnail(KEEP, KEEP) } else { picture };
+    Ok(Decoded::Picture(Arc::new(DynamicImage::ImageRgb8(picture.into_rgb8()))))
+}
+
+/// How a picture is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// Quarter turns, clockwise.
+    pub turns: u8,
+    /// 1, 2, 4 or 8 times.
+    pub scale: u8,
+    /// The middle of what is seen, in 64ths of the picture.
+    pub x: u8,
+    /// The same, downwards.
+    pub y: u8,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self { turns: 0, scale: 1, x: 32, y: 32 }
+    }
+}
+
+impl View {
+    /// A quarter turn on.
+    pub fn turn(&mut self) {
+        self.turns = (self.turns + 1) % 4;
+    }
+    /// Closer, up to eight times.
+    pub fn closer(&mut self) {
+        self.scale = (self.scale * 2).min(8);
+    }
+    /// Farther, down to the whole.
+    pub fn farther(&mut self) {
+        self.scale = (self.scale / 2).max(1);
+        if self.scale == 1 {
+            (self.x, self.y) = (32, 32);
+        }
+    }
+    /// Moves what is seen by a part of it.
+    pub fn pan(&mut self, dx: i8, dy: i8) {
+        let step = 16 / i8::try_from(self.scale).unwrap_or(1).max(1);
+        let shift = |at: u8, by: i8| at.saturating_add_signed(by.saturating_mul(step.max(2))).min(64);
+        (self.x, self.y) = (shift(self.x, dx), shift(self.y, dy));
+    }
+}
+
+/// A picture, ready for the terminal.
+#[derive(Debug)]
+pub struct Rendered {
+    /// For this room.
+    pub size: Size,
+    /// Seen so.
+    pub view: View,
+    /// What to draw.
+    pub ink: Inked,
+}
+
+/// What to draw.
+pub enum Inked {
+    /// The terminal's own way, or half blocks.
+    Protocol(Box<Protocol>),
+    /// Lines of dots.
+    Dots(Vec<String>),
+}
+
+impl std::fmt::Debug for Inked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Protocol(_) => "Protocol",
+            Self::Dots(_) => "Dots",
+        })
+    }
+}
+
+/// Turns, cuts and encodes a picture for a room in cells. Slow: not in the draw loop. None when there is nothing to draw.
+pub fn render(images: &Images, picture: &DynamicImage, size: Size, view: View) -> Option<Rendered> {
+    if size.width == 0 || size.height == 0 {
+        return None;
+    }
+    let turned = match view.turns {
+        1 => picture.rotate90(),
+        2 => picture.rotate180(),
+        3 => picture.rotate270(),
+        _ => picture.clone(),
+    };
+    let seen = if view.scale > 1 { cut(&turned, view) } else { turned };
+    let ink = match images {
+        Images::Off => return None,
+        Images::Dots => Inked::Dots(dots(&seen, size)),
+        Images::Pixels(picker) => {
+            let resize = Resize::Scale(Some(FilterType::Triangle));
+            Inked::Protocol(Box::new(picker.new_protocol(seen, size, resize).ok()?))
+        }
+    };
+    Some(Rendered { size, view, ink })
+}
+
+fn cut(picture: &DynamicImage, view: View) -> DynamicImage {
+    let part = |whole: u32, middle: u8| {
+        let length = (whole / u32::from(view.scale)).max(1);
+        let start = (whole * u32::from(middle) / 64).saturating_sub(length / 2).min(whole - length);
+        (start, length)
+    };
+    let (x, width) = part(picture.width(), view.x);
+    let (y, height) = part(picture.height(), view.y);
+    picture.crop_imm(x, y, width, height)
+}
+
+/// A picture in braille: two by four dots a cell, dithered (Floyd–Steinberg), bright dots for bright places.
+fn dots(picture: &DynamicImage, size: Size) -> Vec<String> {
+    // A cell is about twice as high as wide, and holds 2 × 4 dots: the dots are square.
+    let grey = picture.resize(u32::from(size.width) * 2, u32::from(size.height) * 4, FilterType::Triangle).into_luma8();
+    let (width, height) = (grey.width() as usize, grey.height() as usize);
+    let (low, high) = grey.pixels().fold((255_i32, 0_i32), |(low, high), pixel| {
+        let value = i32::from(pixel.0[0]);
+        (low.min(value), high.max(value))
+    });
+    let span = (high - low).max(1);
+    let mut light: Vec<i32> = grey.pixels().map(|pixel| (i32::from(pixel.0[0]) - low) * 255 / span).collect();
+    let mut lit = vec![false; light.len()];
+    for y in 0..height {
+        for x in 0..width {
+            let at = y * width + x;
+            let value = light.get(at).copied().unwrap_or(0);
+            let on = value > 127;
+            if let Some(dot) = lit.get_mut(at) {
+                *dot = on;
+            }
+            let error = value - if on { 255 } else { 0 };
+            let mut spread = |dx: isize, dy: usize, share: i32| {
+                if let Some(nx) = x.checked_add_signed(dx).filter(|nx| *nx < width)
+                    && let Some(next) = light.get_mut((y + dy) * width + nx)
+                {
+                    *next += error * share / 16;
+                }
+            };
+            spread(1, 0, 7);
+            spread(-1, 1, 3);
+            spread(0, 1, 5);
+            spread(1, 1, 1);
+        }
+    }
+    /// Bits of the dots of a braille character, by row and column (Unicode, "Braille Patterns").
+    const BITS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
+    (0..height.div_ceil(4))
+        .map(|row| {
+            (0..width.div_ceil(2))
+                .map(|column| {
+                    let mut pattern = 0;
+                    for (dy, bits) in BITS.iter().enumerate() {
+                        for (dx, bit) in bits.iter().enumerate() {
+                            let (x, y) = (column * 2 + dx, row * 4 + dy);
+                            if x < width && lit.get(y * width + x).copied().unwrap_or(false) {
+                                pattern |= bit;
+                            }
+                        }
+                    }
+                    char::from_u32(0x2800 + pattern).unwrap_or(' ')
+                })
+                .collect()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(width: u32, height: u32) -> DynamicImage {
+        DynamicImage::ImageRgb8(image::RgbImage::from_fn(width, height, |x, _| {
+            if x < width / 2 { image::Rgb([0, 0, 0]) } else { image::Rgb([255, 255, 255]) }
+        }))
+    }
+
+    #[test]
+    fn dots_show_light_and_dark() {
+        let lines = dots(&picture(80, 80), Size::new(10, 5));
+        assert_eq!(lines.len(), 5);
+        assert_eq!(lines[0], "⠀⠀⠀⠀⠀⣿⣿⣿⣿⣿");
+    }
+
+    #[test]
+    fn turning_changes_the_shape() {
+        let images = Images::Dots;
+        let lying = picture(160, 40);
+        let Inked::Dots(flat) = render(&images, &lying, Size::new(20, 20), View::default()).unwrap().ink else {
+            panic!()
+        };
+        let mut view = View::default();
+        view.turn();
+        let Inked::Dots(tall) = render(&images, &lying, Size::new(20, 20), view).unwrap().ink else { panic!() };
+        assert!(tall.len() > flat.len());
+    }
+
+    #[test]
+    fn views_stay_within_the_picture() {
+        let mut view = View::default();
+        for _ in 0..9 {
+            view.closer();
+            view.pan(1, -1);
+        }
+        assert_eq!((view.scale, view.y), (8, 12));
+        for _ in 0..60 {
+            view.pan(1, -1);
+        }
+        assert_eq!((view.x, view.y), (64, 0));
+        assert_eq!(cut(&picture(80, 40), view).width(), 10);
+        for _ in 0..9 {
+            view.farther();
+        }
+        assert_eq!(view, View::default());
+    }
+
+    #[test]
+    fn large_pictures_are_kept_small() {
+        let mut bytes = Vec::new();
+        picture(4_000, 1_000).write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Png).unwrap();
+        let content = FileContent { media_type: "image/png".into(), bytes: bytes.into() };
+        let Decoded::Picture(kept) = decode(&content).unwrap() else { panic!() };
+        assert_eq!((kept.width(), kept.height()), (1_600, 400));
+        let broken = FileContent { media_type: "image/png".into(), bytes: "no".into() };
+        assert_eq!(decode(&broken).unwrap_err().code(), ErrorCode::UnsupportedMedia);
+    }
+
+    #[test]
+    fn names() {
+        assert!(Images::named("auto").unwrap().is_none());
+        assert!(matches!(Images::named("mono").unwrap(), Some(Images::Dots)));
+        assert!(Images::named("ascii").is_err());
+    }
+}

@@ -1,0 +1,255 @@
+//! The loop, the terminal before and after it, and the signals.
+
+use std::{
+    io::{BufWriter, IsTerminal, Stdout, Write},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use crossterm::{
+    clipboard::CopyToClipboard,
+    event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event, EventStream},
+    execute, queue,
+    terminal::{
+        BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+        enable_raw_mode,
+    },
+};
+use futures::{FutureExt, StreamExt};
+use marketplace_core::{
+    admin::{AdminApi, Change},
+    time::SystemClock,
+};
+use ratatui::{Terminal, backend::CrosstermBackend};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::MissedTickBehavior,
+};
+
+use super::{
+    Options,
+    app::{App, Effect},
+    ctx::Ctx,
+    guard::{Gate, Guarded},
+    keymap::Keymap,
+    message::Message,
+    picture::Images,
+    probe,
+};
+
+/// Between two looks at the clock.
+const TICK: Duration = Duration::from_millis(50);
+/// Answers and keys that are handled at most before the next frame.
+const BATCH: usize = 512;
+/// Giving back claims may take so long at the end.
+const GOODBYE: Duration = Duration::from_millis(900);
+
+type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
+
+/// Something outside the background tasks panicked.
+static PANICKED: AtomicBool = AtomicBool::new(false);
+/// What a background task said when it panicked.
+static BROKEN: Mutex<Option<String>> = Mutex::new(None);
+
+fn enter() -> std::io::Result<()> {
+    enable_raw_mode()?;
+    execute!(std::io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste)
+}
+
+/// Leaves the terminal as it was. Called on every way out, so it must not fail half way.
+fn leave(kitty: bool) {
+    let mut out = std::io::stdout();
+    if kitty {
+        // Pictures of documents do not stay in the terminal's memory.
+        drop(out.write_all(b"\x1b_Ga=d,d=A\x1b\\"));
+    }
+    drop(execute!(
+        out,
+        EndSynchronizedUpdate,
+        DisableBracketedPaste,
+        DisableMouseCapture,
+        LeaveAlternateScreen,
+        crossterm::cursor::Show
+    ));
+    drop(disable_raw_mode());
+}
+
+/// Restores the terminal when dropped.
+struct Restore(bool);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        leave(self.0);
+    }
+}
+
+type Hook = Box<dyn Fn(&std::panic::PanicHookInfo<'_>) + Send + Sync>;
+
+/// While this lives, a panic outside the background tasks restores the terminal first; one inside ends only that task.
+struct PanicHook(Arc<Hook>);
+
+impl PanicHook {
+    fn set() -> Self {
+        let before: Arc<Hook> = Arc::new(std::panic::take_hook());
+        let inner = Arc::clone(&before);
+        let own = tokio::task::try_id();
+        std::panic::set_hook(Box::new(move |info| {
+            let task = tokio::task::try_id();
+            if task.is_some() && task != own {
+                if let Ok(mut broken) = BROKEN.lock() {
+                    *broken = Some(info.to_string());
+                }
+                return;
+            }
+            PANICKED.store(true, Ordering::SeqCst);
+            leave(true);
+            inner(info);
+        }));
+        Self(before)
+    }
+}
+
+impl Drop for PanicHook {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let before = Arc::clone(&self.0);
+            std::panic::set_hook(Box::new(move |info| before(info)));
+        }
+    }
+}
+
+/// As [`super::run`].
+pub async fn run(api: Arc<dyn AdminApi>, options: Options) -> anyhow::Result<()> {
+    let keymap = Keymap::new(&options.keys)?;
+    let wanted = options.images.clone().or_else(|| std::env::var("MARKETPLACE_IMAGES").ok()).unwrap_or_default();
+    let chosen = Images::named(&wanted)?.or_else(|| options.no_color.then_some(Images::Dots));
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        bail!("the console needs a terminal; for scripts there is the command line (`marketplace --help`)");
+    }
+    let gate = Arc::new(Gate::new(options.read_only));
+    let guarded = Arc::new(Guarded::new(Arc::clone(&api), Arc::clone(&gate)));
+    let (sender, receiver) = unbounded_channel();
+    let ask = chosen.is_none();
+    let images = chosen.unwrap_or(Images::Off);
+    let ctx = Ctx::new(guarded, Arc::clone(&gate), options, keymap, images, Arc::new(SystemClock), sender);
+
+    let hook = PanicHook::set();
+    enter().context("the terminal")?;
+    let mut restore = Restore(false);
+    let mut app = App::new(ctx);
+    let outcome = drive(&mut app, receiver, ask, &mut restore).await;
+    drop(restore);
+    drop(hook);
+    if !gate.read_only() {
+        let releases = app.claims().into_iter().map(|id| {
+            let api = Arc::clone(&api);
+            async move { api.kyc_release(id, &Change::default()).await }
+        });
+        // What cannot be given back now ends by itself in ten minutes.
+        drop(tokio::time::timeout(GOODBYE, futures::future::join_all(releases)).await);
+    }
+    outcome
+}
+
+async fn drive(
+    app: &mut App,
+    mut receiver: UnboundedReceiver<Message>,
+    ask: bool,
+    restore: &mut Restore,
+) -> anyhow::Result<()> {
+    let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout()));
+    let mut screen = Terminal::new(backend).context("the terminal")?;
+    // The first frame comes before any question to the terminal and before any answer of the system.
+    draw(app, &mut screen)?;
+    if ask {
+        let (images, keys) = probe::probe();
+        app.ctx.images = images;
+        for key in keys {
+            app.event(Event::Key(key));
+        }
+    }
+    restore.0 = app.ctx.images.kitty();
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut events = EventStream::new();
+    while !app.quit {
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => break,
+            _ = hang_up.recv() => break,
+            _ = interrupt.recv() => break,
+            event = events.next() => match event {
+                Some(Ok(event)) => app.event(event),
+                // The terminal is gone.
+                Some(Err(_)) | None => break,
+            },
+            Some(message) = receiver.recv() => app.message(message),
+            _ = tick.tick() => app.tick(),
+        }
+        // All that is there already belongs to the same frame.
+        for _ in 0..BATCH {
+            if let Ok(message) = receiver.try_recv() {
+                app.message(message);
+            } else if let Some(Some(Ok(event))) = events.next().now_or_never() {
+                app.event(event);
+            } else {
+                break;
+            }
+        }
+        if PANICKED.load(Ordering::SeqCst) {
+            bail!("the console broke; the message is above");
+        }
+        if let Some(said) = BROKEN.lock().ok().and_then(|mut broken| broken.take()) {
+            app.ctx.error_detail = Some(said.lines().map(str::to_owned).collect());
+            app.ctx.refuse("something broke inside; E for detail, ^r to load again");
+        }
+        for effect in std::mem::take(&mut app.effects) {
+            match effect {
+                Effect::Copy(copied) => {
+                    execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(copied))?;
+                }
+                Effect::Redraw => screen.clear()?,
+                Effect::Suspend => {
+                    suspend(restore.0)?;
+                    screen.clear()?;
+                }
+            }
+            app.ctx.dirty = true;
+        }
+        if app.ctx.dirty && !app.quit {
+            draw(app, &mut screen)?;
+        }
+    }
+    Ok(())
+}
+
+fn draw(app: &mut App, screen: &mut Screen) -> anyhow::Result<()> {
+    queue!(screen.backend_mut(), BeginSynchronizedUpdate)?;
+    screen.draw(|frame| {
+        let area = frame.area();
+        if let Some(cursor) = app.draw(area, frame.buffer_mut()) {
+            frame.set_cursor_position(cursor);
+        }
+    })?;
+    execute!(screen.backend_mut(), EndSynchronizedUpdate)?;
+    Ok(())
+}
+
+/// To the background, as any program does on ^Z; the shell's `fg` brings it back.
+fn suspend(kitty: bool) -> anyhow::Result<()> {
+    leave(kitty);
+    std::process::Command::new("kill").args(["-TSTP", &std::process::id().to_string()]).status()?;
+    // The signal may come a moment after `kill` ended.
+    std::thread::sleep(Duration::from_millis(50));
+    enter()?;
+    Ok(())
+}

@@ -1,0 +1,235 @@
+//! What waits, how things stand, what colleagues just did.
+
+use std::time::Duration;
+
+use marketplace_core::{
+    accounts::model::Status,
+    admin::{AuditFilter, AuditRow, Stats},
+    events::Event,
+    page::PageRequest,
+    time::Timestamp,
+};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Constraint, Layout, Position, Rect},
+    text::{Line, Span},
+};
+
+use super::super::{
+    component::Screen,
+    ctx::{Ctx, PATIENCE, Request},
+    keymap::{Action, on},
+    message::{LoadId, Message},
+    paged::Paged,
+    text,
+    theme::{self, Ink},
+    widgets::{frame::count, rows},
+};
+use super::audit;
+
+/// Between two looks at the numbers while they are seen.
+const SEEN: Duration = Duration::from_secs(2);
+/// Between two looks at the numbers for the top line only.
+const UNSEEN: Duration = Duration::from_secs(10);
+/// After something changed, so that a burst of changes is one look.
+const SOON: Duration = Duration::from_millis(300);
+
+/// The dashboard.
+#[derive(Debug)]
+pub struct Dashboard {
+    stats: Option<(LoadId, Timestamp)>,
+    recent_load: Option<LoadId>,
+    recent: Paged<AuditRow>,
+    due: Timestamp,
+    failed: bool,
+}
+
+impl Default for Dashboard {
+    fn default() -> Self {
+        let recent = Paged::default();
+        Self { stats: None, recent_load: None, recent, due: Timestamp::EPOCH, failed: false }
+    }
+}
+
+impl Screen for Dashboard {
+    fn on(&self) -> u8 {
+        on::DASH
+    }
+    fn home(&self) -> Action {
+        Action::Dash
+    }
+    fn name(&self) -> &'static str {
+        "the dashboard"
+    }
+
+    fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
+        match action {
+            Action::Open => {
+                if let Some(row) = self.recent.selected() {
+                    ctx.requests.push(Request::Popup(audit::detail(row)));
+                }
+                true
+            }
+            _ => self.recent.moved(action),
+        }
+    }
+
+    fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
+        match message {
+            Message::Stats(id, answer) => {
+                if self.stats.is_some_and(|(pending, _)| pending == id) {
+                    self.stats = None;
+                    self.failed = answer.is_err();
+                    match answer {
+                        Ok(stats) => ctx.heard(stats),
+                        Err(error) => ctx.fail_quietly("numbers", &error),
+                    }
+                }
+                None
+            }
+            Message::Recent(id, answer) => {
+                if self.recent_load == Some(id) {
+                    self.recent_load = None;
+                    if let Some(Err(error)) = self.recent.answered(id, answer) {
+                        ctx.fail_quietly("recent actions", &error);
+                    }
+                }
+                None
+            }
+            other => Some(other),
+        }
+    }
+
+    fn event(&mut self, _event: &Event, ctx: &mut Ctx) {
+        self.due = self.due.min(ctx.now() + SOON);
+    }
+
+    fn reload(&mut self, ctx: &mut Ctx) {
+        self.stats = None;
+        self.recent_load = None;
+        self.due = ctx.now();
+    }
+
+    fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
+        let now = ctx.now();
+        // An answer that never comes does not stop the numbers for good.
+        if self.stats.is_some_and(|(_, since)| now.since(since) > UNSEEN) {
+            self.stats = None;
+        }
+        if visible && self.due > now + SEEN {
+            self.due = now + SEEN;
+        }
+        if now < self.due || self.stats.is_some() || (ctx.gate.away() && ctx.stats.is_some()) {
+            return;
+        }
+        self.due = now + if visible { SEEN } else { UNSEEN };
+        let id = ctx.load(Message::Stats, |api| async move { api.stats().await });
+        self.stats = Some((id, now));
+        if visible && self.recent_load.is_none() {
+            self.recent.refresh();
+            if let Some((want, _)) = self.recent.take_want() {
+                let id = ctx.load(Message::Recent, |api| async move {
+                    api.audit_list(&AuditFilter::default(), &PageRequest::first(50)).await.map(|mut page| {
+                        page.next = None;
+                        page
+                    })
+                });
+                self.recent.started(id, want, now);
+                self.recent_load = Some(id);
+            }
+        }
+    }
+
+    fn click(&mut self, at: Position, ctx: &mut Ctx) {
+        if self.recent.click(at) == Some(true) {
+            self.action(Action::Open, ctx);
+        }
+    }
+
+    fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
+        let [left, right] = area.layout(&Layout::horizontal([Constraint::Length(38), Constraint::Min(20)]));
+        let [kyc, users] = left.layout(&Layout::vertical([Constraint::Length(8), Constraint::Min(3)]));
+        let taken = ctx
+            .stats
+            .as_ref()
+            .map_or_else(String::new, |stats| format!("{} ago", text::age(ctx.now().since(stats.at))));
+        let taken = if self.failed { format!("✖ {taken}") } else { taken };
+        let kyc = rows::pane(kyc, buf, ctx.theme, "Identity checks", &taken, false);
+        let users = rows::pane(users, buf, ctx.theme, "Users", "", false);
+        if let Some(stats) = &ctx.stats {
+            draw_kyc(kyc, buf, ctx, stats);
+            draw_users(users, buf, ctx, stats);
+        } else if self.stats.is_some_and(|(_, since)| ctx.now().since(since) >= PATIENCE) {
+            rows::skeleton(kyc, buf, ctx.theme);
+            rows::skeleton(users, buf, ctx.theme);
+        }
+        let inner = rows::pane(right, buf, ctx.theme, "Recent actions", "", true);
+        let (now, exact) = (ctx.now(), ctx.exact);
+        let theme = ctx.theme;
+        rows::list(inner, buf, ctx, &mut self.recent, true, "Nothing was done yet.", |row, width| {
+            audit::cells(row, width, now, exact, theme)
+        });
+    }
+
+    fn commands(&self) -> Vec<String> {
+        vec!["marketplace stats".into(), "marketplace audit list --limit 50".into()]
+    }
+}
+
+fn number(theme: theme::Theme, label: &str, value: &str, note: &str, ink: Ink) -> Line<'static> {
+    Line::from(vec![
+        Span::raw(format!(" {}", text::left(label, 16))),
+        Span::styled(text::right(value, 8), theme.ink(ink)),
+        Span::styled(format!("  {note}"), theme.ink(Ink::Faint)),
+    ])
+}
+
+fn draw_kyc(area: Rect, buf: &mut Buffer, ctx: &Ctx, stats: &Stats) {
+    let theme = ctx.theme;
+    let now = ctx.now();
+    let waiting = stats.kyc_oldest_at.map(|at| now.since(at));
+    let (word, ink) = match waiting {
+        Some(age) if age > Duration::from_secs(86_400) => ("! late", Ink::Bad),
+        Some(age) if age > Duration::from_secs(4 * 3_600) => ("! getting late", Ink::Warn),
+        _ => ("", Ink::Plain),
+    };
+    let oldest = waiting.map_or_else(|| "–".to_owned(), text::age);
+    let lines = [
+        number(theme, "waiting", &count(stats.kyc_pending), "", Ink::Title),
+        number(theme, "in review now", &count(stats.kyc_in_review), "◐", Ink::Plain),
+        number(theme, "oldest", &oldest, word, ink),
+        number(theme, "decided, 24 h", &count(stats.kyc_decided_24h), "", Ink::Plain),
+    ];
+    for (row, line) in (1..).zip(&lines) {
+        rows::put(buf, area, row, line);
+    }
+}
+
+fn draw_users(area: Rect, buf: &mut Buffer, ctx: &Ctx, stats: &Stats) {
+    let theme = ctx.theme;
+    let mut row = 1;
+    let most = stats.users.iter().map(|status| status.count.value).max().unwrap_or(1).max(1);
+    for status in Status::ALL {
+        let Some(counted) = stats.users.iter().find(|counted| counted.status == *status) else { continue };
+        let (glyph, word, ink) = theme::user_status(*status);
+        let room = i64::from(area.width.saturating_sub(27)).max(1);
+        let bar = usize::try_from(counted.count.value * room / most).unwrap_or(0);
+        let line = Line::from(vec![
+            Span::styled(text::left(&format!(" {glyph} {word}"), 15), theme.ink(ink)),
+            Span::raw(text::right(&count(counted.count), 9)),
+            Span::raw("  "),
+            Span::styled("▇".repeat(bar.max(usize::from(counted.count.value > 0))), theme.ink(ink)),
+        ]);
+        rows::put(buf, area, row, &line);
+        row += 1;
+    }
+    row += 1;
+    for line in [
+        number(theme, "new, 24 h", &count(stats.signups_24h), "", Ink::Plain),
+        number(theme, "mails waiting", &count(stats.mails_waiting), "", Ink::Plain),
+        number(theme, "audit rows", &text::thousands(stats.audit_seq), "", Ink::Plain),
+    ] {
+        rows::put(buf, area, row, &line);
+        row += 1;
+    }
+}

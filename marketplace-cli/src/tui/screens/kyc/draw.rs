@@ -1,0 +1,289 @@
+//! The queue and the case, drawn.
+
+use std::time::Duration;
+
+use marketplace_core::kyc::model::{Claim, FileKind, KycStatus};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Constraint, Layout, Rect, Size},
+    text::{Line, Span},
+    widgets::Widget,
+};
+use ratatui_image::Image;
+
+use super::{
+    super::{
+        super::{
+            ctx::{Ctx, PATIENCE},
+            keymap::Action,
+            picture::{Images, Inked},
+            text,
+            theme::{self, Ink},
+            widgets::{frame::count, rows},
+        },
+        users::details::{WIDE, attempt_lines, person},
+    },
+    Kyc, Zoom,
+    case::{Content, Face, OpenCase},
+};
+
+impl Kyc {
+    pub(super) fn draw_all(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
+        self.wide = area.width >= WIDE;
+        let case_seen = self.open.is_some() || self.opening.is_some() || self.want_next;
+        if self.wide && !(self.zoom != Zoom::Both && self.open.is_some()) {
+            let list = (area.width * 2 / 5).clamp(44, 72);
+            let [list, case] = area.layout(&Layout::horizontal([Constraint::Length(list), Constraint::Min(40)]));
+            self.draw_queue(list, buf, ctx);
+            self.draw_case(case, buf, ctx);
+        } else if case_seen && (self.in_case || self.wide) {
+            self.draw_case(area, buf, ctx);
+        } else {
+            self.draw_queue(area, buf, ctx);
+        }
+    }
+
+    fn draw_queue(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
+        let what = if self.bar.text().is_empty() { "pending, in review" } else { self.bar.text() };
+        let total = match &ctx.stats {
+            Some(stats) if self.bar.text().is_empty() => count(stats.kyc_pending),
+            _ if self.queue.more() => format!("{}+", self.queue.len()),
+            _ => self.queue.len().to_string(),
+        };
+        let title = format!("KYC queue · {what}");
+        let inner = rows::pane(area, buf, ctx.theme, &title, &total, !self.in_case);
+        let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
+        let open = self.open.as_ref().map(OpenCase::id);
+        let next = self.next.as_ref().map(OpenCase::id);
+        let empty = if self.bar.text().is_empty() {
+            "Nothing waits. New submissions appear here by themselves."
+        } else {
+            "Nothing matches. Esc clears the filter."
+        };
+        rows::list(inner, buf, ctx, &mut self.queue, !self.in_case, empty, |row, width| {
+            let time = if exact { 19 } else { 4 };
+            let (kind, nth) = (if width > 44 { 17 } else { 12 }, 5);
+            let state = 16.min(width / 4).max(11);
+            let name = width.saturating_sub(time + kind + nth + state + 3);
+            let age = text::when(row.submitted_at, now, exact);
+            let late = now.since(row.submitted_at) > Duration::from_secs(86_400) && row.status.is_open();
+            let (glyph, word, ink) = match &row.claim {
+                Some(claim) if row.status == KycStatus::InReview && claim.expires_at > now => {
+                    holder(claim, Some(row.id) == open, Some(row.id) == next)
+                }
+                _ => {
+                    let (glyph, word, ink) = theme::kyc_status(row.status);
+                    (glyph, word.to_owned(), ink)
+                }
+            };
+            vec![
+                Span::styled(text::right(&age, time), theme.ink(if late { Ink::Warn } else { Ink::Faint })),
+                Span::raw("  "),
+                Span::raw(text::left(&row.name, name)),
+                Span::raw(" "),
+                Span::styled(text::left(&text::words(row.document_type.as_str()), kind), theme.ink(Ink::Plain)),
+                Span::styled(
+                    text::left(&text::ordinal(row.number), nth),
+                    theme.ink(if row.number > 1 { Ink::Warn } else { Ink::Faint }),
+                ),
+                Span::styled(text::left(&format!("{glyph} {word}"), state), theme.ink(ink)),
+            ]
+        });
+    }
+
+    fn draw_case(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
+        let theme = ctx.theme;
+        let now = ctx.now();
+        let loading = self
+            .opening
+            .map(|(_, _, since, _)| since)
+            .or_else(|| self.fetching.filter(|_| self.want_next && self.open.is_none()).map(|(_, since)| since));
+        let Some(open) = &mut self.open else {
+            let inner = rows::pane(area, buf, theme, "Case", "", self.in_case);
+            if loading.is_some_and(|since| now.since(since) >= PATIENCE) {
+                rows::skeleton(inner, buf, theme);
+            } else if loading.is_none() {
+                let (open, next) = (ctx.keymap.key(Action::Open), ctx.keymap.key(Action::Next));
+                let line = format!("{open} claims and opens the row · {next} takes the oldest that is free");
+                rows::put(buf, inner, 1, &Line::styled(format!("  {line}"), theme.ink(Ink::Faint)));
+            }
+            return;
+        };
+        let attempt = &open.case.attempt;
+        let title = format!(
+            "{} · attempt {} · {}",
+            text::clean(&attempt.name),
+            attempt.number,
+            text::words(attempt.document_type.as_str())
+        );
+        let right = match &attempt.claim {
+            Some(claim) if claim.mine && claim.expires_at > now => {
+                format!("◐ yours, {} left", text::countdown(claim.expires_at.since(now)))
+            }
+            Some(claim) if claim.mine => "! claim ended: Enter claims again".to_owned(),
+            Some(claim) if claim.expires_at > now => {
+                format!("◐ {} has it, {} left", text::clean(&claim.label), text::countdown(claim.expires_at.since(now)))
+            }
+            _ => {
+                let (glyph, word, _) = theme::kyc_status(attempt.status);
+                format!("{glyph} {word}")
+            }
+        };
+        let inner = rows::pane(area, buf, theme, &title, &right, self.in_case);
+        if self.zoom != Zoom::Both {
+            let at = usize::from(self.zoom == Zoom::Selfie);
+            if let Some(face) = open.faces.get_mut(at) {
+                draw_face(face, inner, buf, ctx);
+            }
+            return;
+        }
+        let lines = about(open, ctx, usize::from(inner.width.saturating_sub(2)));
+        let wanted = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+        let below = wanted.min((inner.height * 2 / 5).max(4)).min(inner.height.saturating_sub(6));
+        let [pictures, text] = inner.layout(&Layout::vertical([Constraint::Min(1), Constraint::Length(below)]));
+        // Faces are upright and documents lie: the document gets more of the width.
+        let [document, selfie] =
+            pictures.layout(&Layout::horizontal([Constraint::Percentage(60), Constraint::Percentage(40)]));
+        for (face, area) in open.faces.iter_mut().zip([document, selfie]) {
+            draw_face(face, area, buf, ctx);
+        }
+        let room = usize::from(text.height);
+        self.shown_rows = (room, lines.len());
+        self.scroll = self.scroll.min(lines.len().saturating_sub(room));
+        let text = Rect { x: text.x + 1, width: text.width.saturating_sub(2), ..text };
+        for (row, line) in (0..text.height).zip(lines.iter().skip(self.scroll)) {
+            rows::put(buf, text, row, line);
+        }
+        let hidden = lines.len().saturating_sub(self.scroll + room);
+        if hidden > 0 {
+            let more = format!(" {hidden} more below ");
+            let x = area.right().saturating_sub(u16::try_from(text::width(&more) + 2).unwrap_or(0));
+            buf.set_string(x, area.bottom().saturating_sub(1), more, theme.ink(Ink::Faint));
+        }
+    }
+}
+
+fn holder(claim: &Claim, open: bool, next: bool) -> (&'static str, String, Ink) {
+    match (claim.mine, open, next) {
+        (true, true, _) => ("◐", "you".into(), Ink::Accent),
+        (true, _, true) => ("◔", "you, next".into(), Ink::Accent),
+        (true, ..) => ("◐", "you".into(), Ink::Accent),
+        _ => ("◐", text::clean(&claim.label).into_owned(), Ink::Warn),
+    }
+}
+
+/// What is known of the person and of what happened before.
+fn about(open: &OpenCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
+    let theme = ctx.theme;
+    let now = ctx.now();
+    let user = &open.case.user;
+    let revealed = open.revealed.as_ref().map(|(data, _)| data);
+    let mut lines = person(user, revealed, ctx);
+    if let Some((_, until)) = &open.revealed {
+        let left = text::seconds_left(*until, now);
+        lines.push(Line::styled(format!("           masked again in {left}s"), theme.ink(Ink::Warn)));
+    }
+    let (glyph, word, ink) = theme::user_status(user.status);
+    lines.push(Line::from(vec![
+        Span::styled(text::left("account", 11), theme.ink(Ink::Faint)),
+        Span::styled(format!("{glyph} {word}"), theme.ink(ink)),
+        Span::raw(format!(" · {} · joined {} · submitted ", user.role, text::date(user.created_at))),
+        Span::raw(text::when(open.case.attempt.submitted_at, now, ctx.exact)),
+        Span::raw(if ctx.exact { "" } else { " ago" }),
+    ]));
+    if let Some(decision) = &open.case.decision {
+        let (glyph, word, ink) = theme::kyc_status(decision.status);
+        let when = text::when(decision.at, now, ctx.exact);
+        lines.push(Line::from(vec![
+            Span::styled(text::left("decision", 11), theme.ink(Ink::Faint)),
+            Span::styled(format!("{glyph} {word}"), theme.ink(ink)),
+            Span::raw(format!(" · {} · {when}", text::clean(&decision.by.0))),
+        ]));
+        let reasons: Vec<_> = decision.reasons.iter().map(|reason| text::words(reason.as_str())).collect();
+        let said = [reasons.join(", "), decision.comment.clone().unwrap_or_default()];
+        for part in said.iter().filter(|part| !part.is_empty()) {
+            lines.extend(
+                text::wrap(part, width.saturating_sub(11))
+                    .into_iter()
+                    .map(|line| Line::raw(format!("           {line}"))),
+            );
+        }
+    }
+    for other in &open.case.others {
+        lines.extend(attempt_lines(other, ctx, width));
+    }
+    lines
+}
+
+/// A picture with its caption, or what is there instead of it.
+fn draw_face(face: &mut Face, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
+    let theme = ctx.theme;
+    let mut caption = face.kind.as_str().to_owned();
+    if face.view.turns > 0 {
+        caption.push_str(&format!(" ↻{}°", u16::from(face.view.turns) * 90));
+    }
+    if face.view.scale > 1 {
+        caption.push_str(&format!(" {}×", face.view.scale));
+    }
+    rows::put(buf, area, 0, &Line::styled(format!(" {caption}"), theme.ink(Ink::Faint)));
+    let room = Rect {
+        x: area.x + 1,
+        y: area.y + 1,
+        width: area.width.saturating_sub(2),
+        height: area.height.saturating_sub(1),
+    };
+    face.wanted = Some(Size::new(room.width, room.height));
+    let outside = ctx.keymap.key(Action::Outside);
+    match &face.content {
+        Content::Picture(_) if matches!(ctx.images, Images::Off) => {
+            card(room, buf, ctx, &[format!("{} (pictures are off)", face.kind), format!("{outside} opens it outside")]);
+        }
+        Content::Picture(_) => draw_picture(face, room, buf, ctx),
+        Content::Pdf(size) => {
+            let size = text::bytes(i64::try_from(*size).unwrap_or(i64::MAX));
+            card(room, buf, ctx, &[format!("PDF · {size}"), format!("{outside} opens it outside")]);
+        }
+        Content::Failed(why) => card(room, buf, ctx, &[format!("✖ no {}", face.kind), why.clone()]),
+        Content::Loading(_, since) if ctx.now().since(*since) >= PATIENCE => {
+            card(room, buf, ctx, &["░░░░░░░░░░░░░░".into(), format!("{} on its way", face.kind)]);
+        }
+        Content::Loading(..) | Content::Waiting => {}
+    }
+}
+
+fn draw_picture(face: &Face, room: Rect, buf: &mut Buffer, ctx: &Ctx) {
+    let Some(rendered) = &face.rendered else { return };
+    // What the terminal draws by itself would shine through a box in front of it.
+    if ctx.covered && ctx.images.fragile() {
+        card(room, buf, ctx, &[face.kind.to_string()]);
+        return;
+    }
+    match &rendered.ink {
+        Inked::Protocol(protocol) => {
+            let size = protocol.size();
+            let x =
+                room.x + room.width.saturating_sub(size.width) / if face.kind == FileKind::Document { 8 } else { 2 };
+            let at = Rect::new(x, room.y, size.width, size.height).intersection(room);
+            if at.width >= size.width && at.height >= size.height {
+                Image::new(protocol).render(at, buf);
+            }
+        }
+        Inked::Dots(lines) => {
+            for (row, line) in (0..room.height).zip(lines) {
+                rows::put(buf, room, row, &Line::raw(line.as_str()));
+            }
+        }
+    }
+}
+
+/// A few words in a frame, in place of a picture.
+fn card(room: Rect, buf: &mut Buffer, ctx: &Ctx, lines: &[String]) {
+    let inner = if room.height >= 5 { rows::pane(room, buf, ctx.theme, "", "", false) } else { room };
+    let columns = usize::from(inner.width.saturating_sub(2));
+    let wrapped: Vec<String> = lines.iter().flat_map(|line| text::wrap(line, columns)).collect();
+    let top = inner.height.saturating_sub(u16::try_from(wrapped.len()).unwrap_or(u16::MAX)) / 2;
+    for (row, line) in (top..inner.height).zip(&wrapped) {
+        let pad = columns.saturating_sub(text::width(line)) / 2 + 1;
+        rows::put(buf, inner, row, &Line::styled(format!("{}{line}", " ".repeat(pad)), ctx.theme.ink(Ink::Faint)));
+    }
+}

@@ -1,0 +1,415 @@
+//! Opening, claiming, keeping and giving back cases; the next one in advance.
+
+use std::{io::Write, sync::Arc, time::Duration};
+
+use marketplace_core::{
+    actor::Permission,
+    admin::{AdminApi, Change, Changed, KycFilter, PersonalData},
+    error::{Error, ErrorCode, Result},
+    ids::AttemptId,
+    kyc::model::{CLAIM, FileKind, KycCase, KycSummary},
+    page::PageRequest,
+};
+
+use super::{
+    super::super::{
+        ctx::{Ctx, REVEAL},
+        message::{LoadId, Message},
+        text,
+    },
+    Kyc, Zoom,
+    case::OpenCase,
+};
+
+/// Most rows that "all that match" may mean.
+const MOST: usize = 10_000;
+/// A claim is renewed at most so often.
+const RENEW: Duration = Duration::from_secs(60);
+
+fn release(ctx: &mut Ctx, id: AttemptId) {
+    ctx.load(
+        |_, ()| Message::Quiet,
+        |api| async move {
+            // Should it fail, the claim ends by itself.
+            drop(api.kyc_release(id, &Change::default()).await);
+        },
+    );
+}
+
+impl Kyc {
+    fn gives_back(ctx: &mut Ctx, open: &OpenCase) {
+        if open.fence(ctx.now()).is_some() {
+            release(ctx, open.id());
+        }
+    }
+
+    /// Opens the row under the cursor.
+    pub(super) fn open_selected(&mut self, ctx: &mut Ctx) {
+        if self.in_case {
+            // Enter in a case whose claim ended claims it again.
+            if let Some(open) = &self.open
+                && open.case.attempt.status.is_open()
+                && open.fence(ctx.now()).is_none()
+            {
+                self.look(open.id(), ctx);
+            }
+            return;
+        }
+        if let Some(id) = self.queue.selected().map(|row| row.id) {
+            self.look(id, ctx);
+        }
+    }
+
+    /// Opens an attempt, claimed if it waits for a decision and this console may decide.
+    pub fn look(&mut self, id: AttemptId, ctx: &mut Ctx) {
+        self.in_case = true;
+        if let Some(next) = self.next.take_if(|next| next.id() == id) {
+            self.put(next, ctx);
+            return;
+        }
+        if self.open.as_ref().is_some_and(|open| open.id() == id && open.fence(ctx.now()).is_some()) {
+            return;
+        }
+        let row = self.queue.rows().find(|row| row.id == id);
+        let claims = ctx.may(Permission::KycWrite)
+            && ctx.gate.check().is_ok()
+            && row.is_none_or(|row| row.status.is_open() && row.claim.as_ref().is_none_or(|claim| claim.mine));
+        self.ask_for(id, claims, ctx);
+    }
+
+    fn ask_for(&mut self, id: AttemptId, claims: bool, ctx: &mut Ctx) {
+        let load = ctx.load(Message::Case, |api| async move {
+            if claims { Ok(api.kyc_claim(id, &Change::default()).await?.item) } else { api.kyc_show(id).await }
+        });
+        self.opening = Some((load, id, ctx.now(), claims));
+    }
+
+    /// A case that was asked for.
+    pub(super) fn case_came(&mut self, id: LoadId, answer: Result<KycCase>, ctx: &mut Ctx) {
+        let Some((load, attempt, _, claimed)) = self.opening else { return };
+        if load != id {
+            // The user went on to another one meanwhile: this claim is not needed.
+            if let Ok(case) = answer
+                && case.attempt.claim.as_ref().is_some_and(|claim| claim.mine)
+                && !self.claims().contains(&case.attempt.id)
+            {
+                release(ctx, case.attempt.id);
+            }
+            return;
+        }
+        self.opening = None;
+        match answer {
+            Ok(case) => {
+                self.queue.replace(&case.attempt);
+                if let Some(open) = self.open.as_mut().filter(|open| open.id() == case.attempt.id) {
+                    open.case = case;
+                    open.load_files(ctx);
+                } else {
+                    let open = OpenCase::new(case, ctx);
+                    self.put(open, ctx);
+                }
+            }
+            Err(error) if claimed && error.code() == ErrorCode::Conflict => {
+                // Held or decided by a colleague: it can still be looked at.
+                ctx.fail("not claimed", &error);
+                self.queue.refresh();
+                self.ask_for(attempt, false, ctx);
+            }
+            Err(error) => {
+                ctx.fail("case", &error);
+                self.in_case = self.open.is_some();
+            }
+        }
+    }
+
+    /// Puts a case on the screen, and gets the one after it.
+    pub(super) fn put(&mut self, mut open: OpenCase, ctx: &mut Ctx) {
+        if let Some(before) = self.open.take()
+            && before.id() != open.id()
+        {
+            Self::gives_back(ctx, &before);
+        }
+        self.queue.replace(&open.case.attempt);
+        self.queue.select(open.id());
+        open.load_files(ctx);
+        self.opening = None;
+        self.want_next = false;
+        self.zoom = Zoom::Both;
+        self.scroll = 0;
+        let mine = open.fence(ctx.now()).is_some();
+        self.open = Some(open);
+        if mine {
+            self.fetch_next(ctx);
+        }
+    }
+
+    /// Gets the next case in the background, claimed, with its pictures.
+    pub(super) fn fetch_next(&mut self, ctx: &mut Ctx) {
+        if self.next.is_some() || self.fetching.is_some() || !self.shows_open() || ctx.gate.check().is_err() {
+            return;
+        }
+        let open = self.open.as_ref().map(OpenCase::id);
+        let candidate = if self.bar.filter == KycFilter::default() {
+            None
+        } else {
+            let free = |row: &&KycSummary| row.claim.is_none() && row.status.is_open() && Some(row.id) != open;
+            let after = self.queue.rows().skip(self.queue.selected_index()).find(free);
+            let Some(row) = after.or_else(|| self.queue.rows().find(free)) else { return };
+            Some(row.id)
+        };
+        let load = ctx.load(Message::Prefetched, |api| async move {
+            match candidate {
+                None => api.kyc_next(&Change::default()).await,
+                Some(id) => match api.kyc_claim(id, &Change::default()).await {
+                    Ok(claimed) => Ok(Some(claimed.item)),
+                    Err(error) if error.code() == ErrorCode::Conflict => Ok(None),
+                    Err(error) => Err(error),
+                },
+            }
+        });
+        self.fetching = Some((load, ctx.now()));
+    }
+
+    /// The next case came.
+    pub(super) fn next_came(&mut self, id: LoadId, answer: Result<Option<KycCase>>, ctx: &mut Ctx) {
+        if self.fetching.is_none_or(|(load, _)| load != id) {
+            if let Ok(Some(case)) = answer
+                && !self.claims().contains(&case.attempt.id)
+            {
+                release(ctx, case.attempt.id);
+            }
+            return;
+        }
+        self.fetching = None;
+        let wanted = std::mem::take(&mut self.want_next);
+        match answer {
+            Ok(Some(case)) if self.open.as_ref().is_some_and(|open| open.id() == case.attempt.id) => {}
+            Ok(Some(case)) => {
+                self.queue.replace(&case.attempt);
+                let next = OpenCase::new(case, ctx);
+                if wanted || self.open.is_none() && self.in_case {
+                    self.put(next, ctx);
+                } else if self.open.is_some() {
+                    self.next = Some(next);
+                } else {
+                    Self::gives_back(ctx, &next);
+                }
+            }
+            Ok(None) if wanted => {
+                self.in_case = self.open.is_some();
+                ctx.say("nothing else waits");
+                self.queue.refresh();
+            }
+            Ok(None) => {}
+            Err(error) if wanted => {
+                self.in_case = self.open.is_some();
+                ctx.fail("next case", &error);
+            }
+            Err(error) => ctx.fail_quietly("next case", &error),
+        }
+    }
+
+    /// Goes on: to the case at hand, or to one that is asked for now.
+    pub(super) fn advance(&mut self, ctx: &mut Ctx) {
+        if let Some(next) = self.next.take() {
+            self.in_case = true;
+            self.put(next, ctx);
+            return;
+        }
+        self.want_next = true;
+        self.in_case = true;
+        self.fetch_next(ctx);
+        if self.fetching.is_none() {
+            self.want_next = false;
+            self.in_case = self.open.is_some();
+        }
+    }
+
+    /// The next case without a decision on this one, which goes back to the queue.
+    pub(super) fn skip(&mut self, ctx: &mut Ctx) {
+        if self.next.is_none() && self.fetching.is_none() && self.open.is_some() {
+            // Asking first keeps this case when there is no other.
+            self.want_next = true;
+            self.fetch_next(ctx);
+            if self.fetching.is_none() {
+                self.want_next = false;
+                ctx.say("nothing else waits");
+            }
+            return;
+        }
+        self.advance(ctx);
+    }
+
+    /// Back to the queue; what was claimed goes back too.
+    pub(super) fn close(&mut self, ctx: &mut Ctx) {
+        self.in_case = false;
+        self.want_next = false;
+        self.opening = None;
+        self.fetching = None;
+        for open in [self.open.take(), self.next.take()].into_iter().flatten() {
+            Self::gives_back(ctx, &open);
+        }
+    }
+
+    /// Renews the claims while somebody works, and notices when they ended.
+    pub(super) fn keep_claims(&mut self, ctx: &mut Ctx) {
+        let now = ctx.now();
+        if self.next.as_ref().is_some_and(|next| next.fence(now).is_none()) {
+            self.next = None;
+        }
+        let active = self.active_at.is_some_and(|at| now.since(at) < RENEW);
+        if !active || !self.renewing.is_empty() || self.renewed_at.is_some_and(|at| now.since(at) < RENEW) {
+            return;
+        }
+        let due: Vec<AttemptId> = [&self.open, &self.next]
+            .into_iter()
+            .flatten()
+            .filter(|open| open.fence(now).is_some())
+            .filter(|open| {
+                open.case.attempt.claim.as_ref().is_some_and(|claim| claim.expires_at.since(now) + RENEW < CLAIM)
+            })
+            .map(OpenCase::id)
+            .collect();
+        if due.is_empty() || ctx.gate.check().is_err() {
+            return;
+        }
+        self.renewed_at = Some(now);
+        for id in due {
+            let load = ctx.load(Message::Renewed, |api| async move { api.kyc_claim(id, &Change::default()).await });
+            self.renewing.push(load);
+        }
+    }
+
+    pub(super) fn renewed(&mut self, id: LoadId, answer: Result<Changed<KycCase>>, ctx: &mut Ctx) {
+        if !self.renewing.contains(&id) {
+            return;
+        }
+        self.renewing.retain(|load| *load != id);
+        match answer {
+            Ok(renewed) => {
+                self.queue.replace(&renewed.item.attempt);
+                for open in [&mut self.open, &mut self.next].into_iter().flatten() {
+                    if open.id() == renewed.item.attempt.id {
+                        open.case = renewed.item.clone();
+                    }
+                }
+            }
+            Err(error) if error.code() == ErrorCode::Unavailable => ctx.fail_quietly("claim", &error),
+            Err(error) => ctx.fail("claim not renewed", &error),
+        }
+    }
+
+    /// Shows the person's data for a while, or masks it again.
+    pub(super) fn reveal(&mut self, ctx: &mut Ctx) {
+        let Some(open) = &mut self.open else { return };
+        if open.revealed.take().is_some() {
+            return;
+        }
+        let user = open.case.attempt.user_id;
+        let load = ctx.load(Message::Revealed, |api| async move { api.users_reveal(user).await });
+        self.reveal_load = Some((load, open.id()));
+    }
+
+    pub(super) fn revealed(&mut self, id: LoadId, answer: Result<PersonalData>, ctx: &mut Ctx) {
+        let Some((_, attempt)) = self.reveal_load.take_if(|(load, _)| *load == id) else { return };
+        match answer {
+            Ok(data) => {
+                let until = ctx.now() + REVEAL;
+                if let Some(open) = self.open.as_mut().filter(|open| open.id() == attempt) {
+                    open.revealed = Some((data, until));
+                }
+            }
+            Err(error) => ctx.fail("reveal", &error),
+        }
+    }
+
+    /// Marks all that match, or takes all marks off.
+    pub(super) fn mark_all(&mut self, ctx: &mut Ctx) {
+        if self.queue.clear_marks() {
+            return;
+        }
+        let filter = self.bar.filter.clone();
+        self.matching = Some(ctx.load(Message::MatchingCases, |api| matching(api, filter)));
+        ctx.say("looking for all that match…");
+    }
+
+    pub(super) fn matched(&mut self, id: LoadId, answer: Result<(Vec<KycSummary>, bool)>, ctx: &mut Ctx) {
+        if self.matching != Some(id) {
+            return;
+        }
+        self.matching = None;
+        match answer {
+            Ok((_, true)) => {
+                ctx.refuse(format!("more than {MOST} match: narrow the filter, or use the command line (! shows how)"));
+            }
+            Ok((rows, false)) => {
+                ctx.say(format!("{} marked", rows.len()));
+                self.queue.mark_rows(rows);
+            }
+            Err(error) => ctx.fail("mark all", &error),
+        }
+    }
+
+    /// Hands a file to the desktop's viewer.
+    pub(super) fn open_outside(&mut self, ctx: &mut Ctx) {
+        let Some(open) = &self.open else { return };
+        let id = open.id();
+        let kind = if self.zoom == Zoom::Selfie { FileKind::Selfie } else { FileKind::Document };
+        let load = ctx.load(Message::Opened, |api| async move {
+            let content = api.kyc_file(id, kind).await?;
+            tokio::task::spawn_blocking(move || outside(&content.bytes, &content.media_type, kind))
+                .await
+                .unwrap_or_else(|error| Err(Error::internal(error)))
+        });
+        self.opened = Some(load);
+        ctx.say(format!("opening the {kind}…"));
+    }
+}
+
+/// Writes the file where only this user reads it, shows it, and removes it when the viewer ends, or after a minute for
+/// viewers that hand over to a running program.
+fn outside(bytes: &[u8], media_type: &str, kind: FileKind) -> Result<String> {
+    let ending = match media_type {
+        "application/pdf" => ".pdf",
+        "image/png" => ".png",
+        "image/webp" => ".webp",
+        _ => ".jpg",
+    };
+    let failed = |error: std::io::Error| Error::new(ErrorCode::Internal, format!("cannot open it here: {error}"));
+    let mut file = tempfile::Builder::new().prefix("marketplace-").suffix(ending).tempfile().map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.flush()).map_err(failed)?;
+    let viewer = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let mut child = std::process::Command::new(viewer)
+        .arg(file.path())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .map_err(|error| {
+            Error::new(
+                ErrorCode::Internal,
+                format!("there is no viewer here ({viewer}: {error}); see `marketplace kyc open`"),
+            )
+        })?;
+    std::thread::spawn(move || {
+        // The viewer's own end is not the file's: some only pass the path on.
+        drop(child.wait());
+        std::thread::sleep(Duration::from_secs(60));
+        drop(file);
+    });
+    Ok(format!("the {} is open outside; its copy goes away by itself", text::words(kind.as_str())))
+}
+
+async fn matching(api: Arc<dyn AdminApi>, filter: KycFilter) -> Result<(Vec<KycSummary>, bool)> {
+    let mut rows = Vec::new();
+    let mut request = PageRequest::first(200);
+    loop {
+        let page = api.kyc_list(&filter, &request).await?;
+        rows.extend(page.items);
+        match page.next {
+            Some(next) if rows.len() < MOST => request.after = Some(next),
+            Some(_) => return Ok((rows, true)),
+            None => return Ok((rows, false)),
+        }
+    }
+}

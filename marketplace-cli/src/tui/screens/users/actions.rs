@@ -1,0 +1,257 @@
+//! Asking before a change, making it, repeating it.
+
+use marketplace_core::{
+    accounts::model::{RestrictionReason, UserAction},
+    actor::Role,
+    admin::Change,
+};
+
+use super::{
+    super::super::{
+        bulk::{Bulk, Work},
+        ctx::{Ctx, Request},
+        filter::quoted,
+        message::Message,
+        text,
+        widgets::form::{Choice, Filled, Form, Intent, UserTarget},
+    },
+    Last, Users, flags,
+};
+
+/// One letter a reason, the same everywhere.
+fn reasons() -> Vec<Choice> {
+    RestrictionReason::ALL
+        .iter()
+        .map(|reason| {
+            let key = match reason {
+                RestrictionReason::Fraud => 'f',
+                RestrictionReason::Spam => 's',
+                RestrictionReason::Abuse => 'a',
+                RestrictionReason::Underage => 'u',
+                RestrictionReason::Identity => 'i',
+                RestrictionReason::Security => 'c',
+                RestrictionReason::PaymentDispute => 'p',
+                RestrictionReason::UserRequest => 'r',
+                RestrictionReason::Other => 'o',
+            };
+            Choice { key, label: text::words(reason.as_str()), template: "" }
+        })
+        .collect()
+}
+
+fn roles() -> Vec<Choice> {
+    Role::ALL
+        .iter()
+        .map(|role| {
+            let key = match role {
+                Role::Client => 'c',
+                Role::Worker => 'w',
+                Role::Support => 's',
+                Role::Admin => 'a',
+                Role::Auditor => 'u',
+            };
+            let label = if role.is_staff() { format!("{role}  (staff)") } else { role.to_string() };
+            Choice { key, label, template: "" }
+        })
+        .collect()
+}
+
+/// What it is, what it does, and how it reads when done.
+fn wording(action: &UserAction) -> (&'static str, &'static str, &'static str) {
+    match action {
+        UserAction::Freeze => ("Freeze", "May log in and finish what is under way; nothing new.", "frozen"),
+        UserAction::Unfreeze => ("Unfreeze", "Back to what the account was.", "unfrozen"),
+        UserAction::Ban => ("Ban", "May not log in; every session ends at once.", "banned"),
+        UserAction::Unban => ("Unban", "Back to what the account was.", "unbanned"),
+        UserAction::Delete => ("Delete", "Erases personal data and files for good. This cannot be undone.", "deleted"),
+        UserAction::SetRole { .. } => ("Change the role of", "Takes effect at once.", "has the new role"),
+        UserAction::RevokeSessions => ("End every session of", "They have to log in again.", "sessions ended"),
+    }
+}
+
+impl Users {
+    /// Those marked; without marks, the one under the cursor or the open one.
+    fn targets(&self) -> Vec<UserTarget> {
+        if self.list.marked_count() > 0 {
+            return self
+                .list
+                .marked()
+                .map(|user| UserTarget { id: user.id, name: user.name.clone(), version: None })
+                .collect();
+        }
+        let Some(user) = self.subject() else { return Vec::new() };
+        vec![UserTarget { id: user.id, name: user.name.clone(), version: Some(user.version) }]
+    }
+
+    fn title(verb: &str, targets: &[UserTarget]) -> String {
+        match targets {
+            [one] => format!("{verb} {}", text::clean(&one.name)),
+            many => format!("{verb} {} users", text::thousands(i64::try_from(many.len()).unwrap_or(i64::MAX))),
+        }
+    }
+
+    /// Asks for a reason, or only whether it is meant.
+    pub(super) fn ask(&mut self, action: UserAction, ctx: &mut Ctx) {
+        self.ask_with(action, None, None, ctx);
+    }
+
+    fn ask_with(&mut self, action: UserAction, reason: Option<RestrictionReason>, note: Option<&str>, ctx: &mut Ctx) {
+        let targets = self.targets();
+        if targets.is_empty() {
+            return;
+        }
+        let (verb, means, _) = wording(&action);
+        let mut form =
+            Form::new(Self::title(verb, &targets), Intent::Act(action.clone(), targets)).line(means).line("");
+        if action.needs_reason() {
+            let picked: Vec<usize> =
+                RestrictionReason::ALL.iter().position(|known| Some(*known) == reason).into_iter().collect();
+            form = form.choices(reasons(), false).with_picked(&picked).with_note(note);
+        }
+        if action == UserAction::Delete {
+            form = form.with_word("delete").danger();
+        }
+        ctx.requests.push(Request::Form(Box::new(form)));
+    }
+
+    pub(super) fn ask_role(&mut self, ctx: &mut Ctx) {
+        let targets = self.targets();
+        if targets.is_empty() {
+            return;
+        }
+        let action = UserAction::SetRole { role: Role::Client };
+        let (verb, means, _) = wording(&action);
+        let now: Vec<usize> = match (targets.len(), self.subject()) {
+            (1, Some(user)) => Role::ALL.iter().position(|role| *role == user.role).into_iter().collect(),
+            _ => Vec::new(),
+        };
+        let form = Form::new(Self::title(verb, &targets), Intent::Act(action, targets))
+            .line(means)
+            .line("")
+            .choices(roles(), false)
+            .with_picked(&now);
+        ctx.requests.push(Request::Form(Box::new(form)));
+    }
+
+    pub(super) fn ask_note(&mut self, ctx: &mut Ctx) {
+        let targets = self.targets();
+        if targets.is_empty() {
+            return;
+        }
+        let form = Form::new(Self::title("Note on", &targets), Intent::Note(targets))
+            .line("Only staff see it; it is erased with the account.")
+            .line("")
+            .with_needed_note();
+        ctx.requests.push(Request::Form(Box::new(form)));
+    }
+
+    /// The latest action on the next row; asks again, with everything filled in.
+    pub(super) fn repeat(&mut self, ctx: &mut Ctx) {
+        let Some(last) = self.last.clone() else {
+            ctx.say("nothing to repeat yet");
+            return;
+        };
+        self.in_detail = false;
+        if !self.list.advance() {
+            ctx.say("that was the last row");
+            return;
+        }
+        self.moved(ctx);
+        self.ask_with(last.action, last.reason, last.note.as_deref(), ctx);
+    }
+
+    /// A form was confirmed.
+    pub(super) fn confirmed(&mut self, filled: &Filled, ctx: &mut Ctx) -> bool {
+        match &filled.intent {
+            Intent::Act(action, targets) => {
+                let picked = filled.picked.first().copied();
+                let action = match action {
+                    UserAction::SetRole { .. } => match picked.and_then(|at| Role::ALL.get(at)) {
+                        Some(role) => UserAction::SetRole { role: *role },
+                        None => return true,
+                    },
+                    other => other.clone(),
+                };
+                let reason = match action {
+                    UserAction::SetRole { .. } => None,
+                    _ => picked.and_then(|at| RestrictionReason::ALL.get(at)).copied(),
+                };
+                self.last = Some(Last { action: action.clone(), reason, note: filled.note.clone() });
+                let change = Change { reason, note: filled.note.clone(), ..Change::default() };
+                self.change(action, targets, &change, ctx);
+                true
+            }
+            Intent::Note(targets) => {
+                let Some(body) = filled.note.clone() else { return true };
+                match targets.as_slice() {
+                    [one] => {
+                        let id = one.id;
+                        let load = ctx.load(Message::Noted, |api| async move {
+                            api.users_note(id, &body, &Change::default()).await
+                        });
+                        self.changes.push((load, one.name.clone(), "noted"));
+                    }
+                    many => {
+                        let work = many.iter().map(|target| {
+                            let (id, body) = (target.id, body.clone());
+                            let work: Work = Box::new(move |api| {
+                                let body = body.clone();
+                                Box::pin(
+                                    async move { Ok(api.users_note(id, &body, &Change::default()).await?.changed) },
+                                )
+                            });
+                            (target.name.clone(), work)
+                        });
+                        let bulk = Bulk::new(Self::title("Note on", many), work.collect());
+                        ctx.requests.push(Request::Bulk(Box::new(bulk)));
+                    }
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn change(&mut self, action: UserAction, targets: &[UserTarget], change: &Change, ctx: &mut Ctx) {
+        let (verb, _, done) = wording(&action);
+        if let [one] = targets {
+            let (id, change) = (one.id, Change { if_version: one.version, ..change.clone() });
+            let load = ctx.load(Message::UserChanged, |api| async move { api.users_act(id, &action, &change).await });
+            self.changes.push((load, one.name.clone(), done));
+            return;
+        }
+        let work = targets.iter().map(|target| {
+            let (id, action, change) = (target.id, action.clone(), change.clone());
+            let work: Work = Box::new(move |api| {
+                let (action, change) = (action.clone(), change.clone());
+                Box::pin(async move { Ok(api.users_act(id, &action, &change).await?.changed) })
+            });
+            (target.name.clone(), work)
+        });
+        ctx.requests.push(Request::Bulk(Box::new(Bulk::new(Self::title(verb, targets), work.collect()))));
+    }
+
+    pub(super) fn command_lines(&self) -> Vec<String> {
+        let flags = flags(&self.bar.filter);
+        let mut lines = vec![format!("marketplace users list{flags}")];
+        if let Some(user) = self.subject() {
+            lines.push(format!("marketplace users show {}", user.id));
+        }
+        if let (Some(last), Some(user)) = (&self.last, self.subject()) {
+            let mut line = format!("marketplace users {} {}", last.action.name(), user.id);
+            if let UserAction::SetRole { role } = last.action {
+                line.push_str(&format!(" {role}"));
+            }
+            if let Some(reason) = last.reason {
+                line.push_str(&format!(" --reason {reason}"));
+            }
+            if let Some(note) = &last.note {
+                line.push_str(&format!(" --note {}", quoted(note)));
+            }
+            lines.push(line.clone());
+            let rest = line.replacen(&format!(" {}", user.id), " --stdin --yes", 1);
+            lines.push(format!("marketplace users list{flags} --limit 0 -o id | {rest}"));
+        }
+        lines
+    }
+}

@@ -1,0 +1,253 @@
+//! Text for the screen: cleaned, cut to width, and times as people say them.
+
+use std::{borrow::Cow, time::Duration};
+
+use marketplace_core::time::Timestamp;
+use ratatui::text::Span;
+
+/// Whether a character may reach the terminal: no controls, nothing that turns the direction of writing, nothing that
+/// takes no room and so could hide.
+fn harmless(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// The text with every character that is not [`harmless`] replaced: line breaks and tabs by a blank, the rest by `�`.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if text.chars().all(harmless) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(
+        text.chars()
+            .map(|c| match c {
+                c if harmless(c) => c,
+                '\n' | '\r' | '\t' => ' ',
+                _ => '\u{fffd}',
+            })
+            .collect(),
+    )
+}
+
+/// The lines of a text, each cleaned.
+pub fn clean_lines(text: &str) -> Vec<String> {
+    text.split('\n').map(|line| clean(line.trim_end_matches('\r')).into_owned()).collect()
+}
+
+/// Columns that a text takes.
+pub fn width(text: &str) -> usize {
+    Span::raw(text).width()
+}
+
+/// The text cleaned and cut to at most `columns`, with `…` where something is missing.
+pub fn cut(text: &str, columns: usize) -> String {
+    let text = clean(text);
+    if width(&text) <= columns {
+        return text.into_owned();
+    }
+    if columns == 0 {
+        return String::new();
+    }
+    let mut out = String::with_capacity(columns + 3);
+    let mut used = 0;
+    let mut bytes = [0; 4];
+    for c in text.chars() {
+        let wide = width(c.encode_utf8(&mut bytes));
+        if used + wide > columns - 1 {
+            break;
+        }
+        used += wide;
+        out.push(c);
+    }
+    out.push('…');
+    out
+}
+
+/// The text in exactly `columns`, cut or filled up on the right.
+pub fn left(text: &str, columns: usize) -> String {
+    let mut text = cut(text, columns);
+    let missing = columns.saturating_sub(width(&text));
+    text.extend(std::iter::repeat_n(' ', missing));
+    text
+}
+
+/// The text in exactly `columns`, cut or filled up on the left.
+pub fn right(text: &str, columns: usize) -> String {
+    let text = cut(text, columns);
+    let missing = columns.saturating_sub(width(&text));
+    let mut out = " ".repeat(missing);
+    out.push_str(&text);
+    out
+}
+
+/// Words of a text in lines of at most `columns`; longer words are broken.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut lines = Vec::new();
+    for paragraph in clean_lines(text) {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            let mut word = word.to_owned();
+            loop {
+                let gap = usize::from(!line.is_empty());
+                if width(&line) + gap + width(&word) <= columns {
+                    if gap == 1 {
+                        line.push(' ');
+                    }
+                    line.push_str(&word);
+                    break;
+                }
+                if !line.is_empty() {
+                    lines.push(std::mem::take(&mut line));
+                    continue;
+                }
+                let head: String = take_columns(&word, columns);
+                word = word.chars().skip(head.chars().count().max(1)).collect();
+                lines.push(head);
+            }
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+fn take_columns(text: &str, columns: usize) -> String {
+    let mut used = 0;
+    let mut bytes = [0; 4];
+    text.chars()
+        .take_while(|c| {
+            used += width(c.encode_utf8(&mut bytes));
+            used <= columns
+        })
+        .collect()
+}
+
+/// A number with its thousands apart: `1,204`.
+pub fn thousands(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if number < 0 { format!("-{out}") } else { out }
+}
+
+/// How long, in the largest unit that fits: `8s`, `5m`, `3h`, `2d`, `7w`, `2y`.
+pub fn age(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..172_800 => format!("{}h", seconds / 3_600),
+        172_800..1_209_600 => format!("{}d", seconds / 86_400),
+        1_209_600..63_072_000 => format!("{}w", seconds / 604_800),
+        _ => format!("{}y", seconds / 31_536_000),
+    }
+}
+
+/// What is left, as minutes and seconds: `9:42`. Rounded up, so that it reaches 0:00 when it is over.
+pub fn countdown(left: Duration) -> String {
+    let seconds = left.as_millis().div_ceil(1_000);
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// Whole seconds that are left, rounded up.
+pub fn seconds_left(until: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(until.since(now).as_millis().div_ceil(1_000)).unwrap_or(0)
+}
+
+/// A time as a date and a time of day, UTC: `2026-03-02 10:00:00`.
+pub fn exact(at: Timestamp) -> String {
+    let at = at.to_offset();
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second()
+    )
+}
+
+/// The date of a time, UTC: `2026-03-02`.
+pub fn date(at: Timestamp) -> String {
+    let at = at.to_offset();
+    format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day())
+}
+
+/// A time as asked for: exact, or how long ago.
+pub fn when(at: Timestamp, now: Timestamp, in_full: bool) -> String {
+    if in_full { exact(at) } else { age(now.since(at)) }
+}
+
+/// A code as words: `document_expired` → `document expired`.
+pub fn words(code: &str) -> String {
+    code.replace('_', " ")
+}
+
+/// 1st, 2nd, 3rd, 4th, 11th …
+pub fn ordinal(number: i32) -> String {
+    let ending = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
+/// Bytes for people: `2.4 MiB`.
+pub fn bytes(count: i64) -> String {
+    const KIB: i64 = 1_024;
+    match count {
+        0..KIB => format!("{count} B"),
+        KIB..1_048_576 => format!("{} KiB", count / KIB),
+        _ => format!("{}.{} MiB", count / 1_048_576, count % 1_048_576 * 10 / 1_048_576),
+    }
+}
+
+/// The last eight digits of an id: the first ones are a time, and alike.
+pub fn short_id(id: &impl ToString) -> String {
+    let id = id.to_string();
+    id.get(id.len().saturating_sub(8)..).unwrap_or(&id).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_the_terminal_gets_through() {
+        assert_eq!(clean("Ada Obi"), "Ada Obi");
+        assert_eq!(clean("\u{1b}[31mred\u{7}"), "\u{fffd}[31mred\u{fffd}");
+        assert_eq!(clean("a\u{9b}b\u{202e}c\u{200b}d\ne"), "a\u{fffd}b\u{fffd}c\u{fffd}d e");
+    }
+
+    #[test]
+    fn widths() {
+        assert_eq!(cut("Ferreira", 8), "Ferreira");
+        assert_eq!(cut("Ferreira", 5), "Ferr…");
+        assert_eq!(cut("青木青木", 5), "青木…");
+        assert_eq!(left("ab", 4), "ab  ");
+        assert_eq!(right("ab", 4), "  ab");
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+    }
+
+    #[test]
+    fn numbers_and_times() {
+        assert_eq!(thousands(1_204), "1,204");
+        assert_eq!(thousands(-12), "-12");
+        assert_eq!(age(Duration::from_secs(59)), "59s");
+        assert_eq!(age(Duration::from_secs(3 * 3_600)), "3h");
+        assert_eq!(countdown(Duration::from_millis(581_200)), "9:42");
+        assert_eq!(ordinal(2), "2nd");
+        assert_eq!(ordinal(12), "12th");
+        assert_eq!(bytes(2_516_582), "2.3 MiB");
+    }
+}

@@ -1,0 +1,153 @@
+//! What surrounds every screen: the line of context, the tabs, the status line, the keys.
+
+use marketplace_core::time::Timestamp;
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::super::{
+    ctx::Ctx,
+    keymap::{Action, Spec},
+    link::State,
+    text,
+    theme::Ink,
+};
+
+/// The line that says which system, which way in, as whom, what waits, and whether it is there.
+pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, link: &State) {
+    let theme = ctx.theme;
+    let options = &ctx.options;
+    let base = theme.ink(if options.production { Ink::Production } else { Ink::Header });
+    buf.set_style(area, base);
+    let (dot, word) = match link {
+        State::Connecting => ("◌", "connecting".to_owned()),
+        State::Connected => ("●", "connected".to_owned()),
+        State::Away { since, .. } => ("✖", format!("away {}", text::age(ctx.now().since(*since)))),
+    };
+    let right = format!("{dot} {word} ");
+    let system = if options.production { format!("PRODUCTION {}", options.system) } else { options.system.clone() };
+    let who = ctx
+        .identity
+        .as_ref()
+        .map_or_else(|| "…".to_owned(), |identity| format!("{} · {}", identity.name, identity.role));
+    let left = format!(" Marketplace · {system} ({})  {who}", options.way);
+    let counts = ctx.stats.as_ref().map_or_else(String::new, |stats| {
+        let oldest =
+            stats.kyc_oldest_at.map_or_else(String::new, |at| format!(" · oldest {}", text::age(ctx.now().since(at))));
+        format!("KYC {}{oldest}", count(stats.kyc_pending))
+    });
+    let width = usize::from(area.width);
+    let room = width.saturating_sub(text::width(&right) + 1);
+    buf.set_string(area.x, area.y, text::cut(&left, room), base.add_modifier(ratatui::style::Modifier::BOLD));
+    let gap = room.saturating_sub(text::width(&left) + 2);
+    if text::width(&counts) <= gap {
+        let x = width - text::width(&right) - text::width(&counts) - 3;
+        buf.set_string(area.x + u16::try_from(x).unwrap_or(0), area.y, &counts, base);
+    }
+    let ink = match link {
+        State::Connected | State::Connecting => base,
+        State::Away { .. } if theme.mono() => base.add_modifier(ratatui::style::Modifier::BOLD),
+        State::Away { .. } => base.patch(theme.ink(Ink::Bad)),
+    };
+    let x = width.saturating_sub(text::width(&right));
+    buf.set_string(area.x + u16::try_from(x).unwrap_or(0), area.y, &right, ink);
+}
+
+/// A count with its thousands apart, and a plus when there are more.
+pub fn count(count: marketplace_core::admin::Count) -> String {
+    format!("{}{}", text::thousands(count.value), if count.capped { "+" } else { "" })
+}
+
+/// The tabs; answers where each one is, for the mouse.
+pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rect, Action)> {
+    let theme = ctx.theme;
+    let mut places = Vec::new();
+    let mut x = area.x + 1;
+    for (action, name) in
+        [(Action::Dash, "Dash"), (Action::Kyc, "KYC"), (Action::Users, "Users"), (Action::Audit, "Audit")]
+    {
+        let label = format!(" {} {name} ", ctx.keymap.key(action));
+        let width = u16::try_from(text::width(&label)).unwrap_or(0);
+        let style = if action == active { theme.ink(Ink::Selected) } else { theme.ink(Ink::Plain) };
+        if x + width <= area.right() {
+            buf.set_string(x, area.y, &label, style);
+            places.push((Rect::new(x, area.y, width, 1), action));
+        }
+        x += width + 1;
+    }
+    let (word, ink) = if ctx.gate.read_only() {
+        ("read-only", Ink::Warn)
+    } else if ctx.identity.is_some() && !ctx.may(marketplace_core::actor::Permission::UsersWrite) {
+        ("may only look", Ink::Warn)
+    } else if ctx.gate.away() {
+        ("no changes while away", Ink::Bad)
+    } else {
+        ("read-write", Ink::Faint)
+    };
+    let at = area.right().saturating_sub(u16::try_from(text::width(word) + 1).unwrap_or(0));
+    if at > x {
+        buf.set_string(at, area.y, word, theme.ink(ink));
+    }
+    places
+}
+
+/// The status line: what the screen says, then the notice.
+pub fn status(area: Rect, buf: &mut Buffer, ctx: &Ctx, link: &State, screen: Option<(String, Ink)>) {
+    let theme = ctx.theme;
+    let mut spans = vec![Span::raw(" ")];
+    if let Some((said, ink)) = screen {
+        spans.push(Span::styled(text::clean(&said).into_owned(), theme.ink(ink)));
+        spans.push(Span::raw("   "));
+    }
+    if let Some(notice) = &ctx.notice {
+        let (glyph, ink) = if notice.bad { ("✖ ", Ink::Bad) } else { ("✔ ", Ink::Good) };
+        spans.push(Span::styled(format!("{glyph}{}", text::clean(&notice.text)), theme.ink(ink)));
+    } else if let State::Away { why, .. } = link {
+        let line = format!("✖ not connected ({}); shows what it has, changes nothing, tries again", text::clean(why));
+        spans.push(Span::styled(line, theme.ink(Ink::Bad)));
+    }
+    let used: usize = spans.iter().map(Span::width).sum();
+    let line = Line::from(spans);
+    buf.set_line(area.x, area.y, &line, area.width);
+    if used > usize::from(area.width)
+        && let Some(cell) = buf.cell_mut((area.right().saturating_sub(1), area.y))
+    {
+        cell.set_symbol("…");
+    }
+}
+
+/// The keys that do something now, the weightiest first; what does not fit is left to the help.
+pub fn footer(area: Rect, buf: &mut Buffer, ctx: &Ctx, screen: u8, offers: impl Fn(Action) -> bool) {
+    let theme = ctx.theme;
+    let mut rows: Vec<&'static Spec> =
+        ctx.keymap.of(screen).map(|(spec, _)| spec).filter(|spec| spec.rank > 0 && offers(spec.action)).collect();
+    rows.sort_by_key(|spec| spec.rank);
+    let piece = |spec: &Spec| (ctx.keymap.key(spec.action), spec.label);
+    let length = |spec: &&Spec| {
+        let (key, label) = piece(spec);
+        text::width(&key) + text::width(label) + 3
+    };
+    // Help and quit are always there: they lead to all the rest.
+    let (fixed, mut shown): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|spec| matches!(spec.action, Action::Help | Action::Quit));
+    let room = usize::from(area.width).saturating_sub(1 + fixed.iter().map(length).sum::<usize>());
+    while shown.iter().map(length).sum::<usize>() > room {
+        shown.pop();
+    }
+    let mut spans = vec![Span::raw(" ")];
+    for spec in shown.into_iter().chain(fixed) {
+        let (key, label) = piece(spec);
+        spans.push(Span::styled(key, theme.ink(Ink::Accent).add_modifier(ratatui::style::Modifier::BOLD)));
+        spans.push(Span::raw(" "));
+        spans.push(Span::styled(label, theme.ink(Ink::Plain)));
+        spans.push(Span::raw("  "));
+    }
+    buf.set_line(area.x, area.y, &Line::from(spans), area.width);
+}
+
+/// Whether something that was to be seen until `until` is over.
+pub fn over(until: Timestamp, ctx: &Ctx) -> bool {
+    ctx.now() >= until
+}

@@ -1,0 +1,131 @@
+//! A box with text in front of the screen: help, an error's detail, a row in full, failures.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    text::{Line, Span},
+    widgets::{Clear, Widget},
+};
+
+use super::{
+    super::{
+        keymap::{Keymap, on},
+        text,
+        theme::{Ink, Theme},
+    },
+    centred, rows,
+};
+
+/// A line of a popup.
+#[derive(Debug, Clone)]
+pub enum PopLine {
+    /// Text, wrapped as needed.
+    Text(String),
+    /// A heading.
+    Head(String),
+    /// A key, or a label, and what belongs to it.
+    Pair(String, String),
+}
+
+/// A box with text.
+#[derive(Debug, Clone)]
+pub struct Popup {
+    title: String,
+    lines: Vec<PopLine>,
+    offset: usize,
+    /// Rows drawn last time, and rows there were.
+    seen: (usize, usize),
+}
+
+impl Popup {
+    /// With lines.
+    pub fn new(title: impl Into<String>, lines: Vec<PopLine>) -> Self {
+        Self { title: title.into(), lines, offset: 0, seen: (0, 0) }
+    }
+    /// With lines of plain text.
+    pub fn text(title: impl Into<String>, lines: Vec<String>) -> Self {
+        Self::new(title, lines.into_iter().map(PopLine::Text).collect())
+    }
+
+    /// The help of a screen, from the keymap.
+    pub fn help(keymap: &Keymap, screen: u8, name: &str) -> Self {
+        let mut lines = vec![PopLine::Head(format!("On {name}"))];
+        let pair =
+            |(spec, keys): (&'static super::super::keymap::Spec, String)| PopLine::Pair(keys, spec.help.to_owned());
+        lines.extend(keymap.of(screen).filter(|(spec, _)| spec.on != on::ALL).map(pair));
+        lines.push(PopLine::Text(String::new()));
+        lines.push(PopLine::Head("Everywhere".into()));
+        lines.extend(keymap.of(screen).filter(|(spec, _)| spec.on == on::ALL).map(pair));
+        lines.push(PopLine::Text(String::new()));
+        lines.push(PopLine::Text(
+            "Mouse: click a row to select, again to open; click a tab; the wheel scrolls. Keys are rebound in the config \
+             under [keys], by the names that `:` lists."
+                .into(),
+        ));
+        Self::new("Help", lines)
+    }
+
+    /// Takes a key; false when it closes the box.
+    pub fn key(&mut self, key: KeyEvent) -> bool {
+        let half = (self.seen.0 / 2).max(1);
+        let last = self.seen.1.saturating_sub(self.seen.0);
+        self.offset = match key.code {
+            KeyCode::Char('j') | KeyCode::Down => self.offset + 1,
+            KeyCode::Char('k') | KeyCode::Up => self.offset.saturating_sub(1),
+            KeyCode::PageDown | KeyCode::Char('d' | ' ') => self.offset + half,
+            KeyCode::PageUp | KeyCode::Char('u') => self.offset.saturating_sub(half),
+            KeyCode::Char('g') | KeyCode::Home => 0,
+            KeyCode::Char('G') | KeyCode::End => last,
+            _ => return false,
+        }
+        .min(last);
+        true
+    }
+
+    /// Scrolls by lines.
+    pub fn scroll(&mut self, lines: isize) {
+        self.offset = self.offset.saturating_add_signed(lines).min(self.seen.1.saturating_sub(self.seen.0));
+    }
+
+    /// Draws it in the middle.
+    pub fn draw(&mut self, area: Rect, buf: &mut Buffer, theme: Theme) {
+        let width = area.width.saturating_sub(4).min(96);
+        let columns = usize::from(width.saturating_sub(4));
+        let pairs = self
+            .lines
+            .iter()
+            .filter_map(|line| if let PopLine::Pair(key, _) = line { Some(text::width(key)) } else { None });
+        let label = pairs.max().unwrap_or(0).min(22) + 2;
+        let mut lines: Vec<Line<'_>> = Vec::new();
+        for line in &self.lines {
+            match line {
+                PopLine::Text(text) => lines.extend(text::wrap(text, columns).into_iter().map(Line::raw)),
+                PopLine::Head(text) => lines.push(Line::styled(text::cut(text, columns), theme.ink(Ink::Title))),
+                PopLine::Pair(key, value) => {
+                    let mut key = Span::styled(text::left(key, label), theme.ink(Ink::Accent));
+                    for part in text::wrap(value, columns.saturating_sub(label)) {
+                        lines.push(Line::from(vec![key, Span::raw(part)]));
+                        key = Span::raw(" ".repeat(label));
+                    }
+                }
+            }
+        }
+        let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(area.height.saturating_sub(2));
+        let area = centred(area, width, height);
+        Clear.render(area, buf);
+        let room = usize::from(area.height.saturating_sub(2));
+        self.seen = (room, lines.len());
+        self.offset = self.offset.min(lines.len().saturating_sub(room));
+        let more = if lines.len() > room {
+            format!("{}–{} of {} · j k scroll · Esc closes", self.offset + 1, self.offset + room, lines.len())
+        } else {
+            "Esc closes".to_owned()
+        };
+        let inner = rows::pane(area, buf, theme, &self.title, &more, true);
+        let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+        for (row, line) in (0..inner.height).zip(lines.iter().skip(self.offset)) {
+            rows::put(buf, inner, row, line);
+        }
+    }
+}
