@@ -304,9 +304,9 @@ pub(super) async fn search(
         q!(conn => all Found, concat!("SELECT ", account_columns!(), ", t.term FROM user_terms t JOIN users u ON u.id = t.user_id \
          WHERE t.term >= $1 AND t.term < $2 AND (t.term, t.user_id) > ($3, $4) \
          AND NOT EXISTS (SELECT 1 FROM user_terms e WHERE e.user_id = t.user_id AND e.term >= $1 AND e.term < t.term) \
-         AND ($5 IS NULL OR u.role = $5) AND ($6 IS NULL OR u.status = $6) \
-         AND ($7 IS NULL OR EXISTS (SELECT 1 FROM user_terms a WHERE a.user_id = t.user_id AND a.term >= $7 AND a.term < $8)) \
-         AND ($9 IS NULL OR EXISTS (SELECT 1 FROM user_terms b WHERE b.user_id = t.user_id AND b.term >= $9 AND b.term < $10)) \
+         AND (u.role = $5 OR $5 IS NULL) AND (u.status = $6 OR $6 IS NULL) \
+         AND (CAST($7 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM user_terms a WHERE a.user_id = t.user_id AND a.term >= $7 AND a.term < $8)) \
+         AND (CAST($9 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM user_terms b WHERE b.user_id = t.user_id AND b.term >= $9 AND b.term < $10)) \
          ORDER BY t.term, t.user_id LIMIT $11"),
         words.first, past(words.first), after.0, after.1, filter.role, filter.status,
         second, second.map(past), third, third.map(past), limit)?,
@@ -318,10 +318,10 @@ pub(crate) async fn counts(conn: &mut Conn<'_>, since: Timestamp) -> Result<(Vec
     let mut users = Vec::with_capacity(Status::ALL.len());
     for status in Status::ALL {
         let rows = q!(conn => val i64,
-            "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM users WHERE status = $1 LIMIT $2) AS some", status, Count::CAP + 1)?;
+            "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM users WHERE status = $1 LIMIT $2) AS capped", status, Count::CAP + 1)?;
         users.push(StatusCount { status: *status, count: Count::bounded(rows) });
     }
     let signups = q!(conn => val i64,
-        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM users WHERE created_at > $1 LIMIT $2) AS some", since, Count::CAP + 1)?;
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM users WHERE created_at > $1 LIMIT $2) AS capped", since, Count::CAP + 1)?;
     Ok((users, Count::bounded(signups)))
 }

@@ -42,10 +42,10 @@ pub(super) async fn page(conn: &mut Conn<'_>, filter: &AuditFilter, before: i64,
     let AuditFilter { actor, action, target } = filter;
     Ok(match (target, actor, action) {
         (Some(target), actor, action) => q!(conn => all AuditRow,
-            concat!("SELECT ", columns!(), " FROM audit_log WHERE target = $1 AND seq < $2 AND ($3 IS NULL OR actor = $3) AND ($4 IS NULL OR action = $4) ORDER BY seq DESC LIMIT $5"),
+            concat!("SELECT ", columns!(), " FROM audit_log WHERE target = $1 AND seq < $2 AND (actor = $3 OR $3 IS NULL) AND (action = $4 OR $4 IS NULL) ORDER BY seq DESC LIMIT $5"),
             target, before, actor, action, limit)?,
         (None, Some(actor), action) => q!(conn => all AuditRow,
-            concat!("SELECT ", columns!(), " FROM audit_log WHERE actor = $1 AND seq < $2 AND ($3 IS NULL OR action = $3) ORDER BY seq DESC LIMIT $4"),
+            concat!("SELECT ", columns!(), " FROM audit_log WHERE actor = $1 AND seq < $2 AND (action = $3 OR $3 IS NULL) ORDER BY seq DESC LIMIT $4"),
             actor, before, action, limit)?,
         (None, None, Some(action)) => q!(conn => all AuditRow,
             concat!("SELECT ", columns!(), " FROM audit_log WHERE action = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3"),

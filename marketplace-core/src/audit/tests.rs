@@ -52,9 +52,9 @@ async fn the_chain_has_no_gaps_and_shows_what_was_edited_or_removed() {
                 .boxed()
             })
         };
-        edit("UPDATE audit_log SET reason = 'spam' WHERE seq = 7").await.unwrap();
+        edit("UPDATE audit_log SET metadata = metadata || ' ' WHERE seq = 7").await.unwrap();
         assert_eq!(whole(app).await.broken.unwrap().seq, 7);
-        edit("UPDATE audit_log SET reason = 'other' WHERE seq = 7").await.unwrap();
+        edit("UPDATE audit_log SET metadata = rtrim(metadata) WHERE seq = 7").await.unwrap();
         assert!(whole(app).await.broken.is_none());
         edit("DELETE FROM audit_log WHERE seq = 30").await.unwrap();
         assert_eq!(whole(app).await.broken.unwrap().seq, 30);

@@ -52,7 +52,7 @@ pub(crate) async fn cancel(conn: &mut Conn<'_>, subject: &str) -> Result<()> {
 
 /// How many mails wait, up to `cap`.
 pub(crate) async fn waiting(conn: &mut Conn<'_>, cap: i64) -> Result<i64> {
-    Ok(q!(conn => val i64, "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM mail_outbox LIMIT $1) AS some", cap)?)
+    Ok(q!(conn => val i64, "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM mail_outbox LIMIT $1) AS capped", cap)?)
 }
 
 #[cfg(feature = "smtp")]
