@@ -101,10 +101,14 @@ pub async fn verify(app: &App, actor: &Actor, from: i64, limit: i64) -> Result<A
         return Err(Error::invalid("/limit", format!("must be from 1 to {VERIFY_LIMIT}")));
     }
     let mut reader = app.db.read().await?;
-    let mut conn = reader.conn();
+    verify_on(&mut reader.conn(), from, limit).await
+}
+
+/// Like [`verify`], over a connection and for whoever has it.
+pub(crate) async fn verify_on(conn: &mut Conn<'_>, from: i64, limit: i64) -> Result<AuditVerification> {
     // The head first: rows that come in while we read are then simply not asked for.
-    let (head, head_hash) = store::head(&mut conn).await?;
-    let rows = store::from(&mut conn, (from - 1).max(1), head, limit + 1).await?;
+    let (head, head_hash) = store::head(conn).await?;
+    let rows = store::from(conn, (from - 1).max(1), head, limit + 1).await?;
     let mut rows = rows.into_iter().peekable();
     let mut previous = GENESIS.to_owned();
     let mut expected = from;
@@ -131,7 +135,7 @@ pub async fn verify(app: &App, actor: &Actor, from: i64, limit: i64) -> Result<A
         if previous != head_hash {
             return Ok(broken(checked, head, "is not the row that was written last"));
         }
-        if store::exists_after(&mut conn, head).await? && store::head(&mut conn).await?.0 == head {
+        if store::exists_after(conn, head).await? && store::head(conn).await?.0 == head {
             return Ok(broken(checked, head + 1, "was added outside the log"));
         }
         return Ok(AuditVerification { checked, next: None, broken: None });

@@ -101,21 +101,29 @@ async fn sqlite(
         let text = format!("{head}{}", vec![&*group; rows.len()].join(", "));
         let mut query: Query<'_, Sqlite, _> = sqlx::query(AssertSqlSafe(text));
         for value in rows.iter().flatten() {
-            query = match value {
-                Value::Null => query.bind(None::<i64>),
-                Value::Id(id) => query.bind(id),
-                Value::Text(text) => query.bind(text),
-                Value::Int(number) => query.bind(number),
-                Value::Float(number) => query.bind(number),
-                Value::Bool(yes) => query.bind(yes),
-                Value::Time(at) => query.bind(at),
-                Value::Bytes(bytes) => query.bind(bytes),
-            };
+            query = bind(query, value);
         }
         query.execute(&mut *conn).await.map_err(DbError::from)?;
         progress(rows.len() as u64);
     }
     Ok(())
+}
+
+/// Binds a value of any type.
+pub(super) fn bind<'q>(
+    query: Query<'q, Sqlite, <Sqlite as sqlx::Database>::Arguments>,
+    value: &Value,
+) -> Query<'q, Sqlite, <Sqlite as sqlx::Database>::Arguments> {
+    match value {
+        Value::Null => query.bind(None::<i64>),
+        Value::Id(id) => query.bind(id),
+        Value::Text(text) => query.bind(text),
+        Value::Int(number) => query.bind(number),
+        Value::Float(number) => query.bind(number),
+        Value::Bool(yes) => query.bind(yes),
+        Value::Time(at) => query.bind(at),
+        Value::Bytes(bytes) => query.bind(bytes),
+    }
 }
 
 /// One line of COPY's text format (PostgreSQL manual, "COPY", File Formats).

@@ -5,11 +5,15 @@
 //!   `every_sql_prepares` prepares each on both: that replaces compile-time checking.
 //! - A unit does no I/O but SQL, and never calls `write` again: that would wait for itself.
 
-pub(crate) mod bulk;
-mod conn;
-mod error;
+// First: its macros are used by all that follow.
 #[macro_use]
 mod query;
+
+pub mod backup;
+pub(crate) mod bulk;
+mod conn;
+pub mod copy;
+mod error;
 mod schema;
 mod text_enum;
 mod writer;

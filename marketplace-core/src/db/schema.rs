@@ -77,6 +77,13 @@ impl Db {
     }
 }
 
+/// A schema that this program can bring up to date; `unavailable` when it is of a newer one. Both engines have the same
+/// numbers.
+pub(super) fn check_known(applied: i64) -> Result<i64> {
+    let newest = SQLITE.iter().map(|migration| migration.version).max().unwrap_or(0);
+    if applied > newest { Err(newer(SchemaState { applied, newest })) } else { Ok(applied) }
+}
+
 async fn applied<C: Migrate>(conn: &mut C) -> Result<i64> {
     let table = SQLITE.table_name.as_ref();
     conn.ensure_migrations_table(table).await.map_err(Error::internal)?;
