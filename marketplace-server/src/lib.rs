@@ -1,1 +1,34 @@
-//! stub
+//! The marketplace over HTTP: routes that extract, call one operation of `marketplace-core`, and present the answer.
+//!
+//! | to read about | open |
+//! |---|---|
+//! | connections, timeouts, stopping | `serve`, `connection` |
+//! | what surrounds every handler | `front` |
+//! | errors on the wire | `problem` |
+//! | who is calling, bodies, queries, ids | `extract` |
+//! | sending a POST twice | `idempotency` |
+//! | the routes | `routes` |
+//! | event streams | `live` |
+
+pub mod args;
+mod background;
+mod body;
+mod connection;
+mod ctx;
+mod extract;
+mod front;
+mod idempotency;
+mod live;
+pub mod logging;
+mod metrics;
+mod openapi;
+pub mod options;
+mod problem;
+mod router;
+mod routes;
+mod serve;
+mod tls;
+
+pub use options::Options;
+pub use router::{description, router};
+pub use serve::serve;

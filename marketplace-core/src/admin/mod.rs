@@ -74,6 +74,7 @@ pub trait AdminApi: Send + Sync + std::fmt::Debug {
 
 /// Events, and where to go on.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EventPage {
     /// Oldest first.
     pub items: Vec<Event>,

@@ -1,0 +1,151 @@
+//! Who is calling, and from where.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use axum::{
+    extract::FromRequestParts,
+    http::{
+        HeaderMap,
+        header::{AUTHORIZATION, USER_AGENT},
+        request::Parts,
+    },
+};
+use marketplace_core::{
+    actor::Actor,
+    auth::{self, ClientInfo},
+    error::Error,
+};
+
+use crate::{
+    ctx::{Ctx, Peer},
+    problem::Problem,
+};
+
+/// An access token is about 400 bytes; nothing longer is looked at.
+const TOKEN_LIMIT: usize = 4_096;
+/// Characters of a `User-Agent` that are kept.
+const USER_AGENT_LIMIT: usize = 200;
+
+/// Whoever the access token in `Authorization: Bearer …` belongs to. A handler that takes this is not public.
+#[derive(Debug)]
+pub(crate) struct Caller(pub Actor);
+
+impl FromRequestParts<Ctx> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
+        let token = bearer(&parts.headers)?;
+        Ok(Self(auth::authenticate(&ctx.app, token).await?))
+    }
+}
+
+/// The token of the one `Authorization` header.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let missing = || Error::unauthenticated("this needs `Authorization: Bearer <access token>`; log in to get one");
+    let value = values.next().ok_or_else(missing)?;
+    if values.next().is_some() {
+        return Err(Error::unauthenticated("there is more than one Authorization header").into());
+    }
+    let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(missing)?;
+    let token = token.trim();
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
+        return Err(missing().into());
+    }
+    if token.len() > TOKEN_LIMIT {
+        return Err(Error::unauthenticated("the access token is not valid").into());
+    }
+    Ok(token)
+}
+
+/// Where a call comes from, for limits and for the list of sessions.
+#[derive(Debug)]
+pub(crate) struct Client(pub ClientInfo);
+
+impl FromRequestParts<Ctx> for Client {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
+        let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+        let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Ok(Self(ClientInfo {
+            ip: client_ip(peer, &parts.headers, &ctx.app.config.trusted_proxies),
+            user_agent: user_agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_LIMIT).collect(),
+        }))
+    }
+}
+
+/// The address of the client: the peer's, unless the peer is a trusted proxy. Then the rightmost address of
+/// `X-Forwarded-For` that is no trusted proxy, because everything left of it is whatever the client wrote.
+fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+    let mut client = peer.to_canonical();
+    let is_trusted = |ip: IpAddr| trusted.iter().any(|proxy| proxy.to_canonical() == ip);
+    if !is_trusted(client) {
+        return client;
+    }
+    for value in headers.get_all("x-forwarded-for").iter().rev() {
+        let Ok(value) = value.to_str() else { return client };
+        for hop in value.rsplit(',') {
+            let Some(ip) = address(hop.trim()) else { return client };
+            client = ip.to_canonical();
+            if !is_trusted(client) {
+                return client;
+            }
+        }
+    }
+    client
+}
+
+/// `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1` or `[2001:db8::1]:4711`.
+fn address(hop: &str) -> Option<IpAddr> {
+    hop.parse::<IpAddr>()
+        .or_else(|_| hop.parse::<std::net::SocketAddr>().map(|address| address.ip()))
+        .or_else(|_| hop.trim_matches(['[', ']']).parse())
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        let trusted: Vec<IpAddr> = trusted.iter().map(|ip| ip.parse().unwrap()).collect();
+        client_ip(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn forwarding_is_believed_of_trusted_proxies_only() {
+        assert_eq!(seen("192.0.2.9", &["198.51.100.1"], &[]), "192.0.2.9");
+        assert_eq!(seen("10.0.0.1", &["198.51.100.1"], &["10.0.0.1"]), "198.51.100.1");
+        assert_eq!(seen("::ffff:10.0.0.1", &["198.51.100.1"], &["10.0.0.1"]), "198.51.100.1");
+    }
+
+    #[test]
+    fn what_the_client_wrote_is_not_believed() {
+        assert_eq!(seen("10.0.0.1", &["1.2.3.4, 198.51.100.1"], &["10.0.0.1"]), "198.51.100.1");
+        assert_eq!(seen("10.0.0.1", &["1.2.3.4", "198.51.100.1, 10.0.0.2"], &["10.0.0.1", "10.0.0.2"]), "198.51.100.1");
+        assert_eq!(seen("10.0.0.1", &["junk"], &["10.0.0.1"]), "10.0.0.1");
+        assert_eq!(seen("10.0.0.1", &["[2001:db8::1]:4711"], &["10.0.0.1"]), "2001:db8::1");
+    }
+
+    #[test]
+    fn one_bearer_token() {
+        let with = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(AUTHORIZATION, value.parse().unwrap());
+            }
+            bearer(&headers).map(str::to_owned).ok()
+        };
+        assert_eq!(with(&["Bearer abc"]).as_deref(), Some("abc"));
+        assert_eq!(with(&["bearer abc"]).as_deref(), Some("abc"));
+        for bad in [&[][..], &["abc"], &["Basic abc"], &["Bearer "], &["Bearer a", "Bearer b"]] {
+            assert_eq!(with(bad), None, "{bad:?}");
+        }
+        assert_eq!(with(&[&format!("Bearer {}", "a".repeat(5_000))]), None);
+    }
+}

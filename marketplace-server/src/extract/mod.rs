@@ -1,0 +1,11 @@
+//! From requests to the types of operations. Every refusal is a [`crate::problem::Problem`].
+
+mod caller;
+mod input;
+mod path;
+mod query;
+
+pub(crate) use caller::{Caller, Client, bearer};
+pub(crate) use input::{IfMatch, Input, json, read_json};
+pub(crate) use path::{Id, Kind};
+pub(crate) use query::{List, Params};

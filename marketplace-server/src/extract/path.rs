@@ -1,0 +1,67 @@
+//! Ids in paths. Whatever is no id names nothing that exists.
+
+use std::str::FromStr;
+
+use axum::{
+    extract::{FromRequestParts, RawPathParams},
+    http::request::Parts,
+};
+use marketplace_core::{
+    error::Error,
+    ids::{AttemptId, SessionId, UserId},
+    kyc::model::FileKind,
+};
+
+use crate::{ctx::Ctx, problem::Problem};
+
+/// What a path parameter names.
+pub(crate) trait Named: FromStr {
+    /// For the caller: "no such …".
+    const NAME: &str;
+}
+impl Named for UserId {
+    const NAME: &str = "user";
+}
+impl Named for AttemptId {
+    const NAME: &str = "attempt";
+}
+impl Named for SessionId {
+    const NAME: &str = "session";
+}
+impl Named for FileKind {
+    const NAME: &str = "file";
+}
+
+fn parameter<T: Named>(params: &RawPathParams, name: &str) -> Result<T, Problem> {
+    params
+        .iter()
+        .find(|(key, _)| *key == name)
+        .and_then(|(_, value)| value.parse().ok())
+        .ok_or_else(|| Error::not_found(T::NAME).into())
+}
+
+/// The `{id}` of the path.
+#[derive(Debug)]
+pub(crate) struct Id<T>(pub T);
+
+impl<T: Named> FromRequestParts<Ctx> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
+        let params = RawPathParams::from_request_parts(parts, ctx).await.map_err(|_| Error::not_found(T::NAME))?;
+        parameter(&params, "id").map(Self)
+    }
+}
+
+/// The `{kind}` of the path.
+#[derive(Debug)]
+pub(crate) struct Kind<T>(pub T);
+
+impl<T: Named> FromRequestParts<Ctx> for Kind<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
+        let params = RawPathParams::from_request_parts(parts, ctx).await.map_err(|_| Error::not_found(T::NAME))?;
+        parameter(&params, "kind").map(Self)
+    }
+}

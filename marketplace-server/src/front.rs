@@ -1,0 +1,227 @@
+//! What surrounds every handler: request id, limit of requests at once, panics, problem bodies, security headers,
+//! counters. One layer instead of a stack of them, because each layer of a stack costs an allocation a request.
+
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use axum::{
+    extract::{MatchedPath, Request},
+    http::{
+        HeaderMap, HeaderName, HeaderValue,
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+            X_CONTENT_TYPE_OPTIONS,
+        },
+    },
+    response::{IntoResponse, Response},
+};
+use futures::FutureExt;
+use marketplace_core::{error::Error, random};
+use tower::{Layer, Service};
+
+use crate::{
+    body,
+    ctx::Ctx,
+    problem::{Problem, Unwritten},
+};
+
+/// The header that names a request in answers, problems and the log.
+pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const API_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+/// Wraps each route.
+#[derive(Clone, Debug)]
+pub(crate) struct FrontLayer {
+    ctx: Ctx,
+    ids: RequestIds,
+}
+
+impl FrontLayer {
+    /// For one server.
+    pub fn new(ctx: Ctx) -> Self {
+        Self { ids: RequestIds::new(u64::from_le_bytes(random::bytes(&*ctx.app.random))), ctx }
+    }
+}
+
+impl<S> Layer<S> for FrontLayer {
+    type Service = Front<S>;
+    fn layer(&self, inner: S) -> Front<S> {
+        Front { inner, layer: self.clone() }
+    }
+}
+
+/// See [`FrontLayer`].
+#[derive(Clone, Debug)]
+pub(crate) struct Front<S> {
+    inner: S,
+    layer: FrontLayer,
+}
+
+impl<S> Service<Request> for Front<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let began = Instant::now();
+        let id = request_id(request.headers(), &self.layer.ids);
+        let ctx = self.layer.ctx.clone();
+        let method = request.method().clone();
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let is_api = request.uri().path().starts_with("/v1/");
+        let is_docs = request.uri().path().starts_with("/docs");
+        // Health and metrics answer however much there is to do.
+        let permit = if is_api { ctx.requests.clone().try_acquire_owned().map(Some) } else { Ok(None) };
+        let (request, unread) = body::recoverable(request);
+        let answer = permit.ok().map(|permit| (self.inner.call(request), permit));
+        Box::pin(async move {
+            let mut response = if let Some((handler, _permit)) = answer {
+                let outcome = AssertUnwindSafe(handler).catch_unwind().await;
+                let failed = |_| Problem::from(Error::internal("a handler panicked")).into_response();
+                outcome.map_or_else(failed, |Ok(response)| response)
+            } else {
+                ctx.metrics.shed.increment(1);
+                Problem::from(Error::busy("too many requests at once; try again shortly")).into_response()
+            };
+            let status = response.status();
+            if status.is_client_error() || status.is_server_error() {
+                if let Some(unread) = unread {
+                    unread.discard(ctx.options.body_pause).await;
+                }
+                write_problem(&mut response, &id, &method, route.as_ref());
+            }
+            let took = began.elapsed();
+            let route = route.as_ref().map(MatchedPath::as_str);
+            ctx.metrics.record(route, &method, status, took);
+            tracing::debug!(
+                request_id = id.to_str().unwrap_or_default(),
+                %method,
+                route = route.unwrap_or("unmatched"),
+                status = status.as_u16(),
+                micros = took.as_micros(),
+                "answered"
+            );
+            let headers = response.headers_mut();
+            secure(headers, is_api, is_docs, ctx.app.config.tls.cert.is_some());
+            headers.insert(X_REQUEST_ID.clone(), id);
+            Ok(response)
+        })
+    }
+}
+
+fn write_problem(response: &mut Response, id: &HeaderValue, method: &axum::http::Method, route: Option<&MatchedPath>) {
+    let unwritten = match response.extensions_mut().remove::<Unwritten>() {
+        Some(unwritten) => unwritten,
+        None if response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json") => return,
+        // An error that a library answered by itself.
+        None => match Problem::bare(response.status()).into_response().extensions_mut().remove::<Unwritten>() {
+            Some(unwritten) => unwritten,
+            None => return,
+        },
+    };
+    if let Some(inside) = &unwritten.inside {
+        tracing::error!(
+            request_id = id.to_str().unwrap_or_default(),
+            %method,
+            route = route.map_or("unmatched", MatchedPath::as_str),
+            status = response.status().as_u16(),
+            inside = &**inside,
+            "request failed"
+        );
+    }
+    unwritten.write(response, id);
+}
+
+fn secure(headers: &mut HeaderMap, is_api: bool, is_docs: bool, is_tls: bool) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(CONTENT_SECURITY_POLICY, if is_docs { DOCS_POLICY } else { API_POLICY });
+    if is_api {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if is_tls {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+}
+
+/// The client's id when it is fit for a log line, else a new one.
+fn request_id(headers: &HeaderMap, ids: &RequestIds) -> HeaderValue {
+    match headers.get(&X_REQUEST_ID) {
+        Some(id) if is_sane(id.as_bytes()) => id.clone(),
+        _ => ids.next(),
+    }
+}
+
+fn is_sane(id: &[u8]) -> bool {
+    (1..=64).contains(&id.len()) && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// Makes request ids: 64 bits that look random, never twice in one process. Not a secret.
+#[derive(Clone, Debug)]
+struct RequestIds(std::sync::Arc<AtomicU64>);
+
+impl RequestIds {
+    fn new(seed: u64) -> Self {
+        Self(std::sync::Arc::new(AtomicU64::new(seed)))
+    }
+
+    fn next(&self) -> HeaderValue {
+        // SplitMix64 (Steele, Lea, Flood 2014): a permutation of the counter.
+        let mut bits = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        bits ^= bits >> 31;
+        let mut text = [b'0'; 16];
+        for (place, byte) in text.iter_mut().enumerate() {
+            let nibble = (bits >> (60 - 4 * place)) & 0xF;
+            *byte = char::from_digit(u32::try_from(nibble).unwrap_or(0), 16).map_or(b'0', |digit| digit as u8);
+        }
+        HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("-"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_new_and_sane() {
+        let ids = RequestIds::new(7);
+        let made: HashSet<_> = (0..1_000).map(|_| ids.next().to_str().unwrap().to_owned()).collect();
+        assert_eq!(made.len(), 1_000);
+        assert!(made.iter().all(|id| id.len() == 16 && is_sane(id.as_bytes())));
+    }
+
+    #[test]
+    fn only_sane_ids_are_taken_over() {
+        for (given, taken) in
+            [("abc-DEF_1", true), ("", false), ("a b", false), ("\"x\"", false), (&"a".repeat(65), false)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(X_REQUEST_ID.clone(), HeaderValue::from_str(given).unwrap());
+            let id = request_id(&headers, &RequestIds::new(1));
+            assert_eq!(id == given, taken, "{given}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! `Idempotency-Key`: the same POST sent twice happens once, and the second answer is the first one again.
+//!
+//! A key belongs to its caller. It is bound to what was asked (method, path, `If-Match`, body), so that using it for
+//! something else is a conflict and not a wrong answer. What failed for a passing reason frees the key again.
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, Request},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, IF_MATCH},
+    },
+    response::{IntoResponse, Response},
+};
+use marketplace_core::{
+    actor::Actor,
+    admin::Direct,
+    error::{Error, ErrorCode, Result},
+    idempotency::{self, Begin},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    ctx::Ctx,
+    extract::{Caller, IfMatch, json, read_json},
+    problem::{Answer, Document, Problem, Unwritten},
+};
+
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// Characters of a key at most.
+const KEY_LIMIT: usize = 255;
+
+/// A key, and a hash of what it stands for.
+#[derive(Debug)]
+pub(crate) struct Key {
+    text: String,
+    fingerprint: Sha256,
+}
+
+impl Key {
+    /// From the head of a request; none when there is no such header.
+    pub fn of(method: &str, path: &str, headers: &HeaderMap) -> Answer<Option<Self>> {
+        let Some(value) = headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
+        let text = value.to_str().ok().filter(|text| (1..=KEY_LIMIT).contains(&text.len())).ok_or_else(|| {
+            let text = format!("Idempotency-Key must have 1 to {KEY_LIMIT} visible ASCII characters");
+            Problem::malformed(Error::new(ErrorCode::Invalid, text))
+        })?;
+        let mut key = Self { text: text.to_owned(), fingerprint: Sha256::new() };
+        for part in [method.as_bytes(), path.as_bytes(), headers.get(IF_MATCH).map_or(b"", HeaderValue::as_bytes)] {
+            key.add(part);
+        }
+        Ok(Some(key))
+    }
+
+    /// Binds the key to another part of what is asked.
+    pub fn add(&mut self, part: &[u8]) {
+        self.fingerprint.update((part.len() as u64).to_le_bytes());
+        self.fingerprint.update(part);
+    }
+}
+
+/// Runs `work` under `key`, at most once; without a key, runs it.
+///
+/// With a key it runs to its end even when the client goes away, so that the key always gets its answer.
+pub(crate) async fn once<A, W>(ctx: &Ctx, actor: &Actor, key: Option<Key>, work: W) -> Answer<Response>
+where
+    A: Serialize + Send,
+    W: Future<Output = Result<(StatusCode, A)>> + Send + 'static,
+{
+    let Some(Key { text, fingerprint }) = key else {
+        let (status, value) = work.await?;
+        return written(status, &value).map(|body| response(status, body));
+    };
+    let (app, actor) = (ctx.app.clone(), actor.clone());
+    let task = tokio::spawn(async move {
+        if let Begin::Replay { status, body } =
+            idempotency::begin(&app, &actor, &text, fingerprint.finalize().into()).await?
+        {
+            return Ok(replay(status, body));
+        }
+        let outcome = match work.await {
+            Ok((status, value)) => written(status, &value).map(|body| (status, body)),
+            Err(error) => Err(Problem::from(error)),
+        };
+        match outcome {
+            Ok((status, body)) => {
+                idempotency::finish(&app, &actor, &text, status.as_u16(), body.to_vec()).await?;
+                Ok(response(status, body))
+            }
+            Err(problem) if passing(&problem) => {
+                idempotency::abandon(&app, &actor, &text).await?;
+                Err(problem)
+            }
+            Err(problem) => {
+                let body = serde_json::to_vec(&problem.document()).map_err(Error::internal)?;
+                idempotency::finish(&app, &actor, &text, problem.status().as_u16(), body).await?;
+                Err(problem)
+            }
+        }
+    });
+    task.await.unwrap_or_else(|failure| Err(Error::internal(failure).into()))
+}
+
+/// Whether the same call may go another way later without anything being changed in it.
+fn passing(problem: &Problem) -> bool {
+    let code = problem.error().code();
+    code.retryable() || matches!(code, ErrorCode::Internal | ErrorCode::Unauthenticated | ErrorCode::Forbidden)
+}
+
+fn written(status: StatusCode, value: &impl Serialize) -> Answer<Bytes> {
+    if status == StatusCode::NO_CONTENT {
+        return Ok(Bytes::new());
+    }
+    Ok(serde_json::to_vec(value).map_err(Error::internal)?.into())
+}
+
+fn response(status: StatusCode, body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    if status != StatusCode::NO_CONTENT {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    response
+}
+
+fn replay(status: u16, body: Vec<u8>) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let document = if status.is_success() { None } else { serde_json::from_slice::<Document>(&body).ok() };
+    let mut response = match document {
+        Some(document) => Unwritten::from(document).into_response(),
+        None => response(status, body.into()),
+    };
+    response.headers_mut().insert(REPLAYED.clone(), HeaderValue::from_static("true"));
+    response
+}
+
+/// A change by a member of staff: who, what, at which version, and under which key.
+#[derive(Debug)]
+pub(crate) struct Command<T> {
+    /// Who.
+    pub actor: Actor,
+    /// The body.
+    pub input: T,
+    /// `If-Match`.
+    pub if_version: Option<i64>,
+    key: Option<Key>,
+    ctx: Ctx,
+}
+
+impl<T: DeserializeOwned> FromRequest<Ctx> for Command<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, ctx: &Ctx) -> Result<Self, Problem> {
+        use axum::extract::FromRequestParts as _;
+        let (mut parts, body) = request.into_parts();
+        let Caller(actor) = Caller::from_request_parts(&mut parts, ctx).await?;
+        let IfMatch(if_version) = IfMatch::from_request_parts(&mut parts, ctx).await?;
+        let mut key = Key::of(parts.method.as_str(), parts.uri.path(), &parts.headers)?;
+        let bytes = read_json(&parts.headers, body, ctx).await?;
+        if let Some(key) = &mut key {
+            key.add(&bytes);
+        }
+        Ok(Self { actor, input: json(&bytes)?, if_version, key, ctx: ctx.clone() })
+    }
+}
+
+impl<T> Command<T> {
+    /// Calls the operation, once per key.
+    pub async fn run<A, F, W>(self, operation: F) -> Answer<Response>
+    where
+        A: Serialize + Send,
+        F: FnOnce(Direct, T, Option<i64>) -> W,
+        W: Future<Output = Result<(StatusCode, A)>> + Send + 'static,
+    {
+        let direct = Direct::new(self.ctx.app.clone(), self.actor.clone());
+        let work = operation(direct, self.input, self.if_version);
+        once(&self.ctx, &self.actor, self.key, work).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint(method: &str, path: &str, body: &[u8]) -> [u8; 32] {
+        let mut headers = HeaderMap::new();
+        headers.insert(IDEMPOTENCY_KEY.clone(), HeaderValue::from_static("k"));
+        let mut key = Key::of(method, path, &headers).unwrap().unwrap();
+        key.add(body);
+        key.fingerprint.finalize().into()
+    }
+
+    #[test]
+    fn a_key_is_bound_to_what_is_asked() {
+        let first = fingerprint("POST", "/v1/a", b"{}");
+        assert_eq!(first, fingerprint("POST", "/v1/a", b"{}"));
+        assert_ne!(first, fingerprint("POST", "/v1/a", b"{} "));
+        assert_ne!(first, fingerprint("POST", "/v1/b", b"{}"));
+        // Parts are kept apart.
+        assert_ne!(fingerprint("POST", "/v1/a", b"b"), fingerprint("POST", "/v1/ab", b""));
+    }
+
+    #[test]
+    fn keys_that_cannot_be_kept_are_refused() {
+        let mut headers = HeaderMap::new();
+        assert!(Key::of("POST", "/", &headers).unwrap().is_none());
+        for bad in ["", &"k".repeat(KEY_LIMIT + 1), "\u{fc}"] {
+            headers.insert(IDEMPOTENCY_KEY.clone(), HeaderValue::from_bytes(bad.as_bytes()).unwrap());
+            assert_eq!(Key::of("POST", "/", &headers).unwrap_err().status(), StatusCode::BAD_REQUEST, "{bad}");
+        }
+    }
+}

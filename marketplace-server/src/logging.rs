@@ -1,0 +1,102 @@
+//! Logs: to the terminal, and as JSON lines to a file a day under the log folder. Never a secret or a personal datum: no
+//! query strings, no bodies, no addresses. What libraries log below `info` can hold such things, so it is not let through.
+
+use marketplace_core::{
+    config::{Log, LogFormat},
+    error::{Error, Result},
+};
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt};
+
+/// Days of log files that are kept.
+const KEPT: usize = 14;
+
+/// Libraries that see whole requests, mails or rows, and write them out when asked for details.
+const QUIET: [&str; 9] =
+    ["hyper", "hyper_util", "h2", "rustls", "tokio_rustls", "sqlx", "lettre", "reqwest", "object_store"];
+
+/// A subscriber, and the guard that writes what is left when it is dropped.
+pub fn subscriber<W>(
+    log: &Log,
+    dir: &std::path::Path,
+    terminal: W,
+    ansi: bool,
+) -> Result<(impl tracing::Subscriber + Send + Sync + use<W>, WorkerGuard)>
+where
+    W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
+{
+    std::fs::create_dir_all(dir)
+        .map_err(|error| Error::invalid("/log/dir", format!("{} cannot be made: {error}", dir.display())))?;
+    let file = tracing_appender::rolling::Builder::new()
+        .rotation(tracing_appender::rolling::Rotation::DAILY)
+        .filename_prefix("server")
+        .filename_suffix("jsonl")
+        .max_log_files(KEPT)
+        .build(dir)
+        .map_err(|error| Error::invalid("/log/dir", format!("{} cannot be written: {error}", dir.display())))?;
+    let (file, guard) = tracing_appender::non_blocking(file);
+    let terminal: Box<dyn Layer<Registry> + Send + Sync> = match log.format {
+        LogFormat::Pretty => {
+            Box::new(tracing_subscriber::fmt::layer().with_writer(terminal).with_ansi(ansi).with_target(false))
+        }
+        LogFormat::Json => Box::new(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(terminal)),
+    };
+    let file = tracing_subscriber::fmt::layer().json().flatten_event(true).with_ansi(false).with_writer(file);
+    let subscriber = Registry::default().with(terminal.and_then(file).with_filter(filter(&log.level)?));
+    Ok((subscriber, guard))
+}
+
+/// A level alone is for this program; libraries then speak from `warn` on.
+fn filter(level: &str) -> Result<EnvFilter> {
+    let bad = |error: &dyn std::fmt::Display| {
+        let rule = format!(
+            "`{level}` is no filter ({error}); it must be error, warn, info, debug, trace, or like info,marketplace_core=debug"
+        );
+        Error::invalid("/log/level", rule)
+    };
+    let mut text = match level {
+        "off" | "error" | "warn" | "info" | "debug" | "trace" => {
+            format!("warn,marketplace_server={level},marketplace_core={level}")
+        }
+        // A filter takes a bare word for the name of a module; here it is a mistyped level.
+        word if !word.contains('=') => return Err(bad(&"no such level")),
+        other => other.to_owned(),
+    };
+    for library in QUIET {
+        text.push(',');
+        text.push_str(library);
+        text.push_str("=info");
+    }
+    EnvFilter::builder().parse(&text).map_err(|error| bad(&error))
+}
+
+/// Panics go to the log too; of their text only what was written in the source, because the rest may be data.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(its text may hold data)");
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, text, "a task panicked");
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters() {
+        for good in ["error", "info", "trace", "info,marketplace_core=debug", "debug"] {
+            assert!(filter(good).is_ok(), "{good}");
+        }
+        for bad in ["", "loud", "info,marketplace_core=loud"] {
+            let error = filter(bad).unwrap_err().to_string();
+            assert!(error.contains("log.level"), "{error}");
+        }
+    }
+
+    #[test]
+    fn libraries_stay_quiet_even_at_trace() {
+        assert!(filter("trace").unwrap().to_string().contains("h2=info"));
+        assert!(filter("trace,h2=trace").unwrap().to_string().contains("h2=info"));
+    }
+}

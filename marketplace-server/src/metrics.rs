@@ -1,0 +1,146 @@
+//! Counters for Prometheus. Handles are looked up once per route, method and status, so that a request costs a few atomic
+//! additions and no formatting.
+
+use std::{collections::HashMap, sync::OnceLock, time::Duration};
+
+use axum::http::{Method, StatusCode};
+use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
+
+/// Upper ends of the histogram's buckets, in seconds.
+const BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+const METHODS: [&str; 6] = ["GET", "POST", "PATCH", "PUT", "DELETE", "other"];
+const STATUSES: [u16; 20] =
+    [200, 201, 202, 204, 303, 304, 400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 429, 500, 503, 0];
+
+/// The recorder of one server; there is no global one.
+pub(crate) struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    routes: HashMap<Box<str>, Route>,
+    /// Requests whose path no route has.
+    unmatched: Route,
+    /// Open connections.
+    pub connections: Gauge,
+    /// Requests that were refused because too many were under way.
+    pub shed: Counter,
+    /// Timer runs that failed.
+    pub timer_failures: Counter,
+}
+
+#[derive(Default)]
+struct Route([OnceLock<Series>; METHODS.len()]);
+
+struct Series {
+    duration: Histogram,
+    statuses: [OnceLock<Counter>; STATUSES.len()],
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Metrics {
+    /// For a server with these routes, as they are written in the router.
+    pub fn new(routes: impl IntoIterator<Item = String>) -> Self {
+        let builder = PrometheusBuilder::new();
+        // The only error is an empty list of buckets.
+        let builder = builder.set_buckets(BUCKETS).unwrap_or_else(|_| PrometheusBuilder::new());
+        let recorder = builder.build_recorder();
+        let describe_counter = |name: &'static str, text: &'static str| {
+            recorder.describe_counter(name.into(), None, text.into());
+        };
+        describe_counter("http_requests_total", "Requests answered, by route, method and status.");
+        describe_counter("http_requests_shed_total", "Requests refused because too many were under way.");
+        describe_counter("timer_failures_total", "Runs of due work that failed.");
+        recorder.describe_histogram(
+            "http_request_duration_seconds".into(),
+            None,
+            "From the head of a request to the head of its answer.".into(),
+        );
+        recorder.describe_gauge("http_connections".into(), None, "Open connections.".into());
+        Self {
+            handle: recorder.handle(),
+            connections: recorder.register_gauge(&Key::from_static_name("http_connections"), &METADATA),
+            shed: recorder.register_counter(&Key::from_static_name("http_requests_shed_total"), &METADATA),
+            timer_failures: recorder.register_counter(&Key::from_static_name("timer_failures_total"), &METADATA),
+            routes: routes.into_iter().map(|path| (path.into_boxed_str(), Route::default())).collect(),
+            unmatched: Route::default(),
+            recorder,
+        }
+    }
+
+    /// One answered request. `route` as written in the router, none when no route has the path.
+    pub fn record(&self, route: Option<&str>, method: &Method, status: StatusCode, took: Duration) {
+        let (name, slots) = match route.and_then(|path| self.routes.get_key_value(path)) {
+            Some((path, slots)) => (&**path, slots),
+            None => ("unmatched", &self.unmatched),
+        };
+        let method = METHODS.iter().position(|known| *known == method.as_str()).unwrap_or(METHODS.len() - 1);
+        let status = STATUSES.iter().position(|known| *known == status.as_u16()).unwrap_or(STATUSES.len() - 1);
+        let Some(series) = slots.0.get(method) else { return };
+        let series = series.get_or_init(|| Series {
+            duration: self
+                .recorder
+                .register_histogram(&Key::from_parts("http_request_duration_seconds", labels(name, method)), &METADATA),
+            statuses: Default::default(),
+        });
+        series.duration.record(took.as_secs_f64());
+        if let Some(counter) = series.statuses.get(status) {
+            let counter = counter.get_or_init(|| {
+                let mut labels = labels(name, method);
+                let code = STATUSES.get(status).filter(|code| **code != 0);
+                labels.push(Label::new("status", code.map_or_else(|| "other".to_owned(), u16::to_string)));
+                self.recorder.register_counter(&Key::from_parts("http_requests_total", labels), &METADATA)
+            });
+            counter.increment(1);
+        }
+    }
+
+    /// As Prometheus reads it.
+    pub fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Moves samples into the histograms' buckets; without it they pile up until somebody reads them.
+    pub fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+}
+
+fn labels(route: &str, method: usize) -> Vec<Label> {
+    vec![Label::new("route", route.to_owned()), Label::new("method", METHODS.get(method).copied().unwrap_or("other"))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_by_route_and_status() {
+        let metrics = Metrics::new(["/v1/me".to_owned()]);
+        for _ in 0..3 {
+            metrics.record(Some("/v1/me"), &Method::GET, StatusCode::OK, Duration::from_millis(2));
+        }
+        metrics.record(None, &Method::GET, StatusCode::NOT_FOUND, Duration::ZERO);
+        let text = metrics.render();
+        assert!(text.contains(r#"http_requests_total{route="/v1/me",method="GET",status="200"} 3"#), "{text}");
+        assert!(text.contains(r#"http_requests_total{route="unmatched",method="GET",status="404"} 1"#), "{text}");
+        assert!(
+            text.contains(r#"http_request_duration_seconds_bucket{route="/v1/me",method="GET",le="0.0025"} 3"#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn unknown_paths_make_no_new_series() {
+        let metrics = Metrics::new(["/v1/me".to_owned()]);
+        metrics.record(Some("/v1/guess/1"), &Method::GET, StatusCode::NOT_FOUND, Duration::ZERO);
+        assert!(!metrics.render().contains("guess"));
+    }
+}

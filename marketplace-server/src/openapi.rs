@@ -1,0 +1,181 @@
+//! The description of the API (OpenAPI 3.1), from the handlers. What all routes of a kind have in common (how to sign in,
+//! which errors there can be) is filled in here, so that no handler can forget it.
+
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        HttpMethod, RefOr, Response, ResponseBuilder,
+        content::ContentBuilder,
+        path::{Operation, Parameter, ParameterIn},
+        schema::Ref,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+
+use crate::problem::Document;
+
+/// Paths that anybody may call. Everything else needs an access token; `tests/access.rs` tries each.
+pub(crate) const PUBLIC: [&str; 13] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/v1/auth/signup",
+    "/v1/auth/verify-email",
+    "/v1/auth/verify-email/resend",
+    "/v1/auth/login",
+    "/v1/auth/refresh",
+    "/v1/auth/password/forgot",
+    "/v1/auth/password/reset",
+    "/v1/auth/email/confirm",
+    "/v1/auth/own-data/delete",
+    // Not part of the description, named for completeness.
+    "/openapi.json",
+];
+
+/// The document without its paths.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Marketplace",
+        description = "Clients hire workers for the services they list. Errors are `application/problem+json` (RFC 9457) \
+                       with a stable `code`. Lists are `{items, next}`; pass `next` as `after`. Every answer carries \
+                       `X-Request-Id`."
+    ),
+    components(schemas(Document)),
+    tags(
+        (name = "auth", description = "Signing up and in, sessions, passwords"),
+        (name = "me", description = "One's own account"),
+        (name = "admin", description = "For staff"),
+        (name = "admin kyc", description = "For staff: identity checks"),
+        (name = "admin users", description = "For staff: users"),
+        (name = "admin audit", description = "For staff: who did what"),
+        (name = "ops", description = "For whoever runs the server"),
+    )
+)]
+pub(crate) struct Base;
+
+/// See the module.
+pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi) {
+    Common.modify(document);
+}
+
+struct Common;
+
+impl Modify for Common {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("Access token of `POST /v1/auth/login`, valid for 10 minutes"))
+            .build();
+        document
+            .components
+            .get_or_insert_default()
+            .security_schemes
+            .insert("bearer".to_owned(), RefOr::T(SecurityScheme::Http(bearer)));
+        for (path, item) in &mut document.paths.paths {
+            let operations = [
+                (HttpMethod::Get, &mut item.get),
+                (HttpMethod::Post, &mut item.post),
+                (HttpMethod::Put, &mut item.put),
+                (HttpMethod::Patch, &mut item.patch),
+                (HttpMethod::Delete, &mut item.delete),
+            ];
+            for (method, operation) in operations {
+                if let Some(operation) = operation {
+                    complete_operation(path, &method, operation);
+                }
+            }
+        }
+    }
+}
+
+fn complete_operation(path: &str, method: &HttpMethod, operation: &mut Operation) {
+    let is_public = PUBLIC.contains(&path);
+    if !is_public {
+        operation.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
+    }
+    // Ids are unique over the whole document: a verb alone is not.
+    let id = path.trim_start_matches("/v1/").replace(['/', '-'], "_").replace(['{', '}'], "");
+    operation.operation_id = Some(format!("{}_{id}", verb(method)));
+    for (status, text) in errors(path, method, operation, is_public) {
+        let problem = Ref::from_schema_name("Problem");
+        let response = ResponseBuilder::new()
+            .description(text)
+            .content("application/problem+json", ContentBuilder::new().schema(Some(problem)).build())
+            .build();
+        match operation.responses.responses.entry(status.to_owned()) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(RefOr::T(response));
+            }
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                if let RefOr::T(Response { content, .. }) = entry.get_mut()
+                    && content.is_empty()
+                {
+                    *content = response.content;
+                }
+            }
+        }
+    }
+}
+
+fn verb(method: &HttpMethod) -> &'static str {
+    match method {
+        HttpMethod::Get => "get",
+        HttpMethod::Post => "post",
+        HttpMethod::Put => "put",
+        HttpMethod::Patch => "patch",
+        HttpMethod::Delete => "delete",
+        HttpMethod::Head => "head",
+        HttpMethod::Options => "options",
+        HttpMethod::Trace => "trace",
+    }
+}
+
+/// Every error that a route of this shape can answer.
+fn errors(
+    path: &str,
+    method: &HttpMethod,
+    operation: &Operation,
+    is_public: bool,
+) -> Vec<(&'static str, &'static str)> {
+    let mut errors = Vec::new();
+    if !path.starts_with("/v1/") {
+        if path == "/readyz" {
+            errors.push(("503", "Not ready"));
+        }
+        return errors;
+    }
+    let has = |place: &ParameterIn| {
+        let at = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(found) if found.parameter_in == *place);
+        operation.parameters.iter().flatten().any(at)
+    };
+    let has_body = operation.request_body.is_some();
+    let changes = !matches!(method, HttpMethod::Get);
+    let is_admin = path.starts_with("/v1/admin/");
+    errors.push(("500", "A fault of ours; the log has it under the request id"));
+    errors.push(("503", "Busy, or something that is needed cannot be reached; try again"));
+    if has_body || has(&ParameterIn::Query) || has(&ParameterIn::Header) {
+        errors.push(("400", "The request is not well-formed"));
+        errors.push(("422", "The input breaks a rule; `errors` says which field"));
+    }
+    if has_body {
+        errors.push(("413", "The body is too large"));
+        errors.push(("415", "The body is of a type that is not taken here"));
+    }
+    if !is_public {
+        errors.push(("401", "No access token, or one that is not or no longer valid"));
+        errors.push(("403", "The caller may not do this"));
+    }
+    if has(&ParameterIn::Path) {
+        errors.push(("404", "There is no such thing"));
+    }
+    if changes && (is_admin || path.starts_with("/v1/me")) {
+        errors.push(("409", "Somebody else was first, or the thing is in another state; `current` says which"));
+        errors.push(("412", "`If-Match` named another version"));
+    }
+    if path.starts_with("/v1/auth/") && changes {
+        errors.push(("429", "Too many tries; `Retry-After` says when to come back"));
+    }
+    errors
+}

@@ -1,0 +1,244 @@
+//! The only place where an [`Error`] becomes HTTP: `application/problem+json` (RFC 9457), with the status of its code.
+//!
+//! A handler answers `Err(Problem)`. The body is written by [`crate::front`], which knows the request id and puts what
+//! happened inside into the log.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
+};
+use marketplace_core::error::{Error, ErrorCode, FieldError};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An error on its way out.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    error: Error,
+    status: StatusCode,
+}
+
+/// Answer of every handler.
+pub(crate) type Answer<T> = Result<T, Problem>;
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let status = status_of(error.code());
+        Self { error, status }
+    }
+}
+
+impl Problem {
+    /// Text that does not even parse, so no rule was looked at: 400 instead of 422.
+    pub fn malformed(error: Error) -> Self {
+        Self { error, status: StatusCode::BAD_REQUEST }
+    }
+    /// The method is not one of this path's.
+    pub fn method_not_allowed() -> Self {
+        Self {
+            error: Error::new(
+                ErrorCode::Invalid,
+                "this path does not take that method; the header Allow lists those it does",
+            ),
+            status: StatusCode::METHOD_NOT_ALLOWED,
+        }
+    }
+    /// What stands for an error status that came without a text of ours.
+    pub fn bare(status: StatusCode) -> Self {
+        let code = match status {
+            StatusCode::UNAUTHORIZED => ErrorCode::Unauthenticated,
+            StatusCode::FORBIDDEN => ErrorCode::Forbidden,
+            StatusCode::NOT_FOUND => return Self { error: Error::not_found("path"), status },
+            StatusCode::CONFLICT => ErrorCode::Conflict,
+            StatusCode::PAYLOAD_TOO_LARGE => ErrorCode::TooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => ErrorCode::UnsupportedMedia,
+            status if status.is_client_error() => ErrorCode::Invalid,
+            _ => return Self { error: Error::internal(format!("a bare status {status}")), status },
+        };
+        Self { error: Error::new(code, status.canonical_reason().unwrap_or("refused").to_lowercase()), status }
+    }
+    /// The error itself.
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+    /// The status it is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+    /// As it is written; `request_id` is filled in where it is known.
+    pub fn document(&self) -> Document {
+        let error = &self.error;
+        Document {
+            kind: "about:blank".into(),
+            title: title_of(error.code()).into(),
+            status: self.status.as_u16(),
+            code: error.code(),
+            detail: error.detail().into(),
+            request_id: None,
+            errors: error.fields().to_vec(),
+            current: error.current().cloned(),
+        }
+    }
+}
+
+/// Which status a code is answered with.
+pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::Conflict => StatusCode::CONFLICT,
+        ErrorCode::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ErrorCode::Busy | ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn title_of(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::Invalid => "Invalid input",
+        ErrorCode::Unauthenticated => "Not signed in",
+        ErrorCode::Forbidden => "Not allowed",
+        ErrorCode::NotFound => "Not found",
+        ErrorCode::Conflict => "Conflict",
+        ErrorCode::PreconditionFailed => "Changed meanwhile",
+        ErrorCode::RateLimited => "Too many requests",
+        ErrorCode::TooLarge => "Too large",
+        ErrorCode::UnsupportedMedia => "Unsupported type of content",
+        ErrorCode::Busy => "Busy",
+        ErrorCode::Unavailable => "Unavailable",
+        ErrorCode::Internal => "Internal error",
+    }
+}
+
+/// A problem as it crosses the wire.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Document {
+    /// Always `about:blank`: `code` says what kind of problem this is.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The code, for people.
+    pub title: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// The stable name of the kind of error.
+    pub code: ErrorCode,
+    /// What went wrong and what to do.
+    pub detail: String,
+    /// The id under which the server's log has this request.
+    pub request_id: Option<String>,
+    /// The fields that break rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// On a conflict, the state that the thing is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<serde_json::Value>,
+}
+
+/// Rides on an answer without a body until the front writes it.
+#[derive(Clone)]
+pub(crate) struct Unwritten {
+    document: Document,
+    retry_after: Option<u64>,
+    /// What happened inside, for the log.
+    pub inside: Option<Arc<str>>,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        Unwritten {
+            document: self.document(),
+            retry_after: self.error.retry_after_hint().map(|after| after.as_secs().max(1)),
+            inside: self.error.internal_text().map(Into::into),
+        }
+        .into_response()
+    }
+}
+
+impl From<Document> for Unwritten {
+    /// A problem that was answered before: it is answered again, under the new request's id.
+    fn from(document: Document) -> Self {
+        Self { document, retry_after: None, inside: None }
+    }
+}
+
+impl IntoResponse for Unwritten {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() =
+            StatusCode::from_u16(self.document.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl Unwritten {
+    /// Writes the body and the headers that go with it.
+    pub fn write(mut self, response: &mut Response, request_id: &HeaderValue) {
+        self.document.request_id = request_id.to_str().ok().map(str::to_owned);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.document.status == StatusCode::UNAUTHORIZED.as_u16() {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            if self.document.code == ErrorCode::RateLimited
+                && let Ok(value) = HeaderValue::try_from(format!("\"default\";r=0;t={seconds}"))
+            {
+                headers.insert("ratelimit", value);
+            }
+        }
+        // A document of strings, numbers and JSON values always serialises.
+        let body = serde_json::to_vec(&self.document).unwrap_or_default();
+        *response.body_mut() = Body::from(body);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_status_of_its_kind() {
+        for code in ErrorCode::ALL {
+            let status = status_of(*code);
+            assert!(status.is_client_error() || status.is_server_error(), "{code}");
+            assert_eq!(
+                status.is_server_error(),
+                matches!(code, ErrorCode::Busy | ErrorCode::Unavailable | ErrorCode::Internal)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_written_says_nothing_of_the_inside() {
+        let mut response = Problem::from(Error::internal("the table users is on fire")).into_response();
+        let unwritten = response.extensions_mut().remove::<Unwritten>().unwrap();
+        assert_eq!(unwritten.inside.as_deref(), Some("the table users is on fire"));
+        let text = serde_json::to_string(&unwritten.document).unwrap();
+        assert!(!text.contains("fire"), "{text}");
+    }
+
+    #[test]
+    fn waiting_is_told_in_seconds() {
+        let mut response = Problem::from(Error::rate_limited(Duration::from_secs(30))).into_response();
+        let unwritten = response.extensions_mut().remove::<Unwritten>().unwrap();
+        unwritten.write(&mut response, &HeaderValue::from_static("id"));
+        assert_eq!(response.headers()[RETRY_AFTER], "30");
+        assert_eq!(response.headers()["ratelimit"], "\"default\";r=0;t=30");
+    }
+}

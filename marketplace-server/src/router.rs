@@ -1,0 +1,122 @@
+//! All routes, and what surrounds them.
+
+use axum::{
+    Router,
+    http::{
+        HeaderName, HeaderValue, Method,
+        header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER},
+    },
+};
+use marketplace_core::{
+    app::App,
+    error::{Error, Result},
+};
+use tokio_util::sync::CancellationToken;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    ctx::Ctx,
+    front::{FrontLayer, X_REQUEST_ID},
+    metrics::Metrics,
+    openapi,
+    options::Options,
+    problem::Problem,
+    routes,
+};
+
+/// The whole server as a service, for an accept loop or for a test.
+pub fn router(app: App) -> Result<Router> {
+    let options = Options::from(&*app.config);
+    with_options(app, options, CancellationToken::new()).map(|(router, _)| router)
+}
+
+/// The description that `/openapi.json` serves.
+#[must_use]
+pub fn description() -> utoipa::openapi::OpenApi {
+    api().1
+}
+
+fn api() -> (Router<Ctx>, utoipa::openapi::OpenApi) {
+    let (router, mut description) = OpenApiRouter::with_openapi(openapi::Base::openapi())
+        .merge(routes::auth::routes())
+        .merge(routes::me::routes())
+        .merge(routes::kyc::routes())
+        .merge(routes::admin::routes())
+        .merge(routes::ops::routes())
+        .split_for_parts();
+    openapi::complete(&mut description);
+    (router, description)
+}
+
+pub(crate) fn with_options(app: App, options: Options, shutdown: CancellationToken) -> Result<(Router, Ctx)> {
+    let (api, description) = api();
+    let paths = description.paths.paths.keys().cloned();
+    let metrics = Metrics::new(paths.chain(routes::docs::PATHS.map(str::to_owned)));
+    let cors = cors(&app.config.cors_origins)?;
+    let ctx = Ctx::new(app, options, metrics, shutdown);
+    let mut router = api
+        .merge(routes::docs::routes(&description)?)
+        .fallback(async || Problem::from(Error::not_found("path")))
+        .method_not_allowed_fallback(async || Problem::method_not_allowed());
+    if let Some(cors) = cors {
+        router = router.layer(cors);
+    }
+    let router = router.layer(FrontLayer::new(ctx.clone())).with_state(ctx.clone());
+    Ok((router, ctx))
+}
+
+/// Browsers of these origins may call the API. There are no cookies, so there is nothing to allow credentials for.
+fn cors(origins: &[String]) -> Result<Option<CorsLayer>> {
+    if origins.is_empty() {
+        return Ok(None);
+    }
+    let origins = origins.iter().map(|origin| checked_origin(origin)).collect::<Result<Vec<_>>>()?;
+    let layer = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE])
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            IF_MATCH,
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("last-event-id"),
+            X_REQUEST_ID.clone(),
+        ])
+        .expose_headers([
+            ETAG,
+            RETRY_AFTER,
+            HeaderName::from_static("idempotency-replayed"),
+            HeaderName::from_static("ratelimit"),
+            X_REQUEST_ID.clone(),
+        ])
+        .max_age(std::time::Duration::from_mins(10));
+    Ok(Some(layer))
+}
+
+fn checked_origin(origin: &str) -> Result<HeaderValue> {
+    let bad = || {
+        let rule = format!("`{origin}` is no origin; it must be like https://app.example.org, without a path");
+        Error::invalid("/cors_origins", rule)
+    };
+    let url = url::Url::parse(origin).map_err(|_| bad())?;
+    if url.origin().ascii_serialization() != origin {
+        return Err(bad());
+    }
+    HeaderValue::from_str(origin).map_err(|_| bad())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_checked() {
+        assert!(cors(&[]).unwrap().is_none());
+        assert!(cors(&["https://app.example.org".into(), "http://localhost:5173".into()]).unwrap().is_some());
+        for bad in ["*", "app.example.org", "https://app.example.org/", "https://app.example.org/x", "null"] {
+            assert!(cors(&[bad.into()]).is_err(), "{bad}");
+        }
+    }
+}

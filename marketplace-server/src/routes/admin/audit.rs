@@ -1,0 +1,54 @@
+//! The audit log.
+
+use axum::Json;
+use marketplace_core::{
+    admin::{AdminApi, AuditFilter, AuditRow, AuditVerification},
+    page::{Page, PageRequest},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::Admin;
+use crate::{
+    ctx::Ctx,
+    extract::{List, Params},
+    problem::Answer,
+};
+
+/// This feature's routes.
+pub(super) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(verify))
+}
+
+/// Which part of the hash chain.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Stretch {
+    /// The first row.
+    #[param(minimum = 1, default = 1)]
+    from: i64,
+    /// Rows at most.
+    #[param(minimum = 1, default = 10_000)]
+    limit: i64,
+}
+
+impl Default for Stretch {
+    fn default() -> Self {
+        Self { from: 1, limit: 10_000 }
+    }
+}
+
+/// The audit log, newest first.
+#[utoipa::path(get, path = "/v1/admin/audit", tag = "admin audit", params(AuditFilter, PageRequest),
+    responses((status = 200, description = "A page", body = Page<AuditRow>)))]
+pub(crate) async fn list(Admin(admin): Admin, List(filter, page): List<AuditFilter>) -> Answer<Json<Page<AuditRow>>> {
+    Ok(Json(admin.audit_list(&filter, &page).await?))
+}
+
+/// Recompute part of the hash chain. Call again from `next`.
+#[utoipa::path(get, path = "/v1/admin/audit/verify", tag = "admin audit", params(Stretch),
+    responses((status = 200, description = "What was found", body = AuditVerification)))]
+pub(crate) async fn verify(Admin(admin): Admin, Params(stretch): Params<Stretch>) -> Answer<Json<AuditVerification>> {
+    Ok(Json(admin.audit_verify(stretch.from, stretch.limit).await?))
+}

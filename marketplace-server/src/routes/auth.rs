@@ -1,0 +1,279 @@
+//! Signing up, logging in, and everything about one's sessions and secrets.
+
+use axum::{Json, extract::State, http::StatusCode};
+use marketplace_core::{
+    accounts::model::{Password, SignUp},
+    auth::{self, SessionView, Tokens},
+    ids::SessionId,
+    page::{Page, PageRequest},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{DONE, TAKEN};
+use crate::{
+    ctx::Ctx,
+    extract::{Caller, Client, Id, Input, Params},
+    problem::Answer,
+};
+
+/// This feature's routes.
+pub(crate) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(signup))
+        .routes(routes!(verify_email))
+        .routes(routes!(resend_verification))
+        .routes(routes!(login))
+        .routes(routes!(refresh))
+        .routes(routes!(logout))
+        .routes(routes!(logout_all))
+        .routes(routes!(forgot_password))
+        .routes(routes!(reset_password))
+        .routes(routes!(change_password))
+        .routes(routes!(change_email))
+        .routes(routes!(confirm_email))
+        .routes(routes!(delete_own_data))
+        .routes(routes!(sessions))
+        .routes(routes!(revoke_session))
+}
+
+/// A one-time token from a mail.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenInput {
+    /// As the link in the mail carries it.
+    token: String,
+}
+
+/// An address.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EmailInput {
+    /// Compared without regard to case.
+    #[schema(max_length = 254)]
+    email: String,
+}
+
+/// Address and password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Credentials {
+    /// Compared without regard to case.
+    email: String,
+    /// The password.
+    #[schema(value_type = String, format = Password)]
+    password: Password,
+}
+
+/// A refresh token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RefreshInput {
+    /// The newest one of the session.
+    refresh_token: String,
+}
+
+/// A new password, by a token from a mail.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResetInput {
+    /// As the link in the mail carries it.
+    token: String,
+    /// The new password: 8 to 128 characters.
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
+    password: Password,
+}
+
+/// A new password, by the old one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangePasswordInput {
+    /// The present password.
+    #[schema(value_type = String, format = Password)]
+    current_password: Password,
+    /// The new password: 8 to 128 characters.
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
+    password: Password,
+}
+
+/// A new address.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangeEmailInput {
+    /// The present password.
+    #[schema(value_type = String, format = Password)]
+    password: Password,
+    /// The new address.
+    #[schema(max_length = 254)]
+    email: String,
+}
+
+/// Sign up as a client or a worker. The answer is the same whether or not the address is taken; a mail says more.
+#[utoipa::path(post, path = "/v1/auth/signup", tag = "auth", request_body = SignUp,
+    responses((status = 202, description = "Taken; look into your mail")))]
+pub(crate) async fn signup(
+    State(ctx): State<Ctx>,
+    Client(client): Client,
+    Input(input): Input<SignUp>,
+) -> Answer<StatusCode> {
+    auth::signup(&ctx.app, &client, input).await?;
+    Ok(TAKEN)
+}
+
+/// Confirm one's address with the token from the mail.
+#[utoipa::path(post, path = "/v1/auth/verify-email", tag = "auth", request_body = TokenInput,
+    responses((status = 204, description = "Confirmed")))]
+pub(crate) async fn verify_email(
+    State(ctx): State<Ctx>,
+    Client(client): Client,
+    Input(input): Input<TokenInput>,
+) -> Answer<StatusCode> {
+    auth::verify_email(&ctx.app, &client, &input.token).await?;
+    Ok(DONE)
+}
+
+/// Ask for the mail again. The answer is the same whether or not there is such an account.
+#[utoipa::path(post, path = "/v1/auth/verify-email/resend", tag = "auth", request_body = EmailInput,
+    responses((status = 202, description = "Taken")))]
+pub(crate) async fn resend_verification(
+    State(ctx): State<Ctx>,
+    Client(client): Client,
+    Input(input): Input<EmailInput>,
+) -> Answer<StatusCode> {
+    auth::resend_verification(&ctx.app, &client, &input.email).await?;
+    Ok(TAKEN)
+}
+
+/// Log in.
+#[utoipa::path(post, path = "/v1/auth/login", tag = "auth", request_body = Credentials,
+    responses((status = 200, description = "A new session", body = Tokens),
+        (status = 401, description = "Address or password is wrong, or the account may not log in")))]
+pub(crate) async fn login(
+    State(ctx): State<Ctx>,
+    Client(client): Client,
+    Input(input): Input<Credentials>,
+) -> Answer<Json<Tokens>> {
+    Ok(Json(auth::login(&ctx.app, &client, &input.email, &input.password).await?))
+}
+
+/// Exchange the refresh token for new tokens. Using an old one again ends the session.
+#[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", request_body = RefreshInput,
+    responses((status = 200, description = "The session goes on", body = Tokens),
+        (status = 401, description = "The token is not, or no longer, valid")))]
+pub(crate) async fn refresh(
+    State(ctx): State<Ctx>,
+    Client(client): Client,
+    Input(input): Input<RefreshInput>,
+) -> Answer<Json<Tokens>> {
+    Ok(Json(auth::refresh(&ctx.app, &client, &input.refresh_token).await?))
+}
+
+/// End this session, everywhere at once.
+#[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", responses((status = 204, description = "Ended")))]
+pub(crate) async fn logout(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<StatusCode> {
+    auth::logout(&ctx.app, &actor).await?;
+    Ok(DONE)
+}
+
+/// End every session of this account.
+#[utoipa::path(post, path = "/v1/auth/logout-all", tag = "auth", responses((status = 204, description = "Ended")))]
+pub(crate) async fn logout_all(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<StatusCode> {
+    auth::logout_all(&ctx.app, &actor).await?;
+    Ok(DONE)
+}
+
+/// Ask for a mail to set a new password. The answer is the same whether or not there is such an account.
+#[utoipa::path(post, path = "/v1/auth/password/forgot", tag = "auth", request_body = EmailInput,
+    responses((status = 202, description = "Taken")))]
+pub(crate) async fn forgot_password(
+    State(ctx): State<Ctx>,
+    Client(client): Client,
+    Input(input): Input<EmailInput>,
+) -> Answer<StatusCode> {
+    auth::forgot_password(&ctx.app, &client, &input.email).await?;
+    Ok(TAKEN)
+}
+
+/// Set a new password with the token from the mail. Ends every session.
+#[utoipa::path(post, path = "/v1/auth/password/reset", tag = "auth", request_body = ResetInput,
+    responses((status = 204, description = "Set")))]
+pub(crate) async fn reset_password(
+    State(ctx): State<Ctx>,
+    Client(client): Client,
+    Input(input): Input<ResetInput>,
+) -> Answer<StatusCode> {
+    auth::reset_password(&ctx.app, &client, &input.token, &input.password).await?;
+    Ok(DONE)
+}
+
+/// Set a new password with the present one.
+#[utoipa::path(post, path = "/v1/auth/password/change", tag = "auth", request_body = ChangePasswordInput,
+    responses((status = 204, description = "Set")))]
+pub(crate) async fn change_password(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Input(input): Input<ChangePasswordInput>,
+) -> Answer<StatusCode> {
+    auth::change_password(&ctx.app, &actor, &input.current_password, &input.password).await?;
+    Ok(DONE)
+}
+
+/// Ask to change the address. It changes when the new one is confirmed; the old one is told.
+#[utoipa::path(post, path = "/v1/auth/email/change", tag = "auth", request_body = ChangeEmailInput,
+    responses((status = 202, description = "Taken; look into the new address's mail")))]
+pub(crate) async fn change_email(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Input(input): Input<ChangeEmailInput>,
+) -> Answer<StatusCode> {
+    auth::change_email(&ctx.app, &actor, &input.password, &input.email).await?;
+    Ok(TAKEN)
+}
+
+/// Confirm the new address with the token from the mail.
+#[utoipa::path(post, path = "/v1/auth/email/confirm", tag = "auth", request_body = TokenInput,
+    responses((status = 204, description = "Changed")))]
+pub(crate) async fn confirm_email(
+    State(ctx): State<Ctx>,
+    Client(client): Client,
+    Input(input): Input<TokenInput>,
+) -> Answer<StatusCode> {
+    auth::confirm_email(&ctx.app, &client, &input.token).await?;
+    Ok(DONE)
+}
+
+/// Delete the data of a banned person, with the token from the mail about the ban.
+#[utoipa::path(post, path = "/v1/auth/own-data/delete", tag = "auth", request_body = TokenInput,
+    responses((status = 204, description = "Deleted")))]
+pub(crate) async fn delete_own_data(
+    State(ctx): State<Ctx>,
+    Client(client): Client,
+    Input(input): Input<TokenInput>,
+) -> Answer<StatusCode> {
+    auth::delete_own_data(&ctx.app, &client, &input.token).await?;
+    Ok(DONE)
+}
+
+/// One's own sessions, newest first.
+#[utoipa::path(get, path = "/v1/auth/sessions", tag = "auth", params(PageRequest),
+    responses((status = 200, description = "A page", body = Page<SessionView>)))]
+pub(crate) async fn sessions(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Params(page): Params<PageRequest>,
+) -> Answer<Json<Page<SessionView>>> {
+    Ok(Json(auth::sessions(&ctx.app, &actor, &page).await?))
+}
+
+/// End one of one's own sessions.
+#[utoipa::path(delete, path = "/v1/auth/sessions/{id}", tag = "auth", params(("id" = SessionId, Path)),
+    responses((status = 204, description = "Ended")))]
+pub(crate) async fn revoke_session(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Id(id): Id<SessionId>,
+) -> Answer<StatusCode> {
+    auth::revoke_session(&ctx.app, &actor, id).await?;
+    Ok(DONE)
+}

@@ -1,0 +1,183 @@
+//! One's own identity check. The upload is read field by field, each file into one buffer that core encrypts in place.
+
+use std::pin::pin;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    response::Response,
+};
+use marketplace_core::{
+    actor::Permission,
+    error::{Error, ErrorCode, FieldError},
+    kyc::{
+        self, Submission,
+        model::{DocumentType, MAX_FILE, OwnKyc},
+    },
+};
+use multer::{Field, Multipart};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    body::{self, PieceError},
+    ctx::Ctx,
+    extract::Caller,
+    idempotency::{self, Key},
+    options::MULTIPART_LIMIT,
+    problem::{Answer, Problem},
+};
+
+/// This feature's routes.
+pub(crate) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(own, submit))
+}
+
+/// A submission, in any order of fields. File names and declared types are not looked at: content decides.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the form for OpenAPI; it is read as a stream")]
+pub(crate) struct SubmissionForm {
+    /// What the document is.
+    document_type: DocumentType,
+    /// JPEG, PNG, WebP or PDF, at most 10 MiB.
+    #[schema(value_type = String, format = Binary)]
+    document: Vec<u8>,
+    /// The person's face: JPEG, PNG or WebP, at most 10 MiB.
+    #[schema(value_type = String, format = Binary)]
+    selfie: Vec<u8>,
+}
+
+/// Where one's identity check stands.
+#[utoipa::path(get, path = "/v1/me/kyc", tag = "me",
+    responses((status = 200, description = "Status and attempts", body = OwnKyc)))]
+pub(crate) async fn own(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Json<OwnKyc>> {
+    Ok(Json(kyc::own(&ctx.app, &actor).await?))
+}
+
+/// Submit identity documents.
+#[utoipa::path(post, path = "/v1/me/kyc", tag = "me",
+    request_body(content = SubmissionForm, content_type = "multipart/form-data"),
+    params(("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
+    responses((status = 201, description = "Submitted", body = OwnKyc)))]
+pub(crate) async fn submit(State(ctx): State<Ctx>, Caller(actor): Caller, request: Request) -> Answer<Response> {
+    // Before 20 MiB are read for nothing.
+    actor.require_own(Permission::OwnKyc)?;
+    let mut key = Key::of(request.method().as_str(), request.uri().path(), request.headers())?;
+    let boundary = boundary(request.headers())?;
+    let size = hyper::body::Body::size_hint(request.body());
+    if size.lower() > MULTIPART_LIMIT as u64 {
+        return Err(Error::too_large("the body", MULTIPART_LIMIT as u64).into());
+    }
+    let permit = kyc::submit_permit(&ctx.app).await?;
+    let capacity = usize::try_from(size.upper().unwrap_or(0).min(MAX_FILE)).unwrap_or(0);
+    let form = read_form(request.into_body(), boundary, capacity, &ctx);
+    let form = tokio::time::timeout(ctx.options.multipart_timeout, form).await;
+    let form = form.map_err(|_| broken(PieceError::Slow))??;
+    if let Some(key) = &mut key {
+        key.add(form.document_type.as_str().as_bytes());
+        key.add(&form.document);
+        key.add(&form.selfie);
+    }
+    let (app, who) = (ctx.app.clone(), actor.clone());
+    idempotency::once(&ctx, &actor, key, async move {
+        let own = kyc::submit(&app, &who, form).await;
+        drop(permit);
+        own.map(|own| (StatusCode::CREATED, own))
+    })
+    .await
+}
+
+fn boundary(headers: &HeaderMap) -> Answer<String> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    multer::parse_boundary(kind).map_err(|error| match error {
+        multer::Error::NoBoundary => {
+            Problem::malformed(Error::new(ErrorCode::Invalid, "the Content-Type names no boundary"))
+        }
+        _ => Error::new(ErrorCode::UnsupportedMedia, "the body must be multipart/form-data").into(),
+    })
+}
+
+async fn read_form(body: axum::body::Body, boundary: String, capacity: usize, ctx: &Ctx) -> Answer<Submission> {
+    let mut document_type = None;
+    let (mut document, mut selfie) = (None, None);
+    {
+        let pieces = pin!(body::pieces(body, ctx.options.body_pause));
+        let limits = multer::SizeLimit::new().whole_stream(MULTIPART_LIMIT as u64);
+        let limits = multer::Constraints::new().size_limit(limits);
+        let mut form = Multipart::with_constraints(pieces, boundary, limits);
+        while let Some(field) = form.next_field().await.map_err(|error| refused(&error))? {
+            let name = field.name().unwrap_or_default().to_owned();
+            let twice = match name.as_str() {
+                "document_type" => document_type.replace(read_field(field, &name, 64, 64).await?).is_some(),
+                "document" => document.replace(read_field(field, &name, MAX_FILE, capacity).await?).is_some(),
+                "selfie" => selfie.replace(read_field(field, &name, MAX_FILE, capacity).await?).is_some(),
+                other => {
+                    let other: String = other.chars().filter(|c| !c.is_control()).take(64).collect();
+                    return Err(Error::invalid(
+                        format!("/{}", other.replace('~', "~0").replace('/', "~1")),
+                        "is unknown; expected document_type, document and selfie",
+                    )
+                    .into());
+                }
+            };
+            if twice {
+                return Err(Error::invalid(format!("/{name}"), "is given twice").into());
+            }
+        }
+    }
+    let mut missing = Vec::new();
+    for (name, is_missing) in
+        [("document_type", document_type.is_none()), ("document", document.is_none()), ("selfie", selfie.is_none())]
+    {
+        if is_missing {
+            missing.push(FieldError { pointer: format!("/{name}"), detail: "is required".into() });
+        }
+    }
+    let (Some(document_type), Some(document), Some(selfie)) = (document_type, document, selfie) else {
+        return Err(Error::invalid_fields(missing).into());
+    };
+    let document_type = String::from_utf8_lossy(&document_type)
+        .trim()
+        .parse()
+        .map_err(|_| Error::invalid("/document_type", format!("must be one of {}", DocumentType::NAMES.join(", "))))?;
+    Ok(Submission { document_type, document, selfie })
+}
+
+/// Reads one field into one buffer, no byte beyond `limit`.
+async fn read_field(mut field: Field<'_>, name: &str, limit: u64, capacity: usize) -> Answer<Vec<u8>> {
+    // Pages of the buffer that are never written cost nothing, and a buffer that never grows is never copied.
+    let mut bytes = Vec::with_capacity(capacity);
+    while let Some(piece) = field.chunk().await.map_err(|error| refused(&error))? {
+        if bytes.len() as u64 + piece.len() as u64 > limit {
+            return Err(Error::too_large(name, limit)
+                .with_fields(vec![FieldError {
+                    pointer: format!("/{name}"),
+                    detail: format!("must have at most {limit} bytes"),
+                }])
+                .into());
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+fn broken(error: PieceError) -> Problem {
+    Problem::malformed(Error::new(ErrorCode::Invalid, error.to_string()))
+}
+
+fn refused(error: &multer::Error) -> Problem {
+    match error {
+        multer::Error::StreamSizeExceeded { .. } | multer::Error::FieldSizeExceeded { .. } => {
+            Error::too_large("the body", MULTIPART_LIMIT as u64).into()
+        }
+        multer::Error::StreamReadFailed(inner) => match inner.downcast_ref::<PieceError>() {
+            Some(error) => broken(*error),
+            None => body::truncated(),
+        },
+        multer::Error::IncompleteFieldData { .. }
+        | multer::Error::IncompleteHeaders
+        | multer::Error::IncompleteStream => body::truncated(),
+        _ => Problem::malformed(Error::new(ErrorCode::Invalid, "the body is not well-formed multipart/form-data")),
+    }
+}

@@ -1,0 +1,62 @@
+//! One's own account.
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use marketplace_core::accounts::{self, Me, UpdateMe, model::Password};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{DONE, versioned};
+use crate::{
+    ctx::Ctx,
+    extract::{Caller, IfMatch, Input},
+    problem::Answer,
+};
+
+/// This feature's routes.
+pub(crate) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(me, update_me, delete_me))
+}
+
+/// The present password, again.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordInput {
+    /// The present password.
+    #[schema(value_type = String, format = Password)]
+    password: Password,
+}
+
+/// One's own account.
+#[utoipa::path(get, path = "/v1/me", tag = "me",
+    responses((status = 200, description = "The account", body = Me, headers(("etag" = String)))))]
+pub(crate) async fn me(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Response> {
+    let me = accounts::me(&ctx.app, &actor)?;
+    Ok(versioned(me.version, me))
+}
+
+/// Change name or number. A field that is left out stays; `phone: ""` takes the number away.
+#[utoipa::path(patch, path = "/v1/me", tag = "me", request_body = UpdateMe,
+    params(("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
+    responses((status = 200, description = "The account", body = Me, headers(("etag" = String)))))]
+pub(crate) async fn update_me(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    IfMatch(if_version): IfMatch,
+    Input(input): Input<UpdateMe>,
+) -> Answer<Response> {
+    let me = accounts::update_me(&ctx.app, &actor, input, if_version).await?;
+    Ok(versioned(me.version, me))
+}
+
+/// Delete the account for good: personal data and files go.
+#[utoipa::path(delete, path = "/v1/me", tag = "me", request_body = PasswordInput,
+    responses((status = 204, description = "Deleted")))]
+pub(crate) async fn delete_me(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Input(input): Input<PasswordInput>,
+) -> Answer<StatusCode> {
+    accounts::delete_me(&ctx.app, &actor, &input.password).await?;
+    Ok(DONE)
+}

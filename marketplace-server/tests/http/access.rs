@@ -1,0 +1,227 @@
+//! The golden table: every route, and who may use it. A route that is not listed fails, and so does a row without a route.
+
+use std::collections::BTreeSet;
+
+use marketplace_core::{
+    accounts::model::{RestrictionReason, Status, UserAction},
+    actor::Role,
+    admin::Change,
+    testing,
+};
+use serde_json::{Value, json};
+
+use crate::harness::{Server, servers};
+
+/// Anybody.
+const ALL: &str = "public";
+/// `c`lient, `w`orker, `s`upport, `a`dmin, a`u`ditor.
+const SIGNED_IN: &str = "c w s a u";
+
+/// Method, path, who, and a body that is well-formed, so that a refusal is about the caller.
+fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
+    let none = Value::Null;
+    let token = json!({"token": "nonsense"});
+    let email = json!({"email": "nobody@example.org"});
+    let decision = json!({"reasons": ["other"]});
+    let restriction = json!({"reason": "other"});
+    vec![
+        ("GET", "/healthz", ALL, none.clone()),
+        ("GET", "/readyz", ALL, none.clone()),
+        ("GET", "/metrics", ALL, none.clone()),
+        ("GET", "/openapi.json", ALL, none.clone()),
+        ("GET", "/docs", ALL, none.clone()),
+        ("GET", "/docs/", ALL, none.clone()),
+        ("GET", "/docs/{*rest}", ALL, none.clone()),
+        (
+            "POST",
+            "/v1/auth/signup",
+            ALL,
+            json!({"role": "client", "email": "new@example.org", "password": "quite a long one", "name": "New"}),
+        ),
+        ("POST", "/v1/auth/verify-email", ALL, token.clone()),
+        ("POST", "/v1/auth/verify-email/resend", ALL, email.clone()),
+        ("POST", "/v1/auth/login", ALL, json!({"email": "nobody@example.org", "password": "whatever it is"})),
+        ("POST", "/v1/auth/refresh", ALL, json!({"refresh_token": "nonsense"})),
+        ("POST", "/v1/auth/password/forgot", ALL, email),
+        ("POST", "/v1/auth/password/reset", ALL, json!({"token": "nonsense", "password": "quite a long one"})),
+        ("POST", "/v1/auth/email/confirm", ALL, token.clone()),
+        ("POST", "/v1/auth/own-data/delete", ALL, token),
+        ("POST", "/v1/auth/logout", SIGNED_IN, none.clone()),
+        ("POST", "/v1/auth/logout-all", SIGNED_IN, none.clone()),
+        (
+            "POST",
+            "/v1/auth/password/change",
+            SIGNED_IN,
+            json!({"current_password": testing::PASSWORD, "password": "another long one"}),
+        ),
+        (
+            "POST",
+            "/v1/auth/email/change",
+            SIGNED_IN,
+            json!({"password": testing::PASSWORD, "email": "elsewhere@example.org"}),
+        ),
+        ("GET", "/v1/auth/sessions", SIGNED_IN, none.clone()),
+        ("DELETE", "/v1/auth/sessions/{id}", SIGNED_IN, none.clone()),
+        ("GET", "/v1/me", SIGNED_IN, none.clone()),
+        ("PATCH", "/v1/me", SIGNED_IN, json!({})),
+        ("DELETE", "/v1/me", "c w", json!({"password": "not the right one"})),
+        ("GET", "/v1/me/kyc", "w", none.clone()),
+        ("POST", "/v1/me/kyc", "w", none.clone()),
+        ("GET", "/v1/admin/whoami", SIGNED_IN, none.clone()),
+        ("GET", "/v1/admin/stats", "s a u", none.clone()),
+        ("GET", "/v1/admin/events", "s a u", none.clone()),
+        ("GET", "/v1/admin/kyc", "s a u", none.clone()),
+        ("POST", "/v1/admin/kyc/next", "s a", none.clone()),
+        ("GET", "/v1/admin/kyc/{id}", "s a u", none.clone()),
+        ("GET", "/v1/admin/kyc/{id}/files/{kind}", "s a u", none.clone()),
+        ("POST", "/v1/admin/kyc/{id}/claim", "s a", none.clone()),
+        ("POST", "/v1/admin/kyc/{id}/release", "s a", none.clone()),
+        ("POST", "/v1/admin/kyc/{id}/approve", "s a", json!({})),
+        ("POST", "/v1/admin/kyc/{id}/retry", "s a", decision.clone()),
+        ("POST", "/v1/admin/kyc/{id}/reject", "s a", decision.clone()),
+        ("POST", "/v1/admin/kyc/{id}/revoke", "s a", decision),
+        ("POST", "/v1/admin/kyc/{id}/undo", "s a", none.clone()),
+        ("GET", "/v1/admin/users", "s a u", none.clone()),
+        ("POST", "/v1/admin/users", "a", json!({"role": "auditor", "email": "made@example.org", "name": "Made"})),
+        ("GET", "/v1/admin/users/{id}", "s a u", none.clone()),
+        ("POST", "/v1/admin/users/{id}/reveal", "s a u", none.clone()),
+        ("POST", "/v1/admin/users/{id}/freeze", "s a", restriction.clone()),
+        ("POST", "/v1/admin/users/{id}/unfreeze", "s a", none.clone()),
+        ("POST", "/v1/admin/users/{id}/ban", "a", restriction.clone()),
+        ("POST", "/v1/admin/users/{id}/unban", "a", none.clone()),
+        ("DELETE", "/v1/admin/users/{id}", "a", restriction),
+        ("POST", "/v1/admin/users/{id}/revoke-sessions", "s a", none.clone()),
+        ("POST", "/v1/admin/users/{id}/role", "a", json!({"role": "client"})),
+        ("GET", "/v1/admin/users/{id}/notes", "s a u", none.clone()),
+        ("POST", "/v1/admin/users/{id}/notes", "s a", json!({"body": "a note"})),
+        ("GET", "/v1/admin/audit", "s a u", none.clone()),
+        ("GET", "/v1/admin/audit/verify", "s a u", none),
+    ]
+}
+
+/// Every route that the router really has, method by method, read from its own debug output: a route added by any way shows.
+fn routes(server: &Server) -> BTreeSet<(String, String)> {
+    let router = format!("{:?}", marketplace_server::router(server.test.app().clone()).unwrap());
+    let paths = router.split_once("paths: {").expect("axum's debug output lists paths").1;
+    let paths: Vec<(&str, &str)> = paths
+        .split_once('}')
+        .map(|_| paths)
+        .unwrap()
+        .split("RouteId(")
+        .skip(1)
+        .map_while(|entry| {
+            let (id, rest) = entry.split_once("): \"")?;
+            Some((id, rest.split_once('"')?.0))
+        })
+        .collect();
+    let mut found = BTreeSet::new();
+    for (id, path) in paths {
+        let at =
+            router.find(&format!("RouteId({id}): MethodRouter(")).or_else(|| router.find(&format!("RouteId({id}): ")));
+        let text = &router[at.expect("each path has its handlers")..];
+        let end = text.find("allow_header").unwrap_or(text.len());
+        for method in ["get", "post", "put", "patch", "delete"] {
+            let Some((_, after)) = text[..end].split_once(&format!(" {method}: ")) else { continue };
+            if !after.starts_with("None") {
+                found.insert((method.to_uppercase(), path.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_route_is_in_the_table_and_in_the_description() {
+    let server = crate::harness::server().await;
+    let routes = routes(&server);
+    assert!(routes.len() > 40, "the router's debug output is read wrongly: {routes:?}");
+    let listed: BTreeSet<_> =
+        table().into_iter().map(|(method, path, _, _)| (method.to_owned(), path.to_owned())).collect();
+    assert_eq!(routes, listed, "left: the router, right: the table");
+    let mut described: BTreeSet<(String, String)> = ["/openapi.json", "/docs", "/docs/", "/docs/{*rest}"]
+        .into_iter()
+        .map(|path| ("GET".to_owned(), path.to_owned()))
+        .collect();
+    let description = serde_json::to_value(marketplace_server::description()).unwrap();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            described.insert((method.to_uppercase(), path.clone()));
+        }
+    }
+    assert_eq!(routes, described, "left: the router, right: the description");
+    for (method, path, who, _) in table() {
+        if let Some(operation) = description["paths"].get(path).and_then(|item| item.get(method.to_lowercase())) {
+            assert_eq!(operation.get("security").is_none(), who == ALL, "{method} {path}");
+        }
+    }
+    server.stop().await;
+}
+
+async fn call(server: &Server, method: &str, path: &str, body: &Value, token: Option<&str>) -> u16 {
+    let path = path
+        .replace("{id}", "01890000-0000-7000-8000-000000000000")
+        .replace("{kind}", "document")
+        .replace("{*rest}", "swagger-ui.css");
+    let mut request = server.request(method.parse().unwrap(), &path);
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    if !body.is_null() {
+        request = request.json(body);
+    }
+    request.send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn every_row_holds_for_every_role() {
+    const ROLES: [(&str, Role); 5] =
+        [("c", Role::Client), ("w", Role::Worker), ("s", Role::Support), ("a", Role::Admin), ("u", Role::Auditor)];
+    for server in servers().await {
+        let (banned, banned_token) = server.user(Role::Admin, Status::Active).await;
+        // So that somebody is left who may ban an admin.
+        server.user(Role::Admin, Status::Active).await;
+        let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
+        marketplace_core::accounts::act(server.test.app(), &testing::operator(), banned, &UserAction::Ban, &change)
+            .await
+            .unwrap();
+        let mut tokens = Vec::new();
+        for (letter, role) in ROLES {
+            tokens.push((letter, role, server.token(role).await));
+        }
+        for (method, path, who, body) in table() {
+            let is_public = who == ALL;
+            let anonymous = call(&server, method, path, &body, None).await;
+            // Logging in and refreshing answer 401 by themselves: the credential is in the body.
+            let by_body = matches!(path, "/v1/auth/login" | "/v1/auth/refresh");
+            assert_eq!(anonymous == 401, !is_public || by_body, "anonymous: {method} {path}: {anonymous}");
+            let banned = call(&server, method, path, &body, Some(&banned_token)).await;
+            assert_eq!(banned == 401, !is_public || by_body, "banned: {method} {path}: {banned}");
+            for (letter, role, kept) in &tokens {
+                // These end sessions or accounts: each gets a fresh one.
+                let consumes = path.starts_with("/v1/auth/") || (path == "/v1/me" && method == "DELETE");
+                let token = if consumes && !is_public { server.token(*role).await } else { kept.clone() };
+                let status = call(&server, method, path, &body, Some(&token)).await;
+                let allowed = is_public || who.split(' ').any(|allowed| allowed == *letter);
+                assert_eq!(status == 403, !allowed, "{role}: {method} {path}: {status}");
+                assert!(status != 401 || by_body, "{role}: {method} {path}: {status}");
+                assert!(status < 500, "{role}: {method} {path}: {status}");
+            }
+        }
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_frozen_or_demoted_staff_member_loses_the_powers_at_once() {
+    for server in servers().await {
+        let operator = testing::operator();
+        let (id, token) = server.user(Role::Support, Status::Active).await;
+        assert_eq!(call(&server, "GET", "/v1/admin/kyc", &Value::Null, Some(&token)).await, 200);
+        let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
+        let app = server.test.app();
+        marketplace_core::accounts::act(app, &operator, id, &UserAction::Freeze, &change).await.unwrap();
+        assert_eq!(call(&server, "GET", "/v1/admin/kyc", &Value::Null, Some(&token)).await, 403);
+        assert_eq!(call(&server, "GET", "/v1/me", &Value::Null, Some(&token)).await, 200);
+        server.stop().await;
+    }
+}

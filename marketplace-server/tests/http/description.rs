@@ -1,0 +1,75 @@
+//! `/openapi.json` and `/docs`.
+
+use serde_json::Value;
+
+use crate::harness::{expect, server};
+
+#[test]
+fn the_description_is_as_agreed() {
+    insta::assert_json_snapshot!(marketplace_server::description());
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_id_is_its_own() {
+    let description = serde_json::to_value(marketplace_server::description()).unwrap();
+    assert!(description["openapi"].as_str().unwrap().starts_with("3.1"));
+    let mut references = Vec::new();
+    collect(&description, &mut references);
+    assert!(!references.is_empty());
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(description.pointer(pointer).is_some(), "{reference}");
+    }
+    let mut ids = Vec::new();
+    for item in description["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            ids.push(operation["operationId"].as_str().unwrap().to_owned());
+        }
+    }
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+}
+
+fn collect(value: &Value, references: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value {
+                    Value::String(text) if key == "$ref" => references.push(text.clone()),
+                    _ => collect(value, references),
+                }
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| collect(value, references)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_page_needs_nothing_from_elsewhere() {
+    let server = server().await;
+    let document = expect(server.get("/openapi.json"), 200).await;
+    assert_eq!(document, serde_json::to_value(marketplace_server::description()).unwrap());
+    let page = server.get("/docs/").send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("http"), "{policy}");
+    let html = page.text().await.unwrap();
+    let mut references: Vec<String> = Vec::new();
+    for attribute in ["src=\"", "href=\""] {
+        references.extend(html.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()));
+    }
+    assert!(references.len() >= 3, "{html}");
+    for reference in references {
+        assert!(!reference.contains("//"), "{reference} is elsewhere");
+        let name = reference.trim_start_matches("./");
+        assert_eq!(server.get(&format!("/docs/{name}")).send().await.unwrap().status(), 200, "{reference}");
+    }
+    let start = server.get("/docs/swagger-initializer.js").send().await.unwrap().text().await.unwrap();
+    assert!(start.contains("/openapi.json"), "{start}");
+    // A policy that forbids inline scripts, and a page that has none.
+    assert!(!html.split("<script").skip(1).any(|tag| !tag.split('>').next().unwrap().contains("src=")), "{html}");
+    server.stop().await;
+}

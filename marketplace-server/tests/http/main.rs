@@ -1,0 +1,21 @@
+//! The server over real connections. One binary, because linking one takes longer than running all of these.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this is tests; Clippy knows it only of the functions marked so"
+)]
+
+mod access;
+mod description;
+mod harness;
+mod idempotency;
+mod kyc;
+mod limits;
+mod live;
+mod logs;
+mod problems;
+mod stop;
+mod tls;

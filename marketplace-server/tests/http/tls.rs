@@ -1,0 +1,55 @@
+//! TLS, when it is configured.
+
+use std::{path::PathBuf, sync::Once};
+
+use marketplace_core::config::Tls;
+use marketplace_server::Options;
+
+use crate::harness::server_with;
+
+fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/http/tls").join(name)
+}
+
+fn provider() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| drop(rustls::crypto::aws_lc_rs::default_provider().install_default()));
+}
+
+#[tokio::test]
+async fn both_versions_of_http_are_spoken_over_tls() {
+    provider();
+    let tls = Tls { cert: Some(file("cert.pem")), key: Some(file("key.pem")) };
+    let server = server_with(|config| config.tls = tls.clone(), Options::default()).await;
+    let root = reqwest::Certificate::from_pem(&std::fs::read(file("cert.pem")).unwrap()).unwrap();
+    let url = format!("https://localhost:{}/healthz", server.address.port());
+    let two = reqwest::Client::builder().tls_certs_only([root.clone()]).build().unwrap();
+    let response = two.get(&url).send().await.unwrap();
+    assert_eq!((response.status().as_u16(), response.version()), (200, reqwest::Version::HTTP_2));
+    assert_eq!(response.headers()["strict-transport-security"], "max-age=31536000");
+    let one = reqwest::Client::builder().tls_certs_only([root]).http1_only().build().unwrap();
+    assert_eq!(one.get(&url).send().await.unwrap().version(), reqwest::Version::HTTP_11);
+    // Plain HTTP on that port is no request.
+    assert!(server.get("/healthz").send().await.is_err());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_used_is_told_by_name() {
+    provider();
+    for (cert, key, named) in [
+        ("missing.pem", "key.pem", "tls.cert"),
+        ("key.pem", "key.pem", "tls.cert"),
+        ("cert.pem", "missing.pem", "tls.key"),
+        ("cert.pem", "other.pem", "tls.key"),
+    ] {
+        let tls = Tls { cert: Some(file(cert)), key: Some(file(key)) };
+        let test = marketplace_core::testing::live_apps_with(|config| config.tls = tls.clone()).await.remove(0);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let shutdown = tokio_util::sync::CancellationToken::new();
+        let error =
+            marketplace_server::serve(test.app().clone(), listener, Options::default(), shutdown).await.unwrap_err();
+        assert!(error.to_string().contains(named), "{cert} {key}: {error}");
+        test.close().await;
+    }
+}
