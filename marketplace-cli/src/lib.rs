@@ -1,3 +1,117 @@
-//! The marketplace for its staff: a command line and a console.
+//! The marketplace for its staff, on the command line.
+//!
+//! | to read about | open |
+//! |---|---|
+//! | which commands there are | [`commands`] |
+//! | how rows are printed | [`output`] |
+//! | exit codes and error lines | [`failure`] |
+//! | flags, profiles, and the way in that they choose | [`connect`], [`profile`] |
+//! | the same operations over HTTP | [`remote`] |
+//! | asking, batches, dry runs | [`change`] |
+//! | the console | [`tui`] |
 
+#![forbid(unsafe_code)]
+
+pub mod args;
+pub mod change;
+pub mod commands;
+pub mod connect;
+pub mod context;
+pub mod failure;
+pub mod files;
+pub mod output;
+pub mod profile;
+pub mod remote;
 pub mod tui;
+
+use std::{ffi::OsString, io::IsTerminal, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+use commands::Cli;
+use context::Context;
+use failure::{ErrorStyle, Failure, report};
+use output::{ColorChoice, Format};
+
+/// How long work that cannot be interrupted (a lock that somebody else holds) may go on after the command has ended.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// Runs the program, and answers its exit code. Errors are printed here, once.
+pub fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(misused(&error, &words)),
+    };
+    let style = ErrorStyle {
+        json: cli.globals.output == Some(Format::Json),
+        color: cli.globals.color.enabled(std::io::stderr().is_terminal()),
+        quiet: cli.globals.quiet,
+    };
+    log(cli.globals.verbose, style.color);
+
+    let mut builder = if cli.noun.is_heavy() {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        // One command makes a call or two: threads would only cost time to start.
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime = match builder.enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return ExitCode::from(report(&error.into(), style)),
+    };
+    let outcome = runtime.block_on(async {
+        let context = Context::new(cli.globals);
+        let outcome = tokio::select! {
+            biased;
+            outcome = commands::run(cli.noun, &context) => outcome,
+            failure = context.interrupt.aborted() => Err(failure),
+        };
+        context.close().await;
+        outcome
+    });
+    runtime.shutdown_timeout(LINGER);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => ExitCode::from(report(&failure, style)),
+    }
+}
+
+/// Help and version go to stdout with 0; everything else is a usage error, in the form of our own errors.
+fn misused(error: &clap::Error, words: &[OsString]) -> u8 {
+    use clap::error::ErrorKind;
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // A reader who stops early is fine.
+        let _closed = error.print();
+        return 0;
+    }
+    let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    let json = words.iter().any(|word| matches!(word.as_ref(), "-ojson" | "-o=json" | "--format=json"))
+        || words
+            .windows(2)
+            .any(|pair| matches!(pair, [flag, value] if (flag == "-o" || flag == "--format") && value == "json"));
+    if matches!(error.kind(), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) && !json {
+        let _closed = error.print();
+        return 2;
+    }
+    let text = error.to_string();
+    let mut parts = text.splitn(2, "\n\n");
+    let message = parts.next().unwrap_or(&text).trim_start_matches("error: ").trim().to_owned();
+    let hint =
+        parts.next().map(|rest| rest.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|hint| !hint.is_empty());
+    let color = ColorChoice::Auto.enabled(std::io::stderr().is_terminal());
+    report(&Failure::Usage { message, hint }, ErrorStyle { json, color, quiet: false })
+}
+
+/// Logs on stderr, when asked for.
+fn log(verbose: u8, color: bool) {
+    let (ours, others) = match verbose {
+        0 => return,
+        1 => (tracing::Level::INFO, tracing::Level::WARN),
+        _ => (tracing::Level::DEBUG, tracing::Level::INFO),
+    };
+    let filter = Targets::new().with_default(others).with_target("marketplace", ours);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(color);
+    tracing_subscriber::registry().with(lines).with(filter).init();
+}

@@ -1,0 +1,108 @@
+//! What every command takes, and small parsers that many share.
+
+use std::{path::PathBuf, str::FromStr};
+
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+
+use crate::output::{ColorChoice, Format};
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// Work on this database: `sqlite://PATH`, a path, or `postgres://user@host/database`
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "MARKETPLACE_DB",
+        hide_env_values = true,
+        conflicts_with = "api"
+    )]
+    pub db: Option<String>,
+    /// Work through this server: `https://market.example.org`
+    #[arg(long, global = true, value_name = "URL", env = "MARKETPLACE_API")]
+    pub api: Option<String>,
+    /// Use this profile (see `marketplace profile`)
+    #[arg(long, global = true, value_name = "NAME", env = "MARKETPLACE_PROFILE")]
+    pub profile: Option<String>,
+    /// Read this configuration instead of ./marketplace.toml
+    #[arg(long, global = true, value_name = "FILE", env = "MARKETPLACE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// How to print; a table on a terminal, jsonl in a pipe
+    #[arg(short = 'o', long = "format", global = true, value_name = "FORMAT")]
+    pub output: Option<Format>,
+    /// Print only these fields, in this order; dotted paths reach inside
+    #[arg(long, global = true, value_name = "A,B", value_delimiter = ',')]
+    pub fields: Vec<String>,
+    /// Leave out the header of tables and CSV
+    #[arg(long, global = true)]
+    pub no_header: bool,
+    /// Print data and errors only: no notes, hints or progress
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorArg,
+    /// Say more on stderr; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// `--color`, with its default.
+pub type ColorArg = ColorChoice;
+
+/// Which part of a list.
+#[derive(Debug, Clone, Args)]
+pub struct Range {
+    /// Rows at most; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u64,
+    /// Go on after this cursor of an earlier list
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<String>,
+}
+
+/// How a change is made.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ChangeArgs {
+    /// A note that only staff see
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// Show what would happen, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// Which things, when there can be many.
+#[derive(Debug, Clone, Args)]
+pub struct BatchArgs {
+    /// Ids; several make a batch
+    #[arg(value_name = "ID", required_unless_present = "stdin", conflicts_with = "stdin")]
+    pub ids: Vec<String>,
+    /// Read ids from stdin, one a line, or JSON objects with `id` and what differs for that item
+    #[arg(long)]
+    pub stdin: bool,
+    /// Do not stop a batch at its first failure
+    #[arg(long)]
+    pub continue_on_error: bool,
+}
+
+/// One of core's names, with all of them in the help and in completions.
+pub fn one_of<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
+}
+
+/// A typed id.
+pub fn id<T: FromStr>(text: &str) -> Result<T, String> {
+    text.trim().parse().map_err(|_| "not an id, such as 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d".into())
+}

@@ -1,0 +1,218 @@
+//! `marketplace audit`: who did what.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+use marketplace_core::{
+    actor::Principal,
+    admin::{AdminApi, AuditFilter, AuditRow, AuditVerification},
+    audit::VERIFY_LIMIT,
+    error::Error,
+    page::{Cursor, MAX_LIMIT, PageRequest, SeqCursor},
+};
+
+use crate::{
+    args::Range,
+    context::Context,
+    failure::{Failure, Outcome},
+    output::{Column, Format, Kind, Row},
+};
+
+/// How often a followed log is looked at.
+const POLL: Duration = Duration::from_secs(1);
+
+/// What can be done with the audit log.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// The log, newest first
+    #[command(after_help = "Examples:\n  \
+        marketplace audit list --action users.ban\n  \
+        marketplace audit list --target 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --limit 0")]
+    List {
+        /// Which rows.
+        #[command(flatten)]
+        filter: Filter,
+        /// Which part of the list.
+        #[command(flatten)]
+        range: Range,
+    },
+    /// One row, whole
+    #[command(after_help = "Example:\n  marketplace audit show 4711")]
+    Show {
+        /// The row's number
+        #[arg(value_parser = clap::value_parser!(i64).range(1..i64::MAX))]
+        seq: i64,
+    },
+    /// Recompute the hash chain; exit code 1 when a row was edited or is missing
+    #[command(after_help = "Example:\n  marketplace audit verify")]
+    Verify {
+        /// Begin at this row
+        #[arg(long, value_name = "SEQ", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..))]
+        from: i64,
+    },
+    /// The newest rows, and then each new one as it comes, until Ctrl-C
+    #[command(after_help = "Example:\n  marketplace audit tail -n 20 -o jsonl")]
+    Tail {
+        /// Which rows.
+        #[command(flatten)]
+        filter: Filter,
+        /// Rows to begin with
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=200))]
+        lines: u16,
+    },
+}
+
+/// Which rows.
+#[derive(Debug, clap::Args)]
+pub struct Filter {
+    /// Only by this actor: user:ID, local:USER@HOST or system
+    #[arg(long)]
+    actor: Option<String>,
+    /// Only this action, such as users.ban
+    #[arg(long)]
+    action: Option<String>,
+    /// Only about this user or attempt
+    #[arg(long, value_name = "ID")]
+    target: Option<String>,
+}
+
+impl From<Filter> for AuditFilter {
+    fn from(filter: Filter) -> Self {
+        Self { actor: filter.actor.map(Principal), action: filter.action, target: filter.target }
+    }
+}
+
+impl Row for AuditVerification {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("CHECKED", "checked", Kind::Number),
+        Column::new("BROKEN AT", "broken.seq", Kind::Number),
+        Column::new("HOW", "broken.detail", Kind::Text),
+    ];
+    fn id() -> String {
+        "broken.seq".into()
+    }
+    fn fields() -> Vec<String> {
+        ["checked", "next", "broken.seq", "broken.detail"].map(String::from).to_vec()
+    }
+}
+
+/// Runs a verb.
+pub async fn run(verb: Verb, context: &Context) -> Outcome {
+    match verb {
+        Verb::List { filter, range } => {
+            context.out.check::<AuditRow>()?;
+            let api = context.connect().await?;
+            let filter = AuditFilter::from(filter);
+            context.stream(&range, async |page| api.audit_list(&filter, &page).await).await
+        }
+        Verb::Show { seq } => {
+            context.out.check::<AuditRow>()?;
+            let api = context.connect().await?;
+            // The list is newest first: the row after the cursor of the next number is this one.
+            let after = Some(URL_SAFE_NO_PAD.encode(SeqCursor(seq + 1).text()));
+            let page = api.audit_list(&AuditFilter::default(), &PageRequest { limit: 1, after }).await?;
+            let row = page.items.into_iter().find(|row| row.seq == seq);
+            context.out.item(&row.ok_or_else(|| Error::not_found("row of the audit log"))?)
+        }
+        Verb::Verify { from } => verify(context, from).await,
+        Verb::Tail { filter, lines } => {
+            context.out.check::<AuditRow>()?;
+            tail(context, &filter.into(), lines).await
+        }
+    }
+}
+
+async fn verify(context: &Context, from: i64) -> Outcome {
+    context.out.check::<AuditVerification>()?;
+    let api = context.connect().await?;
+    let newest = api.audit_list(&AuditFilter::default(), &PageRequest::first(1)).await?;
+    let rows = newest.items.first().map_or(0, |row| row.seq - from + 1);
+    let bar = if context.out.shows_progress() {
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} rows · {eta}");
+        ProgressBar::new(u64::try_from(rows).unwrap_or(0))
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    } else {
+        ProgressBar::hidden()
+    };
+    let mut whole = AuditVerification { checked: 0, next: Some(from), broken: None };
+    while let Some(next) = whole.next {
+        let part = api.audit_verify(next, VERIFY_LIMIT).await?;
+        whole = AuditVerification { checked: whole.checked + part.checked, ..part };
+        bar.set_position(u64::try_from(whole.checked).unwrap_or(0));
+    }
+    bar.finish_and_clear();
+    context.out.item(&whole)?;
+    match whole.broken {
+        None => {
+            context.out.note(&format!("the log is whole: {} rows checked", whole.checked));
+            Ok(())
+        }
+        Some(link) => Err(Failure::Check {
+            message: format!("the audit log does not hold: row {} {}", link.seq, link.detail),
+            hint: "keep a copy of the database as it is, and find out who could write to it".into(),
+        }),
+    }
+}
+
+/// Follows by number: numbers have no gaps, so nothing is missed or shown twice, also after a broken connection.
+async fn tail(context: &Context, filter: &AuditFilter, lines: u16) -> Outcome {
+    let api = context.connect().await?;
+    let newest = api.audit_list(&AuditFilter::default(), &PageRequest::first(1)).await?;
+    let mut last = newest.items.first().map_or(0, |row| row.seq);
+    let mut rows = context.out.list::<AuditRow>();
+    if lines > 0 {
+        let mut page = api.audit_list(filter, &PageRequest::first(lines)).await?.items;
+        page.reverse();
+        last = page.last().map_or(last, |row| row.seq.max(last));
+        rows.page(&page)?;
+    }
+    if context.out.format == Format::Json {
+        context.out.note("following: the array ends when this is stopped; -o jsonl gives a row a line");
+    }
+    context.interrupt.finish_steps();
+    let mut away = false;
+    loop {
+        tokio::select! {
+            () = context.interrupt.wait() => break,
+            () = tokio::time::sleep(POLL) => {}
+        }
+        match since(&api, filter, last).await {
+            Ok(fresh) => {
+                away = false;
+                last = fresh.last().map_or(last, |row| row.seq);
+                if !fresh.is_empty() {
+                    rows.page(&fresh)?;
+                }
+            }
+            Err(error) if error.code().retryable() => {
+                if !away {
+                    context.out.note(&format!("{error}; trying again"));
+                }
+                away = true;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    rows.finish()?;
+    Err(Failure::Interrupted("stopped".into()))
+}
+
+/// Rows after `last`, oldest first.
+async fn since(api: &Arc<dyn AdminApi>, filter: &AuditFilter, last: i64) -> Result<Vec<AuditRow>, Error> {
+    let mut rows = Vec::new();
+    let mut page = PageRequest::first(MAX_LIMIT);
+    loop {
+        let answer = api.audit_list(filter, &page).await?;
+        let before = rows.len();
+        let whole = answer.items.len();
+        rows.extend(answer.items.into_iter().take_while(|row| row.seq > last));
+        match answer.next {
+            Some(next) if rows.len() - before == whole => page.after = Some(next),
+            _ => break,
+        }
+    }
+    rows.reverse();
+    Ok(rows)
+}

@@ -1,0 +1,134 @@
+//! `marketplace db`: the database itself.
+
+use clap::Subcommand;
+use marketplace_core::{
+    app::make_private_folder,
+    config::Config,
+    db::{Db, Engine, OpenOptions, SchemaState},
+};
+use serde::Serialize;
+
+use crate::{
+    connect::Target,
+    context::Context,
+    failure::Outcome,
+    output::{Card, Column, Kind, Row, Tone, View},
+};
+
+/// What can be done with the database.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Bring the schema up to date
+    #[command(after_help = "Examples:\n  \
+        marketplace db migrate\n  \
+        marketplace db migrate --db postgres://market@db.example.org/market")]
+    Migrate {
+        /// Show what would happen, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Engine, schema and size
+    #[command(after_help = "Example:\n  marketplace db status -o json")]
+    Status,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    engine: &'static str,
+    url: String,
+    schema: i64,
+    newest: i64,
+    current: bool,
+    size_bytes: Option<u64>,
+}
+
+impl Status {
+    fn new(config: &Config, engine: Engine, schema: SchemaState) -> Self {
+        let url = config.database_url();
+        let size = |path: &str| std::fs::metadata(path).map(|file| file.len()).ok();
+        let size_bytes = url
+            .expose()
+            .strip_prefix("sqlite://")
+            .and_then(|path| Some(size(path)? + size(&format!("{path}-wal")).unwrap_or(0)));
+        Self {
+            engine: match engine {
+                Engine::Sqlite => "sqlite",
+                Engine::Postgres => "postgres",
+            },
+            url: url.to_string(),
+            schema: schema.applied,
+            newest: schema.newest,
+            current: schema.is_current(),
+            size_bytes,
+        }
+    }
+}
+
+impl Row for Status {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("ENGINE", "engine", Kind::Text),
+        Column::new("SCHEMA", "schema", Kind::Number),
+        Column::new("NEWEST", "newest", Kind::Number),
+        Column::new("CURRENT", "current", Kind::Text),
+        Column::new("SIZE", "size_bytes", Kind::Number),
+        Column::new("URL", "url", Kind::Text),
+    ];
+    fn id() -> String {
+        "url".into()
+    }
+    fn fields() -> Vec<String> {
+        ["engine", "url", "schema", "newest", "current", "size_bytes"].map(String::from).to_vec()
+    }
+    fn card(&self, _view: &View) -> Option<Card> {
+        let (word, tone) = if self.current {
+            ("up to date".to_owned(), Tone::Good)
+        } else {
+            (format!("behind: this program needs {}; run `marketplace db migrate`", self.newest), Tone::Warn)
+        };
+        Some(
+            Card::default()
+                .pair("engine", self.engine)
+                .pair("url", &self.url)
+                .toned("schema", format!("{}, {word}", self.schema), tone)
+                .maybe("size", self.size_bytes.map(crate::output::size)),
+        )
+    }
+}
+
+/// Runs a verb.
+pub async fn run(verb: Verb, context: &Context) -> Outcome {
+    let config = Target::resolve(&context.globals)?.config()?;
+    match verb {
+        Verb::Migrate { dry_run } => {
+            context.out.check::<Status>()?;
+            let db = open(&config).await?;
+            let before = db.schema_state().await?;
+            let after = if dry_run { before } else { db.migrate().await? };
+            context.out.note(&match (before.applied == after.applied, before.is_current()) {
+                (true, true) => "the schema is up to date already".to_owned(),
+                (true, false) => format!("dry run: the schema would go from {} to {}", before.applied, before.newest),
+                (false, _) => format!("the schema went from {} to {}", before.applied, after.applied),
+            });
+            let status = Status::new(&config, db.engine(), after);
+            db.close().await;
+            context.out.item(&status)
+        }
+        Verb::Status => {
+            context.out.check::<Status>()?;
+            let db = open(&config).await?;
+            let status = Status::new(&config, db.engine(), db.schema_state().await?);
+            db.close().await;
+            context.out.item(&status)
+        }
+    }
+}
+
+/// Opens the database alone, whatever its schema.
+async fn open(config: &Config) -> Outcome<Db> {
+    let url = config.database_url();
+    let folder = url.expose().strip_prefix("sqlite://").and_then(|path| std::path::Path::new(path).parent());
+    if let Some(folder) = folder {
+        make_private_folder(folder)?;
+    }
+    Ok(Db::open(url.expose(), OpenOptions { connections: 1, ..OpenOptions::default() }).await?)
+}

@@ -1,0 +1,285 @@
+//! `marketplace kyc`: identity checks.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use marketplace_core::{
+    admin::{AdminApi, Change, Changed, KycFilter},
+    ids::{AttemptId, UserId},
+    kyc::model::{Decision, DecisionKind, DocumentType, FileKind, KycCase, KycReason, KycStatus, KycSummary},
+};
+use serde::Deserialize;
+
+use super::open;
+use crate::{
+    args::{self, BatchArgs, ChangeArgs, Range, one_of},
+    change::Care,
+    context::Context,
+    failure::Outcome,
+    output::Format,
+};
+
+/// What can be done with identity checks.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// The queue, oldest first
+    #[command(after_help = "Examples:\n  \
+        marketplace kyc list\n  \
+        marketplace kyc list --status rejected --limit 0 -o csv\n  \
+        marketplace kyc list --document-type passport --fields id,name,submitted_at")]
+    List {
+        /// Only in this state; without one, all that wait for a decision
+        #[arg(long, value_parser = one_of::<KycStatus>(KycStatus::NAMES))]
+        status: Option<KycStatus>,
+        /// Only of this kind of document
+        #[arg(long, value_parser = one_of::<DocumentType>(DocumentType::NAMES))]
+        document_type: Option<DocumentType>,
+        /// Only of this user
+        #[arg(long, value_name = "ID", value_parser = args::id::<UserId>)]
+        user_id: Option<UserId>,
+        /// Which part of the list.
+        #[command(flatten)]
+        range: Range,
+    },
+    /// One attempt, with all that is needed to decide
+    #[command(after_help = "Example:\n  marketplace kyc show 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d")]
+    Show {
+        /// The attempt
+        #[arg(value_parser = args::id::<AttemptId>)]
+        id: AttemptId,
+    },
+    /// Claim the oldest attempt that nobody holds
+    #[command(after_help = "An empty queue answers nothing (null in JSON), with exit code 0.\n\n\
+        Example:\n  marketplace kyc next --yes -o id")]
+    Next {
+        /// How the change is made.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Claim attempts for ten minutes, or renew your claims
+    #[command(after_help = "Example:\n  marketplace kyc claim 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
+    Claim {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// How the change is made.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Give your claims back to the queue
+    #[command(after_help = "Example:\n  marketplace kyc release 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
+    Release {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// How the change is made.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Approve: the person is who they say
+    #[command(after_help = "Lines of --stdin may override: reason, comment, note, fence.\n\n\
+        Examples:\n  \
+        marketplace kyc approve 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d\n  \
+        marketplace kyc approve --stdin --yes --continue-on-error < ids.txt")]
+    Approve(Deciding),
+    /// Ask for another attempt
+    #[command(after_help = "Example:\n  \
+        marketplace kyc retry 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason document_unreadable --yes")]
+    Retry(Deciding),
+    /// Refuse for good
+    #[command(after_help = "Example:\n  \
+        marketplace kyc reject 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason suspected_forgery,underage --yes")]
+    Reject(Deciding),
+    /// Take an approval back
+    #[command(after_help = "Example:\n  \
+        marketplace kyc revoke 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason document_expired --yes")]
+    Revoke(Deciding),
+    /// Take your own decision back, within 10 seconds
+    #[command(after_help = "Example:\n  marketplace kyc undo 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
+    Undo {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// How the change is made.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Look at a file of an attempt in an external viewer, or save it; each view is audited
+    #[command(after_help = "The file is removed again once the viewer is closed, or on Enter.\n\n\
+        Examples:\n  \
+        marketplace kyc open 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d\n  \
+        marketplace kyc open 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d selfie --viewer feh\n  \
+        marketplace kyc open 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d document --output passport.jpg")]
+    Open {
+        /// The attempt
+        #[arg(value_parser = args::id::<AttemptId>)]
+        id: AttemptId,
+        /// Which file
+        #[arg(default_value = "document", value_parser = one_of::<FileKind>(FileKind::NAMES))]
+        kind: FileKind,
+        /// The viewer; the file's path is its last argument
+        #[arg(long, value_name = "COMMAND")]
+        viewer: Option<String>,
+        /// Save to this file instead of viewing; - for stdout
+        #[arg(long = "output", value_name = "FILE", conflicts_with = "viewer")]
+        save_to: Option<PathBuf>,
+    },
+}
+
+/// How attempts are decided.
+#[derive(Debug, clap::Args)]
+pub struct Deciding {
+    #[command(flatten)]
+    batch: BatchArgs,
+    /// Why; several with commas. Needed unless approving
+    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = one_of::<KycReason>(KycReason::NAMES))]
+    reason: Vec<KycReason>,
+    /// What the worker is told, instead of the reasons' own texts
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+    /// The claim's fencing number; without one the attempt is claimed and decided at once
+    #[arg(long, value_name = "N")]
+    fence: Option<i64>,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+/// What a line of a batch of decisions may say for its item.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct DecisionOverrides {
+    #[serde(alias = "reasons")]
+    reason: Option<OneOrMany>,
+    comment: Option<String>,
+    note: Option<String>,
+    fence: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(KycReason),
+    Many(Vec<KycReason>),
+}
+
+impl From<OneOrMany> for Vec<KycReason> {
+    fn from(reasons: OneOrMany) -> Self {
+        match reasons {
+            OneOrMany::One(reason) => vec![reason],
+            OneOrMany::Many(reasons) => reasons,
+        }
+    }
+}
+
+/// What a line of a batch of claims may say for its item.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct NoteOverride {
+    note: Option<String>,
+}
+
+/// Runs a verb.
+pub async fn run(verb: Verb, context: &Context) -> Outcome {
+    let out = &context.out;
+    match verb {
+        Verb::List { status, document_type, user_id, range } => {
+            out.check::<KycSummary>()?;
+            let api = context.connect().await?;
+            let filter = KycFilter { status, document_type, user_id };
+            context.stream(&range, async |page| api.kyc_list(&filter, &page).await).await
+        }
+        Verb::Show { id } => {
+            out.check::<KycCase>()?;
+            let case = context.connect().await?.kyc_show(id).await?;
+            out.item(&case)
+        }
+        Verb::Next { change } => {
+            out.check::<KycCase>()?;
+            context.require_consent(&change)?;
+            let asked = Change { note: change.note.clone(), dry_run: change.dry_run, ..Change::default() };
+            match context.connect().await?.kyc_next(&asked).await? {
+                Some(case) => out.item(&case),
+                None if matches!(out.format, Format::Json | Format::Yaml) => out.write(b"null\n"),
+                None => {
+                    out.note("the queue is empty");
+                    Ok(())
+                }
+            }
+        }
+        Verb::Claim { batch, change } => claims(context, "Claim", &batch, &change, AdminCall::Claim).await,
+        Verb::Release { batch, change } => claims(context, "Release", &batch, &change, AdminCall::Release).await,
+        Verb::Undo { batch, change } => claims(context, "Undo the decision on", &batch, &change, AdminCall::Undo).await,
+        Verb::Approve(deciding) => decide(context, DecisionKind::Approve, deciding).await,
+        Verb::Retry(deciding) => decide(context, DecisionKind::Retry, deciding).await,
+        Verb::Reject(deciding) => decide(context, DecisionKind::Reject, deciding).await,
+        Verb::Revoke(deciding) => decide(context, DecisionKind::Revoke, deciding).await,
+        Verb::Open { id, kind, viewer, save_to } => {
+            let api = context.connect().await?;
+            let file = api.kyc_file(id, kind).await?;
+            match save_to {
+                Some(path) => open::save(context, &file, &path),
+                None => open::view(context, &file, kind, viewer.as_deref()).await,
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum AdminCall {
+    Claim,
+    Release,
+    Undo,
+}
+
+async fn claims(context: &Context, verb: &str, batch: &BatchArgs, change: &ChangeArgs, call: AdminCall) -> Outcome {
+    context.check_change::<KycCase>(batch)?;
+    context.require_consent(change)?;
+    let api = context.connect().await?;
+    let describe = async |id: AttemptId| Ok(id.to_string());
+    let apply = async |id: AttemptId, line: NoteOverride| {
+        let note = line.note.or_else(|| change.note.clone());
+        let asked = Change { note, dry_run: change.dry_run, ..Change::default() };
+        Ok(match call {
+            AdminCall::Claim => api.kyc_claim(id, &asked).await?,
+            AdminCall::Release => api.kyc_release(id, &asked).await?,
+            AdminCall::Undo => api.kyc_undo(id, &asked).await?,
+        })
+    };
+    context.change(verb, batch, change, Care::Light, describe, apply).await
+}
+
+async fn decide(context: &Context, kind: DecisionKind, deciding: Deciding) -> Outcome {
+    let Deciding { batch, reason, comment, fence, change } = deciding;
+    context.check_change::<KycCase>(&batch)?;
+    context.require_consent(&change)?;
+    if !batch.stdin {
+        // What cannot be right is refused before anybody is asked; core decides what that is.
+        Decision { kind, fence, reasons: reason.clone(), comment: comment.clone() }.checked()?;
+    }
+    let api = context.connect().await?;
+    let describe = async |id: AttemptId| describe(api.as_ref(), id).await;
+    let apply = async |id: AttemptId, line: DecisionOverrides| -> Outcome<Changed<KycCase>> {
+        let decision = Decision {
+            kind,
+            fence: line.fence.or(fence),
+            reasons: line.reason.map_or_else(|| reason.clone(), Vec::from),
+            comment: line.comment.or_else(|| comment.clone()),
+        };
+        let note = line.note.or_else(|| change.note.clone());
+        let asked = Change { note, dry_run: change.dry_run, ..Change::default() };
+        Ok(api.kyc_decide(id, &decision, &asked).await?)
+    };
+    let verb = match kind {
+        DecisionKind::Approve => "Approve",
+        DecisionKind::Retry => "Ask again about",
+        DecisionKind::Reject => "Reject for good",
+        DecisionKind::Revoke => "Revoke the approval of",
+    };
+    context.change(verb, &batch, &change, Care::Ask, describe, apply).await
+}
+
+async fn describe(api: &dyn AdminApi, id: AttemptId) -> Outcome<String> {
+    let case = api.kyc_show(id).await?;
+    let attempt = case.attempt;
+    Ok(format!("{} ({}, attempt {}, {})", attempt.name, attempt.document_type, attempt.number, attempt.status))
+}

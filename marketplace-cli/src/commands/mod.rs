@@ -1,0 +1,116 @@
+//! One file a noun: clap arguments, one call, the printer.
+//!
+//! To add a verb: a variant with a doc comment and `after_help` with an example (a test demands it, and that the example
+//! parses), and an arm in the noun's `run`.
+
+pub mod api;
+pub mod audit;
+pub mod auth;
+pub mod completions;
+pub mod db;
+pub mod doctor;
+pub mod kyc;
+pub mod man;
+mod open;
+pub mod profile;
+pub mod stats;
+pub mod users;
+
+use clap::{Parser, Subcommand};
+
+use crate::{args::Globals, context::Context, failure::Outcome};
+
+/// The marketplace for its staff: identity checks, users, audit log, over the database or over the server.
+#[derive(Debug, Parser)]
+#[command(
+    name = "marketplace",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  \
+        marketplace stats\n  \
+        marketplace kyc list\n  \
+        marketplace users list --status frozen -o csv\n\n\
+        Exit codes: 0 ok · 1 internal · 2 usage or invalid · 3 not found · 4 unauthenticated or forbidden · 5 conflict ·\n\
+        6 rate limited or busy · 7 unavailable · 8 some items of a batch failed · 130 interrupted"
+)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub noun: Noun,
+}
+
+/// What there is to work on.
+#[derive(Debug, Subcommand)]
+pub enum Noun {
+    /// Identity checks: the queue, claims, decisions
+    #[command(
+        subcommand,
+        after_help = "Example:\n  marketplace kyc next --yes -o json\n  marketplace kyc approve 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes"
+    )]
+    Kyc(kyc::Verb),
+    /// Users: find, restrict, delete, note
+    #[command(subcommand, after_help = "Example:\n  marketplace users list --q ada")]
+    Users(users::Verb),
+    /// The audit log: who did what
+    #[command(subcommand, after_help = "Example:\n  marketplace audit list --action users.ban")]
+    Audit(audit::Verb),
+    /// The dashboard's numbers
+    #[command(after_help = "Example:\n  marketplace stats -o json")]
+    Stats,
+    /// The database: migrate, back up, fill, move
+    #[command(subcommand, after_help = "Example:\n  marketplace db status")]
+    Db(db::Verb),
+    /// Log in to a server
+    #[command(subcommand, after_help = "Example:\n  marketplace auth login --api https://market.example.org")]
+    Auth(auth::Verb),
+    /// Systems that you work with, by name
+    #[command(
+        subcommand,
+        after_help = "Example:\n  marketplace profile add prod --api https://market.example.org --production"
+    )]
+    Profile(profile::Verb),
+    /// Check that everything that this program needs is in order
+    #[command(after_help = "Example:\n  marketplace doctor\n  marketplace doctor --api https://market.example.org")]
+    Doctor,
+    /// Any call to the server, with your log-in
+    #[command(
+        after_help = "Examples:\n  marketplace api GET /v1/admin/stats\n  marketplace api POST /v1/admin/kyc/next -F dry_run=true"
+    )]
+    Api(api::Args),
+    /// Completions for your shell, on stdout
+    #[command(after_help = "Example:\n  marketplace completions bash > marketplace.bash")]
+    Completions(completions::Args),
+    /// Manual pages
+    #[command(after_help = "Examples:\n  marketplace man\n  marketplace man target/man")]
+    Man(man::Args),
+}
+
+impl Noun {
+    /// Whether it draws, or does enough at once, to want more than one thread.
+    pub fn is_heavy(&self) -> bool {
+        matches!(self, Self::Db(_))
+    }
+}
+
+/// Runs one command.
+pub async fn run(noun: Noun, context: &Context) -> Outcome {
+    match noun {
+        Noun::Kyc(verb) => kyc::run(verb, context).await,
+        Noun::Users(verb) => users::run(verb, context).await,
+        Noun::Audit(verb) => audit::run(verb, context).await,
+        Noun::Stats => stats::run(context).await,
+        Noun::Db(verb) => db::run(verb, context).await,
+        Noun::Auth(verb) => auth::run(verb, context).await,
+        Noun::Profile(verb) => profile::run(verb, context),
+        Noun::Doctor => doctor::run(context).await,
+        Noun::Api(args) => api::run(args, context).await,
+        Noun::Completions(args) => completions::run(&args, context),
+        Noun::Man(args) => man::run(&args, context),
+    }
+}

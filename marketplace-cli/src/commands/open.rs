@@ -1,0 +1,79 @@
+//! Files of an attempt outside of this program: in a viewer, or saved.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::Path,
+    process::Stdio,
+};
+
+use anyhow::Context as _;
+use marketplace_core::kyc::model::{FileContent, FileKind};
+
+use crate::{
+    context::Context,
+    failure::{Failure, Outcome},
+    files::write_private,
+};
+
+/// What opens a file with the program that the user likes best.
+const DEFAULT_VIEWER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+
+/// Saves to a file of the owner's only, or writes to stdout (`-`).
+pub fn save(context: &Context, file: &FileContent, path: &Path) -> Outcome {
+    if path == Path::new("-") {
+        if std::io::stdout().is_terminal() {
+            return Err(Failure::usage("a picture is no text for a terminal", "send stdout to a file or a program"));
+        }
+        return context.out.write(&file.bytes);
+    }
+    write_private(path, &file.bytes).with_context(|| format!("{} cannot be written", path.display()))?;
+    context.out.note(&format!("{} ({}, {} bytes)", path.display(), file.media_type, file.bytes.len()));
+    Ok(())
+}
+
+/// Shows in a viewer. The file lies in a private folder for as long as that takes, and is removed afterwards, also when
+/// this is interrupted: dropping the folder removes it.
+pub async fn view(context: &Context, file: &FileContent, kind: FileKind, viewer: Option<&str>) -> Outcome {
+    let folder = tempfile::Builder::new().prefix("marketplace-").tempdir()?;
+    let path = folder.path().join(format!("{kind}.{}", extension(&file.media_type)));
+    let mut copy = tempfile::NamedTempFile::new_in(folder.path())?;
+    copy.write_all(&file.bytes)?;
+    copy.persist(&path).map_err(|error| error.error)?;
+
+    let command = viewer.unwrap_or(DEFAULT_VIEWER);
+    let mut words = command.split_whitespace();
+    let program = words.next().ok_or_else(|| Failure::usage("the viewer has no name", "give --viewer a command"))?;
+    let status = tokio::process::Command::new(program)
+        .args(words)
+        .arg(&path)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .status()
+        .await
+        .map_err(|error| {
+            Failure::usage(
+                format!("the viewer `{program}` cannot be started: {error}"),
+                "name one with --viewer COMMAND, or save the file with --output FILE",
+            )
+        })?;
+    if !status.success() {
+        return Err(Failure::Other(anyhow::anyhow!("the viewer `{program}` ended with {status}")));
+    }
+    // The default opener hands the file to another program and is done at once: the file must outlive it.
+    if viewer.is_none() && std::io::stdin().is_terminal() {
+        context.out.note("Enter removes the file again");
+        let pressed = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
+        pressed.await.map_err(|error| Failure::Other(error.into()))??;
+    }
+    Ok(())
+}
+
+fn extension(media_type: &str) -> &'static str {
+    match media_type {
+        "image/jpeg" => "jpg",
+        "image/png" => "png",
+        "image/webp" => "webp",
+        "application/pdf" => "pdf",
+        _ => "bin",
+    }
+}

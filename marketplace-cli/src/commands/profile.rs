@@ -1,0 +1,159 @@
+//! `marketplace profile`: systems by name.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::{
+    connect::database_url,
+    context::Context,
+    failure::{Failure, Outcome},
+    output::{Column, Kind, Row},
+    profile::{Profile, SettingsFile, folder, token_file},
+    remote::{Credentials, Remote},
+};
+
+/// What can be done with profiles.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Add or replace a profile; --api or --db says what it stands for
+    #[command(after_help = "Examples:\n  \
+        marketplace profile add prod --api https://market.example.org --production\n  \
+        marketplace profile add local --db sqlite:///srv/market/data/marketplace.db")]
+    Add {
+        /// The name
+        name: String,
+        /// It is the real thing: the console then looks different
+        #[arg(long)]
+        production: bool,
+    },
+    /// Make a profile the current one
+    #[command(after_help = "Example:\n  marketplace profile use prod")]
+    Use {
+        /// The name
+        name: String,
+    },
+    /// All profiles; never shows a password
+    #[command(after_help = "Example:\n  marketplace profile list")]
+    List,
+    /// Remove a profile, and forget its log-in
+    #[command(after_help = "Example:\n  marketplace profile remove prod")]
+    Remove {
+        /// The name
+        name: String,
+    },
+}
+
+#[derive(Debug, Serialize)]
+struct ProfileRow {
+    name: String,
+    current: bool,
+    way: &'static str,
+    url: String,
+    config: Option<PathBuf>,
+    production: bool,
+    logged_in: bool,
+}
+
+impl Row for ProfileRow {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("NAME", "name", Kind::Id),
+        Column::new("CURRENT", "current", Kind::Text),
+        Column::new("WAY", "way", Kind::Text),
+        Column::new("URL", "url", Kind::Text),
+        Column::optional("PRODUCTION", "production", Kind::Text),
+        Column::optional("LOGGED IN", "logged_in", Kind::Text),
+    ];
+    fn id() -> String {
+        "name".into()
+    }
+    fn fields() -> Vec<String> {
+        ["name", "current", "way", "url", "config", "production", "logged_in"].map(String::from).to_vec()
+    }
+}
+
+/// Runs a verb.
+pub fn run(verb: Verb, context: &Context) -> Outcome {
+    let mut file = SettingsFile::open()?;
+    match verb {
+        Verb::Add { name, production } => {
+            let profile = match (&context.globals.api, &context.globals.db) {
+                (Some(api), _) => {
+                    // What cannot be an address is refused now, not when it is first used.
+                    let url =
+                        Remote::new(api, Credentials::anonymous())?.base().as_str().trim_end_matches('/').to_owned();
+                    Profile { api_url: Some(url), production, ..Profile::default() }
+                }
+                (None, Some(db)) => Profile {
+                    database_url: Some(absolute(db)?),
+                    config: match &context.globals.config {
+                        Some(config) => Some(std::path::absolute(config)?),
+                        None => None,
+                    },
+                    production,
+                    ..Profile::default()
+                },
+                (None, None) => {
+                    return Err(Failure::usage("what does the profile stand for?", "add --api URL or --db URL"));
+                }
+            };
+            file.add(&name, &profile)?;
+            context.out.note(&format!("the profile `{name}` is saved"));
+        }
+        Verb::Use { name } => {
+            file.choose(&name)?;
+            context.out.note(&format!("`{name}` is now the current profile"));
+        }
+        Verb::List => {
+            context.out.check::<ProfileRow>()?;
+            let folder = folder()?;
+            let current = file.settings.current.clone();
+            let rows: Vec<ProfileRow> = file
+                .settings
+                .profiles
+                .iter()
+                .map(|(name, profile)| ProfileRow {
+                    name: name.clone(),
+                    current: current.as_ref() == Some(name),
+                    way: if profile.api_url.is_some() { "api" } else { "direct" },
+                    url: match (&profile.api_url, &profile.database_url) {
+                        (Some(url), _) => url.clone(),
+                        (None, url) => url.as_deref().map(|url| database_url(url).to_string()).unwrap_or_default(),
+                    },
+                    config: profile.config.clone(),
+                    production: profile.production,
+                    logged_in: token_file(&folder, Some(name), "").exists(),
+                })
+                .collect();
+            let mut list = context.out.list();
+            list.page(&rows)?;
+            list.finish()?;
+            if rows.is_empty() {
+                context.out.note("there are none yet; make one with: marketplace profile add NAME --api URL");
+            }
+        }
+        Verb::Remove { name } => {
+            file.profile(&name)?;
+            file.remove(&name)?;
+            let tokens = token_file(&folder()?, Some(&name), "");
+            for path in [tokens.with_extension("lock"), tokens] {
+                match std::fs::remove_file(path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                    _ => {}
+                }
+            }
+            context.out.note(&format!("the profile `{name}` is gone"));
+        }
+    }
+    Ok(())
+}
+
+/// A profile works from any folder, so the path of an SQLite file must not depend on this one.
+fn absolute(url: &str) -> Outcome<String> {
+    let url = database_url(url);
+    match url.expose().strip_prefix("sqlite://") {
+        Some(path) => Ok(format!("sqlite://{}", std::path::absolute(path)?.display())),
+        None => Ok(url.expose().to_owned()),
+    }
+}

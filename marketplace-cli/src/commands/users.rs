@@ -1,0 +1,314 @@
+//! `marketplace users`.
+
+use clap::Subcommand;
+use marketplace_core::{
+    accounts::model::{NewUser, Note, RestrictionReason, Status, UserAction},
+    actor::Role,
+    admin::{AdminApi, Change, Changed, PersonalData, UserDetail, UserFilter, UserSummary},
+    ids::UserId,
+};
+use serde::Deserialize;
+
+use crate::{
+    args::{self, BatchArgs, ChangeArgs, Range, one_of},
+    change::Care,
+    context::Context,
+    failure::{Failure, Outcome},
+};
+
+/// What can be done with users.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Users, newest first; personal data is masked
+    #[command(after_help = "Examples:\n  \
+        marketplace users list --q 'ada obi'\n  \
+        marketplace users list --role worker --status frozen --limit 0 -o id")]
+    List {
+        /// Beginnings of words of the name, of the address, of the number; or a whole id
+        #[arg(long, value_name = "TEXT")]
+        q: Option<String>,
+        /// Only of this role
+        #[arg(long, value_parser = one_of::<Role>(Role::NAMES))]
+        role: Option<Role>,
+        /// Only of this status
+        #[arg(long, value_parser = one_of::<Status>(Status::NAMES))]
+        status: Option<Status>,
+        /// Show personal data in full; audited
+        #[arg(long)]
+        reveal: bool,
+        /// Which part of the list.
+        #[command(flatten)]
+        range: Range,
+    },
+    /// One user, with restriction, identity checks and notes
+    #[command(after_help = "Examples:\n  \
+        marketplace users show 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d\n  \
+        marketplace users show 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reveal")]
+    Show {
+        /// The user
+        #[arg(value_parser = args::id::<UserId>)]
+        id: UserId,
+        /// Show personal data in full; audited
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// One user's personal data in full, and nothing else; audited
+    #[command(after_help = "Example:\n  marketplace users reveal 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d -o json")]
+    Reveal {
+        /// The user
+        #[arg(value_parser = args::id::<UserId>)]
+        id: UserId,
+    },
+    /// Make an account of any role; its owner sets the password through the mail that goes out
+    #[command(
+        after_help = "Example:\n  marketplace users create --role support --email lea@example.org --name 'Lea Ortiz' --yes"
+    )]
+    Create {
+        /// The role
+        #[arg(long, value_parser = one_of::<Role>(Role::NAMES))]
+        role: Role,
+        /// Where mail reaches them
+        #[arg(long)]
+        email: String,
+        /// Name
+        #[arg(long)]
+        name: String,
+        /// Number, E.164: +442071838750
+        #[arg(long)]
+        phone: Option<String>,
+        /// Why and how.
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Allow no new work
+    #[command(after_help = "Lines of --stdin may override: reason, note, if_version.\n\n\
+        Example:\n  marketplace users freeze 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason payment_dispute --yes")]
+    Freeze {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// Why and how.
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// End a freeze
+    #[command(after_help = "Example:\n  marketplace users unfreeze 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
+    Unfreeze {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// Why and how.
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Allow no log-in, and end every session
+    #[command(after_help = "Examples:\n  \
+        marketplace users ban 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason fraud --note 'case 4711'\n  \
+        marketplace users ban --stdin --yes --reason spam --continue-on-error < ids.txt")]
+    Ban {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// Why and how.
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// End a ban
+    #[command(after_help = "Example:\n  marketplace users unban 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
+    Unban {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// Why and how.
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Erase personal data for good; cannot be taken back
+    #[command(
+        after_help = "Example:\n  marketplace users delete 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason user_request --yes"
+    )]
+    Delete {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// Why and how.
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Change the role
+    #[command(after_help = "Lines of --stdin may override: role, reason, note, if_version.\n\n\
+        Example:\n  marketplace users role 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --role support --yes")]
+    Role {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// The new role
+        #[arg(long, value_parser = one_of::<Role>(Role::NAMES))]
+        role: Option<Role>,
+        /// Why and how.
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// End every session of a user
+    #[command(after_help = "Example:\n  marketplace users revoke-sessions 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
+    RevokeSessions {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// Why and how.
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Write a note on a user, or list the notes when no text is given
+    #[command(after_help = "Examples:\n  \
+        marketplace users note 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d 'called, will send a new photo' --yes\n  \
+        marketplace users note 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d")]
+    Note {
+        /// The user
+        #[arg(value_parser = args::id::<UserId>)]
+        id: UserId,
+        /// The note; without one, the notes there are
+        body: Option<String>,
+        /// Which part of the list.
+        #[command(flatten)]
+        range: Range,
+        /// How the change is made.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+}
+
+/// How users are acted on.
+#[derive(Debug, Default, clap::Args)]
+pub struct Acting {
+    /// Why, as a code; restrictions need one
+    #[arg(long, value_name = "CODE", value_parser = one_of::<RestrictionReason>(RestrictionReason::NAMES))]
+    reason: Option<RestrictionReason>,
+    /// Refuse unless the user is at this version
+    #[arg(long, value_name = "N")]
+    if_version: Option<i64>,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+/// What a line of a batch may say for its item.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Overrides {
+    reason: Option<RestrictionReason>,
+    note: Option<String>,
+    role: Option<Role>,
+    if_version: Option<i64>,
+}
+
+impl Acting {
+    fn change(&self, line: &Overrides) -> Change {
+        Change {
+            reason: line.reason.or(self.reason),
+            note: line.note.clone().or_else(|| self.change.note.clone()),
+            dry_run: self.change.dry_run,
+            if_version: line.if_version.or(self.if_version),
+        }
+    }
+}
+
+/// Runs a verb.
+pub async fn run(verb: Verb, context: &Context) -> Outcome {
+    let out = &context.out;
+    match verb {
+        Verb::List { q, role, status, reveal, range } => {
+            out.check::<UserSummary>()?;
+            let api = context.connect().await?;
+            let filter = UserFilter { q, role, status, reveal };
+            context.stream(&range, async |page| api.users_list(&filter, &page).await).await
+        }
+        Verb::Show { id, reveal } => {
+            out.check::<UserDetail>()?;
+            let api = context.connect().await?;
+            let mut detail = api.users_show(id).await?;
+            if reveal {
+                let data = api.users_reveal(id).await?;
+                (detail.user.name, detail.user.email, detail.user.phone) = (data.name, data.email, data.phone);
+            }
+            out.item(&detail)
+        }
+        Verb::Reveal { id } => {
+            out.check::<PersonalData>()?;
+            let data = context.connect().await?.users_reveal(id).await?;
+            out.item(&data)
+        }
+        Verb::Create { role, email, name, phone, acting } => {
+            out.check::<Changed<UserDetail>>()?;
+            context.confirm(&format!("Make the {role} account {email} for {name}?"), &acting.change, Care::Ask)?;
+            let new = NewUser { role, email, name, phone };
+            let made = context.connect().await?.users_create(&new, &acting.change(&Overrides::default())).await?;
+            if acting.change.dry_run {
+                out.note("dry run: nothing was changed");
+            }
+            out.item(&made)
+        }
+        Verb::Freeze { batch, acting } => {
+            act(context, "Freeze", &batch, &acting, Action::Fixed(UserAction::Freeze)).await
+        }
+        Verb::Unfreeze { batch, acting } => {
+            act(context, "Unfreeze", &batch, &acting, Action::Fixed(UserAction::Unfreeze)).await
+        }
+        Verb::Ban { batch, acting } => act(context, "Ban", &batch, &acting, Action::Fixed(UserAction::Ban)).await,
+        Verb::Unban { batch, acting } => act(context, "Unban", &batch, &acting, Action::Fixed(UserAction::Unban)).await,
+        Verb::Delete { batch, acting } => {
+            act(context, "Erase for good", &batch, &acting, Action::Fixed(UserAction::Delete)).await
+        }
+        Verb::RevokeSessions { batch, acting } => {
+            act(context, "End every session of", &batch, &acting, Action::Fixed(UserAction::RevokeSessions)).await
+        }
+        Verb::Role { batch, role, acting } => {
+            if role.is_none() && !batch.stdin {
+                return Err(Failure::usage("the new role is missing", "add --role ROLE"));
+            }
+            let verb = role.map_or_else(|| "Change the role of".to_owned(), |role| format!("Make a {role} of"));
+            act(context, &verb, &batch, &acting, Action::Role(role)).await
+        }
+        Verb::Note { id, body: Some(body), change, .. } => {
+            out.check::<Changed<Note>>()?;
+            context.confirm("Write the note?", &change, Care::Light)?;
+            let asked = Change { dry_run: change.dry_run, ..Change::default() };
+            let written = context.connect().await?.users_note(id, &body, &asked).await?;
+            out.item(&written)
+        }
+        Verb::Note { id, body: None, range, .. } => {
+            out.check::<Note>()?;
+            let api = context.connect().await?;
+            context.stream(&range, async |page| api.users_notes(id, &page).await).await
+        }
+    }
+}
+
+enum Action {
+    Fixed(UserAction),
+    Role(Option<Role>),
+}
+
+async fn act(context: &Context, verb: &str, batch: &BatchArgs, acting: &Acting, action: Action) -> Outcome {
+    context.check_change::<UserDetail>(batch)?;
+    context.require_consent(&acting.change)?;
+    let api = context.connect().await?;
+    let describe = async |id: UserId| describe(api.as_ref(), id).await;
+    let apply = async |id: UserId, line: Overrides| -> Outcome<Changed<UserDetail>> {
+        let action = match (&action, line.role) {
+            (Action::Fixed(action), None) => action.clone(),
+            (Action::Role(role), line_role) => UserAction::SetRole {
+                role: line_role
+                    .or(*role)
+                    .ok_or_else(|| Failure::usage("the new role is missing", "add --role ROLE"))?,
+            },
+            (Action::Fixed(_), Some(_)) => return Err(Failure::usage("`role` is for `users role`", "leave it out")),
+        };
+        Ok(api.users_act(id, &action, &acting.change(&line)).await?)
+    };
+    context.change(verb, batch, &acting.change, Care::Ask, describe, apply).await
+}
+
+async fn describe(api: &dyn AdminApi, id: UserId) -> Outcome<String> {
+    let user = api.users_show(id).await?.user;
+    Ok(format!("{} ({}, {}, {})", user.name, user.email, user.role, user.status))
+}

@@ -1,0 +1,212 @@
+//! From flags, environment and profile to a way in: the database itself, or a server.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use marketplace_core::{
+    actor::{Actor, Operator},
+    admin::{AdminApi, Direct},
+    app::App,
+    config::{Config, Secret},
+};
+
+use crate::{
+    args::Globals,
+    context::Context,
+    failure::{Failure, Outcome},
+    profile::{self, SettingsFile},
+    remote::{Credentials, Remote, TokenFile},
+};
+
+/// Which system, and how to reach it.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// What people call it: the profile's name, the server's host, or the database.
+    pub system: String,
+    /// How it is reached.
+    pub way: Way,
+    /// The profile, if one was used.
+    pub profile: Option<String>,
+    /// Whether this is the real thing.
+    pub production: bool,
+}
+
+/// How a system is reached.
+#[derive(Debug, Clone)]
+pub enum Way {
+    /// At its database. None means: as the configuration says.
+    Database {
+        /// The database's URL.
+        url: Option<Secret>,
+        /// The system's configuration.
+        config: Option<PathBuf>,
+    },
+    /// Through its server.
+    Api {
+        /// The server's address.
+        url: String,
+    },
+}
+
+impl Target {
+    /// Flags first, then the profile, then the embedded database.
+    pub fn resolve(globals: &Globals) -> Outcome<Self> {
+        if let Some(url) = &globals.api {
+            let system = url.parse::<url::Url>().ok().and_then(|url| url.host_str().map(str::to_owned));
+            let system = system.unwrap_or_else(|| "server".into());
+            return Ok(Self { system, way: Way::Api { url: url.clone() }, profile: None, production: false });
+        }
+        if let Some(url) = &globals.db {
+            let url = database_url(url);
+            let way = Way::Database { url: Some(url), config: globals.config.clone() };
+            return Ok(Self { system: "database".into(), way, profile: None, production: false });
+        }
+        let chosen = match &globals.profile {
+            Some(name) => Some(name.clone()),
+            // What the environment and a named configuration say goes before a profile that is merely the current one.
+            None if globals.config.is_some() || std::env::var_os("MARKETPLACE_DATABASE_URL").is_some() => None,
+            None => SettingsFile::open().ok().and_then(|file| file.settings.current),
+        };
+        let Some(name) = chosen else {
+            let way = Way::Database { url: None, config: globals.config.clone() };
+            return Ok(Self { system: "local".into(), way, profile: None, production: false });
+        };
+        let file = SettingsFile::open()?;
+        let found = file.profile(&name)?;
+        let way = match (&found.api_url, &found.database_url) {
+            (Some(url), None) => Way::Api { url: url.clone() },
+            (None, Some(url)) => {
+                let config = globals.config.clone().or_else(|| found.config.clone());
+                Way::Database { url: Some(database_url(url)), config }
+            }
+            _ => {
+                return Err(Failure::usage(
+                    format!("the profile `{name}` must have either api_url or database_url"),
+                    format!("make it anew with: marketplace profile add {name} --api URL"),
+                ));
+            }
+        };
+        Ok(Self { system: name.clone(), way, profile: Some(name), production: found.production })
+    }
+
+    /// `direct` or `api`.
+    pub fn way_name(&self) -> &'static str {
+        match self.way {
+            Way::Database { .. } => "direct",
+            Way::Api { .. } => "api",
+        }
+    }
+
+    /// The configuration of a database; a usage error when this is a server.
+    pub fn config(&self) -> Outcome<Config> {
+        match &self.way {
+            Way::Database { url, config } => load_config(url.clone(), config.as_deref()),
+            Way::Api { .. } => Err(Failure::usage(
+                "this works on a database, and a server was chosen",
+                "name the database with --db URL",
+            )),
+        }
+    }
+
+    /// The server, and who we are to it; a usage error when this is a database.
+    pub fn remote(&self) -> Outcome<Remote> {
+        let Way::Api { url } = &self.way else {
+            return Err(Failure::usage(
+                "this works through a server, and a database was chosen",
+                "name the server with --api URL, or a profile that has one",
+            ));
+        };
+        let credentials = match std::env::var("MARKETPLACE_TOKEN") {
+            Ok(token) if !token.trim().is_empty() => Credentials::token(token.trim()),
+            _ => Credentials::file(self.tokens(url)?),
+        };
+        Ok(Remote::new(url, credentials)?)
+    }
+
+    /// Where the tokens for this server are kept.
+    pub fn tokens(&self, url: &str) -> Outcome<TokenFile> {
+        Ok(TokenFile::new(profile::token_file(&profile::folder()?, self.profile.as_deref(), url)))
+    }
+}
+
+/// A URL, or a path to an SQLite file.
+pub fn database_url(text: &str) -> Secret {
+    if text.contains("://") { Secret::new(text) } else { Secret::new(format!("sqlite://{text}")) }
+}
+
+/// The configuration for a database. With a database named apart from any configuration, its folder is where its files
+/// and keys are: so a command works from any folder.
+pub fn load_config(url: Option<Secret>, file: Option<&Path>) -> Outcome<Config> {
+    let here = Path::new("marketplace.toml");
+    let file = file.or_else(|| here.exists().then_some(here));
+    let mut config = Config::load(file, std::env::vars())?;
+    if let Some(url) = url {
+        let folder = url.expose().strip_prefix("sqlite://").and_then(|path| Path::new(path).parent());
+        if let Some(folder) = folder
+            && config.data_dir == Config::default().data_dir
+        {
+            config.data_dir = if folder.as_os_str().is_empty() { ".".into() } else { folder.to_owned() };
+        }
+        config.database_url = Some(url);
+    }
+    Ok(config.checked()?)
+}
+
+/// Whoever sits at this machine.
+pub fn operator() -> Actor {
+    Actor::Operator(Operator {
+        os_user: whoami::username().unwrap_or_else(|_| "unknown".into()),
+        host: whoami::hostname().unwrap_or_else(|_| "localhost".into()),
+    })
+}
+
+impl Context {
+    /// Opens the database that was chosen, as the marketplace it is.
+    pub async fn open(&self, config: Config) -> Outcome<App> {
+        let app = App::open(config).await?;
+        self.keep(&app).await;
+        Ok(app)
+    }
+
+    /// Opens the way in that was chosen.
+    pub async fn connect(&self) -> Outcome<Arc<dyn AdminApi>> {
+        self.connect_to(&Target::resolve(&self.globals)?).await
+    }
+
+    /// Opens a way in.
+    pub async fn connect_to(&self, target: &Target) -> Outcome<Arc<dyn AdminApi>> {
+        Ok(match &target.way {
+            Way::Database { .. } => Arc::new(Direct::new(self.open(target.config()?).await?, operator())),
+            Way::Api { .. } => Arc::new(target.remote()?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_database_has_its_files_beside_it() {
+        let config = load_config(Some(database_url("/srv/market/m.db")), None).unwrap();
+        assert_eq!(config.database_url().expose(), "sqlite:///srv/market/m.db");
+        assert_eq!(config.keys_dir(), Path::new("/srv/market/keys"));
+        let config = load_config(Some(database_url("m.db")), None).unwrap();
+        assert_eq!(config.keys_dir(), Path::new("./keys"));
+    }
+
+    #[test]
+    fn flags_go_before_everything() {
+        let globals = Globals { api: Some("http://127.0.0.1:1".into()), ..Globals::default() };
+        let target = Target::resolve(&globals).unwrap();
+        assert_eq!((target.system.as_str(), target.way_name()), ("127.0.0.1", "api"));
+        assert_eq!(target.config().unwrap_err().exit_code(), 2);
+        let globals = Globals { db: Some("postgres://me:hunter2@h/d".into()), ..Globals::default() };
+        let target = Target::resolve(&globals).unwrap();
+        assert_eq!(target.way_name(), "direct");
+        assert!(!format!("{target:?}").contains("hunter2"));
+        assert!(target.remote().is_err());
+    }
+}

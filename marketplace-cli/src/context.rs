@@ -1,0 +1,135 @@
+//! What a running command has at hand: its options, the printer, the way in, and word of Ctrl-C.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use marketplace_core::{
+    app::App,
+    error::Result,
+    page::{MAX_LIMIT, Page, PageRequest},
+};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    args::{Globals, Range},
+    failure::{Failure, Outcome},
+    output::{Format, Output, Row},
+};
+
+/// What a running command has at hand.
+#[derive(Debug)]
+pub struct Context {
+    /// Options of every command.
+    pub globals: Globals,
+    /// The printer.
+    pub out: Output,
+    /// Word of Ctrl-C.
+    pub interrupt: Interrupt,
+    opened: Mutex<Vec<App>>,
+}
+
+impl Context {
+    /// For this process.
+    pub fn new(globals: Globals) -> Self {
+        let out =
+            Output::stdout(globals.output, globals.fields.clone(), !globals.no_header, globals.quiet, globals.color);
+        Self { globals, out, interrupt: Interrupt::default(), opened: Mutex::default() }
+    }
+
+    /// Remembers to close an open marketplace at the end.
+    pub async fn keep(&self, app: &App) {
+        self.opened.lock().await.push(app.clone());
+    }
+
+    /// Closes what was opened.
+    pub async fn close(&self) {
+        for app in self.opened.lock().await.drain(..) {
+            app.close().await;
+        }
+    }
+
+    /// Prints a list page by page, in constant memory, up to the limit.
+    pub async fn stream<T: Row>(&self, range: &Range, fetch: impl AsyncFn(PageRequest) -> Result<Page<T>>) -> Outcome {
+        let mut list = self.out.list::<T>();
+        let mut left = if range.limit == 0 { u64::MAX } else { range.limit };
+        let mut after = range.after.clone();
+        loop {
+            let limit = u16::try_from(left).unwrap_or(MAX_LIMIT).min(MAX_LIMIT);
+            let page = match fetch(PageRequest { limit, after }).await {
+                Ok(page) => page,
+                Err(error) => {
+                    if list.rows() > 0 {
+                        list.finish()?;
+                    }
+                    return Err(error.into());
+                }
+            };
+            list.page(&page.items)?;
+            left = left.saturating_sub(page.items.len() as u64);
+            match page.next {
+                Some(next) if left > 0 => after = Some(next),
+                next => {
+                    let rows = list.rows();
+                    list.finish()?;
+                    if let Some(next) = next {
+                        self.out.note(&format!("there is more: go on with --after {next}, or take all with --limit 0"));
+                    } else if rows == 0 && self.out.format == Format::Table {
+                        self.out.note("nothing found");
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Word of Ctrl-C and SIGTERM. The first one stops a command at once, unless it asked to finish its current step.
+#[derive(Debug, Default)]
+pub struct Interrupt {
+    token: CancellationToken,
+    graceful: AtomicBool,
+}
+
+impl Interrupt {
+    /// From now on, the first Ctrl-C only sets [`Interrupt::requested`]; the second stops at once.
+    pub fn finish_steps(&self) {
+        self.graceful.store(true, Ordering::Relaxed);
+    }
+    /// Whether somebody wants the command to stop after its current step.
+    pub fn requested(&self) -> bool {
+        self.token.is_cancelled()
+    }
+    /// Waits until somebody wants the command to stop.
+    pub async fn wait(&self) {
+        self.token.cancelled().await;
+    }
+
+    /// Waits for the signal that ends the command at once, and answers what to report.
+    pub async fn aborted(&self) -> Failure {
+        loop {
+            let failure = signal().await;
+            if self.token.is_cancelled() || !self.graceful.load(Ordering::Relaxed) {
+                return failure;
+            }
+            self.token.cancel();
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn signal() -> Failure {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => Failure::Interrupted("interrupted".into()),
+        _ = terminate.recv() => Failure::Terminated,
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> Failure {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => Failure::Interrupted("interrupted".into()),
+        Err(_) => std::future::pending().await,
+    }
+}

@@ -1,0 +1,110 @@
+//! One thing, readable: labels and values, sections, lists.
+
+use std::fmt::{Display, Write};
+
+use marketplace_core::time::Timestamp;
+
+use super::{Tone, safe, time::relative};
+
+/// How values are shown to whoever looks.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// The present, for relative times.
+    pub now: Timestamp,
+    /// Whether somebody looks at a terminal.
+    pub terminal: bool,
+    /// Whether colour may be used.
+    pub color: bool,
+}
+
+impl View {
+    /// Both forms on a terminal, RFC 3339 elsewhere.
+    pub fn time(&self, at: Timestamp) -> String {
+        if self.terminal { format!("{} ({at})", relative(self.now, at)) } else { at.to_string() }
+    }
+}
+
+/// Lines about one thing.
+#[derive(Debug, Default)]
+pub struct Card(Vec<Line>);
+
+#[derive(Debug)]
+enum Line {
+    Pair { label: String, text: String, tone: Tone },
+    Section(String),
+    Item(String),
+}
+
+impl Card {
+    /// A label and its value.
+    #[must_use]
+    pub fn pair(self, label: &str, text: impl Display) -> Self {
+        self.toned(label, text, Tone::Plain)
+    }
+    /// A label and its value with a tone.
+    #[must_use]
+    pub fn toned(mut self, label: &str, text: impl Display, tone: Tone) -> Self {
+        self.0.push(Line::Pair { label: label.into(), text: text.to_string(), tone });
+        self
+    }
+    /// A pair above all others.
+    #[must_use]
+    pub fn first(mut self, label: &str, text: impl Display, tone: Tone) -> Self {
+        self.0.insert(0, Line::Pair { label: label.into(), text: text.to_string(), tone });
+        self
+    }
+    /// A label and its value, when there is one.
+    #[must_use]
+    pub fn maybe(self, label: &str, text: Option<impl Display>) -> Self {
+        match text {
+            Some(text) => self.pair(label, text),
+            None => self,
+        }
+    }
+    /// A heading and its items; nothing when there are none.
+    #[must_use]
+    pub fn section(mut self, title: &str, items: impl IntoIterator<Item = String>) -> Self {
+        let mut items = items.into_iter().map(Line::Item).peekable();
+        if items.peek().is_some() {
+            self.0.push(Line::Section(title.into()));
+            self.0.extend(items);
+        }
+        self
+    }
+
+    /// As text.
+    pub fn render(&self, view: &View) -> String {
+        let widest = self.0.iter().filter_map(|line| match line {
+            Line::Pair { label, .. } => Some(label.chars().count()),
+            Line::Section(_) | Line::Item(_) => None,
+        });
+        let width = widest.max().unwrap_or(0);
+        let mut out = String::new();
+        for line in &self.0 {
+            match line {
+                Line::Pair { label, text, tone } => {
+                    let label = Tone::Faint.paint(&format!("{label:width$}"), view.color);
+                    for (index, part) in safe::lines(text).enumerate() {
+                        let start = if index == 0 { label.clone() } else { " ".repeat(width) };
+                        put(&mut out, format_args!("{start}  {}\n", tone.paint(&part, view.color)));
+                    }
+                    if text.is_empty() {
+                        put(&mut out, format_args!("{label}\n"));
+                    }
+                }
+                Line::Section(title) => put(&mut out, format_args!("\n{}\n", Tone::Strong.paint(title, view.color))),
+                Line::Item(text) => {
+                    for (index, part) in safe::lines(text).enumerate() {
+                        put(&mut out, format_args!("{}{part}\n", if index == 0 { "  " } else { "      " }));
+                    }
+                }
+            }
+        }
+        out
+    }
+}
+
+/// Writing to a string cannot fail.
+fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
+    let _infallible = out.write_fmt(text);
+}

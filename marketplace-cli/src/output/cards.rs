@@ -1,0 +1,78 @@
+//! The readable forms of the two things that staff look at most: a case, and a user.
+
+use marketplace_core::{
+    accounts::model::Note,
+    admin::UserDetail,
+    kyc::model::{FileInfo, KycCase},
+};
+
+use super::{Card, Tone, View, rows};
+
+/// A case as a reviewer reads it.
+pub(super) fn kyc_case(case: &KycCase, view: &View) -> Card {
+    let attempt = &case.attempt;
+    let mut card = Card::default()
+        .pair("attempt", attempt.id)
+        .toned("status", attempt.status, Tone::of(attempt.status.as_str()))
+        .pair("document", format!("{}, attempt {}", attempt.document_type, attempt.number))
+        .pair("submitted", view.time(attempt.submitted_at));
+    if let Some(claim) = &attempt.claim {
+        let whose = if claim.mine { "you" } else { &claim.label };
+        let ends = view.time(claim.expires_at);
+        card = card.pair("claimed by", format!("{whose}, ends {ends}")).pair("fence", claim.fence);
+    }
+    card = card
+        .pair("user", format!("{} {}", case.user.id, case.user.name))
+        .pair("email", &case.user.email)
+        .maybe("phone", case.user.phone.as_ref())
+        .toned("account", case.user.status, Tone::of(case.user.status.as_str()))
+        .pair("signed up", view.time(case.user.created_at));
+    if let Some(made) = &case.decision {
+        card = card
+            .pair("decision", rows::decision(made, view))
+            .maybe("told the worker", made.comment.as_ref())
+            .maybe("note", made.note.as_ref());
+        if view.now < made.undo_until {
+            card = card.pair("undo", format!("marketplace kyc undo {}", attempt.id));
+        }
+    }
+    card.section("files", case.files.iter().map(file).collect::<Vec<_>>())
+        .section("other attempts", case.others.iter().map(|other| rows::brief(other, view)).collect::<Vec<_>>())
+}
+
+fn file(file: &FileInfo) -> String {
+    let pixels = match (file.width, file.height) {
+        (Some(width), Some(height)) => format!(", {width}×{height}"),
+        _ => String::new(),
+    };
+    format!("{:8}  {}{pixels}, {} KiB", file.kind.as_str(), file.media_type, (file.size + 1_023) / 1_024)
+}
+
+/// A user as support reads it.
+pub(super) fn user(detail: &UserDetail, view: &View) -> Card {
+    let user = &detail.user;
+    let verified = if user.email_verified { "verified" } else { "not verified" };
+    let mut card = Card::default().pair("user", user.id).pair("role", user.role).toned(
+        "status",
+        user.status,
+        Tone::of(user.status.as_str()),
+    );
+    if let Some(restriction) = &detail.restriction {
+        let at = view.time(restriction.at);
+        card = card.pair("restricted", format!("{} by {}, {at}", restriction.reason, restriction.by));
+    }
+    card.pair("name", &user.name)
+        .pair("email", format!("{} ({verified})", user.email))
+        .maybe("phone", user.phone.as_ref())
+        .toned("identity", user.kyc_status, Tone::of(user.kyc_status.as_str()))
+        .pair("signed up", view.time(user.created_at))
+        .maybe("last seen", detail.last_seen_at.map(|at| view.time(at)))
+        .pair("sessions", detail.sessions)
+        .pair("version", user.version)
+        .section("identity checks", detail.kyc.iter().map(|attempt| rows::brief(attempt, view)).collect::<Vec<_>>())
+        .section("notes", detail.notes.iter().map(|item| note(item, view)).collect::<Vec<_>>())
+}
+
+fn note(note: &Note, view: &View) -> String {
+    format!("{}, {}: {}", view.time(note.created_at), note.author, note.body)
+}

@@ -1,0 +1,419 @@
+//! The one printer of every command: tables for people; json, jsonl, yaml, csv and ids for programs.
+//!
+//! To print a new type: implement [`Row`] in `output/rows.rs`, and add a sample to the test there that compares
+//! [`Row::fields`] with what really serialises.
+
+pub mod card;
+mod cards;
+pub mod rows;
+pub mod safe;
+mod select;
+mod table;
+pub mod time;
+
+use std::{
+    io::{IsTerminal, Write},
+    marker::PhantomData,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use clap::ValueEnum;
+use marketplace_core::time::{Clock, SystemClock};
+use serde::Serialize;
+use serde_json::Value;
+
+pub use card::{Card, View};
+pub use select::{Selection, at, plain};
+
+use crate::failure::{Failure, Outcome};
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people; the default on a terminal.
+    Table,
+    /// One JSON value: an array for lists.
+    Json,
+    /// One JSON object a line; the default in a pipe.
+    Jsonl,
+    /// YAML.
+    Yaml,
+    /// Comma-separated values (RFC 4180) with a header.
+    Csv,
+    /// Nothing but ids, one a line.
+    Id,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl ColorChoice {
+    /// Decides for a stream that is a terminal or not.
+    pub fn enabled(self, terminal: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                terminal
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
+        }
+    }
+}
+
+/// What a value means to the eye. Never the only sign of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tone {
+    /// As it is.
+    #[default]
+    Plain,
+    /// All is well.
+    Good,
+    /// Waits for somebody.
+    Warn,
+    /// Stopped, refused.
+    Bad,
+    /// Less important.
+    Faint,
+    /// A heading.
+    Strong,
+}
+
+impl Tone {
+    /// With the terminal's colours, if wanted.
+    pub fn paint(self, text: &str, color: bool) -> String {
+        let code = match self {
+            Self::Good => "32",
+            Self::Warn => "33",
+            Self::Bad => "31",
+            Self::Faint => "2",
+            Self::Strong => "1",
+            Self::Plain => return text.to_owned(),
+        };
+        if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+    /// The tone of a status word, of accounts and of identity checks alike.
+    pub fn of(status: &str) -> Self {
+        match status {
+            "active" | "approved" | "changed" | "ok" => Self::Good,
+            "pending" | "in_review" | "unverified" | "retry" | "frozen" | "warning" => Self::Warn,
+            "banned" | "rejected" | "revoked" | "failed" | "expired" => Self::Bad,
+            "deleted" | "none" | "unchanged" => Self::Faint,
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// What kind of value a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text; cut when the terminal is too narrow.
+    Text,
+    /// Text that goes on below when the terminal is too narrow.
+    Wrapped,
+    /// Never cut: it is for copying.
+    Id,
+    /// A time.
+    Time,
+    /// Right-aligned.
+    Number,
+    /// A word with a tone.
+    State,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Heading.
+    pub head: &'static str,
+    /// Dotted path of the value.
+    pub path: &'static str,
+    /// How it is shown.
+    pub kind: Kind,
+    /// Whether a narrow terminal does without it.
+    pub optional: bool,
+}
+
+impl Column {
+    /// A column that is always there.
+    pub const fn new(head: &'static str, path: &'static str, kind: Kind) -> Self {
+        Self { head, path, kind, optional: false }
+    }
+    /// A column that a narrow terminal does without.
+    pub const fn optional(head: &'static str, path: &'static str, kind: Kind) -> Self {
+        Self { head, path, kind, optional: true }
+    }
+}
+
+/// Something that can be printed.
+pub trait Row: Serialize + Sync {
+    /// The columns of its table.
+    const COLUMNS: &'static [Column];
+    /// Dotted path of its id.
+    fn id() -> String;
+    /// Every dotted path that it can have: what `--fields` takes, and the columns of CSV.
+    fn fields() -> Vec<String>;
+    /// Everything about one, for people.
+    fn card(&self, _view: &View) -> Option<Card> {
+        None
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Sink {
+    Stdout,
+    Memory(Arc<Mutex<Vec<u8>>>),
+}
+
+/// Where and how a command prints.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// The format.
+    pub format: Format,
+    /// The fields that were asked for; none means the format's own choice.
+    pub selection: Selection,
+    /// Whether tables and CSV have a header.
+    pub header: bool,
+    /// Whether notes and progress stay away.
+    pub quiet: bool,
+    /// Columns of the terminal; none off one.
+    pub width: Option<u16>,
+    /// Time, terminal, colour.
+    pub view: View,
+    sink: Sink,
+}
+
+impl Output {
+    /// For this process's stdout.
+    pub fn stdout(format: Option<Format>, fields: Vec<String>, header: bool, quiet: bool, color: ColorChoice) -> Self {
+        let terminal = std::io::stdout().is_terminal();
+        let width = if terminal { crossterm::terminal::size().ok().map(|(columns, _)| columns) } else { None };
+        Self {
+            format: format.unwrap_or(if terminal { Format::Table } else { Format::Jsonl }),
+            selection: Selection(fields),
+            header,
+            quiet,
+            width,
+            view: View { now: SystemClock.now(), terminal, color: color.enabled(terminal) },
+            sink: Sink::Stdout,
+        }
+    }
+
+    /// Into memory, with a view of the caller's choice.
+    pub fn memory(format: Format, fields: &[&str], view: View) -> Self {
+        Self {
+            format,
+            selection: Selection(fields.iter().map(|&field| field.to_owned()).collect()),
+            header: true,
+            quiet: false,
+            width: None,
+            view,
+            sink: Sink::Memory(Arc::default()),
+        }
+    }
+
+    /// What was written into memory so far.
+    pub fn written(&self) -> String {
+        match &self.sink {
+            Sink::Stdout => String::new(),
+            Sink::Memory(bytes) => {
+                String::from_utf8_lossy(&bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+            }
+        }
+    }
+
+    /// Refuses fields that this type never has; to be called before any work is done.
+    pub fn check<T: Row>(&self) -> Outcome {
+        self.selection.check::<T>()
+    }
+
+    /// Writes bytes to the data stream, whole, and flushes.
+    pub fn write(&self, bytes: &[u8]) -> Outcome {
+        match &self.sink {
+            Sink::Stdout => {
+                let mut out = std::io::stdout().lock();
+                out.write_all(bytes)?;
+                out.flush()?;
+            }
+            Sink::Memory(memory) => memory.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+
+    /// A line for people, on stderr, unless they want quiet.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            // Nobody is left to tell when stderr is closed.
+            let _closed = writeln!(std::io::stderr(), "{}", safe::line(text));
+        }
+    }
+
+    /// Whether progress bars make sense.
+    pub fn shows_progress(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// Starts a list.
+    pub fn list<T: Row>(&self) -> List<'_, T> {
+        List { output: self, rows: 0, started: false, widths: Vec::new(), row: PhantomData }
+    }
+
+    /// Prints one thing.
+    pub fn item<T: Row>(&self, item: &T) -> Outcome {
+        let text = match self.format {
+            Format::Json => format!("{}\n", self.json(item, true)?),
+            Format::Yaml => {
+                if self.selection.0.is_empty() {
+                    yaml(item)?
+                } else {
+                    yaml(&self.selection.pick(&value(item)?))?
+                }
+            }
+            Format::Table => {
+                let card = if self.selection.0.is_empty() { item.card(&self.view) } else { None };
+                let card = match card {
+                    Some(card) => card,
+                    None => table::card::<T>(self, &value(item)?),
+                };
+                card.render(&self.view)
+            }
+            Format::Jsonl | Format::Csv | Format::Id => return self.list().page(std::slice::from_ref(item)),
+        };
+        self.write(text.as_bytes())
+    }
+
+    fn json<T: Row>(&self, item: &T, pretty: bool) -> Outcome<String> {
+        let to_text = |item: &dyn erased::Json| if pretty { item.pretty() } else { item.compact() };
+        let text =
+            if self.selection.0.is_empty() { to_text(item) } else { to_text(&self.selection.pick(&value(item)?)) };
+        text.map(safe::escaped).map_err(|error| Failure::Other(error.into()))
+    }
+}
+
+/// One JSON call for typed rows and picked fields alike.
+mod erased {
+    pub trait Json {
+        fn pretty(&self) -> serde_json::Result<String>;
+        fn compact(&self) -> serde_json::Result<String>;
+    }
+    impl<T: serde::Serialize> Json for T {
+        fn pretty(&self) -> serde_json::Result<String> {
+            serde_json::to_string_pretty(self)
+        }
+        fn compact(&self) -> serde_json::Result<String> {
+            serde_json::to_string(self)
+        }
+    }
+}
+
+fn value(item: &impl Serialize) -> Outcome<Value> {
+    serde_json::to_value(item).map_err(|error| Failure::Other(error.into()))
+}
+
+fn yaml(item: &impl Serialize) -> Outcome<String> {
+    let mut text = serde_saphyr::to_string(item).map_err(|error| Failure::Other(error.into()))?;
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// A list on its way out, page by page, in constant memory.
+#[derive(Debug)]
+pub struct List<'o, T> {
+    output: &'o Output,
+    rows: u64,
+    started: bool,
+    widths: Vec<u16>,
+    row: PhantomData<fn(&T)>,
+}
+
+impl<T: Row> List<'_, T> {
+    /// Writes one page. Nothing is written of a page that fails on the way.
+    pub fn page(&mut self, items: &[T]) -> Outcome {
+        let first = self.rows == 0;
+        let mut text = String::new();
+        match self.output.format {
+            Format::Table => {
+                let values = items.iter().map(value).collect::<Outcome<Vec<_>>>()?;
+                text = table::page::<T>(self.output, &values, first, &mut self.widths);
+            }
+            Format::Json => {
+                for (index, item) in items.iter().enumerate() {
+                    text.push_str(if first && index == 0 { "[\n  " } else { ",\n  " });
+                    text.push_str(&self.output.json(item, true)?.replace('\n', "\n  "));
+                }
+            }
+            Format::Jsonl => {
+                for item in items {
+                    text.push_str(&self.output.json(item, false)?);
+                    text.push('\n');
+                }
+            }
+            Format::Yaml if items.is_empty() => {}
+            Format::Yaml => {
+                text = if self.output.selection.0.is_empty() {
+                    yaml(&items)?
+                } else {
+                    let picked = items
+                        .iter()
+                        .map(|item| Ok(self.output.selection.pick(&value(item)?)))
+                        .collect::<Outcome<Vec<_>>>()?;
+                    yaml(&picked)?
+                };
+            }
+            Format::Csv => {
+                let header = self.output.header && !self.started;
+                text = table::csv::<T>(self.output, &items.iter().map(value).collect::<Outcome<Vec<_>>>()?, header)?;
+            }
+            Format::Id => {
+                let id = T::id();
+                for item in items {
+                    text.push_str(&safe::line(&plain(at(&value(item)?, &id))));
+                    text.push('\n');
+                }
+            }
+        }
+        self.output.write(text.as_bytes())?;
+        self.rows += items.len() as u64;
+        self.started = true;
+        Ok(())
+    }
+
+    /// How many rows were written.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Closes what is open. To be called after a failure too, once any page was written.
+    pub fn finish(self) -> Outcome {
+        let text = match (self.output.format, self.rows) {
+            (Format::Json | Format::Yaml, 0) if self.started => "[]\n",
+            (Format::Json, 1..) => "\n]\n",
+            _ => "",
+        };
+        self.output.write(text.as_bytes())
+    }
+}
+
+/// Bytes as people read them.
+pub fn size(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match units.into_iter().find(|(_, shift)| bytes >> shift > 0) {
+        Some((unit, shift)) => {
+            let tenths = (bytes >> (shift - 10)) * 10 / 1024;
+            format!("{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} B"),
+    }
+}

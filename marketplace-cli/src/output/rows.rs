@@ -1,0 +1,285 @@
+//! How core's types look as rows.
+
+use marketplace_core::{
+    accounts::model::Note,
+    admin::{AuditRow, Changed, Identity, PersonalData, Stats, UserDetail, UserSummary},
+    kyc::model::{AttemptBrief, DecisionMade, KycCase, KycSummary},
+};
+
+use super::{Card, Column, Kind, Row, Tone, View, cards};
+
+fn names(fields: &[&str]) -> Vec<String> {
+    fields.iter().map(|&field| field.to_owned()).collect()
+}
+
+fn within(outer: &str, fields: Vec<String>) -> impl Iterator<Item = String> {
+    fields.into_iter().map(move |field| format!("{outer}.{field}"))
+}
+
+impl Row for KycSummary {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("ID", "id", Kind::Id),
+        Column::new("STATUS", "status", Kind::State),
+        Column::new("NAME", "name", Kind::Text),
+        Column::new("DOCUMENT", "document_type", Kind::Text),
+        Column::optional("ATTEMPT", "number", Kind::Number),
+        Column::new("SUBMITTED", "submitted_at", Kind::Time),
+        Column::optional("CLAIMED BY", "claim.label", Kind::Text),
+        Column::optional("CLAIM ENDS", "claim.expires_at", Kind::Time),
+    ];
+    fn id() -> String {
+        "id".into()
+    }
+    fn fields() -> Vec<String> {
+        names(&[
+            "id",
+            "user_id",
+            "name",
+            "number",
+            "document_type",
+            "status",
+            "submitted_at",
+            "decided_at",
+            "claim.holder",
+            "claim.label",
+            "claim.mine",
+            "claim.fence",
+            "claim.expires_at",
+            "version",
+        ])
+    }
+}
+
+fn decision_fields() -> Vec<String> {
+    names(&["status", "reasons", "comment", "note", "by", "at", "undo_until"])
+}
+
+impl Row for KycCase {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("ID", "attempt.id", Kind::Id),
+        Column::new("STATUS", "attempt.status", Kind::State),
+        Column::new("NAME", "attempt.name", Kind::Text),
+        Column::new("DOCUMENT", "attempt.document_type", Kind::Text),
+        Column::new("FENCE", "attempt.claim.fence", Kind::Number),
+    ];
+    fn id() -> String {
+        "attempt.id".into()
+    }
+    fn fields() -> Vec<String> {
+        let mut fields: Vec<String> = within("attempt", KycSummary::fields()).collect();
+        fields.push("files".into());
+        fields.extend(within("decision", decision_fields()));
+        fields.push("others".into());
+        fields.extend(within("user", UserSummary::fields()));
+        fields
+    }
+    fn card(&self, view: &View) -> Option<Card> {
+        Some(cards::kyc_case(self, view))
+    }
+}
+
+impl Row for UserSummary {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("ID", "id", Kind::Id),
+        Column::new("ROLE", "role", Kind::Text),
+        Column::new("STATUS", "status", Kind::State),
+        Column::new("NAME", "name", Kind::Text),
+        Column::optional("EMAIL", "email", Kind::Text),
+        Column::optional("KYC", "kyc_status", Kind::State),
+        Column::optional("SIGNED UP", "created_at", Kind::Time),
+    ];
+    fn id() -> String {
+        "id".into()
+    }
+    fn fields() -> Vec<String> {
+        names(&[
+            "id",
+            "role",
+            "status",
+            "name",
+            "email",
+            "email_verified",
+            "phone",
+            "kyc_status",
+            "created_at",
+            "version",
+        ])
+    }
+}
+
+impl Row for UserDetail {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("ID", "user.id", Kind::Id),
+        Column::new("ROLE", "user.role", Kind::Text),
+        Column::new("STATUS", "user.status", Kind::State),
+        Column::new("NAME", "user.name", Kind::Text),
+    ];
+    fn id() -> String {
+        "user.id".into()
+    }
+    fn fields() -> Vec<String> {
+        let mut fields: Vec<String> = within("user", UserSummary::fields()).collect();
+        fields.extend(within("restriction", names(&["reason", "by", "at"])));
+        fields.extend(names(&["sessions", "last_seen_at", "kyc", "notes"]));
+        fields
+    }
+    fn card(&self, view: &View) -> Option<Card> {
+        Some(cards::user(self, view))
+    }
+}
+
+impl Row for PersonalData {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("ID", "id", Kind::Id),
+        Column::new("NAME", "name", Kind::Text),
+        Column::new("EMAIL", "email", Kind::Text),
+        Column::new("PHONE", "phone", Kind::Text),
+    ];
+    fn id() -> String {
+        "id".into()
+    }
+    fn fields() -> Vec<String> {
+        names(&["id", "name", "email", "phone"])
+    }
+}
+
+impl Row for Note {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("WRITTEN", "created_at", Kind::Time),
+        Column::new("BY", "author", Kind::Text),
+        Column::new("NOTE", "body", Kind::Text),
+    ];
+    fn id() -> String {
+        "id".into()
+    }
+    fn fields() -> Vec<String> {
+        names(&["id", "author", "body", "created_at"])
+    }
+    fn card(&self, view: &View) -> Option<Card> {
+        let card = Card::default().pair("note", self.id).pair("by", &self.author);
+        Some(card.pair("written", view.time(self.created_at)).pair("text", &self.body))
+    }
+}
+
+impl Row for AuditRow {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("SEQ", "seq", Kind::Number),
+        Column::new("WHEN", "at", Kind::Time),
+        Column::new("ACTION", "action", Kind::Id),
+        Column::new("TARGET", "target", Kind::Id),
+        Column::optional("REASON", "reason", Kind::Text),
+        Column::optional("BY", "actor", Kind::Id),
+    ];
+    fn id() -> String {
+        "seq".into()
+    }
+    fn fields() -> Vec<String> {
+        names(&["seq", "at", "actor", "action", "target_kind", "target", "reason", "metadata", "hash"])
+    }
+    fn card(&self, view: &View) -> Option<Card> {
+        let card = Card::default()
+            .pair("seq", self.seq)
+            .pair("when", view.time(self.at))
+            .pair("by", &self.actor)
+            .pair("action", &self.action)
+            .pair("target", format!("{} {}", self.target_kind, self.target))
+            .maybe("reason", self.reason.as_ref());
+        Some(card.pair("metadata", &self.metadata).pair("hash", &self.hash))
+    }
+}
+
+impl Row for Identity {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("NAME", "name", Kind::Text),
+        Column::new("ROLE", "role", Kind::Text),
+        Column::new("AS", "principal", Kind::Id),
+        Column::new("MAY", "permissions", Kind::Text),
+    ];
+    fn id() -> String {
+        "principal".into()
+    }
+    fn fields() -> Vec<String> {
+        names(&["principal", "name", "role", "permissions"])
+    }
+    fn card(&self, _view: &View) -> Option<Card> {
+        let may = self.permissions.iter().map(|permission| permission.as_str()).collect::<Vec<_>>().join(", ");
+        Some(
+            Card::default()
+                .pair("name", &self.name)
+                .pair("role", self.role)
+                .pair("as", &self.principal)
+                .pair("may", may),
+        )
+    }
+}
+
+impl Row for Stats {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("PENDING", "kyc_pending.value", Kind::Number),
+        Column::new("IN REVIEW", "kyc_in_review.value", Kind::Number),
+        Column::new("OLDEST", "kyc_oldest_at", Kind::Time),
+    ];
+    fn id() -> String {
+        "audit_seq".into()
+    }
+    fn fields() -> Vec<String> {
+        let mut fields = names(&["at"]);
+        for count in ["kyc_pending", "kyc_in_review", "kyc_decided_24h", "signups_24h", "mails_waiting"] {
+            fields.extend(within(count, names(&["value", "capped"])));
+        }
+        fields.extend(names(&["kyc_oldest_at", "users", "audit_seq"]));
+        fields
+    }
+    fn card(&self, view: &View) -> Option<Card> {
+        let card = Card::default()
+            .pair("waiting for review", self.kyc_pending)
+            .pair("of these claimed", self.kyc_in_review)
+            .maybe("oldest submitted", self.kyc_oldest_at.map(|at| view.time(at)))
+            .pair("decided in 24 h", self.kyc_decided_24h)
+            .pair("sign-ups in 24 h", self.signups_24h)
+            .pair("mails waiting", self.mails_waiting)
+            .pair("audit rows", self.audit_seq);
+        let users = self.users.iter().map(|of| format!("{:>7} {}", of.count.to_string(), of.status));
+        Some(card.section("users", users.collect::<Vec<_>>()))
+    }
+}
+
+impl<T: Row> Row for Changed<T> {
+    const COLUMNS: &'static [Column] = &[Column::new("CHANGED", "changed", Kind::Text)];
+    fn id() -> String {
+        format!("item.{}", T::id())
+    }
+    fn fields() -> Vec<String> {
+        std::iter::once("changed".into()).chain(within("item", T::fields())).collect()
+    }
+    fn card(&self, view: &View) -> Option<Card> {
+        let word = if self.changed { "changed" } else { "unchanged: it was so already" };
+        let tone = if self.changed { Tone::Good } else { Tone::Faint };
+        self.item.card(view).map(|card| card.first("result", word, tone))
+    }
+}
+
+/// One line about an earlier attempt.
+pub(super) fn brief(attempt: &AttemptBrief, view: &View) -> String {
+    let stands = match &attempt.decision {
+        Some(made) => decision(made, view),
+        None => attempt.status.to_string(),
+    };
+    format!(
+        "{}  attempt {}, {}, submitted {}: {stands}",
+        attempt.id,
+        attempt.number,
+        attempt.document_type,
+        view.time(attempt.submitted_at)
+    )
+}
+
+/// One line about a decision.
+pub(super) fn decision(made: &DecisionMade, view: &View) -> String {
+    let reasons = made.reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ");
+    let because = if reasons.is_empty() { String::new() } else { format!(" ({reasons})") };
+    format!("{}{because} by {}, {}", made.status, made.by, view.time(made.at))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,194 @@
+//! Columns: tables for the eye, CSV for spreadsheets.
+
+use comfy_table::{
+    Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row as TableRow, Table, Width, presets::NOTHING,
+};
+use marketplace_core::time::Timestamp;
+use serde_json::Value;
+
+use super::{Card, Column, Format, Kind, Output, Row, Tone, at, plain, safe, time::relative};
+use crate::failure::{Failure, Outcome};
+
+struct Shown {
+    head: String,
+    path: String,
+    kind: Kind,
+    optional: bool,
+}
+
+fn shown<T: Row>(output: &Output) -> Vec<Shown> {
+    let known = |path: &str| T::COLUMNS.iter().find(|column| column.path == path);
+    if output.selection.0.is_empty() {
+        T::COLUMNS
+            .iter()
+            .map(|&Column { head, path, kind, optional }| Shown {
+                head: head.into(),
+                path: path.into(),
+                kind,
+                optional,
+            })
+            .collect()
+    } else {
+        let heading = |path: &str| path.to_uppercase().replace(['_', '.'], " ");
+        output
+            .selection
+            .0
+            .iter()
+            .map(|path| Shown {
+                head: heading(path),
+                kind: known(path).map_or_else(|| guess(path), |column| column.kind),
+                path: path.clone(),
+                optional: false,
+            })
+            .collect()
+    }
+}
+
+/// Fields that are no column of the type's own table still show as what they are.
+fn guess(path: &str) -> Kind {
+    match path.rsplit('.').next().unwrap_or(path) {
+        "id" | "user_id" => Kind::Id,
+        "status" | "kyc_status" => Kind::State,
+        last if last.ends_with("_at") || last == "at" => Kind::Time,
+        _ => Kind::Text,
+    }
+}
+
+fn text(output: &Output, kind: Kind, value: &Value) -> String {
+    let text = plain(value);
+    match text.parse::<Timestamp>() {
+        Ok(at) if kind == Kind::Time && output.view.terminal => relative(output.view.now, at),
+        _ => safe::line(&text).into_owned(),
+    }
+}
+
+/// One page of a table. `widths` carries the widths of the pages before, so that columns stay where they are.
+pub(super) fn page<T: Row>(output: &Output, rows: &[Value], first: bool, widths: &mut Vec<u16>) -> String {
+    let mut columns = shown::<T>(output);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| columns.iter().map(|column| text(output, column.kind, at(row, &column.path))).collect())
+        .collect();
+
+    let measured = measure(&columns, &cells, output.header);
+    if widths.len() != columns.len() {
+        widths.resize(columns.len(), 0);
+    }
+    for (width, now) in widths.iter_mut().zip(&measured) {
+        *width = (*width).max(*now);
+    }
+
+    let mut hidden = vec![false; columns.len()];
+    if let Some(available) = output.width {
+        let total = |hidden: &[bool]| -> usize {
+            widths.iter().zip(hidden).filter(|(_, hidden)| !**hidden).map(|(width, _)| usize::from(*width) + 2).sum()
+        };
+        for index in (0..columns.len()).rev() {
+            let optional = columns.get(index).is_some_and(|column| column.optional);
+            if optional && total(&hidden) > usize::from(available) + 2 {
+                hidden.iter_mut().skip(index).take(1).for_each(|hide| *hide = true);
+            }
+        }
+    }
+
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_truncation_indicator("…");
+    if output.view.color {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    match output.width {
+        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    if first && output.header {
+        table.set_header(columns.iter().map(|column| tone(Cell::new(&column.head), Tone::Strong)).collect::<Vec<_>>());
+    }
+    for row in cells {
+        let cells = row.into_iter().zip(&columns).map(|(text, column)| {
+            let mood = if column.kind == Kind::State { Tone::of(&text) } else { Tone::Plain };
+            tone(Cell::new(text), mood)
+        });
+        let mut row = TableRow::from(cells.collect::<Vec<_>>());
+        if columns.iter().all(|column| column.kind != Kind::Wrapped) {
+            row.max_height(1);
+        }
+        table.add_row(row);
+    }
+    for (index, column) in columns.drain(..).enumerate() {
+        let Some(laid) = table.column_mut(index) else { continue };
+        laid.set_padding((0, 2));
+        if column.kind == Kind::Number {
+            laid.set_cell_alignment(CellAlignment::Right);
+        }
+        let width = widths.get(index).copied().unwrap_or(0).saturating_add(2);
+        laid.set_constraint(if hidden.get(index).copied().unwrap_or(false) {
+            ColumnConstraint::Hidden
+        } else if matches!(column.kind, Kind::Text | Kind::Wrapped) && output.width.is_some() {
+            ColumnConstraint::UpperBoundary(Width::Fixed(width))
+        } else {
+            ColumnConstraint::Absolute(Width::Fixed(width))
+        });
+    }
+    let mut text = table.trim_fmt();
+    text.push('\n');
+    text
+}
+
+fn measure(columns: &[Shown], cells: &[Vec<String>], header: bool) -> Vec<u16> {
+    let mut table = Table::new();
+    if header {
+        table.set_header(columns.iter().map(|column| column.head.clone()).collect::<Vec<_>>());
+    }
+    for row in cells {
+        table.add_row(row.clone());
+    }
+    table.column_max_content_widths()
+}
+
+fn tone(cell: Cell, tone: Tone) -> Cell {
+    use comfy_table::{Attribute, Color};
+    match tone {
+        Tone::Plain => cell,
+        Tone::Good => cell.fg(Color::DarkGreen),
+        Tone::Warn => cell.fg(Color::DarkYellow),
+        Tone::Bad => cell.fg(Color::DarkRed),
+        Tone::Faint => cell.add_attribute(Attribute::Dim),
+        Tone::Strong => cell.add_attribute(Attribute::Bold),
+    }
+}
+
+/// Labels and values of one thing that has no card of its own, or whose fields were chosen.
+pub(super) fn card<T: Row>(output: &Output, row: &Value) -> Card {
+    let chosen = !output.selection.0.is_empty();
+    shown::<T>(output).into_iter().fold(Card::default(), |card, column| {
+        let value = at(row, &column.path);
+        let label = if chosen { column.path.clone() } else { column.head.to_lowercase() };
+        let text = match plain(value).parse::<Timestamp>() {
+            Ok(at) if column.kind == Kind::Time => output.view.time(at),
+            _ => plain(value),
+        };
+        let mood = if column.kind == Kind::State { Tone::of(&text) } else { Tone::Plain };
+        card.toned(&label, text, mood)
+    })
+}
+
+/// Rows as CSV: the chosen fields, or every field that the type has.
+pub(super) fn csv<T: Row>(output: &Output, rows: &[Value], header: bool) -> Outcome<String> {
+    debug_assert_eq!(output.format, Format::Csv);
+    let paths = if output.selection.0.is_empty() { T::fields() } else { output.selection.0.clone() };
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let failed = |error: csv::Error| Failure::Other(error.into());
+    if header {
+        writer.write_record(&paths).map_err(failed)?;
+    }
+    for row in rows {
+        writer.write_record(paths.iter().map(|path| safe::csv(&plain(at(row, path))))).map_err(failed)?;
+    }
+    let bytes = writer.into_inner().map_err(|error| Failure::Other(anyhow::anyhow!("{error}")))?;
+    String::from_utf8(bytes).map_err(|error| Failure::Other(error.into()))
+}

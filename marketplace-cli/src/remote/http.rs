@@ -1,0 +1,285 @@
+//! One call over HTTP: built, sent, renewed when the access token has run out, and its answer or error read.
+
+use std::time::Duration;
+
+use marketplace_core::{
+    error::{Error, ErrorCode, FieldError, Result},
+    kyc::model::FileContent,
+};
+use reqwest::{
+    Method, Response, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, IF_MATCH, RETRY_AFTER},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Remote;
+
+/// An answer of ours at most: a page of 200 rows, or a file of 10 MiB. More is not from our server.
+const MAX_ANSWER: u64 = 32 * 1024 * 1024;
+
+/// What to ask a server.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    method: Method,
+    path: String,
+    query: Vec<String>,
+    body: Option<Value>,
+    if_version: Option<i64>,
+    anonymous: bool,
+}
+
+impl Call {
+    pub(super) fn new(method: Method, path: &str) -> Self {
+        Self { method, path: path.into(), query: Vec::new(), body: None, if_version: None, anonymous: false }
+    }
+    /// More of the query string; what cannot be one is left out.
+    pub(super) fn query(mut self, query: &(impl Serialize + ?Sized)) -> Self {
+        let part = serde_urlencoded(query);
+        if !part.is_empty() {
+            self.query.push(part);
+        }
+        self
+    }
+    pub(super) fn body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+    pub(super) fn if_version(mut self, version: Option<i64>) -> Self {
+        self.if_version = version;
+        self
+    }
+    /// Without a token.
+    pub(super) fn anonymous(mut self) -> Self {
+        self.anonymous = true;
+        self
+    }
+}
+
+/// A flat object or a list of pairs as a query string; nulls are left out.
+fn serde_urlencoded(query: &(impl Serialize + ?Sized)) -> String {
+    let mut out = url::form_urlencoded::Serializer::new(String::new());
+    let mut add = |key: &str, value: &Value| {
+        if !value.is_null() {
+            out.append_pair(key, &crate::output::plain(value));
+        }
+    };
+    match serde_json::to_value(query) {
+        Ok(Value::Object(map)) => map.iter().for_each(|(key, value)| add(key, value)),
+        Ok(Value::Array(pairs)) => {
+            for pair in &pairs {
+                if let Some([Value::String(key), value]) = pair.as_array().map(Vec::as_slice) {
+                    add(key, value);
+                }
+            }
+        }
+        _ => {}
+    }
+    out.finish()
+}
+
+/// An answer with a good status.
+#[derive(Debug)]
+pub(super) struct Answer(Response);
+
+impl Answer {
+    /// The body as JSON of a type.
+    pub(super) async fn json<T: serde::de::DeserializeOwned>(self) -> Result<T> {
+        let bytes = body(self.0).await?;
+        serde_json::from_slice(&bytes).map_err(not_ours)
+    }
+    /// The body as it is.
+    pub(super) async fn content(self) -> Result<FileContent> {
+        let media_type =
+            self.0.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
+        Ok(FileContent { media_type, bytes: body(self.0).await? })
+    }
+    /// The `Date` of the answer, in seconds since the epoch.
+    pub(super) fn date(&self) -> Option<i64> {
+        let text = self.0.headers().get(DATE)?.to_str().ok()?;
+        let format = time::macros::format_description!(
+            "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+        );
+        time::PrimitiveDateTime::parse(text, format).ok().map(|at| at.assume_utc().unix_timestamp())
+    }
+}
+
+fn not_ours(error: serde_json::Error) -> Error {
+    Error::unavailable("the server's answer makes no sense: is this a marketplace server of this version?", error)
+}
+
+async fn body(mut response: Response) -> Result<bytes::Bytes> {
+    let mut all = bytes::BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+        if (all.len() + chunk.len()) as u64 > MAX_ANSWER {
+            return Err(Error::unavailable("the server's answer has no end", "answer too large"));
+        }
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all.freeze())
+}
+
+/// What reqwest says, without the address's query: that may hold personal data.
+fn unreachable(error: &reqwest::Error) -> Error {
+    let mut cause = String::new();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        cause = error.to_string();
+        source = error.source();
+    }
+    let detail = if error.is_connect() {
+        "the server cannot be reached"
+    } else if error.is_timeout() {
+        "the server did not answer in time"
+    } else {
+        "the connection to the server broke"
+    };
+    if cause.is_empty() {
+        cause = detail.into();
+    }
+    Error::unavailable(detail, cause)
+}
+
+impl Remote {
+    /// Sends a call. An access token that has run out is renewed once, silently.
+    pub(super) async fn send(&self, call: Call) -> Result<Answer> {
+        if call.anonymous {
+            return read(self.once(&call, None).await?).await;
+        }
+        let token = self.credentials.access().await?;
+        let response = self.once(&call, Some(&token)).await?;
+        if response.status() != StatusCode::UNAUTHORIZED || !self.credentials.renewable() {
+            return read(response).await;
+        }
+        let renewed = self.credentials.renew(&token, |refresh_token| self.refresh(refresh_token)).await?;
+        read(self.once(&call, Some(&renewed)).await?).await
+    }
+
+    async fn refresh(&self, refresh_token: String) -> Result<super::Tokens> {
+        let body = serde_json::json!({ "refresh_token": refresh_token });
+        let call = Call::new(Method::POST, "/v1/auth/refresh").body(body).anonymous();
+        read(self.once(&call, None).await?).await?.json().await
+    }
+
+    async fn once(&self, call: &Call, token: Option<&str>) -> Result<Response> {
+        let mut url = self.base.clone();
+        let (path, own_query) = call.path.split_once('?').unwrap_or((&call.path, ""));
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        let query = std::iter::once(own_query).filter(|own| !own.is_empty());
+        let query = query.chain(call.query.iter().map(String::as_str)).collect::<Vec<_>>().join("&");
+        url.set_query(Some(query.as_str()).filter(|query| !query.is_empty()));
+
+        let mut request = self.http.request(call.method.clone(), url).header(ACCEPT, "application/json, */*;q=0.5");
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(version) = call.if_version {
+            request = request.header(IF_MATCH, format!("\"{version}\""));
+        }
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        request.send().await.map_err(|error| unreachable(&error))
+    }
+}
+
+/// RFC 9457, with our own members.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    code: String,
+    detail: String,
+    request_id: Option<String>,
+    errors: Vec<FieldError>,
+    current: Option<Value>,
+}
+
+async fn read(response: Response) -> Result<Answer> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(Answer(response));
+    }
+    let headers = response.headers().clone();
+    if status.is_redirection() {
+        let to = headers.get("location").and_then(|value| value.to_str().ok()).unwrap_or("elsewhere").to_owned();
+        return Err(Error::unavailable(format!("the server sends us to {to}; use that address"), "redirect"));
+    }
+    let bytes = body(response).await.unwrap_or_default();
+    Err(rebuild(status, &headers, &bytes))
+}
+
+/// Core's error from the wire. What is not ours (a proxy's page, say) is judged by its status.
+fn rebuild(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
+    let request_id = problem.request_id.or_else(|| text("x-request-id").map(str::to_owned));
+    let code = problem.code.parse::<ErrorCode>().unwrap_or_else(|_| by_status(status));
+    let detail = if problem.detail.is_empty() {
+        format!("the server answered {} without saying more", status.as_u16())
+    } else {
+        problem.detail
+    };
+    let mut error =
+        Error::new(code, detail).with_fields(problem.errors).with_current(problem.current).with_request_id(request_id);
+    if let Some(seconds) = text(RETRY_AFTER.as_str()).and_then(|value| value.parse().ok()) {
+        error = error.retry_after(Duration::from_secs(seconds));
+    }
+    error
+}
+
+fn by_status(status: StatusCode) -> ErrorCode {
+    match status.as_u16() {
+        400 | 422 => ErrorCode::Invalid,
+        401 => ErrorCode::Unauthenticated,
+        403 => ErrorCode::Forbidden,
+        404 | 405 | 410 => ErrorCode::NotFound,
+        409 => ErrorCode::Conflict,
+        412 => ErrorCode::PreconditionFailed,
+        413 => ErrorCode::TooLarge,
+        415 => ErrorCode::UnsupportedMedia,
+        429 => ErrorCode::RateLimited,
+        502..=504 => ErrorCode::Unavailable,
+        _ => ErrorCode::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_come_back_as_they_left() {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, "7".parse().unwrap());
+        let body = br#"{"type":"about:blank","title":"Conflict","status":409,"code":"conflict","detail":"lea has it",
+            "request_id":"r-1","errors":[{"pointer":"/fence","detail":"is old"}],"current":{"holder":"lea"}}"#;
+        let error = rebuild(StatusCode::CONFLICT, &headers, body);
+        assert_eq!(
+            (error.code(), error.detail(), error.request_id()),
+            (ErrorCode::Conflict, "lea has it", Some("r-1"))
+        );
+        assert_eq!(error.fields(), [FieldError { pointer: "/fence".into(), detail: "is old".into() }]);
+        assert_eq!(error.current(), Some(&serde_json::json!({"holder": "lea"})));
+        assert_eq!(error.retry_after_hint(), Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn a_proxys_page_is_judged_by_its_status() {
+        for (status, code) in
+            [(502, ErrorCode::Unavailable), (401, ErrorCode::Unauthenticated), (500, ErrorCode::Internal)]
+        {
+            let error = rebuild(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), b"<html>nope</html>");
+            assert_eq!(error.code(), code);
+            assert!(error.detail().contains(&status.to_string()) && !error.detail().contains("html"));
+        }
+    }
+
+    #[test]
+    fn queries_leave_out_what_is_not_asked() {
+        let filter =
+            marketplace_core::admin::UserFilter { q: Some("ada & co".into()), reveal: true, ..Default::default() };
+        assert_eq!(serde_urlencoded(&filter), "q=ada+%26+co&reveal=true");
+        assert_eq!(serde_urlencoded(&[("after", None::<&str>)]), "");
+        assert_eq!(serde_urlencoded(&[("from", 1), ("limit", 2)]), "from=1&limit=2");
+    }
+}

@@ -1,0 +1,270 @@
+//! [`AdminApi`] over HTTP: the same operations, answers and errors as over the database.
+//!
+//! To add an operation: one line here per method, with the route of the server; the contract suite compares the two.
+
+mod credentials;
+mod http;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use marketplace_core::{
+    accounts::model::{NewUser, Note, Password, UserAction},
+    admin::{
+        AdminApi, AuditFilter, AuditRow, AuditVerification, Change, Changed, EventPage, Identity, KycFilter,
+        PersonalData, Stats, UserDetail, UserFilter, UserSummary,
+    },
+    error::{Error, Result},
+    ids::{AttemptId, UserId},
+    kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
+    page::{Page, PageRequest},
+};
+use reqwest::Method;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+pub use credentials::{Credentials, TokenFile, Tokens};
+use http::Call;
+
+/// How long a connection may take to stand.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// A server, and who we are to it.
+#[derive(Clone)]
+pub struct Remote {
+    http: reqwest::Client,
+    base: Url,
+    credentials: Credentials,
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote").field("base", &self.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Remote {
+    /// For the server at `base_url` (`https://market.example.org`, without `/v1`). Nothing is sent yet.
+    pub fn new(base_url: &str, credentials: Credentials) -> Result<Self> {
+        let base = check_base(base_url)?;
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .timeout(ANSWER)
+            // A token must never follow a redirect to somewhere else.
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("marketplace-cli/", env!("CARGO_PKG_VERSION")));
+        if is_loopback(&base) {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| Error::unavailable("cannot set up connections", error))?;
+        Ok(Self { http, base, credentials })
+    }
+
+    /// The server's address.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Opens a session, and keeps its tokens where the credentials say.
+    pub async fn login(&self, email: &str, password: &Password) -> Result<Tokens> {
+        let body = json!({ "email": email, "password": password });
+        let call = Call::new(Method::POST, "/v1/auth/login").body(body).anonymous();
+        let tokens: Tokens = self.send(call).await?.json().await?;
+        self.credentials.replace(&tokens).await?;
+        Ok(tokens)
+    }
+
+    /// Ends the session on the server, then forgets it here. Here it is forgotten even if the server cannot be reached.
+    pub async fn logout(&self) -> Result<()> {
+        let revoked = self.send(Call::new(Method::POST, "/v1/auth/logout")).await.map(|_| ());
+        self.credentials.forget().await?;
+        match revoked {
+            // Nothing was alive any more: that is what was asked for.
+            Err(error) if error.code() == marketplace_core::error::ErrorCode::Unauthenticated => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Any call, for `marketplace api`; the answer's body as it came, and its media type.
+    pub async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(String, String)],
+        body: Option<Value>,
+    ) -> Result<FileContent> {
+        let mut call = Call::new(method, path).query(&query);
+        if let Some(body) = body {
+            call = call.body(body);
+        }
+        self.send(call).await?.content().await
+    }
+
+    /// Seconds by which the server's clock is ahead of `now`, from the `Date` of its answer to a health check.
+    pub async fn clock_skew(&self, now: marketplace_core::time::Timestamp) -> Result<Option<i64>> {
+        let answer = self.send(Call::new(Method::GET, "/healthz").anonymous()).await?;
+        Ok(answer.date().map(|at| at - now.unix_seconds()))
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.send(Call::new(Method::GET, path)).await?.json().await
+    }
+
+    async fn list<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        filter: &(impl Serialize + Sync),
+        page: &PageRequest,
+    ) -> Result<T> {
+        self.send(Call::new(Method::GET, path).query(filter).query(page)).await?.json().await
+    }
+
+    async fn change<T: serde::de::DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        change: &Change,
+        more: Map<String, Value>,
+    ) -> Result<T> {
+        let Value::Object(mut body) = serde_json::to_value(change).map_err(Error::internal)? else {
+            return Err(Error::internal("a change is an object"));
+        };
+        body.extend(more);
+        self.send(Call::new(method, path).body(Value::Object(body)).if_version(change.if_version)).await?.json().await
+    }
+}
+
+/// `http://` or `https://`, a host, no path of its own, no credentials.
+fn check_base(text: &str) -> Result<Url> {
+    let bad = |detail: &str| Error::invalid("/api", detail);
+    let mut url: Url = text
+        .parse()
+        .map_err(|_| bad("must be an address such as https://market.example.org or http://127.0.0.1:8080"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(bad("must begin with https:// or http:// and name a host"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(bad("must not carry credentials; log in with: marketplace auth login"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(bad("must have no query and no fragment"));
+    }
+    let path = url.path().trim_end_matches('/').trim_end_matches("/v1").to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// Whether the address is of this machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    if let Value::Object(map) = value { map } else { Map::new() }
+}
+
+#[async_trait]
+impl AdminApi for Remote {
+    async fn whoami(&self) -> Result<Identity> {
+        self.get("/v1/admin/whoami").await
+    }
+    async fn stats(&self) -> Result<Stats> {
+        self.get("/v1/admin/stats").await
+    }
+
+    async fn kyc_list(&self, filter: &KycFilter, page: &PageRequest) -> Result<Page<KycSummary>> {
+        self.list("/v1/admin/kyc", filter, page).await
+    }
+    async fn kyc_show(&self, id: AttemptId) -> Result<KycCase> {
+        self.get(&format!("/v1/admin/kyc/{id}")).await
+    }
+    async fn kyc_next(&self, change: &Change) -> Result<Option<KycCase>> {
+        self.change(Method::POST, "/v1/admin/kyc/next", change, Map::new()).await
+    }
+    async fn kyc_claim(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
+        self.change(Method::POST, &format!("/v1/admin/kyc/{id}/claim"), change, Map::new()).await
+    }
+    async fn kyc_release(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
+        self.change(Method::POST, &format!("/v1/admin/kyc/{id}/release"), change, Map::new()).await
+    }
+    async fn kyc_decide(&self, id: AttemptId, decision: &Decision, change: &Change) -> Result<Changed<KycCase>> {
+        let mut body = Map::new();
+        if let Some(fence) = decision.fence {
+            body.insert("fence".into(), json!(fence));
+        }
+        if !decision.reasons.is_empty() {
+            body.insert("reasons".into(), json!(decision.reasons));
+        }
+        if let Some(comment) = &decision.comment {
+            body.insert("comment".into(), json!(comment));
+        }
+        // The reasons say why; the body of a decision has no other.
+        let change = Change { reason: None, ..change.clone() };
+        self.change(Method::POST, &format!("/v1/admin/kyc/{id}/{}", decision.kind), &change, body).await
+    }
+    async fn kyc_undo(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
+        self.change(Method::POST, &format!("/v1/admin/kyc/{id}/undo"), change, Map::new()).await
+    }
+    async fn kyc_file(&self, id: AttemptId, kind: FileKind) -> Result<FileContent> {
+        self.send(Call::new(Method::GET, &format!("/v1/admin/kyc/{id}/files/{kind}"))).await?.content().await
+    }
+
+    async fn users_list(&self, filter: &UserFilter, page: &PageRequest) -> Result<Page<UserSummary>> {
+        self.list("/v1/admin/users", filter, page).await
+    }
+    async fn users_show(&self, id: UserId) -> Result<UserDetail> {
+        self.get(&format!("/v1/admin/users/{id}")).await
+    }
+    async fn users_reveal(&self, id: UserId) -> Result<PersonalData> {
+        self.send(Call::new(Method::POST, &format!("/v1/admin/users/{id}/reveal"))).await?.json().await
+    }
+    async fn users_create(&self, new: &NewUser, change: &Change) -> Result<Changed<UserDetail>> {
+        let new = object(serde_json::to_value(new).map_err(Error::internal)?);
+        self.change(Method::POST, "/v1/admin/users", change, new).await
+    }
+    async fn users_act(&self, id: UserId, action: &UserAction, change: &Change) -> Result<Changed<UserDetail>> {
+        let path = format!("/v1/admin/users/{id}");
+        match action {
+            UserAction::Delete => self.change(Method::DELETE, &path, change, Map::new()).await,
+            UserAction::SetRole { role } => {
+                self.change(Method::POST, &format!("{path}/role"), change, object(json!({ "role": role }))).await
+            }
+            other => self.change(Method::POST, &format!("{path}/{}", other.name()), change, Map::new()).await,
+        }
+    }
+    async fn users_note(&self, id: UserId, body: &str, change: &Change) -> Result<Changed<Note>> {
+        let mut note = object(json!({ "body": body }));
+        if change.dry_run {
+            note.insert("dry_run".into(), json!(true));
+        }
+        let call = Call::new(Method::POST, &format!("/v1/admin/users/{id}/notes")).body(Value::Object(note));
+        self.send(call.if_version(change.if_version)).await?.json().await
+    }
+    async fn users_notes(&self, id: UserId, page: &PageRequest) -> Result<Page<Note>> {
+        self.list(&format!("/v1/admin/users/{id}/notes"), &(), page).await
+    }
+
+    async fn audit_list(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>> {
+        self.list("/v1/admin/audit", filter, page).await
+    }
+    async fn audit_verify(&self, from: i64, limit: i64) -> Result<AuditVerification> {
+        let call = Call::new(Method::GET, "/v1/admin/audit/verify").query(&[("from", from), ("limit", limit)]);
+        self.send(call).await?.json().await
+    }
+
+    async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {
+        let call = Call::new(Method::GET, "/v1/admin/events").query(&[("limit", limit)]).query(&[("after", after)]);
+        self.send(call).await?.json().await
+    }
+}
+
+#[cfg(test)]
+mod tests;

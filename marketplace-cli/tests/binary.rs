@@ -1,0 +1,297 @@
+//! The real binary over a throwaway SQLite database: output in a pipe, exit codes, batches.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a failure is the test's")]
+
+use std::{path::Path, process::Output};
+
+use assert_cmd::Command;
+use marketplace_core::{
+    accounts::model::NewUser,
+    actor::{Actor, Operator, Role},
+    admin::{AdminApi, Change, Direct},
+    app::App,
+    config::Config,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const NOBODY: &str = "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d";
+
+/// A database with some users, and a home folder with nothing in it.
+struct Place {
+    folder: TempDir,
+    users: Vec<String>,
+}
+
+impl Place {
+    fn with_users(count: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().join("data");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let users = runtime.block_on(async {
+            let app = App::open(Config { data_dir, ..Config::default() }).await.unwrap();
+            let actor = Actor::Operator(Operator { os_user: "test".into(), host: "desk".into() });
+            let api = Direct::new(app.clone(), actor);
+            let mut users = Vec::new();
+            for number in 0..count {
+                let new = NewUser {
+                    role: Role::Worker,
+                    email: format!("worker{number}@example.org"),
+                    name: format!("Worker {number}"),
+                    phone: None,
+                };
+                users.push(api.users_create(&new, &Change::default()).await.unwrap().item.user.id.to_string());
+            }
+            app.close().await;
+            users
+        });
+        Self { folder, users }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::cargo_bin("marketplace").unwrap();
+        command.current_dir(self.folder.path()).env_clear().env("HOME", self.folder.path()).env("USER", "test");
+        command
+    }
+
+    fn run(&self, line: &str) -> Output {
+        self.command().args(line.split_whitespace()).output().unwrap()
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn lists_in_a_pipe_are_a_line_an_object_and_page_on() {
+    let place = Place::with_users(5);
+    let all = place.run("users list");
+    assert_eq!((code(&all), out(&all).lines().count()), (0, 5));
+    assert_eq!(json(out(&all).lines().next().unwrap())["name"], "Worker 4•••");
+    let some = place.run("users list --limit 2 -o id");
+    assert_eq!(out(&some).lines().collect::<Vec<_>>(), [place.users[4].as_str(), &place.users[3]]);
+    let more = err(&some);
+    let cursor = more.split("--after ").nth(1).unwrap().split(',').next().unwrap();
+    let rest = place.run(&format!("users list --limit 0 -o id --after {cursor}"));
+    assert_eq!(out(&rest).lines().collect::<Vec<_>>(), [place.users[2].as_str(), &place.users[1], &place.users[0]]);
+    let array = place.run("users list -o json --fields id,email");
+    assert_eq!(json(&out(&array)).as_array().unwrap().len(), 5);
+    assert_eq!(json(&out(&array))[0].as_object().unwrap().len(), 2);
+    assert_eq!(out(&place.run("users list --status banned -o json")), "[]\n");
+}
+
+#[test]
+fn every_kind_of_failure_has_its_exit_code_and_lines() {
+    let place = Place::with_users(1);
+    let user = &place.users[0];
+    for (line, exit, error, hint) in [
+        ("users list --fields nope".to_owned(), 2, "there is no field `nope`", "email_verified"),
+        ("users list --after nonsense".into(), 2, "after", "--help"),
+        ("users list --status gone".into(), 2, "invalid value 'gone'", "unverified"),
+        (format!("users show {NOBODY}"), 3, "no such user", "list"),
+        (format!("users ban {user} --reason fraud"), 2, "no terminal", "--yes"),
+        (format!("users ban {user} --yes"), 2, "reason", "--help"),
+        (format!("users unban {user} --yes --if-version 99"), 5, "version", "show"),
+        ("users list --api http://127.0.0.1:1".into(), 4, "not logged in", "marketplace auth login"),
+        ("auth whoami --profile nope".into(), 2, "no profile `nope`", "profile add"),
+        ("api GET /v1/admin/stats".into(), 2, "through a server", "--api"),
+        ("kyc list --db /dev/null/x.db".into(), 7, "/dev/null", "doctor"),
+        ("users list --db a.db --api http://127.0.0.1:1".into(), 2, "cannot be used with", ""),
+    ] {
+        let output = place.run(&line);
+        assert_eq!(code(&output), exit, "{line}: {}", err(&output));
+        assert_eq!(out(&output), "", "{line}");
+        let text = err(&output);
+        assert!(text.starts_with("error: ") && text.contains(error) && text.contains(hint), "{line}: {text}");
+        assert!(text.lines().all(|line| line.starts_with("error: ") || line.starts_with("hint: ")), "{line}: {text}");
+    }
+    let output =
+        place.command().args(["users", "list", "--api", "http://127.0.0.1:1"]).env("MARKETPLACE_TOKEN", "t").output();
+    assert_eq!(code(&output.unwrap()), 7);
+}
+
+#[test]
+fn with_json_the_error_is_an_object() {
+    let place = Place::with_users(0);
+    for (line, exit, name) in [
+        (format!("users show {NOBODY} -o json"), 3, "not_found"),
+        ("users show not-an-id -o json".into(), 2, "usage"),
+        ("kyc approve --stdin -o json".into(), 2, "usage"),
+    ] {
+        let output = place.run(&line);
+        let error = json(&err(&output));
+        assert_eq!((code(&output), error["code"].as_str()), (exit, Some(name)), "{error}");
+        assert_eq!(error["retryable"], false);
+        assert!(error["message"].is_string() && error.get("hint").is_some() && error.get("request_id").is_some());
+    }
+}
+
+#[test]
+fn a_change_a_repetition_and_a_dry_run() {
+    let place = Place::with_users(1);
+    let user = &place.users[0];
+    let dry = place.run(&format!("users ban {user} --reason fraud --dry-run"));
+    assert_eq!((code(&dry), &json(&out(&dry))["item"]["user"]["status"]), (0, &Value::from("banned")));
+    let now = place.run(&format!("users show {user} -o json"));
+    assert_eq!(json(&out(&now))["user"]["status"], "unverified");
+    let first = place.run(&format!("users ban {user} --reason fraud --note seen --yes"));
+    assert_eq!((code(&first), &json(&out(&first))["changed"]), (0, &Value::from(true)), "{}", err(&first));
+    let again = place.run(&format!("users ban {user} --reason fraud --yes"));
+    assert_eq!((code(&again), &json(&out(&again))["changed"]), (0, &Value::from(false)));
+    let audit = place.run("audit list --action users.ban --fields actor,target,reason");
+    assert_eq!(out(&audit).lines().count(), 1);
+    assert!(json(&out(&audit))["actor"].as_str().unwrap().starts_with("local:"));
+}
+
+#[test]
+fn batches_say_what_became_of_each_item_and_resume() {
+    let place = Place::with_users(3);
+    let line = |extra: &str| format!("users freeze --stdin --yes --reason spam {extra}");
+    let run = |extra: &str, input: &str| {
+        place.command().args(line(extra).split_whitespace()).write_stdin(input).output().unwrap()
+    };
+    let input = format!(
+        "{}\n{NOBODY}\n\n{{\"id\":\"{}\",\"reason\":\"fraud\",\"note\":\"own\"}}\nnonsense\n",
+        place.users[0], place.users[1]
+    );
+    let stopped = run("", &input);
+    assert_eq!(code(&stopped), 8);
+    let rows: Vec<Value> = out(&stopped).lines().map(json).collect();
+    assert_eq!((rows[0]["result"].as_str(), rows[1]["error"]["code"].as_str()), (Some("changed"), Some("not_found")));
+    assert_eq!(rows.len(), 2);
+    assert!(err(&stopped).contains("--continue-on-error"));
+
+    let resumed = run("--continue-on-error", &input);
+    assert_eq!(code(&resumed), 8);
+    let results: Vec<String> =
+        out(&resumed).lines().map(|row| json(row)["result"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(results, ["unchanged", "failed", "changed", "failed"]);
+    assert!(err(&resumed).contains("1 changed, 1 unchanged, 2 failed"));
+
+    let done = run("-o csv", &format!("{}\n{}\n", place.users[0], place.users[1]));
+    assert_eq!(code(&done), 0);
+    assert_eq!(out(&done).lines().next(), Some("id,result,error.code,error.message"));
+    let reason = place.run(&format!("users show {} -o json --fields restriction.reason", place.users[1]));
+    assert_eq!(json(&out(&reason))["restriction"]["reason"], "fraud");
+}
+
+#[test]
+fn whoever_stops_reading_is_no_error() {
+    let place = Place::with_users(3);
+    let program = assert_cmd::cargo::cargo_bin("marketplace");
+    let mut child = std::process::Command::new(program)
+        .args(["users", "list", "--limit", "0"])
+        .current_dir(place.folder.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((code(&output), err(&output)), (0, String::new()));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_a_batch_after_its_item_with_130() {
+    use std::io::{BufRead, BufReader, Write};
+    let place = Place::with_users(2);
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("marketplace"))
+        .args(["users", "freeze", "--stdin", "--yes", "--reason", "spam"])
+        .current_dir(place.folder.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{}", place.users[0]).unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
+    assert_eq!(json(&first)["result"], "changed");
+    // Stdin stays open: the batch waits for its next item, and hears the signal all the same.
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 130);
+    assert!(err(&output).contains("stopped after 1 changed"), "{}", err(&output));
+    drop(stdin);
+}
+
+#[test]
+fn profiles_choose_the_way_in() {
+    let place = Place::with_users(1);
+    let database = place.path("data/marketplace.db");
+    let add = place.run(&format!("profile add here --db {}", database.display()));
+    assert_eq!(code(&add), 0, "{}", err(&add));
+    assert_eq!(code(&place.run("profile add there --api http://127.0.0.1:1 --production")), 0);
+    let rows: Vec<Value> = out(&place.run("profile list")).lines().map(json).collect();
+    assert_eq!((rows[0]["current"].as_bool(), rows[1]["production"].as_bool()), (Some(true), Some(true)));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let from = |words: &[&str]| place.command().current_dir(elsewhere.path()).args(words).output().unwrap();
+    assert_eq!(out(&from(&["users", "list", "-o", "id"])).trim(), place.users[0]);
+    assert_eq!(code(&from(&["users", "list", "--profile", "there"])), 4);
+    assert_eq!(code(&place.run("profile use there")), 0);
+    assert_eq!(code(&from(&["users", "list"])), 4);
+    assert_eq!(code(&place.run("profile remove there")), 0);
+    assert_eq!(code(&place.run("profile use there")), 2);
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0, "commands left something behind");
+}
+
+#[test]
+fn the_doctor_names_what_is_wrong() {
+    let place = Place::with_users(0);
+    let well = place.run("doctor -o json");
+    assert_eq!(code(&well), 0, "{}{}", out(&well), err(&well));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let key = std::fs::read_dir(place.path("data/keys")).unwrap().next().unwrap().unwrap().path();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let ill = place.run("doctor");
+        assert_eq!(code(&ill), 1);
+        let row = out(&ill).lines().map(json).find(|row| row["status"] == "failed").unwrap();
+        assert!(row["detail"].as_str().unwrap().contains("chmod 600"), "{row}");
+    }
+    std::fs::write(place.path("marketplace.toml"), "databse_url = 'x'\n").unwrap();
+    let ill = place.run("doctor");
+    assert!(out(&ill).contains("databse_url"), "{}", out(&ill));
+}
+
+#[test]
+fn the_database_is_told_about_and_brought_up_to_date() {
+    let place = Place::with_users(0);
+    let status = json(&out(&place.run("db status")));
+    assert_eq!((status["engine"].as_str(), status["current"].as_bool()), (Some("sqlite"), Some(true)));
+    assert_eq!(code(&place.run("db migrate")), 0);
+    assert_eq!(code(&place.run("db status --api http://127.0.0.1:1")), 2);
+}
+
+#[test]
+fn pages_and_completions_are_written() {
+    let place = Place::with_users(0);
+    assert_eq!(code(&place.run("man pages")), 0);
+    for page in
+        ["marketplace.1", "marketplace-kyc.1", "marketplace-kyc-approve.1", "marketplace-users-revoke-sessions.1"]
+    {
+        assert!(Path::new(&place.path("pages")).join(page).exists(), "{page}");
+    }
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = out(&place.run(&format!("completions {shell}")));
+        assert!(script.contains("revoke-sessions") && script.contains("--dry-run"), "{shell}");
+    }
+}
