@@ -11,12 +11,11 @@ use super::{
     bulk::Bulk,
     component::Screen,
     ctx::{Ctx, Request},
-    keymap::{Action, Key, on},
+    keymap::Action,
     link::Link,
     message::Message,
     screens::{audit::Audit, dashboard::Dashboard, kyc::Kyc, users::Users},
     text,
-    theme::Ink,
     widgets::{
         form::{Form, Intent, Outcome},
         frame,

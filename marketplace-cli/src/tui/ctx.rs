@@ -12,7 +12,7 @@ use std::{
 use marketplace_core::{
     actor::Permission,
     admin::{AdminApi, Identity, Stats},
-    error::{Error, ErrorCode, Result},
+    error::{Error, ErrorCode},
     ids::{AttemptId, UserId},
     time::{Clock, Timestamp},
 };

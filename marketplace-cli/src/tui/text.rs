@@ -190,7 +190,7 @@ pub fn words(code: &str) -> String {
 }
 
 /// 1st, 2nd, 3rd, 4th, 11th …
-pub fn ordinal(number: i32) -> String {
+pub fn ordinal(number: i64) -> String {
     let ending = match (number % 100, number % 10) {
         (11..=13, _) => "th",
         (_, 1) => "st",

@@ -495,7 +495,7 @@ mod tests {
     }
 
     fn reasons() -> Form {
-        let choice = |key, template| Choice { key, label: template.to_owned(), template };
+        let choice = |key, template: &'static str| Choice { key, label: template.to_owned(), template };
         Form::new("Reject", Intent::Quit)
             .choices(vec![choice('e', "Too old."), choice('f', "Not genuine.")], true)
             .with_comment()

@@ -1,0 +1,207 @@
+//! Pictures of every screen and box, small and large, with and without colours.
+
+use std::time::Duration;
+
+use marketplace_core::actor::Role;
+
+use super::{super::fake::Fake, Console, options};
+
+const SIZES: [(u16, u16); 2] = [(80, 24), (200, 50)];
+
+/// Takes a picture after the keys, at every size.
+async fn picture(name: &str, keys: &str) {
+    for size in SIZES {
+        let fake = Fake::new(60, 24);
+        fake.claimed_by_lea(3);
+        let mut console = Console::start_with(&fake, options(), size).await;
+        console.press(keys).await;
+        console.later(Duration::from_millis(150)).await;
+        snapshot(name, size, &console);
+    }
+}
+
+fn snapshot(name: &str, size: (u16, u16), console: &Console) {
+    insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), console.screen());
+}
+
+#[tokio::test]
+async fn dashboard() {
+    picture("dashboard", "1").await;
+}
+#[tokio::test]
+async fn kyc_queue() {
+    picture("kyc_queue", "2 j j").await;
+}
+#[tokio::test]
+async fn kyc_case() {
+    picture("kyc_case", "2 enter").await;
+}
+#[tokio::test]
+async fn kyc_zoomed() {
+    picture("kyc_zoomed", "2 enter z").await;
+}
+#[tokio::test]
+async fn kyc_reject() {
+    picture("kyc_reject", "2 enter x f").await;
+}
+#[tokio::test]
+async fn kyc_decided() {
+    picture("kyc_decided", "2 enter a").await;
+}
+#[tokio::test]
+async fn kyc_revealed() {
+    picture("kyc_revealed", "2 enter R").await;
+}
+#[tokio::test]
+async fn users() {
+    picture("users", "3 j j").await;
+}
+#[tokio::test]
+async fn user() {
+    picture("user", "3 j j enter").await;
+}
+#[tokio::test]
+async fn user_freeze() {
+    picture("user_freeze", "3 f s").await;
+}
+#[tokio::test]
+async fn user_delete() {
+    picture("user_delete", "3 D").await;
+}
+#[tokio::test]
+async fn user_role() {
+    picture("user_role", "3 m").await;
+}
+#[tokio::test]
+async fn user_note() {
+    picture("user_note", "3 c").await;
+}
+#[tokio::test]
+async fn user_unban() {
+    picture("user_unban", "3 B").await;
+}
+#[tokio::test]
+async fn users_marked() {
+    picture("users_marked", "3 space space j space").await;
+}
+#[tokio::test]
+async fn users_filter() {
+    picture("users_filter", "3 / s t a").await;
+}
+#[tokio::test]
+async fn audit() {
+    picture("audit", "4").await;
+}
+#[tokio::test]
+async fn audit_row() {
+    picture("audit_row", "4 j enter").await;
+}
+#[tokio::test]
+async fn help() {
+    picture("help", "2 ?").await;
+}
+#[tokio::test]
+async fn commands() {
+    picture("commands", "2 : r e").await;
+}
+#[tokio::test]
+async fn as_command() {
+    picture("as_command", "2 enter !").await;
+}
+#[tokio::test]
+async fn exact_times() {
+    picture("exact_times", "3 i").await;
+}
+
+#[tokio::test]
+async fn bulk() {
+    for size in SIZES {
+        let fake = Fake::new(60, 24);
+        let mut console = Console::start_with(&fake, options(), size).await;
+        console.press("3 * f s").await;
+        fake.hold("users_act");
+        console.press("enter").await;
+        for _ in 0..7 {
+            fake.let_one_go("users_act");
+            console.settle().await;
+        }
+        snapshot("bulk", size, &console);
+    }
+}
+
+#[tokio::test]
+async fn away() {
+    for size in SIZES {
+        let fake = Fake::new(60, 24);
+        let mut console = Console::start_with(&fake, options(), size).await;
+        console.press("2").await;
+        fake.state().down = true;
+        console.later(Duration::from_millis(400)).await;
+        console.press("space").await;
+        console.later(Duration::from_secs(4)).await;
+        snapshot("away", size, &console);
+    }
+}
+
+#[tokio::test]
+async fn error_detail() {
+    for size in SIZES {
+        let fake = Fake::new(60, 24);
+        let mut console = Console::start_with(&fake, options(), size).await;
+        console.press("2 enter").await;
+        let error = marketplace_core::error::Error::conflict("it is approved already, decided by Lea", "approved");
+        fake.fail("kyc_decide", error.with_request_id(Some("req-7".into())));
+        console.press("a E").await;
+        snapshot("error_detail", size, &console);
+    }
+}
+
+#[tokio::test]
+async fn read_only_production() {
+    for size in SIZES {
+        let fake = Fake::new(60, 24);
+        fake.state().role = Role::Auditor;
+        let options =
+            super::Options { read_only: true, production: true, system: "eu".into(), way: "api".into(), ..options() };
+        let mut console = Console::start_with(&fake, options, size).await;
+        console.press("2 enter").await;
+        snapshot("read_only_production", size, &console);
+    }
+}
+
+#[tokio::test]
+async fn without_colours() {
+    for size in SIZES {
+        let fake = Fake::new(60, 24);
+        let options = super::Options { no_color: true, ..options() };
+        let mut console = Console::start_with(&fake, options, size).await;
+        for keys in ["1", "2 enter", "x f", "esc 3 enter", "f", "esc ?"] {
+            console.press(keys).await;
+            for cell in console.terminal.backend().buffer().content() {
+                let plain = ratatui::style::Color::Reset;
+                assert_eq!((cell.fg, cell.bg), (plain, plain), "{:?} after {keys}", cell.symbol());
+            }
+        }
+        console.press("esc 2").await;
+        snapshot("without_colours", size, &console);
+    }
+}
+
+#[tokio::test]
+async fn everything_has_a_row_in_the_help() {
+    let fake = Fake::new(6, 4);
+    let mut console = Console::start_with(&fake, options(), (120, 120)).await;
+    for screen in ["1", "2", "3", "4"] {
+        console.press(screen).await;
+        console.press("?").await;
+        for (spec, _) in console.app.ctx.keymap.clone().of(match screen {
+            "1" => super::super::keymap::on::DASH,
+            "2" => super::super::keymap::on::KYC,
+            "3" => super::super::keymap::on::USERS,
+            _ => super::super::keymap::on::AUDIT,
+        }) {
+            console.shows(spec.help);
+        }
+        console.press("esc").await;
+    }
+}

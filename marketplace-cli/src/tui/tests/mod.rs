@@ -1,0 +1,163 @@
+//! The console against a marketplace in memory: keys in, screens and calls out.
+
+mod decisions;
+mod link;
+mod looks;
+mod people;
+
+use std::{sync::Arc, time::Duration};
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use marketplace_core::admin::AdminApi;
+use ratatui::{Terminal, backend::TestBackend};
+use ratatui_image::picker::Picker;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::{
+    Options,
+    app::App,
+    ctx::Ctx,
+    fake::Fake,
+    guard::{Gate, Guarded},
+    keymap::Keymap,
+    message::Message,
+    picture::Images,
+};
+
+/// A console with somebody at it.
+struct Console {
+    app: App,
+    fake: Arc<Fake>,
+    receiver: UnboundedReceiver<Message>,
+    terminal: Terminal<TestBackend>,
+}
+
+fn options() -> Options {
+    Options { system: "test".into(), way: "db".into(), ..Options::default() }
+}
+
+impl Console {
+    /// Started, with the first answers in.
+    async fn start(fake: &Arc<Fake>) -> Self {
+        Self::start_with(fake, options(), (120, 40)).await
+    }
+
+    async fn start_with(fake: &Arc<Fake>, options: Options, size: (u16, u16)) -> Self {
+        let mut console = Self::cold(fake, options, size);
+        console.settle().await;
+        console
+    }
+
+    /// Started, before any answer.
+    fn cold(fake: &Arc<Fake>, options: Options, (width, height): (u16, u16)) -> Self {
+        let gate = Arc::new(Gate::new(options.read_only));
+        let api: Arc<dyn AdminApi> = Arc::clone(fake) as Arc<dyn AdminApi>;
+        let guarded = Arc::new(Guarded::new(api, Arc::clone(&gate)));
+        let (sender, receiver) = unbounded_channel();
+        let keymap = Keymap::new(&options.keys).unwrap();
+        let images = if options.no_color { Images::Dots } else { Images::Pixels(Box::new(Picker::halfblocks())) };
+        let clock = Arc::clone(&fake.clock) as _;
+        let app = App::new(Ctx::new(guarded, gate, options, keymap, images, clock, sender));
+        let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        Self { app, fake: Arc::clone(fake), receiver, terminal }
+    }
+
+    fn draw(&mut self) {
+        let app = &mut self.app;
+        self.terminal
+            .draw(|frame| {
+                let area = frame.area();
+                if let Some(cursor) = app.draw(area, frame.buffer_mut()) {
+                    frame.set_cursor_position(cursor);
+                }
+            })
+            .unwrap();
+    }
+
+    /// Until nothing is under way but what is held.
+    async fn settle(&mut self) {
+        loop {
+            self.draw();
+            self.app.tick();
+            let mut any = false;
+            while let Ok(message) = self.receiver.try_recv() {
+                self.app.message(message);
+                any = true;
+            }
+            if !any && self.app.ctx.in_flight() <= self.fake.waiting() {
+                // A call that is about to be held may not have got there yet.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                if self.receiver.is_empty() && self.app.ctx.in_flight() <= self.fake.waiting() {
+                    break;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.draw();
+    }
+
+    /// Keys apart by blanks, each answered before the next.
+    async fn press(&mut self, keys: &str) {
+        for key in keys.split_whitespace() {
+            self.key(key);
+            self.settle().await;
+        }
+    }
+
+    /// One key, without waiting for what it leads to.
+    fn key(&mut self, key: &str) {
+        let (code, modifiers) = match key {
+            "enter" => (KeyCode::Enter, KeyModifiers::NONE),
+            "esc" => (KeyCode::Esc, KeyModifiers::NONE),
+            "tab" => (KeyCode::Tab, KeyModifiers::NONE),
+            "space" => (KeyCode::Char(' '), KeyModifiers::NONE),
+            "down" => (KeyCode::Down, KeyModifiers::NONE),
+            "backspace" => (KeyCode::Backspace, KeyModifiers::NONE),
+            other => match other.strip_prefix("ctrl-") {
+                Some(rest) => (KeyCode::Char(rest.chars().next().unwrap()), KeyModifiers::CONTROL),
+                None => (KeyCode::Char(other.chars().next().unwrap()), KeyModifiers::NONE),
+            },
+        };
+        self.app.event(Event::Key(KeyEvent::new(code, modifiers)));
+    }
+
+    /// Text, then the time that a filter takes to hold.
+    async fn write(&mut self, text: &str) {
+        for c in text.chars() {
+            self.app.event(Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
+        }
+        self.later(Duration::from_millis(100)).await;
+    }
+
+    async fn click(&mut self, column: u16, row: u16) {
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        self.app.event(Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+        self.settle().await;
+    }
+
+    async fn later(&mut self, by: Duration) {
+        self.fake.clock.advance(by);
+        self.settle().await;
+    }
+
+    /// What is on the screen.
+    fn screen(&self) -> String {
+        self.terminal.backend().to_string()
+    }
+
+    #[track_caller]
+    fn shows(&self, text: &str) {
+        let screen = self.screen();
+        assert!(screen.contains(text), "`{text}` is not on the screen:\n{screen}");
+    }
+    #[track_caller]
+    fn hides(&self, text: &str) {
+        let screen = self.screen();
+        assert!(!screen.contains(text), "`{text}` is on the screen:\n{screen}");
+    }
+}
+
+/// The calls, without the looks at files.
+fn changes(fake: &Fake) -> Vec<String> {
+    fake.calls().into_iter().filter(|call| !call.starts_with("view")).collect()
+}

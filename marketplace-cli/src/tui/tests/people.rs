@@ -1,0 +1,219 @@
+//! Managing users.
+
+use std::time::Duration;
+
+use marketplace_core::accounts::model::Status;
+
+use super::{
+    super::{app::Effect, fake::Fake},
+    Console, changes,
+};
+
+#[tokio::test]
+async fn a_freeze_takes_a_reason() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("3 f").await;
+    console.shows("Freeze Ada O•••");
+    console.press("enter").await;
+    console.shows("choose a reason");
+    assert_eq!(changes(&fake), Vec::<String>::new());
+    console.press("s tab").await;
+    console.write("three reports").await;
+    console.press("enter").await;
+    assert_eq!(changes(&fake), ["freeze 0 spam \"three reports\""]);
+    console.shows("Ada O•••: frozen");
+    console.shows("❄ frozen");
+}
+
+#[tokio::test]
+async fn a_deletion_takes_a_reason_and_the_word() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("3 D r enter").await;
+    console.shows("type `delete` to confirm");
+    assert_eq!(changes(&fake), Vec::<String>::new());
+    console.write("delete").await;
+    console.press("enter").await;
+    assert_eq!(changes(&fake), ["delete 0 user_request"]);
+    assert_eq!(fake.state().users[0].user.status, Status::Deleted);
+}
+
+#[tokio::test]
+async fn escape_never_changes_anything() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    for open in ["f s", "F", "b f", "B", "D o", "m a", "c x", "S"] {
+        console.press("3").await;
+        console.press(open).await;
+        console.press("esc").await;
+    }
+    assert_eq!(changes(&fake), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn lifting_and_ending_sessions_are_confirmed() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("3 j j F").await;
+    console.shows("Unfreeze Marta F•••");
+    console.press("y").await;
+    console.press("S enter").await;
+    assert_eq!(changes(&fake), ["unfreeze 2", "revoke-sessions 2"]);
+}
+
+#[tokio::test]
+async fn roles_and_notes() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("3 m s enter c").await;
+    console.write("called back").await;
+    console.press("enter enter").await;
+    assert_eq!(changes(&fake), ["role 0 support", "note 0 \"called back\""]);
+    console.shows("called back");
+}
+
+#[tokio::test]
+async fn a_row_that_changed_meanwhile_is_not_changed_blindly() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("3 f s").await;
+    fake.state().users[0].user.version = 9;
+    console.press("enter").await;
+    console.shows("it was changed meanwhile");
+    assert_eq!(fake.state().users[0].user.status, Status::Active);
+}
+
+#[tokio::test]
+async fn repeating_goes_to_the_next_row_and_asks() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("3 b f enter").await;
+    fake.calls();
+    console.press(".").await;
+    console.shows("Ban Tunde B•••");
+    console.shows("(•) fraud");
+    assert_eq!(changes(&fake), Vec::<String>::new());
+    console.press("enter").await;
+    assert_eq!(changes(&fake), ["ban 1 fraud"]);
+}
+
+#[tokio::test]
+async fn filtering_as_typed() {
+    let fake = Fake::new(40, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("3 /").await;
+    console.write("status:banned").await;
+    console.hides("Ada O•••");
+    console.shows("Lena W•••");
+    console.write(" zo").await;
+    console.hides("Lena W•••");
+    console.press("esc").await;
+    console.shows("Ada O•••");
+    console.press("/").await;
+    console.write("role:adm").await;
+    console.shows("Tab: role:admin");
+    console.press("tab enter").await;
+    console.shows("Nobody matches.");
+    console.press("esc").await;
+    console.shows("Ada O•••");
+}
+
+#[tokio::test]
+async fn only_the_latest_filter_counts() {
+    let fake = Fake::new(40, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("3 /").await;
+    fake.hold("users_list");
+    console.write("lena").await;
+    for _ in 0..4 {
+        console.key("backspace");
+    }
+    console.write("tunde").await;
+    fake.let_one_go("users_list");
+    console.settle().await;
+    console.hides("Lena W•••");
+    fake.let_go("users_list");
+    console.settle().await;
+    console.shows("Tunde B•••");
+    console.hides("Ada O•••");
+}
+
+#[tokio::test]
+async fn long_lists_load_as_they_are_scrolled() {
+    let fake = Fake::new(1_500, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("3").await;
+    for _ in 0..20 {
+        console.press("G").await;
+    }
+    console.shows("1,500 of 1,500");
+    console.press("g").await;
+    console.shows("1 of 100+");
+}
+
+#[tokio::test]
+async fn marked_users_are_frozen_together() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("3 V j j j V f s").await;
+    console.shows("Freeze 4 users");
+    console.press("enter").await;
+    assert_eq!(changes(&fake).len(), 4);
+    console.shows("done 3 · unchanged 1 · failed 0");
+}
+
+#[tokio::test]
+async fn ids_and_rows_are_copied() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("3 y").await;
+    let id = super::super::fake::user_id(0).to_string();
+    assert_eq!(console.app.effects, [Effect::Copy(id.clone())]);
+    console.app.effects.clear();
+    console.press("Y").await;
+    let [Effect::Copy(json)] = console.app.effects.as_slice() else { panic!() };
+    assert_eq!(serde_json::from_str::<serde_json::Value>(json).unwrap()["id"], id);
+}
+
+#[tokio::test]
+async fn commands_and_their_equivalents() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press(":").await;
+    console.write("users").await;
+    console.press("enter").await;
+    console.shows("Tunde B•••");
+    console.press(":").await;
+    console.write("filter status:frozen").await;
+    console.press("enter").await;
+    console.hides("Ada O•••");
+    console.press("!").await;
+    console.shows("marketplace users list --status frozen");
+}
+
+#[tokio::test]
+async fn the_mouse_selects_opens_and_switches() {
+    let fake = Fake::new(12, 4);
+    let mut console = Console::start(&fake).await;
+    // The third tab, then the third row.
+    let tabs = console.screen().lines().nth(1).unwrap().to_owned();
+    let column = tabs.chars().position(|c| c == '3').unwrap();
+    console.click(u16::try_from(column).unwrap() - 1, 1).await;
+    console.shows("of 12");
+    console.click(10, 5).await;
+    console.shows("3 of 12");
+    console.click(10, 5).await;
+    console.later(Duration::from_millis(200)).await;
+    console.shows("because");
+}
+
+#[tokio::test]
+async fn details_follow_the_cursor_where_there_is_room() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("3 j j").await;
+    console.later(Duration::from_millis(200)).await;
+    console.shows("because    spam");
+    assert_eq!(changes(&fake), Vec::<String>::new());
+}
