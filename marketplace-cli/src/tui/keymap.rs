@@ -28,7 +28,6 @@ macro_rules! actions {
     ($($variant:ident, $name:literal, $keys:literal, $on:expr, $label:literal, $rank:literal, $needs:expr, $help:literal;)+) => {
         /// Something that can be done.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[expect(missing_docs, reason = "the table says it")]
         pub enum Action { $($variant),+ }
 
         /// Name, default keys, screens, footer label, footer rank (0: not in the footer; low ones stay longest when

@@ -4,7 +4,7 @@ use marketplace_core::{
     accounts::model::Note,
     admin::{AuditRow, Changed, EventPage, Identity, PersonalData, Stats, UserDetail, UserSummary},
     error::Result,
-    kyc::model::{FileKind, KycCase, KycSummary},
+    kyc::model::{KycCase, KycSummary},
     page::Page,
 };
 
@@ -50,7 +50,7 @@ pub enum Message {
     /// What became of an undo.
     Undone(LoadId, Result<Changed<KycCase>>),
     /// A file of a case, decoded.
-    File(LoadId, FileKind, Result<Decoded>),
+    File(LoadId, Result<Decoded>),
     /// A picture, ready for the terminal.
     Rendered(LoadId, Option<Box<Rendered>>),
     /// A file was handed to the desktop's viewer.

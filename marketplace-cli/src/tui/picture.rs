@@ -289,7 +289,7 @@ mod tests {
             view.closer();
             view.pan(1, -1);
         }
-        assert_eq!((view.scale, view.y), (8, 12));
+        assert_eq!((view.scale, view.y), (8, 6));
         for _ in 0..60 {
             view.pan(1, -1);
         }

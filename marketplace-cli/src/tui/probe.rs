@@ -75,7 +75,7 @@ struct Reading(File, Termios);
 impl Drop for Reading {
     fn drop(&mut self) {
         // Nothing can be done about a terminal that went away.
-        drop(tcsetattr(&self.0, OptionalActions::Now, &self.1));
+        let _ = tcsetattr(&self.0, OptionalActions::Now, &self.1);
     }
 }
 

@@ -181,15 +181,6 @@ impl Form {
         self.fill_comment();
         self
     }
-    /// With a comment as it was written before.
-    #[must_use]
-    pub fn with_comment_text(mut self, comment: Option<&str>) -> Self {
-        if let Some(comment) = comment {
-            self.comment = Some(area(comment.to_owned()));
-            self.edited = true;
-        }
-        self
-    }
     /// With a note for staff.
     #[must_use]
     pub fn with_note(mut self, note: Option<&str>) -> Self {

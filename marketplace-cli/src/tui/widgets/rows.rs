@@ -69,7 +69,7 @@ pub fn list<T: Row>(
         return;
     }
     let selected = rows.selected_index();
-    let width = usize::from(area.width.saturating_sub(3));
+    let width = usize::from(area.width.saturating_sub(4));
     for (at, row) in rows.rows().enumerate().skip(offset).take(height) {
         let y = u16::try_from(at - offset).unwrap_or(u16::MAX);
         let cursor = if at == selected { "▸" } else { " " };

@@ -109,16 +109,13 @@ impl OpenCase {
                 continue;
             }
             let now = ctx.now();
-            let load = ctx.load(
-                move |id, answer| Message::File(id, kind, answer),
-                |api| async move {
-                    let content = api.kyc_file(id, kind).await?;
-                    let permit = DECODING.acquire().await;
-                    let decoded = tokio::task::spawn_blocking(move || picture::decode(&content)).await;
-                    drop(permit);
-                    decoded.unwrap_or_else(|error| Err(marketplace_core::error::Error::internal(error)))
-                },
-            );
+            let load = ctx.load(Message::File, |api| async move {
+                let content = api.kyc_file(id, kind).await?;
+                let permit = DECODING.acquire().await;
+                let decoded = tokio::task::spawn_blocking(move || picture::decode(&content)).await;
+                drop(permit);
+                decoded.unwrap_or_else(|error| Err(marketplace_core::error::Error::internal(error)))
+            });
             face.content = Content::Loading(load, now);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use marketplace_core::kyc::model::{Claim, FileKind, KycStatus};
+use marketplace_core::kyc::model::{Claim, DocumentType, FileKind, KycStatus};
 use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Rect, Size},
@@ -32,7 +32,7 @@ impl Kyc {
         self.wide = area.width >= WIDE;
         let case_seen = self.open.is_some() || self.opening.is_some() || self.want_next;
         if self.wide && !(self.zoom != Zoom::Both && self.open.is_some()) {
-            let list = (area.width * 2 / 5).clamp(44, 72);
+            let list = (area.width * 11 / 25).clamp(44, 76);
             let [list, case] = area.layout(&Layout::horizontal([Constraint::Length(list), Constraint::Min(40)]));
             self.draw_queue(list, buf, ctx);
             self.draw_case(case, buf, ctx);
@@ -62,7 +62,7 @@ impl Kyc {
         };
         rows::list(inner, buf, ctx, &mut self.queue, !self.in_case, empty, |row, width| {
             let time = if exact { 19 } else { 4 };
-            let (kind, nth) = (if width > 44 { 17 } else { 12 }, 5);
+            let (kind, nth) = (if width > 54 { 17 } else { 13 }, 4);
             let state = 16.min(width / 4).max(11);
             let name = width.saturating_sub(time + kind + nth + state + 3);
             let age = text::when(row.submitted_at, now, exact);
@@ -81,7 +81,7 @@ impl Kyc {
                 Span::raw("  "),
                 Span::raw(text::left(&row.name, name)),
                 Span::raw(" "),
-                Span::styled(text::left(&text::words(row.document_type.as_str()), kind), theme.ink(Ink::Plain)),
+                Span::raw(text::left(document(row.document_type, kind), kind)),
                 Span::styled(
                     text::left(&text::ordinal(row.number), nth),
                     theme.ink(if row.number > 1 { Ink::Warn } else { Ink::Faint }),
@@ -160,6 +160,19 @@ impl Kyc {
             let x = area.right().saturating_sub(u16::try_from(text::width(&more) + 2).unwrap_or(0));
             buf.set_string(x, area.bottom().saturating_sub(1), more, theme.ink(Ink::Faint));
         }
+    }
+}
+
+/// A kind of document in so many columns, one of them left free.
+fn document(kind: DocumentType, columns: usize) -> &'static str {
+    let short = columns < 17;
+    match kind {
+        DocumentType::Passport => "passport",
+        DocumentType::NationalId => "national id",
+        DocumentType::DrivingLicence if short => "driving lic.",
+        DocumentType::DrivingLicence => "driving licence",
+        DocumentType::ResidencePermit if short => "residence p.",
+        DocumentType::ResidencePermit => "residence permit",
     }
 }
 

@@ -295,7 +295,7 @@ impl Screen for Kyc {
             Message::Renewed(id, answer) => self.renewed(id, answer, ctx),
             Message::Decided(id, answer) => self.decided(id, answer, ctx),
             Message::Undone(id, answer) => self.undone(id, answer, ctx),
-            Message::File(id, _, answer) => {
+            Message::File(id, answer) => {
                 let mut answer = Some(answer);
                 let made = self.made.iter_mut().map(|made| &mut made.open);
                 for open in [&mut self.open, &mut self.next].into_iter().flatten().chain(made) {

@@ -161,7 +161,7 @@ fn lines(
     out.push(rows::field(theme, "last seen", detail.last_seen_at.map_or_else(|| "never".into(), ago)));
     out.push(rows::field(theme, "sessions", detail.sessions.to_string()));
     out.push(Line::from(vec![label("KYC"), rows::state(theme, theme::kyc_status(user.kyc_status), 13)]));
-    out.push(rows::field(theme, "id", format!("{} · v{}", user.id, user.version)));
+    out.push(rows::field(theme, "id", user.id.to_string()));
     out.push(Line::raw(""));
     out.push(head("Identity checks"));
     if detail.kyc.is_empty() {
