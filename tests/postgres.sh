@@ -48,8 +48,10 @@ start_postgres() {
     password=$(cat "$home/password")
     [[ $EUID == 0 ]] && chown -R "$postgres_user" "$home"
     chmod 700 "$home"
-    if ! (cd / && as_postgres "$bin/initdb" -D "$home/data" -U postgres --auth=scram-sha-256 --pwfile="$home/password" \
-        -E UTF8 --locale=C --no-instructions) >"$work/initdb.log" 2>&1; then
+    # A locale of people's, as production has it, so that whatever leans on byte order shows.
+    local initdb=("$bin/initdb" -D "$home/data" -U postgres --auth=scram-sha-256 --pwfile="$home/password" -E UTF8 --locale=C)
+    if ! (cd / && as_postgres "${initdb[@]}" --locale-provider=icu --icu-locale=en-US) >"$work/initdb.log" 2>&1 &&
+        ! (cd / && as_postgres "${initdb[@]}") >>"$work/initdb.log" 2>&1; then
         cat "$work/initdb.log"
         postgres_problem='initdb failed'
         return 1

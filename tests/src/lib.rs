@@ -1,1 +1,61 @@
-//! stub
+//! What the stories in `tests/` are told with: the real server and the real command line as processes, on either engine,
+//! in a folder of their own; people who sign up and log in; and a terminal to run the console in.
+//!
+//! A story is one function over an [`Engine`]; [`stories!`] makes a test of it for each engine. Everything that a story
+//! starts ends with it, and everything that it writes is in a folder or a database that is removed after it.
+//!
+//! | to read about | open |
+//! |---|---|
+//! | the server, its database, its mails | [`server`], [`database`], [`mail`] |
+//! | who asks: clients, workers, staff | [`people`] |
+//! | requests and answers | [`http`] |
+//! | the command line | [`cli`] |
+//! | the console in a pseudo-terminal | [`terminal`] |
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a harness of tests: where it cannot go on, the test has failed, and the panic says where"
+)]
+
+pub mod binaries;
+pub mod cli;
+pub mod database;
+pub mod http;
+pub mod mail;
+pub mod people;
+pub mod pictures;
+pub mod server;
+pub mod terminal;
+
+pub use database::Engine;
+pub use http::{Answer, Http};
+pub use people::Person;
+pub use server::Server;
+
+/// Makes a test of each story on each engine: `sqlite::name` and `postgres::name`.
+///
+/// The PostgreSQL half runs when `MARKETPLACE_TEST_POSTGRES_URL` names a server, as `tests/run` sets it.
+#[macro_export]
+macro_rules! stories {
+    ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {
+        mod sqlite {$(
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::Engine::Sqlite).await;
+            }
+        )+}
+        mod postgres {$(
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                if $crate::Engine::Postgres.is_here() {
+                    super::$name($crate::Engine::Postgres).await;
+                }
+            }
+        )+}
+    };
+}

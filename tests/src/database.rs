@@ -1,0 +1,84 @@
+//! A database for one story, on either engine.
+
+use std::{path::Path, str::FromStr};
+
+use sqlx::{ConnectOptions, Connection, Executor, postgres::PgConnectOptions};
+use uuid::Uuid;
+
+/// Which engine a story runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// A file.
+    Sqlite,
+    /// The server that `MARKETPLACE_TEST_POSTGRES_URL` names.
+    Postgres,
+}
+
+impl Engine {
+    /// Whether stories can run on it here.
+    pub fn is_here(self) -> bool {
+        self == Self::Sqlite || postgres_url().is_some()
+    }
+}
+
+/// A superuser's URL on a server made for tests: each story makes a database of its own there.
+fn postgres_url() -> Option<String> {
+    std::env::var("MARKETPLACE_TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty())
+}
+
+/// A database that goes when this is dropped.
+#[derive(Debug)]
+pub struct Database {
+    /// As `database_url` takes it.
+    pub url: String,
+    made: Option<(PgConnectOptions, String)>,
+}
+
+impl Database {
+    /// A new one, empty; on SQLite in `folder`.
+    pub async fn new(engine: Engine, folder: &Path) -> Self {
+        match engine {
+            Engine::Sqlite => Self { url: format!("sqlite://{}", folder.join("marketplace.db").display()), made: None },
+            Engine::Postgres => {
+                let server = postgres_url().expect("MARKETPLACE_TEST_POSTGRES_URL");
+                let options = PgConnectOptions::from_str(&server).expect("a PostgreSQL URL");
+                let name = format!("story_{}", random_id().simple());
+                let mut connection = options.clone().connect().await.expect("the PostgreSQL for tests answers");
+                connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+                connection.close().await.unwrap();
+                let (base, _) = server.rsplit_once('/').expect("a URL with a database");
+                Self { url: format!("{base}/{name}"), made: Some((options, name)) }
+            }
+        }
+    }
+
+    /// Which engine it is on.
+    pub fn engine(&self) -> Engine {
+        if self.made.is_some() { Engine::Postgres } else { Engine::Sqlite }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Some((options, name)) = self.made.take() else { return };
+        // A drop cannot await; a thread with a runtime of its own can.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut connection = options.connect().await?;
+                connection.execute(sqlx::AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).await?;
+                connection.close().await
+            })
+        })
+        .join();
+        if let Ok(Err(error)) = dropped {
+            eprintln!("a test's database stays behind: {error}");
+        }
+    }
+}
+
+/// An id that no other test has.
+#[expect(clippy::disallowed_methods, reason = "names of databases and addresses of people must differ between runs")]
+pub fn random_id() -> Uuid {
+    Uuid::now_v7()
+}

@@ -1,0 +1,142 @@
+//! Requests as somebody, and answers that can be asked about.
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Sends requests to one server, as one person or as nobody.
+#[derive(Debug, Clone)]
+pub struct Http {
+    base: String,
+    client: reqwest::Client,
+    /// The access token; none for nobody.
+    pub token: Option<String>,
+}
+
+impl Http {
+    /// As nobody.
+    pub fn new(base: &str) -> Self {
+        let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).no_proxy().build().unwrap();
+        Self { base: base.to_owned(), client, token: None }
+    }
+
+    /// The same connections, as the owner of a token.
+    #[must_use]
+    pub fn with_token(&self, token: impl Into<String>) -> Self {
+        Self { token: Some(token.into()), ..self.clone() }
+    }
+
+    /// A request to a path such as `/v1/me`, to be added to before [`Answer::of`] sends it.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// GET.
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+    /// POST with a JSON body.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(&body)).await
+    }
+    /// PATCH with a JSON body.
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::PATCH, path).json(&body)).await
+    }
+    /// DELETE with a JSON body.
+    pub async fn delete(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::DELETE, path).json(&body)).await
+    }
+    /// POST with a body as it is.
+    pub async fn post_raw(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
+        Answer::of(self.request(Method::POST, path).header("content-type", content_type).body(body)).await
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// What was asked, for messages.
+    pub asked: String,
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: bytes::Bytes,
+}
+
+impl Answer {
+    /// Sends a request.
+    pub async fn of(request: RequestBuilder) -> Self {
+        Self::try_of(request).await.expect("the server answers")
+    }
+
+    /// Sends a request that the server may not live to answer.
+    pub async fn try_of(request: RequestBuilder) -> reqwest::Result<Self> {
+        let (client, request) = request.build_split();
+        let request = request?;
+        let asked = format!("{} {}", request.method(), request.url());
+        let response = client.execute(request).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok(Self { asked, status, headers, body: response.bytes().await? })
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON; null when empty.
+    pub fn json(&self) -> Value {
+        if self.body.is_empty() {
+            return Value::Null;
+        }
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{}: {error}: {}", self.asked, self.text()))
+    }
+
+    /// The JSON body of a success.
+    #[track_caller]
+    pub fn ok(&self) -> Value {
+        assert!(self.status.is_success(), "{} → {} {}", self.asked, self.status, self.text());
+        self.json()
+    }
+
+    /// The body of a success, as a type.
+    #[track_caller]
+    pub fn ok_as<T: DeserializeOwned>(&self) -> T {
+        let value = self.ok();
+        serde_json::from_value(value).unwrap_or_else(|error| panic!("{}: {error}: {}", self.asked, self.text()))
+    }
+
+    /// The problem of a refusal, whose shape is checked: problem+json with a title, a code and a request id.
+    #[track_caller]
+    pub fn problem(&self) -> Value {
+        let said = format!("{} → {} {}", self.asked, self.status, self.text());
+        assert!(self.status.is_client_error() || self.status.is_server_error(), "{said}");
+        let media_type = self.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("");
+        assert!(media_type.starts_with("application/problem+json"), "{media_type}: {said}");
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status.as_u16(), "{said}");
+        for member in ["type", "title", "code", "detail", "request_id"] {
+            assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "no {member}: {said}");
+        }
+        problem
+    }
+
+    /// Asserts a refusal of this status and code, and gives its problem.
+    #[track_caller]
+    pub fn refused(&self, status: u16, code: &str) -> Value {
+        let said = format!("{} → {} {}", self.asked, self.status, self.text());
+        assert_eq!(self.status.as_u16(), status, "{said}");
+        let problem = self.problem();
+        assert_eq!(problem["code"], code, "{said}");
+        problem
+    }
+}

@@ -1,0 +1,185 @@
+//! A real server process in a folder of its own.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    binaries,
+    database::{Database, Engine},
+    http::Http,
+    mail::{self, Mail},
+};
+
+/// A server, its folder and its database; all of it ends with this.
+#[derive(Debug)]
+pub struct Server {
+    process: Option<Child>,
+    settings: Vec<(String, String)>,
+    /// Where it listens, such as `http://127.0.0.1:40001`.
+    pub url: String,
+    /// Its database.
+    pub database: Database,
+    folder: TempDir,
+}
+
+impl Server {
+    /// A new one, with defaults.
+    pub async fn start(engine: Engine) -> Self {
+        Self::start_with(engine, &[]).await
+    }
+
+    /// A new one with settings, as environment variables without their prefix: `("LIMITS__UPLOADS", "1")`.
+    pub async fn start_with(engine: Engine, settings: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        let database = Database::new(engine, &folder.path().join("data")).await;
+        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let mut server = Self { process: None, settings, url: String::new(), database, folder };
+        server.run().await;
+        server
+    }
+
+    /// Starts the process, on a new port, and waits until it is ready.
+    pub async fn run(&mut self) {
+        // Between choosing a port and listening on it, somebody else may take it: then another one is tried.
+        for _ in 0..5 {
+            if self.try_run().await {
+                return;
+            }
+        }
+        panic!("the server does not start:\n{}", self.output());
+    }
+
+    async fn try_run(&mut self) -> bool {
+        self.kill();
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port();
+        self.url = format!("http://127.0.0.1:{port}");
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.output_path()).unwrap();
+        let mut command = Command::new(binaries::server());
+        command
+            .arg("--migrate")
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        isolate(&mut command);
+        command.envs(self.environment()).env("MARKETPLACE_LISTEN", format!("127.0.0.1:{port}"));
+        self.process = Some(command.spawn().expect("the server's binary runs"));
+        for _ in 0..1_200 {
+            if self.process.as_mut().is_none_or(|process| !matches!(process.try_wait(), Ok(None))) {
+                return false;
+            }
+            let ready = Http::new(&self.url).request(reqwest::Method::GET, "/readyz").send().await;
+            if ready.is_ok_and(|answer| answer.status().is_success()) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        false
+    }
+
+    /// The environment that configures this server, and any other program for the same database and folder.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let mut environment = vec![
+            ("MARKETPLACE_DATABASE_URL".to_owned(), self.database.url.clone()),
+            ("MARKETPLACE_DATA_DIR".to_owned(), self.data().display().to_string()),
+        ];
+        environment.extend(self.settings.iter().map(|(key, value)| (format!("MARKETPLACE_{key}"), value.clone())));
+        environment
+    }
+
+    /// Kills it as a power cut would (SIGKILL).
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Asks it to end (SIGTERM), and waits for that: at most 30 s. Answers its exit code.
+    pub async fn stop(&mut self) -> Option<i32> {
+        let mut process = self.process.take()?;
+        signal(process.id(), "TERM");
+        for _ in 0..600 {
+            if let Ok(Some(status)) = process.try_wait() {
+                return status.code();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let _ = process.kill();
+        let _ = process.wait();
+        panic!("the server did not end within 30 s of SIGTERM:\n{}", self.output());
+    }
+
+    /// The process's id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder for whatever else the story writes.
+    pub fn scratch(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it printed.
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(self.output_path()).unwrap_or_default()
+    }
+
+    fn output_path(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
+    /// Requests as nobody.
+    pub fn as_nobody(&self) -> Http {
+        Http::new(&self.url)
+    }
+
+    /// All mails to an address, oldest first.
+    pub fn mails(&self, address: &str) -> Vec<Mail> {
+        mail::to(&self.data().join("mail"), address)
+    }
+
+    /// Waits for the `count`th mail to an address.
+    pub async fn mail(&self, address: &str, count: usize) -> Mail {
+        mail::wait_for(&self.data().join("mail"), address, count).await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let output = self.output();
+            let skip = output.len().saturating_sub(8_000);
+            eprintln!("── the server said ──\n{}", String::from_utf8_lossy(&output.as_bytes()[skip..]));
+        }
+    }
+}
+
+/// Takes out of a program's environment what configures a marketplace on this machine.
+pub fn isolate(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("MARKETPLACE_") {
+            command.env_remove(name);
+        }
+    }
+    command.env_remove("NO_COLOR").env_remove("RUST_LOG");
+}
+
+/// Sends a signal by name to a process that the test started.
+pub fn signal(pid: u32, name: &str) {
+    let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
+    assert!(status.is_ok_and(|status| status.success()), "kill -{name} {pid}");
+}
