@@ -36,13 +36,18 @@ impl Server {
 
     /// A new one with settings, as environment variables without their prefix: `("LIMITS__UPLOADS", "1")`.
     pub async fn start_with(engine: Engine, settings: &[(&str, &str)]) -> Self {
+        let mut server = Self::prepare(engine, settings).await;
+        server.run().await;
+        server
+    }
+
+    /// The folder and the database of a new one, which [`Server::run`] starts.
+    pub async fn prepare(engine: Engine, settings: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
         std::fs::create_dir(folder.path().join("data")).unwrap();
         let database = Database::new(engine, &folder.path().join("data")).await;
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let mut server = Self { process: None, settings, url: String::new(), database, folder };
-        server.run().await;
-        server
+        Self { process: None, settings, url: String::new(), database, folder }
     }
 
     /// Starts the process, on a new port, and waits until it is ready.

@@ -1,0 +1,138 @@
+//! The load: connections that each send the next request when the answer to the last one is in.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, task::JoinSet};
+
+/// Connections that ask at once.
+pub const CONNECTIONS: usize = 64;
+
+/// What one connection asks again and again.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Method.
+    pub method: Method,
+    /// Path and query.
+    pub path: String,
+    /// Access token.
+    pub token: Option<String>,
+    /// JSON body; empty for none.
+    pub body: Bytes,
+}
+
+impl Ask {
+    /// GET with a token.
+    pub fn get(path: impl Into<String>, token: impl Into<String>) -> Self {
+        Self { method: Method::GET, path: path.into(), token: Some(token.into()), body: Bytes::new() }
+    }
+
+    /// The same question, to a responder that answers so many bytes.
+    pub fn to_bare(&self, size: usize) -> Self {
+        Self { path: format!("/{size}"), ..self.clone() }
+    }
+
+    fn request(&self) -> Result<Request<Full<Bytes>>> {
+        let mut request = Request::builder().method(self.method.clone()).uri(&self.path).header(header::HOST, "bench");
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if !self.body.is_empty() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        Ok(request.body(Full::new(self.body.clone()))?)
+    }
+}
+
+/// What was seen during a stretch of load.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Microseconds of each answer.
+    pub latencies: Vec<u32>,
+    /// How long it went on.
+    pub elapsed: Duration,
+    /// Bytes of an answer's body.
+    pub size: usize,
+}
+
+impl Seen {
+    /// Answers per second.
+    pub fn rps(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a rate, shown with a few digits")]
+        let count = self.latencies.len() as f64;
+        count / self.elapsed.as_secs_f64().max(f64::EPSILON)
+    }
+
+    /// Adds another stretch of the same load.
+    pub fn add(&mut self, other: Self) {
+        self.latencies.extend(other.latencies);
+        self.elapsed += other.elapsed;
+        self.size = other.size;
+    }
+
+    /// The latency below which `share` of the answers stayed, in milliseconds.
+    pub fn percentile(&self, share: f64) -> f64 {
+        let mut sorted = self.latencies.clone();
+        sorted.sort_unstable();
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an index into the sorted latencies"
+        )]
+        let index = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
+        sorted.get(index).map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
+    }
+}
+
+/// Drives a server for so long with one task a connection; `asks` are dealt out to the connections in turn.
+pub async fn drive(server: SocketAddr, asks: &Arc<Vec<Ask>>, duration: Duration) -> Result<Seen> {
+    let mut connections = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let stream = TcpStream::connect(server).await.context("connecting")?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        connections.push(sender);
+    }
+    let begun = Instant::now();
+    let mut tasks = JoinSet::new();
+    for (index, mut sender) in connections.into_iter().enumerate() {
+        let asks = Arc::clone(asks);
+        tasks.spawn(async move {
+            let ask = asks.get(index % asks.len().max(1)).context("nothing to ask")?;
+            let mut seen = Seen::default();
+            while begun.elapsed() < duration {
+                let asked = Instant::now();
+                sender.ready().await?;
+                let answer = sender.send_request(ask.request()?).await?;
+                let status = answer.status();
+                let body = answer.into_body().collect().await?.to_bytes();
+                ensure!(
+                    status.is_success(),
+                    "{} {}: {status} {}",
+                    ask.method,
+                    ask.path,
+                    String::from_utf8_lossy(&body)
+                );
+                seen.size = body.len();
+                seen.latencies.push(u32::try_from(asked.elapsed().as_micros()).unwrap_or(u32::MAX));
+            }
+            Ok(seen)
+        });
+    }
+    let mut all = Seen::default();
+    while let Some(seen) = tasks.join_next().await {
+        all.add(seen??);
+    }
+    all.elapsed = begun.elapsed();
+    Ok(all)
+}

@@ -1,0 +1,145 @@
+//! Measures the real server against a bare hyper responder, over loopback, in the same run. `tests/bench` builds and runs it.
+
+mod bare;
+mod cases;
+mod load;
+mod report;
+mod writes;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, ValueEnum};
+use marketplace_tests::{Engine, Server};
+
+use crate::{
+    bare::Bare,
+    load::{Ask, Seen, drive},
+    report::{Case, Report},
+};
+
+/// Measures the real server against a bare hyper responder, over loopback, in the same run.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Which database.
+    #[arg(long, value_enum, default_value_t = On::Sqlite)]
+    engine: On,
+    /// Users in the database, one in five of them with an identity check. Default 100,000; 5,000 with --quick.
+    #[arg(long)]
+    rows: Option<u64>,
+    /// Ends within a minute, at the price of numbers that vary more.
+    #[arg(long)]
+    quick: bool,
+    /// How the numbers are printed.
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+    /// Runs as the bare responder.
+    #[arg(long, hide = true)]
+    bare: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum On {
+    Sqlite,
+    Postgres,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+/// How long and how often.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    rounds: u32,
+    stretch: Duration,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if arguments.bare {
+        return runtime.block_on(bare::serve());
+    }
+    let report = runtime.block_on(measure(&arguments))?;
+    match arguments.output {
+        Format::Table => println!("{report}"),
+        Format::Json => println!("{}", serde_json::to_string(&report)?),
+    }
+    Ok(())
+}
+
+async fn measure(arguments: &Arguments) -> Result<Report> {
+    let (engine, name) = match arguments.engine {
+        On::Sqlite => (Engine::Sqlite, "sqlite"),
+        On::Postgres => (Engine::Postgres, "postgres"),
+    };
+    ensure!(engine.is_here(), "MARKETPLACE_TEST_POSTGRES_URL names no server; run tests/bench, which starts one");
+    let rows = arguments.rows.unwrap_or(if arguments.quick { 5_000 } else { 100_000 });
+    let pace = if arguments.quick {
+        Pace { rounds: 2, stretch: Duration::from_millis(700) }
+    } else {
+        Pace { rounds: 5, stretch: Duration::from_secs(2) }
+    };
+
+    // Everything as it comes, but for limits that one address with 64 connections would run into at once.
+    let no_limit = "1000000";
+    let mut server = Server::prepare(
+        engine,
+        &[
+            ("LIMITS__AUTH_PER_IP_MINUTE", no_limit),
+            ("LIMITS__FAILED_LOGINS", no_limit),
+            ("LIMITS__FAILED_LOGINS_ACCOUNT_HOUR", no_limit),
+            ("LIMITS__MAILS_PER_ACCOUNT_HOUR", no_limit),
+        ],
+    )
+    .await;
+    eprintln!("loading {rows} users …");
+    let cases = cases::load(&server, rows).await?;
+    server.run().await;
+    let bare = Bare::start()?;
+
+    let mut report = Report { rows, engine: name, ..Report::default() };
+    for (name, asks) in cases {
+        eprintln!("{name} …");
+        report.cases.insert(name, against_bare(&server, &bare, asks, pace).await.with_context(|| name)?.rounded());
+    }
+    report.rss_mb = memory(server.pid().context("the server runs")?)?;
+    drop((server, bare));
+    eprintln!("writes …");
+    let (grouped, single) = writes::compare(engine, pace).await?;
+    report.cases.insert("write_grouped", grouped.rounded());
+    report.cases.insert("write_single", single.rounded());
+    Ok(report)
+}
+
+/// The two in turn, so that whatever else the machine does falls on both.
+async fn against_bare(server: &Server, bare: &Bare, asks: Vec<Ask>, pace: Pace) -> Result<Case> {
+    let address = server.url.trim_start_matches("http://").parse()?;
+    let asks = Arc::new(asks);
+    // Connections, caches and statements are warm after this; and the answer's size is known.
+    let size = drive(address, &asks, pace.stretch / 2).await?.size;
+    let bare_asks = Arc::new(asks.iter().map(|ask| ask.to_bare(size)).collect());
+    drive(bare.address, &bare_asks, pace.stretch / 4).await?;
+    let (mut real, mut measure) = (Seen::default(), Seen::default());
+    for _ in 0..pace.rounds {
+        real.add(drive(address, &asks, pace.stretch).await?);
+        measure.add(drive(bare.address, &bare_asks, pace.stretch).await?);
+    }
+    Ok(Case {
+        rps: real.rps(),
+        p50_ms: real.percentile(0.50),
+        p99_ms: real.percentile(0.99),
+        ratio: real.rps() / measure.rps().max(f64::EPSILON),
+    })
+}
+
+/// Resident memory of a process, in MB.
+fn memory(pid: u32) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("memory is read from /proc")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok((kib * 1.024 / 10.0).round() / 100.0)
+}

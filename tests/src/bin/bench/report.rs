@@ -1,0 +1,60 @@
+//! What was measured, for people and for programs.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// All of one run.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// By name.
+    pub cases: BTreeMap<&'static str, Case>,
+    /// Memory of the server after the load, in MB (10⁶ bytes).
+    pub rss_mb: f64,
+    /// Users in the database.
+    pub rows: u64,
+    /// `sqlite` or `postgres`.
+    pub engine: &'static str,
+}
+
+/// One case.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Case {
+    /// Answers per second.
+    pub rps: f64,
+    /// Half of the answers took at most so long.
+    pub p50_ms: f64,
+    /// 99 of 100 answers took at most so long.
+    pub p99_ms: f64,
+    /// Answers per second divided by the bare responder's, with answers of the same size, in the same run. For
+    /// `write_grouped`: divided by those of `write_single`.
+    pub ratio: f64,
+}
+
+impl Case {
+    /// Digits that mean something.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let to = |value: f64, digits: f64| (value * digits).round() / digits;
+        Self {
+            rps: to(self.rps, 10.0),
+            p50_ms: to(self.p50_ms, 1_000.0),
+            p99_ms: to(self.p99_ms, 1_000.0),
+            ratio: to(self.ratio, 1_000.0),
+        }
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{:<14} {:>10} {:>9} {:>9} {:>7}", "case", "req/s", "p50 ms", "p99 ms", "ratio")?;
+        for (name, case) in &self.cases {
+            writeln!(f, "{name:<14} {:>10.0} {:>9.2} {:>9.2} {:>7.3}", case.rps, case.p50_ms, case.p99_ms, case.ratio)?;
+        }
+        writeln!(f, "server memory {:.0} MB · {} users · {}", self.rss_mb, self.rows, self.engine)?;
+        write!(
+            f,
+            "ratio: to a bare hyper responder with answers of the same size, in the same run; write_grouped: to write_single"
+        )
+    }
+}
