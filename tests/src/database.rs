@@ -52,6 +52,30 @@ impl Database {
         }
     }
 
+    /// Ends every connection and lets nobody in, as if the server of databases were away. False for a file, which
+    /// cannot be away.
+    pub async fn cut_off(&self) -> bool {
+        self.allow_connections(false).await
+    }
+
+    /// Ends [`Database::cut_off`].
+    pub async fn reconnect(&self) {
+        self.allow_connections(true).await;
+    }
+
+    async fn allow_connections(&self, allow: bool) -> bool {
+        let Some((options, name)) = &self.made else { return false };
+        let mut connection = options.connect().await.unwrap();
+        let texts = [
+            format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {allow}"),
+            format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND NOT {allow}"),
+        ];
+        for text in texts {
+            connection.execute(sqlx::AssertSqlSafe(text)).await.unwrap();
+        }
+        true
+    }
+
     /// Which engine it is on.
     pub fn engine(&self) -> Engine {
         if self.made.is_some() { Engine::Postgres } else { Engine::Sqlite }

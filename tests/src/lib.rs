@@ -29,6 +29,7 @@ pub mod people;
 pub mod pictures;
 pub mod server;
 pub mod terminal;
+pub mod tokens;
 
 pub use database::Engine;
 pub use http::{Answer, Http};

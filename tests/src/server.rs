@@ -7,6 +7,11 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
+use marketplace_core::{
+    db::{Db, DbError, OpenOptions},
+    on,
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -15,6 +20,14 @@ use crate::{
     http::Http,
     mail::{self, Mail},
 };
+
+/// Settings that let one address do what a hundred people do.
+pub const ROOMY: &[(&str, &str)] = &[
+    ("LIMITS__AUTH_PER_IP_MINUTE", "1000000"),
+    ("LIMITS__FAILED_LOGINS", "1000000"),
+    ("LIMITS__FAILED_LOGINS_ACCOUNT_HOUR", "1000000"),
+    ("LIMITS__MAILS_PER_ACCOUNT_HOUR", "1000000"),
+];
 
 /// A server, its folder and its database; all of it ends with this.
 #[derive(Debug)]
@@ -29,9 +42,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// A new one, with defaults.
+    /// A new one, with defaults, but for limits: a whole story comes from one address within seconds.
     pub async fn start(engine: Engine) -> Self {
-        Self::start_with(engine, &[]).await
+        Self::start_with(engine, ROOMY).await
     }
 
     /// A new one with settings, as environment variables without their prefix: `("LIMITS__UPLOADS", "1")`.
@@ -146,6 +159,34 @@ impl Server {
         self.folder.path().join("server.log")
     }
 
+    /// Its database, opened beside it, to look at or to set up what takes weeks otherwise.
+    pub async fn db(&self) -> Db {
+        Db::open(&self.database.url, OpenOptions { connections: 2, ..OpenOptions::default() }).await.unwrap()
+    }
+
+    /// How many rows each table of people, sessions, checks and records has, and how often its rows were changed: equal
+    /// before and after what must change nothing.
+    pub async fn fingerprint(&self) -> Vec<(&'static str, i64)> {
+        let db = self.db().await;
+        let mut all = Vec::new();
+        for sql in [
+            "SELECT CAST(count(*) AS BIGINT) FROM users",
+            "SELECT CAST(coalesce(sum(version), 0) AS BIGINT) FROM users",
+            "SELECT CAST(count(*) AS BIGINT) FROM user_notes",
+            "SELECT CAST(count(*) AS BIGINT) FROM sessions WHERE revoked_at IS NULL",
+            "SELECT CAST(count(*) AS BIGINT) FROM kyc_attempts",
+            "SELECT CAST(coalesce(sum(version), 0) AS BIGINT) FROM kyc_attempts",
+            "SELECT CAST(count(*) AS BIGINT) FROM kyc_files",
+            "SELECT CAST(count(*) AS BIGINT) FROM audit_log",
+            "SELECT CAST(count(*) AS BIGINT) FROM events",
+            "SELECT CAST(count(*) AS BIGINT) FROM mail_outbox",
+        ] {
+            all.push((sql, number(&db, sql).await));
+        }
+        db.close().await;
+        all
+    }
+
     /// Requests as nobody.
     pub fn as_nobody(&self) -> Http {
         Http::new(&self.url)
@@ -171,6 +212,26 @@ impl Drop for Server {
             eprintln!("── the server said ──\n{}", String::from_utf8_lossy(&output.as_bytes()[skip..]));
         }
     }
+}
+
+/// The one number that a query answers.
+pub async fn number(db: &Db, sql: &'static str) -> i64 {
+    let mut reader = db.read().await.unwrap();
+    on!(&mut reader.conn(), |conn, DB| sqlx::query_scalar::<DB, i64>(sql).fetch_one(conn).await).unwrap()
+}
+
+/// Runs a statement, answering how many rows it changed.
+pub async fn execute(db: &Db, sql: &'static str) -> u64 {
+    db.write(move |conn| {
+        async move {
+            let done =
+                on!(conn, |conn, DB| sqlx::query::<DB>(sql).execute(conn).await.map(|done| done.rows_affected()));
+            Ok(done.map_err(DbError::from)?)
+        }
+        .boxed()
+    })
+    .await
+    .unwrap()
 }
 
 /// Takes out of a program's environment what configures a marketplace on this machine.

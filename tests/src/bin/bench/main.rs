@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
-use marketplace_tests::{Engine, Server};
+use marketplace_tests::{Engine, Server, server::ROOMY};
 
 use crate::{
     bare::Bare,
@@ -85,17 +85,7 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
     };
 
     // Everything as it comes, but for limits that one address with 64 connections would run into at once.
-    let no_limit = "1000000";
-    let mut server = Server::prepare(
-        engine,
-        &[
-            ("LIMITS__AUTH_PER_IP_MINUTE", no_limit),
-            ("LIMITS__FAILED_LOGINS", no_limit),
-            ("LIMITS__FAILED_LOGINS_ACCOUNT_HOUR", no_limit),
-            ("LIMITS__MAILS_PER_ACCOUNT_HOUR", no_limit),
-        ],
-    )
-    .await;
+    let mut server = Server::prepare(engine, ROOMY).await;
     eprintln!("loading {rows} users …");
     let cases = cases::load(&server, rows).await?;
     server.run().await;
