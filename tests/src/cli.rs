@@ -105,8 +105,7 @@ impl Cli {
 
 impl Ended {
     /// Asserts success.
-    #[must_use]
-    pub fn ok(self) -> Self {
+    pub fn ok(&self) -> &Self {
         assert_eq!(self.code, 0, "marketplace {}: {}{}", self.command, self.stdout, self.stderr);
         self
     }
