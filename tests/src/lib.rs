@@ -22,6 +22,7 @@
 
 pub mod binaries;
 pub mod cli;
+pub mod clock;
 pub mod database;
 pub mod http;
 pub mod mail;
