@@ -9,6 +9,8 @@ use std::{
 
 use futures::FutureExt;
 use marketplace_core::{
+    app::App,
+    config::Config,
     db::{Db, DbError, OpenOptions},
     on,
 };
@@ -110,6 +112,15 @@ impl Server {
         ];
         environment.extend(self.settings.iter().map(|(key, value)| (format!("MARKETPLACE_{key}"), value.clone())));
         environment
+    }
+
+    /// The marketplace that this server serves, opened here, its database brought up to date.
+    pub async fn open_app(&self) -> marketplace_core::error::Result<App> {
+        let config = Config::load(None, self.environment())?;
+        let db = Db::open(&self.database.url, OpenOptions::default()).await?;
+        db.migrate().await?;
+        db.close().await;
+        App::open(config).await
     }
 
     /// Kills it as a power cut would (SIGKILL).
