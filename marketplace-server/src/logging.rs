@@ -2,6 +2,7 @@
 //! query strings, no bodies, no addresses. What libraries log below `info` can hold such things, so it is not let through.
 
 use marketplace_core::{
+    app::make_private_folder,
     config::{Log, LogFormat},
     error::{Error, Result},
 };
@@ -25,8 +26,7 @@ pub fn subscriber<W>(
 where
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
-    std::fs::create_dir_all(dir)
-        .map_err(|error| Error::invalid("/log/dir", format!("{} cannot be made: {error}", dir.display())))?;
+    make_private_folder(dir).map_err(|error| Error::invalid("/log/dir", error.detail().to_owned()))?;
     let file = tracing_appender::rolling::Builder::new()
         .rotation(tracing_appender::rolling::Rotation::DAILY)
         .filename_prefix("server")

@@ -21,13 +21,9 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { error, hint }) => {
-            let mut stderr = std::io::stderr().lock();
+            let inside = error.internal_text().map(|inside| format!(" ({inside})")).unwrap_or_default();
             // Nobody is left to tell when this fails.
-            let _ = writeln!(stderr, "error: {error}");
-            if let Some(inside) = error.internal_text() {
-                let _ = writeln!(stderr, "cause: {inside}");
-            }
-            let _ = writeln!(stderr, "hint: {hint}");
+            let _ = writeln!(std::io::stderr().lock(), "error: {error}{inside}\nhint: {hint}");
             ExitCode::from(match error.code() {
                 ErrorCode::Invalid => 2,
                 ErrorCode::Busy => 6,
@@ -49,7 +45,16 @@ fn hint(text: impl Into<String>) -> impl FnOnce(Error) -> Failure {
 }
 
 async fn run() -> Result<(), Failure> {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // Help and version are no failures.
+        Err(answer) if !answer.use_stderr() => answer.exit(),
+        Err(error) => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            return Err(hint("`marketplace-server --help` lists the flags")(Error::new(ErrorCode::Invalid, line)));
+        }
+    };
     let config = args
         .config(std::env::vars())
         .map_err(hint("`marketplace-server --help` lists what can be set; defaults work"))?;

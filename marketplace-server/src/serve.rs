@@ -77,9 +77,12 @@ pub async fn serve(app: App, listener: TcpListener, options: Options, shutdown: 
         abort.cancel();
         tracker.wait().await;
     }
-    // A unit of due work that is under way ends; it is cancelled nowhere.
-    if let Err(failure) = timers.await {
-        tracing::error!(%failure, "due work ended badly");
+    // Due work that is under way may wait for a mail server; what it has not recorded it does after the next start.
+    let abort = timers.abort_handle();
+    match tokio::time::timeout(options.shutdown_grace, timers).await {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => tracing::error!(%failure, "due work ended badly"),
+        Err(_) => abort.abort(),
     }
     Ok(())
 }

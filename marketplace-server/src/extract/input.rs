@@ -53,7 +53,7 @@ pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     // serde would also fill a struct from a list, by position.
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(|error| malformed(&error))?;
-        return Err(Error::invalid("", "must be a JSON object").into());
+        return Err(Error::new(ErrorCode::Invalid, "the body must be a JSON object").into());
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
