@@ -119,10 +119,12 @@ impl Interrupt {
 #[cfg(unix)]
 async fn signal() -> Failure {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let kinds = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+    let (Ok(mut terminate), Ok(mut hang_up)) = kinds else { return std::future::pending().await };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => Failure::Interrupted("interrupted".into()),
         _ = terminate.recv() => Failure::Terminated,
+        _ = hang_up.recv() => Failure::Terminated,
     }
 }
 

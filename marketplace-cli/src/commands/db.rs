@@ -1,10 +1,13 @@
 //! `marketplace db`: the database itself.
 
+mod filling;
+
 use clap::Subcommand;
 use marketplace_core::{
     app::make_private_folder,
     config::Config,
     db::{Db, Engine, OpenOptions, SchemaState},
+    seed::{Images, Plan},
 };
 use serde::Serialize;
 
@@ -14,6 +17,8 @@ use crate::{
     failure::Outcome,
     output::{Card, Column, Kind, Row, Tone, View},
 };
+
+pub(super) use filling::seed;
 
 /// What can be done with the database.
 #[derive(Debug, Subcommand)]
@@ -30,6 +35,39 @@ pub enum Verb {
     /// Engine, schema and size
     #[command(after_help = "Example:\n  marketplace db status -o json")]
     Status,
+    /// Fill with made-up users and identity checks
+    #[command(after_help = "A database that has users already is only added to with --yes, or when asked on a terminal.\n\n\
+        Examples:\n  \
+        marketplace db seed --users 1000000 --db sqlite:///tmp/big/market.db\n  \
+        marketplace db seed --users 500 --seed 7 --pictures own")]
+    Seed {
+        /// Accounts
+        #[arg(long, value_name = "N", default_value_t = 1_000)]
+        users: u64,
+        /// Another number makes other people
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+        /// Identity checks; a fifth of the users unless said
+        #[arg(long, value_name = "N")]
+        attempts: Option<u64>,
+        /// Which of them have pictures
+        #[arg(long, value_name = "WHICH", default_value = "pool")]
+        pictures: Pictures,
+        /// Add to a database that has users, without asking
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+/// Which attempts have pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Pictures {
+    /// None has.
+    None,
+    /// Those that wait share a few.
+    Pool,
+    /// Each has its own; slow.
+    Own,
 }
 
 #[derive(Debug, Serialize)]
@@ -99,6 +137,14 @@ impl Row for Status {
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let config = Target::resolve(&context.globals)?.config()?;
     match verb {
+        Verb::Seed { users, seed, attempts, pictures, yes } => {
+            let images = match pictures {
+                Pictures::None => Images::None,
+                Pictures::Pool => Plan::default().images,
+                Pictures::Own => Images::Own,
+            };
+            filling::run(context, config, &Plan { users, seed, attempts, images, demo: false }, yes).await
+        }
         Verb::Migrate { dry_run } => {
             context.out.check::<Status>()?;
             let db = open(&config).await?;

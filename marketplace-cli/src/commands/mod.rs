@@ -8,12 +8,14 @@ pub mod audit;
 pub mod auth;
 pub mod completions;
 pub mod db;
+pub mod demo;
 pub mod doctor;
 pub mod kyc;
 pub mod man;
 mod open;
 pub mod profile;
 pub mod stats;
+pub mod tui;
 pub mod users;
 
 use clap::{Parser, Subcommand};
@@ -30,7 +32,7 @@ use crate::{args::Globals, context::Context, failure::Outcome};
     arg_required_else_help = true,
     disable_help_subcommand = true,
     after_help = "Examples:\n  \
-        marketplace stats\n  \
+        marketplace demo\n  \
         marketplace kyc list\n  \
         marketplace users list --status frozen -o csv\n\n\
         Exit codes: 0 ok · 1 internal · 2 usage or invalid · 3 not found · 4 unauthenticated or forbidden · 5 conflict ·\n\
@@ -78,6 +80,15 @@ pub enum Noun {
     /// Check that everything that this program needs is in order
     #[command(after_help = "Example:\n  marketplace doctor\n  marketplace doctor --api https://market.example.org")]
     Doctor,
+    /// A throwaway database with lifelike data, then the console
+    #[command(
+        after_help = "The database is in a temporary folder, which is removed at the end, however the end comes.\n\n\
+                      Examples:\n  marketplace demo\n  marketplace demo --no-tui"
+    )]
+    Demo(demo::Args),
+    /// The console: the same work, full screen
+    #[command(after_help = "Example:\n  marketplace tui\n  marketplace tui --read-only --profile prod")]
+    Tui(tui::Console),
     /// Any call to the server, with your log-in
     #[command(
         after_help = "Examples:\n  marketplace api GET /v1/admin/stats\n  marketplace api POST /v1/admin/kyc/next -F dry_run=true"
@@ -94,7 +105,7 @@ pub enum Noun {
 impl Noun {
     /// Whether it draws, or does enough at once, to want more than one thread.
     pub fn is_heavy(&self) -> bool {
-        matches!(self, Self::Db(_))
+        matches!(self, Self::Demo(_) | Self::Tui(_) | Self::Db(_))
     }
 }
 
@@ -109,6 +120,8 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Auth(verb) => auth::run(verb, context).await,
         Noun::Profile(verb) => profile::run(verb, context),
         Noun::Doctor => doctor::run(context).await,
+        Noun::Demo(args) => demo::run(args, context).await,
+        Noun::Tui(args) => tui::run(args, context).await,
         Noun::Api(args) => api::run(args, context).await,
         Noun::Completions(args) => completions::run(&args, context),
         Noun::Man(args) => man::run(&args, context),

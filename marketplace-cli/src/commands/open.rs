@@ -12,7 +12,7 @@ use marketplace_core::kyc::model::{FileContent, FileKind};
 use crate::{
     context::Context,
     failure::{Failure, Outcome},
-    files::write_private,
+    files::{private_temporary_folder, write_private},
 };
 
 /// What opens a file with the program that the user likes best.
@@ -34,7 +34,7 @@ pub fn save(context: &Context, file: &FileContent, path: &Path) -> Outcome {
 /// Shows in a viewer. The file lies in a private folder for as long as that takes, and is removed afterwards, also when
 /// this is interrupted: dropping the folder removes it.
 pub async fn view(context: &Context, file: &FileContent, kind: FileKind, viewer: Option<&str>) -> Outcome {
-    let folder = tempfile::Builder::new().prefix("marketplace-").tempdir()?;
+    let folder = private_temporary_folder("marketplace-")?;
     let path = folder.path().join(format!("{kind}.{}", extension(&file.media_type)));
     let mut copy = tempfile::NamedTempFile::new_in(folder.path())?;
     copy.write_all(&file.bytes)?;

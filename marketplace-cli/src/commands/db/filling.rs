@@ -1,0 +1,79 @@
+//! Made-up data.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use marketplace_core::{
+    accounts,
+    admin::UserFilter,
+    app::App,
+    config::Config,
+    page::PageRequest,
+    seed::{self, Login, Plan, Progress, Summary},
+};
+
+use crate::{
+    args::ChangeArgs,
+    change::Care,
+    connect::operator,
+    context::Context,
+    failure::Outcome,
+    output::{Card, Column, Kind, Row, View},
+};
+
+impl Row for Summary {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("USERS", "users", Kind::Number),
+        Column::new("CHECKS", "attempts", Kind::Number),
+        Column::new("WAITING", "open", Kind::Number),
+        Column::new("FILES", "files", Kind::Number),
+    ];
+    fn id() -> String {
+        "users".into()
+    }
+    fn fields() -> Vec<String> {
+        ["users", "attempts", "open", "files", "logins"].map(String::from).to_vec()
+    }
+    fn card(&self, _view: &View) -> Option<Card> {
+        let logins = self.logins.iter().map(|Login { role, email, password }| format!("{role:8}  {email}  {password}"));
+        Some(
+            Card::default()
+                .pair("users", self.users)
+                .pair("identity checks", self.attempts)
+                .pair("waiting", self.open)
+                .pair("files", self.files)
+                .section("log in as", logins.collect::<Vec<_>>()),
+        )
+    }
+}
+
+/// `db seed`: an empty database is filled at once, another one only by consent.
+pub(super) async fn run(context: &Context, config: Config, plan: &Plan, yes: bool) -> Outcome {
+    context.out.check::<Summary>()?;
+    let app = context.open(config).await?;
+    let one = PageRequest::first(1);
+    let there = accounts::list(&app, &operator(), &UserFilter::default(), &one).await?;
+    if !there.items.is_empty() {
+        let change = ChangeArgs { yes, ..ChangeArgs::default() };
+        let question = format!("{} has users already. Add made-up ones?", app.config.database_url());
+        context.confirm(&question, &change, Care::Ask)?;
+    }
+    let summary = seed(context, &app, plan).await?;
+    context.out.item(&summary)
+}
+
+/// Fills, with progress.
+pub(in crate::commands) async fn seed(context: &Context, app: &App, plan: &Plan) -> Outcome<Summary> {
+    let bar = if context.out.shows_progress() {
+        let style = ProgressStyle::with_template("{wide_bar} {msg} {human_pos}/{human_len} · {eta}");
+        ProgressBar::new(plan.users).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    } else {
+        ProgressBar::hidden()
+    };
+    let show = |progress: Progress| {
+        bar.set_message(progress.stage.as_str());
+        bar.set_length(progress.total.max(progress.done));
+        bar.set_position(progress.done);
+    };
+    let summary = seed::run(app, plan, &show).await;
+    bar.finish_and_clear();
+    Ok(summary?)
+}

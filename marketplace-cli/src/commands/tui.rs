@@ -1,0 +1,67 @@
+//! `marketplace tui`: the console.
+
+use std::{io::IsTerminal, sync::Arc};
+
+use marketplace_core::{admin::AdminApi, error::ErrorCode};
+
+use crate::{
+    connect::{Target, Way},
+    context::Context,
+    failure::{Failure, Outcome},
+    profile::SettingsFile,
+    tui::{self, Options},
+};
+
+/// How the console starts.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Console {
+    /// Refuse every change
+    #[arg(long)]
+    pub read_only: bool,
+    /// How pictures are drawn: auto, kitty, iterm2, sixel, halfblocks, mono or off
+    #[arg(long, value_name = "HOW", env = "MARKETPLACE_IMAGES")]
+    pub images: Option<String>,
+}
+
+/// Opens the console on the system that was chosen.
+pub async fn run(args: Console, context: &Context) -> Outcome {
+    require_terminal()?;
+    let target = Target::resolve(&context.globals)?;
+    let api = context.connect_to(&target).await?;
+    if let Way::Api { .. } = target.way {
+        // Somebody who is not logged in finds out on a screen that stays. A server that is away is the console's business.
+        match api.whoami().await {
+            Err(error) if matches!(error.code(), ErrorCode::Unauthenticated | ErrorCode::Forbidden) => {
+                return Err(error.into());
+            }
+            _ => {}
+        }
+    }
+    launch(context, api, args, &target).await
+}
+
+/// Refuses before any work is done.
+pub(super) fn require_terminal() -> Outcome {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::usage("the console needs a terminal", "the other commands work in a pipe: `marketplace --help`"))
+}
+
+/// Runs the console until the user quits.
+pub(super) async fn launch(context: &Context, api: Arc<dyn AdminApi>, args: Console, target: &Target) -> Outcome {
+    let settings = SettingsFile::open()?.settings;
+    let options = Options {
+        system: target.system.clone(),
+        way: target.way_name().into(),
+        production: target.production,
+        read_only: args.read_only,
+        no_color: !context.out.view.color,
+        images: args.images.or(settings.tui.images),
+        keys: settings.keys,
+    };
+    // The console hears signals itself: it must give claims back and restore the terminal.
+    context.interrupt.finish_steps();
+    tui::run(api, options).await?;
+    Ok(())
+}
