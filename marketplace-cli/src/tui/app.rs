@@ -172,8 +172,6 @@ impl App {
         }
         if let Some(action) = self.ctx.keymap.find(key.into(), screen) {
             self.act(action);
-        } else if let Some(bulk) = self.bulk.as_ref().filter(|bulk| bulk.running()) {
-            let _ = bulk;
         }
     }
 
@@ -352,9 +350,9 @@ impl App {
         if let Some(bulk) = self.bulk.take() {
             self.failures = Some(bulk.failures());
             if bulk.any_failed() {
-                self.ctx.refuse(bulk.summary())
+                self.ctx.refuse(bulk.summary());
             } else {
-                self.ctx.say(bulk.summary())
+                self.ctx.say(bulk.summary());
             }
             let (screens, ctx) = self.each();
             for screen in screens {

@@ -1,5 +1,6 @@
 //! One action on many rows: one after the other, with progress; it can be stopped, and it ends with what was done.
 
+use std::fmt::Write as _;
 use std::{
     future::Future,
     pin::Pin,
@@ -141,7 +142,7 @@ impl Bulk {
         let mut line =
             format!("{}: done {} · unchanged {} · failed {}", self.title, self.done, self.unchanged, self.failed.len());
         if left > 0 && self.ended {
-            line.push_str(&format!(" · not tried {left}"));
+            let _ = write!(line, " · not tried {left}");
         }
         if !self.failed.is_empty() {
             line.push_str(" · e lists the failures");

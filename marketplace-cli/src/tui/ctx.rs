@@ -70,6 +70,7 @@ pub struct Notice {
 }
 
 /// What every component has at hand.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Ctx {
     /// The system, behind the gate.
     pub api: Arc<dyn AdminApi>,
@@ -188,6 +189,7 @@ impl Ctx {
     }
 
     /// How much work is under way.
+    #[cfg(test)]
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::SeqCst)
     }

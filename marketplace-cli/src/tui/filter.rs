@@ -6,6 +6,7 @@ use marketplace_core::{
     admin::{AuditFilter, KycFilter, UserFilter},
     kyc::model::{DocumentType, KycStatus},
 };
+use std::fmt::Write as _;
 
 /// A filter that can be typed.
 pub trait Typed: Default + Clone + PartialEq {
@@ -76,7 +77,7 @@ pub fn complete<F: Typed>(typed: &str) -> Vec<String> {
 
 fn flag(flags: &mut String, name: &str, value: Option<impl ToString>) {
     if let Some(value) = value {
-        flags.push_str(&format!(" --{name} {}", quoted(&value.to_string())));
+        let _ = write!(flags, " --{name} {}", quoted(&value.to_string()));
     }
 }
 

@@ -98,6 +98,9 @@ actions! {
     Suspend, "suspend", "ctrl-z", on::ALL, "suspend", 0, None, "Back to the shell; `fg` returns";
 }
 
+static FALLBACK: Spec =
+    Spec { action: Action::Redraw, name: "redraw", keys: "", on: on::ALL, label: "", rank: 0, needs: None, help: "" };
+
 /// A row of [`TABLE`].
 #[derive(Debug)]
 pub struct Spec {
@@ -123,7 +126,7 @@ impl Action {
     /// Its row.
     pub fn spec(self) -> &'static Spec {
         // Every variant has a row: the macro writes both.
-        TABLE.iter().find(|spec| spec.action == self).unwrap_or(&TABLE[0])
+        TABLE.iter().find(|spec| spec.action == self).unwrap_or(&FALLBACK)
     }
     /// Whether it changes something, rather than shows it.
     pub fn writes(self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! | to read about | open |
 //! |---|---|
-//! | the loop, the terminal, signals | `run`, `probe` |
+//! | the loop, the terminal, signals | `run`, `probe`, `careful` |
 //! | where keys, answers and time go | `app`, `component` |
 //! | which key does what | `keymap` |
 //! | background work and its answers | `ctx`, `message` |
@@ -19,6 +19,7 @@
 
 mod app;
 mod bulk;
+mod careful;
 mod component;
 mod ctx;
 mod filter;

@@ -196,6 +196,9 @@ fn cut(picture: &DynamicImage, view: View) -> DynamicImage {
     picture.crop_imm(x, y, width, height)
 }
 
+/// Bits of the dots of a braille character, by row and column (Unicode, "Braille Patterns").
+const BITS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
+
 /// A picture in braille: two by four dots a cell, dithered (Floyd–Steinberg), bright dots for bright places.
 fn dots(picture: &DynamicImage, size: Size) -> Vec<String> {
     // A cell is about twice as high as wide, and holds 2 × 4 dots: the dots are square.
@@ -230,8 +233,6 @@ fn dots(picture: &DynamicImage, size: Size) -> Vec<String> {
             spread(1, 1, 1);
         }
     }
-    /// Bits of the dots of a braille character, by row and column (Unicode, "Braille Patterns").
-    const BITS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
     (0..height.div_ceil(4))
         .map(|row| {
             (0..width.div_ceil(2))

@@ -34,6 +34,7 @@ use tokio::{
 use super::{
     Options,
     app::{App, Effect},
+    careful::Careful,
     ctx::Ctx,
     guard::{Gate, Guarded},
     keymap::Keymap,
@@ -49,7 +50,7 @@ const BATCH: usize = 512;
 /// Giving back claims may take so long at the end.
 const GOODBYE: Duration = Duration::from_millis(900);
 
-type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
+type Screen = Terminal<Careful<BufWriter<Stdout>>>;
 
 /// Something outside the background tasks panicked.
 static PANICKED: AtomicBool = AtomicBool::new(false);
@@ -162,7 +163,7 @@ async fn drive(
     ask: bool,
     restore: &mut Restore,
 ) -> anyhow::Result<()> {
-    let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout()));
+    let backend = Careful(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
     let mut screen = Terminal::new(backend).context("the terminal")?;
     // The first frame comes before any question to the terminal and before any answer of the system.
     draw(app, &mut screen)?;
@@ -233,14 +234,14 @@ async fn drive(
 }
 
 fn draw(app: &mut App, screen: &mut Screen) -> anyhow::Result<()> {
-    queue!(screen.backend_mut(), BeginSynchronizedUpdate)?;
+    queue!(screen.backend_mut().0, BeginSynchronizedUpdate)?;
     screen.draw(|frame| {
         let area = frame.area();
         if let Some(cursor) = app.draw(area, frame.buffer_mut()) {
             frame.set_cursor_position(cursor);
         }
     })?;
-    execute!(screen.backend_mut(), EndSynchronizedUpdate)?;
+    execute!(screen.backend_mut().0, EndSynchronizedUpdate)?;
     Ok(())
 }
 

@@ -211,10 +211,13 @@ pub fn bytes(count: i64) -> String {
     }
 }
 
-/// The last eight digits of an id: the first ones are a time, and alike.
+/// The last eight digits of an id, after `…`: the first ones are a time, and alike. Other names stay whole.
 pub fn short_id(id: &impl ToString) -> String {
     let id = id.to_string();
-    id.get(id.len().saturating_sub(8)..).unwrap_or(&id).to_owned()
+    match id.get(id.len().saturating_sub(8)..) {
+        Some(end) if id.len() == 36 => format!("…{end}"),
+        _ => id,
+    }
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl Default for Audit {
 /// Who, without the length of an id.
 fn who(actor: &Principal) -> String {
     match actor.user_id() {
-        Some(id) => format!("user:…{}", text::short_id(&id)),
+        Some(id) => format!("user {}", text::short_id(&id)),
         None => actor.0.clone(),
     }
 }
@@ -84,7 +84,7 @@ pub fn cells(row: &AuditRow, width: usize, now: Timestamp, exact: bool, theme: T
         Span::raw("  "),
         Span::styled(text::left(&row.action, action), theme.ink(ink)),
         Span::raw(text::left(&who(&row.actor), actor)),
-        Span::raw(text::left(&format!("{} …{}{reason}", row.target_kind, text::short_id(&row.target)), rest)),
+        Span::raw(text::left(&format!("{} {}{reason}", row.target_kind, text::short_id(&row.target)), rest)),
     ]
 }
 

@@ -42,7 +42,7 @@ async fn away_is_said_within_a_second_and_it_comes_back_by_itself() {
     }
     console.shows("● connected");
     console.press("esc enter").await;
-    assert_eq!(changes(&fake)[0], "claim 0");
+    assert_eq!(changes(&fake)[0], "claim 1");
 }
 
 #[tokio::test]

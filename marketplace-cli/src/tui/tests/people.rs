@@ -137,6 +137,7 @@ async fn only_the_latest_filter_counts() {
     console.shows("1 of 40");
     fake.let_go("users_list");
     console.settle().await;
+    console.later(Duration::from_millis(200)).await;
     console.shows("1 of 4");
     console.shows("Tunde B•••");
     console.hides("Ada O•••");

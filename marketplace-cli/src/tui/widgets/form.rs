@@ -104,6 +104,7 @@ pub struct Filled {
 }
 
 /// The box.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Form {
     title: String,
     lines: Vec<String>,

@@ -16,12 +16,12 @@ use super::super::{
 };
 
 /// The line that says which system, which way in, as whom, what waits, and whether it is there.
-pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, link: &State) {
+pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
     let theme = ctx.theme;
     let options = &ctx.options;
     let base = theme.ink(if options.production { Ink::Production } else { Ink::Header });
     buf.set_style(area, base);
-    let (dot, word) = match link {
+    let (dot, word) = match state {
         State::Connecting => ("◌", "connecting".to_owned()),
         State::Connected => ("●", "connected".to_owned()),
         State::Away { since, .. } => ("✖", format!("away {}", text::age(ctx.now().since(*since)))),
@@ -46,7 +46,7 @@ pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, link: &State) {
         let x = width - text::width(&right) - text::width(&counts) - 3;
         buf.set_string(area.x + u16::try_from(x).unwrap_or(0), area.y, &counts, base);
     }
-    let ink = match link {
+    let ink = match state {
         State::Connected | State::Connecting => base,
         State::Away { .. } if theme.mono() => base.add_modifier(ratatui::style::Modifier::BOLD),
         State::Away { .. } => base.patch(theme.ink(Ink::Bad)),
@@ -94,22 +94,22 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
 }
 
 /// The status line: what the screen says, then the notice.
-pub fn status(area: Rect, buf: &mut Buffer, ctx: &Ctx, link: &State, screen: Option<(String, Ink)>) {
+pub fn status(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State, screen: Option<(String, Ink)>) {
     let theme = ctx.theme;
-    let mut spans = vec![Span::raw(" ")];
+    let mut pieces = vec![Span::raw(" ")];
     if let Some((said, ink)) = screen {
-        spans.push(Span::styled(text::clean(&said).into_owned(), theme.ink(ink)));
-        spans.push(Span::raw("   "));
+        pieces.push(Span::styled(text::clean(&said).into_owned(), theme.ink(ink)));
+        pieces.push(Span::raw("   "));
     }
     if let Some(notice) = &ctx.notice {
         let (glyph, ink) = if notice.bad { ("✖ ", Ink::Bad) } else { ("✔ ", Ink::Good) };
-        spans.push(Span::styled(format!("{glyph}{}", text::clean(&notice.text)), theme.ink(ink)));
-    } else if let State::Away { why, .. } = link {
+        pieces.push(Span::styled(format!("{glyph}{}", text::clean(&notice.text)), theme.ink(ink)));
+    } else if let State::Away { why, .. } = state {
         let line = format!("✖ not connected ({}); shows what it has, changes nothing, tries again", text::clean(why));
-        spans.push(Span::styled(line, theme.ink(Ink::Bad)));
+        pieces.push(Span::styled(line, theme.ink(Ink::Bad)));
     }
-    let used: usize = spans.iter().map(Span::width).sum();
-    let line = Line::from(spans);
+    let used: usize = pieces.iter().map(Span::width).sum();
+    let line = Line::from(pieces);
     buf.set_line(area.x, area.y, &line, area.width);
     if used > usize::from(area.width)
         && let Some(cell) = buf.cell_mut((area.right().saturating_sub(1), area.y))
@@ -136,15 +136,15 @@ pub fn footer(area: Rect, buf: &mut Buffer, ctx: &Ctx, screen: u8, offers: impl 
     while shown.iter().map(length).sum::<usize>() > room {
         shown.pop();
     }
-    let mut spans = vec![Span::raw(" ")];
+    let mut pieces = vec![Span::raw(" ")];
     for spec in shown.into_iter().chain(fixed) {
         let (key, label) = piece(spec);
-        spans.push(Span::styled(key, theme.ink(Ink::Accent).add_modifier(ratatui::style::Modifier::BOLD)));
-        spans.push(Span::raw(" "));
-        spans.push(Span::styled(label, theme.ink(Ink::Plain)));
-        spans.push(Span::raw("  "));
+        pieces.push(Span::styled(key, theme.ink(Ink::Accent).add_modifier(ratatui::style::Modifier::BOLD)));
+        pieces.push(Span::raw(" "));
+        pieces.push(Span::styled(label, theme.ink(Ink::Plain)));
+        pieces.push(Span::raw("  "));
     }
-    buf.set_line(area.x, area.y, &Line::from(spans), area.width);
+    buf.set_line(area.x, area.y, &Line::from(pieces), area.width);
 }
 
 /// Whether something that was to be seen until `until` is over.

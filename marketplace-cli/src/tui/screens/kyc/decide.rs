@@ -6,6 +6,7 @@ use marketplace_core::{
     ids::AttemptId,
     kyc::model::{Decision, DecisionKind, KycCase, KycReason, KycStatus},
 };
+use std::fmt::Write as _;
 
 use super::{
     super::super::{
@@ -43,13 +44,13 @@ fn title(kind: DecisionKind) -> &'static str {
 pub fn command(last: &Last, id: AttemptId) -> String {
     let mut line = format!("marketplace kyc {} {id}", last.kind);
     for reason in &last.reasons {
-        line.push_str(&format!(" --reason {reason}"));
+        let _ = write!(line, " --reason {reason}");
     }
     if let Some(comment) = &last.comment {
-        line.push_str(&format!(" --comment {}", quoted(comment)));
+        let _ = write!(line, " --comment {}", quoted(comment));
     }
     if let Some(note) = &last.note {
-        line.push_str(&format!(" --note {}", quoted(note)));
+        let _ = write!(line, " --note {}", quoted(note));
     }
     line
 }

@@ -1,5 +1,6 @@
 //! The queue and the case, drawn.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use marketplace_core::kyc::model::{Claim, DocumentType, FileKind, KycStatus};
@@ -137,16 +138,11 @@ impl Kyc {
             }
             return;
         }
-        let lines = about(open, ctx, usize::from(inner.width.saturating_sub(2)));
-        let wanted = u16::try_from(lines.len()).unwrap_or(u16::MAX);
-        let below = wanted.min((inner.height * 2 / 5).max(4)).min(inner.height.saturating_sub(6));
-        let [pictures, text] = inner.layout(&Layout::vertical([Constraint::Min(1), Constraint::Length(below)]));
-        // Faces are upright and documents lie: the document gets more of the width.
-        let [document, selfie] =
-            pictures.layout(&Layout::horizontal([Constraint::Percentage(60), Constraint::Percentage(40)]));
+        let [document, selfie, text] = arrange(inner, about(open, ctx, usize::from(inner.width)).len());
         for (face, area) in open.faces.iter_mut().zip([document, selfie]) {
             draw_face(face, area, buf, ctx);
         }
+        let lines = about(open, ctx, usize::from(text.width.saturating_sub(2)));
         let room = usize::from(text.height);
         self.shown_rows = (room, lines.len());
         self.scroll = self.scroll.min(lines.len().saturating_sub(room));
@@ -161,6 +157,28 @@ impl Kyc {
             buf.set_string(x, area.bottom().saturating_sub(1), more, theme.ink(Ink::Faint));
         }
     }
+}
+
+/// Where the document, the selfie and the words go: side by side with the words below, or, where there is more height than
+/// width, the document above the selfie and the words. Whichever shows the document larger.
+fn arrange(area: Rect, lines: usize) -> [Rect; 3] {
+    let lines = u16::try_from(lines).unwrap_or(u16::MAX);
+    let below = lines.min((area.height * 2 / 5).max(4)).min(area.height.saturating_sub(6));
+    // A document is about 2.8 times as wide as high, counted in cells.
+    let beside = (area.height - below).min(area.width * 3 / 5 * 5 / 14);
+    let above = (area.height * 11 / 20).min(area.width * 5 / 14);
+    if above > beside + beside / 6 && area.width >= 56 {
+        let [document, rest] = area.layout(&Layout::vertical([Constraint::Length(above + 1), Constraint::Min(1)]));
+        let face = (rest.height * 9 / 5).clamp(16, area.width / 2);
+        let [selfie, text] = rest.layout(&Layout::horizontal([Constraint::Length(face), Constraint::Min(1)]));
+        let text = Rect { y: text.y + 1, height: text.height.saturating_sub(1), ..text };
+        return [document, selfie, text];
+    }
+    let [pictures, text] = area.layout(&Layout::vertical([Constraint::Min(1), Constraint::Length(below)]));
+    // Faces are upright and documents lie: the document gets more of the width.
+    let [document, selfie] =
+        pictures.layout(&Layout::horizontal([Constraint::Percentage(60), Constraint::Percentage(40)]));
+    [document, selfie, text]
 }
 
 /// A kind of document in so many columns, one of them left free.
@@ -200,10 +218,11 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     lines.push(Line::from(vec![
         Span::styled(text::left("account", 11), theme.ink(Ink::Faint)),
         Span::styled(format!("{glyph} {word}"), theme.ink(ink)),
-        Span::raw(format!(" · {} · joined {} · submitted ", user.role, text::date(user.created_at))),
-        Span::raw(text::when(open.case.attempt.submitted_at, now, ctx.exact)),
-        Span::raw(if ctx.exact { "" } else { " ago" }),
+        Span::raw(format!(" · {} · joined {}", user.role, text::date(user.created_at))),
     ]));
+    let ago = if ctx.exact { "" } else { " ago" };
+    let submitted = text::when(open.case.attempt.submitted_at, now, ctx.exact);
+    lines.push(rows::field(theme, "submitted", format!("{submitted}{ago}")));
     if let Some(decision) = &open.case.decision {
         let (glyph, word, ink) = theme::kyc_status(decision.status);
         let when = text::when(decision.at, now, ctx.exact);
@@ -233,10 +252,10 @@ fn draw_face(face: &mut Face, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
     let theme = ctx.theme;
     let mut caption = face.kind.as_str().to_owned();
     if face.view.turns > 0 {
-        caption.push_str(&format!(" ↻{}°", u16::from(face.view.turns) * 90));
+        let _ = write!(caption, " ↻{}°", u16::from(face.view.turns) * 90);
     }
     if face.view.scale > 1 {
-        caption.push_str(&format!(" {}×", face.view.scale));
+        let _ = write!(caption, " {}×", face.view.scale);
     }
     rows::put(buf, area, 0, &Line::styled(format!(" {caption}"), theme.ink(Ink::Faint)));
     let room = Rect {

@@ -286,8 +286,15 @@ impl Screen for Kyc {
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
         match message {
             Message::KycPage(id, answer) => {
-                if let Some(Err(error)) = self.queue.answered(id, answer) {
-                    ctx.fail("KYC queue", &error);
+                match self.queue.answered(id, answer) {
+                    Some(Err(error)) => ctx.fail("KYC queue", &error),
+                    // The cursor stays with the case that is worked on.
+                    Some(Ok(())) if self.in_case => {
+                        if let Some(open) = &self.open {
+                            self.queue.select(open.id());
+                        }
+                    }
+                    _ => {}
                 }
             }
             Message::Case(id, answer) => self.case_came(id, answer, ctx),

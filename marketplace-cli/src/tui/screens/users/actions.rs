@@ -5,6 +5,7 @@ use marketplace_core::{
     actor::Role,
     admin::Change,
 };
+use std::fmt::Write as _;
 
 use super::{
     super::super::{
@@ -91,16 +92,16 @@ impl Users {
     }
 
     /// Asks for a reason, or only whether it is meant.
-    pub(super) fn ask(&mut self, action: UserAction, ctx: &mut Ctx) {
+    pub(super) fn ask(&mut self, action: &UserAction, ctx: &mut Ctx) {
         self.ask_with(action, None, None, ctx);
     }
 
-    fn ask_with(&mut self, action: UserAction, reason: Option<RestrictionReason>, note: Option<&str>, ctx: &mut Ctx) {
+    fn ask_with(&mut self, action: &UserAction, reason: Option<RestrictionReason>, note: Option<&str>, ctx: &mut Ctx) {
         let targets = self.targets();
         if targets.is_empty() {
             return;
         }
-        let (verb, means, _) = wording(&action);
+        let (verb, means, _) = wording(action);
         let mut form =
             Form::new(Self::title(verb, &targets), Intent::Act(action.clone(), targets)).line(means).line("");
         if action.needs_reason() {
@@ -108,7 +109,7 @@ impl Users {
                 RestrictionReason::ALL.iter().position(|known| Some(*known) == reason).into_iter().collect();
             form = form.choices(reasons(), false).with_picked(&picked).with_note(note);
         }
-        if action == UserAction::Delete {
+        if *action == UserAction::Delete {
             form = form.with_word("delete").danger();
         }
         ctx.requests.push(Request::Form(Box::new(form)));
@@ -157,7 +158,7 @@ impl Users {
             return;
         }
         self.moved(ctx);
-        self.ask_with(last.action, last.reason, last.note.as_deref(), ctx);
+        self.ask_with(&last.action, last.reason, last.note.as_deref(), ctx);
     }
 
     /// A form was confirmed.
@@ -240,13 +241,13 @@ impl Users {
         if let (Some(last), Some(user)) = (&self.last, self.subject()) {
             let mut line = format!("marketplace users {} {}", last.action.name(), user.id);
             if let UserAction::SetRole { role } = last.action {
-                line.push_str(&format!(" {role}"));
+                let _ = write!(line, " {role}");
             }
             if let Some(reason) = last.reason {
-                line.push_str(&format!(" --reason {reason}"));
+                let _ = write!(line, " --reason {reason}");
             }
             if let Some(note) = &last.note {
-                line.push_str(&format!(" --note {}", quoted(note)));
+                let _ = write!(line, " --note {}", quoted(note));
             }
             lines.push(line.clone());
             let rest = line.replacen(&format!(" {}", user.id), " --stdin --yes", 1);

@@ -10,6 +10,7 @@ use ratatui::{
     layout::{Constraint, Layout, Rect},
     text::{Line, Span},
 };
+use std::fmt::Write as _;
 
 use super::{
     super::super::{
@@ -195,10 +196,10 @@ pub fn attempt_lines(attempt: &AttemptBrief, ctx: &Ctx, width: usize) -> Vec<Lin
         let reasons: Vec<_> = decision.reasons.iter().map(|reason| text::words(reason.as_str())).collect();
         let mut said = reasons.join(", ");
         if let Some(comment) = &decision.comment {
-            said.push_str(&format!("{}“{comment}”", if said.is_empty() { "" } else { ": " }));
+            let _ = write!(said, "{}“{comment}”", if said.is_empty() { "" } else { ": " });
         }
         if let Some(note) = &decision.note {
-            said.push_str(&format!(" · staff: {note}"));
+            let _ = write!(said, " · staff: {note}");
         }
         if !said.is_empty() {
             let wrapped = text::wrap(&said, width.saturating_sub(5));

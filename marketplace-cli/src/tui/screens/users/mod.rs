@@ -244,12 +244,12 @@ impl Screen for Users {
                     ctx.requests.push(Request::Copy(json, "the row is copied as JSON".into()));
                 }
             }
-            Action::Freeze => self.ask(UserAction::Freeze, ctx),
-            Action::Unfreeze => self.ask(UserAction::Unfreeze, ctx),
-            Action::Ban => self.ask(UserAction::Ban, ctx),
-            Action::Unban => self.ask(UserAction::Unban, ctx),
-            Action::Delete => self.ask(UserAction::Delete, ctx),
-            Action::Sessions => self.ask(UserAction::RevokeSessions, ctx),
+            Action::Freeze => self.ask(&UserAction::Freeze, ctx),
+            Action::Unfreeze => self.ask(&UserAction::Unfreeze, ctx),
+            Action::Ban => self.ask(&UserAction::Ban, ctx),
+            Action::Unban => self.ask(&UserAction::Unban, ctx),
+            Action::Delete => self.ask(&UserAction::Delete, ctx),
+            Action::Sessions => self.ask(&UserAction::RevokeSessions, ctx),
             Action::Role => self.ask_role(ctx),
             Action::Comment => self.ask_note(ctx),
             Action::Repeat => self.repeat(ctx),
@@ -314,7 +314,7 @@ impl Screen for Users {
                 }
             }
             Message::UserChanged(id, answer) => {
-                let Some(at) = self.changes.iter().position(|(pending, ..)| *pending == id) else { return None };
+                let at = self.changes.iter().position(|(pending, ..)| *pending == id)?;
                 let (_, name, done) = self.changes.remove(at);
                 match answer {
                     Ok(changed) => {
@@ -331,7 +331,7 @@ impl Screen for Users {
                 }
             }
             Message::Noted(id, answer) => {
-                let Some(at) = self.changes.iter().position(|(pending, ..)| *pending == id) else { return None };
+                let at = self.changes.iter().position(|(pending, ..)| *pending == id)?;
                 let (_, name, _) = self.changes.remove(at);
                 match answer {
                     Ok(_) => {
