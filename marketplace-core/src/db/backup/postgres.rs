@@ -70,15 +70,11 @@ async fn archived_schema(url: &str, from: &Path) -> Result<i64> {
     };
     let mut command = tool("pg_restore", url)?;
     command.args(["--data-only", "--table=_sqlx_migrations", "--file=-"]).arg(from);
-    let text = match run("pg_restore", command).await {
-        Ok(text) => text,
-        Err(error)
-            if error.fields().is_empty() && std::error::Error::source(&error).is_some_and(|s| s.is::<Failed>()) =>
-        {
-            return Err(none_of_ours());
-        }
-        Err(error) => return Err(error),
-    };
+    let text = run("pg_restore", command).await.map_err(|error| {
+        // The tool is there, and cannot read this.
+        let refused = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Failed>()).is_some();
+        if refused { none_of_ours() } else { error }
+    })?;
     let rows = text.lines().skip_while(|line| !line.starts_with("COPY ")).skip(1).take_while(|line| *line != "\\.");
     let newest = rows.filter_map(|row| row.split('\t').next()?.parse().ok()).max();
     schema::check_known(newest.ok_or_else(none_of_ours)?)
