@@ -60,7 +60,7 @@ fn every_noun_and_verb_of_the_contract_is_there() {
         ("kyc", "list show next claim release approve retry reject revoke undo open"),
         ("users", "list show create freeze unfreeze ban unban delete role note revoke-sessions"),
         ("audit", "list show verify tail"),
-        ("db", "migrate status seed"),
+        ("db", "migrate status backup restore seed copy"),
         ("auth", "login logout whoami"),
         ("profile", "add use list remove"),
     ] {

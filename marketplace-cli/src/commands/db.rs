@@ -1,6 +1,9 @@
 //! `marketplace db`: the database itself.
 
 mod filling;
+mod moving;
+
+use std::path::PathBuf;
 
 use clap::Subcommand;
 use marketplace_core::{
@@ -35,11 +38,33 @@ pub enum Verb {
     /// Engine, schema and size
     #[command(after_help = "Example:\n  marketplace db status -o json")]
     Status,
+    /// Write a backup to one file, while the database is in use; keys and files are apart from it
+    #[command(after_help = "Examples:\n  \
+        marketplace db backup market-2026-03-02.bak\n  \
+        marketplace db backup --db postgres://market@db.example.org/market market.dump")]
+    Backup {
+        /// The file; must not exist
+        to: PathBuf,
+    },
+    /// Put a backup in the place of the database; an SQLite database that was there is kept beside it
+    #[command(after_help = "Example:\n  marketplace db restore market-2026-03-02.bak --yes")]
+    Restore {
+        /// The backup
+        from: PathBuf,
+        /// Also when another program uses the database, or it has tables already
+        #[arg(long)]
+        force: bool,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
     /// Fill with made-up users and identity checks
-    #[command(after_help = "A database that has users already is only added to with --yes, or when asked on a terminal.\n\n\
+    #[command(
+        after_help = "A database that has users already is only added to with --yes, or when asked on a terminal.\n\n\
         Examples:\n  \
         marketplace db seed --users 1000000 --db sqlite:///tmp/big/market.db\n  \
-        marketplace db seed --users 500 --seed 7 --pictures own")]
+        marketplace db seed --users 500 --seed 7 --pictures own"
+    )]
     Seed {
         /// Accounts
         #[arg(long, value_name = "N", default_value_t = 1_000)]
@@ -56,6 +81,17 @@ pub enum Verb {
         /// Add to a database that has users, without asking
         #[arg(short, long)]
         yes: bool,
+    },
+    /// Copy an SQLite database to an empty, migrated PostgreSQL
+    #[command(after_help = "Example:\n  \
+        marketplace db copy --from sqlite:///srv/market/data/marketplace.db --to postgres://market@db.example.org/market")]
+    Copy {
+        /// The database to read; the chosen one unless said
+        #[arg(long, value_name = "URL")]
+        from: Option<String>,
+        /// The database to fill
+        #[arg(long, value_name = "URL")]
+        to: String,
     },
 }
 
@@ -137,6 +173,9 @@ impl Row for Status {
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let config = Target::resolve(&context.globals)?.config()?;
     match verb {
+        Verb::Backup { to } => moving::back_up(context, &config, &to).await,
+        Verb::Restore { from, force, yes } => moving::restore(context, &config, &from, force, yes).await,
+        Verb::Copy { from, to } => moving::copy(context, config, from.as_deref(), &to).await,
         Verb::Seed { users, seed, attempts, pictures, yes } => {
             let images = match pictures {
                 Pictures::None => Images::None,

@@ -55,7 +55,8 @@ impl Row for Demo {
     }
     fn card(&self, _view: &View) -> Option<Card> {
         let url = &self.database_url;
-        let logins = self.made.logins.iter().map(|Login { role, email, password }| format!("{role:8}  {email}  {password}"));
+        let logins =
+            self.made.logins.iter().map(|Login { role, email, password }| format!("{role:8}  {email}  {password}"));
         Some(
             Card::default()
                 .pair("database", url)
