@@ -35,7 +35,7 @@ use crate::{
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const API_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
@@ -88,7 +88,8 @@ where
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().cloned();
         let is_api = request.uri().path().starts_with("/v1/");
-        let is_docs = request.uri().path().starts_with("/docs");
+        let path = request.uri().path();
+        let is_page = path.starts_with("/docs") || path.starts_with("/auth/");
         // Health and metrics answer however much there is to do.
         let permit = if is_api { ctx.requests.clone().try_acquire_owned().map(Some) } else { Ok(None) };
         let (request, unread) = body::recoverable(request);
@@ -121,7 +122,7 @@ where
                 "answered"
             );
             let headers = response.headers_mut();
-            secure(headers, is_api, is_docs, ctx.app.config.tls.cert.is_some());
+            secure(headers, is_api, is_page, ctx.app.config.tls.cert.is_some());
             headers.insert(X_REQUEST_ID.clone(), id);
             Ok(response)
         })
@@ -151,10 +152,11 @@ fn write_problem(response: &mut Response, id: &HeaderValue, method: &axum::http:
     unwritten.write(response, id);
 }
 
-fn secure(headers: &mut HeaderMap, is_api: bool, is_docs: bool, is_tls: bool) {
+fn secure(headers: &mut HeaderMap, is_api: bool, is_page: bool, is_tls: bool) {
+    headers.reserve(8);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(CONTENT_SECURITY_POLICY, if is_docs { DOCS_POLICY } else { API_POLICY });
+    headers.insert(CONTENT_SECURITY_POLICY, if is_page { PAGE_POLICY } else { API_POLICY });
     if is_api {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

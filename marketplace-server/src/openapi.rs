@@ -14,7 +14,7 @@ use utoipa::{
 
 use crate::problem::Document;
 
-/// Paths that anybody may call. Everything else needs an access token; `tests/access.rs` tries each.
+/// Paths that anybody may call. Everything else needs an access token; `tests/http/access.rs` tries each.
 pub(crate) const PUBLIC: [&str; 13] = [
     "/healthz",
     "/readyz",

@@ -53,11 +53,13 @@ fn api() -> (Router<Ctx>, utoipa::openapi::OpenApi) {
 pub(crate) fn with_options(app: App, options: Options, shutdown: CancellationToken) -> Result<(Router, Ctx)> {
     let (api, description) = api();
     let paths = description.paths.paths.keys().cloned();
-    let metrics = Metrics::new(paths.chain(routes::docs::PATHS.map(str::to_owned)));
+    let others = routes::docs::PATHS.into_iter().chain(routes::pages::PATHS);
+    let metrics = Metrics::new(paths.chain(others.map(str::to_owned)));
     let cors = cors(&app.config.cors_origins)?;
     let ctx = Ctx::new(app, options, metrics, shutdown);
     let mut router = api
         .merge(routes::docs::routes(&description)?)
+        .merge(routes::pages::routes())
         .fallback(async || Problem::from(Error::not_found("path")))
         .method_not_allowed_fallback(async || Problem::method_not_allowed());
     if let Some(cors) = cors {

@@ -1,7 +1,7 @@
 //! The routes. A handler extracts, calls one operation of core, and wraps the answer; it decides nothing.
 //!
 //! To add a route: a handler with `#[utoipa::path]` in the file of its feature, its name in that file's `routes()`, and a
-//! row in the table of `tests/access.rs` (the test fails until it is there).
+//! row in the table of `tests/http/access.rs` (the test fails until it is there).
 
 pub(crate) mod admin;
 pub(crate) mod auth;
@@ -9,6 +9,7 @@ pub(crate) mod docs;
 pub(crate) mod kyc;
 pub(crate) mod me;
 pub(crate) mod ops;
+pub(crate) mod pages;
 
 use axum::{
     Json,

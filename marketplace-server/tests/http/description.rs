@@ -73,3 +73,35 @@ async fn the_page_needs_nothing_from_elsewhere() {
     assert!(!html.split("<script").skip(1).any(|tag| !tag.split('>').next().unwrap().contains("src=")), "{html}");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn the_links_in_mails_lead_to_a_page_that_calls_the_api() {
+    let server = server().await;
+    for path in [
+        "/auth/verify-email",
+        "/auth/email/confirm",
+        "/auth/own-data/delete",
+        "/auth/password/forgot",
+        "/auth/password/reset",
+    ] {
+        let page = server.get(&format!("{path}?token=secret")).send().await.unwrap();
+        assert_eq!((page.status().as_u16(), &page.headers()["cache-control"]), (200, &"no-store".parse().unwrap()));
+        assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("script-src 'self'"));
+        let url = page.url().clone();
+        let html = page.text().await.unwrap();
+        assert!(!html.contains("secret"), "{html}");
+        let attribute = |name: &str| {
+            let value = html.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap();
+            url.join(value).unwrap().path().to_owned()
+        };
+        assert_eq!(attribute("data-call"), format!("/v1{path}"));
+        for part in ["src", "href"] {
+            assert_eq!(server.get(&attribute(part)).send().await.unwrap().status(), 200);
+        }
+        // What the page would send is understood.
+        let answer =
+            server.post(&attribute("data-call")).json(&serde_json::json!({"nonsense": true})).send().await.unwrap();
+        assert_eq!(answer.status(), 422);
+    }
+    server.stop().await;
+}

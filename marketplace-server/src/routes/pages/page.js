@@ -1,0 +1,36 @@
+// Hands the token of the link, and what is typed, on to the API.
+"use strict";
+const form = document.querySelector("form");
+const status = document.querySelector("[role=status]");
+const token = new URLSearchParams(location.search).get("token");
+if (token) {
+  // Not to stay in the history of the browser.
+  history.replaceState(null, "", location.pathname);
+}
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const button = form.querySelector("button");
+  button.disabled = true;
+  status.textContent = "…";
+  const body = Object.fromEntries(new FormData(form));
+  if (!("email" in body)) {
+    body.token = token ?? "";
+  }
+  try {
+    const answer = await fetch(form.dataset.call, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    if (answer.ok) {
+      form.hidden = true;
+      status.textContent = form.dataset.done;
+    } else {
+      status.textContent = (await answer.json()).detail;
+      button.disabled = false;
+    }
+  } catch {
+    status.textContent = "The server cannot be reached. Please try again.";
+    button.disabled = false;
+  }
+});
