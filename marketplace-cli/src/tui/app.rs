@@ -398,9 +398,10 @@ impl App {
                     self.active = Action::Users;
                     self.users.show(id, &mut self.ctx);
                 }
-                Request::UserKyc(id) => {
+                Request::UserKyc(id, status) => {
                     self.active = Action::Kyc;
-                    self.kyc.filter(&format!("user_id:{id}"), &mut self.ctx);
+                    let status = status.map_or_else(String::new, |status| format!("status:{status} "));
+                    self.kyc.filter(&format!("{status}user_id:{id}"), &mut self.ctx);
                 }
                 Request::Attempt(id) => {
                     self.active = Action::Kyc;

@@ -14,6 +14,7 @@ use marketplace_core::{
     admin::{AdminApi, Identity, Stats},
     error::{Error, ErrorCode},
     ids::{AttemptId, UserId},
+    kyc::model::KycStatus,
     time::{Clock, Timestamp},
 };
 use tokio::sync::mpsc::UnboundedSender;
@@ -48,8 +49,8 @@ pub enum Request {
     Bulk(Box<Bulk>),
     /// Go to a user.
     User(UserId),
-    /// Go to a user's identity checks.
-    UserKyc(UserId),
+    /// Go to a user's identity checks: those that wait, or those of a status.
+    UserKyc(UserId, Option<KycStatus>),
     /// Go to an identity check.
     Attempt(AttemptId),
     /// Go to the audit rows of a target.

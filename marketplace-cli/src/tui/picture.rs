@@ -178,11 +178,32 @@ pub fn render(images: &Images, picture: &DynamicImage, size: Size, view: View) -
         Images::Off => return None,
         Images::Dots => Inked::Dots(dots(&seen, size)),
         Images::Pixels(picker) => {
-            let resize = Resize::Scale(Some(FilterType::Triangle));
-            Inked::Protocol(Box::new(picker.new_protocol(seen, size, resize).ok()?))
+            let font = picker.font_size();
+            let (cells, width, height) = whole_cells(&seen, size, (font.width, font.height));
+            // Filling up to whole cells would leave a black edge; stretching by less than one is not seen.
+            let seen = seen.resize_exact(width, height, FilterType::Triangle);
+            Inked::Protocol(Box::new(picker.new_protocol(seen, cells, Resize::Fit(None)).ok()?))
         }
     };
     Some(Rendered { size, view, ink })
+}
+
+/// The most cells that a picture fills within a room, and the pixels of those cells.
+fn whole_cells(picture: &DynamicImage, room: Size, (wide, high): (u16, u16)) -> (Size, u32, u32) {
+    let (wide, high) = (u32::from(wide.max(1)), u32::from(high.max(1)));
+    let (width, height) = (picture.width().max(1), picture.height().max(1));
+    let (most_wide, most_high) = (u32::from(room.width) * wide, u32::from(room.height) * high);
+    // Limited by the width, or else by the height; rounded to the nearest cell.
+    let (columns, rows) = if u64::from(most_wide) * u64::from(height) <= u64::from(most_high) * u64::from(width) {
+        let rows =
+            (u64::from(most_wide) * u64::from(height) / u64::from(width) + u64::from(high) / 2) / u64::from(high);
+        (room.width, u16::try_from(rows).unwrap_or(room.height).clamp(1, room.height))
+    } else {
+        let columns =
+            (u64::from(most_high) * u64::from(width) / u64::from(height) + u64::from(wide) / 2) / u64::from(wide);
+        (u16::try_from(columns).unwrap_or(room.width).clamp(1, room.width), room.height)
+    };
+    (Size::new(columns, rows), u32::from(columns) * wide, u32::from(rows) * high)
 }
 
 fn cut(picture: &DynamicImage, view: View) -> DynamicImage {
@@ -268,6 +289,14 @@ mod tests {
         let lines = dots(&picture(80, 80), Size::new(10, 5));
         assert_eq!(lines.len(), 5);
         assert_eq!(lines[0], "⠀⠀⠀⠀⠀⣿⣿⣿⣿⣿");
+    }
+
+    #[test]
+    fn pictures_fill_whole_cells() {
+        let cells = |width, height, room: (u16, u16)| whole_cells(&picture(width, height), room.into(), (10, 20));
+        assert_eq!(cells(200, 100, (40, 40)), (Size::new(40, 10), 400, 200));
+        assert_eq!(cells(100, 200, (40, 10)), (Size::new(10, 10), 100, 200));
+        assert_eq!(cells(3_000, 1, (40, 10)), (Size::new(40, 1), 400, 20));
     }
 
     #[test]

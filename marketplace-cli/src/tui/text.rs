@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use marketplace_core::time::Timestamp;
+use marketplace_core::{actor::Principal, time::Timestamp};
 use ratatui::text::Span;
 
 /// Whether a character may reach the terminal: no controls, nothing that turns the direction of writing, nothing that
@@ -199,6 +199,14 @@ pub fn ordinal(number: i64) -> String {
         _ => "th",
     };
     format!("{number}{ending}")
+}
+
+/// Who did something, without the length of an id.
+pub fn who(principal: &Principal) -> String {
+    match principal.user_id() {
+        Some(id) => format!("user {}", short_id(&id)),
+        None => clean(&principal.0).into_owned(),
+    }
 }
 
 /// Bytes for people: `2.4 MiB`.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crossterm::event::KeyEvent;
 use marketplace_core::{
-    actor::Principal,
     admin::{AuditFilter, AuditRow},
     events::Event,
     ids::{AttemptId, UserId},
@@ -58,14 +57,6 @@ impl Default for Audit {
     }
 }
 
-/// Who, without the length of an id.
-fn who(actor: &Principal) -> String {
-    match actor.user_id() {
-        Some(id) => format!("user {}", text::short_id(&id)),
-        None => actor.0.clone(),
-    }
-}
-
 /// A row in columns.
 pub fn cells(row: &AuditRow, width: usize, now: Timestamp, exact: bool, theme: Theme) -> Vec<Span<'static>> {
     let time = if exact { 20 } else { 5 };
@@ -83,7 +74,7 @@ pub fn cells(row: &AuditRow, width: usize, now: Timestamp, exact: bool, theme: T
         Span::styled(text::right(&text::when(row.at, now, exact), time - 1), theme.ink(Ink::Faint)),
         Span::raw("  "),
         Span::styled(text::left(&row.action, action), theme.ink(ink)),
-        Span::raw(text::left(&who(&row.actor), actor)),
+        Span::raw(text::left(&text::who(&row.actor), actor)),
         Span::raw(text::left(&format!("{} {}{reason}", row.target_kind, text::short_id(&row.target)), rest)),
     ]
 }
@@ -110,7 +101,7 @@ pub fn detail(row: &AuditRow) -> Popup {
 impl Audit {
     fn go(&self, ctx: &mut Ctx, kyc: bool) {
         let Some(row) = self.list.selected() else { return };
-        let user = |id: UserId| if kyc { Request::UserKyc(id) } else { Request::User(id) };
+        let user = |id: UserId| if kyc { Request::UserKyc(id, None) } else { Request::User(id) };
         let metadata: serde_json::Value = serde_json::from_str(&row.metadata).unwrap_or_default();
         let named = metadata.get("user_id").and_then(|id| id.as_str()).and_then(|id| id.parse().ok());
         let target = match row.target_kind.as_str() {

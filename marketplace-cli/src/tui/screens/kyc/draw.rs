@@ -63,7 +63,13 @@ impl Kyc {
         };
         rows::list(inner, buf, ctx, &mut self.queue, !self.in_case, empty, |row, width| {
             let time = if exact { 19 } else { 4 };
-            let (kind, nth) = (if width > 54 { 17 } else { 13 }, 4);
+            // Where there is little room the name matters more; the case says which document it is.
+            let kind = match width {
+                0..44 => 0,
+                44..55 => 13,
+                _ => 17,
+            };
+            let nth = 4;
             let state = 16.min(width / 4).max(11);
             let name = width.saturating_sub(time + kind + nth + state + 3);
             let age = text::when(row.submitted_at, now, exact);
@@ -218,18 +224,18 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     lines.push(Line::from(vec![
         Span::styled(text::left("account", 11), theme.ink(Ink::Faint)),
         Span::styled(format!("{glyph} {word}"), theme.ink(ink)),
-        Span::raw(format!(" · {} · joined {}", user.role, text::date(user.created_at))),
+        Span::raw(format!(" · {}", user.role)),
     ]));
     let ago = if ctx.exact { "" } else { " ago" };
     let submitted = text::when(open.case.attempt.submitted_at, now, ctx.exact);
-    lines.push(rows::field(theme, "submitted", format!("{submitted}{ago}")));
+    lines.push(rows::field(theme, "submitted", format!("{submitted}{ago} · joined {}", text::date(user.created_at))));
     if let Some(decision) = &open.case.decision {
         let (glyph, word, ink) = theme::kyc_status(decision.status);
         let when = text::when(decision.at, now, ctx.exact);
         lines.push(Line::from(vec![
             Span::styled(text::left("decision", 11), theme.ink(Ink::Faint)),
             Span::styled(format!("{glyph} {word}"), theme.ink(ink)),
-            Span::raw(format!(" · {} · {when}", text::clean(&decision.by.0))),
+            Span::raw(format!(" · {} · {when}", text::who(&decision.by))),
         ]));
         let reasons: Vec<_> = decision.reasons.iter().map(|reason| text::words(reason.as_str())).collect();
         let said = [reasons.join(", "), decision.comment.clone().unwrap_or_default()];

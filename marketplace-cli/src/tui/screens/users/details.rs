@@ -154,7 +154,7 @@ fn lines(
         out.push(Line::from(vec![
             label("because"),
             Span::styled(text::words(restriction.reason.as_str()), theme.ink(Ink::Warn)),
-            Span::raw(format!(" · {} · {}", text::clean(&restriction.by.0), ago(restriction.at))),
+            Span::raw(format!(" · {} · {}", text::who(&restriction.by), ago(restriction.at))),
         ]));
     }
     out.extend(person(user, revealed, ctx));
@@ -211,7 +211,7 @@ pub fn attempt_lines(attempt: &AttemptBrief, ctx: &Ctx, width: usize) -> Vec<Lin
 
 fn note_lines(note: &Note, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
-    let head = format!("{} · {}", text::when(note.created_at, ctx.now(), ctx.exact), text::clean(&note.author.0));
+    let head = format!("{} · {}", text::when(note.created_at, ctx.now(), ctx.exact), text::who(&note.author));
     let mut lines = vec![Line::styled(text::cut(&head, width), theme.ink(Ink::Faint))];
     lines
         .extend(text::wrap(&note.body, width.saturating_sub(2)).into_iter().map(|line| Line::raw(format!("  {line}"))));

@@ -12,6 +12,7 @@ use marketplace_core::{
     error::{ErrorCode, Result},
     events::Event,
     ids::UserId,
+    kyc::model::KycStatus,
     page::PageRequest,
     time::Timestamp,
 };
@@ -225,8 +226,14 @@ impl Screen for Users {
             Action::MarkAll => self.mark_all(ctx),
             Action::Reveal => self.reveal(ctx),
             Action::GoKyc => {
-                if let Some(user) = self.subject() {
-                    ctx.requests.push(Request::UserKyc(user.id));
+                match self.subject() {
+                    Some(user) if user.kyc_status == KycStatus::None => ctx.say("no identity check so far"),
+                    // What waits is listed without a status; anything else has to be asked for.
+                    Some(user) => {
+                        let status = Some(user.kyc_status).filter(|status| !status.is_open());
+                        ctx.requests.push(Request::UserKyc(user.id, status));
+                    }
+                    None => {}
                 }
             }
             Action::GoAudit => {
