@@ -1,7 +1,7 @@
-//! The files of identity checks: what is taken ([`inspect`]), how it is encrypted ([`seal`]), where it lies ([`FileStore`]).
+//! The files of identity checks: what is taken ([`inspect()`]), how it is encrypted ([`seal()`]), where it lies ([`FileStore`]).
 //!
 //! A file is held in memory once on its way in: the upload's own bytes are inspected, encrypted in place and handed to
-//! the store. What waits and what is decoded at the same time is bounded by [`Slots`].
+//! the store. How many are held at once is bounded by [`super::submit_permit`], and how many are decoded by the store.
 
 mod inspect;
 mod seal;
@@ -66,7 +66,7 @@ impl FileStore {
         Ok(Self { store, base, decoders: Arc::new(Semaphore::new(DECODERS)), swept: Arc::default() })
     }
 
-    /// Inspects a file on a blocking thread, a few at a time, and cuts off what was appended to it. Errors: see [`inspect`].
+    /// Inspects a file on a blocking thread, a few at a time, and cuts off what was appended to it. Errors: see [`inspect()`].
     pub async fn inspected(&self, kind: FileKind, mut bytes: Vec<u8>) -> Result<(FileFacts, Vec<u8>)> {
         let turn = Arc::clone(&self.decoders).acquire_owned().await.map_err(Error::internal)?;
         tokio::task::spawn_blocking(move || {

@@ -54,7 +54,7 @@ pub async fn submit_permit(app: &App) -> Result<OwnedSemaphorePermit> {
 /// Submits a new attempt.
 ///
 /// Errors: `forbidden` unless an active worker; `conflict` with the current state unless a new attempt may be submitted; for
-/// the files see [`files::inspect`].
+/// the files see [`files::inspect()`].
 pub async fn submit(app: &App, actor: &Actor, submission: Submission) -> Result<OwnKyc> {
     let user = actor.require_own(Permission::OwnKyc)?.account.id;
     let mut reader = app.db.read().await?;
