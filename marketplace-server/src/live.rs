@@ -45,7 +45,7 @@ pub(crate) async fn stream(ctx: Ctx, actor: Actor, token: String, resume: Option
         token,
         admin,
         wake,
-        checked: now,
+        checked: Some(now),
         spoke: now,
         _permit: permit,
         ctx,
@@ -78,8 +78,8 @@ struct Follower {
     cursor: String,
     wake: broadcast::Receiver<()>,
     ready: VecDeque<Bytes>,
-    /// When the caller was last seen to be signed in.
-    checked: Instant,
+    /// When the caller was last seen to be signed in; none after a wait, because what woke us may have ended that.
+    checked: Option<Instant>,
     /// When something was last sent.
     spoke: Instant,
     _permit: OwnedSemaphorePermit,
@@ -141,11 +141,12 @@ impl Follower {
         // Many changes at once are one look.
         tokio::time::sleep(Duration::from_millis(10)).await;
         while matches!(self.wake.try_recv(), Ok(()) | Err(broadcast::error::TryRecvError::Lagged(_))) {}
+        self.checked = None;
     }
 
     /// Whether the token is still good and still allows this.
     async fn welcome(&mut self) -> Welcome {
-        if self.checked.elapsed() < self.ctx.options.event_poll {
+        if self.checked.is_some_and(|checked| checked.elapsed() < self.ctx.options.event_poll) {
             return Welcome::Yes;
         }
         match auth::authenticate(&self.ctx.app, &self.token)
@@ -153,7 +154,7 @@ impl Follower {
             .and_then(|actor| actor.require(Permission::StatsRead))
         {
             Ok(()) => {
-                self.checked = Instant::now();
+                self.checked = Some(Instant::now());
                 Welcome::Yes
             }
             Err(error) if matches!(error.code(), ErrorCode::Unavailable | ErrorCode::Busy) => Welcome::Unknown,

@@ -50,7 +50,7 @@ pub async fn servers() -> Vec<Server> {
 }
 
 async fn start(test: TestApp, options: Options) -> Server {
-    // What the server says of faults shows with a failing test. The test of the logs has installed its own before.
+    // What the server says of faults shows with a failing test. The test of the logs installs its own before.
     let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR).with_test_writer().try_init();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

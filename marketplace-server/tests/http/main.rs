@@ -3,7 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "all of this is tests; Clippy knows it only of the functions marked so"
 )]
@@ -15,7 +14,6 @@ mod idempotency;
 mod kyc;
 mod limits;
 mod live;
-mod logs;
 mod problems;
 mod stop;
 mod tls;

@@ -1,4 +1,17 @@
-//! Nothing that is secret or personal gets into the logs, at any level.
+//! Nothing that is secret or personal gets into the logs, at any level. A binary of its own, because there is one
+//! subscriber in a process.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "all of this is tests; Clippy knows it only of the functions marked so"
+)]
+
+#[path = "../http/harness.rs"]
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod harness;
 
 use std::{
     io::Write,
@@ -11,7 +24,7 @@ use marketplace_core::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Server, server};
+use harness::{Server, server};
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -108,7 +121,6 @@ fn no_secret_and_no_personal_datum_is_logged() {
     let writer = captured.clone();
     let (subscriber, guard) =
         marketplace_server::logging::subscriber(&log, folder.path(), move || writer.clone(), false).unwrap();
-    // For the whole process: each test of nextest has its own, and no other test installs one.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let secrets = runtime.block_on(async {
