@@ -13,21 +13,14 @@ use crate::output::{ColorChoice, Format};
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
-    /// Work on this database: `sqlite://PATH`, a path, or `postgres://user@host/database`
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "MARKETPLACE_DB",
-        hide_env_values = true,
-        conflicts_with = "api"
-    )]
+    /// Work on this database: `sqlite://PATH`, a path, or `postgres://user@host/database` (or `MARKETPLACE_DB`)
+    #[arg(long, global = true, value_name = "URL", conflicts_with_all = ["api", "profile"])]
     pub db: Option<String>,
-    /// Work through this server: `https://market.example.org`
-    #[arg(long, global = true, value_name = "URL", env = "MARKETPLACE_API")]
+    /// Work through this server: `https://market.example.org` (or `MARKETPLACE_API`)
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "profile")]
     pub api: Option<String>,
-    /// Use this profile (see `marketplace profile`)
-    #[arg(long, global = true, value_name = "NAME", env = "MARKETPLACE_PROFILE")]
+    /// Use this profile (see `marketplace profile`) (or `MARKETPLACE_PROFILE`)
+    #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
     /// Read this configuration instead of ./marketplace.toml
     #[arg(long, global = true, value_name = "FILE", env = "MARKETPLACE_CONFIG")]

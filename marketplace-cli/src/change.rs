@@ -130,7 +130,13 @@ impl Context {
             let fatal = matches!(&outcome, Err(Failure::Core(error)) if error.code() == ErrorCode::Unauthenticated);
             let result = ItemResult::new(id, &outcome);
             tally.count(&outcome);
-            bar.suspend(|| list.page(std::slice::from_ref(&result)))?;
+            match bar.suspend(|| list.page(std::slice::from_ref(&result))) {
+                // Changes that nobody hears of are not made: the rest of the batch stays as it is, and that is said.
+                Err(Failure::BrokenPipe) => {
+                    return Err(Failure::Interrupted(format!("nobody reads the results; stopped after {tally}")));
+                }
+                written => written?,
+            }
             bar.inc(1);
             bar.set_message(tally.to_string());
             if outcome.is_err() && (fatal || !batch.continue_on_error) {

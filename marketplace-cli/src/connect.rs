@@ -17,7 +17,7 @@ use crate::{
     context::Context,
     failure::{Failure, Outcome},
     profile::{self, SettingsFile},
-    remote::{Credentials, Remote, TokenFile},
+    remote::{Credentials, Remote, TokenFile, check_base},
 };
 
 /// Which system, and how to reach it.
@@ -51,8 +51,28 @@ pub enum Way {
 }
 
 impl Target {
-    /// Flags first, then the profile, then the embedded database.
+    /// Flags first, then the environment, then the current profile, then the embedded database.
     pub fn resolve(globals: &Globals) -> Outcome<Self> {
+        Self::choose(globals, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn choose(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Outcome<Self> {
+        let mut globals = globals.clone();
+        if globals.db.is_none() && globals.api.is_none() && globals.profile.is_none() {
+            // No two of these mean the same, so a choice among them would be a guess.
+            match (variable("MARKETPLACE_DB"), variable("MARKETPLACE_API")) {
+                (Some(_), Some(_)) => {
+                    return Err(Failure::usage(
+                        "MARKETPLACE_DB and MARKETPLACE_API are both set",
+                        "unset one of them, or choose with --db or --api",
+                    ));
+                }
+                (db, api) => (globals.db, globals.api) = (db, api),
+            }
+            if globals.db.is_none() && globals.api.is_none() {
+                globals.profile = variable("MARKETPLACE_PROFILE");
+            }
+        }
         if let Some(url) = &globals.api {
             let system = url.parse::<url::Url>().ok().and_then(|url| url.host_str().map(str::to_owned));
             let system = system.unwrap_or_else(|| "server".into());
@@ -66,8 +86,8 @@ impl Target {
         let chosen = match &globals.profile {
             Some(name) => Some(name.clone()),
             // What the environment and a named configuration say goes before a profile that is merely the current one.
-            None if globals.config.is_some() || std::env::var_os("MARKETPLACE_DATABASE_URL").is_some() => None,
-            None => SettingsFile::open().ok().and_then(|file| file.settings.current),
+            None if globals.config.is_some() || variable("MARKETPLACE_DATABASE_URL").is_some() => None,
+            None => SettingsFile::open()?.settings.current,
         };
         let Some(name) = chosen else {
             let way = Way::Database { url: None, config: globals.config.clone() };
@@ -127,7 +147,8 @@ impl Target {
 
     /// Where the tokens for this server are kept.
     pub fn tokens(&self, url: &str) -> Outcome<TokenFile> {
-        Ok(TokenFile::new(profile::token_file(&profile::folder()?, self.profile.as_deref(), url)))
+        let url = check_base(url)?;
+        Ok(TokenFile::new(profile::token_file(&profile::folder()?, self.profile.as_deref(), url.as_str())))
     }
 }
 
@@ -198,7 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn flags_go_before_everything() {
+    fn flags_go_before_the_environment() {
+        let environment = |name: &str| (name == "MARKETPLACE_API").then(|| "https://a.example".to_owned());
+        let way = |globals: &Globals| Target::choose(globals, environment).unwrap().way_name();
+        assert_eq!(way(&Globals::default()), "api");
+        assert_eq!(way(&Globals { db: Some("m.db".into()), ..Globals::default() }), "direct");
+        let both = |name: &str| name.starts_with("MARKETPLACE_").then(|| "x".to_owned());
+        assert_eq!(Target::choose(&Globals::default(), both).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn flags_choose() {
         let globals = Globals { api: Some("http://127.0.0.1:1".into()), ..Globals::default() };
         let target = Target::resolve(&globals).unwrap();
         assert_eq!((target.system.as_str(), target.way_name()), ("127.0.0.1", "api"));

@@ -282,6 +282,51 @@ fn the_database_is_told_about_and_brought_up_to_date() {
 }
 
 #[test]
+fn seeding_adds_only_by_consent_and_a_backup_brings_back_what_was() {
+    let place = Place::with_users(0);
+    let seeded = place.run("db seed --users 60 --attempts 12 --pictures none");
+    assert_eq!(code(&seeded), 0, "{}", err(&seeded));
+    assert_eq!((json(&out(&seeded))["users"].as_u64(), json(&out(&seeded))["attempts"].as_u64()), (Some(60), Some(12)));
+    let again = place.run("db seed --users 60 --seed 2 --pictures none");
+    assert_eq!((code(&again), out(&again).as_str()), (2, ""));
+    assert!(err(&again).contains("--yes"));
+
+    let saved = place.run("db backup before.bak");
+    assert_eq!(code(&saved), 0, "{}", err(&saved));
+    assert_eq!(code(&place.run("db backup before.bak")), 5);
+    assert_eq!(code(&place.run("db seed --users 60 --seed 2 --attempts 1 --pictures none --yes")), 0);
+    let count = || out(&place.run("users list --limit 0 -o id")).lines().count();
+    assert_eq!(count(), 120);
+    assert_eq!(code(&place.run("db restore before.bak")), 2);
+    let restored = place.run("db restore before.bak --yes");
+    assert_eq!(code(&restored), 0, "{}", err(&restored));
+    assert_eq!(count(), 60);
+    assert_eq!(code(&place.run("audit verify")), 0);
+}
+
+#[test]
+fn a_flag_goes_before_the_environment() {
+    let place = Place::with_users(1);
+    let run = |words: &[&str]| {
+        let mut command = place.command();
+        command.env("MARKETPLACE_API", "http://127.0.0.1:1").args(words).output().unwrap()
+    };
+    assert_eq!(code(&run(&["users", "list"])), 4);
+    let direct = run(&["users", "list", "-o", "id", "--db", "data/marketplace.db"]);
+    assert_eq!(out(&direct).trim(), place.users[0], "{}", err(&direct));
+}
+
+#[test]
+fn the_console_and_the_demonstration_want_a_terminal() {
+    let place = Place::with_users(0);
+    for line in ["tui", "demo"] {
+        let refused = place.run(line);
+        assert_eq!((code(&refused), out(&refused).as_str()), (2, ""), "{line}");
+        assert!(err(&refused).contains("terminal"));
+    }
+}
+
+#[test]
 fn pages_and_completions_are_written() {
     let place = Place::with_users(0);
     assert_eq!(code(&place.run("man pages")), 0);

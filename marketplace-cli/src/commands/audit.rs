@@ -17,7 +17,7 @@ use crate::{
     args::Range,
     context::Context,
     failure::{Failure, Outcome},
-    output::{Column, Format, Kind, Row},
+    output::{Card, Column, Format, Kind, Row, Tone, View},
 };
 
 /// How often a followed log is looked at.
@@ -96,6 +96,13 @@ impl Row for AuditVerification {
     fn fields() -> Vec<String> {
         ["checked", "next", "broken.seq", "broken.detail"].map(String::from).to_vec()
     }
+    fn card(&self, _view: &View) -> Option<Card> {
+        let card = Card::default().pair("rows checked", self.checked);
+        Some(match &self.broken {
+            None => card.toned("chain", "whole", Tone::Good),
+            Some(link) => card.toned("chain", format!("broken: row {} {}", link.seq, link.detail), Tone::Bad),
+        })
+    }
 }
 
 /// Runs a verb.
@@ -145,10 +152,7 @@ async fn verify(context: &Context, from: i64) -> Outcome {
     bar.finish_and_clear();
     context.out.item(&whole)?;
     match whole.broken {
-        None => {
-            context.out.note(&format!("the log is whole: {} rows checked", whole.checked));
-            Ok(())
-        }
+        None => Ok(()),
         Some(link) => Err(Failure::Check {
             message: format!("the audit log does not hold: row {} {}", link.seq, link.detail),
             hint: "keep a copy of the database as it is, and find out who could write to it".into(),

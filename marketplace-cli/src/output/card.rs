@@ -20,7 +20,17 @@ pub struct View {
 impl View {
     /// Both forms on a terminal, RFC 3339 elsewhere.
     pub fn time(&self, at: Timestamp) -> String {
-        if self.terminal { format!("{} ({at})", relative(self.now, at)) } else { at.to_string() }
+        let exact = at.to_string();
+        if !self.terminal {
+            return exact;
+        }
+        let near = relative(self.now, at);
+        // To the second is exact enough for the eye.
+        let exact = match exact.split_once('.') {
+            Some((seconds, _)) => format!("{seconds}Z"),
+            None => exact,
+        };
+        if exact.starts_with(&near) { exact } else { format!("{near} ({exact})") }
     }
 }
 

@@ -119,7 +119,7 @@ async fn body(mut response: Response) -> Result<bytes::Bytes> {
     Ok(all.freeze())
 }
 
-/// What reqwest says, without the address's query: that may hold personal data.
+/// What reqwest says, without the address's path and query: those may hold personal data.
 fn unreachable(error: &reqwest::Error) -> Error {
     let mut cause = String::new();
     let mut source = std::error::Error::source(error);
@@ -127,15 +127,16 @@ fn unreachable(error: &reqwest::Error) -> Error {
         cause = error.to_string();
         source = error.source();
     }
+    let place = error.url().map(|url| format!(" at {}", url.origin().ascii_serialization())).unwrap_or_default();
     let detail = if error.is_connect() {
-        "the server cannot be reached"
+        format!("the server{place} cannot be reached")
     } else if error.is_timeout() {
-        "the server did not answer in time"
+        format!("the server{place} did not answer in time")
     } else {
-        "the connection to the server broke"
+        format!("the connection to the server{place} broke")
     };
     if cause.is_empty() {
-        cause = detail.into();
+        cause = "no more is known".into();
     }
     Error::unavailable(detail, cause)
 }

@@ -138,7 +138,7 @@ impl Remote {
 }
 
 /// `http://` or `https://`, a host, no path of its own, no credentials.
-fn check_base(text: &str) -> Result<Url> {
+pub(crate) fn check_base(text: &str) -> Result<Url> {
     let bad = |detail: &str| Error::invalid("/api", detail);
     let mut url: Url = text
         .parse()
