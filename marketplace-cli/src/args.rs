@@ -23,25 +23,25 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
     /// Read this configuration instead of ./marketplace.toml
-    #[arg(long, global = true, value_name = "FILE", env = "MARKETPLACE_CONFIG")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE", env = "MARKETPLACE_CONFIG")]
     pub config: Option<PathBuf>,
     /// How to print; a table on a terminal, jsonl in a pipe
     #[arg(short = 'o', long = "format", global = true, value_name = "FORMAT")]
     pub output: Option<Format>,
     /// Print only these fields, in this order; dotted paths reach inside
-    #[arg(long, global = true, value_name = "A,B", value_delimiter = ',')]
+    #[arg(long, global = true, hide_short_help = true, value_name = "A,B", value_delimiter = ',')]
     pub fields: Vec<String>,
     /// Leave out the header of tables and CSV
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub no_header: bool,
     /// Print data and errors only: no notes, hints or progress
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, hide_short_help = true)]
     pub quiet: bool,
     /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "WHEN", default_value = "auto")]
     pub color: ColorArg,
     /// Say more on stderr; twice for everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, hide_short_help = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 

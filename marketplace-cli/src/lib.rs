@@ -96,10 +96,10 @@ fn misused(error: &clap::Error, words: &[OsString]) -> u8 {
         return 2;
     }
     let text = error.to_string();
-    let mut parts = text.splitn(2, "\n\n");
-    let message = parts.next().unwrap_or(&text).trim_start_matches("error: ").trim().to_owned();
-    let hint =
-        parts.next().map(|rest| rest.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|hint| !hint.is_empty());
+    let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let message = message.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let tip = rest.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    let hint = Some(tip.map_or_else(|| "`--help` on the same command says what is allowed".to_owned(), str::to_owned));
     let color = ColorChoice::Auto.enabled(std::io::stderr().is_terminal());
     report(&Failure::Usage { message, hint }, ErrorStyle { json, color, quiet: false })
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use marketplace_core::{
+    accounts::model::RestrictionReason,
     admin::{AdminApi, Change, Changed, KycFilter},
     ids::{AttemptId, UserId},
     kyc::model::{Decision, DecisionKind, DocumentType, FileKind, KycCase, KycReason, KycStatus, KycSummary},
@@ -54,7 +55,7 @@ pub enum Verb {
     Next {
         /// How the change is made.
         #[command(flatten)]
-        change: ChangeArgs,
+        claiming: Claiming,
     },
     /// Claim attempts for ten minutes, or renew your claims
     #[command(after_help = "Example:\n  marketplace kyc claim 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
@@ -64,7 +65,7 @@ pub enum Verb {
         batch: BatchArgs,
         /// How the change is made.
         #[command(flatten)]
-        change: ChangeArgs,
+        claiming: Claiming,
     },
     /// Give your claims back to the queue
     #[command(after_help = "Example:\n  marketplace kyc release 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
@@ -74,7 +75,7 @@ pub enum Verb {
         batch: BatchArgs,
         /// How the change is made.
         #[command(flatten)]
-        change: ChangeArgs,
+        claiming: Claiming,
     },
     /// Approve: the person is who they say
     #[command(after_help = "Lines of --stdin may override: reason, comment, note, fence.\n\n\
@@ -102,7 +103,7 @@ pub enum Verb {
         batch: BatchArgs,
         /// How the change is made.
         #[command(flatten)]
-        change: ChangeArgs,
+        claiming: Claiming,
     },
     /// Look at a file of an attempt in an external viewer, or save it; each view is audited
     #[command(after_help = "The file is removed again once the viewer is closed, or on Enter.\n\n\
@@ -124,6 +125,24 @@ pub enum Verb {
         #[arg(long = "output", value_name = "FILE", conflicts_with = "viewer")]
         save_to: Option<PathBuf>,
     },
+}
+
+/// How claims are made and ended.
+#[derive(Debug, clap::Args)]
+pub struct Claiming {
+    /// Why, as a code
+    #[arg(long, value_name = "CODE", value_parser = one_of::<RestrictionReason>(RestrictionReason::NAMES))]
+    reason: Option<RestrictionReason>,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+impl Claiming {
+    fn change(&self, line: NoteOverride) -> Change {
+        let Self { reason, change } = self;
+        let note = line.note.or_else(|| change.note.clone());
+        Change { reason: *reason, note, dry_run: change.dry_run, if_version: None }
+    }
 }
 
 /// How attempts are decided.
@@ -193,10 +212,10 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let case = context.connect().await?.kyc_show(id).await?;
             out.item(&case)
         }
-        Verb::Next { change } => {
+        Verb::Next { claiming } => {
             out.check::<KycCase>()?;
-            context.require_consent(&change)?;
-            let asked = Change { note: change.note.clone(), dry_run: change.dry_run, ..Change::default() };
+            context.require_consent(&claiming.change)?;
+            let asked = claiming.change(NoteOverride::default());
             match context.connect().await?.kyc_next(&asked).await? {
                 Some(case) => out.item(&case),
                 None if matches!(out.format, Format::Json | Format::Yaml) => out.write(b"null\n"),
@@ -206,9 +225,11 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                 }
             }
         }
-        Verb::Claim { batch, change } => claims(context, "Claim", &batch, &change, AdminCall::Claim).await,
-        Verb::Release { batch, change } => claims(context, "Release", &batch, &change, AdminCall::Release).await,
-        Verb::Undo { batch, change } => claims(context, "Undo the decision on", &batch, &change, AdminCall::Undo).await,
+        Verb::Claim { batch, claiming } => claims(context, "Claim", &batch, &claiming, AdminCall::Claim).await,
+        Verb::Release { batch, claiming } => claims(context, "Release", &batch, &claiming, AdminCall::Release).await,
+        Verb::Undo { batch, claiming } => {
+            claims(context, "Undo the decision on", &batch, &claiming, AdminCall::Undo).await
+        }
         Verb::Approve(deciding) => decide(context, DecisionKind::Approve, deciding).await,
         Verb::Retry(deciding) => decide(context, DecisionKind::Retry, deciding).await,
         Verb::Reject(deciding) => decide(context, DecisionKind::Reject, deciding).await,
@@ -231,21 +252,20 @@ enum AdminCall {
     Undo,
 }
 
-async fn claims(context: &Context, verb: &str, batch: &BatchArgs, change: &ChangeArgs, call: AdminCall) -> Outcome {
+async fn claims(context: &Context, verb: &str, batch: &BatchArgs, claiming: &Claiming, call: AdminCall) -> Outcome {
     context.check_change::<KycCase>(batch)?;
-    context.require_consent(change)?;
+    context.require_consent(&claiming.change)?;
     let api = context.connect().await?;
     let describe = async |id: AttemptId| Ok(id.to_string());
     let apply = async |id: AttemptId, line: NoteOverride| {
-        let note = line.note.or_else(|| change.note.clone());
-        let asked = Change { note, dry_run: change.dry_run, ..Change::default() };
+        let asked = claiming.change(line);
         Ok(match call {
             AdminCall::Claim => api.kyc_claim(id, &asked).await?,
             AdminCall::Release => api.kyc_release(id, &asked).await?,
             AdminCall::Undo => api.kyc_undo(id, &asked).await?,
         })
     };
-    context.change(verb, batch, change, Care::Light, describe, apply).await
+    context.change(verb, batch, &claiming.change, Care::Light, describe, apply).await
 }
 
 async fn decide(context: &Context, kind: DecisionKind, deciding: Deciding) -> Outcome {

@@ -27,7 +27,6 @@ use crate::{args::Globals, context::Context, failure::Outcome};
 #[command(
     name = "marketplace",
     version,
-    propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true,
     disable_help_subcommand = true,
@@ -35,8 +34,9 @@ use crate::{args::Globals, context::Context, failure::Outcome};
         marketplace demo\n  \
         marketplace kyc list\n  \
         marketplace users list --status frozen -o csv\n\n\
-        Exit codes: 0 ok · 1 internal · 2 usage or invalid · 3 not found · 4 unauthenticated or forbidden · 5 conflict ·\n\
-        6 rate limited or busy · 7 unavailable · 8 some items of a batch failed · 130 interrupted"
+        Exit codes: 0 ok · 1 internal · 2 usage or invalid · 3 not found ·\n\
+        4 unauthenticated or forbidden · 5 conflict · 6 rate limited or busy · 7 unavailable ·\n\
+        8 some items of a batch failed · 130 interrupted"
 )]
 pub struct Cli {
     /// What every command takes.

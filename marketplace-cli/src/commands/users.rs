@@ -167,7 +167,8 @@ pub enum Verb {
         /// The user
         #[arg(value_parser = args::id::<UserId>)]
         id: UserId,
-        /// The note; without one, the notes there are
+        /// The note (or --note); without one, the notes there are
+        #[arg(conflicts_with = "note")]
         body: Option<String>,
         /// Which part of the list.
         #[command(flatten)]
@@ -268,17 +269,17 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let verb = role.map_or_else(|| "Change the role of".to_owned(), |role| format!("Make a {role} of"));
             act(context, &verb, &batch, &acting, Action::Role(role)).await
         }
-        Verb::Note { id, body: Some(body), change, .. } => {
+        Verb::Note { id, body, range, change } => {
+            let Some(body) = body.as_ref().or(change.note.as_ref()) else {
+                out.check::<Note>()?;
+                let api = context.connect().await?;
+                return context.stream(&range, async |page| api.users_notes(id, &page).await).await;
+            };
             out.check::<Changed<Note>>()?;
             context.confirm("Write the note?", &change, Care::Light)?;
             let asked = Change { dry_run: change.dry_run, ..Change::default() };
-            let written = context.connect().await?.users_note(id, &body, &asked).await?;
+            let written = context.connect().await?.users_note(id, body, &asked).await?;
             out.item(&written)
-        }
-        Verb::Note { id, body: None, range, .. } => {
-            out.check::<Note>()?;
-            let api = context.connect().await?;
-            context.stream(&range, async |page| api.users_notes(id, &page).await).await
         }
     }
 }
