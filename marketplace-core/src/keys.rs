@@ -90,7 +90,10 @@ impl Keys {
 
     /// Encrypts a short text; `context` must be given again to open it.
     pub fn seal(&self, context: &[u8], plain: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
-        let nonce = random::bytes::<NONCE>(random);
+        self.seal_with(context, plain, random::bytes::<NONCE>(random))
+    }
+
+    fn seal_with(&self, context: &[u8], plain: &[u8], nonce: [u8; NONCE]) -> Result<Vec<u8>> {
         let mut sealed = nonce.to_vec();
         let cipher = XChaCha20Poly1305::new(&Key::from(self.master));
         sealed.extend(
@@ -101,7 +104,14 @@ impl Keys {
         Ok(sealed)
     }
 
-    /// Decrypts what [`Keys::seal`] made.
+    /// Like [`Keys::seal`], but the same text comes out the same each time: for cursors, which may be compared. The nonce
+    /// is derived from key and text (a synthetic IV, as in RFC 5297), so it tells only that two texts are equal.
+    pub fn seal_same(&self, context: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
+        let digest = Sha256::new().chain_update(self.master).chain_update(context).chain_update(plain).finalize();
+        self.seal_with(context, plain, digest.first_chunk().copied().unwrap_or([0; NONCE]))
+    }
+
+    /// Decrypts what [`Keys::seal`] or [`Keys::seal_same`] made.
     pub fn open_sealed(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
         let wrong = || Error::internal("a sealed text was made with another key, or altered");
         let (nonce, text) = sealed.split_first_chunk::<NONCE>().ok_or_else(wrong)?;
@@ -191,6 +201,8 @@ mod tests {
         let sealed = keys.seal(b"mail", b"secret", &OsRandom).unwrap();
         assert!(!sealed.windows(6).any(|part| part == b"secret"));
         assert_eq!(keys.open_sealed(b"mail", &sealed).unwrap(), b"secret");
+        assert_eq!(keys.seal_same(b"x", b"secret").unwrap(), keys.seal_same(b"x", b"secret").unwrap());
+        assert_eq!(keys.open_sealed(b"x", &keys.seal_same(b"x", b"secret").unwrap()).unwrap(), b"secret");
         assert!(keys.open_sealed(b"file", &sealed).is_err());
         assert!(keys.open_sealed(b"mail", &sealed[..10]).is_err());
     }

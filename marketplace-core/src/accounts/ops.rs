@@ -1,5 +1,6 @@
 //! What staff see of users, and how they make and annotate them.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::FutureExt;
 use uuid::Uuid;
 
@@ -78,10 +79,27 @@ async fn find(app: &App, filter: &UserFilter, page: &PageRequest) -> Result<Page
     let mut rest = words.iter().map(String::as_str);
     let Some(first) = rest.next() else { return Ok(Page { items: Vec::new(), next: None }) };
     let words = Words { first, others: [rest.next(), rest.next()] };
+    let page =
+        PageRequest { limit: page.limit, after: page.after.as_deref().map(|after| opened(app, after)).transpose()? };
     let after = page.cursor::<TextCursor>()?.unwrap_or(TextCursor { key: String::new(), id: Uuid::nil() });
     let rows = store::search(&mut conn, &words, filter, (&after.key, after.id), limit + 1).await?;
-    Ok(Page::from_rows(rows, limit, |row| TextCursor { key: row.term.clone(), id: row.account.id.0 })
-        .map(|row| row.account))
+    let found = Page::from_rows(rows, limit, |row| TextCursor { key: row.term.clone(), id: row.account.id.0 });
+    let next = found.next.as_deref().map(|next| sealed(app, next)).transpose()?;
+    Ok(Page { items: found.items.into_iter().map(|row| row.account).collect(), next })
+}
+
+/// What separates these sealed texts from all others.
+const CURSOR: &[u8] = b"cursor of users by term";
+
+/// The term at which a page of a search ends may be somebody's whole address: nobody but us reads it.
+fn sealed(app: &App, cursor: &str) -> Result<String> {
+    Ok(URL_SAFE_NO_PAD.encode(app.keys.seal_same(CURSOR, cursor.as_bytes())?))
+}
+
+fn opened(app: &App, sealed: &str) -> Result<String> {
+    let plain = URL_SAFE_NO_PAD.decode(sealed).ok().and_then(|bytes| app.keys.open_sealed(CURSOR, &bytes).ok());
+    let plain = plain.and_then(|plain| String::from_utf8(plain).ok());
+    plain.ok_or_else(|| Error::invalid("/after", "is not a cursor that this list gave out"))
 }
 
 /// Words as [`super::model::search_terms`] makes them: addresses and numbers whole, names word by word. Three at most.

@@ -1,3 +1,4 @@
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
 use super::{
@@ -243,6 +244,24 @@ async fn users_are_found_by_beginnings_of_words_once_each() {
         assert!(list(test.app(), &OPERATOR, &narrow, &PageRequest::default()).await.unwrap().items.is_empty());
         test.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_cursor_tells_nothing_of_the_term_at_which_its_page_ends() {
+    let test = testing::app().await;
+    for email in ["canary@example.org", "canary@example.net"] {
+        let new = NewUser { role: Role::Client, email: email.into(), name: "Ada".into(), phone: None };
+        create(test.app(), &OPERATOR, &new, &Change::default()).await.unwrap();
+    }
+    let filter = UserFilter { q: Some("can".into()), ..UserFilter::default() };
+    let next = list(test.app(), &OPERATOR, &filter, &PageRequest::first(1)).await.unwrap().next.unwrap();
+    let bytes = URL_SAFE_NO_PAD.decode(&next).unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains("example"));
+    let page = PageRequest { limit: 1, after: Some(next) };
+    assert_eq!(list(test.app(), &OPERATOR, &filter, &page).await.unwrap().items.len(), 1);
+    let page = PageRequest { limit: 1, after: Some(URL_SAFE_NO_PAD.encode("k:0:canary")) };
+    assert_eq!(list(test.app(), &OPERATOR, &filter, &page).await.unwrap_err().code(), ErrorCode::Invalid);
+    test.close().await;
 }
 
 #[tokio::test]

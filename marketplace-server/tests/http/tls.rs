@@ -4,11 +4,31 @@ use std::{path::PathBuf, sync::Once};
 
 use marketplace_core::config::Tls;
 use marketplace_server::Options;
+use tempfile::TempDir;
 
 use crate::harness::server_with;
 
-fn file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/http/tls").join(name)
+/// A folder with a certificate for localhost, its key, and the key of another.
+struct Pems(TempDir);
+
+impl Pems {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let other = rcgen::KeyPair::generate().unwrap();
+        for (name, text) in [
+            ("cert.pem", signed.cert.pem()),
+            ("key.pem", signed.signing_key.serialize_pem()),
+            ("other.pem", other.serialize_pem()),
+        ] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
 }
 
 fn provider() {
@@ -19,9 +39,10 @@ fn provider() {
 #[tokio::test]
 async fn both_versions_of_http_are_spoken_over_tls() {
     provider();
-    let tls = Tls { cert: Some(file("cert.pem")), key: Some(file("key.pem")) };
+    let pems = Pems::new();
+    let tls = Tls { cert: Some(pems.file("cert.pem")), key: Some(pems.file("key.pem")) };
     let server = server_with(|config| config.tls = tls.clone(), Options::default()).await;
-    let root = reqwest::Certificate::from_pem(&std::fs::read(file("cert.pem")).unwrap()).unwrap();
+    let root = reqwest::Certificate::from_pem(&std::fs::read(pems.file("cert.pem")).unwrap()).unwrap();
     let url = format!("https://localhost:{}/healthz", server.address.port());
     let two = reqwest::Client::builder().tls_certs_only([root.clone()]).build().unwrap();
     let response = two.get(&url).send().await.unwrap();
@@ -37,13 +58,14 @@ async fn both_versions_of_http_are_spoken_over_tls() {
 #[tokio::test]
 async fn a_certificate_that_cannot_be_used_is_told_by_name() {
     provider();
+    let pems = Pems::new();
     for (cert, key, named) in [
         ("missing.pem", "key.pem", "tls.cert"),
         ("key.pem", "key.pem", "tls.cert"),
         ("cert.pem", "missing.pem", "tls.key"),
         ("cert.pem", "other.pem", "tls.key"),
     ] {
-        let tls = Tls { cert: Some(file(cert)), key: Some(file(key)) };
+        let tls = Tls { cert: Some(pems.file(cert)), key: Some(pems.file(key)) };
         let test = marketplace_core::testing::live_apps_with(|config| config.tls = tls.clone()).await.remove(0);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shutdown = tokio_util::sync::CancellationToken::new();
