@@ -102,7 +102,8 @@ pub(super) fn page<T: Row>(output: &Output, rows: &[Value], first: bool, widths:
         table.force_no_tty();
     }
     match output.width {
-        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+        // The blanks after the last column are cut off at the end.
+        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.saturating_add(2)),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
     if first && output.header {

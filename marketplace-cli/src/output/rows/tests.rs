@@ -234,6 +234,9 @@ fn a_terminal_gets_relative_times_and_what_fits() {
     let narrow = list(Format::Table, &[], true, Some(80), &pages);
     assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
     insta::assert_snapshot!("list_table_narrow", narrow);
+    // Exactly as wide as it needs: nothing is cut.
+    let needed = narrow.lines().map(|line| line.chars().count()).max().and_then(|width| u16::try_from(width).ok());
+    assert_eq!(list(Format::Table, &[], true, needed, &pages), narrow);
     insta::assert_snapshot!("users_table_narrow", list(Format::Table, &[], true, Some(80), &[&[user()]]));
 }
 
