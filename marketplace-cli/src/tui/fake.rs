@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    fmt::Write as _,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
@@ -89,6 +90,7 @@ pub fn attempt_id(number: usize) -> AttemptId {
 }
 
 impl Fake {
+    #[expect(clippy::too_many_lines, reason = "made-up data, top to bottom")]
     pub fn new(users: usize, cases: usize) -> Arc<Self> {
         let clock = Arc::new(FixedClock::new());
         let now = clock.now();
@@ -104,7 +106,7 @@ impl Fake {
                     name: NAMES[at % NAMES.len()].into(),
                     email: "a••@•••.org".into(),
                     email_verified: at % 6 != 3,
-                    phone: (at % 2 == 0).then(|| "+44•••50".into()),
+                    phone: (at.is_multiple_of(2)).then(|| "+44•••50".into()),
                     kyc_status: if at < cases { KycStatus::Pending } else { KycStatus::None },
                     created_at: ago(60 + at * 700),
                     version: 3,
@@ -129,7 +131,7 @@ impl Fake {
             .map(|at| {
                 let user = users[at].user.clone();
                 let submitted_at = ago(200 - at.min(190));
-                let second = at % 4 == 0;
+                let second = at.is_multiple_of(4);
                 let earlier = AttemptBrief {
                     id: attempt_id(1_000 + at),
                     number: 1,
@@ -178,10 +180,18 @@ impl Fake {
             .map(|seq: usize| AuditRow {
                 seq: i64::try_from(seq).unwrap(),
                 at: ago(400 - seq * 9),
-                actor: if seq % 3 == 0 { Principal("local:sam@desk".into()) } else { Principal::user(user_id(7)) },
+                actor: if seq.is_multiple_of(3) {
+                    Principal("local:sam@desk".into())
+                } else {
+                    Principal::user(user_id(7))
+                },
                 action: actions[seq % actions.len()].into(),
-                target_kind: if seq % 6 % 2 == 0 { "attempt" } else { "user" }.into(),
-                target: if seq % 6 % 2 == 0 { attempt_id(seq % 5).to_string() } else { user_id(seq % 9).to_string() },
+                target_kind: if seq.is_multiple_of(2) { "attempt" } else { "user" }.into(),
+                target: if seq.is_multiple_of(2) {
+                    attempt_id(seq % 5).to_string()
+                } else {
+                    user_id(seq % 9).to_string()
+                },
                 reason: (seq % 6 == 1).then(|| "spam".into()),
                 metadata: r#"{"version":3}"#.into(),
                 hash: "ab".repeat(32),
@@ -418,7 +428,7 @@ impl AdminApi for Fake {
         let reasons: Vec<_> = decision.reasons.iter().map(|reason| reason.as_str()).collect();
         let mut call = format!("{} {} [{}]", decision.kind, number(id), reasons.join(" "));
         for text in [&decision.comment, &change.note].into_iter().flatten() {
-            call.push_str(&format!(" {text:?}"));
+            let _ = write!(call, " {text:?}");
         }
         let now = self.enter("kyc_decide", Permission::KycWrite, Some(call)).await?;
         let decision = decision.clone().checked()?;
@@ -491,13 +501,13 @@ impl AdminApi for Fake {
     async fn users_act(&self, id: UserId, action: &UserAction, change: &Change) -> Result<Changed<UserDetail>> {
         let mut call = format!("{} {}", action.name(), user_number(id));
         if let UserAction::SetRole { role } = action {
-            call.push_str(&format!(" {role}"));
+            let _ = write!(call, " {role}");
         }
         if let Some(reason) = change.reason {
-            call.push_str(&format!(" {reason}"));
+            let _ = write!(call, " {reason}");
         }
         if let Some(note) = &change.note {
-            call.push_str(&format!(" {note:?}"));
+            let _ = write!(call, " {note:?}");
         }
         self.enter("users_act", Permission::UsersWrite, Some(call)).await?;
         let mut state = self.state();

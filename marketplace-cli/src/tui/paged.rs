@@ -58,7 +58,9 @@ pub struct Paged<T: Row> {
     selected: usize,
     offset: usize,
     area: Rect,
-    marks: HashMap<T::Id, T>,
+    /// In the order in which they were made.
+    marks: HashMap<T::Id, (usize, T)>,
+    marked_so_far: usize,
     range: Option<usize>,
     pending: Option<(LoadId, Want, Timestamp)>,
     wanted: Option<Want>,
@@ -74,6 +76,7 @@ impl<T: Row> Default for Paged<T> {
             offset: 0,
             area: Rect::ZERO,
             marks: HashMap::new(),
+            marked_so_far: 0,
             range: None,
             pending: None,
             wanted: Some(Want::Reset),
@@ -238,7 +241,9 @@ impl<T: Row> Paged<T> {
         }
         let marked: Vec<_> = self.rows().filter(|row| self.marks.contains_key(&row.id())).cloned().collect();
         for row in marked {
-            self.marks.insert(row.id(), row);
+            if let Some((_, kept)) = self.marks.get_mut(&row.id()) {
+                *kept = row;
+            }
         }
         self.scroll();
         Some(Ok(()))
@@ -249,7 +254,7 @@ impl<T: Row> Paged<T> {
         for kept in self.chunks.iter_mut().flat_map(|chunk| &mut chunk.rows).filter(|kept| kept.id() == row.id()) {
             *kept = row.clone();
         }
-        if let Some(marked) = self.marks.get_mut(&row.id()) {
+        if let Some((_, marked)) = self.marks.get_mut(&row.id()) {
             *marked = row.clone();
         }
     }
@@ -303,7 +308,7 @@ impl<T: Row> Paged<T> {
         if let Some(from) = self.range {
             let (low, high) = (from.min(self.selected), from.max(self.selected));
             let rows: Vec<_> = self.rows().skip(low).take(high - low + 1).cloned().collect();
-            self.marks.extend(rows.into_iter().map(|row| (row.id(), row)));
+            self.mark_rows(rows);
         }
         self.scroll();
     }
@@ -312,7 +317,7 @@ impl<T: Row> Paged<T> {
     pub fn mark(&mut self) {
         if let Some(row) = self.selected().cloned() {
             if self.marks.remove(&row.id()).is_none() {
-                self.marks.insert(row.id(), row);
+                self.mark_rows(vec![row]);
             }
             self.advance();
         }
@@ -325,7 +330,10 @@ impl<T: Row> Paged<T> {
     }
     /// Marks these.
     pub fn mark_rows(&mut self, rows: Vec<T>) {
-        self.marks.extend(rows.into_iter().map(|row| (row.id(), row)));
+        for row in rows {
+            self.marked_so_far += 1;
+            self.marks.entry(row.id()).or_insert((self.marked_so_far, row));
+        }
     }
     /// Takes all marks off. True when there were any.
     pub fn clear_marks(&mut self) -> bool {
@@ -342,9 +350,11 @@ impl<T: Row> Paged<T> {
     pub fn marked_count(&self) -> usize {
         self.marks.len()
     }
-    /// The marked rows, in no order.
-    pub fn marked(&self) -> impl Iterator<Item = &T> {
-        self.marks.values()
+    /// The marked rows, in the order in which they were marked.
+    pub fn marked(&self) -> Vec<&T> {
+        let mut marked: Vec<_> = self.marks.values().collect();
+        marked.sort_unstable_by_key(|(order, _)| *order);
+        marked.into_iter().map(|(_, row)| row).collect()
     }
 
     /// Takes note of where the rows are drawn, and says which ones: the first, and how many.
@@ -490,9 +500,7 @@ mod tests {
         list.moved(Action::Down);
         list.moved(Action::Down);
         list.mark_range();
-        let mut marked: Vec<_> = list.marked().copied().collect();
-        marked.sort_unstable();
-        assert_eq!(marked, [0, 2, 3, 4]);
+        assert_eq!(list.marked(), [&0, &2, &3, &4]);
         assert!(list.clear_marks());
         assert!(!list.clear_marks());
     }

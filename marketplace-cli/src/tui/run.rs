@@ -57,13 +57,21 @@ static PANICKED: AtomicBool = AtomicBool::new(false);
 /// What a background task said when it panicked.
 static BROKEN: Mutex<Option<String>> = Mutex::new(None);
 
+/// Whether the terminal is ours now.
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
 fn enter() -> std::io::Result<()> {
+    ENTERED.store(true, Ordering::SeqCst);
     enable_raw_mode()?;
     execute!(std::io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste)
 }
 
-/// Leaves the terminal as it was. Called on every way out, so it must not fail half way.
+/// Leaves the terminal as it was. Called on every way out, so it must not fail half way; the second time does nothing, or
+/// it would write over what was said since.
 fn leave(kitty: bool) {
+    if !ENTERED.swap(false, Ordering::SeqCst) {
+        return;
+    }
     let mut out = std::io::stdout();
     if kitty {
         // Pictures of documents do not stay in the terminal's memory.

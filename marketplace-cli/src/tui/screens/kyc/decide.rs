@@ -82,6 +82,7 @@ impl Kyc {
         if self.queue.marked_count() > 0 {
             let rows = self.queue.marked();
             return rows
+                .into_iter()
                 .map(|row| {
                     let fence = self.open.as_ref().filter(|open| open.id() == row.id).and_then(|open| open.fence(now));
                     CaseTarget { id: row.id, name: row.name.clone(), fence }

@@ -77,6 +77,7 @@ impl Users {
             return self
                 .list
                 .marked()
+                .into_iter()
                 .map(|user| UserTarget { id: user.id, name: user.name.clone(), version: None })
                 .collect();
         }
@@ -241,7 +242,7 @@ impl Users {
         if let (Some(last), Some(user)) = (&self.last, self.subject()) {
             let mut line = format!("marketplace users {} {}", last.action.name(), user.id);
             if let UserAction::SetRole { role } = last.action {
-                let _ = write!(line, " {role}");
+                let _ = write!(line, " --role {role}");
             }
             if let Some(reason) = last.reason {
                 let _ = write!(line, " --reason {reason}");
