@@ -36,6 +36,7 @@ impl std::ops::Deref for Person {
 
 /// An address that nobody else has.
 pub fn address(name: &str) -> String {
+    let name: String = name.chars().map(|c| if c.is_whitespace() { '.' } else { c }).collect();
     format!("{name}.{}@example.org", random_id().simple())
 }
 

@@ -131,10 +131,15 @@ impl Server {
         }
     }
 
-    /// Asks it to end (SIGTERM), and waits for that: at most 30 s. Answers its exit code.
+    /// Asks it to end (SIGTERM), and waits for that.
     pub async fn stop(&mut self) -> Option<i32> {
+        signal(self.pid()?, "TERM");
+        self.ended().await
+    }
+
+    /// Waits until it has ended by itself: at most 30 s. Answers its exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
         let mut process = self.process.take()?;
-        signal(process.id(), "TERM");
         for _ in 0..600 {
             if let Ok(Some(status)) = process.try_wait() {
                 return status.code();

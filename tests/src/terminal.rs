@@ -73,6 +73,10 @@ impl Terminal {
     /// Types keys.
     pub fn keys(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).and_then(|()| self.keyboard.flush()).expect("the terminal is open");
+        if keys.ends_with('\x1b') {
+            // What follows an escape at once is one key with it, to any terminal program.
+            thread::sleep(Duration::from_millis(300));
+        }
     }
 
     /// Changes the size.
@@ -100,13 +104,19 @@ impl Terminal {
     /// Waits until the screen satisfies a condition; at most 20 s, as slow machines need.
     #[track_caller]
     pub fn wait(&self, what: &str, condition: impl Fn(&str) -> bool) -> String {
+        self.wait_within(what, Duration::from_secs(20), condition)
+    }
+
+    /// Waits until the screen satisfies a condition, for so long at most.
+    #[track_caller]
+    pub fn wait_within(&self, what: &str, limit: Duration, condition: impl Fn(&str) -> bool) -> String {
         let begun = Instant::now();
         loop {
             let text = self.text();
             if condition(&text) {
                 return text;
             }
-            assert!(begun.elapsed() < Duration::from_secs(20), "never seen: {what}. The screen:\n{text}");
+            assert!(begun.elapsed() < limit, "never seen: {what}. The screen:\n{text}");
             thread::sleep(Duration::from_millis(10));
         }
     }
