@@ -1,11 +1,14 @@
 //! Mails: recorded in the transaction that causes them, sent after it. What waits is encrypted, as there may be a token in it.
 
 #[cfg(feature = "smtp")]
+mod layout;
+#[cfg(feature = "smtp")]
 mod send;
 mod template;
 
 pub use template::Template;
 
+#[cfg(feature = "smtp")]
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +68,7 @@ pub(crate) async fn send_due(_app: &App) -> Result<u64> {
 }
 
 #[derive(sqlx::FromRow)]
-#[cfg_attr(not(feature = "smtp"), expect(dead_code, reason = "read by what sends"))]
+#[cfg(feature = "smtp")]
 struct Waiting {
     id: MailId,
     sealed: Vec<u8>,
@@ -73,7 +76,7 @@ struct Waiting {
 }
 
 /// Takes mails that are due for this program: nobody else gets them before `until`.
-#[cfg_attr(not(feature = "smtp"), expect(dead_code, reason = "called by what sends"))]
+#[cfg(feature = "smtp")]
 async fn take_due(app: &App, until: Timestamp, limit: i64) -> Result<Vec<Waiting>> {
     let now = app.now();
     let mut reader = app.db.read().await?;

@@ -8,7 +8,7 @@ use lettre::{
     message::{Mailbox, MultiPart},
 };
 
-use super::{Mail, Waiting, take_due, template};
+use super::{Mail, Waiting, layout, take_due};
 use crate::{
     app::{App, make_private_folder},
     error::{Error, Result},
@@ -61,7 +61,7 @@ async fn send_one(app: &App, id: MailId, sealed: &[u8]) -> Result<()> {
 }
 
 fn message(app: &App, mail: &Mail) -> Result<Message> {
-    let rendered = template::render(mail)?;
+    let rendered = layout::render(mail)?;
     let from: Mailbox = app.config.mail_from.parse().map_err(Error::internal)?;
     let to = Mailbox::new(Some(mail.name.clone()), mail.to.parse().map_err(Error::internal)?);
     Message::builder()
