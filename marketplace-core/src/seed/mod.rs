@@ -46,7 +46,7 @@ use rows::Rows;
 /// The password of every seeded client and worker, and of the staff of a demonstration.
 pub const PASSWORD: &str = "open sesame utopia";
 /// Users of one transaction: large enough that a commit costs nothing, small enough to be stopped soon.
-const CHUNK: u64 = 20_000;
+const CHUNK: u64 = 10_000;
 /// Attempts whose files are made at the same time.
 const PAINTERS: usize = 4;
 
