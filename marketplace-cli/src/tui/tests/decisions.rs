@@ -92,6 +92,20 @@ async fn undo_takes_it_back_and_shows_the_case_again() {
 }
 
 #[tokio::test]
+async fn an_older_decision_comes_back_with_its_pictures() {
+    let fake = Fake::new(6, 4);
+    let mut console = Console::start(&fake).await;
+    console.press("2 enter a a").await;
+    console.press("u").await;
+    console.shows("Tunde B••• · attempt 1");
+    fake.calls();
+    console.press("u").await;
+    console.shows("Ada O••• · attempt 2");
+    assert!(fake.calls().contains(&"view document of 0".to_owned()));
+    console.shows("▀");
+}
+
+#[tokio::test]
 async fn undo_before_the_answer_is_undone_after_it() {
     let fake = Fake::new(6, 4);
     let mut console = Console::start(&fake).await;

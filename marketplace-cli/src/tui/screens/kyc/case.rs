@@ -169,6 +169,16 @@ impl OpenCase {
         Ok(())
     }
 
+    /// Lets go of the pictures too; they are loaded again if the case comes back.
+    pub fn forget(&mut self) {
+        self.rest();
+        for face in &mut self.faces {
+            if !matches!(face.content, Content::Loading(..)) {
+                face.content = Content::Waiting;
+            }
+        }
+    }
+
     /// Lets go of what was drawn, but not of the pictures: for a case that waits its turn.
     pub fn rest(&mut self) {
         self.revealed = None;

@@ -208,6 +208,10 @@ impl Kyc {
         let load = ctx.load(Message::Decided, |api| async move { api.kyc_decide(id, &decision, &change).await });
         let kind = last.kind;
         open.rest();
+        // Whoever decides fast has many that could be undone: only the latest keeps its pictures.
+        for made in &mut self.made {
+            made.open.forget();
+        }
         self.made.push(Made { load: Some(load), kind, open, until: None, undo: false });
         self.last = Some(last);
         if self.shows_open() {
