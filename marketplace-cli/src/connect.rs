@@ -184,9 +184,17 @@ pub fn operator() -> Actor {
 }
 
 impl Context {
-    /// Opens the database that was chosen, as the marketplace it is.
+    /// Opens the database that was chosen, with the memory that one person's work needs.
     pub async fn open(&self, config: Config) -> Outcome<App> {
-        let app = App::open(config).await?;
+        self.kept(App::open_for_one(config).await?).await
+    }
+
+    /// Opens the database that was chosen, with the memory that filling it needs.
+    pub async fn open_to_fill(&self, config: Config) -> Outcome<App> {
+        self.kept(App::open(config).await?).await
+    }
+
+    async fn kept(&self, app: App) -> Outcome<App> {
         self.keep(&app).await;
         Ok(app)
     }

@@ -64,6 +64,11 @@ impl App {
         Self::open_with(config, options, Arc::new(SystemClock), Arc::new(OsRandom)).await
     }
 
+    /// Like [`App::open`], for a program that one person uses: few connections, little memory.
+    pub async fn open_for_one(config: Config) -> Result<Self> {
+        Self::open_with(config, OpenOptions::for_one(), Arc::new(SystemClock), Arc::new(OsRandom)).await
+    }
+
     /// Like [`App::open`], with another clock, randomness and way of opening the database.
     pub async fn open_with(
         config: Config,

@@ -68,13 +68,33 @@ enum Inner {
 pub struct OpenOptions {
     /// Connections that read (SQLite) or all connections (PostgreSQL), at most.
     pub connections: u32,
-    /// Whether every commit is its own fsync; for measuring what group commit brings.
+    /// Whether units that wait are committed together; without, for measuring what it brings, each has its own fsync.
     pub group_commit: bool,
+    /// Memory for pages of SQLite.
+    pub page_memory: PageMemory,
+}
+
+/// How much memory SQLite may use for pages.
+#[derive(Clone, Copy, Debug)]
+pub struct PageMemory {
+    /// Of the database's file mapped, in bytes; counts as the program's own in most listings.
+    pub mapped: u64,
+    /// Kept by each connection, in KiB.
+    pub cache_kib: u32,
+}
+
+impl OpenOptions {
+    /// For a program that one person uses: few connections, little memory.
+    #[must_use]
+    pub fn for_one() -> Self {
+        Self { connections: 3, page_memory: PageMemory { mapped: 0, cache_kib: 4 * 1024 }, ..Self::default() }
+    }
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { connections: 8, group_commit: true }
+        let page_memory = PageMemory { mapped: 256 * 1024 * 1024, cache_kib: 16 * 1024 };
+        Self { connections: 8, group_commit: true, page_memory }
     }
 }
 
@@ -97,8 +117,8 @@ impl Db {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5))
             .statement_cache_capacity(512)
-            .pragma("cache_size", "-16384")
-            .pragma("mmap_size", "268435456")
+            .pragma("cache_size", format!("-{}", options.page_memory.cache_kib))
+            .pragma("mmap_size", options.page_memory.mapped.to_string())
             .pragma("temp_store", "memory")
             .disable_statement_logging();
         let write = SqlitePoolOptions::new()

@@ -48,7 +48,7 @@ impl Row for Summary {
 /// `db seed`: an empty database is filled at once, another one only by consent.
 pub(super) async fn run(context: &Context, config: Config, plan: &Plan, yes: bool) -> Outcome {
     context.out.check::<Summary>()?;
-    let app = context.open(config).await?;
+    let app = context.open_to_fill(config).await?;
     let one = PageRequest::first(1);
     let there = accounts::list(&app, &operator(), &UserFilter::default(), &one).await?;
     if !there.items.is_empty() {
