@@ -329,6 +329,8 @@ const OPEN: &[&str] = &[
     "POST /v1/auth/password/forgot",
     "POST /v1/auth/password/reset",
     "POST /v1/auth/email/confirm",
+    // With the one-time link of a mail.
+    "POST /v1/auth/own-data/delete",
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
@@ -356,7 +358,14 @@ async fn every_route_asks_who_is_calling(engine: Engine) {
                 let id = if &real[start..=end] == "{kind}" { "selfie" } else { "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d" };
                 real.replace_range(start..=end, id);
             }
-            let ask = |http: &Http| Answer::of(http.request(method.clone(), &real).json(&json!({})));
+            let body = match path.rsplit('/').next().unwrap() {
+                "users" => json!({ "role": "worker", "email": address("made"), "name": "Made" }),
+                "role" => json!({ "role": "worker" }),
+                "notes" => json!({ "body": "a note" }),
+                "retry" | "reject" | "revoke" => json!({ "reasons": ["other"] }),
+                _ => json!({}),
+            };
+            let ask = |http: &Http| Answer::of(http.request(method.clone(), &real).json(&body));
             ask(&app.as_nobody()).await.refused(401, "unauthenticated");
             ask(&app.as_nobody().with_token("e30.e30.e30")).await.refused(401, "unauthenticated");
             if path.starts_with("/v1/admin/") && path != "/v1/admin/whoami" {

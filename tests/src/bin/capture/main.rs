@@ -34,7 +34,7 @@ fn main() -> Result<()> {
     command.arg("demo").current_dir(home.path()).env("HOME", home.path());
     let environment = [("MARKETPLACE_IMAGES", "halfblocks"), ("COLORTERM", "truecolor")];
     let mut terminal = Terminal::run(&command, arguments.columns, arguments.rows, &environment);
-    terminal.wait_within("the console", Duration::from_secs(120), |screen| screen.contains("quit"));
+    terminal.wait_within("the console", Duration::from_secs(400), |screen| screen.contains("quit"));
     settle(&terminal);
     for key in &arguments.keys {
         terminal.keys(match key.as_str() {
