@@ -27,9 +27,10 @@ use crate::{
 pub async fn compare(engine: Engine, pace: Pace) -> Result<(Case, Case)> {
     let folder = tempfile::tempdir()?;
     let database = Database::new(engine, folder.path()).await;
-    let grouped = Db::open(&database.url, OpenOptions { connections: 16, group_commit: true }).await?;
+    let grouped = Db::open(&database.url, OpenOptions { connections: 16, ..OpenOptions::default() }).await?;
     // On PostgreSQL, where every write commits for itself, one connection makes one commit follow the other.
-    let single = Db::open(&database.url, OpenOptions { connections: 1, group_commit: false }).await?;
+    let single =
+        Db::open(&database.url, OpenOptions { connections: 1, group_commit: false, ..OpenOptions::default() }).await?;
     make_table(&grouped).await?;
     let next = Arc::new(AtomicI64::new(0));
     let (mut together, mut alone) = (Seen::default(), Seen::default());
