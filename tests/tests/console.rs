@@ -1,5 +1,5 @@
 //! The real console, in a pseudo-terminal.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use std::{path::Path, process::Command};
 
