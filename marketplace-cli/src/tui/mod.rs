@@ -13,8 +13,8 @@
 //! | pictures | `picture` |
 //! | a screen | `screens/` |
 //!
-//! Components never await. A key becomes an [`keymap::Action`], the screen takes it and may start a load with
-//! [`ctx::Ctx::load`]; the answer comes back as a [`message::Message`], and is dropped when something newer was asked for.
+//! Components never await. A key becomes an `keymap::Action`, the screen takes it and may start a load with
+//! `ctx::Ctx::load`; the answer comes back as a `message::Message`, and is dropped when something newer was asked for.
 //! Drawing only reads, apart from remembering layout.
 
 mod app;

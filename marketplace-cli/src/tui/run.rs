@@ -132,7 +132,7 @@ impl Drop for PanicHook {
     }
 }
 
-/// As [`super::run`].
+/// As [`fn@super::run`].
 pub async fn run(api: Arc<dyn AdminApi>, options: Options) -> anyhow::Result<()> {
     let keymap = Keymap::new(&options.keys)?;
     let wanted = options.images.clone().or_else(|| std::env::var("MARKETPLACE_IMAGES").ok()).unwrap_or_default();
