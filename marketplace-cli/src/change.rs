@@ -55,12 +55,13 @@ impl Context {
     }
 
     /// Asks a person, unless `--yes` or `--dry-run` was given.
-    pub fn confirm(&self, question: &str, change: &ChangeArgs, care: Care) -> Outcome {
+    pub async fn confirm(&self, question: &str, change: &ChangeArgs, care: Care) -> Outcome {
         self.require_consent(change)?;
         if change.yes || change.dry_run || care == Care::Light {
             return Ok(());
         }
-        if inquire::Confirm::new(&safe::line(question)).with_default(false).prompt()? {
+        let question = safe::line(question).to_string();
+        if prompt(move || inquire::Confirm::new(&question).with_default(false).prompt()).await? {
             Ok(())
         } else {
             Err(Failure::Interrupted("not confirmed; nothing was changed".into()))
@@ -88,7 +89,7 @@ impl Context {
             let id = parse_id::<I>(id)?;
             let asks = care == Care::Ask && !change.yes && !change.dry_run;
             let what = if asks { describe(id).await? } else { String::new() };
-            self.confirm(&format!("{verb} {what}?"), change, care)?;
+            self.confirm(&format!("{verb} {what}?"), change, care).await?;
             let changed = apply(id, O::default()).await?;
             if change.dry_run {
                 self.out.note("dry run: nothing was changed");
@@ -96,7 +97,7 @@ impl Context {
             return self.out.item(&changed);
         }
         let many = if batch.stdin { "every item on stdin".to_owned() } else { format!("{} items", batch.ids.len()) };
-        self.confirm(&format!("{verb} {many}?"), change, care)?;
+        self.confirm(&format!("{verb} {many}?"), change, care).await?;
         self.batch(batch, change, apply).await
     }
 
@@ -214,6 +215,22 @@ enum Stop {
 /// Whether there is somebody to ask.
 pub fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks on a thread of its own, so that signals are answered meanwhile: a prompt whose terminal has gone away never ends.
+pub async fn prompt<T: Send + 'static>(
+    ask: impl FnOnce() -> Result<T, inquire::InquireError> + Send + 'static,
+) -> Outcome<T> {
+    /// Leaves the terminal as it was, also when a signal ends the program in the middle of the question.
+    struct Cooked;
+    impl Drop for Cooked {
+        fn drop(&mut self) {
+            // There is nothing left to restore when the terminal is gone.
+            let _ = crossterm::terminal::disable_raw_mode();
+        }
+    }
+    let _cooked = Cooked;
+    Ok(tokio::task::spawn_blocking(ask).await.map_err(Error::internal)??)
 }
 
 fn parse_id<I: FromStr>(text: &str) -> Outcome<I> {

@@ -9,7 +9,7 @@ use marketplace_core::{
 };
 
 use crate::{
-    change::can_ask,
+    change::{can_ask, prompt},
     connect::{Target, Way},
     context::Context,
     failure::{Failure, Outcome},
@@ -72,12 +72,12 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             }
             let email = match email {
                 Some(email) => email,
-                None => inquire::Text::new("Email:").prompt()?,
+                None => prompt(|| inquire::Text::new("Email:").prompt()).await?,
             };
             let password = if password_stdin {
                 read_password()?
             } else {
-                Password::new(inquire::Password::new("Password:").without_confirmation().prompt()?)
+                Password::new(prompt(|| inquire::Password::new("Password:").without_confirmation().prompt()).await?)
             };
             remote.login(&email, &password).await?;
             match remote.whoami().await {

@@ -240,7 +240,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         }
         Verb::Create { role, email, name, phone, acting } => {
             out.check::<Changed<UserDetail>>()?;
-            context.confirm(&format!("Make the {role} account {email} for {name}?"), &acting.change, Care::Ask)?;
+            context.confirm(&format!("Make the {role} account {email} for {name}?"), &acting.change, Care::Ask).await?;
             let new = NewUser { role, email, name, phone };
             let made = context.connect().await?.users_create(&new, &acting.change(&Overrides::default())).await?;
             if acting.change.dry_run {
@@ -276,7 +276,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                 return context.stream(&range, async |page| api.users_notes(id, &page).await).await;
             };
             out.check::<Changed<Note>>()?;
-            context.confirm("Write the note?", &change, Care::Light)?;
+            context.confirm("Write the note?", &change, Care::Light).await?;
             let asked = Change { dry_run: change.dry_run, ..Change::default() };
             let written = context.connect().await?.users_note(id, body, &asked).await?;
             out.item(&written)

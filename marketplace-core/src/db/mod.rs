@@ -109,6 +109,7 @@ impl Db {
     }
 
     async fn open_sqlite(path: &Path, options: OpenOptions) -> Result<Self> {
+        make_private_file(path);
         let base = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -227,6 +228,13 @@ impl Db {
         q!(&mut reader.conn() => val i64, "SELECT CAST(1 AS BIGINT)")?;
         Ok(())
     }
+}
+
+/// Makes the file when it is missing, for its owner only: SQLite gives its journal the same permissions. Whether it can be
+/// made SQLite tells, when it opens it.
+fn make_private_file(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
 /// Runs to its end even when the caller goes away.

@@ -54,7 +54,7 @@ pub(super) async fn run(context: &Context, config: Config, plan: &Plan, yes: boo
     if !there.items.is_empty() {
         let change = ChangeArgs { yes, ..ChangeArgs::default() };
         let question = format!("{} has users already. Add made-up ones?", app.config.database_url());
-        context.confirm(&question, &change, Care::Ask)?;
+        context.confirm(&question, &change, Care::Ask).await?;
     }
     let summary = seed(context, &app, plan).await?;
     context.out.item(&summary)

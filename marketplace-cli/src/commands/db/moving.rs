@@ -79,7 +79,7 @@ pub(super) async fn restore(context: &Context, config: &Config, from: &Path, for
     context.out.check::<Restored>()?;
     let change = ChangeArgs { yes, ..ChangeArgs::default() };
     let question = format!("Put {} in the place of {}?", from.display(), config.database_url());
-    context.confirm(&question, &change, Care::Ask)?;
+    context.confirm(&question, &change, Care::Ask).await?;
     let done = backup::restore(config, from, force).await?;
     if let Some(kept) = &done.kept {
         context.out.note(&format!("the database that was there is now {}", kept.display()));
