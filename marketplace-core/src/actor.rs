@@ -41,6 +41,8 @@ text_enum! {
         OwnAccount = "own_account",
         /// Submit one's own identity documents and see what became of them.
         OwnKyc = "own_kyc",
+        /// Hire and be hired: one's own profile, services, threads, jobs and reviews.
+        Trade = "trade",
         /// See identity checks and their files (each view of a file is audited).
         KycRead = "kyc:read",
         /// Claim and decide identity checks.
@@ -53,6 +55,20 @@ text_enum! {
         UsersWrite = "users:write",
         /// Ban, unban, delete, create users, change roles.
         UsersAdmin = "users:admin",
+        /// See jobs and their history.
+        JobsRead = "jobs:read",
+        /// Cancel and finalize other people's jobs.
+        JobsWrite = "jobs:write",
+        /// Cancel a job that the worker has completed.
+        JobsAdmin = "jobs:admin",
+        /// See threads, and with a reason their content (audited).
+        ThreadsRead = "threads:read",
+        /// Close and reopen threads, post notices, remove messages.
+        ThreadsWrite = "threads:write",
+        /// See reviews, hidden and removed ones too, and their flags.
+        ReviewsRead = "reviews:read",
+        /// Dismiss flags, remove and restore reviews.
+        ReviewsWrite = "reviews:write",
         /// Read and verify the audit log.
         AuditRead = "audit:read",
         /// See the dashboard's numbers and the stream of events.
@@ -64,9 +80,19 @@ text_enum! {
 pub const fn permissions(role: Role) -> &'static [Permission] {
     use Permission as P;
     match role {
-        Role::Client => &[P::OwnAccount],
-        Role::Worker => &[P::OwnAccount, P::OwnKyc],
-        Role::Auditor => &[P::OwnAccount, P::KycRead, P::UsersRead, P::UsersReveal, P::AuditRead, P::StatsRead],
+        Role::Client => &[P::OwnAccount, P::Trade],
+        Role::Worker => &[P::OwnAccount, P::OwnKyc, P::Trade],
+        Role::Auditor => &[
+            P::OwnAccount,
+            P::KycRead,
+            P::UsersRead,
+            P::UsersReveal,
+            P::JobsRead,
+            P::ThreadsRead,
+            P::ReviewsRead,
+            P::AuditRead,
+            P::StatsRead,
+        ],
         Role::Support => &[
             P::OwnAccount,
             P::KycRead,
@@ -74,6 +100,12 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::UsersRead,
             P::UsersReveal,
             P::UsersWrite,
+            P::JobsRead,
+            P::JobsWrite,
+            P::ThreadsRead,
+            P::ThreadsWrite,
+            P::ReviewsRead,
+            P::ReviewsWrite,
             P::AuditRead,
             P::StatsRead,
         ],
@@ -85,6 +117,13 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::UsersReveal,
             P::UsersWrite,
             P::UsersAdmin,
+            P::JobsRead,
+            P::JobsWrite,
+            P::JobsAdmin,
+            P::ThreadsRead,
+            P::ThreadsWrite,
+            P::ReviewsRead,
+            P::ReviewsWrite,
             P::AuditRead,
             P::StatsRead,
         ],
@@ -192,11 +231,16 @@ impl Actor {
                 Permission::OwnAccount => {
                     matches!(user.account.status, Status::Unverified | Status::Active | Status::Frozen)
                 }
-                Permission::OwnKyc => matches!(user.account.status, Status::Active | Status::Frozen),
+                // What a frozen account may still do of it, each operation says.
+                Permission::OwnKyc | Permission::Trade => {
+                    matches!(user.account.status, Status::Active | Status::Frozen)
+                }
                 _ => user.account.status == Status::Active,
             },
             // The operator and the system have no account of their own.
-            Self::Operator(_) | Self::System => !matches!(permission, Permission::OwnAccount | Permission::OwnKyc),
+            Self::Operator(_) | Self::System => {
+                !matches!(permission, Permission::OwnAccount | Permission::OwnKyc | Permission::Trade)
+            }
         };
         status_allows && permissions(self.role()).contains(&permission)
     }
@@ -221,6 +265,17 @@ impl Actor {
             Self::Operator(_) | Self::System => {
                 Err(Error::forbidden("this is for accounts; the local operator has none"))
             }
+        }
+    }
+
+    /// The account of the caller, when it may begin new work: list services, open threads, offer jobs. Only an active
+    /// one may; a frozen one finishes what it has.
+    pub fn require_new_work(&self) -> Result<&SignedIn> {
+        let me = self.require_own(Permission::Trade)?;
+        if me.account.status == Status::Active {
+            Ok(me)
+        } else {
+            Err(Error::forbidden("this account is frozen: it can finish what is under way, and begin nothing new"))
         }
     }
 

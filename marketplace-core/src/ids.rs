@@ -51,6 +51,20 @@ id! {
     MailId,
     /// A staff note on a user.
     NoteId,
+    /// Something that a worker offers.
+    ServiceId,
+    /// A conversation of one client and one worker about a service.
+    ThreadId,
+    /// A message in a thread.
+    MessageId,
+    /// A file sent in a thread.
+    AttachmentId,
+    /// A piece of work that a client and a worker agree on.
+    JobId,
+    /// What one side of a job says about the other.
+    ReviewId,
+    /// A profile picture.
+    PictureId,
 }
 
 /// UUIDv7 from the injected clock and randomness.

@@ -7,6 +7,10 @@
 //! | accounts, users, statuses | [`accounts`] |
 //! | passwords, tokens, sessions | [`auth`] |
 //! | identity checks | [`kyc`] |
+//! | services and their search | [`services`] |
+//! | jobs, from the first offer to the last word | [`jobs`] |
+//! | threads and messages | [`messaging`] |
+//! | reviews and ratings | [`reviews`] |
 //! | who did what | [`audit`] |
 //! | what staff can do, either way in | [`admin`] |
 //! | the two databases | [`db`] |
@@ -32,13 +36,18 @@ pub mod error;
 pub mod events;
 pub mod idempotency;
 pub mod ids;
+pub mod jobs;
 pub mod keys;
 pub mod kyc;
 pub mod limiter;
 pub mod mail;
+pub mod messaging;
+pub mod money;
 pub mod page;
 pub mod random;
+pub mod reviews;
 pub mod seed;
+pub mod services;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
     clippy::unwrap_used,

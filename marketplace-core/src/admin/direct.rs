@@ -16,12 +16,27 @@ use crate::{
     audit,
     error::Result,
     events,
-    ids::{AttemptId, UserId},
+    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, UserId},
+    jobs::{
+        self,
+        model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
+    },
     kyc::{
         self,
         model::{Decision, FileContent, FileKind, KycCase, KycSummary},
     },
+    messaging::{
+        self,
+        model::{
+            AccessReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter,
+            ThreadInfo,
+        },
+    },
     page::{Page, PageRequest},
+    reviews::{
+        self,
+        model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
+    },
 };
 
 /// The operations, as one actor.
@@ -92,6 +107,58 @@ impl AdminApi for Direct {
     }
     async fn users_notes(&self, id: UserId, page: &PageRequest) -> Result<Page<Note>> {
         accounts::notes(&self.app, &self.actor, id, page).await
+    }
+
+    async fn jobs_list(&self, filter: &JobFilter, page: &PageRequest) -> Result<Page<JobSummary>> {
+        jobs::staff_list(&self.app, &self.actor, filter, page).await
+    }
+    async fn jobs_show(&self, id: JobId) -> Result<JobDetail> {
+        jobs::staff_show(&self.app, &self.actor, id).await
+    }
+    async fn jobs_history(&self, id: JobId, page: &PageRequest) -> Result<Page<HistoryRow>> {
+        jobs::staff_history(&self.app, &self.actor, id, page).await
+    }
+    async fn jobs_act(&self, id: JobId, action: &StaffJobAction, change: &Change) -> Result<Changed<JobDetail>> {
+        jobs::staff_act(&self.app, &self.actor, id, action, change).await
+    }
+
+    async fn threads_list(&self, filter: &ThreadFilter, page: &PageRequest) -> Result<Page<ThreadInfo>> {
+        messaging::staff_list(&self.app, &self.actor, filter, page).await
+    }
+    async fn threads_show(&self, id: ThreadId) -> Result<ThreadInfo> {
+        messaging::staff_show(&self.app, &self.actor, id).await
+    }
+    async fn threads_messages(
+        &self,
+        id: ThreadId,
+        reason: AccessReason,
+        query: &MessagesQuery,
+    ) -> Result<MessagePage<StaffMessage>> {
+        messaging::staff_messages(&self.app, &self.actor, id, reason, query).await
+    }
+    async fn threads_act(&self, id: ThreadId, action: &ThreadAction, change: &Change) -> Result<Changed<ThreadInfo>> {
+        messaging::staff_act(&self.app, &self.actor, id, action, change).await
+    }
+    async fn threads_notice(&self, id: ThreadId, content: &str, change: &Change) -> Result<Changed<StaffMessage>> {
+        messaging::staff_notice(&self.app, &self.actor, id, content, change).await
+    }
+    async fn message_remove(
+        &self,
+        id: MessageId,
+        reason: RemovalReason,
+        change: &Change,
+    ) -> Result<Changed<StaffMessage>> {
+        messaging::staff_remove(&self.app, &self.actor, id, reason, change).await
+    }
+
+    async fn reviews_list(&self, filter: &ReviewFilter, page: &PageRequest) -> Result<Page<ReviewSummary>> {
+        reviews::staff_list(&self.app, &self.actor, filter, page).await
+    }
+    async fn reviews_show(&self, id: ReviewId) -> Result<ReviewDetail> {
+        reviews::staff_show(&self.app, &self.actor, id).await
+    }
+    async fn reviews_act(&self, id: ReviewId, action: &ReviewAction, change: &Change) -> Result<Changed<ReviewDetail>> {
+        reviews::staff_act(&self.app, &self.actor, id, action, change).await
     }
 
     async fn audit_list(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>> {

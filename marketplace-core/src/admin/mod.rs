@@ -18,9 +18,14 @@ use crate::{
     accounts::model::{NewUser, Note, UserAction},
     error::Result,
     events::Event,
-    ids::{AttemptId, UserId},
+    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, UserId},
+    jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
     kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
+    messaging::model::{
+        AccessReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter, ThreadInfo,
+    },
     page::{Page, PageRequest},
+    reviews::model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
 };
 
 /// Everything that staff can do, whichever way they came in.
@@ -62,6 +67,45 @@ pub trait AdminApi: Send + Sync + std::fmt::Debug {
     async fn users_note(&self, id: UserId, body: &str, change: &Change) -> Result<Changed<Note>>;
     /// The notes on a user, newest first.
     async fn users_notes(&self, id: UserId, page: &PageRequest) -> Result<Page<Note>>;
+
+    /// Jobs, newest first.
+    async fn jobs_list(&self, filter: &JobFilter, page: &PageRequest) -> Result<Page<JobSummary>>;
+    /// One job, with its offers and its history.
+    async fn jobs_show(&self, id: JobId) -> Result<JobDetail>;
+    /// A job's history, oldest first.
+    async fn jobs_history(&self, id: JobId, page: &PageRequest) -> Result<Page<HistoryRow>>;
+    /// Cancels or finalizes a job. The change's note stands in the history, for staff only.
+    async fn jobs_act(&self, id: JobId, action: &StaffJobAction, change: &Change) -> Result<Changed<JobDetail>>;
+
+    /// Threads, newest activity first, without their content.
+    async fn threads_list(&self, filter: &ThreadFilter, page: &PageRequest) -> Result<Page<ThreadInfo>>;
+    /// One thread, without its content.
+    async fn threads_show(&self, id: ThreadId) -> Result<ThreadInfo>;
+    /// A thread's content. Audited, once per thread, reason and ten minutes.
+    async fn threads_messages(
+        &self,
+        id: ThreadId,
+        reason: AccessReason,
+        query: &MessagesQuery,
+    ) -> Result<MessagePage<StaffMessage>>;
+    /// Closes or reopens a thread.
+    async fn threads_act(&self, id: ThreadId, action: &ThreadAction, change: &Change) -> Result<Changed<ThreadInfo>>;
+    /// Posts a notice that the two see.
+    async fn threads_notice(&self, id: ThreadId, content: &str, change: &Change) -> Result<Changed<StaffMessage>>;
+    /// Takes a message from the two's view; staff still see it.
+    async fn message_remove(
+        &self,
+        id: MessageId,
+        reason: RemovalReason,
+        change: &Change,
+    ) -> Result<Changed<StaffMessage>>;
+
+    /// Reviews, newest first; flagged ones longest waiting first.
+    async fn reviews_list(&self, filter: &ReviewFilter, page: &PageRequest) -> Result<Page<ReviewSummary>>;
+    /// One review, with its flags.
+    async fn reviews_show(&self, id: ReviewId) -> Result<ReviewDetail>;
+    /// Dismisses flags, removes or restores.
+    async fn reviews_act(&self, id: ReviewId, action: &ReviewAction, change: &Change) -> Result<Changed<ReviewDetail>>;
 
     /// The audit log, newest first.
     async fn audit_list(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>>;

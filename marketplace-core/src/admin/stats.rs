@@ -9,8 +9,10 @@ use crate::{
     app::App,
     audit,
     error::Result,
-    kyc, mail,
+    jobs, kyc, mail, messaging, reviews, services,
 };
+
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The dashboard's numbers; each count stops at its bound, so they cost the same on any number of rows.
 pub async fn stats(app: &App, actor: &Actor) -> Result<Stats> {
@@ -29,6 +31,10 @@ pub async fn stats(app: &App, actor: &Actor) -> Result<Stats> {
         kyc_decided_24h: Count::bounded(queue.decided_24h),
         users,
         signups_24h,
+        services_visible: Count::bounded(services::count_visible(&mut conn, Count::CAP + 1).await?),
+        jobs: jobs::counts(&mut conn).await?,
+        messages_1h: Count::bounded(messaging::count_since(&mut conn, now - HOUR, Count::CAP + 1).await?),
+        reviews_flagged: Count::bounded(reviews::count_flagged(&mut conn, Count::CAP + 1).await?),
         mails_waiting: Count::bounded(mail::waiting(&mut conn, Count::CAP + 1).await?),
         audit_seq: audit::head_seq(&mut conn).await?,
     })

@@ -6,6 +6,7 @@ use crate::{
     accounts::model::{Account, Note, RestrictionReason, Status, mask_email, mask_name, mask_phone},
     actor::{Actor, Permission, Principal, Role},
     ids::UserId,
+    jobs::model::JobStatus,
     kyc::model::{AttemptBrief, DocumentType, KycStatus},
     time::Timestamp,
 };
@@ -108,6 +109,14 @@ pub struct Stats {
     pub users: Vec<StatusCount>,
     /// Accounts made in the last 24 hours.
     pub signups_24h: Count,
+    /// Services that searches find.
+    pub services_visible: Count,
+    /// Jobs of each state.
+    pub jobs: Vec<JobCount>,
+    /// Messages of the last hour.
+    pub messages_1h: Count,
+    /// Reviews with flags that nobody has dismissed.
+    pub reviews_flagged: Count,
     /// Mails that wait to be sent.
     pub mails_waiting: Count,
     /// The newest row of the audit log.
@@ -120,6 +129,16 @@ pub struct Stats {
 pub struct StatusCount {
     /// The status.
     pub status: Status,
+    /// How many.
+    pub count: Count,
+}
+
+/// How many jobs have a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobCount {
+    /// The state.
+    pub status: JobStatus,
     /// How many.
     pub count: Count,
 }

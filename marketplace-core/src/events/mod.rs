@@ -54,7 +54,8 @@ impl Cursor for EventCursor {
 }
 
 /// Records that something changed, inside the transaction that changed it.
-pub(crate) use store::append;
+#[expect(unused_imports, reason = "for messaging and jobs")]
+pub(crate) use store::{New, append, record};
 
 /// Events after a cursor, oldest first; without one, none but where the log ends now.
 pub async fn since(app: &App, actor: &Actor, after: Option<&str>, limit: u16) -> Result<EventPage> {

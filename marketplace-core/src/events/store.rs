@@ -1,7 +1,13 @@
 //! The event log's SQL.
 
 use super::{Event, EventCursor};
-use crate::{db::Conn, error::Result, ids::UserId, page::Cursor, time::Timestamp};
+use crate::{
+    db::Conn,
+    error::Result,
+    ids::{ThreadId, UserId},
+    page::Cursor,
+    time::Timestamp,
+};
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -11,6 +17,31 @@ struct Row {
     kind: String,
     target: String,
     user_id: Option<UserId>,
+}
+
+/// Something that changed, as it is recorded.
+#[derive(Debug, Clone)]
+pub(crate) struct New<'a> {
+    /// What, such as `message`.
+    pub kind: &'a str,
+    /// The id of what changed.
+    pub target: &'a str,
+    /// Whom it concerns.
+    pub user_id: Option<UserId>,
+    /// Who else it concerns.
+    pub peer_id: Option<UserId>,
+    /// Where it happened.
+    pub thread_id: Option<ThreadId>,
+    /// The number that it brought: a message's, a read pointer's.
+    pub n: Option<i64>,
+}
+
+/// Records what concerns the two sides of a thread, inside the transaction that changed it.
+pub(crate) async fn record(conn: &mut Conn<'_>, now: Timestamp, new: &New<'_>) -> Result<()> {
+    q!(conn => exec,
+        "INSERT INTO events (at, kind, target, user_id, peer_id, thread_id, n) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        now, new.kind, new.target, new.user_id, new.peer_id, new.thread_id, new.n)?;
+    Ok(())
 }
 
 /// Records that something changed, inside the transaction that changed it.

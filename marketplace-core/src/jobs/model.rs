@@ -1,0 +1,229 @@
+//! Jobs: states, who may move them, what is recorded. No SQL, no I/O.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    actor::Principal,
+    ids::{JobId, ServiceId, ThreadId, UserId},
+    money::Money,
+    text_enum,
+    time::Timestamp,
+};
+
+text_enum! {
+    /// Where a job stands.
+    pub enum JobStatus {
+        /// The two are agreeing on price, schedule and scope.
+        Negotiating = "negotiating",
+        /// Agreed: the worker works.
+        Accepted = "accepted",
+        /// The worker says it is done.
+        Completed = "completed",
+        /// The client is content, or said nothing for 14 days.
+        Finalized = "finalized",
+        /// The worker declined.
+        Rejected = "rejected",
+        /// Called off.
+        Cancelled = "cancelled",
+    }
+}
+
+impl JobStatus {
+    /// Whether anything can still happen.
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Negotiating | Self::Accepted | Self::Completed)
+    }
+}
+
+text_enum! {
+    /// Who acts on a job.
+    pub enum Side {
+        /// The client of the thread.
+        Client = "client",
+        /// The worker of the thread.
+        Worker = "worker",
+        /// Staff.
+        Staff = "staff",
+        /// The program itself: timers, and what a ban brings.
+        System = "system",
+    }
+}
+
+text_enum! {
+    /// What moves a job.
+    pub enum JobAction {
+        /// The client begins, with the first offer.
+        Create = "create",
+        /// A counter-offer.
+        Offer = "offer",
+        /// Agrees to the other side's latest offer.
+        Accept = "accept",
+        /// The worker declines.
+        Reject = "reject",
+        /// Calls it off.
+        Cancel = "cancel",
+        /// The worker says it is done.
+        Complete = "complete",
+        /// The client wants more done.
+        RequestChanges = "request_changes",
+        /// The client is content.
+        Finalize = "finalize",
+    }
+}
+
+text_enum! {
+    /// Why a job was rejected or cancelled.
+    pub enum JobReason {
+        /// No time for it.
+        Unavailable = "unavailable",
+        /// No agreement on the price.
+        Price = "price",
+        /// It is not what was described.
+        ScopeChanged = "scope_changed",
+        /// The other side does not answer or did not come.
+        NoResponse = "no_response",
+        /// Not needed any more.
+        NotNeeded = "not_needed",
+        /// The work is not as agreed.
+        Quality = "quality",
+        /// The two cannot settle it between themselves.
+        Dispute = "dispute",
+        /// It looks like fraud.
+        Fraud = "fraud",
+        /// Somebody's safety.
+        Safety = "safety",
+        /// One of the two was banned.
+        Banned = "banned",
+        /// Nobody went on with it in time.
+        Expired = "expired",
+        /// See the comment.
+        Other = "other",
+    }
+}
+
+/// An offer: what one side proposes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OfferView {
+    /// 1 for the first.
+    pub revision: i64,
+    /// `client` or `worker`.
+    pub by: Side,
+    /// Price.
+    pub price: Money,
+    /// When, in words.
+    pub schedule: String,
+    /// What, in words.
+    pub scope: String,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// A row of a job's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HistoryRow {
+    /// 1 for the first; without gaps.
+    pub entry: i64,
+    /// What was done.
+    pub action: JobAction,
+    /// State before; none for the first.
+    pub from: Option<JobStatus>,
+    /// State after.
+    pub to: JobStatus,
+    /// In which part.
+    pub side: Side,
+    /// Who.
+    pub actor: Principal,
+    /// The offer that was the latest then.
+    pub revision: i64,
+    /// Why, as a code.
+    pub reason: Option<JobReason>,
+    /// Why, in words; what staff wrote is for staff only.
+    pub comment: Option<String>,
+    /// The job's version afterwards.
+    pub version: i64,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A job in a list of the staff's. Names are masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobSummary {
+    /// The job.
+    pub id: JobId,
+    /// Its thread.
+    pub thread_id: ThreadId,
+    /// What it is about.
+    pub service_id: ServiceId,
+    /// The service's title.
+    pub title: String,
+    /// Who hires.
+    pub client_id: UserId,
+    /// Their name, masked.
+    pub client_name: String,
+    /// Who is hired.
+    pub worker_id: UserId,
+    /// Their name, masked.
+    pub worker_name: String,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// The latest offer's price.
+    pub price: Money,
+    /// The latest offer's number.
+    pub revision: i64,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When the system acts on it, if nobody does before.
+    pub due_at: Option<Timestamp>,
+    /// Counts changes.
+    pub version: i64,
+}
+
+/// A job with all that staff need to judge it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobDetail {
+    /// The row of the list.
+    pub job: JobSummary,
+    /// How often the client asked for changes.
+    pub change_requests: i64,
+    /// Every offer, newest first, 50 at most.
+    pub offers: Vec<OfferView>,
+    /// The history, oldest first, 200 rows at most.
+    pub history: Vec<HistoryRow>,
+    /// What the caller could do with it now.
+    pub actions: Vec<JobAction>,
+}
+
+/// Which jobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[serde(default, deny_unknown_fields)]
+pub struct JobFilter {
+    /// Only in this state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub status: Option<JobStatus>,
+    /// Only of this client or worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// Only of this thread.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<ThreadId>,
+}
+
+/// What staff do to a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StaffJobAction {
+    /// Calls it off.
+    Cancel {
+        /// Why.
+        reason: JobReason,
+    },
+    /// Ends it well.
+    Finalize,
+}

@@ -1,0 +1,189 @@
+//! Reviews: what they are, when they show. No SQL, no I/O.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{JobId, ReviewId, UserId},
+    jobs::model::Side,
+    messaging::model::RemovalReason,
+    text_enum,
+    time::Timestamp,
+};
+
+text_enum! {
+    /// Whether a review shows.
+    pub enum ReviewStatus {
+        /// Not until both are in or the window closes; its author can change it.
+        Hidden = "hidden",
+        /// To everybody, and fixed.
+        Published = "published",
+        /// Taken away by staff.
+        Removed = "removed",
+    }
+}
+
+text_enum! {
+    /// Why somebody flags a review.
+    pub enum FlagReason {
+        /// Insults, threats, hate.
+        Abuse = "abuse",
+        /// It is not true.
+        False = "false",
+        /// Somebody's personal data.
+        PersonalData = "personal_data",
+        /// Unwanted advertising.
+        Spam = "spam",
+        /// Not about the work.
+        OffTopic = "off_topic",
+        /// Something else.
+        Other = "other",
+    }
+}
+
+/// Stars of a worker, over published reviews that were not removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Rating {
+    /// Reviews.
+    pub count: i64,
+    /// Average, 1 to 5, rounded to thousandths; none without reviews.
+    pub average: Option<f64>,
+    /// How many of 1, 2, 3, 4 and 5 stars.
+    pub distribution: [i64; 5],
+}
+
+impl Rating {
+    /// From how many there are of 1, 2, 3, 4 and 5 stars.
+    pub fn of(distribution: [i64; 5]) -> Self {
+        let count = distribution.iter().sum();
+        Self { count, average: Self::thousandths(distribution).map(thousandths_to_stars), distribution }
+    }
+
+    /// The average in thousandths of a star, rounded half up; none without reviews.
+    pub fn thousandths(distribution: [i64; 5]) -> Option<i64> {
+        let count: i64 = distribution.iter().sum();
+        let stars: i64 = distribution.iter().zip(1..).map(|(many, stars)| many * stars).sum();
+        (count > 0).then(|| (stars * 2_000 + count) / (count * 2))
+    }
+}
+
+/// Stars as people read them, from thousandths.
+#[expect(clippy::cast_precision_loss, reason = "at most 5,000")]
+pub fn thousandths_to_stars(thousandths: i64) -> f64 {
+    thousandths as f64 / 1_000.0
+}
+
+/// A review in a list of the staff's. Names are masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReviewSummary {
+    /// The review.
+    pub id: ReviewId,
+    /// The job it is about.
+    pub job_id: JobId,
+    /// Which side wrote it: `client` or `worker`.
+    pub side: Side,
+    /// Who wrote it.
+    pub author_id: UserId,
+    /// Their name, masked.
+    pub author_name: String,
+    /// Whom it is about.
+    pub subject_id: UserId,
+    /// Their name, masked.
+    pub subject_name: String,
+    /// Stars, 1 to 5.
+    pub rating: i64,
+    /// What it says.
+    pub content: String,
+    /// Whether it shows.
+    pub status: ReviewStatus,
+    /// Flags that nobody has dismissed.
+    pub flags: i64,
+    /// Why it was removed, if it was.
+    pub removed: Option<RemovalReason>,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it began to show.
+    pub published_at: Option<Timestamp>,
+    /// Counts changes.
+    pub version: i64,
+}
+
+/// A flag on a review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Flag {
+    /// Who flagged it.
+    pub user_id: UserId,
+    /// Why.
+    pub reason: FlagReason,
+    /// In their words.
+    pub comment: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// When staff dismissed it, if they did.
+    pub dismissed_at: Option<Timestamp>,
+}
+
+/// A review with all that staff need to judge it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReviewDetail {
+    /// The row of the list.
+    pub review: ReviewSummary,
+    /// What staff wrote when they last acted on it.
+    pub note: Option<String>,
+    /// What its subject replied.
+    pub reply: Option<String>,
+    /// Every flag, newest first, 50 at most.
+    pub flags: Vec<Flag>,
+    /// The other side's review of the same job, if there is one.
+    pub counterpart: Option<ReviewSummary>,
+}
+
+/// Which reviews.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[serde(default, deny_unknown_fields)]
+pub struct ReviewFilter {
+    /// Only those with flags that nobody has dismissed, longest waiting first.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub flagged: bool,
+    /// Only in this state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub status: Option<ReviewStatus>,
+    /// Only about this person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject_id: Option<UserId>,
+    /// Only by this person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author_id: Option<UserId>,
+}
+
+/// What staff do to a review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReviewAction {
+    /// Its flags mean nothing.
+    Dismiss,
+    /// It shows no more, and counts no more.
+    Remove {
+        /// Why.
+        reason: RemovalReason,
+    },
+    /// It shows and counts again.
+    Restore,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "thousandths, exactly")]
+    fn averages_are_rounded_to_thousandths() {
+        assert_eq!(Rating::of([0; 5]), Rating::default());
+        assert_eq!(Rating::of([0, 0, 0, 1, 2]).average.unwrap(), 4.667);
+        assert_eq!(Rating::of([1, 0, 0, 0, 0]).average.unwrap(), 1.0);
+    }
+}

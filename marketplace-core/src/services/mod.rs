@@ -1,0 +1,5 @@
+//! Services: what workers offer, and how they are found.
+
+mod store;
+
+pub(crate) use store::count_visible;
