@@ -15,9 +15,14 @@ use marketplace_core::{
         PersonalData, Stats, UserDetail, UserFilter, UserSummary,
     },
     error::{Error, Result},
-    ids::{AttemptId, UserId},
+    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, UserId},
+    jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
     kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
+    messaging::model::{
+        AccessReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter, ThreadInfo,
+    },
     page::{Page, PageRequest},
+    reviews::model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -167,6 +172,12 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// The reason of an action that has one of its own takes the place of the change's, which is for users.
+fn reason(change: &Change, reason: Option<impl Serialize>) -> (Change, Map<String, Value>) {
+    let body = reason.map_or_else(Map::new, |reason| object(json!({ "reason": reason })));
+    (Change { reason: None, ..change.clone() }, body)
+}
+
 fn object(value: Value) -> Map<String, Value> {
     if let Value::Object(map) = value { map } else { Map::new() }
 }
@@ -250,6 +261,77 @@ impl AdminApi for Remote {
     }
     async fn users_notes(&self, id: UserId, page: &PageRequest) -> Result<Page<Note>> {
         self.list(&format!("/v1/admin/users/{id}/notes"), &(), page).await
+    }
+
+    async fn jobs_list(&self, filter: &JobFilter, page: &PageRequest) -> Result<Page<JobSummary>> {
+        self.list("/v1/admin/jobs", filter, page).await
+    }
+    async fn jobs_show(&self, id: JobId) -> Result<JobDetail> {
+        self.get(&format!("/v1/admin/jobs/{id}")).await
+    }
+    async fn jobs_history(&self, id: JobId, page: &PageRequest) -> Result<Page<HistoryRow>> {
+        self.list(&format!("/v1/admin/jobs/{id}/history"), &(), page).await
+    }
+    async fn jobs_act(&self, id: JobId, action: &StaffJobAction, change: &Change) -> Result<Changed<JobDetail>> {
+        let (verb, why) = match action {
+            StaffJobAction::Cancel { reason } => ("cancel", Some(reason)),
+            StaffJobAction::Finalize => ("finalize", None),
+        };
+        let (change, body) = reason(change, why);
+        self.change(Method::POST, &format!("/v1/admin/jobs/{id}/{verb}"), &change, body).await
+    }
+
+    async fn threads_list(&self, filter: &ThreadFilter, page: &PageRequest) -> Result<Page<ThreadInfo>> {
+        self.list("/v1/admin/threads", filter, page).await
+    }
+    async fn threads_show(&self, id: ThreadId) -> Result<ThreadInfo> {
+        self.get(&format!("/v1/admin/threads/{id}")).await
+    }
+    async fn threads_messages(
+        &self,
+        id: ThreadId,
+        reason: AccessReason,
+        query: &MessagesQuery,
+    ) -> Result<MessagePage<StaffMessage>> {
+        let call = Call::new(Method::GET, &format!("/v1/admin/threads/{id}/messages"));
+        self.send(call.query(&[("reason", reason)]).query(query)).await?.json().await
+    }
+    async fn threads_act(&self, id: ThreadId, action: &ThreadAction, change: &Change) -> Result<Changed<ThreadInfo>> {
+        let (verb, why) = match action {
+            ThreadAction::Close { reason } => ("close", Some(reason)),
+            ThreadAction::Reopen => ("reopen", None),
+        };
+        let (change, body) = reason(change, why);
+        self.change(Method::POST, &format!("/v1/admin/threads/{id}/{verb}"), &change, body).await
+    }
+    async fn threads_notice(&self, id: ThreadId, content: &str, change: &Change) -> Result<Changed<StaffMessage>> {
+        let body = object(json!({ "content": content }));
+        self.change(Method::POST, &format!("/v1/admin/threads/{id}/notice"), change, body).await
+    }
+    async fn message_remove(
+        &self,
+        id: MessageId,
+        why: RemovalReason,
+        change: &Change,
+    ) -> Result<Changed<StaffMessage>> {
+        let (change, body) = reason(change, Some(why));
+        self.change(Method::POST, &format!("/v1/admin/messages/{id}/remove"), &change, body).await
+    }
+
+    async fn reviews_list(&self, filter: &ReviewFilter, page: &PageRequest) -> Result<Page<ReviewSummary>> {
+        self.list("/v1/admin/reviews", filter, page).await
+    }
+    async fn reviews_show(&self, id: ReviewId) -> Result<ReviewDetail> {
+        self.get(&format!("/v1/admin/reviews/{id}")).await
+    }
+    async fn reviews_act(&self, id: ReviewId, action: &ReviewAction, change: &Change) -> Result<Changed<ReviewDetail>> {
+        let (verb, why) = match action {
+            ReviewAction::Dismiss => ("dismiss", None),
+            ReviewAction::Remove { reason } => ("remove", Some(reason)),
+            ReviewAction::Restore => ("restore", None),
+        };
+        let (change, body) = reason(change, why);
+        self.change(Method::POST, &format!("/v1/admin/reviews/{id}/{verb}"), &change, body).await
     }
 
     async fn audit_list(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>> {

@@ -14,9 +14,14 @@ use marketplace_core::{
         PersonalData, Stats, UserDetail, UserFilter, UserSummary,
     },
     error::{Error, ErrorCode, Result},
-    ids::{AttemptId, UserId},
+    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, UserId},
+    jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
     kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
+    messaging::model::{
+        AccessReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter, ThreadInfo,
+    },
     page::{Page, PageRequest},
+    reviews::model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
 };
 
 /// Whether changes go through.
@@ -129,6 +134,60 @@ impl AdminApi for Guarded {
     }
     async fn users_notes(&self, id: UserId, page: &PageRequest) -> Result<Page<Note>> {
         self.inner.users_notes(id, page).await
+    }
+    async fn jobs_list(&self, filter: &JobFilter, page: &PageRequest) -> Result<Page<JobSummary>> {
+        self.inner.jobs_list(filter, page).await
+    }
+    async fn jobs_show(&self, id: JobId) -> Result<JobDetail> {
+        self.inner.jobs_show(id).await
+    }
+    async fn jobs_history(&self, id: JobId, page: &PageRequest) -> Result<Page<HistoryRow>> {
+        self.inner.jobs_history(id, page).await
+    }
+    async fn jobs_act(&self, id: JobId, action: &StaffJobAction, change: &Change) -> Result<Changed<JobDetail>> {
+        self.gate.check()?;
+        self.inner.jobs_act(id, action, change).await
+    }
+    async fn threads_list(&self, filter: &ThreadFilter, page: &PageRequest) -> Result<Page<ThreadInfo>> {
+        self.inner.threads_list(filter, page).await
+    }
+    async fn threads_show(&self, id: ThreadId) -> Result<ThreadInfo> {
+        self.inner.threads_show(id).await
+    }
+    async fn threads_messages(
+        &self,
+        id: ThreadId,
+        reason: AccessReason,
+        query: &MessagesQuery,
+    ) -> Result<MessagePage<StaffMessage>> {
+        self.inner.threads_messages(id, reason, query).await
+    }
+    async fn threads_act(&self, id: ThreadId, action: &ThreadAction, change: &Change) -> Result<Changed<ThreadInfo>> {
+        self.gate.check()?;
+        self.inner.threads_act(id, action, change).await
+    }
+    async fn threads_notice(&self, id: ThreadId, content: &str, change: &Change) -> Result<Changed<StaffMessage>> {
+        self.gate.check()?;
+        self.inner.threads_notice(id, content, change).await
+    }
+    async fn message_remove(
+        &self,
+        id: MessageId,
+        reason: RemovalReason,
+        change: &Change,
+    ) -> Result<Changed<StaffMessage>> {
+        self.gate.check()?;
+        self.inner.message_remove(id, reason, change).await
+    }
+    async fn reviews_list(&self, filter: &ReviewFilter, page: &PageRequest) -> Result<Page<ReviewSummary>> {
+        self.inner.reviews_list(filter, page).await
+    }
+    async fn reviews_show(&self, id: ReviewId) -> Result<ReviewDetail> {
+        self.inner.reviews_show(id).await
+    }
+    async fn reviews_act(&self, id: ReviewId, action: &ReviewAction, change: &Change) -> Result<Changed<ReviewDetail>> {
+        self.gate.check()?;
+        self.inner.reviews_act(id, action, change).await
     }
     async fn audit_list(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>> {
         self.inner.audit_list(filter, page).await
