@@ -55,6 +55,8 @@ text_enum! {
         UsersWrite = "users:write",
         /// Ban, unban, delete, create users, change roles.
         UsersAdmin = "users:admin",
+        /// Rotate the keys that sign access tokens.
+        KeysWrite = "keys:write",
         /// See jobs and their history.
         JobsRead = "jobs:read",
         /// Cancel and finalize other people's jobs.
@@ -117,6 +119,7 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::UsersReveal,
             P::UsersWrite,
             P::UsersAdmin,
+            P::KeysWrite,
             P::JobsRead,
             P::JobsWrite,
             P::JobsAdmin,

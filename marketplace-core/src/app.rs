@@ -122,9 +122,10 @@ impl App {
         let _ = self.wake.send(());
     }
 
-    /// Does what is due: sends mails, deletes erased files, ends approvals, forgets what is past its time. A server calls
+    /// Does what is due: sends mails, deletes erased files, ends approvals, notices new signing keys, forgets what is past its time. A server calls
     /// it every second; doing it twice, or on two servers, does nothing more. Answers how many things were done.
     pub async fn run_due(&self) -> Result<u64> {
+        self.keys.refresh()?;
         let mut done = mail::send_due(self).await?;
         done += kyc::run_due(self).await?;
         let now = self.now().micros();

@@ -6,13 +6,17 @@ use clap::Subcommand;
 use marketplace_core::{
     accounts::model::Password,
     admin::{AdminApi, Identity},
+    auth,
+    keys::Rotation,
 };
 
 use crate::{
-    change::{can_ask, prompt},
-    connect::{Target, Way},
+    args::ChangeArgs,
+    change::{Care, can_ask, prompt},
+    connect::{Target, Way, operator},
     context::Context,
     failure::{Failure, Outcome},
+    output::{Card, Column, Kind, Row, View},
     remote::is_loopback,
 };
 
@@ -43,6 +47,36 @@ pub enum Verb {
     /// As whom you work, and what you may do
     #[command(after_help = "Example:\n  marketplace auth whoami -o json")]
     Whoami,
+    /// Make a new key that signs access tokens; nobody is logged out
+    #[command(
+        name = "rotate-keys",
+        after_help = "At the machine that has the folder of keys. Running servers that share it notice by themselves.\n\n\
+        Example:\n  marketplace auth rotate-keys --yes"
+    )]
+    RotateKeys {
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+impl Row for Rotation {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("SIGNS", "signs", Kind::Text),
+        Column::new("VERIFY", "verify", Kind::Text),
+        Column::new("REMOVED", "removed", Kind::Text),
+    ];
+    fn id() -> String {
+        "signs".into()
+    }
+    fn fields() -> Vec<String> {
+        ["signs", "verify", "removed"].map(String::from).to_vec()
+    }
+    fn card(&self, _view: &View) -> Option<Card> {
+        let some = |keys: &[String]| (!keys.is_empty()).then(|| keys.join(", "));
+        let card = Card::default().pair("signs", &self.signs);
+        Some(card.maybe("still verify", some(&self.verify)).maybe("removed", some(&self.removed)))
+    }
 }
 
 /// Runs a verb.
@@ -103,6 +137,20 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             target.remote()?.logout().await?;
             context.out.note(&format!("logged out of {}", target.system));
             Ok(())
+        }
+        Verb::RotateKeys { yes } => {
+            context.out.check::<Rotation>()?;
+            let config = Target::resolve(&context.globals)?.config()?;
+            let folder = config.keys_dir();
+            let question = format!("Make a new signing key in {}?", folder.display());
+            context.confirm(&question, &ChangeArgs { yes, ..ChangeArgs::default() }, Care::Ask).await?;
+            let app = context.open(config).await?;
+            let rotation = auth::rotate_keys(&app, &operator()).await?;
+            context.out.note(&format!(
+                "a new key signs from now on; servers with a copy of {} need a copy of the new file",
+                folder.display()
+            ));
+            context.out.item(&rotation)
         }
         Verb::Whoami => {
             context.out.check::<Identity>()?;

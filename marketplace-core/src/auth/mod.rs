@@ -10,7 +10,8 @@ pub use model::{ClientInfo, SessionView, Tokens};
 pub(crate) use ops::{OneTime, check_own_password, issue_one_time};
 pub use ops::{
     authenticate, change_email, change_password, confirm_email, delete_own_data, forgot_password, login, logout,
-    logout_all, refresh, resend_verification, reset_password, revoke_session, sessions, signup, verify_email,
+    logout_all, refresh, resend_verification, reset_password, revoke_session, rotate_keys, sessions, signup,
+    verify_email,
 };
 
 use std::time::Duration;

@@ -75,7 +75,7 @@ pub(crate) fn verify(keys: &Keys, cache: &TokenCache, token: &str, now: Timestam
     let claims = if let Some(claims) = cache.0.get(token) {
         claims
     } else {
-        let claims = Arc::new(check_signature(keys, token).ok_or_else(invalid)?);
+        let claims = Arc::new(check_signature(keys, token, now).ok_or_else(invalid)?);
         cache.0.insert(token.to_owned(), claims.clone());
         claims
     };
@@ -85,9 +85,9 @@ pub(crate) fn verify(keys: &Keys, cache: &TokenCache, token: &str, now: Timestam
     Ok(claims)
 }
 
-fn check_signature(keys: &Keys, token: &str) -> Option<Claims> {
+fn check_signature(keys: &Keys, token: &str, now: Timestamp) -> Option<Claims> {
     let header = jsonwebtoken::decode_header(token).ok()?;
-    let key = keys.verifier(header.kid.as_deref()?)?;
+    let key = keys.verifier(header.kid.as_deref()?, now)?;
     // The algorithm is ours to name, never the token's: `none` and HMAC with the public key do not get past here.
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.required_spec_claims.clear();

@@ -3,10 +3,13 @@
 use axum::{
     Json,
     extract::State,
-    http::header::CONTENT_TYPE,
+    http::header::{CACHE_CONTROL, CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use marketplace_core::error::{Error, ErrorCode};
+use marketplace_core::{
+    error::{Error, ErrorCode},
+    keys::Jwk,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -15,7 +18,7 @@ use crate::{ctx::Ctx, problem::Answer};
 
 /// This feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))
+    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics)).routes(routes!(jwks))
 }
 
 /// How the server is.
@@ -49,4 +52,20 @@ pub(crate) async fn readyz(State(ctx): State<Ctx>) -> Answer<Json<Health>> {
     responses((status = 200, description = "Text exposition format 0.0.4", body = String, content_type = "text/plain")))]
 pub(crate) async fn metrics(State(ctx): State<Ctx>) -> Response {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], ctx.metrics.render()).into_response()
+}
+
+/// The public halves of the keys that sign access tokens.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Jwks {
+    /// By age; the last one signs.
+    keys: Vec<Jwk>,
+}
+
+/// The keys that verify access tokens (RFC 7517). A valid signature is not all: the session may have ended since, so ask
+/// `GET /v1/me` where that matters.
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "ops",
+    responses((status = 200, description = "Public keys", body = Jwks)))]
+pub(crate) async fn jwks(State(ctx): State<Ctx>) -> Response {
+    // Short: after a rotation others must learn of the new key before they meet it often.
+    ([(CACHE_CONTROL, "public, max-age=60")], Json(Jwks { keys: ctx.app.keys.public() })).into_response()
 }

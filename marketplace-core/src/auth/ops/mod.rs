@@ -1,11 +1,13 @@
 //! One function a use case.
 
 mod email;
+mod keys;
 mod passwords;
 mod session;
 mod signup;
 
 pub use email::{change_email, confirm_email};
+pub use keys::rotate_keys;
 pub(crate) use passwords::check_own_password;
 pub use passwords::{change_password, forgot_password, reset_password};
 pub use session::{authenticate, login, logout, logout_all, refresh, revoke_session, sessions};

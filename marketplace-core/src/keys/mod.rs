@@ -6,21 +6,26 @@ use std::{
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
+    sync::Arc,
 };
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chacha20poly1305::{
     Key, KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
-use jsonwebtoken::{DecodingKey, EncodingKey};
 use sha2::{Digest, Sha256};
 
 use crate::{
     error::{Error, Result},
     random::{self, Random},
+    time::Timestamp,
 };
+
+mod signing;
+
+use signing::Ring;
+pub use signing::{Jwk, Rotation, SigningKey};
 
 const MASTER: &str = "master.key";
 /// Bytes of an XChaCha20 nonce: long enough to be drawn at random.
@@ -29,17 +34,7 @@ const NONCE: usize = 24;
 /// The keys of one marketplace.
 pub struct Keys {
     master: [u8; 32],
-    signing: Vec<SigningKey>,
-}
-
-/// A key that signs access tokens (EdDSA over Ed25519, RFC 8037).
-pub struct SigningKey {
-    /// Names the key in a token's header.
-    pub kid: String,
-    /// Signs.
-    pub encoding: EncodingKey,
-    /// Verifies.
-    pub decoding: DecodingKey,
+    signing: Ring,
 }
 
 impl Keys {
@@ -56,20 +51,7 @@ impl Keys {
             .ok()
             .and_then(|bytes| bytes.try_into().ok())
             .ok_or_else(|| damaged(&dir.join(MASTER)))?;
-        let mut names = signing_names(dir).map_err(|error| failed("the signing keys", error))?;
-        if names.is_empty() {
-            let pair = Ed25519KeyPair::generate().map_err(|_| Error::internal("no signing key could be made"))?;
-            let der = pair.to_pkcs8v1().map_err(|_| Error::internal("no signing key could be made"))?;
-            read_or_make(&dir.join("jwt-0001.key"), || STANDARD.encode(der.as_ref()))
-                .map_err(|error| failed("a signing key", error))?;
-            names = signing_names(dir).map_err(|error| failed("the signing keys", error))?;
-        }
-        let mut signing = Vec::with_capacity(names.len());
-        for name in names {
-            let path = dir.join(&name);
-            let text = fs::read_to_string(&path).map_err(|error| failed("a signing key", error))?;
-            signing.push(signing_key(&text).ok_or_else(|| damaged(&path))?);
-        }
+        let signing = Ring::open(dir)?;
         Ok(Self { master, signing })
     }
 
@@ -79,13 +61,29 @@ impl Keys {
     }
 
     /// The key that signs new tokens: the newest.
-    pub fn signer(&self) -> Result<&SigningKey> {
-        self.signing.last().ok_or_else(|| Error::internal("there is no signing key"))
+    pub fn signer(&self) -> Result<Arc<SigningKey>> {
+        self.signing.signer()
     }
 
-    /// The key that a token names.
-    pub fn verifier(&self, kid: &str) -> Option<&SigningKey> {
-        self.signing.iter().find(|key| key.kid == kid)
+    /// The key that a token names. An unknown one is looked for on disk, once a second at most: another program may have
+    /// made it.
+    pub fn verifier(&self, kid: &str, now: Timestamp) -> Option<Arc<SigningKey>> {
+        self.signing.verifier(kid, now)
+    }
+
+    /// Looks for keys that another program made.
+    pub fn refresh(&self) -> Result<()> {
+        self.signing.refresh()
+    }
+
+    /// Makes a new key that signs from now on. Those before it still verify, so nobody is logged out.
+    pub(crate) fn rotate(&self) -> Result<Rotation> {
+        self.signing.rotate()
+    }
+
+    /// The public halves, for whoever verifies our tokens.
+    pub fn public(&self) -> Vec<Jwk> {
+        self.signing.public()
     }
 
     /// Encrypts a short text; `context` must be given again to open it.
@@ -132,24 +130,6 @@ fn damaged(path: &Path) -> Error {
         format!("the key {} is damaged; restore it from a backup", path.display()),
         "a key file does not parse",
     )
-}
-
-/// In order of age: names are numbered.
-fn signing_names(dir: &Path) -> std::io::Result<Vec<String>> {
-    let mut names: Vec<String> = fs::read_dir(dir)?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.starts_with("jwt-") && Path::new(name).extension().is_some_and(|end| end == "key"))
-        .collect();
-    names.sort();
-    Ok(names)
-}
-
-fn signing_key(text: &str) -> Option<SigningKey> {
-    let der = STANDARD.decode(text.trim()).ok()?;
-    let pair = Ed25519KeyPair::from_pkcs8(&der).ok()?;
-    let public = pair.public_key().as_ref();
-    let kid = hex::encode(Sha256::digest(public).get(..8)?);
-    Some(SigningKey { kid, encoding: EncodingKey::from_ed_der(&der), decoding: DecodingKey::from_ed_der(public) })
 }
 
 /// Of two programs that start at once, one makes the file and both read it.
