@@ -18,6 +18,7 @@ use crate::{
     error::{Error, Result},
     events,
     ids::UserId,
+    jobs,
     mail::{self, Mail, Template},
 };
 
@@ -134,6 +135,9 @@ async fn act_in(
     note: Option<String>,
 ) -> Result<Changed<UserDetail>> {
     let now = app.now();
+    if *action == UserAction::Ban {
+        jobs::hold_live_of(conn, id).await?;
+    }
     let spare_admin = if action.disarms() { store::other_active_admins(conn, id).await? > 0 } else { true };
     let account = store::lock(conn, id).await?.ok_or_else(|| Error::not_found("user"))?;
     if let Some(version) = change.if_version
@@ -197,6 +201,7 @@ async fn forbid(app: &App, conn: &mut Conn<'_>, account: &Account) -> Result<()>
     auth::store::revoke_all(conn, account.id, None, now).await?;
     auth::store::drop_one_time(conn, account.id).await?;
     events::append(conn, now, "session.revoked", &account.id.to_string(), Some(account.id)).await?;
+    jobs::cancel_live_of(app, conn, account.id).await?;
     let valid = std::time::Duration::from_secs(OWN_DATA_DAYS * 86_400);
     let link = auth::issue_one_time(app, conn, account.id, OneTime::OwnData, None, valid).await?;
     let mail = Mail {

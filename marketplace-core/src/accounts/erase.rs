@@ -10,11 +10,13 @@ use crate::{
     audit::{self, Entry},
     auth,
     db::Conn,
-    error::Result,
-    events, kyc, mail,
+    error::{Error, Result},
+    events, jobs, kyc, mail,
 };
 
 /// Erases an account inside the transaction that decided so. The row stays, without anything personal in it.
+///
+/// Errors: `conflict` while jobs of theirs are live.
 pub(crate) async fn erase(
     app: &App,
     conn: &mut Conn<'_>,
@@ -23,7 +25,11 @@ pub(crate) async fn erase(
     reason: Option<RestrictionReason>,
 ) -> Result<()> {
     let (id, now) = (account.id, app.now());
+    if jobs::any_live(conn, id).await? {
+        return Err(Error::conflict("there are jobs under way; end them first", ()));
+    }
     kyc::erase(app, conn, id).await?;
+    jobs::erase(conn, id).await?;
     auth::store::erase(conn, id).await?;
     mail::cancel(conn, &format!("user:{id}")).await?;
     store::anonymise(conn, id, now).await?;

@@ -2,52 +2,23 @@
 //!
 //! | to read about | open |
 //! |---|---|
-//! | states, actions, reasons | [`model`] |
+//! | who may do what, in which state | [`transitions`] |
+//! | states, actions, reasons, what crosses the wire | [`model`] |
+//! | a stored job | `row.rs` |
+//! | the use cases | [`ops`] |
+//! | what a job does to its thread | `thread.rs` |
 
 pub mod model;
+pub mod ops;
+mod row;
 mod store;
+mod thread;
+pub mod transitions;
 
-pub(crate) use store::counts;
-
-use model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction};
-
-use crate::{
-    actor::{Actor, Permission},
-    admin::{Change, Changed},
-    app::App,
-    error::{Error, Result},
-    ids::JobId,
-    page::{Page, PageRequest},
+pub use ops::{
+    accept, cancel, complete, create, finalize, get, history, offer, own, reject, request_changes, run_due, staff_act,
+    staff_history, staff_list, staff_show, view_for,
 };
-
-/// Jobs, newest first, as staff see them.
-pub async fn staff_list(
-    _app: &App,
-    actor: &Actor,
-    _filter: &JobFilter,
-    _page: &PageRequest,
-) -> Result<Page<JobSummary>> {
-    actor.require(Permission::JobsRead)?;
-    Err(Error::unavailable("not built yet", "jobs"))
-}
-/// One job, as staff see it.
-pub async fn staff_show(_app: &App, actor: &Actor, _id: JobId) -> Result<JobDetail> {
-    actor.require(Permission::JobsRead)?;
-    Err(Error::unavailable("not built yet", "jobs"))
-}
-/// A job's history, oldest first.
-pub async fn staff_history(_app: &App, actor: &Actor, _id: JobId, _page: &PageRequest) -> Result<Page<HistoryRow>> {
-    actor.require(Permission::JobsRead)?;
-    Err(Error::unavailable("not built yet", "jobs"))
-}
-/// Staff cancel or finalize a job.
-pub async fn staff_act(
-    _app: &App,
-    actor: &Actor,
-    _id: JobId,
-    _action: &StaffJobAction,
-    _change: &Change,
-) -> Result<Changed<JobDetail>> {
-    actor.require(Permission::JobsWrite)?;
-    Err(Error::unavailable("not built yet", "jobs"))
-}
+pub(crate) use ops::{any_live, cancel_live_of, erase, hold_live_of};
+pub(crate) use store::counts;
+pub use store::live_in_thread;

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    accounts::model::{Checks, check_text},
     actor::Principal,
+    error::{Error, FieldError, Result},
     ids::{JobId, ServiceId, ThreadId, UserId},
     money::Money,
     text_enum,
@@ -226,4 +228,167 @@ pub enum StaffJobAction {
     },
     /// Ends it well.
     Finalize,
+}
+
+/// The terms that one side proposes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Offer {
+    /// Price.
+    pub price: Money,
+    /// When, in words: 1 to 500 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 500))]
+    pub schedule: String,
+    /// What, in words: 1 to 4,000 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 4000))]
+    pub scope: String,
+}
+
+impl Offer {
+    /// Trimmed and checked; `pointer` says where it stands in the input.
+    pub fn checked(self, pointer: &str) -> Result<Self> {
+        let mut checks = Checks::default();
+        checks.take(self.price.check(&format!("{pointer}/price")));
+        let schedule = checks.take(check_text(&format!("{pointer}/schedule"), &self.schedule, 1, 500));
+        let scope = checks.take(check_text(&format!("{pointer}/scope"), &self.scope, 1, 4_000));
+        checks.finish()?;
+        let (Some(schedule), Some(scope)) = (schedule, scope) else {
+            return Err(Error::internal("checks passed without values"));
+        };
+        Ok(Self { price: self.price, schedule, scope })
+    }
+}
+
+/// A new job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewJob {
+    /// The thread in which it is agreed; the caller is its client.
+    pub thread_id: ThreadId,
+    /// The first offer.
+    pub offer: Offer,
+}
+
+/// Another offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CounterOffer {
+    /// The revision that it answers: the latest, as the caller knows it.
+    pub revision: i64,
+    /// The new terms.
+    pub offer: Offer,
+}
+
+/// Agreement to an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AcceptOffer {
+    /// The revision that is agreed to: the latest, as the caller knows it.
+    pub revision: i64,
+}
+
+/// Why one of the two rejects or cancels a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EndJob {
+    /// Why, as a code; `banned` and `expired` are the system's.
+    pub reason: JobReason,
+    /// Why, in words, for the other side: up to 1,000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
+    pub comment: Option<String>,
+}
+
+impl EndJob {
+    /// The checked comment.
+    pub(super) fn checked(&self) -> Result<Option<String>> {
+        let mut checks = Checks::default();
+        if matches!(self.reason, JobReason::Banned | JobReason::Expired) {
+            let detail = format!("{} is what the system says; choose another reason", self.reason);
+            checks.take::<()>(Err(FieldError { pointer: "/reason".into(), detail }));
+        }
+        let comment = self.comment.as_deref().filter(|comment| !comment.trim().is_empty());
+        let comment = checks.take(comment.map(|comment| check_text("/comment", comment, 1, 1_000)).transpose());
+        checks.finish()?;
+        Ok(comment.flatten())
+    }
+}
+
+/// What the client wants changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRequest {
+    /// For the worker: 1 to 2,000 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 2000))]
+    pub comment: String,
+}
+
+/// One of the two people of a job, by the name that everybody sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Party {
+    /// Their account.
+    pub id: UserId,
+    /// Their name; `Deleted user` once erased.
+    pub name: String,
+}
+
+/// A job as one of its two sides sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobView {
+    /// The job.
+    pub id: JobId,
+    /// Its thread.
+    pub thread_id: ThreadId,
+    /// What it is about.
+    pub service_id: ServiceId,
+    /// The service's title.
+    pub title: String,
+    /// Who hires.
+    pub client: Party,
+    /// Who is hired.
+    pub worker: Party,
+    /// Which of the two the caller is: `client` or `worker`.
+    pub side: Side,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// The latest offer's number.
+    pub revision: i64,
+    /// The offers, newest first, 50 at most; in lists, the latest alone.
+    pub offers: Vec<OfferView>,
+    /// How often the client asked for changes.
+    pub change_requests: i64,
+    /// What the caller can do with it now.
+    pub actions: Vec<JobAction>,
+    /// When the system cancels (`negotiating`) or finalizes (`completed`) it, if nobody acts before.
+    pub due_at: Option<Timestamp>,
+    /// When it was finalized: reviews can be written for 14 days from then on.
+    pub finalized_at: Option<Timestamp>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Counts changes; the `ETag`.
+    pub version: i64,
+}
+
+/// Which of one's own jobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[serde(default, deny_unknown_fields)]
+pub struct OwnJobFilter {
+    /// Only in this state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub status: Option<JobStatus>,
+    /// Only of this thread.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread_id: Option<ThreadId>,
 }

@@ -1,11 +1,312 @@
 //! All SQL of jobs.
+//!
+//! Lists are driven by one index each: all jobs by `(created_at, id)`, those of a state by `(status, created_at, id)`, of a
+//! thread, a client or a worker by theirs; what is due by `due_at`.
 
-use super::model::JobStatus;
+use super::{
+    model::{HistoryRow, JobAction, JobReason, JobStatus, OfferView, Side},
+    row::Job,
+};
 use crate::{
+    accounts::model::Account,
+    actor::Principal,
     admin::{Count, JobCount},
     db::Conn,
-    error::Result,
+    error::{Error, Result},
+    ids::{JobId, ServiceId, ThreadId, UserId},
+    money::Money,
+    page::TimeCursor,
+    time::Timestamp,
 };
+
+/// A job with its latest offer, its service's title, and its two people; of a table or subquery named `j`.
+macro_rules! job {
+    ($from:expr, $rest:expr) => {
+        concat!(
+            "SELECT j.id, j.thread_id, j.service_id, j.client_id, j.worker_id, j.status, j.revision, j.offered_by, \
+             j.price_amount, j.price_currency, j.change_requests, j.entries, j.due_at, j.finalized_at, j.version, \
+             j.created_at, j.updated_at, o.schedule, o.scope, o.created_at AS offered_at, s.title, c.name AS client_name, \
+             c.status AS client_status, w.name AS worker_name, w.status AS worker_status FROM ",
+            $from,
+            " JOIN job_offers o ON o.job_id = j.id AND o.revision = j.revision JOIN services s ON s.id = j.service_id \
+             JOIN users c ON c.id = j.client_id JOIN users w ON w.id = j.worker_id WHERE ",
+            $rest
+        )
+    };
+}
+
+const NEWEST: TimeCursor = TimeCursor { at: Timestamp::MAX, id: uuid::Uuid::max() };
+
+/// One job.
+pub(super) async fn get(conn: &mut Conn<'_>, id: JobId) -> Result<Option<Job>> {
+    Ok(q!(conn => opt Job, job!("jobs j", "j.id = $1"), id)?)
+}
+
+/// The thread of a job, which never changes.
+pub(super) async fn thread_of(conn: &mut Conn<'_>, id: JobId) -> Result<Option<ThreadId>> {
+    Ok(q!(conn => optval ThreadId, "SELECT thread_id FROM jobs WHERE id = $1", id)?)
+}
+
+/// The live job of a thread.
+pub(super) async fn live_in(conn: &mut Conn<'_>, thread: ThreadId) -> Result<Option<Job>> {
+    Ok(q!(conn => opt Job,
+        job!("jobs j", "j.thread_id = $1 AND j.status IN ('negotiating', 'accepted', 'completed')"), thread)?)
+}
+
+/// Whether a thread has a live job.
+pub async fn live_in_thread(conn: &mut Conn<'_>, thread: ThreadId) -> Result<bool> {
+    Ok(q!(conn => optval i64,
+        "SELECT CAST(1 AS BIGINT) FROM jobs WHERE thread_id = $1 AND status IN ('negotiating', 'accepted', 'completed')",
+        thread)?
+    .is_some())
+}
+
+/// One person's jobs, newest first, in whichever part.
+pub(super) async fn of_user(
+    conn: &mut Conn<'_>,
+    user: UserId,
+    status: Option<JobStatus>,
+    thread: Option<ThreadId>,
+    before: Option<TimeCursor>,
+    limit: i64,
+) -> Result<Vec<Job>> {
+    let before = before.unwrap_or(NEWEST);
+    if let Some(thread) = thread {
+        return Ok(q!(conn => all Job,
+            job!("jobs j", "j.thread_id = $1 AND (j.client_id = $2 OR j.worker_id = $2) AND (j.status = $3 OR $3 IS NULL) \
+                 AND (j.created_at, j.id) < ($4, $5) ORDER BY j.created_at DESC, j.id DESC LIMIT $6"),
+            thread, user, status, before.at, before.id, limit)?);
+    }
+    Ok(q!(conn => all Job,
+        job!("(SELECT * FROM (SELECT * FROM jobs WHERE client_id = $1 AND (status = $2 OR $2 IS NULL) \
+                AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5) AS hires \
+              UNION ALL SELECT * FROM (SELECT * FROM jobs WHERE worker_id = $1 AND (status = $2 OR $2 IS NULL) \
+                AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5) AS works) AS j",
+            "j.id IS NOT NULL ORDER BY j.created_at DESC, j.id DESC LIMIT $5"),
+        user, status, before.at, before.id, limit)?)
+}
+
+/// Everybody's jobs, newest first.
+pub(super) async fn page(
+    conn: &mut Conn<'_>,
+    status: Option<JobStatus>,
+    before: Option<TimeCursor>,
+    limit: i64,
+) -> Result<Vec<Job>> {
+    let before = before.unwrap_or(NEWEST);
+    Ok(match status {
+        None => q!(conn => all Job,
+            job!("jobs j", "(j.created_at, j.id) < ($1, $2) ORDER BY j.created_at DESC, j.id DESC LIMIT $3"),
+            before.at, before.id, limit)?,
+        Some(status) => q!(conn => all Job,
+            job!("jobs j", "j.status = $4 AND (j.created_at, j.id) < ($1, $2) ORDER BY j.created_at DESC, j.id DESC LIMIT $3"),
+            before.at, before.id, limit, status)?,
+    })
+}
+
+/// A thread's jobs, newest first.
+pub(super) async fn of_thread(
+    conn: &mut Conn<'_>,
+    thread: ThreadId,
+    status: Option<JobStatus>,
+    before: Option<TimeCursor>,
+    limit: i64,
+) -> Result<Vec<Job>> {
+    let before = before.unwrap_or(NEWEST);
+    Ok(q!(conn => all Job,
+        job!("jobs j", "j.thread_id = $1 AND (j.status = $2 OR $2 IS NULL) AND (j.created_at, j.id) < ($3, $4) \
+             ORDER BY j.created_at DESC, j.id DESC LIMIT $5"),
+        thread, status, before.at, before.id, limit)?)
+}
+
+/// What a new job needs to know of its thread.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Place {
+    pub service_id: ServiceId,
+    pub client_id: UserId,
+    pub worker_id: UserId,
+    pub status: crate::messaging::model::ThreadStatus,
+}
+
+/// The thread in which a job is to be agreed.
+pub(super) async fn place(conn: &mut Conn<'_>, thread: ThreadId) -> Result<Option<Place>> {
+    Ok(q!(conn => opt Place, "SELECT service_id, client_id, worker_id, status FROM threads WHERE id = $1", thread)?)
+}
+
+/// An account that nobody restricts before the transaction ends.
+pub(super) async fn steady_account(conn: &mut Conn<'_>, id: UserId) -> Result<Account> {
+    use crate::accounts::store::account_columns;
+    q!(conn => opt Account, [
+        sqlite: concat!("SELECT ", account_columns!(), " FROM users u WHERE u.id = $1"),
+        pg: concat!("SELECT ", account_columns!(), " FROM users u WHERE u.id = $1 FOR SHARE"),
+    ], id)?
+    .ok_or_else(|| Error::not_found("user"))
+}
+
+/// A service's state, which nobody changes before the transaction ends; none when it is gone.
+pub(super) async fn steady_service(conn: &mut Conn<'_>, id: ServiceId) -> Result<Option<String>> {
+    Ok(q!(conn => optval String, [
+        sqlite: "SELECT status FROM services WHERE id = $1",
+        pg: "SELECT status FROM services WHERE id = $1 FOR SHARE",
+    ], id)?)
+}
+
+/// Whether one of the two has blocked the other.
+pub(super) async fn blocked(conn: &mut Conn<'_>, one: UserId, other: UserId) -> Result<bool> {
+    Ok(q!(conn => optval i64,
+        "SELECT CAST(1 AS BIGINT) FROM blocks WHERE (user_id = $1 AND blocked_id = $2) OR (user_id = $2 AND blocked_id = $1) LIMIT 1",
+        one, other)?
+    .is_some())
+}
+
+/// A new job; false when the thread has a live one.
+pub(super) async fn insert(conn: &mut Conn<'_>, job: &Job) -> Result<bool> {
+    let made = q!(conn => exec,
+        "INSERT INTO jobs (id, thread_id, service_id, client_id, worker_id, status, revision, offered_by, price_amount, \
+         price_currency, change_requests, entries, due_at, finalized_at, version, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING",
+        job.id, job.thread_id, job.service_id, job.client_id, job.worker_id, job.status, job.revision, job.offered_by,
+        job.price_amount, &job.price_currency, job.change_requests, job.entries, job.due_at, job.finalized_at, job.version,
+        job.created_at, job.updated_at)?;
+    Ok(made == 1)
+}
+
+/// Stores what became of a job, unless somebody was faster: then false.
+pub(super) async fn advance(conn: &mut Conn<'_>, from: JobStatus, version: i64, job: &Job) -> Result<bool> {
+    let changed = q!(conn => exec,
+        "UPDATE jobs SET status = $4, revision = $5, offered_by = $6, price_amount = $7, price_currency = $8, \
+         change_requests = $9, entries = $10, due_at = $11, finalized_at = $12, version = $13, updated_at = $14 \
+         WHERE id = $1 AND status = $2 AND version = $3",
+        job.id, from, version, job.status, job.revision, job.offered_by, job.price_amount, &job.price_currency,
+        job.change_requests, job.entries, job.due_at, job.finalized_at, job.version, job.updated_at)?;
+    Ok(changed == 1)
+}
+
+/// The latest offer of a job, as it is made.
+pub(super) async fn add_offer(conn: &mut Conn<'_>, job: &Job) -> Result<()> {
+    q!(conn => exec,
+        "INSERT INTO job_offers (job_id, revision, offered_by, price_amount, price_currency, schedule, scope, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        job.id, job.revision, job.offered_by, job.price_amount, &job.price_currency, &job.schedule, &job.scope,
+        job.offered_at)?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct OfferRow {
+    revision: i64,
+    offered_by: Side,
+    price_amount: i64,
+    price_currency: String,
+    schedule: String,
+    scope: String,
+    created_at: Timestamp,
+}
+
+/// A job's offers up to a revision, newest first.
+pub(super) async fn offers(conn: &mut Conn<'_>, id: JobId, up_to: i64, limit: i64) -> Result<Vec<OfferView>> {
+    let rows = q!(conn => all OfferRow,
+        "SELECT revision, offered_by, price_amount, price_currency, schedule, scope, created_at FROM job_offers \
+         WHERE job_id = $1 AND revision <= $2 ORDER BY revision DESC LIMIT $3",
+        id, up_to, limit)?;
+    let view = |row: OfferRow| OfferView {
+        revision: row.revision,
+        by: row.offered_by,
+        price: Money::new(row.price_amount, row.price_currency),
+        schedule: row.schedule,
+        scope: row.scope,
+        at: row.created_at,
+    };
+    Ok(rows.into_iter().map(view).collect())
+}
+
+/// Appends to a job's history.
+pub(super) async fn add_history(conn: &mut Conn<'_>, id: JobId, row: &HistoryRow) -> Result<()> {
+    q!(conn => exec,
+        "INSERT INTO job_history (job_id, entry, action, from_status, to_status, side, actor, revision, reason, comment, version, at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        id, row.entry, row.action, row.from, row.to, row.side, &row.actor, row.revision, row.reason, &row.comment,
+        row.version, row.at)?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct EntryRow {
+    entry: i64,
+    action: JobAction,
+    from_status: Option<JobStatus>,
+    to_status: JobStatus,
+    side: Side,
+    actor: Principal,
+    revision: i64,
+    reason: Option<JobReason>,
+    comment: Option<String>,
+    version: i64,
+    at: Timestamp,
+}
+
+/// A job's history after an entry, oldest first.
+pub(super) async fn history(conn: &mut Conn<'_>, id: JobId, after: i64, limit: i64) -> Result<Vec<HistoryRow>> {
+    let rows = q!(conn => all EntryRow,
+        "SELECT entry, action, from_status, to_status, side, actor, revision, reason, comment, version, at FROM job_history \
+         WHERE job_id = $1 AND entry > $2 ORDER BY entry LIMIT $3",
+        id, after, limit)?;
+    let row = |row: EntryRow| HistoryRow {
+        entry: row.entry,
+        action: row.action,
+        from: row.from_status,
+        to: row.to_status,
+        side: row.side,
+        actor: row.actor,
+        revision: row.revision,
+        reason: row.reason,
+        comment: row.comment,
+        version: row.version,
+        at: row.at,
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// Jobs whose time has come, longest due first.
+pub(super) async fn due(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<JobId>> {
+    Ok(q!(conn => vals JobId,
+        "SELECT id FROM jobs WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2", now, limit)?)
+}
+
+/// A person's live jobs.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub(super) struct Live {
+    pub id: JobId,
+    pub thread_id: ThreadId,
+    pub status: JobStatus,
+}
+
+/// A person's live jobs in whichever part, in the order of their threads.
+pub(super) async fn live_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<Live>> {
+    Ok(q!(conn => all Live,
+        "SELECT id, thread_id, status FROM jobs WHERE client_id = $1 AND status IN ('negotiating', 'accepted', 'completed') \
+         UNION ALL SELECT id, thread_id, status FROM jobs WHERE worker_id = $1 AND status IN ('negotiating', 'accepted', 'completed') \
+         ORDER BY thread_id",
+        user)?)
+}
+
+/// Takes from a person's jobs what nobody else needs: their words in the history and the staff's about them, and what they
+/// proposed but was never agreed to.
+pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    for side in [Side::Client, Side::Worker] {
+        q!(conn => exec,
+            "UPDATE job_history SET comment = NULL WHERE comment IS NOT NULL AND (side = $2 OR side = 'staff') AND job_id IN \
+             (SELECT id FROM jobs WHERE (client_id = $1 AND $2 = 'client') OR (worker_id = $1 AND $2 = 'worker'))",
+            user, side)?;
+        q!(conn => exec,
+            "UPDATE job_offers SET schedule = '', scope = '' WHERE offered_by = $2 AND job_id IN \
+             (SELECT id FROM jobs WHERE (client_id = $1 AND $2 = 'client') OR (worker_id = $1 AND $2 = 'worker')) \
+             AND NOT EXISTS (SELECT 1 FROM job_history h WHERE h.job_id = job_offers.job_id \
+             AND h.action = 'accept' AND h.revision = job_offers.revision)",
+            user, side)?;
+    }
+    Ok(())
+}
 
 /// How many jobs have each state; each count stops at its bound.
 pub(crate) async fn counts(conn: &mut Conn<'_>) -> Result<Vec<JobCount>> {

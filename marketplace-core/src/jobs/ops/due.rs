@@ -1,0 +1,75 @@
+//! What time brings to jobs, and what becomes of them when one of the two goes.
+
+use futures::{StreamExt, TryStreamExt, future, stream};
+
+use super::{by_system, list::settle, thread};
+use crate::{
+    app::App,
+    db::Conn,
+    error::Result,
+    ids::UserId,
+    jobs::{
+        model::{JobAction, JobReason, JobStatus},
+        store,
+        transitions::Asked,
+    },
+};
+
+/// Jobs that one call works on at most.
+const BATCH: i64 = 200;
+/// Units that are under way at the same time.
+const TOGETHER: usize = 8;
+
+/// Cancels negotiations without a new offer for 6 days, and finalizes what was completed 14 days ago. Doing it twice, or on
+/// two servers, does nothing more. Answers how many things were done.
+pub async fn run_due(app: &App) -> Result<u64> {
+    let mut reader = app.db.read().await?;
+    let due = store::due(&mut reader.conn(), app.now(), BATCH).await?;
+    drop(reader);
+    stream::iter(due)
+        .map(|id| settle(app, id))
+        .buffer_unordered(TOGETHER)
+        .try_fold(0, |done, one| future::ready(Ok(done + u64::from(one))))
+        .await
+}
+
+/// Holds the threads of a person's live jobs, before every other write of the transaction that restricts them.
+pub(crate) async fn hold_live_of(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    for live in store::live_of(conn, user).await? {
+        thread::hold(conn, live.thread_id).await?;
+    }
+    Ok(())
+}
+
+/// Cancels what a banned person negotiates or works on, inside the transaction that bans them and after [`hold_live_of`].
+///
+/// Completed jobs stay: the table gives the system no such transition, because the work is done. The client finalizes it,
+/// or the system does after 14 days, or an admin cancels it.
+pub(crate) async fn cancel_live_of(app: &App, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    let asked = Asked { action: JobAction::Cancel, revision: None, reason: Some(JobReason::Banned) };
+    for live in store::live_of(conn, user).await? {
+        if live.status == JobStatus::Completed {
+            continue;
+        }
+        // One that began since is held late, and only its thread's order of events is at stake.
+        thread::hold(conn, live.thread_id).await?;
+        if let Some(job) = store::get(conn, live.id).await?
+            && matches!(job.status, JobStatus::Negotiating | JobStatus::Accepted)
+        {
+            by_system(app, conn, &job, &asked).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a person has live jobs: then the account is not deleted.
+pub(crate) async fn any_live(conn: &mut Conn<'_>, user: UserId) -> Result<bool> {
+    Ok(!store::live_of(conn, user).await?.is_empty())
+}
+
+/// Takes from an erased person's jobs what nobody else needs: what they wrote in the history, what staff wrote about their
+/// jobs, and the words of offers that were never agreed to. The agreed terms and the history itself stay, as the other side
+/// needs them.
+pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    store::erase(conn, user).await
+}

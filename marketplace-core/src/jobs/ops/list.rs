@@ -1,0 +1,100 @@
+//! Reading jobs, for their two sides.
+
+use futures::FutureExt;
+
+use super::{OFFERS_SHOWN, full_view, lapse, take};
+use crate::{
+    actor::{Actor, Permission, Principal},
+    app::App,
+    db::Conn,
+    error::{Error, Result},
+    ids::{JobId, UserId},
+    jobs::{
+        model::{HistoryRow, JobView, OwnJobFilter, Side},
+        row::Job,
+        store,
+    },
+    page::{Page, PageRequest, SeqCursor, TimeCursor},
+};
+
+/// One of the caller's jobs. What time has brought to it by now has happened.
+pub async fn get(app: &App, actor: &Actor, id: JobId) -> Result<JobView> {
+    let me = actor.require_own(Permission::Trade)?.account.id;
+    let mut reader = app.db.read().await?;
+    let (job, side) = own_one(&mut reader.conn(), id, me).await?;
+    if !job.is_due(app.now()) {
+        return full_view(&mut reader.conn(), &job, side).await;
+    }
+    drop(reader);
+    settle(app, id).await?;
+    let mut reader = app.db.read().await?;
+    let (job, side) = own_one(&mut reader.conn(), id, me).await?;
+    full_view(&mut reader.conn(), &job, side).await
+}
+
+/// Does to a job what time brings, now rather than when the timer comes to it.
+pub(super) async fn settle(app: &App, id: JobId) -> Result<bool> {
+    let unit = app.clone();
+    let done = app
+        .db
+        .write(move |conn| {
+            async move {
+                let Some(job) = take(conn, id).await? else { return Ok(false) };
+                Ok(lapse(&unit, conn, &job).await?.is_some())
+            }
+            .boxed()
+        })
+        .await?;
+    if done {
+        app.wake();
+    }
+    Ok(done)
+}
+
+async fn own_one(conn: &mut Conn<'_>, id: JobId, me: UserId) -> Result<(Job, Side)> {
+    let job = store::get(conn, id).await?;
+    job.and_then(|job| job.side_of(me).map(|side| (job, side))).ok_or_else(|| Error::not_found("job"))
+}
+
+/// A job as one of its two sides sees it; none for everybody else. For what is sent to sockets.
+pub async fn view_for(conn: &mut Conn<'_>, id: JobId, user: UserId) -> Result<Option<JobView>> {
+    let Some(job) = store::get(conn, id).await? else { return Ok(None) };
+    let Some(side) = job.side_of(user) else { return Ok(None) };
+    let mut view = job.view(side);
+    if job.revision > 1 {
+        view.offers = store::offers(conn, id, job.revision, OFFERS_SHOWN).await?;
+    }
+    Ok(Some(view))
+}
+
+/// The history of one of the caller's jobs, oldest first. Staff act as `staff`, and what they wrote is not shown.
+pub async fn history(app: &App, actor: &Actor, id: JobId, page: &PageRequest) -> Result<Page<HistoryRow>> {
+    let me = actor.require_own(Permission::Trade)?.account.id;
+    let limit = page.checked_limit()?;
+    let after = page.cursor::<SeqCursor>()?.map_or(0, |cursor| cursor.0);
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    own_one(&mut conn, id, me).await?;
+    let rows = store::history(&mut conn, id, after, limit + 1).await?;
+    Ok(Page::from_rows(rows, limit, |row| SeqCursor(row.entry)).map(masked_history))
+}
+
+/// A row of a history as the two sides see it.
+fn masked_history(mut row: HistoryRow) -> HistoryRow {
+    if row.side == Side::Staff {
+        row.actor = Principal("staff".into());
+        row.comment = None;
+    }
+    row
+}
+
+/// The caller's jobs, newest first, in whichever part.
+pub async fn own(app: &App, actor: &Actor, filter: &OwnJobFilter, page: &PageRequest) -> Result<Page<JobView>> {
+    let me = actor.require_own(Permission::Trade)?.account.id;
+    let limit = page.checked_limit()?;
+    let before = page.cursor::<TimeCursor>()?;
+    let mut reader = app.db.read().await?;
+    let rows = store::of_user(&mut reader.conn(), me, filter.status, filter.thread_id, before, limit + 1).await?;
+    let page = Page::from_rows(rows, limit, |job| TimeCursor { at: job.created_at, id: job.id.0 });
+    Ok(page.map(|job| job.view(job.side_of(me).unwrap_or(Side::Client))))
+}

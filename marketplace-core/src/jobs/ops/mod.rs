@@ -1,0 +1,143 @@
+//! What people and time do with jobs: one function a use case.
+//!
+//! Every unit of work begins by holding the job's thread ([`take`]), so that of two at once the second sees what the first
+//! made of it; and it stores by compare-and-set, so that not even a unit that forgot to could overwrite the first.
+
+mod due;
+mod list;
+mod party;
+mod staff;
+
+pub use due::run_due;
+pub(crate) use due::{any_live, cancel_live_of, erase, hold_live_of};
+pub use list::{get, history, own, view_for};
+pub use party::{accept, cancel, complete, create, finalize, offer, reject, request_changes};
+pub use staff::{staff_act, staff_history, staff_list, staff_show};
+
+use super::{
+    model::{JobAction, JobView, Side},
+    row::{Details, Job},
+    store, thread,
+    transitions::{self, Asked, Asker, Refusal, Transition},
+};
+use crate::{
+    actor::Principal,
+    app::App,
+    db::Conn,
+    error::{Error, Result},
+    events,
+    ids::JobId,
+};
+
+/// Offers that are shown with a job.
+const OFFERS_SHOWN: i64 = 50;
+
+/// One job, which nobody else changes before the end of the transaction. Before every other write.
+async fn take(conn: &mut Conn<'_>, id: JobId) -> Result<Option<Job>> {
+    let Some(held) = store::thread_of(conn, id).await? else { return Ok(None) };
+    thread::hold(conn, held).await?;
+    store::get(conn, id).await
+}
+
+/// Stores a transition with its records: the history's entry, the notice in the thread, the event. Answers the job as it
+/// is then.
+async fn apply(
+    app: &App,
+    conn: &mut Conn<'_>,
+    job: &Job,
+    row: &Transition,
+    by: (Side, Principal),
+    details: &Details,
+) -> Result<Job> {
+    let (side, actor) = by;
+    let next = job.after(row, side, details, app.now());
+    if !store::advance(conn, job.status, job.version, &next).await? {
+        return Err(Error::conflict("somebody else was faster; load it again", ()));
+    }
+    record(app, conn, &next, row, (side, actor), details).await?;
+    Ok(next)
+}
+
+/// Writes down how a job came to be what it is.
+async fn record(
+    app: &App,
+    conn: &mut Conn<'_>,
+    job: &Job,
+    row: &Transition,
+    by: (Side, Principal),
+    details: &Details,
+) -> Result<()> {
+    if details.offer.is_some() {
+        store::add_offer(conn, job).await?;
+    }
+    let entry = job.entry(row, by.0, by.1, details);
+    store::add_history(conn, job.id, &entry).await?;
+    thread::tell(app, conn, job, &entry).await?;
+    if row.action == JobAction::Reject {
+        thread::close(conn, job.thread_id).await?;
+    }
+    let event = events::New {
+        kind: "job",
+        target: &job.id.to_string(),
+        user_id: Some(job.client_id),
+        peer_id: Some(job.worker_id),
+        thread_id: Some(job.thread_id),
+        n: Some(job.entries),
+    };
+    events::record(conn, app.now(), &event).await
+}
+
+/// Does what time brings to a job, if its time has come: nobody can act on what is over just because no timer ran yet.
+async fn lapse(app: &App, conn: &mut Conn<'_>, job: &Job) -> Result<Option<Job>> {
+    let Some(asked) = transitions::when_due(job.status).filter(|_| job.is_due(app.now())) else { return Ok(None) };
+    by_system(app, conn, job, &asked).await.map(Some)
+}
+
+/// The system acts on a job.
+async fn by_system(app: &App, conn: &mut Conn<'_>, job: &Job, asked: &Asked) -> Result<Job> {
+    let row = transitions::decide(&job.facts(), Asker::System, asked)
+        .map_err(|refusal| Error::internal(format!("the table refuses the system {refusal:?}")))?;
+    let details = Details { reason: asked.reason, ..Details::default() };
+    apply(app, conn, job, row, (Side::System, Principal::system()), &details).await
+}
+
+/// A refusal as an error. `current` is the job as the caller sees it.
+fn refused(refusal: Refusal, asked: &Asked, current: impl serde::Serialize) -> Error {
+    let action = asked.action;
+    match refusal {
+        Refusal::Side(row) | Refusal::Standing(row) => {
+            Error::forbidden(format!("{action} is not for you: {}", row.rule))
+        }
+        Refusal::NoReason => Error::invalid("/reason", "is required"),
+        Refusal::State => {
+            Error::conflict(format!("{action} is not possible as the job stands. {}", rules(action)), current)
+        }
+        Refusal::StaleRevision => Error::conflict("there is a newer offer than the one that this answers", current),
+        Refusal::OwnOffer => Error::conflict("the latest offer is your own: the other side answers it", current),
+        Refusal::NoChangesLeft => Error::conflict(
+            format!("changes were asked for {} times, which is the most", transitions::MAX_CHANGE_REQUESTS),
+            current,
+        ),
+        Refusal::OtherSideGone => {
+            Error::conflict("the worker cannot work any more; finalize the job, or ask the staff", current)
+        }
+    }
+}
+
+/// The rules of an action in one line.
+fn rules(action: JobAction) -> String {
+    let rows = transitions::TRANSITIONS.iter().filter(|row| row.action == action);
+    rows.map(|row| row.rule).collect::<Vec<_>>().join(" ")
+}
+
+/// The job as a side sees it, with all its offers.
+async fn full_view(conn: &mut Conn<'_>, job: &Job, side: Side) -> Result<JobView> {
+    let mut view = job.view(side);
+    if job.revision > 1 {
+        view.offers = store::offers(conn, job.id, job.revision, OFFERS_SHOWN).await?;
+    }
+    Ok(view)
+}
+
+#[cfg(test)]
+mod tests;

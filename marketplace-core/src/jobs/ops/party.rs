@@ -1,0 +1,261 @@
+//! What the two sides of a job do with it.
+
+use futures::FutureExt;
+
+use super::{apply, full_view, lapse, record, refused, take};
+use crate::{
+    accounts::model::{Status, check_text},
+    actor::{Actor, Permission, Principal},
+    app::App,
+    db::Conn,
+    error::{Error, Result},
+    ids::{JobId, UserId},
+    jobs::{
+        model::{ChangeRequest, CounterOffer, EndJob, JobAction, JobStatus, JobView, NewJob, Offer, Side},
+        row::{Details, Job},
+        store, thread,
+        transitions::{self, Asked, Asker, Facts},
+    },
+    kyc::model::KycStatus,
+    messaging::model::ThreadStatus,
+};
+
+/// Begins a job in a thread of the caller's.
+///
+/// Errors: `not_found` for a thread of other people; `forbidden` unless its client, with an active account; `conflict` when
+/// the service, the worker or the thread takes no job now, with the live job of the thread as `current` if there is one.
+pub async fn create(app: &App, actor: &Actor, new: NewJob) -> Result<JobView> {
+    let me = actor.require_own(Permission::Trade)?.account.id;
+    let offer = new.offer.checked("/offer")?;
+    let (unit, by) = (app.clone(), actor.principal());
+    let made = app
+        .db
+        .write(move |conn| async move { create_in(&unit, conn, me, by, new.thread_id, offer).await }.boxed())
+        .await?;
+    app.wake();
+    Ok(made)
+}
+
+async fn create_in(
+    app: &App,
+    conn: &mut Conn<'_>,
+    me: UserId,
+    by: Principal,
+    id: crate::ids::ThreadId,
+    offer: Offer,
+) -> Result<JobView> {
+    let place = store::place(conn, id).await?;
+    let place = place.filter(|place| me == place.client_id || me == place.worker_id);
+    let place = place.ok_or_else(|| Error::not_found("thread"))?;
+    thread::hold(conn, id).await?;
+    let now = app.now();
+    // In this order, which is the one in which accounts and services are restricted.
+    let client = store::steady_account(conn, place.client_id).await?;
+    let worker = store::steady_account(conn, place.worker_id).await?;
+    let service = store::steady_service(conn, place.service_id).await?;
+    let side = if me == place.client_id { Side::Client } else { Side::Worker };
+    let own = if side == Side::Client { client.status } else { worker.status };
+    let asked = Asked { action: JobAction::Create, revision: None, reason: None };
+    let facts = Facts { status: None, revision: 0, offered_by: side, change_requests: 0 };
+    let row = transitions::decide(&facts, Asker::Party { side, own, other: worker.status }, &asked)
+        .map_err(|refusal| refused(refusal, &asked, ()))?;
+    // The state of the thread as it is once it is held.
+    let status = store::place(conn, id).await?.map(|place| place.status);
+    let unfit = |what: &'static str| Err(Error::conflict(what, ()));
+    if let Some(mut live) = store::live_in(conn, id).await? {
+        // What is over by time stands in nobody's way.
+        match lapse(app, conn, &live).await? {
+            Some(lapsed) => live = lapsed,
+            None => return Err(in_the_way(conn, &live, side).await?),
+        }
+        if live.status.is_live() {
+            return Err(in_the_way(conn, &live, side).await?);
+        }
+    }
+    if status != Some(ThreadStatus::Open) {
+        return unfit("the thread is closed");
+    }
+    if worker.status != Status::Active || worker.visible_kyc(now) != KycStatus::Approved {
+        return unfit("the worker takes no jobs at present");
+    }
+    if service.as_deref() != Some("published") {
+        return unfit("the service is not published at present");
+    }
+    if store::blocked(conn, client.id, worker.id).await? {
+        return unfit("one of the two of you has blocked the other");
+    }
+    let job = Job {
+        id: JobId::new(now, app.random.as_ref()),
+        thread_id: id,
+        service_id: place.service_id,
+        client_id: client.id,
+        worker_id: worker.id,
+        status: row.to,
+        revision: 1,
+        offered_by: side,
+        price_amount: offer.price.amount,
+        price_currency: offer.price.currency.clone(),
+        change_requests: 0,
+        entries: 1,
+        due_at: transitions::due(row.to, now),
+        finalized_at: None,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+        schedule: offer.schedule.clone(),
+        scope: offer.scope.clone(),
+        offered_at: now,
+        title: String::new(),
+        client_name: client.name,
+        client_status: client.status,
+        worker_name: worker.name,
+        worker_status: worker.status,
+    };
+    if !store::insert(conn, &job).await? {
+        return match store::live_in(conn, id).await? {
+            Some(live) => Err(in_the_way(conn, &live, side).await?),
+            None => unfit("another job of the thread began at the same moment; look at it"),
+        };
+    }
+    let details = Details { offer: Some(offer), ..Details::default() };
+    record(app, conn, &job, row, (side, by), &details).await?;
+    let made = store::get(conn, job.id).await?.ok_or_else(|| Error::internal("the new job is gone"))?;
+    Ok(made.view(side))
+}
+
+async fn in_the_way(conn: &mut Conn<'_>, live: &Job, side: Side) -> Result<Error> {
+    Ok(Error::conflict("the thread has a live job", full_view(conn, live, side).await?))
+}
+
+/// A checked wish of one of the two.
+#[derive(Debug, Clone)]
+struct Wish {
+    action: JobAction,
+    revision: Option<i64>,
+    if_version: Option<i64>,
+    details: Details,
+}
+
+impl Wish {
+    fn new(action: JobAction, if_version: Option<i64>) -> Self {
+        Self { action, revision: None, if_version, details: Details::default() }
+    }
+}
+
+/// What became of a wish.
+enum Outcome {
+    Done(JobView),
+    /// The job's time had come before: it is over, and that stays.
+    Lapsed(JobView),
+}
+
+async fn act(app: &App, actor: &Actor, id: JobId, wish: Wish) -> Result<JobView> {
+    let me = actor.require_own(Permission::Trade)?.account.id;
+    let (unit, by, asked) = (app.clone(), actor.principal(), wish.clone());
+    let outcome =
+        app.db.write(move |conn| async move { act_in(&unit, conn, me, by, id, &asked).await }.boxed()).await?;
+    app.wake();
+    match outcome {
+        Outcome::Done(view) => Ok(view),
+        Outcome::Lapsed(view) => {
+            let what = if view.status == JobStatus::Cancelled {
+                "nobody went on with it in time"
+            } else {
+                "its time was over"
+            };
+            Err(Error::conflict(format!("{} comes too late: {what}", wish.action), view))
+        }
+    }
+}
+
+async fn act_in(app: &App, conn: &mut Conn<'_>, me: UserId, by: Principal, id: JobId, wish: &Wish) -> Result<Outcome> {
+    let job = take(conn, id).await?;
+    let found = job.and_then(|job| job.side_of(me).map(|side| (job, side)));
+    let (job, side) = found.ok_or_else(|| Error::not_found("job"))?;
+    if let Some(lapsed) = lapse(app, conn, &job).await? {
+        return Ok(Outcome::Lapsed(full_view(conn, &lapsed, side).await?));
+    }
+    if wish.if_version.is_some_and(|version| version != job.version) {
+        return Err(Error::stale(job.version));
+    }
+    let asked = Asked { action: wish.action, revision: wish.revision, reason: wish.details.reason };
+    let row = match transitions::decide(&job.facts(), job.party(side), &asked) {
+        Ok(row) => row,
+        Err(refusal) => return Err(refused(refusal, &asked, full_view(conn, &job, side).await?)),
+    };
+    let next = apply(app, conn, &job, row, (side, by), &wish.details).await?;
+    Ok(Outcome::Done(full_view(conn, &next, side).await?))
+}
+
+/// Makes another offer.
+///
+/// Errors of this and all that follow: `not_found` for other people's jobs; `forbidden` when it is never for this side, or
+/// not with an account like the caller's; `precondition_failed` at another version than `if_version`; `conflict` when the
+/// job stands otherwise, with the job as `current`.
+pub async fn offer(
+    app: &App,
+    actor: &Actor,
+    id: JobId,
+    counter: CounterOffer,
+    if_version: Option<i64>,
+) -> Result<JobView> {
+    let mut wish = Wish::new(JobAction::Offer, if_version);
+    wish.revision = Some(counter.revision);
+    wish.details.offer = Some(counter.offer.checked("/offer")?);
+    act(app, actor, id, wish).await
+}
+
+/// Agrees to the other side's latest offer, which `revision` names.
+pub async fn accept(app: &App, actor: &Actor, id: JobId, revision: i64, if_version: Option<i64>) -> Result<JobView> {
+    let mut wish = Wish::new(JobAction::Accept, if_version);
+    wish.revision = Some(revision);
+    act(app, actor, id, wish).await
+}
+
+/// The worker declines; the thread closes.
+pub async fn reject(app: &App, actor: &Actor, id: JobId, why: EndJob, if_version: Option<i64>) -> Result<JobView> {
+    end(app, actor, id, JobAction::Reject, &why, if_version).await
+}
+
+/// One of the two calls it off.
+pub async fn cancel(app: &App, actor: &Actor, id: JobId, why: EndJob, if_version: Option<i64>) -> Result<JobView> {
+    end(app, actor, id, JobAction::Cancel, &why, if_version).await
+}
+
+async fn end(
+    app: &App,
+    actor: &Actor,
+    id: JobId,
+    action: JobAction,
+    why: &EndJob,
+    if_version: Option<i64>,
+) -> Result<JobView> {
+    let mut wish = Wish::new(action, if_version);
+    wish.details.comment = why.checked()?;
+    wish.details.reason = Some(why.reason);
+    act(app, actor, id, wish).await
+}
+
+/// The worker says that it is done.
+pub async fn complete(app: &App, actor: &Actor, id: JobId, if_version: Option<i64>) -> Result<JobView> {
+    act(app, actor, id, Wish::new(JobAction::Complete, if_version)).await
+}
+
+/// The client wants more done.
+pub async fn request_changes(
+    app: &App,
+    actor: &Actor,
+    id: JobId,
+    what: ChangeRequest,
+    if_version: Option<i64>,
+) -> Result<JobView> {
+    let comment = check_text("/comment", &what.comment, 1, 2_000);
+    let mut wish = Wish::new(JobAction::RequestChanges, if_version);
+    wish.details.comment = Some(comment.map_err(|field| Error::invalid_fields(vec![field]))?);
+    act(app, actor, id, wish).await
+}
+
+/// The client is content.
+pub async fn finalize(app: &App, actor: &Actor, id: JobId, if_version: Option<i64>) -> Result<JobView> {
+    act(app, actor, id, Wish::new(JobAction::Finalize, if_version)).await
+}

@@ -1,0 +1,169 @@
+//! What staff see and do.
+
+use futures::FutureExt;
+
+use super::{OFFERS_SHOWN, apply, lapse, refused, take};
+use crate::{
+    accounts::model::check_text,
+    actor::{Actor, Permission},
+    admin::{Change, Changed},
+    app::App,
+    audit,
+    db::Conn,
+    error::{Error, Result},
+    ids::JobId,
+    jobs::{
+        model::{HistoryRow, JobAction, JobDetail, JobFilter, JobReason, JobStatus, JobSummary, Side, StaffJobAction},
+        row::{Details, Job, staff},
+        store,
+        transitions::{self, Asked},
+    },
+    page::{Page, PageRequest, SeqCursor, TimeCursor},
+};
+
+/// Rows of the history that are shown with a job.
+const HISTORY_SHOWN: i64 = 200;
+
+/// Jobs, newest first, as staff see them.
+pub async fn staff_list(app: &App, actor: &Actor, filter: &JobFilter, page: &PageRequest) -> Result<Page<JobSummary>> {
+    actor.require(Permission::JobsRead)?;
+    let limit = page.checked_limit()?;
+    let before = page.cursor::<TimeCursor>()?;
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    let rows = match (filter.user_id, filter.thread_id) {
+        (Some(user), thread) => store::of_user(&mut conn, user, filter.status, thread, before, limit + 1).await?,
+        (None, Some(thread)) => store::of_thread(&mut conn, thread, filter.status, before, limit + 1).await?,
+        (None, None) => store::page(&mut conn, filter.status, before, limit + 1).await?,
+    };
+    let page = Page::from_rows(rows, limit, |job| TimeCursor { at: job.created_at, id: job.id.0 });
+    Ok(page.map(|job| job.summary()))
+}
+
+/// One job, as staff see it.
+pub async fn staff_show(app: &App, actor: &Actor, id: JobId) -> Result<JobDetail> {
+    actor.require(Permission::JobsRead)?;
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    let job = store::get(&mut conn, id).await?.ok_or_else(|| Error::not_found(format_args!("job {id}")))?;
+    detail(&mut conn, actor, &job).await
+}
+
+async fn detail(conn: &mut Conn<'_>, actor: &Actor, job: &Job) -> Result<JobDetail> {
+    let mut history = store::history(conn, job.id, 0, HISTORY_SHOWN).await?;
+    // What came while this was read belongs to the next version.
+    history.retain(|row| row.entry <= job.entries);
+    Ok(JobDetail {
+        job: job.summary(),
+        change_requests: job.change_requests,
+        offers: store::offers(conn, job.id, job.revision, OFFERS_SHOWN).await?,
+        history,
+        actions: transitions::possible(&job.facts(), staff(actor)),
+    })
+}
+
+/// A job's history, oldest first.
+pub async fn staff_history(app: &App, actor: &Actor, id: JobId, page: &PageRequest) -> Result<Page<HistoryRow>> {
+    actor.require(Permission::JobsRead)?;
+    let limit = page.checked_limit()?;
+    let after = page.cursor::<SeqCursor>()?.map_or(0, |cursor| cursor.0);
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    store::thread_of(&mut conn, id).await?.ok_or_else(|| Error::not_found(format_args!("job {id}")))?;
+    let rows = store::history(&mut conn, id, after, limit + 1).await?;
+    Ok(Page::from_rows(rows, limit, |row| SeqCursor(row.entry)))
+}
+
+impl StaffJobAction {
+    fn asked(&self) -> Asked {
+        match self {
+            Self::Cancel { reason } => Asked { action: JobAction::Cancel, revision: None, reason: Some(*reason) },
+            Self::Finalize => Asked { action: JobAction::Finalize, revision: None, reason: None },
+        }
+    }
+
+    fn goal(&self) -> JobStatus {
+        match self {
+            Self::Cancel { .. } => JobStatus::Cancelled,
+            Self::Finalize => JobStatus::Finalized,
+        }
+    }
+
+    fn audit_name(&self) -> &'static str {
+        match self {
+            Self::Cancel { .. } => "jobs.cancel",
+            Self::Finalize => "jobs.finalize",
+        }
+    }
+}
+
+/// Staff cancel or finalize a job. The change's note stands in the history, for staff only.
+///
+/// Errors: `conflict` with the [`JobSummary`] as `current` when the job stands otherwise. A job that is cancelled, or
+/// finalized, already is unchanged.
+pub async fn staff_act(
+    app: &App,
+    actor: &Actor,
+    id: JobId,
+    action: &StaffJobAction,
+    change: &Change,
+) -> Result<Changed<JobDetail>> {
+    actor.require(Permission::JobsWrite)?;
+    let note = change.note.as_deref().filter(|note| !note.trim().is_empty());
+    let note = note.map(|note| check_text("/note", note, 1, 4_000)).transpose();
+    let note = note.map_err(|field| Error::invalid_fields(vec![field]))?;
+    let (unit, by, action, if_version) = (app.clone(), actor.clone(), action.clone(), change.if_version);
+    let outcome = app
+        .db
+        .write_or_preview(change.dry_run, move |conn| {
+            async move { act_in(&unit, conn, &by, id, &action, if_version, note).await }.boxed()
+        })
+        .await?;
+    if !change.dry_run {
+        app.wake();
+    }
+    outcome
+}
+
+/// The inner answer is a refusal that leaves what time brought to the job.
+async fn act_in(
+    app: &App,
+    conn: &mut Conn<'_>,
+    actor: &Actor,
+    id: JobId,
+    action: &StaffJobAction,
+    if_version: Option<i64>,
+    note: Option<String>,
+) -> Result<Result<Changed<JobDetail>>> {
+    let job = take(conn, id).await?.ok_or_else(|| Error::not_found(format_args!("job {id}")))?;
+    // A staff member who once traded decides nothing about their own.
+    actor.require_other(job.client_id)?;
+    actor.require_other(job.worker_id)?;
+    if if_version.is_some_and(|version| version != job.version) {
+        return Err(Error::stale(job.version));
+    }
+    let lapsed = lapse(app, conn, &job).await?;
+    let job = lapsed.as_ref().unwrap_or(&job);
+    if job.status == action.goal() {
+        return Ok(Ok(Changed { changed: false, item: detail(conn, actor, job).await? }));
+    }
+    let asked = action.asked();
+    let row = match transitions::decide(&job.facts(), staff(actor), &asked) {
+        Ok(row) => row,
+        Err(refusal) => return Ok(Err(refused(refusal, &asked, job.summary()))),
+    };
+    let noted = note.is_some();
+    let details = Details { reason: asked.reason, comment: note, offer: None };
+    let next = apply(app, conn, job, row, (Side::Staff, actor.principal()), &details).await?;
+    let entry = audit::Entry {
+        action: action.audit_name(),
+        target_kind: "job",
+        target: id.to_string(),
+        reason: asked.reason.as_ref().map(JobReason::to_string),
+        metadata: serde_json::json!({
+            "from": job.status, "client": job.client_id, "worker": job.worker_id, "entry": next.entries, "note": noted,
+        }),
+    };
+    audit::append(conn, app.now(), actor, entry).await?;
+    Ok(Ok(Changed { changed: true, item: detail(conn, actor, &next).await? }))
+}

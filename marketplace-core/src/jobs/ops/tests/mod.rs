@@ -1,0 +1,210 @@
+//! Stories of jobs, on both engines.
+
+mod rules;
+
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    accounts::{
+        self,
+        model::{RestrictionReason, Status, UserAction},
+    },
+    actor::{Actor, Role},
+    admin::{AuditFilter, Change},
+    audit,
+    error::ErrorCode,
+    ids::{ServiceId, ThreadId, UserId},
+    jobs::{
+        self,
+        model::{
+            ChangeRequest, CounterOffer, EndJob, HistoryRow, JobFilter, JobReason, JobStatus, JobSummary, NewJob,
+            Offer, OwnJobFilter, StaffJobAction,
+        },
+    },
+    money::Money,
+    page::PageRequest,
+    testing::{self, TestApp, operator},
+};
+
+/// A client, a worker and their thread about a published service.
+pub(crate) struct Pair {
+    pub client: Actor,
+    pub worker: Actor,
+    pub service: ServiceId,
+    pub thread: ThreadId,
+}
+
+impl Pair {
+    pub fn client_id(&self) -> UserId {
+        self.client.user_id().unwrap()
+    }
+    pub fn worker_id(&self) -> UserId {
+        self.worker.user_id().unwrap()
+    }
+    pub fn actor(&self, side: Side) -> &Actor {
+        if side == Side::Worker { &self.worker } else { &self.client }
+    }
+}
+
+/// Lets an identity check be approved from now on, far into the future.
+pub(crate) async fn approve(test: &TestApp, worker: UserId) {
+    let (now, end) = (test.app().now(), test.app().now() + Duration::from_secs(86_400 * 4_000));
+    sql(test, move |conn| {
+        Box::pin(async move {
+            q!(conn => exec,
+                "UPDATE users SET kyc_status = 'approved', kyc_effective_at = $2, kyc_expires_at = $3 WHERE id = $1",
+                worker, now, end)?;
+            Ok(())
+        })
+    })
+    .await;
+}
+
+/// Changes the database behind everybody's back.
+pub(crate) async fn sql<F>(test: &TestApp, unit: F)
+where
+    F: for<'a> FnOnce(&'a mut Conn<'_>) -> futures::future::BoxFuture<'a, Result<()>> + Clone + Send + 'static,
+{
+    test.app().db.write(unit).await.unwrap();
+}
+
+pub(crate) async fn pair(test: &TestApp) -> Pair {
+    let client = test.actor(Role::Client).await;
+    let worker = test.actor(Role::Worker).await;
+    approve(test, worker.user_id().unwrap()).await;
+    let (service, thread) = thread_of(test, client.user_id().unwrap(), worker.user_id().unwrap()).await;
+    Pair { client, worker, service, thread }
+}
+
+/// A thread of two people about a new, published service.
+pub(crate) async fn thread_of(test: &TestApp, client: UserId, worker: UserId) -> (ServiceId, ThreadId) {
+    let (app, now) = (test.app(), test.app().now());
+    let service = ServiceId::new(now, app.random.as_ref());
+    let thread = ThreadId::new(now, app.random.as_ref());
+    sql(test, move |conn| {
+        Box::pin(async move {
+            q!(conn => exec, [
+                sqlite: "INSERT INTO services (id, worker_id, status, title, description, category, location, tags, visible, \
+                         search_text, rating, version, created_at, updated_at) \
+                         VALUES ($1, $2, 'published', 'Piano lessons', '', 'music', '', '[]', 1, '', 0, 1, $3, $3)",
+                pg: "INSERT INTO services (id, worker_id, status, title, description, category, location, tags, visible, \
+                     search_text, rating, version, created_at, updated_at) \
+                     VALUES ($1, $2, 'published', 'Piano lessons', '', 'music', '', '[]', TRUE, '', 0, 1, $3, $3)",
+            ], service, worker, now)?;
+            q!(conn => exec,
+                "INSERT INTO threads (id, service_id, client_id, worker_id, status, last_seq, last_at, client_read, worker_read, \
+                 client_unread, worker_unread, version, created_at) VALUES ($1, $2, $3, $4, 'open', 0, $5, 0, 0, 0, 0, 1, $5)",
+                thread, service, client, worker, now)?;
+            Ok(())
+        })
+    })
+    .await;
+    (service, thread)
+}
+
+pub(crate) fn terms(amount: i64) -> Offer {
+    Offer { price: Money::new(amount, "EUR"), schedule: "Monday at ten".into(), scope: "An hour of scales".into() }
+}
+
+pub(crate) fn counter(revision: i64, amount: i64) -> CounterOffer {
+    CounterOffer { revision, offer: terms(amount) }
+}
+
+pub(crate) fn because(reason: JobReason) -> EndJob {
+    EndJob { reason, comment: None }
+}
+
+pub(crate) fn more() -> ChangeRequest {
+    ChangeRequest { comment: "the left hand, too".into() }
+}
+
+pub(crate) async fn created(test: &TestApp, pair: &Pair) -> JobView {
+    let new = NewJob { thread_id: pair.thread, offer: terms(5_000) };
+    jobs::create(test.app(), &pair.client, new).await.unwrap()
+}
+
+/// A job that came to a state by the ordinary way.
+pub(crate) async fn job_in(test: &TestApp, pair: &Pair, status: JobStatus) -> JobView {
+    let app = test.app();
+    let job = created(test, pair).await;
+    let id = job.id;
+    match status {
+        JobStatus::Negotiating => job,
+        JobStatus::Rejected => jobs::reject(app, &pair.worker, id, because(JobReason::Price), None).await.unwrap(),
+        JobStatus::Cancelled => jobs::cancel(app, &pair.client, id, because(JobReason::NotNeeded), None).await.unwrap(),
+        JobStatus::Accepted => jobs::accept(app, &pair.worker, id, 1, None).await.unwrap(),
+        JobStatus::Completed | JobStatus::Finalized => {
+            jobs::accept(app, &pair.worker, id, 1, None).await.unwrap();
+            let done = jobs::complete(app, &pair.worker, id, None).await.unwrap();
+            if status == JobStatus::Completed {
+                return done;
+            }
+            jobs::finalize(app, &pair.client, id, None).await.unwrap()
+        }
+    }
+}
+
+/// The code and the `current` of a refusal.
+#[track_caller]
+pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T>, code: ErrorCode) -> serde_json::Value {
+    let error = answer.unwrap_err();
+    assert_eq!(error.code(), code, "{error:?}");
+    error.current().cloned().unwrap_or_default()
+}
+
+/// The job that a conflict shows.
+#[track_caller]
+fn current<T: std::fmt::Debug>(answer: Result<T>) -> JobView {
+    serde_json::from_value(refused(answer, ErrorCode::Conflict)).unwrap()
+}
+
+async fn whole_history(test: &TestApp, id: JobId) -> Vec<HistoryRow> {
+    let mut page = PageRequest::first(3);
+    let mut all = Vec::new();
+    loop {
+        let got = jobs::staff_history(test.app(), &operator(), id, &page).await.unwrap();
+        all.extend(got.items);
+        page.after = got.next;
+        if page.after.is_none() {
+            return all;
+        }
+    }
+}
+
+/// Fails unless the history folds to the stored state, and every entry has its notice and its event.
+pub(crate) async fn check_fold(test: &TestApp, id: JobId) {
+    let history = whole_history(test, id).await;
+    let folded = transitions::fold(&history).unwrap_or_else(|| panic!("{history:#?}"));
+    let mut reader = test.app().db.read().await.unwrap();
+    let mut conn = reader.conn();
+    let job = store::get(&mut conn, id).await.unwrap().unwrap();
+    let stored = transitions::Folded {
+        status: job.status,
+        revision: job.revision,
+        offered_by: job.offered_by,
+        change_requests: job.change_requests,
+        entry: job.entries,
+        version: job.version,
+        due_at: job.due_at,
+        finalized_at: job.finalized_at,
+    };
+    assert_eq!(folded, stored);
+    let offers = store::offers(&mut conn, id, i64::MAX, 1_000).await.unwrap();
+    assert_eq!(offers.len(), usize::try_from(job.revision).unwrap());
+    assert_eq!(offers[0], job.offer());
+    let events = q!(&mut conn => val i64,
+        "SELECT CAST(count(*) AS BIGINT) FROM events WHERE kind = 'job' AND target = $1", id.to_string())
+    .unwrap();
+    assert_eq!(events, job.entries);
+}
+
+async fn notices(test: &TestApp, thread: ThreadId) -> Vec<String> {
+    let mut reader = test.app().db.read().await.unwrap();
+    q!(&mut reader.conn() => vals String, "SELECT content FROM messages WHERE thread_id = $1 AND kind = 'job' ORDER BY seq", thread)
+        .unwrap()
+}
+
+fn restrict() -> Change {
+    Change { reason: Some(RestrictionReason::Other), ..Change::default() }
+}

@@ -1,0 +1,476 @@
+//! The table of a job's transitions: who may do what, in which state. The guards, the texts of the API's description and
+//! the exhaustive test all come from [`TRANSITIONS`]. No SQL, no I/O.
+
+use std::time::Duration;
+
+use super::model::{HistoryRow, JobAction, JobReason, JobStatus, Side};
+use crate::{accounts::model::Status, actor::Permission, time::Timestamp};
+
+/// A negotiation without a new offer for so long is over.
+pub const OFFER_VALID: Duration = Duration::from_hours(6 * 24);
+/// A client who says nothing for so long after the work was done is content.
+pub const CONTENT_AFTER: Duration = Duration::from_hours(14 * 24);
+/// How often a client can ask for changes.
+pub const MAX_CHANGE_REQUESTS: i64 = 3;
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transition {
+    /// What is done.
+    pub action: JobAction,
+    /// In which state; none begins a job.
+    pub from: Option<JobStatus>,
+    /// What comes of it.
+    pub to: JobStatus,
+    /// Who does it; staff have a permission instead.
+    pub by: &'static [Side],
+    /// What staff need to do it; none when it is not for them.
+    pub staff: Option<Permission>,
+    /// How the account of the side that does it must stand.
+    pub accounts: &'static [Status],
+    /// What else must hold.
+    pub needs: &'static [Need],
+    /// The rule, for people.
+    pub rule: &'static str,
+}
+
+/// What else must hold for a transition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The caller names the latest offer's number: they know what they answer.
+    LatestRevision,
+    /// The latest offer is the other side's.
+    OthersOffer,
+    /// Why, as a code.
+    Reason,
+    /// The client has asked for changes fewer than [`MAX_CHANGE_REQUESTS`] times.
+    ChangesLeft,
+    /// The other side's account can still do its part.
+    OtherSideWorks,
+}
+
+const NEW_WORK: &[Status] = &[Status::Active];
+/// A frozen account finishes what is under way.
+const UNDER_WAY: &[Status] = &[Status::Active, Status::Frozen];
+
+/// Every transition there is. What is not here is refused.
+pub static TRANSITIONS: &[Transition] = {
+    use JobStatus as S;
+    use Side::{Client, System, Worker};
+    &[
+        Transition {
+            action: JobAction::Create,
+            from: None,
+            to: S::Negotiating,
+            by: &[Client],
+            staff: None,
+            accounts: NEW_WORK,
+            needs: &[],
+            rule: "The client of the thread begins a job, with offer revision 1. The service must be published, the worker \
+                   active and approved, the client active, and no other job of the thread live.",
+        },
+        Transition {
+            action: JobAction::Offer,
+            from: Some(S::Negotiating),
+            to: S::Negotiating,
+            by: &[Client, Worker],
+            staff: None,
+            accounts: UNDER_WAY,
+            needs: &[Need::LatestRevision],
+            rule: "Either side makes another offer (price, schedule, scope) while they negotiate. It names the revision \
+                   that it answers; a stale one is a conflict.",
+        },
+        Transition {
+            action: JobAction::Accept,
+            from: Some(S::Negotiating),
+            to: S::Accepted,
+            by: &[Client, Worker],
+            staff: None,
+            accounts: UNDER_WAY,
+            needs: &[Need::LatestRevision, Need::OthersOffer],
+            rule: "Whoever did not make the latest offer agrees to it, and names its revision; a stale one is a conflict.",
+        },
+        Transition {
+            action: JobAction::Reject,
+            from: Some(S::Negotiating),
+            to: S::Rejected,
+            by: &[Worker],
+            staff: None,
+            accounts: UNDER_WAY,
+            needs: &[Need::Reason],
+            rule: "The worker declines while they negotiate, with a reason. It closes the thread.",
+        },
+        Transition {
+            action: JobAction::Cancel,
+            from: Some(S::Negotiating),
+            to: S::Cancelled,
+            by: &[Client, System],
+            staff: Some(Permission::JobsWrite),
+            accounts: UNDER_WAY,
+            needs: &[Need::Reason],
+            rule: "The client or staff call a negotiation off, with a reason; the system does after 6 days without a new \
+                   revision, and when one of the two is banned.",
+        },
+        Transition {
+            action: JobAction::Complete,
+            from: Some(S::Accepted),
+            to: S::Completed,
+            by: &[Worker],
+            staff: None,
+            accounts: UNDER_WAY,
+            needs: &[],
+            rule: "The worker says that the accepted work is done.",
+        },
+        Transition {
+            action: JobAction::Cancel,
+            from: Some(S::Accepted),
+            to: S::Cancelled,
+            by: &[Client, Worker, System],
+            staff: Some(Permission::JobsWrite),
+            accounts: UNDER_WAY,
+            needs: &[Need::Reason],
+            rule: "Either side or staff call an accepted job off, with a reason; the system does when one of the two is \
+                   banned. Who cancelled is on record.",
+        },
+        Transition {
+            action: JobAction::RequestChanges,
+            from: Some(S::Completed),
+            to: S::Accepted,
+            by: &[Client],
+            staff: None,
+            accounts: UNDER_WAY,
+            needs: &[Need::ChangesLeft, Need::OtherSideWorks],
+            rule: "The client asks for changes to completed work, at most 3 times, of a worker who is not banned.",
+        },
+        Transition {
+            action: JobAction::Finalize,
+            from: Some(S::Completed),
+            to: S::Finalized,
+            by: &[Client, System],
+            staff: Some(Permission::JobsWrite),
+            accounts: UNDER_WAY,
+            needs: &[],
+            rule: "The client or staff say that completed work is as agreed; the system does after 14 days.",
+        },
+        Transition {
+            action: JobAction::Cancel,
+            from: Some(S::Completed),
+            to: S::Cancelled,
+            by: &[],
+            staff: Some(Permission::JobsAdmin),
+            accounts: &[],
+            needs: &[Need::Reason],
+            rule: "An admin calls a completed job off, with a reason.",
+        },
+    ]
+};
+
+/// A job, as far as the rules look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Where it stands; none before it begins.
+    pub status: Option<JobStatus>,
+    /// The latest offer's number.
+    pub revision: i64,
+    /// Who made the latest offer.
+    pub offered_by: Side,
+    /// How often the client asked for changes.
+    pub change_requests: i64,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// One of the two, with how their own account and the other's stand.
+    Party {
+        /// `client` or `worker`.
+        side: Side,
+        /// Their account.
+        own: Status,
+        /// The other's.
+        other: Status,
+    },
+    /// Staff, with which of the permissions of [`Transition::staff`] they have.
+    Staff {
+        /// `jobs:write`.
+        write: bool,
+        /// `jobs:admin`.
+        admin: bool,
+    },
+    /// The program itself.
+    System,
+}
+
+impl Asker {
+    /// In which part.
+    pub fn side(self) -> Side {
+        match self {
+            Self::Party { side, .. } => side,
+            Self::Staff { .. } => Side::Staff,
+            Self::System => Side::System,
+        }
+    }
+
+    fn is_named_in(self, row: &Transition) -> bool {
+        match self {
+            Self::Party { side, .. } => row.by.contains(&side),
+            Self::Staff { .. } => row.staff.is_some(),
+            Self::System => row.by.contains(&Side::System),
+        }
+    }
+
+    fn is_allowed(self, row: &Transition) -> bool {
+        match self {
+            Self::Party { own, .. } => row.accounts.contains(&own),
+            Self::Staff { write, admin } => match row.staff {
+                Some(Permission::JobsAdmin) => admin,
+                Some(_) => write,
+                None => false,
+            },
+            Self::System => true,
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// What.
+    pub action: JobAction,
+    /// The offer that it answers.
+    pub revision: Option<i64>,
+    /// Why.
+    pub reason: Option<JobReason>,
+}
+
+/// Why it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Never for this side.
+    Side(&'static Transition),
+    /// Not with an account, or a permission, like this.
+    Standing(&'static Transition),
+    /// Not in this state, or not by this side in this state.
+    State,
+    /// The offer that it answers is not the latest.
+    StaleRevision,
+    /// The latest offer is the caller's own.
+    OwnOffer,
+    /// The client has asked for changes often enough.
+    NoChangesLeft,
+    /// The other side cannot do its part any more.
+    OtherSideGone,
+    /// A reason is missing.
+    NoReason,
+}
+
+/// The transition that an action is, or why it is none.
+pub fn decide(facts: &Facts, asker: Asker, asked: &Asked) -> Result<&'static Transition, Refusal> {
+    let rows = || TRANSITIONS.iter().filter(|row| row.action == asked.action);
+    let Some(row) = rows().find(|row| row.from == facts.status && asker.is_named_in(row)) else {
+        return Err(match rows().next() {
+            Some(first) if !rows().any(|row| asker.is_named_in(row)) => Refusal::Side(first),
+            _ => Refusal::State,
+        });
+    };
+    if !asker.is_allowed(row) {
+        return Err(Refusal::Standing(row));
+    }
+    for need in row.needs {
+        match need {
+            Need::LatestRevision if asked.revision != Some(facts.revision) => return Err(Refusal::StaleRevision),
+            Need::OthersOffer if facts.offered_by == asker.side() => return Err(Refusal::OwnOffer),
+            Need::Reason if asked.reason.is_none() => return Err(Refusal::NoReason),
+            Need::ChangesLeft if facts.change_requests >= MAX_CHANGE_REQUESTS => return Err(Refusal::NoChangesLeft),
+            Need::OtherSideWorks if matches!(asker, Asker::Party { other: Status::Banned | Status::Deleted, .. }) => {
+                return Err(Refusal::OtherSideGone);
+            }
+            _ => {}
+        }
+    }
+    Ok(row)
+}
+
+/// What somebody could do now, in the order of the table.
+pub fn possible(facts: &Facts, asker: Asker) -> Vec<JobAction> {
+    let mut actions = Vec::new();
+    for action in JobAction::ALL {
+        let asked = Asked { action: *action, revision: Some(facts.revision), reason: Some(JobReason::Other) };
+        if decide(facts, asker, &asked).is_ok() {
+            actions.push(*action);
+        }
+    }
+    actions
+}
+
+/// When the system acts on a job that came to `status`, or got its latest offer, at `since`.
+pub fn due(status: JobStatus, since: Timestamp) -> Option<Timestamp> {
+    match status {
+        JobStatus::Negotiating => Some(since + OFFER_VALID),
+        JobStatus::Completed => Some(since + CONTENT_AFTER),
+        _ => None,
+    }
+}
+
+/// What the system does to a job that is due in `status`.
+pub fn when_due(status: JobStatus) -> Option<Asked> {
+    match status {
+        JobStatus::Negotiating => {
+            Some(Asked { action: JobAction::Cancel, revision: None, reason: Some(JobReason::Expired) })
+        }
+        JobStatus::Completed => Some(Asked { action: JobAction::Finalize, revision: None, reason: None }),
+        _ => None,
+    }
+}
+
+/// The rules of an action, for people: one line a row of the table.
+pub fn rules(action: JobAction) -> String {
+    let rows = TRANSITIONS.iter().filter(|row| row.action == action);
+    rows.map(Transition::text).collect::<Vec<_>>().join("\n")
+}
+
+impl Transition {
+    /// The row as a line: `negotiating → accepted (client, worker): …`.
+    pub fn text(&self) -> String {
+        let from = self.from.map_or("–", JobStatus::as_str);
+        let mut by: Vec<String> = self.by.iter().map(|side| side.to_string()).collect();
+        if let Some(permission) = self.staff {
+            by.push(format!("staff with {permission}"));
+        }
+        format!("- {from} → {} ({}): {}", self.to, by.join(", "), self.rule)
+    }
+}
+
+/// What a history comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Folded {
+    /// Where the job stands.
+    pub status: JobStatus,
+    /// The latest offer's number.
+    pub revision: i64,
+    /// Who made it.
+    pub offered_by: Side,
+    /// How often the client asked for changes.
+    pub change_requests: i64,
+    /// The newest entry.
+    pub entry: i64,
+    /// The version.
+    pub version: i64,
+    /// When the system acts.
+    pub due_at: Option<Timestamp>,
+    /// When it was finalized.
+    pub finalized_at: Option<Timestamp>,
+}
+
+/// Folds a whole history, oldest first, and checks each entry against the table. None when it is no history of a job.
+pub fn fold(history: &[HistoryRow]) -> Option<Folded> {
+    let mut state: Option<Folded> = None;
+    for row in history {
+        let known = TRANSITIONS.iter().any(|known| {
+            let by = known.by.contains(&row.side) || (row.side == Side::Staff && known.staff.is_some());
+            known.action == row.action && known.from == row.from && known.to == row.to && by
+        });
+        let before = state;
+        let offers = matches!(row.action, JobAction::Create | JobAction::Offer);
+        let expected = before.map_or(0, |before| before.revision) + i64::from(offers);
+        let follows = before.map(|before| before.status) == row.from
+            && row.entry == before.map_or(0, |before| before.entry) + 1
+            && row.version == before.map_or(0, |before| before.version) + 1
+            && row.revision == expected;
+        if !known || !follows {
+            return None;
+        }
+        state = Some(Folded {
+            status: row.to,
+            revision: row.revision,
+            offered_by: if offers { row.side } else { before?.offered_by },
+            change_requests: before.map_or(0, |before| before.change_requests)
+                + i64::from(row.action == JobAction::RequestChanges),
+            entry: row.entry,
+            version: row.version,
+            due_at: due(row.to, row.at),
+            finalized_at: (row.to == JobStatus::Finalized).then_some(row.at),
+        });
+    }
+    state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `DOMAIN.md`, "Jobs", written out again: a change of the table shows here.
+    #[test]
+    fn the_table_is_the_agreed_one() {
+        let line = |row: &Transition| {
+            let by: Vec<&str> = row.by.iter().map(|side| side.as_str()).collect();
+            let staff = row.staff.map_or(String::new(), |permission| format!(" +{permission}"));
+            let from = row.from.map_or("–", JobStatus::as_str);
+            format!("{from} {} {}: {}{staff}", row.action, row.to, by.join(" "))
+        };
+        let lines: Vec<String> = TRANSITIONS.iter().map(line).collect();
+        assert_eq!(
+            lines,
+            [
+                "– create negotiating: client",
+                "negotiating offer negotiating: client worker",
+                "negotiating accept accepted: client worker",
+                "negotiating reject rejected: worker",
+                "negotiating cancel cancelled: client system +jobs:write",
+                "accepted complete completed: worker",
+                "accepted cancel cancelled: client worker system +jobs:write",
+                "completed request_changes accepted: client",
+                "completed finalize finalized: client system +jobs:write",
+                "completed cancel cancelled:  +jobs:admin",
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_leaves_a_final_state_and_every_state_is_reached() {
+        for status in JobStatus::ALL {
+            assert_eq!(TRANSITIONS.iter().any(|row| row.from == Some(*status)), status.is_live(), "{status}");
+            assert!(TRANSITIONS.iter().any(|row| row.to == *status), "{status}");
+        }
+    }
+
+    #[test]
+    fn one_row_for_each_state_and_action() {
+        for (at, row) in TRANSITIONS.iter().enumerate() {
+            assert!(!TRANSITIONS[..at].iter().any(|other| (other.action, other.from) == (row.action, row.from)));
+            assert!(rules(row.action).contains(row.rule));
+        }
+    }
+
+    #[test]
+    fn what_the_system_does_in_time_is_in_the_table() {
+        for status in JobStatus::ALL {
+            let facts = Facts { status: Some(*status), revision: 1, offered_by: Side::Client, change_requests: 0 };
+            assert_eq!(due(*status, Timestamp::EPOCH).is_some(), when_due(*status).is_some());
+            if let Some(asked) = when_due(*status) {
+                assert!(decide(&facts, Asker::System, &asked).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_why() {
+        let facts =
+            Facts { status: Some(JobStatus::Negotiating), revision: 2, offered_by: Side::Worker, change_requests: 0 };
+        let party = |side, own| Asker::Party { side, own, other: Status::Active };
+        let asked = |action, revision, reason| Asked { action, revision, reason };
+        let why = |asker, asked: Asked| decide(&facts, asker, &asked).unwrap_err();
+        let client = party(Side::Client, Status::Active);
+        let worker = party(Side::Worker, Status::Active);
+        assert_eq!(why(client, asked(JobAction::Accept, Some(1), None)), Refusal::StaleRevision);
+        assert_eq!(why(worker, asked(JobAction::Accept, Some(2), None)), Refusal::OwnOffer);
+        assert_eq!(why(client, asked(JobAction::Complete, None, None)), Refusal::Side(&TRANSITIONS[5]));
+        assert_eq!(why(worker, asked(JobAction::Cancel, None, Some(JobReason::Price))), Refusal::State);
+        assert_eq!(why(client, asked(JobAction::Cancel, None, None)), Refusal::NoReason);
+        assert_eq!(
+            why(party(Side::Client, Status::Banned), asked(JobAction::Accept, Some(2), None)),
+            Refusal::Standing(&TRANSITIONS[2])
+        );
+        assert!(decide(&facts, client, &asked(JobAction::Accept, Some(2), None)).is_ok());
+    }
+}
