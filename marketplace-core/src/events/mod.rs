@@ -54,7 +54,6 @@ impl Cursor for EventCursor {
 }
 
 /// Records that something changed, inside the transaction that changed it.
-#[expect(unused_imports, reason = "for messaging and jobs")]
 pub(crate) use store::{New, append, record};
 
 /// Events after a cursor, oldest first; without one, none but where the log ends now.

@@ -47,6 +47,11 @@ pub(super) async fn thread_of(conn: &mut Conn<'_>, id: JobId) -> Result<Option<T
     Ok(q!(conn => optval ThreadId, "SELECT thread_id FROM jobs WHERE id = $1", id)?)
 }
 
+/// The version of a job.
+pub(super) async fn version_of(conn: &mut Conn<'_>, id: JobId) -> Result<Option<i64>> {
+    Ok(q!(conn => optval i64, "SELECT version FROM jobs WHERE id = $1", id)?)
+}
+
 /// The live job of a thread.
 pub(super) async fn live_in(conn: &mut Conn<'_>, thread: ThreadId) -> Result<Option<Job>> {
     Ok(q!(conn => opt Job,

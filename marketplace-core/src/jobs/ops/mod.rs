@@ -39,6 +39,18 @@ async fn take(conn: &mut Conn<'_>, id: JobId) -> Result<Option<Job>> {
     store::get(conn, id).await
 }
 
+/// A job's version when the call came in. Somebody who cancels what they negotiate does not mean to cancel what the other
+/// side agrees to at the same moment, although either could be done: of two at once, only one goes through.
+async fn seen(app: &App, id: JobId) -> Result<i64> {
+    let mut reader = app.db.read().await?;
+    store::version_of(&mut reader.conn(), id).await?.ok_or_else(|| Error::not_found("job"))
+}
+
+/// Somebody else was faster.
+fn overtaken(current: impl serde::Serialize) -> Error {
+    Error::conflict("somebody else was faster; look at what the job is now", current)
+}
+
 /// Stores a transition with its records: the history's entry, the notice in the thread, the event. Answers the job as it
 /// is then.
 async fn apply(
@@ -52,7 +64,7 @@ async fn apply(
     let (side, actor) = by;
     let next = job.after(row, side, details, app.now());
     if !store::advance(conn, job.status, job.version, &next).await? {
-        return Err(Error::conflict("somebody else was faster; load it again", ()));
+        return Err(overtaken(()));
     }
     record(app, conn, &next, row, (side, actor), details).await?;
     Ok(next)

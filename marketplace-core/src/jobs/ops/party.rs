@@ -2,7 +2,7 @@
 
 use futures::FutureExt;
 
-use super::{apply, full_view, lapse, record, refused, take};
+use super::{apply, full_view, lapse, overtaken, record, refused, seen, take};
 use crate::{
     accounts::model::{Status, check_text},
     actor::{Actor, Permission, Principal},
@@ -151,9 +151,10 @@ enum Outcome {
 
 async fn act(app: &App, actor: &Actor, id: JobId, wish: Wish) -> Result<JobView> {
     let me = actor.require_own(Permission::Trade)?.account.id;
+    let seen = seen(app, id).await?;
     let (unit, by, asked) = (app.clone(), actor.principal(), wish.clone());
     let outcome =
-        app.db.write(move |conn| async move { act_in(&unit, conn, me, by, id, &asked).await }.boxed()).await?;
+        app.db.write(move |conn| async move { act_in(&unit, conn, me, by, (id, seen), &asked).await }.boxed()).await?;
     app.wake();
     match outcome {
         Outcome::Done(view) => Ok(view),
@@ -168,7 +169,14 @@ async fn act(app: &App, actor: &Actor, id: JobId, wish: Wish) -> Result<JobView>
     }
 }
 
-async fn act_in(app: &App, conn: &mut Conn<'_>, me: UserId, by: Principal, id: JobId, wish: &Wish) -> Result<Outcome> {
+async fn act_in(
+    app: &App,
+    conn: &mut Conn<'_>,
+    me: UserId,
+    by: Principal,
+    (id, seen): (JobId, i64),
+    wish: &Wish,
+) -> Result<Outcome> {
     let job = take(conn, id).await?;
     let found = job.and_then(|job| job.side_of(me).map(|side| (job, side)));
     let (job, side) = found.ok_or_else(|| Error::not_found("job"))?;
@@ -177,6 +185,9 @@ async fn act_in(app: &App, conn: &mut Conn<'_>, me: UserId, by: Principal, id: J
     }
     if wish.if_version.is_some_and(|version| version != job.version) {
         return Err(Error::stale(job.version));
+    }
+    if seen != job.version {
+        return Err(overtaken(full_view(conn, &job, side).await?));
     }
     let asked = Asked { action: wish.action, revision: wish.revision, reason: wish.details.reason };
     let row = match transitions::decide(&job.facts(), job.party(side), &asked) {

@@ -2,7 +2,7 @@
 
 use futures::FutureExt;
 
-use super::{OFFERS_SHOWN, apply, lapse, refused, take};
+use super::{OFFERS_SHOWN, apply, lapse, overtaken, refused, seen, take};
 use crate::{
     accounts::model::check_text,
     actor::{Actor, Permission},
@@ -112,11 +112,12 @@ pub async fn staff_act(
     let note = change.note.as_deref().filter(|note| !note.trim().is_empty());
     let note = note.map(|note| check_text("/note", note, 1, 4_000)).transpose();
     let note = note.map_err(|field| Error::invalid_fields(vec![field]))?;
+    let seen = seen(app, id).await?;
     let (unit, by, action, if_version) = (app.clone(), actor.clone(), action.clone(), change.if_version);
     let outcome = app
         .db
         .write_or_preview(change.dry_run, move |conn| {
-            async move { act_in(&unit, conn, &by, id, &action, if_version, note).await }.boxed()
+            async move { act_in(&unit, conn, &by, (id, seen), &action, if_version, note).await }.boxed()
         })
         .await?;
     if !change.dry_run {
@@ -130,7 +131,7 @@ async fn act_in(
     app: &App,
     conn: &mut Conn<'_>,
     actor: &Actor,
-    id: JobId,
+    (id, seen): (JobId, i64),
     action: &StaffJobAction,
     if_version: Option<i64>,
     note: Option<String>,
@@ -146,6 +147,9 @@ async fn act_in(
     let job = lapsed.as_ref().unwrap_or(&job);
     if job.status == action.goal() {
         return Ok(Ok(Changed { changed: false, item: detail(conn, actor, job).await? }));
+    }
+    if seen != job.version && lapsed.is_none() {
+        return Err(overtaken(job.summary()));
     }
     let asked = action.asked();
     let row = match transitions::decide(&job.facts(), staff(actor), &asked) {

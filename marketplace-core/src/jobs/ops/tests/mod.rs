@@ -1,6 +1,10 @@
 //! Stories of jobs, on both engines.
 
+mod races;
 mod rules;
+mod stories;
+mod time;
+mod walk;
 
 use std::time::Duration;
 
