@@ -10,6 +10,8 @@ CREATE TABLE pictures (
     created_at TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX pictures_user ON pictures (user_id);
+CREATE INDEX pictures_full ON pictures (full_key);
+CREATE INDEX pictures_thumb ON pictures (thumb_key);
 
 -- a client or worker without a row has the defaults
 CREATE TABLE client_profiles (

@@ -249,7 +249,8 @@ impl Table {
     }
 }
 
-/// Both databases' tables, those that others refer to first. They must be the same.
+/// Both databases' tables, those that others refer to first. They must be the same, but for SQLite's full-text index: the
+/// target's fills itself.
 async fn tables(source: &mut SqliteConnection, target: &mut PgConnection) -> Result<Vec<Table>> {
     let described: Vec<(String, String, String, bool)> = sqlx::query_as(
         "SELECT c.table_name::text, c.column_name::text, c.data_type::text, c.is_identity = 'YES' \
@@ -270,7 +271,8 @@ async fn tables(source: &mut SqliteConnection, target: &mut PgConnection) -> Res
         }
     }
     let known: Vec<String> = sqlx::query_scalar(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> ?",
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> ? \
+         AND name NOT LIKE 'services\\_fts%' ESCAPE '\\'",
     )
     .bind(MIGRATIONS)
     .fetch_all(&mut *source)
