@@ -61,6 +61,7 @@ CREATE TABLE attachments (
     height BIGINT,
     created_at TIMESTAMPTZ NOT NULL
 );
+CREATE INDEX attachments_object ON attachments (object_key);
 CREATE INDEX attachments_user ON attachments (user_id);
 CREATE INDEX attachments_thread ON attachments (thread_id);
 CREATE INDEX attachments_loose ON attachments (created_at) WHERE message_seq IS NULL;

@@ -300,13 +300,22 @@ pub(super) async fn deleted(conn: &mut Conn<'_>, keys: &[String]) -> Result<()> 
     Ok(())
 }
 
+/// Every table that names objects.
+macro_rules! unknown {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM kyc_files f WHERE f.object_key = k.value) \
+         AND NOT EXISTS (SELECT 1 FROM pictures p WHERE p.full_key = k.value) \
+         AND NOT EXISTS (SELECT 1 FROM pictures p WHERE p.thumb_key = k.value) \
+         AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.object_key = k.value)"
+    };
+}
+
 /// Those of some keys that no row knows.
 pub(super) async fn unknown_objects(conn: &mut Conn<'_>, keys: &[String]) -> Result<Vec<String>> {
     let keys = serde_json::to_string(keys).map_err(Error::internal)?;
     Ok(q!(conn => vals String, [
-        sqlite: "SELECT value FROM json_each($1) AS k WHERE NOT EXISTS (SELECT 1 FROM kyc_files f WHERE f.object_key = k.value)",
-        pg: "SELECT k.value FROM json_array_elements_text($1::json) AS k (value) \
-             WHERE NOT EXISTS (SELECT 1 FROM kyc_files f WHERE f.object_key = k.value)",
+        sqlite: concat!("SELECT value FROM json_each($1) AS k WHERE ", unknown!()),
+        pg: concat!("SELECT k.value FROM json_array_elements_text($1::json) AS k (value) WHERE ", unknown!()),
     ], keys)?)
 }
 

@@ -32,13 +32,29 @@ pub struct FileFacts {
     pub length: usize,
 }
 
+/// As what a file is handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// The field, as refusals name it.
+    pub field: &'static str,
+    /// Whether a PDF is taken beside pictures.
+    pub pdf: bool,
+}
+
+impl From<FileKind> for Wanted {
+    fn from(kind: FileKind) -> Self {
+        Self { field: kind.as_str(), pdf: kind == FileKind::Document }
+    }
+}
+
 /// Decides whether a file can be taken. Slow and hungry for memory (up to [`MAX_DECODED`] bytes): see
 /// [`super::FileStore::inspected`].
 ///
-/// Errors, each with the pointer `/document` or `/selfie`: `too_large` above 10 MiB; `unsupported_media` when it is none of
+/// Errors, each with the pointer of the field: `too_large` above 10 MiB; `unsupported_media` when it is none of
 /// the formats, or animated; `invalid` when it does not decode, or is too small or too large in pixels.
-pub fn inspect(kind: FileKind, bytes: &[u8]) -> Result<FileFacts> {
-    let refuse = |code, detail: &str| refusal(kind, code, detail);
+pub fn inspect(wanted: impl Into<Wanted>, bytes: &[u8]) -> Result<FileFacts> {
+    let wanted = wanted.into();
+    let refuse = |code, detail: &str| refusal(wanted, code, detail);
     if bytes.is_empty() {
         return Err(refuse(ErrorCode::Invalid, "is empty; choose a file"));
     }
@@ -51,12 +67,12 @@ pub fn inspect(kind: FileKind, bytes: &[u8]) -> Result<FileFacts> {
         Some("image/jpeg") => ("image/jpeg", jpeg_end(bytes)),
         Some("image/png") => ("image/png", png_end(bytes)),
         Some("image/webp") => ("image/webp", webp_end(bytes)),
-        Some("application/pdf") if kind == FileKind::Document => ("application/pdf", pdf_end(bytes)),
+        Some("application/pdf") if wanted.pdf => ("application/pdf", pdf_end(bytes)),
         Some("application/pdf") => {
             return Err(refuse(ErrorCode::UnsupportedMedia, "must be a photo, not a PDF; send a JPEG, PNG or WebP"));
         }
         _ => {
-            let formats = if kind == FileKind::Document { "JPEG, PNG, WebP or PDF" } else { "JPEG, PNG or WebP" };
+            let formats = if wanted.pdf { "JPEG, PNG, WebP or PDF" } else { "JPEG, PNG or WebP" };
             return Err(refuse(ErrorCode::UnsupportedMedia, &format!("must be {formats}, whatever its name says")));
         }
     };
@@ -90,9 +106,10 @@ pub fn inspect(kind: FileKind, bytes: &[u8]) -> Result<FileFacts> {
     }
 }
 
-fn refusal(kind: FileKind, code: ErrorCode, detail: &str) -> Error {
-    let field = FieldError { pointer: format!("/{kind}"), detail: detail.into() };
-    Error::new(code, format!("the {kind} {detail}")).with_fields(vec![field])
+fn refusal(wanted: Wanted, code: ErrorCode, detail: &str) -> Error {
+    let name = wanted.field;
+    let field = FieldError { pointer: format!("/{name}"), detail: detail.into() };
+    Error::new(code, format!("the {name} {detail}")).with_fields(vec![field])
 }
 
 /// Where a file ends.

@@ -6,7 +6,7 @@
 mod inspect;
 mod seal;
 
-pub use inspect::{FileFacts, MAX_DECODED, MAX_SIDE, inspect};
+pub use inspect::{FileFacts, MAX_DECODED, MAX_SIDE, Wanted, inspect};
 pub use seal::{FileKey, OVERHEAD, open, seal, unwrap_key, wrap_key};
 
 use std::{
@@ -17,19 +17,24 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, future, stream::BoxStream};
+use futures::{
+    StreamExt, TryStreamExt, future,
+    stream::{self, BoxStream},
+};
 use object_store::{ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path};
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::model::{FileKind, MAX_FILE};
+use super::model::MAX_FILE;
 use crate::{
     error::{Error, Result},
     random::{self, Random},
     time::Timestamp,
 };
 
-/// Below this every object lies.
+/// Below these every object lies: files of identity checks, pictures, files sent in threads.
+const FOLDERS: [&str; 3] = [PREFIX, "pictures", "attachments"];
+/// Files of identity checks.
 const PREFIX: &str = "kyc";
 /// Files that are decoded at the same time; each may take [`MAX_DECODED`] bytes meanwhile.
 const DECODERS: usize = 2;
@@ -67,14 +72,30 @@ impl FileStore {
     }
 
     /// Inspects a file on a blocking thread, a few at a time, and cuts off what was appended to it. Errors: see [`inspect()`].
-    pub async fn inspected(&self, kind: FileKind, mut bytes: Vec<u8>) -> Result<(FileFacts, Vec<u8>)> {
+    pub async fn inspected(
+        &self,
+        wanted: impl Into<Wanted> + Send + 'static,
+        mut bytes: Vec<u8>,
+    ) -> Result<(FileFacts, Vec<u8>)> {
+        self.decoding(move || {
+            let facts = inspect(wanted, &bytes)?;
+            bytes.truncate(facts.length);
+            Ok((facts, bytes))
+        })
+        .await
+    }
+
+    /// Runs what decodes a picture on a blocking thread, a few at a time, as each may take [`MAX_DECODED`] bytes.
+    pub(crate) async fn decoding<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let turn = Arc::clone(&self.decoders).acquire_owned().await.map_err(Error::internal)?;
         tokio::task::spawn_blocking(move || {
-            let facts = inspect(kind, &bytes)?;
-            bytes.truncate(facts.length);
+            let done = work();
             // Not before the work is done, even when nobody waits for it any more.
             drop(turn);
-            Ok((facts, bytes))
+            done
         })
         .await
         .map_err(Error::internal)?
@@ -82,9 +103,18 @@ impl FileStore {
 
     /// Stores bytes under a new random key, and answers the key. Durable when it answers.
     pub async fn put(&self, random: &dyn Random, bytes: Vec<u8>) -> Result<String> {
+        self.put_in(PREFIX, random, bytes).await
+    }
+
+    /// Like [`FileStore::put`], for a picture that anybody may see.
+    pub(crate) async fn put_picture(&self, random: &dyn Random, bytes: Vec<u8>) -> Result<String> {
+        self.put_in("pictures", random, bytes).await
+    }
+
+    async fn put_in(&self, kind: &str, random: &dyn Random, bytes: Vec<u8>) -> Result<String> {
         let name = hex::encode(random::bytes::<16>(random));
         let folder = name.get(..2).unwrap_or_default();
-        let key = format!("{PREFIX}/{folder}/{name}");
+        let key = format!("{kind}/{folder}/{name}");
         self.store.put(&self.path(&key)?, Bytes::from(bytes).into()).await.map_err(unreachable_store)?;
         Ok(key)
     }
@@ -114,19 +144,19 @@ impl FileStore {
 
     /// Keys of objects that were last written before `before`, by the store's own clock, in no particular order.
     pub fn list_before(&self, before: Timestamp) -> Result<BoxStream<'static, Result<String>>> {
-        let base = self.base.clone();
-        Ok(self
-            .store
-            .list(Some(&self.path(PREFIX)?))
-            .map_err(unreachable_store)
-            .try_filter_map(move |object| {
+        let mut listed = Vec::with_capacity(FOLDERS.len());
+        for folder in FOLDERS {
+            let base = self.base.clone();
+            let objects = self.store.list(Some(&self.path(folder)?)).map_err(unreachable_store);
+            listed.push(objects.try_filter_map(move |object| {
                 let old = object.last_modified.timestamp_micros() < before.micros();
                 let key = object.location.prefix_match(&base).filter(|_| old);
                 future::ready(Ok(
                     key.map(|parts| parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
                 ))
-            })
-            .boxed())
+            }));
+        }
+        Ok(stream::iter(listed).flatten().boxed())
     }
 
     /// Whether objects without a row should be looked for again: every six hours, and first so long after the start.
@@ -169,7 +199,9 @@ fn local(folder: &str) -> Result<LocalFileSystem> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path.join(PREFIX)).map_err(cannot)?;
+    for folder in FOLDERS {
+        builder.create(path.join(folder)).map_err(cannot)?;
+    }
     LocalFileSystem::new_with_prefix(&path)
         .map(|store| store.with_fsync(true))
         .map_err(|error| cannot(std::io::Error::other(error)))
