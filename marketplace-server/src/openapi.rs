@@ -48,6 +48,9 @@ pub(crate) const PUBLIC: [&str; 13] = [
         (name = "admin", description = "For staff"),
         (name = "admin kyc", description = "For staff: identity checks"),
         (name = "admin users", description = "For staff: users"),
+        (name = "admin jobs", description = "For staff: jobs"),
+        (name = "admin threads", description = "For staff: threads and messages"),
+        (name = "admin reviews", description = "For staff: reviews and flags"),
         (name = "admin audit", description = "For staff: who did what"),
         (name = "ops", description = "For whoever runs the server"),
     )

@@ -8,7 +8,7 @@ use axum::{
 };
 use marketplace_core::{
     error::Error,
-    ids::{AttemptId, SessionId, UserId},
+    ids::{AttemptId, JobId, MessageId, ReviewId, SessionId, ThreadId, UserId},
     kyc::model::FileKind,
 };
 
@@ -19,17 +19,22 @@ pub(crate) trait Named: FromStr {
     /// For the caller: "no such …".
     const NAME: &str;
 }
-impl Named for UserId {
-    const NAME: &str = "user";
+macro_rules! named {
+    ($($id:ty => $name:literal),+ $(,)?) => {$(
+        impl Named for $id {
+            const NAME: &str = $name;
+        }
+    )+};
 }
-impl Named for AttemptId {
-    const NAME: &str = "attempt";
-}
-impl Named for SessionId {
-    const NAME: &str = "session";
-}
-impl Named for FileKind {
-    const NAME: &str = "file";
+named! {
+    UserId => "user",
+    AttemptId => "attempt",
+    SessionId => "session",
+    JobId => "job",
+    ThreadId => "thread",
+    MessageId => "message",
+    ReviewId => "review",
+    FileKind => "file",
 }
 
 fn parameter<T: Named>(params: &RawPathParams, name: &str) -> Result<T, Problem> {

@@ -3,7 +3,10 @@
 
 mod audit;
 mod events;
+mod jobs;
 mod kyc;
+mod reviews;
+mod threads;
 mod users;
 
 use axum::{
@@ -15,6 +18,8 @@ use marketplace_core::{
     admin::{AdminApi, Change, Direct, Identity, Stats},
     error::Result,
 };
+use serde::Deserialize;
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -30,6 +35,9 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
         .routes(routes!(stats))
         .merge(kyc::routes())
         .merge(users::routes())
+        .merge(jobs::routes())
+        .merge(threads::routes())
+        .merge(reviews::routes())
         .merge(audit::routes())
         .merge(events::routes())
 }
@@ -54,6 +62,47 @@ fn at_version(change: Change, if_version: Option<i64>) -> Change {
 
 fn ok<T>(value: T) -> (StatusCode, T) {
     (StatusCode::OK, value)
+}
+
+/// The status of something that was made, or would have been.
+fn made<T>(dry_run: bool) -> impl FnOnce(T) -> (StatusCode, T) {
+    move |value| (if dry_run { StatusCode::OK } else { StatusCode::CREATED }, value)
+}
+
+/// A change that needs no reason.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PlainInput {
+    /// What only staff see, at most 4,000 characters.
+    note: Option<String>,
+    /// Changes nothing: the answer is what would have been.
+    dry_run: bool,
+}
+
+impl PlainInput {
+    fn change(self, if_version: Option<i64>) -> Change {
+        Change { note: self.note, dry_run: self.dry_run, if_version, reason: None }
+    }
+}
+
+/// A change that needs a reason of its own kind.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReasonedInput<R> {
+    /// Why, as a code.
+    reason: R,
+    /// What only staff see, at most 4,000 characters.
+    #[serde(default)]
+    note: Option<String>,
+    /// Changes nothing: the answer is what would have been.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+impl<R> ReasonedInput<R> {
+    fn split(self, if_version: Option<i64>) -> (R, Change) {
+        (self.reason, Change { note: self.note, dry_run: self.dry_run, if_version, reason: None })
+    }
 }
 
 /// As whom you are calling, and what you may do.

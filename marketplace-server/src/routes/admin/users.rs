@@ -1,6 +1,6 @@
 //! Users.
 
-use axum::{Json, http::StatusCode, response::Response};
+use axum::{Json, response::Response};
 use marketplace_core::{
     accounts::model::{NewUser, Note, RestrictionReason, UserAction},
     actor::Role,
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Admin, at_version, ok};
+use super::{Admin, at_version, made, ok};
 use crate::{
     ctx::Ctx,
     extract::{Id, List, Params},
@@ -104,14 +104,9 @@ pub(crate) async fn create(command: Command<NewUserInput>) -> Answer<Response> {
         .run(|admin, input, if_version| async move {
             let NewUserInput { role, email, name, phone, reason, note, dry_run } = input;
             let new = NewUser { role, email, name, phone };
-            let made = admin.users_create(&new, &Change { reason, note, dry_run, if_version }).await?;
-            Ok((made_status(dry_run), made))
+            admin.users_create(&new, &Change { reason, note, dry_run, if_version }).await.map(made(dry_run))
         })
         .await
-}
-
-fn made_status(dry_run: bool) -> StatusCode {
-    if dry_run { StatusCode::OK } else { StatusCode::CREATED }
 }
 
 /// One user, masked.
@@ -221,8 +216,7 @@ pub(crate) async fn note(Id(id): Id<UserId>, command: Command<NoteInput>) -> Ans
     command
         .run(move |admin, input, if_version| async move {
             let change = Change { dry_run: input.dry_run, if_version, ..Change::default() };
-            let noted = admin.users_note(id, &input.body, &change).await?;
-            Ok((made_status(input.dry_run), noted))
+            admin.users_note(id, &input.body, &change).await.map(made(input.dry_run))
         })
         .await
 }
