@@ -73,6 +73,17 @@ pub struct ChangeArgs {
     pub yes: bool,
 }
 
+/// How a change to something that counts its changes is made.
+#[derive(Debug, Clone, Default, Args)]
+pub struct VersionedArgs {
+    /// Refuse unless it is still at this version
+    #[arg(long, value_name = "N")]
+    pub if_version: Option<i64>,
+    /// How the change is made.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
 /// Which things, when there can be many.
 #[derive(Debug, Clone, Args)]
 pub struct BatchArgs {

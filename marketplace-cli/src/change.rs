@@ -3,19 +3,20 @@
 use std::{
     io::{BufRead, IsTerminal, Read},
     str::FromStr,
+    sync::Arc,
     time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 use marketplace_core::{
-    admin::Changed,
+    admin::{AdminApi, Change, Changed},
     error::{Error, ErrorCode},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::{
-    args::{BatchArgs, ChangeArgs},
+    args::{BatchArgs, ChangeArgs, VersionedArgs},
     context::Context,
     failure::{Failure, Outcome},
     output::{Column, Kind, Row, safe},
@@ -37,7 +38,65 @@ pub enum Care {
     Ask,
 }
 
+/// What a line of a batch may say for its item; `R` is the kind of reason that the change takes.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields, bound(deserialize = "R: Deserialize<'de>"))]
+pub struct Line<R = NoReason> {
+    reason: Option<R>,
+    note: Option<String>,
+    if_version: Option<i64>,
+}
+
+/// The reason of a change that takes none.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub enum NoReason {}
+
+impl<R> Default for Line<R> {
+    fn default() -> Self {
+        Self { reason: None, note: None, if_version: None }
+    }
+}
+
+impl<R: Copy> Line<R> {
+    /// The change itself, from the flags and what the line says otherwise.
+    pub fn change(&self, how: &VersionedArgs) -> Change {
+        how.with(self.note.as_ref(), self.if_version)
+    }
+
+    /// The reason, from the flag unless the line has one.
+    pub fn reason(&self, flag: Option<R>) -> Outcome<R> {
+        self.reason.or(flag).ok_or_else(|| Failure::usage("the reason is missing", "add --reason CODE"))
+    }
+}
+
+impl VersionedArgs {
+    /// The change, with what a line of a batch says otherwise.
+    pub fn with(&self, note: Option<&String>, if_version: Option<i64>) -> Change {
+        Change {
+            reason: None,
+            note: note.or(self.change.note.as_ref()).cloned(),
+            dry_run: self.change.dry_run,
+            if_version: if_version.or(self.if_version),
+        }
+    }
+}
+
 impl Context {
+    /// The way in, once it is clear that the change may be made and that its answer can be printed.
+    pub async fn connect_to_change<T: Row>(
+        &self,
+        batch: &BatchArgs,
+        change: &ChangeArgs,
+    ) -> Outcome<Arc<dyn AdminApi>> {
+        if batch.stdin || batch.ids.len() > 1 {
+            self.out.check::<ItemResult>()?;
+        } else {
+            self.out.check::<Changed<T>>()?;
+        }
+        self.require_consent(change)?;
+        self.connect().await
+    }
+
     /// Refuses a change that nobody confirmed and nobody can be asked about. To be called before anything is opened.
     pub fn require_consent(&self, change: &ChangeArgs) -> Outcome {
         if change.yes || change.dry_run || can_ask() {
@@ -47,11 +106,6 @@ impl Context {
             "this changes things, and there is no terminal to ask on",
             "add --yes to go ahead, or --dry-run to see what would happen",
         ))
-    }
-
-    /// Refuses fields that the answer of a change never has: the item's, or those of a batch's result lines.
-    pub fn check_change<T: Row>(&self, batch: &BatchArgs) -> Outcome {
-        if batch.stdin || batch.ids.len() > 1 { self.out.check::<ItemResult>() } else { self.out.check::<Changed<T>>() }
     }
 
     /// Asks a person, unless `--yes` or `--dry-run` was given.

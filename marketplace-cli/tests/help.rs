@@ -59,6 +59,9 @@ fn every_noun_and_verb_of_the_contract_is_there() {
     for (noun, verbs) in [
         ("kyc", "list show next claim release approve retry reject revoke undo open"),
         ("users", "list show create freeze unfreeze ban unban delete role note revoke-sessions"),
+        ("jobs", "list show history cancel finalize"),
+        ("threads", "list show messages watch close reopen notice remove-message"),
+        ("reviews", "list show dismiss remove restore"),
         ("audit", "list show verify tail"),
         ("db", "migrate status backup restore seed copy"),
         ("auth", "login logout whoami"),

@@ -253,9 +253,7 @@ enum AdminCall {
 }
 
 async fn claims(context: &Context, verb: &str, batch: &BatchArgs, claiming: &Claiming, call: AdminCall) -> Outcome {
-    context.check_change::<KycCase>(batch)?;
-    context.require_consent(&claiming.change)?;
-    let api = context.connect().await?;
+    let api = context.connect_to_change::<KycCase>(batch, &claiming.change).await?;
     let describe = async |id: AttemptId| Ok(id.to_string());
     let apply = async |id: AttemptId, line: NoteOverride| {
         let asked = claiming.change(line);
@@ -270,13 +268,11 @@ async fn claims(context: &Context, verb: &str, batch: &BatchArgs, claiming: &Cla
 
 async fn decide(context: &Context, kind: DecisionKind, deciding: Deciding) -> Outcome {
     let Deciding { batch, reason, comment, fence, change } = deciding;
-    context.check_change::<KycCase>(&batch)?;
-    context.require_consent(&change)?;
     if !batch.stdin {
         // What cannot be right is refused before anybody is asked; core decides what that is.
         Decision { kind, fence, reasons: reason.clone(), comment: comment.clone() }.checked()?;
     }
-    let api = context.connect().await?;
+    let api = context.connect_to_change::<KycCase>(&batch, &change).await?;
     let describe = async |id: AttemptId| describe(api.as_ref(), id).await;
     let apply = async |id: AttemptId, line: DecisionOverrides| -> Outcome<Changed<KycCase>> {
         let decision = Decision {

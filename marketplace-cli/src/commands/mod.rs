@@ -10,11 +10,14 @@ pub mod completions;
 pub mod db;
 pub mod demo;
 pub mod doctor;
+pub mod jobs;
 pub mod kyc;
 pub mod man;
 mod open;
 pub mod profile;
+pub mod reviews;
 pub mod stats;
+pub mod threads;
 pub mod tui;
 pub mod users;
 
@@ -22,7 +25,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{args::Globals, context::Context, failure::Outcome};
 
-/// The marketplace for its staff: identity checks, users, audit log, over the database or over the server.
+/// The marketplace for its staff: identity checks, users, jobs, threads, reviews, audit log, over the database or over the server.
 #[derive(Debug, Parser)]
 #[command(
     name = "marketplace",
@@ -59,6 +62,18 @@ pub enum Noun {
     /// Users: find, restrict, delete, note
     #[command(subcommand, after_help = "Example:\n  marketplace users list --q ada")]
     Users(users::Verb),
+    /// Jobs: find, look into, cancel, finalize
+    #[command(subcommand, after_help = "Example:\n  marketplace jobs list --status accepted")]
+    Jobs(jobs::Verb),
+    /// Threads: what clients and workers write to each other
+    #[command(
+        subcommand,
+        after_help = "Example:\n  marketplace threads watch 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason dispute"
+    )]
+    Threads(threads::Verb),
+    /// Reviews: flags, removal, restoration
+    #[command(subcommand, after_help = "Example:\n  marketplace reviews list --flagged")]
+    Reviews(reviews::Verb),
     /// The audit log: who did what
     #[command(subcommand, after_help = "Example:\n  marketplace audit list --action users.ban")]
     Audit(audit::Verb),
@@ -114,6 +129,9 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
     match noun {
         Noun::Kyc(verb) => kyc::run(verb, context).await,
         Noun::Users(verb) => users::run(verb, context).await,
+        Noun::Jobs(verb) => jobs::run(verb, context).await,
+        Noun::Threads(verb) => threads::run(verb, context).await,
+        Noun::Reviews(verb) => reviews::run(verb, context).await,
         Noun::Audit(verb) => audit::run(verb, context).await,
         Noun::Stats => stats::run(context).await,
         Noun::Db(verb) => db::run(verb, context).await,

@@ -290,9 +290,7 @@ enum Action {
 }
 
 async fn act(context: &Context, verb: &str, batch: &BatchArgs, acting: &Acting, action: Action) -> Outcome {
-    context.check_change::<UserDetail>(batch)?;
-    context.require_consent(&acting.change)?;
-    let api = context.connect().await?;
+    let api = context.connect_to_change::<UserDetail>(batch, &acting.change).await?;
     let describe = async |id: UserId| describe(api.as_ref(), id).await;
     let apply = async |id: UserId, line: Overrides| -> Outcome<Changed<UserDetail>> {
         let action = match (&action, line.role) {

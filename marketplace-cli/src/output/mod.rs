@@ -102,13 +102,15 @@ impl Tone {
         };
         if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
-    /// The tone of a status word, of accounts and of identity checks alike.
+    /// The tone of a status word, whatever has the status.
     pub fn of(status: &str) -> Self {
         match status {
-            "active" | "approved" | "changed" | "ok" => Self::Good,
-            "pending" | "in_review" | "unverified" | "retry" | "frozen" | "warning" => Self::Warn,
-            "banned" | "rejected" | "revoked" | "failed" | "expired" => Self::Bad,
-            "deleted" | "none" | "unchanged" => Self::Faint,
+            "active" | "approved" | "changed" | "ok" | "accepted" | "finalized" | "open" | "published" => Self::Good,
+            "pending" | "in_review" | "unverified" | "retry" | "frozen" | "warning" | "negotiating" | "completed" => {
+                Self::Warn
+            }
+            "banned" | "rejected" | "revoked" | "failed" | "expired" | "removed" => Self::Bad,
+            "deleted" | "none" | "unchanged" | "cancelled" | "closed" | "hidden" => Self::Faint,
             _ => Self::Plain,
         }
     }
@@ -129,6 +131,8 @@ pub enum Kind {
     Number,
     /// A word with a tone.
     State,
+    /// An amount with its currency, right-aligned.
+    Money,
 }
 
 /// A column of a table.
@@ -230,6 +234,15 @@ impl Output {
                 String::from_utf8_lossy(&bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
             }
         }
+    }
+
+    /// With the time of now, where it is not set by the caller.
+    fn at_present(&self) -> Self {
+        let mut output = self.clone();
+        if matches!(self.sink, Sink::Stdout) {
+            output.view.now = SystemClock.now();
+        }
+        output
     }
 
     /// Refuses fields that this type never has; to be called before any work is done.
@@ -342,11 +355,13 @@ impl<T: Row> List<'_, T> {
     /// Writes one page. Nothing is written of a page that fails on the way.
     pub fn page(&mut self, items: &[T]) -> Outcome {
         let first = self.rows == 0;
+        // A list that is followed goes on for hours: its relative times are those of now.
+        let present = self.output.at_present();
         let mut text = String::new();
         match self.output.format {
             Format::Table => {
                 let values = items.iter().map(value).collect::<Outcome<Vec<_>>>()?;
-                text = table::page::<T>(self.output, &values, first, &mut self.widths);
+                text = table::page::<T>(&present, &values, first, &mut self.widths);
             }
             Format::Json => {
                 for (index, item) in items.iter().enumerate() {

@@ -1,8 +1,12 @@
 //! How core's types look as rows.
 
+mod jobs;
+mod reviews;
+mod threads;
+
 use marketplace_core::{
     accounts::model::Note,
-    admin::{AuditRow, Changed, Identity, PersonalData, Stats, UserDetail, UserSummary},
+    admin::{AuditRow, Changed, Count, Identity, PersonalData, Stats, UserDetail, UserSummary},
     kyc::model::{AttemptBrief, DecisionMade, KycCase, KycSummary},
 };
 
@@ -218,16 +222,26 @@ impl Row for Stats {
         Column::new("PENDING", "kyc_pending.value", Kind::Number),
         Column::new("IN REVIEW", "kyc_in_review.value", Kind::Number),
         Column::new("OLDEST", "kyc_oldest_at", Kind::Time),
+        Column::new("FLAGGED", "reviews_flagged.value", Kind::Number),
     ];
     fn id() -> String {
         "audit_seq".into()
     }
     fn fields() -> Vec<String> {
         let mut fields = names(&["at"]);
-        for count in ["kyc_pending", "kyc_in_review", "kyc_decided_24h", "signups_24h", "mails_waiting"] {
+        for count in [
+            "kyc_pending",
+            "kyc_in_review",
+            "kyc_decided_24h",
+            "signups_24h",
+            "services_visible",
+            "messages_1h",
+            "reviews_flagged",
+            "mails_waiting",
+        ] {
             fields.extend(within(count, names(&["value", "capped"])));
         }
-        fields.extend(names(&["kyc_oldest_at", "users", "audit_seq"]));
+        fields.extend(names(&["kyc_oldest_at", "users", "jobs", "audit_seq"]));
         fields
     }
     fn card(&self, view: &View) -> Option<Card> {
@@ -237,10 +251,15 @@ impl Row for Stats {
             .maybe("oldest submitted", self.kyc_oldest_at.map(|at| view.time(at)))
             .pair("decided in 24 h", self.kyc_decided_24h)
             .pair("sign-ups in 24 h", self.signups_24h)
+            .pair("visible services", self.services_visible)
+            .pair("messages in 1 h", self.messages_1h)
+            .pair("flagged reviews", self.reviews_flagged)
             .pair("mails waiting", self.mails_waiting)
             .pair("audit rows", self.audit_seq);
-        let users = self.users.iter().map(|of| format!("{:>7} {}", of.count.to_string(), of.status));
-        Some(card.section("users", users.collect::<Vec<_>>()))
+        let line = |count: Count, status: &str| format!("{:>7} {status}", count.to_string());
+        let users = self.users.iter().map(|of| line(of.count, of.status.as_str()));
+        let jobs = self.jobs.iter().map(|of| line(of.count, of.status.as_str()));
+        Some(card.section("users", users.collect::<Vec<_>>()).section("jobs", jobs.collect::<Vec<_>>()))
     }
 }
 

@@ -3,7 +3,8 @@
 use comfy_table::{
     Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row as TableRow, Table, Width, presets::NOTHING,
 };
-use marketplace_core::time::Timestamp;
+use marketplace_core::{money::Money, time::Timestamp};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Card, Column, Format, Kind, Output, Row, Tone, at, plain, safe, time::relative};
@@ -47,7 +48,9 @@ fn shown<T: Row>(output: &Output) -> Vec<Shown> {
 /// Fields that are no column of the type's own table still show as what they are.
 fn guess(path: &str) -> Kind {
     match path.rsplit('.').next().unwrap_or(path) {
-        "id" | "user_id" => Kind::Id,
+        "id" => Kind::Id,
+        last if last.ends_with("_id") => Kind::Id,
+        "price" => Kind::Money,
         "status" | "kyc_status" => Kind::State,
         last if last.ends_with("_at") || last == "at" => Kind::Time,
         _ => Kind::Text,
@@ -55,10 +58,18 @@ fn guess(path: &str) -> Kind {
 }
 
 fn text(output: &Output, kind: Kind, value: &Value) -> String {
-    let text = plain(value);
+    let text = readable(kind, value);
     match text.parse::<Timestamp>() {
         Ok(at) if kind == Kind::Time && output.view.terminal => relative(output.view.now, at),
         _ => safe::line(&text).into_owned(),
+    }
+}
+
+/// A value for people.
+fn readable(kind: Kind, value: &Value) -> String {
+    match kind {
+        Kind::Money => Money::deserialize(value).map_or_else(|_| plain(value), |money| money.to_string()),
+        _ => plain(value),
     }
 }
 
@@ -123,7 +134,7 @@ pub(super) fn page<T: Row>(output: &Output, rows: &[Value], first: bool, widths:
     for (index, column) in columns.drain(..).enumerate() {
         let Some(laid) = table.column_mut(index) else { continue };
         laid.set_padding((0, 2));
-        if column.kind == Kind::Number {
+        if matches!(column.kind, Kind::Number | Kind::Money) {
             laid.set_cell_alignment(CellAlignment::Right);
         }
         let width = widths.get(index).copied().unwrap_or(0).saturating_add(2);
@@ -171,7 +182,7 @@ pub(super) fn card<T: Row>(output: &Output, row: &Value) -> Card {
         let label = if chosen { column.path.clone() } else { column.head.to_lowercase() };
         let text = match plain(value).parse::<Timestamp>() {
             Ok(at) if column.kind == Kind::Time => output.view.time(at),
-            _ => plain(value),
+            _ => readable(column.kind, value),
         };
         let mood = if column.kind == Kind::State { Tone::of(&text) } else { Tone::Plain };
         card.toned(&label, text, mood)

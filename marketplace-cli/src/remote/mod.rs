@@ -305,8 +305,9 @@ impl AdminApi for Remote {
         self.change(Method::POST, &format!("/v1/admin/threads/{id}/{verb}"), &change, body).await
     }
     async fn threads_notice(&self, id: ThreadId, content: &str, change: &Change) -> Result<Changed<StaffMessage>> {
-        let body = object(json!({ "content": content }));
-        self.change(Method::POST, &format!("/v1/admin/threads/{id}/notice"), change, body).await
+        let (change, mut body) = reason(change, None::<()>);
+        body.insert("content".into(), json!(content));
+        self.change(Method::POST, &format!("/v1/admin/threads/{id}/notice"), &change, body).await
     }
     async fn message_remove(
         &self,

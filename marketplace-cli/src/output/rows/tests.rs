@@ -1,9 +1,12 @@
+mod trade;
+
 use std::collections::BTreeSet;
 
 use marketplace_core::{
     accounts::model::{RestrictionReason, Status},
     actor::{Permission, Principal, Role},
-    admin::{AuditVerification, BrokenLink, Count, Restriction, StatusCount},
+    admin::{AuditVerification, BrokenLink, Count, JobCount, Restriction, StatusCount},
+    jobs::model::JobStatus,
     kyc::model::{Claim, DocumentType, FileInfo, FileKind, KycReason, KycStatus},
     page::Page,
     time::Timestamp,
@@ -148,6 +151,13 @@ fn stats() -> Stats {
             StatusCount { status: Status::Banned, count: count(9) },
         ],
         signups_24h: count(12),
+        services_visible: Count { value: 10_000, capped: true },
+        jobs: vec![
+            JobCount { status: JobStatus::Negotiating, count: count(31) },
+            JobCount { status: JobStatus::Finalized, count: count(204) },
+        ],
+        messages_1h: count(77),
+        reviews_flagged: count(2),
         mails_waiting: count(0),
         audit_seq: 512,
     }
@@ -172,7 +182,11 @@ fn knows_its_fields<T: Row>(sample: &T) {
     let mut real = BTreeSet::new();
     leaves(&value, "", &mut real);
     assert_eq!(T::fields().into_iter().collect::<BTreeSet<_>>(), real);
-    for path in T::COLUMNS.iter().map(|column| column.path.to_owned()).chain([T::id()]) {
+    let columns = T::COLUMNS.iter().map(|column| match column.kind {
+        Kind::Money => format!("{}.amount", column.path),
+        _ => column.path.to_owned(),
+    });
+    for path in columns.chain([T::id()]) {
         assert!(real.contains(&path), "{path} is no field");
     }
 }

@@ -1,0 +1,131 @@
+//! `marketplace jobs`.
+
+use clap::Subcommand;
+use marketplace_core::{
+    admin::{AdminApi, Changed},
+    ids::{JobId, ThreadId, UserId},
+    jobs::model::{HistoryRow, JobDetail, JobFilter, JobReason, JobStatus, JobSummary, StaffJobAction},
+};
+
+use crate::{
+    args::{self, BatchArgs, Range, VersionedArgs, one_of},
+    change::{Care, Line},
+    context::Context,
+    failure::Outcome,
+};
+
+/// What can be done with jobs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Jobs, newest first
+    #[command(after_help = "Examples:\n  \
+        marketplace jobs list --status completed\n  \
+        marketplace jobs list --user-id 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --limit 0 -o csv")]
+    List {
+        /// Only in this state
+        #[arg(long, value_parser = one_of::<JobStatus>(JobStatus::NAMES))]
+        status: Option<JobStatus>,
+        /// Only of this client or worker
+        #[arg(long, alias = "user", value_name = "ID", value_parser = args::id::<UserId>)]
+        user_id: Option<UserId>,
+        /// Only of this thread
+        #[arg(long, alias = "thread", value_name = "ID", value_parser = args::id::<ThreadId>)]
+        thread_id: Option<ThreadId>,
+        /// Which part of the list.
+        #[command(flatten)]
+        range: Range,
+    },
+    /// One job, with its offers and its history
+    #[command(after_help = "Example:\n  marketplace jobs show 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d")]
+    Show {
+        /// The job
+        #[arg(value_parser = args::id::<JobId>)]
+        id: JobId,
+    },
+    /// What became of a job, step by step, oldest first
+    #[command(after_help = "Example:\n  marketplace jobs history 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --limit 0")]
+    History {
+        /// The job
+        #[arg(value_parser = args::id::<JobId>)]
+        id: JobId,
+        /// Which part of the list.
+        #[command(flatten)]
+        range: Range,
+    },
+    /// Call jobs off
+    #[command(after_help = "A job that the worker has completed needs an admin.\n\
+        Lines of --stdin may override: reason, note, if_version.\n\n\
+        Examples:\n  \
+        marketplace jobs cancel 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason dispute --note 'case 4711'\n  \
+        marketplace jobs cancel --stdin --yes --reason fraud --continue-on-error < ids.txt")]
+    Cancel {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// Why, as a code
+        #[arg(long, value_name = "CODE", value_parser = one_of::<JobReason>(JobReason::NAMES))]
+        reason: Option<JobReason>,
+        /// How the change is made.
+        #[command(flatten)]
+        how: VersionedArgs,
+    },
+    /// End well jobs that the worker has completed
+    #[command(after_help = "Lines of --stdin may override: note, if_version.\n\n\
+        Example:\n  marketplace jobs finalize 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
+    Finalize {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// How the change is made.
+        #[command(flatten)]
+        how: VersionedArgs,
+    },
+}
+
+/// Runs a verb.
+pub async fn run(verb: Verb, context: &Context) -> Outcome {
+    let out = &context.out;
+    match verb {
+        Verb::List { status, user_id, thread_id, range } => {
+            out.check::<JobSummary>()?;
+            let api = context.connect().await?;
+            let filter = JobFilter { status, user_id, thread_id };
+            context.stream(&range, async |page| api.jobs_list(&filter, &page).await).await
+        }
+        Verb::Show { id } => {
+            out.check::<JobDetail>()?;
+            out.item(&context.connect().await?.jobs_show(id).await?)
+        }
+        Verb::History { id, range } => {
+            out.check::<HistoryRow>()?;
+            let api = context.connect().await?;
+            context.stream(&range, async |page| api.jobs_history(id, &page).await).await
+        }
+        Verb::Cancel { batch, reason, how } => {
+            if !batch.stdin {
+                Line::default().reason(reason)?;
+            }
+            let api = context.connect_to_change::<JobDetail>(&batch, &how.change).await?;
+            let apply = async |id: JobId, line: Line<JobReason>| -> Outcome<Changed<JobDetail>> {
+                let action = StaffJobAction::Cancel { reason: line.reason(reason)? };
+                Ok(api.jobs_act(id, &action, &line.change(&how)).await?)
+            };
+            let describe = async |id| describe(api.as_ref(), id).await;
+            context.change("Cancel", &batch, &how.change, Care::Ask, describe, apply).await
+        }
+        Verb::Finalize { batch, how } => {
+            let api = context.connect_to_change::<JobDetail>(&batch, &how.change).await?;
+            let apply = async |id: JobId, line: Line| -> Outcome<Changed<JobDetail>> {
+                Ok(api.jobs_act(id, &StaffJobAction::Finalize, &line.change(&how)).await?)
+            };
+            let describe = async |id| describe(api.as_ref(), id).await;
+            context.change("Finalize", &batch, &how.change, Care::Ask, describe, apply).await
+        }
+    }
+}
+
+async fn describe(api: &dyn AdminApi, id: JobId) -> Outcome<String> {
+    let job = api.jobs_show(id).await?.job;
+    let JobSummary { title, client_name, worker_name, status, price, .. } = job;
+    Ok(format!("“{title}”, {client_name} and {worker_name} ({status}, {price})"))
+}

@@ -1,0 +1,135 @@
+//! `marketplace reviews`.
+
+use clap::Subcommand;
+use marketplace_core::{
+    admin::{AdminApi, Changed},
+    ids::{ReviewId, UserId},
+    messaging::model::RemovalReason,
+    reviews::model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewStatus, ReviewSummary},
+};
+
+use crate::{
+    args::{self, BatchArgs, Range, VersionedArgs, one_of},
+    change::{Care, Line},
+    context::Context,
+    failure::Outcome,
+};
+
+/// What can be done with reviews.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Reviews, newest first; flagged ones, longest waiting first
+    #[command(after_help = "Examples:\n  \
+        marketplace reviews list --flagged\n  \
+        marketplace reviews list --subject-id 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --status published")]
+    List {
+        /// Only those with flags that nobody has dismissed
+        #[arg(long)]
+        flagged: bool,
+        /// Only in this state
+        #[arg(long, value_parser = one_of::<ReviewStatus>(ReviewStatus::NAMES))]
+        status: Option<ReviewStatus>,
+        /// Only about this person
+        #[arg(long, alias = "subject", value_name = "ID", value_parser = args::id::<UserId>)]
+        subject_id: Option<UserId>,
+        /// Only by this person
+        #[arg(long, alias = "author", value_name = "ID", value_parser = args::id::<UserId>)]
+        author_id: Option<UserId>,
+        /// Which part of the list.
+        #[command(flatten)]
+        range: Range,
+    },
+    /// One review, with its flags and the other side's review
+    #[command(after_help = "Example:\n  marketplace reviews show 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d")]
+    Show {
+        /// The review
+        #[arg(value_parser = args::id::<ReviewId>)]
+        id: ReviewId,
+    },
+    /// Dismiss the flags of reviews: they mean nothing
+    #[command(after_help = "Lines of --stdin may override: note, if_version.\n\n\
+        Example:\n  marketplace reviews dismiss 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
+    Dismiss {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// How the change is made.
+        #[command(flatten)]
+        how: VersionedArgs,
+    },
+    /// Remove reviews: they show no more, and count no more
+    #[command(after_help = "Lines of --stdin may override: reason, note, if_version.\n\n\
+        Examples:\n  \
+        marketplace reviews remove 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason abuse\n  \
+        marketplace reviews remove --stdin --yes --reason spam --continue-on-error < ids.txt")]
+    Remove {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// Why, as a code
+        #[arg(long, value_name = "CODE", value_parser = one_of::<RemovalReason>(RemovalReason::NAMES))]
+        reason: Option<RemovalReason>,
+        /// How the change is made.
+        #[command(flatten)]
+        how: VersionedArgs,
+    },
+    /// Restore removed reviews
+    #[command(after_help = "Lines of --stdin may override: note, if_version.\n\n\
+        Example:\n  marketplace reviews restore 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
+    Restore {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// How the change is made.
+        #[command(flatten)]
+        how: VersionedArgs,
+    },
+}
+
+/// Runs a verb.
+pub async fn run(verb: Verb, context: &Context) -> Outcome {
+    let out = &context.out;
+    match verb {
+        Verb::List { flagged, status, subject_id, author_id, range } => {
+            out.check::<ReviewSummary>()?;
+            let api = context.connect().await?;
+            let filter = ReviewFilter { flagged, status, subject_id, author_id };
+            context.stream(&range, async |page| api.reviews_list(&filter, &page).await).await
+        }
+        Verb::Show { id } => {
+            out.check::<ReviewDetail>()?;
+            out.item(&context.connect().await?.reviews_show(id).await?)
+        }
+        Verb::Dismiss { batch, how } => {
+            plain(context, "Dismiss the flags of", &batch, &how, ReviewAction::Dismiss).await
+        }
+        Verb::Restore { batch, how } => plain(context, "Restore", &batch, &how, ReviewAction::Restore).await,
+        Verb::Remove { batch, reason, how } => {
+            if !batch.stdin {
+                Line::default().reason(reason)?;
+            }
+            let api = context.connect_to_change::<ReviewDetail>(&batch, &how.change).await?;
+            let apply = async |id: ReviewId, line: Line<RemovalReason>| -> Outcome<Changed<ReviewDetail>> {
+                let action = ReviewAction::Remove { reason: line.reason(reason)? };
+                Ok(api.reviews_act(id, &action, &line.change(&how)).await?)
+            };
+            let describe = async |id| describe(api.as_ref(), id).await;
+            context.change("Remove", &batch, &how.change, Care::Ask, describe, apply).await
+        }
+    }
+}
+
+/// An action that needs no reason.
+async fn plain(context: &Context, verb: &str, batch: &BatchArgs, how: &VersionedArgs, action: ReviewAction) -> Outcome {
+    let api = context.connect_to_change::<ReviewDetail>(batch, &how.change).await?;
+    let apply = async |id: ReviewId, line: Line| -> Outcome<Changed<ReviewDetail>> {
+        Ok(api.reviews_act(id, &action, &line.change(how)).await?)
+    };
+    let describe = async |id| describe(api.as_ref(), id).await;
+    context.change(verb, batch, &how.change, Care::Ask, describe, apply).await
+}
+
+async fn describe(api: &dyn AdminApi, id: ReviewId) -> Outcome<String> {
+    let ReviewSummary { author_name, subject_name, rating, status, flags, .. } = api.reviews_show(id).await?.review;
+    Ok(format!("{author_name}'s review of {subject_name} ({rating} stars, {status}, {flags} flags)"))
+}
