@@ -1,4 +1,4 @@
-//! Some reviewers in one process, for the race in `tests/race.rs`: each takes the next case and decides it, until the queue
+//! Some reviewers in one process, for the race in `tests/race/reviewers.rs`: each takes the next case and decides it, until the queue
 //! is empty. Prints a line for each decision that was acknowledged. Meant to be killed at any moment.
 
 use std::{io::Write, sync::Arc, time::Duration};

@@ -1,6 +1,5 @@
 //! A hundred reviewers race on a thousand cases, as several processes that are killed at random: no case is decided twice,
 //! and none is stuck past its claim's expiry.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failure here is a failed test")]
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,4 @@
 //! Killing the server at any moment under write load loses nothing that was acknowledged.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is a failed test")]
 
 use std::{
     sync::{
