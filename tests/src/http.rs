@@ -28,6 +28,11 @@ impl Http {
         Self { token: Some(token.into()), ..self.clone() }
     }
 
+    /// The server's address, such as `http://127.0.0.1:40001`.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// A request to a path such as `/v1/me`, to be added to before [`Answer::of`] sends it.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.base));
@@ -48,6 +53,10 @@ impl Http {
     /// PATCH with a JSON body.
     pub async fn patch(&self, path: &str, body: Value) -> Answer {
         Answer::of(self.request(Method::PATCH, path).json(&body)).await
+    }
+    /// PUT with a JSON body.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::PUT, path).json(&body)).await
     }
     /// DELETE with a JSON body.
     pub async fn delete(&self, path: &str, body: Value) -> Answer {

@@ -9,6 +9,7 @@
 //! | the server, its database, its mails | [`server`], [`database`], [`mail`] |
 //! | who asks: clients, workers, staff | [`people`] |
 //! | requests and answers | [`http`] |
+//! | sockets, frames | [`socket`] |
 //! | the command line | [`cli`] |
 //! | the console in a pseudo-terminal | [`terminal`] |
 #![expect(
@@ -29,6 +30,7 @@ pub mod mail;
 pub mod people;
 pub mod pictures;
 pub mod server;
+pub mod socket;
 pub mod terminal;
 pub mod tokens;
 
@@ -36,6 +38,7 @@ pub use database::Engine;
 pub use http::{Answer, Http};
 pub use people::Person;
 pub use server::Server;
+pub use socket::Socket;
 
 /// Makes a test of each story on each engine: `sqlite::name` and `postgres::name`.
 ///
