@@ -181,6 +181,20 @@ impl Error {
         self
     }
 
+    /// The same for another who waited for the same thing; what happened inside is told in words.
+    pub(crate) fn told_again(&self) -> Self {
+        let inner = &*self.0;
+        Self(Box::new(Inner {
+            code: inner.code,
+            detail: inner.detail.clone(),
+            fields: inner.fields.clone(),
+            current: inner.current.clone(),
+            retry_after: inner.retry_after,
+            request_id: inner.request_id.clone(),
+            source: self.internal_text().map(Into::into),
+        }))
+    }
+
     /// The stable code.
     pub fn code(&self) -> ErrorCode {
         self.0.code

@@ -5,6 +5,7 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
     actor::{Principal, Role},
+    db::json,
     error::{Error, FieldError, Result},
     ids::{NoteId, UserId},
     kyc::model::KycStatus,
@@ -63,8 +64,8 @@ text_enum! {
     }
 }
 
-/// An account as the operations see it.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+/// An account as the operations see it. As JSON only within a row that a database made (`account_json!`).
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Deserialize)]
 pub struct Account {
     /// Its id.
     pub id: UserId,
@@ -75,6 +76,7 @@ pub struct Account {
     /// Address as typed; empty when deleted.
     pub email: String,
     /// Whether that address was confirmed.
+    #[serde(deserialize_with = "json::flag")]
     pub email_verified: bool,
     /// Display name.
     pub name: String,
@@ -85,12 +87,15 @@ pub struct Account {
     /// Where it stood before the latest decision.
     pub kyc_prior: KycStatus,
     /// When the latest decision takes effect for everybody else.
+    #[serde(deserialize_with = "json::opt_micros")]
     pub kyc_effective_at: Option<Timestamp>,
     /// When an approval ends.
+    #[serde(deserialize_with = "json::opt_micros")]
     pub kyc_expires_at: Option<Timestamp>,
     /// Counts changes.
     pub version: i64,
     /// When it signed up.
+    #[serde(deserialize_with = "json::micros")]
     pub created_at: Timestamp,
 }
 

@@ -22,6 +22,20 @@ macro_rules! account_columns {
 }
 pub(crate) use account_columns;
 
+/// The same, of a table named `u`, as JSON.
+macro_rules! account_json {
+    (sqlite) => {
+        "json_array(lower(hex(u.id)), u.role, u.status, u.email, u.email_verified, u.name, u.phone, u.kyc_status, u.kyc_prior, \
+         u.kyc_effective_at, u.kyc_expires_at, u.version, u.created_at)"
+    };
+    (pg) => {
+        "json_build_array(u.id, u.role, u.status, u.email, u.email_verified, u.name, u.phone, u.kyc_status, u.kyc_prior, \
+         (extract(epoch FROM u.kyc_effective_at) * 1000000)::bigint, (extract(epoch FROM u.kyc_expires_at) * 1000000)::bigint, \
+         u.version, (extract(epoch FROM u.created_at) * 1000000)::bigint)"
+    };
+}
+pub(crate) use account_json;
+
 #[derive(sqlx::FromRow)]
 struct WithHash {
     #[sqlx(flatten)]

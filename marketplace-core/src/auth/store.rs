@@ -4,33 +4,58 @@ use uuid::Uuid;
 
 use super::SessionView;
 use crate::{
-    accounts::{model::Account, store::account_columns},
-    db::Conn,
+    accounts::{
+        model::Account,
+        store::{account_columns, account_json},
+    },
+    db::{Conn, PointRead, json},
     error::Result,
     ids::{SessionId, UserId},
     page::TimeCursor,
     time::Timestamp,
 };
 
-/// A session that lives, with its account, read at once.
-#[derive(sqlx::FromRow)]
-pub(super) struct Live {
-    #[sqlx(flatten)]
-    pub account: Account,
+/// A session, with its account.
+#[derive(Clone, serde::Deserialize)]
+pub(super) struct Session {
+    id: SessionId,
     pub access_jti: Uuid,
+    #[serde(deserialize_with = "json::flag")]
     pub access_used: bool,
+    #[serde(deserialize_with = "json::opt_micros")]
+    revoked_at: Option<Timestamp>,
+    #[serde(deserialize_with = "json::micros")]
+    expires_at: Timestamp,
+    pub account: Account,
 }
 
-pub(super) async fn live(
-    conn: &mut Conn<'_>,
-    session: SessionId,
-    user: UserId,
-    now: Timestamp,
-) -> Result<Option<Live>> {
-    Ok(q!(conn => opt Live,
-        concat!("SELECT ", account_columns!(), ", s.access_jti, s.access_used FROM sessions s JOIN users u ON u.id = s.user_id \
-                 WHERE s.id = $1 AND s.user_id = $2 AND s.revoked_at IS NULL AND s.expires_at > $3"),
-        session, user, now)?)
+impl Session {
+    /// Whether it still speaks for `user`.
+    pub(super) fn lives(&self, user: UserId, now: Timestamp) -> bool {
+        self.account.id == user && self.revoked_at.is_none() && self.expires_at > now
+    }
+}
+
+/// Reads sessions with their accounts: once for every call that carries a token, so with those of other calls.
+pub(super) struct Sessions;
+
+impl PointRead for Sessions {
+    type Key = SessionId;
+    type Row = Session;
+    async fn load(conn: &mut Conn<'_>, ids: &[SessionId]) -> Result<Vec<(SessionId, Session)>> {
+        let rows = q!(conn => json Vec<Session>, [
+            sqlite: concat!(
+                "SELECT json_group_array(json_array(lower(hex(s.id)), lower(hex(s.access_jti)), s.access_used, s.revoked_at, s.expires_at, ",
+                account_json!(sqlite),
+                ")) FROM json_each($1) k CROSS JOIN sessions s ON s.id = unhex(k.value, '-') CROSS JOIN users u ON u.id = s.user_id"),
+            pg: concat!(
+                "SELECT json_agg(json_build_array(s.id, s.access_jti, s.access_used, (extract(epoch FROM s.revoked_at) * 1000000)::bigint, \
+                 (extract(epoch FROM s.expires_at) * 1000000)::bigint, ",
+                account_json!(pg),
+                ")) FROM json_array_elements_text($1::json) k(value) JOIN sessions s ON s.id = k.value::uuid JOIN users u ON u.id = s.user_id"),
+        ], json::keys(ids))?;
+        Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    }
 }
 
 /// From now on a lost refresh answer is no excuse: its access token has arrived.

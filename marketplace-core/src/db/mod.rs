@@ -1,6 +1,8 @@
 //! The only code that knows there are two engines.
 //!
 //! - [`Db::read`] lends a connection; [`Db::write`] runs a closure as one unit of work in one transaction.
+//! - [`Db::point`] reads one row by its key, together with those of others who wait: see [`batch`].
+//! - `q!(conn => json Vec<Row>, …)` reads a page as one row of JSON: see [`json`].
 //! - `q!` runs one SQL text with its binds on either engine. Every text registers itself, and the test
 //!   `every_sql_prepares` prepares each on both: that replaces compile-time checking.
 //! - A unit does no I/O but SQL, and never calls `write` again: that would wait for itself.
@@ -10,14 +12,17 @@
 mod query;
 
 pub mod backup;
+pub mod batch;
 pub(crate) mod bulk;
 mod conn;
 pub mod copy;
 mod error;
+pub mod json;
 mod schema;
 mod text_enum;
 mod writer;
 
+pub use batch::PointRead;
 pub use conn::{Conn, Reader};
 pub use error::DbError;
 pub use query::max_placeholder;
@@ -55,7 +60,7 @@ pub enum Engine {
 
 /// An open database; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Db(Inner);
+pub struct Db(Inner, batch::Queues);
 
 #[derive(Clone, Debug)]
 enum Inner {
@@ -140,7 +145,7 @@ impl Db {
             .connect_lazy_with(base.create_if_missing(false).pragma("query_only", "ON"));
         let (queue, units) = mpsc::channel(QUEUE);
         tokio::spawn(writer::run(write.clone(), units, if options.group_commit { BATCH } else { 1 }));
-        Ok(Self(Inner::Sqlite { read, write, queue }))
+        Ok(Self(Inner::Sqlite { read, write, queue }, batch::Queues::default()))
     }
 
     async fn open_postgres(url: &str, options: OpenOptions) -> Result<Self> {
@@ -156,7 +161,7 @@ impl Db {
             .connect_with(connect.statement_cache_capacity(512).disable_statement_logging())
             .await
             .map_err(|error| error::opening(&place, error))?;
-        Ok(Self(Inner::Postgres(pool)))
+        Ok(Self(Inner::Postgres(pool), batch::Queues::default()))
     }
 
     /// Which engine this is.

@@ -35,7 +35,8 @@ pub const fn max_placeholder(sql: &str) -> usize {
 
 /// Runs one SQL text on either engine: `q!(conn => opt Account, "SELECT … WHERE id = $1", id)?`.
 ///
-/// Kinds: `one`, `opt`, `all` (rows), `val`, `optval`, `vals` (scalars), `exec` (count of rows). Where dialects truly
+/// Kinds: `one`, `opt`, `all` (rows), `val`, `optval`, `vals` (scalars), `exec` (count of rows), `json` (one row with one
+/// column of JSON, read by serde; NULL is the type's default: see [`json`](crate::db::json)). Where dialects truly
 /// differ: `q!(conn => all Hit, [sqlite: "…", pg: "…"], a, b)`. Placeholders and binds are counted at compile time.
 #[macro_export]
 macro_rules! q {
@@ -45,12 +46,14 @@ macro_rules! q {
     (@new all [$t:ty] $sql:expr) => { ::sqlx::query_as::<_, $t>($sql) };
     (@new val [$t:ty] $sql:expr) => { ::sqlx::query_scalar::<_, $t>($sql) };
     (@new optval [$t:ty] $sql:expr) => { ::sqlx::query_scalar::<_, $t>($sql) };
+    (@new json [$t:ty] $sql:expr) => { ::sqlx::query_scalar::<_, Option<::sqlx::types::Json<$t>>>($sql) };
     (@new vals [$t:ty] $sql:expr) => { ::sqlx::query_scalar::<_, $t>($sql) };
     (@run exec $q:expr, $x:expr) => { $q.execute($x).await.map(|done| done.rows_affected()) };
     (@run one $q:expr, $x:expr) => { $q.fetch_one($x).await };
     (@run opt $q:expr, $x:expr) => { $q.fetch_optional($x).await };
     (@run all $q:expr, $x:expr) => { $q.fetch_all($x).await };
     (@run val $q:expr, $x:expr) => { $q.fetch_one($x).await };
+    (@run json $q:expr, $x:expr) => { $q.fetch_one($x).await.map(|found| found.map(|json| json.0).unwrap_or_default()) };
     (@run optval $q:expr, $x:expr) => { $q.fetch_optional($x).await };
     (@run vals $q:expr, $x:expr) => { $q.fetch_all($x).await };
     (@unit $a:expr) => { () };

@@ -29,11 +29,11 @@ use crate::{
 pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
     let now = app.now();
     let claims = token::verify(&app.keys, &app.tokens, access_token, now)?;
-    let mut reader = app.db.read().await?;
-    let live = store::live(&mut reader.conn(), claims.sid, claims.sub, now).await?;
-    drop(reader);
-    let live = live
-        .filter(|live| live.account.status.may_log_in())
+    let live = app
+        .db
+        .point::<store::Sessions>(claims.sid)
+        .await?
+        .filter(|session| session.lives(claims.sub, now) && session.account.status.may_log_in())
         .ok_or_else(|| Error::unauthenticated("the session has ended; log in again"))?;
     if !live.access_used && live.access_jti == claims.jti {
         let (session, jti) = (claims.sid, claims.jti);
