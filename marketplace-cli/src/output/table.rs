@@ -131,6 +131,7 @@ pub(super) fn page<T: Row>(output: &Output, rows: &[Value], first: bool, widths:
         }
         table.add_row(row);
     }
+    let settled = if first { None } else { settled(&columns, widths, &hidden, output.width) };
     for (index, column) in columns.drain(..).enumerate() {
         let Some(laid) = table.column_mut(index) else { continue };
         laid.set_padding((0, 2));
@@ -140,7 +141,9 @@ pub(super) fn page<T: Row>(output: &Output, rows: &[Value], first: bool, widths:
         let width = widths.get(index).copied().unwrap_or(0).saturating_add(2);
         laid.set_constraint(if hidden.get(index).copied().unwrap_or(false) {
             ColumnConstraint::Hidden
-        } else if matches!(column.kind, Kind::Text | Kind::Wrapped) && output.width.is_some() {
+        } else if let Some(width) = settled.filter(|(flexible, _)| *flexible == index).map(|(_, width)| width) {
+            ColumnConstraint::Absolute(Width::Fixed(width + 2))
+        } else if settled.is_none() && matches!(column.kind, Kind::Text | Kind::Wrapped) && output.width.is_some() {
             ColumnConstraint::UpperBoundary(Width::Fixed(width))
         } else {
             ColumnConstraint::Absolute(Width::Fixed(width))
@@ -149,6 +152,18 @@ pub(super) fn page<T: Row>(output: &Output, rows: &[Value], first: bool, widths:
     let mut text = table.trim_fmt();
     text.push('\n');
     text
+}
+
+/// Later pages keep to the columns of the earlier ones: only the widest text gives way, to what the others leave of the
+/// terminal. None when that is too little to read; then every text gives way, as on the first page.
+fn settled(columns: &[Shown], widths: &[u16], hidden: &[bool], available: Option<u16>) -> Option<(usize, u16)> {
+    const READABLE: u16 = 12;
+    let shown = || columns.iter().zip(widths).zip(hidden).enumerate().filter(|(_, (_, hidden))| !**hidden);
+    let texts = shown().filter(|(_, ((column, _), _))| matches!(column.kind, Kind::Text | Kind::Wrapped));
+    let (flexible, width) = texts.map(|(index, ((_, width), _))| (index, *width)).max_by_key(|(_, width)| *width)?;
+    let others: u16 = shown().filter(|(index, _)| *index != flexible).map(|(_, ((_, width), _))| width + 2).sum();
+    let left = available?.saturating_sub(others);
+    (left >= READABLE.min(width)).then_some((flexible, width.min(left)))
 }
 
 fn measure(columns: &[Shown], cells: &[Vec<String>], header: bool) -> Vec<u16> {

@@ -211,7 +211,7 @@ fn lists() {
 #[test]
 fn prices_are_amounts_for_people_and_numbers_for_programs() {
     let pages: [&[JobSummary]; 1] = [&[job()]];
-    assert_eq!(list(Format::Table, &["price"], false, None, &pages), "PRICE\n120.50 EUR\n");
+    assert_eq!(list(Format::Table, &["price"], false, None, &pages), "     PRICE\n120.50 EUR\n");
     assert_eq!(list(Format::Csv, &["price.amount"], false, None, &pages), "price.amount\n12050\n");
     assert_eq!(
         list(Format::Jsonl, &["price"], false, None, &pages),
