@@ -270,9 +270,10 @@ async fn tables(source: &mut SqliteConnection, target: &mut PgConnection) -> Res
             None => tables.push(Table { name: table, columns: vec![column], key: Vec::new() }),
         }
     }
+    // Full-text indexes are virtual tables over shadow tables: the target has its own kind.
     let known: Vec<String> = sqlx::query_scalar(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> ? \
-         AND name NOT LIKE 'services\\_fts%' ESCAPE '\\'",
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
+         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> ?",
     )
     .bind(MIGRATIONS)
     .fetch_all(&mut *source)
