@@ -7,6 +7,7 @@
 //! | accounts, users, statuses | [`accounts`] |
 //! | passwords, tokens, sessions | [`auth`] |
 //! | identity checks | [`kyc`] |
+//! | profiles, pictures, favourites, blocks | [`profiles`] |
 //! | services and their search | [`services`] |
 //! | jobs, from the first offer to the last word | [`jobs`] |
 //! | threads and messages | [`messaging`] |
@@ -44,6 +45,7 @@ pub mod mail;
 pub mod messaging;
 pub mod money;
 pub mod page;
+pub mod profiles;
 pub mod random;
 pub mod reviews;
 pub mod seed;

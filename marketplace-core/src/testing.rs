@@ -249,6 +249,28 @@ impl TestApp {
         id
     }
 
+    /// Approves a worker's identity, in effect from now on for a year.
+    pub async fn approve(&self, id: UserId) {
+        let now = self.app.now();
+        let ends = now + Duration::from_hours(365 * 24);
+        let unit = self.app.db.write(move |conn| {
+            Box::pin(async move {
+                q!(conn => exec,
+                    "UPDATE users SET kyc_status = 'approved', kyc_prior = 'none', kyc_effective_at = $2, kyc_expires_at = $3 WHERE id = $1",
+                    id, now, ends)?;
+                crate::services::worker_changed(conn, now, id).await
+            })
+        });
+        unit.await.unwrap();
+    }
+
+    /// An active worker whose identity is approved, logged in.
+    pub async fn approved_worker(&self) -> Actor {
+        let id = self.user(Role::Worker, Status::Active).await;
+        self.approve(id).await;
+        self.log_in(id).await.0
+    }
+
     /// An actor for an active user of a role, logged in.
     pub async fn actor(&self, role: Role) -> Actor {
         let id = self.user(role, Status::Active).await;

@@ -20,6 +20,7 @@ use crate::{
     ids::UserId,
     jobs,
     mail::{self, Mail, Template},
+    services,
 };
 
 /// How long a banned person's link to their own data works.
@@ -160,6 +161,7 @@ async fn act_in(
         Step::Status(status, reason) => {
             let by = actor.principal();
             store::set_status(conn, id, status, reason.map(|reason| (reason, &by)), now).await?;
+            services::worker_changed(conn, now, id).await?;
             if status == Status::Banned {
                 forbid(app, conn, &account).await?;
             }
@@ -168,7 +170,10 @@ async fn act_in(
             erase(app, conn, actor, &account, change.reason).await?;
             return Ok(Changed { changed: true, item: detail(conn, id, now).await? });
         }
-        Step::Role(role) => store::set_role(conn, id, role, now).await?,
+        Step::Role(role) => {
+            store::set_role(conn, id, role, now).await?;
+            services::worker_changed(conn, now, id).await?;
+        }
         Step::EndSessions => {
             changed = auth::store::revoke_all(conn, id, None, now).await? > 0;
             if changed {

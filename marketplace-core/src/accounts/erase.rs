@@ -11,7 +11,7 @@ use crate::{
     auth,
     db::Conn,
     error::{Error, Result},
-    events, jobs, kyc, mail,
+    events, jobs, kyc, mail, profiles, services,
 };
 
 /// Erases an account inside the transaction that decided so. The row stays, without anything personal in it.
@@ -30,6 +30,8 @@ pub(crate) async fn erase(
     }
     kyc::erase(app, conn, id).await?;
     jobs::erase(conn, id).await?;
+    profiles::erase(app, conn, id).await?;
+    services::erase(app, conn, id).await?;
     auth::store::erase(conn, id).await?;
     mail::cancel(conn, &format!("user:{id}")).await?;
     store::anonymise(conn, id, now).await?;

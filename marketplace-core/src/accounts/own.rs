@@ -16,6 +16,7 @@ use crate::{
     events,
     ids::UserId,
     kyc::model::KycStatus,
+    services,
     time::Timestamp,
 };
 
@@ -112,6 +113,9 @@ pub async fn update_me(app: &App, actor: &Actor, update: UpdateMe, if_version: O
                     account.phone = Some(phone);
                 }
                 store::set_person(c, &account, now).await?;
+                if account.role == Role::Worker {
+                    services::name_changed(c, id, &account.name).await?;
+                }
                 account.version += 1;
                 events::append(c, now, "user.changed", &id.to_string(), Some(id)).await?;
                 Ok(Me::of(&account, now))

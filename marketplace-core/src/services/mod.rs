@@ -1,5 +1,20 @@
 //! Services: what workers offer, and how they are found.
+//!
+//! | to read about | open |
+//! |---|---|
+//! | states, categories, what may be in a service | [`model`] |
+//! | what a worker does with a service | `ops.rs` |
+//! | what follows from what happens to the worker | `follow.rs` |
+//! | which words find a service, and which typos | `words.rs` |
+//! | the search itself | `search.rs` |
 
+mod follow;
+pub mod model;
+mod ops;
 mod store;
+mod words;
 
-pub(crate) use store::count_visible;
+pub(crate) use follow::{erase, name_changed, rating_changed, worker_changed};
+pub use ops::{categories, close, create, delete, get, of_worker, own, own_one, publish, update};
+pub(crate) use store::{brief, count_visible};
+

@@ -1,6 +1,296 @@
-//! All SQL of services.
+//! SQL of services themselves; that of searches is in `matches.rs`.
 
-use crate::{db::Conn, error::Result};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::model::{
+    Category, NewService, OwnService, PublicService, ServiceBrief, ServiceCard, ServiceStatus, ServiceWorker,
+};
+use crate::{
+    accounts::model::{Account, Status},
+    actor::Role,
+    db::Conn,
+    error::{Error, Result},
+    ids::{PictureId, ServiceId, UserId},
+    kyc::model::KycStatus,
+    money::Money,
+    page::TimeCursor,
+    profiles::{model::Picture, worker_is_public},
+    reviews::model::Rating,
+    time::Timestamp,
+};
+
+/// A service as it is stored.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(super) struct Service {
+    pub id: ServiceId,
+    pub worker_id: UserId,
+    pub status: ServiceStatus,
+    title: String,
+    description: String,
+    category: Category,
+    location: String,
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+    price_amount: Option<i64>,
+    price_currency: Option<String>,
+    tags: String,
+    pub number: Option<i64>,
+    pub search_text: String,
+    pub published_at: Option<Timestamp>,
+    pub version: i64,
+    pub created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl Service {
+    /// What its worker wrote.
+    pub fn content(&self) -> Result<NewService> {
+        let price = self.price_amount.zip(self.price_currency.clone());
+        Ok(NewService {
+            title: self.title.clone(),
+            description: self.description.clone(),
+            category: self.category,
+            tags: serde_json::from_str(&self.tags).map_err(Error::internal)?,
+            location: self.location.clone(),
+            latitude: self.latitude,
+            longitude: self.longitude,
+            price: price.map(|(amount, currency)| Money { amount, currency }),
+        })
+    }
+
+    /// As its worker sees it.
+    pub fn own(self, worker: &Account, now: Timestamp) -> Result<OwnService> {
+        let content = self.content()?;
+        let approved = worker.status == Status::Active && worker.visible_kyc(now) == KycStatus::Approved;
+        Ok(OwnService {
+            id: self.id,
+            status: self.status,
+            public: self.status == ServiceStatus::Published && worker.role == Role::Worker && approved,
+            title: content.title,
+            description: content.description,
+            category: content.category,
+            tags: content.tags,
+            location: content.location,
+            latitude: content.latitude,
+            longitude: content.longitude,
+            price: content.price,
+            published_at: self.published_at,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            version: self.version,
+        })
+    }
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, worker_id, status, title, description, category, location, latitude, longitude, price_amount, \
+             price_currency, tags, number, search_text, published_at, version, created_at, updated_at FROM services WHERE ",
+            $rest
+        )
+    };
+}
+
+/// One service, whatever its state.
+pub(super) async fn find(conn: &mut Conn<'_>, id: ServiceId) -> Result<Option<Service>> {
+    Ok(q!(conn => opt Service, select!("id = $1"), id)?)
+}
+
+/// Like [`find`]; nobody else changes it before the end of the transaction.
+pub(super) async fn lock(conn: &mut Conn<'_>, id: ServiceId) -> Result<Option<Service>> {
+    Ok(q!(conn => opt Service, [sqlite: select!("id = $1"), pg: select!("id = $1 FOR UPDATE")], id)?)
+}
+
+/// A worker's services, newest first, without deleted ones.
+pub(super) async fn own_page(
+    conn: &mut Conn<'_>,
+    worker: UserId,
+    status: Option<ServiceStatus>,
+    before: TimeCursor,
+    limit: i64,
+) -> Result<Vec<Service>> {
+    Ok(q!(conn => all Service,
+        select!("worker_id = $1 AND (created_at, id) < ($2, $3) AND status <> 'deleted' AND (status = $4 OR $4 IS NULL) \
+                 ORDER BY created_at DESC, id DESC LIMIT $5"),
+        worker, before.at, before.id, status, limit)?)
+}
+
+/// All services of a worker, for what changes all of them. There are no more than a worker may have, and deleted ones.
+pub(super) async fn all_of(conn: &mut Conn<'_>, worker: UserId) -> Result<Vec<Service>> {
+    Ok(q!(conn => all Service, select!("worker_id = $1 ORDER BY created_at, id"), worker)?)
+}
+
+pub(super) async fn count_of(conn: &mut Conn<'_>, worker: UserId, limit: i64) -> Result<i64> {
+    Ok(q!(conn => val i64,
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM services WHERE worker_id = $1 AND status <> 'deleted' LIMIT $2) AS capped",
+        worker, limit)?)
+}
+
+/// Stores a new draft.
+pub(super) async fn insert(
+    conn: &mut Conn<'_>,
+    id: ServiceId,
+    worker: UserId,
+    new: &NewService,
+    search_text: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let tags = serde_json::to_string(&new.tags).map_err(Error::internal)?;
+    let (amount, currency) = new.price.as_ref().map(|price| (price.amount, &price.currency)).unzip();
+    let rating = rating_of(conn, worker).await?;
+    q!(conn => exec,
+        "INSERT INTO services (id, worker_id, status, title, description, category, location, latitude, longitude, price_amount, \
+         price_currency, tags, visible, number, search_text, rating, published_at, version, created_at, updated_at) \
+         VALUES ($1, $2, 'draft', $3, $4, $5, $6, $7, $8, $9, $10, $11, FALSE, NULL, $12, $13, NULL, 1, $14, $14)",
+        id, worker, &new.title, &new.description, new.category, &new.location, new.latitude, new.longitude, amount, currency,
+        tags, search_text, rating, now)?;
+    Ok(())
+}
+
+/// Stores what a service says now.
+pub(super) async fn set_content(
+    conn: &mut Conn<'_>,
+    id: ServiceId,
+    new: &NewService,
+    search_text: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let tags = serde_json::to_string(&new.tags).map_err(Error::internal)?;
+    let (amount, currency) = new.price.as_ref().map(|price| (price.amount, &price.currency)).unzip();
+    q!(conn => exec,
+        "UPDATE services SET title = $2, description = $3, category = $4, location = $5, latitude = $6, longitude = $7, \
+         price_amount = $8, price_currency = $9, tags = $10, search_text = $11, version = version + 1, updated_at = $12 WHERE id = $1",
+        id, &new.title, &new.description, new.category, &new.location, new.latitude, new.longitude, amount, currency, tags,
+        search_text, now)?;
+    Ok(())
+}
+
+/// Everybody finds it from now on, under the next number.
+pub(super) async fn publish(conn: &mut Conn<'_>, id: ServiceId, now: Timestamp) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE services SET status = 'published', visible = TRUE, published_at = $2, version = version + 1, updated_at = $2, \
+         number = (SELECT coalesce(max(number), 0) + 1 FROM services) WHERE id = $1",
+        id, now)?;
+    Ok(())
+}
+
+/// Another state, in which nobody finds it.
+pub(super) async fn hide(conn: &mut Conn<'_>, id: ServiceId, status: ServiceStatus, now: Timestamp) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE services SET status = $2, visible = FALSE, version = version + 1, updated_at = $3 WHERE id = $1",
+        id, status, now)?;
+    Ok(())
+}
+
+/// Only its title stays, for the threads that are about it. `title` is what they show.
+pub(super) async fn blank(conn: &mut Conn<'_>, id: ServiceId, title: &str, now: Timestamp) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE services SET status = 'deleted', visible = FALSE, title = $2, description = '', location = '', latitude = NULL, \
+         longitude = NULL, price_amount = NULL, price_currency = NULL, tags = '[]', search_text = '', version = version + 1, \
+         updated_at = $3 WHERE id = $1",
+        id, title, now)?;
+    Ok(())
+}
+
+pub(super) async fn remove(conn: &mut Conn<'_>, id: ServiceId) -> Result<()> {
+    q!(conn => exec, "DELETE FROM services WHERE id = $1", id)?;
+    Ok(())
+}
+
+/// Whether a thread is about it, and whether a job about it is live.
+pub(super) async fn ties(conn: &mut Conn<'_>, id: ServiceId) -> Result<(bool, bool)> {
+    Ok(q!(conn => one (bool, bool),
+        "SELECT EXISTS (SELECT 1 FROM threads WHERE service_id = $1), \
+         EXISTS (SELECT 1 FROM jobs WHERE service_id = $1 AND status IN ('negotiating', 'accepted', 'completed'))", id)?)
+}
+
+/// Whether searches should look at a worker's published services: also while a decision that can still be undone may
+/// bring or end the approval, as each row is checked again when it is shown.
+pub(super) async fn may_show(conn: &mut Conn<'_>, worker: UserId, now: Timestamp) -> Result<bool> {
+    Ok(q!(conn => optval bool,
+        "SELECT role = 'worker' AND status = 'active' AND \
+         (kyc_status = 'approved' OR (kyc_prior = 'approved' AND coalesce(kyc_effective_at > $2, FALSE))) FROM users WHERE id = $1",
+        worker, now)?
+    .unwrap_or(false))
+}
+
+pub(super) async fn set_visible(conn: &mut Conn<'_>, worker: UserId, visible: bool) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE services SET visible = $2 WHERE worker_id = $1 AND status = 'published' AND visible <> $2", worker, visible)?;
+    Ok(())
+}
+
+pub(super) async fn set_search_text(conn: &mut Conn<'_>, id: ServiceId, text: &str) -> Result<()> {
+    q!(conn => exec, "UPDATE services SET search_text = $2 WHERE id = $1", id, text)?;
+    Ok(())
+}
+
+pub(super) async fn set_rating(conn: &mut Conn<'_>, worker: UserId, thousandths: i64) -> Result<()> {
+    q!(conn => exec, "UPDATE services SET rating = $2 WHERE worker_id = $1 AND rating <> $2", worker, thousandths)?;
+    Ok(())
+}
+
+/// A worker's average in thousandths of a star, 0 without reviews.
+async fn rating_of(conn: &mut Conn<'_>, worker: UserId) -> Result<i64> {
+    let stars = q!(conn => opt (i64, i64, i64, i64, i64),
+        "SELECT stars_1, stars_2, stars_3, stars_4, stars_5 FROM worker_ratings WHERE user_id = $1", worker)?;
+    Ok(stars.and_then(|(one, two, three, four, five)| Rating::thousandths([one, two, three, four, five])).unwrap_or(0))
+}
+
+/// Publications, and changes of the words that typos are tolerated of, take turns until the end of the transaction. On
+/// SQLite there is one writer anyway.
+pub(super) async fn take_turn(conn: &mut Conn<'_>) -> Result<()> {
+    if let Conn::Pg(_) = conn {
+        // The number is this lock's name; nothing else has it.
+        q!(conn => exec, [sqlite: "SELECT 1", pg: "SELECT pg_advisory_xact_lock(7305804385)"])?;
+    }
+    Ok(())
+}
+
+/// Those of some words (a JSON array) that were never seen.
+pub(super) async fn unknown_words(conn: &mut Conn<'_>, words: &str) -> Result<Vec<String>> {
+    Ok(q!(conn => vals String, [
+        sqlite: "SELECT value FROM json_each($1) AS k WHERE NOT EXISTS (SELECT 1 FROM search_words w WHERE w.word = k.value)",
+        pg: "SELECT k.value FROM json_array_elements_text($1::json) AS k (value) \
+             WHERE NOT EXISTS (SELECT 1 FROM search_words w WHERE w.word = k.value COLLATE \"C\")",
+    ], words)?)
+}
+
+/// Keeps words (a JSON array), and what is left of them when letters are left out (an array of pairs).
+pub(super) async fn add_words(conn: &mut Conn<'_>, words: &str, parts: &str) -> Result<()> {
+    q!(conn => exec, [
+        sqlite: "INSERT INTO search_words (word) SELECT value FROM json_each($1) WHERE TRUE ON CONFLICT (word) DO NOTHING",
+        pg: "INSERT INTO search_words (word) SELECT value FROM json_array_elements_text($1::json) ON CONFLICT (word) DO NOTHING",
+    ], words)?;
+    q!(conn => exec, [
+        sqlite: "INSERT INTO search_parts (part, word) SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') \
+                 FROM json_each($1) WHERE TRUE ON CONFLICT (part, word) DO NOTHING",
+        pg: "INSERT INTO search_parts (part, word) SELECT value ->> 0, value ->> 1 FROM json_array_elements($1::json) \
+             ON CONFLICT (part, word) DO NOTHING",
+    ], parts)?;
+    Ok(())
+}
+
+/// Forgets those of some words (a JSON array) that no service has any more.
+pub(super) async fn drop_words(conn: &mut Conn<'_>, words: &str) -> Result<()> {
+    q!(conn => exec, [
+        sqlite: "DELETE FROM search_words WHERE word IN (SELECT value FROM json_each($1)) \
+                 AND NOT EXISTS (SELECT 1 FROM services_fts WHERE services_fts MATCH '\"' || search_words.word || '\"')",
+        pg: "DELETE FROM search_words w WHERE word IN (SELECT value COLLATE \"C\" FROM json_array_elements_text($1::json)) \
+             AND NOT EXISTS (SELECT 1 FROM services s WHERE s.visible \
+             AND array_to_tsvector(string_to_array(s.search_text, ' ')) @@ ('''' || w.word || '''')::tsquery)",
+    ], words)?;
+    Ok(())
+}
+
+/// What others need to know of a service, inside their transaction; none when there is none.
+pub(crate) async fn brief(conn: &mut Conn<'_>, now: Timestamp, id: ServiceId) -> Result<Option<ServiceBrief>> {
+    Ok(q!(conn => opt ServiceBrief, concat!(
+        "SELECT s.worker_id, s.title, s.status, s.status = 'published' AND ", worker_is_public!("$2"), " AS public \
+         FROM services s JOIN users u ON u.id = s.worker_id WHERE s.id = $1"), id, now)?)
+}
 
 /// Services that searches find, up to `limit`.
 pub(crate) async fn count_visible(conn: &mut Conn<'_>, limit: i64) -> Result<i64> {
@@ -8,4 +298,162 @@ pub(crate) async fn count_visible(conn: &mut Conn<'_>, limit: i64) -> Result<i64
         sqlite: "SELECT count(*) FROM (SELECT 1 FROM services WHERE visible = 1 LIMIT $1) AS capped",
         pg: "SELECT count(*) FROM (SELECT 1 FROM services WHERE visible LIMIT $1) AS capped",
     ], limit)?)
+}
+
+/// A service with its worker, as the databases put it into one text: a row of many columns costs more to read than this.
+#[derive(Debug, Deserialize)]
+struct Shown {
+    number: i64,
+    id: Uuid,
+    title: String,
+    description: Option<String>,
+    category: Category,
+    tags: String,
+    location: String,
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+    amount: Option<i64>,
+    currency: Option<String>,
+    published_at: i64,
+    version: i64,
+    worker: Uuid,
+    name: String,
+    picture: Option<Uuid>,
+    width: Option<i64>,
+    height: Option<i64>,
+    available: i64,
+    away_until: Option<i64>,
+    stars: [Option<i64>; 5],
+}
+
+impl Shown {
+    fn worker(&self, now: Timestamp) -> ServiceWorker {
+        let rating = Rating::of(self.stars.map(Option::unwrap_or_default));
+        let picture = self.picture.zip(self.width.zip(self.height));
+        ServiceWorker {
+            id: UserId(self.worker),
+            name: self.name.clone(),
+            picture: picture.map(|(id, (width, height))| Picture { id: PictureId(id), width, height }),
+            available: self.available == 1 && self.away_until.is_none_or(|until| until <= now.micros()),
+            rating: rating.average,
+            reviews: rating.count,
+        }
+    }
+
+    fn price(&self) -> Option<Money> {
+        self.amount.zip(self.currency.clone()).map(|(amount, currency)| Money { amount, currency })
+    }
+
+    fn tags(&self) -> Result<Vec<String>> {
+        serde_json::from_str(&self.tags).map_err(Error::internal)
+    }
+
+    fn card(self, now: Timestamp) -> Result<ServiceCard> {
+        Ok(ServiceCard {
+            id: ServiceId(self.id),
+            tags: self.tags()?,
+            price: self.price(),
+            worker: self.worker(now),
+            title: self.title,
+            category: self.category,
+            location: self.location,
+            latitude: self.latitude,
+            longitude: self.longitude,
+            distance: None,
+            published_at: Timestamp::from_micros(self.published_at),
+        })
+    }
+
+    fn service(self, now: Timestamp) -> Result<PublicService> {
+        Ok(PublicService {
+            id: ServiceId(self.id),
+            tags: self.tags()?,
+            price: self.price(),
+            worker: self.worker(now),
+            title: self.title,
+            description: self.description.unwrap_or_default(),
+            category: self.category,
+            location: self.location,
+            latitude: self.latitude,
+            longitude: self.longitude,
+            published_at: Timestamp::from_micros(self.published_at),
+            version: self.version,
+        })
+    }
+}
+
+macro_rules! shown {
+    (sqlite $description:literal) => {
+        concat!(
+            "json_object('number', s.number, 'id', lower(hex(s.id)), 'title', s.title, ", $description, "'category', s.category, \
+             'tags', s.tags, 'location', s.location, 'latitude', s.latitude, 'longitude', s.longitude, 'amount', s.price_amount, \
+             'currency', s.price_currency, 'published_at', s.published_at, 'version', s.version, 'worker', lower(hex(u.id)), \
+             'name', u.name, 'picture', lower(hex(p.id)), 'width', p.width, 'height', p.height, \
+             'available', coalesce(w.available, 1), 'away_until', w.away_until, \
+             'stars', json_array(r.stars_1, r.stars_2, r.stars_3, r.stars_4, r.stars_5))"
+        )
+    };
+    (pg $description:literal) => {
+        concat!(
+            "json_build_object('number', s.number, 'id', s.id, 'title', s.title, ", $description, "'category', s.category, \
+             'tags', s.tags, 'location', s.location, 'latitude', s.latitude, 'longitude', s.longitude, 'amount', s.price_amount, \
+             'currency', s.price_currency, 'published_at', (extract(epoch from s.published_at) * 1000000)::bigint, \
+             'version', s.version, 'worker', u.id, 'name', u.name, 'picture', p.id, 'width', p.width, 'height', p.height, \
+             'available', coalesce(w.available, TRUE)::int, 'away_until', (extract(epoch from w.away_until) * 1000000)::bigint, \
+             'stars', json_build_array(r.stars_1, r.stars_2, r.stars_3, r.stars_4, r.stars_5))"
+        )
+    };
+}
+
+macro_rules! with_worker {
+    () => {
+        " JOIN users u ON u.id = s.worker_id LEFT JOIN worker_profiles w ON w.user_id = s.worker_id \
+         LEFT JOIN pictures p ON p.id = w.picture_id LEFT JOIN worker_ratings r ON r.user_id = s.worker_id"
+    };
+}
+
+/// A service that everybody may see now.
+pub(super) async fn public(conn: &mut Conn<'_>, now: Timestamp, id: ServiceId) -> Result<Option<PublicService>> {
+    let text = q!(conn => optval String, [
+        sqlite: concat!("SELECT ", shown!(sqlite "'description', s.description, "), " FROM services s", with_worker!(),
+            " WHERE s.id = $1 AND s.status = 'published' AND ", worker_is_public!("$2")),
+        pg: concat!("SELECT ", shown!(pg "'description', s.description, "), "::text FROM services s", with_worker!(),
+            " WHERE s.id = $1 AND s.status = 'published' AND ", worker_is_public!("$2")),
+    ], id, now)?;
+    let shown = text.map(|text| serde_json::from_str::<Shown>(&text)).transpose().map_err(Error::internal)?;
+    shown.map(|shown| shown.service(now)).transpose()
+}
+
+/// The services of some numbers, in that order; without those that nobody may see any more.
+pub(super) async fn cards(conn: &mut Conn<'_>, now: Timestamp, numbers: &[i64]) -> Result<Vec<(i64, ServiceCard)>> {
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted = serde_json::to_string(numbers).map_err(Error::internal)?;
+    let text = q!(conn => val Option<String>, [
+        sqlite: concat!("SELECT json_group_array(", shown!(sqlite ""), ") FROM json_each($1) AS k JOIN services s ON s.number = k.value",
+            with_worker!(), " WHERE s.status = 'published' AND ", worker_is_public!("$2")),
+        pg: concat!("SELECT json_agg(", shown!(pg ""), ")::text FROM json_array_elements_text($1::json) AS k (value) \
+            JOIN services s ON s.number = k.value::bigint", with_worker!(), " WHERE s.status = 'published' AND ", worker_is_public!("$2")),
+    ], wanted, now)?;
+    let shown: Vec<Shown> = text.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text)).map_err(Error::internal)?;
+    let mut by_number = std::collections::HashMap::with_capacity(shown.len());
+    for one in shown {
+        by_number.insert(one.number, one.card(now)?);
+    }
+    Ok(numbers.iter().filter_map(|number| by_number.remove_entry(number)).collect())
+}
+
+/// The numbers of a worker's services that everybody may see, newest first.
+pub(super) async fn of_worker(
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    worker: UserId,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    Ok(q!(conn => vals i64, concat!(
+        "SELECT s.number FROM services s JOIN users u ON u.id = s.worker_id WHERE s.worker_id = $1 AND s.status = 'published' \
+         AND s.number < $2 AND ", worker_is_public!("$3"), " ORDER BY s.number DESC LIMIT $4"),
+        worker, before, now, limit)?)
 }

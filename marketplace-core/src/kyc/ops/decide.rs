@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::{Notice, Record, case, lock_account, mail_subject, notify, record};
+use super::{Notice, Record, case, lock_account, mail_subject, notify, record, set_standing};
 use crate::{
     accounts::model::{Account, check_text},
     actor::{Actor, Permission},
@@ -136,7 +136,7 @@ async fn apply(
         effective_at: Some(effective_at),
         expires_at: (status == KycStatus::Approved).then(|| effective_at + Duration::from_secs(days * 86_400)),
     };
-    store::set_user(conn, account.id, after, now).await?;
+    set_standing(conn, account.id, after, now).await?;
     let (template, action) = match decision.kind {
         DecisionKind::Approve => (Template::KycApproved, "kyc.approve"),
         DecisionKind::Retry => (Template::KycRetry, "kyc.retry"),
@@ -211,7 +211,7 @@ async fn restore(conn: &mut Conn<'_>, now: Timestamp, by: &Actor, attempt: &Atte
             store::set_decision(conn, attempt, status, fence, decided).await?;
         }
     }
-    store::set_user(conn, attempt.user_id, undo.user, now).await?;
+    set_standing(conn, attempt.user_id, undo.user, now).await?;
     mail::cancel(conn, &mail_subject(attempt.id)).await?;
     let what = Record { action: "kyc.undo", event: "kyc.undone", reason: None, fence };
     record(conn, now, by, attempt, what).await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
 
-use super::{Notice, Record, lock_account, mail_subject, notify, record};
+use super::{Notice, Record, lock_account, mail_subject, notify, record, set_standing};
 use crate::{
     accounts::model::Account,
     actor::Actor,
@@ -73,7 +73,7 @@ pub(super) async fn expire(app: &App, conn: &mut Conn<'_>, account: &Account) ->
     }
     let expired =
         UserKyc { status: KycStatus::Expired, prior: KycStatus::Expired, effective_at: None, expires_at: None };
-    store::set_user(conn, account.id, expired, now).await?;
+    set_standing(conn, account.id, expired, now).await?;
     let Some(id) = store::expire_attempt(conn, account.id).await? else {
         let entry = audit::Entry {
             action: "kyc.expire",

@@ -13,7 +13,7 @@ pub use submit::{Submission, own, submit, submit_permit};
 pub(crate) use due::erase;
 
 use super::{
-    attempt::Attempt,
+    attempt::{Attempt, UserKyc},
     model::{AttemptBrief, KycCase},
     store,
 };
@@ -31,6 +31,7 @@ use crate::{
     events,
     ids::{AttemptId, UserId},
     mail::{self, Mail, Template},
+    services,
     time::Timestamp,
 };
 
@@ -50,6 +51,12 @@ async fn account(conn: &mut Conn<'_>, id: UserId) -> Result<Account> {
 /// One account, which nobody else changes until the end of the transaction. Always locked before an attempt.
 async fn lock_account(conn: &mut Conn<'_>, id: UserId) -> Result<Account> {
     accounts::store::lock(conn, id).await?.ok_or_else(|| Error::not_found(format_args!("user {id}")))
+}
+
+/// Stores where an account's identity check stands, and lets searches know.
+async fn set_standing(conn: &mut Conn<'_>, user: UserId, kyc: UserKyc, now: Timestamp) -> Result<()> {
+    store::set_user(conn, user, kyc, now).await?;
+    services::worker_changed(conn, now, user).await
 }
 
 /// All that is needed to decide.

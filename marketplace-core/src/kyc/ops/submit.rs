@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{SHOWN, account, due, lock_account};
+use super::{SHOWN, account, due, lock_account, set_standing};
 use crate::{
     accounts::model::{Account, Status},
     actor::{Actor, Permission},
@@ -124,7 +124,7 @@ async fn store_attempt(app: &App, new: NewAttempt) -> Result<()> {
                     effective_at: None,
                     expires_at: None,
                 };
-                store::set_user(conn, new.user_id, waiting, now).await?;
+                set_standing(conn, new.user_id, waiting, now).await?;
                 events::append(conn, now, "kyc.submitted", &new.id.to_string(), Some(new.user_id)).await
             }
             .boxed()

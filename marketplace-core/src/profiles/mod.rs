@@ -1,0 +1,26 @@
+//! Profiles: what clients and workers tell of themselves, their pictures, whom they favour and whom they block.
+//!
+//! | to read about | open |
+//! |---|---|
+//! | profiles, what may be in them, what the public sees | [`model`] |
+//! | how a picture is made fit to be shown | `picture.rs` |
+//! | the use cases | `ops.rs`, `people.rs`, `pictures.rs` |
+//!
+//! Nobody needs a row to have a profile: without one it holds the defaults.
+
+pub mod model;
+mod ops;
+mod people;
+mod picture;
+mod pictures;
+mod store;
+
+pub(crate) use ops::erase;
+pub use ops::{client, public_client, public_worker, update_client, update_worker, worker};
+pub(crate) use people::blocked_between;
+pub use people::{block, blocks, favorite, favorites};
+pub use pictures::{picture, remove_picture, set_picture};
+pub(crate) use store::{approved_in_effect, worker_is_public};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,363 @@
+//! What a profile holds and what of it the public sees. No SQL, no I/O.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{
+    accounts::model::{Checks, check_text},
+    error::{FieldError, Result},
+    ids::{PictureId, UserId},
+    money::Money,
+    reviews::model::Rating,
+    text_enum,
+    time::Timestamp,
+};
+
+/// Entries of a list of skills or languages at most.
+const MAX_ENTRIES: usize = 30;
+
+/// A profile picture, at `/v1/pictures/{id}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Picture {
+    /// Its id; another picture has another one.
+    pub id: PictureId,
+    /// Pixels of the full picture, at most 1,024.
+    pub width: i64,
+    /// Pixels of the full picture, at most 1,024.
+    pub height: i64,
+}
+
+text_enum! {
+    /// Which rendering of a picture.
+    pub enum PictureSize {
+        /// As large as it is kept: 1,024 pixels a side at most.
+        Full = "full",
+        /// A square of 256 pixels at most.
+        Thumb = "thumb",
+    }
+}
+
+/// A client's profile, as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ClientProfile {
+    /// In their own words.
+    pub about: String,
+    /// Where they are, in words.
+    pub location: String,
+    /// Their picture.
+    pub picture: Option<Picture>,
+    /// Counts changes; 0 while nothing was ever changed.
+    pub version: i64,
+}
+
+/// What of it shall change; what is left out stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct UpdateClientProfile {
+    /// Up to 2,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 2_000))]
+    pub about: Option<String>,
+    /// Up to 100 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 100))]
+    pub location: Option<String>,
+}
+
+/// A worker's profile, as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WorkerProfile {
+    /// One line.
+    pub headline: String,
+    /// In their own words.
+    pub about: String,
+    /// Where they are, in words.
+    pub location: String,
+    /// Degrees north.
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    pub longitude: Option<f64>,
+    /// What an hour costs.
+    pub hourly_rate: Option<Money>,
+    /// What they can do.
+    pub skills: Vec<String>,
+    /// What they speak.
+    pub languages: Vec<String>,
+    /// Whether they take new work.
+    pub available: bool,
+    /// Until when they are away, whatever `available` says.
+    pub away_until: Option<Timestamp>,
+    /// Their picture.
+    pub picture: Option<Picture>,
+    /// Counts changes; 0 while nothing was ever changed.
+    pub version: i64,
+}
+
+impl Default for WorkerProfile {
+    fn default() -> Self {
+        Self {
+            headline: String::new(),
+            about: String::new(),
+            location: String::new(),
+            latitude: None,
+            longitude: None,
+            hourly_rate: None,
+            skills: Vec::new(),
+            languages: Vec::new(),
+            available: true,
+            away_until: None,
+            picture: None,
+            version: 0,
+        }
+    }
+}
+
+/// What of it shall change; what is left out stays, `null` takes away.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct UpdateWorkerProfile {
+    /// Up to 120 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 120))]
+    pub headline: Option<String>,
+    /// Up to 4,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 4_000))]
+    pub about: Option<String>,
+    /// Up to 100 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 100))]
+    pub location: Option<String>,
+    /// Degrees north, -90 to 90; together with `longitude`.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>, minimum = -90, maximum = 90))]
+    pub latitude: Option<Option<f64>>,
+    /// Degrees east, -180 to 180; together with `latitude`.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>, minimum = -180, maximum = 180))]
+    pub longitude: Option<Option<f64>>,
+    /// What an hour costs.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Money>))]
+    pub hourly_rate: Option<Option<Money>>,
+    /// Up to 30, of 1 to 50 characters each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skills: Option<Vec<String>>,
+    /// Up to 30, of 1 to 50 characters each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub languages: Option<Vec<String>>,
+    /// Whether they take new work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available: Option<bool>,
+    /// Until when they are away.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
+    pub away_until: Option<Option<Timestamp>>,
+}
+
+/// Tells `null` from what is left out.
+#[expect(clippy::option_option, reason = "left out, taken away, given")]
+pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
+impl UpdateClientProfile {
+    /// The profile with the changes.
+    pub(super) fn apply(self, to: &mut ClientProfile) -> Result<()> {
+        let mut checks = Checks::default();
+        put(&mut to.about, checks.take(text("/about", self.about, 2_000)));
+        put(&mut to.location, checks.take(line("/location", self.location, 100)));
+        checks.finish()
+    }
+}
+
+impl UpdateWorkerProfile {
+    /// The profile with the changes.
+    pub(super) fn apply(self, to: &mut WorkerProfile) -> Result<()> {
+        let mut checks = Checks::default();
+        put(&mut to.headline, checks.take(line("/headline", self.headline, 120)));
+        put(&mut to.about, checks.take(text("/about", self.about, 4_000)));
+        put(&mut to.location, checks.take(line("/location", self.location, 100)));
+        to.latitude = self.latitude.unwrap_or(to.latitude).map(rounded);
+        to.longitude = self.longitude.unwrap_or(to.longitude).map(rounded);
+        checks.take(check_place(to.latitude, to.longitude));
+        if let Some(rate) = self.hourly_rate {
+            checks.take(rate.as_ref().map_or(Ok(()), |rate| rate.check("/hourly_rate")));
+            to.hourly_rate = rate;
+        }
+        for (pointer, given, kept) in
+            [("/skills", self.skills, &mut to.skills), ("/languages", self.languages, &mut to.languages)]
+        {
+            if let Some(list) = given.and_then(|list| checks.take(check_list(pointer, &list, MAX_ENTRIES, 50))) {
+                *kept = list;
+            }
+        }
+        to.available = self.available.unwrap_or(to.available);
+        to.away_until = self.away_until.unwrap_or(to.away_until);
+        checks.finish()
+    }
+}
+
+fn put(to: &mut String, given: Option<Option<String>>) {
+    if let Some(text) = given.flatten() {
+        *to = text;
+    }
+}
+
+fn text(pointer: &str, given: Option<String>, max: usize) -> Result<Option<String>, FieldError> {
+    given.map(|text| check_text(pointer, &text, 0, max)).transpose()
+}
+
+/// Text without line breaks.
+fn line(pointer: &str, given: Option<String>, max: usize) -> Result<Option<String>, FieldError> {
+    given.map(|text| check_line(pointer, &text, 0, max)).transpose()
+}
+
+/// Checks text of one line: trimmed length in characters; line breaks and tabs become blanks.
+pub(crate) fn check_line(pointer: &str, text: &str, min: usize, max: usize) -> Result<String, FieldError> {
+    check_text(pointer, text, min, max).map(|text| text.replace(['\n', '\r', '\t'], " "))
+}
+
+/// Checks a list of short texts: `most` at most, each of 1 to `max` characters; doubles go.
+pub(crate) fn check_list(pointer: &str, list: &[String], most: usize, max: usize) -> Result<Vec<String>, FieldError> {
+    if list.len() > most {
+        return Err(FieldError { pointer: pointer.into(), detail: format!("must have at most {most} entries") });
+    }
+    let mut kept: Vec<String> = Vec::with_capacity(list.len());
+    for (at, entry) in list.iter().enumerate() {
+        let entry = check_line(&format!("{pointer}/{at}"), entry, 1, max)?;
+        if !kept.contains(&entry) {
+            kept.push(entry);
+        }
+    }
+    Ok(kept)
+}
+
+/// Checks a place on Earth: both or neither, degrees in range.
+pub(crate) fn check_place(latitude: Option<f64>, longitude: Option<f64>) -> Result<(), FieldError> {
+    let wrong = |pointer: &str, detail: &str| Err(FieldError { pointer: pointer.into(), detail: detail.into() });
+    match (latitude, longitude) {
+        (None, None) => Ok(()),
+        (Some(latitude), Some(longitude)) => {
+            if !(-90.0..=90.0).contains(&latitude) {
+                wrong("/latitude", "must be from -90 to 90 degrees")
+            } else if !(-180.0..=180.0).contains(&longitude) {
+                wrong("/longitude", "must be from -180 to 180 degrees")
+            } else {
+                Ok(())
+            }
+        }
+        (Some(_), None) => wrong("/longitude", "is needed together with latitude"),
+        (None, Some(_)) => wrong("/latitude", "is needed together with longitude"),
+    }
+}
+
+/// A coordinate as it is kept: to a millionth of a degree, which is a tenth of a metre, and the same in every engine's text.
+pub(crate) fn rounded(degrees: f64) -> f64 {
+    // Without a negative zero.
+    (degrees * 1e6).round() / 1e6 + 0.0
+}
+
+/// A worker, as everybody sees them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PublicWorker {
+    /// Their account.
+    pub id: UserId,
+    /// Their name.
+    pub name: String,
+    /// One line.
+    pub headline: String,
+    /// In their own words.
+    pub about: String,
+    /// Where they are, in words.
+    pub location: String,
+    /// Degrees north.
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    pub longitude: Option<f64>,
+    /// What an hour costs.
+    pub hourly_rate: Option<Money>,
+    /// What they can do.
+    pub skills: Vec<String>,
+    /// What they speak.
+    pub languages: Vec<String>,
+    /// Whether they take new work now.
+    pub available: bool,
+    /// Until when they are away, if they are.
+    pub away_until: Option<Timestamp>,
+    /// Their picture.
+    pub picture: Option<Picture>,
+    /// What clients think of them.
+    pub rating: Rating,
+    /// When they signed up.
+    pub member_since: Timestamp,
+}
+
+/// A client, as everybody sees them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PublicClient {
+    /// Their account.
+    pub id: UserId,
+    /// Their name.
+    pub name: String,
+    /// In their own words.
+    pub about: String,
+    /// Where they are, in words.
+    pub location: String,
+    /// Their picture.
+    pub picture: Option<Picture>,
+    /// When they signed up.
+    pub member_since: Timestamp,
+}
+
+/// Somebody whom one has blocked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Blocked {
+    /// Their account.
+    pub id: UserId,
+    /// Their name.
+    pub name: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn update(text: &str) -> Result<WorkerProfile> {
+        let mut profile = WorkerProfile { latitude: Some(1.0), longitude: Some(2.0), ..WorkerProfile::default() };
+        serde_json::from_str::<UpdateWorkerProfile>(text).unwrap().apply(&mut profile).map(|()| profile)
+    }
+
+    #[test]
+    fn null_takes_away_and_absence_leaves() {
+        assert_eq!(update("{}").unwrap().latitude, Some(1.0));
+        assert_eq!(update(r#"{"latitude": null, "longitude": null}"#).unwrap().latitude, None);
+        assert!(update(r#"{"hourly_rate": {"amount": 5, "currency": "EUR"}}"#).unwrap().hourly_rate.is_some());
+    }
+
+    #[test]
+    fn what_breaks_a_rule_is_named() {
+        for (text, pointer) in [
+            (r#"{"latitude": null}"#, "/latitude"),
+            (r#"{"longitude": 181}"#, "/longitude"),
+            (r#"{"latitude": -90.5}"#, "/latitude"),
+            (r#"{"headline": "a\u0007b"}"#, "/headline"),
+            (r#"{"skills": ["fine", " "]}"#, "/skills/1"),
+            (r#"{"hourly_rate": {"amount": -5, "currency": "EUR"}}"#, "/hourly_rate/amount"),
+        ] {
+            assert_eq!(update(text).unwrap_err().fields()[0].pointer, pointer, "{text}");
+        }
+        let skills = serde_json::json!({ "skills": vec!["x"; 31] }).to_string();
+        assert!(update(&skills).is_err());
+        assert_eq!(update(r#"{"skills": ["x", " x"]}"#).unwrap().skills, ["x"]);
+    }
+}

@@ -1,0 +1,189 @@
+//! Stories of profiles, on both engines.
+
+use futures::FutureExt;
+
+use super::*;
+use super::{
+    model::{PictureSize, UpdateClientProfile, UpdateWorkerProfile},
+    picture::tests::photo,
+};
+use crate::{
+    accounts::{
+        self,
+        model::{RestrictionReason, Status, UserAction},
+    },
+    actor::{Actor, Role},
+    admin::Change,
+    error::ErrorCode,
+    ids::UserId,
+    page::PageRequest,
+    testing::{self, OPERATOR, TestApp},
+};
+
+async fn act(test: &TestApp, id: UserId, action: UserAction) {
+    let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
+    accounts::act(test.app(), &OPERATOR, id, &action, &change).await.unwrap();
+}
+
+fn id(actor: &Actor) -> UserId {
+    actor.user_id().unwrap()
+}
+
+#[tokio::test]
+async fn a_fresh_person_has_a_public_page_without_any_row() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let client = test.actor(Role::Client).await;
+        assert_eq!(public_client(app, id(&client)).await.unwrap().about, "");
+        let worker = test.approved_worker().await;
+        let page = public_worker(app, id(&worker)).await.unwrap();
+        assert!(page.available && page.rating.count == 0 && page.picture.is_none());
+        assert_eq!(super::worker(app, &worker).await.unwrap().version, 0);
+        // Neither is the other, and who is not approved or not active has none.
+        assert_eq!(public_client(app, id(&worker)).await.unwrap_err().code(), ErrorCode::NotFound);
+        assert_eq!(public_worker(app, id(&client)).await.unwrap_err().code(), ErrorCode::NotFound);
+        let unapproved = test.actor(Role::Worker).await;
+        assert_eq!(public_worker(app, id(&unapproved)).await.unwrap_err().code(), ErrorCode::NotFound);
+        for (action, back) in [(UserAction::Freeze, UserAction::Unfreeze), (UserAction::Ban, UserAction::Unban)] {
+            act(&test, id(&worker), action).await;
+            assert_eq!(public_worker(app, id(&worker)).await.unwrap_err().code(), ErrorCode::NotFound);
+            act(&test, id(&worker), back).await;
+            assert!(public_worker(app, id(&worker)).await.is_ok());
+        }
+        test.advance(std::time::Duration::from_hours(366 * 24));
+        assert_eq!(public_worker(app, id(&worker)).await.unwrap_err().code(), ErrorCode::NotFound);
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn changes_are_versioned_and_shown() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let worker = test.approved_worker().await;
+        let update = |text: &str| serde_json::from_str::<UpdateWorkerProfile>(text).unwrap();
+        let made = update(
+            r#"{"headline": "Pianos", "latitude": 48.85, "longitude": 2.35, "skills": ["tuning"], "languages": ["fr"],
+                "hourly_rate": {"amount": 5500, "currency": "EUR"}, "away_until": "2026-04-01T00:00:00Z"}"#,
+        );
+        let profile = update_worker(app, &worker, made, Some(0)).await.unwrap();
+        assert_eq!((profile.version, profile.headline.as_str()), (1, "Pianos"));
+        let stale = update_worker(app, &worker, update(r#"{"about": "x"}"#), Some(0)).await.unwrap_err();
+        assert_eq!(stale.code(), ErrorCode::PreconditionFailed);
+        let again = update_worker(app, &worker, update(r#"{"about": "x"}"#), Some(1)).await.unwrap();
+        assert_eq!((again.version, again.headline.as_str(), again.skills.len()), (2, "Pianos", 1));
+        assert_eq!(super::worker(app, &worker).await.unwrap(), again);
+        let page = public_worker(app, id(&worker)).await.unwrap();
+        assert!(!page.available && page.away_until.is_some());
+        test.advance(std::time::Duration::from_hours(24 * 40));
+        let page = public_worker(app, id(&worker)).await.unwrap();
+        assert!(page.available && page.away_until.is_none());
+        // A profile is its role's.
+        let update = UpdateClientProfile { about: Some("x".into()), ..UpdateClientProfile::default() };
+        assert_eq!(update_client(app, &worker, update, None).await.unwrap_err().code(), ErrorCode::Forbidden);
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn pictures_are_replaced_and_vanish_with_their_owner() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let worker = test.approved_worker().await;
+        let first = set_picture(app, &worker, photo()).await.unwrap();
+        assert_eq!((first.width, first.height), (300, 400));
+        let full = picture(app, None, first.id, PictureSize::Full).await.unwrap();
+        assert_eq!(full.media_type, "image/jpeg");
+        assert!(!full.bytes.windows(3).any(|window| window == b"GPS"));
+        assert_eq!(public_worker(app, id(&worker)).await.unwrap().picture, Some(first));
+        let second = set_picture(app, &worker, photo()).await.unwrap();
+        assert_ne!(first.id, second.id);
+        let gone = async |id| picture(app, None, id, PictureSize::Thumb).await.unwrap_err().code();
+        assert_eq!(gone(first.id).await, ErrorCode::NotFound);
+        // Two files wait to be deleted, and two stay.
+        assert_eq!(crate::kyc::run_due(app).await.unwrap(), 2);
+        assert!(picture(app, None, second.id, PictureSize::Thumb).await.is_ok());
+        act(&test, id(&worker), UserAction::Freeze).await;
+        assert_eq!(gone(second.id).await, ErrorCode::NotFound);
+        let (same, _) = test.log_in(id(&worker)).await;
+        assert!(picture(app, Some(&same), second.id, PictureSize::Full).await.is_ok());
+        act(&test, id(&worker), UserAction::Unfreeze).await;
+        assert!(picture(app, None, second.id, PictureSize::Full).await.is_ok());
+        remove_picture(app, &worker).await.unwrap();
+        remove_picture(app, &worker).await.unwrap();
+        assert_eq!(gone(second.id).await, ErrorCode::NotFound);
+        assert_eq!(public_worker(app, id(&worker)).await.unwrap().picture, None);
+        let refused = set_picture(app, &worker, b"GIF89a".to_vec()).await.unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::UnsupportedMedia);
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn favourites_and_blocks() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let client = test.actor(Role::Client).await;
+        let mut workers = Vec::new();
+        for _ in 0..3 {
+            let worker = test.approved_worker().await;
+            favorite(app, &client, id(&worker), true).await.unwrap();
+            favorite(app, &client, id(&worker), true).await.unwrap();
+            test.advance(std::time::Duration::from_secs(1));
+            workers.push(id(&worker));
+        }
+        let mut seen = Vec::new();
+        let mut request = PageRequest::first(1);
+        loop {
+            let page = favorites(app, &client, &request).await.unwrap();
+            seen.extend(page.items.into_iter().map(|worker| worker.id));
+            let Some(next) = page.next else { break };
+            request.after = Some(next);
+        }
+        assert_eq!(seen, workers.iter().rev().copied().collect::<Vec<_>>());
+        act(&test, workers[0], UserAction::Ban).await;
+        assert_eq!(favorites(app, &client, &PageRequest::first(10)).await.unwrap().items.len(), 2);
+        assert_eq!(favorite(app, &client, workers[0], true).await.unwrap_err().code(), ErrorCode::NotFound);
+        favorite(app, &client, workers[1], false).await.unwrap();
+        assert_eq!(favorites(app, &client, &PageRequest::first(10)).await.unwrap().items.len(), 1);
+
+        let blocked = async |a, b| blocked_between(&mut app.db.read().await.unwrap().conn(), a, b).await.unwrap();
+        block(app, &client, workers[2], true).await.unwrap();
+        assert!(blocked(workers[2], id(&client)).await && blocked(id(&client), workers[2]).await);
+        assert!(!blocked(workers[1], id(&client)).await);
+        assert_eq!(blocks(app, &client, &PageRequest::first(10)).await.unwrap().items[0].id, workers[2]);
+        block(app, &client, workers[2], false).await.unwrap();
+        assert!(!blocked(workers[2], id(&client)).await);
+        assert_eq!(block(app, &client, id(&client), true).await.unwrap_err().code(), ErrorCode::Forbidden);
+        let staff = test.user(Role::Support, Status::Active).await;
+        assert_eq!(block(app, &client, staff, true).await.unwrap_err().code(), ErrorCode::NotFound);
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn erasure_takes_all_of_it() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let (worker, client) = (test.approved_worker().await, test.actor(Role::Client).await);
+        set_picture(app, &worker, photo()).await.unwrap();
+        favorite(app, &client, id(&worker), true).await.unwrap();
+        block(app, &client, id(&worker), true).await.unwrap();
+        act(&test, id(&worker), UserAction::Delete).await;
+        let left = app
+            .db
+            .write(|conn| {
+                async move {
+                    Ok(q!(conn => val i64,
+                        "SELECT CAST((SELECT count(*) FROM worker_profiles) + (SELECT count(*) FROM pictures) + \
+                         (SELECT count(*) FROM favorites) + (SELECT count(*) FROM blocks) AS BIGINT)")?)
+                }
+                .boxed()
+            })
+            .await
+            .unwrap();
+        assert_eq!(left, 0);
+        assert_eq!(crate::kyc::run_due(app).await.unwrap(), 2);
+        test.close().await;
+    }
+}

@@ -1,0 +1,401 @@
+//! Services: their states, categories, and what may be in them. No SQL, no I/O.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    accounts::model::{Checks, check_text},
+    error::Result,
+    ids::{ServiceId, UserId},
+    money::Money,
+    profiles::model::{Picture, check_line, check_list, check_place, given, rounded},
+    text_enum,
+    time::Timestamp,
+};
+
+/// Tags of a service at most.
+pub const MAX_TAGS: usize = 10;
+/// Services of one worker at most, closed ones and drafts among them.
+pub const MAX_SERVICES: i64 = 200;
+
+text_enum! {
+    /// Where a service stands.
+    pub enum ServiceStatus {
+        /// Only its worker sees it.
+        Draft = "draft",
+        /// Everybody finds it, as long as its worker is active and approved.
+        Published = "published",
+        /// Taken back; it can be published again.
+        Closed = "closed",
+        /// Gone for its worker too; threads about it remember its title.
+        Deleted = "deleted",
+    }
+}
+
+text_enum! {
+    /// What kind of service it is. Codes never change their meaning.
+    pub enum Category {
+        /// Cleaning.
+        Cleaning = "cleaning",
+        /// Repairs and small jobs around the house.
+        Handyman = "handyman",
+        /// Plumbing and heating.
+        Plumbing = "plumbing",
+        /// Electrical work.
+        Electrical = "electrical",
+        /// Painting and decorating.
+        Painting = "painting",
+        /// Carpentry and furniture.
+        Carpentry = "carpentry",
+        /// Gardens and outdoors.
+        Gardening = "gardening",
+        /// Moving and transport.
+        Moving = "moving",
+        /// Cars and bicycles.
+        Vehicles = "vehicles",
+        /// Computers and phones.
+        Computing = "computing",
+        /// Lessons and tutoring.
+        Lessons = "lessons",
+        /// Music and performance.
+        Music = "music",
+        /// Languages and translation.
+        Languages = "languages",
+        /// Photography and video.
+        Photography = "photography",
+        /// Design and writing.
+        Design = "design",
+        /// Childcare.
+        Childcare = "childcare",
+        /// Care of the elderly and the ill.
+        Care = "care",
+        /// Pets.
+        Pets = "pets",
+        /// Beauty and wellbeing.
+        Beauty = "beauty",
+        /// Sport and fitness.
+        Fitness = "fitness",
+        /// Cooking and events.
+        Events = "events",
+        /// Tailoring and crafts.
+        Crafts = "crafts",
+        /// Accounts, law and offices.
+        Office = "office",
+        /// Anything else.
+        Other = "other",
+    }
+}
+
+impl Category {
+    /// Its name, in English.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cleaning => "Cleaning",
+            Self::Handyman => "Handyman",
+            Self::Plumbing => "Plumbing and heating",
+            Self::Electrical => "Electrical work",
+            Self::Painting => "Painting and decorating",
+            Self::Carpentry => "Carpentry and furniture",
+            Self::Gardening => "Gardens and outdoors",
+            Self::Moving => "Moving and transport",
+            Self::Vehicles => "Cars and bicycles",
+            Self::Computing => "Computers and phones",
+            Self::Lessons => "Lessons and tutoring",
+            Self::Music => "Music and performance",
+            Self::Languages => "Languages and translation",
+            Self::Photography => "Photography and video",
+            Self::Design => "Design and writing",
+            Self::Childcare => "Childcare",
+            Self::Care => "Care of the elderly and the ill",
+            Self::Pets => "Pets",
+            Self::Beauty => "Beauty and wellbeing",
+            Self::Fitness => "Sport and fitness",
+            Self::Events => "Cooking and events",
+            Self::Crafts => "Tailoring and crafts",
+            Self::Office => "Accounts, law and offices",
+            Self::Other => "Anything else",
+        }
+    }
+}
+
+/// A category.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CategoryInfo {
+    /// What filters and services carry.
+    pub code: Category,
+    /// For people, in English.
+    pub name: String,
+}
+
+/// A service as its worker writes it. It begins as a draft.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewService {
+    /// 3 to 100 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 3, max_length = 100))]
+    pub title: String,
+    /// Up to 4,000 characters.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(max_length = 4_000))]
+    pub description: String,
+    /// Its kind.
+    pub category: Category,
+    /// Up to 10, of 1 to 30 characters each.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(max_items = 10))]
+    pub tags: Vec<String>,
+    /// Where, in words; up to 100 characters.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(max_length = 100))]
+    pub location: String,
+    /// Degrees north, -90 to 90; together with `longitude`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = -90, maximum = 90))]
+    pub latitude: Option<f64>,
+    /// Degrees east, -180 to 180; together with `latitude`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = -180, maximum = 180))]
+    pub longitude: Option<f64>,
+    /// What it roughly costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Money>,
+}
+
+impl NewService {
+    /// With every text trimmed; or each field that breaks a rule.
+    pub fn checked(self) -> Result<Self> {
+        let mut checks = Checks::default();
+        let title = checks.take(check_line("/title", &self.title, 3, 100));
+        let description = checks.take(check_text("/description", &self.description, 0, 4_000));
+        let tags = checks.take(check_list("/tags", &self.tags, MAX_TAGS, 30));
+        let location = checks.take(check_line("/location", &self.location, 0, 100));
+        checks.take(check_place(self.latitude, self.longitude));
+        checks.take(self.price.as_ref().map_or(Ok(()), |price| price.check("/price")));
+        checks.finish()?;
+        Ok(Self {
+            title: title.unwrap_or_default(),
+            description: description.unwrap_or_default(),
+            tags: tags.unwrap_or_default(),
+            location: location.unwrap_or_default(),
+            latitude: self.latitude.map(rounded),
+            longitude: self.longitude.map(rounded),
+            ..self
+        })
+    }
+}
+
+/// What of a service shall change; what is left out stays, `null` takes away.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct UpdateService {
+    /// 3 to 100 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 3, max_length = 100))]
+    pub title: Option<String>,
+    /// Up to 4,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 4_000))]
+    pub description: Option<String>,
+    /// Its kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<Category>,
+    /// Up to 10, of 1 to 30 characters each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_items = 10))]
+    pub tags: Option<Vec<String>>,
+    /// Up to 100 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 100))]
+    pub location: Option<String>,
+    /// Degrees north, -90 to 90; together with `longitude`.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>, minimum = -90, maximum = 90))]
+    pub latitude: Option<Option<f64>>,
+    /// Degrees east, -180 to 180; together with `latitude`.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>, minimum = -180, maximum = 180))]
+    pub longitude: Option<Option<f64>>,
+    /// What it roughly costs.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Money>))]
+    pub price: Option<Option<Money>>,
+}
+
+impl UpdateService {
+    /// What the service says with the changes.
+    pub(super) fn apply(self, to: NewService) -> Result<NewService> {
+        NewService {
+            title: self.title.unwrap_or(to.title),
+            description: self.description.unwrap_or(to.description),
+            category: self.category.unwrap_or(to.category),
+            tags: self.tags.unwrap_or(to.tags),
+            location: self.location.unwrap_or(to.location),
+            latitude: self.latitude.unwrap_or(to.latitude),
+            longitude: self.longitude.unwrap_or(to.longitude),
+            price: self.price.unwrap_or(to.price),
+        }
+        .checked()
+    }
+}
+
+/// A service as its worker sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OwnService {
+    /// Its id.
+    pub id: ServiceId,
+    /// Where it stands.
+    pub status: ServiceStatus,
+    /// Whether everybody finds it now: published, by a worker who is active and approved.
+    pub public: bool,
+    /// Title.
+    pub title: String,
+    /// Description.
+    pub description: String,
+    /// Its kind.
+    pub category: Category,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Where, in words.
+    pub location: String,
+    /// Degrees north.
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    pub longitude: Option<f64>,
+    /// What it roughly costs.
+    pub price: Option<Money>,
+    /// When it was last published.
+    pub published_at: Option<Timestamp>,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Counts changes.
+    pub version: i64,
+}
+
+/// Which of one's own services.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[serde(default, deny_unknown_fields)]
+pub struct OwnServices {
+    /// Only in this state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub status: Option<ServiceStatus>,
+}
+
+/// The worker of a service, in short.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ServiceWorker {
+    /// Their account.
+    pub id: UserId,
+    /// Their name.
+    pub name: String,
+    /// Their picture.
+    pub picture: Option<Picture>,
+    /// Whether they take new work now.
+    pub available: bool,
+    /// The average of their stars, 1 to 5; none without reviews.
+    pub rating: Option<f64>,
+    /// How many reviews that is the average of.
+    pub reviews: i64,
+}
+
+/// A service as everybody sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PublicService {
+    /// Its id.
+    pub id: ServiceId,
+    /// Title.
+    pub title: String,
+    /// Description.
+    pub description: String,
+    /// Its kind.
+    pub category: Category,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Where, in words.
+    pub location: String,
+    /// Degrees north.
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    pub longitude: Option<f64>,
+    /// What it roughly costs.
+    pub price: Option<Money>,
+    /// When it was published.
+    pub published_at: Timestamp,
+    /// Who offers it.
+    pub worker: ServiceWorker,
+    /// Counts changes.
+    pub version: i64,
+}
+
+/// A service in a list: without its description.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ServiceCard {
+    /// Its id.
+    pub id: ServiceId,
+    /// Title.
+    pub title: String,
+    /// Its kind.
+    pub category: Category,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Where, in words.
+    pub location: String,
+    /// Degrees north.
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    pub longitude: Option<f64>,
+    /// Metres from the place that was asked for, when one was.
+    pub distance: Option<i64>,
+    /// What it roughly costs.
+    pub price: Option<Money>,
+    /// When it was published.
+    pub published_at: Timestamp,
+    /// Who offers it.
+    pub worker: ServiceWorker,
+}
+
+/// What others need to know of a service, in a transaction.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct ServiceBrief {
+    /// Its worker.
+    pub worker_id: UserId,
+    /// Title.
+    pub title: String,
+    /// Where it stands.
+    pub status: ServiceStatus,
+    /// Whether everybody finds it now.
+    pub public: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_checked_field_by_field() {
+        let new = |text: &str| serde_json::from_str::<NewService>(text).unwrap().checked();
+        let fine = new(r#"{"title": "  Piano\nlessons ", "category": "music", "tags": ["a", "a "]}"#).unwrap();
+        assert_eq!((fine.title.as_str(), fine.tags.len()), ("Piano lessons", 1));
+        for (text, pointer) in [
+            (r#"{"title": "ab", "category": "music"}"#, "/title"),
+            (r#"{"title": "   ", "category": "music"}"#, "/title"),
+            (r#"{"title": "abc", "category": "music", "latitude": 1}"#, "/longitude"),
+            (r#"{"title": "abc", "category": "music", "tags": [""]}"#, "/tags/0"),
+            (r#"{"title": "abc", "category": "music", "price": {"amount": 1, "currency": "x"}}"#, "/price/currency"),
+        ] {
+            assert_eq!(new(text).unwrap_err().fields()[0].pointer, pointer, "{text}");
+        }
+        let long = serde_json::json!({ "title": "abc", "category": "music", "description": "é".repeat(4_001) });
+        assert_eq!(new(&long.to_string()).unwrap_err().fields()[0].pointer, "/description");
+        assert!(serde_json::from_str::<NewService>(r#"{"title": "abc", "category": "spaceflight"}"#).is_err());
+    }
+}

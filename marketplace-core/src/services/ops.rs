@@ -1,0 +1,291 @@
+//! What a worker does with a service, and what everybody sees of it.
+
+use std::collections::BTreeSet;
+
+use futures::FutureExt;
+use uuid::Uuid;
+
+use super::{
+    follow::{forget, learn},
+    model::{
+        Category, CategoryInfo, MAX_SERVICES, NewService, OwnService, OwnServices, PublicService, ServiceCard,
+        ServiceStatus, UpdateService,
+    },
+    store::{self, Service},
+    words::{plain, search_text},
+};
+use crate::{
+    accounts::{
+        self,
+        model::{Account, Status},
+    },
+    actor::{Actor, Permission, Role},
+    app::App,
+    db::Conn,
+    error::{Error, Result},
+    events,
+    ids::{ServiceId, UserId},
+    kyc::model::KycStatus,
+    page::{Page, PageRequest, SeqCursor, TimeCursor},
+    profiles,
+    time::Timestamp,
+};
+
+/// The kinds of services there are.
+pub fn categories() -> Vec<CategoryInfo> {
+    Category::ALL.iter().map(|code| CategoryInfo { code: *code, name: code.name().to_owned() }).collect()
+}
+
+/// The caller, when they are a worker.
+fn require_worker(actor: &Actor) -> Result<&Account> {
+    let account = &actor.require_own(Permission::Trade)?.account;
+    if account.role == Role::Worker { Ok(account) } else { Err(Error::forbidden("only workers offer services")) }
+}
+
+/// The caller, when they are a worker who may begin new work.
+fn require_lister(actor: &Actor) -> Result<UserId> {
+    require_worker(actor)?;
+    Ok(actor.require_new_work()?.account.id)
+}
+
+/// Locks the worker's account, whose status may have changed since the call began; always before a service of theirs.
+async fn lock_worker(conn: &mut Conn<'_>, worker: UserId, new_work: bool) -> Result<Account> {
+    let account = accounts::store::lock(conn, worker).await?;
+    let account = account
+        .filter(|account| account.status.may_log_in())
+        .ok_or_else(|| Error::unauthenticated("the session has ended"))?;
+    if account.role != Role::Worker {
+        return Err(Error::forbidden("only workers offer services"));
+    }
+    if new_work && account.status != Status::Active {
+        return Err(Error::forbidden("this account is frozen: it can finish what is under way, and begin nothing new"));
+    }
+    Ok(account)
+}
+
+/// One of the worker's own services; strangers learn nothing of it.
+async fn lock_own(conn: &mut Conn<'_>, worker: UserId, id: ServiceId, if_version: Option<i64>) -> Result<Service> {
+    let service = store::lock(conn, id).await?;
+    let service = owned(service, worker)?;
+    if if_version.is_some_and(|version| version != service.version) {
+        return Err(Error::stale(service.version));
+    }
+    Ok(service)
+}
+
+fn owned(service: Option<Service>, worker: UserId) -> Result<Service> {
+    service
+        .filter(|service| service.worker_id == worker && service.status != ServiceStatus::Deleted)
+        .ok_or_else(|| Error::not_found("service"))
+}
+
+async fn changed(conn: &mut Conn<'_>, now: Timestamp, id: ServiceId, worker: UserId) -> Result<()> {
+    events::append(conn, now, "service", &id.to_string(), Some(worker)).await
+}
+
+async fn reload(conn: &mut Conn<'_>, account: &Account, id: ServiceId, now: Timestamp) -> Result<OwnService> {
+    owned(store::find(conn, id).await?, account.id)?.own(account, now)
+}
+
+/// Writes a new service: a draft, which only its worker sees.
+///
+/// Errors: `invalid` with each field that breaks a rule; `forbidden` unless an active worker; `conflict` beyond 200.
+pub async fn create(app: &App, actor: &Actor, new: NewService) -> Result<OwnService> {
+    let worker = require_lister(actor)?;
+    let new = new.checked()?;
+    let now = app.now();
+    let id = ServiceId::new(now, app.random.as_ref());
+    let made = app
+        .db
+        .write(move |conn| {
+            async move {
+                let account = lock_worker(conn, worker, true).await?;
+                if store::count_of(conn, worker, MAX_SERVICES).await? >= MAX_SERVICES {
+                    return Err(Error::conflict(
+                        format!("there are {MAX_SERVICES} services already; delete some first"),
+                        serde_json::json!({ "most": MAX_SERVICES }),
+                    ));
+                }
+                store::insert(conn, id, worker, &new, &search_text(&new, &account.name), now).await?;
+                changed(conn, now, id, worker).await?;
+                reload(conn, &account, id, now).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(made)
+}
+
+/// Changes what a service says. A published one stays published.
+///
+/// Errors: as for [`create`]; `not_found` for other people's; `precondition_failed` at another version.
+pub async fn update(
+    app: &App,
+    actor: &Actor,
+    id: ServiceId,
+    update: UpdateService,
+    if_version: Option<i64>,
+) -> Result<OwnService> {
+    let worker = require_lister(actor)?;
+    let now = app.now();
+    let service = app
+        .db
+        .write(move |conn| {
+            async move {
+                let account = lock_worker(conn, worker, true).await?;
+                let service = lock_own(conn, worker, id, if_version).await?;
+                let content = update.apply(service.content()?)?;
+                let text = search_text(&content, &account.name);
+                if service.status == ServiceStatus::Published {
+                    learn(conn, plain(&text)).await?;
+                }
+                store::set_content(conn, id, &content, &text, now).await?;
+                changed(conn, now, id, worker).await?;
+                reload(conn, &account, id, now).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(service)
+}
+
+/// Shows a draft or a closed service to everybody. A published one stays as it is.
+///
+/// Errors: `forbidden` unless the worker is active and their identity is approved; `not_found` for other people's.
+pub async fn publish(app: &App, actor: &Actor, id: ServiceId, if_version: Option<i64>) -> Result<OwnService> {
+    let worker = require_lister(actor)?;
+    let now = app.now();
+    let service = app
+        .db
+        .write(move |conn| {
+            async move {
+                let account = lock_worker(conn, worker, true).await?;
+                let service = lock_own(conn, worker, id, if_version).await?;
+                if account.visible_kyc(now) != KycStatus::Approved {
+                    return Err(Error::forbidden("publishing needs a confirmed identity: submit your documents first"));
+                }
+                if service.status != ServiceStatus::Published {
+                    learn(conn, plain(&service.search_text)).await?;
+                    store::publish(conn, id, now).await?;
+                    changed(conn, now, id, worker).await?;
+                }
+                reload(conn, &account, id, now).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(service)
+}
+
+/// Takes a published service back. A closed one stays as it is.
+///
+/// Errors: `conflict` for a draft; `not_found` for other people's.
+pub async fn close(app: &App, actor: &Actor, id: ServiceId, if_version: Option<i64>) -> Result<OwnService> {
+    let worker = require_worker(actor)?.id;
+    let now = app.now();
+    let service = app
+        .db
+        .write(move |conn| {
+            async move {
+                let account = lock_worker(conn, worker, false).await?;
+                let service = lock_own(conn, worker, id, if_version).await?;
+                match service.status {
+                    ServiceStatus::Published => {
+                        store::hide(conn, id, ServiceStatus::Closed, now).await?;
+                        changed(conn, now, id, worker).await?;
+                    }
+                    ServiceStatus::Closed => {}
+                    ServiceStatus::Draft | ServiceStatus::Deleted => {
+                        return Err(Error::conflict(
+                            "a draft was never published",
+                            serde_json::json!({ "status": service.status }),
+                        ));
+                    }
+                }
+                reload(conn, &account, id, now).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(service)
+}
+
+/// Deletes a service for good. Threads about it remember its title.
+///
+/// Errors: `conflict` while a job about it is live; `not_found` for other people's.
+pub async fn delete(app: &App, actor: &Actor, id: ServiceId, if_version: Option<i64>) -> Result<()> {
+    let worker = require_worker(actor)?.id;
+    let now = app.now();
+    app.db
+        .write(move |conn| {
+            async move {
+                lock_worker(conn, worker, false).await?;
+                let service = lock_own(conn, worker, id, if_version).await?;
+                let (threads, live) = store::ties(conn, id).await?;
+                if live {
+                    return Err(Error::conflict(
+                        "a job about this service is under way; finish or cancel it first",
+                        serde_json::json!({ "status": service.status }),
+                    ));
+                }
+                if threads {
+                    let title = service.content()?.title;
+                    store::blank(conn, id, &title, now).await?;
+                } else {
+                    store::remove(conn, id).await?;
+                }
+                let words: BTreeSet<&str> = plain(&service.search_text).collect();
+                forget(conn, words).await?;
+                changed(conn, now, id, worker).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(())
+}
+
+/// The caller's own services, newest first.
+pub async fn own(app: &App, actor: &Actor, filter: &OwnServices, page: &PageRequest) -> Result<Page<OwnService>> {
+    let account = require_worker(actor)?;
+    let limit = page.checked_limit()?;
+    let newest = TimeCursor { at: Timestamp::MAX, id: Uuid::max() };
+    let before = page.cursor::<TimeCursor>()?.unwrap_or(newest);
+    let mut reader = app.db.read().await?;
+    let rows = store::own_page(&mut reader.conn(), account.id, filter.status, before, limit + 1).await?;
+    let found = Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 });
+    let now = app.now();
+    let items = found.items.into_iter().map(|row| row.own(account, now)).collect::<Result<_>>()?;
+    Ok(Page { items, next: found.next })
+}
+
+/// One of the caller's own services, in any state.
+pub async fn own_one(app: &App, actor: &Actor, id: ServiceId) -> Result<OwnService> {
+    let account = require_worker(actor)?;
+    let mut reader = app.db.read().await?;
+    reload(&mut reader.conn(), account, id, app.now()).await
+}
+
+/// A service as everybody sees it: published, by a worker who is active and approved.
+pub async fn get(app: &App, id: ServiceId) -> Result<PublicService> {
+    let mut reader = app.db.read().await?;
+    store::public(&mut reader.conn(), app.now(), id).await?.ok_or_else(|| Error::not_found("service"))
+}
+
+/// A worker's services as everybody sees them, newest first.
+pub async fn of_worker(app: &App, worker: UserId, page: &PageRequest) -> Result<Page<ServiceCard>> {
+    let limit = page.checked_limit()?;
+    let before = page.cursor::<SeqCursor>()?.map_or(i64::MAX, |cursor| cursor.0);
+    profiles::public_worker(app, worker).await?;
+    let now = app.now();
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    let numbers = store::of_worker(&mut conn, now, worker, before, limit + 1).await?;
+    let numbers = Page::from_rows(numbers, limit, |number| SeqCursor(*number));
+    let cards = store::cards(&mut conn, now, &numbers.items).await?;
+    Ok(Page { items: cards.into_iter().map(|(_, card)| card).collect(), next: numbers.next })
+}

@@ -1,0 +1,233 @@
+//! The words by which services are found: how texts become words, which of a service's words stand where, and how far
+//! apart two words are.
+//!
+//! Both engines index exactly these words, so both find exactly the same services.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::model::NewService;
+use crate::accounts::model::fold;
+
+/// Marks a word of the title.
+pub(super) const TITLE: char = '=';
+/// Marks a word of the title or of a tag.
+pub(super) const HEAD: char = '+';
+/// Marks a word of the location.
+pub(super) const PLACE: char = '#';
+/// Marks the category.
+pub(super) const CATEGORY: char = '@';
+/// Letters of a word at most; what is longer is cut, in texts and in queries alike.
+const LONGEST: usize = 40;
+
+/// Words of a text: folded, letters and digits only.
+pub(super) fn words(text: &str) -> impl Iterator<Item = String> {
+    let folded = fold(text);
+    let words: Vec<String> = folded
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(|word| word.chars().take(LONGEST).collect())
+        .collect();
+    words.into_iter()
+}
+
+/// What the index holds of a service: every word once, plain, and marked where it stands; blanks between.
+pub(crate) fn search_text(service: &NewService, worker: &str) -> String {
+    let mut all = BTreeSet::new();
+    for word in words(&service.title) {
+        all.insert(format!("{TITLE}{word}"));
+        all.insert(format!("{HEAD}{word}"));
+        all.insert(word);
+    }
+    for word in service.tags.iter().flat_map(|tag| words(tag)) {
+        all.insert(format!("{HEAD}{word}"));
+        all.insert(word);
+    }
+    all.extend(words(&service.description));
+    all.extend(words(worker));
+    all.extend(words(&service.location).map(|word| format!("{PLACE}{word}")));
+    all.insert(format!("{CATEGORY}{}", service.category));
+    all.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+/// The plain words of what the index holds.
+pub(super) fn plain(search_text: &str) -> impl Iterator<Item = &str> {
+    search_text.split(' ').filter(|word| word.starts_with(char::is_alphanumeric))
+}
+
+/// How many typos are tolerated in a word of a query: none below 4 letters, one from 4 on, two from 8 on.
+pub(super) fn tolerance(word: &str) -> usize {
+    match word.chars().count() {
+        0..=3 => 0,
+        4..=7 => 1,
+        _ => 2,
+    }
+}
+
+/// Letters at the beginning of a word in which letters are left out, to find its neighbours.
+const BEGINNING: usize = 7;
+/// Words shorter than this are no neighbours of a word in which a typo is tolerated.
+const SHORTEST: usize = 3;
+
+/// What is left of a word's beginning when up to as many letters are left out as typos may be tolerated of it. Two words
+/// within that distance of each other have one of these in common (SymSpell, W. Garbe 2012): whatever differs is left
+/// out of both.
+pub(super) fn parts(word: &str) -> Vec<String> {
+    let length = word.chars().count();
+    // The other word may be longer by as many letters as typos are tolerated in it.
+    let typos = match length {
+        0..SHORTEST => return Vec::new(),
+        SHORTEST..=5 => 1,
+        _ => 2,
+    };
+    left_out(word, typos)
+}
+
+/// Like [`parts`], of a word in a query.
+pub(super) fn query_parts(word: &str) -> Vec<String> {
+    match tolerance(word) {
+        0 => Vec::new(),
+        typos => left_out(word, typos),
+    }
+}
+
+fn left_out(word: &str, typos: usize) -> Vec<String> {
+    let beginning: Vec<char> = word.chars().take(BEGINNING).collect();
+    let mut found: HashSet<Vec<char>> = HashSet::from([beginning.clone()]);
+    let mut last = vec![beginning];
+    for _ in 0..typos {
+        let mut next = Vec::new();
+        for part in &last {
+            for at in 0..part.len() {
+                let mut less = part.clone();
+                less.remove(at);
+                if found.insert(less.clone()) {
+                    next.push(less);
+                }
+            }
+        }
+        last = next;
+    }
+    let mut parts: Vec<String> = found.into_iter().map(String::from_iter).collect();
+    parts.sort();
+    parts
+}
+
+/// Letters that were put in, left out, changed, or swapped with their neighbour (Damerau and Levenshtein, in the
+/// restricted form: no letter is touched twice), when these are at most `most`.
+pub(super) fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > most {
+        return None;
+    }
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    let mut previous = None;
+    for (row, x) in a.iter().enumerate() {
+        let mut this = Vec::with_capacity(last.len());
+        this.push(row + 1);
+        for (column, y) in b.iter().enumerate() {
+            let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX - 1);
+            let mut best =
+                (at(&last, column) + usize::from(x != y)).min(at(&last, column + 1) + 1).min(at(&this, column) + 1);
+            if column > 0 && previous == Some(y) && b.get(column - 1) == Some(x) {
+                best = best.min(at(&before_last, column - 1) + 1);
+            }
+            this.push(best);
+        }
+        if this.iter().min().is_none_or(|least| *least > most) {
+            return None;
+        }
+        before_last = std::mem::replace(&mut last, this);
+        previous = Some(x);
+    }
+    last.last().copied().filter(|found| *found <= most)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::services::model::Category;
+
+    #[test]
+    fn texts_become_words() {
+        let found = |text: &str| words(text).collect::<Vec<_>>();
+        assert_eq!(found("Ménage à  domicile — L’Été, 24/7!"), ["menage", "a", "domicile", "l", "ete", "24", "7"]);
+        assert_eq!(found("Ｆｕｌｌ ﬁt STRASSE straße"), ["full", "fit", "strasse", "straße"]);
+        assert_eq!(found("\0 \t=+@# %_*\"'"), Vec::<String>::new());
+        assert_eq!(found(&"a".repeat(100))[0].len(), LONGEST);
+    }
+
+    #[test]
+    fn the_index_says_where_words_stand() {
+        let service = NewService {
+            title: "Piano lessons".into(),
+            description: "Lessons at home".into(),
+            category: Category::Music,
+            tags: vec!["Keyboard".into()],
+            location: "Lyon".into(),
+            latitude: None,
+            longitude: None,
+            price: None,
+        };
+        let text = search_text(&service, "Ada Obi");
+        assert_eq!(
+            text,
+            "#lyon +keyboard +lessons +piano =lessons =piano @music ada at home keyboard lessons obi piano"
+        );
+        assert_eq!(plain(&text).count(), 7);
+    }
+
+    #[test]
+    fn typos_are_counted() {
+        for (a, b, expected) in [
+            ("piano", "piano", Some(0)),
+            ("piano", "paino", Some(1)),
+            ("piano", "pian", Some(1)),
+            ("piano", "pianos", Some(1)),
+            ("piano", "pinao", Some(1)),
+            ("piano", "banjo", None),
+            ("plumbing", "plumming", Some(1)),
+            ("plumbing", "lpumbnig", Some(2)),
+            ("", "ab", Some(2)),
+        ] {
+            assert_eq!(distance(a, b, 2), expected, "{a} {b}");
+        }
+    }
+
+    proptest! {
+        /// However a word of a query and a word of a text came to differ, they have a part in common.
+        #[test]
+        fn neighbours_share_a_part(a in "[a-d]{3,14}", b in "[a-d]{3,14}") {
+            let most = tolerance(&a);
+            if most > 0 && distance(&a, &b, most).is_some() {
+                let (query, text) = (query_parts(&a), parts(&b));
+                prop_assert!(query.iter().any(|part| text.contains(part)), "{} {}", a, b);
+            }
+        }
+
+        #[test]
+        fn edits_share_a_part(word in "[a-z]{4,14}", edits in proptest::collection::vec((0..4_u8, any::<prop::sample::Index>(), "[a-z]"), 1..3)) {
+            let mut other: Vec<char> = word.chars().collect();
+            for (kind, at, letter) in edits {
+                let at = at.index(other.len());
+                match kind {
+                    0 => { other.remove(at); }
+                    1 => other.insert(at, letter.chars().next().unwrap()),
+                    2 => other[at] = letter.chars().next().unwrap(),
+                    _ => if at > 0 { other.swap(at - 1, at) },
+                }
+            }
+            let other: String = other.into_iter().collect();
+            if distance(&word, &other, tolerance(&word)).is_some() && other.len() >= SHORTEST {
+                prop_assert!(query_parts(&word).iter().any(|part| parts(&other).contains(part)), "{} {}", word, other);
+            }
+        }
+
+        #[test]
+        fn distance_is_the_same_both_ways(a in "[a-c]{0,9}", b in "[a-c]{0,9}") {
+            prop_assert_eq!(distance(&a, &b, 2), distance(&b, &a, 2));
+        }
+    }
+}
