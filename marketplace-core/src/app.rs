@@ -19,7 +19,7 @@ use crate::{
     keys::Keys,
     kyc::{self, files::FileStore},
     limiter::Limiter,
-    mail,
+    mail, messaging,
     random::{OsRandom, Random},
     time::{Clock, SystemClock, Timestamp},
 };
@@ -130,6 +130,7 @@ impl App {
         let mut done = mail::send_due(self).await?;
         done += kyc::run_due(self).await?;
         done += jobs::run_due(self).await?;
+        done += messaging::run_due(self).await?;
         let now = self.now().micros();
         if now - self.pruned_at.load(Ordering::Relaxed) >= PRUNE_EVERY {
             self.pruned_at.store(now, Ordering::Relaxed);
@@ -139,7 +140,10 @@ impl App {
     }
 
     async fn prune(&self) -> Result<u64> {
-        Ok(events::prune(self).await? + idempotency::prune(self).await? + crate::auth::prune(self).await?)
+        Ok(events::prune(self).await?
+            + idempotency::prune(self).await?
+            + messaging::prune(self).await?
+            + crate::auth::prune(self).await?)
     }
 
     /// Whether the database answers, within two seconds.

@@ -4,3 +4,10 @@ ALTER TABLE events ADD COLUMN thread_id UUID;
 ALTER TABLE events ADD COLUMN n BIGINT;
 CREATE INDEX events_user ON events (user_id, tx, seq) WHERE user_id IS NOT NULL;
 CREATE INDEX events_peer ON events (peer_id, tx, seq) WHERE peer_id IS NOT NULL;
+
+-- up to where the log was forgotten: whoever stands before it has missed something. No row before the first time
+CREATE TABLE event_marks (
+    id BIGINT NOT NULL PRIMARY KEY,
+    tx BIGINT NOT NULL,
+    seq BIGINT NOT NULL
+);

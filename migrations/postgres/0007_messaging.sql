@@ -62,7 +62,7 @@ CREATE TABLE attachments (
     created_at TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX attachments_object ON attachments (object_key);
-CREATE INDEX attachments_user ON attachments (user_id);
+CREATE INDEX attachments_user ON attachments (user_id) WHERE message_seq IS NULL;
 CREATE INDEX attachments_thread ON attachments (thread_id);
 CREATE INDEX attachments_loose ON attachments (created_at) WHERE message_seq IS NULL;
 

@@ -11,7 +11,7 @@ use crate::{
     auth,
     db::Conn,
     error::{Error, Result},
-    events, jobs, kyc, mail, profiles, services,
+    events, jobs, kyc, mail, messaging, profiles, services,
 };
 
 /// Erases an account inside the transaction that decided so. The row stays, without anything personal in it.
@@ -32,6 +32,7 @@ pub(crate) async fn erase(
     jobs::erase(conn, id).await?;
     profiles::erase(app, conn, id).await?;
     services::erase(app, conn, id).await?;
+    messaging::erase(app, conn, id).await?;
     auth::store::erase(conn, id).await?;
     mail::cancel(conn, &format!("user:{id}")).await?;
     store::anonymise(conn, id, now).await?;

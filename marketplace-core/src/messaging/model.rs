@@ -3,10 +3,53 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{AttachmentId, MessageId, ServiceId, ThreadId, UserId},
+    error::FieldError,
+    ids::{AttachmentId, JobId, MessageId, ServiceId, ThreadId, UserId},
+    jobs::model::{JobAction, JobStatus},
     text_enum,
     time::Timestamp,
 };
+
+/// Characters of a message at most.
+pub const MAX_CONTENT: usize = 4_000;
+/// Files of a message at most.
+pub const MAX_ATTACHMENTS: usize = 10;
+/// Characters of a message that a list of threads shows.
+pub const PREVIEW: usize = 140;
+
+/// Checks what somebody writes: 1 to 4,000 characters (Unicode scalar values) after blanks and empty lines at both ends are
+/// cut off and line ends are made `\n`; no control characters but line breaks and tabs. With files it may be empty.
+pub fn check_content(content: &str, has_files: bool) -> Result<String, FieldError> {
+    let wrong = |detail: String| FieldError { pointer: "/content".into(), detail };
+    let content = content.trim().replace("\r\n", "\n").replace('\r', "\n");
+    let length = content.chars().take(MAX_CONTENT + 1).count();
+    if length > MAX_CONTENT || (length == 0 && !has_files) {
+        return Err(wrong(format!("must have 1 to {MAX_CONTENT} characters")));
+    }
+    if content.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+        return Err(wrong("must not have control characters".into()));
+    }
+    Ok(content)
+}
+
+/// Checks a sender's own name for a message: 1 to 100 characters without control characters.
+pub fn check_client_msg_id(id: &str) -> Result<(), FieldError> {
+    if (1..=100).contains(&id.chars().take(101).count()) && !id.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let detail = "must have 1 to 100 characters, and no control characters".into();
+    Err(FieldError { pointer: "/client_msg_id".into(), detail })
+}
+
+text_enum! {
+    /// One of the two of a thread.
+    pub enum Party {
+        /// Who asks.
+        Client = "client",
+        /// Who is asked.
+        Worker = "worker",
+    }
+}
 
 text_enum! {
     /// Whether a thread takes messages.
@@ -104,6 +147,155 @@ pub struct Attachment {
     pub width: Option<i64>,
     /// Pixels; none for a PDF.
     pub height: Option<i64>,
+}
+
+/// What a notice about a job says, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobNotice {
+    /// The job.
+    pub job_id: JobId,
+    /// What was done.
+    pub action: JobAction,
+    /// The state that it led to.
+    pub status: JobStatus,
+    /// The newest offer then.
+    pub revision: i64,
+}
+
+/// A message as the two see it. A removed one keeps its place and its number, and says nothing any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Message {
+    /// The message.
+    pub id: MessageId,
+    /// Its thread.
+    pub thread_id: ThreadId,
+    /// Its number in the thread, without gaps from 1: the only order there is.
+    pub seq: i64,
+    /// What kind.
+    pub kind: MessageKind,
+    /// Who wrote it; none for notices.
+    pub sender_id: Option<UserId>,
+    /// Their name; "Deleted user" once erased.
+    pub sender_name: Option<String>,
+    /// What it says; empty when it was removed, or when it is files only.
+    pub content: String,
+    /// Files.
+    pub attachments: Vec<Attachment>,
+    /// What a notice about a job says, for programs.
+    pub job: Option<JobNotice>,
+    /// Whether staff took it away.
+    pub removed: bool,
+    /// The sender's own name for it; only the sender sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_msg_id: Option<String>,
+    /// When it was written.
+    pub at: Timestamp,
+}
+
+/// The beginning of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Preview {
+    /// What kind.
+    pub kind: MessageKind,
+    /// Who wrote it; none for notices.
+    pub sender_id: Option<UserId>,
+    /// Its first 140 characters.
+    pub text: String,
+    /// How many files it has.
+    pub attachments: i64,
+    /// Whether staff took it away.
+    pub removed: bool,
+}
+
+/// The other one of a thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Counterpart {
+    /// Their account.
+    pub id: UserId,
+    /// Their name; "Deleted user" once erased.
+    pub name: String,
+}
+
+/// A thread as one of the two sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ThreadSummary {
+    /// The thread.
+    pub id: ThreadId,
+    /// What it is about.
+    pub service_id: ServiceId,
+    /// The service's title.
+    pub title: String,
+    /// Which of the two looks.
+    pub party: Party,
+    /// The other one.
+    pub counterpart: Counterpart,
+    /// Whether it takes messages.
+    pub status: ThreadStatus,
+    /// Why not.
+    pub closed_reason: Option<CloseReason>,
+    /// Messages so far: the newest one's number.
+    pub last_seq: i64,
+    /// When the newest was written, or the thread was opened.
+    pub last_at: Timestamp,
+    /// The newest message, if there is one.
+    pub last: Option<Preview>,
+    /// Others' messages after one's own pointer, notices included.
+    pub unread: i64,
+    /// How far one has read.
+    pub read_seq: i64,
+    /// How far the other one has read.
+    pub counterpart_read_seq: i64,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// Counts changes of status.
+    pub version: i64,
+}
+
+/// How far somebody has read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReadState {
+    /// The thread.
+    pub thread_id: ThreadId,
+    /// The pointer, which only advances.
+    pub read_seq: i64,
+    /// Others' messages after it, notices included.
+    pub unread: i64,
+}
+
+/// Begins a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct OpenThread {
+    /// What it is about: a published service.
+    pub service_id: ServiceId,
+    /// The first message, if there shall be one: 1 to 4,000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// The sender's own name for that message, 1 to 100 characters; without one, the same content is sent once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_msg_id: Option<String>,
+}
+
+/// A message to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewMessage {
+    /// The sender's own name for it, 1 to 100 characters: sending the same again is harmless.
+    pub client_msg_id: String,
+    /// 1 to 4,000 characters; may be left out when there are files.
+    #[serde(default)]
+    pub content: String,
+    /// Files that the sender has uploaded to this thread, 10 at most; each belongs to one message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<AttachmentId>,
 }
 
 /// A thread as staff see it, without its content. Names are masked.

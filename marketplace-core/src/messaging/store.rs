@@ -1,10 +1,17 @@
-//! All SQL of threads and messages.
+//! All SQL of threads and messages. What is read in pages comes as one row of JSON: row by row through the driver a page
+//! costs several times as much.
 
-use crate::{db::Conn, error::Result, time::Timestamp};
+mod append;
+mod files;
+mod pages;
+mod staff;
+mod tickets;
 
-/// Messages since a time, up to `limit`.
-pub(crate) async fn count_since(conn: &mut Conn<'_>, since: Timestamp, limit: i64) -> Result<i64> {
-    Ok(q!(conn => val i64,
-        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM messages WHERE created_at > $1 LIMIT $2) AS capped",
-        since, limit)?)
-}
+pub(super) use append::{NewRow, Sent, append, blocked, sent, stand, take};
+pub(super) use files::{abandon, claim, delete_loose, delete_loose_of, file, insert_file, loose, loose_of_user};
+pub(super) use pages::{
+    Data, MessageRow, NewThread, Window, advance, get, insert_thread, list, messages, of_service, offered, pointer,
+};
+pub(crate) use staff::count_since;
+pub(super) use staff::{note_read, page, parties, place, prune_reads, read_at, remove, set_status, show};
+pub(super) use tickets::{drop_tickets, prune_tickets};

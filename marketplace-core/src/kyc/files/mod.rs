@@ -112,11 +112,15 @@ impl FileStore {
     }
 
     async fn put_in(&self, kind: &str, random: &dyn Random, bytes: Vec<u8>) -> Result<String> {
-        let name = hex::encode(random::bytes::<16>(random));
-        let folder = name.get(..2).unwrap_or_default();
-        let key = format!("{kind}/{folder}/{name}");
-        self.store.put(&self.path(&key)?, Bytes::from(bytes).into()).await.map_err(unreachable_store)?;
+        let key = new_key(kind, random);
+        self.put_as(&key, bytes).await?;
         Ok(key)
+    }
+
+    /// Stores bytes under a key of [`new_key`]. Durable when it answers.
+    pub async fn put_as(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
+        self.store.put(&self.path(key)?, Bytes::from(bytes).into()).await.map_err(unreachable_store)?;
+        Ok(())
     }
 
     /// The bytes under a key. A missing or oversized object is a fault of ours: rows name only what was put.
@@ -173,6 +177,14 @@ impl FileStore {
         let key = Path::parse(key).map_err(|error| Error::internal(format!("bad object key: {error}")))?;
         Ok(self.base.parts().chain(key.parts()).collect())
     }
+}
+
+/// A new random key below `prefix`. What lies below the prefix of identity checks and has no row there is swept; elsewhere,
+/// rows are written before objects.
+pub fn new_key(prefix: &str, random: &dyn Random) -> String {
+    let name = hex::encode(random::bytes::<16>(random));
+    let folder = name.get(..2).unwrap_or_default();
+    format!("{prefix}/{folder}/{name}")
 }
 
 fn wrong(detail: &str) -> Error {

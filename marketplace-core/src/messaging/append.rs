@@ -1,0 +1,134 @@
+//! The only way a message comes to be.
+
+use crate::{
+    app::App,
+    db::Conn,
+    error::{Error, Result},
+    ids::{MessageId, ThreadId, UserId},
+    messaging::{
+        model::{Attachment, JobNotice, MessageKind},
+        store::{self, Data, NewRow},
+    },
+    time::Timestamp,
+};
+
+/// What is to be written in a thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    kind: MessageKind,
+    sender: Option<UserId>,
+    content: String,
+    client_msg_id: Option<String>,
+    fingerprint: Option<Vec<u8>>,
+    data: Data,
+    at: Option<Timestamp>,
+    /// Whether the rules for people's own messages are asked: membership, an open thread, blocks, the account's status.
+    guarded: bool,
+}
+
+impl Draft {
+    fn new(kind: MessageKind, content: String) -> Self {
+        Self {
+            kind,
+            sender: None,
+            content,
+            client_msg_id: None,
+            fingerprint: None,
+            data: Data::default(),
+            at: None,
+            guarded: false,
+        }
+    }
+
+    /// What became of a job: a text for people and the same for programs. Taken in a closed thread too.
+    pub fn job(content: impl Into<String>, job: JobNotice) -> Self {
+        let mut draft = Self::new(MessageKind::Job, content.into());
+        draft.data.job = Some(job);
+        draft
+    }
+
+    /// Words of the staff's. Taken in a closed thread too.
+    pub fn notice(content: impl Into<String>) -> Self {
+        Self::new(MessageKind::Notice, content.into())
+    }
+
+    /// Words of one of the two, of whom nothing is asked: for made-up conversations.
+    pub fn text(sender: UserId, content: impl Into<String>) -> Self {
+        Self { sender: Some(sender), ..Self::new(MessageKind::Text, content.into()) }
+    }
+
+    /// Words of one of the two, under every rule: what [`super::send`] writes.
+    pub(super) fn guarded(
+        sender: UserId,
+        content: String,
+        client_msg_id: String,
+        fingerprint: Vec<u8>,
+        files: Vec<Attachment>,
+    ) -> Self {
+        Self {
+            client_msg_id: Some(client_msg_id),
+            fingerprint: Some(fingerprint),
+            data: Data { job: None, attachments: files },
+            guarded: true,
+            ..Self::text(sender, content)
+        }
+    }
+
+    /// Written then, instead of now.
+    #[must_use]
+    pub fn at(mut self, at: Timestamp) -> Self {
+        self.at = Some(at);
+        self
+    }
+}
+
+/// What came of a draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Appended {
+    /// The message.
+    pub id: MessageId,
+    /// Its number in the thread.
+    pub seq: i64,
+    /// When it was written.
+    pub at: Timestamp,
+}
+
+/// Takes a thread for the rest of the transaction. Whoever appends calls it before any other write or lock of the unit:
+/// then events, messages and commits of a thread have one order on PostgreSQL as well, where a transaction gets its number
+/// with its first write. On SQLite there is one writer, and nothing to do.
+pub(crate) async fn hold(conn: &mut Conn<'_>, thread: ThreadId) -> Result<()> {
+    if matches!(conn, Conn::Pg(_)) {
+        store::take(conn, thread).await?;
+    }
+    Ok(())
+}
+
+/// Writes a message: gives it the thread's next number, counts it as unread for whoever did not write it, and appends the
+/// event. `not_found` without such a thread.
+pub(crate) async fn append(app: &App, conn: &mut Conn<'_>, thread: ThreadId, draft: Draft) -> Result<Appended> {
+    try_append(app, conn, thread, draft).await?.ok_or_else(|| Error::not_found("thread"))
+}
+
+/// Like [`append`]; none when a rule forbids it, or when it was sent before.
+pub(super) async fn try_append(
+    app: &App,
+    conn: &mut Conn<'_>,
+    thread: ThreadId,
+    draft: Draft,
+) -> Result<Option<Appended>> {
+    let at = draft.at.unwrap_or_else(|| app.now());
+    let id = MessageId::new(at, app.random.as_ref());
+    let row = NewRow {
+        thread,
+        id,
+        kind: draft.kind,
+        sender: draft.sender,
+        content: &draft.content,
+        client_msg_id: draft.client_msg_id.as_deref(),
+        fingerprint: draft.fingerprint.as_deref(),
+        data: draft.data.text()?,
+        at,
+        guarded: draft.guarded,
+    };
+    Ok(store::append(conn, &row).await?.map(|seq| Appended { id, seq, at }))
+}

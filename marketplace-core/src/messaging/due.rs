@@ -1,0 +1,62 @@
+//! What time, rejected jobs and erasure bring.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use super::{
+    model::{CloseReason, ThreadStatus},
+    ops::changed,
+    staff::AUDIT_EVERY,
+    store,
+};
+use crate::{
+    app::App,
+    db::Conn,
+    error::{Error, Result},
+    ids::{ThreadId, UserId},
+};
+
+/// How long a file may wait for a message.
+const LOOSE_FOR: Duration = Duration::from_hours(24);
+
+/// A job was rejected: its thread takes no more messages. The unit has called `hold` before.
+pub(crate) async fn close_for_job(app: &App, conn: &mut Conn<'_>, thread: ThreadId) -> Result<()> {
+    let (client, worker) = store::parties(conn, thread).await?.ok_or_else(|| Error::not_found("thread"))?;
+    if store::set_status(conn, thread, ThreadStatus::Closed, Some(CloseReason::JobRejected), None).await? {
+        changed(conn, app.now(), thread, client, worker).await?;
+    }
+    Ok(())
+}
+
+/// Takes what is only a user's own out of their threads, inside the transaction that deletes the user: files that no message
+/// carries. What they wrote stays for the other side, with an author who is "Deleted user".
+pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    store::delete_loose_of(conn, user, app.now()).await?;
+    store::drop_tickets(conn, user).await
+}
+
+/// Deletes files that have waited a day for a message. Answers how many.
+pub(crate) async fn run_due(app: &App) -> Result<u64> {
+    let now = app.now();
+    let before = now - LOOSE_FOR;
+    let mut reader = app.db.read().await?;
+    if !store::loose(&mut reader.conn(), before).await? {
+        return Ok(0);
+    }
+    drop(reader);
+    app.db.write(move |conn| async move { store::delete_loose(conn, before, now).await }.boxed()).await
+}
+
+/// Forgets tickets that nobody used, and who of the staff has read what: the audit log has it.
+pub(crate) async fn prune(app: &App) -> Result<u64> {
+    let now = app.now();
+    app.db
+        .write(move |conn| {
+            async move {
+                Ok(store::prune_reads(conn, now - AUDIT_EVERY).await? + store::prune_tickets(conn, now).await?)
+            }
+            .boxed()
+        })
+        .await
+}

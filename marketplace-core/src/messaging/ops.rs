@@ -1,0 +1,14 @@
+//! What the two of a thread do: one function a use case.
+
+mod files;
+mod send;
+mod talk;
+
+pub use files::{attach, attachment};
+pub use send::send;
+pub use talk::{get, list, messages, open, read};
+
+pub(super) use talk::{changed, paged, window};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! Threads: opening, listing, reading.
+
+use futures::FutureExt;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::send::{checked, send};
+use crate::{
+    actor::{Actor, Permission, Role},
+    app::App,
+    error::{Error, Result},
+    events,
+    ids::{ServiceId, ThreadId, UserId},
+    messaging::{
+        append::hold,
+        model::{Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadSummary},
+        store::{self, NewThread, Window},
+    },
+    page::{DEFAULT_LIMIT, Page, PageRequest, TimeCursor},
+    time::Timestamp,
+};
+
+/// Opens a thread about a published service, and sends the first message if there is one. A client has one thread per
+/// service: opening it again answers the same, whatever became of the service.
+///
+/// Errors: `forbidden` unless an active client, or when one of the two has blocked the other; `not_found` when nobody may
+/// see the service; and those of [`send`].
+pub async fn open(app: &App, actor: &Actor, new: OpenThread) -> Result<ThreadSummary> {
+    let me = actor.require_new_work()?;
+    if me.account.role != Role::Client {
+        return Err(Error::forbidden("clients open threads; workers answer in them"));
+    }
+    let message = new.content.map(|content| {
+        // Without a name of the sender's, the content names itself: a repeated call is the same message.
+        let name = || format!("open:{}", hex::encode(Sha256::digest(content.as_bytes())));
+        NewMessage {
+            client_msg_id: new.client_msg_id.clone().unwrap_or_else(name),
+            content: content.clone(),
+            attachments: Vec::new(),
+        }
+    });
+    let message = message.map(checked).transpose()?;
+    let client = me.account.id;
+    let thread = match find(app, client, new.service_id).await? {
+        Some(thread) => thread,
+        None => make(app, client, new.service_id).await?,
+    };
+    if let Some(message) = message {
+        send(app, actor, thread, message).await?;
+    }
+    get(app, actor, thread).await
+}
+
+async fn find(app: &App, client: UserId, service: ServiceId) -> Result<Option<ThreadId>> {
+    let mut reader = app.db.read().await?;
+    store::of_service(&mut reader.conn(), client, service).await
+}
+
+async fn make(app: &App, client: UserId, service: ServiceId) -> Result<ThreadId> {
+    let unit = app.clone();
+    let thread = app
+        .db
+        .write(move |conn| {
+            async move {
+                let at = unit.now();
+                let id = ThreadId::new(at, unit.random.as_ref());
+                hold(conn, id).await?;
+                let worker = store::offered(conn, service, at).await?.ok_or_else(|| Error::not_found("service"))?;
+                if store::blocked(conn, client, worker).await? {
+                    return Err(Error::forbidden("one of you has blocked the other"));
+                }
+                if !store::insert_thread(conn, &NewThread { id, service, client, worker, at }).await? {
+                    let before = store::of_service(conn, client, service).await?;
+                    return before.ok_or_else(|| Error::not_found("thread"));
+                }
+                changed(conn, at, id, client, worker).await?;
+                Ok(id)
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(thread)
+}
+
+/// Tells the two that a thread is new, or that its status changed.
+pub(in crate::messaging) async fn changed(
+    conn: &mut crate::db::Conn<'_>,
+    at: Timestamp,
+    thread: ThreadId,
+    client: UserId,
+    worker: UserId,
+) -> Result<()> {
+    let target = thread.to_string();
+    let event = events::New {
+        kind: "thread",
+        target: &target,
+        user_id: Some(client),
+        peer_id: Some(worker),
+        thread_id: Some(thread),
+        n: None,
+    };
+    events::record(conn, at, &event).await
+}
+
+/// The caller's threads, newest activity first.
+pub async fn list(app: &App, actor: &Actor, page: &PageRequest) -> Result<Page<ThreadSummary>> {
+    let me = actor.require_own(Permission::Trade)?.account.id;
+    let limit = page.checked_limit()?;
+    let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
+    let mut reader = app.db.read().await?;
+    let rows = store::list(&mut reader.conn(), me, before, limit + 1).await?;
+    Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.last_at, id: row.id.0 }))
+}
+
+/// One thread of the caller's.
+pub async fn get(app: &App, actor: &Actor, thread: ThreadId) -> Result<ThreadSummary> {
+    let me = actor.require_own(Permission::Trade)?.account.id;
+    let mut reader = app.db.read().await?;
+    store::get(&mut reader.conn(), me, thread).await?.ok_or_else(|| Error::not_found("thread"))
+}
+
+/// Messages of a thread of the caller's, in the order of their numbers.
+pub async fn messages(
+    app: &App,
+    actor: &Actor,
+    thread: ThreadId,
+    query: &MessagesQuery,
+) -> Result<MessagePage<Message>> {
+    let me = actor.require_own(Permission::Trade)?.account.id;
+    let mut reader = app.db.read().await?;
+    let window = window(&mut reader.conn(), thread, Some(me), query).await?;
+    Ok(paged(window, query, |window, row| window.message(row, me)))
+}
+
+/// A checked query's messages.
+pub(in crate::messaging) async fn window(
+    conn: &mut crate::db::Conn<'_>,
+    thread: ThreadId,
+    viewer: Option<UserId>,
+    query: &MessagesQuery,
+) -> Result<Window> {
+    let limit = PageRequest::first(query.limit.unwrap_or(DEFAULT_LIMIT)).checked_limit()?;
+    if query.after_seq.is_some() && query.before_seq.is_some() {
+        return Err(Error::invalid("/before_seq", "cannot be given together with after_seq"));
+    }
+    // Beyond these there is nothing, and nothing overflows.
+    let (lowest, highest) = (0, i64::MAX / 2);
+    let after = query.after_seq.map(|seq| seq.clamp(lowest, highest));
+    let before = query.before_seq.map(|seq| seq.clamp(lowest + 1, highest));
+    let found = store::messages(conn, thread, viewer, after, before, limit).await?;
+    found.ok_or_else(|| Error::not_found("thread"))
+}
+
+/// A page, which knows whether there is more on either side: numbers have no gaps.
+pub(in crate::messaging) fn paged<M>(
+    mut window: Window,
+    query: &MessagesQuery,
+    view: impl Fn(&Window, store::MessageRow) -> M,
+) -> MessagePage<M> {
+    let rows = std::mem::take(&mut window.rows);
+    let ends = rows.first().zip(rows.last()).map(|(first, last)| (first.seq > 1, last.seq < window.last_seq));
+    let (more_before, more_after) = ends.unwrap_or(match (query.after_seq, query.before_seq) {
+        (Some(after), _) => (after > 0 && window.last_seq > 0, after < 0 && window.last_seq > 0),
+        (None, Some(_)) => (false, window.last_seq > 0),
+        (None, None) => (false, false),
+    });
+    MessagePage { items: rows.into_iter().map(|row| view(&window, row)).collect(), more_before, more_after }
+}
+
+/// Moves the caller's pointer forward; one that stands further already stays. `invalid` beyond the newest message.
+pub async fn read(app: &App, actor: &Actor, thread: ThreadId, seq: i64) -> Result<ReadState> {
+    let me = actor.require_own(Permission::Trade)?.account.id;
+    let unit = app.clone();
+    let (moved, state) = app
+        .db
+        .write(move |conn| {
+            async move {
+                // Before the count of what is unread: on PostgreSQL it would miss a message that commits meanwhile.
+                hold(conn, thread).await?;
+                let peer = store::advance(conn, thread, me, seq).await?;
+                if let Some(peer) = peer {
+                    let target = thread.to_string();
+                    let event = events::New {
+                        kind: "read",
+                        target: &target,
+                        user_id: Some(me),
+                        peer_id: Some(peer),
+                        thread_id: Some(thread),
+                        n: Some(seq),
+                    };
+                    events::record(conn, unit.now(), &event).await?;
+                }
+                let (read_seq, unread, last_seq) =
+                    store::pointer(conn, thread, me).await?.ok_or_else(|| Error::not_found("thread"))?;
+                if !(0..=last_seq).contains(&seq) {
+                    return Err(Error::invalid(
+                        "/seq",
+                        format!("must be from 0 to {last_seq}, the newest message's number"),
+                    ));
+                }
+                Ok((peer.is_some(), ReadState { thread_id: thread, read_seq, unread }))
+            }
+            .boxed()
+        })
+        .await?;
+    if moved {
+        app.wake();
+    }
+    Ok(state)
+}

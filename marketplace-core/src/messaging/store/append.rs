@@ -1,0 +1,121 @@
+//! Writing a message, and why one is not written.
+
+use crate::{
+    accounts::model::Status,
+    db::Conn,
+    error::Result,
+    ids::{MessageId, ThreadId, UserId},
+    messaging::model::{MessageKind, ThreadStatus},
+    time::Timestamp,
+};
+
+/// Waits for the thread's turn; it ends with the transaction. UUIDv7 ends in random bits, so threads rarely share a lock.
+pub(in crate::messaging) async fn take(conn: &mut Conn<'_>, thread: ThreadId) -> Result<()> {
+    let key = i64::from_ne_bytes(thread.0.as_u64_pair().1.to_ne_bytes());
+    q!(conn => exec, [sqlite: "SELECT $1", pg: "SELECT pg_advisory_xact_lock($1)"], key)?;
+    Ok(())
+}
+
+/// A message to be written.
+pub(in crate::messaging) struct NewRow<'a> {
+    pub thread: ThreadId,
+    pub id: MessageId,
+    pub kind: MessageKind,
+    pub sender: Option<UserId>,
+    pub content: &'a str,
+    pub client_msg_id: Option<&'a str>,
+    pub fingerprint: Option<&'a [u8]>,
+    pub data: Option<String>,
+    pub at: Timestamp,
+    pub guarded: bool,
+}
+
+/// Which threads take a message: any when nothing is asked ($11), else an open one of the sender's ($4), who is active and
+/// not blocked either way, or at least not banned while the two have a live job.
+macro_rules! takes_it {
+    () => {
+        "(NOT $11 OR (t.status = 'open' AND EXISTS (SELECT 1 FROM users u WHERE u.id = $4 AND (u.id = t.client_id OR u.id = t.worker_id) AND ( \
+           (u.status = 'active' AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = t.client_id AND b.blocked_id = t.worker_id) \
+             AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = t.worker_id AND b.blocked_id = t.client_id)) \
+           OR (u.status IN ('active', 'frozen') AND EXISTS (SELECT 1 FROM jobs j WHERE j.thread_id = t.id \
+             AND j.status IN ('negotiating', 'accepted', 'completed')))))))"
+    };
+}
+
+/// Message, counters and event in one go: three statements in one trip to SQLite's thread, one statement on PostgreSQL.
+/// Answers the message's number, and none when the thread does not take it or it was sent before.
+pub(in crate::messaging) async fn append(conn: &mut Conn<'_>, new: &NewRow<'_>) -> Result<Option<i64>> {
+    Ok(q!(conn => optval i64, [
+        sqlite: concat!(
+            "INSERT INTO messages (thread_id, seq, id, kind, sender_id, content, client_msg_id, fingerprint, data, created_at) \
+               SELECT t.id, t.last_seq + 1, $2, $3, $4, $5, $6, $7, $8, $9 FROM threads t WHERE t.id = $1 AND ", takes_it!(), " \
+               ON CONFLICT (sender_id, client_msg_id) WHERE client_msg_id IS NOT NULL DO NOTHING; \
+             UPDATE threads SET last_seq = last_seq + 1, last_at = $9, \
+               client_unread = client_unread + (client_id IS NOT $4), worker_unread = worker_unread + (worker_id IS NOT $4) \
+               WHERE id = $1 AND EXISTS (SELECT 1 FROM messages m WHERE m.thread_id = $1 AND m.seq = threads.last_seq + 1); \
+             INSERT INTO events (at, kind, target, user_id, peer_id, thread_id, n) \
+               SELECT $9, 'message', $10, t.client_id, t.worker_id, t.id, t.last_seq FROM threads t \
+               WHERE t.id = $1 AND EXISTS (SELECT 1 FROM messages m WHERE m.id = $2) RETURNING n"),
+        pg: concat!(
+            "WITH m AS (INSERT INTO messages (thread_id, seq, id, kind, sender_id, content, client_msg_id, fingerprint, data, created_at) \
+               SELECT t.id, t.last_seq + 1, $2, $3, $4, $5, $6, $7, $8, $9 FROM threads t WHERE t.id = $1 AND ", takes_it!(), " \
+               ON CONFLICT (sender_id, client_msg_id) WHERE client_msg_id IS NOT NULL DO NOTHING RETURNING thread_id, seq), \
+             t AS (UPDATE threads t SET last_seq = m.seq, last_at = $9, \
+               client_unread = client_unread + CASE WHEN client_id = $4 THEN 0 ELSE 1 END, \
+               worker_unread = worker_unread + CASE WHEN worker_id = $4 THEN 0 ELSE 1 END \
+               FROM m WHERE t.id = m.thread_id RETURNING t.id, t.client_id, t.worker_id, t.last_seq) \
+             INSERT INTO events (at, kind, target, user_id, peer_id, thread_id, n) \
+               SELECT $9, 'message', $10, t.client_id, t.worker_id, t.id, t.last_seq FROM t RETURNING n"),
+    ], new.thread, new.id, new.kind, new.sender, new.content, new.client_msg_id, new.fingerprint, new.data.as_deref(),
+        new.at, new.id.to_string(), new.guarded)?)
+}
+
+/// A message that was sent under a name before.
+#[derive(Clone, sqlx::FromRow)]
+pub(in crate::messaging) struct Sent {
+    pub thread_id: ThreadId,
+    pub seq: i64,
+    pub fingerprint: Option<Vec<u8>>,
+}
+
+/// What the sender sent under a name of theirs.
+pub(in crate::messaging) async fn sent(
+    conn: &mut Conn<'_>,
+    sender: UserId,
+    client_msg_id: &str,
+) -> Result<Option<Sent>> {
+    Ok(q!(conn => opt Sent,
+        "SELECT thread_id, seq, fingerprint FROM messages WHERE sender_id = $1 AND client_msg_id = $2",
+        sender, client_msg_id)?)
+}
+
+/// How somebody stands to a thread of theirs.
+#[derive(sqlx::FromRow)]
+pub(in crate::messaging) struct Stand {
+    pub status: ThreadStatus,
+    pub account: Status,
+    pub client_id: UserId,
+    pub worker_id: UserId,
+    /// Whether one of the two has blocked the other.
+    pub blocked: bool,
+    /// Whether the two have a live job here.
+    pub live_job: bool,
+}
+
+/// None when the thread is not theirs.
+pub(in crate::messaging) async fn stand(conn: &mut Conn<'_>, thread: ThreadId, user: UserId) -> Result<Option<Stand>> {
+    Ok(q!(conn => opt Stand,
+        "SELECT t.status, u.status AS account, t.client_id, t.worker_id, \
+           EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = t.client_id AND b.blocked_id = t.worker_id) \
+             OR EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = t.worker_id AND b.blocked_id = t.client_id) AS blocked, \
+           EXISTS (SELECT 1 FROM jobs j WHERE j.thread_id = t.id AND j.status IN ('negotiating', 'accepted', 'completed')) AS live_job \
+         FROM threads t JOIN users u ON u.id = $2 WHERE t.id = $1 AND (t.client_id = $2 OR t.worker_id = $2)",
+        thread, user)?)
+}
+
+/// Whether one of two people has blocked the other.
+pub(in crate::messaging) async fn blocked(conn: &mut Conn<'_>, a: UserId, b: UserId) -> Result<bool> {
+    Ok(q!(conn => val bool,
+        "SELECT EXISTS (SELECT 1 FROM blocks WHERE user_id = $1 AND blocked_id = $2) \
+           OR EXISTS (SELECT 1 FROM blocks WHERE user_id = $2 AND blocked_id = $1)", a, b)?)
+}

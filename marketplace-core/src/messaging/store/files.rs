@@ -1,0 +1,109 @@
+//! Files of messages.
+
+use crate::{
+    db::Conn,
+    error::Result,
+    ids::{AttachmentId, ThreadId, UserId},
+    messaging::model::Attachment,
+    time::Timestamp,
+};
+
+/// A stored file.
+#[derive(sqlx::FromRow)]
+pub(in crate::messaging) struct File {
+    pub thread_id: ThreadId,
+    pub user_id: UserId,
+    pub message_seq: Option<i64>,
+    /// Whether staff took its message away.
+    pub removed: bool,
+    pub object_key: String,
+    pub media_type: String,
+    pub size: i64,
+    pub width: Option<i64>,
+    pub height: Option<i64>,
+}
+
+impl File {
+    pub fn attachment(&self, id: AttachmentId) -> Attachment {
+        let media_type = self.media_type.clone();
+        Attachment { id, media_type, size: self.size, width: self.width, height: self.height }
+    }
+}
+
+pub(in crate::messaging) async fn insert_file(
+    conn: &mut Conn<'_>,
+    file: &Attachment,
+    thread: ThreadId,
+    user: UserId,
+    object_key: &str,
+    at: Timestamp,
+) -> Result<()> {
+    q!(conn => exec,
+        "INSERT INTO attachments (id, thread_id, user_id, message_seq, object_key, media_type, size, width, height, created_at) \
+         VALUES ($1, $2, $3, NULL, $4, $5, $6, $7, $8, $9)",
+        file.id, thread, user, object_key, &file.media_type, file.size, file.width, file.height, at)?;
+    Ok(())
+}
+
+/// A file's row goes: its object was never stored.
+pub(in crate::messaging) async fn abandon(conn: &mut Conn<'_>, id: AttachmentId) -> Result<()> {
+    q!(conn => exec, "DELETE FROM attachments WHERE id = $1 AND message_seq IS NULL", id)?;
+    Ok(())
+}
+
+pub(in crate::messaging) async fn file(conn: &mut Conn<'_>, id: AttachmentId) -> Result<Option<File>> {
+    Ok(q!(conn => opt File,
+        "SELECT a.thread_id, a.user_id, a.message_seq, m.removed_at IS NOT NULL AS removed, a.object_key, a.media_type, a.size, a.width, a.height \
+         FROM attachments a LEFT JOIN messages m ON m.thread_id = a.thread_id AND m.seq = a.message_seq WHERE a.id = $1",
+        id)?)
+}
+
+/// Gives a loose file of the sender's in this thread to a message; `false` when it is none.
+pub(in crate::messaging) async fn claim(
+    conn: &mut Conn<'_>,
+    id: AttachmentId,
+    thread: ThreadId,
+    user: UserId,
+    seq: i64,
+) -> Result<bool> {
+    Ok(q!(conn => exec,
+        "UPDATE attachments SET message_seq = $4 WHERE id = $1 AND thread_id = $2 AND user_id = $3 AND message_seq IS NULL",
+        id, thread, user, seq)?
+        == 1)
+}
+
+/// Files of a user's that no message carries.
+pub(in crate::messaging) async fn loose_of_user(conn: &mut Conn<'_>, user: UserId) -> Result<i64> {
+    Ok(q!(conn => val i64,
+        "SELECT CAST(count(*) AS BIGINT) FROM attachments WHERE user_id = $1 AND message_seq IS NULL", user)?)
+}
+
+/// Whether there are files from before `before` that no message carries.
+pub(in crate::messaging) async fn loose(conn: &mut Conn<'_>, before: Timestamp) -> Result<bool> {
+    Ok(q!(conn => val bool,
+        "SELECT EXISTS (SELECT 1 FROM attachments WHERE message_seq IS NULL AND created_at < $1)", before)?)
+}
+
+/// Forgets such files, a bounded number at a time; their objects go soon after.
+pub(in crate::messaging) async fn delete_loose(conn: &mut Conn<'_>, before: Timestamp, now: Timestamp) -> Result<u64> {
+    let keys = q!(conn => vals String,
+        "DELETE FROM attachments WHERE message_seq IS NULL AND id IN \
+           (SELECT id FROM attachments WHERE message_seq IS NULL AND created_at < $1 ORDER BY created_at LIMIT 100) RETURNING object_key",
+        before)?;
+    to_delete(conn, &keys, now).await
+}
+
+/// Forgets the files of a user's that no message carries; their objects go soon after.
+pub(in crate::messaging) async fn delete_loose_of(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<u64> {
+    let keys = q!(conn => vals String,
+        "DELETE FROM attachments WHERE user_id = $1 AND message_seq IS NULL RETURNING object_key", user)?;
+    to_delete(conn, &keys, now).await
+}
+
+async fn to_delete(conn: &mut Conn<'_>, keys: &[String], now: Timestamp) -> Result<u64> {
+    for key in keys {
+        q!(conn => exec,
+            "INSERT INTO file_deletions (object_key, created_at) VALUES ($1, $2) ON CONFLICT (object_key) DO NOTHING", key, now)?;
+    }
+    Ok(keys.len() as u64)
+}

@@ -1,0 +1,189 @@
+//! What staff see and do.
+
+use crate::{
+    accounts::model::mask_name,
+    actor::Principal,
+    db::Conn,
+    error::Result,
+    ids::{MessageId, ServiceId, ThreadId, UserId},
+    messaging::model::{CloseReason, RemovalReason, ThreadFilter, ThreadInfo, ThreadStatus},
+    page::TimeCursor,
+    time::Timestamp,
+};
+
+/// Messages since a time, up to `limit`.
+pub(crate) async fn count_since(conn: &mut Conn<'_>, since: Timestamp, limit: i64) -> Result<i64> {
+    Ok(q!(conn => val i64,
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM messages WHERE created_at > $1 LIMIT $2) AS capped",
+        since, limit)?)
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: ThreadId,
+    service_id: ServiceId,
+    title: String,
+    client_id: UserId,
+    client_name: String,
+    client_deleted: bool,
+    worker_id: UserId,
+    worker_name: String,
+    worker_deleted: bool,
+    status: ThreadStatus,
+    closed_reason: Option<CloseReason>,
+    note: Option<String>,
+    last_seq: i64,
+    last_at: Timestamp,
+    created_at: Timestamp,
+    version: i64,
+}
+
+impl From<Row> for ThreadInfo {
+    fn from(row: Row) -> Self {
+        let shown = |name: String, deleted| if deleted { name } else { mask_name(&name) };
+        Self {
+            id: row.id,
+            service_id: row.service_id,
+            title: row.title,
+            client_id: row.client_id,
+            client_name: shown(row.client_name, row.client_deleted),
+            worker_id: row.worker_id,
+            worker_name: shown(row.worker_name, row.worker_deleted),
+            status: row.status,
+            closed_reason: row.closed_reason,
+            note: row.note,
+            last_seq: row.last_seq,
+            last_at: row.last_at,
+            created_at: row.created_at,
+            version: row.version,
+        }
+    }
+}
+
+macro_rules! info {
+    (columns) => {
+        "SELECT t.id, t.service_id, s.title, t.client_id, c.name AS client_name, c.status = 'deleted' AS client_deleted, \
+         t.worker_id, w.name AS worker_name, w.status = 'deleted' AS worker_deleted, t.status, t.closed_reason, t.note, t.last_seq, \
+         t.last_at, t.created_at, t.version FROM "
+    };
+    (joins) => {
+        " t JOIN services s ON s.id = t.service_id JOIN users c ON c.id = t.client_id JOIN users w ON w.id = t.worker_id "
+    };
+}
+
+/// One thread.
+pub(in crate::messaging) async fn show(conn: &mut Conn<'_>, id: ThreadId) -> Result<Option<ThreadInfo>> {
+    let row = q!(conn => opt Row, concat!(info!(columns), "threads", info!(joins), "WHERE t.id = $1"), id)?;
+    Ok(row.map(ThreadInfo::from))
+}
+
+/// Threads before a position, newest activity first. Each filter walks an index; of two, the second is looked at row by row.
+pub(in crate::messaging) async fn page(
+    conn: &mut Conn<'_>,
+    filter: &ThreadFilter,
+    before: TimeCursor,
+    limit: i64,
+) -> Result<Vec<ThreadInfo>> {
+    const ORDER: &str = " ORDER BY last_at DESC, id DESC LIMIT ";
+    let rows = on!(conn, |x, Engine| {
+        let mut sql = sqlx::QueryBuilder::<Engine>::new(info!(columns));
+        let columns: &[&str] = if filter.user_id.is_some() { &["client_id", "worker_id"] } else { &["id"] };
+        sql.push("(SELECT * FROM (");
+        for (n, column) in columns.iter().enumerate() {
+            sql.push(if n == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
+            sql.push("SELECT * FROM threads WHERE (last_at, id) < (").push_bind(before.at);
+            sql.push(", ").push_bind(before.id).push(")");
+            if let Some(user) = filter.user_id {
+                sql.push(" AND ").push(*column).push(" = ").push_bind(user);
+            }
+            if let Some(status) = filter.status {
+                sql.push(" AND status = ").push_bind(status);
+            }
+            if let Some(service) = filter.service_id {
+                sql.push(" AND service_id = ").push_bind(service);
+            }
+            sql.push(ORDER).push_bind(limit).push(") AS one");
+        }
+        sql.push(") AS found").push(ORDER).push_bind(limit).push(")").push(info!(joins));
+        sql.build_query_as::<Row>().fetch_all(x).await
+    })?;
+    let mut threads: Vec<ThreadInfo> = rows.into_iter().map(ThreadInfo::from).collect();
+    threads.sort_unstable_by_key(|thread| std::cmp::Reverse((thread.last_at, thread.id)));
+    Ok(threads)
+}
+
+/// Opens or closes a thread.
+pub(in crate::messaging) async fn set_status(
+    conn: &mut Conn<'_>,
+    id: ThreadId,
+    status: ThreadStatus,
+    reason: Option<CloseReason>,
+    note: Option<&str>,
+) -> Result<bool> {
+    Ok(q!(conn => exec,
+        "UPDATE threads SET status = $2, closed_reason = $3, note = $4, version = version + 1 WHERE id = $1 AND status <> $2",
+        id, status, reason, note)?
+        == 1)
+}
+
+/// The two of a thread.
+pub(in crate::messaging) async fn parties(conn: &mut Conn<'_>, id: ThreadId) -> Result<Option<(UserId, UserId)>> {
+    Ok(q!(conn => opt (UserId, UserId), "SELECT client_id, worker_id FROM threads WHERE id = $1", id)?)
+}
+
+/// When somebody of the staff last read a thread's content for a reason.
+pub(in crate::messaging) async fn read_at(
+    conn: &mut Conn<'_>,
+    who: &Principal,
+    thread: ThreadId,
+    reason: &str,
+) -> Result<Option<Timestamp>> {
+    Ok(q!(conn => optval Timestamp,
+        "SELECT at FROM thread_reads WHERE principal = $1 AND thread_id = $2 AND reason = $3", who, thread, reason)?)
+}
+
+/// Somebody of the staff reads a thread's content; `false` when they did so after `since` already.
+pub(in crate::messaging) async fn note_read(
+    conn: &mut Conn<'_>,
+    who: &Principal,
+    thread: ThreadId,
+    reason: &str,
+    now: Timestamp,
+    since: Timestamp,
+) -> Result<bool> {
+    Ok(q!(conn => exec,
+        "INSERT INTO thread_reads (principal, thread_id, reason, at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (principal, thread_id, reason) DO UPDATE SET at = excluded.at WHERE thread_reads.at <= $5",
+        who, thread, reason, now, since)?
+        == 1)
+}
+
+/// Forgets who read what before `before`: the audit log has it.
+pub(in crate::messaging) async fn prune_reads(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
+    Ok(q!(conn => exec, "DELETE FROM thread_reads WHERE at < $1", before)?)
+}
+
+/// Where a message stands.
+#[derive(Clone, sqlx::FromRow)]
+pub(in crate::messaging) struct Place {
+    pub thread_id: ThreadId,
+    pub seq: i64,
+}
+
+pub(in crate::messaging) async fn place(conn: &mut Conn<'_>, id: MessageId) -> Result<Option<Place>> {
+    Ok(q!(conn => opt Place, "SELECT thread_id, seq FROM messages WHERE id = $1", id)?)
+}
+
+/// Takes a message from the two's view; `false` when it was taken before.
+pub(in crate::messaging) async fn remove(
+    conn: &mut Conn<'_>,
+    place: &Place,
+    reason: RemovalReason,
+    note: Option<&str>,
+    now: Timestamp,
+) -> Result<bool> {
+    Ok(q!(conn => exec,
+        "UPDATE messages SET removed_reason = $3, removed_note = $4, removed_at = $5 WHERE thread_id = $1 AND seq = $2 AND removed_at IS NULL",
+        place.thread_id, place.seq, reason, note, now)?
+        == 1)
+}
