@@ -34,6 +34,7 @@ pub(crate) async fn erase(
     services::erase(app, conn, id).await?;
     messaging::erase(app, conn, id).await?;
     auth::store::erase(conn, id).await?;
+    auth::drop_tickets(conn, id).await?;
     mail::cancel(conn, &format!("user:{id}")).await?;
     store::anonymise(conn, id, now).await?;
     let metadata = serde_json::json!({ "from": account.status, "role": account.role });

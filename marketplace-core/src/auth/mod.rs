@@ -7,11 +7,11 @@ pub(crate) mod store;
 pub mod token;
 
 pub use model::{ClientInfo, SessionView, Tokens};
-pub(crate) use ops::{OneTime, check_own_password, issue_one_time};
+pub(crate) use ops::{OneTime, check_own_password, drop_tickets, issue_one_time};
 pub use ops::{
-    authenticate, change_email, change_password, confirm_email, delete_own_data, forgot_password, login, logout,
-    logout_all, refresh, resend_verification, reset_password, revoke_session, rotate_keys, sessions, signup,
-    verify_email,
+    SocketTicket, TICKET, authenticate, change_email, change_password, confirm_email, delete_own_data, forgot_password,
+    issue_ticket, live_sessions, login, logout, logout_all, redeem_ticket, refresh, resend_verification,
+    reset_password, revoke_session, rotate_keys, sessions, signup, verify_email,
 };
 
 use std::time::Duration;
@@ -26,7 +26,8 @@ pub(crate) async fn prune(app: &App) -> Result<u64> {
     let now = app.now();
     // Ended sessions stay a day longer, so that a late refresh is told from a stolen one.
     let before = now - Duration::from_secs(86_400);
-    app.db.write(move |c| async move { store::prune(c, now, before).await }.boxed()).await
+    let done = app.db.write(move |c| async move { store::prune(c, now, before).await }.boxed()).await?;
+    Ok(done + ops::prune_tickets(app).await?)
 }
 
 /// Sets a password without asking for the old one.

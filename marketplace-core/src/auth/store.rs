@@ -9,7 +9,7 @@ use crate::{
         store::{account_columns, account_json},
     },
     db::{Conn, PointRead, json},
-    error::Result,
+    error::{Error, Result},
     ids::{SessionId, UserId},
     page::TimeCursor,
     time::Timestamp,
@@ -234,4 +234,50 @@ pub(super) async fn prune(conn: &mut Conn<'_>, now: Timestamp, before: Timestamp
         "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT 500)", before)?;
     let tokens = q!(conn => exec, "DELETE FROM one_time_tokens WHERE expires_at < $1", now)?;
     Ok(sessions + tokens)
+}
+
+/// Which of some sessions live, and belong to somebody who may trade.
+pub(super) async fn living(
+    conn: &mut Conn<'_>,
+    sessions: &[SessionId],
+    now: Timestamp,
+) -> Result<Vec<(SessionId, Timestamp)>> {
+    let ids = serde_json::to_string(sessions).map_err(Error::internal)?;
+    Ok(q!(conn => all (SessionId, Timestamp), [
+        sqlite: "SELECT s.id, s.expires_at FROM sessions s JOIN users u ON u.id = s.user_id \
+                 WHERE s.id IN (SELECT unhex(value, '-') FROM json_each($1)) AND s.revoked_at IS NULL AND s.expires_at > $2 \
+                   AND u.status IN ('active', 'frozen') AND u.role IN ('client', 'worker')",
+        pg: "SELECT s.id, s.expires_at FROM sessions s JOIN users u ON u.id = s.user_id \
+             WHERE s.id IN (SELECT i.value::uuid FROM json_array_elements_text($1::json) AS i (value)) AND s.revoked_at IS NULL \
+               AND s.expires_at > $2 AND u.status IN ('active', 'frozen') AND u.role IN ('client', 'worker')",
+    ], ids, now)?)
+}
+
+/// One-use tickets of browsers' sockets.
+pub(super) async fn put_ticket(
+    conn: &mut Conn<'_>,
+    hash: Vec<u8>,
+    user: UserId,
+    session: SessionId,
+    expires_at: Timestamp,
+) -> Result<()> {
+    q!(conn => exec,
+        "INSERT INTO socket_tickets (hash, user_id, session_id, expires_at) VALUES ($1, $2, $3, $4)",
+        hash, user, session, expires_at)?;
+    Ok(())
+}
+
+/// Uses a ticket up: whose it was, and when it ended.
+pub(super) async fn take_ticket(conn: &mut Conn<'_>, hash: Vec<u8>) -> Result<Option<(UserId, SessionId, Timestamp)>> {
+    Ok(q!(conn => opt (UserId, SessionId, Timestamp),
+        "DELETE FROM socket_tickets WHERE hash = $1 RETURNING user_id, session_id, expires_at", hash)?)
+}
+
+pub(super) async fn drop_tickets(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    q!(conn => exec, "DELETE FROM socket_tickets WHERE user_id = $1", user)?;
+    Ok(())
+}
+
+pub(super) async fn prune_tickets(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
+    Ok(q!(conn => exec, "DELETE FROM socket_tickets WHERE expires_at < $1", now)?)
 }

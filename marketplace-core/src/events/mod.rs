@@ -1,7 +1,10 @@
 //! The event log: what changed, in order, written inside the transaction that changed it. Whoever follows it resumes by
 //! cursor, so a lost notification loses nothing: the bus only says "look".
 
+mod own;
 mod store;
+
+pub use own::{OwnPage, Raw, end, own_since, rendered, tail};
 
 use std::time::Duration;
 
@@ -72,7 +75,7 @@ pub async fn since(app: &App, actor: &Actor, after: Option<&str>, limit: u16) ->
     Ok(EventPage { items, cursor })
 }
 
-/// Forgets events older than the retention; a reader whose cursor is older starts anew from the lists.
+/// Forgets events older than the retention, and notes up to where: a reader whose cursor is older starts anew from the lists.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     let before = app.now() - Duration::from_secs(u64::from(app.config.retention.event_days) * 86_400);
     app.db.write(move |conn| async move { store::prune(conn, before).await }.boxed()).await

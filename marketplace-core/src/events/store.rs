@@ -1,6 +1,6 @@
 //! The event log's SQL.
 
-use super::{Event, EventCursor};
+use super::{Event, EventCursor, Raw};
 use crate::{
     db::Conn,
     error::Result,
@@ -73,18 +73,59 @@ pub(super) async fn after(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) 
     Ok(rows.into_iter().map(event).collect())
 }
 
+#[derive(sqlx::FromRow)]
+struct RawRow {
+    tx: i64,
+    seq: i64,
+    kind: String,
+    target: String,
+    user_id: Option<UserId>,
+    peer_id: Option<UserId>,
+}
+
+/// Like [`after`], with all whom it concerns.
+pub(super) async fn tail(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) -> Result<Vec<Raw>> {
+    let rows = q!(conn => all RawRow, [
+        sqlite: "SELECT tx, seq, kind, target, user_id, peer_id FROM events WHERE (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT $3",
+        pg: "SELECT tx, seq, kind, target, user_id, peer_id FROM events WHERE (tx, seq) > ($1, $2) \
+             AND tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY tx, seq LIMIT $3",
+    ], cursor.tx, cursor.seq, limit)?;
+    let raw = |row: RawRow| Raw {
+        cursor: EventCursor { tx: row.tx, seq: row.seq },
+        kind: row.kind,
+        target: row.target,
+        users: [row.user_id, row.peer_id],
+    };
+    Ok(rows.into_iter().map(raw).collect())
+}
+
+/// Up to where the log was forgotten.
+pub(super) async fn mark(conn: &mut Conn<'_>) -> Result<EventCursor> {
+    let mark = q!(conn => opt (i64, i64), "SELECT tx, seq FROM event_marks WHERE id = 1")?;
+    Ok(mark.map_or(EventCursor { tx: 0, seq: 0 }, |(tx, seq)| EventCursor { tx, seq }))
+}
+
 /// Where the log ends now, for readers who want only what comes.
 pub(super) async fn end(conn: &mut Conn<'_>) -> Result<EventCursor> {
     let last = q!(conn => opt (i64, i64), [
         sqlite: "SELECT tx, seq FROM events ORDER BY tx DESC, seq DESC LIMIT 1",
         pg: "SELECT tx, seq FROM events WHERE tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY tx DESC, seq DESC LIMIT 1",
     ])?;
-    Ok(last.map_or(EventCursor { tx: 0, seq: 0 }, |(tx, seq)| EventCursor { tx, seq }))
+    match last {
+        Some((tx, seq)) => Ok(EventCursor { tx, seq }),
+        // All forgotten.
+        None => mark(conn).await,
+    }
 }
 
 /// Forgets what is older than `before`, a bounded number of rows at a time.
 pub(super) async fn prune(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
-    Ok(
-        q!(conn => exec, "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT 1000)", before)?,
-    )
+    let gone = q!(conn => all (i64, i64),
+        "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT 1000) RETURNING tx, seq", before)?;
+    let Some((tx, seq)) = gone.iter().max() else { return Ok(0) };
+    q!(conn => exec,
+        "INSERT INTO event_marks (id, tx, seq) VALUES (1, $1, $2) ON CONFLICT (id) DO UPDATE SET tx = excluded.tx, seq = excluded.seq \
+         WHERE (event_marks.tx, event_marks.seq) < (excluded.tx, excluded.seq)",
+        tx, seq)?;
+    Ok(gone.len() as u64)
 }

@@ -32,8 +32,7 @@ pub(crate) async fn close_for_job(app: &App, conn: &mut Conn<'_>, thread: Thread
 /// Takes what is only a user's own out of their threads, inside the transaction that deletes the user: files that no message
 /// carries. What they wrote stays for the other side, with an author who is "Deleted user".
 pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
-    store::delete_loose_of(conn, user, app.now()).await?;
-    store::drop_tickets(conn, user).await
+    store::delete_loose_of(conn, user, app.now()).await.map(drop)
 }
 
 /// Deletes files that have waited a day for a message. Answers how many.
@@ -48,15 +47,8 @@ pub(crate) async fn run_due(app: &App) -> Result<u64> {
     app.db.write(move |conn| async move { store::delete_loose(conn, before, now).await }.boxed()).await
 }
 
-/// Forgets tickets that nobody used, and who of the staff has read what: the audit log has it.
+/// Forgets who of the staff has read what: the audit log has it.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     let now = app.now();
-    app.db
-        .write(move |conn| {
-            async move {
-                Ok(store::prune_reads(conn, now - AUDIT_EVERY).await? + store::prune_tickets(conn, now).await?)
-            }
-            .boxed()
-        })
-        .await
+    app.db.write(move |conn| async move { store::prune_reads(conn, now - AUDIT_EVERY).await }.boxed()).await
 }

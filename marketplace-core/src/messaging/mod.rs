@@ -9,6 +9,7 @@
 //! | what time and erasure bring | `due.rs` |
 
 mod append;
+mod deliver;
 mod due;
 pub mod model;
 mod ops;
@@ -17,8 +18,10 @@ mod store;
 
 #[expect(unused_imports, reason = "for jobs and made-up conversations")]
 pub(crate) use append::{Appended, Draft, append, hold};
+pub(crate) use deliver::DELIVERED;
+pub use deliver::{Delivery, JobBrief, ThreadBrief, UserEvent};
 #[expect(unused_imports, reason = "for jobs and accounts")]
 pub(crate) use due::{close_for_job, erase, prune, run_due};
 pub use ops::{attach, attachment, get, list, messages, open, read, send};
 pub use staff::{staff_act, staff_list, staff_messages, staff_notice, staff_remove, staff_show};
-pub(crate) use store::count_since;
+pub(crate) use store::{count_since, delivered, rendered};

@@ -2,16 +2,16 @@
 //! costs several times as much.
 
 mod append;
+mod deliver;
 mod files;
 mod pages;
 mod staff;
-mod tickets;
 
 pub(super) use append::{NewRow, Sent, append, blocked, sent, stand, take};
+pub(crate) use deliver::{delivered, rendered};
 pub(super) use files::{abandon, claim, delete_loose, delete_loose_of, file, insert_file, loose, loose_of_user};
 pub(super) use pages::{
     Data, MessageRow, NewThread, Window, advance, get, insert_thread, list, messages, of_service, offered, pointer,
 };
 pub(crate) use staff::count_since;
 pub(super) use staff::{note_read, page, parties, place, prune_reads, read_at, remove, set_status, show};
-pub(super) use tickets::{drop_tickets, prune_tickets};

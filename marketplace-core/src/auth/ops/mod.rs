@@ -5,6 +5,7 @@ mod keys;
 mod passwords;
 mod session;
 mod signup;
+mod sockets;
 
 pub use email::{change_email, confirm_email};
 pub use keys::rotate_keys;
@@ -12,6 +13,8 @@ pub(crate) use passwords::check_own_password;
 pub use passwords::{change_password, forgot_password, reset_password};
 pub use session::{authenticate, login, logout, logout_all, refresh, revoke_session, sessions};
 pub use signup::{delete_own_data, resend_verification, signup, verify_email};
+pub use sockets::{SocketTicket, TICKET, issue_ticket, live_sessions, redeem_ticket};
+pub(crate) use sockets::{drop_tickets, prune_tickets};
 
 use std::time::Duration;
 

@@ -69,8 +69,15 @@ impl Window {
         (Some(person.id), Some(person.name.clone()))
     }
 
-    /// As the two see it.
+    /// As one of the two sees it.
     pub fn message(&self, row: MessageRow, viewer: UserId) -> Message {
+        let mut message = self.told(row);
+        message.client_msg_id = message.client_msg_id.filter(|_| message.sender_id == Some(viewer));
+        message
+    }
+
+    /// As the two see it, with the sender's name for it, which only the sender sees.
+    pub fn told(&self, row: MessageRow) -> Message {
         let (sender_id, sender_name) = self.sender(row.sender);
         let removed = row.removed.is_some();
         let data = row.data.filter(|_| !removed).unwrap_or_default();
@@ -85,7 +92,7 @@ impl Window {
             attachments: data.attachments,
             job: data.job,
             removed,
-            client_msg_id: row.client_msg_id.filter(|_| sender_id == Some(viewer)),
+            client_msg_id: row.client_msg_id,
             at: Timestamp::from_micros(row.at),
         }
     }

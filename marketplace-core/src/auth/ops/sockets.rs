@@ -1,0 +1,127 @@
+//! Logins of sockets, which outlive the access tokens that opened them.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use serde::{Deserialize, Serialize};
+
+use super::super::{
+    store,
+    token::{self, Opaque},
+};
+use crate::{
+    actor::{Actor, Permission, SignedIn},
+    app::App,
+    error::{Error, Result},
+    ids::{SessionId, UserId},
+    time::Timestamp,
+};
+
+/// How long a ticket waits for its socket.
+pub const TICKET: Duration = Duration::from_secs(30);
+
+/// Opens one socket, once, for a caller that cannot send headers: a browser.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SocketTicket {
+    /// Goes into the query of the socket's address.
+    pub ticket: String,
+    /// Seconds for which it is good.
+    pub expires_in: u64,
+}
+
+impl std::fmt::Debug for SocketTicket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SocketTicket(…)")
+    }
+}
+
+/// A ticket for the caller's session.
+pub async fn issue_ticket(app: &App, actor: &Actor) -> Result<SocketTicket> {
+    let me = actor.require_own(Permission::Trade)?;
+    let ticket = Opaque::new(app.random.as_ref());
+    let (hash, user, session, end) = (ticket.hash(), me.account.id, me.session, app.now() + TICKET);
+    app.db.write(move |conn| async move { store::put_ticket(conn, hash, user, session, end).await }.boxed()).await?;
+    Ok(SocketTicket { ticket: ticket.0, expires_in: TICKET.as_secs() })
+}
+
+/// Uses a ticket up: whoever asked for it, as their account stands now.
+pub async fn redeem_ticket(app: &App, ticket: &str) -> Result<Actor> {
+    let invalid = || Error::unauthenticated("the ticket is not valid, or was used; ask for another one");
+    let hash = token::hash(ticket);
+    let taken = app.db.write(move |conn| async move { store::take_ticket(conn, hash).await }.boxed()).await?;
+    let now = app.now();
+    let (user, session, end) = taken.ok_or_else(invalid)?;
+    if end <= now {
+        return Err(invalid());
+    }
+    let mut reader = app.db.read().await?;
+    let live = store::live(&mut reader.conn(), session, user, now).await?;
+    let live = live.filter(|live| live.account.status.may_log_in());
+    let account = live.ok_or_else(|| Error::unauthenticated("the session has ended; log in again"))?.account;
+    Ok(Actor::User(Arc::new(SignedIn { account, session })))
+}
+
+/// Which of some sessions still live and belong to somebody who may trade, each with the time at which it ends by itself.
+pub async fn live_sessions(app: &App, sessions: &[SessionId]) -> Result<Vec<(SessionId, Timestamp)>> {
+    if sessions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut reader = app.db.read().await?;
+    store::living(&mut reader.conn(), sessions, app.now()).await
+}
+
+/// Forgets tickets that nobody used.
+pub(crate) async fn prune_tickets(app: &App) -> Result<u64> {
+    let now = app.now();
+    app.db.write(move |conn| async move { store::prune_tickets(conn, now).await }.boxed()).await
+}
+
+/// Drops the tickets of a user.
+pub(crate) async fn drop_tickets(conn: &mut crate::db::Conn<'_>, user: UserId) -> Result<()> {
+    store::drop_tickets(conn, user).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{actor::Role, auth, error::ErrorCode, testing};
+
+    #[tokio::test]
+    async fn a_ticket_opens_once_soon_and_for_a_living_session() {
+        for test in testing::apps().await {
+            let app = test.app();
+            let actor = test.actor(Role::Client).await;
+            let ticket = issue_ticket(app, &actor).await.unwrap().ticket;
+            assert_eq!(redeem_ticket(app, &ticket).await.unwrap().user_id(), actor.user_id());
+            let refused = async |ticket: &str| redeem_ticket(app, ticket).await.unwrap_err().code();
+            assert_eq!(refused(&ticket).await, ErrorCode::Unauthenticated);
+            assert_eq!(refused("nonsense").await, ErrorCode::Unauthenticated);
+            let late = issue_ticket(app, &actor).await.unwrap().ticket;
+            test.advance(TICKET);
+            assert_eq!(refused(&late).await, ErrorCode::Unauthenticated);
+            let ended = issue_ticket(app, &actor).await.unwrap().ticket;
+            auth::logout(app, &actor).await.unwrap();
+            assert_eq!(refused(&ended).await, ErrorCode::Unauthenticated);
+            let staff = test.actor(Role::Support).await;
+            assert_eq!(issue_ticket(app, &staff).await.unwrap_err().code(), ErrorCode::Forbidden);
+            test.close().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn living_sessions_are_those_of_people_who_may_trade() {
+        for test in testing::apps().await {
+            let app = test.app();
+            let session = |actor: &Actor| actor.require_own(Permission::OwnAccount).unwrap().session;
+            let (client, staff) = (test.actor(Role::Client).await, test.actor(Role::Admin).await);
+            let asked = [session(&client), session(&staff), SessionId(uuid::Uuid::nil())];
+            let living = live_sessions(app, &asked).await.unwrap();
+            assert_eq!(living.iter().map(|one| one.0).collect::<Vec<_>>(), [asked[0]]);
+            assert!(living[0].1 > app.now());
+            auth::logout(app, &client).await.unwrap();
+            assert!(live_sessions(app, &asked).await.unwrap().is_empty());
+            test.close().await;
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What the two are told as it happens. An event says only what it is about; what is told is read from the tables, so that a
+//! removed message is told as a tombstone, however late.
+
+use serde::{Deserialize, Serialize};
+
+use super::model::{CloseReason, Message, ThreadStatus};
+use crate::{
+    events::EventCursor,
+    ids::{JobId, ServiceId, ThreadId, UserId},
+    jobs::model::JobStatus,
+    time::Timestamp,
+};
+
+/// The kinds of events that those whom they concern are told of.
+pub(crate) const DELIVERED: [&str; 5] = ["message", "message.removed", "read", "thread", "job"];
+
+/// An event, as those whom it concerns are told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserEvent {
+    /// Its place in the log.
+    pub cursor: EventCursor,
+    /// When.
+    pub at: Timestamp,
+    /// Whom it concerns.
+    pub users: [Option<UserId>; 2],
+    /// What they are told.
+    pub what: Delivery,
+}
+
+/// What is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Delivery {
+    /// A message is new, or was removed.
+    Message {
+        /// As it is now.
+        message: Message,
+    },
+    /// Somebody has read on.
+    Read {
+        /// The thread.
+        thread_id: ThreadId,
+        /// Who.
+        user_id: UserId,
+        /// How far.
+        seq: i64,
+    },
+    /// A job is new, or has moved.
+    Job {
+        /// As it is now.
+        job: JobBrief,
+    },
+    /// A thread is new, or its status changed.
+    Thread {
+        /// As it is now.
+        thread: ThreadBrief,
+    },
+}
+
+impl Delivery {
+    /// As one of the two is told: a sender's name for a message is the sender's own.
+    #[must_use]
+    pub fn told_to(mut self, user: UserId) -> Self {
+        if let Self::Message { message } = &mut self
+            && message.sender_id != Some(user)
+        {
+            message.client_msg_id = None;
+        }
+        self
+    }
+}
+
+/// A job, in brief.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobBrief {
+    /// The job.
+    pub id: JobId,
+    /// Its thread.
+    pub thread_id: ThreadId,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// The newest offer.
+    pub revision: i64,
+    /// Counts changes.
+    pub version: i64,
+}
+
+/// A thread, in brief.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadBrief {
+    /// The thread.
+    pub id: ThreadId,
+    /// What it is about.
+    pub service_id: ServiceId,
+    /// Who asks.
+    pub client_id: UserId,
+    /// Who is asked.
+    pub worker_id: UserId,
+    /// Whether it takes messages.
+    pub status: ThreadStatus,
+    /// Why not.
+    pub closed_reason: Option<CloseReason>,
+    /// The newest message's number.
+    pub last_seq: i64,
+    /// Counts changes of status.
+    pub version: i64,
+}

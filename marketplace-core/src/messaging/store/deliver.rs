@@ -1,0 +1,187 @@
+//! Events with what they are about, in one row of JSON.
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::pages::{MessageRow, Window};
+use crate::{
+    db::Conn,
+    error::{Error, Result},
+    events::EventCursor,
+    ids::{JobId, ServiceId, ThreadId, UserId},
+    jobs::model::JobStatus,
+    messaging::{
+        deliver::{Delivery, JobBrief, ThreadBrief, UserEvent},
+        model::{CloseReason, Counterpart, ThreadStatus},
+    },
+    time::Timestamp,
+};
+
+#[derive(Deserialize)]
+struct EventRow {
+    tx: i64,
+    seq: i64,
+    at: i64,
+    kind: String,
+    user_id: Option<Uuid>,
+    peer_id: Option<Uuid>,
+    n: Option<i64>,
+    thread: Option<ThreadPart>,
+    message: Option<MessageRow>,
+    job: Option<JobPart>,
+}
+
+#[derive(Deserialize)]
+struct ThreadPart {
+    id: Uuid,
+    service_id: Uuid,
+    client_id: Uuid,
+    client_name: String,
+    worker_id: Uuid,
+    worker_name: String,
+    status: ThreadStatus,
+    closed_reason: Option<CloseReason>,
+    last_seq: i64,
+    version: i64,
+}
+
+#[derive(Deserialize)]
+struct JobPart {
+    id: Uuid,
+    status: JobStatus,
+    revision: i64,
+    version: i64,
+}
+
+impl EventRow {
+    fn cursor(&self) -> EventCursor {
+        EventCursor { tx: self.tx, seq: self.seq }
+    }
+
+    /// None when nothing is left of what it is about.
+    fn event(self) -> Option<UserEvent> {
+        let cursor = self.cursor();
+        let thread = self.thread?;
+        let thread_id = ThreadId(thread.id);
+        let what = match self.kind.as_str() {
+            "read" => Delivery::Read { thread_id, user_id: UserId(self.user_id?), seq: self.n? },
+            "thread" => Delivery::Thread {
+                thread: ThreadBrief {
+                    id: thread_id,
+                    service_id: ServiceId(thread.service_id),
+                    client_id: UserId(thread.client_id),
+                    worker_id: UserId(thread.worker_id),
+                    status: thread.status,
+                    closed_reason: thread.closed_reason,
+                    last_seq: thread.last_seq,
+                    version: thread.version,
+                },
+            },
+            "job" => {
+                let JobPart { id, status, revision, version } = self.job?;
+                Delivery::Job { job: JobBrief { id: JobId(id), thread_id, status, revision, version } }
+            }
+            _ => {
+                let window = Window {
+                    thread: thread_id,
+                    client: Counterpart { id: UserId(thread.client_id), name: thread.client_name },
+                    worker: Counterpart { id: UserId(thread.worker_id), name: thread.worker_name },
+                    last_seq: thread.last_seq,
+                    rows: Vec::new(),
+                };
+                Delivery::Message { message: window.told(self.message?) }
+            }
+        };
+        let users = [self.user_id.map(UserId), self.peer_id.map(UserId)];
+        Some(UserEvent { cursor, at: Timestamp::from_micros(self.at), users, what })
+    }
+}
+
+/// What an event `e` is about. A list of JSON, as [`EventRow`] reads it.
+macro_rules! rendered {
+    (sqlite) => {
+        "SELECT json_group_array(json_array(e.tx, e.seq, e.at, e.kind, nullif(lower(hex(e.user_id)), ''), nullif(lower(hex(e.peer_id)), ''), e.n, \
+           CASE WHEN t.id IS NULL THEN NULL ELSE json_array(lower(hex(t.id)), lower(hex(t.service_id)), lower(hex(t.client_id)), \
+             (SELECT name FROM users WHERE id = t.client_id), lower(hex(t.worker_id)), (SELECT name FROM users WHERE id = t.worker_id), \
+             t.status, t.closed_reason, t.last_seq, t.version) END, \
+           CASE WHEN m.id IS NULL THEN NULL ELSE json_array(m.seq, lower(hex(m.id)), m.kind, \
+             CASE WHEN m.sender_id IS NULL THEN NULL WHEN m.sender_id = t.client_id THEN 'client' ELSE 'worker' END, \
+             m.content, m.client_msg_id, json(m.data), m.removed_reason, m.created_at) END, \
+           CASE WHEN j.id IS NULL THEN NULL ELSE json_array(lower(hex(j.id)), j.status, j.revision, j.version) END)) FROM "
+    };
+    (sqlite joins) => {
+        " AS e LEFT JOIN threads t ON t.id = e.thread_id \
+          LEFT JOIN messages m ON m.thread_id = e.thread_id AND m.seq = e.n AND e.kind IN ('message', 'message.removed') \
+          LEFT JOIN jobs j ON e.kind = 'job' AND j.id = unhex(e.target, '-')"
+    };
+    (pg) => {
+        "SELECT COALESCE(json_agg(json_build_array(e.tx, e.seq, (extract(epoch FROM e.at) * 1000000)::bigint, e.kind, e.user_id, e.peer_id, e.n, \
+           CASE WHEN t.id IS NULL THEN NULL ELSE json_build_array(t.id, t.service_id, t.client_id, \
+             (SELECT name FROM users WHERE id = t.client_id), t.worker_id, (SELECT name FROM users WHERE id = t.worker_id), \
+             t.status, t.closed_reason, t.last_seq, t.version) END, \
+           CASE WHEN m.id IS NULL THEN NULL ELSE json_build_array(m.seq, m.id, m.kind, \
+             CASE WHEN m.sender_id IS NULL THEN NULL WHEN m.sender_id = t.client_id THEN 'client' ELSE 'worker' END, \
+             m.content, m.client_msg_id, m.data::json, m.removed_reason, (extract(epoch FROM m.created_at) * 1000000)::bigint) END, \
+           CASE WHEN j.id IS NULL THEN NULL ELSE json_build_array(j.id, j.status, j.revision, j.version) END)), '[]'::json)::text FROM "
+    };
+    (pg joins) => {
+        " AS e LEFT JOIN threads t ON t.id = e.thread_id \
+          LEFT JOIN messages m ON m.thread_id = e.thread_id AND m.seq = e.n AND e.kind IN ('message', 'message.removed') \
+          LEFT JOIN jobs j ON j.id = CASE WHEN e.kind = 'job' THEN e.target::uuid END"
+    };
+}
+
+/// Events that were looked at.
+pub(crate) struct Delivered {
+    /// In order, without those of which nothing is left.
+    pub events: Vec<UserEvent>,
+    /// The place of the last that was looked at.
+    pub last: Option<EventCursor>,
+    /// How many were looked at.
+    pub rows: i64,
+}
+
+fn read(found: &str) -> Result<Delivered> {
+    let mut rows: Vec<EventRow> = serde_json::from_str(found).map_err(Error::internal)?;
+    rows.sort_unstable_by_key(EventRow::cursor);
+    let (last, count) = (rows.last().map(EventRow::cursor), rows.len());
+    let events = rows.into_iter().filter_map(EventRow::event).collect();
+    Ok(Delivered { events, last, rows: i64::try_from(count).unwrap_or(i64::MAX) })
+}
+
+/// Up to `limit` events that concern a user, after a cursor.
+pub(crate) async fn delivered(conn: &mut Conn<'_>, user: UserId, after: EventCursor, limit: i64) -> Result<Delivered> {
+    let found = q!(conn => val String, [
+        sqlite: concat!(rendered!(sqlite), "(SELECT * FROM ( \
+                SELECT * FROM (SELECT * FROM events WHERE user_id = $1 AND (tx, seq) > ($2, $3) \
+                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4) \
+                UNION ALL \
+                SELECT * FROM (SELECT * FROM events WHERE peer_id = $1 AND (tx, seq) > ($2, $3) \
+                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4)) \
+              ORDER BY tx, seq LIMIT $4)", rendered!(sqlite joins)),
+        pg: concat!(rendered!(pg), "(SELECT * FROM ( \
+                (SELECT * FROM events WHERE user_id = $1 AND (tx, seq) > ($2, $3) \
+                  AND tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint \
+                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4) \
+                UNION ALL \
+                (SELECT * FROM events WHERE peer_id = $1 AND (tx, seq) > ($2, $3) \
+                  AND tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint \
+                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4)) AS both_sides \
+              ORDER BY tx, seq LIMIT $4)", rendered!(pg joins)),
+    ], user, after.tx, after.seq, limit)?;
+    let mut delivered = read(&found)?;
+    for event in &mut delivered.events {
+        event.what = event.what.clone().told_to(user);
+    }
+    Ok(delivered)
+}
+
+/// Events by their numbers, in order.
+pub(crate) async fn rendered(conn: &mut Conn<'_>, seqs: &[i64]) -> Result<Vec<UserEvent>> {
+    let seqs = serde_json::to_string(seqs).map_err(Error::internal)?;
+    let found = q!(conn => val String, [
+        sqlite: concat!(rendered!(sqlite), "(SELECT * FROM events WHERE seq IN (SELECT value FROM json_each($1)))", rendered!(sqlite joins)),
+        pg: concat!(rendered!(pg), "(SELECT * FROM events WHERE seq IN (SELECT s.value::bigint FROM json_array_elements_text($1::json) AS s (value)))", rendered!(pg joins)),
+    ], seqs)?;
+    Ok(read(&found)?.events)
+}
