@@ -21,6 +21,7 @@ use crate::{
     limiter::Limiter,
     mail, messaging,
     random::{OsRandom, Random},
+    reviews,
     time::{Clock, SystemClock, Timestamp},
 };
 
@@ -125,12 +126,16 @@ impl App {
     /// Does what is due: sends mails, ends approvals, negotiations and windows, notices new signing keys, deletes erased
     /// files, forgets what is past its time. A server calls it every second; doing it twice, or on two servers, does
     /// nothing more. Answers how many things were done.
+    /// Does what is due: sends mails, deletes erased files, ends approvals and negotiations, finalizes jobs, shows reviews,
+    /// forgets what is past its time. A server calls it every second; doing it twice, or on two servers, does nothing more. Answers how
+    /// many things were done.
     pub async fn run_due(&self) -> Result<u64> {
         self.keys.refresh()?;
         let mut done = mail::send_due(self).await?;
         done += kyc::run_due(self).await?;
         done += jobs::run_due(self).await?;
         done += messaging::run_due(self).await?;
+        done += reviews::run_due(self).await?;
         let now = self.now().micros();
         if now - self.pruned_at.load(Ordering::Relaxed) >= PRUNE_EVERY {
             self.pruned_at.store(now, Ordering::Relaxed);

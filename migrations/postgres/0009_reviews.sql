@@ -25,6 +25,8 @@ CREATE TABLE reviews (
     UNIQUE (job_id, side)
 );
 CREATE INDEX reviews_of ON reviews (subject_id, status, published_at DESC, id DESC);
+CREATE INDEX reviews_received ON reviews (subject_id, published_at DESC, id DESC) WHERE published_at IS NOT NULL;
+CREATE INDEX reviews_about ON reviews (subject_id, created_at DESC, id DESC);
 CREATE INDEX reviews_by ON reviews (author_id, created_at DESC, id DESC);
 CREATE INDEX reviews_newest ON reviews (created_at DESC, id DESC);
 CREATE INDEX reviews_status ON reviews (status, created_at DESC, id DESC);

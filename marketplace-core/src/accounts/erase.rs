@@ -11,7 +11,7 @@ use crate::{
     auth,
     db::Conn,
     error::{Error, Result},
-    events, jobs, kyc, mail, messaging, profiles, services,
+    events, jobs, kyc, mail, messaging, profiles, reviews, services,
 };
 
 /// Erases an account inside the transaction that decided so. The row stays, without anything personal in it.
@@ -33,6 +33,7 @@ pub(crate) async fn erase(
     profiles::erase(app, conn, id).await?;
     services::erase(app, conn, id).await?;
     messaging::erase(app, conn, id).await?;
+    reviews::erase(app, conn, id).await?;
     auth::store::erase(conn, id).await?;
     auth::drop_tickets(conn, id).await?;
     mail::cancel(conn, &format!("user:{id}")).await?;

@@ -265,8 +265,8 @@ pub enum Refusal {
 }
 
 /// The transition that an action is, or why it is none.
-pub fn decide(facts: &Facts, asker: Asker, asked: &Asked) -> Result<&'static Transition, Refusal> {
-    let rows = || TRANSITIONS.iter().filter(|row| row.action == asked.action);
+pub fn decide(facts: &Facts, asker: Asker, wish: &Asked) -> Result<&'static Transition, Refusal> {
+    let rows = || TRANSITIONS.iter().filter(|row| row.action == wish.action);
     let Some(row) = rows().find(|row| row.from == facts.status && asker.is_named_in(row)) else {
         return Err(match rows().next() {
             Some(first) if !rows().any(|row| asker.is_named_in(row)) => Refusal::Side(first),
@@ -278,9 +278,9 @@ pub fn decide(facts: &Facts, asker: Asker, asked: &Asked) -> Result<&'static Tra
     }
     for need in row.needs {
         match need {
-            Need::LatestRevision if asked.revision != Some(facts.revision) => return Err(Refusal::StaleRevision),
+            Need::LatestRevision if wish.revision != Some(facts.revision) => return Err(Refusal::StaleRevision),
             Need::OthersOffer if facts.offered_by == asker.side() => return Err(Refusal::OwnOffer),
-            Need::Reason if asked.reason.is_none() => return Err(Refusal::NoReason),
+            Need::Reason if wish.reason.is_none() => return Err(Refusal::NoReason),
             Need::ChangesLeft if facts.change_requests >= MAX_CHANGE_REQUESTS => return Err(Refusal::NoChangesLeft),
             Need::OtherSideWorks if matches!(asker, Asker::Party { other: Status::Banned | Status::Deleted, .. }) => {
                 return Err(Refusal::OtherSideGone);
@@ -295,8 +295,8 @@ pub fn decide(facts: &Facts, asker: Asker, asked: &Asked) -> Result<&'static Tra
 pub fn possible(facts: &Facts, asker: Asker) -> Vec<JobAction> {
     let mut actions = Vec::new();
     for action in JobAction::ALL {
-        let asked = Asked { action: *action, revision: Some(facts.revision), reason: Some(JobReason::Other) };
-        if decide(facts, asker, &asked).is_ok() {
+        let wish = Asked { action: *action, revision: Some(facts.revision), reason: Some(JobReason::Other) };
+        if decide(facts, asker, &wish).is_ok() {
             actions.push(*action);
         }
     }
@@ -333,7 +333,7 @@ impl Transition {
     /// The row as a line: `negotiating → accepted (client, worker): …`.
     pub fn text(&self) -> String {
         let from = self.from.map_or("–", JobStatus::as_str);
-        let mut by: Vec<String> = self.by.iter().map(|side| side.to_string()).collect();
+        let mut by: Vec<String> = self.by.iter().map(ToString::to_string).collect();
         if let Some(permission) = self.staff {
             by.push(format!("staff with {permission}"));
         }

@@ -1,14 +1,21 @@
 //! Reviews: what they are, when they show. No SQL, no I/O.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    accounts::model::{Checks, check_text},
+    error::{FieldError, Result},
     ids::{JobId, ReviewId, UserId},
-    jobs::model::Side,
+    jobs::model::{Party, Side},
     messaging::model::RemovalReason,
     text_enum,
     time::Timestamp,
 };
+
+/// For so long after a job was finalized, each side can review the other; then what is hidden shows.
+pub const WINDOW: Duration = Duration::from_hours(14 * 24);
 
 text_enum! {
     /// Whether a review shows.
@@ -97,7 +104,7 @@ pub struct ReviewSummary {
     pub content: String,
     /// Whether it shows.
     pub status: ReviewStatus,
-    /// Flags that nobody has dismissed.
+    /// Flags that wait for staff: neither dismissed nor followed by a removal.
     pub flags: i64,
     /// Why it was removed, if it was.
     pub removed: Option<RemovalReason>,
@@ -173,6 +180,150 @@ pub enum ReviewAction {
     },
     /// It shows and counts again.
     Restore,
+}
+
+/// A new review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewReview {
+    /// Stars, 1 to 5.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 5))]
+    pub rating: i64,
+    /// What there is to say, up to 2,000 characters.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(max_length = 2000))]
+    pub text: String,
+}
+
+/// What of a hidden review shall change; what is left out stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct UpdateReview {
+    /// Stars, 1 to 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 5))]
+    pub rating: Option<i64>,
+    /// What there is to say, up to 2,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 2000))]
+    pub text: Option<String>,
+}
+
+impl UpdateReview {
+    /// Trimmed and checked.
+    pub(super) fn checked(self) -> Result<Self> {
+        let mut checks = Checks::default();
+        if self.rating.is_some_and(|rating| !(1..=5).contains(&rating)) {
+            checks.take::<()>(Err(FieldError { pointer: "/rating".into(), detail: "must be from 1 to 5".into() }));
+        }
+        let text = checks.take(self.text.as_deref().map(|text| check_text("/text", text, 0, 2_000)).transpose());
+        checks.finish()?;
+        Ok(Self { rating: self.rating, text: text.flatten() })
+    }
+}
+
+/// The subject's public answer to a review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewReply {
+    /// 1 to 2,000 characters.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 2000))]
+    pub text: String,
+}
+
+/// A complaint about a review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewFlag {
+    /// Why.
+    pub reason: FlagReason,
+    /// In the caller's words, for staff: up to 1,000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
+    pub comment: Option<String>,
+}
+
+/// A review as its author, its subject, or whoever else may see it sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReviewView {
+    /// The review.
+    pub id: ReviewId,
+    /// The job it is about.
+    pub job_id: JobId,
+    /// Which side wrote it: `client` or `worker`.
+    pub side: Side,
+    /// Who wrote it; none while their account is restricted, for others than the two.
+    pub author: Option<Party>,
+    /// Whom it is about.
+    pub subject: Party,
+    /// Stars, 1 to 5; none once it was removed, for others than its author.
+    pub rating: Option<i64>,
+    /// What it says; none once it was removed, for others than its author.
+    pub text: Option<String>,
+    /// Whether it shows.
+    pub status: ReviewStatus,
+    /// When it began to show.
+    pub published_at: Option<Timestamp>,
+    /// Until when its author can change it, unless the other side's review comes in before; only while it is hidden.
+    pub editable_until: Option<Timestamp>,
+    /// What its subject replied.
+    pub reply: Option<String>,
+    /// When they did.
+    pub replied_at: Option<Timestamp>,
+    /// Why staff removed it, if they did.
+    pub removed: Option<RemovalReason>,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Counts changes; the `ETag`.
+    pub version: i64,
+}
+
+/// A review of a worker as everybody sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PublicReview {
+    /// The review.
+    pub id: ReviewId,
+    /// Who wrote it, `Deleted user` once erased; none while their account is restricted.
+    pub author: Option<Party>,
+    /// Stars, 1 to 5.
+    pub rating: i64,
+    /// What it says.
+    pub text: String,
+    /// What the worker replied.
+    pub reply: Option<String>,
+    /// When they did.
+    pub replied_at: Option<Timestamp>,
+    /// When it began to show.
+    pub published_at: Timestamp,
+}
+
+text_enum! {
+    /// Which of one's own reviews.
+    pub enum ReviewDirection {
+        /// Those that the caller wrote.
+        Written = "written",
+        /// Those about the caller, as far as they show.
+        Received = "received",
+    }
+}
+
+/// Which of one's own reviews.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[serde(default, deny_unknown_fields)]
+pub struct OwnReviewFilter {
+    /// Written by the caller, or about the caller; without it, written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub direction: Option<ReviewDirection>,
 }
 
 #[cfg(test)]

@@ -1,8 +1,295 @@
 //! All SQL of reviews.
+//!
+//! Lists are driven by one index each: by author or subject and time, by state and time, flagged ones by the first flag.
 
-use crate::{db::Conn, error::Result};
+use super::{
+    model::{FlagReason, ReviewStatus},
+    row::{FlagRow, Review},
+};
+use crate::{
+    db::Conn,
+    error::{Error, Result},
+    ids::{JobId, ReviewId, UserId},
+    jobs::model::JobStatus,
+    page::TimeCursor,
+    time::Timestamp,
+};
 
-/// Reviews with flags that nobody has dismissed, up to `limit`.
+/// A review with its two people; of a table named `r`.
+macro_rules! review {
+    ($rest:literal) => {
+        concat!(
+            "SELECT r.id, r.job_id, r.side, r.author_id, r.subject_id, r.rating, r.content, r.status, r.closes_at, \
+             r.published_at, r.reply, r.replied_at, r.removed_reason, r.note, r.flags, r.flagged_at, r.version, r.created_at, \
+             r.updated_at, a.name AS author_name, a.status AS author_status, s.name AS subject_name, \
+             s.status AS subject_status FROM reviews r JOIN users a ON a.id = r.author_id JOIN users s ON s.id = r.subject_id \
+             WHERE ",
+            $rest
+        )
+    };
+}
+
+const NEWEST: TimeCursor = TimeCursor { at: Timestamp::MAX, id: uuid::Uuid::max() };
+const OLDEST: TimeCursor = TimeCursor { at: Timestamp::EPOCH, id: uuid::Uuid::nil() };
+
+/// One review.
+pub(super) async fn get(conn: &mut Conn<'_>, id: ReviewId) -> Result<Option<Review>> {
+    Ok(q!(conn => opt Review, review!("r.id = $1"), id)?)
+}
+
+/// What a review needs to know of its job.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub(super) struct JobFacts {
+    pub client_id: UserId,
+    pub worker_id: UserId,
+    pub status: JobStatus,
+    pub finalized_at: Option<Timestamp>,
+}
+
+/// A job, of which nobody else writes or changes a review before the end of the transaction.
+pub(super) async fn lock_job(conn: &mut Conn<'_>, id: JobId) -> Result<Option<JobFacts>> {
+    Ok(q!(conn => opt JobFacts, [
+        sqlite: "SELECT client_id, worker_id, status, finalized_at FROM jobs WHERE id = $1",
+        pg: "SELECT client_id, worker_id, status, finalized_at FROM jobs WHERE id = $1 FOR UPDATE",
+    ], id)?)
+}
+
+/// One review, which nobody else changes before the end of the transaction.
+pub(super) async fn lock(conn: &mut Conn<'_>, id: ReviewId) -> Result<Option<Review>> {
+    let job = q!(conn => optval JobId, "SELECT job_id FROM reviews WHERE id = $1", id)?;
+    let Some(job) = job else { return Ok(None) };
+    lock_job(conn, job).await?;
+    get(conn, id).await
+}
+
+/// The reviews of a job, the client's first.
+pub(super) async fn of_job(conn: &mut Conn<'_>, job: JobId) -> Result<Vec<Review>> {
+    Ok(q!(conn => all Review, review!("r.job_id = $1 ORDER BY r.side"), job)?)
+}
+
+/// A new review; false when that side has written one.
+pub(super) async fn insert(conn: &mut Conn<'_>, new: &Review) -> Result<bool> {
+    let made = q!(conn => exec,
+        "INSERT INTO reviews (id, job_id, side, author_id, subject_id, rating, content, status, closes_at, published_at, flags, \
+         version, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $12) \
+         ON CONFLICT (job_id, side) DO NOTHING",
+        new.id, new.job_id, new.side, new.author_id, new.subject_id, new.rating, &new.content, new.status, new.closes_at,
+        new.published_at, new.version, new.created_at)?;
+    Ok(made == 1)
+}
+
+/// Stores a review as it became, unless somebody changed it meanwhile.
+pub(super) async fn update(conn: &mut Conn<'_>, from: &Review, to: &Review) -> Result<()> {
+    let changed = q!(conn => exec,
+        "UPDATE reviews SET rating = $4, content = $5, status = $6, published_at = $7, reply = $8, replied_at = $9, \
+         removed_reason = $10, note = $11, flags = $12, flagged_at = $13, version = $14, updated_at = $15 \
+         WHERE id = $1 AND status = $2 AND version = $3",
+        from.id, from.status, from.version, to.rating, &to.content, to.status, to.published_at, &to.reply, to.replied_at,
+        to.removed_reason, &to.note, to.flags, to.flagged_at, to.version, to.updated_at)?;
+    if changed == 1 { Ok(()) } else { Err(Error::conflict("it was changed meanwhile; load it again", ())) }
+}
+
+/// A flag; false when that person has flagged it.
+pub(super) async fn add_flag(
+    conn: &mut Conn<'_>,
+    id: ReviewId,
+    user: UserId,
+    reason: FlagReason,
+    comment: Option<&str>,
+    now: Timestamp,
+) -> Result<bool> {
+    let made = q!(conn => exec,
+        "INSERT INTO review_flags (review_id, user_id, reason, comment, created_at) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (review_id, user_id) DO NOTHING",
+        id, user, reason, comment, now)?;
+    if made == 1 {
+        q!(conn => exec,
+            "UPDATE reviews SET flags = flags + 1, flagged_at = coalesce(flagged_at, $2) WHERE id = $1", id, now)?;
+    }
+    Ok(made == 1)
+}
+
+/// The flags of a review are dealt with.
+pub(super) async fn dismiss_flags(conn: &mut Conn<'_>, id: ReviewId, now: Timestamp) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE review_flags SET dismissed_at = $2 WHERE review_id = $1 AND dismissed_at IS NULL", id, now)?;
+    Ok(())
+}
+
+/// The flags of a review, newest first.
+pub(super) async fn flags(conn: &mut Conn<'_>, id: ReviewId, limit: i64) -> Result<Vec<FlagRow>> {
+    Ok(q!(conn => all FlagRow,
+        "SELECT user_id, reason, comment, created_at, dismissed_at FROM review_flags WHERE review_id = $1 \
+         ORDER BY created_at DESC, user_id DESC LIMIT $2",
+        id, limit)?)
+}
+
+/// What shows of a worker, newest first.
+pub(super) async fn of_worker(
+    conn: &mut Conn<'_>,
+    worker: UserId,
+    before: Option<TimeCursor>,
+    limit: i64,
+) -> Result<Vec<Review>> {
+    let before = before.unwrap_or(NEWEST);
+    Ok(q!(conn => all Review,
+        review!("r.subject_id = $1 AND r.status = 'published' AND r.side = 'client' AND (r.published_at, r.id) < ($2, $3) \
+                 ORDER BY r.published_at DESC, r.id DESC LIMIT $4"),
+        worker, before.at, before.id, limit)?)
+}
+
+/// What somebody wrote, newest first.
+pub(super) async fn written(
+    conn: &mut Conn<'_>,
+    author: UserId,
+    before: Option<TimeCursor>,
+    limit: i64,
+) -> Result<Vec<Review>> {
+    let before = before.unwrap_or(NEWEST);
+    Ok(q!(conn => all Review,
+        review!("r.author_id = $1 AND (r.created_at, r.id) < ($2, $3) ORDER BY r.created_at DESC, r.id DESC LIMIT $4"),
+        author, before.at, before.id, limit)?)
+}
+
+/// What showed of somebody, newest first.
+pub(super) async fn received(
+    conn: &mut Conn<'_>,
+    subject: UserId,
+    before: Option<TimeCursor>,
+    limit: i64,
+) -> Result<Vec<Review>> {
+    let before = before.unwrap_or(NEWEST);
+    Ok(q!(conn => all Review,
+        review!("r.subject_id = $1 AND r.published_at IS NOT NULL AND (r.published_at, r.id) < ($2, $3) \
+                 ORDER BY r.published_at DESC, r.id DESC LIMIT $4"),
+        subject, before.at, before.id, limit)?)
+}
+
+/// Which reviews staff look at.
+pub(super) struct Wanted {
+    pub status: Option<ReviewStatus>,
+    pub subject: Option<UserId>,
+    pub author: Option<UserId>,
+    pub now: Timestamp,
+}
+
+/// Those with flags that wait, longest waiting first.
+pub(super) async fn flagged(
+    conn: &mut Conn<'_>,
+    wanted: &Wanted,
+    after: Option<TimeCursor>,
+    limit: i64,
+) -> Result<Vec<Review>> {
+    let after = after.unwrap_or(OLDEST);
+    Ok(q!(conn => all Review,
+        review!("r.flags > 0 AND (r.flagged_at, r.id) > ($1, $2) AND (r.status = $3 OR $3 IS NULL) \
+                 AND (r.subject_id = $4 OR $4 IS NULL) AND (r.author_id = $5 OR $5 IS NULL) \
+                 ORDER BY r.flagged_at, r.id LIMIT $6"),
+        after.at, after.id, wanted.status, wanted.subject, wanted.author, limit)?)
+}
+
+/// All, newest first. Each combination that has an index of its own has its own text.
+pub(super) async fn page(
+    conn: &mut Conn<'_>,
+    wanted: &Wanted,
+    before: Option<TimeCursor>,
+    limit: i64,
+) -> Result<Vec<Review>> {
+    let before = before.unwrap_or(NEWEST);
+    let (at, id) = (before.at, before.id);
+    // What is stored as hidden shows from the end of its window on.
+    Ok(match (wanted.author, wanted.subject, wanted.status) {
+        (Some(author), subject, status) => q!(conn => all Review,
+            review!("r.author_id = $4 AND (r.subject_id = $5 OR $5 IS NULL) AND (r.status = $6 OR $6 IS NULL) \
+                     AND NOT (r.status = 'hidden' AND r.closes_at <= $7 AND $6 IS NOT NULL) \
+                     AND (r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT $3"),
+            at, id, limit, author, subject, status, wanted.now)?,
+        (None, Some(subject), status) => q!(conn => all Review,
+            review!("r.subject_id = $4 AND (r.status = $5 OR $5 IS NULL) \
+                     AND NOT (r.status = 'hidden' AND r.closes_at <= $6 AND $5 IS NOT NULL) \
+                     AND (r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT $3"),
+            at, id, limit, subject, status, wanted.now)?,
+        (None, None, Some(status)) => q!(conn => all Review,
+            review!("r.status = $4 AND NOT (r.status = 'hidden' AND r.closes_at <= $5) \
+                     AND (r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT $3"),
+            at, id, limit, status, wanted.now)?,
+        (None, None, None) => q!(conn => all Review,
+            review!("(r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT $3"), at, id, limit)?,
+    })
+}
+
+/// Hidden reviews whose window has closed, longest ago first.
+pub(super) async fn due(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<ReviewId>> {
+    Ok(q!(conn => vals ReviewId,
+        "SELECT id FROM reviews WHERE status = 'hidden' AND closes_at <= $1 ORDER BY closes_at LIMIT $2", now, limit)?)
+}
+
+/// Those of them that are about somebody.
+pub(super) async fn due_about(conn: &mut Conn<'_>, subject: UserId, now: Timestamp) -> Result<Vec<ReviewId>> {
+    Ok(q!(conn => vals ReviewId,
+        "SELECT id FROM reviews WHERE subject_id = $1 AND status = 'hidden' AND closes_at <= $2", subject, now)?)
+}
+
+/// How many of 1, 2, 3, 4 and 5 stars a worker has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
+pub(super) struct Stars {
+    stars_1: i64,
+    stars_2: i64,
+    stars_3: i64,
+    stars_4: i64,
+    stars_5: i64,
+}
+
+impl Stars {
+    /// As a list.
+    pub fn distribution(self) -> [i64; 5] {
+        [self.stars_1, self.stars_2, self.stars_3, self.stars_4, self.stars_5]
+    }
+}
+
+/// A worker's stars, as they are kept.
+pub(super) async fn stars(conn: &mut Conn<'_>, worker: UserId) -> Result<Stars> {
+    Ok(q!(conn => opt Stars,
+        "SELECT stars_1, stars_2, stars_3, stars_4, stars_5 FROM worker_ratings WHERE user_id = $1", worker)?
+    .unwrap_or_default())
+}
+
+/// One review of so many stars more, or less.
+pub(super) async fn count(conn: &mut Conn<'_>, worker: UserId, rating: i64, by: i64) -> Result<Stars> {
+    let of = |stars: i64| if rating == stars { by } else { 0 };
+    Ok(q!(conn => one Stars,
+        "INSERT INTO worker_ratings (user_id, stars_1, stars_2, stars_3, stars_4, stars_5) VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (user_id) DO UPDATE SET stars_1 = worker_ratings.stars_1 + excluded.stars_1, \
+         stars_2 = worker_ratings.stars_2 + excluded.stars_2, stars_3 = worker_ratings.stars_3 + excluded.stars_3, \
+         stars_4 = worker_ratings.stars_4 + excluded.stars_4, stars_5 = worker_ratings.stars_5 + excluded.stars_5 \
+         RETURNING stars_1, stars_2, stars_3, stars_4, stars_5",
+        worker, of(1), of(2), of(3), of(4), of(5))?)
+}
+
+/// What searches sort by.
+pub(super) async fn set_services_rating(conn: &mut Conn<'_>, worker: UserId, thousandths: i64) -> Result<()> {
+    q!(conn => exec, "UPDATE services SET rating = $2 WHERE worker_id = $1", worker, thousandths)?;
+    Ok(())
+}
+
+/// Takes from an erased person's reviews what nobody else needs: hidden ones, which nobody has seen; the words of removed
+/// ones; their replies and complaints; what staff wrote. What shows stays, by "Deleted user".
+pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<()> {
+    q!(conn => exec,
+        "DELETE FROM review_flags WHERE review_id IN \
+         (SELECT id FROM reviews WHERE author_id = $1 AND status = 'hidden' AND closes_at > $2)",
+        user, now)?;
+    q!(conn => exec, "DELETE FROM reviews WHERE author_id = $1 AND status = 'hidden' AND closes_at > $2", user, now)?;
+    q!(conn => exec, "UPDATE reviews SET content = '' WHERE author_id = $1 AND status = 'removed'", user)?;
+    q!(conn => exec, "UPDATE reviews SET note = NULL WHERE author_id = $1 AND note IS NOT NULL", user)?;
+    q!(conn => exec,
+        "UPDATE reviews SET reply = NULL, note = NULL WHERE subject_id = $1 AND (reply IS NOT NULL OR note IS NOT NULL)",
+        user)?;
+    q!(conn => exec, "UPDATE review_flags SET comment = NULL WHERE user_id = $1 AND comment IS NOT NULL", user)?;
+    Ok(())
+}
+
+/// Reviews with flags that wait for staff, up to `limit`.
 pub(crate) async fn count_flagged(conn: &mut Conn<'_>, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
         "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM reviews WHERE flags > 0 LIMIT $1) AS capped", limit)?)

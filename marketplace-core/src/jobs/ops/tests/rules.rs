@@ -57,18 +57,18 @@ fn expected(who: Who, own: Status, before: Option<JobStatus>, action: JobAction,
         Who::Support | Who::Admin | Who::Auditor => {
             let asker = Asker::Staff { write: who != Who::Auditor, admin: who == Who::Admin };
             let active = own == Status::Active;
-            let asked = Asked { action, revision: None, reason: Some(JobReason::Other) };
+            let wish = Asked { action, revision: None, reason: Some(JobReason::Other) };
             let offered_by = Side::Client;
             let facts = Facts { status: before, revision: 1, offered_by, change_requests: 0 };
             let staffs = matches!(action, JobAction::Cancel | JobAction::Finalize);
-            return active && staffs && decide(&facts, asker, &asked).is_ok();
+            return active && staffs && decide(&facts, asker, &wish).is_ok();
         }
     };
     // A new job is independent of those that are over.
     let status = if action == JobAction::Create { None } else { before };
     let facts = Facts { status, revision: 1, offered_by: Side::Client, change_requests: 0 };
-    let asked = Asked { action, revision: Some(1), reason: Some(JobReason::Other) };
-    let allowed = decide(&facts, Asker::Party { side, own, other: Status::Active }, &asked).is_ok();
+    let wish = Asked { action, revision: Some(1), reason: Some(JobReason::Other) };
+    let allowed = decide(&facts, Asker::Party { side, own, other: Status::Active }, &wish).is_ok();
     allowed && !(action == JobAction::Create && live)
 }
 

@@ -6,16 +6,20 @@ use crate::error::Error;
 const DAY: Duration = Duration::from_secs(86_400);
 const MOMENT: Duration = Duration::from_micros(1);
 
+fn just_before(time: Duration) -> Duration {
+    time.saturating_sub(MOMENT)
+}
+
 #[tokio::test]
 async fn a_negotiation_ends_six_days_after_its_latest_offer() {
     for test in testing::apps().await {
         let (app, pair) = (test.app(), pair(&test).await);
         let job = created(&test, &pair).await;
-        test.advance(DAY * 6 - MOMENT);
+        test.advance(just_before(DAY * 6));
         assert_eq!(jobs::run_due(app).await.unwrap(), 0);
         // A new offer begins the time anew.
         jobs::offer(app, &pair.worker, job.id, counter(1, 9), None).await.unwrap();
-        test.advance(DAY * 6 - MOMENT);
+        test.advance(just_before(DAY * 6));
         assert_eq!(jobs::run_due(app).await.unwrap(), 0);
         test.advance(MOMENT);
         assert_eq!(jobs::run_due(app).await.unwrap(), 1);
@@ -34,7 +38,7 @@ async fn completed_work_is_finalized_after_fourteen_days() {
     for test in testing::apps().await {
         let (app, pair) = (test.app(), pair(&test).await);
         let job = job_in(&test, &pair, JobStatus::Completed).await;
-        test.advance(DAY * 14 - MOMENT);
+        test.advance(just_before(DAY * 14));
         jobs::request_changes(app, &pair.client, job.id, more(), None).await.unwrap();
         test.advance(DAY * 30);
         assert_eq!(jobs::run_due(app).await.unwrap(), 0);

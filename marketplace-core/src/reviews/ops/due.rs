@@ -1,0 +1,56 @@
+//! What time brings to reviews, and what is left of an erased person's.
+
+use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
+
+use super::{publish, store};
+use crate::{
+    app::App,
+    db::Conn,
+    error::Result,
+    ids::{ReviewId, UserId},
+};
+
+/// Reviews that one call works on at most.
+const BATCH: i64 = 200;
+/// Units that are under way at the same time.
+const TOGETHER: usize = 8;
+
+/// Shows the hidden reviews whose window has closed. Doing it twice, or on two servers, does nothing more. Answers how many
+/// things were done.
+pub async fn run_due(app: &App) -> Result<u64> {
+    let mut reader = app.db.read().await?;
+    let due = store::due(&mut reader.conn(), app.now(), BATCH).await?;
+    drop(reader);
+    stream::iter(due)
+        .map(|id| settle(app, id))
+        .buffer_unordered(TOGETHER)
+        .try_fold(0, |done, one| future::ready(Ok(done + u64::from(one))))
+        .await
+}
+
+/// Shows one hidden review if its window has closed.
+pub(super) async fn settle(app: &App, id: ReviewId) -> Result<bool> {
+    let unit = app.clone();
+    let done = app
+        .db
+        .write(move |conn| {
+            async move {
+                let review = store::lock(conn, id).await?.filter(|review| review.is_due(unit.now()));
+                let Some(review) = review else { return Ok(false) };
+                let end = review.closes_at;
+                publish(&unit, conn, &review, end).await.map(|_| true)
+            }
+            .boxed()
+        })
+        .await?;
+    if done {
+        app.wake();
+    }
+    Ok(done)
+}
+
+/// Takes from an erased person's reviews what nobody else needs: hidden ones, which nobody has seen; the words of removed
+/// ones; their replies and complaints; what staff wrote. What shows stays, with its stars, by "Deleted user".
+pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    store::erase(conn, user, app.now()).await
+}

@@ -1,0 +1,98 @@
+//! What people, staff and time do with reviews: one function a use case.
+//!
+//! Whoever changes a review holds its job: so the second of two that come in at once finds the first, and a worker's stars
+//! are counted once for each review that begins or ceases to show.
+
+mod due;
+mod read;
+mod staff;
+mod write;
+
+pub(crate) use due::erase;
+pub use due::run_due;
+pub use read::{get, of_job, of_worker, own, rating, rating_of};
+pub use staff::{staff_act, staff_list, staff_show};
+pub use write::{create, edit, flag, reply};
+
+use super::{
+    model::Rating,
+    row::{Review, shows_to_everybody},
+    store,
+};
+use crate::{
+    accounts,
+    actor::{Actor, Permission},
+    app::App,
+    db::Conn,
+    error::{Error, Result},
+    events,
+    ids::{ReviewId, UserId},
+    reviews::model::{ReviewStatus, ReviewView},
+    time::Timestamp,
+};
+
+/// The caller, as one of those who write and read reviews.
+fn trader(actor: &Actor) -> Result<UserId> {
+    Ok(actor.require_own(Permission::Trade)?.account.id)
+}
+
+/// One review for a change, as it is now: what its time has brought is stored first.
+async fn take(app: &App, conn: &mut Conn<'_>, id: ReviewId) -> Result<Option<Review>> {
+    let Some(review) = store::lock(conn, id).await? else { return Ok(None) };
+    if !review.is_due(app.now()) {
+        return Ok(Some(review));
+    }
+    let end = review.closes_at;
+    publish(app, conn, &review, end).await.map(Some)
+}
+
+/// Shows a hidden review from `at` on.
+async fn publish(app: &App, conn: &mut Conn<'_>, review: &Review, at: Timestamp) -> Result<Review> {
+    let mut shown = review.clone();
+    shown.publish(at);
+    store::update(conn, review, &shown).await?;
+    recount(conn, review, &shown).await?;
+    tell(app, conn, &shown).await?;
+    Ok(shown)
+}
+
+/// Keeps a worker's stars equal to what shows.
+async fn recount(conn: &mut Conn<'_>, before: &Review, after: &Review) -> Result<()> {
+    let by = i64::from(after.counts()) - i64::from(before.counts());
+    if by == 0 {
+        return Ok(());
+    }
+    let stars = store::count(conn, after.subject_id, after.rating, by).await?;
+    let thousandths = Rating::thousandths(stars.distribution()).unwrap_or(0);
+    store::set_services_rating(conn, after.subject_id, thousandths).await
+}
+
+/// Records that a review changed, for its author; for its subject only if they ever saw it.
+async fn tell(app: &App, conn: &mut Conn<'_>, review: &Review) -> Result<()> {
+    let shows = review.status != ReviewStatus::Hidden && review.published_at.is_some();
+    let event = events::New {
+        kind: "review",
+        target: &review.id.to_string(),
+        user_id: Some(review.author_id),
+        peer_id: shows.then_some(review.subject_id),
+        thread_id: None,
+        n: None,
+    };
+    events::record(conn, app.now(), &event).await
+}
+
+/// A review as somebody sees it, or that there is none.
+async fn view_for(conn: &mut Conn<'_>, now: Timestamp, review: &Review, viewer: UserId) -> Result<ReviewView> {
+    let is_party = viewer == review.author_id || viewer == review.subject_id;
+    let subject_shows = !is_party && subject_shows(conn, now, review.subject_id).await?;
+    review.view(viewer, subject_shows).ok_or_else(|| Error::not_found("review"))
+}
+
+/// Whether everybody can see somebody.
+async fn subject_shows(conn: &mut Conn<'_>, now: Timestamp, subject: UserId) -> Result<bool> {
+    let account = accounts::store::get(conn, subject).await?;
+    Ok(account.is_some_and(|account| shows_to_everybody(&account, now)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Reading reviews and ratings.
+
+use super::{due::settle, subject_shows, trader, view_for};
+use crate::{
+    actor::Actor,
+    app::App,
+    db::Conn,
+    error::{Error, Result},
+    ids::{JobId, ReviewId, UserId},
+    jobs,
+    page::{Page, PageRequest, TimeCursor},
+    reviews::{
+        model::{OwnReviewFilter, PublicReview, Rating, ReviewDirection, ReviewView},
+        row::Review,
+        store,
+    },
+    time::Timestamp,
+};
+
+/// One review that the caller may see: their own, one about them that shows, or one that everybody sees.
+pub async fn get(app: &App, actor: &Actor, id: ReviewId) -> Result<ReviewView> {
+    let me = trader(actor)?;
+    let now = app.now();
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    let review = store::get(&mut conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
+    view_for(&mut conn, now, &review.at(now), me).await
+}
+
+/// The reviews of one of the caller's jobs, as far as the caller may see them; two at most.
+pub async fn of_job(app: &App, actor: &Actor, job: JobId) -> Result<Page<ReviewView>> {
+    let me = trader(actor)?;
+    jobs::get(app, actor, job).await?;
+    let now = app.now();
+    let mut reader = app.db.read().await?;
+    let rows = store::of_job(&mut reader.conn(), job).await?;
+    Ok(Page { items: rows.into_iter().filter_map(|review| review.at(now).view(me, false)).collect(), next: None })
+}
+
+/// The caller's reviews, newest first: those they wrote, or those about them as far as they show.
+pub async fn own(app: &App, actor: &Actor, filter: &OwnReviewFilter, page: &PageRequest) -> Result<Page<ReviewView>> {
+    let me = trader(actor)?;
+    let limit = page.checked_limit()?;
+    let before = page.cursor::<TimeCursor>()?;
+    let now = app.now();
+    let written = filter.direction != Some(ReviewDirection::Received);
+    if !written {
+        settle_about(app, me, now).await?;
+    }
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    let rows = if written {
+        store::written(&mut conn, me, before, limit + 1).await?
+    } else {
+        store::received(&mut conn, me, before, limit + 1).await?
+    };
+    let position = |review: &Review| TimeCursor {
+        at: if written { review.created_at } else { review.published_at.unwrap_or(now) },
+        id: review.id.0,
+    };
+    let page = Page::from_rows(rows, limit, position);
+    let items = page.items.into_iter().filter_map(|review| review.at(now).view(me, false)).collect();
+    Ok(Page { items, next: page.next })
+}
+
+/// What shows of a worker whom everybody can see, newest first.
+pub async fn of_worker(app: &App, worker: UserId, page: &PageRequest) -> Result<Page<PublicReview>> {
+    let limit = page.checked_limit()?;
+    let before = page.cursor::<TimeCursor>()?;
+    let now = app.now();
+    public_worker(app, worker, now).await?;
+    settle_about(app, worker, now).await?;
+    let mut reader = app.db.read().await?;
+    let rows = store::of_worker(&mut reader.conn(), worker, before, limit + 1).await?;
+    let position = |review: &Review| TimeCursor { at: review.published_at.unwrap_or(now), id: review.id.0 };
+    let page = Page::from_rows(rows, limit, position);
+    Ok(Page { items: page.items.into_iter().filter_map(Review::public).collect(), next: page.next })
+}
+
+/// The stars of a worker whom everybody can see.
+pub async fn rating(app: &App, worker: UserId) -> Result<Rating> {
+    let now = app.now();
+    public_worker(app, worker, now).await?;
+    settle_about(app, worker, now).await?;
+    let mut reader = app.db.read().await?;
+    rating_of(&mut reader.conn(), worker).await
+}
+
+/// A worker's stars, as they are kept. They lag behind the end of a window by a second at most.
+pub async fn rating_of(conn: &mut Conn<'_>, worker: UserId) -> Result<Rating> {
+    Ok(Rating::of(store::stars(conn, worker).await?.distribution()))
+}
+
+async fn public_worker(app: &App, worker: UserId, now: Timestamp) -> Result<()> {
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    let account = crate::accounts::store::get(&mut conn, worker).await?;
+    let is_worker = account.is_some_and(|account| account.role == crate::actor::Role::Worker);
+    if is_worker && subject_shows(&mut conn, now, worker).await? { Ok(()) } else { Err(Error::not_found("worker")) }
+}
+
+/// Publishes what is due about somebody now, rather than when the timer comes to it: a list or a number that is read after
+/// the end of a window has what the window held back.
+async fn settle_about(app: &App, subject: UserId, now: Timestamp) -> Result<()> {
+    let mut reader = app.db.read().await?;
+    let due = store::due_about(&mut reader.conn(), subject, now).await?;
+    drop(reader);
+    for id in due {
+        settle(app, id).await?;
+    }
+    Ok(())
+}

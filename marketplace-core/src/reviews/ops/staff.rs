@@ -1,0 +1,187 @@
+//! What staff see and do.
+
+use futures::FutureExt;
+
+use super::{recount, store, take, tell};
+use crate::{
+    accounts::model::check_text,
+    actor::{Actor, Permission},
+    admin::{Change, Changed},
+    app::App,
+    audit,
+    db::Conn,
+    error::{Error, Result},
+    events,
+    ids::ReviewId,
+    page::{Page, PageRequest, TimeCursor},
+    reviews::{
+        model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewStatus, ReviewSummary},
+        row::Review,
+    },
+    time::Timestamp,
+};
+
+/// Flags that are shown with a review.
+const FLAGS_SHOWN: i64 = 50;
+
+/// Reviews, newest first; flagged ones longest waiting first.
+pub async fn staff_list(
+    app: &App,
+    actor: &Actor,
+    filter: &ReviewFilter,
+    page: &PageRequest,
+) -> Result<Page<ReviewSummary>> {
+    actor.require(Permission::ReviewsRead)?;
+    let limit = page.checked_limit()?;
+    let cursor = page.cursor::<TimeCursor>()?;
+    let now = app.now();
+    let wanted = store::Wanted { status: filter.status, subject: filter.subject_id, author: filter.author_id, now };
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    let rows = if filter.flagged {
+        store::flagged(&mut conn, &wanted, cursor, limit + 1).await?
+    } else {
+        store::page(&mut conn, &wanted, cursor, limit + 1).await?
+    };
+    let position = |review: &Review| TimeCursor {
+        at: review.flagged_at.filter(|_| filter.flagged).unwrap_or(review.created_at),
+        id: review.id.0,
+    };
+    Ok(Page::from_rows(rows, limit, position).map(|review| review.at(now).summary()))
+}
+
+/// One review, with its flags.
+pub async fn staff_show(app: &App, actor: &Actor, id: ReviewId) -> Result<ReviewDetail> {
+    actor.require(Permission::ReviewsRead)?;
+    let now = app.now();
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    let review = store::get(&mut conn, id).await?.ok_or_else(|| none(id))?;
+    detail(&mut conn, now, review.at(now)).await
+}
+
+fn none(id: ReviewId) -> Error {
+    Error::not_found(format_args!("review {id}"))
+}
+
+async fn detail(conn: &mut Conn<'_>, now: Timestamp, review: Review) -> Result<ReviewDetail> {
+    let both = store::of_job(conn, review.job_id).await?;
+    Ok(ReviewDetail {
+        review: review.summary(),
+        flags: store::flags(conn, review.id, FLAGS_SHOWN).await?.into_iter().map(Into::into).collect(),
+        counterpart: both.into_iter().find(|other| other.id != review.id).map(|other| other.at(now).summary()),
+        note: review.note,
+        reply: review.reply,
+    })
+}
+
+/// Dismisses flags, removes or restores. What already is so stays unchanged.
+pub async fn staff_act(
+    app: &App,
+    actor: &Actor,
+    id: ReviewId,
+    action: &ReviewAction,
+    change: &Change,
+) -> Result<Changed<ReviewDetail>> {
+    actor.require(Permission::ReviewsWrite)?;
+    let note = change.note.as_deref().filter(|note| !note.trim().is_empty());
+    let note = note.map(|note| check_text("/note", note, 1, 4_000)).transpose();
+    let note = note.map_err(|field| Error::invalid_fields(vec![field]))?;
+    let (unit, by, action, if_version) = (app.clone(), actor.clone(), action.clone(), change.if_version);
+    let done = app
+        .db
+        .write_or_preview(change.dry_run, move |conn| {
+            async move { act_in(&unit, conn, &by, id, &action, if_version, note).await }.boxed()
+        })
+        .await?;
+    if done.changed && !change.dry_run {
+        app.wake();
+    }
+    Ok(done)
+}
+
+async fn act_in(
+    app: &App,
+    conn: &mut Conn<'_>,
+    actor: &Actor,
+    id: ReviewId,
+    action: &ReviewAction,
+    if_version: Option<i64>,
+    note: Option<String>,
+) -> Result<Changed<ReviewDetail>> {
+    let now = app.now();
+    let review = take(app, conn, id).await?.ok_or_else(|| none(id))?;
+    actor.require_other(review.author_id)?;
+    actor.require_other(review.subject_id)?;
+    if if_version.is_some_and(|version| version != review.version) {
+        return Err(Error::stale(review.version));
+    }
+    let mut after = review.clone();
+    let (name, reason) = match action {
+        ReviewAction::Dismiss => {
+            if review.flags == 0 {
+                return Ok(Changed { changed: false, item: detail(conn, now, review).await? });
+            }
+            store::dismiss_flags(conn, id, now).await?;
+            ("reviews.dismiss", None)
+        }
+        ReviewAction::Remove { reason } => {
+            if review.status == ReviewStatus::Removed {
+                return Ok(Changed { changed: false, item: detail(conn, now, review).await? });
+            }
+            after.status = ReviewStatus::Removed;
+            after.removed_reason = Some(*reason);
+            ("reviews.remove", Some(reason.to_string()))
+        }
+        ReviewAction::Restore => {
+            if review.status != ReviewStatus::Removed {
+                return Ok(Changed { changed: false, item: detail(conn, now, review).await? });
+            }
+            restore(conn, &mut after, now).await?;
+            store::dismiss_flags(conn, id, now).await?;
+            ("reviews.restore", None)
+        }
+    };
+    // Whatever was decided, the flags have been dealt with.
+    after.flags = 0;
+    after.flagged_at = None;
+    let noted = note.is_some();
+    after.note = note;
+    after.version += 1;
+    if after.status != review.status {
+        after.updated_at = now;
+    }
+    store::update(conn, &review, &after).await?;
+    recount(conn, &review, &after).await?;
+    if after.status == review.status {
+        events::append(conn, now, "review.dismissed", &id.to_string(), None).await?;
+    } else {
+        tell(app, conn, &after).await?;
+    }
+    let entry = audit::Entry {
+        action: name,
+        target_kind: "review",
+        target: id.to_string(),
+        reason,
+        metadata: serde_json::json!({
+            "job": review.job_id, "author": review.author_id, "subject": review.subject_id, "from": review.status,
+            "flags": review.flags, "note": noted,
+        }),
+    };
+    audit::append(conn, now, actor, entry).await?;
+    Ok(Changed { changed: true, item: detail(conn, now, after).await? })
+}
+
+/// A removed review is again what it would be now: shown, if it was, or if it would have come to that meanwhile.
+async fn restore(conn: &mut Conn<'_>, review: &mut Review, now: Timestamp) -> Result<()> {
+    let both = store::of_job(conn, review.job_id).await?.len() > 1;
+    review.removed_reason = None;
+    review.status = ReviewStatus::Hidden;
+    if review.published_at.is_some() {
+        review.status = ReviewStatus::Published;
+    } else if both || review.closes_at <= now {
+        review.status = ReviewStatus::Published;
+        review.published_at = Some(now);
+    }
+    Ok(())
+}

@@ -1,0 +1,238 @@
+//! Writing reviews, replies and flags.
+
+use futures::FutureExt;
+
+use super::{publish, recount, take, tell, trader, view_for};
+use crate::{
+    accounts::model::{Status, check_text},
+    actor::Actor,
+    app::App,
+    db::Conn,
+    error::{Error, FieldError, Result},
+    events,
+    ids::{JobId, ReviewId, UserId},
+    jobs::{
+        self,
+        model::{JobStatus, Side},
+    },
+    reviews::{
+        model::{NewFlag, NewReply, NewReview, ReviewStatus, ReviewView, UpdateReview, WINDOW},
+        row::Review,
+        store,
+    },
+};
+
+fn invalid(field: FieldError) -> Error {
+    Error::invalid_fields(vec![field])
+}
+
+/// Reviews the other side of a finalized job. Hidden until the other side's is in or the window closes.
+///
+/// Errors: `not_found` for other people's jobs; `conflict` unless the job was finalized less than 14 days ago, and with the
+/// caller's review as `current` when there is one.
+pub async fn create(app: &App, actor: &Actor, job: JobId, new: NewReview) -> Result<ReviewView> {
+    let me = trader(actor)?;
+    let checked = UpdateReview { rating: Some(new.rating), text: Some(new.text) }.checked()?;
+    let (Some(rating), Some(text)) = (checked.rating, checked.text) else {
+        return Err(Error::internal("checks passed without values"));
+    };
+    // Also brings the job to where it is by now.
+    let seen = jobs::get(app, actor, job).await?;
+    if seen.status != JobStatus::Finalized {
+        return Err(Error::conflict("reviews open when the job is finalized", seen));
+    }
+    let unit = app.clone();
+    let made =
+        app.db.write(move |conn| async move { create_in(&unit, conn, me, job, rating, text).await }.boxed()).await?;
+    app.wake();
+    Ok(made)
+}
+
+async fn create_in(
+    app: &App,
+    conn: &mut Conn<'_>,
+    me: UserId,
+    id: JobId,
+    rating: i64,
+    text: String,
+) -> Result<ReviewView> {
+    let now = app.now();
+    let job = store::lock_job(conn, id).await?.ok_or_else(|| Error::not_found("job"))?;
+    let (side, subject) =
+        if me == job.client_id { (Side::Client, job.worker_id) } else { (Side::Worker, job.client_id) };
+    let finalized = job.finalized_at.filter(|_| job.status == JobStatus::Finalized);
+    let closes_at = finalized.ok_or_else(|| Error::conflict("reviews open when the job is finalized", ()))? + WINDOW;
+    let others = store::of_job(conn, id).await?;
+    if let Some(own) = others.iter().find(|review| review.side == side) {
+        let own = view_for(conn, now, &own.clone().at(now), me).await?;
+        return Err(Error::conflict("you have reviewed this job; a review can be changed while it is hidden", own));
+    }
+    if closes_at <= now {
+        return Err(Error::conflict("the 14 days for reviews of this job are over", ()));
+    }
+    let mut review = Review {
+        id: ReviewId::new(now, app.random.as_ref()),
+        job_id: id,
+        side,
+        author_id: me,
+        subject_id: subject,
+        rating,
+        content: text,
+        status: ReviewStatus::Hidden,
+        closes_at,
+        published_at: None,
+        reply: None,
+        replied_at: None,
+        removed_reason: None,
+        note: None,
+        flags: 0,
+        flagged_at: None,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+        author_name: String::new(),
+        author_status: Status::Active,
+        subject_name: String::new(),
+        subject_status: Status::Active,
+    };
+    let hidden = review.clone();
+    if !others.is_empty() {
+        review.status = ReviewStatus::Published;
+        review.published_at = Some(now);
+    }
+    if !store::insert(conn, &review).await? {
+        return Err(Error::conflict("you have reviewed this job", ()));
+    }
+    recount(conn, &hidden, &review).await?;
+    tell(app, conn, &review).await?;
+    for other in others.iter().filter(|other| other.status == ReviewStatus::Hidden) {
+        publish(app, conn, other, now).await?;
+    }
+    let made = store::get(conn, review.id).await?.ok_or_else(|| Error::internal("the new review is gone"))?;
+    view_for(conn, now, &made, me).await
+}
+
+/// Changes a review of the caller's while it is hidden.
+///
+/// Errors: `conflict` with the review as `current` once it shows or was removed.
+pub async fn edit(
+    app: &App,
+    actor: &Actor,
+    id: ReviewId,
+    update: UpdateReview,
+    if_version: Option<i64>,
+) -> Result<ReviewView> {
+    let me = trader(actor)?;
+    let update = update.checked()?;
+    let unit = app.clone();
+    let view = app
+        .db
+        .write(move |conn| {
+            async move {
+                let now = unit.now();
+                // Not taken: what its time has brought is stored by others, and shows here all the same.
+                let stored = store::lock(conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
+                let review = stored.at(now);
+                let view = view_for(conn, now, &review, me).await?;
+                if me != review.author_id {
+                    return Err(Error::forbidden("a review is changed by its author alone"));
+                }
+                if if_version.is_some_and(|version| version != review.version) {
+                    return Err(Error::stale(review.version));
+                }
+                if review.status != ReviewStatus::Hidden {
+                    return Err(Error::conflict("a review is fixed once it shows", view));
+                }
+                let mut after = review.clone();
+                after.rating = update.rating.unwrap_or(review.rating);
+                after.content = update.text.unwrap_or_else(|| review.content.clone());
+                after.version += 1;
+                after.updated_at = now;
+                store::update(conn, &review, &after).await?;
+                tell(&unit, conn, &after).await?;
+                view_for(conn, now, &after, me).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(view)
+}
+
+/// The subject's one public answer to a review that shows.
+///
+/// Errors: `conflict` with the review as `current` when there is a reply, or when it was removed.
+pub async fn reply(
+    app: &App,
+    actor: &Actor,
+    id: ReviewId,
+    reply: NewReply,
+    if_version: Option<i64>,
+) -> Result<ReviewView> {
+    let me = trader(actor)?;
+    let text = check_text("/text", &reply.text, 1, 2_000).map_err(invalid)?;
+    let unit = app.clone();
+    let view = app
+        .db
+        .write(move |conn| {
+            async move {
+                let now = unit.now();
+                let review = take(&unit, conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
+                let view = view_for(conn, now, &review, me).await?;
+                if me != review.subject_id {
+                    return Err(Error::forbidden("a review is answered by whom it is about"));
+                }
+                if if_version.is_some_and(|version| version != review.version) {
+                    return Err(Error::stale(review.version));
+                }
+                if review.status != ReviewStatus::Published {
+                    return Err(Error::conflict("the review was removed", view));
+                }
+                if review.reply.is_some() {
+                    return Err(Error::conflict("there is one reply to a review, and it was given", view));
+                }
+                let mut after = review.clone();
+                after.reply = Some(text);
+                after.replied_at = Some(now);
+                after.updated_at = now;
+                after.version += 1;
+                store::update(conn, &review, &after).await?;
+                tell(&unit, conn, &after).await?;
+                view_for(conn, now, &after, me).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(view)
+}
+
+/// Complains about a review that the caller can see; once. It changes nothing but that staff hear of it.
+pub async fn flag(app: &App, actor: &Actor, id: ReviewId, flag: NewFlag) -> Result<()> {
+    let me = trader(actor)?;
+    let comment = flag.comment.as_deref().filter(|comment| !comment.trim().is_empty());
+    let comment = comment.map(|comment| check_text("/comment", comment, 1, 1_000)).transpose().map_err(invalid)?;
+    let unit = app.clone();
+    app.db
+        .write(move |conn| {
+            async move {
+                let now = unit.now();
+                let review = take(&unit, conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
+                let view = view_for(conn, now, &review, me).await?;
+                if me == review.author_id {
+                    return Err(Error::forbidden("nobody flags their own review"));
+                }
+                if review.status != ReviewStatus::Published {
+                    return Err(Error::conflict("the review was removed", view));
+                }
+                if !store::add_flag(conn, id, me, flag.reason, comment.as_deref(), now).await? {
+                    return Err(Error::conflict("you have flagged this review; staff will look at it", ()));
+                }
+                events::append(conn, now, "review.flagged", &id.to_string(), None).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(())
+}

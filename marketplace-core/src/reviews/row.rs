@@ -1,0 +1,188 @@
+//! A stored review, and what follows from it at a point in time. Pure: no SQL, no I/O.
+//!
+//! What is stored as `hidden` shows from the end of its window on; nothing has to run for that.
+
+use super::model::{Flag, FlagReason, PublicReview, ReviewStatus, ReviewSummary, ReviewView};
+use crate::{
+    accounts::model::{Account, Status, mask_name},
+    actor::Role,
+    ids::{JobId, ReviewId, UserId},
+    jobs::model::{Party, Side},
+    kyc::model::KycStatus,
+    messaging::model::RemovalReason,
+    time::Timestamp,
+};
+
+/// A row of `reviews` with its two people.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(super) struct Review {
+    pub id: ReviewId,
+    pub job_id: JobId,
+    pub side: Side,
+    pub author_id: UserId,
+    pub subject_id: UserId,
+    pub rating: i64,
+    pub content: String,
+    pub status: ReviewStatus,
+    pub closes_at: Timestamp,
+    pub published_at: Option<Timestamp>,
+    pub reply: Option<String>,
+    pub replied_at: Option<Timestamp>,
+    pub removed_reason: Option<RemovalReason>,
+    pub note: Option<String>,
+    pub flags: i64,
+    pub flagged_at: Option<Timestamp>,
+    pub version: i64,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub author_name: String,
+    pub author_status: Status,
+    pub subject_name: String,
+    pub subject_status: Status,
+}
+
+/// A row of `review_flags`.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct FlagRow {
+    pub user_id: UserId,
+    pub reason: FlagReason,
+    pub comment: Option<String>,
+    pub created_at: Timestamp,
+    pub dismissed_at: Option<Timestamp>,
+}
+
+impl From<FlagRow> for Flag {
+    fn from(row: FlagRow) -> Self {
+        Self {
+            user_id: row.user_id,
+            reason: row.reason,
+            comment: row.comment,
+            at: row.created_at,
+            dismissed_at: row.dismissed_at,
+        }
+    }
+}
+
+impl Review {
+    /// Whether its window had closed at `now` while it is still stored as hidden.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.status == ReviewStatus::Hidden && self.closes_at <= now
+    }
+
+    /// As it is at `now`.
+    #[must_use]
+    pub fn at(mut self, now: Timestamp) -> Self {
+        if self.is_due(now) {
+            let end = self.closes_at;
+            self.publish(end);
+        }
+        self
+    }
+
+    /// Shows from `at` on.
+    pub fn publish(&mut self, at: Timestamp) {
+        self.status = ReviewStatus::Published;
+        self.published_at = Some(at);
+        self.updated_at = at;
+        self.version += 1;
+    }
+
+    /// Whether it counts in a worker's rating.
+    pub fn counts(&self) -> bool {
+        self.side == Side::Client && self.status == ReviewStatus::Published
+    }
+
+    /// Whether somebody who is neither its author nor its subject, but may see its subject or not, can see it.
+    fn shows_to(&self, viewer: UserId, subject_shows: bool) -> bool {
+        if viewer == self.author_id {
+            return true;
+        }
+        match self.status {
+            ReviewStatus::Hidden => false,
+            ReviewStatus::Published => viewer == self.subject_id || subject_shows,
+            // Its subject knew it before; whoever never saw it does not hear of it now.
+            ReviewStatus::Removed => viewer == self.subject_id && self.published_at.is_some(),
+        }
+    }
+
+    /// As somebody sees it; none when they may not know of it. `self` is as it is now.
+    pub fn view(&self, viewer: UserId, subject_shows: bool) -> Option<ReviewView> {
+        if !self.shows_to(viewer, subject_shows) {
+            return None;
+        }
+        let is_party = viewer == self.author_id || viewer == self.subject_id;
+        let whole = viewer == self.author_id || self.status != ReviewStatus::Removed;
+        Some(ReviewView {
+            id: self.id,
+            job_id: self.job_id,
+            side: self.side,
+            author: if is_party { Some(self.author()) } else { self.public_author() },
+            subject: Party { id: self.subject_id, name: self.subject_name.clone() },
+            rating: whole.then_some(self.rating),
+            text: whole.then(|| self.content.clone()),
+            status: self.status,
+            published_at: self.published_at,
+            editable_until: (self.status == ReviewStatus::Hidden).then_some(self.closes_at),
+            reply: self.reply.clone().filter(|_| whole),
+            replied_at: self.replied_at.filter(|_| whole),
+            removed: self.removed_reason,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            version: self.version,
+        })
+    }
+
+    fn author(&self) -> Party {
+        Party { id: self.author_id, name: self.author_name.clone() }
+    }
+
+    fn public_author(&self) -> Option<Party> {
+        matches!(self.author_status, Status::Active | Status::Deleted).then(|| self.author())
+    }
+
+    /// As everybody sees it; none unless it shows.
+    pub fn public(self) -> Option<PublicReview> {
+        let published_at = self.published_at.filter(|_| self.status == ReviewStatus::Published)?;
+        Some(PublicReview {
+            id: self.id,
+            author: self.public_author(),
+            rating: self.rating,
+            text: self.content,
+            reply: self.reply,
+            replied_at: self.replied_at,
+            published_at,
+        })
+    }
+
+    /// As a row of the staff's list.
+    pub fn summary(&self) -> ReviewSummary {
+        let masked = |name: &str, status| if status == Status::Deleted { name.to_owned() } else { mask_name(name) };
+        ReviewSummary {
+            id: self.id,
+            job_id: self.job_id,
+            side: self.side,
+            author_id: self.author_id,
+            author_name: masked(&self.author_name, self.author_status),
+            subject_id: self.subject_id,
+            subject_name: masked(&self.subject_name, self.subject_status),
+            rating: self.rating,
+            content: self.content.clone(),
+            status: self.status,
+            flags: self.flags,
+            removed: self.removed_reason,
+            created_at: self.created_at,
+            published_at: self.published_at,
+            version: self.version,
+        }
+    }
+}
+
+/// Whether everybody can see somebody: an active account, and a worker's identity check approved and in effect.
+pub(super) fn shows_to_everybody(account: &Account, now: Timestamp) -> bool {
+    account.status == Status::Active
+        && match account.role {
+            Role::Worker => account.visible_kyc(now) == KycStatus::Approved,
+            Role::Client => true,
+            Role::Support | Role::Admin | Role::Auditor => false,
+        }
+}
