@@ -22,7 +22,14 @@ async fn made_up(folder: &Path) -> (String, App) {
     let url = format!("sqlite://{}", folder.join("marketplace.db").display());
     let config = Config { data_dir: folder.to_owned(), database_url: Some(Secret::new(&url)), ..Config::default() };
     let app = App::open(config).await.unwrap();
-    let plan = seed::Plan { users: 60, seed: 3, attempts: Some(20), images: seed::Images::Pool(4), demo: true };
+    let plan = seed::Plan {
+        users: 60,
+        seed: 3,
+        attempts: Some(20),
+        images: seed::Images::Pool(4),
+        demo: true,
+        ..seed::Plan::default()
+    };
     seed::run(&app, &plan, &|_| ()).await.unwrap();
     (url, app)
 }

@@ -10,7 +10,7 @@ use marketplace_core::{
     app::make_private_folder,
     config::Config,
     db::{Db, Engine, OpenOptions, SchemaState},
-    seed::{Images, Plan},
+    seed::{Images, Plan, Volume},
 };
 use serde::Serialize;
 
@@ -58,11 +58,12 @@ pub enum Verb {
         #[arg(short, long)]
         yes: bool,
     },
-    /// Fill with made-up users and identity checks
+    /// Fill with made-up users, identity checks, services, conversations, jobs and reviews
     #[command(
         after_help = "A database that has users already is only added to with --yes, or when asked on a terminal.\n\n\
         Examples:\n  \
         marketplace db seed --users 1000000 --db sqlite:///tmp/big/market.db\n  \
+        marketplace db seed --users 1000000 --services 1000000 --messages 2000000\n  \
         marketplace db seed --users 500 --seed 7 --pictures own"
     )]
     Seed {
@@ -78,6 +79,15 @@ pub enum Verb {
         /// Which of them have pictures
         #[arg(long, value_name = "WHICH", default_value = "pool")]
         pictures: Pictures,
+        /// Services; 1.3 for every approved worker unless said
+        #[arg(long, value_name = "N")]
+        services: Option<u64>,
+        /// Conversations, with their jobs and reviews; a twelfth of the messages, or a sixth of the users, unless said
+        #[arg(long, value_name = "N")]
+        threads: Option<u64>,
+        /// Messages, more or less; twelve a conversation unless said
+        #[arg(long, value_name = "N")]
+        messages: Option<u64>,
         /// Add to a database that has users, without asking
         #[arg(short, long)]
         yes: bool,
@@ -176,13 +186,14 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::Backup { to } => moving::back_up(context, &config, &to).await,
         Verb::Restore { from, force, yes } => moving::restore(context, &config, &from, force, yes).await,
         Verb::Copy { from, to } => moving::copy(context, config, from.as_deref(), &to).await,
-        Verb::Seed { users, seed, attempts, pictures, yes } => {
+        Verb::Seed { users, seed, attempts, pictures, services, threads, messages, yes } => {
+            let market = Volume { services, threads, messages };
             let images = match pictures {
                 Pictures::None => Images::None,
                 Pictures::Pool => Plan::default().images,
                 Pictures::Own => Images::Own,
             };
-            filling::run(context, config, &Plan { users, seed, attempts, images, demo: false }, yes).await
+            filling::run(context, config, &Plan { users, seed, attempts, images, market, demo: false }, yes).await
         }
         Verb::Migrate { dry_run } => {
             context.out.check::<Status>()?;

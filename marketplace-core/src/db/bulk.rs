@@ -23,6 +23,8 @@ pub(crate) enum Value {
     Null,
     Id(Uuid),
     Text(String),
+    /// A text that the program knows: no row holds a copy of it.
+    Word(&'static str),
     Int(i64),
     Float(f64),
     Bool(bool),
@@ -118,6 +120,7 @@ pub(super) fn bind<'q>(
         Value::Null => query.bind(None::<i64>),
         Value::Id(id) => query.bind(id),
         Value::Text(text) => query.bind(text),
+        Value::Word(text) => query.bind(*text),
         Value::Int(number) => query.bind(number),
         Value::Float(number) => query.bind(number),
         Value::Bool(yes) => query.bind(yes),
@@ -141,21 +144,31 @@ fn copy_line(line: &mut String, row: &[Value]) {
             Value::Bool(yes) => write!(line, "{}", if *yes { 't' } else { 'f' }),
             Value::Time(at) => write!(line, "{at}"),
             Value::Bytes(bytes) => write!(line, "\\\\x{}", hex::encode(bytes)),
-            Value::Text(text) => {
-                for c in text.chars() {
-                    match c {
-                        '\\' => line.push_str("\\\\"),
-                        '\n' => line.push_str("\\n"),
-                        '\r' => line.push_str("\\r"),
-                        '\t' => line.push_str("\\t"),
-                        c => line.push(c),
-                    }
-                }
-                Ok(())
-            }
+            Value::Text(text) => escaped(line, text),
+            Value::Word(text) => escaped(line, text),
         };
     }
     line.push('\n');
+}
+
+fn escaped(line: &mut String, text: &str) -> std::fmt::Result {
+    // Whole stretches at a time: hardly any text has something to escape.
+    let mut rest = text;
+    while let Some(at) = rest.find(['\\', '\n', '\r', '\t']) {
+        let (plain, from) = rest.split_at(at);
+        line.push_str(plain);
+        let mut chars = from.chars();
+        match chars.next() {
+            Some('\n') => line.push_str("\\n"),
+            Some('\r') => line.push_str("\\r"),
+            Some('\t') => line.push_str("\\t"),
+            Some(_) => line.push_str("\\\\"),
+            None => {}
+        }
+        rest = chars.as_str();
+    }
+    line.push_str(rest);
+    Ok(())
 }
 
 /// Whether SQLite's writer keeps more of the database in memory: indexes that are filled out of order stay there then.

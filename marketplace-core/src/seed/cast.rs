@@ -125,7 +125,8 @@ impl Cast {
     /// `approval` is how long an approval holds.
     pub fn new(plan: &Plan, now: Timestamp, approval: Duration) -> Self {
         let wanted = plan.attempts();
-        let open_wanted = if plan.demo { wanted * 2 / 5 } else { (wanted / 100).clamp(wanted.min(50), 2_000) };
+        let open_wanted =
+            if plan.demo { (wanted * 2 / 5).min(60) } else { (wanted / 100).clamp(wanted.min(50), 2_000) };
         let mut cast = Self {
             plan: plan.clone(),
             now,
@@ -166,7 +167,7 @@ impl Cast {
     }
 
     /// Staff who may do this, of whom one is drawn.
-    fn some_staff(&self, role: Role, rng: &mut StdRng) -> usize {
+    pub fn some_staff(&self, role: Role, rng: &mut StdRng) -> usize {
         let able: Vec<usize> =
             self.staff.iter().enumerate().filter(|(_, staff)| staff.1 == role).map(|(number, _)| number).collect();
         able.choose(rng).copied().unwrap_or(usize::MAX)
@@ -176,8 +177,19 @@ impl Cast {
         StdRng::seed_from_u64(mix(mix(self.plan.seed, purpose), index))
     }
 
+    /// Which seed this is of, how many users there will be, and whether it is a demonstration.
+    pub fn plan(&self) -> (u64, u64, bool) {
+        (self.plan.seed, self.plan.users, self.plan.demo)
+    }
+
+    /// How many users have surely signed up before `at`.
+    pub fn signed_up(&self, at: Timestamp) -> u64 {
+        let since = at.since(self.now - SPAN - Duration::from_mins(1)).as_micros();
+        u64::try_from(since * u128::from(self.plan.users) / SPAN.as_micros()).unwrap_or(u64::MAX)
+    }
+
     /// Later for every next user.
-    fn created_at(&self, index: u64) -> Timestamp {
+    pub fn created_at(&self, index: u64) -> Timestamp {
         let span = SPAN.as_micros();
         let place = |index: u64| {
             let micros = span * u128::from(index) / u128::from(self.plan.users.max(1));
@@ -189,7 +201,7 @@ impl Cast {
         start + from + to.saturating_sub(from).mul_f64(self.rng(1, index).random_range(0.0..0.99))
     }
 
-    fn id(&self, index: u64) -> UserId {
+    pub fn id(&self, index: u64) -> UserId {
         let bytes: [u8; 10] = self.rng(2, index).random();
         UserId(Builder::from_unix_timestamp_millis(self.created_at(index).unix_millis(), &bytes).into_uuid())
     }

@@ -12,10 +12,12 @@ mod face;
 mod files;
 mod history;
 pub mod images;
+mod market;
 mod mrz;
 mod names;
 pub mod people;
 mod rows;
+mod tables;
 
 use std::{
     sync::{
@@ -41,7 +43,9 @@ use crate::{
 use cast::{Attempt, Cast, Chunk};
 use files::{Gallery, Stored};
 use history::Deed;
+pub use market::Volume;
 use rows::Rows;
+use tables::Table;
 
 /// The password of every seeded client and worker, and of the staff of a demonstration.
 pub const PASSWORD: &str = "open sesame utopia";
@@ -62,6 +66,8 @@ pub struct Plan {
     pub attempts: Option<u64>,
     /// Which attempts have pictures.
     pub images: Images,
+    /// How much there is on the market.
+    pub market: Volume,
     /// Lifelike in the small: staff who can log in, notes, claims, and a past on the audit log; two attempts in five wait.
     /// For throwaway databases only, as the staff's password is known.
     pub demo: bool,
@@ -69,7 +75,7 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { users: 1_000, seed: 1, attempts: None, images: Images::Pool(12), demo: false }
+        Self { users: 1_000, seed: 1, attempts: None, images: Images::Pool(12), market: Volume::default(), demo: false }
     }
 }
 
@@ -91,9 +97,9 @@ pub enum Images {
     Own,
 }
 
-/// A few hundred users of every status and role, about sixty attempts in the queue, and a past.
+/// A few hundred users of every status and role, about sixty attempts in the queue, a lively market, and a past.
 pub fn demo_plan() -> Plan {
-    Plan { users: 600, seed: 0, attempts: Some(150), images: Images::Own, demo: true }
+    Plan { users: 600, seed: 0, attempts: Some(240), images: Images::Own, market: Volume::default(), demo: true }
 }
 
 text_enum! {
@@ -103,6 +109,12 @@ text_enum! {
         Pictures = "pictures",
         /// Rows of users and their attempts; counts users.
         Users = "users",
+        /// Profiles, ratings and favourites.
+        Profiles = "profiles",
+        /// What workers offer.
+        Services = "services",
+        /// Conversations with their jobs and reviews.
+        Conversations = "conversations",
         /// The past, on the audit log.
         History = "history",
     }
@@ -130,6 +142,16 @@ pub struct Summary {
     pub open: u64,
     /// Files.
     pub files: u64,
+    /// Services.
+    pub services: u64,
+    /// Conversations.
+    pub threads: u64,
+    /// Their messages.
+    pub messages: u64,
+    /// Jobs.
+    pub jobs: u64,
+    /// Reviews.
+    pub reviews: u64,
     /// Accounts to log in with, one of each role where there is one.
     pub logins: Vec<Login>,
 }
@@ -161,6 +183,7 @@ pub async fn run(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send + S
     let gallery = Gallery::open(plan.images, plan.seed, now.to_offset().date()).await?;
     let mut summary = Summary::default();
     let mut past = Past::default();
+    let (mut people, mut shared) = (market::People::default(), None);
     let mut next = Some(making(Cast::new(plan, now, approval), 0, hash.clone()));
     while let Some(made) = next.take() {
         let Made { cast, chunk, rows, to } = made.await.map_err(Error::internal)?;
@@ -173,7 +196,24 @@ pub async fn run(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send + S
         if to < plan.users {
             next = Some(making(Cast::clone(&cast), to, hash.clone()));
         }
-        write(app, Batch { rows, attempts: lines.0, files: lines.1 }, (to, plan.users), progress).await?;
+        let (from, users) = (to - chunk.users.len() as u64, chunk.users.len() as u64);
+        people.add(&chunk.users, now);
+        shared = Some(cast);
+        let tables = vec![
+            Table::new("users", rows::USERS, rows.users),
+            Table::new("user_terms", rows::TERMS, rows.terms),
+            Table::new("user_notes", rows::NOTES, rows.notes),
+            Table::new("kyc_attempts", rows::ATTEMPTS, lines.0),
+            Table::new("kyc_files", rows::FILES, lines.1),
+        ];
+        let part = |share: f64| {
+            let done = from + market::share_of(users, share);
+            progress(Progress { stage: Stage::Users, done, total: plan.users });
+        };
+        tables::write(app, tables, &part).await?;
+    }
+    if let Some(cast) = shared {
+        summary.market(&market::run(app, people, cast, plan.market, progress).await?);
     }
     past.write(app, plan, now, progress).await?;
     finish(app, plan, &summary).await?;
@@ -246,52 +286,6 @@ fn attempt_rows(cast: &Cast, attempts: &[Attempt], stored: &[Option<Stored>], no
     (lines, files)
 }
 
-/// What one transaction writes.
-struct Batch {
-    rows: Rows,
-    attempts: Lines,
-    files: Lines,
-}
-
-async fn write(
-    app: &App,
-    batch: Batch,
-    (to, total): (u64, u64),
-    progress: &(dyn Fn(Progress) + Send + Sync),
-) -> Result<()> {
-    let users = batch.rows.users.len() as u64;
-    let all =
-        users + (batch.rows.terms.len() + batch.rows.notes.len() + batch.attempts.len() + batch.files.len()) as u64;
-    let written = Arc::new(AtomicU64::new(0));
-    let (batch, count) = (Arc::new(batch), written.clone());
-    let unit = app.db.write(move |conn| {
-        async move {
-            let add = |rows| {
-                count.fetch_add(rows, Ordering::Relaxed);
-            };
-            bulk::make_room(conn, true).await?;
-            bulk::insert(conn, "users", rows::USERS, &batch.rows.users, &add).await?;
-            bulk::insert(conn, "user_terms", rows::TERMS, &batch.rows.terms, &add).await?;
-            bulk::insert(conn, "user_notes", rows::NOTES, &batch.rows.notes, &add).await?;
-            bulk::insert(conn, "kyc_attempts", rows::ATTEMPTS, &batch.attempts, &add).await?;
-            bulk::insert(conn, "kyc_files", rows::FILES, &batch.files, &add).await?;
-            bulk::make_room(conn, false).await
-        }
-        .boxed()
-    });
-    let mut unit = std::pin::pin!(unit);
-    loop {
-        // Of rows, shown as users.
-        let part = users * written.load(Ordering::Relaxed).min(all) / all.max(1);
-        progress(Progress { stage: Stage::Users, done: to - users + part, total });
-        if let Ok(answer) = tokio::time::timeout(Duration::from_millis(100), &mut unit).await {
-            answer?;
-            progress(Progress { stage: Stage::Users, done: to, total });
-            return Ok(());
-        }
-    }
-}
-
 /// What a demonstration's staff did, gathered until everybody is there.
 #[derive(Default)]
 struct Past {
@@ -350,9 +344,7 @@ async fn finish(app: &App, plan: &Plan, summary: &Summary) -> Result<()> {
             async move {
                 audit::append(conn, now, &Actor::System, entry).await?;
                 if let Conn::Pg(_) = conn {
-                    for table in ["users", "user_terms", "kyc_attempts", "kyc_files"] {
-                        bulk::execute(conn, format!("ANALYZE {table}")).await?;
-                    }
+                    bulk::execute(conn, "ANALYZE".into()).await?;
                 }
                 Ok(())
             }
@@ -362,6 +354,14 @@ async fn finish(app: &App, plan: &Plan, summary: &Summary) -> Result<()> {
 }
 
 impl Summary {
+    fn market(&mut self, made: &market::Made) {
+        self.services = made.services;
+        self.threads = made.threads;
+        self.messages = made.messages;
+        self.jobs = made.jobs;
+        self.reviews = made.reviews;
+    }
+
     fn add(&mut self, chunk: &Chunk, stored: &[Option<Stored>], cast: &Cast) {
         self.users += chunk.users.len() as u64;
         self.attempts += chunk.attempts.len() as u64;

@@ -30,9 +30,14 @@ async fn a_demonstration_has_something_of_everything_and_a_past_that_verifies() 
         })
         .await
         .unwrap();
-        assert_eq!((summary.users, summary.attempts, summary.files), (600, 150, 0));
+        assert_eq!((summary.users, summary.attempts, summary.files), (600, 240, 0));
         assert!((50..=62).contains(&summary.open), "{summary:?}");
-        assert_eq!(*seen.lock().unwrap(), BTreeSet::from([Stage::Users, Stage::History]));
+        assert!(summary.services > 60 && summary.threads > 300 && summary.messages > 3_000, "{summary:?}");
+        assert!(summary.jobs > 150 && summary.reviews > 100, "{summary:?}");
+        assert_eq!(
+            *seen.lock().unwrap(),
+            Stage::ALL.iter().copied().filter(|stage| *stage != Stage::Pictures).collect()
+        );
 
         let all = accounts::list(app, &operator(), &UserFilter::default(), &PageRequest::first(200)).await.unwrap();
         let statuses: BTreeSet<Status> = all.items.iter().map(|user| user.status).collect();
@@ -75,7 +80,7 @@ async fn every_case_that_waits_shows_its_pictures() {
     for (images, demo) in [(Images::Pool(4), false), (Images::Own, true)] {
         let test = crate::testing::app().await;
         let app = test.app();
-        let plan = Plan { users: 60, seed: 4, attempts: Some(4), images, demo };
+        let plan = Plan { users: 60, seed: 4, attempts: Some(4), images, demo, ..Plan::default() };
         let summary = run(app, &plan, &|_| ()).await.unwrap();
         assert!(summary.open > 0 && summary.files >= 2 * summary.open, "{summary:?}");
         let queue = kyc::list(app, &operator(), &KycFilter::default(), &PageRequest::first(200)).await.unwrap();
@@ -96,7 +101,8 @@ async fn every_case_that_waits_shows_its_pictures() {
 async fn another_seed_adds_and_the_same_is_refused() {
     for test in apps().await {
         let app = test.app();
-        let plan = |seed| Plan { users: 200, seed, attempts: None, images: Images::None, demo: false };
+        let plan =
+            |seed| Plan { users: 200, seed, attempts: None, images: Images::None, demo: false, ..Plan::default() };
         let first = run(app, &plan(1), &|_| ()).await.unwrap();
         assert_eq!((first.users, first.attempts), (200, 40));
         assert!(first.logins.iter().all(|login| !login.role.is_staff()), "no open door: {:?}", first.logins);
@@ -137,7 +143,7 @@ fn the_same_plan_is_the_same_cast() {
 fn accounts_are_made_one_after_the_other_and_nothing_happens_before_or_later() {
     let now = Timestamp::from_unix_seconds(1_800_000_000);
     for users in [3, 60, 5_000] {
-        let plan = Plan { users, seed: 9, attempts: Some(users), images: Images::None, demo: false };
+        let plan = Plan { users, seed: 9, attempts: Some(users), images: Images::None, demo: false, ..Plan::default() };
         let mut cast = Cast::new(&plan, now, Duration::from_hours(17_520));
         let chunk = cast.chunk(0, users);
         assert!(chunk.users.windows(2).all(|pair| pair[0].created_at < pair[1].created_at && pair[0].id < pair[1].id));

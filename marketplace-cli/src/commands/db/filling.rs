@@ -25,12 +25,19 @@ impl Row for Summary {
         Column::new("CHECKS", "attempts", Kind::Number),
         Column::new("WAITING", "open", Kind::Number),
         Column::new("FILES", "files", Kind::Number),
+        Column::new("SERVICES", "services", Kind::Number),
+        Column::new("THREADS", "threads", Kind::Number),
+        Column::new("MESSAGES", "messages", Kind::Number),
+        Column::new("JOBS", "jobs", Kind::Number),
+        Column::new("REVIEWS", "reviews", Kind::Number),
     ];
     fn id() -> String {
         "users".into()
     }
     fn fields() -> Vec<String> {
-        ["users", "attempts", "open", "files", "logins"].map(String::from).to_vec()
+        ["users", "attempts", "open", "files", "services", "threads", "messages", "jobs", "reviews", "logins"]
+            .map(String::from)
+            .to_vec()
     }
     fn card(&self, _view: &View) -> Option<Card> {
         let logins = self.logins.iter().map(|Login { role, email, password }| format!("{role:8}  {email}  {password}"));
@@ -40,6 +47,11 @@ impl Row for Summary {
                 .pair("identity checks", self.attempts)
                 .pair("waiting", self.open)
                 .pair("files", self.files)
+                .pair("services", self.services)
+                .pair("threads", self.threads)
+                .pair("messages", self.messages)
+                .pair("jobs", self.jobs)
+                .pair("reviews", self.reviews)
                 .section("log in as", logins.collect::<Vec<_>>()),
         )
     }

@@ -19,7 +19,7 @@ fn config(folder: &TempDir) -> Config {
 }
 
 fn plan(seed: u64) -> Plan {
-    Plan { users: 60, seed, attempts: Some(10), images: Images::None, demo: false }
+    Plan { users: 60, seed, attempts: Some(10), images: Images::None, demo: false, ..Plan::default() }
 }
 
 async fn users(app: &App) -> i64 {

@@ -35,7 +35,7 @@ fn parents_come_first() {
 async fn everything_arrives_and_the_log_goes_on() {
     let Ok(_) = std::env::var(testing::POSTGRES) else { return };
     let source = testing::app().await;
-    let plan = Plan { users: 2_500, seed: 3, attempts: Some(500), images: Images::None, demo: true };
+    let plan = Plan { users: 2_500, seed: 3, attempts: Some(500), images: Images::None, demo: true, ..Plan::default() };
     seed::run(source.app(), &plan, &|_| ()).await.unwrap();
     let app = source.app();
     // What seeding leaves out: bytes, texts with everything that COPY escapes, numbers of rows that are gone.
@@ -104,7 +104,7 @@ async fn everything_arrives_and_the_log_goes_on() {
 async fn a_log_that_was_tampered_with_is_not_copied() {
     let Ok(_) = std::env::var(testing::POSTGRES) else { return };
     let source = testing::app().await;
-    let plan = Plan { users: 60, seed: 3, attempts: Some(5), images: Images::None, demo: true };
+    let plan = Plan { users: 60, seed: 3, attempts: Some(5), images: Images::None, demo: true, ..Plan::default() };
     seed::run(source.app(), &plan, &|_| ()).await.unwrap();
     source
         .app()

@@ -1,0 +1,502 @@
+//! The market as rows of the tables.
+
+use std::time::Duration;
+
+use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    course::{Said, Scene, What},
+    heads::{Heads, Purpose, Thread, rng, uuid},
+    outline::{self, CONTENT_AFTER, OFFER_HOLDS, Outline, Tone},
+    talk,
+    wares::{Place, Trade, Ware},
+    words::{Lines, Words},
+};
+use crate::{
+    actor::{Principal, Role},
+    db::bulk::Value,
+    ids::UserId,
+    jobs::model::{JobAction, JobStatus, Side},
+    messaging::model::{CloseReason, MessageKind, RemovalReason, ThreadStatus},
+    money::Money,
+    seed::{cast::Cast, people::person, tables::Table},
+    time::Timestamp,
+};
+
+pub(super) const THREADS: &[&str] = &[
+    "id",
+    "service_id",
+    "client_id",
+    "worker_id",
+    "status",
+    "closed_reason",
+    "note",
+    "last_seq",
+    "last_at",
+    "client_read",
+    "worker_read",
+    "client_unread",
+    "worker_unread",
+    "version",
+    "created_at",
+];
+pub(super) const MESSAGES: &[&str] = &[
+    "thread_id",
+    "seq",
+    "id",
+    "kind",
+    "sender_id",
+    "content",
+    "client_msg_id",
+    "data",
+    "removed_reason",
+    "removed_note",
+    "removed_at",
+    "created_at",
+];
+pub(super) const JOBS: &[&str] = &[
+    "id",
+    "thread_id",
+    "service_id",
+    "client_id",
+    "worker_id",
+    "status",
+    "revision",
+    "offered_by",
+    "price_amount",
+    "price_currency",
+    "change_requests",
+    "entries",
+    "due_at",
+    "finalized_at",
+    "version",
+    "created_at",
+    "updated_at",
+];
+pub(super) const OFFERS: &[&str] =
+    &["job_id", "revision", "offered_by", "price_amount", "price_currency", "schedule", "scope", "created_at"];
+pub(super) const HISTORY: &[&str] = &[
+    "job_id",
+    "entry",
+    "action",
+    "from_status",
+    "to_status",
+    "side",
+    "actor",
+    "revision",
+    "reason",
+    "comment",
+    "version",
+    "at",
+];
+pub(super) const REVIEWS: &[&str] = &[
+    "id",
+    "job_id",
+    "side",
+    "author_id",
+    "subject_id",
+    "rating",
+    "content",
+    "status",
+    "closes_at",
+    "published_at",
+    "reply",
+    "replied_at",
+    "removed_reason",
+    "note",
+    "flags",
+    "flagged_at",
+    "version",
+    "created_at",
+    "updated_at",
+];
+pub(super) const FLAGS: &[&str] = &["review_id", "user_id", "reason", "comment", "dismissed_at", "created_at"];
+pub(super) const BLOCKS: &[&str] = &["user_id", "blocked_id", "created_at"];
+
+/// Conversations with all that belongs to them, by table.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    pub threads: Vec<Vec<Value>>,
+    pub messages: Vec<Vec<Value>>,
+    pub jobs: Vec<Vec<Value>>,
+    pub offers: Vec<Vec<Value>>,
+    pub history: Vec<Vec<Value>>,
+    pub reviews: Vec<Vec<Value>>,
+    pub flags: Vec<Vec<Value>>,
+    /// Who blocked whom.
+    pub blocks: Vec<(UserId, UserId, Timestamp)>,
+}
+
+impl Rows {
+    /// In an order in which nothing refers to what is not there yet.
+    pub fn batch(self) -> super::Batch {
+        let tables = vec![
+            Table::new("threads", THREADS, self.threads),
+            Table::new("messages", MESSAGES, self.messages),
+            Table::new("jobs", JOBS, self.jobs),
+            Table::new("job_offers", OFFERS, self.offers),
+            Table::new("job_history", HISTORY, self.history),
+            Table::new("reviews", REVIEWS, self.reviews),
+            Table::new("review_flags", FLAGS, self.flags),
+        ];
+        super::Batch { tables, blocks: self.blocks }
+    }
+}
+
+/// What the rows of one conversation have in common.
+pub(super) struct Talk<'a> {
+    pub heads: &'a Heads,
+    pub cast: &'a Cast,
+    pub now: Timestamp,
+    pub id: Uuid,
+    pub service_id: Uuid,
+    pub client: UserId,
+    pub worker: UserId,
+    pub place: &'static Place,
+    pub trade: &'static Trade,
+    pub ware: usize,
+}
+
+/// What a job costs, offer by offer.
+struct Deal {
+    id: Uuid,
+    amounts: Vec<i64>,
+}
+
+impl Talk<'_> {
+    fn party(&self, side: Side) -> Option<UserId> {
+        match side {
+            Side::Client => Some(self.client),
+            Side::Worker => Some(self.worker),
+            Side::Staff | Side::System => None,
+        }
+    }
+
+    fn other(&self, side: Side) -> UserId {
+        if side == Side::Client { self.worker } else { self.client }
+    }
+
+    fn money(&self, amount: i64) -> Money {
+        Money::new(amount, self.place.currency)
+    }
+
+    /// Adds a conversation's rows. `texts` is how many messages the two write.
+    pub fn rows(&self, number: u64, thread: &Thread, texts: usize, rows: &mut Rows) {
+        let limits = self.heads.limits(thread, self.now);
+        let outline = self.heads.outline(number, thread, self.now);
+        let mut rng = rng(self.heads.seed, Purpose::Course, number);
+        let ware = self.trade.wares.get(self.ware);
+        let deals: Vec<Deal> = outline.jobs.iter().map(|job| self.deal(ware, job, &mut rng)).collect();
+        let prices: Vec<String> =
+            deals.iter().filter_map(|deal| deal.amounts.last().map(|a| self.money(*a).to_string())).collect();
+        let service = self.heads.service(thread);
+        let given = |index| {
+            let person = person(self.heads.seed, index);
+            person.given.split(' ').next().unwrap_or_default().to_owned()
+        };
+        let words = Words {
+            place: self.place.name,
+            worker: given(self.heads.worker(&service).index),
+            client: given(self.heads.client(thread).index),
+            ..Words::default()
+        };
+        let scene = Scene {
+            outline: &outline,
+            limits: &limits,
+            trade: self.trade,
+            ware: self.ware,
+            texts,
+            words: words.clone(),
+        };
+        let said = scene.play(&prices, &mut rng);
+        let mut words = words;
+        self.jobs(&outline, &deals, &mut words, rows, &mut rng);
+        self.messages((number, thread), &outline, said, &deals, rows, &mut rng);
+    }
+
+    fn deal(&self, ware: Option<&Ware>, job: &outline::Job, rng: &mut StdRng) -> Deal {
+        let (low, high) = ware.map_or((20, 60), |ware| ware.price);
+        // Rates are by the hour.
+        let hours = if high <= 120 { rng.random_range(2..7) } else { 1 };
+        let whole = rng.random_range(low..=high) * hours * super::wares::factor(self.place.currency);
+        let id = job.created_at().map_or_else(Uuid::nil, |at| uuid(at, rng));
+        let offers =
+            job.steps.iter().filter(|step| matches!(step.action, JobAction::Create | JobAction::Offer)).count();
+        let mut amounts = Vec::with_capacity(offers);
+        for offer in 0..offers {
+            // Workers ask for more, clients for less, and they meet.
+            let percent = match (offer % 2, offer) {
+                (0, 0) if offers > 1 => 85,
+                (1, 1) => 110,
+                _ => 100,
+            };
+            amounts.push((whole * percent / 500 * 5).max(5) * 100);
+        }
+        Deal { id, amounts }
+    }
+
+    fn jobs(&self, outline: &Outline, deals: &[Deal], words: &mut Words, rows: &mut Rows, rng: &mut StdRng) {
+        let scope = self.trade.scopes.get(self.ware % self.trade.scopes.len().max(1)).copied().unwrap_or_default();
+        let mut schedules = Lines::new(talk::SCHEDULES, rng);
+        for (job, deal) in outline.jobs.iter().zip(deals) {
+            let (Some(first), Some(last)) = (job.steps.first(), job.steps.last()) else { continue };
+            let (mut revision, mut offered_by, mut changes, mut from) = (0_usize, Side::Client, 0, None);
+            for (entry, step) in (1_i64..).zip(&job.steps) {
+                if matches!(step.action, JobAction::Create | JobAction::Offer) {
+                    revision += 1;
+                    offered_by = step.side;
+                    words.next_day(rng);
+                    let amount = deal.amounts.get(revision - 1).copied().unwrap_or(0);
+                    let schedule = words.fill(schedules.next().unwrap_or_default());
+                    rows.offers.push(vec![
+                        Value::Id(deal.id),
+                        Value::Int(number(revision)),
+                        Value::Word(step.side.as_str()),
+                        Value::Int(amount),
+                        Value::Word(self.place.currency),
+                        Value::Text(schedule),
+                        Value::Word(scope),
+                        Value::Time(step.at),
+                    ]);
+                }
+                changes += i64::from(step.action == JobAction::RequestChanges);
+                rows.history.push(vec![
+                    Value::Id(deal.id),
+                    Value::Int(entry),
+                    Value::Word(step.action.as_str()),
+                    Value::or_null(from, |from: JobStatus| Value::Word(from.as_str())),
+                    Value::Word(step.to.as_str()),
+                    Value::Word(step.side.as_str()),
+                    Value::Text(self.actor(step, rng).0),
+                    Value::Int(number(revision)),
+                    Value::or_null(step.reason, |reason| Value::Word(reason.as_str())),
+                    Value::or_null(comment(step, rng), Value::Word),
+                    Value::Int(entry),
+                    Value::Time(step.at),
+                ]);
+                from = Some(step.to);
+            }
+            let due = match last.to {
+                JobStatus::Negotiating => Some(last.at + OFFER_HOLDS),
+                JobStatus::Completed => Some(last.at + CONTENT_AFTER),
+                _ => None,
+            };
+            rows.jobs.push(vec![
+                Value::Id(deal.id),
+                Value::Id(self.id),
+                Value::Id(self.service_id),
+                Value::Id(self.client.0),
+                Value::Id(self.worker.0),
+                Value::Word(last.to.as_str()),
+                Value::Int(number(revision)),
+                Value::Word(offered_by.as_str()),
+                Value::Int(deal.amounts.last().copied().unwrap_or(0)),
+                Value::Word(self.place.currency),
+                Value::Int(changes),
+                Value::Int(number(job.steps.len())),
+                Value::or_null(due, Value::Time),
+                Value::or_null(Some(last.at).filter(|_| last.to == JobStatus::Finalized), Value::Time),
+                Value::Int(number(job.steps.len())),
+                Value::Time(first.at),
+                Value::Time(last.at),
+            ]);
+            for review in &job.reviews {
+                self.review(deal.id, review, words, rows, rng);
+            }
+        }
+    }
+
+    /// Who made a step, as the history names them.
+    fn actor(&self, step: &outline::Step, rng: &mut StdRng) -> Principal {
+        match step.side {
+            Side::Staff => {
+                // Only admins call completed work off.
+                let role = if step.action == JobAction::Cancel { Role::Admin } else { Role::Support };
+                self.cast.staff(self.cast.some_staff(role, rng))
+            }
+            side => self.party(side).map_or_else(Principal::system, Principal::user),
+        }
+    }
+
+    fn review(&self, job: Uuid, review: &outline::Review, words: &Words, rows: &mut Rows, rng: &mut StdRng) {
+        let id = uuid(review.at, rng);
+        let good = usize::from(review.rating < 4) + usize::from(review.rating < 3);
+        let of_workers = [self.trade.good, self.trade.middling, self.trade.bad];
+        let texts = if review.side == Side::Client { of_workers } else { talk::OF_CLIENTS };
+        let content = words.fill(texts.get(good).and_then(|texts| texts.choose(rng)).copied().unwrap_or_default());
+        let reply = review.reply_at.and_then(|_| talk::REPLIES.get(usize::from(review.rating < 4))?.choose(rng));
+        let author = self.party(review.side);
+        let subject = self.other(review.side);
+        let open = review.flag.filter(|flag| flag.dismissed_at.is_none() && review.removed.is_none());
+        let decided = review.removed.map(|(_, at)| at).or(review.flag.and_then(|flag| flag.dismissed_at));
+        let changes = [review.published_at, review.reply_at, review.flag.map(|flag| flag.at), decided];
+        rows.reviews.push(vec![
+            Value::Id(id),
+            Value::Id(job),
+            Value::Word(review.side.as_str()),
+            Value::or_null(author, |author| Value::Id(author.0)),
+            Value::Id(subject.0),
+            Value::Int(i64::from(review.rating)),
+            Value::Text(content),
+            Value::Word(review.status.as_str()),
+            Value::Time(review.closes_at),
+            Value::or_null(review.published_at, Value::Time),
+            Value::or_null(reply, |reply| Value::Text(words.fill(reply))),
+            Value::or_null(review.reply_at, Value::Time),
+            Value::or_null(review.removed, |(reason, _)| Value::Word(reason.as_str())),
+            Value::or_null(review.removed.and(talk::STAFF_NOTES.choose(rng)), |note| Value::Word(note)),
+            Value::Int(i64::from(open.is_some())),
+            Value::or_null(open, |flag| Value::Time(flag.at)),
+            Value::Int(1 + number(changes.iter().flatten().count())),
+            Value::Time(review.at),
+            Value::Time(changes.into_iter().flatten().fold(review.at, Ord::max)),
+        ]);
+        if let Some(flag) = review.flag {
+            let dismissed = flag.dismissed_at.or(review.removed.map(|(_, at)| at));
+            rows.flags.push(vec![
+                Value::Id(id),
+                Value::Id(subject.0),
+                Value::Word(flag.reason.as_str()),
+                Value::or_null(talk::FLAG_COMMENTS.choose(rng).filter(|_| rng.random_bool(0.7)), |said| {
+                    Value::Word(said)
+                }),
+                Value::or_null(dismissed, Value::Time),
+                Value::Time(flag.at),
+            ]);
+        }
+    }
+
+    fn messages(
+        &self,
+        (number_, thread): (u64, &Thread),
+        outline: &Outline,
+        said: Vec<Said>,
+        deals: &[Deal],
+        rows: &mut Rows,
+        rng: &mut StdRng,
+    ) {
+        let last_at = said.last().map_or(thread.start, |said| said.at);
+        let last = number(said.len());
+        // Who wrote which, by number: pointers and what is unread follow from it.
+        let mut writers: Vec<Option<Side>> = Vec::with_capacity(said.len());
+        for (seq, said) in (1_i64..).zip(said) {
+            let removed = outline.staff_at.filter(|_| said.removed);
+            let reason =
+                if outline.tone == Tone::Abusive { RemovalReason::Abuse } else { RemovalReason::ContactDetails };
+            let (kind, side, content, data) = match said.what {
+                What::Text(side, content) => (MessageKind::Text, Some(side), Value::Text(content), None),
+                What::Notice(content) => (MessageKind::Notice, None, Value::Word(content), None),
+                What::Step(job, step) => {
+                    let (content, data) = self.notice(outline, deals, (job, step)).unwrap_or_default();
+                    (MessageKind::Job, None, Value::Text(content), Some(data))
+                }
+            };
+            writers.push(side);
+            let own_name = side.map(|_| format!("s{}.{number_:x}.{seq:x}", self.heads.seed));
+            rows.messages.push(vec![
+                Value::Id(self.id),
+                Value::Int(seq),
+                Value::Id(uuid(said.at, rng)),
+                Value::Word(kind.as_str()),
+                Value::or_null(side.and_then(|side| self.party(side)), |user| Value::Id(user.0)),
+                content,
+                Value::or_null(own_name, Value::Text),
+                Value::or_null(data, Value::Text),
+                Value::or_null(removed, |_| Value::Word(reason.as_str())),
+                Value::or_null(removed, |_| Value::Word("Seen while looking into a complaint.")),
+                Value::or_null(removed, Value::Time),
+                Value::Time(said.at),
+            ]);
+        }
+        let quiet = self.now.since(last_at) > Duration::from_hours(14 * 24);
+        let pointers = [Side::Client, Side::Worker].map(|side| {
+            let own = writers.iter().rposition(|writer| *writer == Some(side)).map_or(0, |at| number(at + 1));
+            let read = if rng.random_range(0..100) < if quiet { 96 } else { 60 } {
+                last
+            } else {
+                rng.random_range(own..=last)
+            };
+            let after = usize::try_from(read).unwrap_or(0);
+            (read, number(writers.iter().skip(after).filter(|writer| **writer != Some(side)).count()))
+        });
+        let [client, worker] = pointers;
+        let rejected = outline.jobs.iter().any(|job| job.status() == JobStatus::Rejected);
+        let closed = match (rejected, outline.tone, outline.staff_at) {
+            (true, ..) => Some(CloseReason::JobRejected),
+            (_, Tone::Abusive, Some(_)) => Some(CloseReason::Abuse),
+            _ => None,
+        };
+        let note = talk::STAFF_NOTES.choose(rng).filter(|_| closed == Some(CloseReason::Abuse));
+        let status = if closed.is_some() { ThreadStatus::Closed } else { ThreadStatus::Open };
+        rows.threads.push(vec![
+            Value::Id(self.id),
+            Value::Id(self.service_id),
+            Value::Id(self.client.0),
+            Value::Id(self.worker.0),
+            Value::Word(status.as_str()),
+            Value::or_null(closed, |reason| Value::Word(reason.as_str())),
+            Value::or_null(note, |note| Value::Word(note)),
+            Value::Int(last),
+            Value::Time(last_at),
+            Value::Int(client.0),
+            Value::Int(worker.0),
+            Value::Int(client.1),
+            Value::Int(worker.1),
+            Value::Int(1 + i64::from(closed.is_some())),
+            Value::Time(thread.start),
+        ]);
+        if outline.tone == Tone::Abusive && rng.random_ratio(2, 3) {
+            rows.blocks.push((self.worker, self.client, last_at + Duration::from_mins(3)));
+        }
+    }
+
+    /// What the thread says about a step of a job: for people, and for programs.
+    fn notice(&self, outline: &Outline, deals: &[Deal], (job, step): (usize, usize)) -> Option<(String, String)> {
+        let (deal, steps) = (deals.get(job)?, &outline.jobs.get(job)?.steps);
+        let row = steps.get(step)?;
+        let offers = steps.iter().take(step + 1);
+        let revision = offers.filter(|step| matches!(step.action, JobAction::Create | JobAction::Offer)).count();
+        let price = self.money(deal.amounts.get(revision.checked_sub(1)?).copied()?);
+        let who = match row.side {
+            Side::Client => "The client",
+            Side::Worker => "The worker",
+            Side::Staff => "The marketplace's staff",
+            Side::System => "The marketplace",
+        };
+        let because = row.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let text = match row.action {
+            JobAction::Create => format!("{who} began a job with the offer {revision}: {price}."),
+            JobAction::Offer => format!("{who} made the offer {revision}: {price}."),
+            JobAction::Accept => format!("{who} accepted the offer {revision}: {price}."),
+            JobAction::Reject => format!("{who} rejected the job{because}."),
+            JobAction::Cancel => format!("{who} cancelled the job{because}."),
+            JobAction::Complete => format!("{who} completed the work."),
+            JobAction::RequestChanges => format!("{who} asked for changes."),
+            JobAction::Finalize => format!("{who} finalized the job."),
+        };
+        let data =
+            json!({ "job": { "job_id": deal.id, "action": row.action, "status": row.to, "revision": revision } });
+        Some((text, data.to_string()))
+    }
+}
+
+/// What goes with a step in words.
+fn comment(step: &outline::Step, rng: &mut StdRng) -> Option<&'static str> {
+    let lines: &[&str] = match (step.side, step.action) {
+        (Side::Staff, _) => talk::STAFF_NOTES,
+        (_, JobAction::RequestChanges) => {
+            &["One corner is still missing.", "Please look at the list again.", "Not as in the offer yet."]
+        }
+        (Side::Client | Side::Worker, JobAction::Cancel | JobAction::Reject) => {
+            &["Sorry, it does not work out.", "As I wrote above.", "Next time, gladly."]
+        }
+        _ => return None,
+    };
+    lines.choose(rng).copied()
+}
+
+fn number(of: usize) -> i64 {
+    i64::try_from(of).unwrap_or(i64::MAX)
+}

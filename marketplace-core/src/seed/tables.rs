@@ -1,0 +1,66 @@
+//! Rows on their way into the database.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::FutureExt;
+
+use crate::{
+    app::App,
+    db::bulk::{self, Value},
+    error::Result,
+};
+
+/// Rows of a table.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub name: &'static str,
+    pub columns: &'static [&'static str],
+    pub rows: Vec<Vec<Value>>,
+}
+
+impl Table {
+    pub fn new(name: &'static str, columns: &'static [&'static str], rows: Vec<Vec<Value>>) -> Self {
+        Self { name, columns, rows }
+    }
+}
+
+/// Writes tables in one transaction, in their order. `progress` hears ten times a second which share is written.
+pub(super) async fn write(app: &App, tables: Vec<Table>, progress: &(dyn Fn(f64) + Send + Sync)) -> Result<()> {
+    let all = tables.iter().map(|table| table.rows.len() as u64).sum::<u64>();
+    let written = Arc::new(AtomicU64::new(0));
+    let (tables, count) = (Arc::new(tables), written.clone());
+    let unit = app.db.write(move |conn| {
+        let (tables, count) = (tables.clone(), count.clone());
+        async move {
+            let add = |rows| {
+                count.fetch_add(rows, Ordering::Relaxed);
+            };
+            bulk::make_room(conn, true).await?;
+            for table in tables.iter().filter(|table| !table.rows.is_empty()) {
+                bulk::insert(conn, table.name, table.columns, &table.rows, &add).await?;
+            }
+            bulk::make_room(conn, false).await
+        }
+        .boxed()
+    });
+    let mut unit = std::pin::pin!(unit);
+    loop {
+        progress(share(written.load(Ordering::Relaxed).min(all), all));
+        if let Ok(answer) = tokio::time::timeout(Duration::from_millis(100), &mut unit).await {
+            answer?;
+            progress(1.0);
+            return Ok(());
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share of them, for a bar")]
+fn share(written: u64, all: u64) -> f64 {
+    if all == 0 { 1.0 } else { written as f64 / all as f64 }
+}
