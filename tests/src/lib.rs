@@ -8,6 +8,7 @@
 //! |---|---|
 //! | the server, its database, its mails | [`server`], [`database`], [`mail`] |
 //! | who asks: clients, workers, staff | [`people`] |
+//! | workers and clients who have met | [`market`] |
 //! | requests and answers | [`http`] |
 //! | sockets, frames | [`socket`] |
 //! | the command line | [`cli`] |
@@ -27,6 +28,7 @@ pub mod clock;
 pub mod database;
 pub mod http;
 pub mod mail;
+pub mod market;
 pub mod people;
 pub mod pictures;
 pub mod server;
@@ -36,6 +38,7 @@ pub mod tokens;
 
 pub use database::Engine;
 pub use http::{Answer, Http};
+pub use market::Market;
 pub use people::Person;
 pub use server::Server;
 pub use socket::Socket;

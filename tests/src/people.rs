@@ -64,6 +64,11 @@ impl Server {
         Person { http, id, email: email.to_owned(), refresh_token: text("refresh_token") }
     }
 
+    /// Somebody with the token that they had, at the address that the server has since it was started again.
+    pub fn still(&self, person: &Person) -> Person {
+        Person { http: Http { token: person.http.token.clone(), ..self.as_nobody() }, ..person.clone() }
+    }
+
     /// Somebody who signed up, confirmed the address and logged in.
     pub async fn verified(&self, role: &str, name: &str) -> Person {
         let email = self.sign_up(role, name).await;

@@ -1,6 +1,6 @@
 //! The WebSocket of one person: frames as JSON, in the order in which they come.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -55,6 +55,8 @@ pub enum Heard {
 #[derive(Debug)]
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
+    /// What came before the answer to a hello.
+    early: VecDeque<Value>,
     /// The newest cursor that it was told.
     pub cursor: String,
 }
@@ -82,7 +84,7 @@ impl Socket {
             header("origin", origin.clone());
         }
         match timeout(PATIENCE, client_async(request, stream)).await.expect("the server answers a handshake") {
-            Ok((stream, _)) => Ok(Self { stream, cursor: String::new() }),
+            Ok((stream, _)) => Ok(Self { stream, early: VecDeque::new(), cursor: String::new() }),
             Err(Error::Http(answer)) => Err(answer.status().as_u16()),
             Err(_) => Err(0),
         }
@@ -104,10 +106,17 @@ impl Socket {
     /// Says hello and waits for what answers it: `ready` or `resync_required`, which is given.
     pub async fn hello(&mut self, cursor: Option<&str>) -> Result<Value, End> {
         self.say(json!({ "type": "hello", "cursor": cursor })).await;
-        match self.heard(PATIENCE).await {
-            Heard::Frame(frame) => Ok(frame),
-            Heard::End(end) => Err(end),
-            Heard::Nothing => panic!("hello is not answered within {PATIENCE:?}"),
+        let mut early = VecDeque::new();
+        loop {
+            match self.heard(PATIENCE).await {
+                Heard::Frame(frame) if frame["type"] == "ready" || frame["type"] == "resync_required" => {
+                    self.early = early;
+                    return Ok(frame);
+                }
+                Heard::Frame(frame) => early.push_back(frame),
+                Heard::End(end) => return Err(end),
+                Heard::Nothing => panic!("hello is not answered within {PATIENCE:?}"),
+            }
         }
     }
 
@@ -129,6 +138,9 @@ impl Socket {
 
     /// The next frame, the end, or nothing within `time`.
     pub async fn heard(&mut self, time: Duration) -> Heard {
+        if let Some(frame) = self.early.pop_front() {
+            return Heard::Frame(frame);
+        }
         let until = Instant::now() + time;
         loop {
             let Ok(next) = timeout_at(until, self.stream.next()).await else { return Heard::Nothing };

@@ -2,3 +2,4 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is a failed test")]
 
 mod staff;
+mod talk;
