@@ -55,9 +55,8 @@ pub async fn redeem_ticket(app: &App, ticket: &str) -> Result<Actor> {
     if end <= now {
         return Err(invalid());
     }
-    let mut reader = app.db.read().await?;
-    let live = store::live(&mut reader.conn(), session, user, now).await?;
-    let live = live.filter(|live| live.account.status.may_log_in());
+    let live = app.db.point::<store::Sessions>(session).await?;
+    let live = live.filter(|live| live.lives(user, now) && live.account.status.may_log_in());
     let account = live.ok_or_else(|| Error::unauthenticated("the session has ended; log in again"))?.account;
     Ok(Actor::User(Arc::new(SignedIn { account, session })))
 }
