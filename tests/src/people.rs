@@ -66,7 +66,8 @@ impl Server {
 
     /// Somebody with the token that they had, at the address that the server has since it was started again.
     pub fn still(&self, person: &Person) -> Person {
-        Person { http: Http { token: person.http.token.clone(), ..self.as_nobody() }, ..person.clone() }
+        let token = person.http.token.as_deref().expect("somebody who is logged in");
+        Person { http: self.as_nobody().with_token(token), ..person.clone() }
     }
 
     /// Somebody who signed up, confirmed the address and logged in.

@@ -8,7 +8,7 @@ use crate::refused;
 
 stories![unknown_ids_and_ids_that_are_none, stale_fences_and_versions, other_peoples_things,];
 
-const UNKNOWN: &str = "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d";
+pub(crate) const UNKNOWN: &str = "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d";
 
 async fn unknown_ids_and_ids_that_are_none(engine: Engine) {
     let app = Server::start(engine).await;

@@ -6,6 +6,7 @@ mod bodies;
 mod files;
 mod ids;
 mod paths;
+mod strangers;
 
 use marketplace_tests::Answer;
 

@@ -5,4 +5,6 @@ mod accounts;
 mod data;
 mod kyc;
 mod limits;
+mod marketplace;
+mod messages;
 mod sessions;
