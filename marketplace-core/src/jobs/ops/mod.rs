@@ -152,4 +152,4 @@ async fn full_view(conn: &mut Conn<'_>, job: &Job, side: Side) -> Result<JobView
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

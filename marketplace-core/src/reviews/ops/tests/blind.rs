@@ -1,0 +1,114 @@
+//! A hidden review changes nothing that anybody but its author and staff can observe.
+
+use super::*;
+
+/// Everything that somebody can read, as it crosses the wire, refusals included.
+async fn all_answers(test: &TestApp, pair: &Pair, job: JobId, review: ReviewId, viewer: &Actor) -> Vec<String> {
+    fn line<T: serde::Serialize>(answer: Result<T>) -> String {
+        match answer {
+            Ok(value) => serde_json::to_string(&value).unwrap(),
+            Err(error) => {
+                let current = error.current().map(ToString::to_string);
+                format!("{} {} {:?} {current:?}", error.code(), error.detail(), error.fields())
+            }
+        }
+    }
+    let (app, page) = (test.app(), PageRequest::default());
+    let worker = pair.worker_id();
+    vec![
+        line(jobs::get(app, viewer, job).await),
+        line(jobs::history(app, viewer, job, &page).await),
+        line(jobs::own(app, viewer, &jobs::model::OwnJobFilter::default(), &page).await),
+        line(reviews::of_job(app, viewer, job).await),
+        line(reviews::own(app, viewer, &OwnReviewFilter::default(), &page).await),
+        line(reviews::own(app, viewer, &received(), &page).await),
+        line(reviews::get(app, viewer, review).await),
+        line(reviews::reply(app, viewer, review, reply_with("hello"), None).await),
+        line(reviews::flag(app, viewer, review, complaint()).await),
+        line(reviews::edit(app, viewer, review, UpdateReview::default(), Some(1)).await),
+        line(reviews::of_worker(app, worker, &page).await),
+        line(reviews::rating(app, worker).await),
+        line(jobs::finalize(app, viewer, job, None).await),
+        line(jobs::cancel(app, viewer, job, jobs::ops::tests::because(jobs::model::JobReason::Other), Some(4)).await),
+        line(events_of(test, viewer.user_id().unwrap()).await),
+        line(stored_about(test, pair, job).await),
+    ]
+}
+
+/// The events that concern somebody: what their sockets get.
+async fn events_of(test: &TestApp, user: UserId) -> Result<Vec<(String, String)>> {
+    let mut reader = test.app().db.read().await?;
+    Ok(q!(&mut reader.conn() => all (String, String),
+        "SELECT kind, target FROM events WHERE user_id = $1 OR peer_id = $1 ORDER BY seq", user)?)
+}
+
+/// Rows from which other features answer: the thread, the service's rating, unread counts.
+async fn stored_about(test: &TestApp, pair: &Pair, job: JobId) -> Result<Vec<(i64, i64, i64, i64)>> {
+    let mut reader = test.app().db.read().await?;
+    Ok(q!(&mut reader.conn() => all (i64, i64, i64, i64),
+        "SELECT t.last_seq, t.worker_unread, t.version, s.rating FROM threads t JOIN services s ON s.id = t.service_id \
+         JOIN jobs j ON j.thread_id = t.id WHERE t.id = $1 AND j.id = $2",
+        pair.thread, job)?)
+}
+
+#[tokio::test]
+async fn a_hidden_review_changes_no_answer_to_anybody_else() {
+    for test in testing::apps().await {
+        let app = test.app();
+        for author in [Side::Client, Side::Worker] {
+            let (pair, job) = finished(&test).await;
+            let stranger = test.actor(Role::Client).await;
+            let other = if author == Side::Client { &pair.worker } else { &pair.client };
+            // An id that no review has, and then the id that one has: the answers are the same but for the id itself.
+            let none = ReviewId(uuid::Uuid::nil());
+            let mut before = Vec::new();
+            for viewer in [other, &stranger] {
+                before.push(all_answers(&test, &pair, job, none, viewer).await);
+            }
+            let written = reviews::create(app, pair.actor(author), job, stars(1)).await.unwrap();
+            let worse = UpdateReview { rating: Some(2), text: Some("on second thought".into()) };
+            let compare = async |step: &str| {
+                for (viewer, before) in [other, &stranger].into_iter().zip(&before) {
+                    assert_eq!(&all_answers(&test, &pair, job, written.id, viewer).await, before, "{author} {step}");
+                }
+            };
+            compare("written").await;
+            reviews::edit(app, pair.actor(author), written.id, worse, None).await.unwrap();
+            compare("changed").await;
+            let remove = ReviewAction::Remove { reason: RemovalReason::Abuse };
+            reviews::staff_act(app, &operator(), written.id, &remove, &Change::default()).await.unwrap();
+            compare("removed by staff").await;
+            reviews::staff_act(app, &operator(), written.id, &ReviewAction::Restore, &Change::default()).await.unwrap();
+            compare("restored").await;
+            // Until the window closes.
+            test.advance(WINDOW);
+            assert_eq!(reviews::of_job(app, other, job).await.unwrap().items.len(), 1);
+        }
+        test.close().await;
+    }
+}
+
+/// Reviews of the second to write are as hidden from the first: nothing tells whether the other side was faster.
+#[tokio::test]
+async fn whoever_writes_second_learns_it_only_by_writing() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let (pair, job) = finished(&test).await;
+        let alone = reviews::create(app, &pair.client, job, stars(5)).await.unwrap();
+        assert_eq!(alone.status, ReviewStatus::Hidden);
+        let invalid = |actor| reviews::create(app, actor, job, stars(9));
+        refused(invalid(&pair.worker).await, ErrorCode::Invalid);
+        assert_eq!(reviews::of_job(app, &pair.worker, job).await.unwrap().items, []);
+        reviews::create(app, &pair.worker, job, stars(3)).await.unwrap();
+        assert_eq!(reviews::of_job(app, &pair.worker, job).await.unwrap().items.len(), 2);
+        let events: Vec<Event> = all_events(&test).await;
+        let told = events.iter().filter(|event| event.kind == "review").count();
+        // Written, then both of them shown.
+        assert_eq!(told, 3);
+        test.close().await;
+    }
+}
+
+async fn all_events(test: &TestApp) -> Vec<Event> {
+    crate::events::since(test.app(), &operator(), Some("0.0"), 200).await.unwrap().items
+}
