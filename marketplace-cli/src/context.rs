@@ -1,12 +1,19 @@
 //! What a running command has at hand: its options, the printer, the way in, and word of Ctrl-C.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    path::PathBuf,
+    sync::{
+        PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use marketplace_core::{
     app::App,
     error::Result,
     page::{MAX_LIMIT, Page, PageRequest},
 };
+use tempfile::TempDir;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +33,7 @@ pub struct Context {
     /// Word of Ctrl-C.
     pub interrupt: Interrupt,
     opened: Mutex<Vec<App>>,
+    folders: std::sync::Mutex<Vec<TempDir>>,
 }
 
 impl Context {
@@ -33,12 +41,25 @@ impl Context {
     pub fn new(globals: Globals) -> Self {
         let out =
             Output::stdout(globals.output, globals.fields.clone(), !globals.no_header, globals.quiet, globals.color);
-        Self { globals, out, interrupt: Interrupt::default(), opened: Mutex::default() }
+        Self {
+            globals,
+            out,
+            interrupt: Interrupt::default(),
+            opened: Mutex::default(),
+            folders: std::sync::Mutex::default(),
+        }
     }
 
     /// Remembers to close an open marketplace at the end.
     pub async fn keep(&self, app: &App) {
         self.opened.lock().await.push(app.clone());
+    }
+
+    /// Keeps a temporary folder until the program ends, however it ends: it is removed last, when nothing writes any more.
+    pub fn keep_folder(&self, folder: TempDir) -> PathBuf {
+        let path = folder.path().to_owned();
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).push(folder);
+        path
     }
 
     /// Closes what was opened.

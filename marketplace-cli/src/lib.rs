@@ -51,6 +51,8 @@ pub fn main() -> ExitCode {
     };
     log(cli.globals.verbose, style.color);
 
+    // Outlives the runtime, also when the command panics: what it keeps goes last.
+    let context = Context::new(cli.globals);
     let mut builder = if cli.noun.is_heavy() {
         tokio::runtime::Builder::new_multi_thread()
     } else {
@@ -62,7 +64,6 @@ pub fn main() -> ExitCode {
         Err(error) => return ExitCode::from(report(&error.into(), style)),
     };
     let outcome = runtime.block_on(async {
-        let context = Context::new(cli.globals);
         let outcome = tokio::select! {
             biased;
             outcome = commands::run(cli.noun, &context) => outcome,

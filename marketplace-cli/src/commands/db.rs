@@ -21,7 +21,7 @@ use crate::{
     output::{Card, Column, Kind, Row, Tone, View},
 };
 
-pub(super) use filling::seed;
+pub(super) use filling::{begin, finish};
 
 /// What can be done with the database.
 #[derive(Debug, Subcommand)]

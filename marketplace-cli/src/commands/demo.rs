@@ -6,7 +6,7 @@ use marketplace_core::{
     admin::Direct,
     app::App,
     config::Config,
-    seed::{self, Login, Summary},
+    seed::{self, Login, Rest, Summary},
 };
 use serde::Serialize;
 
@@ -76,8 +76,8 @@ impl Row for Demo {
     }
 }
 
-/// Makes the database, then opens the console on it. The folder is removed when this ends, also when it is interrupted:
-/// dropping the folder removes it.
+/// Makes the database, then opens the console on it, while the rest of the pictures is drawn. The folder is removed at the
+/// end, also when this is interrupted.
 pub async fn run(args: Args, context: &Context) -> Outcome {
     let stays = args.no_tui || args.print_url;
     if stays {
@@ -86,10 +86,14 @@ pub async fn run(args: Args, context: &Context) -> Outcome {
         tui::require_terminal()?;
     }
     let folder = private_temporary_folder("marketplace-demo-")?;
-    let app = context.open(Config { data_dir: folder.path().to_owned(), ..Config::default() }).await?;
-    let made = db::seed(context, &app, &seed::demo_plan()).await?;
+    let (path, kept) =
+        if stays { (folder.path().to_owned(), Some(folder)) } else { (context.keep_folder(folder), None) };
+    let app = context.open(Config { data_dir: path.clone(), ..Config::default() }).await?;
+    let (made, rest) = db::begin(context, &app, &seed::demo_plan()).await?;
     let url = app.config.database_url();
-    if stays {
+    if let Some(folder) = kept {
+        db::finish(context, &app, rest).await?;
+        // Nothing can fail any more: from here on it is the user's.
         let folder = folder.keep().display().to_string();
         let demo = Demo { database_url: url.expose().to_owned(), folder, made };
         let mut out = context.out.clone();
@@ -101,8 +105,12 @@ pub async fn run(args: Args, context: &Context) -> Outcome {
     let way = Way::Database { url: Some(url), config: None };
     let target = Target { system: "demo".into(), way, profile: None, production: false };
     let timers = tokio::spawn(run_timers(app.clone()));
+    let drawing = tokio::spawn(draw(app.clone(), rest));
     let done = tui::launch(context, Arc::new(Direct::new(app.clone(), operator())), args.console, &target).await;
-    timers.abort();
+    for task in [timers, drawing] {
+        task.abort();
+        let _ = task.await;
+    }
     // Nothing may be written any more when the folder goes.
     app.close().await;
     done
@@ -116,5 +124,12 @@ async fn run_timers(app: App) {
         if let Err(error) = app.run_due().await {
             tracing::warn!(?error, "what was due could not be done");
         }
+    }
+}
+
+/// New cases come in as their pictures are drawn.
+async fn draw(app: App, rest: Rest) {
+    if let Err(error) = rest.run(&app, 1, &|_| ()).await {
+        tracing::warn!(?error, "not all cases of the demonstration could be drawn");
     }
 }

@@ -144,14 +144,20 @@ fn copy_line(line: &mut String, row: &[Value]) {
             Value::Bool(yes) => write!(line, "{}", if *yes { 't' } else { 'f' }),
             Value::Time(at) => write!(line, "{at}"),
             Value::Bytes(bytes) => write!(line, "\\\\x{}", hex::encode(bytes)),
-            Value::Text(text) => escaped(line, text),
-            Value::Word(text) => escaped(line, text),
+            Value::Text(text) => {
+                escaped(line, text);
+                Ok(())
+            }
+            Value::Word(text) => {
+                escaped(line, text);
+                Ok(())
+            }
         };
     }
     line.push('\n');
 }
 
-fn escaped(line: &mut String, text: &str) -> std::fmt::Result {
+fn escaped(line: &mut String, text: &str) {
     // Whole stretches at a time: hardly any text has something to escape.
     let mut rest = text;
     while let Some(at) = rest.find(['\\', '\n', '\r', '\t']) {
@@ -168,7 +174,6 @@ fn escaped(line: &mut String, text: &str) -> std::fmt::Result {
         rest = chars.as_str();
     }
     line.push_str(rest);
-    Ok(())
 }
 
 /// Whether SQLite's writer keeps more of the database in memory: indexes that are filled out of order stay there then.

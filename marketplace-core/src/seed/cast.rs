@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use uuid::Builder;
 
 use super::{
-    Plan,
+    Images, Plan,
     images::Flaw,
     people::{Person, mix, person},
 };
@@ -51,6 +51,8 @@ pub(super) struct User {
     pub kyc_expires_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub notes: Vec<Note>,
+    /// Their only identity check comes in later: see [`Attempt::later`].
+    pub checked_later: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +83,8 @@ pub(super) struct Attempt {
     pub flaw: Option<Flaw>,
     pub decided: Option<Decided>,
     pub claimed_by: Option<usize>,
+    /// Its pictures may be drawn when the rest is there. One that waits comes in with them.
+    pub later: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -252,6 +256,7 @@ impl Cast {
             kyc_expires_at: None,
             created_at,
             notes: Vec::new(),
+            checked_later: false,
         };
         self.restrict(&mut user, &mut rng);
         user
@@ -314,8 +319,19 @@ impl Cast {
             end = attempt.decided.as_ref().map_or(attempt.submitted_at, |decided| decided.at);
             attempts.push(attempt);
         }
+        self.mark_later(user, attempts.last_mut());
         self.made += count;
         self.open += u64::from(open);
+    }
+
+    /// In a demonstration hardly anybody waits for pictures: of those that are drawn for each attempt, the first few.
+    fn mark_later(&self, user: &mut User, last: Option<&mut Attempt>) {
+        let Some(last) = last.filter(|_| self.plan.demo && self.plan.images == Images::Own) else { return };
+        let first = self.open < 3 || last.number > 1 || last.claimed_by.is_some();
+        if last.status.is_open() && !first {
+            last.later = true;
+            user.checked_later = true;
+        }
     }
 
     fn attempt(
@@ -409,6 +425,7 @@ impl Cast {
             status,
             submitted_at,
             flaw,
+            later: self.plan.demo && self.plan.images == Images::Own && decided.is_some(),
             decided,
             claimed_by,
         }

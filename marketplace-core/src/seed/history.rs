@@ -69,6 +69,10 @@ fn of_attempt(attempt: &Attempt, now: Timestamp, deeds: &mut Vec<Deed>) {
     let entry =
         |action, reason, metadata| Some(Entry { action, target_kind: "attempt", target: id.clone(), reason, metadata });
     let facts = json!({ "user": attempt.user, "number": attempt.number, "fence": 1 });
+    if attempt.later && attempt.status.is_open() {
+        // It has not come in yet.
+        return;
+    }
     deeds.push(Deed { at: attempt.submitted_at, by: None, entry: None, event: event("kyc.submitted") });
     let (by, at) = match (&attempt.decided, attempt.claimed_by) {
         (Some(decided), _) => (decided.by, decided.at - Duration::from_secs(95)),

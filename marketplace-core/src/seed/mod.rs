@@ -5,6 +5,7 @@
 //! way, what is there is whole, and another seed adds to it. Decisions of a seed that is no demonstration have no rows in
 //! the audit log, which records only that the seeding happened.
 
+mod arrivals;
 mod canvas;
 mod cast;
 mod document;
@@ -40,6 +41,7 @@ use crate::{
     text_enum,
     time::Timestamp,
 };
+pub use arrivals::Rest;
 use cast::{Attempt, Cast, Chunk};
 use files::{Gallery, Stored};
 use history::Deed;
@@ -51,8 +53,8 @@ use tables::Table;
 pub const PASSWORD: &str = "open sesame utopia";
 /// Users of one transaction: large enough that a commit costs nothing, small enough to be stopped soon.
 const CHUNK: u64 = 10_000;
-/// Attempts whose files are made at the same time.
-const PAINTERS: usize = 4;
+/// How many attempts' files are made at the same time, when nothing else is to be done.
+pub const PAINTERS: usize = 4;
 
 /// What to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,6 +175,16 @@ pub struct Login {
 /// `conflict` when this seed is in the database already; `invalid` for more than a billion users; whatever the database or
 /// the file store answer.
 pub async fn run(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<Summary> {
+    let (summary, rest) = begin(app, plan, progress).await?;
+    rest.run(app, PAINTERS, progress).await?;
+    Ok(summary)
+}
+
+/// Fills a database with all but the [`Rest`], which takes its time: of a demonstration nearly all pictures.
+///
+/// # Errors
+/// See [`run`].
+pub async fn begin(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<(Summary, Rest)> {
     if plan.users > people::MAX_INDEX {
         return Err(Error::invalid("/users", format!("must be at most {}", people::MAX_INDEX)));
     }
@@ -183,15 +195,20 @@ pub async fn run(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send + S
     let gallery = Gallery::open(plan.images, plan.seed, now.to_offset().date()).await?;
     let mut summary = Summary::default();
     let mut past = Past::default();
+    let mut rest = Rest::new(gallery.clone(), now);
     let (mut people, mut shared) = (market::People::default(), None);
     let mut next = Some(making(Cast::new(plan, now, approval), 0, hash.clone()));
     while let Some(made) = next.take() {
         let Made { cast, chunk, rows, to } = made.await.map_err(Error::internal)?;
         let cast = Arc::new(cast);
-        let stored = pictures(app, &gallery, &chunk.attempts, progress).await?;
-        let lines = attempt_rows(&cast, &chunk.attempts, &stored, now);
         past.add(&chunk, plan, now);
-        summary.add(&chunk, &stored, &cast);
+        summary.add(&chunk, &gallery, &cast);
+        // What comes in later is not among those that are written now.
+        let (waiting, attempts): (Vec<_>, Vec<_>) =
+            chunk.attempts.iter().cloned().partition(|attempt| attempt.later && attempt.status.is_open());
+        let stored = pictures(app, &gallery, &attempts, progress).await?;
+        let lines = attempt_rows(&cast, &attempts, &stored, now);
+        rest.add(&cast, waiting, attempts);
         // The next chunk is made while this one is written.
         if to < plan.users {
             next = Some(making(Cast::clone(&cast), to, hash.clone()));
@@ -206,11 +223,11 @@ pub async fn run(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send + S
             Table::new("kyc_attempts", rows::ATTEMPTS, lines.0),
             Table::new("kyc_files", rows::FILES, lines.1),
         ];
-        let part = |share: f64| {
+        let show = |share: f64| {
             let done = from + market::share_of(users, share);
             progress(Progress { stage: Stage::Users, done, total: plan.users });
         };
-        tables::write(app, tables, &part).await?;
+        tables::write(app, tables, &show).await?;
     }
     if let Some(cast) = shared {
         summary.market(&market::run(app, people, cast, plan.market, progress).await?);
@@ -218,7 +235,7 @@ pub async fn run(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send + S
     past.write(app, plan, now, progress).await?;
     finish(app, plan, &summary).await?;
     app.wake();
-    Ok(summary)
+    Ok((summary, rest))
 }
 
 /// A chunk, ready to be written.
@@ -259,10 +276,11 @@ async fn pictures(
     attempts: &[Attempt],
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Vec<Option<Stored>>> {
-    let total = attempts.iter().filter(|attempt| gallery.has(attempt)).count() as u64;
+    let now = |attempt: &Attempt| gallery.has(attempt) && !attempt.later;
+    let total = attempts.iter().filter(|attempt| now(attempt)).count() as u64;
     let done = AtomicU64::new(0);
     let one = async |attempt: &Attempt| {
-        if !gallery.has(attempt) {
+        if !now(attempt) {
             return Ok(None);
         }
         let stored = gallery.store(app, attempt).await?;
@@ -362,11 +380,11 @@ impl Summary {
         self.reviews = made.reviews;
     }
 
-    fn add(&mut self, chunk: &Chunk, stored: &[Option<Stored>], cast: &Cast) {
+    fn add(&mut self, chunk: &Chunk, gallery: &Gallery, cast: &Cast) {
         self.users += chunk.users.len() as u64;
         self.attempts += chunk.attempts.len() as u64;
         self.open += chunk.attempts.iter().filter(|attempt| attempt.status.is_open()).count() as u64;
-        self.files += 2 * stored.iter().flatten().count() as u64;
+        self.files += 2 * chunk.attempts.iter().filter(|attempt| gallery.has(attempt)).count() as u64;
         for user in &chunk.users {
             let known = self.logins.iter().any(|login| login.role == user.role);
             if !known && user.status == crate::accounts::model::Status::Active && cast.has_password(user) {

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     accounts::model::{Status, normalise_email, search_terms},
     db::bulk::Value,
-    kyc::model::{KycReason, UNDO},
+    kyc::model::{KycReason, KycStatus, UNDO},
     time::Timestamp,
 };
 
@@ -99,16 +99,16 @@ fn user(cast: &Cast, user: &User, hash: &str) -> Vec<Value> {
     let known = |value: &str| if deleted { Value::Null } else { Value::text(value) };
     vec![
         Value::Id(user.id.0),
-        Value::text(user.role.as_str()),
-        Value::text(user.status.as_str()),
+        Value::Word(user.role.as_str()),
+        Value::Word(user.status.as_str()),
         Value::text(if deleted { "" } else { &*user.email }),
         known(&normalise_email(&user.email)),
         Value::Bool(user.email_verified && !deleted),
         Value::text(if deleted { "Deleted user" } else { &*user.person.name }),
         user.person.phone.as_deref().map_or(Value::Null, known),
         if cast.has_password(user) { known(hash) } else { Value::Null },
-        Value::text(user.kyc.as_str()),
-        Value::text(user.kyc_prior.as_str()),
+        Value::Word(if user.checked_later { KycStatus::None } else { user.kyc }.as_str()),
+        Value::Word(if user.checked_later { KycStatus::None } else { user.kyc_prior }.as_str()),
         Value::or_null(user.kyc_effective_at, Value::Time),
         Value::or_null(user.kyc_expires_at, Value::Time),
         Value::or_null(restriction, |restriction| Value::text(restriction.reason.as_str())),
@@ -131,8 +131,8 @@ pub(super) fn attempt(cast: &Cast, attempt: &Attempt, stored: Option<&Stored>, n
         Value::Id(attempt.id.0),
         Value::Id(attempt.user.0),
         Value::Int(attempt.number),
-        Value::text(attempt.document_type.as_str()),
-        Value::text(attempt.status.as_str()),
+        Value::Word(attempt.document_type.as_str()),
+        Value::Word(attempt.status.as_str()),
         Value::Time(attempt.submitted_at),
         Value::or_null(stored, |stored| Value::Bytes(stored.wrapped_key.clone())),
         Value::or_null(attempt.claimed_by, |staff| Value::Text(cast.staff(staff).0)),

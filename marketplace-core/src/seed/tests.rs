@@ -156,3 +156,38 @@ fn accounts_are_made_one_after_the_other_and_nothing_happens_before_or_later() {
         assert_eq!(chunk.users.len() as u64, users);
     }
 }
+
+#[tokio::test]
+async fn a_demonstration_is_usable_before_all_is_drawn_and_no_case_waits_without_its_pictures() {
+    for test in apps().await {
+        let app = test.app();
+        let plan = Plan { users: 60, attempts: Some(10), images: Images::Own, ..demo_plan() };
+        let (summary, rest) = begin(app, &plan, &|_| ()).await.unwrap();
+        let queue = async || {
+            let page = PageRequest::first(200);
+            let rows = kyc::list(app, &operator(), &KycFilter::default(), &page).await.unwrap().items;
+            for row in &rows {
+                assert_eq!(kyc::show(app, &operator(), row.id).await.unwrap().files.len(), 2);
+            }
+            let mut reader = app.db.read().await.unwrap();
+            let wrong = q!(&mut reader.conn() => val i64,
+                "SELECT count(*) FROM users u WHERE (u.kyc_status = 'pending') <> \
+                 EXISTS (SELECT 1 FROM kyc_attempts a WHERE a.user_id = u.id AND a.status = 'pending')")
+            .unwrap();
+            assert_eq!(wrong, 0, "an account waits as long as its attempt does");
+            rows.len() as u64
+        };
+        let before = queue().await;
+        assert!(before > 0 && before < summary.open && !rest.is_empty(), "{before} of {summary:?}");
+        let come = Mutex::new(0);
+        let total = rest.len();
+        rest.run(app, 2, &|progress| *come.lock().unwrap() = progress.done).await.unwrap();
+        assert_eq!(*come.lock().unwrap(), total);
+        assert_eq!(queue().await, summary.open);
+        let mut reader = app.db.read().await.unwrap();
+        let files = q!(&mut reader.conn() => val i64, "SELECT count(*) FROM kyc_files").unwrap();
+        assert_eq!(files.unsigned_abs(), summary.files);
+        drop(reader);
+        test.close().await;
+    }
+}

@@ -7,7 +7,7 @@ use marketplace_core::{
     app::App,
     config::Config,
     page::PageRequest,
-    seed::{self, Login, Plan, Progress, Summary},
+    seed::{self, Login, PAINTERS, Plan, Progress, Rest, Summary},
 };
 
 use crate::{
@@ -73,19 +73,39 @@ pub(super) async fn run(context: &Context, config: Config, plan: &Plan, yes: boo
 }
 
 /// Fills, with progress.
-pub(in crate::commands) async fn seed(context: &Context, app: &App, plan: &Plan) -> Outcome<Summary> {
-    let bar = if context.out.shows_progress() {
+async fn seed(context: &Context, app: &App, plan: &Plan) -> Outcome<Summary> {
+    let (summary, rest) = begin(context, app, plan).await?;
+    finish(context, app, rest).await?;
+    Ok(summary)
+}
+
+/// Fills with all but what can be drawn later, with progress.
+pub(in crate::commands) async fn begin(context: &Context, app: &App, plan: &Plan) -> Outcome<(Summary, Rest)> {
+    let bar = bar(context, plan.users);
+    let made = seed::begin(app, plan, &|progress| show(&bar, progress)).await;
+    bar.finish_and_clear();
+    Ok(made?)
+}
+
+/// Draws the rest, with progress.
+pub(in crate::commands) async fn finish(context: &Context, app: &App, rest: Rest) -> Outcome {
+    let bar = bar(context, rest.len());
+    let done = rest.run(app, PAINTERS, &|progress| show(&bar, progress)).await;
+    bar.finish_and_clear();
+    Ok(done?)
+}
+
+fn bar(context: &Context, length: u64) -> ProgressBar {
+    if context.out.shows_progress() {
         let style = ProgressStyle::with_template("{wide_bar} {msg} {human_pos}/{human_len} · {eta}");
-        ProgressBar::new(plan.users).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
     } else {
         ProgressBar::hidden()
-    };
-    let show = |progress: Progress| {
-        bar.set_message(progress.stage.as_str());
-        bar.set_length(progress.total.max(progress.done));
-        bar.set_position(progress.done);
-    };
-    let summary = seed::run(app, plan, &show).await;
-    bar.finish_and_clear();
-    Ok(summary?)
+    }
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    bar.set_message(progress.stage.as_str());
+    bar.set_length(progress.total.max(progress.done));
+    bar.set_position(progress.done);
 }

@@ -103,13 +103,11 @@ impl Heads {
 
     pub fn client(&self, thread: &Thread) -> Client {
         let place = thread.client as usize;
-        match self.people.clients.get(place) {
-            Some(index) => Client { index: u64::from(*index), ends: Ends::Never },
-            None => {
-                let other = self.people.restricted.get(place - self.people.clients.len()).copied();
-                other.unwrap_or(Client { index: 0, ends: Ends::Banned(Timestamp::EPOCH) })
-            }
+        if let Some(index) = self.people.clients.get(place) {
+            return Client { index: u64::from(*index), ends: Ends::Never };
         }
+        let other = self.people.restricted.get(place - self.people.clients.len()).copied();
+        other.unwrap_or(Client { index: 0, ends: Ends::Banned(Timestamp::EPOCH) })
     }
 
     pub fn service(&self, thread: &Thread) -> Service {

@@ -122,11 +122,11 @@ async fn each(
     (stage, chunk, total): (Stage, usize, usize),
     progress: &(dyn Fn(Progress) + Send + Sync),
     made: &mut Made,
-    make: fn(&Market, Range<usize>) -> Batch,
+    rows_of: fn(&Market, Range<usize>) -> Batch,
 ) -> Result<()> {
     let making = |from: usize| {
         let market = market.clone();
-        blocking(move || make(&market, from..(from + chunk).min(total)))
+        blocking(move || rows_of(&market, from..(from + chunk).min(total)))
     };
     let mut from = 0;
     let mut next = (total > 0).then(|| tokio::spawn(making(0)));
