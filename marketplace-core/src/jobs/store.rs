@@ -156,14 +156,6 @@ pub(super) async fn steady_service(conn: &mut Conn<'_>, id: ServiceId) -> Result
     ], id)?)
 }
 
-/// Whether one of the two has blocked the other.
-pub(super) async fn blocked(conn: &mut Conn<'_>, one: UserId, other: UserId) -> Result<bool> {
-    Ok(q!(conn => optval i64,
-        "SELECT CAST(1 AS BIGINT) FROM blocks WHERE (user_id = $1 AND blocked_id = $2) OR (user_id = $2 AND blocked_id = $1) LIMIT 1",
-        one, other)?
-    .is_some())
-}
-
 /// A new job; false when the thread has a live one.
 pub(super) async fn insert(conn: &mut Conn<'_>, job: &Job) -> Result<bool> {
     let made = q!(conn => exec,

@@ -8,43 +8,16 @@ use crate::{
     app::App,
     db::Conn,
     error::Result,
-    ids::{MessageId, ThreadId},
+    messaging::{self, Draft, model::JobNotice},
 };
 
-/// Holds a thread until the end of the transaction; before every other write.
-pub(super) async fn hold(conn: &mut Conn<'_>, thread: ThreadId) -> Result<()> {
-    if let Conn::Pg(_) = conn {
-        q!(conn => exec, [
-            sqlite: "SELECT $1",
-            pg: "SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))",
-        ], thread)?;
-    }
-    Ok(())
-}
-
-/// Tells the two of a transition, in their thread.
+/// Tells the two of a transition, in their thread, which the unit holds. A rejected job closes it.
 pub(super) async fn tell(app: &App, conn: &mut Conn<'_>, job: &Job, row: &HistoryRow) -> Result<()> {
-    let now = app.now();
-    let data = serde_json::json!({ "job": {
-        "id": job.id, "action": row.action, "from": row.from, "to": row.to, "side": row.side,
-        "revision": row.revision, "reason": row.reason,
-    } });
-    let seq = q!(conn => val i64,
-        "UPDATE threads SET last_seq = last_seq + 1, last_at = $2, client_unread = client_unread + $3, \
-         worker_unread = worker_unread + $4 WHERE id = $1 RETURNING last_seq",
-        job.thread_id, now, i64::from(row.side != Side::Client), i64::from(row.side != Side::Worker))?;
-    q!(conn => exec,
-        "INSERT INTO messages (thread_id, seq, id, kind, content, data, created_at) VALUES ($1, $2, $3, 'job', $4, $5, $6)",
-        job.thread_id, seq, MessageId::new(now, app.random.as_ref()), text(job, row), data.to_string(), now)?;
-    Ok(())
-}
-
-/// Closes the thread of a rejected job.
-pub(super) async fn close(conn: &mut Conn<'_>, thread: ThreadId) -> Result<()> {
-    q!(conn => exec,
-        "UPDATE threads SET status = 'closed', closed_reason = 'job_rejected', note = NULL, version = version + 1 \
-         WHERE id = $1 AND status = 'open'",
-        thread)?;
+    let notice = JobNotice { job_id: job.id, action: row.action, status: row.to, revision: row.revision };
+    messaging::append(app, conn, job.thread_id, Draft::job(text(job, row), notice)).await?;
+    if row.action == JobAction::Reject {
+        messaging::close_for_job(app, conn, job.thread_id).await?;
+    }
     Ok(())
 }
 

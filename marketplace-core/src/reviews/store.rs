@@ -266,12 +266,6 @@ pub(super) async fn count(conn: &mut Conn<'_>, worker: UserId, rating: i64, by: 
         worker, of(1), of(2), of(3), of(4), of(5))?)
 }
 
-/// What searches sort by.
-pub(super) async fn set_services_rating(conn: &mut Conn<'_>, worker: UserId, thousandths: i64) -> Result<()> {
-    q!(conn => exec, "UPDATE services SET rating = $2 WHERE worker_id = $1", worker, thousandths)?;
-    Ok(())
-}
-
 /// Takes from an erased person's reviews what nobody else needs: hidden ones, which nobody has seen; the words of removed
 /// ones; their replies and complaints; what staff wrote. What shows stays, by "Deleted user".
 pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<()> {

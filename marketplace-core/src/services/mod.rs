@@ -17,4 +17,3 @@ mod words;
 pub(crate) use follow::{erase, name_changed, rating_changed, worker_changed};
 pub use ops::{categories, close, create, delete, get, of_worker, own, own_one, publish, update};
 pub(crate) use store::{brief, count_visible};
-

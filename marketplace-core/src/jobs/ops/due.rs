@@ -2,7 +2,7 @@
 
 use futures::{StreamExt, TryStreamExt, future, stream};
 
-use super::{by_system, list::settle, thread};
+use super::{by_system, list::settle};
 use crate::{
     app::App,
     db::Conn,
@@ -13,6 +13,7 @@ use crate::{
         store,
         transitions::Asked,
     },
+    messaging,
 };
 
 /// Jobs that one call works on at most.
@@ -36,7 +37,7 @@ pub async fn run_due(app: &App) -> Result<u64> {
 /// Holds the threads of a person's live jobs, before every other write of the transaction that restricts them.
 pub(crate) async fn hold_live_of(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     for live in store::live_of(conn, user).await? {
-        thread::hold(conn, live.thread_id).await?;
+        messaging::hold(conn, live.thread_id).await?;
     }
     Ok(())
 }
@@ -52,7 +53,7 @@ pub(crate) async fn cancel_live_of(app: &App, conn: &mut Conn<'_>, user: UserId)
             continue;
         }
         // One that began since is held late, and only its thread's order of events is at stake.
-        thread::hold(conn, live.thread_id).await?;
+        messaging::hold(conn, live.thread_id).await?;
         if let Some(job) = store::get(conn, live.id).await?
             && matches!(job.status, JobStatus::Negotiating | JobStatus::Accepted)
         {

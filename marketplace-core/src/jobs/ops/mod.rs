@@ -27,6 +27,7 @@ use crate::{
     error::{Error, Result},
     events,
     ids::JobId,
+    messaging,
 };
 
 /// Offers that are shown with a job.
@@ -35,7 +36,7 @@ const OFFERS_SHOWN: i64 = 50;
 /// One job, which nobody else changes before the end of the transaction. Before every other write.
 async fn take(conn: &mut Conn<'_>, id: JobId) -> Result<Option<Job>> {
     let Some(held) = store::thread_of(conn, id).await? else { return Ok(None) };
-    thread::hold(conn, held).await?;
+    messaging::hold(conn, held).await?;
     store::get(conn, id).await
 }
 
@@ -85,9 +86,6 @@ async fn record(
     let entry = job.entry(row, by.0, by.1, details);
     store::add_history(conn, job.id, &entry).await?;
     thread::tell(app, conn, job, &entry).await?;
-    if row.action == JobAction::Reject {
-        thread::close(conn, job.thread_id).await?;
-    }
     let event = events::New {
         kind: "job",
         target: &job.id.to_string(),

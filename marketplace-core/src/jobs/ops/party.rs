@@ -13,11 +13,12 @@ use crate::{
     jobs::{
         model::{ChangeRequest, CounterOffer, EndJob, JobAction, JobStatus, JobView, NewJob, Offer, Side},
         row::{Details, Job},
-        store, thread,
+        store,
         transitions::{self, Asked, Asker, Facts},
     },
     kyc::model::KycStatus,
-    messaging::model::ThreadStatus,
+    messaging::{self, model::ThreadStatus},
+    profiles,
 };
 
 /// Begins a job in a thread of the caller's.
@@ -47,7 +48,7 @@ async fn create_in(
     let place = store::place(conn, id).await?;
     let place = place.filter(|place| me == place.client_id || me == place.worker_id);
     let place = place.ok_or_else(|| Error::not_found("thread"))?;
-    thread::hold(conn, id).await?;
+    messaging::hold(conn, id).await?;
     let now = app.now();
     // In this order, which is the one in which accounts and services are restricted.
     let client = store::steady_account(conn, place.client_id).await?;
@@ -81,7 +82,7 @@ async fn create_in(
     if service.as_deref() != Some("published") {
         return unfit("the service is not published at present");
     }
-    if store::blocked(conn, client.id, worker.id).await? {
+    if profiles::blocked_between(conn, client.id, worker.id).await? {
         return unfit("one of the two of you has blocked the other");
     }
     let job = Job {

@@ -28,6 +28,7 @@ use crate::{
     events,
     ids::{ReviewId, UserId},
     reviews::model::{ReviewStatus, ReviewView},
+    services,
     time::Timestamp,
 };
 
@@ -64,7 +65,7 @@ async fn recount(conn: &mut Conn<'_>, before: &Review, after: &Review) -> Result
     }
     let stars = store::count(conn, after.subject_id, after.rating, by).await?;
     let thousandths = Rating::thousandths(stars.distribution()).unwrap_or(0);
-    store::set_services_rating(conn, after.subject_id, thousandths).await
+    services::rating_changed(conn, after.subject_id, thousandths).await
 }
 
 /// Records that a review changed, for its author; for its subject only if they ever saw it.

@@ -26,8 +26,10 @@ use crate::{
             Offer, OwnJobFilter, StaffJobAction,
         },
     },
+    messaging::model::OpenThread,
     money::Money,
     page::PageRequest,
+    services,
     testing::{self, TestApp, operator},
 };
 
@@ -77,34 +79,17 @@ pub(crate) async fn pair(test: &TestApp) -> Pair {
     let client = test.actor(Role::Client).await;
     let worker = test.actor(Role::Worker).await;
     approve(test, worker.user_id().unwrap()).await;
-    let (service, thread) = thread_of(test, client.user_id().unwrap(), worker.user_id().unwrap()).await;
+    let (service, thread) = thread_of(test, &client, &worker).await;
     Pair { client, worker, service, thread }
 }
 
 /// A thread of two people about a new, published service.
-pub(crate) async fn thread_of(test: &TestApp, client: UserId, worker: UserId) -> (ServiceId, ThreadId) {
-    let (app, now) = (test.app(), test.app().now());
-    let service = ServiceId::new(now, app.random.as_ref());
-    let thread = ThreadId::new(now, app.random.as_ref());
-    sql(test, move |conn| {
-        Box::pin(async move {
-            q!(conn => exec, [
-                sqlite: "INSERT INTO services (id, worker_id, status, title, description, category, location, tags, visible, \
-                         search_text, rating, version, created_at, updated_at) \
-                         VALUES ($1, $2, 'published', 'Piano lessons', '', 'music', '', '[]', 1, '', 0, 1, $3, $3)",
-                pg: "INSERT INTO services (id, worker_id, status, title, description, category, location, tags, visible, \
-                     search_text, rating, version, created_at, updated_at) \
-                     VALUES ($1, $2, 'published', 'Piano lessons', '', 'music', '', '[]', TRUE, '', 0, 1, $3, $3)",
-            ], service, worker, now)?;
-            q!(conn => exec,
-                "INSERT INTO threads (id, service_id, client_id, worker_id, status, last_seq, last_at, client_read, worker_read, \
-                 client_unread, worker_unread, version, created_at) VALUES ($1, $2, $3, $4, 'open', 0, $5, 0, 0, 0, 0, 1, $5)",
-                thread, service, client, worker, now)?;
-            Ok(())
-        })
-    })
-    .await;
-    (service, thread)
+pub(crate) async fn thread_of(test: &TestApp, client: &Actor, worker: &Actor) -> (ServiceId, ThreadId) {
+    let new = serde_json::json!({ "title": "Piano lessons", "category": services::model::Category::ALL[0] });
+    let service = services::create(test.app(), worker, serde_json::from_value(new).unwrap()).await.unwrap().id;
+    services::publish(test.app(), worker, service, None).await.unwrap();
+    let new = OpenThread { service_id: service, content: None, client_msg_id: None };
+    (service, messaging::open(test.app(), client, new).await.unwrap().id)
 }
 
 pub(crate) fn terms(amount: i64) -> Offer {

@@ -112,7 +112,7 @@ async fn a_ban_cancels_what_is_under_way_and_leaves_what_is_done() {
             let mut live = Vec::new();
             let first = pair(&test).await;
             for status in [JobStatus::Negotiating, JobStatus::Accepted, JobStatus::Completed, JobStatus::Finalized] {
-                let (service, thread) = thread_of(&test, first.client_id(), first.worker_id()).await;
+                let (service, thread) = thread_of(&test, &first.client, &first.worker).await;
                 let pair = Pair { client: first.client.clone(), worker: first.worker.clone(), service, thread };
                 live.push((status, job_in(&test, &pair, status).await.id));
             }

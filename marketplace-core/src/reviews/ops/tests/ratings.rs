@@ -44,7 +44,7 @@ async fn walk(test: &TestApp, steps: Vec<Step>) {
     let mut jobs = Vec::new();
     for _ in 0..JOBS {
         let client = test.actor(Role::Client).await;
-        let (service, thread) = jobs::ops::tests::thread_of(test, client.user_id().unwrap(), worker).await;
+        let (service, thread) = jobs::ops::tests::thread_of(test, &client, &first.worker).await;
         let pair = Pair { client, worker: first.worker.clone(), service, thread };
         let job = job_in(test, &pair, JobStatus::Finalized).await.id;
         jobs.push((pair, job));

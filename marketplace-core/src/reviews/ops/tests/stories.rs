@@ -237,7 +237,7 @@ async fn what_shows_outlives_its_author_and_what_is_hidden_does_not() {
     for test in testing::apps().await {
         let app = test.app();
         let (one, shown) = finished(&test).await;
-        let second = jobs::ops::tests::thread_of(&test, one.client_id(), one.worker_id()).await;
+        let second = jobs::ops::tests::thread_of(&test, &one.client, &one.worker).await;
         let again =
             Pair { client: one.client.clone(), worker: one.worker.clone(), service: second.0, thread: second.1 };
         let hidden = job_in(&test, &again, JobStatus::Finalized).await.id;
