@@ -5,15 +5,24 @@
 //! | states, categories, what may be in a service | [`model`] |
 //! | what a worker does with a service | `ops.rs` |
 //! | what follows from what happens to the worker | `follow.rs` |
+//! | what a search asks for; how it is answered; in which words of the databases | `query.rs`, `search.rs`, `matches.rs` |
 //! | which words find a service, and which typos | `words.rs` |
 //! | the search itself | `search.rs` |
 
 mod follow;
+mod matches;
 pub mod model;
 mod ops;
+mod place;
+mod query;
+mod search;
 mod store;
 mod words;
 
 pub(crate) use follow::{erase, name_changed, rating_changed, worker_changed};
 pub use ops::{categories, close, create, delete, get, of_worker, own, own_one, publish, update};
+pub use search::search;
 pub(crate) use store::{brief, count_visible};
+
+#[cfg(test)]
+mod tests;

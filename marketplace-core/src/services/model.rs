@@ -287,6 +287,76 @@ pub struct OwnServices {
     pub status: Option<ServiceStatus>,
 }
 
+text_enum! {
+    /// In which order services are found.
+    pub enum ServiceSort {
+        /// Best match first, and of equal ones the newest: all words of the query whole in the title; the beginnings of words
+        /// of title and tags; of words anywhere; with typos. Without a query, newest first.
+        Relevance = "relevance",
+        /// Newest publication first.
+        Newest = "newest",
+        /// Best average of stars first, then newest.
+        Rating = "rating",
+        /// Nearest first; needs `lat` and `lon`.
+        Distance = "distance",
+    }
+}
+
+/// Which services, and in which order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[serde(default, deny_unknown_fields)]
+pub struct SearchFilter {
+    /// Words, up to 200 characters and 8 words: a service must have each of them, in its title, description, tags or its
+    /// worker's name. The beginning of a word will do; from 4 letters on a typo is tolerated, from 8 on two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(max_length = 200))]
+    pub q: Option<String>,
+    /// Only of this kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub category: Option<Category>,
+    /// Only with these words, or words that begin so, in the location.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(max_length = 100))]
+    pub location: Option<String>,
+    /// Degrees north of a place; together with `lon`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = -90, maximum = 90))]
+    pub lat: Option<f64>,
+    /// Degrees east of a place; together with `lat`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = -180, maximum = 180))]
+    pub lon: Option<f64>,
+    /// Only within so many kilometres of that place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 0, maximum = 20_100))]
+    pub radius_km: Option<f64>,
+    /// Only by workers with so many stars on average, 1 to 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 5))]
+    pub min_rating: Option<f64>,
+    /// Only by workers who take new work now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available: Option<bool>,
+    /// Only at this price or more, in minor units; together with `currency`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 0))]
+    pub min_price: Option<i64>,
+    /// Only at this price or less, in minor units; together with `currency`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 0))]
+    pub max_price: Option<i64>,
+    /// Only with a price in this currency (ISO 4217).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(pattern = "^[A-Z]{3}$"))]
+    pub currency: Option<String>,
+    /// In which order; by relevance unless asked otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub sort: Option<ServiceSort>,
+}
+
 /// The worker of a service, in short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -388,7 +388,7 @@ macro_rules! shown {
             "json_object('number', s.number, 'id', lower(hex(s.id)), 'title', s.title, ", $description, "'category', s.category, \
              'tags', s.tags, 'location', s.location, 'latitude', s.latitude, 'longitude', s.longitude, 'amount', s.price_amount, \
              'currency', s.price_currency, 'published_at', s.published_at, 'version', s.version, 'worker', lower(hex(u.id)), \
-             'name', u.name, 'picture', lower(hex(p.id)), 'width', p.width, 'height', p.height, \
+             'name', u.name, 'picture', nullif(lower(hex(p.id)), ''), 'width', p.width, 'height', p.height, \
              'available', coalesce(w.available, 1), 'away_until', w.away_until, \
              'stars', json_array(r.stars_1, r.stars_2, r.stars_3, r.stars_4, r.stars_5))"
         )

@@ -16,6 +16,8 @@ pub(super) const HEAD: char = '+';
 pub(super) const PLACE: char = '#';
 /// Marks the category.
 pub(super) const CATEGORY: char = '@';
+/// Marks the currency of the price, and the currency with how many binary digits the amount has.
+pub(super) const PRICE: char = '$';
 /// Letters of a word at most; what is longer is cut, in texts and in queries alike.
 const LONGEST: usize = 40;
 
@@ -46,7 +48,17 @@ pub(crate) fn search_text(service: &NewService, worker: &str) -> String {
     all.extend(words(worker));
     all.extend(words(&service.location).map(|word| format!("{PLACE}{word}")));
     all.insert(format!("{CATEGORY}{}", service.category));
+    if let Some(price) = &service.price {
+        let currency = price.currency.to_ascii_lowercase();
+        all.insert(format!("{PRICE}{currency}"));
+        all.insert(format!("{PRICE}{currency}{}", magnitude(price.amount)));
+    }
     all.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+/// Binary digits of an amount: 0 has none.
+pub(super) fn magnitude(amount: i64) -> u32 {
+    i64::BITS - amount.max(0).leading_zeros()
 }
 
 /// The plain words of what the index holds.

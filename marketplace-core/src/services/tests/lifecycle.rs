@@ -1,0 +1,200 @@
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    accounts::{UpdateMe, model::Status, update_me},
+    actor::Role,
+    error::ErrorCode,
+    money::Money,
+    services::{model::OwnServices, store},
+};
+
+async fn refused<T: std::fmt::Debug>(answer: impl Future<Output = crate::error::Result<T>>, code: ErrorCode) {
+    assert_eq!(answer.await.unwrap_err().code(), code);
+}
+
+#[tokio::test]
+async fn from_draft_to_publication_and_back() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let worker = test.approved_worker().await;
+        let draft = create(app, &worker, new("Piano lessons")).await.unwrap();
+        assert_eq!((draft.status, draft.public, draft.version), (ServiceStatus::Draft, false, 1));
+        refused(get(app, draft.id), ErrorCode::NotFound).await;
+        refused(close(app, &worker, draft.id, None), ErrorCode::Conflict).await;
+        let shown = publish(app, &worker, draft.id, Some(1)).await.unwrap();
+        assert_eq!((shown.status, shown.public, shown.version), (ServiceStatus::Published, true, 2));
+        refused(publish(app, &worker, draft.id, Some(1)), ErrorCode::PreconditionFailed).await;
+        // Again changes nothing.
+        assert_eq!(publish(app, &worker, draft.id, None).await.unwrap(), shown);
+        assert_eq!(get(app, draft.id).await.unwrap().worker.id, id(&worker));
+        assert_eq!(found(&test, &q("piano")).await, ["Piano lessons"]);
+        let price = Some(Money::new(4_000, "EUR"));
+        let change =
+            UpdateService { title: Some("Violin lessons".into()), price: Some(price), ..UpdateService::default() };
+        let changed = update(app, &worker, draft.id, change, Some(2)).await.unwrap();
+        assert_eq!((changed.version, changed.price.as_ref().unwrap().amount), (3, 4_000));
+        assert!(found(&test, &q("piano")).await.is_empty());
+        assert_eq!(found(&test, &q("violin")).await, ["Violin lessons"]);
+        let closed = close(app, &worker, draft.id, None).await.unwrap();
+        assert_eq!((closed.status, closed.version), (ServiceStatus::Closed, 4));
+        assert_eq!(close(app, &worker, draft.id, None).await.unwrap(), closed);
+        refused(get(app, draft.id), ErrorCode::NotFound).await;
+        assert!(found(&test, &q("violin")).await.is_empty());
+        publish(app, &worker, draft.id, None).await.unwrap();
+        assert_eq!(found(&test, &q("violin")).await, ["Violin lessons"]);
+        delete(app, &worker, draft.id, None).await.unwrap();
+        refused(own_one(app, &worker, draft.id), ErrorCode::NotFound).await;
+        refused(delete(app, &worker, draft.id, None), ErrorCode::NotFound).await;
+        assert!(found(&test, &SearchFilter::default()).await.is_empty());
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn only_its_worker_touches_a_service() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let worker = test.approved_worker().await;
+        let (draft, shown) =
+            (create(app, &worker, new("Draft")).await.unwrap(), published(&test, &worker, new("Shown")).await);
+        let stranger = test.approved_worker().await;
+        for service in [draft.id, shown.id] {
+            refused(own_one(app, &stranger, service), ErrorCode::NotFound).await;
+            refused(update(app, &stranger, service, UpdateService::default(), None), ErrorCode::NotFound).await;
+            refused(publish(app, &stranger, service, None), ErrorCode::NotFound).await;
+            refused(close(app, &stranger, service, None), ErrorCode::NotFound).await;
+            refused(delete(app, &stranger, service, None), ErrorCode::NotFound).await;
+        }
+        refused(get(app, draft.id), ErrorCode::NotFound).await;
+        let client = test.actor(Role::Client).await;
+        refused(create(app, &client, new("Mine")), ErrorCode::Forbidden).await;
+        refused(own(app, &client, &OwnServices::default(), &PageRequest::first(1)), ErrorCode::Forbidden).await;
+        let page = own(app, &worker, &OwnServices::default(), &PageRequest::first(10)).await.unwrap();
+        assert_eq!(page.items.len(), 2);
+        let drafts = OwnServices { status: Some(ServiceStatus::Draft) };
+        let page = own(app, &worker, &drafts, &PageRequest::first(10)).await.unwrap();
+        assert_eq!(page.items.iter().map(|service| service.id).collect::<Vec<_>>(), [draft.id]);
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn publishing_needs_an_active_worker_with_an_approval_in_effect() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let user = test.user(Role::Worker, Status::Active).await;
+        let (worker, _) = test.log_in(user).await;
+        let draft = create(app, &worker, new("Piano")).await.unwrap();
+        refused(publish(app, &worker, draft.id, None), ErrorCode::Forbidden).await;
+        test.approve(user).await;
+        // What the actor knew when the call began does not matter.
+        publish(app, &worker, draft.id, None).await.unwrap();
+        close(app, &worker, draft.id, None).await.unwrap();
+        act(&test, user, UserAction::Freeze).await;
+        refused(publish(app, &worker, draft.id, None), ErrorCode::Forbidden).await;
+        refused(create(app, &worker, new("Another")), ErrorCode::Forbidden).await;
+        act(&test, user, UserAction::Unfreeze).await;
+        test.advance(Duration::from_hours(24 * 366));
+        refused(publish(app, &worker, draft.id, None), ErrorCode::Forbidden).await;
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn services_vanish_with_their_worker_and_come_back() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let worker = test.approved_worker().await;
+        let service = published(&test, &worker, new("Piano lessons")).await;
+        let other = test.approved_worker().await;
+        published(&test, &other, new("Piano tuning")).await;
+        let seen = async || {
+            let page = of_worker(app, id(&worker), &PageRequest::first(5)).await;
+            let counts = (found(&test, &q("piano")).await.len(), found(&test, &SearchFilter::default()).await.len());
+            (counts, get(app, service.id).await.is_ok(), page.map(|page| page.items.len()).unwrap_or(0))
+        };
+        assert_eq!(seen().await, ((2, 2), true, 1));
+        for (action, back) in [(UserAction::Ban, UserAction::Unban), (UserAction::Freeze, UserAction::Unfreeze)] {
+            act(&test, id(&worker), action).await;
+            assert_eq!(seen().await, ((1, 1), false, 0));
+            let visible = store::count_visible(&mut app.db.read().await.unwrap().conn(), 9).await.unwrap();
+            assert_eq!(visible, 1);
+            act(&test, id(&worker), back).await;
+            assert_eq!(seen().await, ((2, 2), true, 1));
+        }
+        // The end of an approval counts before any timer has run, and after.
+        test.advance(Duration::from_hours(24 * 364));
+        test.approve(id(&other)).await;
+        test.advance(Duration::from_hours(24 * 2));
+        assert_eq!(seen().await, ((1, 1), false, 0));
+        assert!(crate::kyc::run_due(app).await.unwrap() > 0);
+        assert_eq!(seen().await, ((1, 1), false, 0));
+        assert_eq!(store::count_visible(&mut app.db.read().await.unwrap().conn(), 9).await.unwrap(), 1);
+        test.approve(id(&worker)).await;
+        assert_eq!(seen().await, ((2, 2), true, 1));
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_name_finds_its_worker_s_services_until_it_changes_or_is_erased() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let worker = test.approved_worker().await;
+        published(&test, &worker, new("Piano lessons")).await;
+        let name = |name: &str| UpdateMe { name: Some(name.into()), ..UpdateMe::default() };
+        update_me(app, &worker, name("Zdenka Novotná"), None).await.unwrap();
+        assert_eq!(found(&test, &q("novotna")).await.len(), 1);
+        assert_eq!(found(&test, &q("zdenca")).await.len(), 1);
+        update_me(app, &worker, name("Ada Obi"), None).await.unwrap();
+        assert!(found(&test, &q("novotna")).await.is_empty());
+        let words = async || {
+            let mut reader = app.db.read().await.unwrap();
+            q!(&mut reader.conn() => vals String, "SELECT word FROM search_words ORDER BY word").unwrap()
+        };
+        assert_eq!(words().await, ["ada", "lessons", "obi", "piano"]);
+        act(&test, id(&worker), UserAction::Delete).await;
+        assert!(found(&test, &SearchFilter::default()).await.is_empty());
+        assert!(words().await.is_empty());
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_a_thread_is_about_leaves_its_title() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let (worker, client) = (test.approved_worker().await, test.actor(Role::Client).await);
+        let mut ids = Vec::new();
+        for title in ["Piano lessons", "Violin lessons"] {
+            let service = published(&test, &worker, new(title)).await;
+            let (service, client, worker) = (service.id, id(&client), id(&worker));
+            let thread = crate::ids::ThreadId::new(app.now(), app.random.as_ref());
+            let now = app.now();
+            let write = app.db.write(move |conn| {
+                Box::pin(async move {
+                    q!(conn => exec,
+                        "INSERT INTO threads (id, service_id, client_id, worker_id, status, last_seq, last_at, client_read, worker_read, \
+                         client_unread, worker_unread, version, created_at) VALUES ($1, $2, $3, $4, 'open', 0, $5, 0, 0, 0, 0, 1, $5)",
+                        thread, service, client, worker, now)?;
+                    Ok(())
+                })
+            });
+            write.await.unwrap();
+            ids.push(service);
+        }
+        let title = async |id: ServiceId| {
+            let brief = brief(&mut app.db.read().await.unwrap().conn(), app.now(), id).await.unwrap().unwrap();
+            (brief.title, brief.status, brief.public)
+        };
+        assert_eq!(title(ids[0]).await, ("Piano lessons".into(), ServiceStatus::Published, true));
+        delete(app, &worker, ids[0], None).await.unwrap();
+        assert_eq!(title(ids[0]).await, ("Piano lessons".into(), ServiceStatus::Deleted, false));
+        refused(own_one(app, &worker, ids[0]), ErrorCode::NotFound).await;
+        act(&test, id(&worker), UserAction::Delete).await;
+        assert_eq!(title(ids[0]).await.0, "Deleted service");
+        assert_eq!(title(ids[1]).await, ("Deleted service".into(), ServiceStatus::Deleted, false));
+        test.close().await;
+    }
+}

@@ -1,0 +1,396 @@
+use std::collections::BTreeSet;
+
+use futures::FutureExt;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+use super::*;
+use crate::{
+    accounts::model::Status,
+    actor::Role,
+    error::ErrorCode,
+    money::Money,
+    services::{
+        follow::learn,
+        model::ServiceSort,
+        place::Place,
+        store,
+        words::{distance, plain, search_text, tolerance, words},
+    },
+};
+
+/// Enough for every way in which a page can be filled.
+const MANY: usize = 1_300;
+const WORDS: [&str; 24] = [
+    "piano",
+    "pianos",
+    "painter",
+    "paint",
+    "lessons",
+    "lesson",
+    "guitar",
+    "plumber",
+    "plumbing",
+    "garden",
+    "gardening",
+    "été",
+    "Straße",
+    "24h",
+    "home",
+    "house",
+    "mouse",
+    "computer",
+    "computers",
+    "commuter",
+    "repair",
+    "repairs",
+    "and",
+    "rare",
+];
+
+/// A service as it was made, and what a search knows of it besides.
+struct Known {
+    service: NewService,
+    worker: usize,
+    number: i64,
+}
+
+struct World {
+    names: Vec<String>,
+    ratings: Vec<i64>,
+    away: Vec<bool>,
+    services: Vec<Known>,
+}
+
+/// The same for the same seed.
+fn world(seed: u64) -> World {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let word = |rng: &mut StdRng| {
+        // A few are in nearly everything, the last in hardly anything.
+        let at = (rng.random_range(0.0_f64..1.0).powi(2) * 23.0) as usize;
+        if rng.random_range(0..MANY) == 0 { WORDS[23] } else { WORDS[at] }
+    };
+    let names = (0..12).map(|n| format!("{} Number{n}", word(&mut rng))).collect();
+    let services = (1..).take(MANY).map(|number| {
+        let mut text = |most: usize, rng: &mut StdRng| {
+            (0..rng.random_range(0..most)).map(|_| word(rng)).collect::<Vec<_>>().join(" ")
+        };
+        let placed = rng.random_range(0..4) > 0;
+        let near = rng.random_range(0..3) > 0;
+        let spread = if near { 0.3 } else { 40.0 };
+        let mut degrees = |around: f64| crate::profiles::model::rounded(around + rng.random_range(-spread..spread));
+        let (latitude, longitude) = (degrees(45.76), degrees(4.84));
+        let service = NewService {
+            title: format!("{} n{number}", text(4, &mut rng)).trim().to_owned(),
+            description: text(12, &mut rng),
+            category: Category::ALL[rng.random_range(0..4)],
+            tags: vec![text(3, &mut rng)],
+            location: ["Lyon", "Paris 9e", "Saint-Étienne"][rng.random_range(0..3)].into(),
+            latitude: placed.then_some(latitude),
+            longitude: placed.then_some(longitude),
+            price: (rng.random_range(0..3) > 0)
+                .then(|| Money::new(rng.random_range(0..20_000), ["EUR", "CHF"][rng.random_range(0..2)])),
+        };
+        Known { service, worker: rng.random_range(0..12), number }
+    });
+    let services = services.collect();
+    let ratings = (0..12).map(|_| rng.random_range(0..6) * 900).collect();
+    World { names, ratings, away: (0..12).map(|_| rng.random_range(0..3) == 0).collect(), services }
+}
+
+async fn fill(test: &TestApp, world: &World) {
+    let app = test.app();
+    let mut workers = Vec::new();
+    for name in &world.names {
+        let user = test.user(Role::Worker, Status::Active).await;
+        test.approve(user).await;
+        let (actor, _) = test.log_in(user).await;
+        let update = accounts::UpdateMe { name: Some(name.clone()), ..accounts::UpdateMe::default() };
+        accounts::update_me(app, &actor, update, None).await.unwrap();
+        if world.away[workers.len()] {
+            let update = crate::profiles::model::UpdateWorkerProfile { available: Some(false), ..Default::default() };
+            crate::profiles::update_worker(app, &actor, update, None).await.unwrap();
+        }
+        workers.push(user);
+    }
+    let rows: Vec<(ServiceId, UserId, NewService, String)> = world
+        .services
+        .iter()
+        .map(|known| {
+            let text = search_text(&known.service, &world.names[known.worker]);
+            let id = ServiceId::new(app.now(), app.random.as_ref());
+            (id, workers[known.worker], known.service.clone(), text)
+        })
+        .collect();
+    let (now, ratings) = (app.now(), world.ratings.clone());
+    let write = app.db.write(move |conn| {
+        async move {
+            for (id, worker, service, text) in &rows {
+                store::insert(conn, *id, *worker, service, text, now).await?;
+                learn(conn, plain(text)).await?;
+                store::publish(conn, *id, now).await?;
+            }
+            for (worker, rating) in workers.iter().zip(ratings) {
+                rating_changed(conn, *worker, rating).await?;
+            }
+            if let crate::db::Conn::Pg(pg) = conn {
+                sqlx::query("ANALYZE").execute(&mut **pg).await.unwrap();
+            }
+            Ok(())
+        }
+        .boxed()
+    });
+    write.await.unwrap();
+}
+
+impl World {
+    /// By the definition, one by one; in order.
+    fn expected(&self, filter: &SearchFilter) -> Vec<&str> {
+        let asked: Vec<String> = filter.q.as_deref().map(|q| words(q).collect()).unwrap_or_default();
+        let asked: Vec<&String> = asked.iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let places: Vec<String> = filter.location.as_deref().map(|text| words(text).collect()).unwrap_or_default();
+        let from = filter.lat.zip(filter.lon).map(|(latitude, longitude)| Place { latitude, longitude });
+        let mut hits: Vec<(i64, i64, &str)> = Vec::new();
+        for known in &self.services {
+            let service = &known.service;
+            let title: Vec<String> = words(&service.title).collect();
+            let head: Vec<String> =
+                title.iter().cloned().chain(service.tags.iter().flat_map(|tag| words(tag))).collect();
+            let all: Vec<String> = head
+                .iter()
+                .cloned()
+                .chain(words(&service.description))
+                .chain(words(&self.names[known.worker]))
+                .collect();
+            let every = |test: &dyn Fn(&str) -> bool| asked.iter().all(|word| test(word));
+            let begins = |list: &[String], word: &str| list.iter().any(|other| other.starts_with(word));
+            let near = |word: &str| {
+                let most = tolerance(word);
+                most > 0 && all.iter().any(|other| other.chars().count() >= 3 && distance(word, other, most).is_some())
+            };
+            let tier = if every(&|word| title.iter().any(|other| other == word)) {
+                0
+            } else if every(&|word| begins(&head, word)) {
+                1
+            } else if every(&|word| begins(&all, word)) {
+                2
+            } else if every(&|word| begins(&all, word) || near(word)) {
+                3
+            } else {
+                continue;
+            };
+            let location: Vec<String> = words(&service.location).collect();
+            let metres = from.and_then(|from| Some(from.metres_to(service.latitude?, service.longitude?)));
+            let amount = service.price.as_ref().filter(|price| Some(&price.currency) == filter.currency.as_ref());
+            let amount = amount.map(|price| price.amount);
+            let rating = self.ratings[known.worker];
+            let by_distance = filter.sort == Some(ServiceSort::Distance);
+            let fits = filter.category.is_none_or(|category| category == service.category)
+                && places.iter().all(|word| begins(&location, word))
+                && filter.min_rating.is_none_or(|stars| rating as f64 >= stars * 1_000.0)
+                && (filter.available != Some(true) || !self.away[known.worker])
+                && (filter.currency.is_none() || amount.is_some())
+                && filter.min_price.is_none_or(|least| amount >= Some(least))
+                && filter.max_price.is_none_or(|most| amount.is_some_and(|amount| amount <= most))
+                && filter
+                    .radius_km
+                    .is_none_or(|radius| metres.is_some_and(|metres| metres <= (radius * 1_000.0).round() as i64))
+                && (!by_distance || metres.is_some());
+            let key = match filter.sort {
+                Some(ServiceSort::Newest) => 0,
+                Some(ServiceSort::Rating) => -rating,
+                Some(ServiceSort::Distance) => metres.unwrap_or(0),
+                Some(ServiceSort::Relevance) | None => {
+                    if asked.is_empty() {
+                        0
+                    } else {
+                        tier
+                    }
+                }
+            };
+            if fits {
+                hits.push((key, -known.number, &service.title));
+            }
+        }
+        hits.sort_unstable();
+        hits.into_iter().map(|(_, _, title)| title).collect()
+    }
+}
+
+/// A word as people type it: whole, its beginning, or with a typo.
+fn typed(rng: &mut StdRng) -> String {
+    let mut word: Vec<char> = WORDS[rng.random_range(0..24)].chars().collect();
+    match rng.random_range(0..5) {
+        0 | 1 => {}
+        2 => word.truncate(rng.random_range(1..=word.len())),
+        3 => {
+            word.remove(rng.random_range(0..word.len()));
+        }
+        _ => word.insert(rng.random_range(0..=word.len()), 'x'),
+    }
+    word.into_iter().collect()
+}
+
+fn asked(rng: &mut StdRng) -> SearchFilter {
+    let mut some = |one_in: u32| rng.random_range(0..one_in) == 0;
+    let (q, category, place, radius, rating, price) = (!some(4), some(5), some(2), some(3), some(5), some(5));
+    let (location, available) = (some(6), some(5));
+    let place = place || radius;
+    let sort = match rng.random_range(0..5) {
+        0 => Some(ServiceSort::Newest),
+        1 => Some(ServiceSort::Rating),
+        2 if place => Some(ServiceSort::Distance),
+        3 => Some(ServiceSort::Relevance),
+        _ => None,
+    };
+    SearchFilter {
+        q: q.then(|| (0..rng.random_range(1..3)).map(|_| typed(rng)).collect::<Vec<_>>().join(" ")),
+        category: category.then(|| Category::ALL[rng.random_range(0..5)]),
+        location: location.then(|| ["ly", "saint etienne", "paris 9", "nowhere"][rng.random_range(0..4)].into()),
+        lat: place.then(|| [45.76, 45.9, 89.9, -10.0][rng.random_range(0..4)]),
+        lon: place.then(|| [4.84, 5.0, 179.9][rng.random_range(0..3)]),
+        radius_km: radius.then(|| [0.0, 5.0, 40.0, 3_000.0, 20_000.0][rng.random_range(0..5)]),
+        min_rating: rating.then(|| [1.0, 3.6, 5.0][rng.random_range(0..3)]),
+        available: available.then_some(true),
+        min_price: price.then(|| rng.random_range(0..9_000)),
+        max_price: (price && rng.random_range(0..2) == 0).then(|| rng.random_range(9_000..20_000)),
+        currency: price.then(|| "EUR".into()),
+        sort,
+    }
+}
+
+#[tokio::test]
+async fn both_engines_find_exactly_what_the_definition_says_in_its_order() {
+    let world = world(7);
+    for test in testing::apps().await {
+        fill(&test, &world).await;
+        let mut rng = StdRng::seed_from_u64(11);
+        let mut lengths = Vec::new();
+        for _ in 0..250 {
+            let filter = asked(&mut rng);
+            let limit = [7, 50, 200][rng.random_range(0..3)];
+            let cards = all(&test, &filter, limit).await;
+            let titles: Vec<&str> = cards.iter().map(|card| card.title.as_str()).collect();
+            assert_eq!(titles, world.expected(&filter), "{:?}: {filter:?}", test.app().db.engine());
+            lengths.push(titles.len());
+        }
+        // The questions were neither all hopeless nor all the same.
+        assert!(lengths.iter().filter(|length| **length == 0).count() < 150);
+        assert!(
+            lengths.iter().any(|length| *length > MANY / 2) && lengths.iter().any(|length| (1..30).contains(length))
+        );
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn pages_of_every_order_give_each_row_once_at_any_size() {
+    let world = world(8);
+    for test in testing::apps().await {
+        fill(&test, &world).await;
+        for sort in ServiceSort::ALL {
+            let base = SearchFilter { lat: Some(45.7), lon: Some(4.8), sort: Some(*sort), ..SearchFilter::default() };
+            for filter in [
+                base.clone(),
+                SearchFilter { q: Some("lesson".into()), ..base.clone() },
+                SearchFilter { q: Some("rare".into()), ..base },
+            ] {
+                let expected = world.expected(&filter);
+                for limit in [3, 64, 199] {
+                    let cards = all(&test, &filter, limit).await;
+                    let titles: Vec<&str> = cards.iter().map(|card| card.title.as_str()).collect();
+                    assert_eq!(titles, expected, "{filter:?} by {limit}");
+                }
+            }
+        }
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn many_at_one_place_come_by_distance_one_after_the_other() {
+    for test in testing::apps().await {
+        let worker = test.approved_worker().await;
+        let (owner, app) = (id(&worker), test.app());
+        let now = app.now();
+        let rows: Vec<ServiceId> = (0..4_300).map(|_| ServiceId::new(now, app.random.as_ref())).collect();
+        let write = app.db.write(move |conn| {
+            async move {
+                for (at, id) in rows.iter().enumerate() {
+                    let service =
+                        NewService { latitude: Some(1.0), longitude: Some(2.0), ..new(&format!("Same n{at}")) };
+                    store::insert(conn, *id, owner, &service, &search_text(&service, "Ada"), now).await?;
+                    store::publish(conn, *id, now).await?;
+                }
+                Ok(())
+            }
+            .boxed()
+        });
+        write.await.unwrap();
+        let filter = SearchFilter {
+            lat: Some(1.001),
+            lon: Some(2.0),
+            sort: Some(ServiceSort::Distance),
+            ..SearchFilter::default()
+        };
+        let cards = all(&test, &filter, 200).await;
+        assert_eq!(cards.len(), 4_300);
+        assert!(cards.iter().all(|card| card.distance == cards[0].distance));
+        let unique: BTreeSet<ServiceId> = cards.iter().map(|card| card.id).collect();
+        assert_eq!(unique.len(), 4_300);
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn odd_cursors_are_refused_or_harmless() {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    for test in testing::apps().await {
+        let worker = test.approved_worker().await;
+        published(&test, &worker, NewService { latitude: Some(1.0), longitude: Some(2.0), ..new("Piano lessons") })
+            .await;
+        for sort in ServiceSort::ALL {
+            let filter = SearchFilter { lat: Some(0.0), lon: Some(0.0), sort: Some(*sort), ..q("piano") };
+            for (key, number) in [(i64::MIN, i64::MIN), (i64::MAX, i64::MAX), (-1, -1), (0, i64::MAX), (99, 0)] {
+                let after = Some(URL_SAFE_NO_PAD.encode(format!("{sort}:{key}:{number}")));
+                let page = search(test.app(), &filter, &PageRequest { limit: 5, after }).await.unwrap();
+                assert!(page.items.len() <= 1, "{sort} {key} {number}");
+            }
+            let other = if *sort == ServiceSort::Newest { "rating" } else { "newest" };
+            for after in [format!("{other}:0:1"), "newest:x:1".into(), "t:1:2".into(), "\0".into()] {
+                let after = Some(URL_SAFE_NO_PAD.encode(after));
+                let error = search(test.app(), &filter, &PageRequest { limit: 5, after }).await.unwrap_err();
+                assert_eq!(error.code(), ErrorCode::Invalid);
+            }
+        }
+        test.close().await;
+    }
+}
+
+/// What means something to a database is only text here.
+#[tokio::test]
+async fn queries_are_words_and_nothing_else() {
+    for test in testing::apps().await {
+        let worker = test.approved_worker().await;
+        published(&test, &worker, new("Piano OR lessons")).await;
+        for text in [
+            "\"piano",
+            "pia*",
+            "piano & lessons",
+            "'piano'",
+            "+piano",
+            "=piano",
+            "NEAR(piano)",
+            "(",
+            "piano:*",
+            "100%",
+            "_",
+            "\\",
+            "lessons NOT piano",
+        ] {
+            let titles = found(&test, &q(text)).await;
+            let expected = !matches!(text, "NEAR(piano)" | "(" | "100%" | "_" | "\\" | "lessons NOT piano");
+            assert_eq!(!titles.is_empty(), expected, "{text}");
+        }
+        test.close().await;
+    }
+}
