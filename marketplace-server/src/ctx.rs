@@ -6,7 +6,7 @@ use marketplace_core::app::App;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{metrics::Metrics, options::Options};
+use crate::{live::Hub, metrics::Metrics, options::Options};
 
 /// Handlers' shared state; cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub requests: Arc<Semaphore>,
     /// Event streams that may be open at once.
     pub streams: Arc<Semaphore>,
+    /// Sockets that are open.
+    pub hub: Arc<Hub>,
     /// Cancelled when the server begins to stop.
     pub shutdown: CancellationToken,
 }
@@ -34,7 +36,8 @@ impl Ctx {
     pub fn new(app: App, options: Options, metrics: Metrics, shutdown: CancellationToken) -> Self {
         let requests = Arc::new(Semaphore::new(options.requests.min(Semaphore::MAX_PERMITS)));
         let streams = Arc::new(Semaphore::new(options.streams.min(Semaphore::MAX_PERMITS)));
-        Self(Arc::new(Shared { app, options, metrics, requests, streams, shutdown }))
+        let hub = Hub::new(options.sockets);
+        Self(Arc::new(Shared { app, options, metrics, requests, streams, hub, shutdown }))
     }
 }
 

@@ -15,6 +15,7 @@ use axum::{
 use marketplace_core::{
     actor::Actor,
     admin::Direct,
+    app::App,
     error::{Error, ErrorCode, Result},
     idempotency::{self, Begin},
 };
@@ -177,6 +178,17 @@ impl<T> Command<T> {
     {
         let direct = Direct::new(self.ctx.app.clone(), self.actor.clone());
         let work = operation(direct, self.input, self.if_version);
+        once(&self.ctx, &self.actor, self.key, work).await
+    }
+
+    /// Like [`Command::run`], for what is the caller's own.
+    pub async fn run_own<A, F, W>(self, operation: F) -> Answer<Response>
+    where
+        A: Serialize + Send,
+        F: FnOnce(App, Actor, T, Option<i64>) -> W,
+        W: Future<Output = Result<(StatusCode, A)>> + Send + 'static,
+    {
+        let work = operation(self.ctx.app.clone(), self.actor.clone(), self.input, self.if_version);
         once(&self.ctx, &self.actor, self.key, work).await
     }
 }

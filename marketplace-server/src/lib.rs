@@ -8,7 +8,7 @@
 //! | who is calling, bodies, queries, ids | `extract` |
 //! | sending a POST twice | `idempotency` |
 //! | the routes | `routes` |
-//! | event streams | `live` |
+//! | event streams and sockets | `live` |
 
 pub mod args;
 mod background;

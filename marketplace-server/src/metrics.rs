@@ -25,6 +25,8 @@ pub(crate) struct Metrics {
     unmatched: Route,
     /// Open connections.
     pub connections: Gauge,
+    /// Open sockets.
+    pub sockets: Gauge,
     /// Requests that were refused because too many were under way.
     pub shed: Counter,
     /// Timer runs that failed.
@@ -64,9 +66,11 @@ impl Metrics {
             "From the head of a request to the head of its answer.".into(),
         );
         recorder.describe_gauge("http_connections".into(), None, "Open connections.".into());
+        recorder.describe_gauge("http_sockets".into(), None, "Open WebSockets.".into());
         Self {
             handle: recorder.handle(),
             connections: recorder.register_gauge(&Key::from_static_name("http_connections"), &METADATA),
+            sockets: recorder.register_gauge(&Key::from_static_name("http_sockets"), &METADATA),
             shed: recorder.register_counter(&Key::from_static_name("http_requests_shed_total"), &METADATA),
             timer_failures: recorder.register_counter(&Key::from_static_name("timer_failures_total"), &METADATA),
             routes: routes.into_iter().map(|path| (path.into_boxed_str(), Route::default())).collect(),

@@ -45,6 +45,7 @@ pub(crate) const PUBLIC: [&str; 13] = [
     tags(
         (name = "auth", description = "Signing up and in, sessions, passwords"),
         (name = "me", description = "One's own account"),
+        (name = "threads", description = "Conversations of a client and a worker, live as well"),
         (name = "admin", description = "For staff"),
         (name = "admin kyc", description = "For staff: identity checks"),
         (name = "admin users", description = "For staff: users"),

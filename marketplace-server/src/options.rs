@@ -18,6 +18,8 @@ pub struct Options {
     pub requests: usize,
     /// Event streams at once; more are answered `busy`.
     pub streams: usize,
+    /// Sockets at once; more are answered `busy`.
+    pub sockets: usize,
     /// For the head of an HTTP/1 request, and for a TLS handshake.
     pub header_timeout: Duration,
     /// For a connection without a request, and for a peer that takes no bytes.
@@ -34,6 +36,8 @@ pub struct Options {
     pub event_poll: Duration,
     /// Between two signs of life on an event stream.
     pub heartbeat: Duration,
+    /// Between two pings of a socket; one that is silent for twice as long is gone, and so is one that was not greeted.
+    pub socket_heartbeat: Duration,
 }
 
 impl Default for Options {
@@ -42,6 +46,7 @@ impl Default for Options {
             connections: 10_000,
             requests: 2_048,
             streams: 256,
+            sockets: 10_000,
             header_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_mins(1),
             body_pause: Duration::from_secs(15),
@@ -50,12 +55,18 @@ impl Default for Options {
             shutdown_grace: Duration::from_secs(30),
             event_poll: Duration::from_secs(1),
             heartbeat: Duration::from_secs(15),
+            socket_heartbeat: Duration::from_secs(30),
         }
     }
 }
 
 impl From<&Config> for Options {
     fn from(config: &Config) -> Self {
-        Self { connections: config.limits.connections, requests: config.limits.requests, ..Self::default() }
+        Self {
+            connections: config.limits.connections,
+            requests: config.limits.requests,
+            sockets: config.limits.connections,
+            ..Self::default()
+        }
     }
 }

@@ -43,6 +43,8 @@ fn api() -> (Router<Ctx>, utoipa::openapi::OpenApi) {
         .merge(routes::auth::routes())
         .merge(routes::me::routes())
         .merge(routes::kyc::routes())
+        .merge(routes::threads::routes())
+        .merge(routes::sockets::routes())
         .merge(routes::admin::routes())
         .merge(routes::ops::routes())
         .split_for_parts();

@@ -22,6 +22,7 @@ use crate::{
     background,
     connection::{Activity, IdleStream, Tracked},
     ctx::{Ctx, Peer},
+    live,
     options::Options,
     router, tls,
 };
@@ -38,6 +39,8 @@ pub async fn serve(app: App, listener: TcpListener, options: Options, shutdown: 
     let acceptor = tls::acceptor(&app.config.tls)?;
     let (router, ctx) = router::with_options(app, options, shutdown.clone())?;
     let timers = tokio::spawn(background::run(ctx.clone()));
+    let tail = tokio::spawn(live::run(ctx.clone()));
+    let hub = Arc::clone(&ctx.hub);
     let abort = CancellationToken::new();
     let tracker = TaskTracker::new();
     let server = Arc::new(Server { ctx, router, acceptor, builder: builder(&options), abort: abort.clone() });
@@ -76,6 +79,12 @@ pub async fn serve(app: App, listener: TcpListener, options: Options, shutdown: 
         tracing::warn!(connections = tracker.len(), "time is up; connections are cut off");
         abort.cancel();
         tracker.wait().await;
+    }
+    if tokio::time::timeout(options.shutdown_grace, hub.ended()).await.is_err() {
+        tracing::warn!("time is up; sockets are cut off");
+    }
+    if let Err(failure) = tail.await {
+        tracing::error!(%failure, "following the log of events ended badly");
     }
     // Due work that is under way may wait for a mail server; what it has not recorded it does after the next start.
     let abort = timers.abort_handle();
@@ -141,10 +150,12 @@ impl Server {
             let under_way = activity.begin();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
+            // A socket keeps the connection in use after its request has ended.
+            request.extensions_mut().insert(Arc::clone(&activity));
             let answer = self.router.clone().call(request);
             async move { answer.await.map(|response| response.map(|body| Tracked::new(body, under_way))) }
         });
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        let connection = self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             biased;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::FieldError,
     ids::{AttachmentId, JobId, MessageId, ServiceId, ThreadId, UserId},
-    jobs::model::{JobAction, JobStatus},
+    jobs::model::{JobAction, JobReason, JobStatus, Side},
     text_enum,
     time::Timestamp,
 };
@@ -154,13 +154,19 @@ pub struct Attachment {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobNotice {
     /// The job.
-    pub job_id: JobId,
+    pub id: JobId,
     /// What was done.
     pub action: JobAction,
+    /// The state before; none when it began.
+    pub from: Option<JobStatus>,
     /// The state that it led to.
-    pub status: JobStatus,
+    pub to: JobStatus,
+    /// By whom.
+    pub side: Side,
     /// The newest offer then.
     pub revision: i64,
+    /// Why it was rejected or cancelled.
+    pub reason: Option<JobReason>,
 }
 
 /// A message as the two see it. A removed one keeps its place and its number, and says nothing any more.

@@ -6,7 +6,7 @@ mod talk;
 
 pub use files::{attach, attachment};
 pub use send::send;
-pub use talk::{get, list, messages, open, read};
+pub use talk::{get, list, messages, open, read, typing};
 
 pub(super) use talk::{changed, paged, window};
 

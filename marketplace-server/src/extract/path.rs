@@ -8,7 +8,7 @@ use axum::{
 };
 use marketplace_core::{
     error::Error,
-    ids::{AttemptId, JobId, MessageId, ReviewId, SessionId, ThreadId, UserId},
+    ids::{AttachmentId, AttemptId, JobId, MessageId, ReviewId, SessionId, ThreadId, UserId},
     kyc::model::FileKind,
 };
 
@@ -32,6 +32,7 @@ named! {
     SessionId => "session",
     JobId => "job",
     ThreadId => "thread",
+    AttachmentId => "attachment",
     MessageId => "message",
     ReviewId => "review",
     FileKind => "file",
@@ -68,5 +69,19 @@ impl<T: Named> FromRequestParts<Ctx> for Kind<T> {
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
         let params = RawPathParams::from_request_parts(parts, ctx).await.map_err(|_| Error::not_found(T::NAME))?;
         parameter(&params, "kind").map(Self)
+    }
+}
+
+/// The `{attachment_id}` of the path.
+#[derive(Debug)]
+pub(crate) struct Attached(pub AttachmentId);
+
+impl FromRequestParts<Ctx> for Attached {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
+        let params =
+            RawPathParams::from_request_parts(parts, ctx).await.map_err(|_| Error::not_found(AttachmentId::NAME))?;
+        parameter(&params, "attachment_id").map(Self)
     }
 }

@@ -88,7 +88,7 @@ pub(crate) async fn submit(State(ctx): State<Ctx>, Caller(actor): Caller, reques
     .await
 }
 
-fn boundary(headers: &HeaderMap) -> Answer<String> {
+pub(super) fn boundary(headers: &HeaderMap) -> Answer<String> {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     multer::parse_boundary(kind).map_err(|error| match error {
         multer::Error::NoBoundary => {
@@ -145,7 +145,7 @@ async fn read_form(body: axum::body::Body, boundary: String, capacity: usize, ct
 }
 
 /// Reads one field into one buffer, no byte beyond `limit`.
-async fn read_field(mut field: Field<'_>, name: &str, limit: u64, capacity: usize) -> Answer<Vec<u8>> {
+pub(super) async fn read_field(mut field: Field<'_>, name: &str, limit: u64, capacity: usize) -> Answer<Vec<u8>> {
     // Pages of the buffer that are never written cost nothing, and a buffer that never grows is never copied.
     let mut bytes = Vec::with_capacity(capacity);
     while let Some(piece) = field.chunk().await.map_err(|error| refused(&error))? {
@@ -162,11 +162,11 @@ async fn read_field(mut field: Field<'_>, name: &str, limit: u64, capacity: usiz
     Ok(bytes)
 }
 
-fn broken(error: PieceError) -> Problem {
+pub(super) fn broken(error: PieceError) -> Problem {
     Problem::malformed(Error::new(ErrorCode::Invalid, error.to_string()))
 }
 
-fn refused(error: &multer::Error) -> Problem {
+pub(super) fn refused(error: &multer::Error) -> Problem {
     match error {
         multer::Error::StreamSizeExceeded { .. } | multer::Error::FieldSizeExceeded { .. } => {
             Error::too_large("the body", MULTIPART_LIMIT as u64).into()

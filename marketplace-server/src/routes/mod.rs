@@ -10,6 +10,8 @@ pub(crate) mod kyc;
 pub(crate) mod me;
 pub(crate) mod ops;
 pub(crate) mod pages;
+pub(crate) mod sockets;
+pub(crate) mod threads;
 
 use axum::{
     Json,

@@ -111,6 +111,11 @@ impl FileStore {
         self.put_in("pictures", random, bytes).await
     }
 
+    /// Like [`FileStore::put`], for a file sent in a thread.
+    pub(crate) async fn put_attachment(&self, random: &dyn Random, bytes: Vec<u8>) -> Result<String> {
+        self.put_in("attachments", random, bytes).await
+    }
+
     async fn put_in(&self, kind: &str, random: &dyn Random, bytes: Vec<u8>) -> Result<String> {
         let key = new_key(kind, random);
         self.put_as(&key, bytes).await?;

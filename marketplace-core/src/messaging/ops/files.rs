@@ -5,11 +5,11 @@ use futures::FutureExt;
 use crate::{
     actor::{Actor, Permission},
     app::App,
-    error::{Error, FieldError, Result},
+    error::{Error, Result},
     ids::{AttachmentId, ThreadId},
     kyc::{
-        files::{FileFacts, new_key},
-        model::{FileContent, FileKind},
+        files::{FileFacts, Wanted},
+        model::FileContent,
     },
     messaging::{
         model::{Attachment, ThreadStatus},
@@ -17,8 +17,6 @@ use crate::{
     },
 };
 
-/// Below this the objects lie.
-const PREFIX: &str = "messages";
 /// Files of a person's that may wait for a message.
 const LOOSE: i64 = 50;
 
@@ -39,19 +37,14 @@ pub async fn attach(app: &App, actor: &Actor, thread: ThreadId, bytes: Vec<u8>) 
         return Err(Error::conflict("too many files wait for a message; send some of them first", ()));
     }
     drop(reader);
-    let (facts, bytes) = app.files.inspected(FileKind::Document, bytes).await.map_err(about_the_file)?;
+    let (facts, bytes) = app.files.inspected(Wanted { field: "file", pdf: true }, bytes).await?;
     let file = attachment_of(app, &facts);
-    let (key, at, row) = (new_key(PREFIX, app.random.as_ref()), app.now(), file.clone());
-    let stored = key.clone();
-    // The row first: an object without one would never be found again.
+    let key = app.files.put_attachment(app.random.as_ref(), bytes).await?;
+    let (at, row) = (app.now(), file.clone());
+    // An object whose row is not written is swept.
     app.db
-        .write(move |conn| async move { store::insert_file(conn, &row, thread, user, &stored, at).await }.boxed())
+        .write(move |conn| async move { store::insert_file(conn, &row, thread, user, &key, at).await }.boxed())
         .await?;
-    if let Err(error) = app.files.put_as(&key, bytes).await {
-        let id = file.id;
-        app.db.write(move |conn| async move { store::abandon(conn, id).await }.boxed()).await?;
-        return Err(error);
-    }
     Ok(file)
 }
 
@@ -63,13 +56,6 @@ fn attachment_of(app: &App, facts: &FileFacts) -> Attachment {
         width: facts.width.map(i64::from),
         height: facts.height.map(i64::from),
     }
-}
-
-/// The same refusal, of "the file" instead of "the document".
-fn about_the_file(error: Error) -> Error {
-    let Some(field) = error.fields().first() else { return error };
-    let field = FieldError { pointer: "/file".into(), detail: field.detail.clone() };
-    Error::new(error.code(), format!("the file {}", field.detail)).with_fields(vec![field])
 }
 
 /// A file of a thread of the caller's; one that waits for a message is for its uploader only, and with a removed message its

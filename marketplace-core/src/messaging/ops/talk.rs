@@ -13,7 +13,7 @@ use crate::{
     ids::{ServiceId, ThreadId, UserId},
     messaging::{
         append::hold,
-        model::{Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadSummary},
+        model::{Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadStatus, ThreadSummary},
         store::{self, NewThread, Window},
     },
     page::{DEFAULT_LIMIT, Page, PageRequest, TimeCursor},
@@ -208,4 +208,14 @@ pub async fn read(app: &App, actor: &Actor, thread: ThreadId, seq: i64) -> Resul
         app.wake();
     }
     Ok(state)
+}
+
+/// Whom to tell that the caller is writing in a thread: nobody when it is closed, or when one of the two has blocked the
+/// other. Nothing is stored. `not_found` when the thread is not the caller's.
+pub async fn typing(app: &App, actor: &Actor, thread: ThreadId) -> Result<Option<UserId>> {
+    let me = actor.require_own(Permission::Trade)?.account.id;
+    let mut reader = app.db.read().await?;
+    let stand = store::stand(&mut reader.conn(), thread, me).await?.ok_or_else(|| Error::not_found("thread"))?;
+    let talks = stand.status == ThreadStatus::Open && (!stand.blocked || stand.live_job);
+    Ok(talks.then_some(if stand.client_id == me { stand.worker_id } else { stand.client_id }))
 }

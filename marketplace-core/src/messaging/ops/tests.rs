@@ -1,6 +1,10 @@
 //! Tests of what the two do. Services are rows of their own here: how they come to be is another feature's.
 
+mod files;
+mod following;
+mod reading;
 mod sending;
+mod staff;
 
 use futures::FutureExt;
 

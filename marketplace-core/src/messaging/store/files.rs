@@ -45,12 +45,6 @@ pub(in crate::messaging) async fn insert_file(
     Ok(())
 }
 
-/// A file's row goes: its object was never stored.
-pub(in crate::messaging) async fn abandon(conn: &mut Conn<'_>, id: AttachmentId) -> Result<()> {
-    q!(conn => exec, "DELETE FROM attachments WHERE id = $1 AND message_seq IS NULL", id)?;
-    Ok(())
-}
-
 pub(in crate::messaging) async fn file(conn: &mut Conn<'_>, id: AttachmentId) -> Result<Option<File>> {
     Ok(q!(conn => opt File,
         "SELECT a.thread_id, a.user_id, a.message_seq, m.removed_at IS NOT NULL AS removed, a.object_key, a.media_type, a.size, a.width, a.height \

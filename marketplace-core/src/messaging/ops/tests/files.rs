@@ -1,0 +1,120 @@
+//! Files of messages.
+
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    error::ErrorCode,
+    messaging::model::{Attachment, MessagesQuery, RemovalReason},
+    testing,
+};
+
+/// A picture of 300 × 200 pixels.
+fn png() -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::RgbImage::new(300, 200).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+async fn upload(test: &TestApp, actor: &Actor, thread: ThreadId) -> Attachment {
+    messaging::attach(test.app(), actor, thread, png()).await.unwrap()
+}
+
+#[tokio::test]
+async fn files_belong_to_one_message_of_their_uploader_in_their_thread() {
+    for test in testing::apps().await {
+        let (app, pair) = (test.app(), Pair::new(&test).await);
+        let thread = pair.open(&test).await.id;
+        let file = upload(&test, &pair.client, thread).await;
+        assert_eq!((file.media_type.as_str(), file.width, file.height), ("image/png", Some(300), Some(200)));
+        // Until it is sent it is nobody else's.
+        let see = async |actor: &Actor| messaging::attachment(app, actor, thread, file.id).await;
+        assert_eq!(see(&pair.worker).await.unwrap_err().code(), ErrorCode::NotFound);
+        assert_eq!(see(&pair.client).await.unwrap().bytes, png());
+        let stolen = messaging::send(app, &pair.worker, thread, with_files("1", vec![file.id])).await.unwrap_err();
+        assert_eq!(stolen.code(), ErrorCode::Conflict);
+        let sent = messaging::send(app, &pair.client, thread, with_files("1", vec![file.id])).await.unwrap();
+        assert_eq!((sent.content.as_str(), sent.attachments.as_slice()), ("", &[file.clone()][..]));
+        // Again is the same message; in another message it is refused, and no number is lost.
+        assert_eq!(messaging::send(app, &pair.client, thread, with_files("1", vec![file.id])).await.unwrap(), sent);
+        let twice = messaging::send(app, &pair.client, thread, with_files("2", vec![file.id])).await.unwrap_err();
+        assert_eq!(twice.code(), ErrorCode::Conflict);
+        assert_eq!(messaging::send(app, &pair.client, thread, text("3", "next")).await.unwrap().seq, 2);
+        assert_eq!(see(&pair.worker).await.unwrap().media_type, "image/png");
+        let stranger = test.actor(Role::Client).await;
+        assert_eq!(see(&stranger).await.unwrap_err().code(), ErrorCode::NotFound);
+        // In the page and in the preview.
+        let page = messaging::messages(app, &pair.worker, thread, &MessagesQuery::default()).await.unwrap();
+        assert_eq!(page.items[0].attachments, [file.clone()]);
+        // Another thread does not know it.
+        let other = Pair { service: service(&test, pair.worker.user_id().unwrap()).await, ..pair };
+        let elsewhere = other.open(&test).await.id;
+        let found = messaging::attachment(app, &other.client, elsewhere, file.id).await;
+        assert_eq!(found.unwrap_err().code(), ErrorCode::NotFound);
+        // With its message it goes from the two's view.
+        let operator = testing::operator();
+        let change = crate::admin::Change::default();
+        messaging::staff_remove(app, &operator, sent.id, RemovalReason::Spam, &change).await.unwrap();
+        let gone = messaging::attachment(app, &other.client, thread, file.id).await;
+        assert_eq!(gone.unwrap_err().code(), ErrorCode::NotFound);
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_file_is_refused_with_its_field() {
+    let test = testing::app().await;
+    let (app, pair) = (test.app(), Pair::new(&test).await);
+    let thread = pair.open(&test).await.id;
+    for (bytes, code) in [
+        (Vec::new(), ErrorCode::Invalid),
+        (b"plain text".to_vec(), ErrorCode::UnsupportedMedia),
+        (vec![0; 11 * 1024 * 1024], ErrorCode::TooLarge),
+    ] {
+        let refused = messaging::attach(app, &pair.client, thread, bytes).await.unwrap_err();
+        assert_eq!((refused.code(), refused.fields()[0].pointer.as_str()), (code, "/file"));
+        assert!(refused.detail().starts_with("the file"), "{refused}");
+    }
+    let stranger = test.actor(Role::Client).await;
+    let refused = messaging::attach(app, &stranger, thread, png()).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::NotFound);
+    test.close().await;
+}
+
+#[tokio::test]
+async fn files_that_no_message_carries_go_after_a_day_and_with_their_uploader() {
+    for test in testing::apps().await {
+        let (app, pair) = (test.app(), Pair::new(&test).await);
+        let thread = pair.open(&test).await.id;
+        let (kept, loose) = (upload(&test, &pair.client, thread).await, upload(&test, &pair.client, thread).await);
+        messaging::send(app, &pair.client, thread, with_files("1", vec![kept.id])).await.unwrap();
+        test.advance(Duration::from_hours(23));
+        app.run_due().await.unwrap();
+        assert!(messaging::attachment(app, &pair.client, thread, loose.id).await.is_ok());
+        test.advance(Duration::from_hours(2));
+        // The row goes, then the object.
+        app.run_due().await.unwrap();
+        let gone = messaging::attachment(app, &pair.client, thread, loose.id).await.unwrap_err();
+        assert_eq!(gone.code(), ErrorCode::NotFound);
+        let own = upload(&test, &pair.client, thread).await;
+        let change = crate::admin::Change {
+            reason: Some(crate::accounts::model::RestrictionReason::Other),
+            ..crate::admin::Change::default()
+        };
+        let delete = crate::accounts::model::UserAction::Delete;
+        let client = pair.client.user_id().unwrap();
+        crate::accounts::act(app, &testing::operator(), client, &delete, &change).await.unwrap();
+        app.run_due().await.unwrap();
+        app.run_due().await.unwrap();
+        // What the other side was sent stays, by nobody who can be named.
+        assert!(messaging::attachment(app, &pair.worker, thread, kept.id).await.is_ok());
+        let mut reader = app.db.read().await.unwrap();
+        let rows = q!(&mut reader.conn() => vals AttachmentId, "SELECT id FROM attachments").unwrap();
+        assert_eq!((rows, own.id == kept.id), (vec![kept.id], false));
+        drop(reader);
+        let page = messaging::messages(app, &pair.worker, thread, &MessagesQuery::default()).await.unwrap();
+        assert_eq!(page.items[0].sender_name.as_deref(), Some("Deleted user"));
+        assert_eq!(messaging::get(app, &pair.worker, thread).await.unwrap().counterpart.name, "Deleted user");
+        test.close().await;
+    }
+}

@@ -1,0 +1,288 @@
+//! One socket, from its greeting to its end.
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
+use marketplace_core::{
+    actor::{Actor, Permission},
+    error::{Error, Result},
+    events::{self, EventCursor},
+    ids::ThreadId,
+    messaging::{self, model::NewMessage},
+    page::Cursor,
+};
+use tokio::time::Instant;
+
+use super::{
+    frames::{self, Beat, Close, FRAME_LIMIT, Protocol, ServerFrame, Todo},
+    hub::{Place, Queued},
+    tail,
+};
+use crate::{connection::UnderWay, ctx::Ctx};
+
+/// Bytes that are read at once: sockets are many and mostly quiet.
+const READ_BUFFER: usize = 2 * 1024;
+/// Bytes that wait to be written at most; each frame is written before the next one is taken.
+const WRITE_BUFFER: usize = 512 * 1024;
+/// Events of a catch-up that are read at once.
+const PAGE: u16 = 100;
+/// How long a client may take for the last frames and its own good-bye.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Opens a socket for `actor`. Refusals are answers of HTTP; afterwards it is frames.
+pub(crate) async fn serve(ctx: Ctx, actor: Actor, upgrade: WebSocketUpgrade, request: UnderWay) -> Result<Response> {
+    let me = actor.require_own(Permission::Trade)?;
+    let place = ctx.hub.join(me.account.id, me.session)?;
+    // A login that ended before the socket had its place ended unheard.
+    tail::check_logins(&ctx, std::slice::from_ref(&place.listener)).await?;
+    if place.end.borrow().is_some() {
+        return Err(Error::unauthenticated("the session has ended; log in again"));
+    }
+    let tasks = ctx.hub.tasks.clone();
+    let upgrade = upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(WRITE_BUFFER)
+        .max_message_size(FRAME_LIMIT)
+        .max_frame_size(FRAME_LIMIT);
+    Ok(upgrade.on_upgrade(move |wire| {
+        tasks.track_future(async move {
+            let mut socket =
+                Socket { ctx, actor, wire, place, protocol: Protocol::default(), told: None, opened: Instant::now() };
+            socket.ctx.metrics.sockets.increment(1);
+            let end = socket.talk().await;
+            socket.leave(end).await;
+            socket.ctx.metrics.sockets.decrement(1);
+            // The connection counts as in use for as long as the socket lives.
+            drop(request);
+        })
+    }))
+}
+
+/// Why a socket ends.
+enum End {
+    /// The client went away.
+    Gone,
+    /// The server sends it away.
+    Close(Close),
+}
+
+struct Socket {
+    ctx: Ctx,
+    actor: Actor,
+    wire: WebSocket,
+    place: Place,
+    protocol: Protocol,
+    /// How far it was told; none before the greeting.
+    told: Option<EventCursor>,
+    opened: Instant,
+}
+
+/// What happened first.
+enum Next {
+    Said(Option<Result<Message, axum::Error>>),
+    Queued(Option<Queued>),
+    Beat,
+    End(Close),
+}
+
+impl Socket {
+    async fn talk(&mut self) -> End {
+        let mut beat = Instant::now() + self.ctx.options.socket_heartbeat;
+        loop {
+            let next = tokio::select! {
+                why = ended(&self.ctx, &mut self.place.end) => Next::End(why),
+                said = self.wire.recv() => Next::Said(said),
+                queued = self.place.queue.recv(), if self.told.is_some() => Next::Queued(queued),
+                () = tokio::time::sleep_until(beat) => Next::Beat,
+            };
+            let outcome = match next {
+                Next::End(why) => Err(End::Close(why)),
+                Next::Said(said) => self.said(said).await,
+                Next::Queued(Some(frame)) => self.tell(frame).await,
+                Next::Queued(None) => Err(End::Gone),
+                Next::Beat => {
+                    beat = Instant::now() + self.ctx.options.socket_heartbeat;
+                    match self.protocol.beat() {
+                        Beat::Ping => self.write(Message::Ping(axum::body::Bytes::new())).await,
+                        Beat::Gone => Err(End::Gone),
+                        Beat::Close(why) => Err(End::Close(why)),
+                    }
+                }
+            };
+            if let Err(end) = outcome {
+                return end;
+            }
+        }
+    }
+
+    async fn said(&mut self, said: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        let text = match said {
+            None | Some(Ok(Message::Close(_))) => return Err(End::Gone),
+            Some(Err(error)) => return Err(if is_too_big(&error) { End::Close(Close::TooBig) } else { End::Gone }),
+            Some(Ok(Message::Binary(_))) => return Err(End::Close(Close::Binary)),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                self.protocol.heard();
+                return Ok(());
+            }
+            Some(Ok(Message::Text(text))) => text,
+        };
+        match self.protocol.text(&text, self.opened.elapsed()) {
+            Todo::Nothing => Ok(()),
+            Todo::Say(text) => self.say(text).await,
+            Todo::Close(why) => Err(End::Close(why)),
+            Todo::Pong => {
+                let cursor = self.told.map(|cursor| cursor.text());
+                self.say(ServerFrame::Pong { cursor: cursor.as_deref() }.text()).await
+            }
+            // What is large lives on the heap, and only while it is needed: most sockets are quiet.
+            Todo::Follow(cursor) => Box::pin(self.follow(cursor)).await,
+            Todo::Send(thread, new) => Box::pin(self.send(thread, new)).await,
+            Todo::Read(thread, seq) => Box::pin(self.read(thread, seq)).await,
+            Todo::Typing(thread) => Box::pin(self.typing(thread)).await,
+        }
+    }
+
+    /// Tells what was missed, and from then on what is queued.
+    ///
+    /// The socket has had its place in the hub for a while, so whatever the log showed later than that is queued; what is
+    /// queued before a look at the log shows in that look, and what both have is told once, by its cursor.
+    async fn follow(&mut self, cursor: Option<String>) -> Result<(), End> {
+        let user = self.place.listener.user;
+        let mut after = cursor;
+        let mut is_ready = false;
+        loop {
+            while self.place.queue.try_recv().is_ok() {}
+            let page = match events::own_since(&self.ctx.app, user, after.as_deref(), PAGE).await {
+                Ok(page) => page,
+                Err(error) => {
+                    self.say(frames::error(&error, None, None)).await?;
+                    return Err(End::Close(Close::TryAgain));
+                }
+            };
+            let place = page.cursor.text();
+            if page.resync_required {
+                self.say(ServerFrame::ResyncRequired { cursor: &place }.text()).await?;
+            }
+            if page.resync_required || !is_ready {
+                // Where the client stands: what it missed comes after this.
+                let stands = after.as_deref().filter(|_| !page.resync_required).unwrap_or(&place);
+                self.say(ServerFrame::Ready { cursor: stands }.text()).await?;
+                is_ready = true;
+            }
+            for event in page.items {
+                let text = event.cursor.text();
+                self.write(Message::Text(tail::told(event.what, user, event.cursor, &text).text)).await?;
+            }
+            self.told = Some(page.cursor);
+            if !page.more {
+                return Ok(());
+            }
+            after = Some(place);
+        }
+    }
+
+    /// Tells what is queued, unless it was told before.
+    async fn tell(&mut self, frame: Queued) -> Result<(), End> {
+        if frame.cursor.is_some_and(|cursor| self.told >= Some(cursor)) {
+            return Ok(());
+        }
+        self.write(Message::Text(frame.text)).await?;
+        self.told = frame.cursor.or(self.told);
+        Ok(())
+    }
+
+    async fn send(&mut self, thread: ThreadId, new: NewMessage) -> Result<(), End> {
+        let name = new.client_msg_id.clone();
+        let text = match messaging::send(&self.ctx.app, &self.actor, thread, new).await {
+            Ok(sent) => {
+                ServerFrame::Ack { thread_id: thread, client_msg_id: &name, seq: sent.seq, message_id: sent.id }.text()
+            }
+            Err(error) => self.refused(&error, thread, Some(&name)),
+        };
+        self.say(text).await
+    }
+
+    async fn read(&mut self, thread: ThreadId, seq: i64) -> Result<(), End> {
+        match messaging::read(&self.ctx.app, &self.actor, thread, seq).await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let text = self.refused(&error, thread, None);
+                self.say(text).await
+            }
+        }
+    }
+
+    /// Told to whoever is here, and kept nowhere.
+    async fn typing(&mut self, thread: ThreadId) -> Result<(), End> {
+        match messaging::typing(&self.ctx.app, &self.actor, thread).await {
+            Ok(Some(other)) => {
+                let user_id = self.place.listener.user;
+                let text = || ServerFrame::Typing { thread_id: thread, user_id }.text();
+                self.ctx.hub.tell(other, || Queued { cursor: None, text: Utf8Bytes::from(text()) });
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(error) => {
+                let text = self.refused(&error, thread, None);
+                self.say(text).await
+            }
+        }
+    }
+
+    fn refused(&self, error: &Error, thread: ThreadId, name: Option<&str>) -> String {
+        if let Some(inside) = error.internal_text() {
+            let user = self.place.listener.user;
+            tracing::error!(%user, code = error.code().as_str(), inside, "a frame failed");
+        }
+        frames::error(error, Some(thread), name)
+    }
+
+    async fn say(&mut self, text: String) -> Result<(), End> {
+        self.write(Message::Text(Utf8Bytes::from(text))).await
+    }
+
+    /// Writes a frame, for as long as the socket is wanted.
+    async fn write(&mut self, message: Message) -> Result<(), End> {
+        tokio::select! {
+            sent = self.wire.send(message) => sent.map_err(|_| End::Gone),
+            why = ended(&self.ctx, &mut self.place.end) => Err(End::Close(why)),
+        }
+    }
+
+    /// Says why, and waits a moment for the client's good-bye.
+    async fn leave(&mut self, end: End) {
+        let End::Close(why) = end else { return };
+        let (code, reason) = why.frame();
+        let farewell = async {
+            let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+            if self.wire.send(Message::Close(Some(frame))).await.is_err() {
+                return;
+            }
+            while let Some(Ok(said)) = self.wire.recv().await {
+                if matches!(said, Message::Close(_)) {
+                    return;
+                }
+            }
+        };
+        // A client that takes nothing any more is cut off.
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    }
+}
+
+/// Waits until the socket has to go.
+async fn ended(ctx: &Ctx, end: &mut tokio::sync::watch::Receiver<Option<Close>>) -> Close {
+    tokio::select! {
+        biased;
+        found = end.wait_for(Option::is_some) => found.ok().and_then(|why| *why).unwrap_or(Close::TryAgain),
+        () = ctx.shutdown.cancelled() => Close::GoingAway,
+    }
+}
+
+fn is_too_big(error: &axum::Error) -> bool {
+    use std::error::Error as _;
+    use tokio_tungstenite::tungstenite;
+    let inner = error.source().and_then(|inner| inner.downcast_ref::<tungstenite::Error>());
+    matches!(inner, Some(tungstenite::Error::Capacity(_)))
+}

@@ -1,0 +1,173 @@
+//! Reads the log once for all sockets of this server, and hands on what concerns them. What this server's own operations
+//! write wakes it; what other programs write it finds by looking.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use axum::extract::ws::Utf8Bytes;
+use futures::FutureExt;
+use marketplace_core::{
+    db::Engine,
+    error::Result,
+    events::{self, EventCursor},
+    ids::UserId,
+    messaging::{Delivery, UserEvent},
+    page::Cursor,
+};
+use tokio::{sync::broadcast, time::Instant};
+
+use super::{
+    frames::{self, Close},
+    hub::{Hub, Listener, Queued},
+};
+use crate::ctx::Ctx;
+
+/// Events that are read at once.
+const BATCH: i64 = 500;
+/// Between two looks that nobody asked for: other programs write too.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Between two looks at most so often: many changes at once are one look.
+const PAUSE: Duration = Duration::from_millis(3);
+/// How long after a change is looked again at once: PostgreSQL shows what was committed only when everything that began
+/// before has ended.
+const LINGER: Duration = Duration::from_millis(500);
+/// Sessions that are asked for at once.
+const SESSIONS: usize = 500;
+/// Between two looks for sessions that are over.
+const SESSIONS_EVERY: Duration = Duration::from_millis(500);
+
+/// Runs until the server stops. Outlives outages of the database, and faults: it goes on where it was.
+pub(crate) async fn run(ctx: Ctx) {
+    let mut tail = Tail { ctx, cursor: None, doubtful: Vec::new(), sessions_at: Instant::now(), failures: 0 };
+    let mut wake = tail.ctx.app.subscribe();
+    let mut woken = Instant::now();
+    while !tail.ctx.shutdown.is_cancelled() {
+        let outcome = AssertUnwindSafe(tail.look()).catch_unwind().await;
+        tail.judge(outcome.map_err(|_| "it panicked".to_owned()));
+        let soon = tail.ctx.app.db.engine() == Engine::Postgres && woken.elapsed() < LINGER;
+        let wait = if soon { Duration::from_millis(10) } else { LOOK_EVERY };
+        tokio::select! {
+            () = tail.ctx.shutdown.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+            heard = wake.recv() => {
+                woken = Instant::now();
+                // It is never closed: the app that sends is here.
+                if matches!(heard, Err(broadcast::error::RecvError::Closed)) {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+        while matches!(wake.try_recv(), Ok(()) | Err(broadcast::error::TryRecvError::Lagged(_))) {
+            woken = Instant::now();
+        }
+    }
+}
+
+struct Tail {
+    ctx: Ctx,
+    /// None until it was found where the log ends.
+    cursor: Option<EventCursor>,
+    /// Sockets whose login may have ended.
+    doubtful: Vec<Arc<Listener>>,
+    sessions_at: Instant,
+    failures: u32,
+}
+
+impl Tail {
+    fn hub(&self) -> &Hub {
+        &self.ctx.hub
+    }
+
+    fn judge(&mut self, outcome: std::result::Result<Result<()>, String>) {
+        let inside = match outcome {
+            Ok(Ok(())) => {
+                self.failures = 0;
+                return;
+            }
+            Ok(Err(error)) => error.internal_text().unwrap_or_else(|| error.to_string()),
+            Err(text) => text,
+        };
+        if self.failures.is_multiple_of(100) {
+            tracing::error!(
+                inside,
+                failures = self.failures,
+                "the log of events cannot be followed; it is tried again"
+            );
+        }
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// Hands on everything that is new, and sends away those whose login has ended.
+    async fn look(&mut self) -> Result<()> {
+        let mut cursor = match self.cursor {
+            Some(cursor) => cursor,
+            None => events::end(&self.ctx.app).await?,
+        };
+        self.cursor = Some(cursor);
+        self.hub().follows();
+        loop {
+            let found = events::tail(&self.ctx.app, cursor, BATCH).await?;
+            let Some(last) = found.last() else { break };
+            cursor = last.cursor;
+            let told: Vec<EventCursor> = found
+                .iter()
+                .filter(|event| event.is_delivered() && self.hub().anybody(&event.users))
+                .map(|event| event.cursor)
+                .collect();
+            for event in events::rendered(&self.ctx.app, &told).await? {
+                hand_on(self.hub(), &event);
+            }
+            for user in found.iter().filter(|event| event.may_end_logins()).flat_map(|event| event.users).flatten() {
+                let doubtful = self.hub().of(user);
+                self.doubtful.extend(doubtful);
+            }
+            self.cursor = Some(cursor);
+            self.end_logins().await?;
+        }
+        if self.sessions_at.elapsed() >= SESSIONS_EVERY {
+            let past = self.hub().past(self.ctx.app.now());
+            self.doubtful.extend(past);
+            self.sessions_at = Instant::now();
+        }
+        self.end_logins().await
+    }
+
+    /// Asks of those in doubt. While the database is away they stay in doubt.
+    async fn end_logins(&mut self) -> Result<()> {
+        while !self.doubtful.is_empty() {
+            let from = self.doubtful.len().saturating_sub(SESSIONS);
+            let some: Vec<Arc<Listener>> = self.doubtful.iter().skip(from).cloned().collect();
+            check_logins(&self.ctx, &some).await?;
+            self.doubtful.truncate(from);
+        }
+        Ok(())
+    }
+}
+
+/// Sends away sockets whose sessions have ended.
+pub(super) async fn check_logins(ctx: &Ctx, listeners: &[Arc<Listener>]) -> Result<()> {
+    let sessions: Vec<_> = listeners.iter().map(|listener| listener.session).collect();
+    let living: std::collections::HashMap<_, _> =
+        marketplace_core::auth::live_sessions(&ctx.app, &sessions).await?.into_iter().collect();
+    for listener in listeners {
+        match living.get(&listener.session) {
+            Some(end) => listener.lives_until(*end),
+            None => listener.end(Close::LoggedOut),
+        }
+    }
+    Ok(())
+}
+
+/// Tells each of those whom an event concerns.
+fn hand_on(hub: &Hub, event: &UserEvent) {
+    let cursor = event.cursor.text();
+    for user in event.users.into_iter().flatten() {
+        hub.tell(user, || told(event.what.clone(), user, event.cursor, &cursor));
+    }
+}
+
+/// An event as a frame for one of the two.
+pub(super) fn told(what: Delivery, user: UserId, cursor: EventCursor, text: &str) -> Queued {
+    let text = frames::event(&what.told_to(user), text);
+    Queued { cursor: Some(cursor), text: Utf8Bytes::from(text) }
+}

@@ -1,0 +1,121 @@
+//! Opening a socket: see `live` for what is said on it.
+
+use axum::{
+    Json,
+    extract::{FromRequestParts, Request, State, ws::WebSocketUpgrade},
+    http::{
+        HeaderMap,
+        header::{AUTHORIZATION, ORIGIN},
+    },
+    response::{IntoResponse, Response},
+};
+use marketplace_core::{
+    actor::{Actor, Permission},
+    auth::{self, SocketTicket},
+    config::Config,
+    error::Error,
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    connection::Activity,
+    ctx::Ctx,
+    extract::{Caller, Params, bearer},
+    live,
+    problem::{Answer, Problem},
+};
+
+/// This feature's routes.
+pub(crate) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new().routes(routes!(ticket)).routes(routes!(socket))
+}
+
+/// A one-use ticket for a socket, good for 30 seconds: browsers cannot send the `Authorization` header with one.
+#[utoipa::path(post, path = "/v1/ws/ticket", tag = "threads",
+    responses((status = 200, description = "The ticket", body = SocketTicket)))]
+pub(crate) async fn ticket(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Json<SocketTicket>> {
+    Ok(Json(auth::issue_ticket(&ctx.app, &actor).await?))
+}
+
+/// How a socket is opened.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Opening {
+    /// A ticket of `POST /v1/ws/ticket`, for callers without an `Authorization` header.
+    ticket: Option<String>,
+}
+
+/// All that happens in one's threads, live, and sending and reading in them, over one WebSocket (RFC 6455).
+///
+/// Frames are JSON objects with a `type`. The client begins with `hello {cursor}`: with the last `cursor` that it was told it
+/// gets each missed event once, in order; without one, what happens from now on.
+///
+/// | client says | |
+/// |---|---|
+/// | `hello {cursor?}` | once, first |
+/// | `send {thread_id, client_msg_id, content, attachments?}` | answered by `ack` or `error` |
+/// | `read {thread_id, seq}` | moves the read pointer |
+/// | `typing {thread_id}` | told to the other one, at most once a second; not stored |
+/// | `ping {}` | answered by `pong` |
+///
+/// | server says | |
+/// |---|---|
+/// | `ready {cursor}` | after `hello`; what was missed follows |
+/// | `resync_required {cursor}` | the cursor is unknown or older than 7 days: load anew what is shown; `ready` follows |
+/// | `message {message, cursor}` | new, or removed: then `removed` is true and it says nothing any more |
+/// | `read {thread_id, user_id, seq, cursor}` | one of the two has read so far |
+/// | `thread {thread, cursor}` | opened, closed or reopened |
+/// | `job {job, cursor}` | begun or moved |
+/// | `typing {thread_id, user_id}` | the other one is writing |
+/// | `ack {thread_id, client_msg_id, seq, message_id}` | a message is stored |
+/// | `error {code, detail, thread_id?, client_msg_id?, errors?, current?}` | a frame came to nothing |
+/// | `pong {cursor?}` | with how far this socket was told |
+///
+/// Frames are text of at most 65,536 bytes. Every 30 seconds the server pings; a client that is silent for twice as long is
+/// gone. Closing codes: 1001 the server stops, 1003 bytes instead of text, 1008 not the protocol (or no `hello` within 30
+/// seconds), 1009 too large, 1013 too slow or the database is away (resume by cursor), 4401 the login has ended.
+#[utoipa::path(get, path = "/v1/ws", tag = "threads", params(Opening),
+    responses(
+        (status = 101, description = "The connection is a WebSocket from here on"),
+        (status = 426, description = "This is no request for a WebSocket"),
+        (status = 429, description = "The caller has too many sockets")))]
+pub(crate) async fn socket(
+    State(ctx): State<Ctx>,
+    Params(opening): Params<Opening>,
+    request: Request,
+) -> Answer<Response> {
+    let (mut parts, _) = request.into_parts();
+    check_origin(&parts.headers, &ctx.app.config)?;
+    let is_upgrade = parts.headers.contains_key("sec-websocket-key");
+    let actor = caller(&ctx, &parts.headers, opening.ticket.as_deref(), is_upgrade).await?;
+    actor.require_own(Permission::Trade)?;
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &ctx).await {
+        Ok(upgrade) => upgrade,
+        Err(refusal) => return Ok(refusal.into_response()),
+    };
+    let activity = parts.extensions.get::<std::sync::Arc<Activity>>();
+    let request = activity.map(Activity::begin).ok_or_else(|| Error::internal("a connection without its activity"))?;
+    Ok(live::serve(ctx, actor, upgrade, request).await?)
+}
+
+/// Whoever the header names, else whoever asked for the ticket. A ticket is used up by a request for a socket only.
+async fn caller(ctx: &Ctx, headers: &HeaderMap, ticket: Option<&str>, is_upgrade: bool) -> Answer<Actor> {
+    match ticket {
+        Some(ticket) if !headers.contains_key(AUTHORIZATION) && is_upgrade => {
+            Ok(auth::redeem_ticket(&ctx.app, ticket).await?)
+        }
+        _ => Ok(auth::authenticate(&ctx.app, bearer(headers)?).await?),
+    }
+}
+
+/// Browsers say which page opens a socket, and send it whatever the page is: only our own may.
+fn check_origin(headers: &HeaderMap, config: &Config) -> Result<(), Problem> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let allowed = origin.to_str().is_ok_and(|origin| {
+        config.cors_origins.iter().any(|allowed| allowed == origin)
+            || config.public_url.origin().ascii_serialization() == origin
+    });
+    if allowed { Ok(()) } else { Err(Error::forbidden("pages of this origin open no sockets here").into()) }
+}

@@ -1,0 +1,213 @@
+//! Threads of one's own: what is written and read in them.
+
+use std::pin::pin;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    response::Response,
+};
+use marketplace_core::{
+    actor::Permission,
+    error::{Error, FieldError},
+    ids::ThreadId,
+    kyc::{self, model::MAX_FILE},
+    messaging::{
+        self,
+        model::{Attachment, Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadSummary},
+    },
+    page::{Page, PageRequest},
+};
+use multer::Multipart;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::kyc as forms;
+use crate::{
+    body,
+    ctx::Ctx,
+    extract::{Attached, Caller, Id, Params},
+    idempotency::{self, Command, Key},
+    options::MULTIPART_LIMIT,
+    problem::Answer,
+};
+
+/// This feature's routes.
+pub(crate) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(list, open))
+        .routes(routes!(show))
+        .routes(routes!(messages, send))
+        .routes(routes!(read))
+        .routes(routes!(attach))
+        .routes(routes!(attachment))
+}
+
+/// One's threads, newest activity first.
+#[utoipa::path(get, path = "/v1/threads", tag = "threads", params(PageRequest),
+    responses((status = 200, description = "A page", body = Page<ThreadSummary>)))]
+pub(crate) async fn list(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Params(page): Params<PageRequest>,
+) -> Answer<Json<Page<ThreadSummary>>> {
+    Ok(Json(messaging::list(&ctx.app, &actor, &page).await?))
+}
+
+/// Open a thread about a service. A client has one per service: opening it again answers the same.
+#[utoipa::path(post, path = "/v1/threads", tag = "threads", request_body = OpenThread,
+    params(("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
+    responses(
+        (status = 200, description = "The thread", body = ThreadSummary),
+        (status = 404, description = "There is no such service, or nobody may see it"),
+        (status = 409, description = "The thread is closed, or `client_msg_id` was used for another message")))]
+pub(crate) async fn open(command: Command<OpenThread>) -> Answer<Response> {
+    command
+        .run_own(|app, actor, new, _| async move { Ok((StatusCode::OK, messaging::open(&app, &actor, new).await?)) })
+        .await
+}
+
+/// One thread of one's own.
+#[utoipa::path(get, path = "/v1/threads/{id}", tag = "threads", params(("id" = ThreadId, Path, description = "The thread")),
+    responses((status = 200, description = "The thread", body = ThreadSummary)))]
+pub(crate) async fn show(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Id(id): Id<ThreadId>,
+) -> Answer<Json<ThreadSummary>> {
+    Ok(Json(messaging::get(&ctx.app, &actor, id).await?))
+}
+
+/// Messages in the order of their numbers.
+#[utoipa::path(get, path = "/v1/threads/{id}/messages", tag = "threads",
+    params(("id" = ThreadId, Path, description = "The thread"), MessagesQuery),
+    responses((status = 200, description = "A page", body = MessagePage<Message>)))]
+pub(crate) async fn messages(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Id(id): Id<ThreadId>,
+    Params(query): Params<MessagesQuery>,
+) -> Answer<Json<MessagePage<Message>>> {
+    Ok(Json(messaging::messages(&ctx.app, &actor, id, &query).await?))
+}
+
+/// Send a message. Sending the same `client_msg_id` again answers the first one.
+#[utoipa::path(post, path = "/v1/threads/{id}/messages", tag = "threads", request_body = NewMessage,
+    params(("id" = ThreadId, Path, description = "The thread"),
+        ("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
+    responses(
+        (status = 201, description = "Stored", body = Message),
+        (status = 409, description = "The thread is closed, a file is not there, or `client_msg_id` was used for another message")))]
+pub(crate) async fn send(Id(id): Id<ThreadId>, command: Command<NewMessage>) -> Answer<Response> {
+    command
+        .run_own(move |app, actor, new, _| async move {
+            Ok((StatusCode::CREATED, messaging::send(&app, &actor, id, new).await?))
+        })
+        .await
+}
+
+/// How far was read.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReadInput {
+    /// The number of the newest message that was read.
+    seq: i64,
+}
+
+/// Move one's read pointer forward. One that stands further already stays.
+#[utoipa::path(post, path = "/v1/threads/{id}/read", tag = "threads", request_body = ReadInput,
+    params(("id" = ThreadId, Path, description = "The thread")),
+    responses((status = 200, description = "The pointer, and what is unread after it", body = ReadState)))]
+pub(crate) async fn read(Id(id): Id<ThreadId>, command: Command<ReadInput>) -> Answer<Response> {
+    command
+        .run_own(move |app, actor, input, _| async move {
+            Ok((StatusCode::OK, messaging::read(&app, &actor, id, input.seq).await?))
+        })
+        .await
+}
+
+/// A file for a message. Its name and declared type are not looked at: content decides.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the form for OpenAPI; it is read as a stream")]
+pub(crate) struct AttachmentForm {
+    /// JPEG, PNG, WebP or PDF, at most 10 MiB.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
+/// Upload a file for a message that is sent afterwards. One that no message carries is deleted after a day.
+#[utoipa::path(post, path = "/v1/threads/{id}/attachments", tag = "threads",
+    request_body(content = AttachmentForm, content_type = "multipart/form-data"),
+    params(("id" = ThreadId, Path, description = "The thread"),
+        ("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
+    responses(
+        (status = 201, description = "Taken", body = Attachment),
+        (status = 409, description = "The thread is closed, or too many files wait for a message")))]
+pub(crate) async fn attach(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Id(id): Id<ThreadId>,
+    request: Request,
+) -> Answer<Response> {
+    actor.require_own(Permission::Trade)?;
+    let mut key = Key::of(request.method().as_str(), request.uri().path(), request.headers())?;
+    let boundary = forms::boundary(request.headers())?;
+    let size = hyper::body::Body::size_hint(request.body());
+    if size.lower() > MULTIPART_LIMIT as u64 {
+        return Err(Error::too_large("the body", MULTIPART_LIMIT as u64).into());
+    }
+    // Bounds the memory that uploads take together.
+    let permit = kyc::submit_permit(&ctx.app).await?;
+    let capacity = usize::try_from(size.upper().unwrap_or(0).min(MAX_FILE)).unwrap_or(0);
+    let form = read_form(request.into_body(), boundary, capacity, &ctx);
+    let form = tokio::time::timeout(ctx.options.multipart_timeout, form).await;
+    let file = form.map_err(|_| forms::broken(body::PieceError::Slow))??;
+    if let Some(key) = &mut key {
+        key.add(&file);
+    }
+    let (app, who) = (ctx.app.clone(), actor.clone());
+    idempotency::once(&ctx, &actor, key, async move {
+        let taken = messaging::attach(&app, &who, id, file).await;
+        drop(permit);
+        taken.map(|taken| (StatusCode::CREATED, taken))
+    })
+    .await
+}
+
+async fn read_form(body: axum::body::Body, boundary: String, capacity: usize, ctx: &Ctx) -> Answer<Vec<u8>> {
+    let pieces = pin!(body::pieces(body, ctx.options.body_pause));
+    let limits = multer::SizeLimit::new().whole_stream(MULTIPART_LIMIT as u64);
+    let mut form = Multipart::with_constraints(pieces, boundary, multer::Constraints::new().size_limit(limits));
+    let mut file = None;
+    while let Some(field) = form.next_field().await.map_err(|error| forms::refused(&error))? {
+        if field.name() != Some("file") {
+            return Err(Error::invalid("/file", "is the only field of this form").into());
+        }
+        if file.replace(forms::read_field(field, "file", MAX_FILE, capacity).await?).is_some() {
+            return Err(Error::invalid("/file", "is given twice").into());
+        }
+    }
+    let missing = || FieldError { pointer: "/file".into(), detail: "is required".into() };
+    file.ok_or_else(|| Error::invalid_fields(vec![missing()]).into())
+}
+
+/// A file of a thread.
+#[utoipa::path(get, path = "/v1/threads/{id}/attachments/{attachment_id}", tag = "threads",
+    params(("id" = ThreadId, Path, description = "The thread"),
+        ("attachment_id" = marketplace_core::ids::AttachmentId, Path, description = "The file")),
+    responses((status = 200, description = "The file", content(
+        (String = "image/jpeg"), (String = "image/png"), (String = "image/webp"), (String = "application/pdf")))))]
+pub(crate) async fn attachment(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Id(id): Id<ThreadId>,
+    Attached(file): Attached,
+) -> Answer<Response> {
+    let content = messaging::attachment(&ctx.app, &actor, id, file).await?;
+    let mut response = Response::new(axum::body::Body::from(content.bytes));
+    let kind = HeaderValue::try_from(content.media_type).map_err(Error::internal)?;
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    Ok(response)
+}
