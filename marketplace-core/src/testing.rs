@@ -3,6 +3,10 @@
 //! Every test runs on SQLite, and on PostgreSQL when `MARKETPLACE_TEST_POSTGRES_URL` names a server where databases can
 //! be made: `for test in testing::apps().await { … test.close().await; }`.
 
+mod trade;
+
+pub use trade::Trade;
+
 use std::{
     sync::{
         Arc, LazyLock,
