@@ -418,7 +418,10 @@ impl Row for ItemResult {
 
 #[cfg(test)]
 mod tests {
-    use marketplace_core::ids::UserId;
+    use marketplace_core::{
+        ids::{JobId, UserId},
+        jobs::model::JobReason,
+    };
     use serde::Deserialize;
 
     use super::*;
@@ -441,6 +444,23 @@ mod tests {
         for bad in ["x", "{", r#"{"note":"x"}"#, &format!(r#"{{"id":"{ID}","status":"active"}}"#)] {
             assert_eq!(parse(bad).1.unwrap_err().exit_code(), 2, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_line_has_a_reason_only_where_the_change_takes_one() {
+        let line = format!(r#"{{"id":"{ID}","reason":"dispute","if_version":3}}"#);
+        let how = VersionedArgs {
+            if_version: Some(1),
+            change: ChangeArgs { note: Some("seen".into()), ..ChangeArgs::default() },
+        };
+        let (_, line_of_job) = parse_line::<JobId, Line<JobReason>>(&line).1.unwrap();
+        assert_eq!(line_of_job.reason(Some(JobReason::Fraud)).unwrap(), JobReason::Dispute);
+        let asked = line_of_job.change(&how);
+        assert_eq!((asked.if_version, asked.note.as_deref()), (Some(3), Some("seen")));
+        assert_eq!(parse_line::<JobId, Line>(&line).1.unwrap_err().exit_code(), 2);
+        let plain = parse_line::<JobId, Line<JobReason>>(ID).1.unwrap().1;
+        assert_eq!(plain.reason(None).unwrap_err().exit_code(), 2);
+        assert_eq!(plain.change(&how).if_version, Some(1));
     }
 
     #[test]

@@ -106,6 +106,17 @@ fn every_kind_of_failure_has_its_exit_code_and_lines() {
         (format!("users ban {user} --reason fraud"), 2, "no terminal", "--yes"),
         (format!("users ban {user} --yes"), 2, "reason", "--help"),
         (format!("users unban {user} --yes --if-version 99"), 5, "version", "show"),
+        (format!("jobs show {NOBODY}"), 3, "no such job", "list"),
+        (format!("jobs cancel {NOBODY} --yes"), 2, "reason is missing", "--reason"),
+        (format!("jobs finalize {NOBODY}"), 2, "no terminal", "--yes"),
+        (format!("jobs cancel {NOBODY} --reason spite --yes"), 2, "invalid value 'spite'", "--help"),
+        (format!("threads messages {NOBODY}"), 2, "--reason", "--help"),
+        (format!("threads messages {NOBODY} --reason dispute"), 3, "no such thread", "list"),
+        (format!("threads watch {NOBODY} --reason dispute"), 3, "no such thread", "list"),
+        (format!("threads notice {NOBODY} --yes"), 2, "text of the notice is missing", "--content"),
+        (format!("threads remove-message {NOBODY} --reason spam --yes"), 3, "no such message", "list"),
+        (format!("reviews remove {NOBODY} --yes"), 2, "reason is missing", "--reason"),
+        (format!("reviews restore {NOBODY} --yes --fields item.nope"), 2, "no field `item.nope`", "item.review.id"),
         ("users list --api http://127.0.0.1:1".into(), 4, "not logged in", "marketplace auth login"),
         ("auth whoami --profile nope".into(), 2, "no profile `nope`", "profile add"),
         ("api GET /v1/admin/stats".into(), 2, "through a server", "--api"),
@@ -187,6 +198,48 @@ fn batches_say_what_became_of_each_item_and_resume() {
     assert_eq!(out(&done).lines().next(), Some("id,result,error.code,error.message"));
     let reason = place.run(&format!("users show {} -o json --fields restriction.reason", place.users[1]));
     assert_eq!(json(&out(&reason))["restriction"]["reason"], "fraud");
+}
+
+#[test]
+fn every_list_is_valid_when_there_is_nothing() {
+    let place = Place::with_users(0);
+    for line in ["jobs list", "threads list --status open", "reviews list --flagged"] {
+        for (format, empty) in [("json", "[]\n"), ("yaml", "[]\n"), ("jsonl", ""), ("id", "")] {
+            let listed = place.run(&format!("{line} --limit 0 -o {format}"));
+            assert_eq!((code(&listed), out(&listed).as_str()), (0, empty), "{line}: {}", err(&listed));
+        }
+        assert!(out(&place.run(&format!("{line} -o csv"))).starts_with("id,"), "{line}");
+    }
+    let stats = json(&out(&place.run("stats -o json")));
+    assert_eq!((&stats["reviews_flagged"]["value"], stats["jobs"].as_array().unwrap().len()), (&Value::from(0), 6));
+}
+
+#[test]
+fn batches_of_every_noun_go_on_after_failures() {
+    let place = Place::with_users(0);
+    for line in [
+        "jobs cancel --reason fraud",
+        "jobs finalize",
+        "threads close --reason abuse",
+        "threads reopen",
+        "threads notice --content hello",
+        "threads remove-message --reason spam",
+        "reviews dismiss",
+        "reviews remove --reason abuse",
+        "reviews restore",
+    ] {
+        let words = format!("{line} --stdin --yes --continue-on-error");
+        let input = format!(
+            "{NOBODY}\n{{\"id\":\"{NOBODY}\",\"note\":\"odd\",\"if_version\":1}}\n{{\"id\":\"{NOBODY}\",\"x\":1}}\n"
+        );
+        let ended = place.command().args(words.split_whitespace()).write_stdin(input).output().unwrap();
+        let codes: Vec<Value> = out(&ended).lines().map(|row| json(row)["error"]["code"].clone()).collect();
+        assert_eq!(
+            (code(&ended), codes),
+            (8, vec!["not_found".into(), "not_found".into(), "invalid".into()]),
+            "{line}"
+        );
+    }
 }
 
 #[test]
@@ -330,9 +383,13 @@ fn the_console_and_the_demonstration_want_a_terminal() {
 fn pages_and_completions_are_written() {
     let place = Place::with_users(0);
     assert_eq!(code(&place.run("man pages")), 0);
-    for page in
-        ["marketplace.1", "marketplace-kyc.1", "marketplace-kyc-approve.1", "marketplace-users-revoke-sessions.1"]
-    {
+    for page in [
+        "marketplace.1",
+        "marketplace-kyc.1",
+        "marketplace-kyc-approve.1",
+        "marketplace-users-revoke-sessions.1",
+        "marketplace-threads-remove-message.1",
+    ] {
         assert!(Path::new(&place.path("pages")).join(page).exists(), "{page}");
     }
     for shell in ["bash", "zsh", "fish", "powershell"] {

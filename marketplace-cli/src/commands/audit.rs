@@ -70,10 +70,10 @@ pub struct Filter {
     /// Only by this actor: user:ID, local:USER@HOST or system
     #[arg(long)]
     actor: Option<String>,
-    /// Only this action, such as users.ban
+    /// Only this action, such as users.ban or threads.read
     #[arg(long)]
     action: Option<String>,
-    /// Only about this user or attempt
+    /// Only about this user, attempt, job, thread, message or review
     #[arg(long, value_name = "ID")]
     target: Option<String>,
 }

@@ -293,7 +293,7 @@ pub struct AuditFilter {
     /// Only this action, such as `users.ban`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-    /// Only about this user, attempt or other id.
+    /// Only about this user, attempt, job, thread, message or review.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
 }
@@ -310,7 +310,7 @@ pub struct AuditRow {
     pub actor: Principal,
     /// What, such as `kyc.approve`.
     pub action: String,
-    /// `user` or `attempt`.
+    /// `user`, `attempt`, `job`, `thread`, `message` or `review`.
     pub target_kind: String,
     /// The id of the target.
     pub target: String,

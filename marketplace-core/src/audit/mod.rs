@@ -25,7 +25,7 @@ const GENESIS: &str = "000000000000000000000000000000000000000000000000000000000
 pub struct Entry {
     /// What was done, such as `kyc.approve`.
     pub action: &'static str,
-    /// `user` or `attempt`.
+    /// `user`, `attempt`, `job`, `thread`, `message` or `review`.
     pub target_kind: &'static str,
     /// The id of the target.
     pub target: String,
