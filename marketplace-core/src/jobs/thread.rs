@@ -13,7 +13,15 @@ use crate::{
 
 /// Tells the two of a transition, in their thread, which the unit holds. A rejected job closes it.
 pub(super) async fn tell(app: &App, conn: &mut Conn<'_>, job: &Job, row: &HistoryRow) -> Result<()> {
-    let notice = JobNotice { job_id: job.id, action: row.action, status: row.to, revision: row.revision };
+    let notice = JobNotice {
+        id: job.id,
+        action: row.action,
+        from: row.from,
+        to: row.to,
+        side: row.side,
+        revision: row.revision,
+        reason: row.reason,
+    };
     messaging::append(app, conn, job.thread_id, Draft::job(text(job, row), notice)).await?;
     if row.action == JobAction::Reject {
         messaging::close_for_job(app, conn, job.thread_id).await?;
