@@ -18,6 +18,8 @@ mod conn;
 pub mod copy;
 mod error;
 pub mod json;
+#[doc(hidden)]
+pub mod run;
 mod schema;
 mod text_enum;
 mod writer;

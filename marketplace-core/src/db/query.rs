@@ -40,22 +40,30 @@ pub const fn max_placeholder(sql: &str) -> usize {
 /// differ: `q!(conn => all Hit, [sqlite: "…", pg: "…"], a, b)`. Placeholders and binds are counted at compile time.
 #[macro_export]
 macro_rules! q {
-    (@new exec [] $sql:expr) => { ::sqlx::query($sql) };
-    (@new one [$t:ty] $sql:expr) => { ::sqlx::query_as::<_, $t>($sql) };
-    (@new opt [$t:ty] $sql:expr) => { ::sqlx::query_as::<_, $t>($sql) };
-    (@new all [$t:ty] $sql:expr) => { ::sqlx::query_as::<_, $t>($sql) };
-    (@new val [$t:ty] $sql:expr) => { ::sqlx::query_scalar::<_, $t>($sql) };
-    (@new optval [$t:ty] $sql:expr) => { ::sqlx::query_scalar::<_, $t>($sql) };
-    (@new json [$t:ty] $sql:expr) => { ::sqlx::query_scalar::<_, Option<::sqlx::types::Json<$t>>>($sql) };
-    (@new vals [$t:ty] $sql:expr) => { ::sqlx::query_scalar::<_, $t>($sql) };
-    (@run exec $q:expr, $x:expr) => { $q.execute($x).await.map(|done| done.rows_affected()) };
-    (@run one $q:expr, $x:expr) => { $q.fetch_one($x).await };
-    (@run opt $q:expr, $x:expr) => { $q.fetch_optional($x).await };
-    (@run all $q:expr, $x:expr) => { $q.fetch_all($x).await };
-    (@run val $q:expr, $x:expr) => { $q.fetch_one($x).await };
-    (@run json $q:expr, $x:expr) => { $q.fetch_one($x).await.map(|found| found.map(|json| json.0).unwrap_or_default()) };
-    (@run optval $q:expr, $x:expr) => { $q.fetch_optional($x).await };
-    (@run vals $q:expr, $x:expr) => { $q.fetch_all($x).await };
+    (@run exec [] $e:ident $x:expr, $s:expr, $b:expr) => { $crate::db::run::$e::exec($x, $s, $b).await };
+    (@run one [$t:ty] $e:ident $x:expr, $s:expr, $b:expr) => {
+        $crate::db::run::$e::one($x, $s, $b).await.and_then(|row| $crate::db::run::row::<_, $t>(&row))
+    };
+    (@run opt [$t:ty] $e:ident $x:expr, $s:expr, $b:expr) => {
+        $crate::db::run::$e::opt($x, $s, $b).await.and_then(|row| row.as_ref().map($crate::db::run::row::<_, $t>).transpose())
+    };
+    (@run all [$t:ty] $e:ident $x:expr, $s:expr, $b:expr) => {
+        $crate::db::run::$e::all($x, $s, $b).await.and_then(|rows| rows.iter().map($crate::db::run::row::<_, $t>).collect::<Result<Vec<$t>, _>>())
+    };
+    (@run val [$t:ty] $e:ident $x:expr, $s:expr, $b:expr) => {
+        $crate::db::run::$e::one($x, $s, $b).await.and_then(|row| $crate::db::run::value::<_, $t>(&row))
+    };
+    (@run optval [$t:ty] $e:ident $x:expr, $s:expr, $b:expr) => {
+        $crate::db::run::$e::opt($x, $s, $b).await.and_then(|row| row.as_ref().map($crate::db::run::value::<_, $t>).transpose())
+    };
+    (@run vals [$t:ty] $e:ident $x:expr, $s:expr, $b:expr) => {
+        $crate::db::run::$e::all($x, $s, $b).await.and_then(|rows| rows.iter().map($crate::db::run::value::<_, $t>).collect::<Result<Vec<$t>, _>>())
+    };
+    (@run json [$t:ty] $e:ident $x:expr, $s:expr, $b:expr) => {
+        $crate::db::run::$e::one($x, $s, $b).await
+            .and_then(|row| $crate::db::run::value::<_, Option<::sqlx::types::Json<$t>>>(&row))
+            .map(|found| found.map(|json| json.0).unwrap_or_default())
+    };
     (@unit $a:expr) => { () };
     (@both $c:expr, $m:ident [$($t:ty)?], $s:expr, $p:expr, $($a:expr),*) => {{
         const _: () = {
@@ -70,8 +78,16 @@ macro_rules! q {
             static SQL: $crate::db::SqlText = (concat!(file!(), ":", line!()), $s, $p);
         };
         match $c {
-            $crate::db::Conn::Sqlite(x) => $crate::q!(@run $m $crate::q!(@new $m [$($t)?] $s)$(.bind($a))*, &mut **x),
-            $crate::db::Conn::Pg(x) => $crate::q!(@run $m $crate::q!(@new $m [$($t)?] $p)$(.bind($a))*, &mut **x),
+            $crate::db::Conn::Sqlite(x) => {
+                let bound = $crate::db::run::sqlite::none();
+                $(let bound = $crate::db::run::bind(bound, $a);)*
+                $crate::q!(@run $m [$($t)?] sqlite &mut **x, $s, bound)
+            }
+            $crate::db::Conn::Pg(x) => {
+                let bound = $crate::db::run::pg::none();
+                $(let bound = $crate::db::run::bind(bound, $a);)*
+                $crate::q!(@run $m [$($t)?] pg &mut **x, $p, bound)
+            }
         }.map_err($crate::db::DbError::from)
     }};
     ($c:expr => $m:ident $($t:ty)?, [sqlite: $s:expr, pg: $p:expr $(,)?] $(, $a:expr)* $(,)?) => {
