@@ -112,7 +112,9 @@ fn log(verbose: u8, color: bool) {
         1 => (tracing::Level::INFO, tracing::Level::WARN),
         _ => (tracing::Level::DEBUG, tracing::Level::INFO),
     };
-    let filter = Targets::new().with_default(others).with_target("marketplace", ours);
+    // PostgreSQL's remarks, such as "already exists, skipping" about what was made IF NOT EXISTS.
+    let notices = ("sqlx::postgres::notice", tracing::Level::WARN);
+    let filter = Targets::new().with_default(others).with_target("marketplace", ours).with_target(notices.0, notices.1);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(color);
     tracing_subscriber::registry().with(lines).with(filter).init();
 }

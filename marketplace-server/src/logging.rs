@@ -67,6 +67,8 @@ fn filter(level: &str) -> Result<EnvFilter> {
         text.push_str(library);
         text.push_str("=info");
     }
+    // PostgreSQL's remarks, such as "already exists, skipping" about what was made IF NOT EXISTS.
+    text.push_str(",sqlx::postgres::notice=warn");
     EnvFilter::builder().parse(&text).map_err(|error| bad(&error))
 }
 

@@ -16,6 +16,11 @@ use marketplace_server::{Options, args::Args, logging, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+/// Gives memory back: the blocks in which passwords are hashed stay with the system's allocator, 19 MiB for each thread that
+/// ever hashed one. And it is faster.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run().await {

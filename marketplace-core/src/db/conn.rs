@@ -1,6 +1,8 @@
 //! Connections of either engine.
 
-use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, pool::PoolConnection};
+use sqlx::{PgConnection, Postgres, SqliteConnection, pool::PoolConnection};
+
+use super::readers::SqliteReader;
 
 /// A borrowed connection, inside or outside a transaction, of either engine.
 #[derive(Debug)]
@@ -15,7 +17,7 @@ pub enum Conn<'c> {
 #[derive(Debug)]
 pub enum Reader {
     /// Embedded.
-    Sqlite(PoolConnection<Sqlite>),
+    Sqlite(SqliteReader),
     /// A server.
     Pg(PoolConnection<Postgres>),
 }

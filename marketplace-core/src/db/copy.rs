@@ -6,7 +6,7 @@
 //! configuration must name the same `keys_dir` and `files_url`, or copies of them.
 
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, PgConnection, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     Conn, Db, DbError, Engine, Inner, OpenOptions, backup,
@@ -85,7 +85,8 @@ pub(crate) async fn between(
     let (Inner::Sqlite { read, .. }, Inner::Postgres(pool)) = (&source.0, &target.0) else {
         return Err(Error::invalid("/to", format!("cannot copy from {:?} to {:?}", Engine::Sqlite, target.engine())));
     };
-    let mut snapshot = read.begin().await.map_err(DbError::from)?;
+    let mut reader = read.acquire().await.map_err(DbError::from)?;
+    let mut snapshot = reader.begin().await.map_err(DbError::from)?;
     let mut tx = pool.begin().await.map_err(DbError::from)?;
     let tables = tables(&mut snapshot, &mut tx).await?;
     lock_empty(&mut tx, &tables).await?;

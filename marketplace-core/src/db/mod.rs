@@ -18,6 +18,7 @@ mod conn;
 pub mod copy;
 mod error;
 pub mod json;
+mod readers;
 #[doc(hidden)]
 pub mod run;
 mod schema;
@@ -66,7 +67,7 @@ pub struct Db(Inner, batch::Queues);
 
 #[derive(Clone, Debug)]
 enum Inner {
-    Sqlite { read: SqlitePool, write: SqlitePool, queue: mpsc::Sender<writer::Unit> },
+    Sqlite { read: readers::Readers, write: SqlitePool, queue: mpsc::Sender<writer::Unit> },
     Postgres(PgPool),
 }
 
@@ -138,13 +139,8 @@ impl Db {
             .connect_with(base.clone())
             .await
             .map_err(|error| error::opening(&path.display().to_string(), error))?;
-        let read = SqlitePoolOptions::new()
-            .max_connections(options.connections.max(1))
-            .acquire_timeout(Duration::from_secs(10))
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_lazy_with(base.create_if_missing(false).pragma("query_only", "ON"));
+        let readers = base.create_if_missing(false).pragma("query_only", "ON");
+        let read = readers::Readers::new(readers, options.connections);
         let (queue, units) = mpsc::channel(QUEUE);
         tokio::spawn(writer::run(write.clone(), units, if options.group_commit { BATCH } else { 1 }));
         Ok(Self(Inner::Sqlite { read, write, queue }, batch::Queues::default()))

@@ -7,10 +7,7 @@ use sqlx::{Arguments, Encode, FromRow, Row, Type, error::BoxDynError};
 pub type Bound<A> = Result<A, BoxDynError>;
 
 /// Adds a bind.
-pub fn bind<'q, A: Arguments, T: Encode<'q, A::Database> + Type<A::Database>>(
-    bound: Bound<A>,
-    value: T,
-) -> Bound<A> {
+pub fn bind<'q, A: Arguments, T: Encode<'q, A::Database> + Type<A::Database>>(bound: Bound<A>, value: T) -> Bound<A> {
     let mut arguments = bound?;
     arguments.add(value)?;
     Ok(arguments)

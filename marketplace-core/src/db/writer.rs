@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use futures::{FutureExt, future::BoxFuture};
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, pool::PoolConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Conn, DbError};
@@ -50,10 +50,25 @@ where
 
 /// Each hop to sqlx's SQLite thread costs about 25 µs, so BEGIN and SAVEPOINT go in one text, RELEASE and SAVEPOINT in
 /// one and only between units, and COMMIT releases the last savepoint.
+///
+/// The connection is kept while units wait: coming back to the pool costs it a hop as well.
 pub(super) async fn run(pool: SqlitePool, mut units: mpsc::Receiver<Unit>, batch: usize) {
-    while let Some(first) = units.recv().await {
+    let mut kept = None;
+    while let Some(first) = next_unit(&mut units, &mut kept).await {
         let mut done: Vec<Done> = Vec::new();
-        let outcome = commit_together(&pool, first, &mut units, batch, &mut done).await;
+        let outcome = match kept.take() {
+            Some(connection) => Ok(connection),
+            None => pool.acquire().await.map_err(DbError::from),
+        };
+        let outcome = match outcome {
+            Ok(mut connection) => {
+                let outcome = commit_together(&mut connection, first, &mut units, batch, &mut done).await;
+                kept = outcome.is_ok().then_some(connection);
+                outcome
+            }
+            // The unit is dropped, which tells its caller.
+            Err(error) => Err(error),
+        };
         if let Err(error) = &outcome {
             tracing::error!(%error, units = done.len(), "group commit failed");
         }
@@ -69,14 +84,23 @@ pub(super) async fn run(pool: SqlitePool, mut units: mpsc::Receiver<Unit>, batch
     }
 }
 
+/// The unit that waits, else the next to come; `kept` goes back before the wait.
+async fn next_unit(units: &mut mpsc::Receiver<Unit>, kept: &mut Option<PoolConnection<Sqlite>>) -> Option<Unit> {
+    if let Ok(unit) = units.try_recv() {
+        return Some(unit);
+    }
+    *kept = None;
+    units.recv().await
+}
+
 async fn commit_together(
-    pool: &SqlitePool,
+    connection: &mut SqliteConnection,
     first: Unit,
     units: &mut mpsc::Receiver<Unit>,
     batch: usize,
     done: &mut Vec<Done>,
 ) -> Result<(), DbError> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE; SAVEPOINT unit").await?;
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE; SAVEPOINT unit").await?;
     let mut next = Some(first);
     while let Some(unit) = next.take() {
         let (keep, answer) = unit(&mut tx).await;
