@@ -15,7 +15,7 @@ use utoipa::{
 use crate::problem::Document;
 
 /// Paths that anybody may call. Everything else needs an access token; `tests/http/access.rs` tries each.
-pub(crate) const PUBLIC: [&str; 13] = [
+pub(crate) const PUBLIC: &[&str] = &[
     "/healthz",
     "/readyz",
     "/metrics",
@@ -28,6 +28,8 @@ pub(crate) const PUBLIC: [&str; 13] = [
     "/v1/auth/password/reset",
     "/v1/auth/email/confirm",
     "/v1/auth/own-data/delete",
+    "/v1/workers/{id}/reviews",
+    "/v1/workers/{id}/rating",
     // Not part of the description, named for completeness.
     "/openapi.json",
 ];
@@ -46,6 +48,8 @@ pub(crate) const PUBLIC: [&str; 13] = [
         (name = "auth", description = "Signing up and in, sessions, passwords"),
         (name = "me", description = "One's own account"),
         (name = "threads", description = "Conversations of a client and a worker, live as well"),
+        (name = "jobs", description = "What a client and a worker agree on, from the first offer to the end"),
+        (name = "reviews", description = "What the two sides of a job say about each other, and ratings"),
         (name = "admin", description = "For staff"),
         (name = "admin kyc", description = "For staff: identity checks"),
         (name = "admin users", description = "For staff: users"),
@@ -156,7 +160,6 @@ fn errors(
     };
     let has_body = operation.request_body.is_some();
     let changes = !matches!(method, HttpMethod::Get);
-    let is_admin = path.starts_with("/v1/admin/");
     errors.push(("500", "A fault of ours; the log has it under the request id"));
     errors.push(("503", "Busy, or something that is needed cannot be reached; try again"));
     if has_body || has(&ParameterIn::Query) || has(&ParameterIn::Header) {
@@ -174,7 +177,7 @@ fn errors(
     if has(&ParameterIn::Path) {
         errors.push(("404", "There is no such thing"));
     }
-    if changes && (is_admin || path.starts_with("/v1/me")) {
+    if changes && !path.starts_with("/v1/auth/") {
         errors.push(("409", "Somebody else was first, or the thing is in another state; `current` says which"));
         errors.push(("412", "`If-Match` named another version"));
     }

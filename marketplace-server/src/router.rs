@@ -45,6 +45,8 @@ fn api() -> (Router<Ctx>, utoipa::openapi::OpenApi) {
         .merge(routes::kyc::routes())
         .merge(routes::threads::routes())
         .merge(routes::sockets::routes())
+        .merge(routes::jobs::routes())
+        .merge(routes::reviews::routes())
         .merge(routes::admin::routes())
         .merge(routes::ops::routes())
         .split_for_parts();

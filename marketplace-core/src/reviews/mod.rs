@@ -11,8 +11,9 @@ pub mod ops;
 mod row;
 mod store;
 
+pub(crate) use ops::erase;
 pub use ops::{
-    create, edit, flag, get, of_job, of_worker, own, rating, reply, run_due, staff_act, staff_list, staff_show,
+    create, edit, flag, get, of_job, of_worker, own, rating, rating_of, reply, run_due, staff_act, staff_list,
+    staff_show,
 };
-pub(crate) use ops::{erase, rating_of};
 pub(crate) use store::count_flagged;

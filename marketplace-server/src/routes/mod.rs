@@ -6,10 +6,12 @@
 pub(crate) mod admin;
 pub(crate) mod auth;
 pub(crate) mod docs;
+pub(crate) mod jobs;
 pub(crate) mod kyc;
 pub(crate) mod me;
 pub(crate) mod ops;
 pub(crate) mod pages;
+pub(crate) mod reviews;
 pub(crate) mod sockets;
 pub(crate) mod threads;
 

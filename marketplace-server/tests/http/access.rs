@@ -17,6 +17,9 @@ const ALL: &str = "public";
 /// `c`lient, `w`orker, `s`upport, `a`dmin, a`u`ditor.
 const SIGNED_IN: &str = "c w s a u";
 
+/// An id that nothing has.
+const NOBODY: &str = "01890000-0000-7000-8000-000000000000";
+
 /// Method, path, who, and a body that is well-formed, so that a refusal is about the caller.
 fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
     let none = Value::Null;
@@ -76,6 +79,26 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("DELETE", "/v1/me", "c w", json!({"password": "not the right one"})),
         ("GET", "/v1/me/kyc", "w", none.clone()),
         ("POST", "/v1/me/kyc", "w", none.clone()),
+        ("GET", "/v1/me/jobs", "c w", none.clone()),
+        ("GET", "/v1/me/reviews", "c w", none.clone()),
+        ("POST", "/v1/jobs", "c w", json!({"thread_id": NOBODY, "offer": offer})),
+        ("GET", "/v1/jobs/{id}", "c w", none.clone()),
+        ("GET", "/v1/jobs/{id}/history", "c w", none.clone()),
+        ("POST", "/v1/jobs/{id}/offers", "c w", json!({"revision": 1, "offer": offer})),
+        ("POST", "/v1/jobs/{id}/accept", "c w", json!({"revision": 1})),
+        ("POST", "/v1/jobs/{id}/reject", "c w", json!({"reason": "price"})),
+        ("POST", "/v1/jobs/{id}/cancel", "c w", json!({"reason": "price"})),
+        ("POST", "/v1/jobs/{id}/complete", "c w", none.clone()),
+        ("POST", "/v1/jobs/{id}/request-changes", "c w", json!({"comment": "more"})),
+        ("POST", "/v1/jobs/{id}/finalize", "c w", none.clone()),
+        ("GET", "/v1/jobs/{id}/reviews", "c w", none.clone()),
+        ("POST", "/v1/jobs/{id}/reviews", "c w", json!({"rating": 5})),
+        ("GET", "/v1/reviews/{id}", "c w", none.clone()),
+        ("PATCH", "/v1/reviews/{id}", "c w", json!({})),
+        ("POST", "/v1/reviews/{id}/reply", "c w", json!({"text": "Thank you"})),
+        ("POST", "/v1/reviews/{id}/flag", "c w", json!({"reason": "spam"})),
+        ("GET", "/v1/workers/{id}/reviews", ALL, none.clone()),
+        ("GET", "/v1/workers/{id}/rating", ALL, none.clone()),
         ("GET", "/v1/admin/whoami", SIGNED_IN, none.clone()),
         ("GET", "/v1/admin/stats", "s a u", none.clone()),
         ("GET", "/v1/admin/events", "s a u", none.clone()),
@@ -189,10 +212,7 @@ async fn every_route_is_in_the_table_and_in_the_description() {
 }
 
 async fn call(server: &Server, method: &str, path: &str, body: &Value, token: Option<&str>) -> u16 {
-    let path = path
-        .replace("{id}", "01890000-0000-7000-8000-000000000000")
-        .replace("{kind}", "document")
-        .replace("{*rest}", "swagger-ui.css");
+    let path = path.replace("{id}", NOBODY).replace("{kind}", "document").replace("{*rest}", "swagger-ui.css");
     let mut request = server.request(method.parse().unwrap(), &path);
     if let Some(token) = token {
         request = request.bearer_auth(token);

@@ -1,0 +1,178 @@
+//! Jobs, for their two sides. The rules in the descriptions are those of core's table of transitions.
+
+use axum::{Json, extract::State, http::StatusCode, response::Response};
+use marketplace_core::{
+    ids::JobId,
+    jobs::{
+        self,
+        model::{
+            AcceptOffer, ChangeRequest, CounterOffer, EndJob, HistoryRow, JobAction, JobView, NewJob, OwnJobFilter,
+        },
+        transitions::rules,
+    },
+    page::{Page, PageRequest},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::versioned;
+use crate::{
+    ctx::Ctx,
+    extract::{Caller, Id, List, Params},
+    idempotency::Command,
+    problem::Answer,
+};
+
+/// This feature's routes.
+pub(crate) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(create))
+        .routes(routes!(own))
+        .routes(routes!(show))
+        .routes(routes!(history))
+        .routes(routes!(offer))
+        .routes(routes!(accept))
+        .routes(routes!(reject))
+        .routes(routes!(cancel))
+        .routes(routes!(complete))
+        .routes(routes!(request_changes))
+        .routes(routes!(finalize))
+}
+
+/// Nothing more to say.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// Begin a job with the first offer.
+#[utoipa::path(post, path = "/v1/jobs", tag = "jobs", description = rules(JobAction::Create), request_body = NewJob,
+    params(("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
+    responses((status = 201, description = "The job", body = JobView)))]
+pub(crate) async fn create(command: Command<NewJob>) -> Answer<Response> {
+    command
+        .run_own(|app, actor, new, _| async move { Ok((StatusCode::CREATED, jobs::create(&app, &actor, new).await?)) })
+        .await
+}
+
+/// One's own jobs, newest first, each with its latest offer.
+#[utoipa::path(get, path = "/v1/me/jobs", tag = "me", params(OwnJobFilter, PageRequest),
+    responses((status = 200, description = "A page", body = Page<JobView>)))]
+pub(crate) async fn own(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    List(filter, page): List<OwnJobFilter>,
+) -> Answer<Json<Page<JobView>>> {
+    Ok(Json(jobs::own(&ctx.app, &actor, &filter, &page).await?))
+}
+
+/// One of one's own jobs, with its offers and what can be done with it now.
+#[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)),
+    responses((status = 200, description = "The job", body = JobView, headers(("etag" = String)))))]
+pub(crate) async fn show(State(ctx): State<Ctx>, Caller(actor): Caller, Id(id): Id<JobId>) -> Answer<Response> {
+    let job = jobs::get(&ctx.app, &actor, id).await?;
+    Ok(versioned(job.version, job))
+}
+
+/// A job's history, oldest first. What staff wrote is not in it.
+#[utoipa::path(get, path = "/v1/jobs/{id}/history", tag = "jobs", params(("id" = JobId, Path), PageRequest),
+    responses((status = 200, description = "A page", body = Page<HistoryRow>)))]
+pub(crate) async fn history(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Id(id): Id<JobId>,
+    Params(page): Params<PageRequest>,
+) -> Answer<Json<Page<HistoryRow>>> {
+    Ok(Json(jobs::history(&ctx.app, &actor, id, &page).await?))
+}
+
+/// Make another offer.
+#[utoipa::path(post, path = "/v1/jobs/{id}/offers", tag = "jobs", description = rules(JobAction::Offer),
+    request_body = CounterOffer, params(("id" = JobId, Path),
+        ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
+    responses((status = 200, description = "The job, as it is now", body = JobView)))]
+pub(crate) async fn offer(Id(id): Id<JobId>, command: Command<CounterOffer>) -> Answer<Response> {
+    command
+        .run_own(move |app, actor, counter, version| async move {
+            Ok((StatusCode::OK, jobs::offer(&app, &actor, id, counter, version).await?))
+        })
+        .await
+}
+
+/// Agree to the other side's latest offer.
+#[utoipa::path(post, path = "/v1/jobs/{id}/accept", tag = "jobs", description = rules(JobAction::Accept),
+    request_body = AcceptOffer, params(("id" = JobId, Path),
+        ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
+    responses((status = 200, description = "The job, as it is now", body = JobView)))]
+pub(crate) async fn accept(Id(id): Id<JobId>, command: Command<AcceptOffer>) -> Answer<Response> {
+    command
+        .run_own(move |app, actor, input, version| async move {
+            Ok((StatusCode::OK, jobs::accept(&app, &actor, id, input.revision, version).await?))
+        })
+        .await
+}
+
+/// Decline the job.
+#[utoipa::path(post, path = "/v1/jobs/{id}/reject", tag = "jobs", description = rules(JobAction::Reject),
+    request_body = EndJob, params(("id" = JobId, Path),
+        ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
+    responses((status = 200, description = "The job, as it is now", body = JobView)))]
+pub(crate) async fn reject(Id(id): Id<JobId>, command: Command<EndJob>) -> Answer<Response> {
+    command
+        .run_own(move |app, actor, why, version| async move {
+            Ok((StatusCode::OK, jobs::reject(&app, &actor, id, why, version).await?))
+        })
+        .await
+}
+
+/// Call the job off.
+#[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs", description = rules(JobAction::Cancel),
+    request_body = EndJob, params(("id" = JobId, Path),
+        ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
+    responses((status = 200, description = "The job, as it is now", body = JobView)))]
+pub(crate) async fn cancel(Id(id): Id<JobId>, command: Command<EndJob>) -> Answer<Response> {
+    command
+        .run_own(move |app, actor, why, version| async move {
+            Ok((StatusCode::OK, jobs::cancel(&app, &actor, id, why, version).await?))
+        })
+        .await
+}
+
+/// Say that the work is done.
+#[utoipa::path(post, path = "/v1/jobs/{id}/complete", tag = "jobs", description = rules(JobAction::Complete),
+    request_body = Nothing, params(("id" = JobId, Path),
+        ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
+    responses((status = 200, description = "The job, as it is now", body = JobView)))]
+pub(crate) async fn complete(Id(id): Id<JobId>, command: Command<Nothing>) -> Answer<Response> {
+    command
+        .run_own(move |app, actor, Nothing {}, version| async move {
+            Ok((StatusCode::OK, jobs::complete(&app, &actor, id, version).await?))
+        })
+        .await
+}
+
+/// Ask for changes to completed work.
+#[utoipa::path(post, path = "/v1/jobs/{id}/request-changes", tag = "jobs",
+    description = rules(JobAction::RequestChanges), request_body = ChangeRequest, params(("id" = JobId, Path),
+        ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
+    responses((status = 200, description = "The job, as it is now", body = JobView)))]
+pub(crate) async fn request_changes(Id(id): Id<JobId>, command: Command<ChangeRequest>) -> Answer<Response> {
+    command
+        .run_own(move |app, actor, what, version| async move {
+            Ok((StatusCode::OK, jobs::request_changes(&app, &actor, id, what, version).await?))
+        })
+        .await
+}
+
+/// Say that completed work is as agreed.
+#[utoipa::path(post, path = "/v1/jobs/{id}/finalize", tag = "jobs", description = rules(JobAction::Finalize),
+    request_body = Nothing, params(("id" = JobId, Path),
+        ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
+    responses((status = 200, description = "The job, as it is now", body = JobView)))]
+pub(crate) async fn finalize(Id(id): Id<JobId>, command: Command<Nothing>) -> Answer<Response> {
+    command
+        .run_own(move |app, actor, Nothing {}, version| async move {
+            Ok((StatusCode::OK, jobs::finalize(&app, &actor, id, version).await?))
+        })
+        .await
+}

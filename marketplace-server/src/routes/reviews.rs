@@ -1,0 +1,134 @@
+//! Reviews and ratings.
+
+use axum::{Json, extract::State, http::StatusCode, response::Response};
+use marketplace_core::{
+    ids::{JobId, ReviewId, UserId},
+    page::{Page, PageRequest},
+    reviews::{
+        self,
+        model::{NewFlag, NewReply, NewReview, OwnReviewFilter, PublicReview, Rating, ReviewView, UpdateReview},
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{DONE, versioned};
+use crate::{
+    ctx::Ctx,
+    extract::{Caller, Id, IfMatch, Input, List, Params},
+    idempotency::Command,
+    problem::Answer,
+};
+
+/// This feature's routes.
+pub(crate) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(of_job, create))
+        .routes(routes!(own))
+        .routes(routes!(show, edit))
+        .routes(routes!(reply))
+        .routes(routes!(flag))
+        .routes(routes!(of_worker))
+        .routes(routes!(rating))
+}
+
+/// The reviews of one of one's own jobs, as far as the caller may see them: their own, and the other side's once it shows.
+#[utoipa::path(get, path = "/v1/jobs/{id}/reviews", tag = "reviews", params(("id" = JobId, Path)),
+    responses((status = 200, description = "Two at most", body = Page<ReviewView>)))]
+pub(crate) async fn of_job(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Id(id): Id<JobId>,
+) -> Answer<Json<Page<ReviewView>>> {
+    Ok(Json(reviews::of_job(&ctx.app, &actor, id).await?))
+}
+
+/// Review the other side of a finalized job, within 14 days, once. It shows when both are in or the time is over.
+#[utoipa::path(post, path = "/v1/jobs/{id}/reviews", tag = "reviews", request_body = NewReview,
+    params(("id" = JobId, Path)),
+    responses((status = 201, description = "The review", body = ReviewView)))]
+pub(crate) async fn create(Id(id): Id<JobId>, command: Command<NewReview>) -> Answer<Response> {
+    command
+        .run_own(move |app, actor, new, _| async move {
+            Ok((StatusCode::CREATED, reviews::create(&app, &actor, id, new).await?))
+        })
+        .await
+}
+
+/// One's own reviews, newest first: written ones, or received ones as far as they show.
+#[utoipa::path(get, path = "/v1/me/reviews", tag = "me", params(OwnReviewFilter, PageRequest),
+    responses((status = 200, description = "A page", body = Page<ReviewView>)))]
+pub(crate) async fn own(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    List(filter, page): List<OwnReviewFilter>,
+) -> Answer<Json<Page<ReviewView>>> {
+    Ok(Json(reviews::own(&ctx.app, &actor, &filter, &page).await?))
+}
+
+/// A review that the caller may see.
+#[utoipa::path(get, path = "/v1/reviews/{id}", tag = "reviews", params(("id" = ReviewId, Path)),
+    responses((status = 200, description = "The review", body = ReviewView, headers(("etag" = String)))))]
+pub(crate) async fn show(State(ctx): State<Ctx>, Caller(actor): Caller, Id(id): Id<ReviewId>) -> Answer<Response> {
+    let review = reviews::get(&ctx.app, &actor, id).await?;
+    Ok(versioned(review.version, review))
+}
+
+/// Change one's own review while it is hidden. A field that is left out stays.
+#[utoipa::path(patch, path = "/v1/reviews/{id}", tag = "reviews", request_body = UpdateReview,
+    params(("id" = ReviewId, Path),
+        ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
+    responses((status = 200, description = "The review", body = ReviewView, headers(("etag" = String)))))]
+pub(crate) async fn edit(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Id(id): Id<ReviewId>,
+    IfMatch(if_version): IfMatch,
+    Input(update): Input<UpdateReview>,
+) -> Answer<Response> {
+    let review = reviews::edit(&ctx.app, &actor, id, update, if_version).await?;
+    Ok(versioned(review.version, review))
+}
+
+/// Answer a review about oneself, publicly and once.
+#[utoipa::path(post, path = "/v1/reviews/{id}/reply", tag = "reviews", request_body = NewReply,
+    params(("id" = ReviewId, Path),
+        ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
+    responses((status = 200, description = "The review with its reply", body = ReviewView)))]
+pub(crate) async fn reply(Id(id): Id<ReviewId>, command: Command<NewReply>) -> Answer<Response> {
+    command
+        .run_own(move |app, actor, reply, version| async move {
+            Ok((StatusCode::OK, reviews::reply(&app, &actor, id, reply, version).await?))
+        })
+        .await
+}
+
+/// Complain about a review that shows, once. It hides nothing; staff look at it.
+#[utoipa::path(post, path = "/v1/reviews/{id}/flag", tag = "reviews", request_body = NewFlag,
+    params(("id" = ReviewId, Path)),
+    responses((status = 204, description = "Flagged")))]
+pub(crate) async fn flag(Id(id): Id<ReviewId>, command: Command<NewFlag>) -> Answer<Response> {
+    command
+        .run_own(move |app, actor, flag, _| async move {
+            reviews::flag(&app, &actor, id, flag).await?;
+            Ok((DONE, ()))
+        })
+        .await
+}
+
+/// What shows of a worker, newest first.
+#[utoipa::path(get, path = "/v1/workers/{id}/reviews", tag = "reviews", params(("id" = UserId, Path), PageRequest),
+    responses((status = 200, description = "A page", body = Page<PublicReview>)))]
+pub(crate) async fn of_worker(
+    State(ctx): State<Ctx>,
+    Id(id): Id<UserId>,
+    Params(page): Params<PageRequest>,
+) -> Answer<Json<Page<PublicReview>>> {
+    Ok(Json(reviews::of_worker(&ctx.app, id, &page).await?))
+}
+
+/// A worker's stars, over all that shows of them.
+#[utoipa::path(get, path = "/v1/workers/{id}/rating", tag = "reviews", params(("id" = UserId, Path)),
+    responses((status = 200, description = "The rating", body = Rating)))]
+pub(crate) async fn rating(State(ctx): State<Ctx>, Id(id): Id<UserId>) -> Answer<Json<Rating>> {
+    Ok(Json(reviews::rating(&ctx.app, id).await?))
+}
