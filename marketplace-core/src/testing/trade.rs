@@ -146,8 +146,8 @@ impl TestApp {
         reviews::flag(&self.app, &worker, flagged, flag).await.unwrap();
         self.pass();
         let service = self.service(&worker, "Lessons that nobody talks about").await;
-        let thread = self.thread(&client, service).await;
-        let quiet = self.job(&client, &worker, thread, JobStatus::Finalized).await;
+        let without_reply = self.thread(&client, service).await;
+        let quiet = self.job(&client, &worker, without_reply, JobStatus::Finalized).await;
         let hidden = self.review(&client, quiet, 4, "Good scales.").await;
         Trade { client, worker, thread, jobs, flagged, published, hidden }
     }
