@@ -1,32 +1,28 @@
 //! The whole: which screen is seen, what lies in front of it, and where keys, answers and time go.
 
-use crossterm::event::{Event as TermEvent, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
-use ratatui::{
-    buffer::Buffer,
-    layout::{Constraint, Layout, Position, Rect},
-    text::Line,
-};
+mod draw;
+
+use crossterm::event::{Event as TermEvent, KeyEvent, KeyEventKind};
+use ratatui::layout::Rect;
 
 use super::{
     bulk::Bulk,
     component::Screen,
     ctx::{Ctx, Request},
-    keymap::Action,
+    jump::{Path, Place, Step},
+    keymap::{Action, TABS},
     link::Link,
     message::Message,
-    screens::{audit::Audit, dashboard::Dashboard, kyc::Kyc, users::Users},
-    text,
+    screens::{
+        audit::Audit, dashboard::Dashboard, jobs::Jobs, kyc::Kyc, reviews::Reviews, threads::Threads, users::Users,
+    },
     widgets::{
         form::{Form, Intent, Outcome},
         frame,
         palette::{Palette, Typing},
         popup::{PopLine, Popup},
-        rows,
     },
 };
-
-/// Columns and rows below which nothing sensible can be drawn.
-const SMALLEST: (u16, u16) = (60, 16);
 
 /// What the terminal is to do apart from drawing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +48,11 @@ pub struct App {
     dashboard: Dashboard,
     kyc: Kyc,
     users: Users,
+    jobs: Jobs,
+    threads: Threads,
+    reviews: Reviews,
     audit: Audit,
+    path: Path,
     form: Option<Box<Form>>,
     popup: Option<Popup>,
     palette: Option<Palette>,
@@ -75,6 +75,10 @@ impl App {
             dashboard: Dashboard::default(),
             kyc: Kyc::default(),
             users: Users::default(),
+            jobs: Jobs::default(),
+            threads: Threads::default(),
+            reviews: Reviews::default(),
+            path: Path::default(),
             audit: Audit::default(),
             form: None,
             popup: None,
@@ -88,25 +92,62 @@ impl App {
         app
     }
 
-    fn screen(&mut self) -> (&mut dyn Screen, &mut Ctx) {
-        let screen: &mut dyn Screen = match self.active {
+    fn at(&mut self, home: Action) -> (&mut dyn Screen, &mut Ctx) {
+        let screen: &mut dyn Screen = match home {
             Action::Kyc => &mut self.kyc,
             Action::Users => &mut self.users,
+            Action::Jobs => &mut self.jobs,
+            Action::Threads => &mut self.threads,
+            Action::Reviews => &mut self.reviews,
             Action::Audit => &mut self.audit,
             _ => &mut self.dashboard,
         };
         (screen, &mut self.ctx)
     }
+    fn screen(&mut self) -> (&mut dyn Screen, &mut Ctx) {
+        self.at(self.active)
+    }
     fn seen(&self) -> &dyn Screen {
         match self.active {
             Action::Kyc => &self.kyc,
             Action::Users => &self.users,
+            Action::Jobs => &self.jobs,
+            Action::Threads => &self.threads,
+            Action::Reviews => &self.reviews,
             Action::Audit => &self.audit,
             _ => &self.dashboard,
         }
     }
-    fn each(&mut self) -> ([&mut dyn Screen; 4], &mut Ctx) {
-        ([&mut self.dashboard, &mut self.kyc, &mut self.users, &mut self.audit], &mut self.ctx)
+    fn each(&mut self) -> ([&mut dyn Screen; 7], &mut Ctx) {
+        let screens: [&mut dyn Screen; 7] = [
+            &mut self.dashboard,
+            &mut self.kyc,
+            &mut self.users,
+            &mut self.jobs,
+            &mut self.threads,
+            &mut self.reviews,
+            &mut self.audit,
+        ];
+        (screens, &mut self.ctx)
+    }
+
+    /// Goes somewhere; what was there before comes back with the way back.
+    fn go(&mut self, place: &Place) {
+        let (from, to) = (self.active, place.home());
+        let (screen, ctx) = self.at(to);
+        let stashed = screen.stash();
+        screen.go(place, ctx);
+        self.path.push(Step { from, to, stashed });
+        self.active = to;
+    }
+
+    /// Back along the jumps.
+    fn back(&mut self) {
+        if let Some(step) = self.path.back(self.active) {
+            let (screen, ctx) = self.at(step.to);
+            screen.restore(step.stashed, ctx);
+            self.active = step.from;
+        }
     }
 
     /// Takes something from the terminal.
@@ -135,9 +176,18 @@ impl App {
                 Outcome::Cancelled => self.form = None,
                 Outcome::Filled(filled) => {
                     self.form = None;
-                    if filled.intent == Intent::Quit {
-                        self.quit = true;
-                        return;
+                    match &filled.intent {
+                        Intent::Quit => {
+                            self.quit = true;
+                            return;
+                        }
+                        Intent::Jump(places) => {
+                            if let Some(place) = filled.picked.first().and_then(|at| places.get(*at)) {
+                                self.go(place);
+                            }
+                            return;
+                        }
+                        _ => {}
                     }
                     let (screens, ctx) = self.each();
                     for screen in screens {
@@ -161,6 +211,8 @@ impl App {
                     let (screen, ctx) = self.screen();
                     screen.filter(&words, ctx);
                 }
+                Typing::Go(place) => self.go(&place),
+                Typing::Refused(why) => self.ctx.refuse(why),
                 Typing::Open | Typing::Closed => {}
             }
             return;
@@ -202,7 +254,22 @@ impl App {
             return;
         }
         match action {
-            Action::Dash | Action::Kyc | Action::Users | Action::Audit => self.active = action,
+            _ if TABS.iter().any(|(home, _)| *home == action) => self.active = action,
+            Action::Back => self.back(),
+            Action::Jump => match self.seen().links().menu() {
+                Some(form) => self.form = Some(Box::new(form)),
+                None => self.ctx.say("nothing to jump to from here"),
+            },
+            Action::GoUser
+            | Action::GoWorker
+            | Action::GoClient
+            | Action::GoThreads
+            | Action::GoReviews
+            | Action::GoKyc
+            | Action::GoAudit => match self.seen().links().door(action) {
+                Some(place) => self.go(&place),
+                None => self.ctx.refuse(format!("{}: this row leads to none", action.spec().label)),
+            },
             Action::Help => {
                 let (on, name) = (self.seen().on(), self.seen().name());
                 self.popup = Some(Popup::help(&self.ctx.keymap, on, name));
@@ -259,42 +326,6 @@ impl App {
         } else if self.seen().typing() {
             let (screen, ctx) = self.screen();
             screen.paste(pasted, ctx);
-        }
-    }
-
-    fn mouse(&mut self, mouse: MouseEvent) {
-        let lines = match mouse.kind {
-            MouseEventKind::ScrollDown => 3,
-            MouseEventKind::ScrollUp => -3,
-            MouseEventKind::Down(MouseButton::Left) => 0,
-            _ => return,
-        };
-        self.ctx.dirty = true;
-        if let Some(popup) = &mut self.popup {
-            if lines == 0 {
-                self.popup = None;
-            } else {
-                popup.scroll(lines);
-            }
-            return;
-        }
-        if self.form.is_some() || self.palette.is_some() {
-            return;
-        }
-        let at = Position::new(mouse.column, mouse.row);
-        if lines == 0 {
-            if let Some((_, action)) = self.tabs.iter().find(|(area, _)| area.contains(at)) {
-                self.act(*action);
-            } else {
-                let (screen, ctx) = self.screen();
-                screen.click(at, ctx);
-            }
-        } else {
-            let action = if lines > 0 { Action::Down } else { Action::Up };
-            for _ in 0..lines.unsigned_abs() {
-                let (screen, ctx) = self.screen();
-                screen.action(action, ctx);
-            }
         }
     }
 
@@ -381,11 +412,7 @@ impl App {
 
     /// After anything: screens start what they want, and wishes are granted.
     fn settle(&mut self) {
-        let active = self.active;
-        let (screens, ctx) = self.each();
-        for screen in screens {
-            screen.tick(screen.home() == active, ctx);
-        }
+        self.look();
         for request in std::mem::take(&mut self.ctx.requests) {
             match request {
                 Request::Form(form) => self.form = Some(form),
@@ -394,82 +421,25 @@ impl App {
                     bulk.start(&mut self.ctx);
                     self.bulk = Some(bulk);
                 }
-                Request::User(id) => {
-                    self.active = Action::Users;
-                    self.users.show(id, &mut self.ctx);
-                }
-                Request::UserKyc(id, status) => {
-                    self.active = Action::Kyc;
-                    let status = status.map_or_else(String::new, |status| format!("status:{status} "));
-                    self.kyc.filter(&format!("{status}user_id:{id}"), &mut self.ctx);
-                }
-                Request::Attempt(id) => {
-                    self.active = Action::Kyc;
-                    self.kyc.look(id, &mut self.ctx);
-                }
-                Request::Audit(target) => {
-                    self.active = Action::Audit;
-                    self.audit.filter(&format!("target:{target}"), &mut self.ctx);
-                }
                 Request::Copy(copied, said) => {
                     self.effects.push(Effect::Copy(copied));
                     self.ctx.say(said);
                 }
             }
-            let (screens, ctx) = self.each();
-            for screen in screens {
-                screen.tick(screen.home() == active, ctx);
-            }
+            self.look();
+        }
+    }
+
+    fn look(&mut self) {
+        let active = self.active;
+        let (screens, ctx) = self.each();
+        for screen in screens {
+            screen.tick(screen.home() == active, ctx);
         }
     }
 
     /// What is to be given back when it is over.
     pub fn claims(&self) -> Vec<marketplace_core::ids::AttemptId> {
         self.kyc.claims()
-    }
-
-    /// Draws everything; answers where the text cursor is.
-    pub fn draw(&mut self, area: Rect, buf: &mut Buffer) -> Option<Position> {
-        self.ctx.dirty = false;
-        if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-            let line =
-                format!("terminal too small: {}×{}, needs {}×{}", area.width, area.height, SMALLEST.0, SMALLEST.1);
-            for (row, line) in text::wrap(&line, usize::from(area.width)).iter().enumerate() {
-                rows::put(buf, area, u16::try_from(row).unwrap_or(u16::MAX), &Line::raw(line.as_str()));
-            }
-            return None;
-        }
-        let [header, tabs, body, status, footer] = area.layout(&Layout::vertical([
-            Constraint::Length(1),
-            Constraint::Length(1),
-            Constraint::Min(1),
-            Constraint::Length(1),
-            Constraint::Length(1),
-        ]));
-        let running = self.bulk.as_ref().is_some_and(|bulk| bulk.running());
-        self.ctx.covered = self.form.is_some() || self.popup.is_some() || self.palette.is_some() || running;
-        frame::header(header, buf, &self.ctx, self.link.state());
-        self.tabs = frame::tabs(tabs, buf, &self.ctx, self.active);
-        let (screen, ctx) = self.screen();
-        screen.draw(body, buf, ctx);
-        let theme = self.ctx.theme;
-        let seen = self.seen();
-        frame::status(status, buf, &self.ctx, self.link.state(), seen.status(&self.ctx));
-        frame::footer(footer, buf, &self.ctx, seen.on(), |action| self.ctx.offers(action) && seen.offers(action));
-        let mut cursor = seen.draw_input(status, buf, &self.ctx);
-        if let Some(palette) = &self.palette {
-            cursor = Some(palette.draw(status, buf, &self.ctx, seen.on()));
-        }
-        if let Some(bulk) = self.bulk.as_ref().filter(|bulk| bulk.running()) {
-            bulk.draw(body, buf, theme);
-        }
-        if let Some(form) = &self.form {
-            cursor = form.draw(body, buf, theme);
-        }
-        if let Some(popup) = &mut self.popup {
-            popup.draw(body, buf, theme);
-            cursor = None;
-        }
-        cursor
     }
 }

@@ -13,8 +13,6 @@ use marketplace_core::{
     actor::Permission,
     admin::{AdminApi, Identity, Stats},
     error::{Error, ErrorCode},
-    ids::{AttemptId, UserId},
-    kyc::model::KycStatus,
     time::{Clock, Timestamp},
 };
 use tokio::sync::mpsc::UnboundedSender;
@@ -47,14 +45,6 @@ pub enum Request {
     Popup(Popup),
     /// Do something to many.
     Bulk(Box<Bulk>),
-    /// Go to a user.
-    User(UserId),
-    /// Go to a user's identity checks: those that wait, or those of a status.
-    UserKyc(UserId, Option<KycStatus>),
-    /// Go to an identity check.
-    Attempt(AttemptId),
-    /// Go to the audit rows of a target.
-    Audit(String),
     /// Put a text on the clipboard; the second is what is said then.
     Copy(String, String),
 }

@@ -4,7 +4,10 @@ use marketplace_core::{
     accounts::model::Status,
     actor::{Principal, Role},
     admin::{AuditFilter, KycFilter, UserFilter},
+    jobs::model::{JobFilter, JobStatus},
     kyc::model::{DocumentType, KycStatus},
+    messaging::model::{ThreadFilter, ThreadStatus},
+    reviews::model::{ReviewFilter, ReviewStatus},
 };
 use std::fmt::Write as _;
 
@@ -27,14 +30,14 @@ pub fn parse<F: Typed>(typed: &str) -> Result<F, String> {
     let mut filter = F::default();
     let mut text = Vec::new();
     for part in typed.split_whitespace() {
-        match part.split_once(':') {
-            Some((word, value)) if F::WORDS.iter().any(|(known, _)| *known == word) => {
+        match part.split_once(':').and_then(|(word, value)| Some((known::<F>(word)?, value))) {
+            Some((word, value)) => {
                 if value.is_empty() {
                     return Err(format!("{word}: {}", hint::<F>(word)));
                 }
                 filter.set(word, value).map_err(|_| format!("{word}: {}", hint::<F>(word)))?;
             }
-            None if F::FREE_TEXT => text.push(part),
+            None if F::FREE_TEXT && !part.contains(':') => text.push(part),
             // An address or a number may hold a colon only by mistake; a word before one is a field that is not there.
             _ => {
                 let words: Vec<String> = F::WORDS.iter().map(|(word, _)| format!("{word}:")).collect();
@@ -46,6 +49,13 @@ pub fn parse<F: Typed>(typed: &str) -> Result<F, String> {
         filter.text(text.join(" "));
     }
     Ok(filter)
+}
+
+/// The word that was meant: `user` is `user_id` where there is no other.
+fn known<F: Typed>(word: &str) -> Option<&'static str> {
+    let id = format!("{word}_id");
+    let words = || F::WORDS.iter().map(|(known, _)| *known);
+    words().find(|known| *known == word).or_else(|| words().find(|known| *known == id))
 }
 
 fn hint<F: Typed>(word: &str) -> String {
@@ -138,6 +148,72 @@ impl Typed for KycFilter {
     }
 }
 
+impl Typed for JobFilter {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("status", JobStatus::NAMES), ("user_id", &[]), ("thread_id", &[])];
+    const FREE_TEXT: bool = false;
+    fn set(&mut self, word: &str, value: &str) -> Result<(), String> {
+        match word {
+            "status" => self.status = Some(value.parse()?),
+            "user_id" => self.user_id = Some(value.parse().map_err(|_| String::new())?),
+            _ => self.thread_id = Some(value.parse().map_err(|_| String::new())?),
+        }
+        Ok(())
+    }
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        flag(&mut flags, "status", self.status);
+        flag(&mut flags, "user-id", self.user_id);
+        flag(&mut flags, "thread-id", self.thread_id);
+        flags
+    }
+}
+
+impl Typed for ThreadFilter {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("status", ThreadStatus::NAMES), ("user_id", &[]), ("service_id", &[])];
+    const FREE_TEXT: bool = false;
+    fn set(&mut self, word: &str, value: &str) -> Result<(), String> {
+        match word {
+            "status" => self.status = Some(value.parse()?),
+            "user_id" => self.user_id = Some(value.parse().map_err(|_| String::new())?),
+            _ => self.service_id = Some(value.parse().map_err(|_| String::new())?),
+        }
+        Ok(())
+    }
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        flag(&mut flags, "status", self.status);
+        flag(&mut flags, "user-id", self.user_id);
+        flag(&mut flags, "service-id", self.service_id);
+        flags
+    }
+}
+
+impl Typed for ReviewFilter {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("flagged", &["yes", "no"]), ("status", ReviewStatus::NAMES), ("subject_id", &[]), ("author_id", &[])];
+    const FREE_TEXT: bool = false;
+    fn set(&mut self, word: &str, value: &str) -> Result<(), String> {
+        match (word, value) {
+            ("flagged", "yes") => self.flagged = true,
+            ("flagged", "no") => self.flagged = false,
+            ("flagged", _) => return Err(String::new()),
+            ("status", _) => self.status = Some(value.parse()?),
+            ("subject_id", _) => self.subject_id = Some(value.parse().map_err(|_| String::new())?),
+            _ => self.author_id = Some(value.parse().map_err(|_| String::new())?),
+        }
+        Ok(())
+    }
+    fn flags(&self) -> String {
+        let mut flags = if self.flagged { " --flagged".to_owned() } else { String::new() };
+        flag(&mut flags, "status", self.status);
+        flag(&mut flags, "subject-id", self.subject_id);
+        flag(&mut flags, "author-id", self.author_id);
+        flags
+    }
+}
+
 impl Typed for AuditFilter {
     const WORDS: &'static [(&'static str, &'static [&'static str])] = &[
         ("actor", &[]),
@@ -153,6 +229,16 @@ impl Typed for AuditFilter {
                 "kyc.revoke",
                 "kyc.undo",
                 "kyc.view",
+                "jobs.cancel",
+                "jobs.finalize",
+                "messages.remove",
+                "reviews.dismiss",
+                "reviews.remove",
+                "reviews.restore",
+                "threads.close",
+                "threads.notice",
+                "threads.read",
+                "threads.reopen",
                 "users.ban",
                 "users.create",
                 "users.delete",
@@ -215,6 +301,20 @@ mod tests {
         assert!(parse::<KycFilter>("user_id:7").is_err());
         let audit: AuditFilter = parse("actor:local:sam@desk action:users.ban").unwrap();
         assert_eq!(audit.actor, Some(Principal("local:sam@desk".into())));
+    }
+
+    #[test]
+    fn the_words_of_what_two_people_have_with_each_other() {
+        let id = "01920000-0000-7000-8000-000100000004";
+        let jobs: JobFilter = parse(&format!("status:accepted user:{id}")).unwrap();
+        assert_eq!((jobs.status, jobs.user_id), (Some(JobStatus::Accepted), Some(id.parse().unwrap())));
+        assert_eq!(jobs.flags(), format!(" --status accepted --user-id {id}"));
+        let threads: ThreadFilter = parse(&format!("status:closed service_id:{id}")).unwrap();
+        assert_eq!(threads.flags(), format!(" --status closed --service-id {id}"));
+        let reviews: ReviewFilter = parse(&format!("flagged:yes subject:{id}")).unwrap();
+        assert_eq!(reviews.flags(), format!(" --flagged --subject-id {id}"));
+        assert!(parse::<ReviewFilter>("flagged:maybe").unwrap_err().contains("yes | no"));
+        assert!(parse::<JobFilter>("user:sam").is_err());
     }
 
     #[test]

@@ -18,8 +18,18 @@ pub mod on {
     pub const USERS: u8 = 4;
     /// The audit log.
     pub const AUDIT: u8 = 8;
+    /// Jobs.
+    pub const JOBS: u8 = 16;
+    /// Threads.
+    pub const THREADS: u8 = 32;
+    /// Reviews.
+    pub const REVIEWS: u8 = 64;
+    /// What two people have with each other.
+    pub const PAIRS: u8 = JOBS | THREADS | REVIEWS;
+    /// Screens whose rows can be marked.
+    pub const MARKS: u8 = KYC | USERS | PAIRS;
     /// Screens that are lists.
-    pub const LISTS: u8 = KYC | USERS | AUDIT;
+    pub const LISTS: u8 = MARKS | AUDIT;
     /// Everywhere.
     pub const ALL: u8 = DASH | LISTS;
 }
@@ -38,7 +48,7 @@ macro_rules! actions {
     };
 }
 
-use Permission::{KycWrite, UsersAdmin, UsersReveal, UsersWrite};
+use Permission::{JobsWrite, KycWrite, ReviewsWrite, ThreadsWrite, UsersAdmin, UsersReveal, UsersWrite};
 actions! {
     Approve, "approve", "a", on::KYC, "approve", 1, Some(KycWrite), "Approve the open case (or the marked ones)";
     Retry, "retry", "t", on::KYC, "ask again", 2, Some(KycWrite), "Ask for another attempt: reasons, comment";
@@ -59,35 +69,52 @@ actions! {
     Sessions, "revoke-sessions", "S", on::USERS, "end sessions", 7, Some(UsersWrite), "End every session";
     Role, "role", "m", on::USERS, "role", 8, Some(UsersAdmin), "Change the role";
     Delete, "delete", "D", on::USERS, "delete", 9, Some(UsersAdmin), "Erase the account's personal data for good";
-    Follow, "follow", "L", on::AUDIT, "follow", 2, None, "Keep to the newest row, or stop that";
-    Open, "open", "enter", on::ALL, "open", 10, None, "Open the row (a KYC case is claimed for you)";
-    Back, "back", "esc", on::ALL, "back", 0, None, "Close, clear marks or filter, go back";
-    Reveal, "reveal", "R", on::KYC | on::USERS, "reveal", 11, Some(UsersReveal), "Show personal data for 30 s (audited)";
-    GoUser, "go-user", "U", on::KYC | on::AUDIT, "user", 12, None, "The user of this row";
-    GoKyc, "go-kyc", "K", on::USERS | on::AUDIT, "their KYC", 12, None, "The identity checks of this row's user";
-    GoAudit, "go-audit", "A", on::KYC | on::USERS, "audit", 13, None, "What the audit log says of this row";
-    Repeat, "repeat", ".", on::KYC | on::USERS, "repeat", 0, None, "The last action once more, on the next row";
-    Mark, "mark", "space", on::KYC | on::USERS, "mark", 14, None, "Mark the row";
-    MarkRange, "mark-range", "V", on::KYC | on::USERS, "mark range", 0, None, "Mark from here: move, V again ends it";
-    MarkAll, "mark-all", "*", on::KYC | on::USERS, "mark all", 0, None, "Mark all that match the filter, or none";
+    Cancel, "cancel", "x", on::JOBS, "cancel", 1, Some(JobsWrite), "Call the job off: reason, note";
+    Finalize, "finalize", "f", on::JOBS, "finalize", 2, Some(JobsWrite), "End a completed job well, in the client's place";
+    RemoveMessage, "remove-message", "d", on::THREADS, "remove message", 2, Some(ThreadsWrite), "Take the message (or the marked ones) from the two's view";
+    Notice, "notice", "N", on::THREADS, "post notice", 3, Some(ThreadsWrite), "Post a notice that the two see";
+    Close, "close", "C", on::THREADS, "close thread", 4, Some(ThreadsWrite), "Close the thread: no more messages; reason, note";
+    Reopen, "reopen", "O", on::THREADS, "reopen", 5, Some(ThreadsWrite), "Let the thread take messages again";
+    Dismiss, "dismiss", "a", on::REVIEWS, "dismiss flags", 1, Some(ReviewsWrite), "Its flags mean nothing: the review stays";
+    Remove, "remove", "d", on::REVIEWS, "remove", 2, Some(ReviewsWrite), "Take the review away: reason, note";
+    Restore, "restore", "D", on::REVIEWS, "restore", 3, Some(ReviewsWrite), "Show a removed review again";
+    Follow, "follow", "L", on::AUDIT | on::THREADS, "follow", 9, None, "Keep to the newest row, or stop that";
+    Open, "open", "enter", on::ALL, "open", 10, None, "Open the row (a KYC case is claimed; a thread asks why)";
+    Back, "back", "esc", on::ALL, "back", 0, None, "Close, clear marks or filter, go back along the jumps";
+    Reveal, "reveal", "R", on::KYC | on::USERS | on::THREADS, "reveal", 11, Some(UsersReveal), "Show what is masked for 30 s (personal data: audited)";
+    Jump, "jump", "J", on::ALL, "jump", 12, None, "To the person, their KYC, jobs, threads, reviews, audit rows";
+    GoUser, "go-user", "U", on::KYC | on::AUDIT | on::DASH, "user", 12, None, "The user of this row";
+    GoWorker, "go-worker", "w", on::PAIRS, "worker", 12, None, "The worker's account";
+    GoClient, "go-client", "c", on::PAIRS, "client", 12, None, "The client's account";
+    GoThreads, "go-threads", "t", on::USERS | on::JOBS | on::REVIEWS, "thread", 13, None, "The thread, or the person's threads";
+    GoReviews, "go-reviews", "v", on::USERS | on::JOBS | on::THREADS, "reviews", 13, None, "Reviews about the person";
+    GoKyc, "go-kyc", "K", on::ALL & !on::KYC, "KYC", 14, None, "The identity checks of this row's user";
+    GoAudit, "go-audit", "A", on::MARKS, "audit", 14, None, "What the audit log says of this row";
+    Repeat, "repeat", ".", on::MARKS, "repeat", 0, None, "The last action once more, on the next row";
+    Mark, "mark", "space", on::MARKS, "mark", 14, None, "Mark the row";
+    MarkRange, "mark-range", "V", on::MARKS, "mark range", 0, None, "Mark from here: move, V again ends it";
+    MarkAll, "mark-all", "*", on::MARKS, "mark all", 0, None, "Mark all that match the filter, or none";
     Failures, "failures", "e", on::ALL, "failures", 0, None, "What failed in the latest bulk action";
     Filter, "filter", "/", on::LISTS, "filter", 15, None, "Filter as you type: status:banned role:worker ada";
-    Command, "command", ":", on::ALL, "go", 16, None, "Run a command by its name";
+    Command, "command", ":", on::ALL, "go", 16, None, "Run a command by its name; `jobs status:accepted`, `thread <id>`";
     Help, "help", "?", on::ALL, "help", 17, None, "This help";
     Quit, "quit", "q ctrl-c", on::ALL, "quit", 18, None, "Quit; claims are given back";
     Dash, "dashboard", "1", on::ALL, "dashboard", 0, None, "Dashboard";
     Kyc, "kyc", "2", on::ALL, "KYC", 0, None, "KYC queue";
     Users, "users", "3", on::ALL, "users", 0, None, "Users";
-    Audit, "audit", "4", on::ALL, "audit log", 0, None, "Audit log";
+    Jobs, "jobs", "4", on::ALL, "jobs", 0, None, "Jobs";
+    Threads, "threads", "5", on::ALL, "threads", 0, None, "Threads";
+    Reviews, "reviews", "6", on::ALL, "reviews", 0, None, "Reviews";
+    Audit, "audit", "7", on::ALL, "audit log", 0, None, "Audit log";
     Down, "down", "j down", on::ALL, "down", 0, None, "One row down";
     Up, "up", "k up", on::ALL, "up", 0, None, "One row up";
     PageDown, "page-down", "ctrl-d pagedown", on::ALL, "page down", 0, None, "Half a page down";
     PageUp, "page-up", "ctrl-u pageup", on::ALL, "page up", 0, None, "Half a page up";
     Top, "top", "g home", on::ALL, "top", 0, None, "First row";
     Bottom, "bottom", "G end", on::ALL, "bottom", 0, None, "Last row that is loaded; again to load more";
-    Left, "left", "h left", on::KYC | on::USERS, "list", 0, None, "To the list";
-    Right, "right", "l right", on::KYC | on::USERS, "detail", 0, None, "To the detail";
-    Focus, "focus", "tab", on::KYC | on::USERS, "other pane", 0, None, "Between list and detail";
+    Left, "left", "h left", on::MARKS, "list", 0, None, "To the list";
+    Right, "right", "l right", on::MARKS, "detail", 0, None, "To the detail";
+    Focus, "focus", "tab", on::MARKS, "other pane", 0, None, "Between list and detail";
     CopyId, "copy-id", "y", on::LISTS, "copy id", 0, None, "Copy the row's id";
     CopyRow, "copy-row", "Y", on::LISTS, "copy row", 0, None, "Copy the row as JSON";
     ShowCli, "cli", "!", on::ALL, "as command", 0, None, "The command that does the same as this screen";
@@ -97,6 +124,17 @@ actions! {
     Redraw, "redraw", "ctrl-l", on::ALL, "redraw", 0, None, "Draw the whole screen again";
     Suspend, "suspend", "ctrl-z", on::ALL, "suspend", 0, None, "Back to the shell; `fg` returns";
 }
+
+/// The screens, in the order of their tabs.
+pub const TABS: [(Action, &str); 7] = [
+    (Action::Dash, "Dash"),
+    (Action::Kyc, "KYC"),
+    (Action::Users, "Users"),
+    (Action::Jobs, "Jobs"),
+    (Action::Threads, "Threads"),
+    (Action::Reviews, "Reviews"),
+    (Action::Audit, "Audit"),
+];
 
 static FALLBACK: Spec =
     Spec { action: Action::Redraw, name: "redraw", keys: "", on: on::ALL, label: "", rank: 0, needs: None, help: "" };
@@ -130,7 +168,7 @@ impl Action {
     }
     /// Whether it changes something, rather than shows it.
     pub fn writes(self) -> bool {
-        matches!(self.spec().needs, Some(KycWrite | UsersWrite | UsersAdmin))
+        matches!(self.spec().needs, Some(KycWrite | UsersWrite | UsersAdmin | JobsWrite | ThreadsWrite | ReviewsWrite))
     }
 }
 

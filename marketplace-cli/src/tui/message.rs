@@ -4,11 +4,18 @@ use marketplace_core::{
     accounts::model::Note,
     admin::{AuditRow, Changed, EventPage, Identity, PersonalData, Stats, UserDetail, UserSummary},
     error::Result,
+    jobs::model::JobSummary,
     kyc::model::{KycCase, KycSummary},
+    messaging::model::{MessagePage, StaffMessage, ThreadInfo},
     page::Page,
+    reviews::model::ReviewSummary,
 };
 
-use super::picture::{Decoded, Rendered};
+use super::{
+    browser::Shown,
+    listing::Answer,
+    picture::{Decoded, Rendered},
+};
 
 /// Which request an answer belongs to. Whoever asked keeps the number of the latest one, and drops all other answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,20 +32,36 @@ pub enum Message {
     Stats(LoadId, Result<Stats>),
     /// The newest audit rows, for the dashboard.
     Recent(LoadId, Result<Page<AuditRow>>),
-    /// A page of the audit log.
-    AuditPage(LoadId, Result<Page<AuditRow>>),
-    /// A page of users.
-    UsersPage(LoadId, Result<Page<UserSummary>>),
+    /// Rows of the audit log.
+    AuditRows(Answer<AuditRow>),
+    /// Rows of users.
+    UserRows(Answer<UserSummary>),
     /// A user.
-    User(LoadId, Result<UserDetail>),
+    User(Shown<UserSummary>),
+    /// Rows of jobs.
+    JobRows(Answer<JobSummary>),
+    /// A job.
+    Job(Shown<JobSummary>),
+    /// Rows of threads.
+    ThreadRows(Answer<ThreadInfo>),
+    /// A thread.
+    Thread(Shown<ThreadInfo>),
+    /// What was said in a thread.
+    Talk(LoadId, Result<MessagePage<StaffMessage>>),
+    /// What became of a change to a message, or of a notice.
+    Said(LoadId, Result<Changed<StaffMessage>>),
+    /// Rows of reviews.
+    ReviewRows(Answer<ReviewSummary>),
+    /// A review.
+    Review(Shown<ReviewSummary>),
     /// A user's personal data.
     Revealed(LoadId, Result<PersonalData>),
-    /// What became of a change to a user.
-    UserChanged(LoadId, Result<Changed<UserDetail>>),
     /// A note that was written.
     Noted(LoadId, Result<Changed<Note>>),
-    /// A page of the queue.
-    KycPage(LoadId, Result<Page<KycSummary>>),
+    /// Rows of the queue.
+    KycRows(Answer<KycSummary>),
+    /// Whose identity checks are wanted.
+    KycOf(LoadId, Result<UserDetail>),
     /// A case that was asked for.
     Case(LoadId, Result<KycCase>),
     /// The case after the open one; none when the queue is empty.
@@ -59,10 +82,6 @@ pub enum Message {
     BulkStep(LoadId, String, Result<bool>),
     /// A bulk action came to its end.
     BulkEnd(LoadId),
-    /// The rows that match a filter, for marking all.
-    MatchingUsers(LoadId, Result<(Vec<UserSummary>, bool)>),
-    /// The attempts that match a filter, for marking all.
-    MatchingCases(LoadId, Result<(Vec<KycSummary>, bool)>),
     /// Nothing to say: something given back in the background.
     Quiet,
 }

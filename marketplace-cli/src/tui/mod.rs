@@ -8,7 +8,9 @@
 //! | background work and its answers | `ctx`, `message` |
 //! | why nothing changes by accident | `guard`, `widgets/form` |
 //! | connected or not | `link` |
-//! | long lists | `paged` |
+//! | long lists, filters, marks | `paged`, `listing`, `filter` |
+//! | a list beside a row in full | `browser` |
+//! | from a person to their jobs and back | `jump` |
 //! | one action on many rows | `bulk` |
 //! | pictures | `picture` |
 //! | a screen | `screens/` |
@@ -18,14 +20,18 @@
 //! Drawing only reads, apart from remembering layout.
 
 mod app;
+mod browser;
 mod bulk;
 mod careful;
 mod component;
+mod contact;
 mod ctx;
 mod filter;
 mod guard;
+mod jump;
 mod keymap;
 mod link;
+mod listing;
 mod message;
 mod paged;
 mod picture;

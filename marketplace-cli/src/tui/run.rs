@@ -150,7 +150,7 @@ pub async fn run(api: Arc<dyn AdminApi>, options: Options) -> anyhow::Result<()>
     let hook = PanicHook::set();
     enter().context("the terminal")?;
     let mut restore = Restore(false);
-    let mut app = App::new(ctx);
+    let mut app = Box::new(App::new(ctx));
     let outcome = drive(&mut app, receiver, ask, &mut restore).await;
     drop(restore);
     drop(hook);

@@ -1,6 +1,9 @@
 //! Every colour of the console. A state is a glyph and a word as well, so that no meaning is lost without colours.
 
-use marketplace_core::{accounts::model::Status, actor::Role, kyc::model::KycStatus};
+use marketplace_core::{
+    accounts::model::Status, actor::Role, jobs::model::JobStatus, kyc::model::KycStatus,
+    messaging::model::ThreadStatus, reviews::model::ReviewStatus,
+};
 use ratatui::style::{Color, Modifier, Style};
 
 /// What a piece of the screen is for.
@@ -95,6 +98,35 @@ pub fn kyc_status(status: KycStatus) -> (&'static str, &'static str, Ink) {
         KycStatus::Rejected => ("✖", "rejected", Ink::Bad),
         KycStatus::Revoked => ("⊘", "revoked", Ink::Bad),
         KycStatus::Expired => ("◌", "expired", Ink::Warn),
+    }
+}
+
+/// Glyph, word and ink of a job.
+pub fn job_status(status: JobStatus) -> (&'static str, &'static str, Ink) {
+    match status {
+        JobStatus::Negotiating => ("○", "negotiating", Ink::Plain),
+        JobStatus::Accepted => ("◐", "accepted", Ink::Accent),
+        JobStatus::Completed => ("◕", "completed", Ink::Accent),
+        JobStatus::Finalized => ("✔", "finalized", Ink::Good),
+        JobStatus::Rejected => ("✖", "rejected", Ink::Warn),
+        JobStatus::Cancelled => ("⊘", "cancelled", Ink::Warn),
+    }
+}
+
+/// Glyph, word and ink of a thread.
+pub fn thread_status(status: ThreadStatus) -> (&'static str, &'static str, Ink) {
+    match status {
+        ThreadStatus::Open => ("●", "open", Ink::Good),
+        ThreadStatus::Closed => ("⊘", "closed", Ink::Warn),
+    }
+}
+
+/// Glyph, word and ink of a review.
+pub fn review_status(status: ReviewStatus) -> (&'static str, &'static str, Ink) {
+    match status {
+        ReviewStatus::Hidden => ("◌", "hidden", Ink::Faint),
+        ReviewStatus::Published => ("●", "published", Ink::Good),
+        ReviewStatus::Removed => ("✖", "removed", Ink::Bad),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The audit log as it grows: newest first, following, filtered, each row in full.
 
-use std::time::Duration;
+use std::{any::Any, sync::Arc, time::Duration};
 
-use crossterm::event::KeyEvent;
+use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::{AuditFilter, AuditRow},
+    admin::{AdminApi, AuditFilter, AuditRow},
+    error::Result,
     events::Event,
-    ids::{AttemptId, UserId},
+    page::{Page, PageRequest},
     time::Timestamp,
 };
 use ratatui::{
@@ -19,13 +20,14 @@ use super::super::{
     component::Screen,
     ctx::{Ctx, Request},
     filter::{Typed, quoted},
+    jump::{Links, Place},
     keymap::{Action, on},
+    listing::{Answer, Listed, Listing, Lists, copies},
     message::Message,
-    paged::{Paged, Row},
+    paged::Row,
     text,
     theme::{Ink, Theme},
     widgets::{
-        palette::FilterBar,
         popup::{PopLine, Popup},
         rows,
     },
@@ -36,6 +38,20 @@ const EVERY: Duration = Duration::from_secs(2);
 /// After an event, so that a burst is one look.
 const SOON: Duration = Duration::from_millis(300);
 
+impl Listed for AuditRow {
+    type Filter = AuditFilter;
+    const WHAT: &'static str = "audit log";
+    fn list(api: Arc<dyn AdminApi>, filter: AuditFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
+        Box::pin(async move { api.audit_list(&filter, &page).await })
+    }
+    fn wrap(answer: Answer<Self>) -> Message {
+        Message::AuditRows(answer)
+    }
+    fn id_text(&self) -> String {
+        self.target.clone()
+    }
+}
+
 impl Row for AuditRow {
     type Id = i64;
     fn id(&self) -> i64 {
@@ -45,15 +61,14 @@ impl Row for AuditRow {
 
 /// The audit log.
 pub struct Audit {
-    list: Paged<AuditRow>,
-    bar: FilterBar<AuditFilter>,
+    list: Listing<AuditRow>,
     follow: bool,
     due: Timestamp,
 }
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { list: Paged::default(), bar: FilterBar::default(), follow: true, due: Timestamp::EPOCH }
+        Self { list: Listing::default(), follow: true, due: Timestamp::EPOCH }
     }
 }
 
@@ -98,24 +113,6 @@ pub fn detail(row: &AuditRow) -> Popup {
     Popup::new(format!("Audit row {}", row.seq), lines)
 }
 
-impl Audit {
-    fn go(&self, ctx: &mut Ctx, kyc: bool) {
-        let Some(row) = self.list.selected() else { return };
-        let user = |id: UserId| if kyc { Request::UserKyc(id, None) } else { Request::User(id) };
-        let metadata: serde_json::Value = serde_json::from_str(&row.metadata).unwrap_or_default();
-        let named = metadata.get("user_id").and_then(|id| id.as_str()).and_then(|id| id.parse().ok());
-        let target = match row.target_kind.as_str() {
-            "user" => row.target.parse().ok().map(user),
-            "attempt" if kyc => row.target.parse::<AttemptId>().ok().map(Request::Attempt),
-            _ => named.map(user),
-        };
-        match target {
-            Some(request) => ctx.requests.push(request),
-            None => ctx.refuse("this row names no user; K opens an attempt"),
-        }
-    }
-}
-
 impl Screen for Audit {
     fn on(&self) -> u8 {
         on::AUDIT
@@ -129,67 +126,55 @@ impl Screen for Audit {
 
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
-            Action::Filter => self.bar.open(),
             Action::Follow => {
                 self.follow = !self.follow;
                 if self.follow {
-                    self.list.moved(Action::Top);
-                    self.list.restart();
+                    self.list.rows.moved(Action::Top);
+                    self.list.rows.restart();
                 }
             }
             Action::Open => {
-                if let Some(row) = self.list.selected() {
+                if let Some(row) = self.list.rows.selected() {
                     ctx.requests.push(Request::Popup(detail(row)));
                 }
             }
-            Action::Back => {
-                if !self.bar.text().is_empty() && self.bar.set("", ctx) {
-                    self.list.reset();
-                }
-            }
-            Action::GoUser => self.go(ctx, false),
-            Action::GoKyc => self.go(ctx, true),
-            Action::CopyId => {
-                if let Some(row) = self.list.selected() {
-                    ctx.requests.push(Request::Copy(row.target.clone(), "the target's id is copied".into()));
-                }
-            }
-            Action::CopyRow => {
-                if let Some(Ok(json)) = self.list.selected().map(serde_json::to_string) {
-                    ctx.requests.push(Request::Copy(json, "the row is copied as JSON".into()));
-                }
-            }
-            _ => return self.list.moved(action),
+            Action::Back => return self.list.back(ctx),
+            _ => return copies(self.list.rows.selected(), action, ctx) || self.list.action(action, ctx),
         }
         true
     }
 
-    fn typing(&self) -> bool {
-        self.bar.typing()
+    fn lists(&self) -> Option<&dyn Lists> {
+        Some(&self.list)
     }
-    fn key(&mut self, key: KeyEvent, ctx: &mut Ctx) {
-        if self.bar.key(key, ctx) {
-            self.list.restart();
+    fn lists_mut(&mut self) -> Option<&mut dyn Lists> {
+        Some(&mut self.list)
+    }
+    fn links(&self) -> Links {
+        self.list.rows.selected().map(Links::of_audit).unwrap_or_default()
+    }
+    fn go(&mut self, place: &Place, ctx: &mut Ctx) {
+        if let Place::List(_, words) = place {
+            self.list.start_at(words, ctx);
         }
     }
-    fn paste(&mut self, pasted: &str, ctx: &mut Ctx) {
-        self.bar.paste(pasted, ctx.now());
+    fn stash(&mut self) -> Box<dyn Any> {
+        Box::new(std::mem::take(&mut self.list))
     }
-    fn filter(&mut self, words: &str, ctx: &mut Ctx) {
-        if self.bar.set(words, ctx) {
-            self.list.reset();
+    fn restore(&mut self, stashed: Box<dyn Any>, _ctx: &mut Ctx) {
+        if let Ok(list) = stashed.downcast() {
+            self.list = *list;
+            self.list.resume();
         }
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
         match message {
-            Message::AuditPage(id, answer) => {
+            Message::AuditRows(answer) => {
                 // A newer row at the top pushes the selected one down: while following, the top stays selected.
-                let top = self.follow && self.list.selected_index() == 0;
-                if let Some(Err(error)) = self.list.answered(id, answer) {
-                    ctx.fail("audit log", &error);
-                } else if top {
-                    self.list.moved(Action::Top);
+                let top = self.follow && self.list.rows.selected_index() == 0;
+                if self.list.answered(answer, ctx) && top {
+                    self.list.rows.moved(Action::Top);
                 }
                 None
             }
@@ -202,50 +187,36 @@ impl Screen for Audit {
     }
     fn reload(&mut self, ctx: &mut Ctx) {
         self.due = ctx.now();
-        self.list.refresh();
+        self.list.rows.refresh();
     }
 
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
         let now = ctx.now();
-        if self.bar.tick(now) {
-            self.list.restart();
-        }
-        if !visible {
-            return;
-        }
-        if self.follow && now >= self.due && !ctx.gate.away() {
+        if visible && self.follow && now >= self.due && !ctx.gate.away() {
             self.due = now + EVERY;
-            if self.list.selected_index() == 0 {
-                self.list.refresh();
+            if self.list.rows.selected_index() == 0 {
+                self.list.rows.refresh();
             }
         }
-        while let Some((want, request)) = self.list.take_want() {
-            let filter = self.bar.filter.clone();
-            let id = ctx.load(Message::AuditPage, |api| async move { api.audit_list(&filter, &request).await });
-            self.list.started(id, want, now);
-        }
+        self.list.tick(visible, ctx);
     }
 
     fn click(&mut self, at: Position, ctx: &mut Ctx) {
-        if self.list.click(at) == Some(true) {
+        if self.list.rows.click(at) == Some(true) {
             self.action(Action::Open, ctx);
         }
     }
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
-        let title = if self.bar.text().is_empty() {
-            "Audit log".to_owned()
-        } else {
-            format!("Audit log · {}", self.bar.text())
-        };
-        let follow = match (self.follow, self.list.selected_index()) {
+        let title = self.list.title("Audit log");
+        let follow = match (self.follow, self.list.rows.selected_index()) {
             (true, 0) => "▼ following",
             (true, _) => "paused: g goes to the newest",
             (false, _) => "not following",
         };
         let inner = rows::pane(area, buf, ctx.theme, &title, follow, true);
         let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
-        rows::list(inner, buf, ctx, &mut self.list, true, "No row matches.", |row, width| {
+        rows::list(inner, buf, ctx, &mut self.list.rows, true, "No row matches.", |row, width| {
             let mut spans =
                 vec![Span::styled(text::right(&text::thousands(row.seq), 8), theme.ink(Ink::Faint)), Span::raw(" ")];
             spans.extend(cells(row, width.saturating_sub(9), now, exact, theme));
@@ -253,14 +224,10 @@ impl Screen for Audit {
         });
     }
 
-    fn draw_input(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position> {
-        self.bar.draw(bar, buf, ctx)
-    }
-
     fn commands(&self) -> Vec<String> {
-        let flags = self.bar.filter.flags();
+        let flags = self.list.bar.filter.flags();
         let mut lines = vec![format!("marketplace audit list{flags}"), format!("marketplace audit tail{flags}")];
-        if let Some(row) = self.list.selected() {
+        if let Some(row) = self.list.rows.selected() {
             lines.push(format!("marketplace audit show {}", quoted(&row.seq.to_string())));
         }
         lines

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use marketplace_core::{
     accounts::model::Status,
-    admin::{AuditFilter, AuditRow, Stats},
+    admin::{AuditFilter, AuditRow, Count, Stats},
     events::Event,
+    jobs::model::JobStatus,
     page::PageRequest,
     time::Timestamp,
 };
@@ -18,6 +19,7 @@ use ratatui::{
 use super::super::{
     component::Screen,
     ctx::{Ctx, PATIENCE, Request},
+    jump::Links,
     keymap::{Action, on},
     message::{LoadId, Message},
     paged::Paged,
@@ -72,6 +74,10 @@ impl Screen for Dashboard {
             }
             _ => self.recent.moved(action),
         }
+    }
+
+    fn links(&self) -> Links {
+        self.recent.selected().map(Links::of_audit).unwrap_or_default()
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
@@ -148,22 +154,36 @@ impl Screen for Dashboard {
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         let [left, right] = area.layout(&Layout::horizontal([Constraint::Length(38), Constraint::Min(20)]));
-        let [kyc, users] = left.layout(&Layout::vertical([Constraint::Length(8), Constraint::Min(3)]));
+        // Where there is little height the recent actions are a few, and the numbers stand beside each other.
+        let (trade, recent) = if area.height < 32 {
+            let [trade, recent] = right.layout(&Layout::vertical([Constraint::Length(12), Constraint::Min(3)]));
+            (trade, recent)
+        } else {
+            (Rect::ZERO, right)
+        };
+        let [kyc, users, low] =
+            left.layout(&Layout::vertical([Constraint::Length(8), Constraint::Length(12), Constraint::Min(0)]));
+        let trade = if trade.is_empty() { low } else { trade };
         let taken = ctx
             .stats
             .as_ref()
             .map_or_else(String::new, |stats| format!("{} ago", text::age(ctx.now().since(stats.at))));
         let taken = if self.failed { format!("✖ {taken}") } else { taken };
-        let kyc = rows::pane(kyc, buf, ctx.theme, "Identity checks", &taken, false);
-        let users = rows::pane(users, buf, ctx.theme, "Users", "", false);
+        let panes = [
+            rows::pane(kyc, buf, ctx.theme, "Identity checks", &taken, false),
+            rows::pane(users, buf, ctx.theme, "Users", "", false),
+            rows::pane(trade, buf, ctx.theme, "Marketplace", "", false),
+        ];
         if let Some(stats) = &ctx.stats {
-            draw_kyc(kyc, buf, ctx, stats);
-            draw_users(users, buf, ctx, stats);
+            for (area, draw) in panes.into_iter().zip([draw_kyc, draw_users, draw_trade]) {
+                draw(area, buf, ctx, stats);
+            }
         } else if self.stats.is_some_and(|(_, since)| ctx.now().since(since) >= PATIENCE) {
-            rows::skeleton(kyc, buf, ctx.theme);
-            rows::skeleton(users, buf, ctx.theme);
+            for area in panes {
+                rows::skeleton(area, buf, ctx.theme);
+            }
         }
-        let inner = rows::pane(right, buf, ctx.theme, "Recent actions", "", true);
+        let inner = rows::pane(recent, buf, ctx.theme, "Recent actions", "", true);
         let (now, exact) = (ctx.now(), ctx.exact);
         let theme = ctx.theme;
         rows::list(inner, buf, ctx, &mut self.recent, true, "Nothing was done yet.", |row, width| {
@@ -205,31 +225,58 @@ fn draw_kyc(area: Rect, buf: &mut Buffer, ctx: &Ctx, stats: &Stats) {
     }
 }
 
+/// A state with its count and a bar.
+fn bar(
+    area: Rect,
+    theme: theme::Theme,
+    (glyph, word, ink): (&str, &str, Ink),
+    count_of: Count,
+    most: i64,
+) -> Line<'static> {
+    let room = i64::from(area.width.saturating_sub(27)).max(1);
+    let length = usize::try_from(count_of.value * room / most.max(1)).unwrap_or(0);
+    Line::from(vec![
+        Span::styled(text::left(&format!(" {glyph} {word}"), 15), theme.ink(ink)),
+        Span::raw(text::right(&count(count_of), 9)),
+        Span::raw("  "),
+        Span::styled("▇".repeat(length.max(usize::from(count_of.value > 0))), theme.ink(ink)),
+    ])
+}
+
 fn draw_users(area: Rect, buf: &mut Buffer, ctx: &Ctx, stats: &Stats) {
     let theme = ctx.theme;
-    let mut row = 1;
-    let most = stats.users.iter().map(|status| status.count.value).max().unwrap_or(1).max(1);
-    for status in Status::ALL {
-        let Some(counted) = stats.users.iter().find(|counted| counted.status == *status) else { continue };
-        let (glyph, word, ink) = theme::user_status(*status);
-        let room = i64::from(area.width.saturating_sub(27)).max(1);
-        let bar = usize::try_from(counted.count.value * room / most).unwrap_or(0);
-        let line = Line::from(vec![
-            Span::styled(text::left(&format!(" {glyph} {word}"), 15), theme.ink(ink)),
-            Span::raw(text::right(&count(counted.count), 9)),
-            Span::raw("  "),
-            Span::styled("▇".repeat(bar.max(usize::from(counted.count.value > 0))), theme.ink(ink)),
-        ]);
-        rows::put(buf, area, row, &line);
-        row += 1;
+    let most = stats.users.iter().map(|status| status.count.value).max().unwrap_or(1);
+    let mut lines: Vec<_> = Status::ALL
+        .iter()
+        .filter_map(|status| stats.users.iter().find(|counted| counted.status == *status))
+        .map(|counted| bar(area, theme, theme::user_status(counted.status), counted.count, most))
+        .collect();
+    lines.push(Line::raw(""));
+    lines.push(number(theme, "new, 24 h", &count(stats.signups_24h), "", Ink::Plain));
+    lines.push(number(theme, "mails waiting", &count(stats.mails_waiting), "", Ink::Plain));
+    lines.push(number(theme, "audit rows", &text::thousands(stats.audit_seq), "", Ink::Plain));
+    for (row, line) in (0..).zip(&lines) {
+        rows::put(buf, area, row, line);
     }
-    row += 1;
-    for line in [
-        number(theme, "new, 24 h", &count(stats.signups_24h), "", Ink::Plain),
-        number(theme, "mails waiting", &count(stats.mails_waiting), "", Ink::Plain),
-        number(theme, "audit rows", &text::thousands(stats.audit_seq), "", Ink::Plain),
-    ] {
-        rows::put(buf, area, row, &line);
-        row += 1;
+}
+
+fn draw_trade(area: Rect, buf: &mut Buffer, ctx: &Ctx, stats: &Stats) {
+    let theme = ctx.theme;
+    let most = stats.jobs.iter().map(|job| job.count.value).max().unwrap_or(1);
+    let flagged = if stats.reviews_flagged.value > 0 { ("⚑", Ink::Warn) } else { ("", Ink::Plain) };
+    let mut lines = vec![
+        number(theme, "services found", &count(stats.services_visible), "", Ink::Plain),
+        number(theme, "messages, 1 h", &count(stats.messages_1h), "", Ink::Plain),
+        number(theme, "flagged reviews", &count(stats.reviews_flagged), flagged.0, flagged.1),
+        Line::raw(""),
+    ];
+    lines.extend(
+        JobStatus::ALL
+            .iter()
+            .filter_map(|status| stats.jobs.iter().find(|counted| counted.status == *status))
+            .map(|counted| bar(area, theme, theme::job_status(counted.status), counted.count, most)),
+    );
+    for (row, line) in (0..).zip(&lines) {
+        rows::put(buf, area, row, line);
     }
 }

@@ -2,5 +2,8 @@
 
 pub mod audit;
 pub mod dashboard;
+pub mod jobs;
 pub mod kyc;
+pub mod reviews;
+pub mod threads;
 pub mod users;

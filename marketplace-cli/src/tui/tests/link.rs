@@ -105,7 +105,7 @@ async fn what_others_did_shows_by_itself() {
 async fn the_audit_log_follows() {
     let fake = Fake::new(6, 4);
     let mut console = Console::start(&fake).await;
-    console.press("4").await;
+    console.press("7").await;
     console.shows("▼ following");
     let mut row = fake.state().audit[0].clone();
     row.seq = 4_711;
@@ -186,7 +186,7 @@ async fn nothing_in_the_data_steers_the_terminal() {
     }
     let mut console = Console::start(&fake).await;
     for keys in
-        ["1", "enter", "esc", "2", "enter", "x", "esc", "a", "3", "enter", "f", "esc", "c", "esc", "4", "enter", "esc"]
+        ["1", "enter", "esc", "2", "enter", "x", "esc", "a", "3", "enter", "f", "esc", "c", "esc", "7", "enter", "esc"]
     {
         console.press(keys).await;
         for cell in console.terminal.backend().buffer().content() {

@@ -26,7 +26,7 @@ use super::{
 
 /// A console with somebody at it.
 struct Console {
-    app: App,
+    app: Box<App>,
     fake: Arc<Fake>,
     receiver: UnboundedReceiver<Message>,
     terminal: Terminal<TestBackend>,
@@ -57,13 +57,13 @@ impl Console {
         let keymap = Keymap::new(&options.keys).unwrap();
         let images = if options.no_color { Images::Dots } else { Images::Pixels(Box::new(Picker::halfblocks())) };
         let clock = Arc::clone(&fake.clock) as _;
-        let app = App::new(Ctx::new(guarded, gate, options, keymap, images, clock, sender));
+        let app = Box::new(App::new(Ctx::new(guarded, gate, options, keymap, images, clock, sender)));
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         Self { app, fake: Arc::clone(fake), receiver, terminal }
     }
 
     fn draw(&mut self) {
-        let app = &mut self.app;
+        let app = &mut *self.app;
         self.terminal
             .draw(|frame| {
                 let area = frame.area();

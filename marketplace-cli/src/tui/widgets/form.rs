@@ -1,12 +1,9 @@
 //! The box that asks before something is changed: reasons with one-letter keys, a comment, a note, a word to type.
 //! Nothing is ever changed by a single key unless it can be undone.
 
+mod intent;
+
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
-use marketplace_core::{
-    accounts::model::UserAction,
-    ids::{AttemptId, UserId},
-    kyc::model::DecisionKind,
-};
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -25,40 +22,7 @@ use super::{
     centred, rows,
 };
 
-/// A user that is to be changed, as seen when the form was opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserTarget {
-    /// Who.
-    pub id: UserId,
-    /// As shown.
-    pub name: String,
-    /// The version that was seen; a change of another one is refused.
-    pub version: Option<i64>,
-}
-
-/// An attempt that is to be decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CaseTarget {
-    /// Which.
-    pub id: AttemptId,
-    /// As shown.
-    pub name: String,
-    /// Of the claim, when there is one.
-    pub fence: Option<i64>,
-}
-
-/// What happens when the form is confirmed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Intent {
-    /// Decide.
-    Decide(DecisionKind, Vec<CaseTarget>),
-    /// Act on users; a role comes from the choice.
-    Act(UserAction, Vec<UserTarget>),
-    /// Write a note.
-    Note(Vec<UserTarget>),
-    /// Quit although a bulk action runs.
-    Quit,
-}
+pub use intent::{CaseTarget, Intent, JobDeed, ReviewDeed, ThreadDeed};
 
 /// One choice.
 #[derive(Debug, Clone)]
@@ -112,9 +76,12 @@ pub struct Form {
     danger: bool,
     choices: Vec<Choice>,
     many: bool,
+    at_once: bool,
     picked: Vec<bool>,
     cursor: usize,
     comment: Option<TextArea<'static>>,
+    reader: &'static str,
+    comment_needed: bool,
     edited: bool,
     note: Option<Input>,
     note_needed: bool,
@@ -133,9 +100,12 @@ impl Form {
             danger: false,
             choices: Vec::new(),
             many: false,
+            at_once: false,
             picked: Vec::new(),
             cursor: 0,
             comment: None,
+            reader: "the worker reads",
+            comment_needed: false,
             edited: false,
             note: None,
             note_needed: false,
@@ -162,6 +132,21 @@ impl Form {
         self.picked = vec![false; choices.len()];
         self.choices = choices;
         self.many = many;
+        self
+    }
+    /// A letter is enough: for what changes nothing.
+    #[must_use]
+    pub fn at_once(mut self) -> Self {
+        self.at_once = true;
+        self
+    }
+    /// With words that must be written, for `reader`; they are typed at once.
+    #[must_use]
+    pub fn with_words(mut self, reader: &'static str) -> Self {
+        self.comment = Some(area(String::new()));
+        self.reader = reader;
+        self.comment_needed = true;
+        self.focus = Field::Comment;
         self
     }
     /// With choices made beforehand.
@@ -322,6 +307,9 @@ impl Form {
             KeyCode::Char(letter) if plain => {
                 if let Some(at) = self.choices.iter().position(|choice| choice.key == letter) {
                     self.pick(at);
+                    if self.at_once {
+                        return self.submit();
+                    }
                 } else if self.fields().is_empty() {
                     return match letter {
                         'y' => self.submit(),
@@ -336,6 +324,9 @@ impl Form {
     }
 
     fn submit(&mut self) -> Outcome {
+        if self.at_once && !self.picked.contains(&true) {
+            self.pick(self.cursor);
+        }
         let picked: Vec<usize> = self.picked.iter().enumerate().filter(|(_, flag)| **flag).map(|(at, _)| at).collect();
         if !self.choices.is_empty() && picked.is_empty() {
             self.focus = Field::Choices;
@@ -361,6 +352,11 @@ impl Form {
         } else {
             None
         };
+        if self.comment_needed && comment.is_none() {
+            self.focus = Field::Comment;
+            self.error = Some("write something first".into());
+            return Outcome::Open;
+        }
         Outcome::Filled(Filled { intent: self.intent.clone(), picked, comment, note })
     }
 
@@ -382,7 +378,9 @@ impl Form {
             + 2;
         let area = centred(area, width, u16::try_from(body + 2).unwrap_or(u16::MAX));
         Clear.render(area, buf);
-        let verb = if self.fields().is_empty() {
+        let verb = if self.at_once {
+            "a letter chooses · Esc cancels"
+        } else if self.fields().is_empty() {
             "y or Enter confirms · Esc cancels"
         } else {
             "Enter confirms · Esc cancels"
@@ -420,7 +418,7 @@ impl Form {
         if let Some(comment) = &self.comment {
             let focused = self.focus == Field::Comment;
             let hint = if focused { "  (Alt-Enter: new line)" } else { "  (Tab to edit)" };
-            rows::put(buf, inner, row, &Line::from(vec![label("the worker reads", focused), label(hint, false)]));
+            rows::put(buf, inner, row, &Line::from(vec![label(self.reader, focused), label(hint, false)]));
             row += 1;
             let room = Rect { y: inner.y + row, height: comment_rows.min(inner.height.saturating_sub(row)), ..inner };
             comment.render(room, buf);
@@ -479,61 +477,4 @@ fn insert(input: Option<&mut Input>, text: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn press(form: &mut Form, code: KeyCode) -> Outcome {
-        form.key(KeyEvent::new(code, KeyModifiers::NONE))
-    }
-
-    fn reasons() -> Form {
-        let choice = |key, template: &'static str| Choice { key, label: template.to_owned(), template };
-        Form::new("Reject", Intent::Quit)
-            .choices(vec![choice('e', "Too old."), choice('f', "Not genuine.")], true)
-            .with_comment()
-            .with_note(None)
-    }
-
-    #[test]
-    fn a_letter_and_enter() {
-        let mut form = reasons();
-        press(&mut form, KeyCode::Char('f'));
-        let Outcome::Filled(filled) = press(&mut form, KeyCode::Enter) else { panic!() };
-        assert_eq!((filled.picked, filled.comment, filled.note), (vec![1], None, None));
-    }
-
-    #[test]
-    fn enter_alone_does_nothing() {
-        assert_eq!(press(&mut reasons(), KeyCode::Enter), Outcome::Open);
-        assert_eq!(press(&mut reasons(), KeyCode::Esc), Outcome::Cancelled);
-    }
-
-    #[test]
-    fn the_comment_starts_as_the_templates_and_is_kept_once_edited() {
-        let mut form = reasons();
-        press(&mut form, KeyCode::Char('e'));
-        press(&mut form, KeyCode::Char('f'));
-        assert_eq!(form.comment.as_ref().unwrap().lines().join("\n"), "Too old. Not genuine.");
-        press(&mut form, KeyCode::Tab);
-        press(&mut form, KeyCode::Char('!'));
-        press(&mut form, KeyCode::BackTab);
-        press(&mut form, KeyCode::Char('e'));
-        press(&mut form, KeyCode::Tab);
-        press(&mut form, KeyCode::Tab);
-        form.paste("seen\u{1b}[31m before\n");
-        let Outcome::Filled(filled) = press(&mut form, KeyCode::Enter) else { panic!() };
-        assert_eq!(filled.picked, [1]);
-        assert_eq!(filled.comment.unwrap(), "Too old. Not genuine.!");
-        assert_eq!(filled.note.unwrap(), "seen\u{fffd}[31m before");
-    }
-
-    #[test]
-    fn a_word_must_be_typed() {
-        let mut form = Form::new("Delete", Intent::Quit).with_word("delete");
-        press(&mut form, KeyCode::Enter);
-        for c in "delete".chars() {
-            press(&mut form, KeyCode::Char(c));
-        }
-        assert!(matches!(press(&mut form, KeyCode::Enter), Outcome::Filled(_)));
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use ratatui::{
 
 use super::super::{
     ctx::Ctx,
-    keymap::{Action, Spec},
+    keymap::{Action, Spec, TABS},
     link::State,
     text,
     theme::Ink,
@@ -33,16 +33,21 @@ pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
         .as_ref()
         .map_or_else(|| "…".to_owned(), |identity| format!("{} · {}", identity.name, identity.role));
     let left = format!(" Marketplace · {system} ({})  {who}", options.way);
-    let counts = ctx.stats.as_ref().map_or_else(String::new, |stats| {
+    let counts = ctx.stats.as_ref().map_or_else(Vec::new, |stats| {
         let oldest =
             stats.kyc_oldest_at.map_or_else(String::new, |at| format!(" · oldest {}", text::age(ctx.now().since(at))));
-        format!("KYC {}{oldest}", count(stats.kyc_pending))
+        let mut counts = vec![format!("KYC {}{oldest}", count(stats.kyc_pending))];
+        counts.push(format!("flagged {}", count(stats.reviews_flagged)));
+        counts.push(format!("live {} msg/h", count(stats.messages_1h)));
+        counts
     });
     let width = usize::from(area.width);
     let room = width.saturating_sub(text::width(&right) + 1);
     buf.set_string(area.x, area.y, text::cut(&left, room), base.add_modifier(ratatui::style::Modifier::BOLD));
     let gap = room.saturating_sub(text::width(&left) + 2);
-    if text::width(&counts) <= gap {
+    // As many of the numbers as there is room for.
+    let counts = (1..=counts.len()).rev().filter_map(|many| counts.get(..many)).map(|some| some.join("   "));
+    if let Some(counts) = counts.into_iter().find(|counts| text::width(counts) <= gap) {
         let x = width - text::width(&right) - text::width(&counts) - 3;
         buf.set_string(area.x + u16::try_from(x).unwrap_or(0), area.y, &counts, base);
     }
@@ -65,9 +70,7 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
     let theme = ctx.theme;
     let mut places = Vec::new();
     let mut x = area.x + 1;
-    for (action, name) in
-        [(Action::Dash, "Dash"), (Action::Kyc, "KYC"), (Action::Users, "Users"), (Action::Audit, "Audit")]
-    {
+    for (action, name) in TABS {
         let label = format!(" {} {name} ", ctx.keymap.key(action));
         let width = u16::try_from(text::width(&label)).unwrap_or(0);
         let style = if action == active { theme.ink(Ink::Selected) } else { theme.ink(Ink::Plain) };
@@ -75,7 +78,7 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
             buf.set_string(x, area.y, &label, style);
             places.push((Rect::new(x, area.y, width, 1), action));
         }
-        x += width + 1;
+        x += width;
     }
     let (word, ink) = if ctx.gate.read_only() {
         ("read-only", Ink::Warn)

@@ -20,7 +20,8 @@ use super::{
     super::{
         ctx::Ctx,
         filter::{self, Typed},
-        keymap::{Action, TABLE},
+        jump::{BY_ID, Place},
+        keymap::{Action, TABLE, TABS},
         text,
         theme::Ink,
     },
@@ -41,6 +42,10 @@ pub enum Typing {
     Run(Action),
     /// Filter so.
     Filter(String),
+    /// Go there.
+    Go(Place),
+    /// What was typed leads nowhere, because of this.
+    Refused(String),
 }
 
 /// The command bar.
@@ -66,8 +71,10 @@ impl Palette {
                 }
             }
             KeyCode::Enter => {
-                if let Some(words) = self.input.value().trim().strip_prefix("filter ") {
-                    return Typing::Filter(words.to_owned());
+                if let Some((word, rest)) = self.input.value().trim().split_once(' ')
+                    && let Some(typing) = with_words(word, rest.trim())
+                {
+                    return typing;
                 }
                 return matches.get(self.cursor).map_or(Typing::Closed, |action| Typing::Run(*action));
             }
@@ -111,6 +118,15 @@ impl Palette {
             Rect { x: bar.x, y: bar.y.saturating_sub(height), width: bar.width.min(76), height: height.min(bar.y) };
         Clear.render(list, buf);
         let inner = rows::pane(list, buf, theme, "Commands", "", true);
+        let typed = self.input.value().trim_start();
+        let word = typed.split(' ').next().unwrap_or("");
+        let hint = match BY_ID.iter().find(|(known, _)| !word.is_empty() && known.starts_with(word)) {
+            Some((_, help)) => (*help).to_owned(),
+            None if TABS.iter().any(|(action, _)| *action != Action::Dash && action.spec().name == word) => {
+                format!("{word} <filter>: the list, filtered")
+            }
+            None => String::new(),
+        };
         let skip = self.cursor.saturating_sub(usize::from(inner.height).saturating_sub(1));
         for (row, (at, action)) in (0..inner.height).zip(matches.iter().enumerate().skip(skip)) {
             let spec = action.spec();
@@ -122,8 +138,22 @@ impl Palette {
             ]);
             rows::put(buf, inner, row, &line);
         }
-        line(bar, buf, ctx, ":", &self.input, "")
+        line(bar, buf, ctx, ":", &self.input, &hint)
     }
+}
+
+/// A command that takes words: `filter status:banned`, `jobs status:accepted`, `thread 0192…`.
+fn with_words(word: &str, rest: &str) -> Option<Typing> {
+    if word == "filter" {
+        return Some(Typing::Filter(rest.to_owned()));
+    }
+    if BY_ID.iter().any(|(known, _)| *known == word) {
+        let place = Place::by_id(word, rest);
+        return Some(place.map_or_else(|| Typing::Refused(format!("`{rest}` is no id")), Typing::Go));
+    }
+    let list = |action: &Action| *action != Action::Dash && action.spec().name == word;
+    let home = TABS.iter().map(|(action, _)| *action).find(list)?;
+    Some(Typing::Go(Place::List(home, rest.to_owned())))
 }
 
 fn line(bar: Rect, buf: &mut Buffer, ctx: &Ctx, sign: &str, input: &Input, hint: &str) -> Position {
@@ -152,6 +182,11 @@ pub struct FilterBar<F> {
 }
 
 impl<F: Typed> FilterBar<F> {
+    /// With a filter that holds from the start.
+    pub fn starting(typed: &str) -> Self {
+        let (filter, input) = (filter::parse(typed).unwrap_or_default(), typed.to_owned().into());
+        Self { filter, input, typing: false, before: String::new(), due: None, hint: String::new() }
+    }
     /// Begins typing.
     pub fn open(&mut self) {
         self.typing = true;

@@ -10,6 +10,7 @@ use ratatui::{
 
 use super::{
     super::{
+        jump::BY_ID,
         keymap::{Keymap, on},
         text,
         theme::{Ink, Theme},
@@ -57,6 +58,16 @@ impl Popup {
         lines.push(PopLine::Text(String::new()));
         lines.push(PopLine::Head("Everywhere".into()));
         lines.extend(keymap.of(screen).filter(|(spec, _)| spec.on == on::ALL).map(pair));
+        lines.push(PopLine::Text(String::new()));
+        lines.push(PopLine::Head("Commands with words".into()));
+        lines.push(PopLine::Pair(
+            ":jobs <filter>".into(),
+            "any list, filtered: kyc, users, threads, reviews, audit".into(),
+        ));
+        for (word, help) in BY_ID {
+            let help = help.split_once(": ").map_or(*help, |(_, help)| help);
+            lines.push(PopLine::Pair(format!(":{word} <id>"), help.to_owned()));
+        }
         lines.push(PopLine::Text(String::new()));
         lines.push(PopLine::Text(
             "Mouse: click a row to select, again to open; click a tab; the wheel scrolls. Keys are rebound in the config \

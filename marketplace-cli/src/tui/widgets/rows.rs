@@ -102,6 +102,11 @@ pub fn skeleton(area: Rect, buf: &mut Buffer, theme: Theme) {
     }
 }
 
+/// Stars of five.
+pub fn stars(rating: i64) -> String {
+    (1..=5).map(|star| if star <= rating { '★' } else { '☆' }).collect()
+}
+
 /// A glyph with its word.
 pub fn state(theme: Theme, (glyph, word, ink): (&'static str, &'static str, Ink), columns: usize) -> Span<'static> {
     Span::styled(text::left(&format!("{glyph} {word}"), columns), theme.ink(ink))

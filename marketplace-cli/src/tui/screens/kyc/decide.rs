@@ -79,8 +79,8 @@ impl Kyc {
     /// Those marked; without marks, the open case, if it is in a state for this. Says why not.
     fn targets(&self, kind: DecisionKind, ctx: &mut Ctx) -> Vec<CaseTarget> {
         let now = ctx.now();
-        if self.queue.marked_count() > 0 {
-            let rows = self.queue.marked();
+        if self.list.rows.marked_count() > 0 {
+            let rows = self.list.rows.marked();
             return rows
                 .into_iter()
                 .map(|row| {
@@ -126,7 +126,7 @@ impl Kyc {
         let targets = self.targets(DecisionKind::Approve, ctx);
         match targets.as_slice() {
             [] => {}
-            [_] if self.queue.marked_count() == 0 => self.decide(Last::approval(), ctx),
+            [_] if self.list.rows.marked_count() == 0 => self.decide(Last::approval(), ctx),
             many => {
                 let form = Form::new(
                     format!("Approve {} cases", many.len()),
@@ -157,7 +157,7 @@ impl Kyc {
             ctx.say("nothing to repeat yet");
             return;
         };
-        if self.queue.marked_count() == 0 && self.targets(last.kind, ctx).len() == 1 {
+        if self.list.rows.marked_count() == 0 && self.targets(last.kind, ctx).len() == 1 {
             self.decide(last, ctx);
         }
     }
@@ -173,7 +173,7 @@ impl Kyc {
         };
         match targets.as_slice() {
             [one] if self.open.as_ref().is_some_and(|open| open.id() == one.id) => {
-                self.queue.clear_marks();
+                self.list.rows.clear_marks();
                 self.decide(last, ctx);
             }
             many => self.decide_many(last, many, ctx),
@@ -215,7 +215,7 @@ impl Kyc {
         self.made.push(Made { load: Some(load), kind, open, until: None, undo: false });
         self.last = Some(last);
         if self.shows_open() {
-            self.queue.remove(id);
+            self.list.rows.remove(id);
             self.advance(ctx);
         } else {
             self.in_case = false;
@@ -237,7 +237,7 @@ impl Kyc {
                     undo = made.undo;
                 }
                 if !self.shows_open() {
-                    self.queue.refresh();
+                    self.list.rows.refresh();
                 }
                 if undo {
                     self.undo(ctx);
@@ -247,7 +247,7 @@ impl Kyc {
                 let made = self.made.remove(at);
                 let (doing, _) = verbs(made.kind);
                 ctx.fail(&format!("{doing} {} failed", made.open.name()), &error);
-                self.queue.refresh();
+                self.list.rows.refresh();
                 // A conflict means that it is somebody else's by now. Anything else: it is still here to be decided.
                 if error.code() != ErrorCode::Conflict {
                     self.bring_back(made.open, ctx);
@@ -284,7 +284,7 @@ impl Kyc {
             Ok(changed) => {
                 ctx.say(format!("taken back: {}", text::clean(open.name())));
                 open.case = changed.item;
-                self.queue.refresh();
+                self.list.rows.refresh();
                 self.bring_back(open, ctx);
             }
             Err(error) => ctx.fail(&format!("undo of {}", open.name()), &error),

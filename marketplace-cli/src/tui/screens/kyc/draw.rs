@@ -15,6 +15,7 @@ use ratatui_image::Image;
 use super::{
     super::{
         super::{
+            browser::WIDE,
             ctx::{Ctx, PATIENCE},
             keymap::Action,
             picture::{Images, Inked},
@@ -22,7 +23,7 @@ use super::{
             theme::{self, Ink},
             widgets::{frame::count, rows},
         },
-        users::details::{WIDE, attempt_lines, person},
+        users::details::{attempt_lines, person},
     },
     Kyc, Zoom,
     case::{Content, Face, OpenCase},
@@ -45,23 +46,23 @@ impl Kyc {
     }
 
     fn draw_queue(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
-        let what = if self.bar.text().is_empty() { "pending, in review" } else { self.bar.text() };
+        let what = if self.list.bar.text().is_empty() { "pending, in review" } else { self.list.bar.text() };
         let total = match &ctx.stats {
-            Some(stats) if self.bar.text().is_empty() => count(stats.kyc_pending),
-            _ if self.queue.more() => format!("{}+", self.queue.len()),
-            _ => self.queue.len().to_string(),
+            Some(stats) if self.list.bar.text().is_empty() => count(stats.kyc_pending),
+            _ if self.list.rows.more() => format!("{}+", self.list.rows.len()),
+            _ => self.list.rows.len().to_string(),
         };
         let title = format!("KYC queue · {what}");
         let inner = rows::pane(area, buf, ctx.theme, &title, &total, !self.in_case);
         let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
         let open = self.open.as_ref().map(OpenCase::id);
         let next = self.next.as_ref().map(OpenCase::id);
-        let empty = if self.bar.text().is_empty() {
+        let empty = if self.list.bar.text().is_empty() {
             "Nothing waits. New submissions appear here by themselves."
         } else {
             "Nothing matches. Esc clears the filter."
         };
-        rows::list(inner, buf, ctx, &mut self.queue, !self.in_case, empty, |row, width| {
+        rows::list(inner, buf, ctx, &mut self.list.rows, !self.in_case, empty, |row, width| {
             let time = if exact { 19 } else { 4 };
             // Where there is little room the name matters more; the case says which document it is.
             let kind = match width {

@@ -5,14 +5,16 @@ mod decide;
 mod draw;
 mod open;
 
-use std::time::Duration;
+use std::{any::Any, sync::Arc};
 
-use crossterm::event::KeyEvent;
+use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::KycFilter,
+    admin::{AdminApi, KycFilter, UserDetail},
+    error::Result,
     events::Event,
     ids::AttemptId,
     kyc::model::{DecisionKind, KycReason, KycStatus, KycSummary},
+    page::{Page, PageRequest},
     time::Timestamp,
 };
 use ratatui::{
@@ -24,23 +26,36 @@ use self::case::OpenCase;
 use super::super::{
     bulk::Bulk,
     component::Screen,
-    ctx::{Ctx, Request},
+    ctx::Ctx,
     filter::Typed,
+    jump::{Links, Place},
     keymap::{Action, on},
+    listing::{Answer, Listed, Listing, Lists, copies},
     message::{LoadId, Message},
-    paged::{Paged, Row},
+    paged::Row,
     text,
     theme::Ink,
-    widgets::{form::Filled, palette::FilterBar},
+    widgets::form::Filled,
 };
-
-/// After an event, so that a burst is one look.
-const SOON: Duration = Duration::from_millis(300);
 
 impl Row for KycSummary {
     type Id = AttemptId;
     fn id(&self) -> AttemptId {
         self.id
+    }
+}
+
+impl Listed for KycSummary {
+    type Filter = KycFilter;
+    const WHAT: &'static str = "KYC queue";
+    fn list(api: Arc<dyn AdminApi>, filter: KycFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
+        Box::pin(async move { api.kyc_list(&filter, &page).await })
+    }
+    fn wrap(answer: Answer<Self>) -> Message {
+        Message::KycRows(answer)
+    }
+    fn id_text(&self) -> String {
+        self.id.to_string()
     }
 }
 
@@ -77,9 +92,9 @@ struct Last {
 
 /// Identity checks.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Kyc {
-    queue: Paged<KycSummary>,
-    bar: FilterBar<KycFilter>,
+    list: Listing<KycSummary>,
     open: Option<OpenCase>,
     opening: Option<(LoadId, AttemptId, Timestamp, bool)>,
     next: Option<OpenCase>,
@@ -92,12 +107,13 @@ pub struct Kyc {
     active_at: Option<Timestamp>,
     renewed_at: Option<Timestamp>,
     reveal_load: Option<(LoadId, AttemptId)>,
-    matching: Option<LoadId>,
+    whose: Option<LoadId>,
     opened: Option<LoadId>,
-    refresh_due: Option<Timestamp>,
     last: Option<Last>,
     /// The case has the keys; on a narrow terminal it has the whole screen.
     in_case: bool,
+    /// A jump led to the case, so that going back leads away from it.
+    arrived: bool,
     wide: bool,
     zoom: Zoom,
     scroll: usize,
@@ -117,7 +133,7 @@ impl Kyc {
 
     /// Whether the queue shows what waits, and so loses what is decided.
     fn shows_open(&self) -> bool {
-        self.bar.filter.status.is_none_or(KycStatus::is_open)
+        self.list.bar.filter.status.is_none_or(KycStatus::is_open)
     }
 
     fn pan(&mut self, action: Action) -> bool {
@@ -186,24 +202,22 @@ impl Kyc {
     fn subject(&self) -> Option<&KycSummary> {
         match (&self.open, self.in_case) {
             (Some(open), true) => Some(&open.case.attempt),
-            _ => self.queue.selected(),
+            _ => self.list.rows.selected(),
         }
     }
 
-    fn goes(&mut self, action: Action, ctx: &mut Ctx) -> bool {
-        let Some(row) = self.subject() else { return false };
-        let request = match action {
-            Action::GoUser => Request::User(row.user_id),
-            Action::GoAudit => Request::Audit(row.id.to_string()),
-            Action::CopyId => Request::Copy(row.id.to_string(), "the id is copied".into()),
-            Action::CopyRow => match serde_json::to_string(row) {
-                Ok(json) => Request::Copy(json, "the row is copied as JSON".into()),
-                Err(_) => return true,
-            },
-            _ => return false,
-        };
-        ctx.requests.push(request);
-        true
+    /// The state of a user's identity checks is known now: what waits is listed without a status, anything else has to be
+    /// asked for.
+    fn whose_came(&mut self, answer: Result<UserDetail>, ctx: &mut Ctx) {
+        match answer {
+            Ok(detail) if detail.user.kyc_status == KycStatus::None => ctx.say("no identity check so far"),
+            Ok(detail) if detail.user.kyc_status.is_open() => {}
+            Ok(detail) => {
+                let words = format!("status:{} user_id:{}", detail.user.kyc_status, detail.user.id);
+                self.list.start_at(&words, ctx);
+            }
+            Err(error) => ctx.fail("user", &error),
+        }
     }
 }
 
@@ -220,13 +234,13 @@ impl Screen for Kyc {
 
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         self.active_at = Some(ctx.now());
-        if self.in_case && self.pan(action) || self.looks(action) || self.goes(action, ctx) {
+        if self.in_case && self.pan(action) || self.looks(action) || copies(self.subject(), action, ctx) {
             return true;
         }
         match action {
             Action::Filter => {
                 self.in_case = false;
-                self.bar.open();
+                return self.list.action(action, ctx);
             }
             Action::Open => self.open_selected(ctx),
             Action::Right => self.in_case = self.open.is_some(),
@@ -236,11 +250,13 @@ impl Screen for Kyc {
                 if self.zoom != Zoom::Both && self.in_case {
                     self.zoom = Zoom::Both;
                 } else if self.in_case
-                    || (self.open.is_some() && self.queue.marked_count() == 0 && self.bar.text().is_empty())
+                    || (self.open.is_some() && self.list.rows.marked_count() == 0 && self.list.at_base())
                 {
                     self.close(ctx);
-                } else if !self.queue.clear_marks() && !self.bar.text().is_empty() && self.bar.set("", ctx) {
-                    self.queue.reset();
+                    // A jump that led to this case leads away from it with the same key.
+                    return !std::mem::take(&mut self.arrived);
+                } else {
+                    return self.list.back(ctx);
                 }
             }
             Action::Next => self.skip(ctx),
@@ -252,49 +268,72 @@ impl Screen for Kyc {
             Action::Repeat => self.repeat(ctx),
             Action::Outside => self.open_outside(ctx),
             Action::Reveal => self.reveal(ctx),
-            Action::Mark => self.queue.mark(),
-            Action::MarkRange => {
-                if self.queue.mark_range() {
-                    ctx.say("marking: move, then V again");
-                }
-            }
-            Action::MarkAll => self.mark_all(ctx),
+            Action::Mark | Action::MarkRange | Action::MarkAll => return self.list.action(action, ctx),
             _ if self.in_case => return self.scroll(action),
-            _ => return self.queue.moved(action),
+            _ => return self.list.action(action, ctx),
         }
         true
     }
 
-    fn typing(&self) -> bool {
-        self.bar.typing()
+    fn lists(&self) -> Option<&dyn Lists> {
+        Some(&self.list)
     }
-    fn key(&mut self, key: KeyEvent, ctx: &mut Ctx) {
-        if self.bar.key(key, ctx) {
-            self.queue.restart();
-        }
-    }
-    fn paste(&mut self, pasted: &str, ctx: &mut Ctx) {
-        self.bar.paste(pasted, ctx.now());
+    fn lists_mut(&mut self) -> Option<&mut dyn Lists> {
+        Some(&mut self.list)
     }
     fn filter(&mut self, words: &str, ctx: &mut Ctx) {
-        if self.bar.set(words, ctx) {
-            self.in_case = false;
-            self.queue.reset();
+        self.in_case &= !self.list.set(words, ctx);
+    }
+
+    fn links(&self) -> Links {
+        let Some(row) = self.subject() else { return Links::default() };
+        let user = Some((row.user_id, row.name.clone()));
+        Links { user, attempt: None, audit: Some(row.id.to_string()), ..Links::default() }
+    }
+    fn go(&mut self, place: &Place, ctx: &mut Ctx) {
+        match place {
+            Place::Attempt(id) => {
+                self.arrived = true;
+                self.look(*id, ctx);
+            }
+            Place::KycOf(id) => {
+                let id = *id;
+                self.in_case = false;
+                self.list.start_at(&format!("user_id:{id}"), ctx);
+                self.whose = Some(ctx.load(Message::KycOf, |api| async move { api.users_show(id).await }));
+            }
+            Place::List(_, words) => {
+                self.in_case = false;
+                self.list.start_at(words, ctx);
+            }
+            _ => {}
+        }
+    }
+    fn stash(&mut self) -> Box<dyn Any> {
+        Box::new((std::mem::take(&mut self.list), std::mem::take(&mut self.in_case), std::mem::take(&mut self.arrived)))
+    }
+    fn restore(&mut self, stashed: Box<dyn Any>, _ctx: &mut Ctx) {
+        if let Ok(stashed) = stashed.downcast() {
+            (self.list, self.in_case, self.arrived) = *stashed;
+            self.in_case &= self.open.is_some();
+            self.list.resume();
         }
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
         match message {
-            Message::KycPage(id, answer) => {
-                match self.queue.answered(id, answer) {
-                    Some(Err(error)) => ctx.fail("KYC queue", &error),
-                    // The cursor stays with the case that is worked on.
-                    Some(Ok(())) if self.in_case => {
-                        if let Some(open) = &self.open {
-                            self.queue.select(open.id());
-                        }
-                    }
-                    _ => {}
+            Message::KycRows(answer) => {
+                // The cursor stays with the case that is worked on.
+                if self.list.answered(answer, ctx)
+                    && self.in_case
+                    && let Some(open) = &self.open
+                {
+                    self.list.rows.select(open.id());
+                }
+            }
+            Message::KycOf(id, answer) => {
+                if self.whose.take_if(|load| *load == id).is_some() {
+                    self.whose_came(answer, ctx);
                 }
             }
             Message::Case(id, answer) => self.case_came(id, answer, ctx),
@@ -326,7 +365,6 @@ impl Screen for Kyc {
                     }
                 }
             }
-            Message::MatchingCases(id, answer) => self.matched(id, answer, ctx),
             other => return Some(other),
         }
         None
@@ -334,15 +372,15 @@ impl Screen for Kyc {
 
     fn event(&mut self, event: &Event, ctx: &mut Ctx) {
         if event.kind.starts_with("kyc") {
-            self.refresh_due.get_or_insert(ctx.now() + SOON);
+            self.list.soon(ctx);
         }
     }
     fn reload(&mut self, _ctx: &mut Ctx) {
-        self.queue.refresh();
+        self.list.rows.refresh();
     }
     fn bulk_ended(&mut self, _bulk: &Bulk, _ctx: &mut Ctx) {
-        self.queue.clear_marks();
-        self.queue.refresh();
+        self.list.rows.clear_marks();
+        self.list.rows.refresh();
     }
     fn filled(&mut self, filled: &Filled, ctx: &mut Ctx) -> bool {
         self.confirmed(filled, ctx)
@@ -359,25 +397,14 @@ impl Screen for Kyc {
             open.render(ctx);
         }
         self.keep_claims(ctx);
-        if self.bar.tick(now) {
-            self.queue.restart();
+        if visible && self.list.due(now) {
+            self.list.rows.refresh();
         }
-        if !visible {
-            return;
-        }
-        if self.refresh_due.is_some_and(|due| now >= due) {
-            self.refresh_due = None;
-            self.queue.refresh();
-        }
-        while let Some((want, request)) = self.queue.take_want() {
-            let filter = self.bar.filter.clone();
-            let id = ctx.load(Message::KycPage, |api| async move { api.kyc_list(&filter, &request).await });
-            self.queue.started(id, want, now);
-        }
+        self.list.tick(visible, ctx);
     }
 
     fn click(&mut self, at: Position, ctx: &mut Ctx) {
-        match self.queue.click(at) {
+        match self.list.rows.click(at) {
             Some(true) => self.open_selected(ctx),
             Some(false) => self.in_case = false,
             None => self.in_case = self.open.is_some(),
@@ -387,14 +414,10 @@ impl Screen for Kyc {
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         self.draw_all(area, buf, ctx);
     }
-    fn draw_input(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position> {
-        self.bar.draw(bar, buf, ctx)
-    }
-
     fn status(&self, ctx: &Ctx) -> Option<(String, Ink)> {
-        let marked = self.queue.marked_count();
-        if marked > 0 {
-            return Some((format!("◆ {marked} marked: a decision is for all of them · Esc clears"), Ink::Accent));
+        let marked = self.list.marked("a decision");
+        if marked.is_some() {
+            return marked;
         }
         let made = self.made.last()?;
         let (doing, done) = decide::verbs(made.kind);
@@ -409,21 +432,21 @@ impl Screen for Kyc {
     }
 
     fn offers(&self, action: Action) -> bool {
-        let many = self.queue.marked_count() > 0;
+        let many = self.list.rows.marked_count() > 0;
         let status = self.open.as_ref().map(|open| open.case.attempt.status);
         match action {
             Action::Approve | Action::Retry | Action::Reject => many || status.is_some_and(KycStatus::is_open),
             Action::Revoke => status == Some(KycStatus::Approved),
             Action::Undo => !self.made.is_empty(),
             Action::Zoom | Action::Rotate | Action::Outside | Action::Reveal => self.open.is_some(),
-            Action::Open | Action::Mark => !self.in_case && !self.queue.is_empty(),
+            Action::Open | Action::Mark => !self.in_case && !self.list.rows.is_empty(),
             Action::GoUser | Action::GoAudit => self.subject().is_some(),
             _ => true,
         }
     }
 
     fn commands(&self) -> Vec<String> {
-        let mut lines = vec![format!("marketplace kyc list{}", self.bar.filter.flags())];
+        let mut lines = vec![format!("marketplace kyc list{}", self.list.bar.filter.flags())];
         if let Some(row) = self.subject() {
             lines.push(format!("marketplace kyc show {}", row.id));
         }

@@ -1,14 +1,13 @@
 //! Opening, claiming, keeping and giving back cases; the next one in advance.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{io::Write, time::Duration};
 
 use marketplace_core::{
     actor::Permission,
-    admin::{AdminApi, Change, Changed, KycFilter, PersonalData},
+    admin::{Change, Changed, KycFilter, PersonalData},
     error::{Error, ErrorCode, Result},
     ids::AttemptId,
     kyc::model::{CLAIM, FileKind, KycCase, KycSummary},
-    page::PageRequest,
 };
 
 use super::{
@@ -21,8 +20,6 @@ use super::{
     case::OpenCase,
 };
 
-/// Most rows that "all that match" may mean.
-const MOST: usize = 10_000;
 /// A claim is renewed at most so often.
 const RENEW: Duration = Duration::from_secs(60);
 
@@ -55,7 +52,7 @@ impl Kyc {
             }
             return;
         }
-        if let Some(id) = self.queue.selected().map(|row| row.id) {
+        if let Some(id) = self.list.rows.selected().map(|row| row.id) {
             self.look(id, ctx);
         }
     }
@@ -70,7 +67,7 @@ impl Kyc {
         if self.open.as_ref().is_some_and(|open| open.id() == id && open.fence(ctx.now()).is_some()) {
             return;
         }
-        let row = self.queue.rows().find(|row| row.id == id);
+        let row = self.list.rows.rows().find(|row| row.id == id);
         let claims = ctx.may(Permission::KycWrite)
             && ctx.gate.check().is_ok()
             && row.is_none_or(|row| row.status.is_open() && row.claim.as_ref().is_none_or(|claim| claim.mine));
@@ -100,7 +97,7 @@ impl Kyc {
         self.opening = None;
         match answer {
             Ok(case) => {
-                self.queue.replace(&case.attempt);
+                self.list.rows.replace(&case.attempt);
                 if let Some(open) = self.open.as_mut().filter(|open| open.id() == case.attempt.id) {
                     open.case = case;
                     open.load_files(ctx);
@@ -112,7 +109,7 @@ impl Kyc {
             Err(error) if claimed && error.code() == ErrorCode::Conflict => {
                 // Held or decided by a colleague: it can still be looked at.
                 ctx.fail("not claimed", &error);
-                self.queue.refresh();
+                self.list.rows.refresh();
                 self.ask_for(attempt, false, ctx);
             }
             Err(error) => {
@@ -129,8 +126,8 @@ impl Kyc {
         {
             Self::gives_back(ctx, &before);
         }
-        self.queue.replace(&open.case.attempt);
-        self.queue.select(open.id());
+        self.list.rows.replace(&open.case.attempt);
+        self.list.rows.select(open.id());
         open.load_files(ctx);
         self.opening = None;
         self.want_next = false;
@@ -149,12 +146,12 @@ impl Kyc {
             return;
         }
         let open = self.open.as_ref().map(OpenCase::id);
-        let candidate = if self.bar.filter == KycFilter::default() {
+        let candidate = if self.list.bar.filter == KycFilter::default() {
             None
         } else {
             let free = |row: &&KycSummary| row.claim.is_none() && row.status.is_open() && Some(row.id) != open;
-            let after = self.queue.rows().skip(self.queue.selected_index()).find(free);
-            let Some(row) = after.or_else(|| self.queue.rows().find(free)) else { return };
+            let after = self.list.rows.rows().skip(self.list.rows.selected_index()).find(free);
+            let Some(row) = after.or_else(|| self.list.rows.rows().find(free)) else { return };
             Some(row.id)
         };
         let load = ctx.load(Message::Prefetched, |api| async move {
@@ -185,7 +182,7 @@ impl Kyc {
         match answer {
             Ok(Some(case)) if self.open.as_ref().is_some_and(|open| open.id() == case.attempt.id) => {}
             Ok(Some(case)) => {
-                self.queue.replace(&case.attempt);
+                self.list.rows.replace(&case.attempt);
                 let next = OpenCase::new(case, ctx);
                 if wanted || self.open.is_none() && self.in_case {
                     self.put(next, ctx);
@@ -198,7 +195,7 @@ impl Kyc {
             Ok(None) if wanted => {
                 self.in_case = self.open.is_some();
                 ctx.say("nothing else waits");
-                self.queue.refresh();
+                self.list.rows.refresh();
             }
             Ok(None) => {}
             Err(error) if wanted => {
@@ -287,7 +284,7 @@ impl Kyc {
         self.renewing.retain(|load| *load != id);
         match answer {
             Ok(renewed) => {
-                self.queue.replace(&renewed.item.attempt);
+                self.list.rows.replace(&renewed.item.attempt);
                 for open in [&mut self.open, &mut self.next].into_iter().flatten() {
                     if open.id() == renewed.item.attempt.id {
                         open.case = renewed.item.clone();
@@ -320,33 +317,6 @@ impl Kyc {
                 }
             }
             Err(error) => ctx.fail("reveal", &error),
-        }
-    }
-
-    /// Marks all that match, or takes all marks off.
-    pub(super) fn mark_all(&mut self, ctx: &mut Ctx) {
-        if self.queue.clear_marks() {
-            return;
-        }
-        let filter = self.bar.filter.clone();
-        self.matching = Some(ctx.load(Message::MatchingCases, |api| matching(api, filter)));
-        ctx.say("looking for all that match…");
-    }
-
-    pub(super) fn matched(&mut self, id: LoadId, answer: Result<(Vec<KycSummary>, bool)>, ctx: &mut Ctx) {
-        if self.matching != Some(id) {
-            return;
-        }
-        self.matching = None;
-        match answer {
-            Ok((_, true)) => {
-                ctx.refuse(format!("more than {MOST} match: narrow the filter, or use the command line (! shows how)"));
-            }
-            Ok((rows, false)) => {
-                ctx.say(format!("{} marked", rows.len()));
-                self.queue.mark_rows(rows);
-            }
-            Err(error) => ctx.fail("mark all", &error),
         }
     }
 
@@ -398,18 +368,4 @@ fn outside(bytes: &[u8], media_type: &str, kind: FileKind) -> Result<String> {
         drop(file);
     });
     Ok(format!("the {} is open outside; its copy goes away by itself", text::words(kind.as_str())))
-}
-
-async fn matching(api: Arc<dyn AdminApi>, filter: KycFilter) -> Result<(Vec<KycSummary>, bool)> {
-    let mut rows = Vec::new();
-    let mut request = PageRequest::first(200);
-    loop {
-        let page = api.kyc_list(&filter, &request).await?;
-        rows.extend(page.items);
-        match page.next {
-            Some(next) if rows.len() < MOST => request.after = Some(next),
-            Some(_) => return Ok((rows, true)),
-            None => return Ok((rows, false)),
-        }
-    }
 }

@@ -4,17 +4,19 @@ use marketplace_core::{
     accounts::model::{RestrictionReason, UserAction},
     actor::Role,
     admin::Change,
+    ids::UserId,
 };
 use std::fmt::Write as _;
 
 use super::{
     super::super::{
+        browser::{Target, heading},
         bulk::{Bulk, Work},
         ctx::{Ctx, Request},
         filter::quoted,
         message::Message,
         text,
-        widgets::form::{Choice, Filled, Form, Intent, UserTarget},
+        widgets::form::{Choice, Filled, Form, Intent},
     },
     Last, Users, flags,
 };
@@ -71,40 +73,19 @@ fn wording(action: &UserAction) -> (&'static str, &'static str, &'static str) {
 }
 
 impl Users {
-    /// Those marked; without marks, the one under the cursor or the open one.
-    fn targets(&self) -> Vec<UserTarget> {
-        if self.list.marked_count() > 0 {
-            return self
-                .list
-                .marked()
-                .into_iter()
-                .map(|user| UserTarget { id: user.id, name: user.name.clone(), version: None })
-                .collect();
-        }
-        let Some(user) = self.subject() else { return Vec::new() };
-        vec![UserTarget { id: user.id, name: user.name.clone(), version: Some(user.version) }]
-    }
-
-    fn title(verb: &str, targets: &[UserTarget]) -> String {
-        match targets {
-            [one] => format!("{verb} {}", text::clean(&one.name)),
-            many => format!("{verb} {} users", text::thousands(i64::try_from(many.len()).unwrap_or(i64::MAX))),
-        }
-    }
-
     /// Asks for a reason, or only whether it is meant.
     pub(super) fn ask(&mut self, action: &UserAction, ctx: &mut Ctx) {
         self.ask_with(action, None, None, ctx);
     }
 
     fn ask_with(&mut self, action: &UserAction, reason: Option<RestrictionReason>, note: Option<&str>, ctx: &mut Ctx) {
-        let targets = self.targets();
+        let targets = self.browser.targets();
         if targets.is_empty() {
             return;
         }
         let (verb, means, _) = wording(action);
         let mut form =
-            Form::new(Self::title(verb, &targets), Intent::Act(action.clone(), targets)).line(means).line("");
+            Form::new(heading(verb, &targets, "users"), Intent::Act(action.clone(), targets)).line(means).line("");
         if action.needs_reason() {
             let picked: Vec<usize> =
                 RestrictionReason::ALL.iter().position(|known| Some(*known) == reason).into_iter().collect();
@@ -117,17 +98,17 @@ impl Users {
     }
 
     pub(super) fn ask_role(&mut self, ctx: &mut Ctx) {
-        let targets = self.targets();
+        let targets = self.browser.targets();
         if targets.is_empty() {
             return;
         }
         let action = UserAction::SetRole { role: Role::Client };
         let (verb, means, _) = wording(&action);
-        let now: Vec<usize> = match (targets.len(), self.subject()) {
+        let now: Vec<usize> = match (targets.len(), self.browser.subject()) {
             (1, Some(user)) => Role::ALL.iter().position(|role| *role == user.role).into_iter().collect(),
             _ => Vec::new(),
         };
-        let form = Form::new(Self::title(verb, &targets), Intent::Act(action, targets))
+        let form = Form::new(heading(verb, &targets, "users"), Intent::Act(action, targets))
             .line(means)
             .line("")
             .choices(roles(), false)
@@ -136,11 +117,11 @@ impl Users {
     }
 
     pub(super) fn ask_note(&mut self, ctx: &mut Ctx) {
-        let targets = self.targets();
+        let targets = self.browser.targets();
         if targets.is_empty() {
             return;
         }
-        let form = Form::new(Self::title("Note on", &targets), Intent::Note(targets))
+        let form = Form::new(heading("Note on", &targets, "users"), Intent::Note(targets))
             .line("Only staff see it; it is erased with the account.")
             .line("")
             .with_needed_note();
@@ -153,12 +134,9 @@ impl Users {
             ctx.say("nothing to repeat yet");
             return;
         };
-        self.in_detail = false;
-        if !self.list.advance() {
-            ctx.say("that was the last row");
+        if !self.browser.advance(ctx) {
             return;
         }
-        self.moved(ctx);
         self.ask_with(&last.action, last.reason, last.note.as_deref(), ctx);
     }
 
@@ -191,7 +169,7 @@ impl Users {
                         let load = ctx.load(Message::Noted, |api| async move {
                             api.users_note(id, &body, &Change::default()).await
                         });
-                        self.changes.push((load, one.name.clone(), "noted"));
+                        self.noting.push((load, one.name.clone()));
                     }
                     many => {
                         let work = many.iter().map(|target| {
@@ -204,7 +182,7 @@ impl Users {
                             });
                             (target.name.clone(), work)
                         });
-                        let bulk = Bulk::new(Self::title("Note on", many), work.collect());
+                        let bulk = Bulk::new(heading("Note on", many, "users"), work.collect());
                         ctx.requests.push(Request::Bulk(Box::new(bulk)));
                     }
                 }
@@ -214,32 +192,22 @@ impl Users {
         }
     }
 
-    fn change(&mut self, action: UserAction, targets: &[UserTarget], change: &Change, ctx: &mut Ctx) {
+    fn change(&mut self, action: UserAction, targets: &[Target<UserId>], change: &Change, ctx: &mut Ctx) {
         let (verb, _, done) = wording(&action);
-        if let [one] = targets {
-            let (id, change) = (one.id, Change { if_version: one.version, ..change.clone() });
-            let load = ctx.load(Message::UserChanged, |api| async move { api.users_act(id, &action, &change).await });
-            self.changes.push((load, one.name.clone(), done));
-            return;
-        }
-        let work = targets.iter().map(|target| {
-            let (id, action, change) = (target.id, action.clone(), change.clone());
-            let work: Work = Box::new(move |api| {
-                let (action, change) = (action.clone(), change.clone());
-                Box::pin(async move { Ok(api.users_act(id, &action, &change).await?.changed) })
-            });
-            (target.name.clone(), work)
+        let change = change.clone();
+        self.browser.change(targets, verb, done, ctx, move |api, id, if_version| {
+            let (action, change) = (action.clone(), Change { if_version, ..change.clone() });
+            Box::pin(async move { api.users_act(id, &action, &change).await })
         });
-        ctx.requests.push(Request::Bulk(Box::new(Bulk::new(Self::title(verb, targets), work.collect()))));
     }
 
     pub(super) fn command_lines(&self) -> Vec<String> {
-        let flags = flags(&self.bar.filter);
+        let flags = flags(&self.browser.list.bar.filter);
         let mut lines = vec![format!("marketplace users list{flags}")];
-        if let Some(user) = self.subject() {
+        if let Some(user) = self.browser.subject() {
             lines.push(format!("marketplace users show {}", user.id));
         }
-        if let (Some(last), Some(user)) = (&self.last, self.subject()) {
+        if let (Some(last), Some(user)) = (&self.last, self.browser.subject()) {
             let mut line = format!("marketplace users {} {}", last.action.name(), user.id);
             if let UserAction::SetRole { role } = last.action {
                 let _ = write!(line, " --role {role}");

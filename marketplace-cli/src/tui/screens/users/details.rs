@@ -7,15 +7,14 @@ use marketplace_core::{
 };
 use ratatui::{
     buffer::Buffer,
-    layout::{Constraint, Layout, Rect},
+    layout::Rect,
     text::{Line, Span},
 };
 use std::fmt::Write as _;
 
 use super::{
     super::super::{
-        ctx::{Ctx, PATIENCE},
-        paged::Row,
+        ctx::Ctx,
         text,
         theme::{self, Ink},
         widgets::rows,
@@ -23,81 +22,35 @@ use super::{
     Users,
 };
 
-/// Columns from which list and detail stand side by side.
-pub const WIDE: u16 = 100;
-
 impl Users {
     pub(super) fn draw_all(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
-        self.wide = area.width >= WIDE;
-        if self.wide {
-            let [list, detail] =
-                area.layout(&Layout::horizontal([Constraint::Percentage(55), Constraint::Percentage(45)]));
-            self.draw_list(list, buf, ctx);
-            self.draw_detail(detail, buf, ctx);
-        } else if self.in_detail {
-            self.draw_detail(area, buf, ctx);
-        } else {
-            self.draw_list(area, buf, ctx);
-        }
-    }
-
-    fn draw_list(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
-        let title =
-            if self.bar.text().is_empty() { "Users".to_owned() } else { format!("Users · {}", self.bar.text()) };
-        let place = if self.list.is_empty() {
-            String::new()
-        } else {
-            let more = if self.list.more() { "+" } else { "" };
-            let last = self.list.position() - self.list.selected_index() + self.list.len() - 1;
-            let number = |at: usize| text::thousands(i64::try_from(at).unwrap_or(i64::MAX));
-            format!("{} of {}{more}", number(self.list.position()), number(last))
-        };
-        let inner = rows::pane(area, buf, ctx.theme, &title, &place, !self.in_detail);
+        let (list, detail) = self.browser.panes(area);
         let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
-        let empty = "Nobody matches. Esc clears the filter.";
-        rows::list(inner, buf, ctx, &mut self.list, !self.in_detail, empty, |user, width| {
-            let time = if exact { 20 } else { 5 };
-            let (role, status, kyc) = (9, 13, 13);
-            let email = if width > 78 { 20 } else { 0 };
-            let name = width.saturating_sub(time + role + status + kyc + email + 1);
-            let mut spans = vec![Span::raw(text::left(&user.name, name)), Span::raw(" ")];
-            if email > 0 {
-                spans.push(Span::styled(text::left(&user.email, email), theme.ink(Ink::Faint)));
-            }
-            spans.push(Span::styled(text::left(user.role.as_str(), role), theme.ink(theme::role(user.role))));
-            spans.push(rows::state(theme, theme::user_status(user.status), status));
-            spans.push(rows::state(theme, theme::kyc_status(user.kyc_status), kyc));
-            spans
-                .push(Span::styled(text::right(&text::when(user.created_at, now, exact), time), theme.ink(Ink::Faint)));
-            spans
-        });
-    }
-
-    fn draw_detail(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
-        let theme = ctx.theme;
-        let Some(detail) = &self.detail else {
-            let inner = rows::pane(area, buf, theme, "User", "", self.in_detail);
-            if self.detail_load.is_some_and(|(_, _, since)| ctx.now().since(since) >= PATIENCE) {
-                rows::skeleton(inner, buf, theme);
-            }
-            return;
-        };
-        let stale = !self.in_detail && self.list.selected().is_some_and(|row| row.id() != detail.user.id);
-        let right = if stale { "…" } else { "" };
-        let inner = rows::pane(area, buf, theme, &detail.user.name, right, self.in_detail);
-        let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-        let revealed = self.revealed.as_ref().filter(|(data, _)| data.id == detail.user.id).map(|(data, _)| data);
-        let lines = lines(detail, revealed, ctx, usize::from(inner.width));
-        let room = usize::from(inner.height);
-        self.shown_rows = (room, lines.len());
-        self.scroll = self.scroll.min(lines.len().saturating_sub(room));
-        for (row, line) in (0..inner.height).zip(lines.iter().skip(self.scroll)) {
-            rows::put(buf, inner, row, line);
+        if let Some(list) = list {
+            let words = ("Users", "Nobody matches. Esc clears the filter.");
+            self.browser.draw_list(list, buf, ctx, words, |user, width| {
+                let time = if exact { 20 } else { 5 };
+                let (role, status, kyc) = (9, 13, 13);
+                let email = if width > 78 { 20 } else { 0 };
+                let name = width.saturating_sub(time + role + status + kyc + email + 1);
+                let mut spans = vec![Span::raw(text::left(&user.name, name)), Span::raw(" ")];
+                if email > 0 {
+                    spans.push(Span::styled(text::left(&user.email, email), theme.ink(Ink::Faint)));
+                }
+                spans.push(Span::styled(text::left(user.role.as_str(), role), theme.ink(theme::role(user.role))));
+                spans.push(rows::state(theme, theme::user_status(user.status), status));
+                spans.push(rows::state(theme, theme::kyc_status(user.kyc_status), kyc));
+                let when = text::right(&text::when(user.created_at, now, exact), time);
+                spans.push(Span::styled(when, theme.ink(Ink::Faint)));
+                spans
+            });
         }
-        if lines.len() > self.scroll + room {
-            let below = format!(" {} more below ", lines.len() - self.scroll - room);
-            let x = area.right().saturating_sub(u16::try_from(text::width(&below) + 2).unwrap_or(0));
-            buf.set_string(x, area.bottom().saturating_sub(1), below, theme.ink(Ink::Faint));
+        if let Some(detail) = detail {
+            let revealed = &self.revealed;
+            self.browser.draw_detail(detail, buf, ctx, |detail, width| {
+                let revealed = revealed.as_ref().map(|(data, _)| data).filter(|data| data.id == detail.user.id);
+                lines(detail, revealed, ctx, width)
+            });
         }
     }
 }

@@ -1,0 +1,103 @@
+//! The whole on the screen, and what the mouse points at there.
+
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Constraint, Layout, Position, Rect},
+    text::Line,
+};
+
+use super::{
+    super::{
+        keymap::Action,
+        text,
+        widgets::{frame, rows},
+    },
+    App,
+};
+
+/// Columns and rows below which nothing sensible can be drawn.
+const SMALLEST: (u16, u16) = (60, 16);
+
+impl App {
+    /// Draws everything; answers where the text cursor is.
+    pub fn draw(&mut self, area: Rect, buf: &mut Buffer) -> Option<Position> {
+        self.ctx.dirty = false;
+        if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+            let line =
+                format!("terminal too small: {}×{}, needs {}×{}", area.width, area.height, SMALLEST.0, SMALLEST.1);
+            for (row, line) in text::wrap(&line, usize::from(area.width)).iter().enumerate() {
+                rows::put(buf, area, u16::try_from(row).unwrap_or(u16::MAX), &Line::raw(line.as_str()));
+            }
+            return None;
+        }
+        let [header, tabs, body, status, footer] = area.layout(&Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length(1),
+            Constraint::Min(1),
+            Constraint::Length(1),
+            Constraint::Length(1),
+        ]));
+        let running = self.bulk.as_ref().is_some_and(|bulk| bulk.running());
+        self.ctx.covered = self.form.is_some() || self.popup.is_some() || self.palette.is_some() || running;
+        frame::header(header, buf, &self.ctx, self.link.state());
+        self.tabs = frame::tabs(tabs, buf, &self.ctx, self.active);
+        let (screen, ctx) = self.screen();
+        screen.draw(body, buf, ctx);
+        let theme = self.ctx.theme;
+        let seen = self.seen();
+        frame::status(status, buf, &self.ctx, self.link.state(), seen.status(&self.ctx));
+        frame::footer(footer, buf, &self.ctx, seen.on(), |action| self.ctx.offers(action) && seen.offers(action));
+        let mut cursor = seen.draw_input(status, buf, &self.ctx);
+        if let Some(palette) = &self.palette {
+            cursor = Some(palette.draw(status, buf, &self.ctx, seen.on()));
+        }
+        if let Some(bulk) = self.bulk.as_ref().filter(|bulk| bulk.running()) {
+            bulk.draw(body, buf, theme);
+        }
+        if let Some(form) = &self.form {
+            cursor = form.draw(body, buf, theme);
+        }
+        if let Some(popup) = &mut self.popup {
+            popup.draw(body, buf, theme);
+            cursor = None;
+        }
+        cursor
+    }
+
+    pub(super) fn mouse(&mut self, mouse: MouseEvent) {
+        let lines = match mouse.kind {
+            MouseEventKind::ScrollDown => 3,
+            MouseEventKind::ScrollUp => -3,
+            MouseEventKind::Down(MouseButton::Left) => 0,
+            _ => return,
+        };
+        self.ctx.dirty = true;
+        if let Some(popup) = &mut self.popup {
+            if lines == 0 {
+                self.popup = None;
+            } else {
+                popup.scroll(lines);
+            }
+            return;
+        }
+        if self.form.is_some() || self.palette.is_some() {
+            return;
+        }
+        let at = Position::new(mouse.column, mouse.row);
+        if lines == 0 {
+            if let Some((_, action)) = self.tabs.iter().find(|(area, _)| area.contains(at)) {
+                self.act(*action);
+            } else {
+                let (screen, ctx) = self.screen();
+                screen.click(at, ctx);
+            }
+        } else {
+            let action = if lines > 0 { Action::Down } else { Action::Up };
+            for _ in 0..lines.unsigned_abs() {
+                let (screen, ctx) = self.screen();
+                screen.action(action, ctx);
+            }
+        }
+    }
+}

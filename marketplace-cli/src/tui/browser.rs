@@ -1,0 +1,455 @@
+//! A list beside one of its rows in full, and changes to one row or to all that are marked.
+
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use marketplace_core::{
+    admin::{AdminApi, Changed},
+    error::{ErrorCode, Result},
+    time::Timestamp,
+};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Constraint, Layout, Position, Rect},
+    text::{Line, Span},
+};
+
+use super::{
+    bulk::{Bulk, Work},
+    ctx::{Ctx, PATIENCE, Request},
+    keymap::Action,
+    listing::{Listed, Listing, copies},
+    message::{LoadId, Message},
+    text,
+    theme::Ink,
+    widgets::rows,
+};
+
+/// Columns from which list and detail stand side by side.
+pub const WIDE: u16 = 100;
+/// After the cursor came to rest on a row, before it is loaded in full.
+const REST: Duration = Duration::from_millis(120);
+
+/// Rows of which each can be seen in full.
+pub trait Detailed: Listed {
+    /// A row in full.
+    type Detail: Debug + Send + 'static;
+    /// One of them.
+    const ONE: &'static str;
+    /// Many of them.
+    const MANY: &'static str;
+    /// Asks for one.
+    fn show(api: Arc<dyn AdminApi>, id: Self::Id) -> BoxFuture<'static, Result<Self::Detail>>;
+    /// As a message.
+    fn shown(answer: Shown<Self>) -> Message;
+    /// The row of the list.
+    fn row(detail: &Self::Detail) -> &Self;
+    /// A heading for it.
+    fn name(&self) -> String;
+    /// Counts changes.
+    fn version(&self) -> i64;
+    /// The filter of a list around it, for whoever was led here by its id.
+    fn around(&self) -> String;
+}
+
+/// One that came, or that was changed.
+#[derive(Debug)]
+pub enum Shown<T: Detailed> {
+    /// One.
+    Detail(LoadId, Result<T::Detail>),
+    /// What became of a change.
+    Changed(LoadId, Result<Changed<T::Detail>>),
+}
+
+/// What is to be changed, as seen when that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target<I> {
+    /// Which.
+    pub id: I,
+    /// As shown.
+    pub name: String,
+    /// The version that was seen, a change of another one being refused; none when one of many.
+    pub version: Option<i64>,
+}
+
+/// `Freeze Ada`, or `Freeze 12 users`.
+pub fn heading<I>(verb: &str, targets: &[Target<I>], many: &str) -> String {
+    match targets {
+        [one] => format!("{verb} {}", text::clean(&one.name)),
+        all => format!("{verb} {} {many}", text::thousands(i64::try_from(all.len()).unwrap_or(i64::MAX))),
+    }
+}
+
+/// A list beside one of its rows.
+#[derive(Debug)]
+pub struct Browser<T: Detailed> {
+    /// The list.
+    pub list: Listing<T>,
+    /// The row in full.
+    pub detail: Option<T::Detail>,
+    /// The detail has the keys; on a narrow terminal it has the whole screen.
+    pub in_detail: bool,
+    /// Both panes are seen.
+    pub wide: bool,
+    load: Option<(LoadId, T::Id, Timestamp)>,
+    due: Option<(T::Id, Timestamp)>,
+    /// A jump led to the detail, so that going back leads away from it.
+    arrived: bool,
+    /// The row that the cursor goes to when it comes.
+    seek: Option<T::Id>,
+    scroll: usize,
+    shown_rows: (usize, usize),
+    changes: Vec<(LoadId, String, &'static str)>,
+}
+
+impl<T: Detailed> Default for Browser<T> {
+    fn default() -> Self {
+        Self {
+            list: Listing::default(),
+            detail: None,
+            in_detail: false,
+            wide: false,
+            load: None,
+            due: None,
+            arrived: false,
+            seek: None,
+            scroll: 0,
+            shown_rows: (0, 0),
+            changes: Vec::new(),
+        }
+    }
+}
+
+impl<T: Detailed> Browser<T> {
+    /// Goes to one by its id, from somewhere else.
+    pub fn go(&mut self, id: T::Id, ctx: &mut Ctx) {
+        self.in_detail = true;
+        self.arrived = true;
+        self.seek = Some(id);
+        self.load(id, ctx);
+    }
+
+    /// Asks for one in full.
+    pub fn load(&mut self, id: T::Id, ctx: &mut Ctx) {
+        self.due = None;
+        let wrap = |id, answer| T::shown(Shown::Detail(id, answer));
+        self.load = Some((ctx.load(wrap, |api| T::show(api, id)), id, ctx.now()));
+        if self.detail.as_ref().is_some_and(|detail| T::row(detail).id() != id) {
+            self.detail = None;
+            self.scroll = 0;
+        }
+    }
+
+    /// The row that keys are about: the open one, or the one under the cursor.
+    pub fn subject(&self) -> Option<&T> {
+        match (&self.detail, self.in_detail) {
+            (Some(detail), true) => Some(T::row(detail)),
+            _ => self.list.rows.selected(),
+        }
+    }
+
+    /// Those marked; without marks, the one that keys are about.
+    pub fn targets(&self) -> Vec<Target<T::Id>> {
+        if self.list.rows.marked_count() > 0 {
+            let target = |row: &T| Target { id: row.id(), name: row.name(), version: None };
+            return self.list.rows.marked().into_iter().map(target).collect();
+        }
+        let one = self.subject().map(|row| Target { id: row.id(), name: row.name(), version: Some(row.version()) });
+        one.into_iter().collect()
+    }
+
+    /// Makes a change: at once to one, as a bulk action to many.
+    pub fn change<F>(&mut self, targets: &[Target<T::Id>], verb: &str, done: &'static str, ctx: &mut Ctx, work: F)
+    where
+        F: Fn(Arc<dyn AdminApi>, T::Id, Option<i64>) -> BoxFuture<'static, Result<Changed<T::Detail>>>,
+        F: Clone + Send + Sync + 'static,
+    {
+        if let [one] = targets {
+            let (id, version) = (one.id, one.version);
+            let wrap = |id, answer| T::shown(Shown::Changed(id, answer));
+            let load = ctx.load(wrap, |api| work(api, id, version));
+            self.changes.push((load, one.name.clone(), done));
+            return;
+        }
+        let work = targets.iter().map(|target| {
+            let (id, work) = (target.id, work.clone());
+            let one: Work = Box::new(move |api| {
+                let change = work(api, id, None);
+                Box::pin(async move { Ok(change.await?.changed) })
+            });
+            (target.name.clone(), one)
+        });
+        let bulk = Bulk::new(heading(verb, targets, T::MANY), work.collect());
+        ctx.requests.push(Request::Bulk(Box::new(bulk)));
+    }
+
+    /// To the next row, for repeating an action there; says so at the end.
+    pub fn advance(&mut self, ctx: &mut Ctx) -> bool {
+        self.in_detail = false;
+        if !self.list.rows.advance() {
+            ctx.say("that was the last row");
+            return false;
+        }
+        self.moved(ctx);
+        true
+    }
+
+    /// The cursor went to another row.
+    pub fn moved(&mut self, ctx: &Ctx) {
+        self.due = self.list.rows.selected().map(|row| (row.id(), ctx.now() + REST));
+    }
+
+    /// Takes what means the same on every such screen. False when it is something else, or when there is nothing to go
+    /// back from.
+    pub fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
+        if copies(self.subject(), action, ctx) {
+            return true;
+        }
+        match action {
+            Action::Open | Action::Right => {
+                if let Some(id) = self.list.rows.selected().map(T::id).filter(|_| !self.in_detail) {
+                    self.in_detail = true;
+                    if self.detail.as_ref().is_none_or(|detail| T::row(detail).id() != id) {
+                        self.load(id, ctx);
+                    }
+                }
+            }
+            Action::Left => self.in_detail = false,
+            Action::Focus if self.in_detail => self.in_detail = false,
+            Action::Focus => return self.action(Action::Right, ctx),
+            Action::Back => {
+                if self.in_detail && !self.arrived {
+                    self.in_detail = false;
+                } else if self.arrived && self.list.at_base() && self.list.rows.marked_count() == 0 {
+                    return false;
+                } else {
+                    return self.list.back(ctx);
+                }
+            }
+            Action::Filter => {
+                self.in_detail = false;
+                return self.list.action(action, ctx);
+            }
+            Action::Mark | Action::MarkRange | Action::MarkAll => {
+                self.list.action(action, ctx);
+                self.moved(ctx);
+            }
+            _ if self.in_detail => return self.scrolled(action),
+            _ => {
+                let moved = self.list.action(action, ctx);
+                if moved {
+                    self.moved(ctx);
+                }
+                return moved;
+            }
+        }
+        true
+    }
+
+    fn scrolled(&mut self, action: Action) -> bool {
+        let last = self.shown_rows.1.saturating_sub(self.shown_rows.0);
+        let half = (self.shown_rows.0 / 2).max(1);
+        self.scroll = match action {
+            Action::Down => self.scroll + 1,
+            Action::Up => self.scroll.saturating_sub(1),
+            Action::PageDown => self.scroll + half,
+            Action::PageUp => self.scroll.saturating_sub(half),
+            Action::Top => 0,
+            Action::Bottom => last,
+            _ => return false,
+        }
+        .min(last);
+        true
+    }
+
+    /// Takes rows of the list.
+    pub fn rows(&mut self, answer: super::listing::Answer<T>, ctx: &mut Ctx) {
+        if self.list.answered(answer, ctx) {
+            if let Some(id) = self.seek
+                && self.list.rows.select(id)
+            {
+                self.seek = None;
+            }
+            self.moved(ctx);
+        }
+    }
+
+    /// Takes one that was asked for or changed.
+    pub fn shown(&mut self, answer: Shown<T>, ctx: &mut Ctx) {
+        match answer {
+            Shown::Detail(id, answer) => {
+                if self.load.is_none_or(|(pending, ..)| pending != id) {
+                    return;
+                }
+                let wanted = self.load.take().map(|(_, wanted, _)| wanted);
+                match answer {
+                    Ok(detail) => {
+                        if self.detail.as_ref().is_some_and(|shown| Some(T::row(shown).id()) != wanted) {
+                            self.detail = None;
+                        }
+                        if self.arrived && self.list.at_base() && self.list.bar.text() == T::DEFAULT {
+                            // Led here by an id: what stands around it makes the list.
+                            self.list.start_at(&T::row(&detail).around(), ctx);
+                        }
+                        self.take(detail);
+                    }
+                    Err(error) => {
+                        ctx.fail(T::ONE, &error);
+                        self.in_detail &= self.detail.is_some();
+                    }
+                }
+            }
+            Shown::Changed(id, answer) => {
+                let Some(at) = self.changes.iter().position(|(pending, ..)| *pending == id) else { return };
+                let (_, name, done) = self.changes.remove(at);
+                match answer {
+                    Ok(changed) => {
+                        let done = if changed.changed { done } else { "unchanged: was so already" };
+                        ctx.say(format!("{name}: {done}"));
+                        self.take(changed.item);
+                    }
+                    Err(error) => {
+                        ctx.fail(&name, &error);
+                        if matches!(error.code(), ErrorCode::PreconditionFailed | ErrorCode::Conflict) {
+                            self.reload(ctx);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, detail: T::Detail) {
+        self.list.rows.replace(T::row(&detail));
+        let id = T::row(&detail).id();
+        if self.detail.as_ref().is_none_or(|shown| T::row(shown).id() == id) {
+            self.detail = Some(detail);
+        }
+    }
+
+    /// Looks again at what is shown.
+    pub fn reload(&mut self, ctx: &mut Ctx) {
+        self.list.rows.refresh();
+        if let Some(id) = self.detail.as_ref().map(|detail| T::row(detail).id()) {
+            self.load(id, ctx);
+        }
+    }
+
+    /// A bulk action ended.
+    pub fn bulk_ended(&mut self, ctx: &mut Ctx) {
+        self.list.rows.clear_marks();
+        self.reload(ctx);
+    }
+
+    /// Looks at the clock, and asks for what is missing while it is seen.
+    pub fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
+        let now = ctx.now();
+        if visible && self.list.due(now) {
+            self.reload(ctx);
+        }
+        if visible && let Some((id, _)) = self.due.take_if(|(_, due)| now >= *due) {
+            let known = self.detail.as_ref().is_some_and(|detail| T::row(detail).id() == id)
+                || self.load.is_some_and(|(_, loading, _)| loading == id);
+            if self.wide && !self.in_detail && !known {
+                self.load(id, ctx);
+            }
+        }
+        // Whoever was led here by an id waits for the list that stands around it.
+        let around = self.arrived && self.detail.is_none() && self.load.is_some();
+        self.list.tick(visible && !around, ctx);
+    }
+
+    /// Puts everything aside and begins anew; what is being changed stays.
+    pub fn stash(&mut self) -> Self {
+        let changes = std::mem::take(&mut self.changes);
+        std::mem::replace(self, Self { wide: self.wide, changes, ..Self::default() })
+    }
+    /// Goes on with what was put aside.
+    pub fn restore(&mut self, mut stashed: Self, ctx: &mut Ctx) {
+        stashed.changes = std::mem::take(&mut self.changes);
+        stashed.wide = self.wide;
+        *self = stashed;
+        self.load = None;
+        self.list.resume();
+        self.reload(ctx);
+    }
+
+    /// A click. True when it opens the row.
+    pub fn click(&mut self, at: Position, ctx: &mut Ctx) -> bool {
+        match self.list.rows.click(at) {
+            Some(true) => return true,
+            Some(false) => {
+                self.in_detail = false;
+                self.moved(ctx);
+            }
+            None => self.in_detail = self.wide && self.detail.is_some(),
+        }
+        false
+    }
+
+    /// Where the list and the detail go, each if it is seen.
+    pub fn panes(&mut self, area: Rect) -> (Option<Rect>, Option<Rect>) {
+        self.wide = area.width >= WIDE;
+        if self.wide {
+            let [list, detail] =
+                area.layout(&Layout::horizontal([Constraint::Percentage(55), Constraint::Percentage(45)]));
+            (Some(list), Some(detail))
+        } else if self.in_detail {
+            (None, Some(area))
+        } else {
+            (Some(area), None)
+        }
+    }
+
+    /// Draws the list in its frame.
+    pub fn draw_list(
+        &mut self,
+        area: Rect,
+        buf: &mut Buffer,
+        ctx: &Ctx,
+        (title, empty): (&str, &str),
+        cells: impl Fn(&T, usize) -> Vec<Span<'static>>,
+    ) {
+        let focused = !self.in_detail;
+        let inner = rows::pane(area, buf, ctx.theme, &self.list.title(title), &self.list.place(), focused);
+        rows::list(inner, buf, ctx, &mut self.list.rows, focused, empty, cells);
+    }
+
+    /// Draws the detail in its frame, from lines that are made for its width.
+    pub fn draw_detail(
+        &mut self,
+        area: Rect,
+        buf: &mut Buffer,
+        ctx: &Ctx,
+        lines: impl Fn(&T::Detail, usize) -> Vec<Line<'static>>,
+    ) {
+        let theme = ctx.theme;
+        let Some(detail) = &self.detail else {
+            let mut title = T::ONE.to_owned();
+            if let Some(first) = title.get_mut(..1) {
+                first.make_ascii_uppercase();
+            }
+            let inner = rows::pane(area, buf, theme, &title, "", self.in_detail);
+            if self.load.is_some_and(|(_, _, since)| ctx.now().since(since) >= PATIENCE) {
+                rows::skeleton(inner, buf, theme);
+            }
+            return;
+        };
+        let stale = !self.in_detail && self.list.rows.selected().is_some_and(|row| row.id() != T::row(detail).id());
+        let right = if stale { "…" } else { "" };
+        let inner = rows::pane(area, buf, theme, &T::row(detail).name(), right, self.in_detail);
+        let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+        let lines = lines(detail, usize::from(inner.width));
+        let room = usize::from(inner.height);
+        self.shown_rows = (room, lines.len());
+        self.scroll = self.scroll.min(lines.len().saturating_sub(room));
+        for (row, line) in (0..inner.height).zip(lines.iter().skip(self.scroll)) {
+            rows::put(buf, inner, row, line);
+        }
+        if lines.len() > self.scroll + room {
+            let below = format!(" {} more below ", lines.len() - self.scroll - room);
+            let x = area.right().saturating_sub(u16::try_from(text::width(&below) + 2).unwrap_or(0));
+            buf.set_string(x, area.bottom().saturating_sub(1), below, theme.ink(Ink::Faint));
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! What every list screen has in common: a list that loads by itself, is filtered as typed, and has marks.
+
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+use crossterm::event::KeyEvent;
+use futures::future::BoxFuture;
+use marketplace_core::{
+    admin::AdminApi,
+    error::Result,
+    page::{Page, PageRequest},
+    time::Timestamp,
+};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+};
+use serde::Serialize;
+
+use super::{
+    ctx::{Ctx, Request},
+    filter::Typed,
+    keymap::Action,
+    message::{LoadId, Message},
+    paged::{Paged, Row},
+    text,
+    theme::Ink,
+    widgets::palette::FilterBar,
+};
+
+/// After an event, so that a burst is one look.
+const SOON: Duration = Duration::from_millis(300);
+/// After an event of a kind that comes all the time.
+const LATER: Duration = Duration::from_secs(2);
+/// Most rows that "all that match" may mean.
+const MOST: usize = 10_000;
+
+/// Rows of a kind, and how to get them.
+pub trait Listed: Row + Debug + Serialize + Send + Sync + 'static {
+    /// Which of them.
+    type Filter: Typed + Debug + Send + Sync + 'static;
+    /// What they are called when something fails.
+    const WHAT: &'static str;
+    /// The filter that holds until another is typed.
+    const DEFAULT: &'static str = "";
+    /// Asks for a page of them.
+    fn list(api: Arc<dyn AdminApi>, filter: Self::Filter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>>;
+    /// As a message.
+    fn wrap(answer: Answer<Self>) -> Message;
+    /// What is copied as the row's id.
+    fn id_text(&self) -> String;
+}
+
+/// Rows that came.
+#[derive(Debug)]
+pub enum Answer<T> {
+    /// A page.
+    Page(LoadId, Result<Page<T>>),
+    /// All that match, for marking them; and whether there are more than may be marked.
+    All(LoadId, Result<(Vec<T>, bool)>),
+}
+
+/// Rows, the filter that chose them, and marks.
+#[derive(Debug)]
+pub struct Listing<T: Listed> {
+    /// The rows.
+    pub rows: Paged<T>,
+    /// The filter.
+    pub bar: FilterBar<T::Filter>,
+    base: String,
+    matching: Option<LoadId>,
+    refresh_due: Option<Timestamp>,
+}
+
+impl<T: Listed> Default for Listing<T> {
+    fn default() -> Self {
+        Self {
+            rows: Paged::default(),
+            bar: FilterBar::starting(T::DEFAULT),
+            base: T::DEFAULT.to_owned(),
+            matching: None,
+            refresh_due: None,
+        }
+    }
+}
+
+impl<T: Listed> Listing<T> {
+    /// Takes what means the same on every list: filter, marks, movements. False when it is something else.
+    pub fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
+        match action {
+            Action::Filter => self.bar.open(),
+            Action::Mark => self.rows.mark(),
+            Action::MarkRange => {
+                if self.rows.mark_range() {
+                    ctx.say("marking: move, then V again");
+                }
+            }
+            Action::MarkAll => {
+                if !self.rows.clear_marks() {
+                    let filter = self.bar.filter.clone();
+                    let wrap = |id, answer| T::wrap(Answer::All(id, answer));
+                    self.matching = Some(ctx.load(wrap, |api| matching::<T>(api, filter)));
+                    ctx.say("looking for all that match…");
+                }
+            }
+            _ => return self.rows.moved(action),
+        }
+        true
+    }
+
+    /// One step back to how the list was at first: without marks, then without a filter of the user's. False when there is
+    /// nothing to take back.
+    pub fn back(&mut self, ctx: &mut Ctx) -> bool {
+        if self.rows.clear_marks() {
+            return true;
+        }
+        if self.bar.text() == self.base {
+            return false;
+        }
+        let base = self.base.clone();
+        self.set(&base, ctx);
+        true
+    }
+
+    /// Whether the filter is the one that it began with.
+    pub fn at_base(&self) -> bool {
+        self.bar.text() == self.base
+    }
+
+    /// Filters anew.
+    pub fn set(&mut self, words: &str, ctx: &mut Ctx) -> bool {
+        let set = self.bar.set(words, ctx);
+        if set {
+            self.rows.reset();
+        }
+        set
+    }
+
+    /// Filters anew, and takes that for the beginning: where a jump leads to.
+    pub fn start_at(&mut self, words: &str, ctx: &mut Ctx) {
+        if self.set(words, ctx) {
+            words.clone_into(&mut self.base);
+        }
+    }
+
+    /// Takes rows. True when a page came that was waited for.
+    pub fn answered(&mut self, answer: Answer<T>, ctx: &mut Ctx) -> bool {
+        match answer {
+            Answer::Page(id, answer) => match self.rows.answered(id, answer) {
+                Some(Ok(())) => return true,
+                Some(Err(error)) => ctx.fail(T::WHAT, &error),
+                None => {}
+            },
+            Answer::All(id, answer) if self.matching == Some(id) => {
+                self.matching = None;
+                match answer {
+                    Ok((_, true)) => ctx.refuse(format!(
+                        "more than {MOST} match: narrow the filter, or use the command line (! shows how)"
+                    )),
+                    Ok((rows, false)) => {
+                        ctx.say(format!("{} marked", rows.len()));
+                        self.rows.mark_rows(rows);
+                    }
+                    Err(error) => ctx.fail("mark all", &error),
+                }
+            }
+            Answer::All(..) => {}
+        }
+        false
+    }
+
+    /// Looks again in a moment, because something changed.
+    pub fn soon(&mut self, ctx: &Ctx) {
+        self.refresh_due.get_or_insert(ctx.now() + SOON);
+    }
+    /// Looks again a little later, because of something that happens all the time.
+    pub fn later(&mut self, ctx: &Ctx) {
+        self.refresh_due.get_or_insert(ctx.now() + LATER);
+    }
+    /// True once, when that moment came.
+    pub fn due(&mut self, now: Timestamp) -> bool {
+        self.refresh_due.take_if(|due| now >= *due).is_some()
+    }
+
+    /// Looks at the clock, and asks for what is missing while the list is seen.
+    pub fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
+        let now = ctx.now();
+        if self.bar.tick(now) {
+            self.rows.restart();
+        }
+        if !visible {
+            return;
+        }
+        while let Some((want, request)) = self.rows.take_want() {
+            let filter = self.bar.filter.clone();
+            let wrap = |id, answer| T::wrap(Answer::Page(id, answer));
+            let id = ctx.load(wrap, |api| T::list(api, filter, request));
+            self.rows.started(id, want, now);
+        }
+    }
+
+    /// After it was put aside: what was under way then does not come any more.
+    pub fn resume(&mut self) {
+        self.matching = None;
+        self.rows.resume();
+    }
+
+    /// How many rows are marked, in words for the status line.
+    pub fn marked(&self, deed: &str) -> Option<(String, Ink)> {
+        let marked = self.rows.marked_count();
+        (marked > 0).then(|| (format!("◆ {marked} marked: {deed} is for all of them · Esc clears"), Ink::Accent))
+    }
+
+    /// A heading with the filter.
+    pub fn title(&self, name: &str) -> String {
+        if self.bar.text().is_empty() { name.to_owned() } else { format!("{name} · {}", self.bar.text()) }
+    }
+
+    /// Where the cursor is: `3 of 100+`.
+    pub fn place(&self) -> String {
+        if self.rows.is_empty() {
+            return String::new();
+        }
+        let more = if self.rows.more() { "+" } else { "" };
+        let last = self.rows.position() - self.rows.selected_index() + self.rows.len() - 1;
+        let number = |at: usize| text::thousands(i64::try_from(at).unwrap_or(i64::MAX));
+        format!("{} of {}{more}", number(self.rows.position()), number(last))
+    }
+}
+
+/// Copies the id of a row, or the row. False when that is not asked for.
+pub fn copies<T: Listed>(row: Option<&T>, action: Action, ctx: &mut Ctx) -> bool {
+    let request = match (action, row) {
+        (Action::CopyId, Some(row)) => Request::Copy(row.id_text(), "the id is copied".into()),
+        (Action::CopyRow, Some(row)) => match serde_json::to_string(row) {
+            Ok(json) => Request::Copy(json, "the row is copied as JSON".into()),
+            Err(_) => return true,
+        },
+        (Action::CopyId | Action::CopyRow, None) => return true,
+        _ => return false,
+    };
+    ctx.requests.push(request);
+    true
+}
+
+/// All that match, up to a bound; and whether there are more.
+async fn matching<T: Listed>(api: Arc<dyn AdminApi>, filter: T::Filter) -> Result<(Vec<T>, bool)> {
+    let mut rows = Vec::new();
+    let mut request = PageRequest::first(200);
+    loop {
+        let page = T::list(Arc::clone(&api), filter.clone(), request.clone()).await?;
+        rows.extend(page.items);
+        match page.next {
+            Some(next) if rows.len() < MOST => request.after = Some(next),
+            Some(_) => return Ok((rows, true)),
+            None => return Ok((rows, false)),
+        }
+    }
+}
+
+/// A list, whatever it lists: what is typed goes here.
+pub trait Lists {
+    /// Whether keys are text now.
+    fn typing(&self) -> bool;
+    /// Takes a key as text.
+    fn key(&mut self, key: KeyEvent, ctx: &mut Ctx);
+    /// Takes pasted text.
+    fn paste(&mut self, pasted: &str, ctx: &mut Ctx);
+    /// A filter from the command bar.
+    fn filter(&mut self, words: &str, ctx: &mut Ctx);
+    /// Draws what is typed; answers where the text cursor is.
+    fn draw_input(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position>;
+}
+
+impl<T: Listed> Lists for Listing<T> {
+    fn typing(&self) -> bool {
+        self.bar.typing()
+    }
+    fn key(&mut self, key: KeyEvent, ctx: &mut Ctx) {
+        if self.bar.key(key, ctx) {
+            self.rows.restart();
+        }
+    }
+    fn paste(&mut self, pasted: &str, ctx: &mut Ctx) {
+        self.bar.paste(pasted, ctx.now());
+    }
+    fn filter(&mut self, words: &str, ctx: &mut Ctx) {
+        self.set(words, ctx);
+    }
+    fn draw_input(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position> {
+        self.bar.draw(bar, buf, ctx)
+    }
+}

@@ -1,0 +1,333 @@
+//! A conversation that somebody reads: a window of messages that follows the newest or stays where it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use marketplace_core::{
+    error::Result,
+    events::Event,
+    messaging::model::{AccessReason, MessagePage, MessagesQuery, StaffMessage, ThreadInfo},
+    time::Timestamp,
+};
+
+use super::super::super::{keymap::Action, message::LoadId};
+
+/// Messages asked for at a time.
+const PAGE: u16 = 50;
+/// Messages that are kept at most.
+const WINDOW: usize = 1_000;
+/// The next page is asked for when so few messages are left.
+const AHEAD: usize = 10;
+/// After a load that failed, before the next try.
+const RETRY: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Which messages a load is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// The newest, in place of all.
+    Newest,
+    /// Those after a number.
+    After(i64),
+    /// Those before a number.
+    Before(i64),
+    /// Those that are seen, once more: one of them may have changed.
+    Again(i64),
+}
+
+impl Want {
+    /// As the system is asked.
+    pub fn query(self) -> MessagesQuery {
+        match self {
+            Self::Newest => MessagesQuery { limit: Some(PAGE), ..MessagesQuery::default() },
+            Self::After(seq) => {
+                MessagesQuery { after_seq: Some(seq), limit: Some(PAGE * 4), ..MessagesQuery::default() }
+            }
+            Self::Before(seq) => MessagesQuery { before_seq: Some(seq), limit: Some(PAGE), ..MessagesQuery::default() },
+            Self::Again(seq) => MessagesQuery { after_seq: Some(seq), limit: Some(PAGE), ..MessagesQuery::default() },
+        }
+    }
+}
+
+/// What the last frame showed.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Where each message begins, and its number.
+    pub rows: Vec<(u16, i64)>,
+    /// Rows there are.
+    pub height: usize,
+    /// Lines of the message under the cursor that lie below the last row.
+    pub below: usize,
+}
+
+/// A conversation that somebody reads.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct Talk {
+    /// The thread.
+    pub info: ThreadInfo,
+    /// Why it is read.
+    pub reason: AccessReason,
+    /// By their numbers: the only order there is.
+    pub messages: BTreeMap<i64, StaffMessage>,
+    /// The message under the cursor.
+    pub cursor: i64,
+    /// The newest message keeps the cursor.
+    pub follow: bool,
+    /// The first message that is drawn, and how many of its lines are above.
+    pub top: (i64, usize),
+    /// Marked messages.
+    pub marks: BTreeSet<i64>,
+    /// Until when contact details show.
+    pub revealed: Option<Timestamp>,
+    /// What the last frame showed.
+    pub seen: Seen,
+    /// The newest number that was seen.
+    pub seen_to: i64,
+    /// Whether the first page came.
+    pub loaded: bool,
+    load: Option<(LoadId, Want, Timestamp)>,
+    more_before: bool,
+    more_after: bool,
+    /// Something happened since the newest messages were asked for.
+    woken: bool,
+    /// What is seen may have changed.
+    recheck: bool,
+    restart: bool,
+    retry_at: Timestamp,
+}
+
+impl Talk {
+    /// Nothing read so far.
+    pub fn new(info: ThreadInfo, reason: AccessReason) -> Self {
+        Self {
+            info,
+            reason,
+            messages: BTreeMap::new(),
+            cursor: 0,
+            follow: true,
+            top: (0, 0),
+            marks: BTreeSet::new(),
+            revealed: None,
+            seen: Seen::default(),
+            seen_to: 0,
+            loaded: false,
+            load: None,
+            more_before: false,
+            more_after: false,
+            woken: false,
+            recheck: false,
+            restart: false,
+            retry_at: Timestamp::EPOCH,
+        }
+    }
+
+    /// Something happened in the system: perhaps here.
+    pub fn event(&mut self, event: &Event) {
+        let kind = ["message", "thread", "job"].iter().any(|kind| event.kind.starts_with(kind));
+        let ours = event.target == self.info.id.to_string()
+            || event.user_id.is_some_and(|user| user == self.info.client_id || user == self.info.worker_id);
+        if kind && ours {
+            self.wake();
+        }
+    }
+    /// Looks for what is new; when nothing is, for what changed.
+    pub fn wake(&mut self) {
+        self.woken = true;
+    }
+    /// After it was put aside: what was under way then does not come any more.
+    pub fn resume(&mut self) {
+        self.load = None;
+        (self.woken, self.recheck) = (true, true);
+    }
+
+    /// Since when the first page is under way.
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        self.load.filter(|_| !self.loaded).map(|(.., since)| since)
+    }
+    /// Messages below the window's end that nobody has seen.
+    pub fn unseen(&self) -> i64 {
+        self.messages.last_key_value().map_or(0, |(last, _)| (*last).max(self.info.last_seq)) - self.seen_to
+    }
+    /// Whether there are messages before the window.
+    pub fn more_before(&self) -> bool {
+        self.more_before
+    }
+    /// The message under the cursor.
+    pub fn selected(&self) -> Option<&StaffMessage> {
+        self.messages.get(&self.cursor)
+    }
+    /// The marked messages; without marks, the one under the cursor.
+    pub fn chosen(&self) -> Vec<&StaffMessage> {
+        if self.marks.is_empty() {
+            return self.selected().into_iter().collect();
+        }
+        self.marks.iter().filter_map(|seq| self.messages.get(seq)).collect()
+    }
+
+    /// Which messages to ask for now, if any: one load at a time.
+    pub fn want(&self, now: Timestamp) -> Option<Want> {
+        if self.load.is_some() || now < self.retry_at {
+            return None;
+        }
+        let (Some((first, _)), Some((last, _))) = (self.messages.first_key_value(), self.messages.last_key_value())
+        else {
+            return (!self.loaded || self.restart || self.woken).then_some(Want::Newest);
+        };
+        if self.restart {
+            return Some(Want::Newest);
+        }
+        let near_end = self.messages.range(self.cursor..).count() <= AHEAD.max(self.seen.height);
+        if if self.more_after { near_end || self.follow } else { self.woken } {
+            return Some(Want::After(*last));
+        }
+        let near_start = self.messages.range(..self.cursor).count() <= AHEAD.max(self.seen.height);
+        if near_start && self.more_before {
+            return Some(Want::Before(*first));
+        }
+        (self.woken || self.recheck)
+            .then(|| Want::Again(self.seen.rows.first().map_or(self.cursor, |(_, seq)| *seq) - 1))
+    }
+
+    /// The load that was started for [`Self::want`].
+    pub fn started(&mut self, id: LoadId, want: Want, now: Timestamp) {
+        self.load = Some((id, want, now));
+        match want {
+            Want::Newest => self.restart = false,
+            Want::After(_) => self.woken = false,
+            Want::Again(_) => (self.woken, self.recheck) = (false, false),
+            Want::Before(_) => {}
+        }
+    }
+
+    /// Takes messages. `None` when they are stale; then nothing changes.
+    pub fn answered(
+        &mut self,
+        id: LoadId,
+        answer: Result<MessagePage<StaffMessage>>,
+        now: Timestamp,
+    ) -> Option<Result<()>> {
+        let (_, want, _) = self.load.take_if(|(pending, ..)| *pending == id)?;
+        let page = match answer {
+            Ok(page) => page,
+            Err(error) => {
+                self.retry_at = now + RETRY;
+                self.woken = true;
+                return Some(Err(error));
+            }
+        };
+        match want {
+            Want::Newest => {
+                self.messages.clear();
+                (self.more_before, self.more_after) = (page.more_before, false);
+                self.loaded = true;
+                self.recheck = false;
+            }
+            Want::After(_) => {
+                self.more_after = page.more_after;
+                // It was not a new message: then something that is seen may have changed.
+                self.recheck |= page.items.is_empty();
+            }
+            Want::Before(_) => self.more_before = page.more_before,
+            Want::Again(_) => {}
+        }
+        for message in page.items {
+            // What is seen again is not what is new: it must leave no gap behind it.
+            if !matches!(want, Want::Again(_)) || self.messages.contains_key(&message.seq) {
+                self.messages.insert(message.seq, message);
+            }
+        }
+        self.trim(want);
+        if let Some((last, _)) = self.messages.last_key_value() {
+            self.info.last_seq = self.info.last_seq.max(*last);
+            if self.follow || !self.messages.contains_key(&self.cursor) {
+                self.cursor = *last;
+            }
+        }
+        Some(Ok(()))
+    }
+
+    fn trim(&mut self, want: Want) {
+        while self.messages.len() > WINDOW {
+            if matches!(want, Want::Before(_)) {
+                self.messages.pop_last();
+                self.more_after = true;
+                self.follow = false;
+            } else {
+                self.messages.pop_first();
+                self.more_before = true;
+            }
+        }
+    }
+
+    /// Puts a newer state of a message in its place.
+    pub fn replace(&mut self, message: StaffMessage) {
+        if let Some(kept) = self.messages.get_mut(&message.seq).filter(|kept| kept.id == message.id) {
+            *kept = message;
+        }
+    }
+
+    /// Moves the cursor, if the action is a movement.
+    pub fn moved(&mut self, action: Action) -> bool {
+        let half = (self.seen.rows.len() / 2).max(1);
+        match action {
+            Action::Down if self.seen.below > 0 => {
+                let lines = self.seen.below.min((self.seen.height / 2).max(1));
+                let skipped = if self.top.0 == self.cursor { self.top.1 } else { 0 };
+                self.top = (self.cursor, skipped + lines);
+            }
+            Action::Up if self.top.0 == self.cursor && self.top.1 > 0 => {
+                self.top.1 = self.top.1.saturating_sub((self.seen.height / 2).max(1));
+            }
+            Action::Down => self.step(1),
+            Action::PageDown => self.step(half),
+            Action::Up => self.step_back(1),
+            Action::PageUp => self.step_back(half),
+            Action::Top => self.step_back(usize::MAX),
+            Action::Bottom => self.newest(),
+            _ => return false,
+        }
+        true
+    }
+
+    fn step(&mut self, by: usize) {
+        let next = self.messages.range(self.cursor + 1..).take(by).last();
+        if let Some((seq, _)) = next {
+            self.cursor = *seq;
+        }
+        // At the end it follows again.
+        let last = self.messages.last_key_value().is_none_or(|(last, _)| *last == self.cursor);
+        self.follow = last && !self.more_after;
+    }
+    fn step_back(&mut self, by: usize) {
+        if let Some((seq, _)) = self.messages.range(..self.cursor).rev().take(by).last() {
+            self.cursor = *seq;
+            self.follow = false;
+        }
+    }
+    /// To the newest message, and with it from now on.
+    pub fn newest(&mut self) {
+        self.follow = true;
+        self.restart |= self.more_after;
+        if let Some((last, _)) = self.messages.last_key_value() {
+            self.cursor = *last;
+        }
+    }
+    /// To a message that is seen.
+    pub fn select(&mut self, seq: i64) {
+        if self.messages.contains_key(&seq) {
+            self.cursor = seq;
+            self.step(0);
+        }
+    }
+
+    /// Marks the message, or takes its mark off, and goes to the next.
+    pub fn mark(&mut self) {
+        if self.selected().is_some() {
+            if !self.marks.remove(&self.cursor) {
+                self.marks.insert(self.cursor);
+            }
+            let follow = self.follow;
+            self.step(1);
+            self.follow &= follow;
+        }
+    }
+}
