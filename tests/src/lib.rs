@@ -35,6 +35,7 @@ pub mod server;
 pub mod socket;
 pub mod terminal;
 pub mod tokens;
+pub mod trace;
 
 pub use database::Engine;
 pub use http::{Answer, Http};

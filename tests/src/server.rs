@@ -78,8 +78,15 @@ impl Server {
 
     async fn try_run(&mut self) -> bool {
         self.kill();
+        let (mut process, url) = self.spawn();
+        let ready = is_ready(&mut process, &url).await;
+        (self.process, self.url) = (Some(process), url);
+        ready
+    }
+
+    /// A process on a port that was free just now, for this database and folder.
+    fn spawn(&self) -> (Child, String) {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port();
-        self.url = format!("http://127.0.0.1:{port}");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.output_path()).unwrap();
         let mut command = Command::new(binaries::server());
         command
@@ -90,18 +97,19 @@ impl Server {
             .stderr(log);
         isolate(&mut command);
         command.envs(self.environment()).env("MARKETPLACE_LISTEN", format!("127.0.0.1:{port}"));
-        self.process = Some(command.spawn().expect("the server's binary runs"));
-        for _ in 0..1_200 {
-            if self.process.as_mut().is_none_or(|process| !matches!(process.try_wait(), Ok(None))) {
-                return false;
+        (command.spawn().expect("the server's binary runs"), format!("http://127.0.0.1:{port}"))
+    }
+
+    /// Another server beside this one, for the same database and files: what a second machine would run.
+    pub async fn beside(&self) -> Beside {
+        for _ in 0..5 {
+            let (process, url) = self.spawn();
+            let mut beside = Beside { process, url };
+            if is_ready(&mut beside.process, &beside.url).await {
+                return beside;
             }
-            let ready = Http::new(&self.url).request(reqwest::Method::GET, "/readyz").send().await;
-            if ready.is_ok_and(|answer| answer.status().is_success()) {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
         }
-        false
+        panic!("a second server does not start:\n{}", self.output());
     }
 
     /// The environment that configures this server, and any other program for the same database and folder.
@@ -216,6 +224,35 @@ impl Server {
     /// Waits for the `count`th mail to an address.
     pub async fn mail(&self, address: &str, count: usize) -> Mail {
         mail::wait_for(&self.data().join("mail"), address, count).await
+    }
+}
+
+async fn is_ready(process: &mut Child, url: &str) -> bool {
+    for _ in 0..1_200 {
+        if !matches!(process.try_wait(), Ok(None)) {
+            return false;
+        }
+        let ready = Http::new(url).request(reqwest::Method::GET, "/readyz").send().await;
+        if ready.is_ok_and(|answer| answer.status().is_success()) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    false
+}
+
+/// A second server for a [`Server`]'s database; it ends with this.
+#[derive(Debug)]
+pub struct Beside {
+    process: Child,
+    /// Where it listens.
+    pub url: String,
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

@@ -91,8 +91,17 @@ impl Socket {
     }
 
     /// Opens one with an access token and says hello, after `cursor` or from now on.
+    ///
+    /// A server that has just begun does not follow the log yet, and says so: then it is tried again.
     pub async fn connect(http: &Http, cursor: Option<&str>) -> Self {
-        Self::try_connect(http, cursor).await.unwrap_or_else(|status| panic!("the socket is refused: {status}"))
+        for _ in 0..300 {
+            match Self::try_connect(http, cursor).await {
+                Ok(socket) => return socket,
+                Err(503) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(status) => panic!("the socket is refused: {status}"),
+            }
+        }
+        panic!("no socket opens within 30 s");
     }
 
     /// Opens one with an access token and says hello, unless the server refuses or is gone.

@@ -7,4 +7,5 @@ mod kyc;
 mod limits;
 mod marketplace;
 mod messages;
+mod plans;
 mod sessions;

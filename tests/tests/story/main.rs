@@ -2,3 +2,5 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failure here is a failed test")]
 
 mod identity;
+mod marketplace;
+mod sockets;

@@ -1,0 +1,67 @@
+//! What the engines do to answer: whatever a list shows is found through an index, in its order.
+
+use marketplace_core::db::{ALL_SQL, Db, OpenOptions, max_placeholder};
+use marketplace_tests::{Engine, database::Database, stories};
+use sqlx::{AssertSqlSafe, Connection, Row};
+
+stories![lists_read_what_they_show_and_no_more];
+
+/// The features whose tables grow with the marketplace.
+const FEATURES: &[&str] = &["messaging/", "jobs/", "reviews/", "services/", "profiles/", "events/"];
+
+/// Texts that may read or sort more than they show, each for its reason.
+const BOUNDED: &[(&str, &str)] = &[];
+
+async fn lists_read_what_they_show_and_no_more(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::new(engine, folder.path()).await;
+    let db = Db::open(&database.url, OpenOptions::default()).await.unwrap();
+    db.migrate().await.unwrap();
+    db.close().await;
+    let mut plans = Vec::new();
+    for &(place, sqlite, postgres) in ALL_SQL.iter().filter(|text| FEATURES.iter().any(|name| text.0.contains(name))) {
+        let (text, plan) = match engine {
+            Engine::Sqlite => (sqlite, sqlite_plan(&database.url, sqlite).await),
+            Engine::Postgres => (postgres, postgres_plan(&database.url, postgres).await),
+        };
+        plans.push((place, text, plan));
+    }
+    let wrong: Vec<String> = plans
+        .iter()
+        .filter(|(place, text, plan)| {
+            let excused = BOUNDED.iter().any(|(part, _)| text.contains(part) || place.contains(part));
+            !excused && plan.iter().any(|line| reads_all(line) || sorts_all(line))
+        })
+        .map(|(place, text, plan)| format!("{place}\n{text}\n{}", plan.join("\n")))
+        .collect();
+    assert!(wrong.is_empty(), "{} of {}:\n\n{}", wrong.len(), plans.len(), wrong.join("\n\n"));
+    assert!(plans.len() > 60, "only {} texts were collected", plans.len());
+}
+
+fn reads_all(line: &str) -> bool {
+    line.contains("Seq Scan") || (line.contains("SCAN") && !line.contains("USING") && !line.contains("CONSTANT ROW"))
+}
+
+fn sorts_all(line: &str) -> bool {
+    line.contains("TEMP B-TREE") || line.contains("Sort Key")
+}
+
+async fn sqlite_plan(url: &str, text: &str) -> Vec<String> {
+    let mut connection = sqlx::SqliteConnection::connect(url).await.unwrap();
+    let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"))).fetch_all(&mut connection).await;
+    rows.unwrap().iter().map(|row| row.get("detail")).collect()
+}
+
+/// With parameters that it does not know yet, as a plan that is kept has them.
+async fn postgres_plan(url: &str, text: &str) -> Vec<String> {
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    for set in ["plan_cache_mode = force_generic_plan", "enable_seqscan = off", "enable_sort = off"] {
+        sqlx::query(AssertSqlSafe(format!("SET {set}"))).execute(&mut connection).await.unwrap();
+    }
+    sqlx::raw_sql(AssertSqlSafe(format!("PREPARE planned AS {text}"))).execute(&mut connection).await.unwrap();
+    let nulls = vec!["NULL"; max_placeholder(text)].join(", ");
+    let arguments = if nulls.is_empty() { nulls } else { format!("({nulls})") };
+    let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE planned{arguments}"));
+    let rows = sqlx::raw_sql(explain).fetch_all(&mut connection).await;
+    rows.unwrap().iter().map(|row| row.get(0)).collect()
+}
