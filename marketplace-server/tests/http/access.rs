@@ -26,6 +26,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
     let token = json!({"token": "nonsense"});
     let email = json!({"email": "nobody@example.org"});
     let decision = json!({"reasons": ["other"]});
+    let offer = json!({"price": {"amount": 100, "currency": "EUR"}, "schedule": "Friday", "scope": "A tap"});
     // A code that users, jobs, threads, messages and reviews alike have.
     let reason = json!({"reason": "other"});
     vec![
