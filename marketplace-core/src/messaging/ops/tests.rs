@@ -1,4 +1,4 @@
-//! Tests of what the two do. Services are rows of their own here: how they come to be is another feature's.
+//! Tests of what the two do.
 
 mod files;
 mod following;
@@ -15,6 +15,8 @@ use crate::{
         self,
         model::{NewMessage, OpenThread, ThreadSummary},
     },
+    profiles,
+    services::{self, model::NewService},
     testing::TestApp,
 };
 
@@ -28,8 +30,8 @@ pub(super) struct Pair {
 impl Pair {
     pub async fn new(test: &TestApp) -> Self {
         let client = test.actor(Role::Client).await;
-        let worker = test.actor(Role::Worker).await;
-        let service = service(test, worker.user_id().unwrap()).await;
+        let worker = test.approved_worker().await;
+        let service = service(test, &worker).await;
         Self { client, worker, service }
     }
 
@@ -39,45 +41,17 @@ impl Pair {
     }
 }
 
-/// A published service of a worker, who is approved from now on.
-pub(super) async fn service(test: &TestApp, worker: UserId) -> ServiceId {
-    let (app, now) = (test.app(), test.app().now());
-    let id = ServiceId::new(now, app.random.as_ref());
-    app.db
-        .write(move |c| {
-            async move {
-                q!(c => exec, "UPDATE users SET kyc_status = 'approved', kyc_effective_at = $2, kyc_expires_at = NULL WHERE id = $1", worker, now)?;
-                q!(c => exec,
-                    "INSERT INTO services (id, worker_id, status, title, description, category, location, tags, visible, search_text, rating, \
-                     published_at, version, created_at, updated_at) VALUES ($1, $2, 'published', 'Garden', '', 'garden', '', '[]', $3, '', 0, $4, 1, $4, $4)",
-                    id, worker, true, now)?;
-                Ok(())
-            }
-            .boxed()
-        })
-        .await
-        .unwrap();
-    id
+/// A published service of an approved worker.
+pub(super) async fn service(test: &TestApp, worker: &Actor) -> ServiceId {
+    let new: NewService = serde_json::from_str(r#"{"title": "Garden", "category": "gardening"}"#).unwrap();
+    let made = services::create(test.app(), worker, new).await.unwrap();
+    services::publish(test.app(), worker, made.id, None).await.unwrap().id
 }
 
 /// Somebody blocks somebody, or not any more.
-pub(super) async fn block(test: &TestApp, user: UserId, other: UserId, blocks: bool) {
-    let now = test.app().now();
-    test.app()
-        .db
-        .write(move |c| {
-            async move {
-                if blocks {
-                    q!(c => exec, "INSERT INTO blocks (user_id, blocked_id, created_at) VALUES ($1, $2, $3)", user, other, now)?;
-                } else {
-                    q!(c => exec, "DELETE FROM blocks WHERE user_id = $1 AND blocked_id = $2", user, other)?;
-                }
-                Ok(())
-            }
-            .boxed()
-        })
-        .await
-        .unwrap();
+pub(super) async fn block(test: &TestApp, user: &Actor, other: UserId, blocks: bool) {
+    let who = again(test, user).await;
+    profiles::block(test.app(), &who, other, blocks).await.unwrap();
 }
 
 /// A live job between the two of a thread.

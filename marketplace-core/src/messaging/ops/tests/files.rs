@@ -47,7 +47,7 @@ async fn files_belong_to_one_message_of_their_uploader_in_their_thread() {
         let page = messaging::messages(app, &pair.worker, thread, &MessagesQuery::default()).await.unwrap();
         assert_eq!(page.items[0].attachments, [file.clone()]);
         // Another thread does not know it.
-        let other = Pair { service: service(&test, pair.worker.user_id().unwrap()).await, ..pair };
+        let other = Pair { service: service(&test, &pair.worker).await, ..pair };
         let elsewhere = other.open(&test).await.id;
         let found = messaging::attachment(app, &other.client, elsewhere, file.id).await;
         assert_eq!(found.unwrap_err().code(), ErrorCode::NotFound);

@@ -85,7 +85,7 @@ async fn who_reads_while_many_write_misses_nothing_and_sees_nothing_twice() {
         let (app, pair) = (test.app(), Pair::new(&test).await);
         let mut threads = vec![pair.open(&test).await.id];
         let other = Pair {
-            service: service(&test, pair.worker.user_id().unwrap()).await,
+            service: service(&test, &pair.worker).await,
             client: pair.client.clone(),
             worker: pair.worker.clone(),
         };
@@ -111,7 +111,8 @@ async fn who_reads_while_many_write_misses_nothing_and_sees_nothing_twice() {
                 let page = events::own_since(app, pair.client.user_id().unwrap(), Some(&cursor), 7).await.unwrap();
                 assert!(!page.resync_required);
                 cursor = page.cursor.text();
-                told.extend(page.items);
+                // PostgreSQL may show what was committed just before the start a little later.
+                told.extend(page.items.into_iter().filter(|event| matches!(event.what, Delivery::Message { .. })));
                 if last && !page.more {
                     return told;
                 }
@@ -121,7 +122,7 @@ async fn who_reads_while_many_write_misses_nothing_and_sees_nothing_twice() {
         let ((), told) = tokio::time::timeout(Duration::from_secs(60), futures::future::join(writes, reads))
             .await
             .expect("everything is told");
-        assert_eq!(told.len(), 120);
+        assert_eq!(told.len(), 120, "{told:?}");
         assert!(told.windows(2).all(|pair| pair[0].cursor < pair[1].cursor));
         for thread in threads {
             let numbers: Vec<i64> = told

@@ -63,7 +63,7 @@ async fn threads_come_by_newest_activity_each_once() {
         let (app, pair) = (test.app(), Pair::new(&test).await);
         let mut threads = Vec::new();
         for _ in 0..5 {
-            let service = service(&test, pair.worker.user_id().unwrap()).await;
+            let service = service(&test, &pair.worker).await;
             let new = OpenThread { service_id: service, content: None, client_msg_id: None };
             threads.push(messaging::open(app, &pair.client, new).await.unwrap().id);
             test.advance(std::time::Duration::from_secs(1));
@@ -141,7 +141,7 @@ async fn counts_of_unread_equal_a_recount() {
         let mut runner = proptest::test_runner::TestRunner::deterministic();
         for _ in 0..12 {
             let steps = vec(step(), 1..25).new_tree(&mut runner).unwrap().current();
-            let service = service(&test, pair.worker.user_id().unwrap()).await;
+            let service = service(&test, &pair.worker).await;
             let new = OpenThread { service_id: service, content: None, client_msg_id: None };
             let thread = messaging::open(test.app(), &pair.client, new).await.unwrap().id;
             for (n, step) in steps.iter().enumerate() {

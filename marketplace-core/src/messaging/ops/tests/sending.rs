@@ -150,7 +150,7 @@ async fn who_may_open_and_about_what() {
         let unknown = messaging::open(app, &pair.client, open(ServiceId(uuid::Uuid::nil()))).await.unwrap_err();
         assert_eq!(unknown.code(), ErrorCode::NotFound);
         let (client, worker) = (pair.client.user_id().unwrap(), pair.worker.user_id().unwrap());
-        for (one, other) in [(client, worker), (worker, client)] {
+        for (one, other) in [(&pair.client, worker), (&pair.worker, client)] {
             block(&test, one, other, true).await;
             let blocked = messaging::open(app, &pair.client, open(pair.service)).await.unwrap_err();
             assert_eq!(blocked.code(), ErrorCode::Forbidden);
@@ -181,12 +181,12 @@ async fn frozen_or_blocked_people_write_only_where_a_job_is_live() {
         let (app, pair) = (test.app(), Pair::new(&test).await);
         let thread = pair.open(&test).await.id;
         let (client, worker) = (pair.client.user_id().unwrap(), pair.worker.user_id().unwrap());
-        block(&test, worker, client, true).await;
+        block(&test, &pair.worker, client, true).await;
         for sender in [&pair.client, &pair.worker] {
             let refused = messaging::send(app, sender, thread, text("1", "Hello")).await.unwrap_err();
             assert_eq!(refused.code(), ErrorCode::Forbidden);
         }
-        block(&test, worker, client, false).await;
+        block(&test, &pair.worker, client, false).await;
         let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
         accounts::act(app, &testing::operator(), client, &UserAction::Freeze, &change).await.unwrap();
         // The account counts as it is now, not as it was when the caller was looked up.
@@ -195,7 +195,7 @@ async fn frozen_or_blocked_people_write_only_where_a_job_is_live() {
             assert_eq!(refused.code(), ErrorCode::Forbidden);
         }
         assert_eq!(messaging::send(app, &pair.worker, thread, text("1", "Hello")).await.unwrap().seq, 1);
-        block(&test, client, worker, true).await;
+        block(&test, &pair.client, worker, true).await;
         live_job(&test, &pair, thread).await;
         assert_eq!(messaging::send(app, &pair.client, thread, text("1", "Hello")).await.unwrap().seq, 2);
         assert_eq!(messaging::send(app, &pair.worker, thread, text("2", "Hello")).await.unwrap().seq, 3);
