@@ -100,6 +100,16 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("POST", "/v1/reviews/{id}/flag", "c w", json!({"reason": "spam"})),
         ("GET", "/v1/workers/{id}/reviews", ALL, none.clone()),
         ("GET", "/v1/workers/{id}/rating", ALL, none.clone()),
+        ("GET", "/v1/threads", "c w", none.clone()),
+        ("POST", "/v1/threads", "c", json!({"service_id": NOBODY})),
+        ("GET", "/v1/threads/{id}", "c w", none.clone()),
+        ("GET", "/v1/threads/{id}/messages", "c w", none.clone()),
+        ("POST", "/v1/threads/{id}/messages", "c w", json!({"client_msg_id": "1", "content": "Hello"})),
+        ("POST", "/v1/threads/{id}/read", "c w", json!({"seq": 1})),
+        ("POST", "/v1/threads/{id}/attachments", "c w", none.clone()),
+        ("GET", "/v1/threads/{id}/attachments/{attachment_id}", "c w", none.clone()),
+        ("POST", "/v1/ws/ticket", "c w", none.clone()),
+        ("GET", "/v1/ws", "c w", none.clone()),
         ("GET", "/v1/admin/whoami", SIGNED_IN, none.clone()),
         ("GET", "/v1/admin/stats", "s a u", none.clone()),
         ("GET", "/v1/admin/events", "s a u", none.clone()),
@@ -213,7 +223,11 @@ async fn every_route_is_in_the_table_and_in_the_description() {
 }
 
 async fn call(server: &Server, method: &str, path: &str, body: &Value, token: Option<&str>) -> u16 {
-    let path = path.replace("{id}", NOBODY).replace("{kind}", "document").replace("{*rest}", "swagger-ui.css");
+    let path = path
+        .replace("{id}", NOBODY)
+        .replace("{attachment_id}", NOBODY)
+        .replace("{kind}", "document")
+        .replace("{*rest}", "swagger-ui.css");
     let mut request = server.request(method.parse().unwrap(), &path);
     if let Some(token) = token {
         request = request.bearer_auth(token);

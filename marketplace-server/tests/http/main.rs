@@ -15,5 +15,8 @@ mod kyc;
 mod limits;
 mod live;
 mod problems;
+mod socket;
+mod sockets;
 mod stop;
+mod threads;
 mod tls;
