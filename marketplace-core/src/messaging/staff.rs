@@ -224,9 +224,14 @@ pub async fn staff_remove(
                 let taken = store::remove(conn, &place, reason, note.as_deref(), now).await?;
                 if taken {
                     removed(conn, now, &thread, id, place.seq).await?;
-                    let metadata = serde_json::json!({ "message": id, "seq": place.seq });
-                    let reason = Some(reason.to_string());
-                    audit(conn, now, &actor, "threads.remove_message", thread.id, reason, metadata).await?;
+                    let entry = Entry {
+                        action: "messages.remove",
+                        target_kind: "message",
+                        target: id.to_string(),
+                        reason: Some(reason.to_string()),
+                        metadata: serde_json::json!({ "thread": thread.id, "seq": place.seq }),
+                    };
+                    audit::append(conn, now, &actor, entry).await?;
                 }
                 Ok(Changed { changed: taken, item: message(conn, thread.id, place.seq).await? })
             }

@@ -72,7 +72,7 @@ async fn a_removed_message_is_a_tombstone_for_the_two() {
         let done = remove(&support, &Change::default()).await.unwrap();
         assert_eq!((done.changed, done.item.content.as_str()), (true, "call me at home"));
         assert!(!remove(&support, &Change::default()).await.unwrap().changed);
-        assert_eq!(recorded(&test, "threads.remove_message").await, 1);
+        assert_eq!(recorded(&test, "messages.remove").await, 1);
         for viewer in [&pair.client, &pair.worker] {
             let page = messaging::messages(app, viewer, thread, &MessagesQuery::default()).await.unwrap();
             let message = &page.items[0];
