@@ -136,6 +136,10 @@ impl Fake {
     }
     /// Something changed that others did.
     pub fn happened(&self, kind: &str, target: &impl ToString) {
+        self.happened_to(kind, target, None);
+    }
+    /// The same, to somebody.
+    pub fn happened_to(&self, kind: &str, target: &impl ToString, user_id: Option<UserId>) {
         let mut state = self.state();
         let cursor = (state.events.len() + 1).to_string();
         state.events.push(Event {
@@ -143,7 +147,7 @@ impl Fake {
             at: self.clock.now(),
             kind: kind.into(),
             target: target.to_string(),
-            user_id: None,
+            user_id,
         });
     }
     /// A colleague claims a case.

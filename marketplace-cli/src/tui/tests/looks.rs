@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use marketplace_core::actor::Role;
 
-use super::{super::fake::Fake, Console, options};
+use super::{
+    super::{fake::Fake, keymap::on},
+    Console, options,
+};
 
-const SIZES: [(u16, u16); 2] = [(80, 24), (200, 50)];
+pub const SIZES: [(u16, u16); 2] = [(80, 24), (200, 50)];
 
 /// Takes a picture after the keys, at every size.
-async fn picture(name: &str, keys: &str) {
+pub async fn picture(name: &str, keys: &str) {
     for size in SIZES {
         let fake = Fake::new(60, 24);
         fake.claimed_by_lea(3);
@@ -20,7 +23,7 @@ async fn picture(name: &str, keys: &str) {
     }
 }
 
-fn snapshot(name: &str, size: (u16, u16), console: &Console) {
+pub fn snapshot(name: &str, size: (u16, u16), console: &Console) {
     insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), console.screen());
 }
 
@@ -175,7 +178,9 @@ async fn without_colours() {
         let fake = Fake::new(60, 24);
         let options = super::Options { no_color: true, ..options() };
         let mut console = Console::start_with(&fake, options, size).await;
-        for keys in ["1", "2 enter", "x f", "esc 3 enter", "f", "esc ?"] {
+        for keys in
+            ["1", "2 enter", "x f", "esc 3 enter", "f", "esc ?", "esc 4", "enter", "5", "enter d", "6", "d a", "esc J"]
+        {
             console.press(keys).await;
             for cell in console.terminal.backend().buffer().content() {
                 let plain = ratatui::style::Color::Reset;
@@ -191,7 +196,6 @@ async fn without_colours() {
 async fn everything_has_a_row_in_the_help() {
     let fake = Fake::new(6, 4);
     let mut console = Console::start_with(&fake, options(), (120, 120)).await;
-    use super::super::keymap::on;
     let screens = [on::DASH, on::KYC, on::USERS, on::JOBS, on::THREADS, on::REVIEWS, on::AUDIT];
     for (screen, key) in screens.into_iter().zip(["1", "2", "3", "4", "5", "6", "7"]) {
         console.press(key).await;

@@ -1,9 +1,13 @@
 //! The console against a marketplace in memory: keys in, screens and calls out.
 
 mod decisions;
+mod jumps;
 mod link;
 mod looks;
 mod people;
+mod talks;
+mod trade;
+mod trade_looks;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,0 +1,336 @@
+//! Reading what two people write to each other.
+
+use std::time::Duration;
+
+use marketplace_core::{
+    error::Error,
+    ids::UserId,
+    messaging::model::{RemovalReason, ThreadStatus},
+    time::Clock,
+};
+
+use super::{
+    super::fake::{Fake, message_id, thread_id},
+    Console, changes, options,
+};
+
+/// Somebody writes, and the log of events says so.
+fn say(fake: &Fake, thread: usize, content: &str) {
+    let now = fake.clock.now();
+    fake.state().say(thread, 1, content, now);
+    fake.happened("message", &thread_id(thread));
+}
+
+#[tokio::test]
+async fn content_is_read_for_a_reason_only() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("5").await;
+    console.hides("are you free on Friday");
+    console.press("enter").await;
+    console.shows("Read “Fix a leaking tap”");
+    console.press("esc").await;
+    assert_eq!(fake.calls(), Vec::<String>::new());
+    console.press("enter d").await;
+    assert_eq!(fake.calls(), ["view 0 for dispute"]);
+    console.shows("Hi, are you free on Friday?");
+    console.shows("read for: dispute (audited)");
+    console.shows("Ada O••• (worker) ↔ Sora A••• (client) · “Fix a leaking tap”");
+    console.shows("▼ following");
+    // The reason holds for as long as it is recorded once.
+    console.press("esc enter").await;
+    console.shows("are you free on Friday");
+    console.press("esc").await;
+    console.later(Duration::from_secs(601)).await;
+    console.press("enter").await;
+    console.shows("Read “Fix a leaking tap”");
+}
+
+#[tokio::test]
+async fn contact_details_are_masked_until_asked_for() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("5 enter f").await;
+    console.shows("Pay me outside the app: +44••• or a•••   ⚑ contact detail");
+    console.hides("7183");
+    console.press("R").await;
+    console.shows("+44 20 7183 8750 or ada@mail.example.org");
+    console.shows("masked again in 30s");
+    console.later(Duration::from_secs(30)).await;
+    console.hides("7183");
+    console.press("R R").await;
+    console.hides("7183");
+}
+
+#[tokio::test]
+async fn new_messages_show_by_themselves_in_their_order() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("5 enter c").await;
+    fake.hold("threads_messages");
+    say(&fake, 0, "first new");
+    console.later(Duration::from_millis(310)).await;
+    // While that answer is on its way more is written: it is asked for afterwards, from the last number on.
+    say(&fake, 0, "second new");
+    say(&fake, 0, "third new");
+    console.later(Duration::from_millis(310)).await;
+    fake.let_go("threads_messages");
+    console.settle().await;
+    console.later(Duration::from_millis(310)).await;
+    let screen = console.screen();
+    let place = |text: &str| screen.find(text).unwrap_or_else(|| panic!("{text} is missing:\n{screen}"));
+    assert!(place("first new") < place("second new") && place("second new") < place("third new"));
+    assert_eq!(screen.matches("second new").count(), 1);
+    console.shows("▼ following");
+    let calls = fake.calls();
+    assert!(calls.iter().skip(1).all(|call| call.starts_with("view 0 for complaint after")), "{calls:?}");
+}
+
+#[tokio::test]
+async fn what_happens_elsewhere_asks_for_nothing() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("5 enter c").await;
+    fake.calls();
+    say(&fake, 5, "somewhere else");
+    console.later(Duration::from_millis(310)).await;
+    console.later(Duration::from_millis(310)).await;
+    assert_eq!(fake.calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn further_up_it_stays_where_it_is() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("5 j enter c").await;
+    console.shows("line 130");
+    console.press("ctrl-u ctrl-u ctrl-u").await;
+    console.shows("paused: G follows");
+    let body = |console: &Console| console.screen().lines().skip(4).take(30).map(str::to_owned).collect::<Vec<_>>();
+    let before = body(&console);
+    say(&fake, 1, "much later");
+    console.later(Duration::from_millis(310)).await;
+    console.later(Duration::from_millis(310)).await;
+    assert_eq!(body(&console), before);
+    console.shows("paused: 1 new below");
+    console.press("G").await;
+    console.shows("much later");
+    console.shows("▼ following");
+}
+
+#[tokio::test]
+async fn scrolling_back_loads_older_messages_and_keeps_the_place() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("5 j enter c").await;
+    let calls = fake.calls();
+    assert_eq!(calls[0], "view 1 for complaint");
+    for _ in 0..140 {
+        let mut seen = Vec::new();
+        for line in console.screen().lines() {
+            if let Some((_, number)) = line.split_once("line ") {
+                let number: String = number.chars().take_while(char::is_ascii_digit).collect();
+                seen.push(number.parse::<i64>().unwrap());
+            }
+        }
+        assert!(seen.is_sorted_by(|a, b| a + 1 == *b), "{seen:?}");
+        console.press("k").await;
+    }
+    console.shows("line 1 ");
+    assert_eq!(fake.calls(), ["view 1 for complaint before 81", "view 1 for complaint before 31"][1 - 1..].to_vec());
+}
+
+#[tokio::test]
+async fn stale_answers_are_dropped() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    fake.hold("threads_messages");
+    console.press("5 j enter c").await;
+    console.later(Duration::from_millis(100)).await;
+    console.shows("░░░");
+    console.press("esc k enter d").await;
+    fake.let_one_go("threads_messages");
+    console.settle().await;
+    console.hides("line 130");
+    fake.let_go("threads_messages");
+    console.settle().await;
+    console.shows("are you free on Friday");
+    console.hides("line 130");
+}
+
+#[tokio::test]
+async fn a_message_is_removed_with_a_reason() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("5 d").await;
+    console.shows("open the thread and choose a message first");
+    console.press("enter f k d").await;
+    console.shows("Remove message 4");
+    console.press("enter").await;
+    console.shows("choose a reason");
+    console.press("c enter").await;
+    assert_eq!(changes(&fake), ["remove message 3 contact_details"]);
+    console.shows("✖ removed from their view: contact details");
+    console.shows("the message is removed");
+    // What became of a job is no message of anybody's.
+    console.press("k d").await;
+    console.shows("cannot be removed");
+}
+
+#[tokio::test]
+async fn marked_messages_are_removed_together() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("5 enter f k k k space space").await;
+    console.shows("◆ 2 messages marked");
+    console.press("space d s").await;
+    console.shows("Remove 2 messages");
+    console.press("enter").await;
+    console.shows("done 2 · unchanged 0 · failed 0");
+    assert_eq!(changes(&fake), ["remove message 1 spam", "remove message 3 spam"]);
+    console.shows("removed from their view: spam");
+    console.hides("messages marked");
+}
+
+#[tokio::test]
+async fn a_removal_by_a_colleague_shows() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("5 enter f").await;
+    fake.state().remove_message(message_id(0), RemovalReason::Abuse).unwrap();
+    fake.happened("message", &thread_id(0));
+    for _ in 0..3 {
+        console.later(Duration::from_millis(310)).await;
+    }
+    console.shows("removed from their view: abuse");
+    fake.calls();
+    for _ in 0..3 {
+        console.later(Duration::from_millis(310)).await;
+    }
+    assert_eq!(fake.calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_notice_is_posted() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("5 enter f N").await;
+    console.shows("the two read");
+    console.press("enter").await;
+    console.shows("write something first");
+    console.write("Please keep payments here.").await;
+    console.press("enter").await;
+    assert_eq!(changes(&fake), ["notice 0 \"Please keep payments here.\""]);
+    console.shows("✎ staff");
+    console.shows("Please keep payments here.");
+    console.shows("the notice is posted");
+}
+
+#[tokio::test]
+async fn a_thread_is_closed_and_reopened() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("5 enter f C f enter").await;
+    assert_eq!(changes(&fake), ["close 0 fraud"]);
+    console.shows("⊘ closed: fraud");
+    console.shows("O reopen");
+    console.press("O enter").await;
+    assert_eq!(changes(&fake), ["reopen 0"]);
+    assert_eq!(fake.state().threads[0].status, ThreadStatus::Open);
+    console.shows("● open");
+}
+
+#[tokio::test]
+async fn marked_threads_are_closed_together() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("5 * C s").await;
+    console.shows("Close 8 threads");
+    console.press("enter").await;
+    console.shows("done 6 · unchanged 2 · failed 0");
+    console.press("space . ").await;
+    console.press("! ").await;
+    console.shows("marketplace threads list --limit 0 -o id | marketplace threads close --stdin --yes --reason spam");
+}
+
+#[tokio::test]
+async fn messages_that_do_not_come_are_asked_for_again() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("5").await;
+    fake.fail("threads_messages", Error::internal("broken"));
+    console.press("enter c").await;
+    console.shows("messages:");
+    console.later(Duration::from_secs(2)).await;
+    console.shows("are you free on Friday");
+}
+
+#[tokio::test]
+async fn a_message_longer_than_the_screen_is_read_line_by_line() {
+    let fake = Fake::new(12, 0);
+    let words: Vec<String> = (1..=600).map(|at| format!("word{at}")).collect();
+    fake.state().messages[4].content = words.join(" ");
+    let mut console = Console::start_with(&fake, options(), (80, 24)).await;
+    console.press("5 enter c").await;
+    console.shows("word1 ");
+    console.hides("word600");
+    for _ in 0..40 {
+        console.press("j").await;
+    }
+    console.shows("word600");
+    for _ in 0..40 {
+        console.press("k").await;
+    }
+    console.shows("are you free on Friday");
+}
+
+#[tokio::test]
+async fn nothing_that_people_write_steers_the_terminal() {
+    let fake = Fake::new(12, 0);
+    let evil = "\u{1b}[2J\u{7}Ev\u{202e}il\u{9b}31m\u{200b}\r\n\u{1b}]52;c;eA==\u{7}";
+    {
+        let mut state = fake.state();
+        for message in &mut state.messages {
+            message.content = evil.into();
+            message.sender_name = Some(evil.into());
+        }
+        for thread in &mut state.threads {
+            (thread.title, thread.client_name, thread.note) = (evil.into(), evil.into(), Some(evil.into()));
+        }
+        for job in &mut state.jobs {
+            (job.job.title, job.job.worker_name) = (evil.into(), evil.into());
+            job.offers[0].scope = evil.into();
+            job.history[0].comment = Some(evil.into());
+        }
+        for review in &mut state.reviews {
+            (review.review.content, review.review.author_name) = (evil.into(), evil.into());
+            review.flags.iter_mut().for_each(|flag| flag.comment = Some(evil.into()));
+            (review.reply, review.note) = (Some(evil.into()), Some(evil.into()));
+        }
+    }
+    let mut console = Console::start(&fake).await;
+    for keys in [
+        "4", "enter", "x", "esc", "J", "esc", "5", "l", "enter", "c", "R", "d", "esc", "J", "esc", "6", "enter", "d",
+        "esc",
+    ] {
+        console.press(keys).await;
+        for cell in console.terminal.backend().buffer().content() {
+            let bad = |c: char| c.is_control() || matches!(c, '\u{200b}' | '\u{202e}');
+            assert!(!cell.symbol().chars().any(bad), "{:?} after {keys}", cell.symbol());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_thread_that_somebody_is_concerned_by_is_looked_at() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("5 enter c").await;
+    let worker: UserId = fake.state().threads[0].worker_id;
+    let now = fake.clock.now();
+    fake.state().say(0, 0, "told by the job", now);
+    fake.happened_to("job", &"7c1e", Some(worker));
+    console.later(Duration::from_millis(310)).await;
+    console.later(Duration::from_millis(310)).await;
+    console.shows("told by the job");
+}

@@ -1,0 +1,266 @@
+//! Jobs and reviews.
+
+use std::time::Duration;
+
+use marketplace_core::{
+    actor::Role,
+    error::Error,
+    jobs::model::{HistoryRow, JobAction, JobStatus, Side},
+    reviews::model::ReviewStatus,
+};
+
+use super::{
+    super::{
+        app::Effect,
+        fake::{Fake, job_id, review_id},
+    },
+    Console, changes, options,
+};
+
+#[tokio::test]
+async fn a_job_is_cancelled_with_a_reason_and_a_note() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("4 x").await;
+    console.shows("Cancel “Fix a leaking tap”");
+    console.press("enter").await;
+    console.shows("choose a reason");
+    assert_eq!(changes(&fake), Vec::<String>::new());
+    console.press("d tab").await;
+    console.write("both asked").await;
+    console.press("enter").await;
+    assert_eq!(changes(&fake), ["cancel 0 dispute \"both asked\""]);
+    assert_eq!(fake.state().jobs[0].job.status, JobStatus::Cancelled);
+    console.shows("cancelled");
+    console.shows("⊘ cancelled");
+    // The history has it, with who did it.
+    console.press("enter").await;
+    console.shows("dispute · “both asked” · local:sam@desk");
+}
+
+#[tokio::test]
+async fn a_completed_job_is_finalized() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("4 j j f").await;
+    console.shows("Finalize “Move a piano”");
+    console.press("enter").await;
+    assert_eq!(changes(&fake), ["finalize 2"]);
+    console.shows("✔ finalized");
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_said_with_the_reason() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("4 f enter").await;
+    console.shows("the job is negotiating");
+    console.press("E").await;
+    console.shows("code     conflict");
+}
+
+#[tokio::test]
+async fn a_job_that_changed_meanwhile_is_not_changed_blindly() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("4 x d").await;
+    fake.state().jobs[0].job.version = 9;
+    console.press("enter").await;
+    console.shows("it was changed meanwhile");
+    assert_eq!(fake.state().jobs[0].job.status, JobStatus::Negotiating);
+}
+
+#[tokio::test]
+async fn marked_jobs_are_cancelled_after_one_question() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("4 * x f").await;
+    console.shows("Cancel 12 jobs");
+    assert_eq!(changes(&fake), Vec::<String>::new());
+    console.press("enter").await;
+    assert_eq!(changes(&fake).len(), 12);
+    // Six can be cancelled, two were, the others are over.
+    console.shows("done 6 · unchanged 2 · failed 4");
+    console.press("e").await;
+    console.shows("the job is finalized");
+    console.press("esc !").await;
+    console.shows("marketplace jobs list --limit 0 -o id | marketplace jobs cancel --stdin --yes --reason fraud");
+}
+
+#[tokio::test]
+async fn a_bulk_of_jobs_can_be_stopped() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("4 * x f").await;
+    fake.hold("jobs_act");
+    console.press("enter").await;
+    console.shows("0 of 12");
+    console.press("esc").await;
+    fake.let_go("jobs_act");
+    console.settle().await;
+    console.shows("done 1 · unchanged 0 · failed 0 · not tried 11");
+}
+
+#[tokio::test]
+async fn repeating_asks_on_the_next_row() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("4 x q enter").await;
+    fake.calls();
+    console.press(".").await;
+    console.shows("Cancel “Paint the hall”");
+    console.shows("(•) quality");
+    assert_eq!(changes(&fake), Vec::<String>::new());
+    console.press("enter").await;
+    assert_eq!(changes(&fake), ["cancel 1 quality"]);
+    console.press("6 . 5 .").await;
+    console.shows("nothing to repeat yet");
+}
+
+#[tokio::test]
+async fn jobs_are_filtered_as_typed_and_by_command() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("4 /").await;
+    console.write("status:accepted").await;
+    console.hides("○ negotiating");
+    console.shows("Paint the hall");
+    console.press("esc :").await;
+    console.write("jobs status:completed").await;
+    console.press("enter").await;
+    console.shows("Jobs · status:completed");
+    console.shows("Move a piano");
+    console.hides("Fix a leaking tap");
+    // A command is a way, and so there is a way back.
+    console.press("esc").await;
+    console.shows("Fix a leaking tap");
+}
+
+#[tokio::test]
+async fn a_history_is_folded_into_its_states() {
+    let fake = Fake::new(12, 0);
+    {
+        let mut state = fake.state();
+        let job = &mut state.jobs[0];
+        let last = job.history.last().unwrap().clone();
+        for extra in 1..=4 {
+            let by = if extra % 2 == 0 { Side::Worker } else { Side::Client };
+            job.history.push(HistoryRow {
+                entry: last.entry + extra,
+                revision: last.revision + extra,
+                side: by,
+                version: last.version + extra,
+                ..last.clone()
+            });
+        }
+        assert!(job.history.iter().skip(1).all(|row| row.action == JobAction::Offer));
+    }
+    let mut console = Console::start(&fake).await;
+    console.press("4 enter").await;
+    console.shows("offer 1");
+    console.shows("both    offers 2 to 6");
+    console.hides("offer 4");
+}
+
+#[tokio::test]
+async fn flagged_reviews_come_first_and_their_flags_are_dismissed() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("6").await;
+    console.shows("Reviews · flagged:yes");
+    console.shows("1 of 3");
+    console.press("a").await;
+    console.shows("Dismiss the flags of");
+    console.press("enter").await;
+    assert_eq!(changes(&fake), ["dismiss 0"]);
+    console.shows("flags dismissed");
+    fake.happened("review", &review_id(0));
+    console.later(Duration::from_millis(400)).await;
+    console.later(Duration::from_millis(400)).await;
+    console.shows("1 of 2");
+}
+
+#[tokio::test]
+async fn a_review_is_removed_with_a_reason_and_restored() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("6 d enter").await;
+    console.shows("choose a reason");
+    console.press("a tab").await;
+    console.write("third time").await;
+    console.press("enter").await;
+    assert_eq!(changes(&fake), ["remove 0 abuse \"third time\""]);
+    assert_eq!(fake.state().reviews[0].review.status, ReviewStatus::Removed);
+    console.press("D enter").await;
+    assert_eq!(changes(&fake), ["restore 0"]);
+    assert_eq!(fake.state().reviews[0].review.status, ReviewStatus::Published);
+}
+
+#[tokio::test]
+async fn the_other_sides_review_stands_beside_it() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start_with(&fake, options(), (200, 50)).await;
+    console.press("6 enter").await;
+    let screen = console.screen();
+    let beside = |line: &str| line.contains("This review") && line.contains("The other side's");
+    assert!(screen.lines().any(beside), "{screen}");
+    console.shows("nobody was at home");
+    console.shows("⚑ false");
+    console.shows("“I was on time”");
+    console.shows("I was stuck in traffic");
+}
+
+#[tokio::test]
+async fn marked_reviews_are_removed_together() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("6 space space d s").await;
+    console.shows("Remove the review 2 reviews");
+    fake.fail("reviews_act", Error::conflict("Lea did already", "removed"));
+    console.press("enter").await;
+    console.shows("done 1 · unchanged 0 · failed 1");
+    console.press("e").await;
+    console.shows("Lea did already");
+}
+
+#[tokio::test]
+async fn ids_and_rows_of_jobs_and_reviews_are_copied() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    console.press("4 y 6 y Y").await;
+    let [Effect::Copy(job), Effect::Copy(review), Effect::Copy(json)] = console.app.effects.as_slice() else {
+        panic!()
+    };
+    assert_eq!((job, review), (&job_id(0).to_string(), &review_id(0).to_string()));
+    assert_eq!(serde_json::from_str::<serde_json::Value>(json).unwrap()["rating"], 1);
+}
+
+#[tokio::test]
+async fn escape_changes_no_job_thread_or_review() {
+    let fake = Fake::new(12, 0);
+    let mut console = Console::start(&fake).await;
+    for (screen, open) in [("4", "x d"), ("4", "f"), ("5", "C a"), ("5", "O"), ("5", "N h i"), ("6", "a"), ("6", "d s")]
+    {
+        console.press(screen).await;
+        console.press(open).await;
+        console.press("esc").await;
+    }
+    assert_eq!(fake.calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn nothing_is_changed_read_only_or_by_an_auditor() {
+    for read_only in [true, false] {
+        let fake = Fake::new(12, 0);
+        if !read_only {
+            fake.state().role = Role::Auditor;
+        }
+        let mut console = Console::start_with(&fake, super::Options { read_only, ..options() }, (120, 40)).await;
+        console
+            .press("4 x d enter esc f enter esc 5 C a enter esc O N h enter esc enter d d c enter esc N h enter")
+            .await;
+        console.press("esc esc 6 a enter esc d a enter esc D enter esc space d a enter").await;
+        assert_eq!(changes(&fake), Vec::<String>::new());
+        console.shows(if read_only { "this console is read-only" } else { "which auditor has not" });
+    }
+}
