@@ -1,7 +1,7 @@
 //! What a job does to its thread.
 
 use super::{
-    model::{HistoryRow, JobAction, Side},
+    model::{HistoryRow, JobAction, JobReason, Side},
     row::Job,
 };
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     db::Conn,
     error::Result,
     messaging::{self, Draft, model::JobNotice},
+    money::Money,
 };
 
 /// Tells the two of a transition, in their thread, which the unit holds. A rejected job closes it.
@@ -31,18 +32,27 @@ pub(super) async fn tell(app: &App, conn: &mut Conn<'_>, job: &Job, row: &Histor
 
 /// The notice in words, for whoever does not know the codes.
 fn text(job: &Job, row: &HistoryRow) -> String {
-    let who = match row.side {
+    notice((row.side, row.action), row.revision, &job.offer().price, row.reason)
+}
+
+/// What a thread says about a step: who did what, on which offer, and why.
+pub(crate) fn notice(
+    (side, action): (Side, JobAction),
+    revision: i64,
+    price: &Money,
+    reason: Option<JobReason>,
+) -> String {
+    let who = match side {
         Side::Client => "The client",
         Side::Worker => "The worker",
         Side::Staff => "The marketplace's staff",
         Side::System => "The marketplace",
     };
-    let price = &job.offer().price;
-    let because = row.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-    match row.action {
-        JobAction::Create => format!("{who} began a job with the offer {}: {price}.", row.revision),
-        JobAction::Offer => format!("{who} made the offer {}: {price}.", row.revision),
-        JobAction::Accept => format!("{who} accepted the offer {}: {price}.", row.revision),
+    let because = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    match action {
+        JobAction::Create => format!("{who} began a job with the offer {revision}: {price}."),
+        JobAction::Offer => format!("{who} made the offer {revision}: {price}."),
+        JobAction::Accept => format!("{who} accepted the offer {revision}: {price}."),
         JobAction::Reject => format!("{who} rejected the job{because}."),
         JobAction::Cancel => format!("{who} cancelled the job{because}."),
         JobAction::Complete => format!("{who} completed the work."),

@@ -327,7 +327,7 @@ impl Cast {
     /// In a demonstration hardly anybody waits for pictures: of those that are drawn for each attempt, the first few.
     fn mark_later(&self, user: &mut User, last: Option<&mut Attempt>) {
         let Some(last) = last.filter(|_| self.plan.demo && self.plan.images == Images::Own) else { return };
-        let first = self.open < 3 || last.number > 1 || last.claimed_by.is_some();
+        let first = self.open < 2 || last.number > 1 || last.claimed_by.is_some();
         if last.status.is_open() && !first {
             last.later = true;
             user.checked_later = true;

@@ -26,6 +26,13 @@ pub(super) struct Deed {
     event: Option<(&'static str, String, UserId)>,
 }
 
+impl Deed {
+    /// What a member of staff did on the market.
+    pub fn of_staff(at: Timestamp, by: usize, entry: Entry) -> Self {
+        Self { at, by: Some(by), entry: Some(entry), event: None }
+    }
+}
+
 /// All that happened to a user and their attempts.
 pub(super) fn deeds(user: &User, attempts: &[Attempt], now: Timestamp) -> Vec<Deed> {
     let mut deeds = Vec::new();

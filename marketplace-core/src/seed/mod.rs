@@ -21,6 +21,7 @@ mod rows;
 mod tables;
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -227,10 +228,12 @@ pub async fn begin(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send +
             let done = from + market::share_of(users, share);
             progress(Progress { stage: Stage::Users, done, total: plan.users });
         };
-        tables::write(app, tables, &show).await?;
+        tables::write(app, tables, BTreeSet::new(), &show).await?;
     }
     if let Some(cast) = shared {
-        summary.market(&market::run(app, people, cast, plan.market, progress).await?);
+        let made = market::run(app, people, cast, plan.market, progress).await?;
+        summary.market(&made);
+        past.deeds.extend(made.deeds);
     }
     past.write(app, plan, now, progress).await?;
     finish(app, plan, &summary).await?;

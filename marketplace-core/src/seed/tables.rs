@@ -1,6 +1,7 @@
 //! Rows on their way into the database.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -14,6 +15,7 @@ use crate::{
     app::App,
     db::bulk::{self, Value},
     error::Result,
+    services,
 };
 
 /// Rows of a table.
@@ -30,13 +32,19 @@ impl Table {
     }
 }
 
-/// Writes tables in one transaction, in their order. `progress` hears ten times a second which share is written.
-pub(super) async fn write(app: &App, tables: Vec<Table>, progress: &(dyn Fn(f64) + Send + Sync)) -> Result<()> {
+/// Writes tables in one transaction, in their order, and the words of which searches tolerate typos. `progress` hears ten
+/// times a second which share is written.
+pub(super) async fn write(
+    app: &App,
+    tables: Vec<Table>,
+    words: BTreeSet<String>,
+    progress: &(dyn Fn(f64) + Send + Sync),
+) -> Result<()> {
     let all = tables.iter().map(|table| table.rows.len() as u64).sum::<u64>();
     let written = Arc::new(AtomicU64::new(0));
-    let (tables, count) = (Arc::new(tables), written.clone());
+    let (tables, words, count) = (Arc::new(tables), Arc::new(words), written.clone());
     let unit = app.db.write(move |conn| {
-        let (tables, count) = (tables.clone(), count.clone());
+        let (tables, words, count) = (tables.clone(), words.clone(), count.clone());
         async move {
             let add = |rows| {
                 count.fetch_add(rows, Ordering::Relaxed);
@@ -44,6 +52,9 @@ pub(super) async fn write(app: &App, tables: Vec<Table>, progress: &(dyn Fn(f64)
             bulk::make_room(conn, true).await?;
             for table in tables.iter().filter(|table| !table.rows.is_empty()) {
                 bulk::insert(conn, table.name, table.columns, &table.rows, &add).await?;
+            }
+            if !words.is_empty() {
+                services::learn(conn, words.iter().map(String::as_str)).await?;
             }
             bulk::make_room(conn, false).await
         }

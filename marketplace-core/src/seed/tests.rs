@@ -60,7 +60,17 @@ async fn a_demonstration_has_something_of_everything_and_a_past_that_verifies() 
 
         let checked = audit::verify(app, &operator(), 1, audit::VERIFY_LIMIT).await.unwrap();
         assert!(checked.broken.is_none() && checked.checked > 150, "{checked:?}");
-        for action in ["users.ban", "users.freeze", "kyc.reject", "kyc.view", "db.seed"] {
+        for action in [
+            "jobs.cancel",
+            "threads.close",
+            "threads.read",
+            "reviews.remove",
+            "users.ban",
+            "users.freeze",
+            "kyc.reject",
+            "kyc.view",
+            "db.seed",
+        ] {
             let filter = AuditFilter { action: Some(action.into()), ..AuditFilter::default() };
             let rows = audit::list(app, &operator(), &filter, &PageRequest::first(1)).await.unwrap();
             assert_eq!(rows.items.len(), 1, "{action}");
@@ -161,7 +171,7 @@ fn accounts_are_made_one_after_the_other_and_nothing_happens_before_or_later() {
 async fn a_demonstration_is_usable_before_all_is_drawn_and_no_case_waits_without_its_pictures() {
     for test in apps().await {
         let app = test.app();
-        let plan = Plan { users: 60, attempts: Some(10), images: Images::Own, ..demo_plan() };
+        let plan = Plan { users: 60, attempts: Some(15), images: Images::Own, ..demo_plan() };
         let (summary, rest) = begin(app, &plan, &|_| ()).await.unwrap();
         let queue = async || {
             let page = PageRequest::first(200);

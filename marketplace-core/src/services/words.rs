@@ -62,7 +62,7 @@ pub(super) fn magnitude(amount: i64) -> u32 {
 }
 
 /// The plain words of what the index holds.
-pub(super) fn plain(search_text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn plain(search_text: &str) -> impl Iterator<Item = &str> {
     search_text.split(' ').filter(|word| word.starts_with(char::is_alphanumeric))
 }
 

@@ -19,7 +19,19 @@ fn config(folder: &TempDir) -> Config {
 }
 
 fn plan(seed: u64) -> Plan {
-    Plan { users: 60, seed, attempts: Some(10), images: Images::None, demo: false, ..Plan::default() }
+    Plan { users: 60, seed, attempts: Some(80), images: Images::None, demo: false, ..Plan::default() }
+}
+
+/// What the full-text index finds, which is in the backup as the tables are.
+async fn found(app: &App) -> (i64, i64) {
+    let mut reader = app.db.read().await.unwrap();
+    let mut conn = reader.conn();
+    let crate::db::Conn::Sqlite(conn) = &mut conn else { panic!("it is SQLite") };
+    let count = async |conn: &mut SqliteConnection, text: &'static str| {
+        sqlx::query_scalar::<_, i64>(text).fetch_one(conn).await.unwrap()
+    };
+    let visible = count(conn, "SELECT count(*) FROM services WHERE visible = 1").await;
+    (visible, count(conn, "SELECT count(*) FROM services_fts WHERE services_fts MATCH '\"@\" *'").await)
 }
 
 async fn users(app: &App) -> i64 {
@@ -36,6 +48,8 @@ async fn a_backup_of_a_running_marketplace_comes_back() {
 
     let app = App::open(config.clone()).await.unwrap();
     seed::run(&app, &plan(1), &|_| ()).await.unwrap();
+    let before = found(&app).await;
+    assert!(before.0 > 0 && before.0 == before.1, "{before:?}");
     let made = backup(&config, &file).await.unwrap();
     assert_eq!(made.bytes, fs::metadata(&file).unwrap().len());
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -52,7 +66,7 @@ async fn a_backup_of_a_running_marketplace_comes_back() {
 
     let restored = restore(&config, &file, false).await.unwrap();
     let app = App::open(config.clone()).await.unwrap();
-    assert_eq!(users(&app).await, 60);
+    assert_eq!((users(&app).await, found(&app).await), (60, before));
     assert_eq!(restored.schema, app.db.schema_state().await.unwrap().newest);
     app.close().await;
     // What was there is whole beside it.

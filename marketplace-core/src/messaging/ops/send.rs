@@ -28,7 +28,7 @@ use crate::{
 pub async fn send(app: &App, actor: &Actor, thread: ThreadId, new: NewMessage) -> Result<Message> {
     let me = actor.require_own(Permission::Trade)?;
     let new = checked(new)?;
-    let print = fingerprint(thread, &new);
+    let print = fingerprint(thread, &new.content, &new.attachments);
     let (unit_app, user, unit_new) = (app.clone(), me.account.id, new.clone());
     let outcome = app
         .db
@@ -152,12 +152,12 @@ async fn refusal(conn: &mut Conn<'_>, user: UserId, thread: ThreadId) -> Result<
 }
 
 /// What was sent, with every part's length before it so that no two messages read alike.
-fn fingerprint(thread: ThreadId, new: &NewMessage) -> Vec<u8> {
+pub(crate) fn fingerprint(thread: ThreadId, content: &str, attachments: &[AttachmentId]) -> Vec<u8> {
     let mut hash = Sha256::new();
     hash.update(thread.0.as_bytes());
-    hash.update((new.content.len() as u64).to_be_bytes());
-    hash.update(new.content.as_bytes());
-    for id in &new.attachments {
+    hash.update((content.len() as u64).to_be_bytes());
+    hash.update(content.as_bytes());
+    for id in attachments {
         hash.update(id.0.as_bytes());
     }
     hash.finalize().to_vec()

@@ -1,6 +1,6 @@
 //! Profiles and services as rows of the tables.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
 use uuid::Uuid;
@@ -15,7 +15,12 @@ use super::{
 use crate::{
     db::bulk::Value,
     ids::{ServiceId, UserId},
+    money::Money,
     seed::people::{mix, person},
+    services::{
+        self,
+        model::{NewService, ServiceStatus},
+    },
     time::Timestamp,
 };
 
@@ -144,28 +149,51 @@ fn created(service: &Service, rng: &mut StdRng) -> Timestamp {
     if service.kind == Kind::Draft { service.at } else { service.at - Duration::from_secs(rng.random_range(40..290)) }
 }
 
-/// A row of `services`. `base` is the first free number of publications.
-pub(super) fn service(heads: &Heads, number: u64, service: &Service, (worker_id, base): (UserId, i64)) -> Vec<Value> {
+/// What a worker writes about a ware of their trade.
+fn content(
+    trade: &Trade,
+    ware: usize,
+    (place, latitude, longitude): (&'static Place, f64, f64),
+    rng: &mut StdRng,
+) -> NewService {
+    let words = Words { place: place.name, ..Words::default() };
+    let (title, description, tags, price) = match trade.wares.get(ware) {
+        Some(ware) => (ware.title, ware.description, ware.tags, ware.price),
+        None => ("", "", &[][..], (0, 0)),
+    };
+    let ending = ENDINGS.choose(rng).copied().unwrap_or_default();
+    let hint = rng.random_range(price.0..=price.1) * wares::factor(place.currency) * 100;
+    NewService {
+        title: format!("{title}{}", words.fill(ending)),
+        description: words.fill(description),
+        category: trade.category,
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        location: place.name.to_owned(),
+        latitude: Some(latitude),
+        longitude: Some(longitude),
+        price: rng.random_ratio(9, 10).then(|| Money::new(hint, place.currency)),
+    }
+}
+
+/// A row of `services`. `base` is the first free number of publications; `learned` gets the words that find it.
+pub(super) fn service(
+    heads: &Heads,
+    number: u64,
+    service: &Service,
+    (worker_id, base): (UserId, i64),
+    learned: &mut BTreeSet<String>,
+) -> Vec<Value> {
     let worker = heads.worker(service);
     let (id, ware) = identity(heads, number, service);
     let mut rng = rng(heads.seed, Purpose::Service, number);
     let created_at = created(service, &mut rng);
     let trade = trade(heads.seed, worker.index);
     let (place, latitude, longitude) = whereabouts(heads.seed, worker.index);
-    let words = Words { place: place.name, ..Words::default() };
-    let (title, description, tags, price) = match trade.wares.get(ware) {
-        Some(ware) => (ware.title, ware.description, ware.tags, ware.price),
-        None => ("", "", &[][..], (0, 0)),
-    };
-    let ending = ENDINGS.choose(&mut rng).copied().unwrap_or_default();
-    let title = format!("{title}{}", words.fill(ending));
-    let description = words.fill(description);
-    let hint = rng.random_range(price.0..=price.1) * wares::factor(place.currency) * 100;
-    let priced = rng.random_ratio(9, 10);
+    let content = content(trade, ware, (place, latitude, longitude), &mut rng);
     let status = match service.kind {
-        Kind::Draft => "draft",
-        Kind::Published => "published",
-        Kind::Closed(_) => "closed",
+        Kind::Draft => ServiceStatus::Draft,
+        Kind::Published => ServiceStatus::Published,
+        Kind::Closed(_) => ServiceStatus::Closed,
     };
     let published = service.kind != Kind::Draft;
     let visible = service.kind == Kind::Published && worker.approved && worker.ends == Ends::Never;
@@ -174,33 +202,38 @@ pub(super) fn service(heads: &Heads, number: u64, service: &Service, (worker_id,
         Kind::Draft | Kind::Published => service.at,
     };
     let name = person(heads.seed, worker.index).name;
-    let search_text = found_by(&title, &description, tags, &name);
+    let search_text = services::search_text(&content, &name);
+    if service.kind == Kind::Published {
+        for word in services::plain(&search_text) {
+            if !learned.contains(word) {
+                learned.insert(word.to_owned());
+            }
+        }
+    }
+    let tags = serde_json::to_string(&content.tags).unwrap_or_default();
+    let price = content.price.map(|price| price.amount);
     vec![
         Value::Id(id.0),
         Value::Id(worker_id.0),
-        Value::Word(status),
-        Value::Text(title),
-        Value::Text(description),
-        Value::Word(trade.category),
+        Value::Word(status.as_str()),
+        Value::Text(content.title),
+        Value::Text(content.description),
+        Value::Word(trade.category.as_str()),
         Value::Word(place.name),
         Value::Float(latitude),
         Value::Float(longitude),
-        if priced { Value::Int(hint) } else { Value::Null },
-        if priced { Value::Word(place.currency) } else { Value::Null },
-        Value::Text(serde_json::to_string(tags).unwrap_or_default()),
+        Value::or_null(price, Value::Int),
+        Value::or_null(price, |_| Value::Word(place.currency)),
+        Value::Text(tags),
         Value::Bool(visible),
         if published { Value::Int(base.saturating_add_unsigned(number)) } else { Value::Null },
         Value::Text(search_text),
         Value::Int(heads.rating(service.worker)),
         if published { Value::Time(service.at) } else { Value::Null },
-        Value::Int(1 + i64::from(published) + i64::from(status == "closed")),
+        Value::Int(1 + i64::from(published) + i64::from(status == ServiceStatus::Closed)),
         Value::Time(created_at),
         Value::Time(updated_at),
     ]
-}
-
-fn found_by(title: &str, description: &str, tags: &[&str], name: &str) -> String {
-    crate::accounts::model::fold(&format!("{title} {} {description} {name}", tags.join(" ")))
 }
 
 /// A row of `worker_profiles`, and of `worker_ratings` if there is a review.

@@ -16,18 +16,27 @@ mod trades_other;
 mod wares;
 mod words;
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+};
 
+use futures::FutureExt;
 use rand::{RngExt, rngs::StdRng};
 
 use super::{
     Progress, Stage,
     cast::Cast,
+    history::Deed,
     tables::{self, Table},
 };
 use crate::{
     app::App,
-    db::bulk::Value,
+    db::{
+        Conn,
+        bulk::{self, Value},
+    },
     error::{Error, Result},
     ids::UserId,
     time::Timestamp,
@@ -57,7 +66,7 @@ pub struct Volume {
 }
 
 /// What was made.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Made {
     pub services: u64,
     pub threads: u64,
@@ -65,6 +74,8 @@ pub(super) struct Made {
     pub jobs: u64,
     pub reviews: u64,
     blocks: BTreeMap<(UserId, UserId), Timestamp>,
+    /// What staff did, in a demonstration.
+    pub deeds: Vec<Deed>,
 }
 
 /// What stays the same for the whole market.
@@ -109,10 +120,27 @@ pub(super) async fn run(
     each(app, &market, (Stage::Profiles, CHUNK, people), progress, &mut made, Market::profiles).await?;
     let services = market.heads.services.len();
     each(app, &market, (Stage::Services, CHUNK, services), progress, &mut made, Market::services).await?;
+    settle_index(app).await?;
     let talks = market.heads.threads.len();
     each(app, &market, (Stage::Conversations, TALKS, talks), progress, &mut made, Market::talks).await?;
-    tables::write(app, vec![Table::new("blocks", rows::BLOCKS, made.blocks())], &|_| ()).await?;
+    tables::write(app, vec![Table::new("blocks", rows::BLOCKS, made.blocks())], BTreeSet::new(), &|_| ()).await?;
     Ok(made)
+}
+
+/// What was added to the full-text index in pieces becomes one: searches look at less.
+async fn settle_index(app: &App) -> Result<()> {
+    app.db
+        .write(|conn| {
+            async move {
+                let text = match conn {
+                    Conn::Sqlite(_) => "INSERT INTO services_fts (services_fts) VALUES ('optimize')",
+                    Conn::Pg(_) => "SELECT gin_clean_pending_list('services_search')",
+                };
+                bulk::execute(conn, text.into()).await.map(drop)
+            }
+            .boxed()
+        })
+        .await
 }
 
 /// Makes and writes things from first to last; the next are made while some are written.
@@ -139,7 +167,7 @@ async fn each(
             let done = from as u64 + share_of((to - from) as u64, share);
             progress(Progress { stage, done, total: total as u64 });
         };
-        tables::write(app, batch.tables, &part).await?;
+        tables::write(app, batch.tables, batch.words, &part).await?;
         from = to;
     }
     Ok(())
@@ -168,8 +196,12 @@ async fn next_number(app: &App) -> Result<i64> {
 #[derive(Default)]
 struct Batch {
     tables: Vec<Table>,
+    /// Words by which services are found.
+    words: BTreeSet<String>,
     /// Who blocked whom.
     blocks: Vec<(UserId, UserId, Timestamp)>,
+    /// What staff did.
+    deeds: Vec<Deed>,
 }
 
 impl Made {
@@ -185,6 +217,7 @@ impl Made {
                 _ => {}
             }
         }
+        self.deeds.extend_from_slice(&batch.deeds);
         // Two who talk about two services can block each other once.
         for (who, whom, at) in &batch.blocks {
             self.blocks.entry((*who, *whom)).or_insert(*at);
@@ -229,16 +262,18 @@ impl Market {
             Table::new("client_profiles", goods::CLIENT_PROFILES, clients),
             Table::new("favorites", goods::FAVORITES, favorites),
         ];
-        Batch { tables, blocks: Vec::new() }
+        Batch { tables, ..Batch::default() }
     }
 
     fn services(&self, range: Range<usize>) -> Batch {
         let some = self.heads.services.get(range.clone()).unwrap_or_default();
+        let mut words = BTreeSet::new();
         let rows = range.zip(some).map(|(number, service)| {
             let worker = self.id_of(self.heads.worker(service).index);
-            goods::service(&self.heads, number as u64, service, (worker, self.base))
+            goods::service(&self.heads, number as u64, service, (worker, self.base), &mut words)
         });
-        Batch { tables: vec![Table::new("services", goods::SERVICES, rows.collect())], blocks: Vec::new() }
+        let tables = vec![Table::new("services", goods::SERVICES, rows.collect())];
+        Batch { tables, words, ..Batch::default() }
     }
 
     fn talks(&self, range: Range<usize>) -> Batch {

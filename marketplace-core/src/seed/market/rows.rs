@@ -16,12 +16,19 @@ use super::{
 };
 use crate::{
     actor::{Principal, Role},
+    audit::Entry,
     db::bulk::Value,
-    ids::UserId,
-    jobs::model::{JobAction, JobStatus, Side},
-    messaging::model::{CloseReason, MessageKind, RemovalReason, ThreadStatus},
+    ids::{JobId, ThreadId, UserId},
+    jobs::{
+        self,
+        model::{JobAction, JobReason, JobStatus, Side},
+    },
+    messaging::{
+        self,
+        model::{AccessReason, CloseReason, JobNotice, MessageKind, RemovalReason, ThreadStatus},
+    },
     money::Money,
-    seed::{cast::Cast, people::person, tables::Table},
+    seed::{cast::Cast, history::Deed, people::person, tables::Table},
     time::Timestamp,
 };
 
@@ -50,6 +57,7 @@ pub(super) const MESSAGES: &[&str] = &[
     "sender_id",
     "content",
     "client_msg_id",
+    "fingerprint",
     "data",
     "removed_reason",
     "removed_note",
@@ -127,6 +135,8 @@ pub(super) struct Rows {
     pub flags: Vec<Vec<Value>>,
     /// Who blocked whom.
     pub blocks: Vec<(UserId, UserId, Timestamp)>,
+    /// What staff did, in a demonstration.
+    pub deeds: Vec<Deed>,
 }
 
 impl Rows {
@@ -141,7 +151,7 @@ impl Rows {
             Table::new("reviews", REVIEWS, self.reviews),
             Table::new("review_flags", FLAGS, self.flags),
         ];
-        super::Batch { tables, blocks: self.blocks }
+        super::Batch { tables, blocks: self.blocks, deeds: self.deeds, ..super::Batch::default() }
     }
 }
 
@@ -262,6 +272,7 @@ impl Talk<'_> {
                     ]);
                 }
                 changes += i64::from(step.action == JobAction::RequestChanges);
+                let actor = self.actor(step, deal.id, rows, rng).0;
                 rows.history.push(vec![
                     Value::Id(deal.id),
                     Value::Int(entry),
@@ -269,7 +280,7 @@ impl Talk<'_> {
                     Value::or_null(from, |from: JobStatus| Value::Word(from.as_str())),
                     Value::Word(step.to.as_str()),
                     Value::Word(step.side.as_str()),
-                    Value::Text(self.actor(step, rng).0),
+                    Value::Text(actor),
                     Value::Int(number(revision)),
                     Value::or_null(step.reason, |reason| Value::Word(reason.as_str())),
                     Value::or_null(comment(step, rng), Value::Word),
@@ -308,15 +319,34 @@ impl Talk<'_> {
         }
     }
 
-    /// Who made a step, as the history names them.
-    fn actor(&self, step: &outline::Step, rng: &mut StdRng) -> Principal {
-        match step.side {
-            Side::Staff => {
-                // Only admins call completed work off.
-                let role = if step.action == JobAction::Cancel { Role::Admin } else { Role::Support };
-                self.cast.staff(self.cast.some_staff(role, rng))
-            }
-            side => self.party(side).map_or_else(Principal::system, Principal::user),
+    /// Who made a step, as the history names them; staff leave a row on the audit log.
+    fn actor(&self, step: &outline::Step, job: Uuid, rows: &mut Rows, rng: &mut StdRng) -> Principal {
+        if step.side != Side::Staff {
+            return self.party(step.side).map_or_else(Principal::system, Principal::user);
+        }
+        // Only admins call completed work off.
+        let cancels = step.action == JobAction::Cancel;
+        let by = self.cast.some_staff(if cancels { Role::Admin } else { Role::Support }, rng);
+        let action = if cancels { "jobs.cancel" } else { "jobs.finalize" };
+        let facts = json!({ "client": self.client, "worker": self.worker });
+        self.did(rows, (step.at, by), action, ("job", job), step.reason.map(JobReason::as_str), facts);
+        self.cast.staff(by)
+    }
+
+    /// In a demonstration, what staff did is on the audit log.
+    fn did(
+        &self,
+        rows: &mut Rows,
+        (at, by): (Timestamp, usize),
+        action: &'static str,
+        (target_kind, target): (&'static str, Uuid),
+        reason: Option<&str>,
+        metadata: serde_json::Value,
+    ) {
+        if self.heads.demo {
+            let reason = reason.map(str::to_owned);
+            let entry = Entry { action, target_kind, target: target.to_string(), reason, metadata };
+            rows.deeds.push(Deed::of_staff(at, by, entry));
         }
     }
 
@@ -353,6 +383,15 @@ impl Talk<'_> {
             Value::Time(review.at),
             Value::Time(changes.into_iter().flatten().fold(review.at, Ord::max)),
         ]);
+        if let Some(at) = decided {
+            let facts = json!({ "job": job, "author": author, "subject": subject });
+            let (action, reason) = match review.removed {
+                Some((reason, _)) => ("reviews.remove", Some(reason.as_str())),
+                None => ("reviews.dismiss", None),
+            };
+            let by = self.cast.some_staff(Role::Support, rng);
+            self.did(rows, (at, by), action, ("review", id), reason, facts);
+        }
         if let Some(flag) = review.flag {
             let dismissed = flag.dismissed_at.or(review.removed.map(|(_, at)| at));
             rows.flags.push(vec![
@@ -394,6 +433,10 @@ impl Talk<'_> {
                 }
             };
             writers.push(side);
+            let print = match (&content, side) {
+                (Value::Text(text), Some(_)) => Value::Bytes(messaging::fingerprint(ThreadId(self.id), text, &[])),
+                _ => Value::Null,
+            };
             let own_name = side.map(|_| format!("s{}.{number_:x}.{seq:x}", self.heads.seed));
             rows.messages.push(vec![
                 Value::Id(self.id),
@@ -403,6 +446,7 @@ impl Talk<'_> {
                 Value::or_null(side.and_then(|side| self.party(side)), |user| Value::Id(user.0)),
                 content,
                 Value::or_null(own_name, Value::Text),
+                print,
                 Value::or_null(data, Value::Text),
                 Value::or_null(removed, |_| Value::Word(reason.as_str())),
                 Value::or_null(removed, |_| Value::Word("Seen while looking into a complaint.")),
@@ -447,6 +491,17 @@ impl Talk<'_> {
             Value::Int(1 + i64::from(closed.is_some())),
             Value::Time(thread.start),
         ]);
+        if let Some(at) = outline.staff_at {
+            let by = self.cast.some_staff(Role::Support, rng);
+            let (about, facts) = (("thread", self.id), json!({ "client": self.client, "worker": self.worker }));
+            let read = at.max(thread.start + Duration::from_mins(9)) - Duration::from_mins(4);
+            self.did(rows, (read, by), "threads.read", about, Some(AccessReason::Complaint.as_str()), json!({}));
+            let (action, reason) = match closed {
+                Some(CloseReason::Abuse) => ("threads.close", CloseReason::Abuse.as_str()),
+                _ => ("threads.remove_message", RemovalReason::ContactDetails.as_str()),
+            };
+            self.did(rows, (at, by), action, about, Some(reason), facts);
+        }
         if outline.tone == Tone::Abusive && rng.random_ratio(2, 3) {
             rows.blocks.push((self.worker, self.client, last_at + Duration::from_mins(3)));
         }
@@ -459,26 +514,17 @@ impl Talk<'_> {
         let offers = steps.iter().take(step + 1);
         let revision = offers.filter(|step| matches!(step.action, JobAction::Create | JobAction::Offer)).count();
         let price = self.money(deal.amounts.get(revision.checked_sub(1)?).copied()?);
-        let who = match row.side {
-            Side::Client => "The client",
-            Side::Worker => "The worker",
-            Side::Staff => "The marketplace's staff",
-            Side::System => "The marketplace",
+        let text = jobs::notice((row.side, row.action), number(revision), &price, row.reason);
+        let job = JobNotice {
+            id: JobId(deal.id),
+            action: row.action,
+            from: step.checked_sub(1).and_then(|before| steps.get(before)).map(|before| before.to),
+            to: row.to,
+            side: row.side,
+            revision: number(revision),
+            reason: row.reason,
         };
-        let because = row.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let text = match row.action {
-            JobAction::Create => format!("{who} began a job with the offer {revision}: {price}."),
-            JobAction::Offer => format!("{who} made the offer {revision}: {price}."),
-            JobAction::Accept => format!("{who} accepted the offer {revision}: {price}."),
-            JobAction::Reject => format!("{who} rejected the job{because}."),
-            JobAction::Cancel => format!("{who} cancelled the job{because}."),
-            JobAction::Complete => format!("{who} completed the work."),
-            JobAction::RequestChanges => format!("{who} asked for changes."),
-            JobAction::Finalize => format!("{who} finalized the job."),
-        };
-        let data =
-            json!({ "job": { "job_id": deal.id, "action": row.action, "status": row.to, "revision": revision } });
-        Some((text, data.to_string()))
+        Some((text, json!({ "job": job }).to_string()))
     }
 }
 

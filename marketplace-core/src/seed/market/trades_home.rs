@@ -1,9 +1,10 @@
 //! Trades about the house.
 
 use super::wares::{Trade, Ware};
+use crate::services::model::Category;
 
 pub(super) const PLUMBING: Trade = Trade {
-    category: "plumbing",
+    category: Category::Plumbing,
     headlines: &[
         "Plumber, twenty years of other people's pipes",
         "Certified plumber and heating fitter",
@@ -89,7 +90,7 @@ pub(super) const PLUMBING: Trade = Trade {
 };
 
 pub(super) const ELECTRICAL: Trade = Trade {
-    category: "electrical",
+    category: Category::Electrical,
     headlines: &["Master electrician", "Electrician for homes and small shops", "Sockets, lights, wallboxes"],
     skills: &["wiring", "lighting", "wallbox", "fault finding"],
     wares: &[
@@ -155,7 +156,7 @@ pub(super) const ELECTRICAL: Trade = Trade {
 };
 
 pub(super) const CLEANING: Trade = Trade {
-    category: "cleaning",
+    category: Category::Cleaning,
     headlines: &[
         "Cleaning with an eye for corners",
         "Reliable home cleaning, own supplies",
@@ -231,7 +232,7 @@ pub(super) const CLEANING: Trade = Trade {
 };
 
 pub(super) const PAINTING: Trade = Trade {
-    category: "painting",
+    category: Category::Painting,
     headlines: &[
         "Painter and decorator",
         "Walls, doors, facades: straight edges since 2009",
@@ -300,7 +301,7 @@ pub(super) const PAINTING: Trade = Trade {
 };
 
 pub(super) const HANDYMAN: Trade = Trade {
-    category: "handyman",
+    category: Category::Handyman,
     headlines: &[
         "The one with the drill",
         "Handyman for everything that hangs, wobbles or squeaks",

@@ -1,9 +1,10 @@
 //! Trades for people, their things and their machines.
 
 use super::wares::{Trade, Ware};
+use crate::services::model::Category;
 
 pub(super) const MOVING: Trade = Trade {
-    category: "moving",
+    category: Category::Moving,
     headlines: &["Two strong people and a van", "Careful movers, pianos too", "Moving and clearing, insured"],
     skills: &["moving", "packing", "piano transport", "clearance"],
     wares: &[
@@ -63,7 +64,7 @@ pub(super) const MOVING: Trade = Trade {
 };
 
 pub(super) const TUTORING: Trade = Trade {
-    category: "lessons",
+    category: Category::Lessons,
     headlines: &[
         "Maths without tears",
         "Teacher for languages, patient by nature",
@@ -122,7 +123,7 @@ pub(super) const TUTORING: Trade = Trade {
 };
 
 pub(super) const PHOTOGRAPHY: Trade = Trade {
-    category: "photography",
+    category: Category::Photography,
     headlines: &["Photographer of unposed moments", "Weddings, portraits, products", "Light, patience, colour"],
     skills: &["portraits", "weddings", "product photos", "editing"],
     wares: &[
@@ -181,7 +182,7 @@ pub(super) const PHOTOGRAPHY: Trade = Trade {
 };
 
 pub(super) const GARDENING: Trade = Trade {
-    category: "gardening",
+    category: Category::Gardening,
     headlines: &[
         "Gardener with a soft spot for old trees",
         "Hedges, lawns, balconies",
@@ -241,7 +242,7 @@ pub(super) const GARDENING: Trade = Trade {
 };
 
 pub(super) const IT_HELP: Trade = Trade {
-    category: "computing",
+    category: Category::Computing,
     headlines: &["Patient with printers", "IT help at home, in plain words", "Networks, backups, rescued photos"],
     skills: &["wifi", "data recovery", "backups", "websites"],
     wares: &[
@@ -305,7 +306,7 @@ pub(super) const IT_HELP: Trade = Trade {
 };
 
 pub(super) const PETS: Trade = Trade {
-    category: "pets",
+    category: Category::Pets,
     headlines: &["Dog walker in all weathers", "Cat person with references", "Vet nurse, sits pets on the side"],
     skills: &["dog walking", "cat sitting", "medication", "training"],
     wares: &[
@@ -353,7 +354,7 @@ pub(super) const PETS: Trade = Trade {
 };
 
 pub(super) const BEAUTY: Trade = Trade {
-    category: "beauty",
+    category: Category::Beauty,
     headlines: &["Mobile hairdresser", "Make-up for days that matter", "Massage therapist with own table"],
     skills: &["haircuts", "make-up", "massage", "bridal styling"],
     wares: &[

@@ -3,11 +3,12 @@
 //! In texts, `{place}` is where the service is offered, `{worker}` and `{client}` are given names, `{price}` is the latest
 //! offer's price and `{day}` a day of the week.
 
+use crate::services::model::Category;
+
 /// A trade: what is offered in it, and how people talk about it.
 #[derive(Debug)]
 pub(super) struct Trade {
-    /// Code of the category.
-    pub category: &'static str,
+    pub category: Category,
     /// What workers call themselves.
     pub headlines: &'static [&'static str],
     pub skills: &'static [&'static str],
