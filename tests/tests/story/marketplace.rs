@@ -89,7 +89,7 @@ impl Story {
         while !(job && notice) {
             let frame = self.hears(whose, socket, |_| true).await;
             job |= frame["type"] == "job" && frame["job"]["status"] == status;
-            notice |= frame["type"] == "message" && frame["message"]["job"]["status"] == status;
+            notice |= frame["type"] == "message" && frame["message"]["job"]["to"] == status;
         }
     }
 
