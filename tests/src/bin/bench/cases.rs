@@ -1,7 +1,8 @@
 //! Loads the database, and says what is asked in each case.
 
+use std::collections::HashSet;
+
 use anyhow::{Context, Result};
-use hyper::Method;
 use marketplace_core::{
     accounts::{
         self,
@@ -11,20 +12,80 @@ use marketplace_core::{
     admin::{AdminApi, Change, Direct, UserFilter},
     app::App,
     auth::{self, ClientInfo},
+    ids::{ServiceId, ThreadId, UserId},
+    messaging::{
+        self,
+        model::{NewMessage, ThreadFilter, ThreadStatus},
+    },
     page::PageRequest,
     seed,
+    services::{
+        self,
+        model::{SearchFilter, ServiceSort},
+    },
 };
 use marketplace_tests::{Server, people::PASSWORD};
+use serde_json::json;
 
 use crate::load::{Ask, CONNECTIONS};
 
 /// Rows on a page in the cases.
 const PAGE: u16 = 50;
 
-/// Loads users, and answers the cases by name, with what each connection asks.
-pub async fn load(server: &Server, rows: u64) -> Result<Vec<(&'static str, Vec<Ask>)>> {
+/// Rows on a page of what people read.
+const OWN_PAGE: u16 = 20;
+/// Messages that each measured conversation has at least.
+const MESSAGES: usize = 40;
+/// Connections of the cases whose answers are waited for rather than counted.
+const MODERATE: usize = 4;
+/// What people look for: common words, beginnings of words, a typo, several words, and a place.
+const SEARCHES: [&str; 8] = [
+    "q=repair",
+    "q=clean",
+    "q=guit",
+    "q=plumbr",
+    "q=garden%20lawn",
+    "q=photo&sort=rating",
+    "q=lessons&sort=newest",
+    "lat=52.52&lon=13.405&radius_km=50&sort=distance",
+];
+
+/// A case: what is asked, over how many connections.
+#[derive(Debug)]
+pub struct Plan {
+    /// Of the case.
+    pub name: &'static str,
+    /// Dealt out to the connections.
+    pub asks: Vec<Ask>,
+    /// How many.
+    pub connections: usize,
+}
+
+/// A conversation, and both of those who talk in it.
+#[derive(Debug, Clone)]
+pub struct Talk {
+    /// The thread.
+    pub thread: ThreadId,
+    /// Who asks.
+    pub client: String,
+    /// Who is asked.
+    pub worker: String,
+}
+
+/// What was loaded.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The cases, in the order in which they are run.
+    pub plans: Vec<Plan>,
+    /// One conversation for each connection.
+    pub talks: Vec<Talk>,
+}
+
+/// Loads a database, and answers the cases with what each connection asks.
+pub async fn load(server: &Server, rows: u64) -> Result<Loaded> {
     let app = server.open_app().await?;
-    let plan = seed::Plan { users: rows, images: seed::Images::None, ..seed::Plan::default() };
+    let market = seed::Volume { services: Some(rows), messages: Some(rows * 2), ..seed::Volume::default() };
+    let plan = seed::Plan { users: rows, images: seed::Images::None, market, ..seed::Plan::default() };
     seed::run(&app, &plan, &|_| ()).await?;
     let operator = Actor::Operator(Operator { os_user: "bench".into(), host: "localhost".into() });
     let api = Direct::new(app.clone(), operator.clone());
@@ -32,26 +93,100 @@ pub async fn load(server: &Server, rows: u64) -> Result<Vec<(&'static str, Vec<A
     let emails = workers(&api).await?;
     let mut tokens = Vec::new();
     for email in &emails {
-        tokens.push(auth::login(&app, &client(), email, &Password::new(seed::PASSWORD)).await?.access_token);
+        tokens.push(log_in(&app, email).await?);
     }
+    let talks = talks(&app, &api, &operator).await?;
+    let services = services(&app).await?;
     let staff = staff_token(server, &app, &operator).await?;
     let middle = middle_of_users(&api, rows).await?;
     app.close().await;
 
     let each = |path: &str| tokens.iter().map(|token| Ask::get(path, token)).collect();
-    let login = |email: &String| Ask {
-        method: Method::POST,
-        path: "/v1/auth/login".into(),
-        token: None,
-        body: serde_json::json!({ "email": email, "password": seed::PASSWORD }).to_string().into(),
+    let of_client = |path: &dyn Fn(ThreadId) -> String| {
+        talks.iter().map(|talk| Ask::get(path(talk.thread), &talk.client)).collect::<Vec<_>>()
     };
-    Ok(vec![
-        ("me", each("/v1/me")),
-        ("users_first", vec![Ask::get(format!("/v1/admin/users?limit={PAGE}"), &staff)]),
-        ("users_deep", vec![Ask::get(format!("/v1/admin/users?limit={PAGE}&after={middle}"), &staff)]),
-        ("kyc_queue", vec![Ask::get(format!("/v1/admin/kyc?limit={PAGE}"), &staff)]),
-        ("login", emails.iter().map(login).collect()),
-    ])
+    let message =
+        json!({ "client_msg_id": "bench-{n}", "content": "Could you come on Thursday at nine? The key is next door." });
+    let send =
+        |talk: &Talk| Ask::post(format!("/v1/threads/{}/messages", talk.thread), Some(talk.client.clone()), &message);
+    let login =
+        |email: &String| Ask::post("/v1/auth/login", None, &json!({ "email": email, "password": seed::PASSWORD }));
+    let many = |name, asks| Plan { name, asks, connections: CONNECTIONS };
+    let plans = vec![
+        many("me", each("/v1/me")),
+        many("service", services.iter().map(|id| Ask::public(format!("/v1/services/{id}"))).collect()),
+        Plan {
+            name: "search",
+            asks: SEARCHES.iter().map(|query| Ask::public(format!("/v1/services?limit={OWN_PAGE}&{query}"))).collect(),
+            connections: MODERATE,
+        },
+        many("threads", of_client(&|_| format!("/v1/threads?limit={OWN_PAGE}"))),
+        many("messages", of_client(&|thread| format!("/v1/threads/{thread}/messages?limit={OWN_PAGE}"))),
+        many("send", talks.iter().map(send).collect()),
+        many("users_first", vec![Ask::get(format!("/v1/admin/users?limit={PAGE}"), &staff)]),
+        many("users_deep", vec![Ask::get(format!("/v1/admin/users?limit={PAGE}&after={middle}"), &staff)]),
+        many("kyc_queue", vec![Ask::get(format!("/v1/admin/kyc?limit={PAGE}"), &staff)]),
+        many("login", emails.iter().map(login).collect()),
+    ];
+    Ok(Loaded { plans, talks })
+}
+
+async fn log_in(app: &App, email: &str) -> Result<String> {
+    Ok(auth::login(app, &client(), email, &Password::new(seed::PASSWORD)).await?.access_token)
+}
+
+/// Conversations of as many clients as there are connections, both of whom may write; with enough messages for a page.
+async fn talks(app: &App, api: &Direct, operator: &Actor) -> Result<Vec<Talk>> {
+    let filter = ThreadFilter { status: Some(ThreadStatus::Open), ..ThreadFilter::default() };
+    let (mut page, mut talks, mut clients) = (PageRequest::first(200), Vec::new(), HashSet::new());
+    while talks.len() < CONNECTIONS {
+        let found = api.threads_list(&filter, &page).await?;
+        for thread in found.items {
+            if talks.len() == CONNECTIONS || clients.contains(&thread.client_id) {
+                continue;
+            }
+            let client = token_of(app, operator, thread.client_id).await;
+            let worker = token_of(app, operator, thread.worker_id).await;
+            // Somebody banned cannot log in, and somebody frozen or blocked cannot write.
+            if let (Ok(client), Ok(worker)) = (client, worker)
+                && talk(app, thread.id, &client).await.is_ok()
+            {
+                clients.insert(thread.client_id);
+                talks.push(Talk { thread: thread.id, client, worker });
+            }
+        }
+        page.after = Some(found.next.context("there are too few conversations")?);
+    }
+    Ok(talks)
+}
+
+async fn token_of(app: &App, operator: &Actor, user: UserId) -> Result<String> {
+    let email = accounts::reveal(app, operator, user).await?.email;
+    log_in(app, &email).await
+}
+
+/// A few messages more.
+async fn talk(app: &App, thread: ThreadId, token: &str) -> Result<()> {
+    let actor = auth::authenticate(app, token).await?;
+    let said = (0..MESSAGES).map(|n| {
+        let message = NewMessage {
+            client_msg_id: format!("before-{n}"),
+            content: format!(
+                "Message {n}, of about the length that people write to each other when they agree on something."
+            ),
+            attachments: Vec::new(),
+        };
+        messaging::send(app, &actor, thread, message)
+    });
+    futures::future::try_join_all(said).await?;
+    Ok(())
+}
+
+/// Services that everybody may see, one for each connection.
+async fn services(app: &App) -> Result<Vec<ServiceId>> {
+    let filter = SearchFilter { sort: Some(ServiceSort::Newest), ..SearchFilter::default() };
+    let found = services::search(app, &filter, &PageRequest::first(u16::try_from(CONNECTIONS)?)).await?;
+    Ok(found.items.into_iter().map(|service| service.id).collect())
 }
 
 fn client() -> ClientInfo {

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -25,19 +28,42 @@ pub struct Ask {
     pub path: String,
     /// Access token.
     pub token: Option<String>,
-    /// JSON body; empty for none.
+    /// JSON body; empty for none. `{n}` in it is another number each time.
     pub body: Bytes,
+    /// Whether there is one to be replaced.
+    pub numbered: bool,
 }
 
 impl Ask {
     /// GET with a token.
     pub fn get(path: impl Into<String>, token: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), token: Some(token.into()), body: Bytes::new() }
+        Self { token: Some(token.into()), ..Self::public(path) }
+    }
+
+    /// GET by anybody.
+    pub fn public(path: impl Into<String>) -> Self {
+        Self { method: Method::GET, path: path.into(), token: None, body: Bytes::new(), numbered: false }
+    }
+
+    /// POST.
+    pub fn post(path: impl Into<String>, token: Option<String>, body: &serde_json::Value) -> Self {
+        let text = body.to_string();
+        let numbered = text.contains("{n}");
+        Self { method: Method::POST, path: path.into(), token, body: text.into(), numbered }
     }
 
     /// The same question, to a responder that answers so many bytes.
     pub fn to_bare(&self, size: usize) -> Self {
         Self { path: format!("/{size}"), ..self.clone() }
+    }
+
+    fn numbered_body(&self) -> Result<Bytes> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        if !self.numbered {
+            return Ok(self.body.clone());
+        }
+        let number = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
+        Ok(std::str::from_utf8(&self.body)?.replace("{n}", &number).into())
     }
 
     fn request(&self) -> Result<Request<Full<Bytes>>> {
@@ -48,7 +74,7 @@ impl Ask {
         if !self.body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        Ok(request.body(Full::new(self.body.clone()))?)
+        Ok(request.body(Full::new(self.numbered_body()?))?)
     }
 }
 
@@ -93,10 +119,10 @@ impl Seen {
     }
 }
 
-/// Drives a server for so long with one task a connection; `asks` are dealt out to the connections in turn.
-pub async fn drive(server: SocketAddr, asks: &Arc<Vec<Ask>>, duration: Duration) -> Result<Seen> {
+/// Drives a server for so long with so many connections, each with a task of its own; `asks` are dealt out to them in turn.
+pub async fn drive(server: SocketAddr, asks: &Arc<Vec<Ask>>, count: usize, duration: Duration) -> Result<Seen> {
     let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
+    for _ in 0..count {
         let stream = TcpStream::connect(server).await.context("connecting")?;
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await?;
@@ -108,9 +134,12 @@ pub async fn drive(server: SocketAddr, asks: &Arc<Vec<Ask>>, duration: Duration)
     for (index, mut sender) in connections.into_iter().enumerate() {
         let asks = Arc::clone(asks);
         tasks.spawn(async move {
-            let ask = asks.get(index % asks.len().max(1)).context("nothing to ask")?;
             let mut seen = Seen::default();
+            // Fewer connections than questions ask all of them in turn.
+            let mut turn = index;
             while begun.elapsed() < duration {
+                let ask = asks.get(turn % asks.len().max(1)).context("nothing to ask")?;
+                turn += count;
                 let asked = Instant::now();
                 sender.ready().await?;
                 let answer = sender.send_request(ask.request()?).await?;

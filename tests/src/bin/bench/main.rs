@@ -4,6 +4,7 @@ mod bare;
 mod cases;
 mod load;
 mod report;
+mod sockets;
 mod writes;
 
 use std::{sync::Arc, time::Duration};
@@ -24,7 +25,8 @@ struct Arguments {
     /// Which database.
     #[arg(long, value_enum, default_value_t = On::Sqlite)]
     engine: On,
-    /// Users in the database, one in five of them with an identity check. Default 100,000; 5,000 with --quick.
+    /// Users in the database, one in five of them with an identity check; as many services, and twice as many messages.
+    /// Default 100,000; 5,000 with --quick.
     #[arg(long)]
     rows: Option<u64>,
     /// Ends within a minute, at the price of numbers that vary more.
@@ -87,16 +89,23 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
     // Everything as it comes, but for limits that one address with 64 connections would run into at once.
     let mut server = Server::prepare(engine, ROOMY).await;
     eprintln!("loading {rows} users …");
-    let cases = cases::load(&server, rows).await?;
+    let loaded = cases::load(&server, rows).await?;
     server.run().await;
     let bare = Bare::start()?;
 
     let mut report = Report { rows, engine: name, ..Report::default() };
-    for (name, asks) in cases {
+    for cases::Plan { name, asks, connections } in loaded.plans {
         eprintln!("{name} …");
-        report.cases.insert(name, against_bare(&server, &bare, asks, pace).await.with_context(|| name)?.rounded());
+        let case = against_bare(&server, &bare, asks, connections, pace).await.with_context(|| name)?;
+        report.cases.insert(name, case.rounded());
     }
-    report.rss_mb = memory(server.pid().context("the server runs")?)?;
+    eprintln!("ws_fanout …");
+    let pid = server.pid().context("the server runs")?;
+    let (fanout, socket_kb) =
+        sockets::fan_out(&server, &loaded.talks, || memory(pid), pace).await.context("ws_fanout")?;
+    report.cases.insert("ws_fanout", fanout.rounded());
+    report.socket_kb = socket_kb;
+    report.rss_mb = memory(pid)?;
     drop((server, bare));
     eprintln!("writes …");
     let (grouped, single) = writes::compare(engine, pace).await?;
@@ -106,23 +115,23 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
 }
 
 /// The two in turn, so that whatever else the machine does falls on both.
-async fn against_bare(server: &Server, bare: &Bare, asks: Vec<Ask>, pace: Pace) -> Result<Case> {
+async fn against_bare(server: &Server, bare: &Bare, asks: Vec<Ask>, connections: usize, pace: Pace) -> Result<Case> {
     let address = server.url.trim_start_matches("http://").parse()?;
     let asks = Arc::new(asks);
     // Connections, caches and statements are warm after this; and the answer's size is known.
-    let size = drive(address, &asks, pace.stretch / 2).await?.size;
+    let size = drive(address, &asks, connections, pace.stretch / 2).await?.size;
     let bare_asks = Arc::new(asks.iter().map(|ask| ask.to_bare(size)).collect());
-    drive(bare.address, &bare_asks, pace.stretch / 4).await?;
+    drive(bare.address, &bare_asks, connections, pace.stretch / 4).await?;
     let (mut real, mut measure) = (Seen::default(), Seen::default());
     for _ in 0..pace.rounds {
-        real.add(drive(address, &asks, pace.stretch).await?);
-        measure.add(drive(bare.address, &bare_asks, pace.stretch).await?);
+        real.add(drive(address, &asks, connections, pace.stretch).await?);
+        measure.add(drive(bare.address, &bare_asks, connections, pace.stretch).await?);
     }
     Ok(Case {
         rps: real.rps(),
         p50_ms: real.percentile(0.50),
         p99_ms: real.percentile(0.99),
-        ratio: real.rps() / measure.rps().max(f64::EPSILON),
+        ratio: Some(real.rps() / measure.rps().max(f64::EPSILON)),
     })
 }
 

@@ -11,7 +11,9 @@ pub struct Report {
     pub cases: BTreeMap<&'static str, Case>,
     /// Memory of the server after the load, in MB (10⁶ bytes).
     pub rss_mb: f64,
-    /// Users in the database.
+    /// Memory that an open socket on which nothing happens costs the server, in kB (10³ bytes).
+    pub socket_kb: f64,
+    /// Users in the database, as many services, and twice as many messages.
     pub rows: u64,
     /// `sqlite` or `postgres`.
     pub engine: &'static str,
@@ -27,8 +29,8 @@ pub struct Case {
     /// 99 of 100 answers took at most so long.
     pub p99_ms: f64,
     /// Answers per second divided by the bare responder's, with answers of the same size, in the same run. For
-    /// `write_grouped`: divided by those of `write_single`.
-    pub ratio: f64,
+    /// `write_grouped`: divided by those of `write_single`. None where the bare responder has nothing like it.
+    pub ratio: Option<f64>,
 }
 
 impl Case {
@@ -40,7 +42,7 @@ impl Case {
             rps: to(self.rps, 10.0),
             p50_ms: to(self.p50_ms, 1_000.0),
             p99_ms: to(self.p99_ms, 1_000.0),
-            ratio: to(self.ratio, 1_000.0),
+            ratio: self.ratio.map(|ratio| to(ratio, 1_000.0)),
         }
     }
 }
@@ -49,9 +51,14 @@ impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{:<14} {:>10} {:>9} {:>9} {:>7}", "case", "req/s", "p50 ms", "p99 ms", "ratio")?;
         for (name, case) in &self.cases {
-            writeln!(f, "{name:<14} {:>10.0} {:>9.2} {:>9.2} {:>7.3}", case.rps, case.p50_ms, case.p99_ms, case.ratio)?;
+            let ratio = case.ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.3}"));
+            writeln!(f, "{name:<14} {:>10.0} {:>9.2} {:>9.2} {ratio:>7}", case.rps, case.p50_ms, case.p99_ms)?;
         }
-        writeln!(f, "server memory {:.0} MB · {} users · {}", self.rss_mb, self.rows, self.engine)?;
+        writeln!(
+            f,
+            "server memory {:.0} MB, {:.1} kB for an idle socket · {} users · {}",
+            self.rss_mb, self.socket_kb, self.rows, self.engine
+        )?;
         write!(
             f,
             "ratio: to a bare hyper responder with answers of the same size, in the same run; write_grouped: to write_single"

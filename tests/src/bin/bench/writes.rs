@@ -44,7 +44,7 @@ pub async fn compare(engine: Engine, pace: Pace) -> Result<(Case, Case)> {
         rps: seen.rps(),
         p50_ms: seen.percentile(0.50),
         p99_ms: seen.percentile(0.99),
-        ratio: seen.rps() / alone.rps().max(f64::EPSILON),
+        ratio: Some(seen.rps() / alone.rps().max(f64::EPSILON)),
     };
     Ok((case(&together), case(&alone)))
 }

@@ -1,0 +1,114 @@
+//! A thousand open sockets: what they cost, and how soon a message is on the other one's.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use marketplace_tests::{
+    Server,
+    socket::{Heard, Socket},
+};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::{Pace, cases::Talk, load::Seen, report::Case};
+
+/// Sockets that are open.
+const SOCKETS: usize = 1_000;
+/// Time between two messages: moderate load.
+const BETWEEN: Duration = Duration::from_millis(10);
+/// What comes later counts as lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// When the messages were sent that have not been heard yet, by their content.
+type Sent = Arc<Mutex<HashMap<String, Instant>>>;
+
+/// Opens the sockets, sends messages by REST at a steady pace, and measures from a request's first byte to the frame at the
+/// other one's socket: the commit is within. Answers the memory of an idle socket in kB as well.
+pub async fn fan_out(
+    server: &Server,
+    talks: &[Talk],
+    memory: impl Fn() -> Result<f64>,
+    pace: Pace,
+) -> Result<(Case, f64)> {
+    let before = memory()?;
+    let mut sockets = Vec::new();
+    for n in 0..SOCKETS {
+        // Everybody has several: their telephone, their desk.
+        let talk = talks.get(n / 2 % talks.len().max(1)).context("nobody talks")?;
+        let token = if n % 2 == 0 { &talk.worker } else { &talk.client };
+        let mut http = server.as_nobody();
+        http.token = Some(token.clone());
+        let socket = Socket::try_connect(&http, None).await;
+        sockets.push(socket.map_err(|status| anyhow::anyhow!("socket {n} is refused: {status}"))?);
+    }
+    let socket_kb = (memory()? - before) * 1_000.0 / f64::from(u32::try_from(SOCKETS)?);
+
+    let sent = Sent::default();
+    let mut listeners = JoinSet::new();
+    let until = Instant::now() + pace.stretch * pace.rounds + PATIENCE;
+    for (n, socket) in sockets.into_iter().enumerate() {
+        // The first socket of each worker is the one that is timed; the others are told as well.
+        let timed = n % 2 == 0 && n / 2 < talks.len();
+        listeners.spawn(listen(socket, timed.then(|| Arc::clone(&sent)), until));
+    }
+    let begun = Instant::now();
+    let count = say(server, talks, &sent, pace.stretch * pace.rounds).await?;
+    let elapsed = begun.elapsed();
+    let mut seen = Seen::default();
+    while seen.latencies.len() < count {
+        let Some(heard) = listeners.join_next().await else { break };
+        seen.latencies.extend(heard??);
+    }
+    ensure!(seen.latencies.len() == count, "{} of {count} messages arrived", seen.latencies.len());
+    seen.elapsed = elapsed;
+    let case = Case { rps: seen.rps(), p50_ms: seen.percentile(0.50), p99_ms: seen.percentile(0.99), ratio: None };
+    Ok((case, socket_kb))
+}
+
+/// Hears until the end, or until nothing more is to come. Answers microseconds.
+async fn listen(mut socket: Socket, timed: Option<Sent>, until: Instant) -> Result<Vec<u32>> {
+    let mut latencies = Vec::new();
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match socket.heard(left).await {
+            Heard::Frame(frame) => {
+                let Some(sent) = &timed else { continue };
+                let content = frame.pointer("/message/content").and_then(|content| content.as_str());
+                let at =
+                    content.and_then(|content| sent.lock().unwrap_or_else(PoisonError::into_inner).remove(content));
+                latencies.extend(at.map(|at| u32::try_from(at.elapsed().as_micros()).unwrap_or(u32::MAX)));
+            }
+            Heard::Nothing => return Ok(latencies),
+            Heard::End(end) => anyhow::bail!("a socket ended: {end:?}"),
+        }
+    }
+}
+
+/// Sends messages at a steady pace, whatever time the answers take. Answers how many were stored.
+async fn say(server: &Server, talks: &[Talk], sent: &Sent, duration: Duration) -> Result<usize> {
+    let begun = Instant::now();
+    let mut beat = tokio::time::interval(BETWEEN);
+    let mut requests = JoinSet::new();
+    let mut count = 0;
+    while begun.elapsed() < duration {
+        beat.tick().await;
+        let talk = talks.get(count % talks.len().max(1)).context("nobody talks")?;
+        let content = format!("fan out {count}");
+        let mut http = server.as_nobody();
+        http.token = Some(talk.client.clone());
+        let body = json!({ "client_msg_id": format!("fan-{count}"), "content": &content });
+        let path = format!("/v1/threads/{}/messages", talk.thread);
+        sent.lock().unwrap_or_else(PoisonError::into_inner).insert(content, Instant::now());
+        requests.spawn(async move { http.post(&path, body).await.status });
+        count += 1;
+    }
+    while let Some(status) = requests.join_next().await {
+        let status = status?;
+        ensure!(status.is_success(), "a message is refused: {status}");
+    }
+    Ok(count)
+}
