@@ -169,8 +169,8 @@ impl UpdateClientProfile {
     /// The profile with the changes.
     pub(super) fn apply(self, to: &mut ClientProfile) -> Result<()> {
         let mut checks = Checks::default();
-        put(&mut to.about, checks.take(text("/about", self.about, 2_000)));
-        put(&mut to.location, checks.take(line("/location", self.location, 100)));
+        put(&mut to.about, checks.take(text("/about", self.about, 2_000)).flatten());
+        put(&mut to.location, checks.take(line("/location", self.location, 100)).flatten());
         checks.finish()
     }
 }
@@ -179,9 +179,9 @@ impl UpdateWorkerProfile {
     /// The profile with the changes.
     pub(super) fn apply(self, to: &mut WorkerProfile) -> Result<()> {
         let mut checks = Checks::default();
-        put(&mut to.headline, checks.take(line("/headline", self.headline, 120)));
-        put(&mut to.about, checks.take(text("/about", self.about, 4_000)));
-        put(&mut to.location, checks.take(line("/location", self.location, 100)));
+        put(&mut to.headline, checks.take(line("/headline", self.headline, 120)).flatten());
+        put(&mut to.about, checks.take(text("/about", self.about, 4_000)).flatten());
+        put(&mut to.location, checks.take(line("/location", self.location, 100)).flatten());
         to.latitude = self.latitude.unwrap_or(to.latitude).map(rounded);
         to.longitude = self.longitude.unwrap_or(to.longitude).map(rounded);
         checks.take(check_place(to.latitude, to.longitude));
@@ -202,8 +202,8 @@ impl UpdateWorkerProfile {
     }
 }
 
-fn put(to: &mut String, given: Option<Option<String>>) {
-    if let Some(text) = given.flatten() {
+fn put(to: &mut String, given: Option<String>) {
+    if let Some(text) = given {
         *to = text;
     }
 }

@@ -433,19 +433,6 @@ pub struct ServiceCard {
     pub worker: ServiceWorker,
 }
 
-/// What others need to know of a service, in a transaction.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub(crate) struct ServiceBrief {
-    /// Its worker.
-    pub worker_id: UserId,
-    /// Title.
-    pub title: String,
-    /// Where it stands.
-    pub status: ServiceStatus,
-    /// Whether everybody finds it now.
-    pub public: bool,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -272,8 +272,9 @@ pub async fn own_one(app: &App, actor: &Actor, id: ServiceId) -> Result<OwnServi
 
 /// A service as everybody sees it: published, by a worker who is active and approved.
 pub async fn get(app: &App, id: ServiceId) -> Result<PublicService> {
-    let mut reader = app.db.read().await?;
-    store::public(&mut reader.conn(), app.now(), id).await?.ok_or_else(|| Error::not_found("service"))
+    let shown = app.db.point::<store::Services>(id).await?;
+    let public = shown.map(|shown| shown.public(app.now())).transpose()?.flatten();
+    public.ok_or_else(|| Error::not_found("service"))
 }
 
 /// A worker's services as everybody sees them, newest first.
@@ -287,5 +288,5 @@ pub async fn of_worker(app: &App, worker: UserId, page: &PageRequest) -> Result<
     let numbers = store::of_worker(&mut conn, now, worker, before, limit + 1).await?;
     let numbers = Page::from_rows(numbers, limit, |number| SeqCursor(*number));
     let cards = store::cards(&mut conn, now, &numbers.items).await?;
-    Ok(Page { items: cards.into_iter().map(|(_, card)| card).collect(), next: numbers.next })
+    Ok(Page { items: cards, next: numbers.next })
 }

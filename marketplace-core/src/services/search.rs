@@ -56,7 +56,7 @@ pub async fn search(app: &App, filter: &SearchFilter, page: &PageRequest) -> Res
     let found = Page::from_rows(rows, limit, |(cursor, _)| *cursor);
     let numbers: Vec<i64> = found.items.iter().map(|(_, hit)| hit.number).collect();
     let cards = store::cards(&mut conn, now, &numbers).await?;
-    let items = cards.into_iter().map(|(_, mut card)| {
+    let items = cards.into_iter().map(|mut card| {
         let from = query.place.zip(card.latitude.zip(card.longitude));
         card.distance = from.map(|(place, (latitude, longitude))| place.metres_to(latitude, longitude));
         card
@@ -232,6 +232,8 @@ impl Search<'_, '_> {
         // Everything up to here has been seen.
         let mut seen = after.0 - 1;
         let (mut width, mut looked_at) = (FIRST_RING, 0);
+        // Rows that have been seen and that no simple area leaves out.
+        let mut known = 0;
         while seen < farthest && rows.len() < cut {
             if looked_at > LONG_WALK && !wanted.has.is_empty() {
                 // Fewer than the sample promised.
@@ -243,19 +245,27 @@ impl Search<'_, '_> {
             let until = seen.saturating_add(width).min(farthest);
             wanted.area = Some(place.around(until));
             wanted.but = place.within(seen);
-            let many = crowd(self.conn, &wanted, FEW + 1).await?;
-            if many > FEW && width > 1 {
+            let mut many = crowd(self.conn, &wanted, known + FEW + 1).await?;
+            let crowded = many > known + FEW;
+            if crowded && width > 1 {
                 width = (width / 4).max(1);
                 continue;
+            }
+            if crowded {
+                // All at one place.
+                many = crowd(self.conn, &wanted, i64::MAX).await?;
             }
             looked_at += many;
             if many > 0 {
                 rows.extend(rank(nearby(self.conn, self.now, &wanted).await?, seen, until));
             }
             seen = until;
-            if many < FEW / 8 {
+            if crowded {
+                known = many;
+            } else if many - known < FEW / 8 {
                 width = width.saturating_mul(4);
             }
+            known = known.min(many);
         }
         rows.truncate(cut);
         Ok(rows)

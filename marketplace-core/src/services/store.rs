@@ -1,15 +1,13 @@
 //! SQL of services themselves; that of searches is in `matches.rs`.
 
-use serde::Deserialize;
-use uuid::Uuid;
-
-use super::model::{
-    Category, NewService, OwnService, PublicService, ServiceBrief, ServiceCard, ServiceStatus, ServiceWorker,
-};
+use super::model::{Category, NewService, OwnService, PublicService, ServiceCard, ServiceStatus, ServiceWorker};
 use crate::{
-    accounts::model::{Account, Status},
+    accounts::{
+        model::{Account, Status},
+        store::account_json,
+    },
     actor::Role,
-    db::Conn,
+    db::{Conn, PointRead, json},
     error::{Error, Result},
     ids::{PictureId, ServiceId, UserId},
     kyc::model::KycStatus,
@@ -19,6 +17,7 @@ use crate::{
     reviews::model::Rating,
     time::Timestamp,
 };
+use serde::Deserialize;
 
 /// A service as it is stored.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -35,7 +34,6 @@ pub(super) struct Service {
     price_amount: Option<i64>,
     price_currency: Option<String>,
     tags: String,
-    pub number: Option<i64>,
     pub search_text: String,
     pub published_at: Option<Timestamp>,
     pub version: i64,
@@ -62,11 +60,10 @@ impl Service {
     /// As its worker sees it.
     pub fn own(self, worker: &Account, now: Timestamp) -> Result<OwnService> {
         let content = self.content()?;
-        let approved = worker.status == Status::Active && worker.visible_kyc(now) == KycStatus::Approved;
         Ok(OwnService {
             id: self.id,
             status: self.status,
-            public: self.status == ServiceStatus::Published && worker.role == Role::Worker && approved,
+            public: self.status == ServiceStatus::Published && is_public(worker, now),
             title: content.title,
             description: content.description,
             category: content.category,
@@ -83,11 +80,16 @@ impl Service {
     }
 }
 
+/// Whether everybody sees a worker, and what they publish.
+fn is_public(worker: &Account, now: Timestamp) -> bool {
+    worker.role == Role::Worker && worker.status == Status::Active && worker.visible_kyc(now) == KycStatus::Approved
+}
+
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, worker_id, status, title, description, category, location, latitude, longitude, price_amount, \
-             price_currency, tags, number, search_text, published_at, version, created_at, updated_at FROM services WHERE ",
+             price_currency, tags, search_text, published_at, version, created_at, updated_at FROM services WHERE ",
             $rest
         )
     };
@@ -285,13 +287,6 @@ pub(super) async fn drop_words(conn: &mut Conn<'_>, words: &str) -> Result<()> {
     Ok(())
 }
 
-/// What others need to know of a service, inside their transaction; none when there is none.
-pub(crate) async fn brief(conn: &mut Conn<'_>, now: Timestamp, id: ServiceId) -> Result<Option<ServiceBrief>> {
-    Ok(q!(conn => opt ServiceBrief, concat!(
-        "SELECT s.worker_id, s.title, s.status, s.status = 'published' AND ", worker_is_public!("$2"), " AS public \
-         FROM services s JOIN users u ON u.id = s.worker_id WHERE s.id = $1"), id, now)?)
-}
-
 /// Services that searches find, up to `limit`.
 pub(crate) async fn count_visible(conn: &mut Conn<'_>, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64, [
@@ -300,13 +295,14 @@ pub(crate) async fn count_visible(conn: &mut Conn<'_>, limit: i64) -> Result<i64
     ], limit)?)
 }
 
-/// A service with its worker, as the databases put it into one text: a row of many columns costs more to read than this.
-#[derive(Debug, Deserialize)]
-struct Shown {
+/// A service with its worker, as the databases put it into one text, in this order: a row of many columns costs more to
+/// read than this.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Shown {
     number: i64,
-    id: Uuid,
+    id: ServiceId,
     title: String,
-    description: Option<String>,
+    description: String,
     category: Category,
     tags: String,
     location: String,
@@ -314,27 +310,35 @@ struct Shown {
     longitude: Option<f64>,
     amount: Option<i64>,
     currency: Option<String>,
-    published_at: i64,
+    #[serde(deserialize_with = "json::opt_micros")]
+    published_at: Option<Timestamp>,
     version: i64,
-    worker: Uuid,
-    name: String,
-    picture: Option<Uuid>,
+    status: ServiceStatus,
+    picture: Option<PictureId>,
     width: Option<i64>,
     height: Option<i64>,
-    available: i64,
-    away_until: Option<i64>,
+    #[serde(deserialize_with = "json::flag")]
+    available: bool,
+    #[serde(deserialize_with = "json::opt_micros")]
+    away_until: Option<Timestamp>,
     stars: [Option<i64>; 5],
+    account: Account,
 }
 
 impl Shown {
+    /// Whether everybody may see it now.
+    fn is_public(&self, now: Timestamp) -> bool {
+        self.status == ServiceStatus::Published && is_public(&self.account, now)
+    }
+
     fn worker(&self, now: Timestamp) -> ServiceWorker {
         let rating = Rating::of(self.stars.map(Option::unwrap_or_default));
         let picture = self.picture.zip(self.width.zip(self.height));
         ServiceWorker {
-            id: UserId(self.worker),
-            name: self.name.clone(),
-            picture: picture.map(|(id, (width, height))| Picture { id: PictureId(id), width, height }),
-            available: self.available == 1 && self.away_until.is_none_or(|until| until <= now.micros()),
+            id: self.account.id,
+            name: self.account.name.clone(),
+            picture: picture.map(|(id, (width, height))| Picture { id, width, height }),
+            available: self.available && self.away_until.is_none_or(|until| until <= now),
             rating: rating.average,
             reviews: rating.count,
         }
@@ -350,7 +354,7 @@ impl Shown {
 
     fn card(self, now: Timestamp) -> Result<ServiceCard> {
         Ok(ServiceCard {
-            id: ServiceId(self.id),
+            id: self.id,
             tags: self.tags()?,
             price: self.price(),
             worker: self.worker(now),
@@ -360,23 +364,28 @@ impl Shown {
             latitude: self.latitude,
             longitude: self.longitude,
             distance: None,
-            published_at: Timestamp::from_micros(self.published_at),
+            published_at: self.published_at.unwrap_or(Timestamp::EPOCH),
         })
+    }
+
+    /// As everybody sees it, if everybody may.
+    pub(super) fn public(self, now: Timestamp) -> Result<Option<PublicService>> {
+        if self.is_public(now) { self.service(now).map(Some) } else { Ok(None) }
     }
 
     fn service(self, now: Timestamp) -> Result<PublicService> {
         Ok(PublicService {
-            id: ServiceId(self.id),
+            id: self.id,
             tags: self.tags()?,
             price: self.price(),
             worker: self.worker(now),
             title: self.title,
-            description: self.description.unwrap_or_default(),
+            description: self.description,
             category: self.category,
             location: self.location,
             latitude: self.latitude,
             longitude: self.longitude,
-            published_at: Timestamp::from_micros(self.published_at),
+            published_at: self.published_at.unwrap_or(Timestamp::EPOCH),
             version: self.version,
         })
     }
@@ -385,63 +394,68 @@ impl Shown {
 macro_rules! shown {
     (sqlite $description:literal) => {
         concat!(
-            "json_object('number', s.number, 'id', lower(hex(s.id)), 'title', s.title, ", $description, "'category', s.category, \
-             'tags', s.tags, 'location', s.location, 'latitude', s.latitude, 'longitude', s.longitude, 'amount', s.price_amount, \
-             'currency', s.price_currency, 'published_at', s.published_at, 'version', s.version, 'worker', lower(hex(u.id)), \
-             'name', u.name, 'picture', nullif(lower(hex(p.id)), ''), 'width', p.width, 'height', p.height, \
-             'available', coalesce(w.available, 1), 'away_until', w.away_until, \
-             'stars', json_array(r.stars_1, r.stars_2, r.stars_3, r.stars_4, r.stars_5))"
+            "json_array(s.number, lower(hex(s.id)), s.title, ", $description, ", s.category, s.tags, s.location, s.latitude, \
+             s.longitude, s.price_amount, s.price_currency, s.published_at, s.version, s.status, nullif(lower(hex(p.id)), ''), \
+             p.width, p.height, coalesce(w.available, 1), w.away_until, \
+             json_array(r.stars_1, r.stars_2, r.stars_3, r.stars_4, r.stars_5), ",
+            account_json!(sqlite), ")"
         )
     };
     (pg $description:literal) => {
         concat!(
-            "json_build_object('number', s.number, 'id', s.id, 'title', s.title, ", $description, "'category', s.category, \
-             'tags', s.tags, 'location', s.location, 'latitude', s.latitude, 'longitude', s.longitude, 'amount', s.price_amount, \
-             'currency', s.price_currency, 'published_at', (extract(epoch from s.published_at) * 1000000)::bigint, \
-             'version', s.version, 'worker', u.id, 'name', u.name, 'picture', p.id, 'width', p.width, 'height', p.height, \
-             'available', coalesce(w.available, TRUE)::int, 'away_until', (extract(epoch from w.away_until) * 1000000)::bigint, \
-             'stars', json_build_array(r.stars_1, r.stars_2, r.stars_3, r.stars_4, r.stars_5))"
+            "json_build_array(s.number, s.id, s.title, ", $description, ", s.category, s.tags, s.location, s.latitude, \
+             s.longitude, s.price_amount, s.price_currency, (extract(epoch from s.published_at) * 1000000)::bigint, s.version, \
+             s.status, p.id, p.width, p.height, coalesce(w.available, TRUE), (extract(epoch from w.away_until) * 1000000)::bigint, \
+             json_build_array(r.stars_1, r.stars_2, r.stars_3, r.stars_4, r.stars_5), ",
+            account_json!(pg), ")"
         )
     };
 }
 
 macro_rules! with_worker {
-    () => {
+    (sqlite) => {
+        " CROSS JOIN users u ON u.id = s.worker_id LEFT JOIN worker_profiles w ON w.user_id = s.worker_id \
+         LEFT JOIN pictures p ON p.id = w.picture_id LEFT JOIN worker_ratings r ON r.user_id = s.worker_id"
+    };
+    (pg) => {
         " JOIN users u ON u.id = s.worker_id LEFT JOIN worker_profiles w ON w.user_id = s.worker_id \
          LEFT JOIN pictures p ON p.id = w.picture_id LEFT JOIN worker_ratings r ON r.user_id = s.worker_id"
     };
 }
 
-/// A service that everybody may see now.
-pub(super) async fn public(conn: &mut Conn<'_>, now: Timestamp, id: ServiceId) -> Result<Option<PublicService>> {
-    let text = q!(conn => optval String, [
-        sqlite: concat!("SELECT ", shown!(sqlite "'description', s.description, "), " FROM services s", with_worker!(),
-            " WHERE s.id = $1 AND s.status = 'published' AND ", worker_is_public!("$2")),
-        pg: concat!("SELECT ", shown!(pg "'description', s.description, "), "::text FROM services s", with_worker!(),
-            " WHERE s.id = $1 AND s.status = 'published' AND ", worker_is_public!("$2")),
-    ], id, now)?;
-    let shown = text.map(|text| serde_json::from_str::<Shown>(&text)).transpose().map_err(Error::internal)?;
-    shown.map(|shown| shown.service(now)).transpose()
+/// Reads services with their workers: what is asked for most, so with those of other calls.
+pub(super) struct Services;
+
+impl PointRead for Services {
+    type Key = ServiceId;
+    type Row = Shown;
+    async fn load(conn: &mut Conn<'_>, ids: &[ServiceId]) -> Result<Vec<(ServiceId, Shown)>> {
+        let rows = q!(conn => json Vec<Shown>, [
+            sqlite: concat!("SELECT json_group_array(", shown!(sqlite "s.description"),
+                ") FROM json_each($1) k CROSS JOIN services s ON s.id = unhex(k.value, '-')", with_worker!(sqlite)),
+            pg: concat!("SELECT json_agg(", shown!(pg "s.description"),
+                ") FROM json_array_elements_text($1::json) k(value) JOIN services s ON s.id = k.value::uuid", with_worker!(pg)),
+        ], json::keys(ids))?;
+        Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    }
 }
 
 /// The services of some numbers, in that order; without those that nobody may see any more.
-pub(super) async fn cards(conn: &mut Conn<'_>, now: Timestamp, numbers: &[i64]) -> Result<Vec<(i64, ServiceCard)>> {
+pub(super) async fn cards(conn: &mut Conn<'_>, now: Timestamp, numbers: &[i64]) -> Result<Vec<ServiceCard>> {
     if numbers.is_empty() {
         return Ok(Vec::new());
     }
-    let wanted = serde_json::to_string(numbers).map_err(Error::internal)?;
-    let text = q!(conn => val Option<String>, [
-        sqlite: concat!("SELECT json_group_array(", shown!(sqlite ""), ") FROM json_each($1) AS k JOIN services s ON s.number = k.value",
-            with_worker!(), " WHERE s.status = 'published' AND ", worker_is_public!("$2")),
-        pg: concat!("SELECT json_agg(", shown!(pg ""), ")::text FROM json_array_elements_text($1::json) AS k (value) \
-            JOIN services s ON s.number = k.value::bigint", with_worker!(), " WHERE s.status = 'published' AND ", worker_is_public!("$2")),
-    ], wanted, now)?;
-    let shown: Vec<Shown> = text.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text)).map_err(Error::internal)?;
+    let shown = q!(conn => json Vec<Shown>, [
+        sqlite: concat!("SELECT json_group_array(", shown!(sqlite "''"),
+            ") FROM json_each($1) AS k CROSS JOIN services s ON s.number = k.value", with_worker!(sqlite)),
+        pg: concat!("SELECT json_agg(", shown!(pg "''"),
+            ") FROM json_array_elements_text($1::json) AS k (value) JOIN services s ON s.number = k.value::bigint", with_worker!(pg)),
+    ], json::keys(numbers))?;
     let mut by_number = std::collections::HashMap::with_capacity(shown.len());
-    for one in shown {
+    for one in shown.into_iter().filter(|one| one.is_public(now)) {
         by_number.insert(one.number, one.card(now)?);
     }
-    Ok(numbers.iter().filter_map(|number| by_number.remove_entry(number)).collect())
+    Ok(numbers.iter().filter_map(|number| by_number.remove(number)).collect())
 }
 
 /// The numbers of a worker's services that everybody may see, newest first.

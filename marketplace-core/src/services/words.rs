@@ -81,7 +81,7 @@ const BEGINNING: usize = 7;
 const SHORTEST: usize = 3;
 
 /// What is left of a word's beginning when up to as many letters are left out as typos may be tolerated of it. Two words
-/// within that distance of each other have one of these in common (SymSpell, W. Garbe 2012): whatever differs is left
+/// within that distance of each other have one of these in common (`SymSpell`, W. Garbe 2012): whatever differs is left
 /// out of both.
 pub(super) fn parts(word: &str) -> Vec<String> {
     let length = word.chars().count();

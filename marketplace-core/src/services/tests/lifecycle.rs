@@ -128,7 +128,7 @@ async fn services_vanish_with_their_worker_and_come_back() {
         test.approve(id(&other)).await;
         test.advance(Duration::from_hours(24 * 2));
         assert_eq!(seen().await, ((1, 1), false, 0));
-        assert!(crate::kyc::run_due(app).await.unwrap() > 0);
+        crate::kyc::run_due(app).await.unwrap();
         assert_eq!(seen().await, ((1, 1), false, 0));
         assert_eq!(store::count_visible(&mut app.db.read().await.unwrap().conn(), 9).await.unwrap(), 1);
         test.approve(id(&worker)).await;
@@ -185,16 +185,16 @@ async fn a_service_that_a_thread_is_about_leaves_its_title() {
             ids.push(service);
         }
         let title = async |id: ServiceId| {
-            let brief = brief(&mut app.db.read().await.unwrap().conn(), app.now(), id).await.unwrap().unwrap();
-            (brief.title, brief.status, brief.public)
+            let mut reader = app.db.read().await.unwrap();
+            q!(&mut reader.conn() => one (String, ServiceStatus), "SELECT title, status FROM services WHERE id = $1", id).unwrap()
         };
-        assert_eq!(title(ids[0]).await, ("Piano lessons".into(), ServiceStatus::Published, true));
+        assert_eq!(title(ids[0]).await, ("Piano lessons".into(), ServiceStatus::Published));
         delete(app, &worker, ids[0], None).await.unwrap();
-        assert_eq!(title(ids[0]).await, ("Piano lessons".into(), ServiceStatus::Deleted, false));
+        assert_eq!(title(ids[0]).await, ("Piano lessons".into(), ServiceStatus::Deleted));
         refused(own_one(app, &worker, ids[0]), ErrorCode::NotFound).await;
         act(&test, id(&worker), UserAction::Delete).await;
         assert_eq!(title(ids[0]).await.0, "Deleted service");
-        assert_eq!(title(ids[1]).await, ("Deleted service".into(), ServiceStatus::Deleted, false));
+        assert_eq!(title(ids[1]).await, ("Deleted service".into(), ServiceStatus::Deleted));
         test.close().await;
     }
 }

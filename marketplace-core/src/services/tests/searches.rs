@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Enough for every way in which a page can be filled.
-const MANY: usize = 1_300;
+const MANY: usize = 900;
 const WORDS: [&str; 24] = [
     "piano",
     "pianos",
@@ -71,7 +71,7 @@ fn world(seed: u64) -> World {
     };
     let names = (0..12).map(|n| format!("{} Number{n}", word(&mut rng))).collect();
     let services = (1..).take(MANY).map(|number| {
-        let mut text = |most: usize, rng: &mut StdRng| {
+        let text = |most: usize, rng: &mut StdRng| {
             (0..rng.random_range(0..most)).map(|_| word(rng)).collect::<Vec<_>>().join(" ")
         };
         let placed = rng.random_range(0..4) > 0;
@@ -116,9 +116,9 @@ async fn fill(test: &TestApp, world: &World) {
         .services
         .iter()
         .map(|known| {
-            let text = search_text(&known.service, &world.names[known.worker]);
+            let indexed = search_text(&known.service, &world.names[known.worker]);
             let id = ServiceId::new(app.now(), app.random.as_ref());
-            (id, workers[known.worker], known.service.clone(), text)
+            (id, workers[known.worker], known.service.clone(), indexed)
         })
         .collect();
     let (now, ratings) = (app.now(), world.ratings.clone());
@@ -265,16 +265,16 @@ async fn both_engines_find_exactly_what_the_definition_says_in_its_order() {
         fill(&test, &world).await;
         let mut rng = StdRng::seed_from_u64(11);
         let mut lengths = Vec::new();
-        for _ in 0..250 {
+        for _ in 0..70 {
             let filter = asked(&mut rng);
-            let limit = [7, 50, 200][rng.random_range(0..3)];
+            let limit = [29, 120, 200][rng.random_range(0..3)];
             let cards = all(&test, &filter, limit).await;
             let titles: Vec<&str> = cards.iter().map(|card| card.title.as_str()).collect();
             assert_eq!(titles, world.expected(&filter), "{:?}: {filter:?}", test.app().db.engine());
             lengths.push(titles.len());
         }
         // The questions were neither all hopeless nor all the same.
-        assert!(lengths.iter().filter(|length| **length == 0).count() < 150);
+        assert!(lengths.iter().filter(|length| **length == 0).count() < 45);
         assert!(
             lengths.iter().any(|length| *length > MANY / 2) && lengths.iter().any(|length| (1..30).contains(length))
         );
@@ -295,7 +295,7 @@ async fn pages_of_every_order_give_each_row_once_at_any_size() {
                 SearchFilter { q: Some("rare".into()), ..base },
             ] {
                 let expected = world.expected(&filter);
-                for limit in [3, 64, 199] {
+                for limit in [17, 199] {
                     let cards = all(&test, &filter, limit).await;
                     let titles: Vec<&str> = cards.iter().map(|card| card.title.as_str()).collect();
                     assert_eq!(titles, expected, "{filter:?} by {limit}");
@@ -312,7 +312,7 @@ async fn many_at_one_place_come_by_distance_one_after_the_other() {
         let worker = test.approved_worker().await;
         let (owner, app) = (id(&worker), test.app());
         let now = app.now();
-        let rows: Vec<ServiceId> = (0..4_300).map(|_| ServiceId::new(now, app.random.as_ref())).collect();
+        let rows: Vec<ServiceId> = (0..4_100).map(|_| ServiceId::new(now, app.random.as_ref())).collect();
         let write = app.db.write(move |conn| {
             async move {
                 for (at, id) in rows.iter().enumerate() {
@@ -332,11 +332,16 @@ async fn many_at_one_place_come_by_distance_one_after_the_other() {
             sort: Some(ServiceSort::Distance),
             ..SearchFilter::default()
         };
-        let cards = all(&test, &filter, 200).await;
-        assert_eq!(cards.len(), 4_300);
-        assert!(cards.iter().all(|card| card.distance == cards[0].distance));
-        let unique: BTreeSet<ServiceId> = cards.iter().map(|card| card.id).collect();
-        assert_eq!(unique.len(), 4_300);
+        let mut page = PageRequest::first(200);
+        let mut numbers = Vec::new();
+        for _ in 0..3 {
+            let found = search(app, &filter, &page).await.unwrap();
+            assert!(found.items.iter().all(|card| card.distance == Some(111)));
+            numbers.extend(found.items.into_iter().map(|card| card.title));
+            page.after = found.next;
+        }
+        // The newest first.
+        assert_eq!(numbers, (3_500..4_100).rev().map(|at| format!("Same n{at}")).collect::<Vec<_>>());
         test.close().await;
     }
 }
