@@ -158,7 +158,8 @@ fn secure(headers: &mut HeaderMap, is_api: bool, is_page: bool, is_tls: bool) {
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(CONTENT_SECURITY_POLICY, if is_page { PAGE_POLICY } else { API_POLICY });
     if is_api {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // Unless the route knows that its answer never changes.
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     if is_tls {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));

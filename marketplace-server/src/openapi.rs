@@ -34,6 +34,17 @@ pub(crate) const PUBLIC: &[&str] = &[
     "/openapi.json",
 ];
 
+/// Paths that anybody may read; what changes something there needs an access token.
+pub(crate) const PUBLIC_TO_READ: [&str; 7] = [
+    "/v1/workers/{id}",
+    "/v1/workers/{id}/services",
+    "/v1/clients/{id}",
+    "/v1/services",
+    "/v1/services/{id}",
+    "/v1/categories",
+    "/v1/pictures/{id}",
+];
+
 /// The document without its paths.
 #[derive(OpenApi)]
 #[openapi(
@@ -50,6 +61,8 @@ pub(crate) const PUBLIC: &[&str] = &[
         (name = "threads", description = "Conversations of a client and a worker, live as well"),
         (name = "jobs", description = "What a client and a worker agree on, from the first offer to the end"),
         (name = "reviews", description = "What the two sides of a job say about each other, and ratings"),
+        (name = "market", description = "What everybody sees: services, workers, clients"),
+        (name = "services", description = "A worker's own services"),
         (name = "admin", description = "For staff"),
         (name = "admin kyc", description = "For staff: identity checks"),
         (name = "admin users", description = "For staff: users"),
@@ -99,7 +112,7 @@ impl Modify for Common {
 }
 
 fn complete_operation(path: &str, method: &HttpMethod, operation: &mut Operation) {
-    let is_public = PUBLIC.contains(&path);
+    let is_public = PUBLIC.contains(&path) || (matches!(method, HttpMethod::Get) && PUBLIC_TO_READ.contains(&path));
     if !is_public {
         operation.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
     }
@@ -177,7 +190,7 @@ fn errors(
     if has(&ParameterIn::Path) {
         errors.push(("404", "There is no such thing"));
     }
-    if changes && !path.starts_with("/v1/auth/") {
+    if changes && !is_public && !path.starts_with("/v1/auth/") {
         errors.push(("409", "Somebody else was first, or the thing is in another state; `current` says which"));
         errors.push(("412", "`If-Match` named another version"));
     }

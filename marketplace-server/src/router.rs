@@ -47,6 +47,8 @@ fn api() -> (Router<Ctx>, utoipa::openapi::OpenApi) {
         .merge(routes::sockets::routes())
         .merge(routes::jobs::routes())
         .merge(routes::reviews::routes())
+        .merge(routes::profiles::routes())
+        .merge(routes::services::routes())
         .merge(routes::admin::routes())
         .merge(routes::ops::routes())
         .split_for_parts();

@@ -8,7 +8,7 @@ use axum::{
 };
 use marketplace_core::{
     error::Error,
-    ids::{AttachmentId, AttemptId, JobId, MessageId, ReviewId, SessionId, ThreadId, UserId},
+    ids::{AttachmentId, AttemptId, JobId, MessageId, PictureId, ReviewId, ServiceId, SessionId, ThreadId, UserId},
     kyc::model::FileKind,
 };
 
@@ -35,6 +35,8 @@ named! {
     AttachmentId => "attachment",
     MessageId => "message",
     ReviewId => "review",
+    PictureId => "picture",
+    ServiceId => "service",
     FileKind => "file",
 }
 

@@ -11,7 +11,9 @@ pub(crate) mod kyc;
 pub(crate) mod me;
 pub(crate) mod ops;
 pub(crate) mod pages;
+pub(crate) mod profiles;
 pub(crate) mod reviews;
+pub(crate) mod services;
 pub(crate) mod sockets;
 pub(crate) mod threads;
 

@@ -14,6 +14,7 @@ mod idempotency;
 mod kyc;
 mod limits;
 mod live;
+mod market;
 mod problems;
 mod socket;
 mod sockets;

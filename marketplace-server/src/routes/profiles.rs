@@ -1,0 +1,250 @@
+//! Profiles, pictures, favourites and blocks.
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{FromRequestParts, Request, State},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+        request::Parts,
+    },
+    response::Response,
+};
+use marketplace_core::{
+    actor::{Actor, Permission},
+    error::Error,
+    ids::{PictureId, UserId},
+    kyc::{self, model::MAX_FILE},
+    page::{Page, PageRequest},
+    profiles::{
+        self,
+        model::{
+            Blocked, ClientProfile, Picture, PictureSize, PublicClient, PublicWorker, UpdateClientProfile,
+            UpdateWorkerProfile, WorkerProfile,
+        },
+    },
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{DONE, versioned};
+use crate::{
+    body,
+    ctx::Ctx,
+    extract::{Caller, Id, IfMatch, Input, Params},
+    problem::{Answer, Problem},
+};
+
+/// This feature's routes.
+pub(crate) fn routes() -> OpenApiRouter<Ctx> {
+    OpenApiRouter::new()
+        .routes(routes!(client, update_client))
+        .routes(routes!(worker, update_worker))
+        .routes(routes!(put_picture, delete_picture))
+        .routes(routes!(favorites))
+        .routes(routes!(add_favorite, drop_favorite))
+        .routes(routes!(blocks))
+        .routes(routes!(add_block, drop_block))
+        .routes(routes!(public_worker))
+        .routes(routes!(public_client))
+        .routes(routes!(picture))
+}
+
+/// One's own profile as a client.
+#[utoipa::path(get, path = "/v1/me/client-profile", tag = "me",
+    responses((status = 200, description = "The profile", body = ClientProfile, headers(("etag" = String)))))]
+pub(crate) async fn client(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Response> {
+    let profile = profiles::client(&ctx.app, &actor).await?;
+    Ok(versioned(profile.version, profile))
+}
+
+/// Change one's own profile as a client. A field that is left out stays.
+#[utoipa::path(patch, path = "/v1/me/client-profile", tag = "me", request_body = UpdateClientProfile,
+    params(("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
+    responses((status = 200, description = "The profile", body = ClientProfile, headers(("etag" = String)))))]
+pub(crate) async fn update_client(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    IfMatch(if_version): IfMatch,
+    Input(input): Input<UpdateClientProfile>,
+) -> Answer<Response> {
+    let profile = profiles::update_client(&ctx.app, &actor, input, if_version).await?;
+    Ok(versioned(profile.version, profile))
+}
+
+/// One's own profile as a worker.
+#[utoipa::path(get, path = "/v1/me/worker-profile", tag = "me",
+    responses((status = 200, description = "The profile", body = WorkerProfile, headers(("etag" = String)))))]
+pub(crate) async fn worker(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Response> {
+    let profile = profiles::worker(&ctx.app, &actor).await?;
+    Ok(versioned(profile.version, profile))
+}
+
+/// Change one's own profile as a worker. A field that is left out stays, `null` takes away.
+#[utoipa::path(patch, path = "/v1/me/worker-profile", tag = "me", request_body = UpdateWorkerProfile,
+    params(("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
+    responses((status = 200, description = "The profile", body = WorkerProfile, headers(("etag" = String)))))]
+pub(crate) async fn update_worker(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    IfMatch(if_version): IfMatch,
+    Input(input): Input<UpdateWorkerProfile>,
+) -> Answer<Response> {
+    let profile = profiles::update_worker(&ctx.app, &actor, input, if_version).await?;
+    Ok(versioned(profile.version, profile))
+}
+
+/// Put a picture in place of the one before: the file itself as the body, JPEG, PNG or WebP by its content, at most
+/// 10 MiB. Only its pixels are kept.
+#[utoipa::path(put, path = "/v1/me/picture", tag = "me",
+    request_body(content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
+        (Vec<u8> = "application/octet-stream"))),
+    responses((status = 200, description = "The picture", body = Picture)))]
+pub(crate) async fn put_picture(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    request: Request,
+) -> Answer<Json<Picture>> {
+    // Before 10 MiB are read for nothing.
+    actor.require_own(Permission::Trade)?;
+    let limit = usize::try_from(MAX_FILE).unwrap_or(usize::MAX);
+    let permit = kyc::submit_permit(&ctx.app).await?;
+    let bytes = body::read(request.into_body(), limit, ctx.options.multipart_timeout).await?;
+    let picture = profiles::set_picture(&ctx.app, &actor, bytes.into()).await?;
+    drop(permit);
+    Ok(Json(picture))
+}
+
+/// Take one's own picture away.
+#[utoipa::path(delete, path = "/v1/me/picture", tag = "me", responses((status = 204, description = "There is none any more")))]
+pub(crate) async fn delete_picture(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<StatusCode> {
+    profiles::remove_picture(&ctx.app, &actor).await?;
+    Ok(DONE)
+}
+
+/// One's favourite workers, newest first.
+#[utoipa::path(get, path = "/v1/me/favorites", tag = "me", params(PageRequest),
+    responses((status = 200, description = "A page", body = Page<PublicWorker>)))]
+pub(crate) async fn favorites(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Params(page): Params<PageRequest>,
+) -> Answer<Json<Page<PublicWorker>>> {
+    Ok(Json(profiles::favorites(&ctx.app, &actor, &page).await?))
+}
+
+/// Make a worker a favourite.
+#[utoipa::path(put, path = "/v1/me/favorites/{id}", tag = "me", params(("id" = UserId, Path, description = "The worker")),
+    responses((status = 204, description = "They are one")))]
+pub(crate) async fn add_favorite(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Id(id): Id<UserId>,
+) -> Answer<StatusCode> {
+    profiles::favorite(&ctx.app, &actor, id, true).await?;
+    Ok(DONE)
+}
+
+/// Make a worker no favourite any more.
+#[utoipa::path(delete, path = "/v1/me/favorites/{id}", tag = "me",
+    params(("id" = UserId, Path, description = "The worker")), responses((status = 204, description = "They are none")))]
+pub(crate) async fn drop_favorite(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Id(id): Id<UserId>,
+) -> Answer<StatusCode> {
+    profiles::favorite(&ctx.app, &actor, id, false).await?;
+    Ok(DONE)
+}
+
+/// Whom one blocks.
+#[utoipa::path(get, path = "/v1/me/blocks", tag = "me", params(PageRequest),
+    responses((status = 200, description = "A page", body = Page<Blocked>)))]
+pub(crate) async fn blocks(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Params(page): Params<PageRequest>,
+) -> Answer<Json<Page<Blocked>>> {
+    Ok(Json(profiles::blocks(&ctx.app, &actor, &page).await?))
+}
+
+/// Block somebody: no new threads between the two, and messages only while a job of theirs is live.
+#[utoipa::path(put, path = "/v1/me/blocks/{id}", tag = "me", params(("id" = UserId, Path)),
+    responses((status = 204, description = "They are blocked")))]
+pub(crate) async fn add_block(State(ctx): State<Ctx>, Caller(actor): Caller, Id(id): Id<UserId>) -> Answer<StatusCode> {
+    profiles::block(&ctx.app, &actor, id, true).await?;
+    Ok(DONE)
+}
+
+/// Block somebody no more.
+#[utoipa::path(delete, path = "/v1/me/blocks/{id}", tag = "me", params(("id" = UserId, Path)),
+    responses((status = 204, description = "They are not blocked")))]
+pub(crate) async fn drop_block(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Id(id): Id<UserId>,
+) -> Answer<StatusCode> {
+    profiles::block(&ctx.app, &actor, id, false).await?;
+    Ok(DONE)
+}
+
+/// A worker, as everybody sees them: active, and their identity confirmed.
+#[utoipa::path(get, path = "/v1/workers/{id}", tag = "market", params(("id" = UserId, Path)),
+    responses((status = 200, description = "The worker", body = PublicWorker)))]
+pub(crate) async fn public_worker(State(ctx): State<Ctx>, Id(id): Id<UserId>) -> Answer<Json<PublicWorker>> {
+    Ok(Json(profiles::public_worker(&ctx.app, id).await?))
+}
+
+/// A client, as everybody sees them.
+#[utoipa::path(get, path = "/v1/clients/{id}", tag = "market", params(("id" = UserId, Path)),
+    responses((status = 200, description = "The client", body = PublicClient)))]
+pub(crate) async fn public_client(State(ctx): State<Ctx>, Id(id): Id<UserId>) -> Answer<Json<PublicClient>> {
+    Ok(Json(profiles::public_client(&ctx.app, id).await?))
+}
+
+/// Whoever calls, if they say so.
+#[derive(Debug)]
+pub(crate) struct Viewer(Option<Actor>);
+
+impl FromRequestParts<Ctx> for Viewer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
+        // Who cannot be recognised sees what everybody sees.
+        let caller = Caller::from_request_parts(parts, ctx).await.ok();
+        Ok(Self(caller.map(|Caller(actor)| actor)))
+    }
+}
+
+/// Which rendering.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PictureParams {
+    /// `full` (1,024 pixels a side at most), or `thumb` (a square of 256 at most).
+    #[param(inline)]
+    size: Option<PictureSize>,
+}
+
+/// A profile picture: of somebody whom everybody sees, or one's own.
+#[utoipa::path(get, path = "/v1/pictures/{id}", tag = "market", params(("id" = PictureId, Path), PictureParams),
+    responses((status = 200, description = "The picture, which never changes", content_type = "image/jpeg",
+        headers(("cache-control" = String)))))]
+pub(crate) async fn picture(
+    State(ctx): State<Ctx>,
+    Id(id): Id<PictureId>,
+    Params(PictureParams { size }): Params<PictureParams>,
+    Viewer(viewer): Viewer,
+) -> Answer<Response> {
+    let size = size.unwrap_or(PictureSize::Full);
+    let known = viewer.is_some();
+    let file = profiles::picture(&ctx.app, viewer.as_ref(), id, size).await?;
+    let mut response = Response::new(Body::from(file.bytes));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::try_from(file.media_type).map_err(Error::internal)?);
+    // Another picture has another id. Not for long, as whoever is banned is not to be seen.
+    let cache = if known { "private, max-age=3600, immutable" } else { "public, max-age=3600, immutable" };
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    Ok(response)
+}
