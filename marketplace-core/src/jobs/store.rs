@@ -82,13 +82,19 @@ pub(super) async fn of_user(
                  AND (j.created_at, j.id) < ($4, $5) ORDER BY j.created_at DESC, j.id DESC LIMIT $6"),
             thread, user, status, before.at, before.id, limit)?);
     }
-    Ok(q!(conn => all Job,
-        job!("(SELECT * FROM (SELECT * FROM jobs WHERE client_id = $1 AND (status = $2 OR $2 IS NULL) \
-                AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5) AS hires \
-              UNION ALL SELECT * FROM (SELECT * FROM jobs WHERE worker_id = $1 AND (status = $2 OR $2 IS NULL) \
-                AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5) AS works) AS j",
-            "j.id IS NOT NULL ORDER BY j.created_at DESC, j.id DESC LIMIT $5"),
-        user, status, before.at, before.id, limit)?)
+    // Each in the order of its index, so that neither sorts more than it shows.
+    let mut jobs = q!(conn => all Job,
+        job!("jobs j", "j.client_id = $1 AND (j.status = $2 OR $2 IS NULL) AND (j.created_at, j.id) < ($3, $4) \
+             ORDER BY j.created_at DESC, j.id DESC LIMIT $5"),
+        user, status, before.at, before.id, limit)?;
+    let works = q!(conn => all Job,
+        job!("jobs j", "j.worker_id = $1 AND (j.status = $2 OR $2 IS NULL) AND (j.created_at, j.id) < ($3, $4) \
+             ORDER BY j.created_at DESC, j.id DESC LIMIT $5"),
+        user, status, before.at, before.id, limit)?;
+    jobs.extend(works);
+    jobs.sort_by_key(|job| std::cmp::Reverse((job.created_at, job.id)));
+    jobs.truncate(usize::try_from(limit).unwrap_or(0));
+    Ok(jobs)
 }
 
 /// Everybody's jobs, newest first.
@@ -280,11 +286,12 @@ pub(super) struct Live {
 
 /// A person's live jobs in whichever part, in the order of their threads.
 pub(super) async fn live_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<Live>> {
-    Ok(q!(conn => all Live,
+    let mut live = q!(conn => all Live,
         "SELECT id, thread_id, status FROM jobs WHERE client_id = $1 AND status IN ('negotiating', 'accepted', 'completed') \
-         UNION ALL SELECT id, thread_id, status FROM jobs WHERE worker_id = $1 AND status IN ('negotiating', 'accepted', 'completed') \
-         ORDER BY thread_id",
-        user)?)
+         UNION ALL SELECT id, thread_id, status FROM jobs WHERE worker_id = $1 AND status IN ('negotiating', 'accepted', 'completed')",
+        user)?;
+    live.sort_by_key(|job| job.thread_id);
+    Ok(live)
 }
 
 /// Takes from a person's jobs what nobody else needs: their words in the history and the staff's about them, and what they

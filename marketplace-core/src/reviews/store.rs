@@ -220,8 +220,11 @@ pub(super) async fn page(
 
 /// Hidden reviews whose window has closed, longest ago first.
 pub(super) async fn due(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<ReviewId>> {
-    Ok(q!(conn => vals ReviewId,
-        "SELECT id FROM reviews WHERE status = 'hidden' AND closes_at <= $1 ORDER BY closes_at LIMIT $2", now, limit)?)
+    // SQLite would rather read all that are hidden and sort them.
+    Ok(q!(conn => vals ReviewId, [
+        sqlite: "SELECT id FROM reviews INDEXED BY reviews_due WHERE status = 'hidden' AND closes_at <= $1 ORDER BY closes_at LIMIT $2",
+        pg: "SELECT id FROM reviews WHERE status = 'hidden' AND closes_at <= $1 ORDER BY closes_at LIMIT $2",
+    ], now, limit)?)
 }
 
 /// Those of them that are about somebody.

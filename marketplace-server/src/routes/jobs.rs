@@ -48,7 +48,8 @@ pub(crate) struct Nothing {}
 /// Begin a job with the first offer.
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", description = rules(JobAction::Create), request_body = NewJob,
     params(("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
-    responses((status = 201, description = "The job", body = JobView)))]
+    responses((status = 201, description = "The job", body = JobView),
+        (status = 404, description = "The caller has no such thread")))]
 pub(crate) async fn create(command: Command<NewJob>) -> Answer<Response> {
     command
         .run_own(|app, actor, new, _| async move { Ok((StatusCode::CREATED, jobs::create(&app, &actor, new).await?)) })

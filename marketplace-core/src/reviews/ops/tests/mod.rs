@@ -13,7 +13,6 @@ use crate::{
     actor::Role,
     admin::Change,
     error::ErrorCode,
-    events::Event,
     ids::JobId,
     jobs::{
         self,
