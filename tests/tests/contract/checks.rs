@@ -1,0 +1,94 @@
+//! Identity checks.
+
+use std::time::Duration;
+
+use marketplace_core::{
+    actor::{Principal, Role},
+    admin::{AuditFilter, Change, KycFilter},
+    kyc::model::{Decision, DecisionKind, FileKind, KycReason, KycStatus},
+    page::PageRequest,
+};
+use marketplace_tests::pictures;
+use serde_json::json;
+
+use crate::{dry, note, script::Script, world::World};
+
+pub async fn checks(world: &World, script: &mut Script) {
+    let ((sam, sams_id), (lea, _)) = (world.staff(Role::Support).await, world.staff(Role::Support).await);
+    let next = sam.kyc_next(&dry()).await;
+    script.heard("kyc_next dry", &next);
+    let next = sam.kyc_next(&Change::default()).await;
+    script.heard("kyc_next", &next);
+    let id = next.unwrap().unwrap().attempt.id;
+    let show = sam.kyc_show(id).await;
+    script.heard("kyc_show", &show);
+    let fence = show.unwrap().attempt.claim.map(|claim| claim.fence);
+    script.heard("kyc_show another's", &lea.kyc_show(id).await);
+    script.heard("kyc_claim another's", &lea.kyc_claim(id, &Change::default()).await);
+    script.heard("kyc_claim renewed", &sam.kyc_claim(id, &Change::default()).await);
+    script.heard("kyc_release another's", &lea.kyc_release(id, &Change::default()).await);
+    script.heard("kyc_release dry", &sam.kyc_release(id, &dry()).await);
+    for kind in [FileKind::Document, FileKind::Selfie] {
+        let file = sam.kyc_file(id, kind).await.unwrap();
+        let same = [pictures::png(1), pictures::jpeg(2)].iter().any(|bytes| bytes == &file.bytes);
+        script.note(format!("kyc_file {kind}"), json!({ "ok": [file.media_type, file.bytes.len(), same] }));
+    }
+    let decide = |kind, fence, reasons: &[KycReason], comment: Option<&str>| Decision {
+        kind,
+        fence,
+        reasons: reasons.to_vec(),
+        comment: comment.map(str::to_owned),
+    };
+    let reject =
+        |fence| decide(DecisionKind::Reject, fence, &[KycReason::Other, KycReason::Underage], Some("Sorry — ünï"));
+    for (name, api, decision, change) in [
+        ("another's", &lea, reject(None), Change::default()),
+        ("stale fence", &sam, reject(Some(-1)), Change::default()),
+        ("no reasons", &sam, decide(DecisionKind::Reject, fence, &[], None), Change::default()),
+        (
+            "approval with reasons",
+            &sam,
+            decide(DecisionKind::Approve, fence, &[KycReason::Other], None),
+            Change::default(),
+        ),
+        (
+            "long comment",
+            &sam,
+            decide(DecisionKind::Retry, fence, &[KycReason::Other], Some(&"x".repeat(1_001))),
+            Change::default(),
+        ),
+        ("another version", &sam, reject(fence), Change { if_version: Some(99), ..Change::default() }),
+        ("dry", &sam, reject(fence), dry()),
+        ("reject", &sam, reject(fence), note("internal")),
+        ("reject again", &sam, reject(fence), Change::default()),
+        ("approve what is rejected", &lea, Decision::approve(None), Change::default()),
+    ] {
+        script.heard(format!("kyc_decide {name}"), &api.kyc_decide(id, &decision, &change).await);
+    }
+    script.heard("kyc_undo another's", &lea.kyc_undo(id, &Change::default()).await);
+    script.heard("kyc_undo dry", &sam.kyc_undo(id, &dry()).await);
+    script.heard("kyc_undo", &sam.kyc_undo(id, &Change::default()).await);
+    script.heard("kyc_undo again", &sam.kyc_undo(id, &Change::default()).await);
+    script.heard("kyc_claim", &sam.kyc_claim(id, &note("mine")).await);
+    script.heard("kyc_release", &sam.kyc_release(id, &Change::default()).await);
+    script.heard("kyc_decide at once", &lea.kyc_decide(id, &Decision::approve(None), &Change::default()).await);
+    world.test.advance(Duration::from_secs(11));
+    script.heard("kyc_undo too late", &lea.kyc_undo(id, &Change::default()).await);
+    let revoke = decide(DecisionKind::Revoke, None, &[KycReason::DocumentExpired], None);
+    script.heard("kyc_decide revoke", &sam.kyc_decide(id, &revoke, &Change::default()).await);
+    script.heard("kyc_show decided", &lea.kyc_show(id).await);
+    let decided = KycFilter { status: Some(KycStatus::Revoked), ..KycFilter::default() };
+    script.heard("kyc_list decided", &lea.kyc_list(&decided, &PageRequest::default()).await);
+    // Empty the queue, to hear what an empty one says.
+    for _ in 0..20 {
+        let Some(case) = sam.kyc_next(&Change::default()).await.unwrap() else { break };
+        let fence = case.attempt.claim.map(|claim| claim.fence);
+        sam.kyc_decide(case.attempt.id, &Decision::approve(fence), &Change::default()).await.unwrap();
+    }
+    script.heard("kyc_next empty", &sam.kyc_next(&Change::default()).await);
+    let by_sam = AuditFilter { actor: Some(Principal::user(sams_id)), ..AuditFilter::default() };
+    script.heard("audit_list by one", &lea.audit_list(&by_sam, &PageRequest::first(200)).await);
+    let about = AuditFilter { target: Some(id.to_string()), action: Some("kyc.view".into()), ..AuditFilter::default() };
+    script.heard("audit_list about one", &lea.audit_list(&about, &PageRequest::first(200)).await);
+    script.heard("stats at the end", &lea.stats().await);
+}

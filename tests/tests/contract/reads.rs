@@ -1,0 +1,62 @@
+//! Lists, pages, cursors, the log of events.
+
+use marketplace_core::{
+    accounts::model::Status,
+    actor::Role,
+    admin::{AuditFilter, KycFilter, UserFilter},
+    kyc::model::{DocumentType, KycStatus},
+    page::PageRequest,
+};
+use serde_json::json;
+
+use crate::{script::Script, world::World};
+
+pub async fn reads(world: &World, script: &mut Script) {
+    let (lea, _) = world.staff(Role::Admin).await;
+    script.heard("whoami", &lea.whoami().await);
+    script.heard("stats", &lea.stats().await);
+    for _ in 0..3 {
+        world.attempt().await;
+    }
+    script.heard("stats after", &lea.stats().await);
+    for (name, page) in [
+        ("first", PageRequest::first(2)),
+        ("zero", PageRequest::first(0)),
+        ("too many", PageRequest::first(201)),
+        ("bad cursor", PageRequest { limit: 2, after: Some("nonsense".into()) }),
+    ] {
+        let kyc = lea.kyc_list(&KycFilter::default(), &page).await;
+        script.heard(format!("kyc_list {name}"), &kyc);
+        let users = lea.users_list(&UserFilter::default(), &page).await;
+        script.heard(format!("users_list {name}"), &users);
+        let audit = lea.audit_list(&AuditFilter::default(), &page).await;
+        script.heard(format!("audit_list {name}"), &audit);
+        if name == "first" {
+            let next = |next: Option<String>| PageRequest { limit: 2, after: next };
+            script.heard("kyc_list next", &lea.kyc_list(&KycFilter::default(), &next(kyc.unwrap().next)).await);
+            script.heard("users_list next", &lea.users_list(&UserFilter::default(), &next(users.unwrap().next)).await);
+            script.heard("audit_list next", &lea.audit_list(&AuditFilter::default(), &next(audit.unwrap().next)).await);
+        }
+    }
+    let filter =
+        KycFilter { status: Some(KycStatus::Pending), document_type: Some(DocumentType::Passport), user_id: None };
+    script.heard("kyc_list filtered", &lea.kyc_list(&filter, &PageRequest::default()).await);
+    let filter =
+        UserFilter { q: Some("worker".into()), role: Some(Role::Worker), status: Some(Status::Active), reveal: false };
+    script.heard("users_list filtered", &lea.users_list(&filter, &PageRequest::default()).await);
+    let filter = UserFilter { q: Some("ünï % ' \" & + / ?".into()), ..UserFilter::default() };
+    script.heard("users_list odd text", &lea.users_list(&filter, &PageRequest::default()).await);
+    script.heard("audit_verify", &lea.audit_verify(1, 3).await);
+    script.heard("audit_verify next", &lea.audit_verify(4, 1_000).await);
+    script.heard("audit_verify bad", &lea.audit_verify(-1, 0).await);
+    let newest = lea.events(None, 10).await;
+    // Cursors hold numbers of transactions, which differ between databases.
+    script.note("events newest", json!({ "ok": newest.as_ref().map(|page| page.items.len()).unwrap() }));
+    world.attempt().await;
+    let after = lea.events(Some(&newest.unwrap().cursor), 10).await.unwrap();
+    let kinds: Vec<_> =
+        after.items.iter().map(|event| json!([event.kind, event.target, event.at, event.user_id])).collect();
+    script.note("events after", json!({ "ok": kinds }));
+    script.heard("events bad cursor", &lea.events(Some("nonsense"), 10).await);
+    script.heard("events bad limit", &lea.events(None, 0).await);
+}

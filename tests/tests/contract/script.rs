@@ -1,0 +1,103 @@
+//! What was answered, comparable between two worlds.
+
+use std::collections::HashMap;
+
+use marketplace_core::{
+    error::{Error, Result},
+    ids::UserId,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What was answered, step by step.
+#[derive(Default)]
+pub struct Script {
+    pub steps: Vec<(String, Value)>,
+    names: HashMap<String, String>,
+}
+
+impl Script {
+    /// Writes down an answer or an error, with names for what differs between two worlds.
+    pub fn note(&mut self, step: impl Into<String>, answer: Value) {
+        let plain = self.plain(answer);
+        self.steps.push((step.into(), plain));
+    }
+
+    pub fn heard<T: Serialize>(&mut self, step: impl Into<String>, answer: &Result<T>) {
+        let answer = match answer {
+            Ok(answer) => json!({ "ok": answer }),
+            Err(error) => said(error),
+        };
+        self.note(step, answer);
+    }
+
+    fn plain(&mut self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.rename(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.plain(item)).collect(),
+            Value::Object(members) => members
+                .into_iter()
+                .map(|(key, value)| (key, self.plain(value)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+            other => other,
+        }
+    }
+
+    /// Ids and hashes, wherever they are in a text, by order of appearance; cursors hold some, in base64.
+    fn rename(&mut self, text: &str) -> String {
+        let long = |part: &str| {
+            (part.len() == 36 && part.parse::<UserId>().is_ok())
+                || (part.len() == 64 && part.bytes().all(|b| b.is_ascii_hexdigit()))
+        };
+        if let Some(plain) = decoded_cursor(text) {
+            return format!("cursor({})", self.rename(&plain));
+        }
+        let mut out = String::new();
+        let mut word = String::new();
+        for c in text.chars().chain(['\n']) {
+            if c.is_ascii_hexdigit() || c == '-' {
+                word.push(c);
+                continue;
+            }
+            if long(&word) {
+                let next = self.names.len();
+                out += self.names.entry(word.clone()).or_insert_with(|| format!("#{next}"));
+            } else {
+                out += &word;
+            }
+            word.clear();
+            out.push(c);
+        }
+        out.pop();
+        out
+    }
+}
+
+fn decoded_cursor(text: &str) -> Option<String> {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+    let (kind, rest) = plain.split_once(':')?;
+    if !matches!(kind, "t" | "s" | "k") {
+        return None;
+    }
+    // The simple form of an id, as ids are elsewhere.
+    Some(
+        rest.split(':')
+            .map(|part| part.parse::<UserId>().map_or(part.to_owned(), |id| id.to_string()))
+            .collect::<Vec<_>>()
+            .join(":"),
+    )
+}
+
+/// All of an error that crosses the wire.
+fn said(error: &Error) -> Value {
+    json!({
+        "code": error.code(),
+        "detail": error.detail(),
+        "fields": error.fields(),
+        "current": error.current(),
+        "retry_after": error.retry_after_hint().map(|after| after.as_secs()),
+        "retryable": error.code().retryable(),
+    })
+}

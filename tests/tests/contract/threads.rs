@@ -1,0 +1,137 @@
+//! Threads and messages.
+
+use std::time::Duration;
+
+use marketplace_core::{
+    actor::Role,
+    admin::{AuditFilter, Change},
+    jobs::model::JobStatus,
+    messaging::model::{
+        AccessReason, CloseReason, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter, ThreadStatus,
+    },
+    page::PageRequest,
+    testing::Trade,
+};
+
+use crate::{dry, note, script::Script, world::World};
+
+pub async fn threads(world: &World, trade: &Trade, script: &mut Script) {
+    let (sam, _) = world.staff(Role::Support).await;
+    let all = ThreadFilter::default();
+    let first = sam.threads_list(&all, &PageRequest::first(3)).await;
+    script.heard("threads_list first", &first);
+    let next = PageRequest { limit: 3, after: first.unwrap().next };
+    script.heard("threads_list next", &sam.threads_list(&all, &next).await);
+    let bad = PageRequest { limit: 3, after: Some("nonsense".into()) };
+    script.heard("threads_list bad cursor", &sam.threads_list(&all, &bad).await);
+    script.heard("threads_list too many", &sam.threads_list(&all, &PageRequest::first(201)).await);
+    let id = trade.thread;
+    let shown = sam.threads_show(id).await;
+    script.heard("threads_show", &shown);
+    script.heard("threads_show of a rejected job", &sam.threads_show(trade.job(JobStatus::Rejected).1).await);
+    for (name, filter) in [
+        ("closed", ThreadFilter { status: Some(ThreadStatus::Closed), ..ThreadFilter::default() }),
+        ("of a client", ThreadFilter { user_id: trade.client.user_id(), ..ThreadFilter::default() }),
+        (
+            "open ones of a worker",
+            ThreadFilter { user_id: trade.worker.user_id(), status: Some(ThreadStatus::Open), service_id: None },
+        ),
+        ("about a service", ThreadFilter { service_id: Some(shown.unwrap().service_id), ..ThreadFilter::default() }),
+    ] {
+        script.heard(format!("threads_list {name}"), &sam.threads_list(&filter, &PageRequest::default()).await);
+    }
+    reading(world, trade, script).await;
+    acting(world, trade, script).await;
+}
+
+async fn reading(world: &World, trade: &Trade, script: &mut Script) {
+    let ((sam, _), (lea, _)) = (world.staff(Role::Support).await, world.staff(Role::Auditor).await);
+    let query = |after_seq, before_seq, limit| MessagesQuery { after_seq, before_seq, limit };
+    for (name, query) in [
+        ("newest", query(None, None, None)),
+        ("newest two", query(None, None, Some(2))),
+        ("from the beginning", query(Some(0), None, Some(2))),
+        ("the rest", query(Some(2), None, Some(200))),
+        ("after the end", query(Some(1_000), None, None)),
+        ("before", query(None, Some(3), Some(1))),
+        ("before the first", query(None, Some(1), None)),
+        ("both", query(Some(1), Some(3), None)),
+        ("none", query(None, None, Some(0))),
+        ("too many", query(None, None, Some(201))),
+        ("below nothing", query(Some(-5), None, None)),
+        ("before nothing", query(None, Some(i64::MIN), None)),
+    ] {
+        let heard = sam.threads_messages(trade.thread, AccessReason::Complaint, &query).await;
+        script.heard(format!("threads_messages {name}"), &heard);
+    }
+    let (_, of_job) = trade.job(JobStatus::Finalized);
+    let read = lea.threads_messages(of_job, AccessReason::Quality, &MessagesQuery::default()).await;
+    script.heard("threads_messages of a job", &read);
+    // Each reason is written down once in ten minutes.
+    let again = async |reason| {
+        sam.threads_messages(trade.thread, reason, &MessagesQuery::default()).await.unwrap();
+    };
+    again(AccessReason::Complaint).await;
+    again(AccessReason::Fraud).await;
+    world.test.advance(Duration::from_mins(11));
+    let (sam, _) = world.staff(Role::Support).await;
+    sam.threads_messages(trade.thread, AccessReason::Complaint, &MessagesQuery::default()).await.unwrap();
+    let filter = AuditFilter { action: Some("threads.read".into()), ..AuditFilter::default() };
+    script.heard("audit_list threads.read", &lea_audit(world, &filter).await);
+}
+
+/// The log as an admin reads it, who signs in anew: time has passed.
+async fn lea_audit(
+    world: &World,
+    filter: &AuditFilter,
+) -> marketplace_core::error::Result<marketplace_core::page::Page<marketplace_core::admin::AuditRow>> {
+    world.staff(Role::Admin).await.0.audit_list(filter, &PageRequest::default()).await
+}
+
+async fn acting(world: &World, trade: &Trade, script: &mut Script) {
+    let ((sam, _), id) = (world.staff(Role::Support).await, trade.thread);
+    let close = |reason| ThreadAction::Close { reason };
+    let at = |version| Change { if_version: Some(version), ..Change::default() };
+    for (name, action, change) in [
+        ("reopen what is open", ThreadAction::Reopen, Change::default()),
+        ("close dry", close(CloseReason::Abuse), dry()),
+        ("close at another version", close(CloseReason::Abuse), at(99)),
+        ("close with a long note", close(CloseReason::Abuse), note(&"x".repeat(4_001))),
+        ("close", close(CloseReason::Abuse), note("third complaint — ünï")),
+        ("close again", close(CloseReason::Abuse), Change::default()),
+        ("reopen dry", ThreadAction::Reopen, dry()),
+        ("reopen", ThreadAction::Reopen, Change::default()),
+        ("close for another reason", close(CloseReason::Safety), Change::default()),
+    ] {
+        script.heard(format!("threads_act {name}"), &sam.threads_act(id, &action, &change).await);
+        script.heard(format!("threads_show after {name}"), &sam.threads_show(id).await);
+    }
+    for (name, content, change) in [
+        ("dry", "Please keep payments here.", dry()),
+        ("empty", " \n ", Change::default()),
+        ("too long", &*"x".repeat(4_001), Change::default()),
+        ("in a closed thread", "Please keep payments here — ünï 🐴\nThank you.", note("warned")),
+    ] {
+        script.heard(format!("threads_notice {name}"), &sam.threads_notice(id, content, &change).await);
+    }
+    let before = sam.threads_messages(id, AccessReason::Dispute, &MessagesQuery::default()).await;
+    script.heard("threads_messages with the notice", &before);
+    let messages = before.unwrap().items;
+    let (first, notice) = (messages.first().unwrap().id, messages.last().unwrap().id);
+    for (name, message, reason, change) in [
+        ("dry", first, RemovalReason::ContactDetails, dry()),
+        ("with a long note", first, RemovalReason::ContactDetails, note(&"x".repeat(4_001))),
+        ("ok", first, RemovalReason::ContactDetails, note("a telephone number")),
+        ("again", first, RemovalReason::ContactDetails, Change::default()),
+        ("for another reason", first, RemovalReason::Spam, Change::default()),
+        ("a notice", notice, RemovalReason::Other, Change::default()),
+    ] {
+        script.heard(format!("message_remove {name}"), &sam.message_remove(message, reason, &change).await);
+    }
+    let after = sam.threads_messages(id, AccessReason::Dispute, &MessagesQuery::default()).await;
+    script.heard("threads_messages with what was removed", &after);
+    for action in ["threads.close", "threads.reopen", "threads.notice", "messages.remove"] {
+        let filter = AuditFilter { action: Some(action.into()), ..AuditFilter::default() };
+        script.heard(format!("audit_list {action}"), &sam.audit_list(&filter, &PageRequest::default()).await);
+    }
+}

@@ -1,0 +1,66 @@
+//! Users.
+
+use std::time::Duration;
+
+use marketplace_core::{
+    accounts::model::{NewUser, RestrictionReason, UserAction},
+    actor::Role,
+    admin::{Change, UserFilter},
+    page::PageRequest,
+};
+
+use crate::{because, dry, note, script::Script, world::World};
+
+pub async fn users(world: &World, script: &mut Script) {
+    let (lea, own) = world.staff(Role::Admin).await;
+    let new = |email: &str, name: &str| NewUser {
+        role: Role::Support,
+        email: email.into(),
+        name: name.into(),
+        phone: Some("+442071838750".into()),
+    };
+    script.heard("users_create dry", &lea.users_create(&new("sam@example.org", "Sam Ito"), &dry()).await);
+    let made = lea.users_create(&new("sam@example.org", "Sam Ito"), &note("a new colleague")).await;
+    script.heard("users_create", &made);
+    let id = made.unwrap().item.user.id;
+    world.test.advance(Duration::from_secs(1));
+    script.heard("users_create again", &lea.users_create(&new("SAM@example.org", "Sam"), &Change::default()).await);
+    script.heard("users_create bad", &lea.users_create(&new("no address", " "), &Change::default()).await);
+    script.heard("users_show", &lea.users_show(id).await);
+    script.heard("users_reveal", &lea.users_reveal(id).await);
+    let revealed = UserFilter { q: Some("sam".into()), reveal: true, ..UserFilter::default() };
+    script.heard("users_list revealed", &lea.users_list(&revealed, &PageRequest::default()).await);
+    script.heard("users_note dry", &lea.users_note(id, "hello", &dry()).await);
+    script.heard("users_note", &lea.users_note(id, "hello\nthere — ünï 🐴", &Change::default()).await);
+    script.heard("users_note empty", &lea.users_note(id, " ", &Change::default()).await);
+    script.heard("users_note bell", &lea.users_note(id, "a\u{7}b", &Change::default()).await);
+    script.heard("users_notes", &lea.users_notes(id, &PageRequest::first(1)).await);
+    script.heard("users_notes bad", &lea.users_notes(id, &PageRequest::first(0)).await);
+
+    let worker = world.user(Role::Worker).await;
+    let fraud = || because(RestrictionReason::Fraud);
+    for (name, action, change) in [
+        ("freeze without reason", UserAction::Freeze, Change::default()),
+        ("freeze dry", UserAction::Freeze, Change { dry_run: true, ..fraud() }),
+        ("freeze at another version", UserAction::Freeze, Change { if_version: Some(99), ..fraud() }),
+        ("freeze", UserAction::Freeze, Change { note: Some("odd".into()), ..fraud() }),
+        ("freeze again", UserAction::Freeze, fraud()),
+        ("unfreeze", UserAction::Unfreeze, Change::default()),
+        ("unfreeze again", UserAction::Unfreeze, Change::default()),
+        ("role", UserAction::SetRole { role: Role::Client }, Change::default()),
+        ("role again", UserAction::SetRole { role: Role::Client }, Change::default()),
+        ("revoke sessions", UserAction::RevokeSessions, Change::default()),
+        ("ban", UserAction::Ban, fraud()),
+        ("unfreeze a banned one", UserAction::Unfreeze, Change::default()),
+        ("unban", UserAction::Unban, Change::default()),
+        ("delete without reason", UserAction::Delete, Change::default()),
+        ("delete", UserAction::Delete, because(RestrictionReason::UserRequest)),
+        ("delete again", UserAction::Delete, because(RestrictionReason::UserRequest)),
+        ("freeze a deleted one", UserAction::Freeze, fraud()),
+    ] {
+        script.heard(format!("users_act {name}"), &lea.users_act(worker, &action, &change).await);
+    }
+    script.heard("users_act oneself", &lea.users_act(own, &UserAction::Freeze, &fraud()).await);
+    script.heard("users_show deleted", &lea.users_show(worker).await);
+    script.heard("users_reveal deleted", &lea.users_reveal(worker).await);
+}

@@ -1,0 +1,77 @@
+//! One marketplace, and the ways into it.
+
+use std::{sync::Arc, time::Duration};
+
+use marketplace_cli::remote::{Credentials, Remote};
+use marketplace_core::{
+    accounts::model::Status,
+    actor::Role,
+    admin::{AdminApi, Direct},
+    ids::{AttemptId, UserId},
+    kyc::{self, Submission, model::DocumentType},
+    testing::TestApp,
+};
+use marketplace_tests::pictures;
+use tokio::net::TcpListener;
+
+/// How the script's caller gets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Direct,
+    Remote,
+}
+
+/// One marketplace, and the ways into it.
+pub struct World {
+    pub test: TestApp,
+    way: Way,
+    pub url: String,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl World {
+    pub async fn open(test: TestApp, way: Way) -> Self {
+        let router = marketplace_server::router(test.app().clone()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { test, way, url, server }
+    }
+
+    /// The API as a new member of staff, and their id.
+    pub async fn staff(&self, role: Role) -> (Arc<dyn AdminApi>, UserId) {
+        let id = self.user(role).await;
+        (self.signed_in(id).await, id)
+    }
+
+    /// Somebody new. A second passes: ids of one moment have no order.
+    pub async fn user(&self, role: Role) -> UserId {
+        let id = self.test.user(role, Status::Active).await;
+        self.test.advance(Duration::from_secs(1));
+        id
+    }
+
+    pub async fn signed_in(&self, id: UserId) -> Arc<dyn AdminApi> {
+        let (actor, token) = self.test.log_in(id).await;
+        match self.way {
+            Way::Direct => Arc::new(Direct::new(self.test.app().clone(), actor)),
+            Way::Remote => Arc::new(Remote::new(&self.url, Credentials::token(token)).unwrap()),
+        }
+    }
+
+    /// A worker with an attempt in the queue.
+    pub async fn attempt(&self) -> (UserId, AttemptId) {
+        let worker = self.user(Role::Worker).await;
+        let (actor, _) = self.test.log_in(worker).await;
+        let (document, selfie) = (pictures::png(1), pictures::jpeg(2));
+        let submission = Submission { document_type: DocumentType::Passport, document, selfie };
+        let own = kyc::submit(self.test.app(), &actor, submission).await.unwrap();
+        self.test.advance(Duration::from_secs(1));
+        (worker, own.attempts[0].id)
+    }
+
+    pub async fn close(self) {
+        self.server.abort();
+        self.test.close().await;
+    }
+}
