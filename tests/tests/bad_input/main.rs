@@ -5,6 +5,7 @@ mod access;
 mod bodies;
 mod files;
 mod ids;
+mod market;
 mod paths;
 mod strangers;
 

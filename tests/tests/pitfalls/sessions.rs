@@ -165,6 +165,16 @@ const OPEN: &[&str] = &[
     "POST /v1/auth/email/confirm",
     // With the one-time link of a mail.
     "POST /v1/auth/own-data/delete",
+    // What the public finds.
+    "GET /v1/categories",
+    "GET /v1/services",
+    "GET /v1/services/{id}",
+    "GET /v1/workers/{id}",
+    "GET /v1/workers/{id}/services",
+    "GET /v1/workers/{id}/reviews",
+    "GET /v1/workers/{id}/rating",
+    "GET /v1/clients/{id}",
+    "GET /v1/pictures/{id}",
     "GET /healthz",
     "GET /readyz",
     "GET /metrics",
@@ -197,8 +207,13 @@ async fn every_route_asks_who_is_calling(engine: Engine) {
                 "role" => json!({ "role": "worker" }),
                 "notes" => json!({ "body": "a note" }),
                 "retry" | "reject" | "revoke" => json!({ "reasons": ["other"] }),
+                "cancel" | "close" | "remove" => json!({ "reason": "other" }),
+                "notice" => json!({ "content": "Hello from the staff" }),
                 _ => json!({}),
             };
+            if path == "/v1/admin/threads/{id}/messages" {
+                real += "?reason=quality";
+            }
             let ask = |http: &Http| Answer::of(http.request(method.clone(), &real).json(&body));
             ask(&app.as_nobody()).await.refused(401, "unauthenticated");
             ask(&app.as_nobody().with_token("e30.e30.e30")).await.refused(401, "unauthenticated");
