@@ -57,7 +57,7 @@ async fn nul_bytes_and_wrong_values_in_the_market(engine: Engine) {
     for change in [
         json!({ "description": nul }),
         json!({ "tags": [nul] }),
-        json!({ "tags": ["x"; 11] }),
+        json!({ "tags": vec!["x"; 11] }),
         json!({ "category": "spaceflight" }),
         json!({ "latitude": 91, "longitude": 0 }),
         json!({ "latitude": 1 , "longitude": null }),
