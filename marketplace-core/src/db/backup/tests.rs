@@ -19,7 +19,7 @@ fn config(folder: &TempDir) -> Config {
 }
 
 fn plan(seed: u64) -> Plan {
-    Plan { users: 60, seed, attempts: Some(80), images: Images::None, demo: false, ..Plan::default() }
+    Plan { users: 60, seed, attempts: Some(30), images: Images::None, demo: true, ..Plan::default() }
 }
 
 /// What the full-text index finds, which is in the backup as the tables are.

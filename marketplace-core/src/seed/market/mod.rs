@@ -4,6 +4,7 @@
 //! many stars everybody has. Then the rows are made and written in the order of time, so that new rows land at the end of
 //! the tables, and no row is ever changed again. Nothing of it is on the event log or the audit log.
 
+mod columns;
 mod course;
 mod goods;
 mod heads;
@@ -123,7 +124,7 @@ pub(super) async fn run(
     settle_index(app).await?;
     let talks = market.heads.threads.len();
     each(app, &market, (Stage::Conversations, TALKS, talks), progress, &mut made, Market::talks).await?;
-    tables::write(app, vec![Table::new("blocks", rows::BLOCKS, made.blocks())], BTreeSet::new(), &|_| ()).await?;
+    tables::write(app, vec![Table::new("blocks", columns::BLOCKS, made.blocks())], BTreeSet::new(), &|_| ()).await?;
     Ok(made)
 }
 

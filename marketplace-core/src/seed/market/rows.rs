@@ -7,6 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    columns::{FLAGS, HISTORY, JOBS, MESSAGES, OFFERS, REVIEWS, THREADS},
     course::{Said, Scene, What},
     heads::{Heads, Purpose, Thread, rng, uuid},
     outline::{self, CONTENT_AFTER, OFFER_HOLDS, Outline, Tone},
@@ -31,97 +32,6 @@ use crate::{
     seed::{cast::Cast, history::Deed, people::person, tables::Table},
     time::Timestamp,
 };
-
-pub(super) const THREADS: &[&str] = &[
-    "id",
-    "service_id",
-    "client_id",
-    "worker_id",
-    "status",
-    "closed_reason",
-    "note",
-    "last_seq",
-    "last_at",
-    "client_read",
-    "worker_read",
-    "client_unread",
-    "worker_unread",
-    "version",
-    "created_at",
-];
-pub(super) const MESSAGES: &[&str] = &[
-    "thread_id",
-    "seq",
-    "id",
-    "kind",
-    "sender_id",
-    "content",
-    "client_msg_id",
-    "fingerprint",
-    "data",
-    "removed_reason",
-    "removed_note",
-    "removed_at",
-    "created_at",
-];
-pub(super) const JOBS: &[&str] = &[
-    "id",
-    "thread_id",
-    "service_id",
-    "client_id",
-    "worker_id",
-    "status",
-    "revision",
-    "offered_by",
-    "price_amount",
-    "price_currency",
-    "change_requests",
-    "entries",
-    "due_at",
-    "finalized_at",
-    "version",
-    "created_at",
-    "updated_at",
-];
-pub(super) const OFFERS: &[&str] =
-    &["job_id", "revision", "offered_by", "price_amount", "price_currency", "schedule", "scope", "created_at"];
-pub(super) const HISTORY: &[&str] = &[
-    "job_id",
-    "entry",
-    "action",
-    "from_status",
-    "to_status",
-    "side",
-    "actor",
-    "revision",
-    "reason",
-    "comment",
-    "version",
-    "at",
-];
-pub(super) const REVIEWS: &[&str] = &[
-    "id",
-    "job_id",
-    "side",
-    "author_id",
-    "subject_id",
-    "rating",
-    "content",
-    "status",
-    "closes_at",
-    "published_at",
-    "reply",
-    "replied_at",
-    "removed_reason",
-    "note",
-    "flags",
-    "flagged_at",
-    "version",
-    "created_at",
-    "updated_at",
-];
-pub(super) const FLAGS: &[&str] = &["review_id", "user_id", "reason", "comment", "dismissed_at", "created_at"];
-pub(super) const BLOCKS: &[&str] = &["user_id", "blocked_id", "created_at"];
 
 /// Conversations with all that belongs to them, by table.
 #[derive(Debug, Default)]
@@ -210,6 +120,7 @@ impl Talk<'_> {
             place: self.place.name,
             worker: given(self.heads.worker(&service).index),
             client: given(self.heads.client(thread).index),
+            price: prices.first().cloned().unwrap_or_else(|| self.hint(ware)),
             ..Words::default()
         };
         let scene = Scene {
@@ -224,6 +135,12 @@ impl Talk<'_> {
         let mut words = words;
         self.jobs(&outline, &deals, &mut words, rows, &mut rng);
         self.messages((number, thread), &outline, said, &deals, rows, &mut rng);
+    }
+
+    /// What it costs as far as nobody has made an offer.
+    fn hint(&self, ware: Option<&Ware>) -> String {
+        let low = ware.map_or(50, |ware| ware.price.0);
+        self.money(low * super::wares::factor(self.place.currency) * 100).to_string()
     }
 
     fn deal(&self, ware: Option<&Ware>, job: &outline::Job, rng: &mut StdRng) -> Deal {
@@ -357,6 +274,11 @@ impl Talk<'_> {
         let texts = if review.side == Side::Client { of_workers } else { talk::OF_CLIENTS };
         let content = words.fill(texts.get(good).and_then(|texts| texts.choose(rng)).copied().unwrap_or_default());
         let reply = review.reply_at.and_then(|_| talk::REPLIES.get(usize::from(review.rating < 4))?.choose(rng));
+        // The subject replies to the author.
+        let mut answer = words.clone();
+        if review.side == Side::Worker {
+            answer.client.clone_from(&words.worker);
+        }
         let author = self.party(review.side);
         let subject = self.other(review.side);
         let open = review.flag.filter(|flag| flag.dismissed_at.is_none() && review.removed.is_none());
@@ -373,7 +295,7 @@ impl Talk<'_> {
             Value::Word(review.status.as_str()),
             Value::Time(review.closes_at),
             Value::or_null(review.published_at, Value::Time),
-            Value::or_null(reply, |reply| Value::Text(words.fill(reply))),
+            Value::or_null(reply, |reply| Value::Text(answer.fill(reply))),
             Value::or_null(review.reply_at, Value::Time),
             Value::or_null(review.removed, |(reason, _)| Value::Word(reason.as_str())),
             Value::or_null(review.removed.and(talk::STAFF_NOTES.choose(rng)), |note| Value::Word(note)),
@@ -503,7 +425,7 @@ impl Talk<'_> {
             self.did(rows, (at, by), action, about, Some(reason), facts);
         }
         if outline.tone == Tone::Abusive && rng.random_ratio(2, 3) {
-            rows.blocks.push((self.worker, self.client, last_at + Duration::from_mins(3)));
+            rows.blocks.push((self.worker, self.client, (last_at + Duration::from_mins(3)).min(self.now)));
         }
     }
 

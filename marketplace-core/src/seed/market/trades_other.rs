@@ -105,7 +105,7 @@ pub(super) const TUTORING: Trade = Trade {
     ],
     under_way: &[
         "Good lesson today! Parabolas have lost their horror.",
-        "The worksheet for the week is attached to my mind and will be in your mailbox tonight.",
+        "The worksheet for the week comes tonight; twenty minutes are enough.",
         "Could we start ten minutes later next time?",
     ],
     scopes: &[
