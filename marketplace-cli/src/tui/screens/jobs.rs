@@ -264,14 +264,15 @@ impl Screen for Jobs {
         if let Some(list) = list {
             let words = ("Jobs", "No job matches. Esc clears the filter.");
             self.browser.draw_list(list, buf, ctx, words, |job, width| {
-                let (time, status, price) = (if exact { 20 } else { 5 }, 14, 15);
+                let (time, status, price) = (if exact { 20 } else { 5 }, 14, 13);
                 let who = (width / 4).max(14);
-                let title = width.saturating_sub(time + status + price + who + 2);
+                let title = width.saturating_sub(time + status + price + who + 4);
                 vec![
                     Span::styled(text::right(&text::when(job.updated_at, now, exact), time), theme.ink(Ink::Faint)),
                     Span::raw("  "),
                     rows::state(theme, theme::job_status(job.status), status),
                     Span::raw(text::left(&job.title, title)),
+                    Span::raw("  "),
                     Span::styled(
                         text::left(&between(&job.client_name, &job.worker_name, who), who),
                         theme.ink(Ink::Faint),

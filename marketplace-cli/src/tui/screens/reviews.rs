@@ -91,7 +91,7 @@ impl Detailed for ReviewSummary {
         &detail.review
     }
     fn name(&self) -> String {
-        format!("{} about {}", self.author_name, self.subject_name)
+        format!("review by {} about {}", self.author_name, self.subject_name)
     }
     fn version(&self) -> i64 {
         self.version
@@ -120,12 +120,12 @@ pub struct Reviews {
 fn wording(deed: ReviewDeed) -> (&'static str, &'static str, &'static str, &'static str) {
     match deed {
         ReviewDeed::Dismiss => {
-            ("Dismiss the flags of", "The review stays as it is; its flags are settled.", "flags dismissed", "dismiss")
+            ("Dismiss flags of", "The review stays as it is; its flags are settled.", "flags dismissed", "dismiss")
         }
         ReviewDeed::Remove => {
-            ("Remove the review", "It shows no more and counts no more; it can be restored.", "removed", "remove")
+            ("Remove", "It shows no more and counts no more; it can be restored.", "removed", "remove")
         }
-        ReviewDeed::Restore => ("Restore the review", "It shows and counts again.", "restored", "restore"),
+        ReviewDeed::Restore => ("Restore", "It shows and counts again.", "restored", "restore"),
     }
 }
 

@@ -137,7 +137,7 @@ async fn scrolling_back_loads_older_messages_and_keeps_the_place() {
         console.press("k").await;
     }
     console.shows("line 1 ");
-    assert_eq!(fake.calls(), ["view 1 for complaint before 81", "view 1 for complaint before 31"][1 - 1..].to_vec());
+    assert_eq!(fake.calls(), ["view 1 for complaint before 81", "view 1 for complaint before 31"]);
 }
 
 #[tokio::test]
@@ -248,9 +248,8 @@ async fn marked_threads_are_closed_together() {
     console.shows("Close 8 threads");
     console.press("enter").await;
     console.shows("done 6 · unchanged 2 · failed 0");
-    console.press("space . ").await;
-    console.press("! ").await;
-    console.shows("marketplace threads list --limit 0 -o id | marketplace threads close --stdin --yes --reason spam");
+    console.press("!").await;
+    console.shows("marketplace threads list --limit 0 -o id | marketplace threads close --stdin --yes");
 }
 
 #[tokio::test]

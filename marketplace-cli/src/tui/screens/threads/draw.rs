@@ -93,7 +93,9 @@ impl Talk {
             (false, 0) => "paused: G follows".to_owned(),
             (false, new) => format!("paused: {} new below, G goes there", text::thousands(new)),
         };
-        let inner = rows::pane(area, buf, theme, &title, &right, true);
+        // Whether it follows matters more than the end of the title.
+        let room = usize::from(area.width).saturating_sub(text::width(&right) + 7);
+        let inner = rows::pane(area, buf, theme, &text::cut(&title, room), &right, true);
         let (glyph, word, ink) = theme::thread_status(info.status);
         let why = info.closed_reason.map_or_else(String::new, |reason| format!(": {}", text::words(reason.as_str())));
         let head = Line::from(vec![
@@ -153,7 +155,13 @@ impl Talk {
         };
         if self.follow {
             self.cursor = last;
-            self.top = self.upwards(last, height, ctx, width);
+            let top = self.upwards(last, height, ctx, width);
+            // A newest message that is longer than the room stays where it is read.
+            if top != (last, 0) || self.top.0 != last {
+                self.top = top;
+            }
+            let longest = self.lines_of(self.top.0, ctx, width).len();
+            self.top.1 = self.top.1.min(longest.saturating_sub(1));
             return;
         }
         if !self.messages.contains_key(&self.top.0) {
