@@ -21,7 +21,6 @@ pub(crate) struct Draft {
     client_msg_id: Option<String>,
     fingerprint: Option<Vec<u8>>,
     data: Data,
-    at: Option<Timestamp>,
     /// Whether the rules for people's own messages are asked: membership, an open thread, blocks, the account's status.
     guarded: bool,
 }
@@ -35,7 +34,6 @@ impl Draft {
             client_msg_id: None,
             fingerprint: None,
             data: Data::default(),
-            at: None,
             guarded: false,
         }
     }
@@ -52,8 +50,7 @@ impl Draft {
         Self::new(MessageKind::Notice, content.into())
     }
 
-    /// Words of one of the two, of whom nothing is asked: for made-up conversations.
-    pub fn text(sender: UserId, content: impl Into<String>) -> Self {
+    fn text(sender: UserId, content: impl Into<String>) -> Self {
         Self { sender: Some(sender), ..Self::new(MessageKind::Text, content.into()) }
     }
 
@@ -72,13 +69,6 @@ impl Draft {
             guarded: true,
             ..Self::text(sender, content)
         }
-    }
-
-    /// Written then, instead of now.
-    #[must_use]
-    pub fn at(mut self, at: Timestamp) -> Self {
-        self.at = Some(at);
-        self
     }
 }
 
@@ -116,7 +106,7 @@ pub(super) async fn try_append(
     thread: ThreadId,
     draft: Draft,
 ) -> Result<Option<Appended>> {
-    let at = draft.at.unwrap_or_else(|| app.now());
+    let at = app.now();
     let id = MessageId::new(at, app.random.as_ref());
     let row = NewRow {
         thread,

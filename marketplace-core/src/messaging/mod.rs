@@ -16,8 +16,7 @@ mod ops;
 mod staff;
 mod store;
 
-#[expect(unused_imports, reason = "for jobs and made-up conversations")]
-pub(crate) use append::{Appended, Draft, append, hold};
+pub(crate) use append::{Draft, append, hold};
 pub(crate) use deliver::DELIVERED;
 pub use deliver::{Delivery, JobBrief, ThreadBrief, UserEvent};
 pub(crate) use due::{close_for_job, erase, prune, run_due};

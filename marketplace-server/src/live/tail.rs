@@ -124,7 +124,7 @@ impl Tail {
             self.cursor = Some(cursor);
             self.end_logins().await?;
         }
-        if self.sessions_at.elapsed() >= SESSIONS_EVERY {
+        if self.doubtful.is_empty() && self.sessions_at.elapsed() >= SESSIONS_EVERY {
             let past = self.hub().past(self.ctx.app.now());
             self.doubtful.extend(past);
             self.sessions_at = Instant::now();

@@ -119,7 +119,9 @@ pub(crate) struct ReadInput {
 /// Move one's read pointer forward. One that stands further already stays.
 #[utoipa::path(post, path = "/v1/threads/{id}/read", tag = "threads", request_body = ReadInput,
     params(("id" = ThreadId, Path, description = "The thread")),
-    responses((status = 200, description = "The pointer, and what is unread after it", body = ReadState)))]
+    responses(
+        (status = 200, description = "The pointer, and what is unread after it", body = ReadState),
+        (status = 409, description = "The `Idempotency-Key` was used for something else")))]
 pub(crate) async fn read(Id(id): Id<ThreadId>, command: Command<ReadInput>) -> Answer<Response> {
     command
         .run_own(move |app, actor, input, _| async move {

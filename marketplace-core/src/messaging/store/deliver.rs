@@ -141,9 +141,11 @@ pub(crate) struct Delivered {
     pub rows: i64,
 }
 
-fn read(found: &str) -> Result<Delivered> {
+/// The first `limit` in order: of two lists that each have their first, the first of both.
+fn read(found: &str, limit: i64) -> Result<Delivered> {
     let mut rows: Vec<EventRow> = serde_json::from_str(found).map_err(Error::internal)?;
     rows.sort_unstable_by_key(EventRow::cursor);
+    rows.truncate(usize::try_from(limit).unwrap_or(0));
     let (last, count) = (rows.last().map(EventRow::cursor), rows.len());
     let events = rows.into_iter().filter_map(EventRow::event).collect();
     Ok(Delivered { events, last, rows: i64::try_from(count).unwrap_or(i64::MAX) })
@@ -152,24 +154,22 @@ fn read(found: &str) -> Result<Delivered> {
 /// Up to `limit` events that concern a user, after a cursor.
 pub(crate) async fn delivered(conn: &mut Conn<'_>, user: UserId, after: EventCursor, limit: i64) -> Result<Delivered> {
     let found = q!(conn => val String, [
-        sqlite: concat!(rendered!(sqlite), "(SELECT * FROM ( \
+        sqlite: concat!(rendered!(sqlite), "( \
                 SELECT * FROM (SELECT * FROM events WHERE user_id = $1 AND (tx, seq) > ($2, $3) \
                   AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4) \
                 UNION ALL \
                 SELECT * FROM (SELECT * FROM events WHERE peer_id = $1 AND (tx, seq) > ($2, $3) \
-                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4)) \
-              ORDER BY tx, seq LIMIT $4)", rendered!(sqlite joins)),
-        pg: concat!(rendered!(pg), "(SELECT * FROM ( \
+                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4))", rendered!(sqlite joins)),
+        pg: concat!(rendered!(pg), "( \
                 (SELECT * FROM events WHERE user_id = $1 AND (tx, seq) > ($2, $3) \
                   AND tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint \
                   AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4) \
                 UNION ALL \
                 (SELECT * FROM events WHERE peer_id = $1 AND (tx, seq) > ($2, $3) \
                   AND tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint \
-                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4)) AS both_sides \
-              ORDER BY tx, seq LIMIT $4)", rendered!(pg joins)),
+                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4))", rendered!(pg joins)),
     ], user, after.tx, after.seq, limit)?;
-    let mut delivered = read(&found)?;
+    let mut delivered = read(&found, limit)?;
     for event in &mut delivered.events {
         event.what = event.what.clone().told_to(user);
     }
@@ -183,5 +183,5 @@ pub(crate) async fn rendered(conn: &mut Conn<'_>, seqs: &[i64]) -> Result<Vec<Us
         sqlite: concat!(rendered!(sqlite), "(SELECT * FROM events WHERE seq IN (SELECT value FROM json_each($1)))", rendered!(sqlite joins)),
         pg: concat!(rendered!(pg), "(SELECT * FROM events WHERE seq IN (SELECT s.value::bigint FROM json_array_elements_text($1::json) AS s (value)))", rendered!(pg joins)),
     ], seqs)?;
-    Ok(read(&found)?.events)
+    Ok(read(&found, i64::MAX)?.events)
 }

@@ -257,20 +257,20 @@ pub(in crate::messaging) async fn list(
     limit: i64,
 ) -> Result<Vec<ThreadSummary>> {
     let found = q!(conn => val String, [
-        sqlite: concat!("SELECT json_group_array(", summary!(sqlite), ") FROM (SELECT * FROM ( \
+        sqlite: concat!("SELECT json_group_array(", summary!(sqlite), ") FROM ( \
                 SELECT * FROM (SELECT * FROM threads WHERE client_id = $1 AND (last_at, id) < ($2, $3) ORDER BY last_at DESC, id DESC LIMIT $4) \
                 UNION ALL \
-                SELECT * FROM (SELECT * FROM threads WHERE worker_id = $1 AND (last_at, id) < ($2, $3) ORDER BY last_at DESC, id DESC LIMIT $4)) \
-              ORDER BY last_at DESC, id DESC LIMIT $4) AS t", summary!(joins)),
-        pg: concat!("SELECT COALESCE(json_agg(", summary!(pg), "), '[]'::json)::text FROM (SELECT * FROM ( \
+                SELECT * FROM (SELECT * FROM threads WHERE worker_id = $1 AND (last_at, id) < ($2, $3) ORDER BY last_at DESC, id DESC LIMIT $4)) AS t", summary!(joins)),
+        pg: concat!("SELECT COALESCE(json_agg(", summary!(pg), "), '[]'::json)::text FROM ( \
                 (SELECT * FROM threads WHERE client_id = $1 AND (last_at, id) < ($2, $3) ORDER BY last_at DESC, id DESC LIMIT $4) \
                 UNION ALL \
-                (SELECT * FROM threads WHERE worker_id = $1 AND (last_at, id) < ($2, $3) ORDER BY last_at DESC, id DESC LIMIT $4)) AS both_sides \
-              ORDER BY last_at DESC, id DESC LIMIT $4) AS t", summary!(joins)),
+                (SELECT * FROM threads WHERE worker_id = $1 AND (last_at, id) < ($2, $3) ORDER BY last_at DESC, id DESC LIMIT $4)) AS t", summary!(joins)),
     ], user, before.at, before.id, limit)?;
     let rows: Vec<ThreadRow> = serde_json::from_str(&found).map_err(Error::internal)?;
     let mut threads: Vec<ThreadSummary> = rows.into_iter().map(ThreadSummary::from).collect();
+    // Of each side's newest: the newest of both.
     threads.sort_unstable_by_key(|thread| std::cmp::Reverse((thread.last_at, thread.id)));
+    threads.truncate(usize::try_from(limit).unwrap_or(0));
     Ok(threads)
 }
 
