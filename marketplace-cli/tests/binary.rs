@@ -109,7 +109,7 @@ fn every_kind_of_failure_has_its_exit_code_and_lines() {
         (format!("jobs show {NOBODY}"), 3, "no such job", "list"),
         (format!("jobs cancel {NOBODY} --yes"), 2, "reason is missing", "--reason"),
         (format!("jobs finalize {NOBODY}"), 2, "no terminal", "--yes"),
-        (format!("jobs cancel {NOBODY} --reason spite --yes"), 2, "invalid value 'spite'", "--help"),
+        (format!("jobs cancel {NOBODY} --reason 0815 --yes"), 2, "invalid value '0815'", "--help"),
         (format!("threads messages {NOBODY}"), 2, "--reason", "--help"),
         (format!("threads messages {NOBODY} --reason dispute"), 3, "no such thread", "list"),
         (format!("threads watch {NOBODY} --reason dispute"), 3, "no such thread", "list"),
