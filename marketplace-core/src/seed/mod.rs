@@ -71,8 +71,8 @@ pub struct Plan {
     pub images: Images,
     /// How much there is on the market.
     pub market: Volume,
-    /// Lifelike in the small: staff who can log in, notes, claims, and a past on the audit log; two attempts in five wait.
-    /// For throwaway databases only, as the staff's password is known.
+    /// Lifelike in the small: staff who can log in, notes, claims, and a past on the audit log; two attempts in five, sixty
+    /// at most, wait. For throwaway databases only, as the staff's password is known.
     pub demo: bool,
 }
 

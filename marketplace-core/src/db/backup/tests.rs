@@ -19,7 +19,7 @@ fn config(folder: &TempDir) -> Config {
 }
 
 fn plan(seed: u64) -> Plan {
-    Plan { users: 60, seed, attempts: Some(30), images: Images::None, demo: true, ..Plan::default() }
+    Plan { users: 300, seed, attempts: Some(120), images: Images::None, ..Plan::default() }
 }
 
 /// What the full-text index finds, which is in the backup as the tables are.
@@ -58,22 +58,22 @@ async fn a_backup_of_a_running_marketplace_comes_back() {
 
     // Later than the backup; and in use.
     seed::run(&app, &plan(2), &|_| ()).await.unwrap();
-    assert_eq!(users(&app).await, 120);
+    assert_eq!(users(&app).await, 600);
     let refused = restore(&config, &file, false).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::Conflict, "{refused}");
-    assert_eq!(users(&app).await, 120);
+    assert_eq!(users(&app).await, 600);
     app.close().await;
 
     let restored = restore(&config, &file, false).await.unwrap();
     let app = App::open(config.clone()).await.unwrap();
-    assert_eq!((users(&app).await, found(&app).await), (60, before));
+    assert_eq!((users(&app).await, found(&app).await), (300, before));
     assert_eq!(restored.schema, app.db.schema_state().await.unwrap().newest);
     app.close().await;
     // What was there is whole beside it.
     let kept = restored.kept.unwrap();
     let old = Config { database_url: Some(Secret::new(format!("sqlite://{}", kept.display()))), ..config };
     let app = App::open(old).await.unwrap();
-    assert_eq!(users(&app).await, 120);
+    assert_eq!(users(&app).await, 600);
     app.close().await;
 }
 
@@ -125,7 +125,7 @@ async fn what_is_no_backup_changes_nothing() {
     assert_eq!(restore(&config, &newer, true).await.unwrap_err().code(), ErrorCode::Unavailable);
 
     let app = App::open(config).await.unwrap();
-    assert_eq!(users(&app).await, 60);
+    assert_eq!(users(&app).await, 300);
     app.close().await;
 }
 
@@ -147,10 +147,10 @@ async fn postgres_by_its_own_tools() {
         let junk = folder.path().join("junk");
         fs::write(&junk, "hello").unwrap();
         assert_eq!(restore(&app.config, &junk, true).await.unwrap_err().code(), ErrorCode::Invalid);
-        assert_eq!(users(app).await, 120);
+        assert_eq!(users(app).await, 600);
         let restored = restore(&app.config, &file, true).await.unwrap();
         assert_eq!(restored.schema, app.db.schema_state().await.unwrap().newest);
-        assert_eq!(users(app).await, 60);
+        assert_eq!(users(app).await, 300);
         test.close().await;
     }
 }

@@ -91,7 +91,9 @@ impl Heads {
     pub fn of(people: People, cast: &Cast, wanted: Wanted, (seed, demo): (u64, bool), now: Timestamp) -> Self {
         let mut heads = Self { people, seed, demo, ..Self::default() };
         heads.make_services(wanted.services, now);
-        heads.make_threads(wanted.threads, cast, now);
+        // Two talk about a service once.
+        let pairs = heads.services.len() * (heads.people.clients.len() + heads.people.restricted.len());
+        heads.make_threads(wanted.threads.min(pairs as u64), cast, now);
         heads
     }
 

@@ -52,6 +52,8 @@ const MESSAGES: u64 = 12;
 const CHUNK: usize = 10_000;
 /// Conversations of one transaction.
 const TALKS: usize = 2_000;
+/// Services of a worker at most, on average: a worker may have 200.
+const MOST: u64 = 100;
 /// Messages of one conversation at most.
 const LONGEST: usize = 1_000;
 
@@ -107,8 +109,8 @@ pub(super) async fn run(
         (None, None) if demo => users * 7 / 10,
         (None, None) => users / 6,
     };
-    let wanted =
-        Wanted { services: volume.services.unwrap_or(if demo { approved * 2 } else { approved * 13 / 10 }), threads };
+    let services = volume.services.unwrap_or(if demo { approved * 2 } else { approved * 13 / 10 });
+    let wanted = Wanted { services: services.min(approved * MOST), threads };
     let deciding = cast.clone();
     let heads = blocking(move || Heads::of(people, &deciding, wanted, (seed, demo), now)).await?;
     let messages = volume.messages.unwrap_or(heads.threads.len() as u64 * MESSAGES);

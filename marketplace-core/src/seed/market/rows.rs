@@ -342,6 +342,8 @@ impl Talk<'_> {
         let last = number(said.len());
         // Who wrote which, by number: pointers and what is unread follow from it.
         let mut writers: Vec<Option<Side>> = Vec::with_capacity(said.len());
+        // What staff took away: when, and which message.
+        let mut taken: Option<(Timestamp, Uuid, i64)> = None;
         for (seq, said) in (1_i64..).zip(said) {
             let removed = outline.staff_at.filter(|_| said.removed);
             let reason =
@@ -355,6 +357,8 @@ impl Talk<'_> {
                 }
             };
             writers.push(side);
+            let id = uuid(said.at, rng);
+            taken = taken.or(removed.map(|at| (at, id, seq)));
             let print = match (&content, side) {
                 (Value::Text(text), Some(_)) => Value::Bytes(messaging::fingerprint(ThreadId(self.id), text, &[])),
                 _ => Value::Null,
@@ -363,7 +367,7 @@ impl Talk<'_> {
             rows.messages.push(vec![
                 Value::Id(self.id),
                 Value::Int(seq),
-                Value::Id(uuid(said.at, rng)),
+                Value::Id(id),
                 Value::Word(kind.as_str()),
                 Value::or_null(side.and_then(|side| self.party(side)), |user| Value::Id(user.0)),
                 content,
@@ -418,11 +422,15 @@ impl Talk<'_> {
             let (about, facts) = (("thread", self.id), json!({ "client": self.client, "worker": self.worker }));
             let read = at.max(thread.start + Duration::from_mins(9)) - Duration::from_mins(4);
             self.did(rows, (read, by), "threads.read", about, Some(AccessReason::Complaint.as_str()), json!({}));
-            let (action, reason) = match closed {
-                Some(CloseReason::Abuse) => ("threads.close", CloseReason::Abuse.as_str()),
-                _ => ("threads.remove_message", RemovalReason::ContactDetails.as_str()),
-            };
-            self.did(rows, (at, by), action, about, Some(reason), facts);
+            if closed == Some(CloseReason::Abuse) {
+                self.did(rows, (at, by), "threads.close", about, Some(CloseReason::Abuse.as_str()), facts);
+            }
+            if let Some((at, message, seq)) = taken {
+                let abusive = outline.tone == Tone::Abusive;
+                let reason = if abusive { RemovalReason::Abuse } else { RemovalReason::ContactDetails };
+                let facts = json!({ "thread": self.id, "seq": seq });
+                self.did(rows, (at, by), "messages.remove", ("message", message), Some(reason.as_str()), facts);
+            }
         }
         if outline.tone == Tone::Abusive && rng.random_ratio(2, 3) {
             rows.blocks.push((self.worker, self.client, (last_at + Duration::from_mins(3)).min(self.now)));
