@@ -15,7 +15,7 @@ pub struct Trace {
 impl Trace {
     /// Writes down an answer.
     pub fn note(&mut self, step: &str, answer: &Value) {
-        let plain = self.plain("", answer);
+        let (step, plain) = (self.text("", step), self.plain("", answer));
         self.steps.push(format!("{step}: {plain:#}"));
     }
 

@@ -147,7 +147,7 @@ async fn ids_in_bodies_and_frames_are_checked_like_ids_in_paths(engine: Engine) 
         let error = socket.frame("error").await;
         assert_eq!(error["code"], "not_found", "{error}");
     }
-    assert_eq!(market.jon.messages(&market.thread).await.len(), 6, "one message and five notices of the job");
+    assert_eq!(market.jon.messages(&market.thread).await.len(), 5, "one message and four notices of the job");
     assert_eq!(eve.messages(&thread).await.len(), 0);
     // A draft is its owner's alone until it is published.
     let mallory = market.app.as_worker().await;

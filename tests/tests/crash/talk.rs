@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 stories![fifty_talk_while_the_server_is_killed];
 
 const KILLS: u32 = 3;
+/// Acknowledged between two kills, at least: however fast the machine is, each kill comes amid talk.
+const BETWEEN: usize = 150;
 /// Each with two devices; the worker whom all of them talk to has two as well.
 const CLIENTS: usize = 24;
 
@@ -39,6 +41,8 @@ struct Talker {
     pending: Option<Pending>,
     /// What it was told is stored: thread, number, text.
     acknowledged: Vec<(String, i64, String)>,
+    /// How much all of them together were told.
+    told: Arc<AtomicUsize>,
     socket: Option<Socket>,
     cursor: Option<String>,
     /// The numbers that came over its sockets, per thread, in the order in which they came.
@@ -104,6 +108,7 @@ impl Talker {
         };
         let Some(seq) = seq else { return false };
         self.acknowledged.push((pending.thread, seq, text));
+        self.told.fetch_add(1, Ordering::SeqCst);
         self.pending = None;
         true
     }
@@ -179,6 +184,7 @@ async fn fifty_talk_while_the_server_is_killed(engine: Engine) {
     let threads: Vec<String> = clients.iter().map(|(_, thread)| thread.clone()).collect();
     let people = clients.iter().map(|(person, thread)| (person.http.clone(), vec![thread.clone()]));
     let mut talkers = Vec::new();
+    let told = Arc::new(AtomicUsize::new(0));
     for (number, (http, threads)) in people.chain([(market.ada.http.clone(), threads.clone())]).enumerate() {
         for by_socket in [true, false] {
             let mut talker = Talker {
@@ -189,6 +195,7 @@ async fn fifty_talk_while_the_server_is_killed(engine: Engine) {
                 sent: 0,
                 pending: None,
                 acknowledged: Vec::new(),
+                told: told.clone(),
                 socket: None,
                 cursor: None,
                 heard: HashMap::new(),
@@ -204,7 +211,11 @@ async fn fifty_talk_while_the_server_is_killed(engine: Engine) {
     for round in 0..KILLS {
         let stop = Arc::new(AtomicBool::new(false));
         let talking: Vec<_> = talkers.drain(..).map(|talker| tokio::spawn(talker.talk(stop.clone()))).collect();
-        tokio::time::sleep(Duration::from_millis(random.random_range(400..1_200))).await;
+        let enough = told.load(Ordering::SeqCst) + BETWEEN + random.random_range(0..BETWEEN);
+        while told.load(Ordering::SeqCst) < enough {
+            assert!(!talking.iter().any(tokio::task::JoinHandle::is_finished), "a talker gave up");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         market.app.kill();
         stop.store(true, Ordering::SeqCst);
         for talker in join_all(talking).await {
@@ -214,7 +225,7 @@ async fn fifty_talk_while_the_server_is_killed(engine: Engine) {
         for talker in &mut talkers {
             talker.http = market.app.as_nobody().with_token(talker.http.token.clone().unwrap());
         }
-        let told: usize = talkers.iter().map(|talker| talker.acknowledged.len()).sum();
+        let told = told.load(Ordering::SeqCst);
         println!("kill {}: {told} messages acknowledged so far (seed {seed})", round + 1);
     }
     let talkers = join_all(talkers.into_iter().map(Talker::catch_up)).await;
@@ -236,7 +247,7 @@ async fn check(market: &Market, threads: &[String], talkers: Vec<Talker>) {
     // Everything that was acknowledged is there, where it was said to be, and nothing is there twice.
     let mut told = 0;
     for talker in &talkers {
-        assert!(talker.acknowledged.len() > 3, "{} hardly said anything", talker.name);
+        assert!(!talker.acknowledged.is_empty(), "{} said nothing", talker.name);
         for (thread, seq, text) in &talker.acknowledged {
             let at = usize::try_from(*seq).unwrap() - 1;
             assert_eq!(stored[thread.as_str()][at]["content"], text.trim_end(), "{} {seq}", talker.name);
