@@ -232,7 +232,7 @@ impl Search<'_, '_> {
         // Everything up to here has been seen.
         let mut seen = after.0 - 1;
         let (mut width, mut looked_at) = (FIRST_RING, 0);
-        // Rows that have been seen and that no simple area leaves out.
+        // Rows that have been seen, at most: far away, and near the poles, no simple area leaves them out.
         let mut known = 0;
         while seen < farthest && rows.len() < cut {
             if looked_at > LONG_WALK && !wanted.has.is_empty() {
@@ -260,12 +260,10 @@ impl Search<'_, '_> {
                 rows.extend(rank(nearby(self.conn, self.now, &wanted).await?, seen, until));
             }
             seen = until;
-            if crowded {
-                known = many;
-            } else if many - known < FEW / 8 {
+            if !crowded && many - known < FEW / 8 {
                 width = width.saturating_mul(4);
             }
-            known = known.min(many);
+            known = many;
         }
         rows.truncate(cut);
         Ok(rows)

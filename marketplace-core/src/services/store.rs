@@ -299,7 +299,8 @@ pub(crate) async fn count_visible(conn: &mut Conn<'_>, limit: i64) -> Result<i64
 /// read than this.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Shown {
-    number: i64,
+    /// None of a draft.
+    number: Option<i64>,
     id: ServiceId,
     title: String,
     description: String,
@@ -453,7 +454,9 @@ pub(super) async fn cards(conn: &mut Conn<'_>, now: Timestamp, numbers: &[i64]) 
     ], json::keys(numbers))?;
     let mut by_number = std::collections::HashMap::with_capacity(shown.len());
     for one in shown.into_iter().filter(|one| one.is_public(now)) {
-        by_number.insert(one.number, one.card(now)?);
+        if let Some(number) = one.number {
+            by_number.insert(number, one.card(now)?);
+        }
     }
     Ok(numbers.iter().filter_map(|number| by_number.remove(number)).collect())
 }

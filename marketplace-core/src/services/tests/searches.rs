@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Enough for every way in which a page can be filled.
-const MANY: usize = 900;
+const MANY: usize = 700;
 const WORDS: [&str; 24] = [
     "piano",
     "pianos",
@@ -265,7 +265,7 @@ async fn both_engines_find_exactly_what_the_definition_says_in_its_order() {
         fill(&test, &world).await;
         let mut rng = StdRng::seed_from_u64(11);
         let mut lengths = Vec::new();
-        for _ in 0..70 {
+        for _ in 0..40 {
             let filter = asked(&mut rng);
             let limit = [29, 120, 200][rng.random_range(0..3)];
             let cards = all(&test, &filter, limit).await;
@@ -274,7 +274,7 @@ async fn both_engines_find_exactly_what_the_definition_says_in_its_order() {
             lengths.push(titles.len());
         }
         // The questions were neither all hopeless nor all the same.
-        assert!(lengths.iter().filter(|length| **length == 0).count() < 45);
+        assert!(lengths.iter().filter(|length| **length == 0).count() < 28);
         assert!(
             lengths.iter().any(|length| *length > MANY / 2) && lengths.iter().any(|length| (1..30).contains(length))
         );
