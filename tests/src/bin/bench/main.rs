@@ -32,6 +32,9 @@ struct Arguments {
     /// Ends within a minute, at the price of numbers that vary more.
     #[arg(long)]
     quick: bool,
+    /// Only these cases, by name; all without.
+    #[arg(long = "case", value_name = "NAME")]
+    cases: Vec<String>,
     /// How the numbers are printed.
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
@@ -94,23 +97,30 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
     let bare = Bare::start()?;
 
     let mut report = Report { rows, engine: name, ..Report::default() };
+    let wanted = |name: &str| arguments.cases.is_empty() || arguments.cases.iter().any(|case| case == name);
     for cases::Plan { name, asks, connections } in loaded.plans {
+        if !wanted(name) {
+            continue;
+        }
         eprintln!("{name} …");
         let case = against_bare(&server, &bare, asks, connections, pace).await.with_context(|| name)?;
         report.cases.insert(name, case.rounded());
     }
-    eprintln!("ws_fanout …");
     let pid = server.pid().context("the server runs")?;
-    let (fanout, socket_kb) =
-        sockets::fan_out(&server, &loaded.talks, || memory(pid), pace).await.context("ws_fanout")?;
-    report.cases.insert("ws_fanout", fanout.rounded());
-    report.socket_kb = socket_kb;
+    if wanted("ws_fanout") {
+        eprintln!("ws_fanout …");
+        let measured = sockets::fan_out(&server, &loaded.talks, || memory(pid), pace).await.context("ws_fanout")?;
+        report.cases.insert("ws_fanout", measured.0.rounded());
+        report.socket_kb = (measured.1 * 10.0).round() / 10.0;
+    }
     report.rss_mb = memory(pid)?;
     drop((server, bare));
-    eprintln!("writes …");
-    let (grouped, single) = writes::compare(engine, pace).await?;
-    report.cases.insert("write_grouped", grouped.rounded());
-    report.cases.insert("write_single", single.rounded());
+    if wanted("write_grouped") || wanted("write_single") {
+        eprintln!("writes …");
+        let (grouped, single) = writes::compare(engine, pace).await?;
+        report.cases.insert("write_grouped", grouped.rounded());
+        report.cases.insert("write_single", single.rounded());
+    }
     Ok(report)
 }
 
