@@ -19,6 +19,7 @@ pub(crate) const PUBLIC: &[&str] = &[
     "/healthz",
     "/readyz",
     "/metrics",
+    "/.well-known/jwks.json",
     "/v1/auth/signup",
     "/v1/auth/verify-email",
     "/v1/auth/verify-email/resend",

@@ -56,7 +56,15 @@ async fn work_of_a_day_in_a_terminal() {
 
     // Every screen, by its digit.
     terminal.wait_for("connected");
-    for (key, title) in [("3", "Users"), ("4", "Audit log"), ("1", "Dash"), ("2", "KYC queue")] {
+    for (key, title) in [
+        ("3", "┌ Users"),
+        ("4", "┌ Jobs"),
+        ("5", "┌ Threads"),
+        ("6", "┌ Reviews"),
+        ("7", "Audit log"),
+        ("1", "Dash"),
+        ("2", "KYC queue"),
+    ] {
         terminal.keys(key);
         terminal.wait_for(title);
     }

@@ -37,7 +37,7 @@ use std::{future::Future, panic::AssertUnwindSafe, path::Path, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use sqlx::{
-    ConnectOptions, PgPool, SqlitePool,
+    ConnectOptions, Connection, PgPool, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -174,7 +174,8 @@ impl Db {
     pub async fn read(&self) -> Result<Reader> {
         Ok(match &self.0 {
             Inner::Sqlite { read, .. } => Reader::Sqlite(read.acquire().await.map_err(DbError::from)?),
-            Inner::Postgres(pool) => Reader::Pg(pool.acquire().await.map_err(DbError::from)?),
+            // Whatever keeps us from a connection, a refused login or a database that takes none: it cannot be reached.
+            Inner::Postgres(pool) => Reader::Pg(pool.acquire().await.map_err(DbError::Unreachable)?),
         })
     }
 
@@ -250,7 +251,8 @@ where
     T: Send + 'static,
     F: for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T>> + Send + 'static,
 {
-    let mut tx = pool.begin().await.map_err(DbError::from)?;
+    let mut connection = pool.acquire().await.map_err(DbError::Unreachable)?;
+    let mut tx = connection.begin().await.map_err(DbError::from)?;
     let value = {
         let mut conn = Conn::Pg(&mut tx);
         AssertUnwindSafe(unit(&mut conn)).catch_unwind().await.unwrap_or_else(|_| Err(writer::panicked()))?

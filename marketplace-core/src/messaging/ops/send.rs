@@ -95,6 +95,8 @@ async fn send_in(
         if let Some(sent) = store::sent(conn, user, &new.client_msg_id).await? {
             return same(sent, &print).map(Outcome::Before);
         }
+        // A stranger learns nothing of the thread from what is said of the files.
+        store::stand(conn, thread, user).await?.ok_or_else(|| Error::not_found("thread"))?;
         for id in &new.attachments {
             files.push(loose_file(conn, user, thread, *id).await?);
         }
