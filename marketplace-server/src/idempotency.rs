@@ -188,7 +188,8 @@ impl<T> Command<T> {
         F: FnOnce(App, Actor, T, Option<i64>) -> W,
         W: Future<Output = Result<(StatusCode, A)>> + Send + 'static,
     {
-        let work = operation(self.ctx.app.clone(), self.actor.clone(), self.input, self.if_version);
+        // Boxed: operations of jobs are large, and every layer above would carry their size.
+        let work = Box::pin(operation(self.ctx.app.clone(), self.actor.clone(), self.input, self.if_version));
         once(&self.ctx, &self.actor, self.key, work).await
     }
 }

@@ -157,7 +157,7 @@ impl Socket {
                 Some(Ok(Message::Text(text))) => {
                     let frame: Value = serde_json::from_str(&text).expect("every frame is JSON");
                     if let Some(cursor) = frame["cursor"].as_str() {
-                        self.cursor = cursor.to_owned();
+                        cursor.clone_into(&mut self.cursor);
                     }
                     return Heard::Frame(frame);
                 }

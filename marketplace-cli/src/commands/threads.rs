@@ -197,15 +197,15 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
     }
 }
 
-async fn notice(context: &Context, batch: &BatchArgs, content: Option<&str>, how: &VersionedArgs) -> Outcome {
+async fn notice(context: &Context, batch: &BatchArgs, text: Option<&str>, how: &VersionedArgs) -> Outcome {
     let missing = || Failure::usage("the text of the notice is missing", "add --content TEXT");
-    if content.is_none() && !batch.stdin {
+    if text.is_none() && !batch.stdin {
         return Err(missing());
     }
     let api = context.connect_to_change::<StaffMessage>(batch, &how.change).await?;
     let apply = async |id: ThreadId, line: NoticeLine| -> Outcome<Changed<StaffMessage>> {
-        let content = line.content.as_deref().or(content).ok_or_else(missing)?;
-        Ok(api.threads_notice(id, content, &how.with(line.note.as_ref(), line.if_version)).await?)
+        let text = line.content.as_deref().or(text).ok_or_else(missing)?;
+        Ok(api.threads_notice(id, text, &how.with(line.note.as_ref(), line.if_version)).await?)
     };
     let describe = async |id| describe(api.as_ref(), id).await;
     context.change("Post the notice in", batch, &how.change, Care::Ask, describe, apply).await

@@ -245,7 +245,7 @@ mod tests {
         other.rotate().unwrap();
         assert!(one.verifier("made up", now).is_none());
         assert_eq!(one.len(), 2);
-        assert_eq!(other.rotate().unwrap().removed, [first.clone()]);
+        assert_eq!(other.rotate().unwrap().removed, std::slice::from_ref(&first));
         one.refresh().unwrap();
         assert!(one.verifier(&first, now).is_none());
         assert_eq!(one.public().iter().map(|key| key.kid.clone()).collect::<Vec<_>>().first(), Some(&second));

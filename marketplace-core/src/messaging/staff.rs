@@ -156,14 +156,14 @@ pub async fn staff_act(
             .boxed()
         })
         .await?;
-    woken(app, change, done)
+    Ok(woken(app, change, done))
 }
 
-fn woken<T>(app: &App, change: &Change, done: Changed<T>) -> Result<Changed<T>> {
+fn woken<T>(app: &App, change: &Change, done: Changed<T>) -> Changed<T> {
     if done.changed && !change.dry_run {
         app.wake();
     }
-    Ok(done)
+    done
 }
 
 /// Posts a notice of the staff's, 1 to 4,000 characters, in a thread; a closed one too.
@@ -190,7 +190,7 @@ pub async fn staff_notice(
             .boxed()
         })
         .await?;
-    woken(app, change, done)
+    Ok(woken(app, change, done))
 }
 
 /// One message, as staff see it.
@@ -238,7 +238,7 @@ pub async fn staff_remove(
             .boxed()
         })
         .await?;
-    woken(app, change, done)
+    Ok(woken(app, change, done))
 }
 
 /// Tells the two that a message is a tombstone now.

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "all of this is tests; Clippy knows it only of the functions marked so"
 )]
 

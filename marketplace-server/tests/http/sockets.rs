@@ -212,7 +212,7 @@ async fn sockets_resume_where_they_were_however_often_they_break() {
                 }
             }
         };
-        let reads = async {
+        let listening = async {
             let mut numbers = Vec::new();
             let mut turn = 0;
             while numbers.last() != Some(&MESSAGES) {
@@ -230,7 +230,7 @@ async fn sockets_resume_where_they_were_however_often_they_break() {
             }
             numbers
         };
-        let both = futures::future::join(writes, reads);
+        let both = futures::future::join(writes, listening);
         let ((), numbers) = tokio::time::timeout(PATIENCE * 3, both).await.expect("everything is told");
         assert_eq!(numbers, (1..=MESSAGES).collect::<Vec<_>>());
         server.stop().await;

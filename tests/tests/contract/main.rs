@@ -3,7 +3,12 @@
 //! One script is played twice, in two marketplaces that are alike: once with `Direct`, once with the command line's `Remote`
 //! against a server. Ids and hashes are named in the order in which they are first seen; the clock stands still. A method
 //! that the script does not call fails the last test.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a failure here is a failed test"
+)]
 
 mod checks;
 mod jobs;

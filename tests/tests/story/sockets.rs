@@ -336,8 +336,8 @@ async fn two_servers_reach_each_others_sockets(engine: Engine) {
     let there = |person: &Person| Http::new(&other.url).with_token(person.http.token.clone().unwrap());
     let mut hers = Socket::connect(&there(&market.ada), None).await;
     let mut his = Socket::connect(&market.jon, None).await;
-    let mut ear_here = Socket::connect(&market.ada, None).await;
-    let mut ear_there = Socket::connect(&there(&market.jon), None).await;
+    let mut near_ear = Socket::connect(&market.ada, None).await;
+    let mut far_ear = Socket::connect(&there(&market.jon), None).await;
     for n in 1..=20 {
         let (text, name) = (format!("number {n}"), format!("m{n}"));
         match n % 4 {
@@ -350,7 +350,7 @@ async fn two_servers_reach_each_others_sockets(engine: Engine) {
             }
         }
     }
-    for ear in [&mut ear_here, &mut ear_there] {
+    for ear in [&mut near_ear, &mut far_ear] {
         for n in 1..=20 {
             let frame = ear.frame("message").await;
             assert_eq!(

@@ -72,10 +72,12 @@ pub async fn messages(context: &Context, id: ThreadId, reason: AccessReason, spa
         let shown: Vec<_> = page.items.into_iter().take_while(|message| message.seq <= end).collect();
         list.page(&shown)?;
         if shown.is_empty() || !page.more_after || reader.last >= end {
-            let (rows, last) = (list.rows(), reader.last);
+            let (rows, reached) = (list.rows(), reader.last);
             list.finish()?;
             if page.more_after && span.before_seq.is_none() && rows > 0 {
-                context.out.note(&format!("there is more: go on with --after-seq {last}, or take all with --limit 0"));
+                context
+                    .out
+                    .note(&format!("there is more: go on with --after-seq {reached}, or take all with --limit 0"));
             } else if begin > 0 && span.after_seq.is_none() {
                 let first = begin + 1;
                 context.out.note(&format!("there are older ones: --before-seq {first}, or take all with --limit 0"));

@@ -112,7 +112,7 @@ async fn services_vanish_with_their_worker_and_come_back() {
         let seen = async || {
             let page = of_worker(app, id(&worker), &PageRequest::first(5)).await;
             let counts = (found(&test, &q("piano")).await.len(), found(&test, &SearchFilter::default()).await.len());
-            (counts, get(app, service.id).await.is_ok(), page.map(|page| page.items.len()).unwrap_or(0))
+            (counts, get(app, service.id).await.is_ok(), page.map_or(0, |page| page.items.len()))
         };
         assert_eq!(seen().await, ((2, 2), true, 1));
         for (action, back) in [(UserAction::Ban, UserAction::Unban), (UserAction::Freeze, UserAction::Unfreeze)] {

@@ -1,3 +1,10 @@
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "small numbers, made here"
+)]
+
 use std::collections::BTreeSet;
 
 use futures::FutureExt;

@@ -45,7 +45,7 @@ async fn files_belong_to_one_message_of_their_uploader_in_their_thread() {
         assert_eq!(see(&stranger).await.unwrap_err().code(), ErrorCode::NotFound);
         // In the page and in the preview.
         let page = messaging::messages(app, &pair.worker, thread, &MessagesQuery::default()).await.unwrap();
-        assert_eq!(page.items[0].attachments, [file.clone()]);
+        assert_eq!(page.items[0].attachments, std::slice::from_ref(&file));
         // Another thread does not know it.
         let other = Pair { service: service(&test, &pair.worker).await, ..pair };
         let elsewhere = other.open(&test).await.id;
