@@ -1,6 +1,6 @@
 //! What people and time do with jobs: one function a use case.
 //!
-//! Every unit of work begins by holding the job's thread ([`take`]), so that of two at once the second sees what the first
+//! Every unit of work begins by holding the job's thread (`take`), so that of two at once the second sees what the first
 //! made of it; and it stores by compare-and-set, so that not even a unit that forgot to could overwrite the first.
 
 mod due;
