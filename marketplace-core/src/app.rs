@@ -126,9 +126,6 @@ impl App {
     /// Does what is due: sends mails, ends approvals, negotiations and windows, notices new signing keys, deletes erased
     /// files, forgets what is past its time. A server calls it every second; doing it twice, or on two servers, does
     /// nothing more. Answers how many things were done.
-    /// Does what is due: sends mails, deletes erased files, ends approvals and negotiations, finalizes jobs, shows reviews,
-    /// forgets what is past its time. A server calls it every second; doing it twice, or on two servers, does nothing more. Answers how
-    /// many things were done.
     pub async fn run_due(&self) -> Result<u64> {
         self.keys.refresh()?;
         let mut done = mail::send_due(self).await?;

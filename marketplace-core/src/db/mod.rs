@@ -33,7 +33,12 @@ pub use query::max_placeholder;
 pub use query::{ALL_SQL, SqlText};
 pub use schema::SchemaState;
 
-use std::{future::Future, panic::AssertUnwindSafe, path::Path, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::{FutureExt, future::BoxFuture};
 use sqlx::{
@@ -197,20 +202,38 @@ impl Db {
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T>> + Clone + Send + 'static,
     {
+        // One way for every unit, whatever it answers: only what a unit does itself is compiled for each.
+        let answer = Arc::new(Mutex::new(None));
+        let kept = Arc::clone(&answer);
+        let work: Work = Box::new(move |conn| {
+            let (unit, kept) = (unit.clone(), Arc::clone(&kept));
+            Box::pin(async move {
+                let value = unit(conn).await?;
+                *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+                Ok(())
+            })
+        });
+        self.run(preview, work).await?;
+        let value = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        value.ok_or_else(|| Error::internal("a unit of work was committed and has no answer"))
+    }
+
+    async fn run(&self, preview: bool, mut work: Work) -> Result<()> {
         match &self.0 {
-            Inner::Sqlite { queue, .. } => writer::submit(queue, preview, unit).await,
+            Inner::Sqlite { queue, .. } => writer::submit(queue, preview, work).await,
             Inner::Postgres(pool) => {
                 let pool = pool.clone();
-                spawned(async move {
+                // Runs to its end even when the caller goes away.
+                let task = tokio::spawn(async move {
                     let mut tries = 0;
                     loop {
-                        match postgres_unit(&pool, preview, unit.clone()).await {
+                        match postgres_unit(&pool, preview, &mut work).await {
                             Err(error) if tries < RETRIES && error::lost_a_race(&error) => tries += 1,
                             answer => return answer,
                         }
                     }
-                })
-                .await
+                });
+                task.await.unwrap_or_else(|failure| Err(Error::internal(failure)))
             }
         }
     }
@@ -241,28 +264,26 @@ fn make_private_file(path: &Path) {
     let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
-/// Runs to its end even when the caller goes away.
-async fn spawned<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    tokio::spawn(work).await.unwrap_or_else(|failure| Err(Error::internal(failure)))
+/// A unit of work that keeps its answer aside; it can be run again.
+type Work = Box<dyn for<'a> FnMut(&'a mut Conn<'_>) -> BoxFuture<'a, Result<()>> + Send>;
+
+/// Runs a unit; a panic in it is its failure.
+async fn attempt(work: &mut Work, conn: &mut Conn<'_>) -> Result<()> {
+    // What a unit of work may leave half done is rolled back.
+    let outcome = AssertUnwindSafe(async { work(conn).await }).catch_unwind().await;
+    outcome.unwrap_or_else(|_| Err(Error::internal("a unit of work panicked")))
 }
 
-async fn postgres_unit<T, F>(pool: &PgPool, preview: bool, unit: F) -> Result<T>
-where
-    T: Send + 'static,
-    F: for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T>> + Send + 'static,
-{
+async fn postgres_unit(pool: &PgPool, preview: bool, work: &mut Work) -> Result<()> {
     let mut connection = pool.acquire().await.map_err(DbError::Unreachable)?;
     let mut tx = connection.begin().await.map_err(DbError::from)?;
-    let value = {
-        let mut conn = Conn::Pg(&mut tx);
-        AssertUnwindSafe(unit(&mut conn)).catch_unwind().await.unwrap_or_else(|_| Err(writer::panicked()))?
-    };
+    attempt(work, &mut Conn::Pg(&mut tx)).await?;
     if preview {
         tx.rollback().await.map_err(DbError::from)?;
     } else {
         tx.commit().await.map_err(DbError::from)?;
     }
-    Ok(value)
+    Ok(())
 }
 
 #[cfg(test)]

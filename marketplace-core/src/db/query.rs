@@ -45,19 +45,19 @@ macro_rules! q {
         $crate::db::run::$e::one($x, $s, $b).await.and_then(|row| $crate::db::run::row::<_, $t>(&row))
     };
     (@run opt [$t:ty] $e:ident $x:expr, $s:expr, $b:expr) => {
-        $crate::db::run::$e::opt($x, $s, $b).await.and_then(|row| row.as_ref().map($crate::db::run::row::<_, $t>).transpose())
+        $crate::db::run::$e::opt($x, $s, $b).await.and_then(|row| $crate::db::run::maybe_row::<_, $t>(row.as_ref()))
     };
     (@run all [$t:ty] $e:ident $x:expr, $s:expr, $b:expr) => {
-        $crate::db::run::$e::all($x, $s, $b).await.and_then(|rows| rows.iter().map($crate::db::run::row::<_, $t>).collect::<Result<Vec<$t>, _>>())
+        $crate::db::run::$e::all($x, $s, $b).await.and_then(|rows| $crate::db::run::rows::<_, $t>(&rows))
     };
     (@run val [$t:ty] $e:ident $x:expr, $s:expr, $b:expr) => {
         $crate::db::run::$e::one($x, $s, $b).await.and_then(|row| $crate::db::run::value::<_, $t>(&row))
     };
     (@run optval [$t:ty] $e:ident $x:expr, $s:expr, $b:expr) => {
-        $crate::db::run::$e::opt($x, $s, $b).await.and_then(|row| row.as_ref().map($crate::db::run::value::<_, $t>).transpose())
+        $crate::db::run::$e::opt($x, $s, $b).await.and_then(|row| $crate::db::run::maybe_value::<_, $t>(row.as_ref()))
     };
     (@run vals [$t:ty] $e:ident $x:expr, $s:expr, $b:expr) => {
-        $crate::db::run::$e::all($x, $s, $b).await.and_then(|rows| rows.iter().map($crate::db::run::value::<_, $t>).collect::<Result<Vec<$t>, _>>())
+        $crate::db::run::$e::all($x, $s, $b).await.and_then(|rows| $crate::db::run::values::<_, $t>(&rows))
     };
     (@run json [$t:ty] $e:ident $x:expr, $s:expr, $b:expr) => {
         $crate::db::run::$e::one($x, $s, $b).await

@@ -26,6 +26,48 @@ where
     <(T,)>::from_row(row).map(|columns| columns.0)
 }
 
+// Loops, not chains of adapters: each is compiled for every type of row on both engines, and a chain is many times the code.
+
+/// The row, if there is one, as its type.
+pub fn maybe_row<R: Row, T: for<'r> FromRow<'r, R>>(found: Option<&R>) -> Result<Option<T>, sqlx::Error> {
+    match found {
+        Some(found) => Ok(Some(row(found)?)),
+        None => Ok(None),
+    }
+}
+
+/// The only column of the row, if there is one.
+pub fn maybe_value<R: Row, T>(found: Option<&R>) -> Result<Option<T>, sqlx::Error>
+where
+    (T,): for<'r> FromRow<'r, R>,
+{
+    match found {
+        Some(found) => Ok(Some(value(found)?)),
+        None => Ok(None),
+    }
+}
+
+/// Rows as their type.
+pub fn rows<R: Row, T: for<'r> FromRow<'r, R>>(found: &[R]) -> Result<Vec<T>, sqlx::Error> {
+    let mut rows = Vec::with_capacity(found.len());
+    for found in found {
+        rows.push(row(found)?);
+    }
+    Ok(rows)
+}
+
+/// The only column of each row.
+pub fn values<R: Row, T>(found: &[R]) -> Result<Vec<T>, sqlx::Error>
+where
+    (T,): for<'r> FromRow<'r, R>,
+{
+    let mut values = Vec::with_capacity(found.len());
+    for found in found {
+        values.push(value(found)?);
+    }
+    Ok(values)
+}
+
 macro_rules! engine {
     ($(#[$doc:meta])* $name:ident, $connection:ty, $arguments:ty, $row:ty) => {
         $(#[$doc])*

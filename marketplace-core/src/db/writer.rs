@@ -1,47 +1,25 @@
 //! The single writer of SQLite: many units of work, each in a savepoint, in one transaction with one fsync.
 
-use std::panic::AssertUnwindSafe;
-
-use futures::{FutureExt, future::BoxFuture};
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, pool::PoolConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Conn, DbError};
+use super::{Conn, DbError, Work, attempt};
 use crate::error::{Error, Result};
 
-/// Answers a caller once the fate of its unit is known.
-type Done = Box<dyn FnOnce(Result<()>) + Send>;
-/// Runs inside its own savepoint; `true` keeps the changes.
-pub(super) type Unit = Box<dyn for<'a> FnOnce(&'a mut SqliteConnection) -> BoxFuture<'a, (bool, Done)> + Send>;
-
-pub(super) fn panicked() -> Error {
-    Error::internal("a unit of work panicked")
+/// A unit of work, and whom to tell once its fate is known.
+pub(super) struct Unit {
+    work: Work,
+    preview: bool,
+    answer: oneshot::Sender<Result<()>>,
 }
 
+/// A unit that ran: what came of it, and whom to tell after the commit.
+type Ran = (Result<()>, oneshot::Sender<Result<()>>);
+
 /// Hands a unit to the writer and waits for the commit that holds it.
-pub(super) async fn submit<T, F>(queue: &mpsc::Sender<Unit>, preview: bool, unit: F) -> Result<T>
-where
-    T: Send + 'static,
-    F: for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T>> + Send + 'static,
-{
-    let (answer, answered) = oneshot::channel::<Result<T>>();
-    let boxed: Unit = Box::new(move |connection| {
-        async move {
-            let mut conn = Conn::Sqlite(connection);
-            let result = AssertUnwindSafe(unit(&mut conn)).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
-            let keep = result.is_ok() && !preview;
-            let done: Done = Box::new(move |committed| {
-                // The caller may have gone away: its unit is kept all the same.
-                let _ = answer.send(match (result, committed) {
-                    (Ok(_), Err(error)) => Err(error),
-                    (result, _) => result,
-                });
-            });
-            (keep, done)
-        }
-        .boxed()
-    });
-    queue.try_send(boxed).map_err(|refused| match refused {
+pub(super) async fn submit(queue: &mpsc::Sender<Unit>, preview: bool, work: Work) -> Result<()> {
+    let (answer, answered) = oneshot::channel();
+    queue.try_send(Unit { work, preview, answer }).map_err(|refused| match refused {
         mpsc::error::TrySendError::Full(_) => Error::busy("too many writes wait already; try again"),
         mpsc::error::TrySendError::Closed(_) => Error::unavailable("the database is closed", "the writer has ended"),
     })?;
@@ -55,7 +33,7 @@ where
 pub(super) async fn run(pool: SqlitePool, mut units: mpsc::Receiver<Unit>, batch: usize) {
     let mut kept = None;
     while let Some(first) = next_unit(&mut units, &mut kept).await {
-        let mut done: Vec<Done> = Vec::new();
+        let mut done: Vec<Ran> = Vec::new();
         let outcome = match kept.take() {
             Some(connection) => Ok(connection),
             None => pool.acquire().await.map_err(DbError::from),
@@ -73,13 +51,15 @@ pub(super) async fn run(pool: SqlitePool, mut units: mpsc::Receiver<Unit>, batch
             tracing::error!(%error, units = done.len(), "group commit failed");
         }
         let failure = outcome.err().map(|error| error.to_string());
-        for answer in done {
-            answer(match &failure {
-                None => Ok(()),
-                Some(text) => {
+        for (result, answer) in done {
+            let fate = match &failure {
+                Some(text) if result.is_ok() => {
                     Err(Error::unavailable("the database could not commit; nothing was changed", text.clone()))
                 }
-            });
+                _ => result,
+            };
+            // The caller may have gone away: its unit is kept all the same.
+            let _ = answer.send(fate);
         }
     }
 }
@@ -98,13 +78,14 @@ async fn commit_together(
     first: Unit,
     units: &mut mpsc::Receiver<Unit>,
     batch: usize,
-    done: &mut Vec<Done>,
+    done: &mut Vec<Ran>,
 ) -> Result<(), DbError> {
     let mut tx = connection.begin_with("BEGIN IMMEDIATE; SAVEPOINT unit").await?;
     let mut next = Some(first);
-    while let Some(unit) = next.take() {
-        let (keep, answer) = unit(&mut tx).await;
-        done.push(answer);
+    while let Some(mut unit) = next.take() {
+        let result = attempt(&mut unit.work, &mut Conn::Sqlite(&mut tx)).await;
+        let keep = result.is_ok() && !unit.preview;
+        done.push((result, unit.answer));
         if done.len() < batch {
             next = units.try_recv().ok();
         }
