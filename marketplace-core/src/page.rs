@@ -16,7 +16,7 @@ pub const MAX_LIMIT: u16 = 200;
 
 /// Which page: how many rows, after which cursor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct PageRequest {
     /// Rows wanted, 1 to 200.

@@ -188,8 +188,9 @@ fn errors(
         errors.push(("401", "No access token, or one that is not or no longer valid"));
         errors.push(("403", "The caller may not do this"));
     }
-    if has(&ParameterIn::Path) {
-        errors.push(("404", "There is no such thing"));
+    let names_others = changes && has_body && !is_public && !path.starts_with("/v1/auth/");
+    if has(&ParameterIn::Path) || names_others {
+        errors.push(("404", "There is no such thing, or it is not for the caller to know of"));
     }
     if changes && !is_public && !path.starts_with("/v1/auth/") {
         errors.push(("409", "Somebody else was first, or the thing is in another state; `current` says which"));

@@ -145,7 +145,7 @@ pub struct JobCount {
 
 /// Which attempts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct KycFilter {
     /// Only in this state; without one, all that wait for a decision (`pending` and `in_review`).
@@ -163,7 +163,7 @@ pub struct KycFilter {
 
 /// Which users.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct UserFilter {
     /// Beginnings of words of the name, of the address, or of the number; or a whole id. Case and accents do not count.
@@ -283,7 +283,7 @@ pub struct PersonalData {
 
 /// Which rows of the audit log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditFilter {
     /// Only by this principal.

@@ -150,7 +150,7 @@ pub struct ReviewDetail {
 
 /// Which reviews.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct ReviewFilter {
     /// Only those with flags that nobody has dismissed, longest waiting first.
@@ -317,7 +317,7 @@ text_enum! {
 
 /// Which of one's own reviews.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct OwnReviewFilter {
     /// Written by the caller, or about the caller; without it, written.

@@ -278,7 +278,7 @@ pub struct OwnService {
 
 /// Which of one's own services.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct OwnServices {
     /// Only in this state.
@@ -304,7 +304,7 @@ text_enum! {
 
 /// Which services, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct SearchFilter {
     /// Words, up to 200 characters and 8 words: a service must have each of them, in its title, description, tags or its

@@ -220,6 +220,7 @@ impl FromRequestParts<Ctx> for Viewer {
 
 /// Which rendering.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PictureParams {
     /// `full` (1,024 pixels a side at most), or `thumb` (a square of 256 at most).

@@ -41,6 +41,7 @@ pub(crate) async fn ticket(State(ctx): State<Ctx>, Caller(actor): Caller) -> Ans
 
 /// How a socket is opened.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Opening {
     /// A ticket of `POST /v1/ws/ticket`, for callers without an `Authorization` header.

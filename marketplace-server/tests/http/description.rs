@@ -32,6 +32,23 @@ fn every_reference_leads_somewhere_and_every_id_is_its_own() {
     assert_eq!(ids.len(), all);
 }
 
+#[test]
+fn the_parameters_of_a_path_are_those_that_stand_in_it() {
+    let description = serde_json::to_value(marketplace_server::description()).unwrap();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        let mut named: Vec<&str> =
+            path.split('{').skip(1).map(|rest| rest.split('}').next().unwrap().trim_start_matches('*')).collect();
+        named.sort_unstable();
+        for operation in item.as_object().unwrap().values() {
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            let of_path = parameters.iter().filter(|parameter| parameter["in"] == "path");
+            let mut found: Vec<&str> = of_path.map(|parameter| parameter["name"].as_str().unwrap()).collect();
+            found.sort_unstable();
+            assert_eq!(found, named, "{path}");
+        }
+    }
+}
+
 fn collect(value: &Value, references: &mut Vec<String>) {
     match value {
         Value::Object(map) => {

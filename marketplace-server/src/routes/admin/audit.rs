@@ -23,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 
 /// Which part of the hash chain.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Stretch {
     /// The first row.

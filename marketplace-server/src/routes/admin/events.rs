@@ -29,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 
 /// Where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct After {
     /// The `cursor` of the page before. Without one: no events, and the newest cursor.

@@ -37,6 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
 
 /// Which messages, and why they are read.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reading {
     /// Why staff read what two people wrote to each other; goes to the audit log.
