@@ -42,8 +42,8 @@ pub(super) struct Wanted {
     pub placed: bool,
     /// It lies in there.
     pub area: Option<Area>,
-    /// It does not lie in there.
-    pub but: Option<Area>,
+    /// Its tile is one of these, first and last.
+    pub tiles: Option<(i64, i64)>,
 }
 
 /// A service that matches.
@@ -201,17 +201,16 @@ fn in_area(sql: &mut Sql, area: &Area) {
 }
 
 fn place_tests(sql: &mut Sql, wanted: &Wanted) {
-    if wanted.placed || wanted.area.is_some() {
+    if (wanted.placed && wanted.tiles.is_none()) || wanted.area.is_some() {
         sql.push(" AND s.latitude IS NOT NULL");
     }
     if let Some(area) = &wanted.area {
         sql.push(" AND ");
         in_area(sql, area);
     }
-    if let Some(but) = &wanted.but {
-        sql.push(" AND NOT (");
-        in_area(sql, but);
-        sql.push(")");
+    if let Some((first, last)) = wanted.tiles {
+        sql.push(" AND s.tile IS NOT NULL AND s.tile BETWEEN ").bind(Bind::Int(first));
+        sql.push(" AND ").bind(Bind::Int(last));
     }
 }
 
@@ -342,11 +341,20 @@ pub(super) async fn look_up(
     Ok(hits)
 }
 
-/// Through the index of places, in no order. There must be an area.
+/// The services, to be read through an index of where they are.
+fn by_place(wanted: &Wanted, sqlite: bool) -> &'static str {
+    match (sqlite, wanted.tiles) {
+        (true, Some(_)) => "services s INDEXED BY services_tile",
+        (true, None) => "services s INDEXED BY services_place",
+        (false, _) => "services s",
+    }
+}
+
+/// Through an index of places, in no order. There must be an area, or tiles.
 pub(super) async fn nearby(conn: &mut Conn<'_>, now: Timestamp, wanted: &Wanted) -> Result<Vec<Hit>> {
     let sqlite = is_sqlite(conn);
     let mut sql = Sql::default();
-    sql.push(COLUMNS).push(if sqlite { "services s INDEXED BY services_place" } else { "services s" });
+    sql.push(COLUMNS).push(by_place(wanted, sqlite));
     joins(&mut sql, wanted, sqlite);
     sql.push(visible(sqlite));
     text_tests(&mut sql, wanted, sqlite);
@@ -354,15 +362,15 @@ pub(super) async fn nearby(conn: &mut Conn<'_>, now: Timestamp, wanted: &Wanted)
     sql.run(conn).await
 }
 
-/// How many services lie in the area, whatever they are; counted up to a limit.
+/// How many services lie in the area, or in the tiles, whatever they are; counted up to a limit.
 pub(super) async fn crowd(conn: &mut Conn<'_>, wanted: &Wanted, limit: i64) -> Result<i64> {
     let sqlite = is_sqlite(conn);
     let mut sql = Sql::default();
     // As a hit, of which only the number counts.
     sql.push("SELECT CAST(count(*) AS BIGINT) AS number, CAST(0 AS BIGINT) AS rating, \
               CAST(NULL AS DOUBLE PRECISION) AS latitude, CAST(NULL AS DOUBLE PRECISION) AS longitude FROM (SELECT 1 FROM ");
-    sql.push(if sqlite { "services s INDEXED BY services_place" } else { "services s" }).push(visible(sqlite));
-    let place = Wanted { area: wanted.area, but: wanted.but, ..Wanted::default() };
+    sql.push(by_place(wanted, sqlite)).push(visible(sqlite));
+    let place = Wanted { area: wanted.area, tiles: wanted.tiles, ..Wanted::default() };
     place_tests(&mut sql, &place);
     sql.push(" LIMIT ").bind(Bind::Int(limit)).push(") AS capped");
     Ok(sql.run(conn).await?.first().map_or(0, |counted| counted.number))

@@ -7,7 +7,7 @@
 //! | what follows from what happens to the worker | `follow.rs` |
 //! | what a search asks for; how it is answered; in which words of the databases | `query.rs`, `search.rs`, `matches.rs` |
 //! | which words find a service, and which typos | `words.rs` |
-//! | the search itself | `search.rs` |
+//! | distances, and what is near | `place.rs`, `tiles.rs` |
 
 mod follow;
 mod matches;
@@ -17,12 +17,14 @@ mod place;
 mod query;
 mod search;
 mod store;
+mod tiles;
 mod words;
 
 pub(crate) use follow::{erase, learn, name_changed, rating_changed, worker_changed};
 pub use ops::{categories, close, create, delete, get, of_worker, own, own_one, publish, update};
 pub use search::search;
 pub(crate) use store::count_visible;
+pub(crate) use tiles::tile_of;
 pub(crate) use words::{plain, search_text};
 
 #[cfg(test)]

@@ -53,24 +53,6 @@ impl Place {
         };
         Area { south, north, ranges }
     }
-
-    /// Degrees of which nothing is so many metres away or more; none where there are no such simple ones.
-    #[expect(clippy::cast_precision_loss, reason = "at most half way around Earth")]
-    pub fn within(self, metres: i64) -> Option<Area> {
-        // Beyond, the surface is no plane; and a square in a circle, with a margin.
-        if !(10..500_000).contains(&metres) || self.latitude.abs() > 60.0 {
-            return None;
-        }
-        let half = metres as f64 / std::f64::consts::SQRT_2 * 0.95 / EARTH;
-        let height = half.to_degrees();
-        let (south, north) = (self.latitude - height, self.latitude + height);
-        // The side towards the equator is the widest.
-        let widest =
-            if south < 0.0 && north > 0.0 { 1.0 } else { south.to_radians().cos().max(north.to_radians().cos()) };
-        let width = (half / widest).to_degrees();
-        let (west, east) = (self.longitude - width, self.longitude + width);
-        (west >= -180.0 && east <= 180.0).then_some(Area { south, north, ranges: [(west, east), (west, east)] })
-    }
 }
 
 #[cfg(test)]
@@ -105,8 +87,6 @@ mod tests {
             let distance = place.metres_to(other, there);
             if distance <= metres {
                 prop_assert!(holds(&place.around(metres), other, there), "{} m", distance);
-            } else if let Some(inside) = place.within(metres) {
-                prop_assert!(!holds(&inside, other, there), "{} m", distance);
             }
         }
     }

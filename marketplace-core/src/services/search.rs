@@ -4,12 +4,15 @@
 //! index are tested. Where much matches that is the page; where little does, the full-text index is asked instead, and
 //! what it finds is little, too. Both answer the same, so it does not matter which did.
 
+use std::{cmp::Reverse, collections::BinaryHeap};
+
 use super::{
     matches::{Hit, Order, Span, Wanted, crowd, farther, look_up, nearby, neighbours, newest, walk},
     model::{SearchFilter, ServiceCard, ServiceSort},
     place::{FARTHEST, Place},
     query::{Query, SearchCursor, Tier},
     store,
+    tiles::Tile,
 };
 use crate::{
     app::App,
@@ -25,8 +28,8 @@ const SAMPLE: i64 = 400;
 const LONG_WALK: i64 = 20_000;
 /// Rows in an area of which each may be looked at.
 const FEW: i64 = 4_000;
-/// Metres that a search by distance begins with.
-const FIRST_RING: i64 = 4_000;
+/// Rows in a tile of a search by distance that is not cut further: each is looked at, and a page needs few.
+const TILE: i64 = 300;
 
 /// A match and its place in the order.
 type Ranked = (SearchCursor, Hit);
@@ -164,7 +167,7 @@ impl Search<'_, '_> {
             let key = |hit: &Hit| if order == Order::Rating { (hit.rating, hit.number) } else { (0, hit.number) };
             let after = if order == Order::Rating { after } else { (0, after.1) };
             near.retain(|hit| key(hit) < after && inside(hit));
-            near.sort_by_key(|hit| std::cmp::Reverse(key(hit)));
+            near.sort_by_key(|hit| Reverse(key(hit)));
             near.truncate(usize::try_from(missing(&hits)).unwrap_or(0));
             hits.append(&mut near);
             return Ok(hits);
@@ -211,60 +214,54 @@ impl Search<'_, '_> {
         let farthest = query.radius.unwrap_or(FARTHEST);
         let after = cursor.map_or((-1, i64::MAX), |cursor| (cursor.key.max(-1), cursor.number));
         let mut wanted = query.all();
-        let rank = |hits: Vec<Hit>, from: i64, to: i64| {
+        let rank = |hits: Vec<Hit>| -> Vec<Ranked> {
             let ranked = hits.into_iter().filter_map(|hit| {
                 let key = place.metres_to(hit.latitude?, hit.longitude?);
                 let next = key > after.0 || (key == after.0 && hit.number < after.1);
                 let cursor = SearchCursor { sort: ServiceSort::Distance, key, number: hit.number };
-                (next && key > from && key <= to).then_some((cursor, hit))
+                (next && key <= farthest).then_some((cursor, hit))
             });
-            let mut ranked: Vec<Ranked> = ranked.collect();
-            ranked.sort_by_key(|(cursor, _)| (cursor.key, std::cmp::Reverse(cursor.number)));
-            ranked
+            ranked.collect()
         };
         let cut = usize::try_from(want).unwrap_or(0);
         if let Some(all) = self.all_when_few(&wanted).await? {
-            let mut rows = rank(all, -1, farthest);
+            let mut rows = rank(all);
+            rows.sort_by_key(|(cursor, _)| (cursor.key, Reverse(cursor.number)));
             rows.truncate(cut);
             return Ok(rows);
         }
         let mut rows: Vec<Ranked> = Vec::new();
-        // Everything up to here has been seen.
-        let mut seen = after.0 - 1;
-        let (mut width, mut looked_at) = (FIRST_RING, 0);
-        // Rows that have been seen, at most: far away, and near the poles, no simple area leaves them out.
-        let mut known = 0;
-        while seen < farthest && rows.len() < cut {
+        let mut looked_at = 0;
+        // The nearest tile first. What is nearer than the nearest that is left is in its final order.
+        let mut tiles = BinaryHeap::from([Reverse((0, Tile::ALL))]);
+        while let Some(Reverse((nearest, tile))) = tiles.pop() {
+            if nearest > farthest || rows.iter().filter(|(cursor, _)| cursor.key < nearest).count() >= cut {
+                break;
+            }
+            wanted.tiles = Some(tile.numbers());
+            let many = crowd(self.conn, &wanted, TILE + 1).await?;
+            if many > TILE && !tile.is_smallest() {
+                for quarter in tile.quarters() {
+                    let (nearest, last) = quarter.metres_from(place);
+                    if last >= after.0 {
+                        tiles.push(Reverse((nearest, quarter)));
+                    }
+                }
+                continue;
+            }
+            looked_at += many;
             if looked_at > LONG_WALK && !wanted.has.is_empty() {
                 // Fewer than the sample promised.
                 let first = Span::after((i64::MAX, i64::MAX));
                 let all = look_up(self.conn, self.now, &query.all(), Order::Newest, first, i64::MAX).await?;
-                rows = rank(all, -1, farthest);
+                rows = rank(all);
                 break;
             }
-            let until = seen.saturating_add(width).min(farthest);
-            wanted.area = Some(place.around(until));
-            wanted.but = place.within(seen);
-            let mut many = crowd(self.conn, &wanted, known + FEW + 1).await?;
-            let crowded = many > known + FEW;
-            if crowded && width > 1 {
-                width = (width / 4).max(1);
-                continue;
-            }
-            if crowded {
-                // All at one place.
-                many = crowd(self.conn, &wanted, i64::MAX).await?;
-            }
-            looked_at += many;
             if many > 0 {
-                rows.extend(rank(nearby(self.conn, self.now, &wanted).await?, seen, until));
+                rows.append(&mut rank(nearby(self.conn, self.now, &wanted).await?));
             }
-            seen = until;
-            if !crowded && many - known < FEW / 8 {
-                width = width.saturating_mul(4);
-            }
-            known = many;
         }
+        rows.sort_by_key(|(cursor, _)| (cursor.key, Reverse(cursor.number)));
         rows.truncate(cut);
         Ok(rows)
     }

@@ -1,6 +1,9 @@
 //! SQL of services themselves; that of searches is in `matches.rs`.
 
-use super::model::{Category, NewService, OwnService, PublicService, ServiceCard, ServiceStatus, ServiceWorker};
+use super::{
+    model::{Category, NewService, OwnService, PublicService, ServiceCard, ServiceStatus, ServiceWorker},
+    tiles::tile_of,
+};
 use crate::{
     accounts::{
         model::{Account, Status},
@@ -130,6 +133,11 @@ pub(super) async fn count_of(conn: &mut Conn<'_>, worker: UserId, limit: i64) ->
         worker, limit)?)
 }
 
+/// Where searches by distance look for it.
+fn tile(service: &NewService) -> Option<i64> {
+    service.latitude.zip(service.longitude).map(|(latitude, longitude)| tile_of(latitude, longitude))
+}
+
 /// Stores a new draft.
 pub(super) async fn insert(
     conn: &mut Conn<'_>,
@@ -144,10 +152,10 @@ pub(super) async fn insert(
     let rating = rating_of(conn, worker).await?;
     q!(conn => exec,
         "INSERT INTO services (id, worker_id, status, title, description, category, location, latitude, longitude, price_amount, \
-         price_currency, tags, visible, number, search_text, rating, published_at, version, created_at, updated_at) \
-         VALUES ($1, $2, 'draft', $3, $4, $5, $6, $7, $8, $9, $10, $11, FALSE, NULL, $12, $13, NULL, 1, $14, $14)",
+         price_currency, tags, visible, number, search_text, rating, published_at, version, created_at, updated_at, tile) \
+         VALUES ($1, $2, 'draft', $3, $4, $5, $6, $7, $8, $9, $10, $11, FALSE, NULL, $12, $13, NULL, 1, $14, $14, $15)",
         id, worker, &new.title, &new.description, new.category, &new.location, new.latitude, new.longitude, amount, currency,
-        tags, search_text, rating, now)?;
+        tags, search_text, rating, now, tile(new))?;
     Ok(())
 }
 
@@ -163,9 +171,9 @@ pub(super) async fn set_content(
     let (amount, currency) = new.price.as_ref().map(|price| (price.amount, &price.currency)).unzip();
     q!(conn => exec,
         "UPDATE services SET title = $2, description = $3, category = $4, location = $5, latitude = $6, longitude = $7, \
-         price_amount = $8, price_currency = $9, tags = $10, search_text = $11, version = version + 1, updated_at = $12 WHERE id = $1",
+         price_amount = $8, price_currency = $9, tags = $10, search_text = $11, version = version + 1, updated_at = $12, tile = $13 WHERE id = $1",
         id, &new.title, &new.description, new.category, &new.location, new.latitude, new.longitude, amount, currency, tags,
-        search_text, now)?;
+        search_text, now, tile(new))?;
     Ok(())
 }
 

@@ -60,6 +60,7 @@ pub(super) const SERVICES: &[&str] = &[
     "version",
     "created_at",
     "updated_at",
+    "tile",
 ];
 pub(super) const WORKER_PROFILES: &[&str] = &[
     "user_id",
@@ -233,6 +234,7 @@ pub(super) fn service(
         Value::Int(1 + i64::from(published) + i64::from(status == ServiceStatus::Closed)),
         Value::Time(created_at),
         Value::Time(updated_at),
+        Value::Int(services::tile_of(latitude, longitude)),
     ]
 }
 

@@ -354,6 +354,75 @@ async fn many_at_one_place_come_by_distance_one_after_the_other() {
 }
 
 #[tokio::test]
+async fn far_from_everything_the_nearest_is_found_as_soon() {
+    for test in testing::apps().await {
+        let worker = test.approved_worker().await;
+        for (title, latitude, longitude) in [("Near Fiji", -17.7, 178.1), ("Across the line", -16.9, -179.9)] {
+            published(
+                &test,
+                &worker,
+                NewService { latitude: Some(latitude), longitude: Some(longitude), ..new(title) },
+            )
+            .await;
+        }
+        for (lat, lon, first) in
+            [(10.0, -140.0, "Across the line"), (-17.0, 177.0, "Near Fiji"), (90.0, 0.0, "Across the line")]
+        {
+            let filter = SearchFilter {
+                lat: Some(lat),
+                lon: Some(lon),
+                sort: Some(ServiceSort::Distance),
+                ..SearchFilter::default()
+            };
+            let page = search(test.app(), &filter, &PageRequest::first(1)).await.unwrap();
+            assert_eq!(page.items[0].title, first);
+            let next = PageRequest { limit: 5, after: page.next };
+            assert_eq!(search(test.app(), &filter, &next).await.unwrap().items.len(), 1);
+        }
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_migration_knows_the_same_tiles() {
+    for test in testing::apps().await {
+        let worker = test.approved_worker().await;
+        let places =
+            [(52.52, 13.405), (-90.0, -180.0), (90.0, 180.0), (0.0, 0.0), (-33.868_8, 151.209_3), (1e-6, -1e-6)];
+        for (latitude, longitude) in places {
+            let place = NewService { latitude: Some(latitude), longitude: Some(longitude), ..new("Somewhere") };
+            published(&test, &worker, place).await;
+        }
+        let texts = (
+            include_str!("../../../../migrations/sqlite/0014_tiles.sql"),
+            include_str!("../../../../migrations/postgres/0014_tiles.sql"),
+        );
+        let write = test.app().db.write(move |conn| {
+            async move {
+                let update = |text: &'static str| text.split(';').find(|text| text.contains("UPDATE")).unwrap();
+                let changed = match conn {
+                    crate::db::Conn::Sqlite(conn) => {
+                        sqlx::query(update(texts.0)).execute(&mut **conn).await.unwrap().rows_affected()
+                    }
+                    crate::db::Conn::Pg(conn) => {
+                        sqlx::query(update(texts.1)).execute(&mut **conn).await.unwrap().rows_affected()
+                    }
+                };
+                assert_eq!(changed, 6);
+                Ok(q!(conn => all (f64, f64, i64), "SELECT latitude, longitude, tile FROM services")?)
+            }
+            .boxed()
+        });
+        let rows = write.await.unwrap();
+        assert_eq!(rows.len(), places.len());
+        for (latitude, longitude, tile) in rows {
+            assert_eq!(tile, super::super::tile_of(latitude, longitude), "{latitude} {longitude}");
+        }
+        test.close().await;
+    }
+}
+
+#[tokio::test]
 async fn odd_cursors_are_refused_or_harmless() {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     for test in testing::apps().await {
