@@ -152,6 +152,7 @@ impl App {
 
     /// Takes something from the terminal.
     pub fn event(&mut self, event: TermEvent) {
+        let before = self.layers();
         match event {
             TermEvent::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
             TermEvent::Paste(pasted) => self.paste(&pasted),
@@ -160,6 +161,15 @@ impl App {
             _ => return,
         }
         self.settle();
+        // A letter that the terminal drew wider than it is said to be would stay behind in what comes next.
+        if self.layers() != before {
+            self.effects.push(Effect::Redraw);
+        }
+    }
+
+    /// What is seen, from the screen up.
+    fn layers(&self) -> (Action, bool, bool) {
+        (self.active, self.popup.is_some(), self.form.is_some())
     }
 
     fn key(&mut self, key: KeyEvent) {
