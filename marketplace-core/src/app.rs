@@ -22,6 +22,7 @@ use crate::{
     mail, messaging,
     random::{OsRandom, Random},
     reviews,
+    shared::Shared,
     time::{Clock, SystemClock, Timestamp},
 };
 
@@ -43,6 +44,7 @@ pub struct App {
     pub(crate) hasher: Hasher,
     pub(crate) tokens: TokenCache,
     pub(crate) limiter: Arc<Limiter>,
+    pub(crate) shared: Shared,
     /// Permits for submissions in memory at once.
     pub(crate) uploads: Arc<Semaphore>,
     /// Permits for submissions that wait for one of those.
@@ -65,8 +67,10 @@ impl App {
         Self::open_with(config, options, Arc::new(SystemClock), Arc::new(OsRandom)).await
     }
 
-    /// Like [`App::open`], for a program that one person uses: few connections, little memory.
-    pub async fn open_for_one(config: Config) -> Result<Self> {
+    /// Like [`App::open`], for a program that one person uses: few connections, little memory, no Redis. What it ends has
+    /// ended, since the database says so.
+    pub async fn open_for_one(mut config: Config) -> Result<Self> {
+        config.redis_url = None;
         Self::open_with(config, OpenOptions::for_one(), Arc::new(SystemClock), Arc::new(OsRandom)).await
     }
 
@@ -90,12 +94,14 @@ impl App {
             Engine::Postgres => db.require_current().await?,
         }
         let keys = Keys::open(&config.keys_dir(), random.as_ref())?;
+        let shared = Shared::open(&config, random.as_ref())?;
         Ok(Self {
             db,
             clock,
             hasher: Hasher::new(config.argon2, random.clone())?,
             tokens: TokenCache::default(),
-            limiter: Arc::new(Limiter::new(&config.limits)),
+            limiter: Arc::new(Limiter::new(&config.limits, shared.clone())),
+            shared,
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
             upload_queue: Arc::new(Semaphore::new(config.limits.uploads * UPLOADS_WAITING)),
             files: FileStore::open(&config.files_url())?,
@@ -121,6 +127,14 @@ impl App {
     pub(crate) fn wake(&self) {
         // Nobody listening is fine.
         let _ = self.wake.send(());
+        self.shared.wake();
+    }
+
+    /// Hears from other servers that the log may have grown, and tells them, for ever: a server runs it beside its work.
+    /// Without others it does nothing.
+    pub async fn hear_others(&self) {
+        // Only here: what came from others does not go back to them.
+        self.shared.carry(|| drop(self.wake.send(()))).await;
     }
 
     /// Does what is due: sends mails, ends approvals, negotiations and windows, notices new signing keys, deletes erased
@@ -148,10 +162,11 @@ impl App {
             + crate::auth::prune(self).await?)
     }
 
-    /// Whether the database answers, within two seconds.
+    /// Whether the database answers, and Redis where there is one, within two seconds.
     pub async fn ready(&self) -> Result<()> {
-        match tokio::time::timeout(Duration::from_secs(2), self.db.ping()).await {
-            Ok(answer) => answer,
+        let both = async { tokio::try_join!(self.db.ping(), self.shared.ready()) };
+        match tokio::time::timeout(Duration::from_secs(2), both).await {
+            Ok(answers) => answers.map(|_| ()),
             Err(elapsed) => Err(Error::unavailable("the database does not answer", elapsed)),
         }
     }

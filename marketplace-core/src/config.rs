@@ -39,6 +39,9 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `sqlite://PATH` or `postgres://user:password@host/database`; default `sqlite://<data_dir>/marketplace.db`.
     pub database_url: Option<Secret>,
+    /// `redis://user:password@host:6379/0`, or `rediss://…` for TLS: what several servers of one marketplace share besides
+    /// the database. Without one there is one server.
+    pub redis_url: Option<Secret>,
     /// Connections to the database at most.
     pub database_connections: u32,
     /// Where files are kept: `file:///PATH` or `s3://bucket/prefix`; default `<data_dir>/files`.
@@ -119,6 +122,16 @@ pub struct Limits {
     pub failed_logins_account_hour: u32,
     /// Mails to one address per hour.
     pub mails_per_account_hour: u32,
+    /// Reads of what is public, per client address and minute; 0 for no limit, as in those that follow.
+    pub public_per_ip_minute: u32,
+    /// Searches for services, per client address and minute.
+    pub searches_per_ip_minute: u32,
+    /// Reads with an account, per account and minute; ten times as many for staff, as in those that follow.
+    pub reads_per_account_minute: u32,
+    /// Changes, per account and minute.
+    pub writes_per_account_minute: u32,
+    /// Files sent, per account and minute.
+    pub uploads_per_account_minute: u32,
     /// Submissions of documents in memory at once.
     pub uploads: usize,
 }
@@ -141,6 +154,7 @@ impl Default for Config {
         Self {
             data_dir: "data".into(),
             database_url: None,
+            redis_url: None,
             database_connections: 8,
             files_url: None,
             keys_dir: None,
@@ -177,6 +191,11 @@ impl Default for Limits {
             failed_logins: 10,
             failed_logins_account_hour: 100,
             mails_per_account_hour: 5,
+            public_per_ip_minute: 6_000,
+            searches_per_ip_minute: 1_200,
+            reads_per_account_minute: 6_000,
+            writes_per_account_minute: 600,
+            uploads_per_account_minute: 60,
             uploads: 4,
         }
     }
@@ -222,6 +241,12 @@ impl Config {
         let url = self.database_url();
         if !url.expose().starts_with("sqlite://") && !url.expose().starts_with("postgres") {
             return bad("database_url", "must be sqlite://PATH or postgres://user:password@host/database");
+        }
+        if let Some(redis) = &self.redis_url {
+            let url = Url::parse(redis.expose());
+            if !url.is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host()) {
+                return bad("redis_url", "must be redis://user:password@host:6379/0, or rediss://… for TLS");
+            }
         }
         let files = self.files_url();
         if !files.starts_with("file://") && !files.starts_with("s3://") {
@@ -402,6 +427,16 @@ mod tests {
         assert!(error.contains("MARKETPLACE_LISTEN"), "{error}");
         let error = load("", &[("MARKETPLACE_LISTENN", "127.0.0.1:1")]).unwrap_err().to_string();
         assert!(error.contains("MARKETPLACE_LISTENN"), "{error}");
+    }
+
+    #[test]
+    fn the_url_of_redis_is_checked_and_not_printed() {
+        let config = load("redis_url = 'redis://me:hunter2@cache:6379/1'", &[]).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+        for bad in ["http://cache", "cache:6379", "redis:", "redis://"] {
+            let error = load(&format!("redis_url = '{bad}'"), &[]).unwrap_err();
+            assert_eq!(error.fields()[0].pointer, "/redis_url", "{bad}");
+        }
     }
 
     #[test]

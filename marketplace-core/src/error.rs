@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::text_enum;
+use crate::{limiter::Allowance, text_enum};
 
 /// What every operation answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -67,6 +67,7 @@ struct Inner {
     current: Option<serde_json::Value>,
     retry_after: Option<Duration>,
     request_id: Option<String>,
+    allowance: Option<Allowance>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -80,6 +81,7 @@ impl Error {
             current: None,
             retry_after: None,
             request_id: None,
+            allowance: None,
             source: None,
         }))
     }
@@ -181,6 +183,13 @@ impl Error {
         self
     }
 
+    /// With the limit that was met.
+    #[must_use]
+    pub(crate) fn limited_by(mut self, allowance: Allowance) -> Self {
+        self.0.allowance = Some(allowance);
+        self
+    }
+
     /// The same for another who waited for the same thing; what happened inside is told in words.
     pub(crate) fn told_again(&self) -> Self {
         let inner = &*self.0;
@@ -191,6 +200,7 @@ impl Error {
             current: inner.current.clone(),
             retry_after: inner.retry_after,
             request_id: inner.request_id.clone(),
+            allowance: inner.allowance,
             source: self.internal_text().map(Into::into),
         }))
     }
@@ -214,6 +224,10 @@ impl Error {
     /// When to come back.
     pub fn retry_after_hint(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+    /// The limit that was met, where it is one of those that callers are told of.
+    pub fn allowance(&self) -> Option<Allowance> {
+        self.0.allowance
     }
     /// The server's request id, when the error came over the wire.
     pub fn request_id(&self) -> Option<&str> {

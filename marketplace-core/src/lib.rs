@@ -13,6 +13,7 @@
 //! | threads and messages | [`messaging`] |
 //! | reviews and ratings | [`reviews`] |
 //! | who did what | [`audit`] |
+//! | how often somebody may | [`limiter`] |
 //! | what staff can do, either way in | [`admin`] |
 //! | the two databases | [`db`] |
 //!
@@ -50,6 +51,7 @@ pub mod random;
 pub mod reviews;
 pub mod seed;
 pub mod services;
+pub(crate) mod shared;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
     clippy::unwrap_used,

@@ -195,6 +195,11 @@ impl TestApp {
         config.limits.failed_logins = 1_000_000;
         config.limits.failed_logins_account_hour = 1_000_000;
         config.limits.mails_per_account_hour = 1_000_000;
+        config.limits.public_per_ip_minute = 0;
+        config.limits.searches_per_ip_minute = 0;
+        config.limits.reads_per_account_minute = 0;
+        config.limits.writes_per_account_minute = 0;
+        config.limits.uploads_per_account_minute = 0;
         change(&mut config);
         let options = OpenOptions { connections: 6, ..OpenOptions::default() };
         let db = Db::open(&url, options).await.unwrap();

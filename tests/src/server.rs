@@ -29,6 +29,11 @@ pub const ROOMY: &[(&str, &str)] = &[
     ("LIMITS__FAILED_LOGINS", "1000000"),
     ("LIMITS__FAILED_LOGINS_ACCOUNT_HOUR", "1000000"),
     ("LIMITS__MAILS_PER_ACCOUNT_HOUR", "1000000"),
+    ("LIMITS__PUBLIC_PER_IP_MINUTE", "1000000"),
+    ("LIMITS__SEARCHES_PER_IP_MINUTE", "1000000"),
+    ("LIMITS__READS_PER_ACCOUNT_MINUTE", "1000000"),
+    ("LIMITS__WRITES_PER_ACCOUNT_MINUTE", "1000000"),
+    ("LIMITS__UPLOADS_PER_ACCOUNT_MINUTE", "1000000"),
 ];
 
 /// A server, its folder and its database; all of it ends with this.

@@ -114,13 +114,19 @@ pub async fn act(
     }
     let note = checked_note(change).map_err(|field| Error::invalid_fields(vec![field]))?;
     let (app2, actor2, action2, change2) = (app.clone(), actor.clone(), action.clone(), change.clone());
+    let ending = if *action == UserAction::Delete { auth::ending(app, id).await? } else { Vec::new() };
     let done = app
         .db
         .write_or_preview(change.dry_run, move |c| {
             async move { act_in(&app2, c, &actor2, id, &action2, &change2, note).await }.boxed()
         })
         .await?;
-    if done.changed {
+    if done.changed && !change.dry_run {
+        match action {
+            UserAction::Delete => app.shared.revoke(ending).await,
+            UserAction::Ban | UserAction::RevokeSessions => auth::announce_ended(app, id).await,
+            _ => {}
+        }
         app.wake();
     }
     Ok(done)

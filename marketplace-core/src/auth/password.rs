@@ -1,5 +1,8 @@
-//! Hashing of passwords: argon2id, at most as many at once as there are cores, off the async threads. The rest queues up
-//! to a bound, and then hears `busy`: a crowd that logs in cannot starve everybody else.
+//! Hashing of passwords: argon2id, at most as many at once as there are cores, on threads of their own that the system
+//! puts behind all others. The rest queues up to a bound, and then hears `busy`: a crowd that logs in cannot starve
+//! everybody else.
+
+mod threads;
 
 use std::{fmt, sync::Arc};
 
@@ -8,8 +11,9 @@ use argon2::{
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
+use self::threads::Threads;
 use crate::{
     accounts::model::Password,
     config,
@@ -27,7 +31,7 @@ pub(crate) struct Hasher {
     prefix: Arc<str>,
     /// A hash of no password, of the same cost: verified when an address is unknown.
     dummy: Arc<str>,
-    cores: Arc<Semaphore>,
+    threads: Threads,
     queue: Arc<Semaphore>,
     random: Arc<dyn Random>,
 }
@@ -44,24 +48,26 @@ impl Hasher {
             argon: Arc::new(Argon2::new(Algorithm::Argon2id, Version::V0x13, params)),
             dummy: format!("{prefix}{salt}${output}").into(),
             prefix: prefix.into(),
-            cores: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
+            threads: Threads::default(),
             queue: Arc::new(Semaphore::new(QUEUE)),
             random,
         })
     }
 
-    /// Runs `work` when a core is free for it.
+    /// Runs `work` when a thread is free for it.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let place =
             self.queue.clone().try_acquire_owned().map_err(|_| Error::busy("too many logins at once; try again"))?;
-        let core = self.cores.clone().acquire_owned().await.map_err(Error::internal)?;
-        tokio::task::spawn_blocking(move || {
-            let answer = work();
-            drop((place, core));
-            answer
-        })
-        .await
-        .map_err(Error::internal)
+        let (done, answer) = oneshot::channel();
+        self.threads.run(move || {
+            // Whoever has gone away in the meantime needs no hash.
+            if !done.is_closed() {
+                // And may go away during it.
+                let _ = done.send(work());
+            }
+            drop(place);
+        })?;
+        answer.await.map_err(Error::internal)
     }
 
     /// A hash in the PHC string format.

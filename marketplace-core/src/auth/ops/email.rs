@@ -38,7 +38,7 @@ pub async fn change_email(app: &App, actor: &Actor, password: &Password, email: 
         .write(move |c| {
             async move {
                 if let Some((existing, _)) = accounts::store::by_email(c, &norm).await? {
-                    if existing.status.may_log_in() && app2.limiter.may_mail(&norm) {
+                    if existing.status.may_log_in() && app2.limiter.may_mail(&norm).await {
                         notify(
                             &app2,
                             c,
@@ -69,7 +69,7 @@ pub async fn change_email(app: &App, actor: &Actor, password: &Password, email: 
 
 /// Makes the new address take effect.
 pub async fn confirm_email(app: &App, client: &ClientInfo, one_time: &str) -> Result<()> {
-    app.limiter.call(client.ip)?;
+    app.limiter.call(client.ip).await?;
     let hash = token::hash(one_time);
     let now = app.now();
     app.db

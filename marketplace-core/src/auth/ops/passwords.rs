@@ -4,7 +4,7 @@ use futures::FutureExt;
 
 use super::{
     super::{ClientInfo, store, token},
-    OneTime, hours, issue_one_time, notify, require_verified, token_invalid,
+    OneTime, announce_ended, hours, issue_one_time, notify, require_verified, token_invalid,
 };
 use crate::{
     accounts::{
@@ -20,7 +20,7 @@ use crate::{
 
 /// Sends a mail with which a new password can be set, if there is such an account. Answers alike, at once, in any case.
 pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Result<()> {
-    app.limiter.call(client.ip)?;
+    app.limiter.call(client.ip).await?;
     let (app, email) = (app.clone(), normalise_email(email));
     // Apart from the answer, whose time must not tell.
     tokio::spawn(async move {
@@ -28,7 +28,7 @@ pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Res
         let sent = db.write(move |c| {
             async move {
                 let Some((account, _)) = accounts::store::by_email(c, &email).await? else { return Ok(()) };
-                if !account.status.may_log_in() || !app.limiter.may_mail(&email) {
+                if !account.status.may_log_in() || !app.limiter.may_mail(&email).await {
                     return Ok(());
                 }
                 let link = issue_one_time(&app, c, account.id, OneTime::ResetPassword, None, hours(1)).await?;
@@ -45,12 +45,13 @@ pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Res
 
 /// Sets a password with the token from a mail, which also confirms the address. Every session ends.
 pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new: &Password) -> Result<()> {
-    app.limiter.call(client.ip)?;
+    app.limiter.call(client.ip).await?;
     new.check("").map_err(|field| Error::invalid_fields(vec![field]))?;
     let token_hash = token::hash(one_time);
     let hash = app.hasher.hash(new.clone()).await?;
     let (app2, new) = (app.clone(), new.clone());
-    app.db
+    let user = app
+        .db
         .write(move |c| {
             async move {
                 let now = app2.now();
@@ -66,11 +67,13 @@ pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new:
                 accounts::store::confirm_address(c, user, now).await?;
                 store::revoke_all(c, user, None, now).await?;
                 notify(&app2, c, &account, Template::PasswordChanged, None).await?;
-                events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await
+                events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await?;
+                Ok(user)
             }
             .boxed()
         })
         .await?;
+    announce_ended(app, user).await;
     app.wake();
     Ok(())
 }
@@ -100,6 +103,7 @@ pub async fn change_password(app: &App, actor: &Actor, current: &Password, new: 
             .boxed()
         })
         .await?;
+    announce_ended(app, user).await;
     app.wake();
     Ok(())
 }
@@ -114,13 +118,13 @@ pub(crate) async fn check_own_password(
     let me = actor.require_own(Permission::OwnAccount)?;
     // A stolen session must not become a way to try passwords.
     let key = format!("user:{}", me.account.id);
-    app.limiter.try_login(std::net::IpAddr::from([0, 0, 0, 0]), &key)?;
+    app.limiter.try_login(std::net::IpAddr::from([0, 0, 0, 0]), &key).await?;
     let mut reader = app.db.read().await?;
     let hash = accounts::store::hash_of(&mut reader.conn(), me.account.id).await?;
     drop(reader);
     if !app.hasher.verify(password.clone(), hash.clone()).await? {
         return Err(Error::invalid(pointer, "is wrong"));
     }
-    app.limiter.logged_in(std::net::IpAddr::from([0, 0, 0, 0]), &key);
+    app.limiter.logged_in(std::net::IpAddr::from([0, 0, 0, 0]), &key).await;
     Ok(hash)
 }

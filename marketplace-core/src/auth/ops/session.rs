@@ -25,13 +25,14 @@ use crate::{
 
 /// Who an access token speaks for, as their account stands now: one read.
 ///
-/// `unauthenticated` whatever is wrong: signature, time, session, account.
+/// `unauthenticated` whatever is wrong: signature, time, session, account. `unavailable` while the database cannot say so,
+/// or Redis where servers share one.
 pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
     let now = app.now();
     let claims = token::verify(&app.keys, &app.tokens, access_token, now)?;
     let live = app
-        .db
-        .point::<store::Sessions>(claims.sid)
+        .shared
+        .unless_revoked(claims.sid, app.db.point::<store::Sessions>(claims.sid))
         .await?
         .filter(|session| session.lives(claims.sub, now) && session.account.status.may_log_in())
         .ok_or_else(|| Error::unauthenticated("the session has ended; log in again"))?;
@@ -48,8 +49,8 @@ pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
 /// knows its password. `rate_limited` after too many failures from one address.
 pub async fn login(app: &App, client: &ClientInfo, email: &str, password: &Password) -> Result<Tokens> {
     let email = normalise_email(email);
-    app.limiter.call(client.ip)?;
-    app.limiter.try_login(client.ip, &email)?;
+    app.limiter.call(client.ip).await?;
+    app.limiter.try_login(client.ip, &email).await?;
     let mut reader = app.db.read().await?;
     let found = accounts::store::by_email(&mut reader.conn(), &email).await?;
     drop(reader);
@@ -58,7 +59,7 @@ pub async fn login(app: &App, client: &ClientInfo, email: &str, password: &Passw
     let Some(account) = account.filter(|account| fits && account.status != Status::Deleted) else {
         return Err(Error::unauthenticated("the address or the password is wrong"));
     };
-    app.limiter.logged_in(client.ip, &email);
+    app.limiter.logged_in(client.ip, &email).await;
     if !account.status.may_log_in() {
         return Err(Error::forbidden("this account was closed; the mail that we sent says what can be done"));
     }
@@ -139,6 +140,8 @@ fn session_life(app: &App) -> Duration {
 enum Judged {
     Rotated(UserId, SessionId, crate::actor::Role),
     Refused,
+    /// Refused, and the session was ended.
+    Ended(SessionId),
 }
 
 /// The next pair of tokens for a refresh token, which is used up.
@@ -146,7 +149,7 @@ enum Judged {
 /// Using an old one again ends the whole session: one of the two who hold it stole it. But the one just before still
 /// answers while the access token that replaced it was never used: then the answer was lost on its way.
 pub async fn refresh(app: &App, client: &ClientInfo, refresh_token: &str) -> Result<Tokens> {
-    app.limiter.call(client.ip)?;
+    app.limiter.call(client.ip).await?;
     let made = Fresh::new(app);
     let hash = token::hash(refresh_token);
     let (app2, jti, next_hash) = (app.clone(), made.jti, made.refresh.hash());
@@ -166,7 +169,7 @@ pub async fn refresh(app: &App, client: &ClientInfo, refresh_token: &str) -> Res
                     let target = found.session_id.to_string();
                     events::append(c, now, "session.revoked", &target, Some(found.account.id)).await?;
                     tracing::warn!(session = %found.session_id, "an old refresh token was used again; the session was ended");
-                    return Ok(Judged::Refused);
+                    return Ok(Judged::Ended(found.session_id));
                 }
                 store::rotate(c, found.session_id, found.newest + 1, next_hash, jti, now, now + session_life(&app2)).await?;
                 Ok(Judged::Rotated(found.account.id, found.session_id, found.account.role))
@@ -175,12 +178,14 @@ pub async fn refresh(app: &App, client: &ClientInfo, refresh_token: &str) -> Res
         })
         .await?;
     match judged {
-        Judged::Rotated(user, session, role) => made.tokens(app, user, session, role),
-        Judged::Refused => {
+        Judged::Rotated(user, session, role) => return made.tokens(app, user, session, role),
+        Judged::Ended(session) => {
+            app.shared.revoke(vec![session]).await;
             app.wake();
-            Err(Error::unauthenticated("the refresh token is not valid; log in again"))
         }
+        Judged::Refused => {}
     }
+    Err(Error::unauthenticated("the refresh token is not valid; log in again"))
 }
 
 /// Ends the session of the caller.
@@ -216,8 +221,38 @@ async fn end(app: &App, actor: &Actor, session: Option<SessionId>) -> Result<()>
             .boxed()
         })
         .await?;
+    match session {
+        Some(session) => app.shared.revoke(vec![session]).await,
+        None => announce_ended(app, user).await,
+    }
     app.wake();
     Ok(())
+}
+
+/// Tells the other servers which sessions of a user were ended just now. After the commit that ended them.
+pub(crate) async fn announce_ended(app: &App, user: UserId) {
+    if !app.shared.is_shared() {
+        return;
+    }
+    let since = app.now() - ACCESS;
+    let read = async {
+        let mut reader = app.db.read().await?;
+        store::ended(&mut reader.conn(), user, since).await
+    };
+    match read.await {
+        Ok(ended) => app.shared.revoke(ended).await,
+        // They have ended all the same: each call asks the database as well.
+        Err(error) => tracing::warn!(?error, "ended sessions could not be told to Redis"),
+    }
+}
+
+/// The sessions of a user that live, when other servers must be told that they ended with their account.
+pub(crate) async fn ending(app: &App, user: UserId) -> Result<Vec<SessionId>> {
+    if !app.shared.is_shared() {
+        return Ok(Vec::new());
+    }
+    let mut reader = app.db.read().await?;
+    store::alive(&mut reader.conn(), user, app.now()).await
 }
 
 /// The caller's sessions that live, newest first.

@@ -25,7 +25,7 @@ use crate::{
 /// Answers alike whether or not the address has an account: then that account's owner gets a mail instead.
 /// `conflict` when the phone number belongs to somebody.
 pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
-    app.limiter.call(client.ip)?;
+    app.limiter.call(client.ip).await?;
     let mut checks = Checks::default();
     let role = checks.take(if new.role.is_staff() {
         Err(FieldError { pointer: "/role".into(), detail: "must be client or worker".into() })
@@ -71,7 +71,7 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
                     let (existing, _) = accounts::store::by_email(c, &norm)
                         .await?
                         .ok_or_else(|| Error::busy("the address changed hands; try again"))?;
-                    if existing.status.may_log_in() && app2.limiter.may_mail(&norm) {
+                    if existing.status.may_log_in() && app2.limiter.may_mail(&norm).await {
                         notify(
                             &app2,
                             c,
@@ -93,7 +93,7 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
 
 /// Confirms the address of a new account.
 pub async fn verify_email(app: &App, client: &ClientInfo, one_time: &str) -> Result<()> {
-    app.limiter.call(client.ip)?;
+    app.limiter.call(client.ip).await?;
     let hash = token::hash(one_time);
     let now = app.now();
     app.db
@@ -113,7 +113,7 @@ pub async fn verify_email(app: &App, client: &ClientInfo, one_time: &str) -> Res
 
 /// Sends the mail that confirms an address again, if an account waits for it. Answers alike, at once, in any case.
 pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) -> Result<()> {
-    app.limiter.call(client.ip)?;
+    app.limiter.call(client.ip).await?;
     let (app, email) = (app.clone(), normalise_email(email));
     // Apart from the answer, whose time must not tell.
     tokio::spawn(async move {
@@ -121,7 +121,7 @@ pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) ->
         let sent = db.write(move |c| {
             async move {
                 let Some((account, _)) = accounts::store::by_email(c, &email).await? else { return Ok(()) };
-                if account.email_verified || !account.status.may_log_in() || !app.limiter.may_mail(&email) {
+                if account.email_verified || !account.status.may_log_in() || !app.limiter.may_mail(&email).await {
                     return Ok(());
                 }
                 let link = issue_one_time(&app, c, account.id, OneTime::VerifyEmail, None, hours(24)).await?;
@@ -138,7 +138,7 @@ pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) ->
 
 /// Deletes the data of a banned person, who holds the link from the mail about the ban.
 pub async fn delete_own_data(app: &App, client: &ClientInfo, one_time: &str) -> Result<()> {
-    app.limiter.call(client.ip)?;
+    app.limiter.call(client.ip).await?;
     let hash = token::hash(one_time);
     let app2 = app.clone();
     app.db
