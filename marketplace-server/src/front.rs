@@ -22,12 +22,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
-use marketplace_core::{error::Error, random};
+use marketplace_core::{error::Error, limiter::noted, random};
 use tower::{Layer, Service};
 
 use crate::{
     body,
     ctx::Ctx,
+    extract, limits,
     problem::{Problem, Unwritten},
 };
 
@@ -90,18 +91,29 @@ where
         let is_api = request.uri().path().starts_with("/v1/");
         let path = request.uri().path();
         let is_page = path.starts_with("/docs") || path.starts_with("/auth/");
+        let class = route.as_ref().and_then(|route| limits::by_address(&method, route.as_str()));
+        let counted = class.map(|class| (class, extract::address_of(request.extensions(), request.headers(), &ctx)));
         // Health and metrics answer however much there is to do.
         let permit = if is_api { ctx.requests.clone().try_acquire_owned().map(Some) } else { Ok(None) };
         let (request, unread) = body::recoverable(request);
         let answer = permit.ok().map(|permit| (self.inner.call(request), permit));
         Box::pin(async move {
-            let mut response = if let Some((handler, _permit)) = answer {
-                let outcome = AssertUnwindSafe(handler).catch_unwind().await;
-                let failed = |_| Problem::from(Error::internal("a handler panicked")).into_response();
-                outcome.map_or_else(failed, |Ok(response)| response)
+            let (mut response, allowance) = if let Some((handler, _permit)) = answer {
+                noted(async {
+                    if let Some((class, address)) = counted
+                        && let Err(refused) = ctx.app.admit_address(class, address).await
+                    {
+                        return Problem::from(refused).into_response();
+                    }
+                    let outcome = AssertUnwindSafe(handler).catch_unwind().await;
+                    let failed = |_| Problem::from(Error::internal("a handler panicked")).into_response();
+                    outcome.map_or_else(failed, |Ok(response)| response)
+                })
+                .await
             } else {
                 ctx.metrics.shed.increment(1);
-                Problem::from(Error::busy("too many requests at once; try again shortly")).into_response()
+                let busy = Error::busy("too many requests at once; try again shortly");
+                (Problem::from(busy).into_response(), None)
             };
             let status = response.status();
             if status.is_client_error() || status.is_server_error() {
@@ -122,6 +134,9 @@ where
                 "answered"
             );
             let headers = response.headers_mut();
+            if let Some(allowance) = allowance {
+                limits::tell(headers, allowance);
+            }
             secure(headers, is_api, is_page, ctx.app.config.tls.cert.is_some());
             headers.insert(X_REQUEST_ID.clone(), id);
             Ok(response)

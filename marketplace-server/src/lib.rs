@@ -7,6 +7,7 @@
 //! | errors on the wire | `problem` |
 //! | who is calling, bodies, queries, ids | `extract` |
 //! | sending a POST twice | `idempotency` |
+//! | sending too much | `limits` |
 //! | the routes | `routes` |
 //! | event streams and sockets | `live` |
 
@@ -18,6 +19,7 @@ mod ctx;
 mod extract;
 mod front;
 mod idempotency;
+mod limits;
 mod live;
 pub mod logging;
 mod metrics;

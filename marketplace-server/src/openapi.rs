@@ -52,7 +52,7 @@ pub(crate) const PUBLIC_TO_READ: [&str; 7] = [
     info(
         title = "Marketplace",
         description = "Clients hire workers for the services they list. Errors are `application/problem+json` (RFC 9457) \
-                       with a stable `code`. Lists are `{items, next}`; pass `next` as `after`. Every answer carries \
+                       with a stable `code`. Calls are limited: `RateLimit` and `RateLimit-Policy` say how much is left. Lists are `{items, next}`; pass `next` as `after`. Every answer carries \
                        `X-Request-Id`."
     ),
     components(schemas(Document)),
@@ -196,8 +196,6 @@ fn errors(
         errors.push(("409", "Somebody else was first, or the thing is in another state; `current` says which"));
         errors.push(("412", "`If-Match` named another version"));
     }
-    if path.starts_with("/v1/auth/") && changes {
-        errors.push(("429", "Too many tries; `Retry-After` says when to come back"));
-    }
+    errors.push(("429", "Too many calls; `Retry-After` says when to come back"));
     errors
 }

@@ -13,9 +13,14 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use marketplace_core::error::{Error, ErrorCode, FieldError};
+use marketplace_core::{
+    error::{Error, ErrorCode, FieldError},
+    limiter::Allowance,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::limits;
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -151,6 +156,8 @@ pub(crate) struct Document {
 pub(crate) struct Unwritten {
     document: Document,
     retry_after: Option<u64>,
+    /// The limit that was met.
+    allowance: Option<Allowance>,
     /// What happened inside, for the log.
     pub inside: Option<Arc<str>>,
 }
@@ -160,6 +167,7 @@ impl IntoResponse for Problem {
         Unwritten {
             document: self.document(),
             retry_after: self.error.retry_after_hint().map(|after| after.as_secs().max(1)),
+            allowance: self.error.allowance(),
             inside: self.error.internal_text().map(Into::into),
         }
         .into_response()
@@ -169,7 +177,7 @@ impl IntoResponse for Problem {
 impl From<Document> for Unwritten {
     /// A problem that was answered before: it is answered again, under the new request's id.
     fn from(document: Document) -> Self {
-        Self { document, retry_after: None, inside: None }
+        Self { document, retry_after: None, allowance: None, inside: None }
     }
 }
 
@@ -194,10 +202,10 @@ impl Unwritten {
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-            if self.document.code == ErrorCode::RateLimited
-                && let Ok(value) = HeaderValue::try_from(format!("\"default\";r=0;t={seconds}"))
-            {
-                headers.insert("ratelimit", value);
+            match self.allowance {
+                Some(allowance) => limits::tell(headers, allowance),
+                None if self.document.code == ErrorCode::RateLimited => limits::tell_to_wait(headers, seconds),
+                None => {}
             }
         }
         // A document of strings, numbers and JSON values always serialises.
@@ -239,6 +247,6 @@ mod tests {
         let unwritten = response.extensions_mut().remove::<Unwritten>().unwrap();
         unwritten.write(&mut response, &HeaderValue::from_static("id"));
         assert_eq!(response.headers()[RETRY_AFTER], "30");
-        assert_eq!(response.headers()["ratelimit"], "\"default\";r=0;t=30");
+        assert_eq!(response.headers()["ratelimit"], "\"penalty\";r=0;t=30");
     }
 }

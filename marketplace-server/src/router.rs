@@ -97,6 +97,7 @@ fn cors(origins: &[String]) -> Result<Option<CorsLayer>> {
             RETRY_AFTER,
             HeaderName::from_static("idempotency-replayed"),
             HeaderName::from_static("ratelimit"),
+            HeaderName::from_static("ratelimit-policy"),
             X_REQUEST_ID.clone(),
         ])
         .max_age(std::time::Duration::from_mins(10));

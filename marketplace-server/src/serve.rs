@@ -40,6 +40,8 @@ pub async fn serve(app: App, listener: TcpListener, options: Options, shutdown: 
     let (router, ctx) = router::with_options(app, options, shutdown.clone())?;
     let timers = tokio::spawn(background::run(ctx.clone()));
     let tail = tokio::spawn(live::run(ctx.clone()));
+    let (app, stopped) = (ctx.app.clone(), shutdown.clone());
+    tokio::spawn(async move { stopped.run_until_cancelled(app.hear_others()).await });
     let hub = Arc::clone(&ctx.hub);
     let abort = CancellationToken::new();
     let tracker = TaskTracker::new();

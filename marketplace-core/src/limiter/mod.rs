@@ -172,13 +172,8 @@ impl Limiter {
         }
     }
 
-    /// One more call of a class, by an account or, without one, from an address.
-    async fn pass(&self, class: Class, ip: IpAddr, account: Option<(UserId, bool)>) -> Result<()> {
-        let key = match account {
-            Some((user, _)) => Key::Account(user),
-            None => Key::Address(network(ip)),
-        };
-        let is_staff = account.is_some_and(|(_, is_staff)| is_staff);
+    /// One more call of a class.
+    async fn pass(&self, class: Class, key: Key, is_staff: bool) -> Result<()> {
         let bucket = match class {
             Class::Auth => self.auth.as_ref(),
             Class::Public => self.public.as_ref(),
@@ -196,7 +191,7 @@ impl Limiter {
 
     /// One more call of a route that needs no login.
     pub async fn call(&self, ip: IpAddr) -> Result<()> {
-        self.pass(Class::Auth, ip, None).await
+        self.pass(Class::Auth, Key::Address(network(ip)), false).await
     }
 
     /// Counts one try to log in as failed, before the password is looked at: many at once do not slip through.
@@ -237,13 +232,20 @@ impl Limiter {
 }
 
 impl App {
-    /// One more call of a class, by somebody, from an address. An actor counts by account wherever they are; staff may do
-    /// ten times as much. `rate_limited` when it is one too many.
+    /// One more call of a class, by an account, wherever it calls from; staff may do ten times as much. `rate_limited` when
+    /// it is one too many.
     ///
     /// What is left is noted for whoever waits in [`noted`].
-    pub async fn admit(&self, class: Class, ip: IpAddr, actor: Option<&Actor>) -> Result<()> {
-        let account = actor.and_then(|actor| Some((actor.user_id()?, actor.role().is_staff())));
-        self.limiter.pass(class, ip, account).await
+    pub async fn admit(&self, class: Class, actor: &Actor) -> Result<()> {
+        match actor.user_id() {
+            Some(user) => self.limiter.pass(class, Key::Account(user), actor.role().is_staff()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// One more call of a class, by nobody in particular, from an address. Like [`App::admit`] otherwise.
+    pub async fn admit_address(&self, class: Class, ip: IpAddr) -> Result<()> {
+        self.limiter.pass(class, Key::Address(network(ip)), false).await
     }
 }
 

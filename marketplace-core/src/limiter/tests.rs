@@ -55,34 +55,34 @@ async fn classes_and_callers_are_counted_apart_and_told_what_is_left() {
     let limiter = limiter(Limits { public_per_ip_minute: 3, reads_per_account_minute: 2, ..Limits::default() });
     let user: UserId = "01890000-0000-7000-8000-000000000001".parse().unwrap();
     for left in [2, 1, 0] {
-        let (passed, said) = noted(limiter.pass(Class::Public, address(1), None)).await;
+        let (passed, said) = noted(limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
         passed.unwrap();
         let said = said.unwrap();
         assert_eq!((said.class, said.quota, said.remaining), (Class::Public, 3, left));
         assert!(said.reset > Duration::ZERO && said.reset <= Allowance::WINDOW);
     }
-    let (refused, said) = noted(limiter.pass(Class::Public, address(1), None)).await;
+    let (refused, said) = noted(limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
     let refused = refused.unwrap_err();
     assert_eq!((refused.code(), refused.allowance()), (ErrorCode::RateLimited, said));
     assert!(refused.retry_after_hint().unwrap() <= Duration::from_secs(20));
-    limiter.pass(Class::Public, address(2), None).await.unwrap();
-    limiter.pass(Class::Search, address(1), None).await.unwrap();
+    limiter.pass(Class::Public, Key::Address(address(2)), false).await.unwrap();
+    limiter.pass(Class::Search, Key::Address(address(1)), false).await.unwrap();
     // An account is counted by itself, wherever it calls from; staff have more.
-    for n in 1..=2 {
-        limiter.pass(Class::Read, address(n), Some((user, false))).await.unwrap();
+    for _ in 0..2 {
+        limiter.pass(Class::Read, Key::Account(user), false).await.unwrap();
     }
-    limiter.pass(Class::Read, address(3), Some((user, false))).await.unwrap_err();
+    limiter.pass(Class::Read, Key::Account(user), false).await.unwrap_err();
     for _ in 0..20 {
-        limiter.pass(Class::Read, address(1), Some((user, true))).await.unwrap();
+        limiter.pass(Class::Read, Key::Account(user), true).await.unwrap();
     }
-    limiter.pass(Class::Read, address(1), Some((user, true))).await.unwrap_err();
+    limiter.pass(Class::Read, Key::Account(user), true).await.unwrap_err();
 }
 
 #[tokio::test]
 async fn no_limit_is_0() {
     let limiter = limiter(Limits { public_per_ip_minute: 0, ..Limits::default() });
     for _ in 0..10_000 {
-        let (passed, said) = noted(limiter.pass(Class::Public, address(1), None)).await;
+        let (passed, said) = noted(limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
         passed.unwrap();
         assert_eq!(said, None);
     }

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::{
-    extract::FromRequestParts,
+    extract::{FromRequestParts, MatchedPath},
     http::{
-        HeaderMap,
+        Extensions, HeaderMap,
         header::{AUTHORIZATION, USER_AGENT},
         request::Parts,
     },
@@ -18,6 +18,7 @@ use marketplace_core::{
 
 use crate::{
     ctx::{Ctx, Peer},
+    limits,
     problem::Problem,
 };
 
@@ -35,7 +36,11 @@ impl FromRequestParts<Ctx> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)?;
-        Ok(Self(auth::authenticate(&ctx.app, token).await?))
+        let actor = auth::authenticate(&ctx.app, token).await?;
+        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let class = limits::by_account(&parts.method, route);
+        ctx.app.admit(class, &actor).await?;
+        Ok(Self(actor))
     }
 }
 
@@ -66,13 +71,18 @@ impl FromRequestParts<Ctx> for Client {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
-        let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         Ok(Self(ClientInfo {
-            ip: client_ip(peer, &parts.headers, &ctx.app.config.trusted_proxies),
+            ip: address_of(&parts.extensions, &parts.headers, ctx),
             user_agent: user_agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_LIMIT).collect(),
         }))
     }
+}
+
+/// The address of the client, which limits count by.
+pub(crate) fn address_of(extensions: &Extensions, headers: &HeaderMap, ctx: &Ctx) -> IpAddr {
+    let peer = extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+    client_ip(peer, headers, &ctx.app.config.trusted_proxies)
 }
 
 /// The address of the client: the peer's, unless the peer is a trusted proxy. Then the rightmost address of

@@ -5,7 +5,7 @@ mod input;
 mod path;
 mod query;
 
-pub(crate) use caller::{Caller, Client, bearer};
+pub(crate) use caller::{Caller, Client, address_of, bearer};
 pub(crate) use input::{IfMatch, Input, json, read_json};
 pub(crate) use path::{Attached, Id, Kind};
 pub(crate) use query::{List, Params};

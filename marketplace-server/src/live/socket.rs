@@ -9,6 +9,7 @@ use marketplace_core::{
     error::{Error, Result},
     events::{self, EventCursor},
     ids::ThreadId,
+    limiter::Class,
     messaging::{self, model::NewMessage},
     page::Cursor,
 };
@@ -195,7 +196,11 @@ impl Socket {
 
     async fn send(&mut self, thread: ThreadId, new: NewMessage) -> Result<(), End> {
         let name = new.client_msg_id.clone();
-        let text = match messaging::send(&self.ctx.app, &self.actor, thread, new).await {
+        let sent = match self.ctx.app.admit(Class::Write, &self.actor).await {
+            Ok(()) => messaging::send(&self.ctx.app, &self.actor, thread, new).await,
+            Err(refused) => Err(refused),
+        };
+        let text = match sent {
             Ok(sent) => {
                 ServerFrame::Ack { thread_id: thread, client_msg_id: &name, seq: sent.seq, message_id: sent.id }.text()
             }

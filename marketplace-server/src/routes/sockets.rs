@@ -14,6 +14,7 @@ use marketplace_core::{
     auth::{self, SocketTicket},
     config::Config,
     error::Error,
+    limiter::Class,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -91,6 +92,7 @@ pub(crate) async fn socket(
     check_origin(&parts.headers, &ctx.app.config)?;
     let is_upgrade = parts.headers.contains_key("sec-websocket-key");
     let actor = caller(&ctx, &parts.headers, opening.ticket.as_deref(), is_upgrade).await?;
+    ctx.app.admit(Class::Read, &actor).await?;
     actor.require_own(Permission::Trade)?;
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &ctx).await {
         Ok(upgrade) => upgrade,

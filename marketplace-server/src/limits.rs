@@ -1,0 +1,116 @@
+//! Which limit a call counts against, and the fields that tell callers how much of it is left
+//! (draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy: "read";q=6000;w=60`, `RateLimit: "read";r=5999;t=1`).
+//!
+//! What is public counts by address, in front of the handler; what needs a log-in by account, where the caller is
+//! extracted. Logins and the like are counted by core itself.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use marketplace_core::limiter::{Allowance, Class};
+
+static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+static LEFT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// The limit by address of a route that anybody may call; none for those that are counted elsewhere.
+pub(crate) fn by_address(method: &Method, route: &str) -> Option<Class> {
+    if !reads(method) {
+        return None;
+    }
+    match route {
+        "/v1/services" => Some(Class::Search),
+        "/v1/services/{id}"
+        | "/v1/workers/{id}"
+        | "/v1/workers/{id}/services"
+        | "/v1/workers/{id}/reviews"
+        | "/v1/workers/{id}/rating"
+        | "/v1/clients/{id}"
+        | "/v1/categories"
+        | "/v1/pictures/{id}" => Some(Class::Public),
+        _ => None,
+    }
+}
+
+/// The limit by account of a route that needs one.
+pub(crate) fn by_account(method: &Method, route: &str) -> Class {
+    if reads(method) {
+        return Class::Read;
+    }
+    match route {
+        "/v1/me/kyc" | "/v1/me/picture" | "/v1/threads/{id}/attachments" if *method != Method::DELETE => Class::Upload,
+        _ => Class::Write,
+    }
+}
+
+fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Tells a caller what is left, unless that was told already.
+pub(crate) fn tell(headers: &mut HeaderMap, allowance: Allowance) {
+    let Allowance { class, quota, remaining, reset } = allowance;
+    let window = Allowance::WINDOW.as_secs();
+    // A second that has begun is not over.
+    let reset = reset.as_secs() + u64::from(reset.subsec_nanos() > 0);
+    let fields = [
+        (&POLICY, format!("\"{class}\";q={quota};w={window}")),
+        (&LEFT, format!("\"{class}\";r={remaining};t={reset}")),
+    ];
+    for (name, text) in fields {
+        if let Ok(value) = HeaderValue::try_from(text) {
+            headers.entry(name).or_insert(value);
+        }
+    }
+}
+
+/// Tells a caller who has to wait for another reason than a limit of calls.
+pub(crate) fn tell_to_wait(headers: &mut HeaderMap, seconds: u64) {
+    if let Ok(value) = HeaderValue::try_from(format!("\"penalty\";r=0;t={seconds}")) {
+        headers.insert(&LEFT, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::openapi::{PUBLIC, PUBLIC_TO_READ};
+
+    #[test]
+    fn everything_public_to_read_is_counted_by_address_and_nothing_else_is() {
+        let document = serde_json::to_value(crate::description()).unwrap();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            let open = path.starts_with("/v1/")
+                && (PUBLIC.contains(&&**path) || PUBLIC_TO_READ.contains(&&**path))
+                && item.get("get").is_some();
+            assert_eq!(by_address(&Method::GET, path).is_some(), open, "{path}");
+            assert_eq!(by_address(&Method::POST, path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_takes_files_is_an_upload() {
+        let document = serde_json::to_value(crate::description()).unwrap();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (name, method) in [("post", Method::POST), ("put", Method::PUT), ("patch", Method::PATCH)] {
+                let Some(body) = item.get(name).and_then(|operation| operation.pointer("/requestBody/content")) else {
+                    continue;
+                };
+                let is_json = body.get("application/json").is_some();
+                assert_eq!(by_account(&method, path) == Class::Write, is_json, "{name} {path}");
+            }
+        }
+        assert_eq!(by_account(&Method::DELETE, "/v1/me/picture"), Class::Write);
+    }
+
+    #[test]
+    fn fields_are_structured() {
+        let mut headers = HeaderMap::new();
+        let reset = Duration::from_millis(1_001);
+        tell(&mut headers, Allowance { class: Class::Read, quota: 600, remaining: 599, reset });
+        assert_eq!(headers["ratelimit-policy"], "\"read\";q=600;w=60");
+        assert_eq!(headers["ratelimit"], "\"read\";r=599;t=2");
+        // The first word counts.
+        tell(&mut headers, Allowance { class: Class::Write, quota: 1, remaining: 0, reset });
+        assert_eq!(headers["ratelimit"], "\"read\";r=599;t=2");
+    }
+}
