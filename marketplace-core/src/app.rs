@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     db::{Db, Engine, OpenOptions},
     error::{Error, Result},
-    events, idempotency, jobs,
+    events, export, idempotency, jobs,
     keys::Keys,
     kyc::{self, files::FileStore},
     limiter::Limiter,
@@ -49,6 +49,8 @@ pub struct App {
     pub(crate) uploads: Arc<Semaphore>,
     /// Permits for submissions that wait for one of those.
     pub(crate) upload_queue: Arc<Semaphore>,
+    /// Exports under way.
+    pub(crate) exports: export::Running,
     wake: broadcast::Sender<()>,
     /// When what is past its time was last forgotten, in microseconds.
     pruned_at: Arc<AtomicI64>,
@@ -104,6 +106,7 @@ impl App {
             shared,
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
             upload_queue: Arc::new(Semaphore::new(config.limits.uploads * UPLOADS_WAITING)),
+            exports: export::Running::default(),
             files: FileStore::open(&config.files_url())?,
             random,
             keys: Arc::new(keys),

@@ -12,6 +12,7 @@
 //! | jobs, from the first offer to the last word | [`jobs`] |
 //! | threads and messages | [`messaging`] |
 //! | reviews and ratings | [`reviews`] |
+//! | all that is stored of one person, to take away | [`export`] |
 //! | who did what | [`audit`] |
 //! | how often somebody may | [`limiter`] |
 //! | what staff can do, either way in | [`admin`] |
@@ -36,6 +37,7 @@ pub mod auth;
 pub mod config;
 pub mod error;
 pub mod events;
+pub mod export;
 pub mod idempotency;
 pub mod ids;
 pub mod jobs;

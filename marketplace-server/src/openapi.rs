@@ -29,6 +29,7 @@ pub(crate) const PUBLIC: &[&str] = &[
     "/v1/auth/password/reset",
     "/v1/auth/email/confirm",
     "/v1/auth/own-data/delete",
+    "/v1/auth/own-data/export",
     "/v1/workers/{id}/reviews",
     "/v1/workers/{id}/rating",
     // Not part of the description, named for completeness.

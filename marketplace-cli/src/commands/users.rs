@@ -1,5 +1,9 @@
 //! `marketplace users`.
 
+mod export;
+
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use marketplace_core::{
     accounts::model::{NewUser, Note, RestrictionReason, Status, UserAction},
@@ -58,6 +62,21 @@ pub enum Verb {
         /// The user
         #[arg(value_parser = args::id::<UserId>)]
         id: UserId,
+    },
+    /// Everything that is stored of one user, as a ZIP archive; audited
+    #[command(
+        after_help = "The archive holds personal data: only its owner can read the file, which must not be there yet.\n\n\
+        Examples:\n  \
+        marketplace users export 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --out data.zip\n  \
+        marketplace users export 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --out - > data.zip"
+    )]
+    Export {
+        /// The user
+        #[arg(value_parser = args::id::<UserId>)]
+        id: UserId,
+        /// Where the archive goes; `-` for stdout
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Make an account of any role; its owner sets the password through the mail that goes out
     #[command(
@@ -238,6 +257,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let data = context.connect().await?.users_reveal(id).await?;
             out.item(&data)
         }
+        Verb::Export { id, out } => export::run(context, id, &out).await,
         Verb::Create { role, email, name, phone, acting } => {
             out.check::<Changed<UserDetail>>()?;
             context.confirm(&format!("Make the {role} account {email} for {name}?"), &acting.change, Care::Ask).await?;

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt};
 use marketplace_core::{
     error::{Error, ErrorCode, FieldError, Result},
+    export::Export,
     kyc::model::FileContent,
 };
 use reqwest::{
     Method, Response, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, IF_MATCH, RETRY_AFTER},
+    header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE, DATE, HeaderMap, IF_MATCH, RETRY_AFTER},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,6 +19,9 @@ use super::Remote;
 
 /// An answer of ours at most: a page of 200 rows, or a file of 10 MiB. More is not from our server.
 const MAX_ANSWER: u64 = 32 * 1024 * 1024;
+
+/// How long an answer may take that has everything of somebody in it.
+const LONG: Duration = Duration::from_hours(6);
 
 /// What to ask a server.
 #[derive(Debug, Clone)]
@@ -27,11 +32,20 @@ pub(super) struct Call {
     body: Option<Value>,
     if_version: Option<i64>,
     anonymous: bool,
+    long: bool,
 }
 
 impl Call {
     pub(super) fn new(method: Method, path: &str) -> Self {
-        Self { method, path: path.into(), query: Vec::new(), body: None, if_version: None, anonymous: false }
+        Self {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            body: None,
+            if_version: None,
+            anonymous: false,
+            long: false,
+        }
     }
     /// More of the query string; what cannot be one is left out.
     pub(super) fn query(mut self, query: &(impl Serialize + ?Sized)) -> Self {
@@ -47,6 +61,11 @@ impl Call {
     }
     pub(super) fn if_version(mut self, version: Option<i64>) -> Self {
         self.if_version = version;
+        self
+    }
+    /// The answer may take as long as it takes, as long as something comes.
+    pub(super) fn long(mut self) -> Self {
+        self.long = true;
         self
     }
     /// Without a token.
@@ -93,6 +112,13 @@ impl Answer {
         let media_type =
             self.0.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
         Ok(FileContent { media_type, bytes: body(self.0).await? })
+    }
+    /// The body as it comes.
+    pub(super) fn export(self) -> Export {
+        let name = self.0.headers().get(CONTENT_DISPOSITION).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let file_name = name.split('"').nth(1).unwrap_or("marketplace-data.zip").to_owned();
+        let body = self.0.bytes_stream().map_err(|error| unreachable(&error)).boxed();
+        Export { file_name, body }
     }
     /// The `Date` of the answer, in seconds since the epoch.
     pub(super) fn date(&self) -> Option<i64> {
@@ -176,6 +202,9 @@ impl Remote {
         }
         if let Some(version) = call.if_version {
             request = request.header(IF_MATCH, format!("\"{version}\""));
+        }
+        if call.long {
+            request = request.timeout(LONG);
         }
         if let Some(body) = &call.body {
             request = request.json(body);

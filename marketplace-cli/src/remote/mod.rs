@@ -15,6 +15,7 @@ use marketplace_core::{
         PersonalData, Stats, UserDetail, UserFilter, UserSummary,
     },
     error::{Error, Result},
+    export::Export,
     ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
     kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
@@ -236,6 +237,10 @@ impl AdminApi for Remote {
     }
     async fn users_reveal(&self, id: UserId) -> Result<PersonalData> {
         self.send(Call::new(Method::POST, &format!("/v1/admin/users/{id}/reveal"))).await?.json().await
+    }
+    async fn users_export(&self, id: UserId) -> Result<Export> {
+        let call = Call::new(Method::GET, &format!("/v1/admin/users/{id}/export")).long();
+        Ok(self.send(call).await?.export())
     }
     async fn users_create(&self, new: &NewUser, change: &Change) -> Result<Changed<UserDetail>> {
         let new = object(serde_json::to_value(new).map_err(Error::internal)?);

@@ -14,6 +14,7 @@ use marketplace_core::{
         PersonalData, Stats, UserDetail, UserFilter, UserSummary,
     },
     error::{Error, ErrorCode, Result},
+    export::Export,
     ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
     kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
@@ -119,6 +120,9 @@ impl AdminApi for Guarded {
     }
     async fn users_reveal(&self, id: UserId) -> Result<PersonalData> {
         self.inner.users_reveal(id).await
+    }
+    async fn users_export(&self, id: UserId) -> Result<Export> {
+        self.inner.users_export(id).await
     }
     async fn users_create(&self, new: &NewUser, change: &Change) -> Result<Changed<UserDetail>> {
         self.gate.check()?;

@@ -47,7 +47,7 @@ pub struct Me {
 }
 
 impl Me {
-    fn of(account: &Account, now: Timestamp) -> Self {
+    pub(crate) fn of(account: &Account, now: Timestamp) -> Self {
         Self {
             id: account.id,
             role: account.role,

@@ -242,7 +242,7 @@ struct RestrictionRow {
     restriction_at: Option<Timestamp>,
 }
 
-pub(super) async fn restriction(conn: &mut Conn<'_>, id: UserId) -> Result<Option<Restriction>> {
+pub(crate) async fn restriction(conn: &mut Conn<'_>, id: UserId) -> Result<Option<Restriction>> {
     let row = q!(conn => opt RestrictionRow,
         "SELECT restriction_reason, restriction_by, restriction_at FROM users WHERE id = $1", id)?;
     Ok(row.and_then(|row| {

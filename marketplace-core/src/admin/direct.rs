@@ -16,6 +16,7 @@ use crate::{
     audit,
     error::Result,
     events,
+    export::{self, Export},
     ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, UserId},
     jobs::{
         self,
@@ -95,6 +96,9 @@ impl AdminApi for Direct {
     }
     async fn users_reveal(&self, id: UserId) -> Result<PersonalData> {
         accounts::reveal(&self.app, &self.actor, id).await
+    }
+    async fn users_export(&self, id: UserId) -> Result<Export> {
+        export::of_user(&self.app, &self.actor, id).await
     }
     async fn users_create(&self, new: &NewUser, change: &Change) -> Result<Changed<UserDetail>> {
         accounts::create(&self.app, &self.actor, new, change).await

@@ -18,6 +18,7 @@ use crate::{
     accounts::model::{NewUser, Note, UserAction},
     error::Result,
     events::Event,
+    export::Export,
     ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
     kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
@@ -59,6 +60,8 @@ pub trait AdminApi: Send + Sync + std::fmt::Debug {
     async fn users_show(&self, id: UserId) -> Result<UserDetail>;
     /// One user's personal data in full. Audited.
     async fn users_reveal(&self, id: UserId) -> Result<PersonalData>;
+    /// Everything that is stored of one user, as a ZIP archive. Audited before the first byte.
+    async fn users_export(&self, id: UserId) -> Result<Export>;
     /// A new account of any role; its owner sets the password through a mail.
     async fn users_create(&self, new: &NewUser, change: &Change) -> Result<Changed<UserDetail>>;
     /// Freezes, bans, deletes, and so on.

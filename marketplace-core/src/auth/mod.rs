@@ -7,7 +7,9 @@ pub(crate) mod store;
 pub mod token;
 
 pub use model::{ClientInfo, SessionView, Tokens};
-pub(crate) use ops::{OneTime, announce_ended, check_own_password, drop_tickets, ending, issue_one_time};
+pub(crate) use ops::{
+    OneTime, announce_ended, check_own_password, drop_tickets, ending, issue_one_time, owner_of_link,
+};
 pub use ops::{
     SocketTicket, TICKET, authenticate, change_email, change_password, confirm_email, delete_own_data, forgot_password,
     issue_ticket, live_sessions, login, logout, logout_all, redeem_ticket, refresh, resend_verification,

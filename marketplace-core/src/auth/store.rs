@@ -193,6 +193,31 @@ pub(super) async fn page(
     Ok(rows.into_iter().map(view).collect())
 }
 
+/// A session as its owner is told of it.
+#[derive(serde::Serialize, sqlx::FromRow)]
+pub(crate) struct OwnSession {
+    pub id: SessionId,
+    user_agent: String,
+    ip: String,
+    pub created_at: Timestamp,
+    last_used_at: Timestamp,
+    expires_at: Timestamp,
+    revoked_at: Option<Timestamp>,
+}
+
+/// A user's sessions, ended ones too, newest first.
+pub(crate) async fn all_of(
+    conn: &mut Conn<'_>,
+    user: UserId,
+    before: TimeCursor,
+    limit: i64,
+) -> Result<Vec<OwnSession>> {
+    Ok(q!(conn => all OwnSession,
+        "SELECT id, user_agent, ip, created_at, last_used_at, expires_at, revoked_at FROM sessions \
+         WHERE user_id = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4",
+        user, before.at, before.id, limit)?)
+}
+
 /// Sessions that live, and when the newest of all was last used.
 pub(crate) async fn summary(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<(i64, Option<Timestamp>)> {
     let alive = q!(conn => val i64,
@@ -226,6 +251,17 @@ pub(super) async fn take_one_time(
 ) -> Result<Option<(UserId, Option<String>)>> {
     Ok(q!(conn => opt (UserId, Option<String>),
         "DELETE FROM one_time_tokens WHERE hash = $1 AND kind = $2 AND expires_at > $3 RETURNING user_id, payload", hash, kind, now)?)
+}
+
+/// Whose a token is, without using it up.
+pub(super) async fn owner_of_one_time(
+    conn: &mut Conn<'_>,
+    hash: Vec<u8>,
+    kind: &str,
+    now: Timestamp,
+) -> Result<Option<UserId>> {
+    Ok(q!(conn => optval UserId,
+        "SELECT user_id FROM one_time_tokens WHERE hash = $1 AND kind = $2 AND expires_at > $3", hash, kind, now)?)
 }
 
 /// Everything that could still log a user in or change their account.

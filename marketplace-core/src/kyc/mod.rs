@@ -15,5 +15,5 @@ pub mod ops;
 mod store;
 
 pub use ops::{Submission, claim, decide, file, list, next, own, release, run_due, show, submit, submit_permit, undo};
-pub(crate) use ops::{briefs, erase};
+pub(crate) use ops::{briefs, erase, submitted, submitted_file};
 pub(crate) use store::counts;

@@ -23,4 +23,4 @@ pub(crate) use due::{close_for_job, erase, prune, run_due};
 pub(crate) use ops::fingerprint;
 pub use ops::{attach, attachment, get, list, messages, open, read, send, typing};
 pub use staff::{staff_act, staff_list, staff_messages, staff_notice, staff_remove, staff_show};
-pub(crate) use store::{count_since, delivered, rendered};
+pub(crate) use store::{count_since, delivered, files_sent, messages_of, rendered, summary_of, threads_of};

@@ -3,12 +3,14 @@
 
 mod append;
 mod deliver;
+mod export;
 mod files;
 mod pages;
 mod staff;
 
 pub(super) use append::{NewRow, Sent, append, blocked, sent, stand, take};
 pub(crate) use deliver::{delivered, rendered};
+pub(crate) use export::{files_sent, messages_of, summary_of, threads_of};
 pub(super) use files::{claim, delete_loose, delete_loose_of, file, insert_file, loose, loose_of_user};
 pub(super) use pages::{
     Data, MessageRow, NewThread, Window, advance, get, insert_thread, list, messages, of_service, offered, pointer,

@@ -20,7 +20,7 @@ pub use ops::{client, public_client, public_worker, update_client, update_worker
 pub(crate) use people::blocked_between;
 pub use people::{block, blocks, favorite, favorites};
 pub use pictures::{picture, remove_picture, set_picture};
-pub(crate) use store::{approved_in_effect, worker_is_public};
+pub(crate) use store::{approved_in_effect, blocked_by, favorite_ids, pictures_of, told, worker_is_public};
 
 #[cfg(test)]
 mod tests;

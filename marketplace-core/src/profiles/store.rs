@@ -389,6 +389,38 @@ pub(super) async fn stored_picture(
          FROM pictures p JOIN users u ON u.id = p.user_id WHERE p.id = $1"), id, now)?)
 }
 
+/// What a person told of themselves, as a client, as a worker, or both when they changed sides.
+pub(crate) async fn told(conn: &mut Conn<'_>, user: UserId) -> Result<serde_json::Value> {
+    let (client, worker) = (client(conn, user).await?, worker(conn, user).await?);
+    // Version 0 is that of defaults.
+    let (client, worker) = (Some(client).filter(|row| row.version > 0), Some(worker).filter(|row| row.version > 0));
+    Ok(serde_json::json!({ "client": client, "worker": worker }))
+}
+
+/// Where a person's picture lies.
+#[derive(sqlx::FromRow)]
+pub(crate) struct OwnPicture {
+    pub full_key: String,
+    pub media_type: String,
+}
+
+/// A person's pictures, newest first: one at most, mostly.
+pub(crate) async fn pictures_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<OwnPicture>> {
+    Ok(q!(conn => all OwnPicture,
+        "SELECT full_key, media_type FROM pictures WHERE user_id = $1 ORDER BY created_at DESC, id DESC", user)?)
+}
+
+/// All favourites of a person, whoever sees them, newest first. How many there can be is limited.
+pub(crate) async fn favorite_ids(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<(UserId, Timestamp)>> {
+    Ok(q!(conn => all (UserId, Timestamp),
+        "SELECT worker_id, created_at FROM favorites WHERE user_id = $1 ORDER BY created_at DESC, worker_id DESC", user)?)
+}
+
+/// All whom a person blocks. How many there can be is limited.
+pub(crate) async fn blocked_by(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<Blocked>> {
+    blocks(conn, user, Uuid::nil(), i64::MAX).await
+}
+
 /// Everything that a person told of themselves goes, and so do the marks that others put on them.
 pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<()> {
     drop_pictures(conn, user, None, now).await?;

@@ -11,9 +11,9 @@ pub mod ops;
 mod row;
 mod store;
 
-pub(crate) use ops::erase;
 pub use ops::{
     create, edit, flag, get, of_job, of_worker, own, rating, rating_of, reply, run_due, staff_act, staff_list,
     staff_show,
 };
-pub(crate) use store::count_flagged;
+pub(crate) use ops::{erase, told};
+pub(crate) use store::{complaints, count_flagged};

@@ -286,6 +286,22 @@ pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> 
     Ok(())
 }
 
+/// A complaint as whoever made it takes it away.
+#[derive(serde::Serialize, sqlx::FromRow)]
+pub(crate) struct Complaint {
+    review_id: ReviewId,
+    reason: FlagReason,
+    comment: Option<String>,
+    created_at: Timestamp,
+}
+
+/// Complaints that somebody made, one a review.
+pub(crate) async fn complaints(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<Complaint>> {
+    Ok(q!(conn => all Complaint,
+        "SELECT review_id, reason, comment, created_at FROM review_flags WHERE user_id = $1 ORDER BY created_at, review_id",
+        user)?)
+}
+
 /// Reviews with flags that wait for staff, up to `limit`.
 pub(crate) async fn count_flagged(conn: &mut Conn<'_>, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64,

@@ -23,7 +23,7 @@ mod words;
 pub(crate) use follow::{erase, learn, name_changed, rating_changed, worker_changed};
 pub use ops::{categories, close, create, delete, get, of_worker, own, own_one, publish, update};
 pub use search::search;
-pub(crate) use store::count_visible;
+pub(crate) use store::{count_visible, told};
 pub(crate) use tiles::tile_of;
 pub(crate) use words::{plain, search_text};
 

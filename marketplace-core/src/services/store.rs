@@ -127,6 +127,12 @@ pub(super) async fn all_of(conn: &mut Conn<'_>, worker: UserId) -> Result<Vec<Se
     Ok(q!(conn => all Service, select!("worker_id = $1 ORDER BY created_at, id"), worker)?)
 }
 
+/// A worker's services, as they see them.
+pub(crate) async fn told(conn: &mut Conn<'_>, worker: &Account, now: Timestamp) -> Result<Vec<OwnService>> {
+    let all = all_of(conn, worker.id).await?.into_iter();
+    all.filter(|service| service.status != ServiceStatus::Deleted).map(|service| service.own(worker, now)).collect()
+}
+
 pub(super) async fn count_of(conn: &mut Conn<'_>, worker: UserId, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
         "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM services WHERE worker_id = $1 AND status <> 'deleted' LIMIT $2) AS capped",

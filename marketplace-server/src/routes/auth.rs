@@ -1,9 +1,10 @@
 //! Signing up, logging in, and everything about one's sessions and secrets.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use marketplace_core::{
     accounts::model::{Password, SignUp},
     auth::{self, SessionView, Tokens},
+    export,
     ids::SessionId,
     page::{Page, PageRequest},
 };
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{DONE, TAKEN};
+use super::{DONE, TAKEN, download};
 use crate::{
     ctx::Ctx,
     extract::{Caller, Client, Id, Input, Params},
@@ -34,6 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
         .routes(routes!(change_email))
         .routes(routes!(confirm_email))
         .routes(routes!(delete_own_data))
+        .routes(routes!(export_own_data))
         .routes(routes!(sessions))
         .routes(routes!(revoke_session))
 }
@@ -253,6 +255,17 @@ pub(crate) async fn delete_own_data(
 ) -> Answer<StatusCode> {
     auth::delete_own_data(&ctx.app, &client, &input.token).await?;
     Ok(DONE)
+}
+
+/// Everything that is stored of a banned person, with the token from the mail about the ban; the token goes on working.
+#[utoipa::path(post, path = "/v1/auth/own-data/export", tag = "auth", request_body = TokenInput,
+    responses((status = 200, description = "The archive", content_type = "application/zip")))]
+pub(crate) async fn export_own_data(
+    State(ctx): State<Ctx>,
+    Client(client): Client,
+    Input(input): Input<TokenInput>,
+) -> Answer<Response> {
+    download(export::by_link(&ctx.app, &client, &input.token).await?)
 }
 
 /// One's own sessions, newest first.

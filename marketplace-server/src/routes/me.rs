@@ -1,12 +1,15 @@
 //! One's own account.
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use marketplace_core::accounts::{self, Me, UpdateMe, model::Password};
+use marketplace_core::{
+    accounts::{self, Me, UpdateMe, model::Password},
+    export,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{DONE, versioned};
+use super::{DONE, download, versioned};
 use crate::{
     ctx::Ctx,
     extract::{Caller, IfMatch, Input},
@@ -15,7 +18,7 @@ use crate::{
 
 /// This feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(me, update_me, delete_me))
+    OpenApiRouter::new().routes(routes!(me, update_me, delete_me)).routes(routes!(export_me))
 }
 
 /// The present password, again.
@@ -59,4 +62,11 @@ pub(crate) async fn delete_me(
 ) -> Answer<StatusCode> {
     accounts::delete_me(&ctx.app, &actor, &input.password).await?;
     Ok(DONE)
+}
+
+/// Everything that is stored of you: a ZIP archive with a JSON file for each subject, and your own files.
+#[utoipa::path(get, path = "/v1/me/export", tag = "me",
+    responses((status = 200, description = "The archive", content_type = "application/zip")))]
+pub(crate) async fn export_me(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Response> {
+    download(export::own(&ctx.app, &actor).await?)
 }

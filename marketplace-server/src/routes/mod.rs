@@ -19,10 +19,17 @@ pub(crate) mod threads;
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header::ETAG},
+    body::Body,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG},
+    },
     response::{IntoResponse, Response},
 };
+use marketplace_core::{error::Error, export::Export};
 use serde::Serialize;
+
+use crate::problem::Answer;
 
 /// A versioned resource: JSON with its `ETag`.
 pub(crate) fn versioned(version: i64, value: impl Serialize) -> Response {
@@ -31,6 +38,17 @@ pub(crate) fn versioned(version: i64, value: impl Serialize) -> Response {
         response.headers_mut().insert(ETAG, tag);
     }
     response
+}
+
+/// An archive to be saved, sent while it is made. When it cannot be made whole the connection breaks, so that nobody takes
+/// a part for the whole.
+pub(crate) fn download(export: Export) -> Answer<Response> {
+    let disposition = format!("attachment; filename=\"{}\"", export.file_name);
+    let mut response = Response::new(Body::from_stream(export.body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::try_from(disposition).map_err(Error::internal)?);
+    Ok(response)
 }
 
 /// Done, and there is nothing to say.

@@ -56,6 +56,8 @@ async fn every_method(script: &mut Script, who: &str, api: &dyn AdminApi) {
     script.heard(format!("users_list {who}"), &api.users_list(&UserFilter::default(), &page).await);
     script.heard(format!("users_show {who}"), &api.users_show(user).await);
     script.heard(format!("users_reveal {who}"), &api.users_reveal(user).await);
+    let archive = api.users_export(user).await.map(|export| export.file_name);
+    script.heard(format!("users_export {who}"), &archive);
     script.heard(format!("users_create {who}"), &api.users_create(&new, &dry()).await.map(|made| made.changed));
     let ban = because(RestrictionReason::Fraud);
     script.heard(format!("users_act {who}"), &api.users_act(user, &UserAction::Ban, &ban).await);

@@ -28,6 +28,7 @@ pub async fn users(world: &World, script: &mut Script) {
     script.heard("users_create bad", &lea.users_create(&new("no address", " "), &Change::default()).await);
     script.heard("users_show", &lea.users_show(id).await);
     script.heard("users_reveal", &lea.users_reveal(id).await);
+    world.exported(script, "users_export", lea.users_export(id).await).await;
     let revealed = UserFilter { q: Some("sam".into()), reveal: true, ..UserFilter::default() };
     script.heard("users_list revealed", &lea.users_list(&revealed, &PageRequest::default()).await);
     script.heard("users_note dry", &lea.users_note(id, "hello", &dry()).await);
@@ -62,5 +63,6 @@ pub async fn users(world: &World, script: &mut Script) {
     }
     script.heard("users_act oneself", &lea.users_act(own, &UserAction::Freeze, &fraud()).await);
     script.heard("users_show deleted", &lea.users_show(worker).await);
+    world.exported(script, "users_export deleted", lea.users_export(worker).await).await;
     script.heard("users_reveal deleted", &lea.users_reveal(worker).await);
 }

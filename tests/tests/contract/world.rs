@@ -2,17 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::TryStreamExt;
 use marketplace_cli::remote::{Credentials, Remote};
 use marketplace_core::{
     accounts::model::Status,
     actor::Role,
     admin::{AdminApi, Direct},
+    error::Result,
+    export::Export,
     ids::{AttemptId, UserId},
     kyc::{self, Submission, model::DocumentType},
     testing::TestApp,
 };
 use marketplace_tests::pictures;
+use serde_json::json;
 use tokio::net::TcpListener;
+
+use crate::script::Script;
 
 /// How the script's caller gets in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +74,19 @@ impl World {
         let own = kyc::submit(self.test.app(), &actor, submission).await.unwrap();
         self.test.advance(Duration::from_secs(1));
         (worker, own.attempts[0].id)
+    }
+
+    /// What files an export has, read to its end, or why there is none.
+    pub async fn exported(&self, script: &mut Script, step: &str, answer: Result<Export>) {
+        match answer {
+            Err(error) => script.heard(step, &Err::<(), _>(error)),
+            Ok(export) => {
+                let bytes = export.body.try_collect::<Vec<_>>().await.unwrap().concat();
+                let archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
+                let names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+                script.note(step, json!({ "ok": [export.file_name, names] }));
+            }
+        }
     }
 
     pub async fn close(self) {

@@ -165,6 +165,7 @@ const OPEN: &[&str] = &[
     "POST /v1/auth/email/confirm",
     // With the one-time link of a mail.
     "POST /v1/auth/own-data/delete",
+    "POST /v1/auth/own-data/export",
     "GET /.well-known/jwks.json",
     // What the public finds.
     "GET /v1/categories",

@@ -11,6 +11,7 @@ use marketplace_core::{
         KycFilter, PersonalData, Stats, StatusCount, UserDetail, UserFilter, UserSummary,
     },
     error::{Error, Result},
+    export::Export,
     ids::{AttemptId, JobId, MessageId, NoteId, ReviewId, ThreadId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobStatus, JobSummary, StaffJobAction},
     kyc::model::{Decision, DecisionKind, DecisionMade, FileContent, FileKind, KycCase, KycStatus, KycSummary, UNDO},
@@ -176,6 +177,9 @@ impl AdminApi for Fake {
             email: "ada@mail.example.org".into(),
             phone: Some("+442071838750".into()),
         })
+    }
+    async fn users_export(&self, _id: UserId) -> Result<Export> {
+        Err(Error::forbidden("the console saves no archives"))
     }
     async fn users_create(&self, _new: &NewUser, _change: &Change) -> Result<Changed<UserDetail>> {
         Err(Error::forbidden("the console makes no users"))

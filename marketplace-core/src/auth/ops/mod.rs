@@ -13,6 +13,7 @@ pub(crate) use passwords::check_own_password;
 pub use passwords::{change_password, forgot_password, reset_password};
 pub(crate) use session::{announce_ended, ending};
 pub use session::{authenticate, login, logout, logout_all, refresh, revoke_session, sessions};
+pub(crate) use signup::owner_of_link;
 pub use signup::{delete_own_data, resend_verification, signup, verify_email};
 pub use sockets::{SocketTicket, TICKET, issue_ticket, live_sessions, redeem_ticket};
 pub(crate) use sockets::{drop_tickets, prune_tickets};

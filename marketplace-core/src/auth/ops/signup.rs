@@ -136,6 +136,20 @@ pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) ->
     Ok(())
 }
 
+/// Who holds the link from the mail about a ban. It is not used up: what it is for besides, the deletion, comes last.
+pub(crate) async fn owner_of_link(app: &App, client: &ClientInfo, one_time: &str) -> Result<UserId> {
+    app.limiter.call(client.ip)?;
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    let hash = token::hash(one_time);
+    let user = store::owner_of_one_time(&mut conn, hash, OneTime::OwnData.as_str(), app.now()).await?;
+    let user = user.ok_or_else(token_invalid)?;
+    match accounts::store::get(&mut conn, user).await? {
+        Some(account) if account.status == Status::Banned => Ok(user),
+        _ => Err(token_invalid()),
+    }
+}
+
 /// Deletes the data of a banned person, who holds the link from the mail about the ban.
 pub async fn delete_own_data(app: &App, client: &ClientInfo, one_time: &str) -> Result<()> {
     app.limiter.call(client.ip).await?;

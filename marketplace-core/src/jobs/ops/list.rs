@@ -79,6 +79,32 @@ pub async fn history(app: &App, actor: &Actor, id: JobId, page: &PageRequest) ->
     Ok(Page::from_rows(rows, limit, |row| SeqCursor(row.entry)).map(masked_history))
 }
 
+/// A job as one of its two sides takes it away.
+#[derive(serde::Serialize)]
+pub(crate) struct Told {
+    /// The job with its offers.
+    #[serde(flatten)]
+    pub job: JobView,
+    /// All of its history, oldest first.
+    history: Vec<HistoryRow>,
+}
+
+/// Somebody's jobs, newest first, in whichever part.
+pub(crate) async fn told(
+    conn: &mut Conn<'_>,
+    user: UserId,
+    before: Option<TimeCursor>,
+    limit: i64,
+) -> Result<Vec<Told>> {
+    let mut all = Vec::new();
+    for job in store::of_user(conn, user, None, None, before, limit).await? {
+        let view = full_view(conn, &job, job.side_of(user).unwrap_or(Side::Client)).await?;
+        let history = store::history(conn, job.id, 0, i64::MAX).await?.into_iter().map(masked_history).collect();
+        all.push(Told { job: view, history });
+    }
+    Ok(all)
+}
+
 /// A row of a history as the two sides see it.
 fn masked_history(mut row: HistoryRow) -> HistoryRow {
     if row.side == Side::Staff {

@@ -10,6 +10,7 @@ mod staff;
 
 pub use due::run_due;
 pub(crate) use due::{any_live, cancel_live_of, erase, hold_live_of};
+pub(crate) use list::told;
 pub use list::{get, history, own, view_for};
 pub use party::{accept, cancel, complete, create, finalize, offer, reject, request_changes};
 pub use staff::{staff_act, staff_history, staff_list, staff_show};

@@ -11,6 +11,7 @@ pub use review::{claim, file, list, next, release, show};
 pub use submit::{Submission, own, submit, submit_permit};
 
 pub(crate) use due::erase;
+pub(crate) use submit::{submitted, submitted_file};
 
 use super::{
     attempt::{Attempt, UserKyc},

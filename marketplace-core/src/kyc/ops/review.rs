@@ -17,7 +17,7 @@ use crate::{
         attempt::{Attempt, Claiming},
         files,
         model::{CLAIM, FileContent, FileKind, KycCase, KycStatus, KycSummary},
-        store::{self, NewClaim, Waiting},
+        store::{self, NewClaim, StoredFile, Waiting},
     },
     page::{Page, PageRequest, TimeCursor},
     time::Timestamp,
@@ -238,7 +238,18 @@ pub async fn file(app: &App, actor: &Actor, id: AttemptId, kind: FileKind) -> Re
             .boxed()
         })
         .await?;
-    let key = files::unwrap_key(app.keys.master(), id, &wrapped_key)?;
+    open(app, id, kind, stored, &wrapped_key).await
+}
+
+/// Reads and decrypts a file.
+pub(super) async fn open(
+    app: &App,
+    id: AttemptId,
+    kind: FileKind,
+    stored: StoredFile,
+    wrapped_key: &[u8],
+) -> Result<FileContent> {
+    let key = files::unwrap_key(app.keys.master(), id, wrapped_key)?;
     let sealed = app.files.get(&stored.object_key).await?;
     let opened = tokio::task::spawn_blocking(move || files::open(&key, id, kind, sealed));
     let bytes = opened.await.map_err(Error::internal)??;

@@ -5,20 +5,22 @@ use std::sync::Arc;
 use futures::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{SHOWN, account, due, lock_account, set_standing};
+use super::{SHOWN, account, due, lock_account, review::open, set_standing};
 use crate::{
     accounts::model::{Account, Status},
     actor::{Actor, Permission},
     app::App,
+    db::Conn,
     error::{Error, ErrorCode, Result},
     events,
     ids::{AttemptId, UserId},
     kyc::{
         attempt::UserKyc,
         files::{self, FileFacts, FileKey},
-        model::{DocumentType, FileInfo, FileKind, KycStatus, OwnKyc},
+        model::{DocumentType, FileContent, FileInfo, FileKind, KycStatus, OwnAttempt, OwnKyc},
         store::{self, NewAttempt, NewFile},
     },
+    time::Timestamp,
 };
 
 /// What a worker hands in. The files' memory is used until they are stored: nothing is copied.
@@ -151,6 +153,38 @@ fn check_may_submit(account: &Account, app: &App) -> Result<()> {
 /// One's own identity check: says nothing of a decision that can still be undone, of reviewers or of internal notes.
 pub async fn own(app: &App, actor: &Actor) -> Result<OwnKyc> {
     own_of(app, actor.require_own(Permission::OwnKyc)?.account.id).await
+}
+
+/// An attempt as its subject may take it away.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct Submitted {
+    /// What became of it.
+    #[serde(flatten)]
+    pub attempt: OwnAttempt,
+    /// The files, as far as they are still kept.
+    pub files: Vec<FileInfo>,
+}
+
+/// All that somebody submitted, newest first.
+pub(crate) async fn submitted(conn: &mut Conn<'_>, now: Timestamp, user: UserId) -> Result<Vec<Submitted>> {
+    /// Nobody submits so often.
+    const ALL: i64 = 1_000;
+    let mut all = Vec::new();
+    for attempt in store::of_user(conn, user, ALL).await? {
+        all.push(Submitted { attempt: attempt.own(now), files: store::files(conn, attempt.id).await? });
+    }
+    Ok(all)
+}
+
+/// A file of an attempt, for its subject: who calls has made sure that it is them, and has recorded it. None when it is not
+/// kept any more.
+pub(crate) async fn submitted_file(app: &App, id: AttemptId, kind: FileKind) -> Result<Option<FileContent>> {
+    let mut reader = app.db.read().await?;
+    let stored = store::stored_file(&mut reader.conn(), id, kind).await?;
+    drop(reader);
+    let Some(mut stored) = stored else { return Ok(None) };
+    let Some(wrapped_key) = stored.wrapped_key.take() else { return Ok(None) };
+    open(app, id, kind, stored, &wrapped_key).await.map(Some)
 }
 
 async fn own_of(app: &App, user: UserId) -> Result<OwnKyc> {

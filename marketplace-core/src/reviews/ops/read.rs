@@ -63,6 +63,33 @@ pub async fn own(app: &App, actor: &Actor, filter: &OwnReviewFilter, page: &Page
     Ok(Page { items, next: page.next })
 }
 
+/// Reviews that somebody takes away, and where to go on.
+pub(crate) struct Told {
+    pub items: Vec<ReviewView>,
+    pub next: Option<TimeCursor>,
+}
+
+/// Reviews that somebody wrote, or those about them as far as they show, newest first.
+pub(crate) async fn told(
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    user: UserId,
+    written: bool,
+    before: Option<TimeCursor>,
+    limit: i64,
+) -> Result<Told> {
+    let rows = if written {
+        store::written(conn, user, before, limit).await?
+    } else {
+        store::received(conn, user, before, limit).await?
+    };
+    let next = rows.last().map(|review| TimeCursor {
+        at: if written { review.created_at } else { review.published_at.unwrap_or(now) },
+        id: review.id.0,
+    });
+    Ok(Told { items: rows.into_iter().filter_map(|review| review.at(now).view(user, false)).collect(), next })
+}
+
 /// What shows of a worker whom everybody can see, newest first.
 pub async fn of_worker(app: &App, worker: UserId, page: &PageRequest) -> Result<Page<PublicReview>> {
     let limit = page.checked_limit()?;

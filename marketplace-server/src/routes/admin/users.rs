@@ -18,7 +18,7 @@ use crate::{
     extract::{Id, List, Params},
     idempotency::Command,
     problem::Answer,
-    routes::versioned,
+    routes::{download, versioned},
 };
 
 /// This feature's routes.
@@ -27,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
         .routes(routes!(list, create))
         .routes(routes!(show, delete))
         .routes(routes!(reveal))
+        .routes(routes!(export))
         .routes(routes!(freeze))
         .routes(routes!(unfreeze))
         .routes(routes!(ban))
@@ -123,6 +124,13 @@ pub(crate) async fn show(Admin(admin): Admin, Id(id): Id<UserId>) -> Answer<Resp
 pub(crate) async fn reveal(Admin(admin): Admin, Id(id): Id<UserId>) -> Answer<Json<PersonalData>> {
     // No idempotency key: each look is a look, and its answer must not be stored.
     Ok(Json(admin.users_reveal(id).await?))
+}
+
+/// Everything that is stored of one user, as a ZIP archive. Audited before the first byte leaves.
+#[utoipa::path(get, path = "/v1/admin/users/{id}/export", tag = "admin users", params(("id" = UserId, Path)),
+    responses((status = 200, description = "The archive", content_type = "application/zip")))]
+pub(crate) async fn export(Admin(admin): Admin, Id(id): Id<UserId>) -> Answer<Response> {
+    download(admin.users_export(id).await?)
 }
 
 async fn act(id: UserId, action: UserAction, command: Command<Change>) -> Answer<Response> {

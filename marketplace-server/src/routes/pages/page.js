@@ -9,7 +9,7 @@ if (token) {
 }
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const button = form.querySelector("button");
+  const button = form.querySelector("button:not([type])");
   button.disabled = true;
   status.textContent = "…";
   const body = Object.fromEntries(new FormData(form));
@@ -33,4 +33,28 @@ form.addEventListener("submit", async (event) => {
     status.textContent = "The server cannot be reached. Please try again.";
     button.disabled = false;
   }
+});
+const save = form.querySelector("[data-save]");
+save?.addEventListener("click", async () => {
+  save.disabled = true;
+  status.textContent = "…";
+  try {
+    const answer = await fetch(save.dataset.save, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ token: token ?? "" }),
+    });
+    if (answer.ok) {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(await answer.blob());
+      link.download = "marketplace-data.zip";
+      link.click();
+      status.textContent = "Saved.";
+    } else {
+      status.textContent = (await answer.json()).detail;
+    }
+  } catch {
+    status.textContent = "The copy is not whole. Please try again.";
+  }
+  save.disabled = false;
 });

@@ -1,0 +1,137 @@
+//! Everything that is stored of one person, to take away (GDPR art. 15 and 20): a ZIP archive with a JSON file for each
+//! subject, and the person's own files.
+//!
+//! Of other people it holds what the person sees in the product anyway: names beside messages, jobs and reviews. Notes of
+//! the staff's, claims, and who decided what are not in it. It is written page by page while it is read, so it costs the
+//! same memory whatever its size; pages are read one after another, so what changes meanwhile may be in it or not.
+
+mod archive;
+mod fill;
+
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt, stream::BoxStream};
+use tokio::sync::mpsc;
+
+use archive::Archive;
+
+use crate::{
+    accounts::{self, model::Status},
+    actor::{Actor, Permission},
+    app::App,
+    audit,
+    auth::{self, ClientInfo},
+    error::{Error, Result},
+    ids::UserId,
+};
+
+/// Pieces that wait for the reader; each has some 64 KiB.
+const AHEAD: usize = 2;
+/// Exports under way at once in one program: each has a file of 10 MiB in memory at most.
+const AT_ONCE: usize = 8;
+
+/// An archive that is made while it is read.
+pub struct Export {
+    /// What a saved copy is best called; ASCII.
+    pub file_name: String,
+    /// Its bytes. An error in the middle means that what came before is no whole archive.
+    pub body: BoxStream<'static, Result<Bytes>>,
+}
+
+impl fmt::Debug for Export {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Export({})", self.file_name)
+    }
+}
+
+/// The accounts whose exports are under way here.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Running(Arc<Mutex<HashSet<UserId>>>);
+
+struct Turn(Running, UserId);
+
+impl Running {
+    fn take(&self, user: UserId) -> Result<Turn> {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.len() >= AT_ONCE || !running.insert(user) {
+            return Err(Error::busy("this export, or too many others, are under way; try again when they are done"));
+        }
+        Ok(Turn(self.clone(), user))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+    }
+}
+
+/// One's own data, whatever the account's status. On record before the first byte.
+///
+/// Errors: `busy` while the same export runs.
+pub async fn own(app: &App, actor: &Actor) -> Result<Export> {
+    let user = actor.require_own(Permission::OwnAccount)?.account.id;
+    begin(app, actor, user).await
+}
+
+/// Somebody's data, for staff who answer their request. On record before the first byte.
+///
+/// Errors: `not_found` when there is no such account, or nothing of it is left; `busy` while the same export runs.
+pub async fn of_user(app: &App, actor: &Actor, user: UserId) -> Result<Export> {
+    actor.require(Permission::UsersAdmin)?;
+    begin(app, actor, user).await
+}
+
+/// The data of a banned person, who holds the link from the mail about the ban. The link goes on working, for the
+/// deletion. Nobody is logged in, so the record says `system`.
+///
+/// Errors: `invalid` for a link that does not count; `busy` while the same export runs.
+pub async fn by_link(app: &App, client: &ClientInfo, one_time: &str) -> Result<Export> {
+    let user = auth::owner_of_link(app, client, one_time).await?;
+    begin(app, &Actor::System, user).await
+}
+
+async fn begin(app: &App, actor: &Actor, user: UserId) -> Result<Export> {
+    let turn = app.exports.take(user)?;
+    let (now, by) = (app.now(), actor.clone());
+    app.db
+        .write(move |conn| {
+            async move {
+                let account = accounts::store::get(conn, user).await?;
+                if account.is_none_or(|account| account.status == Status::Deleted) {
+                    return Err(Error::not_found("user"));
+                }
+                let entry = audit::Entry {
+                    action: "users.export",
+                    target_kind: "user",
+                    target: user.to_string(),
+                    reason: None,
+                    metadata: serde_json::json!({}),
+                };
+                audit::append(conn, now, &by, entry).await.map(drop)
+            }
+            .boxed()
+        })
+        .await?;
+    let (pieces, mut read) = mpsc::channel(AHEAD);
+    let app = app.clone();
+    tokio::spawn(async move {
+        let _turn = turn;
+        if let Err(error) = Box::pin(fill::fill(&app, user, Archive::new(pieces.clone()))).await {
+            tracing::warn!(?error, "an export ended early");
+            // A reader who has gone away does not hear it.
+            let _ = pieces.send(Err(error)).await;
+        }
+    });
+    let body = futures::stream::poll_fn(move |context| read.poll_recv(context)).boxed();
+    let day = now.to_string().chars().take(10).collect::<String>();
+    Ok(Export { file_name: format!("marketplace-data-{day}.zip"), body })
+}
+
+#[cfg(test)]
+mod tests;
