@@ -138,9 +138,9 @@ impl Target {
                 "name the server with --api URL, or a profile that has one",
             ));
         };
-        let credentials = match std::env::var("MARKETPLACE_TOKEN") {
-            Ok(token) if !token.trim().is_empty() => Credentials::token(token.trim()),
-            _ => Credentials::file(self.tokens(url)?),
+        let credentials = match outside_token() {
+            Some(token) => Credentials::token(token),
+            None => Credentials::file(self.tokens(url)?),
         };
         Ok(Remote::new(url, credentials)?)
     }
@@ -150,6 +150,12 @@ impl Target {
         let url = check_base(url)?;
         Ok(TokenFile::new(profile::token_file(&profile::folder()?, self.profile.as_deref(), url.as_str())))
     }
+}
+
+/// The token in `MARKETPLACE_TOKEN`, which goes before a log-in: one for scripts (`mkt_…`), or an access token.
+pub fn outside_token() -> Option<String> {
+    let token = std::env::var("MARKETPLACE_TOKEN").ok()?;
+    Some(token.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
 /// A URL, or a path to an SQLite file.

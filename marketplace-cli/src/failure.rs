@@ -2,7 +2,7 @@
 
 use std::{io::Write, time::Duration};
 
-use marketplace_core::error::{Error, ErrorCode};
+use marketplace_core::error::{Error, ErrorCode, SecondFactor};
 
 /// What every command answers.
 pub type Outcome<T = ()> = std::result::Result<T, Failure>;
@@ -144,8 +144,18 @@ fn hint(error: &Error) -> String {
         let seconds = error.retry_after_hint().unwrap_or(Duration::from_secs(1)).as_secs().max(1);
         format!("wait {seconds} s, then repeat the command")
     };
+    match error.second_factor_hint() {
+        Some(SecondFactor::Required | SecondFactor::Wrong) => {
+            return "add --totp CODE with the six digits that your device shows now, or --recovery-code CODE".into();
+        }
+        Some(SecondFactor::Enrol) => return "enrol one with: marketplace auth totp enrol".into(),
+        None => {}
+    }
     match error.code() {
         ErrorCode::Invalid => "`--help` on the same command says what is allowed".into(),
+        ErrorCode::Unauthenticated if crate::connect::outside_token().is_some() => {
+            "MARKETPLACE_TOKEN is no good here any more: set another, or unset it and log in with: marketplace auth login".into()
+        }
         ErrorCode::Unauthenticated => "log in with: marketplace auth login".into(),
         ErrorCode::Forbidden => "`marketplace auth whoami` shows what you may do; ask an admin for more".into(),
         ErrorCode::NotFound => "check the id; the `list` command of the same noun finds it".into(),

@@ -58,13 +58,14 @@ fn every_noun_and_verb_of_the_contract_is_there() {
     walk(&Cli::command(), "marketplace", &mut |_, path| there.push(path.to_owned()));
     for (noun, verbs) in [
         ("kyc", "list show next claim release approve retry reject revoke undo open"),
-        ("users", "list show create freeze unfreeze ban unban delete role note revoke-sessions"),
+        ("users", "list show create freeze unfreeze ban unban delete role note revoke-sessions reset-totp"),
         ("jobs", "list show history cancel finalize"),
         ("threads", "list show messages watch close reopen notice remove-message"),
         ("reviews", "list show dismiss remove restore"),
         ("audit", "list show verify tail"),
+        ("tokens", "create list revoke"),
         ("db", "migrate status backup restore seed copy"),
-        ("auth", "login logout whoami"),
+        ("auth", "login logout whoami sessions revoke-session totp"),
         ("profile", "add use list remove"),
     ] {
         for verb in verbs.split(' ') {

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::model::{Account, Status},
-    error::{Error, Result},
-    ids::{SessionId, UserId},
+    error::{Error, Result, SecondFactor},
+    ids::{SessionId, TokenId, UserId},
     text_enum,
+    time::Timestamp,
 };
 
 text_enum! {
@@ -57,6 +58,10 @@ text_enum! {
         UsersAdmin = "users:admin",
         /// Rotate the keys that sign access tokens.
         KeysWrite = "keys:write",
+        /// See the tokens for scripts (never the secrets).
+        TokensRead = "tokens:read",
+        /// Make and revoke tokens for scripts.
+        TokensWrite = "tokens:write",
         /// See jobs and their history.
         JobsRead = "jobs:read",
         /// Cancel and finalize other people's jobs.
@@ -78,6 +83,13 @@ text_enum! {
     }
 }
 
+impl Permission {
+    /// Whether a token for scripts can have it: what belongs to a person's own account no token has.
+    pub fn is_scope(self) -> bool {
+        !matches!(self, Self::OwnAccount | Self::OwnKyc | Self::Trade)
+    }
+}
+
 /// The permission table: what each role may do. `tests/` hold a golden copy of it, row by row.
 pub const fn permissions(role: Role) -> &'static [Permission] {
     use Permission as P;
@@ -89,6 +101,7 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::KycRead,
             P::UsersRead,
             P::UsersReveal,
+            P::TokensRead,
             P::JobsRead,
             P::ThreadsRead,
             P::ReviewsRead,
@@ -102,6 +115,7 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::UsersRead,
             P::UsersReveal,
             P::UsersWrite,
+            P::TokensRead,
             P::JobsRead,
             P::JobsWrite,
             P::ThreadsRead,
@@ -120,6 +134,8 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::UsersWrite,
             P::UsersAdmin,
             P::KeysWrite,
+            P::TokensRead,
+            P::TokensWrite,
             P::JobsRead,
             P::JobsWrite,
             P::JobsAdmin,
@@ -138,6 +154,8 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
 pub enum Actor {
     /// Somebody with a valid access token, as their account stood when the token was checked for this call.
     User(Arc<SignedIn>),
+    /// A script with a token for it, as the token and its owner's account stood when it was checked for this call.
+    Token(Arc<TokenHolder>),
     /// Somebody with the database at hand: the command line over `--db`. Acts as an admin.
     Operator(Operator),
     /// The program itself: timers.
@@ -151,6 +169,26 @@ pub struct SignedIn {
     pub account: Account,
     /// The session that the token belongs to.
     pub session: SessionId,
+    /// When the session ends unless it is used.
+    pub expires_at: Timestamp,
+    /// Whether this login is good for nothing but enrolling a second factor, because staff must have one
+    /// (`require_staff_totp`).
+    pub must_enrol: bool,
+}
+
+/// A checked token for scripts and the account of its owner, read together.
+#[derive(Debug, Clone)]
+pub struct TokenHolder {
+    /// The owner.
+    pub account: Account,
+    /// The token.
+    pub id: TokenId,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it may do, if its owner still may.
+    pub scopes: Vec<Permission>,
+    /// When it ends.
+    pub expires_at: Timestamp,
 }
 
 /// A person at the machine that holds the database.
@@ -162,7 +200,7 @@ pub struct Operator {
     pub host: String,
 }
 
-/// Who did something, in records: `user:<id>`, `local:<os user>@<host>` or `system`.
+/// Who did something, in records: `user:<id>`, `token:<id>`, `local:<os user>@<host>` or `system`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
@@ -177,6 +215,10 @@ impl Principal {
     /// The principal of an account.
     pub fn user(id: UserId) -> Self {
         Self(format!("user:{id}"))
+    }
+    /// The principal of a token for scripts.
+    pub fn token(id: TokenId) -> Self {
+        Self(format!("token:{id}"))
     }
     /// The account, if it is one.
     pub fn user_id(&self) -> Option<UserId> {
@@ -195,6 +237,7 @@ impl Actor {
     pub fn principal(&self) -> Principal {
         match self {
             Self::User(user) => Principal::user(user.account.id),
+            Self::Token(token) => Principal::token(token.id),
             Self::Operator(operator) => Principal(format!("local:{}@{}", operator.os_user, operator.host)),
             Self::System => Principal::system(),
         }
@@ -204,15 +247,17 @@ impl Actor {
     pub fn label(&self) -> String {
         match self {
             Self::User(user) => user.account.name.clone(),
+            Self::Token(token) => format!("{} ({})", token.account.name, token.name),
             Self::Operator(operator) => operator.os_user.clone(),
             Self::System => "system".into(),
         }
     }
 
-    /// The account, when the actor has one.
+    /// The account, when the actor has one; of a token, its owner's.
     pub fn user_id(&self) -> Option<UserId> {
         match self {
             Self::User(user) => Some(user.account.id),
+            Self::Token(token) => Some(token.account.id),
             Self::Operator(_) | Self::System => None,
         }
     }
@@ -221,15 +266,25 @@ impl Actor {
     pub fn role(&self) -> Role {
         match self {
             Self::User(user) => user.account.role,
+            Self::Token(token) => token.account.role,
             Self::Operator(_) | Self::System => Role::Admin,
         }
     }
 
-    /// Whether the table and the account's status allow `permission`.
+    /// Whether the table, the account's status and, of a token, its scopes allow `permission`.
     ///
-    /// Staff who are not `active` have lost their powers, though a frozen one may still see their own account.
+    /// Staff who are not `active` have lost their powers, though a frozen one may still see their own account. Staff who must
+    /// enrol a second factor first may do nothing else.
     pub fn may(&self, permission: Permission) -> bool {
-        let status_allows = match self {
+        !self.must_enrol() && self.holds(permission)
+    }
+
+    fn must_enrol(&self) -> bool {
+        matches!(self, Self::User(user) if user.must_enrol)
+    }
+
+    fn holds(&self, permission: Permission) -> bool {
+        let allowed = match self {
             Self::User(user) => match permission {
                 Permission::OwnAccount => {
                     matches!(user.account.status, Status::Unverified | Status::Active | Status::Frozen)
@@ -240,23 +295,48 @@ impl Actor {
                 }
                 _ => user.account.status == Status::Active,
             },
-            // The operator and the system have no account of their own.
-            Self::Operator(_) | Self::System => {
-                !matches!(permission, Permission::OwnAccount | Permission::OwnKyc | Permission::Trade)
+            Self::Token(token) => {
+                permission.is_scope()
+                    && token.account.role.is_staff()
+                    && token.account.status == Status::Active
+                    && token.scopes.contains(&permission)
             }
+            // The operator and the system have no account of their own.
+            Self::Operator(_) | Self::System => permission.is_scope(),
         };
-        status_allows && permissions(self.role()).contains(&permission)
+        allowed && permissions(self.role()).contains(&permission)
     }
 
     /// `Ok` when allowed, `forbidden` with the missing permission when not.
     pub fn require(&self, permission: Permission) -> Result<()> {
-        if self.may(permission) {
-            Ok(())
-        } else {
-            Err(Error::forbidden(format!(
+        if self.must_enrol() {
+            return Err(Error::forbidden(
+                "staff need a second factor here: enrol one with `POST /v1/auth/totp` (`marketplace auth totp enrol`)",
+            )
+            .second_factor(SecondFactor::Enrol));
+        }
+        if self.holds(permission) {
+            return Ok(());
+        }
+        Err(Error::forbidden(match self {
+            Self::Token(_) if !permission.is_scope() => {
+                "this is for people; a token for scripts has no account of its own".to_owned()
+            }
+            Self::Token(token) if !token.scopes.contains(&permission) => {
+                format!("this needs the permission {permission}, which is not among this token's scopes")
+            }
+            _ => format!(
                 "this needs the permission {permission}, which the role {} with this account's status does not give",
                 self.role()
-            )))
+            ),
+        }))
+    }
+
+    /// The caller's login, also when it is good for nothing but enrolling a second factor.
+    pub fn require_session(&self) -> Result<&SignedIn> {
+        match self {
+            Self::User(user) if self.holds(Permission::OwnAccount) => Ok(user),
+            _ => Err(Error::forbidden("this is for people who are logged in")),
         }
     }
 
@@ -265,6 +345,9 @@ impl Actor {
         self.require(permission)?;
         match self {
             Self::User(user) => Ok(user),
+            Self::Token(_) => {
+                Err(Error::forbidden("this is for people; a token for scripts has no account of its own"))
+            }
             Self::Operator(_) | Self::System => {
                 Err(Error::forbidden("this is for accounts; the local operator has none"))
             }

@@ -162,7 +162,8 @@ impl App {
         Ok(events::prune(self).await?
             + idempotency::prune(self).await?
             + messaging::prune(self).await?
-            + crate::auth::prune(self).await?)
+            + crate::auth::prune(self).await?
+            + crate::tokens::prune(self).await?)
     }
 
     /// Whether the database answers, and Redis where there is one, within two seconds.

@@ -62,6 +62,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Addresses of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Whether staff need a second factor: without one they can log in only to enrol it.
+    pub require_staff_totp: bool,
     /// Logs.
     pub log: Log,
     /// Password hashing.
@@ -165,6 +167,7 @@ impl Default for Config {
             tls: Tls::default(),
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            require_staff_totp: false,
             log: Log::default(),
             argon2: Argon2::default(),
             limits: Limits::default(),
@@ -331,11 +334,14 @@ fn set_from_environment(table: &mut toml::Table, name: &str, key: &str, value: S
         .map_err(|error| Error::invalid("/config", format!("{name}: {}", error.message())))
 }
 
-/// Numbers and lists look as they do in the file; everything else is text.
+/// Numbers, flags and lists look as they do in the file; everything else is text.
 fn environment_value(key: &str, value: &str) -> toml::Value {
     if matches!(key, "cors_origins" | "trusted_proxies") {
         let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
         return toml::Value::Array(parts.map(|part| toml::Value::String(part.to_owned())).collect());
+    }
+    if let ("require_staff_totp", Ok(flag)) = (key, value.parse()) {
+        return toml::Value::Boolean(flag);
     }
     match value.parse::<i64>() {
         Ok(number) => toml::Value::Integer(number),

@@ -47,6 +47,18 @@ impl ErrorCode {
     }
 }
 
+text_enum! {
+    /// What is wrong about the second factor of a login.
+    pub enum SecondFactor {
+        /// The password was right, and a code is needed as well.
+        Required = "required",
+        /// The code is wrong, was used before, or is too old.
+        Wrong = "wrong",
+        /// Staff need one: until it is enrolled, the login is good for nothing else.
+        Enrol = "enrol",
+    }
+}
+
 /// One field that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -68,6 +80,7 @@ struct Inner {
     retry_after: Option<Duration>,
     request_id: Option<String>,
     allowance: Option<Allowance>,
+    second_factor: Option<SecondFactor>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -82,6 +95,7 @@ impl Error {
             retry_after: None,
             request_id: None,
             allowance: None,
+            second_factor: None,
             source: None,
         }))
     }
@@ -190,6 +204,13 @@ impl Error {
         self
     }
 
+    /// With what is wrong about the second factor.
+    #[must_use]
+    pub fn second_factor(mut self, what: SecondFactor) -> Self {
+        self.0.second_factor = Some(what);
+        self
+    }
+
     /// The same for another who waited for the same thing; what happened inside is told in words.
     pub(crate) fn told_again(&self) -> Self {
         let inner = &*self.0;
@@ -201,10 +222,15 @@ impl Error {
             retry_after: inner.retry_after,
             request_id: inner.request_id.clone(),
             allowance: inner.allowance,
+            second_factor: inner.second_factor,
             source: self.internal_text().map(Into::into),
         }))
     }
 
+    /// What is wrong about the second factor, if that is it.
+    pub fn second_factor_hint(&self) -> Option<SecondFactor> {
+        self.0.second_factor
+    }
     /// The stable code.
     pub fn code(&self) -> ErrorCode {
         self.0.code

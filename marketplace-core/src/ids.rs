@@ -65,6 +65,8 @@ id! {
     ReviewId,
     /// A profile picture.
     PictureId,
+    /// A token for scripts.
+    TokenId,
 }
 
 /// UUIDv7 from the injected clock and randomness.

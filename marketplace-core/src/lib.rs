@@ -6,6 +6,7 @@
 //! | who may do what | [`actor`] |
 //! | accounts, users, statuses | [`accounts`] |
 //! | passwords, tokens, sessions | [`auth`] |
+//! | tokens for scripts | [`tokens`] |
 //! | identity checks | [`kyc`] |
 //! | profiles, pictures, favourites, blocks | [`profiles`] |
 //! | services and their search | [`services`] |
@@ -63,3 +64,4 @@ pub(crate) mod shared;
 )]
 pub mod testing;
 pub mod time;
+pub mod tokens;

@@ -71,6 +71,7 @@ pub(crate) const PUBLIC_TO_READ: [&str; 7] = [
         (name = "admin jobs", description = "For staff: jobs"),
         (name = "admin threads", description = "For staff: threads and messages"),
         (name = "admin reviews", description = "For staff: reviews and flags"),
+        (name = "admin tokens", description = "For staff: tokens for scripts"),
         (name = "admin audit", description = "For staff: who did what"),
         (name = "ops", description = "For whoever runs the server"),
     )
@@ -89,7 +90,10 @@ impl Modify for Common {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some("Access token of `POST /v1/auth/login`, valid for 10 minutes"))
+            .description(Some(
+                "Access token of `POST /v1/auth/login`, valid for 10 minutes; on staff's routes also a token for scripts \
+                 (`mkt_…`, `POST /v1/admin/tokens`), within its scopes",
+            ))
             .build();
         document
             .components

@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use marketplace_core::{
-    error::{Error, ErrorCode, FieldError},
+    error::{Error, ErrorCode, FieldError, SecondFactor},
     limiter::Allowance,
 };
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,7 @@ impl Problem {
             request_id: None,
             errors: error.fields().to_vec(),
             current: error.current().cloned(),
+            second_factor: error.second_factor_hint(),
         }
     }
 }
@@ -149,6 +150,10 @@ pub(crate) struct Document {
     /// On a conflict, the state that the thing is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<serde_json::Value>,
+    /// At a login, what is wrong about the second factor; told only to whoever knows the password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    pub second_factor: Option<SecondFactor>,
 }
 
 /// Rides on an answer without a body until the front writes it.

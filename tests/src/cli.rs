@@ -49,6 +49,15 @@ impl Cli {
         }
     }
 
+    /// Over HTTP, as whoever has logged in with `marketplace auth login` in this server's folder.
+    pub fn logged_in(server: &Server) -> Self {
+        Self {
+            arguments: vec!["--api".into(), server.url.clone()],
+            environment: Vec::new(),
+            folder: server.scratch().to_owned(),
+        }
+    }
+
     /// The command, ready to be spawned.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binaries::cli());

@@ -1,27 +1,26 @@
 //! `marketplace auth`: logging in to a server, and out.
 
-use std::io::Read;
+pub(super) mod login;
+mod totp;
 
 use clap::Subcommand;
 use marketplace_core::{
-    accounts::model::Password,
-    admin::{AdminApi, Identity},
-    auth,
+    admin::Identity,
+    auth::{self, SessionView},
+    ids::SessionId,
     keys::Rotation,
 };
 
+pub use login::LoginArgs;
+
 use crate::{
-    args::ChangeArgs,
-    change::{Care, can_ask, prompt},
+    args::{self, ChangeArgs, Range},
+    change::Care,
     connect::{Target, Way, operator},
     context::Context,
     failure::{Failure, Outcome},
     output::{Card, Column, Kind, Row, View},
-    remote::is_loopback,
 };
-
-/// Bytes of a password on stdin at most; far more than core takes.
-const MAX_PASSWORD: u64 = 4_096;
 
 /// What can be done about who you are.
 #[derive(Debug, Subcommand)]
@@ -29,24 +28,37 @@ pub enum Verb {
     /// Log in; the session is kept for you until it is revoked or not used for long
     #[command(after_help = "Examples:\n  \
         marketplace auth login --api https://market.example.org\n  \
-        marketplace auth login --profile prod --email lea@example.org --password-stdin < password.txt")]
-    Login {
-        /// Your address
-        #[arg(long)]
-        email: Option<String>,
-        /// Read the password from stdin
-        #[arg(long, requires = "email")]
-        password_stdin: bool,
-        /// Send the password over an unencrypted connection to another machine
-        #[arg(long)]
-        insecure: bool,
-    },
+        marketplace auth login --profile prod --email lea@example.org --totp 123456 --password-stdin < password.txt")]
+    Login(LoginArgs),
     /// Log out here and on the server
     #[command(after_help = "Example:\n  marketplace auth logout --profile prod")]
     Logout,
     /// As whom you work, and what you may do
     #[command(after_help = "Example:\n  marketplace auth whoami -o json")]
     Whoami,
+    /// Your sessions: every place where you are logged in
+    #[command(after_help = "Example:\n  marketplace auth sessions --profile prod")]
+    Sessions {
+        /// Which part of the list.
+        #[command(flatten)]
+        range: Range,
+    },
+    /// End one of your sessions
+    #[command(
+        name = "revoke-session",
+        after_help = "Example:\n  marketplace auth revoke-session 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes"
+    )]
+    RevokeSession {
+        /// The session
+        #[arg(value_parser = args::id::<SessionId>)]
+        id: SessionId,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Your second factor: codes from a device, besides the password
+    #[command(subcommand, after_help = "Example:\n  marketplace auth totp enrol --profile prod")]
+    Totp(totp::Verb),
     /// Make a new key that signs access tokens; nobody is logged out
     #[command(
         name = "rotate-keys",
@@ -82,50 +94,25 @@ impl Row for Rotation {
 /// Runs a verb.
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     match verb {
-        Verb::Login { email, password_stdin, insecure } => {
+        Verb::Login(args) => {
             context.out.check::<Identity>()?;
-            let target = server(context)?;
-            let remote = target.remote()?;
-            if std::env::var_os("MARKETPLACE_TOKEN").is_some_and(|token| !token.is_empty()) {
-                return Err(Failure::usage(
-                    "MARKETPLACE_TOKEN is set and would be used instead of a log-in",
-                    "unset it first",
-                ));
-            }
-            if remote.base().scheme() == "http" && !is_loopback(remote.base()) && !insecure {
-                return Err(Failure::usage(
-                    "this would send the password unencrypted over the network",
-                    "use an https:// address, or add --insecure if you know the network",
-                ));
-            }
-            if !password_stdin && !can_ask() {
-                return Err(Failure::usage(
-                    "there is no terminal to ask for the password on",
-                    "give --email ADDRESS --password-stdin",
-                ));
-            }
-            let email = match email {
-                Some(email) => email,
-                None => prompt(|| inquire::Text::new("Email:").prompt()).await?,
-            };
-            let password = if password_stdin {
-                read_password()?
-            } else {
-                Password::new(prompt(|| inquire::Password::new("Password:").without_confirmation().prompt()).await?)
-            };
-            remote.login(&email, &password).await?;
-            match remote.whoami().await {
-                Ok(identity) => {
-                    context.out.note(&format!("logged in to {} as {}", target.system, identity.name));
-                    context.out.item(&identity)
-                }
-                // Clients and workers have no business here; do not leave a session of theirs behind.
-                Err(error) => {
-                    remote.logout().await?;
-                    Err(error.into())
-                }
-            }
+            let identity = login::log_in(context, &server(context)?, args).await?;
+            context.out.item(&identity)
         }
+        Verb::Sessions { range } => {
+            context.out.check::<SessionView>()?;
+            let remote = server(context)?.remote()?;
+            context.stream(&range, async |page| remote.sessions(&page).await).await
+        }
+        Verb::RevokeSession { id, yes } => {
+            let target = server(context)?;
+            let change = ChangeArgs { yes, ..ChangeArgs::default() };
+            context.confirm(&format!("End the session {id}?"), &change, Care::Ask).await?;
+            target.remote()?.revoke_session(id).await?;
+            context.out.note(&format!("ended on {}", target.system));
+            Ok(())
+        }
+        Verb::Totp(verb) => totp::run(verb, context, &server(context)?).await,
         Verb::Logout => {
             let target = server(context)?;
             if let Way::Api { url } = &target.way
@@ -169,16 +156,4 @@ fn server(context: &Context) -> Outcome<Target> {
         ));
     }
     Ok(target)
-}
-
-/// All of stdin, less the line break at its end.
-fn read_password() -> Outcome<Password> {
-    let mut text = String::new();
-    std::io::stdin().lock().take(MAX_PASSWORD).read_to_string(&mut text)?;
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() {
-        return Err(Failure::usage("there was no password on stdin", "pipe it in: … --password-stdin < FILE"));
-    }
-    Ok(Password::new(text))
 }

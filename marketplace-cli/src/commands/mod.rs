@@ -18,6 +18,7 @@ pub mod profile;
 pub mod reviews;
 pub mod stats;
 pub mod threads;
+pub mod tokens;
 pub mod tui;
 pub mod users;
 
@@ -77,6 +78,12 @@ pub enum Noun {
     /// The audit log: who did what
     #[command(subcommand, after_help = "Example:\n  marketplace audit list --action users.ban")]
     Audit(audit::Verb),
+    /// Tokens for scripts: make, list, revoke
+    #[command(
+        subcommand,
+        after_help = "Example:\n  marketplace tokens create --name 'Night job' --scope kyc:read --expires 90d --yes"
+    )]
+    Tokens(tokens::Verb),
     /// The dashboard's numbers
     #[command(after_help = "Example:\n  marketplace stats -o json")]
     Stats,
@@ -133,6 +140,7 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Threads(verb) => threads::run(verb, context).await,
         Noun::Reviews(verb) => reviews::run(verb, context).await,
         Noun::Audit(verb) => audit::run(verb, context).await,
+        Noun::Tokens(verb) => tokens::run(verb, context).await,
         Noun::Stats => stats::run(context).await,
         Noun::Db(verb) => db::run(verb, context).await,
         Noun::Auth(verb) => auth::run(verb, context).await,

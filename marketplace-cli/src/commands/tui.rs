@@ -4,8 +4,9 @@ use std::{io::IsTerminal, sync::Arc};
 
 use marketplace_core::{admin::AdminApi, error::ErrorCode};
 
+use super::auth::{LoginArgs, login};
 use crate::{
-    connect::{Target, Way},
+    connect::{Target, Way, outside_token},
     context::Context,
     failure::{Failure, Outcome},
     profile::SettingsFile,
@@ -27,10 +28,15 @@ pub struct Console {
 pub async fn run(args: Console, context: &Context) -> Outcome {
     require_terminal()?;
     let target = Target::resolve(&context.globals)?;
-    let api = context.connect_to(&target).await?;
+    let mut api = context.connect_to(&target).await?;
     if let Way::Api { .. } = target.way {
         // Somebody who is not logged in finds out on a screen that stays. A server that is away is the console's business.
         match api.whoami().await {
+            Err(error) if error.code() == ErrorCode::Unauthenticated && outside_token().is_none() => {
+                context.out.note(&format!("{}: log in to {}", error.detail(), target.system));
+                login::log_in(context, &target, LoginArgs::default()).await?;
+                api = context.connect_to(&target).await?;
+            }
             Err(error) if matches!(error.code(), ErrorCode::Unauthenticated | ErrorCode::Forbidden) => {
                 return Err(error.into());
             }

@@ -168,9 +168,23 @@ pub enum Verb {
         #[command(flatten)]
         acting: Acting,
     },
-    /// End every session of a user
+    /// End every session of a user, and every token for scripts
     #[command(after_help = "Example:\n  marketplace users revoke-sessions 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes")]
     RevokeSessions {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// Why and how.
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Remove the second factor of somebody who lost device and recovery codes
+    #[command(
+        name = "reset-totp",
+        after_help = "Be sure who asks: from then on the password alone logs in.\n\n\
+        Example:\n  marketplace users reset-totp 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --note 'seen on video' --yes"
+    )]
+    ResetTotp {
         /// Which ones.
         #[command(flatten)]
         batch: BatchArgs,
@@ -281,6 +295,9 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         }
         Verb::RevokeSessions { batch, acting } => {
             act(context, "End every session of", &batch, &acting, Action::Fixed(UserAction::RevokeSessions)).await
+        }
+        Verb::ResetTotp { batch, acting } => {
+            act(context, "Remove the second factor of", &batch, &acting, Action::Fixed(UserAction::ResetTotp)).await
         }
         Verb::Role { batch, role, acting } => {
             if role.is_none() && !batch.stdin {

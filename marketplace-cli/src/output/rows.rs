@@ -3,6 +3,7 @@
 mod jobs;
 mod reviews;
 mod threads;
+mod tokens;
 
 use marketplace_core::{
     accounts::model::Note,
@@ -203,16 +204,17 @@ impl Row for Identity {
         "principal".into()
     }
     fn fields() -> Vec<String> {
-        names(&["principal", "name", "role", "permissions"])
+        names(&["principal", "name", "role", "permissions", "token_id", "expires_at"])
     }
-    fn card(&self, _view: &View) -> Option<Card> {
+    fn card(&self, view: &View) -> Option<Card> {
         let may = self.permissions.iter().map(|permission| permission.as_str()).collect::<Vec<_>>().join(", ");
         Some(
             Card::default()
                 .pair("name", &self.name)
                 .pair("role", self.role)
                 .pair("as", &self.principal)
-                .pair("may", may),
+                .pair("may", if may.is_empty() { "nothing".to_owned() } else { may })
+                .maybe("ends", self.expires_at.map(|at| view.time(at))),
         )
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use marketplace_core::{
-    error::{Error, ErrorCode, FieldError, Result},
+    error::{Error, ErrorCode, FieldError, Result, SecondFactor},
     export::Export,
     kyc::model::FileContent,
 };
@@ -222,6 +222,7 @@ struct Problem {
     request_id: Option<String>,
     errors: Vec<FieldError>,
     current: Option<Value>,
+    second_factor: Option<String>,
 }
 
 async fn read(response: Response) -> Result<Answer> {
@@ -251,6 +252,9 @@ fn rebuild(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     };
     let mut error =
         Error::new(code, detail).with_fields(problem.errors).with_current(problem.current).with_request_id(request_id);
+    if let Some(what) = problem.second_factor.and_then(|what| what.parse::<SecondFactor>().ok()) {
+        error = error.second_factor(what);
+    }
     if let Some(seconds) = text(RETRY_AFTER.as_str()).and_then(|value| value.parse().ok()) {
         error = error.retry_after(Duration::from_secs(seconds));
     }

@@ -4,19 +4,20 @@
 
 mod credentials;
 mod http;
+mod session;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use marketplace_core::{
-    accounts::model::{NewUser, Note, Password, UserAction},
+    accounts::model::{NewUser, Note, UserAction},
     admin::{
         AdminApi, AuditFilter, AuditRow, AuditVerification, Change, Changed, EventPage, Identity, KycFilter,
         PersonalData, Stats, UserDetail, UserFilter, UserSummary,
     },
     error::{Error, Result},
     export::Export,
-    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, UserId},
+    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
     kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
     messaging::model::{
@@ -24,6 +25,7 @@ use marketplace_core::{
     },
     page::{Page, PageRequest},
     reviews::model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
+    tokens::model::{ApiToken, CreatedToken, NewToken, TokenFilter},
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -72,26 +74,6 @@ impl Remote {
     /// The server's address.
     pub fn base(&self) -> &Url {
         &self.base
-    }
-
-    /// Opens a session, and keeps its tokens where the credentials say.
-    pub async fn login(&self, email: &str, password: &Password) -> Result<Tokens> {
-        let body = json!({ "email": email, "password": password });
-        let call = Call::new(Method::POST, "/v1/auth/login").body(body).anonymous();
-        let tokens: Tokens = self.send(call).await?.json().await?;
-        self.credentials.replace(&tokens).await?;
-        Ok(tokens)
-    }
-
-    /// Ends the session on the server, then forgets it here. Here it is forgotten even if the server cannot be reached.
-    pub async fn logout(&self) -> Result<()> {
-        let revoked = self.send(Call::new(Method::POST, "/v1/auth/logout")).await.map(|_| ());
-        self.credentials.forget().await?;
-        match revoked {
-            // Nothing was alive any more: that is what was asked for.
-            Err(error) if error.code() == marketplace_core::error::ErrorCode::Unauthenticated => Ok(()),
-            other => other,
-        }
     }
 
     /// Any call, for `marketplace api`; the answer's body as it came, and its media type.
@@ -346,6 +328,19 @@ impl AdminApi for Remote {
     async fn audit_verify(&self, from: i64, limit: i64) -> Result<AuditVerification> {
         let call = Call::new(Method::GET, "/v1/admin/audit/verify").query(&[("from", from), ("limit", limit)]);
         self.send(call).await?.json().await
+    }
+
+    async fn tokens_list(&self, filter: &TokenFilter, page: &PageRequest) -> Result<Page<ApiToken>> {
+        self.list("/v1/admin/tokens", filter, page).await
+    }
+    async fn tokens_create(&self, new: &NewToken, change: &Change) -> Result<Changed<CreatedToken>> {
+        let (change, mut body) = reason(change, None::<()>);
+        body.extend(object(serde_json::to_value(new).map_err(Error::internal)?));
+        self.change(Method::POST, "/v1/admin/tokens", &change, body).await
+    }
+    async fn tokens_revoke(&self, id: TokenId, change: &Change) -> Result<Changed<ApiToken>> {
+        let (change, body) = reason(change, None::<()>);
+        self.change(Method::DELETE, &format!("/v1/admin/tokens/{id}"), &change, body).await
     }
 
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {

@@ -15,7 +15,7 @@ use marketplace_core::{
     },
     error::{Error, ErrorCode, Result},
     export::Export,
-    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, UserId},
+    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
     kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
     messaging::model::{
@@ -23,6 +23,7 @@ use marketplace_core::{
     },
     page::{Page, PageRequest},
     reviews::model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
+    tokens::model::{ApiToken, CreatedToken, NewToken, TokenFilter},
 };
 
 /// Whether changes go through.
@@ -198,6 +199,17 @@ impl AdminApi for Guarded {
     }
     async fn audit_verify(&self, from: i64, limit: i64) -> Result<AuditVerification> {
         self.inner.audit_verify(from, limit).await
+    }
+    async fn tokens_list(&self, filter: &TokenFilter, page: &PageRequest) -> Result<Page<ApiToken>> {
+        self.inner.tokens_list(filter, page).await
+    }
+    async fn tokens_create(&self, new: &NewToken, change: &Change) -> Result<Changed<CreatedToken>> {
+        self.gate.check()?;
+        self.inner.tokens_create(new, change).await
+    }
+    async fn tokens_revoke(&self, id: TokenId, change: &Change) -> Result<Changed<ApiToken>> {
+        self.gate.check()?;
+        self.inner.tokens_revoke(id, change).await
     }
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {
         self.inner.events(after, limit).await

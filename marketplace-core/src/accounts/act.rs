@@ -20,7 +20,7 @@ use crate::{
     ids::UserId,
     jobs,
     mail::{self, Mail, Template},
-    services,
+    services, tokens,
 };
 
 /// How long a banned person's link to their own data works.
@@ -31,7 +31,7 @@ impl UserAction {
     pub fn permission(&self) -> Permission {
         match self {
             Self::Freeze | Self::Unfreeze | Self::RevokeSessions => Permission::UsersWrite,
-            Self::Ban | Self::Unban | Self::Delete | Self::SetRole { .. } => Permission::UsersAdmin,
+            Self::Ban | Self::Unban | Self::Delete | Self::SetRole { .. } | Self::ResetTotp => Permission::UsersAdmin,
         }
     }
 
@@ -44,6 +44,7 @@ impl UserAction {
             Self::Delete => "users.delete",
             Self::SetRole { .. } => "users.role",
             Self::RevokeSessions => "users.revoke_sessions",
+            Self::ResetTotp => "users.reset_totp",
         }
     }
 
@@ -52,7 +53,7 @@ impl UserAction {
         match self {
             Self::Freeze | Self::Ban | Self::Delete => true,
             Self::SetRole { role } => *role != Role::Admin,
-            Self::Unfreeze | Self::Unban | Self::RevokeSessions => false,
+            Self::Unfreeze | Self::Unban | Self::RevokeSessions | Self::ResetTotp => false,
         }
     }
 }
@@ -70,6 +71,8 @@ pub(super) enum Step {
     Role(Role),
     /// Sessions end.
     EndSessions,
+    /// The second factor goes.
+    ResetTotp,
 }
 
 #[expect(clippy::match_same_arms, reason = "the order of the rules is their meaning")]
@@ -93,6 +96,7 @@ pub(super) fn step(account: &Account, action: &UserAction, reason: Option<Restri
         (UserAction::SetRole { role }, _) if *role == account.role => Step::Unchanged,
         (UserAction::SetRole { role }, _) => Step::Role(*role),
         (UserAction::RevokeSessions, _) => Step::EndSessions,
+        (UserAction::ResetTotp, _) => Step::ResetTotp,
     })
 }
 
@@ -169,7 +173,7 @@ async fn act_in(
             store::set_status(conn, id, status, reason.map(|reason| (reason, &by)), now).await?;
             services::worker_changed(conn, now, id).await?;
             if status == Status::Banned {
-                forbid(app, conn, &account).await?;
+                forbid(app, conn, actor, &account).await?;
             }
         }
         Step::Erase => {
@@ -178,10 +182,18 @@ async fn act_in(
         }
         Step::Role(role) => {
             store::set_role(conn, id, role, now).await?;
+            tokens::revoke_all(conn, actor, id, now).await?;
             services::worker_changed(conn, now, id).await?;
         }
+        Step::ResetTotp => {
+            changed = auth::totp::store::remove(conn, id).await?;
+            if changed {
+                auth::notify(app, conn, &account, Template::SecondFactorOff, None).await?;
+            }
+        }
         Step::EndSessions => {
-            changed = auth::store::revoke_all(conn, id, None, now).await? > 0;
+            let sessions = auth::store::revoke_all(conn, id, None, now).await?;
+            changed = sessions + tokens::revoke_all(conn, actor, id, now).await? > 0;
             if changed {
                 events::append(conn, now, "session.revoked", &id.to_string(), Some(id)).await?;
             }
@@ -207,9 +219,10 @@ async fn act_in(
 }
 
 /// Ends what a ban forbids, and sends the link that is left to a banned person.
-async fn forbid(app: &App, conn: &mut Conn<'_>, account: &Account) -> Result<()> {
+async fn forbid(app: &App, conn: &mut Conn<'_>, actor: &Actor, account: &Account) -> Result<()> {
     let now = app.now();
     auth::store::revoke_all(conn, account.id, None, now).await?;
+    tokens::revoke_all(conn, actor, account.id, now).await?;
     auth::store::drop_one_time(conn, account.id).await?;
     events::append(conn, now, "session.revoked", &account.id.to_string(), Some(account.id)).await?;
     jobs::cancel_live_of(app, conn, account.id).await?;

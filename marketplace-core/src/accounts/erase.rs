@@ -11,7 +11,7 @@ use crate::{
     auth,
     db::Conn,
     error::{Error, Result},
-    events, jobs, kyc, mail, messaging, profiles, reviews, services,
+    events, jobs, kyc, mail, messaging, profiles, reviews, services, tokens,
 };
 
 /// Erases an account inside the transaction that decided so. The row stays, without anything personal in it.
@@ -36,6 +36,7 @@ pub(crate) async fn erase(
     reviews::erase(app, conn, id).await?;
     auth::store::erase(conn, id).await?;
     auth::drop_tickets(conn, id).await?;
+    tokens::erase(conn, id).await?;
     mail::cancel(conn, &format!("user:{id}")).await?;
     store::anonymise(conn, id, now).await?;
     let metadata = serde_json::json!({ "from": account.status, "role": account.role });

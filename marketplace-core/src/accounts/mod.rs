@@ -10,6 +10,7 @@ pub(crate) mod store;
 
 pub use act::act;
 pub(crate) use erase::erase;
+pub(crate) use ops::{checked_note, keep_note};
 pub use ops::{create, list, note, notes, reveal, show};
 pub use own::{Me, UpdateMe, delete_me, me, update_me};
 

@@ -131,8 +131,10 @@ pub enum UserAction {
         /// The new role.
         role: Role,
     },
-    /// Ends every session.
+    /// Ends every session, and every token for scripts.
     RevokeSessions,
+    /// Removes the second factor of somebody who lost it.
+    ResetTotp,
 }
 
 impl UserAction {
@@ -146,6 +148,7 @@ impl UserAction {
             Self::Delete => "delete",
             Self::SetRole { .. } => "role",
             Self::RevokeSessions => "revoke-sessions",
+            Self::ResetTotp => "reset-totp",
         }
     }
     /// Restrictions commit with a reason code.

@@ -244,13 +244,13 @@ pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) ->
 }
 
 /// The note of a change, checked.
-pub(super) fn checked_note(change: &Change) -> Result<Option<String>, crate::error::FieldError> {
+pub(crate) fn checked_note(change: &Change) -> Result<Option<String>, crate::error::FieldError> {
     let note = change.note.as_deref().filter(|note| !note.trim().is_empty());
     note.map(|note| check_text("/note", note, 1, 4_000)).transpose()
 }
 
 /// Keeps a change's note with its subject; answers its id, which the audit row may hold where the text may not be.
-pub(super) async fn keep_note(
+pub(crate) async fn keep_note(
     app: &App,
     conn: &mut Conn<'_>,
     actor: &Actor,

@@ -17,7 +17,7 @@ use crate::{
     error::Result,
     events,
     export::{self, Export},
-    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, UserId},
+    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::{
         self,
         model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
@@ -37,6 +37,10 @@ use crate::{
     reviews::{
         self,
         model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
+    },
+    tokens::{
+        self,
+        model::{ApiToken, CreatedToken, NewToken, TokenFilter},
     },
 };
 
@@ -170,6 +174,16 @@ impl AdminApi for Direct {
     }
     async fn audit_verify(&self, from: i64, limit: i64) -> Result<AuditVerification> {
         audit::verify(&self.app, &self.actor, from, limit).await
+    }
+
+    async fn tokens_list(&self, filter: &TokenFilter, page: &PageRequest) -> Result<Page<ApiToken>> {
+        tokens::list(&self.app, &self.actor, filter, page).await
+    }
+    async fn tokens_create(&self, new: &NewToken, change: &Change) -> Result<Changed<CreatedToken>> {
+        tokens::create(&self.app, &self.actor, new, change).await
+    }
+    async fn tokens_revoke(&self, id: TokenId, change: &Change) -> Result<Changed<ApiToken>> {
+        tokens::revoke(&self.app, &self.actor, id, change).await
     }
 
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {

@@ -19,7 +19,7 @@ use crate::{
     error::Result,
     events::Event,
     export::Export,
-    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, UserId},
+    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
     kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
     messaging::model::{
@@ -27,6 +27,7 @@ use crate::{
     },
     page::{Page, PageRequest},
     reviews::model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
+    tokens::model::{ApiToken, CreatedToken, NewToken, TokenFilter},
 };
 
 /// Everything that staff can do, whichever way they came in.
@@ -114,6 +115,13 @@ pub trait AdminApi: Send + Sync + std::fmt::Debug {
     async fn audit_list(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>>;
     /// Recomputes part of the hash chain, up to `limit` rows from row `from` on; call again from `next`.
     async fn audit_verify(&self, from: i64, limit: i64) -> Result<AuditVerification>;
+
+    /// Tokens for scripts, newest first; never their secrets.
+    async fn tokens_list(&self, filter: &TokenFilter, page: &PageRequest) -> Result<Page<ApiToken>>;
+    /// Makes a token. Its secret is in this answer and never again.
+    async fn tokens_create(&self, new: &NewToken, change: &Change) -> Result<Changed<CreatedToken>>;
+    /// Ends a token at once.
+    async fn tokens_revoke(&self, id: TokenId, change: &Change) -> Result<Changed<ApiToken>>;
 
     /// Events after a cursor, oldest first; without a cursor, none but the newest cursor.
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage>;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     accounts::model::{Account, Note, RestrictionReason, Status, mask_email, mask_name, mask_phone},
     actor::{Actor, Permission, Principal, Role},
-    ids::UserId,
+    ids::{TokenId, UserId},
     jobs::model::JobStatus,
     kyc::model::{AttemptBrief, DocumentType, KycStatus},
     time::Timestamp,
@@ -52,6 +52,12 @@ pub struct Identity {
     pub role: Role,
     /// All that they may do.
     pub permissions: Vec<Permission>,
+    /// The token for scripts that was used, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<TokenId>,
+    /// When the session ends unless it is used, or when the token ends; the local operator has no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Identity {
@@ -62,6 +68,12 @@ impl Identity {
             name: actor.label(),
             role: actor.role(),
             permissions: Permission::ALL.iter().copied().filter(|permission| actor.may(*permission)).collect(),
+            token_id: if let Actor::Token(token) = actor { Some(token.id) } else { None },
+            expires_at: match actor {
+                Actor::User(user) => Some(user.expires_at),
+                Actor::Token(token) => Some(token.expires_at),
+                Actor::Operator(_) | Actor::System => None,
+            },
         }
     }
 }
@@ -310,7 +322,7 @@ pub struct AuditRow {
     pub actor: Principal,
     /// What, such as `kyc.approve`.
     pub action: String,
-    /// `user`, `attempt`, `job`, `thread`, `message` or `review`.
+    /// `user`, `token`, `key`, `attempt`, `job`, `thread`, `message` or `review`.
     pub target_kind: String,
     /// The id of the target.
     pub target: String,

@@ -5,16 +5,19 @@ mod ops;
 pub(crate) mod password;
 pub(crate) mod store;
 pub mod token;
+pub(crate) mod totp;
 
 pub use model::{ClientInfo, SessionView, Tokens};
 pub(crate) use ops::{
-    OneTime, announce_ended, check_own_password, drop_tickets, ending, issue_one_time, owner_of_link,
+    OneTime, announce_ended, check_own_password, drop_tickets, ending, issue_one_time, notify, owner_of_link,
 };
 pub use ops::{
     SocketTicket, TICKET, authenticate, change_email, change_password, confirm_email, delete_own_data, forgot_password,
-    issue_ticket, live_sessions, login, logout, logout_all, redeem_ticket, refresh, resend_verification,
+    issue_ticket, live_sessions, login, login_with, logout, logout_all, redeem_ticket, refresh, resend_verification,
     reset_password, revoke_session, rotate_keys, sessions, signup, verify_email,
 };
+
+pub use totp::{Enrolment, Proof, RecoveryCodes, begin_totp, confirm_totp, disable_totp};
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::SessionView;
+use super::{SessionView, totp};
 use crate::{
     accounts::{
         model::Account,
@@ -25,7 +25,7 @@ pub(super) struct Session {
     #[serde(deserialize_with = "json::opt_micros")]
     revoked_at: Option<Timestamp>,
     #[serde(deserialize_with = "json::micros")]
-    expires_at: Timestamp,
+    pub expires_at: Timestamp,
     pub account: Account,
 }
 
@@ -273,6 +273,7 @@ pub(crate) async fn drop_one_time(conn: &mut Conn<'_>, user: UserId) -> Result<(
 /// Removes sessions with their addresses and names of clients.
 pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     q!(conn => exec, "DELETE FROM sessions WHERE user_id = $1", user)?;
+    totp::store::remove(conn, user).await?;
     drop_one_time(conn, user).await
 }
 

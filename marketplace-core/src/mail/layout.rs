@@ -29,6 +29,16 @@ impl Template {
                 "Your password was changed, and every session ended. If it was not you, choose a new password at once and write to us.",
                 "",
             ),
+            Self::SecondFactorOn => (
+                "Your second factor is on",
+                "From now on, logging in needs a code from your device besides the password. Keep your recovery codes in a safe place. If it was not you, write to us at once.",
+                "",
+            ),
+            Self::SecondFactorOff => (
+                "Your second factor was removed",
+                "Logging in needs no code from your device any more. If it was not you, change your password at once and write to us.",
+                "",
+            ),
             Self::ConfirmNewEmail => (
                 "Confirm your new address",
                 "Please confirm that your account shall use this address from now on. The link works once, for one hour.",

@@ -13,6 +13,10 @@ text_enum! {
         ResetPassword = "reset_password",
         /// The password was changed.
         PasswordChanged = "password_changed",
+        /// A second factor was enrolled.
+        SecondFactorOn = "second_factor_on",
+        /// The second factor was removed.
+        SecondFactorOff = "second_factor_off",
         /// Confirm a new address, sent to it.
         ConfirmNewEmail = "confirm_new_email",
         /// The address is about to change, sent to the old one.

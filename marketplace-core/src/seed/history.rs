@@ -150,5 +150,7 @@ pub(super) fn actor(user: &User) -> Actor {
             created_at: user.created_at,
         },
         session: SessionId(uuid::Uuid::nil()),
+        expires_at: Timestamp::MAX,
+        must_enrol: false,
     }))
 }

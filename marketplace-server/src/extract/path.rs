@@ -8,7 +8,9 @@ use axum::{
 };
 use marketplace_core::{
     error::Error,
-    ids::{AttachmentId, AttemptId, JobId, MessageId, PictureId, ReviewId, ServiceId, SessionId, ThreadId, UserId},
+    ids::{
+        AttachmentId, AttemptId, JobId, MessageId, PictureId, ReviewId, ServiceId, SessionId, ThreadId, TokenId, UserId,
+    },
     kyc::model::FileKind,
 };
 
@@ -37,6 +39,7 @@ named! {
     ReviewId => "review",
     PictureId => "picture",
     ServiceId => "service",
+    TokenId => "token",
     FileKind => "file",
 }
 

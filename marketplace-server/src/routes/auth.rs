@@ -3,7 +3,7 @@
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use marketplace_core::{
     accounts::model::{Password, SignUp},
-    auth::{self, SessionView, Tokens},
+    auth::{self, Enrolment, Proof, RecoveryCodes, SessionView, Tokens},
     export,
     ids::SessionId,
     page::{Page, PageRequest},
@@ -36,6 +36,8 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
         .routes(routes!(confirm_email))
         .routes(routes!(delete_own_data))
         .routes(routes!(export_own_data))
+        .routes(routes!(begin_totp, disable_totp))
+        .routes(routes!(confirm_totp))
         .routes(routes!(sessions))
         .routes(routes!(revoke_session))
 }
@@ -66,6 +68,44 @@ pub(crate) struct Credentials {
     /// The password.
     #[schema(value_type = String, format = Password)]
     password: Password,
+    /// The six digits that the device of the second factor shows, where the account has one.
+    #[serde(default)]
+    totp: Option<String>,
+    /// In place of `totp`: a recovery code, which is used up.
+    #[serde(default)]
+    recovery_code: Option<String>,
+}
+
+/// The present password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordInput {
+    /// The present password.
+    #[schema(value_type = String, format = Password)]
+    password: Password,
+}
+
+/// A code of a new second factor.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CodeInput {
+    /// The six digits that the device shows.
+    code: String,
+}
+
+/// Password and second factor.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DisableTotpInput {
+    /// The present password.
+    #[schema(value_type = String, format = Password)]
+    password: Password,
+    /// The six digits that the device shows.
+    #[serde(default)]
+    totp: Option<String>,
+    /// In place of `totp`: a recovery code.
+    #[serde(default)]
+    recovery_code: Option<String>,
 }
 
 /// A refresh token.
@@ -147,7 +187,7 @@ pub(crate) async fn resend_verification(
     Ok(TAKEN)
 }
 
-/// Log in.
+/// Log in. Where the account has a second factor, the right password alone is answered 401 with `second_factor`.
 #[utoipa::path(post, path = "/v1/auth/login", tag = "auth", request_body = Credentials,
     responses((status = 200, description = "A new session", body = Tokens),
         (status = 401, description = "Address or password is wrong, or the account may not log in")))]
@@ -156,7 +196,46 @@ pub(crate) async fn login(
     Client(client): Client,
     Input(input): Input<Credentials>,
 ) -> Answer<Json<Tokens>> {
-    Ok(Json(auth::login(&ctx.app, &client, &input.email, &input.password).await?))
+    let proof = Proof::of(input.totp, input.recovery_code)?;
+    Ok(Json(auth::login_with(&ctx.app, &client, &input.email, &input.password, proof.as_ref()).await?))
+}
+
+/// Begin to enrol a second factor (TOTP, RFC 6238): a secret for an authenticator app. It counts once a code was confirmed.
+#[utoipa::path(post, path = "/v1/auth/totp", tag = "auth", request_body = PasswordInput,
+    responses((status = 200, description = "The secret, this once", body = Enrolment),
+        (status = 409, description = "A second factor is on")))]
+pub(crate) async fn begin_totp(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Input(input): Input<PasswordInput>,
+) -> Answer<Json<Enrolment>> {
+    Ok(Json(auth::begin_totp(&ctx.app, &actor, &input.password).await?))
+}
+
+/// Turn the second factor on, with a first code. Ends every other session.
+#[utoipa::path(post, path = "/v1/auth/totp/confirm", tag = "auth", request_body = CodeInput,
+    responses((status = 200, description = "On; recovery codes, this once", body = RecoveryCodes),
+        (status = 409, description = "Nothing was begun")))]
+pub(crate) async fn confirm_totp(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Input(input): Input<CodeInput>,
+) -> Answer<Json<RecoveryCodes>> {
+    Ok(Json(auth::confirm_totp(&ctx.app, &actor, &input.code).await?))
+}
+
+/// Remove the second factor, with the password and a code. Ends every other session.
+#[utoipa::path(delete, path = "/v1/auth/totp", tag = "auth", request_body = DisableTotpInput,
+    responses((status = 204, description = "Removed"), (status = 409, description = "There is none")))]
+pub(crate) async fn disable_totp(
+    State(ctx): State<Ctx>,
+    Caller(actor): Caller,
+    Client(client): Client,
+    Input(input): Input<DisableTotpInput>,
+) -> Answer<StatusCode> {
+    let proof = Proof::of(input.totp, input.recovery_code)?;
+    auth::disable_totp(&ctx.app, &actor, &client, &input.password, proof.as_ref()).await?;
+    Ok(DONE)
 }
 
 /// Exchange the refresh token for new tokens. Using an old one again ends the session.

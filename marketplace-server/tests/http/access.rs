@@ -61,6 +61,9 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("POST", "/v1/auth/email/confirm", ALL, token.clone()),
         ("POST", "/v1/auth/own-data/delete", ALL, token.clone()),
         ("POST", "/v1/auth/own-data/export", ALL, token),
+        ("POST", "/v1/auth/totp", SIGNED_IN, json!({"password": "not the right one"})),
+        ("POST", "/v1/auth/totp/confirm", SIGNED_IN, json!({"code": "000000"})),
+        ("DELETE", "/v1/auth/totp", SIGNED_IN, json!({"password": "not the right one", "totp": "000000"})),
         ("POST", "/v1/auth/logout", SIGNED_IN, none.clone()),
         ("POST", "/v1/auth/logout-all", SIGNED_IN, none.clone()),
         (
@@ -164,6 +167,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("POST", "/v1/admin/users/{id}/unban", "a", none.clone()),
         ("DELETE", "/v1/admin/users/{id}", "a", reason.clone()),
         ("POST", "/v1/admin/users/{id}/revoke-sessions", "s a", none.clone()),
+        ("POST", "/v1/admin/users/{id}/reset-totp", "a", none.clone()),
         ("POST", "/v1/admin/users/{id}/role", "a", json!({"role": "client"})),
         ("GET", "/v1/admin/users/{id}/notes", "s a u", none.clone()),
         ("POST", "/v1/admin/users/{id}/notes", "s a", json!({"body": "a note"})),
@@ -184,6 +188,14 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("POST", "/v1/admin/reviews/{id}/dismiss", "s a", none.clone()),
         ("POST", "/v1/admin/reviews/{id}/remove", "s a", reason),
         ("POST", "/v1/admin/reviews/{id}/restore", "s a", none.clone()),
+        ("GET", "/v1/admin/tokens", "s a u", none.clone()),
+        (
+            "POST",
+            "/v1/admin/tokens",
+            "a",
+            json!({"name": "Night job", "scopes": ["kyc:read"], "expires_in": 3_600, "dry_run": true}),
+        ),
+        ("DELETE", "/v1/admin/tokens/{id}", "a", none.clone()),
         ("GET", "/v1/admin/audit", "s a u", none.clone()),
         ("GET", "/v1/admin/audit/verify", "s a u", none),
     ]

@@ -18,6 +18,7 @@ mod refusals;
 mod reviews;
 mod script;
 mod threads;
+mod tokens;
 mod users;
 mod watch;
 mod world;
@@ -83,6 +84,7 @@ async fn play(world: &World) -> Script {
     jobs::jobs(world, &trade, &mut script).await;
     threads::threads(world, &trade, &mut script).await;
     reviews::reviews(world, &trade, &mut script).await;
+    tokens::tokens(world, &mut script).await;
     refusals::refusals(world, &mut script).await;
     script
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use marketplace_cli::remote::{Credentials, Remote};
 use marketplace_core::{
     accounts::model::{NewUser, RestrictionReason, UserAction},
-    actor::Role,
+    actor::{Permission, Role},
     admin::{AdminApi, AuditFilter, Change, KycFilter, UserFilter},
-    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, UserId},
+    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{JobFilter, JobReason, StaffJobAction},
     kyc::model::{Decision, FileKind},
     messaging::model::{AccessReason, CloseReason, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter},
     page::PageRequest,
     reviews::model::{ReviewAction, ReviewFilter},
+    tokens::model::{NewToken, TokenFilter},
 };
 
 use crate::{because, dry, script::Script, world::World};
@@ -83,6 +84,11 @@ async fn every_method(script: &mut Script, who: &str, api: &dyn AdminApi) {
     script.heard(format!("reviews_list {who}"), &api.reviews_list(&ReviewFilter::default(), &page).await);
     script.heard(format!("reviews_show {who}"), &api.reviews_show(review).await);
     script.heard(format!("reviews_act {who}"), &api.reviews_act(review, &ReviewAction::Restore, &change).await);
+    let token: TokenId = UNKNOWN.parse().unwrap();
+    let new = NewToken { name: who.into(), scopes: vec![Permission::KycRead], expires_in: 60, owner_id: None };
+    script.heard(format!("tokens_list {who}"), &api.tokens_list(&TokenFilter::default(), &page).await);
+    script.heard(format!("tokens_create {who}"), &api.tokens_create(&new, &dry()).await.map(|made| made.changed));
+    script.heard(format!("tokens_revoke {who}"), &api.tokens_revoke(token, &change).await);
     script.heard(format!("audit_list {who}"), &api.audit_list(&AuditFilter::default(), &page).await);
     script.heard(format!("audit_verify {who}"), &api.audit_verify(1, 1).await);
     script.heard(format!("events {who}"), &api.events(None, 1).await.map(|page| page.items.len()));

@@ -51,6 +51,7 @@ pub async fn users(world: &World, script: &mut Script) {
         ("role", UserAction::SetRole { role: Role::Client }, Change::default()),
         ("role again", UserAction::SetRole { role: Role::Client }, Change::default()),
         ("revoke sessions", UserAction::RevokeSessions, Change::default()),
+        ("reset totp", UserAction::ResetTotp, Change::default()),
         ("ban", UserAction::Ban, fraud()),
         ("unfreeze a banned one", UserAction::Unfreeze, Change::default()),
         ("unban", UserAction::Unban, Change::default()),

@@ -9,3 +9,4 @@ mod marketplace;
 mod messages;
 mod plans;
 mod sessions;
+mod tokens;

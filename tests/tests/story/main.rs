@@ -3,4 +3,5 @@
 
 mod identity;
 mod marketplace;
+mod secrets;
 mod sockets;

@@ -6,10 +6,12 @@ use marketplace_core::{
     accounts::model::{RestrictionReason, Status},
     actor::{Permission, Principal, Role},
     admin::{AuditVerification, BrokenLink, Count, JobCount, Restriction, StatusCount},
+    auth::{RecoveryCodes, SessionView},
     jobs::model::JobStatus,
     kyc::model::{Claim, DocumentType, FileInfo, FileKind, KycReason, KycStatus},
     page::Page,
     time::Timestamp,
+    tokens::model::{ApiToken, CreatedToken, TokenStatus},
 };
 use serde_json::Value;
 
@@ -206,7 +208,34 @@ fn every_type_knows_its_fields() {
         name: "sam".into(),
         role: Role::Admin,
         permissions: vec![Permission::KycRead],
+        token_id: Some(USER.parse().unwrap()),
+        expires_at: Some(Timestamp::EPOCH),
     });
+    let token = ApiToken {
+        id: USER.parse().unwrap(),
+        name: "Night job".into(),
+        owner_id: user().id,
+        status: TokenStatus::Active,
+        scopes: vec![Permission::KycRead],
+        created_by: principal(),
+        created_at: Timestamp::EPOCH,
+        expires_at: Timestamp::EPOCH,
+        last_used_at: None,
+        revoked_at: None,
+        revoked_by: None,
+    };
+    knows_its_fields(&token);
+    knows_its_fields(&CreatedToken { token, secret: Some("mkt_secret".into()) });
+    knows_its_fields(&SessionView {
+        id: USER.parse().unwrap(),
+        current: true,
+        user_agent: "marketplace-cli".into(),
+        ip: "127.0.0.1".into(),
+        created_at: Timestamp::EPOCH,
+        last_used_at: Timestamp::EPOCH,
+        expires_at: Timestamp::EPOCH,
+    });
+    knows_its_fields(&RecoveryCodes { recovery_codes: vec!["abcd".into()] });
     let broken = Some(BrokenLink { seq: 3, detail: "is missing".into() });
     knows_its_fields(&AuditVerification { checked: 2, next: None, broken });
     knows_its_fields(&Changed { changed: true, item: user() });

@@ -12,7 +12,7 @@ use marketplace_core::{
     },
     error::{Error, Result},
     export::Export,
-    ids::{AttemptId, JobId, MessageId, NoteId, ReviewId, ThreadId, UserId},
+    ids::{AttemptId, JobId, MessageId, NoteId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobStatus, JobSummary, StaffJobAction},
     kyc::model::{Decision, DecisionKind, DecisionMade, FileContent, FileKind, KycCase, KycStatus, KycSummary, UNDO},
     messaging::model::{
@@ -20,6 +20,7 @@ use marketplace_core::{
     },
     page::{Page, PageRequest},
     reviews::model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
+    tokens::model::{ApiToken, CreatedToken, NewToken, TokenFilter},
 };
 
 use super::{Fake, data::picture, number, page};
@@ -34,6 +35,8 @@ impl AdminApi for Fake {
             name: "sam@desk".into(),
             role,
             permissions: permissions(role).to_vec(),
+            token_id: None,
+            expires_at: None,
         })
     }
     async fn stats(&self) -> Result<Stats> {
@@ -209,6 +212,7 @@ impl AdminApi for Fake {
             UserAction::Unfreeze | UserAction::Unban => user.user.status = Status::Active,
             UserAction::SetRole { role } => user.user.role = *role,
             UserAction::RevokeSessions => user.sessions = 0,
+            UserAction::ResetTotp => {}
         }
         let changed = user.user != before;
         user.user.version += i64::from(changed);
@@ -332,6 +336,20 @@ impl AdminApi for Fake {
     async fn audit_verify(&self, _from: i64, _limit: i64) -> Result<AuditVerification> {
         Err(Error::forbidden("the console verifies nothing"))
     }
+    // No screen works with tokens.
+    async fn tokens_list(&self, _: &TokenFilter, _: &PageRequest) -> Result<Page<ApiToken>> {
+        self.enter("tokens_list", Permission::TokensRead, None).await?;
+        Ok(Page { items: Vec::new(), next: None })
+    }
+    async fn tokens_create(&self, _: &NewToken, _: &Change) -> Result<Changed<CreatedToken>> {
+        self.enter("tokens_create", Permission::TokensWrite, None).await?;
+        Err(Error::not_found("user"))
+    }
+    async fn tokens_revoke(&self, _: TokenId, _: &Change) -> Result<Changed<ApiToken>> {
+        self.enter("tokens_revoke", Permission::TokensWrite, None).await?;
+        Err(Error::not_found("token"))
+    }
+
     async fn events(&self, after: Option<&str>, _limit: u16) -> Result<EventPage> {
         self.enter("events", Permission::StatsRead, None).await?;
         let state = self.state();

@@ -12,7 +12,7 @@ pub use keys::rotate_keys;
 pub(crate) use passwords::check_own_password;
 pub use passwords::{change_password, forgot_password, reset_password};
 pub(crate) use session::{announce_ended, ending};
-pub use session::{authenticate, login, logout, logout_all, refresh, revoke_session, sessions};
+pub use session::{authenticate, login, login_with, logout, logout_all, refresh, revoke_session, sessions};
 pub(crate) use signup::owner_of_link;
 pub use signup::{delete_own_data, resend_verification, signup, verify_email};
 pub use sockets::{SocketTicket, TICKET, issue_ticket, live_sessions, redeem_ticket};
@@ -106,7 +106,7 @@ fn token_invalid() -> Error {
 }
 
 /// An unverified account may only verify, ask for the mail again, or be deleted.
-fn require_verified(account: &Account) -> Result<()> {
+pub(super) fn require_verified(account: &Account) -> Result<()> {
     if account.status == Status::Unverified {
         Err(Error::forbidden("confirm your address first: the link is in the mail that we sent"))
     } else {

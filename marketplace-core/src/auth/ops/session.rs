@@ -6,8 +6,9 @@ use futures::FutureExt;
 use uuid::Uuid;
 
 use super::super::{
-    ClientInfo, SessionView, Tokens, store,
+    ClientInfo, Proof, SessionView, Tokens, store,
     token::{self, ACCESS, Claims, Opaque},
+    totp,
 };
 use crate::{
     accounts::{
@@ -21,13 +22,17 @@ use crate::{
     ids::{SessionId, UserId, uuid_v7},
     page::{Page, PageRequest, TimeCursor},
     time::Timestamp,
+    tokens,
 };
 
-/// Who an access token speaks for, as their account stands now: one read.
+/// Who an access token speaks for, as their account stands now: one read. Of a token for scripts (`mkt_…`), the same.
 ///
 /// `unauthenticated` whatever is wrong: signature, time, session, account. `unavailable` while the database cannot say so,
 /// or Redis where servers share one.
 pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
+    if access_token.starts_with(tokens::model::PREFIX) {
+        return tokens::authenticate(app, access_token).await;
+    }
     let now = app.now();
     let claims = token::verify(&app.keys, &app.tokens, access_token, now)?;
     let live = app
@@ -40,14 +45,34 @@ pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
         let (session, jti) = (claims.sid, claims.jti);
         app.db.write(move |c| async move { store::mark_used(c, session, jti).await }.boxed()).await?;
     }
-    Ok(Actor::User(Arc::new(SignedIn { account: live.account, session: claims.sid })))
+    let must_enrol = totp::must_enrol(app, &live.account).await?;
+    Ok(Actor::User(Arc::new(SignedIn {
+        account: live.account,
+        session: claims.sid,
+        expires_at: live.expires_at,
+        must_enrol,
+    })))
 }
 
-/// A session for an address and a password.
+/// A session for an address and a password; see [`login_with`].
+pub async fn login(app: &App, client: &ClientInfo, email: &str, password: &Password) -> Result<Tokens> {
+    login_with(app, client, email, password, None).await
+}
+
+/// A session for an address, a password and, where the account has one, a second factor.
 ///
 /// Unknown addresses and wrong passwords are answered alike, in the same time. `forbidden` for a banned account, to whoever
 /// knows its password. `rate_limited` after too many failures from one address.
-pub async fn login(app: &App, client: &ClientInfo, email: &str, password: &Password) -> Result<Tokens> {
+///
+/// That there is a second factor is told only to whoever knows the password: `unauthenticated` with
+/// [`SecondFactor`](crate::error::SecondFactor).
+pub async fn login_with(
+    app: &App,
+    client: &ClientInfo,
+    email: &str,
+    password: &Password,
+    proof: Option<&Proof>,
+) -> Result<Tokens> {
     let email = normalise_email(email);
     app.limiter.call(client.ip).await?;
     app.limiter.try_login(client.ip, &email).await?;
@@ -63,21 +88,23 @@ pub async fn login(app: &App, client: &ClientInfo, email: &str, password: &Passw
     if !account.status.may_log_in() {
         return Err(Error::forbidden("this account was closed; the mail that we sent says what can be done"));
     }
+    let spent = totp::check(app, client.ip, account.id, proof).await?;
     let rehash = match &hash {
         Some(old) if app.hasher.is_outdated(old) => Some(app.hasher.hash(password.clone()).await?),
         _ => None,
     };
-    start_session(app, client, account, hash, rehash).await
+    start_session(app, client, account, hash, rehash, spent).await
 }
 
 /// The password that was checked must still be the account's, and the account must still be allowed in, when the session
-/// is written: a reset or a ban in between wins.
+/// is written: a reset or a ban in between wins. So does a second factor that was enrolled, or a code that was used.
 async fn start_session(
     app: &App,
     client: &ClientInfo,
     account: Account,
     checked_hash: Option<String>,
     rehash: Option<String>,
+    spent: Option<totp::Used>,
 ) -> Result<Tokens> {
     let made = Fresh::new(app);
     let (app2, agent, ip) = (app.clone(), client.agent(), client.ip.to_string());
@@ -91,6 +118,7 @@ async fn start_session(
                 if !account.status.may_log_in() || hash != checked_hash {
                     return Err(Error::unauthenticated("the account changed meanwhile; log in again"));
                 }
+                totp::consume(c, user, spent.as_ref()).await?;
                 let now = app2.now();
                 if let Some(hash) = rehash {
                     accounts::store::set_password(c, user, &hash, now).await?;
@@ -190,22 +218,24 @@ pub async fn refresh(app: &App, client: &ClientInfo, refresh_token: &str) -> Res
 
 /// Ends the session of the caller.
 pub async fn logout(app: &App, actor: &Actor) -> Result<()> {
-    let session = actor.require_own(Permission::OwnAccount)?.session;
+    let session = actor.require_session()?.session;
     end(app, actor, Some(session)).await
 }
 
 /// Ends every session of the caller.
 pub async fn logout_all(app: &App, actor: &Actor) -> Result<()> {
+    actor.require(Permission::OwnAccount)?;
     end(app, actor, None).await
 }
 
 /// Ends one session of the caller; `not_found` when it is not theirs or has ended.
 pub async fn revoke_session(app: &App, actor: &Actor, session: SessionId) -> Result<()> {
+    actor.require(Permission::OwnAccount)?;
     end(app, actor, Some(session)).await
 }
 
 async fn end(app: &App, actor: &Actor, session: Option<SessionId>) -> Result<()> {
-    let user = actor.require_own(Permission::OwnAccount)?.account.id;
+    let user = actor.require_session()?.account.id;
     let now = app.now();
     app.db
         .write(move |c| {

@@ -138,7 +138,7 @@ pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) ->
 
 /// Who holds the link from the mail about a ban. It is not used up: what it is for besides, the deletion, comes last.
 pub(crate) async fn owner_of_link(app: &App, client: &ClientInfo, one_time: &str) -> Result<UserId> {
-    app.limiter.call(client.ip)?;
+    app.limiter.call(client.ip).await?;
     let mut reader = app.db.read().await?;
     let mut conn = reader.conn();
     let hash = token::hash(one_time);

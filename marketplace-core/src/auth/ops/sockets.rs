@@ -57,8 +57,10 @@ pub async fn redeem_ticket(app: &App, ticket: &str) -> Result<Actor> {
     }
     let live = app.shared.unless_revoked(session, app.db.point::<store::Sessions>(session)).await?;
     let live = live.filter(|live| live.lives(user, now) && live.account.status.may_log_in());
-    let account = live.ok_or_else(|| Error::unauthenticated("the session has ended; log in again"))?.account;
-    Ok(Actor::User(Arc::new(SignedIn { account, session })))
+    let live = live.ok_or_else(|| Error::unauthenticated("the session has ended; log in again"))?;
+    let (account, expires_at) = (live.account, live.expires_at);
+    // Sockets are for people who trade, who need no second factor.
+    Ok(Actor::User(Arc::new(SignedIn { account, session, expires_at, must_enrol: false })))
 }
 
 /// Which of some sessions still live and belong to somebody who may trade, each with the time at which it ends by itself.

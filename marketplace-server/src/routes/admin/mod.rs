@@ -7,6 +7,7 @@ mod jobs;
 mod kyc;
 mod reviews;
 mod threads;
+mod tokens;
 mod users;
 
 use axum::{
@@ -39,6 +40,7 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
         .merge(threads::routes())
         .merge(reviews::routes())
         .merge(audit::routes())
+        .merge(tokens::routes())
         .merge(events::routes())
 }
 

@@ -33,6 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
         .routes(routes!(ban))
         .routes(routes!(unban))
         .routes(routes!(revoke_sessions))
+        .routes(routes!(reset_totp))
         .routes(routes!(set_role))
         .routes(routes!(notes, note))
 }
@@ -173,12 +174,20 @@ pub(crate) async fn unban(Id(id): Id<UserId>, command: Command<Change>) -> Answe
     act(id, UserAction::Unban, command).await
 }
 
-/// End every session.
+/// End every session, and every token for scripts.
 #[utoipa::path(post, path = "/v1/admin/users/{id}/revoke-sessions", tag = "admin users", request_body = Change,
     params(("id" = UserId, Path)),
     responses((status = 200, description = "The user, as it is now", body = Changed<UserDetail>)))]
 pub(crate) async fn revoke_sessions(Id(id): Id<UserId>, command: Command<Change>) -> Answer<Response> {
     act(id, UserAction::RevokeSessions, command).await
+}
+
+/// Remove the second factor of somebody who lost it. From then on the password alone logs in.
+#[utoipa::path(post, path = "/v1/admin/users/{id}/reset-totp", tag = "admin users", request_body = Change,
+    params(("id" = UserId, Path)),
+    responses((status = 200, description = "The user, as it is now", body = Changed<UserDetail>)))]
+pub(crate) async fn reset_totp(Id(id): Id<UserId>, command: Command<Change>) -> Answer<Response> {
+    act(id, UserAction::ResetTotp, command).await
 }
 
 /// Erase personal data for good. Needs a reason.

@@ -68,6 +68,9 @@ fn wording(action: &UserAction) -> (&'static str, &'static str, &'static str) {
         UserAction::Unban => ("Unban", "Back to what the account was.", "unbanned"),
         UserAction::Delete => ("Delete", "Erases personal data and files for good. This cannot be undone.", "deleted"),
         UserAction::SetRole { .. } => ("Change the role of", "Takes effect at once.", "has the new role"),
+        UserAction::ResetTotp => {
+            ("Remove the second factor of", "A password will do to log in.", "second factor removed")
+        }
         UserAction::RevokeSessions => ("End every session of", "They have to log in again.", "sessions ended"),
     }
 }

@@ -1,0 +1,106 @@
+//! `marketplace tokens`.
+
+use clap::Subcommand;
+use marketplace_core::{
+    actor::Permission,
+    admin::{Change, Changed},
+    ids::{TokenId, UserId},
+    tokens::model::{ApiToken, CreatedToken, NewToken, TokenFilter},
+};
+
+use crate::{
+    args::{self, BatchArgs, ChangeArgs, Range, VersionedArgs, one_of},
+    change::{Care, Line},
+    context::Context,
+    failure::Outcome,
+};
+
+/// What can be done with tokens for scripts.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make a token; its secret is printed this once
+    #[command(
+        after_help = "A token may do what its scopes say, as long as its owner may. Scripts pass it in MARKETPLACE_TOKEN, or as\n\
+        `Authorization: Bearer`. At a database, name the owner: a token belongs to a member of staff.\n\n\
+        Examples:\n  \
+        marketplace tokens create --name 'Night job' --scope kyc:read --scope stats:read --expires 90d --yes\n  \
+        marketplace tokens create --name 'Night job' --scope kyc:read --expires 12h --owner 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes -o json --fields item.secret"
+    )]
+    Create {
+        /// What it is for
+        #[arg(long)]
+        name: String,
+        /// What it may do; several, or with commas between
+        #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',',
+            value_parser = one_of::<Permission>(Permission::NAMES))]
+        scopes: Vec<Permission>,
+        /// When it ends, counted from now: 90d, 12h or 30m; at most 365d
+        #[arg(long, value_name = "TIME", value_parser = args::span)]
+        expires: u64,
+        /// Whose it is; you, unless named
+        #[arg(long, value_name = "USER", value_parser = args::id::<UserId>)]
+        owner: Option<UserId>,
+        /// How the change is made.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Tokens, newest first; never their secrets
+    #[command(after_help = "Example:\n  marketplace tokens list --owner 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d")]
+    List {
+        /// Only this member of staff's
+        #[arg(long, value_name = "USER", value_parser = args::id::<UserId>)]
+        owner: Option<UserId>,
+        /// Which part of the list.
+        #[command(flatten)]
+        range: Range,
+    },
+    /// End tokens at once
+    #[command(after_help = "Lines of --stdin may override: note.\n\n\
+        Examples:\n  \
+        marketplace tokens revoke 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --yes\n  \
+        marketplace tokens list -o id | marketplace tokens revoke --stdin --yes")]
+    Revoke {
+        /// Which ones.
+        #[command(flatten)]
+        batch: BatchArgs,
+        /// How the change is made.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+}
+
+/// Runs a verb.
+pub async fn run(verb: Verb, context: &Context) -> Outcome {
+    let out = &context.out;
+    match verb {
+        Verb::Create { name, scopes, expires, owner, change } => {
+            out.check::<Changed<CreatedToken>>()?;
+            context.confirm(&format!("Make the token `{name}`?"), &change, Care::Ask).await?;
+            let new = NewToken { name, scopes, expires_in: expires, owner_id: owner };
+            let asked = Change { note: change.note.clone(), dry_run: change.dry_run, ..Change::default() };
+            let created = context.connect().await?.tokens_create(&new, &asked).await?;
+            out.item(&created)?;
+            if change.dry_run {
+                out.note("dry run: nothing was made");
+            } else {
+                out.note("keep the secret now: it is shown this once");
+            }
+            Ok(())
+        }
+        Verb::List { owner, range } => {
+            out.check::<ApiToken>()?;
+            let api = context.connect().await?;
+            let filter = TokenFilter { owner_id: owner };
+            context.stream(&range, async |page| api.tokens_list(&filter, &page).await).await
+        }
+        Verb::Revoke { batch, change } => {
+            let api = context.connect_to_change::<ApiToken>(&batch, &change).await?;
+            let how = VersionedArgs { if_version: None, change: change.clone() };
+            let describe = async |id: TokenId| -> Outcome<String> { Ok(format!("the token {id}")) };
+            let apply = async |id: TokenId, line: Line| -> Outcome<Changed<ApiToken>> {
+                Ok(api.tokens_revoke(id, &line.change(&how)).await?)
+            };
+            context.change("Revoke", &batch, &change, Care::Ask, describe, apply).await
+        }
+    }
+}

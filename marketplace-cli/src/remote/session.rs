@@ -1,0 +1,76 @@
+//! One's own login: opening and ending sessions, and the second factor.
+
+use marketplace_core::{
+    accounts::model::Password,
+    auth::{Enrolment, Proof, RecoveryCodes, SessionView},
+    error::{ErrorCode, Result},
+    ids::SessionId,
+    page::{Page, PageRequest},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Remote, Tokens, http::Call, object};
+
+/// The body of a call that needs the password, with the second factor.
+fn proven(body: Value, proof: Option<&Proof>) -> Value {
+    let mut body = object(body);
+    match proof {
+        Some(Proof::Code(code)) => drop(body.insert("totp".into(), json!(code))),
+        Some(Proof::Recovery(code)) => drop(body.insert("recovery_code".into(), json!(code))),
+        None => {}
+    }
+    Value::Object(body)
+}
+
+impl Remote {
+    /// Opens a session, and keeps its tokens where the credentials say.
+    ///
+    /// `unauthenticated` with a hint at the second factor when the password was right and a code is needed.
+    pub async fn login(&self, email: &str, password: &Password, proof: Option<&Proof>) -> Result<Tokens> {
+        let body = proven(json!({ "email": email, "password": password }), proof);
+        let call = Call::new(Method::POST, "/v1/auth/login").body(body).anonymous();
+        let tokens: Tokens = self.send(call).await?.json().await?;
+        self.credentials.replace(&tokens).await?;
+        Ok(tokens)
+    }
+
+    /// Ends the session on the server, then forgets it here. Here it is forgotten even if the server cannot be reached.
+    pub async fn logout(&self) -> Result<()> {
+        let revoked = self.send(Call::new(Method::POST, "/v1/auth/logout")).await.map(|_| ());
+        self.credentials.forget().await?;
+        match revoked {
+            // Nothing was alive any more: that is what was asked for.
+            Err(error) if error.code() == ErrorCode::Unauthenticated => Ok(()),
+            other => other,
+        }
+    }
+
+    /// One's own sessions, newest first.
+    pub async fn sessions(&self, page: &PageRequest) -> Result<Page<SessionView>> {
+        self.list("/v1/auth/sessions", &(), page).await
+    }
+
+    /// Ends one of one's own sessions.
+    pub async fn revoke_session(&self, id: SessionId) -> Result<()> {
+        self.send(Call::new(Method::DELETE, &format!("/v1/auth/sessions/{id}"))).await.map(|_| ())
+    }
+
+    /// Begins to enrol a second factor.
+    pub async fn begin_totp(&self, password: &Password) -> Result<Enrolment> {
+        let call = Call::new(Method::POST, "/v1/auth/totp").body(json!({ "password": password }));
+        self.send(call).await?.json().await
+    }
+
+    /// Turns the new second factor on.
+    pub async fn confirm_totp(&self, code: &str) -> Result<RecoveryCodes> {
+        let call = Call::new(Method::POST, "/v1/auth/totp/confirm").body(json!({ "code": code }));
+        self.send(call).await?.json().await
+    }
+
+    /// Removes the second factor.
+    pub async fn disable_totp(&self, password: &Password, proof: Option<&Proof>) -> Result<()> {
+        let body = proven(json!({ "password": password }), proof);
+        self.send(Call::new(Method::DELETE, "/v1/auth/totp").body(body)).await.map(|_| ())
+    }
+}

@@ -1,0 +1,201 @@
+//! Codes by time: RFC 6238 over HMAC-SHA-1 with 30 s and 6 digits, which every authenticator app takes. Pure.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use secrecy::{ExposeSecret, SecretBox};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    error::{Error, Result},
+    ids::UserId,
+    random::{self, Random},
+    time::Timestamp,
+};
+
+/// Seconds of a step.
+pub(crate) const STEP: i64 = 30;
+/// Bytes of a secret: as many as SHA-1 has (RFC 4226 §4, R6).
+const SECRET: usize = 20;
+/// Recovery codes that are given out.
+const CODES: usize = 10;
+/// Random bytes of a recovery code: 120 bits, enough for a plain hash (ASVS 5, 6.5.2 asks for 112).
+const CODE_BYTES: usize = 15;
+/// RFC 4648 §6.
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// What device and server share. Never printed, erased from memory when dropped.
+pub(crate) struct Secret(SecretBox<[u8; SECRET]>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Secret {
+    /// A new one.
+    pub(crate) fn new(random: &dyn Random) -> Self {
+        Self(SecretBox::init_with_mut(|secret: &mut [u8; SECRET]| random.fill(secret)))
+    }
+    /// From its bytes.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let bytes: [u8; SECRET] = bytes.try_into().map_err(|_| Error::internal("totp: a secret has a wrong length"))?;
+        Ok(Self(SecretBox::new(Box::new(bytes))))
+    }
+    /// Its bytes, for encryption only.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.expose_secret()
+    }
+    /// For typing it in.
+    pub(crate) fn base32(&self) -> String {
+        base32(self.bytes())
+    }
+
+    /// The six digits of a step (RFC 4226 §5.3).
+    pub(crate) fn code(&self, step: i64) -> u32 {
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.bytes());
+        let tag = hmac::sign(&key, &step.to_be_bytes());
+        let tag = tag.as_ref();
+        let offset = usize::from(tag.last().copied().unwrap_or_default() & 0xf);
+        let four = tag.get(offset..).and_then(|rest| rest.first_chunk::<4>()).copied().unwrap_or_default();
+        (u32::from_be_bytes(four) & 0x7fff_ffff) % 1_000_000
+    }
+
+    /// The step whose code was given: the present one, the one before or the one after (RFC 6238 §5.2), and later than
+    /// `last`, the newest of which a code was taken.
+    pub(crate) fn step_of(&self, given: &str, now: Timestamp, last: i64) -> Option<i64> {
+        let given = parse(given)?;
+        let present = now.unix_seconds() / STEP;
+        // Each is computed whatever the others say: nothing shows in the time.
+        let fits =
+            [present - 1, present, present + 1].map(|step| (step, (self.code(step) ^ given) == 0 && step > last));
+        fits.into_iter().find(|(_, fits)| *fits).map(|(step, _)| step)
+    }
+}
+
+/// Six digits; blanks between them are how apps show them.
+fn parse(text: &str) -> Option<u32> {
+    let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let plain = digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_digit());
+    plain.then(|| digits.parse().ok()).flatten()
+}
+
+fn base32(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 8 / 5 + 1);
+    let (mut held, mut bits) = (0_u32, 0);
+    for byte in bytes {
+        held = (held << 8) | u32::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            push(&mut text, held >> bits);
+        }
+        held &= (1 << bits) - 1;
+    }
+    if bits > 0 {
+        push(&mut text, held << (5 - bits));
+    }
+    text
+}
+
+fn push(text: &mut String, five: u32) {
+    let letter = usize::try_from(five & 31).ok().and_then(|index| BASE32.get(index));
+    text.extend(letter.map(|letter| char::from(*letter)));
+}
+
+/// New recovery codes, such as `abcd-efgh-ijkl-mnop-qrst-uvwx`.
+pub(crate) fn recovery_codes(random: &dyn Random) -> Vec<String> {
+    (0..CODES)
+        .map(|_| {
+            let plain = base32(&random::bytes::<CODE_BYTES>(random)).to_lowercase();
+            let mut code = String::new();
+            for (at, letter) in plain.chars().enumerate() {
+                if at > 0 && at % 4 == 0 {
+                    code.push('-');
+                }
+                code.push(letter);
+            }
+            code
+        })
+        .collect()
+}
+
+/// What is kept of a recovery code. Case, blanks and dashes do not count.
+pub(crate) fn recovery_hash(user: UserId, code: &str) -> Vec<u8> {
+    let plain: String = code.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    Sha256::new().chain_update(user.0.as_bytes()).chain_update(plain).finalize().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::OsRandom;
+
+    /// RFC 6238, appendix B, cut to six digits; its secret is 20 ASCII digits.
+    #[test]
+    fn codes_are_those_of_the_rfc() {
+        let secret = Secret::from_bytes(b"12345678901234567890").unwrap();
+        for (seconds, code) in [
+            (59, 287_082),
+            (1_111_111_109, 81_804),
+            (1_111_111_111, 50_471),
+            (1_234_567_890, 5_924),
+            (2_000_000_000, 279_037),
+            (20_000_000_000_i64, 353_130),
+        ] {
+            assert_eq!(secret.code(seconds / STEP), code, "{seconds}");
+        }
+        assert_eq!(secret.base32(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
+        assert!(!format!("{secret:?}").contains("49"));
+    }
+
+    /// RFC 4648 §10, without padding.
+    #[test]
+    fn base32_is_that_of_the_rfc() {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "MY"),
+            ("fo", "MZXQ"),
+            ("foo", "MZXW6"),
+            ("foob", "MZXW6YQ"),
+            ("fooba", "MZXW6YTB"),
+            ("foobar", "MZXW6YTBOI"),
+        ] {
+            assert_eq!(base32(plain.as_bytes()), coded);
+        }
+    }
+
+    #[test]
+    fn a_code_is_good_for_its_step_and_the_two_beside_it() {
+        let secret = Secret::new(&OsRandom);
+        let now = Timestamp::from_unix_seconds(1_772_445_600);
+        let present = now.unix_seconds() / STEP;
+        let text = |step: i64| format!("{:06}", secret.code(step));
+        for (step, taken) in [(-2, false), (-1, true), (0, true), (1, true), (2, false)] {
+            let found = secret.step_of(&text(present + step), now, 0);
+            // Two steps may have the same code by chance.
+            assert_eq!(found.is_some(), taken || (-1..=1).any(|near| text(present + near) == text(present + step)));
+        }
+        assert_eq!(secret.step_of(&text(present), now, present), None, "a code that was taken");
+        let spaced = text(present);
+        let spaced = format!(" {} {} ", &spaced[..3], &spaced[3..]);
+        assert_eq!(secret.step_of(&spaced, now, present - 1), Some(present));
+        for junk in ["", "12345", "1234567", "12345a", "+12345", "-12345", "１２３４５６"] {
+            assert_eq!(secret.step_of(junk, now, 0), None, "{junk}");
+        }
+    }
+
+    #[test]
+    fn recovery_codes_differ_and_are_read_as_people_write_them() {
+        let user = UserId::new(Timestamp::EPOCH, &OsRandom);
+        let codes = recovery_codes(&OsRandom);
+        let hashes: std::collections::BTreeSet<_> = codes.iter().map(|code| recovery_hash(user, code)).collect();
+        assert_eq!((codes.len(), hashes.len()), (10, 10));
+        let code = &codes[0];
+        assert_eq!(code.len(), 29, "{code}");
+        assert!(hashes.contains(&recovery_hash(user, &code.to_uppercase().replace('-', " "))));
+        let other = UserId::new(Timestamp::EPOCH, &OsRandom);
+        assert_ne!(recovery_hash(other, code), recovery_hash(user, code));
+    }
+}

@@ -1,0 +1,205 @@
+//! One function a use case.
+
+use std::net::IpAddr;
+
+use futures::FutureExt;
+
+use super::{
+    super::{
+        ClientInfo,
+        ops::{check_own_password, notify, require_verified},
+        store as sessions,
+    },
+    Enrolment, Proof, RecoveryCodes,
+    code::{self, Secret},
+    store,
+};
+use crate::{
+    accounts::{
+        self,
+        model::{Account, Password},
+    },
+    actor::Actor,
+    app::App,
+    db::Conn,
+    error::{Error, Result, SecondFactor},
+    events,
+    ids::UserId,
+    mail::Template,
+};
+
+/// What an account's secret is sealed for.
+fn context(user: UserId) -> Vec<u8> {
+    format!("marketplace/totp/1/{user}").into_bytes()
+}
+
+fn open(app: &App, user: UserId, sealed: &[u8]) -> Result<Secret> {
+    Secret::from_bytes(&app.keys.open_sealed(&context(user), sealed)?)
+}
+
+fn required() -> Error {
+    Error::unauthenticated("a code of the second factor is needed as well").second_factor(SecondFactor::Required)
+}
+
+fn wrong() -> Error {
+    Error::unauthenticated("the code is wrong, or was used before").second_factor(SecondFactor::Wrong)
+}
+
+/// Whether somebody must enrol a second factor before anything else.
+pub(crate) async fn must_enrol(app: &App, account: &Account) -> Result<bool> {
+    if !app.config.require_staff_totp || !account.role.is_staff() {
+        return Ok(false);
+    }
+    let mut reader = app.db.read().await?;
+    Ok(!store::is_on(&mut reader.conn(), account.id).await?)
+}
+
+/// A proof that fits, and is used up once the session is written.
+#[derive(Clone)]
+pub(crate) enum Used {
+    Step(i64),
+    Recovery(Vec<u8>),
+}
+
+/// Checks the second factor of an account whose password was right; none when it has no second factor.
+pub(crate) async fn check(app: &App, ip: IpAddr, user: UserId, proof: Option<&Proof>) -> Result<Option<Used>> {
+    let mut reader = app.db.read().await?;
+    let row = store::get(&mut reader.conn(), user).await?.filter(|row| row.enabled_at.is_some());
+    drop(reader);
+    let Some(row) = row else { return Ok(None) };
+    let proof = proof.ok_or_else(required)?;
+    // Counted apart from passwords: whoever knows the password must not be able to try codes without end.
+    let key = format!("second:{user}");
+    app.limiter.try_login(ip, &key).await?;
+    let spent = match proof {
+        Proof::Code(given) => open(app, user, &row.sealed)?.step_of(given, app.now(), row.last_step).map(Used::Step),
+        Proof::Recovery(given) => {
+            let hash = code::recovery_hash(user, given);
+            let mut reader = app.db.read().await?;
+            store::has_recovery(&mut reader.conn(), user, &hash).await?.then_some(Used::Recovery(hash))
+        }
+    };
+    let spent = spent.ok_or_else(wrong)?;
+    app.limiter.logged_in(ip, &key).await;
+    Ok(Some(spent))
+}
+
+/// Uses a proof up, inside the transaction that it is for: of two at once, one is too late. Without a proof, the account
+/// must still have no second factor.
+pub(crate) async fn consume(conn: &mut Conn<'_>, user: UserId, spent: Option<&Used>) -> Result<()> {
+    let fits = match spent {
+        Some(Used::Step(step)) => store::take_step(conn, user, *step).await?,
+        Some(Used::Recovery(hash)) => store::take_recovery(conn, user, hash).await?,
+        None if store::is_on(conn, user).await? => return Err(required()),
+        None => true,
+    };
+    if fits { Ok(()) } else { Err(wrong()) }
+}
+
+/// Makes a secret for the caller's device. It counts once [`confirm_totp`] has seen a code of it.
+///
+/// `invalid` for a wrong password, `conflict` when a second factor is on.
+pub async fn begin_totp(app: &App, actor: &Actor, password: &Password) -> Result<Enrolment> {
+    let me = actor.require_session()?;
+    require_verified(&me.account)?;
+    check_own_password(app, actor, password, "/password").await?;
+    let user = me.account.id;
+    let secret = Secret::new(app.random.as_ref());
+    let sealed = app.keys.seal(&context(user), secret.bytes(), app.random.as_ref())?;
+    let now = app.now();
+    let begun = app.db.write(move |c| async move { store::begin(c, user, sealed, now).await }.boxed()).await?;
+    if !begun {
+        return Err(Error::conflict("a second factor is on; remove it first", ()));
+    }
+    let secret = secret.base32();
+    let otpauth_url = otpauth_url(&me.account.email, &secret)?;
+    Ok(Enrolment { secret, otpauth_url })
+}
+
+/// <https://github.com/google/google-authenticator/wiki/Key-Uri-Format>; apps differ in what they take beyond the defaults.
+fn otpauth_url(email: &str, secret: &str) -> Result<String> {
+    let mut url: url::Url = "otpauth://totp".parse().map_err(Error::internal)?;
+    url.path_segments_mut().map_err(|()| Error::internal("otpauth is a base"))?.push(&format!("Marketplace:{email}"));
+    url.set_query(Some(&format!("secret={secret}&issuer=Marketplace&algorithm=SHA1&digits=6&period={}", code::STEP)));
+    Ok(url.into())
+}
+
+/// Turns the second factor on, with a first code of the new secret. Every other session ends, and a mail tells.
+///
+/// Answers the recovery codes, this once. `invalid` for a code that does not fit, `conflict` when nothing was begun.
+pub async fn confirm_totp(app: &App, actor: &Actor, given: &str) -> Result<RecoveryCodes> {
+    let me = actor.require_session()?;
+    let user = me.account.id;
+    let mut reader = app.db.read().await?;
+    let row = store::get(&mut reader.conn(), user).await?.filter(|row| row.enabled_at.is_none());
+    drop(reader);
+    let row = row.ok_or_else(|| Error::conflict("there is no second factor to confirm; begin anew", ()))?;
+    let key = format!("second:{user}");
+    app.limiter.try_login(IpAddr::from([0, 0, 0, 0]), &key).await?;
+    let step = open(app, user, &row.sealed)?
+        .step_of(given, app.now(), row.last_step)
+        .ok_or_else(|| Error::invalid("/code", "is not what the device should show now; is its clock right?"))?;
+    app.limiter.logged_in(IpAddr::from([0, 0, 0, 0]), &key).await;
+    let codes = code::recovery_codes(app.random.as_ref());
+    let hashes: Vec<Vec<u8>> = codes.iter().map(|code| code::recovery_hash(user, code)).collect();
+    let (app2, session) = (app.clone(), me.session);
+    app.db
+        .write(move |c| {
+            async move {
+                let now = app2.now();
+                let account = accounts::store::lock(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
+                if !store::enable(c, user, &row.sealed, step, now).await? {
+                    return Err(Error::conflict("the second factor was changed meanwhile; begin anew", ()));
+                }
+                for hash in hashes {
+                    store::put_recovery(c, user, hash).await?;
+                }
+                sessions::revoke_all(c, user, Some(session), now).await?;
+                notify(&app2, c, &account, Template::SecondFactorOn, None).await?;
+                events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(RecoveryCodes { recovery_codes: codes })
+}
+
+/// Removes the caller's second factor, with the password and a code. Every other session ends, and a mail tells.
+///
+/// `invalid` for a wrong password or a wrong code, `conflict` when there is none.
+pub async fn disable_totp(
+    app: &App,
+    actor: &Actor,
+    client: &ClientInfo,
+    password: &Password,
+    proof: Option<&Proof>,
+) -> Result<()> {
+    let me = actor.require_session()?;
+    check_own_password(app, actor, password, "/password").await?;
+    let (user, session) = (me.account.id, me.session);
+    let none = || Error::conflict("there is no second factor", ());
+    // Whoever asks is logged in: `unauthenticated` would send them to log in again.
+    let of_field = |error: Error| match error.second_factor_hint() {
+        Some(_) => Error::invalid("/totp", error.detail().to_owned()),
+        None => error,
+    };
+    let spent = check(app, client.ip, user, proof).await.map_err(of_field)?.ok_or_else(none)?;
+    let app2 = app.clone();
+    app.db
+        .write(move |c| {
+            async move {
+                let now = app2.now();
+                let account = accounts::store::lock(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
+                consume(c, user, Some(&spent)).await.map_err(of_field)?;
+                store::remove(c, user).await?;
+                sessions::revoke_all(c, user, Some(session), now).await?;
+                notify(&app2, c, &account, Template::SecondFactorOff, None).await?;
+                events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(())
+}

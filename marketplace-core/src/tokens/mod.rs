@@ -1,0 +1,15 @@
+//! Tokens for scripts: each belongs to a member of staff, is good for some of what its owner may do, ends at a set time,
+//! and is shown once. Only its hash is kept.
+//!
+//! A token is checked anew for every call, together with its owner's account: it dies with a revocation, at its end, and
+//! when its owner is no longer active. A ban, another role, and the end of all sessions revoke it for good.
+
+pub mod model;
+mod ops;
+mod store;
+
+pub(crate) use ops::{authenticate, erase, prune, revoke_all};
+pub use ops::{create, list, revoke};
+
+#[cfg(test)]
+mod tests;

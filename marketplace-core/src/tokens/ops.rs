@@ -1,0 +1,249 @@
+//! One function a use case.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use uuid::Uuid;
+
+use super::{
+    model::{
+        ApiToken, CreatedToken, LONGEST, NewToken, PREFIX, SHORTEST, TokenFilter, TokenStatus, parse_scopes,
+        scopes_text,
+    },
+    store,
+};
+use crate::{
+    accounts::{
+        self,
+        model::{Account, Checks, Status, check_name},
+    },
+    actor::{Actor, Permission, TokenHolder, permissions},
+    admin::{Change, Changed},
+    app::App,
+    audit::{self, Entry},
+    auth::token::{self, Opaque},
+    db::Conn,
+    error::{Error, FieldError, Result},
+    events,
+    ids::{TokenId, UserId},
+    page::{Page, PageRequest, TimeCursor},
+    time::Timestamp,
+};
+
+/// How coarsely a token's last use is kept: a write for each call would cost more than most calls.
+const USED_EVERY: Duration = Duration::from_secs(600);
+/// How long a token that has ended is listed.
+const LISTED: Duration = Duration::from_secs(90 * 86_400);
+
+/// Whom a token speaks for, as its owner's account stands now: one read.
+///
+/// `unauthenticated` when it is not known, has ended, or its owner is not an active member of staff.
+pub(crate) async fn authenticate(app: &App, secret: &str) -> Result<Actor> {
+    let no = |why: &'static str| Error::unauthenticated(why);
+    let held = app.db.point::<store::ByHash>(hex::encode(token::hash(secret))).await?;
+    let held = held.ok_or_else(|| no("the API token is not valid"))?;
+    let now = app.now();
+    if held.revoked_at.is_some() {
+        return Err(no("the API token was revoked"));
+    }
+    if held.expires_at <= now {
+        return Err(no("the API token has expired"));
+    }
+    if held.account.status != Status::Active || !held.account.role.is_staff() {
+        return Err(no("the API token's owner may not act at present"));
+    }
+    let id = held.id;
+    let stale = now - USED_EVERY;
+    if held.last_used_at.is_none_or(|used| used <= stale) {
+        app.db.write(move |c| async move { store::mark_used(c, id, now, stale).await }.boxed()).await?;
+    }
+    Ok(Actor::Token(Arc::new(TokenHolder {
+        id,
+        name: held.name,
+        scopes: parse_scopes(&held.scopes),
+        expires_at: held.expires_at,
+        account: held.account,
+    })))
+}
+
+/// Tokens, newest first; never their secrets.
+pub async fn list(app: &App, actor: &Actor, filter: &TokenFilter, page: &PageRequest) -> Result<Page<ApiToken>> {
+    actor.require(Permission::TokensRead)?;
+    let limit = page.checked_limit()?;
+    let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
+    let mut reader = app.db.read().await?;
+    let rows = store::page(&mut reader.conn(), filter.owner_id, app.now(), before, limit + 1).await?;
+    Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }))
+}
+
+/// A token that passed every check but those that need its owner's account.
+#[derive(Clone)]
+struct Wanted {
+    name: String,
+    scopes: Vec<Permission>,
+    owner: UserId,
+    expires_at: Timestamp,
+    note: Option<String>,
+}
+
+fn wanted(app: &App, actor: &Actor, new: &NewToken, change: &Change) -> Result<Wanted> {
+    let field = |pointer: &str, detail: String| FieldError { pointer: pointer.into(), detail };
+    let mut checks = Checks::default();
+    let name = checks.take(check_name(&new.name));
+    let note = checks.take(accounts::checked_note(change));
+    let mut scopes = new.scopes.clone();
+    scopes.sort_unstable();
+    scopes.dedup();
+    let possible: Vec<&str> =
+        Permission::ALL.iter().filter(|scope| scope.is_scope()).map(|scope| scope.as_str()).collect();
+    checks.take(if scopes.is_empty() || scopes.iter().any(|scope| !scope.is_scope()) {
+        Err(field("/scopes", format!("must be some of {}", possible.join(", "))))
+    } else {
+        Ok(())
+    });
+    checks.take(if (SHORTEST..=LONGEST).contains(&new.expires_in) {
+        Ok(())
+    } else {
+        Err(field("/expires_in", format!("must be from {SHORTEST} to {LONGEST} seconds (365 days)")))
+    });
+    let owner = checks.take(new.owner_id.or(actor.user_id()).ok_or_else(|| {
+        field("/owner_id", "is needed: a token belongs to a member of staff, and you have no account here".into())
+    }));
+    checks.finish()?;
+    let (Some(name), Some(note), Some(owner)) = (name, note, owner) else {
+        return Err(Error::internal("checks passed without values"));
+    };
+    let expires_at = app.now() + Duration::from_secs(new.expires_in);
+    if let Some(scope) = scopes.iter().find(|scope| !actor.may(**scope)) {
+        return Err(Error::forbidden(format!("nobody gives away what they may not do themselves: {scope}")));
+    }
+    if let Actor::Token(maker) = actor
+        && expires_at > maker.expires_at
+    {
+        return Err(Error::invalid("/expires_in", "a token makes none that outlives it"));
+    }
+    Ok(Wanted { name, scopes, owner, expires_at, note })
+}
+
+/// Makes a token. Its secret is in this answer and never again.
+///
+/// For the caller, or for another active member of staff. `invalid` for a scope that the owner's role does not give.
+/// `forbidden` for one that the caller does not have: a token makes none that may more than itself.
+pub async fn create(app: &App, actor: &Actor, new: &NewToken, change: &Change) -> Result<Changed<CreatedToken>> {
+    actor.require(Permission::TokensWrite)?;
+    let wanted = wanted(app, actor, new, change)?;
+    let secret = format!("{PREFIX}{}", Opaque::new(app.random.as_ref()).0);
+    let hash = token::hash(&secret);
+    let (app2, actor2) = (app.clone(), actor.clone());
+    let token = app
+        .db
+        .write_or_preview(change.dry_run, move |c| {
+            async move { create_in(&app2, c, &actor2, wanted, hash).await }.boxed()
+        })
+        .await?;
+    if !change.dry_run {
+        app.wake();
+    }
+    let secret = (!change.dry_run).then_some(secret);
+    Ok(Changed { changed: true, item: CreatedToken { token, secret } })
+}
+
+async fn create_in(app: &App, conn: &mut Conn<'_>, actor: &Actor, wanted: Wanted, hash: Vec<u8>) -> Result<ApiToken> {
+    let now = app.now();
+    let owner = accounts::store::lock(conn, wanted.owner).await?.ok_or_else(|| Error::not_found("user"))?;
+    check_owner(&owner, &wanted.scopes)?;
+    let id = TokenId::new(now, app.random.as_ref());
+    let token = ApiToken {
+        id,
+        name: wanted.name,
+        owner_id: owner.id,
+        status: TokenStatus::Active,
+        scopes: wanted.scopes,
+        created_by: actor.principal(),
+        created_at: now,
+        expires_at: wanted.expires_at,
+        last_used_at: None,
+        revoked_at: None,
+        revoked_by: None,
+    };
+    store::insert(conn, &token, &scopes_text(&token.scopes), hash).await?;
+    let note = accounts::keep_note(app, conn, actor, owner.id, wanted.note).await?;
+    let metadata = serde_json::json!({
+        "owner": owner.id, "scopes": token.scopes, "expires_at": token.expires_at, "note": note,
+    });
+    record(conn, now, actor, &token, "tokens.create", "token.created", metadata).await?;
+    Ok(token)
+}
+
+fn check_owner(owner: &Account, scopes: &[Permission]) -> Result<()> {
+    if !owner.role.is_staff() || owner.status != Status::Active {
+        return Err(Error::invalid("/owner_id", "must be an active member of staff"));
+    }
+    match scopes.iter().find(|scope| !permissions(owner.role).contains(scope)) {
+        Some(scope) => {
+            Err(Error::invalid("/scopes", format!("has {scope}, which its owner's role {} does not give", owner.role)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Ends a token at once. Unchanged when it was revoked or has ended.
+pub async fn revoke(app: &App, actor: &Actor, id: TokenId, change: &Change) -> Result<Changed<ApiToken>> {
+    actor.require(Permission::TokensWrite)?;
+    let note = accounts::checked_note(change).map_err(|field| Error::invalid_fields(vec![field]))?;
+    let (app2, actor) = (app.clone(), actor.clone());
+    let done = app
+        .db
+        .write_or_preview(change.dry_run, move |c| {
+            async move {
+                let now = app2.now();
+                let token = store::lock(c, id, now).await?.ok_or_else(|| Error::not_found("token"))?;
+                if token.status != TokenStatus::Active {
+                    return Ok(Changed { changed: false, item: token });
+                }
+                store::revoke(c, id, &actor.principal(), now).await?;
+                let note = accounts::keep_note(&app2, c, &actor, token.owner_id, note).await?;
+                let metadata = serde_json::json!({ "owner": token.owner_id, "note": note });
+                record(c, now, &actor, &token, "tokens.revoke", "token.revoked", metadata).await?;
+                let item = store::lock(c, id, now).await?.ok_or_else(|| Error::not_found("token"))?;
+                Ok(Changed { changed: true, item })
+            }
+            .boxed()
+        })
+        .await?;
+    if done.changed && !change.dry_run {
+        app.wake();
+    }
+    Ok(done)
+}
+
+async fn record(
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    actor: &Actor,
+    token: &ApiToken,
+    action: &'static str,
+    event: &str,
+    metadata: serde_json::Value,
+) -> Result<()> {
+    let target = token.id.to_string();
+    events::append(conn, now, event, &target, Some(token.owner_id)).await?;
+    audit::append(conn, now, actor, Entry { action, target_kind: "token", target, reason: None, metadata }).await?;
+    Ok(())
+}
+
+/// Ends every token of a user, inside the transaction that decided so; answers how many worked until now.
+pub(crate) async fn revoke_all(conn: &mut Conn<'_>, actor: &Actor, user: UserId, now: Timestamp) -> Result<u64> {
+    store::revoke_all(conn, user, &actor.principal(), now).await
+}
+
+/// Removes every trace of a user's tokens.
+pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    store::erase(conn, user).await
+}
+
+/// Forgets tokens that ended long ago.
+pub(crate) async fn prune(app: &App) -> Result<u64> {
+    let before = app.now() - LISTED;
+    app.db.write(move |c| async move { store::prune(c, before).await }.boxed()).await
+}

@@ -1,0 +1,302 @@
+use std::time::Duration;
+
+use super::{
+    model::{LONGEST, NewToken, PREFIX, SHORTEST, TokenFilter, TokenStatus},
+    *,
+};
+use crate::{
+    accounts::{
+        self,
+        model::{RestrictionReason, Status, UserAction},
+    },
+    actor::{Actor, Permission, Principal, Role, permissions},
+    admin::{AuditFilter, Change, Identity},
+    audit, auth,
+    error::{ErrorCode, Result},
+    ids::UserId,
+    kyc,
+    page::PageRequest,
+    testing::{self, OPERATOR, TestApp},
+};
+
+fn wish(owner: UserId, scopes: &[Permission]) -> NewToken {
+    NewToken { name: "Night job".into(), scopes: scopes.to_vec(), expires_in: 86_400, owner_id: Some(owner) }
+}
+
+async fn made(test: &TestApp, owner: UserId, scopes: &[Permission]) -> model::CreatedToken {
+    create(test.app(), &OPERATOR, &wish(owner, scopes), &Change::default()).await.unwrap().item
+}
+
+async fn actor(test: &TestApp, created: &model::CreatedToken) -> Result<Actor> {
+    auth::authenticate(test.app(), created.secret.as_deref().unwrap()).await
+}
+
+fn code<T: std::fmt::Debug>(answer: Result<T>) -> ErrorCode {
+    answer.unwrap_err().code()
+}
+
+async fn act(test: &TestApp, id: UserId, action: UserAction) -> bool {
+    let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
+    accounts::act(test.app(), &OPERATOR, id, &action, &change).await.unwrap().changed
+}
+
+#[tokio::test]
+async fn a_token_speaks_for_its_owner_within_its_scopes() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let owner = test.user(Role::Support, Status::Active).await;
+        let created = made(&test, owner, &[Permission::KycRead, Permission::StatsRead, Permission::KycRead]).await;
+        let secret = created.secret.clone().unwrap();
+        assert!(secret.starts_with(PREFIX) && secret.len() == PREFIX.len() + 43, "256 bits");
+        assert_eq!(created.token.scopes, [Permission::KycRead, Permission::StatsRead]);
+        assert!(!format!("{created:?}").contains(&secret));
+        let token = actor(&test, &created).await.unwrap();
+        assert_eq!((token.principal(), token.user_id()), (Principal::token(created.token.id), Some(owner)));
+        let identity = Identity::of(&token);
+        assert_eq!(identity.permissions, created.token.scopes);
+        assert_eq!((identity.token_id, identity.expires_at), (Some(created.token.id), Some(created.token.expires_at)));
+        let page = PageRequest::default();
+        kyc::list(app, &token, &crate::admin::KycFilter::default(), &page).await.unwrap();
+        // What its owner may and it may not; and what is a person's own.
+        assert_eq!(code(kyc::next(app, &token, &Change::default()).await), ErrorCode::Forbidden);
+        assert_eq!(
+            code(accounts::list(app, &token, &crate::admin::UserFilter::default(), &page).await),
+            ErrorCode::Forbidden
+        );
+        assert_eq!(code(accounts::me(app, &token)), ErrorCode::Forbidden);
+        assert_eq!(code(auth::sessions(app, &token, &page).await), ErrorCode::Forbidden);
+        assert_eq!(code(auth::logout(app, &token).await), ErrorCode::Forbidden);
+        assert_eq!(code(auth::logout_all(app, &token).await), ErrorCode::Forbidden);
+        let password = crate::accounts::model::Password::new(testing::PASSWORD);
+        assert_eq!(code(auth::change_password(app, &token, &password, &password).await), ErrorCode::Forbidden);
+        assert_eq!(code(auth::change_email(app, &token, &password, "x@example.org").await), ErrorCode::Forbidden);
+        assert_eq!(code(auth::begin_totp(app, &token, &password).await), ErrorCode::Forbidden);
+        assert_eq!(code(auth::confirm_totp(app, &token, "000000").await), ErrorCode::Forbidden);
+        assert_eq!(
+            code(auth::disable_totp(app, &token, &testing::client(), &password, None).await),
+            ErrorCode::Forbidden
+        );
+        for unknown in ["mkt_", "mkt_x", &secret[..secret.len() - 1], &secret.to_uppercase()] {
+            assert_eq!(code(auth::authenticate(app, unknown).await), ErrorCode::Unauthenticated, "{unknown}");
+        }
+        test.close().await;
+    }
+}
+
+/// Every scope, for every role that staff can have.
+#[tokio::test]
+async fn a_token_may_what_both_its_scopes_and_its_owner_may() {
+    for test in testing::apps().await {
+        for role in [Role::Support, Role::Admin, Role::Auditor] {
+            let owner = test.user(role, Status::Active).await;
+            for scope in Permission::ALL {
+                let answer = create(test.app(), &OPERATOR, &wish(owner, &[*scope]), &Change::default()).await;
+                let expected = scope.is_scope() && permissions(role).contains(scope);
+                assert_eq!(answer.is_ok(), expected, "{role} {scope}: {answer:?}");
+                let Ok(created) = answer else {
+                    assert_eq!(answer.unwrap_err().fields()[0].pointer, "/scopes");
+                    continue;
+                };
+                let token = actor(&test, &created.item).await.unwrap();
+                let may: Vec<_> = Permission::ALL.iter().filter(|permission| token.may(**permission)).collect();
+                assert_eq!(may, [scope]);
+            }
+        }
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_dies_with_whatever_ends_it() {
+    for test in testing::apps().await {
+        let app = test.app();
+        // So that the last admin is never among the owners.
+        test.user(Role::Admin, Status::Active).await;
+        let dead =
+            async |created: &model::CreatedToken| code(actor(&test, created).await) == ErrorCode::Unauthenticated;
+
+        let owner = test.user(Role::Support, Status::Active).await;
+        let (one, other) =
+            (made(&test, owner, &[Permission::KycRead]).await, made(&test, owner, &[Permission::KycRead]).await);
+        assert!(revoke(app, &OPERATOR, one.token.id, &Change::default()).await.unwrap().changed);
+        assert!(dead(&one).await && actor(&test, &other).await.is_ok(), "its own revocation, and no other's");
+
+        test.advance(Duration::from_secs(86_399));
+        actor(&test, &other).await.unwrap();
+        test.advance(Duration::from_secs(1));
+        assert!(dead(&other).await, "its end");
+
+        let frozen = made(&test, owner, &[Permission::KycRead]).await;
+        act(&test, owner, UserAction::Freeze).await;
+        assert!(dead(&frozen).await, "a freeze");
+        act(&test, owner, UserAction::Unfreeze).await;
+        actor(&test, &frozen).await.unwrap();
+
+        assert!(act(&test, owner, UserAction::RevokeSessions).await, "there was a token to end");
+        assert!(dead(&frozen).await, "the end of all sessions");
+
+        let demoted = made(&test, owner, &[Permission::KycRead]).await;
+        act(&test, owner, UserAction::SetRole { role: Role::Auditor }).await;
+        act(&test, owner, UserAction::SetRole { role: Role::Support }).await;
+        assert!(dead(&demoted).await, "another role, for good");
+
+        let banned = made(&test, owner, &[Permission::KycRead]).await;
+        act(&test, owner, UserAction::Ban).await;
+        assert!(dead(&banned).await, "a ban");
+        act(&test, owner, UserAction::Unban).await;
+        assert!(dead(&banned).await, "a ban, for good");
+
+        let erased = made(&test, owner, &[Permission::KycRead]).await;
+        let filter = TokenFilter { owner_id: Some(owner) };
+        assert_eq!(list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items.len(), 6);
+        act(&test, owner, UserAction::Delete).await;
+        assert!(dead(&erased).await, "an erasure");
+        assert!(list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items.is_empty());
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_an_admins_and_no_token_makes_more_of_itself() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let admin = test.actor(Role::Admin).await;
+        let change = Change::default();
+        let own = NewToken { owner_id: None, ..wish(admin.user_id().unwrap(), &[Permission::KycRead]) };
+        let created = create(app, &admin, &own, &change).await.unwrap().item;
+        assert_eq!(Some(created.token.owner_id), admin.user_id(), "one's own, unless another is named");
+        assert_eq!(create(app, &OPERATOR, &own, &change).await.unwrap_err().fields()[0].pointer, "/owner_id");
+        for role in [Role::Support, Role::Auditor, Role::Client] {
+            let other = test.actor(role).await;
+            assert_eq!(code(create(app, &other, &own, &change).await), ErrorCode::Forbidden);
+            assert_eq!(code(revoke(app, &other, created.token.id, &change).await), ErrorCode::Forbidden);
+            let listed = list(app, &other, &TokenFilter::default(), &PageRequest::default()).await;
+            assert_eq!(listed.is_ok(), role != Role::Client);
+        }
+        assert_eq!(
+            code(create(app, &actor(&test, &created).await.unwrap(), &own, &change).await),
+            ErrorCode::Forbidden
+        );
+        let id = admin.user_id().unwrap();
+        let maker = made(&test, id, &[Permission::TokensWrite, Permission::KycRead]).await;
+        let maker = actor(&test, &maker).await.unwrap();
+        create(app, &maker, &own, &change).await.unwrap();
+        let more = NewToken { scopes: vec![Permission::UsersAdmin], ..own.clone() };
+        assert_eq!(code(create(app, &maker, &more, &change).await), ErrorCode::Forbidden);
+        let longer = NewToken { expires_in: 86_401, ..own.clone() };
+        assert_eq!(create(app, &maker, &longer, &change).await.unwrap_err().fields()[0].pointer, "/expires_in");
+        // Whoever cannot log in as staff owns none.
+        for (role, status) in [
+            (Role::Client, Status::Active),
+            (Role::Worker, Status::Active),
+            (Role::Support, Status::Frozen),
+            (Role::Support, Status::Banned),
+            (Role::Support, Status::Unverified),
+        ] {
+            let owner = test.user(role, status).await;
+            let refused = create(app, &admin, &wish(owner, &[Permission::KycRead]), &change).await.unwrap_err();
+            assert_eq!(refused.fields()[0].pointer, "/owner_id", "{role} {status}");
+        }
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_wanted_is_checked() {
+    let test = testing::app().await;
+    let owner = test.user(Role::Admin, Status::Active).await;
+    let good = wish(owner, &[Permission::KycRead]);
+    for (pointer, bad) in [
+        ("/name", NewToken { name: " ".into(), ..good.clone() }),
+        ("/name", NewToken { name: "x".repeat(101), ..good.clone() }),
+        ("/scopes", NewToken { scopes: Vec::new(), ..good.clone() }),
+        ("/scopes", NewToken { scopes: vec![Permission::KycRead, Permission::OwnAccount], ..good.clone() }),
+        ("/expires_in", NewToken { expires_in: SHORTEST - 1, ..good.clone() }),
+        ("/expires_in", NewToken { expires_in: LONGEST + 1, ..good.clone() }),
+        ("/expires_in", NewToken { expires_in: u64::MAX, ..good.clone() }),
+    ] {
+        let refused = create(test.app(), &OPERATOR, &bad, &Change::default()).await.unwrap_err();
+        assert_eq!((refused.code(), refused.fields()[0].pointer.as_str()), (ErrorCode::Invalid, pointer));
+    }
+    for expires_in in [SHORTEST, LONGEST] {
+        let good = NewToken { expires_in, ..good.clone() };
+        create(test.app(), &OPERATOR, &good, &Change::default()).await.unwrap();
+    }
+    let nobody = UserId::new(test.app().now(), &crate::random::OsRandom);
+    let nobody = create(test.app(), &OPERATOR, &wish(nobody, &[Permission::KycRead]), &Change::default()).await;
+    assert_eq!(code(nobody), ErrorCode::NotFound);
+    test.close().await;
+}
+
+#[tokio::test]
+async fn what_was_done_is_on_record_and_previews_do_nothing() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let owner = test.user(Role::Admin, Status::Active).await;
+        let dry = Change { dry_run: true, ..Change::default() };
+        let preview = create(app, &OPERATOR, &wish(owner, &[Permission::UsersWrite]), &dry).await.unwrap().item;
+        assert_eq!(preview.secret, None);
+        assert!(list(app, &OPERATOR, &TokenFilter::default(), &PageRequest::default()).await.unwrap().items.is_empty());
+
+        let created = made(&test, owner, &[Permission::UsersWrite]).await;
+        let id = created.token.id;
+        assert_eq!(created.token.last_used_at, None);
+        let token = actor(&test, &created).await.unwrap();
+        let subject = test.user(Role::Client, Status::Active).await;
+        accounts::note(app, &token, subject, "by night", &Change::default()).await.unwrap();
+        // Nobody acts on their own account, and no token on its owner's.
+        let oneself = accounts::act(app, &token, owner, &UserAction::RevokeSessions, &Change::default()).await;
+        assert_eq!(code(oneself), ErrorCode::Forbidden);
+        let used = async || {
+            list(app, &OPERATOR, &TokenFilter::default(), &PageRequest::default()).await.unwrap().items[0].last_used_at
+        };
+        let first = used().await.unwrap();
+        test.advance(Duration::from_secs(599));
+        actor(&test, &created).await.unwrap();
+        assert_eq!(used().await, Some(first), "coarsely");
+        test.advance(Duration::from_secs(1));
+        actor(&test, &created).await.unwrap();
+        assert!(used().await.unwrap() > first);
+
+        assert!(revoke(app, &OPERATOR, id, &dry).await.unwrap().changed);
+        actor(&test, &created).await.unwrap();
+        let noted = Change { note: Some("leaked".into()), ..Change::default() };
+        let revoked = revoke(app, &OPERATOR, id, &noted).await.unwrap();
+        assert_eq!((revoked.changed, revoked.item.status), (true, TokenStatus::Revoked));
+        assert_eq!(revoked.item.revoked_by, Some(OPERATOR.principal()));
+        assert!(!revoke(app, &OPERATOR, id, &noted).await.unwrap().changed);
+        assert_eq!(accounts::show(app, &OPERATOR, owner).await.unwrap().notes[0].body, "leaked");
+
+        let about = AuditFilter { target: Some(id.to_string()), ..AuditFilter::default() };
+        let rows = audit::list(app, &OPERATOR, &about, &PageRequest::default()).await.unwrap().items;
+        assert_eq!(rows.iter().map(|row| row.action.as_str()).collect::<Vec<_>>(), ["tokens.revoke", "tokens.create"]);
+        let secret = created.secret.unwrap();
+        for row in &rows {
+            assert!(!row.metadata.contains("Night job") && !row.metadata.contains("leaked"), "{}", row.metadata);
+            assert!(!row.metadata.contains(&secret));
+        }
+        let by_token = AuditFilter { actor: Some(Principal::token(id)), ..AuditFilter::default() };
+        let rows = audit::list(app, &OPERATOR, &by_token, &PageRequest::default()).await.unwrap().items;
+        assert_eq!(rows.iter().map(|row| row.action.as_str()).collect::<Vec<_>>(), ["users.note"]);
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn the_secret_is_nowhere_and_old_tokens_are_forgotten() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let owner = test.user(Role::Admin, Status::Active).await;
+        let created = made(&test, owner, &[Permission::KycRead]).await;
+        let secret = created.secret.unwrap();
+        let mut reader = app.db.read().await.unwrap();
+        let kept = q!(&mut reader.conn() => val Vec<u8>, "SELECT hash FROM api_tokens").unwrap();
+        drop(reader);
+        assert_eq!(kept, crate::auth::token::hash(&secret));
+        test.advance(Duration::from_secs(90 * 86_400));
+        assert_eq!(prune(app).await.unwrap(), 0);
+        test.advance(Duration::from_secs(86_401));
+        assert_eq!(prune(app).await.unwrap(), 1);
+        test.close().await;
+    }
+}

@@ -1,0 +1,18 @@
+-- Second factors: codes by time (RFC 6238), and recovery codes for when the device is lost.
+CREATE TABLE totp (
+    user_id UUID NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    -- encrypted by the master key, for this account only
+    sealed BYTEA NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    -- NULL until a first code has shown that the device has the secret
+    enabled_at TIMESTAMPTZ,
+    -- the newest time step of which a code was taken; none up to it is taken again
+    last_step BIGINT NOT NULL
+);
+
+-- each works once, and goes with its use
+CREATE TABLE recovery_codes (
+    user_id UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    hash BYTEA NOT NULL,
+    PRIMARY KEY (user_id, hash)
+);
