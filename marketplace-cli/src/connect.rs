@@ -197,7 +197,8 @@ impl Context {
 
     /// Opens the database that was chosen, with the memory that filling it needs.
     pub async fn open_to_fill(&self, config: Config) -> Outcome<App> {
-        self.kept(App::open(config).await?).await
+        // One person's program tells nobody: the database is what counts.
+        self.kept(App::open(Config { redis_url: None, ..config }).await?).await
     }
 
     async fn kept(&self, app: App) -> Outcome<App> {

@@ -10,6 +10,7 @@
 //! | who asks: clients, workers, staff | [`people`] |
 //! | workers and clients who have met | [`market`] |
 //! | requests and answers | [`http`] |
+//! | a Redis that goes away, a wire that is cut | [`redis`], [`wire`] |
 //! | sockets, frames | [`socket`] |
 //! | the command line | [`cli`] |
 //! | the console in a pseudo-terminal | [`terminal`] |
@@ -31,18 +32,22 @@ pub mod mail;
 pub mod market;
 pub mod people;
 pub mod pictures;
+pub mod redis;
 pub mod server;
 pub mod socket;
 pub mod terminal;
 pub mod tokens;
 pub mod trace;
+pub mod wire;
 
 pub use database::Engine;
 pub use http::{Answer, Http};
 pub use market::Market;
 pub use people::Person;
+pub use redis::Redis;
 pub use server::Server;
 pub use socket::Socket;
+pub use wire::Wire;
 
 /// Makes a test of each story on each engine: `sqlite::name` and `postgres::name`.
 ///

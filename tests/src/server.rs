@@ -21,6 +21,8 @@ use crate::{
     database::{Database, Engine},
     http::Http,
     mail::{self, Mail},
+    people::Person,
+    wire::Wire,
 };
 
 /// Settings that let one address do what a hundred people do.
@@ -59,6 +61,19 @@ impl Server {
         let mut server = Self::prepare(engine, settings).await;
         server.run().await;
         server
+    }
+
+    /// A new one with settings, all of whose calls to its database go over a wire: a server that can be cut off. For a
+    /// PostgreSQL; a file cannot be away.
+    pub async fn start_over_a_wire(settings: &[(&str, &str)]) -> (Self, Wire) {
+        let mut server = Self::prepare(Engine::Postgres, settings).await;
+        let url = &server.database.url;
+        let (before, after) = url.split_once('@').expect("a URL with a user");
+        let (host, database) = after.split_once('/').expect("a URL with a database");
+        let wire = Wire::to(host).await;
+        server.database.url = format!("{before}@{}/{database}", wire.address);
+        server.run().await;
+        (server, wire)
     }
 
     /// The folder and the database of a new one, which [`Server::run`] starts.
@@ -111,6 +126,18 @@ impl Server {
             let (process, url) = self.spawn();
             let mut beside = Beside { process, url };
             if is_ready(&mut beside.process, &beside.url).await {
+                return beside;
+            }
+        }
+        panic!("a second server does not start:\n{}", self.output());
+    }
+
+    /// Another server beside this one that is not waited for to be ready: it answers, and no more is known.
+    pub async fn spawn_unready(&self) -> Beside {
+        for _ in 0..5 {
+            let (process, url) = self.spawn();
+            let mut beside = Beside { process, url };
+            if answers(&mut beside.process, &beside.url, "/healthz").await {
                 return beside;
             }
         }
@@ -233,17 +260,28 @@ impl Server {
 }
 
 async fn is_ready(process: &mut Child, url: &str) -> bool {
+    answers(process, url, "/readyz").await
+}
+
+async fn answers(process: &mut Child, url: &str, path: &str) -> bool {
     for _ in 0..1_200 {
         if !matches!(process.try_wait(), Ok(None)) {
             return false;
         }
-        let ready = Http::new(url).request(reqwest::Method::GET, "/readyz").send().await;
+        let ready = Http::new(url).request(reqwest::Method::GET, path).send().await;
         if ready.is_ok_and(|answer| answer.status().is_success()) {
             return true;
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     false
+}
+
+impl Beside {
+    /// Somebody as that server knows them.
+    pub fn as_seen(&self, person: &Person) -> Http {
+        Http::new(&self.url).with_token(person.http.token.clone().expect("somebody who is logged in"))
+    }
 }
 
 /// A second server for a [`Server`]'s database; it ends with this.

@@ -12,6 +12,7 @@ use serde_json::json;
 stories![
     failed_logins_lock_out_the_attacker_alone,
     a_made_up_forwarded_address_is_not_believed,
+    limits_of_calls_are_not_keyed_on_the_proxy,
     many_logins_at_once_starve_nobody,
 ];
 
@@ -68,6 +69,38 @@ async fn a_made_up_forwarded_address_is_not_believed(engine: Engine) {
         limited |= log_in_from(&app, &header, &jon.email, "a wrong guess").await.status.as_u16() == 429;
     }
     assert!(limited, "the address that counts is the one that the proxy saw");
+}
+
+async fn limits_of_calls_are_not_keyed_on_the_proxy(engine: Engine) {
+    let settings: Vec<_> = BEHIND_A_PROXY.iter().copied().chain([("LIMITS__PUBLIC_PER_IP_MINUTE", "4")]).collect();
+    let app = Server::start_with(engine, &settings).await;
+    let ask = async |address: &str| {
+        let request = app.as_nobody().request(Method::GET, "/v1/categories").header("x-forwarded-for", address);
+        Answer::of(request).await
+    };
+    let mut limited = false;
+    for _ in 0..12 {
+        let answer = ask("203.0.113.7").await;
+        let field =
+            |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
+        assert_eq!(field("ratelimit-policy"), "\"public\";q=4;w=60");
+        assert!(field("ratelimit").starts_with("\"public\";r="), "{}", field("ratelimit"));
+        if answer.status.as_u16() == 429 {
+            answer.refused(429, "rate_limited");
+            assert!(field("retry-after").parse::<u64>().unwrap() > 0);
+            limited = true;
+            break;
+        }
+        answer.ok();
+    }
+    assert!(limited, "one address has a limit");
+    ask("198.51.100.9").await.ok();
+    ask("2001:db8:1::1").await.ok();
+    // A home with IPv6 has more addresses than anybody can count: they are one.
+    for n in 2..12 {
+        limited = ask(&format!("2001:db8:1::{n}")).await.status.as_u16() == 429;
+    }
+    assert!(limited, "a network of one home has a limit");
 }
 
 async fn many_logins_at_once_starve_nobody(engine: Engine) {

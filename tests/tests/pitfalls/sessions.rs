@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use marketplace_tests::{
-    Answer, Engine, Http, Server,
+    Answer, Engine, Http, Redis, Server,
     people::{PASSWORD, address},
+    server::ROOMY,
     stories, tokens,
 };
 use reqwest::Method;
@@ -17,6 +18,7 @@ stories![
     logout_trusts_no_unchecked_signature,
     a_logged_out_token_stays_so_after_a_crash,
     without_its_database_nothing_is_let_through,
+    without_its_revocation_store_logged_out_stays_out_and_the_public_is_served,
     no_cookies_so_no_forged_requests,
     every_route_asks_who_is_calling,
     passwords_count_to_their_last_character,
@@ -128,6 +130,36 @@ async fn without_its_database_nothing_is_let_through(engine: Engine) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("the server does not come back with its database");
+}
+
+async fn without_its_revocation_store_logged_out_stays_out_and_the_public_is_served(engine: Engine) {
+    if !Redis::is_here() {
+        return;
+    }
+    let mut redis = Redis::start().await;
+    let url = redis.url();
+    let settings: Vec<_> = ROOMY.iter().copied().chain([("REDIS_URL", url.as_str())]).collect();
+    let app = Server::start_with(engine, &settings).await;
+    let (jon, bea) = (app.as_client().await, app.as_client().await);
+    jon.post("/v1/auth/logout", json!({})).await.ok();
+    jon.get("/v1/me").await.refused(401, "unauthenticated");
+    redis.kill();
+    for person in [&jon, &bea] {
+        person.get("/v1/me").await.refused(503, "unavailable");
+        person.post("/v1/auth/logout-all", json!({})).await.refused(503, "unavailable");
+    }
+    for path in ["/v1/services", "/v1/categories"] {
+        app.as_nobody().get(path).await.ok();
+    }
+    redis.come_back().await;
+    for _ in 0..100 {
+        if bea.get("/v1/me").await.status.is_success() {
+            jon.get("/v1/me").await.refused(401, "unauthenticated");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the server does not find its Redis again");
 }
 
 async fn no_cookies_so_no_forged_requests(engine: Engine) {

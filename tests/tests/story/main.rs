@@ -4,4 +4,5 @@
 mod identity;
 mod marketplace;
 mod secrets;
+mod servers;
 mod sockets;

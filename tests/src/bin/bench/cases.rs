@@ -79,6 +79,17 @@ pub struct Loaded {
     pub plans: Vec<Plan>,
     /// One conversation for each connection.
     pub talks: Vec<Talk>,
+    /// What people ask while others log in.
+    pub crowd: Crowd,
+}
+
+/// A crowd that logs in, and those who are here already.
+#[derive(Debug)]
+pub struct Crowd {
+    /// One's own account, and services.
+    pub reads: Vec<Ask>,
+    /// One for each connection.
+    pub logins: Vec<Ask>,
 }
 
 /// Loads a database, and answers the cases with what each connection asks.
@@ -111,10 +122,15 @@ pub async fn load(server: &Server, rows: u64) -> Result<Loaded> {
         |talk: &Talk| Ask::post(format!("/v1/threads/{}/messages", talk.thread), Some(talk.client.clone()), &message);
     let login =
         |email: &String| Ask::post("/v1/auth/login", None, &json!({ "email": email, "password": seed::PASSWORD }));
+    let services: Vec<Ask> = services.iter().map(|id| Ask::public(format!("/v1/services/{id}"))).collect();
+    let me: Vec<Ask> = each("/v1/me");
+    let logins: Vec<Ask> = emails.iter().map(login).collect();
+    let both = me.iter().zip(&services).flat_map(|(one, other)| [one.clone(), other.clone()]);
+    let crowd = Crowd { reads: both.collect(), logins: logins.clone() };
     let many = |name, asks| Plan { name, asks, connections: CONNECTIONS };
     let plans = vec![
-        many("me", each("/v1/me")),
-        many("service", services.iter().map(|id| Ask::public(format!("/v1/services/{id}"))).collect()),
+        many("me", me),
+        many("service", services),
         Plan {
             name: "search",
             asks: SEARCHES.iter().map(|query| Ask::public(format!("/v1/services?limit={OWN_PAGE}&{query}"))).collect(),
@@ -126,9 +142,9 @@ pub async fn load(server: &Server, rows: u64) -> Result<Loaded> {
         many("users_first", vec![Ask::get(format!("/v1/admin/users?limit={PAGE}"), &staff)]),
         many("users_deep", vec![Ask::get(format!("/v1/admin/users?limit={PAGE}&after={middle}"), &staff)]),
         many("kyc_queue", vec![Ask::get(format!("/v1/admin/kyc?limit={PAGE}"), &staff)]),
-        many("login", emails.iter().map(login).collect()),
+        many("login", logins),
     ];
-    Ok(Loaded { plans, talks })
+    Ok(Loaded { plans, talks, crowd })
 }
 
 async fn log_in(app: &App, email: &str) -> Result<String> {

@@ -121,6 +121,17 @@ impl Seen {
 
 /// Drives a server for so long with so many connections, each with a task of its own; `asks` are dealt out to them in turn.
 pub async fn drive(server: SocketAddr, asks: &Arc<Vec<Ask>>, count: usize, duration: Duration) -> Result<Seen> {
+    drive_at_ease(server, asks, count, duration, Duration::ZERO).await
+}
+
+/// Like [`drive`], with a pause on each connection after each answer.
+pub async fn drive_at_ease(
+    server: SocketAddr,
+    asks: &Arc<Vec<Ask>>,
+    count: usize,
+    duration: Duration,
+    pause: Duration,
+) -> Result<Seen> {
     let mut connections = Vec::new();
     for _ in 0..count {
         let stream = TcpStream::connect(server).await.context("connecting")?;
@@ -154,6 +165,9 @@ pub async fn drive(server: SocketAddr, asks: &Arc<Vec<Ask>>, count: usize, durat
                 );
                 seen.size = body.len();
                 seen.latencies.push(u32::try_from(asked.elapsed().as_micros()).unwrap_or(u32::MAX));
+                if pause > Duration::ZERO {
+                    tokio::time::sleep(pause).await;
+                }
             }
             Ok(seen)
         });

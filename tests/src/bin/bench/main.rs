@@ -1,6 +1,7 @@
 //! Measures the real server against a bare hyper responder, over loopback, in the same run. `tests/bench` builds and runs it.
 
 mod bare;
+mod busy;
 mod cases;
 mod load;
 mod report;
@@ -114,6 +115,12 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
         eprintln!("{name} …");
         let case = against_bare(&server, &bare, asks, connections, pace).await.with_context(|| name)?;
         report.cases.insert(name, case.rounded());
+    }
+    if wanted("busy_login") {
+        eprintln!("busy_login …");
+        let (idle, busy) = busy::compare(&server, loaded.crowd, pace).await.context("busy_login")?;
+        report.cases.insert("busy_idle", idle.rounded());
+        report.cases.insert("busy_login", busy.rounded());
     }
     report.rss_mb = memory(pid, "VmRSS:")?;
     drop((server, bare));

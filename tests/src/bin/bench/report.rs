@@ -29,7 +29,7 @@ pub struct Case {
     /// 99 of 100 answers took at most so long.
     pub p99_ms: f64,
     /// Answers per second divided by the bare responder's, with answers of the same size, in the same run. For
-    /// `write_grouped`: divided by those of `write_single`. None where the bare responder has nothing like it.
+    /// `write_grouped`: divided by those of `write_single`. For `busy_login`: its `p99_ms` divided by that of `busy_idle`. None where the bare responder has nothing like it.
     pub ratio: Option<f64>,
 }
 
@@ -61,7 +61,8 @@ impl std::fmt::Display for Report {
         )?;
         write!(
             f,
-            "ratio: to a bare hyper responder with answers of the same size, in the same run; write_grouped: to write_single"
+            "ratio: to a bare hyper responder with answers of the same size, in the same run; write_grouped: to write_single; \
+             busy_login: its p99 to that of busy_idle"
         )
     }
 }

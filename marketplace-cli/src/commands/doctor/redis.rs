@@ -1,0 +1,128 @@
+//! Whether Redis answers: this program has no other use for it, so it speaks the few words of its protocol (RESP) itself.
+
+use std::time::Duration;
+
+use marketplace_core::config::{Config, Secret};
+use percent_encoding::percent_decode_str;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use url::Url;
+
+use super::Check;
+
+const NAME: &str = "redis";
+/// For all of it.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What servers share.
+pub(super) async fn check(config: &Config) -> Check {
+    let Some(secret) = &config.redis_url else {
+        return Check::ok(NAME, "one server by itself needs none (no redis_url)");
+    };
+    match tokio::time::timeout(PATIENCE, ask(secret)).await {
+        Ok(Ok(said)) => Check::ok(NAME, format!("{secret} {said}")),
+        Ok(Err(why)) => Check::failed(NAME, format!("{secret} {why}; until it does, calls that need a log-in get 503")),
+        Err(_) => Check::failed(
+            NAME,
+            format!("{secret} does not answer within 3 s; until it does, calls that need a log-in get 503"),
+        ),
+    }
+}
+
+async fn ask(secret: &Secret) -> Result<&'static str, String> {
+    let url: Url = secret.expose().parse().map_err(|_| "is no URL".to_owned())?;
+    let host = url.host_str().ok_or("names no host")?.trim_matches(['[', ']']);
+    let away = |error: std::io::Error| format!("does not answer: {error}");
+    let mut stream = TcpStream::connect((host, url.port().unwrap_or(6379))).await.map_err(away)?;
+    if url.scheme() == "rediss" {
+        return Ok("takes connections (what it says over TLS is for servers to see)");
+    }
+    let mut wanted = 1;
+    if let Some(password) = url.password() {
+        let decoded = |part| percent_decode_str(part).decode_utf8_lossy();
+        let (user, password) = (decoded(url.username()), decoded(password));
+        let user = if user.is_empty() { "default" } else { &*user };
+        stream.write_all(&command(&["AUTH", user, &password])).await.map_err(away)?;
+        wanted += 1;
+    }
+    stream.write_all(&command(&["PING"])).await.map_err(away)?;
+    let (mut said, mut piece) = (Vec::new(), [0; 512]);
+    while said.iter().filter(|byte| **byte == b'\n').count() < wanted {
+        match stream.read(&mut piece).await.map_err(away)? {
+            0 => return Err("closes the connection; is it Redis?".into()),
+            count => said.extend_from_slice(piece.get(..count).unwrap_or_default()),
+        }
+        if said.len() > 4_096 {
+            return Err("talks too much; is it Redis?".into());
+        }
+    }
+    judge(&String::from_utf8_lossy(&said))
+}
+
+/// What its lines come to.
+fn judge(said: &str) -> Result<&'static str, String> {
+    match said.lines().find(|line| line.starts_with('-')) {
+        Some(refusal) => Err(format!("refuses: {}", refusal.trim_start_matches('-').trim())),
+        None if said.lines().last() == Some("+PONG") => Ok("answers"),
+        None => Err("does not say what Redis says".into()),
+    }
+}
+
+/// A command as RESP has it: an array of strings, each after its length.
+fn command(words: &[&str]) -> Vec<u8> {
+    let mut text = format!("*{}\r\n", words.len());
+    for word in words {
+        text.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+    }
+    text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that waits for `words` and answers `said`, once.
+    async fn asked(userinfo: &str, words: &'static str, said: &'static str) -> Result<&'static str, String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Secret::new(format!("redis://{userinfo}{}/0", listener.local_addr().unwrap()));
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut heard = vec![0; words.len()];
+            stream.read_exact(&mut heard).await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            assert_eq!(String::from_utf8(heard).unwrap(), words);
+        });
+        let answer = ask(&url).await;
+        server.await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn it_answers_or_says_why_not() {
+        let ping = "*1\r\n$4\r\nPING\r\n";
+        assert_eq!(asked("", ping, "+PONG\r\n").await, Ok("answers"));
+        let refused = asked("", ping, "-NOAUTH Authentication required.\r\n").await.unwrap_err();
+        assert!(refused.contains("NOAUTH"), "{refused}");
+        assert!(asked("", ping, "HTTP/1.1 400 Bad Request\r\n\r\n").await.is_err());
+        assert!(asked("", ping, "").await.unwrap_err().contains("closes"));
+        let login = "*3\r\n$4\r\nAUTH\r\n$2\r\nme\r\n$7\r\nhunt@r2\r\n*1\r\n$4\r\nPING\r\n";
+        assert_eq!(asked("me:hunt%40r2@", login, "+OK\r\n+PONG\r\n").await, Ok("answers"));
+        let login = "*3\r\n$4\r\nAUTH\r\n$7\r\ndefault\r\n$1\r\nx\r\n*1\r\n$4\r\nPING\r\n";
+        let wrong = asked(":x@", login, "-WRONGPASS invalid password\r\n-NOAUTH\r\n").await.unwrap_err();
+        assert!(wrong.contains("WRONGPASS"), "{wrong}");
+    }
+
+    #[tokio::test]
+    async fn none_is_needed_and_one_that_is_away_is_told_without_its_password() {
+        assert!(matches!(check(&Config::default()).await, Check { status: super::super::Verdict::Ok, .. }));
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let redis_url = Some(Secret::new(format!("redis://me:hunter2@127.0.0.1:{port}/0")));
+        let found = check(&Config { redis_url, ..Config::default() }).await;
+        assert_eq!(found.status, super::super::Verdict::Failed);
+        assert!(!found.detail.contains("hunter2"), "{}", found.detail);
+    }
+}
