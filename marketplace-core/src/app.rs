@@ -45,6 +45,9 @@ pub struct App {
     pub(crate) tokens: TokenCache,
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) shared: Shared,
+    /// Providers of social login.
+    #[cfg(feature = "oidc")]
+    pub(crate) oidc: Arc<crate::auth::oidc::Providers>,
     /// Permits for submissions in memory at once.
     pub(crate) uploads: Arc<Semaphore>,
     /// Permits for submissions that wait for one of those.
@@ -104,6 +107,8 @@ impl App {
             tokens: TokenCache::default(),
             limiter: Arc::new(Limiter::new(&config.limits, shared.clone())),
             shared,
+            #[cfg(feature = "oidc")]
+            oidc: Arc::new(crate::auth::oidc::Providers::new(&config)),
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
             upload_queue: Arc::new(Semaphore::new(config.limits.uploads * UPLOADS_WAITING)),
             exports: export::Running::default(),

@@ -1,6 +1,7 @@
 //! Configuration: one set of keys for every program. Flag before environment before file before default.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
@@ -60,6 +61,10 @@ pub struct Config {
     pub tls: Tls,
     /// Browser origins that may call the API.
     pub cors_origins: Vec<String>,
+    /// Whether browser apps may keep their session in cookies.
+    pub cookies: bool,
+    /// Providers of social login (OpenID Connect), by the name that stands in routes.
+    pub oidc: BTreeMap<String, Oidc>,
     /// Addresses of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// Whether staff need a second factor: without one they can log in only to enrol it.
@@ -82,6 +87,18 @@ pub struct Tls {
     pub cert: Option<PathBuf>,
     /// PEM file of the private key.
     pub key: Option<PathBuf>,
+}
+
+/// A provider of social login (OpenID Connect). All three are needed; [`Config::checked`] says which is missing.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Oidc {
+    /// Its issuer, exactly as its tokens and its discovery document have it; `https`, or `http` on loopback.
+    pub issuer: String,
+    /// What it knows this marketplace by.
+    pub client_id: String,
+    /// What proves that to it.
+    pub client_secret: Option<Secret>,
 }
 
 /// Logs.
@@ -166,6 +183,8 @@ impl Default for Config {
             listen: "127.0.0.1:8080".parse().expect("a constant"),
             tls: Tls::default(),
             cors_origins: Vec::new(),
+            cookies: false,
+            oidc: BTreeMap::new(),
             trusted_proxies: Vec::new(),
             require_staff_totp: false,
             log: Log::default(),
@@ -267,6 +286,20 @@ impl Config {
         if self.limits.uploads == 0 || self.limits.requests == 0 || self.limits.connections == 0 {
             return bad("limits", "connections, requests and uploads must be at least 1");
         }
+        let public = &self.public_url;
+        if (self.cookies || !self.oidc.is_empty()) && !is_private_way(public) {
+            return bad("public_url", "must be https (or http on loopback) for cookies and social login");
+        }
+        for (name, provider) in &self.oidc {
+            let fine = (1..=32).contains(&name.len())
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_');
+            if !fine {
+                return bad(&format!("oidc/{name}"), "must be named with 1 to 32 of a-z, 0-9, - and _");
+            }
+            provider.check().map_err(|(key, rule)| Error::invalid(format!("/oidc/{name}/{key}"), rule))?;
+        }
         Ok(self)
     }
 
@@ -291,6 +324,46 @@ impl Config {
     /// The folder of the rotating log file, or its default.
     pub fn log_dir(&self) -> PathBuf {
         self.log.dir.clone().unwrap_or_else(|| self.data_dir.join("logs"))
+    }
+}
+
+impl Oidc {
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let issuer = Url::parse(&self.issuer).ok();
+        // OpenID Connect Discovery 1.0 §3: no query, no fragment.
+        let fine = |url: &Url| {
+            let plain = url.query().is_none() && url.fragment().is_none();
+            is_private_way(url) && plain && url.username().is_empty() && url.password().is_none()
+        };
+        if !issuer.as_ref().is_some_and(fine) {
+            return Err(("issuer", "must be the provider's issuer, such as https://accounts.google.com"));
+        }
+        if self.client_id.is_empty() {
+            return Err(("client_id", "is needed: the provider gives one out"));
+        }
+        if self.client_secret.as_ref().is_none_or(|secret| secret.expose().is_empty()) {
+            return Err(("client_secret", "is needed: the provider gives one out"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether nobody on the way can read along: `https`, or `http` that does not leave the machine.
+pub fn is_private_way(url: &Url) -> bool {
+    match url.scheme() {
+        "https" => url.has_host(),
+        "http" => is_loopback(url),
+        _ => false,
+    }
+}
+
+/// Whether a URL's host is this machine (`localhost`: RFC 6761 §6.3).
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
     }
 }
 
@@ -340,8 +413,12 @@ fn environment_value(key: &str, value: &str) -> toml::Value {
         let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
         return toml::Value::Array(parts.map(|part| toml::Value::String(part.to_owned())).collect());
     }
-    if let ("require_staff_totp", Ok(flag)) = (key, value.parse()) {
+    if let ("cookies" | "require_staff_totp", Ok(flag)) = (key, value.parse()) {
         return toml::Value::Boolean(flag);
+    }
+    // Some providers give out numbers; they are names all the same.
+    if matches!(key, "client_id" | "client_secret") {
+        return toml::Value::String(value.to_owned());
     }
     match value.parse::<i64>() {
         Ok(number) => toml::Value::Integer(number),
@@ -443,6 +520,47 @@ mod tests {
             let error = load(&format!("redis_url = '{bad}'"), &[]).unwrap_err();
             assert_eq!(error.fields()[0].pointer, "/redis_url", "{bad}");
         }
+    }
+
+    #[test]
+    fn providers_come_from_the_file_and_the_environment_together() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "hunter2\n").unwrap();
+        let secret = file.path().to_str().unwrap();
+        let google = "[oidc.google]\nissuer = 'https://accounts.google.com'\n";
+        let config = load(
+            google,
+            &[
+                ("MARKETPLACE_OIDC__GOOGLE__CLIENT_ID", "123456"),
+                ("MARKETPLACE_OIDC__GOOGLE__CLIENT_SECRET_FILE", secret),
+                ("MARKETPLACE_OIDC__HOUSE__ISSUER", "http://127.0.0.1:9000/realm"),
+                ("MARKETPLACE_OIDC__HOUSE__CLIENT_ID", "market"),
+                ("MARKETPLACE_OIDC__HOUSE__CLIENT_SECRET", "42"),
+            ],
+        )
+        .unwrap();
+        let google_set = &config.oidc["google"];
+        assert_eq!(
+            (google_set.issuer.as_str(), google_set.client_id.as_str()),
+            ("https://accounts.google.com", "123456")
+        );
+        assert_eq!(google_set.client_secret.as_ref().unwrap().expose(), "hunter2");
+        assert_eq!(config.oidc["house"].client_secret.as_ref().unwrap().expose(), "42");
+        assert!(!format!("{config:?}").contains("hunter2"));
+        for (text, named) in [
+            (google, "oidc.google.client_id"),
+            ("[oidc.x]\nissuer = 'http://example.org'\nclient_id = 'a'\nclient_secret = 'b'\n", "oidc.x.issuer"),
+            ("[oidc.x]\nissuer = 'https://a.b?c'\nclient_id = 'a'\nclient_secret = 'b'\n", "oidc.x.issuer"),
+            ("[oidc.x]\nissuer = 'https://a.b'\nclient_id = 'a'\n", "oidc.x.client_secret"),
+            ("[oidc.'X Y']\nissuer = 'https://a.b'\nclient_id = 'a'\nclient_secret = 'b'\n", "named with"),
+            ("cookies = true\npublic_url = 'http://market.example'\n", "public_url"),
+        ] {
+            let error = load(text, &[]).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+        let error = load("", &[("MARKETPLACE_OIDC__GOOGLE__SECRET", "x")]).unwrap_err().to_string();
+        assert!(error.contains("MARKETPLACE_OIDC__GOOGLE__SECRET"), "{error}");
+        assert!(load("", &[("MARKETPLACE_COOKIES", "true")]).unwrap().cookies);
     }
 
     #[test]

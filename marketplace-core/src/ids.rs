@@ -67,6 +67,8 @@ id! {
     PictureId,
     /// A token for scripts.
     TokenId,
+    /// A login through a provider that belongs to an account.
+    IdentityId,
 }
 
 /// UUIDv7 from the injected clock and randomness.

@@ -6,6 +6,7 @@
 //! | what surrounds every handler | `front` |
 //! | errors on the wire | `problem` |
 //! | who is calling, bodies, queries, ids | `extract` |
+//! | sessions of browser apps | `cookies` |
 //! | sending a POST twice | `idempotency` |
 //! | sending too much | `limits` |
 //! | the routes | `routes` |
@@ -15,6 +16,7 @@ pub mod args;
 mod background;
 mod body;
 mod connection;
+mod cookies;
 mod ctx;
 mod extract;
 mod front;

@@ -30,6 +30,10 @@ pub(crate) const PUBLIC: &[&str] = &[
     "/v1/auth/email/confirm",
     "/v1/auth/own-data/delete",
     "/v1/auth/own-data/export",
+    "/v1/auth/oidc",
+    "/v1/auth/oidc/{provider}/login",
+    "/v1/auth/oidc/{provider}/callback",
+    "/v1/auth/oidc/exchange",
     "/v1/workers/{id}/reviews",
     "/v1/workers/{id}/rating",
     // Not part of the description, named for completeness.

@@ -17,6 +17,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
+    cookies::{X_CSRF_TOKEN, X_SESSION_MODE},
     ctx::Ctx,
     front::{FrontLayer, X_REQUEST_ID},
     metrics::Metrics,
@@ -41,6 +42,7 @@ pub fn description() -> utoipa::openapi::OpenApi {
 fn api() -> (Router<Ctx>, utoipa::openapi::OpenApi) {
     let (router, mut description) = OpenApiRouter::with_openapi(openapi::Base::openapi())
         .merge(routes::auth::routes())
+        .merge(routes::oidc::routes())
         .merge(routes::me::routes())
         .merge(routes::kyc::routes())
         .merge(routes::threads::routes())
@@ -61,7 +63,7 @@ pub(crate) fn with_options(app: App, options: Options, shutdown: CancellationTok
     let paths = description.paths.paths.keys().cloned();
     let others = routes::docs::PATHS.into_iter().chain(routes::pages::PATHS);
     let metrics = Metrics::new(paths.chain(others.map(str::to_owned)));
-    let cors = cors(&app.config.cors_origins)?;
+    let cors = cors(&app.config.cors_origins, app.config.cookies)?;
     let ctx = Ctx::new(app, options, metrics, shutdown);
     let mut router = api
         .merge(routes::docs::routes(&description)?)
@@ -75,8 +77,8 @@ pub(crate) fn with_options(app: App, options: Options, shutdown: CancellationTok
     Ok((router, ctx))
 }
 
-/// Browsers of these origins may call the API. There are no cookies, so there is nothing to allow credentials for.
-fn cors(origins: &[String]) -> Result<Option<CorsLayer>> {
+/// Browsers of these origins may call the API; with credentials only where sessions may be in cookies.
+fn cors(origins: &[String], cookies: bool) -> Result<Option<CorsLayer>> {
     if origins.is_empty() {
         return Ok(None);
     }
@@ -90,8 +92,11 @@ fn cors(origins: &[String]) -> Result<Option<CorsLayer>> {
             IF_MATCH,
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("last-event-id"),
+            X_CSRF_TOKEN.clone(),
             X_REQUEST_ID.clone(),
+            X_SESSION_MODE.clone(),
         ])
+        .allow_credentials(cookies)
         .expose_headers([
             ETAG,
             RETRY_AFTER,
@@ -122,10 +127,10 @@ mod tests {
 
     #[test]
     fn origins_are_checked() {
-        assert!(cors(&[]).unwrap().is_none());
-        assert!(cors(&["https://app.example.org".into(), "http://localhost:5173".into()]).unwrap().is_some());
+        assert!(cors(&[], true).unwrap().is_none());
+        assert!(cors(&["https://app.example.org".into(), "http://localhost:5173".into()], true).unwrap().is_some());
         for bad in ["*", "app.example.org", "https://app.example.org/", "https://app.example.org/x", "null"] {
-            assert!(cors(&[bad.into()]).is_err(), "{bad}");
+            assert!(cors(&[bad.into()], false).is_err(), "{bad}");
         }
     }
 }

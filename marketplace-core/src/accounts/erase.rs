@@ -37,6 +37,7 @@ pub(crate) async fn erase(
     auth::store::erase(conn, id).await?;
     auth::drop_tickets(conn, id).await?;
     tokens::erase(conn, id).await?;
+    auth::oidc::erase(conn, id).await?;
     mail::cancel(conn, &format!("user:{id}")).await?;
     store::anonymise(conn, id, now).await?;
     let metadata = serde_json::json!({ "from": account.status, "role": account.role });

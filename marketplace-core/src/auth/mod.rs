@@ -1,12 +1,15 @@
 //! Passwords, tokens, sessions: who is calling.
 
+mod csrf;
 mod model;
+pub mod oidc;
 mod ops;
 pub(crate) mod password;
 pub(crate) mod store;
 pub mod token;
 pub(crate) mod totp;
 
+pub use csrf::{Csrf, check_csrf, csrf};
 pub use model::{ClientInfo, SessionView, Tokens};
 pub(crate) use ops::{
     OneTime, announce_ended, check_own_password, drop_tickets, ending, issue_one_time, notify, owner_of_link,
@@ -32,7 +35,7 @@ pub(crate) async fn prune(app: &App) -> Result<u64> {
     // Ended sessions stay a day longer, so that a late refresh is told from a stolen one.
     let before = now - Duration::from_secs(86_400);
     let done = app.db.write(move |c| async move { store::prune(c, now, before).await }.boxed()).await?;
-    Ok(done + ops::prune_tickets(app).await?)
+    Ok(done + ops::prune_tickets(app).await? + oidc::prune(app).await?)
 }
 
 /// Sets a password without asking for the old one.

@@ -98,6 +98,7 @@ fn check_signature(keys: &Keys, token: &str, now: Timestamp) -> Option<Claims> {
 }
 
 /// An opaque token as its holder gets it. Never printed.
+#[derive(Clone)]
 pub(crate) struct Opaque(pub(crate) String);
 
 impl Opaque {

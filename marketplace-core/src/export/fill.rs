@@ -51,7 +51,7 @@ fn ending(media_type: &str) -> &'static str {
 
 async fn about(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
     let files = json!({
-        "account.json": "The account: address, name, number, status, and a restriction if there is one.",
+        "account.json": "The account: address, name, number, status, a restriction if there is one, and logins through providers.",
         "sessions.json": "Logins that are remembered: when, from where, with what program.",
         "identity_checks.json": "What was submitted to confirm the identity, and what became of it; the files are in identity_checks/.",
         "profile.json": "What the profile says; the picture is beside it.",
@@ -73,10 +73,11 @@ async fn account(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
     let mut conn = reader.conn();
     let found = accounts::store::get(&mut conn, user).await?.ok_or_else(|| Error::not_found("user"))?;
     let restriction = accounts::store::restriction(&mut conn, user).await?;
+    let identities = auth::oidc::held(&mut conn, user).await?;
     drop(reader);
     let restriction = restriction.map(|restriction| json!({ "reason": restriction.reason, "since": restriction.at }));
     let me = accounts::Me::of(&found, app.now());
-    zip.json("account.json", &json!({ "account": me, "restriction": restriction })).await
+    zip.json("account.json", &json!({ "account": me, "restriction": restriction, "identities": identities })).await
 }
 
 async fn sessions(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {

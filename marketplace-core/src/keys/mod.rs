@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chacha20poly1305::{
     Key, KeyInit, XChaCha20Poly1305, XNonce,
@@ -84,6 +85,12 @@ impl Keys {
     /// The public halves, for whoever verifies our tokens.
     pub fn public(&self) -> Vec<Jwk> {
         self.signing.public()
+    }
+
+    /// A key for hashes of one purpose, derived from the master key (HMAC as in NIST SP 800-108 §4).
+    pub(crate) fn mac_key(&self, purpose: &[u8]) -> hmac::Key {
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.master), purpose);
+        hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
     }
 
     /// Encrypts a short text; `context` must be given again to open it.

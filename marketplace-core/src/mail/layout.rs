@@ -49,6 +49,11 @@ impl Template {
                 "Somebody, probably you, asked to use another address for your account. It takes effect once the new address is confirmed. If it was not you, change your password at once.",
                 "",
             ),
+            Self::IdentityLinked => (
+                "There is another way into your account",
+                "Somebody, probably you, logged in to your account through a provider that vouches for this address. From now on that is a way in, beside your password. If it was not you, remove it and change your password at once.",
+                "",
+            ),
             Self::Invitation => (
                 "Your account is ready",
                 "An account was made for you. Choose a password to use it. The link works once, for 24 hours.",

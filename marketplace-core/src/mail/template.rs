@@ -21,6 +21,8 @@ text_enum! {
         ConfirmNewEmail = "confirm_new_email",
         /// The address is about to change, sent to the old one.
         EmailChanging = "email_changing",
+        /// A login through a provider was added to the account.
+        IdentityLinked = "identity_linked",
         /// An admin made an account for the recipient.
         Invitation = "invitation",
         /// The account was banned.

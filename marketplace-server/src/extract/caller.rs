@@ -17,6 +17,7 @@ use marketplace_core::{
 };
 
 use crate::{
+    cookies::credential,
     ctx::{Ctx, Peer},
     limits,
     problem::Problem,
@@ -27,7 +28,8 @@ const TOKEN_LIMIT: usize = 4_096;
 /// Characters of a `User-Agent` that are kept.
 const USER_AGENT_LIMIT: usize = 200;
 
-/// Whoever the access token in `Authorization: Bearer …` belongs to. A handler that takes this is not public.
+/// Whoever the access token in `Authorization: Bearer …` belongs to, or in a cookie where those are on. A handler that takes
+/// this is not public.
 #[derive(Debug)]
 pub(crate) struct Caller(pub Actor);
 
@@ -35,7 +37,7 @@ impl FromRequestParts<Ctx> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers)?;
+        let token = credential(&ctx.app, &parts.method, &parts.headers)?;
         let actor = auth::authenticate(&ctx.app, token).await?;
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let class = limits::by_account(&parts.method, route);

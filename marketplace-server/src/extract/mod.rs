@@ -7,5 +7,5 @@ mod query;
 
 pub(crate) use caller::{Caller, Client, address_of, bearer};
 pub(crate) use input::{IfMatch, Input, json, read_json};
-pub(crate) use path::{Attached, Id, Kind};
+pub(crate) use path::{Attached, Id, Kind, ProviderName};
 pub(crate) use query::{List, Params};

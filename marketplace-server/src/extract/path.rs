@@ -9,7 +9,8 @@ use axum::{
 use marketplace_core::{
     error::Error,
     ids::{
-        AttachmentId, AttemptId, JobId, MessageId, PictureId, ReviewId, ServiceId, SessionId, ThreadId, TokenId, UserId,
+        AttachmentId, AttemptId, IdentityId, JobId, MessageId, PictureId, ReviewId, ServiceId, SessionId, ThreadId,
+        TokenId, UserId,
     },
     kyc::model::FileKind,
 };
@@ -32,6 +33,7 @@ named! {
     UserId => "user",
     AttemptId => "attempt",
     SessionId => "session",
+    IdentityId => "identity",
     JobId => "job",
     ThreadId => "thread",
     AttachmentId => "attachment",
@@ -74,6 +76,21 @@ impl<T: Named> FromRequestParts<Ctx> for Kind<T> {
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
         let params = RawPathParams::from_request_parts(parts, ctx).await.map_err(|_| Error::not_found(T::NAME))?;
         parameter(&params, "kind").map(Self)
+    }
+}
+
+/// The `{provider}` of the path.
+#[derive(Debug)]
+pub(crate) struct ProviderName(pub String);
+
+impl FromRequestParts<Ctx> for ProviderName {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
+        let unknown = || Error::not_found("provider");
+        let params = RawPathParams::from_request_parts(parts, ctx).await.map_err(|_| unknown())?;
+        let name = params.iter().find(|(key, _)| *key == "provider").map(|(_, value)| value.to_owned());
+        Ok(Self(name.ok_or_else(unknown)?))
     }
 }
 

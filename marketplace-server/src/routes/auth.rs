@@ -1,9 +1,14 @@
 //! Signing up, logging in, and everything about one's sessions and secrets.
 
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use marketplace_core::{
     accounts::model::{Password, SignUp},
-    auth::{self, Enrolment, Proof, RecoveryCodes, SessionView, Tokens},
+    auth::{self, Enrolment, Proof, RecoveryCodes, SessionView},
     export,
     ids::SessionId,
     page::{Page, PageRequest},
@@ -14,6 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{DONE, TAKEN, download};
 use crate::{
+    cookies::{self, InCookies, SessionAnswer},
     ctx::Ctx,
     extract::{Caller, Client, Id, Input, Params},
     problem::Answer,
@@ -112,8 +118,9 @@ pub(crate) struct DisableTotpInput {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RefreshInput {
-    /// The newest one of the session.
-    refresh_token: String,
+    /// The newest one of the session. With `X-Session-Mode: cookie` it is in the cookie instead.
+    #[serde(default)]
+    refresh_token: Option<String>,
 }
 
 /// A new password, by a token from a mail.
@@ -189,15 +196,19 @@ pub(crate) async fn resend_verification(
 
 /// Log in. Where the account has a second factor, the right password alone is answered 401 with `second_factor`.
 #[utoipa::path(post, path = "/v1/auth/login", tag = "auth", request_body = Credentials,
-    responses((status = 200, description = "A new session", body = Tokens),
-        (status = 401, description = "Address or password is wrong, or the account may not log in")))]
+    params(("x-session-mode" = Option<String>, Header, description = "`cookie`: the session is kept in cookies")),
+    responses((status = 200, description = "A new session", body = SessionAnswer),
+        (status = 401, description = "Address or password is wrong, or the account may not log in"),
+        (status = 403, description = "The account is closed, or a page of this origin may not")))]
 pub(crate) async fn login(
     State(ctx): State<Ctx>,
     Client(client): Client,
+    in_cookies: InCookies,
     Input(input): Input<Credentials>,
-) -> Answer<Json<Tokens>> {
+) -> Answer<Response> {
     let proof = Proof::of(input.totp, input.recovery_code)?;
-    Ok(Json(auth::login_with(&ctx.app, &client, &input.email, &input.password, proof.as_ref()).await?))
+    let tokens = auth::login_with(&ctx.app, &client, &input.email, &input.password, proof.as_ref()).await?;
+    in_cookies.answer(&ctx, tokens)
 }
 
 /// Begin to enrol a second factor (TOTP, RFC 6238): a secret for an authenticator app. It counts once a code was confirmed.
@@ -240,28 +251,33 @@ pub(crate) async fn disable_totp(
 
 /// Exchange the refresh token for new tokens. Using an old one again ends the session.
 #[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", request_body = RefreshInput,
-    responses((status = 200, description = "The session goes on", body = Tokens),
-        (status = 401, description = "The token is not, or no longer, valid")))]
+    params(("x-session-mode" = Option<String>, Header, description = "`cookie`: the session is kept in cookies")),
+    responses((status = 200, description = "The session goes on", body = SessionAnswer),
+        (status = 401, description = "The token is not, or no longer, valid"),
+        (status = 403, description = "Under a cookie: without the session's CSRF token, or by a page that may not")))]
 pub(crate) async fn refresh(
     State(ctx): State<Ctx>,
     Client(client): Client,
+    in_cookies: InCookies,
+    headers: HeaderMap,
     Input(input): Input<RefreshInput>,
-) -> Answer<Json<Tokens>> {
-    Ok(Json(auth::refresh(&ctx.app, &client, &input.refresh_token).await?))
+) -> Answer<Response> {
+    let token = in_cookies.refresh_token(&ctx, &headers, input.refresh_token)?;
+    in_cookies.answer(&ctx, auth::refresh(&ctx.app, &client, &token).await?)
 }
 
 /// End this session, everywhere at once.
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", responses((status = 204, description = "Ended")))]
-pub(crate) async fn logout(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<StatusCode> {
+pub(crate) async fn logout(State(ctx): State<Ctx>, Caller(actor): Caller, headers: HeaderMap) -> Answer<Response> {
     auth::logout(&ctx.app, &actor).await?;
-    Ok(DONE)
+    cookies::cleared(&ctx, &headers, DONE)
 }
 
 /// End every session of this account.
 #[utoipa::path(post, path = "/v1/auth/logout-all", tag = "auth", responses((status = 204, description = "Ended")))]
-pub(crate) async fn logout_all(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<StatusCode> {
+pub(crate) async fn logout_all(State(ctx): State<Ctx>, Caller(actor): Caller, headers: HeaderMap) -> Answer<Response> {
     auth::logout_all(&ctx.app, &actor).await?;
-    Ok(DONE)
+    cookies::cleared(&ctx, &headers, DONE)
 }
 
 /// Ask for a mail to set a new password. The answer is the same whether or not there is such an account.

@@ -136,7 +136,55 @@ async fn start_session(
     made.tokens(app, user, session, role)
 }
 
+/// A session for somebody who showed who they are by other means than a password.
+#[cfg(feature = "oidc")]
+#[derive(Clone)]
+pub(in crate::auth) struct Opening {
+    made: Fresh,
+    session: SessionId,
+    agent: String,
+    ip: String,
+}
+
+#[cfg(feature = "oidc")]
+impl Opening {
+    /// For whoever asks.
+    pub fn new(app: &App, client: &ClientInfo) -> Self {
+        let session = SessionId::new(app.now(), app.random.as_ref());
+        Self { made: Fresh::new(app), session, agent: client.agent(), ip: client.ip.to_string() }
+    }
+
+    /// Begins it, inside the transaction that decided so. Where the account has a second factor, `used` is what shows it.
+    pub async fn write(
+        &self,
+        app: &App,
+        conn: &mut crate::db::Conn<'_>,
+        user: UserId,
+        used: Option<&totp::Used>,
+    ) -> Result<()> {
+        totp::consume(conn, user, used).await?;
+        let now = app.now();
+        let new = store::NewSession {
+            id: self.session,
+            user,
+            agent: &self.agent,
+            ip: &self.ip,
+            now,
+            expires_at: now + session_life(app),
+            jti: self.made.jti,
+            refresh_hash: self.made.refresh.hash(),
+        };
+        store::create(conn, new).await
+    }
+
+    /// What is handed out after the commit.
+    pub fn tokens(self, app: &App, account: &Account) -> Result<Tokens> {
+        self.made.tokens(app, account.id, self.session, account.role)
+    }
+}
+
 /// What a login or a refresh is about to hand out.
+#[derive(Clone)]
 struct Fresh {
     refresh: Opaque,
     jti: Uuid,

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, header::ACCEPT},
+    http::{HeaderMap, Method, header::ACCEPT},
     response::{IntoResponse, Response},
 };
 use marketplace_core::{
@@ -16,8 +16,9 @@ use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    cookies::credential,
     ctx::Ctx,
-    extract::{Caller, Params, bearer},
+    extract::{Caller, Params},
     live,
     problem::{Answer, Problem},
 };
@@ -71,7 +72,7 @@ pub(crate) async fn events(
         Some(value) => Some(value.to_str().map_err(|_| not_a_cursor())?.to_owned()),
         None => start.after,
     };
-    let token = bearer(&headers)?.to_owned();
+    let token = credential(&ctx.app, &Method::GET, &headers)?.to_owned();
     live::stream(ctx, actor, token, resume).await
 }
 
