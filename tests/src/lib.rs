@@ -11,6 +11,7 @@
 //! | workers and clients who have met | [`market`] |
 //! | requests and answers | [`http`] |
 //! | a Redis that goes away, a wire that is cut | [`redis`], [`wire`] |
+//! | social login: a provider that lies, and browsers that visit it | [`provider`] |
 //! | sockets, frames | [`socket`] |
 //! | the command line | [`cli`] |
 //! | the console in a pseudo-terminal | [`terminal`] |
@@ -32,6 +33,7 @@ pub mod mail;
 pub mod market;
 pub mod people;
 pub mod pictures;
+pub mod provider;
 pub mod redis;
 pub mod server;
 pub mod socket;

@@ -9,4 +9,5 @@ mod marketplace;
 mod messages;
 mod plans;
 mod sessions;
+mod social;
 mod tokens;

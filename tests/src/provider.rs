@@ -1,0 +1,399 @@
+//! A provider of social login on loopback, with keys made at run time, that does as it should or lies in one way at a time; and
+//! browsers that visit it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use aws_lc_rs::{
+    encoding::AsDer as _,
+    rsa::KeySize,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair},
+};
+use axum::{
+    Json, Router,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use jsonwebtoken::{
+    Algorithm, EncodingKey, Header,
+    jwk::{AlgorithmParameters, Jwk},
+};
+use marketplace_core::time::{Clock, SystemClock};
+use reqwest::{Method, header};
+use serde_json::{Map, Value, json};
+use url::{Url, form_urlencoded};
+
+use crate::{Answer, Server, database::random_id, server::ROOMY};
+
+/// What the provider knows the marketplace by.
+pub const CLIENT: &str = "market";
+/// With characters that must be encoded on their way.
+const SECRET: &str = "s3cret:%/+ é";
+
+/// Who signs ID tokens, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Signature {
+    /// A key of the provider's, for an algorithm that is allowed.
+    #[default]
+    EdDsa,
+    /// The same.
+    Es256,
+    /// The same.
+    Rs256,
+    /// Nobody.
+    None,
+    /// HMAC, with the public RSA key as its password.
+    Hs256,
+    /// Somebody else, under the name of the provider's key.
+    Foreign,
+    /// The provider, but an algorithm that is not allowed.
+    Rs512,
+}
+
+/// How the provider lies.
+#[derive(Clone, Debug, Default)]
+pub struct Lie {
+    /// Who signs.
+    pub signature: Signature,
+    /// Claims of the ID token in place of the right ones; null leaves one out.
+    pub claims: Map<String, Value>,
+    /// Parameters of the way back in place of the right ones; null leaves one out.
+    pub back: Map<String, Value>,
+    /// The issuer that its discovery document names.
+    pub issuer: Option<String>,
+    /// Keeps the address out of the ID token, for whoever asks twice; with the subject that is answered then.
+    pub userinfo: Option<String>,
+}
+
+struct Keys {
+    ed: EncodingKey,
+    ec: EncodingKey,
+    rsa: EncodingKey,
+    foreign: EncodingKey,
+}
+
+/// A login that waits for its code to be shown.
+#[derive(Clone)]
+struct Asked {
+    nonce: String,
+    challenge: String,
+    redirect_uri: String,
+}
+
+struct Shared {
+    issuer: String,
+    keys: Keys,
+    lie: Mutex<Lie>,
+    person: Mutex<Value>,
+    codes: Mutex<HashMap<String, Asked>>,
+    names_itself: bool,
+}
+
+/// A running provider; it ends with this.
+pub struct Provider {
+    /// Its issuer, such as `http://127.0.0.1:40001`.
+    pub issuer: String,
+    shared: Arc<Shared>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn keys() -> Keys {
+    let ed = || EncodingKey::from_ed_der(Ed25519KeyPair::generate().unwrap().to_pkcs8v1().unwrap().as_ref());
+    let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap().to_pkcs8v1().unwrap();
+    let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap().as_der().unwrap();
+    // jsonwebtoken takes PKCS#1, which stands within PKCS#8 behind 26 bytes that are always the same.
+    let rsa = EncodingKey::from_rsa_der(&rsa.as_ref()[26..]);
+    Keys { ed: ed(), ec: EncodingKey::from_ec_der(ec.as_ref()), rsa, foreign: ed() }
+}
+
+impl Provider {
+    /// One that names itself on the way back (RFC 9207).
+    pub async fn start() -> Self {
+        Self::start_as(true).await
+    }
+
+    /// One that names itself on the way back, or an older one that does not.
+    pub async fn start_as(names_itself: bool) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let shared = Arc::new(Shared {
+            issuer: issuer.clone(),
+            keys: keys(),
+            lie: Mutex::default(),
+            person: Mutex::new(json!({})),
+            codes: Mutex::default(),
+            names_itself,
+        });
+        let router = Router::new()
+            .route("/.well-known/openid-configuration", get(discovery))
+            .route("/keys", get(public_keys))
+            .route("/login", get(login))
+            .route("/token", post(token))
+            .route("/person", get(person))
+            .with_state(shared.clone());
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { issuer, shared, task }
+    }
+
+    /// Settings of a server that knows this provider by a name, and lets one address do what a hundred people do.
+    pub fn settings(&self, name: &str) -> Vec<(String, String)> {
+        let name = name.to_uppercase();
+        let own = [("ISSUER", self.issuer.as_str()), ("CLIENT_ID", CLIENT), ("CLIENT_SECRET", SECRET)];
+        let own = own.map(|(key, value)| (format!("OIDC__{name}__{key}"), value.to_owned()));
+        ROOMY.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).chain(own).collect()
+    }
+
+    /// Who comes to its page from now on.
+    pub fn knows(&self, person: Value) {
+        *self.shared.person.lock().unwrap() = person;
+    }
+
+    /// Somebody new, with an address of which the provider says whether it is theirs. Answers the address.
+    pub fn knows_somebody(&self, verified: bool) -> String {
+        let email = crate::people::address("kim");
+        self.knows(person_of(&email, verified));
+        email
+    }
+
+    /// How it lies from now on.
+    pub fn lies(&self, lie: Lie) {
+        *self.shared.lie.lock().unwrap() = lie;
+    }
+}
+
+/// What a provider says of somebody with an address.
+pub fn person_of(email: &str, verified: bool) -> Value {
+    json!({ "sub": random_id().to_string(), "email": email, "email_verified": verified, "name": "Kim Park" })
+}
+
+fn jwk(key: &EncodingKey, algorithm: Algorithm, kid: &str) -> Jwk {
+    let mut jwk = Jwk::from_encoding_key(key, algorithm).unwrap();
+    jwk.common.key_id = Some(kid.to_owned());
+    jwk
+}
+
+async fn discovery(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let at = |path: &str| format!("{}/{path}", shared.issuer);
+    let named = shared.lie.lock().unwrap().issuer.clone().unwrap_or_else(|| shared.issuer.clone());
+    Json(json!({
+        "issuer": named,
+        "authorization_endpoint": at("login"),
+        "token_endpoint": at("token"),
+        "userinfo_endpoint": at("person"),
+        "jwks_uri": at("keys"),
+        "authorization_response_iss_parameter_supported": shared.names_itself,
+    }))
+}
+
+async fn public_keys(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let keys = &shared.keys;
+    // Among them one of a kind that nobody knows yet.
+    let unknown = json!({ "kty": "AKP", "kid": "later", "pub": "AAAA" });
+    Json(json!({ "keys": [
+        unknown,
+        jwk(&keys.ed, Algorithm::EdDSA, "ed"),
+        jwk(&keys.ec, Algorithm::ES256, "ec"),
+        jwk(&keys.rsa, Algorithm::RS256, "rsa"),
+    ] }))
+}
+
+/// Its page: whoever comes is logged in, and goes back at once.
+async fn login(State(shared): State<Arc<Shared>>, Query(asked): Query<HashMap<String, String>>) -> Response {
+    let given = |key: &str| asked.get(key).cloned().unwrap_or_default();
+    let fine = given("response_type") == "code"
+        && given("client_id") == CLIENT
+        && given("code_challenge_method") == "S256"
+        && given("code_challenge").len() == 43
+        && given("nonce").len() >= 43
+        && given("state").len() >= 43
+        && given("scope").split(' ').any(|scope| scope == "openid");
+    if !fine {
+        return (StatusCode::BAD_REQUEST, format!("{asked:?}")).into_response();
+    }
+    let code = random_id().to_string();
+    let (nonce, challenge, redirect_uri) = (given("nonce"), given("code_challenge"), given("redirect_uri"));
+    let mut back = Url::parse(&redirect_uri).unwrap();
+    shared.codes.lock().unwrap().insert(code.clone(), Asked { nonce, challenge, redirect_uri });
+    let mut answer = json!({ "code": code, "state": given("state"), "session_state": "whatever" });
+    if shared.names_itself {
+        answer["iss"] = json!(shared.issuer);
+    }
+    let lie = shared.lie.lock().unwrap().clone();
+    replace(answer.as_object_mut().unwrap(), &lie.back);
+    for (key, value) in answer.as_object().unwrap() {
+        back.query_pairs_mut().append_pair(key, value.as_str().unwrap());
+    }
+    (StatusCode::FOUND, [(header::LOCATION, back.to_string())]).into_response()
+}
+
+fn replace(values: &mut Map<String, Value>, other: &Map<String, Value>) {
+    for (key, value) in other {
+        if value.is_null() {
+            values.remove(key);
+        } else {
+            values.insert(key.clone(), value.clone());
+        }
+    }
+}
+
+async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
+    let refused = |why: &str| (StatusCode::BAD_REQUEST, Json(json!({ "error": why }))).into_response();
+    let form: HashMap<String, String> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let basic = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
+    let basic = basic.and_then(|text| String::from_utf8(STANDARD.decode(text).ok()?).ok()).unwrap_or_default();
+    let mut parts = basic.split(':').map(|part| {
+        let pair = format!("x={part}");
+        form_urlencoded::parse(pair.as_bytes()).map(|(_, value)| value.into_owned()).collect::<String>()
+    });
+    if (parts.next().as_deref(), parts.next().as_deref()) != (Some(CLIENT), Some(SECRET)) {
+        return refused("invalid_client");
+    }
+    // A code is good once (RFC 6749 §4.1.2).
+    let asked = form.get("code").and_then(|code| shared.codes.lock().unwrap().remove(code));
+    let Some(asked) = asked else { return refused("invalid_grant") };
+    let verifier = form.get("code_verifier").map(String::as_str).unwrap_or_default();
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes());
+    if URL_SAFE_NO_PAD.encode(digest) != asked.challenge || form.get("redirect_uri") != Some(&asked.redirect_uri) {
+        return refused("invalid_grant");
+    }
+    let lie = shared.lie.lock().unwrap().clone();
+    let now = SystemClock.now().unix_seconds();
+    let mut claims = json!({ "iss": shared.issuer, "aud": CLIENT, "nonce": asked.nonce, "iat": now, "exp": now + 300 });
+    let person = shared.person.lock().unwrap().clone();
+    let claims = claims.as_object_mut().unwrap();
+    claims.extend(person.as_object().unwrap().clone());
+    if lie.userinfo.is_some() {
+        for key in ["email", "email_verified", "name"] {
+            claims.remove(key);
+        }
+    }
+    replace(claims, &lie.claims);
+    let id_token = sign(&shared.keys, lie.signature, claims);
+    Json(json!({ "token_type": "Bearer", "access_token": "let me ask again", "id_token": id_token })).into_response()
+}
+
+fn sign(keys: &Keys, signature: Signature, claims: &Map<String, Value>) -> String {
+    let with = |algorithm: Algorithm, kid: &str, key: &EncodingKey| {
+        let mut header = Header::new(algorithm);
+        header.kid = Some(kid.to_owned());
+        jsonwebtoken::encode(&header, claims, key).unwrap()
+    };
+    match signature {
+        Signature::EdDsa => with(Algorithm::EdDSA, "ed", &keys.ed),
+        Signature::Es256 => with(Algorithm::ES256, "ec", &keys.ec),
+        Signature::Rs256 => with(Algorithm::RS256, "rsa", &keys.rsa),
+        Signature::Rs512 => with(Algorithm::RS512, "rsa", &keys.rsa),
+        Signature::Foreign => with(Algorithm::EdDSA, "ed", &keys.foreign),
+        Signature::Hs256 => {
+            let AlgorithmParameters::RSA(public) = jwk(&keys.rsa, Algorithm::RS256, "rsa").algorithm else {
+                panic!("an RSA key")
+            };
+            with(Algorithm::HS256, "rsa", &EncodingKey::from_secret(public.n.as_bytes()))
+        }
+        Signature::None => {
+            let part = |text: String| URL_SAFE_NO_PAD.encode(text);
+            let header = part(json!({ "alg": "none", "kid": "ed" }).to_string());
+            format!("{header}.{}.", part(Value::from(claims.clone()).to_string()))
+        }
+    }
+}
+
+async fn person(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    if headers.get(header::AUTHORIZATION).is_none_or(|token| token != "Bearer let me ask again") {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let mut person = shared.person.lock().unwrap().clone();
+    if let Some(subject) = shared.lie.lock().unwrap().userinfo.clone().filter(|subject| !subject.is_empty()) {
+        person["sub"] = json!(subject);
+    }
+    Json(person).into_response()
+}
+
+/// A browser: goes where it is sent, one step at a time, and keeps the one cookie that matters here.
+pub struct Browser<'a> {
+    app: &'a Server,
+    client: reqwest::Client,
+    /// Name and value.
+    pub cookie: Option<String>,
+}
+
+impl<'a> Browser<'a> {
+    /// A new one, without cookies.
+    pub fn new(app: &'a Server) -> Self {
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        Self { app, client, cookie: None }
+    }
+
+    /// Asks the server to begin a login. Answers what it said.
+    pub async fn ask(&mut self, provider: &str, query: &str) -> Answer {
+        let url = format!("{}/v1/auth/oidc/{provider}/login?{query}", self.app.url);
+        let answer = Answer::of(self.client.get(url)).await;
+        if let Some(cookie) = answer.headers.get(header::SET_COOKIE) {
+            self.cookie = cookie.to_str().unwrap().split(';').next().map(str::to_owned);
+        }
+        answer
+    }
+
+    /// Begins a login, and logs in at the provider. Answers the way back, as it is on the server.
+    pub async fn visit(&mut self, provider: &str, query: &str) -> Url {
+        let page = location(&self.ask(provider, query).await);
+        self.follow(&location(&Answer::of(self.client.get(page)).await))
+    }
+
+    /// The same path on the server under test, whose `public_url` names another port.
+    pub fn follow(&self, url: &Url) -> Url {
+        let mut own = Url::parse(&self.app.url).unwrap();
+        own.set_path(url.path());
+        own.set_query(url.query());
+        own
+    }
+
+    /// Comes back to the server.
+    pub async fn come_back(&self, url: &Url) -> Answer {
+        let mut request = self.client.request(Method::GET, url.clone());
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        Answer::of(request).await
+    }
+
+    /// The whole way.
+    pub async fn log_in(&mut self, provider: &str, query: &str) -> Answer {
+        let back = self.visit(provider, query).await;
+        self.come_back(&back).await
+    }
+}
+
+/// Where an answer sends a browser.
+#[track_caller]
+pub fn location(answer: &Answer) -> Url {
+    assert_eq!(answer.status, StatusCode::FOUND, "{} → {}", answer.asked, answer.text());
+    Url::parse(answer.headers[header::LOCATION].to_str().unwrap()).unwrap()
+}
+
+/// A parameter of a URL.
+pub fn parameter(url: &Url, name: &str) -> Option<String> {
+    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// A server that knows a provider by the name `house`, and whatever other settings.
+pub async fn server_with(engine: crate::Engine, provider: &Provider, more: &[(&str, &str)]) -> Server {
+    let mut settings = provider.settings("house");
+    settings.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+    let settings: Vec<_> = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    Server::start_with(engine, &settings).await
+}
