@@ -238,6 +238,7 @@ async fn every_route_asks_who_is_calling(engine: Engine) {
             }
             let body = match path.rsplit('/').next().unwrap() {
                 "users" => json!({ "role": "worker", "email": address("made"), "name": "Made" }),
+                "tokens" => json!({ "name": "Made", "scopes": ["kyc:read"], "expires_in": 60 }),
                 "role" => json!({ "role": "worker" }),
                 "notes" => json!({ "body": "a note" }),
                 "retry" | "reject" | "revoke" => json!({ "reasons": ["other"] }),

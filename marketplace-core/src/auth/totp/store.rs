@@ -14,7 +14,7 @@ pub(super) async fn get(conn: &mut Conn<'_>, user: UserId) -> Result<Option<Row>
     Ok(q!(conn => opt Row, "SELECT sealed, enabled_at, last_step FROM totp WHERE user_id = $1", user)?)
 }
 
-pub(super) async fn is_on(conn: &mut Conn<'_>, user: UserId) -> Result<bool> {
+pub(crate) async fn is_on(conn: &mut Conn<'_>, user: UserId) -> Result<bool> {
     Ok(q!(conn => optval UserId, "SELECT user_id FROM totp WHERE user_id = $1 AND enabled_at IS NOT NULL", user)?
         .is_some())
 }
