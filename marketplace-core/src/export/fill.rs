@@ -17,6 +17,7 @@ use crate::{
     page::TimeCursor,
     profiles, reviews, services,
     time::Timestamp,
+    tokens,
 };
 
 /// Rows that are read at once.
@@ -29,6 +30,7 @@ pub(super) async fn fill(app: &App, user: UserId, mut zip: Archive) -> Result<()
     about(app, user, &mut zip).await?;
     account(app, user, &mut zip).await?;
     sessions(app, user, &mut zip).await?;
+    scripts(app, user, &mut zip).await?;
     identity(app, user, &mut zip).await?;
     profile(app, user, &mut zip).await?;
     people(app, user, &mut zip).await?;
@@ -53,6 +55,7 @@ async fn about(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
     let files = json!({
         "account.json": "The account: address, name, number, status, a restriction if there is one, and logins through providers.",
         "sessions.json": "Logins that are remembered: when, from where, with what program.",
+        "api_tokens.json": "Tokens for scripts that belong to the account, without their secrets.",
         "identity_checks.json": "What was submitted to confirm the identity, and what became of it; the files are in identity_checks/.",
         "profile.json": "What the profile says; the picture is beside it.",
         "services.json": "Services offered.",
@@ -74,10 +77,17 @@ async fn account(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
     let found = accounts::store::get(&mut conn, user).await?.ok_or_else(|| Error::not_found("user"))?;
     let restriction = accounts::store::restriction(&mut conn, user).await?;
     let identities = auth::oidc::held(&mut conn, user).await?;
+    let second_factor = auth::totp::store::is_on(&mut conn, user).await?;
     drop(reader);
     let restriction = restriction.map(|restriction| json!({ "reason": restriction.reason, "since": restriction.at }));
     let me = accounts::Me::of(&found, app.now());
-    zip.json("account.json", &json!({ "account": me, "restriction": restriction, "identities": identities })).await
+    let account = json!({
+        "account": me,
+        "restriction": restriction,
+        "identities": identities,
+        "second_factor": second_factor,
+    });
+    zip.json("account.json", &account).await
 }
 
 async fn sessions(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
@@ -86,6 +96,20 @@ async fn sessions(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
     loop {
         let mut reader = app.db.read().await?;
         let rows = auth::store::all_of(&mut reader.conn(), user, before, ROWS).await?;
+        drop(reader);
+        let Some(end) = rows.last() else { break };
+        before = TimeCursor { at: end.created_at, id: end.id.0 };
+        zip.items(&mut list, rows).await?;
+    }
+    zip.end_list(list).await
+}
+
+async fn scripts(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
+    let mut list = zip.begin_list("api_tokens.json").await?;
+    let mut before = NEWEST;
+    loop {
+        let mut reader = app.db.read().await?;
+        let rows = tokens::all_of(app, &mut reader.conn(), user, before, ROWS).await?;
         drop(reader);
         let Some(end) = rows.last() else { break };
         before = TimeCursor { at: end.created_at, id: end.id.0 };

@@ -7,7 +7,7 @@ use zip::ZipArchive;
 use super::*;
 use crate::{
     accounts::model::{RestrictionReason, UserAction},
-    actor::Role,
+    actor::{Permission, Role},
     admin::{AuditFilter, Change},
     error::ErrorCode,
     kyc::{self, Submission, model::DocumentType},
@@ -15,6 +15,7 @@ use crate::{
     messaging::{self, model::NewMessage},
     page::PageRequest,
     testing::{self, TestApp, client, operator},
+    tokens::{self, model::NewToken},
 };
 
 struct Unpacked(ZipArchive<Cursor<Vec<u8>>>);
@@ -179,4 +180,25 @@ async fn an_export_that_cannot_be_made_whole_is_no_archive() {
     let read: Vec<u8> = pieces.into_iter().flatten().flatten().collect();
     assert!(ZipArchive::new(Cursor::new(read)).is_err());
     test.close().await;
+}
+
+#[tokio::test]
+async fn an_export_of_staff_has_their_tokens_without_secrets() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let admin = test.actor(Role::Admin).await;
+        let wish = NewToken {
+            name: "Night job".into(),
+            scopes: vec![Permission::KycRead],
+            expires_in: 3_600,
+            owner_id: admin.user_id(),
+        };
+        let made = tokens::create(app, &operator(), &wish, &Change::default()).await.unwrap().item;
+        let mut zip = Unpacked::of(own(app, &admin).await.unwrap()).await;
+        let listed = zip.json("api_tokens.json");
+        assert_eq!(listed[0]["name"], "Night job");
+        assert!(!listed.to_string().contains(&made.secret.unwrap()));
+        assert_eq!(zip.json("account.json")["second_factor"], false);
+        test.close().await;
+    }
 }

@@ -8,7 +8,7 @@ pub mod model;
 mod ops;
 mod store;
 
-pub(crate) use ops::{authenticate, erase, prune, revoke_all};
+pub(crate) use ops::{all_of, authenticate, erase, prune, revoke_all};
 pub use ops::{create, list, revoke};
 
 #[cfg(test)]

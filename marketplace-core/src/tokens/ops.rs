@@ -76,6 +76,17 @@ pub async fn list(app: &App, actor: &Actor, filter: &TokenFilter, page: &PageReq
     Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }))
 }
 
+/// A user's own tokens, newest first.
+pub(crate) async fn all_of(
+    app: &App,
+    conn: &mut Conn<'_>,
+    user: UserId,
+    before: TimeCursor,
+    limit: i64,
+) -> Result<Vec<ApiToken>> {
+    store::page(conn, Some(user), app.now(), before, limit).await
+}
+
 /// A token that passed every check but those that need its owner's account.
 #[derive(Clone)]
 struct Wanted {
