@@ -58,7 +58,7 @@ async fn run(
     let address = listener.local_addr().unwrap();
     loop {
         let connections = CancellationToken::new();
-        let _ends = connections.clone().drop_guard();
+        let ends = connections.clone().drop_guard();
         while *whole.borrow_and_update() {
             tokio::select! {
                 _ = whole.changed() => {}
@@ -67,7 +67,7 @@ async fn run(
                 }
             }
         }
-        drop(listener);
+        drop((listener, ends));
         listening.send_replace(false);
         if whole.wait_for(|whole| *whole).await.is_err() {
             return;

@@ -11,9 +11,10 @@ use std::{
 
 use crate::error::{Error, Result};
 
-/// Least of all (`setpriority(2)`). A thread cannot take that back, so these do nothing else.
+/// How far behind (`setpriority(2)`): a third of what others get when all want more than there is. Further behind, logins
+/// would starve on a machine that has other work. A thread cannot take it back, so these do nothing else.
 #[cfg(target_os = "linux")]
-const NICE: i32 = 19;
+const NICE: i32 = 5;
 
 type Work = Box<dyn FnOnce() + Send>;
 
