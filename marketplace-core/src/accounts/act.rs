@@ -126,11 +126,8 @@ pub async fn act(
         })
         .await?;
     if done.changed && !change.dry_run {
-        match action {
-            UserAction::Delete => app.shared.revoke(ending).await,
-            UserAction::Ban | UserAction::RevokeSessions => auth::announce_ended(app, id).await,
-            _ => {}
-        }
+        app.shared.revoke(ending).await;
+        auth::announce_ended(app, id).await;
         app.wake();
     }
     Ok(done)

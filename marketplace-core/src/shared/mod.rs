@@ -20,12 +20,12 @@ mod tests;
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use self::revocation::Asking;
 use crate::{
     config::Config,
     error::{Error, Result},
-    ids::SessionId,
 };
 
 /// What a limit said to one call.
@@ -67,10 +67,10 @@ pub(crate) struct Penalties {
 pub(crate) trait Remote: fmt::Debug + Send + Sync {
     /// Whether it answers.
     async fn ping(&self) -> Result<()>;
-    /// Keeps in mind that these sessions were ended, for as long as access tokens live.
-    async fn revoke(&self, sessions: &[SessionId]) -> Result<()>;
+    /// Keeps in mind that these logins were ended, for as long as access tokens live: sessions and API tokens, by id.
+    async fn revoke(&self, logins: &[Uuid]) -> Result<()>;
     /// Which of these were ended, in their order.
-    async fn revoked(&self, sessions: &[SessionId]) -> Result<Vec<bool>>;
+    async fn revoked(&self, logins: &[Uuid]) -> Result<Vec<bool>>;
     /// One more call under a key that may have `burst` at once and gets one back every `refill` (GCRA).
     async fn spend(&self, key: &str, refill: Duration, burst: u32) -> Result<Spent>;
     /// Counts a try to log in as failed; answers how long to wait when there were too many.
@@ -127,18 +127,18 @@ impl Shared {
         self.0.as_deref().map(|several| &several.remote)
     }
 
-    /// What `read` answers, unless the session was ended; the two are asked at once.
+    /// What `read` answers, unless the login (a session, an API token) was ended; the two are asked at once.
     ///
-    /// `unavailable` while the store cannot be asked: an ended session must not come to life again.
-    pub async fn unless_revoked<T>(&self, session: SessionId, read: impl Future<Output = Result<T>>) -> Result<T> {
+    /// `unavailable` while the store cannot be asked: an ended login must not come to life again.
+    pub async fn unless_revoked<T>(&self, login: Uuid, read: impl Future<Output = Result<T>>) -> Result<T> {
         let Some(several) = self.0.as_deref() else { return read.await };
-        let (answer, revoked) = tokio::try_join!(read, several.asking.is_revoked(session))?;
-        if revoked { Err(Error::unauthenticated("the session has ended; log in again")) } else { Ok(answer) }
+        let (answer, revoked) = tokio::try_join!(read, several.asking.is_revoked(login))?;
+        if revoked { Err(Error::unauthenticated("this login has ended; log in again")) } else { Ok(answer) }
     }
 
-    /// Tells the store that sessions were ended, after the commit that ended them. While the store is away that is tried
+    /// Tells the store that logins were ended, after the commit that ended them. While the store is away that is tried
     /// again, for as long as it matters; meanwhile no call passes anyway.
-    pub async fn revoke(&self, sessions: Vec<SessionId>) {
+    pub async fn revoke(&self, sessions: Vec<Uuid>) {
         let Some(several) = self.0.as_deref().filter(|_| !sessions.is_empty()) else { return };
         if several.remote.revoke(&sessions).await.is_ok() {
             return;

@@ -16,13 +16,13 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script, aio::MultiplexedConnection};
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use super::{Login, Penalties, Remote, Spent};
 use crate::{
     auth::token::ACCESS,
     config::Secret,
     error::{Error, Result},
-    ids::SessionId,
     random::{self, Random},
 };
 
@@ -177,7 +177,7 @@ fn unavailable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Erro
     Error::unavailable("what the servers share cannot be reached just now; try again", why)
 }
 
-fn revoked_key(session: SessionId) -> String {
+fn revoked_key(session: Uuid) -> String {
     format!("{PREFIX}ended:{session}")
 }
 
@@ -195,7 +195,7 @@ impl Remote for Redis {
         self.ask(async |mut redis| redis::cmd("PING").query_async::<()>(&mut redis).await).await
     }
 
-    async fn revoke(&self, sessions: &[SessionId]) -> Result<()> {
+    async fn revoke(&self, sessions: &[Uuid]) -> Result<()> {
         let mut pipeline = redis::pipe();
         for session in sessions {
             pipeline.set_ex(revoked_key(*session), 1, ACCESS.as_secs()).ignore();
@@ -203,7 +203,7 @@ impl Remote for Redis {
         self.ask(async |mut redis| pipeline.query_async::<()>(&mut redis).await).await
     }
 
-    async fn revoked(&self, sessions: &[SessionId]) -> Result<Vec<bool>> {
+    async fn revoked(&self, sessions: &[Uuid]) -> Result<Vec<bool>> {
         let keys: Vec<String> = sessions.iter().map(|session| revoked_key(*session)).collect();
         let found: Vec<Option<u8>> =
             self.ask(async |mut redis| redis::cmd("MGET").arg(&keys).query_async(&mut redis).await).await?;

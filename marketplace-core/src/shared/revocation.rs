@@ -8,17 +8,15 @@ use std::{
 
 use futures::FutureExt;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::Remote;
-use crate::{
-    error::{Error, Result},
-    ids::SessionId,
-};
+use crate::error::{Error, Result};
 
 /// Sessions in one question at most.
 const AT_ONCE: usize = 512;
 
-type Waiting = Vec<(SessionId, oneshot::Sender<Result<bool>>)>;
+type Waiting = Vec<(Uuid, oneshot::Sender<Result<bool>>)>;
 
 /// Who waits for an answer.
 #[derive(Debug)]
@@ -40,7 +38,7 @@ impl Asking {
     }
 
     /// Whether a session was ended. Never answered from what was asked before.
-    pub(super) async fn is_revoked(self: &Arc<Self>, session: SessionId) -> Result<bool> {
+    pub(super) async fn is_revoked(self: &Arc<Self>, session: Uuid) -> Result<bool> {
         let (answer, answered) = oneshot::channel();
         if self.push(session, answer) {
             // A task of its own: callers may go away, also the first.
@@ -51,7 +49,7 @@ impl Asking {
     }
 
     /// Adds a caller; `true` when nobody asks, and then the caller has to see to it.
-    fn push(&self, session: SessionId, answer: oneshot::Sender<Result<bool>>) -> bool {
+    fn push(&self, session: Uuid, answer: oneshot::Sender<Result<bool>>) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.waiting.push((session, answer));
         !std::mem::replace(&mut state.is_asked, true)
@@ -74,7 +72,7 @@ impl Asking {
             if batch.is_empty() {
                 return;
             }
-            let sessions: Vec<SessionId> = batch.iter().map(|(session, _)| *session).collect();
+            let sessions: Vec<Uuid> = batch.iter().map(|(session, _)| *session).collect();
             let panicked = |_| Err(Error::internal("the store of ended sessions panicked"));
             let asked = AssertUnwindSafe(self.remote.revoked(&sessions)).catch_unwind().await.unwrap_or_else(panicked);
             let known = asked.map(|ended| sessions.into_iter().zip(ended).collect::<HashMap<_, _>>());

@@ -4,6 +4,7 @@ use std::sync::{
 };
 
 use futures::future::join_all;
+use uuid::Uuid;
 
 use super::*;
 use crate::{actor::Role, auth, config::Limits, error::ErrorCode, limiter::Limiter, testing};
@@ -12,7 +13,7 @@ use crate::{actor::Role, auth, config::Limits, error::ErrorCode, limiter::Limite
 #[derive(Debug, Default)]
 struct Fake {
     is_away: AtomicBool,
-    ended: Mutex<Vec<SessionId>>,
+    ended: Mutex<Vec<Uuid>>,
     questions: AtomicUsize,
 }
 
@@ -27,12 +28,12 @@ impl Remote for Fake {
     async fn ping(&self) -> Result<()> {
         self.here()
     }
-    async fn revoke(&self, sessions: &[SessionId]) -> Result<()> {
+    async fn revoke(&self, sessions: &[Uuid]) -> Result<()> {
         self.here()?;
         self.ended.lock().unwrap().extend(sessions);
         Ok(())
     }
-    async fn revoked(&self, sessions: &[SessionId]) -> Result<Vec<bool>> {
+    async fn revoked(&self, sessions: &[Uuid]) -> Result<Vec<bool>> {
         self.here()?;
         self.questions.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
@@ -57,7 +58,7 @@ impl Remote for Fake {
     }
 }
 
-fn session(n: u64) -> SessionId {
+fn session(n: u64) -> Uuid {
     format!("01890000-0000-7000-8000-{n:012}").parse().unwrap()
 }
 
@@ -94,7 +95,7 @@ async fn nobody_passes_while_the_store_is_away_and_everybody_does_afterwards() {
         // What is ended is told, every way there is to end it.
         let told = |session| fake.ended.lock().unwrap().contains(&session);
         let own =
-            |actor: &crate::actor::Actor| actor.require_own(crate::actor::Permission::OwnAccount).unwrap().session;
+            |actor: &crate::actor::Actor| actor.require_own(crate::actor::Permission::OwnAccount).unwrap().session.0;
         auth::logout(&app, &actor).await.unwrap();
         assert!(told(own(&actor)));
         let (one, _) = test.log_in(actor.user_id().unwrap()).await;
@@ -156,7 +157,7 @@ mod real {
     #[tokio::test]
     async fn ended_sessions_are_known_to_all() {
         let (Some(one), Some(other)) = (redis(), redis()) else { return };
-        let new = || SessionId(uuid_v7(SystemClock.now(), &OsRandom));
+        let new = || uuid_v7(SystemClock.now(), &OsRandom);
         let (ended, living) = (new(), new());
         assert_eq!(other.revoked(&[ended, living]).await.unwrap(), [false, false]);
         one.revoke(&[ended]).await.unwrap();

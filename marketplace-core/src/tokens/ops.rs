@@ -53,6 +53,7 @@ pub(crate) async fn authenticate(app: &App, secret: &str) -> Result<Actor> {
         return Err(no("the API token's owner may not act at present"));
     }
     let id = held.id;
+    app.shared.unless_revoked(id.0, std::future::ready(Ok(()))).await?;
     let stale = now - USED_EVERY;
     if held.last_used_at.is_none_or(|used| used <= stale) {
         app.db.write(move |c| async move { store::mark_used(c, id, now, stale).await }.boxed()).await?;
@@ -223,6 +224,7 @@ pub async fn revoke(app: &App, actor: &Actor, id: TokenId, change: &Change) -> R
         })
         .await?;
     if done.changed && !change.dry_run {
+        app.shared.revoke(vec![id.0]).await;
         app.wake();
     }
     Ok(done)

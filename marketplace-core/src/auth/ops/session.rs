@@ -37,7 +37,7 @@ pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
     let claims = token::verify(&app.keys, &app.tokens, access_token, now)?;
     let live = app
         .shared
-        .unless_revoked(claims.sid, app.db.point::<store::Sessions>(claims.sid))
+        .unless_revoked(claims.sid.0, app.db.point::<store::Sessions>(claims.sid))
         .await?
         .filter(|session| session.lives(claims.sub, now) && session.account.status.may_log_in())
         .ok_or_else(|| Error::unauthenticated("the session has ended; log in again"))?;
@@ -256,7 +256,7 @@ pub async fn refresh(app: &App, client: &ClientInfo, refresh_token: &str) -> Res
     match judged {
         Judged::Rotated(user, session, role) => return made.tokens(app, user, session, role),
         Judged::Ended(session) => {
-            app.shared.revoke(vec![session]).await;
+            app.shared.revoke(vec![session.0]).await;
             app.wake();
         }
         Judged::Refused => {}
@@ -300,14 +300,14 @@ async fn end(app: &App, actor: &Actor, session: Option<SessionId>) -> Result<()>
         })
         .await?;
     match session {
-        Some(session) => app.shared.revoke(vec![session]).await,
+        Some(session) => app.shared.revoke(vec![session.0]).await,
         None => announce_ended(app, user).await,
     }
     app.wake();
     Ok(())
 }
 
-/// Tells the other servers which sessions of a user were ended just now. After the commit that ended them.
+/// Tells the other servers which sessions and API tokens of a user were ended just now. After the commit that ended them.
 pub(crate) async fn announce_ended(app: &App, user: UserId) {
     if !app.shared.is_shared() {
         return;
@@ -315,7 +315,10 @@ pub(crate) async fn announce_ended(app: &App, user: UserId) {
     let since = app.now() - ACCESS;
     let read = async {
         let mut reader = app.db.read().await?;
-        store::ended(&mut reader.conn(), user, since).await
+        let mut ended: Vec<Uuid> =
+            store::ended(&mut reader.conn(), user, since).await?.into_iter().map(|session| session.0).collect();
+        ended.extend(tokens::ended(&mut reader.conn(), user, since).await?.into_iter().map(|token| token.0));
+        Ok::<_, Error>(ended)
     };
     match read.await {
         Ok(ended) => app.shared.revoke(ended).await,
@@ -325,12 +328,13 @@ pub(crate) async fn announce_ended(app: &App, user: UserId) {
 }
 
 /// The sessions of a user that live, when other servers must be told that they ended with their account.
-pub(crate) async fn ending(app: &App, user: UserId) -> Result<Vec<SessionId>> {
+pub(crate) async fn ending(app: &App, user: UserId) -> Result<Vec<Uuid>> {
     if !app.shared.is_shared() {
         return Ok(Vec::new());
     }
     let mut reader = app.db.read().await?;
-    store::alive(&mut reader.conn(), user, app.now()).await
+    let alive = store::alive(&mut reader.conn(), user, app.now()).await?;
+    Ok(alive.into_iter().map(|session| session.0).collect())
 }
 
 /// The caller's sessions that live, newest first.
