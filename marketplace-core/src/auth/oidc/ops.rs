@@ -176,7 +176,7 @@ pub async fn exchange(
         app.db.write(move |c| async move { store::take_code(c, &hash).await }.boxed()).await?;
         return Err(code_invalid());
     }
-    let used = totp::check(app, client.ip, user, proof).await?;
+    let spent = totp::check(app, client.ip, user, proof).await?;
     let (app2, opening) = (app.clone(), Opening::new(app, client));
     let within = opening.clone();
     let account = app
@@ -189,7 +189,7 @@ pub async fn exchange(
                 let account = accounts::store::lock(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
                 // A ban in between wins.
                 account::admit(&account)?;
-                within.write(&app2, c, user, used.as_ref()).await?;
+                within.write(&app2, c, user, spent.as_ref()).await?;
                 Ok(account)
             }
             .boxed()

@@ -17,6 +17,7 @@ use crate::{
     },
     actor::{Actor, Permission, SignedIn},
     app::App,
+    db::Conn,
     error::{Error, Result},
     events,
     ids::{SessionId, UserId, uuid_v7},
@@ -106,10 +107,8 @@ async fn start_session(
     rehash: Option<String>,
     spent: Option<totp::Used>,
 ) -> Result<Tokens> {
-    let made = Fresh::new(app);
-    let (app2, agent, ip) = (app.clone(), client.agent(), client.ip.to_string());
-    let session = SessionId::new(app.now(), app.random.as_ref());
-    let (user, role, jti, refresh_hash) = (account.id, account.role, made.jti, made.refresh.hash());
+    let (app2, opening, user) = (app.clone(), Opening::new(app, client), account.id);
+    let within = opening.clone();
     app.db
         .write(move |c| {
             async move {
@@ -118,22 +117,15 @@ async fn start_session(
                 if !account.status.may_log_in() || hash != checked_hash {
                     return Err(Error::unauthenticated("the account changed meanwhile; log in again"));
                 }
-                totp::consume(c, user, spent.as_ref()).await?;
-                let now = app2.now();
                 if let Some(hash) = rehash {
-                    accounts::store::set_password(c, user, &hash, now).await?;
+                    accounts::store::set_password(c, user, &hash, app2.now()).await?;
                 }
-                let expires_at = now + session_life(&app2);
-                store::create(
-                    c,
-                    store::NewSession { id: session, user, agent: &agent, ip: &ip, now, expires_at, jti, refresh_hash },
-                )
-                .await
+                within.write(&app2, c, user, spent.as_ref()).await
             }
             .boxed()
         })
         .await?;
-    made.tokens(app, user, session, role)
+    opening.tokens(app, &account)
 }
 
 /// A session for somebody who showed who they are by other means than a password.
@@ -154,15 +146,9 @@ impl Opening {
         Self { made: Fresh::new(app), session, agent: client.agent(), ip: client.ip.to_string() }
     }
 
-    /// Begins it, inside the transaction that decided so. Where the account has a second factor, `used` is what shows it.
-    pub async fn write(
-        &self,
-        app: &App,
-        conn: &mut crate::db::Conn<'_>,
-        user: UserId,
-        used: Option<&totp::Used>,
-    ) -> Result<()> {
-        totp::consume(conn, user, used).await?;
+    /// Begins it, inside the transaction that decided so. Where the account has a second factor, `spent` is what shows it.
+    pub async fn write(&self, app: &App, conn: &mut Conn<'_>, user: UserId, spent: Option<&totp::Used>) -> Result<()> {
+        totp::consume(conn, user, spent).await?;
         let now = app.now();
         let new = store::NewSession {
             id: self.session,
