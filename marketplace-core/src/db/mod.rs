@@ -54,6 +54,9 @@ use crate::error::{Error, Result};
 const QUEUE: usize = 4_096;
 /// Units committed together at most: bounds how long the first of them waits.
 const BATCH: usize = 256;
+/// Pages of SQLite's journal that are copied into the database at once: 32 MB. Each copy costs two syncs, and a page that
+/// was written many times is copied once; SQLite's own 1,000 took a third of the rate of messages sent.
+const CHECKPOINT: u32 = 8_000;
 /// How often a unit that lost a deadlock on PostgreSQL is run again.
 const RETRIES: u32 = 5;
 
@@ -133,6 +136,7 @@ impl Db {
             .statement_cache_capacity(512)
             .pragma("cache_size", format!("-{}", options.page_memory.cache_kib))
             .pragma("mmap_size", options.page_memory.mapped.to_string())
+            .pragma("wal_autocheckpoint", CHECKPOINT.to_string())
             .pragma("temp_store", "memory")
             .disable_statement_logging();
         let write = SqlitePoolOptions::new()

@@ -49,7 +49,7 @@ async fn ask(secret: &Secret) -> Result<&'static str, String> {
     }
     stream.write_all(&command(&["PING"])).await.map_err(away)?;
     let (mut said, mut piece) = (Vec::new(), [0; 512]);
-    while said.iter().filter(|byte| **byte == b'\n').count() < wanted {
+    while said.split(|byte| *byte == b'\n').count() <= wanted {
         match stream.read(&mut piece).await.map_err(away)? {
             0 => return Err("closes the connection; is it Redis?".into()),
             count => said.extend_from_slice(piece.get(..count).unwrap_or_default()),
@@ -72,11 +72,9 @@ fn judge(said: &str) -> Result<&'static str, String> {
 
 /// A command as RESP has it: an array of strings, each after its length.
 fn command(words: &[&str]) -> Vec<u8> {
-    let mut text = format!("*{}\r\n", words.len());
-    for word in words {
-        text.push_str(&format!("${}\r\n{word}\r\n", word.len()));
-    }
-    text.into_bytes()
+    let head = format!("*{}\r\n", words.len());
+    let words = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+    std::iter::once(head).chain(words).collect::<String>().into_bytes()
 }
 
 #[cfg(test)]
