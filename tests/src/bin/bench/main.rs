@@ -3,6 +3,7 @@
 mod bare;
 mod busy;
 mod cases;
+mod enumeration;
 mod load;
 mod report;
 mod sockets;
@@ -33,7 +34,8 @@ struct Arguments {
     /// Ends within a minute, at the price of numbers that vary more.
     #[arg(long)]
     quick: bool,
-    /// Only these cases, by name; all without.
+    /// Only these cases, by name; all without. `enumeration`, which is asked for alone, says whether existing and unknown
+    /// addresses can be told apart, and fails when they can.
     #[arg(long = "case", value_name = "NAME")]
     cases: Vec<String>,
     /// How the numbers are printed.
@@ -48,6 +50,15 @@ struct Arguments {
 enum On {
     Sqlite,
     Postgres,
+}
+
+impl On {
+    fn on(self) -> (Engine, &'static str) {
+        match self {
+            Self::Sqlite => (Engine::Sqlite, "sqlite"),
+            Self::Postgres => (Engine::Postgres, "postgres"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -69,6 +80,12 @@ fn main() -> Result<()> {
     if arguments.bare {
         return runtime.block_on(bare::serve());
     }
+    if arguments.cases.iter().any(|case| case == "enumeration") {
+        ensure!(arguments.cases.len() == 1, "`enumeration` is measured alone");
+        let (engine, _) = arguments.engine.on();
+        let answers = if arguments.quick { 300 } else { 2_000 };
+        return runtime.block_on(enumeration::run(engine, answers, arguments.output == Format::Json));
+    }
     let report = runtime.block_on(measure(&arguments))?;
     match arguments.output {
         Format::Table => println!("{report}"),
@@ -78,10 +95,7 @@ fn main() -> Result<()> {
 }
 
 async fn measure(arguments: &Arguments) -> Result<Report> {
-    let (engine, name) = match arguments.engine {
-        On::Sqlite => (Engine::Sqlite, "sqlite"),
-        On::Postgres => (Engine::Postgres, "postgres"),
-    };
+    let (engine, name) = arguments.engine.on();
     ensure!(engine.is_here(), "MARKETPLACE_TEST_POSTGRES_URL names no server; run tests/bench, which starts one");
     let rows = arguments.rows.unwrap_or(if arguments.quick { 5_000 } else { 100_000 });
     let pace = if arguments.quick {
