@@ -49,16 +49,21 @@ pub(crate) fn recoverable(request: Request) -> (Request, Option<Unread>) {
 }
 
 impl Unread {
-    /// Reads what is left, as long as it comes without a pause and is not too much.
-    pub async fn discard(self, pause: Duration) {
+    /// Reads what is left, as long as it comes without a pause, is not too much, and has come by the end of `patience`: a
+    /// client that trickles is cut off.
+    pub async fn discard(self, patience: Duration) {
         let Some(mut body) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let mut left = DISCARD;
-        let pause = pause.min(Duration::from_secs(2));
-        while let Ok(Some(Ok(frame))) = tokio::time::timeout(pause, body.frame()).await {
-            let size = frame.data_ref().map_or(0, Bytes::len);
-            let Some(less) = left.checked_sub(size) else { return };
-            left = less;
-        }
+        let pause = patience.min(Duration::from_secs(2));
+        let reading = async {
+            while let Ok(Some(Ok(frame))) = tokio::time::timeout(pause, body.frame()).await {
+                let size = frame.data_ref().map_or(0, Bytes::len);
+                let Some(less) = left.checked_sub(size) else { return };
+                left = less;
+            }
+        };
+        // In time or not, the answer is sent.
+        let _ = tokio::time::timeout(patience, reading).await;
     }
 }
 

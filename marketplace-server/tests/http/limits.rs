@@ -85,6 +85,50 @@ async fn a_body_that_does_not_come_is_400() {
 }
 
 #[tokio::test]
+async fn a_body_that_trickles_is_cut_off() {
+    // Each piece comes in time, and the whole does not.
+    let options = Options { json_timeout: SHORT, body_pause: SHORT * 5, idle_timeout: PATIENCE, ..Options::default() };
+    let server = server_with(|_| (), options).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let head =
+        "POST /v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut read, mut write) = stream.split();
+    let trickle = async {
+        // Until the other side has had enough.
+        while write.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    };
+    let answer = async {
+        let mut start = [0; 12];
+        tokio::time::timeout(PATIENCE, read.read_exact(&mut start)).await.expect("an answer").unwrap();
+        start
+    };
+    let start = tokio::select! { start = answer => start, () = trickle => panic!("closed without an answer") };
+    assert_eq!(&start, b"HTTP/1.1 400");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_takes_is_given_up() {
+    const ASKED: usize = 400;
+    let server = impatient().await;
+    let size = server.get("/openapi.json").send().await.unwrap().bytes().await.unwrap().len();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut stream = socket.connect(server.address).await.unwrap();
+    let ask = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(ASKED);
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    tokio::time::sleep(SHORT * 15).await;
+    // What stood in the buffers comes, and not the rest.
+    let taken = until_closed(&mut stream).await.len();
+    assert!(taken < ASKED * size, "{taken} of {}", ASKED * size);
+    expect(server.get("/healthz"), 200).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn large_bodies_are_413_and_the_client_sees_it() {
     let server = server().await;
     let token = server.token(Role::Client).await;
