@@ -11,6 +11,7 @@ use std::{
 use tokio::sync::{Semaphore, broadcast};
 
 use crate::{
+    accounts,
     auth::{password::Hasher, token::TokenCache},
     config::Config,
     db::{Db, Engine, OpenOptions},
@@ -152,6 +153,7 @@ impl App {
         self.keys.refresh()?;
         let mut done = mail::send_due(self).await?;
         done += kyc::run_due(self).await?;
+        done += accounts::sweep(self).await?;
         done += jobs::run_due(self).await?;
         done += messaging::run_due(self).await?;
         done += reviews::run_due(self).await?;

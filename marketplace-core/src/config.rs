@@ -165,6 +165,16 @@ pub struct Retention {
     pub event_days: u32,
     /// An approval of an identity; it expires then.
     pub kyc_approval_days: u32,
+    /// The files of an approved identity check, from the approval on. This and those below: 0 is as long as the account.
+    pub kyc_files_approved_days: u32,
+    /// The files of a check after which the worker was asked again, from then on.
+    pub kyc_files_retry_days: u32,
+    /// The files of a rejected check, from the rejection on.
+    pub kyc_files_rejected_days: u32,
+    /// The files of an approval that was revoked, from then on.
+    pub kyc_files_revoked_days: u32,
+    /// The files of an approval that expired, from then on.
+    pub kyc_files_expired_days: u32,
 }
 
 impl Default for Config {
@@ -224,7 +234,17 @@ impl Default for Limits {
 }
 impl Default for Retention {
     fn default() -> Self {
-        Self { session_days: 30, event_days: 7, kyc_approval_days: 730 }
+        Self {
+            session_days: 30,
+            event_days: 7,
+            kyc_approval_days: 730,
+            // What confirms an identity that still counts stays; what no decision rests on any more goes in a year at most.
+            kyc_files_approved_days: 0,
+            kyc_files_retry_days: 90,
+            kyc_files_rejected_days: 365,
+            kyc_files_revoked_days: 365,
+            kyc_files_expired_days: 90,
+        }
     }
 }
 

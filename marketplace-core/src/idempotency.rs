@@ -8,7 +8,9 @@ use futures::FutureExt;
 use crate::{
     actor::{Actor, Principal},
     app::App,
+    db::Conn,
     error::{Error, Result},
+    ids::{NoteId, UserId},
     time::Timestamp,
 };
 
@@ -110,6 +112,19 @@ pub async fn abandon(app: &App, actor: &Actor, key: &str) -> Result<()> {
             .boxed()
         })
         .await
+}
+
+/// Forgets the answers that somebody got, and those that others got about them: their id is in each, or that of a note.
+pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId, notes: &[NoteId]) -> Result<()> {
+    let principal = Principal::user(user);
+    let ids = std::iter::once(user.to_string()).chain(notes.iter().map(ToString::to_string));
+    for id in ids {
+        q!(conn => exec, [
+            sqlite: "DELETE FROM idempotency_keys WHERE principal = $1 OR instr(body, CAST($2 AS BLOB)) > 0",
+            pg: "DELETE FROM idempotency_keys WHERE principal = $1 OR position(convert_to($2, 'UTF8') IN body) > 0",
+        ], &principal, id)?;
+    }
+    Ok(())
 }
 
 /// Forgets answers that are past their time.

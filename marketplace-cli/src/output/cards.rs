@@ -36,6 +36,9 @@ pub(super) fn kyc_case(case: &KycCase, view: &View) -> Card {
             card = card.pair("undo", format!("marketplace kyc undo {}", attempt.id));
         }
     }
+    if let Some(at) = case.files_deleted_at {
+        card = card.pair("files", format!("files deleted by retention, {}", view.time(at)));
+    }
     card.section("files", case.files.iter().map(file).collect::<Vec<_>>())
         .section("other attempts", case.others.iter().map(|other| rows::brief(other, view)).collect::<Vec<_>>())
 }

@@ -72,7 +72,7 @@ impl Row for KycCase {
     }
     fn fields() -> Vec<String> {
         let mut fields: Vec<String> = within("attempt", KycSummary::fields()).collect();
-        fields.push("files".into());
+        fields.extend(names(&["files", "files_deleted_at"]));
         fields.extend(within("decision", decision_fields()));
         fields.push("others".into());
         fields.extend(within("user", UserSummary::fields()));

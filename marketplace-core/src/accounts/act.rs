@@ -3,7 +3,7 @@
 use futures::FutureExt;
 
 use super::{
-    erase::erase,
+    erase::{erase, sweep},
     model::{Account, RestrictionReason, Status, UserAction},
     ops::{checked_note, detail, keep_note},
     store,
@@ -130,6 +130,10 @@ pub async fn act(
         auth::announce_ended(app, id).await;
         app.wake();
     }
+    if done.changed && !change.dry_run && *action == UserAction::Delete && matches!(actor, Actor::Operator(_)) {
+        // Without a server nobody else would; and with one, nothing is done twice.
+        sweep(app).await?;
+    }
     Ok(done)
 }
 
@@ -231,6 +235,7 @@ async fn forbid(app: &App, conn: &mut Conn<'_>, actor: &Actor, account: &Account
         template: Template::Banned,
         link: Some(link),
         comment: None,
+        user: Some(account.id),
     };
     mail::enqueue(app, conn, &format!("user:{}", account.id), now, &mail).await
 }

@@ -1,5 +1,7 @@
 //! Erasure (GDPR art. 17): personal fields and files go; what other people need stays.
 
+use futures::FutureExt;
+
 use super::{
     model::{Account, RestrictionReason},
     store,
@@ -11,7 +13,7 @@ use crate::{
     auth,
     db::Conn,
     error::{Error, Result},
-    events, jobs, kyc, mail, messaging, profiles, reviews, services, tokens,
+    events, idempotency, jobs, kyc, mail, messaging, profiles, reviews, services, tokens,
 };
 
 /// Erases an account inside the transaction that decided so. The row stays, without anything personal in it.
@@ -39,6 +41,9 @@ pub(crate) async fn erase(
     tokens::erase(conn, id).await?;
     auth::oidc::erase(conn, id).await?;
     mail::cancel(conn, &format!("user:{id}")).await?;
+    let notes = store::note_ids(conn, id).await?;
+    idempotency::erase(conn, id, &notes).await?;
+    store::note_erasure(conn, id, now).await?;
     store::anonymise(conn, id, now).await?;
     let metadata = serde_json::json!({ "from": account.status, "role": account.role });
     let reason = reason.map(|reason| reason.to_string());
@@ -51,4 +56,28 @@ pub(crate) async fn erase(
     .await?;
     events::append(conn, now, "session.revoked", &id.to_string(), Some(id)).await?;
     events::append(conn, now, "user.changed", &id.to_string(), Some(id)).await
+}
+
+/// Sweeps what erasures leave beside the rows that they deleted: files, mails in the folder, words in the search index, and
+/// rows in the write-ahead log. A server does it within a second; whatever stops it, the next one goes on.
+pub(crate) async fn sweep(app: &App) -> Result<u64> {
+    /// Erasures of one round.
+    const ROUND: i64 = 100;
+    let mut reader = app.db.read().await?;
+    let erased = store::erasures(&mut reader.conn(), ROUND).await?;
+    drop(reader);
+    if erased.is_empty() {
+        return Ok(0);
+    }
+    while kyc::delete_erased(app).await? > 0 {}
+    for user in &erased {
+        mail::forget_written(app, *user)?;
+    }
+    services::sweep_index(app).await?;
+    if !app.db.empty_log().await? {
+        return Ok(0);
+    }
+    let done = erased.len() as u64;
+    app.db.write(move |conn| async move { store::forget_erasures(conn, &erased).await }.boxed()).await?;
+    Ok(done)
 }

@@ -9,7 +9,7 @@ mod own;
 pub(crate) mod store;
 
 pub use act::act;
-pub(crate) use erase::erase;
+pub(crate) use erase::{erase, sweep};
 pub(crate) use ops::{checked_note, keep_note};
 pub use ops::{create, list, note, notes, reveal, show};
 pub use own::{Me, UpdateMe, delete_me, me, update_me};

@@ -221,7 +221,14 @@ pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) ->
                     std::time::Duration::from_secs(86_400),
                 )
                 .await?;
-                let mail = Mail { to: email, name, template: Template::Invitation, link: Some(link), comment: None };
+                let mail = Mail {
+                    to: email,
+                    name,
+                    template: Template::Invitation,
+                    link: Some(link),
+                    comment: None,
+                    user: Some(id),
+                };
                 mail::enqueue(&app2, c, &format!("user:{id}"), now, &mail).await?;
                 let note = keep_note(&app2, c, &actor2, id, note).await?;
                 let metadata = serde_json::json!({ "role": account.role, "note": note });

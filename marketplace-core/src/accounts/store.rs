@@ -226,6 +226,30 @@ pub(super) async fn anonymise(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -
     Ok(drop_terms(conn, id).await?)
 }
 
+/// All notes on a user.
+pub(super) async fn note_ids(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<NoteId>> {
+    Ok(q!(conn => vals NoteId, "SELECT id FROM user_notes WHERE user_id = $1", user)?)
+}
+
+/// Somebody was erased: what is left beside the rows is to be swept.
+pub(super) async fn note_erasure(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<()> {
+    q!(conn => exec, "INSERT INTO erasures (user_id, at) VALUES ($1, $2) ON CONFLICT (user_id) DO NOTHING", id, now)?;
+    Ok(())
+}
+
+/// Whose traces are to be swept.
+pub(super) async fn erasures(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<UserId>> {
+    Ok(q!(conn => vals UserId, "SELECT user_id FROM erasures ORDER BY user_id LIMIT $1", limit)?)
+}
+
+/// They are swept.
+pub(super) async fn forget_erasures(conn: &mut Conn<'_>, users: &[UserId]) -> Result<()> {
+    for user in users {
+        q!(conn => exec, "DELETE FROM erasures WHERE user_id = $1", user)?;
+    }
+    Ok(())
+}
+
 /// The active admins but one; locked, so that two of them cannot remove each other.
 pub(super) async fn other_active_admins(conn: &mut Conn<'_>, but: UserId) -> Result<usize> {
     let admins = q!(conn => vals UserId, [

@@ -138,6 +138,8 @@ impl Db {
             .pragma("mmap_size", options.page_memory.mapped.to_string())
             .pragma("wal_autocheckpoint", CHECKPOINT.to_string())
             .pragma("temp_store", "memory")
+            // What is deleted is overwritten: somebody who is erased leaves nothing in free pages.
+            .pragma("secure_delete", "ON")
             .disable_statement_logging();
         let write = SqlitePoolOptions::new()
             .max_connections(1)
@@ -240,6 +242,15 @@ impl Db {
                 task.await.unwrap_or_else(|failure| Err(Error::internal(failure)))
             }
         }
+    }
+
+    /// Empties the write-ahead log of SQLite, in which rows stand that were deleted since. `false` when somebody reads and it
+    /// is to be tried again. PostgreSQL's log is its operator's to keep or to recycle.
+    pub async fn empty_log(&self) -> Result<bool> {
+        let Inner::Sqlite { write, .. } = &self.0 else { return Ok(true) };
+        let mut connection = write.acquire().await.map_err(DbError::from)?;
+        let busy = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await;
+        Ok(busy.map_err(DbError::from)? == 0)
     }
 
     /// Closes every connection, after the units under way.

@@ -38,6 +38,7 @@ pub(super) struct Attempt {
     pub note: Option<String>,
     pub undo: Option<String>,
     pub version: i64,
+    pub files_deleted_at: Option<Timestamp>,
     pub name: String,
     pub user_status: Status,
 }

@@ -14,6 +14,9 @@ pub mod model;
 pub mod ops;
 mod store;
 
-pub use ops::{Submission, claim, decide, file, list, next, own, release, run_due, show, submit, submit_permit, undo};
-pub(crate) use ops::{briefs, erase, submitted, submitted_file};
+pub use ops::{
+    Retained, Submission, claim, decide, file, list, next, own, release, retained, run_due, show, submit,
+    submit_permit, undo,
+};
+pub(crate) use ops::{briefs, delete_erased, erase, submitted, submitted_file};
 pub(crate) use store::counts;

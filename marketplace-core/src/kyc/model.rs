@@ -306,8 +306,10 @@ pub struct AttemptBrief {
 pub struct KycCase {
     /// The row of the queue.
     pub attempt: KycSummary,
-    /// Its files.
+    /// Its files, as far as they are kept.
     pub files: Vec<FileInfo>,
+    /// When its files were deleted because their time was over (`retention.kyc_files_…`).
+    pub files_deleted_at: Option<Timestamp>,
     /// What was decided, if anything was.
     pub decision: Option<DecisionMade>,
     /// The user's other attempts, newest first, 20 at most.

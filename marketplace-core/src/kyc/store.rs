@@ -24,7 +24,7 @@ macro_rules! attempt {
         concat!(
             "SELECT a.id, a.user_id, a.number, a.document_type, a.status, a.submitted_at, a.claim_holder, a.claim_label, \
              a.claim_expires_at, a.fence, a.decided_by, a.decided_at, a.effective_at, a.reasons, a.comment, a.note, a.undo, \
-             a.version, u.name, u.status AS user_status FROM kyc_attempts a JOIN users u ON u.id = a.user_id WHERE ",
+             a.version, a.files_deleted_at, u.name, u.status AS user_status FROM kyc_attempts a JOIN users u ON u.id = a.user_id WHERE ",
             $rest
         )
     };
@@ -72,6 +72,50 @@ pub(super) struct StoredFile {
     pub media_type: String,
     /// None once erased.
     pub wrapped_key: Option<Vec<u8>>,
+}
+
+/// When the files of an attempt were deleted because their time was over.
+pub(super) async fn files_deleted_at(conn: &mut Conn<'_>, id: AttemptId) -> Result<Option<Timestamp>> {
+    Ok(q!(conn => optval Option<Timestamp>, "SELECT files_deleted_at FROM kyc_attempts WHERE id = $1", id)?.flatten())
+}
+
+/// Attempts of an outcome that was decided before `before` and whose files are still kept, longest ago first.
+pub(super) async fn files_past(
+    conn: &mut Conn<'_>,
+    outcome: KycStatus,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<AttemptId>> {
+    Ok(q!(conn => vals AttemptId,
+        "SELECT id FROM kyc_attempts WHERE wrapped_key IS NOT NULL AND decided_at IS NOT NULL AND status = $1 \
+         AND decided_at <= $2 ORDER BY decided_at LIMIT $3",
+        outcome, before, limit)?)
+}
+
+/// The files of an attempt go: unreadable from the commit on, as their key is gone, and queued for deletion. `false` when
+/// they had gone before.
+pub(super) async fn drop_files(conn: &mut Conn<'_>, id: AttemptId, now: Timestamp) -> Result<bool> {
+    let kept = q!(conn => exec,
+        "UPDATE kyc_attempts SET wrapped_key = NULL, files_deleted_at = $2, version = version + 1 \
+         WHERE id = $1 AND wrapped_key IS NOT NULL", id, now)?;
+    q!(conn => exec,
+        "INSERT INTO file_deletions (object_key, created_at) SELECT object_key, $2 FROM kyc_files WHERE attempt_id = $1 \
+         ON CONFLICT (object_key) DO NOTHING", id, now)?;
+    q!(conn => exec, "DELETE FROM kyc_files WHERE attempt_id = $1", id)?;
+    Ok(kept == 1)
+}
+
+/// How many objects wait to be deleted, up to `cap`.
+pub(super) async fn count_deletions(conn: &mut Conn<'_>, cap: i64) -> Result<i64> {
+    Ok(q!(conn => val i64,
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM file_deletions LIMIT $1) AS capped", cap)?)
+}
+
+/// A colleague is erased: their name goes from what they hold.
+pub(super) async fn unlabel(conn: &mut Conn<'_>, holder: &Principal) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE kyc_attempts SET claim_label = NULL WHERE claim_expires_at IS NOT NULL AND claim_holder = $1", holder)?;
+    Ok(())
 }
 
 /// Where a file lies, and the key it is encrypted with.

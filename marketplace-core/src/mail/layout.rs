@@ -135,6 +135,7 @@ mod tests {
                 template: *template,
                 link,
                 comment: Some("<i>".into()),
+                user: None,
             };
             let rendered = render(&mail).unwrap();
             assert!(rendered.plain.contains("Hello <b>Ada</b>") && rendered.plain.contains("token=a&b"));

@@ -12,7 +12,13 @@ pub use template::Template;
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 
-use crate::{app::App, db::Conn, error::Result, ids::MailId, time::Timestamp};
+use crate::{
+    app::App,
+    db::Conn,
+    error::{Error, Result},
+    ids::{MailId, UserId},
+    time::Timestamp,
+};
 
 /// A mail as it waits.
 #[derive(Clone, Serialize, Deserialize)]
@@ -27,6 +33,9 @@ pub(crate) struct Mail {
     pub link: Option<String>,
     /// What somebody wrote for the recipient, if anything.
     pub comment: Option<String>,
+    /// Whose account it is about: with it goes what was written of it to the folder.
+    #[serde(default)]
+    pub user: Option<UserId>,
 }
 
 /// Records a mail that is to be sent at `not_before`. `subject` says what it is about, so that it can be taken back.
@@ -39,7 +48,7 @@ pub(crate) async fn enqueue(
 ) -> Result<()> {
     let now = app.now();
     let id = MailId::new(now, app.random.as_ref());
-    let plain = serde_json::to_vec(mail).map_err(crate::error::Error::internal)?;
+    let plain = serde_json::to_vec(mail).map_err(Error::internal)?;
     let sealed = app.keys.seal(id.0.as_bytes(), &plain, app.random.as_ref())?;
     q!(conn => exec,
         "INSERT INTO mail_outbox (id, subject, sealed, not_before, attempts, created_at) VALUES ($1, $2, $3, $4, 0, $5)",
@@ -50,6 +59,26 @@ pub(crate) async fn enqueue(
 /// Takes back the mails about `subject` that were not sent yet.
 pub(crate) async fn cancel(conn: &mut Conn<'_>, subject: &str) -> Result<()> {
     q!(conn => exec, "DELETE FROM mail_outbox WHERE subject = $1", subject)?;
+    Ok(())
+}
+
+/// Deletes what was written to the folder of mails about an account.
+pub(crate) fn forget_written(app: &App, user: UserId) -> Result<()> {
+    let cannot = |error: std::io::Error| Error::unavailable("the folder of mails cannot be swept", error);
+    let entries = match std::fs::read_dir(app.config.mail_dir()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(cannot)?,
+    };
+    let theirs = format!(".{user}.");
+    for entry in entries {
+        let entry = entry.map_err(cannot)?;
+        if entry.file_name().to_string_lossy().contains(&theirs) {
+            match std::fs::remove_file(entry.path()) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot(error)),
+                _ => {}
+            }
+        }
+    }
     Ok(())
 }
 

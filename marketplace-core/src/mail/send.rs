@@ -1,6 +1,6 @@
 //! Sending: by SMTP when configured, else into files that any mail program opens.
 
-use std::{io::Write, os::unix::fs::OpenOptionsExt, time::Duration};
+use std::{io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf, time::Duration};
 
 use futures::FutureExt;
 use lettre::{
@@ -12,7 +12,7 @@ use super::{Mail, Waiting, layout, take_due};
 use crate::{
     app::{App, make_private_folder},
     error::{Error, Result},
-    ids::MailId,
+    ids::{MailId, UserId},
 };
 
 /// Mails sent in one round.
@@ -29,8 +29,13 @@ pub(crate) async fn send_due(app: &App) -> Result<u64> {
     for waiting in due {
         let Waiting { id, sealed, attempts } = waiting;
         match send_one(app, id, &sealed).await {
-            Ok(()) => {
-                forget(app, id).await?;
+            Ok(written) => {
+                // Taken back meanwhile: what is not sent by then must not stay.
+                if !forget(app, id).await?
+                    && let Some(path) = written
+                {
+                    let _ = std::fs::remove_file(path);
+                }
                 sent += 1;
             }
             Err(error) if attempts >= TRIES => {
@@ -43,7 +48,8 @@ pub(crate) async fn send_due(app: &App) -> Result<u64> {
     Ok(sent)
 }
 
-async fn send_one(app: &App, id: MailId, sealed: &[u8]) -> Result<()> {
+/// Answers the file, when it was written to one.
+async fn send_one(app: &App, id: MailId, sealed: &[u8]) -> Result<Option<PathBuf>> {
     let plain = app.keys.open_sealed(id.0.as_bytes(), sealed)?;
     let mail: Mail = serde_json::from_slice(&plain).map_err(Error::internal)?;
     let message = message(app, &mail)?;
@@ -54,9 +60,9 @@ async fn send_one(app: &App, id: MailId, sealed: &[u8]) -> Result<()> {
                 .timeout(Some(Duration::from_secs(20)))
                 .build();
             let sent = transport.send(message).await;
-            sent.map(drop).map_err(|error| Error::unavailable("the mail server does not take the mail", error))
+            sent.map(|_| None).map_err(|error| Error::unavailable("the mail server does not take the mail", error))
         }
-        None => write(app, id, &message.formatted()),
+        None => write(app, id, mail.user, &message.formatted()).map(Some),
     }
 }
 
@@ -72,29 +78,27 @@ fn message(app: &App, mail: &Mail) -> Result<Message> {
         .map_err(Error::internal)
 }
 
-/// Under its id, whole or not at all.
-fn write(app: &App, id: MailId, bytes: &[u8]) -> Result<()> {
+/// Under its id and that of whom it is about, whole or not at all.
+fn write(app: &App, id: MailId, user: Option<UserId>, bytes: &[u8]) -> Result<PathBuf> {
     let dir = app.config.mail_dir();
     make_private_folder(&dir)?;
-    let draft = dir.join(format!("{id}.tmp"));
+    let name = user.map_or_else(|| id.to_string(), |user| format!("{id}.{user}"));
+    let (draft, path) = (dir.join(format!("{name}.tmp")), dir.join(format!("{name}.eml")));
     let written =
         std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).and_then(
             |mut file| {
                 file.write_all(bytes)?;
-                std::fs::rename(&draft, dir.join(format!("{id}.eml")))
+                std::fs::rename(&draft, &path)
             },
         );
-    written.map_err(|error| Error::unavailable(format!("mails cannot be written to {}", dir.display()), error))
+    let failed = |error| Error::unavailable(format!("mails cannot be written to {}", dir.display()), error);
+    written.map_err(failed)?;
+    Ok(path)
 }
 
-async fn forget(app: &App, id: MailId) -> Result<()> {
+/// `false` when it was taken back before.
+async fn forget(app: &App, id: MailId) -> Result<bool> {
     app.db
-        .write(move |c| {
-            async move {
-                q!(c => exec, "DELETE FROM mail_outbox WHERE id = $1", id)?;
-                Ok(())
-            }
-            .boxed()
-        })
+        .write(move |c| async move { Ok(q!(c => exec, "DELETE FROM mail_outbox WHERE id = $1", id)? == 1) }.boxed())
         .await
 }

@@ -29,10 +29,19 @@ pub(crate) async fn close_for_job(app: &App, conn: &mut Conn<'_>, thread: Thread
     Ok(())
 }
 
-/// Takes what is only a user's own out of their threads, inside the transaction that deletes the user: files that no message
-/// carries. What they wrote stays for the other side, with an author who is "Deleted user".
+/// Takes a user's words and files out of their threads, inside the transaction that deletes the user. Their messages stay as
+/// tombstones, so that numbers have no gaps and the other side sees that something was said, by "Deleted user"; what staff
+/// wrote about the threads goes as well.
 pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
-    store::delete_loose_of(conn, user, app.now()).await.map(drop)
+    let now = app.now();
+    store::delete_files_of(conn, user, now).await?;
+    store::bury(conn, user, now).await?;
+    for thread in store::threads_of(conn, user).await? {
+        if let Some((client, worker)) = store::parties(conn, thread).await? {
+            changed(conn, now, thread, client, worker).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Deletes files that have waited a day for a message. Answers how many.

@@ -166,7 +166,8 @@ fn woken<T>(app: &App, change: &Change, done: Changed<T>) -> Changed<T> {
     done
 }
 
-/// Posts a notice of the staff's, 1 to 4,000 characters, in a thread; a closed one too.
+/// Posts a notice of the staff's, 1 to 4,000 characters, in a thread; a closed one too. The change's note stays with the
+/// thread, for staff only.
 pub async fn staff_notice(
     app: &App,
     actor: &Actor,
@@ -176,6 +177,7 @@ pub async fn staff_notice(
 ) -> Result<Changed<StaffMessage>> {
     actor.require(Permission::ThreadsWrite)?;
     let content = check_content(content, false).map_err(|field| Error::invalid_fields(vec![field]))?;
+    let note = checked_note(change)?;
     let (unit, actor, asked) = (app.clone(), actor.clone(), change.clone());
     let done = app
         .db
@@ -183,6 +185,9 @@ pub async fn staff_notice(
             async move {
                 subject(conn, &actor, id, &asked).await?;
                 let posted = append(&unit, conn, id, Draft::notice(content)).await?;
+                if let Some(note) = &note {
+                    store::set_note(conn, id, note).await?;
+                }
                 let metadata = serde_json::json!({ "message": posted.id, "seq": posted.seq });
                 audit(conn, posted.at, &actor, "threads.notice", id, None, metadata).await?;
                 Ok(Changed { changed: true, item: message(conn, id, posted.seq).await? })

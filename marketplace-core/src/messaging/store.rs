@@ -11,9 +11,11 @@ mod staff;
 pub(super) use append::{NewRow, Sent, append, blocked, sent, stand, take};
 pub(crate) use deliver::{delivered, rendered};
 pub(crate) use export::{files_sent, messages_of, summary_of, threads_of};
-pub(super) use files::{claim, delete_loose, delete_loose_of, file, insert_file, loose, loose_of_user};
+pub(super) use files::{claim, delete_files_of, delete_loose, file, insert_file, loose, loose_of_user};
 pub(super) use pages::{
     Data, MessageRow, NewThread, Window, advance, get, insert_thread, list, messages, of_service, offered, pointer,
 };
 pub(crate) use staff::count_since;
-pub(super) use staff::{note_read, page, parties, place, prune_reads, read_at, remove, set_status, show};
+pub(super) use staff::{
+    bury, note_read, page, parties, place, prune_reads, read_at, remove, set_note, set_status, show,
+};

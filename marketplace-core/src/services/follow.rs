@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use futures::FutureExt;
+
 use super::{
     model::ServiceStatus,
     store,
@@ -59,6 +61,18 @@ pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, worker: UserId) -> Res
         words.extend(plain(&service.search_text).map(str::to_owned));
     }
     forget(conn, words.iter().map(String::as_str)).await
+}
+
+/// Takes the words of services that are gone out of the search index, a bounded part of it in each unit of work.
+pub(crate) async fn sweep_index(app: &App) -> Result<()> {
+    let mut begin = true;
+    loop {
+        let more = app.db.write(move |conn| async move { store::merge_index(conn, begin).await }.boxed()).await?;
+        if !more {
+            return Ok(());
+        }
+        begin = false;
+    }
 }
 
 /// Keeps the words that typos are tolerated of. A word that is known already costs a look.

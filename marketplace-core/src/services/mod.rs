@@ -20,7 +20,7 @@ mod store;
 mod tiles;
 mod words;
 
-pub(crate) use follow::{erase, learn, name_changed, rating_changed, worker_changed};
+pub(crate) use follow::{erase, learn, name_changed, rating_changed, sweep_index, worker_changed};
 pub use ops::{categories, close, create, delete, get, of_worker, own, own_one, publish, update};
 pub use search::search;
 pub(crate) use store::{count_visible, told};

@@ -301,6 +301,23 @@ pub(super) async fn drop_words(conn: &mut Conn<'_>, words: &str) -> Result<()> {
     Ok(())
 }
 
+/// Merges the index of SQLite's searches some way on, so that words of services that are gone leave it: until then they
+/// are only marked as deleted. `begin` with all that is there. `false` once there is nothing more to merge.
+pub(super) async fn merge_index(conn: &mut Conn<'_>, begin: bool) -> Result<bool> {
+    if matches!(conn, Conn::Pg(_)) {
+        return Ok(false);
+    }
+    // Pages at once; negative begins with all there is (FTS5, 6.8). It has done nothing when it changed fewer than two rows.
+    let pages = if begin { -500 } else { 500 };
+    let before = q!(conn => val i64, [sqlite: "SELECT total_changes()", pg: "SELECT 0::bigint"])?;
+    q!(conn => exec, [
+        sqlite: "INSERT INTO services_fts (services_fts, rank) VALUES ('merge', $1)",
+        pg: "SELECT $1::bigint",
+    ], pages)?;
+    let after = q!(conn => val i64, [sqlite: "SELECT total_changes()", pg: "SELECT 0::bigint"])?;
+    Ok(after - before >= 2)
+}
+
 /// Services that searches find, up to `limit`.
 pub(crate) async fn count_visible(conn: &mut Conn<'_>, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64, [

@@ -1,6 +1,7 @@
 //! Whole stories through the real binaries, each told once on each engine.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failure here is a failed test")]
 
+mod erasure;
 mod identity;
 mod marketplace;
 mod secrets;

@@ -6,7 +6,8 @@ use marketplace_core::{
     admin::AdminApi,
     config::Config,
     db::{Db, OpenOptions},
-    error::ErrorCode,
+    error::{Error, ErrorCode},
+    kyc::{self, Retained},
     time::{Clock, SystemClock},
 };
 
@@ -68,25 +69,51 @@ pub(super) async fn database(config: &Config) -> Vec<Check> {
         let db = Db::open(url.expose(), OpenOptions { connections: 1, ..OpenOptions::default() }).await?;
         db.ping().await?;
         let state = db.schema_state().await;
+        let kept = match &state {
+            Ok(state) if state.is_current() => Some(kyc::retained(&db, &config.retention, SystemClock.now()).await),
+            _ => None,
+        };
         db.close().await;
-        state
+        Ok::<_, Error>((state?, kept))
     };
     match opened.await {
         Err(error) => vec![Check::error(NAME, &error.into())],
-        Ok(state) if state.is_current() => {
-            vec![
+        Ok((state, kept)) if state.is_current() => {
+            let mut found = vec![
                 Check::ok(NAME, format!("{url} answers")),
                 Check::ok("schema", format!("{}, up to date", state.applied)),
-            ]
+            ];
+            found.extend(kept.map(retention));
+            found
         }
-        Ok(state) if state.applied > state.newest => vec![
+        Ok((state, _)) if state.applied > state.newest => vec![
             Check::ok(NAME, format!("{url} answers")),
             Check::failed("schema", format!("{}, newer than this program ({})", state.applied, state.newest)),
         ],
-        Ok(state) => vec![
+        Ok((state, _)) => vec![
             Check::ok(NAME, format!("{url} answers")),
             Check::failed("schema", format!("{} of {}: run `marketplace db migrate`", state.applied, state.newest)),
         ],
+    }
+}
+
+/// How long files of identity checks are kept, and how much of what is over waits.
+fn retention(kept: Result<Retained, Error>) -> Check {
+    const NAME: &str = "retention";
+    let kept = match kept {
+        Ok(kept) => kept,
+        Err(error) => return Check::error(NAME, &error.into()),
+    };
+    let days = kept.days.iter().map(|(outcome, days)| match days {
+        Some(days) => format!("{outcome} {days} d"),
+        None => format!("{outcome} as long as the account"),
+    });
+    let days = days.collect::<Vec<_>>().join(", ");
+    let text = format!("files of identity checks: {days}; {} overdue, {} to delete", kept.overdue, kept.waiting);
+    if kept.overdue + kept.waiting > 0 {
+        Check::warning(NAME, format!("{text}; a server that runs does it within seconds"))
+    } else {
+        Check::ok(NAME, text)
     }
 }
 

@@ -93,6 +93,7 @@ fn case() -> KycCase {
             width: Some(900),
             height: Some(600),
         }],
+        files_deleted_at: None,
         decision: Some(made()),
         others: vec![AttemptBrief {
             id: ATTEMPT.parse().unwrap(),

@@ -99,6 +99,7 @@ impl Fake {
                         version: 1,
                     },
                     files: vec![file(FileKind::Document), file(FileKind::Selfie)],
+                    files_deleted_at: None,
                     decision: None,
                     others: if second { vec![earlier] } else { vec![] },
                     user,

@@ -57,6 +57,7 @@ pub async fn change_email(app: &App, actor: &Actor, password: &Password, email: 
                         template: Template::ConfirmNewEmail,
                         link: Some(link),
                         comment: None,
+                        user: Some(account.id),
                     };
                     mail::enqueue(&app2, c, &format!("user:{}", account.id), app2.now(), &mail).await?;
                 }

@@ -98,7 +98,14 @@ pub(crate) async fn notify(
     template: Template,
     link: Option<String>,
 ) -> Result<()> {
-    let mail = Mail { to: account.email.clone(), name: account.name.clone(), template, link, comment: None };
+    let mail = Mail {
+        to: account.email.clone(),
+        name: account.name.clone(),
+        template,
+        link,
+        comment: None,
+        user: Some(account.id),
+    };
     mail::enqueue(app, conn, &format!("user:{}", account.id), app.now(), &mail).await
 }
 

@@ -36,6 +36,7 @@ fn waiting() -> Attempt {
         note: None,
         undo: None,
         version: 1,
+        files_deleted_at: None,
         name: "Ada Obi".into(),
         user_status: Status::Active,
     }

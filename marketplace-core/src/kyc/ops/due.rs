@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
 
-use super::{Notice, Record, lock_account, mail_subject, notify, record, set_standing};
+use super::{Notice, Record, lock_account, mail_subject, notify, record, retention, set_standing};
 use crate::{
     accounts::model::Account,
-    actor::Actor,
+    actor::{Actor, Principal},
     app::App,
     audit,
     db::Conn,
@@ -24,10 +24,10 @@ const TOGETHER: usize = 8;
 /// A submission takes seconds: an object so old without a row belongs to none.
 const ORPHAN_AFTER: Duration = Duration::from_hours(1);
 
-/// Ends approvals whose time is over, deletes erased files, and now and then sweeps objects without a row. Doing it twice,
+/// Ends approvals whose time is over, deletes files whose time is over or that were erased, and now and then sweeps objects without a row. Doing it twice,
 /// or on two servers, does nothing more. Answers how many things were done.
 pub async fn run_due(app: &App) -> Result<u64> {
-    Ok(expire_due(app).await? + delete_erased(app).await? + sweep(app).await?)
+    Ok(expire_due(app).await? + retention::delete_due(app).await? + delete_erased(app).await? + sweep(app).await?)
 }
 
 async fn expire_due(app: &App) -> Result<u64> {
@@ -97,10 +97,12 @@ pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, user: UserId) -> Resul
     for attempt in store::of_user(conn, user, BATCH).await? {
         mail::cancel(conn, &mail_subject(attempt.id)).await?;
     }
+    store::unlabel(conn, &Principal::user(user)).await?;
     store::erase(conn, user, app.now()).await
 }
 
-async fn delete_erased(app: &App) -> Result<u64> {
+/// Deletes the objects of what was erased, a bounded number at a time. Answers how many.
+pub(crate) async fn delete_erased(app: &App) -> Result<u64> {
     let mut reader = app.db.read().await?;
     let keys = store::deletions(&mut reader.conn(), BATCH).await?;
     drop(reader);

@@ -2,15 +2,17 @@
 
 mod decide;
 mod due;
+mod retention;
 mod review;
 mod submit;
 
 pub use decide::{decide, undo};
 pub use due::run_due;
+pub use retention::{Retained, retained};
 pub use review::{claim, file, list, next, release, show};
 pub use submit::{Submission, own, submit, submit_permit};
 
-pub(crate) use due::erase;
+pub(crate) use due::{delete_erased, erase};
 pub(crate) use submit::{submitted, submitted_file};
 
 use super::{
@@ -66,6 +68,7 @@ async fn case(conn: &mut Conn<'_>, now: Timestamp, actor: &Actor, attempt: &Atte
     Ok(KycCase {
         attempt: attempt.summary(now, &actor.principal()),
         files: store::files(conn, attempt.id).await?,
+        files_deleted_at: attempt.files_deleted_at,
         decision: attempt.decision(),
         others: others
             .iter()
@@ -110,6 +113,7 @@ async fn notify(app: &App, conn: &mut Conn<'_>, account: &Account, about: Notice
         template: about.template,
         link: None,
         comment: about.comment,
+        user: Some(account.id),
     };
     mail::enqueue(app, conn, &mail_subject(about.attempt), about.not_before, &mail).await
 }

@@ -222,7 +222,11 @@ pub async fn file(app: &App, actor: &Actor, id: AttemptId, kind: FileKind) -> Re
                 let mut stored = store::stored_file(conn, id, kind).await?;
                 let wrapped_key = stored.as_mut().and_then(|stored| stored.wrapped_key.take());
                 let (Some(stored), Some(wrapped_key)) = (stored, wrapped_key) else {
-                    return Err(Error::not_found(format_args!("{kind} of attempt {id}: it was erased")));
+                    let why = match store::files_deleted_at(conn, id).await? {
+                        Some(at) => format!("files deleted by retention at {at}"),
+                        None => "it was erased".to_owned(),
+                    };
+                    return Err(Error::not_found(format_args!("{kind} of attempt {id}: {why}")));
                 };
                 store::renew_claim(conn, id, &by.principal(), now, now + CLAIM).await?;
                 let entry = audit::Entry {

@@ -87,10 +87,12 @@ pub(in crate::messaging) async fn delete_loose(conn: &mut Conn<'_>, before: Time
     to_delete(conn, &keys, now).await
 }
 
-/// Forgets the files of a user's that no message carries; their objects go soon after.
-pub(in crate::messaging) async fn delete_loose_of(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<u64> {
+/// Forgets the files that a user uploaded, sent or not; their objects go soon after.
+pub(in crate::messaging) async fn delete_files_of(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<u64> {
     let keys = q!(conn => vals String,
-        "DELETE FROM attachments WHERE user_id = $1 AND message_seq IS NULL RETURNING object_key", user)?;
+        "DELETE FROM attachments WHERE user_id = $1 AND thread_id IN \
+           (SELECT id FROM threads WHERE client_id = $1 UNION ALL SELECT id FROM threads WHERE worker_id = $1) RETURNING object_key",
+        user)?;
     to_delete(conn, &keys, now).await
 }
 

@@ -187,3 +187,22 @@ pub(in crate::messaging) async fn remove(
         place.thread_id, place.seq, reason, note, now)?
         == 1)
 }
+
+/// Leaves only the places of a user's messages, and nothing of what staff wrote about them and their threads.
+pub(in crate::messaging) async fn bury(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE messages SET content = '', client_msg_id = NULL, fingerprint = NULL, data = NULL, removed_note = NULL, \
+           removed_reason = coalesce(removed_reason, $2), removed_at = coalesce(removed_at, $3) \
+         WHERE sender_id = $1 AND thread_id IN \
+           (SELECT id FROM threads WHERE client_id = $1 UNION ALL SELECT id FROM threads WHERE worker_id = $1)",
+        user, RemovalReason::PersonalData, now)?;
+    q!(conn => exec,
+        "UPDATE threads SET note = NULL WHERE note IS NOT NULL AND (client_id = $1 OR worker_id = $1)", user)?;
+    Ok(())
+}
+
+/// What staff write when they act on a thread, for staff only.
+pub(in crate::messaging) async fn set_note(conn: &mut Conn<'_>, id: ThreadId, note: &str) -> Result<()> {
+    q!(conn => exec, "UPDATE threads SET note = $2, version = version + 1 WHERE id = $1", id, note)?;
+    Ok(())
+}

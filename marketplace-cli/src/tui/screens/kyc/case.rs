@@ -101,7 +101,11 @@ impl OpenCase {
                 continue;
             }
             if !self.case.files.iter().any(|file| file.kind == kind) {
-                face.content = Content::Failed("there is no file (erased, or never sent)".into());
+                let why = match self.case.files_deleted_at {
+                    Some(_) => "files deleted by retention",
+                    None => "there is no file (erased, or never sent)",
+                };
+                face.content = Content::Failed(why.into());
                 continue;
             }
             if matches!(ctx.images, Images::Off) {

@@ -211,7 +211,7 @@ async fn a_deleted_user_leaves_nothing_that_can_be_read() {
         refused(kyc::file(app, &operator(), decided, FileKind::Selfie).await, ErrorCode::NotFound);
         assert!(kyc::next(app, &operator(), &Change::default()).await.unwrap().is_none());
 
-        assert!(app.run_due().await.unwrap() >= 4);
+        // Without a server the operator's own program has swept.
         assert!(objects(&test).await.is_empty());
         test.close().await;
     }

@@ -143,3 +143,64 @@ async fn files_of_unfinished_submissions_are_swept() {
         test.close().await;
     }
 }
+
+#[tokio::test]
+async fn files_are_kept_as_long_as_their_outcome_says_and_then_go() {
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let settings = |config: &mut crate::config::Config| {
+        config.retention.kyc_files_retry_days = 10;
+        config.retention.kyc_files_rejected_days = 0;
+        config.retention.kyc_files_revoked_days = 20;
+        config.retention.kyc_files_expired_days = 5;
+        config.retention.kyc_approval_days = 30;
+    };
+    for test in testing::apps_with(settings).await {
+        let (app, staff) = (test.app(), test.actor(Role::Support).await);
+        let (worker, again) = waiting(&test).await;
+        decide(&test, &staff, again, DecisionKind::Retry).await.unwrap();
+        let (_, rejected) = waiting(&test).await;
+        decide(&test, &staff, rejected, DecisionKind::Reject).await.unwrap();
+        let (_, kept) = approved(&test, &staff).await;
+        let (_, revoked) = approved(&test, &staff).await;
+        decide(&test, &staff, revoked, DecisionKind::Revoke).await.unwrap();
+        let overdue = async || kyc::retained(&app.db, &app.config.retention, app.now()).await.unwrap().overdue;
+        let readable = async |id| kyc::file(app, &staff, id, FileKind::Document).await.is_ok();
+        test.advance(days(9));
+        app.run_due().await.unwrap();
+        assert!(readable(again).await && overdue().await == 0);
+
+        test.advance(days(1));
+        assert_eq!(overdue().await, 1);
+        let fence = kyc::show(app, &staff, again).await.unwrap().attempt.version;
+        app.run_due().await.unwrap();
+        assert_eq!((overdue().await, app.run_due().await.unwrap()), (0, 0));
+        let gone = kyc::file(app, &staff, again, FileKind::Selfie).await.unwrap_err();
+        assert!(gone.code() == ErrorCode::NotFound && gone.detail().contains("files deleted by retention"), "{gone}");
+        let shown = kyc::show(app, &staff, again).await.unwrap();
+        assert!(shown.files.is_empty() && shown.files_deleted_at == Some(app.now()));
+        assert_eq!(shown.attempt.version, fence + 1);
+        assert_eq!(actions(&test, again).await.last().map(String::as_str), Some("kyc.files_deleted"));
+        let filter = AuditFilter { action: Some("kyc.files_deleted".into()), ..AuditFilter::default() };
+        let rows = audit::list(app, &operator(), &filter, &PageRequest::default()).await.unwrap().items;
+        assert_eq!((rows.len(), rows[0].actor.0.as_str(), rows[0].reason.as_deref()), (1, "system", Some("retry")));
+        // What became of it stays for its subject, who may send new ones.
+        assert_eq!(kyc::own(app, &worker).await.unwrap().attempts[0].reasons, [KycReason::DocumentUnreadable]);
+        let mut objects = 0;
+        for folder in std::fs::read_dir(app.config.data_dir.join("files/kyc")).unwrap() {
+            objects += std::fs::read_dir(folder.unwrap().path()).unwrap().count();
+        }
+        assert_eq!(objects, 6, "three attempts have theirs");
+
+        test.advance(days(10));
+        app.run_due().await.unwrap();
+        assert!(!readable(revoked).await && readable(kept).await && readable(rejected).await);
+        // An approval has its own time first.
+        test.advance(days(12));
+        app.run_due().await.unwrap();
+        assert!(readable(kept).await, "it has expired");
+        test.advance(days(4));
+        app.run_due().await.unwrap();
+        assert!(!readable(kept).await && readable(rejected).await, "0 is as long as the account");
+        test.close().await;
+    }
+}

@@ -106,14 +106,19 @@ async fn files_that_no_message_carries_go_after_a_day_and_with_their_uploader() 
         crate::accounts::act(app, &testing::operator(), client, &delete, &change).await.unwrap();
         app.run_due().await.unwrap();
         app.run_due().await.unwrap();
-        // What the other side was sent stays, by nobody who can be named.
-        assert!(messaging::attachment(app, &pair.worker, thread, kept.id).await.is_ok());
+        // What they sent goes with them; that they sent it stays, by nobody who can be named.
+        for file in [kept.id, own.id] {
+            let gone = messaging::attachment(app, &pair.worker, thread, file).await.unwrap_err();
+            assert_eq!(gone.code(), ErrorCode::NotFound);
+        }
         let mut reader = app.db.read().await.unwrap();
-        let rows = q!(&mut reader.conn() => vals AttachmentId, "SELECT id FROM attachments").unwrap();
-        assert_eq!((rows, own.id == kept.id), (vec![kept.id], false));
+        let left = q!(&mut reader.conn() => val i64,
+            "SELECT (SELECT CAST(count(*) AS BIGINT) FROM attachments) + (SELECT CAST(count(*) AS BIGINT) FROM file_deletions)");
+        assert_eq!(left.unwrap(), 0);
         drop(reader);
         let page = messaging::messages(app, &pair.worker, thread, &MessagesQuery::default()).await.unwrap();
         assert_eq!(page.items[0].sender_name.as_deref(), Some("Deleted user"));
+        assert!(page.items[0].removed && page.items[0].content.is_empty() && page.items[0].attachments.is_empty());
         assert_eq!(messaging::get(app, &pair.worker, thread).await.unwrap().counterpart.name, "Deleted user");
         test.close().await;
     }

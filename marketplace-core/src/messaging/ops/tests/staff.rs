@@ -155,3 +155,21 @@ async fn staff_find_threads_by_status_person_and_service() {
         test.close().await;
     }
 }
+
+#[tokio::test]
+async fn the_note_of_a_notice_stays_with_the_thread_for_staff_only() {
+    for test in testing::apps().await {
+        let (app, pair) = (test.app(), Pair::new(&test).await);
+        let thread = pair.open(&test).await.id;
+        let change = Change { note: Some("both were warned".into()), ..Change::default() };
+        messaging::staff_notice(app, &testing::operator(), thread, "Be kind.", &change).await.unwrap();
+        let shown = messaging::staff_show(app, &testing::operator(), thread).await.unwrap();
+        assert_eq!(shown.note.as_deref(), Some("both were warned"));
+        let seen = messaging::messages(app, &pair.client, thread, &MessagesQuery::default()).await.unwrap();
+        assert!(!serde_json::to_string(&seen.items).unwrap().contains("warned"));
+        let long = Change { note: Some("x".repeat(4_001)), ..Change::default() };
+        let refused = messaging::staff_notice(app, &testing::operator(), thread, "Be kind.", &long).await.unwrap_err();
+        assert_eq!(refused.fields()[0].pointer, "/note");
+        test.close().await;
+    }
+}

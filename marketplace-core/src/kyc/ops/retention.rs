@@ -1,0 +1,120 @@
+//! How long files are kept once a decision was made: for each outcome as long as the configuration says.
+
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
+
+use super::{Record, lock_account, record};
+use crate::{
+    actor::Actor,
+    app::App,
+    config::Retention,
+    db::{Conn, Db},
+    error::Result,
+    ids::AttemptId,
+    kyc::{model::KycStatus, store},
+    time::Timestamp,
+};
+
+/// Attempts that one call works on at most, for each outcome.
+const BATCH: i64 = 100;
+/// Units that are under way at the same time.
+const TOGETHER: usize = 8;
+
+impl Retention {
+    /// For each outcome, how many days its files are kept, counted from the decision; none is as long as the account.
+    fn kyc_files(&self) -> [(KycStatus, Option<u32>); 5] {
+        let days = |days: u32| (days > 0).then_some(days);
+        [
+            (KycStatus::Approved, days(self.kyc_files_approved_days)),
+            (KycStatus::Retry, days(self.kyc_files_retry_days)),
+            (KycStatus::Rejected, days(self.kyc_files_rejected_days)),
+            (KycStatus::Revoked, days(self.kyc_files_revoked_days)),
+            // Decided is the approval, which had its own time first.
+            (
+                KycStatus::Expired,
+                days(self.kyc_files_expired_days).map(|days| days.saturating_add(self.kyc_approval_days)),
+            ),
+        ]
+    }
+
+    /// Up to when an outcome's decision must have been made for its files to go now.
+    fn kyc_files_due(&self, now: Timestamp) -> impl Iterator<Item = (KycStatus, Timestamp)> {
+        let due = self.kyc_files().into_iter();
+        due.filter_map(move |(outcome, days)| Some((outcome, now - Duration::from_secs(u64::from(days?) * 86_400))))
+    }
+}
+
+/// How files of identity checks are kept, for whoever looks after the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retained {
+    /// For each outcome, the days that its files are kept from the decision on; none is as long as the account.
+    pub days: Vec<(KycStatus, Option<u32>)>,
+    /// Attempts whose files' time is over and that are still there, up to 1,000.
+    pub overdue: i64,
+    /// Objects that no row knows any more and that are still there, up to 1,000.
+    pub waiting: i64,
+}
+
+/// What is kept how long, and how much waits to be deleted. A server that runs does that within seconds.
+pub async fn retained(db: &Db, retention: &Retention, now: Timestamp) -> Result<Retained> {
+    const CAP: i64 = 1_000;
+    let mut reader = db.read().await?;
+    let mut conn = reader.conn();
+    let mut overdue = 0;
+    for (outcome, before) in retention.kyc_files_due(now) {
+        overdue += i64::try_from(store::files_past(&mut conn, outcome, before, CAP).await?.len()).unwrap_or(CAP);
+    }
+    let waiting = store::count_deletions(&mut conn, CAP).await?;
+    Ok(Retained { days: retention.kyc_files().to_vec(), overdue: overdue.min(CAP), waiting })
+}
+
+/// Deletes the files whose time is over. Doing it twice, or on two servers, does nothing more.
+pub(super) async fn delete_due(app: &App) -> Result<u64> {
+    let mut reader = app.db.read().await?;
+    let mut all = Vec::new();
+    for (outcome, before) in app.config.retention.kyc_files_due(app.now()) {
+        let past = store::files_past(&mut reader.conn(), outcome, before, BATCH).await?;
+        all.extend(past.into_iter().map(|id| (id, outcome, before)));
+    }
+    drop(reader);
+    if all.is_empty() {
+        return Ok(0);
+    }
+    let done = stream::iter(all)
+        .map(|(id, outcome, before)| delete_one(app, id, outcome, before))
+        .buffer_unordered(TOGETHER)
+        .try_fold(0, |done, one| future::ready(Ok(done + one)))
+        .await?;
+    if done > 0 {
+        app.wake();
+    }
+    Ok(done)
+}
+
+async fn delete_one(app: &App, id: AttemptId, outcome: KycStatus, before: Timestamp) -> Result<u64> {
+    let now = app.now();
+    app.db.write(move |conn| async move { delete_in(conn, now, id, outcome, before).await }.boxed()).await
+}
+
+async fn delete_in(
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    id: AttemptId,
+    outcome: KycStatus,
+    before: Timestamp,
+) -> Result<u64> {
+    let subject = store::subject(conn, id).await?;
+    lock_account(conn, subject).await?;
+    let attempt = store::lock(conn, id).await?;
+    // A decision may have been made anew since.
+    let still = attempt.status == outcome && attempt.decided_at.is_some_and(|at| at <= before);
+    if !still || !store::drop_files(conn, id, now).await? {
+        return Ok(0);
+    }
+    let fence = attempt.fence;
+    let reason = Some(outcome.to_string());
+    let what = Record { action: "kyc.files_deleted", event: "kyc.files_deleted", reason, fence };
+    record(conn, now, &Actor::System, &attempt, what).await?;
+    Ok(1)
+}
