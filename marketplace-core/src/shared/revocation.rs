@@ -33,6 +33,7 @@ struct State {
 }
 
 impl Asking {
+    #[cfg(any(test, feature = "redis"))]
     pub(super) fn new(remote: Arc<dyn Remote>) -> Self {
         Self { remote, state: Mutex::default() }
     }

@@ -45,7 +45,7 @@ impl Canaries {
         let mut sought: HashMap<[u8; KEY], (&str, Vec<u8>)> = HashMap::new();
         for (planted, word) in &self.0 {
             let part = word.get(word.len() - KEY..).unwrap_or(word);
-            let hex: String = part.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hex::encode(part);
             let utf16: Vec<u8> = part.bytes().flat_map(|byte| [byte, 0]).collect();
             for needle in [part.as_bytes().to_vec(), hex.into_bytes(), utf16] {
                 sought.insert(*needle.first_chunk().unwrap(), (planted.as_str(), needle));

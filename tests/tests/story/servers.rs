@@ -195,17 +195,17 @@ async fn redis_goes_away_and_comes_back() {
     let mut ear = Socket::connect(&other.as_seen(&jon), None).await;
     for hangs in [false, true] {
         if hangs {
-            redis.hang()
+            redis.hang();
         } else {
-            redis.kill()
+            redis.kill();
         }
         serves_without_redis(&one, &jon, &bea, &jon.email).await;
         other.as_seen(&jon).get("/v1/me").await.refused(503, "unavailable");
         other.as_seen(&bea).get("/v1/me").await.refused(503, "unavailable");
         if hangs {
-            redis.go_on()
+            redis.go_on();
         } else {
-            redis.come_back().await
+            redis.come_back().await;
         }
         comes_back(&jon, "/v1/me").await;
         comes_back(&other.as_seen(&jon), "/v1/me").await;

@@ -129,7 +129,6 @@ async fn start_session(
 }
 
 /// A session for somebody who showed who they are by other means than a password.
-#[cfg(feature = "oidc")]
 #[derive(Clone)]
 pub(in crate::auth) struct Opening {
     made: Fresh,
@@ -138,7 +137,6 @@ pub(in crate::auth) struct Opening {
     ip: String,
 }
 
-#[cfg(feature = "oidc")]
 impl Opening {
     /// For whoever asks.
     pub fn new(app: &App, client: &ClientInfo) -> Self {
