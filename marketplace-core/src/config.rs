@@ -219,15 +219,15 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             requests: 2_048,
-            auth_per_ip_minute: 60,
+            auth_per_ip_minute: 300,
             failed_logins: 10,
             failed_logins_account_hour: 100,
             mails_per_account_hour: 5,
-            public_per_ip_minute: 6_000,
-            searches_per_ip_minute: 1_200,
-            reads_per_account_minute: 6_000,
-            writes_per_account_minute: 600,
-            uploads_per_account_minute: 60,
+            public_per_ip_minute: 30_000,
+            searches_per_ip_minute: 6_000,
+            reads_per_account_minute: 30_000,
+            writes_per_account_minute: 6_000,
+            uploads_per_account_minute: 300,
             uploads: 4,
         }
     }

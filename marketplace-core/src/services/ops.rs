@@ -141,6 +141,9 @@ pub async fn update(
                     learn(conn, plain(&text)).await?;
                 }
                 store::set_content(conn, id, &content, &text, now).await?;
+                // Words that it had: they may be a name, or an address.
+                let old: BTreeSet<&str> = plain(&service.search_text).collect();
+                forget(conn, old).await?;
                 changed(conn, now, id, worker).await?;
                 reload(conn, &account, id, now).await
             }

@@ -91,7 +91,7 @@ async fn a_body_that_trickles_is_cut_off() {
     let server = server_with(|_| (), options).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let head =
-        "POST /v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n";
+        "POST /v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50000\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     let (mut read, mut write) = stream.split();
     let trickle = async {

@@ -198,6 +198,11 @@ const OPEN: &[&str] = &[
     // With the one-time link of a mail.
     "POST /v1/auth/own-data/delete",
     "POST /v1/auth/own-data/export",
+    // The way through a provider.
+    "GET /v1/auth/oidc",
+    "GET /v1/auth/oidc/{provider}/login",
+    "GET /v1/auth/oidc/{provider}/callback",
+    "POST /v1/auth/oidc/exchange",
     "GET /.well-known/jwks.json",
     // What the public finds.
     "GET /v1/categories",

@@ -173,7 +173,8 @@ async fn ids_and_rows_are_copied() {
     let mut console = Console::start(&fake).await;
     console.press("3 y").await;
     let id = super::super::fake::user_id(0).to_string();
-    assert_eq!(console.app.effects, [Effect::Copy(id.clone())]);
+    // The screen changed before.
+    assert_eq!(console.app.effects, [Effect::Redraw, Effect::Copy(id.clone())]);
     console.app.effects.clear();
     console.press("Y").await;
     let [Effect::Copy(json)] = console.app.effects.as_slice() else { panic!() };

@@ -228,6 +228,7 @@ async fn ids_and_rows_of_jobs_and_reviews_are_copied() {
     let fake = Fake::new(12, 0);
     let mut console = Console::start(&fake).await;
     console.press("4 y 6 y Y").await;
+    console.app.effects.retain(|effect| *effect != Effect::Redraw);
     let [Effect::Copy(job), Effect::Copy(review), Effect::Copy(json)] = console.app.effects.as_slice() else {
         panic!()
     };
