@@ -131,6 +131,11 @@ impl Socket {
         self.say(&json!({"type": "ping"})).await;
         assert_eq!(self.frame().await["type"], "pong");
     }
+    /// It is open and answers; what it told of before is passed over.
+    pub async fn is_alive(&mut self) {
+        self.say(&json!({"type": "ping"})).await;
+        self.next("pong").await;
+    }
     /// The end; frames before it are passed over.
     pub async fn end(&mut self) -> Option<u16> {
         loop {

@@ -174,7 +174,7 @@ async fn a_socket_ends_with_its_login() {
         let (mut stays, _) = Socket::hello(&server, &second, None).await;
         expect(server.post("/v1/auth/logout").bearer_auth(&talk.client_token), 204).await;
         assert_eq!(logged_out.end().await, Some(4401));
-        stays.is_quiet().await;
+        stays.is_alive().await;
         let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
         accounts::act(server.test.app(), &testing::operator(), client, &UserAction::Ban, &change).await.unwrap();
         assert_eq!(stays.end().await, Some(4401));
