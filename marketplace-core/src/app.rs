@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, broadcast};
 
 use crate::{
     accounts,
-    auth::{password::Hasher, token::TokenCache},
+    auth::{breached::Breached, password::Hasher, token::TokenCache},
     config::Config,
     db::{Db, Engine, OpenOptions},
     error::{Error, Result},
@@ -43,6 +43,7 @@ pub struct App {
     /// Keys on disk.
     pub keys: Arc<Keys>,
     pub(crate) hasher: Hasher,
+    pub(crate) breached: Breached,
     pub(crate) tokens: TokenCache,
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) shared: Shared,
@@ -105,6 +106,7 @@ impl App {
             db,
             clock,
             hasher: Hasher::new(config.argon2, random.clone())?,
+            breached: Breached::new(config.breached_passwords.as_deref())?,
             tokens: TokenCache::default(),
             limiter: Arc::new(Limiter::new(&config.limits, shared.clone())),
             shared,
@@ -113,7 +115,7 @@ impl App {
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
             upload_queue: Arc::new(Semaphore::new(config.limits.uploads * UPLOADS_WAITING)),
             exports: export::Running::default(),
-            files: FileStore::open(&config.files_url())?,
+            files: FileStore::open(&config.files_url())?.scanned_by(config.clamd.as_deref()),
             random,
             keys: Arc::new(keys),
             config: Arc::new(config),

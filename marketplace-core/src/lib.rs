@@ -16,6 +16,7 @@
 //! | all that is stored of one person, to take away | [`export`] |
 //! | who did what | [`audit`] |
 //! | how often somebody may | [`limiter`] |
+//! | what a call found out besides its answer | [`mod@noted`] |
 //! | what staff can do, either way in | [`admin`] |
 //! | the two databases | [`db`] |
 //!
@@ -48,6 +49,7 @@ pub mod limiter;
 pub mod mail;
 pub mod messaging;
 pub mod money;
+pub mod noted;
 pub mod page;
 pub mod profiles;
 pub mod random;

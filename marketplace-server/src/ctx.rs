@@ -6,7 +6,7 @@ use marketplace_core::app::App;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{live::Hub, metrics::Metrics, options::Options};
+use crate::{live::Hub, metrics::Metrics, options::Options, refusals::Refusals};
 
 /// Handlers' shared state; cheap to clone.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     pub options: Options,
     /// Counters.
     pub metrics: Metrics,
+    /// What goes into the log of it.
+    pub refusals: Refusals,
     /// Handlers that may run at once.
     pub requests: Arc<Semaphore>,
     /// Event streams that may be open at once.
@@ -37,7 +39,16 @@ impl Ctx {
         let requests = Arc::new(Semaphore::new(options.requests.min(Semaphore::MAX_PERMITS)));
         let streams = Arc::new(Semaphore::new(options.streams.min(Semaphore::MAX_PERMITS)));
         let hub = Hub::new(options.sockets);
-        Self(Arc::new(Shared { app, options, metrics, requests, streams, hub, shutdown }))
+        Self(Arc::new(Shared {
+            app,
+            options,
+            metrics,
+            refusals: Refusals::default(),
+            requests,
+            streams,
+            hub,
+            shutdown,
+        }))
     }
 }
 

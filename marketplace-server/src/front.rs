@@ -22,7 +22,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
-use marketplace_core::{error::Error, limiter::noted, random};
+use marketplace_core::{
+    error::Error,
+    noted::{Noted, noted},
+    random,
+};
 use tower::{Layer, Service};
 
 use crate::{
@@ -98,7 +102,7 @@ where
         let (request, unread) = body::recoverable(request);
         let answer = permit.ok().map(|permit| (self.inner.call(request), permit));
         Box::pin(async move {
-            let (mut response, allowance) = if let Some((handler, _permit)) = answer {
+            let (mut response, noted) = if let Some((handler, _permit)) = answer {
                 noted(async {
                     if let Some((class, address)) = counted
                         && let Err(refused) = ctx.app.admit_address(class, address).await
@@ -113,7 +117,7 @@ where
             } else {
                 ctx.metrics.shed.increment(1);
                 let busy = Error::busy("too many requests at once; try again shortly");
-                (Problem::from(busy).into_response(), None)
+                (Problem::from(busy).into_response(), Noted::default())
             };
             let status = response.status();
             if status.is_client_error() || status.is_server_error() {
@@ -125,16 +129,19 @@ where
             let took = began.elapsed();
             let route = route.as_ref().map(MatchedPath::as_str);
             ctx.metrics.record(route, &method, status, took);
+            let (name, route) = (id.to_str().unwrap_or_default(), route.unwrap_or("unmatched"));
+            ctx.refusals.log(status, name, &method, route, noted.user);
             tracing::debug!(
-                request_id = id.to_str().unwrap_or_default(),
+                request_id = name,
                 %method,
-                route = route.unwrap_or("unmatched"),
+                route,
                 status = status.as_u16(),
+                user = noted.user.map(tracing::field::display),
                 micros = took.as_micros(),
                 "answered"
             );
             let headers = response.headers_mut();
-            if let Some(allowance) = allowance {
+            if let Some(allowance) = noted.allowance {
                 limits::tell(headers, allowance);
             }
             secure(headers, is_api, is_page, ctx.app.config.tls.cert.is_some());

@@ -28,6 +28,7 @@ mod metrics;
 mod openapi;
 pub mod options;
 mod problem;
+mod refusals;
 mod router;
 mod routes;
 mod serve;

@@ -1,6 +1,7 @@
 //! `marketplace doctor`: whether everything that this program needs is in order.
 
 mod checks;
+mod clamd;
 mod redis;
 
 use serde::Serialize;
@@ -77,6 +78,7 @@ pub async fn run(context: &Context) -> Outcome {
                         found.extend(checks::folders(&config));
                         found.push(checks::mail(&config).await);
                         found.push(redis::check(&config).await);
+                        found.push(clamd::check(&config).await);
                     }
                     Err(error) => found.push(Check::error("configuration", &error)),
                 },

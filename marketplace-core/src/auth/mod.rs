@@ -1,5 +1,6 @@
 //! Passwords, tokens, sessions: who is calling.
 
+pub(crate) mod breached;
 mod csrf;
 mod model;
 pub mod oidc;

@@ -97,14 +97,16 @@ pub(super) struct Refresh {
     pub access_used: bool,
     pub revoked_at: Option<Timestamp>,
     pub expires_at: Timestamp,
+    /// When the session began.
+    pub began_at: Timestamp,
 }
 
 /// Locks the session, so that of two refreshes at once the second sees what the first did.
 pub(super) async fn refresh(conn: &mut Conn<'_>, hash: &[u8]) -> Result<Option<Refresh>> {
     Ok(q!(conn => opt Refresh, [
-        sqlite: concat!("SELECT ", account_columns!(), ", s.id AS session_id, r.generation, s.generation AS newest, s.access_used, s.revoked_at, s.expires_at \
+        sqlite: concat!("SELECT ", account_columns!(), ", s.id AS session_id, r.generation, s.generation AS newest, s.access_used, s.revoked_at, s.expires_at, s.created_at AS began_at \
                 FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN users u ON u.id = s.user_id WHERE r.hash = $1"),
-        pg: concat!("SELECT ", account_columns!(), ", s.id AS session_id, r.generation, s.generation AS newest, s.access_used, s.revoked_at, s.expires_at \
+        pg: concat!("SELECT ", account_columns!(), ", s.id AS session_id, r.generation, s.generation AS newest, s.access_used, s.revoked_at, s.expires_at, s.created_at AS began_at \
             FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN users u ON u.id = s.user_id WHERE r.hash = $1 FOR UPDATE OF s"),
     ], hash)?)
 }

@@ -2,7 +2,6 @@
 //! While Redis is away each server counts by itself, so that nobody is let through without a limit and nobody is kept out.
 
 mod failures;
-mod noted;
 #[cfg(test)]
 mod tests;
 
@@ -15,14 +14,14 @@ use governor::{
     state::keyed::DefaultKeyedStateStore,
 };
 
-pub use self::noted::noted;
-use self::{failures::Failures, noted::note};
+use self::failures::Failures;
 use crate::{
     actor::Actor,
     app::App,
     config::Limits,
     error::{Error, Result},
     ids::UserId,
+    noted::note,
     shared::{Shared, Spent},
     text_enum,
 };
@@ -185,7 +184,7 @@ impl Limiter {
         let Some(bucket) = bucket else { return Ok(()) };
         let spent = bucket.spend(&self.shared, class.as_str(), &key).await;
         let allowance = Allowance { class, quota: bucket.quota, remaining: spent.remaining, reset: spent.reset };
-        note(allowance);
+        note(|noted| noted.allowance = Some(allowance));
         if spent.allowed { Ok(()) } else { Err(Error::rate_limited(spent.wait).limited_by(allowance)) }
     }
 
@@ -235,7 +234,7 @@ impl App {
     /// One more call of a class, by an account, wherever it calls from; staff may do ten times as much. `rate_limited` when
     /// it is one too many.
     ///
-    /// What is left is noted for whoever waits in [`noted`].
+    /// What is left is noted for whoever waits in [`noted()`](crate::noted::noted).
     pub async fn admit(&self, class: Class, actor: &Actor) -> Result<()> {
         match actor.user_id() {
             Some(user) => self.limiter.pass(class, Key::Account(user), actor.role().is_staff()).await,

@@ -26,6 +26,7 @@ use crate::{
     error::{Error, FieldError, Result},
     events,
     ids::{TokenId, UserId},
+    noted::note,
     page::{Page, PageRequest, TimeCursor},
     time::Timestamp,
 };
@@ -52,6 +53,7 @@ pub(crate) async fn authenticate(app: &App, secret: &str) -> Result<Actor> {
     if held.account.status != Status::Active || !held.account.role.is_staff() {
         return Err(no("the API token's owner may not act at present"));
     }
+    note(|noted| noted.user = Some(held.account.id));
     let id = held.id;
     app.shared.unless_revoked(id.0, std::future::ready(Ok(()))).await?;
     let stale = now - USED_EVERY;

@@ -83,6 +83,7 @@ async fn story(server: &Server) -> Vec<String> {
     let access = tokens["access_token"].as_str().unwrap().to_owned();
     let refresh = tokens["refresh_token"].as_str().unwrap().to_owned();
     server.get("/v1/me").bearer_auth(&access).send().await.unwrap();
+    assert_eq!(server.get("/v1/admin/users").bearer_auth(&access).send().await.unwrap().status(), 403);
     server.get(&format!("/v1/me?q={QUERY}")).bearer_auth(format!("{access}x")).send().await.unwrap();
     post("/v1/auth/password/forgot", json!({"email": EMAIL})).send().await.unwrap();
     let change = json!({"current_password": PASSWORD, "password": NEW_PASSWORD});
@@ -142,9 +143,20 @@ fn no_secret_and_no_personal_datum_is_logged() {
         for canary in personal.into_iter().chain(secrets.iter().map(String::as_str)) {
             assert!(!text.contains(canary), "{place} has {canary}:\n{text}");
         }
-        for line in text.lines() {
-            let line: Value = serde_json::from_str(line).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for line in &lines {
             assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
         }
+        let found = |message: &str, fits: &dyn Fn(&Value) -> bool| {
+            let mut all = lines.iter().filter(|line| line["message"] == message);
+            assert!(all.any(fits), "{place} has `{message}`");
+        };
+        let whose = |fields: &Value| fields["user"].as_str().is_some_and(|id| id.len() == 36);
+        found("logged in", &|fields| whose(fields) && fields["session"].is_string());
+        found("a login failed: unknown address or wrong password", &whose);
+        let forbidden = |fields: &Value| fields["route"] == "/v1/admin/users" && fields["status"] == 403;
+        found("refused", &|fields| forbidden(fields) && whose(fields) && fields["request_id"].is_string());
+        found("refused", &|fields| fields["status"] == 401 && fields["route"] == "/v1/me");
+        found("refused", &|fields| fields["status"] == 422 && fields["route"] == "/v1/auth/login");
     }
 }

@@ -1,8 +1,13 @@
 //! Whose account somebody at a provider is. (Accounts that somebody made beforehand: `pitfalls/social.rs`.)
 
+use marketplace_core::{
+    testing::totp_code,
+    time::{Clock, SystemClock},
+};
 use marketplace_tests::{
     Engine,
-    provider::{Browser, Provider, person_of, server_with},
+    people::PASSWORD,
+    provider::{Browser, Provider, location, parameter, person_of, server_with},
     stories,
 };
 use reqwest::Method;
@@ -11,6 +16,7 @@ use serde_json::json;
 stories![
     an_address_counts_only_when_both_sides_confirmed_it,
     restrictions_hold_whatever_the_way_in,
+    a_second_factor_is_asked_for_behind_a_provider_too,
     staff_have_no_other_way_in,
     an_erased_account_is_not_found_again,
 ];
@@ -64,8 +70,8 @@ async fn restrictions_hold_whatever_the_way_in(engine: Engine) {
     // A ban in between the code and its exchange wins. (The challenge is RFC 7636's example.)
     let query = "redirect=https%3A%2F%2Fapp.example%2F&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
     let answer = Browser::new(&app).log_in("house", query).await;
-    let page = marketplace_tests::provider::location(&answer);
-    let code = marketplace_tests::provider::parameter(&page, "code").unwrap();
+    let page = location(&answer);
+    let code = parameter(&page, "code").unwrap();
     lea.post(&format!("/v1/admin/users/{id}/ban"), json!({ "reason": "fraud" })).await.ok();
     let body = json!({ "code": code, "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" });
     app.as_nobody().post("/v1/auth/oidc/exchange", body).await.refused(403, "forbidden");
@@ -74,6 +80,38 @@ async fn restrictions_hold_whatever_the_way_in(engine: Engine) {
     // Nor through another provider's name for the same address.
     provider.knows(person_of(&email, true));
     Browser::new(&app).log_in("house", "").await.refused(403, "forbidden");
+}
+
+async fn a_second_factor_is_asked_for_behind_a_provider_too(engine: Engine) {
+    let provider = Provider::start().await;
+    let app = server_with(engine, &provider, &[("CORS_ORIGINS", "https://app.example")]).await;
+    let jon = app.as_client().await;
+    let begun = jon.post("/v1/auth/totp", json!({ "password": PASSWORD })).await.ok();
+    let secret = begun["secret"].as_str().unwrap().to_owned();
+    let code = totp_code(&secret, SystemClock.now());
+    let codes = jon.post("/v1/auth/totp/confirm", json!({ "code": code })).await.ok();
+    let recovery = codes["recovery_codes"][0].as_str().unwrap().to_owned();
+    provider.knows(person_of(&jon.email, true));
+    // Whoever has no page to ask on is turned away.
+    Browser::new(&app).log_in("house", "").await.refused(401, "unauthenticated");
+    // A page gets a code, and the code alone opens nothing. (The challenge is RFC 7636's example.)
+    let query = "redirect=https%3A%2F%2Fapp.example%2F&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    let page = location(&Browser::new(&app).log_in("house", query).await);
+    let code = parameter(&page, "code").unwrap();
+    let exchange = async |more: serde_json::Value| {
+        let mut body = json!({ "code": code, "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        app.as_nobody().post("/v1/auth/oidc/exchange", body).await
+    };
+    let problem = exchange(json!({})).await.refused(401, "unauthenticated");
+    assert_eq!(problem["second_factor"], "required", "{problem}");
+    let problem = exchange(json!({ "totp": "000000" })).await.refused(401, "unauthenticated");
+    assert_eq!(problem["second_factor"], "wrong", "{problem}");
+    let tokens = exchange(json!({ "recovery_code": recovery })).await.ok();
+    let kim = app.as_nobody().with_token(tokens["access_token"].as_str().unwrap());
+    assert_eq!(kim.get("/v1/me").await.ok()["id"], json!(jon.id));
+    // That was its one session.
+    exchange(json!({ "recovery_code": recovery })).await.refused(422, "invalid");
 }
 
 async fn staff_have_no_other_way_in(engine: Engine) {

@@ -47,6 +47,7 @@ pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Res
 pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new: &Password) -> Result<()> {
     app.limiter.call(client.ip).await?;
     new.check("").map_err(|field| Error::invalid_fields(vec![field]))?;
+    app.breached.check(new).await?;
     let token_hash = token::hash(one_time);
     let hash = app.hasher.hash(new.clone()).await?;
     let (app2, new) = (app.clone(), new.clone());
@@ -83,6 +84,7 @@ pub async fn change_password(app: &App, actor: &Actor, current: &Password, new: 
     let me = actor.require_own(Permission::OwnAccount)?;
     require_verified(&me.account)?;
     new.check(&me.account.email).map_err(|field| Error::invalid_fields(vec![field]))?;
+    app.breached.check(new).await?;
     let checked = check_own_password(app, actor, current, "/current_password").await?;
     let hash = app.hasher.hash(new.clone()).await?;
     let (app2, user, session) = (app.clone(), me.account.id, me.session);

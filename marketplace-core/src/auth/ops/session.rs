@@ -21,6 +21,7 @@ use crate::{
     error::{Error, Result},
     events,
     ids::{SessionId, UserId, uuid_v7},
+    noted::note,
     page::{Page, PageRequest, TimeCursor},
     time::Timestamp,
     tokens,
@@ -46,6 +47,7 @@ pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
         let (session, jti) = (claims.sid, claims.jti);
         app.db.write(move |c| async move { store::mark_used(c, session, jti).await }.boxed()).await?;
     }
+    note(|noted| noted.user = Some(live.account.id));
     let must_enrol = totp::must_enrol(app, &live.account).await?;
     Ok(Actor::User(Arc::new(SignedIn {
         account: live.account,
@@ -82,14 +84,20 @@ pub async fn login_with(
     drop(reader);
     let (account, hash) = found.map_or((None, None), |(account, hash)| (Some(account), hash));
     let fits = app.hasher.verify(password.clone(), hash.clone()).await?;
+    let known = account.as_ref().map(|account| account.id);
     let Some(account) = account.filter(|account| fits && account.status != Status::Deleted) else {
+        tracing::info!(user = known.map(tracing::field::display), "a login failed: unknown address or wrong password");
         return Err(Error::unauthenticated("the address or the password is wrong"));
     };
     app.limiter.logged_in(client.ip, &email).await;
     if !account.status.may_log_in() {
+        tracing::info!(user = %account.id, status = %account.status, "a login was refused");
         return Err(Error::forbidden("this account was closed; the mail that we sent says what can be done"));
     }
-    let spent = totp::check(app, client.ip, account.id, proof).await?;
+    let spent = totp::check(app, client.ip, account.id, proof).await.inspect_err(|error| {
+        let why = if proof.is_some() { "wrong code" } else { "asked for" };
+        tracing::info!(user = %account.id, code = error.code().as_str(), why, "a login stopped at the second factor");
+    })?;
     let rehash = match &hash {
         Some(old) if app.hasher.is_outdated(old) => Some(app.hasher.hash(password.clone()).await?),
         _ => None,
@@ -154,7 +162,7 @@ impl Opening {
             agent: &self.agent,
             ip: &self.ip,
             now,
-            expires_at: now + session_life(app),
+            expires_at: session_end(app, now, now),
             jti: self.made.jti,
             refresh_hash: self.made.refresh.hash(),
         };
@@ -163,6 +171,7 @@ impl Opening {
 
     /// What is handed out after the commit.
     pub fn tokens(self, app: &App, account: &Account) -> Result<Tokens> {
+        tracing::info!(user = %account.id, session = %self.session, "logged in");
         self.made.tokens(app, account.id, self.session, account.role)
     }
 }
@@ -192,8 +201,11 @@ impl Fresh {
     }
 }
 
-fn session_life(app: &App) -> Duration {
-    Duration::from_secs(u64::from(app.config.retention.session_days) * 86_400)
+/// When a session ends that began then and is used now: when it is not used for long, and in any case some day.
+fn session_end(app: &App, began_at: Timestamp, now: Timestamp) -> Timestamp {
+    let days = |count: u32| Duration::from_secs(u64::from(count) * 86_400);
+    let kept = &app.config.retention;
+    (now + days(kept.session_days)).min(began_at + days(kept.session_max_days))
 }
 
 #[derive(Clone)]
@@ -231,7 +243,8 @@ pub async fn refresh(app: &App, client: &ClientInfo, refresh_token: &str) -> Res
                     tracing::warn!(session = %found.session_id, "an old refresh token was used again; the session was ended");
                     return Ok(Judged::Ended(found.session_id));
                 }
-                store::rotate(c, found.session_id, found.newest + 1, next_hash, jti, now, now + session_life(&app2)).await?;
+                let end = session_end(&app2, found.began_at, now);
+                store::rotate(c, found.session_id, found.newest + 1, next_hash, jti, now, end).await?;
                 Ok(Judged::Rotated(found.account.id, found.session_id, found.account.role))
             }
             .boxed()
@@ -288,6 +301,7 @@ async fn end(app: &App, actor: &Actor, session: Option<SessionId>) -> Result<()>
         None => announce_ended(app, user).await,
     }
     app.wake();
+    tracing::info!(%user, session = session.map(tracing::field::display), "logged out");
     Ok(())
 }
 

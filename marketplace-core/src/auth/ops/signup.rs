@@ -40,6 +40,7 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
     let (Some(role), Some(email), Some(name), Some(phone)) = (role, email, name, phone) else {
         return Err(Error::internal("checks passed without values"));
     };
+    app.breached.check(&new.password).await?;
     // Hashed in any case: an address that has an account takes as long.
     let hash = app.hasher.hash(new.password).await?;
     let app2 = app.clone();

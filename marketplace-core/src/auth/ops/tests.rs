@@ -342,3 +342,66 @@ async fn hashes_follow_the_settings() {
         test.close().await;
     }
 }
+
+#[tokio::test]
+async fn a_session_ends_some_day_however_much_it_is_used() {
+    let few = |config: &mut crate::config::Config| {
+        (config.retention.session_days, config.retention.session_max_days) = (3, 7);
+    };
+    let days = |count: u64| Duration::from_secs(count * 86_400);
+    for test in testing::apps_with(few).await {
+        let app = test.app();
+        let id = test.user(Role::Client, Status::Active).await;
+        let email = accounts::reveal(app, &OPERATOR, id).await.unwrap().email;
+        let mut tokens = password_login(&test, &email, PASSWORD).await.unwrap();
+        let left_alone = password_login(&test, &email, PASSWORD).await.unwrap();
+        for _ in 0..3 {
+            test.advance(days(2));
+            tokens = refresh(app, &client(), &tokens.refresh_token).await.unwrap();
+            authenticate(app, &tokens.access_token).await.unwrap();
+        }
+        // Six days have gone by: of three more days without use, one is left.
+        test.advance(Duration::from_secs(86_340));
+        let last = refresh(app, &client(), &tokens.refresh_token).await.unwrap();
+        let actor = authenticate(app, &last.access_token).await.unwrap();
+        test.advance(Duration::from_secs(61));
+        for access in [&last.access_token, &left_alone.access_token] {
+            assert_eq!(authenticate(app, access).await.unwrap_err().code(), ErrorCode::Unauthenticated);
+        }
+        for token in [&last.refresh_token, &left_alone.refresh_token] {
+            assert_eq!(refresh(app, &client(), token).await.unwrap_err().code(), ErrorCode::Unauthenticated);
+        }
+        assert!(sessions(app, &actor, &PageRequest::default()).await.is_ok_and(|page| page.items.is_empty()));
+        password_login(&test, &email, PASSWORD).await.unwrap();
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn passwords_known_from_breaches_cannot_be_chosen() {
+    // What somebody wants, as the list has it.
+    let wanted = "a password of another place";
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, wanted.as_bytes());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let line = format!("{}:7\r\n", hex::encode_upper(digest));
+    std::fs::write(file.path(), format!("{:040}:1\r\n{line}{}:2\r\n", 0, "F".repeat(40))).unwrap();
+    for test in testing::apps_with(|config| config.breached_passwords = Some(file.path().into())).await {
+        let app = test.app();
+        let refused = |answer: Result<()>| {
+            let error = answer.unwrap_err();
+            assert_eq!((error.code(), error.fields()[0].pointer.as_str()), (ErrorCode::Invalid, "/password"));
+        };
+        refused(signup(app, &client(), SignUp { password: Password::new(wanted), ..form("ada@example.org") }).await);
+        signup(app, &client(), form("ada@example.org")).await.unwrap();
+        forgot_password(app, &client(), "ada@example.org").await.unwrap();
+        wait_for(&test, Template::ResetPassword, 1).await;
+        let token = test.token(Template::ResetPassword).await;
+        refused(reset_password(app, &client(), &token, &Password::new(wanted)).await);
+        reset_password(app, &client(), &token, &Password::new("another of my own")).await.unwrap();
+        let tokens = password_login(&test, "ada@example.org", "another of my own").await.unwrap();
+        let actor = authenticate(app, &tokens.access_token).await.unwrap();
+        let own = Password::new("another of my own");
+        refused(change_password(app, &actor, &own, &Password::new(wanted)).await);
+        test.close().await;
+    }
+}

@@ -4,6 +4,7 @@
 //! the store. How many are held at once is bounded by [`super::submit_permit`], and how many are decoded by the store.
 
 mod inspect;
+mod scan;
 mod seal;
 
 pub use inspect::{FileFacts, MAX_DECODED, MAX_SIDE, Wanted, inspect};
@@ -48,6 +49,7 @@ pub struct FileStore {
     /// What comes before `kyc/` in a bucket; empty for a folder.
     base: Path,
     decoders: Arc<Semaphore>,
+    scanner: scan::Scanner,
     swept: Arc<Mutex<Option<Timestamp>>>,
 }
 
@@ -68,21 +70,31 @@ impl FileStore {
             Some(("s3", _)) => bucket(files_url)?,
             _ => return Err(wrong("must be file://<folder> or s3://<bucket>/<prefix>")),
         };
-        Ok(Self { store, base, decoders: Arc::new(Semaphore::new(DECODERS)), swept: Arc::default() })
+        let decoders = Arc::new(Semaphore::new(DECODERS));
+        Ok(Self { store, base, decoders, scanner: scan::Scanner::default(), swept: Arc::default() })
     }
 
-    /// Inspects a file on a blocking thread, a few at a time, and cuts off what was appended to it. Errors: see [`inspect()`].
+    /// From now on what comes in is shown to the virus scanner at that address.
+    pub(crate) fn scanned_by(self, clamd: Option<&str>) -> Self {
+        Self { scanner: scan::Scanner::at(clamd), ..self }
+    }
+
+    /// Inspects a file on a blocking thread, a few at a time, cuts off what was appended to it, and asks the virus scanner
+    /// where there is one. Errors: see [`inspect()`]; `unavailable` while the scanner does not answer.
     pub async fn inspected(
         &self,
         wanted: impl Into<Wanted> + Send + 'static,
         mut bytes: Vec<u8>,
     ) -> Result<(FileFacts, Vec<u8>)> {
-        self.decoding(move || {
+        let wanted = wanted.into();
+        let inspected = self.decoding(move || {
             let facts = inspect(wanted, &bytes)?;
             bytes.truncate(facts.length);
             Ok((facts, bytes))
-        })
-        .await
+        });
+        let (facts, bytes) = inspected.await?;
+        self.scanner.check(wanted, &bytes).await?;
+        Ok((facts, bytes))
     }
 
     /// Runs what decodes a picture on a blocking thread, a few at a time, as each may take [`MAX_DECODED`] bytes.

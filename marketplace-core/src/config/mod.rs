@@ -1,36 +1,28 @@
 //! Configuration: one set of keys for every program. Flag before environment before file before default.
 
+mod parts;
+mod secret;
+
 use std::{
     collections::BTreeMap,
-    fmt,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use crate::{
-    error::{Error, Result},
-    text_enum,
+pub use self::{
+    parts::{Argon2, Limits, Log, LogFormat, Oidc, Retention, Tls},
+    secret::Secret,
 };
+use crate::error::{Error, Result};
 
 /// Prefix of environment variables: `MARKETPLACE_DATABASE_URL`, `MARKETPLACE_LOG__LEVEL` for `log.level`.
 pub const ENV_PREFIX: &str = "MARKETPLACE_";
 
 /// Variables with the prefix that configure the command line or the tests, not this.
 const NOT_CONFIG: &[&str] = &["CONFIG", "PROFILE", "TOKEN", "IMAGES", "DB", "API", "CONFIG_DIR"];
-
-text_enum! {
-    /// How log lines look.
-    pub enum LogFormat {
-        /// For people.
-        Pretty = "pretty",
-        /// One JSON object a line.
-        Json = "json",
-    }
-}
 
 /// All that can be set.
 #[derive(Clone, Debug, Deserialize)]
@@ -73,108 +65,16 @@ pub struct Config {
     pub log: Log,
     /// Password hashing.
     pub argon2: Argon2,
+    /// A file of passwords that are known from breaches, as *Pwned Passwords* gives them away ordered by hash: a line
+    /// `SHA-1:count` each. None of them can be chosen. Without a file only the most common ones are refused.
+    pub breached_passwords: Option<PathBuf>,
+    /// Where `ClamAV`'s `clamd` listens, as `host:port` or the path of its socket: it sees every upload that is not drawn anew,
+    /// and nothing is taken while it does not answer. Without one, files are taken as they come.
+    pub clamd: Option<String>,
     /// How much of something in how long.
     pub limits: Limits,
     /// How long things are kept.
     pub retention: Retention,
-}
-
-/// Certificate and key of the server.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Tls {
-    /// PEM file of the certificate chain.
-    pub cert: Option<PathBuf>,
-    /// PEM file of the private key.
-    pub key: Option<PathBuf>,
-}
-
-/// A provider of social login (OpenID Connect). All three are needed; [`Config::checked`] says which is missing.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Oidc {
-    /// Its issuer, exactly as its tokens and its discovery document have it; `https`, or `http` on loopback.
-    pub issuer: String,
-    /// What it knows this marketplace by.
-    pub client_id: String,
-    /// What proves that to it.
-    pub client_secret: Option<Secret>,
-}
-
-/// Logs.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Log {
-    /// How lines look.
-    pub format: LogFormat,
-    /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,sqlx=warn`.
-    pub level: String,
-    /// Folder of the rotating file; default `<data_dir>/logs`.
-    pub dir: Option<PathBuf>,
-}
-
-/// Password hashing (argon2id). Defaults: OWASP Password Storage Cheat Sheet, second of its equivalent settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Argon2 {
-    /// Memory of one hash, in KiB; 8 to 1,048,576.
-    pub memory_kib: u32,
-    /// Passes; 1 to 64.
-    pub iterations: u32,
-    /// Lanes; 1 to 16.
-    pub parallelism: u32,
-}
-
-/// How much of something in how long.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Connections at once; more wait in the system's queue.
-    pub connections: usize,
-    /// Requests under way at once; more are answered 503.
-    pub requests: usize,
-    /// Logins, signups and mails asked for, per client address and minute.
-    pub auth_per_ip_minute: u32,
-    /// Failed logins per client address and account in 15 minutes; afterwards that address waits, nobody else.
-    pub failed_logins: u32,
-    /// Failed logins per account and hour over all addresses; keeps a botnet slow.
-    pub failed_logins_account_hour: u32,
-    /// Mails to one address per hour.
-    pub mails_per_account_hour: u32,
-    /// Reads of what is public, per client address and minute; 0 for no limit, as in those that follow.
-    pub public_per_ip_minute: u32,
-    /// Searches for services, per client address and minute.
-    pub searches_per_ip_minute: u32,
-    /// Reads with an account, per account and minute; ten times as many for staff, as in those that follow.
-    pub reads_per_account_minute: u32,
-    /// Changes, per account and minute.
-    pub writes_per_account_minute: u32,
-    /// Files sent, per account and minute.
-    pub uploads_per_account_minute: u32,
-    /// Submissions of documents in memory at once.
-    pub uploads: usize,
-}
-
-/// How long things are kept, in days.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Retention {
-    /// A session without use.
-    pub session_days: u32,
-    /// The event log.
-    pub event_days: u32,
-    /// An approval of an identity; it expires then.
-    pub kyc_approval_days: u32,
-    /// The files of an approved identity check, from the approval on. This and those below: 0 is as long as the account.
-    pub kyc_files_approved_days: u32,
-    /// The files of a check after which the worker was asked again, from then on.
-    pub kyc_files_retry_days: u32,
-    /// The files of a rejected check, from the rejection on.
-    pub kyc_files_rejected_days: u32,
-    /// The files of an approval that was revoked, from then on.
-    pub kyc_files_revoked_days: u32,
-    /// The files of an approval that expired, from then on.
-    pub kyc_files_expired_days: u32,
 }
 
 impl Default for Config {
@@ -199,51 +99,10 @@ impl Default for Config {
             require_staff_totp: false,
             log: Log::default(),
             argon2: Argon2::default(),
+            breached_passwords: None,
+            clamd: None,
             limits: Limits::default(),
             retention: Retention::default(),
-        }
-    }
-}
-impl Default for Log {
-    fn default() -> Self {
-        Self { format: LogFormat::Pretty, level: "info".into(), dir: None }
-    }
-}
-impl Default for Argon2 {
-    fn default() -> Self {
-        Self { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 }
-    }
-}
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 10_000,
-            requests: 2_048,
-            auth_per_ip_minute: 300,
-            failed_logins: 10,
-            failed_logins_account_hour: 100,
-            mails_per_account_hour: 5,
-            public_per_ip_minute: 30_000,
-            searches_per_ip_minute: 6_000,
-            reads_per_account_minute: 30_000,
-            writes_per_account_minute: 6_000,
-            uploads_per_account_minute: 300,
-            uploads: 4,
-        }
-    }
-}
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            session_days: 30,
-            event_days: 7,
-            kyc_approval_days: 730,
-            // What confirms an identity that still counts stays; what no decision rests on any more goes in a year at most.
-            kyc_files_approved_days: 0,
-            kyc_files_retry_days: 90,
-            kyc_files_rejected_days: 365,
-            kyc_files_revoked_days: 365,
-            kyc_files_expired_days: 90,
         }
     }
 }
@@ -300,8 +159,14 @@ impl Config {
         if !(1..=64).contains(&self.argon2.iterations) || !(1..=16).contains(&self.argon2.parallelism) {
             return bad("argon2", "iterations must be from 1 to 64 and parallelism from 1 to 16");
         }
+        if self.clamd.as_deref().is_some_and(|at| !at.starts_with('/') && !at.contains(':')) {
+            return bad("clamd", "must be host:port, or the path of a socket");
+        }
         if self.tls.cert.is_some() != self.tls.key.is_some() {
             return bad("tls", "needs both cert and key, or neither");
+        }
+        if self.retention.session_max_days < self.retention.session_days {
+            return bad("retention/session_max_days", "must not be less than retention.session_days");
         }
         if self.limits.uploads == 0 || self.limits.requests == 0 || self.limits.connections == 0 {
             return bad("limits", "connections, requests and uploads must be at least 1");
@@ -344,27 +209,6 @@ impl Config {
     /// The folder of the rotating log file, or its default.
     pub fn log_dir(&self) -> PathBuf {
         self.log.dir.clone().unwrap_or_else(|| self.data_dir.join("logs"))
-    }
-}
-
-impl Oidc {
-    fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        let issuer = Url::parse(&self.issuer).ok();
-        // OpenID Connect Discovery 1.0 §3: no query, no fragment.
-        let fine = |url: &Url| {
-            let plain = url.query().is_none() && url.fragment().is_none();
-            is_private_way(url) && plain && url.username().is_empty() && url.password().is_none()
-        };
-        if !issuer.as_ref().is_some_and(fine) {
-            return Err(("issuer", "must be the provider's issuer, such as https://accounts.google.com"));
-        }
-        if self.client_id.is_empty() {
-            return Err(("client_id", "is needed: the provider gives one out"));
-        }
-        if self.client_secret.as_ref().is_none_or(|secret| secret.expose().is_empty()) {
-            return Err(("client_secret", "is needed: the provider gives one out"));
-        }
-        Ok(())
     }
 }
 
@@ -443,52 +287,6 @@ fn environment_value(key: &str, value: &str) -> toml::Value {
     match value.parse::<i64>() {
         Ok(number) => toml::Value::Integer(number),
         Err(_) => toml::Value::String(value.to_owned()),
-    }
-}
-
-/// A text that may hold a credential: never printed whole.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(SecretString);
-
-impl Secret {
-    /// Wraps a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(SecretString::from(text.into()))
-    }
-    /// The text, for the one place that needs it.
-    pub fn expose(&self) -> &str {
-        self.0.expose_secret()
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self::new(text)
-    }
-}
-
-/// A URL shows with its password left out; anything else does not show.
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Url::parse(self.expose()) {
-            Ok(url) if url.cannot_be_a_base() => f.write_str("…"),
-            Ok(mut url) => {
-                if url.password().is_some() {
-                    let _ = url.set_password(Some("…"));
-                }
-                url.set_query(None);
-                f.write_str(url.as_str())
-            }
-            // `sqlite://relative/path` has no host that a URL parser takes, and no password.
-            Err(_) if self.expose().starts_with("sqlite://") => f.write_str(self.expose()),
-            Err(_) => f.write_str("…"),
-        }
-    }
-}
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secret({self})")
     }
 }
 

@@ -1,0 +1,70 @@
+//! Whether the virus scanner answers that a server shows uploads to.
+
+use std::{io, time::Duration};
+
+use marketplace_core::config::Config;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::Check;
+
+const NAME: &str = "virus scanner";
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// `ClamAV`'s `clamd`.
+pub(super) async fn check(config: &Config) -> Check {
+    let Some(address) = config.clamd.as_deref() else {
+        return Check::ok(NAME, "none: files are taken as they come (no clamd)");
+    };
+    let failed = |why: String| Check::failed(NAME, format!("{address} {why}; until it answers, no file is taken"));
+    match tokio::time::timeout(PATIENCE, ping(address)).await {
+        Ok(Ok(true)) => Check::ok(NAME, format!("{address} answers")),
+        Ok(Ok(false)) => failed("does not say what clamd says".into()),
+        Ok(Err(error)) => failed(format!("does not answer: {error}")),
+        Err(_) => failed("does not answer within 3 s".into()),
+    }
+}
+
+async fn ping(address: &str) -> io::Result<bool> {
+    #[cfg(unix)]
+    if address.starts_with('/') {
+        return ping_over(tokio::net::UnixStream::connect(address).await?).await;
+    }
+    ping_over(TcpStream::connect(address).await?).await
+}
+
+/// `zPING` is answered by `PONG`, each with a NUL behind (clamd(8)).
+async fn ping_over(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<bool> {
+    stream.write_all(b"zPING\0").await?;
+    let mut said = [0; 5];
+    stream.read_exact(&mut said).await?;
+    Ok(&said == b"PONG\0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::doctor::Verdict;
+
+    #[tokio::test]
+    async fn says_whether_the_scanner_answers() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = |address: String| Config { clamd: Some(address), ..Config::default() };
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            for answer in [b"PONG\0", b"HTTP/"] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut asked = [0; 6];
+                stream.read_exact(&mut asked).await.unwrap();
+                assert_eq!(&asked, b"zPING\0");
+                stream.write_all(answer).await.unwrap();
+            }
+        });
+        assert_eq!(check(&at(address.clone())).await.status, Verdict::Ok);
+        assert_eq!(check(&at(address.clone())).await.status, Verdict::Failed);
+        assert_eq!(check(&at("/nowhere/clamd.ctl".into())).await.status, Verdict::Failed);
+        assert_eq!(check(&Config::default()).await.status, Verdict::Ok);
+    }
+}

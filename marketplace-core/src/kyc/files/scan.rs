@@ -1,0 +1,137 @@
+//! Uploads are shown to a virus scanner before anybody gets to see them, when the operator runs one (`clamd` of `ClamAV`).
+
+use std::{fmt, sync::Arc};
+
+use super::Wanted;
+use crate::error::{Error, Result};
+
+/// Where `clamd` listens; nowhere when files are taken as they come.
+#[derive(Clone, Default)]
+pub(super) struct Scanner(Option<Arc<str>>);
+
+impl fmt::Debug for Scanner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scanner({})", self.0.as_deref().unwrap_or("none"))
+    }
+}
+
+impl Scanner {
+    /// `host:port`, or the path of a socket.
+    pub fn at(address: Option<&str>) -> Self {
+        Self(address.map(Arc::from))
+    }
+
+    /// Whether a file may be taken. `invalid`, with the field, for one in which something was found; `unavailable` while
+    /// nobody can say.
+    pub async fn check(&self, wanted: Wanted, bytes: &[u8]) -> Result<()> {
+        let Some(address) = &self.0 else { return Ok(()) };
+        match verdict(address, bytes).await? {
+            None => Ok(()),
+            Some(found) => {
+                tracing::warn!(found, "an upload was refused");
+                Err(Error::invalid(format!("/{}", wanted.field), "is refused: the virus scanner found something in it"))
+            }
+        }
+    }
+}
+
+/// What was found in a file.
+#[cfg(feature = "clamd")]
+async fn verdict(address: &str, bytes: &[u8]) -> Result<Option<String>> {
+    use clamav_client::tokio::{Socket, Tcp, scan_buffer};
+    /// For one file; `clamd` gives up on one after two minutes by default.
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+
+    let asked = async {
+        if address.starts_with('/') {
+            scan_buffer(bytes, Socket { socket_path: address }, None).await
+        } else {
+            scan_buffer(bytes, Tcp { host_address: address }, None).await
+        }
+    };
+    let away = |why: String| Error::unavailable("files cannot be checked at present; try again later", why);
+    let said = tokio::time::timeout(PATIENCE, asked)
+        .await
+        .map_err(|_| away("clamd does not answer".into()))?
+        .map_err(|error| away(format!("clamd does not answer: {error}")))?;
+    let said = String::from_utf8_lossy(&said);
+    let said = said.trim_end_matches('\0').trim();
+    match said.strip_prefix("stream: ") {
+        Some("OK") => Ok(None),
+        Some(found) if found.ends_with("FOUND") => Ok(Some(found.trim_end_matches("FOUND").trim().to_owned())),
+        _ => Err(away(format!("clamd says {said:?}"))),
+    }
+}
+
+#[cfg(not(feature = "clamd"))]
+#[expect(clippy::unused_async, reason = "as the one that asks")]
+async fn verdict(_address: &str, _bytes: &[u8]) -> Result<Option<String>> {
+    Err(Error::unavailable(
+        "this program asks no virus scanner; send files to the server",
+        "built without the feature clamd",
+    ))
+}
+
+#[cfg(test)]
+#[cfg(feature = "clamd")]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+    use crate::error::ErrorCode;
+
+    /// Speaks as `clamd` does (`zINSTREAM`, pieces after their lengths, an empty one) and finds what contains `EICAR`.
+    async fn clamd(answer: Option<&'static [u8]>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut command = [0; 10];
+                stream.read_exact(&mut command).await.unwrap();
+                assert_eq!(&command, b"zINSTREAM\0");
+                let mut sent = Vec::new();
+                loop {
+                    let length = stream.read_u32().await.unwrap() as usize;
+                    if length == 0 {
+                        break;
+                    }
+                    let from = sent.len();
+                    sent.resize(from + length, 0);
+                    stream.read_exact(&mut sent[from..]).await.unwrap();
+                }
+                let found = sent.windows(5).any(|piece| piece == b"EICAR");
+                let own: &[u8] = if found { b"stream: Eicar-Test FOUND\0" } else { b"stream: OK\0" };
+                stream.write_all(answer.unwrap_or(own)).await.unwrap();
+            }
+        });
+        address
+    }
+
+    const PHOTO: Wanted = Wanted { field: "selfie", pdf: false };
+
+    #[tokio::test]
+    async fn what_the_scanner_finds_is_refused() {
+        let scanner = Scanner::at(Some(&clamd(None).await));
+        scanner.check(PHOTO, &vec![7; 300_000]).await.unwrap();
+        let refused = scanner.check(PHOTO, b"a photo, EICAR, and more").await.unwrap_err();
+        assert_eq!((refused.code(), refused.fields()[0].pointer.as_str()), (ErrorCode::Invalid, "/selfie"));
+        Scanner::default().check(PHOTO, b"EICAR").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_is_taken_while_the_scanner_cannot_say() {
+        for nonsense in [&b"INSTREAM size limit exceeded. ERROR\0"[..], b"", b"stream: OK, or so\0"] {
+            let scanner = Scanner::at(Some(&clamd(Some(nonsense)).await));
+            assert_eq!(scanner.check(PHOTO, b"a photo").await.unwrap_err().code(), ErrorCode::Unavailable);
+        }
+        let gone = { TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string() };
+        for nowhere in [&*gone, "/nowhere/clamd.ctl"] {
+            let scanner = Scanner::at(Some(nowhere));
+            assert_eq!(scanner.check(PHOTO, b"a photo").await.unwrap_err().code(), ErrorCode::Unavailable);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What was refused, in the log: who tried what. Bounded, so that nobody fills a disk by being refused; what is left out is
+//! said with the next line, and all of it is in the metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::http::{Method, StatusCode};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use marketplace_core::ids::UserId;
+
+/// Lines a second, and at once.
+const LINES: std::num::NonZeroU32 = std::num::NonZeroU32::new(50).unwrap();
+
+/// Of one server.
+pub(crate) struct Refusals {
+    lines: DefaultDirectRateLimiter,
+    left_out: AtomicU64,
+}
+
+impl std::fmt::Debug for Refusals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Refusals")
+    }
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self { lines: RateLimiter::direct(Quota::per_second(LINES)), left_out: AtomicU64::new(0) }
+    }
+}
+
+impl Refusals {
+    /// Writes a line for an answer that refuses something; none for what is merely not there or came too late.
+    pub fn log(&self, status: StatusCode, id: &str, method: &Method, route: &str, user: Option<UserId>) {
+        if !is_refusal(status) {
+            return;
+        }
+        if self.lines.check().is_err() {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let left_out = self.left_out.swap(0, Ordering::Relaxed);
+        tracing::info!(
+            request_id = id,
+            %method,
+            route,
+            status = status.as_u16(),
+            user = user.map(tracing::field::display),
+            left_out = (left_out > 0).then_some(left_out),
+            "refused"
+        );
+    }
+}
+
+/// Who is calling, what they may, how often, and what they sent: what somebody who looks for a way in runs into.
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 401 | 403 | 413 | 415 | 422 | 429)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_refusals_is_counted_and_not_written() {
+        let refusals = Refusals::default();
+        for _ in 0..200 {
+            refusals.log(StatusCode::FORBIDDEN, "a", &Method::GET, "/v1/me", None);
+        }
+        assert!(refusals.left_out.load(Ordering::Relaxed) >= 100);
+        refusals.log(StatusCode::NOT_FOUND, "a", &Method::GET, "/v1/me", None);
+        let of = |status: StatusCode| is_refusal(status);
+        assert!(of(StatusCode::UNAUTHORIZED) && of(StatusCode::TOO_MANY_REQUESTS) && !of(StatusCode::NOT_FOUND));
+        assert!(!of(StatusCode::OK) && !of(StatusCode::CONFLICT) && !of(StatusCode::SERVICE_UNAVAILABLE));
+    }
+}
