@@ -15,7 +15,8 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor};
+use sqlx_postgres::PgConnection;
 use tempfile::TempDir;
 use uuid::Uuid;
 

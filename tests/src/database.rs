@@ -2,7 +2,8 @@
 
 use std::{path::Path, str::FromStr};
 
-use sqlx::{ConnectOptions, Connection, Executor, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Connection, Executor};
+use sqlx_postgres::PgConnectOptions;
 use uuid::Uuid;
 
 /// Which engine a story runs on.

@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use sqlx::{AssertSqlSafe, Postgres, Sqlite, SqliteConnection, query::Query};
+use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::Query};
+use sqlx_postgres::Postgres;
 use uuid::Uuid;
 
 use super::{Conn, DbError};

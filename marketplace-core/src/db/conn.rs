@@ -1,6 +1,7 @@
 //! Connections of either engine.
 
-use sqlx::{PgConnection, Postgres, SqliteConnection, pool::PoolConnection};
+use sqlx::{SqliteConnection, pool::PoolConnection};
+use sqlx_postgres::{PgConnection, Postgres};
 
 use super::readers::SqliteReader;
 

@@ -6,7 +6,8 @@
 //! configuration must name the same `keys_dir` and `files_url`, or copies of them.
 
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{AssertSqlSafe, Connection as _, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
+use sqlx_postgres::PgConnection;
 
 use super::{
     Conn, Db, DbError, Engine, Inner, OpenOptions, backup,

@@ -42,10 +42,10 @@ use std::{
 
 use futures::{FutureExt, future::BoxFuture};
 use sqlx::{
-    ConnectOptions, Connection, PgPool, SqlitePool,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    ConnectOptions, Connection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+use sqlx_postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::sync::mpsc;
 
 use crate::error::{Error, Result};

@@ -111,7 +111,7 @@ engine!(
 engine!(
     /// On PostgreSQL.
     pg,
-    sqlx::PgConnection,
-    sqlx::postgres::PgArguments,
-    sqlx::postgres::PgRow
+    sqlx_postgres::PgConnection,
+    sqlx_postgres::PgArguments,
+    sqlx_postgres::PgRow
 );

@@ -6,7 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Connection};
+use sqlx_postgres::{PgConnectOptions, PgConnection};
 use url::Url;
 
 use super::Restored;

@@ -40,7 +40,7 @@ pub async fn fan_out(
     let mut sockets = Vec::new();
     for n in 0..SOCKETS {
         if n == WARM {
-            before = memory()?;
+            before = settled(&memory).await?;
         }
         // Everybody has several: their telephone, their desk.
         let talk = talks.get(n / 2 % talks.len().max(1)).context("nobody talks")?;
@@ -50,7 +50,7 @@ pub async fn fan_out(
         let socket = Socket::try_connect(&http, None).await;
         sockets.push(socket.map_err(|status| anyhow::anyhow!("socket {n} is refused: {status}"))?);
     }
-    let socket_kb = (memory()? - before) * 1_000.0 / f64::from(u32::try_from(SOCKETS - WARM)?);
+    let socket_kb = (settled(&memory).await? - before) * 1_000.0 / f64::from(u32::try_from(SOCKETS - WARM)?);
 
     let sent = Sent::default();
     let mut listeners = JoinSet::new();
@@ -72,6 +72,21 @@ pub async fn fan_out(
     seen.elapsed = elapsed;
     let case = Case { rps: seen.rps(), p50_ms: seen.percentile(0.50), p99_ms: seen.percentile(0.99), ratio: None };
     Ok((case, socket_kb))
+}
+
+/// The memory once nothing is given back any more of what the work before needed; after five seconds, whatever it is.
+async fn settled(memory: &impl Fn() -> Result<f64>) -> Result<f64> {
+    const STILL_MB: f64 = 0.1;
+    let mut last = memory()?;
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let now = memory()?;
+        if (now - last).abs() < STILL_MB {
+            return Ok(now);
+        }
+        last = now;
+    }
+    Ok(last)
 }
 
 /// Hears until the end, or until nothing more is to come. Answers microseconds.
