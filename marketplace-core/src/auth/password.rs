@@ -1,5 +1,5 @@
-//! Hashing of passwords: argon2id, at most as many at once as there are cores, on threads of their own that the system
-//! puts behind all others. The rest queues up to a bound, and then hears `busy`: a crowd that logs in cannot starve
+//! Hashing of passwords: argon2id, on threads of their own that leave a core to others and that the system puts
+//! behind all others. The rest queues up to a bound, and then hears `busy`: a crowd that logs in cannot starve
 //! everybody else.
 
 mod threads;

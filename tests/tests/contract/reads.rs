@@ -52,19 +52,21 @@ pub async fn reads(world: &World, script: &mut Script) {
     let newest = lea.events(None, 10).await;
     // Cursors hold numbers of transactions, which differ between databases.
     script.note("events newest", json!({ "ok": newest.as_ref().map(|page| page.items.len()).unwrap() }));
-    world.attempt().await;
-    // On PostgreSQL an event is told of once nothing older can commit any more, by whichever program.
+    let attempt = world.attempt().await.1.to_string();
+    // On PostgreSQL an event is told of once nothing older can commit any more, by whichever program: a moment later, and
+    // after others that the end of the log, asked for above, had not reached yet.
     let cursor = newest.unwrap().cursor;
     let mut after = lea.events(Some(&cursor), 10).await.unwrap();
     for _ in 0..200 {
-        if after.items.len() >= 2 {
+        if after.items.iter().any(|event| event.target == attempt) {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(25)).await;
         after = lea.events(Some(&cursor), 10).await.unwrap();
     }
+    let last = after.items.len().saturating_sub(2);
     let kinds: Vec<_> =
-        after.items.iter().map(|event| json!([event.kind, event.target, event.at, event.user_id])).collect();
+        after.items[last..].iter().map(|event| json!([event.kind, event.target, event.at, event.user_id])).collect();
     script.note("events after", json!({ "ok": kinds }));
     script.heard("events bad cursor", &lea.events(Some("nonsense"), 10).await);
     script.heard("events bad limit", &lea.events(None, 0).await);

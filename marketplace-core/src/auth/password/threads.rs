@@ -1,4 +1,4 @@
-//! Threads for work that takes a core for tens of milliseconds: as many as there are cores, begun when first needed, and
+//! Threads for work that takes a core for tens of milliseconds: one fewer than there are cores, begun when first needed, and
 //! behind all others of the program, so that who waits for an answer that is soon made does not wait for them.
 
 use std::{
@@ -11,10 +11,10 @@ use std::{
 
 use crate::error::{Error, Result};
 
-/// How far behind the first of them is (`setpriority(2)`): it gets a third of what others do when all want more than there is,
-/// so that logins do not starve on a machine that has other work. The rest run when nobody else wants to (`SCHED_IDLE`): a
-/// thread that wakes up takes their core at once, while it would wait for a slice of a nice one, 3 ms, to end. With all of
-/// them nice, 64 clients that log in made the slowest hundredth of other answers take 2.8 times as long; so, 1.3 times.
+/// How far behind (`setpriority(2)`): they get a third of what others do when all want more than there is, so that logins do
+/// not starve on a machine that has other work. That alone is not enough, whatever the priority: a thread that wakes up often
+/// waits until the system next looks around (4 ms). With a core left to the others, 64 clients that log in made the slowest
+/// hundredth of other answers take 1.6 to 1.8 times as long; without, 3 to 4 times (2 cores, `tests/bench`, `busy_login`).
 ///
 /// A thread cannot take it back, so these do nothing else.
 #[cfg(target_os = "linux")]
@@ -37,10 +37,10 @@ fn begin() -> Sender<Work> {
     let (sender, work) = channel();
     let work = Arc::new(Mutex::new(work));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    for number in 0..cores {
+    for _ in 0..cores.saturating_sub(1).max(1) {
         let work = Arc::clone(&work);
         // A system that gives no thread is told of when nobody takes the work.
-        let begun = std::thread::Builder::new().name("passwords".into()).spawn(move || take(&work, number == 0));
+        let begun = std::thread::Builder::new().name("passwords".into()).spawn(move || take(&work));
         if let Err(error) = begun {
             tracing::error!(%error, "a thread that hashes passwords could not be started");
         }
@@ -49,23 +49,14 @@ fn begin() -> Sender<Work> {
 }
 
 #[cfg(target_os = "linux")]
-fn step_back(first: bool) -> Result<(), String> {
-    use thread_priority::{
-        NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
-        thread_native_id,
-    };
-    if first {
-        let me = Some(rustix::thread::gettid());
-        return rustix::process::setpriority_process(me, NICE).map_err(|error| error.to_string());
-    }
-    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle).map_err(|error| error.to_string())
+fn step_back() -> rustix::io::Result<()> {
+    rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE)
 }
 
-fn take(queue: &Mutex<Receiver<Work>>, first: bool) {
+fn take(queue: &Mutex<Receiver<Work>>) {
     #[cfg(target_os = "linux")]
-    if let Err(error) = step_back(first) {
-        tracing::debug!(error, "passwords are hashed at the usual priority");
+    if let Err(error) = step_back() {
+        tracing::debug!(%error, "passwords are hashed at the usual priority");
     }
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();

@@ -28,12 +28,9 @@ use crate::{
 pub async fn send(app: &App, actor: &Actor, thread: ThreadId, new: NewMessage) -> Result<Message> {
     let me = actor.require_own(Permission::Trade)?;
     let new = checked(new)?;
-    let print = fingerprint(thread, &new.content, &new.attachments);
     let (unit_app, user, unit_new) = (app.clone(), me.account.id, new.clone());
-    let outcome = app
-        .db
-        .write(move |conn| async move { send_in(&unit_app, conn, user, thread, unit_new, print).await }.boxed())
-        .await?;
+    let outcome =
+        app.db.write(move |conn| async move { send_in(&unit_app, conn, user, thread, unit_new).await }.boxed()).await?;
     match outcome {
         Outcome::New(appended, attachments) => {
             app.wake();
@@ -74,20 +71,24 @@ pub(super) fn checked(mut new: NewMessage) -> Result<NewMessage> {
     Ok(new)
 }
 
+/// What came of sending.
 #[derive(Clone)]
-enum Outcome {
+pub(super) enum Outcome {
+    /// The message, with its files.
     New(Appended, Vec<Attachment>),
+    /// It was sent before.
     Before(Sent),
 }
 
-async fn send_in(
+/// Sends a [`checked`] message as a part of a unit.
+pub(super) async fn send_in(
     app: &App,
     conn: &mut Conn<'_>,
     user: UserId,
     thread: ThreadId,
     new: NewMessage,
-    print: Vec<u8>,
 ) -> Result<Outcome> {
+    let print = fingerprint(thread, &new.content, &new.attachments);
     hold(conn, thread).await?;
     let mut files = Vec::with_capacity(new.attachments.len());
     if !new.attachments.is_empty() {

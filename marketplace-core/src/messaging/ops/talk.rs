@@ -4,7 +4,7 @@ use futures::FutureExt;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::send::{checked, send};
+use super::send::{checked, send, send_in};
 use crate::{
     actor::{Actor, Permission, Role},
     app::App,
@@ -41,11 +41,11 @@ pub async fn open(app: &App, actor: &Actor, new: OpenThread) -> Result<ThreadSum
     });
     let message = message.map(checked).transpose()?;
     let client = me.account.id;
-    let thread = match find(app, client, new.service_id).await? {
-        Some(thread) => thread,
-        None => make(app, client, new.service_id).await?,
+    let (thread, unsent) = match find(app, client, new.service_id).await? {
+        Some(thread) => (thread, message),
+        None => make(app, client, new.service_id, message).await?,
     };
-    if let Some(message) = message {
+    if let Some(message) = unsent {
         send(app, actor, thread, message).await?;
     }
     get(app, actor, thread).await
@@ -56,9 +56,16 @@ async fn find(app: &App, client: UserId, service: ServiceId) -> Result<Option<Th
     store::of_service(&mut reader.conn(), client, service).await
 }
 
-async fn make(app: &App, client: UserId, service: ServiceId) -> Result<ThreadId> {
+/// A new thread with its first message: neither comes to be without the other. When another call has just made the thread,
+/// the message comes back unsent.
+async fn make(
+    app: &App,
+    client: UserId,
+    service: ServiceId,
+    message: Option<NewMessage>,
+) -> Result<(ThreadId, Option<NewMessage>)> {
     let unit = app.clone();
-    let thread = app
+    let made = app
         .db
         .write(move |conn| {
             async move {
@@ -71,16 +78,19 @@ async fn make(app: &App, client: UserId, service: ServiceId) -> Result<ThreadId>
                 }
                 if !store::insert_thread(conn, &NewThread { id, service, client, worker, at }).await? {
                     let before = store::of_service(conn, client, service).await?;
-                    return before.ok_or_else(|| Error::not_found("thread"));
+                    return Ok((before.ok_or_else(|| Error::not_found("thread"))?, message));
                 }
                 changed(conn, at, id, client, worker).await?;
-                Ok(id)
+                if let Some(message) = message {
+                    send_in(&unit, conn, client, id, message).await?;
+                }
+                Ok((id, None))
             }
             .boxed()
         })
         .await?;
     app.wake();
-    Ok(thread)
+    Ok(made)
 }
 
 /// Tells the two that a thread is new, or that its status changed.

@@ -160,6 +160,13 @@ async fn who_may_open_and_about_what() {
         let opened = (0..8).map(|_| messaging::open(app, &pair.client, open(pair.service)));
         let opened: Vec<_> = futures::future::join_all(opened).await.into_iter().map(Result::unwrap).collect();
         assert!(opened.iter().all(|thread| thread.id == opened[0].id && thread.last_seq == 1));
+        // A thread whose first message is refused is not made either.
+        let elsewhere = Pair::new(&test).await.service;
+        let named = |service_id| OpenThread { client_msg_id: Some("1".into()), ..open(service_id) };
+        messaging::open(app, &pair.client, named(pair.service)).await.unwrap();
+        let taken = messaging::open(app, &pair.client, named(elsewhere)).await.unwrap_err();
+        assert_eq!(taken.code(), ErrorCode::Conflict);
+        assert_eq!(messaging::list(app, &pair.client, &PageRequest::default()).await.unwrap().items.len(), 1);
         // Frozen, nobody opens; and a service nobody sees opens no new thread, but keeps the old one.
         let other = test.actor(Role::Client).await;
         let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
