@@ -4,7 +4,9 @@ use futures::FutureExt;
 
 use super::{
     super::{ClientInfo, store, token},
-    OneTime, hours, issue_one_time, link, notify,
+    OneTime,
+    beat::Beat,
+    hours, issue_one_time, link, notify,
     passwords::check_own_password,
     require_verified, token_invalid,
 };
@@ -33,6 +35,7 @@ pub async fn change_email(app: &App, actor: &Actor, password: &Password, email: 
         return Err(Error::invalid("/email", "is your address already"));
     }
     check_own_password(app, actor, password, "/password").await?;
+    let beat = Beat::begin();
     let (app2, account) = (app.clone(), me.account.clone());
     app.db
         .write(move |c| {
@@ -65,7 +68,9 @@ pub async fn change_email(app: &App, actor: &Actor, password: &Password, email: 
             }
             .boxed()
         })
-        .await
+        .await?;
+    beat.end().await;
+    Ok(())
 }
 
 /// Makes the new address take effect.

@@ -1,5 +1,6 @@
 //! One function a use case.
 
+mod beat;
 mod email;
 mod keys;
 mod passwords;

@@ -4,7 +4,9 @@ use futures::FutureExt;
 
 use super::{
     super::{ClientInfo, store, token},
-    OneTime, hours, issue_one_time, link, notify, token_invalid,
+    OneTime,
+    beat::Beat,
+    hours, issue_one_time, link, notify, token_invalid,
 };
 use crate::{
     accounts::{
@@ -43,6 +45,7 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
     app.breached.check(&new.password).await?;
     // Hashed in any case: an address that has an account takes as long.
     let hash = app.hasher.hash(new.password).await?;
+    let beat = Beat::begin();
     let app2 = app.clone();
     app.db
         .write(move |c| {
@@ -89,6 +92,7 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
         })
         .await?;
     app.wake();
+    beat.end().await;
     Ok(())
 }
 
