@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// How far behind (`setpriority(2)`): they get a third of what others do when all want more than there is, so that logins do
 /// not starve on a machine that has other work. That alone is not enough, whatever the priority: a thread that wakes up often
 /// waits until the system next looks around (4 ms). With a core left to the others, 64 clients that log in made the slowest
-/// hundredth of other answers take 1.6 to 1.8 times as long; without, 3 to 4 times (2 cores, `tests/bench`, `busy_login`).
+/// hundredth of other answers take 1.3 to 2 times as long; without, 3 to 4 times (2 cores, `tests/bench`, `busy_login`).
 ///
 /// A thread cannot take it back, so these do nothing else.
 #[cfg(target_os = "linux")]
@@ -48,14 +48,9 @@ fn begin() -> Sender<Work> {
     sender
 }
 
-#[cfg(target_os = "linux")]
-fn step_back() -> rustix::io::Result<()> {
-    rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE)
-}
-
 fn take(queue: &Mutex<Receiver<Work>>) {
     #[cfg(target_os = "linux")]
-    if let Err(error) = step_back() {
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
         tracing::debug!(%error, "passwords are hashed at the usual priority");
     }
     loop {

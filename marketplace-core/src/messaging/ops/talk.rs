@@ -20,8 +20,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// Opens a thread about a published service, and sends the first message if there is one. A client has one thread per
-/// service: opening it again answers the same, whatever became of the service.
+/// Opens a thread about a published service, and sends the first message if there is one: both, or neither. A client has one
+/// thread per service: opening it again answers the same, whatever became of the service.
 ///
 /// Errors: `forbidden` unless an active client, or when one of the two has blocked the other; `not_found` when nobody may
 /// see the service; and those of [`send`].
