@@ -31,8 +31,12 @@ pub async fn open(app: &App, actor: &Actor, new: OpenThread) -> Result<ThreadSum
         return Err(Error::forbidden("clients open threads; workers answer in them"));
     }
     let message = new.content.map(|content| {
-        // Without a name of the sender's, the content names itself: a repeated call is the same message.
-        let name = || format!("open:{}", hex::encode(Sha256::digest(content.as_bytes())));
+        // Without a name of the sender's, the service and the content name it: a repeated call is the same message, and the
+        // same words to somebody else are another.
+        let name = || {
+            let digest = Sha256::new().chain_update(new.service_id.0.as_bytes()).chain_update(&content).finalize();
+            format!("open:{}", hex::encode(digest))
+        };
         NewMessage {
             client_msg_id: new.client_msg_id.clone().unwrap_or_else(name),
             content: content.clone(),

@@ -167,6 +167,8 @@ async fn who_may_open_and_about_what() {
         let taken = messaging::open(app, &pair.client, named(elsewhere)).await.unwrap_err();
         assert_eq!(taken.code(), ErrorCode::Conflict);
         assert_eq!(messaging::list(app, &pair.client, &PageRequest::default()).await.unwrap().items.len(), 1);
+        // The same words to two people are two messages.
+        assert_eq!(messaging::open(app, &pair.client, open(elsewhere)).await.unwrap().last_seq, 1);
         // Frozen, nobody opens; and a service nobody sees opens no new thread, but keeps the old one.
         let other = test.actor(Role::Client).await;
         let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
