@@ -1,5 +1,6 @@
 //! Threads: opening, listing, reading.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::FutureExt;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -33,10 +34,7 @@ pub async fn open(app: &App, actor: &Actor, new: OpenThread) -> Result<ThreadSum
     let message = new.content.map(|content| {
         // Without a name of the sender's, the service and the content name it: a repeated call is the same message, and the
         // same words to somebody else are another.
-        let name = || {
-            let digest = Sha256::new().chain_update(new.service_id.0.as_bytes()).chain_update(&content).finalize();
-            format!("open:{}", hex::encode(digest))
-        };
+        let name = || format!("open:{}:{}", new.service_id, URL_SAFE_NO_PAD.encode(Sha256::digest(content.as_bytes())));
         NewMessage {
             client_msg_id: new.client_msg_id.clone().unwrap_or_else(name),
             content: content.clone(),
