@@ -16,7 +16,9 @@ use crate::{
     config::Config,
     db::{Db, Engine, OpenOptions},
     error::{Error, Result},
-    events, export, idempotency, jobs,
+    events, export,
+    health::Health,
+    idempotency, jobs,
     keys::Keys,
     kyc::{self, files::FileStore},
     limiter::Limiter,
@@ -42,6 +44,8 @@ pub struct App {
     pub files: FileStore,
     /// Keys on disk.
     pub keys: Arc<Keys>,
+    /// How each of what it depends on is.
+    pub health: Health,
     pub(crate) hasher: Hasher,
     pub(crate) breached: Breached,
     pub(crate) tokens: TokenCache,
@@ -103,6 +107,7 @@ impl App {
         let keys = Keys::open(&config.keys_dir(), random.as_ref())?;
         let shared = Shared::open(&config, random.as_ref())?;
         Ok(Self {
+            health: db.health().clone(),
             db,
             clock,
             hasher: Hasher::new(config.argon2, random.clone())?,

@@ -16,6 +16,7 @@
 //! | all that is stored of one person, to take away | [`export`] |
 //! | who did what | [`audit`] |
 //! | how often somebody may | [`limiter`] |
+//! | whether what it depends on works | [`health`] |
 //! | what a call found out besides its answer | [`mod@noted`] |
 //! | what staff can do, either way in | [`admin`] |
 //! | the two databases | [`db`] |
@@ -40,6 +41,7 @@ pub mod config;
 pub mod error;
 pub mod events;
 pub mod export;
+pub mod health;
 pub mod idempotency;
 pub mod ids;
 pub mod jobs;

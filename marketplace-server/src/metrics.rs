@@ -4,6 +4,7 @@
 use std::{collections::HashMap, sync::OnceLock, time::Duration};
 
 use axum::http::{Method, StatusCode};
+use marketplace_core::health::Health;
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -65,6 +66,8 @@ impl Metrics {
             None,
             "From the head of a request to the head of its answer.".into(),
         );
+        describe_counter("component_failures_total", "Uses of a component that failed.");
+        recorder.describe_gauge("component_up".into(), None, "Whether the last use of a component succeeded.".into());
         recorder.describe_gauge("http_connections".into(), None, "Open connections.".into());
         recorder.describe_gauge("http_sockets".into(), None, "Open WebSockets.".into());
         Self {
@@ -106,8 +109,15 @@ impl Metrics {
         }
     }
 
-    /// As Prometheus reads it.
-    pub fn render(&self) -> String {
+    /// As Prometheus reads it, with how each component is now.
+    pub fn render(&self, health: &Health) -> String {
+        for state in health.states() {
+            let labels = || vec![Label::new("component", state.component.as_str())];
+            let gauge = self.recorder.register_gauge(&Key::from_parts("component_up", labels()), &METADATA);
+            gauge.set(if state.failing.is_none() { 1.0 } else { 0.0 });
+            let key = Key::from_parts("component_failures_total", labels());
+            self.recorder.register_counter(&key, &METADATA).absolute(state.failures);
+        }
         self.handle.render()
     }
 
@@ -132,7 +142,7 @@ mod tests {
             metrics.record(Some("/v1/me"), &Method::GET, StatusCode::OK, Duration::from_millis(2));
         }
         metrics.record(None, &Method::GET, StatusCode::NOT_FOUND, Duration::ZERO);
-        let text = metrics.render();
+        let text = metrics.render(&Health::default());
         assert!(text.contains(r#"http_requests_total{route="/v1/me",method="GET",status="200"} 3"#), "{text}");
         assert!(text.contains(r#"http_requests_total{route="unmatched",method="GET",status="404"} 1"#), "{text}");
         assert!(
@@ -145,6 +155,6 @@ mod tests {
     fn unknown_paths_make_no_new_series() {
         let metrics = Metrics::new(["/v1/me".to_owned()]);
         metrics.record(Some("/v1/guess/1"), &Method::GET, StatusCode::NOT_FOUND, Duration::ZERO);
-        assert!(!metrics.render().contains("guess"));
+        assert!(!metrics.render(&Health::default()).contains("guess"));
     }
 }

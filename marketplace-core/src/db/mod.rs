@@ -48,7 +48,10 @@ use sqlx::{
 use sqlx_postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::sync::mpsc;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    health::Health,
+};
 
 /// Units that may wait for the writer of SQLite; more are answered `busy`.
 const QUEUE: usize = 4_096;
@@ -71,7 +74,7 @@ pub enum Engine {
 
 /// An open database; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Db(Inner, batch::Queues);
+pub struct Db(Inner, batch::Queues, Health);
 
 #[derive(Clone, Debug)]
 enum Inner {
@@ -154,7 +157,7 @@ impl Db {
         let read = readers::Readers::new(readers, options.connections);
         let (queue, units) = mpsc::channel(QUEUE);
         tokio::spawn(writer::run(write.clone(), units, if options.group_commit { BATCH } else { 1 }));
-        Ok(Self(Inner::Sqlite { read, write, queue }, batch::Queues::default()))
+        Ok(Self(Inner::Sqlite { read, write, queue }, batch::Queues::default(), Health::default()))
     }
 
     async fn open_postgres(url: &str, options: OpenOptions) -> Result<Self> {
@@ -170,7 +173,12 @@ impl Db {
             .connect_with(connect.statement_cache_capacity(512).disable_statement_logging())
             .await
             .map_err(|error| error::opening(&place, error))?;
-        Ok(Self(Inner::Postgres(pool), batch::Queues::default()))
+        Ok(Self(Inner::Postgres(pool), batch::Queues::default(), Health::default()))
+    }
+
+    /// Where failures of the database are recorded, and those of all else that an [`App`](crate::app::App) over it uses.
+    pub fn health(&self) -> &Health {
+        &self.2
     }
 
     /// Which engine this is.

@@ -51,7 +51,7 @@ pub(crate) async fn readyz(State(ctx): State<Ctx>) -> Answer<Json<Health>> {
 #[utoipa::path(get, path = "/metrics", tag = "ops",
     responses((status = 200, description = "Text exposition format 0.0.4", body = String, content_type = "text/plain")))]
 pub(crate) async fn metrics(State(ctx): State<Ctx>) -> Response {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], ctx.metrics.render()).into_response()
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], ctx.metrics.render(&ctx.app.health)).into_response()
 }
 
 /// The public halves of the keys that sign access tokens.
