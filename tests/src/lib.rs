@@ -11,6 +11,7 @@
 //! | workers and clients who have met | [`market`] |
 //! | requests and answers | [`http`] |
 //! | a Redis that goes away, a wire that is cut | [`redis`], [`wire`] |
+//! | disks that fail and fill up | [`fault`] |
 //! | social login: a provider that lies, and browsers that visit it | [`provider`] |
 //! | sockets, frames | [`socket`] |
 //! | the command line | [`cli`] |
@@ -28,6 +29,7 @@ pub mod binaries;
 pub mod cli;
 pub mod clock;
 pub mod database;
+pub mod fault;
 pub mod http;
 pub mod mail;
 pub mod market;

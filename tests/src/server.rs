@@ -43,6 +43,12 @@ pub const ROOMY: &[(&str, &str)] = &[
 pub struct Server {
     process: Option<Child>,
     settings: Vec<(String, String)>,
+    /// Variables of its process that configure no marketplace.
+    pub extra_environment: Vec<(String, String)>,
+    /// Its flags.
+    pub arguments: Vec<String>,
+    /// Where what it prints is kept; its scratch folder unless set.
+    pub output_folder: Option<PathBuf>,
     /// Where it listens, such as `http://127.0.0.1:40001`.
     pub url: String,
     /// Its database.
@@ -82,7 +88,7 @@ impl Server {
         std::fs::create_dir(folder.path().join("data")).unwrap();
         let database = Database::new(engine, &folder.path().join("data")).await;
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Self { process: None, settings, url: String::new(), database, folder }
+        Self { process: None, settings, extra_environment: Vec::new(), arguments: vec!["--migrate".into()], output_folder: None, url: String::new(), database, folder }
     }
 
     /// Starts the process, on a new port, and waits until it is ready.
@@ -110,13 +116,14 @@ impl Server {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.output_path()).unwrap();
         let mut command = Command::new(binaries::server());
         command
-            .arg("--migrate")
+            .args(&self.arguments)
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log);
         isolate(&mut command);
-        command.envs(self.environment()).env("MARKETPLACE_LISTEN", format!("127.0.0.1:{port}"));
+        command.envs(self.environment()).envs(self.extra_environment.iter().cloned());
+        command.env("MARKETPLACE_LISTEN", format!("127.0.0.1:{port}"));
         (command.spawn().expect("the server's binary runs"), format!("http://127.0.0.1:{port}"))
     }
 
@@ -142,6 +149,21 @@ impl Server {
             }
         }
         panic!("a second server does not start:\n{}", self.output());
+    }
+
+    /// What one that does not start says.
+    pub async fn refusal(&self) -> String {
+        let before = self.output().len();
+        let (process, url) = self.spawn();
+        let mut beside = Beside { process, url };
+        for _ in 0..600 {
+            if let Ok(Some(status)) = beside.process.try_wait() {
+                assert!(!status.success(), "it ended well");
+                return self.output().split_off(before);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("it started:\n{}", self.output());
     }
 
     /// The environment that configures this server, and any other program for the same database and folder.
@@ -212,7 +234,7 @@ impl Server {
     }
 
     fn output_path(&self) -> PathBuf {
-        self.folder.path().join("server.log")
+        self.output_folder.as_deref().unwrap_or(self.folder.path()).join("server.log")
     }
 
     /// Its database, opened beside it, to look at or to set up what takes weeks otherwise.
