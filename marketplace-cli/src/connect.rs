@@ -195,7 +195,12 @@ impl Context {
         self.kept(App::open_for_one(config).await?).await
     }
 
-    /// Opens the database that was chosen, with the memory that filling it needs.
+    /// Makes a marketplace, with the memory that one person's work needs.
+    pub async fn create(&self, config: Config) -> Outcome<App> {
+        self.kept(App::create_for_one(config).await?).await
+    }
+
+    /// Opens the database that was chosen, making what is missing, with the memory that filling it needs.
     pub async fn open_to_fill(&self, config: Config) -> Outcome<App> {
         // One person's program tells nobody: the database is what counts.
         self.kept(App::open(Config { redis_url: None, ..config }).await?).await

@@ -17,7 +17,7 @@ use crate::{
     db::{Db, Engine, OpenOptions},
     error::{Error, Result},
     events, export,
-    health::Health,
+    health::{Component, Health},
     idempotency, jobs,
     keys::Keys,
     kyc::{self, files::FileStore},
@@ -72,17 +72,29 @@ const UPLOADS_WAITING: usize = 16;
 const PRUNE_EVERY: i64 = 60_000_000;
 
 impl App {
-    /// Opens everything. Brings SQLite up to date by itself; refuses a PostgreSQL whose schema is behind.
+    /// Opens everything, making what is missing. Brings SQLite up to date by itself; refuses a PostgreSQL whose schema is behind.
     pub async fn open(config: Config) -> Result<Self> {
         let options = OpenOptions { connections: config.database_connections, ..OpenOptions::default() };
         Self::open_with(config, options, Arc::new(SystemClock), Arc::new(OsRandom)).await
     }
 
-    /// Like [`App::open`], for a program that one person uses: few connections, little memory, no Redis. What it ends has
-    /// ended, since the database says so.
-    pub async fn open_for_one(mut config: Config) -> Result<Self> {
+    /// Like [`App::open`], for a program that one person uses on a marketplace that is there: few connections, little memory,
+    /// no Redis. What it ends has ended, since the database says so.
+    ///
+    /// # Errors
+    /// `unavailable` when there is no such database, besides those of [`App::open`].
+    pub async fn open_for_one(config: Config) -> Result<Self> {
+        Self::open_alone(config, OpenOptions::for_one()).await
+    }
+
+    /// Like [`App::open_for_one`], making what is missing.
+    pub async fn create_for_one(config: Config) -> Result<Self> {
+        Self::open_alone(config, OpenOptions { create: true, ..OpenOptions::for_one() }).await
+    }
+
+    async fn open_alone(mut config: Config, options: OpenOptions) -> Result<Self> {
         config.redis_url = None;
-        Self::open_with(config, OpenOptions::for_one(), Arc::new(SystemClock), Arc::new(OsRandom)).await
+        Self::open_with(config, options, Arc::new(SystemClock), Arc::new(OsRandom)).await
     }
 
     /// Like [`App::open`], with another clock, randomness and way of opening the database.
@@ -94,8 +106,9 @@ impl App {
     ) -> Result<Self> {
         let config = config.checked()?;
         let url = config.database_url();
-        if let Some(folder) =
-            url.expose().strip_prefix("sqlite://").and_then(|path| std::path::Path::new(path).parent())
+        if options.create
+            && let Some(folder) =
+                url.expose().strip_prefix("sqlite://").and_then(|path| std::path::Path::new(path).parent())
         {
             make_private_folder(folder)?;
         }
@@ -180,8 +193,11 @@ impl App {
             + crate::tokens::prune(self).await?)
     }
 
-    /// Whether the database answers, and Redis where there is one, within two seconds.
+    /// Whether the database answers and takes writes, and Redis where there is one answers, within two seconds.
     pub async fn ready(&self) -> Result<()> {
+        if !self.health.works(Component::DatabaseWrites) {
+            return Err(Error::unavailable("the database takes no writes just now", "the log says why"));
+        }
         let both = async { tokio::try_join!(self.db.ping(), self.shared.ready()) };
         match tokio::time::timeout(Duration::from_secs(2), both).await {
             Ok(answers) => answers.map(|_| ()),

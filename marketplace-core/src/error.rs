@@ -172,6 +172,13 @@ impl Error {
         error
     }
 
+    /// With what happened inside, for the log.
+    #[must_use]
+    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
     /// With the time after which the call may be repeated.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {

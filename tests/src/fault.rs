@@ -68,9 +68,15 @@ impl Faults {
     /// From now on calls of these kinds (`read`, `write`, `fsync`, `truncate`, `open`, separated by commas) fail with `errno` on files
     /// whose name ends so. A negative `errno` only makes them take that many milliseconds longer.
     pub fn fail(&self, errno: i32, calls: &str, ending: &str) {
+        self.fail_all(&[(errno, calls, ending)]);
+    }
+
+    /// Like [`Faults::fail`], for several; of those that fit a call, the first counts.
+    pub fn fail_all(&self, faults: &[(i32, &str, &str)]) {
         // At once: no call sees half of it.
         let draft = self.folder.path().join("draft");
-        fs::write(&draft, format!("{errno} {calls} {ending}\n")).unwrap();
+        let lines = faults.iter().map(|(errno, calls, ending)| format!("{errno} {calls} {ending}\n"));
+        fs::write(&draft, lines.collect::<String>()).unwrap();
         fs::rename(draft, self.folder.path().join("control")).unwrap();
     }
 

@@ -197,7 +197,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         }
         Verb::Migrate { dry_run } => {
             context.out.check::<Status>()?;
-            let db = open(&config).await?;
+            let db = open(&config, !dry_run).await?;
             let before = db.schema_state().await?;
             let after = if dry_run { before } else { db.migrate().await? };
             context.out.note(&match (before.applied == after.applied, before.is_current()) {
@@ -211,7 +211,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         }
         Verb::Status => {
             context.out.check::<Status>()?;
-            let db = open(&config).await?;
+            let db = open(&config, false).await?;
             let status = Status::new(&config, db.engine(), db.schema_state().await?);
             db.close().await;
             context.out.item(&status)
@@ -220,11 +220,11 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
 }
 
 /// Opens the database alone, whatever its schema.
-async fn open(config: &Config) -> Outcome<Db> {
+async fn open(config: &Config, create: bool) -> Outcome<Db> {
     let url = config.database_url();
     let folder = url.expose().strip_prefix("sqlite://").and_then(|path| std::path::Path::new(path).parent());
-    if let Some(folder) = folder {
+    if let Some(folder) = folder.filter(|_| create) {
         make_private_folder(folder)?;
     }
-    Ok(Db::open(url.expose(), OpenOptions { connections: 1, ..OpenOptions::default() }).await?)
+    Ok(Db::open(url.expose(), OpenOptions { connections: 1, create, ..OpenOptions::default() }).await?)
 }

@@ -88,7 +88,7 @@ pub async fn run(args: Args, context: &Context) -> Outcome {
     let folder = private_temporary_folder("marketplace-demo-")?;
     let (path, kept) =
         if stays { (folder.path().to_owned(), Some(folder)) } else { (context.keep_folder(folder), None) };
-    let app = context.open(Config { data_dir: path.clone(), ..Config::default() }).await?;
+    let app = context.create(Config { data_dir: path.clone(), ..Config::default() }).await?;
     let (made, rest) = db::begin(context, &app, &seed::demo_plan()).await?;
     let url = app.config.database_url();
     if let Some(folder) = kept {

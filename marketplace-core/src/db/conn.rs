@@ -3,7 +3,7 @@
 use sqlx::{SqliteConnection, pool::PoolConnection};
 use sqlx_postgres::{PgConnection, Postgres};
 
-use super::readers::SqliteReader;
+use super::connections::Lent;
 
 /// A borrowed connection, inside or outside a transaction, of either engine.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub enum Conn<'c> {
 #[derive(Debug)]
 pub enum Reader {
     /// Embedded.
-    Sqlite(SqliteReader),
+    Sqlite(Lent),
     /// A server.
     Pg(PoolConnection<Postgres>),
 }

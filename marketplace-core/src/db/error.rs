@@ -1,6 +1,22 @@
 //! What databases answer when something is wrong, in one form for both.
 
-use crate::error::{Error, ErrorCode};
+use std::{
+    fmt::Write,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use sqlx::sqlite::SqliteError;
+
+use crate::error::Error;
+
+/// Failures of disks so far, in this program. Which connection met one cannot be told, so none that was lent meanwhile is
+/// trusted.
+static STORAGE_FAILURES: AtomicU64 = AtomicU64::new(0);
+
+/// How many failures of disks there were.
+pub(super) fn storage_failures() -> u64 {
+    STORAGE_FAILURES.load(Ordering::Relaxed)
+}
 
 /// A failed statement.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +33,9 @@ pub enum DbError {
     /// The database cannot be reached.
     #[error("database unreachable")]
     Unreachable(#[source] sqlx::Error),
+    /// SQLite's files fail: what is wrong with them and what to do.
+    #[error("database unusable")]
+    Storage(&'static str, #[source] sqlx::Error),
     /// Anything else is a fault of ours.
     #[error("statement failed")]
     Other(#[source] sqlx::Error),
@@ -26,6 +45,9 @@ impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::error::ErrorKind;
         let Some(database) = error.as_database_error() else {
+            if matches!(error, sqlx::Error::WorkerCrashed) {
+                STORAGE_FAILURES.fetch_add(1, Ordering::Relaxed);
+            }
             return match error {
                 sqlx::Error::PoolTimedOut
                 | sqlx::Error::PoolClosed
@@ -35,12 +57,22 @@ impl From<sqlx::Error> for DbError {
                 error => Self::Other(error),
             };
         };
+        if let Some(known) = database.try_downcast_ref::<SqliteError>().and_then(|_| sqlite_code(database)).and_then(sqlite)
+        {
+            return match known {
+                Sqlite::Lock => Self::Busy(error),
+                Sqlite::Storage(advice) => {
+                    STORAGE_FAILURES.fetch_add(1, Ordering::Relaxed);
+                    Self::Storage(advice, error)
+                }
+            };
+        }
         match database.kind() {
             ErrorKind::UniqueViolation => Self::Unique(unique_name(database)),
             ErrorKind::ForeignKeyViolation => Self::ForeignKey,
             _ => match database.code().as_deref() {
-                // SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT; serialization_failure, deadlock_detected
-                Some("5" | "517" | "40001" | "40P01") => Self::Busy(error),
+                // serialization_failure, deadlock_detected
+                Some("40001" | "40P01") => Self::Busy(error),
                 // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections
                 Some("57P01" | "57P02" | "57P03" | "53300") => Self::Unreachable(error),
                 // NUL in a text: PostgreSQL refuses it, and the rules of the features should have before.
@@ -50,14 +82,84 @@ impl From<sqlx::Error> for DbError {
     }
 }
 
+/// What an error of SQLite means that is not the statement's own fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sqlite {
+    /// Somebody else holds a lock.
+    Lock,
+    /// Files fail; with advice.
+    Storage(&'static str),
+}
+
+/// By the code, of which the lowest byte is the primary one (<https://www.sqlite.org/rescode.html>).
+fn sqlite(code: i32) -> Option<Sqlite> {
+    Some(match code & 0xff {
+        // BUSY, LOCKED
+        5 | 6 => Sqlite::Lock,
+        // IOERR_NOMEM, NOMEM
+        _ if code == 3_082 || code == 7 => Sqlite::Storage("there is no memory left"),
+        // PERM, READONLY
+        3 | 8 => Sqlite::Storage("it cannot be written; see who may write its file and its folder, and how its disk is mounted"),
+        // ABORT, INTERRUPT: of what had begun when something else failed
+        4 | 9 => Sqlite::Storage("it was interrupted; try again"),
+        10 => Sqlite::Storage("its disk fails; the system's log says more"),
+        11 => Sqlite::Storage("its file is damaged; stop, keep a copy of it, and restore a backup"),
+        13 => Sqlite::Storage("its disk is full; make room, and it goes on by itself"),
+        14 => Sqlite::Storage("its files cannot be opened; see who may enter its folder, and how many files may be open"),
+        15 => Sqlite::Storage("its locks do not work; it must be on a disk of this machine"),
+        22 => Sqlite::Storage("its file is too large for this disk"),
+        26 => Sqlite::Storage("its file is no database"),
+        _ => return None,
+    })
+}
+
+fn sqlite_code(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
+    error.code()?.parse().ok()
+}
+
+impl DbError {
+    /// Whether somebody else holds a lock of SQLite.
+    pub(super) fn is_lock(error: &sqlx::Error) -> bool {
+        error.as_database_error().and_then(sqlite_code).and_then(sqlite) == Some(Sqlite::Lock)
+    }
+
+    /// What is wrong and what to do, for the caller.
+    pub(super) fn advice(&self) -> &'static str {
+        if let Self::Storage(advice, _) = self { advice } else { "the log says why" }
+    }
+
+    /// With all its causes, for the log.
+    pub(super) fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ": {error}");
+            cause = error.source();
+        }
+        text
+    }
+}
+
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Unique(name) => Self::conflict("it exists already", serde_json::json!({ "constraint": name })),
             DbError::Busy(source) => {
-                Self::unavailable("the database has too much to do; try again", DbError::Busy(source))
+                let text = if DbError::is_lock(&source) {
+                    "another program holds the database's lock: a command, a backup or a migration that writes; try again"
+                } else {
+                    "the database has too much to do; try again"
+                };
+                Self::busy(text).caused_by(DbError::Busy(source))
+            }
+            DbError::Unreachable(sqlx::Error::PoolClosed) => {
+                Self::unavailable("the database is closed", sqlx::Error::PoolClosed)
             }
             DbError::Unreachable(source) => Self::unavailable("the database cannot be reached", source),
+            DbError::Storage(advice, source) => {
+                Self::unavailable(format!("the database cannot be used: {advice}"), source)
+            }
             other => Self::internal(other),
         }
     }
@@ -72,12 +174,18 @@ impl From<sqlx::Error> for Error {
 /// Whether running the unit again may succeed: it lost a deadlock or a serialisation race.
 pub(super) fn lost_a_race(error: &Error) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<DbError>());
-    error.code() == ErrorCode::Unavailable && matches!(source, Some(DbError::Busy(_)))
+    matches!(source, Some(DbError::Busy(_)))
 }
 
 /// A database that cannot be opened, with what to do. `place` has no credentials in it.
 pub(super) fn opening(place: &str, error: sqlx::Error) -> Error {
-    Error::unavailable(format!("the database at {place} cannot be opened"), error)
+    match DbError::from(error) {
+        error @ DbError::Busy(_) => error.into(),
+        DbError::Storage(advice, error) => {
+            Error::unavailable(format!("the database at {place} cannot be opened: {advice}"), error)
+        }
+        error => Error::unavailable(format!("the database at {place} cannot be opened"), error),
+    }
 }
 
 /// PostgreSQL: the constraint's name. SQLite: `UNIQUE constraint failed: users.email_norm`, rebuilt as the name that
@@ -91,4 +199,25 @@ fn unique_name(error: &dyn sqlx::error::DatabaseError) -> String {
     let table = pairs.first().map_or("", |pair| pair.0);
     let names: Vec<&str> = pairs.iter().map(|pair| pair.1).collect();
     format!("{table}_{}_key", names.join("_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_fails_outside_is_no_fault_of_ours() {
+        // The families of result codes that say something of locks, disks and memory, with their extensions.
+        for (primary, extensions) in [(5, 4), (6, 3), (7, 1), (8, 7), (10, 34), (11, 4), (13, 1), (14, 7), (15, 1), (26, 1)] {
+            for extension in 0..extensions {
+                let known = sqlite(primary | (extension << 8));
+                assert!(known.is_some(), "{primary} {extension}");
+                assert_eq!(known == Some(Sqlite::Lock), primary < 7, "{primary} {extension}");
+            }
+        }
+        // ERROR, INTERNAL, SCHEMA, MISMATCH, MISUSE, RANGE: statements that are wrong; constraints.
+        for ours in [1, 2, 17, 20, 21, 25, 19, 787, 1555, 2067] {
+            assert_eq!(sqlite(ours), None, "{ours}");
+        }
+    }
 }

@@ -15,10 +15,10 @@ pub mod backup;
 pub mod batch;
 pub(crate) mod bulk;
 mod conn;
+mod connections;
 pub mod copy;
 mod error;
 pub mod json;
-mod readers;
 #[doc(hidden)]
 pub mod run;
 mod schema;
@@ -41,9 +41,10 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
+use connections::{Connections, LOCK_PATIENCE};
 use sqlx::{
-    ConnectOptions, Connection, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    ConnectOptions, Connection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use sqlx_postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::sync::mpsc;
@@ -60,6 +61,8 @@ const BATCH: usize = 256;
 /// Pages of SQLite's journal that are copied into the database at once: 32 MB. Each copy costs two syncs, and a page that
 /// was written many times is copied once; SQLite's own 1,000 took a third of the rate of messages sent.
 const CHECKPOINT: u32 = 8_000;
+/// How long emptying SQLite's log waits for those who read: nobody writes meanwhile.
+const EMPTYING: Duration = Duration::from_millis(100);
 /// How often a unit that lost a deadlock on PostgreSQL is run again.
 const RETRIES: u32 = 5;
 
@@ -78,7 +81,7 @@ pub struct Db(Inner, batch::Queues, Health);
 
 #[derive(Clone, Debug)]
 enum Inner {
-    Sqlite { read: readers::Readers, write: SqlitePool, queue: mpsc::Sender<writer::Unit> },
+    Sqlite { read: Connections, write: Connections, queue: mpsc::Sender<writer::Unit> },
     Postgres(PgPool),
 }
 
@@ -91,6 +94,8 @@ pub struct OpenOptions {
     pub group_commit: bool,
     /// Memory for pages of SQLite.
     pub page_memory: PageMemory,
+    /// Whether a missing SQLite database is made; without, a mistyped path makes nothing.
+    pub create: bool,
 }
 
 /// How much memory SQLite may use for pages.
@@ -103,22 +108,26 @@ pub struct PageMemory {
 }
 
 impl OpenOptions {
-    /// For a program that one person uses: few connections, little memory.
+    /// For a program that one person uses on a marketplace that is there: few connections, little memory.
     #[must_use]
     pub fn for_one() -> Self {
-        Self { connections: 3, page_memory: PageMemory { mapped: 0, cache_kib: 4 * 1024 }, ..Self::default() }
+        Self { connections: 3, page_memory: PageMemory { mapped: 0, cache_kib: 4 * 1024 }, create: false, ..Self::default() }
     }
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
         let page_memory = PageMemory { mapped: 256 * 1024 * 1024, cache_kib: 16 * 1024 };
-        Self { connections: 8, group_commit: true, page_memory }
+        Self { connections: 8, group_commit: true, page_memory, create: true }
     }
 }
 
 impl Db {
-    /// Opens `sqlite://PATH` (made when missing) or `postgres://…`. Brings nothing up to date: see [`Db::migrate`].
+    /// Opens `sqlite://PATH` or `postgres://…`. Brings nothing up to date: see [`Db::migrate`].
+    ///
+    /// # Errors
+    /// `unavailable` when there is none and it is not to be made, when the file is another program's, or when it cannot be
+    /// reached; `invalid` for another URL.
     pub async fn open(url: &str, options: OpenOptions) -> Result<Self> {
         if let Some(path) = url.strip_prefix("sqlite://") {
             Self::open_sqlite(Path::new(path), options).await
@@ -128,14 +137,29 @@ impl Db {
     }
 
     async fn open_sqlite(path: &Path, options: OpenOptions) -> Result<Self> {
-        make_private_file(path);
+        let opening = |error| error::opening(&path.display().to_string(), error);
+        if std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+            if !is_ours(path).await.map_err(opening)? {
+                return Err(Error::unavailable(
+                    format!("{} is the database of another program: name another file", path.display()),
+                    "it has tables, and none of a marketplace's",
+                ));
+            }
+        } else if options.create {
+            make_private_file(path);
+        } else {
+            return Err(Error::unavailable(
+                format!("there is no database at {}; name another, or make it with `marketplace db migrate`", path.display()),
+                "the file is missing",
+            ));
+        }
         let base = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
+            .create_if_missing(options.create)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5))
+            .busy_timeout(LOCK_PATIENCE)
             .statement_cache_capacity(512)
             .pragma("cache_size", format!("-{}", options.page_memory.cache_kib))
             .pragma("mmap_size", options.page_memory.mapped.to_string())
@@ -144,20 +168,16 @@ impl Db {
             // What is deleted is overwritten: somebody who is erased leaves nothing in free pages.
             .pragma("secure_delete", "ON")
             .disable_statement_logging();
-        let write = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(Duration::from_secs(10))
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_with(base.clone())
-            .await
-            .map_err(|error| error::opening(&path.display().to_string(), error))?;
+        let health = Health::default();
+        let write = Connections::new(base.clone(), 1, health.clone());
+        // It goes back at once: whether the database can be opened is to be known now.
+        drop(write.acquire().await.map_err(opening)?);
         let readers = base.create_if_missing(false).pragma("query_only", "ON");
-        let read = readers::Readers::new(readers, options.connections);
+        let read = Connections::new(readers, options.connections, health.clone());
         let (queue, units) = mpsc::channel(QUEUE);
-        tokio::spawn(writer::run(write.clone(), units, if options.group_commit { BATCH } else { 1 }));
-        Ok(Self(Inner::Sqlite { read, write, queue }, batch::Queues::default(), Health::default()))
+        let batch = if options.group_commit { BATCH } else { 1 };
+        tokio::spawn(writer::Writer::new(write.clone(), units, batch, health.clone()).run());
+        Ok(Self(Inner::Sqlite { read, write, queue }, batch::Queues::default(), health))
     }
 
     async fn open_postgres(url: &str, options: OpenOptions) -> Result<Self> {
@@ -256,8 +276,9 @@ impl Db {
     /// is to be tried again. PostgreSQL's log is its operator's to keep or to recycle.
     pub async fn empty_log(&self) -> Result<bool> {
         let Inner::Sqlite { write, .. } = &self.0 else { return Ok(true) };
-        let mut connection = write.acquire().await.map_err(DbError::from)?;
-        let busy = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await;
+        let mut connection = write.open_another(EMPTYING).await.map_err(DbError::from)?;
+        let busy = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await;
+        connections::close(connection).await;
         Ok(busy.map_err(DbError::from)? == 0)
     }
 
@@ -278,6 +299,18 @@ impl Db {
         q!(&mut reader.conn() => val i64, "SELECT CAST(1 AS BIGINT)")?;
         Ok(())
     }
+}
+
+/// Whether a SQLite file is a marketplace's, or can become one because nothing is in it. Nothing is changed in it.
+async fn is_ours(path: &Path) -> Result<bool, sqlx::Error> {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).busy_timeout(LOCK_PATIENCE);
+    let mut connection = connections::connect(&options.disable_statement_logging()).await?;
+    let found = sqlx::query_scalar::<_, bool>(
+        "SELECT count(*) = 0 OR count(*) FILTER (WHERE name = '_sqlx_migrations') > 0 FROM sqlite_schema WHERE type = 'table'",
+    );
+    let found = found.fetch_one(&mut connection).await;
+    connections::close(connection).await;
+    found
 }
 
 /// Makes the file when it is missing, for its owner only: SQLite gives its journal the same permissions. Whether it can be

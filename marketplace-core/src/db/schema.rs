@@ -1,12 +1,28 @@
 //! Bringing a database up to date, and knowing whether it is.
+//!
+//! Looking changes nothing, so it works for a role that may only read and change rows, and on a standby. Migrations run one
+//! program at a time: under the write lock of SQLite, all in one transaction; under a lock of their own on PostgreSQL, each
+//! in a transaction, so that none holds locks that another needs.
 
-use sqlx::migrate::{Migrate, Migrator};
+use std::time::Duration;
 
-use super::{Db, DbError, Inner};
+use sqlx::{
+    Connection,
+    migrate::{Migrate, MigrateError, Migrator},
+};
+use sqlx_postgres::PgPool;
+
+use super::{
+    Db, DbError, Inner,
+    connections::{self, Connections},
+};
 use crate::error::{Error, Result};
 
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// How long a program waits for another that migrates.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where a database's schema stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -15,13 +31,23 @@ pub struct SchemaState {
     pub applied: i64,
     /// Number of the newest migration that this program has.
     pub newest: i64,
+    /// How many of this program's migrations were not run.
+    pub missing: usize,
 }
 
 impl SchemaState {
-    /// Whether every migration was run.
+    /// Whether every migration was run, and none that this program does not know.
     pub fn is_current(self) -> bool {
-        self.applied == self.newest
+        self.applied == self.newest && self.missing == 0
     }
+}
+
+/// A migration that was run.
+#[derive(Debug, sqlx::FromRow)]
+struct Applied {
+    version: i64,
+    success: bool,
+    checksum: Vec<u8>,
 }
 
 impl Db {
@@ -32,7 +58,11 @@ impl Db {
         }
     }
 
-    /// Runs the migrations that are missing, each in a transaction, one program at a time.
+    /// Runs the migrations that are missing, one program at a time.
+    ///
+    /// # Errors
+    /// `unavailable` when the database does not fit this program (see [`Db::schema_state`]) or its role may not change the
+    /// schema; `busy` when another program holds its lock for a minute.
     pub async fn migrate(&self) -> Result<SchemaState> {
         let state = self.schema_state().await?;
         if state.applied > state.newest {
@@ -40,10 +70,9 @@ impl Db {
         }
         if !state.is_current() {
             match &self.0 {
-                Inner::Sqlite { write, .. } => SQLITE.run(write).await,
-                Inner::Postgres(pool) => POSTGRES.run(pool).await,
+                Inner::Sqlite { write, .. } => migrate_sqlite(write).await?,
+                Inner::Postgres(pool) => migrate_postgres(pool).await?,
             }
-            .map_err(Error::internal)?;
         }
         self.schema_state().await
     }
@@ -66,29 +95,123 @@ impl Db {
         }
     }
 
-    /// Where the schema stands.
+    /// Where the schema stands. Changes nothing.
+    ///
+    /// # Errors
+    /// `unavailable` for a database that this program must not be run on: not in UTF-8, or with other migrations than
+    /// this program's.
     pub async fn schema_state(&self) -> Result<SchemaState> {
-        let newest = self.migrator().iter().map(|migration| migration.version).max().unwrap_or(0);
-        let applied = match &self.0 {
-            Inner::Sqlite { write, .. } => applied(&mut *write.acquire().await.map_err(DbError::from)?).await,
-            Inner::Postgres(pool) => applied(&mut *pool.acquire().await.map_err(DbError::from)?).await,
-        }?;
-        Ok(SchemaState { applied, newest })
+        let mut reader = self.read().await?;
+        let mut conn = reader.conn();
+        let encoding = q!(&mut conn => val String, [
+            sqlite: "SELECT encoding FROM pragma_encoding",
+            pg: "SELECT current_setting('server_encoding')",
+        ])?;
+        if !matches!(encoding.as_str(), "UTF-8" | "UTF8") {
+            return Err(Error::unavailable(
+                format!("the database is encoded in {encoding}, and must be in UTF-8; create it anew with that encoding"),
+                "a wrong encoding",
+            ));
+        }
+        let is_begun = q!(&mut conn => val bool, [
+            sqlite: "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'",
+            pg: "SELECT to_regclass('_sqlx_migrations') IS NOT NULL",
+        ])?;
+        let done = if is_begun {
+            q!(&mut conn => all Applied, "SELECT version, success, checksum FROM _sqlx_migrations ORDER BY version")?
+        } else {
+            Vec::new()
+        };
+        if let Some(broken) = done.iter().find(|row| !row.success) {
+            return Err(misfit(broken.version, "failed half-way; restore a backup"));
+        }
+        check(self.migrator(), done.iter().map(|row| (row.version, row.checksum.as_slice())))
     }
+}
+
+/// Where a schema stands on which these migrations were run; refuses those that are not this program's.
+fn check<'a>(migrator: &Migrator, done: impl Iterator<Item = (i64, &'a [u8])>) -> Result<SchemaState> {
+    let mut state = SchemaState { applied: 0, newest: 0, missing: migrator.iter().count() };
+    state.newest = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
+    for (version, checksum) in done {
+        state.applied = state.applied.max(version);
+        match migrator.iter().find(|migration| migration.version == version) {
+            Some(migration) if *migration.checksum == *checksum => state.missing -= 1,
+            Some(migration) => {
+                let what = format!("({}) is not the one that was run on this database", migration.description);
+                return Err(misfit(version, &format!("{what}: it was edited since; use the program that ran it")));
+            }
+            // Of a newer program, which is said elsewhere.
+            None if version > state.newest => {}
+            None => return Err(misfit(version, "was run on this database, and this program has none of that number")),
+        }
+    }
+    Ok(state)
+}
+
+fn misfit(version: i64, what: &str) -> Error {
+    Error::unavailable(format!("migration {version} {what}"), "the database and the program do not fit")
+}
+
+async fn migrate_sqlite(write: &Connections) -> Result<()> {
+    let mut connection = write.open_another(PATIENCE).await.map_err(DbError::from)?;
+    let outcome = async {
+        let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(DbError::from)?;
+        run_missing(&mut *tx, &SQLITE, usize::MAX).await?;
+        Ok(tx.commit().await.map_err(DbError::from)?)
+    };
+    let outcome = outcome.await;
+    connections::close(connection).await;
+    outcome
+}
+
+async fn migrate_postgres(pool: &PgPool) -> Result<()> {
+    let mut connection = pool.acquire().await.map_err(DbError::Unreachable)?;
+    loop {
+        let mut tx = connection.begin().await.map_err(DbError::from)?;
+        // Limits are for requests. And a lock that ends with the transaction holds behind a pooler too.
+        let setup = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
+                     SET LOCAL idle_in_transaction_session_timeout = 0; \
+                     SELECT pg_advisory_xact_lock(hashtext('marketplace migrations'))";
+        sqlx::raw_sql(setup).execute(&mut *tx).await.map_err(DbError::from)?;
+        let is_done = run_missing(&mut *tx, &POSTGRES, 1).await?;
+        tx.commit().await.map_err(DbError::from)?;
+        if is_done {
+            return Ok(());
+        }
+    }
+}
+
+/// Runs so many missing migrations at most, under a lock that keeps others out. Answers whether none is left.
+async fn run_missing<C: Migrate>(conn: &mut C, migrator: &Migrator, at_most: usize) -> Result<bool> {
+    let table = migrator.table_name.as_ref();
+    conn.ensure_migrations_table(table).await.map_err(failed)?;
+    let done = conn.list_applied_migrations(table).await.map_err(failed)?;
+    // Another program may have been first.
+    let state = check(migrator, done.iter().map(|row| (row.version, &*row.checksum)))?;
+    let missing = migrator.iter().filter(|migration| !done.iter().any(|row| row.version == migration.version));
+    for migration in missing.take(at_most) {
+        conn.apply(table, migration).await.map_err(failed)?;
+    }
+    Ok(state.missing <= at_most)
+}
+
+fn failed(error: MigrateError) -> Error {
+    let (MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)) = error else {
+        return Error::internal(error);
+    };
+    // insufficient_privilege
+    if cause.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501") {
+        return Error::unavailable("the role may not change the schema; migrate as the owner of the database", cause);
+    }
+    cause.into()
 }
 
 /// A schema that this program can bring up to date; `unavailable` when it is of a newer one. Both engines have the same
 /// numbers.
 pub(super) fn check_known(applied: i64) -> Result<i64> {
     let newest = SQLITE.iter().map(|migration| migration.version).max().unwrap_or(0);
-    if applied > newest { Err(newer(SchemaState { applied, newest })) } else { Ok(applied) }
-}
-
-async fn applied<C: Migrate>(conn: &mut C) -> Result<i64> {
-    let table = SQLITE.table_name.as_ref();
-    conn.ensure_migrations_table(table).await.map_err(Error::internal)?;
-    let done = conn.list_applied_migrations(table).await.map_err(Error::internal)?;
-    Ok(done.iter().map(|migration| migration.version).max().unwrap_or(0))
+    if applied > newest { Err(newer(SchemaState { applied, newest, missing: 0 })) } else { Ok(applied) }
 }
 
 fn newer(state: SchemaState) -> Error {

@@ -180,7 +180,7 @@ async fn a_lock_that_another_program_holds_is_busy() {
     }
     // Once it is known, nobody waits for it any more.
     soon("a write", market.jon.message(&market.thread, "later", "hello")).await.refused(503, "busy");
-    market.app.as_nobody().get("/readyz").await.refused(503, "busy");
+    market.app.as_nobody().get("/readyz").await.refused(503, "unavailable");
     reads_go_on(&market).await;
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     recovers(&market).await;
@@ -190,7 +190,9 @@ async fn a_lock_that_another_program_holds_is_busy() {
 /// Logs, mails and files have folders of their own: what happens there stops nothing else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full_folders_of_logs_mails_and_files_stop_nothing_else() {
-    let mut app = marketplace_tests::Server::prepare(Engine::Sqlite, ROOMY).await;
+    let mut settings = ROOMY.to_vec();
+    settings.push(("LOG__LEVEL", "trace"));
+    let mut app = marketplace_tests::Server::prepare(Engine::Sqlite, &settings).await;
     let Some(disk) = SmallDisk::mount(&app.data().join("small"), 8 * 1024 * 1024) else { return };
     let data = app.data();
     for name in ["logs", "mail", "files"] {
@@ -201,6 +203,10 @@ async fn full_folders_of_logs_mails_and_files_stop_nothing_else() {
     app.run().await;
     let market = Market::on(app).await;
     disk.fill();
+    // A last log-in fills what the log's last page had left.
+    for _ in 0..5 {
+        market.app.log_in(&market.jon.email).await.ok();
+    }
     for number in 0..30 {
         market.jon.message(&market.thread, &format!("full{number}"), "hello").await.ok();
     }
@@ -219,4 +225,30 @@ async fn full_folders_of_logs_mails_and_files_stop_nothing_else() {
     market.jon.attach(&market.thread, 8).await.ok();
     market.jon.patch("/v1/me", json!({ "name": "Jon Lee" })).await.ok();
     assert_eq!(market.app.as_nobody().get("/readyz").await.status, 200);
+}
+
+/// What cannot be printed is not worth a panic, least of all one of the writer's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_terminal_that_takes_nothing_stops_nothing() {
+    let Some(faults) = Faults::new() else { return };
+    let mut settings = ROOMY.to_vec();
+    settings.push(("LOG__LEVEL", "trace"));
+    let app = marketplace_tests::Server::start_under(&faults, Engine::Sqlite, &settings).await;
+    let market = Market::on(app).await;
+    for ending in ["server.log", ".jsonl", "log"] {
+        faults.fail(errno::ENOSPC, "write", ending);
+        for number in 0..20 {
+            market.jon.message(&market.thread, &format!("{ending}{number}"), "hello").await.ok();
+        }
+        market.app.log_in(&market.jon.email).await.ok();
+        market.app.as_nobody().get("/readyz").await.ok();
+        reads_go_on(&market).await;
+        faults.heal();
+    }
+    // And a disk that is full for both: what the writer has to say of it goes nowhere.
+    faults.fail_all(&[(errno::ENOSPC, "write", "server.log"), (errno::ENOSPC, "write", ".jsonl"), (errno::ENOSPC, "write", ".db-wal")]);
+    soon("a write", market.jon.message(&market.thread, "refused", "hello")).await.refused(503, "unavailable");
+    reads_go_on(&market).await;
+    faults.heal();
+    recovers(&market).await;
 }
