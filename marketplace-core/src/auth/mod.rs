@@ -6,6 +6,7 @@ mod model;
 pub mod oidc;
 mod ops;
 pub(crate) mod password;
+mod refresh;
 pub(crate) mod store;
 pub mod token;
 pub(crate) mod totp;
