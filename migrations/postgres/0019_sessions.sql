@@ -4,3 +4,6 @@
 ALTER TABLE sessions ADD COLUMN refresh_secret BYTEA;
 -- when its latest generations were first used, newest last: a JSON list of microseconds since 1970
 ALTER TABLE sessions ADD COLUMN refresh_uses TEXT;
+
+-- what somebody created for others ends together with what is theirs: they have seen the secrets
+CREATE INDEX api_tokens_maker ON api_tokens (created_by);

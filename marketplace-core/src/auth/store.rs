@@ -1,6 +1,6 @@
 //! Sessions' and tokens' SQL.
 
-use super::{SessionView, totp};
+use super::{OneTime, SessionView, oidc, totp};
 use crate::{
     accounts::{
         model::Account,
@@ -9,6 +9,7 @@ use crate::{
     db::{Conn, PointRead, json},
     error::{Error, Result},
     ids::{SessionId, UserId},
+    mail,
     page::TimeCursor,
     time::Timestamp,
 };
@@ -117,6 +118,15 @@ pub(super) async fn rotate(
         "UPDATE sessions SET generation = $2, refresh_secret = $3, refresh_uses = $4, last_used_at = $5, expires_at = $6 WHERE id = $1",
         session, generation, secret, uses, now, expires_at)?;
     Ok(())
+}
+
+/// Whether a session lives still; it stays so until the transaction ends.
+pub(crate) async fn holds(conn: &mut Conn<'_>, session: SessionId, now: Timestamp) -> Result<bool> {
+    let found = q!(conn => optval SessionId, [
+        sqlite: "SELECT id FROM sessions WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2",
+        pg: "SELECT id FROM sessions WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 FOR SHARE",
+    ], session, now)?;
+    Ok(found.is_some())
 }
 
 /// Ends one session of a user; `false` when it is not theirs or has ended.
@@ -258,17 +268,27 @@ pub(super) async fn owner_of_one_time(
         "SELECT user_id FROM one_time_tokens WHERE hash = $1 AND kind = $2 AND expires_at > $3", hash, kind, now)?)
 }
 
-/// Everything that could still log a user in or change their account.
-pub(crate) async fn drop_one_time(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
-    q!(conn => exec, "DELETE FROM one_time_tokens WHERE user_id = $1", user)?;
+pub(super) async fn drop_one_time(conn: &mut Conn<'_>, user: UserId, kind: OneTime) -> Result<()> {
+    q!(conn => exec, "DELETE FROM one_time_tokens WHERE user_id = $1 AND kind = $2", user, kind.as_str())?;
     Ok(())
+}
+
+/// Drops all that was handed out and could still log a user in or change their account, sessions apart: links, with the mails
+/// that wait to carry them, codes of logins through a provider, and a second factor that was begun.
+pub(crate) async fn drop_outstanding(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    q!(conn => exec, "DELETE FROM one_time_tokens WHERE user_id = $1", user)?;
+    for kind in OneTime::ALL {
+        mail::cancel(conn, &kind.mail_subject(user)).await?;
+    }
+    oidc::drop_codes(conn, user).await?;
+    totp::store::drop_begun(conn, user).await
 }
 
 /// Removes sessions with their addresses and names of clients.
 pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     q!(conn => exec, "DELETE FROM sessions WHERE user_id = $1", user)?;
     totp::store::remove(conn, user).await?;
-    drop_one_time(conn, user).await
+    drop_outstanding(conn, user).await
 }
 
 pub(super) async fn prune(conn: &mut Conn<'_>, now: Timestamp, before: Timestamp) -> Result<u64> {
