@@ -332,6 +332,17 @@ impl Actor {
         }))
     }
 
+    /// Refuses to give a role, or the powers of one back, to whoever may not do all of it themselves: nobody gives away what
+    /// they do not have.
+    pub fn require_grant(&self, role: Role) -> Result<()> {
+        match permissions(role).iter().find(|permission| permission.is_scope() && !self.may(**permission)) {
+            Some(missing) => Err(Error::forbidden(format!(
+                "nobody gives away what they may not do themselves: the role {role} has the permission {missing}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// The caller's login, also when it is good for nothing but enrolling a second factor.
     pub fn require_session(&self) -> Result<&SignedIn> {
         match self {

@@ -48,6 +48,16 @@ impl UserAction {
         }
     }
 
+    /// The role whose powers it gives to an account that has `role`, or gives back to it.
+    fn grants(&self, role: Role) -> Option<Role> {
+        match self {
+            Self::SetRole { role } => Some(*role),
+            // Without its second factor an account is a password away from whoever removed it.
+            Self::Unfreeze | Self::Unban | Self::ResetTotp => Some(role),
+            Self::Freeze | Self::Ban | Self::Delete | Self::RevokeSessions => None,
+        }
+    }
+
     /// Whether it takes an active admin's powers away.
     fn disarms(&self) -> bool {
         match self {
@@ -102,7 +112,8 @@ pub(super) fn step(account: &Account, action: &UserAction, reason: Option<Restri
 
 /// Does something to a user. A restriction commits together with the end of what it forbids.
 ///
-/// Nobody acts on their own account; support staff act on clients and workers only; the last active admin stays.
+/// Nobody acts on their own account; support staff act on clients and workers only; the last active admin stays; and nobody
+/// gives, or gives back, powers that they do not have themselves.
 pub async fn act(
     app: &App,
     actor: &Actor,
@@ -160,6 +171,9 @@ async fn act_in(
     if account.role.is_staff() && !actor.may(Permission::UsersAdmin) {
         return Err(Error::forbidden("only an admin acts on staff"));
     }
+    if let Some(role) = action.grants(account.role) {
+        actor.require_grant(role)?;
+    }
     if account.role == Role::Admin && account.status == Status::Active && !spare_admin {
         return Err(Error::conflict(
             "this is the last active admin; make another one first",
@@ -183,7 +197,11 @@ async fn act_in(
         }
         Step::Role(role) => {
             store::set_role(conn, id, role, now).await?;
-            tokens::revoke_all(conn, actor, id, now).await?;
+            // What was prepared before, by whomever, must not come into the new powers.
+            auth::store::revoke_all(conn, id, None, now).await?;
+            auth::drop_one_time(conn, id, OneTime::ChangeEmail).await?;
+            events::append(conn, now, "session.revoked", &id.to_string(), Some(id)).await?;
+            tokens::revoke_all(conn, &actor.principal(), id, now).await?;
             services::worker_changed(conn, now, id).await?;
         }
         Step::ResetTotp => {
@@ -194,7 +212,7 @@ async fn act_in(
         }
         Step::EndSessions => {
             let sessions = auth::store::revoke_all(conn, id, None, now).await?;
-            changed = sessions + tokens::revoke_all(conn, actor, id, now).await? > 0;
+            changed = sessions + tokens::revoke_all(conn, &actor.principal(), id, now).await? > 0;
             if changed {
                 events::append(conn, now, "session.revoked", &id.to_string(), Some(id)).await?;
             }
@@ -223,8 +241,8 @@ async fn act_in(
 async fn forbid(app: &App, conn: &mut Conn<'_>, actor: &Actor, account: &Account) -> Result<()> {
     let now = app.now();
     auth::store::revoke_all(conn, account.id, None, now).await?;
-    tokens::revoke_all(conn, actor, account.id, now).await?;
-    auth::store::drop_one_time(conn, account.id).await?;
+    tokens::revoke_all(conn, &actor.principal(), account.id, now).await?;
+    auth::store::drop_outstanding(conn, account.id).await?;
     events::append(conn, now, "session.revoked", &account.id.to_string(), Some(account.id)).await?;
     jobs::cancel_live_of(app, conn, account.id).await?;
     let valid = std::time::Duration::from_secs(OWN_DATA_DAYS * 86_400);
@@ -237,5 +255,5 @@ async fn forbid(app: &App, conn: &mut Conn<'_>, actor: &Actor, account: &Account
         comment: None,
         user: Some(account.id),
     };
-    mail::enqueue(app, conn, &format!("user:{}", account.id), now, &mail).await
+    mail::enqueue(app, conn, &OneTime::OwnData.mail_subject(account.id), now, &mail).await
 }

@@ -29,7 +29,10 @@ const NOTES_SHOWN: i64 = 20;
 
 /// Users, newest first; with `q`, in the order of what matched. Masked, unless revealed: then audited with the ids.
 pub async fn list(app: &App, actor: &Actor, filter: &UserFilter, page: &PageRequest) -> Result<Page<UserSummary>> {
-    actor.require(if filter.reveal { Permission::UsersReveal } else { Permission::UsersRead })?;
+    actor.require(Permission::UsersRead)?;
+    if filter.reveal {
+        actor.require(Permission::UsersReveal)?;
+    }
     let found = find(app, filter, page).await?;
     if !filter.reveal {
         return Ok(found.map(UserSummary::masked));
@@ -174,9 +177,10 @@ pub async fn reveal(app: &App, actor: &Actor, id: UserId) -> Result<PersonalData
         .await
 }
 
-/// A new account of any role. Its owner sets the password through the mail that is sent, which also confirms the address.
+/// A new account of any role that the caller has all permissions of. Its owner sets the password through the mail that is sent, which also confirms the address.
 pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) -> Result<Changed<UserDetail>> {
     actor.require(Permission::UsersAdmin)?;
+    actor.require_grant(new.role)?;
     let mut checks = Checks::default();
     let email = checks.take(check_email(&new.email));
     let name = checks.take(check_name(&new.name));
@@ -217,7 +221,7 @@ pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) ->
                     c,
                     id,
                     OneTime::ResetPassword,
-                    None,
+                    Some(&norm),
                     std::time::Duration::from_secs(86_400),
                 )
                 .await?;
@@ -229,7 +233,7 @@ pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) ->
                     comment: None,
                     user: Some(id),
                 };
-                mail::enqueue(&app2, c, &format!("user:{id}"), now, &mail).await?;
+                mail::enqueue(&app2, c, &OneTime::ResetPassword.mail_subject(id), now, &mail).await?;
                 let note = keep_note(&app2, c, &actor2, id, note).await?;
                 let metadata = serde_json::json!({ "role": account.role, "note": note });
                 let reason = reason.map(|reason| reason.to_string());

@@ -133,14 +133,13 @@ pub async fn delete_me(app: &App, actor: &Actor, password: &Password) -> Result<
     if me.account.role.is_staff() {
         return Err(Error::forbidden("staff accounts are deleted by an admin"));
     }
-    auth::check_own_password(app, actor, password, "/password").await?;
+    let checked = auth::check_own_password(app, actor, password, "/password").await?;
     let (app2, actor2, id) = (app.clone(), actor.clone(), me.account.id);
     let ending = auth::ending(app, id).await?;
     app.db
         .write(move |c| {
             async move {
-                let account = store::lock(c, id).await?.filter(|account| account.status.may_log_in());
-                let account = account.ok_or_else(|| Error::unauthenticated("the session has ended"))?;
+                let account = auth::lock_checked(c, id, checked.as_deref()).await?;
                 erase(&app2, c, &actor2, &account, None).await
             }
             .boxed()

@@ -200,9 +200,42 @@ async fn a_frozen_or_demoted_colleague_has_lost_their_powers() {
     me(app, &frozen).unwrap();
     act(app, &OPERATOR, id, &UserAction::Unfreeze, &Change::default()).await.unwrap();
     act(app, &OPERATOR, id, &UserAction::SetRole { role: Role::Client }, &Change::default()).await.unwrap();
-    let demoted = crate::auth::authenticate(app, &token).await.unwrap();
+    assert_eq!(crate::auth::authenticate(app, &token).await.unwrap_err().code(), ErrorCode::Unauthenticated);
+    let (demoted, _) = test.log_in(id).await;
     assert!(!demoted.may(Permission::UsersRead));
     test.close().await;
+}
+
+/// Whoever was in the account when it had no powers is not in it when it has.
+#[tokio::test]
+async fn another_role_ends_sessions_and_what_was_prepared() {
+    for test in testing::apps().await {
+        let app = test.app();
+        for (was, becomes) in
+            [(Role::Client, Role::Admin), (Role::Worker, Role::Support), (Role::Support, Role::Auditor)]
+        {
+            let id = test.user(was, Status::Active).await;
+            let email = reveal(app, &OPERATOR, id).await.unwrap().email;
+            let password = crate::accounts::model::Password::new(testing::PASSWORD);
+            let tokens = crate::auth::login(app, &testing::client(), &email, &password).await.unwrap();
+            let actor = crate::auth::authenticate(app, &tokens.access_token).await.unwrap();
+            crate::auth::change_email(app, &actor, &password, "prepared@example.net").await.unwrap();
+            let link = test.token(crate::mail::Template::ConfirmNewEmail).await;
+            let again = act(app, &OPERATOR, id, &UserAction::SetRole { role: was }, &Change::default()).await.unwrap();
+            assert!(!again.changed);
+            crate::auth::authenticate(app, &tokens.access_token).await.unwrap();
+            act(app, &OPERATOR, id, &UserAction::SetRole { role: becomes }, &Change::default()).await.unwrap();
+            let gone = crate::auth::authenticate(app, &tokens.access_token).await.unwrap_err();
+            assert_eq!(gone.code(), ErrorCode::Unauthenticated);
+            assert!(crate::auth::refresh(app, &testing::client(), &tokens.refresh_token).await.is_err());
+            assert!(crate::auth::confirm_email(app, &testing::client(), &link).await.is_err());
+            let mut reader = app.db.read().await.unwrap();
+            let told = q!(&mut reader.conn() => val i64,
+                "SELECT CAST(count(*) AS BIGINT) FROM events WHERE kind = 'session.revoked' AND user_id = $1", id);
+            assert_eq!(told.unwrap(), 1, "sockets close");
+        }
+        test.close().await;
+    }
 }
 
 async fn found(test: &TestApp, q: &str) -> Vec<UserId> {

@@ -6,6 +6,7 @@ mod model;
 pub mod oidc;
 mod ops;
 pub(crate) mod password;
+mod refresh;
 pub(crate) mod store;
 pub mod token;
 pub(crate) mod totp;
@@ -13,7 +14,8 @@ pub(crate) mod totp;
 pub use csrf::{Csrf, check_csrf, csrf};
 pub use model::{ClientInfo, SessionView, Tokens};
 pub(crate) use ops::{
-    OneTime, announce_ended, check_own_password, drop_tickets, ending, issue_one_time, notify, owner_of_link,
+    OneTime, announce_ended, check_own_password, drop_one_time, drop_tickets, ending, issue_one_time, lock_checked,
+    notify, owner_of_link,
 };
 pub use ops::{
     SocketTicket, TICKET, authenticate, change_email, change_password, confirm_email, delete_own_data, forgot_password,

@@ -28,7 +28,7 @@ impl ClientInfo {
 pub struct Tokens {
     /// JWT, for the `Authorization: Bearer` header.
     pub access_token: String,
-    /// Gives the next pair, once.
+    /// Gives the next pair; used up by it, but for the 15 seconds in which it gives the same next refresh token again.
     pub refresh_token: String,
     /// `Bearer`.
     pub token_type: String,

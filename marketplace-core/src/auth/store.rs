@@ -1,8 +1,6 @@
 //! Sessions' and tokens' SQL.
 
-use uuid::Uuid;
-
-use super::{SessionView, totp};
+use super::{OneTime, SessionView, oidc, totp};
 use crate::{
     accounts::{
         model::Account,
@@ -11,6 +9,7 @@ use crate::{
     db::{Conn, PointRead, json},
     error::{Error, Result},
     ids::{SessionId, UserId},
+    mail,
     page::TimeCursor,
     time::Timestamp,
 };
@@ -19,9 +18,6 @@ use crate::{
 #[derive(Clone, serde::Deserialize)]
 pub(super) struct Session {
     id: SessionId,
-    pub access_jti: Uuid,
-    #[serde(deserialize_with = "json::flag")]
-    pub access_used: bool,
     #[serde(deserialize_with = "json::opt_micros")]
     revoked_at: Option<Timestamp>,
     #[serde(deserialize_with = "json::micros")]
@@ -45,23 +41,17 @@ impl PointRead for Sessions {
     async fn load(conn: &mut Conn<'_>, ids: &[SessionId]) -> Result<Vec<(SessionId, Session)>> {
         let rows = q!(conn => json Vec<Session>, [
             sqlite: concat!(
-                "SELECT json_group_array(json_array(lower(hex(s.id)), lower(hex(s.access_jti)), s.access_used, s.revoked_at, s.expires_at, ",
+                "SELECT json_group_array(json_array(lower(hex(s.id)), s.revoked_at, s.expires_at, ",
                 account_json!(sqlite),
                 ")) FROM json_each($1) k CROSS JOIN sessions s ON s.id = unhex(k.value, '-') CROSS JOIN users u ON u.id = s.user_id"),
             pg: concat!(
-                "SELECT json_agg(json_build_array(s.id, s.access_jti, s.access_used, (extract(epoch FROM s.revoked_at) * 1000000)::bigint, \
+                "SELECT json_agg(json_build_array(s.id, (extract(epoch FROM s.revoked_at) * 1000000)::bigint, \
                  (extract(epoch FROM s.expires_at) * 1000000)::bigint, ",
                 account_json!(pg),
                 ")) FROM json_array_elements_text($1::json) k(value) JOIN sessions s ON s.id = k.value::uuid JOIN users u ON u.id = s.user_id"),
         ], json::keys(ids))?;
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
     }
-}
-
-/// From now on a lost refresh answer is no excuse: its access token has arrived.
-pub(super) async fn mark_used(conn: &mut Conn<'_>, session: SessionId, jti: Uuid) -> Result<()> {
-    q!(conn => exec, "UPDATE sessions SET access_used = TRUE WHERE id = $1 AND access_jti = $2", session, jti)?;
-    Ok(())
 }
 
 pub(super) struct NewSession<'a> {
@@ -71,30 +61,28 @@ pub(super) struct NewSession<'a> {
     pub ip: &'a str,
     pub now: Timestamp,
     pub expires_at: Timestamp,
-    pub jti: Uuid,
-    pub refresh_hash: Vec<u8>,
+    pub refresh_secret: &'a [u8],
 }
 
 pub(super) async fn create(conn: &mut Conn<'_>, new: NewSession<'_>) -> Result<()> {
+    // Programs of before ask for the newest access token; nothing else does.
     q!(conn => exec,
-        "INSERT INTO sessions (id, user_id, user_agent, ip, created_at, last_used_at, expires_at, revoked_at, generation, access_jti, access_used) \
-         VALUES ($1, $2, $3, $4, $5, $5, $6, NULL, 1, $7, FALSE)",
-        new.id, new.user, new.agent, new.ip, new.now, new.expires_at, new.jti)?;
-    q!(conn => exec, "INSERT INTO refresh_tokens (hash, session_id, generation) VALUES ($1, $2, 1)", new.refresh_hash, new.id)?;
+        "INSERT INTO sessions (id, user_id, user_agent, ip, created_at, last_used_at, expires_at, generation, refresh_secret, access_jti, access_used) \
+         VALUES ($1, $2, $3, $4, $5, $5, $6, 1, $7, $1, TRUE)",
+        new.id, new.user, new.agent, new.ip, new.now, new.expires_at, new.refresh_secret)?;
     Ok(())
 }
 
-/// A refresh token with what is needed to judge it.
+/// A session with what is needed to judge its refresh tokens.
 #[derive(sqlx::FromRow)]
 pub(super) struct Refresh {
     #[sqlx(flatten)]
     pub account: Account,
-    pub session_id: SessionId,
-    /// Of the token.
-    pub generation: i64,
     /// Of the session's newest token.
-    pub newest: i64,
-    pub access_used: bool,
+    pub generation: i64,
+    /// None while its newest token is of the time when each had a row.
+    pub refresh_secret: Option<Vec<u8>>,
+    pub refresh_uses: Option<String>,
     pub revoked_at: Option<Timestamp>,
     pub expires_at: Timestamp,
     /// When the session began.
@@ -102,29 +90,43 @@ pub(super) struct Refresh {
 }
 
 /// Locks the session, so that of two refreshes at once the second sees what the first did.
-pub(super) async fn refresh(conn: &mut Conn<'_>, hash: &[u8]) -> Result<Option<Refresh>> {
+pub(super) async fn refresh(conn: &mut Conn<'_>, session: SessionId) -> Result<Option<Refresh>> {
     Ok(q!(conn => opt Refresh, [
-        sqlite: concat!("SELECT ", account_columns!(), ", s.id AS session_id, r.generation, s.generation AS newest, s.access_used, s.revoked_at, s.expires_at, s.created_at AS began_at \
-                FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN users u ON u.id = s.user_id WHERE r.hash = $1"),
-        pg: concat!("SELECT ", account_columns!(), ", s.id AS session_id, r.generation, s.generation AS newest, s.access_used, s.revoked_at, s.expires_at, s.created_at AS began_at \
-            FROM refresh_tokens r JOIN sessions s ON s.id = r.session_id JOIN users u ON u.id = s.user_id WHERE r.hash = $1 FOR UPDATE OF s"),
-    ], hash)?)
+        sqlite: concat!("SELECT ", account_columns!(), ", s.generation, s.refresh_secret, s.refresh_uses, s.revoked_at, s.expires_at, s.created_at AS began_at \
+            FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1"),
+        pg: concat!("SELECT ", account_columns!(), ", s.generation, s.refresh_secret, s.refresh_uses, s.revoked_at, s.expires_at, s.created_at AS began_at \
+            FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1 FOR UPDATE OF s"),
+    ], session)?)
 }
 
+/// Session and generation of a token of the time when each had a row.
+pub(super) async fn refresh_by_row(conn: &mut Conn<'_>, hash: &[u8]) -> Result<Option<(SessionId, i64)>> {
+    Ok(q!(conn => opt (SessionId, i64), "SELECT session_id, generation FROM refresh_tokens WHERE hash = $1", hash)?)
+}
+
+/// The session's newest token is of another generation now.
 pub(super) async fn rotate(
     conn: &mut Conn<'_>,
     session: SessionId,
     generation: i64,
-    hash: Vec<u8>,
-    jti: Uuid,
+    secret: &[u8],
+    uses: &str,
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<()> {
     q!(conn => exec,
-        "UPDATE sessions SET generation = $2, access_jti = $3, access_used = FALSE, last_used_at = $4, expires_at = $5 WHERE id = $1",
-        session, generation, jti, now, expires_at)?;
-    q!(conn => exec, "INSERT INTO refresh_tokens (hash, session_id, generation) VALUES ($1, $2, $3)", hash, session, generation)?;
+        "UPDATE sessions SET generation = $2, refresh_secret = $3, refresh_uses = $4, last_used_at = $5, expires_at = $6 WHERE id = $1",
+        session, generation, secret, uses, now, expires_at)?;
     Ok(())
+}
+
+/// Whether a session lives still; it stays so until the transaction ends.
+pub(crate) async fn holds(conn: &mut Conn<'_>, session: SessionId, now: Timestamp) -> Result<bool> {
+    let found = q!(conn => optval SessionId, [
+        sqlite: "SELECT id FROM sessions WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2",
+        pg: "SELECT id FROM sessions WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2 FOR SHARE",
+    ], session, now)?;
+    Ok(found.is_some())
 }
 
 /// Ends one session of a user; `false` when it is not theirs or has ended.
@@ -266,17 +268,27 @@ pub(super) async fn owner_of_one_time(
         "SELECT user_id FROM one_time_tokens WHERE hash = $1 AND kind = $2 AND expires_at > $3", hash, kind, now)?)
 }
 
-/// Everything that could still log a user in or change their account.
-pub(crate) async fn drop_one_time(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
-    q!(conn => exec, "DELETE FROM one_time_tokens WHERE user_id = $1", user)?;
+pub(super) async fn drop_one_time(conn: &mut Conn<'_>, user: UserId, kind: OneTime) -> Result<()> {
+    q!(conn => exec, "DELETE FROM one_time_tokens WHERE user_id = $1 AND kind = $2", user, kind.as_str())?;
     Ok(())
+}
+
+/// Drops all that was handed out and could still log a user in or change their account, sessions apart: links, with the mails
+/// that wait to carry them, codes of logins through a provider, and a second factor that was begun.
+pub(crate) async fn drop_outstanding(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    q!(conn => exec, "DELETE FROM one_time_tokens WHERE user_id = $1", user)?;
+    for kind in OneTime::ALL {
+        mail::cancel(conn, &kind.mail_subject(user)).await?;
+    }
+    oidc::drop_codes(conn, user).await?;
+    totp::store::drop_begun(conn, user).await
 }
 
 /// Removes sessions with their addresses and names of clients.
 pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     q!(conn => exec, "DELETE FROM sessions WHERE user_id = $1", user)?;
     totp::store::remove(conn, user).await?;
-    drop_one_time(conn, user).await
+    drop_outstanding(conn, user).await
 }
 
 pub(super) async fn prune(conn: &mut Conn<'_>, now: Timestamp, before: Timestamp) -> Result<u64> {

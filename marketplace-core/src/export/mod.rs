@@ -79,11 +79,23 @@ pub async fn own(app: &App, actor: &Actor) -> Result<Export> {
     begin(app, actor, user).await
 }
 
+/// What is in an archive shows what each of these shows: whoever may not see that otherwise does not see it this way.
+const SHOWN: &[Permission] = &[
+    Permission::UsersRead,
+    Permission::UsersReveal,
+    Permission::KycRead,
+    Permission::ThreadsRead,
+    Permission::JobsRead,
+    Permission::ReviewsRead,
+    Permission::TokensRead,
+];
+
 /// Somebody's data, for staff who answer their request. On record before the first byte.
 ///
-/// Errors: `not_found` when there is no such account, or nothing of it is left; `busy` while the same export runs.
+/// Needs the permission to see each thing that is in it, besides `users:admin`. Errors: `not_found` when there is no such account, or nothing of it is left; `busy` while the same export runs.
 pub async fn of_user(app: &App, actor: &Actor, user: UserId) -> Result<Export> {
     actor.require(Permission::UsersAdmin)?;
+    SHOWN.iter().try_for_each(|permission| actor.require(*permission))?;
     begin(app, actor, user).await
 }
 

@@ -2,7 +2,8 @@
 //! and is shown once. Only its hash is kept.
 //!
 //! A token is checked anew for every call, together with its owner's account: it dies with a revocation, at its end, and
-//! when its owner is no longer active. A ban, another role, and the end of all sessions revoke it for good.
+//! when its owner is no longer active. A ban, another role, another password, and the end of all sessions revoke it for good,
+//! and with it what its owner created for others, whose secrets they have seen.
 
 pub mod model;
 mod ops;

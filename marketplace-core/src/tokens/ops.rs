@@ -17,13 +17,16 @@ use crate::{
         self,
         model::{Account, Checks, Status, check_name},
     },
-    actor::{Actor, Permission, TokenHolder, permissions},
+    actor::{Actor, Permission, Principal, TokenHolder, permissions},
     admin::{Change, Changed},
     app::App,
     audit::{self, Entry},
-    auth::token::{self, Opaque},
+    auth::{
+        self,
+        token::{self, Opaque},
+    },
     db::Conn,
-    error::{Error, FieldError, Result},
+    error::{Error, FieldError, Result, SecondFactor},
     events,
     ids::{TokenId, UserId},
     noted::note,
@@ -38,7 +41,8 @@ const LISTED: Duration = Duration::from_secs(90 * 86_400);
 
 /// Whom a token speaks for, as its owner's account stands now: one read.
 ///
-/// `unauthenticated` when it is not known, has ended, or its owner is not an active member of staff.
+/// `unauthenticated` when it is not known, has ended, or its owner is not an active member of staff; `forbidden` while its owner
+/// lacks the second factor that staff must have (`require_staff_totp`).
 pub(crate) async fn authenticate(app: &App, secret: &str) -> Result<Actor> {
     let no = |why: &'static str| Error::unauthenticated(why);
     let held = app.db.point::<store::ByHash>(hex::encode(token::hash(secret))).await?;
@@ -54,6 +58,11 @@ pub(crate) async fn authenticate(app: &App, secret: &str) -> Result<Actor> {
         return Err(no("the API token's owner may not act at present"));
     }
     note(|noted| noted.user = Some(held.account.id));
+    if auth::totp::must_enrol(app, &held.account).await? {
+        let text =
+            "staff need a second factor here, and the API token's owner has none: no call until they enrolled one";
+        return Err(Error::forbidden(text).second_factor(SecondFactor::Enrol));
+    }
     let id = held.id;
     app.shared.unless_revoked(id.0, std::future::ready(Ok(()))).await?;
     let stale = now - USED_EVERY;
@@ -164,8 +173,17 @@ pub async fn create(app: &App, actor: &Actor, new: &NewToken, change: &Change) -
 
 async fn create_in(app: &App, conn: &mut Conn<'_>, actor: &Actor, wanted: Wanted, hash: Vec<u8>) -> Result<ApiToken> {
     let now = app.now();
+    // A login that was ended while the call was under way hands on nothing.
+    if let Actor::User(me) = actor
+        && !auth::store::holds(conn, me.session, now).await?
+    {
+        return Err(Error::unauthenticated("the session has ended; log in again"));
+    }
     let owner = accounts::store::lock(conn, wanted.owner).await?.ok_or_else(|| Error::not_found("user"))?;
     check_owner(&owner, &wanted.scopes)?;
+    if app.config.require_staff_totp && !auth::totp::store::is_on(conn, owner.id).await? {
+        return Err(Error::invalid("/owner_id", "must have a second factor, as all staff here"));
+    }
     let id = TokenId::new(now, app.random.as_ref());
     let token = ApiToken {
         id,
@@ -247,9 +265,19 @@ async fn record(
     Ok(())
 }
 
-/// Ends every token of a user, inside the transaction that decided so; answers how many worked until now.
-pub(crate) async fn revoke_all(conn: &mut Conn<'_>, actor: &Actor, user: UserId, now: Timestamp) -> Result<u64> {
-    store::revoke_all(conn, user, &actor.principal(), now).await
+/// Ends every token of a user, inside the transaction that decided so, and every token that they or one of these created for
+/// somebody else: they have seen its secret. Returns how many worked until now.
+pub(crate) async fn revoke_all(conn: &mut Conn<'_>, by: &Principal, user: UserId, now: Timestamp) -> Result<u64> {
+    let mut done = store::revoke_all(conn, user, by, now).await?;
+    let mut makers = vec![Principal::user(user)];
+    makers.extend(store::ids_of(conn, user).await?.into_iter().map(Principal::token));
+    while let Some(maker) = makers.pop() {
+        for made in store::created_by(conn, &maker).await? {
+            done += u64::from(store::revoke(conn, made, by, now).await?);
+            makers.push(Principal::token(made));
+        }
+    }
+    Ok(done)
 }
 
 /// Removes every trace of a user's tokens.

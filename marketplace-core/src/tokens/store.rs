@@ -113,9 +113,11 @@ pub(super) async fn lock(conn: &mut Conn<'_>, id: TokenId, now: Timestamp) -> Re
     Ok(row.map(|row| row.view(now)))
 }
 
-pub(super) async fn revoke(conn: &mut Conn<'_>, id: TokenId, by: &Principal, now: Timestamp) -> Result<()> {
-    q!(conn => exec, "UPDATE api_tokens SET revoked_at = $2, revoked_by = $3 WHERE id = $1 AND revoked_at IS NULL", id, now, by)?;
-    Ok(())
+/// Returns whether it worked until now.
+pub(super) async fn revoke(conn: &mut Conn<'_>, id: TokenId, by: &Principal, now: Timestamp) -> Result<bool> {
+    Ok(q!(conn => exec,
+        "UPDATE api_tokens SET revoked_at = $2, revoked_by = $3 WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2", id, now, by)?
+        == 1)
 }
 
 /// Answers how many of a user's tokens worked until now.
@@ -123,6 +125,16 @@ pub(super) async fn revoke_all(conn: &mut Conn<'_>, user: UserId, by: &Principal
     Ok(q!(conn => exec,
         "UPDATE api_tokens SET revoked_at = $2, revoked_by = $3 WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2",
         user, now, by)?)
+}
+
+/// All of a user's tokens, ended ones too.
+pub(super) async fn ids_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<TokenId>> {
+    Ok(q!(conn => vals TokenId, "SELECT id FROM api_tokens WHERE user_id = $1", user)?)
+}
+
+/// All tokens that somebody created, ended ones too.
+pub(super) async fn created_by(conn: &mut Conn<'_>, maker: &Principal) -> Result<Vec<TokenId>> {
+    Ok(q!(conn => vals TokenId, "SELECT id FROM api_tokens WHERE created_by = $1", maker)?)
 }
 
 pub(super) async fn page(

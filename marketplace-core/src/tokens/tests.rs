@@ -7,12 +7,13 @@ use super::{
 use crate::{
     accounts::{
         self,
-        model::{RestrictionReason, Status, UserAction},
+        model::{NewUser, RestrictionReason, Status, UserAction},
     },
     actor::{Actor, Permission, Principal, Role, permissions},
     admin::{AuditFilter, Change, Identity},
     audit, auth,
     error::{ErrorCode, Result},
+    export,
     ids::UserId,
     kyc,
     page::PageRequest,
@@ -197,6 +198,90 @@ async fn tokens_are_an_admins_and_no_token_makes_more_of_itself() {
             let refused = create(app, &admin, &wish(owner, &[Permission::KycRead]), &change).await.unwrap_err();
             assert_eq!(refused.fields()[0].pointer, "/owner_id", "{role} {status}");
         }
+        test.close().await;
+    }
+}
+
+/// Of all that an admin may, but for one thing: the one who has it gives only what they may do themselves, whichever way.
+#[tokio::test]
+async fn nobody_gives_away_through_a_token_what_it_may_not_do() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let owner = test.user(Role::Admin, Status::Active).await;
+        let all: Vec<Permission> = permissions(Role::Admin).iter().copied().filter(|scope| scope.is_scope()).collect();
+        let whole = actor(&test, &made(&test, owner, &all).await).await.unwrap();
+        let admins_only = actor(&test, &made(&test, owner, &[Permission::UsersAdmin]).await).await.unwrap();
+        let client = test.user(Role::Client, Status::Active).await;
+        export::of_user(app, &whole, client).await.unwrap();
+        assert_eq!(code(export::of_user(app, &admins_only, client).await), ErrorCode::Forbidden);
+        let mut given = 0;
+        for role in Role::ALL {
+            for missing in &all {
+                let scopes: Vec<Permission> = all.iter().copied().filter(|scope| scope != missing).collect();
+                let token = actor(&test, &made(&test, owner, &scopes).await).await.unwrap();
+                let may_give = !permissions(*role).contains(missing);
+                let preview = Change { dry_run: true, reason: Some(RestrictionReason::Other), ..Change::default() };
+                let new = NewUser { role: *role, email: "new@example.org".into(), name: "New".into(), phone: None };
+                let answer = accounts::create(app, &token, &new, &preview).await;
+                assert_eq!(
+                    answer.is_ok(),
+                    may_give && *missing != Permission::UsersAdmin,
+                    "{role} {missing}: {answer:?}"
+                );
+                let action = UserAction::SetRole { role: *role };
+                let answer = accounts::act(app, &token, client, &action, &preview).await;
+                assert_eq!(
+                    answer.is_ok(),
+                    may_give && *missing != Permission::UsersAdmin,
+                    "{role} {missing}: {answer:?}"
+                );
+                given += usize::from(answer.is_ok());
+            }
+        }
+        assert!(given > 30, "clients and workers can be made by whoever manages users: {given}");
+        // Nor does anybody get back what they do not have, and restricting stays possible.
+        for role in [Role::Support, Role::Admin] {
+            let banned = test.user(role, Status::Banned).await;
+            let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
+            for action in [UserAction::Unban, UserAction::ResetTotp] {
+                assert_eq!(
+                    code(accounts::act(app, &admins_only, banned, &action, &change).await),
+                    ErrorCode::Forbidden
+                );
+            }
+            accounts::act(app, &whole, banned, &UserAction::Unban, &change).await.unwrap();
+            accounts::act(app, &admins_only, banned, &UserAction::Ban, &change).await.unwrap();
+        }
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn staff_who_must_have_a_second_factor_have_no_tokens_without() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let owner = test.user(Role::Admin, Status::Active).await;
+        let created = made(&test, owner, &[Permission::UsersRead]).await;
+        actor(&test, &created).await.unwrap();
+        let mut strict = app.clone();
+        strict.config =
+            std::sync::Arc::new(crate::config::Config { require_staff_totp: true, ..(*app.config).clone() });
+        let secret = created.secret.clone().unwrap();
+        let refused = auth::authenticate(&strict, &secret).await.unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::Forbidden);
+        assert_eq!(refused.second_factor_hint(), Some(crate::error::SecondFactor::Enrol));
+        let wish = wish(owner, &[Permission::UsersRead]);
+        assert_eq!(
+            create(&strict, &OPERATOR, &wish, &Change::default()).await.unwrap_err().fields()[0].pointer,
+            "/owner_id"
+        );
+        let (me, _) = test.log_in(owner).await;
+        let password = crate::accounts::model::Password::new(testing::PASSWORD);
+        let begun = auth::begin_totp(&strict, &me, &password).await.unwrap();
+        assert!(auth::authenticate(&strict, &secret).await.is_err(), "begun is not enrolled");
+        auth::confirm_totp(&strict, &me, &testing::totp_code(&begun.secret, app.now())).await.unwrap();
+        auth::authenticate(&strict, &secret).await.unwrap();
+        create(&strict, &OPERATOR, &wish, &Change::default()).await.unwrap();
         test.close().await;
     }
 }

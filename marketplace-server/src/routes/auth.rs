@@ -249,7 +249,8 @@ pub(crate) async fn disable_totp(
     Ok(DONE)
 }
 
-/// Exchange the refresh token for new tokens. Using an old one again ends the session.
+/// Exchange the refresh token for new tokens. For 15 seconds after its first use it gives the same next one again; used later, it
+/// ends the session.
 #[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", request_body = RefreshInput,
     params(("x-session-mode" = Option<String>, Header, description = "`cookie`: the session is kept in cookies")),
     responses((status = 200, description = "The session goes on", body = SessionAnswer),

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use marketplace_tests::{
     Answer, Engine, Http, Redis, Server,
     people::{PASSWORD, address},
-    server::ROOMY,
+    server::{self, ROOMY},
     stories, tokens,
 };
 use reqwest::Method;
@@ -24,6 +24,7 @@ stories![
     passwords_count_to_their_last_character,
     a_stolen_refresh_token_ends_the_session,
     a_lost_refresh_answer_logs_nobody_out,
+    two_tabs_that_refresh_at_once_stay_logged_in,
 ];
 
 async fn a_reset_token_works_once_and_only_the_newest(engine: Engine) {
@@ -301,7 +302,8 @@ async fn a_stolen_refresh_token_ends_the_session(engine: Engine) {
     let tokens = refresh(&app, &jon.refresh_token).await.ok();
     let http = app.as_nobody().with_token(tokens["access_token"].as_str().unwrap());
     http.get("/v1/me").await.ok();
-    // The old one again, after the new one was used: somebody else has it.
+    // Long after its first use, the old one again: somebody else has it.
+    server::execute(&app.db().await, "UPDATE sessions SET refresh_uses = '[0]'").await;
     refresh(&app, &jon.refresh_token).await.refused(401, "unauthenticated");
     http.get("/v1/me").await.refused(401, "unauthenticated");
     refresh(&app, tokens["refresh_token"].as_str().unwrap()).await.refused(401, "unauthenticated");
@@ -316,4 +318,25 @@ async fn a_lost_refresh_answer_logs_nobody_out(engine: Engine) {
     let http = app.as_nobody().with_token(again["access_token"].as_str().unwrap());
     http.get("/v1/me").await.ok();
     refresh(&app, again["refresh_token"].as_str().unwrap()).await.ok();
+}
+
+/// Each of them at once, again and again, and with what the other got.
+async fn two_tabs_that_refresh_at_once_stay_logged_in(engine: Engine) {
+    let app = Server::start(engine).await;
+    let jon = app.as_client().await;
+    let mut newest = jon.refresh_token.clone();
+    for _ in 0..5 {
+        let tabs = join_all((0..8).map(|_| async {
+            let tokens = refresh(&app, &newest).await.ok();
+            app.as_nobody().with_token(tokens["access_token"].as_str().unwrap()).get("/v1/me").await.ok();
+            tokens["refresh_token"].as_str().unwrap().to_owned()
+        }))
+        .await;
+        assert!(tabs.iter().all(|token| token == &tabs[0]), "one successor for all");
+        newest.clone_from(&tabs[0]);
+    }
+    // The slowest tab still has the first token.
+    refresh(&app, &jon.refresh_token).await.ok();
+    refresh(&app, &newest).await.ok();
+    assert_eq!(server::number(&app.db().await, "SELECT CAST(count(*) AS BIGINT) FROM refresh_tokens").await, 0);
 }

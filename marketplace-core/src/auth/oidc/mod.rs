@@ -54,6 +54,11 @@ pub(crate) async fn held(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<Held>>
 /// Takes all that could log a user in through a provider.
 pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     q!(conn => exec, "DELETE FROM identities WHERE user_id = $1", user)?;
+    drop_codes(conn, user).await
+}
+
+/// Takes the codes that pages have not exchanged yet.
+pub(crate) async fn drop_codes(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     q!(conn => exec, "DELETE FROM oidc_codes WHERE user_id = $1", user)?;
     Ok(())
 }

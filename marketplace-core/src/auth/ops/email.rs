@@ -7,7 +7,7 @@ use super::{
     OneTime,
     beat::Beat,
     hours, issue_one_time, link, notify,
-    passwords::check_own_password,
+    passwords::{check_own_password, lock_checked},
     require_verified, token_invalid,
 };
 use crate::{
@@ -34,12 +34,13 @@ pub async fn change_email(app: &App, actor: &Actor, password: &Password, email: 
     if norm == normalise_email(&me.account.email) {
         return Err(Error::invalid("/email", "is your address already"));
     }
-    check_own_password(app, actor, password, "/password").await?;
+    let checked = check_own_password(app, actor, password, "/password").await?;
     let beat = Beat::begin();
-    let (app2, account) = (app.clone(), me.account.clone());
+    let (app2, user) = (app.clone(), me.account.id);
     app.db
         .write(move |c| {
             async move {
+                let account = lock_checked(c, user, checked.as_deref()).await?;
                 if let Some((existing, _)) = accounts::store::by_email(c, &norm).await? {
                     if existing.status.may_log_in() && app2.limiter.may_mail(&norm).await {
                         notify(
@@ -62,7 +63,7 @@ pub async fn change_email(app: &App, actor: &Actor, password: &Password, email: 
                         comment: None,
                         user: Some(account.id),
                     };
-                    mail::enqueue(&app2, c, &format!("user:{}", account.id), app2.now(), &mail).await?;
+                    mail::enqueue(&app2, c, &OneTime::ChangeEmail.mail_subject(user), app2.now(), &mail).await?;
                 }
                 notify(&app2, c, &account, Template::EmailChanging, None).await
             }
@@ -93,6 +94,8 @@ pub async fn confirm_email(app: &App, client: &ClientInfo, one_time: &str) -> Re
                     }
                     done => done?,
                 }
+                // A link to the address of before, too, dies with it.
+                store::drop_outstanding(c, user).await?;
                 events::append(c, now, "user.changed", &user.to_string(), Some(user)).await
             }
             .boxed()

@@ -10,8 +10,8 @@ mod sockets;
 
 pub use email::{change_email, confirm_email};
 pub use keys::rotate_keys;
-pub(crate) use passwords::check_own_password;
 pub use passwords::{change_password, forgot_password, reset_password};
+pub(crate) use passwords::{check_own_password, lock_checked};
 #[cfg(feature = "oidc")]
 pub(super) use session::Opening;
 pub(crate) use session::{announce_ended, ending};
@@ -25,7 +25,10 @@ use std::time::Duration;
 
 use super::{store, token};
 use crate::{
-    accounts::model::{Account, Status},
+    accounts::{
+        self,
+        model::{Account, Status, normalise_email},
+    },
     app::App,
     db::Conn,
     error::{Error, Result},
@@ -57,6 +60,22 @@ impl OneTime {
             Self::OwnData => "auth/own-data/delete",
         }
     }
+
+    /// What a mail with such a link is about: it is taken back together with what the link is good for.
+    pub(crate) fn mail_subject(self, user: UserId) -> String {
+        format!("user:{user}:{self}")
+    }
+
+    /// What the link in a mail is good for, where it is one of these.
+    fn of(template: Template) -> Option<Self> {
+        match template {
+            Template::VerifyEmail => Some(Self::VerifyEmail),
+            Template::ResetPassword | Template::Invitation => Some(Self::ResetPassword),
+            Template::ConfirmNewEmail => Some(Self::ChangeEmail),
+            Template::Banned => Some(Self::OwnData),
+            _ => None,
+        }
+    }
 }
 
 /// Hours, as a duration.
@@ -64,7 +83,8 @@ pub(crate) const fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3_600)
 }
 
-/// Makes the token of a kind, the only one that counts from now on, and answers the link with it.
+/// Creates the token of a kind, the only one that counts from now on, and returns the link with it. A mail that waits with the
+/// one before is taken back.
 pub(crate) async fn issue_one_time(
     app: &App,
     conn: &mut Conn<'_>,
@@ -74,8 +94,15 @@ pub(crate) async fn issue_one_time(
     valid: Duration,
 ) -> Result<String> {
     let token = token::Opaque::new(app.random.as_ref());
+    mail::cancel(conn, &kind.mail_subject(user)).await?;
     store::put_one_time(conn, token.hash(), user, kind.as_str(), payload, app.now() + valid).await?;
     link(app, kind.path(), Some(&token.0))
+}
+
+/// Drops the token of a kind, and the mail that waits to carry it.
+pub(crate) async fn drop_one_time(conn: &mut Conn<'_>, user: UserId, kind: OneTime) -> Result<()> {
+    mail::cancel(conn, &kind.mail_subject(user)).await?;
+    store::drop_one_time(conn, user, kind).await
 }
 
 /// A link into the public site.
@@ -107,7 +134,21 @@ pub(crate) async fn notify(
         comment: None,
         user: Some(account.id),
     };
-    mail::enqueue(app, conn, &format!("user:{}", account.id), app.now(), &mail).await
+    let subject =
+        OneTime::of(template).map_or_else(|| format!("user:{}", account.id), |kind| kind.mail_subject(account.id));
+    mail::enqueue(app, conn, &subject, app.now(), &mail).await
+}
+
+/// The account of an address, locked: what is sent to it is sent to whoever has it now.
+async fn lock_by_email(conn: &mut Conn<'_>, email: &str) -> Result<Option<Account>> {
+    let Some((found, _)) = accounts::store::by_email(conn, email).await? else { return Ok(None) };
+    let account = accounts::store::lock(conn, found.id).await?;
+    Ok(account.filter(|account| normalise_email(&account.email) == email))
+}
+
+/// Whether a link went to the address that an account has now; those of the release before do not say where they went.
+fn is_to(sent_to: Option<&str>, account: &Account) -> bool {
+    sent_to.is_none_or(|email| email == normalise_email(&account.email))
 }
 
 /// A one-time token that does not count, whatever the reason.

@@ -4,18 +4,21 @@ use futures::FutureExt;
 
 use super::{
     super::{ClientInfo, store, token},
-    OneTime, announce_ended, hours, issue_one_time, notify, require_verified, token_invalid,
+    OneTime, announce_ended, hours, is_to, issue_one_time, lock_by_email, notify, require_verified, token_invalid,
 };
 use crate::{
     accounts::{
         self,
-        model::{Password, normalise_email},
+        model::{Account, Password, normalise_email},
     },
-    actor::{Actor, Permission},
+    actor::{Actor, Permission, Principal},
     app::App,
+    db::Conn,
     error::{Error, Result},
     events,
+    ids::UserId,
     mail::Template,
+    tokens,
 };
 
 /// Sends a mail with which a new password can be set, if there is such an account. Answers alike, at once, in any case.
@@ -27,11 +30,11 @@ pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Res
         let db = app.db.clone();
         let sent = db.write(move |c| {
             async move {
-                let Some((account, _)) = accounts::store::by_email(c, &email).await? else { return Ok(()) };
+                let Some(account) = lock_by_email(c, &email).await? else { return Ok(()) };
                 if !account.status.may_log_in() || !app.limiter.may_mail(&email).await {
                     return Ok(());
                 }
-                let link = issue_one_time(&app, c, account.id, OneTime::ResetPassword, None, hours(1)).await?;
+                let link = issue_one_time(&app, c, account.id, OneTime::ResetPassword, Some(&email), hours(1)).await?;
                 notify(&app, c, &account, Template::ResetPassword, Some(link)).await
             }
             .boxed()
@@ -43,7 +46,8 @@ pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Res
     Ok(())
 }
 
-/// Sets a password with the token from a mail, which also confirms the address. Every session ends.
+/// Sets a password with the token from a mail, which also confirms the address. Every session and API token ends, and so does
+/// every other link that was sent.
 pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new: &Password) -> Result<()> {
     app.limiter.call(client.ip).await?;
     new.check("").map_err(|field| Error::invalid_fields(vec![field]))?;
@@ -57,16 +61,18 @@ pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new:
             async move {
                 let now = app2.now();
                 let taken = store::take_one_time(c, token_hash, OneTime::ResetPassword.as_str(), now).await?;
-                let (user, _) = taken.ok_or_else(token_invalid)?;
+                let (user, sent_to) = taken.ok_or_else(token_invalid)?;
                 let account = accounts::store::lock(c, user).await?.ok_or_else(token_invalid)?;
-                if !account.status.may_log_in() {
+                if !account.status.may_log_in() || !is_to(sent_to.as_deref(), &account) {
                     return Err(token_invalid());
                 }
                 // On an error the transaction takes the token back: another password can be tried.
                 new.check(&account.email).map_err(|field| Error::invalid_fields(vec![field]))?;
                 accounts::store::set_password(c, user, &hash, now).await?;
                 accounts::store::confirm_address(c, user, now).await?;
+                store::drop_outstanding(c, user).await?;
                 store::revoke_all(c, user, None, now).await?;
+                tokens::revoke_all(c, &Principal::user(user), user, now).await?;
                 notify(&app2, c, &account, Template::PasswordChanged, None).await?;
                 events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await?;
                 Ok(user)
@@ -79,7 +85,7 @@ pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new:
     Ok(())
 }
 
-/// Changes the caller's password, and ends every other session.
+/// Changes the caller's password, and ends every other session, every API token and every link that was sent.
 pub async fn change_password(app: &App, actor: &Actor, current: &Password, new: &Password) -> Result<()> {
     let me = actor.require_own(Permission::OwnAccount)?;
     require_verified(&me.account)?;
@@ -92,13 +98,11 @@ pub async fn change_password(app: &App, actor: &Actor, current: &Password, new: 
         .write(move |c| {
             async move {
                 let now = app2.now();
-                let (account, current) =
-                    accounts::store::lock_with_hash(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
-                if current != checked {
-                    return Err(Error::conflict("the password was changed meanwhile", ()));
-                }
+                let account = lock_checked(c, user, checked.as_deref()).await?;
                 accounts::store::set_password(c, user, &hash, now).await?;
+                store::drop_outstanding(c, user).await?;
                 store::revoke_all(c, user, Some(session), now).await?;
+                tokens::revoke_all(c, &Principal::user(user), user, now).await?;
                 notify(&app2, c, &account, Template::PasswordChanged, None).await?;
                 events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await
             }
@@ -110,7 +114,18 @@ pub async fn change_password(app: &App, actor: &Actor, current: &Password, new: 
     Ok(())
 }
 
-/// Checks the caller's password before something that cannot be undone; answers the hash that it fits.
+/// Locks the caller's account, of which [`check_own_password`] returned the hash: whoever set another password meanwhile, or
+/// closed the account, came first.
+pub(crate) async fn lock_checked(conn: &mut Conn<'_>, user: UserId, checked: Option<&str>) -> Result<Account> {
+    let found = accounts::store::lock_with_hash(conn, user).await?;
+    let (account, hash) = found.ok_or_else(|| Error::not_found("account"))?;
+    if hash.as_deref() != checked || !account.status.may_log_in() {
+        return Err(Error::conflict("the password was changed meanwhile", ()));
+    }
+    Ok(account)
+}
+
+/// Checks the caller's password before something that cannot be undone; returns the hash that it fits, for [`lock_checked`].
 pub(crate) async fn check_own_password(
     app: &App,
     actor: &Actor,

@@ -6,8 +6,10 @@ use futures::FutureExt;
 use uuid::Uuid;
 
 use super::super::{
-    ClientInfo, Proof, SessionView, Tokens, store,
-    token::{self, ACCESS, Claims, Opaque},
+    ClientInfo, Proof, SessionView, Tokens,
+    refresh::{self, Presented, Uses, Verdict},
+    store,
+    token::{self, ACCESS, Claims},
     totp,
 };
 use crate::{
@@ -23,6 +25,7 @@ use crate::{
     ids::{SessionId, UserId, uuid_v7},
     noted::note,
     page::{Page, PageRequest, TimeCursor},
+    random,
     time::Timestamp,
     tokens,
 };
@@ -43,10 +46,6 @@ pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
         .await?
         .filter(|session| session.lives(claims.sub, now) && session.account.status.may_log_in())
         .ok_or_else(|| Error::unauthenticated("the session has ended; log in again"))?;
-    if !live.access_used && live.access_jti == claims.jti {
-        let (session, jti) = (claims.sid, claims.jti);
-        app.db.write(move |c| async move { store::mark_used(c, session, jti).await }.boxed()).await?;
-    }
     note(|noted| noted.user = Some(live.account.id));
     let must_enrol = totp::must_enrol(app, &live.account).await?;
     Ok(Actor::User(Arc::new(SignedIn {
@@ -139,8 +138,8 @@ async fn start_session(
 /// A session for somebody who showed who they are by other means than a password.
 #[derive(Clone)]
 pub(in crate::auth) struct Opening {
-    made: Fresh,
     session: SessionId,
+    refresh_secret: [u8; 32],
     agent: String,
     ip: String,
 }
@@ -149,7 +148,8 @@ impl Opening {
     /// For whoever asks.
     pub fn new(app: &App, client: &ClientInfo) -> Self {
         let session = SessionId::new(app.now(), app.random.as_ref());
-        Self { made: Fresh::new(app), session, agent: client.agent(), ip: client.ip.to_string() }
+        let refresh_secret = random::bytes(app.random.as_ref());
+        Self { session, refresh_secret, agent: client.agent(), ip: client.ip.to_string() }
     }
 
     /// Begins it, inside the transaction that decided so. Where the account has a second factor, `spent` is what shows it.
@@ -163,8 +163,7 @@ impl Opening {
             ip: &self.ip,
             now,
             expires_at: session_end(app, now, now),
-            jti: self.made.jti,
-            refresh_hash: self.made.refresh.hash(),
+            refresh_secret: &self.refresh_secret,
         };
         store::create(conn, new).await
     }
@@ -172,33 +171,27 @@ impl Opening {
     /// What is handed out after the commit.
     pub fn tokens(self, app: &App, account: &Account) -> Result<Tokens> {
         tracing::info!(user = %account.id, session = %self.session, "logged in");
-        self.made.tokens(app, account.id, self.session, account.role)
+        tokens(app, account, self.session, 1, &self.refresh_secret)
     }
 }
 
-/// What a login or a refresh is about to hand out.
-#[derive(Clone)]
-struct Fresh {
-    refresh: Opaque,
-    jti: Uuid,
-    now: Timestamp,
-}
-
-impl Fresh {
-    fn new(app: &App) -> Self {
-        let now = app.now();
-        Self { refresh: Opaque::new(app.random.as_ref()), jti: uuid_v7(now, app.random.as_ref()), now }
-    }
-    fn tokens(self, app: &App, user: UserId, session: SessionId, role: crate::actor::Role) -> Result<Tokens> {
-        let (iat, exp) = (self.now.unix_seconds(), (self.now + ACCESS).unix_seconds());
-        let claims = Claims { sub: user, sid: session, role, jti: self.jti, iat, exp };
-        Ok(Tokens {
-            access_token: token::sign(&app.keys, &claims)?,
-            refresh_token: self.refresh.0,
-            token_type: "Bearer".into(),
-            expires_in: ACCESS.as_secs(),
-        })
-    }
+/// A new access token, with the refresh token of a generation.
+fn tokens(app: &App, account: &Account, session: SessionId, generation: i64, secret: &[u8]) -> Result<Tokens> {
+    let now = app.now();
+    let claims = Claims {
+        sub: account.id,
+        sid: session,
+        role: account.role,
+        jti: uuid_v7(now, app.random.as_ref()),
+        iat: now.unix_seconds(),
+        exp: (now + ACCESS).unix_seconds(),
+    };
+    Ok(Tokens {
+        access_token: token::sign(&app.keys, &claims)?,
+        refresh_token: refresh::token(&app.keys, session, generation, secret),
+        token_type: "Bearer".into(),
+        expires_in: ACCESS.as_secs(),
+    })
 }
 
 /// When a session ends that began then and is used now: when it is not used for long, and in any case some day.
@@ -208,9 +201,10 @@ fn session_end(app: &App, began_at: Timestamp, now: Timestamp) -> Timestamp {
     (now + days(kept.session_days)).min(began_at + days(kept.session_max_days))
 }
 
-#[derive(Clone)]
+/// What came of a refresh token.
 enum Judged {
-    Rotated(UserId, SessionId, crate::actor::Role),
+    /// The token of this generation follows it.
+    Followed(Box<Account>, SessionId, i64, Vec<u8>),
     Refused,
     /// Refused, and the session was ended.
     Ended(SessionId),
@@ -218,40 +212,18 @@ enum Judged {
 
 /// The next pair of tokens for a refresh token, which is used up.
 ///
-/// Using an old one again ends the whole session: one of the two who hold it stole it. But the one just before still
-/// answers while the access token that replaced it was never used: then the answer was lost on its way.
+/// For 15 seconds after its first use a token goes on answering, with the same next refresh token, however many ask: two tabs
+/// refresh at once, and answers get lost. Using an older one again ends the whole session: one of the two who hold it stole it.
 pub async fn refresh(app: &App, client: &ClientInfo, refresh_token: &str) -> Result<Tokens> {
     app.limiter.call(client.ip).await?;
-    let made = Fresh::new(app);
+    let presented = Presented::parse(refresh_token);
     let hash = token::hash(refresh_token);
-    let (app2, jti, next_hash) = (app.clone(), made.jti, made.refresh.hash());
-    let judged = app
-        .db
-        .write(move |c| {
-            async move {
-                let now = app2.now();
-                let Some(found) = store::refresh(c, &hash).await? else { return Ok(Judged::Refused) };
-                let ended = found.revoked_at.is_some() || found.expires_at <= now;
-                if ended || !found.account.status.may_log_in() {
-                    return Ok(Judged::Refused);
-                }
-                let lost_answer = found.generation == found.newest - 1 && !found.access_used;
-                if found.generation != found.newest && !lost_answer {
-                    store::revoke(c, found.session_id, found.account.id, now).await?;
-                    let target = found.session_id.to_string();
-                    events::append(c, now, "session.revoked", &target, Some(found.account.id)).await?;
-                    tracing::warn!(session = %found.session_id, "an old refresh token was used again; the session was ended");
-                    return Ok(Judged::Ended(found.session_id));
-                }
-                let end = session_end(&app2, found.began_at, now);
-                store::rotate(c, found.session_id, found.newest + 1, next_hash, jti, now, end).await?;
-                Ok(Judged::Rotated(found.account.id, found.session_id, found.account.role))
-            }
-            .boxed()
-        })
-        .await?;
+    let app2 = app.clone();
+    let judged = app.db.write(move |c| async move { judged(&app2, c, presented, &hash).await }.boxed()).await?;
     match judged {
-        Judged::Rotated(user, session, role) => return made.tokens(app, user, session, role),
+        Judged::Followed(account, session, generation, secret) => {
+            return tokens(app, &account, session, generation, &secret);
+        }
         Judged::Ended(session) => {
             app.shared.revoke(vec![session.0]).await;
             app.wake();
@@ -259,6 +231,38 @@ pub async fn refresh(app: &App, client: &ClientInfo, refresh_token: &str) -> Res
         Judged::Refused => {}
     }
     Err(Error::unauthenticated("the refresh token is not valid; log in again"))
+}
+
+async fn judged(app: &App, conn: &mut Conn<'_>, presented: Option<Presented>, hash: &[u8]) -> Result<Judged> {
+    let now = app.now();
+    let named = match presented {
+        Some(token) => Some((token.session, token.generation)),
+        None => store::refresh_by_row(conn, hash).await?,
+    };
+    let Some((session, generation)) = named else { return Ok(Judged::Refused) };
+    let Some(found) = store::refresh(conn, session).await? else { return Ok(Judged::Refused) };
+    let is_ours = presented
+        .is_none_or(|token| found.refresh_secret.as_ref().is_some_and(|secret| token.is_ours(&app.keys, secret)));
+    let ended = found.revoked_at.is_some() || found.expires_at <= now;
+    if !is_ours || ended || !found.account.status.may_log_in() {
+        return Ok(Judged::Refused);
+    }
+    let uses = Uses::parse(found.refresh_uses.as_deref())?;
+    let verdict = refresh::judge(generation, found.generation, &uses, now);
+    if verdict == Verdict::Stolen {
+        store::revoke(conn, session, found.account.id, now).await?;
+        events::append(conn, now, "session.revoked", &session.to_string(), Some(found.account.id)).await?;
+        tracing::warn!(%session, "an old refresh token was used again; the session was ended");
+        return Ok(Judged::Ended(session));
+    }
+    let next = generation.saturating_add(1);
+    let secret = found.refresh_secret.unwrap_or_else(|| random::bytes::<32>(app.random.as_ref()).to_vec());
+    if verdict == Verdict::Rotates {
+        let uses = if generation > found.generation { Uses::default() } else { uses }.and_now(now)?;
+        let end = session_end(app, found.began_at, now);
+        store::rotate(conn, session, next, &secret, &uses, now, end).await?;
+    }
+    Ok(Judged::Followed(Box::new(found.account), session, next, secret))
 }
 
 /// Ends the session of the caller.

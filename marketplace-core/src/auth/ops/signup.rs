@@ -6,7 +6,7 @@ use super::{
     super::{ClientInfo, store, token},
     OneTime,
     beat::Beat,
-    hours, issue_one_time, link, notify, token_invalid,
+    hours, is_to, issue_one_time, link, lock_by_email, notify, token_invalid,
 };
 use crate::{
     accounts::{
@@ -68,7 +68,7 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
                     now,
                 };
                 if let Some(account) = accounts::store::insert(c, account).await? {
-                    let link = issue_one_time(&app2, c, id, OneTime::VerifyEmail, None, hours(24)).await?;
+                    let link = issue_one_time(&app2, c, id, OneTime::VerifyEmail, Some(&norm), hours(24)).await?;
                     notify(&app2, c, &account, Template::VerifyEmail, Some(link)).await?;
                     events::append(c, now, "user.created", &id.to_string(), Some(id)).await
                 } else {
@@ -105,7 +105,9 @@ pub async fn verify_email(app: &App, client: &ClientInfo, one_time: &str) -> Res
         .write(move |c| {
             async move {
                 let taken = store::take_one_time(c, hash, OneTime::VerifyEmail.as_str(), now).await?;
-                let (user, _) = taken.ok_or_else(token_invalid)?;
+                let (user, sent_to) = taken.ok_or_else(token_invalid)?;
+                let account = accounts::store::lock(c, user).await?;
+                account.filter(|account| is_to(sent_to.as_deref(), account)).ok_or_else(token_invalid)?;
                 accounts::store::confirm_address(c, user, now).await?;
                 events::append(c, now, "user.changed", &user.to_string(), Some(user)).await
             }
@@ -125,11 +127,11 @@ pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) ->
         let db = app.db.clone();
         let sent = db.write(move |c| {
             async move {
-                let Some((account, _)) = accounts::store::by_email(c, &email).await? else { return Ok(()) };
+                let Some(account) = lock_by_email(c, &email).await? else { return Ok(()) };
                 if account.email_verified || !account.status.may_log_in() || !app.limiter.may_mail(&email).await {
                     return Ok(());
                 }
-                let link = issue_one_time(&app, c, account.id, OneTime::VerifyEmail, None, hours(24)).await?;
+                let link = issue_one_time(&app, c, account.id, OneTime::VerifyEmail, Some(&email), hours(24)).await?;
                 notify(&app, c, &account, Template::VerifyEmail, Some(link)).await
             }
             .boxed()

@@ -1,3 +1,5 @@
+mod takeover;
+
 use std::{net::IpAddr, time::Duration};
 
 use super::*;
@@ -8,7 +10,7 @@ use crate::{
     },
     actor::{Actor, Role},
     admin::Change,
-    auth::{ClientInfo, Tokens},
+    auth::{self, ClientInfo, Tokens},
     error::ErrorCode,
     page::PageRequest,
     testing::{self, OPERATOR, PASSWORD, TestApp, client},
@@ -36,6 +38,18 @@ async fn wait_for(test: &TestApp, template: Template, count: usize) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("no {count} mails of {template}");
+}
+
+/// The token of a mail that takes the place of one that waits.
+async fn newer(test: &TestApp, template: Template, than: &str) -> String {
+    for _ in 0..400 {
+        let token = test.token(template).await;
+        if token != than {
+            return token;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("no newer mail of {template}");
 }
 
 #[tokio::test]
@@ -133,42 +147,119 @@ async fn wrong_passwords_and_unknown_addresses_answer_alike() {
 }
 
 #[tokio::test]
-async fn an_old_refresh_token_ends_the_session_but_a_lost_answer_does_not() {
+async fn an_old_refresh_token_ends_the_session_but_two_tabs_and_a_lost_answer_do_not() {
     for test in testing::apps().await {
         let app = test.app();
         let user = test.user(Role::Client, Status::Active).await;
         let email = accounts::reveal(app, &OPERATOR, user).await.unwrap().email;
         let first = password_login(&test, &email, PASSWORD).await.unwrap();
-        authenticate(app, &first.access_token).await.unwrap();
-        // The answer to this refresh is lost: its access token is never used, so the same token answers again.
-        let _lost = refresh(app, &client(), &first.refresh_token).await.unwrap();
-        let second = refresh(app, &client(), &first.refresh_token).await.unwrap();
+        let again = async |tokens: &Tokens| refresh(app, &client(), &tokens.refresh_token).await;
+        let second = again(&first).await.unwrap();
+        assert_ne!(second.refresh_token, first.refresh_token);
+        // Whatever is used meanwhile: the new access token, and the new refresh token as well.
         authenticate(app, &second.access_token).await.unwrap();
-        let third = refresh(app, &client(), &second.refresh_token).await.unwrap();
-        authenticate(app, &third.access_token).await.unwrap();
-        // Now the new access token has arrived: the old refresh token is stolen goods.
-        assert_eq!(
-            refresh(app, &client(), &second.refresh_token).await.unwrap_err().code(),
-            ErrorCode::Unauthenticated
-        );
-        assert!(authenticate(app, &third.access_token).await.is_err());
-        assert!(refresh(app, &client(), &third.refresh_token).await.is_err());
+        test.advance(Duration::from_secs(5));
+        let third = again(&second).await.unwrap();
+        test.advance(Duration::from_secs(9));
+        for _ in 0..20 {
+            let tab = again(&first).await.unwrap();
+            assert_eq!(tab.refresh_token, second.refresh_token, "the same successor");
+            authenticate(app, &tab.access_token).await.unwrap();
+        }
+        assert_eq!(again(&second).await.unwrap().refresh_token, third.refresh_token);
+        let last = again(&third).await.unwrap();
+        // 15 seconds after its first use, however often it was used since, it is stolen goods.
+        test.advance(Duration::from_secs(1));
+        assert_eq!(again(&first).await.unwrap_err().code(), ErrorCode::Unauthenticated);
+        assert!(authenticate(app, &last.access_token).await.is_err());
+        for tokens in [&second, &third, &last] {
+            assert_eq!(again(tokens).await.unwrap_err().code(), ErrorCode::Unauthenticated);
+        }
         test.close().await;
     }
 }
 
 #[tokio::test]
-async fn of_concurrent_refreshes_no_two_sessions_come() {
+async fn of_concurrent_refreshes_all_go_on_with_one_session_and_no_row_is_added() {
     for test in testing::apps().await {
         let app = test.app();
         let user = test.user(Role::Client, Status::Active).await;
         let email = accounts::reveal(app, &OPERATOR, user).await.unwrap().email;
         let tokens = password_login(&test, &email, PASSWORD).await.unwrap();
-        authenticate(app, &tokens.access_token).await.unwrap();
         let me = client();
-        let all = (0..6).map(|_| refresh(app, &me, &tokens.refresh_token));
-        let good: Vec<Tokens> = futures::future::join_all(all).await.into_iter().flatten().collect();
-        assert!(!good.is_empty() && good.len() <= 2, "{}", good.len());
+        let mut newest = tokens.refresh_token;
+        for _ in 0..3 {
+            let all = (0..12).map(|_| refresh(app, &me, &newest));
+            let all: Vec<Tokens> = futures::future::try_join_all(all).await.unwrap();
+            newest.clone_from(&all[0].refresh_token);
+            assert!(all.iter().all(|tokens| tokens.refresh_token == newest));
+        }
+        let mut reader = app.db.read().await.unwrap();
+        let (sessions, rows) = q!(&mut reader.conn() => one (i64, i64),
+            "SELECT (SELECT CAST(count(*) AS BIGINT) FROM sessions), (SELECT CAST(count(*) AS BIGINT) FROM refresh_tokens)")
+        .unwrap();
+        assert_eq!((sessions, rows), (1, 0));
+        drop(reader);
+        test.close().await;
+    }
+}
+
+/// Whoever reads the database can make no token of what is there, and whoever made one up ends nobody's session.
+#[tokio::test]
+async fn made_up_refresh_tokens_are_unknown_and_end_nothing() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let (actor, _) = test.log_in(test.user(Role::Client, Status::Active).await).await;
+        let session = actor.require_session().unwrap().session;
+        let mut reader = app.db.read().await.unwrap();
+        let secret =
+            q!(&mut reader.conn() => val Vec<u8>, "SELECT refresh_secret FROM sessions WHERE id = $1", session)
+                .unwrap();
+        drop(reader);
+        let elsewhere = tempfile::tempdir().unwrap();
+        let other = crate::keys::Keys::open(elsewhere.path(), app.random.as_ref()).unwrap();
+        for made_up in [
+            super::super::refresh::token(&other, session, 1, &secret),
+            super::super::refresh::token(&other, session, 0, &secret),
+            super::super::refresh::token(&app.keys, session, 1, b"another"),
+            String::new(),
+            "x".repeat(100_000),
+        ] {
+            let refused = refresh(app, &client(), &made_up).await.unwrap_err();
+            assert_eq!(refused.code(), ErrorCode::Unauthenticated);
+        }
+        assert_eq!(sessions(app, &actor, &PageRequest::default()).await.unwrap().items.len(), 1);
+        test.close().await;
+    }
+}
+
+/// Each of them had a row.
+#[tokio::test]
+async fn refresh_tokens_of_the_release_before_go_on() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let (actor, _) = test.log_in(test.user(Role::Client, Status::Active).await).await;
+        let session = actor.require_session().unwrap().session;
+        let before = ["first", "second", "third"].map(|name| (name, token::hash(name)));
+        app.db
+            .write(move |c| {
+                futures::FutureExt::boxed(async move {
+                    q!(c => exec, "UPDATE sessions SET refresh_secret = NULL, generation = 3 WHERE id = $1", session)?;
+                    for (generation, (_, hash)) in (1_i64..).zip(before) {
+                        q!(c => exec, "INSERT INTO refresh_tokens (hash, session_id, generation) VALUES ($1, $2, $3)", hash, session, generation)?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+        let next = refresh(app, &client(), "third").await.unwrap();
+        assert_eq!(refresh(app, &client(), "third").await.unwrap().refresh_token, next.refresh_token);
+        let after = refresh(app, &client(), &next.refresh_token).await.unwrap();
+        authenticate(app, &after.access_token).await.unwrap();
+        // And an old one of them is old.
+        assert!(refresh(app, &client(), "second").await.is_err());
+        assert!(authenticate(app, &after.access_token).await.is_err());
         test.close().await;
     }
 }
@@ -186,8 +277,7 @@ async fn a_reset_works_once_and_ends_every_session() {
         let older = test.token(Template::ResetPassword).await;
         test.advance(Duration::from_secs(1));
         forgot_password(app, &client(), &email).await.unwrap();
-        wait_for(&test, Template::ResetPassword, 2).await;
-        let token = test.token(Template::ResetPassword).await;
+        let token = newer(&test, Template::ResetPassword, &older).await;
         let new = Password::new("another good one");
         // Only the newest counts, and a password that breaks a rule does not use it up.
         assert!(reset_password(app, &client(), &older, &new).await.is_err());
@@ -210,8 +300,7 @@ async fn one_time_tokens_end_with_their_time() {
         test.advance(hours(24));
         assert!(verify_email(app, &client(), &token).await.is_err());
         resend_verification(app, &client(), "ada@example.org").await.unwrap();
-        wait_for(&test, Template::VerifyEmail, 2).await;
-        verify_email(app, &client(), &test.token(Template::VerifyEmail).await).await.unwrap();
+        verify_email(app, &client(), &newer(&test, Template::VerifyEmail, &token).await).await.unwrap();
         test.close().await;
     }
 }

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use super::{
     super::{
         ClientInfo,
-        ops::{announce_ended, check_own_password, notify, require_verified},
+        ops::{announce_ended, check_own_password, lock_checked, notify, require_verified},
         store as sessions,
     },
     Enrolment, Proof, RecoveryCodes,
@@ -102,12 +102,19 @@ pub(crate) async fn consume(conn: &mut Conn<'_>, user: UserId, spent: Option<&Us
 pub async fn begin_totp(app: &App, actor: &Actor, password: &Password) -> Result<Enrolment> {
     let me = actor.require_session()?;
     require_verified(&me.account)?;
-    check_own_password(app, actor, password, "/password").await?;
+    let checked = check_own_password(app, actor, password, "/password").await?;
     let user = me.account.id;
     let secret = Secret::new(app.random.as_ref());
     let sealed = app.keys.seal(&context(user), secret.bytes(), app.random.as_ref())?;
     let now = app.now();
-    let begun = app.db.write(move |c| async move { store::begin(c, user, sealed, now).await }.boxed()).await?;
+    let unit = app.db.write(move |c| {
+        async move {
+            lock_checked(c, user, checked.as_deref()).await?;
+            store::begin(c, user, sealed, now).await
+        }
+        .boxed()
+    });
+    let begun = unit.await?;
     if !begun {
         return Err(Error::conflict("a second factor is on; remove it first", ()));
     }
@@ -177,7 +184,7 @@ pub async fn disable_totp(
     proof: Option<&Proof>,
 ) -> Result<()> {
     let me = actor.require_session()?;
-    check_own_password(app, actor, password, "/password").await?;
+    let checked = check_own_password(app, actor, password, "/password").await?;
     let (user, session) = (me.account.id, me.session);
     let none = || Error::conflict("there is no second factor", ());
     // Whoever asks is logged in: `unauthenticated` would send them to log in again.
@@ -191,7 +198,7 @@ pub async fn disable_totp(
         .write(move |c| {
             async move {
                 let now = app2.now();
-                let account = accounts::store::lock(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
+                let account = lock_checked(c, user, checked.as_deref()).await?;
                 consume(c, user, Some(&spent)).await.map_err(of_field)?;
                 store::remove(c, user).await?;
                 sessions::revoke_all(c, user, Some(session), now).await?;

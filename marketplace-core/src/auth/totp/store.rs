@@ -65,6 +65,12 @@ pub(super) async fn take_recovery(conn: &mut Conn<'_>, user: UserId, hash: &[u8]
     Ok(q!(conn => exec, "DELETE FROM recovery_codes WHERE user_id = $1 AND hash = $2", user, hash)? == 1)
 }
 
+/// Removes a secret that was never confirmed: whoever began may not be whoever goes on.
+pub(crate) async fn drop_begun(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    q!(conn => exec, "DELETE FROM totp WHERE user_id = $1 AND enabled_at IS NULL", user)?;
+    Ok(())
+}
+
 /// Removes a second factor and its recovery codes; `false` when there was none in use.
 pub(crate) async fn remove(conn: &mut Conn<'_>, user: UserId) -> Result<bool> {
     let was_on = is_on(conn, user).await?;
