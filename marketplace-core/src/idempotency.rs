@@ -8,7 +8,7 @@ use futures::FutureExt;
 use crate::{
     actor::{Actor, Principal},
     app::App,
-    db::Conn,
+    db::{Conn, PRUNE_BATCH},
     error::{Error, Result},
     ids::{NoteId, UserId},
     time::Timestamp,
@@ -130,11 +130,16 @@ pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId, notes: &[NoteId]) -
 /// Forgets answers that are past their time.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     let before = app.now() - KEPT;
-    app.db
-        .write(move |c| {
-            async move { Ok(q!(c => exec, "DELETE FROM idempotency_keys WHERE created_at < $1", before)?) }.boxed()
-        })
-        .await
+    let pruned = app.db.prune_in_batches(move |conn| {
+        async move {
+            Ok(q!(conn => exec,
+                "DELETE FROM idempotency_keys WHERE (principal, key) IN \
+                 (SELECT principal, key FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT ($2 + 0))",
+                before, PRUNE_BATCH)?)
+        }
+        .boxed()
+    });
+    pruned.await
 }
 
 #[cfg(test)]

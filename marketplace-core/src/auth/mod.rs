@@ -31,14 +31,15 @@ use futures::FutureExt;
 
 use crate::{app::App, error::Result};
 
-/// Forgets sessions and one-time tokens that ended, a bounded number at a time.
+/// Forgets sessions and one-time tokens that ended.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     app.limiter.prune();
     let now = app.now();
     // Ended sessions stay a day longer, so that a late refresh is told from a stolen one.
     let before = now - Duration::from_secs(86_400);
-    let done = app.db.write(move |c| async move { store::prune(c, now, before).await }.boxed()).await?;
-    Ok(done + ops::prune_tickets(app).await? + oidc::prune(app).await?)
+    let sessions = app.db.prune_in_batches(move |c| async move { store::prune_sessions(c, before).await }.boxed());
+    let one_time = app.db.prune_in_batches(move |c| async move { store::prune_one_time(c, now).await }.boxed());
+    Ok(sessions.await? + one_time.await? + ops::prune_tickets(app).await? + oidc::prune(app).await?)
 }
 
 /// Sets a password without asking for the old one.

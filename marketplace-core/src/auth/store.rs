@@ -6,7 +6,7 @@ use crate::{
         model::Account,
         store::{account_columns, account_json},
     },
-    db::{Conn, PointRead, json},
+    db::{Conn, PRUNE_BATCH, PointRead, json},
     error::{Error, Result},
     ids::{SessionId, UserId},
     mail,
@@ -291,11 +291,18 @@ pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     drop_outstanding(conn, user).await
 }
 
-pub(super) async fn prune(conn: &mut Conn<'_>, now: Timestamp, before: Timestamp) -> Result<u64> {
-    let sessions = q!(conn => exec,
-        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT 500)", before)?;
-    let tokens = q!(conn => exec, "DELETE FROM one_time_tokens WHERE expires_at < $1", now)?;
-    Ok(sessions + tokens)
+/// Forgets a batch of sessions that ended before `before`.
+pub(super) async fn prune_sessions(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
+    Ok(q!(conn => exec,
+        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT ($2 + 0))",
+        before, PRUNE_BATCH)?)
+}
+
+/// Forgets a batch of one-time tokens that ended.
+pub(super) async fn prune_one_time(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
+    Ok(q!(conn => exec,
+        "DELETE FROM one_time_tokens WHERE hash IN (SELECT hash FROM one_time_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT ($2 + 0))",
+        now, PRUNE_BATCH)?)
 }
 
 /// Which of some sessions live, and belong to somebody who may trade.
@@ -341,5 +348,7 @@ pub(super) async fn drop_tickets(conn: &mut Conn<'_>, user: UserId) -> Result<()
 }
 
 pub(super) async fn prune_tickets(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
-    Ok(q!(conn => exec, "DELETE FROM socket_tickets WHERE expires_at < $1", now)?)
+    Ok(q!(conn => exec,
+        "DELETE FROM socket_tickets WHERE hash IN (SELECT hash FROM socket_tickets WHERE expires_at < $1 ORDER BY expires_at LIMIT ($2 + 0))",
+        now, PRUNE_BATCH)?)
 }

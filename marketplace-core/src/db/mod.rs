@@ -19,6 +19,7 @@ mod connections;
 pub mod copy;
 mod error;
 pub mod json;
+mod prune;
 #[doc(hidden)]
 pub mod run;
 mod schema;
@@ -28,6 +29,7 @@ mod writer;
 pub use batch::PointRead;
 pub use conn::{Conn, Reader};
 pub use error::DbError;
+pub(crate) use prune::PRUNE_BATCH;
 pub use query::max_placeholder;
 #[cfg(any(test, feature = "testing"))]
 pub use query::{ALL_SQL, SqlText};

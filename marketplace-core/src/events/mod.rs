@@ -78,5 +78,5 @@ pub async fn since(app: &App, actor: &Actor, after: Option<&str>, limit: u16) ->
 /// Forgets events older than the retention, and notes up to where: a reader whose cursor is older starts anew from the lists.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     let before = app.now() - Duration::from_secs(u64::from(app.config.retention.event_days) * 86_400);
-    app.db.write(move |conn| async move { store::prune(conn, before).await }.boxed()).await
+    app.db.prune_in_batches(move |conn| async move { store::prune(conn, before).await }.boxed()).await
 }

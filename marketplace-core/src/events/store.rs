@@ -2,7 +2,7 @@
 
 use super::{Event, EventCursor, Raw};
 use crate::{
-    db::Conn,
+    db::{Conn, PRUNE_BATCH},
     error::Result,
     ids::{ThreadId, UserId},
     page::Cursor,
@@ -118,10 +118,11 @@ pub(super) async fn end(conn: &mut Conn<'_>) -> Result<EventCursor> {
     }
 }
 
-/// Forgets what is older than `before`, a bounded number of rows at a time.
+/// Forgets a batch of what is older than `before`. Returns how many rows.
 pub(super) async fn prune(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
     let gone = q!(conn => all (i64, i64),
-        "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT 1000) RETURNING tx, seq", before)?;
+        "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
+        before, PRUNE_BATCH)?;
     let Some((tx, seq)) = gone.iter().max() else { return Ok(0) };
     q!(conn => exec,
         "INSERT INTO event_marks (id, tx, seq) VALUES (1, $1, $2) ON CONFLICT (id) DO UPDATE SET tx = excluded.tx, seq = excluded.seq \

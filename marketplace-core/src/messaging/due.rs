@@ -59,5 +59,5 @@ pub(crate) async fn run_due(app: &App) -> Result<u64> {
 /// Forgets who of the staff has read what: the audit log has it.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     let now = app.now();
-    app.db.write(move |conn| async move { store::prune_reads(conn, now - AUDIT_EVERY).await }.boxed()).await
+    app.db.prune_in_batches(move |conn| async move { store::prune_reads(conn, now - AUDIT_EVERY).await }.boxed()).await
 }

@@ -288,5 +288,5 @@ pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
 /// Forgets tokens that ended long ago.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     let before = app.now() - LISTED;
-    app.db.write(move |c| async move { store::prune(c, before).await }.boxed()).await
+    app.db.prune_in_batches(move |c| async move { store::prune(c, before).await }.boxed()).await
 }

@@ -4,7 +4,7 @@ use super::model::{ApiToken, TokenStatus, parse_scopes};
 use crate::{
     accounts::{model::Account, store::account_json},
     actor::Principal,
-    db::{Conn, PointRead, json},
+    db::{Conn, PRUNE_BATCH, PointRead, json},
     error::Result,
     ids::{TokenId, UserId},
     page::TimeCursor,
@@ -162,7 +162,8 @@ pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
 
 pub(super) async fn prune(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
     Ok(q!(conn => exec,
-        "DELETE FROM api_tokens WHERE id IN (SELECT id FROM api_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT 500)", before)?)
+        "DELETE FROM api_tokens WHERE id IN (SELECT id FROM api_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT ($2 + 0))",
+        before, PRUNE_BATCH)?)
 }
 
 /// Tokens of a user that were revoked since then.

@@ -33,7 +33,13 @@ mod store;
 #[cfg(feature = "oidc")]
 pub(crate) use provider::Providers;
 
-use crate::{app::App, db::Conn, error::Result, ids::UserId, time::Timestamp};
+use crate::{
+    app::App,
+    db::{Conn, PRUNE_BATCH},
+    error::Result,
+    ids::UserId,
+    time::Timestamp,
+};
 
 /// A way into an account through a provider, as its owner takes it away with everything else.
 #[derive(serde::Serialize, sqlx::FromRow)]
@@ -67,13 +73,22 @@ pub(crate) async fn drop_codes(conn: &mut Conn<'_>, user: UserId) -> Result<()> 
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     use futures::FutureExt;
     let now = app.now();
-    let unit = app.db.write(move |c| {
+    let logins = app.db.prune_in_batches(move |c| {
         async move {
-            let logins = q!(c => exec, "DELETE FROM oidc_logins WHERE expires_at < $1", now)?;
-            let codes = q!(c => exec, "DELETE FROM oidc_codes WHERE expires_at < $1", now)?;
-            Ok(logins + codes)
+            Ok(q!(c => exec,
+                "DELETE FROM oidc_logins WHERE state_hash IN \
+                 (SELECT state_hash FROM oidc_logins WHERE expires_at < $1 ORDER BY expires_at LIMIT ($2 + 0))",
+                now, PRUNE_BATCH)?)
         }
         .boxed()
     });
-    unit.await
+    let codes = app.db.prune_in_batches(move |c| {
+        async move {
+            Ok(q!(c => exec,
+                "DELETE FROM oidc_codes WHERE hash IN (SELECT hash FROM oidc_codes WHERE expires_at < $1 ORDER BY expires_at LIMIT ($2 + 0))",
+                now, PRUNE_BATCH)?)
+        }
+        .boxed()
+    });
+    Ok(logins.await? + codes.await?)
 }

@@ -75,7 +75,7 @@ pub async fn live_sessions(app: &App, sessions: &[SessionId]) -> Result<Vec<(Ses
 /// Forgets tickets that nobody used.
 pub(crate) async fn prune_tickets(app: &App) -> Result<u64> {
     let now = app.now();
-    app.db.write(move |conn| async move { store::prune_tickets(conn, now).await }.boxed()).await
+    app.db.prune_in_batches(move |conn| async move { store::prune_tickets(conn, now).await }.boxed()).await
 }
 
 /// Drops the tickets of a user.

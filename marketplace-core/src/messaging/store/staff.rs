@@ -3,7 +3,7 @@
 use crate::{
     accounts::model::mask_name,
     actor::Principal,
-    db::Conn,
+    db::{Conn, PRUNE_BATCH},
     error::Result,
     ids::{MessageId, ServiceId, ThreadId, UserId},
     messaging::model::{CloseReason, RemovalReason, ThreadFilter, ThreadInfo, ThreadStatus},
@@ -158,9 +158,12 @@ pub(in crate::messaging) async fn note_read(
         == 1)
 }
 
-/// Forgets who read what before `before`: the audit log has it.
+/// Forgets a batch of who read what before `before`: the audit log has it.
 pub(in crate::messaging) async fn prune_reads(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
-    Ok(q!(conn => exec, "DELETE FROM thread_reads WHERE at < $1", before)?)
+    Ok(q!(conn => exec,
+        "DELETE FROM thread_reads WHERE (principal, thread_id, reason) IN \
+         (SELECT principal, thread_id, reason FROM thread_reads WHERE at < $1 ORDER BY at LIMIT ($2 + 0))",
+        before, PRUNE_BATCH)?)
 }
 
 /// Where a message stands.
