@@ -15,6 +15,8 @@ use crate::{
 
 /// Binds of one SQLite statement at most (`SQLITE_MAX_VARIABLE_NUMBER` is 32,766); more bring no more speed.
 const BINDS: usize = 8_000;
+/// Pages that SQLite's writer keeps in memory: KiB, negative by SQLite's convention.
+pub(super) const WRITER_CACHE: &str = "-16384";
 /// Bytes that are sent to PostgreSQL at a time.
 const PIECE: usize = 256 * 1024;
 
@@ -180,9 +182,8 @@ fn escaped(line: &mut String, text: &str) {
 /// Whether SQLite's writer keeps more of the database in memory: indexes that are filled out of order stay there then.
 pub(crate) async fn make_room(conn: &mut Conn<'_>, room: bool) -> Result<()> {
     if let Conn::Sqlite(conn) = conn {
-        // KiB, negative by SQLite's convention; the smaller is what `Db::open` sets.
-        let statement = if room { "PRAGMA cache_size = -262144" } else { "PRAGMA cache_size = -16384" };
-        sqlx::query(statement).execute(&mut **conn).await.map_err(DbError::from)?;
+        let size = if room { "-262144" } else { WRITER_CACHE };
+        sqlx::query(AssertSqlSafe(format!("PRAGMA cache_size = {size}"))).execute(&mut **conn).await.map_err(DbError::from)?;
     }
     Ok(())
 }

@@ -94,33 +94,23 @@ pub struct OpenOptions {
     pub connections: u32,
     /// Whether units that wait are committed together; without, for measuring what it brings, each has its own fsync.
     pub group_commit: bool,
-    /// Memory for pages of SQLite.
-    pub page_memory: PageMemory,
+    /// Memory for pages that each connection that reads SQLite keeps, in KiB.
+    pub cache_kib: u32,
     /// Whether a missing SQLite database is made; without, a mistyped path makes nothing.
     pub create: bool,
-}
-
-/// How much memory SQLite may use for pages.
-#[derive(Clone, Copy, Debug)]
-pub struct PageMemory {
-    /// Of the database's file mapped, in bytes; counts as the program's own in most listings.
-    pub mapped: u64,
-    /// Kept by each connection, in KiB.
-    pub cache_kib: u32,
 }
 
 impl OpenOptions {
     /// For a program that one person uses on a marketplace that is there: few connections, little memory.
     #[must_use]
     pub fn for_one() -> Self {
-        Self { connections: 3, page_memory: PageMemory { mapped: 0, cache_kib: 4 * 1024 }, create: false, ..Self::default() }
+        Self { connections: 3, cache_kib: 4 * 1024, create: false, ..Self::default() }
     }
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        let page_memory = PageMemory { mapped: 256 * 1024 * 1024, cache_kib: 16 * 1024 };
-        Self { connections: 8, group_commit: true, page_memory, create: true }
+        Self { connections: 8, group_commit: true, cache_kib: 8 * 1024, create: true }
     }
 }
 
@@ -163,18 +153,20 @@ impl Db {
             .foreign_keys(true)
             .busy_timeout(LOCK_PATIENCE)
             .statement_cache_capacity(512)
-            .pragma("cache_size", format!("-{}", options.page_memory.cache_kib))
-            .pragma("mmap_size", options.page_memory.mapped.to_string())
+            // Nothing is mapped: each connection would count the file again as the program's memory, and an error of the disk
+            // would be a signal that ends the program.
+            .pragma("mmap_size", "0")
             .pragma("wal_autocheckpoint", CHECKPOINT.to_string())
             .pragma("temp_store", "memory")
             // What is deleted is overwritten: somebody who is erased leaves nothing in free pages.
             .pragma("secure_delete", "ON")
             .disable_statement_logging();
         let health = Health::default();
-        let write = Connections::new(base.clone(), 1, health.clone());
+        let write = Connections::new(base.clone().pragma("cache_size", bulk::WRITER_CACHE), 1, health.clone());
         // It goes back at once: whether the database can be opened is to be known now.
         drop(write.acquire().await.map_err(opening)?);
-        let readers = base.create_if_missing(false).pragma("query_only", "ON");
+        let cache = format!("-{}", options.cache_kib);
+        let readers = base.create_if_missing(false).pragma("cache_size", cache).pragma("query_only", "ON");
         let read = Connections::new(readers, options.connections, health.clone());
         let (queue, units) = mpsc::channel(QUEUE);
         let batch = if options.group_commit { BATCH } else { 1 };
