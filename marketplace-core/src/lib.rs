@@ -15,6 +15,7 @@
 //! | reviews and ratings | [`reviews`] |
 //! | all that is stored of one person, to take away | [`export`] |
 //! | who did what | [`audit`] |
+//! | what names and texts may be | [`text`] |
 //! | how often somebody may | [`limiter`] |
 //! | whether what it depends on works | [`health`] |
 //! | what a call found out besides its answer | [`mod@noted`] |
@@ -67,5 +68,6 @@ pub(crate) mod shared;
     reason = "helpers of tests: a failure here is a failed test"
 )]
 pub mod testing;
+pub mod text;
 pub mod time;
 pub mod tokens;

@@ -5,7 +5,7 @@ use futures::FutureExt;
 use uuid::Uuid;
 
 use super::{
-    model::{Checks, NewUser, Note, check_email, check_name, check_phone, check_text, fold, normalise_email},
+    model::{Checks, NewUser, Note, check_email, check_phone, fold, normalise_email},
     store::{self, NewAccount, Words},
 };
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     kyc,
     mail::{self, Mail, Template},
     page::{Page, PageRequest, TextCursor, TimeCursor},
+    text::{check_name, check_text},
     time::Timestamp,
 };
 

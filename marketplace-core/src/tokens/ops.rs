@@ -15,7 +15,7 @@ use super::{
 use crate::{
     accounts::{
         self,
-        model::{Account, Checks, Status, check_name},
+        model::{Account, Checks, Status},
     },
     actor::{Actor, Permission, TokenHolder, permissions},
     admin::{Change, Changed},
@@ -28,6 +28,7 @@ use crate::{
     ids::{TokenId, UserId},
     noted::note,
     page::{Page, PageRequest, TimeCursor},
+    text::check_name,
     time::Timestamp,
 };
 

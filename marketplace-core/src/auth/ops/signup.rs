@@ -11,7 +11,7 @@ use super::{
 use crate::{
     accounts::{
         self,
-        model::{Checks, SignUp, Status, check_email, check_name, check_phone, normalise_email},
+        model::{Checks, SignUp, Status, check_email, check_phone, normalise_email},
         store::NewAccount,
     },
     actor::Actor,
@@ -20,6 +20,7 @@ use crate::{
     events,
     ids::UserId,
     mail::Template,
+    text::check_name,
 };
 
 /// Makes an account of a client or a worker, and sends the mail that confirms its address.
