@@ -106,8 +106,8 @@ impl App {
         }
         let keys = Keys::open(&config.keys_dir(), random.as_ref())?;
         let shared = Shared::open(&config, random.as_ref())?;
+        let health = db.health().clone();
         Ok(Self {
-            health: db.health().clone(),
             db,
             clock,
             hasher: Hasher::new(config.argon2, random.clone())?,
@@ -120,10 +120,13 @@ impl App {
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
             upload_queue: Arc::new(Semaphore::new(config.limits.uploads * UPLOADS_WAITING)),
             exports: export::Running::default(),
-            files: FileStore::open(&config.files_url())?.scanned_by(config.clamd.as_deref()),
+            files: FileStore::open(&config.files_url())?
+                .scanned_by(config.clamd.as_deref())
+                .reporting_to(health.clone()),
             random,
             keys: Arc::new(keys),
             config: Arc::new(config),
+            health,
             wake: broadcast::channel(16).0,
             pruned_at: Arc::default(),
         })

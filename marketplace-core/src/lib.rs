@@ -60,6 +60,7 @@ pub mod reviews;
 pub mod seed;
 pub mod services;
 pub(crate) mod shared;
+pub(crate) mod slots;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
     clippy::unwrap_used,
