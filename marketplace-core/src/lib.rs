@@ -18,6 +18,7 @@
 //! | what names and texts may be | [`text`] |
 //! | how often somebody may | [`limiter`] |
 //! | whether what it depends on works | [`health`] |
+//! | what time brings, each kind by itself | [`maintenance`] |
 //! | what a call found out besides its answer | [`mod@noted`] |
 //! | what staff can do, either way in | [`admin`] |
 //! | the two databases | [`db`] |
@@ -50,6 +51,7 @@ pub mod keys;
 pub mod kyc;
 pub mod limiter;
 pub mod mail;
+pub mod maintenance;
 pub mod messaging;
 pub mod money;
 pub mod noted;

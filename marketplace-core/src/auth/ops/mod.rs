@@ -99,14 +99,7 @@ pub(crate) async fn notify(
     template: Template,
     link: Option<String>,
 ) -> Result<()> {
-    let mail = Mail {
-        to: account.email.clone(),
-        name: account.name.clone(),
-        template,
-        link,
-        comment: None,
-        user: Some(account.id),
-    };
+    let mail = Mail { link, ..Mail::to_owner(account, template) };
     mail::enqueue(app, conn, &format!("user:{}", account.id), app.now(), &mail).await
 }
 
