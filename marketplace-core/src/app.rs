@@ -1,30 +1,22 @@
 //! What operations need from outside: database, clock, randomness, files, keys, limits, configuration.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, broadcast};
 
 use crate::{
-    accounts,
     auth::{breached::Breached, password::Hasher, token::TokenCache},
     config::Config,
     db::{Db, Engine, OpenOptions},
     error::{Error, Result},
-    events, export,
+    export,
     health::{Component, Health},
-    idempotency, jobs,
     keys::Keys,
-    kyc::{self, files::FileStore},
+    kyc::files::FileStore,
     limiter::Limiter,
-    mail, messaging,
+    mail,
+    maintenance::Timers,
     random::{OsRandom, Random},
-    reviews,
     shared::Shared,
     time::{Clock, SystemClock, Timestamp},
 };
@@ -61,15 +53,14 @@ pub struct App {
     /// Exports under way.
     pub(crate) exports: export::Running,
     wake: broadcast::Sender<()>,
-    /// When what is past its time was last forgotten, in microseconds.
-    pruned_at: Arc<AtomicI64>,
+    /// Mails under way.
+    pub(crate) mailer: Arc<mail::Mailer>,
+    /// How due work goes.
+    pub(crate) timers: Arc<Timers>,
 }
 
 /// Submissions that may wait for memory, for each that has some.
 const UPLOADS_WAITING: usize = 16;
-
-/// How often what is past its time is forgotten, in microseconds.
-const PRUNE_EVERY: i64 = 60_000_000;
 
 impl App {
     /// Opens everything, making what is missing. Brings SQLite up to date by itself; refuses a PostgreSQL whose schema is behind.
@@ -119,8 +110,8 @@ impl App {
         }
         let keys = Keys::open(&config.keys_dir(), random.as_ref())?;
         let shared = Shared::open(&config, random.as_ref())?;
+        let (health, mailer) = (db.health().clone(), mail::Mailer::open(&config)?);
         Ok(Self {
-            health: db.health().clone(),
             db,
             clock,
             hasher: Hasher::new(config.argon2, random.clone())?,
@@ -133,12 +124,16 @@ impl App {
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
             upload_queue: Arc::new(Semaphore::new(config.limits.uploads * UPLOADS_WAITING)),
             exports: export::Running::default(),
-            files: FileStore::open(&config.files_url())?.scanned_by(config.clamd.as_deref()),
+            files: FileStore::open(&config.files_url())?
+                .scanned_by(config.clamd.as_deref())
+                .reporting_to(health.clone()),
             random,
             keys: Arc::new(keys),
             config: Arc::new(config),
+            health,
             wake: broadcast::channel(16).0,
-            pruned_at: Arc::default(),
+            mailer: Arc::new(mailer),
+            timers: Arc::default(),
         })
     }
 
@@ -164,33 +159,6 @@ impl App {
     pub async fn hear_others(&self) {
         // Only here: what came from others does not go back to them.
         self.shared.carry(|| drop(self.wake.send(()))).await;
-    }
-
-    /// Does what is due: sends mails, ends approvals, negotiations and windows, notices new signing keys, deletes erased
-    /// files, forgets what is past its time. A server calls it every second; doing it twice, or on two servers, does
-    /// nothing more. Answers how many things were done.
-    pub async fn run_due(&self) -> Result<u64> {
-        self.keys.refresh()?;
-        let mut done = mail::send_due(self).await?;
-        done += kyc::run_due(self).await?;
-        done += accounts::sweep(self).await?;
-        done += jobs::run_due(self).await?;
-        done += messaging::run_due(self).await?;
-        done += reviews::run_due(self).await?;
-        let now = self.now().micros();
-        if now - self.pruned_at.load(Ordering::Relaxed) >= PRUNE_EVERY {
-            self.pruned_at.store(now, Ordering::Relaxed);
-            done += self.prune().await?;
-        }
-        Ok(done)
-    }
-
-    async fn prune(&self) -> Result<u64> {
-        Ok(events::prune(self).await?
-            + idempotency::prune(self).await?
-            + messaging::prune(self).await?
-            + crate::auth::prune(self).await?
-            + crate::tokens::prune(self).await?)
     }
 
     /// Whether the database answers and takes writes, and Redis where there is one answers, within two seconds.

@@ -15,8 +15,10 @@
 //! | reviews and ratings | [`reviews`] |
 //! | all that is stored of one person, to take away | [`export`] |
 //! | who did what | [`audit`] |
+//! | what names and texts may be | [`text`] |
 //! | how often somebody may | [`limiter`] |
 //! | whether what it depends on works | [`health`] |
+//! | what time brings, each kind by itself | [`maintenance`] |
 //! | what a call found out besides its answer | [`mod@noted`] |
 //! | what staff can do, either way in | [`admin`] |
 //! | the two databases | [`db`] |
@@ -49,6 +51,7 @@ pub mod keys;
 pub mod kyc;
 pub mod limiter;
 pub mod mail;
+pub mod maintenance;
 pub mod messaging;
 pub mod money;
 pub mod noted;
@@ -59,6 +62,7 @@ pub mod reviews;
 pub mod seed;
 pub mod services;
 pub(crate) mod shared;
+pub(crate) mod slots;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
     clippy::unwrap_used,
@@ -67,5 +71,6 @@ pub(crate) mod shared;
     reason = "helpers of tests: a failure here is a failed test"
 )]
 pub mod testing;
+pub mod text;
 pub mod time;
 pub mod tokens;

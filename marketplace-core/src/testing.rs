@@ -3,6 +3,7 @@
 //! Every test runs on SQLite, and on PostgreSQL when `MARKETPLACE_TEST_POSTGRES_URL` names a server where databases can
 //! be made: `for test in testing::apps().await { … test.close().await; }`.
 
+pub mod smtp;
 mod trade;
 
 pub use trade::Trade;

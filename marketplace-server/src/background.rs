@@ -1,41 +1,52 @@
-//! What is due: mails, erasures, expiries. Core knows what; this knows only that a second has passed.
+//! Due work: mails, erasures, expiries. Core knows what; this runs each kind in a task of its own, so that none waits for
+//! another.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::time::{Duration, Instant};
 
-use futures::FutureExt;
+use marketplace_core::maintenance::{self, Timer};
+use tokio::task::JoinSet;
 
 use crate::ctx::Ctx;
 
-const EVERY: Duration = Duration::from_secs(1);
-/// A failure that lasts is logged again after so many runs.
-const REMIND: u32 = 60;
+/// How often samples are moved into the histograms' buckets.
+const UPKEEP: Duration = Duration::from_secs(1);
 
 /// Runs until the server stops. Outlives outages of the database, and faults.
 pub(crate) async fn run(ctx: Ctx) {
-    let mut ticks = tokio::time::interval(EVERY);
+    let mut tasks = JoinSet::new();
+    for timer in Timer::ALL {
+        tasks.spawn(repeat(ctx.clone(), *timer));
+    }
+    tasks.spawn(upkeep(ctx.clone()));
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(failure) = ended {
+            tracing::error!(%failure, "due work ended badly");
+        }
+    }
+    ctx.app.finish_mails().await;
+}
+
+/// Runs one kind again and again. How it goes, core records.
+async fn repeat(ctx: Ctx, timer: Timer) {
+    let mut ticks = tokio::time::interval(timer.every());
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut failures = 0_u32;
-    loop {
-        tokio::select! {
-            () = ctx.shutdown.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        ctx.metrics.upkeep();
-        let (code, inside) = match AssertUnwindSafe(ctx.app.run_due()).catch_unwind().await {
-            Ok(Ok(_)) => {
-                if failures > 0 {
-                    tracing::info!(failures, "due work runs again");
-                }
-                failures = 0;
-                continue;
+    while ctx.shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        let mut begin = Instant::now();
+        // What is done in bounded parts goes on until it is done; in between, others get as much time as it took.
+        while maintenance::run(&ctx.app, timer).await.is_ok_and(|done| done > 0) {
+            let took = begin.elapsed().clamp(Duration::from_millis(10), Duration::from_secs(1));
+            if ctx.shutdown.run_until_cancelled(tokio::time::sleep(took)).await.is_none() {
+                return;
             }
-            Ok(Err(error)) => (error.code().as_str(), error.internal_text()),
-            Err(_) => ("internal", Some("it panicked".to_owned())),
-        };
-        if failures.is_multiple_of(REMIND) {
-            tracing::error!(code, inside, failures, "due work failed; it is tried again every second");
+            begin = Instant::now();
         }
-        failures = failures.saturating_add(1);
-        ctx.metrics.timer_failures.increment(1);
+    }
+}
+
+async fn upkeep(ctx: Ctx) {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while ctx.shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        ctx.metrics.upkeep();
     }
 }

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::OnceLock, time::Duration};
 
 use axum::http::{Method, StatusCode};
-use marketplace_core::health::Health;
+use marketplace_core::{app::App, health::ComponentState, maintenance::TimerState};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -30,8 +30,6 @@ pub(crate) struct Metrics {
     pub sockets: Gauge,
     /// Requests that were refused because too many were under way.
     pub shed: Counter,
-    /// Timer runs that failed.
-    pub timer_failures: Counter,
 }
 
 #[derive(Default)]
@@ -40,6 +38,24 @@ struct Route([OnceLock<Series>; METHODS.len()]);
 struct Series {
     duration: Histogram,
     statuses: [OnceLock<Counter>; STATUSES.len()],
+}
+
+/// What core counts by itself.
+#[derive(Debug, Default)]
+pub(crate) struct Core {
+    /// How each component is.
+    pub components: Vec<ComponentState>,
+    /// How each kind of due work goes.
+    pub timers: Vec<TimerState>,
+    /// Mails that wait, and that failed.
+    pub mails: (i64, i64),
+}
+
+impl Core {
+    /// As it is now.
+    pub fn of(app: &App) -> Self {
+        Self { components: app.health.states(), timers: app.timers(), mails: app.mail_counts() }
+    }
 }
 
 impl std::fmt::Debug for Metrics {
@@ -60,22 +76,26 @@ impl Metrics {
         };
         describe_counter("http_requests_total", "Requests answered, by route, method and status.");
         describe_counter("http_requests_shed_total", "Requests refused because too many were under way.");
-        describe_counter("timer_failures_total", "Runs of due work that failed.");
+        describe_counter("timer_failures_total", "Runs of due work, and items of it, that failed, by kind.");
+        let describe_gauge =
+            |name: &'static str, text: &'static str| recorder.describe_gauge(name.into(), None, text.into());
+        describe_gauge("timer_last_success_timestamp_seconds", "When a kind of due work last ran to its end.");
+        describe_gauge("mail_waiting", "Mails that wait to be sent, up to 10,000.");
+        describe_gauge("mail_failed", "Mails that could not be sent and are kept for a while, up to 10,000.");
         recorder.describe_histogram(
             "http_request_duration_seconds".into(),
             None,
             "From the head of a request to the head of its answer.".into(),
         );
         describe_counter("component_failures_total", "Uses of a component that failed.");
-        recorder.describe_gauge("component_up".into(), None, "Whether the last use of a component succeeded.".into());
-        recorder.describe_gauge("http_connections".into(), None, "Open connections.".into());
-        recorder.describe_gauge("http_sockets".into(), None, "Open WebSockets.".into());
+        describe_gauge("component_up", "Whether the last use of a component succeeded.");
+        describe_gauge("http_connections", "Open connections.");
+        describe_gauge("http_sockets", "Open WebSockets.");
         Self {
             handle: recorder.handle(),
             connections: recorder.register_gauge(&Key::from_static_name("http_connections"), &METADATA),
             sockets: recorder.register_gauge(&Key::from_static_name("http_sockets"), &METADATA),
             shed: recorder.register_counter(&Key::from_static_name("http_requests_shed_total"), &METADATA),
-            timer_failures: recorder.register_counter(&Key::from_static_name("timer_failures_total"), &METADATA),
             routes: routes.into_iter().map(|path| (path.into_boxed_str(), Route::default())).collect(),
             unmatched: Route::default(),
             recorder,
@@ -109,14 +129,29 @@ impl Metrics {
         }
     }
 
-    /// As Prometheus reads it, with how each component is now.
-    pub fn render(&self, health: &Health) -> String {
-        for state in health.states() {
+    /// As Prometheus reads it, with how core is now.
+    pub fn render(&self, core: &Core) -> String {
+        let gauge =
+            |name: &'static str, labels| self.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA);
+        let counter =
+            |name: &'static str, labels| self.recorder.register_counter(&Key::from_parts(name, labels), &METADATA);
+        for state in &core.components {
             let labels = || vec![Label::new("component", state.component.as_str())];
-            let gauge = self.recorder.register_gauge(&Key::from_parts("component_up", labels()), &METADATA);
-            gauge.set(if state.failing.is_none() { 1.0 } else { 0.0 });
-            let key = Key::from_parts("component_failures_total", labels());
-            self.recorder.register_counter(&key, &METADATA).absolute(state.failures);
+            gauge("component_up", labels()).set(if state.failing.is_none() { 1.0 } else { 0.0 });
+            counter("component_failures_total", labels()).absolute(state.failures);
+        }
+        for state in &core.timers {
+            let labels = || vec![Label::new("kind", state.timer.as_str())];
+            counter("timer_failures_total", labels()).absolute(state.failures);
+            if let Some(at) = state.last_success {
+                #[expect(clippy::cast_precision_loss, reason = "a time in seconds")]
+                gauge("timer_last_success_timestamp_seconds", labels()).set(at.unix_seconds() as f64);
+            }
+        }
+        let (waiting, failed) = core.mails;
+        for (name, count) in [("mail_waiting", waiting), ("mail_failed", failed)] {
+            #[expect(clippy::cast_precision_loss, reason = "10,000 at most")]
+            gauge(name, Vec::new()).set(count as f64);
         }
         self.handle.render()
     }
@@ -142,7 +177,7 @@ mod tests {
             metrics.record(Some("/v1/me"), &Method::GET, StatusCode::OK, Duration::from_millis(2));
         }
         metrics.record(None, &Method::GET, StatusCode::NOT_FOUND, Duration::ZERO);
-        let text = metrics.render(&Health::default());
+        let text = metrics.render(&Core::default());
         assert!(text.contains(r#"http_requests_total{route="/v1/me",method="GET",status="200"} 3"#), "{text}");
         assert!(text.contains(r#"http_requests_total{route="unmatched",method="GET",status="404"} 1"#), "{text}");
         assert!(
@@ -155,6 +190,6 @@ mod tests {
     fn unknown_paths_make_no_new_series() {
         let metrics = Metrics::new(["/v1/me".to_owned()]);
         metrics.record(Some("/v1/guess/1"), &Method::GET, StatusCode::NOT_FOUND, Duration::ZERO);
-        assert!(!metrics.render(&Health::default()).contains("guess"));
+        assert!(!metrics.render(&Core::default()).contains("guess"));
     }
 }

@@ -3,7 +3,7 @@
 use futures::FutureExt;
 
 use super::{
-    erase::{erase, sweep},
+    erase::erase,
     model::{Account, RestrictionReason, Status, UserAction},
     ops::{checked_note, detail, keep_note},
     store,
@@ -19,7 +19,8 @@ use crate::{
     events,
     ids::UserId,
     jobs,
-    mail::{self, Mail, Template},
+    mail::Template,
+    maintenance::{self, Timer},
     services, tokens,
 };
 
@@ -142,8 +143,11 @@ pub async fn act(
         app.wake();
     }
     if done.changed && !change.dry_run && *action == UserAction::Delete && matches!(actor, Actor::Operator(_)) {
-        // Without a server nobody else would; and with one, nothing is done twice.
-        sweep(app).await?;
+        // Without a server nobody else would; and with one, nothing is done twice. What fails is left to the next program: the
+        // person is erased all the same.
+        for timer in [Timer::FileDeletions, Timer::Erasures] {
+            while maintenance::run(app, timer).await.is_ok_and(|done| done > 0) {}
+        }
     }
     Ok(done)
 }
@@ -247,13 +251,5 @@ async fn forbid(app: &App, conn: &mut Conn<'_>, actor: &Actor, account: &Account
     jobs::cancel_live_of(app, conn, account.id).await?;
     let valid = std::time::Duration::from_secs(OWN_DATA_DAYS * 86_400);
     let link = auth::issue_one_time(app, conn, account.id, OneTime::OwnData, None, valid).await?;
-    let mail = Mail {
-        to: account.email.clone(),
-        name: account.name.clone(),
-        template: Template::Banned,
-        link: Some(link),
-        comment: None,
-        user: Some(account.id),
-    };
-    mail::enqueue(app, conn, &OneTime::OwnData.mail_subject(account.id), now, &mail).await
+    auth::notify(app, conn, account, Template::Banned, Some(link)).await
 }

@@ -13,7 +13,11 @@ use crate::{
     auth,
     db::Conn,
     error::{Error, Result},
-    events, idempotency, jobs, kyc, mail, messaging, profiles, reviews, services, tokens,
+    events, idempotency,
+    ids::UserId,
+    jobs, kyc, mail,
+    maintenance::{self, Timer},
+    messaging, profiles, reviews, services, tokens,
 };
 
 /// Erases an account inside the transaction that decided so. The row stays, without anything personal in it.
@@ -58,20 +62,20 @@ pub(crate) async fn erase(
     events::append(conn, now, "user.changed", &id.to_string(), Some(id)).await
 }
 
-/// Sweeps what erasures leave beside the rows that they deleted: files, mails in the folder, words in the search index, and
-/// rows in the write-ahead log. A server does it within a second; whatever stops it, the next one goes on.
+/// Sweeps what erasures leave beside the rows that they deleted: mails in the folder, words in the search index, and rows in
+/// the write-ahead log; files go by themselves. A server does it within a second; whatever stops it, the next one goes on.
 pub(crate) async fn sweep(app: &App) -> Result<u64> {
     /// Erasures of one round.
     const ROUND: i64 = 100;
+    let now = app.now();
+    let rests = |user: &UserId| app.timers.rests(Timer::Erasures, user, now);
     let mut reader = app.db.read().await?;
-    let erased = store::erasures(&mut reader.conn(), ROUND).await?;
+    let mut erased = store::erasures(&mut reader.conn(), ROUND + maintenance::resting(app, Timer::Erasures)).await?;
     drop(reader);
+    maintenance::each(app, Timer::Erasures, erased.clone(), async |user| mail::forget_written(app, user).await).await?;
+    erased.retain(|user| !rests(user));
     if erased.is_empty() {
         return Ok(0);
-    }
-    while kyc::delete_erased(app).await? > 0 {}
-    for user in &erased {
-        mail::forget_written(app, *user)?;
     }
     services::sweep_index(app).await?;
     if !app.db.empty_log().await? {

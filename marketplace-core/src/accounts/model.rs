@@ -286,25 +286,6 @@ pub fn check_email(email: &str) -> Result<String, FieldError> {
     }
 }
 
-/// Checks a display name: 1 to 100 characters after trimming, no control characters.
-pub fn check_name(name: &str) -> Result<String, FieldError> {
-    check_text("/name", name, 1, 100).map(|name| name.replace('\n', " "))
-}
-
-/// Checks free text: trimmed length in characters, no control characters but line breaks and tabs.
-pub fn check_text(pointer: &str, text: &str, min: usize, max: usize) -> Result<String, FieldError> {
-    let text = text.trim();
-    let length = text.chars().count();
-    let wrong = |detail: String| FieldError { pointer: pointer.into(), detail };
-    if length < min || length > max {
-        return Err(wrong(format!("must have {min} to {max} characters")));
-    }
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r')) {
-        return Err(wrong("must not have control characters".into()));
-    }
-    Ok(text.to_owned())
-}
-
 /// Checks a phone number: E.164 (ITU-T), `+` and 7 to 15 digits, the first not 0. Blanks and dashes are dropped.
 pub fn check_phone(phone: &str) -> Result<String, FieldError> {
     let plain: String = phone.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')')).collect();

@@ -5,7 +5,7 @@ use futures::FutureExt;
 use uuid::Uuid;
 
 use super::{
-    model::{Checks, NewUser, Note, check_email, check_name, check_phone, check_text, fold, normalise_email},
+    model::{Checks, NewUser, Note, check_email, check_phone, fold, normalise_email},
     store::{self, NewAccount, Words},
 };
 use crate::{
@@ -19,8 +19,9 @@ use crate::{
     events,
     ids::{NoteId, UserId},
     kyc,
-    mail::{self, Mail, Template},
+    mail::Template,
     page::{Page, PageRequest, TextCursor, TimeCursor},
+    text::{check_name, check_text},
     time::Timestamp,
 };
 
@@ -190,6 +191,10 @@ pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) ->
     let (Some(email), Some(name), Some(phone), Some(note)) = (email, name, phone, note) else {
         return Err(Error::internal("checks passed without values"));
     };
+    // Staff cause the invitation, and its address may be a stranger's.
+    if !change.dry_run && !app.limiter.may_mail(&normalise_email(&email)).await {
+        return Err(Error::rate_limited(std::time::Duration::from_mins(10)));
+    }
     let (app2, actor2, role, reason) = (app.clone(), actor.clone(), new.role, change.reason);
     let done = app
         .db
@@ -225,15 +230,7 @@ pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) ->
                     std::time::Duration::from_secs(86_400),
                 )
                 .await?;
-                let mail = Mail {
-                    to: email,
-                    name,
-                    template: Template::Invitation,
-                    link: Some(link),
-                    comment: None,
-                    user: Some(id),
-                };
-                mail::enqueue(&app2, c, &OneTime::ResetPassword.mail_subject(id), now, &mail).await?;
+                auth::notify(&app2, c, &account, Template::Invitation, Some(link)).await?;
                 let note = keep_note(&app2, c, &actor2, id, note).await?;
                 let metadata = serde_json::json!({ "role": account.role, "note": note });
                 let reason = reason.map(|reason| reason.to_string());

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     erase::erase,
-    model::{Account, Checks, Password, Status, check_name, check_phone},
+    model::{Account, Checks, Password, Status, check_phone},
     store,
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     ids::UserId,
     kyc::model::KycStatus,
     services,
+    text::check_name,
     time::Timestamp,
 };
 

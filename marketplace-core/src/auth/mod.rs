@@ -15,7 +15,7 @@ pub use csrf::{Csrf, check_csrf, csrf};
 pub use model::{ClientInfo, SessionView, Tokens};
 pub(crate) use ops::{
     OneTime, announce_ended, check_own_password, drop_one_time, drop_tickets, ending, issue_one_time, lock_checked,
-    notify, owner_of_link,
+    notify, owner_of_link, prune_tickets,
 };
 pub use ops::{
     SocketTicket, TICKET, authenticate, change_email, change_password, confirm_email, delete_own_data, forgot_password,
@@ -39,7 +39,7 @@ pub(crate) async fn prune(app: &App) -> Result<u64> {
     let before = now - Duration::from_secs(86_400);
     let sessions = app.db.prune_in_batches(move |c| async move { store::prune_sessions(c, before).await }.boxed());
     let one_time = app.db.prune_in_batches(move |c| async move { store::prune_one_time(c, now).await }.boxed());
-    Ok(sessions.await? + one_time.await? + ops::prune_tickets(app).await? + oidc::prune(app).await?)
+    Ok(sessions.await? + one_time.await?)
 }
 
 /// Sets a password without asking for the old one.

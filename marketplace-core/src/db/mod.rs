@@ -42,8 +42,8 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt, future::BoxFuture};
 use connections::{Connections, LOCK_PATIENCE};
+use futures::{FutureExt, future::BoxFuture};
 use sqlx::{
     ConnectOptions, Connection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -141,7 +141,10 @@ impl Db {
             make_private_file(path);
         } else {
             return Err(Error::unavailable(
-                format!("there is no database at {}; name another, or make it with `marketplace db migrate`", path.display()),
+                format!(
+                    "there is no database at {}; name another, or make it with `marketplace db migrate`",
+                    path.display()
+                ),
                 "the file is missing",
             ));
         }

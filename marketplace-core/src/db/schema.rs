@@ -109,7 +109,9 @@ impl Db {
         ])?;
         if !matches!(encoding.as_str(), "UTF-8" | "UTF8") {
             return Err(Error::unavailable(
-                format!("the database is encoded in {encoding}, and must be in UTF-8; create it anew with that encoding"),
+                format!(
+                    "the database is encoded in {encoding}, and must be in UTF-8; create it anew with that encoding"
+                ),
                 "a wrong encoding",
             ));
         }

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::model::{Checks, check_text},
+    accounts::model::Checks,
     actor::Principal,
     error::{Error, FieldError, Result},
     ids::{JobId, ServiceId, ThreadId, UserId},
     money::Money,
+    text::check_text,
     text_enum,
     time::Timestamp,
 };

@@ -15,8 +15,9 @@ pub mod ops;
 mod store;
 
 pub use ops::{
-    Retained, Submission, claim, decide, file, list, next, own, release, retained, run_due, show, submit,
-    submit_permit, undo,
+    Retained, Submission, claim, decide, file, list, next, own, release, retained, show, submit, submit_permit, undo,
 };
-pub(crate) use ops::{briefs, delete_erased, erase, submitted, submitted_file};
+pub(crate) use ops::{
+    briefs, delete_due_objects, drop_due_files, erase, expire_due, submitted, submitted_file, sweep_objects,
+};
 pub(crate) use store::counts;

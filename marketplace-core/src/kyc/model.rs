@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::model::check_text,
     actor::Principal,
     error::{Error, Result},
     ids::{AttemptId, UserId},
+    text::check_text,
     text_enum,
     time::Timestamp,
 };

@@ -331,9 +331,27 @@ pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> 
     Ok(())
 }
 
-/// Objects that are to be deleted.
-pub(super) async fn deletions(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<String>> {
-    Ok(q!(conn => vals String, "SELECT object_key FROM file_deletions LIMIT $1", limit)?)
+/// An object that is to be deleted.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Deletion {
+    pub object_key: String,
+    /// Tries that failed.
+    pub attempts: i64,
+}
+
+/// Objects that are to be deleted now, those first that have waited longest since their time.
+pub(super) async fn due_deletions(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<Deletion>> {
+    Ok(q!(conn => all Deletion,
+        "SELECT object_key, attempts FROM file_deletions WHERE not_before <= $1 ORDER BY not_before LIMIT $2", now, limit)?)
+}
+
+/// The objects could not be deleted: each is tried again at its time.
+pub(super) async fn delete_later(conn: &mut Conn<'_>, later: &[(String, Timestamp)]) -> Result<()> {
+    for (key, at) in later {
+        q!(conn => exec,
+            "UPDATE file_deletions SET attempts = attempts + 1, not_before = $2 WHERE object_key = $1", key, *at)?;
+    }
+    Ok(())
 }
 
 /// The objects are gone.

@@ -207,13 +207,27 @@ impl Limiter {
         self.failures.forgive(&self.shared, network(ip), email).await;
     }
 
-    /// Whether one more mail may go to an address. Silent: the caller's answer must not depend on it.
+    /// Counts one more mail to an address that anybody can cause: whether it may be sent. Silent, as the caller's answer must
+    /// not depend on it; asked before the unit of work, for addresses with and without an account alike.
     pub async fn may_mail(&self, email: &str) -> bool {
+        self.mail(&[email]).await.is_none_or(|spent| spent.allowed)
+    }
+
+    /// Counts one more notice to the caller's own address about what they do to their account; `rate_limited` when it is one
+    /// too many. Counted apart from the mails that strangers can cause, so that those keep nobody from securing an account.
+    pub async fn notice(&self, email: &str) -> Result<()> {
+        match self.mail(&["notice", email]).await {
+            Some(spent) if !spent.allowed => Err(Error::rate_limited(spent.wait)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn mail(&self, key: &[&str]) -> Option<Spent> {
         // Where others may read it, an address is no more than a hash.
-        let key = failures::hash(&[email]);
+        let key = failures::hash(key);
         match &self.mails {
-            Some(bucket) => bucket.spend(&self.shared, "mail", &key).await.allowed,
-            None => true,
+            Some(bucket) => Some(bucket.spend(&self.shared, "mail", &key).await),
+            None => None,
         }
     }
 

@@ -1,94 +1,139 @@
-//! Mails: recorded in the transaction that causes them, sent after it. What waits is encrypted, as there may be a token in it.
+//! Mails: recorded in the transaction that causes them, sent after it, each by itself. What waits is encrypted, as there may
+//! be a token in it.
+//!
+//! | to read about | open |
+//! |---|---|
+//! | which mails there are, what waits, what staff see of it | [`model`], `template.rs` |
+//! | what they say | `layout.rs` |
+//! | when they are tried, and how often | `send.rs`, `queue.rs` |
+//! | the conversation with a mail server | `smtp.rs` |
 
 #[cfg(feature = "smtp")]
 mod layout;
+pub mod model;
+mod ops;
+#[cfg(feature = "smtp")]
+mod queue;
 #[cfg(feature = "smtp")]
 mod send;
+#[cfg(feature = "smtp")]
+mod smtp;
+mod store;
 mod template;
 
-pub use template::Template;
-
-#[cfg(feature = "smtp")]
-use futures::FutureExt;
-use serde::{Deserialize, Serialize};
-
-use crate::{
-    app::App,
-    db::Conn,
-    error::{Error, Result},
-    ids::{MailId, UserId},
-    time::Timestamp,
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
-/// A mail as it waits.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Mail {
-    /// Recipient's address.
-    pub to: String,
-    /// Recipient's name.
-    pub name: String,
-    /// Which text.
-    pub template: Template,
-    /// Where its link goes, if it has one.
-    pub link: Option<String>,
-    /// What somebody wrote for the recipient, if anything.
-    pub comment: Option<String>,
-    /// Whose account it is about: with it goes what was written of it to the folder.
-    #[serde(default)]
-    pub user: Option<UserId>,
-}
-
-/// Records a mail that is to be sent at `not_before`. `subject` says what it is about, so that it can be taken back.
-pub(crate) async fn enqueue(
-    app: &App,
-    conn: &mut Conn<'_>,
-    subject: &str,
-    not_before: Timestamp,
-    mail: &Mail,
-) -> Result<()> {
-    let now = app.now();
-    let id = MailId::new(now, app.random.as_ref());
-    let plain = serde_json::to_vec(mail).map_err(Error::internal)?;
-    let sealed = app.keys.seal(id.0.as_bytes(), &plain, app.random.as_ref())?;
-    q!(conn => exec,
-        "INSERT INTO mail_outbox (id, subject, sealed, not_before, attempts, created_at) VALUES ($1, $2, $3, $4, 0, $5)",
-        id, subject, sealed, not_before, now)?;
-    Ok(())
-}
-
-/// Takes back the mails about `subject` that were not sent yet.
-pub(crate) async fn cancel(conn: &mut Conn<'_>, subject: &str) -> Result<()> {
-    q!(conn => exec, "DELETE FROM mail_outbox WHERE subject = $1", subject)?;
-    Ok(())
-}
-
-/// Deletes what was written to the folder of mails about an account.
-pub(crate) fn forget_written(app: &App, user: UserId) -> Result<()> {
-    let cannot = |error: std::io::Error| Error::unavailable("the folder of mails cannot be swept", error);
-    let entries = match std::fs::read_dir(app.config.mail_dir()) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(cannot)?,
-    };
-    let theirs = format!(".{user}.");
-    for entry in entries {
-        let entry = entry.map_err(cannot)?;
-        if entry.file_name().to_string_lossy().contains(&theirs) {
-            match std::fs::remove_file(entry.path()) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot(error)),
-                _ => {}
-            }
-        }
-    }
-    Ok(())
-}
-
-/// How many mails wait, up to `cap`.
-pub(crate) async fn waiting(conn: &mut Conn<'_>, cap: i64) -> Result<i64> {
-    Ok(q!(conn => val i64, "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM mail_outbox LIMIT $1) AS capped", cap)?)
-}
+use tokio::sync::Semaphore;
 
 #[cfg(feature = "smtp")]
-pub(crate) use send::send_due;
+pub(crate) use self::send::send_due;
+pub(crate) use self::{model::Mail, store::enqueue};
+pub(crate) use self::{
+    ops::prune,
+    store::{cancel, waiting},
+};
+pub use self::{
+    ops::{list, retry},
+    store::{Backlog, backlog},
+    template::Template,
+};
+use crate::{
+    app::App,
+    config::Config,
+    error::{Error, Result},
+    ids::UserId,
+    slots::Slots,
+};
+
+/// Mails that one program sends at the same time: one that is slow does not stop the others.
+const TOGETHER: u32 = 8;
+/// How long one try may take in all: connecting, the greeting, every reply.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The mails of one program that are under way, and how many there are in all.
+#[derive(Debug)]
+pub(crate) struct Mailer {
+    places: Arc<Semaphore>,
+    stopping: AtomicBool,
+    sent: AtomicU64,
+    waiting: AtomicI64,
+    failed: AtomicI64,
+    folder: PathBuf,
+    disk: Slots,
+    #[cfg(feature = "smtp")]
+    post: send::Post,
+}
+
+impl Mailer {
+    /// As the configuration says. `invalid` for an `smtp_url` or a `mail_from` that nobody can send by.
+    pub fn open(config: &Config) -> Result<Self> {
+        Ok(Self {
+            places: Arc::new(Semaphore::new(usize::try_from(TOGETHER).unwrap_or(1))),
+            stopping: AtomicBool::default(),
+            sent: AtomicU64::default(),
+            waiting: AtomicI64::default(),
+            failed: AtomicI64::default(),
+            folder: config.mail_dir(),
+            disk: Slots::new(4, PATIENCE, "the folder of mails does not answer"),
+            #[cfg(feature = "smtp")]
+            post: send::Post::open(config)?,
+        })
+    }
+
+    /// Waits until no mail is under way. Returns how many were sent since the last call.
+    pub async fn idle(&self) -> u64 {
+        // Never closed.
+        let all = self.places.acquire_many(TOGETHER).await;
+        drop(all);
+        self.sent.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl App {
+    /// Lets the mails that are under way end, and begins no more.
+    pub async fn finish_mails(&self) {
+        self.mailer.stopping.store(true, Ordering::Relaxed);
+        self.mailer.idle().await;
+    }
+
+    /// Returns how many mails waited and how many had failed a moment ago; each count stops at 10,000.
+    pub fn mail_counts(&self) -> (i64, i64) {
+        (self.mailer.waiting.load(Ordering::Relaxed), self.mailer.failed.load(Ordering::Relaxed))
+    }
+}
+
+/// Deletes what was written to the folder of mails about an account. Returns how many.
+pub(crate) async fn forget_written(app: &App, user: UserId) -> Result<u64> {
+    let folder = app.mailer.folder.clone();
+    // The folder's own fault, not that of something that comes back by itself: the others' mails go all the same.
+    let cannot = |error: std::io::Error| Error::internal(format!("the folder of mails cannot be swept: {error}"));
+    let sweep = move || {
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+            entries => entries.map_err(cannot)?,
+        };
+        let theirs = format!(".{user}.");
+        let mut done = 0;
+        for entry in entries {
+            let entry = entry.map_err(cannot)?;
+            if entry.file_name().to_string_lossy().contains(&theirs) {
+                match std::fs::remove_file(entry.path()) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot(error)),
+                    _ => done += 1,
+                }
+            }
+        }
+        Ok(done)
+    };
+    app.mailer.disk.run_blocking(sweep).await
+}
 
 /// Without the feature `smtp` this program sends nothing: mails wait for a server.
 #[cfg(not(feature = "smtp"))]
@@ -97,37 +142,5 @@ pub(crate) async fn send_due(_app: &App) -> Result<u64> {
     Ok(0)
 }
 
-#[derive(sqlx::FromRow)]
-#[cfg(feature = "smtp")]
-struct Waiting {
-    id: MailId,
-    sealed: Vec<u8>,
-    attempts: i64,
-}
-
-/// Takes mails that are due for this program: nobody else gets them before `until`.
-#[cfg(feature = "smtp")]
-async fn take_due(app: &App, until: Timestamp, limit: i64) -> Result<Vec<Waiting>> {
-    let now = app.now();
-    let mut reader = app.db.read().await?;
-    // The cheap look first: this runs every second.
-    if q!(&mut reader.conn() => optval MailId, "SELECT id FROM mail_outbox WHERE not_before <= $1 LIMIT 1", now)?
-        .is_none()
-    {
-        return Ok(Vec::new());
-    }
-    drop(reader);
-    app.db
-        .write(move |c| {
-            async move {
-                Ok(q!(c => all Waiting, [
-                    sqlite: "UPDATE mail_outbox SET not_before = $2, attempts = attempts + 1 WHERE id IN \
-                             (SELECT id FROM mail_outbox WHERE not_before <= $1 ORDER BY not_before LIMIT $3) RETURNING id, sealed, attempts",
-                    pg: "UPDATE mail_outbox SET not_before = $2, attempts = attempts + 1 WHERE id IN \
-                         (SELECT id FROM mail_outbox WHERE not_before <= $1 ORDER BY not_before LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING id, sealed, attempts",
-                ], now, until, limit)?)
-            }
-            .boxed()
-        })
-        .await
-}
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use crate::{
     error::FieldError,
     ids::{AttachmentId, JobId, MessageId, ServiceId, ThreadId, UserId},
     jobs::model::{JobAction, JobReason, JobStatus, Side},
+    text::check_text,
     text_enum,
     time::Timestamp,
 };
@@ -17,19 +18,9 @@ pub const MAX_ATTACHMENTS: usize = 10;
 /// Characters of a message that a list of threads shows.
 pub const PREVIEW: usize = 140;
 
-/// Checks what somebody writes: 1 to 4,000 characters (Unicode scalar values) after blanks and empty lines at both ends are
-/// cut off and line ends are made `\n`; no control characters but line breaks and tabs. With files it may be empty.
+/// Checks what somebody writes: 1 to 4,000 characters, as [`check_text`] has it. With files it may be empty.
 pub fn check_content(content: &str, has_files: bool) -> Result<String, FieldError> {
-    let wrong = |detail: String| FieldError { pointer: "/content".into(), detail };
-    let content = content.trim().replace("\r\n", "\n").replace('\r', "\n");
-    let length = content.chars().take(MAX_CONTENT + 1).count();
-    if length > MAX_CONTENT || (length == 0 && !has_files) {
-        return Err(wrong(format!("must have 1 to {MAX_CONTENT} characters")));
-    }
-    if content.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
-        return Err(wrong("must not have control characters".into()));
-    }
-    Ok(content)
+    check_text("/content", content, usize::from(!has_files), MAX_CONTENT)
 }
 
 /// Checks a sender's own name for a message: 1 to 100 characters without control characters.

@@ -15,7 +15,6 @@ use super::{
     store,
 };
 use crate::{
-    accounts::model::check_text,
     actor::{Actor, Permission},
     admin::{Change, Changed},
     app::App,
@@ -25,6 +24,7 @@ use crate::{
     events,
     ids::{MessageId, ThreadId},
     page::{Page, PageRequest, TimeCursor},
+    text::check_text,
     time::Timestamp,
 };
 

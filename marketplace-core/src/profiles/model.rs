@@ -3,11 +3,12 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
-    accounts::model::{Checks, check_text},
+    accounts::model::Checks,
     error::{FieldError, Result},
     ids::{PictureId, UserId},
     money::Money,
     reviews::model::Rating,
+    text::{check_line, check_text},
     text_enum,
     time::Timestamp,
 };
@@ -215,11 +216,6 @@ fn text(pointer: &str, given: Option<String>, max: usize) -> Result<Option<Strin
 /// Text without line breaks.
 fn line(pointer: &str, given: Option<String>, max: usize) -> Result<Option<String>, FieldError> {
     given.map(|text| check_line(pointer, &text, 0, max)).transpose()
-}
-
-/// Checks text of one line: trimmed length in characters; line breaks and tabs become blanks.
-pub(crate) fn check_line(pointer: &str, text: &str, min: usize, max: usize) -> Result<String, FieldError> {
-    check_text(pointer, text, min, max).map(|text| text.replace(['\n', '\r', '\t'], " "))
 }
 
 /// Checks a list of short texts: `most` at most, each of 1 to `max` characters; doubles go.

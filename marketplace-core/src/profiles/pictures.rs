@@ -27,21 +27,15 @@ pub async fn set_picture(app: &App, actor: &Actor, bytes: Vec<u8>) -> Result<Pic
     let Rendered { full, thumb, width, height } = app.files.decoding(move || render(&bytes)).await?;
     let id = PictureId::new(app.now(), app.random.as_ref());
     let picture = Picture { id, width: i64::from(width), height: i64::from(height) };
-    let full_key = app.files.put_picture(app.random.as_ref(), full).await?;
-    let thumb_key = match app.files.put_picture(app.random.as_ref(), thumb).await {
-        Ok(key) => key,
-        Err(error) => {
-            discard(app, &[&full_key]).await;
-            return Err(error);
-        }
-    };
-    let (keys, now) = ((full_key.clone(), thumb_key.clone()), app.now());
+    let keys = app.files.put_pictures(app.random.as_ref(), [full, thumb]).await?;
+    let ([full_key, thumb_key], now) = (keys.clone(), app.now());
     let stored = app
         .db
         .write(move |conn| {
             async move {
                 let role = lock_own(conn, user).await?.role;
-                let new = NewPicture { picture, user, full_key: &keys.0, thumb_key: &keys.1, media_type: MEDIA_TYPE };
+                let new =
+                    NewPicture { picture, user, full_key: &full_key, thumb_key: &thumb_key, media_type: MEDIA_TYPE };
                 store::insert_picture(conn, &new, now).await?;
                 store::drop_pictures(conn, user, Some(picture.id), now).await?;
                 put(conn, user, role, Some(picture), now).await
@@ -52,7 +46,7 @@ pub async fn set_picture(app: &App, actor: &Actor, bytes: Vec<u8>) -> Result<Pic
     if let Err(error) = stored {
         // After a lost connection the commit may have gone through: then the sweep of objects without a row decides.
         if !matches!(error.code(), ErrorCode::Unavailable | ErrorCode::Internal) {
-            discard(app, &[&full_key, &thumb_key]).await;
+            app.files.discard(keys);
         }
         return Err(error);
     }
@@ -125,13 +119,4 @@ pub async fn picture(app: &App, viewer: Option<&Actor>, id: PictureId, size: Pic
         }
     };
     Ok(FileContent { media_type: found.media_type, bytes: bytes.into() })
-}
-
-/// Deletes what was put for nothing. What cannot be deleted now, the sweep finds.
-async fn discard(app: &App, keys: &[&str]) {
-    for key in keys {
-        if let Err(error) = app.files.delete(key).await {
-            tracing::warn!(?error, key, "a file of a refused picture stays until the next sweep");
-        }
-    }
 }

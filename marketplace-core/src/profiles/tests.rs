@@ -16,6 +16,7 @@ use crate::{
     admin::Change,
     error::ErrorCode,
     ids::UserId,
+    maintenance::{self, Timer},
     page::PageRequest,
     testing::{self, OPERATOR, TestApp},
 };
@@ -101,7 +102,7 @@ async fn pictures_are_replaced_and_vanish_with_their_owner() {
         let gone = async |id| picture(app, None, id, PictureSize::Thumb).await.unwrap_err().code();
         assert_eq!(gone(first.id).await, ErrorCode::NotFound);
         // Two files wait to be deleted, and two stay.
-        assert_eq!(crate::kyc::run_due(app).await.unwrap(), 2);
+        assert_eq!(maintenance::run(app, Timer::FileDeletions).await.unwrap(), 2);
         assert!(picture(app, None, second.id, PictureSize::Thumb).await.is_ok());
         act(&test, id(&worker), UserAction::Freeze).await;
         assert_eq!(gone(second.id).await, ErrorCode::NotFound);
@@ -186,7 +187,7 @@ async fn erasure_takes_all_of_it() {
         // The operator's deletion sweeps at once: no picture is left, and nothing to do.
         let mut files = app.files.list_before(crate::time::Timestamp::MAX).unwrap();
         assert!(files.next().await.is_none());
-        assert_eq!(crate::kyc::run_due(app).await.unwrap(), 0);
+        assert_eq!(maintenance::run(app, Timer::FileDeletions).await.unwrap(), 0);
         test.close().await;
     }
 }

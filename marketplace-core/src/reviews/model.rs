@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::model::{Checks, check_text},
+    accounts::model::Checks,
     error::{FieldError, Result},
     ids::{JobId, ReviewId, UserId},
     jobs::model::{Party, Side},
     messaging::model::RemovalReason,
+    text::check_text,
     text_enum,
     time::Timestamp,
 };

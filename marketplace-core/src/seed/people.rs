@@ -181,7 +181,10 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::accounts::model::{check_email, check_name, check_phone, normalise_email};
+    use crate::{
+        accounts::model::{check_email, check_phone, normalise_email},
+        text::check_name,
+    };
 
     #[test]
     fn everybody_could_sign_up_and_nobody_twice() {

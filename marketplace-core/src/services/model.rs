@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::model::{Checks, check_text},
+    accounts::model::Checks,
     error::Result,
     ids::{ServiceId, UserId},
     money::Money,
-    profiles::model::{Picture, check_line, check_list, check_place, given, rounded},
+    profiles::model::{Picture, check_list, check_place, given, rounded},
+    text::{check_line, check_text},
     text_enum,
     time::Timestamp,
 };
@@ -440,11 +441,16 @@ mod tests {
     #[test]
     fn services_are_checked_field_by_field() {
         let new = |text: &str| serde_json::from_str::<NewService>(text).unwrap().checked();
-        let fine = new(r#"{"title": "  Piano\nlessons ", "category": "music", "tags": ["a", "a "]}"#).unwrap();
+        let fine = new(r#"{"title": "  Piano lessons ", "category": "music", "tags": ["a", "a "]}"#).unwrap();
         assert_eq!((fine.title.as_str(), fine.tags.len()), ("Piano lessons", 1));
         for (text, pointer) in [
             (r#"{"title": "ab", "category": "music"}"#, "/title"),
             (r#"{"title": "   ", "category": "music"}"#, "/title"),
+            (r#"{"title": "Piano\nlessons", "category": "music"}"#, "/title"),
+            (r#"{"title": "\u3164\u3164\u3164", "category": "music"}"#, "/title"),
+            (r#"{"title": "abc", "category": "music", "tags": ["a\rb"]}"#, "/tags/0"),
+            (r#"{"title": "abc", "category": "music", "location": "a\u202eb"}"#, "/location"),
+            (r#"{"title": "abc", "category": "music", "description": "a\rb"}"#, "/description"),
             (r#"{"title": "abc", "category": "music", "latitude": 1}"#, "/longitude"),
             (r#"{"title": "abc", "category": "music", "tags": [""]}"#, "/tags/0"),
             (r#"{"title": "abc", "category": "music", "price": {"amount": 1, "currency": "x"}}"#, "/price/currency"),

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     accounts::{
         self,
-        model::{Account, Checks, Status, check_name},
+        model::{Account, Checks, Status},
     },
     actor::{Actor, Permission, Principal, TokenHolder, permissions},
     admin::{Change, Changed},
@@ -31,6 +31,7 @@ use crate::{
     ids::{TokenId, UserId},
     noted::note,
     page::{Page, PageRequest, TimeCursor},
+    text::check_name,
     time::Timestamp,
 };
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{ctx::Ctx, problem::Answer};
+use crate::{ctx::Ctx, metrics::Core, problem::Answer};
 
 /// This feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
@@ -51,7 +51,8 @@ pub(crate) async fn readyz(State(ctx): State<Ctx>) -> Answer<Json<Health>> {
 #[utoipa::path(get, path = "/metrics", tag = "ops",
     responses((status = 200, description = "Text exposition format 0.0.4", body = String, content_type = "text/plain")))]
 pub(crate) async fn metrics(State(ctx): State<Ctx>) -> Response {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], ctx.metrics.render(&ctx.app.health)).into_response()
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], ctx.metrics.render(&Core::of(&ctx.app)))
+        .into_response()
 }
 
 /// The public halves of the keys that sign access tokens.

@@ -4,7 +4,7 @@ use super::{provider::Identity, store};
 use crate::{
     accounts::{
         self,
-        model::{Account, Status, check_email, check_name, normalise_email},
+        model::{Account, Status, check_email, normalise_email},
         store::NewAccount,
     },
     actor::{Actor, Role},
@@ -15,6 +15,7 @@ use crate::{
     events,
     ids::{IdentityId, UserId},
     mail::Template,
+    text::clean_line,
 };
 
 /// The account of an identity, found or made.
@@ -107,11 +108,8 @@ async fn make(app: &App, conn: &mut Conn<'_>, who: &Identity, email: &str, role:
 
 /// The provider's name for somebody as far as it is fit for one here, else what stands before the `@`.
 fn name(given: Option<&str>, email: &str) -> String {
-    let clean = |text: &str| {
-        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(100).collect();
-        check_name(&text).ok()
-    };
     let local = email.split('@').next().unwrap_or_default();
+    let clean = |text| clean_line(text, 100);
     given.and_then(clean).or_else(|| clean(local)).unwrap_or_else(|| "New user".to_owned())
 }
 
@@ -122,7 +120,10 @@ mod tests {
     #[test]
     fn everybody_gets_a_name() {
         assert_eq!(name(Some(" Ada\nObi "), "a@b.co"), "Ada Obi");
-        assert_eq!(name(Some("\u{0}"), "ada@b.co"), "ada");
+        assert_eq!(name(Some("Ada\rObi\u{202E}"), "a@b.co"), "Ada Obi");
+        for nothing in ["", "\u{0}", "\u{200B}\u{3164}"] {
+            assert_eq!(name(Some(nothing), "ada@b.co"), "ada");
+        }
         assert_eq!(name(None, "ada@b.co"), "ada");
         assert_eq!(name(Some(&"x".repeat(500)), "a@b.co").len(), 100);
     }

@@ -35,6 +35,8 @@ pub async fn change_email(app: &App, actor: &Actor, password: &Password, email: 
         return Err(Error::invalid("/email", "is your address already"));
     }
     let checked = check_own_password(app, actor, password, "/password").await?;
+    app.limiter.notice(&normalise_email(&me.account.email)).await?;
+    let may_mail = app.limiter.may_mail(&norm).await;
     let beat = Beat::begin();
     let (app2, user) = (app.clone(), me.account.id);
     app.db
@@ -42,7 +44,7 @@ pub async fn change_email(app: &App, actor: &Actor, password: &Password, email: 
             async move {
                 let account = lock_checked(c, user, checked.as_deref()).await?;
                 if let Some((existing, _)) = accounts::store::by_email(c, &norm).await? {
-                    if existing.status.may_log_in() && app2.limiter.may_mail(&norm).await {
+                    if existing.status.may_log_in() && may_mail {
                         notify(
                             &app2,
                             c,
@@ -52,17 +54,11 @@ pub async fn change_email(app: &App, actor: &Actor, password: &Password, email: 
                         )
                         .await?;
                     }
-                } else {
+                } else if may_mail {
                     let link =
                         issue_one_time(&app2, c, account.id, OneTime::ChangeEmail, Some(&email), hours(1)).await?;
-                    let mail = Mail {
-                        to: email,
-                        name: account.name.clone(),
-                        template: Template::ConfirmNewEmail,
-                        link: Some(link),
-                        comment: None,
-                        user: Some(account.id),
-                    };
+                    let template = Template::ConfirmNewEmail;
+                    let mail = Mail { link: Some(link), user: Some(account.id), ..Mail::to_stranger(&email, template) };
                     mail::enqueue(&app2, c, &OneTime::ChangeEmail.mail_subject(user), app2.now(), &mail).await?;
                 }
                 notify(&app2, c, &account, Template::EmailChanging, None).await

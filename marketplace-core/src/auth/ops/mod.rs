@@ -126,14 +126,7 @@ pub(crate) async fn notify(
     template: Template,
     link: Option<String>,
 ) -> Result<()> {
-    let mail = Mail {
-        to: account.email.clone(),
-        name: account.name.clone(),
-        template,
-        link,
-        comment: None,
-        user: Some(account.id),
-    };
+    let mail = Mail { link, ..Mail::to_owner(account, template) };
     let subject =
         OneTime::of(template).map_or_else(|| format!("user:{}", account.id), |kind| kind.mail_subject(account.id));
     mail::enqueue(app, conn, &subject, app.now(), &mail).await

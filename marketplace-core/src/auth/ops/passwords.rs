@@ -27,11 +27,14 @@ pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Res
     let (app, email) = (app.clone(), normalise_email(email));
     // Apart from the answer, whose time must not tell.
     tokio::spawn(async move {
+        if !app.limiter.may_mail(&email).await {
+            return;
+        }
         let db = app.db.clone();
         let sent = db.write(move |c| {
             async move {
                 let Some(account) = lock_by_email(c, &email).await? else { return Ok(()) };
-                if !account.status.may_log_in() || !app.limiter.may_mail(&email).await {
+                if !account.status.may_log_in() {
                     return Ok(());
                 }
                 let link = issue_one_time(&app, c, account.id, OneTime::ResetPassword, Some(&email), hours(1)).await?;
@@ -92,6 +95,7 @@ pub async fn change_password(app: &App, actor: &Actor, current: &Password, new: 
     new.check(&me.account.email).map_err(|field| Error::invalid_fields(vec![field]))?;
     app.breached.check(new).await?;
     let checked = check_own_password(app, actor, current, "/current_password").await?;
+    app.limiter.notice(&normalise_email(&me.account.email)).await?;
     let hash = app.hasher.hash(new.clone()).await?;
     let (app2, user, session) = (app.clone(), me.account.id, me.session);
     app.db

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     accounts::{
         self,
-        model::{Checks, SignUp, Status, check_email, check_name, check_phone, normalise_email},
+        model::{Checks, SignUp, Status, check_email, check_phone, normalise_email},
         store::NewAccount,
     },
     actor::Actor,
@@ -20,6 +20,7 @@ use crate::{
     events,
     ids::UserId,
     mail::Template,
+    text::check_name,
 };
 
 /// Makes an account of a client or a worker, and sends the mail that confirms its address.
@@ -45,6 +46,7 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
     app.breached.check(&new.password).await?;
     // Hashed in any case: an address that has an account takes as long.
     let hash = app.hasher.hash(new.password).await?;
+    let may_mail = app.limiter.may_mail(&normalise_email(&email)).await;
     let beat = Beat::begin();
     let app2 = app.clone();
     app.db
@@ -68,14 +70,16 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
                     now,
                 };
                 if let Some(account) = accounts::store::insert(c, account).await? {
-                    let link = issue_one_time(&app2, c, id, OneTime::VerifyEmail, Some(&norm), hours(24)).await?;
-                    notify(&app2, c, &account, Template::VerifyEmail, Some(link)).await?;
+                    if may_mail {
+                        let link = issue_one_time(&app2, c, id, OneTime::VerifyEmail, Some(&norm), hours(24)).await?;
+                        notify(&app2, c, &account, Template::VerifyEmail, Some(link)).await?;
+                    }
                     events::append(c, now, "user.created", &id.to_string(), Some(id)).await
                 } else {
                     let (existing, _) = accounts::store::by_email(c, &norm)
                         .await?
                         .ok_or_else(|| Error::busy("the address changed hands; try again"))?;
-                    if existing.status.may_log_in() && app2.limiter.may_mail(&norm).await {
+                    if existing.status.may_log_in() && may_mail {
                         notify(
                             &app2,
                             c,
@@ -124,11 +128,14 @@ pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) ->
     let (app, email) = (app.clone(), normalise_email(email));
     // Apart from the answer, whose time must not tell.
     tokio::spawn(async move {
+        if !app.limiter.may_mail(&email).await {
+            return;
+        }
         let db = app.db.clone();
         let sent = db.write(move |c| {
             async move {
                 let Some(account) = lock_by_email(c, &email).await? else { return Ok(()) };
-                if account.email_verified || !account.status.may_log_in() || !app.limiter.may_mail(&email).await {
+                if account.email_verified || !account.status.may_log_in() {
                     return Ok(());
                 }
                 let link = issue_one_time(&app, c, account.id, OneTime::VerifyEmail, Some(&email), hours(24)).await?;

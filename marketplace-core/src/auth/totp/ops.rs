@@ -17,7 +17,7 @@ use super::{
 use crate::{
     accounts::{
         self,
-        model::{Account, Password},
+        model::{Account, Password, normalise_email},
     },
     actor::Actor,
     app::App,
@@ -147,6 +147,7 @@ pub async fn confirm_totp(app: &App, actor: &Actor, given: &str) -> Result<Recov
         .step_of(given, app.now(), row.last_step)
         .ok_or_else(|| Error::invalid("/code", "is not what the device should show now; is its clock right?"))?;
     app.limiter.logged_in(IpAddr::from([0, 0, 0, 0]), &key).await;
+    app.limiter.notice(&normalise_email(&me.account.email)).await?;
     let codes = code::recovery_codes(app.random.as_ref());
     let hashes: Vec<Vec<u8>> = codes.iter().map(|code| code::recovery_hash(user, code)).collect();
     let (app2, session) = (app.clone(), me.session);
@@ -185,6 +186,7 @@ pub async fn disable_totp(
 ) -> Result<()> {
     let me = actor.require_session()?;
     let checked = check_own_password(app, actor, password, "/password").await?;
+    app.limiter.notice(&normalise_email(&me.account.email)).await?;
     let (user, session) = (me.account.id, me.session);
     let none = || Error::conflict("there is no second factor", ());
     // Whoever asks is logged in: `unauthenticated` would send them to log in again.

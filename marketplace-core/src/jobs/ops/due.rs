@@ -1,7 +1,5 @@
 //! What time brings to jobs, and what becomes of them when one of the two goes.
 
-use futures::{StreamExt, TryStreamExt, future, stream};
-
 use super::{by_system, list::settle};
 use crate::{
     app::App,
@@ -13,25 +11,21 @@ use crate::{
         store,
         transitions::Asked,
     },
+    maintenance::{self, Timer},
     messaging,
 };
 
 /// Jobs that one call works on at most.
 const BATCH: i64 = 200;
-/// Units that are under way at the same time.
-const TOGETHER: usize = 8;
 
 /// Cancels negotiations without a new offer for 6 days, and finalizes what was completed 14 days ago. Doing it twice, or on
 /// two servers, does nothing more. Answers how many things were done.
 pub async fn run_due(app: &App) -> Result<u64> {
+    let limit = BATCH + maintenance::resting(app, Timer::Jobs);
     let mut reader = app.db.read().await?;
-    let due = store::due(&mut reader.conn(), app.now(), BATCH).await?;
+    let due = store::due(&mut reader.conn(), app.now(), limit).await?;
     drop(reader);
-    stream::iter(due)
-        .map(|id| settle(app, id))
-        .buffer_unordered(TOGETHER)
-        .try_fold(0, |done, one| future::ready(Ok(done + u64::from(one))))
-        .await
+    maintenance::each(app, Timer::Jobs, due, async |id| settle(app, id).await.map(u64::from)).await
 }
 
 /// Holds the threads of a person's live jobs, before every other write of the transaction that restricts them.

@@ -4,7 +4,7 @@ use futures::FutureExt;
 
 use super::{apply, full_view, lapse, overtaken, record, refused, seen, take};
 use crate::{
-    accounts::model::{Status, check_text},
+    accounts::model::Status,
     actor::{Actor, Permission, Principal},
     app::App,
     db::Conn,
@@ -19,6 +19,7 @@ use crate::{
     kyc::model::KycStatus,
     messaging::{self, model::ThreadStatus},
     profiles,
+    text::check_text,
 };
 
 /// Begins a job in a thread of the caller's.

@@ -4,7 +4,6 @@ use futures::FutureExt;
 
 use super::{OFFERS_SHOWN, apply, lapse, overtaken, refused, seen, take};
 use crate::{
-    accounts::model::check_text,
     actor::{Actor, Permission},
     admin::{Change, Changed},
     app::App,
@@ -19,6 +18,7 @@ use crate::{
         transitions::{self, Asked},
     },
     page::{Page, PageRequest, SeqCursor, TimeCursor},
+    text::check_text,
 };
 
 /// Rows of the history that are shown with a job.

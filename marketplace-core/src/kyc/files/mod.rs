@@ -28,8 +28,10 @@ use url::Url;
 
 use super::model::MAX_FILE;
 use crate::{
-    error::{Error, Result},
+    error::{Error, ErrorCode, Result},
+    health::{Component, Health},
     random::{self, Random},
+    slots::Slots,
     time::Timestamp,
 };
 
@@ -41,6 +43,14 @@ const PREFIX: &str = "kyc";
 const DECODERS: usize = 2;
 /// How often objects without a row are looked for: they come from programs that died in the middle of a submission.
 const SWEEP_EVERY: Duration = Duration::from_hours(6);
+/// How long a call to the store may take: whoever uploads or downloads is answered within 10 s.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// Objects that are written at the same time; each holds a file in memory, also while the store hangs.
+const WRITES: usize = 8;
+/// Objects that are read at the same time.
+const READS: usize = 32;
+/// Objects that are deleted at the same time.
+const DELETIONS: usize = 8;
 
 /// Where encrypted files lie: a local folder, or a bucket when the build has the feature `s3`. Cheap to clone.
 #[derive(Clone)]
@@ -48,7 +58,13 @@ pub struct FileStore {
     store: Arc<dyn ObjectStore>,
     /// What comes before `kyc/` in a bucket; empty for a folder.
     base: Path,
+    /// The folder, when it is one.
+    folder: Option<PathBuf>,
     decoders: Arc<Semaphore>,
+    writes: Slots,
+    reads: Slots,
+    deletions: Slots,
+    health: Health,
     scanner: scan::Scanner,
     swept: Arc<Mutex<Option<Timestamp>>>,
 }
@@ -65,13 +81,35 @@ impl FileStore {
     ///
     /// Errors: `invalid` for another URL, or `s3://` in a build without it; `unavailable` when the folder cannot be made.
     pub fn open(files_url: &str) -> Result<Self> {
-        let (store, base): (Arc<dyn ObjectStore>, Path) = match files_url.split_once("://") {
-            Some(("file", folder)) => (Arc::new(local(folder)?), Path::default()),
-            Some(("s3", _)) => bucket(files_url)?,
+        let (store, base, folder): (Arc<dyn ObjectStore>, Path, Option<PathBuf>) = match files_url.split_once("://") {
+            Some(("file", folder)) => {
+                let (store, folder) = local(folder)?;
+                (Arc::new(store), Path::default(), Some(folder))
+            }
+            Some(("s3", _)) => {
+                let (store, base) = bucket(files_url)?;
+                (store, base, None)
+            }
             _ => return Err(wrong("must be file://<folder> or s3://<bucket>/<prefix>")),
         };
-        let decoders = Arc::new(Semaphore::new(DECODERS));
-        Ok(Self { store, base, decoders, scanner: scan::Scanner::default(), swept: Arc::default() })
+        let slots = |count| Slots::new(count, PATIENCE, AWAY);
+        Ok(Self {
+            store,
+            base,
+            folder,
+            decoders: Arc::new(Semaphore::new(DECODERS)),
+            writes: slots(WRITES),
+            reads: slots(READS),
+            deletions: slots(DELETIONS),
+            health: Health::default(),
+            scanner: scan::Scanner::default(),
+            swept: Arc::default(),
+        })
+    }
+
+    /// From now on it is recorded there whether the store works.
+    pub(crate) fn reporting_to(self, health: Health) -> Self {
+        Self { health, ..self }
     }
 
     /// From now on what comes in is shown to the virus scanner at that address.
@@ -118,11 +156,6 @@ impl FileStore {
         self.put_in(PREFIX, random, bytes).await
     }
 
-    /// Like [`FileStore::put`], for a picture that anybody may see.
-    pub(crate) async fn put_picture(&self, random: &dyn Random, bytes: Vec<u8>) -> Result<String> {
-        self.put_in("pictures", random, bytes).await
-    }
-
     /// Like [`FileStore::put`], for a file sent in a thread.
     pub(crate) async fn put_attachment(&self, random: &dyn Random, bytes: Vec<u8>) -> Result<String> {
         self.put_in("attachments", random, bytes).await
@@ -134,32 +167,104 @@ impl FileStore {
         Ok(key)
     }
 
+    /// Stores two files of identity checks side by side: both, or none.
+    pub(crate) async fn put_both(&self, random: &dyn Random, both: [Vec<u8>; 2]) -> Result<[String; 2]> {
+        self.put_both_in(PREFIX, random, both).await
+    }
+
+    /// Like [`FileStore::put_both`], for a picture and its thumbnail.
+    pub(crate) async fn put_pictures(&self, random: &dyn Random, both: [Vec<u8>; 2]) -> Result<[String; 2]> {
+        self.put_both_in("pictures", random, both).await
+    }
+
+    async fn put_both_in(&self, kind: &str, random: &dyn Random, [one, two]: [Vec<u8>; 2]) -> Result<[String; 2]> {
+        match future::join(self.put_in(kind, random, one), self.put_in(kind, random, two)).await {
+            (Ok(one), Ok(two)) => Ok([one, two]),
+            (Ok(stored), Err(error)) | (Err(error), Ok(stored)) => {
+                self.discard([stored]);
+                Err(error)
+            }
+            (Err(error), Err(_)) => Err(error),
+        }
+    }
+
     /// Stores bytes under a key of [`new_key`]. Durable when it answers.
     pub async fn put_as(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
-        self.store.put(&self.path(key)?, Bytes::from(bytes).into()).await.map_err(unreachable_store)?;
-        Ok(())
+        let (this, path) = (self.clone(), self.path(key)?);
+        let done = self.writes.run(async move {
+            // What is written below a mount that is gone is lost to everybody when it is back.
+            this.require_folder().await?;
+            this.store.put(&path, Bytes::from(bytes).into()).await.map(drop).map_err(unreachable_store)
+        });
+        self.observed(done.await)
     }
 
     /// The bytes under a key. A missing or oversized object is a fault of ours: rows name only what was put.
     pub async fn get(&self, key: &str) -> Result<Vec<u8>> {
-        let found = match self.store.get(&self.path(key)?).await {
-            Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => {
-                return Err(Error::internal(format!("object {key} is missing")));
+        let (this, path, name) = (self.clone(), self.path(key)?, key.to_owned());
+        let done = self.reads.run(async move {
+            let found = match this.store.get(&path).await {
+                Ok(found) => found,
+                Err(object_store::Error::NotFound { .. }) => {
+                    this.require_folder().await?;
+                    return Err(Error::internal(format!("object {name} is missing")));
+                }
+                Err(error) => return Err(unreachable_store(error)),
+            };
+            if found.meta.size > MAX_FILE + OVERHEAD as u64 {
+                return Err(Error::internal(format!("object {name} has {} bytes", found.meta.size)));
             }
-            Err(error) => return Err(unreachable_store(error)),
-        };
-        if found.meta.size > MAX_FILE + OVERHEAD as u64 {
-            return Err(Error::internal(format!("object {key} has {} bytes", found.meta.size)));
-        }
-        found.bytes().await.map(Vec::from).map_err(unreachable_store)
+            found.bytes().await.map(Vec::from).map_err(unreachable_store)
+        });
+        self.observed(done.await)
     }
 
     /// Deletes an object; one that is already gone is no error.
     pub async fn delete(&self, key: &str) -> Result<()> {
-        match self.store.delete(&self.path(key)?).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(unreachable_store(error)),
+        let (this, path) = (self.clone(), self.path(key)?);
+        let done = self.deletions.run(async move {
+            match this.store.delete(&path).await {
+                Ok(()) => Ok(()),
+                Err(object_store::Error::NotFound { .. }) => this.require_folder().await,
+                Err(error) => Err(unreachable_store(error)),
+            }
+        });
+        done.await
+    }
+
+    /// Deletes what was put for nothing, while the caller goes on. What cannot be deleted now, the sweep finds.
+    pub(crate) fn discard(&self, keys: impl IntoIterator<Item = String>) {
+        for key in keys {
+            let this = self.clone();
+            tokio::spawn(async move {
+                if let Err(error) = this.delete(&key).await {
+                    tracing::warn!(?error, key, "a file that nobody needs stays until the next sweep");
+                }
+            });
+        }
+    }
+
+    /// Records how a use of the store went. Deletions are not recorded: one file that cannot be deleted says nothing of the
+    /// others, and their own timer counts them.
+    fn observed<T>(&self, done: Result<T>) -> Result<T> {
+        match &done {
+            Err(error) if error.code() == ErrorCode::Unavailable => {
+                self.health.failed(Component::Files, error.internal_text().unwrap_or_default());
+            }
+            // What is missing or broken was looked for by a store that works.
+            _ => self.health.succeeded(Component::Files),
+        }
+        done
+    }
+
+    /// `unavailable` when the folder is not what it was when it was opened: a mount that is gone leaves an empty one.
+    async fn require_folder(&self) -> Result<()> {
+        let Some(folder) = self.folder.clone() else { return Ok(()) };
+        let look = tokio::task::spawn_blocking(move || folder.join(PREFIX).is_dir());
+        if look.await.map_err(Error::internal)? {
+            Ok(())
+        } else {
+            Err(Error::unavailable(AWAY, "the folder is not the one that was opened: is it mounted?"))
         }
     }
 
@@ -208,12 +313,15 @@ fn wrong(detail: &str) -> Error {
     Error::invalid("/files_url", detail)
 }
 
+/// What callers are told.
+const AWAY: &str = "the file store does not answer; try again shortly";
+
 fn unreachable_store(error: object_store::Error) -> Error {
-    Error::unavailable("the file store does not answer; try again shortly", error)
+    Error::unavailable(AWAY, error)
 }
 
 /// The folder of a `file://` URL, percent-decoded, made if need be.
-fn local(folder: &str) -> Result<LocalFileSystem> {
+fn local(folder: &str) -> Result<(LocalFileSystem, PathBuf)> {
     let here = std::env::current_dir().map_err(|error| Error::unavailable("the working directory is gone", error))?;
     let path: PathBuf = Url::from_directory_path(here)
         .ok()
@@ -231,16 +339,23 @@ fn local(folder: &str) -> Result<LocalFileSystem> {
     for folder in FOLDERS {
         builder.create(path.join(folder)).map_err(cannot)?;
     }
-    LocalFileSystem::new_with_prefix(&path)
-        .map(|store| store.with_fsync(true))
-        .map_err(|error| cannot(std::io::Error::other(error)))
+    let store = LocalFileSystem::new_with_prefix(&path).map_err(|error| cannot(std::io::Error::other(error)))?;
+    Ok((store.with_fsync(true), path))
 }
 
 #[cfg(feature = "s3")]
 fn bucket(url: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
+    use object_store::{ClientConfigKey, aws::AmazonS3ConfigKey};
     let parsed = Url::parse(url).map_err(|_| wrong("must be s3://<bucket>/<prefix>"))?;
+    // By themselves they wait for minutes; nobody waits longer for an answer than this.
+    let patience = format!("{} seconds", PATIENCE.as_secs());
+    let retry =
+        object_store::RetryConfig { max_retries: 2, retry_timeout: PATIENCE, ..object_store::RetryConfig::default() };
     let store = object_store::aws::AmazonS3Builder::from_env()
         .with_url(url)
+        .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ConnectTimeout), "3 seconds")
+        .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), patience)
+        .with_retry(retry)
         .build()
         .map_err(|error| Error::unavailable("the bucket of files_url cannot be used", error))?;
     let base = Path::from_url_path(parsed.path()).map_err(|_| wrong("has a prefix that is no object path"))?;

@@ -39,8 +39,8 @@ impl Scanner {
 #[cfg(feature = "clamd")]
 async fn verdict(address: &str, bytes: &[u8]) -> Result<Option<String>> {
     use clamav_client::tokio::{Socket, Tcp, scan_buffer};
-    /// For one file; `clamd` gives up on one after two minutes by default.
-    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+    /// For one file, so that whoever uploads is answered within 10 s.
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(9);
 
     let asked = async {
         if address.starts_with('/') {

@@ -6,7 +6,7 @@ use futures::FutureExt;
 
 use super::{Notice, Record, case, lock_account, mail_subject, notify, record, set_standing};
 use crate::{
-    accounts::model::{Account, check_text},
+    accounts::model::Account,
     actor::{Actor, Permission},
     admin::{Change, Changed},
     app::App,
@@ -19,6 +19,7 @@ use crate::{
         store::{self, Decided, NewClaim},
     },
     mail::{self, Template},
+    text::check_text,
     time::Timestamp,
 };
 

@@ -2,47 +2,41 @@
 
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
-use super::{Notice, Record, lock_account, mail_subject, notify, record, retention, set_standing};
+use super::{Notice, Record, lock_account, mail_subject, notify, record, set_standing};
 use crate::{
     accounts::model::Account,
     actor::{Actor, Principal},
     app::App,
     audit,
     db::Conn,
-    error::Result,
+    error::{Error, Result},
     ids::{AttemptId, UserId},
     kyc::{attempt::UserKyc, model::KycStatus, store},
     mail::{self, Template},
+    maintenance::{self, Timer},
 };
 
 /// Rows that one call works on at most.
 const BATCH: i64 = 100;
-/// Units that are under way at the same time.
+/// Objects that are deleted at the same time.
 const TOGETHER: usize = 8;
+/// The pause after the first try to delete an object, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_hours(1));
+/// How long the file store may take to tell of more objects.
+const LISTING: Duration = Duration::from_mins(1);
 /// A submission takes seconds: an object so old without a row belongs to none.
 const ORPHAN_AFTER: Duration = Duration::from_hours(1);
 
-/// Ends approvals whose time is over, deletes files whose time is over or that were erased, and now and then sweeps objects without a row. Doing it twice,
-/// or on two servers, does nothing more. Answers how many things were done.
-pub async fn run_due(app: &App) -> Result<u64> {
-    Ok(expire_due(app).await? + retention::delete_due(app).await? + delete_erased(app).await? + sweep(app).await?)
-}
-
-async fn expire_due(app: &App) -> Result<u64> {
+/// Ends approvals whose time is over. Doing it twice, or on two servers, does nothing more. Returns how many ended.
+pub(crate) async fn expire_due(app: &App) -> Result<u64> {
+    let limit = BATCH + maintenance::resting(app, Timer::KycExpiry);
     let mut reader = app.db.read().await?;
-    let users = store::expired_users(&mut reader.conn(), app.now(), BATCH).await?;
+    let users = store::expired_users(&mut reader.conn(), app.now(), limit).await?;
     drop(reader);
-    if users.is_empty() {
-        return Ok(0);
-    }
     // A unit each, as accounts are locked before the audit log's head, always; side by side, so that they commit together.
-    let done = stream::iter(users)
-        .map(|user| expire_one(app, user))
-        .buffer_unordered(TOGETHER)
-        .try_fold(0, |done, one| future::ready(Ok(done + one)))
-        .await?;
+    let done = maintenance::each(app, Timer::KycExpiry, users, |user| expire_one(app, user)).await?;
     if done > 0 {
         app.wake();
     }
@@ -92,7 +86,7 @@ pub(super) async fn expire(app: &App, conn: &mut Conn<'_>, account: &Account) ->
 }
 
 /// Takes everything personal out of a user's identity checks, inside the transaction that deletes the user. Their files
-/// cannot be decrypted from then on, in backups neither; the objects themselves go soon after ([`run_due`]).
+/// cannot be decrypted from then on, in backups neither; the objects themselves go soon after ([`delete_due_objects`]).
 pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     for attempt in store::of_user(conn, user, BATCH).await? {
         mail::cancel(conn, &mail_subject(attempt.id)).await?;
@@ -101,41 +95,82 @@ pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, user: UserId) -> Resul
     store::erase(conn, user, app.now()).await
 }
 
-/// Deletes the objects of what was erased, a bounded number at a time. Answers how many.
-pub(crate) async fn delete_erased(app: &App) -> Result<u64> {
+/// Deletes objects that no row needs any more, a bounded number at a time. One that cannot be deleted is tried again after a
+/// pause that grows, and stops no other. Returns how many went.
+pub(crate) async fn delete_due_objects(app: &App) -> Result<u64> {
+    let now = app.now();
     let mut reader = app.db.read().await?;
-    let keys = store::deletions(&mut reader.conn(), BATCH).await?;
+    let due = store::due_deletions(&mut reader.conn(), now, BATCH).await?;
     drop(reader);
-    if keys.is_empty() {
+    let mut tries = stream::iter(due)
+        .map(async |due| {
+            let done = app.files.delete(&due.object_key).await;
+            (due, done)
+        })
+        .buffer_unordered(TOGETHER);
+    let (mut gone, mut later, mut failure) = (Vec::new(), Vec::new(), None);
+    while let Some((due, done)) = tries.next().await {
+        match done {
+            Ok(()) => gone.push(due.object_key),
+            Err(error) => {
+                let pause = maintenance::pause(due.attempts + 1, PAUSES.0, PAUSES.1);
+                later.push((due.object_key, now + pause));
+                failure = Some(error);
+            }
+        }
+    }
+    drop(tries);
+    if gone.is_empty() && later.is_empty() {
         return Ok(0);
     }
-    for key in &keys {
-        app.files.delete(key).await?;
+    let done = gone.len() as u64;
+    let failed = later.len();
+    app.db
+        .write(move |conn| {
+            async move {
+                store::deleted(conn, &gone).await?;
+                store::delete_later(conn, &later).await
+            }
+            .boxed()
+        })
+        .await?;
+    match failure {
+        // Not one: that is the store, not the object.
+        Some(error) if done == 0 => Err(error),
+        Some(error) => {
+            app.timers.count_failure(Timer::FileDeletions, format!("{failed} objects: {error:?}"), now);
+            Ok(done)
+        }
+        None => Ok(done),
     }
-    let done = keys.len() as u64;
-    app.db.write(move |conn| async move { store::deleted(conn, &keys).await }.boxed()).await?;
-    Ok(done)
 }
 
-async fn sweep(app: &App) -> Result<u64> {
+/// Looks now and then for objects that no row knows, and deletes them: they come from programs that died in the middle of a
+/// submission. Returns how many went.
+pub(crate) async fn sweep_objects(app: &App) -> Result<u64> {
     /// Keys that one statement looks up.
     const CHUNK: usize = 500;
     if !app.files.sweep_is_due(app.now()) {
         return Ok(0);
     }
-    let mut done = 0;
+    let (mut done, mut failure) = (0, None);
     let mut chunks = app.files.list_before(app.now() - ORPHAN_AFTER)?.try_chunks(CHUNK);
-    while let Some(keys) = chunks.try_next().await.map_err(|stopped| stopped.1)? {
+    let silent = |late| Error::unavailable("the file store does not list its objects", late);
+    while let Some(keys) =
+        tokio::time::timeout(LISTING, chunks.try_next()).await.map_err(silent)?.map_err(|stopped| stopped.1)?
+    {
         let mut reader = app.db.read().await?;
         let orphans = store::unknown_objects(&mut reader.conn(), &keys).await?;
         drop(reader);
         for key in orphans {
-            app.files.delete(&key).await?;
-            done += 1;
+            match app.files.delete(&key).await {
+                Ok(()) => done += 1,
+                Err(error) => failure = Some(error),
+            }
         }
     }
     if done > 0 {
         tracing::warn!(done, "swept files of submissions that were never finished");
     }
-    Ok(done)
+    failure.map_or(Ok(done), Err)
 }

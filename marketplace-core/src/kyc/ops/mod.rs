@@ -7,12 +7,12 @@ mod review;
 mod submit;
 
 pub use decide::{decide, undo};
-pub use due::run_due;
 pub use retention::{Retained, retained};
 pub use review::{claim, file, list, next, release, show};
 pub use submit::{Submission, own, submit, submit_permit};
 
-pub(crate) use due::{delete_erased, erase};
+pub(crate) use due::{delete_due_objects, erase, expire_due, sweep_objects};
+pub(crate) use retention::drop_due_files;
 pub(crate) use submit::{submitted, submitted_file};
 
 use super::{
@@ -107,14 +107,7 @@ async fn notify(app: &App, conn: &mut Conn<'_>, account: &Account, about: Notice
     if matches!(account.status, Status::Banned | Status::Deleted) {
         return Ok(());
     }
-    let mail = Mail {
-        to: account.email.clone(),
-        name: account.name.clone(),
-        template: about.template,
-        link: None,
-        comment: about.comment,
-        user: Some(account.id),
-    };
+    let mail = Mail { comment: about.comment, ..Mail::to_owner(account, about.template) };
     mail::enqueue(app, conn, &mail_subject(about.attempt), about.not_before, &mail).await
 }
 

@@ -1,8 +1,8 @@
 //! How long files are kept once a decision was made: for each outcome as long as the configuration says.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
+use futures::FutureExt;
 
 use super::{Record, lock_account, record};
 use crate::{
@@ -13,13 +13,12 @@ use crate::{
     error::Result,
     ids::AttemptId,
     kyc::{model::KycStatus, store},
+    maintenance::{self, Timer},
     time::Timestamp,
 };
 
 /// Attempts that one call works on at most, for each outcome.
 const BATCH: i64 = 100;
-/// Units that are under way at the same time.
-const TOGETHER: usize = 8;
 
 impl Retention {
     /// For each outcome, how many days its files are kept, counted from the decision; none is as long as the account.
@@ -69,23 +68,23 @@ pub async fn retained(db: &Db, retention: &Retention, now: Timestamp) -> Result<
     Ok(Retained { days: retention.kyc_files().to_vec(), overdue: overdue.min(CAP), waiting })
 }
 
-/// Deletes the files whose time is over. Doing it twice, or on two servers, does nothing more.
-pub(super) async fn delete_due(app: &App) -> Result<u64> {
+/// Has the files go whose time is over. Doing it twice, or on two servers, does nothing more. Returns of how many attempts.
+pub(crate) async fn drop_due_files(app: &App) -> Result<u64> {
+    let limit = BATCH + maintenance::resting(app, Timer::KycFiles);
     let mut reader = app.db.read().await?;
-    let mut all = Vec::new();
+    let (mut all, mut due) = (Vec::new(), HashMap::new());
     for (outcome, before) in app.config.retention.kyc_files_due(app.now()) {
-        let past = store::files_past(&mut reader.conn(), outcome, before, BATCH).await?;
-        all.extend(past.into_iter().map(|id| (id, outcome, before)));
+        for id in store::files_past(&mut reader.conn(), outcome, before, limit).await? {
+            all.push(id);
+            due.insert(id, (outcome, before));
+        }
     }
     drop(reader);
-    if all.is_empty() {
-        return Ok(0);
-    }
-    let done = stream::iter(all)
-        .map(|(id, outcome, before)| delete_one(app, id, outcome, before))
-        .buffer_unordered(TOGETHER)
-        .try_fold(0, |done, one| future::ready(Ok(done + one)))
-        .await?;
+    let one = async |id: AttemptId| match due.get(&id) {
+        Some((outcome, before)) => delete_one(app, id, *outcome, *before).await,
+        None => Ok(0),
+    };
+    let done = maintenance::each(app, Timer::KycFiles, all, one).await?;
     if done > 0 {
         app.wake();
     }

@@ -77,15 +77,8 @@ pub async fn submit(app: &App, actor: &Actor, submission: Submission) -> Result<
     });
     let (document, selfie) = sealed.await.map_err(Error::internal)??;
 
-    let document_key = app.files.put(app.random.as_ref(), document).await?;
-    let selfie_key = match app.files.put(app.random.as_ref(), selfie).await {
-        Ok(key) => key,
-        Err(error) => {
-            discard(app, &[document_key]).await;
-            return Err(error);
-        }
-    };
-    let keys = [document_key.clone(), selfie_key.clone()];
+    let keys = app.files.put_both(app.random.as_ref(), [document, selfie]).await?;
+    let [document_key, selfie_key] = keys.clone();
     let new = NewAttempt {
         id,
         user_id: user,
@@ -101,7 +94,7 @@ pub async fn submit(app: &App, actor: &Actor, submission: Submission) -> Result<
         // After a refusal the files are nobody's. After a lost connection the commit may have gone through: then the
         // sweep of objects without a row decides.
         if !matches!(error.code(), ErrorCode::Unavailable | ErrorCode::Internal) {
-            discard(app, &keys).await;
+            app.files.discard(keys);
         }
         return Err(error);
     }
@@ -211,14 +204,5 @@ fn info(kind: FileKind, facts: &FileFacts) -> FileInfo {
         size: i64::try_from(facts.length).unwrap_or(i64::MAX),
         width: facts.width.map(i64::from),
         height: facts.height.map(i64::from),
-    }
-}
-
-/// Deletes what was put for nothing. What cannot be deleted now, the sweep finds.
-async fn discard(app: &App, keys: &[String]) {
-    for key in keys {
-        if let Err(error) = app.files.delete(key).await {
-            tracing::warn!(?error, key, "a file of a refused submission stays until the next sweep");
-        }
     }
 }

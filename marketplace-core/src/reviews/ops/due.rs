@@ -1,6 +1,6 @@
 //! What time brings to reviews, and what is left of an erased person's.
 
-use futures::{FutureExt, StreamExt, TryStreamExt, future, stream};
+use futures::FutureExt;
 
 use super::{publish, store};
 use crate::{
@@ -8,24 +8,20 @@ use crate::{
     db::Conn,
     error::Result,
     ids::{ReviewId, UserId},
+    maintenance::{self, Timer},
 };
 
 /// Reviews that one call works on at most.
 const BATCH: i64 = 200;
-/// Units that are under way at the same time.
-const TOGETHER: usize = 8;
 
 /// Shows the hidden reviews whose window has closed. Doing it twice, or on two servers, does nothing more. Answers how many
 /// things were done.
 pub async fn run_due(app: &App) -> Result<u64> {
+    let limit = BATCH + maintenance::resting(app, Timer::Reviews);
     let mut reader = app.db.read().await?;
-    let due = store::due(&mut reader.conn(), app.now(), BATCH).await?;
+    let due = store::due(&mut reader.conn(), app.now(), limit).await?;
     drop(reader);
-    stream::iter(due)
-        .map(|id| settle(app, id))
-        .buffer_unordered(TOGETHER)
-        .try_fold(0, |done, one| future::ready(Ok(done + u64::from(one))))
-        .await
+    maintenance::each(app, Timer::Reviews, due, async |id| settle(app, id).await.map(u64::from)).await
 }
 
 /// Shows one hidden review if its window has closed.

@@ -4,7 +4,6 @@ use futures::FutureExt;
 
 use super::{recount, store, take, tell};
 use crate::{
-    accounts::model::check_text,
     actor::{Actor, Permission},
     admin::{Change, Changed},
     app::App,
@@ -18,6 +17,7 @@ use crate::{
         model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewStatus, ReviewSummary},
         row::Review,
     },
+    text::check_text,
     time::Timestamp,
 };
 

@@ -4,7 +4,7 @@ use futures::FutureExt;
 
 use super::{publish, recount, take, tell, trader, view_for};
 use crate::{
-    accounts::model::{Status, check_text},
+    accounts::model::Status,
     actor::Actor,
     app::App,
     db::Conn,
@@ -20,6 +20,7 @@ use crate::{
         row::Review,
         store,
     },
+    text::check_text,
 };
 
 fn invalid(field: FieldError) -> Error {

@@ -128,7 +128,7 @@ async fn services_vanish_with_their_worker_and_come_back() {
         test.approve(id(&other)).await;
         test.advance(Duration::from_hours(24 * 2));
         assert_eq!(seen().await, ((1, 1), false, 0));
-        crate::kyc::run_due(app).await.unwrap();
+        app.run_due().await.unwrap();
         assert_eq!(seen().await, ((1, 1), false, 0));
         assert_eq!(store::count_visible(&mut app.db.read().await.unwrap().conn(), 9).await.unwrap(), 1);
         test.approve(id(&worker)).await;

@@ -1,5 +1,10 @@
 use super::*;
-use crate::{mail::Template, random::OsRandom, time::Clock};
+use crate::{
+    mail::Template,
+    maintenance::{self, Timer},
+    random::OsRandom,
+    time::Clock,
+};
 
 async fn own(test: &TestApp, worker: &Actor) -> (KycStatus, KycStatus) {
     let own = kyc::own(test.app(), worker).await.unwrap();
@@ -116,8 +121,8 @@ async fn an_approval_ends_with_its_time() {
         );
         assert_eq!(actions(&test, hasty_id).await, ["kyc.approve", "kyc.expire"]);
 
-        assert!(kyc::run_due(app).await.unwrap() > 0);
-        assert_eq!(kyc::run_due(app).await.unwrap(), 0, "a timer that fires twice does nothing");
+        assert!(maintenance::run(app, Timer::KycExpiry).await.unwrap() > 0);
+        assert_eq!(maintenance::run(app, Timer::KycExpiry).await.unwrap(), 0, "a timer that fires twice does nothing");
         let case = kyc::show(app, &operator(), id).await.unwrap();
         assert_eq!((case.attempt.status, case.user.kyc_status), (KycStatus::Expired, KycStatus::Expired));
         assert_eq!(actions(&test, id).await, ["kyc.approve", "kyc.expire"]);
