@@ -104,6 +104,10 @@ impl App {
             Engine::Sqlite => drop(db.migrate().await?),
             Engine::Postgres => db.require_current().await?,
         }
+        if let Err(error) = accounts::normalise_emails(&db).await {
+            // The next program goes on. Meanwhile nobody is kept out but who has such an address.
+            tracing::warn!(?error, "addresses with domains beyond ASCII could not all be brought into their new form");
+        }
         let keys = Keys::open(&config.keys_dir(), random.as_ref())?;
         let shared = Shared::open(&config, random.as_ref())?;
         Ok(Self {

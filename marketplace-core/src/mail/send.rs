@@ -10,6 +10,7 @@ use lettre::{
 
 use super::{Mail, Waiting, layout, take_due};
 use crate::{
+    accounts::model::deliverable_email,
     app::{App, make_private_folder},
     error::{Error, Result},
     ids::{MailId, UserId},
@@ -69,7 +70,7 @@ async fn send_one(app: &App, id: MailId, sealed: &[u8]) -> Result<Option<PathBuf
 fn message(app: &App, mail: &Mail) -> Result<Message> {
     let rendered = layout::render(mail)?;
     let from: Mailbox = app.config.mail_from.parse().map_err(Error::internal)?;
-    let to = Mailbox::new(Some(mail.name.clone()), mail.to.parse().map_err(Error::internal)?);
+    let to = Mailbox::new(Some(mail.name.clone()), deliverable_email(&mail.to).parse().map_err(Error::internal)?);
     Message::builder()
         .from(from)
         .to(to)
