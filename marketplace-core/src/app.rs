@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, broadcast};
 
 use crate::{
+    accounts,
     auth::{breached::Breached, password::Hasher, token::TokenCache},
     config::Config,
     db::{Db, Engine, OpenOptions},
@@ -107,6 +108,10 @@ impl App {
         match db.engine() {
             Engine::Sqlite => drop(db.migrate().await?),
             Engine::Postgres => db.require_current().await?,
+        }
+        if let Err(error) = accounts::normalise_emails(&db).await {
+            // The next program goes on. Meanwhile nobody is kept out but who has such an address.
+            tracing::warn!(?error, "addresses with domains beyond ASCII could not all be brought into their new form");
         }
         let keys = Keys::open(&config.keys_dir(), random.as_ref())?;
         let shared = Shared::open(&config, random.as_ref())?;

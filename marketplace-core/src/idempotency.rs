@@ -1,14 +1,15 @@
 //! `Idempotency-Key`: a repeated request with the same key gets the first answer instead of doing the work twice.
 //! Keys belong to their caller, and are kept for 24 hours.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::FutureExt;
+use uuid::Uuid;
 
 use crate::{
     actor::{Actor, Principal},
     app::App,
-    db::{Conn, PRUNE_BATCH},
+    db::{Conn, PRUNE_BATCH, json},
     error::{Error, Result},
     ids::{NoteId, UserId},
     time::Timestamp,
@@ -84,14 +85,40 @@ pub async fn begin(app: &App, actor: &Actor, key: &str, fingerprint: [u8; 32]) -
         .await
 }
 
-/// Keeps the answer for whoever repeats the request.
-pub async fn finish(app: &App, actor: &Actor, key: &str, status: u16, body: Vec<u8>) -> Result<()> {
+/// Ids that are looked for in an answer, at most.
+const IDS: usize = 500;
+
+/// The ids that stand in a path and an answer; none when there are too many to list.
+fn ids_in(path: &str, body: &[u8]) -> Option<Vec<Uuid>> {
+    let pieces = |text: &[u8]| {
+        let pieces = text.split(|byte| !(byte.is_ascii_hexdigit() || *byte == b'-')).filter(|piece| piece.len() == 36);
+        pieces.filter_map(|piece| Uuid::try_parse_ascii(piece).ok()).collect::<Vec<_>>()
+    };
+    let ids: BTreeSet<Uuid> = pieces(path.as_bytes()).into_iter().chain(pieces(body)).collect();
+    (ids.len() <= IDS).then(|| ids.into_iter().collect())
+}
+
+/// Keeps the answer to a request for `path`, for whoever repeats it.
+pub async fn finish(app: &App, actor: &Actor, key: &str, path: &str, status: u16, body: Vec<u8>) -> Result<()> {
     let (principal, key) = (actor.principal(), key.to_owned());
+    let ids = ids_in(path, &body);
     app.db
         .write(move |c| {
             async move {
-                q!(c => exec, "UPDATE idempotency_keys SET status = $3, body = $4 WHERE principal = $1 AND key = $2",
-                    &principal, &key, i64::from(status), body)?;
+                let listed = ids.as_ref().map(|_| true);
+                let kept = q!(c => exec,
+                    "UPDATE idempotency_keys SET status = $3, body = $4, users_listed = $5 WHERE principal = $1 AND key = $2",
+                    &principal, &key, i64::from(status), body, listed)?;
+                if kept == 1
+                    && let Some(ids) = ids
+                {
+                    q!(c => exec, [
+                        sqlite: "INSERT INTO idempotency_users (user_id, principal, key) SELECT u.id, $2, $3 \
+                                 FROM json_each($1) k CROSS JOIN users u ON u.id = unhex(k.value, '-') WHERE TRUE ON CONFLICT DO NOTHING",
+                        pg: "INSERT INTO idempotency_users (user_id, principal, key) SELECT u.id, $2, $3 \
+                             FROM json_array_elements_text($1::json) k(value) JOIN users u ON u.id = k.value::uuid ON CONFLICT DO NOTHING",
+                    ], json::keys(&ids), &principal, &key)?;
+                }
                 Ok(())
             }
             .boxed()
@@ -115,14 +142,20 @@ pub async fn abandon(app: &App, actor: &Actor, key: &str) -> Result<()> {
 }
 
 /// Forgets the answers that somebody got, and those that others got about them: their id is in each, or that of a note.
-pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId, notes: &[NoteId]) -> Result<()> {
-    let principal = Principal::user(user);
+pub(crate) async fn erase(conn: &mut Conn<'_>, now: Timestamp, user: UserId, notes: &[NoteId]) -> Result<()> {
+    q!(conn => exec, "DELETE FROM idempotency_keys WHERE principal = $1", Principal::user(user))?;
+    q!(conn => exec,
+        "DELETE FROM idempotency_keys WHERE (principal, key) IN (SELECT principal, key FROM idempotency_users WHERE user_id = $1)", user)?;
+    // What is not listed: answers of the release before, of which the last is gone after a day, and very long ones.
+    let since = now - KEPT;
     let ids = std::iter::once(user.to_string()).chain(notes.iter().map(ToString::to_string));
     for id in ids {
         q!(conn => exec, [
-            sqlite: "DELETE FROM idempotency_keys WHERE principal = $1 OR instr(body, CAST($2 AS BLOB)) > 0",
-            pg: "DELETE FROM idempotency_keys WHERE principal = $1 OR position(convert_to($2, 'UTF8') IN body) > 0",
-        ], &principal, id)?;
+            sqlite: "DELETE FROM idempotency_keys WHERE body IS NOT NULL AND users_listed IS NULL AND created_at >= $1 \
+                     AND instr(body, CAST($2 AS BLOB)) > 0",
+            pg: "DELETE FROM idempotency_keys WHERE body IS NOT NULL AND users_listed IS NULL AND created_at >= $1 \
+                 AND position(convert_to($2, 'UTF8') IN body) > 0",
+        ], since, id)?;
     }
     Ok(())
 }
@@ -154,7 +187,7 @@ mod tests {
             let call = |key: &'static str, print: u8| begin(app, &testing::OPERATOR, key, [print; 32]);
             assert_eq!(call("k", 1).await.unwrap(), Begin::Fresh);
             assert_eq!(call("k", 1).await.unwrap_err().code(), ErrorCode::Conflict);
-            finish(app, &actor, "k", 201, b"{}".to_vec()).await.unwrap();
+            finish(app, &actor, "k", "/v1/x", 201, b"{}".to_vec()).await.unwrap();
             assert_eq!(call("k", 1).await.unwrap(), Begin::Replay { status: 201, body: b"{}".to_vec() });
             assert_eq!(call("k", 2).await.unwrap_err().code(), ErrorCode::Conflict);
             assert_eq!(call("other", 2).await.unwrap(), Begin::Fresh);
@@ -165,5 +198,62 @@ mod tests {
             assert_eq!(call("", 1).await.unwrap_err().code(), ErrorCode::Invalid);
             test.close().await;
         }
+    }
+
+    /// Both those that the program lists by whom they are about, and those of a release that did not.
+    #[tokio::test]
+    async fn an_erasure_takes_the_answers_about_somebody_and_no_others() {
+        use crate::{accounts::model::Status, actor::Role};
+        for test in testing::apps().await {
+            let (app, actor) = (test.app(), testing::operator());
+            let (gone, stays) =
+                (test.user(Role::Client, Status::Active).await, test.user(Role::Client, Status::Active).await);
+            let note = NoteId::new(app.now(), app.random.as_ref());
+            let about =
+                |user: UserId| format!("{{\"user\":{{\"id\":\"{user}\"}},\"other\":\"{}\"}}", uuid::Uuid::max());
+            let answers = [
+                ("in the body", "/v1/admin/kyc/next".to_owned(), about(gone)),
+                ("in the path", format!("/v1/admin/users/{gone}/notes"), format!("{{\"id\":\"{note}\"}}")),
+                ("of before", "/v1/x".to_owned(), about(gone)),
+                ("of before, a note", "/v1/x".to_owned(), format!("{{\"id\":\"{note}\"}}")),
+                ("of another", format!("/v1/admin/users/{stays}/notes"), about(stays)),
+                ("of another, before", "/v1/x".to_owned(), about(stays)),
+            ];
+            for (key, path, body) in answers {
+                let key: String = key.replace(' ', "-");
+                begin(app, &actor, &key, [1; 32]).await.unwrap();
+                finish(app, &actor, &key, &path, 200, body.into_bytes()).await.unwrap();
+            }
+            app.db
+                .write(|c| {
+                    async move {
+                        q!(c => exec, "DELETE FROM idempotency_users WHERE key LIKE '%before%'")?;
+                        q!(c => exec, "UPDATE idempotency_keys SET users_listed = NULL WHERE key LIKE '%before%'")?;
+                        Ok(())
+                    }
+                    .boxed()
+                })
+                .await
+                .unwrap();
+            let now = app.now();
+            app.db.write(move |c| async move { erase(c, now, gone, &[note]).await }.boxed()).await.unwrap();
+            let mut reader = app.db.read().await.unwrap();
+            let left = q!(&mut reader.conn() => vals String, "SELECT key FROM idempotency_keys ORDER BY key").unwrap();
+            assert_eq!(left, ["of-another", "of-another,-before"]);
+            let listed = q!(&mut reader.conn() => vals UserId, "SELECT user_id FROM idempotency_users").unwrap();
+            assert_eq!(listed, [stays]);
+            drop(reader);
+            test.close().await;
+        }
+    }
+
+    #[test]
+    fn ids_are_found_wherever_they_stand() {
+        let [one, two] = [1, 2].map(uuid::Uuid::from_u128);
+        let body = format!("{{\"a\":\"{one}\",\"b\":\"user:{two}\",\"c\":\"x{one}y\",\"d\":\"{}\"}}", one.simple());
+        assert_eq!(ids_in("/v1/x", body.as_bytes()).unwrap(), [one, two]);
+        assert_eq!(ids_in(&format!("/v1/users/{two}/notes"), b"").unwrap(), [two]);
+        let many: String = (0..=IDS as u128).map(|n| format!("\"{}\"", uuid::Uuid::from_u128(n))).collect();
+        assert_eq!(ids_in("", many.as_bytes()), None, "looked through instead");
     }
 }

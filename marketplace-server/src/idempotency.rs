@@ -38,6 +38,7 @@ const KEY_LIMIT: usize = 255;
 #[derive(Debug)]
 pub(crate) struct Key {
     text: String,
+    path: String,
     fingerprint: Sha256,
 }
 
@@ -49,7 +50,7 @@ impl Key {
             let text = format!("Idempotency-Key must have 1 to {KEY_LIMIT} visible ASCII characters");
             Problem::malformed(Error::new(ErrorCode::Invalid, text))
         })?;
-        let mut key = Self { text: text.to_owned(), fingerprint: Sha256::new() };
+        let mut key = Self { text: text.to_owned(), path: path.to_owned(), fingerprint: Sha256::new() };
         for part in [method.as_bytes(), path.as_bytes(), headers.get(IF_MATCH).map_or(b"", HeaderValue::as_bytes)] {
             key.add(part);
         }
@@ -71,7 +72,7 @@ where
     A: Serialize + Send,
     W: Future<Output = Result<(StatusCode, A)>> + Send + 'static,
 {
-    let Some(Key { text, fingerprint }) = key else {
+    let Some(Key { text, path, fingerprint }) = key else {
         let (status, value) = work.await?;
         return written(status, &value).map(|body| response(status, body));
     };
@@ -88,7 +89,7 @@ where
         };
         match outcome {
             Ok((status, body)) => {
-                idempotency::finish(&app, &actor, &text, status.as_u16(), body.to_vec()).await?;
+                idempotency::finish(&app, &actor, &text, &path, status.as_u16(), body.to_vec()).await?;
                 Ok(response(status, body))
             }
             Err(problem) if passing(&problem) => {
@@ -97,7 +98,7 @@ where
             }
             Err(problem) => {
                 let body = serde_json::to_vec(&problem.document()).map_err(Error::internal)?;
-                idempotency::finish(&app, &actor, &text, problem.status().as_u16(), body).await?;
+                idempotency::finish(&app, &actor, &text, &path, problem.status().as_u16(), body).await?;
                 Err(problem)
             }
         }

@@ -28,7 +28,7 @@ pub enum Verb {
         marketplace users list --q 'ada obi'\n  \
         marketplace users list --role worker --status frozen --limit 0 -o id")]
     List {
-        /// Beginnings of words of the name, of the address, of the number; or a whole id
+        /// Beginnings of words of the name; an address (with @) or a number (with +), or their beginnings, which is audited; or a whole id
         #[arg(long, value_name = "TEXT")]
         q: Option<String>,
         /// Only of this role

@@ -46,7 +46,7 @@ pub(crate) async fn erase(
     auth::oidc::erase(conn, id).await?;
     mail::cancel(conn, &format!("user:{id}")).await?;
     let notes = store::note_ids(conn, id).await?;
-    idempotency::erase(conn, id, &notes).await?;
+    idempotency::erase(conn, now, id, &notes).await?;
     store::note_erasure(conn, id, now).await?;
     store::anonymise(conn, id, now).await?;
     let metadata = serde_json::json!({ "from": account.status, "role": account.role });

@@ -5,8 +5,9 @@ use futures::FutureExt;
 use uuid::Uuid;
 
 use super::{
-    model::{Checks, NewUser, Note, check_email, check_phone, fold, normalise_email},
-    store::{self, NewAccount, Words},
+    model::{Account, Checks, NewUser, Note, check_email, check_phone, normalise_email},
+    search::Query,
+    store::{self, NewAccount},
 };
 use crate::{
     actor::{Actor, Permission},
@@ -29,12 +30,17 @@ use crate::{
 const NOTES_SHOWN: i64 = 20;
 
 /// Users, newest first; with `q`, in the order of what matched. Masked, unless revealed: then audited with the ids.
+///
+/// Addresses and numbers are found by their beginnings only by whoever may reveal them, and then the search is audited.
 pub async fn list(app: &App, actor: &Actor, filter: &UserFilter, page: &PageRequest) -> Result<Page<UserSummary>> {
     actor.require(Permission::UsersRead)?;
     if filter.reveal {
         actor.require(Permission::UsersReveal)?;
     }
-    let found = find(app, filter, page).await?;
+    let (found, by_contact) = find(app, filter, page, actor.may(Permission::UsersReveal)).await?;
+    if by_contact {
+        searched(app, actor, &found).await?;
+    }
     if !filter.reveal {
         return Ok(found.map(UserSummary::masked));
     }
@@ -59,37 +65,53 @@ pub async fn list(app: &App, actor: &Actor, filter: &UserFilter, page: &PageRequ
     Ok(found.map(UserSummary::revealed))
 }
 
-async fn find(app: &App, filter: &UserFilter, page: &PageRequest) -> Result<Page<super::model::Account>> {
+/// Whom a search by contact data showed goes on record, not what was looked for: it is somebody's.
+async fn searched(app: &App, actor: &Actor, found: &Page<Account>) -> Result<()> {
+    let ids: Vec<UserId> = found.items.iter().map(|account| account.id).collect();
+    let (now, actor) = (app.now(), actor.clone());
+    let unit = app.db.write(move |c| {
+        async move {
+            let metadata = serde_json::json!({ "ids": ids });
+            let (action, target_kind) = ("users.search", "users");
+            audit::append(c, now, &actor, Entry { action, target_kind, target: "list".into(), reason: None, metadata })
+                .await
+        }
+        .boxed()
+    });
+    unit.await.map(drop)
+}
+
+/// The page, and whether it was found by beginnings of contact data, which `beginnings` allows.
+async fn find(app: &App, filter: &UserFilter, page: &PageRequest, beginnings: bool) -> Result<(Page<Account>, bool)> {
     let limit = page.checked_limit()?;
     let mut reader = app.db.read().await?;
     let mut conn = reader.conn();
     let Some(q) = filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) else {
         let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
         let rows = store::page(&mut conn, filter, before, limit + 1).await?;
-        return Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }));
+        return Ok((Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }), false));
     };
+    let nobody = || (Page { items: Vec::new(), next: None }, false);
     if q.chars().count() > 254 || q.chars().any(char::is_control) {
         return Err(Error::invalid("/q", "must have at most 254 characters, and no control characters"));
     }
     if let Ok(id) = q.parse::<UserId>() {
-        let fits = |account: &super::model::Account| {
+        let fits = |account: &Account| {
             filter.role.is_none_or(|role| role == account.role)
                 && filter.status.is_none_or(|status| status == account.status)
         };
-        return Ok(Page { items: store::get(&mut conn, id).await?.into_iter().filter(fits).collect(), next: None });
+        let items = store::get(&mut conn, id).await?.into_iter().filter(fits).collect();
+        return Ok((Page { items, next: None }, false));
     }
-    let mut words = query_words(q);
-    words.sort_by_key(|word| std::cmp::Reverse(word.len()));
-    let mut rest = words.iter().map(String::as_str);
-    let Some(first) = rest.next() else { return Ok(Page { items: Vec::new(), next: None }) };
-    let words = Words { first, others: [rest.next(), rest.next()] };
+    let Some(query) = Query::parse(q, beginnings) else { return Ok(nobody()) };
     let page =
         PageRequest { limit: page.limit, after: page.after.as_deref().map(|after| opened(app, after)).transpose()? };
     let after = page.cursor::<TextCursor>()?.unwrap_or(TextCursor { key: String::new(), id: Uuid::nil() });
-    let rows = store::search(&mut conn, &words, filter, (&after.key, after.id), limit + 1).await?;
+    let rows = store::search(&mut conn, &query, filter, (&after.key, after.id), limit + 1).await?;
     let found = Page::from_rows(rows, limit, |row| TextCursor { key: row.term.clone(), id: row.account.id.0 });
     let next = found.next.as_deref().map(|next| sealed(app, next)).transpose()?;
-    Ok(Page { items: found.items.into_iter().map(|row| row.account).collect(), next })
+    let found = Page { items: found.items.into_iter().map(|row| row.account).collect(), next };
+    Ok((found, query.by_contact))
 }
 
 /// What separates these sealed texts from all others.
@@ -104,27 +126,6 @@ fn opened(app: &App, sealed: &str) -> Result<String> {
     let plain = URL_SAFE_NO_PAD.decode(sealed).ok().and_then(|bytes| app.keys.open_sealed(CURSOR, &bytes).ok());
     let plain = plain.and_then(|plain| String::from_utf8(plain).ok());
     plain.ok_or_else(|| Error::invalid("/after", "is not a cursor that this list gave out"))
-}
-
-/// Words as [`super::model::search_terms`] makes them: addresses and numbers whole, names word by word. Three at most.
-fn query_words(q: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    for part in q.split_whitespace() {
-        if part.contains('@') {
-            words.push(normalise_email(part));
-        } else if let Some(digits) = part.strip_prefix('+') {
-            words.push(format!("+{}", digits.chars().filter(char::is_ascii_digit).collect::<String>()));
-        } else if part.contains('.') && part.is_ascii() {
-            // The beginning of an address more likely than a name.
-            words.push(part.to_lowercase());
-        } else {
-            words.extend(
-                fold(part).split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned),
-            );
-        }
-    }
-    words.truncate(3);
-    words
 }
 
 /// One user, masked.
@@ -212,6 +213,7 @@ pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) ->
                     email_norm: &norm,
                     name: &name,
                     phone: phone.as_deref(),
+                    phone_wanted: None,
                     hash: None,
                     now,
                 };

@@ -82,7 +82,7 @@ pub fn me(app: &App, actor: &Actor) -> Result<Me> {
     Ok(Me::of(&actor.require_own(Permission::OwnAccount)?.account, app.now()))
 }
 
-/// Changes the caller's name or number.
+/// Changes the caller's name or number. `conflict` when the number is somebody else's, `rate_limited` after some tries.
 pub async fn update_me(app: &App, actor: &Actor, update: UpdateMe, if_version: Option<i64>) -> Result<Me> {
     let me = actor.require_own(Permission::OwnAccount)?;
     if me.account.status == Status::Unverified {
@@ -95,6 +95,10 @@ pub async fn update_me(app: &App, actor: &Actor, update: UpdateMe, if_version: O
     let phone = checks.take(phone.map(check_phone).transpose()).flatten();
     checks.finish()?;
     let (app2, id) = (app.clone(), me.account.id);
+    if phone.is_some() && phone != me.account.phone {
+        // A few in a quarter of an hour: the answer tells whether a number is somebody's.
+        app.limiter.try_login(std::net::IpAddr::from([0, 0, 0, 0]), &format!("phone:{id}")).await?;
+    }
     let me = app
         .db
         .write(move |c| {

@@ -2,7 +2,10 @@
 
 use uuid::Uuid;
 
-use super::model::{Account, Note, RestrictionReason, Status, normalise_email, search_terms};
+use super::{
+    model::{Account, Note, RestrictionReason, Status, normalise_email, search_terms},
+    search::{Query, Range},
+};
 use crate::{
     actor::{Principal, Role},
     admin::{Count, Restriction, StatusCount, UserFilter},
@@ -85,6 +88,8 @@ pub(crate) struct NewAccount<'a> {
     pub email_norm: &'a str,
     pub name: &'a str,
     pub phone: Option<&'a str>,
+    /// To be theirs once the address is confirmed, if it is free then.
+    pub phone_wanted: Option<&'a str>,
     pub hash: Option<&'a str>,
     pub now: Timestamp,
 }
@@ -92,16 +97,16 @@ pub(crate) struct NewAccount<'a> {
 /// A new account with what it can be found by; none when the address has one.
 pub(crate) async fn insert(conn: &mut Conn<'_>, new: NewAccount<'_>) -> Result<Option<Account>> {
     let done = q!(conn => exec,
-        "INSERT INTO users (id, role, status, email, email_norm, email_verified, name, phone, password_hash, kyc_status, kyc_prior, version, created_at, updated_at) \
-         VALUES ($1, $2, 'unverified', $3, $4, FALSE, $5, $6, $7, 'none', 'none', 1, $8, $8) ON CONFLICT (email_norm) DO NOTHING",
-        new.id, new.role, new.email, new.email_norm, new.name, new.phone, new.hash, new.now);
+        "INSERT INTO users (id, role, status, email, email_norm, email_verified, name, phone, password_hash, kyc_status, kyc_prior, version, created_at, updated_at, phone_wanted) \
+         VALUES ($1, $2, 'unverified', $3, $4, FALSE, $5, $6, $7, 'none', 'none', 1, $8, $8, $9) ON CONFLICT (email_norm) DO NOTHING",
+        new.id, new.role, new.email, new.email_norm, new.name, new.phone, new.hash, new.now, new.phone_wanted);
     match done {
         Ok(0) => return Ok(None),
         Ok(_) => {}
         Err(DbError::Unique(_)) => return Err(phone_taken()),
         Err(error) => return Err(error.into()),
     }
-    put_terms(conn, new.id, new.name, new.email, new.phone).await?;
+    put_terms(conn, new.id, new.name, new.phone).await?;
     Ok(Some(Account {
         id: new.id,
         role: new.role,
@@ -130,14 +135,11 @@ pub(crate) async fn require_free_phone(conn: &mut Conn<'_>, phone: &str, but: Op
 }
 
 /// Writes anew what a user can be found by.
-async fn put_terms(
-    conn: &mut Conn<'_>,
-    id: UserId,
-    name: &str,
-    email: &str,
-    phone: Option<&str>,
-) -> Result<(), DbError> {
-    let terms = search_terms(name, email, phone);
+async fn put_terms(conn: &mut Conn<'_>, id: UserId, name: &str, phone: Option<&str>) -> Result<(), DbError> {
+    let terms = search_terms(name, phone);
+    if terms.is_empty() {
+        return Ok(());
+    }
     on!(conn, |x, Engine| {
         let mut insert = sqlx::QueryBuilder::<Engine>::new("INSERT INTO user_terms (term, user_id) ");
         insert.push_values(terms, |mut row, term| {
@@ -164,6 +166,48 @@ pub(crate) async fn confirm_address(conn: &mut Conn<'_>, id: UserId, now: Timest
         "UPDATE users SET email_verified = TRUE, status = CASE WHEN status = 'unverified' THEN 'active' ELSE status END, \
          version = version + 1, updated_at = $2 WHERE id = $1 AND NOT email_verified AND status <> 'deleted'",
         id, now)?;
+    claim_phone(conn, id).await
+}
+
+/// The number that somebody gave when they signed up becomes theirs, unless it is somebody's by now.
+async fn claim_phone(conn: &mut Conn<'_>, id: UserId) -> Result<()> {
+    let claimed = q!(conn => exec,
+        "UPDATE users SET phone = phone_wanted WHERE id = $1 AND phone IS NULL AND phone_wanted IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM users o WHERE o.phone = users.phone_wanted)", id);
+    match claimed {
+        Err(DbError::Unique(_)) => return Err(Error::busy("somebody took the number just now; try again")),
+        Ok(0) => {}
+        done => {
+            done?;
+            let account =
+                lock(conn, id).await?.ok_or_else(|| Error::internal("an account that was just changed is gone"))?;
+            drop_terms(conn, id).await?;
+            put_terms(conn, id, &account.name, account.phone.as_deref()).await?;
+        }
+    }
+    q!(conn => exec, "UPDATE users SET phone_wanted = NULL WHERE id = $1 AND phone_wanted IS NOT NULL", id)?;
+    Ok(())
+}
+
+/// The number that somebody gave who has not confirmed their address.
+pub(crate) async fn phone_wanted(conn: &mut Conn<'_>, id: UserId) -> Result<Option<String>> {
+    Ok(q!(conn => optval Option<String>, "SELECT phone_wanted FROM users WHERE id = $1", id)?.flatten())
+}
+
+/// Accounts whose address is to be compared in another form than it is stored in.
+pub(super) async fn unnormalised(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<UserId>> {
+    Ok(q!(conn => vals UserId, "SELECT user_id FROM unnormalised_emails ORDER BY user_id LIMIT $1", limit)?)
+}
+
+/// It is done.
+pub(super) async fn is_normalised(conn: &mut Conn<'_>, id: UserId) -> Result<()> {
+    q!(conn => exec, "DELETE FROM unnormalised_emails WHERE user_id = $1", id)?;
+    Ok(())
+}
+
+/// The form in which an account's address is compared.
+pub(super) async fn set_email_norm(conn: &mut Conn<'_>, id: UserId, norm: &str) -> Result<()> {
+    q!(conn => exec, "UPDATE users SET email_norm = $2 WHERE id = $1", id, norm)?;
     Ok(())
 }
 
@@ -177,8 +221,7 @@ pub(crate) async fn set_email(
     q!(conn => exec,
         "UPDATE users SET email = $2, email_norm = $3, email_verified = TRUE, version = version + 1, updated_at = $4 WHERE id = $1",
         account.id, email, normalise_email(email), now)?;
-    drop_terms(conn, account.id).await?;
-    put_terms(conn, account.id, &account.name, email, account.phone.as_deref()).await
+    Ok(())
 }
 
 /// Another name or number.
@@ -191,7 +234,7 @@ pub(super) async fn set_person(conn: &mut Conn<'_>, account: &Account, now: Time
     }
     done?;
     drop_terms(conn, account.id).await?;
-    Ok(put_terms(conn, account.id, &account.name, &account.email, account.phone.as_deref()).await?)
+    Ok(put_terms(conn, account.id, &account.name, account.phone.as_deref()).await?)
 }
 
 /// Another status, with the restriction that explains it or none.
@@ -218,7 +261,7 @@ pub(super) async fn set_role(conn: &mut Conn<'_>, id: UserId, role: Role, now: T
 /// Leaves only what others need: the row, its dates, and that it is deleted.
 pub(super) async fn anonymise(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<()> {
     q!(conn => exec,
-        "UPDATE users SET status = 'deleted', email = '', email_norm = NULL, email_verified = FALSE, name = 'Deleted user', phone = NULL, \
+        "UPDATE users SET status = 'deleted', email = '', email_norm = NULL, email_verified = FALSE, name = 'Deleted user', phone = NULL, phone_wanted = NULL, \
          password_hash = NULL, kyc_status = 'none', kyc_prior = 'none', kyc_effective_at = NULL, kyc_expires_at = NULL, \
          restriction_reason = NULL, restriction_by = NULL, restriction_at = NULL, version = version + 1, updated_at = $2 WHERE id = $1",
         id, now)?;
@@ -316,39 +359,43 @@ pub(super) struct Found {
     pub term: String,
 }
 
-/// Beginnings of words that a user must all have.
-pub(super) struct Words<'a> {
-    /// The most telling: finds the rows.
-    pub first: &'a str,
-    /// Narrow them.
-    pub others: [Option<&'a str>; 2],
-}
-
-/// The first text after all that begin with `prefix`.
-fn past(prefix: &str) -> String {
-    format!("{prefix}\u{10FFFF}")
-}
-
-/// By a range of the terms' index. A user who is found by several terms comes once, with the first of them.
+/// By a range of an index: of addresses when one is looked for, else of names' words and numbers. A user who is found by several
+/// terms comes once, with the first of them.
 pub(super) async fn search(
     conn: &mut Conn<'_>,
-    words: &Words<'_>,
+    query: &Query,
     filter: &UserFilter,
     after: (&str, Uuid),
     limit: i64,
 ) -> Result<Vec<Found>> {
-    let [second, third] = words.others;
-    Ok(
+    let mut terms = query.terms.iter();
+    let first = if query.email.is_some() { query.email.as_ref() } else { terms.next() };
+    let Some(first) = first else { return Ok(Vec::new()) };
+    let [second, third, fourth] = std::array::from_fn(|_| terms.next());
+    let from = |range: Option<&Range>| range.map(|range| range.from.clone());
+    let to = |range: Option<&Range>| range.map(|range| range.to.clone());
+    // Releases before kept addresses among the terms, and may still write some.
+    macro_rules! others {
+        () => {
+            " AND (u.role = $5 OR $5 IS NULL) AND (u.status = $6 OR $6 IS NULL) \
+             AND (CAST($7 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM user_terms a WHERE a.user_id = u.id AND a.term >= $7 AND a.term <= $8 AND a.term NOT LIKE '%@%')) \
+             AND (CAST($9 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM user_terms b WHERE b.user_id = u.id AND b.term >= $9 AND b.term <= $10 AND b.term NOT LIKE '%@%')) \
+             AND (CAST($11 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM user_terms c WHERE c.user_id = u.id AND c.term >= $11 AND c.term <= $12 AND c.term NOT LIKE '%@%')) "
+        };
+    }
+    Ok(if query.email.is_some() {
+        q!(conn => all Found, concat!("SELECT ", account_columns!(), ", u.email_norm AS term FROM users u \
+             WHERE u.email_norm >= $1 AND u.email_norm <= $2 AND (u.email_norm, u.id) > ($3, $4)", others!(), "ORDER BY u.email_norm, u.id LIMIT $13"),
+            &first.from, &first.to, after.0, after.1, filter.role, filter.status,
+            from(second), to(second), from(third), to(third), from(fourth), to(fourth), limit)?
+    } else {
         q!(conn => all Found, concat!("SELECT ", account_columns!(), ", t.term FROM user_terms t JOIN users u ON u.id = t.user_id \
-         WHERE t.term >= $1 AND t.term < $2 AND (t.term, t.user_id) > ($3, $4) \
-         AND NOT EXISTS (SELECT 1 FROM user_terms e WHERE e.user_id = t.user_id AND e.term >= $1 AND e.term < t.term) \
-         AND (u.role = $5 OR $5 IS NULL) AND (u.status = $6 OR $6 IS NULL) \
-         AND (CAST($7 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM user_terms a WHERE a.user_id = t.user_id AND a.term >= $7 AND a.term < $8)) \
-         AND (CAST($9 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM user_terms b WHERE b.user_id = t.user_id AND b.term >= $9 AND b.term < $10)) \
-         ORDER BY t.term, t.user_id LIMIT $11"),
-        words.first, past(words.first), after.0, after.1, filter.role, filter.status,
-        second, second.map(past), third, third.map(past), limit)?,
-    )
+             WHERE t.term >= $1 AND t.term <= $2 AND (t.term, t.user_id) > ($3, $4) AND t.term NOT LIKE '%@%' \
+             AND NOT EXISTS (SELECT 1 FROM user_terms e WHERE e.user_id = t.user_id AND e.term >= $1 AND e.term < t.term AND e.term NOT LIKE '%@%')",
+            others!(), "ORDER BY t.term, t.user_id LIMIT $13"),
+            &first.from, &first.to, after.0, after.1, filter.role, filter.status,
+            from(second), to(second), from(third), to(third), from(fourth), to(fourth), limit)?
+    })
 }
 
 /// Users of each status, and accounts made since; each count stops at its bound.

@@ -257,7 +257,7 @@ async fn users_are_found_by_beginnings_of_words_once_each() {
         for (name, email) in [
             ("Núria O'Brien", "nuria@example.org"),
             ("Nur Nuri", "nur@example.org"),
-            ("Ada Obi", "nurse@example.org"),
+            ("Ada Nurse", "obi@example.org"),
             ("Zoë Ångström", "zoe@example.net"),
             ("Émile Zola", "emile@example.net"),
         ] {
@@ -271,7 +271,10 @@ async fn users_are_found_by_beginnings_of_words_once_each() {
         assert_eq!(three, expected);
         assert_eq!(found(&test, "angstrom zoe").await, [ids[3]]);
         assert_eq!(found(&test, "emi zol").await, [ids[4]]);
-        assert_eq!(found(&test, "Nurse@Example.ORG").await, [ids[2]]);
+        assert_eq!(found(&test, "Obi@Example.ORG").await, [ids[2]]);
+        assert_eq!(found(&test, "obi@exa nurse").await, [ids[2]]);
+        assert_eq!(found(&test, "nur obi@").await, [ids[2]]);
+        assert!(found(&test, "zoe obi@").await.is_empty());
         assert_eq!(found(&test, &ids[1].to_string()).await, [ids[1]]);
         assert!(found(&test, "nobody").await.is_empty() && found(&test, "%").await.is_empty());
         let narrow = UserFilter { q: Some("nur".into()), status: Some(Status::Banned), ..UserFilter::default() };
@@ -287,7 +290,7 @@ async fn a_cursor_tells_nothing_of_the_term_at_which_its_page_ends() {
         let new = NewUser { role: Role::Client, email: email.into(), name: "Ada".into(), phone: None };
         create(test.app(), &OPERATOR, &new, &Change::default()).await.unwrap();
     }
-    let filter = UserFilter { q: Some("can".into()), ..UserFilter::default() };
+    let filter = UserFilter { q: Some("canary@".into()), ..UserFilter::default() };
     let next = list(test.app(), &OPERATOR, &filter, &PageRequest::first(1)).await.unwrap().next.unwrap();
     let bytes = URL_SAFE_NO_PAD.decode(&next).unwrap();
     assert!(!String::from_utf8_lossy(&bytes).contains("example"));
@@ -320,6 +323,162 @@ async fn lists_are_masked_and_revealing_is_on_record() {
         let rows = audit::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
         assert_eq!(rows.len(), 2);
         assert!(rows[1].metadata.contains(&id.to_string()) && rows[0].target == id.to_string());
+        test.close().await;
+    }
+}
+
+/// Nothing that a token without `users:reveal` can ask of a list tells more of an address or a number than whether it is the one
+/// that was asked for.
+#[tokio::test]
+async fn a_masked_address_is_not_spelled_out_by_searching() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let new = NewUser {
+            role: Role::Worker,
+            email: "canary.bird@example.org".into(),
+            name: "Zed Obi".into(),
+            phone: Some("+442071838750".into()),
+        };
+        let id = create(app, &OPERATOR, &new, &Change::default()).await.unwrap().item.user.id;
+        // As a release before left them, or one that still runs beside writes them.
+        app.db
+            .write(move |c| {
+                futures::FutureExt::boxed(async move {
+                    q!(c => exec, "INSERT INTO user_terms (term, user_id) VALUES ('canary.bird@example.org', $1)", id)?;
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+        let owner = test.user(Role::Admin, Status::Active).await;
+        let token = |scopes: &[Permission]| crate::tokens::model::NewToken {
+            name: "Lists".into(),
+            scopes: scopes.to_vec(),
+            expires_in: 3_600,
+            owner_id: Some(owner),
+        };
+        let as_token = async |scopes: &[Permission]| {
+            let made = crate::tokens::create(app, &OPERATOR, &token(scopes), &Change::default()).await.unwrap();
+            crate::auth::authenticate(app, &made.item.secret.unwrap()).await.unwrap()
+        };
+        let reads = as_token(&[Permission::UsersRead]).await;
+        let reveals = as_token(&[Permission::UsersRead, Permission::UsersReveal]).await;
+        let search = async |by: &Actor, q: &str| {
+            let filter = UserFilter { q: Some(q.into()), ..UserFilter::default() };
+            list(app, by, &filter, &PageRequest::default()).await.unwrap().items.len()
+        };
+        let on_record = async || {
+            let filter = AuditFilter { action: Some("users.search".into()), ..AuditFilter::default() };
+            audit::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items
+        };
+        let beginnings = ["c", "can", "canary", "canary.", "canary.b", "canary.bird", "canary.bird@", "canary.bird@e"];
+        let numbers = ["+", "+4", "+44", "+4420718387", "442071838750", "2071838750"];
+        for q in beginnings.iter().chain(&numbers) {
+            assert_eq!(search(&reads, q).await, 0, "{q}");
+            assert_eq!(search(&reads, &format!("zed {q}")).await, 0, "{q}");
+            assert_eq!(search(&reads, &format!("{q} zed obi")).await, 0, "{q}");
+        }
+        for q in ["%", "_", "canary%", "canary.bird@%", "canary.bird@example.or_", "\u{10FFFF}@", "@example.org"] {
+            assert_eq!(search(&reads, q).await, 0, "{q}");
+        }
+        for q in [
+            "ze",
+            "Zed Obi",
+            "Canary.Bird@EXAMPLE.org",
+            "+44 (0)20 7183 8750",
+            "obi canary.bird@example.org",
+            "+442071838750 zed",
+        ] {
+            assert_eq!(search(&reads, q).await, 1, "{q}");
+        }
+        assert!(on_record().await.is_empty(), "names and whole values are no secret of the list");
+        // Whoever may reveal finds by beginnings, over either way in, and each search is on record.
+        for (by, who) in [(&reveals, reveals.principal()), (&*OPERATOR, OPERATOR.principal())] {
+            for q in ["canary.bird@", "canary.bird@exa", "+4420", "zed +44"] {
+                let before = on_record().await.len();
+                assert_eq!(search(by, q).await, 1, "{q}");
+                let rows = on_record().await;
+                assert_eq!((rows.len(), &rows[0].actor), (before + 1, &who), "{q}");
+                assert!(
+                    rows[0].metadata.contains(&id.to_string()) && !rows[0].metadata.contains("canary"),
+                    "{}",
+                    rows[0].metadata
+                );
+            }
+            let before = on_record().await.len();
+            assert_eq!(search(by, "zed").await, 1);
+            assert_eq!(search(by, "canary").await, 0, "an address is looked for with its @");
+            assert_eq!(on_record().await.len(), before);
+        }
+        // Revealing takes both.
+        let reveal_only = as_token(&[Permission::UsersReveal]).await;
+        let all = UserFilter { reveal: true, ..UserFilter::default() };
+        for by in [&reads, &reveal_only] {
+            assert_eq!(list(app, by, &all, &PageRequest::default()).await.unwrap_err().code(), ErrorCode::Forbidden);
+        }
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_name_without_letters_is_a_name() {
+    for test in testing::apps().await {
+        let new = NewUser { role: Role::Client, email: "a@example.org".into(), name: "\u{1F426}".into(), phone: None };
+        create(test.app(), &OPERATOR, &new, &Change::default()).await.unwrap();
+        assert_eq!(found(&test, "a@example.org").await.len(), 1);
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn addresses_of_the_release_before_are_brought_into_their_new_form() {
+    for test in testing::apps().await {
+        let app = test.app();
+        // Their stored form was the lower case of what was typed.
+        let rows: [(&str, &str, bool); 5] = [
+            ("Jon@MÜNCHEN.example", "jon@münchen.example", true),
+            // Two of one address: the confirmed one has it; of two confirmed ones, the one that has it already.
+            ("ada@köln.example", "ada@köln.example", true),
+            ("ada@xn--kln-sna.example", "ada@xn--kln-sna.example", false),
+            ("bea@bücher.example", "bea@bücher.example", true),
+            ("bea@xn--bcher-kva.example", "bea@xn--bcher-kva.example", true),
+        ];
+        let mut ids = Vec::new();
+        for (n, (email, before, verified)) in rows.into_iter().enumerate() {
+            let status = if verified { Status::Active } else { Status::Unverified };
+            let id = test.user(Role::Client, status).await;
+            ids.push(id);
+            let (email, before, n) = (email.to_owned(), before.to_owned(), n);
+            app.db
+                .write(move |c| {
+                    futures::FutureExt::boxed(async move {
+                        q!(c => exec, "UPDATE users SET email = $2, email_norm = $3 WHERE id = $1", id, &email, &before)?;
+                        if !before.is_ascii() || n == 2 {
+                            q!(c => exec, "INSERT INTO unnormalised_emails (user_id) VALUES ($1)", id)?;
+                        }
+                        Ok(())
+                    })
+                })
+                .await
+                .unwrap();
+        }
+        let password = crate::accounts::model::Password::new(testing::PASSWORD);
+        let logs_in = async |email: &str| {
+            let tokens = crate::auth::login(app, &testing::client(), email, &password).await.unwrap();
+            crate::auth::authenticate(app, &tokens.access_token).await.unwrap().user_id()
+        };
+        for _ in 0..2 {
+            normalise_emails(&app.db).await.unwrap();
+            for (email, id) in [
+                ("jon@münchen.example", ids[0]),
+                ("jon@xn--mnchen-3ya.example", ids[0]),
+                ("ada@KÖLN.example", ids[1]),
+                ("ada@xn--kln-sna.example", ids[1]),
+                ("bea@bücher.example", ids[4]),
+            ] {
+                assert_eq!(logs_in(email).await, Some(id), "{email}");
+            }
+        }
         test.close().await;
     }
 }

@@ -178,7 +178,8 @@ pub struct KycFilter {
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct UserFilter {
-    /// Beginnings of words of the name, of the address, or of the number; or a whole id. Case and accents do not count.
+    /// Beginnings of words of the name; a whole address (with `@`), a whole number (with `+`), or a whole id. With
+    /// `users:reveal`, beginnings of addresses and numbers as well, and then the search is audited. Case and accents do not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
     /// Only of this role.

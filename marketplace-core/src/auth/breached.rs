@@ -44,7 +44,7 @@ impl Breached {
     /// Refuses a password that is on the list.
     pub(crate) async fn check(&self, password: &Password) -> Result<()> {
         let Some(path) = self.0.clone() else { return Ok(()) };
-        let hash = hex::encode_upper(digest(&SHA1_FOR_LEGACY_USE_ONLY, password.expose().as_bytes()));
+        let hash = hex::encode_upper(digest(&SHA1_FOR_LEGACY_USE_ONLY, password.prepared().as_bytes()));
         let found = tokio::task::spawn_blocking(move || contains(&mut File::open(path)?, hash.as_bytes()));
         if found.await.map_err(Error::internal)?.map_err(Error::internal)? {
             let detail = "is known from a breach of another service; choose another".into();

@@ -24,6 +24,17 @@ use crate::{
 /// Hashes that wait for a core.
 const QUEUE: usize = 128;
 
+/// How a password fits a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It does not.
+    No,
+    /// In the form in which passwords are compared.
+    Prepared,
+    /// As it was sent: the hash is of the time when that form was hashed, and should be made anew.
+    AsSent,
+}
+
 /// Hashes passwords; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Hasher {
@@ -76,25 +87,34 @@ impl Hasher {
         let salt = random::bytes::<16>(self.random.as_ref());
         let hash = self
             .run(move || {
-                let hash: Result<PasswordHash, _> = argon.hash_password_with_salt(password.expose().as_bytes(), &salt);
+                let hash: Result<PasswordHash, _> =
+                    argon.hash_password_with_salt(password.prepared().as_bytes(), &salt);
                 hash.map(|hash| hash.to_string())
             })
             .await?;
         hash.map_err(Error::internal)
     }
 
-    /// Whether the password is the one behind the hash; with no hash, `false` after the same time.
-    pub(crate) async fn verify(&self, password: Password, hash: Option<String>) -> Result<bool> {
+    /// Whether the password is the one behind the hash; with no hash, [`Fit::No`] after the same time.
+    pub(crate) async fn verify(&self, password: Password, hash: Option<String>) -> Result<Fit> {
         let argon = self.argon.clone();
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.dummy.to_string());
-        let fits = self
+        let fit = self
             .run(move || {
-                PasswordHash::new(&hash)
-                    .is_ok_and(|hash| argon.verify_password(password.expose().as_bytes(), &hash).is_ok())
+                let Ok(hash) = PasswordHash::new(&hash) else { return Fit::No };
+                let is = |text: &str| argon.verify_password(text.as_bytes(), &hash).is_ok();
+                let prepared = password.prepared();
+                if is(&prepared) {
+                    Fit::Prepared
+                } else if prepared != password.expose() && is(password.expose()) {
+                    Fit::AsSent
+                } else {
+                    Fit::No
+                }
             })
             .await?;
-        Ok(fits && known)
+        Ok(if known { fit } else { Fit::No })
     }
 
     /// Whether the hash was made with other settings than today's.
@@ -124,12 +144,39 @@ mod tests {
         let hasher = hasher(64);
         let long = "é".repeat(128);
         let hash = hasher.hash(Password::new(&*long)).await.unwrap();
-        assert!(hasher.verify(Password::new(&*long), Some(hash.clone())).await.unwrap());
+        assert_eq!(hasher.verify(Password::new(&*long), Some(hash.clone())).await.unwrap(), Fit::Prepared);
         // Not cut at 72 bytes, as bcrypt does.
-        assert!(!hasher.verify(Password::new("é".repeat(127)), Some(hash.clone())).await.unwrap());
-        assert!(!hasher.verify(Password::new(&*long), None).await.unwrap());
+        assert_eq!(hasher.verify(Password::new("é".repeat(127)), Some(hash.clone())).await.unwrap(), Fit::No);
+        assert_eq!(hasher.verify(Password::new(&*long), None).await.unwrap(), Fit::No);
         assert!(!hasher.is_outdated(&hash));
         assert!(super::tests::hasher(128).is_outdated(&hash));
+    }
+
+    #[tokio::test]
+    async fn however_it_is_composed_it_is_the_same_password() {
+        let hasher = hasher(64);
+        let spellings = [
+            "für Ångström im\u{A0}März",
+            "fu\u{308}r A\u{30A}ngstro\u{308}m im\u{2003}Ma\u{308}rz",
+            "für Ångström im März",
+        ];
+        for set in spellings {
+            let hash = hasher.hash(Password::new(set)).await.unwrap();
+            for typed in spellings {
+                assert_eq!(hasher.verify(Password::new(typed), Some(hash.clone())).await.unwrap(), Fit::Prepared);
+            }
+            // Compatibility forms differ, and so does case: that would make passwords weaker.
+            for other in ["für Ångström im MÄRZ", "ｆür Ångström im März", "für Ångström  im März"] {
+                assert_eq!(hasher.verify(Password::new(other), Some(hash.clone())).await.unwrap(), Fit::No, "{other}");
+            }
+        }
+        // A hash of before, over what was sent.
+        let (argon, sent) = (hasher.argon.clone(), spellings[1]);
+        let old: PasswordHash = argon.hash_password_with_salt(sent.as_bytes(), &[7; 16]).unwrap();
+        let old = Some(old.to_string());
+        assert_eq!(hasher.verify(Password::new(sent), old.clone()).await.unwrap(), Fit::AsSent);
+        assert_eq!(hasher.verify(Password::new(spellings[0]), old).await.unwrap(), Fit::No);
+        assert_eq!(hasher.verify(Password::new(sent), None).await.unwrap(), Fit::No);
     }
 
     #[tokio::test]

@@ -129,7 +129,8 @@ async fn the_two_schemas_agree() {
                    (SELECT string_agg(a.attname, ',' ORDER BY o.n) FROM unnest(i.indkey::int2[]) WITH ORDINALITY o (attnum, n) JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = o.attnum) \
                  FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname = 'public' WHERE NOT i.indisprimary AND i.indexprs IS NULL AND t.relname NOT LIKE '\\_sqlx%' \
                  UNION ALL SELECT t.relname || '.' || a.attname || ' references ' || r.relname || '.' || b.attname || ' ' || CASE k.confdeltype WHEN 'c' THEN 'CASCADE' ELSE 'NO ACTION' END \
-                 FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid JOIN pg_class r ON r.oid = k.confrelid JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.conkey[1] JOIN pg_attribute b ON b.attrelid = r.oid AND b.attnum = k.confkey[1] WHERE k.contype = 'f'",
+                 FROM pg_constraint k CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS pair (here, there) JOIN pg_class t ON t.oid = k.conrelid JOIN pg_class r ON r.oid = k.confrelid \
+                 JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = pair.here JOIN pg_attribute b ON b.attrelid = r.oid AND b.attnum = pair.there WHERE k.contype = 'f'",
             )
             .fetch_all(&mut **conn)
             .await

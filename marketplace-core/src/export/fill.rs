@@ -53,7 +53,7 @@ fn ending(media_type: &str) -> &'static str {
 
 async fn about(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
     let files = json!({
-        "account.json": "The account: address, name, number, status, a restriction if there is one, and logins through providers.",
+        "account.json": "The account: address, name, number (wanted, until the address is confirmed), status, a restriction if there is one, and logins through providers.",
         "sessions.json": "Logins that are remembered: when, from where, with what program.",
         "api_tokens.json": "Tokens for scripts that belong to the account, without their secrets.",
         "identity_checks.json": "What was submitted to confirm the identity, and what became of it; the files are in identity_checks/.",
@@ -78,6 +78,7 @@ async fn account(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
     let restriction = accounts::store::restriction(&mut conn, user).await?;
     let identities = auth::oidc::held(&mut conn, user).await?;
     let second_factor = auth::totp::store::is_on(&mut conn, user).await?;
+    let phone_wanted = accounts::store::phone_wanted(&mut conn, user).await?;
     drop(reader);
     let restriction = restriction.map(|restriction| json!({ "reason": restriction.reason, "since": restriction.at }));
     let me = accounts::Me::of(&found, app.now());
@@ -86,6 +87,7 @@ async fn account(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
         "restriction": restriction,
         "identities": identities,
         "second_factor": second_factor,
+        "phone_wanted": phone_wanted,
     });
     zip.json("account.json", &account).await
 }

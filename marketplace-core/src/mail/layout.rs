@@ -14,6 +14,7 @@ use minijinja::{AutoEscape, Environment, context};
 
 use super::{Mail, Template};
 use crate::{
+    accounts::model::deliverable_email,
     error::{Error, Result},
     ids::MailId,
     text,
@@ -134,7 +135,7 @@ pub(super) struct LaidOut {
 pub(super) fn lay_out(mail: &Mail, id: MailId, from: &Mailbox, at: Timestamp) -> Result<LaidOut> {
     const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
     let rendered = render(mail)?;
-    let to = Mailbox::new(None, mail.to.parse().map_err(Error::internal)?);
+    let to = Mailbox::new(None, deliverable_email(&mail.to).parse().map_err(Error::internal)?);
     let since_epoch = Duration::from_micros(u64::try_from(at.micros()).map_err(Error::internal)?);
     let message = Message::builder()
         .message_id(Some(format!("<{id}@{}>", from.email.domain())))

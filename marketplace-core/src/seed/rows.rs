@@ -73,7 +73,7 @@ impl Rows {
         for user in &chunk.users {
             rows.users.push(self::user(cast, user, hash));
             if user.status != Status::Deleted {
-                let found_by = search_terms(&user.person.name, &user.email, user.person.phone.as_deref());
+                let found_by = search_terms(&user.person.name, user.person.phone.as_deref());
                 terms.extend(found_by.into_iter().map(|term| (term, user.id)));
             }
             rows.notes.extend(user.notes.iter().map(|note| {

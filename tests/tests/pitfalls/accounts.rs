@@ -18,6 +18,8 @@ stories![
     a_mixed_case_address_logs_in,
     answers_do_not_tell_which_addresses_exist,
     duplicate_numbers_and_concurrent_signups_are_no_fault,
+    answers_do_not_tell_whose_a_number_is,
+    unicode_and_punycode_are_one_address,
     the_last_admin_stays_and_nobody_acts_on_themselves,
 ];
 
@@ -181,22 +183,71 @@ async fn duplicate_numbers_and_concurrent_signups_are_no_fault(engine: Engine) {
         assert!(answer.status.is_success() || answer.refused(503, "busy").is_object(), "{}", answer.text());
     }
     assert_eq!(server::number(&db, users).await, 1);
-    // One number, ten addresses at once: one of them has it.
-    join_all((0..10).map(|n| {
-        let body = json!({ "role": "client", "email": address(&format!("p{n}")), "password": PASSWORD, "name": "P", "phone": "+44 20 7183 8750" });
+    // One number, ten addresses at once: everybody is answered alike, and the first who confirms the address has it.
+    let emails: Vec<String> = (0..10).map(|n| address(&format!("p{n}"))).collect();
+    join_all(emails.iter().map(|email| {
+        let body = json!({ "role": "client", "email": email, "password": PASSWORD, "name": "P", "phone": "+44 (0)20 7183 8750" });
         let http = app.as_nobody();
         async move {
             let answer = http.post("/v1/auth/signup", body).await;
-            assert!(!answer.status.is_server_error() || answer.status.as_u16() == 503, "{}", answer.text());
+            assert!(answer.status.is_success() || answer.refused(503, "busy").is_object(), "{}", answer.text());
         }
     }))
     .await;
     let with_number = "SELECT CAST(count(*) AS BIGINT) FROM users WHERE phone = '+442071838750'";
-    assert_eq!(server::number(&db, with_number).await, 1);
+    assert_eq!(server::number(&db, with_number).await, 0);
+    for email in &emails[..3] {
+        let token = app.mail(email, 1).await.token();
+        app.as_nobody().post("/v1/auth/verify-email", json!({ "token": token })).await.ok();
+        assert_eq!(server::number(&db, with_number).await, 1);
+    }
     let (jon, bea) = (app.as_client().await, app.as_client().await);
     jon.patch("/v1/me", json!({ "phone": "+33142685300" })).await.ok();
     bea.patch("/v1/me", json!({ "phone": "+33 1 42 68 53 00" })).await.refused(409, "conflict");
     assert_eq!(bea.get("/v1/me").await.ok()["phone"], Value::Null);
+}
+
+/// Nor does the account that comes of it, which needs no mailbox to look at.
+async fn answers_do_not_tell_whose_a_number_is(engine: Engine) {
+    let app = Server::start(engine).await;
+    let jon = app.as_client().await;
+    jon.patch("/v1/me", json!({ "phone": "+442071838750" })).await.ok();
+    let mut seen = Vec::new();
+    for number in ["+442071838750", "+442071838751"] {
+        let email = address("eve");
+        let body = json!({ "role": "worker", "email": email, "password": PASSWORD, "name": "Eve", "phone": number });
+        let answer = app.as_nobody().post("/v1/auth/signup", body.clone()).await;
+        let again = app.as_nobody().post("/v1/auth/signup", body).await;
+        let eve = app.person(&email).await;
+        seen.push((
+            answer.status,
+            answer.text(),
+            again.status,
+            again.text(),
+            eve.get("/v1/me").await.ok()["phone"].clone(),
+        ));
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(jon.get("/v1/me").await.ok()["phone"], "+442071838750");
+}
+
+async fn unicode_and_punycode_are_one_address(engine: Engine) {
+    let app = Server::start(engine).await;
+    let sign_up = |email: &str| json!({ "role": "client", "email": email, "password": PASSWORD, "name": "Jon" });
+    for spelling in ["Jon@München.example", "jon@xn--mnchen-3ya.example"] {
+        app.as_nobody().post("/v1/auth/signup", sign_up(spelling)).await.ok();
+    }
+    assert_eq!(server::number(&app.db().await, "SELECT CAST(count(*) AS BIGINT) FROM users").await, 1);
+    for spelling in ["jon@münchen.example", "JON@XN--MNCHEN-3YA.EXAMPLE", "jon@mu\u{308}nchen.example"] {
+        app.log_in(spelling).await.ok();
+    }
+    // Mail goes to the form that every server understands.
+    assert!(app.mail("jon@xn--mnchen-3ya.example", 2).await.text.contains("account"));
+    for bad in
+        ["jon@münchen..example", "jon..lee@example.org", ".jon@example.org", "jon@-example.org", "jon@example-.org"]
+    {
+        app.as_nobody().post("/v1/auth/signup", sign_up(bad)).await.refused(422, "invalid");
+    }
 }
 
 async fn the_last_admin_stays_and_nobody_acts_on_themselves(engine: Engine) {

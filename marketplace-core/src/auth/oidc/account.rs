@@ -98,7 +98,17 @@ async fn make(app: &App, conn: &mut Conn<'_>, who: &Identity, email: &str, role:
     let id = UserId::new(now, app.random.as_ref());
     let name = name(who.person.name.as_deref(), email);
     let norm = normalise_email(email);
-    let new = NewAccount { id, role, email, email_norm: &norm, name: &name, phone: None, hash: None, now };
+    let new = NewAccount {
+        id,
+        role,
+        email,
+        email_norm: &norm,
+        name: &name,
+        phone: None,
+        phone_wanted: None,
+        hash: None,
+        now,
+    };
     let made = accounts::store::insert(conn, new).await?;
     made.ok_or_else(|| Error::busy("somebody signed up with this address just now; try again"))?;
     accounts::store::confirm_address(conn, id, now).await?;

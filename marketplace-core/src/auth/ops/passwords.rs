@@ -3,7 +3,7 @@
 use futures::FutureExt;
 
 use super::{
-    super::{ClientInfo, store, token},
+    super::{ClientInfo, password::Fit, store, token},
     OneTime, announce_ended, hours, is_to, issue_one_time, lock_by_email, notify, require_verified, token_invalid,
 };
 use crate::{
@@ -143,7 +143,7 @@ pub(crate) async fn check_own_password(
     let mut reader = app.db.read().await?;
     let hash = accounts::store::hash_of(&mut reader.conn(), me.account.id).await?;
     drop(reader);
-    if !app.hasher.verify(password.clone(), hash.clone()).await? {
+    if app.hasher.verify(password.clone(), hash.clone()).await? == Fit::No {
         return Err(Error::invalid(pointer, "is wrong"));
     }
     app.limiter.logged_in(std::net::IpAddr::from([0, 0, 0, 0]), &key).await;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::super::{
     ClientInfo, Proof, SessionView, Tokens,
+    password::Fit,
     refresh::{self, Presented, Uses, Verdict},
     store,
     token::{self, ACCESS, Claims},
@@ -82,9 +83,9 @@ pub async fn login_with(
     let found = accounts::store::by_email(&mut reader.conn(), &email).await?;
     drop(reader);
     let (account, hash) = found.map_or((None, None), |(account, hash)| (Some(account), hash));
-    let fits = app.hasher.verify(password.clone(), hash.clone()).await?;
+    let fit = app.hasher.verify(password.clone(), hash.clone()).await?;
     let known = account.as_ref().map(|account| account.id);
-    let Some(account) = account.filter(|account| fits && account.status != Status::Deleted) else {
+    let Some(account) = account.filter(|account| fit != Fit::No && account.status != Status::Deleted) else {
         tracing::info!(user = known.map(tracing::field::display), "a login failed: unknown address or wrong password");
         return Err(Error::unauthenticated("the address or the password is wrong"));
     };
@@ -98,7 +99,9 @@ pub async fn login_with(
         tracing::info!(user = %account.id, code = error.code().as_str(), why, "a login stopped at the second factor");
     })?;
     let rehash = match &hash {
-        Some(old) if app.hasher.is_outdated(old) => Some(app.hasher.hash(password.clone()).await?),
+        Some(old) if fit == Fit::AsSent || app.hasher.is_outdated(old) => {
+            Some(app.hasher.hash(password.clone()).await?)
+        }
         _ => None,
     };
     start_session(app, client, account, hash, rehash, spent).await

@@ -25,8 +25,8 @@ use crate::{
 
 /// Makes an account of a client or a worker, and sends the mail that confirms its address.
 ///
-/// Answers alike whether or not the address has an account: then that account's owner gets a mail instead.
-/// `conflict` when the phone number belongs to somebody.
+/// Answers alike whether or not the address has an account: then that account's owner gets a mail instead. So it does
+/// whether or not the phone number is somebody's: it becomes the account's when its address is confirmed, if it is free then.
 pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
     app.limiter.call(client.ip).await?;
     let mut checks = Checks::default();
@@ -54,10 +54,6 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
             async move {
                 let now = app2.now();
                 let norm = normalise_email(&email);
-                // First, whatever the address: what a taken number answers must say nothing of the address.
-                if let Some(phone) = &phone {
-                    accounts::store::require_free_phone(c, phone, None).await?;
-                }
                 let id = UserId::new(now, app2.random.as_ref());
                 let account = NewAccount {
                     id,
@@ -65,7 +61,9 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
                     email: &email,
                     email_norm: &norm,
                     name: &name,
-                    phone: phone.as_deref(),
+                    // Whether it is free is asked once the address is confirmed: nobody learns here whose number it is.
+                    phone: None,
+                    phone_wanted: phone.as_deref(),
                     hash: Some(&hash),
                     now,
                 };

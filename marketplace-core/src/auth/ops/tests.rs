@@ -11,6 +11,7 @@ use crate::{
     actor::{Actor, Role},
     admin::Change,
     auth::{self, ClientInfo, Tokens},
+    config,
     error::ErrorCode,
     page::PageRequest,
     testing::{self, OPERATOR, PASSWORD, TestApp, client},
@@ -105,31 +106,157 @@ async fn signup_never_makes_staff_and_answers_alike() {
 }
 
 #[tokio::test]
-async fn concurrent_signups_make_one_account_and_phone_numbers_are_unique() {
+async fn concurrent_signups_make_one_account() {
     for test in testing::apps().await {
-        let app = test.app();
         let me = client();
-        let all = (0..8).map(|_| signup(app, &me, form("one@example.org")));
+        let all = (0..8).map(|_| signup(test.app(), &me, form("one@example.org")));
         for answer in futures::future::join_all(all).await {
             answer.unwrap();
         }
-        let all = (0..8).map(|n| {
-            signup(app, &me, SignUp { phone: Some("+442071838750".into()), ..form(&format!("p{n}@example.org")) })
-        });
-        let answers = futures::future::join_all(all).await;
-        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
-        assert!(
-            answers.iter().filter_map(|answer| answer.as_ref().err()).all(|error| error.code() == ErrorCode::Conflict),
-            "{answers:?}"
-        );
-        // The taken number answers the same whether or not the address has an account.
-        for email in ["one@example.org", "nobody@example.org"] {
-            let refused =
-                signup(app, &me, SignUp { phone: Some("+442071838750".into()), ..form(email) }).await.unwrap_err();
-            assert_eq!(refused.code(), ErrorCode::Conflict);
+        test.close().await;
+    }
+}
+
+/// Not by the answer to signing up, nor by what the new account shows of itself, which needs no mailbox.
+#[tokio::test]
+async fn signing_up_does_not_tell_whose_number_it_is() {
+    const NUMBER: &str = "+442071838750";
+    for test in testing::apps().await {
+        let app = test.app();
+        let me = client();
+        let with_number = |email: &str| SignUp { phone: Some("+44 (0)20 7183-8750".into()), ..form(email) };
+        let all = (0..8).map(|n| signup(app, &me, with_number(&format!("p{n}@example.org"))));
+        for answer in futures::future::join_all(all).await {
+            answer.unwrap();
+        }
+        let phone = async |email: &str| {
+            let tokens = password_login(&test, email, PASSWORD).await.unwrap();
+            accounts::me(app, &authenticate(app, &tokens.access_token).await.unwrap()).unwrap().phone
+        };
+        // Nobody has it who did not confirm the address; who does first has it.
+        assert_eq!(phone("p0@example.org").await, None);
+        let links: Vec<String> = test
+            .mails()
+            .await
+            .into_iter()
+            .filter(|mail| mail.template == Template::VerifyEmail)
+            .filter_map(|mail| mail.token)
+            .collect();
+        assert_eq!(links.len(), 8);
+        for answer in futures::future::join_all(links.iter().map(|link| verify_email(app, &me, link))).await {
+            match answer {
+                Err(error) => assert_eq!(error.code(), ErrorCode::Busy, "{error:?}"),
+                Ok(()) => {}
+            }
+        }
+        for link in &links {
+            // Who was too late may try again.
+            let _ = verify_email(app, &me, link).await;
+        }
+        let mut holders = 0;
+        for n in 0..8 {
+            let email = format!("p{n}@example.org");
+            match phone(&email).await.as_deref() {
+                Some(NUMBER) => holders += 1,
+                other => assert_eq!(other, None),
+            }
+        }
+        assert_eq!(holders, 1);
+        // A number that is somebody's answers like one that is nobody's, and the account is there.
+        for number in [NUMBER, "+33142685300"] {
+            test.advance(Duration::from_secs(1));
+            let email = format!("late{}@example.org", &number[1..]);
+            signup(app, &me, SignUp { phone: Some(number.into()), ..form(&email) }).await.unwrap();
+            assert_eq!(phone(&email).await, None);
+        }
+        let late = test.token(Template::VerifyEmail).await;
+        verify_email(app, &me, &late).await.unwrap();
+        assert_eq!(phone("late33142685300@example.org").await.as_deref(), Some("+33142685300"));
+        // Staff find whoever has it by it.
+        let filter = crate::admin::UserFilter { q: Some("+33142685300".into()), ..Default::default() };
+        let found = accounts::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
+        assert_eq!(found.len(), 1);
+        test.close().await;
+    }
+}
+
+/// Once logged in, somebody learns it, and can ask a few times only.
+#[tokio::test]
+async fn numbers_are_not_asked_for_one_after_another() {
+    for test in testing::apps_with(|config| config.limits.failed_logins = 3).await {
+        let app = test.app();
+        let actor = test.actor(Role::Client).await;
+        let ask = async |n: u32| {
+            let update = accounts::UpdateMe { name: None, phone: Some(format!("+4420718387{n:02}")) };
+            accounts::update_me(app, &actor, update, None).await
+        };
+        for n in 0..3 {
+            ask(n).await.unwrap();
+        }
+        assert_eq!(ask(3).await.unwrap_err().code(), ErrorCode::RateLimited);
+        // What is theirs already is no question, and neither is another name.
+        let (actor, _) = test.log_in(actor.user_id().unwrap()).await;
+        let update = accounts::UpdateMe { name: Some("Eve".into()), phone: Some("+442071838702".into()) };
+        accounts::update_me(app, &actor, update, None).await.unwrap();
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn unicode_and_punycode_are_one_address() {
+    for test in testing::apps().await {
+        let app = test.app();
+        signup(app, &client(), form("Jon@MÜNCHEN.example")).await.unwrap();
+        signup(app, &client(), form("jon@xn--mnchen-3ya.example")).await.unwrap();
+        let templates: Vec<Template> = test.mails().await.into_iter().map(|mail| mail.template).collect();
+        assert_eq!(templates.len(), 2);
+        assert!(templates.contains(&Template::VerifyEmail) && templates.contains(&Template::AccountExists));
+        for spelling in ["jon@münchen.example", "JON@xn--mnchen-3ya.EXAMPLE", "jon@mu\u{308}nchen.example"] {
+            password_login(&test, spelling, PASSWORD).await.unwrap();
         }
         test.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_password_is_the_same_however_it_is_composed() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let (composed, decomposed) = ("für Ångström im März", "fu\u{308}r A\u{30A}ngstro\u{308}m im\u{A0}Ma\u{308}rz");
+        let new = SignUp { password: Password::new(decomposed), ..form("ada@example.org") };
+        signup(app, &client(), new).await.unwrap();
+        for typed in [composed, decomposed] {
+            password_login(&test, "ada@example.org", typed).await.unwrap();
+        }
+        // A hash of the release before, over what was sent: good, and made anew.
+        let mut reader = app.db.read().await.unwrap();
+        let (account, _) = accounts::store::by_email(&mut reader.conn(), "ada@example.org").await.unwrap().unwrap();
+        drop(reader);
+        let hash = as_sent(app, decomposed);
+        app.db
+            .write(move |c| {
+                futures::FutureExt::boxed(async move {
+                    accounts::store::set_password(c, account.id, &hash, account.created_at).await
+                })
+            })
+            .await
+            .unwrap();
+        assert!(password_login(&test, "ada@example.org", composed).await.is_err());
+        password_login(&test, "ada@example.org", decomposed).await.unwrap();
+        password_login(&test, "ada@example.org", composed).await.unwrap();
+        test.close().await;
+    }
+}
+
+/// As the release before hashed.
+fn as_sent(app: &App, password: &str) -> String {
+    use argon2::password_hash::PasswordHasher;
+    let config::Argon2 { memory_kib, iterations, parallelism } = app.config.argon2;
+    let params = argon2::Params::new(memory_kib, iterations, parallelism, None).unwrap();
+    let argon = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+    let hash: argon2::password_hash::phc::PasswordHash =
+        argon.hash_password_with_salt(password.as_bytes(), &[7; 16]).unwrap();
+    hash.to_string()
 }
 
 #[tokio::test]
