@@ -16,7 +16,7 @@
 //! | all that is stored of one person, to take away | [`export`] |
 //! | who did what | [`audit`] |
 //! | how often somebody may | [`limiter`] |
-//! | whether what it depends on works | [`health`] |
+//! | whether what it depends on works | [`health`], [`doctor`] |
 //! | what a call found out besides its answer | [`mod@noted`] |
 //! | what staff can do, either way in | [`admin`] |
 //! | the two databases | [`db`] |
@@ -38,6 +38,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod events;
 pub mod export;

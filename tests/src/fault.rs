@@ -96,7 +96,8 @@ impl SmallDisk {
     /// Mounts one of so many bytes over a folder, which is made; none, with a word about it, where that is not allowed.
     pub fn mount(path: &Path, bytes: u64) -> Option<Self> {
         fs::create_dir_all(path).unwrap();
-        let output = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"]).arg(path).output();
+        let output =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"]).arg(path).output();
         match output {
             Ok(output) if output.status.success() => Some(Self { path: path.to_owned() }),
             Ok(output) => {

@@ -88,7 +88,16 @@ impl Server {
         std::fs::create_dir(folder.path().join("data")).unwrap();
         let database = Database::new(engine, &folder.path().join("data")).await;
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Self { process: None, settings, extra_environment: Vec::new(), arguments: vec!["--migrate".into()], output_folder: None, url: String::new(), database, folder }
+        Self {
+            process: None,
+            settings,
+            extra_environment: Vec::new(),
+            arguments: vec!["--migrate".into()],
+            output_folder: None,
+            url: String::new(),
+            database,
+            folder,
+        }
     }
 
     /// Starts the process, on a new port, and waits until it is ready.

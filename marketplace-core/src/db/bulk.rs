@@ -183,7 +183,10 @@ fn escaped(line: &mut String, text: &str) {
 pub(crate) async fn make_room(conn: &mut Conn<'_>, room: bool) -> Result<()> {
     if let Conn::Sqlite(conn) = conn {
         let size = if room { "-262144" } else { WRITER_CACHE };
-        sqlx::query(AssertSqlSafe(format!("PRAGMA cache_size = {size}"))).execute(&mut **conn).await.map_err(DbError::from)?;
+        sqlx::query(AssertSqlSafe(format!("PRAGMA cache_size = {size}")))
+            .execute(&mut **conn)
+            .await
+            .map_err(DbError::from)?;
     }
     Ok(())
 }

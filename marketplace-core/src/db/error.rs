@@ -57,7 +57,8 @@ impl From<sqlx::Error> for DbError {
                 error => Self::Other(error),
             };
         };
-        if let Some(known) = database.try_downcast_ref::<SqliteError>().and_then(|_| sqlite_code(database)).and_then(sqlite)
+        if let Some(known) =
+            database.try_downcast_ref::<SqliteError>().and_then(|_| sqlite_code(database)).and_then(sqlite)
         {
             return match known {
                 Sqlite::Lock => Self::Busy(error),
@@ -99,13 +100,17 @@ fn sqlite(code: i32) -> Option<Sqlite> {
         // IOERR_NOMEM, NOMEM
         _ if code == 3_082 || code == 7 => Sqlite::Storage("there is no memory left"),
         // PERM, READONLY
-        3 | 8 => Sqlite::Storage("it cannot be written; see who may write its file and its folder, and how its disk is mounted"),
+        3 | 8 => Sqlite::Storage(
+            "it cannot be written; see who may write its file and its folder, and how its disk is mounted",
+        ),
         // ABORT, INTERRUPT: of what had begun when something else failed
         4 | 9 => Sqlite::Storage("it was interrupted; try again"),
         10 => Sqlite::Storage("its disk fails; the system's log says more"),
         11 => Sqlite::Storage("its file is damaged; stop, keep a copy of it, and restore a backup"),
         13 => Sqlite::Storage("its disk is full; make room, and it goes on by itself"),
-        14 => Sqlite::Storage("its files cannot be opened; see who may enter its folder, and how many files may be open"),
+        14 => {
+            Sqlite::Storage("its files cannot be opened; see who may enter its folder, and how many files may be open")
+        }
         15 => Sqlite::Storage("its locks do not work; it must be on a disk of this machine"),
         22 => Sqlite::Storage("its file is too large for this disk"),
         26 => Sqlite::Storage("its file is no database"),
@@ -208,7 +213,9 @@ mod tests {
     #[test]
     fn whatever_fails_outside_is_no_fault_of_ours() {
         // The families of result codes that say something of locks, disks and memory, with their extensions.
-        for (primary, extensions) in [(5, 4), (6, 3), (7, 1), (8, 7), (10, 34), (11, 4), (13, 1), (14, 7), (15, 1), (26, 1)] {
+        for (primary, extensions) in
+            [(5, 4), (6, 3), (7, 1), (8, 7), (10, 34), (11, 4), (13, 1), (14, 7), (15, 1), (26, 1)]
+        {
             for extension in 0..extensions {
                 let known = sqlite(primary | (extension << 8));
                 assert!(known.is_some(), "{primary} {extension}");

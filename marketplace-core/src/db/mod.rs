@@ -40,8 +40,8 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt, future::BoxFuture};
 use connections::{Connections, LOCK_PATIENCE};
+use futures::{FutureExt, future::BoxFuture};
 use sqlx::{
     ConnectOptions, Connection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -139,7 +139,10 @@ impl Db {
             make_private_file(path);
         } else {
             return Err(Error::unavailable(
-                format!("there is no database at {}; name another, or make it with `marketplace db migrate`", path.display()),
+                format!(
+                    "there is no database at {}; name another, or make it with `marketplace db migrate`",
+                    path.display()
+                ),
                 "the file is missing",
             ));
         }
@@ -272,6 +275,15 @@ impl Db {
         let busy = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await;
         connections::close(connection).await;
         Ok(busy.map_err(DbError::from)? == 0)
+    }
+
+    /// What is wrong with the structure of SQLite's file, if anything is.
+    pub(crate) async fn quick_check(&self) -> Result<Option<String>> {
+        let Inner::Sqlite { read, .. } = &self.0 else { return Ok(None) };
+        let mut reader = read.acquire().await.map_err(DbError::from)?;
+        let found = sqlx::query_scalar::<_, String>("PRAGMA quick_check(1)").fetch_all(&mut *reader).await;
+        let found = found.map_err(DbError::from)?;
+        Ok((found != ["ok"]).then(|| found.join("; ")))
     }
 
     /// Closes every connection, after the units under way.

@@ -109,7 +109,9 @@ impl Db {
         ])?;
         if !matches!(encoding.as_str(), "UTF-8" | "UTF8") {
             return Err(Error::unavailable(
-                format!("the database is encoded in {encoding}, and must be in UTF-8; create it anew with that encoding"),
+                format!(
+                    "the database is encoded in {encoding}, and must be in UTF-8; create it anew with that encoding"
+                ),
                 "a wrong encoding",
             ));
         }
@@ -201,7 +203,7 @@ fn failed(error: MigrateError) -> Error {
         return Error::internal(error);
     };
     // insufficient_privilege
-    if cause.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501") {
+    if cause.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "42501") {
         return Error::unavailable("the role may not change the schema; migrate as the owner of the database", cause);
     }
     cause.into()

@@ -18,5 +18,5 @@ pub use ops::{
     Retained, Submission, claim, decide, file, list, next, own, release, retained, run_due, show, submit,
     submit_permit, undo,
 };
-pub(crate) use ops::{briefs, delete_erased, erase, submitted, submitted_file};
+pub(crate) use ops::{briefs, check_master_key, delete_erased, erase, open_newest_file, submitted, submitted_file};
 pub(crate) use store::counts;

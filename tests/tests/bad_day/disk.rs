@@ -123,7 +123,8 @@ async fn what_was_refused_is_not_there_after_a_kill_either() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_writes_until_there_is_room() {
     let mut app = marketplace_tests::Server::prepare(Engine::Sqlite, ROOMY).await;
-    let Some(disk) = SmallDisk::mount(&app.data().join("small"), 24 * 1024 * 1024) else { return };
+    // With room for the log of SQLite, which is copied into the database from 32 MB on.
+    let Some(disk) = SmallDisk::mount(&app.data().join("small"), 64 * 1024 * 1024) else { return };
     app.database.url = format!("sqlite://{}", disk.path().join("marketplace.db").display());
     app.run().await;
     let mut market = Market::on(app).await;
@@ -134,7 +135,8 @@ async fn a_full_disk_refuses_writes_until_there_is_room() {
         // What the log has room for is still taken.
         let mut tries = 0;
         loop {
-            let answer = soon("a write", market.ada.message(&market.thread, &format!("f{tries}"), &"x".repeat(3_900))).await;
+            let answer =
+                soon("a write", market.ada.message(&market.thread, &format!("f{tries}"), &"x".repeat(3_900))).await;
             tries += 1;
             if !answer.status.is_success() {
                 let problem = answer.refused(503, "unavailable");
@@ -246,7 +248,11 @@ async fn a_terminal_that_takes_nothing_stops_nothing() {
         faults.heal();
     }
     // And a disk that is full for both: what the writer has to say of it goes nowhere.
-    faults.fail_all(&[(errno::ENOSPC, "write", "server.log"), (errno::ENOSPC, "write", ".jsonl"), (errno::ENOSPC, "write", ".db-wal")]);
+    faults.fail_all(&[
+        (errno::ENOSPC, "write", "server.log"),
+        (errno::ENOSPC, "write", ".jsonl"),
+        (errno::ENOSPC, "write", ".db-wal"),
+    ]);
     soon("a write", market.jon.message(&market.thread, "refused", "hello")).await.refused(503, "unavailable");
     reads_go_on(&market).await;
     faults.heal();
