@@ -17,7 +17,7 @@
 //! | who did what | [`audit`] |
 //! | what names and texts may be | [`text`] |
 //! | how often somebody may | [`limiter`] |
-//! | whether what it depends on works | [`health`] |
+//! | whether what it depends on works | [`health`], [`doctor`] |
 //! | what time brings, each kind by itself | [`maintenance`] |
 //! | what a call found out besides its answer | [`mod@noted`] |
 //! | what staff can do, either way in | [`admin`] |
@@ -40,6 +40,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod events;
 pub mod export;

@@ -4,7 +4,7 @@ mod checks;
 mod clamd;
 mod redis;
 
-use serde::Serialize;
+use marketplace_core::doctor::{self, Finding, Verdict};
 
 use crate::{
     connect::{Target, Way},
@@ -13,43 +13,15 @@ use crate::{
     output::{Column, Kind, Row},
 };
 
-/// What one look found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
-    name: &'static str,
-    status: Verdict,
-    detail: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    Ok,
-    Warning,
-    Failed,
-}
-
-impl Check {
-    fn ok(check: &'static str, detail: impl Into<String>) -> Self {
-        Self { name: check, status: Verdict::Ok, detail: detail.into() }
-    }
-    fn warning(check: &'static str, detail: impl Into<String>) -> Self {
-        Self { name: check, status: Verdict::Warning, detail: detail.into() }
-    }
-    fn failed(check: &'static str, detail: impl Into<String>) -> Self {
-        Self { name: check, status: Verdict::Failed, detail: detail.into() }
-    }
-    /// The error with its cause: whoever asks a doctor wants to know.
-    fn error(check: &'static str, error: &Failure) -> Self {
-        let cause = match error {
-            Failure::Core(error) => error.internal_text().map(|cause| format!(" ({cause})")),
-            _ => None,
-        };
-        Self::failed(check, format!("{error}{}", cause.unwrap_or_default()))
+/// A failure with its cause.
+fn failure(name: &'static str, failure: &Failure) -> Finding {
+    match failure {
+        Failure::Core(error) => Finding::error(name, error),
+        other => Finding::failed(name, other.to_string()),
     }
 }
 
-impl Row for Check {
+impl Row for Finding {
     const COLUMNS: &'static [Column] = &[
         Column::new("CHECK", "name", Kind::Id),
         Column::new("STATUS", "status", Kind::State),
@@ -65,30 +37,30 @@ impl Row for Check {
 
 /// Looks at everything, and prints what it found. A check that fails does not keep the others from being made.
 pub async fn run(context: &Context) -> Outcome {
-    context.out.check::<Check>()?;
+    context.out.check::<Finding>()?;
     let mut found = vec![checks::settings()];
     match Target::resolve(&context.globals) {
         Ok(target) => {
-            found.push(Check::ok("way in", format!("{} ({})", target.system, target.way_name())));
+            found.push(Finding::ok("way in", format!("{} ({})", target.system, target.way_name())));
             match &target.way {
                 Way::Database { .. } => match target.config() {
                     Ok(config) => {
-                        found.push(Check::ok("configuration", "is valid"));
-                        found.extend(checks::database(&config).await);
+                        found.push(Finding::ok("configuration", "is valid"));
+                        found.extend(doctor::examine(&config).await);
                         found.extend(checks::folders(&config));
                         found.push(checks::mail(&config).await);
                         found.push(redis::check(&config).await);
                         found.push(clamd::check(&config).await);
                     }
-                    Err(error) => found.push(Check::error("configuration", &error)),
+                    Err(error) => found.push(failure("configuration", &error)),
                 },
                 Way::Api { .. } => match target.remote() {
                     Ok(remote) => found.extend(checks::server(&remote).await),
-                    Err(error) => found.push(Check::error("server", &error)),
+                    Err(error) => found.push(failure("server", &error)),
                 },
             }
         }
-        Err(error) => found.push(Check::error("way in", &error)),
+        Err(error) => found.push(failure("way in", &error)),
     }
     found.extend(checks::terminal(context));
 

@@ -98,6 +98,13 @@ impl Remote {
         Ok(answer.date().map(|at| at - now.unix_seconds()))
     }
 
+    /// Whether the server is ready, and what it goes on without.
+    pub async fn readiness(&self) -> Result<Vec<String>> {
+        let body: Value = self.send(Call::new(Method::GET, "/readyz").anonymous()).await?.json().await?;
+        let degraded = body.get("degraded").and_then(Value::as_array).into_iter().flatten();
+        Ok(degraded.map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect())
+    }
+
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
         self.send(Call::new(Method::GET, path)).await?.json().await
     }

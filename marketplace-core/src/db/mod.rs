@@ -279,6 +279,15 @@ impl Db {
         Ok(busy.map_err(DbError::from)? == 0)
     }
 
+    /// What is wrong with the structure of SQLite's file, if anything is.
+    pub(crate) async fn quick_check(&self) -> Result<Option<String>> {
+        let Inner::Sqlite { read, .. } = &self.0 else { return Ok(None) };
+        let mut reader = read.acquire().await.map_err(DbError::from)?;
+        let found = sqlx::query_scalar::<_, String>("PRAGMA quick_check(1)").fetch_all(&mut *reader).await;
+        let found = found.map_err(DbError::from)?;
+        Ok((found != ["ok"]).then(|| found.join("; ")))
+    }
+
     /// Closes every connection, after the units under way.
     pub async fn close(&self) {
         match &self.0 {

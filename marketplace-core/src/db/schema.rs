@@ -203,7 +203,7 @@ fn failed(error: MigrateError) -> Error {
         return Error::internal(error);
     };
     // insufficient_privilege
-    if cause.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501") {
+    if cause.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "42501") {
         return Error::unavailable("the role may not change the schema; migrate as the owner of the database", cause);
     }
     cause.into()

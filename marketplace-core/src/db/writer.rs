@@ -163,13 +163,11 @@ impl Writer {
             }
         }
         let mut commit = std::pin::pin!(tx.commit());
-        match timeout(SLOW, commit.as_mut()).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                self.health.failed(Component::DatabaseWrites, "a commit takes long; the disk may hang");
-                commit.await
-            }
+        if let Ok(outcome) = timeout(SLOW, commit.as_mut()).await {
+            return outcome;
         }
+        self.health.failed(Component::DatabaseWrites, "a commit takes long; the disk may hang");
+        commit.await
     }
 
     /// Throws the connection away, records the failure, and answers what the units are told.
@@ -218,9 +216,19 @@ impl Writer {
             failed.discard().await;
         }
         let mut fresh = fresh?;
-        // Changes nothing, and writes a page to the log all the same.
-        let done = sqlx::query("PRAGMA user_version = 0").execute(&mut fresh).await;
+        let mut outcome = tiny_commit(&mut fresh).await;
+        if outcome.is_err() {
+            // A log that was copied into the database begins anew, in the room that it has: so a disk that is full takes
+            // writes again even if nobody empties it. Whether that went well the commit tells.
+            let _ = sqlx::query("PRAGMA wal_checkpoint").execute(&mut fresh).await;
+            outcome = tiny_commit(&mut fresh).await;
+        }
         close(fresh).await;
-        Ok(done.map(drop)?)
+        outcome
     }
+}
+
+/// Changes nothing, and writes a page to the log all the same.
+async fn tiny_commit(connection: &mut SqliteConnection) -> Result<(), DbError> {
+    Ok(sqlx::query("PRAGMA user_version = 0").execute(connection).await.map(drop)?)
 }

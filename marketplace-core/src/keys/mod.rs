@@ -23,8 +23,10 @@ use crate::{
     time::Timestamp,
 };
 
+mod examine;
 mod signing;
 
+pub(crate) use examine::examine;
 use signing::Ring;
 pub use signing::{Jwk, Rotation, SigningKey};
 
@@ -145,16 +147,21 @@ fn read_or_make(path: &Path, make: impl FnOnce() -> String) -> std::io::Result<S
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         answer => return answer,
     }
-    let draft = path.with_extension(format!("{}.tmp", std::process::id()));
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    file.write_all(make().as_bytes())?;
-    file.sync_all()?;
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft)?;
+    // Not by the process's number: programs in containers have the same.
+    let draft = path.with_extension(format!("{}.tmp", hex::encode(random::bytes::<8>(&random::OsRandom))));
+    let linked = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut file| {
+        file.write_all(make().as_bytes())?;
+        file.sync_all()?;
+        fs::hard_link(&draft, path)
+    });
+    // Also when the disk was full: half a key is none.
+    let removed = fs::remove_file(&draft);
     match linked {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => fs::read_to_string(path),
+        Ok(()) => removed?,
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+        Err(_) => {}
     }
+    fs::read_to_string(path)
 }
 
 #[cfg(test)]

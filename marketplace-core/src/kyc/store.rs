@@ -126,6 +126,21 @@ pub(super) async fn stored_file(conn: &mut Conn<'_>, id: AttemptId, kind: FileKi
         id, kind)?)
 }
 
+/// The file of the newest attempt that has one whose key is there.
+pub(super) async fn newest_file(conn: &mut Conn<'_>) -> Result<Option<(AttemptId, FileKind, StoredFile)>> {
+    let found = q!(conn => opt (AttemptId, FileKind),
+        "SELECT f.attempt_id, f.kind FROM kyc_files f JOIN kyc_attempts a ON a.id = f.attempt_id \
+         WHERE a.wrapped_key IS NOT NULL ORDER BY f.attempt_id DESC LIMIT 1")?;
+    let Some((id, kind)) = found else { return Ok(None) };
+    Ok(stored_file(conn, id, kind).await?.map(|stored| (id, kind, stored)))
+}
+
+/// The newest attempt that has a key, and that key.
+pub(super) async fn newest_key(conn: &mut Conn<'_>) -> Result<Option<(AttemptId, Vec<u8>)>> {
+    Ok(q!(conn => opt (AttemptId, Vec<u8>),
+        "SELECT id, wrapped_key FROM kyc_attempts WHERE wrapped_key IS NOT NULL ORDER BY id DESC LIMIT 1")?)
+}
+
 /// Which of the waiting attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waiting {

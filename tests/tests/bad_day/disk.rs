@@ -123,7 +123,8 @@ async fn what_was_refused_is_not_there_after_a_kill_either() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_writes_until_there_is_room() {
     let mut app = marketplace_tests::Server::prepare(Engine::Sqlite, ROOMY).await;
-    let Some(disk) = SmallDisk::mount(&app.data().join("small"), 24 * 1024 * 1024) else { return };
+    // With room for the log of SQLite, which is copied into the database from 32 MB on.
+    let Some(disk) = SmallDisk::mount(&app.data().join("small"), 64 * 1024 * 1024) else { return };
     app.database.url = format!("sqlite://{}", disk.path().join("marketplace.db").display());
     app.run().await;
     let mut market = Market::on(app).await;

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is a failed test")]
 
 mod disk;
+mod doctor;
 mod ledger;
 mod start;

@@ -2,25 +2,23 @@
 
 use std::{io, time::Duration};
 
-use marketplace_core::config::Config;
+use marketplace_core::{config::Config, doctor::Finding};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
-use super::Check;
-
 const NAME: &str = "virus scanner";
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// `ClamAV`'s `clamd`.
-pub(super) async fn check(config: &Config) -> Check {
+pub(super) async fn check(config: &Config) -> Finding {
     let Some(address) = config.clamd.as_deref() else {
-        return Check::ok(NAME, "none: files are taken as they come (no clamd)");
+        return Finding::ok(NAME, "none: files are taken as they come (no clamd)");
     };
-    let failed = |why: String| Check::failed(NAME, format!("{address} {why}; until it answers, no file is taken"));
+    let failed = |why: String| Finding::failed(NAME, format!("{address} {why}; until it answers, no file is taken"));
     match tokio::time::timeout(PATIENCE, ping(address)).await {
-        Ok(Ok(true)) => Check::ok(NAME, format!("{address} answers")),
+        Ok(Ok(true)) => Finding::ok(NAME, format!("{address} answers")),
         Ok(Ok(false)) => failed("does not say what clamd says".into()),
         Ok(Err(error)) => failed(format!("does not answer: {error}")),
         Err(_) => failed("does not answer within 3 s".into()),
@@ -46,7 +44,7 @@ async fn ping_over(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::doctor::Verdict;
+    use marketplace_core::doctor::Verdict;
 
     #[tokio::test]
     async fn says_whether_the_scanner_answers() {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use marketplace_core::config::{Config, Secret};
+use marketplace_core::{
+    config::{Config, Secret},
+    doctor::Finding,
+};
 use percent_encoding::percent_decode_str;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,21 +13,21 @@ use tokio::{
 };
 use url::Url;
 
-use super::Check;
-
 const NAME: &str = "redis";
 /// For all of it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What servers share.
-pub(super) async fn check(config: &Config) -> Check {
+pub(super) async fn check(config: &Config) -> Finding {
     let Some(secret) = &config.redis_url else {
-        return Check::ok(NAME, "one server by itself needs none (no redis_url)");
+        return Finding::ok(NAME, "one server by itself needs none (no redis_url)");
     };
     match tokio::time::timeout(PATIENCE, ask(secret)).await {
-        Ok(Ok(said)) => Check::ok(NAME, format!("{secret} {said}")),
-        Ok(Err(why)) => Check::failed(NAME, format!("{secret} {why}; until it does, calls that need a log-in get 503")),
-        Err(_) => Check::failed(
+        Ok(Ok(said)) => Finding::ok(NAME, format!("{secret} {said}")),
+        Ok(Err(why)) => {
+            Finding::failed(NAME, format!("{secret} {why}; until it does, calls that need a log-in get 503"))
+        }
+        Err(_) => Finding::failed(
             NAME,
             format!("{secret} does not answer within 3 s; until it does, calls that need a log-in get 503"),
         ),
@@ -116,11 +119,14 @@ mod tests {
 
     #[tokio::test]
     async fn none_is_needed_and_one_that_is_away_is_told_without_its_password() {
-        assert!(matches!(check(&Config::default()).await, Check { status: super::super::Verdict::Ok, .. }));
+        assert!(matches!(
+            check(&Config::default()).await,
+            Finding { status: marketplace_core::doctor::Verdict::Ok, .. }
+        ));
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let redis_url = Some(Secret::new(format!("redis://me:hunter2@127.0.0.1:{port}/0")));
         let found = check(&Config { redis_url, ..Config::default() }).await;
-        assert_eq!(found.status, super::super::Verdict::Failed);
+        assert_eq!(found.status, marketplace_core::doctor::Verdict::Failed);
         assert!(!found.detail.contains("hunter2"), "{}", found.detail);
     }
 }

@@ -1,5 +1,6 @@
 //! What people do with identity checks: one function a use case.
 
+mod check;
 mod decide;
 mod due;
 mod retention;
@@ -11,6 +12,7 @@ pub use retention::{Retained, retained};
 pub use review::{claim, file, list, next, release, show};
 pub use submit::{Submission, own, submit, submit_permit};
 
+pub(crate) use check::{check_master_key, open_newest_file};
 pub(crate) use due::{delete_due_objects, erase, expire_due, sweep_objects};
 pub(crate) use retention::drop_due_files;
 pub(crate) use submit::{submitted, submitted_file};

@@ -1,0 +1,237 @@
+//! Whether all that a marketplace stands on is in order, for whoever looks after the machine. Nothing is made or changed, but for
+//! one object that is put into the file store and taken out again.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use serde::Serialize;
+
+use crate::{
+    app::App,
+    audit,
+    config::Config,
+    db::{Db, Engine, OpenOptions},
+    error::{Error, Result},
+    keys, kyc, mail,
+    random::OsRandom,
+    text_enum,
+    time::SystemClock,
+};
+
+/// How long the file store may take for what is asked of it here.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Counts end here: beyond it, how many does not matter.
+const CAP: i64 = 1_000;
+
+text_enum! {
+    /// What a look found.
+    pub enum Verdict {
+        /// In order.
+        Ok = "ok",
+        /// Works, and somebody should look at it.
+        Warning = "warning",
+        /// Does not work.
+        Failed = "failed",
+    }
+}
+
+/// What one look found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was looked at.
+    pub name: &'static str,
+    /// How it is.
+    pub status: Verdict,
+    /// What was seen, and what to do.
+    pub detail: String,
+}
+
+impl Finding {
+    /// In order.
+    pub fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, status: Verdict::Ok, detail: detail.into() }
+    }
+    /// Works, and somebody should look at it.
+    pub fn warning(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, status: Verdict::Warning, detail: detail.into() }
+    }
+    /// Does not work.
+    pub fn failed(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, status: Verdict::Failed, detail: detail.into() }
+    }
+    /// An error, with its cause: whoever asks a doctor wants to know.
+    pub fn error(name: &'static str, error: &Error) -> Self {
+        let cause = error.internal_text().map(|cause| format!(" ({cause})"));
+        Self::failed(name, format!("{error}{}", cause.unwrap_or_default()))
+    }
+    fn of(name: &'static str, outcome: Result<String>) -> Self {
+        outcome.map_or_else(|error| Self::error(name, &error), |detail| Self::ok(name, detail))
+    }
+}
+
+/// Looks at the database, the keys, the files, the audit log and what is due. What fails does not keep the rest from being
+/// looked at, as far as the rest can be.
+pub async fn examine(config: &Config) -> Vec<Finding> {
+    const NAME: &str = "database";
+    let url = config.database_url();
+    let options = OpenOptions { connections: 1, create: false, ..OpenOptions::default() };
+    let db = match Db::open(url.expose(), options).await {
+        Ok(db) => db,
+        Err(error) => return vec![Finding::error(NAME, &error)],
+    };
+    let mut found = vec![Finding::of(NAME, db.ping().await.map(|()| format!("{url} answers")))];
+    found.extend(integrity(&db).await);
+    let schema = schema(&db).await;
+    let fits = schema.status == Verdict::Ok;
+    found.push(schema);
+    if fits {
+        let (keys, usable) = keys::examine(config, &db).await;
+        found.extend(keys);
+        found.push(audit(&db).await);
+        found.push(due_work(&db).await);
+        found.push(retention(config, &db).await);
+        // Opening would make keys that are missing.
+        if usable {
+            found.extend(files(config).await);
+        }
+    }
+    db.close().await;
+    found
+}
+
+/// Whether every page of SQLite's file is as it must be. PostgreSQL has tools of its own for that.
+async fn integrity(db: &Db) -> Option<Finding> {
+    const NAME: &str = "integrity";
+    if db.engine() == Engine::Postgres {
+        return None;
+    }
+    Some(match db.quick_check().await {
+        Ok(None) => Finding::ok(NAME, "every page of the database is whole"),
+        Ok(Some(problem)) => Finding::failed(
+            NAME,
+            format!("the database is damaged: {problem}; stop the server, keep a copy, and restore a backup"),
+        ),
+        Err(error) => Finding::error(NAME, &error),
+    })
+}
+
+async fn schema(db: &Db) -> Finding {
+    const NAME: &str = "schema";
+    match db.schema_state().await {
+        Err(error) => Finding::error(NAME, &error),
+        Ok(state) if state.is_current() => Finding::ok(NAME, format!("{}, up to date", state.applied)),
+        Ok(state) if state.applied > state.newest => {
+            Finding::failed(NAME, format!("{}, newer than this program ({})", state.applied, state.newest))
+        }
+        Ok(state) => {
+            Finding::failed(NAME, format!("{} of {}: run `marketplace db migrate`", state.applied, state.newest))
+        }
+    }
+}
+
+/// The whole chain of the audit log.
+async fn audit(db: &Db) -> Finding {
+    const NAME: &str = "audit log";
+    let verified = async {
+        let mut reader = db.read().await?;
+        let (mut from, mut checked) = (1, 0);
+        loop {
+            let part = audit::verify_on(&mut reader.conn(), from, audit::VERIFY_LIMIT).await?;
+            checked += part.checked;
+            match (part.broken, part.next) {
+                (None, Some(next)) => from = next,
+                (broken, _) => return Ok::<_, Error>((checked, broken)),
+            }
+        }
+    };
+    match verified.await {
+        Ok((checked, None)) => Finding::ok(NAME, format!("its chain of {checked} rows is whole")),
+        Ok((_, Some(broken))) => Finding::failed(NAME, format!("row {} {}", broken.seq, broken.detail)),
+        Err(error) => Finding::error(NAME, &error),
+    }
+}
+
+/// What waits to be done by a server.
+async fn due_work(db: &Db) -> Finding {
+    const NAME: &str = "due work";
+    let waiting = async {
+        let mut reader = db.read().await?;
+        mail::waiting(&mut reader.conn(), CAP).await
+    };
+    Finding::of(NAME, waiting.await.map(|mails| format!("{} wait to be sent", counted(mails, "mail"))))
+}
+
+/// How long files of identity checks are kept, and how much of what is over waits.
+async fn retention(config: &Config, db: &Db) -> Finding {
+    const NAME: &str = "retention";
+    let kept = match kyc::retained(db, &config.retention, crate::time::Clock::now(&SystemClock)).await {
+        Ok(kept) => kept,
+        Err(error) => return Finding::error(NAME, &error),
+    };
+    let days = kept.days.iter().map(|(outcome, days)| match days {
+        Some(days) => format!("{outcome} {days} d"),
+        None => format!("{outcome} as long as the account"),
+    });
+    let days = days.collect::<Vec<_>>().join(", ");
+    let text = format!("files of identity checks: {days}; {} overdue, {} to delete", kept.overdue, kept.waiting);
+    if kept.overdue + kept.waiting > 0 {
+        Finding::warning(NAME, format!("{text}; a server that runs does it within seconds"))
+    } else {
+        Finding::ok(NAME, text)
+    }
+}
+
+/// Whether the store takes an object and gives it up again, and a stored file opens with its key.
+async fn files(config: &Config) -> Vec<Finding> {
+    const STORE: &str = "file store";
+    const STORED: &str = "stored file";
+    let options = OpenOptions::for_one();
+    let config = Config { redis_url: None, ..config.clone() };
+    let app = match App::open_with(config, options, Arc::new(SystemClock), Arc::new(OsRandom)).await {
+        Ok(app) => app,
+        Err(error) => return vec![Finding::error(STORE, &error)],
+    };
+    let tried = within(async {
+        let key = app.files.put(app.random.as_ref(), b"marketplace doctor".to_vec()).await?;
+        let read = app.files.get(&key).await;
+        app.files.delete(&key).await?;
+        if read? == b"marketplace doctor" {
+            Ok(format!("{} takes an object and gives it back", app.config.files_url()))
+        } else {
+            Err(Error::unavailable(
+                "the file store gives back other bytes than it took",
+                "what was put is not what is got",
+            ))
+        }
+    });
+    let tried = Finding::of(STORE, tried.await);
+    let opened = within(async {
+        Ok(match kyc::open_newest_file(&app).await? {
+            Some(attempt) => format!("the newest one, of attempt {attempt}, opens with its key"),
+            None => "there is none yet".to_owned(),
+        })
+    });
+    let opened = Finding::of(STORED, opened.await);
+    app.close().await;
+    vec![tried, opened]
+}
+
+async fn within(work: impl Future<Output = Result<String>>) -> Result<String> {
+    let late = |elapsed| Error::unavailable(format!("no answer within {} s", PATIENCE.as_secs()), elapsed);
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
+}
+
+fn counted(number: i64, what: &str) -> String {
+    match number {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        CAP.. => format!("{CAP} {what}s or more"),
+        number => format!("{number} {what}s"),
+    }
+}
+
+/// Permissions of a file that others than its owner have something of.
+pub fn open_to_others(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}
