@@ -76,6 +76,7 @@ pub(crate) const PUBLIC_TO_READ: [&str; 7] = [
         (name = "admin threads", description = "For staff: threads and messages"),
         (name = "admin reviews", description = "For staff: reviews and flags"),
         (name = "admin tokens", description = "For staff: tokens for scripts"),
+        (name = "admin mail", description = "For staff: mails that were not sent yet"),
         (name = "admin audit", description = "For staff: who did what"),
         (name = "ops", description = "For whoever runs the server"),
     )

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod doctor;
 pub mod jobs;
 pub mod kyc;
+pub mod mail;
 pub mod man;
 mod open;
 pub mod profile;
@@ -84,6 +85,9 @@ pub enum Noun {
         after_help = "Example:\n  marketplace tokens create --name 'Night job' --scope kyc:read --expires 90d --yes"
     )]
     Tokens(tokens::Verb),
+    /// Mails that were not sent yet: look, have them tried again
+    #[command(subcommand, after_help = "Example:\n  marketplace mail list --status failed")]
+    Mail(mail::Verb),
     /// The dashboard's numbers
     #[command(after_help = "Example:\n  marketplace stats -o json")]
     Stats,
@@ -141,6 +145,7 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Reviews(verb) => reviews::run(verb, context).await,
         Noun::Audit(verb) => audit::run(verb, context).await,
         Noun::Tokens(verb) => tokens::run(verb, context).await,
+        Noun::Mail(verb) => mail::run(verb, context).await,
         Noun::Stats => stats::run(context).await,
         Noun::Db(verb) => db::run(verb, context).await,
         Noun::Auth(verb) => auth::run(verb, context).await,

@@ -106,9 +106,8 @@ impl Tone {
     pub fn of(status: &str) -> Self {
         match status {
             "active" | "approved" | "changed" | "ok" | "accepted" | "finalized" | "open" | "published" => Self::Good,
-            "pending" | "in_review" | "unverified" | "retry" | "frozen" | "warning" | "negotiating" | "completed" => {
-                Self::Warn
-            }
+            "pending" | "in_review" | "unverified" | "retry" | "frozen" | "warning" | "negotiating" | "completed"
+            | "waiting" => Self::Warn,
             "banned" | "rejected" | "revoked" | "failed" | "expired" | "removed" => Self::Bad,
             "deleted" | "none" | "unchanged" | "cancelled" | "closed" | "hidden" => Self::Faint,
             _ => Self::Plain,

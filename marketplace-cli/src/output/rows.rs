@@ -1,6 +1,7 @@
 //! How core's types look as rows.
 
 mod jobs;
+mod mail;
 mod reviews;
 mod threads;
 mod tokens;

@@ -17,9 +17,10 @@ use marketplace_core::{
     },
     error::{Error, Result},
     export::Export,
-    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, TokenId, UserId},
+    ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
     kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
+    mail::model::{MailFilter, MailSummary},
     messaging::model::{
         AccessReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter, ThreadInfo,
     },
@@ -341,6 +342,14 @@ impl AdminApi for Remote {
     async fn tokens_revoke(&self, id: TokenId, change: &Change) -> Result<Changed<ApiToken>> {
         let (change, body) = reason(change, None::<()>);
         self.change(Method::DELETE, &format!("/v1/admin/tokens/{id}"), &change, body).await
+    }
+
+    async fn mail_list(&self, filter: &MailFilter, page: &PageRequest) -> Result<Page<MailSummary>> {
+        self.list("/v1/admin/mail", filter, page).await
+    }
+    async fn mail_retry(&self, id: MailId, change: &Change) -> Result<Changed<MailSummary>> {
+        let (change, body) = reason(change, None::<()>);
+        self.change(Method::POST, &format!("/v1/admin/mail/{id}/retry"), &change, body).await
     }
 
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {

@@ -15,9 +15,10 @@ use marketplace_core::{
     },
     error::{Error, ErrorCode, Result},
     export::Export,
-    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, TokenId, UserId},
+    ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
     kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
+    mail::model::{MailFilter, MailSummary},
     messaging::model::{
         AccessReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter, ThreadInfo,
     },
@@ -210,6 +211,13 @@ impl AdminApi for Guarded {
     async fn tokens_revoke(&self, id: TokenId, change: &Change) -> Result<Changed<ApiToken>> {
         self.gate.check()?;
         self.inner.tokens_revoke(id, change).await
+    }
+    async fn mail_list(&self, filter: &MailFilter, page: &PageRequest) -> Result<Page<MailSummary>> {
+        self.inner.mail_list(filter, page).await
+    }
+    async fn mail_retry(&self, id: MailId, change: &Change) -> Result<Changed<MailSummary>> {
+        self.gate.check()?;
+        self.inner.mail_retry(id, change).await
     }
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {
         self.inner.events(after, limit).await

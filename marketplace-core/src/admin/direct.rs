@@ -17,7 +17,7 @@ use crate::{
     error::Result,
     events,
     export::{self, Export},
-    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, TokenId, UserId},
+    ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::{
         self,
         model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
@@ -25,6 +25,10 @@ use crate::{
     kyc::{
         self,
         model::{Decision, FileContent, FileKind, KycCase, KycSummary},
+    },
+    mail::{
+        self,
+        model::{MailFilter, MailSummary},
     },
     messaging::{
         self,
@@ -184,6 +188,13 @@ impl AdminApi for Direct {
     }
     async fn tokens_revoke(&self, id: TokenId, change: &Change) -> Result<Changed<ApiToken>> {
         tokens::revoke(&self.app, &self.actor, id, change).await
+    }
+
+    async fn mail_list(&self, filter: &MailFilter, page: &PageRequest) -> Result<Page<MailSummary>> {
+        mail::list(&self.app, &self.actor, filter, page).await
+    }
+    async fn mail_retry(&self, id: MailId, change: &Change) -> Result<Changed<MailSummary>> {
+        mail::retry(&self.app, &self.actor, id, change).await
     }
 
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {

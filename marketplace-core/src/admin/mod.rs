@@ -19,9 +19,10 @@ use crate::{
     error::Result,
     events::Event,
     export::Export,
-    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, TokenId, UserId},
+    ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
     kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
+    mail::model::{MailFilter, MailSummary},
     messaging::model::{
         AccessReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter, ThreadInfo,
     },
@@ -122,6 +123,11 @@ pub trait AdminApi: Send + Sync + std::fmt::Debug {
     async fn tokens_create(&self, new: &NewToken, change: &Change) -> Result<Changed<CreatedToken>>;
     /// Ends a token at once.
     async fn tokens_revoke(&self, id: TokenId, change: &Change) -> Result<Changed<ApiToken>>;
+
+    /// Mails that wait or could not be sent, newest first; addresses are masked.
+    async fn mail_list(&self, filter: &MailFilter, page: &PageRequest) -> Result<Page<MailSummary>>;
+    /// Has a mail tried again now, whose last try failed.
+    async fn mail_retry(&self, id: MailId, change: &Change) -> Result<Changed<MailSummary>>;
 
     /// Events after a cursor, oldest first; without a cursor, none but the newest cursor.
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage>;

@@ -9,8 +9,8 @@ use axum::{
 use marketplace_core::{
     error::Error,
     ids::{
-        AttachmentId, AttemptId, IdentityId, JobId, MessageId, PictureId, ReviewId, ServiceId, SessionId, ThreadId,
-        TokenId, UserId,
+        AttachmentId, AttemptId, IdentityId, JobId, MailId, MessageId, PictureId, ReviewId, ServiceId, SessionId,
+        ThreadId, TokenId, UserId,
     },
     kyc::model::FileKind,
 };
@@ -41,6 +41,7 @@ named! {
     ReviewId => "review",
     PictureId => "picture",
     ServiceId => "service",
+    MailId => "mail",
     TokenId => "token",
     FileKind => "file",
 }

@@ -202,6 +202,8 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
             json!({"name": "Night job", "scopes": ["kyc:read"], "expires_in": 3_600, "dry_run": true}),
         ),
         ("DELETE", "/v1/admin/tokens/{id}", "a", none.clone()),
+        ("GET", "/v1/admin/mail", "s a u", none.clone()),
+        ("POST", "/v1/admin/mail/{id}/retry", "s a", none.clone()),
         ("GET", "/v1/admin/audit", "s a u", none.clone()),
         ("GET", "/v1/admin/audit/verify", "s a u", none),
     ]

@@ -12,6 +12,7 @@
 
 mod checks;
 mod jobs;
+mod mail;
 mod promises;
 mod reads;
 mod refusals;
@@ -85,6 +86,7 @@ async fn play(world: &World) -> Script {
     threads::threads(world, &trade, &mut script).await;
     reviews::reviews(world, &trade, &mut script).await;
     tokens::tokens(world, &mut script).await;
+    mail::mail(world, &mut script).await;
     refusals::refusals(world, &mut script).await;
     script
 }

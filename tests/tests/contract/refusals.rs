@@ -7,9 +7,10 @@ use marketplace_core::{
     accounts::model::{NewUser, RestrictionReason, UserAction},
     actor::{Permission, Role},
     admin::{AdminApi, AuditFilter, Change, KycFilter, UserFilter},
-    ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, TokenId, UserId},
+    ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{JobFilter, JobReason, StaffJobAction},
     kyc::model::{Decision, FileKind},
+    mail::model::MailFilter,
     messaging::model::{AccessReason, CloseReason, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter},
     page::PageRequest,
     reviews::model::{ReviewAction, ReviewFilter},
@@ -89,6 +90,9 @@ async fn every_method(script: &mut Script, who: &str, api: &dyn AdminApi) {
     script.heard(format!("tokens_list {who}"), &api.tokens_list(&TokenFilter::default(), &page).await);
     script.heard(format!("tokens_create {who}"), &api.tokens_create(&new, &dry()).await.map(|made| made.changed));
     script.heard(format!("tokens_revoke {who}"), &api.tokens_revoke(token, &change).await);
+    let mail: MailId = UNKNOWN.parse().unwrap();
+    script.heard(format!("mail_list {who}"), &api.mail_list(&MailFilter::default(), &page).await.map(|_| ()));
+    script.heard(format!("mail_retry {who}"), &api.mail_retry(mail, &change).await);
     script.heard(format!("audit_list {who}"), &api.audit_list(&AuditFilter::default(), &page).await);
     script.heard(format!("audit_verify {who}"), &api.audit_verify(1, 1).await);
     script.heard(format!("events {who}"), &api.events(None, 1).await.map(|page| page.items.len()));

@@ -12,9 +12,10 @@ use marketplace_core::{
     },
     error::{Error, Result},
     export::Export,
-    ids::{AttemptId, JobId, MessageId, NoteId, ReviewId, ThreadId, TokenId, UserId},
+    ids::{AttemptId, JobId, MailId, MessageId, NoteId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobStatus, JobSummary, StaffJobAction},
     kyc::model::{Decision, DecisionKind, DecisionMade, FileContent, FileKind, KycCase, KycStatus, KycSummary, UNDO},
+    mail::model::{MailFilter, MailSummary},
     messaging::model::{
         AccessReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter, ThreadInfo,
     },
@@ -348,6 +349,15 @@ impl AdminApi for Fake {
     async fn tokens_revoke(&self, _: TokenId, _: &Change) -> Result<Changed<ApiToken>> {
         self.enter("tokens_revoke", Permission::TokensWrite, None).await?;
         Err(Error::not_found("token"))
+    }
+    // Nor with mails.
+    async fn mail_list(&self, _: &MailFilter, _: &PageRequest) -> Result<Page<MailSummary>> {
+        self.enter("mail_list", Permission::UsersRead, None).await?;
+        Ok(Page { items: Vec::new(), next: None })
+    }
+    async fn mail_retry(&self, _: MailId, _: &Change) -> Result<Changed<MailSummary>> {
+        self.enter("mail_retry", Permission::UsersWrite, None).await?;
+        Err(Error::not_found("mail"))
     }
 
     async fn events(&self, after: Option<&str>, _limit: u16) -> Result<EventPage> {

@@ -5,6 +5,7 @@ mod audit;
 mod events;
 mod jobs;
 mod kyc;
+mod mail;
 mod reviews;
 mod threads;
 mod tokens;
@@ -41,6 +42,7 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
         .merge(reviews::routes())
         .merge(audit::routes())
         .merge(tokens::routes())
+        .merge(mail::routes())
         .merge(events::routes())
 }
 
