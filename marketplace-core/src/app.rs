@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::broadcast;
 
 use crate::{
     accounts,
@@ -18,10 +18,15 @@ use crate::{
     error::{Error, Result},
     events, export,
     health::Health,
-    idempotency, jobs,
+    idempotency,
+    ids::UserId,
+    jobs,
     keys::Keys,
-    kyc::{self, files::FileStore},
-    limiter::Limiter,
+    kyc::{
+        self,
+        files::{FileStore, Spool},
+    },
+    limiter::{Limiter, Turns},
     mail, messaging,
     random::{OsRandom, Random},
     reviews,
@@ -54,10 +59,8 @@ pub struct App {
     /// Providers of social login.
     #[cfg(feature = "oidc")]
     pub(crate) oidc: Arc<crate::auth::oidc::Providers>,
-    /// Permits for submissions in memory at once.
-    pub(crate) uploads: Arc<Semaphore>,
-    /// Permits for submissions that wait for one of those.
-    pub(crate) upload_queue: Arc<Semaphore>,
+    /// Uploads in memory at once, by account.
+    pub(crate) uploads: Turns<Option<UserId>>,
     /// Exports under way.
     pub(crate) exports: export::Running,
     wake: broadcast::Sender<()>,
@@ -65,8 +68,8 @@ pub struct App {
     pruned_at: Arc<AtomicI64>,
 }
 
-/// Submissions that may wait for memory, for each that has some.
-const UPLOADS_WAITING: usize = 16;
+/// Uploads that may wait for memory, for each that has some.
+const UPLOADS_WAITING: usize = 32;
 
 /// How often what is past its time is forgotten, in microseconds.
 const PRUNE_EVERY: i64 = 60_000_000;
@@ -117,8 +120,12 @@ impl App {
             shared,
             #[cfg(feature = "oidc")]
             oidc: Arc::new(crate::auth::oidc::Providers::new(&config)),
-            uploads: Arc::new(Semaphore::new(config.limits.uploads)),
-            upload_queue: Arc::new(Semaphore::new(config.limits.uploads * UPLOADS_WAITING)),
+            // Nobody takes the last: one account has half of them.
+            uploads: Turns::new(
+                config.limits.uploads,
+                config.limits.uploads.div_ceil(2),
+                config.limits.uploads * UPLOADS_WAITING,
+            ),
             exports: export::Running::default(),
             files: FileStore::open(&config.files_url())?.scanned_by(config.clamd.as_deref()),
             random,
@@ -187,6 +194,11 @@ impl App {
             Ok(answers) => answers.map(|_| ()),
             Err(elapsed) => Err(Error::unavailable("the database does not answer", elapsed)),
         }
+    }
+
+    /// Creates a place outside memory for an upload on its way in.
+    pub fn spool(&self) -> Spool {
+        Spool::new(self.config.data_dir.join("incoming"), self.random.as_ref(), self.health.clone())
     }
 
     /// Closes the database, after the writes under way.

@@ -17,7 +17,7 @@ pub(crate) async fn run(ctx: Ctx) {
     let mut failures = 0_u32;
     loop {
         tokio::select! {
-            () = ctx.shutdown.cancelled() => return,
+            () = ctx.ending.stopping.cancelled() => return,
             _ = ticks.tick() => {}
         }
         ctx.metrics.upkeep();

@@ -214,6 +214,9 @@ pub struct Note {
 pub struct Password(String);
 
 impl Password {
+    /// Bytes above which no text can be anybody's password: 128 characters, however they are composed.
+    pub const LIMIT: usize = 4_096;
+
     /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -259,6 +262,9 @@ impl std::fmt::Debug for SignUp {
     }
 }
 
+/// Longest address, in bytes (RFC 5321 §4.5.3.1). What is longer is nobody's, and is not looked at.
+pub const EMAIL_LIMIT: usize = 254;
+
 /// The form in which addresses are compared: trimmed, lower case.
 pub fn normalise_email(email: &str) -> String {
     email.trim().to_lowercase()
@@ -268,7 +274,7 @@ pub fn normalise_email(email: &str) -> String {
 /// (RFC 5321 §4.5.3.1). Whether it exists only a mail can tell.
 pub fn check_email(email: &str) -> Result<String, FieldError> {
     let email = email.trim();
-    let fine = email.len() <= 254
+    let fine = email.len() <= EMAIL_LIMIT
         && email.split_once('@').is_some_and(|(local, domain)| {
             !local.is_empty()
                 && local.len() <= 64
