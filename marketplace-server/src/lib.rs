@@ -2,7 +2,7 @@
 //!
 //! | to read about | open |
 //! |---|---|
-//! | connections, stopping | `serve`, `stop` |
+//! | connections, HTTP, stopping | `serve`, `http`, `stop` |
 //! | what surrounds every handler | `front` |
 //! | errors on the wire | `problem` |
 //! | who is calling, bodies, queries, ids | `extract` |
@@ -21,6 +21,7 @@ mod cookies;
 mod ctx;
 mod extract;
 mod front;
+mod http;
 mod idempotency;
 mod limits;
 mod live;

@@ -2,30 +2,20 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
-use hyper::{
-    Request, Version,
-    body::Incoming,
-    header::{CONNECTION, HeaderValue},
-    service::service_fn,
-};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
+use axum::Router;
 use marketplace_core::{app::App, error::Result};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service as _;
 
 use crate::{
     background,
-    connection::{Activity, Answer, ClientStream, Crowd, Member},
-    ctx::{Ctx, Ending, Network, Peer},
+    connection::{Activity, ClientStream, Crowd, Member},
+    ctx::{Ctx, Ending, Network},
+    http::Http,
     live,
     options::Options,
     router,
@@ -33,10 +23,6 @@ use crate::{
     tls,
 };
 
-/// Bytes of a request's head at most, over HTTP/1 (hyper's buffer) and HTTP/2.
-const HEAD_LIMIT: usize = 32 * 1024;
-/// Requests at once on one HTTP/2 connection.
-const STREAMS: u32 = 100;
 /// Bytes in the kernel that are not sent yet, above which it takes no more: what a client does not take shows soon, and takes
 /// little memory.
 const UNSENT: u32 = 128 * 1024;
@@ -94,7 +80,7 @@ pub async fn serve(app: App, listeners: impl Into<Listeners>, options: Options, 
     }
     // Due work that is under way may wait for a mail server; what it has not recorded it does after the next start.
     let abort = timers.abort_handle();
-    match tokio::time::timeout(options.shutdown_grace, timers).await {
+    match timeout(options.shutdown_grace, timers).await {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => tracing::error!(%failure, "due work ended badly"),
         Err(_) => abort.abort(),
@@ -106,7 +92,7 @@ pub async fn serve(app: App, listeners: impl Into<Listeners>, options: Options, 
 async fn finish(ctx: &Ctx, server: &Server) {
     let grace = ctx.options.shutdown_grace;
     let requests = async {
-        if tokio::time::timeout(grace, server.tracker.wait()).await.is_err() {
+        if timeout(grace, server.tracker.wait()).await.is_err() {
             tracing::warn!(connections = server.tracker.len(), "time is up; connections are cut off");
             server.abort.cancel();
             server.tracker.wait().await;
@@ -117,7 +103,7 @@ async fn finish(ctx: &Ctx, server: &Server) {
             ctx.hub.dismiss(grace / 2).await;
             ctx.hub.ended().await;
         };
-        if tokio::time::timeout(grace, gone).await.is_err() {
+        if timeout(grace, gone).await.is_err() {
             tracing::warn!("time is up; sockets are cut off");
         }
     };
@@ -126,33 +112,10 @@ async fn finish(ctx: &Ctx, server: &Server) {
     ctx.ending.over.cancel();
 }
 
-fn builder(options: &Options) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(options.header_timeout)
-        .max_buf_size(HEAD_LIMIT)
-        .keep_alive(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(u32::try_from(HEAD_LIMIT).unwrap_or(u32::MAX))
-        .max_pending_accept_reset_streams(20)
-        .max_local_error_reset_streams(256)
-        .initial_stream_window_size(256 * 1024)
-        .initial_connection_window_size(1024 * 1024)
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20));
-    builder
-}
-
 struct Server {
     ctx: Ctx,
-    router: Router,
+    http: Http,
     acceptor: Option<TlsAcceptor>,
-    builder: auto::Builder<TokioExecutor>,
     crowd: Crowd,
     tracker: TaskTracker,
     abort: CancellationToken,
@@ -160,16 +123,9 @@ struct Server {
 
 impl Server {
     fn new(ctx: Ctx, router: Router, acceptor: Option<TlsAcceptor>, crowd: Crowd) -> Arc<Self> {
-        let builder = builder(&ctx.options);
-        Arc::new(Self {
-            ctx,
-            router,
-            acceptor,
-            builder,
-            crowd,
-            tracker: TaskTracker::new(),
-            abort: CancellationToken::new(),
-        })
+        let abort = CancellationToken::new();
+        let http = Http::new(ctx.clone(), router, abort.clone());
+        Arc::new(Self { ctx, http, acceptor, crowd, tracker: TaskTracker::new(), abort })
     }
 
     /// Accepts connections until `stopping`. It waits for nothing but the next one.
@@ -219,67 +175,22 @@ impl Server {
         if let Err(error) = socket.set_tcp_nodelay(true).and_then(|()| set_unsent(&socket)) {
             tracing::debug!(%error, "a connection's options cannot be set");
         }
-        let Some(acceptor) = &self.acceptor else { return self.http(stream, peer, member).await };
-        let handshake = tokio::time::timeout(self.ctx.options.header_timeout, acceptor.accept(stream));
-        tokio::select! {
-            () = self.ctx.ending.stopping.cancelled() => {}
-            outcome = handshake => match outcome {
-                Ok(Ok(stream)) => self.http(stream, peer, member).await,
-                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-                Err(_) => tracing::debug!("TLS handshake took too long"),
-            },
-        }
-    }
-
-    async fn http(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        peer: SocketAddr,
-        member: Member,
-    ) {
         let activity = Arc::clone(member.activity());
         let options = &self.ctx.options;
-        let stream = ClientStream::new(stream, member, options.idle_timeout, options.body_rate);
-        let closing = &self.ctx.ending.closing;
-        let of_requests = Arc::clone(&activity);
-        let service = service_fn(move |request: Request<Incoming>| {
-            let is_http2 = request.version() == Version::HTTP_2;
-            let exchange = of_requests.begin(is_http2);
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(Peer(peer));
-            request.extensions_mut().insert(Arc::clone(&exchange));
-            let (answer, ctx) = (self.router.clone().call(request), self.ctx.clone());
-            async move {
-                answer.await.map(|mut response| {
-                    if ctx.ending.closing.is_cancelled() && !is_http2 {
-                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                    }
-                    response.map(|body| Answer::new(body, exchange))
-                })
-            }
-        });
-        let connection = self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        // HTTP/2 has a word for it; over HTTP/1 the next answer says so, and an idle connection may still ask for it.
-        let ends = async {
-            closing.cancelled().await;
-            if !activity.is_http2() {
-                self.ctx.ending.stopping.cancelled().await;
-            }
+        let Some(acceptor) = &self.acceptor else {
+            let stream = ClientStream::new(stream, member, options.idle_timeout, options.body_rate);
+            return self.http.serve(stream, peer, &activity, None).await;
         };
-        let ended = tokio::select! {
-            biased;
-            ended = connection.as_mut() => ended,
-            () = ends => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! {
-                    ended = connection.as_mut() => ended,
-                    () = self.abort.cancelled() => return,
-                }
+        let handshake = timeout(options.header_timeout, acceptor.accept(stream));
+        match self.ctx.ending.stopping.run_until_cancelled(handshake).await {
+            Some(Ok(Ok(stream))) => {
+                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let stream = ClientStream::new(stream, member, options.idle_timeout, options.body_rate);
+                self.http.serve(stream, peer, &activity, Some(is_http2)).await;
             }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection ended early");
+            Some(Ok(Err(error))) => tracing::debug!(%error, "TLS handshake failed"),
+            Some(Err(_)) => tracing::debug!("TLS handshake took too long"),
+            None => {}
         }
     }
 }

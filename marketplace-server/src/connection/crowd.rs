@@ -205,17 +205,17 @@ mod tests {
         }
         let other = open(&crowd, 2).unwrap();
         // The first one works, the second one waits for a body.
-        let busy = own[0].activity().begin(false);
+        let busy = own[0].activity().begin();
         let _work = busy.work();
-        let _body = own[1].activity().begin(false);
+        let _body = own[1].activity().begin();
         let closed = |own: &[Member]| own.iter().map(|one| one.activity().end.is_cancelled()).collect::<Vec<_>>();
         own.push(open(&crowd, 1).unwrap());
         assert_eq!(closed(&own), [false, false, true, false]);
-        let _request = own[3].activity().begin(false);
+        let _request = own[3].activity().begin();
         let _work = _request.work();
         own.push(open(&crowd, 1).unwrap());
         assert_eq!(closed(&own), [false, true, true, false, false]);
-        let _request = own[4].activity().begin(false);
+        let _request = own[4].activity().begin();
         let _work = _request.work();
         assert_eq!(open(&crowd, 1).unwrap_err(), Full);
         assert!(!other.activity().end.is_cancelled());
@@ -242,9 +242,9 @@ mod tests {
         let crowd = Crowd::new(10, 9);
         let (light, heavy, me) = (open(&crowd, 1).unwrap(), open(&crowd, 1).unwrap(), open(&crowd, 1).unwrap());
         assert!(!crowd.close_heaviest(address(1), me.activity()), "nobody has a request");
-        let _light = light.activity().begin(true);
-        let _heavy: Vec<_> = (0..3).map(|_| heavy.activity().begin(true)).collect();
-        let _mine: Vec<_> = (0..9).map(|_| me.activity().begin(true)).collect();
+        let _light = light.activity().begin();
+        let _heavy: Vec<_> = (0..3).map(|_| heavy.activity().begin()).collect();
+        let _mine: Vec<_> = (0..9).map(|_| me.activity().begin()).collect();
         assert!(!crowd.close_heaviest(address(2), me.activity()));
         assert!(crowd.close_heaviest(address(1), me.activity()));
         assert!(heavy.activity().end.is_cancelled() && !light.activity().end.is_cancelled());

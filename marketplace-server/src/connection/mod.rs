@@ -41,8 +41,10 @@ pub(crate) struct Activity {
     waiting_since: AtomicU64,
     /// When the client last took a good piece of an answer, likewise.
     took_at: AtomicU64,
-    /// Whether the requests come over HTTP/2.
-    is_http2: AtomicBool,
+    /// Whether bytes came that no request was made of yet.
+    has_unread: AtomicBool,
+    /// Whether the client does not take what there is for it at present.
+    is_stuck: AtomicBool,
     /// Ends the connection.
     end: CancellationToken,
 }
@@ -68,21 +70,29 @@ impl Activity {
             answers: AtomicUsize::new(0),
             waiting_since: AtomicU64::new(0),
             took_at: AtomicU64::new(0),
-            is_http2: AtomicBool::new(false),
+            has_unread: AtomicBool::new(false),
+            is_stuck: AtomicBool::new(false),
             end: CancellationToken::new(),
         })
     }
 
     /// A request begins; it ends when the guard and all of its answer's bytes are gone.
-    pub fn begin(self: &Arc<Self>, is_http2: bool) -> Arc<Exchange> {
+    pub fn begin(self: &Arc<Self>) -> Arc<Exchange> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.is_http2.store(is_http2, Ordering::Relaxed);
+        self.has_unread.store(false, Ordering::Relaxed);
         Arc::new(Exchange { activity: Arc::clone(self), place: OnceLock::new(), memory: OnceLock::new() })
     }
 
-    /// Whether its requests come over HTTP/2, as far as is known.
-    pub fn is_http2(&self) -> bool {
-        self.is_http2.load(Ordering::Relaxed)
+    /// Waits until nothing has happened for so long: no request is under way, none has begun to come, and every byte of the
+    /// last answer is in the kernel's hands.
+    pub async fn quiet(&self, time: Duration) {
+        loop {
+            tokio::time::sleep(time).await;
+            let busy = self.has_unread.load(Ordering::Relaxed) || self.is_stuck.load(Ordering::Relaxed);
+            if !busy && self.idle_since().is_some_and(|since| since.elapsed() >= time) {
+                return;
+            }
+        }
     }
 
     /// Waits until somebody else needs the place.
@@ -155,6 +165,8 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        // Its body was read; what came behind it hyper gives back.
+        self.activity.has_unread.store(false, Ordering::Relaxed);
         self.activity.waits();
         self.activity.requests.fetch_sub(1, Ordering::Relaxed);
     }

@@ -9,12 +9,14 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     time::{Instant, Sleep},
 };
 
 use super::{Activity, Member};
 
+/// How a client begins that speaks HTTP/2 (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Bytes that the client takes at once and that count as a good piece.
 const PIECE: usize = 1024;
 
@@ -31,6 +33,8 @@ pub(crate) struct ClientStream<S> {
     timer: Pin<Box<Sleep>>,
     written: u64,
     is_stuck: bool,
+    /// Bytes that were read and put back: they come next.
+    again: Vec<u8>,
     /// Since when there is something that the peer does not take, and what was written until then.
     behind: Option<(Instant, u64)>,
     /// Whoever has the stream has the place, also when it is no HTTP any more.
@@ -43,7 +47,30 @@ impl<S> ClientStream<S> {
         let activity = Arc::clone(member.activity());
         let timer = Box::pin(tokio::time::sleep_until(activity.opened + limit));
         let least = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).saturating_mul(rate.into()) / 1_000;
-        Self { inner, activity, limit, least, timer, written: 0, is_stuck: false, behind: None, _member: member }
+        Self {
+            inner,
+            activity,
+            limit,
+            least,
+            timer,
+            written: 0,
+            is_stuck: false,
+            again: Vec::new(),
+            behind: None,
+            _member: member,
+        }
+    }
+
+    /// Puts bytes back that were read from it.
+    pub fn put_back(&mut self, bytes: &[u8]) {
+        self.again.splice(..0, bytes.iter().copied());
+    }
+
+    fn set_stuck(&mut self, is_stuck: bool) {
+        if self.is_stuck != is_stuck {
+            self.is_stuck = is_stuck;
+            self.activity.is_stuck.store(is_stuck, Ordering::Relaxed);
+        }
     }
 
     /// Ready when the connection has to go.
@@ -80,7 +107,7 @@ impl<S> ClientStream<S> {
     fn after_write(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match outcome {
             Poll::Ready(Ok(taken)) => {
-                self.is_stuck = false;
+                self.set_stuck(false);
                 self.written += taken as u64;
                 if taken >= PIECE {
                     self.activity.took_at.store(self.activity.millis(), Ordering::Relaxed);
@@ -89,7 +116,7 @@ impl<S> ClientStream<S> {
             }
             Poll::Ready(Err(_)) => outcome,
             Poll::Pending => {
-                self.is_stuck = true;
+                self.set_stuck(true);
                 self.fall_behind();
                 self.poll_expired(cx).map(Err)
             }
@@ -108,11 +135,62 @@ impl<S> ClientStream<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> ClientStream<S> {
+    /// Whether the client speaks HTTP/2 from the first byte on, as it may when it knows the server. `patience` is for all of
+    /// the beginning, once it has begun.
+    pub async fn begins_http2(&mut self, patience: Duration) -> io::Result<bool> {
+        self.wakes().await?;
+        let rest = async {
+            while self.again.len() < PREFACE.len() && PREFACE.starts_with(&self.again) {
+                self.read_more().await?;
+            }
+            Ok(self.again.starts_with(PREFACE))
+        };
+        tokio::time::timeout(patience, rest).await?
+    }
+
+    /// Waits until there is something to read.
+    pub async fn wakes(&mut self) -> io::Result<()> {
+        while self.again.is_empty() {
+            self.read_more().await?;
+        }
+        Ok(())
+    }
+
+    async fn read_more(&mut self) -> io::Result<()> {
+        let mut some = [0; PREFACE.len()];
+        let before = std::mem::take(&mut self.again);
+        let read = self.read(&mut some).await;
+        self.again = before;
+        match read? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            length => {
+                self.again.extend(some.iter().take(length));
+                Ok(())
+            }
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.again.is_empty() {
+            self.activity.has_unread.store(true, Ordering::Relaxed);
+            let again = std::mem::take(&mut self.again);
+            let (now, later) = again.split_at(again.len().min(buffer.remaining()));
+            buffer.put_slice(now);
+            self.again.extend_from_slice(later);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
         match Pin::new(&mut self.inner).poll_read(cx, buffer) {
             Poll::Pending => self.poll_expired(cx).map(Err),
-            ready @ Poll::Ready(_) => ready,
+            ready @ Poll::Ready(_) => {
+                if buffer.filled().len() > before {
+                    self.activity.has_unread.store(true, Ordering::Relaxed);
+                }
+                ready
+            }
         }
     }
 }
@@ -145,7 +223,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::AsyncWriteExt;
 
     use super::*;
     use crate::connection::{Answer, Crowd};
@@ -170,7 +248,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_under_way_keeps_it_and_idling_counts_from_its_end() {
         let (mut stream, _far, activity) = stream(64);
-        let request = activity.begin(false);
+        let request = activity.begin();
         assert!(tokio::time::timeout(LIMIT * 5, stream.read_u8()).await.is_err());
         drop(request);
         assert!(tokio::time::timeout(LIMIT * 9 / 10, stream.read_u8()).await.is_err());
@@ -180,7 +258,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_is_given_up() {
         let (mut stream, _far, activity) = stream(4);
-        let _request = activity.begin(false);
+        let _request = activity.begin();
         let error = stream.write_all(b"more than four").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
@@ -189,7 +267,7 @@ mod tests {
     async fn a_peer_that_takes_little_is_given_up_and_a_slow_one_is_not() {
         for (each_second, given_up) in [(RATE / 2, true), (RATE * 2, false)] {
             let (mut stream, mut far, activity) = stream(16);
-            let _request = activity.begin(false);
+            let _request = activity.begin();
             let reader = tokio::spawn(async move {
                 let mut buffer = vec![0; each_second as usize];
                 while far.read_exact(&mut buffer).await.is_ok() {
@@ -207,7 +285,7 @@ mod tests {
     async fn an_answer_that_stays_with_us_ends_the_connection() {
         use http_body_util::BodyExt;
         let (mut stream, _far, activity) = stream(64);
-        let mut answer = Answer::new("an answer".into(), activity.begin(true));
+        let mut answer = Answer::new("an answer".into(), activity.begin());
         let piece = answer.frame().await.unwrap().unwrap().into_data().unwrap();
         drop(answer);
         // Nothing is written: the client gives no window for it.
