@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::broadcast;
 
 use crate::{
     accounts,
@@ -12,9 +12,10 @@ use crate::{
     error::{Error, Result},
     export,
     health::{Component, Health},
+    ids::UserId,
     keys::Keys,
-    kyc::files::FileStore,
-    limiter::Limiter,
+    kyc::files::{FileStore, Spool},
+    limiter::{Limiter, Turns},
     mail,
     maintenance::Timers,
     random::{OsRandom, Random},
@@ -47,10 +48,8 @@ pub struct App {
     /// Providers of social login.
     #[cfg(feature = "oidc")]
     pub(crate) oidc: Arc<crate::auth::oidc::Providers>,
-    /// Permits for submissions in memory at once.
-    pub(crate) uploads: Arc<Semaphore>,
-    /// Permits for submissions that wait for one of those.
-    pub(crate) upload_queue: Arc<Semaphore>,
+    /// Uploads in memory at once, by account.
+    pub(crate) uploads: Turns<Option<UserId>>,
     /// Exports under way.
     pub(crate) exports: export::Running,
     wake: broadcast::Sender<()>,
@@ -60,8 +59,8 @@ pub struct App {
     pub(crate) timers: Arc<Timers>,
 }
 
-/// Submissions that may wait for memory, for each that has some.
-const UPLOADS_WAITING: usize = 16;
+/// Uploads that may wait for memory, for each that has some.
+const UPLOADS_WAITING: usize = 32;
 
 impl App {
     /// Opens everything, making what is missing. Brings SQLite up to date by itself; refuses a PostgreSQL whose schema is behind.
@@ -126,8 +125,12 @@ impl App {
             shared,
             #[cfg(feature = "oidc")]
             oidc: Arc::new(crate::auth::oidc::Providers::new(&config)),
-            uploads: Arc::new(Semaphore::new(config.limits.uploads)),
-            upload_queue: Arc::new(Semaphore::new(config.limits.uploads * UPLOADS_WAITING)),
+            // Nobody takes the last: one account has half of them.
+            uploads: Turns::new(
+                config.limits.uploads,
+                config.limits.uploads.div_ceil(2),
+                config.limits.uploads * UPLOADS_WAITING,
+            ),
             exports: export::Running::default(),
             files: FileStore::open(&config.files_url())?
                 .scanned_by(config.clamd.as_deref())
@@ -176,6 +179,11 @@ impl App {
             Ok(answers) => answers.map(|_| ()),
             Err(elapsed) => Err(Error::unavailable("the database does not answer", elapsed)),
         }
+    }
+
+    /// Creates a place outside memory for an upload on its way in.
+    pub fn spool(&self) -> Spool {
+        Spool::new(self.config.data_dir.join("incoming"), self.random.as_ref(), self.health.clone())
     }
 
     /// Closes the database, after the writes under way.

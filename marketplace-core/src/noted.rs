@@ -1,6 +1,6 @@
 //! What was found out along a call and does not stand in its answer, for whoever presents the answer or writes it down.
 
-use std::cell::Cell;
+use std::{cell::Cell, net::IpAddr};
 
 use crate::{ids::UserId, limiter::Allowance};
 
@@ -11,20 +11,27 @@ pub struct Noted {
     pub allowance: Option<Allowance>,
     /// Whose token the call carried.
     pub user: Option<UserId>,
+    /// From where the call came.
+    pub address: Option<IpAddr>,
 }
 
 tokio::task_local! {
     static NOTED: Cell<Noted>;
 }
 
-/// What `work` answers, with what was noted meanwhile.
-pub async fn noted<T>(work: impl Future<Output = T>) -> (T, Noted) {
+/// Returns what `work` answers, with what was noted meanwhile. `address` is where the call came from, if that is known.
+pub async fn noted<T>(address: Option<IpAddr>, work: impl Future<Output = T>) -> (T, Noted) {
     NOTED
-        .scope(Cell::default(), async {
+        .scope(Cell::new(Noted { address, ..Noted::default() }), async {
             let answer = work.await;
             (answer, NOTED.with(Cell::get))
         })
         .await
+}
+
+/// Returns where the call came from that is worked on; none for what no call asked for.
+pub(crate) fn caller_address() -> Option<IpAddr> {
+    NOTED.try_with(|noted| noted.get().address).ok().flatten()
 }
 
 /// Nobody waits for it where there is no answer to present, as in the command line.

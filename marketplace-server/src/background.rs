@@ -30,12 +30,12 @@ pub(crate) async fn run(ctx: Ctx) {
 async fn repeat(ctx: Ctx, timer: Timer) {
     let mut ticks = tokio::time::interval(timer.every());
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while ctx.shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+    while ctx.ending.stopping.run_until_cancelled(ticks.tick()).await.is_some() {
         let mut begin = Instant::now();
         // What is done in bounded parts goes on until it is done; in between, others get as much time as it took.
         while maintenance::run(&ctx.app, timer).await.is_ok_and(|done| done > 0) {
             let took = begin.elapsed().clamp(Duration::from_millis(10), Duration::from_secs(1));
-            if ctx.shutdown.run_until_cancelled(tokio::time::sleep(took)).await.is_none() {
+            if ctx.ending.stopping.run_until_cancelled(tokio::time::sleep(took)).await.is_none() {
                 return;
             }
             begin = Instant::now();
@@ -46,7 +46,7 @@ async fn repeat(ctx: Ctx, timer: Timer) {
 async fn upkeep(ctx: Ctx) {
     let mut ticks = tokio::time::interval(UPKEEP);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while ctx.shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+    while ctx.ending.stopping.run_until_cancelled(ticks.tick()).await.is_some() {
         ctx.metrics.upkeep();
     }
 }

@@ -1,4 +1,4 @@
-//! Request bodies: read within limits of size and time, and drained when nobody read them.
+//! Request bodies: read within limits of size and speed, and drained when nobody read them.
 
 use std::{
     pin::Pin,
@@ -10,17 +10,29 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::Request,
-    http::header::EXPECT,
+    http::{StatusCode, header::EXPECT},
 };
-use futures::Stream;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
-use marketplace_core::error::{Error, ErrorCode};
+use marketplace_core::{
+    actor::Actor,
+    error::{Error, ErrorCode},
+    kyc::files::Spool,
+    limiter::{Full, Place},
+};
+use tokio::time::Instant;
 
-use crate::problem::{Answer, Problem};
+use crate::{
+    ctx::{Ctx, Network},
+    options::{JSON_LIMIT, Options},
+    problem::{Answer, Problem},
+    slot,
+};
 
 /// Bodies up to this many bytes are in the connection's buffer with the head, or nearly; nothing is done to drain them.
 const SMALL: u64 = 16 * 1024;
+/// Bodies up to this many bytes are not counted while they come: there is one for each request under way at most.
+const UNCOUNTED: usize = 4 * 1024;
 /// Bytes that are read and thrown away at most, so that a client that is still sending gets to see its answer.
 const DISCARD: usize = 32 * 1024 * 1024;
 
@@ -90,9 +102,10 @@ impl HttpBody for Shared {
     }
 }
 
-/// The body took too long.
+/// The body came too slowly (RFC 9110 §15.5.9).
 fn too_slow() -> Problem {
-    Problem::malformed(Error::new(ErrorCode::Invalid, "the body did not come to its end in time"))
+    let text = "the body came too slowly; send it again over a faster connection";
+    Problem::with_status(StatusCode::REQUEST_TIMEOUT, Error::new(ErrorCode::Invalid, text))
 }
 
 /// The connection broke, or the body was not what its head said.
@@ -100,50 +113,117 @@ pub(crate) fn truncated() -> Problem {
     Problem::malformed(Error::new(ErrorCode::Invalid, "the body ended before it was whole"))
 }
 
-/// Reads a whole body of at most `limit` bytes within `timeout`.
-pub(crate) async fn read(body: Body, limit: usize, timeout: Duration) -> Answer<Bytes> {
-    let too_large = || Problem::from(Error::too_large("the body", limit as u64));
-    if body.size_hint().lower() > limit as u64 {
+/// A body that has to come at a certain rate: slow and steady is fine, less is not. Only the time counts in which the client
+/// is waited for.
+struct Paced {
+    body: Body,
+    window: Duration,
+    least: u64,
+    /// Of this window, so far.
+    waited: Duration,
+    came: u64,
+}
+
+impl Paced {
+    fn new(body: Body, options: &Options) -> Self {
+        let window = options.body_window;
+        let least =
+            u64::try_from(window.as_millis()).unwrap_or(u64::MAX).saturating_mul(options.body_rate.into()) / 1_000;
+        Self { body, window, least, waited: Duration::ZERO, came: 0 }
+    }
+
+    /// The next bytes; none at the end.
+    async fn next(&mut self) -> Answer<Option<Bytes>> {
+        loop {
+            let began = Instant::now();
+            let Ok(frame) = tokio::time::timeout(self.window.saturating_sub(self.waited), self.body.frame()).await
+            else {
+                if self.came < self.least {
+                    return Err(too_slow());
+                }
+                (self.waited, self.came) = (Duration::ZERO, 0);
+                continue;
+            };
+            self.waited += began.elapsed();
+            let Some(frame) = frame else { return Ok(None) };
+            // Trailers say nothing here.
+            if let Ok(data) = frame.map_err(|_| truncated())?.into_data() {
+                self.came += data.len() as u64;
+                return Ok(Some(data));
+            }
+        }
+    }
+}
+
+/// A request whose whole body, of at most [`JSON_LIMIT`] bytes, is in memory, with the memory's place.
+pub(crate) async fn arrived(request: Request, client: Network, ctx: &Ctx) -> Answer<(Request, Option<Place<Network>>)> {
+    let (parts, body) = request.into_parts();
+    let too_large = || Problem::from(Error::too_large("the body", JSON_LIMIT as u64));
+    let size = body.size_hint();
+    if size.lower() > JSON_LIMIT as u64 {
         return Err(too_large());
     }
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    let limited = http_body_util::Limited::new(body, limit);
-    match tokio::time::timeout(timeout, limited.collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(truncated()),
-        Err(_) => Err(too_slow()),
-    }
-}
-
-/// A body piece by piece, with at most `pause` between two.
-pub(crate) fn pieces(body: Body, pause: Duration) -> impl Stream<Item = Result<Bytes, PieceError>> + Send {
-    futures::stream::unfold(Some(body), move |body| async move {
-        let mut body = body?;
-        loop {
-            return match tokio::time::timeout(pause, body.frame()).await {
-                Err(_) => Some((Err(PieceError::Slow), None)),
-                Ok(None) => None,
-                Ok(Some(Err(_))) => Some((Err(PieceError::Broken), None)),
-                Ok(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) => Some((Ok(data), Some(body))),
-                    // Trailers say nothing here.
-                    Err(_) => continue,
-                },
-            };
+    let at_most = size.upper().and_then(|size| usize::try_from(size).ok()).unwrap_or(JSON_LIMIT).min(JSON_LIMIT);
+    let memory = counted(ctx, client, at_most).map_err(Error::from)?;
+    let mut body = Paced::new(body, &ctx.options);
+    // Nearly all bodies are one piece, which is not copied.
+    let first = body.next().await?.unwrap_or_default();
+    let mut whole = Vec::new();
+    while let Some(piece) = body.next().await? {
+        if first.len().max(whole.len()) + piece.len() > JSON_LIMIT {
+            return Err(too_large());
         }
-    })
+        if whole.is_empty() {
+            whole.reserve_exact(at_most);
+            whole.extend_from_slice(&first);
+        }
+        whole.extend_from_slice(&piece);
+    }
+    let whole = if whole.is_empty() { first } else { whole.into() };
+    if whole.len() > JSON_LIMIT {
+        return Err(too_large());
+    }
+    Ok((Request::from_parts(parts, Body::from(whole)), memory))
 }
 
-/// Why a piece did not come.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-pub(crate) enum PieceError {
-    /// Nothing came for too long.
-    #[error("the body did not come to its end in time")]
-    Slow,
-    /// The connection broke.
-    #[error("the body ended before it was whole")]
-    Broken,
+fn counted(ctx: &Ctx, client: Network, size: usize) -> Result<Option<Place<Network>>, Full> {
+    if size <= UNCOUNTED { Ok(None) } else { ctx.places.bodies.take(client, size).map(Some) }
+}
+
+/// The bytes of a JSON body, which has [`arrived`] before; of any other, as much as there may be.
+pub(crate) async fn whole(body: Body) -> Answer<Bytes> {
+    let limited = http_body_util::Limited::new(body, JSON_LIMIT);
+    match limited.collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Error::too_large("the body", JSON_LIMIT as u64).into())
+        }
+        Err(_) => Err(truncated()),
+    }
+}
+
+/// Receives an upload of at most `limit` bytes, outside memory and without a place among the requests that are worked on.
+///
+/// `rate_limited` when this account, or this address, sends too much at once already.
+pub(crate) async fn received(request: Request, actor: &Actor, limit: u64, ctx: &Ctx) -> Answer<Spool> {
+    let body = request.into_body();
+    let too_large = || Problem::from(Error::too_large("the body", limit));
+    if body.size_hint().lower() > limit {
+        return Err(too_large());
+    }
+    let _account = actor.user_id().map(|user| ctx.places.incoming_of.take(user, 1)).transpose().map_err(Error::from)?;
+    let client = slot::client();
+    let _address = client.map(|client| ctx.places.incoming.take(client, 1)).transpose().map_err(Error::from)?;
+    slot::released(ctx, async {
+        let mut spool = ctx.app.spool();
+        let mut body = Paced::new(body, &ctx.options);
+        while let Some(piece) = body.next().await? {
+            if spool.len() + piece.len() as u64 > limit {
+                return Err(too_large());
+            }
+            spool.push(&piece).await?;
+        }
+        Ok(spool)
+    })
+    .await
 }

@@ -1,19 +1,24 @@
-//! What surrounds every handler: request id, limit of requests at once, panics, problem bodies, security headers,
+//! What surrounds every handler: request id, places for what is under way and worked on, the body's arrival, panics, problem bodies, security headers,
 //! counters. One layer instead of a stack of them, because each layer of a stack costs an allocation a request.
 
 use std::{
     convert::Infallible,
+    net::IpAddr,
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Instant,
 };
 
 use axum::{
+    body::HttpBody as _,
     extract::{MatchedPath, Request},
     http::{
-        HeaderMap, HeaderName, HeaderValue,
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{
             CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
             X_CONTENT_TYPE_OPTIONS,
@@ -24,17 +29,23 @@ use axum::{
 use futures::FutureExt;
 use marketplace_core::{
     error::Error,
-    noted::{Noted, noted},
+    limiter::{Class, Full},
+    noted::noted,
     random,
 };
 use tower::{Layer, Service};
 
 use crate::{
     body,
-    ctx::Ctx,
+    connection::Exchange,
+    ctx::{Ctx, Network, Peer},
     extract, limits,
     problem::{Problem, Unwritten},
+    slot,
 };
+
+/// Answers up to this many bytes are not counted while they wait for their clients: there is one for each request under way.
+const SMALL_ANSWER: usize = 4 * 1024;
 
 /// The header that names a request in answers, problems and the log.
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -92,37 +103,27 @@ where
         let ctx = self.layer.ctx.clone();
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().cloned();
-        let is_api = request.uri().path().starts_with("/v1/");
         let path = request.uri().path();
         let is_page = path.starts_with("/docs") || path.starts_with("/auth/");
-        let class = route.as_ref().and_then(|route| limits::by_address(&method, route.as_str()));
-        let counted = class.map(|class| (class, extract::address_of(request.extensions(), request.headers(), &ctx)));
-        // Health and metrics answer however much there is to do.
-        let permit = if is_api { ctx.requests.clone().try_acquire_owned().map(Some) } else { Ok(None) };
+        let incoming = Incoming {
+            address: extract::address_of(request.extensions(), request.headers(), &ctx),
+            is_direct: request.extensions().get::<Peer>().is_none_or(|peer| !ctx.trusts(peer.0.ip())),
+            is_api: path.starts_with("/v1/"),
+            exchange: request.extensions().get::<Arc<Exchange>>().cloned(),
+            class: route.as_ref().and_then(|route| limits::by_address(&method, route.as_str())),
+            is_upload: limits::by_account(&method, route.as_ref().map_or("", MatchedPath::as_str)) == Class::Upload,
+        };
+        let is_api = incoming.is_api;
         let (request, unread) = body::recoverable(request);
-        let answer = permit.ok().map(|permit| (self.inner.call(request), permit));
+        let inner = self.inner.clone();
         Box::pin(async move {
-            let (mut response, noted) = if let Some((handler, _permit)) = answer {
-                noted(async {
-                    if let Some((class, address)) = counted
-                        && let Err(refused) = ctx.app.admit_address(class, address).await
-                    {
-                        return Problem::from(refused).into_response();
-                    }
-                    let outcome = AssertUnwindSafe(handler).catch_unwind().await;
-                    let failed = |_| Problem::from(Error::internal("a handler panicked")).into_response();
-                    outcome.map_or_else(failed, |Ok(response)| response)
-                })
-                .await
-            } else {
-                ctx.metrics.shed.increment(1);
-                let busy = Error::busy("too many requests at once; try again shortly");
-                (Problem::from(busy).into_response(), Noted::default())
-            };
+            let work = incoming.answer(&ctx, inner, request);
+            let (mut response, noted) = noted(Some(incoming.address), work).await;
             let status = response.status();
             if status.is_client_error() || status.is_server_error() {
-                if let Some(unread) = unread {
-                    unread.discard(ctx.options.body_pause).await;
+                // Whoever is too slow is not waited for any longer.
+                if let Some(unread) = unread.filter(|_| status != StatusCode::REQUEST_TIMEOUT) {
+                    unread.discard(ctx.options.body_window).await;
                 }
                 write_problem(&mut response, &id, &method, route.as_ref());
             }
@@ -148,6 +149,109 @@ where
             headers.insert(X_REQUEST_ID.clone(), id);
             Ok(response)
         })
+    }
+}
+
+/// A request before its handler has it, and its answer afterwards.
+struct Incoming {
+    address: IpAddr,
+    /// Whether the connection is the client's own.
+    is_direct: bool,
+    is_api: bool,
+    exchange: Option<Arc<Exchange>>,
+    class: Option<Class>,
+    is_upload: bool,
+}
+
+impl Incoming {
+    async fn answer<S>(&self, ctx: &Ctx, inner: S, request: Request) -> Response
+    where
+        S: Service<Request, Response = Response, Error = Infallible>,
+    {
+        let answered = async {
+            self.find_place(ctx)?;
+            if let Some(class) = self.class {
+                ctx.app.admit_address(class, self.address).await?;
+            }
+            let response = self.handled(ctx, inner, request).await?;
+            self.remember(ctx, &response)?;
+            Ok(response)
+        };
+        answered.await.unwrap_or_else(|problem: Problem| problem.into_response())
+    }
+
+    /// Takes a place among all that is under way. When there is none, the connection goes on which most waits for its client.
+    fn find_place(&self, ctx: &Ctx) -> Result<(), Full> {
+        let Some(exchange) = &self.exchange else { return Ok(()) };
+        let client = Network::of(self.address);
+        let places = &ctx.places.under_way;
+        let place = match places.take(client, 1) {
+            Ok(place) => place,
+            // Health is told however much there is to do.
+            Err(_) if !self.is_api => places.force(client, 1),
+            Err(Full::Share) if self.is_direct && ctx.crowd.close_heaviest(Some(client), exchange.activity()) => {
+                places.force(client, 1)
+            }
+            Err(Full::All) if ctx.crowd.close_heaviest(None, exchange.activity()) => places.force(client, 1),
+            Err(full) => {
+                ctx.metrics.shed.increment(1);
+                return Err(full);
+            }
+        };
+        exchange.placed(place);
+        Ok(())
+    }
+
+    /// Runs the handler, when the body is in and there is a place. An upload's body is received by its handler.
+    async fn handled<S>(&self, ctx: &Ctx, mut inner: S, request: Request) -> Result<Response, Problem>
+    where
+        S: Service<Request, Response = Response, Error = Infallible>,
+    {
+        let client = Network::of(self.address);
+        let (request, _memory) = if self.is_upload || request.body().is_end_stream() {
+            (request, None)
+        } else {
+            body::arrived(request, client, ctx).await?
+        };
+        let handler = async {
+            let outcome = AssertUnwindSafe(inner.call(request)).catch_unwind().await;
+            let failed = |_| Problem::from(Error::internal("a handler panicked")).into_response();
+            outcome.map_or_else(failed, |Ok(response)| response)
+        };
+        // Health and metrics answer however much there is to do.
+        if !self.is_api {
+            return Ok(handler.await);
+        }
+        let _turn = match self.class {
+            Some(Class::Search) => {
+                Some(ctx.places.searches.take(client, "too many searches at once; try again shortly").await?)
+            }
+            _ => None,
+        };
+        Ok(slot::within(ctx, client, self.exchange.clone(), handler).await.map_err(Error::from)?)
+    }
+
+    /// Takes a place in memory for an answer that is large. When there is none, the connection goes whose client takes least.
+    fn remember(&self, ctx: &Ctx, response: &Response) -> Result<(), Full> {
+        let size = response.body().size_hint().exact().and_then(|size| usize::try_from(size).ok()).unwrap_or_default();
+        let Some(exchange) = self.exchange.as_ref().filter(|_| self.is_api && size > SMALL_ANSWER) else {
+            return Ok(());
+        };
+        let client = Network::of(self.address);
+        let places = &ctx.places.answers;
+        let place = match places.take(client, size) {
+            Ok(place) => place,
+            Err(Full::Share) if self.is_direct && ctx.crowd.close_fullest(Some(client), exchange.activity()) => {
+                places.force(client, size)
+            }
+            Err(Full::All) if ctx.crowd.close_fullest(None, exchange.activity()) => places.force(client, size),
+            Err(full) => {
+                ctx.metrics.shed.increment(1);
+                return Err(full);
+            }
+        };
+        exchange.remembered(place);
+        Ok(())
     }
 }
 

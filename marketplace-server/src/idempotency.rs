@@ -26,6 +26,7 @@ use crate::{
     ctx::Ctx,
     extract::{Caller, IfMatch, json, read_json},
     problem::{Answer, Document, Problem, Unwritten},
+    slot,
 };
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -77,7 +78,10 @@ where
         return written(status, &value).map(|body| response(status, body));
     };
     let (app, actor) = (ctx.app.clone(), actor.clone());
+    // Whoever goes away does not make room for more by that.
+    let slot = slot::current();
     let task = tokio::spawn(async move {
+        let _slot = slot;
         if let Begin::Replay { status, body } =
             idempotency::begin(&app, &actor, &text, fingerprint.finalize().into()).await?
         {
@@ -161,7 +165,7 @@ impl<T: DeserializeOwned> FromRequest<Ctx> for Command<T> {
         let Caller(actor) = Caller::from_request_parts(&mut parts, ctx).await?;
         let IfMatch(if_version) = IfMatch::from_request_parts(&mut parts, ctx).await?;
         let mut key = Key::of(parts.method.as_str(), parts.uri.path(), &parts.headers)?;
-        let bytes = read_json(&parts.headers, body, ctx).await?;
+        let bytes = read_json(&parts.headers, body).await?;
         if let Some(key) = &mut key {
             key.add(&bytes);
         }

@@ -2,13 +2,14 @@
 //!
 //! | to read about | open |
 //! |---|---|
-//! | connections, timeouts, stopping | `serve`, `connection` |
+//! | connections, HTTP, stopping | `serve`, `http`, `stop` |
 //! | what surrounds every handler | `front` |
 //! | errors on the wire | `problem` |
 //! | who is calling, bodies, queries, ids | `extract` |
 //! | sessions of browser apps | `cookies` |
 //! | sending a POST twice | `idempotency` |
 //! | sending too much | `limits` |
+//! | holding too much, too long | `connection`, `slot`, `body` |
 //! | the routes | `routes` |
 //! | event streams and sockets | `live` |
 
@@ -20,6 +21,7 @@ mod cookies;
 mod ctx;
 mod extract;
 mod front;
+mod http;
 mod idempotency;
 mod limits;
 mod live;
@@ -32,8 +34,11 @@ mod refusals;
 mod router;
 mod routes;
 mod serve;
+mod slot;
+mod stop;
 mod tls;
 
 pub use options::Options;
 pub use router::{description, router};
-pub use serve::serve;
+pub use serve::{Listeners, serve};
+pub use stop::Stop;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal as _, Write as _},
+    net::SocketAddr,
     process::ExitCode,
 };
 
@@ -12,9 +13,8 @@ use marketplace_core::{
     db::{Db, OpenOptions},
     error::{Error, ErrorCode, Result},
 };
-use marketplace_server::{Options, args::Args, logging, serve};
+use marketplace_server::{Listeners, Options, Stop, args::Args, logging, serve};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 /// Gives memory back: the blocks in which passwords are hashed stay with the system's allocator, 19 MiB for each thread that
 /// ever hashed one. And it is faster.
@@ -73,35 +73,69 @@ async fn run() -> Result<(), Failure> {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed already");
     }
-    let listener = bind(&config).await?;
+    let public = bind("listen", config.listen).await?;
+    let metrics = match config.metrics_listen {
+        Some(address) => Some(bind("metrics_listen", address).await?),
+        None => None,
+    };
+    let listeners = Listeners { public, metrics };
+    let mut options = Options::from(&config);
+    options.connections = options.connections.min(connections());
     let app = open(config, args.migrate).await?;
-    let shutdown = CancellationToken::new();
-    stop_on_signals(shutdown.clone()).map_err(hint("the system gives no signals; this is a fault of the machine"))?;
-    announce(&app, &listener).map_err(hint("see `listen`"))?;
-    let options = Options::from(&*app.config);
-    let outcome = serve(app.clone(), listener, options, shutdown).await;
+    let stop = Stop::default();
+    stop_on_signals(stop.clone(), !options.drain.is_zero())
+        .map_err(hint("the system gives no signals; this is a fault of the machine"))?;
+    announce(&app, &listeners).map_err(hint("see `listen`"))?;
+    let outcome = serve(app.clone(), listeners, options, stop).await;
     app.close().await;
     tracing::info!("stopped");
     outcome.map_err(hint("correct the setting that is named; `marketplace-server --help` lists all"))
 }
 
-async fn bind(config: &Config) -> Result<TcpListener, Failure> {
-    let listen = config.listen;
+async fn bind(key: &str, listen: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(listen).await.map_err(|error| {
         let (what, hint) = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
-                ("another program listens there", "stop it, or choose another address with --listen 127.0.0.1:8081")
+                ("another program listens there", "stop it, or choose another address, such as 127.0.0.1:8081, with")
             }
             std::io::ErrorKind::PermissionDenied => {
-                ("the system does not allow it", "ports below 1024 need a privilege; choose a higher one with --listen")
+                ("the system does not allow it", "ports below 1024 need a privilege; choose a higher one with")
             }
-            _ => ("the address cannot be used", "choose one of this machine's addresses with --listen"),
+            _ => ("the address cannot be used", "choose one of this machine's addresses with"),
         };
         Failure {
             error: Error::unavailable(format!("cannot listen on {listen}: {what}"), error),
-            hint: hint.to_owned(),
+            hint: format!("{hint} {key}"),
         }
     })
+}
+
+/// Files and connections that the program needs besides those of its clients: databases, stored files, logs.
+#[cfg(unix)]
+const OTHER_FILES: u64 = 512;
+
+/// Raises the limit of open files as far as the system lets us, and returns how many connections fit under it: there must be
+/// no client for whose sake a file of ours cannot be opened.
+#[cfg(unix)]
+fn connections() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+    // None is no limit.
+    let Some(files) = getrlimit(Resource::Nofile).current else { return usize::MAX };
+    let fit = files.saturating_sub(OTHER_FILES).max(files / 2);
+    tracing::debug!(files, connections = fit, "the system's limit of open files");
+    usize::try_from(fit).unwrap_or(usize::MAX)
+}
+
+/// There is no such limit.
+#[cfg(not(unix))]
+fn connections() -> usize {
+    usize::MAX
 }
 
 async fn open(config: Config, migrate: bool) -> Result<App, Failure> {
@@ -127,27 +161,37 @@ async fn open(config: Config, migrate: bool) -> Result<App, Failure> {
 }
 
 /// Says where the server can be reached, on stdout, for people and scripts.
-fn announce(app: &App, listener: &TcpListener) -> Result<()> {
-    let address = listener.local_addr().map_err(Error::internal)?;
+fn announce(app: &App, listeners: &Listeners) -> Result<()> {
+    let address = listeners.public.local_addr().map_err(Error::internal)?;
     let scheme = if app.config.tls.cert.is_some() { "https" } else { "http" };
     tracing::info!(%address, "listening");
     let mut stdout = std::io::stdout().lock();
     // A closed stdout is no reason not to serve.
     let _ = writeln!(stdout, "listening on {scheme}://{address}").and_then(|()| stdout.flush());
+    if let Some(metrics) = &listeners.metrics {
+        let address = metrics.local_addr().map_err(Error::internal)?;
+        tracing::info!(%address, "listening for whoever wants the counters");
+        let _ = writeln!(stdout, "metrics on http://{address}/metrics").and_then(|()| stdout.flush());
+    }
     Ok(())
 }
 
-/// The first SIGTERM or SIGINT stops gracefully; a second one at once.
+/// The first SIGTERM or SIGINT stops gracefully. A second one does not wait for balancers to notice; the next one ends the
+/// program at once.
 #[cfg(unix)]
-fn stop_on_signals(shutdown: CancellationToken) -> Result<()> {
+fn stop_on_signals(stop: Stop, drains: bool) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
     tokio::spawn(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        tracing::info!("stopping; what is in flight is finished");
-        shutdown.cancel();
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        let mut next = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
+        next().await;
+        stop.begin();
+        if drains {
+            next().await;
+            stop.hurry();
+        }
+        next().await;
         std::process::exit(130);
     });
     Ok(())
@@ -155,10 +199,10 @@ fn stop_on_signals(shutdown: CancellationToken) -> Result<()> {
 
 /// Ctrl-C stops gracefully.
 #[cfg(not(unix))]
-fn stop_on_signals(shutdown: CancellationToken) -> Result<()> {
+fn stop_on_signals(stop: Stop, _drains: bool) -> Result<()> {
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
-            shutdown.cancel();
+            stop.begin();
         }
     });
     Ok(())

@@ -14,8 +14,8 @@ static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, 
 const BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 const METHODS: [&str; 6] = ["GET", "POST", "PATCH", "PUT", "DELETE", "other"];
-const STATUSES: [u16; 20] =
-    [200, 201, 202, 204, 303, 304, 400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 429, 500, 503, 0];
+const STATUSES: [u16; 21] =
+    [200, 201, 202, 204, 303, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 429, 500, 503, 0];
 
 /// The recorder of one server; there is no global one.
 pub(crate) struct Metrics {
@@ -26,6 +26,10 @@ pub(crate) struct Metrics {
     unmatched: Route,
     /// Open connections.
     pub connections: Gauge,
+    /// Connections that were closed because others needed their places more.
+    pub connections_shed: Counter,
+    /// Connections for which there was no place.
+    pub connections_refused: Counter,
     /// Open sockets.
     pub sockets: Gauge,
     /// Requests that were refused because too many were under way.
@@ -90,10 +94,16 @@ impl Metrics {
         describe_counter("component_failures_total", "Uses of a component that failed.");
         describe_gauge("component_up", "Whether the last use of a component succeeded.");
         describe_gauge("http_connections", "Open connections.");
+        describe_counter("http_connections_shed_total", "Waiting connections closed to make room for others.");
+        describe_counter("http_connections_refused_total", "Connections for which no other one could be closed.");
         describe_gauge("http_sockets", "Open WebSockets.");
         Self {
             handle: recorder.handle(),
             connections: recorder.register_gauge(&Key::from_static_name("http_connections"), &METADATA),
+            connections_shed: recorder
+                .register_counter(&Key::from_static_name("http_connections_shed_total"), &METADATA),
+            connections_refused: recorder
+                .register_counter(&Key::from_static_name("http_connections_refused_total"), &METADATA),
             sockets: recorder.register_gauge(&Key::from_static_name("http_sockets"), &METADATA),
             shed: recorder.register_counter(&Key::from_static_name("http_requests_shed_total"), &METADATA),
             routes: routes.into_iter().map(|path| (path.into_boxed_str(), Route::default())).collect(),

@@ -18,7 +18,6 @@ use crate::problem::Document;
 pub(crate) const PUBLIC: &[&str] = &[
     "/healthz",
     "/readyz",
-    "/metrics",
     "/.well-known/jwks.json",
     "/v1/auth/signup",
     "/v1/auth/verify-email",

@@ -15,7 +15,7 @@ use axum::{
 };
 use marketplace_core::{
     error::{Error, ErrorCode, FieldError, SecondFactor},
-    limiter::Allowance,
+    limiter::{Allowance, Full},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -39,10 +39,20 @@ impl From<Error> for Problem {
     }
 }
 
+impl From<Full> for Problem {
+    fn from(full: Full) -> Self {
+        Error::from(full).into()
+    }
+}
+
 impl Problem {
+    /// With another status than its code's.
+    pub fn with_status(status: StatusCode, error: Error) -> Self {
+        Self { error, status }
+    }
     /// Text that does not even parse, so no rule was looked at: 400 instead of 422.
     pub fn malformed(error: Error) -> Self {
-        Self { error, status: StatusCode::BAD_REQUEST }
+        Self::with_status(StatusCode::BAD_REQUEST, error)
     }
     /// The method is not one of this path's.
     pub fn method_not_allowed() -> Self {

@@ -53,7 +53,7 @@ impl Refusals {
 
 /// Who is calling, what they may, how often, and what they sent: what somebody who looks for a way in runs into.
 fn is_refusal(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 401 | 403 | 413 | 415 | 422 | 429)
+    matches!(status.as_u16(), 400 | 401 | 403 | 408 | 413 | 415 | 422 | 429)
 }
 
 #[cfg(test)]

@@ -11,14 +11,13 @@ use marketplace_core::{
     app::App,
     error::{Error, Result},
 };
-use tokio_util::sync::CancellationToken;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     cookies::{X_CSRF_TOKEN, X_SESSION_MODE},
-    ctx::Ctx,
+    ctx::{Ctx, Ending},
     front::{FrontLayer, X_REQUEST_ID},
     metrics::Metrics,
     openapi,
@@ -30,7 +29,7 @@ use crate::{
 /// The whole server as a service, for an accept loop or for a test.
 pub fn router(app: App) -> Result<Router> {
     let options = Options::from(&*app.config);
-    with_options(app, options, CancellationToken::new()).map(|(router, _)| router)
+    with_options(app, options, Ending::default()).map(|(router, _)| router)
 }
 
 /// The description that `/openapi.json` serves.
@@ -58,13 +57,13 @@ fn api() -> (Router<Ctx>, utoipa::openapi::OpenApi) {
     (router, description)
 }
 
-pub(crate) fn with_options(app: App, options: Options, shutdown: CancellationToken) -> Result<(Router, Ctx)> {
+pub(crate) fn with_options(app: App, options: Options, ending: Ending) -> Result<(Router, Ctx)> {
     let (api, description) = api();
     let paths = description.paths.paths.keys().cloned();
-    let others = routes::docs::PATHS.into_iter().chain(routes::pages::PATHS);
+    let others = routes::docs::PATHS.into_iter().chain(routes::pages::PATHS).chain([routes::ops::METRICS]);
     let metrics = Metrics::new(paths.chain(others.map(str::to_owned)));
     let cors = cors(&app.config.cors_origins, app.config.cookies)?;
-    let ctx = Ctx::new(app, options, metrics, shutdown);
+    let ctx = Ctx::new(app, options, metrics, ending);
     let mut router = api
         .merge(routes::docs::routes(&description)?)
         .merge(routes::pages::routes())
@@ -75,6 +74,14 @@ pub(crate) fn with_options(app: App, options: Options, shutdown: CancellationTok
     }
     let router = router.layer(FrontLayer::new(ctx.clone())).with_state(ctx.clone());
     Ok((router, ctx))
+}
+
+/// The routes for whoever runs the server.
+pub(crate) fn for_operators(ctx: &Ctx) -> Router {
+    routes::ops::for_operators()
+        .fallback(async || Problem::from(Error::not_found("path")))
+        .layer(FrontLayer::new(ctx.clone()))
+        .with_state(ctx.clone())
 }
 
 /// Browsers of these origins may call the API; with credentials only where sessions may be in cookies.

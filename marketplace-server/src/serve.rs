@@ -1,96 +1,86 @@
-//! The accept loop: connections, their limits, and stopping without breaking what is in flight.
+//! The accept loops: connections, and stopping without breaking what is in flight.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
-use hyper::{Request, body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
+use axum::Router;
 use marketplace_core::{app::App, error::Result};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service as _;
 
 use crate::{
     background,
-    connection::{Activity, IdleStream, Tracked},
-    ctx::{Ctx, Peer},
+    connection::{Activity, ClientStream, Crowd, Member},
+    ctx::{Ctx, Ending, Network},
+    http::Http,
     live,
     options::Options,
-    router, tls,
+    router,
+    stop::Stop,
+    tls,
 };
 
-/// Bytes of a request's head at most, over HTTP/1 (hyper's buffer) and HTTP/2.
-const HEAD_LIMIT: usize = 32 * 1024;
-/// Requests at once on one HTTP/2 connection.
-const STREAMS: u32 = 100;
+/// Bytes in the kernel that are not sent yet, above which it takes no more: what a client does not take shows soon, and takes
+/// little memory.
+const UNSENT: u32 = 128 * 1024;
+/// Connections at once to the listener for whoever runs the server.
+const OPERATORS: usize = 256;
+/// What a client is told when no connection of its own, or of anybody, could go for its sake.
+const NO_PLACE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
 
-/// Serves `app` on `listener` until `shutdown` is cancelled and what is in flight has ended, or its time is up.
+/// Where a server listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For everybody.
+    pub public: TcpListener,
+    /// For whoever runs it: counters and health, over plain HTTP.
+    pub metrics: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(public: TcpListener) -> Self {
+        Self { public, metrics: None }
+    }
+}
+
+/// Serves `app` on `listeners` until it is told to stop and what is in flight has ended, or its time is up.
 ///
 /// Runs due work meanwhile. Does not close `app`. Fails only before it begins: on a certificate or an origin that cannot be used.
-pub async fn serve(app: App, listener: TcpListener, options: Options, shutdown: CancellationToken) -> Result<()> {
+pub async fn serve(app: App, listeners: impl Into<Listeners>, options: Options, stop: impl Into<Stop>) -> Result<()> {
+    let listeners = listeners.into();
     let acceptor = tls::acceptor(&app.config.tls)?;
-    let (router, ctx) = router::with_options(app, options, shutdown.clone())?;
+    let ending = Ending::default();
+    let (router, ctx) = router::with_options(app, options, ending.clone())?;
     let timers = tokio::spawn(background::run(ctx.clone()));
     let tail = tokio::spawn(live::run(ctx.clone()));
-    let (app, stopped) = (ctx.app.clone(), shutdown.clone());
+    let (app, stopped) = (ctx.app.clone(), ending.stopping.clone());
     tokio::spawn(async move { stopped.run_until_cancelled(app.hear_others()).await });
-    let hub = Arc::clone(&ctx.hub);
-    let abort = CancellationToken::new();
-    let tracker = TaskTracker::new();
-    let server = Arc::new(Server { ctx, router, acceptor, builder: builder(&options), abort: abort.clone() });
-    let places = Arc::new(Semaphore::new(options.connections.min(Semaphore::MAX_PERMITS)));
-    loop {
-        let place = tokio::select! {
-            () = shutdown.cancelled() => break,
-            place = Arc::clone(&places).acquire_owned() => place,
-        };
-        // The semaphore is never closed.
-        let Ok(place) = place else { break };
-        let accepted = tokio::select! {
-            () = shutdown.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                let server = Arc::clone(&server);
-                tracker.spawn(async move {
-                    server.ctx.metrics.connections.increment(1);
-                    server.connection(stream, peer).await;
-                    server.ctx.metrics.connections.decrement(1);
-                    drop(place);
-                });
-            }
-            // Out of file descriptors, or the peer went away meanwhile: neither ends the server.
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
-    drop(listener);
-    tracker.close();
-    if tokio::time::timeout(options.shutdown_grace, tracker.wait()).await.is_err() {
-        tracing::warn!(connections = tracker.len(), "time is up; connections are cut off");
-        abort.cancel();
-        tracker.wait().await;
-    }
-    if tokio::time::timeout(options.shutdown_grace, hub.ended()).await.is_err() {
-        tracing::warn!("time is up; sockets are cut off");
-    }
+    let led = tokio::spawn(stop.into().lead(ending.clone(), options.drain));
+    let operators = listeners.metrics.map(|listener| {
+        let server = Server::new(ctx.clone(), router::for_operators(&ctx), None, Crowd::new(OPERATORS, OPERATORS));
+        // Until the very end: somebody may want to see how it goes.
+        let over = ending.over.clone();
+        tokio::spawn(async move { server.accept(listener, &over).await })
+    });
+    let crowd = ctx.crowd.clone();
+    let server = Server::new(ctx.clone(), router, acceptor, crowd);
+    Arc::clone(&server).accept(listeners.public, &ending.stopping).await;
+    led.abort();
+    finish(&ctx, &server).await;
     if let Err(failure) = tail.await {
         tracing::error!(%failure, "following the log of events ended badly");
     }
+    if let Some(operators) = operators {
+        // Its connections end with the program.
+        operators.abort();
+    }
     // Due work that is under way may wait for a mail server; what it has not recorded it does after the next start.
     let abort = timers.abort_handle();
-    match tokio::time::timeout(options.shutdown_grace, timers).await {
+    match timeout(options.shutdown_grace, timers).await {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => tracing::error!(%failure, "due work ended badly"),
         Err(_) => abort.abort(),
@@ -98,80 +88,119 @@ pub async fn serve(app: App, listener: TcpListener, options: Options, shutdown: 
     Ok(())
 }
 
-fn builder(options: &Options) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(options.header_timeout)
-        .max_buf_size(HEAD_LIMIT)
-        .keep_alive(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(u32::try_from(HEAD_LIMIT).unwrap_or(u32::MAX))
-        .max_pending_accept_reset_streams(20)
-        .max_local_error_reset_streams(256)
-        .initial_stream_window_size(256 * 1024)
-        .initial_connection_window_size(1024 * 1024)
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20));
-    builder
+/// Sends sockets away, little by little, and waits for what is in flight; cuts off what takes too long.
+async fn finish(ctx: &Ctx, server: &Server) {
+    let grace = ctx.options.shutdown_grace;
+    let requests = async {
+        if timeout(grace, server.tracker.wait()).await.is_err() {
+            tracing::warn!(connections = server.tracker.len(), "time is up; connections are cut off");
+            server.abort.cancel();
+            server.tracker.wait().await;
+        }
+    };
+    let sockets = async {
+        let gone = async {
+            ctx.hub.dismiss(grace / 2).await;
+            ctx.hub.ended().await;
+        };
+        if timeout(grace, gone).await.is_err() {
+            tracing::warn!("time is up; sockets are cut off");
+        }
+    };
+    server.tracker.close();
+    tokio::join!(requests, sockets);
+    ctx.ending.over.cancel();
 }
 
 struct Server {
     ctx: Ctx,
-    router: Router,
+    http: Http,
     acceptor: Option<TlsAcceptor>,
-    builder: auto::Builder<TokioExecutor>,
+    crowd: Crowd,
+    tracker: TaskTracker,
     abort: CancellationToken,
 }
 
 impl Server {
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY cannot be set");
-        }
-        let Some(acceptor) = &self.acceptor else { return self.http(stream, peer).await };
-        let handshake = tokio::time::timeout(self.ctx.options.header_timeout, acceptor.accept(stream));
-        tokio::select! {
-            () = self.ctx.shutdown.cancelled() => {}
-            outcome = handshake => match outcome {
-                Ok(Ok(stream)) => self.http(stream, peer).await,
-                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-                Err(_) => tracing::debug!("TLS handshake took too long"),
-            },
+    fn new(ctx: Ctx, router: Router, acceptor: Option<TlsAcceptor>, crowd: Crowd) -> Arc<Self> {
+        let abort = CancellationToken::new();
+        let http = Http::new(ctx.clone(), router, abort.clone());
+        Arc::new(Self { ctx, http, acceptor, crowd, tracker: TaskTracker::new(), abort })
+    }
+
+    /// Accepts connections until `stopping`. It waits for nothing but the next one.
+    async fn accept(self: Arc<Self>, listener: TcpListener, stopping: &CancellationToken) {
+        loop {
+            let accepted = tokio::select! {
+                () = stopping.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.take(stream, peer),
+                // Out of file descriptors, or the peer went away meanwhile: neither ends the server.
+                Err(error) => {
+                    let has_room = self.crowd.make_room();
+                    tracing::warn!(%error, has_room, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
         }
     }
 
-    async fn http(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: SocketAddr) {
-        let activity = Activity::new();
-        let stream = IdleStream::new(stream, Arc::clone(&activity), self.ctx.options.idle_timeout);
-        let service = service_fn(move |request: Request<Incoming>| {
-            let under_way = activity.begin();
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(Peer(peer));
-            // A socket keeps the connection in use after its request has ended.
-            request.extensions_mut().insert(Arc::clone(&activity));
-            let answer = self.router.clone().call(request);
-            async move { answer.await.map(|response| response.map(|body| Tracked::new(body, under_way))) }
-        });
-        let connection = self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            biased;
-            ended = connection.as_mut() => ended,
-            () = self.ctx.shutdown.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! {
-                    ended = connection.as_mut() => ended,
-                    () = self.abort.cancelled() => return,
-                }
+    fn take(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        // A proxy stands for many, which are counted by the addresses that it names.
+        let address = (!self.ctx.trusts(peer.ip())).then(|| Network::of(peer.ip()));
+        let Ok(member) = self.crowd.enter(address, &Activity::new()) else {
+            self.ctx.metrics.connections_refused.increment(1);
+            if self.acceptor.is_none() {
+                // Whoever does not hear it sees the connection closed.
+                let _ = stream.try_write(NO_PLACE);
             }
+            return;
         };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection ended early");
+        let server = Arc::clone(self);
+        self.tracker.spawn(async move {
+            server.ctx.metrics.connections.increment(1);
+            let activity = Arc::clone(member.activity());
+            tokio::select! {
+                () = server.connection(stream, peer, member) => {}
+                () = activity.ended() => server.ctx.metrics.connections_shed.increment(1),
+            }
+            server.ctx.metrics.connections.decrement(1);
+        });
+    }
+
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr, member: Member) {
+        let socket = socket2::SockRef::from(&stream);
+        if let Err(error) = socket.set_tcp_nodelay(true).and_then(|()| set_unsent(&socket)) {
+            tracing::debug!(%error, "a connection's options cannot be set");
+        }
+        let activity = Arc::clone(member.activity());
+        let options = &self.ctx.options;
+        let Some(acceptor) = &self.acceptor else {
+            let stream = ClientStream::new(stream, member, options.idle_timeout, options.body_rate);
+            return self.http.serve(stream, peer, &activity, None).await;
+        };
+        let handshake = timeout(options.header_timeout, acceptor.accept(stream));
+        match self.ctx.ending.stopping.run_until_cancelled(handshake).await {
+            Some(Ok(Ok(stream))) => {
+                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let stream = ClientStream::new(stream, member, options.idle_timeout, options.body_rate);
+                self.http.serve(stream, peer, &activity, Some(is_http2)).await;
+            }
+            Some(Ok(Err(error))) => tracing::debug!(%error, "TLS handshake failed"),
+            Some(Err(_)) => tracing::debug!("TLS handshake took too long"),
+            None => {}
         }
     }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn set_unsent(socket: &socket2::SockRef<'_>) -> std::io::Result<()> {
+    socket.set_tcp_notsent_lowat(UNSENT)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn set_unsent(_socket: &socket2::SockRef<'_>) -> std::io::Result<()> {
+    Ok(())
 }

@@ -8,8 +8,8 @@ use crate::error::FieldError;
 /// Longest address, and longest part before the `@`, in bytes (RFC 5321 §4.5.3.1).
 const EMAIL: usize = 254;
 const LOCAL: usize = 64;
-/// Longer texts are no addresses, and are not looked at closely. In bytes, as people type them.
-const LOOKED_AT: usize = 1_000;
+/// Longer texts are no addresses, and are not looked at. In bytes, as people type them.
+pub const EMAIL_LIMIT: usize = 1_000;
 
 /// The ASCII form of a domain (IDNA 2008 by UTS #46): no empty labels, none that begins or ends with `-`, 63 bytes each at most.
 fn ascii_domain(domain: &str) -> Option<String> {
@@ -36,7 +36,7 @@ fn is_atom(text: &str) -> bool {
 pub fn deliverable_email(email: &str) -> String {
     let email: String = email.trim().nfc().collect();
     let ascii = || {
-        let (local, domain) = email.rsplit_once('@').filter(|_| email.len() <= LOOKED_AT)?;
+        let (local, domain) = email.rsplit_once('@').filter(|_| email.len() <= EMAIL_LIMIT)?;
         Some(format!("{local}@{}", ascii_domain(domain)?))
     };
     ascii().unwrap_or(email)
@@ -53,7 +53,7 @@ pub fn normalise_email(email: &str) -> String {
 pub fn check_email(email: &str) -> Result<String, FieldError> {
     let email: String = email.trim().nfc().collect();
     let fine = || {
-        let (local, domain) = email.rsplit_once('@').filter(|_| email.len() <= LOOKED_AT)?;
+        let (local, domain) = email.rsplit_once('@').filter(|_| email.len() <= EMAIL_LIMIT)?;
         let length = local.len() + 1 + ascii_domain(domain)?.len();
         (length <= EMAIL && local.len() <= LOCAL && local.split('.').all(is_atom)).then_some(())
     };

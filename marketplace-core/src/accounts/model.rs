@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-pub use super::contact::{check_email, check_phone, deliverable_email, normalise_email};
+pub use super::contact::{EMAIL_LIMIT, check_email, check_phone, deliverable_email, normalise_email};
 use crate::{
     actor::{Principal, Role},
     db::json,
@@ -215,6 +215,9 @@ pub struct Note {
 pub struct Password(String);
 
 impl Password {
+    /// Bytes above which no text can be anybody's password: 128 characters, however they are composed.
+    pub const LIMIT: usize = 4_096;
+
     /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())

@@ -1,28 +1,30 @@
 //! Hashing of passwords: argon2id, on threads of their own that leave a core to others and that the system puts
-//! behind all others. The rest queues up to a bound, and then hears `busy`: a crowd that logs in cannot starve
-//! everybody else.
+//! behind all others. The rest queues up to a bound, each address behind its own, and then hears `busy`: a crowd that logs
+//! in cannot starve everybody else, and whoever logs in from elsewhere does not wait for the crowd.
 
 mod threads;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use self::threads::Threads;
 use crate::{
     accounts::model::Password,
     config,
     error::{Error, Result},
+    limiter::{Turns, network},
+    noted::caller_address,
     random::{self, Random},
 };
 
 /// Hashes that wait for a core.
-const QUEUE: usize = 128;
+const QUEUE: usize = 512;
 
 /// How a password fits a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +45,8 @@ pub(crate) struct Hasher {
     /// A hash of no password, of the same cost: verified when an address is unknown.
     dummy: Arc<str>,
     threads: Threads,
-    queue: Arc<Semaphore>,
+    /// By address; what does not come from one is one crowd.
+    turns: Turns<Option<IpAddr>>,
     random: Arc<dyn Random>,
 }
 
@@ -60,15 +63,15 @@ impl Hasher {
             dummy: format!("{prefix}{salt}${output}").into(),
             prefix: prefix.into(),
             threads: Threads::default(),
-            queue: Arc::new(Semaphore::new(QUEUE)),
+            // One more than there are threads, so that none waits for the next to be called.
+            turns: Turns::new(threads::count() + 1, threads::count() + 1, QUEUE),
             random,
         })
     }
 
-    /// Runs `work` when a thread is free for it.
+    /// Runs `work` when a thread is free for it, and it is this caller's turn.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let place =
-            self.queue.clone().try_acquire_owned().map_err(|_| Error::busy("too many logins at once; try again"))?;
+        let turn = self.turns.take(caller_address().map(network), "too many logins at once; try again").await?;
         let (done, answer) = oneshot::channel();
         self.threads.run(move || {
             // Whoever has gone away in the meantime needs no hash.
@@ -76,7 +79,7 @@ impl Hasher {
                 // And may go away during it.
                 let _ = done.send(work());
             }
-            drop(place);
+            drop(turn);
         })?;
         answer.await.map_err(Error::internal)
     }
@@ -131,6 +134,8 @@ impl fmt::Debug for Hasher {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
     use crate::random::OsRandom;
 
@@ -189,8 +194,24 @@ mod tests {
     #[tokio::test]
     async fn a_crowd_beyond_the_bound_hears_busy() {
         let hasher = hasher(64);
-        let _all = hasher.queue.clone().acquire_many_owned(u32::try_from(QUEUE).unwrap()).await.unwrap();
-        let refused = hasher.verify(Password::new("x"), None).await.unwrap_err();
-        assert_eq!(refused.code(), crate::error::ErrorCode::Busy);
+        let verify = || hasher.verify(Password::new("x"), None);
+        let done = futures::future::join_all((0..QUEUE).map(|_| verify())).await;
+        let busy = |error: &Error| error.code() == crate::error::ErrorCode::Busy;
+        assert!(done.iter().any(|done| done.as_ref().is_err_and(busy)));
+        assert!(!verify().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_login_does_not_wait_for_a_crowd_elsewhere() {
+        use futures::StreamExt;
+        let hasher = hasher(8 * 1024);
+        let from = |last: u8| {
+            let verify = hasher.verify(Password::new("x"), None);
+            crate::noted::noted(Some(IpAddr::from([10, 0, 0, last])), verify).map(move |(done, _)| (last, done))
+        };
+        let all: futures::stream::FuturesUnordered<_> = (0..60).map(|_| from(1)).collect();
+        all.push(from(2));
+        let place = all.map(|(last, _)| last).collect::<Vec<_>>().await.iter().position(|last| *last == 2).unwrap();
+        assert!(place < 30, "the other one is the {place}th of 61");
     }
 }

@@ -42,9 +42,9 @@ pub struct Claims {
 }
 
 /// Tokens whose signature was verified before: a signature does not change. Whether the session still lives is asked
-/// every time.
+/// every time. By their hash, so that no token lies in memory.
 #[derive(Clone)]
-pub(crate) struct TokenCache(moka::sync::Cache<String, Arc<Claims>>);
+pub(crate) struct TokenCache(moka::sync::Cache<[u8; 32], Arc<Claims>>);
 
 impl Default for TokenCache {
     fn default() -> Self {
@@ -72,11 +72,12 @@ pub(crate) fn verify(keys: &Keys, cache: &TokenCache, token: &str, now: Timestam
     if token.len() > MAX_LENGTH {
         return Err(invalid());
     }
-    let claims = if let Some(claims) = cache.0.get(token) {
+    let hash = Sha256::digest(token.as_bytes()).into();
+    let claims = if let Some(claims) = cache.0.get(&hash) {
         claims
     } else {
         let claims = Arc::new(check_signature(keys, token, now).ok_or_else(invalid)?);
-        cache.0.insert(token.to_owned(), claims.clone());
+        cache.0.insert(hash, claims.clone());
         claims
     };
     if claims.exp <= now.unix_seconds() {

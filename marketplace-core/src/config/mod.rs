@@ -49,6 +49,12 @@ pub struct Config {
     pub public_url: Url,
     /// Address the server listens on.
     pub listen: SocketAddr,
+    /// Address of the listener for whoever runs the server: `/metrics`, `/healthz`, `/readyz`. Without one, nobody is told the
+    /// counters.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Seconds between the signal to stop and the end of the listener, in which `/readyz` says that the server stops and all
+    /// else is served: as long as a balancer takes to notice.
+    pub drain_seconds: u64,
     /// Certificate and key, both PEM; without them the server speaks plain HTTP.
     pub tls: Tls,
     /// Browser origins that may call the API.
@@ -91,6 +97,8 @@ impl Default for Config {
             mail_from: "Marketplace <no-reply@marketplace.example>".into(),
             public_url: "http://127.0.0.1:8080".parse().expect("a constant"),
             listen: "127.0.0.1:8080".parse().expect("a constant"),
+            metrics_listen: None,
+            drain_seconds: 0,
             tls: Tls::default(),
             cors_origins: Vec::new(),
             cookies: false,
@@ -168,8 +176,17 @@ impl Config {
         if self.retention.session_max_days < self.retention.session_days {
             return bad("retention/session_max_days", "must not be less than retention.session_days");
         }
-        if self.limits.uploads == 0 || self.limits.requests == 0 || self.limits.connections == 0 {
-            return bad("limits", "connections, requests and uploads must be at least 1");
+        if self.limits.uploads == 0 || self.limits.requests == 0 {
+            return bad("limits", "requests and uploads must be at least 1");
+        }
+        if self.limits.connections == 0 || self.limits.connections_per_address == 0 {
+            return bad("limits", "connections and connections_per_address must be at least 1");
+        }
+        if self.drain_seconds > 3_600 {
+            return bad("drain_seconds", "must be from 0 to 3600");
+        }
+        if self.metrics_listen == Some(self.listen) && self.listen.port() != 0 {
+            return bad("metrics_listen", "must be another address than listen");
         }
         let public = &self.public_url;
         if (self.cookies || !self.oidc.is_empty()) && !is_private_way(public) {

@@ -68,9 +68,11 @@ pub struct Argon2 {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections at once; more wait in the system's queue.
+    /// Connections at once; for more, those that have idled longest are closed, and when none idles the new ones.
     pub connections: usize,
-    /// Requests under way at once; more are answered 503.
+    /// Connections of one client address (IPv6: of one /64) at once, likewise; those of trusted proxies are not counted.
+    pub connections_per_address: usize,
+    /// Requests that are worked on at once, half of them for one client address; more are answered 503.
     pub requests: usize,
     /// Logins, signups and mails asked for, per client address and minute.
     pub auth_per_ip_minute: u32,
@@ -90,7 +92,7 @@ pub struct Limits {
     pub writes_per_account_minute: u32,
     /// Files sent, per account and minute.
     pub uploads_per_account_minute: u32,
-    /// Submissions of documents in memory at once.
+    /// Uploads in memory at once, from when all of one has come.
     pub uploads: usize,
 }
 
@@ -132,6 +134,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            connections_per_address: 2_000,
             requests: 2_048,
             auth_per_ip_minute: 300,
             failed_logins: 10,

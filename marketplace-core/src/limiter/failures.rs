@@ -1,8 +1,8 @@
 //! Failed logins: who guesses passwords waits, and nobody else.
 
-use std::{hash::Hash, net::IpAddr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     config::Limits,
@@ -22,26 +22,29 @@ const KNOWN: Duration = Duration::from_secs(30 * 86_400);
 /// Failures, counted here or for all servers.
 pub(super) struct Failures {
     penalties: Penalties,
-    pairs: Counts<(IpAddr, String)>,
-    accounts: Counts<String>,
+    pairs: Counts,
+    accounts: Counts,
     /// From where an account was entered before.
-    known: moka::sync::Cache<(IpAddr, String), ()>,
+    known: moka::sync::Cache<Digest, ()>,
 }
 
-/// Counts that end some time after they last grew.
-struct Counts<K: Hash + Eq + Send + Sync + 'static>(moka::sync::Cache<K, u32>);
+/// What stands for a text of whatever length that a stranger chose: nobody fills the memory with texts.
+type Digest = [u8; 16];
 
-impl<K: Hash + Eq + Send + Sync + 'static> Counts<K> {
+/// Counts that end some time after they last grew.
+struct Counts(moka::sync::Cache<Digest, u32>);
+
+impl Counts {
     fn new(wait: Duration) -> Self {
         Self(moka::sync::Cache::builder().max_capacity(REMEMBERED).time_to_live(wait).build())
     }
-    fn add(&self, key: K) -> u32 {
+    fn add(&self, key: Digest) -> u32 {
         self.0
             .entry(key)
             .and_upsert_with(|count| count.map_or(1, |count| count.into_value().saturating_add(1)))
             .into_value()
     }
-    fn take(&self, key: K) {
+    fn take(&self, key: Digest) {
         self.0.entry(key).and_upsert_with(|count| count.map_or(0, |count| count.into_value().saturating_sub(1)));
     }
 }
@@ -62,55 +65,63 @@ impl Failures {
 
     /// One more try, which counts as failed until it is forgiven.
     pub(super) async fn count(&self, shared: &Shared, ip: IpAddr, email: &str) -> Result<()> {
+        let (pair, account) = digests(ip, email);
         let wait = match shared.remote() {
-            None => self.count_here(ip, email),
-            Some(remote) => match remote.try_login(&login(ip, email), &self.penalties).await {
+            None => self.count_here(pair, account),
+            Some(remote) => match remote.try_login(&login(pair, account), &self.penalties).await {
                 Ok(wait) => wait,
-                Err(_) => self.count_here(ip, email),
+                Err(_) => self.count_here(pair, account),
             },
         };
         wait.map_or(Ok(()), |wait| Err(Error::rate_limited(wait)))
     }
 
-    fn count_here(&self, ip: IpAddr, email: &str) -> Option<Duration> {
-        let pair = (ip, email.to_owned());
+    fn count_here(&self, pair: Digest, account: Digest) -> Option<Duration> {
         let is_known = self.known.contains_key(&pair);
         if self.pairs.add(pair) > self.penalties.pair.0 {
             return Some(self.penalties.pair.1);
         }
         // What is refused here is no try: it prolongs nothing.
-        if !is_known && self.accounts.0.get(email).unwrap_or_default() >= self.penalties.account.0 {
+        if !is_known && self.accounts.0.get(&account).unwrap_or_default() >= self.penalties.account.0 {
             return Some(self.penalties.account.1);
         }
         if !is_known {
-            self.accounts.add(email.to_owned());
+            self.accounts.add(account);
         }
         None
     }
 
     /// The last try was none that failed.
     pub(super) async fn forgive(&self, shared: &Shared, ip: IpAddr, email: &str) {
+        let (pair, account) = digests(ip, email);
         if let Some(remote) = shared.remote()
-            && remote.logged_in(&login(ip, email), &self.penalties).await.is_ok()
+            && remote.logged_in(&login(pair, account), &self.penalties).await.is_ok()
         {
             return;
         }
-        let pair = (ip, email.to_owned());
         self.pairs.0.invalidate(&pair);
         if !self.known.contains_key(&pair) {
-            self.accounts.take(email.to_owned());
+            self.accounts.take(account);
             self.known.insert(pair, ());
         }
     }
 }
 
 /// Of what a store outside is told, no part names a person.
-fn login(ip: IpAddr, email: &str) -> Login {
-    Login { pair: hash(&[&ip.to_string(), email]), account: hash(&[email]) }
+fn login(pair: Digest, account: Digest) -> Login {
+    Login { pair: hex::encode(pair), account: hex::encode(account) }
+}
+
+/// Of an address with an account, and of the account.
+fn digests(ip: IpAddr, email: &str) -> (Digest, Digest) {
+    (digest(&[&ip.to_string(), email]), digest(&[email]))
 }
 
 /// 128 bits of a hash over parts that have no line breaks.
-pub(super) fn hash(parts: &[&str]) -> String {
-    let digest = Sha256::digest(parts.join("\n").as_bytes());
-    hex::encode(digest.get(..16).unwrap_or_default())
+pub(super) fn digest(parts: &[&str]) -> Digest {
+    let mut short = Digest::default();
+    for (to, from) in short.iter_mut().zip(Sha256::digest(parts.join("\n").as_bytes())) {
+        *to = from;
+    }
+    short
 }

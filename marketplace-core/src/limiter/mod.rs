@@ -2,8 +2,10 @@
 //! While Redis is away each server counts by itself, so that nobody is let through without a limit and nobody is kept out.
 
 mod failures;
+mod places;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::{fmt, net::IpAddr, num::NonZeroU32, time::Duration};
 
@@ -15,6 +17,10 @@ use governor::{
 };
 
 use self::failures::Failures;
+pub use self::{
+    places::{Full, Place, Places},
+    turns::{Turn, Turns},
+};
 use crate::{
     actor::Actor,
     app::App,
@@ -224,7 +230,7 @@ impl Limiter {
 
     async fn mail(&self, key: &[&str]) -> Option<Spent> {
         // Where others may read it, an address is no more than a hash.
-        let key = failures::hash(key);
+        let key = hex::encode(failures::digest(key));
         match &self.mails {
             Some(bucket) => Some(bucket.spend(&self.shared, "mail", &key).await),
             None => None,
@@ -262,8 +268,8 @@ impl App {
     }
 }
 
-/// A home has a whole IPv6 /64: its addresses count as one (RFC 6177).
-fn network(ip: IpAddr) -> IpAddr {
+/// Returns what addresses are counted by: a home has a whole IPv6 /64, whose addresses count as one (RFC 6177).
+pub fn network(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(v6) => v6

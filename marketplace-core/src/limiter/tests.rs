@@ -55,13 +55,13 @@ async fn classes_and_callers_are_counted_apart_and_told_what_is_left() {
     let limiter = limiter(Limits { public_per_ip_minute: 3, reads_per_account_minute: 2, ..Limits::default() });
     let user: UserId = "01890000-0000-7000-8000-000000000001".parse().unwrap();
     for left in [2, 1, 0] {
-        let (passed, seen) = noted(limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
+        let (passed, seen) = noted(None, limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
         passed.unwrap();
         let said = seen.allowance.unwrap();
         assert_eq!((said.class, said.quota, said.remaining), (Class::Public, 3, left));
         assert!(said.reset > Duration::ZERO && said.reset <= Allowance::WINDOW);
     }
-    let (refused, seen) = noted(limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
+    let (refused, seen) = noted(None, limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
     let refused = refused.unwrap_err();
     assert_eq!((refused.code(), refused.allowance()), (ErrorCode::RateLimited, seen.allowance));
     assert!(refused.retry_after_hint().unwrap() <= Duration::from_secs(20));
@@ -82,7 +82,7 @@ async fn classes_and_callers_are_counted_apart_and_told_what_is_left() {
 async fn no_limit_is_0() {
     let limiter = limiter(Limits { public_per_ip_minute: 0, ..Limits::default() });
     for _ in 0..10_000 {
-        let (passed, seen) = noted(limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
+        let (passed, seen) = noted(None, limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
         passed.unwrap();
         assert_eq!(seen.allowance, None);
     }
@@ -93,4 +93,17 @@ fn addresses_of_one_home_count_as_one() {
     assert_eq!(network("2001:db8::1".parse().unwrap()), network("2001:db8::ffff:1".parse().unwrap()));
     assert_ne!(network("2001:db8::1".parse().unwrap()), network("2001:db8:0:1::1".parse().unwrap()));
     assert_eq!(network("::ffff:10.0.0.1".parse().unwrap()), IpAddr::from([10, 0, 0, 1]));
+}
+
+#[tokio::test]
+async fn addresses_of_any_length_take_no_more_memory() {
+    let limiter = limiter(Limits { failed_logins: 2, ..Limits::default() });
+    let long = "x".repeat(1024 * 1024);
+    for _ in 0..2 {
+        limiter.try_login(address(1), &long).await.unwrap();
+    }
+    // They are told apart all the same.
+    limiter.try_login(address(1), &long).await.unwrap_err();
+    limiter.try_login(address(1), &format!("{long}y")).await.unwrap();
+    assert_eq!(size_of_val(&failures::digest(&[&long])), 16);
 }

@@ -21,6 +21,7 @@ use crate::{
     ctx::{Ctx, Peer},
     limits,
     problem::Problem,
+    slot,
 };
 
 /// An access token is about 400 bytes; nothing longer is looked at.
@@ -39,6 +40,9 @@ impl FromRequestParts<Ctx> for Caller {
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
         let token = credential(&ctx.app, &parts.method, &parts.headers)?;
         let actor = auth::authenticate(&ctx.app, token).await?;
+        if let Some(user) = actor.user_id() {
+            slot::belongs_to(ctx, user).map_err(Error::from)?;
+        }
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let class = limits::by_account(&parts.method, route);
         ctx.app.admit(class, &actor).await?;

@@ -13,7 +13,7 @@ use marketplace_core::error::{Error, ErrorCode, FieldError};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
-use crate::{body, ctx::Ctx, options::JSON_LIMIT, problem::Problem};
+use crate::{body, ctx::Ctx, problem::Problem};
 
 /// A JSON body. An empty one stands for `{}`.
 #[derive(Debug)]
@@ -22,16 +22,16 @@ pub(crate) struct Input<T>(pub T);
 impl<T: DeserializeOwned> FromRequest<Ctx> for Input<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, ctx: &Ctx) -> Result<Self, Problem> {
+    async fn from_request(request: Request, _ctx: &Ctx) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let bytes = read_json(&parts.headers, body, ctx).await?;
+        let bytes = read_json(&parts.headers, body).await?;
         json(&bytes).map(Self)
     }
 }
 
-/// The bytes of a JSON body, within its limits.
-pub(crate) async fn read_json(headers: &HeaderMap, body: axum::body::Body, ctx: &Ctx) -> Result<Bytes, Problem> {
-    let bytes = body::read(body, JSON_LIMIT, ctx.options.json_timeout).await?;
+/// The bytes of a JSON body.
+pub(crate) async fn read_json(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, Problem> {
+    let bytes = body::whole(body).await?;
     if !bytes.is_empty() && !is_json(headers) {
         return Err(Error::new(ErrorCode::UnsupportedMedia, "the body must be application/json").into());
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// Bytes of a client's frame at most.
 pub(crate) const FRAME_LIMIT: usize = 64 * 1024;
-/// Frames that make no sense, after which a client is sent away.
+/// Frames that make no sense, or are too many, after which a client is sent away.
 const NONSENSE_LIMIT: u32 = 100;
 /// Between two notices that somebody is writing; what comes sooner is left out.
 const TYPING_EVERY: Duration = Duration::from_secs(1);
@@ -187,14 +187,19 @@ impl Protocol {
         self.alive = true;
     }
 
+    /// A frame was refused; whether that was one too many.
+    pub fn refused(&mut self) -> bool {
+        self.nonsense += 1;
+        self.nonsense > NONSENSE_LIMIT
+    }
+
     /// A frame of text came.
     pub fn text(&mut self, text: &str, now: Duration) -> Todo {
         self.heard();
         let frame = match serde_json::from_str::<ClientFrame>(text) {
             Ok(frame) => frame,
             Err(wrong) => {
-                self.nonsense += 1;
-                if self.nonsense > NONSENSE_LIMIT {
+                if self.refused() {
                     return Todo::Close(Close::Policy);
                 }
                 let wrong = format!("the frame is not understood: {wrong}");

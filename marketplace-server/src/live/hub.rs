@@ -17,13 +17,18 @@ use marketplace_core::{
     ids::{SessionId, UserId},
     time::Timestamp,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 use tokio_util::task::TaskTracker;
 
 use super::frames::Close;
 
 /// Frames that wait for one socket at most.
 pub(super) const QUEUE: usize = 256;
+/// Between two sockets that are sent away when the server stops, unless they are many.
+const BETWEEN: Duration = Duration::from_millis(20);
 /// Sockets of one person at most, on one server.
 const PER_USER: usize = 20;
 
@@ -78,6 +83,8 @@ pub(crate) struct Hub {
     listeners: Mutex<HashMap<UserId, Vec<Arc<Listener>>>>,
     /// Sockets that may be open at once.
     places: Arc<tokio::sync::Semaphore>,
+    /// Whether the server stops.
+    closed: AtomicBool,
     /// Whether the tail knows where it stands: before, a socket could miss what happens.
     follows: AtomicBool,
     /// Sockets under way, for stopping.
@@ -112,6 +119,7 @@ impl Hub {
         Arc::new(Self {
             listeners: Mutex::default(),
             places: Arc::new(tokio::sync::Semaphore::new(places.min(tokio::sync::Semaphore::MAX_PERMITS))),
+            closed: AtomicBool::new(false),
             follows: AtomicBool::new(false),
             tasks: TaskTracker::new(),
         })
@@ -126,6 +134,20 @@ impl Hub {
     pub async fn ended(&self) {
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// Sends all sockets away, one after the other within that time, so that not all of them come back at the same moment. No
+    /// other one joins.
+    pub async fn dismiss(&self, within: Duration) {
+        self.closed.store(true, Ordering::SeqCst);
+        let all: Vec<_> = self.lock().values().flatten().cloned().collect();
+        let pause = (within / u32::try_from(all.len().max(1)).unwrap_or(u32::MAX)).min(BETWEEN);
+        let mut next = Instant::now();
+        for listener in all {
+            tokio::time::sleep_until(next).await;
+            listener.end(Close::GoingAway);
+            next += pause;
+        }
     }
 
     /// The tail knows where it stands.
@@ -146,6 +168,10 @@ impl Hub {
         let (ender, end) = watch::channel(None);
         let listener = Arc::new(Listener { user, session, queue: sender, end: ender, ends_at: AtomicI64::new(0) });
         let mut listeners = self.lock();
+        // Under the lock: whoever is in before is sent away.
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Error::unavailable("the server stops; come back", "it was told to"));
+        }
         let of_user = listeners.entry(user).or_default();
         if of_user.len() >= PER_USER {
             return Err(Error::rate_limited(Duration::from_secs(10)));

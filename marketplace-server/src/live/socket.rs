@@ -20,7 +20,7 @@ use super::{
     hub::{Place, Queued},
     tail,
 };
-use crate::{connection::UnderWay, ctx::Ctx};
+use crate::{connection::Working, ctx::Ctx};
 
 /// Bytes that are read at once: sockets are many and mostly quiet.
 const READ_BUFFER: usize = 2 * 1024;
@@ -32,7 +32,7 @@ const PAGE: u16 = 100;
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Opens a socket for `actor`. Refusals are answers of HTTP; afterwards it is frames.
-pub(crate) async fn serve(ctx: Ctx, actor: Actor, upgrade: WebSocketUpgrade, request: UnderWay) -> Result<Response> {
+pub(crate) async fn serve(ctx: Ctx, actor: Actor, upgrade: WebSocketUpgrade, in_use: Working) -> Result<Response> {
     let me = actor.require_own(Permission::Trade)?;
     let place = ctx.hub.join(me.account.id, me.session)?;
     // A login that ended before the socket had its place ended unheard.
@@ -49,14 +49,15 @@ pub(crate) async fn serve(ctx: Ctx, actor: Actor, upgrade: WebSocketUpgrade, req
         .max_frame_size(FRAME_LIMIT);
     Ok(upgrade.on_upgrade(move |wire| {
         tasks.track_future(async move {
+            let protocol = Protocol::default();
             let mut socket =
-                Socket { ctx, actor, wire, place, protocol: Protocol::default(), told: None, opened: Instant::now() };
+                Socket { ctx, actor, wire, place, protocol, told: None, read: None, opened: Instant::now() };
             socket.ctx.metrics.sockets.increment(1);
             let end = socket.talk().await;
             socket.leave(end).await;
             socket.ctx.metrics.sockets.decrement(1);
             // The connection counts as in use for as long as the socket lives.
-            drop(request);
+            drop(in_use);
         })
     }))
 }
@@ -77,6 +78,8 @@ struct Socket {
     protocol: Protocol,
     /// How far it was told; none before the greeting.
     told: Option<EventCursor>,
+    /// How far was last read, and where.
+    read: Option<(ThreadId, i64)>,
     opened: Instant,
 }
 
@@ -93,7 +96,7 @@ impl Socket {
         let mut beat = Instant::now() + self.ctx.options.socket_heartbeat;
         loop {
             let next = tokio::select! {
-                why = ended(&self.ctx, &mut self.place.end) => Next::End(why),
+                why = ended(&mut self.place.end) => Next::End(why),
                 said = self.wire.recv() => Next::Said(said),
                 queued = self.place.queue.recv(), if self.told.is_some() => Next::Queued(queued),
                 () = tokio::time::sleep_until(beat) => Next::Beat,
@@ -123,13 +126,38 @@ impl Socket {
             None | Some(Ok(Message::Close(_))) => return Err(End::Gone),
             Some(Err(error)) => return Err(if is_too_big(&error) { End::Close(Close::TooBig) } else { End::Gone }),
             Some(Ok(Message::Binary(_))) => return Err(End::Close(Close::Binary)),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+            Some(Ok(Message::Pong(_))) => {
                 self.protocol.heard();
                 return Ok(());
             }
+            Some(Ok(Message::Ping(_))) => {
+                self.protocol.heard();
+                // It is answered below this already.
+                return match self.ctx.app.admit(Class::Write, &self.actor).await {
+                    Err(_) if self.protocol.refused() => Err(End::Close(Close::Policy)),
+                    _ => Ok(()),
+                };
+            }
             Some(Ok(Message::Text(text))) => text,
         };
-        match self.protocol.text(&text, self.opened.elapsed()) {
+        // Whatever a frame asks for, it counts as what changes something does over HTTP.
+        let admitted = self.ctx.app.admit(Class::Write, &self.actor).await;
+        let todo = self.protocol.text(&text, self.opened.elapsed());
+        if let Err(refused) = admitted {
+            let (thread, name) = match &todo {
+                // Without its hello a socket is of no use.
+                Todo::Follow(_) => return Err(End::Close(Close::TryAgain)),
+                Todo::Close(why) => return Err(End::Close(*why)),
+                Todo::Send(thread, new) => (Some(*thread), Some(&*new.client_msg_id)),
+                Todo::Read(thread, _) | Todo::Typing(thread) => (Some(*thread), None),
+                Todo::Pong | Todo::Say(_) | Todo::Nothing => (None, None),
+            };
+            if self.protocol.refused() {
+                return Err(End::Close(Close::Policy));
+            }
+            return self.say(frames::error(&refused, thread, name)).await;
+        }
+        match todo {
             Todo::Nothing => Ok(()),
             Todo::Say(text) => self.say(text).await,
             Todo::Close(why) => Err(End::Close(why)),
@@ -196,11 +224,7 @@ impl Socket {
 
     async fn send(&mut self, thread: ThreadId, new: NewMessage) -> Result<(), End> {
         let name = new.client_msg_id.clone();
-        let sent = match self.ctx.app.admit(Class::Write, &self.actor).await {
-            Ok(()) => messaging::send(&self.ctx.app, &self.actor, thread, new).await,
-            Err(refused) => Err(refused),
-        };
-        let text = match sent {
+        let text = match messaging::send(&self.ctx.app, &self.actor, thread, new).await {
             Ok(sent) => {
                 ServerFrame::Ack { thread_id: thread, client_msg_id: &name, seq: sent.seq, message_id: sent.id }.text()
             }
@@ -210,8 +234,15 @@ impl Socket {
     }
 
     async fn read(&mut self, thread: ThreadId, seq: i64) -> Result<(), End> {
+        // Pointers only advance: what this socket read before is no work for anybody.
+        if self.read.is_some_and(|(of, last)| of == thread && (0..=last).contains(&seq)) {
+            return Ok(());
+        }
         match messaging::read(&self.ctx.app, &self.actor, thread, seq).await {
-            Ok(_) => Ok(()),
+            Ok(state) => {
+                self.read = Some((thread, state.read_seq));
+                Ok(())
+            }
             Err(error) => {
                 let text = self.refused(&error, thread, None);
                 self.say(text).await
@@ -252,7 +283,7 @@ impl Socket {
     async fn write(&mut self, message: Message) -> Result<(), End> {
         tokio::select! {
             sent = self.wire.send(message) => sent.map_err(|_| End::Gone),
-            why = ended(&self.ctx, &mut self.place.end) => Err(End::Close(why)),
+            why = ended(&mut self.place.end) => Err(End::Close(why)),
         }
     }
 
@@ -277,12 +308,8 @@ impl Socket {
 }
 
 /// Waits until the socket has to go.
-async fn ended(ctx: &Ctx, end: &mut tokio::sync::watch::Receiver<Option<Close>>) -> Close {
-    tokio::select! {
-        biased;
-        found = end.wait_for(Option::is_some) => found.ok().and_then(|why| *why).unwrap_or(Close::TryAgain),
-        () = ctx.shutdown.cancelled() => Close::GoingAway,
-    }
+async fn ended(end: &mut tokio::sync::watch::Receiver<Option<Close>>) -> Close {
+    end.wait_for(Option::is_some).await.ok().and_then(|why| *why).unwrap_or(Close::TryAgain)
 }
 
 fn is_too_big(error: &axum::Error) -> bool {

@@ -13,13 +13,12 @@ use marketplace_core::{
     actor::{Actor, Permission},
     admin::{AdminApi, Direct},
     auth,
-    error::{Error, ErrorCode, Result},
+    error::{ErrorCode, Result},
     events::Event,
+    ids::UserId,
+    limiter::Place,
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, broadcast},
-    time::Instant,
-};
+use tokio::{sync::broadcast, time::Instant};
 
 use crate::{ctx::Ctx, problem::Answer};
 
@@ -28,11 +27,7 @@ const BATCH: u16 = 100;
 
 /// Streams events after `resume`, or from now on.
 pub(crate) async fn stream(ctx: Ctx, actor: Actor, token: String, resume: Option<String>) -> Answer<Response> {
-    let permit = ctx
-        .streams
-        .clone()
-        .try_acquire_owned()
-        .map_err(|_| Error::busy("too many streams are open; ask for pages instead"))?;
+    let place = actor.user_id().map(|user| ctx.places.streams.take(user, 1)).transpose()?;
     // Before the first look, so that nothing falls between the two.
     let wake = ctx.app.subscribe();
     let admin = Direct::new(ctx.app.clone(), actor);
@@ -47,7 +42,7 @@ pub(crate) async fn stream(ctx: Ctx, actor: Actor, token: String, resume: Option
         wake,
         checked: Some(now),
         spoke: now,
-        _permit: permit,
+        _place: place,
         ctx,
     };
     // The first frame tells where the stream begins, so that even a client that saw no event can resume.
@@ -82,14 +77,14 @@ struct Follower {
     checked: Option<Instant>,
     /// When something was last sent.
     spoke: Instant,
-    _permit: OwnedSemaphorePermit,
+    _place: Option<Place<UserId>>,
 }
 
 impl Follower {
     /// The next piece of the stream; none at its end.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if self.ctx.shutdown.is_cancelled() {
+            if self.ctx.ending.stopping.is_cancelled() {
                 return None;
             }
             match self.welcome().await {
@@ -132,7 +127,7 @@ impl Follower {
     async fn wait(&mut self) {
         let poll = self.ctx.options.event_poll;
         tokio::select! {
-            () = self.ctx.shutdown.cancelled() => {}
+            () = self.ctx.ending.stopping.cancelled() => {}
             () = tokio::time::sleep(poll) => {}
             woken = self.wake.recv() => if matches!(woken, Err(broadcast::error::RecvError::Closed)) {
                 tokio::time::sleep(poll).await;

@@ -35,18 +35,18 @@ const SESSIONS: usize = 500;
 /// Between two looks for sessions that are over.
 const SESSIONS_EVERY: Duration = Duration::from_millis(500);
 
-/// Runs until the server stops. Outlives outages of the database, and faults: it goes on where it was.
+/// Runs until the last socket of the server has ended. Outlives outages of the database, and faults: it goes on where it was.
 pub(crate) async fn run(ctx: Ctx) {
     let mut tail = Tail { ctx, cursor: None, doubtful: Vec::new(), sessions_at: Instant::now(), failures: 0 };
     let mut wake = tail.ctx.app.subscribe();
     let mut woken = Instant::now();
-    while !tail.ctx.shutdown.is_cancelled() {
+    while !tail.ctx.ending.over.is_cancelled() {
         let outcome = AssertUnwindSafe(tail.look()).catch_unwind().await;
         tail.judge(outcome.map_err(|_| "it panicked".to_owned()));
         let soon = tail.ctx.app.db.engine() == Engine::Postgres && woken.elapsed() < LINGER;
         let wait = if soon { Duration::from_millis(10) } else { LOOK_EVERY };
         tokio::select! {
-            () = tail.ctx.shutdown.cancelled() => return,
+            () = tail.ctx.ending.over.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
             heard = wake.recv() => {
                 woken = Instant::now();

@@ -361,7 +361,7 @@ pub(crate) async fn export_own_data(
     Client(client): Client,
     Input(input): Input<TokenInput>,
 ) -> Answer<Response> {
-    download(export::by_link(&ctx.app, &client, &input.token).await?)
+    download(&ctx, export::by_link(&ctx.app, &client, &input.token)).await
 }
 
 /// One's own sessions, newest first.

@@ -1,6 +1,5 @@
-//! One's own identity check. The upload is read field by field, each file into one buffer that core encrypts in place.
-
-use std::pin::pin;
+//! One's own identity check. When the upload is in, it is read field by field, each file into one buffer that core encrypts in
+//! place.
 
 use axum::{
     Json,
@@ -13,6 +12,7 @@ use marketplace_core::{
     error::{Error, ErrorCode, FieldError},
     kyc::{
         self, Submission,
+        files::Spool,
         model::{DocumentType, MAX_FILE, OwnKyc},
     },
 };
@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    body::{self, PieceError},
+    body,
     ctx::Ctx,
     extract::Caller,
     idempotency::{self, Key},
@@ -65,15 +65,9 @@ pub(crate) async fn submit(State(ctx): State<Ctx>, Caller(actor): Caller, reques
     actor.require_own(Permission::OwnKyc)?;
     let mut key = Key::of(request.method().as_str(), request.uri().path(), request.headers())?;
     let boundary = boundary(request.headers())?;
-    let size = hyper::body::Body::size_hint(request.body());
-    if size.lower() > MULTIPART_LIMIT as u64 {
-        return Err(Error::too_large("the body", MULTIPART_LIMIT as u64).into());
-    }
-    let permit = kyc::submit_permit(&ctx.app).await?;
-    let capacity = usize::try_from(size.upper().unwrap_or(0).min(MAX_FILE)).unwrap_or(0);
-    let form = read_form(request.into_body(), boundary, capacity, &ctx);
-    let form = tokio::time::timeout(ctx.options.multipart_timeout, form).await;
-    let form = form.map_err(|_| broken(PieceError::Slow))??;
+    let came = body::received(request, &actor, MULTIPART_LIMIT as u64, &ctx).await?;
+    let permit = kyc::submit_permit(&ctx.app, &actor).await?;
+    let form = read_form(came, boundary).await?;
     if let Some(key) = &mut key {
         key.add(form.document_type.as_str().as_bytes());
         key.add(&form.document);
@@ -98,15 +92,13 @@ pub(super) fn boundary(headers: &HeaderMap) -> Answer<String> {
     })
 }
 
-async fn read_form(body: axum::body::Body, boundary: String, capacity: usize, ctx: &Ctx) -> Answer<Submission> {
+async fn read_form(came: Spool, boundary: String) -> Answer<Submission> {
     let mut document_type = None;
     let (mut document, mut selfie) = (None, None);
     {
-        let pieces = pin!(body::pieces(body, ctx.options.body_pause));
-        let limits = multer::SizeLimit::new().whole_stream(MULTIPART_LIMIT as u64);
-        let limits = multer::Constraints::new().size_limit(limits);
-        let mut form = Multipart::with_constraints(pieces, boundary, limits);
-        while let Some(field) = form.next_field().await.map_err(|error| refused(&error))? {
+        let capacity = usize::try_from(came.len().min(MAX_FILE)).unwrap_or(0);
+        let mut form = Multipart::new(came.into_pieces(), boundary);
+        while let Some(field) = form.next_field().await.map_err(refused)? {
             let name = field.name().unwrap_or_default().to_owned();
             let twice = match name.as_str() {
                 "document_type" => document_type.replace(read_field(field, &name, 64, 64).await?).is_some(),
@@ -148,7 +140,7 @@ async fn read_form(body: axum::body::Body, boundary: String, capacity: usize, ct
 pub(super) async fn read_field(mut field: Field<'_>, name: &str, limit: u64, capacity: usize) -> Answer<Vec<u8>> {
     // Pages of the buffer that are never written cost nothing, and a buffer that never grows is never copied.
     let mut bytes = Vec::with_capacity(capacity);
-    while let Some(piece) = field.chunk().await.map_err(|error| refused(&error))? {
+    while let Some(piece) = field.chunk().await.map_err(refused)? {
         if bytes.len() as u64 + piece.len() as u64 > limit {
             return Err(Error::too_large(name, limit)
                 .with_fields(vec![FieldError {
@@ -162,18 +154,11 @@ pub(super) async fn read_field(mut field: Field<'_>, name: &str, limit: u64, cap
     Ok(bytes)
 }
 
-pub(super) fn broken(error: PieceError) -> Problem {
-    Problem::malformed(Error::new(ErrorCode::Invalid, error.to_string()))
-}
-
-pub(super) fn refused(error: &multer::Error) -> Problem {
+pub(super) fn refused(error: multer::Error) -> Problem {
     match error {
-        multer::Error::StreamSizeExceeded { .. } | multer::Error::FieldSizeExceeded { .. } => {
-            Error::too_large("the body", MULTIPART_LIMIT as u64).into()
-        }
-        multer::Error::StreamReadFailed(inner) => match inner.downcast_ref::<PieceError>() {
-            Some(error) => broken(*error),
-            None => body::truncated(),
+        multer::Error::StreamReadFailed(inner) => match inner.downcast::<Error>() {
+            Ok(error) => (*error).into(),
+            Err(other) => Error::internal(other).into(),
         },
         multer::Error::IncompleteFieldData { .. }
         | multer::Error::IncompleteHeaders

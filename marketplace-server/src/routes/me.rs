@@ -68,5 +68,5 @@ pub(crate) async fn delete_me(
 #[utoipa::path(get, path = "/v1/me/export", tag = "me",
     responses((status = 200, description = "The archive", content_type = "application/zip")))]
 pub(crate) async fn export_me(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Response> {
-    download(export::own(&ctx.app, &actor).await?)
+    download(&ctx, export::own(&ctx.app, &actor)).await
 }

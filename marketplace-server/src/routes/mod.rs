@@ -27,10 +27,14 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use marketplace_core::{error::Error, export::Export};
+use futures::StreamExt;
+use marketplace_core::{
+    error::{Error, Result},
+    export::Export,
+};
 use serde::Serialize;
 
-use crate::problem::Answer;
+use crate::{ctx::Ctx, problem::Answer, slot};
 
 /// A versioned resource: JSON with its `ETag`.
 pub(crate) fn versioned(version: i64, value: impl Serialize) -> Response {
@@ -43,9 +47,16 @@ pub(crate) fn versioned(version: i64, value: impl Serialize) -> Response {
 
 /// An archive to be saved, sent while it is made. When it cannot be made whole the connection breaks, so that nobody takes
 /// a part for the whole.
-pub(crate) fn download(export: Export) -> Answer<Response> {
+///
+/// An address takes some of the exports that are made at once, and never the last.
+pub(crate) async fn download(ctx: &Ctx, export: impl Future<Output = Result<Export>>) -> Answer<Response> {
+    let place = slot::client().map(|client| ctx.places.exports.take(client, 1)).transpose()?;
+    let export = export.await?;
     let disposition = format!("attachment; filename=\"{}\"", export.file_name);
-    let mut response = Response::new(Body::from_stream(export.body));
+    let body = export.body.inspect(move |_| {
+        let _held = &place;
+    });
+    let mut response = Response::new(Body::from_stream(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::try_from(disposition).map_err(Error::internal)?);

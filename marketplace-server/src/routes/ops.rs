@@ -1,10 +1,11 @@
 //! For whoever runs the server: is it alive, is it ready, what does it do.
 
 use axum::{
-    Json,
+    Json, Router,
     extract::State,
     http::header::{CACHE_CONTROL, CONTENT_TYPE},
     response::{IntoResponse, Response},
+    routing::get,
 };
 use marketplace_core::{
     error::{Error, ErrorCode},
@@ -18,8 +19,16 @@ use crate::{ctx::Ctx, metrics::Core, problem::Answer};
 
 /// This feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics)).routes(routes!(jwks))
+    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(jwks))
 }
+
+/// What the listener for whoever runs the server has; the counters are nowhere else.
+pub(crate) fn for_operators() -> Router<Ctx> {
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).route(METRICS, get(metrics))
+}
+
+/// Where the counters are.
+pub(crate) const METRICS: &str = "/metrics";
 
 /// How the server is.
 #[derive(Serialize, ToSchema)]
@@ -40,7 +49,7 @@ pub(crate) async fn healthz() -> Json<Health> {
 /// Whether requests can be served: the database answers, and the server is not stopping.
 #[utoipa::path(get, path = "/readyz", tag = "ops", responses((status = 200, description = "Ready", body = Health)))]
 pub(crate) async fn readyz(State(ctx): State<Ctx>) -> Answer<Json<Health>> {
-    if ctx.shutdown.is_cancelled() {
+    if ctx.ending.begun.is_cancelled() {
         return Err(Error::new(ErrorCode::Unavailable, "the server is stopping").into());
     }
     ctx.app.ready().await?;
@@ -48,9 +57,7 @@ pub(crate) async fn readyz(State(ctx): State<Ctx>) -> Answer<Json<Health>> {
 }
 
 /// Counters, for Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "ops",
-    responses((status = 200, description = "Text exposition format 0.0.4", body = String, content_type = "text/plain")))]
-pub(crate) async fn metrics(State(ctx): State<Ctx>) -> Response {
+async fn metrics(State(ctx): State<Ctx>) -> Response {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], ctx.metrics.render(&Core::of(&ctx.app)))
         .into_response()
 }

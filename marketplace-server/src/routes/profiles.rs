@@ -109,10 +109,9 @@ pub(crate) async fn put_picture(
 ) -> Answer<Json<Picture>> {
     // Before 10 MiB are read for nothing.
     actor.require_own(Permission::Trade)?;
-    let limit = usize::try_from(MAX_FILE).unwrap_or(usize::MAX);
-    let permit = kyc::submit_permit(&ctx.app).await?;
-    let bytes = body::read(request.into_body(), limit, ctx.options.multipart_timeout).await?;
-    let picture = profiles::set_picture(&ctx.app, &actor, bytes.into()).await?;
+    let came = body::received(request, &actor, MAX_FILE, &ctx).await?;
+    let permit = kyc::submit_permit(&ctx.app, &actor).await?;
+    let picture = profiles::set_picture(&ctx.app, &actor, came.into_bytes().await?).await?;
     drop(permit);
     Ok(Json(picture))
 }

@@ -1,5 +1,7 @@
 //! Opening a socket: see `live` for what is said on it.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{FromRequestParts, Request, State, ws::WebSocketUpgrade},
@@ -21,7 +23,7 @@ use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    connection::Activity,
+    connection::Exchange,
     ctx::Ctx,
     extract::{Caller, Params, bearer},
     live,
@@ -98,9 +100,9 @@ pub(crate) async fn socket(
         Ok(upgrade) => upgrade,
         Err(refusal) => return Ok(refusal.into_response()),
     };
-    let activity = parts.extensions.get::<std::sync::Arc<Activity>>();
-    let request = activity.map(Activity::begin).ok_or_else(|| Error::internal("a connection without its activity"))?;
-    Ok(live::serve(ctx, actor, upgrade, request).await?)
+    let exchange = parts.extensions.get::<Arc<Exchange>>();
+    let in_use = exchange.map(|exchange| exchange.work()).ok_or_else(|| Error::internal("no connection"))?;
+    Ok(live::serve(ctx, actor, upgrade, in_use).await?)
 }
 
 /// Whoever the header names, else whoever asked for the ticket. A ticket is used up by a request for a socket only.

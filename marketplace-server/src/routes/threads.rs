@@ -1,7 +1,5 @@
 //! Threads of one's own: what is written and read in them.
 
-use std::pin::pin;
-
 use axum::{
     Json,
     extract::{Request, State},
@@ -12,7 +10,7 @@ use marketplace_core::{
     actor::Permission,
     error::{Error, FieldError},
     ids::ThreadId,
-    kyc::{self, model::MAX_FILE},
+    kyc::{self, files::Spool, model::MAX_FILE},
     messaging::{
         self,
         model::{Attachment, Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadSummary},
@@ -156,16 +154,10 @@ pub(crate) async fn attach(
     actor.require_own(Permission::Trade)?;
     let mut key = Key::of(request.method().as_str(), request.uri().path(), request.headers())?;
     let boundary = forms::boundary(request.headers())?;
-    let size = hyper::body::Body::size_hint(request.body());
-    if size.lower() > MULTIPART_LIMIT as u64 {
-        return Err(Error::too_large("the body", MULTIPART_LIMIT as u64).into());
-    }
+    let came = body::received(request, &actor, MULTIPART_LIMIT as u64, &ctx).await?;
     // Bounds the memory that uploads take together.
-    let permit = kyc::submit_permit(&ctx.app).await?;
-    let capacity = usize::try_from(size.upper().unwrap_or(0).min(MAX_FILE)).unwrap_or(0);
-    let form = read_form(request.into_body(), boundary, capacity, &ctx);
-    let form = tokio::time::timeout(ctx.options.multipart_timeout, form).await;
-    let file = form.map_err(|_| forms::broken(body::PieceError::Slow))??;
+    let permit = kyc::submit_permit(&ctx.app, &actor).await?;
+    let file = read_form(came, boundary).await?;
     if let Some(key) = &mut key {
         key.add(&file);
     }
@@ -178,12 +170,11 @@ pub(crate) async fn attach(
     .await
 }
 
-async fn read_form(body: axum::body::Body, boundary: String, capacity: usize, ctx: &Ctx) -> Answer<Vec<u8>> {
-    let pieces = pin!(body::pieces(body, ctx.options.body_pause));
-    let limits = multer::SizeLimit::new().whole_stream(MULTIPART_LIMIT as u64);
-    let mut form = Multipart::with_constraints(pieces, boundary, multer::Constraints::new().size_limit(limits));
+async fn read_form(came: Spool, boundary: String) -> Answer<Vec<u8>> {
+    let capacity = usize::try_from(came.len().min(MAX_FILE)).unwrap_or(0);
+    let mut form = Multipart::new(came.into_pieces(), boundary);
     let mut file = None;
-    while let Some(field) = form.next_field().await.map_err(|error| forms::refused(&error))? {
+    while let Some(field) = form.next_field().await.map_err(forms::refused)? {
         if field.name() != Some("file") {
             return Err(Error::invalid("/file", "is the only field of this form").into());
         }

@@ -33,7 +33,6 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
     vec![
         ("GET", "/healthz", ALL, none.clone()),
         ("GET", "/readyz", ALL, none.clone()),
-        ("GET", "/metrics", ALL, none.clone()),
         ("GET", "/.well-known/jwks.json", ALL, none.clone()),
         ("GET", "/openapi.json", ALL, none.clone()),
         ("GET", "/docs", ALL, none.clone()),

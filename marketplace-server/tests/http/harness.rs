@@ -9,7 +9,7 @@ use marketplace_core::{
     ids::UserId,
     testing::{self, TestApp},
 };
-use marketplace_server::Options;
+use marketplace_server::{Listeners, Options};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -21,6 +21,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Server {
     pub test: TestApp,
     pub address: SocketAddr,
+    /// Where the counters are.
+    pub metrics: SocketAddr,
     pub shutdown: CancellationToken,
     task: JoinHandle<marketplace_core::error::Result<()>>,
     http: reqwest::Client,
@@ -52,11 +54,13 @@ pub async fn servers() -> Vec<Server> {
 async fn start(test: TestApp, options: Options) -> Server {
     // What the server says of faults shows with a failing test. The test of the logs installs its own before.
     let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR).with_test_writer().try_init();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (public, metrics) = (bind().await, bind().await);
+    let (address, metrics_address) = (public.local_addr().unwrap(), metrics.local_addr().unwrap());
+    let listeners = Listeners { public, metrics: Some(metrics) };
     let shutdown = CancellationToken::new();
-    let task = tokio::spawn(marketplace_server::serve(test.app().clone(), listener, options, shutdown.clone()));
-    Server { test, address, shutdown, task, http: reqwest::Client::new() }
+    let task = tokio::spawn(marketplace_server::serve(test.app().clone(), listeners, options, shutdown.clone()));
+    Server { test, address, metrics: metrics_address, shutdown, task, http: reqwest::Client::new() }
 }
 
 impl Server {
@@ -69,6 +73,10 @@ impl Server {
     }
     pub fn post(&self, path: &str) -> RequestBuilder {
         self.request(Method::POST, path)
+    }
+    /// A request to the listener for whoever runs the server.
+    pub fn operator(&self, path: &str) -> RequestBuilder {
+        self.http.get(format!("http://{}{path}", self.metrics))
     }
     /// Somebody new, logged in.
     pub async fn user(&self, role: Role, status: Status) -> (UserId, String) {

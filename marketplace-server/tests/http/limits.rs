@@ -9,18 +9,14 @@ use tokio::{
     net::TcpStream,
 };
 
+use tokio_util::sync::CancellationToken;
+
 use crate::harness::{PATIENCE, Server, expect, problem, server, server_with};
 
 const SHORT: Duration = Duration::from_millis(200);
 
 async fn impatient() -> Server {
-    let options = Options {
-        header_timeout: SHORT,
-        idle_timeout: SHORT,
-        body_pause: SHORT,
-        json_timeout: SHORT,
-        ..Options::default()
-    };
+    let options = Options { header_timeout: SHORT, idle_timeout: SHORT, body_window: SHORT, ..Options::default() };
     server_with(|_| (), options).await
 }
 
@@ -71,42 +67,64 @@ async fn an_http2_connection_without_requests_is_cut_off() {
     server.stop().await;
 }
 
+/// The head of a log-in whose body has so many bytes.
+fn login(length: usize) -> String {
+    format!(
+        "POST /v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    )
+}
+
 #[tokio::test]
-async fn a_body_that_does_not_come_is_400() {
+async fn a_body_that_does_not_come_is_408() {
     let server = impatient().await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let head =
-        "POST /v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
-    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(format!("{}{{", login(100)).as_bytes()).await.unwrap();
     let answer = until_closed(&mut stream).await;
-    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(answer.contains(r#""code":"invalid""#), "{answer}");
     server.stop().await;
 }
 
-#[tokio::test]
-async fn a_body_that_trickles_is_cut_off() {
-    // Each piece comes in time, and the whole does not.
-    let options = Options { json_timeout: SHORT, body_pause: SHORT * 5, idle_timeout: PATIENCE, ..Options::default() };
-    let server = server_with(|_| (), options).await;
+/// Sends `piece` every 20 ms until there is an answer, and answers its status.
+async fn trickled(server: &Server, head: &str, piece: &[u8]) -> String {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let head =
-        "POST /v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50000\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     let (mut read, mut write) = stream.split();
     let trickle = async {
-        // Until the other side has had enough.
-        while write.write_all(b" ").await.is_ok() {
-            tokio::time::sleep(SHORT / 10).await;
+        // Until the other side has had enough, or all of it.
+        while write.write_all(piece).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        std::future::pending::<()>().await;
     };
     let answer = async {
         let mut start = [0; 12];
         tokio::time::timeout(PATIENCE, read.read_exact(&mut start)).await.expect("an answer").unwrap();
-        start
+        String::from_utf8_lossy(&start).into_owned()
     };
-    let start = tokio::select! { start = answer => start, () = trickle => panic!("closed without an answer") };
-    assert_eq!(&start, b"HTTP/1.1 400");
+    tokio::select! { start = answer => start, () = trickle => unreachable!() }
+}
+
+#[tokio::test]
+async fn a_body_comes_at_a_certain_rate_however_long_it_takes() {
+    // 10 windows, each of which gets some 40 times what it needs, on a machine that does nothing else.
+    let options = Options { body_window: SHORT, body_rate: 1_000, idle_timeout: PATIENCE, ..Options::default() };
+    let server = server_with(|_| (), options).await;
+    assert_eq!(trickled(&server, &login(60_000), b"{").await, "HTTP/1.1 408");
+    let token = server.token(Role::Worker).await;
+    for (path, kind) in
+        [("/v1/me/kyc", "multipart/form-data; boundary=x"), ("/v1/me/picture", "application/octet-stream")]
+    {
+        let method = if path == "/v1/me/kyc" { "POST" } else { "PUT" };
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: {kind}\r\n\
+             content-length: 80000\r\n\r\n"
+        );
+        assert_eq!(trickled(&server, &head, b"{").await, "HTTP/1.1 408", "{path}");
+        // Slow and steady, for ten times as long as may pass without anything: all of it is looked at.
+        let status = trickled(&server, &head, &[b'{'; 800]).await;
+        assert!(["HTTP/1.1 400", "HTTP/1.1 415"].contains(&&*status), "{path}: {status}");
+    }
     server.stop().await;
 }
 
@@ -161,24 +179,98 @@ async fn a_head_that_is_too_large_is_refused() {
 
 #[tokio::test]
 async fn too_many_at_once_are_told_busy_and_health_still_answers() {
-    let options = Options { requests: 1, ..Options::default() };
+    let options = Options { requests: 2, ..Options::default() };
     let server = server_with(|_| (), options).await;
-    // One request that hangs in its body holds the only place.
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let head =
-        "POST /v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{";
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while server.get("/v1/me").send().await.unwrap().status() != 503 {
-        assert!(tokio::time::Instant::now() < deadline, "the place is never taken");
+    // An account has one place as well.
+    let tokens = [server.token(Role::Client).await, server.token(Role::Client).await];
+    // While somebody else holds the writer, requests that want to write have a place each.
+    let (release, held) = {
+        let token = CancellationToken::new();
+        (token.clone(), token)
+    };
+    let db = server.test.app().db.clone();
+    let writer = tokio::spawn(async move {
+        db.write(move |_| {
+            let held = held.clone();
+            Box::pin(async move {
+                held.cancelled().await;
+                Ok(())
+            })
+        })
+        .await
+    });
+    let clients: Vec<_> = (1..=3).map(|last| from(last)).collect();
+    let of = |client: &reqwest::Client, path: &str| client.get(format!("http://{}{path}", server.address));
+    let mut stuck = Vec::new();
+    for (client, others) in [(0, (429, "rate_limited")), (1, (503, "busy"))] {
+        let ticket =
+            clients[client].post(format!("http://{}/v1/ws/ticket", server.address)).bearer_auth(&tokens[client]);
+        stuck.push(tokio::spawn(async move {
+            loop {
+                // The looks below may have the place at first.
+                let status = ticket.try_clone().unwrap().send().await.unwrap().status().as_u16();
+                if !matches!(status, 429 | 503) {
+                    return status;
+                }
+            }
+        }));
+        let same = || of(&clients[client], "/v1/me");
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut refused = 0;
+        while refused < 20 {
+            refused = if same().send().await.unwrap().status() == 401 { 0 } else { refused + 1 };
+            assert!(tokio::time::Instant::now() < deadline, "the place is never taken");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // An address has one place of the two, and nobody takes the last for long.
+        problem(same(), 429, "rate_limited").await;
+        let (status, code) = others;
+        problem(of(&clients[if client == 0 { 0 } else { 2 }], "/v1/me"), status, code).await;
+        expect(of(&clients[client], "/healthz"), 200).await;
     }
-    problem(server.get("/v1/me"), 503, "busy").await;
-    expect(server.get("/healthz"), 200).await;
-    stream.write_all(b"}").await.unwrap();
-    let mut start = [0; 12];
-    stream.read_exact(&mut start).await.unwrap();
-    assert_eq!(&start, b"HTTP/1.1 422");
+    release.cancel();
+    writer.await.unwrap().unwrap();
+    for one in stuck {
+        assert_eq!(one.await.unwrap(), 200);
+    }
     problem(server.get("/v1/me"), 401, "unauthenticated").await;
+    server.stop().await;
+}
+
+/// A client with another address of this machine.
+fn from(last: u8) -> reqwest::Client {
+    reqwest::Client::builder().local_address(std::net::IpAddr::from([127, 0, 0, last])).build().unwrap()
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_come_take_no_place_among_the_handlers() {
+    let options = Options { requests: 4, body_window: PATIENCE, ..Options::default() };
+    let server = server_with(|_| (), options).await;
+    let token = server.token(Role::Worker).await;
+    let mut slow = Vec::new();
+    for head in [
+        login(100),
+        format!(
+            "POST /v1/me/kyc HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+         content-type: multipart/form-data; boundary=x\r\ncontent-length: 100\r\n\r\n"
+        ),
+    ] {
+        for _ in 0..3 {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            stream.write_all(format!("{head}{{").as_bytes()).await.unwrap();
+            slow.push(stream);
+        }
+    }
+    for _ in 0..20 {
+        problem(server.get("/v1/me"), 401, "unauthenticated").await;
+    }
+    // They are waited for, and answered when their bodies come.
+    let mut first = slow.remove(0);
+    first.write_all(&[b'}'; 99]).await.unwrap();
+    let mut start = [0; 12];
+    first.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 422");
+    drop(slow);
     server.stop().await;
 }
 

@@ -160,7 +160,12 @@ async fn health_and_numbers() {
     assert_eq!(expect(server.get("/readyz"), 200).await["status"], "ok");
     server.get("/v1/me").send().await.unwrap();
     server.get("/v1/users/guess-1").send().await.unwrap();
-    let text = server.get("/metrics").send().await.unwrap().text().await.unwrap();
+    // On a listener of their own only, which has health as well and nothing else.
+    problem(server.get("/metrics"), 404, "not_found").await;
+    assert_eq!(expect(server.operator("/healthz"), 200).await["status"], "ok");
+    assert_eq!(expect(server.operator("/readyz"), 200).await["status"], "ok");
+    problem(server.operator("/v1/me"), 404, "not_found").await;
+    let text = server.operator("/metrics").send().await.unwrap().text().await.unwrap();
     assert!(text.contains(r#"http_requests_total{route="/v1/me",method="GET",status="401"} 1"#), "{text}");
     assert!(text.contains("http_request_duration_seconds_bucket"), "{text}");
     assert!(text.contains("http_connections"), "{text}");

@@ -217,7 +217,6 @@ const OPEN: &[&str] = &[
     "GET /v1/pictures/{id}",
     "GET /healthz",
     "GET /readyz",
-    "GET /metrics",
 ];
 
 async fn every_route_asks_who_is_calling(engine: Engine) {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     accounts::{
         self,
-        model::{Account, Password, normalise_email},
+        model::{Account, EMAIL_LIMIT, Password, normalise_email},
     },
     actor::{Actor, Permission, Principal},
     app::App,
@@ -24,6 +24,9 @@ use crate::{
 /// Sends a mail with which a new password can be set, if there is such an account. Answers alike, at once, in any case.
 pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Result<()> {
     app.limiter.call(client.ip).await?;
+    if email.len() > EMAIL_LIMIT {
+        return Ok(());
+    }
     let (app, email) = (app.clone(), normalise_email(email));
     // Apart from the answer, whose time must not tell.
     tokio::spawn(async move {

@@ -16,7 +16,7 @@ use super::super::{
 use crate::{
     accounts::{
         self,
-        model::{Account, Password, Status, normalise_email},
+        model::{Account, EMAIL_LIMIT, Password, Status, normalise_email},
     },
     actor::{Actor, Permission, SignedIn},
     app::App,
@@ -76,8 +76,13 @@ pub async fn login_with(
     password: &Password,
     proof: Option<&Proof>,
 ) -> Result<Tokens> {
-    let email = normalise_email(email);
     app.limiter.call(client.ip).await?;
+    let wrong = || Error::unauthenticated("the address or the password is wrong");
+    // No account has these; nothing is hashed or remembered for them.
+    if email.len() > EMAIL_LIMIT || password.expose().len() > Password::LIMIT {
+        return Err(wrong());
+    }
+    let email = normalise_email(email);
     app.limiter.try_login(client.ip, &email).await?;
     let mut reader = app.db.read().await?;
     let found = accounts::store::by_email(&mut reader.conn(), &email).await?;
@@ -87,7 +92,7 @@ pub async fn login_with(
     let known = account.as_ref().map(|account| account.id);
     let Some(account) = account.filter(|account| fit != Fit::No && account.status != Status::Deleted) else {
         tracing::info!(user = known.map(tracing::field::display), "a login failed: unknown address or wrong password");
-        return Err(Error::unauthenticated("the address or the password is wrong"));
+        return Err(wrong());
     };
     app.limiter.logged_in(client.ip, &email).await;
     if !account.status.may_log_in() {

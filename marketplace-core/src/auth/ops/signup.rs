@@ -11,7 +11,7 @@ use super::{
 use crate::{
     accounts::{
         self,
-        model::{Checks, SignUp, Status, check_email, check_phone, normalise_email},
+        model::{Checks, EMAIL_LIMIT, SignUp, Status, check_email, check_phone, normalise_email},
         store::NewAccount,
     },
     actor::Actor,
@@ -123,6 +123,9 @@ pub async fn verify_email(app: &App, client: &ClientInfo, one_time: &str) -> Res
 /// Sends the mail that confirms an address again, if an account waits for it. Answers alike, at once, in any case.
 pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) -> Result<()> {
     app.limiter.call(client.ip).await?;
+    if email.len() > EMAIL_LIMIT {
+        return Ok(());
+    }
     let (app, email) = (app.clone(), normalise_email(email));
     // Apart from the answer, whose time must not tell.
     tokio::spawn(async move {

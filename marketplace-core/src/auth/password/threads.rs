@@ -33,11 +33,15 @@ impl Threads {
     }
 }
 
+/// Returns how many threads there are.
+pub(super) fn count() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).max(1)
+}
+
 fn begin() -> Sender<Work> {
     let (sender, work) = channel();
     let work = Arc::new(Mutex::new(work));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    for _ in 0..cores.saturating_sub(1).max(1) {
+    for _ in 0..count() {
         let work = Arc::clone(&work);
         // A system that gives no thread is told of when nobody takes the work.
         let begun = std::thread::Builder::new().name("passwords".into()).spawn(move || take(&work));

@@ -1,14 +1,16 @@
 //! The files of identity checks: what is taken ([`inspect()`]), how it is encrypted ([`seal()`]), where it lies ([`FileStore`]).
 //!
-//! A file is held in memory once on its way in: the upload's own bytes are inspected, encrypted in place and handed to
-//! the store. How many are held at once is bounded by [`super::submit_permit`], and how many are decoded by the store.
+//! An upload lies outside memory until all of it has come ([`Spool`]). Then a file is held in memory once: the upload's own
+//! bytes are inspected, encrypted in place and handed to the store. How many are held at once is bounded by [`super::submit_permit`], and how many are decoded by the store.
 
 mod inspect;
 mod scan;
 mod seal;
+mod spool;
 
 pub use inspect::{FileFacts, MAX_DECODED, MAX_SIDE, Wanted, inspect};
 pub use seal::{FileKey, OVERHEAD, open, seal, unwrap_key, wrap_key};
+pub use spool::Spool;
 
 use std::{
     fmt,

@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use futures::FutureExt;
-use tokio::sync::OwnedSemaphorePermit;
-
 use super::{SHOWN, account, due, lock_account, review::open, set_standing};
 use crate::{
     accounts::model::{Account, Status},
@@ -20,8 +17,10 @@ use crate::{
         model::{DocumentType, FileContent, FileInfo, FileKind, KycStatus, OwnAttempt, OwnKyc},
         store::{self, NewAttempt, NewFile},
     },
+    limiter::Turn,
     time::Timestamp,
 };
+use futures::FutureExt;
 
 /// What a worker hands in. The files' memory is used until they are stored: nothing is copied.
 pub struct Submission {
@@ -40,17 +39,11 @@ impl std::fmt::Debug for Submission {
     }
 }
 
-/// A turn to hand in files; to be taken before they are read and held until [`submit`] has answered, as it bounds the
-/// memory that submissions take together. `busy` when too many wait already.
-pub async fn submit_permit(app: &App) -> Result<OwnedSemaphorePermit> {
-    if let Ok(permit) = Arc::clone(&app.uploads).try_acquire_owned() {
-        return Ok(permit);
-    }
-    let _waiting = app
-        .upload_queue
-        .try_acquire()
-        .map_err(|_| Error::busy("too many documents are being submitted; try again in a moment"))?;
-    Arc::clone(&app.uploads).acquire_owned().await.map_err(Error::internal)
+/// A turn to hand in files; to be taken when they have come ([`Spool`](files::Spool)), before they are in memory, and held
+/// until [`submit`] has answered, as it bounds the memory that uploads take together. Accounts take turns. `busy` when too
+/// many wait already.
+pub async fn submit_permit(app: &App, actor: &Actor) -> Result<Turn<Option<UserId>>> {
+    app.uploads.take(actor.user_id(), "too many files are being submitted; try again in a moment").await
 }
 
 /// Submits a new attempt.

@@ -1,6 +1,6 @@
 //! Users.
 
-use axum::{Json, response::Response};
+use axum::{Json, extract::State, response::Response};
 use marketplace_core::{
     accounts::model::{NewUser, Note, RestrictionReason, UserAction},
     actor::Role,
@@ -130,8 +130,8 @@ pub(crate) async fn reveal(Admin(admin): Admin, Id(id): Id<UserId>) -> Answer<Js
 /// Everything that is stored of one user, as a ZIP archive. Audited before the first byte leaves.
 #[utoipa::path(get, path = "/v1/admin/users/{id}/export", tag = "admin users", params(("id" = UserId, Path)),
     responses((status = 200, description = "The archive", content_type = "application/zip")))]
-pub(crate) async fn export(Admin(admin): Admin, Id(id): Id<UserId>) -> Answer<Response> {
-    download(admin.users_export(id).await?)
+pub(crate) async fn export(State(ctx): State<Ctx>, Admin(admin): Admin, Id(id): Id<UserId>) -> Answer<Response> {
+    download(&ctx, admin.users_export(id)).await
 }
 
 async fn act(id: UserId, action: UserAction, command: Command<Change>) -> Answer<Response> {

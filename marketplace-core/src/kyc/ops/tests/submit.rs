@@ -1,4 +1,7 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Poll,
+};
 
 use futures::future::join_all;
 
@@ -171,16 +174,25 @@ async fn submissions_wait_their_turn_and_a_crowd_hears_busy() {
     let all = testing::apps_with(|config| config.limits.uploads = 1).await;
     for test in all {
         let app = test.app();
-        let held = kyc::submit_permit(app).await.unwrap();
-        let mut waiting: Vec<_> = (0..16).map(|_| Box::pin(kyc::submit_permit(app))).collect();
-        for one in &mut waiting {
-            assert!(futures::poll!(one).is_pending());
+        let (crowd, other) = (test.actor(Role::Worker).await, test.actor(Role::Worker).await);
+        let held = kyc::submit_permit(app, &crowd).await.unwrap();
+        let mut waiting = Vec::new();
+        loop {
+            let mut one = Box::pin(kyc::submit_permit(app, &crowd));
+            match futures::poll!(&mut one) {
+                Poll::Pending => waiting.push(one),
+                Poll::Ready(full) => break drop(refused(full, ErrorCode::Busy)),
+            }
         }
-        refused(kyc::submit_permit(app).await, ErrorCode::Busy);
+        let mut others = Box::pin(kyc::submit_permit(app, &other));
+        assert!(futures::poll!(&mut others).is_pending());
         drop(held);
         let first = waiting.remove(0).await.unwrap();
         assert!(futures::poll!(&mut waiting[0]).is_pending());
-        drop((first, waiting));
+        // Accounts take turns.
+        drop(first);
+        others.await.unwrap();
+        drop(waiting);
         test.close().await;
     }
 }

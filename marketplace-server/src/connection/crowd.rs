@@ -1,0 +1,257 @@
+//! All connections of a listener. None waits for a place: when there are too many, of one address or at all, those go that
+//! have waited longest for their client.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{Activity, Standing};
+use crate::ctx::Network;
+
+/// When connections have to go, one part in so many goes at once, so that not every new one has to look at all of them.
+const PART: usize = 64;
+/// Since when a client has taken nothing of an answer, so that its connection may go for the answer's sake.
+const NOTHING_TAKEN: Duration = Duration::from_secs(1);
+
+/// See the [module](self); cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Crowd(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    total: usize,
+    share: usize,
+    /// Before every connection, to count times from.
+    epoch: Instant,
+    next: AtomicU64,
+    state: Mutex<State>,
+}
+
+/// By address; under no address, those that are not counted by address.
+#[derive(Debug, Default)]
+struct State {
+    groups: HashMap<Option<Network>, HashMap<u64, Arc<Activity>>>,
+    count: usize,
+}
+
+/// There is no place, and no connection that could go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl Crowd {
+    /// `total` connections at once, `share` of one address.
+    pub fn new(total: usize, share: usize) -> Self {
+        let state = Mutex::default();
+        Self(Arc::new(Inner { total, share, epoch: Instant::now(), next: AtomicU64::new(0), state }))
+    }
+
+    /// Adds a connection, from `address` or from somebody who stands for many; makes room for it when there is none.
+    pub fn enter(&self, address: Option<Network>, activity: &Arc<Activity>) -> Result<Member, Full> {
+        let mut state = self.lock();
+        let own = address.and_then(|_| state.groups.get(&address)).map_or(0, HashMap::len);
+        if own >= self.0.share && !self.close_some(&mut state, Some(address), self.0.share.div_ceil(PART)) {
+            return Err(Full);
+        }
+        if state.count >= self.0.total && !self.close_some(&mut state, None, self.0.total.div_ceil(PART)) {
+            return Err(Full);
+        }
+        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
+        state.groups.entry(address).or_default().insert(id, Arc::clone(activity));
+        state.count += 1;
+        Ok(Member { crowd: self.clone(), address, id, activity: Arc::clone(activity) })
+    }
+
+    /// Closes the connections that have waited longest for their clients; whether there was one.
+    pub fn make_room(&self) -> bool {
+        let mut state = self.lock();
+        let count = state.count.div_ceil(PART);
+        self.close_some(&mut state, None, count)
+    }
+
+    /// Closes the connection, of `address` or of all, that has most requests under way of those that only wait for their
+    /// clients, so that another one of it gets its turn; whether there was one besides `but`.
+    pub fn close_heaviest(&self, address: Option<Network>, but: &Arc<Activity>) -> bool {
+        self.close_most(address, but, |one| match one.standing(self.0.epoch) {
+            Standing::Waiting(_) => one.requests.load(Ordering::Relaxed),
+            _ => 0,
+        })
+    }
+
+    /// Closes the connection of `address`, or of all, that makes us hold most of what it does not take; whether there was one
+    /// besides `but`.
+    pub fn close_fullest(&self, address: Option<Network>, but: &Arc<Activity>) -> bool {
+        self.close_most(address, but, |one| {
+            let took_at = one.opened + Duration::from_millis(one.took_at.load(Ordering::Relaxed));
+            if took_at.elapsed() < NOTHING_TAKEN { 0 } else { one.answers.load(Ordering::Relaxed) }
+        })
+    }
+
+    fn close_most(
+        &self,
+        address: Option<Network>,
+        but: &Arc<Activity>,
+        weight: impl Fn(&Arc<Activity>) -> usize,
+    ) -> bool {
+        let mut state = self.lock();
+        let groups = state.groups.iter().filter(|(key, _)| address.is_none() || **key == address);
+        let members = groups.flat_map(|(key, group)| group.iter().map(move |(id, one)| (*key, *id, one)));
+        let others = members.filter(|(_, _, one)| !Arc::ptr_eq(one, but));
+        let heaviest = others.map(|(key, id, one)| (weight(one), key, id)).max_by_key(|(weight, ..)| *weight);
+        match heaviest {
+            Some((1.., key, id)) => {
+                state.close(key, id);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Closes so many, of one group or of all.
+    fn close_some(&self, state: &mut State, of: Option<Option<Network>>, count: usize) -> bool {
+        let groups = state.groups.iter().filter(|(key, _)| of.is_none_or(|of| **key == of));
+        let members = groups.flat_map(|(key, group)| group.iter().map(move |(id, one)| (*key, *id, one)));
+        let standing = |(key, id, one): (_, _, &Arc<Activity>)| (one.standing(self.0.epoch), key, id);
+        let mut may_go: Vec<_> = members.map(standing).filter(|(standing, ..)| *standing != Standing::Busy).collect();
+        let last = count.clamp(1, may_go.len().max(1)) - 1;
+        if may_go.is_empty() {
+            return false;
+        }
+        may_go.select_nth_unstable(last);
+        for (_, key, id) in may_go.into_iter().take(last + 1) {
+            state.close(key, id);
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics between the two changes that belong together.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The place is free at once; the connection ends when its task next runs.
+    fn close(&mut self, key: Option<Network>, id: u64) {
+        if let Some(activity) = self.remove(key, id) {
+            activity.end.cancel();
+        }
+    }
+
+    fn remove(&mut self, key: Option<Network>, id: u64) -> Option<Arc<Activity>> {
+        let group = self.groups.get_mut(&key)?;
+        let removed = group.remove(&id)?;
+        self.count -= 1;
+        if group.is_empty() {
+            self.groups.remove(&key);
+        }
+        Some(removed)
+    }
+}
+
+/// A connection's place, which it has until this is dropped, or somebody else needs it more.
+#[derive(Debug)]
+pub(crate) struct Member {
+    crowd: Crowd,
+    address: Option<Network>,
+    id: u64,
+    activity: Arc<Activity>,
+}
+
+impl Member {
+    /// The connection.
+    pub fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.crowd.lock().remove(self.address, self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    fn address(last: u8) -> Option<Network> {
+        Some(Network::of(IpAddr::from([10, 0, 0, last])))
+    }
+
+    fn open(crowd: &Crowd, last: u8) -> Result<Member, Full> {
+        crowd.enter(address(last), &Activity::new())
+    }
+
+    async fn pause() {
+        tokio::time::advance(Duration::from_millis(10)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_idle_of_an_address_goes_for_its_next_one() {
+        let crowd = Crowd::new(10, 3);
+        let mut own = Vec::new();
+        for _ in 0..3 {
+            own.push(open(&crowd, 1).unwrap());
+            pause().await;
+        }
+        let other = open(&crowd, 2).unwrap();
+        // The first one works, the second one waits for a body.
+        let busy = own[0].activity().begin();
+        let _work = busy.work();
+        let _body = own[1].activity().begin();
+        let closed = |own: &[Member]| own.iter().map(|one| one.activity().end.is_cancelled()).collect::<Vec<_>>();
+        own.push(open(&crowd, 1).unwrap());
+        assert_eq!(closed(&own), [false, false, true, false]);
+        let _request = own[3].activity().begin();
+        let _work = _request.work();
+        own.push(open(&crowd, 1).unwrap());
+        assert_eq!(closed(&own), [false, true, true, false, false]);
+        let _request = own[4].activity().begin();
+        let _work = _request.work();
+        assert_eq!(open(&crowd, 1).unwrap_err(), Full);
+        assert!(!other.activity().end.is_cancelled());
+        drop(own);
+        assert_eq!(crowd.lock().groups.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stands_for_many_is_not_counted_by_address_and_makes_room_too() {
+        let crowd = Crowd::new(6, 2);
+        let proxied: Vec<_> = (0..6).map(|_| crowd.enter(None, &Activity::new()).unwrap()).collect();
+        pause().await;
+        let _new = open(&crowd, 1).unwrap();
+        assert_eq!(proxied.iter().filter(|one| one.activity().end.is_cancelled()).count(), 1);
+        assert_eq!(crowd.lock().count, 6);
+        drop(proxied);
+        assert_eq!(crowd.lock().count, 1);
+        assert!(crowd.make_room());
+        assert!(!crowd.make_room());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_heaviest_goes_for_the_requests_of_others() {
+        let crowd = Crowd::new(10, 9);
+        let (light, heavy, me) = (open(&crowd, 1).unwrap(), open(&crowd, 1).unwrap(), open(&crowd, 1).unwrap());
+        assert!(!crowd.close_heaviest(address(1), me.activity()), "nobody has a request");
+        let _light = light.activity().begin();
+        let _heavy: Vec<_> = (0..3).map(|_| heavy.activity().begin()).collect();
+        let _mine: Vec<_> = (0..9).map(|_| me.activity().begin()).collect();
+        assert!(!crowd.close_heaviest(address(2), me.activity()));
+        assert!(crowd.close_heaviest(address(1), me.activity()));
+        assert!(heavy.activity().end.is_cancelled() && !light.activity().end.is_cancelled());
+        assert!(!me.activity().end.is_cancelled());
+        let work = _light.work();
+        assert!(!crowd.close_heaviest(None, me.activity()), "the light one is worked for");
+        drop(work);
+        assert!(crowd.close_heaviest(None, me.activity()));
+    }
+}
