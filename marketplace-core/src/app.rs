@@ -119,8 +119,9 @@ impl App {
         }
         let keys = Keys::open(&config.keys_dir(), random.as_ref())?;
         let shared = Shared::open(&config, random.as_ref())?;
+        let health = db.health().clone();
         Ok(Self {
-            health: db.health().clone(),
+            health: health.clone(),
             db,
             clock,
             hasher: Hasher::new(config.argon2, random.clone())?,
@@ -133,7 +134,7 @@ impl App {
             uploads: Arc::new(Semaphore::new(config.limits.uploads)),
             upload_queue: Arc::new(Semaphore::new(config.limits.uploads * UPLOADS_WAITING)),
             exports: export::Running::default(),
-            files: FileStore::open(&config.files_url())?.scanned_by(config.clamd.as_deref()),
+            files: FileStore::open(&config.files_url())?.scanned_by(config.clamd.as_deref()).reporting_to(health),
             random,
             keys: Arc::new(keys),
             config: Arc::new(config),

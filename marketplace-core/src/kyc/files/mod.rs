@@ -29,6 +29,7 @@ use url::Url;
 use super::model::MAX_FILE;
 use crate::{
     error::{Error, Result},
+    health::{Component, Health},
     random::{self, Random},
     time::Timestamp,
 };
@@ -51,6 +52,7 @@ pub struct FileStore {
     decoders: Arc<Semaphore>,
     scanner: scan::Scanner,
     swept: Arc<Mutex<Option<Timestamp>>>,
+    health: Health,
 }
 
 impl fmt::Debug for FileStore {
@@ -71,7 +73,19 @@ impl FileStore {
             _ => return Err(wrong("must be file://<folder> or s3://<bucket>/<prefix>")),
         };
         let decoders = Arc::new(Semaphore::new(DECODERS));
-        Ok(Self { store, base, decoders, scanner: scan::Scanner::default(), swept: Arc::default() })
+        Ok(Self {
+            store,
+            base,
+            decoders,
+            scanner: scan::Scanner::default(),
+            swept: Arc::default(),
+            health: Health::default(),
+        })
+    }
+
+    /// From now on how it does is reported there.
+    pub(crate) fn reporting_to(self, health: Health) -> Self {
+        Self { health, ..self }
     }
 
     /// From now on what comes in is shown to the virus scanner at that address.
@@ -136,30 +150,39 @@ impl FileStore {
 
     /// Stores bytes under a key of [`new_key`]. Durable when it answers.
     pub async fn put_as(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
-        self.store.put(&self.path(key)?, Bytes::from(bytes).into()).await.map_err(unreachable_store)?;
-        Ok(())
+        let put = self.store.put(&self.path(key)?, Bytes::from(bytes).into()).await;
+        self.reported(put.map(drop))
+    }
+
+    /// Reports how the store did.
+    fn reported<T>(&self, outcome: object_store::Result<T>) -> Result<T> {
+        match &outcome {
+            // That an object is not there the store has said all the same.
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => self.health.succeeded(Component::Files),
+            Err(error) => self.health.failed(Component::Files, error),
+        }
+        outcome.map_err(unreachable_store)
     }
 
     /// The bytes under a key. A missing or oversized object is a fault of ours: rows name only what was put.
     pub async fn get(&self, key: &str) -> Result<Vec<u8>> {
         let found = match self.store.get(&self.path(key)?).await {
-            Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => {
                 return Err(Error::internal(format!("object {key} is missing")));
             }
-            Err(error) => return Err(unreachable_store(error)),
+            outcome => self.reported(outcome)?,
         };
         if found.meta.size > MAX_FILE + OVERHEAD as u64 {
             return Err(Error::internal(format!("object {key} has {} bytes", found.meta.size)));
         }
-        found.bytes().await.map(Vec::from).map_err(unreachable_store)
+        self.reported(found.bytes().await.map(Vec::from))
     }
 
     /// Deletes an object; one that is already gone is no error.
     pub async fn delete(&self, key: &str) -> Result<()> {
         match self.store.delete(&self.path(key)?).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(unreachable_store(error)),
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            outcome => self.reported(outcome),
         }
     }
 
