@@ -198,7 +198,7 @@ mod tests {
         let done = futures::future::join_all((0..QUEUE).map(|_| verify())).await;
         let busy = |error: &Error| error.code() == crate::error::ErrorCode::Busy;
         assert!(done.iter().any(|done| done.as_ref().is_err_and(busy)));
-        assert!(!verify().await.unwrap());
+        assert_eq!(verify().await.unwrap(), Fit::No);
     }
 
     #[tokio::test]

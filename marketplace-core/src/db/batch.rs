@@ -135,7 +135,7 @@ impl Db {
             // A task of its own: callers may go away, also the first.
             tokio::spawn(run(self.clone(), queue));
         }
-        let gone = |_| Err(Error::unavailable("the database is closed", "the read was dropped"));
+        let gone = |_| Err(Error::unavailable("the database does not answer; try again", "the read was dropped"));
         answered.await.unwrap_or_else(gone)
     }
 }

@@ -11,7 +11,7 @@ use marketplace_tests::{
 use serde_json::json;
 use sqlx::ConnectOptions;
 
-use crate::ledger::{Writers, count, reads_go_on, recovers, soon};
+use crate::ledger::{Writers, count, is_up, reads_go_on, recovers, soon};
 
 /// A market over SQLite whose disk can be made to fail; none, with a word about it, where that cannot be done.
 async fn market() -> Option<(Market, Faults)> {
@@ -47,8 +47,7 @@ async fn a_log_that_fails_for_a_while_stops_only_writes_and_only_meanwhile() {
         assert!(refused.headers.contains_key("retry-after"), "{case}");
         market.app.as_nobody().get("/readyz").await.refused(503, "unavailable");
         market.app.as_nobody().get("/healthz").await.ok();
-        let metrics = market.app.as_nobody().get("/metrics").await.text();
-        assert!(metrics.contains("component_up{component=\"database_writes\"} 0"), "{case}: {metrics}");
+        is_up(&market, "database_writes", false).await;
         // Another is refused in the same words, and a log-in too, as it writes.
         soon(&case, market.app.log_in(&market.jon.email)).await.refused(503, "unavailable");
         reads_go_on(&market).await;
@@ -216,15 +215,19 @@ async fn full_folders_of_logs_mails_and_files_stop_nothing_else() {
     market.app.as_nobody().get("/v1/nothing").await.refused(404, "not_found");
     let email = soon("a sign-up", market.app.sign_up("client", "Eve Ny")).await;
     soon("a log-in", market.app.log_in(&email)).await.ok();
+    let stored = count_files(&disk.path().join("files"));
     let upload = soon("an upload", market.jon.attach(&market.thread, 7)).await;
     let problem = upload.refused(503, "unavailable");
     assert!(problem["detail"].as_str().unwrap().contains("store"), "{problem}");
+    assert_eq!(count_files(&disk.path().join("files")), stored, "half a file is left behind");
+    is_up(&market, "files", false).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     market.app.as_nobody().get("/readyz").await.ok();
     reads_go_on(&market).await;
     market.jon.message(&market.thread, "still", "hello").await.ok();
     disk.empty();
     market.jon.attach(&market.thread, 8).await.ok();
+    is_up(&market, "files", true).await;
     market.jon.patch("/v1/me", json!({ "name": "Jon Lee" })).await.ok();
     assert_eq!(market.app.as_nobody().get("/readyz").await.status, 200);
 }
@@ -256,5 +259,27 @@ async fn a_terminal_that_takes_nothing_stops_nothing() {
     soon("a write", market.jon.message(&market.thread, "refused", "hello")).await.refused(503, "unavailable");
     reads_go_on(&market).await;
     faults.heal();
+    recovers(&market).await;
+}
+
+fn count_files(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { count_files(&path) } else { 1 }).sum()
+}
+
+/// Nothing fails: it only does not come back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_hangs_stops_only_writes() {
+    let Some((market, faults)) = market().await else { return };
+    faults.fail(-8_000, "fsync", ".db-wal");
+    let (jon, thread) = (market.jon.clone(), market.thread.clone());
+    let write = tokio::spawn(async move { jon.message(&thread, "slow", "hello").await });
+    for _ in 0..6 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        reads_go_on(&market).await;
+    }
+    market.app.as_nobody().get("/readyz").await.refused(503, "unavailable");
+    faults.heal();
+    write.await.unwrap().ok();
     recovers(&market).await;
 }

@@ -17,7 +17,11 @@ use serde_json::{Value, json};
 
 stories![fifty_talk_while_the_server_is_killed];
 
-const KILLS: u32 = 3;
+/// As often as `MARKETPLACE_TEST_KILLS` says; a few times otherwise.
+fn kills() -> u32 {
+    std::env::var("MARKETPLACE_TEST_KILLS").ok().and_then(|number| number.parse().ok()).unwrap_or(3)
+}
+
 /// Acknowledged between two kills, at least: however fast the machine is, each kill comes amid talk.
 const BETWEEN: usize = 150;
 /// Each with two devices; the worker whom all of them talk to has two as well.
@@ -208,7 +212,7 @@ async fn fifty_talk_while_the_server_is_killed(engine: Engine) {
     }
     assert_eq!(talkers.len(), 50);
 
-    for round in 0..KILLS {
+    for round in 0..kills() {
         let stop = Arc::new(AtomicBool::new(false));
         let talking: Vec<_> = talkers.drain(..).map(|talker| tokio::spawn(talker.talk(stop.clone()))).collect();
         let enough = told.load(Ordering::SeqCst) + BETWEEN + random.random_range(0..BETWEEN);
