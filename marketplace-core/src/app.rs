@@ -106,7 +106,7 @@ impl App {
         }
         let keys = Keys::open(&config.keys_dir(), random.as_ref())?;
         let shared = Shared::open(&config, random.as_ref())?;
-        Ok(Self {
+        let app = Self {
             health: db.health().clone(),
             db,
             clock,
@@ -126,7 +126,9 @@ impl App {
             config: Arc::new(config),
             wake: broadcast::channel(16).0,
             pruned_at: Arc::default(),
-        })
+        };
+        events::settle(&app).await?;
+        Ok(app)
     }
 
     /// The present.

@@ -67,11 +67,8 @@ impl Server {
     /// PostgreSQL; a file cannot be away.
     pub async fn start_over_a_wire(settings: &[(&str, &str)]) -> (Self, Wire) {
         let mut server = Self::prepare(Engine::Postgres, settings).await;
-        let url = &server.database.url;
-        let (before, after) = url.split_once('@').expect("a URL with a user");
-        let (host, database) = after.split_once('/').expect("a URL with a database");
-        let wire = Wire::to(host).await;
-        server.database.url = format!("{before}@{}/{database}", wire.address);
+        let (wire, url) = Wire::to_url(&server.database.url).await;
+        server.database.url = url;
         server.run().await;
         (server, wire)
     }

@@ -1,9 +1,11 @@
-//! A wire to a server that can be cut and mended: while it is cut, connections are refused, as if that server were stopped.
+//! A wire to a server that can be cut and mended, and that can fall silent: while it is cut, connections are refused, as if
+//! that server were stopped; while it is silent, nothing arrives and nothing ends, as if packets were dropped.
 
 use std::{net::SocketAddr, sync::Arc};
 
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, tcp},
     sync::watch,
 };
 use tokio_util::sync::CancellationToken;
@@ -15,6 +17,10 @@ pub struct Wire {
     pub address: SocketAddr,
     is_whole: watch::Sender<bool>,
     is_listening: watch::Receiver<bool>,
+    /// Connections with lower numbers than this are silent.
+    silent: watch::Sender<u64>,
+    /// The number of the next connection.
+    next: watch::Receiver<u64>,
     end: CancellationToken,
 }
 
@@ -25,9 +31,21 @@ impl Wire {
         let address = listener.local_addr().unwrap();
         let (is_whole, whole) = watch::channel(true);
         let (listening, is_listening) = watch::channel(true);
+        let (silent, hush) = watch::channel(0);
+        let (count, next) = watch::channel(0);
         let end = CancellationToken::new();
-        tokio::spawn(end.clone().run_until_cancelled_owned(run(listener, server.into(), whole, listening)));
-        Self { address, is_whole, is_listening, end }
+        let running = run(listener, server.into(), whole, listening, (hush, count));
+        tokio::spawn(end.clone().run_until_cancelled_owned(running));
+        Self { address, is_whole, is_listening, silent, next, end }
+    }
+
+    /// To the server of a URL with a user and a path, and that URL over this wire.
+    pub async fn to_url(url: &str) -> (Self, String) {
+        let (before, after) = url.split_once('@').expect("a URL with a user");
+        let (host, path) = after.split_once('/').expect("a URL with a path");
+        let wire = Self::to(host).await;
+        let over = format!("{before}@{}/{path}", wire.address);
+        (wire, over)
     }
 
     /// Ends all connections; new ones are refused when this answers.
@@ -40,6 +58,26 @@ impl Wire {
     pub async fn mend(&mut self) {
         self.is_whole.send_replace(true);
         self.is_listening.wait_for(|listening| *listening).await.unwrap();
+    }
+
+    /// Nothing passes any more in either direction, and no connection ends; new ones are taken, and are silent.
+    pub fn silence(&self) {
+        self.silent.send_replace(u64::MAX);
+    }
+
+    /// The connections that are there are silent for ever; new ones work.
+    pub fn silence_old(&self) {
+        self.silent.send_replace(*self.next.borrow());
+    }
+
+    /// What was held back arrives, and all goes on.
+    pub fn speak(&self) {
+        self.silent.send_replace(0);
+    }
+
+    /// Connections that were made so far.
+    pub fn connections(&self) -> u64 {
+        *self.next.borrow()
     }
 }
 
@@ -54,6 +92,7 @@ async fn run(
     server: Arc<str>,
     mut whole: watch::Receiver<bool>,
     listening: watch::Sender<bool>,
+    (silent, next): (watch::Receiver<u64>, watch::Sender<u64>),
 ) {
     let address = listener.local_addr().unwrap();
     loop {
@@ -63,7 +102,10 @@ async fn run(
             tokio::select! {
                 _ = whole.changed() => {}
                 Ok((near, _)) = listener.accept() => {
-                    tokio::spawn(connections.clone().run_until_cancelled_owned(pass(near, Arc::clone(&server))));
+                    let number = *next.borrow();
+                    next.send_replace(number + 1);
+                    let passing = pass(near, Arc::clone(&server), silent.clone(), number);
+                    tokio::spawn(connections.clone().run_until_cancelled_owned(passing));
                 }
             }
         }
@@ -83,8 +125,32 @@ async fn run(
     }
 }
 
-async fn pass(mut near: TcpStream, server: Arc<str>) {
-    if let Ok(mut far) = TcpStream::connect(&*server).await {
-        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+async fn pass(near: TcpStream, server: Arc<str>, silent: watch::Receiver<u64>, number: u64) {
+    if let Ok(far) = TcpStream::connect(&*server).await {
+        // Small questions and answers: each goes at once.
+        let _ = (near.set_nodelay(true), far.set_nodelay(true));
+        let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
+        let there = carry(from_near, to_far, silent.clone(), number);
+        let back = carry(from_far, to_near, silent, number);
+        tokio::join!(there, back);
+    }
+}
+
+async fn carry(
+    mut from: tcp::OwnedReadHalf,
+    mut to: tcp::OwnedWriteHalf,
+    mut silent: watch::Receiver<u64>,
+    number: u64,
+) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = from.read(&mut buffer).await.unwrap_or(0);
+        // The end of a connection does not get through either.
+        if silent.wait_for(|silent| number >= *silent).await.is_err()
+            || read == 0
+            || to.write_all(&buffer[..read]).await.is_err()
+        {
+            return;
+        }
     }
 }

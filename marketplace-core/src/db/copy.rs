@@ -7,10 +7,9 @@
 
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection as _, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
-use sqlx_postgres::PgConnection;
 
 use super::{
-    Conn, Db, DbError, Engine, Inner, OpenOptions, backup,
+    Conn, Db, DbError, Engine, Inner, OpenOptions, PgConn, backup,
     bulk::{self, Value, quoted},
 };
 use crate::{
@@ -83,12 +82,13 @@ pub(crate) async fn between(
 ) -> Result<Copied> {
     source.require_current().await?;
     target.require_current().await?;
-    let (Inner::Sqlite { read, .. }, Inner::Postgres(pool)) = (&source.0, &target.0) else {
+    let (Inner::Sqlite { read, .. }, Inner::Postgres { pool, .. }) = (&source.0, &target.0) else {
         return Err(Error::invalid("/to", format!("cannot copy from {:?} to {:?}", Engine::Sqlite, target.engine())));
     };
     let mut reader = read.acquire().await.map_err(DbError::from)?;
     let mut snapshot = reader.begin().await.map_err(DbError::from)?;
-    let mut tx = pool.begin().await.map_err(DbError::from)?;
+    let mut tx = pool.connect_apart().await?;
+    tx.begin().await.map_err(DbError::from)?;
     let tables = tables(&mut snapshot, &mut tx).await?;
     lock_empty(&mut tx, &tables).await?;
     let mut counts = Vec::with_capacity(tables.len());
@@ -114,8 +114,7 @@ pub(crate) async fn between(
     }
     copied.audit_verified = verify_audit(&mut Conn::Pg(&mut tx)).await?;
     tx.commit().await.map_err(DbError::from)?;
-    let mut conn = pool.acquire().await.map_err(DbError::from)?;
-    bulk::execute(&mut Conn::Pg(&mut conn), "ANALYZE".into()).await?;
+    bulk::execute(&mut Conn::Pg(&mut tx), "ANALYZE".into()).await?;
     Ok(copied)
 }
 
@@ -182,7 +181,7 @@ impl Table {
     async fn copy(
         &self,
         from: &mut SqliteConnection,
-        to: &mut PgConnection,
+        to: &mut PgConn,
         count: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<u64> {
         if self.name == HEAD {
@@ -227,7 +226,7 @@ impl Table {
     }
 
     /// The target's next number is the one that the source would have given, which remembers those of deleted rows.
-    async fn go_on_counting(&self, from: &mut SqliteConnection, to: &mut PgConnection) -> Result<()> {
+    async fn go_on_counting(&self, from: &mut SqliteConnection, to: &mut PgConn) -> Result<()> {
         for column in self.columns.iter().filter(|column| column.identity) {
             let last = format!("SELECT coalesce(max({}), 0) FROM {}", quoted(&column.name), quoted(&self.name));
             let last = sqlite_number(from, last).await?;
@@ -253,7 +252,7 @@ impl Table {
 
 /// Both databases' tables, those that others refer to first. They must be the same, but for SQLite's full-text index: the
 /// target's fills itself.
-async fn tables(source: &mut SqliteConnection, target: &mut PgConnection) -> Result<Vec<Table>> {
+async fn tables(source: &mut SqliteConnection, target: &mut PgConn) -> Result<Vec<Table>> {
     let described: Vec<(String, String, String, bool)> = sqlx::query_as(
         "SELECT c.table_name::text, c.column_name::text, c.data_type::text, c.is_identity = 'YES' \
          FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name) \
@@ -336,7 +335,7 @@ fn in_order(mut tables: Vec<Table>, references: &[(String, String)]) -> Result<V
 }
 
 /// Nobody else writes from here on, and there is nothing to overwrite.
-async fn lock_empty(target: &mut PgConnection, tables: &[Table]) -> Result<()> {
+async fn lock_empty(target: &mut PgConn, tables: &[Table]) -> Result<()> {
     let names = tables.iter().map(|table| quoted(&table.name)).collect::<Vec<_>>().join(", ");
     bulk::execute(&mut Conn::Pg(target), format!("LOCK TABLE {names} IN EXCLUSIVE MODE")).await?;
     for table in tables {
@@ -374,7 +373,7 @@ async fn sqlite_number(conn: &mut SqliteConnection, text: String) -> Result<i64>
     Ok(sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(conn).await.map_err(DbError::from)?)
 }
 
-async fn pg_number(conn: &mut PgConnection, text: String) -> Result<i64> {
+async fn pg_number(conn: &mut PgConn, text: String) -> Result<i64> {
     Ok(sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(conn).await.map_err(DbError::from)?)
 }
 

@@ -1,6 +1,6 @@
 //! What databases answer when something is wrong, in one form for both.
 
-use crate::error::{Error, ErrorCode};
+use crate::error::Error;
 
 /// A failed statement.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,12 @@ pub enum DbError {
     /// The database cannot be reached.
     #[error("database unreachable")]
     Unreachable(#[source] sqlx::Error),
+    /// The database takes no writes: a standby, or a primary that was told so.
+    #[error("database read-only")]
+    ReadOnly(#[source] sqlx::Error),
+    /// The database's machine is out of disk, memory or connections, or cannot use its files.
+    #[error("database exhausted")]
+    Exhausted(#[source] sqlx::Error),
     /// Anything else is a fault of ours.
     #[error("statement failed")]
     Other(#[source] sqlx::Error),
@@ -31,6 +37,7 @@ impl From<sqlx::Error> for DbError {
                 | sqlx::Error::PoolClosed
                 | sqlx::Error::Io(_)
                 | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
                 | sqlx::Error::WorkerCrashed => Self::Unreachable(error),
                 error => Self::Other(error),
             };
@@ -39,13 +46,43 @@ impl From<sqlx::Error> for DbError {
             ErrorKind::UniqueViolation => Self::Unique(unique_name(database)),
             ErrorKind::ForeignKeyViolation => Self::ForeignKey,
             _ => match database.code().as_deref() {
-                // SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT; serialization_failure, deadlock_detected
-                Some("5" | "517" | "40001" | "40P01") => Self::Busy(error),
-                // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections
-                Some("57P01" | "57P02" | "57P03" | "53300") => Self::Unreachable(error),
+                // SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT
+                Some("5" | "517") => Self::Busy(error),
                 // NUL in a text: PostgreSQL refuses it, and the rules of the features should have before.
-                _ => Self::Other(error),
+                code => code.and_then(postgres_kind).unwrap_or(Self::Other)(error),
             },
+        }
+    }
+}
+
+/// What a code of PostgreSQL's (its manual's appendix A) is, when it is no fault of the statement's. SQLite's codes are
+/// shorter.
+fn postgres_kind(code: &str) -> Option<fn(sqlx::Error) -> DbError> {
+    Some(match code {
+        // serialization_failure, deadlock_detected; lock_not_available, object_in_use; query_canceled: by `statement_timeout`;
+        // idle_in_transaction_session_timeout, transaction_timeout
+        "40001" | "40P01" | "55P03" | "55006" | "57014" | "25P03" | "25P04" => DbError::Busy,
+        // read_only_sql_transaction
+        "25006" => DbError::ReadOnly,
+        // A role or a database that is gone or was renamed.
+        "28000" | "28P01" | "3D000" => DbError::Unreachable,
+        _ if code.len() != 5 => return None,
+        _ => match code.get(..2) {
+            // connection_exception; operator_intervention: shutdown, crash, start, database dropped
+            Some("08" | "57") => DbError::Unreachable,
+            // insufficient_resources; system_error
+            Some("53" | "58") => DbError::Exhausted,
+            _ => return None,
+        },
+    })
+}
+
+impl DbError {
+    /// What happened, for the log and for operators.
+    pub(super) fn reason(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
         }
     }
 }
@@ -58,6 +95,13 @@ impl From<DbError> for Error {
                 Self::unavailable("the database has too much to do; try again", DbError::Busy(source))
             }
             DbError::Unreachable(source) => Self::unavailable("the database cannot be reached", source),
+            DbError::ReadOnly(source) => Self::unavailable(
+                "the database takes no writes just now: it is a standby, or was told so; database_url must name the primary",
+                source,
+            ),
+            DbError::Exhausted(source) => {
+                Self::unavailable("the database is out of disk, memory or connections; try again later", source)
+            }
             other => Self::internal(other),
         }
     }
@@ -69,15 +113,23 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// Whether running the unit again may succeed: it lost a deadlock or a serialisation race.
+/// Whether running the unit again may succeed at once: it lost a deadlock or a serialisation race, or this program was
+/// stopped for so long in the middle of it that the server took it back.
 pub(super) fn lost_a_race(error: &Error) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<DbError>());
-    error.code() == ErrorCode::Unavailable && matches!(source, Some(DbError::Busy(_)))
+    let Some(DbError::Busy(sqlx::Error::Database(database))) = source else { return false };
+    matches!(database.code().as_deref(), Some("40001" | "40P01" | "25P03"))
 }
 
 /// A database that cannot be opened, with what to do. `place` has no credentials in it.
-pub(super) fn opening(place: &str, error: sqlx::Error) -> Error {
-    Error::unavailable(format!("the database at {place} cannot be opened"), error)
+pub(super) fn opening(place: &str, error: impl Into<DbError>) -> Error {
+    match error.into() {
+        DbError::ReadOnly(source) => Error::unavailable(
+            format!("the database at {place} is a standby, which can only be read; name the primary in database_url, or promote it"),
+            source,
+        ),
+        error => Error::unavailable(format!("the database at {place} cannot be opened"), error),
+    }
 }
 
 /// PostgreSQL: the constraint's name. SQLite: `UNIQUE constraint failed: users.email_norm`, rebuilt as the name that

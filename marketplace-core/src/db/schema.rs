@@ -28,7 +28,7 @@ impl Db {
     fn migrator(&self) -> &'static Migrator {
         match self.0 {
             Inner::Sqlite { .. } => &SQLITE,
-            Inner::Postgres(_) => &POSTGRES,
+            Inner::Postgres { .. } => &POSTGRES,
         }
     }
 
@@ -41,7 +41,7 @@ impl Db {
         if !state.is_current() {
             match &self.0 {
                 Inner::Sqlite { write, .. } => SQLITE.run(write).await,
-                Inner::Postgres(pool) => POSTGRES.run(pool).await,
+                Inner::Postgres { pool, .. } => POSTGRES.run(pool.connect_apart().await?.raw()).await,
             }
             .map_err(Error::internal)?;
         }
@@ -71,7 +71,7 @@ impl Db {
         let newest = self.migrator().iter().map(|migration| migration.version).max().unwrap_or(0);
         let applied = match &self.0 {
             Inner::Sqlite { write, .. } => applied(&mut *write.acquire().await.map_err(DbError::from)?).await,
-            Inner::Postgres(pool) => applied(&mut *pool.acquire().await.map_err(DbError::from)?).await,
+            Inner::Postgres { pool, .. } => applied(pool.acquire().await?.raw()).await,
         }?;
         Ok(SchemaState { applied, newest })
     }

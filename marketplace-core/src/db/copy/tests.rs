@@ -45,7 +45,7 @@ async fn everything_arrives_and_the_log_goes_on() {
                 q!(conn => exec, "INSERT INTO idempotency_keys (principal, key, fingerprint, status, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
                     "a\tb\\N\nc\r", "\\.", vec![0_u8, 255, 92], Some(200_i64), Option::<Vec<u8>>::None, Timestamp::MAX)?;
                 let Conn::Sqlite(sqlite) = conn else { panic!("the source is SQLite") };
-                sqlx::query("UPDATE sqlite_sequence SET seq = 99999 WHERE name = 'events'").execute(&mut **sqlite).await.unwrap();
+                sqlx::query("UPDATE sqlite_sequence SET seq = 2999999999999999 WHERE name = 'events'").execute(&mut **sqlite).await.unwrap();
                 Ok(())
             })
         })
@@ -104,7 +104,7 @@ async fn everything_arrives_and_the_log_goes_on() {
         })
         .await
         .unwrap();
-    assert_eq!(next, 100_000);
+    assert_eq!(next, 3_000_000_000_000_000);
 
     let again = between(&app.db, target, &|_| ()).await.unwrap_err();
     assert_eq!(again.code(), ErrorCode::Conflict);
