@@ -17,7 +17,7 @@ use crate::{
     db::{Db, Engine, OpenOptions},
     error::{Error, Result},
     events, export,
-    health::Health,
+    health::{Component, Health},
     idempotency, jobs,
     keys::Keys,
     kyc::{self, files::FileStore},
@@ -105,7 +105,7 @@ impl App {
             Engine::Postgres => db.require_current().await?,
         }
         let keys = Keys::open(&config.keys_dir(), random.as_ref())?;
-        let shared = Shared::open(&config, random.as_ref())?;
+        let shared = Shared::open(&config, random.as_ref(), db.health())?;
         let app = Self {
             health: db.health().clone(),
             db,
@@ -182,13 +182,17 @@ impl App {
             + crate::tokens::prune(self).await?)
     }
 
-    /// Whether the database answers, and Redis where there is one, within two seconds.
-    pub async fn ready(&self) -> Result<()> {
-        let both = async { tokio::try_join!(self.db.ping(), self.shared.ready()) };
-        match tokio::time::timeout(Duration::from_secs(2), both).await {
-            Ok(answers) => answers.map(|_| ()),
-            Err(elapsed) => Err(Error::unavailable("the database does not answer", elapsed)),
-        }
+    /// Whether requests can be served: the database answers within two seconds. Returns what fails and is not needed for
+    /// that.
+    ///
+    /// # Errors
+    /// `unavailable` when requests cannot be served.
+    pub async fn ready(&self) -> Result<Vec<Component>> {
+        tokio::time::timeout(Duration::from_secs(2), self.db.ping())
+            .await
+            .map_err(|elapsed| Error::unavailable("the database does not answer", elapsed))??;
+        let failing = self.health.states().into_iter().filter(|state| state.failing.is_some());
+        Ok(failing.map(|state| state.component).collect())
     }
 
     /// Closes the database, after the writes under way.

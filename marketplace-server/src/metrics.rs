@@ -30,6 +30,8 @@ pub(crate) struct Metrics {
     pub sockets: Gauge,
     /// Requests that were refused because too many were under way.
     pub shed: Counter,
+    /// Age of the oldest event that was handed on by the last look at the log; while it cannot be followed, the time since.
+    pub event_lag: Gauge,
     /// Timer runs that failed.
     pub timer_failures: Counter,
 }
@@ -70,11 +72,17 @@ impl Metrics {
         recorder.describe_gauge("component_up".into(), None, "Whether the last use of a component succeeded.".into());
         recorder.describe_gauge("http_connections".into(), None, "Open connections.".into());
         recorder.describe_gauge("http_sockets".into(), None, "Open WebSockets.".into());
+        recorder.describe_gauge(
+            "event_lag_seconds".into(),
+            None,
+            "How late the log of events is followed: what sockets and streams are told.".into(),
+        );
         Self {
             handle: recorder.handle(),
             connections: recorder.register_gauge(&Key::from_static_name("http_connections"), &METADATA),
             sockets: recorder.register_gauge(&Key::from_static_name("http_sockets"), &METADATA),
             shed: recorder.register_counter(&Key::from_static_name("http_requests_shed_total"), &METADATA),
+            event_lag: recorder.register_gauge(&Key::from_static_name("event_lag_seconds"), &METADATA),
             timer_failures: recorder.register_counter(&Key::from_static_name("timer_failures_total"), &METADATA),
             routes: routes.into_iter().map(|path| (path.into_boxed_str(), Route::default())).collect(),
             unmatched: Route::default(),

@@ -135,7 +135,6 @@ pub async fn delete_me(app: &App, actor: &Actor, password: &Password) -> Result<
     }
     auth::check_own_password(app, actor, password, "/password").await?;
     let (app2, actor2, id) = (app.clone(), actor.clone(), me.account.id);
-    let ending = auth::ending(app, id).await?;
     app.db
         .write(move |c| {
             async move {
@@ -146,7 +145,6 @@ pub async fn delete_me(app: &App, actor: &Actor, password: &Password) -> Result<
             .boxed()
         })
         .await?;
-    app.shared.revoke(ending).await;
     app.wake();
     Ok(())
 }

@@ -4,7 +4,7 @@ use futures::FutureExt;
 
 use super::{
     super::{ClientInfo, store, token},
-    OneTime, announce_ended, hours, issue_one_time, notify, require_verified, token_invalid,
+    OneTime, hours, issue_one_time, notify, require_verified, token_invalid,
 };
 use crate::{
     accounts::{
@@ -51,8 +51,7 @@ pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new:
     let token_hash = token::hash(one_time);
     let hash = app.hasher.hash(new.clone()).await?;
     let (app2, new) = (app.clone(), new.clone());
-    let user = app
-        .db
+    app.db
         .write(move |c| {
             async move {
                 let now = app2.now();
@@ -68,13 +67,11 @@ pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new:
                 accounts::store::confirm_address(c, user, now).await?;
                 store::revoke_all(c, user, None, now).await?;
                 notify(&app2, c, &account, Template::PasswordChanged, None).await?;
-                events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await?;
-                Ok(user)
+                events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await
             }
             .boxed()
         })
         .await?;
-    announce_ended(app, user).await;
     app.wake();
     Ok(())
 }
@@ -105,7 +102,6 @@ pub async fn change_password(app: &App, actor: &Actor, current: &Password, new: 
             .boxed()
         })
         .await?;
-    announce_ended(app, user).await;
     app.wake();
     Ok(())
 }
