@@ -17,6 +17,10 @@ pub struct Wire {
     pub address: SocketAddr,
     is_whole: watch::Sender<bool>,
     is_listening: watch::Receiver<bool>,
+    /// Which of two servers it leads to.
+    server: watch::Sender<Arc<str>>,
+    /// The one that it leads to after a turn.
+    other: Arc<str>,
     /// Connections with lower numbers than this are silent.
     silent: watch::Sender<u64>,
     /// The number of the next connection.
@@ -27,6 +31,11 @@ pub struct Wire {
 impl Wire {
     /// To the server at `host:port`.
     pub async fn to(server: &str) -> Self {
+        Self::to_either(server, server).await
+    }
+
+    /// To the first of two servers, and after each [`Wire::turn`] to the other one.
+    pub async fn to_either(server: &str, other: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (is_whole, whole) = watch::channel(true);
@@ -34,9 +43,10 @@ impl Wire {
         let (silent, hush) = watch::channel(0);
         let (count, next) = watch::channel(0);
         let end = CancellationToken::new();
-        let running = run(listener, server.into(), whole, listening, (hush, count));
+        let (server, leads_to) = watch::channel(Arc::<str>::from(server));
+        let running = run(listener, leads_to, whole, listening, (hush, count));
         tokio::spawn(end.clone().run_until_cancelled_owned(running));
-        Self { address, is_whole, is_listening, silent, next, end }
+        Self { address, is_whole, is_listening, server, other: other.into(), silent, next, end }
     }
 
     /// To the server of a URL with a user and a path, and that URL over this wire.
@@ -46,6 +56,14 @@ impl Wire {
         let wire = Self::to(host).await;
         let over = format!("{before}@{}/{path}", wire.address);
         (wire, over)
+    }
+
+    /// Ends all connections; new ones lead to the other server when this answers.
+    pub async fn turn(&mut self) {
+        self.cut().await;
+        let now = std::mem::replace(&mut self.other, self.server.borrow().clone());
+        self.server.send_replace(now);
+        self.mend().await;
     }
 
     /// Ends all connections; new ones are refused when this answers.
@@ -89,7 +107,7 @@ impl Drop for Wire {
 
 async fn run(
     mut listener: TcpListener,
-    server: Arc<str>,
+    server: watch::Receiver<Arc<str>>,
     mut whole: watch::Receiver<bool>,
     listening: watch::Sender<bool>,
     (silent, next): (watch::Receiver<u64>, watch::Sender<u64>),
@@ -104,7 +122,7 @@ async fn run(
                 Ok((near, _)) = listener.accept() => {
                     let number = *next.borrow();
                     next.send_replace(number + 1);
-                    let passing = pass(near, Arc::clone(&server), silent.clone(), number);
+                    let passing = pass(near, server.borrow().clone(), silent.clone(), number);
                     tokio::spawn(connections.clone().run_until_cancelled_owned(passing));
                 }
             }

@@ -12,9 +12,7 @@ pub(crate) mod totp;
 
 pub use csrf::{Csrf, check_csrf, csrf};
 pub use model::{ClientInfo, SessionView, Tokens};
-pub(crate) use ops::{
-    OneTime, check_own_password, drop_tickets, issue_one_time, notify, owner_of_link,
-};
+pub(crate) use ops::{OneTime, check_own_password, drop_tickets, issue_one_time, notify, owner_of_link};
 pub use ops::{
     SocketTicket, TICKET, authenticate, change_email, change_password, confirm_email, delete_own_data, forgot_password,
     issue_ticket, live_sessions, login, login_with, logout, logout_all, redeem_ticket, refresh, resend_verification,

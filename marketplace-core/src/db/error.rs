@@ -125,7 +125,9 @@ pub(super) fn lost_a_race(error: &Error) -> bool {
 pub(super) fn opening(place: &str, error: impl Into<DbError>) -> Error {
     match error.into() {
         DbError::ReadOnly(source) => Error::unavailable(
-            format!("the database at {place} is a standby, which can only be read; name the primary in database_url, or promote it"),
+            format!(
+                "the database at {place} is a standby, which can only be read; name the primary in database_url, or promote it"
+            ),
             source,
         ),
         error => Error::unavailable(format!("the database at {place} cannot be opened"), error),

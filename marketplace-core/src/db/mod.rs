@@ -19,9 +19,9 @@ pub mod copy;
 mod error;
 pub mod json;
 mod place;
+mod postgres;
 mod prune;
 mod readers;
-mod postgres;
 #[doc(hidden)]
 pub mod run;
 mod schema;
@@ -86,9 +86,16 @@ pub struct Db(Inner, batch::Queues, Health);
 
 #[derive(Clone, Debug)]
 enum Inner {
-    Sqlite { read: readers::Readers, write: SqlitePool, queue: mpsc::Sender<writer::Unit> },
+    Sqlite {
+        read: readers::Readers,
+        write: SqlitePool,
+        queue: mpsc::Sender<writer::Unit>,
+    },
     /// Connections for what people wait for, and those of [`Db::patient`], with longer limits.
-    Postgres { pool: postgres::Pool, patient: postgres::Pool },
+    Postgres {
+        pool: postgres::Pool,
+        patient: postgres::Pool,
+    },
 }
 
 /// How a database is opened.

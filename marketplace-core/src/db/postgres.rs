@@ -16,7 +16,8 @@ use futures::{
 };
 use sqlx::{ConnectOptions, Connection, Describe, Either, Execute, Executor, SqlStr};
 use sqlx_postgres::{
-    PgConnectOptions, PgConnection, PgDatabaseError, PgQueryResult, PgRow, PgSeverity, PgStatement, PgTypeInfo, Postgres,
+    PgConnectOptions, PgConnection, PgDatabaseError, PgQueryResult, PgRow, PgSeverity, PgStatement, PgTypeInfo,
+    Postgres,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -159,9 +160,8 @@ impl PgConn {
 
     /// Whether it answers in time, with nothing left of what was done on it.
     async fn settles(&mut self, within: Duration) -> bool {
-        let settling = async {
-            if self.in_transaction { self.rollback().await } else { self.watch.over(self.raw.ping()).await }
-        };
+        let settling =
+            async { if self.in_transaction { self.rollback().await } else { self.watch.over(self.raw.ping()).await } };
         matches!(timeout(within, settling).await, Ok(Ok(()))) && self.is_clean()
     }
 

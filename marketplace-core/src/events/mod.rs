@@ -60,7 +60,6 @@ impl Cursor for EventCursor {
 /// Records that something changed, inside the transaction that changed it.
 pub(crate) use store::{New, append, record};
 
-
 /// Events after a cursor, oldest first; without one, none but where the log ends now.
 ///
 /// # Errors
@@ -82,7 +81,10 @@ pub async fn since(app: &App, actor: &Actor, after: Option<&str>, limit: u16) ->
     let bounds = store::bounds(&mut conn).await?;
     if !bounds.hold(cursor) {
         let current = serde_json::json!({ "cursor": bounds.end.text() });
-        return Err(Error::conflict("events after this cursor may be missing; load anew, and begin without one", current));
+        return Err(Error::conflict(
+            "events after this cursor may be missing; load anew, and begin without one",
+            current,
+        ));
     }
     let cursor = items.last().map_or_else(|| after.to_owned(), |event| event.cursor.clone());
     Ok(EventPage { items, cursor })

@@ -110,7 +110,9 @@ pub(crate) async fn settle(app: &App) -> Result<()> {
     let now = app.now();
     let begun = app.db.write(move |conn| async move { store::begin_anew(conn, &place, now).await }.boxed()).await?;
     if begun && !known.is_empty() {
-        tracing::warn!("this is another database than the log of events was written in; whoever follows it begins anew");
+        tracing::warn!(
+            "this is another database than the log of events was written in; whoever follows it begins anew"
+        );
     }
     Ok(())
 }

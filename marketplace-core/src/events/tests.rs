@@ -163,9 +163,9 @@ async fn in_another_database_the_log_begins_anew_once() {
         assert!(is_current(app, EventCursor::parse(&last).unwrap()).await.unwrap());
         // What a copy finds: a log that was written elsewhere, of which some was not even published.
         record("late").await;
-        let moved = app.db.write(|conn| {
-            async move { Ok(q!(conn => exec, "UPDATE event_marks SET place = 'elsewhere'")?) }.boxed()
-        });
+        let moved = app
+            .db
+            .write(|conn| async move { Ok(q!(conn => exec, "UPDATE event_marks SET place = 'elsewhere'")?) }.boxed());
         assert_eq!(moved.await.unwrap(), 1);
         join_all((0..4).map(|_| settle(app))).await.into_iter().for_each(|settled| settled.unwrap());
         for old in [&before, &last] {

@@ -93,7 +93,10 @@ impl Shared {
         #[cfg(not(feature = "redis"))]
         {
             let _ = (url, random, health);
-            Err(crate::error::Error::invalid("/redis_url", "is set, and this program was built without Redis (feature `redis`)"))
+            Err(crate::error::Error::invalid(
+                "/redis_url",
+                "is set, and this program was built without Redis (feature `redis`)",
+            ))
         }
     }
 

@@ -16,7 +16,8 @@ use std::{
 use async_trait::async_trait;
 use futures::StreamExt;
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind, aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind,
+    aio::MultiplexedConnection,
 };
 use tokio::{sync::watch, time::timeout};
 
@@ -231,7 +232,8 @@ fn is_of_no_use(error: &RedisError) -> bool {
         // Older ones wrap what happened in a script into a text of their own.
         ErrorKind::Server(_) | ErrorKind::Extension => {
             let said = error.to_string();
-            let states = ["OOM", "READONLY", "LOADING", "BUSY", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"];
+            let states =
+                ["OOM", "READONLY", "LOADING", "BUSY", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"];
             states.iter().any(|state| said.contains(state))
         }
         ErrorKind::UnexpectedReturnType => false,

@@ -28,6 +28,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_millis(3);
 /// Between two looks whether the log is still the one that was followed: it is another one after a restore or a failover.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// For one look: then it is begun anew, on another connection to the database.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Sessions that are asked for at once.
 const SESSIONS: usize = 500;
 /// Between two looks for sessions that are over.
@@ -36,11 +38,22 @@ const SESSIONS_EVERY: Duration = Duration::from_millis(500);
 /// Runs until the server stops. Outlives outages of the database, and faults: it goes on where it was.
 pub(crate) async fn run(ctx: Ctx) {
     let now = Instant::now();
-    let mut tail = Tail { ctx, cursor: None, checked_at: now, doubtful: Vec::new(), sessions_at: now, looked_at: now, failures: 0 };
+    let mut tail = Tail {
+        ctx,
+        cursor: None,
+        checked_at: now,
+        doubtful: Vec::new(),
+        sessions_at: now,
+        looked_at: now,
+        failures: 0,
+    };
     let mut wake = tail.ctx.app.subscribe();
     while !tail.ctx.shutdown.is_cancelled() {
-        let outcome = AssertUnwindSafe(tail.look()).catch_unwind().await;
-        tail.judge(outcome.map_err(|_| "it panicked".to_owned()));
+        let outcome = tokio::time::timeout(PATIENCE, AssertUnwindSafe(tail.look()).catch_unwind()).await;
+        tail.judge(match outcome {
+            Ok(outcome) => outcome.map_err(|_| "it panicked".to_owned()),
+            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+        });
         tokio::select! {
             () = tail.ctx.shutdown.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}

@@ -24,10 +24,11 @@ use crate::{
 
 /// For a place among the connections.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// A connection that was not used for so long is asked whether it lives, which costs a round trip.
-const TRUSTED: Duration = Duration::from_secs(1);
+/// A connection that was not used for so long is asked whether it lives, which costs a round trip. With much to do none is at
+/// rest for as long, and nobody pays; with little to do nobody minds.
+const TRUSTED: Duration = Duration::from_millis(5);
 /// For the answer to that.
-const ALIVE: Duration = Duration::from_millis(500);
+const ALIVE: Duration = Duration::from_millis(400);
 /// For a connection to answer whose caller went away.
 const SETTLE: Duration = Duration::from_secs(2);
 /// While the server cannot be reached one caller tries so often, and the others are told at once.
