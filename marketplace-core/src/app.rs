@@ -188,9 +188,16 @@ impl App {
     /// # Errors
     /// `unavailable` when requests cannot be served.
     pub async fn ready(&self) -> Result<Vec<Component>> {
-        tokio::time::timeout(Duration::from_secs(2), self.db.ping())
+        let answers = async {
+            self.db.try_writes().await;
+            self.db.ping().await
+        };
+        tokio::time::timeout(Duration::from_secs(2), answers)
             .await
             .map_err(|elapsed| Error::unavailable("the database does not answer", elapsed))??;
+        if !self.health.works(Component::DatabaseWrites) {
+            return Err(Error::unavailable("the database takes no writes just now", "the log says why"));
+        }
         let failing = self.health.states().into_iter().filter(|state| state.failing.is_some());
         Ok(failing.map(|state| state.component).collect())
     }

@@ -38,7 +38,11 @@ impl Market {
 
     /// On a new server with settings.
     pub async fn open_with(engine: Engine, settings: &[(&str, &str)]) -> Self {
-        let app = Server::start_with(engine, settings).await;
+        Self::of(Server::start_with(engine, settings).await).await
+    }
+
+    /// On a server.
+    pub async fn of(app: Server) -> Self {
         let (sam, ada, jon) = tokio::join!(app.as_staff("admin"), app.as_worker(), app.as_client());
         app.approve(&sam, &ada).await;
         let service = ada.publish("Piano lessons").await;

@@ -136,6 +136,7 @@ pub async fn delete_me(app: &App, actor: &Actor, password: &Password) -> Result<
     auth::check_own_password(app, actor, password, "/password").await?;
     let (app2, actor2, id) = (app.clone(), actor.clone(), me.account.id);
     app.db
+        .patient()
         .write(move |c| {
             async move {
                 let account = store::lock(c, id).await?.filter(|account| account.status.may_log_in());

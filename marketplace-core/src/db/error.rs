@@ -113,6 +113,20 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// What the database could not do for its own reasons, when it was not asked for too much.
+pub(super) fn cannot_write(error: &Error) -> Option<&sqlx::Error> {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(cause) = cause.downcast_ref::<sqlx::Error>() {
+            let code = cause.as_database_error().and_then(|database| database.code());
+            let kind = code.as_deref().and_then(postgres_kind)?(sqlx::Error::PoolClosed);
+            return matches!(kind, DbError::ReadOnly(_) | DbError::Exhausted(_)).then_some(cause);
+        }
+        source = cause.source();
+    }
+    None
+}
+
 /// Whether running the unit again may succeed at once: it lost a deadlock or a serialisation race, or this program was
 /// stopped for so long in the middle of it that the server took it back.
 pub(super) fn lost_a_race(error: &Error) -> bool {

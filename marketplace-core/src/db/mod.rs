@@ -56,7 +56,7 @@ use tokio::sync::mpsc;
 use self::postgres::Limits;
 use crate::{
     error::{Error, Result},
-    health::Health,
+    health::{Component, Health},
 };
 
 /// Units that may wait for the writer of SQLite; more are answered `busy`.
@@ -299,6 +299,17 @@ impl Db {
         }
     }
 
+    /// Tries whether PostgreSQL takes writes again, after one failed: nobody else may try meanwhile.
+    pub(crate) async fn try_writes(&self) {
+        if self.engine() == Engine::Postgres && !self.health().works(Component::DatabaseWrites) {
+            let unit = self.write(|conn| {
+                async move { Ok(q!(conn => exec, "UPDATE event_marks SET place = place WHERE id = 1")?) }.boxed()
+            });
+            // What came of it is recorded.
+            let _ = unit.await;
+        }
+    }
+
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
         let mut reader = self.read().await?;
@@ -327,12 +338,14 @@ async fn attempt(work: &mut Work, conn: &mut Conn<'_>) -> Result<()> {
 async fn postgres_unit(pool: &postgres::Pool, preview: bool, work: &mut Work) -> Result<()> {
     let mut conn = pool.acquire().await?;
     conn.begin().await.map_err(DbError::from)?;
-    let outcome = attempt(work, &mut Conn::Pg(&mut conn)).await;
+    let mut outcome = attempt(work, &mut Conn::Pg(&mut conn)).await;
     if outcome.is_ok() && !preview {
-        return Ok(conn.commit().await.map_err(DbError::from)?);
+        outcome = conn.commit().await.map_err(|error| DbError::from(error).into());
+    } else {
+        // A connection that cannot is not lent again, and its transaction ends with it.
+        let _ = conn.rollback().await;
     }
-    // A connection that cannot is not lent again, and its transaction ends with it.
-    let _ = conn.rollback().await;
+    pool.wrote(outcome.as_ref().err());
     outcome
 }
 

@@ -2,4 +2,7 @@
 //! in through the side doors.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is a failed test")]
 
+mod bystanders;
+mod moving;
 mod postgres;
+mod redis;

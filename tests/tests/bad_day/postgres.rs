@@ -13,41 +13,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, Executor};
 use sqlx_postgres::PgConnection;
 
-/// A second is what people wait; the other is for machines that do something else meanwhile.
-const SOON: Duration = Duration::from_secs(2);
-
-/// What an answer took, with it.
-async fn timed(answer: impl Future<Output = Answer>) -> (Answer, Duration) {
-    let begun = Instant::now();
-    (answer.await, begun.elapsed())
-}
-
-/// Somebody who has nothing to do with what is wrong looks for services and logs in.
-async fn others_are_served(app: &Server, email: &str) {
-    let nobody = app.as_nobody();
-    let (services, took) = timed(nobody.get("/v1/services")).await;
-    services.ok();
-    assert!(took < SOON, "services: {took:?}");
-    let (login, took) = timed(app.log_in(email)).await;
-    login.ok();
-    assert!(took < SOON, "log-in: {took:?}");
-}
-
-/// Asks until the answer is a success, and asserts that it was soon.
-async fn works_again(what: &str, mut ask: impl AsyncFnMut() -> Answer) {
-    let begun = Instant::now();
-    loop {
-        let answer = ask().await;
-        let status = answer.status.as_u16();
-        if answer.status.is_success() {
-            break;
-        }
-        assert!([429, 503].contains(&status), "{what}: {status} {}", answer.text());
-        assert!(begun.elapsed() < Duration::from_secs(30), "{what} does not work again: {}", answer.text());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert!(begun.elapsed() < SOON + Duration::from_secs(1), "{what}: {:?}", begun.elapsed());
-}
+use crate::bystanders::{SOON, changes_of, component_is, others_are_served, timed, works_again};
 
 /// A statement in the story's database, past the program.
 async fn plain(app: &Server) -> PgConnection {
@@ -125,14 +91,13 @@ async fn a_database_that_falls_silent_is_told_at_once_and_found_again_at_once() 
     answers.iter().for_each(|answer| drop(answer.refused(503, "unavailable")));
     assert!(took < Duration::from_secs(4), "{took:?}");
     assert_eq!(app.as_nobody().get("/readyz").await.status.as_u16(), 503);
-    assert!(app.as_nobody().get("/metrics").await.text().contains("component_up{component=\"database\"} 0"));
+    component_is(&app.as_nobody(), "database", false).await;
     wire.speak();
     works_again("a read", async || jon.get("/v1/me").await).await;
     works_again("a write", async || jon.patch("/v1/me", json!({ "name": "Jon Again" })).await).await;
     app.as_nobody().get("/readyz").await.ok();
-    assert!(app.as_nobody().get("/metrics").await.text().contains("component_up{component=\"database\"} 1"));
-    let lines = app.output().lines().filter(|line| line.contains("component") && line.contains("database")).count();
-    assert_eq!(lines, 2, "one line when it fails, and one when it works again:\n{}", app.output());
+    component_is(&app.as_nobody(), "database", true).await;
+    assert_eq!(changes_of(&app, "database"), 2, "one line when it fails, and one when it works again");
 }
 
 /// A server that is stopped in the middle of a unit keeps what it has locked; here the end of the audit log, which all staff
@@ -331,10 +296,15 @@ async fn a_database_that_is_restarted_or_read_only_is_503_meanwhile_and_writes_s
     tokio::time::sleep(Duration::from_millis(300)).await;
     cluster.run(&["ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"]).await;
     tokio::time::sleep(Duration::from_millis(1_000)).await;
+    // It can be read; and is not ready, in words for operators.
     app.as_nobody().get("/v1/services").await.ok();
+    component_is(&app.as_nobody(), "database_writes", false).await;
+    app.as_nobody().get("/readyz").await.refused(503, "unavailable");
     cluster.run(&["ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()"]).await;
     works_again("a write on the primary", async || jon.patch("/v1/me", json!({ "name": "Jon Again" })).await).await;
+    works_again("readiness", async || app.as_nobody().get("/readyz").await).await;
     only_503(writer.await.unwrap());
+    assert!(changes_of(&app, "database_writes") <= 4, "a line for each change of state");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,7 +18,8 @@ use tokio::{
 
 use super::{CONNECT, Limits, PgConn, State};
 use crate::{
-    db::DbError,
+    db::{DbError, error::cannot_write},
+    error::Error,
     health::{Component, Health},
 };
 
@@ -33,6 +34,8 @@ const ALIVE: Duration = Duration::from_millis(400);
 const SETTLE: Duration = Duration::from_secs(2);
 /// While the server cannot be reached one caller tries so often, and the others are told at once.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Without a failure for so long, writes work again.
+const STEADY: Duration = Duration::from_secs(1);
 /// No connection is kept longer: after a failover, and behind a balancer, they spread again.
 const LIFE: Duration = Duration::from_secs(30 * 60);
 
@@ -52,6 +55,8 @@ struct Shared {
     idle: Mutex<Vec<Idle>>,
     /// While it cannot be reached: when to try again.
     again: Mutex<Option<Instant>>,
+    /// When a write failed last because the server could not.
+    refused: Mutex<Option<Instant>>,
     health: Health,
 }
 
@@ -72,8 +77,8 @@ impl Pool {
         let size = size.max(1);
         let places = || Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(1)));
         let (places, aside) = (places(), places());
-        let (idle, again) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Shared { options, limits, size, places, aside, idle, again, health }))
+        let (idle, again, refused) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { options, limits, size, places, aside, idle, again, refused, health }))
     }
 
     /// Lends a connection that works, as far as is known.
@@ -123,6 +128,20 @@ impl Pool {
             Err(error) => self.0.health.failed(Component::Database, error.reason()),
         }
         made
+    }
+
+    /// Records how a unit went.
+    pub(in crate::db) fn wrote(&self, error: Option<&Error>) {
+        if let Some(why) = error.and_then(cannot_write) {
+            *lock(&self.0.refused) = Some(Instant::now());
+            self.0.health.failed(Component::DatabaseWrites, why);
+        } else if error.is_none() && !self.0.health.works(Component::DatabaseWrites) {
+            // On a full disk small writes succeed between large ones that fail: that is one state, not many.
+            let steady = lock(&self.0.refused).is_none_or(|at| at.elapsed() >= STEADY);
+            if steady {
+                self.0.health.succeeded(Component::DatabaseWrites);
+            }
+        }
     }
 
     /// A connection of its own, for as long as its work takes; the limits are the server's.
