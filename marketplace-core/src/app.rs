@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     db::{Db, Engine, OpenOptions},
     error::{Error, Result},
-    export,
+    events, export,
     health::{Component, Health},
     ids::UserId,
     keys::Keys,
@@ -113,9 +113,9 @@ impl App {
             tracing::warn!(?error, "addresses with domains beyond ASCII could not all be brought into their new form");
         }
         let keys = Keys::open(&config.keys_dir(), random.as_ref())?;
-        let shared = Shared::open(&config, random.as_ref())?;
+        let shared = Shared::open(&config, random.as_ref(), db.health())?;
         let (health, mailer) = (db.health().clone(), mail::Mailer::open(&config)?);
-        Ok(Self {
+        let app = Self {
             db,
             clock,
             hasher: Hasher::new(config.argon2, random.clone())?,
@@ -142,7 +142,9 @@ impl App {
             wake: broadcast::channel(16).0,
             mailer: Arc::new(mailer),
             timers: Arc::default(),
-        })
+        };
+        events::settle(&app).await?;
+        Ok(app)
     }
 
     /// The present.
@@ -169,16 +171,24 @@ impl App {
         self.shared.carry(|| drop(self.wake.send(()))).await;
     }
 
-    /// Whether the database answers and takes writes, and Redis where there is one answers, within two seconds.
-    pub async fn ready(&self) -> Result<()> {
+    /// Whether requests can be served: the database answers within two seconds. Returns what fails and is not needed for
+    /// that.
+    ///
+    /// # Errors
+    /// `unavailable` when requests cannot be served.
+    pub async fn ready(&self) -> Result<Vec<Component>> {
+        let answers = async {
+            self.db.try_writes().await;
+            self.db.ping().await
+        };
+        tokio::time::timeout(Duration::from_secs(2), answers)
+            .await
+            .map_err(|elapsed| Error::unavailable("the database does not answer", elapsed))??;
         if !self.health.works(Component::DatabaseWrites) {
             return Err(Error::unavailable("the database takes no writes just now", "the log says why"));
         }
-        let both = async { tokio::try_join!(self.db.ping(), self.shared.ready()) };
-        match tokio::time::timeout(Duration::from_secs(2), both).await {
-            Ok(answers) => answers.map(|_| ()),
-            Err(elapsed) => Err(Error::unavailable("the database does not answer", elapsed)),
-        }
+        let failing = self.health.states().into_iter().filter(|state| state.failing.is_some());
+        Ok(failing.map(|state| state.component).collect())
     }
 
     /// Creates a place outside memory for an upload on its way in.

@@ -34,6 +34,8 @@ pub(crate) struct Metrics {
     pub sockets: Gauge,
     /// Requests that were refused because too many were under way.
     pub shed: Counter,
+    /// Age of the oldest event that was handed on by the last look at the log; while it cannot be followed, the time since.
+    pub event_lag: Gauge,
 }
 
 #[derive(Default)]
@@ -97,6 +99,10 @@ impl Metrics {
         describe_counter("http_connections_shed_total", "Waiting connections closed to make room for others.");
         describe_counter("http_connections_refused_total", "Connections for which no other one could be closed.");
         describe_gauge("http_sockets", "Open WebSockets.");
+        describe_gauge(
+            "event_lag_seconds",
+            "How late the log of events is followed: what sockets and streams are told.",
+        );
         Self {
             handle: recorder.handle(),
             connections: recorder.register_gauge(&Key::from_static_name("http_connections"), &METADATA),
@@ -106,6 +112,7 @@ impl Metrics {
                 .register_counter(&Key::from_static_name("http_connections_refused_total"), &METADATA),
             sockets: recorder.register_gauge(&Key::from_static_name("http_sockets"), &METADATA),
             shed: recorder.register_counter(&Key::from_static_name("http_requests_shed_total"), &METADATA),
+            event_lag: recorder.register_gauge(&Key::from_static_name("event_lag_seconds"), &METADATA),
             routes: routes.into_iter().map(|path| (path.into_boxed_str(), Route::default())).collect(),
             unmatched: Route::default(),
             recorder,

@@ -40,6 +40,12 @@ impl Cli {
         }
     }
 
+    /// The same over another database.
+    #[must_use]
+    pub fn with_database(&self, url: &str) -> Self {
+        Self { arguments: vec!["--db".into(), url.into()], ..self.clone() }
+    }
+
     /// Over HTTP, with an access token.
     pub fn remote(server: &Server, token: &str) -> Self {
         Self {

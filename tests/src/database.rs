@@ -40,17 +40,19 @@ impl Database {
     pub async fn new(engine: Engine, folder: &Path) -> Self {
         match engine {
             Engine::Sqlite => Self { url: format!("sqlite://{}", folder.join("marketplace.db").display()), made: None },
-            Engine::Postgres => {
-                let server = postgres_url().expect("MARKETPLACE_TEST_POSTGRES_URL");
-                let options = PgConnectOptions::from_str(&server).expect("a PostgreSQL URL");
-                let name = format!("story_{}", random_id().simple());
-                let mut connection = options.clone().connect().await.expect("the PostgreSQL for tests answers");
-                connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
-                connection.close().await.unwrap();
-                let (base, _) = server.rsplit_once('/').expect("a URL with a database");
-                Self { url: format!("{base}/{name}"), made: Some((options, name)) }
-            }
+            Engine::Postgres => Self::on(&postgres_url().expect("MARKETPLACE_TEST_POSTGRES_URL")).await,
         }
+    }
+
+    /// A new one, empty, on the PostgreSQL of a superuser's URL.
+    pub async fn on(server: &str) -> Self {
+        let options = PgConnectOptions::from_str(server).expect("a PostgreSQL URL");
+        let name = format!("story_{}", random_id().simple());
+        let mut connection = options.clone().connect().await.expect("the PostgreSQL for tests answers");
+        connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+        connection.close().await.unwrap();
+        let (base, _) = server.rsplit_once('/').expect("a URL with a database");
+        Self { url: format!("{base}/{name}"), made: Some((options, name)) }
     }
 
     /// Ends every connection and lets nobody in, as if the server of databases were away. False for a file, which

@@ -10,7 +10,7 @@
 //! | who asks: clients, workers, staff | [`people`] |
 //! | workers and clients who have met | [`market`] |
 //! | requests and answers | [`http`] |
-//! | a Redis that goes away, a wire that is cut | [`redis`], [`wire`] |
+//! | a Redis or a PostgreSQL that goes away, a wire that is cut or silent | [`redis`], [`cluster`], [`wire`] |
 //! | disks that fail and fill up | [`fault`] |
 //! | social login: a provider that lies, and browsers that visit it | [`provider`] |
 //! | sockets, frames | [`socket`] |
@@ -28,6 +28,7 @@
 pub mod binaries;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod database;
 pub mod fault;
 pub mod http;
@@ -44,6 +45,7 @@ pub mod tokens;
 pub mod trace;
 pub mod wire;
 
+pub use cluster::Cluster;
 pub use database::Engine;
 pub use http::{Answer, Http};
 pub use market::Market;

@@ -1,6 +1,7 @@
 //! A Redis of a story's own: a process on a free port that can go away and come back.
 
 use std::{
+    io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -70,6 +71,15 @@ impl Redis {
     /// Has it go on.
     pub fn go_on(&self) {
         signal(self.process.as_ref().expect("a Redis that runs").id(), "CONT");
+    }
+
+    /// Says a command to it, such as `CONFIG SET maxmemory 1`, and gives the first line of what it answers.
+    pub fn tell(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a Redis that runs");
+        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
     }
 
     async fn try_run(&mut self) -> bool {

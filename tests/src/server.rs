@@ -18,6 +18,7 @@ use tempfile::TempDir;
 
 use crate::{
     binaries,
+    cluster::Cluster,
     database::{Database, Engine},
     http::Http,
     mail::{self, Mail},
@@ -73,20 +74,28 @@ impl Server {
     /// PostgreSQL; a file cannot be away.
     pub async fn start_over_a_wire(settings: &[(&str, &str)]) -> (Self, Wire) {
         let mut server = Self::prepare(Engine::Postgres, settings).await;
-        let url = &server.database.url;
-        let (before, after) = url.split_once('@').expect("a URL with a user");
-        let (host, database) = after.split_once('/').expect("a URL with a database");
-        let wire = Wire::to(host).await;
-        server.database.url = format!("{before}@{}/{database}", wire.address);
+        let (wire, url) = Wire::to_url(&server.database.url).await;
+        server.database.url = url;
         server.run().await;
         (server, wire)
     }
 
     /// The folder and the database of a new one, which [`Server::run`] starts.
     pub async fn prepare(engine: Engine, settings: &[(&str, &str)]) -> Self {
-        let folder = TempDir::new().unwrap();
-        std::fs::create_dir(folder.path().join("data")).unwrap();
+        let folder = new_folder();
         let database = Database::new(engine, &folder.path().join("data")).await;
+        Self::of(folder, database, settings)
+    }
+
+    /// A new one with settings, for a database of its own on a PostgreSQL of the story's own.
+    pub async fn start_on(cluster: &Cluster, settings: &[(&str, &str)]) -> Self {
+        let database = Database::on(&cluster.url()).await;
+        let mut server = Self::of(new_folder(), database, settings);
+        server.run().await;
+        server
+    }
+
+    fn of(folder: TempDir, database: Database, settings: &[(&str, &str)]) -> Self {
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         Self {
             process: None,
@@ -175,6 +184,13 @@ impl Server {
         panic!("it started:\n{}", self.output());
     }
 
+    /// Starts the process and waits until it has ended by itself: its exit code, and all that it printed since it was made.
+    pub async fn refuses_to_start(&mut self) -> (Option<i32>, String) {
+        let (process, _) = self.spawn();
+        self.process = Some(process);
+        (self.ended().await, self.output())
+    }
+
     /// The environment that configures this server, and any other program for the same database and folder.
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut environment = vec![
@@ -220,6 +236,16 @@ impl Server {
         let _ = process.kill();
         let _ = process.wait();
         panic!("the server did not end within 30 s of SIGTERM:\n{}", self.output());
+    }
+
+    /// Stops the process where it is (SIGSTOP): its connections stay, and nothing is answered.
+    pub fn freeze(&self) {
+        signal(self.pid().expect("a server that runs"), "STOP");
+    }
+
+    /// Has it go on.
+    pub fn thaw(&self) {
+        signal(self.pid().expect("a server that runs"), "CONT");
     }
 
     /// The process's id, while it runs.
@@ -308,7 +334,23 @@ async fn answers(process: &mut Child, url: &str, path: &str) -> bool {
     false
 }
 
+fn new_folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    folder
+}
+
 impl Beside {
+    /// Stops the process where it is (SIGSTOP).
+    pub fn freeze(&self) {
+        signal(self.process.id(), "STOP");
+    }
+
+    /// Has it go on.
+    pub fn thaw(&self) {
+        signal(self.process.id(), "CONT");
+    }
+
     /// Somebody as that server knows them.
     pub fn as_seen(&self, person: &Person) -> Http {
         Http::new(&self.url).with_token(person.http.token.clone().expect("somebody who is logged in"))

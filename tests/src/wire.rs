@@ -1,9 +1,11 @@
-//! A wire to a server that can be cut and mended: while it is cut, connections are refused, as if that server were stopped.
+//! A wire to a server that can be cut and mended, and that can fall silent: while it is cut, connections are refused, as if
+//! that server were stopped; while it is silent, nothing arrives and nothing ends, as if packets were dropped.
 
 use std::{net::SocketAddr, sync::Arc};
 
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, tcp},
     sync::watch,
 };
 use tokio_util::sync::CancellationToken;
@@ -15,19 +17,53 @@ pub struct Wire {
     pub address: SocketAddr,
     is_whole: watch::Sender<bool>,
     is_listening: watch::Receiver<bool>,
+    /// Which of two servers it leads to.
+    server: watch::Sender<Arc<str>>,
+    /// The one that it leads to after a turn.
+    other: Arc<str>,
+    /// Connections with lower numbers than this are silent.
+    silent: watch::Sender<u64>,
+    /// The number of the next connection.
+    next: watch::Receiver<u64>,
     end: CancellationToken,
 }
 
 impl Wire {
     /// To the server at `host:port`.
     pub async fn to(server: &str) -> Self {
+        Self::to_either(server, server).await
+    }
+
+    /// To the first of two servers, and after each [`Wire::turn`] to the other one.
+    pub async fn to_either(server: &str, other: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (is_whole, whole) = watch::channel(true);
         let (listening, is_listening) = watch::channel(true);
+        let (silent, hush) = watch::channel(0);
+        let (count, next) = watch::channel(0);
         let end = CancellationToken::new();
-        tokio::spawn(end.clone().run_until_cancelled_owned(run(listener, server.into(), whole, listening)));
-        Self { address, is_whole, is_listening, end }
+        let (server, leads_to) = watch::channel(Arc::<str>::from(server));
+        let running = run(listener, leads_to, whole, listening, (hush, count));
+        tokio::spawn(end.clone().run_until_cancelled_owned(running));
+        Self { address, is_whole, is_listening, server, other: other.into(), silent, next, end }
+    }
+
+    /// To the server of a URL with a user and a path, and that URL over this wire.
+    pub async fn to_url(url: &str) -> (Self, String) {
+        let (before, after) = url.split_once('@').expect("a URL with a user");
+        let (host, path) = after.split_once('/').expect("a URL with a path");
+        let wire = Self::to(host).await;
+        let over = format!("{before}@{}/{path}", wire.address);
+        (wire, over)
+    }
+
+    /// Ends all connections; new ones lead to the other server when this answers.
+    pub async fn turn(&mut self) {
+        self.cut().await;
+        let now = std::mem::replace(&mut self.other, self.server.borrow().clone());
+        self.server.send_replace(now);
+        self.mend().await;
     }
 
     /// Ends all connections; new ones are refused when this answers.
@@ -41,6 +77,26 @@ impl Wire {
         self.is_whole.send_replace(true);
         self.is_listening.wait_for(|listening| *listening).await.unwrap();
     }
+
+    /// Nothing passes any more in either direction, and no connection ends; new ones are taken, and are silent.
+    pub fn silence(&self) {
+        self.silent.send_replace(u64::MAX);
+    }
+
+    /// The connections that are there are silent for ever; new ones work.
+    pub fn silence_old(&self) {
+        self.silent.send_replace(*self.next.borrow());
+    }
+
+    /// What was held back arrives, and all goes on.
+    pub fn speak(&self) {
+        self.silent.send_replace(0);
+    }
+
+    /// Connections that were made so far.
+    pub fn connections(&self) -> u64 {
+        *self.next.borrow()
+    }
 }
 
 impl Drop for Wire {
@@ -51,9 +107,10 @@ impl Drop for Wire {
 
 async fn run(
     mut listener: TcpListener,
-    server: Arc<str>,
+    server: watch::Receiver<Arc<str>>,
     mut whole: watch::Receiver<bool>,
     listening: watch::Sender<bool>,
+    (silent, next): (watch::Receiver<u64>, watch::Sender<u64>),
 ) {
     let address = listener.local_addr().unwrap();
     loop {
@@ -63,7 +120,10 @@ async fn run(
             tokio::select! {
                 _ = whole.changed() => {}
                 Ok((near, _)) = listener.accept() => {
-                    tokio::spawn(connections.clone().run_until_cancelled_owned(pass(near, Arc::clone(&server))));
+                    let number = *next.borrow();
+                    next.send_replace(number + 1);
+                    let passing = pass(near, server.borrow().clone(), silent.clone(), number);
+                    tokio::spawn(connections.clone().run_until_cancelled_owned(passing));
                 }
             }
         }
@@ -83,8 +143,32 @@ async fn run(
     }
 }
 
-async fn pass(mut near: TcpStream, server: Arc<str>) {
-    if let Ok(mut far) = TcpStream::connect(&*server).await {
-        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+async fn pass(near: TcpStream, server: Arc<str>, silent: watch::Receiver<u64>, number: u64) {
+    if let Ok(far) = TcpStream::connect(&*server).await {
+        // Small questions and answers: each goes at once.
+        let _ = (near.set_nodelay(true), far.set_nodelay(true));
+        let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
+        let there = carry(from_near, to_far, silent.clone(), number);
+        let back = carry(from_far, to_near, silent, number);
+        tokio::join!(there, back);
+    }
+}
+
+async fn carry(
+    mut from: tcp::OwnedReadHalf,
+    mut to: tcp::OwnedWriteHalf,
+    mut silent: watch::Receiver<u64>,
+    number: u64,
+) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = from.read(&mut buffer).await.unwrap_or(0);
+        // The end of a connection does not get through either.
+        if silent.wait_for(|silent| number >= *silent).await.is_err()
+            || read == 0
+            || to.write_all(&buffer[..read]).await.is_err()
+        {
+            return;
+        }
     }
 }

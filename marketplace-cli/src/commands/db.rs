@@ -92,7 +92,7 @@ pub enum Verb {
         #[arg(short, long)]
         yes: bool,
     },
-    /// Copy an SQLite database to an empty, migrated PostgreSQL
+    /// Copy an SQLite database, which nobody uses meanwhile, to an empty, migrated PostgreSQL
     #[command(after_help = "Example:\n  \
         marketplace db copy --from sqlite:///srv/market/data/marketplace.db --to postgres://market@db.example.org/market")]
     Copy {
@@ -102,6 +102,9 @@ pub enum Verb {
         /// The database to fill
         #[arg(long, value_name = "URL")]
         to: String,
+        /// Also when a server has the source open; what is written from now on is not copied
+        #[arg(long)]
+        while_running: bool,
     },
 }
 
@@ -185,7 +188,9 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
     match verb {
         Verb::Backup { to } => moving::back_up(context, &config, &to).await,
         Verb::Restore { from, force, yes } => moving::restore(context, &config, &from, force, yes).await,
-        Verb::Copy { from, to } => moving::copy(context, config, from.as_deref(), &to).await,
+        Verb::Copy { from, to, while_running } => {
+            moving::copy(context, config, from.as_deref(), &to, while_running).await
+        }
         Verb::Seed { users, seed, attempts, pictures, services, threads, messages, yes } => {
             let market = Volume { services, threads, messages };
             let images = match pictures {

@@ -130,16 +130,14 @@ pub async fn act(
     }
     let note = checked_note(change).map_err(|field| Error::invalid_fields(vec![field]))?;
     let (app2, actor2, action2, change2) = (app.clone(), actor.clone(), action.clone(), change.clone());
-    let ending = if *action == UserAction::Delete { auth::ending(app, id).await? } else { Vec::new() };
-    let done = app
-        .db
+    // What takes somebody out of all that they wrote may take long.
+    let db = if *action == UserAction::Delete { app.db.patient() } else { app.db.clone() };
+    let done = db
         .write_or_preview(change.dry_run, move |c| {
             async move { act_in(&app2, c, &actor2, id, &action2, &change2, note).await }.boxed()
         })
         .await?;
     if done.changed && !change.dry_run {
-        app.shared.revoke(ending).await;
-        auth::announce_ended(app, id).await;
         app.wake();
     }
     if done.changed && !change.dry_run && *action == UserAction::Delete && matches!(actor, Actor::Operator(_)) {

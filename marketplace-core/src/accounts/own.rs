@@ -140,8 +140,8 @@ pub async fn delete_me(app: &App, actor: &Actor, password: &Password) -> Result<
     }
     let checked = auth::check_own_password(app, actor, password, "/password").await?;
     let (app2, actor2, id) = (app.clone(), actor.clone(), me.account.id);
-    let ending = auth::ending(app, id).await?;
     app.db
+        .patient()
         .write(move |c| {
             async move {
                 let account = auth::lock_checked(c, id, checked.as_deref()).await?;
@@ -150,7 +150,6 @@ pub async fn delete_me(app: &App, actor: &Actor, password: &Password) -> Result<
             .boxed()
         })
         .await?;
-    app.shared.revoke(ending).await;
     app.wake();
     Ok(())
 }

@@ -14,8 +14,8 @@ pub(crate) mod totp;
 pub use csrf::{Csrf, check_csrf, csrf};
 pub use model::{ClientInfo, SessionView, Tokens};
 pub(crate) use ops::{
-    OneTime, announce_ended, check_own_password, drop_one_time, drop_tickets, ending, issue_one_time, lock_checked,
-    notify, owner_of_link, prune_tickets,
+    OneTime, check_own_password, drop_one_time, drop_tickets, issue_one_time, lock_checked, notify, owner_of_link,
+    prune_tickets,
 };
 pub use ops::{
     SocketTicket, TICKET, authenticate, change_email, change_password, confirm_email, delete_own_data, forgot_password,

@@ -152,17 +152,6 @@ pub(crate) async fn revoke_all(
     })
 }
 
-/// Sessions of a user that were ended since then.
-pub(super) async fn ended(conn: &mut Conn<'_>, user: UserId, since: Timestamp) -> Result<Vec<SessionId>> {
-    Ok(q!(conn => vals SessionId, "SELECT id FROM sessions WHERE user_id = $1 AND revoked_at > $2", user, since)?)
-}
-
-/// Sessions of a user that live.
-pub(super) async fn alive(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<Vec<SessionId>> {
-    Ok(q!(conn => vals SessionId,
-        "SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2", user, now)?)
-}
-
 #[derive(sqlx::FromRow)]
 struct SessionRow {
     id: SessionId,

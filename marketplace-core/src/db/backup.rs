@@ -139,6 +139,11 @@ async fn vacuum_into(path: &Path, to: &Path) -> Result<()> {
     // Into the empty file that is there already, which only its owner can read.
     sqlx::query("VACUUM INTO ?").bind(text).execute(&mut conn).await.map_err(DbError::from)?;
     conn.close().await.map_err(DbError::from)?;
+    let mut copy = SqliteConnection::connect_with(&options(to)).await.map_err(DbError::from)?;
+    // Whoever opens it, under whatever name, opens another database than this one: see `Db::place`. An older schema has no
+    // such column, and the migration that brings it says the same.
+    let _ = sqlx::query("UPDATE event_marks SET place = ''").execute(&mut copy).await;
+    copy.close().await.map_err(DbError::from)?;
     Ok(())
 }
 

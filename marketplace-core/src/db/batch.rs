@@ -37,16 +37,19 @@ use std::{
     hash::Hash,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
 };
 
 use futures::FutureExt;
 use tokio::sync::oneshot;
 
-use super::{Conn, Db};
+use super::{Conn, Db, Reader};
 use crate::error::{Error, Result};
 
 /// Keys in one statement at most: bounds how long the first of them waits.
 const KEYS: usize = 256;
+/// A read by key takes microseconds, and so long when something is wrong.
+const SILENCE: Duration = Duration::from_millis(500);
 /// Statements of one kind that run at once.
 const RUNNERS: usize = 1;
 
@@ -157,15 +160,35 @@ async fn run<P: PointRead>(db: Db, queue: Arc<Queue<P>>) {
         }
         batch.retain(|(_, answer)| !answer.is_closed());
         let outcome = match connected {
-            Ok(mut reader) => {
-                let rows = rows_of::<P>(&mut reader.conn(), &batch).await;
+            Ok(reader) => {
+                let (rows, reader) = read::<P>(&db, reader, &batch).await;
                 // A connection on which something failed may be broken: the pool looks at it.
-                lent = rows.is_ok().then_some(reader);
+                lent = reader.filter(|_| rows.is_ok());
                 rows
             }
             Err(error) => Err(error),
         };
         answer::<P>(batch, outcome);
+    }
+}
+
+/// Reads, and once more on another connection when nothing is heard for long: one that died silently must not have everybody
+/// wait who comes after.
+async fn read<P: PointRead>(
+    db: &Db,
+    mut reader: Reader,
+    batch: &[Asked<P>],
+) -> (Result<HashMap<P::Key, P::Row>>, Option<Reader>) {
+    let first = tokio::time::timeout(SILENCE, rows_of::<P>(&mut reader.conn(), batch)).await;
+    match first {
+        Ok(rows) => (rows, Some(reader)),
+        Err(_) => {
+            drop(reader);
+            match db.read().await {
+                Ok(mut reader) => (rows_of::<P>(&mut reader.conn(), batch).await, Some(reader)),
+                Err(error) => (Err(error), None),
+            }
+        }
     }
 }
 

@@ -70,6 +70,7 @@ pub(crate) async fn insert(
         Conn::Sqlite(conn) => sqlite(conn, table, columns, rows, progress).await,
         Conn::Pg(conn) => {
             let mut copy = conn
+                .raw()
                 .copy_in_raw(&format!("COPY {} ({}) FROM STDIN", quoted(table), list(columns)))
                 .await
                 .map_err(DbError::from)?;

@@ -1,9 +1,11 @@
 //! Connections of either engine.
 
-use sqlx::{SqliteConnection, pool::PoolConnection};
-use sqlx_postgres::{PgConnection, Postgres};
+use sqlx::SqliteConnection;
 
-use super::connections::Lent;
+use super::{
+    connections::Lent,
+    postgres::{PgConn, PgLease},
+};
 
 /// A borrowed connection, inside or outside a transaction, of either engine.
 #[derive(Debug)]
@@ -11,7 +13,7 @@ pub enum Conn<'c> {
     /// Embedded.
     Sqlite(&'c mut SqliteConnection),
     /// A server.
-    Pg(&'c mut PgConnection),
+    Pg(&'c mut PgConn),
 }
 
 /// A connection lent by the pool for reading.
@@ -20,7 +22,7 @@ pub enum Reader {
     /// Embedded.
     Sqlite(Lent),
     /// A server.
-    Pg(PoolConnection<Postgres>),
+    Pg(PgLease),
 }
 
 impl Reader {

@@ -1,16 +1,21 @@
 //! Moving house: everything of a SQLite database into an empty PostgreSQL one, by the schema that the databases themselves
 //! describe, so that a new table needs nothing here.
 //!
-//! The source is read in one snapshot and may be in use meanwhile; what is written to it later is not copied. The target is
-//! written in one transaction: after a failure it is as empty as before. Keys and files are not in the database: the new
-//! configuration must name the same `keys_dir` and `files_url`, or copies of them.
+//! Nobody else has the source open meanwhile, so that nothing is written to it that would be missed; by leave it is read
+//! while in use, in one snapshot, and what is written later is not copied. The target is written in one transaction: after a
+//! failure it is as empty as before. Keys and files are not in the database: the new configuration must name the same
+//! `keys_dir` and `files_url`, or copies of them.
+
+use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, Connection as _, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
-use sqlx_postgres::PgConnection;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Row, Sqlite, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteLockingMode, SqliteRow},
+};
 
 use super::{
-    Conn, Db, DbError, Engine, Inner, OpenOptions, backup,
+    Conn, Db, DbError, Engine, Inner, OpenOptions, PgConn, backup,
     bulk::{self, Value, quoted},
 };
 use crate::{
@@ -26,6 +31,8 @@ const BATCH: usize = 2_000;
 const MIGRATIONS: &str = "_sqlx_migrations";
 /// Has a row from the migrations on, which the source's replaces.
 const HEAD: &str = "audit_head";
+/// Has a row since a program opened the target, which the source's replaces.
+const MARKS: &str = "event_marks";
 
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,14 +52,27 @@ pub struct Copied {
     pub tables: Vec<(String, u64)>,
     /// Rows of the audit log whose chain was verified in the target.
     pub audit_verified: i64,
+    /// The newest row of the audit log that was copied.
+    pub last_audit: i64,
+    /// The newest event that was copied.
+    pub last_event: i64,
+    /// How many rows of the two were written to a source in use since then, as far as could be seen at the end; what else was
+    /// written is not counted. None when nobody else had the source open: then nothing was written.
+    pub written_since: Option<i64>,
 }
 
-/// Copies all rows of `from` (SQLite) to `to` (PostgreSQL, migrated and empty).
+/// Copies all rows of `from` (SQLite) to `to` (PostgreSQL, migrated and empty). A source that another program has open is
+/// refused, unless `while_running`: then what is written from the beginning on is not copied.
 ///
 /// # Errors
-/// `invalid` for other engines; `conflict` when the target has rows; `unavailable` when a database cannot be reached or its
-/// schema is not this program's; `internal` when what arrived is not what was sent.
-pub async fn copy(from: &Config, to: &Config, progress: &(dyn Fn(Progress<'_>) + Send + Sync)) -> Result<Copied> {
+/// `invalid` for other engines; `conflict` when the source is in use, or the target has rows; `unavailable` when a database
+/// cannot be reached or its schema is not this program's; `internal` when what arrived is not what was sent.
+pub async fn copy(
+    from: &Config,
+    to: &Config,
+    while_running: bool,
+    progress: &(dyn Fn(Progress<'_>) + Send + Sync),
+) -> Result<Copied> {
     let (from, to) = (from.database_url(), to.database_url());
     if !from.expose().starts_with("sqlite://") {
         return Err(Error::invalid("/from", "must be a SQLite database, sqlite://PATH"));
@@ -63,32 +83,80 @@ pub async fn copy(from: &Config, to: &Config, progress: &(dyn Fn(Progress<'_>) +
     backup::require_file(from.expose())?;
     let options = OpenOptions { connections: 2, ..OpenOptions::default() };
     let source = Db::open(from.expose(), options).await?;
+    let fits = source.require_current().await;
+    source.close().await;
+    fits?;
+    let path = from.expose().strip_prefix("sqlite://").unwrap_or_default();
+    let mut source = open_alone(path, while_running).await?;
     let copied = match Db::open(to.expose(), options).await {
         Ok(target) => {
-            let copied = between(&source, &target, progress).await;
+            let copied = between(&mut source, &target, progress).await;
             target.close().await;
             copied
         }
         Err(error) => Err(error),
     };
-    source.close().await;
+    let copied = match copied {
+        Ok(copied) if while_running => {
+            let (audit, event) = newest(&mut source).await?;
+            Ok(Copied { written_since: Some(audit - copied.last_audit + event - copied.last_event), ..copied })
+        }
+        copied => copied,
+    };
+    // It was only read.
+    let _ = source.close().await;
     copied
+}
+
+/// The source for us alone, unless it may be shared: in WAL mode every connection of any program holds a lock on the file
+/// for as long as it is open, and one that asks for all of it is refused. As long as we hold it no other program opens the
+/// database.
+async fn open_alone(path: &str, while_running: bool) -> Result<SqliteConnection> {
+    let mode = if while_running { SqliteLockingMode::Normal } else { SqliteLockingMode::Exclusive };
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .locking_mode(mode)
+        .busy_timeout(Duration::from_millis(500))
+        .disable_statement_logging();
+    let opened = async {
+        let mut source = options.connect().await?;
+        // The lock comes with the first look.
+        sqlx::query("SELECT count(*) FROM sqlite_schema").execute(&mut source).await?;
+        Ok(source)
+    };
+    opened.await.map_err(|error: sqlx::Error| match DbError::from(error) {
+        DbError::Busy(_) => Error::conflict(
+            format!(
+                "{path} is open in another program: stop the server first, or copy it as it is now with --while-running and lose what is written meanwhile"
+            ),
+            serde_json::json!({ "path": path }),
+        ),
+        error => error.into(),
+    })
+}
+
+/// The newest rows of the audit log and of the log of events.
+async fn newest(source: &mut SqliteConnection) -> Result<(i64, i64)> {
+    let audit = sqlite_number(source, format!("SELECT coalesce(max(seq), 0) FROM {HEAD}")).await?;
+    let event = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'";
+    Ok((audit, sqlite_number(source, event.to_owned()).await?))
 }
 
 /// Copies between open databases.
 pub(crate) async fn between(
-    source: &Db,
+    source: &mut SqliteConnection,
     target: &Db,
     progress: &(dyn Fn(Progress<'_>) + Send + Sync),
 ) -> Result<Copied> {
-    source.require_current().await?;
     target.require_current().await?;
-    let (Inner::Sqlite { read, .. }, Inner::Postgres(pool)) = (&source.0, &target.0) else {
+    let Inner::Postgres { pool, .. } = &target.0 else {
         return Err(Error::invalid("/to", format!("cannot copy from {:?} to {:?}", Engine::Sqlite, target.engine())));
     };
-    let mut reader = read.acquire().await.map_err(DbError::from)?;
-    let mut snapshot = reader.begin().await.map_err(DbError::from)?;
-    let mut tx = pool.begin().await.map_err(DbError::from)?;
+    let mut snapshot = source.begin().await.map_err(DbError::from)?;
+    let (last_audit, last_event) = newest(&mut snapshot).await?;
+    let mut tx = pool.connect_apart().await?;
+    tx.begin().await.map_err(DbError::from)?;
     let tables = tables(&mut snapshot, &mut tx).await?;
     lock_empty(&mut tx, &tables).await?;
     let mut counts = Vec::with_capacity(tables.len());
@@ -97,7 +165,7 @@ pub(crate) async fn between(
     }
     let total = counts.iter().sum::<i64>().unsigned_abs();
     let mut done = 0;
-    let mut copied = Copied { tables: Vec::new(), audit_verified: 0 };
+    let mut copied = Copied { tables: Vec::new(), audit_verified: 0, last_audit, last_event, written_since: None };
     for (table, expected) in tables.iter().zip(counts) {
         let before = done;
         let count = |rows| progress(Progress { table: &table.name, done: before + rows, total });
@@ -114,8 +182,7 @@ pub(crate) async fn between(
     }
     copied.audit_verified = verify_audit(&mut Conn::Pg(&mut tx)).await?;
     tx.commit().await.map_err(DbError::from)?;
-    let mut conn = pool.acquire().await.map_err(DbError::from)?;
-    bulk::execute(&mut Conn::Pg(&mut conn), "ANALYZE".into()).await?;
+    bulk::execute(&mut Conn::Pg(&mut tx), "ANALYZE".into()).await?;
     Ok(copied)
 }
 
@@ -182,11 +249,11 @@ impl Table {
     async fn copy(
         &self,
         from: &mut SqliteConnection,
-        to: &mut PgConnection,
+        to: &mut PgConn,
         count: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<u64> {
-        if self.name == HEAD {
-            bulk::execute(&mut Conn::Pg(to), format!("DELETE FROM {}", quoted(HEAD))).await?;
+        if [HEAD, MARKS].contains(&&*self.name) {
+            bulk::execute(&mut Conn::Pg(to), format!("DELETE FROM {}", quoted(&self.name))).await?;
         }
         let names: Vec<&str> = self.columns.iter().map(|column| &*column.name).collect();
         let mut done = 0;
@@ -227,7 +294,7 @@ impl Table {
     }
 
     /// The target's next number is the one that the source would have given, which remembers those of deleted rows.
-    async fn go_on_counting(&self, from: &mut SqliteConnection, to: &mut PgConnection) -> Result<()> {
+    async fn go_on_counting(&self, from: &mut SqliteConnection, to: &mut PgConn) -> Result<()> {
         for column in self.columns.iter().filter(|column| column.identity) {
             let last = format!("SELECT coalesce(max({}), 0) FROM {}", quoted(&column.name), quoted(&self.name));
             let last = sqlite_number(from, last).await?;
@@ -253,7 +320,7 @@ impl Table {
 
 /// Both databases' tables, those that others refer to first. They must be the same, but for SQLite's full-text index: the
 /// target's fills itself.
-async fn tables(source: &mut SqliteConnection, target: &mut PgConnection) -> Result<Vec<Table>> {
+async fn tables(source: &mut SqliteConnection, target: &mut PgConn) -> Result<Vec<Table>> {
     let described: Vec<(String, String, String, bool)> = sqlx::query_as(
         "SELECT c.table_name::text, c.column_name::text, c.data_type::text, c.is_identity = 'YES' \
          FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name) \
@@ -336,11 +403,15 @@ fn in_order(mut tables: Vec<Table>, references: &[(String, String)]) -> Result<V
 }
 
 /// Nobody else writes from here on, and there is nothing to overwrite.
-async fn lock_empty(target: &mut PgConnection, tables: &[Table]) -> Result<()> {
+async fn lock_empty(target: &mut PgConn, tables: &[Table]) -> Result<()> {
     let names = tables.iter().map(|table| quoted(&table.name)).collect::<Vec<_>>().join(", ");
     bulk::execute(&mut Conn::Pg(target), format!("LOCK TABLE {names} IN EXCLUSIVE MODE")).await?;
     for table in tables {
-        let condition = if table.name == HEAD { "WHERE seq > 0" } else { "" };
+        let condition = match &*table.name {
+            HEAD => "WHERE seq > 0",
+            MARKS => "WHERE FALSE",
+            _ => "",
+        };
         let text = format!("SELECT count(*) FROM (SELECT 1 FROM {} {condition} LIMIT 1) AS found", quoted(&table.name));
         if pg_number(target, text).await? > 0 {
             return Err(Error::conflict(
@@ -374,7 +445,7 @@ async fn sqlite_number(conn: &mut SqliteConnection, text: String) -> Result<i64>
     Ok(sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(conn).await.map_err(DbError::from)?)
 }
 
-async fn pg_number(conn: &mut PgConnection, text: String) -> Result<i64> {
+async fn pg_number(conn: &mut PgConn, text: String) -> Result<i64> {
     Ok(sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(conn).await.map_err(DbError::from)?)
 }
 

@@ -36,6 +36,12 @@ pub enum DbError {
     /// SQLite's files fail: what is wrong with them and what to do.
     #[error("database unusable")]
     Storage(&'static str, #[source] sqlx::Error),
+    /// The database takes no writes: a standby, or a primary that was told so.
+    #[error("database read-only")]
+    ReadOnly(#[source] sqlx::Error),
+    /// The database's machine is out of disk, memory or connections, or cannot use its files.
+    #[error("database exhausted")]
+    Exhausted(#[source] sqlx::Error),
     /// Anything else is a fault of ours.
     #[error("statement failed")]
     Other(#[source] sqlx::Error),
@@ -53,6 +59,7 @@ impl From<sqlx::Error> for DbError {
                 | sqlx::Error::PoolClosed
                 | sqlx::Error::Io(_)
                 | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
                 | sqlx::Error::WorkerCrashed => Self::Unreachable(error),
                 error => Self::Other(error),
             };
@@ -72,15 +79,33 @@ impl From<sqlx::Error> for DbError {
             ErrorKind::UniqueViolation => Self::Unique(unique_name(database)),
             ErrorKind::ForeignKeyViolation => Self::ForeignKey,
             _ => match database.code().as_deref() {
-                // serialization_failure, deadlock_detected
-                Some("40001" | "40P01") => Self::Busy(error),
-                // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections
-                Some("57P01" | "57P02" | "57P03" | "53300") => Self::Unreachable(error),
                 // NUL in a text: PostgreSQL refuses it, and the rules of the features should have before.
-                _ => Self::Other(error),
+                code => code.and_then(postgres_kind).unwrap_or(Self::Other)(error),
             },
         }
     }
+}
+
+/// What a code of PostgreSQL's (its manual's appendix A) is, when it is no fault of the statement's. SQLite's codes are
+/// shorter.
+fn postgres_kind(code: &str) -> Option<fn(sqlx::Error) -> DbError> {
+    Some(match code {
+        // serialization_failure, deadlock_detected; lock_not_available, object_in_use; query_canceled: by `statement_timeout`;
+        // idle_in_transaction_session_timeout, transaction_timeout
+        "40001" | "40P01" | "55P03" | "55006" | "57014" | "25P03" | "25P04" => DbError::Busy,
+        // read_only_sql_transaction
+        "25006" => DbError::ReadOnly,
+        // A role or a database that is gone or was renamed.
+        "28000" | "28P01" | "3D000" => DbError::Unreachable,
+        _ if code.len() != 5 => return None,
+        _ => match code.get(..2) {
+            // connection_exception; operator_intervention: shutdown, crash, start, database dropped
+            Some("08" | "57") => DbError::Unreachable,
+            // insufficient_resources; system_error
+            Some("53" | "58") => DbError::Exhausted,
+            _ => return None,
+        },
+    })
 }
 
 /// What an error of SQLite means that is not the statement's own fault.
@@ -165,6 +190,13 @@ impl From<DbError> for Error {
             DbError::Storage(advice, source) => {
                 Self::unavailable(format!("the database cannot be used: {advice}"), source)
             }
+            DbError::ReadOnly(source) => Self::unavailable(
+                "the database takes no writes just now: it is a standby, or was told so; database_url must name the primary",
+                source,
+            ),
+            DbError::Exhausted(source) => {
+                Self::unavailable("the database is out of disk, memory or connections; try again later", source)
+            }
             other => Self::internal(other),
         }
     }
@@ -176,19 +208,41 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// Whether running the unit again may succeed: it lost a deadlock or a serialisation race.
+/// What the database could not do for its own reasons, when it was not asked for too much.
+pub(super) fn cannot_write(error: &Error) -> Option<&sqlx::Error> {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(cause) = cause.downcast_ref::<sqlx::Error>() {
+            let code = cause.as_database_error().and_then(|database| database.code());
+            let kind = code.as_deref().and_then(postgres_kind)?(sqlx::Error::PoolClosed);
+            return matches!(kind, DbError::ReadOnly(_) | DbError::Exhausted(_)).then_some(cause);
+        }
+        source = cause.source();
+    }
+    None
+}
+
+/// Whether running the unit again may succeed at once: it lost a deadlock or a serialisation race, or this program was
+/// stopped for so long in the middle of it that the server took it back.
 pub(super) fn lost_a_race(error: &Error) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<DbError>());
-    matches!(source, Some(DbError::Busy(_)))
+    let Some(DbError::Busy(sqlx::Error::Database(database))) = source else { return false };
+    matches!(database.code().as_deref(), Some("40001" | "40P01" | "25P03"))
 }
 
 /// A database that cannot be opened, with what to do. `place` has no credentials in it.
-pub(super) fn opening(place: &str, error: sqlx::Error) -> Error {
-    match DbError::from(error) {
+pub(super) fn opening(place: &str, error: impl Into<DbError>) -> Error {
+    match error.into() {
         error @ DbError::Busy(_) => error.into(),
         DbError::Storage(advice, error) => {
             Error::unavailable(format!("the database at {place} cannot be opened: {advice}"), error)
         }
+        DbError::ReadOnly(source) => Error::unavailable(
+            format!(
+                "the database at {place} is a standby, which can only be read; name the primary in database_url, or promote it"
+            ),
+            source,
+        ),
         error => Error::unavailable(format!("the database at {place} cannot be opened"), error),
     }
 }

@@ -19,6 +19,8 @@ mod connections;
 pub mod copy;
 mod error;
 pub mod json;
+mod place;
+mod postgres;
 mod prune;
 #[doc(hidden)]
 pub mod run;
@@ -29,6 +31,7 @@ mod writer;
 pub use batch::PointRead;
 pub use conn::{Conn, Reader};
 pub use error::DbError;
+pub use postgres::{PgConn, PgLease};
 pub(crate) use prune::PRUNE_BATCH;
 pub use query::max_placeholder;
 #[cfg(any(test, feature = "testing"))]
@@ -45,15 +48,16 @@ use std::{
 use connections::{Connections, LOCK_PATIENCE};
 use futures::{FutureExt, future::BoxFuture};
 use sqlx::{
-    ConnectOptions, Connection,
+    ConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
-use sqlx_postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx_postgres::PgConnectOptions;
 use tokio::sync::mpsc;
 
+use self::postgres::Limits;
 use crate::{
     error::{Error, Result},
-    health::Health,
+    health::{Component, Health},
 };
 
 /// Units that may wait for the writer of SQLite; more are answered `busy`.
@@ -67,6 +71,8 @@ const CHECKPOINT: u32 = 8_000;
 const EMPTYING: Duration = Duration::from_millis(100);
 /// How often a unit that lost a deadlock on PostgreSQL is run again.
 const RETRIES: u32 = 5;
+/// Connections to PostgreSQL for work that takes long.
+const PATIENT: u32 = 2;
 
 /// Which engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +89,16 @@ pub struct Db(Inner, batch::Queues, Health);
 
 #[derive(Clone, Debug)]
 enum Inner {
-    Sqlite { read: Connections, write: Connections, queue: mpsc::Sender<writer::Unit> },
-    Postgres(PgPool),
+    Sqlite {
+        read: Connections,
+        write: Connections,
+        queue: mpsc::Sender<writer::Unit>,
+    },
+    /// Connections for what people wait for, and those of [`Db::patient`], with longer limits.
+    Postgres {
+        pool: postgres::Pool,
+        patient: postgres::Pool,
+    },
 }
 
 /// How a database is opened.
@@ -182,15 +196,13 @@ impl Db {
             Error::invalid("/database_url", "must be sqlite://PATH or postgres://user:password@host/database")
         })?;
         let place = format!("{}:{}/{}", connect.get_host(), connect.get_port(), connect.get_database().unwrap_or(""));
-        let pool = PgPoolOptions::new()
-            .max_connections(options.connections.max(1))
-            .acquire_timeout(Duration::from_secs(3))
-            // A round trip saved on every call; a connection that died is noticed by its first statement.
-            .test_before_acquire(false)
-            .connect_with(connect.statement_cache_capacity(512).disable_statement_logging())
-            .await
-            .map_err(|error| error::opening(&place, error))?;
-        Ok(Self(Inner::Postgres(pool), batch::Queues::default(), Health::default()))
+        let connect = connect.statement_cache_capacity(512).disable_statement_logging();
+        let health = Health::default();
+        let pool = |limits, size| postgres::Pool::new(connect.clone(), limits, size, health.clone());
+        let (pool, patient) = (pool(Limits::USUAL, options.connections), pool(Limits::LONG, PATIENT));
+        // Whether it can be reached at all is told here.
+        drop(pool.acquire().await.map_err(|error| error::opening(&place, error))?);
+        Ok(Self(Inner::Postgres { pool, patient }, batch::Queues::default(), health))
     }
 
     /// Where failures of the database are recorded, and those of all else that an [`App`](crate::app::App) over it uses.
@@ -202,7 +214,7 @@ impl Db {
     pub fn engine(&self) -> Engine {
         match self.0 {
             Inner::Sqlite { .. } => Engine::Sqlite,
-            Inner::Postgres(_) => Engine::Postgres,
+            Inner::Postgres { .. } => Engine::Postgres,
         }
     }
 
@@ -210,9 +222,19 @@ impl Db {
     pub async fn read(&self) -> Result<Reader> {
         Ok(match &self.0 {
             Inner::Sqlite { read, .. } => Reader::Sqlite(read.acquire().await.map_err(DbError::from)?),
-            // Whatever keeps us from a connection, a refused login or a database that takes none: it cannot be reached.
-            Inner::Postgres(pool) => Reader::Pg(pool.acquire().await.map_err(DbError::Unreachable)?),
+            Inner::Postgres { pool, .. } => Reader::Pg(pool.acquire().await?),
         })
+    }
+
+    /// The same database with statements that may take minutes, on connections apart from those that people wait for: for work
+    /// on much at once.
+    #[must_use]
+    pub fn patient(&self) -> Self {
+        let mut patient = self.clone();
+        if let Inner::Postgres { pool, patient: longer } = &mut patient.0 {
+            *pool = longer.clone();
+        }
+        patient
     }
 
     /// Runs `unit` in one transaction, durable when this answers `Ok`; on `Err` nothing of it stays.
@@ -252,7 +274,7 @@ impl Db {
     async fn run(&self, preview: bool, mut work: Work) -> Result<()> {
         match &self.0 {
             Inner::Sqlite { queue, .. } => writer::submit(queue, preview, work).await,
-            Inner::Postgres(pool) => {
+            Inner::Postgres { pool, .. } => {
                 let pool = pool.clone();
                 // Runs to its end even when the caller goes away.
                 let task = tokio::spawn(async move {
@@ -295,7 +317,21 @@ impl Db {
                 read.close().await;
                 write.close().await;
             }
-            Inner::Postgres(pool) => pool.close().await,
+            Inner::Postgres { pool, patient } => {
+                pool.close().await;
+                patient.close().await;
+            }
+        }
+    }
+
+    /// Tries whether PostgreSQL takes writes again, after one failed: nobody else may try meanwhile.
+    pub(crate) async fn try_writes(&self) {
+        if self.engine() == Engine::Postgres && !self.health().works(Component::DatabaseWrites) {
+            let unit = self.write(|conn| {
+                async move { Ok(q!(conn => exec, "UPDATE event_marks SET place = place WHERE id = 1")?) }.boxed()
+            });
+            // What came of it is recorded.
+            let _ = unit.await;
         }
     }
 
@@ -336,16 +372,18 @@ async fn attempt(work: &mut Work, conn: &mut Conn<'_>) -> Result<()> {
     outcome.unwrap_or_else(|_| Err(Error::internal("a unit of work panicked")))
 }
 
-async fn postgres_unit(pool: &PgPool, preview: bool, work: &mut Work) -> Result<()> {
-    let mut connection = pool.acquire().await.map_err(DbError::Unreachable)?;
-    let mut tx = connection.begin().await.map_err(DbError::from)?;
-    attempt(work, &mut Conn::Pg(&mut tx)).await?;
-    if preview {
-        tx.rollback().await.map_err(DbError::from)?;
+async fn postgres_unit(pool: &postgres::Pool, preview: bool, work: &mut Work) -> Result<()> {
+    let mut conn = pool.acquire().await?;
+    conn.begin().await.map_err(DbError::from)?;
+    let mut outcome = attempt(work, &mut Conn::Pg(&mut conn)).await;
+    if outcome.is_ok() && !preview {
+        outcome = conn.commit().await.map_err(|error| DbError::from(error).into());
     } else {
-        tx.commit().await.map_err(DbError::from)?;
+        // A connection that cannot is not lent again, and its transaction ends with it.
+        let _ = conn.rollback().await;
     }
-    Ok(())
+    pool.wrote(outcome.as_ref().err());
+    outcome
 }
 
 #[cfg(test)]

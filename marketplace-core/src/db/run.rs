@@ -111,7 +111,7 @@ engine!(
 engine!(
     /// On PostgreSQL.
     pg,
-    sqlx_postgres::PgConnection,
+    crate::db::PgConn,
     sqlx_postgres::PgArguments,
     sqlx_postgres::PgRow
 );

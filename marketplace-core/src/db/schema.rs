@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
+use super::postgres::Pool;
 use sqlx::{
     Connection,
     migrate::{Migrate, MigrateError, Migrator},
 };
-use sqlx_postgres::PgPool;
 
 use super::{
     Db, DbError, Inner,
@@ -54,7 +54,7 @@ impl Db {
     fn migrator(&self) -> &'static Migrator {
         match self.0 {
             Inner::Sqlite { .. } => &SQLITE,
-            Inner::Postgres(_) => &POSTGRES,
+            Inner::Postgres { .. } => &POSTGRES,
         }
     }
 
@@ -71,7 +71,7 @@ impl Db {
         if !state.is_current() {
             match &self.0 {
                 Inner::Sqlite { write, .. } => migrate_sqlite(write).await?,
-                Inner::Postgres(pool) => migrate_postgres(pool).await?,
+                Inner::Postgres { pool, .. } => migrate_postgres(pool).await?,
             }
         }
         self.schema_state().await
@@ -167,10 +167,10 @@ async fn migrate_sqlite(write: &Connections) -> Result<()> {
     outcome
 }
 
-async fn migrate_postgres(pool: &PgPool) -> Result<()> {
-    let mut connection = pool.acquire().await.map_err(DbError::Unreachable)?;
+async fn migrate_postgres(pool: &Pool) -> Result<()> {
+    let mut connection = pool.connect_apart().await?;
     loop {
-        let mut tx = connection.begin().await.map_err(DbError::from)?;
+        let mut tx = connection.raw().begin().await.map_err(DbError::from)?;
         // Limits are for requests. And a lock that ends with the transaction holds behind a pooler too.
         let setup = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
                      SET LOCAL idle_in_transaction_session_timeout = 0; \

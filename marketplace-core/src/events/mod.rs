@@ -4,7 +4,8 @@
 mod own;
 mod store;
 
-pub use own::{OwnPage, Raw, end, own_since, rendered, tail};
+pub(crate) use own::settle;
+pub use own::{OwnPage, Raw, end, is_current, own_since, rendered, tail};
 
 use std::time::Duration;
 
@@ -37,10 +38,10 @@ pub struct Event {
 }
 
 /// Where a reader of the log stands. PostgreSQL hands out sequence numbers before transactions commit, so the number of
-/// the transaction comes first there: a reader sees only what finished before every running transaction began.
+/// the batch in which an event was published comes first there: see `store::publish`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EventCursor {
-    /// The transaction's number on PostgreSQL, 0 on SQLite.
+    /// The batch on PostgreSQL, 0 on SQLite.
     pub tx: i64,
     /// The row's number.
     pub seq: i64,
@@ -60,17 +61,31 @@ impl Cursor for EventCursor {
 pub(crate) use store::{New, append, record};
 
 /// Events after a cursor, oldest first; without one, none but where the log ends now.
+///
+/// # Errors
+/// `conflict` when the cursor is older than what is kept, or from before a restore: load anew what is shown, and begin
+/// without one.
 pub async fn since(app: &App, actor: &Actor, after: Option<&str>, limit: u16) -> Result<EventPage> {
     actor.require(Permission::StatsRead)?;
     let limit = PageRequest::first(limit).checked_limit()?;
     let mut reader = app.db.read().await?;
     let mut conn = reader.conn();
+    store::publish(&mut conn).await?;
     let Some(after) = after else {
-        return Ok(EventPage { items: Vec::new(), cursor: store::end(&mut conn).await?.text() });
+        return Ok(EventPage { items: Vec::new(), cursor: store::bounds(&mut conn).await?.end.text() });
     };
     let cursor =
         EventCursor::parse(after).ok_or_else(|| Error::invalid("/after", "is not a cursor that this list gave out"))?;
     let items = store::after(&mut conn, cursor, limit).await?;
+    // Afterwards: what was forgotten before the look shows here.
+    let bounds = store::bounds(&mut conn).await?;
+    if !bounds.hold(cursor) {
+        let current = serde_json::json!({ "cursor": bounds.end.text() });
+        return Err(Error::conflict(
+            "events after this cursor may be missing; load anew, and begin without one",
+            current,
+        ));
+    }
     let cursor = items.last().map_or_else(|| after.to_owned(), |event| event.cursor.clone());
     Ok(EventPage { items, cursor })
 }
@@ -80,3 +95,6 @@ pub(crate) async fn prune(app: &App) -> Result<u64> {
     let before = app.now() - Duration::from_secs(u64::from(app.config.retention.event_days) * 86_400);
     app.db.prune_in_batches(move |conn| async move { store::prune(conn, before).await }.boxed()).await
 }
+
+#[cfg(test)]
+mod tests;

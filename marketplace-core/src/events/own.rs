@@ -1,6 +1,8 @@
 //! A user's own log: what concerns them, each once, in order, rendered as it is now. And the log's end, for a server that
 //! hands out what comes to all who listen.
 
+use futures::FutureExt;
+
 use super::{EventCursor, store};
 use crate::{
     app::App,
@@ -8,6 +10,7 @@ use crate::{
     ids::UserId,
     messaging::{self, UserEvent},
     page::{Cursor, PageRequest},
+    time::Timestamp,
 };
 
 /// A piece of a user's own log.
@@ -30,13 +33,16 @@ pub async fn own_since(app: &App, user: UserId, after: Option<&str>, limit: u16)
     let mut reader = app.db.read().await?;
     let mut conn = reader.conn();
     let ended = |cursor, resync_required| OwnPage { items: Vec::new(), cursor, more: false, resync_required };
-    let Some(after) = after else { return Ok(ended(store::end(&mut conn).await?, false)) };
-    let Some(cursor) = EventCursor::parse(after) else { return Ok(ended(store::end(&mut conn).await?, true)) };
+    store::publish(&mut conn).await?;
+    let Some(after) = after else { return Ok(ended(store::bounds(&mut conn).await?.end, false)) };
+    let Some(cursor) = EventCursor::parse(after) else {
+        return Ok(ended(store::bounds(&mut conn).await?.end, true));
+    };
     let found = messaging::delivered(&mut conn, user, cursor, limit).await?;
     // Afterwards: what was forgotten before the look shows here.
-    let (mark, end) = (store::mark(&mut conn).await?, store::end(&mut conn).await?);
-    if cursor < mark || cursor > end {
-        return Ok(ended(end, true));
+    let bounds = store::bounds(&mut conn).await?;
+    if !bounds.hold(cursor) {
+        return Ok(ended(bounds.end, true));
     }
     let last = found.last.unwrap_or(cursor);
     Ok(OwnPage { items: found.events, cursor: last, more: found.rows == limit, resync_required: false })
@@ -47,6 +53,8 @@ pub async fn own_since(app: &App, user: UserId, after: Option<&str>, limit: u16)
 pub struct Raw {
     /// Its place.
     pub cursor: EventCursor,
+    /// When it was recorded.
+    pub at: Timestamp,
     /// What happened.
     pub kind: String,
     /// The id of what it happened to.
@@ -69,13 +77,44 @@ impl Raw {
 /// Where the log ends now.
 pub async fn end(app: &App) -> Result<EventCursor> {
     let mut reader = app.db.read().await?;
-    store::end(&mut reader.conn()).await
+    Ok(store::bounds(&mut reader.conn()).await?.end)
 }
 
 /// Up to `limit` events of anybody's after a cursor, oldest first; for servers, which hand them on to whom they concern.
+/// Publishes first what was committed since.
 pub async fn tail(app: &App, after: EventCursor, limit: i64) -> Result<Vec<Raw>> {
     let mut reader = app.db.read().await?;
-    store::tail(&mut reader.conn(), after, limit).await
+    let mut conn = reader.conn();
+    store::publish(&mut conn).await?;
+    store::tail(&mut conn, after, limit).await
+}
+
+/// Whether nothing after a cursor is missing, and it is one of this log's; for servers, which follow it for long. Looks first
+/// whether the database is still the one in which the log was written, and lets it begin anew if not.
+pub async fn is_current(app: &App, cursor: EventCursor) -> Result<bool> {
+    settle(app).await?;
+    let mut reader = app.db.read().await?;
+    Ok(store::bounds(&mut reader.conn()).await?.hold(cursor))
+}
+
+/// Lets the log begin anew when this is another database than the one in which it was written: one that was restored, copied,
+/// or that took over from one that was lost and may have known more. Cursors from before are then too old to go on from.
+pub(crate) async fn settle(app: &App) -> Result<()> {
+    let place = app.db.place().await?;
+    let mut reader = app.db.read().await?;
+    let known = store::place(&mut reader.conn()).await?;
+    drop(reader);
+    if known == place {
+        return Ok(());
+    }
+    let now = app.now();
+    let begun = app.db.write(move |conn| async move { store::begin_anew(conn, &place, now).await }.boxed()).await?;
+    if begun && !known.is_empty() {
+        tracing::warn!(
+            "this is another database than the log of events was written in; whoever follows it begins anew"
+        );
+    }
+    Ok(())
 }
 
 /// Renders events of [`tail`], in one statement, in order. Those of which nothing is left are left out.

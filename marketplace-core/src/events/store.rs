@@ -56,13 +56,47 @@ pub(crate) async fn append(
     Ok(())
 }
 
+/// Events that one batch publishes at most.
+pub(super) const BATCH: i64 = 1_000;
+
+/// Publishes what was committed, up to [`BATCH`] events: gives them their place in the log. Returns how many. Nothing on
+/// SQLite, where one writer writes them in their order.
+///
+/// PostgreSQL commits transactions in another order than that in which their rows got numbers, so that a reader who went by
+/// those would skip what is committed late. A reader could wait until all older transactions have ended, but then waits for
+/// whatever is open anywhere in the cluster. Instead rows are ordered by the batch that published them, and
+/// **what becomes visible to anybody has a higher batch than all that was visible before**:
+///
+/// - A batch gets its number under the lock, which it holds until its rows are visible to everybody (PostgreSQL lets go of a
+///   transaction's locks after that). The number of a later batch is drawn afterwards, and sequences only rise.
+/// - So of two batches the one with the lower number is visible whenever the other is, and each is visible as a whole. Whoever
+///   reads on after the last (batch, number) that they saw therefore skips nothing, and sees nothing twice.
+/// - A row is published once. The statement sees rows as they were when it began, which may be before it got the lock; one
+///   that another batch published meanwhile is looked at again when it is to be changed, and no longer qualifies.
+/// - Within a thread events keep their order: who writes there holds the thread's row until the commit, so that an event
+///   that is committed earlier has a lower number as well, and the lowest numbers are published first.
+///
+/// Nobody who writes takes the lock, nor waits. Whoever publishes does so in this one statement: the server goes on with it by
+/// itself, even when the program that sent it is stopped.
+pub(super) async fn publish(conn: &mut Conn<'_>) -> Result<i64> {
+    if matches!(conn, Conn::Sqlite(_)) {
+        return Ok(0);
+    }
+    // The subquery is run once for all rows, and not at all when there are none: then the lock is not taken either.
+    let published = q!(conn => exec, [
+        sqlite: "UPDATE events SET tx = tx WHERE tx < 0 AND seq IN (SELECT seq FROM events WHERE tx < 0 ORDER BY seq LIMIT ($1 + 0))",
+        pg: "UPDATE events \
+             SET tx = (SELECT CASE WHEN pg_advisory_xact_lock(hashtext('marketplace.events')) IS NOT NULL THEN nextval('event_batches') END) \
+             WHERE tx < 0 AND seq IN (SELECT seq FROM events WHERE tx < 0 ORDER BY seq LIMIT ($1 + 0))",
+    ], BATCH)?;
+    Ok(i64::try_from(published).unwrap_or(i64::MAX))
+}
+
 /// Events after a cursor, in an order that later commits cannot change.
 pub(super) async fn after(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) -> Result<Vec<Event>> {
-    let rows = q!(conn => all Row, [
-        sqlite: "SELECT tx, seq, at, kind, target, user_id FROM events WHERE (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT $3",
-        pg: "SELECT tx, seq, at, kind, target, user_id FROM events WHERE (tx, seq) > ($1, $2) \
-             AND tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY tx, seq LIMIT $3",
-    ], cursor.tx, cursor.seq, limit)?;
+    let rows = q!(conn => all Row,
+        "SELECT tx, seq, at, kind, target, user_id FROM events WHERE tx >= 0 AND (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT $3",
+        cursor.tx, cursor.seq, limit)?;
     let event = |row: Row| Event {
         cursor: EventCursor { tx: row.tx, seq: row.seq }.text(),
         at: row.at,
@@ -77,6 +111,7 @@ pub(super) async fn after(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) 
 struct RawRow {
     tx: i64,
     seq: i64,
+    at: Timestamp,
     kind: String,
     target: String,
     user_id: Option<UserId>,
@@ -85,13 +120,12 @@ struct RawRow {
 
 /// Like [`after`], with all whom it concerns.
 pub(super) async fn tail(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) -> Result<Vec<Raw>> {
-    let rows = q!(conn => all RawRow, [
-        sqlite: "SELECT tx, seq, kind, target, user_id, peer_id FROM events WHERE (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT $3",
-        pg: "SELECT tx, seq, kind, target, user_id, peer_id FROM events WHERE (tx, seq) > ($1, $2) \
-             AND tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY tx, seq LIMIT $3",
-    ], cursor.tx, cursor.seq, limit)?;
+    let rows = q!(conn => all RawRow,
+        "SELECT tx, seq, at, kind, target, user_id, peer_id FROM events WHERE tx >= 0 AND (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT $3",
+        cursor.tx, cursor.seq, limit)?;
     let raw = |row: RawRow| Raw {
         cursor: EventCursor { tx: row.tx, seq: row.seq },
+        at: row.at,
         kind: row.kind,
         target: row.target,
         users: [row.user_id, row.peer_id],
@@ -99,23 +133,64 @@ pub(super) async fn tail(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) -
     Ok(rows.into_iter().map(raw).collect())
 }
 
-/// Up to where the log was forgotten.
-pub(super) async fn mark(conn: &mut Conn<'_>) -> Result<EventCursor> {
-    let mark = q!(conn => opt (i64, i64), "SELECT tx, seq FROM event_marks WHERE id = 1")?;
-    Ok(mark.map_or(EventCursor { tx: 0, seq: 0 }, |(tx, seq)| EventCursor { tx, seq }))
+/// What of the log can be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Up to where it was forgotten: a cursor before this has missed something.
+    pub mark: EventCursor,
+    /// Where it ends now, for readers who want only what comes.
+    pub end: EventCursor,
 }
 
-/// Where the log ends now, for readers who want only what comes.
-pub(super) async fn end(conn: &mut Conn<'_>) -> Result<EventCursor> {
-    let last = q!(conn => opt (i64, i64), [
-        sqlite: "SELECT tx, seq FROM events ORDER BY tx DESC, seq DESC LIMIT 1",
-        pg: "SELECT tx, seq FROM events WHERE tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY tx DESC, seq DESC LIMIT 1",
-    ])?;
-    match last {
-        Some((tx, seq)) => Ok(EventCursor { tx, seq }),
-        // All forgotten.
-        None => mark(conn).await,
+impl Bounds {
+    /// Whether nothing after a cursor is missing, and it is one of this log's.
+    pub fn hold(self, cursor: EventCursor) -> bool {
+        (self.mark..=self.end).contains(&cursor)
     }
+}
+
+/// What of the log can be read now.
+pub(super) async fn bounds(conn: &mut Conn<'_>) -> Result<Bounds> {
+    let (mark, end) = q!(conn => one (Option<i64>, Option<i64>, Option<i64>, Option<i64>),
+        "SELECT m.tx, m.seq, e.tx, e.seq FROM (SELECT 1 AS id) AS one LEFT JOIN event_marks m ON m.id = one.id \
+         LEFT JOIN (SELECT tx, seq FROM events WHERE tx >= 0 ORDER BY tx DESC, seq DESC LIMIT 1) AS e ON TRUE")
+    .map(|(mark_tx, mark, end_tx, end)| {
+        let cursor = |tx: Option<i64>, seq: Option<i64>| EventCursor { tx: tx.unwrap_or(0), seq: seq.unwrap_or(0) };
+        (cursor(mark_tx, mark), cursor(end_tx, end))
+    })?;
+    // All may be forgotten.
+    Ok(Bounds { mark, end: end.max(mark) })
+}
+
+/// In which database the log was written last; empty for one that nobody has opened.
+pub(super) async fn place(conn: &mut Conn<'_>) -> Result<String> {
+    Ok(q!(conn => optval String, "SELECT place FROM event_marks WHERE id = 1")?.unwrap_or_default())
+}
+
+/// Begins the log anew in `place`, unless that was done: from now on numbers are higher than any that were ever given out, in
+/// this database or in those that it came from, and every cursor from before is older than what is kept. Returns whether it
+/// was done now.
+pub(super) async fn begin_anew(conn: &mut Conn<'_>, place: &str, now: Timestamp) -> Result<bool> {
+    q!(conn => exec, "INSERT INTO event_marks (id, tx, seq) VALUES (1, 0, 0) ON CONFLICT (id) DO NOTHING")?;
+    let moved = q!(conn => exec, "UPDATE event_marks SET place = $1 WHERE id = 1 AND place <> $1", place)?;
+    if moved == 0 {
+        return Ok(false);
+    }
+    // What was not published is history as well.
+    while publish(conn).await? == BATCH {}
+    // Numbers rise by one with each batch, or event, and time by a million a second: whatever was given out elsewhere, in
+    // a history that this database knows nothing of, is lower.
+    q!(conn => exec, [
+        sqlite: "UPDATE event_marks SET tx = 0, seq = max($1, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)) WHERE id = 1",
+        pg: "UPDATE event_marks SET tx = setval('event_batches', greatest($1, nextval('event_batches'))), seq = 0 WHERE id = 1",
+    ], now.micros())?;
+    if let Conn::Sqlite(conn) = conn {
+        // SQLite has no way to say which number is next but to write where it keeps the last one.
+        let go_on = "DELETE FROM sqlite_sequence WHERE name = 'events'; \
+                     INSERT INTO sqlite_sequence (name, seq) SELECT 'events', seq FROM event_marks WHERE id = 1";
+        sqlx::raw_sql(go_on).execute(&mut **conn).await?;
+    }
+    Ok(true)
 }
 
 /// Forgets a batch of what is older than `before`. Returns how many rows.

@@ -361,6 +361,7 @@ async fn finish(app: &App, plan: &Plan, summary: &Summary) -> Result<()> {
         metadata: serde_json::json!({ "users": summary.users, "attempts": summary.attempts }),
     };
     app.db
+        .patient()
         .write(move |conn| {
             async move {
                 audit::append(conn, now, &Actor::System, entry).await?;

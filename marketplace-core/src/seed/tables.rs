@@ -43,7 +43,8 @@ pub(super) async fn write(
     let all = tables.iter().map(|table| table.rows.len() as u64).sum::<u64>();
     let written = Arc::new(AtomicU64::new(0));
     let (tables, words, count) = (Arc::new(tables), Arc::new(words), written.clone());
-    let unit = app.db.write(move |conn| {
+    let db = app.db.patient();
+    let unit = db.write(move |conn| {
         let (tables, words, count) = (tables.clone(), words.clone(), count.clone());
         async move {
             let add = |rows| {

@@ -67,7 +67,8 @@ pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, worker: UserId) -> Res
 pub(crate) async fn sweep_index(app: &App) -> Result<()> {
     let mut begin = true;
     loop {
-        let more = app.db.write(move |conn| async move { store::merge_index(conn, begin).await }.boxed()).await?;
+        let more =
+            app.db.patient().write(move |conn| async move { store::merge_index(conn, begin).await }.boxed()).await?;
         if !more {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::AssertSqlSafe;
 
 use super::{place::Area, words::query_parts};
 use crate::{
@@ -331,13 +331,13 @@ pub(super) async fn look_up(
     other_tests(&mut sql, wanted, now);
     in_order(&mut sql, order, limit);
     let Conn::Pg(conn) = conn else { return Err(Error::internal("a connection changed its engine")) };
-    let mut tx = conn.begin().await.map_err(DbError::from)?;
+    conn.begin().await.map_err(DbError::from)?;
     sqlx::query("SELECT set_config('enable_seqscan', 'off', TRUE), set_config('jit', 'off', TRUE)")
-        .execute(&mut *tx)
+        .execute(&mut **conn)
         .await
         .map_err(DbError::from)?;
-    let hits = sql.run(&mut Conn::Pg(&mut tx)).await?;
-    tx.commit().await.map_err(DbError::from)?;
+    let hits = sql.run(&mut Conn::Pg(conn)).await?;
+    conn.commit().await.map_err(DbError::from)?;
     Ok(hits)
 }
 

@@ -1,35 +1,40 @@
 //! The store that is Redis (7, or what speaks like it: scripts, pub/sub, expiry).
 //!
-//! One connection carries all questions. A question that is not answered within [`PATIENCE`] is answered `unavailable`, the
-//! connection is given up, and for a quarter of a second nobody waits for Redis at all: while it is away calls are refused at once, or
-//! are served without it, and it is asked again four times a second.
+//! One connection carries all questions. What goes wrong is judged by its kind: a connection that broke, a question that was
+//! not answered within [`PATIENCE`], and a reply that says that this Redis is of no use as it is (full, read-only, loading,
+//! not allowed). From then on nobody asks it, and nobody waits for it: one task tries four times a second whether all that
+//! is needed works again. A reply about one key alone concerns that one call.
+//!
+//! Not the crate's `ConnectionManager`: who asks it while it connects waits for that, and it stays with a connection that
+//! died silently.
 
 use std::{
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::{Arc, LazyLock, Weak},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult, Script, aio::MultiplexedConnection};
-use tokio::sync::Mutex;
-use uuid::Uuid;
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind,
+    aio::MultiplexedConnection,
+};
+use tokio::{sync::watch, time::timeout};
 
 use super::{Login, Penalties, Remote, Spent};
 use crate::{
-    auth::token::ACCESS,
     config::Secret,
     error::{Error, Result},
+    health::{Component, Health},
     random::{self, Random},
 };
 
-/// Redis answers in well under a millisecond; whoever waits for it this long waits in vain.
-const PATIENCE: Duration = Duration::from_millis(800);
-/// After a failure nobody asks for so long, in microseconds.
-const PAUSE_MICROS: u64 = 250_000;
+/// Redis answers in well under a millisecond; whoever waits for it this long waits in vain, and is the last to do so.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// For a new connection and everything that is tried on it.
+const CONNECT: Duration = Duration::from_secs(1);
+/// Between two tries while it is of no use.
+const AGAIN: Duration = Duration::from_millis(250);
 /// A subscription on which nothing was heard for so long is made anew: the other end may be gone without a word.
 const QUIET: Duration = Duration::from_secs(30);
 /// Before every key, for those who share a Redis with other programs.
@@ -81,104 +86,163 @@ return 0",
     )
 });
 
-/// See the [module](self).
+/// See the [module](self); cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Redis(Arc<Inner>);
+
 #[derive(Debug)]
-pub(super) struct Redis {
+struct Inner {
     client: Client,
-    connection: Mutex<Option<MultiplexedConnection>>,
-    /// When it may be asked again, in microseconds since `born`; 0 while it answers.
-    again_at: AtomicU64,
-    born: Instant,
+    link: watch::Sender<Link>,
     channel: String,
     /// This server's name among those that wake each other.
     name: String,
+    health: Health,
+}
+
+/// How to reach it.
+#[derive(Debug, Clone)]
+enum Link {
+    /// Not tried yet.
+    New,
+    /// By the connection with this number.
+    Up(MultiplexedConnection, u64),
+    /// Not: it is tried again.
+    Down,
 }
 
 impl Redis {
-    /// Checks the URL; connects when first asked.
-    pub(super) fn new(url: &Secret, random: &dyn Random) -> Result<Self> {
+    /// Checks the URL, and begins to connect.
+    pub(super) fn new(url: &Secret, random: &dyn Random, health: &Health) -> Result<Self> {
         // The crate's own text may repeat the URL, password and all.
         let client = Client::open(url.expose()).map_err(|_| {
             Error::invalid("/redis_url", "must be redis://user:password@host:6379/0, or rediss:// for TLS")
         })?;
         // Numbered databases of one Redis have their own keys, and share channels.
         let database = url::Url::parse(url.expose()).map(|url| url.path().trim_matches('/').to_owned());
-        Ok(Self {
+        let inner = Arc::new(Inner {
             client,
-            connection: Mutex::new(None),
-            again_at: AtomicU64::new(0),
-            born: Instant::now(),
+            link: watch::channel(Link::New).0,
             channel: format!("{PREFIX}{}:look", database.unwrap_or_default()),
             name: hex::encode(random::bytes::<8>(random)),
-        })
+            health: health.clone(),
+        });
+        tokio::spawn(restore(Arc::downgrade(&inner), 0));
+        Ok(Self(inner))
     }
 
-    /// Asks, unless it was in vain a moment ago.
+    /// Asks, unless it is known to be of no use.
     async fn ask<T>(&self, question: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>) -> Result<T> {
-        self.may_ask()?;
-        let asked = async {
-            let connection = self.connection().await?;
-            question(connection).await.map_err(|error| self.failed(error))
+        let mut link = self.0.link.subscribe();
+        // Only at the very beginning there is something to wait for.
+        let known = timeout(PATIENCE, link.wait_for(|link| !matches!(link, Link::New)));
+        let Ok(Ok(Link::Up(connection, number))) = known.await.map(|link| link.map(|link| link.clone())) else {
+            return Err(unavailable("Redis is of no use just now"));
         };
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(answer)) => {
-                if self.again_at.swap(0, Ordering::Relaxed) != 0 {
-                    tracing::info!("Redis answers again");
+        match timeout(PATIENCE, question(connection)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                if is_of_no_use(&error) {
+                    self.down(number, &error);
                 }
-                Ok(answer)
+                Err(unavailable(error))
             }
-            Ok(Err(error)) => Err(error),
-            Err(elapsed) => Err(self.failed(elapsed)),
+            Err(elapsed) => {
+                self.down(number, "no answer");
+                Err(unavailable(elapsed))
+            }
         }
     }
 
-    async fn connection(&self) -> Result<MultiplexedConnection> {
-        let mut connection = self.connection.lock().await;
-        if let Some(connection) = &*connection {
-            return Ok(connection.clone());
+    /// Gives a connection up, unless that was done.
+    fn down(&self, number: u64, why: impl std::fmt::Display) {
+        let given_up = self.0.link.send_if_modified(|link| {
+            let is_this = matches!(link, Link::Up(_, current) if *current == number);
+            if is_this {
+                *link = Link::Down;
+            }
+            is_this
+        });
+        if given_up {
+            self.0.health.failed(Component::Redis, why);
+            tokio::spawn(restore(Arc::downgrade(&self.0), number + 1));
         }
-        // Patience is ours to lose: one time for connecting and asking.
+    }
+}
+
+/// Tries until all that is needed works; ends with its Redis.
+async fn restore(redis: Weak<Inner>, number: u64) {
+    while let Some(inner) = redis.upgrade() {
+        let tried = timeout(CONNECT, inner.connect()).await;
+        let why = match tried {
+            Ok(Ok(connection)) => {
+                inner.link.send_replace(Link::Up(connection, number));
+                inner.health.succeeded(Component::Redis);
+                return;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        inner.link.send_if_modified(|link| {
+            let first = matches!(link, Link::New);
+            if first {
+                *link = Link::Down;
+            }
+            first
+        });
+        inner.health.failed(Component::Redis, why);
+        drop(inner);
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+impl Inner {
+    /// A connection on which everything works that this program does.
+    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
+        // Time is limited where it is asked.
         let settings = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let made = self.client.get_multiplexed_async_connection_with_config(&settings).await;
-        let made = made.map_err(|error| self.failed(error))?;
-        Ok(connection.insert(made).clone())
+        let mut connection = self.client.get_multiplexed_async_connection_with_config(&settings).await?;
+        let mut spend = SPEND.key(format!("{PREFIX}limit:try"));
+        spend.arg(1).arg(1_000_000).invoke_async::<()>(&mut connection).await?;
+        self.look().query_async::<()>(&mut connection).await?;
+        Ok(connection)
     }
 
-    fn micros(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX)
+    /// "Look", from this server.
+    fn look(&self) -> redis::Cmd {
+        redis::cmd("PUBLISH").arg(&self.channel).arg(&self.name).to_owned()
     }
+}
 
-    /// While it is away one caller asks from time to time, and the others know without waiting.
-    fn may_ask(&self) -> Result<()> {
-        let again_at = self.again_at.load(Ordering::Relaxed);
-        let now = self.micros();
-        let first =
-            || self.again_at.compare_exchange(again_at, now + PAUSE_MICROS, Ordering::Relaxed, Ordering::Relaxed);
-        if again_at == 0 || (again_at <= now && first().is_ok()) {
-            return Ok(());
+/// Whether nothing works on this connection, or on this server, until something changes there.
+fn is_of_no_use(error: &RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::Server(
+            ServerErrorKind::BusyLoading
+            | ServerErrorKind::ReadOnly
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::Moved
+            | ServerErrorKind::Ask
+            | ServerErrorKind::TryAgain
+            | ServerErrorKind::NoPerm
+            | ServerErrorKind::ExecAbort,
+        )
+        | ErrorKind::AuthenticationFailed => true,
+        // Older ones wrap what happened in a script into a text of their own.
+        ErrorKind::Server(_) | ErrorKind::Extension => {
+            let said = error.to_string();
+            let states =
+                ["OOM", "READONLY", "LOADING", "BUSY", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"];
+            states.iter().any(|state| said.contains(state))
         }
-        Err(unavailable("Redis did not answer a moment ago"))
-    }
-
-    /// Gives the connection up: the next question makes another.
-    fn failed(&self, why: impl std::error::Error + Send + Sync + 'static) -> Error {
-        if self.again_at.swap(self.micros() + PAUSE_MICROS, Ordering::Relaxed) == 0 {
-            tracing::warn!(error = %why, "Redis does not answer");
-        }
-        // Somebody who has it locked is making another one already.
-        if let Ok(mut connection) = self.connection.try_lock() {
-            *connection = None;
-        }
-        unavailable(why)
+        ErrorKind::UnexpectedReturnType => false,
+        _ => true,
     }
 }
 
 fn unavailable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::unavailable("what the servers share cannot be reached just now; try again", why)
-}
-
-fn revoked_key(session: Uuid) -> String {
-    format!("{PREFIX}ended:{session}")
 }
 
 fn login_keys(login: &Login) -> [String; 3] {
@@ -191,25 +255,6 @@ fn login_keys(login: &Login) -> [String; 3] {
 
 #[async_trait]
 impl Remote for Redis {
-    async fn ping(&self) -> Result<()> {
-        self.ask(async |mut redis| redis::cmd("PING").query_async::<()>(&mut redis).await).await
-    }
-
-    async fn revoke(&self, sessions: &[Uuid]) -> Result<()> {
-        let mut pipeline = redis::pipe();
-        for session in sessions {
-            pipeline.set_ex(revoked_key(*session), 1, ACCESS.as_secs()).ignore();
-        }
-        self.ask(async |mut redis| pipeline.query_async::<()>(&mut redis).await).await
-    }
-
-    async fn revoked(&self, sessions: &[Uuid]) -> Result<Vec<bool>> {
-        let keys: Vec<String> = sessions.iter().map(|session| revoked_key(*session)).collect();
-        let found: Vec<Option<u8>> =
-            self.ask(async |mut redis| redis::cmd("MGET").arg(&keys).query_async(&mut redis).await).await?;
-        Ok(found.iter().map(Option::is_some).collect())
-    }
-
     async fn spend(&self, key: &str, refill: Duration, burst: u32) -> Result<Spent> {
         let mut script = SPEND.key(format!("{PREFIX}limit:{key}"));
         script.arg(u64::try_from(refill.as_micros()).unwrap_or(u64::MAX).max(1)).arg(burst);
@@ -237,27 +282,32 @@ impl Remote for Redis {
     }
 
     async fn wake(&self) -> Result<()> {
-        let publish = redis::cmd("PUBLISH").arg(&self.channel).arg(&self.name).to_owned();
-        self.ask(async |mut redis| publish.query_async::<()>(&mut redis).await).await
+        let look = self.0.look();
+        self.ask(async |mut redis| look.query_async::<()>(&mut redis).await).await
     }
 
     async fn listen(&self, woken: &(dyn Fn() + Send + Sync)) -> Result<()> {
+        let mut link = self.0.link.subscribe();
         let connecting = async {
-            let mut subscription = self.client.get_async_pubsub().await?;
-            subscription.subscribe(&self.channel).await?;
+            let mut subscription = self.0.client.get_async_pubsub().await?;
+            subscription.subscribe(&self.0.channel).await?;
             Ok::<_, RedisError>(subscription)
         };
-        let mut subscription =
-            tokio::time::timeout(PATIENCE, connecting).await.map_err(unavailable)?.map_err(unavailable)?;
+        let mut subscription = timeout(CONNECT, connecting).await.map_err(unavailable)?.map_err(unavailable)?;
         // Something may have happened before.
         woken();
         let mut messages = subscription.on_message();
-        while let Ok(next) = tokio::time::timeout(QUIET, messages.next()).await {
+        loop {
+            let next = tokio::select! {
+                next = timeout(QUIET, messages.next()) => next,
+                // What does not answer the others says nothing here either.
+                _ = link.wait_for(|link| matches!(link, Link::Down)) => return Ok(()),
+            };
+            let Ok(next) = next else { return Ok(()) };
             let message = next.ok_or_else(|| unavailable("the subscription ended"))?;
-            if message.get_payload_bytes() != self.name.as_bytes() {
+            if message.get_payload_bytes() != self.0.name.as_bytes() {
                 woken();
             }
         }
-        Ok(())
     }
 }

@@ -1,20 +1,12 @@
-use std::sync::{
-    Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
-
-use futures::future::join_all;
-use uuid::Uuid;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::{actor::Role, auth, config::Limits, error::ErrorCode, limiter::Limiter, testing};
+use crate::{config::Limits, error::Error, limiter::Limiter};
 
 /// A store in memory that can go away.
 #[derive(Debug, Default)]
 struct Fake {
     is_away: AtomicBool,
-    ended: Mutex<Vec<Uuid>>,
-    questions: AtomicUsize,
 }
 
 impl Fake {
@@ -25,21 +17,6 @@ impl Fake {
 
 #[async_trait]
 impl Remote for Fake {
-    async fn ping(&self) -> Result<()> {
-        self.here()
-    }
-    async fn revoke(&self, sessions: &[Uuid]) -> Result<()> {
-        self.here()?;
-        self.ended.lock().unwrap().extend(sessions);
-        Ok(())
-    }
-    async fn revoked(&self, sessions: &[Uuid]) -> Result<Vec<bool>> {
-        self.here()?;
-        self.questions.fetch_add(1, Ordering::SeqCst);
-        tokio::task::yield_now().await;
-        let ended = self.ended.lock().unwrap();
-        Ok(sessions.iter().map(|session| ended.contains(session)).collect())
-    }
     async fn spend(&self, _key: &str, _refill: Duration, burst: u32) -> Result<Spent> {
         self.here()?;
         Ok(Spent { allowed: true, remaining: burst, wait: Duration::ZERO, reset: Duration::ZERO })
@@ -55,61 +32,6 @@ impl Remote for Fake {
     }
     async fn listen(&self, _woken: &(dyn Fn() + Send + Sync)) -> Result<()> {
         std::future::pending().await
-    }
-}
-
-fn session(n: u64) -> Uuid {
-    format!("01890000-0000-7000-8000-{n:012}").parse().unwrap()
-}
-
-#[tokio::test]
-async fn all_who_wait_are_answered_by_few_questions_and_each_for_itself() {
-    let fake = Arc::new(Fake::default());
-    let shared = Shared::over(fake.clone());
-    shared.revoke(vec![session(3), session(8)]).await;
-    let asked = (0..1_000).map(|n| shared.unless_revoked(session(n % 10), async move { Ok(n % 10) }));
-    for (n, answer) in join_all(asked).await.into_iter().enumerate() {
-        match n % 10 {
-            3 | 8 => assert_eq!(answer.unwrap_err().code(), ErrorCode::Unauthenticated),
-            n => assert_eq!(answer.unwrap(), u64::try_from(n).unwrap()),
-        }
-    }
-    let questions = fake.questions.load(Ordering::SeqCst);
-    assert!(questions <= 4, "{questions}");
-}
-
-#[tokio::test]
-async fn nobody_passes_while_the_store_is_away_and_everybody_does_afterwards() {
-    let fake = Arc::new(Fake::default());
-    for test in testing::apps().await {
-        let mut app = test.app().clone();
-        app.shared = Shared::over(fake.clone());
-        let (actor, token) = test.log_in(test.user(Role::Client, crate::accounts::model::Status::Active).await).await;
-        auth::authenticate(&app, &token).await.unwrap();
-        fake.is_away.store(true, Ordering::SeqCst);
-        assert_eq!(auth::authenticate(&app, &token).await.unwrap_err().code(), ErrorCode::Unavailable);
-        assert_eq!(app.ready().await.unwrap_err().code(), ErrorCode::Unavailable);
-        fake.is_away.store(false, Ordering::SeqCst);
-        auth::authenticate(&app, &token).await.unwrap();
-        app.ready().await.unwrap();
-        // What is ended is told, every way there is to end it.
-        let told = |session| fake.ended.lock().unwrap().contains(&session);
-        let own =
-            |actor: &crate::actor::Actor| actor.require_own(crate::actor::Permission::OwnAccount).unwrap().session.0;
-        auth::logout(&app, &actor).await.unwrap();
-        assert!(told(own(&actor)));
-        let (one, _) = test.log_in(actor.user_id().unwrap()).await;
-        let (two, _) = test.log_in(actor.user_id().unwrap()).await;
-        assert!(!told(own(&one)) && !told(own(&two)));
-        auth::logout_all(&app, &one).await.unwrap();
-        assert!(told(own(&one)) && told(own(&two)));
-        let (last, token) = test.log_in(actor.user_id().unwrap()).await;
-        crate::accounts::delete_me(&app, &last, &crate::accounts::model::Password::new(testing::PASSWORD))
-            .await
-            .unwrap();
-        assert!(told(own(&last)));
-        assert_eq!(auth::authenticate(&app, &token).await.unwrap_err().code(), ErrorCode::Unauthenticated);
-        test.close().await;
     }
 }
 
@@ -133,35 +55,25 @@ async fn while_the_store_is_away_limits_are_kept_here() {
 /// The Redis for tests, when there is one: `tests/run` starts it.
 #[cfg(feature = "redis")]
 mod real {
-    use std::net::IpAddr;
+    use std::{net::IpAddr, sync::atomic::AtomicUsize, time::Instant};
 
     use super::*;
     use crate::{
         config::Secret,
-        ids::uuid_v7,
+        error::ErrorCode,
+        health::Component,
         random::{self, OsRandom},
         shared::redis::Redis,
-        time::{Clock, SystemClock},
     };
 
     fn redis() -> Option<Arc<Redis>> {
         let url = std::env::var("MARKETPLACE_TEST_REDIS_URL").ok().filter(|url| !url.is_empty())?;
-        Some(Arc::new(Redis::new(&Secret::new(url), &OsRandom).unwrap()))
+        Some(Arc::new(Redis::new(&Secret::new(url), &OsRandom, &Health::default()).unwrap()))
     }
 
     /// A key that nobody else has.
     fn key() -> String {
         hex::encode(random::bytes::<8>(&OsRandom))
-    }
-
-    #[tokio::test]
-    async fn ended_sessions_are_known_to_all() {
-        let (Some(one), Some(other)) = (redis(), redis()) else { return };
-        let new = || uuid_v7(SystemClock.now(), &OsRandom);
-        let (ended, living) = (new(), new());
-        assert_eq!(other.revoked(&[ended, living]).await.unwrap(), [false, false]);
-        one.revoke(&[ended]).await.unwrap();
-        assert_eq!(other.revoked(&[living, ended, living]).await.unwrap(), [false, true, false]);
     }
 
     #[tokio::test]
@@ -271,13 +183,16 @@ mod real {
     }
 
     #[tokio::test]
-    async fn one_that_is_not_there_is_unavailable_at_once_and_not_needed_to_begin() {
+    async fn one_that_is_not_there_costs_nobody_time() {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let url = Secret::new(format!("redis://127.0.0.1:{port}"));
-        let redis = Redis::new(&url, &OsRandom).unwrap();
-        for _ in 0..50 {
-            assert_eq!(redis.ping().await.unwrap_err().code(), ErrorCode::Unavailable);
+        let health = Health::default();
+        let redis = Redis::new(&Secret::new(format!("redis://127.0.0.1:{port}")), &OsRandom, &health).unwrap();
+        let since = Instant::now();
+        for _ in 0..1_000 {
+            let error = redis.spend("x", Duration::from_secs(1), 1).await.unwrap_err();
+            assert_eq!(error.code(), ErrorCode::Unavailable);
         }
-        assert!(redis.spend("x", Duration::from_secs(1), 1).await.is_err());
+        assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+        assert!(!health.works(Component::Redis));
     }
 }

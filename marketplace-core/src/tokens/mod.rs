@@ -11,7 +11,6 @@ mod store;
 
 pub(crate) use ops::{all_of, authenticate, erase, prune, revoke_all};
 pub use ops::{create, list, revoke};
-pub(crate) use store::ended;
 
 #[cfg(test)]
 mod tests;

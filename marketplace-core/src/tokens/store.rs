@@ -165,8 +165,3 @@ pub(super) async fn prune(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64>
         "DELETE FROM api_tokens WHERE id IN (SELECT id FROM api_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT ($2 + 0))",
         before, PRUNE_BATCH)?)
 }
-
-/// Tokens of a user that were revoked since then.
-pub(crate) async fn ended(conn: &mut Conn<'_>, user: UserId, since: Timestamp) -> Result<Vec<TokenId>> {
-    Ok(q!(conn => vals TokenId, "SELECT id FROM api_tokens WHERE user_id = $1 AND revoked_at > $2", user, since)?)
-}

@@ -197,6 +197,11 @@ impl Hub {
         }
     }
 
+    /// Sends everybody away.
+    pub(super) fn end_all(&self, why: Close) {
+        self.lock().values().flatten().for_each(|listener| listener.end(why));
+    }
+
     /// The sockets of a person.
     pub(super) fn of(&self, user: UserId) -> Vec<Arc<Listener>> {
         self.lock().get(&user).cloned().unwrap_or_default()

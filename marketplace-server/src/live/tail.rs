@@ -6,7 +6,6 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use axum::extract::ws::Utf8Bytes;
 use futures::FutureExt;
 use marketplace_core::{
-    db::Engine,
     error::Result,
     events::{self, EventCursor},
     ids::UserId,
@@ -27,9 +26,10 @@ const BATCH: i64 = 500;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Between two looks at most so often: many changes at once are one look.
 const PAUSE: Duration = Duration::from_millis(3);
-/// How long after a change is looked again at once: PostgreSQL shows what was committed only when everything that began
-/// before has ended.
-const LINGER: Duration = Duration::from_millis(500);
+/// Between two looks whether the log is still the one that was followed: it is another one after a restore or a failover.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// For one look: then it is begun anew, on another connection to the database.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Sessions that are asked for at once.
 const SESSIONS: usize = 500;
 /// Between two looks for sessions that are over.
@@ -37,19 +37,27 @@ const SESSIONS_EVERY: Duration = Duration::from_millis(500);
 
 /// Runs until the last socket of the server has ended. Outlives outages of the database, and faults: it goes on where it was.
 pub(crate) async fn run(ctx: Ctx) {
-    let mut tail = Tail { ctx, cursor: None, doubtful: Vec::new(), sessions_at: Instant::now(), failures: 0 };
+    let now = Instant::now();
+    let mut tail = Tail {
+        ctx,
+        cursor: None,
+        checked_at: now,
+        doubtful: Vec::new(),
+        sessions_at: now,
+        looked_at: now,
+        failures: 0,
+    };
     let mut wake = tail.ctx.app.subscribe();
-    let mut woken = Instant::now();
     while !tail.ctx.ending.over.is_cancelled() {
-        let outcome = AssertUnwindSafe(tail.look()).catch_unwind().await;
-        tail.judge(outcome.map_err(|_| "it panicked".to_owned()));
-        let soon = tail.ctx.app.db.engine() == Engine::Postgres && woken.elapsed() < LINGER;
-        let wait = if soon { Duration::from_millis(10) } else { LOOK_EVERY };
+        let outcome = tokio::time::timeout(PATIENCE, AssertUnwindSafe(tail.look()).catch_unwind()).await;
+        tail.judge(match outcome {
+            Ok(outcome) => outcome.map_err(|_| "it panicked".to_owned()),
+            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+        });
         tokio::select! {
             () = tail.ctx.ending.over.cancelled() => return,
-            () = tokio::time::sleep(wait) => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
             heard = wake.recv() => {
-                woken = Instant::now();
                 // It is never closed: the app that sends is here.
                 if matches!(heard, Err(broadcast::error::RecvError::Closed)) {
                     tokio::time::sleep(LOOK_EVERY).await;
@@ -57,9 +65,7 @@ pub(crate) async fn run(ctx: Ctx) {
             }
         }
         tokio::time::sleep(PAUSE).await;
-        while matches!(wake.try_recv(), Ok(()) | Err(broadcast::error::TryRecvError::Lagged(_))) {
-            woken = Instant::now();
-        }
+        while matches!(wake.try_recv(), Ok(()) | Err(broadcast::error::TryRecvError::Lagged(_))) {}
     }
 }
 
@@ -67,9 +73,13 @@ struct Tail {
     ctx: Ctx,
     /// None until it was found where the log ends.
     cursor: Option<EventCursor>,
+    /// When it was last seen that this is the log that was followed.
+    checked_at: Instant,
     /// Sockets whose login may have ended.
     doubtful: Vec<Arc<Listener>>,
     sessions_at: Instant,
+    /// When everything that was there had been handed on.
+    looked_at: Instant,
     failures: u32,
 }
 
@@ -82,11 +92,13 @@ impl Tail {
         let inside = match outcome {
             Ok(Ok(())) => {
                 self.failures = 0;
+                self.looked_at = Instant::now();
                 return;
             }
             Ok(Err(error)) => error.internal_text().unwrap_or_else(|| error.to_string()),
             Err(text) => text,
         };
+        self.ctx.metrics.event_lag.set(self.looked_at.elapsed().as_secs_f64());
         if self.failures.is_multiple_of(100) {
             tracing::error!(
                 inside,
@@ -99,16 +111,30 @@ impl Tail {
 
     /// Hands on everything that is new, and sends away those whose login has ended.
     async fn look(&mut self) -> Result<()> {
+        if let Some(cursor) = self.cursor
+            && self.checked_at.elapsed() >= CHECK_EVERY
+        {
+            self.checked_at = Instant::now();
+            if !events::is_current(&self.ctx.app, cursor).await? {
+                tracing::warn!("the log of events is another one; every socket has to come back");
+                self.cursor = None;
+                self.hub().end_all(Close::TryAgain);
+            }
+        }
         let mut cursor = match self.cursor {
             Some(cursor) => cursor,
             None => events::end(&self.ctx.app).await?,
         };
+        let mut lag = 0.0;
         self.cursor = Some(cursor);
         self.hub().follows();
         loop {
             let found = events::tail(&self.ctx.app, cursor, BATCH).await?;
             let Some(last) = found.last() else { break };
             cursor = last.cursor;
+            let now = self.ctx.app.now();
+            lag = found.iter().map(|event| now.since(event.at).as_secs_f64()).fold(lag, f64::max);
+            self.ctx.metrics.event_lag.set(lag);
             let told: Vec<EventCursor> = found
                 .iter()
                 .filter(|event| event.is_delivered() && self.hub().anybody(&event.users))
@@ -124,6 +150,7 @@ impl Tail {
             self.cursor = Some(cursor);
             self.end_logins().await?;
         }
+        self.ctx.metrics.event_lag.set(lag);
         if self.doubtful.is_empty() && self.sessions_at.elapsed() >= SESSIONS_EVERY {
             let past = self.hub().past(self.ctx.app.now());
             self.doubtful.extend(past);

@@ -9,6 +9,7 @@ use axum::{
 };
 use marketplace_core::{
     error::{Error, ErrorCode},
+    health::Component,
     keys::Jwk,
 };
 use serde::Serialize;
@@ -33,17 +34,25 @@ pub(crate) const METRICS: &str = "/metrics";
 /// How the server is.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// Always `ok`; anything else is a problem.
+    /// `ok`, or `degraded` when something fails without which requests are served; anything else is a problem.
     #[schema(value_type = String)]
     status: &'static str,
+    /// What fails.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    degraded: Vec<Component>,
 }
 
-const OK: Json<Health> = Json(Health { status: "ok" });
+impl Health {
+    fn of(degraded: Vec<Component>) -> Json<Self> {
+        Json(Self { status: if degraded.is_empty() { "ok" } else { "degraded" }, degraded })
+    }
+}
 
 /// Whether the process answers.
 #[utoipa::path(get, path = "/healthz", tag = "ops", responses((status = 200, description = "Alive", body = Health)))]
 pub(crate) async fn healthz() -> Json<Health> {
-    OK
+    Health::of(Vec::new())
 }
 
 /// Whether requests can be served: the database answers, and the server is not stopping.
@@ -52,8 +61,7 @@ pub(crate) async fn readyz(State(ctx): State<Ctx>) -> Answer<Json<Health>> {
     if ctx.ending.begun.is_cancelled() {
         return Err(Error::new(ErrorCode::Unavailable, "the server is stopping").into());
     }
-    ctx.app.ready().await?;
-    Ok(OK)
+    Ok(Health::of(ctx.app.ready().await?))
 }
 
 /// Counters, for Prometheus.

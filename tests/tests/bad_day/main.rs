@@ -2,7 +2,11 @@
 //! in through the side doors.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is a failed test")]
 
+mod bystanders;
 mod disk;
 mod doctor;
 mod ledger;
+mod moving;
+mod postgres;
+mod redis;
 mod start;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use marketplace_tests::{
     Answer, Engine, Http, Market, Redis, Server, Socket,
     people::PASSWORD,
-    server::{Beside, ROOMY, execute},
+    server::{Beside, ROOMY},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -65,12 +65,6 @@ async fn logged_out_on_one_server_is_logged_out_on_the_other() {
     jon.get("/v1/me").await.refused(401, "unauthenticated");
     other.as_seen(&jon).get("/v1/me").await.refused(401, "unauthenticated");
     bea.get("/v1/me").await.ok();
-    // Not even a database that forgot it, as after a restore, lets the token in again.
-    let db = one.db().await;
-    assert_eq!(execute(&db, "UPDATE sessions SET revoked_at = NULL WHERE revoked_at IS NOT NULL").await, 1);
-    db.close().await;
-    jon.get("/v1/me").await.refused(401, "unauthenticated");
-    other.as_seen(&jon).get("/v1/me").await.refused(401, "unauthenticated");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -166,81 +160,6 @@ async fn a_message_sent_on_one_server_reaches_sockets_on_the_other() {
         other.as_seen(&market.ada).post(&path, reply).await.ok();
         his.wait_for("answer", told(&market.ada.id)).await;
     }
-}
-
-/// What holds all the while that Redis is away: calls that need a log-in are refused, and nothing else is.
-async fn serves_without_redis(app: &Server, jon: &Http, out: &Http, email: &str) {
-    let since = Instant::now();
-    while since.elapsed() < AWAY {
-        for http in [jon, out] {
-            let answer = http.get("/v1/me").await;
-            answer.refused(503, "unavailable");
-            assert!(answer.headers.contains_key("retry-after"));
-            assert!(!answer.text().to_lowercase().contains("redis"), "the inside stays inside: {}", answer.text());
-        }
-        for path in ["/v1/services", "/v1/categories", "/healthz", "/openapi.json", "/.well-known/jwks.json"] {
-            app.as_nobody().get(path).await.ok();
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-    assert_eq!(app.as_nobody().get("/readyz").await.status.as_u16(), 503);
-    app.log_in(email).await.ok();
-    let guess = json!({ "email": email, "password": "a wrong guess" });
-    app.as_nobody().post("/v1/auth/login", guess).await.refused(401, "unauthenticated");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_goes_away_and_comes_back() {
-    if !can_be_told() {
-        return;
-    }
-    let (one, other, mut redis) = two(&[]).await;
-    let (jon, bea) = (one.as_client().await, one.as_client().await);
-    bea.post("/v1/auth/logout", json!({})).await.ok();
-    let mut ear = Socket::connect(&other.as_seen(&jon), None).await;
-    for hangs in [false, true] {
-        if hangs {
-            redis.hang();
-        } else {
-            redis.kill();
-        }
-        serves_without_redis(&one, &jon, &bea, &jon.email).await;
-        other.as_seen(&jon).get("/v1/me").await.refused(503, "unavailable");
-        other.as_seen(&bea).get("/v1/me").await.refused(503, "unavailable");
-        if hangs {
-            redis.go_on();
-        } else {
-            redis.come_back().await;
-        }
-        comes_back(&jon, "/v1/me").await;
-        comes_back(&other.as_seen(&jon), "/v1/me").await;
-        comes_back(&one.as_nobody(), "/readyz").await;
-        // One that came back empty has forgotten who is logged out; the database has not.
-        bea.get("/v1/me").await.refused(401, "unauthenticated");
-        other.as_seen(&bea).get("/v1/me").await.refused(401, "unauthenticated");
-    }
-    ear.is_quiet().await;
-    jon.post("/v1/auth/logout", json!({})).await.ok();
-    other.as_seen(&jon).get("/v1/me").await.refused(401, "unauthenticated");
-    ear.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_begin_without_redis_and_find_it_later() {
-    if !can_be_told() {
-        return;
-    }
-    let mut redis = Redis::start().await;
-    let url = redis.url();
-    let one = Server::start_with(Engine::Postgres, &with(&[], &url)).await;
-    let jon = one.as_client().await;
-    redis.kill();
-    // Ready it is not; it serves what can be served all the same.
-    let begun = one.spawn_unready().await;
-    begun.as_seen(&jon).get("/v1/me").await.refused(503, "unavailable");
-    Http::new(&begun.url).get("/v1/services").await.ok();
-    redis.come_back().await;
-    comes_back(&begun.as_seen(&jon), "/v1/me").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -46,19 +46,26 @@ impl Row for Restored {
 }
 
 impl Row for Copied {
-    const COLUMNS: &'static [Column] =
-        &[Column::new("AUDIT VERIFIED", "audit_verified", Kind::Number), Column::new("TABLES", "tables", Kind::Text)];
+    const COLUMNS: &'static [Column] = &[
+        Column::new("AUDIT VERIFIED", "audit_verified", Kind::Number),
+        Column::new("LAST AUDIT", "last_audit", Kind::Number),
+        Column::new("LAST EVENT", "last_event", Kind::Number),
+        Column::new("WRITTEN SINCE", "written_since", Kind::Number),
+        Column::new("TABLES", "tables", Kind::Text),
+    ];
     fn id() -> String {
         "audit_verified".into()
     }
     fn fields() -> Vec<String> {
-        ["tables", "audit_verified"].map(String::from).to_vec()
+        ["tables", "audit_verified", "last_audit", "last_event", "written_since"].map(String::from).to_vec()
     }
     fn card(&self, _view: &View) -> Option<Card> {
         let tables = self.tables.iter().map(|(table, rows)| format!("{rows:>10} {table}"));
         Some(
             Card::default()
                 .pair("audit rows verified", self.audit_verified)
+                .pair("last audit row", self.last_audit)
+                .pair("last event", self.last_event)
                 .section("rows copied", tables.collect::<Vec<_>>()),
         )
     }
@@ -87,7 +94,13 @@ pub(super) async fn restore(context: &Context, config: &Config, from: &Path, for
     context.out.item(&done)
 }
 
-pub(super) async fn copy(context: &Context, chosen: Config, from: Option<&str>, to: &str) -> Outcome {
+pub(super) async fn copy(
+    context: &Context,
+    chosen: Config,
+    from: Option<&str>,
+    to: &str,
+    while_running: bool,
+) -> Outcome {
     context.out.check::<Copied>()?;
     let file = context.globals.config.as_deref();
     let from = match from {
@@ -106,11 +119,18 @@ pub(super) async fn copy(context: &Context, chosen: Config, from: Option<&str>, 
         bar.set_length(progress.total);
         bar.set_position(progress.done);
     };
-    let done = copy::copy(&from, &to, &show).await;
+    let done = copy::copy(&from, &to, while_running, &show).await;
     bar.finish_and_clear();
     let done = done?;
     context
         .out
         .note("keys and files stay where they are: the new system must be given the same keys_dir and files_url");
+    if let Some(since) = done.written_since {
+        context.out.note(&format!(
+            "the source was in use: nothing is in the copy that came after audit row {} and event {} ({since} such rows so \
+             far); to lose nothing, stop the server, copy again into a new database, and start the server there",
+            done.last_audit, done.last_event
+        ));
+    }
     context.out.item(&done)
 }

@@ -4,7 +4,7 @@ use futures::FutureExt;
 
 use super::{
     super::{ClientInfo, password::Fit, store, token},
-    OneTime, announce_ended, hours, is_to, issue_one_time, lock_by_email, notify, require_verified, token_invalid,
+    OneTime, hours, is_to, issue_one_time, lock_by_email, notify, require_verified, token_invalid,
 };
 use crate::{
     accounts::{
@@ -61,8 +61,7 @@ pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new:
     let token_hash = token::hash(one_time);
     let hash = app.hasher.hash(new.clone()).await?;
     let (app2, new) = (app.clone(), new.clone());
-    let user = app
-        .db
+    app.db
         .write(move |c| {
             async move {
                 let now = app2.now();
@@ -80,13 +79,11 @@ pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new:
                 store::revoke_all(c, user, None, now).await?;
                 tokens::revoke_all(c, &Principal::user(user), user, now).await?;
                 notify(&app2, c, &account, Template::PasswordChanged, None).await?;
-                events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await?;
-                Ok(user)
+                events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await
             }
             .boxed()
         })
         .await?;
-    announce_ended(app, user).await;
     app.wake();
     Ok(())
 }
@@ -116,7 +113,6 @@ pub async fn change_password(app: &App, actor: &Actor, current: &Password, new: 
             .boxed()
         })
         .await?;
-    announce_ended(app, user).await;
     app.wake();
     Ok(())
 }

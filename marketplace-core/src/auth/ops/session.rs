@@ -33,8 +33,7 @@ use crate::{
 
 /// Who an access token speaks for, as their account stands now: one read. Of a token for scripts (`mkt_…`), the same.
 ///
-/// `unauthenticated` whatever is wrong: signature, time, session, account. `unavailable` while the database cannot say so,
-/// or Redis where servers share one.
+/// `unauthenticated` whatever is wrong: signature, time, session, account. `unavailable` while the database cannot say so.
 pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
     if access_token.starts_with(tokens::model::PREFIX) {
         return tokens::authenticate(app, access_token).await;
@@ -42,8 +41,8 @@ pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
     let now = app.now();
     let claims = token::verify(&app.keys, &app.tokens, access_token, now)?;
     let live = app
-        .shared
-        .unless_revoked(claims.sid.0, app.db.point::<store::Sessions>(claims.sid))
+        .db
+        .point::<store::Sessions>(claims.sid)
         .await?
         .filter(|session| session.lives(claims.sub, now) && session.account.status.may_log_in())
         .ok_or_else(|| Error::unauthenticated("the session has ended; log in again"))?;
@@ -215,7 +214,7 @@ enum Judged {
     Followed(Box<Account>, SessionId, i64, Vec<u8>),
     Refused,
     /// Refused, and the session was ended.
-    Ended(SessionId),
+    Ended,
 }
 
 /// The next pair of tokens for a refresh token, which is used up.
@@ -232,10 +231,7 @@ pub async fn refresh(app: &App, client: &ClientInfo, refresh_token: &str) -> Res
         Judged::Followed(account, session, generation, secret) => {
             return tokens(app, &account, session, generation, &secret);
         }
-        Judged::Ended(session) => {
-            app.shared.revoke(vec![session.0]).await;
-            app.wake();
-        }
+        Judged::Ended => app.wake(),
         Judged::Refused => {}
     }
     Err(Error::unauthenticated("the refresh token is not valid; log in again"))
@@ -261,7 +257,7 @@ async fn judged(app: &App, conn: &mut Conn<'_>, presented: Option<Presented>, ha
         store::revoke(conn, session, found.account.id, now).await?;
         events::append(conn, now, "session.revoked", &session.to_string(), Some(found.account.id)).await?;
         tracing::warn!(%session, "an old refresh token was used again; the session was ended");
-        return Ok(Judged::Ended(session));
+        return Ok(Judged::Ended);
     }
     let next = generation.saturating_add(1);
     let secret = found.refresh_secret.unwrap_or_else(|| random::bytes::<32>(app.random.as_ref()).to_vec());
@@ -308,43 +304,9 @@ async fn end(app: &App, actor: &Actor, session: Option<SessionId>) -> Result<()>
             .boxed()
         })
         .await?;
-    match session {
-        Some(session) => app.shared.revoke(vec![session.0]).await,
-        None => announce_ended(app, user).await,
-    }
     app.wake();
     tracing::info!(%user, session = session.map(tracing::field::display), "logged out");
     Ok(())
-}
-
-/// Tells the other servers which sessions and API tokens of a user were ended just now. After the commit that ended them.
-pub(crate) async fn announce_ended(app: &App, user: UserId) {
-    if !app.shared.is_shared() {
-        return;
-    }
-    let since = app.now() - ACCESS;
-    let read = async {
-        let mut reader = app.db.read().await?;
-        let mut ended: Vec<Uuid> =
-            store::ended(&mut reader.conn(), user, since).await?.into_iter().map(|session| session.0).collect();
-        ended.extend(tokens::ended(&mut reader.conn(), user, since).await?.into_iter().map(|token| token.0));
-        Ok::<_, Error>(ended)
-    };
-    match read.await {
-        Ok(ended) => app.shared.revoke(ended).await,
-        // They have ended all the same: each call asks the database as well.
-        Err(error) => tracing::warn!(?error, "ended sessions could not be told to Redis"),
-    }
-}
-
-/// The sessions of a user that live, when other servers must be told that they ended with their account.
-pub(crate) async fn ending(app: &App, user: UserId) -> Result<Vec<Uuid>> {
-    if !app.shared.is_shared() {
-        return Ok(Vec::new());
-    }
-    let mut reader = app.db.read().await?;
-    let alive = store::alive(&mut reader.conn(), user, app.now()).await?;
-    Ok(alive.into_iter().map(|session| session.0).collect())
 }
 
 /// The caller's sessions that live, newest first.

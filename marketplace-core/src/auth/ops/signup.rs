@@ -171,6 +171,7 @@ pub async fn delete_own_data(app: &App, client: &ClientInfo, one_time: &str) -> 
     let hash = token::hash(one_time);
     let app2 = app.clone();
     app.db
+        .patient()
         .write(move |c| {
             async move {
                 let now = app2.now();

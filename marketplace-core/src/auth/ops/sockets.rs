@@ -55,7 +55,7 @@ pub async fn redeem_ticket(app: &App, ticket: &str) -> Result<Actor> {
     if end <= now {
         return Err(invalid());
     }
-    let live = app.shared.unless_revoked(session.0, app.db.point::<store::Sessions>(session)).await?;
+    let live = app.db.point::<store::Sessions>(session).await?;
     let live = live.filter(|live| live.lives(user, now) && live.account.status.may_log_in());
     let live = live.ok_or_else(|| Error::unauthenticated("the session has ended; log in again"))?;
     let (account, expires_at) = (live.account, live.expires_at);

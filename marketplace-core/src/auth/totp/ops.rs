@@ -7,7 +7,7 @@ use futures::FutureExt;
 use super::{
     super::{
         ClientInfo,
-        ops::{announce_ended, check_own_password, lock_checked, notify, require_verified},
+        ops::{check_own_password, lock_checked, notify, require_verified},
         store as sessions,
     },
     Enrolment, Proof, RecoveryCodes,
@@ -169,7 +169,6 @@ pub async fn confirm_totp(app: &App, actor: &Actor, given: &str) -> Result<Recov
             .boxed()
         })
         .await?;
-    announce_ended(app, user).await;
     app.wake();
     Ok(RecoveryCodes { recovery_codes: codes })
 }
@@ -210,7 +209,6 @@ pub async fn disable_totp(
             .boxed()
         })
         .await?;
-    announce_ended(app, user).await;
     app.wake();
     Ok(())
 }

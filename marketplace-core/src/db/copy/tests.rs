@@ -14,10 +14,17 @@ fn at(url: impl Into<String>) -> Config {
 
 #[tokio::test]
 async fn only_from_sqlite_to_postgres_and_only_what_is_there() {
-    let code = async |from: &str, to: &str| copy(&at(from), &at(to), &|_| ()).await.unwrap_err().code();
+    let code = async |from: &str, to: &str| copy(&at(from), &at(to), false, &|_| ()).await.unwrap_err().code();
     assert_eq!(code("postgres://h/a", "postgres://h/b").await, ErrorCode::Invalid);
     assert_eq!(code("sqlite:///nowhere/a.db", "sqlite:///nowhere/b.db").await, ErrorCode::Invalid);
     assert_eq!(code("sqlite:///nowhere/a.db", "postgres://h/b").await, ErrorCode::NotFound);
+}
+
+/// Over a connection of the program that has the source open.
+async fn over(source: &Db, target: &Db, progress: &(dyn Fn(Progress<'_>) + Send + Sync)) -> Result<Copied> {
+    let mut reader = source.read().await?;
+    let Conn::Sqlite(source) = &mut reader.conn() else { panic!("the source is SQLite") };
+    between(source, target, progress).await
 }
 
 #[test]
@@ -45,7 +52,7 @@ async fn everything_arrives_and_the_log_goes_on() {
                 q!(conn => exec, "INSERT INTO idempotency_keys (principal, key, fingerprint, status, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
                     "a\tb\\N\nc\r", "\\.", vec![0_u8, 255, 92], Some(200_i64), Option::<Vec<u8>>::None, Timestamp::MAX)?;
                 let Conn::Sqlite(sqlite) = conn else { panic!("the source is SQLite") };
-                sqlx::query("UPDATE sqlite_sequence SET seq = 99999 WHERE name = 'events'").execute(&mut **sqlite).await.unwrap();
+                sqlx::query("UPDATE sqlite_sequence SET seq = 2999999999999999 WHERE name = 'events'").execute(&mut **sqlite).await.unwrap();
                 Ok(())
             })
         })
@@ -54,7 +61,7 @@ async fn everything_arrives_and_the_log_goes_on() {
     let targets = databases().await;
     let target = targets.iter().map(testing::TestDb::db).find(|db| db.engine() == Engine::Postgres).unwrap();
     let last = Mutex::new((0, 0));
-    let copied = between(&app.db, target, &|p| *last.lock().unwrap() = (p.done, p.total)).await.unwrap();
+    let copied = over(&app.db, target, &|p| *last.lock().unwrap() = (p.done, p.total)).await.unwrap();
     let (done, total) = *last.lock().unwrap();
     assert!(done == total && total > 10_000, "{done} of {total}");
     assert!(copied.audit_verified > 100);
@@ -104,9 +111,9 @@ async fn everything_arrives_and_the_log_goes_on() {
         })
         .await
         .unwrap();
-    assert_eq!(next, 100_000);
+    assert_eq!(next, 3_000_000_000_000_000);
 
-    let again = between(&app.db, target, &|_| ()).await.unwrap_err();
+    let again = over(&app.db, target, &|_| ()).await.unwrap_err();
     assert_eq!(again.code(), ErrorCode::Conflict);
     for test in targets {
         test.close().await;
@@ -133,7 +140,7 @@ async fn a_log_that_was_tampered_with_is_not_copied() {
         .unwrap();
     let targets = databases().await;
     let target = targets.iter().map(testing::TestDb::db).find(|db| db.engine() == Engine::Postgres).unwrap();
-    let refused = between(&source.app().db, target, &|_| ()).await.unwrap_err();
+    let refused = over(&source.app().db, target, &|_| ()).await.unwrap_err();
     assert!(refused.to_string().contains("row 3"), "{refused}");
     let mut reader = target.read().await.unwrap();
     assert_eq!(q!(&mut reader.conn() => val i64, "SELECT count(*) FROM users").unwrap(), 0);

@@ -161,12 +161,10 @@ pub(crate) async fn delivered(conn: &mut Conn<'_>, user: UserId, after: EventCur
                 SELECT * FROM (SELECT * FROM events WHERE peer_id = $1 AND (tx, seq) > ($2, $3) \
                   AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4))", rendered!(sqlite joins)),
         pg: concat!(rendered!(pg), "( \
-                (SELECT * FROM events WHERE user_id = $1 AND (tx, seq) > ($2, $3) \
-                  AND tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint \
+                (SELECT * FROM events WHERE user_id = $1 AND tx >= 0 AND (tx, seq) > ($2, $3) \
                   AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4) \
                 UNION ALL \
-                (SELECT * FROM events WHERE peer_id = $1 AND (tx, seq) > ($2, $3) \
-                  AND tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint \
+                (SELECT * FROM events WHERE peer_id = $1 AND tx >= 0 AND (tx, seq) > ($2, $3) \
                   AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4))", rendered!(pg joins)),
     ], user, after.tx, after.seq, limit)?;
     let mut delivered = read(&found, limit)?;

@@ -133,6 +133,7 @@ pub(super) async fn run(
 /// What was added to the full-text index in pieces becomes one: searches look at less.
 async fn settle_index(app: &App) -> Result<()> {
     app.db
+        .patient()
         .write(|conn| {
             async move {
                 let text = match conn {
