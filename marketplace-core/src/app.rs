@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Mutex, Semaphore, broadcast};
 
 use crate::{
-    accounts,
+    accounts, audit,
     auth::{breached::Breached, password::Hasher, token::TokenCache},
     config::Config,
     db::{Db, Engine, OpenOptions},
@@ -19,10 +19,13 @@ use crate::{
     events, export,
     health::Health,
     idempotency, jobs,
-    keys::Keys,
-    kyc::{self, files::FileStore},
+    keys::{self, Keys},
+    kyc::{
+        self,
+        files::{self, FileStore},
+    },
     limiter::Limiter,
-    mail, messaging,
+    mail, messaging, profiles,
     random::{OsRandom, Random},
     reviews,
     shared::Shared,
@@ -60,6 +63,8 @@ pub struct App {
     pub(crate) upload_queue: Arc<Semaphore>,
     /// Exports under way.
     pub(crate) exports: export::Running,
+    /// How far files from before they were sealed have been: attachments, and pictures.
+    sealing: Arc<Mutex<(files::Round, files::Round)>>,
     wake: broadcast::Sender<()>,
     /// When what is past its time was last forgotten, in microseconds.
     pruned_at: Arc<AtomicI64>,
@@ -104,7 +109,8 @@ impl App {
             Engine::Sqlite => drop(db.migrate().await?),
             Engine::Postgres => db.require_current().await?,
         }
-        let keys = Keys::open(&config.keys_dir(), random.as_ref())?;
+        let keys = keys::open(&db, &config.keys_dir(), random.as_ref(), clock.now()).await?;
+        audit::begin(&db, &keys, clock.now(), audit::Adopt::Unknown).await?;
         let shared = Shared::open(&config, random.as_ref())?;
         Ok(Self {
             health: db.health().clone(),
@@ -122,8 +128,9 @@ impl App {
             exports: export::Running::default(),
             files: FileStore::open(&config.files_url())?.scanned_by(config.clamd.as_deref()),
             random,
-            keys: Arc::new(keys),
+            keys,
             config: Arc::new(config),
+            sealing: Arc::default(),
             wake: broadcast::channel(16).0,
             pruned_at: Arc::default(),
         })
@@ -164,10 +171,26 @@ impl App {
         done += jobs::run_due(self).await?;
         done += messaging::run_due(self).await?;
         done += reviews::run_due(self).await?;
+        done += self.seal_stored().await?;
         let now = self.now().micros();
         if now - self.pruned_at.load(Ordering::Relaxed) >= PRUNE_EVERY {
             self.pruned_at.store(now, Ordering::Relaxed);
             done += self.prune().await?;
+        }
+        Ok(done)
+    }
+
+    /// Seals files that lie in the clear from before they were, a few at a time. Answers how many.
+    pub(crate) async fn seal_stored(&self) -> Result<u64> {
+        // One after the other; whoever finds it under way has nothing to do.
+        let Ok(mut rounds) = self.sealing.try_lock() else { return Ok(0) };
+        let (attachments, pictures) = &mut *rounds;
+        let mut done = 0;
+        if attachments.is_due(self.now()) {
+            done += messaging::seal_stored(self, attachments).await?;
+        }
+        if pictures.is_due(self.now()) {
+            done += profiles::seal_stored(self, pictures).await?;
         }
         Ok(done)
     }

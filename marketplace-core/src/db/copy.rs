@@ -12,11 +12,14 @@ use sqlx_postgres::PgConnection;
 use super::{
     Conn, Db, DbError, Engine, Inner, OpenOptions, backup,
     bulk::{self, Value, quoted},
+    operator::{open_keys, record},
 };
 use crate::{
-    audit,
+    actor::Actor,
+    audit::{self, Adopt},
     config::Config,
     error::{Error, Result},
+    keys::{self, Keys},
     time::Timestamp,
 };
 
@@ -26,6 +29,8 @@ const BATCH: usize = 2_000;
 const MIGRATIONS: &str = "_sqlx_migrations";
 /// Has a row from the migrations on, which the source's replaces.
 const HEAD: &str = "audit_head";
+/// What a server writes when it opens a new database, which the source's replaces. See [`begun_with`].
+const BEGUN: [&str; 2] = ["key_check", "audit_keys"];
 
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +55,16 @@ pub struct Copied {
 /// Copies all rows of `from` (SQLite) to `to` (PostgreSQL, migrated and empty).
 ///
 /// # Errors
-/// `invalid` for other engines; `conflict` when the target has rows; `unavailable` when a database cannot be reached or its
-/// schema is not this program's; `internal` when what arrived is not what was sent.
-pub async fn copy(from: &Config, to: &Config, progress: &(dyn Fn(Progress<'_>) + Send + Sync)) -> Result<Copied> {
+/// `invalid` for other engines; `conflict` when the target has rows; `unavailable` when a database cannot be reached, its
+/// schema is not this program's, or the keys of either configuration are not the source's; `internal` when what arrived is
+/// not what was sent.
+pub async fn copy(
+    from: &Config,
+    to: &Config,
+    actor: &Actor,
+    progress: &(dyn Fn(Progress<'_>) + Send + Sync),
+) -> Result<Copied> {
+    let (keys_dir, new_keys_dir) = (from.keys_dir(), to.keys_dir());
     let (from, to) = (from.database_url(), to.database_url());
     if !from.expose().starts_with("sqlite://") {
         return Err(Error::invalid("/from", "must be a SQLite database, sqlite://PATH"));
@@ -65,7 +77,16 @@ pub async fn copy(from: &Config, to: &Config, progress: &(dyn Fn(Progress<'_>) +
     let source = Db::open(from.expose(), options).await?;
     let copied = match Db::open(to.expose(), options).await {
         Ok(target) => {
-            let copied = between(&source, &target, progress).await;
+            let copied = async {
+                source.require_current().await?;
+                target.require_current().await?;
+                let keys = open_keys(&source, &keys_dir, Adopt::Unknown).await?;
+                keys.require_same(&new_keys_dir)?;
+                // Before the first row is read; so both have it.
+                record(&source, &keys, actor, "db.copy", serde_json::json!({ "to": "postgres" })).await?;
+                between(&keys, &source, &target, progress).await
+            };
+            let copied = copied.await;
             target.close().await;
             copied
         }
@@ -77,12 +98,11 @@ pub async fn copy(from: &Config, to: &Config, progress: &(dyn Fn(Progress<'_>) +
 
 /// Copies between open databases.
 pub(crate) async fn between(
+    keys: &Keys,
     source: &Db,
     target: &Db,
     progress: &(dyn Fn(Progress<'_>) + Send + Sync),
 ) -> Result<Copied> {
-    source.require_current().await?;
-    target.require_current().await?;
     let (Inner::Sqlite { read, .. }, Inner::Postgres(pool)) = (&source.0, &target.0) else {
         return Err(Error::invalid("/to", format!("cannot copy from {:?} to {:?}", Engine::Sqlite, target.engine())));
     };
@@ -91,6 +111,7 @@ pub(crate) async fn between(
     let mut tx = pool.begin().await.map_err(DbError::from)?;
     let tables = tables(&mut snapshot, &mut tx).await?;
     lock_empty(&mut tx, &tables).await?;
+    begun_with(&mut tx, keys).await?;
     let mut counts = Vec::with_capacity(tables.len());
     for table in &tables {
         counts.push(sqlite_number(&mut snapshot, format!("SELECT count(*) FROM {}", quoted(&table.name))).await?);
@@ -112,7 +133,7 @@ pub(crate) async fn between(
         }
         copied.tables.push((table.name.clone(), rows));
     }
-    copied.audit_verified = verify_audit(&mut Conn::Pg(&mut tx)).await?;
+    copied.audit_verified = verify_audit(keys, &mut Conn::Pg(&mut tx)).await?;
     tx.commit().await.map_err(DbError::from)?;
     let mut conn = pool.acquire().await.map_err(DbError::from)?;
     bulk::execute(&mut Conn::Pg(&mut conn), "ANALYZE".into()).await?;
@@ -185,8 +206,8 @@ impl Table {
         to: &mut PgConnection,
         count: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<u64> {
-        if self.name == HEAD {
-            bulk::execute(&mut Conn::Pg(to), format!("DELETE FROM {}", quoted(HEAD))).await?;
+        if self.name == HEAD || BEGUN.contains(&&*self.name) {
+            bulk::execute(&mut Conn::Pg(to), format!("DELETE FROM {}", quoted(&self.name))).await?;
         }
         let names: Vec<&str> = self.columns.iter().map(|column| &*column.name).collect();
         let mut done = 0;
@@ -339,7 +360,7 @@ fn in_order(mut tables: Vec<Table>, references: &[(String, String)]) -> Result<V
 async fn lock_empty(target: &mut PgConnection, tables: &[Table]) -> Result<()> {
     let names = tables.iter().map(|table| quoted(&table.name)).collect::<Vec<_>>().join(", ");
     bulk::execute(&mut Conn::Pg(target), format!("LOCK TABLE {names} IN EXCLUSIVE MODE")).await?;
-    for table in tables {
+    for table in tables.iter().filter(|table| !BEGUN.contains(&&*table.name)) {
         let condition = if table.name == HEAD { "WHERE seq > 0" } else { "" };
         let text = format!("SELECT count(*) FROM (SELECT 1 FROM {} {condition} LIMIT 1) AS found", quoted(&table.name));
         if pg_number(target, text).await? > 0 {
@@ -352,10 +373,16 @@ async fn lock_empty(target: &mut PgConnection, tables: &[Table]) -> Result<()> {
     Ok(())
 }
 
-async fn verify_audit(conn: &mut Conn<'_>) -> Result<i64> {
+/// A server may have opened the target before: with the same keys.
+async fn begun_with(target: &mut PgConnection, keys: &Keys) -> Result<()> {
+    let known = keys::check::known(&mut Conn::Pg(target)).await?;
+    keys::check::require_master_fit(&known, keys)
+}
+
+async fn verify_audit(keys: &Keys, conn: &mut Conn<'_>) -> Result<i64> {
     let (mut from, mut checked) = (1, 0);
     loop {
-        let part = audit::verify_on(conn, from, audit::VERIFY_LIMIT).await?;
+        let part = audit::verify_on(keys, conn, from, audit::VERIFY_LIMIT, None).await?;
         checked += part.checked;
         if let Some(broken) = part.broken {
             return Err(Error::conflict(

@@ -18,6 +18,7 @@ mod conn;
 pub mod copy;
 mod error;
 pub mod json;
+mod operator;
 mod readers;
 #[doc(hidden)]
 pub mod run;

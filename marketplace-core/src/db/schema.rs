@@ -84,6 +84,12 @@ pub(super) fn check_known(applied: i64) -> Result<i64> {
     if applied > newest { Err(newer(SchemaState { applied, newest })) } else { Ok(applied) }
 }
 
+/// Whether a migration of PostgreSQL's creates a table of that name.
+pub(super) fn creates(table: &str) -> bool {
+    let statement = format!("CREATE TABLE {table} (");
+    POSTGRES.iter().any(|migration| migration.sql.as_str().contains(&statement))
+}
+
 async fn applied<C: Migrate>(conn: &mut C) -> Result<i64> {
     let table = SQLITE.table_name.as_ref();
     conn.ensure_migrations_table(table).await.map_err(Error::internal)?;
@@ -99,4 +105,18 @@ fn newer(state: SchemaState) -> Error {
         ),
         "the program is older than the database",
     )
+}
+
+#[cfg(any(test, feature = "testing"))]
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
+impl Db {
+    /// Brings an empty database to where a release before this one left it.
+    pub(crate) async fn migrate_to(&self, version: i64) {
+        let before = self.migrator().iter().filter(|migration| migration.version <= version).cloned().collect();
+        let migrator = Migrator::with_migrations(before);
+        match &self.0 {
+            Inner::Sqlite { write, .. } => migrator.run(write).await.unwrap(),
+            Inner::Postgres(pool) => migrator.run(pool).await.unwrap(),
+        }
+    }
 }

@@ -90,6 +90,6 @@ async fn every_method(script: &mut Script, who: &str, api: &dyn AdminApi) {
     script.heard(format!("tokens_create {who}"), &api.tokens_create(&new, &dry()).await.map(|made| made.changed));
     script.heard(format!("tokens_revoke {who}"), &api.tokens_revoke(token, &change).await);
     script.heard(format!("audit_list {who}"), &api.audit_list(&AuditFilter::default(), &page).await);
-    script.heard(format!("audit_verify {who}"), &api.audit_verify(1, 1).await);
+    script.heard(format!("audit_verify {who}"), &api.audit_verify(1, 1, None).await);
     script.heard(format!("events {who}"), &api.events(None, 1).await.map(|page| page.items.len()));
 }

@@ -33,6 +33,7 @@ use crate::{
     error::{Error, Result},
     events,
     ids::{AttemptId, UserId},
+    keys::Keys,
     mail::{self, Mail, Template},
     services,
     time::Timestamp,
@@ -81,7 +82,14 @@ async fn case(conn: &mut Conn<'_>, now: Timestamp, actor: &Actor, attempt: &Atte
 }
 
 /// Appends the audit row and the event of a change, in its transaction.
-async fn record(conn: &mut Conn<'_>, now: Timestamp, actor: &Actor, attempt: &Attempt, what: Record) -> Result<()> {
+async fn record(
+    keys: &Keys,
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    actor: &Actor,
+    attempt: &Attempt,
+    what: Record,
+) -> Result<()> {
     events::append(conn, now, what.event, &attempt.id.to_string(), Some(attempt.user_id)).await?;
     let entry = audit::Entry {
         action: what.action,
@@ -90,7 +98,7 @@ async fn record(conn: &mut Conn<'_>, now: Timestamp, actor: &Actor, attempt: &At
         reason: what.reason,
         metadata: serde_json::json!({ "user": attempt.user_id, "number": attempt.number, "fence": what.fence }),
     };
-    audit::append(conn, now, actor, entry).await?;
+    audit::append(keys, conn, now, actor, entry).await?;
     Ok(())
 }
 
