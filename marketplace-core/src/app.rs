@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::broadcast;
+use tokio::sync::{Mutex, broadcast};
 
 use crate::{
-    accounts,
+    accounts, audit,
     auth::{breached::Breached, password::Hasher, token::TokenCache},
     config::Config,
     db::{Db, Engine, OpenOptions},
@@ -13,11 +13,12 @@ use crate::{
     events, export,
     health::{Component, Health},
     ids::UserId,
-    keys::Keys,
-    kyc::files::{FileStore, Spool},
+    keys::{self, Keys},
+    kyc::files::{self, FileStore, Spool},
     limiter::{Limiter, Turns},
     mail,
     maintenance::Timers,
+    messaging, profiles,
     random::{OsRandom, Random},
     shared::Shared,
     time::{Clock, SystemClock, Timestamp},
@@ -52,6 +53,8 @@ pub struct App {
     pub(crate) uploads: Turns<Option<UserId>>,
     /// Exports under way.
     pub(crate) exports: export::Running,
+    /// How far files from before they were sealed have been: attachments, and pictures.
+    sealing: Arc<Mutex<(files::Round, files::Round)>>,
     wake: broadcast::Sender<()>,
     /// Mails under way.
     pub(crate) mailer: Arc<mail::Mailer>,
@@ -112,7 +115,8 @@ impl App {
             // The next program goes on. Meanwhile nobody is kept out but who has such an address.
             tracing::warn!(?error, "addresses with domains beyond ASCII could not all be brought into their new form");
         }
-        let keys = Keys::open(&config.keys_dir(), random.as_ref())?;
+        let keys = keys::open(&db, &config.keys_dir(), random.as_ref(), clock.now()).await?;
+        audit::begin(&db, &keys, clock.now(), audit::Adopt::Unknown).await?;
         let shared = Shared::open(&config, random.as_ref(), db.health())?;
         let (health, mailer) = (db.health().clone(), mail::Mailer::open(&config)?);
         let app = Self {
@@ -136,9 +140,10 @@ impl App {
                 .scanned_by(config.clamd.as_deref())
                 .reporting_to(health.clone()),
             random,
-            keys: Arc::new(keys),
+            keys,
             config: Arc::new(config),
             health,
+            sealing: Arc::default(),
             wake: broadcast::channel(16).0,
             mailer: Arc::new(mailer),
             timers: Arc::default(),
@@ -189,6 +194,21 @@ impl App {
         }
         let failing = self.health.states().into_iter().filter(|state| state.failing.is_some());
         Ok(failing.map(|state| state.component).collect())
+    }
+
+    /// Seals files that lie in the clear from before they were, a few at a time. Returns how many.
+    pub(crate) async fn seal_stored(&self) -> Result<u64> {
+        // One after the other; whoever finds it under way has nothing to do.
+        let Ok(mut rounds) = self.sealing.try_lock() else { return Ok(0) };
+        let (attachments, pictures) = &mut *rounds;
+        let mut done = 0;
+        if attachments.is_due(self.now()) {
+            done += messaging::seal_stored(self, attachments).await?;
+        }
+        if pictures.is_due(self.now()) {
+            done += profiles::seal_stored(self, pictures).await?;
+        }
+        Ok(done)
     }
 
     /// Creates a place outside memory for an upload on its way in.

@@ -11,7 +11,8 @@ use crate::{
     config::Config,
     db::{Db, Engine, OpenOptions},
     error::{Error, Result},
-    keys, kyc, mail,
+    keys::{self, Keys},
+    kyc, mail,
     random::OsRandom,
     text_enum,
     time::SystemClock,
@@ -84,13 +85,13 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     let fits = schema.status == Verdict::Ok;
     found.push(schema);
     if fits {
-        let (keys, usable) = keys::examine(config, &db).await;
-        found.extend(keys);
-        found.push(audit(&db).await);
+        let (findings, keys) = keys::examine(config, &db).await;
+        found.extend(findings);
+        found.push(audit(&db, keys.as_ref()).await);
         found.push(due_work(&db).await);
         found.push(retention(config, &db).await);
         // Opening would make keys that are missing.
-        if usable {
+        if keys.is_some() {
             found.extend(files(config).await);
         }
     }
@@ -129,13 +130,16 @@ async fn schema(db: &Db) -> Finding {
 }
 
 /// The whole chain of the audit log.
-async fn audit(db: &Db) -> Finding {
+async fn audit(db: &Db, keys: Option<&Keys>) -> Finding {
     const NAME: &str = "audit log";
+    let Some(keys) = keys else {
+        return Finding::warning(NAME, "it can only be verified with the keys of this marketplace");
+    };
     let verified = async {
         let mut reader = db.read().await?;
         let (mut from, mut checked) = (1, 0);
         loop {
-            let part = audit::verify_on(&mut reader.conn(), from, audit::VERIFY_LIMIT).await?;
+            let part = audit::verify_on(keys, &mut reader.conn(), from, audit::VERIFY_LIMIT, None).await?;
             checked += part.checked;
             match (part.broken, part.next) {
                 (None, Some(next)) => from = next,

@@ -41,6 +41,8 @@ text_enum! {
         FileDeletions = "file_deletions",
         /// Objects that no row knows are looked for.
         LostFiles = "lost_files",
+        /// Files that lie in the clear from before they were sealed are sealed.
+        FileSealing = "file_sealing",
         /// What erasures leave beside the rows is swept.
         Erasures = "erasures",
         /// Negotiations lapse, and finished work is finalized.
@@ -105,6 +107,7 @@ impl Timer {
             Self::KycFiles => kyc::drop_due_files(app).await,
             Self::FileDeletions => kyc::delete_due_objects(app).await,
             Self::LostFiles => kyc::sweep_objects(app).await,
+            Self::FileSealing => app.seal_stored().await,
             Self::Erasures => accounts::sweep(app).await,
             Self::Jobs => jobs::run_due(app).await,
             Self::LooseFiles => messaging::run_due(app).await,

@@ -3,6 +3,7 @@
 //! Every test runs on SQLite, and on PostgreSQL when `MARKETPLACE_TEST_POSTGRES_URL` names a server where databases can
 //! be made: `for test in testing::apps().await { … test.close().await; }`.
 
+pub mod pictures;
 pub mod smtp;
 mod trade;
 
@@ -79,6 +80,7 @@ pub fn operator() -> Actor {
 #[derive(Debug)]
 pub struct TestDb {
     db: Db,
+    url: String,
     place: Place,
 }
 
@@ -128,6 +130,10 @@ impl TestDb {
     pub fn db(&self) -> &Db {
         &self.db
     }
+    /// Where it is, as `database_url` takes it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
     /// Removes it.
     pub async fn close(self) {
         self.db.close().await;
@@ -141,7 +147,18 @@ pub async fn databases() -> Vec<TestDb> {
     for (place, url) in Place::each().await {
         let db = Db::open(&url, OpenOptions { connections: 6, ..OpenOptions::default() }).await.unwrap();
         db.migrate().await.unwrap();
-        all.push(TestDb { db, place });
+        all.push(TestDb { db, url, place });
+    }
+    all
+}
+
+/// A database on each engine as a release before this one left it: after the migration of that number.
+pub async fn databases_at(version: i64) -> Vec<TestDb> {
+    let mut all = Vec::new();
+    for (place, url) in Place::each().await {
+        let db = Db::open(&url, OpenOptions { connections: 6, ..OpenOptions::default() }).await.unwrap();
+        db.migrate_to(version).await;
+        all.push(TestDb { db, url, place });
     }
     all
 }

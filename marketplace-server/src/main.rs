@@ -151,7 +151,7 @@ async fn open(config: Config, migrate: bool) -> Result<App, Failure> {
     App::open(config).await.map_err(|error| {
         let hint = match error.code() {
             ErrorCode::Unavailable => {
-                "see whether the database runs; a schema that is behind is updated with --migrate"
+                "see whether the database runs and keys_dir has its keys; a schema that is behind is updated with --migrate"
             }
             ErrorCode::Invalid => "correct the setting that is named",
             _ => "see whether data_dir can be written",

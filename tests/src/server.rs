@@ -128,6 +128,15 @@ impl Server {
         ready
     }
 
+    /// Starts it where it must not start. Answers its exit code and what it said.
+    pub async fn is_refused(&mut self) -> (Option<i32>, String) {
+        self.kill();
+        let said = self.output().len();
+        self.process = Some(self.spawn().0);
+        let code = self.ended().await;
+        (code, self.output().split_off(said))
+    }
+
     /// A process on a port that was free just now, for this database and folder.
     fn spawn(&self) -> (Child, String) {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port();

@@ -97,7 +97,7 @@ async fn work_of_a_day_in_a_terminal() {
     let api = Direct::new(app.clone(), testing::operator());
     let views = AuditFilter { action: Some("kyc.view".into()), ..AuditFilter::default() };
     assert!(!api.audit_list(&views, &PageRequest::first(1)).await.unwrap().items.is_empty(), "each view is on record");
-    assert_eq!(api.audit_verify(1, 10_000).await.unwrap().broken, None);
+    assert_eq!(api.audit_verify(1, 10_000, None).await.unwrap().broken, None);
 }
 
 async fn rejected_become(app: &App, wanted: usize) {

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use marketplace_core::{
     actor::Principal,
-    admin::{AdminApi, AuditFilter, AuditRow, AuditVerification},
+    admin::{AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification},
     audit::VERIFY_LIMIT,
     error::Error,
     page::{Cursor, MAX_LIMIT, PageRequest, SeqCursor},
@@ -45,12 +45,22 @@ pub enum Verb {
         #[arg(value_parser = clap::value_parser!(i64).range(1..i64::MAX))]
         seq: i64,
     },
-    /// Recompute the hash chain; exit code 1 when a row was edited or is missing
-    #[command(after_help = "Example:\n  marketplace audit verify")]
+    /// Recompute the chain of tags; exit code 1 when a row was edited, added or is missing
+    #[command(
+        after_help = "Keep what it prints as the head apart from the database: --expect tells later whether the log \
+        still has that row, so that it was neither cut off nor rebuilt.\n\n\
+        Examples:\n  \
+        marketplace audit verify\n  \
+        marketplace audit verify --quiet -o jsonl --fields head\n  \
+        marketplace audit verify --expect 4711:6f0c2b1de4a79c83b5f0617d2e98ca4406f3d1b7805e4c9a2b6d8f1073ec5a94"
+    )]
     Verify {
         /// Begin at this row
         #[arg(long, value_name = "SEQ", default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..))]
         from: i64,
+        /// The head as an earlier run printed it: its row must still be there
+        #[arg(long, value_name = "SEQ:TAG")]
+        expect: Option<AuditHead>,
     },
     /// The newest rows, and then each new one as it comes, until Ctrl-C
     #[command(after_help = "Example:\n  marketplace audit tail -n 20 -o jsonl")]
@@ -87,6 +97,7 @@ impl From<Filter> for AuditFilter {
 impl Row for AuditVerification {
     const COLUMNS: &'static [Column] = &[
         Column::new("CHECKED", "checked", Kind::Number),
+        Column::optional("HEAD", "head", Kind::Id),
         Column::new("BROKEN AT", "broken.seq", Kind::Number),
         Column::new("HOW", "broken.detail", Kind::Text),
     ];
@@ -94,12 +105,12 @@ impl Row for AuditVerification {
         "broken.seq".into()
     }
     fn fields() -> Vec<String> {
-        ["checked", "next", "broken.seq", "broken.detail"].map(String::from).to_vec()
+        ["checked", "next", "head", "broken.seq", "broken.detail"].map(String::from).to_vec()
     }
     fn card(&self, _view: &View) -> Option<Card> {
         let card = Card::default().pair("rows checked", self.checked);
         Some(match &self.broken {
-            None => card.toned("chain", "whole", Tone::Good),
+            None => card.toned("chain", "whole", Tone::Good).maybe("head", self.head.as_ref()),
             Some(link) => card.toned("chain", format!("broken: row {} {}", link.seq, link.detail), Tone::Bad),
         })
     }
@@ -123,7 +134,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let row = page.items.into_iter().find(|row| row.seq == seq);
             context.out.item(&row.ok_or_else(|| Error::not_found("row of the audit log"))?)
         }
-        Verb::Verify { from } => verify(context, from).await,
+        Verb::Verify { from, expect } => verify(context, from, expect.as_ref()).await,
         Verb::Tail { filter, lines } => {
             context.out.check::<AuditRow>()?;
             tail(context, &filter.into(), lines).await
@@ -131,8 +142,14 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
     }
 }
 
-async fn verify(context: &Context, from: i64) -> Outcome {
+async fn verify(context: &Context, from: i64, expect: Option<&AuditHead>) -> Outcome {
     context.out.check::<AuditVerification>()?;
+    if expect.is_some_and(|expect| expect.seq < from && from > 1) {
+        return Err(Failure::usage(
+            "--expect names a row before --from, which this walk does not come to",
+            "leave --from away, or begin at the row that is expected",
+        ));
+    }
     let api = context.connect().await?;
     let newest = api.audit_list(&AuditFilter::default(), &PageRequest::first(1)).await?;
     let rows = newest.items.first().map_or(0, |row| row.seq - from + 1);
@@ -143,9 +160,9 @@ async fn verify(context: &Context, from: i64) -> Outcome {
     } else {
         ProgressBar::hidden()
     };
-    let mut whole = AuditVerification { checked: 0, next: Some(from), broken: None };
+    let mut whole = AuditVerification { checked: 0, next: Some(from), head: None, broken: None };
     while let Some(next) = whole.next {
-        let part = api.audit_verify(next, VERIFY_LIMIT).await?;
+        let part = api.audit_verify(next, VERIFY_LIMIT, expect).await?;
         whole = AuditVerification { checked: whole.checked + part.checked, ..part };
         bar.set_position(u64::try_from(whole.checked).unwrap_or(0));
     }

@@ -63,9 +63,15 @@ pub enum Verb {
     #[command(
         name = "rotate-keys",
         after_help = "At the machine that has the folder of keys. Running servers that share it notice by themselves.\n\n\
-        Example:\n  marketplace auth rotate-keys --yes"
+        Examples:\n  \
+        marketplace auth rotate-keys --yes\n  \
+        marketplace auth rotate-keys --lost"
     )]
     RotateKeys {
+        /// The key that signed last is lost, so that nothing opens the database: sign with a new one. Access tokens of the
+        /// lost one end; sessions go on
+        #[arg(long)]
+        lost: bool,
         /// Do not ask
         #[arg(short, long)]
         yes: bool,
@@ -125,14 +131,17 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             context.out.note(&format!("logged out of {}", target.system));
             Ok(())
         }
-        Verb::RotateKeys { yes } => {
+        Verb::RotateKeys { lost, yes } => {
             context.out.check::<Rotation>()?;
             let config = Target::resolve(&context.globals)?.config()?;
             let folder = config.keys_dir();
             let question = format!("Make a new signing key in {}?", folder.display());
             context.confirm(&question, &ChangeArgs { yes, ..ChangeArgs::default() }, Care::Ask).await?;
-            let app = context.open(config).await?;
-            let rotation = auth::rotate_keys(&app, &operator()).await?;
+            let rotation = if lost {
+                auth::replace_lost_keys(&config, &operator()).await?
+            } else {
+                auth::rotate_keys(&context.open(config).await?, &operator()).await?
+            };
             context.out.note(&format!(
                 "a new key signs from now on; servers with a copy of {} need a copy of the new file",
                 folder.display()

@@ -10,6 +10,7 @@ use marketplace_core::{
     app::make_private_folder,
     config::Config,
     db::{Db, Engine, OpenOptions, SchemaState},
+    keys,
     seed::{Images, Plan, Volume},
 };
 use serde::Serialize;
@@ -205,6 +206,9 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let db = open(&config, !dry_run).await?;
             let before = db.schema_state().await?;
             let after = if dry_run { before } else { db.migrate().await? };
+            if after.is_current() {
+                keys::check(&db, &config.keys_dir()).await?;
+            }
             context.out.note(&match (before.applied == after.applied, before.is_current()) {
                 (true, true) => "the schema is up to date already".to_owned(),
                 (true, false) => format!("dry run: the schema would go from {} to {}", before.applied, before.newest),

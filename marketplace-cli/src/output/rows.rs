@@ -180,7 +180,7 @@ impl Row for AuditRow {
         "seq".into()
     }
     fn fields() -> Vec<String> {
-        names(&["seq", "at", "actor", "action", "target_kind", "target", "reason", "metadata", "hash"])
+        names(&["seq", "at", "actor", "action", "target_kind", "target", "reason", "metadata", "tag"])
     }
     fn card(&self, view: &View) -> Option<Card> {
         let card = Card::default()
@@ -190,7 +190,7 @@ impl Row for AuditRow {
             .pair("action", &self.action)
             .pair("target", format!("{} {}", self.target_kind, self.target))
             .maybe("reason", self.reason.as_ref());
-        Some(card.pair("metadata", &self.metadata).pair("hash", &self.hash))
+        Some(card.pair("metadata", &self.metadata).pair("tag", &self.tag))
     }
 }
 

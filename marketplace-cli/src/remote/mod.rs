@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use marketplace_core::{
     accounts::model::{NewUser, Note, UserAction},
     admin::{
-        AdminApi, AuditFilter, AuditRow, AuditVerification, Change, Changed, EventPage, Identity, KycFilter,
+        AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, EventPage, Identity, KycFilter,
         PersonalData, Stats, UserDetail, UserFilter, UserSummary,
     },
     error::{Error, Result},
@@ -333,8 +333,10 @@ impl AdminApi for Remote {
     async fn audit_list(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>> {
         self.list("/v1/admin/audit", filter, page).await
     }
-    async fn audit_verify(&self, from: i64, limit: i64) -> Result<AuditVerification> {
-        let call = Call::new(Method::GET, "/v1/admin/audit/verify").query(&[("from", from), ("limit", limit)]);
+    async fn audit_verify(&self, from: i64, limit: i64, expect: Option<&AuditHead>) -> Result<AuditVerification> {
+        let mut query = vec![("from", from.to_string()), ("limit", limit.to_string())];
+        query.extend(expect.map(|expect| ("expect", expect.to_string())));
+        let call = Call::new(Method::GET, "/v1/admin/audit/verify").query(&query);
         self.send(call).await?.json().await
     }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use marketplace_core::{
     accounts::model::{NewUser, Note, UserAction},
     admin::{
-        AdminApi, AuditFilter, AuditRow, AuditVerification, Change, Changed, EventPage, Identity, KycFilter,
+        AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, EventPage, Identity, KycFilter,
         PersonalData, Stats, UserDetail, UserFilter, UserSummary,
     },
     error::{Error, ErrorCode, Result},
@@ -198,8 +198,8 @@ impl AdminApi for Guarded {
     async fn audit_list(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>> {
         self.inner.audit_list(filter, page).await
     }
-    async fn audit_verify(&self, from: i64, limit: i64) -> Result<AuditVerification> {
-        self.inner.audit_verify(from, limit).await
+    async fn audit_verify(&self, from: i64, limit: i64, expect: Option<&AuditHead>) -> Result<AuditVerification> {
+        self.inner.audit_verify(from, limit, expect).await
     }
     async fn tokens_list(&self, filter: &TokenFilter, page: &PageRequest) -> Result<Page<ApiToken>> {
         self.inner.tokens_list(filter, page).await

@@ -6,7 +6,6 @@ use marketplace_core::{
     admin::AuditRow,
     ids::{AttemptId, JobId, ReviewId, ThreadId, UserId},
 };
-use serde_json::Value;
 
 use super::{
     keymap::Action,
@@ -100,12 +99,11 @@ pub type Door = (char, String, Place);
 impl Links {
     /// Of a row of the audit log: its target, and the ids of its metadata.
     pub fn of_audit(row: &AuditRow) -> Self {
-        let metadata: Value = serde_json::from_str(&row.metadata).unwrap_or_default();
         let named = |kind: &str| {
             if row.target_kind == kind {
                 return Some(row.target.clone());
             }
-            metadata.get(format!("{kind}_id"))?.as_str().map(str::to_owned)
+            row.metadata.get(format!("{kind}_id"))?.as_str().map(str::to_owned)
         };
         let person = |kind: &str| {
             let id: UserId = named(kind)?.parse().ok()?;

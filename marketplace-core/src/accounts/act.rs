@@ -228,6 +228,7 @@ async fn act_in(
         }
         let reason = change.reason.map(|reason| reason.to_string());
         audit::append(
+            &app.keys,
             conn,
             now,
             actor,

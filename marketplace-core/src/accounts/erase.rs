@@ -52,6 +52,7 @@ pub(crate) async fn erase(
     let metadata = serde_json::json!({ "from": account.status, "role": account.role });
     let reason = reason.map(|reason| reason.to_string());
     audit::append(
+        &app.keys,
         conn,
         now,
         actor,

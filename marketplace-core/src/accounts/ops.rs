@@ -29,7 +29,8 @@ use crate::{
 /// Notes on a user's own page.
 const NOTES_SHOWN: i64 = 20;
 
-/// Users, newest first; with `q`, in the order of what matched. Masked, unless revealed: then audited with the ids.
+/// Users, newest first; with `q`, in the order of what matched. Masked, unless revealed: then audited with a row for each
+/// person, before anything is returned.
 ///
 /// Addresses and numbers are found by their beginnings only by whoever may reveal them, and then the search is audited.
 pub async fn list(app: &App, actor: &Actor, filter: &UserFilter, page: &PageRequest) -> Result<Page<UserSummary>> {
@@ -44,37 +45,37 @@ pub async fn list(app: &App, actor: &Actor, filter: &UserFilter, page: &PageRequ
     if !filter.reveal {
         return Ok(found.map(UserSummary::masked));
     }
-    let ids: Vec<UserId> = found.items.iter().map(|account| account.id).collect();
-    let (app2, actor2) = (app.clone(), actor.clone());
-    app.db
-        .write(move |c| {
-            async move {
-                let metadata = serde_json::json!({ "ids": ids });
-                let entry = Entry {
-                    action: "users.reveal",
-                    target_kind: "users",
-                    target: "list".into(),
-                    reason: None,
-                    metadata,
-                };
-                audit::append(c, app2.now(), &actor2, entry).await
-            }
-            .boxed()
-        })
-        .await?;
+    let reveal = |account: &super::model::Account| Entry {
+        action: "users.reveal",
+        target_kind: "user",
+        target: account.id.to_string(),
+        reason: None,
+        metadata: serde_json::json!({ "list": true }),
+    };
+    let entries: Vec<Entry> = found.items.iter().map(reveal).collect();
+    if !entries.is_empty() {
+        let (keys, now, actor) = (app.keys.clone(), app.now(), actor.clone());
+        app.db.write(move |c| async move { audit::append_all(&keys, c, now, &actor, entries).await }.boxed()).await?;
+    }
     Ok(found.map(UserSummary::revealed))
 }
 
 /// Whom a search by contact data showed goes on record, not what was looked for: it is somebody's.
 async fn searched(app: &App, actor: &Actor, found: &Page<Account>) -> Result<()> {
     let ids: Vec<UserId> = found.items.iter().map(|account| account.id).collect();
-    let (now, actor) = (app.now(), actor.clone());
+    let (keys, now, actor) = (app.keys.clone(), app.now(), actor.clone());
     let unit = app.db.write(move |c| {
         async move {
             let metadata = serde_json::json!({ "ids": ids });
             let (action, target_kind) = ("users.search", "users");
-            audit::append(c, now, &actor, Entry { action, target_kind, target: "list".into(), reason: None, metadata })
-                .await
+            audit::append(
+                &keys,
+                c,
+                now,
+                &actor,
+                Entry { action, target_kind, target: "list".into(), reason: None, metadata },
+            )
+            .await
         }
         .boxed()
     });
@@ -153,13 +154,14 @@ pub(super) async fn detail(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> R
 /// One user's personal data in full. The audit row is committed before it is answered.
 pub async fn reveal(app: &App, actor: &Actor, id: UserId) -> Result<PersonalData> {
     actor.require(Permission::UsersReveal)?;
-    let (now, actor) = (app.now(), actor.clone());
+    let (keys, now, actor) = (app.keys.clone(), app.now(), actor.clone());
     app.db
         .write(move |c| {
             async move {
                 let account = store::get(c, id).await?.ok_or_else(|| Error::not_found("user"))?;
                 let metadata = serde_json::json!({});
                 audit::append(
+                    &keys,
                     c,
                     now,
                     &actor,
@@ -237,6 +239,7 @@ pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) ->
                 let metadata = serde_json::json!({ "role": account.role, "note": note });
                 let reason = reason.map(|reason| reason.to_string());
                 audit::append(
+                    &app2.keys,
                     c,
                     now,
                     &actor2,
@@ -293,6 +296,7 @@ pub async fn note(app: &App, actor: &Actor, id: UserId, body: &str, change: &Cha
                 store::add_note(c, id, &note).await?;
                 let metadata = serde_json::json!({ "note": note.id });
                 audit::append(
+                    &app2.keys,
                     c,
                     now,
                     &actor,

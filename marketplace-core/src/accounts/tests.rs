@@ -116,7 +116,7 @@ async fn each_role_may_do_what_the_table_says() {
             audit::list(app, &actor, &AuditFilter::default(), &page).await.err().map(code),
             "audit",
         );
-        expect(Permission::AuditRead, audit::verify(app, &actor, 1, 10).await.err().map(code), "verify");
+        expect(Permission::AuditRead, audit::verify(app, &actor, 1, 10, None).await.err().map(code), "verify");
         expect(Permission::StatsRead, crate::events::since(app, &actor, None, 10).await.err().map(code), "events");
         for action in actions() {
             let subject = test.user(Role::Client, Status::Active).await;
@@ -322,7 +322,7 @@ async fn lists_are_masked_and_revealing_is_on_record() {
         let filter = AuditFilter { action: Some("users.reveal".into()), ..AuditFilter::default() };
         let rows = audit::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
         assert_eq!(rows.len(), 2);
-        assert!(rows[1].metadata.contains(&id.to_string()) && rows[0].target == id.to_string());
+        assert!(rows.iter().all(|row| row.target == id.to_string()));
         test.close().await;
     }
 }
@@ -400,7 +400,8 @@ async fn a_masked_address_is_not_spelled_out_by_searching() {
                 let rows = on_record().await;
                 assert_eq!((rows.len(), &rows[0].actor), (before + 1, &who), "{q}");
                 assert!(
-                    rows[0].metadata.contains(&id.to_string()) && !rows[0].metadata.contains("canary"),
+                    rows[0].metadata.to_string().contains(&id.to_string())
+                        && !rows[0].metadata.to_string().contains("canary"),
                     "{}",
                     rows[0].metadata
                 );
@@ -504,7 +505,7 @@ async fn erasure_leaves_nothing_personal_and_the_audit_log_whole() {
         assert_eq!(lifted.code(), ErrorCode::Conflict);
         let rows = audit::list(app, &OPERATOR, &AuditFilter::default(), &PageRequest::default()).await.unwrap().items;
         assert!(rows.iter().all(|row| !format!("{row:?}").to_lowercase().contains("canary")));
-        assert!(audit::verify(app, &OPERATOR, 1, 100).await.unwrap().broken.is_none());
+        assert!(audit::verify(app, &OPERATOR, 1, 100, None).await.unwrap().broken.is_none());
         // The address and the number are free again.
         create(app, &OPERATOR, &new, &Change::default()).await.unwrap();
         test.close().await;

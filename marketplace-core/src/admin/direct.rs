@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::{
-    AdminApi, AuditFilter, AuditRow, AuditVerification, Change, Changed, EventPage, Identity, KycFilter, PersonalData,
-    Stats, UserDetail, UserFilter, UserSummary,
+    AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, EventPage, Identity, KycFilter,
+    PersonalData, Stats, UserDetail, UserFilter, UserSummary,
 };
 use crate::{
     accounts::{
@@ -176,8 +176,8 @@ impl AdminApi for Direct {
     async fn audit_list(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>> {
         audit::list(&self.app, &self.actor, filter, page).await
     }
-    async fn audit_verify(&self, from: i64, limit: i64) -> Result<AuditVerification> {
-        audit::verify(&self.app, &self.actor, from, limit).await
+    async fn audit_verify(&self, from: i64, limit: i64, expect: Option<&AuditHead>) -> Result<AuditVerification> {
+        audit::verify(&self.app, &self.actor, from, limit, expect).await
     }
 
     async fn tokens_list(&self, filter: &TokenFilter, page: &PageRequest) -> Result<Page<ApiToken>> {

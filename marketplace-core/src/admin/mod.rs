@@ -114,8 +114,8 @@ pub trait AdminApi: Send + Sync + std::fmt::Debug {
 
     /// The audit log, newest first.
     async fn audit_list(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>>;
-    /// Recomputes part of the hash chain, up to `limit` rows from row `from` on; call again from `next`.
-    async fn audit_verify(&self, from: i64, limit: i64) -> Result<AuditVerification>;
+    /// Recomputes part of the chain, up to `limit` rows from row `from` on; call again from `next`. `expect` is a head of before.
+    async fn audit_verify(&self, from: i64, limit: i64, expect: Option<&AuditHead>) -> Result<AuditVerification>;
 
     /// Tokens for scripts, newest first; never their secrets.
     async fn tokens_list(&self, filter: &TokenFilter, page: &PageRequest) -> Result<Page<ApiToken>>;

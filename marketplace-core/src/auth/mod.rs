@@ -19,8 +19,8 @@ pub(crate) use ops::{
 };
 pub use ops::{
     SocketTicket, TICKET, authenticate, change_email, change_password, confirm_email, delete_own_data, forgot_password,
-    issue_ticket, live_sessions, login, login_with, logout, logout_all, redeem_ticket, refresh, resend_verification,
-    reset_password, revoke_session, rotate_keys, sessions, signup, verify_email,
+    issue_ticket, live_sessions, login, login_with, logout, logout_all, redeem_ticket, refresh, replace_lost_keys,
+    resend_verification, reset_password, revoke_session, rotate_keys, sessions, signup, verify_email,
 };
 
 pub use totp::{Enrolment, Proof, RecoveryCodes, begin_totp, confirm_totp, disable_totp};

@@ -2,7 +2,7 @@
 //!
 //! SQLite by itself, while it is in use: the backup is one consistent snapshot. PostgreSQL through its own `pg_dump` and
 //! `pg_restore`, which must be installed. Keys and files are not in the database and not in the backup: keep copies of
-//! `keys_dir` and of the file store beside it, or documents cannot be opened after a restore.
+//! `keys_dir` and of the file store beside it, or it cannot be opened after a restore. Both stand on the audit log.
 
 mod postgres;
 
@@ -18,8 +18,14 @@ use std::{
 use serde::Serialize;
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use super::{DbError, schema};
+use super::{
+    Db, DbError,
+    operator::{name_of, open_keys, record},
+    schema,
+};
 use crate::{
+    actor::Actor,
+    audit::Adopt,
     config::Config,
     error::{Error, Result},
 };
@@ -31,24 +37,26 @@ pub struct BackedUp {
     pub path: PathBuf,
     /// Its size.
     pub bytes: u64,
+    /// Whether it is on the audit log, which a database can only have written to whose schema is this program's.
+    pub recorded: bool,
 }
 
 /// What was restored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Restored {
-    /// Number of the newest migration in the backup; an older one than the program's is brought up to date when it is
-    /// opened (SQLite) or by `marketplace db migrate` (PostgreSQL).
+    /// Number of the newest migration in the backup; from an older one than the program's it was brought up to date.
     pub schema: i64,
     /// Where the database is that was there before; none when there was none, or on PostgreSQL.
     pub kept: Option<PathBuf>,
 }
 
 /// Writes a backup of the configured database to `to`, readable by its owner only. Durable when it answers; a file that
-/// was not finished never has that name.
+/// was not finished never has that name. The audit row is committed before the first byte is read, and is in the backup.
 ///
 /// # Errors
-/// `conflict` when `to` exists; `not_found` when there is no database; `unavailable` when it or the folder cannot be used.
-pub async fn backup(config: &Config, to: &Path) -> Result<BackedUp> {
+/// `conflict` when `to` exists; `not_found` when there is no database; `unavailable` when it, its keys or the folder cannot
+/// be used.
+pub async fn backup(config: &Config, to: &Path, actor: &Actor) -> Result<BackedUp> {
     if to.try_exists().map_err(|error| unusable(to, error))? {
         return Err(Error::conflict(
             format!("{} exists already; backups are never overwritten", to.display()),
@@ -57,15 +65,33 @@ pub async fn backup(config: &Config, to: &Path) -> Result<BackedUp> {
     }
     let draft = Draft::beside(to)?;
     let url = config.database_url();
-    match url.expose().strip_prefix("sqlite://") {
-        Some(path) => {
-            require_file(url.expose())?;
-            vacuum_into(Path::new(path), &draft.0).await?;
-        }
+    let path = url.expose().strip_prefix("sqlite://");
+    if path.is_some() {
+        require_file(url.expose())?;
+    }
+    let recorded = record_backup(config, to, actor).await?;
+    match path {
+        Some(path) => vacuum_into(Path::new(path), &draft.0).await?,
         None => postgres::dump(url.expose(), &draft.0).await?,
     }
     let bytes = draft.publish(to)?;
-    Ok(BackedUp { path: to.to_owned(), bytes })
+    Ok(BackedUp { path: to.to_owned(), bytes, recorded })
+}
+
+/// A database of another schema than the program's can be backed up, before an update say, and not be written to.
+async fn record_backup(config: &Config, to: &Path, actor: &Actor) -> Result<bool> {
+    let db = Db::open(config.database_url().expose(), super::OpenOptions::for_one()).await?;
+    let recorded = async {
+        if !db.schema_state().await?.is_current() {
+            return Ok(false);
+        }
+        let keys = open_keys(&db, &config.keys_dir(), Adopt::Unknown).await?;
+        record(&db, &keys, actor, "db.backup", serde_json::json!({ "file": name_of(to) })).await?;
+        Ok(true)
+    };
+    let recorded = recorded.await;
+    db.close().await;
+    recorded
 }
 
 /// Puts a backup in the place of the configured database.
@@ -73,23 +99,42 @@ pub async fn backup(config: &Config, to: &Path) -> Result<BackedUp> {
 /// The backup is checked first: whole, and of a schema that this program knows. SQLite: the database that is there is kept
 /// under another name beside it. It is refused when another program has that database open, unless `force`: what such a
 /// program still writes then goes to the database that was put aside. PostgreSQL: refused when the database has tables or
-/// other sessions, unless `force`, which drops and replaces the tables in one transaction.
+/// other sessions, unless `force`, which drops and replaces the tables in one transaction. What comes back is brought up to
+/// date, and its audit log says that it came back, and what the log of the database that was there ended with.
 ///
 /// # Errors
 /// `not_found` without a backup; `invalid` when it is none, or damaged; `conflict` when the target is in use;
-/// `unavailable` when the backup is of a newer program, or something cannot be used.
-pub async fn restore(config: &Config, from: &Path, force: bool) -> Result<Restored> {
+/// `unavailable` when the backup is of a newer program, was written with other keys than those in `keys_dir`, or something
+/// cannot be used.
+pub async fn restore(config: &Config, from: &Path, force: bool, actor: &Actor) -> Result<Restored> {
     if !from.try_exists().map_err(|error| unusable(from, error))? {
         return Err(Error::not_found(format_args!("backup {}", from.display())));
     }
     let url = config.database_url();
-    match url.expose().strip_prefix("sqlite://") {
-        Some(path) => restore_sqlite(from, Path::new(path), force).await,
-        None => postgres::restore(url.expose(), from, force).await,
+    if let Some(path) = url.expose().strip_prefix("sqlite://") {
+        return restore_sqlite(config, from, Path::new(path), force, actor).await;
     }
+    let (restored, replaced) = postgres::restore(config, from, force).await?;
+    take_over(config, url.expose(), from, replaced, actor).await?;
+    Ok(restored)
 }
 
-async fn restore_sqlite(from: &Path, target: &Path, force: bool) -> Result<Restored> {
+/// Opens a database that was restored as the marketplace does, which brings it up to date and refuses other keys; and puts
+/// it on record. The operator says that its audit log is the right one, should it be from before tags.
+async fn take_over(config: &Config, url: &str, from: &Path, replaced: Option<String>, actor: &Actor) -> Result<()> {
+    let db = Db::open(url, super::OpenOptions::for_one()).await?;
+    let taken = async {
+        db.migrate().await?;
+        let keys = open_keys(&db, &config.keys_dir(), Adopt::Always).await?;
+        let metadata = serde_json::json!({ "file": name_of(from), "replaced": replaced });
+        record(&db, &keys, actor, "db.restore", metadata).await
+    };
+    let taken = taken.await;
+    db.close().await;
+    taken
+}
+
+async fn restore_sqlite(config: &Config, from: &Path, target: &Path, force: bool, actor: &Actor) -> Result<Restored> {
     let schema = check_backup(from).await?;
     if let Some(folder) = target.parent() {
         crate::app::make_private_folder(folder)?;
@@ -98,6 +143,12 @@ async fn restore_sqlite(from: &Path, target: &Path, force: bool) -> Result<Resto
     // The copy is what is checked again: the backup's disk may be failing.
     fs::copy(from, &draft.0).map_err(|error| unusable(target, error))?;
     check_backup(&draft.0).await?;
+    let replaced = last_row(target).await;
+    let text = draft.0.to_str().ok_or_else(|| Error::invalid("/database_url", "must be a path in UTF-8"))?;
+    take_over(config, &format!("sqlite://{text}"), from, replaced, actor).await?;
+    if with_suffix(&draft.0, "-wal").exists() {
+        return Err(Error::internal("the restored database was closed and left a write-ahead log"));
+    }
     draft.sync()?;
     let kept = if target.try_exists().map_err(|error| unusable(target, error))? {
         let alone = settle(target).await?;
@@ -113,6 +164,15 @@ async fn restore_sqlite(from: &Path, target: &Path, force: bool) -> Result<Resto
     };
     draft.replace(target)?;
     Ok(Restored { schema, kept })
+}
+
+/// What the audit log of the database at `path` ends with, when there is one that tells.
+async fn last_row(path: &Path) -> Option<String> {
+    let mut conn = SqliteConnection::connect_with(&options(path)).await.ok()?;
+    let head: Option<(i64, String)> =
+        sqlx::query_as("SELECT seq, hash FROM audit_head WHERE id = 1").fetch_optional(&mut conn).await.ok()?;
+    let _ = conn.close().await;
+    head.map(|(seq, tag)| format!("{seq}:{tag}"))
 }
 
 /// The file of `sqlite://…` must be there: opening would make an empty one.
@@ -258,7 +318,9 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         // Gone already when it was renamed.
-        let _ = fs::remove_file(&self.0);
+        for end in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(with_suffix(&self.0, end));
+        }
     }
 }
 

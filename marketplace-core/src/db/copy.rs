@@ -17,11 +17,14 @@ use sqlx::{
 use super::{
     Conn, Db, DbError, Engine, Inner, OpenOptions, PgConn, backup,
     bulk::{self, Value, quoted},
+    operator::{open_keys, record},
 };
 use crate::{
-    audit,
+    actor::Actor,
+    audit::{self, Adopt},
     config::Config,
     error::{Error, Result},
+    keys::{self, Keys},
     time::Timestamp,
 };
 
@@ -33,6 +36,8 @@ const MIGRATIONS: &str = "_sqlx_migrations";
 const HEAD: &str = "audit_head";
 /// Has a row since a program opened the target, which the source's replaces.
 const MARKS: &str = "event_marks";
+/// What a server writes when it opens a new database, which the source's replaces. See [`begun_with`].
+const BEGUN: [&str; 2] = ["key_check", "audit_keys"];
 
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,13 +71,16 @@ pub struct Copied {
 ///
 /// # Errors
 /// `invalid` for other engines; `conflict` when the source is in use, or the target has rows; `unavailable` when a database
-/// cannot be reached or its schema is not this program's; `internal` when what arrived is not what was sent.
+/// cannot be reached, its schema is not this program's, or the keys of either configuration are not the source's; `internal`
+/// when what arrived is not what was sent.
 pub async fn copy(
     from: &Config,
     to: &Config,
+    actor: &Actor,
     while_running: bool,
     progress: &(dyn Fn(Progress<'_>) + Send + Sync),
 ) -> Result<Copied> {
+    let (keys_dir, new_keys_dir) = (from.keys_dir(), to.keys_dir());
     let (from, to) = (from.database_url(), to.database_url());
     if !from.expose().starts_with("sqlite://") {
         return Err(Error::invalid("/from", "must be a SQLite database, sqlite://PATH"));
@@ -81,21 +89,28 @@ pub async fn copy(
         return Err(Error::invalid("/to", "must be a PostgreSQL database, postgres://user:password@host/database"));
     }
     backup::require_file(from.expose())?;
+    let path = from.expose().strip_prefix("sqlite://").unwrap_or_default();
+    // Whoever has it open is found before anything is written.
+    let _ = open_alone(path, while_running).await?.close().await;
     let options = OpenOptions { connections: 2, ..OpenOptions::default() };
     let source = Db::open(from.expose(), options).await?;
-    let fits = source.require_current().await;
-    source.close().await;
-    fits?;
-    let path = from.expose().strip_prefix("sqlite://").unwrap_or_default();
-    let mut source = open_alone(path, while_running).await?;
-    let copied = match Db::open(to.expose(), options).await {
-        Ok(target) => {
-            let copied = between(&mut source, &target, progress).await;
-            target.close().await;
-            copied
-        }
-        Err(error) => Err(error),
+    let target = Db::open(to.expose(), options).await;
+    let prepared = async {
+        source.require_current().await?;
+        let target = target?;
+        target.require_current().await?;
+        let keys = open_keys(&source, &keys_dir, Adopt::Unknown).await?;
+        keys.require_same(&new_keys_dir)?;
+        // Before the first row is read; so both have it.
+        record(&source, &keys, actor, "db.copy", serde_json::json!({ "to": "postgres" })).await?;
+        Ok::<_, Error>((keys, target))
     };
+    let prepared = prepared.await;
+    source.close().await;
+    let (keys, target) = prepared?;
+    let mut source = open_alone(path, while_running).await?;
+    let copied = between(&mut source, &keys, &target, progress).await;
+    target.close().await;
     let copied = match copied {
         Ok(copied) if while_running => {
             let (audit, event) = newest(&mut source).await?;
@@ -146,6 +161,7 @@ async fn newest(source: &mut SqliteConnection) -> Result<(i64, i64)> {
 /// Copies between open databases.
 pub(crate) async fn between(
     source: &mut SqliteConnection,
+    keys: &Keys,
     target: &Db,
     progress: &(dyn Fn(Progress<'_>) + Send + Sync),
 ) -> Result<Copied> {
@@ -159,6 +175,7 @@ pub(crate) async fn between(
     tx.begin().await.map_err(DbError::from)?;
     let tables = tables(&mut snapshot, &mut tx).await?;
     lock_empty(&mut tx, &tables).await?;
+    begun_with(&mut tx, keys).await?;
     let mut counts = Vec::with_capacity(tables.len());
     for table in &tables {
         counts.push(sqlite_number(&mut snapshot, format!("SELECT count(*) FROM {}", quoted(&table.name))).await?);
@@ -180,7 +197,7 @@ pub(crate) async fn between(
         }
         copied.tables.push((table.name.clone(), rows));
     }
-    copied.audit_verified = verify_audit(&mut Conn::Pg(&mut tx)).await?;
+    copied.audit_verified = verify_audit(keys, &mut Conn::Pg(&mut tx)).await?;
     tx.commit().await.map_err(DbError::from)?;
     bulk::execute(&mut Conn::Pg(&mut tx), "ANALYZE".into()).await?;
     Ok(copied)
@@ -252,7 +269,7 @@ impl Table {
         to: &mut PgConn,
         count: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<u64> {
-        if [HEAD, MARKS].contains(&&*self.name) {
+        if self.name == HEAD || self.name == MARKS || BEGUN.contains(&&*self.name) {
             bulk::execute(&mut Conn::Pg(to), format!("DELETE FROM {}", quoted(&self.name))).await?;
         }
         let names: Vec<&str> = self.columns.iter().map(|column| &*column.name).collect();
@@ -406,7 +423,7 @@ fn in_order(mut tables: Vec<Table>, references: &[(String, String)]) -> Result<V
 async fn lock_empty(target: &mut PgConn, tables: &[Table]) -> Result<()> {
     let names = tables.iter().map(|table| quoted(&table.name)).collect::<Vec<_>>().join(", ");
     bulk::execute(&mut Conn::Pg(target), format!("LOCK TABLE {names} IN EXCLUSIVE MODE")).await?;
-    for table in tables {
+    for table in tables.iter().filter(|table| !BEGUN.contains(&&*table.name)) {
         let condition = match &*table.name {
             HEAD => "WHERE seq > 0",
             MARKS => "WHERE FALSE",
@@ -423,10 +440,16 @@ async fn lock_empty(target: &mut PgConn, tables: &[Table]) -> Result<()> {
     Ok(())
 }
 
-async fn verify_audit(conn: &mut Conn<'_>) -> Result<i64> {
+/// A server may have opened the target before: with the same keys.
+async fn begun_with(target: &mut PgConn, keys: &Keys) -> Result<()> {
+    let known = keys::check::known(&mut Conn::Pg(target)).await?;
+    keys::check::require_master_fit(&known, keys)
+}
+
+async fn verify_audit(keys: &Keys, conn: &mut Conn<'_>) -> Result<i64> {
     let (mut from, mut checked) = (1, 0);
     loop {
-        let part = audit::verify_on(conn, from, audit::VERIFY_LIMIT).await?;
+        let part = audit::verify_on(keys, conn, from, audit::VERIFY_LIMIT, None).await?;
         checked += part.checked;
         if let Some(broken) = part.broken {
             return Err(Error::conflict(

@@ -19,6 +19,7 @@ mod connections;
 pub mod copy;
 mod error;
 pub mod json;
+mod operator;
 mod place;
 mod postgres;
 mod prune;

@@ -216,6 +216,12 @@ pub(super) fn check_known(applied: i64) -> Result<i64> {
     if applied > newest { Err(newer(SchemaState { applied, newest, missing: 0 })) } else { Ok(applied) }
 }
 
+/// Whether a migration of PostgreSQL's creates a table of that name.
+pub(super) fn creates(table: &str) -> bool {
+    let statement = format!("CREATE TABLE {table} (");
+    POSTGRES.iter().any(|migration| migration.sql.as_str().contains(&statement))
+}
+
 fn newer(state: SchemaState) -> Error {
     Error::unavailable(
         format!(
@@ -224,4 +230,24 @@ fn newer(state: SchemaState) -> Error {
         ),
         "the program is older than the database",
     )
+}
+
+#[cfg(any(test, feature = "testing"))]
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
+impl Db {
+    /// Brings an empty database to where a release before this one left it.
+    pub(crate) async fn migrate_to(&self, version: i64) {
+        let before = self.migrator().iter().filter(|migration| migration.version <= version).cloned().collect();
+        let migrator = Migrator::with_migrations(before);
+        match &self.0 {
+            Inner::Sqlite { write, .. } => {
+                let mut connection = write.open_another(PATIENCE).await.unwrap();
+                migrator.run_direct(None, &mut connection, false).await.unwrap();
+                connections::close(connection).await;
+            }
+            Inner::Postgres { pool, .. } => {
+                migrator.run_direct(None, pool.connect_apart().await.unwrap().raw(), false).await.unwrap();
+            }
+        }
+    }
 }

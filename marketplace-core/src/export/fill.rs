@@ -152,8 +152,7 @@ async fn profile(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
     drop(reader);
     zip.json("profile.json", &told).await?;
     for (number, picture) in pictures.into_iter().enumerate() {
-        let content =
-            FileContent { bytes: app.files.get(&picture.full_key).await?.into(), media_type: picture.media_type };
+        let content = profiles::own_picture(app, &picture).await?;
         let name = if number == 0 { "picture".to_owned() } else { format!("picture-{}", number + 1) };
         zip.file(&format!("{name}.{}", ending(&content.media_type)), &content.bytes).await?;
     }
@@ -209,9 +208,8 @@ async fn talks(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
         let sent = messaging::files_sent(&mut reader.conn(), user, thread).await?;
         drop(reader);
         for file in sent {
-            let content =
-                FileContent { bytes: app.files.get(&file.object_key).await?.into(), media_type: file.media_type };
-            put(zip, "attachments", &file.id.to_string(), &content).await?;
+            let Some(content) = messaging::file_content(app, file).await? else { continue };
+            put(zip, "attachments", &file.to_string(), &content).await?;
         }
     }
     Ok(())

@@ -110,7 +110,7 @@ pub async fn by_link(app: &App, client: &ClientInfo, one_time: &str) -> Result<E
 
 async fn begin(app: &App, actor: &Actor, user: UserId) -> Result<Export> {
     let turn = app.exports.take(user)?;
-    let (now, by) = (app.now(), actor.clone());
+    let (keys, now, by) = (app.keys.clone(), app.now(), actor.clone());
     app.db
         .write(move |conn| {
             async move {
@@ -125,7 +125,7 @@ async fn begin(app: &App, actor: &Actor, user: UserId) -> Result<Export> {
                     reason: None,
                     metadata: serde_json::json!({}),
                 };
-                audit::append(conn, now, &by, entry).await.map(drop)
+                audit::append(&keys, conn, now, &by, entry).await.map(drop)
             }
             .boxed()
         })

@@ -1,11 +1,12 @@
-//! The keys that the marketplace keeps on disk: one that encrypts (files' keys, waiting mails), and those that sign access
-//! tokens. All are made on first start, readable by their owner only.
+//! The keys that the marketplace keeps on disk: one that encrypts (files' keys, waiting mails) and tags the audit log, and
+//! those that sign access tokens. All are created with a new database, readable by their owner only, and never again:
+//! [`check`](mod@check) tells whether those on disk are the ones that a database was written with.
 
 use std::{
     fmt, fs,
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -23,14 +24,21 @@ use crate::{
     time::Timestamp,
 };
 
+pub mod check;
 mod examine;
 mod signing;
 
+pub(crate) use check::open;
+pub use check::{KeyState, check};
 pub(crate) use examine::examine;
 use signing::Ring;
 pub use signing::{Jwk, Rotation, SigningKey};
 
 const MASTER: &str = "master.key";
+/// Stands in the folder from when its keys began to tag an audit log.
+const LOG_BEGUN: &str = "audit.begun";
+const LOG_BEGUN_TEXT: &str = "An audit log is tagged under the keys of this folder. While this file is here, a log without tags is \
+                              not taken for one from before; `marketplace db restore` takes it.\n";
 /// Bytes of an XChaCha20 nonce: long enough to be drawn at random.
 const NONCE: usize = 24;
 
@@ -38,24 +46,62 @@ const NONCE: usize = 24;
 pub struct Keys {
     master: [u8; 32],
     signing: Ring,
+    dir: PathBuf,
 }
 
 impl Keys {
-    /// Reads the keys of a folder, making the folder and the keys when they are missing.
+    /// Reads the keys of a folder, creating the folder and the keys when they are missing: for a database that was not
+    /// written with any. [`open`] knows whether it was.
     pub fn open(dir: &Path, random: &dyn Random) -> Result<Self> {
         let failed = |what: &str, error: std::io::Error| {
             Error::unavailable(format!("{what} in {} cannot be read or made: {error}", dir.display()), error)
         };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| failed("the keys", error))?;
-        let master = read_or_make(&dir.join(MASTER), || STANDARD.encode(random::bytes::<32>(random)))
+        let text = read_or_make(&dir.join(MASTER), || STANDARD.encode(random::bytes::<32>(random)))
             .map_err(|error| failed("the master key", error))?;
-        let master = STANDARD
-            .decode(master.trim())
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or_else(|| damaged(&dir.join(MASTER)))?;
-        let signing = Ring::open(dir)?;
-        Ok(Self { master, signing })
+        Ok(Self { master: parse_master(dir, &text)?, signing: Ring::open(dir)?, dir: dir.to_owned() })
+    }
+
+    /// Reads the keys of a folder. Creates nothing: a missing master key is an error that names its file.
+    fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join(MASTER);
+        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => missing(&path),
+            _ => Error::unavailable(format!("the master key {} cannot be read: {error}", path.display()), error),
+        })?;
+        Ok(Self { master: parse_master(dir, &text)?, signing: Ring::read(dir)?, dir: dir.to_owned() })
+    }
+
+    /// Names the master key and tells nothing of it.
+    pub fn id(&self) -> String {
+        hex::encode(hmac::sign(&self.mac_key(b"marketplace/key id/1"), b"").as_ref().get(..8).unwrap_or_default())
+    }
+
+    /// Refuses another folder that has another master key; in one that has none yet, the keys can still be put.
+    pub(crate) fn require_same(&self, dir: &Path) -> Result<()> {
+        if !dir.join(MASTER).exists() {
+            return Ok(());
+        }
+        let other = Self::read(dir)?;
+        if other.master == self.master {
+            Ok(())
+        } else {
+            Err(check::foreign(&dir.join(MASTER), &self.id(), &other.id()))
+        }
+    }
+
+    /// Whether an audit log was tagged under these keys before, in whatever database.
+    pub(crate) fn has_begun_log(&self) -> bool {
+        self.dir.join(LOG_BEGUN).exists()
+    }
+
+    /// Remembers, outside every database, that these keys tag an audit log. In a folder that cannot be written it is told
+    /// in the log instead: whoever has the database can then pass a log off as one from before keys.
+    pub(crate) fn remember_log(&self) {
+        let path = self.dir.join(LOG_BEGUN);
+        if let Err(error) = read_or_make(&path, || LOG_BEGUN_TEXT.to_owned()) {
+            tracing::warn!(path = %path.display(), %error, "that the audit log is tagged cannot be remembered beside the keys");
+        }
     }
 
     /// The key that encrypts the keys of files.
@@ -81,7 +127,7 @@ impl Keys {
 
     /// Makes a new key that signs from now on. Those before it still verify, so nobody is logged out.
     pub(crate) fn rotate(&self) -> Result<Rotation> {
-        self.signing.rotate()
+        self.signing.rotate(None)
     }
 
     /// The public halves, for whoever verifies our tokens.
@@ -132,6 +178,21 @@ impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Keys({} to sign)", self.signing.len())
     }
+}
+
+fn parse_master(dir: &Path, text: &str) -> Result<[u8; 32]> {
+    let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| damaged(&dir.join(MASTER)))
+}
+
+fn missing(path: &Path) -> Error {
+    Error::unavailable(
+        format!(
+            "the key {} is missing, and this database was written with it; restore it from a backup",
+            path.display()
+        ),
+        "a key that was used is missing",
+    )
 }
 
 fn damaged(path: &Path) -> Error {

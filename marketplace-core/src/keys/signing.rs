@@ -81,19 +81,32 @@ pub struct Rotation {
 /// The keys of a folder, as they were when it was last looked at.
 pub(super) struct Ring {
     dir: PathBuf,
-    /// By age: the last one signs. Never empty.
+    /// By age: the last one signs.
     keys: watch::Sender<Arc<[Arc<SigningKey>]>>,
     looked_at: AtomicI64,
 }
 
 impl Ring {
+    /// The file of the first key.
+    pub const FIRST: &str = "jwt-0001.key";
+
     /// Reads the keys of a folder, making the first one when there is none.
     pub fn open(dir: &Path) -> Result<Self> {
         if names(dir)?.is_empty() {
             make(dir, 1)?;
         }
+        Self::read(dir)
+    }
+
+    /// Reads the keys of a folder, be there none.
+    pub fn read(dir: &Path) -> Result<Self> {
         let keys = read(dir, &[])?;
         Ok(Self { dir: dir.to_owned(), keys: watch::Sender::new(keys), looked_at: AtomicI64::new(0) })
+    }
+
+    /// Returns the file and the id of each key, the oldest first.
+    pub fn files(&self) -> Vec<(String, String)> {
+        self.keys.borrow().iter().map(|key| (key.file.clone(), key.kid.clone())).collect()
     }
 
     pub fn signer(&self) -> Result<Arc<SigningKey>> {
@@ -130,11 +143,12 @@ impl Ring {
     }
 
     /// A new key that signs from now on; keys that are older than the retired ones go.
-    pub fn rotate(&self) -> Result<Rotation> {
+    /// Its number is above that of every file in the folder and of `above`, a file that was there once.
+    pub fn rotate(&self, above: Option<&str>) -> Result<Rotation> {
         self.refresh()?;
-        let newest = self.signer()?;
-        let number = newest.file.trim_start_matches("jwt-").trim_end_matches(".key").parse::<u32>().unwrap_or(0);
-        make(&self.dir, number + 1)?;
+        let newest = self.keys.borrow().last().map(|key| key.file.clone());
+        let number = newest.as_deref().into_iter().chain(above).map(number).max().unwrap_or(0);
+        make(&self.dir, number.saturating_add(1))?;
         self.refresh()?;
         let keys = self.keys.borrow().clone();
         let (old, kept) = keys.split_at(keys.len().saturating_sub(RETIRED + 1));
@@ -190,6 +204,10 @@ fn failed(dir: &Path, error: std::io::Error) -> Error {
     Error::unavailable(format!("the signing keys in {} cannot be read or made: {error}", dir.display()), error)
 }
 
+fn number(file: &str) -> u32 {
+    file.trim_start_matches("jwt-").trim_end_matches(".key").parse().unwrap_or(0)
+}
+
 /// In order of age: names are numbered.
 fn names(dir: &Path) -> Result<Vec<String>> {
     let mut names: Vec<String> = fs::read_dir(dir)
@@ -232,7 +250,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (one, other) = (Ring::open(dir.path()).unwrap(), Ring::open(dir.path()).unwrap());
         let first = one.signer().unwrap().kid.clone();
-        let rotation = other.rotate().unwrap();
+        let rotation = other.rotate(None).unwrap();
         assert_eq!((rotation.verify, rotation.removed), (vec![first.clone()], vec![]));
         let second = rotation.signs;
         assert_eq!(other.signer().unwrap().kid, second);
@@ -242,10 +260,10 @@ mod tests {
         assert_eq!(one.verifier(&first, now).unwrap().kid, first);
         assert_eq!(one.signer().unwrap().kid, second);
         // Made-up names do not make it look again and again.
-        other.rotate().unwrap();
+        other.rotate(None).unwrap();
         assert!(one.verifier("made up", now).is_none());
         assert_eq!(one.len(), 2);
-        assert_eq!(other.rotate().unwrap().removed, std::slice::from_ref(&first));
+        assert_eq!(other.rotate(None).unwrap().removed, std::slice::from_ref(&first));
         one.refresh().unwrap();
         assert!(one.verifier(&first, now).is_none());
         assert_eq!(one.public().iter().map(|key| key.kid.clone()).collect::<Vec<_>>().first(), Some(&second));

@@ -18,7 +18,7 @@ pub use ops::{
     Retained, Submission, claim, decide, file, list, next, own, release, retained, show, submit, submit_permit, undo,
 };
 pub(crate) use ops::{
-    briefs, check_master_key, delete_due_objects, drop_due_files, erase, expire_due, open_newest_file, submitted,
-    submitted_file, sweep_objects,
+    briefs, delete_due_objects, drop_due_files, erase, expire_due, open_newest_file, submitted, submitted_file,
+    sweep_objects,
 };
 pub(crate) use store::counts;

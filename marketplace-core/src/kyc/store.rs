@@ -135,12 +135,6 @@ pub(super) async fn newest_file(conn: &mut Conn<'_>) -> Result<Option<(AttemptId
     Ok(stored_file(conn, id, kind).await?.map(|stored| (id, kind, stored)))
 }
 
-/// The newest attempt that has a key, and that key.
-pub(super) async fn newest_key(conn: &mut Conn<'_>) -> Result<Option<(AttemptId, Vec<u8>)>> {
-    Ok(q!(conn => opt (AttemptId, Vec<u8>),
-        "SELECT id, wrapped_key FROM kyc_attempts WHERE wrapped_key IS NOT NULL ORDER BY id DESC LIMIT 1")?)
-}
-
 /// Which of the waiting attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waiting {

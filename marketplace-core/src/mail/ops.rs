@@ -53,7 +53,7 @@ pub async fn retry(app: &App, actor: &Actor, id: MailId, change: &Change) -> Res
                 let metadata = serde_json::json!({ "user": item.user_id, "template": item.template, "note": note });
                 let entry =
                     Entry { action: "mail.retry", target_kind: "mail", target: id.to_string(), reason: None, metadata };
-                audit::append(conn, now, &actor, entry).await?;
+                audit::append(&unit.keys, conn, now, &actor, entry).await?;
                 Ok(Changed { changed: true, item })
             }
             .boxed()

@@ -20,7 +20,7 @@ pub(crate) use append::{Draft, append, hold};
 pub(crate) use deliver::DELIVERED;
 pub use deliver::{Delivery, JobBrief, ThreadBrief, UserEvent};
 pub(crate) use due::{close_for_job, erase, prune, run_due};
-pub(crate) use ops::fingerprint;
 pub use ops::{attach, attachment, get, list, messages, open, read, send, typing};
+pub(crate) use ops::{file_content, fingerprint, seal_stored};
 pub use staff::{staff_act, staff_list, staff_messages, staff_notice, staff_remove, staff_show};
 pub(crate) use store::{count_since, delivered, files_sent, messages_of, rendered, summary_of, threads_of};

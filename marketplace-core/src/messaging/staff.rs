@@ -23,6 +23,7 @@ use crate::{
     error::{Error, Result},
     events,
     ids::{MessageId, ThreadId},
+    keys::Keys,
     page::{Page, PageRequest, TimeCursor},
     text::check_text,
     time::Timestamp,
@@ -73,13 +74,16 @@ pub async fn staff_messages(
     let read_at = store::read_at(&mut reader.conn(), &actor.principal(), id, reason.as_str()).await?;
     drop(reader);
     if read_at.is_none_or(|at| app.now().since(at) >= AUDIT_EVERY) {
-        let (now, actor) = (app.now(), actor.clone());
-        app.db.write(move |conn| async move { record_read(conn, now, &actor, id, reason).await }.boxed()).await?;
+        let (keys, now, actor) = (app.keys.clone(), app.now(), actor.clone());
+        app.db
+            .write(move |conn| async move { record_read(&keys, conn, now, &actor, id, reason).await }.boxed())
+            .await?;
     }
     Ok(paged(window, query, super::store::Window::staff))
 }
 
 async fn record_read(
+    keys: &Keys,
     conn: &mut Conn<'_>,
     now: Timestamp,
     actor: &Actor,
@@ -89,20 +93,12 @@ async fn record_read(
     if !store::note_read(conn, &actor.principal(), id, reason.as_str(), now, now - AUDIT_EVERY).await? {
         return Ok(());
     }
-    audit(conn, now, actor, "threads.read", id, Some(reason.to_string()), serde_json::json!({})).await
+    let entry = entry("threads.read", id, Some(reason.to_string()), serde_json::json!({}));
+    audit::append(keys, conn, now, actor, entry).await.map(drop)
 }
 
-async fn audit(
-    conn: &mut Conn<'_>,
-    now: Timestamp,
-    actor: &Actor,
-    action: &'static str,
-    id: ThreadId,
-    reason: Option<String>,
-    metadata: serde_json::Value,
-) -> Result<()> {
-    let entry = Entry { action, target_kind: "thread", target: id.to_string(), reason, metadata };
-    audit::append(conn, now, actor, entry).await.map(drop)
+fn entry(action: &'static str, id: ThreadId, reason: Option<String>, metadata: serde_json::Value) -> Entry {
+    Entry { action, target_kind: "thread", target: id.to_string(), reason, metadata }
 }
 
 fn checked_note(change: &Change) -> Result<Option<String>> {
@@ -150,7 +146,8 @@ pub async fn staff_act(
                 let now = unit.now();
                 changed(conn, now, id, thread.client_id, thread.worker_id).await?;
                 let metadata = serde_json::json!({ "from": thread.status });
-                audit(conn, now, &actor, name, id, reason.map(|reason| reason.to_string()), metadata).await?;
+                let entry = entry(name, id, reason.map(|reason| reason.to_string()), metadata);
+                audit::append(&unit.keys, conn, now, &actor, entry).await?;
                 Ok(Changed { changed: true, item: info(conn, id).await? })
             }
             .boxed()
@@ -189,7 +186,8 @@ pub async fn staff_notice(
                     store::set_note(conn, id, note).await?;
                 }
                 let metadata = serde_json::json!({ "message": posted.id, "seq": posted.seq });
-                audit(conn, posted.at, &actor, "threads.notice", id, None, metadata).await?;
+                let entry = entry("threads.notice", id, None, metadata);
+                audit::append(&unit.keys, conn, posted.at, &actor, entry).await?;
                 Ok(Changed { changed: true, item: message(conn, id, posted.seq).await? })
             }
             .boxed()
@@ -236,7 +234,7 @@ pub async fn staff_remove(
                         reason: Some(reason.to_string()),
                         metadata: serde_json::json!({ "thread": thread.id, "seq": place.seq }),
                     };
-                    audit::append(conn, now, &actor, entry).await?;
+                    audit::append(&unit.keys, conn, now, &actor, entry).await?;
                 }
                 Ok(Changed { changed: taken, item: message(conn, thread.id, place.seq).await? })
             }

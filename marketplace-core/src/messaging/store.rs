@@ -11,7 +11,10 @@ mod staff;
 pub(super) use append::{NewRow, Sent, append, blocked, sent, stand, take};
 pub(crate) use deliver::{delivered, rendered};
 pub(crate) use export::{files_sent, messages_of, summary_of, threads_of};
-pub(super) use files::{claim, delete_files_of, delete_loose, file, insert_file, loose, loose_of_user};
+pub(super) use files::{
+    ClearFile, File, Stored, claim, clear_files, delete_files_of, delete_loose, file, insert_file, loose,
+    loose_of_user, seal_file,
+};
 pub(super) use pages::{
     Data, MessageRow, NewThread, Window, advance, get, insert_thread, list, messages, of_service, offered, pointer,
 };

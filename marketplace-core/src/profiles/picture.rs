@@ -1,15 +1,11 @@
 //! Makes an uploaded picture fit to be shown: only its pixels stay. Where it was taken, with what and by whom is in the
 //! metadata, which is not copied.
 
-use std::io::Cursor;
-
-use image::{
-    DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage, codecs::jpeg::JpegEncoder, imageops::FilterType,
-};
+use image::imageops::FilterType;
 
 use crate::{
     error::{Error, Result},
-    kyc::files::{MAX_DECODED, MAX_SIDE, Wanted, inspect},
+    kyc::files::{Wanted, inspect, on_white, upright, write_jpeg},
 };
 
 /// Pixels a side of the full picture at most.
@@ -34,7 +30,7 @@ pub(super) struct Rendered {
 pub(super) fn render(bytes: &[u8]) -> Result<Rendered> {
     let facts = inspect(Wanted { field: "picture", pdf: false }, bytes)?;
     let bytes = bytes.get(..facts.length).unwrap_or(bytes);
-    let upright = decode(bytes).map_err(|error| {
+    let upright = upright(bytes).map_err(|error| {
         tracing::debug!(%error, "a picture passed inspection and did not decode");
         Error::invalid("/picture", "is damaged and cannot be read; take or export it again")
     })?;
@@ -49,48 +45,14 @@ pub(super) fn render(bytes: &[u8]) -> Result<Rendered> {
         if side > THUMB_SIDE { square.resize_exact(THUMB_SIDE, THUMB_SIDE, FilterType::CatmullRom) } else { square };
     let (full, thumb) = (on_white(&full), on_white(&thumb));
     let (width, height) = full.dimensions();
-    Ok(Rendered { full: write(&full)?, thumb: write(&thumb)?, width, height })
-}
-
-fn decode(bytes: &[u8]) -> image::ImageResult<DynamicImage> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    let mut limits = Limits::no_limits();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_DECODED);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
-    let orientation = decoder.orientation()?;
-    let mut picture = DynamicImage::from_decoder(decoder)?;
-    picture.apply_orientation(orientation);
-    Ok(picture)
-}
-
-/// JPEG knows no transparency.
-fn on_white(picture: &DynamicImage) -> RgbImage {
-    if !picture.color().has_alpha() {
-        return picture.to_rgb8();
-    }
-    let picture = picture.to_rgba8();
-    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
-        let [red, green, blue, alpha] = picture.get_pixel(x, y).0;
-        let over = |color: u8| {
-            let mixed = (u32::from(color) * u32::from(alpha) + 255 * (255 - u32::from(alpha))) / 255;
-            u8::try_from(mixed).unwrap_or(u8::MAX)
-        };
-        Rgb([over(red), over(green), over(blue)])
-    })
-}
-
-fn write(picture: &RgbImage) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(picture).map_err(Error::internal)?;
-    Ok(bytes)
+    Ok(Rendered { full: write_jpeg(&full, QUALITY)?, thumb: write_jpeg(&thumb, QUALITY)?, width, height })
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use image::ImageFormat;
+    use std::io::Cursor;
+
+    use image::{ImageFormat, Rgb, RgbImage};
 
     use super::*;
 

@@ -6,7 +6,7 @@ use super::{
     model::{Picture, PictureSize},
     ops::{changed, lock_own},
     picture::{MEDIA_TYPE, Rendered, render},
-    store::{self, NewPicture},
+    store::{self, NewPicture, OwnPicture, StoredFiles},
 };
 use crate::{
     accounts::model::Status,
@@ -15,7 +15,10 @@ use crate::{
     db::Conn,
     error::{Error, ErrorCode, Result},
     ids::{PictureId, UserId},
-    kyc::model::FileContent,
+    kyc::{
+        files::{Owner, Round},
+        model::FileContent,
+    },
     time::Timestamp,
 };
 
@@ -27,15 +30,15 @@ pub async fn set_picture(app: &App, actor: &Actor, bytes: Vec<u8>) -> Result<Pic
     let Rendered { full, thumb, width, height } = app.files.decoding(move || render(&bytes)).await?;
     let id = PictureId::new(app.now(), app.random.as_ref());
     let picture = Picture { id, width: i64::from(width), height: i64::from(height) };
-    let keys = app.files.put_pictures(app.random.as_ref(), [full, thumb]).await?;
-    let ([full_key, thumb_key], now) = (keys.clone(), app.now());
+    let both = vec![(PictureSize::Full.as_str(), full), (PictureSize::Thumb.as_str(), thumb)];
+    let sealed = app.files.put_sealed(&app.keys, &app.random, Owner::Picture(id), both).await?;
+    let (stored_at, now) = (sealed.clone(), app.now());
     let stored = app
         .db
         .write(move |conn| {
             async move {
                 let role = lock_own(conn, user).await?.role;
-                let new =
-                    NewPicture { picture, user, full_key: &full_key, thumb_key: &thumb_key, media_type: MEDIA_TYPE };
+                let new = NewPicture { picture, user, sealed: &stored_at, media_type: MEDIA_TYPE };
                 store::insert_picture(conn, &new, now).await?;
                 store::drop_pictures(conn, user, Some(picture.id), now).await?;
                 put(conn, user, role, Some(picture), now).await
@@ -46,7 +49,7 @@ pub async fn set_picture(app: &App, actor: &Actor, bytes: Vec<u8>) -> Result<Pic
     if let Err(error) = stored {
         // After a lost connection the commit may have gone through: then the sweep of objects without a row decides.
         if !matches!(error.code(), ErrorCode::Unavailable | ErrorCode::Internal) {
-            app.files.discard(keys);
+            app.files.discard(sealed.object_keys);
         }
         return Err(error);
     }
@@ -106,17 +109,68 @@ pub async fn picture(app: &App, viewer: Option<&Actor>, id: PictureId, size: Pic
     if !public && viewer.and_then(Actor::user_id) != Some(found.user_id) {
         return Err(Error::not_found("picture"));
     }
-    let key = match size {
-        PictureSize::Full => found.full_key,
-        PictureSize::Thumb => found.thumb_key,
-    };
-    let bytes = match app.files.get(&key).await {
+    let bytes = match opened(app, id, size, &found.stored).await {
         Ok(bytes) => bytes,
         Err(error) => {
-            // It may have been replaced between the two.
-            let still = store::stored_picture(&mut app.db.read().await?.conn(), app.now(), id).await?;
-            return Err(if still.is_some() { error } else { Error::not_found("picture") });
+            // It may have been replaced between the two, or sealed.
+            let now = store::stored_picture(&mut app.db.read().await?.conn(), app.now(), id).await?;
+            match now {
+                None => return Err(Error::not_found("picture")),
+                Some(now) if now.stored.full_key == found.stored.full_key => return Err(error),
+                Some(now) => opened(app, id, size, &now.stored).await?,
+            }
         }
     };
     Ok(FileContent { media_type: found.media_type, bytes: bytes.into() })
+}
+
+/// One of the files of a picture.
+async fn opened(app: &App, id: PictureId, size: PictureSize, stored: &StoredFiles) -> Result<Vec<u8>> {
+    let key = match size {
+        PictureSize::Full => &stored.full_key,
+        PictureSize::Thumb => &stored.thumb_key,
+    };
+    app.files.get_opened(&app.keys, Owner::Picture(id), size.as_str(), key, stored.wrapped_key.as_deref()).await
+}
+
+/// The full picture, for its owner's export.
+pub(crate) async fn own_picture(app: &App, picture: &OwnPicture) -> Result<FileContent> {
+    let bytes = opened(app, picture.id, PictureSize::Full, &picture.stored).await?;
+    Ok(FileContent { media_type: picture.media_type.clone(), bytes: bytes.into() })
+}
+
+/// Pictures that one call seals at most.
+const BATCH: i64 = 32;
+
+/// Seals pictures from before they were, the next few of a round.
+pub(crate) async fn seal_stored(app: &App, round: &mut Round) -> Result<u64> {
+    let mut reader = app.db.read().await?;
+    let clear = store::clear_pictures(&mut reader.conn(), round.after, BATCH).await?;
+    drop(reader);
+    round.over = clear.is_empty();
+    let mut done = 0;
+    for picture in clear {
+        let id = picture.id;
+        done += round.step(id.0, seal_one(app, picture).await)?;
+    }
+    Ok(done)
+}
+
+async fn seal_one(app: &App, picture: OwnPicture) -> Result<bool> {
+    let mut both = Vec::with_capacity(2);
+    for size in [PictureSize::Full, PictureSize::Thumb] {
+        both.push((size.as_str(), opened(app, picture.id, size, &picture.stored).await?));
+    }
+    let sealed = app.files.put_sealed(&app.keys, &app.random, Owner::Picture(picture.id), both).await?;
+    let (new, now) = (sealed.clone(), app.now());
+    let replaced = app
+        .db
+        .write(move |conn| {
+            async move { store::seal_picture(conn, picture.id, &picture.stored, &new, now).await }.boxed()
+        })
+        .await?;
+    if !replaced {
+        app.files.discard(sealed.object_keys);
+    }
+    Ok(replaced)
 }

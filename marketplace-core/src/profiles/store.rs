@@ -9,6 +9,7 @@ use crate::{
     db::Conn,
     error::{Error, Result},
     ids::{PictureId, UserId},
+    kyc::files::Sealed,
     money::Money,
     page::TimeCursor,
     reviews::model::Rating,
@@ -337,17 +338,62 @@ pub(super) async fn blocked_between(conn: &mut Conn<'_>, a: UserId, b: UserId) -
 pub(super) struct NewPicture<'a> {
     pub picture: Picture,
     pub user: UserId,
-    pub full_key: &'a str,
-    pub thumb_key: &'a str,
+    /// The full one and the thumbnail.
+    pub sealed: &'a Sealed,
     pub media_type: &'a str,
 }
 
 pub(super) async fn insert_picture(conn: &mut Conn<'_>, new: &NewPicture<'_>, now: Timestamp) -> Result<()> {
+    let [full, thumb] = new.sealed.object_keys.as_slice() else {
+        return Err(Error::internal("a picture has two files"));
+    };
     q!(conn => exec,
-        "INSERT INTO pictures (id, user_id, full_key, thumb_key, media_type, width, height, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        new.picture.id, new.user, new.full_key, new.thumb_key, new.media_type, new.picture.width, new.picture.height, now)?;
+        "INSERT INTO pictures (id, user_id, full_key, thumb_key, wrapped_key, media_type, width, height, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        new.picture.id, new.user, full, thumb, &new.sealed.wrapped_key, new.media_type, new.picture.width,
+        new.picture.height, now)?;
     Ok(())
+}
+
+/// Where the files of a picture lie.
+#[derive(Clone, sqlx::FromRow)]
+pub(crate) struct StoredFiles {
+    pub full_key: String,
+    pub thumb_key: String,
+    /// None for files from before they were sealed.
+    pub wrapped_key: Option<Vec<u8>>,
+}
+
+/// Pictures after an id whose files lie in the clear.
+pub(super) async fn clear_pictures(conn: &mut Conn<'_>, after: Uuid, limit: i64) -> Result<Vec<OwnPicture>> {
+    Ok(q!(conn => all OwnPicture,
+        "SELECT id, full_key, thumb_key, wrapped_key, media_type FROM pictures WHERE wrapped_key IS NULL AND id > $1 \
+         ORDER BY id LIMIT ($2 + 0)", after, limit)?)
+}
+
+/// Puts sealed files in the place of those in the clear, which are queued for deletion; `false` when those have gone.
+pub(super) async fn seal_picture(
+    conn: &mut Conn<'_>,
+    id: PictureId,
+    before: &StoredFiles,
+    sealed: &Sealed,
+    now: Timestamp,
+) -> Result<bool> {
+    let [full, thumb] = sealed.object_keys.as_slice() else {
+        return Err(Error::internal("a picture has two files"));
+    };
+    let replaced = q!(conn => exec,
+        "UPDATE pictures SET full_key = $3, thumb_key = $4, wrapped_key = $5 \
+         WHERE id = $1 AND full_key = $2 AND wrapped_key IS NULL",
+        id, &before.full_key, full, thumb, &sealed.wrapped_key)?;
+    if replaced == 1 {
+        for key in [&before.full_key, &before.thumb_key] {
+            q!(conn => exec,
+                "INSERT INTO file_deletions (object_key, created_at) VALUES ($1, $2) ON CONFLICT (object_key) DO NOTHING",
+                key, now)?;
+        }
+    }
+    Ok(replaced == 1)
 }
 
 /// A user's pictures go but one; their files are queued for deletion. Answers how many went.
@@ -371,8 +417,8 @@ pub(super) async fn drop_pictures(
 #[derive(sqlx::FromRow)]
 pub(super) struct StoredPicture {
     pub user_id: UserId,
-    pub full_key: String,
-    pub thumb_key: String,
+    #[sqlx(flatten)]
+    pub stored: StoredFiles,
     pub media_type: String,
     pub role: Role,
     pub status: Status,
@@ -385,7 +431,7 @@ pub(super) async fn stored_picture(
     id: PictureId,
 ) -> Result<Option<StoredPicture>> {
     Ok(q!(conn => opt StoredPicture,
-        concat!("SELECT p.user_id, p.full_key, p.thumb_key, p.media_type, u.role, u.status, ", approved_in_effect!("$2"), " AS approved \
+        concat!("SELECT p.user_id, p.full_key, p.thumb_key, p.wrapped_key, p.media_type, u.role, u.status, ", approved_in_effect!("$2"), " AS approved \
          FROM pictures p JOIN users u ON u.id = p.user_id WHERE p.id = $1"), id, now)?)
 }
 
@@ -398,16 +444,18 @@ pub(crate) async fn told(conn: &mut Conn<'_>, user: UserId) -> Result<serde_json
 }
 
 /// Where a person's picture lies.
-#[derive(sqlx::FromRow)]
+#[derive(Clone, sqlx::FromRow)]
 pub(crate) struct OwnPicture {
-    pub full_key: String,
+    pub id: PictureId,
+    #[sqlx(flatten)]
+    pub stored: StoredFiles,
     pub media_type: String,
 }
 
 /// A person's pictures, newest first: one at most, mostly.
 pub(crate) async fn pictures_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<OwnPicture>> {
     Ok(q!(conn => all OwnPicture,
-        "SELECT full_key, media_type FROM pictures WHERE user_id = $1 ORDER BY created_at DESC, id DESC", user)?)
+        "SELECT id, full_key, thumb_key, wrapped_key, media_type FROM pictures WHERE user_id = $1 ORDER BY created_at DESC, id DESC", user)?)
 }
 
 /// All favourites of a person, whoever sees them, newest first. How many there can be is limited.

@@ -121,6 +121,48 @@ async fn pictures_are_replaced_and_vanish_with_their_owner() {
 }
 
 #[tokio::test]
+async fn pictures_lie_encrypted_and_those_from_before_come_to_it() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let worker = test.approved_worker().await;
+        let own = set_picture(app, &worker, photo()).await.unwrap();
+        let seen = async |size| picture(app, None, own.id, size).await.unwrap().bytes;
+        let keys = async || {
+            let mut reader = app.db.read().await.unwrap();
+            q!(&mut reader.conn() => one (String, String), "SELECT full_key, thumb_key FROM pictures").unwrap()
+        };
+        let in_clear = async |key: &str| infer::get(&app.files.get(key).await.unwrap()).is_some();
+        let (full, thumb) = keys().await;
+        assert!(!in_clear(&full).await && !in_clear(&thumb).await);
+
+        // As the release before stored them.
+        let plain = [seen(PictureSize::Full).await, seen(PictureSize::Thumb).await];
+        let before = ["pictures/aa/full".to_owned(), "pictures/aa/thumb".to_owned()];
+        for (key, bytes) in before.iter().zip(&plain) {
+            app.files.put_as(key, bytes.to_vec()).await.unwrap();
+        }
+        let [full, thumb] = before.clone();
+        let unit = app.db.write(move |conn| {
+            Box::pin(async move {
+                q!(conn => exec, "UPDATE pictures SET full_key = $1, thumb_key = $2, wrapped_key = NULL", full, thumb)?;
+                Ok(())
+            })
+        });
+        unit.await.unwrap();
+        assert_eq!(seen(PictureSize::Thumb).await, plain[1]);
+        app.run_due().await.unwrap();
+        app.run_due().await.unwrap();
+        let (full, thumb) = keys().await;
+        assert!(!in_clear(&full).await && !in_clear(&thumb).await);
+        assert_eq!([seen(PictureSize::Full).await, seen(PictureSize::Thumb).await], plain);
+        for key in &before {
+            assert!(app.files.get(key).await.is_err(), "what lay in the clear is gone");
+        }
+        test.close().await;
+    }
+}
+
+#[tokio::test]
 async fn favourites_and_blocks() {
     for test in testing::apps().await {
         let app = test.app();

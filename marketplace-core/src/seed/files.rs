@@ -15,7 +15,7 @@ use crate::{
     db::bulk::Value,
     error::{Error, Result},
     kyc::{
-        files::{FileKey, seal, wrap_key},
+        files::Sealed,
         model::{DocumentType, FileKind},
     },
 };
@@ -118,19 +118,15 @@ impl Gallery {
 
     /// Draws, seals and stores an attempt's files.
     pub async fn store(&self, app: &App, attempt: &Attempt) -> Result<Stored> {
-        let (gallery, random, id) = (self.clone(), app.random.clone(), attempt.id);
-        let (keys, drawn, today) = (app.keys.clone(), attempt.clone(), attempt.submitted_at.to_offset().date());
-        let work = tokio::task::spawn_blocking(move || {
-            let (document, selfie) = gallery.pair(&drawn, today)?;
-            let sizes = (document.len(), selfie.len());
-            let key = FileKey::new(random.as_ref());
-            let wrapped = wrap_key(keys.master(), id, random.as_ref(), &key)?;
-            let seal = |kind, bytes| seal(&key, id, kind, random.as_ref(), bytes);
-            Ok::<_, Error>((wrapped, sizes, seal(FileKind::Document, document)?, seal(FileKind::Selfie, selfie)?))
-        });
-        let (wrapped_key, sizes, document, selfie) = work.await.map_err(Error::internal)??;
-        let document_key = app.files.put(app.random.as_ref(), document).await?;
-        let selfie_key = app.files.put(app.random.as_ref(), selfie).await?;
+        let (gallery, drawn, today) = (self.clone(), attempt.clone(), attempt.submitted_at.to_offset().date());
+        let work = tokio::task::spawn_blocking(move || gallery.pair(&drawn, today));
+        let (document, selfie) = work.await.map_err(Error::internal)??;
+        let sizes = (document.len(), selfie.len());
+        let both = vec![(FileKind::Document.as_str(), document), (FileKind::Selfie.as_str(), selfie)];
+        let Sealed { wrapped_key, object_keys } =
+            app.files.put_sealed(&app.keys, &app.random, attempt.id.into(), both).await?;
+        let [document_key, selfie_key]: [String; 2] =
+            object_keys.try_into().map_err(|_| Error::internal("two files were stored, and not two keys returned"))?;
         Ok(Stored {
             wrapped_key,
             files: [

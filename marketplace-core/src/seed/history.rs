@@ -13,6 +13,7 @@ use crate::{
     error::Result,
     events,
     ids::{SessionId, UserId},
+    keys::Keys,
     kyc::model::{FileKind, KycStatus},
     time::Timestamp,
 };
@@ -113,6 +114,7 @@ fn of_attempt(attempt: &Attempt, now: Timestamp, deeds: &mut Vec<Deed>) {
 
 /// Writes deeds in the order in which they happened. Events are kept as long as [`events`] keeps them.
 pub(super) async fn write(
+    keys: &Keys,
     conn: &mut Conn<'_>,
     actors: &[Actor],
     mut deeds: Vec<Deed>,
@@ -122,7 +124,7 @@ pub(super) async fn write(
     for deed in deeds {
         if let Some(entry) = deed.entry {
             let actor = deed.by.and_then(|by| actors.get(by)).unwrap_or(&Actor::System);
-            audit::append(conn, deed.at, actor, entry).await?;
+            audit::append(keys, conn, deed.at, actor, entry).await?;
         }
         if let Some((kind, target, user)) = deed.event.filter(|_| deed.at >= events_since) {
             events::append(conn, deed.at, kind, &target, Some(user)).await?;

@@ -339,10 +339,10 @@ impl Past {
         let total = self.deeds.len() as u64;
         progress(Progress { stage: Stage::History, done: 0, total });
         let since = now - Duration::from_secs(u64::from(app.config.retention.event_days) * 86_400);
-        let past = Arc::new(self);
+        let (keys, past) = (app.keys.clone(), Arc::new(self));
         app.db
             .write(move |conn| {
-                async move { history::write(conn, &past.actors, past.deeds.clone(), since).await }.boxed()
+                async move { history::write(&keys, conn, &past.actors, past.deeds.clone(), since).await }.boxed()
             })
             .await?;
         progress(Progress { stage: Stage::History, done: total, total });
@@ -352,7 +352,7 @@ impl Past {
 
 /// On record, and known to PostgreSQL's planner.
 async fn finish(app: &App, plan: &Plan, summary: &Summary) -> Result<()> {
-    let now = app.now();
+    let (keys, now) = (app.keys.clone(), app.now());
     let entry = audit::Entry {
         action: "db.seed",
         target_kind: "database",
@@ -364,7 +364,7 @@ async fn finish(app: &App, plan: &Plan, summary: &Summary) -> Result<()> {
         .patient()
         .write(move |conn| {
             async move {
-                audit::append(conn, now, &Actor::System, entry).await?;
+                audit::append(&keys, conn, now, &Actor::System, entry).await?;
                 if let Conn::Pg(_) = conn {
                     bulk::execute(conn, "ANALYZE".into()).await?;
                 }

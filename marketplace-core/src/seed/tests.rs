@@ -58,7 +58,7 @@ async fn a_demonstration_has_something_of_everything_and_a_past_that_verifies() 
         assert!(queue.items.iter().any(|row| row.claim.is_some()), "colleagues hold some");
         assert!(queue.items.iter().any(|row| row.number > 1), "some came before");
 
-        let checked = audit::verify(app, &operator(), 1, audit::VERIFY_LIMIT).await.unwrap();
+        let checked = audit::verify(app, &operator(), 1, audit::VERIFY_LIMIT, None).await.unwrap();
         assert!(checked.broken.is_none() && checked.checked > 150, "{checked:?}");
         for action in [
             "jobs.cancel",

@@ -29,6 +29,7 @@ use crate::{
     error::{Error, FieldError, Result, SecondFactor},
     events,
     ids::{TokenId, UserId},
+    keys::Keys,
     noted::note,
     page::{Page, PageRequest, TimeCursor},
     text::check_name,
@@ -203,7 +204,7 @@ async fn create_in(app: &App, conn: &mut Conn<'_>, actor: &Actor, wanted: Wanted
     let metadata = serde_json::json!({
         "owner": owner.id, "scopes": token.scopes, "expires_at": token.expires_at, "note": note,
     });
-    record(conn, now, actor, &token, "tokens.create", "token.created", metadata).await?;
+    record(&app.keys, conn, now, actor, &token, ("tokens.create", "token.created"), metadata).await?;
     Ok(token)
 }
 
@@ -236,7 +237,7 @@ pub async fn revoke(app: &App, actor: &Actor, id: TokenId, change: &Change) -> R
                 store::revoke(c, id, &actor.principal(), now).await?;
                 let note = accounts::keep_note(&app2, c, &actor, token.owner_id, note).await?;
                 let metadata = serde_json::json!({ "owner": token.owner_id, "note": note });
-                record(c, now, &actor, &token, "tokens.revoke", "token.revoked", metadata).await?;
+                record(&app2.keys, c, now, &actor, &token, ("tokens.revoke", "token.revoked"), metadata).await?;
                 let item = store::lock(c, id, now).await?.ok_or_else(|| Error::not_found("token"))?;
                 Ok(Changed { changed: true, item })
             }
@@ -250,17 +251,18 @@ pub async fn revoke(app: &App, actor: &Actor, id: TokenId, change: &Change) -> R
 }
 
 async fn record(
+    keys: &Keys,
     conn: &mut Conn<'_>,
     now: Timestamp,
     actor: &Actor,
     token: &ApiToken,
-    action: &'static str,
-    event: &str,
+    (action, event): (&'static str, &str),
     metadata: serde_json::Value,
 ) -> Result<()> {
     let target = token.id.to_string();
     events::append(conn, now, event, &target, Some(token.owner_id)).await?;
-    audit::append(conn, now, actor, Entry { action, target_kind: "token", target, reason: None, metadata }).await?;
+    audit::append(keys, conn, now, actor, Entry { action, target_kind: "token", target, reason: None, metadata })
+        .await?;
     Ok(())
 }
 

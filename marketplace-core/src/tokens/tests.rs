@@ -357,8 +357,12 @@ async fn what_was_done_is_on_record_and_previews_do_nothing() {
         assert_eq!(rows.iter().map(|row| row.action.as_str()).collect::<Vec<_>>(), ["tokens.revoke", "tokens.create"]);
         let secret = created.secret.unwrap();
         for row in &rows {
-            assert!(!row.metadata.contains("Night job") && !row.metadata.contains("leaked"), "{}", row.metadata);
-            assert!(!row.metadata.contains(&secret));
+            assert!(
+                !row.metadata.to_string().contains("Night job") && !row.metadata.to_string().contains("leaked"),
+                "{}",
+                row.metadata
+            );
+            assert!(!row.metadata.to_string().contains(&secret));
         }
         let by_token = AuditFilter { actor: Some(Principal::token(id)), ..AuditFilter::default() };
         let rows = audit::list(app, &OPERATOR, &by_token, &PageRequest::default()).await.unwrap().items;

@@ -1,10 +1,12 @@
 //! What a marketplace is put through on a bad day, with real faults: one failure stops nothing but itself, and nobody gets
 //! in through the side doors.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is a failed test")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failure here is a failed test")]
 
+mod audit;
 mod bystanders;
 mod disk;
 mod doctor;
+mod keys;
 mod ledger;
 mod moving;
 mod postgres;

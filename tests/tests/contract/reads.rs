@@ -3,7 +3,7 @@
 use marketplace_core::{
     accounts::model::Status,
     actor::Role,
-    admin::{AuditFilter, KycFilter, UserFilter},
+    admin::{AuditFilter, AuditHead, KycFilter, UserFilter},
     kyc::model::{DocumentType, KycStatus},
     page::PageRequest,
 };
@@ -46,9 +46,13 @@ pub async fn reads(world: &World, script: &mut Script) {
     script.heard("users_list filtered", &lea.users_list(&filter, &PageRequest::default()).await);
     let filter = UserFilter { q: Some("ünï % ' \" & + / ?".into()), ..UserFilter::default() };
     script.heard("users_list odd text", &lea.users_list(&filter, &PageRequest::default()).await);
-    script.heard("audit_verify", &lea.audit_verify(1, 3).await);
-    script.heard("audit_verify next", &lea.audit_verify(4, 1_000).await);
-    script.heard("audit_verify bad", &lea.audit_verify(-1, 0).await);
+    script.heard("audit_verify", &lea.audit_verify(1, 3, None).await);
+    script.heard("audit_verify next", &lea.audit_verify(4, 1_000, None).await);
+    let head = lea.audit_verify(1, 1_000, None).await.unwrap().head.unwrap();
+    script.heard("audit_verify expected", &lea.audit_verify(1, 1_000, Some(&head)).await);
+    let another = AuditHead { tag: "0".repeat(64), ..head };
+    script.heard("audit_verify unexpected", &lea.audit_verify(1, 1_000, Some(&another)).await);
+    script.heard("audit_verify bad", &lea.audit_verify(-1, 0, None).await);
     let newest = lea.events(None, 10).await;
     // Cursors hold numbers of transactions, which differ between databases.
     script.note("events newest", json!({ "ok": newest.as_ref().map(|page| page.items.len()).unwrap() }));

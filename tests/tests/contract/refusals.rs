@@ -94,6 +94,6 @@ async fn every_method(script: &mut Script, who: &str, api: &dyn AdminApi) {
     script.heard(format!("mail_list {who}"), &api.mail_list(&MailFilter::default(), &page).await.map(|_| ()));
     script.heard(format!("mail_retry {who}"), &api.mail_retry(mail, &change).await);
     script.heard(format!("audit_list {who}"), &api.audit_list(&AuditFilter::default(), &page).await);
-    script.heard(format!("audit_verify {who}"), &api.audit_verify(1, 1).await);
+    script.heard(format!("audit_verify {who}"), &api.audit_verify(1, 1, None).await);
     script.heard(format!("events {who}"), &api.events(None, 1).await.map(|page| page.items.len()));
 }

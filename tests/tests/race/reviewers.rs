@@ -160,7 +160,7 @@ async fn check(test: &TestApp, acknowledged: Vec<String>) {
     assert_eq!(rows.len(), CASES);
     let mut from = Some(1);
     while let Some(seq) = from {
-        let found = api.audit_verify(seq, 1_000).await.unwrap();
+        let found = api.audit_verify(seq, 1_000, None).await.unwrap();
         assert_eq!(found.broken, None);
         from = found.next;
     }

@@ -14,7 +14,7 @@ use marketplace_core::{
 use crate::{
     args::ChangeArgs,
     change::Care,
-    connect::{database_url, load_config},
+    connect::{database_url, load_config, operator},
     context::Context,
     failure::Outcome,
     output::{Card, Column, Kind, Row, View, size},
@@ -27,7 +27,7 @@ impl Row for BackedUp {
         "path".into()
     }
     fn fields() -> Vec<String> {
-        ["path", "bytes"].map(String::from).to_vec()
+        ["path", "bytes", "recorded"].map(String::from).to_vec()
     }
     fn card(&self, _view: &View) -> Option<Card> {
         Some(Card::default().pair("backup", self.path.display()).pair("size", size(self.bytes)))
@@ -73,9 +73,12 @@ impl Row for Copied {
 
 pub(super) async fn back_up(context: &Context, config: &Config, to: &Path) -> Outcome {
     context.out.check::<BackedUp>()?;
-    let done = backup::backup(config, to).await?;
+    let done = backup::backup(config, to, &operator()).await?;
+    if !done.recorded {
+        context.out.note("it is not on the audit log: the database's schema is not this program's");
+    }
     context.out.note(&format!(
-        "keys and files are not in it: keep copies of {} and {}",
+        "keys and files are not in it, and without those keys it does not open: keep copies of {} and {}",
         config.keys_dir().display(),
         config.files_url()
     ));
@@ -87,7 +90,7 @@ pub(super) async fn restore(context: &Context, config: &Config, from: &Path, for
     let change = ChangeArgs { yes, ..ChangeArgs::default() };
     let question = format!("Put {} in the place of {}?", from.display(), config.database_url());
     context.confirm(&question, &change, Care::Ask).await?;
-    let done = backup::restore(config, from, force).await?;
+    let done = backup::restore(config, from, force, &operator()).await?;
     if let Some(kept) = &done.kept {
         context.out.note(&format!("the database that was there is now {}", kept.display()));
     }
@@ -119,7 +122,7 @@ pub(super) async fn copy(
         bar.set_length(progress.total);
         bar.set_position(progress.done);
     };
-    let done = copy::copy(&from, &to, while_running, &show).await;
+    let done = copy::copy(&from, &to, &operator(), while_running, &show).await;
     bar.finish_and_clear();
     let done = done?;
     context

@@ -7,8 +7,8 @@ use marketplace_core::{
     accounts::model::{NewUser, Note, Status, UserAction},
     actor::{Permission, Principal, permissions},
     admin::{
-        AdminApi, AuditFilter, AuditRow, AuditVerification, Change, Changed, Count, EventPage, Identity, JobCount,
-        KycFilter, PersonalData, Stats, StatusCount, UserDetail, UserFilter, UserSummary,
+        AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, Count, EventPage, Identity,
+        JobCount, KycFilter, PersonalData, Stats, StatusCount, UserDetail, UserFilter, UserSummary,
     },
     error::{Error, Result},
     export::Export,
@@ -334,7 +334,7 @@ impl AdminApi for Fake {
         });
         Ok(page(rows.cloned().collect(), request))
     }
-    async fn audit_verify(&self, _from: i64, _limit: i64) -> Result<AuditVerification> {
+    async fn audit_verify(&self, _: i64, _: i64, _: Option<&AuditHead>) -> Result<AuditVerification> {
         Err(Error::forbidden("the console verifies nothing"))
     }
     // No screen works with tokens.

@@ -124,8 +124,8 @@ impl Fake {
                     user_id(seq % 9).to_string()
                 },
                 reason: (seq % 6 == 1).then(|| "spam".into()),
-                metadata: r#"{"version":3}"#.into(),
-                hash: "ab".repeat(32),
+                metadata: serde_json::json!({ "version": 3 }),
+                tag: "ab".repeat(32),
             })
             .collect();
         let market::Market { threads, messages, jobs, reviews } = market::Market::new(now);

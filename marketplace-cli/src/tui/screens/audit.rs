@@ -105,11 +105,11 @@ pub fn detail(row: &AuditRow) -> Popup {
         pair(&row.target_kind, row.target.clone()),
         pair("reason", row.reason.clone().unwrap_or_else(|| "–".into())),
     ];
-    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&row.metadata) {
-        Ok(fields) => lines.extend(fields.iter().map(|(key, value)| pair(key, value.to_string()))),
-        Err(_) => lines.push(pair("metadata", row.metadata.clone())),
+    match row.metadata.as_object() {
+        Some(fields) => lines.extend(fields.iter().map(|(key, value)| pair(key, value.to_string()))),
+        None => lines.push(pair("metadata", row.metadata.to_string())),
     }
-    lines.push(pair("hash", row.hash.clone()));
+    lines.push(pair("tag", row.tag.clone()));
     Popup::new(format!("Audit row {}", row.seq), lines)
 }
 

@@ -156,7 +156,7 @@ async fn audit_rows_lead_to_what_they_are_about() {
         row.action = "threads.read".into();
         row.target_kind = "thread".into();
         row.target = thread_id(2).to_string();
-        row.metadata = format!(r#"{{"worker_id":"{}"}}"#, user_id(2));
+        row.metadata = serde_json::json!({ "worker_id": user_id(2) });
     }
     let mut console = Console::start(&fake).await;
     console.press("7 J t").await;

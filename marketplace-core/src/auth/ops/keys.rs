@@ -1,13 +1,18 @@
 //! Rotating the keys that sign access tokens.
 
+use std::sync::Arc;
+
 use futures::FutureExt;
 
 use crate::{
     actor::{Actor, Permission},
     app::App,
     audit::{self, Entry},
+    config::Config,
+    db::{Db, OpenOptions},
     error::Result,
-    keys::Rotation,
+    keys::{self, Keys, Rotation},
+    time::{Clock, SystemClock, Timestamp},
 };
 
 /// Makes a new key that signs access tokens from now on. Running servers that share the folder of keys notice by
@@ -17,19 +22,53 @@ use crate::{
 pub async fn rotate_keys(app: &App, actor: &Actor) -> Result<Rotation> {
     actor.require(Permission::KeysWrite)?;
     let rotation = app.keys.rotate()?;
-    let (now, actor, signs, removed) = (app.now(), actor.clone(), rotation.signs.clone(), rotation.removed.clone());
-    app.db
-        .write(move |c| {
-            async move {
-                let metadata = serde_json::json!({ "removed": removed });
-                let entry =
-                    Entry { action: "auth.rotate_keys", target_kind: "key", target: signs, reason: None, metadata };
-                audit::append(c, now, &actor, entry).await
-            }
-            .boxed()
-        })
-        .await?;
+    let metadata = serde_json::json!({ "removed": rotation.removed });
+    record(&app.db, &app.keys, app.now(), actor, &rotation.signs, metadata).await?;
     Ok(rotation)
+}
+
+/// Makes a new key that signs in place of those that are lost, in a marketplace that does not open for want of them. Nobody
+/// is logged out for good: what they signed is not valid any more, sessions are, and refresh.
+///
+/// # Errors
+/// `unavailable` when the master key is missing or another: nothing replaces that.
+pub async fn replace_lost_keys(config: &Config, actor: &Actor) -> Result<Rotation> {
+    actor.require(Permission::KeysWrite)?;
+    let db = Db::open(config.database_url().expose(), OpenOptions::for_one()).await?;
+    let replaced = async {
+        db.require_current().await?;
+        let (keys, rotation) = keys::check::replace_signing(&db, &config.keys_dir()).await?;
+        let metadata = serde_json::json!({ "removed": rotation.removed, "lost": true });
+        record(&db, &keys, SystemClock.now(), actor, &rotation.signs, metadata).await?;
+        Ok(rotation)
+    };
+    let replaced = replaced.await;
+    db.close().await;
+    replaced
+}
+
+/// Registers the keys as they are now with the database, and puts the rotation on record.
+async fn record(
+    db: &Db,
+    keys: &Arc<Keys>,
+    now: Timestamp,
+    actor: &Actor,
+    signs: &str,
+    metadata: serde_json::Value,
+) -> Result<()> {
+    let (keys, actor) = (Arc::clone(keys), actor.clone());
+    let entry =
+        Entry { action: "auth.rotate_keys", target_kind: "key", target: signs.to_owned(), reason: None, metadata };
+    db.write(move |c| {
+        async move {
+            let present = keys::check::fingerprints(&keys);
+            keys::check::register(c, &present, now).await?;
+            keys::check::forget_others(c, &present).await?;
+            audit::append(&keys, c, now, &actor, entry).await.map(drop)
+        }
+        .boxed()
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod signup;
 mod sockets;
 
 pub use email::{change_email, confirm_email};
-pub use keys::rotate_keys;
+pub use keys::{replace_lost_keys, rotate_keys};
 pub use passwords::{change_password, forgot_password, reset_password};
 pub(crate) use passwords::{check_own_password, lock_checked};
 #[cfg(feature = "oidc")]

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// What an account's secret is sealed for.
-fn context(user: UserId) -> Vec<u8> {
+pub(crate) fn context(user: UserId) -> Vec<u8> {
     format!("marketplace/totp/1/{user}").into_bytes()
 }
 

@@ -12,8 +12,10 @@ use url::Url;
 
 use super::Restored;
 use crate::{
-    db::{DbError, schema},
+    config::Config,
+    db::{DbError, bulk::quoted, schema},
     error::{Error, Result},
+    keys::check::{self, Fingerprint},
 };
 
 /// Writes an archive in `pg_dump`'s custom format.
@@ -23,24 +25,31 @@ pub(super) async fn dump(url: &str, to: &Path) -> Result<()> {
     run("pg_dump", command).await.map(drop)
 }
 
-/// Reads an archive back in one transaction.
-pub(super) async fn restore(url: &str, from: &Path, force: bool) -> Result<Restored> {
+/// Reads an archive back in one transaction. Returns, too, what the audit log of the database ended with that was there.
+pub(super) async fn restore(config: &Config, from: &Path, force: bool) -> Result<(Restored, Option<String>)> {
+    let url = config.database_url();
+    let url = url.expose();
     let schema = archived_schema(url, from).await?;
+    check::require_known(&archived_keys(url, from).await?, &config.keys_dir())?;
     let options: PgConnectOptions = url.parse().map_err(|_| wrong_url())?;
     let mut conn = PgConnection::connect_with(&options.disable_statement_logging()).await.map_err(DbError::from)?;
-    let count = |text: &'static str| sqlx::query_scalar::<_, i64>(text);
-    let tables = count("SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema()")
-        .fetch_one(&mut conn)
-        .await
-        .map_err(DbError::from)?;
-    let sessions = count(
+    let there: Vec<String> = sqlx::query_scalar(
+        "SELECT table_name::text FROM information_schema.tables \
+         WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'",
+    )
+    .fetch_all(&mut conn)
+    .await
+    .map_err(DbError::from)?;
+    let tables = there.len();
+    let sessions: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
          AND backend_type = 'client backend'",
     )
     .fetch_one(&mut conn)
     .await
     .map_err(DbError::from)?;
-    conn.close().await.map_err(DbError::from)?;
+    let head = sqlx::query_as::<_, (i64, String)>("SELECT seq, hash FROM audit_head WHERE id = 1");
+    let replaced = head.fetch_optional(&mut conn).await.ok().flatten().map(|(seq, tag)| format!("{seq}:{tag}"));
     if !force && (tables > 0 || sessions > 0) {
         return Err(Error::conflict(
             format!(
@@ -61,7 +70,14 @@ pub(super) async fn restore(url: &str, from: &Path, force: bool) -> Result<Resto
     ]);
     command.arg("--dbname").arg(database).arg(from);
     run("pg_restore", command).await?;
-    Ok(Restored { schema, kept: None })
+    // The tool replaces what is in the archive. What a newer schema had besides would be in the way of its migrations.
+    let archived = archived_tables(url, from).await?;
+    for table in there.iter().filter(|table| schema::creates(table) && !archived.contains(table)) {
+        let statement = format!("DROP TABLE IF EXISTS {} CASCADE", quoted(table));
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut conn).await.map_err(DbError::from)?;
+    }
+    conn.close().await.map_err(DbError::from)?;
+    Ok((Restored { schema, kept: None }, replaced))
 }
 
 /// The newest migration in an archive, read without a server.
@@ -69,16 +85,47 @@ async fn archived_schema(url: &str, from: &Path) -> Result<i64> {
     let none_of_ours = || {
         Error::invalid("/from", format!("{} is not a backup of a marketplace's PostgreSQL database", from.display()))
     };
-    let mut command = tool("pg_restore", url)?;
-    command.args(["--data-only", "--table=_sqlx_migrations", "--file=-"]).arg(from);
-    let text = run("pg_restore", command).await.map_err(|error| {
+    let rows = archived_rows(url, from, "_sqlx_migrations").await.map_err(|error| {
         // The tool is there, and cannot read this.
         let refused = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Failed>()).is_some();
         if refused { none_of_ours() } else { error }
     })?;
-    let rows = text.lines().skip_while(|line| !line.starts_with("COPY ")).skip(1).take_while(|line| *line != "\\.");
-    let newest = rows.filter_map(|row| row.split('\t').next()?.parse().ok()).max();
+    let newest = rows.iter().filter_map(|row| row.first()?.parse().ok()).max();
     schema::check_known(newest.ok_or_else(none_of_ours)?)
+}
+
+/// The tables of an archive.
+async fn archived_tables(url: &str, from: &Path) -> Result<Vec<String>> {
+    let mut command = tool("pg_restore", url)?;
+    command.arg("--list").arg(from);
+    // Number, catalogue, object, `TABLE`, schema, name, owner; data of a table is `TABLE DATA`.
+    let table = |line: &str| {
+        let mut words = line.split(' ').skip(3);
+        let found = words.next() == Some("TABLE") && words.next() != Some("DATA");
+        words.next().filter(|_| found).map(str::to_owned)
+    };
+    Ok(run("pg_restore", command).await?.lines().filter_map(table).collect())
+}
+
+/// Fingerprints of the keys that an archive was written with; none in one from before there were any.
+async fn archived_keys(url: &str, from: &Path) -> Result<Vec<Fingerprint>> {
+    let rows = archived_rows(url, from, "key_check").await?;
+    Ok(rows.iter().filter_map(|row| fingerprint(row)).collect())
+}
+
+fn fingerprint(row: &[String]) -> Option<Fingerprint> {
+    let [file, key_id, mac, ..] = row else { return None };
+    let mac = hex::decode(mac.trim_start_matches('\\').trim_start_matches('x')).ok()?;
+    Some(Fingerprint { file: file.clone(), key_id: key_id.clone(), mac })
+}
+
+/// The rows of one table of an archive, as COPY writes them, read without a server. None when there is no such table.
+async fn archived_rows(url: &str, from: &Path, table: &str) -> Result<Vec<Vec<String>>> {
+    let mut command = tool("pg_restore", url)?;
+    command.args(["--data-only", &format!("--table={table}"), "--file=-"]).arg(from);
+    let text = run("pg_restore", command).await?;
+    let rows = text.lines().skip_while(|line| !line.starts_with("COPY ")).skip(1).take_while(|line| *line != "\\.");
+    Ok(rows.map(|row| row.split('\t').map(str::to_owned).collect()).collect())
 }
 
 fn wrong_url() -> Error {

@@ -8,7 +8,7 @@ use crate::{
     config::Secret,
     error::ErrorCode,
     seed::{self, Images, Plan},
-    testing::apps,
+    testing::{OPERATOR, apps},
 };
 
 fn config(folder: &TempDir) -> Config {
@@ -44,27 +44,27 @@ async fn a_backup_of_a_running_marketplace_comes_back() {
     let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let config = config(&folder);
     let file = elsewhere.path().join("monday.db");
-    assert_eq!(backup(&config, &file).await.unwrap_err().code(), ErrorCode::NotFound);
+    assert_eq!(backup(&config, &file, &OPERATOR).await.unwrap_err().code(), ErrorCode::NotFound);
 
     let app = App::open(config.clone()).await.unwrap();
     seed::run(&app, &plan(1), &|_| ()).await.unwrap();
     let before = found(&app).await;
     assert!(before.0 > 0 && before.0 == before.1, "{before:?}");
-    let made = backup(&config, &file).await.unwrap();
+    let made = backup(&config, &file, &OPERATOR).await.unwrap();
     assert_eq!(made.bytes, fs::metadata(&file).unwrap().len());
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(backup(&config, &file).await.unwrap_err().code(), ErrorCode::Conflict);
+    assert_eq!(backup(&config, &file, &OPERATOR).await.unwrap_err().code(), ErrorCode::Conflict);
     assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1, "no draft is left");
 
     // Later than the backup; and in use.
     seed::run(&app, &plan(2), &|_| ()).await.unwrap();
     assert_eq!(users(&app).await, 600);
-    let refused = restore(&config, &file, false).await.unwrap_err();
+    let refused = restore(&config, &file, false, &OPERATOR).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::Conflict, "{refused}");
     assert_eq!(users(&app).await, 600);
     app.close().await;
 
-    let restored = restore(&config, &file, false).await.unwrap();
+    let restored = restore(&config, &file, false, &OPERATOR).await.unwrap();
     let app = App::open(config.clone()).await.unwrap();
     assert_eq!((users(&app).await, found(&app).await), (300, before));
     assert_eq!(restored.schema, app.db.schema_state().await.unwrap().newest);
@@ -83,9 +83,9 @@ async fn by_force_the_old_one_is_kept_with_its_log() {
     let config = config(&folder);
     let file = folder.path().join("backup.db");
     let app = App::open(config.clone()).await.unwrap();
-    backup(&config, &file).await.unwrap();
+    backup(&config, &file, &OPERATOR).await.unwrap();
     seed::run(&app, &plan(1), &|_| ()).await.unwrap();
-    let kept = restore(&config, &file, true).await.unwrap().kept.unwrap();
+    let kept = restore(&config, &file, true, &OPERATOR).await.unwrap().kept.unwrap();
     assert!(with_suffix(&kept, "-wal").exists());
     app.close().await;
     let again = App::open(config).await.unwrap();
@@ -100,10 +100,10 @@ async fn what_is_no_backup_changes_nothing() {
     let app = App::open(config.clone()).await.unwrap();
     seed::run(&app, &plan(1), &|_| ()).await.unwrap();
     let good = folder.path().join("good.db");
-    backup(&config, &good).await.unwrap();
+    backup(&config, &good, &OPERATOR).await.unwrap();
     app.close().await;
 
-    let missing = restore(&config, &folder.path().join("missing"), false).await.unwrap_err();
+    let missing = restore(&config, &folder.path().join("missing"), false, &OPERATOR).await.unwrap_err();
     assert_eq!(missing.code(), ErrorCode::NotFound);
     let bytes = fs::read(&good).unwrap();
     let mut damaged = bytes.clone();
@@ -114,7 +114,7 @@ async fn what_is_no_backup_changes_nothing() {
     {
         let path = folder.path().join(name);
         fs::write(&path, content).unwrap();
-        let refused = restore(&config, &path, true).await.unwrap_err();
+        let refused = restore(&config, &path, true, &OPERATOR).await.unwrap_err();
         assert_eq!(refused.code(), ErrorCode::Invalid, "{name}: {refused}");
     }
     let newer = folder.path().join("newer.db");
@@ -122,7 +122,7 @@ async fn what_is_no_backup_changes_nothing() {
     let mut conn = SqliteConnection::connect_with(&options(&newer)).await.unwrap();
     sqlx::query("UPDATE _sqlx_migrations SET version = version + 1000").execute(&mut conn).await.unwrap();
     conn.close().await.unwrap();
-    assert_eq!(restore(&config, &newer, true).await.unwrap_err().code(), ErrorCode::Unavailable);
+    assert_eq!(restore(&config, &newer, true, &OPERATOR).await.unwrap_err().code(), ErrorCode::Unavailable);
 
     let app = App::open(config).await.unwrap();
     assert_eq!(users(&app).await, 300);
@@ -140,15 +140,15 @@ async fn postgres_by_its_own_tools() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("backup.dump");
         seed::run(app, &plan(1), &|_| ()).await.unwrap();
-        let made = backup(&app.config, &file).await.unwrap();
+        let made = backup(&app.config, &file, &OPERATOR).await.unwrap();
         assert!(made.bytes > 1_000);
         seed::run(app, &plan(2), &|_| ()).await.unwrap();
-        assert_eq!(restore(&app.config, &file, false).await.unwrap_err().code(), ErrorCode::Conflict);
+        assert_eq!(restore(&app.config, &file, false, &OPERATOR).await.unwrap_err().code(), ErrorCode::Conflict);
         let junk = folder.path().join("junk");
         fs::write(&junk, "hello").unwrap();
-        assert_eq!(restore(&app.config, &junk, true).await.unwrap_err().code(), ErrorCode::Invalid);
+        assert_eq!(restore(&app.config, &junk, true, &OPERATOR).await.unwrap_err().code(), ErrorCode::Invalid);
         assert_eq!(users(app).await, 600);
-        let restored = restore(&app.config, &file, true).await.unwrap();
+        let restored = restore(&app.config, &file, true, &OPERATOR).await.unwrap();
         assert_eq!(restored.schema, app.db.schema_state().await.unwrap().newest);
         assert_eq!(users(app).await, 300);
         test.close().await;

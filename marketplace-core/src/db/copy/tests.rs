@@ -2,8 +2,13 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::{
+    accounts::model::Status,
+    actor::Role,
+    admin::AuditFilter,
+    app::App,
     config::Secret,
     error::ErrorCode,
+    page::PageRequest,
     seed::{self, Images, Plan},
     testing::{self, databases},
 };
@@ -14,17 +19,19 @@ fn at(url: impl Into<String>) -> Config {
 
 #[tokio::test]
 async fn only_from_sqlite_to_postgres_and_only_what_is_there() {
-    let code = async |from: &str, to: &str| copy(&at(from), &at(to), false, &|_| ()).await.unwrap_err().code();
+    let code = async |from: &str, to: &str| {
+        copy(&at(from), &at(to), &testing::OPERATOR, false, &|_| ()).await.unwrap_err().code()
+    };
     assert_eq!(code("postgres://h/a", "postgres://h/b").await, ErrorCode::Invalid);
     assert_eq!(code("sqlite:///nowhere/a.db", "sqlite:///nowhere/b.db").await, ErrorCode::Invalid);
     assert_eq!(code("sqlite:///nowhere/a.db", "postgres://h/b").await, ErrorCode::NotFound);
 }
 
 /// Over a connection of the program that has the source open.
-async fn over(source: &Db, target: &Db, progress: &(dyn Fn(Progress<'_>) + Send + Sync)) -> Result<Copied> {
-    let mut reader = source.read().await?;
-    let Conn::Sqlite(source) = &mut reader.conn() else { panic!("the source is SQLite") };
-    between(source, target, progress).await
+async fn over(source: &App, target: &Db, progress: &(dyn Fn(Progress<'_>) + Send + Sync)) -> Result<Copied> {
+    let mut reader = source.db.read().await?;
+    let Conn::Sqlite(connection) = &mut reader.conn() else { panic!("the source is SQLite") };
+    between(connection, &source.keys, target, progress).await
 }
 
 #[test]
@@ -61,7 +68,7 @@ async fn everything_arrives_and_the_log_goes_on() {
     let targets = databases().await;
     let target = targets.iter().map(testing::TestDb::db).find(|db| db.engine() == Engine::Postgres).unwrap();
     let last = Mutex::new((0, 0));
-    let copied = over(&app.db, target, &|p| *last.lock().unwrap() = (p.done, p.total)).await.unwrap();
+    let copied = over(app, target, &|p| *last.lock().unwrap() = (p.done, p.total)).await.unwrap();
     let (done, total) = *last.lock().unwrap();
     assert!(done == total && total > 10_000, "{done} of {total}");
     assert!(copied.audit_verified > 100);
@@ -113,7 +120,7 @@ async fn everything_arrives_and_the_log_goes_on() {
         .unwrap();
     assert_eq!(next, 3_000_000_000_000_000);
 
-    let again = over(&app.db, target, &|_| ()).await.unwrap_err();
+    let again = over(app, target, &|_| ()).await.unwrap_err();
     assert_eq!(again.code(), ErrorCode::Conflict);
     for test in targets {
         test.close().await;
@@ -140,13 +147,51 @@ async fn a_log_that_was_tampered_with_is_not_copied() {
         .unwrap();
     let targets = databases().await;
     let target = targets.iter().map(testing::TestDb::db).find(|db| db.engine() == Engine::Postgres).unwrap();
-    let refused = over(&source.app().db, target, &|_| ()).await.unwrap_err();
+    let refused = over(source.app(), target, &|_| ()).await.unwrap_err();
     assert!(refused.to_string().contains("row 3"), "{refused}");
     let mut reader = target.read().await.unwrap();
     assert_eq!(q!(&mut reader.conn() => val i64, "SELECT count(*) FROM users").unwrap(), 0);
     drop(reader);
     for test in targets {
         test.close().await;
+    }
+    source.close().await;
+}
+
+#[tokio::test]
+async fn a_copy_needs_the_keys_of_its_source_and_is_on_record() {
+    let Ok(_) = std::env::var(testing::POSTGRES) else { return };
+    let source = testing::app().await;
+    source.user(Role::Client, Status::Active).await;
+    let from = &source.app().config;
+    for same in [false, true] {
+        let keys_dir = same.then(|| from.keys_dir());
+        for test in testing::apps_with(|config| config.keys_dir.clone_from(&keys_dir)).await {
+            let target = test.app();
+            if target.db.engine() == Engine::Postgres && same {
+                let copied = copy(from, &target.config, &testing::OPERATOR, false, &|_| ()).await.unwrap();
+                for app in [source.app(), target] {
+                    let whole = audit::verify(app, &testing::OPERATOR, 1, 1_000, None).await.unwrap();
+                    assert_eq!((whole.checked, whole.broken), (copied.audit_verified, None));
+                    let page = PageRequest::first(1);
+                    let rows = audit::list(app, &testing::OPERATOR, &AuditFilter::default(), &page).await.unwrap();
+                    assert_eq!(
+                        (&*rows.items[0].action, &rows.items[0].actor),
+                        ("db.copy", &testing::OPERATOR.principal())
+                    );
+                }
+                assert!(App::open((*target.config).clone()).await.is_ok());
+            } else if target.db.engine() == Engine::Postgres {
+                // Of its own configuration; and of a database that was begun with them.
+                let forced = Config { keys_dir: Some(from.keys_dir()), ..(*target.config).clone() };
+                for to in [&*target.config, &forced] {
+                    let refused = copy(from, to, &testing::OPERATOR, false, &|_| ()).await.unwrap_err();
+                    assert_eq!(refused.code(), ErrorCode::Unavailable);
+                    assert!(refused.detail().contains("master.key"), "{refused}");
+                }
+            }
+            test.close().await;
+        }
     }
     source.close().await;
 }

@@ -168,6 +168,6 @@ async fn act_in(
             "from": job.status, "client": job.client_id, "worker": job.worker_id, "entry": next.entries, "note": noted,
         }),
     };
-    audit::append(conn, app.now(), actor, entry).await?;
+    audit::append(&app.keys, conn, app.now(), actor, entry).await?;
     Ok(Ok(Changed { changed: true, item: detail(conn, actor, &next).await? }))
 }

@@ -9,6 +9,7 @@ use std::io::Cursor;
 use image::{ImageDecoder, Limits, codecs};
 use zune_core::{bytestream::ZCursor, options::DecoderOptions};
 
+use super::parts::{self, End};
 use crate::{
     error::{Error, ErrorCode, FieldError, Result},
     kyc::model::{FileKind, MAX_FILE, MIN_SIDE},
@@ -63,11 +64,16 @@ pub fn inspect(wanted: impl Into<Wanted>, bytes: &[u8]) -> Result<FileFacts> {
     }
     let media_type = infer::get(bytes).map(|found| found.mime_type());
     let broken = || refuse(ErrorCode::Invalid, "is damaged or cut off and cannot be read; take or export it again");
-    let (media_type, end) = match media_type {
-        Some("image/jpeg") => ("image/jpeg", jpeg_end(bytes)),
-        Some("image/png") => ("image/png", png_end(bytes)),
-        Some("image/webp") => ("image/webp", webp_end(bytes)),
-        Some("application/pdf") if wanted.pdf => ("application/pdf", pdf_end(bytes)),
+    let (media_type, length) = match media_type {
+        Some(picture @ ("image/jpeg" | "image/png" | "image/webp")) => {
+            match parts::walk(picture, bytes, &mut |_| ()).ok_or_else(broken)? {
+                End::At(length) => (picture, length),
+                End::Animated => {
+                    return Err(refuse(ErrorCode::UnsupportedMedia, "is animated; send a still picture"));
+                }
+            }
+        }
+        Some("application/pdf") if wanted.pdf => ("application/pdf", pdf_end(bytes).ok_or_else(broken)?),
         Some("application/pdf") => {
             return Err(refuse(ErrorCode::UnsupportedMedia, "must be a photo, not a PDF; send a JPEG, PNG or WebP"));
         }
@@ -75,13 +81,6 @@ pub fn inspect(wanted: impl Into<Wanted>, bytes: &[u8]) -> Result<FileFacts> {
             let formats = if wanted.pdf { "JPEG, PNG, WebP or PDF" } else { "JPEG, PNG or WebP" };
             return Err(refuse(ErrorCode::UnsupportedMedia, &format!("must be {formats}, whatever its name says")));
         }
-    };
-    let length = match end {
-        Some(End::At(length)) => length,
-        Some(End::Animated) => {
-            return Err(refuse(ErrorCode::UnsupportedMedia, "is animated; send a still picture"));
-        }
-        None => return Err(broken()),
     };
     let picture = bytes.get(..length).ok_or_else(broken)?;
     let decoded = match media_type {
@@ -112,12 +111,6 @@ fn refusal(wanted: Wanted, code: ErrorCode, detail: &str) -> Error {
     Error::new(code, format!("the {name} {detail}")).with_fields(vec![field])
 }
 
-/// Where a file ends.
-enum End {
-    At(usize),
-    Animated,
-}
-
 /// Why a picture is not taken.
 enum Flaw {
     Broken,
@@ -131,7 +124,7 @@ impl From<image::ImageError> for Flaw {
     }
 }
 
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     let mut limits = Limits::no_limits();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
@@ -174,86 +167,8 @@ fn decode_jpeg(picture: &[u8]) -> Result<(u32, u32), Flaw> {
     Ok(size)
 }
 
-/// Markers and segments up to `EOI` (ITU-T T.81, annex B).
-fn jpeg_end(bytes: &[u8]) -> Option<End> {
-    let mut at = 2;
-    loop {
-        if *bytes.get(at)? != 0xFF {
-            return None;
-        }
-        let marker = *bytes.get(at + 1)?;
-        match marker {
-            // Fill bytes before a marker.
-            0xFF => at += 1,
-            0xD9 => return Some(End::At(at + 2)),
-            // Markers that stand alone.
-            0x01 | 0xD0..=0xD7 => at += 2,
-            0x00 | 0xD8 => return None,
-            _ => {
-                let length = usize::from(u16::from_be_bytes([*bytes.get(at + 2)?, *bytes.get(at + 3)?]));
-                if length < 2 {
-                    return None;
-                }
-                at += 2 + length;
-                if marker == 0xDA {
-                    at = scan_end(bytes, at)?;
-                }
-            }
-        }
-    }
-}
-
-/// Where the compressed data of a scan ends: at a marker that is neither a stuffed zero nor a restart.
-fn scan_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let scan = bytes.get(start..)?;
-    let marker =
-        scan.windows(2).position(|pair| matches!(pair, [0xFF, next] if !matches!(next, 0x00 | 0xD0..=0xD7)))?;
-    Some(start + marker)
-}
-
-/// Chunks up to `IEND` (ISO/IEC 15948 §5.3). `acTL` makes it an animation.
-fn png_end(bytes: &[u8]) -> Option<End> {
-    let mut at = 8;
-    loop {
-        let (length, name) = bytes.get(at..at + 8)?.split_at_checked(4)?;
-        let length = usize::try_from(u32::from_be_bytes(length.try_into().ok()?)).ok()?;
-        let next = at.checked_add(length)?.checked_add(12)?;
-        bytes.get(..next)?;
-        match name {
-            b"IEND" => return Some(End::At(next)),
-            b"acTL" => return Some(End::Animated),
-            _ => at = next,
-        }
-    }
-}
-
-/// The RIFF container's own length (WebP container specification, RFC 9649 §2.4). `ANIM` makes it an animation.
-fn webp_end(bytes: &[u8]) -> Option<End> {
-    let little = |at: usize| {
-        let four = bytes.get(at..at + 4)?.try_into().ok()?;
-        usize::try_from(u32::from_le_bytes(four)).ok()
-    };
-    if bytes.get(..4)? != b"RIFF" {
-        return None;
-    }
-    let end = little(4)?.checked_add(8)?;
-    bytes.get(..end)?;
-    let mut at = 12;
-    while at < end {
-        let next = at.checked_add(8)?.checked_add(little(at + 4)?)?;
-        if next > end {
-            return None;
-        }
-        if matches!(bytes.get(at..at + 4)?, b"ANIM" | b"ANMF") {
-            return Some(End::Animated);
-        }
-        at = next + next % 2;
-    }
-    Some(End::At(end))
-}
-
 /// Header at the very beginning, `startxref` with an offset into the file, `%%EOF` near the end (ISO 32000-1 §7.5).
-fn pdf_end(bytes: &[u8]) -> Option<End> {
+fn pdf_end(bytes: &[u8]) -> Option<usize> {
     const NEAR: usize = 1_024;
     if !bytes.starts_with(b"%PDF-") {
         return None;
@@ -270,7 +185,7 @@ fn pdf_end(bytes: &[u8]) -> Option<End> {
         return None;
     }
     let line_end = bytes.get(eof + 5..)?.iter().take(2).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    Some(End::At(eof + 5 + line_end))
+    Some(eof + 5 + line_end)
 }
 
 fn last(bytes: &[u8], text: &[u8]) -> Option<usize> {

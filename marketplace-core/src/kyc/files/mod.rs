@@ -1,15 +1,19 @@
-//! The files of identity checks: what is taken ([`inspect()`]), how it is encrypted ([`seal()`]), where it lies ([`FileStore`]).
+//! Files: what is taken ([`inspect()`]), how pictures lose what is told about them, how each is encrypted ([`seal()`]), where
+//! they lie ([`FileStore`]).
 //!
 //! An upload lies outside memory until all of it has come ([`Spool`]). Then a file is held in memory once: the upload's own
 //! bytes are inspected, encrypted in place and handed to the store. How many are held at once is bounded by [`super::submit_permit`], and how many are decoded by the store.
 
+mod clean;
 mod inspect;
+mod parts;
 mod scan;
 mod seal;
 mod spool;
 
+pub(crate) use clean::{Cleaned, clean, on_white, upright, write_jpeg};
 pub use inspect::{FileFacts, MAX_DECODED, MAX_SIDE, Wanted, inspect};
-pub use seal::{FileKey, OVERHEAD, open, seal, unwrap_key, wrap_key};
+pub use seal::{FileKey, OVERHEAD, Owner, open, seal, unwrap_key, wrap_key};
 pub use spool::Spool;
 
 use std::{
@@ -32,15 +36,20 @@ use super::model::MAX_FILE;
 use crate::{
     error::{Error, ErrorCode, Result},
     health::{Component, Health},
+    keys::Keys,
     random::{self, Random},
     slots::Slots,
     time::Timestamp,
 };
 
 /// Below these every object lies: files of identity checks, pictures, files sent in threads.
-const FOLDERS: [&str; 3] = [PREFIX, "pictures", "attachments"];
+const FOLDERS: [&str; 3] = [PREFIX, PICTURES, ATTACHMENTS];
 /// Files of identity checks.
 const PREFIX: &str = "kyc";
+/// Pictures of profiles.
+const PICTURES: &str = "pictures";
+/// Files sent in threads.
+const ATTACHMENTS: &str = "attachments";
 /// Files that are decoded at the same time; each may take [`MAX_DECODED`] bytes meanwhile.
 const DECODERS: usize = 2;
 /// How often objects without a row are looked for: they come from programs that died in the middle of a submission.
@@ -153,14 +162,9 @@ impl FileStore {
         .map_err(Error::internal)?
     }
 
-    /// Stores bytes under a new random key, and answers the key. Durable when it answers.
+    /// Stores a sealed file of an identity check under a new random key, and answers the key. Durable when it answers.
     pub async fn put(&self, random: &dyn Random, bytes: Vec<u8>) -> Result<String> {
         self.put_in(PREFIX, random, bytes).await
-    }
-
-    /// Like [`FileStore::put`], for a file sent in a thread.
-    pub(crate) async fn put_attachment(&self, random: &dyn Random, bytes: Vec<u8>) -> Result<String> {
-        self.put_in("attachments", random, bytes).await
     }
 
     async fn put_in(&self, kind: &str, random: &dyn Random, bytes: Vec<u8>) -> Result<String> {
@@ -169,25 +173,53 @@ impl FileStore {
         Ok(key)
     }
 
-    /// Stores two files of identity checks side by side: both, or none.
-    pub(crate) async fn put_both(&self, random: &dyn Random, both: [Vec<u8>; 2]) -> Result<[String; 2]> {
-        self.put_both_in(PREFIX, random, both).await
-    }
-
-    /// Like [`FileStore::put_both`], for a picture and its thumbnail.
-    pub(crate) async fn put_pictures(&self, random: &dyn Random, both: [Vec<u8>; 2]) -> Result<[String; 2]> {
-        self.put_both_in("pictures", random, both).await
-    }
-
-    async fn put_both_in(&self, kind: &str, random: &dyn Random, [one, two]: [Vec<u8>; 2]) -> Result<[String; 2]> {
-        match future::join(self.put_in(kind, random, one), self.put_in(kind, random, two)).await {
-            (Ok(one), Ok(two)) => Ok([one, two]),
-            (Ok(stored), Err(error)) | (Err(error), Ok(stored)) => {
-                self.discard([stored]);
-                Err(error)
+    /// Seals the files of an owner, each with its name, with a new key, and stores them. Durable when it returns; of files
+    /// of which one cannot be stored none stays.
+    pub(crate) async fn put_sealed(
+        &self,
+        keys: &Keys,
+        random: &Arc<dyn Random>,
+        owner: Owner,
+        files: Vec<(&'static str, Vec<u8>)>,
+    ) -> Result<Sealed> {
+        let key = FileKey::new(random.as_ref());
+        let wrapped_key = wrap_key(keys.master(), owner, random.as_ref(), &key)?;
+        let drawn = Arc::clone(random);
+        let sealed = tokio::task::spawn_blocking(move || {
+            let seal = |(name, bytes)| seal(&key, owner, name, drawn.as_ref(), bytes);
+            files.into_iter().map(seal).collect::<Result<Vec<_>>>()
+        });
+        let sealed = sealed.await.map_err(Error::internal)??;
+        // Side by side: a store that hangs is waited for once.
+        let puts = sealed.into_iter().map(|bytes| self.put_in(owner.folder(), random.as_ref(), bytes));
+        let (mut object_keys, mut failure) = (Vec::new(), None);
+        for outcome in future::join_all(puts).await {
+            match outcome {
+                Ok(key) => object_keys.push(key),
+                Err(error) => failure = Some(error),
             }
-            (Err(error), Err(_)) => Err(error),
         }
+        if let Some(error) = failure {
+            self.discard(object_keys);
+            return Err(error);
+        }
+        Ok(Sealed { wrapped_key, object_keys })
+    }
+
+    /// Reads a file of an owner and opens it; without a wrapped key it is from before files were sealed, and is returned as
+    /// it lies.
+    pub(crate) async fn get_opened(
+        &self,
+        keys: &Keys,
+        owner: Owner,
+        name: &'static str,
+        object_key: &str,
+        wrapped_key: Option<&[u8]>,
+    ) -> Result<Vec<u8>> {
+        let Some(wrapped_key) = wrapped_key else { return self.get(object_key).await };
+        let key = unwrap_key(keys.master(), owner, wrapped_key)?;
+        let sealed = self.get(object_key).await?;
+        tokio::task::spawn_blocking(move || open(&key, owner, name, sealed)).await.map_err(Error::internal)?
     }
 
     /// Stores bytes under a key of [`new_key`]. Durable when it answers.
@@ -300,6 +332,54 @@ impl FileStore {
     fn path(&self, key: &str) -> Result<Path> {
         let key = Path::parse(key).map_err(|error| Error::internal(format!("bad object key: {error}")))?;
         Ok(self.base.parts().chain(key.parts()).collect())
+    }
+}
+
+/// What was stored for an owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    /// The key of the files, encrypted with the master key.
+    pub wrapped_key: Vec<u8>,
+    /// Where each lies, in the order in which they were given.
+    pub object_keys: Vec<String>,
+}
+
+/// How far a walk over files that lie in the clear from before has come. A file that cannot be read stops nothing: it is
+/// tried again in the next round.
+#[derive(Debug, Default)]
+pub(crate) struct Round {
+    /// The last one that was looked at.
+    pub after: uuid::Uuid,
+    /// Whether there were none after it.
+    pub over: bool,
+    /// When the next round begins.
+    begins_at: Option<Timestamp>,
+}
+
+/// How long after a round the next begins.
+const ROUND_EVERY: Duration = Duration::from_mins(10);
+
+impl Round {
+    /// Whether there may be something to do.
+    pub fn is_due(&mut self, now: Timestamp) -> bool {
+        if self.over {
+            *self = Self { begins_at: Some(now + ROUND_EVERY), ..Self::default() };
+        }
+        self.begins_at.is_none_or(|at| at <= now)
+    }
+
+    /// Goes on to the next, whatever came of this one, unless the store or the database does not answer: all fail then.
+    pub fn step(&mut self, id: uuid::Uuid, outcome: Result<bool>) -> Result<u64> {
+        let done = match outcome {
+            Ok(done) => u64::from(done),
+            Err(error) if error.code() == ErrorCode::Internal => {
+                tracing::warn!(file = %id, ?error, "a file from before stays in the clear");
+                0
+            }
+            Err(error) => return Err(error),
+        };
+        self.after = id;
+        Ok(done)
     }
 }
 

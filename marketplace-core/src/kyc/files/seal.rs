@@ -1,16 +1,17 @@
-//! Encryption at rest: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha), a 256-bit key for each attempt, itself encrypted by
-//! the master key. Dropping an attempt's wrapped key makes its files unreadable for good, in every backup that has only them.
+//! Encryption at rest: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha), a 256-bit key for each [`Owner`] of files, itself
+//! encrypted by the master key. Dropping a wrapped key makes its files unreadable for good, in every backup that has only them.
 //!
-//! A sealed text is `ciphertext ‖ tag (16 bytes) ‖ nonce (24 bytes)`. The associated data names the attempt and the kind of
-//! file, so that a file that was swapped with another in the store or the database does not open.
+//! A sealed text is `ciphertext ‖ tag (16 bytes) ‖ nonce (24 bytes)`. The associated data names the owner and which of its
+//! files it is, so that a file that was swapped with another in the store or the database does not open.
+
+use std::fmt;
 
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce, aead::AeadInOut};
 use secrecy::{ExposeSecret, SecretBox};
 
 use crate::{
     error::{Error, Result},
-    ids::AttemptId,
-    kyc::model::FileKind,
+    ids::{AttachmentId, AttemptId, PictureId},
     random::{self, Random},
 };
 
@@ -19,7 +20,73 @@ const TAG: usize = 16;
 /// By how many bytes a sealed text is longer than the plain one.
 pub const OVERHEAD: usize = NONCE + TAG;
 
-/// The key of one attempt's files. Never printed, erased from memory when dropped.
+/// What files belong to; each has a key of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// An identity check: its document and its selfie.
+    Attempt(AttemptId),
+    /// A file sent in a thread.
+    Attachment(AttachmentId),
+    /// A profile's picture, in both sizes.
+    Picture(PictureId),
+}
+
+impl Owner {
+    /// Its kind, as contexts name it.
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Attempt(_) => "kyc",
+            Self::Attachment(_) => "attachment",
+            Self::Picture(_) => "picture",
+        }
+    }
+
+    /// The folder in which its files lie.
+    pub(super) fn folder(self) -> &'static str {
+        match self {
+            Self::Attempt(_) => super::PREFIX,
+            Self::Attachment(_) => super::ATTACHMENTS,
+            Self::Picture(_) => super::PICTURES,
+        }
+    }
+
+    fn id(self) -> uuid::Uuid {
+        match self {
+            Self::Attempt(id) => id.0,
+            Self::Attachment(id) => id.0,
+            Self::Picture(id) => id.0,
+        }
+    }
+
+    /// What one of its files is sealed for.
+    fn file_context(self, file: impl fmt::Display) -> String {
+        format!("marketplace/{}/file/1/{}/{file}", self.kind(), self.id())
+    }
+
+    /// What its key is sealed for.
+    fn key_context(self) -> String {
+        format!("marketplace/{}/key/1/{}", self.kind(), self.id())
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Self::Attempt(_) => "attempt",
+            Self::Attachment(_) => "attachment",
+            Self::Picture(_) => "picture",
+        };
+        write!(f, "{kind} {}", self.id())
+    }
+}
+
+impl From<AttemptId> for Owner {
+    fn from(id: AttemptId) -> Self {
+        Self::Attempt(id)
+    }
+}
+
+/// The key of one owner's files. Never printed, erased from memory when dropped.
 #[derive(Debug)]
 pub struct FileKey(SecretBox<[u8; 32]>);
 
@@ -30,37 +97,37 @@ impl FileKey {
     }
 }
 
-/// Encrypts a file in its own memory.
-pub fn seal(key: &FileKey, attempt: AttemptId, kind: FileKind, random: &dyn Random, plain: Vec<u8>) -> Result<Vec<u8>> {
-    encrypt(key.0.expose_secret(), file_context(attempt, kind).as_bytes(), random, plain)
+/// Encrypts one of an owner's files in its own memory.
+pub fn seal(
+    key: &FileKey,
+    owner: impl Into<Owner>,
+    file: impl fmt::Display,
+    random: &dyn Random,
+    plain: Vec<u8>,
+) -> Result<Vec<u8>> {
+    encrypt(key.0.expose_secret(), owner.into().file_context(file).as_bytes(), random, plain)
 }
 
-/// Decrypts a file in its own memory. A file that was altered, or belongs elsewhere, is `internal`; the log names the
-/// attempt and the kind, never content.
-pub fn open(key: &FileKey, attempt: AttemptId, kind: FileKind, sealed: Vec<u8>) -> Result<Vec<u8>> {
-    decrypt(key.0.expose_secret(), file_context(attempt, kind).as_bytes(), sealed)
-        .ok_or_else(|| Error::internal(format!("kyc_files: the {kind} of attempt {attempt} does not open")))
+/// Decrypts a file in its own memory. One that was altered, or belongs elsewhere, is `internal`; the log names the owner and
+/// the file, never content.
+pub fn open(key: &FileKey, owner: impl Into<Owner>, file: impl fmt::Display, sealed: Vec<u8>) -> Result<Vec<u8>> {
+    let owner = owner.into();
+    decrypt(key.0.expose_secret(), owner.file_context(&file).as_bytes(), sealed)
+        .ok_or_else(|| Error::internal(format!("the stored file `{file}` of {owner} does not open")))
 }
 
-/// Encrypts an attempt's key with the master key.
-pub fn wrap_key(master: &[u8; 32], attempt: AttemptId, random: &dyn Random, key: &FileKey) -> Result<Vec<u8>> {
-    encrypt(master, key_context(attempt).as_bytes(), random, key.0.expose_secret().to_vec())
+/// Encrypts an owner's key with the master key.
+pub fn wrap_key(master: &[u8; 32], owner: impl Into<Owner>, random: &dyn Random, key: &FileKey) -> Result<Vec<u8>> {
+    encrypt(master, owner.into().key_context().as_bytes(), random, key.0.expose_secret().to_vec())
 }
 
-/// Decrypts an attempt's key. `internal` when it was altered, belongs to another attempt, or the master key is another.
-pub fn unwrap_key(master: &[u8; 32], attempt: AttemptId, wrapped: &[u8]) -> Result<FileKey> {
-    decrypt(master, key_context(attempt).as_bytes(), wrapped.to_vec())
+/// Decrypts an owner's key. `internal` when it was altered, belongs to another owner, or the master key is another.
+pub fn unwrap_key(master: &[u8; 32], owner: impl Into<Owner>, wrapped: &[u8]) -> Result<FileKey> {
+    let owner = owner.into();
+    decrypt(master, owner.key_context().as_bytes(), wrapped.to_vec())
         .and_then(|key| <[u8; 32]>::try_from(key).ok())
         .map(|key| FileKey(SecretBox::new(Box::new(key))))
-        .ok_or_else(|| Error::internal(format!("kyc_attempts: the key of attempt {attempt} does not open")))
-}
-
-fn file_context(attempt: AttemptId, kind: FileKind) -> String {
-    format!("marketplace/kyc/file/1/{attempt}/{kind}")
-}
-
-fn key_context(attempt: AttemptId) -> String {
-    format!("marketplace/kyc/key/1/{attempt}")
+        .ok_or_else(|| Error::internal(format!("the key of {owner} does not open")))
 }
 
 fn encrypt(key: &[u8; 32], context: &[u8], random: &dyn Random, mut text: Vec<u8>) -> Result<Vec<u8>> {
@@ -86,7 +153,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{ids::uuid_v7, random::OsRandom, time::Timestamp};
+    use crate::{ids::uuid_v7, kyc::model::FileKind, random::OsRandom, time::Timestamp};
 
     fn attempt() -> AttemptId {
         AttemptId(uuid_v7(Timestamp::EPOCH, &OsRandom))
@@ -111,11 +178,12 @@ mod tests {
         assert!(open(&key, one, FileKind::Document, sealed.clone()).is_ok());
         assert!(open(&key, one, FileKind::Selfie, sealed.clone()).is_err());
         assert!(open(&key, other, FileKind::Document, sealed.clone()).is_err());
+        assert!(open(&key, Owner::Attachment(AttachmentId(one.0)), FileKind::Document, sealed.clone()).is_err());
         assert!(open(&FileKey::new(&OsRandom), one, FileKind::Document, sealed.clone()).is_err());
         let error = open(&key, other, FileKind::Document, sealed).unwrap_err();
         let log = error.internal_text().unwrap();
-        assert!(log.contains("kyc_files") && log.contains(&other.to_string()), "{log}");
-        assert!(!error.to_string().contains("kyc_files"));
+        assert!(log.contains("document") && log.contains(&other.to_string()), "{log}");
+        assert!(!error.to_string().contains("document"));
     }
 
     #[test]

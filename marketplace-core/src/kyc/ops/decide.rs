@@ -13,6 +13,7 @@ use crate::{
     db::Conn,
     error::{Error, Result},
     ids::AttemptId,
+    keys::Keys,
     kyc::{
         attempt::{Attempt, Deciding, Undo, Undoing, UserKyc},
         model::{CLAIM, Decision, DecisionKind, DecisionMade, KycCase, KycStatus, UNDO},
@@ -148,7 +149,7 @@ async fn apply(
     notify(app, conn, account, notice).await?;
     let codes: Vec<&str> = decision.reasons.iter().map(|reason| reason.as_str()).collect();
     let reason = (!codes.is_empty()).then(|| codes.join(","));
-    record(conn, now, by, attempt, Record { action, event: "kyc.decided", reason, fence }).await
+    record(&app.keys, conn, now, by, attempt, Record { action, event: "kyc.decided", reason, fence }).await
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String> {
@@ -161,7 +162,7 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
 /// Errors: `conflict` with the decision once it has taken effect, or when there is none; `forbidden` for another's.
 pub async fn undo(app: &App, actor: &Actor, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
     actor.require(Permission::KycWrite)?;
-    let (now, by, if_version) = (app.now(), actor.clone(), change.if_version);
+    let (keys, now, by, if_version) = (app.keys.clone(), app.now(), actor.clone(), change.if_version);
     let answer = app
         .db
         .write_or_preview(change.dry_run, move |conn| {
@@ -174,7 +175,7 @@ pub async fn undo(app: &App, actor: &Actor, id: AttemptId, change: &Change) -> R
                 let changed = match attempt.undoing(now, &by.principal())? {
                     Undoing::Unchanged => false,
                     Undoing::Undone(undo) => {
-                        restore(conn, now, &by, &attempt, *undo).await?;
+                        restore(&keys, conn, now, &by, &attempt, *undo).await?;
                         attempt = store::get(conn, id).await?;
                         true
                     }
@@ -190,7 +191,14 @@ pub async fn undo(app: &App, actor: &Actor, id: AttemptId, change: &Change) -> R
     Ok(answer)
 }
 
-async fn restore(conn: &mut Conn<'_>, now: Timestamp, by: &Actor, attempt: &Attempt, undo: Undo) -> Result<()> {
+async fn restore(
+    keys: &Keys,
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    by: &Actor,
+    attempt: &Attempt,
+    undo: Undo,
+) -> Result<()> {
     let fence = attempt.fence + 1;
     match undo.approval {
         None => {
@@ -215,5 +223,5 @@ async fn restore(conn: &mut Conn<'_>, now: Timestamp, by: &Actor, attempt: &Atte
     set_standing(conn, attempt.user_id, undo.user, now).await?;
     mail::cancel(conn, &mail_subject(attempt.id)).await?;
     let what = Record { action: "kyc.undo", event: "kyc.undone", reason: None, fence };
-    record(conn, now, by, attempt, what).await
+    record(keys, conn, now, by, attempt, what).await
 }

@@ -76,12 +76,12 @@ pub(super) async fn expire(app: &App, conn: &mut Conn<'_>, account: &Account) ->
             reason: None,
             metadata: serde_json::json!({}),
         };
-        audit::append(conn, now, &Actor::System, entry).await?;
+        audit::append(&app.keys, conn, now, &Actor::System, entry).await?;
         return Ok(None);
     };
     let attempt = store::get(conn, id).await?;
     let what = Record { action: "kyc.expire", event: "kyc.expired", reason: None, fence: attempt.fence };
-    record(conn, now, &Actor::System, &attempt, what).await?;
+    record(&app.keys, conn, now, &Actor::System, &attempt, what).await?;
     Ok(Some(id))
 }
 

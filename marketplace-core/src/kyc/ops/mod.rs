@@ -12,7 +12,7 @@ pub use retention::{Retained, retained};
 pub use review::{claim, file, list, next, release, show};
 pub use submit::{Submission, own, submit, submit_permit};
 
-pub(crate) use check::{check_master_key, open_newest_file};
+pub(crate) use check::open_newest_file;
 pub(crate) use due::{delete_due_objects, erase, expire_due, sweep_objects};
 pub(crate) use retention::drop_due_files;
 pub(crate) use submit::{submitted, submitted_file};
@@ -35,6 +35,7 @@ use crate::{
     error::{Error, Result},
     events,
     ids::{AttemptId, UserId},
+    keys::Keys,
     mail::{self, Mail, Template},
     services,
     time::Timestamp,
@@ -83,7 +84,14 @@ async fn case(conn: &mut Conn<'_>, now: Timestamp, actor: &Actor, attempt: &Atte
 }
 
 /// Appends the audit row and the event of a change, in its transaction.
-async fn record(conn: &mut Conn<'_>, now: Timestamp, actor: &Actor, attempt: &Attempt, what: Record) -> Result<()> {
+async fn record(
+    keys: &Keys,
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    actor: &Actor,
+    attempt: &Attempt,
+    what: Record,
+) -> Result<()> {
     events::append(conn, now, what.event, &attempt.id.to_string(), Some(attempt.user_id)).await?;
     let entry = audit::Entry {
         action: what.action,
@@ -92,7 +100,7 @@ async fn record(conn: &mut Conn<'_>, now: Timestamp, actor: &Actor, attempt: &At
         reason: what.reason,
         metadata: serde_json::json!({ "user": attempt.user_id, "number": attempt.number, "fence": what.fence }),
     };
-    audit::append(conn, now, actor, entry).await?;
+    audit::append(keys, conn, now, actor, entry).await?;
     Ok(())
 }
 

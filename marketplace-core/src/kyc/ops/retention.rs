@@ -12,6 +12,7 @@ use crate::{
     db::{Conn, Db},
     error::Result,
     ids::AttemptId,
+    keys::Keys,
     kyc::{model::KycStatus, store},
     maintenance::{self, Timer},
     time::Timestamp,
@@ -92,11 +93,12 @@ pub(crate) async fn drop_due_files(app: &App) -> Result<u64> {
 }
 
 async fn delete_one(app: &App, id: AttemptId, outcome: KycStatus, before: Timestamp) -> Result<u64> {
-    let now = app.now();
-    app.db.write(move |conn| async move { delete_in(conn, now, id, outcome, before).await }.boxed()).await
+    let (keys, now) = (app.keys.clone(), app.now());
+    app.db.write(move |conn| async move { delete_in(&keys, conn, now, id, outcome, before).await }.boxed()).await
 }
 
 async fn delete_in(
+    keys: &Keys,
     conn: &mut Conn<'_>,
     now: Timestamp,
     id: AttemptId,
@@ -114,6 +116,6 @@ async fn delete_in(
     let fence = attempt.fence;
     let reason = Some(outcome.to_string());
     let what = Record { action: "kyc.files_deleted", event: "kyc.files_deleted", reason, fence };
-    record(conn, now, &Actor::System, &attempt, what).await?;
+    record(keys, conn, now, &Actor::System, &attempt, what).await?;
     Ok(1)
 }

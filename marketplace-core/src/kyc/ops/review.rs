@@ -13,9 +13,9 @@ use crate::{
     db::Conn,
     error::{Error, Result},
     ids::{AttemptId, UserId},
+    keys::Keys,
     kyc::{
         attempt::{Attempt, Claiming},
-        files,
         model::{CLAIM, FileContent, FileKind, KycCase, KycStatus, KycSummary},
         store::{self, NewClaim, StoredFile, Waiting},
     },
@@ -114,7 +114,7 @@ pub async fn show(app: &App, actor: &Actor, id: AttemptId) -> Result<KycCase> {
 /// Claims the oldest attempt that nobody holds and that is not the caller's own; none when there is none.
 pub async fn next(app: &App, actor: &Actor, change: &Change) -> Result<Option<KycCase>> {
     actor.require(Permission::KycWrite)?;
-    let (now, by) = (app.now(), actor.clone());
+    let (keys, now, by) = (app.keys.clone(), app.now(), actor.clone());
     let claimed = app
         .db
         .write_or_preview(change.dry_run, move |conn| {
@@ -122,7 +122,7 @@ pub async fn next(app: &App, actor: &Actor, change: &Change) -> Result<Option<Ky
                 let except = by.user_id().unwrap_or(UserId(uuid::Uuid::nil()));
                 let Some(id) = store::oldest_unclaimed(conn, now, except).await? else { return Ok(None) };
                 let attempt = store::lock(conn, id).await?;
-                take(conn, now, &by, &attempt, attempt.fence + 1).await?;
+                take(&keys, conn, now, &by, &attempt, attempt.fence + 1).await?;
                 let attempt = store::get(conn, id).await?;
                 case(conn, now, &by, &attempt).await.map(Some)
             }
@@ -140,7 +140,7 @@ pub async fn next(app: &App, actor: &Actor, change: &Change) -> Result<Option<Ky
 /// Errors: `conflict` with the [`super::super::model::Claim`] of somebody else, or with the decision that was made.
 pub async fn claim(app: &App, actor: &Actor, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
     actor.require(Permission::KycWrite)?;
-    let (now, by, if_version) = (app.now(), actor.clone(), change.if_version);
+    let (keys, now, by, if_version) = (app.keys.clone(), app.now(), actor.clone(), change.if_version);
     let answer = app
         .db
         .write_or_preview(change.dry_run, move |conn| {
@@ -150,7 +150,7 @@ pub async fn claim(app: &App, actor: &Actor, id: AttemptId, change: &Change) -> 
                 attempt.check_version(if_version)?;
                 let changed = match attempt.claiming(now, &by.principal())? {
                     Claiming::New { fence } => {
-                        take(conn, now, &by, &attempt, fence).await?;
+                        take(&keys, conn, now, &by, &attempt, fence).await?;
                         true
                     }
                     Claiming::Renewed => {
@@ -171,17 +171,24 @@ pub async fn claim(app: &App, actor: &Actor, id: AttemptId, change: &Change) -> 
 }
 
 /// Stores a new claim, with its records.
-async fn take(conn: &mut Conn<'_>, now: Timestamp, by: &Actor, attempt: &Attempt, fence: i64) -> Result<()> {
+async fn take(
+    keys: &Keys,
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    by: &Actor,
+    attempt: &Attempt,
+    fence: i64,
+) -> Result<()> {
     let new = NewClaim { holder: &by.principal(), label: &by.label(), expires_at: now + CLAIM, fence };
     store::set_claim(conn, attempt.id, &new).await?;
     let what = Record { action: "kyc.claim", event: "kyc.claimed", reason: None, fence };
-    record(conn, now, by, attempt, what).await
+    record(keys, conn, now, by, attempt, what).await
 }
 
 /// Gives the caller's claim back to the queue; nothing changes when they have none.
 pub async fn release(app: &App, actor: &Actor, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
     actor.require(Permission::KycWrite)?;
-    let (now, by, if_version) = (app.now(), actor.clone(), change.if_version);
+    let (keys, now, by, if_version) = (app.keys.clone(), app.now(), actor.clone(), change.if_version);
     let answer = app
         .db
         .write_or_preview(change.dry_run, move |conn| {
@@ -194,7 +201,7 @@ pub async fn release(app: &App, actor: &Actor, id: AttemptId, change: &Change) -
                     store::clear_claim(conn, id).await?;
                     let fence = attempt.fence;
                     let what = Record { action: "kyc.release", event: "kyc.released", reason: None, fence };
-                    record(conn, now, &by, &attempt, what).await?;
+                    record(&keys, conn, now, &by, &attempt, what).await?;
                     attempt = store::get(conn, id).await?;
                 }
                 Ok(Changed { changed, item: case(conn, now, &by, &attempt).await? })
@@ -213,7 +220,7 @@ pub async fn release(app: &App, actor: &Actor, id: AttemptId, change: &Change) -
 /// Errors: `not_found` for an attempt that is not there or was erased; `internal` when the file was altered or swapped.
 pub async fn file(app: &App, actor: &Actor, id: AttemptId, kind: FileKind) -> Result<FileContent> {
     actor.require(Permission::KycRead)?;
-    let (now, by) = (app.now(), actor.clone());
+    let (keys, now, by) = (app.keys.clone(), app.now(), actor.clone());
     let (stored, wrapped_key) = app
         .db
         .write(move |conn| {
@@ -236,7 +243,7 @@ pub async fn file(app: &App, actor: &Actor, id: AttemptId, kind: FileKind) -> Re
                     reason: None,
                     metadata: serde_json::json!({ "user": user, "file": kind }),
                 };
-                audit::append(conn, now, &by, entry).await?;
+                audit::append(&keys, conn, now, &by, entry).await?;
                 Ok((stored, wrapped_key))
             }
             .boxed()
@@ -253,9 +260,7 @@ pub(super) async fn open(
     stored: StoredFile,
     wrapped_key: &[u8],
 ) -> Result<FileContent> {
-    let key = files::unwrap_key(app.keys.master(), id, wrapped_key)?;
-    let sealed = app.files.get(&stored.object_key).await?;
-    let opened = tokio::task::spawn_blocking(move || files::open(&key, id, kind, sealed));
-    let bytes = opened.await.map_err(Error::internal)??;
+    let bytes =
+        app.files.get_opened(&app.keys, id.into(), kind.as_str(), &stored.object_key, Some(wrapped_key)).await?;
     Ok(FileContent { media_type: stored.media_type, bytes: bytes.into() })
 }

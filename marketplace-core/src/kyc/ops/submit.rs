@@ -1,7 +1,5 @@
 //! A worker's own side: submit documents, and see what became of them.
 
-use std::sync::Arc;
-
 use super::{SHOWN, account, due, lock_account, review::open, set_standing};
 use crate::{
     accounts::model::{Account, Status},
@@ -13,7 +11,7 @@ use crate::{
     ids::{AttemptId, UserId},
     kyc::{
         attempt::UserKyc,
-        files::{self, FileFacts, FileKey},
+        files::{FileFacts, Sealed},
         model::{DocumentType, FileContent, FileInfo, FileKind, KycStatus, OwnAttempt, OwnKyc},
         store::{self, NewAttempt, NewFile},
     },
@@ -61,33 +59,22 @@ pub async fn submit(app: &App, actor: &Actor, submission: Submission) -> Result<
     let (selfie_facts, selfie) = app.files.inspected(FileKind::Selfie, submission.selfie).await?;
 
     let id = AttemptId::new(app.now(), app.random.as_ref());
-    let key = FileKey::new(app.random.as_ref());
-    let wrapped_key = files::wrap_key(app.keys.master(), id, app.random.as_ref(), &key)?;
-    let random = Arc::clone(&app.random);
-    let sealed = tokio::task::spawn_blocking(move || {
-        let seal = |kind, bytes| files::seal(&key, id, kind, random.as_ref(), bytes);
-        Ok::<_, Error>((seal(FileKind::Document, document)?, seal(FileKind::Selfie, selfie)?))
-    });
-    let (document, selfie) = sealed.await.map_err(Error::internal)??;
-
-    let keys = app.files.put_both(app.random.as_ref(), [document, selfie]).await?;
-    let [document_key, selfie_key] = keys.clone();
+    let both = vec![(FileKind::Document.as_str(), document), (FileKind::Selfie.as_str(), selfie)];
+    let Sealed { wrapped_key, object_keys } = app.files.put_sealed(&app.keys, &app.random, id.into(), both).await?;
+    let infos = [info(FileKind::Document, &document_facts), info(FileKind::Selfie, &selfie_facts)];
     let new = NewAttempt {
         id,
         user_id: user,
         document_type: submission.document_type,
         submitted_at: app.now(),
         wrapped_key,
-        files: vec![
-            NewFile { object_key: document_key, info: info(FileKind::Document, &document_facts) },
-            NewFile { object_key: selfie_key, info: info(FileKind::Selfie, &selfie_facts) },
-        ],
+        files: object_keys.iter().cloned().zip(infos).map(|(object_key, info)| NewFile { object_key, info }).collect(),
     };
     if let Err(error) = store_attempt(app, new).await {
         // After a refusal the files are nobody's. After a lost connection the commit may have gone through: then the
         // sweep of objects without a row decides.
         if !matches!(error.code(), ErrorCode::Unavailable | ErrorCode::Internal) {
-            app.files.discard(keys);
+            app.files.discard(object_keys);
         }
         return Err(error);
     }

@@ -8,20 +8,27 @@ use crate::{
     error::{Error, Result},
     ids::{AttachmentId, ThreadId},
     kyc::{
-        files::{FileFacts, Wanted},
+        files::{Cleaned, Owner, Round, Sealed, Wanted, clean, inspect},
         model::FileContent,
     },
     messaging::{
         model::{Attachment, ThreadStatus},
-        store,
+        store::{self, ClearFile, File, Stored},
     },
 };
 
 /// Files of a person's that may wait for a message.
 const LOOSE: i64 = 50;
+/// Its name among those of its attachment: there is one.
+const FILE: &str = "file";
+const WANTED: Wanted = Wanted { field: "file", pdf: true };
+const MEDIA_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "application/pdf"];
+/// Files that one call seals at most: each may have to be turned.
+const BATCH: i64 = 8;
 
 /// Takes a file for a message that is sent later: JPEG, PNG, WebP or PDF by content, 10 MiB at most, as for identity
-/// checks. One that no message carries is deleted after a day.
+/// checks. Pictures are turned upright and lose what is told about them, such as where they were taken. One that no message
+/// carries is deleted after a day.
 ///
 /// Errors: `not_found` when the thread is not the caller's; `conflict` when it is closed, or when too many files wait for a
 /// message; for the file, with the pointer `/file`, see [`crate::kyc::files::inspect()`].
@@ -37,25 +44,32 @@ pub async fn attach(app: &App, actor: &Actor, thread: ThreadId, bytes: Vec<u8>) 
         return Err(Error::conflict("too many files wait for a message; send some of them first", ()));
     }
     drop(reader);
-    let (facts, bytes) = app.files.inspected(Wanted { field: "file", pdf: true }, bytes).await?;
-    let file = attachment_of(app, &facts);
-    let key = app.files.put_attachment(app.random.as_ref(), bytes).await?;
+    let (facts, bytes) = app.files.inspected(WANTED, bytes).await?;
+    let cleaned = app.files.decoding(move || clean(&facts, bytes)).await?;
+    let id = AttachmentId::new(app.now(), app.random.as_ref());
+    let (file, stored) = put(app, id, cleaned).await?;
     let (at, row) = (app.now(), file.clone());
     // An object whose row is not written is swept.
     app.db
-        .write(move |conn| async move { store::insert_file(conn, &row, thread, user, &key, at).await }.boxed())
+        .write(move |conn| async move { store::insert_file(conn, &row, thread, user, &stored, at).await }.boxed())
         .await?;
     Ok(file)
 }
 
-fn attachment_of(app: &App, facts: &FileFacts) -> Attachment {
-    Attachment {
-        id: AttachmentId::new(app.now(), app.random.as_ref()),
-        media_type: facts.media_type.to_owned(),
-        size: i64::try_from(facts.length).unwrap_or(i64::MAX),
-        width: facts.width.map(i64::from),
-        height: facts.height.map(i64::from),
-    }
+/// Seals a file and stores it.
+async fn put(app: &App, id: AttachmentId, file: Cleaned) -> Result<(Attachment, Stored)> {
+    let Cleaned { media_type, bytes, width, height } = file;
+    let attachment = Attachment {
+        id,
+        media_type: media_type.to_owned(),
+        size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
+        width: width.map(i64::from),
+        height: height.map(i64::from),
+    };
+    let Sealed { wrapped_key, object_keys } =
+        app.files.put_sealed(&app.keys, &app.random, Owner::Attachment(id), vec![(FILE, bytes)]).await?;
+    let object_key = object_keys.into_iter().next().ok_or_else(|| Error::internal("a stored file has a key"))?;
+    Ok((attachment, Stored { object_key, wrapped_key }))
 }
 
 /// A file of a thread of the caller's; one that waits for a message is for its uploader only, and with a removed message its
@@ -70,6 +84,86 @@ pub async fn attachment(app: &App, actor: &Actor, thread: ThreadId, id: Attachme
     });
     drop(reader);
     let file = file.ok_or_else(|| Error::not_found("attachment"))?;
-    let bytes = app.files.get(&file.object_key).await?.into();
-    Ok(FileContent { media_type: file.media_type, bytes })
+    content(app, id, file).await
+}
+
+/// A file's content, for whoever may have it; none when it has gone.
+pub(crate) async fn file_content(app: &App, id: AttachmentId) -> Result<Option<FileContent>> {
+    let mut reader = app.db.read().await?;
+    let file = store::file(&mut reader.conn(), id).await?;
+    drop(reader);
+    match file {
+        Some(file) => content(app, id, file).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn content(app: &App, id: AttachmentId, file: File) -> Result<FileContent> {
+    let bytes = match opened(app, id, &file.object_key, file.wrapped_key.as_deref()).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            // It may have been sealed between the two, and lies elsewhere now.
+            let mut reader = app.db.read().await?;
+            let now = store::file(&mut reader.conn(), id).await?;
+            drop(reader);
+            let Some(now) = now else { return Err(Error::not_found("attachment")) };
+            if now.object_key == file.object_key {
+                return Err(error);
+            }
+            return Ok(FileContent {
+                bytes: opened(app, id, &now.object_key, now.wrapped_key.as_deref()).await?.into(),
+                media_type: now.media_type,
+            });
+        }
+    };
+    Ok(FileContent { media_type: file.media_type, bytes: bytes.into() })
+}
+
+async fn opened(app: &App, id: AttachmentId, object_key: &str, wrapped_key: Option<&[u8]>) -> Result<Vec<u8>> {
+    app.files.get_opened(&app.keys, Owner::Attachment(id), FILE, object_key, wrapped_key).await
+}
+
+/// Seals files from before they were, the next few of a round; pictures lose what is told about them. What cannot be
+/// cleaned is sealed as it is.
+pub(crate) async fn seal_stored(app: &App, round: &mut Round) -> Result<u64> {
+    let mut reader = app.db.read().await?;
+    let clear = store::clear_files(&mut reader.conn(), round.after, BATCH).await?;
+    drop(reader);
+    round.over = clear.is_empty();
+    let mut done = 0;
+    for file in clear {
+        let id = file.id;
+        done += round.step(id.0, seal_one(app, file).await)?;
+    }
+    Ok(done)
+}
+
+async fn seal_one(app: &App, file: ClearFile) -> Result<bool> {
+    let ClearFile { id, object_key, media_type, width, height } = file;
+    let bytes = app.files.get(&object_key).await?;
+    let cleaned = app.files.decoding(move || {
+        let facts = inspect(WANTED, &bytes)?;
+        clean(&facts, bytes)
+    });
+    let cleaned = match cleaned.await {
+        Ok(cleaned) => cleaned,
+        Err(error) => {
+            tracing::warn!(%id, ?error, "an attachment cannot be cleaned, and is sealed as it is");
+            let media_type =
+                MEDIA_TYPES.into_iter().find(|known| *known == media_type).unwrap_or("application/octet-stream");
+            let bytes = app.files.get(&object_key).await?;
+            let pixels = |side: Option<i64>| side.and_then(|side| u32::try_from(side).ok());
+            Cleaned { media_type, bytes, width: pixels(width), height: pixels(height) }
+        }
+    };
+    let (attachment, stored) = put(app, id, cleaned).await?;
+    let (new, now) = (stored.clone(), app.now());
+    let replaced = app
+        .db
+        .write(move |conn| async move { store::seal_file(conn, &object_key, &attachment, &new, now).await }.boxed())
+        .await?;
+    if !replaced {
+        app.files.discard([stored.object_key]);
+    }
+    Ok(replaced)
 }

@@ -38,17 +38,9 @@ pub(crate) async fn messages_of(
     Ok(rows.into_iter().map(|row| window.message(row, user)).collect())
 }
 
-/// A file that somebody sent.
-#[derive(sqlx::FromRow)]
-pub(crate) struct SentFile {
-    pub id: AttachmentId,
-    pub object_key: String,
-    pub media_type: String,
-}
-
 /// The files that a user uploaded to a thread of theirs, sent or not.
-pub(crate) async fn files_sent(conn: &mut Conn<'_>, user: UserId, thread: ThreadId) -> Result<Vec<SentFile>> {
-    Ok(q!(conn => all SentFile,
-        "SELECT id, object_key, media_type FROM attachments WHERE thread_id = $1 AND user_id = $2 ORDER BY id",
+pub(crate) async fn files_sent(conn: &mut Conn<'_>, user: UserId, thread: ThreadId) -> Result<Vec<AttachmentId>> {
+    Ok(q!(conn => vals AttachmentId,
+        "SELECT id FROM attachments WHERE thread_id = $1 AND user_id = $2 ORDER BY id",
         thread, user)?)
 }

@@ -1,8 +1,9 @@
 //! Files of messages.
 
+use super::Data;
 use crate::{
     db::Conn,
-    error::Result,
+    error::{Error, Result},
     ids::{AttachmentId, ThreadId, UserId},
     messaging::model::Attachment,
     time::Timestamp,
@@ -17,6 +18,8 @@ pub(in crate::messaging) struct File {
     /// Whether staff took its message away.
     pub removed: bool,
     pub object_key: String,
+    /// None for a file from before they were sealed.
+    pub wrapped_key: Option<Vec<u8>>,
     pub media_type: String,
     pub size: i64,
     pub width: Option<i64>,
@@ -30,24 +33,32 @@ impl File {
     }
 }
 
+/// Where a sealed file lies.
+#[derive(Clone)]
+pub(in crate::messaging) struct Stored {
+    pub object_key: String,
+    pub wrapped_key: Vec<u8>,
+}
+
 pub(in crate::messaging) async fn insert_file(
     conn: &mut Conn<'_>,
     file: &Attachment,
     thread: ThreadId,
     user: UserId,
-    object_key: &str,
+    stored: &Stored,
     at: Timestamp,
 ) -> Result<()> {
     q!(conn => exec,
-        "INSERT INTO attachments (id, thread_id, user_id, message_seq, object_key, media_type, size, width, height, created_at) \
-         VALUES ($1, $2, $3, NULL, $4, $5, $6, $7, $8, $9)",
-        file.id, thread, user, object_key, &file.media_type, file.size, file.width, file.height, at)?;
+        "INSERT INTO attachments (id, thread_id, user_id, message_seq, object_key, wrapped_key, media_type, size, width, height, created_at) \
+         VALUES ($1, $2, $3, NULL, $4, $5, $6, $7, $8, $9, $10)",
+        file.id, thread, user, &stored.object_key, &stored.wrapped_key, &file.media_type, file.size, file.width, file.height,
+        at)?;
     Ok(())
 }
 
 pub(in crate::messaging) async fn file(conn: &mut Conn<'_>, id: AttachmentId) -> Result<Option<File>> {
     Ok(q!(conn => opt File,
-        "SELECT a.thread_id, a.user_id, a.message_seq, m.removed_at IS NOT NULL AS removed, a.object_key, a.media_type, a.size, a.width, a.height \
+        "SELECT a.thread_id, a.user_id, a.message_seq, m.removed_at IS NOT NULL AS removed, a.object_key, a.wrapped_key, a.media_type, a.size, a.width, a.height \
          FROM attachments a LEFT JOIN messages m ON m.thread_id = a.thread_id AND m.seq = a.message_seq WHERE a.id = $1",
         id)?)
 }
@@ -94,6 +105,55 @@ pub(in crate::messaging) async fn delete_files_of(conn: &mut Conn<'_>, user: Use
            (SELECT id FROM threads WHERE client_id = $1 UNION ALL SELECT id FROM threads WHERE worker_id = $1) RETURNING object_key",
         user)?;
     to_delete(conn, &keys, now).await
+}
+
+/// A file that lies in the clear.
+#[derive(sqlx::FromRow)]
+pub(in crate::messaging) struct ClearFile {
+    pub id: AttachmentId,
+    pub object_key: String,
+    pub media_type: String,
+    pub width: Option<i64>,
+    pub height: Option<i64>,
+}
+
+/// Files after an id that lie in the clear.
+pub(in crate::messaging) async fn clear_files(
+    conn: &mut Conn<'_>,
+    after: uuid::Uuid,
+    limit: i64,
+) -> Result<Vec<ClearFile>> {
+    Ok(q!(conn => all ClearFile,
+        "SELECT id, object_key, media_type, width, height FROM attachments WHERE wrapped_key IS NULL AND id > $1 ORDER BY id LIMIT ($2 + 0)",
+        after, limit)?)
+}
+
+/// Puts a sealed file in the place of one in the clear, which is queued for deletion, and says in its message what it is
+/// now; `false` when the other has gone.
+pub(in crate::messaging) async fn seal_file(
+    conn: &mut Conn<'_>,
+    before: &str,
+    file: &Attachment,
+    stored: &Stored,
+    now: Timestamp,
+) -> Result<bool> {
+    let message = q!(conn => opt (ThreadId, Option<i64>),
+        "UPDATE attachments SET object_key = $3, wrapped_key = $4, media_type = $5, size = $6, width = $7, height = $8 \
+         WHERE id = $1 AND object_key = $2 AND wrapped_key IS NULL RETURNING thread_id, message_seq",
+        file.id, before, &stored.object_key, &stored.wrapped_key, &file.media_type, file.size, file.width, file.height)?;
+    let Some((thread, seq)) = message else { return Ok(false) };
+    to_delete(conn, &[before.to_owned()], now).await?;
+    let data =
+        q!(conn => optval Option<String>, "SELECT data FROM messages WHERE thread_id = $1 AND seq = $2", thread, seq)?;
+    if let Some(old) = data.flatten() {
+        let mut data: Data = serde_json::from_str(&old).map_err(Error::internal)?;
+        for one in data.attachments.iter_mut().filter(|one| one.id == file.id) {
+            one.clone_from(file);
+        }
+        q!(conn => exec, "UPDATE messages SET data = $4 WHERE thread_id = $1 AND seq = $2 AND data = $3",
+            thread, seq, old, data.text()?)?;
+    }
+    Ok(true)
 }
 
 async fn to_delete(conn: &mut Conn<'_>, keys: &[String], now: Timestamp) -> Result<u64> {

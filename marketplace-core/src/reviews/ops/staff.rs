@@ -168,7 +168,7 @@ async fn act_in(
             "flags": review.flags, "note": noted,
         }),
     };
-    audit::append(conn, now, actor, entry).await?;
+    audit::append(&app.keys, conn, now, actor, entry).await?;
     Ok(Changed { changed: true, item: detail(conn, now, after).await? })
 }
 

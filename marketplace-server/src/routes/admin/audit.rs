@@ -2,7 +2,7 @@
 
 use axum::Json;
 use marketplace_core::{
-    admin::{AdminApi, AuditFilter, AuditRow, AuditVerification},
+    admin::{AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification},
     page::{Page, PageRequest},
 };
 use serde::Deserialize;
@@ -21,7 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(verify))
 }
 
-/// Which part of the hash chain.
+/// Which part of the chain.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
@@ -32,11 +32,13 @@ pub(crate) struct Stretch {
     /// Rows at most.
     #[param(minimum = 1, default = 10_000)]
     limit: i64,
+    /// The head at an earlier time, `sequence:tag`: its row must still be there when the walk comes to it.
+    expect: Option<String>,
 }
 
 impl Default for Stretch {
     fn default() -> Self {
-        Self { from: 1, limit: 10_000 }
+        Self { from: 1, limit: 10_000, expect: None }
     }
 }
 
@@ -47,9 +49,10 @@ pub(crate) async fn list(Admin(admin): Admin, List(filter, page): List<AuditFilt
     Ok(Json(admin.audit_list(&filter, &page).await?))
 }
 
-/// Recompute part of the hash chain. Call again from `next`.
+/// Recompute part of the chain of tags. Call again from `next`.
 #[utoipa::path(get, path = "/v1/admin/audit/verify", tag = "admin audit", params(Stretch),
     responses((status = 200, description = "What was found", body = AuditVerification)))]
 pub(crate) async fn verify(Admin(admin): Admin, Params(stretch): Params<Stretch>) -> Answer<Json<AuditVerification>> {
-    Ok(Json(admin.audit_verify(stretch.from, stretch.limit).await?))
+    let expect: Option<AuditHead> = stretch.expect.as_deref().map(str::parse).transpose()?;
+    Ok(Json(admin.audit_verify(stretch.from, stretch.limit, expect.as_ref()).await?))
 }

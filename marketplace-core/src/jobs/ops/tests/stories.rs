@@ -235,7 +235,7 @@ async fn staff_cancel_and_finalize_for_a_reason_that_only_they_read() {
         let rows = audit::list(app, &operator(), &filter, &PageRequest::first(9)).await.unwrap().items;
         assert_eq!(rows.len(), 1);
         assert_eq!((rows[0].action.as_str(), rows[0].reason.as_deref()), ("jobs.cancel", Some("dispute")));
-        assert!(!rows[0].metadata.contains("called"));
+        assert!(!rows[0].metadata.to_string().contains("called"));
 
         // Completed work is cancelled by an admin alone, and finalized by either.
         let job = job_in(&test, &pair, JobStatus::Completed).await;

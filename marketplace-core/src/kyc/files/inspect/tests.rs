@@ -2,6 +2,7 @@ use image::{DynamicImage, ImageFormat};
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::pictures::pdf;
 
 fn picture(width: u32, height: u32) -> DynamicImage {
     let mut image = image::RgbImage::new(width, height);
@@ -19,12 +20,6 @@ fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
 
 const FORMATS: [(ImageFormat, &str); 3] =
     [(ImageFormat::Jpeg, "image/jpeg"), (ImageFormat::Png, "image/png"), (ImageFormat::WebP, "image/webp")];
-
-fn pdf() -> Vec<u8> {
-    let body = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n";
-    let table = "xref\n0 3\n0000000000 65535 f \n0000000009 00000 n \n0000000055 00000 n \n";
-    format!("{body}{table}trailer<</Size 3/Root 1 0 R>>\nstartxref\n{}\n%%EOF\n", body.len()).into_bytes()
-}
 
 #[track_caller]
 fn refused(kind: FileKind, bytes: &[u8], code: ErrorCode) -> String {

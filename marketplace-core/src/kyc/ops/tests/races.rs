@@ -90,7 +90,7 @@ async fn no_case_is_decided_twice_and_none_gets_stuck() {
             let case = kyc::show(test.app(), &operator(), id).await.unwrap();
             assert!(case.decision.is_some() && case.attempt.claim.is_none());
         }
-        assert!(audit::verify(test.app(), &operator(), 1, 10_000).await.unwrap().broken.is_none());
+        assert!(audit::verify(test.app(), &operator(), 1, 10_000, None).await.unwrap().broken.is_none());
         test.close().await;
     }
 }

@@ -69,7 +69,7 @@ async fn its_maker_undoes_a_decision_and_nobody_is_told() {
         let made: DecisionMade = current(kyc::undo(app, &ada, id, &Change::default()).await);
         assert_eq!(made.status, KycStatus::Retry);
         assert_eq!(actions(&test, id).await, ["kyc.claim", "kyc.approve", "kyc.undo", "kyc.retry"]);
-        assert!(audit::verify(app, &operator(), 1, 1_000).await.unwrap().broken.is_none());
+        assert!(audit::verify(app, &operator(), 1, 1_000, None).await.unwrap().broken.is_none());
         test.close().await;
     }
 }

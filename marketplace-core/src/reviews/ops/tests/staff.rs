@@ -59,7 +59,7 @@ async fn a_removed_review_leaves_a_tombstone_and_comes_back_whole() {
         let names: Vec<&str> = rows.iter().map(|row| row.action.as_str()).collect();
         assert_eq!(names, ["reviews.dismiss", "reviews.restore", "reviews.remove"]);
         assert_eq!(rows[2].reason.as_deref(), Some("abuse"));
-        assert!(!rows[2].metadata.contains("call"));
+        assert!(!rows[2].metadata.to_string().contains("call"));
         let auditor = test.actor(Role::Auditor).await;
         let nothing = Change::default();
         refused(reviews::staff_act(app, &auditor, id, &remove(), &nothing).await, ErrorCode::Forbidden);
