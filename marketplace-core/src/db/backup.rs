@@ -137,9 +137,16 @@ async fn vacuum_into(path: &Path, to: &Path) -> Result<()> {
     let text = to.to_str().ok_or_else(|| Error::invalid("/to", "must be a path in UTF-8"))?;
     let mut conn = SqliteConnection::connect_with(&options(path)).await.map_err(DbError::from)?;
     // Into the empty file that is there already, which only its owner can read.
-    sqlx::query("VACUUM INTO ?").bind(text).execute(&mut conn).await.map_err(DbError::from)?;
-    conn.close().await.map_err(DbError::from)?;
-    Ok(())
+    let copied = sqlx::query("VACUUM INTO ?").bind(text).execute(&mut conn).await.map_err(DbError::from);
+    // Nothing of it is needed any more.
+    let _ = conn.close().await;
+    match copied {
+        Ok(_) => Ok(()),
+        Err(DbError::Storage(advice, error)) => {
+            Err(Error::unavailable(format!("the database cannot be copied to {}: {advice}", to.display()), error))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Answers the backup's schema, if it is a whole database of ours.
