@@ -154,6 +154,7 @@ async fn open(config: Config, migrate: bool) -> Result<App, Failure> {
                 "see whether the database runs and keys_dir has its keys; a schema that is behind is updated with --migrate"
             }
             ErrorCode::Invalid => "correct the setting that is named",
+            ErrorCode::Busy => "start again when the other program has ended",
             _ => "see whether data_dir can be written",
         };
         Failure { error, hint: hint.to_owned() }

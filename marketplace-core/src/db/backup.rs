@@ -197,8 +197,17 @@ async fn vacuum_into(path: &Path, to: &Path) -> Result<()> {
     let text = to.to_str().ok_or_else(|| Error::invalid("/to", "must be a path in UTF-8"))?;
     let mut conn = SqliteConnection::connect_with(&options(path)).await.map_err(DbError::from)?;
     // Into the empty file that is there already, which only its owner can read.
-    sqlx::query("VACUUM INTO ?").bind(text).execute(&mut conn).await.map_err(DbError::from)?;
-    conn.close().await.map_err(DbError::from)?;
+    let copied = sqlx::query("VACUUM INTO ?").bind(text).execute(&mut conn).await.map_err(DbError::from);
+    // Nothing of it is needed any more.
+    let _ = conn.close().await;
+    match copied {
+        Ok(_) => {}
+        Err(DbError::Storage(advice, error)) => {
+            let text = format!("the database cannot be copied to {}: {advice}", to.display());
+            return Err(Error::unavailable(text, error));
+        }
+        Err(error) => return Err(error.into()),
+    }
     let mut copy = SqliteConnection::connect_with(&options(to)).await.map_err(DbError::from)?;
     // Whoever opens it, under whatever name, opens another database than this one: see `Db::place`. An older schema has no
     // such column, and the migration that brings it says the same.

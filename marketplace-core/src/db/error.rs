@@ -130,9 +130,9 @@ fn sqlite(code: i32) -> Option<Sqlite> {
         ),
         // ABORT, INTERRUPT: of what had begun when something else failed
         4 | 9 => Sqlite::Storage("it was interrupted; try again"),
-        10 => Sqlite::Storage("its disk fails; the system's log says more"),
+        10 => Sqlite::Storage("the disk fails; the system's log says more"),
         11 => Sqlite::Storage("its file is damaged; stop, keep a copy of it, and restore a backup"),
-        13 => Sqlite::Storage("its disk is full; make room, and it goes on by itself"),
+        13 => Sqlite::Storage("the disk is full; make room, and it goes on by itself"),
         14 => {
             Sqlite::Storage("its files cannot be opened; see who may enter its folder, and how many files may be open")
         }

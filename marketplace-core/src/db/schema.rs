@@ -251,3 +251,30 @@ impl Db {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_run_must_be_what_this_program_has() {
+        let all: Vec<(i64, Vec<u8>)> = SQLITE.iter().map(|one| (one.version, one.checksum.to_vec())).collect();
+        let check = |done: &[(i64, Vec<u8>)]| check(&SQLITE, done.iter().map(|(version, sum)| (*version, &**sum)));
+        let newest = all.last().unwrap().0;
+        assert!(check(&all).unwrap().is_current());
+        assert_eq!(check(&[]).unwrap(), SchemaState { applied: 0, newest, missing: all.len() });
+        // One in the middle was left out: the newest number alone does not tell.
+        let mut gap = all.clone();
+        gap.remove(2);
+        let state = check(&gap).unwrap();
+        assert!(state.applied == newest && state.missing == 1 && !state.is_current());
+        let mut newer = all.clone();
+        newer.push((newest + 1, vec![1]));
+        assert_eq!(check(&newer).unwrap().applied, newest + 1);
+        for (at, row, said) in [(2, (3, vec![1]), "migration 3 (kyc)"), (0, (-1, vec![1]), "migration -1 was run")] {
+            let mut other = all.clone();
+            other[at] = row;
+            assert!(check(&other).unwrap_err().to_string().contains(said));
+        }
+    }
+}

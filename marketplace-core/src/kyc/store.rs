@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::{
     attempt::{Attempt, UserKyc},
     model::{DocumentType, FileInfo, FileKind, KycStatus},
@@ -130,7 +132,8 @@ pub(super) async fn stored_file(conn: &mut Conn<'_>, id: AttemptId, kind: FileKi
 pub(super) async fn newest_file(conn: &mut Conn<'_>) -> Result<Option<(AttemptId, FileKind, StoredFile)>> {
     let found = q!(conn => opt (AttemptId, FileKind),
         "SELECT f.attempt_id, f.kind FROM kyc_files f JOIN kyc_attempts a ON a.id = f.attempt_id \
-         WHERE a.wrapped_key IS NOT NULL ORDER BY f.attempt_id DESC LIMIT 1")?;
+         WHERE f.attempt_id <= $1 AND a.wrapped_key IS NOT NULL ORDER BY f.attempt_id DESC LIMIT 1",
+        AttemptId(Uuid::max()))?;
     let Some((id, kind)) = found else { return Ok(None) };
     Ok(stored_file(conn, id, kind).await?.map(|stored| (id, kind, stored)))
 }

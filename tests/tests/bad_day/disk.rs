@@ -221,6 +221,12 @@ async fn full_folders_of_logs_mails_and_files_stop_nothing_else() {
     assert!(problem["detail"].as_str().unwrap().contains("store"), "{problem}");
     assert_eq!(count_files(&disk.path().join("files")), stored, "half a file is left behind");
     is_up(&market, "files", false).await;
+    let backup = disk.path().join("backup.bak");
+    let command = Cli::direct(&market.app).run(&["db", "backup", backup.to_str().unwrap()]).await;
+    assert_eq!(command.code, 7, "{}", command.stderr);
+    assert!(command.stderr.contains("disk is full") || command.stderr.contains("No space"), "{}", command.stderr);
+    let left: Vec<_> = std::fs::read_dir(disk.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains("backup")), "{left:?}");
     tokio::time::sleep(Duration::from_secs(2)).await;
     market.app.as_nobody().get("/readyz").await.ok();
     reads_go_on(&market).await;

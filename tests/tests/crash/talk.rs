@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::future::join_all;
@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 
 stories![fifty_talk_while_the_server_is_killed];
 
+/// Access tokens live for ten minutes, and many kills take longer.
+const LOG_IN_EVERY: Duration = Duration::from_mins(4);
 /// As often as `MARKETPLACE_TEST_KILLS` says; a few times otherwise.
 fn kills() -> u32 {
     std::env::var("MARKETPLACE_TEST_KILLS").ok().and_then(|number| number.parse().ok()).unwrap_or(3)
@@ -38,6 +40,7 @@ struct Pending {
 #[derive(Debug)]
 struct Talker {
     name: String,
+    email: String,
     by_socket: bool,
     http: Http,
     threads: Vec<String>,
@@ -186,15 +189,16 @@ async fn fifty_talk_while_the_server_is_killed(engine: Engine) {
     let mut clients = vec![(market.jon.clone(), market.thread.clone())];
     clients.extend(join_all((1..CLIENTS).map(|_| market.another_client())).await);
     let threads: Vec<String> = clients.iter().map(|(_, thread)| thread.clone()).collect();
-    let people = clients.iter().map(|(person, thread)| (person.http.clone(), vec![thread.clone()]));
+    let people = clients.iter().map(|(person, thread)| (person, vec![thread.clone()]));
     let mut talkers = Vec::new();
     let told = Arc::new(AtomicUsize::new(0));
-    for (number, (http, threads)) in people.chain([(market.ada.http.clone(), threads.clone())]).enumerate() {
+    for (number, (person, threads)) in people.chain([(&market.ada, threads.clone())]).enumerate() {
         for by_socket in [true, false] {
             let mut talker = Talker {
                 name: format!("{number}{}", if by_socket { "s" } else { "r" }),
+                email: person.email.clone(),
                 by_socket,
-                http: http.clone(),
+                http: person.http.clone(),
                 threads: threads.clone(),
                 sent: 0,
                 pending: None,
@@ -212,6 +216,7 @@ async fn fifty_talk_while_the_server_is_killed(engine: Engine) {
     }
     assert_eq!(talkers.len(), 50);
 
+    let mut logged_in = Instant::now();
     for round in 0..kills() {
         let stop = Arc::new(AtomicBool::new(false));
         let talking: Vec<_> = talkers.drain(..).map(|talker| tokio::spawn(talker.talk(stop.clone()))).collect();
@@ -226,8 +231,21 @@ async fn fifty_talk_while_the_server_is_killed(engine: Engine) {
             talkers.push(talker.unwrap());
         }
         market.app.run().await;
+        let renews = logged_in.elapsed() > LOG_IN_EVERY;
+        if renews {
+            logged_in = Instant::now();
+        }
+        let mut tokens: HashMap<String, String> = HashMap::new();
         for talker in &mut talkers {
-            talker.http = market.app.as_nobody().with_token(talker.http.token.clone().unwrap());
+            let mut token = talker.http.token.clone().unwrap();
+            if renews {
+                token = match tokens.get(&talker.email) {
+                    Some(token) => token.clone(),
+                    None => market.app.person(&talker.email).await.http.token.unwrap(),
+                };
+                tokens.insert(talker.email.clone(), token.clone());
+            }
+            talker.http = market.app.as_nobody().with_token(token);
         }
         let told = told.load(Ordering::SeqCst);
         println!("kill {}: {told} messages acknowledged so far (seed {seed})", round + 1);
@@ -237,7 +255,7 @@ async fn fifty_talk_while_the_server_is_killed(engine: Engine) {
 }
 
 async fn check(market: &Market, threads: &[String], talkers: Vec<Talker>) {
-    let ada = market.app.still(&market.ada);
+    let ada = market.app.person(&market.ada.email).await;
     let mut last = HashMap::new();
     let mut stored: HashMap<&str, Vec<Value>> = HashMap::new();
     for thread in threads {
