@@ -11,6 +11,7 @@
 //! | workers and clients who have met | [`market`] |
 //! | requests and answers | [`http`] |
 //! | a Redis that goes away, a wire that is cut | [`redis`], [`wire`] |
+//! | a bucket that hangs; a mail server that does is core's | [`bucket`], [`marketplace_core::testing::smtp`] |
 //! | social login: a provider that lies, and browsers that visit it | [`provider`] |
 //! | sockets, frames | [`socket`] |
 //! | the command line | [`cli`] |
@@ -25,6 +26,7 @@
 )]
 
 pub mod binaries;
+pub mod bucket;
 pub mod cli;
 pub mod clock;
 pub mod database;

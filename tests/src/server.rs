@@ -43,6 +43,8 @@ pub const ROOMY: &[(&str, &str)] = &[
 pub struct Server {
     process: Option<Child>,
     settings: Vec<(String, String)>,
+    /// Of the environment, by their full names: for what is not ours to name, such as where a bucket is.
+    pub variables: Vec<(String, String)>,
     /// Where it listens, such as `http://127.0.0.1:40001`.
     pub url: String,
     /// Its database.
@@ -82,7 +84,7 @@ impl Server {
         std::fs::create_dir(folder.path().join("data")).unwrap();
         let database = Database::new(engine, &folder.path().join("data")).await;
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Self { process: None, settings, url: String::new(), database, folder }
+        Self { process: None, settings, variables: Vec::new(), url: String::new(), database, folder }
     }
 
     /// Starts the process, on a new port, and waits until it is ready.
@@ -150,6 +152,7 @@ impl Server {
             ("MARKETPLACE_DATABASE_URL".to_owned(), self.database.url.clone()),
             ("MARKETPLACE_DATA_DIR".to_owned(), self.data().display().to_string()),
         ];
+        environment.extend(self.variables.iter().cloned());
         environment.extend(self.settings.iter().map(|(key, value)| (format!("MARKETPLACE_{key}"), value.clone())));
         environment
     }

@@ -2,6 +2,7 @@
 
 mod checks;
 mod clamd;
+mod due_work;
 mod redis;
 
 use serde::Serialize;

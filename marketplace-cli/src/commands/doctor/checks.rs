@@ -11,7 +11,7 @@ use marketplace_core::{
     time::{Clock, SystemClock},
 };
 
-use super::Check;
+use super::{Check, due_work};
 use crate::{
     context::Context,
     failure::Failure,
@@ -69,9 +69,14 @@ pub(super) async fn database(config: &Config) -> Vec<Check> {
         let db = Db::open(url.expose(), OpenOptions { connections: 1, ..OpenOptions::default() }).await?;
         db.ping().await?;
         let state = db.schema_state().await;
+        let now = SystemClock.now();
         let kept = match &state {
-            Ok(state) if state.is_current() => Some(kyc::retained(&db, &config.retention, SystemClock.now()).await),
-            _ => None,
+            Ok(state) if state.is_current() => {
+                let mut kept = vec![retention(kyc::retained(&db, &config.retention, now).await)];
+                kept.extend(due_work::checks(&db, now).await);
+                kept
+            }
+            _ => Vec::new(),
         };
         db.close().await;
         Ok::<_, Error>((state?, kept))
@@ -83,7 +88,7 @@ pub(super) async fn database(config: &Config) -> Vec<Check> {
                 Check::ok(NAME, format!("{url} answers")),
                 Check::ok("schema", format!("{}, up to date", state.applied)),
             ];
-            found.extend(kept.map(retention));
+            found.extend(kept);
             found
         }
         Ok((state, _)) if state.applied > state.newest => vec![
