@@ -1,6 +1,8 @@
 //! Whether all that a marketplace stands on is in order, for whoever looks after the machine. Nothing is made or changed, but for
 //! one object that is put into the file store and taken out again.
 
+mod due_work;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use serde::Serialize;
@@ -12,10 +14,10 @@ use crate::{
     db::{Db, Engine, OpenOptions},
     error::{Error, Result},
     keys::{self, Keys},
-    kyc, mail,
+    kyc,
     random::OsRandom,
     text_enum,
-    time::SystemClock,
+    time::{Clock, SystemClock},
 };
 
 /// How long the file store may take for what is asked of it here.
@@ -88,7 +90,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         let (findings, keys) = keys::examine(config, &db).await;
         found.extend(findings);
         found.push(audit(&db, keys.as_ref()).await);
-        found.push(due_work(&db).await);
+        found.extend(due_work::checks(&db, SystemClock.now()).await);
         found.push(retention(config, &db).await);
         // Opening would make keys that are missing.
         if keys.is_some() {
@@ -152,16 +154,6 @@ async fn audit(db: &Db, keys: Option<&Keys>) -> Finding {
         Ok((_, Some(broken))) => Finding::failed(NAME, format!("row {} {}", broken.seq, broken.detail)),
         Err(error) => Finding::error(NAME, &error),
     }
-}
-
-/// What waits to be done by a server.
-async fn due_work(db: &Db) -> Finding {
-    const NAME: &str = "due work";
-    let waiting = async {
-        let mut reader = db.read().await?;
-        mail::waiting(&mut reader.conn(), CAP).await
-    };
-    Finding::of(NAME, waiting.await.map(|mails| format!("{} wait to be sent", counted(mails, "mail"))))
 }
 
 /// How long files of identity checks are kept, and how much of what is over waits.

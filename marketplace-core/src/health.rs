@@ -48,6 +48,7 @@ pub struct Health(Arc<[Slot; Component::ALL.len()]>);
 struct Slot {
     is_failing: AtomicBool,
     failures: AtomicU64,
+    recoveries: AtomicU64,
     reason: Mutex<String>,
 }
 
@@ -57,6 +58,7 @@ impl Health {
         let Some(slot) = self.slot(component) else { return };
         if slot.is_failing.load(Ordering::Relaxed) && slot.is_failing.swap(false, Ordering::Relaxed) {
             let failures = slot.failures.load(Ordering::Relaxed);
+            slot.recoveries.fetch_add(1, Ordering::Relaxed);
             tracing::info!(%component, failures, "the component works again");
         }
     }
@@ -69,6 +71,21 @@ impl Health {
         slot.reason.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&reason);
         if !slot.is_failing.swap(true, Ordering::Relaxed) {
             tracing::error!(%component, reason, "the component fails; what does not need it goes on");
+        }
+    }
+
+    /// Returns how often it has recovered: for uses that take long, see [`Health::failed_since`].
+    pub fn recoveries(&self, component: Component) -> u64 {
+        self.slot(component).map_or(0, |slot| slot.recoveries.load(Ordering::Relaxed))
+    }
+
+    /// Records a use that failed and that began when it had recovered so often. When it has recovered since, that use says
+    /// nothing of how it is now, and is only counted.
+    pub fn failed_since(&self, component: Component, recoveries: u64, reason: impl fmt::Display) {
+        if self.recoveries(component) == recoveries {
+            self.failed(component, reason);
+        } else if let Some(slot) = self.slot(component) {
+            slot.failures.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -108,7 +125,13 @@ mod tests {
         assert!(!health.works(Component::Mail) && health.works(Component::Redis));
         let mail = health.states().into_iter().find(|state| state.component == Component::Mail).unwrap();
         assert_eq!((mail.failing.as_deref(), mail.failures), (Some("refused"), 2));
+        let before = health.recoveries(Component::Mail);
         health.succeeded(Component::Mail);
         assert!(health.works(Component::Mail));
+        // What hung since before tells nothing new.
+        health.failed_since(Component::Mail, before, "no answer");
+        assert!(health.works(Component::Mail));
+        health.failed_since(Component::Mail, health.recoveries(Component::Mail), "no answer");
+        assert!(!health.works(Component::Mail));
     }
 }

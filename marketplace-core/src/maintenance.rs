@@ -18,13 +18,15 @@ use crate::{
     app::App,
     auth,
     error::{Error, ErrorCode, Result},
-    events, idempotency, jobs, kyc, mail, messaging, reviews, text_enum, tokens,
+    events, idempotency, jobs, kyc, mail, messaging, reviews,
+    slots::{Late, Slots},
+    text_enum, tokens,
 };
 
 /// Items of one kind that are worked on at the same time.
 const TOGETHER: usize = 8;
 /// How long one item may take. Its unit of work is not undone when it takes longer: only nobody waits for it any more.
-const ITEM_LIMIT: Duration = Duration::from_secs(30);
+const ITEM_LIMIT: Duration = Duration::from_secs(10);
 
 text_enum! {
     /// A kind of due work.
@@ -168,7 +170,7 @@ impl App {
 /// alone for a while that grows. Returns how many things were done.
 ///
 /// # Errors
-/// When something that items need is away: then they are tried again at once, as none of them is at fault.
+/// When something that items need is away: then they are tried again with the next run, as none of them is at fault.
 pub(crate) async fn each<T, F>(app: &App, timer: Timer, items: Vec<T>, work: impl Fn(T) -> F) -> Result<u64>
 where
     T: Copy + Display,
@@ -186,7 +188,11 @@ where
                 app.timers.item_succeeded(timer, &item);
                 done += count;
             }
-            Err(error) if matches!(error.code(), ErrorCode::Unavailable | ErrorCode::Busy) => away = Some(error),
+            Err(error)
+                if matches!(error.code(), ErrorCode::Unavailable | ErrorCode::Busy) && !Slots::was_late(&error) =>
+            {
+                away = Some(error);
+            }
             Err(error) => app.timers.item_failed(timer, &item, &error, now),
         }
     }
@@ -209,10 +215,7 @@ async fn contained<T>(limit: Duration, work: impl Future<Output = Result<T>>) ->
     match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(done)) => done,
         Ok(Err(_)) => Err(Error::internal("it panicked")),
-        Err(_) => {
-            let late = format!("not done within {} s", limit.as_secs());
-            Err(Error::unavailable("it takes too long", late))
-        }
+        Err(_) => Err(Error::unavailable("it takes too long", Late(limit))),
     }
 }
 

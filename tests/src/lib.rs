@@ -12,6 +12,7 @@
 //! | requests and answers | [`http`] |
 //! | a Redis or a PostgreSQL that goes away, a wire that is cut or silent | [`redis`], [`cluster`], [`wire`] |
 //! | disks that fail and fill up | [`fault`] |
+//! | a bucket that hangs; a mail server that does is core's | [`bucket`], [`marketplace_core::testing::smtp`] |
 //! | social login: a provider that lies, and browsers that visit it | [`provider`] |
 //! | sockets, frames | [`socket`] |
 //! | the command line | [`cli`] |
@@ -26,6 +27,7 @@
 )]
 
 pub mod binaries;
+pub mod bucket;
 pub mod cli;
 pub mod clock;
 pub mod cluster;

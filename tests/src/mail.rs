@@ -55,7 +55,8 @@ pub async fn wait_for(folder: &Path, address: &str, count: usize) -> Mail {
     panic!("within 30 s there were {} mails to {address}, not {count}", to(folder, address).len());
 }
 
-fn parse(bytes: &[u8]) -> Option<(String, Mail)> {
+/// The recipient and the rest of a mail as it was sent.
+pub fn parse(bytes: &[u8]) -> Option<(String, Mail)> {
     let raw = String::from_utf8_lossy(bytes).into_owned();
     let header = |name: &str| {
         raw.lines()

@@ -206,6 +206,7 @@ impl Server {
             ("MARKETPLACE_DATABASE_URL".to_owned(), self.database.url.clone()),
             ("MARKETPLACE_DATA_DIR".to_owned(), self.data().display().to_string()),
         ];
+        environment.extend(self.variables.iter().cloned());
         environment.extend(self.settings.iter().map(|(key, value)| (format!("MARKETPLACE_{key}"), value.clone())));
         environment
     }

@@ -109,14 +109,14 @@ async fn send_one(app: &App, waiting: Waiting) -> Result<()> {
     let laid_out = catch_unwind(AssertUnwindSafe(|| lay_out(app, &waiting)))
         .unwrap_or_else(|_| Err(Error::internal("laying it out panicked")))
         .map_err(|error| Failure::Final(format!("it cannot be laid out: {}", inside(&error))));
-    let is_tried = laid_out.is_ok();
+    let (is_tried, recoveries) = (laid_out.is_ok(), app.health.recoveries(Component::Mail));
     let outcome = match (laid_out, &app.mailer.post.relay) {
         (Err(failure), _) => Err(failure),
         (Ok((message, _)), Some(relay)) => relay.send(&message).await.map(|()| None),
         (Ok((message, user)), None) => write(app, id, user, message).await.map(Some),
     };
     match &outcome {
-        Err(Failure::Away(reason)) => app.health.failed(Component::Mail, fit_to_keep(reason)),
+        Err(Failure::Away(reason)) => app.health.failed_since(Component::Mail, recoveries, fit_to_keep(reason)),
         // Whatever it says of this mail, the server answers.
         _ if is_tried => app.health.succeeded(Component::Mail),
         _ => {}

@@ -164,8 +164,7 @@ fn meaning(stage: Stage, error: &SmtpError) -> Failure {
     let code = error.status().map(u16::from);
     match code {
         _ if stage == Stage::Connection => Failure::Away(reason),
-        Some(530..=539) => Failure::Away(reason),
-        Some(421) | None => Failure::Away(reason),
+        Some(421 | 530..=539) | None => Failure::Away(reason),
         Some(500..) => Failure::Final(reason),
         Some(_) => Failure::Later(reason),
     }

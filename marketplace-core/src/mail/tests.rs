@@ -168,7 +168,7 @@ async fn a_mail_is_tried_for_three_days_after_pauses_that_grow() {
             }
             assert!(minute < 80 * 60);
             // Never early.
-            test.advance(next.since(app.now()) - Duration::from_secs(1));
+            test.advance((next - Duration::from_secs(1)).since(app.now()));
             let attempts = mail.attempts;
             app.run_due().await.unwrap();
             assert_eq!(listed(app, MailStatus::Waiting).await[0].attempts, attempts);

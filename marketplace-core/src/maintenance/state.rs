@@ -115,9 +115,11 @@ impl Timers {
         let slot = inner.slots.entry(timer).or_default();
         slot.last_run = Some(now);
         match outcome {
-            Ok(_) => {
+            Ok(done) => {
                 slot.last_success = Some(now);
-                if slot.failing.take().is_some() {
+                // While what failed rests there is nothing to do, which tells nothing.
+                let is_told = *done > 0 || timer != Timer::FileDeletions;
+                if is_told && slot.failing.take().is_some() {
                     tracing::info!(%timer, failures = slot.failures, "due work of this kind runs again");
                 }
             }

@@ -136,16 +136,21 @@ impl MailServer {
         lock(&self.state).conversations
     }
 
-    /// Waits for the `count`th mail to an address, and returns it: at most a minute.
+    /// Waits for the `count`th mail to an address, and returns it.
+    ///
+    /// # Panics
+    /// When it does not come within a minute.
     pub async fn mail_to(&self, address: &str, count: usize) -> Accepted {
-        for _ in 0..600 {
-            let all = self.accepted();
-            if let Some(mail) = all.into_iter().filter(|mail| mail.to.eq_ignore_ascii_case(address)).nth(count - 1) {
-                return mail;
+        let coming = async {
+            loop {
+                let to = |mail: &Accepted| mail.to.eq_ignore_ascii_case(address);
+                if let Some(mail) = self.accepted().into_iter().filter(to).nth(count - 1) {
+                    return mail;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("within a minute there were not {count} mails to {address}");
+        };
+        tokio::time::timeout(Duration::from_mins(1), coming).await.expect("the mail comes within a minute")
     }
 }
 

@@ -20,7 +20,7 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -38,7 +38,7 @@ use crate::{
     health::{Component, Health},
     keys::Keys,
     random::{self, Random},
-    slots::Slots,
+    slots::{Hanging, Slots},
     time::Timestamp,
 };
 
@@ -75,6 +75,7 @@ pub struct FileStore {
     writes: Slots,
     reads: Slots,
     deletions: Slots,
+    hanging: Hanging,
     health: Health,
     scanner: scan::Scanner,
     swept: Arc<Mutex<Option<Timestamp>>>,
@@ -112,6 +113,7 @@ impl FileStore {
             writes: slots(WRITES),
             reads: slots(READS),
             deletions: slots(DELETIONS),
+            hanging: Hanging::default(),
             health: Health::default(),
             scanner: scan::Scanner::default(),
             swept: Arc::default(),
@@ -224,17 +226,19 @@ impl FileStore {
 
     /// Stores bytes under a key of [`new_key`]. Durable when it answers.
     pub async fn put_as(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
+        self.require_answers()?;
         let (this, path) = (self.clone(), self.path(key)?);
         let done = self.writes.run(async move {
             // What is written below a mount that is gone is lost to everybody when it is back.
             this.require_folder().await?;
             this.store.put(&path, Bytes::from(bytes).into()).await.map(drop).map_err(unreachable_store)
         });
-        self.observed(done.await)
+        self.observed(done).await
     }
 
     /// The bytes under a key. A missing or oversized object is a fault of ours: rows name only what was put.
     pub async fn get(&self, key: &str) -> Result<Vec<u8>> {
+        self.require_answers()?;
         let (this, path, name) = (self.clone(), self.path(key)?, key.to_owned());
         let done = self.reads.run(async move {
             let found = match this.store.get(&path).await {
@@ -250,7 +254,7 @@ impl FileStore {
             }
             found.bytes().await.map(Vec::from).map_err(unreachable_store)
         });
-        self.observed(done.await)
+        self.observed(done).await
     }
 
     /// Deletes an object; one that is already gone is no error.
@@ -280,15 +284,35 @@ impl FileStore {
 
     /// Records how a use of the store went. Deletions are not recorded: one file that cannot be deleted says nothing of the
     /// others, and their own timer counts them.
-    fn observed<T>(&self, done: Result<T>) -> Result<T> {
+    async fn observed<T>(&self, using: impl Future<Output = Result<T>>) -> Result<T> {
+        let recoveries = self.health.recoveries(Component::Files);
+        let done = using.await;
         match &done {
             Err(error) if error.code() == ErrorCode::Unavailable => {
-                self.health.failed(Component::Files, error.internal_text().unwrap_or_default());
+                let reason = error.internal_text().unwrap_or_default();
+                self.health.failed_since(Component::Files, recoveries, reason);
+                if Slots::was_late(error) && self.health.recoveries(Component::Files) == recoveries {
+                    let this = self.clone();
+                    self.hanging.watch(move || this.clone().answers());
+                }
             }
             // What is missing or broken was looked for by a store that works.
             _ => self.health.succeeded(Component::Files),
         }
         done
+    }
+
+    /// `unavailable` at once while the store is known to hang: nobody waits for it in vain, or for a place in memory.
+    fn require_answers(&self) -> Result<()> {
+        if self.hanging.is_so() { Err(Error::unavailable(AWAY, "it hangs")) } else { Ok(()) }
+    }
+
+    /// Whether the store says anything within a moment, be it that it cannot.
+    async fn answers(self) -> bool {
+        let begin = Instant::now();
+        let Ok(path) = self.path(PREFIX) else { return true };
+        let answer = self.store.head(&path).await;
+        matches!(answer, Ok(_) | Err(object_store::Error::NotFound { .. })) || begin.elapsed() < Duration::from_secs(2)
     }
 
     /// `unavailable` when the folder is not what it was when it was opened: a mount that is gone leaves an empty one.
@@ -429,8 +453,8 @@ fn local(folder: &str) -> Result<(LocalFileSystem, PathBuf)> {
 fn bucket(url: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
     use object_store::{ClientConfigKey, aws::AmazonS3ConfigKey};
     let parsed = Url::parse(url).map_err(|_| wrong("must be s3://<bucket>/<prefix>"))?;
-    // By themselves they wait for minutes; nobody waits longer for an answer than this.
-    let patience = format!("{} seconds", PATIENCE.as_secs());
+    // By themselves they wait for minutes; nobody waits longer for an answer than this, and we are done before it.
+    let patience = format!("{} seconds", PATIENCE.as_secs() + 2);
     let retry =
         object_store::RetryConfig { max_retries: 2, retry_timeout: PATIENCE, ..object_store::RetryConfig::default() };
     let store = object_store::aws::AmazonS3Builder::from_env()

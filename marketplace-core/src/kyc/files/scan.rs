@@ -3,29 +3,35 @@
 use std::{fmt, sync::Arc};
 
 use super::Wanted;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    slots::Hanging,
+};
 
 /// Where `clamd` listens; nowhere when files are taken as they come.
 #[derive(Clone, Default)]
-pub(super) struct Scanner(Option<Arc<str>>);
+pub(super) struct Scanner {
+    address: Option<Arc<str>>,
+    hanging: Hanging,
+}
 
 impl fmt::Debug for Scanner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Scanner({})", self.0.as_deref().unwrap_or("none"))
+        write!(f, "Scanner({})", self.address.as_deref().unwrap_or("none"))
     }
 }
 
 impl Scanner {
     /// `host:port`, or the path of a socket.
     pub fn at(address: Option<&str>) -> Self {
-        Self(address.map(Arc::from))
+        Self { address: address.map(Arc::from), hanging: Hanging::default() }
     }
 
     /// Whether a file may be taken. `invalid`, with the field, for one in which something was found; `unavailable` while
-    /// nobody can say.
+    /// nobody can say, and at once while it is known that nobody can.
     pub async fn check(&self, wanted: Wanted, bytes: &[u8]) -> Result<()> {
-        let Some(address) = &self.0 else { return Ok(()) };
-        match verdict(address, bytes).await? {
+        let Some(address) = &self.address else { return Ok(()) };
+        match verdict(address, &self.hanging, bytes).await? {
             None => Ok(()),
             Some(found) => {
                 tracing::warn!(found, "an upload was refused");
@@ -37,23 +43,39 @@ impl Scanner {
 
 /// What was found in a file.
 #[cfg(feature = "clamd")]
-async fn verdict(address: &str, bytes: &[u8]) -> Result<Option<String>> {
-    use clamav_client::tokio::{Socket, Tcp, scan_buffer};
+async fn verdict(address: &Arc<str>, hanging: &Hanging, bytes: &[u8]) -> Result<Option<String>> {
+    use clamav_client::tokio::{Socket, Tcp, ping, scan_buffer};
     /// For one file, so that whoever uploads is answered within 10 s.
     const PATIENCE: std::time::Duration = std::time::Duration::from_secs(9);
 
+    let away = |why: String| Error::unavailable("files cannot be checked at present; try again later", why);
+    if hanging.is_so() {
+        return Err(away("clamd hangs".into()));
+    }
     let asked = async {
         if address.starts_with('/') {
-            scan_buffer(bytes, Socket { socket_path: address }, None).await
+            scan_buffer(bytes, Socket { socket_path: &**address }, None).await
         } else {
-            scan_buffer(bytes, Tcp { host_address: address }, None).await
+            scan_buffer(bytes, Tcp { host_address: &**address }, None).await
         }
     };
-    let away = |why: String| Error::unavailable("files cannot be checked at present; try again later", why);
-    let said = tokio::time::timeout(PATIENCE, asked)
-        .await
-        .map_err(|_| away("clamd does not answer".into()))?
-        .map_err(|error| away(format!("clamd does not answer: {error}")))?;
+    let Ok(said) = tokio::time::timeout(PATIENCE, asked).await else {
+        let address = Arc::clone(address);
+        hanging.watch(move || {
+            let address = Arc::clone(&address);
+            let asked = async move {
+                if address.starts_with('/') {
+                    ping(Socket { socket_path: &*address }).await
+                } else {
+                    ping(Tcp { host_address: &*address }).await
+                }
+            };
+            // Whatever it answers: the next file will tell.
+            async { tokio::time::timeout(PATIENCE, asked).await.is_ok() }
+        });
+        return Err(away(format!("clamd does not answer within {} s", PATIENCE.as_secs())));
+    };
+    let said = said.map_err(|error| away(format!("clamd does not answer: {error}")))?;
     let said = String::from_utf8_lossy(&said);
     let said = said.trim_end_matches('\0').trim();
     match said.strip_prefix("stream: ") {
@@ -65,7 +87,7 @@ async fn verdict(address: &str, bytes: &[u8]) -> Result<Option<String>> {
 
 #[cfg(not(feature = "clamd"))]
 #[expect(clippy::unused_async, reason = "as the one that asks")]
-async fn verdict(_address: &str, _bytes: &[u8]) -> Result<Option<String>> {
+async fn verdict(_address: &Arc<str>, _hanging: &Hanging, _bytes: &[u8]) -> Result<Option<String>> {
     Err(Error::unavailable(
         "this program asks no virus scanner; send files to the server",
         "built without the feature clamd",
@@ -133,5 +155,25 @@ mod tests {
             let scanner = Scanner::at(Some(nowhere));
             assert_eq!(scanner.check(PHOTO, b"a photo").await.unwrap_err().code(), ErrorCode::Unavailable);
         }
+    }
+
+    #[tokio::test]
+    async fn a_silent_scanner_is_waited_for_once() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let scanner = Scanner::at(Some(&silent.local_addr().unwrap().to_string()));
+        let (begin, mut waited) = (std::time::Instant::now(), Vec::new());
+        for _ in 0..10 {
+            assert_eq!(scanner.check(PHOTO, b"a photo").await.unwrap_err().code(), ErrorCode::Unavailable);
+            waited.push(begin.elapsed().as_secs());
+        }
+        assert!(waited[0] >= 9 && waited[9] <= waited[0] + 2, "{waited:?}");
+        // Something answers, be it nonsense: the next file is shown to it again.
+        tokio::spawn(async move {
+            loop {
+                drop(silent.accept().await);
+            }
+        });
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        assert!(!scanner.hanging.is_so());
     }
 }

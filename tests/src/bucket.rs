@@ -1,0 +1,125 @@
+//! A bucket as S3 has them, as far as files are put, read, deleted and listed; and one that can hang.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{Method, StatusCode},
+    response::{IntoResponse, Response},
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+/// Ends with this.
+#[derive(Debug)]
+pub struct Bucket {
+    port: u16,
+    is_well: watch::Sender<bool>,
+    objects: Objects,
+    task: JoinHandle<()>,
+}
+
+type Objects = Arc<Mutex<HashMap<String, bytes::Bytes>>>;
+
+impl Bucket {
+    /// A new one, empty, on a free port.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (is_well, well) = watch::channel(true);
+        let objects = Objects::default();
+        let router = Router::new().fallback(serve).with_state((well, Arc::clone(&objects)));
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { port, is_well, objects, task }
+    }
+
+    /// From now on it accepts connections and requests, and says nothing.
+    pub fn hang(&self) {
+        self.is_well.send_replace(false);
+    }
+
+    /// It answers again, also what it was asked meanwhile.
+    pub fn go_on(&self) {
+        self.is_well.send_replace(true);
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        lock(&self.objects).len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What a program needs in its environment to use it, with `files_url` being `s3://bucket/files`.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let endpoint = format!("http://127.0.0.1:{}", self.port);
+        [
+            ("AWS_ENDPOINT", endpoint.as_str()),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_REGION", "test"),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+}
+
+impl Drop for Bucket {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn lock(objects: &Objects) -> std::sync::MutexGuard<'_, HashMap<String, bytes::Bytes>> {
+    objects.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(State((mut well, objects)): State<(watch::Receiver<bool>, Objects)>, request: Request) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.unwrap_or_default();
+    let _ = well.wait_for(|well| *well).await;
+    let found = || Response::builder().header("etag", "\"x\"").header("last-modified", "Fri, 15 Jan 2027 08:00:00 GMT");
+    let key = uri.path().to_owned();
+    let answer = match method {
+        Method::PUT => {
+            lock(&objects).insert(key, body);
+            found().body(Body::empty())
+        }
+        // Several at once, named in XML.
+        Method::POST => {
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let mut gone = String::new();
+            for part in text.split("<Key>").skip(1) {
+                let key = part.split("</Key>").next().unwrap_or_default();
+                lock(&objects).remove(&format!("/bucket/{key}"));
+                gone += &format!("<Deleted><Key>{key}</Key></Deleted>");
+            }
+            let result = format!("<DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{gone}</DeleteResult>");
+            Response::builder().body(result.into())
+        }
+        Method::DELETE => {
+            lock(&objects).remove(&key);
+            Response::builder().status(StatusCode::NO_CONTENT).body(Body::empty())
+        }
+        _ if uri.query().is_some_and(|query| query.contains("list-type")) => Response::builder().body(
+            "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>false</IsTruncated></ListBucketResult>"
+                .into(),
+        ),
+        _ => match lock(&objects).get(&key).cloned() {
+            Some(bytes) => {
+                let found = found().header("content-length", bytes.len());
+                found.body(if method == Method::HEAD { Body::empty() } else { bytes.into() })
+            }
+            None => Response::builder().status(StatusCode::NOT_FOUND).body(Body::empty()),
+        },
+    };
+    answer.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
