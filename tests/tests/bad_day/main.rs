@@ -6,3 +6,4 @@ mod bystanders;
 mod moving;
 mod postgres;
 mod redis;
+mod zz_measure;
