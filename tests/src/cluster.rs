@@ -18,8 +18,7 @@ pub struct Cluster {
     process: Option<Child>,
     port: u16,
     programs: PathBuf,
-    /// Who runs it, where we are root: PostgreSQL refuses to.
-    user: Option<(u32, u32)>,
+    user: User,
     folder: TempDir,
 }
 
@@ -68,7 +67,7 @@ impl Cluster {
         let programs = programs()?;
         let folder = TempDir::new().unwrap();
         let user = user()?;
-        if let Some((user, group)) = user {
+        if let User::Other(user, group) = user {
             chown(folder.path(), Some(user), Some(group)).unwrap();
         }
         Some(Self { process: None, port: 0, programs, user, folder })
@@ -86,7 +85,7 @@ impl Cluster {
                 command.env_remove(name);
             }
         }
-        if let Some((user, group)) = self.user {
+        if let User::Other(user, group) = self.user {
             command.uid(user).gid(group);
         }
         command
@@ -204,14 +203,21 @@ fn has_all(folder: &Path) -> bool {
     ["initdb", "postgres", "pg_ctl", "pg_basebackup"].iter().all(|name| folder.join(name).exists())
 }
 
-/// Outer none: nobody can run it. Inner none: we are somebody who can.
-fn user() -> Option<Option<(u32, u32)>> {
+/// Who runs it: not root, PostgreSQL refuses to.
+#[derive(Debug, Clone, Copy)]
+enum User {
+    Own,
+    Other(u32, u32),
+}
+
+/// None when nobody can.
+fn user() -> Option<User> {
     let id = |arguments: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(arguments).output().ok().filter(|output| output.status.success())?;
         String::from_utf8_lossy(&output.stdout).trim().parse().ok()
     };
     if id(&["-u"])? != 0 {
-        return Some(None);
+        return Some(User::Own);
     }
-    ["postgres", "nobody"].iter().find_map(|name| Some(Some((id(&["-u", name])?, id(&["-g", name])?))))
+    ["postgres", "nobody"].iter().find_map(|name| Some(User::Other(id(&["-u", name])?, id(&["-g", name])?)))
 }

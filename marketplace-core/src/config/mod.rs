@@ -33,9 +33,9 @@ pub struct Config {
     /// `sqlite://PATH` or `postgres://user:password@host/database`; default `sqlite://<data_dir>/marketplace.db`.
     pub database_url: Option<Secret>,
     /// `redis://user:password@host:6379/0`, or `rediss://…` for TLS: what several servers of one marketplace share besides
-    /// the database. Without one there is one server.
+    /// the database: limits and wake-ups. Without it each counts by itself.
     pub redis_url: Option<Secret>,
-    /// Connections to the database at most.
+    /// Connections to the database at most; on PostgreSQL as many again that are overdue, and two for long work.
     pub database_connections: u32,
     /// Where files are kept: `file:///PATH` or `s3://bucket/prefix`; default `<data_dir>/files`.
     pub files_url: Option<String>,

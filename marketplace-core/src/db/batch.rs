@@ -180,15 +180,13 @@ async fn read<P: PointRead>(
     batch: &[Asked<P>],
 ) -> (Result<HashMap<P::Key, P::Row>>, Option<Reader>) {
     let first = tokio::time::timeout(SILENCE, rows_of::<P>(&mut reader.conn(), batch)).await;
-    match first {
-        Ok(rows) => (rows, Some(reader)),
-        Err(_) => {
-            drop(reader);
-            match db.read().await {
-                Ok(mut reader) => (rows_of::<P>(&mut reader.conn(), batch).await, Some(reader)),
-                Err(error) => (Err(error), None),
-            }
-        }
+    if let Ok(rows) = first {
+        return (rows, Some(reader));
+    }
+    drop(reader);
+    match db.read().await {
+        Ok(mut reader) => (rows_of::<P>(&mut reader.conn(), batch).await, Some(reader)),
+        Err(error) => (Err(error), None),
     }
 }
 

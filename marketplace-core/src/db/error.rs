@@ -213,7 +213,7 @@ pub(super) fn cannot_write(error: &Error) -> Option<&sqlx::Error> {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         if let Some(cause) = cause.downcast_ref::<sqlx::Error>() {
-            let code = cause.as_database_error().and_then(|database| database.code());
+            let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code);
             let kind = code.as_deref().and_then(postgres_kind)?(sqlx::Error::PoolClosed);
             return matches!(kind, DbError::ReadOnly(_) | DbError::Exhausted(_)).then_some(cause);
         }

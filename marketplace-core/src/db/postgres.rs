@@ -55,7 +55,7 @@ impl Limits {
     pub const LONG: Self = Self { statement: Duration::from_secs(600), lock: Duration::from_secs(10) };
 
     /// As the server takes them when a connection begins. A pooler in between may have to be told to let them pass, or to
-    /// drop them (PgBouncer: `ignore_startup_parameters = options`) and to set them itself.
+    /// drop them (`PgBouncer`: `ignore_startup_parameters = options`) and to set them itself.
     fn set(self, options: PgConnectOptions) -> PgConnectOptions {
         let given = options.get_options().unwrap_or("").to_owned();
         let millis = |limit: Duration| limit.as_millis().to_string();
@@ -175,13 +175,12 @@ impl Watch {
     async fn over<T>(&mut self, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
         self.state = State::Asked;
         let mut answer = pin!(answer);
-        let outcome = match timeout(OVERDUE, &mut answer).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                self.step_aside();
-                let left = self.deadline.saturating_sub(OVERDUE);
-                timeout(left, answer).await.unwrap_or_else(|_| Err(silent(self.deadline)))
-            }
+        let outcome = if let Ok(outcome) = timeout(OVERDUE, &mut answer).await {
+            outcome
+        } else {
+            self.step_aside();
+            let left = self.deadline.saturating_sub(OVERDUE);
+            timeout(left, answer).await.unwrap_or_else(|_| Err(silent(self.deadline)))
         };
         self.state = match &outcome {
             Err(error) if is_fatal(error) => State::Broken,

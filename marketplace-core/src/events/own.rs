@@ -100,10 +100,11 @@ pub async fn is_current(app: &App, cursor: EventCursor) -> Result<bool> {
 /// Lets the log begin anew when this is another database than the one in which it was written: one that was restored, copied,
 /// or that took over from one that was lost and may have known more. Cursors from before are then too old to go on from.
 pub(crate) async fn settle(app: &App) -> Result<()> {
-    let place = app.db.place().await?;
+    // In this order: what is restored meanwhile is seen by the second if it was by the first.
     let mut reader = app.db.read().await?;
     let known = store::place(&mut reader.conn()).await?;
     drop(reader);
+    let place = app.db.place().await?;
     if known == place {
         return Ok(());
     }

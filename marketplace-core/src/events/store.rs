@@ -151,13 +151,12 @@ impl Bounds {
 
 /// What of the log can be read now.
 pub(super) async fn bounds(conn: &mut Conn<'_>) -> Result<Bounds> {
-    let (mark, end) = q!(conn => one (Option<i64>, Option<i64>, Option<i64>, Option<i64>),
-        "SELECT m.tx, m.seq, e.tx, e.seq FROM (SELECT 1 AS id) AS one LEFT JOIN event_marks m ON m.id = one.id \
-         LEFT JOIN (SELECT tx, seq FROM events WHERE tx >= 0 ORDER BY tx DESC, seq DESC LIMIT 1) AS e ON TRUE")
-    .map(|(mark_tx, mark, end_tx, end)| {
-        let cursor = |tx: Option<i64>, seq: Option<i64>| EventCursor { tx: tx.unwrap_or(0), seq: seq.unwrap_or(0) };
-        (cursor(mark_tx, mark), cursor(end_tx, end))
-    })?;
+    let found = q!(conn => one (Option<i64>, Option<i64>, Option<i64>, Option<i64>),
+        "SELECT (SELECT tx FROM event_marks WHERE id = 1), (SELECT seq FROM event_marks WHERE id = 1), \
+           (SELECT tx FROM events WHERE tx >= 0 ORDER BY tx DESC, seq DESC LIMIT 1), \
+           (SELECT seq FROM events WHERE tx >= 0 ORDER BY tx DESC, seq DESC LIMIT 1)")?;
+    let cursor = |tx: Option<i64>, seq: Option<i64>| EventCursor { tx: tx.unwrap_or(0), seq: seq.unwrap_or(0) };
+    let (mark, end) = (cursor(found.0, found.1), cursor(found.2, found.3));
     // All may be forgotten.
     Ok(Bounds { mark, end: end.max(mark) })
 }
@@ -181,7 +180,7 @@ pub(super) async fn begin_anew(conn: &mut Conn<'_>, place: &str, now: Timestamp)
     // Numbers rise by one with each batch, or event, and time by a million a second: whatever was given out elsewhere, in
     // a history that this database knows nothing of, is lower.
     q!(conn => exec, [
-        sqlite: "UPDATE event_marks SET tx = 0, seq = max($1, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)) WHERE id = 1",
+        sqlite: "UPDATE event_marks SET tx = 0, seq = max($1, seq, coalesce((SELECT seq FROM events ORDER BY seq DESC LIMIT 1), 0)) WHERE id = 1",
         pg: "UPDATE event_marks SET tx = setval('event_batches', greatest($1, nextval('event_batches'))), seq = 0 WHERE id = 1",
     ], now.micros())?;
     if let Conn::Sqlite(conn) = conn {

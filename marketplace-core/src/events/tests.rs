@@ -181,9 +181,9 @@ async fn in_another_database_the_log_begins_anew_once() {
         let found = page(&begin).await.unwrap().items;
         assert_eq!(found.iter().map(|event| &*event.target).collect::<Vec<_>>(), ["new"]);
         // Nobody begins it anew a second time.
-        let begun = found[0].cursor.clone();
+        let newest = found[0].cursor.clone();
         settle(app).await.unwrap();
-        assert!(page(&begun).await.unwrap().items.is_empty());
+        assert!(page(&newest).await.unwrap().items.is_empty());
         test.close().await;
     }
 }

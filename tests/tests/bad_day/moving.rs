@@ -8,7 +8,7 @@ use marketplace_tests::{
     cli::Cli,
     database::Database,
     server::{ROOMY, number},
-    socket::End,
+    socket::{End, Opening},
 };
 use serde_json::Value;
 use sqlx::Executor;
@@ -81,14 +81,15 @@ impl Follower {
 
 /// What answers a hello with a cursor.
 async fn again(person: &Person, cursor: &str) -> Value {
-    for _ in 0..100 {
-        let opening = marketplace_tests::socket::Opening { token: person.http.token.clone(), ..Default::default() };
-        match Socket::open(person.base(), &opening).await {
-            Ok(mut socket) => return socket.hello(Some(cursor)).await.unwrap(),
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+    let opening = Opening { token: person.http.token.clone(), ..Opening::default() };
+    let begun = Instant::now();
+    loop {
+        if let Ok(mut socket) = Socket::open(person.base(), &opening).await {
+            return socket.hello(Some(cursor)).await.unwrap();
         }
+        assert!(begun.elapsed() < Duration::from_secs(20), "no socket opens");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("no socket opens");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

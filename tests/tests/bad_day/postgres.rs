@@ -22,7 +22,7 @@ async fn plain(app: &Server) -> PgConnection {
 
 fn without_wire(app: &mut Server, wire: &Wire, real: &str) {
     assert!(app.database.url.contains(&wire.address.to_string()));
-    app.database.url = real.to_owned();
+    real.clone_into(&mut app.database.url);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,7 +88,9 @@ async fn a_database_that_falls_silent_is_told_at_once_and_found_again_at_once() 
         let answers = join_all((0..20).map(|_| jon.get("/v1/me"))).await;
         (answers, begun.elapsed())
     };
-    answers.iter().for_each(|answer| drop(answer.refused(503, "unavailable")));
+    for answer in answers {
+        answer.refused(503, "unavailable");
+    }
     assert!(took < Duration::from_secs(4), "{took:?}");
     assert_eq!(app.as_nobody().get("/readyz").await.status.as_u16(), 503);
     component_is(&app.as_nobody(), "database", false).await;
@@ -148,11 +150,8 @@ async fn a_frozen_server_costs_the_others_three_seconds_at_most() {
     // And the frozen one does what it was asked, when it can.
     other.thaw();
     frozen.await.unwrap().ok();
-    let notes = market.sam.get(&format!("/v1/admin/users/{}", market.jon.id)).await.ok();
-    assert!(
-        notes.to_string().contains("from the frozen one") && notes.to_string().contains("from the other one"),
-        "{notes}"
-    );
+    let seen = market.sam.get(&format!("/v1/admin/users/{}", market.jon.id)).await.ok().to_string();
+    assert!(seen.contains("from the frozen one") && seen.contains("from the other one"), "{seen}");
 }
 
 async fn until(watcher: &mut PgConnection, count: &'static str) {
