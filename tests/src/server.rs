@@ -45,6 +45,8 @@ pub struct Server {
     settings: Vec<(String, String)>,
     /// Where it listens, such as `http://127.0.0.1:40001`.
     pub url: String,
+    /// Where its counters are, likewise.
+    pub metrics_url: String,
     /// Its database.
     pub database: Database,
     folder: TempDir,
@@ -82,7 +84,7 @@ impl Server {
         std::fs::create_dir(folder.path().join("data")).unwrap();
         let database = Database::new(engine, &folder.path().join("data")).await;
         let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Self { process: None, settings, url: String::new(), database, folder }
+        Self { process: None, settings, url: String::new(), metrics_url: String::new(), database, folder }
     }
 
     /// Starts the process, on a new port, and waits until it is ready.
@@ -98,15 +100,15 @@ impl Server {
 
     async fn try_run(&mut self) -> bool {
         self.kill();
-        let (mut process, url) = self.spawn();
+        let (mut process, url, metrics) = self.spawn();
         let ready = is_ready(&mut process, &url).await;
-        (self.process, self.url) = (Some(process), url);
+        (self.process, self.url, self.metrics_url) = (Some(process), url, metrics);
         ready
     }
 
-    /// A process on a port that was free just now, for this database and folder.
-    fn spawn(&self) -> (Child, String) {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port();
+    /// A process on ports that were free just now, for this database and folder; where it listens, and where its counters are.
+    fn spawn(&self) -> (Child, String, String) {
+        let [port, metrics] = free_ports();
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.output_path()).unwrap();
         let mut command = Command::new(binaries::server());
         command
@@ -116,15 +118,17 @@ impl Server {
             .stdout(log.try_clone().unwrap())
             .stderr(log);
         isolate(&mut command);
-        command.envs(self.environment()).env("MARKETPLACE_LISTEN", format!("127.0.0.1:{port}"));
-        (command.spawn().expect("the server's binary runs"), format!("http://127.0.0.1:{port}"))
+        let (listen, metrics) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{metrics}"));
+        command.env("MARKETPLACE_LISTEN", &listen).env("MARKETPLACE_METRICS_LISTEN", &metrics).envs(self.environment());
+        let process = command.spawn().expect("the server's binary runs");
+        (process, format!("http://{listen}"), format!("http://{metrics}"))
     }
 
     /// Another server beside this one, for the same database and files: what a second machine would run.
     pub async fn beside(&self) -> Beside {
         for _ in 0..5 {
-            let (process, url) = self.spawn();
-            let mut beside = Beside { process, url };
+            let (process, url, metrics_url) = self.spawn();
+            let mut beside = Beside { process, url, metrics_url };
             if is_ready(&mut beside.process, &beside.url).await {
                 return beside;
             }
@@ -135,8 +139,8 @@ impl Server {
     /// Another server beside this one that is not waited for to be ready: it answers, and no more is known.
     pub async fn spawn_unready(&self) -> Beside {
         for _ in 0..5 {
-            let (process, url) = self.spawn();
-            let mut beside = Beside { process, url };
+            let (process, url, metrics_url) = self.spawn();
+            let mut beside = Beside { process, url, metrics_url };
             if answers(&mut beside.process, &beside.url, "/healthz").await {
                 return beside;
             }
@@ -194,6 +198,25 @@ impl Server {
     /// The process's id, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Child::id)
+    }
+
+    /// Its counters.
+    pub async fn metrics(&self) -> String {
+        counters(&self.metrics_url).await
+    }
+
+    /// One of its counters that have no labels, or one line with them: the number behind `name`.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = self.metrics().await;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("there is no {name}:\n{text}")).parse().unwrap()
+    }
+
+    /// Bytes of memory that it has; none where the system does not say so.
+    pub fn resident(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?)).ok()?;
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?;
+        Some(kib.trim().parse::<u64>().ok()? * 1024)
     }
 
     /// Its data folder.
@@ -259,6 +282,16 @@ impl Server {
     }
 }
 
+async fn counters(url: &str) -> String {
+    Http::new(url).request(reqwest::Method::GET, "/metrics").send().await.unwrap().text().await.unwrap()
+}
+
+/// Ports that nobody listens on, at least at this moment.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
 async fn is_ready(process: &mut Child, url: &str) -> bool {
     answers(process, url, "/readyz").await
 }
@@ -278,6 +311,16 @@ async fn answers(process: &mut Child, url: &str, path: &str) -> bool {
 }
 
 impl Beside {
+    /// Its process's id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Its counters.
+    pub async fn metrics(&self) -> String {
+        counters(&self.metrics_url).await
+    }
+
     /// Somebody as that server knows them.
     pub fn as_seen(&self, person: &Person) -> Http {
         Http::new(&self.url).with_token(person.http.token.clone().expect("somebody who is logged in"))
@@ -290,6 +333,8 @@ pub struct Beside {
     process: Child,
     /// Where it listens.
     pub url: String,
+    /// Where its counters are.
+    pub metrics_url: String,
 }
 
 impl Drop for Beside {
