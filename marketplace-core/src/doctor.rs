@@ -22,8 +22,6 @@ use crate::{
 
 /// How long the file store may take for what is asked of it here.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Counts end here: beyond it, how many does not matter.
-const CAP: i64 = 1_000;
 
 text_enum! {
     /// What a look found.
@@ -214,15 +212,6 @@ async fn files(config: &Config) -> Vec<Finding> {
 async fn within(work: impl Future<Output = Result<String>>) -> Result<String> {
     let late = |elapsed| Error::unavailable(format!("no answer within {} s", PATIENCE.as_secs()), elapsed);
     tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
-}
-
-fn counted(number: i64, what: &str) -> String {
-    match number {
-        0 => format!("no {what}s"),
-        1 => format!("1 {what}"),
-        CAP.. => format!("{CAP} {what}s or more"),
-        number => format!("{number} {what}s"),
-    }
 }
 
 /// Permissions of a file that others than its owner have something of.

@@ -121,6 +121,9 @@ where
             let (mut response, noted) = noted(Some(incoming.address), work).await;
             let status = response.status();
             if status.is_client_error() || status.is_server_error() {
+                if status == StatusCode::REQUEST_TIMEOUT {
+                    ctx.metrics.bodies_cut.happened();
+                }
                 // Whoever is too slow is not waited for any longer.
                 if let Some(unread) = unread.filter(|_| status != StatusCode::REQUEST_TIMEOUT) {
                     unread.discard(ctx.options.body_window).await;
@@ -194,7 +197,7 @@ impl Incoming {
             }
             Err(Full::All) if ctx.crowd.close_heaviest(None, exchange.activity()) => places.force(client, 1),
             Err(full) => {
-                ctx.metrics.shed.increment(1);
+                ctx.metrics.shed.happened();
                 return Err(full);
             }
         };
@@ -246,7 +249,7 @@ impl Incoming {
             }
             Err(Full::All) if ctx.crowd.close_fullest(None, exchange.activity()) => places.force(client, size),
             Err(full) => {
-                ctx.metrics.shed.increment(1);
+                ctx.metrics.shed.happened();
                 return Err(full);
             }
         };

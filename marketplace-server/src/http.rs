@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use crate::{
-    connection::{Activity, Answer, ClientStream},
+    connection::{Activity, Answer, ClientStream, HTTP2},
     ctx::{Ctx, Peer},
     options::Options,
 };
@@ -71,6 +71,7 @@ impl Http {
         };
         // On the heap, for as long as it takes.
         if is_http2 {
+            stream.member().weighs(HTTP2);
             return Box::pin(self.serve_two(stream, peer, activity)).await;
         }
         while let Some(quiet) = Box::pin(self.serve_one(stream, peer, activity)).await {

@@ -19,6 +19,7 @@ mod body;
 mod connection;
 mod cookies;
 mod ctx;
+mod episode;
 mod extract;
 mod front;
 mod http;

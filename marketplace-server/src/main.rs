@@ -1,9 +1,11 @@
 //! `marketplace-server`: configuration, logs, signals; the rest is the library.
 
 use std::{
+    cell::Cell,
     io::{IsTerminal as _, Write as _},
     net::SocketAddr,
     process::ExitCode,
+    time::{Duration, Instant},
 };
 
 use clap::Parser as _;
@@ -21,8 +23,38 @@ use tokio::net::TcpListener;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Between two times that a thread gives memory back which it does not need.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// Larger than anything that the allocator keeps for later.
+const TIDY: usize = 8 * 1024 * 1024;
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_park(tidy).build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(start()),
+        Err(error) => {
+            let _ =
+                writeln!(std::io::stderr().lock(), "error: no threads: {error}\nhint: see the limits of the system");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Has the allocator look for memory that the system can have back. It does so when something large is freed, and never on a
+/// thread that has nothing to do: what a flood of connections took would stay with us until the next flood.
+fn tidy() {
+    thread_local! {
+        static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+    let now = Instant::now();
+    if LAST.get().is_none_or(|last| now.duration_since(last) >= TIDY_EVERY) {
+        LAST.set(Some(now));
+        // Never touched, so no memory is behind it.
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(TIDY)));
+    }
+}
+
+async fn start() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { error, hint }) => {

@@ -8,6 +8,8 @@ use marketplace_core::{app::App, health::ComponentState, maintenance::TimerState
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use crate::episode::Episode;
+
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
 
 /// Upper ends of the histogram's buckets, in seconds.
@@ -27,13 +29,15 @@ pub(crate) struct Metrics {
     /// Open connections.
     pub connections: Gauge,
     /// Connections that were closed because others needed their places more.
-    pub connections_shed: Counter,
+    pub connections_shed: Episode,
     /// Connections for which there was no place.
-    pub connections_refused: Counter,
+    pub connections_refused: Episode,
     /// Open sockets.
     pub sockets: Gauge,
     /// Requests that were refused because too many were under way.
-    pub shed: Counter,
+    pub shed: Episode,
+    /// Bodies that came too slowly.
+    pub bodies_cut: Episode,
     /// Age of the oldest event that was handed on by the last look at the log; while it cannot be followed, the time since.
     pub event_lag: Gauge,
 }
@@ -97,21 +101,30 @@ impl Metrics {
         describe_gauge("component_up", "Whether the last use of a component succeeded.");
         describe_gauge("http_connections", "Open connections.");
         describe_counter("http_connections_shed_total", "Waiting connections closed to make room for others.");
+        describe_counter("http_bodies_cut_total", "Bodies that came too slowly and were not waited for.");
         describe_counter("http_connections_refused_total", "Connections for which no other one could be closed.");
         describe_gauge("http_sockets", "Open WebSockets.");
         describe_gauge(
             "event_lag_seconds",
             "How late the log of events is followed: what sockets and streams are told.",
         );
+        let episode = |name: &'static str, what: &'static str| {
+            Episode::new(what, recorder.register_counter(&Key::from_static_name(name), &METADATA))
+        };
         Self {
             handle: recorder.handle(),
             connections: recorder.register_gauge(&Key::from_static_name("http_connections"), &METADATA),
-            connections_shed: recorder
-                .register_counter(&Key::from_static_name("http_connections_shed_total"), &METADATA),
-            connections_refused: recorder
-                .register_counter(&Key::from_static_name("http_connections_refused_total"), &METADATA),
+            connections_shed: episode(
+                "http_connections_shed_total",
+                "there are too many connections; those that only wait for their clients are closed",
+            ),
+            connections_refused: episode(
+                "http_connections_refused_total",
+                "there are too many connections, and none that could be closed; new ones are refused",
+            ),
             sockets: recorder.register_gauge(&Key::from_static_name("http_sockets"), &METADATA),
-            shed: recorder.register_counter(&Key::from_static_name("http_requests_shed_total"), &METADATA),
+            shed: episode("http_requests_shed_total", "there are too many requests at once; some are refused"),
+            bodies_cut: episode("http_bodies_cut_total", "bodies come too slowly; they are not waited for"),
             event_lag: recorder.register_gauge(&Key::from_static_name("event_lag_seconds"), &METADATA),
             routes: routes.into_iter().map(|path| (path.into_boxed_str(), Route::default())).collect(),
             unmatched: Route::default(),

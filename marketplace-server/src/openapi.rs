@@ -190,6 +190,7 @@ fn errors(
         errors.push(("422", "The input breaks a rule; `errors` says which field"));
     }
     if has_body {
+        errors.push(("408", "The body came too slowly"));
         errors.push(("413", "The body is too large"));
         errors.push(("415", "The body is of a type that is not taken here"));
     }

@@ -151,7 +151,7 @@ impl Server {
         // A proxy stands for many, which are counted by the addresses that it names.
         let address = (!self.ctx.trusts(peer.ip())).then(|| Network::of(peer.ip()));
         let Ok(member) = self.crowd.enter(address, &Activity::new()) else {
-            self.ctx.metrics.connections_refused.increment(1);
+            self.ctx.metrics.connections_refused.happened();
             if self.acceptor.is_none() {
                 // Whoever does not hear it sees the connection closed.
                 let _ = stream.try_write(NO_PLACE);
@@ -164,7 +164,7 @@ impl Server {
             let activity = Arc::clone(member.activity());
             tokio::select! {
                 () = server.connection(stream, peer, member) => {}
-                () = activity.ended() => server.ctx.metrics.connections_shed.increment(1),
+                () = activity.ended() => server.ctx.metrics.connections_shed.happened(),
             }
             server.ctx.metrics.connections.decrement(1);
         });

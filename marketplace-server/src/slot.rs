@@ -37,7 +37,7 @@ pub(crate) struct Slot {
 impl Slot {
     fn take(ctx: &Ctx, client: Network, exchange: Option<&Arc<Exchange>>) -> Result<Self, Full> {
         let place = ctx.places.handlers.take(client, 1);
-        let place = place.inspect_err(|_| ctx.metrics.shed.increment(1))?;
+        let place = place.inspect_err(|_| ctx.metrics.shed.happened())?;
         Ok(Self { place, account: None, working: exchange.map(|exchange| exchange.work()) })
     }
 }

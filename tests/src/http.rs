@@ -22,6 +22,12 @@ impl Http {
         Self { base: base.to_owned(), client, token: None }
     }
 
+    /// As nobody, from an address of this machine.
+    pub fn from(base: &str, address: std::net::IpAddr) -> Self {
+        let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).no_proxy().local_address(address);
+        Self { base: base.to_owned(), client: client.build().unwrap(), token: None }
+    }
+
     /// The same connections, as the owner of a token.
     #[must_use]
     pub fn with_token(&self, token: impl Into<String>) -> Self {

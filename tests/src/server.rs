@@ -52,6 +52,8 @@ pub struct Server {
     pub output_folder: Option<PathBuf>,
     /// Where it listens, such as `http://127.0.0.1:40001`.
     pub url: String,
+    /// Where its counters are, likewise.
+    pub metrics_url: String,
     /// Its database.
     pub database: Database,
     folder: TempDir,
@@ -104,6 +106,7 @@ impl Server {
             arguments: vec!["--migrate".into()],
             output_folder: None,
             url: String::new(),
+            metrics_url: String::new(),
             database,
             folder,
         }
@@ -122,9 +125,9 @@ impl Server {
 
     async fn try_run(&mut self) -> bool {
         self.kill();
-        let (mut process, url) = self.spawn();
+        let (mut process, url, metrics) = self.spawn();
         let ready = is_ready(&mut process, &url).await;
-        (self.process, self.url) = (Some(process), url);
+        (self.process, self.url, self.metrics_url) = (Some(process), url, metrics);
         ready
     }
 
@@ -137,9 +140,9 @@ impl Server {
         (code, self.output().split_off(said))
     }
 
-    /// A process on a port that was free just now, for this database and folder.
-    fn spawn(&self) -> (Child, String) {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port();
+    /// A process on ports that were free just now, for this database and folder; where it listens, and where its counters are.
+    fn spawn(&self) -> (Child, String, String) {
+        let [port, metrics] = free_ports();
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.output_path()).unwrap();
         let mut command = Command::new(binaries::server());
         command
@@ -149,16 +152,18 @@ impl Server {
             .stdout(log.try_clone().unwrap())
             .stderr(log);
         isolate(&mut command);
+        let (listen, metrics) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{metrics}"));
+        command.env("MARKETPLACE_LISTEN", &listen).env("MARKETPLACE_METRICS_LISTEN", &metrics);
         command.envs(self.environment()).envs(self.extra_environment.iter().cloned());
-        command.env("MARKETPLACE_LISTEN", format!("127.0.0.1:{port}"));
-        (command.spawn().expect("the server's binary runs"), format!("http://127.0.0.1:{port}"))
+        let process = command.spawn().expect("the server's binary runs");
+        (process, format!("http://{listen}"), format!("http://{metrics}"))
     }
 
     /// Another server beside this one, for the same database and files: what a second machine would run.
     pub async fn beside(&self) -> Beside {
         for _ in 0..5 {
-            let (process, url) = self.spawn();
-            let mut beside = Beside { process, url };
+            let (process, url, metrics_url) = self.spawn();
+            let mut beside = Beside { process, url, metrics_url };
             if is_ready(&mut beside.process, &beside.url).await {
                 return beside;
             }
@@ -169,8 +174,8 @@ impl Server {
     /// Another server beside this one that is not waited for to be ready: it answers, and no more is known.
     pub async fn spawn_unready(&self) -> Beside {
         for _ in 0..5 {
-            let (process, url) = self.spawn();
-            let mut beside = Beside { process, url };
+            let (process, url, metrics_url) = self.spawn();
+            let mut beside = Beside { process, url, metrics_url };
             if answers(&mut beside.process, &beside.url, "/healthz").await {
                 return beside;
             }
@@ -181,8 +186,8 @@ impl Server {
     /// What one that does not start says.
     pub async fn refusal(&self) -> String {
         let before = self.output().len();
-        let (process, url) = self.spawn();
-        let mut beside = Beside { process, url };
+        let (process, url, metrics_url) = self.spawn();
+        let mut beside = Beside { process, url, metrics_url };
         for _ in 0..600 {
             if let Ok(Some(status)) = beside.process.try_wait() {
                 assert!(!status.success(), "it ended well");
@@ -195,7 +200,7 @@ impl Server {
 
     /// Starts the process and waits until it has ended by itself: its exit code, and all that it printed since it was made.
     pub async fn refuses_to_start(&mut self) -> (Option<i32>, String) {
-        let (process, _) = self.spawn();
+        let (process, _, _) = self.spawn();
         self.process = Some(process);
         (self.ended().await, self.output())
     }
@@ -206,7 +211,7 @@ impl Server {
             ("MARKETPLACE_DATABASE_URL".to_owned(), self.database.url.clone()),
             ("MARKETPLACE_DATA_DIR".to_owned(), self.data().display().to_string()),
         ];
-        environment.extend(self.variables.iter().cloned());
+        environment.extend(self.extra_environment.iter().cloned());
         environment.extend(self.settings.iter().map(|(key, value)| (format!("MARKETPLACE_{key}"), value.clone())));
         environment
     }
@@ -261,6 +266,25 @@ impl Server {
     /// The process's id, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Child::id)
+    }
+
+    /// Its counters.
+    pub async fn metrics(&self) -> String {
+        counters(&self.metrics_url).await
+    }
+
+    /// One of its counters that have no labels, or one line with them: the number behind `name`.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = self.metrics().await;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("there is no {name}:\n{text}")).parse().unwrap()
+    }
+
+    /// Bytes of memory that it has; none where the system does not say so.
+    pub fn resident(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?)).ok()?;
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?;
+        Some(kib.trim().parse::<u64>().ok()? * 1024)
     }
 
     /// Its data folder.
@@ -326,6 +350,16 @@ impl Server {
     }
 }
 
+async fn counters(url: &str) -> String {
+    Http::new(url).request(reqwest::Method::GET, "/metrics").send().await.unwrap().text().await.unwrap()
+}
+
+/// Ports that nobody listens on, at least at this moment.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
 async fn is_ready(process: &mut Child, url: &str) -> bool {
     answers(process, url, "/readyz").await
 }
@@ -361,6 +395,16 @@ impl Beside {
         signal(self.process.id(), "CONT");
     }
 
+    /// Its process's id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Its counters.
+    pub async fn metrics(&self) -> String {
+        counters(&self.metrics_url).await
+    }
+
     /// Somebody as that server knows them.
     pub fn as_seen(&self, person: &Person) -> Http {
         Http::new(&self.url).with_token(person.http.token.clone().expect("somebody who is logged in"))
@@ -373,6 +417,8 @@ pub struct Beside {
     process: Child,
     /// Where it listens.
     pub url: String,
+    /// Where its counters are.
+    pub metrics_url: String,
 }
 
 impl Drop for Beside {

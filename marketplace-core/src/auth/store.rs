@@ -325,6 +325,12 @@ pub(super) async fn put_ticket(
     Ok(())
 }
 
+/// Whether there is such a ticket.
+pub(super) async fn has_ticket(conn: &mut Conn<'_>, hash: &[u8]) -> Result<bool> {
+    let found = q!(conn => opt (UserId,), "SELECT user_id FROM socket_tickets WHERE hash = $1", hash)?;
+    Ok(found.is_some())
+}
+
 /// Uses a ticket up: whose it was, and when it ended.
 pub(super) async fn take_ticket(conn: &mut Conn<'_>, hash: Vec<u8>) -> Result<Option<(UserId, SessionId, Timestamp)>> {
     Ok(q!(conn => opt (UserId, SessionId, Timestamp),

@@ -103,6 +103,9 @@ fn check_signature(keys: &Keys, token: &str, now: Timestamp) -> Option<Claims> {
 pub(crate) struct Opaque(pub(crate) String);
 
 impl Opaque {
+    /// Characters of one: 32 bytes in base64url.
+    pub(crate) const LENGTH: usize = 43;
+
     /// 256 bits, base64url.
     pub(crate) fn new(random: &dyn Random) -> Self {
         Self(URL_SAFE_NO_PAD.encode(random::bytes::<32>(random)))

@@ -17,6 +17,8 @@ use crate::ctx::Network;
 
 /// When connections have to go, one part in so many goes at once, so that not every new one has to look at all of them.
 const PART: usize = 64;
+/// For how many an HTTP/2 connection counts: it takes more memory, and nobody needs many of them.
+pub(crate) const HTTP2: usize = 4;
 /// Since when a client has taken nothing of an answer, so that its connection may go for the answer's sake.
 const NOTHING_TAKEN: Duration = Duration::from_secs(1);
 
@@ -37,8 +39,15 @@ struct Inner {
 /// By address; under no address, those that are not counted by address.
 #[derive(Debug, Default)]
 struct State {
-    groups: HashMap<Option<Network>, HashMap<u64, Arc<Activity>>>,
-    count: usize,
+    groups: HashMap<Option<Network>, Group>,
+    weight: usize,
+}
+
+/// The connections of one address.
+#[derive(Debug, Default)]
+struct Group {
+    members: HashMap<u64, (Arc<Activity>, usize)>,
+    weight: usize,
 }
 
 /// There is no place, and no connection that could go.
@@ -55,23 +64,28 @@ impl Crowd {
     /// Adds a connection, from `address` or from somebody who stands for many; makes room for it when there is none.
     pub fn enter(&self, address: Option<Network>, activity: &Arc<Activity>) -> Result<Member, Full> {
         let mut state = self.lock();
-        let own = address.and_then(|_| state.groups.get(&address)).map_or(0, HashMap::len);
-        if own >= self.0.share && !self.close_some(&mut state, Some(address), self.0.share.div_ceil(PART)) {
-            return Err(Full);
-        }
-        if state.count >= self.0.total && !self.close_some(&mut state, None, self.0.total.div_ceil(PART)) {
+        if !self.has_room(&mut state, address, 1) {
             return Err(Full);
         }
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
-        state.groups.entry(address).or_default().insert(id, Arc::clone(activity));
-        state.count += 1;
+        state.groups.entry(address).or_default().members.insert(id, (Arc::clone(activity), 0));
+        state.add(address, id, 1);
         Ok(Member { crowd: self.clone(), address, id, activity: Arc::clone(activity) })
+    }
+
+    /// Whether there is room for so much more, after those have gone that may.
+    fn has_room(&self, state: &mut State, address: Option<Network>, more: usize) -> bool {
+        let own = address.and_then(|_| state.groups.get(&address)).map_or(0, |group| group.weight);
+        if own + more > self.0.share && !self.close_some(state, Some(address), self.0.share.div_ceil(PART)) {
+            return false;
+        }
+        state.weight + more <= self.0.total || self.close_some(state, None, self.0.total.div_ceil(PART))
     }
 
     /// Closes the connections that have waited longest for their clients; whether there was one.
     pub fn make_room(&self) -> bool {
         let mut state = self.lock();
-        let count = state.count.div_ceil(PART);
+        let count = state.weight.div_ceil(PART);
         self.close_some(&mut state, None, count)
     }
 
@@ -101,7 +115,7 @@ impl Crowd {
     ) -> bool {
         let mut state = self.lock();
         let groups = state.groups.iter().filter(|(key, _)| address.is_none() || **key == address);
-        let members = groups.flat_map(|(key, group)| group.iter().map(move |(id, one)| (*key, *id, one)));
+        let members = groups.flat_map(|(key, group)| group.members.iter().map(move |(id, (one, _))| (*key, *id, one)));
         let others = members.filter(|(_, _, one)| !Arc::ptr_eq(one, but));
         let heaviest = others.map(|(key, id, one)| (weight(one), key, id)).max_by_key(|(weight, ..)| *weight);
         match heaviest {
@@ -116,7 +130,7 @@ impl Crowd {
     /// Closes so many, of one group or of all.
     fn close_some(&self, state: &mut State, of: Option<Option<Network>>, count: usize) -> bool {
         let groups = state.groups.iter().filter(|(key, _)| of.is_none_or(|of| **key == of));
-        let members = groups.flat_map(|(key, group)| group.iter().map(move |(id, one)| (*key, *id, one)));
+        let members = groups.flat_map(|(key, group)| group.members.iter().map(move |(id, (one, _))| (*key, *id, one)));
         let standing = |(key, id, one): (_, _, &Arc<Activity>)| (one.standing(self.0.epoch), key, id);
         let mut may_go: Vec<_> = members.map(standing).filter(|(standing, ..)| *standing != Standing::Busy).collect();
         let last = count.clamp(1, may_go.len().max(1)) - 1;
@@ -146,12 +160,22 @@ impl State {
 
     fn remove(&mut self, key: Option<Network>, id: u64) -> Option<Arc<Activity>> {
         let group = self.groups.get_mut(&key)?;
-        let removed = group.remove(&id)?;
-        self.count -= 1;
-        if group.is_empty() {
+        let (removed, weight) = group.members.remove(&id)?;
+        group.weight -= weight;
+        self.weight -= weight;
+        if group.members.is_empty() {
             self.groups.remove(&key);
         }
         Some(removed)
+    }
+
+    /// A connection weighs so much more, unless it has been closed.
+    fn add(&mut self, key: Option<Network>, id: u64, more: usize) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        let Some((_, weight)) = group.members.get_mut(&id) else { return };
+        *weight += more;
+        group.weight += more;
+        self.weight += more;
     }
 }
 
@@ -168,6 +192,17 @@ impl Member {
     /// The connection.
     pub fn activity(&self) -> &Arc<Activity> {
         &self.activity
+    }
+
+    /// Counts it for `weight` connections from now on; others may have to go for that, or this one.
+    pub fn weighs(&self, weight: usize) {
+        let more = weight.saturating_sub(1);
+        let mut state = self.crowd.lock();
+        if self.crowd.has_room(&mut state, self.address, more) {
+            state.add(self.address, self.id, more);
+        } else {
+            state.close(self.address, self.id);
+        }
     }
 }
 
@@ -230,11 +265,28 @@ mod tests {
         pause().await;
         let _new = open(&crowd, 1).unwrap();
         assert_eq!(proxied.iter().filter(|one| one.activity().end.is_cancelled()).count(), 1);
-        assert_eq!(crowd.lock().count, 6);
+        assert_eq!(crowd.lock().weight, 6);
         drop(proxied);
-        assert_eq!(crowd.lock().count, 1);
+        assert_eq!(crowd.lock().weight, 1);
         assert!(crowd.make_room());
         assert!(!crowd.make_room());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_more_counts_for_more() {
+        let crowd = Crowd::new(10, 6);
+        let first = open(&crowd, 1).unwrap();
+        pause().await;
+        let second = open(&crowd, 1).unwrap();
+        pause().await;
+        let third = open(&crowd, 1).unwrap();
+        third.weighs(4);
+        assert!(!first.activity().end.is_cancelled());
+        let _fourth = open(&crowd, 1).unwrap();
+        assert!(first.activity().end.is_cancelled() && !second.activity().end.is_cancelled());
+        assert_eq!(crowd.lock().weight, 6);
+        drop(third);
+        assert_eq!(crowd.lock().weight, 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
     answer::Answer,
-    crowd::{Crowd, Member},
+    crowd::{Crowd, HTTP2, Member},
     stream::ClientStream,
 };
 use crate::ctx::Network;

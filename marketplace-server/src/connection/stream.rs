@@ -38,7 +38,7 @@ pub(crate) struct ClientStream<S> {
     /// Since when there is something that the peer does not take, and what was written until then.
     behind: Option<(Instant, u64)>,
     /// Whoever has the stream has the place, also when it is no HTTP any more.
-    _member: Member,
+    member: Member,
 }
 
 impl<S> ClientStream<S> {
@@ -57,8 +57,13 @@ impl<S> ClientStream<S> {
             is_stuck: false,
             again: Vec::new(),
             behind: None,
-            _member: member,
+            member,
         }
+    }
+
+    /// The connection's place.
+    pub fn member(&self) -> &Member {
+        &self.member
     }
 
     /// Puts bytes back that were read from it.

@@ -265,6 +265,25 @@ mod tests {
         assert!(hub.join(user, session).is_ok());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn all_are_sent_away_one_after_the_other_and_none_joins_any_more() {
+        for (count, least) in [(3, BETWEEN * 2), (2_000, Duration::from_secs(9))] {
+            let hub = Hub::new(count);
+            hub.follows();
+            let join = |n| {
+                let (user, session) = ids(n);
+                hub.join(user, session)
+            };
+            let places: Vec<_> = (0..count).map(|n| join(n as u64).unwrap()).collect();
+            let began = Instant::now();
+            hub.dismiss(Duration::from_secs(10)).await;
+            assert!((least..=Duration::from_secs(10)).contains(&began.elapsed()), "{:?}", began.elapsed());
+            assert!(places.iter().all(|place| *place.end.borrow() == Some(Close::GoingAway)));
+            drop(places);
+            assert!(join(0).is_err());
+        }
+    }
+
     #[test]
     fn sessions_that_are_over_are_found() {
         let hub = Hub::new(2);

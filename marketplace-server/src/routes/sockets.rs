@@ -25,7 +25,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     connection::Exchange,
     ctx::Ctx,
-    extract::{Caller, Params, bearer},
+    extract::{Caller, Params, address_of, bearer},
     live,
     problem::{Answer, Problem},
 };
@@ -78,8 +78,9 @@ pub(crate) struct Opening {
 /// | `pong {cursor?}` | with how far this socket was told |
 ///
 /// Frames are text of at most 65,536 bytes. Every 30 seconds the server pings; a client that is silent for twice as long is
-/// gone. Closing codes: 1001 the server stops, 1003 bytes instead of text, 1008 not the protocol (or no `hello` within 30
-/// seconds), 1009 too large, 1013 too slow or the database is away (resume by cursor), 4401 the login has ended.
+/// gone. Each frame counts as a change does over HTTP: one too many is answered by `error` (`rate_limited`), and a hundred such
+/// end the socket. Closing codes: 1001 the server stops, 1003 bytes instead of text, 1008 not the protocol (no `hello` within 30
+/// seconds, or far too many frames), 1009 too large, 1013 too slow or the database is away (resume by cursor), 4401 the login has ended.
 #[utoipa::path(get, path = "/v1/ws", tag = "threads", params(Opening),
     responses(
         (status = 101, description = "The connection is a WebSocket from here on"),
@@ -93,6 +94,10 @@ pub(crate) async fn socket(
     let (mut parts, _) = request.into_parts();
     check_origin(&parts.headers, &ctx.app.config)?;
     let is_upgrade = parts.headers.contains_key("sec-websocket-key");
+    // Tickets can be guessed by anybody.
+    if opening.ticket.is_some() {
+        ctx.app.admit_address(Class::Public, address_of(&parts.extensions, &parts.headers, &ctx)).await?;
+    }
     let actor = caller(&ctx, &parts.headers, opening.ticket.as_deref(), is_upgrade).await?;
     ctx.app.admit(Class::Read, &actor).await?;
     actor.require_own(Permission::Trade)?;

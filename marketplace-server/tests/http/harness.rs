@@ -9,7 +9,7 @@ use marketplace_core::{
     ids::UserId,
     testing::{self, TestApp},
 };
-use marketplace_server::{Listeners, Options};
+use marketplace_server::{Listeners, Options, Stop};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -24,6 +24,8 @@ pub struct Server {
     /// Where the counters are.
     pub metrics: SocketAddr,
     pub shutdown: CancellationToken,
+    /// The same, and a way to hurry.
+    pub stop: Stop,
     task: JoinHandle<marketplace_core::error::Result<()>>,
     http: reqwest::Client,
 }
@@ -59,8 +61,9 @@ async fn start(test: TestApp, options: Options) -> Server {
     let (address, metrics_address) = (public.local_addr().unwrap(), metrics.local_addr().unwrap());
     let listeners = Listeners { public, metrics: Some(metrics) };
     let shutdown = CancellationToken::new();
-    let task = tokio::spawn(marketplace_server::serve(test.app().clone(), listeners, options, shutdown.clone()));
-    Server { test, address, metrics: metrics_address, shutdown, task, http: reqwest::Client::new() }
+    let stop = Stop::from(shutdown.clone());
+    let task = tokio::spawn(marketplace_server::serve(test.app().clone(), listeners, options, stop.clone()));
+    Server { test, address, metrics: metrics_address, shutdown, stop, task, http: reqwest::Client::new() }
 }
 
 impl Server {

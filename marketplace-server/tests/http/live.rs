@@ -65,6 +65,31 @@ async fn freeze(server: &Server, id: marketplace_core::ids::UserId, action: User
 }
 
 #[tokio::test]
+async fn one_account_leaves_streams_for_others() {
+    let server = server().await;
+    let (greedy, other) = (server.token(Role::Auditor).await, server.token(Role::Auditor).await);
+    let mut open = Vec::new();
+    for _ in 0..8 {
+        open.push(Stream::open(&server, &greedy, None).await);
+    }
+    let one_more = server.get("/v1/admin/events").bearer_auth(&greedy).header("accept", "text/event-stream");
+    problem(one_more, 429, "rate_limited").await;
+    drop(Stream::open(&server, &other, None).await);
+    drop(open);
+    // They are given back.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let again = server.get("/v1/admin/events").bearer_auth(&greedy).header("accept", "text/event-stream");
+        if again.send().await.unwrap().status() == 200 {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the streams are not given back");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn each_event_comes_once_in_order_and_a_reconnect_misses_none() {
     for server in servers().await {
         let token = server.token(Role::Auditor).await;

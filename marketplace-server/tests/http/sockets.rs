@@ -336,6 +336,52 @@ async fn sockets_outlive_idle_connections_and_end_with_the_server() {
 }
 
 #[tokio::test]
+async fn frames_count_as_changes_do_and_far_too_many_end_the_socket() {
+    let server = server_with(|config| config.limits.writes_per_account_minute = 10, Options::default()).await;
+    let talk = Talk::new(&server.test).await;
+    let frames = [
+        json!({"type": "read", "thread_id": talk.thread, "seq": 0}),
+        json!({"type": "ping"}),
+        json!({"type": "send", "thread_id": talk.thread, "client_msg_id": "a", "content": "b"}),
+        json!({"type": "typing", "thread_id": talk.thread}),
+    ];
+    for frame in frames {
+        // Somebody who has not said anything yet.
+        let talk = Talk::new(&server.test).await;
+        let mut frame = frame;
+        if frame.get("thread_id").is_some() {
+            frame["thread_id"] = json!(talk.thread);
+        }
+        let (mut socket, _) = Socket::hello(&server, &talk.client_token, None).await;
+        for _ in 0..12 {
+            socket.say(&frame).await;
+        }
+        let refused = socket.next("error").await;
+        assert_eq!(refused["code"], "rate_limited", "{frame}");
+        // A notice that comes too soon after the last one says nothing of its thread.
+        assert!(frame["type"] == "typing" || refused.get("thread_id") == frame.get("thread_id"), "{refused}");
+        assert_eq!(refused.get("client_msg_id"), frame.get("client_msg_id"));
+        // It counts wherever the account calls from, and nobody else is concerned.
+        let read = server.post(&format!("/v1/threads/{}/read", talk.thread));
+        let status = read.bearer_auth(&talk.client_token).json(&json!({"seq": 0})).send().await.unwrap().status();
+        assert_eq!(status, 429);
+        let read = server.post(&format!("/v1/threads/{}/read", talk.thread)).bearer_auth(&talk.worker_token);
+        expect(read.json(&json!({"seq": 0})), 200).await;
+        for _ in 0..150 {
+            socket.say(&frame).await;
+        }
+        assert_eq!(socket.end().await, Some(1008), "{frame}");
+    }
+    // A ping of the protocol below is a frame as well.
+    let (mut socket, _) = Socket::hello(&server, &talk.worker_token, None).await;
+    for _ in 0..200 {
+        socket.send(Message::Ping(Vec::new().into())).await;
+    }
+    assert_eq!(socket.end().await, Some(1008));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn sockets_of_one_person_are_bounded() {
     let server = server().await;
     let talk = Talk::new(&server.test).await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use marketplace_tests::{Answer, Http, Server};
+use marketplace_tests::{Answer, Server};
 
 /// A second is what people wait; the other is for machines that do something else meanwhile.
 pub(crate) const SOON: Duration = Duration::from_secs(2);
@@ -42,10 +42,10 @@ pub(crate) async fn works_again(what: &str, mut ask: impl AsyncFnMut() -> Answer
 }
 
 /// Waits until the metrics say whether a component works.
-pub(crate) async fn component_is(http: &Http, component: &str, works: bool) {
+pub(crate) async fn component_is(app: &Server, component: &str, works: bool) {
     let line = format!("component_up{{component=\"{component}\"}} {}", u8::from(works));
     let begun = Instant::now();
-    while !http.get("/metrics").await.text().contains(&line) {
+    while !app.metrics().await.contains(&line) {
         assert!(begun.elapsed() < Duration::from_secs(20), "no {line}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -149,7 +149,7 @@ pub async fn recovers(market: &Market) {
 
 /// Asserts how a component is, as metrics have it.
 pub async fn is_up(market: &Market, component: &str, up: bool) {
-    let metrics = market.app.as_nobody().get("/metrics").await.text();
+    let metrics = market.app.metrics().await;
     let line = format!("component_up{{component=\"{component}\"}} {}", u8::from(up));
     assert!(metrics.contains(&line), "not `{line}`: {metrics}");
 }

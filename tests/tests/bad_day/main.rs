@@ -4,10 +4,12 @@
 
 mod audit;
 mod bystanders;
+mod clients;
 mod disk;
 mod doctor;
 mod due;
 mod files;
+mod hostile;
 mod keys;
 mod ledger;
 mod mail;
@@ -15,6 +17,7 @@ mod moving;
 mod postgres;
 mod redis;
 mod start;
+mod stopping;
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +52,7 @@ async fn within(limit: Duration, what: &str, mut is_so: impl AsyncFnMut() -> boo
 
 /// The value of a line of `/metrics`, by its name and labels as they are written there.
 async fn metric(server: &Server, name: &str) -> Option<f64> {
-    let text = server.as_nobody().get("/metrics").await.text();
+    let text = server.metrics().await;
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 

@@ -93,12 +93,12 @@ async fn a_database_that_falls_silent_is_told_at_once_and_found_again_at_once() 
     }
     assert!(took < Duration::from_secs(4), "{took:?}");
     assert_eq!(app.as_nobody().get("/readyz").await.status.as_u16(), 503);
-    component_is(&app.as_nobody(), "database", false).await;
+    component_is(&app, "database", false).await;
     wire.speak();
     works_again("a read", async || jon.get("/v1/me").await).await;
     works_again("a write", async || jon.patch("/v1/me", json!({ "name": "Jon Again" })).await).await;
     app.as_nobody().get("/readyz").await.ok();
-    component_is(&app.as_nobody(), "database", true).await;
+    component_is(&app, "database", true).await;
     assert_eq!(changes_of(&app, "database"), 2, "one line when it fails, and one when it works again");
 }
 
@@ -190,7 +190,7 @@ async fn old_transactions_of_others_do_not_stop_live_delivery() {
     let after = format!("/v1/admin/events?after={}", begin["cursor"].as_str().unwrap());
     let page = market.sam.get(&after).await.ok();
     assert!(!page["items"].as_array().unwrap().is_empty(), "{page}");
-    let lag = market.app.as_nobody().get("/metrics").await.text();
+    let lag = market.app.metrics().await;
     assert!(lag.contains("event_lag_seconds"), "{lag}");
 }
 
@@ -297,7 +297,7 @@ async fn a_database_that_is_restarted_or_read_only_is_503_meanwhile_and_writes_s
     tokio::time::sleep(Duration::from_millis(1_000)).await;
     // It can be read; and is not ready, in words for operators.
     app.as_nobody().get("/v1/services").await.ok();
-    component_is(&app.as_nobody(), "database_writes", false).await;
+    component_is(&app, "database_writes", false).await;
     app.as_nobody().get("/readyz").await.refused(503, "unavailable");
     cluster.run(&["ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()"]).await;
     works_again("a write on the primary", async || jon.patch("/v1/me", json!({ "name": "Jon Again" })).await).await;

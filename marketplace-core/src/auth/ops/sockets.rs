@@ -48,7 +48,17 @@ pub async fn issue_ticket(app: &App, actor: &Actor) -> Result<SocketTicket> {
 /// Uses a ticket up: whoever asked for it, as their account stands now.
 pub async fn redeem_ticket(app: &App, ticket: &str) -> Result<Actor> {
     let invalid = || Error::unauthenticated("the ticket is not valid, or was used; ask for another one");
+    if ticket.len() != Opaque::LENGTH {
+        return Err(invalid());
+    }
     let hash = token::hash(ticket);
+    // Anybody may guess, and only who guesses right writes.
+    let mut reader = app.db.read().await?;
+    let is_there = store::has_ticket(&mut reader.conn(), &hash).await?;
+    drop(reader);
+    if !is_there {
+        return Err(invalid());
+    }
     let taken = app.db.write(move |conn| async move { store::take_ticket(conn, hash).await }.boxed()).await?;
     let now = app.now();
     let (user, session, end) = taken.ok_or_else(invalid)?;

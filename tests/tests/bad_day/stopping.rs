@@ -1,0 +1,98 @@
+//! A server that is stopped while others go on: nobody is refused.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use marketplace_tests::{
+    Engine, Http, Server,
+    server::{ROOMY, signal},
+    stories,
+};
+use tokio::time::{Instant, sleep};
+
+use crate::hostile::PATIENCE;
+
+stories! {
+    nobody_is_refused_over_a_rolling_stop,
+    a_second_signal_waits_for_no_balancer,
+}
+
+/// What a balancer knows of a server.
+struct Backend {
+    http: Http,
+    is_ready: AtomicBool,
+}
+
+impl Backend {
+    fn new(url: &str) -> Arc<Self> {
+        let backend = Arc::new(Self { http: Http::new(url), is_ready: AtomicBool::new(true) });
+        let looked = Arc::clone(&backend);
+        // As balancers do: now and then, and it takes two looks to believe that a server is not ready.
+        tokio::spawn(async move {
+            let mut bad = 0;
+            loop {
+                let ready = looked.http.request(reqwest::Method::GET, "/readyz").send().await;
+                bad = if ready.is_ok_and(|answer| answer.status() == 200) { 0 } else { bad + 1 };
+                looked.is_ready.store(bad < 2, Ordering::SeqCst);
+                sleep(Duration::from_millis(200)).await;
+            }
+        });
+        backend
+    }
+}
+
+async fn nobody_is_refused_over_a_rolling_stop(engine: Engine) {
+    let mut settings = ROOMY.to_vec();
+    settings.push(("DRAIN_SECONDS", "4"));
+    let mut server = Server::start_with(engine, &settings).await;
+    let beside = server.beside().await;
+    let backends = Arc::new([Backend::new(&server.url), Backend::new(&beside.url)]);
+    let (asked, over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let (backends, asked, over) = (Arc::clone(&backends), Arc::clone(&asked), Arc::clone(&over));
+            tokio::spawn(async move {
+                while !over.load(Ordering::SeqCst) {
+                    // In turn, of those that are ready.
+                    let turn = asked.fetch_add(1, Ordering::SeqCst);
+                    let ready = |n: &usize| backends[*n].is_ready.load(Ordering::SeqCst);
+                    let Some(backend) = [turn % 2, (turn + 1) % 2].into_iter().find(ready) else {
+                        panic!("no server is ready");
+                    };
+                    let answer = backends[backend].http.request(reqwest::Method::GET, "/v1/services").send().await;
+                    let status = answer.unwrap_or_else(|error| panic!("refused: {error:?}")).status();
+                    assert_eq!(status, 200);
+                    sleep(Duration::from_millis(5)).await;
+                }
+            })
+        })
+        .collect();
+    sleep(Duration::from_secs(1)).await;
+    let pid = server.pid().unwrap();
+    signal(pid, "TERM");
+    assert_eq!(server.ended().await, Some(0));
+    sleep(Duration::from_secs(1)).await;
+    over.store(true, Ordering::SeqCst);
+    for client in clients {
+        client.await.unwrap();
+    }
+    assert!(asked.load(Ordering::SeqCst) > 100);
+}
+
+async fn a_second_signal_waits_for_no_balancer(engine: Engine) {
+    let mut server = Server::start_with(engine, &[("DRAIN_SECONDS", "3600")]).await;
+    let pid = server.pid().unwrap();
+    signal(pid, "TERM");
+    let deadline = Instant::now() + PATIENCE;
+    while server.as_nobody().get("/readyz").await.status != 503 {
+        assert!(Instant::now() < deadline, "it stays ready");
+    }
+    assert_eq!(server.as_nobody().get("/v1/services").await.status, 200);
+    signal(pid, "TERM");
+    assert_eq!(server.ended().await, Some(0));
+}
