@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::{
-    AdminApi, AuditFilter, AuditRow, AuditVerification, Change, Changed, EventPage, Identity, KycFilter, PersonalData,
-    Stats, UserDetail, UserFilter, UserSummary,
+    AdminApi, AuditFilter, AuditRow, AuditVerification, Change, Changed, EndedSessions, EventPage, Identity, KycFilter,
+    PersonalData, Stats, UserDetail, UserFilter, UserSummary,
 };
 use crate::{
     accounts::{
@@ -13,7 +13,7 @@ use crate::{
     },
     actor::Actor,
     app::App,
-    audit,
+    audit, auth,
     error::Result,
     events,
     export::{self, Export},
@@ -184,6 +184,10 @@ impl AdminApi for Direct {
     }
     async fn tokens_revoke(&self, id: TokenId, change: &Change) -> Result<Changed<ApiToken>> {
         tokens::revoke(&self.app, &self.actor, id, change).await
+    }
+
+    async fn sessions_end_all(&self, change: &Change) -> Result<EndedSessions> {
+        auth::end_all_sessions(&self.app, &self.actor, change).await
     }
 
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {

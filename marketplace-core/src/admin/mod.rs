@@ -123,6 +123,9 @@ pub trait AdminApi: Send + Sync + std::fmt::Debug {
     /// Ends a token at once.
     async fn tokens_revoke(&self, id: TokenId, change: &Change) -> Result<Changed<ApiToken>>;
 
+    /// Ends every session and every token for scripts of everybody, the caller's too. Needs a reason.
+    async fn sessions_end_all(&self, change: &Change) -> Result<EndedSessions>;
+
     /// Events after a cursor, oldest first; without a cursor, none but the newest cursor.
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage>;
 }

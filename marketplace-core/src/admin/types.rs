@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    accounts::model::{Account, Note, RestrictionReason, Status, mask_email, mask_name, mask_phone},
+    accounts::model::{Account, IdentityProof, Note, RestrictionReason, Status, mask_email, mask_name, mask_phone},
     actor::{Actor, Permission, Principal, Role},
     ids::{TokenId, UserId},
     jobs::model::JobStatus,
@@ -19,6 +19,9 @@ pub struct Change {
     /// Why, as a code; goes to the audit log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<RestrictionReason>,
+    /// How it was made sure who asks. Needed to remove somebody's second factor; goes to the audit log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<IdentityProof>,
     /// Free text that only staff see, at most 4,000 characters; kept with the subject and erased with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -292,6 +295,16 @@ pub struct PersonalData {
     pub email: String,
     /// Number, E.164.
     pub phone: Option<String>,
+}
+
+/// What an end of everybody's sessions ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EndedSessions {
+    /// Sessions that lived.
+    pub sessions: u64,
+    /// Tokens for scripts that worked.
+    pub tokens: u64,
 }
 
 /// Which rows of the audit log.

@@ -7,8 +7,8 @@ use marketplace_core::{
     accounts::model::{NewUser, Note, Status, UserAction},
     actor::{Permission, Principal, permissions},
     admin::{
-        AdminApi, AuditFilter, AuditRow, AuditVerification, Change, Changed, Count, EventPage, Identity, JobCount,
-        KycFilter, PersonalData, Stats, StatusCount, UserDetail, UserFilter, UserSummary,
+        AdminApi, AuditFilter, AuditRow, AuditVerification, Change, Changed, Count, EndedSessions, EventPage, Identity,
+        JobCount, KycFilter, PersonalData, Stats, StatusCount, UserDetail, UserFilter, UserSummary,
     },
     error::{Error, Result},
     export::Export,
@@ -350,6 +350,10 @@ impl AdminApi for Fake {
         Err(Error::not_found("token"))
     }
 
+    async fn sessions_end_all(&self, change: &Change) -> Result<EndedSessions> {
+        self.enter("sessions_end_all", Permission::UsersAdmin, Some(format!("{:?}", change.reason))).await?;
+        Ok(EndedSessions { sessions: 0, tokens: 0 })
+    }
     async fn events(&self, after: Option<&str>, _limit: u16) -> Result<EventPage> {
         self.enter("events", Permission::StatsRead, None).await?;
         let state = self.state();

@@ -6,6 +6,7 @@ mod events;
 mod jobs;
 mod kyc;
 mod reviews;
+mod sessions;
 mod threads;
 mod tokens;
 mod users;
@@ -42,6 +43,7 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
         .merge(audit::routes())
         .merge(tokens::routes())
         .merge(events::routes())
+        .merge(sessions::routes())
 }
 
 /// The operations, as the caller may use them.
@@ -83,7 +85,7 @@ pub(crate) struct PlainInput {
 
 impl PlainInput {
     fn change(self, if_version: Option<i64>) -> Change {
-        Change { note: self.note, dry_run: self.dry_run, if_version, reason: None }
+        Change { note: self.note, dry_run: self.dry_run, if_version, ..Change::default() }
     }
 }
 
@@ -103,7 +105,7 @@ pub(crate) struct ReasonedInput<R> {
 
 impl<R> ReasonedInput<R> {
     fn split(self, if_version: Option<i64>) -> (R, Change) {
-        (self.reason, Change { note: self.note, dry_run: self.dry_run, if_version, reason: None })
+        (self.reason, Change { note: self.note, dry_run: self.dry_run, if_version, ..Change::default() })
     }
 }
 
