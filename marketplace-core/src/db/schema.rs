@@ -48,6 +48,16 @@ impl Db {
         self.schema_state().await
     }
 
+    /// Runs the migrations up to a number: a database as a release before left it.
+    #[cfg(any(test, feature = "testing"))]
+    pub async fn migrate_to(&self, version: i64) -> Result<()> {
+        match &self.0 {
+            Inner::Sqlite { write, .. } => SQLITE.run_to(version, write).await,
+            Inner::Postgres(pool) => POSTGRES.run_to(version, pool).await,
+        }
+        .map_err(Error::internal)
+    }
+
     /// Refuses a database that this program does not fit.
     pub async fn require_current(&self) -> Result<()> {
         let state = self.schema_state().await?;
