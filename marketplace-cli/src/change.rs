@@ -73,10 +73,10 @@ impl VersionedArgs {
     /// The change, with what a line of a batch says otherwise.
     pub fn with(&self, note: Option<&String>, if_version: Option<i64>) -> Change {
         Change {
-            reason: None,
             note: note.or(self.change.note.as_ref()).cloned(),
             dry_run: self.change.dry_run,
             if_version: if_version.or(self.if_version),
+            ..Change::default()
         }
     }
 }

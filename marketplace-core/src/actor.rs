@@ -171,8 +171,8 @@ pub struct SignedIn {
     pub session: SessionId,
     /// When the session ends unless it is used.
     pub expires_at: Timestamp,
-    /// Whether this login is good for nothing but enrolling a second factor, because staff must have one
-    /// (`require_staff_totp`).
+    /// Whether this login is good for nothing but enrolling a second factor, because they must have one
+    /// (`require_staff_totp`, `require_totp`).
     pub must_enrol: bool,
 }
 
@@ -311,7 +311,7 @@ impl Actor {
     pub fn require(&self, permission: Permission) -> Result<()> {
         if self.must_enrol() {
             return Err(Error::forbidden(
-                "staff need a second factor here: enrol one with `POST /v1/auth/totp` (`marketplace auth totp enrol`)",
+                "a second factor is needed here: enrol one with `POST /v1/auth/totp` (`marketplace auth totp enrol`)",
             )
             .second_factor(SecondFactor::Enrol));
         }

@@ -157,6 +157,11 @@ impl App {
         self.clock.now()
     }
 
+    /// The name under which this place is reached.
+    pub(crate) fn site(&self) -> &str {
+        self.config.public_url.host_str().unwrap_or_default()
+    }
+
     /// Hears of it when the event log may have grown. A lost notification loses nothing: read the log.
     pub fn subscribe(&self) -> broadcast::Receiver<()> {
         self.wake.subscribe()

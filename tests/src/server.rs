@@ -233,6 +233,11 @@ impl Server {
         }
     }
 
+    /// Another setting, from its next start on.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
     /// Asks it to end (SIGTERM), and waits for that.
     pub async fn stop(&mut self) -> Option<i32> {
         signal(self.pid()?, "TERM");

@@ -5,7 +5,8 @@ mod totp;
 
 use clap::Subcommand;
 use marketplace_core::{
-    admin::Identity,
+    accounts::model::RestrictionReason,
+    admin::{Change, EndedSessions, Identity},
     auth::{self, SessionView},
     ids::SessionId,
     keys::Rotation,
@@ -14,7 +15,7 @@ use marketplace_core::{
 pub use login::LoginArgs;
 
 use crate::{
-    args::{self, ChangeArgs, Range},
+    args::{self, ChangeArgs, Range, one_of},
     change::Care,
     connect::{Target, Way, operator},
     context::Context,
@@ -59,6 +60,23 @@ pub enum Verb {
     /// Your second factor: codes from a device, besides the password
     #[command(subcommand, after_help = "Example:\n  marketplace auth totp enrol --profile prod")]
     Totp(totp::Verb),
+    /// End everybody's sessions and tokens for scripts, your own too
+    #[command(
+        name = "revoke-all",
+        after_help = "For when keys, a backup or a server may be in other hands. Everybody has to log in again.\n\n\
+        Example:\n  marketplace auth revoke-all --reason security --yes"
+    )]
+    RevokeAll {
+        /// Why, as a code; it stands in the audit log
+        #[arg(long, value_name = "CODE", value_parser = one_of::<RestrictionReason>(RestrictionReason::NAMES))]
+        reason: RestrictionReason,
+        /// Say how many there are, and end none
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
     /// Make a new key that signs access tokens; nobody is logged out
     #[command(
         name = "rotate-keys",
@@ -76,6 +94,17 @@ pub enum Verb {
         #[arg(short, long)]
         yes: bool,
     },
+}
+
+impl Row for EndedSessions {
+    const COLUMNS: &'static [Column] =
+        &[Column::new("SESSIONS", "sessions", Kind::Text), Column::new("TOKENS", "tokens", Kind::Text)];
+    fn id() -> String {
+        "sessions".into()
+    }
+    fn fields() -> Vec<String> {
+        ["sessions", "tokens"].map(String::from).to_vec()
+    }
 }
 
 impl Row for Rotation {
@@ -117,6 +146,17 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             target.remote()?.revoke_session(id).await?;
             context.out.note(&format!("ended on {}", target.system));
             Ok(())
+        }
+        Verb::RevokeAll { reason, dry_run, yes } => {
+            context.out.check::<EndedSessions>()?;
+            let asked = ChangeArgs { yes, dry_run, ..ChangeArgs::default() };
+            context.confirm("End everybody's sessions and tokens, your own too?", &asked, Care::Ask).await?;
+            let change = Change { reason: Some(reason), dry_run, ..Change::default() };
+            let ended = context.connect().await?.sessions_end_all(&change).await?;
+            if dry_run {
+                context.out.note("dry run: nothing was changed");
+            }
+            context.out.item(&ended)
         }
         Verb::Totp(verb) => totp::run(verb, context, &server(context)?).await,
         Verb::Logout => {

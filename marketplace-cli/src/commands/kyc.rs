@@ -141,7 +141,7 @@ impl Claiming {
     fn change(&self, line: NoteOverride) -> Change {
         let Self { reason, change } = self;
         let note = line.note.or_else(|| change.note.clone());
-        Change { reason: *reason, note, dry_run: change.dry_run, if_version: None }
+        Change { reason: *reason, note, dry_run: change.dry_run, ..Change::default() }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use marketplace_core::{
-    accounts::model::{NewUser, Note, RestrictionReason, Status, UserAction},
+    accounts::model::{IdentityProof, NewUser, Note, RestrictionReason, Status, UserAction},
     actor::Role,
     admin::{AdminApi, Change, Changed, PersonalData, UserDetail, UserFilter, UserSummary},
     ids::UserId,
@@ -181,13 +181,17 @@ pub enum Verb {
     /// Remove the second factor of somebody who lost device and recovery codes
     #[command(
         name = "reset-totp",
-        after_help = "Be sure who asks: from then on the password alone logs in.\n\n\
-        Example:\n  marketplace users reset-totp 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --note 'seen on video' --yes"
+        after_help = "Be sure who asks: from then on the password alone logs in. How you made sure stands in the audit log.\n\
+        Lines of --stdin may override: proof, reason, note, if_version.\n\n\
+        Example:\n  marketplace users reset-totp 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --proof video_call --yes"
     )]
     ResetTotp {
         /// Which ones.
         #[command(flatten)]
         batch: BatchArgs,
+        /// How you made sure who asks
+        #[arg(long, value_name = "CODE", required_unless_present = "stdin", value_parser = one_of::<IdentityProof>(IdentityProof::NAMES))]
+        proof: Option<IdentityProof>,
         /// Why and how.
         #[command(flatten)]
         acting: Acting,
@@ -221,6 +225,9 @@ pub struct Acting {
     /// Refuse unless the user is at this version
     #[arg(long, value_name = "N")]
     if_version: Option<i64>,
+    /// Of `reset-totp`.
+    #[arg(skip)]
+    proof: Option<IdentityProof>,
     #[command(flatten)]
     change: ChangeArgs,
 }
@@ -230,6 +237,7 @@ pub struct Acting {
 #[serde(default, deny_unknown_fields)]
 struct Overrides {
     reason: Option<RestrictionReason>,
+    proof: Option<IdentityProof>,
     note: Option<String>,
     role: Option<Role>,
     if_version: Option<i64>,
@@ -239,6 +247,7 @@ impl Acting {
     fn change(&self, line: &Overrides) -> Change {
         Change {
             reason: line.reason.or(self.reason),
+            proof: line.proof.or(self.proof),
             note: line.note.clone().or_else(|| self.change.note.clone()),
             dry_run: self.change.dry_run,
             if_version: line.if_version.or(self.if_version),
@@ -296,7 +305,8 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::RevokeSessions { batch, acting } => {
             act(context, "End every session of", &batch, &acting, Action::Fixed(UserAction::RevokeSessions)).await
         }
-        Verb::ResetTotp { batch, acting } => {
+        Verb::ResetTotp { batch, proof, acting } => {
+            let acting = Acting { proof, ..acting };
             act(context, "Remove the second factor of", &batch, &acting, Action::Fixed(UserAction::ResetTotp)).await
         }
         Verb::Role { batch, role, acting } => {

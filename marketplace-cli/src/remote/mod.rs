@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use marketplace_core::{
     accounts::model::{NewUser, Note, UserAction},
     admin::{
-        AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, EventPage, Identity, KycFilter,
-        PersonalData, Stats, UserDetail, UserFilter, UserSummary,
+        AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, EndedSessions, EventPage,
+        Identity, KycFilter, PersonalData, Stats, UserDetail, UserFilter, UserSummary,
     },
     error::{Error, Result},
     export::Export,
@@ -359,6 +359,10 @@ impl AdminApi for Remote {
     async fn mail_retry(&self, id: MailId, change: &Change) -> Result<Changed<MailSummary>> {
         let (change, body) = reason(change, None::<()>);
         self.change(Method::POST, &format!("/v1/admin/mail/{id}/retry"), &change, body).await
+    }
+
+    async fn sessions_end_all(&self, change: &Change) -> Result<EndedSessions> {
+        self.change(Method::POST, "/v1/admin/sessions/revoke-all", change, Map::new()).await
     }
 
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use marketplace_core::{
     accounts::model::{NewUser, Note, UserAction},
     admin::{
-        AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, EventPage, Identity, KycFilter,
-        PersonalData, Stats, UserDetail, UserFilter, UserSummary,
+        AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, EndedSessions, EventPage,
+        Identity, KycFilter, PersonalData, Stats, UserDetail, UserFilter, UserSummary,
     },
     error::{Error, ErrorCode, Result},
     export::Export,
@@ -218,6 +218,10 @@ impl AdminApi for Guarded {
     async fn mail_retry(&self, id: MailId, change: &Change) -> Result<Changed<MailSummary>> {
         self.gate.check()?;
         self.inner.mail_retry(id, change).await
+    }
+    async fn sessions_end_all(&self, change: &Change) -> Result<EndedSessions> {
+        self.gate.check()?;
+        self.inner.sessions_end_all(change).await
     }
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {
         self.inner.events(after, limit).await

@@ -4,7 +4,7 @@ use futures::FutureExt;
 
 use super::{
     erase::erase,
-    model::{Account, RestrictionReason, Status, UserAction},
+    model::{Account, IdentityProof, RestrictionReason, Status, UserAction},
     ops::{checked_note, detail, keep_note},
     store,
 };
@@ -128,6 +128,10 @@ pub async fn act(
         let known = RestrictionReason::NAMES.join(", ");
         return Err(Error::invalid("/reason", format!("is needed: one of {known}")));
     }
+    if *action == UserAction::ResetTotp && change.proof.is_none() {
+        let known = IdentityProof::NAMES.join(", ");
+        return Err(Error::invalid("/proof", format!("is needed, how it was made sure who asks: one of {known}")));
+    }
     let note = checked_note(change).map_err(|field| Error::invalid_fields(vec![field]))?;
     let (app2, actor2, action2, change2) = (app.clone(), actor.clone(), action.clone(), change.clone());
     // What takes somebody out of all that they wrote may take long.
@@ -225,6 +229,9 @@ async fn act_in(
         let mut metadata = serde_json::json!({ "from": account.status, "note": note });
         if let UserAction::SetRole { role } = action {
             metadata = serde_json::json!({ "from": account.role, "to": role, "note": note });
+        }
+        if *action == UserAction::ResetTotp {
+            metadata = serde_json::json!({ "from": account.status, "proof": change.proof, "note": note });
         }
         let reason = change.reason.map(|reason| reason.to_string());
         audit::append(

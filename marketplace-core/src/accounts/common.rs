@@ -1,10 +1,64 @@
 //! The most common passwords: what password sprays try first (NIST SP 800-63B §3.1.1.2 asks for such a list, OWASP ASVS 5
 //! §6.2.4 for 3,000).
 
+use std::collections::HashSet;
+
 const COMMON: &str = include_str!("common.txt");
 
 fn words() -> impl Iterator<Item = &'static str> {
     COMMON.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_ascii_whitespace)
+}
+
+/// Words of this place (OWASP ASVS 5 §6.1.2): its name, who is here, and what they do. With the names in its own address and in
+/// the account's, they are what somebody tries who knows it.
+const PLACE: &[&str] = &[
+    "marketplace",
+    "market",
+    "place",
+    "client",
+    "clients",
+    "worker",
+    "workers",
+    "staff",
+    "support",
+    "admin",
+    "admins",
+    "administrator",
+    "auditor",
+    "moderator",
+    "operator",
+    "service",
+    "services",
+    "job",
+    "jobs",
+    "review",
+    "reviews",
+    "kyc",
+    "identity",
+    "account",
+    "login",
+    "welcome",
+];
+
+/// Whether a lower-case text is nothing but words of this place, of its address and of the account's, whatever stands between
+/// and behind them.
+pub(super) fn is_of_this_place(lower: &str, email: &str, site: &str) -> bool {
+    let local = email.rsplit_once('@').map_or(email, |(local, _)| local).to_lowercase();
+    let site = site.to_lowercase();
+    let parts = local.split(|c: char| !c.is_alphabetic()).chain(site.split(|c: char| !c.is_alphabetic()));
+    let words: Vec<&str> = parts.filter(|part| part.chars().count() >= 3).chain(PLACE.iter().copied()).collect();
+    let letters: String = lower.chars().filter(|c| c.is_alphabetic()).collect();
+    let (mut open, mut seen) = (vec![letters.as_str()], HashSet::new());
+    while let Some(rest) = open.pop() {
+        for word in &words {
+            match rest.strip_prefix(word) {
+                Some("") => return true,
+                Some(rest) if seen.insert(rest.len()) => open.push(rest),
+                _ => {}
+            }
+        }
+    }
+    false
 }
 
 /// Whether a lower-case text is on the list. Looked at one by one: what follows, the hash, takes a thousand times as long.
@@ -14,8 +68,6 @@ pub(super) fn is_common(lower: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
 
     #[test]
@@ -29,5 +81,31 @@ mod tests {
             assert!(is_common(first_tried), "{first_tried}");
         }
         assert!(!is_common("# passwords") && !is_common("a whale sings at noon"));
+    }
+
+    #[test]
+    fn words_of_this_place_are_known_however_they_are_put_together() {
+        let known = |text: &str| is_of_this_place(text, "ada.obi-lee@example.org", "shop.basel.example");
+        for guess in [
+            "marketplace",
+            "marketplace2026!",
+            "2026-market-place",
+            "admin.admin.1",
+            "supportworkerclient",
+            "basel1234567",
+            "baselshop",
+            "obi.ada.1985",
+            "adaobi!marketplace",
+            "welcome to1".replace(" to", "").as_str(),
+        ] {
+            assert!(known(guess), "{guess}");
+        }
+        for own in
+            ["", "1234567890", "a whale sings at noon", "market of whales", "marketplac", "supportive", "obituary"]
+        {
+            assert!(!known(own), "{own}");
+        }
+        // However long it is, it is looked at in no time.
+        assert!(!known(&format!("{}x", "job".repeat(100_000))));
     }
 }

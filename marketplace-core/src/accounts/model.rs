@@ -65,6 +65,22 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// How it was made sure that whoever asks is who they say they are.
+    pub enum IdentityProof {
+        /// They were seen in person, with a document.
+        InPerson = "in_person",
+        /// They were seen in a video call, with a document.
+        VideoCall = "video_call",
+        /// They were called at the number, or written to at the address, that was on record before.
+        KnownContact = "known_contact",
+        /// They submitted documents anew, which match the identity check.
+        IdentityCheck = "identity_check",
+        /// A colleague who knows them confirmed it.
+        Colleague = "colleague",
+    }
+}
+
 /// An account as the operations see it. As JSON only within a row that a database made (`account_json!`).
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Deserialize)]
 pub struct Account {
@@ -233,10 +249,11 @@ impl Password {
             |c| matches!(c, '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}');
         self.0.chars().map(|c| if is_blank(c) { ' ' } else { c }).nfc().collect()
     }
-    /// Checks a password that is about to be set: length in characters, not common, not the address.
+    /// Checks a password that is about to be set: length in characters, not common, not the address, and not only words of this
+    /// place, which is reached at `site`.
     ///
     /// 8 to 128 characters, any Unicode, no composition rules: NIST SP 800-63B §3.1.1.2, OWASP ASVS 5 §6.2.
-    pub fn check(&self, email: &str) -> Result<(), FieldError> {
+    pub fn check(&self, email: &str, site: &str) -> Result<(), FieldError> {
         let wrong = |detail: &str| Err(FieldError { pointer: "/password".into(), detail: detail.into() });
         let prepared = self.prepared();
         let length = prepared.chars().count();
@@ -250,6 +267,9 @@ impl Password {
         }
         if super::common::is_common(&lower) {
             return wrong("is among the most common passwords; choose another");
+        }
+        if super::common::is_of_this_place(&lower, email, site) {
+            return wrong("is made of words that anybody here would try; choose another");
         }
         Ok(())
     }
@@ -340,14 +360,22 @@ mod tests {
 
     #[test]
     fn passwords() {
-        let check = |text: &str| Password::new(text).check("ada.obi@example.org").map_err(|error| error.detail);
+        let check = |text: &str| {
+            Password::new(text).check("ada.obi@example.org", "basel.example").map_err(|error| error.detail)
+        };
         assert!(check("correct horse battery").is_ok());
         assert!(check("пароль для Ады 🐴").is_ok());
         assert!(check(&"é".repeat(128)).is_ok());
         assert!(check(&"é".repeat(129)).is_err());
-        assert!(check("short").is_err());
+        assert!(check("short").is_err() && check("7 chars").is_err() && check("8 chars!").is_ok());
+        // Whatever the mixture, and however it is composed: 64 letters with their marks apart are 64.
+        assert!(check("ALL CAPS IT IS").is_ok() && check("tell no one of it").is_ok() && check("9 8 7 1 2 3").is_ok());
+        assert!(check(&"e\u{301}".repeat(128)).is_ok());
         assert!(check("Password1").unwrap_err().contains("common"));
         assert!(check("ADA.OBI@example.org").unwrap_err().contains("address"));
+        for guess in ["Marketplace#2026", "Basel-Admin-1", "AdaObi1985"] {
+            assert!(check(guess).unwrap_err().contains("anybody here"), "{guess}");
+        }
         assert_eq!(format!("{:?}", Password::new("hunter22")), "Password(…)");
     }
 

@@ -120,11 +120,26 @@ async fn each_role_may_do_what_the_table_says() {
         expect(Permission::StatsRead, crate::events::since(app, &actor, None, 10).await.err().map(code), "events");
         for action in actions() {
             let subject = test.user(Role::Client, Status::Active).await;
-            let answer = act(app, &actor, subject, &action, &because(RestrictionReason::Other)).await;
+            let proof = Some(model::IdentityProof::InPerson);
+            let change = Change { proof, ..because(RestrictionReason::Other) };
+            let answer = act(app, &actor, subject, &action, &change).await;
             expect(action.permission(), answer.err().map(code), action.name());
         }
     }
     test.close().await;
+}
+
+#[tokio::test]
+async fn a_fresh_marketplace_has_no_accounts() {
+    for test in testing::apps().await {
+        let all = list(test.app(), &OPERATOR, &UserFilter::default(), &PageRequest::default()).await.unwrap();
+        assert!(all.items.is_empty());
+        for email in ["admin", "admin@example.org", "root@localhost", ""] {
+            let password = model::Password::new("admin");
+            assert!(crate::auth::login(test.app(), &testing::client(), email, &password).await.is_err());
+        }
+        test.close().await;
+    }
 }
 
 #[tokio::test]

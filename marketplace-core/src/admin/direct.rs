@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::{
-    AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, EventPage, Identity, KycFilter,
-    PersonalData, Stats, UserDetail, UserFilter, UserSummary,
+    AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, EndedSessions, EventPage, Identity,
+    KycFilter, PersonalData, Stats, UserDetail, UserFilter, UserSummary,
 };
 use crate::{
     accounts::{
@@ -13,7 +13,7 @@ use crate::{
     },
     actor::Actor,
     app::App,
-    audit,
+    audit, auth,
     error::Result,
     events,
     export::{self, Export},
@@ -195,6 +195,10 @@ impl AdminApi for Direct {
     }
     async fn mail_retry(&self, id: MailId, change: &Change) -> Result<Changed<MailSummary>> {
         mail::retry(&self.app, &self.actor, id, change).await
+    }
+
+    async fn sessions_end_all(&self, change: &Change) -> Result<EndedSessions> {
+        auth::end_all_sessions(&self.app, &self.actor, change).await
     }
 
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {

@@ -129,6 +129,9 @@ pub trait AdminApi: Send + Sync + std::fmt::Debug {
     /// Has a mail tried again now, whose last try failed.
     async fn mail_retry(&self, id: MailId, change: &Change) -> Result<Changed<MailSummary>>;
 
+    /// Ends every session and every token for scripts of everybody, the caller's too. Needs a reason.
+    async fn sessions_end_all(&self, change: &Change) -> Result<EndedSessions>;
+
     /// Events after a cursor, oldest first; without a cursor, none but the newest cursor.
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage>;
 }

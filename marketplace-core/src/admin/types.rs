@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
-    accounts::model::{Account, Note, RestrictionReason, Status, mask_email, mask_name, mask_phone},
+    accounts::model::{Account, IdentityProof, Note, RestrictionReason, Status, mask_email, mask_name, mask_phone},
     actor::{Actor, Permission, Principal, Role},
     error::{Error, Result},
     ids::{TokenId, UserId},
@@ -22,6 +22,9 @@ pub struct Change {
     /// Why, as a code; goes to the audit log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<RestrictionReason>,
+    /// How it was made sure who asks. Needed to remove somebody's second factor; goes to the audit log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<IdentityProof>,
     /// Free text that only staff see, at most 4,000 characters; kept with the subject and erased with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -295,6 +298,16 @@ pub struct PersonalData {
     pub email: String,
     /// Number, E.164.
     pub phone: Option<String>,
+}
+
+/// What an end of everybody's sessions ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EndedSessions {
+    /// Sessions that lived.
+    pub sessions: u64,
+    /// Tokens for scripts that worked.
+    pub tokens: u64,
 }
 
 /// Which rows of the audit log.

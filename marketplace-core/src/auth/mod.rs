@@ -14,13 +14,14 @@ pub(crate) mod totp;
 pub use csrf::{Csrf, check_csrf, csrf};
 pub use model::{ClientInfo, SessionView, Tokens};
 pub(crate) use ops::{
-    OneTime, check_own_password, drop_one_time, drop_tickets, issue_one_time, lock_checked, notify, owner_of_link,
-    prune_tickets,
+    EVERYBODY, OneTime, check_own_password, drop_one_time, drop_tickets, issue_one_time, lock_checked, notify,
+    owner_of_link, prune_tickets,
 };
 pub use ops::{
-    SocketTicket, TICKET, authenticate, change_email, change_password, confirm_email, delete_own_data, forgot_password,
-    issue_ticket, live_sessions, login, login_with, logout, logout_all, redeem_ticket, refresh, replace_lost_keys,
-    resend_verification, reset_password, revoke_session, rotate_keys, sessions, signup, verify_email,
+    SocketTicket, TICKET, authenticate, change_email, change_password, confirm_email, delete_own_data,
+    end_all_sessions, forgot_password, issue_ticket, live_sessions, login, login_with, logout, logout_all,
+    redeem_ticket, refresh, replace_lost_keys, resend_verification, reset_password, revoke_session, rotate_keys,
+    sessions, signup, verify_email,
 };
 
 pub use totp::{Enrolment, Proof, RecoveryCodes, begin_totp, confirm_totp, disable_totp};

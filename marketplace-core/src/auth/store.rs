@@ -152,6 +152,31 @@ pub(crate) async fn revoke_all(
     })
 }
 
+/// How many sessions live.
+pub(super) async fn count_alive(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
+    let count = q!(conn => val i64,
+        "SELECT CAST(count(*) AS BIGINT) FROM sessions WHERE revoked_at IS NULL AND expires_at > $1", now)?;
+    Ok(count.unsigned_abs())
+}
+
+/// The last of some sessions after one, in the order of their ids; none when there are none.
+pub(super) async fn end_of_round(
+    conn: &mut Conn<'_>,
+    after: SessionId,
+    last: SessionId,
+    count: i64,
+) -> Result<Option<SessionId>> {
+    Ok(q!(conn => vals SessionId,
+        "SELECT id FROM sessions WHERE id > $1 AND id <= $2 ORDER BY id LIMIT ($3 + 0)", after, last, count)?
+    .pop())
+}
+
+/// Ends the sessions after one, up to another, whoever has them. Returns how many lived.
+pub(super) async fn revoke_range(conn: &mut Conn<'_>, after: SessionId, end: SessionId, now: Timestamp) -> Result<u64> {
+    Ok(q!(conn => exec,
+        "UPDATE sessions SET revoked_at = $3 WHERE id > $1 AND id <= $2 AND revoked_at IS NULL AND expires_at > $3", after, end, now)?)
+}
+
 #[derive(sqlx::FromRow)]
 struct SessionRow {
     id: SessionId,

@@ -67,6 +67,10 @@ pub struct Config {
     pub trusted_proxies: Vec<IpAddr>,
     /// Whether staff need a second factor: without one they can log in only to enrol it.
     pub require_staff_totp: bool,
+    /// Whether everybody does.
+    pub require_totp: bool,
+    /// By how many steps of 30 seconds a code may be early or late, as clocks differ: 0 or 1.
+    pub totp_tolerance: u8,
     /// Logs.
     pub log: Log,
     /// Password hashing.
@@ -105,6 +109,8 @@ impl Default for Config {
             oidc: BTreeMap::new(),
             trusted_proxies: Vec::new(),
             require_staff_totp: false,
+            require_totp: false,
+            totp_tolerance: 1,
             log: Log::default(),
             argon2: Argon2::default(),
             breached_passwords: None,
@@ -172,6 +178,9 @@ impl Config {
         }
         if self.tls.cert.is_some() != self.tls.key.is_some() {
             return bad("tls", "needs both cert and key, or neither");
+        }
+        if self.totp_tolerance > 1 {
+            return bad("totp_tolerance", "must be 0 or 1");
         }
         if self.retention.session_max_days < self.retention.session_days {
             return bad("retention/session_max_days", "must not be less than retention.session_days");
@@ -294,7 +303,7 @@ fn environment_value(key: &str, value: &str) -> toml::Value {
         let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
         return toml::Value::Array(parts.map(|part| toml::Value::String(part.to_owned())).collect());
     }
-    if let ("cookies" | "require_staff_totp", Ok(flag)) = (key, value.parse()) {
+    if let ("cookies" | "require_staff_totp" | "require_totp", Ok(flag)) = (key, value.parse()) {
         return toml::Value::Boolean(flag);
     }
     // Some providers give out numbers; they are names all the same.

@@ -6,6 +6,7 @@ use futures::FutureExt;
 use super::{EventCursor, store};
 use crate::{
     app::App,
+    auth,
     error::Result,
     ids::UserId,
     messaging::{self, UserEvent},
@@ -71,6 +72,10 @@ impl Raw {
     /// Whether it may have ended somebody's login, or their right to be here.
     pub fn may_end_logins(&self) -> bool {
         matches!(self.kind.as_str(), "session.revoked" | "user.changed")
+    }
+    /// Whether it ended everybody's.
+    pub fn ends_all_logins(&self) -> bool {
+        self.kind == "session.revoked" && self.target == auth::EVERYBODY
     }
 }
 

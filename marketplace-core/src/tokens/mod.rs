@@ -9,8 +9,9 @@ pub mod model;
 mod ops;
 mod store;
 
-pub(crate) use ops::{all_of, authenticate, erase, prune, revoke_all};
+pub(crate) use ops::{all_of, authenticate, erase, prune, revoke_all, revoke_everybodys};
 pub use ops::{create, list, revoke};
+pub(crate) use store::count_alive;
 
 #[cfg(test)]
 mod tests;

@@ -182,7 +182,7 @@ async fn create_in(app: &App, conn: &mut Conn<'_>, actor: &Actor, wanted: Wanted
     }
     let owner = accounts::store::lock(conn, wanted.owner).await?.ok_or_else(|| Error::not_found("user"))?;
     check_owner(&owner, &wanted.scopes)?;
-    if app.config.require_staff_totp && !auth::totp::store::is_on(conn, owner.id).await? {
+    if auth::totp::is_required(app, &owner) && !auth::totp::store::is_on(conn, owner.id).await? {
         return Err(Error::invalid("/owner_id", "must have a second factor, as all staff here"));
     }
     let id = TokenId::new(now, app.random.as_ref());
@@ -279,6 +279,11 @@ pub(crate) async fn revoke_all(conn: &mut Conn<'_>, by: &Principal, user: UserId
         }
     }
     Ok(done)
+}
+
+/// Ends every token of everybody; returns how many worked until now.
+pub(crate) async fn revoke_everybodys(conn: &mut Conn<'_>, by: &Principal, now: Timestamp) -> Result<u64> {
+    store::revoke_everybodys(conn, by, now).await
 }
 
 /// Removes every trace of a user's tokens.

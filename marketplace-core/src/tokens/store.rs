@@ -127,6 +127,19 @@ pub(super) async fn revoke_all(conn: &mut Conn<'_>, user: UserId, by: &Principal
         user, now, by)?)
 }
 
+/// Returns how many of everybody's tokens worked until now.
+pub(super) async fn revoke_everybodys(conn: &mut Conn<'_>, by: &Principal, now: Timestamp) -> Result<u64> {
+    Ok(q!(conn => exec,
+        "UPDATE api_tokens SET revoked_at = $1, revoked_by = $2 WHERE revoked_at IS NULL AND expires_at > $1", now, by)?)
+}
+
+/// How many tokens work.
+pub(crate) async fn count_alive(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
+    let count = q!(conn => val i64,
+        "SELECT CAST(count(*) AS BIGINT) FROM api_tokens WHERE revoked_at IS NULL AND expires_at > $1", now)?;
+    Ok(count.unsigned_abs())
+}
+
 /// All of a user's tokens, ended ones too.
 pub(super) async fn ids_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<TokenId>> {
     Ok(q!(conn => vals TokenId, "SELECT id FROM api_tokens WHERE user_id = $1", user)?)

@@ -242,7 +242,8 @@ async fn nobody_gives_away_through_a_token_what_it_may_not_do() {
         // Nor does anybody get back what they do not have, and restricting stays possible.
         for role in [Role::Support, Role::Admin] {
             let banned = test.user(role, Status::Banned).await;
-            let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
+            let proof = Some(accounts::model::IdentityProof::Colleague);
+            let change = Change { reason: Some(RestrictionReason::Other), proof, ..Change::default() };
             for action in [UserAction::Unban, UserAction::ResetTotp] {
                 assert_eq!(
                     code(accounts::act(app, &admins_only, banned, &action, &change).await),

@@ -207,6 +207,11 @@ impl Hub {
         self.lock().get(&user).cloned().unwrap_or_default()
     }
 
+    /// Everybody's sockets.
+    pub(super) fn all(&self) -> Vec<Arc<Listener>> {
+        self.lock().values().flatten().cloned().collect()
+    }
+
     /// The sockets whose sessions are over by now, as far as is known.
     pub(super) fn past(&self, now: Timestamp) -> Vec<Arc<Listener>> {
         let listeners = self.lock();

@@ -147,6 +147,9 @@ impl Tail {
                 let doubtful = self.hub().of(user);
                 self.doubtful.extend(doubtful);
             }
+            if found.iter().any(events::Raw::ends_all_logins) {
+                self.doubtful = self.hub().all();
+            }
             self.cursor = Some(cursor);
             self.end_logins().await?;
         }

@@ -172,7 +172,9 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("POST", "/v1/admin/users/{id}/unban", "a", none.clone()),
         ("DELETE", "/v1/admin/users/{id}", "a", reason.clone()),
         ("POST", "/v1/admin/users/{id}/revoke-sessions", "s a", none.clone()),
-        ("POST", "/v1/admin/users/{id}/reset-totp", "a", none.clone()),
+        ("POST", "/v1/admin/users/{id}/reset-totp", "a", json!({"proof": "in_person"})),
+        // What it does ends every other row's tokens.
+        ("POST", "/v1/admin/sessions/revoke-all", "a", json!({"reason": "security", "dry_run": true})),
         ("POST", "/v1/admin/users/{id}/role", "a", json!({"role": "client"})),
         ("GET", "/v1/admin/users/{id}/notes", "s a u", none.clone()),
         ("POST", "/v1/admin/users/{id}/notes", "s a", json!({"body": "a note"})),

@@ -145,7 +145,8 @@ fn no_secret_and_no_personal_datum_is_logged() {
         }
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         for line in &lines {
-            assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
+            assert!(line["timestamp"].as_str().is_some_and(|at| at.ends_with('Z')), "in UTC: {line}");
+            assert!(line["level"].is_string(), "{line}");
         }
         let found = |message: &str, fits: &dyn Fn(&Value) -> bool| {
             let mut all = lines.iter().filter(|line| line["message"] == message);

@@ -105,6 +105,10 @@ async fn huge_bodies(engine: Engine) {
     } {
         answer.refused(413, "too_large");
     }
+    let picture = ada.request(Method::PUT, "/v1/me/picture").header("content-type", "image/jpeg");
+    if let Ok(answer) = Answer::try_of(picture.body(vec![0xFF; 10 * mebi + 1])).await {
+        answer.refused(413, "too_large");
+    }
     assert_eq!(app.fingerprint().await, before);
     ada.submit_good(1).await;
 }

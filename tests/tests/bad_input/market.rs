@@ -74,6 +74,7 @@ async fn nul_bytes_and_wrong_values_in_the_market(engine: Engine) {
     for rating in [json!(0), json!(6), json!(-1), json!(4.5), json!("5"), Value::Null] {
         refused(&market.jon.act(&job, "reviews", json!({ "rating": rating })).await);
     }
+    market.jon.attach_bytes(&market.thread, vec![0xFF; 10 * 1024 * 1024 + 1]).await.refused(413, "too_large");
     for file in [b"".to_vec(), b"<svg onload='alert(1)'/>".to_vec(), vec![0; 64]] {
         refused(&market.jon.attach_bytes(&market.thread, file.clone()).await);
         let picture = market.ada.request(Method::PUT, "/v1/me/picture").header("content-type", "image/png").body(file);

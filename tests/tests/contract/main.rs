@@ -24,7 +24,7 @@ mod users;
 mod watch;
 mod world;
 
-use marketplace_core::{accounts::model::RestrictionReason, admin::Change, testing};
+use marketplace_core::{accounts::model::RestrictionReason, actor::Role, admin::Change, testing};
 use script::Script;
 use world::{Way, World};
 
@@ -88,6 +88,13 @@ async fn play(world: &World) -> Script {
     tokens::tokens(world, &mut script).await;
     mail::mail(world, &mut script).await;
     refusals::refusals(world, &mut script).await;
+    // Last: nobody who was there before is logged in any more.
+    let (ann, _) = world.staff(Role::Admin).await;
+    script.heard("sessions_end_all without reason", &ann.sessions_end_all(&Change::default()).await);
+    let because = because(RestrictionReason::Security);
+    let preview = Change { dry_run: true, ..because.clone() };
+    script.heard("sessions_end_all dry", &ann.sessions_end_all(&preview).await);
+    script.heard("sessions_end_all", &ann.sessions_end_all(&because).await);
     script
 }
 

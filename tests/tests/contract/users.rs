@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use marketplace_core::{
-    accounts::model::{NewUser, RestrictionReason, UserAction},
+    accounts::model::{IdentityProof, NewUser, RestrictionReason, UserAction},
     actor::Role,
     admin::{Change, UserFilter},
     page::PageRequest,
@@ -51,7 +51,8 @@ pub async fn users(world: &World, script: &mut Script) {
         ("role", UserAction::SetRole { role: Role::Client }, Change::default()),
         ("role again", UserAction::SetRole { role: Role::Client }, Change::default()),
         ("revoke sessions", UserAction::RevokeSessions, Change::default()),
-        ("reset totp", UserAction::ResetTotp, Change::default()),
+        ("reset totp without proof", UserAction::ResetTotp, Change::default()),
+        ("reset totp", UserAction::ResetTotp, Change { proof: Some(IdentityProof::VideoCall), ..Change::default() }),
         ("ban", UserAction::Ban, fraud()),
         ("unfreeze a banned one", UserAction::Unfreeze, Change::default()),
         ("unban", UserAction::Unban, Change::default()),

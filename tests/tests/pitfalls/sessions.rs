@@ -5,8 +5,10 @@ use std::time::Duration;
 use futures::future::join_all;
 use marketplace_tests::{
     Answer, Engine, Http, Redis, Server,
+    cli::Cli,
     people::{PASSWORD, address},
     server::{self, ROOMY},
+    socket::{End, Socket},
     stories, tokens,
 };
 use reqwest::Method;
@@ -25,6 +27,8 @@ stories![
     a_stolen_refresh_token_ends_the_session,
     a_lost_refresh_answer_logs_nobody_out,
     two_tabs_that_refresh_at_once_stay_logged_in,
+    staff_end_the_sessions_of_one_and_of_all,
+    nothing_prepared_survives_the_owners_answer,
 ];
 
 async fn a_reset_token_works_once_and_only_the_newest(engine: Engine) {
@@ -173,11 +177,20 @@ async fn no_cookies_so_no_forged_requests(engine: Engine) {
     let ask =
         app.as_nobody().with_token(&token).request(Method::GET, "/v1/me").header("origin", "https://evil.example");
     assert!(!Answer::of(ask).await.headers.contains_key("access-control-allow-origin"));
-    for content_type in ["text/plain", "application/x-www-form-urlencoded"] {
-        let http = app.as_nobody().with_token(&token);
-        let answer = http.post_raw("/v1/auth/logout-all", content_type, "{}").await;
-        assert!(answer.status.is_client_error() || app.as_nobody().get("/v1/me").await.status.as_u16() == 401);
+    // What a browser sends along by itself, a form of somebody else's or not, begins, uses and ends no session.
+    let live = "SELECT CAST(count(*) AS BIGINT) FROM sessions WHERE revoked_at IS NULL";
+    let before = server::number(&app.db().await, live).await;
+    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/json"] {
+        for path in ["/v1/auth/logout-all", "/v1/auth/logout", "/v1/auth/refresh", "/v1/auth/login"] {
+            let forged = app.as_nobody().request(Method::POST, path).header("content-type", content_type);
+            let forged = forged.header("cookie", format!("access_token={token}; refresh_token={token}"));
+            let answer = Answer::of(forged.header("origin", "https://evil.example").body("{}")).await;
+            assert!(answer.status.is_client_error(), "{path} {content_type}: {}", answer.text());
+            assert!(!answer.headers.contains_key("set-cookie"), "{path} {content_type}");
+        }
     }
+    app.as_nobody().with_token(&token).get("/v1/me").await.ok();
+    assert_eq!(server::number(&app.db().await, live).await, before);
 }
 
 /// What may be asked without a token. A route that is new and open must be added here, by somebody who thought about it.
@@ -281,8 +294,14 @@ async fn passwords_count_to_their_last_character(engine: Engine) {
     let email = address("umlaut");
     let body = json!({ "role": "client", "email": email, "password": "пароль — für Ünï 🐴", "name": "U" });
     app.as_nobody().post("/v1/auth/signup", body).await.ok();
-    let body = json!({ "email": email, "password": "пароль — für Ünï 🐴" });
-    app.as_nobody().post("/v1/auth/login", body).await.ok();
+    // Another keyboard composes it otherwise, and has another blank.
+    for typed in ["пароль — für Ünï 🐴", "пароль — fu\u{308}r U\u{308}ni\u{308} 🐴", "пароль\u{A0}— für Ünï 🐴"]
+    {
+        let body = json!({ "email": email, "password": typed });
+        app.as_nobody().post("/v1/auth/login", body).await.ok();
+    }
+    let other = json!({ "email": email, "password": "пароль — fur Uni 🐴" });
+    app.as_nobody().post("/v1/auth/login", other).await.refused(401, "unauthenticated");
 }
 
 async fn refresh(app: &Server, token: &str) -> Answer {
@@ -300,6 +319,7 @@ async fn a_stolen_refresh_token_ends_the_session(engine: Engine) {
     refresh(&app, &jon.refresh_token).await.refused(401, "unauthenticated");
     http.get("/v1/me").await.refused(401, "unauthenticated");
     refresh(&app, tokens["refresh_token"].as_str().unwrap()).await.refused(401, "unauthenticated");
+    assert!(app.output().contains("an old refresh token was used again"), "it is logged");
     app.log_in(&jon.email).await.ok();
 }
 
@@ -332,4 +352,60 @@ async fn two_tabs_that_refresh_at_once_stay_logged_in(engine: Engine) {
     refresh(&app, &jon.refresh_token).await.ok();
     refresh(&app, &newest).await.ok();
     assert_eq!(server::number(&app.db().await, "SELECT CAST(count(*) AS BIGINT) FROM refresh_tokens").await, 0);
+}
+
+async fn staff_end_the_sessions_of_one_and_of_all(engine: Engine) {
+    let app = Server::start(engine).await;
+    let (lea, jon, ada) = (app.as_staff("admin").await, app.as_client().await, app.as_worker().await);
+    let mut sockets = [Socket::connect(&jon, None).await, Socket::connect(&ada, None).await];
+    lea.post(&format!("/v1/admin/users/{}/revoke-sessions", jon.id), json!({})).await.ok();
+    let (End::Closed(code), _) = sockets[0].end().await else { panic!("it is closed with a code") };
+    assert_eq!(code, 4401);
+    jon.get("/v1/me").await.refused(401, "unauthenticated");
+    ada.get("/v1/me").await.ok();
+    // Nobody's without a reason, and not on a preview.
+    lea.post("/v1/admin/sessions/revoke-all", json!({})).await.refused(422, "invalid");
+    let preview = json!({ "reason": "security", "dry_run": true });
+    assert_eq!(lea.post("/v1/admin/sessions/revoke-all", preview).await.ok(), json!({ "sessions": 2, "tokens": 0 }));
+    let ended = Cli::direct(&app).json(&["auth", "revoke-all", "--reason", "security", "--yes"]).await;
+    assert_eq!(ended, json!({ "sessions": 2, "tokens": 0 }));
+    for person in [&lea, &ada] {
+        person.get("/v1/me").await.refused(401, "unauthenticated");
+        refresh(&app, &person.refresh_token).await.refused(401, "unauthenticated");
+    }
+    sockets[1].end().await;
+    app.person(&ada.email).await.get("/v1/me").await.ok();
+}
+
+/// Links that somebody asked for who had the password for a while.
+async fn nothing_prepared_survives_the_owners_answer(engine: Engine) {
+    let app = Server::start(engine).await;
+    for how in ["reset", "change"] {
+        let jon = app.as_client().await;
+        let theirs = address("theirs");
+        let wanted = json!({ "email": theirs, "password": PASSWORD });
+        jon.post("/v1/auth/email/change", wanted).await.ok();
+        let link = app.mail(&theirs, 1).await.token();
+        let new = "an entirely new phrase";
+        if how == "reset" {
+            app.as_nobody().post("/v1/auth/password/forgot", json!({ "email": jon.email })).await.ok();
+            let token = app.mail(&jon.email, 3).await.token();
+            app.as_nobody().post("/v1/auth/password/reset", json!({ "token": token, "password": new })).await.ok();
+        } else {
+            let change = json!({ "current_password": PASSWORD, "password": new });
+            jon.post("/v1/auth/password/change", change).await.ok();
+        }
+        app.as_nobody().post("/v1/auth/email/confirm", json!({ "token": link })).await.refused(422, "invalid");
+    }
+    // And a link to the old address is of no use once there is a new one.
+    let bea = app.as_client().await;
+    app.as_nobody().post("/v1/auth/password/forgot", json!({ "email": bea.email })).await.ok();
+    let reset = app.mail(&bea.email, 2).await.token();
+    let new = address("bea.new");
+    bea.post("/v1/auth/email/change", json!({ "email": new, "password": PASSWORD })).await.ok();
+    let confirm = app.mail(&new, 1).await.token();
+    app.as_nobody().post("/v1/auth/email/confirm", json!({ "token": confirm })).await.ok();
+    let late = json!({ "token": reset, "password": "somebody else's phrase" });
+    app.as_nobody().post("/v1/auth/password/reset", late).await.refused(422, "invalid");
+    app.log_in(&new).await.ok();
 }

@@ -1,6 +1,11 @@
 //! Tokens for scripts and second factors.
 
-use marketplace_tests::{Engine, Person, Server, people::PASSWORD, stories};
+use marketplace_tests::{
+    Engine, Person, Server,
+    cli::Cli,
+    people::{PASSWORD, address},
+    server, stories,
+};
 use serde_json::{Value, json};
 
 stories![
@@ -8,6 +13,9 @@ stories![
     a_banned_owners_token_is_dead,
     a_token_reaches_nobodys_own_account,
     no_token_makes_itself_a_greater_one,
+    no_token_gives_away_what_it_may_not_do,
+    searching_is_no_way_around_masking,
+    a_required_second_factor_binds_tokens_too,
 ];
 
 async fn token(admin: &Person, owner: &str, scopes: &[&str]) -> Value {
@@ -128,4 +136,80 @@ async fn no_token_makes_itself_a_greater_one(engine: Engine) {
     let plain = token(&admin, &admin.id, &["kyc:read", "tokens:read"]).await;
     let script = app.as_nobody().with_token(plain["secret"].as_str().unwrap());
     script.post("/v1/admin/tokens", wish("kyc:read", 60)).await.refused(403, "forbidden");
+}
+
+async fn no_token_gives_away_what_it_may_not_do(engine: Engine) {
+    let app = Server::start(engine).await;
+    let (admin, jon) = (app.as_staff("admin").await, app.as_client().await);
+    let mia = app.as_staff("admin").await;
+    let made = token(&admin, &admin.id, &["users:admin"]).await;
+    let script = app.as_nobody().with_token(made["secret"].as_str().unwrap());
+    let new = |role: &str| json!({ "role": role, "email": address(role), "name": "New" });
+    for role in ["admin", "support", "auditor"] {
+        script.post("/v1/admin/users", new(role)).await.refused(403, "forbidden");
+        let path = format!("/v1/admin/users/{}/role", jon.id);
+        script.post(&path, json!({ "role": role })).await.refused(403, "forbidden");
+    }
+    script.post("/v1/admin/users", new("client")).await.ok();
+    script.get(&format!("/v1/admin/users/{}/export", jon.id)).await.refused(403, "forbidden");
+    let of_mia = |verb: &str| format!("/v1/admin/users/{}/{verb}", mia.id);
+    let proof = json!({ "proof": "colleague" });
+    script.post(&of_mia("reset-totp"), proof).await.refused(403, "forbidden");
+    script.post(&of_mia("ban"), json!({ "reason": "security" })).await.ok();
+    script.post(&of_mia("unban"), json!({})).await.refused(403, "forbidden");
+    admin.post(&of_mia("unban"), json!({})).await.ok();
+    // Who is promoted logs in anew.
+    admin.post(&format!("/v1/admin/users/{}/role", jon.id), json!({ "role": "admin" })).await.ok();
+    jon.get("/v1/me").await.refused(401, "unauthenticated");
+    app.person(&jon.email).await.get("/v1/admin/users").await.ok();
+}
+
+/// Over HTTP and over the database, one letter more at a time.
+async fn searching_is_no_way_around_masking(engine: Engine) {
+    let app = Server::start(engine).await;
+    let (admin, jon) = (app.as_staff("admin").await, app.as_client().await);
+    jon.patch("/v1/me", json!({ "phone": "+442071838750" })).await.ok();
+    let made = token(&admin, &admin.id, &["users:read"]).await;
+    let script = app.as_nobody().with_token(made["secret"].as_str().unwrap());
+    let encoded = |q: &str| q.replace('+', "%2B").replace('@', "%40");
+    let found = async |q: &str| {
+        script.get(&format!("/v1/admin/users?q={}", encoded(q))).await.ok()["items"].as_array().unwrap().len()
+    };
+    let on_record = "SELECT CAST(count(*) AS BIGINT) FROM audit_log WHERE action = 'users.search'";
+    let db = app.db().await;
+    let before = server::number(&db, on_record).await;
+    let name = "jon.lee.";
+    assert!(jon.email.to_lowercase().starts_with(name), "{}", jon.email);
+    for length in 1..jon.email.len() {
+        let beginning = &jon.email[..length];
+        // What a name begins with, it finds; of the rest nothing.
+        let of_the_name = name.starts_with(&beginning.to_lowercase());
+        assert_eq!(found(beginning).await > 0, of_the_name, "{beginning}");
+    }
+    for length in 1.."+442071838750".len() {
+        assert_eq!(found(&"+442071838750"[..length]).await, 0);
+    }
+    assert_eq!((found(&jon.email).await, found("+442071838750").await), (1, 1), "whole values are found");
+    assert_eq!(server::number(&db, on_record).await, before);
+    // Whoever may reveal may look so, and is seen to.
+    let (start, _) = jon.email.split_once('@').unwrap();
+    let q = format!("{start}@exa");
+    let here = admin.get(&format!("/v1/admin/users?q={}", encoded(&q))).await.ok();
+    assert_eq!(here["items"].as_array().unwrap().len(), 1);
+    assert_eq!(server::number(&db, on_record).await, before + 1);
+    let there = Cli::direct(&app).run(&["users", "list", "--q", &q, "-o", "jsonl"]).await;
+    assert_eq!(there.ok().stdout.lines().count(), 1);
+    assert_eq!(server::number(&db, on_record).await, before + 2);
+}
+
+async fn a_required_second_factor_binds_tokens_too(engine: Engine) {
+    let mut app = Server::start(engine).await;
+    let admin = app.as_staff("admin").await;
+    let made = token(&admin, &admin.id, &["kyc:read"]).await;
+    let secret = made["secret"].as_str().unwrap().to_owned();
+    app.as_nobody().with_token(&secret).get("/v1/admin/kyc").await.ok();
+    app.stop().await;
+    app.set("REQUIRE_STAFF_TOTP", "true");
+    app.run().await;
+    app.as_nobody().with_token(&secret).get("/v1/admin/kyc").await.refused(403, "forbidden");
 }

@@ -7,7 +7,11 @@ use marketplace_core::{
 use marketplace_tests::{Engine, Person, Server, cli::Cli, people::PASSWORD, stories, terminal::Terminal};
 use serde_json::{Value, json};
 
-stories![a_script_works_with_its_token_until_it_is_revoked, a_person_enrols_and_logs_in_at_a_terminal];
+stories![
+    a_script_works_with_its_token_until_it_is_revoked,
+    a_person_enrols_and_logs_in_at_a_terminal,
+    nothing_is_written_but_where_it_is_said,
+];
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("a text: {value}")).to_owned()
@@ -130,4 +134,37 @@ async fn a_person_enrols_and_logs_in_at_a_terminal(engine: Engine) {
     cli.run_with_input(&disable, PASSWORD).await.ok();
     cli.run_with_input(&login, PASSWORD).await.ok();
     assert!(app.mail(&lea.email, 4).await.subject.contains("removed"));
+}
+
+/// What a server writes: its database, files, keys and mails, and two logs, one in its folder and one to whoever started it.
+async fn nothing_is_written_but_where_it_is_said(engine: Engine) {
+    let mut app = Server::start(engine).await;
+    let (lea, ada) = (app.as_staff("admin").await, app.as_worker().await);
+    ada.submit_good(1).await;
+    ada.get("/v1/admin/users").await.refused(403, "forbidden");
+    lea.post(&format!("/v1/admin/users/{}/reveal", ada.id), json!({})).await.ok();
+    app.as_nobody().post("/v1/auth/login", json!({ "email": ada.email, "password": "wrong one" })).await;
+    let said = ["data/marketplace.db", "data/files/", "data/keys/", "data/logs/", "data/mail/", "server.log"];
+    let root = app.scratch().canonicalize().unwrap();
+    let (mut folders, mut logs) = (vec![root.clone()], 0);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(&root).unwrap().display().to_string();
+            assert!(said.iter().any(|place| name.starts_with(place)), "{name} is written, and nobody said so");
+            logs += usize::from(name.starts_with("data/logs/"));
+        }
+    }
+    assert!(logs > 0, "requests and faults are logged in their folder");
+    // Nor has the process anything else open to write to, on this machine.
+    for entry in std::fs::read_dir(format!("/proc/{}/fd", app.pid().unwrap())).into_iter().flatten().flatten() {
+        let Ok(target) = std::fs::read_link(entry.path()) else { continue };
+        let elsewhere = target.is_absolute() && !target.starts_with(&root) && !target.starts_with("/dev/");
+        assert!(!elsewhere, "it has {} open", target.display());
+    }
+    app.stop().await;
 }

@@ -7,8 +7,9 @@ use marketplace_core::{
     accounts::model::{NewUser, Note, Status, UserAction},
     actor::{Permission, Principal, permissions},
     admin::{
-        AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, Count, EventPage, Identity,
-        JobCount, KycFilter, PersonalData, Stats, StatusCount, UserDetail, UserFilter, UserSummary,
+        AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, Count, EndedSessions,
+        EventPage, Identity, JobCount, KycFilter, PersonalData, Stats, StatusCount, UserDetail, UserFilter,
+        UserSummary,
     },
     error::{Error, Result},
     export::Export,
@@ -360,6 +361,10 @@ impl AdminApi for Fake {
         Err(Error::not_found("mail"))
     }
 
+    async fn sessions_end_all(&self, change: &Change) -> Result<EndedSessions> {
+        self.enter("sessions_end_all", Permission::UsersAdmin, Some(format!("{:?}", change.reason))).await?;
+        Ok(EndedSessions { sessions: 0, tokens: 0 })
+    }
     async fn events(&self, after: Option<&str>, _limit: u16) -> Result<EventPage> {
         self.enter("events", Permission::StatsRead, None).await?;
         let state = self.state();

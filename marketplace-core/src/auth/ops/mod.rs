@@ -2,6 +2,7 @@
 
 mod beat;
 mod email;
+mod everybody;
 mod keys;
 mod passwords;
 mod session;
@@ -9,6 +10,8 @@ mod signup;
 mod sockets;
 
 pub use email::{change_email, confirm_email};
+pub(crate) use everybody::EVERYBODY;
+pub use everybody::end_all_sessions;
 pub use keys::{replace_lost_keys, rotate_keys};
 pub use passwords::{change_password, forgot_password, reset_password};
 pub(crate) use passwords::{check_own_password, lock_checked};

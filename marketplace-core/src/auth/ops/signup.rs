@@ -38,7 +38,7 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
     let email = checks.take(check_email(&new.email));
     let name = checks.take(check_name(&new.name));
     let phone = checks.take(new.phone.as_deref().map(check_phone).transpose());
-    checks.take(new.password.check(&new.email));
+    checks.take(new.password.check(&new.email, app.site()));
     checks.finish()?;
     let (Some(role), Some(email), Some(name), Some(phone)) = (role, email, name, phone) else {
         return Err(Error::internal("checks passed without values"));

@@ -69,7 +69,7 @@ pub async fn redeem_ticket(app: &App, ticket: &str) -> Result<Actor> {
     let live = live.filter(|live| live.lives(user, now) && live.account.status.may_log_in());
     let live = live.ok_or_else(|| Error::unauthenticated("the session has ended; log in again"))?;
     let (account, expires_at) = (live.account, live.expires_at);
-    // Sockets are for people who trade, who need no second factor.
+    // Whoever must enrol a second factor first gets no ticket.
     Ok(Actor::User(Arc::new(SignedIn { account, session, expires_at, must_enrol: false })))
 }
 

@@ -560,6 +560,76 @@ async fn hashes_follow_the_settings() {
 }
 
 #[tokio::test]
+async fn changing_a_password_takes_the_old_one_and_ends_every_other_session() {
+    for test in testing::apps().await {
+        let app = test.app();
+        let id = test.user(Role::Client, Status::Active).await;
+        let email = accounts::reveal(app, &OPERATOR, id).await.unwrap().email;
+        let (mine, theirs) = (
+            password_login(&test, &email, PASSWORD).await.unwrap(),
+            password_login(&test, &email, PASSWORD).await.unwrap(),
+        );
+        let me = authenticate(app, &mine.access_token).await.unwrap();
+        let new = Password::new("another of my own");
+        let refused = change_password(app, &me, &Password::new("not the old one"), &new).await.unwrap_err();
+        assert_eq!(refused.fields()[0].pointer, "/current_password");
+        authenticate(app, &theirs.access_token).await.unwrap();
+        password_login(&test, &email, PASSWORD).await.unwrap();
+        change_password(app, &me, &Password::new(PASSWORD), &new).await.unwrap();
+        authenticate(app, &mine.access_token).await.unwrap();
+        refresh(app, &client(), &mine.refresh_token).await.unwrap();
+        assert_eq!(authenticate(app, &theirs.access_token).await.unwrap_err().code(), ErrorCode::Unauthenticated);
+        assert!(refresh(app, &client(), &theirs.refresh_token).await.is_err());
+        assert!(password_login(&test, &email, PASSWORD).await.is_err());
+        password_login(&test, &email, "another of my own").await.unwrap();
+        assert!(test.mails().await.iter().any(|mail| mail.template == Template::PasswordChanged && mail.to == email));
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn no_password_ends_by_its_age() {
+    for test in testing::apps().await {
+        let id = test.user(Role::Client, Status::Active).await;
+        let email = accounts::reveal(test.app(), &OPERATOR, id).await.unwrap().email;
+        test.advance(Duration::from_secs(20 * 365 * 86_400));
+        password_login(&test, &email, PASSWORD).await.unwrap();
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_uses_ends_and_one_that_is_used_goes_on() {
+    let few = |config: &mut config::Config| {
+        (config.retention.session_days, config.retention.session_max_days) = (3, 300);
+    };
+    for test in testing::apps_with(few).await {
+        let app = test.app();
+        let id = test.user(Role::Client, Status::Active).await;
+        let email = accounts::reveal(app, &OPERATOR, id).await.unwrap().email;
+        let mut used = password_login(&test, &email, PASSWORD).await.unwrap();
+        let left = password_login(&test, &email, PASSWORD).await.unwrap();
+        let second = Duration::from_secs(1);
+        for day in 0..3 {
+            test.advance(Duration::from_secs(86_400) - if day == 2 { second } else { Duration::ZERO });
+            used = refresh(app, &client(), &used.refresh_token).await.unwrap();
+        }
+        let all = async || {
+            let actor = authenticate(app, &used.access_token).await.unwrap();
+            sessions(app, &actor, &PageRequest::default()).await.unwrap().items.len()
+        };
+        assert_eq!(all().await, 2, "both live, a second before");
+        test.advance(second);
+        assert_eq!(all().await, 1);
+        for token in [&left.refresh_token, "made up"] {
+            assert_eq!(refresh(app, &client(), token).await.unwrap_err().code(), ErrorCode::Unauthenticated);
+        }
+        refresh(app, &client(), &used.refresh_token).await.unwrap();
+        test.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_session_ends_some_day_however_much_it_is_used() {
     let few = |config: &mut crate::config::Config| {
         (config.retention.session_days, config.retention.session_max_days) = (3, 7);

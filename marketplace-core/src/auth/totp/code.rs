@@ -62,14 +62,16 @@ impl Secret {
         (u32::from_be_bytes(four) & 0x7fff_ffff) % 1_000_000
     }
 
-    /// The step whose code was given: the present one, the one before or the one after (RFC 6238 §5.2), and later than
-    /// `last`, the newest of which a code was taken.
-    pub(crate) fn step_of(&self, given: &str, now: Timestamp, last: i64) -> Option<i64> {
+    /// The step whose code was given: the present one or, with a tolerance of 1, the one before or after (RFC 6238 §5.2), and
+    /// later than `last`, the newest of which a code was taken.
+    pub(crate) fn step_of(&self, given: &str, now: Timestamp, last: i64, tolerance: i64) -> Option<i64> {
         let given = parse(given)?;
         let present = now.unix_seconds() / STEP;
         // Each is computed whatever the others say: nothing shows in the time.
-        let fits =
-            [present - 1, present, present + 1].map(|step| (step, (self.code(step) ^ given) == 0 && step > last));
+        let fits = [-1, 0, 1].map(|away: i64| {
+            let step = present + away;
+            (step, (self.code(step) ^ given) == 0 && step > last && away.abs() <= tolerance)
+        });
         fits.into_iter().find(|(_, fits)| *fits).map(|(step, _)| step)
     }
 }
@@ -173,16 +175,21 @@ mod tests {
         let present = now.unix_seconds() / STEP;
         let text = |step: i64| format!("{:06}", secret.code(step));
         for (step, taken) in [(-2, false), (-1, true), (0, true), (1, true), (2, false)] {
-            let found = secret.step_of(&text(present + step), now, 0);
+            let found = secret.step_of(&text(present + step), now, 0, 1);
             // Two steps may have the same code by chance.
             assert_eq!(found.is_some(), taken || (-1..=1).any(|near| text(present + near) == text(present + step)));
         }
-        assert_eq!(secret.step_of(&text(present), now, present), None, "a code that was taken");
+        // Without tolerance, a code ends with its 30 seconds.
+        for step in [-1, 0, 1] {
+            let found = secret.step_of(&text(present + step), now, 0, 0);
+            assert_eq!(found.is_some(), text(present + step) == text(present), "{step}");
+        }
+        assert_eq!(secret.step_of(&text(present), now, present, 1), None, "a code that was taken");
         let spaced = text(present);
         let spaced = format!(" {} {} ", &spaced[..3], &spaced[3..]);
-        assert_eq!(secret.step_of(&spaced, now, present - 1), Some(present));
+        assert_eq!(secret.step_of(&spaced, now, present - 1, 1), Some(present));
         for junk in ["", "12345", "1234567", "12345a", "+12345", "-12345", "１２３４５６"] {
-            assert_eq!(secret.step_of(junk, now, 0), None, "{junk}");
+            assert_eq!(secret.step_of(junk, now, 0, 1), None, "{junk}");
         }
     }
 

@@ -7,7 +7,7 @@ pub(crate) mod code;
 mod ops;
 pub(crate) mod store;
 
-pub(crate) use ops::{Used, check, consume, context, must_enrol};
+pub(crate) use ops::{Used, check, consume, context, is_required, must_enrol};
 pub use ops::{begin_totp, confirm_totp, disable_totp};
 
 use std::fmt;

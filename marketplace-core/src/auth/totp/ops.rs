@@ -17,7 +17,7 @@ use super::{
 use crate::{
     accounts::{
         self,
-        model::{Account, Password, normalise_email},
+        model::{Account, Password, Status, normalise_email},
     },
     actor::Actor,
     app::App,
@@ -37,6 +37,11 @@ fn open(app: &App, user: UserId, sealed: &[u8]) -> Result<Secret> {
     Secret::from_bytes(&app.keys.open_sealed(&context(user), sealed)?)
 }
 
+fn step_of(app: &App, user: UserId, row: &store::Row, given: &str) -> Result<Option<i64>> {
+    let tolerance = i64::from(app.config.totp_tolerance);
+    Ok(open(app, user, &row.sealed)?.step_of(given, app.now(), row.last_step, tolerance))
+}
+
 fn required() -> Error {
     Error::unauthenticated("a code of the second factor is needed as well").second_factor(SecondFactor::Required)
 }
@@ -45,9 +50,16 @@ fn wrong() -> Error {
     Error::unauthenticated("the code is wrong, or was used before").second_factor(SecondFactor::Wrong)
 }
 
+/// Whether somebody needs a second factor here. Who has not confirmed their address may do nothing that one would protect.
+pub(crate) fn is_required(app: &App, account: &Account) -> bool {
+    let config = &app.config;
+    (config.require_totp || config.require_staff_totp && account.role.is_staff())
+        && account.status != Status::Unverified
+}
+
 /// Whether somebody must enrol a second factor before anything else.
 pub(crate) async fn must_enrol(app: &App, account: &Account) -> Result<bool> {
-    if !app.config.require_staff_totp || !account.role.is_staff() {
+    if !is_required(app, account) {
         return Ok(false);
     }
     let mut reader = app.db.read().await?;
@@ -72,7 +84,7 @@ pub(crate) async fn check(app: &App, ip: IpAddr, user: UserId, proof: Option<&Pr
     let key = format!("second:{user}");
     app.limiter.try_login(ip, &key).await?;
     let spent = match proof {
-        Proof::Code(given) => open(app, user, &row.sealed)?.step_of(given, app.now(), row.last_step).map(Used::Step),
+        Proof::Code(given) => step_of(app, user, &row, given)?.map(Used::Step),
         Proof::Recovery(given) => {
             let hash = code::recovery_hash(user, given);
             let mut reader = app.db.read().await?;
@@ -143,8 +155,7 @@ pub async fn confirm_totp(app: &App, actor: &Actor, given: &str) -> Result<Recov
     let row = row.ok_or_else(|| Error::conflict("there is no second factor to confirm; begin anew", ()))?;
     let key = format!("second:{user}");
     app.limiter.try_login(IpAddr::from([0, 0, 0, 0]), &key).await?;
-    let step = open(app, user, &row.sealed)?
-        .step_of(given, app.now(), row.last_step)
+    let step = step_of(app, user, &row, given)?
         .ok_or_else(|| Error::invalid("/code", "is not what the device should show now; is its clock right?"))?;
     app.limiter.logged_in(IpAddr::from([0, 0, 0, 0]), &key).await;
     app.limiter.notice(&normalise_email(&me.account.email)).await?;

@@ -7,11 +7,12 @@ use crate::{
         model::{Password, RestrictionReason, Status, UserAction},
     },
     actor::{Actor, Permission, Role},
-    admin::{Change, Identity},
-    auth,
+    admin::{AuditFilter, Change, Identity},
+    audit, auth,
     error::{ErrorCode, SecondFactor},
     ids::UserId,
     mail::Template,
+    page::PageRequest,
     testing::{self, OPERATOR, TestApp, totp_code},
 };
 
@@ -189,6 +190,44 @@ async fn removing_it_needs_password_and_code() {
 }
 
 #[tokio::test]
+async fn nobody_does_without_one_where_everybody_must_have_it() {
+    for test in testing::apps_with(|config| config.require_totp = true).await {
+        let app = test.app();
+        for role in [Role::Client, Role::Worker, Role::Support] {
+            let (actor, access) = test.log_in(test.user(role, Status::Active).await).await;
+            assert_eq!(refused(accounts::me(app, &actor)), (ErrorCode::Forbidden, Some(SecondFactor::Enrol)));
+            if role != Role::Support {
+                assert_eq!(refused(auth::issue_ticket(app, &actor).await).0, ErrorCode::Forbidden);
+            }
+            let begun = begin_totp(app, &actor, &password()).await.unwrap();
+            confirm_totp(app, &actor, &totp_code(&begun.secret, app.now())).await.unwrap();
+            let actor = auth::authenticate(app, &access).await.unwrap();
+            accounts::me(app, &actor).unwrap();
+            test.advance(Duration::from_secs(60));
+        }
+        // Who has not confirmed the address may go no further than that anyway.
+        let (unverified, _) = test.log_in(test.user(Role::Client, Status::Unverified).await).await;
+        accounts::me(app, &unverified).unwrap();
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn without_tolerance_a_code_ends_with_its_thirty_seconds() {
+    for test in testing::apps_with(|config| config.totp_tolerance = 0).await {
+        let lea = enrol(&test, Role::Support).await;
+        let step = Duration::from_secs(STEP.unsigned_abs());
+        let before = lea.code(&test);
+        test.advance(step);
+        let after = Proof::Code(totp_code(&lea.secret, test.app().now() + step));
+        assert_eq!(refused(lea.log_in(&test, Some(before)).await), WRONG);
+        assert_eq!(refused(lea.log_in(&test, Some(after)).await), WRONG);
+        lea.log_in(&test, Some(lea.code(&test))).await.unwrap();
+        test.close().await;
+    }
+}
+
+#[tokio::test]
 async fn an_admin_removes_it_for_whoever_lost_it_and_erasure_leaves_nothing() {
     for test in testing::apps().await {
         let (lea, jon) = (enrol(&test, Role::Support).await, enrol(&test, Role::Client).await);
@@ -197,10 +236,18 @@ async fn an_admin_removes_it_for_whoever_lost_it_and_erasure_leaves_nothing() {
         let support = test.actor(Role::Support).await;
         let refused_one = accounts::act(app, &support, jon.id, &UserAction::ResetTotp, &change).await;
         assert_eq!(refused(refused_one).0, ErrorCode::Forbidden);
+        // Not without a word on how it was made sure who asks, which stands in the audit log.
+        let without = accounts::act(app, &OPERATOR, lea.id, &UserAction::ResetTotp, &change).await.unwrap_err();
+        assert_eq!(without.fields()[0].pointer, "/proof");
+        assert_eq!(refused(lea.log_in(&test, None).await), REQUIRED);
+        let proven = Change { proof: Some(accounts::model::IdentityProof::VideoCall), ..change.clone() };
         let reset =
-            async || accounts::act(app, &OPERATOR, lea.id, &UserAction::ResetTotp, &change).await.unwrap().changed;
+            async || accounts::act(app, &OPERATOR, lea.id, &UserAction::ResetTotp, &proven).await.unwrap().changed;
         assert!(reset().await);
         assert!(!reset().await, "it is gone");
+        let filter = AuditFilter { action: Some("users.reset_totp".into()), ..AuditFilter::default() };
+        let rows = audit::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
+        assert!(rows.len() == 1 && rows[0].metadata.to_string().contains("video_call"), "{rows:?}");
         lea.log_in(&test, None).await.unwrap();
         accounts::act(app, &OPERATOR, jon.id, &UserAction::Delete, &change).await.unwrap();
         let mut reader = app.db.read().await.unwrap();

@@ -7,6 +7,7 @@ mod jobs;
 mod kyc;
 mod mail;
 mod reviews;
+mod sessions;
 mod threads;
 mod tokens;
 mod users;
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
         .merge(tokens::routes())
         .merge(mail::routes())
         .merge(events::routes())
+        .merge(sessions::routes())
 }
 
 /// The operations, as the caller may use them.
@@ -85,7 +87,7 @@ pub(crate) struct PlainInput {
 
 impl PlainInput {
     fn change(self, if_version: Option<i64>) -> Change {
-        Change { note: self.note, dry_run: self.dry_run, if_version, reason: None }
+        Change { note: self.note, dry_run: self.dry_run, if_version, ..Change::default() }
     }
 }
 
@@ -105,7 +107,7 @@ pub(crate) struct ReasonedInput<R> {
 
 impl<R> ReasonedInput<R> {
     fn split(self, if_version: Option<i64>) -> (R, Change) {
-        (self.reason, Change { note: self.note, dry_run: self.dry_run, if_version, reason: None })
+        (self.reason, Change { note: self.note, dry_run: self.dry_run, if_version, ..Change::default() })
     }
 }
 

@@ -131,7 +131,7 @@ pub(crate) async fn notice(Id(id): Id<ThreadId>, command: Command<NoticeInput>) 
     command
         .run(move |admin, input, if_version| async move {
             let NoticeInput { content, note, dry_run } = input;
-            let change = Change { note, dry_run, if_version, reason: None };
+            let change = Change { note, dry_run, if_version, ..Change::default() };
             admin.threads_notice(id, &content, &change).await.map(made(dry_run))
         })
         .await

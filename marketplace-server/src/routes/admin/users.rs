@@ -106,7 +106,10 @@ pub(crate) async fn create(command: Command<NewUserInput>) -> Answer<Response> {
         .run(|admin, input, if_version| async move {
             let NewUserInput { role, email, name, phone, reason, note, dry_run } = input;
             let new = NewUser { role, email, name, phone };
-            admin.users_create(&new, &Change { reason, note, dry_run, if_version }).await.map(made(dry_run))
+            admin
+                .users_create(&new, &Change { reason, note, dry_run, if_version, ..Change::default() })
+                .await
+                .map(made(dry_run))
         })
         .await
 }
@@ -182,7 +185,7 @@ pub(crate) async fn revoke_sessions(Id(id): Id<UserId>, command: Command<Change>
     act(id, UserAction::RevokeSessions, command).await
 }
 
-/// Remove the second factor of somebody who lost it. From then on the password alone logs in.
+/// Remove the second factor of somebody who lost it. From then on the password alone logs in. Needs a proof of who asks.
 #[utoipa::path(post, path = "/v1/admin/users/{id}/reset-totp", tag = "admin users", request_body = Change,
     params(("id" = UserId, Path)),
     responses((status = 200, description = "The user, as it is now", body = Changed<UserDetail>)))]
@@ -206,7 +209,7 @@ pub(crate) async fn set_role(Id(id): Id<UserId>, command: Command<RoleInput>) ->
     command
         .run(move |admin, input, if_version| async move {
             let RoleInput { role, reason, note, dry_run } = input;
-            let change = Change { reason, note, dry_run, if_version };
+            let change = Change { reason, note, dry_run, if_version, ..Change::default() };
             admin.users_act(id, &UserAction::SetRole { role }, &change).await.map(ok)
         })
         .await
