@@ -56,7 +56,8 @@ async fn a_bucket_that_hangs_stops_files_and_nothing_else(engine: Engine) {
         let ada = ada.clone();
         async move {
             let answer = ada.submit(pictures::jpeg(n), pictures::jpeg(n + 50)).await;
-            answer.refused(503, "unavailable");
+            // One account has half of the places; for more of its uploads at once nobody waits.
+            assert!([429, 503].contains(&answer.status.as_u16()), "{}", answer.text());
             begin.elapsed()
         }
     });

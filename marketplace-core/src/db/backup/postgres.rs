@@ -69,15 +69,48 @@ pub(super) async fn restore(config: &Config, from: &Path, force: bool) -> Result
         "--if-exists",
     ]);
     command.arg("--dbname").arg(database).arg(from);
-    run("pg_restore", command).await?;
-    // The tool replaces what is in the archive. What a newer schema had besides would be in the way of its migrations.
+    // The tool replaces what is in the archive. What a newer schema had besides would be in the way: its references now, and
+    // the tables themselves of the migrations that follow.
     let archived = archived_tables(url, from).await?;
-    for table in there.iter().filter(|table| schema::creates(table) && !archived.contains(table)) {
+    let newer: Vec<&String> =
+        there.iter().filter(|table| schema::creates(table) && !archived.contains(table)).collect();
+    let references = references_of(&mut conn, &newer).await?;
+    for (table, name, _) in &references {
+        execute(&mut conn, format!("ALTER TABLE {} DROP CONSTRAINT {}", quoted(table), quoted(name))).await?;
+    }
+    if let Err(error) = run("pg_restore", command).await {
+        for (table, name, definition) in &references {
+            let text = format!("ALTER TABLE {} ADD CONSTRAINT {} {definition}", quoted(table), quoted(name));
+            execute(&mut conn, text).await?;
+        }
+        return Err(error);
+    }
+    for table in newer {
         let statement = format!("DROP TABLE IF EXISTS {} CASCADE", quoted(table));
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut conn).await.map_err(DbError::from)?;
+        execute(&mut conn, statement).await?;
     }
     conn.close().await.map_err(DbError::from)?;
     Ok((Restored { schema, kept: None }, replaced))
+}
+
+async fn execute(conn: &mut PgConnection, text: String) -> Result<()> {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(conn).await.map_err(DbError::from)?;
+    Ok(())
+}
+
+/// The foreign keys of tables: table, name, definition.
+async fn references_of(conn: &mut PgConnection, tables: &[&String]) -> Result<Vec<(String, String, String)>> {
+    let names: Vec<&str> = tables.iter().map(|table| table.as_str()).collect();
+    let found = sqlx::query_as(
+        "SELECT t.relname::text, c.conname::text, pg_get_constraintdef(c.oid) FROM pg_constraint c \
+         JOIN pg_class t ON t.oid = c.conrelid \
+         WHERE c.contype = 'f' AND t.relnamespace = current_schema()::regnamespace AND t.relname = ANY($1)",
+    )
+    .bind(names)
+    .fetch_all(conn)
+    .await
+    .map_err(DbError::from)?;
+    Ok(found)
 }
 
 /// The newest migration in an archive, read without a server.

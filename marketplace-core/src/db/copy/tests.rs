@@ -169,7 +169,7 @@ async fn a_copy_needs_the_keys_of_its_source_and_is_on_record() {
         for test in testing::apps_with(|config| config.keys_dir.clone_from(&keys_dir)).await {
             let target = test.app();
             if target.db.engine() == Engine::Postgres && same {
-                let copied = copy(from, &target.config, &testing::OPERATOR, false, &|_| ()).await.unwrap();
+                let copied = copy(from, &target.config, &testing::OPERATOR, true, &|_| ()).await.unwrap();
                 for app in [source.app(), target] {
                     let whole = audit::verify(app, &testing::OPERATOR, 1, 1_000, None).await.unwrap();
                     assert_eq!((whole.checked, whole.broken), (copied.audit_verified, None));
@@ -185,7 +185,7 @@ async fn a_copy_needs_the_keys_of_its_source_and_is_on_record() {
                 // Of its own configuration; and of a database that was begun with them.
                 let forced = Config { keys_dir: Some(from.keys_dir()), ..(*target.config).clone() };
                 for to in [&*target.config, &forced] {
-                    let refused = copy(from, to, &testing::OPERATOR, false, &|_| ()).await.unwrap_err();
+                    let refused = copy(from, to, &testing::OPERATOR, true, &|_| ()).await.unwrap_err();
                     assert_eq!(refused.code(), ErrorCode::Unavailable);
                     assert!(refused.detail().contains("master.key"), "{refused}");
                 }
