@@ -222,7 +222,8 @@ async fn a_strangers_inbox_is_not_filled(engine: Engine) {
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
     let mails = server.mails(stranger);
-    assert_eq!(mails.len(), 5, "{:?}", mails.iter().map(|mail| &mail.subject).collect::<Vec<_>>());
+    // Of those that wait, newer links take the place of older ones.
+    assert!((1..=5).contains(&mails.len()), "{:?}", mails.iter().map(|mail| &mail.subject).collect::<Vec<_>>());
     for mail in &mails {
         assert!(!mail.text.contains("evil.example"), "{}", mail.text);
     }
