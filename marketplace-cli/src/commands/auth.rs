@@ -149,7 +149,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         }
         Verb::RevokeAll { reason, dry_run, yes } => {
             context.out.check::<EndedSessions>()?;
-            let asked = ChangeArgs { yes, dry_run, ..ChangeArgs::default() };
+            let asked = ChangeArgs { dry_run, yes, ..ChangeArgs::default() };
             context.confirm("End everybody's sessions and tokens, your own too?", &asked, Care::Ask).await?;
             let change = Change { reason: Some(reason), dry_run, ..Change::default() };
             let ended = context.connect().await?.sessions_end_all(&change).await?;

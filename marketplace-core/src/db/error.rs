@@ -78,10 +78,8 @@ impl From<sqlx::Error> for DbError {
         match database.kind() {
             ErrorKind::UniqueViolation => Self::Unique(unique_name(database)),
             ErrorKind::ForeignKeyViolation => Self::ForeignKey,
-            _ => match database.code().as_deref() {
-                // NUL in a text: PostgreSQL refuses it, and the rules of the features should have before.
-                code => code.and_then(postgres_kind).unwrap_or(Self::Other)(error),
-            },
+            // NUL in a text: PostgreSQL refuses it, and the rules of the features should have before.
+            _ => database.code().as_deref().and_then(postgres_kind).unwrap_or(Self::Other)(error),
         }
     }
 }

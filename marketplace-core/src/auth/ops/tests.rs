@@ -144,9 +144,8 @@ async fn signing_up_does_not_tell_whose_number_it_is() {
             .collect();
         assert_eq!(links.len(), 8);
         for answer in futures::future::join_all(links.iter().map(|link| verify_email(app, &me, link))).await {
-            match answer {
-                Err(error) => assert_eq!(error.code(), ErrorCode::Busy, "{error:?}"),
-                Ok(()) => {}
+            if let Err(error) = answer {
+                assert_eq!(error.code(), ErrorCode::Busy, "{error:?}");
             }
         }
         for link in &links {
@@ -611,7 +610,7 @@ async fn a_session_that_nobody_uses_ends_and_one_that_is_used_goes_on() {
         let left = password_login(&test, &email, PASSWORD).await.unwrap();
         let second = Duration::from_secs(1);
         for day in 0..3 {
-            test.advance(Duration::from_secs(86_400) - if day == 2 { second } else { Duration::ZERO });
+            test.advance(if day == 2 { Duration::from_secs(86_399) } else { Duration::from_secs(86_400) });
             used = refresh(app, &client(), &used.refresh_token).await.unwrap();
         }
         let all = async || {

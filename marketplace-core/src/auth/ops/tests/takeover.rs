@@ -35,8 +35,8 @@ async fn answered(test: &TestApp, taken: &TakenOver, how: &str) {
         "reset" => {
             forgot_password(app, &client(), &taken.email).await.unwrap();
             wait_for(test, Template::ResetPassword, 1).await;
-            let token = test.token(Template::ResetPassword).await;
-            reset_password(app, &client(), &token, &Password::new(OWNERS)).await.unwrap();
+            let link = test.token(Template::ResetPassword).await;
+            reset_password(app, &client(), &link, &Password::new(OWNERS)).await.unwrap();
         }
         "change" => {
             let (owner, _) = test.log_in(taken.id).await;

@@ -157,11 +157,11 @@ async fn a_ban_leaves_no_job_under_way() {
             let ban = accounts::act(app, &admin, banned, &UserAction::Ban, &restriction);
             if round % 3 == 0 {
                 let create = jobs::create(app, &pair.client, NewJob { thread_id: pair.thread, offer: terms(1) });
-                let (ban, _) = join(ban, create).await;
+                let (ban, _) = Box::pin(join(ban, create)).await;
                 ban.unwrap();
             } else {
                 let job = created(&test, &pair).await;
-                let (ban, _) = join(ban, jobs::accept(app, &pair.worker, job.id, 1, None)).await;
+                let (ban, _) = Box::pin(join(ban, jobs::accept(app, &pair.worker, job.id, 1, None))).await;
                 ban.unwrap();
             }
             let filter = JobFilter { thread_id: Some(pair.thread), ..JobFilter::default() };
