@@ -60,6 +60,12 @@ impl Connections {
         Self(Arc::new(Shared { options, count, permits, idle: Mutex::default(), health, is_suspected }))
     }
 
+    /// With one that is open already.
+    pub fn with(self, connection: SqliteConnection) -> Self {
+        self.0.idle().push(Idle { connection, checked: Instant::now() });
+        self
+    }
+
     /// One of them.
     pub async fn acquire(&self) -> Result<Lent, sqlx::Error> {
         let permits = &self.0.permits;

@@ -151,6 +151,14 @@ impl DbError {
         error.as_database_error().and_then(sqlite_code).and_then(sqlite) == Some(Sqlite::Lock)
     }
 
+    /// That SQLite's files fail, when that is what an operation met.
+    pub(super) fn storage(error: &Error) -> Option<Self> {
+        match std::error::Error::source(error)?.downcast_ref()? {
+            Self::Storage(advice, cause) => Some(Self::Storage(advice, sqlx::Error::Protocol(cause.to_string()))),
+            _ => None,
+        }
+    }
+
     /// What is wrong and what to do, for the caller.
     pub(super) fn advice(&self) -> &'static str {
         if let Self::Storage(advice, _) = self { advice } else { "the log says why" }
@@ -185,8 +193,8 @@ impl From<DbError> for Error {
                 Self::unavailable("the database is closed", sqlx::Error::PoolClosed)
             }
             DbError::Unreachable(source) => Self::unavailable("the database cannot be reached", source),
-            DbError::Storage(advice, source) => {
-                Self::unavailable(format!("the database cannot be used: {advice}"), source)
+            DbError::Storage(advice, _) => {
+                Self::unavailable(format!("the database cannot be used: {advice}"), error)
             }
             DbError::ReadOnly(source) => Self::unavailable(
                 "the database takes no writes just now: it is a standby, or was told so; database_url must name the primary",

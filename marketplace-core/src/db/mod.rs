@@ -180,9 +180,10 @@ impl Db {
             .pragma("secure_delete", "ON")
             .disable_statement_logging();
         let health = Health::default();
-        let write = Connections::new(base.clone().pragma("cache_size", bulk::WRITER_CACHE), 1, health.clone());
-        // It goes back at once: whether the database can be opened is to be known now.
-        drop(write.acquire().await.map_err(opening)?);
+        let writing = base.clone().pragma("cache_size", bulk::WRITER_CACHE);
+        // Whether the database can be opened is to be known now.
+        let first = connections::connect(&writing).await.map_err(opening)?;
+        let write = Connections::new(writing, 1, health.clone()).with(first);
         let cache = format!("-{}", options.cache_kib);
         let readers = base.create_if_missing(false).pragma("cache_size", cache).pragma("query_only", "ON");
         let read = Connections::new(readers, options.connections, health.clone());

@@ -26,8 +26,10 @@ const PROBE_PATIENCE: Duration = Duration::from_millis(200);
 /// A failure so soon after the last one ends only with the next probe: a disk that is full to the brim takes one unit and
 /// refuses the next.
 const SETTLING: Duration = Duration::from_secs(1);
-/// A commit that takes so long is a failure, though it may end well.
+/// A commit that takes so long is a failure, though it may end well: nobody else waits for it.
 const SLOW: Duration = Duration::from_secs(5);
+/// How long the tiny commit may take.
+const PROBING: Duration = Duration::from_secs(2);
 
 /// A unit of work, and whom to tell once its fate is known.
 pub(super) struct Unit {
@@ -125,10 +127,15 @@ impl Writer {
         };
         let failure = match outcome {
             Ok(()) => {
-                self.health.succeeded(Component::DatabaseWrites);
+                self.go_on();
                 None
             }
-            Err((error, lent)) => Some(self.failed(error, lent).await),
+            Err((error, lent)) => {
+                // SQLite rolls all back by itself when a statement cannot write; what fails then is only what follows.
+                let mut own = done.iter().rev().filter_map(|(result, _)| result.as_ref().err());
+                let error = own.find_map(DbError::storage).unwrap_or(error);
+                Some(self.failed(error, lent).await)
+            }
         };
         for (result, answer) in done {
             // Also of one that failed by itself: what it met may have been another's that is not there now. The caller may
@@ -166,8 +173,13 @@ impl Writer {
         if let Ok(outcome) = timeout(SLOW, commit.as_mut()).await {
             return outcome;
         }
-        self.health.failed(Component::DatabaseWrites, "a commit takes long; the disk may hang");
-        commit.await
+        self.refuse(hanging());
+        loop {
+            tokio::select! {
+                outcome = commit.as_mut() => return outcome,
+                Some(unit) = self.units.recv() => drop(unit.answer.send(Err(self.refuse(hanging())))),
+            }
+        }
     }
 
     /// Throws the connection away, records the failure, and answers what the units are told.
@@ -216,16 +228,25 @@ impl Writer {
             failed.discard().await;
         }
         let mut fresh = fresh?;
-        let mut outcome = tiny_commit(&mut fresh).await;
-        if outcome.is_err() {
+        let work = async {
+            let outcome = tiny_commit(&mut fresh).await;
+            if outcome.is_ok() {
+                return outcome;
+            }
             // A log that was copied into the database begins anew, in the room that it has: so a disk that is full takes
             // writes again even if nobody empties it. Whether that went well the commit tells.
             let _ = sqlx::query("PRAGMA wal_checkpoint").execute(&mut fresh).await;
-            outcome = tiny_commit(&mut fresh).await;
-        }
+            tiny_commit(&mut fresh).await
+        };
+        let outcome = timeout(PROBING, work).await.unwrap_or_else(|_| Err(hanging()));
         close(fresh).await;
         outcome
     }
+}
+
+/// The disk neither fails nor comes back.
+fn hanging() -> DbError {
+    DbError::Storage("the disk does not answer", sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
 }
 
 /// Changes nothing, and writes a page to the log all the same.
