@@ -6,4 +6,3 @@ mod bystanders;
 mod moving;
 mod postgres;
 mod redis;
-mod zz_measure;
