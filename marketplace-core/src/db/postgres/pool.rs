@@ -32,8 +32,10 @@ const TRUSTED: Duration = Duration::from_millis(5);
 const ALIVE: Duration = Duration::from_millis(400);
 /// For a connection to answer whose caller went away.
 const SETTLE: Duration = Duration::from_secs(2);
-/// While the server cannot be reached one caller tries so often, and the others are told at once.
+/// While the server cannot be reached one caller tries so long after the last one that failed, and the others are told at once.
 const PAUSE: Duration = Duration::from_millis(250);
+/// And so long after the last one that has not ended: what is tried again arrives before what waits.
+const PROBE: Duration = Duration::from_secs(1);
 /// Without a failure for so long, writes work again.
 const STEADY: Duration = Duration::from_secs(1);
 /// No connection is kept longer: after a failover, and behind a balancer, they spread again.
@@ -111,22 +113,32 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<PgConn, DbError> {
-        {
+        let tries_again = {
             let mut again = lock(&self.0.again);
             if let Some(at) = *again {
                 if Instant::now() < at {
                     let refused = std::io::Error::other("it could not be reached a moment ago");
                     return Err(DbError::Unreachable(refused.into()));
                 }
-                *again = Some(Instant::now() + CONNECT + PAUSE);
+                *again = Some(Instant::now() + PROBE);
+            }
+            again.is_some()
+        };
+        let made = PgConn::connect(&self.0.options, Some(self.0.limits)).await;
+        let mut again = lock(&self.0.again);
+        match &made {
+            Ok(_) => {
+                *again = None;
+                self.0.health.succeeded(Component::Database);
+            }
+            // Somebody who tried later was there first.
+            Err(_) if tries_again && again.is_none() => {}
+            Err(error) => {
+                *again = Some(Instant::now() + PAUSE);
+                self.0.health.failed(Component::Database, error.in_full());
             }
         }
-        let made = PgConn::connect(&self.0.options, Some(self.0.limits)).await;
-        *lock(&self.0.again) = made.is_err().then(|| Instant::now() + PAUSE);
-        match &made {
-            Ok(_) => self.0.health.succeeded(Component::Database),
-            Err(error) => self.0.health.failed(Component::Database, error.in_full()),
-        }
+        drop(again);
         made
     }
 
