@@ -45,6 +45,12 @@ pub fn clean_line(text: &str, max: usize) -> Option<String> {
     line.chars().any(is_visible).then(|| trimmed(&line).to_owned())
 }
 
+/// Returns a text that was stored before these rules, with blanks for what they refuse.
+pub fn clean_text(text: &str) -> String {
+    let acts = |c: char| (breaks_line(c) && c != '\n') || overrides_direction(c);
+    text.replace("\r\n", "\n").replace(acts, " ")
+}
+
 fn checked<'a>(pointer: &str, text: &'a str, min: usize, max: usize) -> Result<&'a str, FieldError> {
     let length = text.chars().take(max.saturating_add(1)).count();
     if length < min || length > max {
@@ -178,6 +184,7 @@ mod tests {
     fn a_foreign_text_is_cut_to_a_line() {
         assert_eq!(clean_line(" Ada\r\n  Obi\t\u{202E} ", 100).as_deref(), Some("Ada Obi"));
         assert_eq!(clean_line(&"x".repeat(500), 100).map(|line| line.len()), Some(100));
+        assert_eq!(clean_text("a\r\nb\rc\u{0}\n\u{202E}d"), "a\nb c \n d");
         assert_eq!(clean_line(&format!("Ada {}", "\u{0}".repeat(5_000)), 100).as_deref(), Some("Ada"));
     }
 }

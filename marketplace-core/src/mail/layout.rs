@@ -166,7 +166,8 @@ fn render(mail: &Mail) -> Result<Rendered> {
     // What was stored before a rule was made may break it.
     let name = mail.name.as_deref().filter(|_| !mail.template.is_for_strangers());
     let name = name.and_then(|name| text::clean_line(name, 100));
-    let values = context! { subject, name, body, label, link => &mail.link, comment => &mail.comment };
+    let comment = mail.comment.as_deref().map(text::clean_text);
+    let values = context! { subject, name, body, label, link => &mail.link, comment };
     let layout =
         |name: &str| environment.get_template(name).and_then(|layout| layout.render(&values)).map_err(Error::internal);
     Ok(Rendered { subject, plain: layout("plain")?, html: layout("html")? })
@@ -223,8 +224,11 @@ mod tests {
             ["Ada\rObi", "a\r\nBcc: x@y.z", "\u{0}", "\u{202E}evil", "", "\u{7F}\u{85}", &"\u{1F469}\r".repeat(3_000)]
         {
             for template in Template::ALL {
-                let text = laid_out(&Mail { name: Some(name.into()), ..Mail::to_stranger("a@b.co", *template) });
-                assert!(!text.contains("\nBcc:") && !text.contains("\r\r"), "{text}");
+                let (name, comment) = (Some(name.into()), Some(format!("{name}x")));
+                let text = laid_out(&Mail { name, comment, ..Mail::to_stranger("a@b.co", *template) });
+                let head = text.split("\r\n\r\n").next().unwrap();
+                assert!(!head.contains("Bcc:"), "{text}");
+                assert!(!text.replace("\r\n", "").contains('\r'), "{text}");
             }
         }
     }
