@@ -62,6 +62,11 @@ fn decode(bytes: &[u8]) -> image::ImageResult<DynamicImage> {
     let mut decoder = reader.into_decoder()?;
     let orientation = decoder.orientation()?;
     let mut picture = DynamicImage::from_decoder(decoder)?;
+    // Turning copies it, and scaling takes five times as much for each of its columns: both only when it is not large any more.
+    let nearly = FULL_SIDE * 2;
+    if picture.width() > nearly || picture.height() > nearly {
+        picture = picture.thumbnail(nearly, nearly);
+    }
     picture.apply_orientation(orientation);
     Ok(picture)
 }

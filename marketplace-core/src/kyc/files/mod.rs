@@ -39,8 +39,13 @@ use crate::{
 const FOLDERS: [&str; 3] = [PREFIX, "pictures", "attachments"];
 /// Files of identity checks.
 const PREFIX: &str = "kyc";
-/// Files that are decoded at the same time; each may take [`MAX_DECODED`] bytes meanwhile.
+/// Files that are decoded at the same time.
 const DECODERS: usize = 2;
+/// What a file may take at most while it is decoded, in MiB.
+const DECODED_MIB: u32 = 158;
+const _: () = assert!(MAX_DECODED >> 20 < DECODED_MIB as u64);
+/// What all of them may take together: a large one is decoded alone.
+const ALL_DECODED_MIB: u32 = 192;
 /// How often objects without a row are looked for: they come from programs that died in the middle of a submission.
 const SWEEP_EVERY: Duration = Duration::from_hours(6);
 
@@ -51,6 +56,8 @@ pub struct FileStore {
     /// What comes before `kyc/` in a bucket; empty for a folder.
     base: Path,
     decoders: Arc<Semaphore>,
+    /// MiB for what is decoded.
+    memory: Arc<Semaphore>,
     scanner: scan::Scanner,
     swept: Arc<Mutex<Option<Timestamp>>>,
 }
@@ -73,7 +80,8 @@ impl FileStore {
             _ => return Err(wrong("must be file://<folder> or s3://<bucket>/<prefix>")),
         };
         let decoders = Arc::new(Semaphore::new(DECODERS));
-        Ok(Self { store, base, decoders, scanner: scan::Scanner::default(), swept: Arc::default() })
+        let memory = Arc::new(Semaphore::new(ALL_DECODED_MIB as usize));
+        Ok(Self { store, base, decoders, memory, scanner: scan::Scanner::default(), swept: Arc::default() })
     }
 
     /// From now on what comes in is shown to the virus scanner at that address.
@@ -89,7 +97,7 @@ impl FileStore {
         mut bytes: Vec<u8>,
     ) -> Result<(FileFacts, Vec<u8>)> {
         let wanted = wanted.into();
-        let inspected = self.decoding(move || {
+        let inspected = self.decoding_within(decoded_mib(&bytes), move || {
             let facts = inspect(wanted, &bytes)?;
             bytes.truncate(facts.length);
             Ok((facts, bytes))
@@ -104,11 +112,21 @@ impl FileStore {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.decoding_within(DECODED_MIB, work).await
+    }
+
+    /// Like [`FileStore::decoding`], for what takes no more than so many MiB.
+    async fn decoding_within<T: Send + 'static>(
+        &self,
+        mib: u32,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let memory = Arc::clone(&self.memory).acquire_many_owned(mib).await.map_err(Error::internal)?;
         let turn = Arc::clone(&self.decoders).acquire_owned().await.map_err(Error::internal)?;
         tokio::task::spawn_blocking(move || {
             let done = work();
             // Not before the work is done, even when nobody waits for it any more.
-            drop(turn);
+            drop((memory, turn));
             done
         })
         .await
@@ -212,6 +230,16 @@ fn wrong(detail: &str) -> Error {
 
 fn unreachable_store(error: object_store::Error) -> Error {
     Error::unavailable("the file store does not answer; try again shortly", error)
+}
+
+/// What a picture takes in memory while it is decoded, by what its head says; the least for what is no picture.
+fn decoded_mib(bytes: &[u8]) -> u32 {
+    /// Four channels of 16 bits.
+    const PIXEL: u64 = 8;
+    let reader = image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format().ok();
+    let (width, height) = reader.and_then(|reader| reader.into_dimensions().ok()).unwrap_or_default();
+    let mib = (u64::from(width) * u64::from(height) * PIXEL) >> 20;
+    u32::try_from(mib).unwrap_or(u32::MAX).clamp(1, DECODED_MIB)
 }
 
 /// The folder of a `file://` URL, percent-decoded, made if need be.
