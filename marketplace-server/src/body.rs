@@ -144,7 +144,13 @@ impl Paced {
                 (self.waited, self.came) = (Duration::ZERO, 0);
                 continue;
             };
-            self.waited += began.elapsed();
+            let waited = began.elapsed();
+            if self.waited + waited >= self.window {
+                // It came in the nick of time, or nobody looked for a while: a machine that paused says nothing of the client.
+                (self.waited, self.came) = (Duration::ZERO, 0);
+            } else {
+                self.waited += waited;
+            }
             let Some(frame) = frame else { return Ok(None) };
             // Trailers say nothing here.
             if let Ok(data) = frame.map_err(|_| truncated())?.into_data() {

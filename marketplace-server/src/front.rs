@@ -191,7 +191,7 @@ impl Incoming {
         let place = match places.take(client, 1) {
             Ok(place) => place,
             // Health is told however much there is to do.
-            Err(_) if !self.is_api => places.force(client, 1),
+            Err(Full::All) if !self.is_api => places.force(client, 1),
             Err(Full::Share) if self.is_direct && ctx.crowd.close_heaviest(Some(client), exchange.activity()) => {
                 places.force(client, 1)
             }

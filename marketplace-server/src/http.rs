@@ -7,7 +7,7 @@ use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, response::Response as Routed};
 use hyper::{
-    Request, Response, Version,
+    Request, Response, StatusCode, Version,
     body::Incoming,
     header::{CONNECTION, HeaderValue},
     server::conn::{http1, http2},
@@ -153,7 +153,9 @@ impl Http {
             let (answer, ctx) = (self.router.clone().call(request), self.ctx.clone());
             async move {
                 answer.await.map(|mut response: Routed| {
-                    if ctx.ending.closing.is_cancelled() && !is_http2 {
+                    let ends = ctx.ending.closing.is_cancelled() && !is_http2;
+                    // A socket goes on, and hears of the end in its own words.
+                    if ends && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                     }
                     response.map(|body| Answer::new(body, exchange))

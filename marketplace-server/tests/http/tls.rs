@@ -56,6 +56,33 @@ async fn both_versions_of_http_are_spoken_over_tls() {
 }
 
 #[tokio::test]
+async fn handshakes_that_do_not_end_make_room() {
+    use tokio::{io::AsyncWriteExt, net::TcpStream};
+    provider();
+    let pems = Pems::new();
+    let tls = Tls { cert: Some(pems.file("cert.pem")), key: Some(pems.file("key.pem")) };
+    let options = Options { connections_per_address: 20, ..Options::default() };
+    let server = server_with(|config| config.tls = tls.clone(), options).await;
+    let root = reqwest::Certificate::from_pem(&std::fs::read(pems.file("cert.pem")).unwrap()).unwrap();
+    let mut open = Vec::new();
+    for n in 0..60 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        // Nothing, or the beginning of a greeting (RFC 8446 §5.1).
+        if n % 2 == 0 {
+            stream.write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC]).await.unwrap();
+        }
+        open.push(stream);
+        if n % 20 == 19 {
+            let client = reqwest::Client::builder().tls_certs_only([root.clone()]).build().unwrap();
+            let url = format!("https://localhost:{}/v1/categories", server.address.port());
+            assert_eq!(client.get(&url).send().await.unwrap().status(), 200);
+        }
+    }
+    drop(open);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_certificate_that_cannot_be_used_is_told_by_name() {
     provider();
     let pems = Pems::new();
