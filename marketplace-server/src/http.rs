@@ -59,14 +59,13 @@ impl Http {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let stopping = &self.ctx.ending.stopping;
-        let is_http2 = match is_http2 {
-            Some(known) => known,
-            None => {
-                let asked = stream.begins_http2(self.ctx.options.header_timeout);
-                match stopping.run_until_cancelled(asked).await {
-                    Some(Ok(told)) => told,
-                    Some(Err(_)) | None => return,
-                }
+        let is_http2 = if let Some(known) = is_http2 {
+            known
+        } else {
+            let asked = stream.begins_http2(self.ctx.options.header_timeout);
+            match stopping.run_until_cancelled(asked).await {
+                Some(Ok(told)) => told,
+                Some(Err(_)) | None => return,
             }
         };
         // On the heap, for as long as it takes.

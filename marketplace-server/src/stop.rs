@@ -41,7 +41,7 @@ impl Stop {
         // Who keeps a connection open learns of the end by an answer, while new connections still find the listener.
         self.pause(drain / 2).await;
         ending.closing.cancel();
-        self.pause(drain - drain / 2).await;
+        self.pause(drain.div_f64(2.0)).await;
         tracing::info!("stopping; what is in flight is finished");
         ending.stopping.cancel();
     }

@@ -7,3 +7,6 @@ ALTER TABLE sessions ADD COLUMN refresh_uses TEXT;
 
 -- what somebody created for others ends together with what is theirs: they have seen the secrets
 CREATE INDEX api_tokens_maker ON api_tokens (created_by);
+
+-- tickets go with their owner's sessions
+CREATE INDEX socket_tickets_user ON socket_tickets (user_id);

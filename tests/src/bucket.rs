@@ -100,7 +100,7 @@ async fn serve(State((mut well, objects)): State<(watch::Receiver<bool>, Objects
             for part in text.split("<Key>").skip(1) {
                 let key = part.split("</Key>").next().unwrap_or_default();
                 lock(&objects).remove(&format!("/bucket/{key}"));
-                gone += &format!("<Deleted><Key>{key}</Key></Deleted>");
+                gone.extend(["<Deleted><Key>", key, "</Key></Deleted>"]);
             }
             let result = format!("<DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{gone}</DeleteResult>");
             Response::builder().body(result.into())

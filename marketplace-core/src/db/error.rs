@@ -193,9 +193,7 @@ impl From<DbError> for Error {
                 Self::unavailable("the database is closed", sqlx::Error::PoolClosed)
             }
             DbError::Unreachable(source) => Self::unavailable("the database cannot be reached", source),
-            DbError::Storage(advice, _) => {
-                Self::unavailable(format!("the database cannot be used: {advice}"), error)
-            }
+            DbError::Storage(advice, _) => Self::unavailable(format!("the database cannot be used: {advice}"), error),
             DbError::ReadOnly(source) => Self::unavailable(
                 "the database takes no writes just now: it is a standby, or was told so; database_url must name the primary",
                 source,

@@ -76,17 +76,17 @@ impl Crowd {
     /// Whether there is room for so much more, after those have gone that may.
     fn has_room(&self, state: &mut State, address: Option<Network>, more: usize) -> bool {
         let own = address.and_then(|_| state.groups.get(&address)).map_or(0, |group| group.weight);
-        if own + more > self.0.share && !self.close_some(state, Some(address), self.0.share.div_ceil(PART)) {
+        if own + more > self.0.share && !self.close_some(state, |one| *one == address, self.0.share.div_ceil(PART)) {
             return false;
         }
-        state.weight + more <= self.0.total || self.close_some(state, None, self.0.total.div_ceil(PART))
+        state.weight + more <= self.0.total || self.close_some(state, |_| true, self.0.total.div_ceil(PART))
     }
 
     /// Closes the connections that have waited longest for their clients; whether there was one.
     pub fn make_room(&self) -> bool {
         let mut state = self.lock();
         let count = state.weight.div_ceil(PART);
-        self.close_some(&mut state, None, count)
+        self.close_some(&mut state, |_| true, count)
     }
 
     /// Closes the connection, of `address` or of all, that has most requests under way of those that only wait for their
@@ -127,9 +127,9 @@ impl Crowd {
         }
     }
 
-    /// Closes so many, of one group or of all.
-    fn close_some(&self, state: &mut State, of: Option<Option<Network>>, count: usize) -> bool {
-        let groups = state.groups.iter().filter(|(key, _)| of.is_none_or(|of| **key == of));
+    /// Closes so many, of those groups.
+    fn close_some(&self, state: &mut State, of: impl Fn(&Option<Network>) -> bool, count: usize) -> bool {
+        let groups = state.groups.iter().filter(|(key, _)| of(key));
         let members = groups.flat_map(|(key, group)| group.members.iter().map(move |(id, (one, _))| (*key, *id, one)));
         let standing = |(key, id, one): (_, _, &Arc<Activity>)| (one.standing(self.0.epoch), key, id);
         let mut may_go: Vec<_> = members.map(standing).filter(|(standing, ..)| *standing != Standing::Busy).collect();
@@ -218,12 +218,12 @@ mod tests {
 
     use super::*;
 
-    fn address(last: u8) -> Option<Network> {
-        Some(Network::of(IpAddr::from([10, 0, 0, last])))
+    fn address(last: u8) -> Network {
+        Network::of(IpAddr::from([10, 0, 0, last]))
     }
 
     fn open(crowd: &Crowd, last: u8) -> Result<Member, Full> {
-        crowd.enter(address(last), &Activity::new())
+        crowd.enter(Some(address(last)), &Activity::new())
     }
 
     async fn pause() {
@@ -246,12 +246,12 @@ mod tests {
         let closed = |own: &[Member]| own.iter().map(|one| one.activity().end.is_cancelled()).collect::<Vec<_>>();
         own.push(open(&crowd, 1).unwrap());
         assert_eq!(closed(&own), [false, false, true, false]);
-        let _request = own[3].activity().begin();
-        let _work = _request.work();
+        let third = own[3].activity().begin();
+        let _work = third.work();
         own.push(open(&crowd, 1).unwrap());
         assert_eq!(closed(&own), [false, true, true, false, false]);
-        let _request = own[4].activity().begin();
-        let _work = _request.work();
+        let fourth = own[4].activity().begin();
+        let _work = fourth.work();
         assert_eq!(open(&crowd, 1).unwrap_err(), Full);
         assert!(!other.activity().end.is_cancelled());
         drop(own);
@@ -293,15 +293,15 @@ mod tests {
     async fn the_heaviest_goes_for_the_requests_of_others() {
         let crowd = Crowd::new(10, 9);
         let (light, heavy, me) = (open(&crowd, 1).unwrap(), open(&crowd, 1).unwrap(), open(&crowd, 1).unwrap());
-        assert!(!crowd.close_heaviest(address(1), me.activity()), "nobody has a request");
-        let _light = light.activity().begin();
+        assert!(!crowd.close_heaviest(Some(address(1)), me.activity()), "nobody has a request");
+        let request = light.activity().begin();
         let _heavy: Vec<_> = (0..3).map(|_| heavy.activity().begin()).collect();
         let _mine: Vec<_> = (0..9).map(|_| me.activity().begin()).collect();
-        assert!(!crowd.close_heaviest(address(2), me.activity()));
-        assert!(crowd.close_heaviest(address(1), me.activity()));
+        assert!(!crowd.close_heaviest(Some(address(2)), me.activity()));
+        assert!(crowd.close_heaviest(Some(address(1)), me.activity()));
         assert!(heavy.activity().end.is_cancelled() && !light.activity().end.is_cancelled());
         assert!(!me.activity().end.is_cancelled());
-        let work = _light.work();
+        let work = request.work();
         assert!(!crowd.close_heaviest(None, me.activity()), "the light one is worked for");
         drop(work);
         assert!(crowd.close_heaviest(None, me.activity()));

@@ -279,7 +279,7 @@ mod tests {
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             });
-            let sent = stream.write_all(&[7; 20_000]).await;
+            let sent = stream.write_all(&vec![7; 20_000]).await;
             assert_eq!(sent.is_err(), given_up, "{each_second} a second: {sent:?}");
             drop(stream);
             reader.await.unwrap();

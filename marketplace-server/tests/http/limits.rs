@@ -199,7 +199,7 @@ async fn too_many_at_once_are_told_busy_and_health_still_answers() {
         })
         .await
     });
-    let clients: Vec<_> = (1..=3).map(|last| from(last)).collect();
+    let clients: Vec<_> = (1..=3).map(from).collect();
     let of = |client: &reqwest::Client, path: &str| client.get(format!("http://{}{path}", server.address));
     let mut stuck = Vec::new();
     for (client, others) in [(0, (429, "rate_limited")), (1, (503, "busy"))] {

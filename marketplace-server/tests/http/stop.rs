@@ -81,7 +81,7 @@ async fn readiness_goes_first_and_all_is_served_until_the_listener_closes() {
     expect(server.operator("/readyz"), 503).await;
     expect(server.operator("/healthz"), 200).await;
     // New connections and old ones, sockets too, are served, until an answer says that it is the last on its connection.
-    let mut served = 0;
+    let mut answered = 0;
     loop {
         assert!(TcpStream::connect(server.address).await.is_ok());
         assert_eq!(over_two().await.unwrap().status(), 200);
@@ -89,13 +89,13 @@ async fn readiness_goes_first_and_all_is_served_until_the_listener_closes() {
         kept.write_all(b"GET /v1/categories HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         let head = head(&mut kept).await;
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        served += 1;
+        answered += 1;
         if head.contains("connection: close") {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(served > 1, "the first answer was the last");
+    assert!(answered > 1, "the first answer was the last");
     let mut rest = Vec::new();
     tokio::time::timeout(PATIENCE, kept.read_to_end(&mut rest)).await.expect("and it was").unwrap();
     // There is still a listener for whoever comes back, over either version.

@@ -1,5 +1,6 @@
 //! The doctor names what is wrong, and makes nothing.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::{collections::BTreeMap, path::Path};
 
 use marketplace_tests::{Engine, Market, Server, cli::Cli, database::Database, server, stories};
@@ -79,8 +80,7 @@ async fn keys_that_are_missing_or_foreign_are_named(engine: Engine) {
     let command = Cli::direct(&market.app);
     let master = std::fs::read(keys.join("master.key")).unwrap();
 
-    use base64::Engine as _;
-    std::fs::write(keys.join("master.key"), base64::engine::general_purpose::STANDARD.encode([7; 32])).unwrap();
+    std::fs::write(keys.join("master.key"), STANDARD.encode([7; 32])).unwrap();
     let (found, code) = look(&command).await;
     assert_eq!((code, found["keys"].0.as_str()), (1, "failed"), "{found:#?}");
     assert!(found["keys"].1.contains("another key"), "{found:#?}");

@@ -40,7 +40,7 @@ pub async fn connect(server: &Server, last: u8) -> TcpStream {
     if last != 1 {
         socket.bind((IpAddr::from([127, 0, 0, last]), 0).into()).unwrap();
     }
-    timeout(PATIENCE, socket.connect(address(server))).await.expect("a connection is accepted").unwrap()
+    timeout(PATIENCE, socket.connect(address(server))).await.unwrap().unwrap()
 }
 
 /// A connection on which so much was said.
@@ -55,7 +55,7 @@ pub async fn say(server: &Server, last: u8, text: impl AsRef<[u8]>) -> TcpStream
 pub async fn until_closed(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
     // A reset is a close too.
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut text)).await.expect("the server closes");
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut text)).await.unwrap();
     String::from_utf8_lossy(&text).into_owned()
 }
 

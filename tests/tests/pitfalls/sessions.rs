@@ -253,6 +253,7 @@ async fn every_route_asks_who_is_calling(engine: Engine) {
                 "tokens" => json!({ "name": "Made", "scopes": ["kyc:read"], "expires_in": 60 }),
                 "role" => json!({ "role": "worker" }),
                 "notes" => json!({ "body": "a note" }),
+                "retry" if path.contains("/mail/") => json!({}),
                 "retry" | "reject" | "revoke" => json!({ "reasons": ["other"] }),
                 "cancel" | "close" | "remove" => json!({ "reason": "other" }),
                 "notice" => json!({ "content": "Hello from the staff" }),

@@ -74,7 +74,8 @@ async fn restrictions_hold_whatever_the_way_in(engine: Engine) {
     let code = parameter(&page, "code").unwrap();
     lea.post(&format!("/v1/admin/users/{id}/ban"), json!({ "reason": "fraud" })).await.ok();
     let body = json!({ "code": code, "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" });
-    app.as_nobody().post("/v1/auth/oidc/exchange", body).await.refused(403, "forbidden");
+    // It drops what was prepared under the account, so the code is none any more.
+    app.as_nobody().post("/v1/auth/oidc/exchange", body).await.refused(422, "invalid");
     Browser::new(&app).log_in("house", "").await.refused(403, "forbidden");
     kim.get("/v1/me").await.refused(401, "unauthenticated");
     // Nor through another provider's name for the same address.

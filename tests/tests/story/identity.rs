@@ -221,7 +221,7 @@ async fn users_are_managed_and_told(engine: Engine) {
     let jon = app.as_client().await;
     let user = format!("/v1/admin/users/{}", jon.id);
 
-    let found = sam.get(&format!("/v1/admin/users?q={}", &jon.email[..12])).await.ok();
+    let found = sam.get(&format!("/v1/admin/users?q={}", jon.email)).await.ok();
     assert_eq!(found["items"][0]["id"], jon.id.as_str());
     assert!(!found.to_string().contains(&jon.email), "lists are masked");
     assert_eq!(sam.post(&format!("{user}/reveal"), json!({})).await.ok()["email"], jon.email.as_str());
