@@ -73,6 +73,7 @@ pub(crate) struct Mailer {
 
 impl Mailer {
     /// As the configuration says. `invalid` for an `smtp_url` or a `mail_from` that nobody can send by.
+    #[cfg_attr(not(feature = "smtp"), expect(clippy::unnecessary_wraps, reason = "as the one that sends"))]
     pub fn open(config: &Config) -> Result<Self> {
         Ok(Self {
             places: Arc::new(Semaphore::new(usize::try_from(TOGETHER).unwrap_or(1))),

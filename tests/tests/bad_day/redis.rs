@@ -74,7 +74,7 @@ async fn two(url: &str) -> (Server, Beside, Person) {
     let app = Server::start_with(Engine::Postgres, &with(&settings, url)).await;
     let other = app.beside().await;
     let jon = app.as_client().await;
-    component_is(app, "redis", true).await;
+    component_is(&app, "redis", true).await;
     (app, other, jon)
 }
 
@@ -150,7 +150,7 @@ async fn a_wire_that_falls_silent_is_given_up_and_another_one_made() {
         other.as_seen(&bea).get("/v1/me").await.ok();
         assert!(begun.elapsed() < Duration::from_secs(20));
     }
-    component_is(app, "redis", true).await;
+    component_is(&app, "redis", true).await;
 }
 
 /// One key that holds something else concerns nobody but whom it counts.
@@ -182,10 +182,10 @@ async fn servers_begin_without_it_and_find_it_later() {
     let app = Server::start_with(Engine::Postgres, &with(&[], &url)).await;
     let jon = app.as_client().await;
     jon.get("/v1/me").await.ok();
-    component_is(app, "redis", false).await;
+    component_is(&app, "redis", false).await;
     let mut ear = Socket::connect(&jon, None).await;
     redis.come_back().await;
-    component_is(app, "redis", true).await;
+    component_is(&app, "redis", true).await;
     ear.is_quiet().await;
     let body = json!({ "email": jon.email, "password": PASSWORD });
     app.as_nobody().post("/v1/auth/login", body).await.ok();
