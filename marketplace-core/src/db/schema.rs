@@ -216,6 +216,13 @@ pub(super) fn check_known(applied: i64) -> Result<i64> {
     if applied > newest { Err(newer(SchemaState { applied, newest, missing: 0 })) } else { Ok(applied) }
 }
 
+/// The sequences that PostgreSQL's migrations after one create by themselves.
+pub(super) fn sequences_after(version: i64) -> impl Iterator<Item = &'static str> {
+    let later = POSTGRES.iter().filter(move |migration| migration.version > version);
+    let lines = later.flat_map(|migration| migration.sql.as_str().lines());
+    lines.filter_map(|line| line.strip_prefix("CREATE SEQUENCE ")?.strip_suffix(';'))
+}
+
 /// Whether a migration of PostgreSQL's creates a table of that name.
 pub(super) fn creates(table: &str) -> bool {
     let statement = format!("CREATE TABLE {table} (");

@@ -180,7 +180,7 @@ pub(super) async fn begin_anew(conn: &mut Conn<'_>, place: &str, now: Timestamp)
     // Numbers rise by one with each batch, or event, and time by a million a second: whatever was given out elsewhere, in
     // a history that this database knows nothing of, is lower.
     q!(conn => exec, [
-        sqlite: "UPDATE event_marks SET tx = 0, seq = max($1, seq, coalesce((SELECT seq FROM events ORDER BY seq DESC LIMIT 1), 0)) WHERE id = 1",
+        sqlite: "UPDATE event_marks SET tx = 0, seq = max($1, seq, coalesce((SELECT max(seq) FROM events), 0)) WHERE id = 1",
         pg: "UPDATE event_marks SET tx = setval('event_batches', greatest($1, nextval('event_batches'))), seq = 0 WHERE id = 1",
     ], now.micros())?;
     if let Conn::Sqlite(conn) = conn {
@@ -194,8 +194,10 @@ pub(super) async fn begin_anew(conn: &mut Conn<'_>, place: &str, now: Timestamp)
 
 /// Forgets a batch of what is older than `before`. Returns how many rows.
 pub(super) async fn prune(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
+    // What a server left unpublished when it ended has no place in the log yet, and could not be said to be missing.
+    publish(conn).await?;
     let gone = q!(conn => all (i64, i64),
-        "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
+        "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
         before, PRUNE_BATCH)?;
     let Some((tx, seq)) = gone.iter().max() else { return Ok(0) };
     q!(conn => exec,

@@ -85,6 +85,9 @@ pub(super) async fn restore(config: &Config, from: &Path, force: bool) -> Result
         }
         return Err(error);
     }
+    for sequence in schema::sequences_after(schema) {
+        execute(&mut conn, format!("DROP SEQUENCE IF EXISTS {} CASCADE", quoted(sequence))).await?;
+    }
     for table in newer {
         let statement = format!("DROP TABLE IF EXISTS {} CASCADE", quoted(table));
         execute(&mut conn, statement).await?;
