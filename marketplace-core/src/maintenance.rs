@@ -1,5 +1,5 @@
 //! Due work: what time brings. Each kind of it runs by itself, with a time limit of its own: none waits for another, and one
-//! that fails, panics or hangs stops nothing else. Within a kind, items are isolated in the same way ([`each`]).
+//! that fails, panics or hangs stops nothing else. Within a kind, items are isolated in the same way (`each`).
 //!
 //! A server runs every kind in a task of its own ([`run`]); a program without a server runs all of them in turn
 //! ([`App::run_due`]). How each went is kept in memory ([`App::timers`]) and, once a minute, in the database, so that a

@@ -1,6 +1,6 @@
 //! Whether the keys on disk are those that a database was written with.
 //!
-//! The database names the files of its keys, with a fingerprint of each ([`register`]). A database that has fingerprints, or
+//! The database names the files of its keys, with a fingerprint of each (`register`). A database that has fingerprints, or
 //! anything that is encrypted, opens only with the keys that made them; new keys are created for a database that has neither.
 //! One from before fingerprints gets them once its keys have opened something of it.
 

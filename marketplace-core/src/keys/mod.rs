@@ -51,7 +51,7 @@ pub struct Keys {
 
 impl Keys {
     /// Reads the keys of a folder, creating the folder and the keys when they are missing: for a database that was not
-    /// written with any. [`open`] knows whether it was.
+    /// written with any. `keys::open` knows whether it was.
     pub fn open(dir: &Path, random: &dyn Random) -> Result<Self> {
         let failed = |what: &str, error: std::io::Error| {
             Error::unavailable(format!("{what} in {} cannot be read or made: {error}", dir.display()), error)

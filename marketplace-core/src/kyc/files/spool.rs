@@ -25,7 +25,7 @@ const CHUNK: usize = 64 * 1024;
 /// By how many bytes an encrypted chunk is longer than the plain one.
 const TAG: usize = 16;
 
-/// See the [module](self).
+/// See the module.
 pub struct Spool {
     folder: PathBuf,
     health: Health,

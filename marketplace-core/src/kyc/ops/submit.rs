@@ -37,7 +37,7 @@ impl std::fmt::Debug for Submission {
     }
 }
 
-/// A turn to hand in files; to be taken when they have come ([`Spool`](files::Spool)), before they are in memory, and held
+/// A turn to hand in files; to be taken when they have come ([`Spool`](crate::kyc::files::Spool)), before they are in memory, and held
 /// until [`submit`] has answered, as it bounds the memory that uploads take together. Accounts take turns. `busy` when too
 /// many wait already.
 pub async fn submit_permit(app: &App, actor: &Actor) -> Result<Turn<Option<UserId>>> {
@@ -47,7 +47,7 @@ pub async fn submit_permit(app: &App, actor: &Actor) -> Result<Turn<Option<UserI
 /// Submits a new attempt.
 ///
 /// Errors: `forbidden` unless an active worker; `conflict` with the current state unless a new attempt may be submitted; for
-/// the files see [`files::inspect()`].
+/// the files see [`inspect`](crate::kyc::files::inspect()).
 pub async fn submit(app: &App, actor: &Actor, submission: Submission) -> Result<OwnKyc> {
     let user = actor.require_own(Permission::OwnKyc)?.account.id;
     let mut reader = app.db.read().await?;
