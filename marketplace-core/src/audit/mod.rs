@@ -96,6 +96,8 @@ pub(crate) enum Adopt {
 /// Records from which row on a log is tagged, when that was not recorded yet: from its first row, or, in a database from
 /// before keys, from the next.
 pub(crate) async fn begin(db: &Db, keys: &Arc<Keys>, now: Timestamp, adopt: Adopt) -> Result<()> {
+    // Before the database: of two programs at once, the other remembers after its commit.
+    let remembered = keys.has_begun_log();
     let mut reader = db.read().await?;
     let begun = !store::beginnings(&mut reader.conn()).await?.is_empty();
     let head = store::head(&mut reader.conn()).await?;
@@ -103,7 +105,7 @@ pub(crate) async fn begin(db: &Db, keys: &Arc<Keys>, now: Timestamp, adopt: Adop
     if !begun {
         // What a missing head means is for `verify` to say.
         let Some(head) = head else { return Ok(()) };
-        if head.seq > 0 && adopt == Adopt::Unknown && keys.has_begun_log() {
+        if head.seq > 0 && adopt == Adopt::Unknown && remembered {
             tracing::error!(
                 "the audit log says nowhere from which row on it is tagged, and these keys tagged one before: it was rebuilt, or \
                  a backup from before was put in its place by hand; `marketplace audit verify` tells more"

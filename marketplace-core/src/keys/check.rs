@@ -104,7 +104,7 @@ pub(crate) async fn replace_signing(db: &Db, dir: &Path) -> Result<(Arc<Keys>, R
     Ok((Arc::new(keys), rotation))
 }
 
-/// Writes the fingerprints that are new, inside the caller's transaction, and forgets those of keys that are gone.
+/// Writes the fingerprints that are new, inside the caller's transaction.
 pub(crate) async fn register(conn: &mut Conn<'_>, wanted: &[Fingerprint], now: Timestamp) -> Result<()> {
     for one in wanted {
         q!(conn => exec,
