@@ -174,13 +174,13 @@ pub async fn create(app: &App, actor: &Actor, new: &NewToken, change: &Change) -
 
 async fn create_in(app: &App, conn: &mut Conn<'_>, actor: &Actor, wanted: Wanted, hash: Vec<u8>) -> Result<ApiToken> {
     let now = app.now();
-    // A login that was ended while the call was under way hands on nothing.
+    let owner = accounts::store::lock(conn, wanted.owner).await?.ok_or_else(|| Error::not_found("user"))?;
+    // A login that was ended while the call was under way hands on nothing. Accounts are locked before their sessions.
     if let Actor::User(me) = actor
         && !auth::store::holds(conn, me.session, now).await?
     {
         return Err(Error::unauthenticated("the session has ended; log in again"));
     }
-    let owner = accounts::store::lock(conn, wanted.owner).await?.ok_or_else(|| Error::not_found("user"))?;
     check_owner(&owner, &wanted.scopes)?;
     if auth::totp::is_required(app, &owner) && !auth::totp::store::is_on(conn, owner.id).await? {
         return Err(Error::invalid("/owner_id", "must have a second factor, as all staff here"));
