@@ -19,7 +19,7 @@ tokio::task_local! {
     static NOTED: Cell<Noted>;
 }
 
-/// Returns what `work` answers, with what was noted meanwhile. `address` is where the call came from, if that is known.
+/// Returns what `work` returns, with what was noted meanwhile. `address` is where the call came from, if that is known.
 pub async fn noted<T>(address: Option<IpAddr>, work: impl Future<Output = T>) -> (T, Noted) {
     NOTED
         .scope(Cell::new(Noted { address, ..Noted::default() }), async {

@@ -58,7 +58,7 @@ impl Market {
     }
 
     /// A job that Jon began and that has come so far: `negotiating`, `accepted`, `completed`, `finalized`, `rejected` or
-    /// `cancelled`. Answers its id.
+    /// `cancelled`. Returns its id.
     pub async fn job(&self, status: &str) -> String {
         let job = id(&self.jon.begin_job(&self.thread).await.ok());
         let (ada, jon) = (&self.ada, &self.jon);

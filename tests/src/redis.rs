@@ -73,7 +73,7 @@ impl Redis {
         signal(self.process.as_ref().expect("a Redis that runs").id(), "CONT");
     }
 
-    /// Says a command to it, such as `CONFIG SET maxmemory 1`, and gives the first line of what it answers.
+    /// Says a command to it, such as `CONFIG SET maxmemory 1`, and returns the first line of its answer.
     pub fn tell(&self, command: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a Redis that runs");
         stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();

@@ -131,7 +131,7 @@ impl Server {
         ready
     }
 
-    /// Starts it where it must not start. Answers its exit code and what it said.
+    /// Starts it where it must not start. Returns its exit code and what it said.
     pub async fn is_refused(&mut self) -> (Option<i32>, String) {
         self.kill();
         let said = self.output().len();
@@ -244,7 +244,7 @@ impl Server {
         self.ended().await
     }
 
-    /// Waits until it has ended by itself: at most 30 s. Answers its exit code.
+    /// Waits until it has ended by itself: at most 30 s. Returns its exit code.
     pub async fn ended(&mut self) -> Option<i32> {
         let mut process = self.process.take()?;
         for _ in 0..600 {
@@ -444,7 +444,7 @@ impl Drop for Server {
     }
 }
 
-/// The one number that a query answers.
+/// Returns the one number that a query finds.
 pub async fn number(db: &Db, sql: &'static str) -> i64 {
     let mut reader = db.read().await.unwrap();
     on!(&mut reader.conn(), |conn, DB| sqlx::query_scalar::<DB, i64>(sql).fetch_one(conn).await).unwrap()

@@ -136,7 +136,7 @@ pub(super) async fn revoke(conn: &mut Conn<'_>, session: SessionId, user: UserId
         == 1)
 }
 
-/// Ends every session of a user, or all but one. Answers how many.
+/// Ends every session of a user, or all but one. Returns how many.
 pub(crate) async fn revoke_all(
     conn: &mut Conn<'_>,
     user: UserId,

@@ -192,7 +192,7 @@ pub(crate) async fn make_room(conn: &mut Conn<'_>, room: bool) -> Result<()> {
     Ok(())
 }
 
-/// Runs a statement that was put together from names in the schema. Answers how many rows it changed.
+/// Runs a statement that was put together from names in the schema. Returns how many rows it changed.
 pub(crate) async fn execute(conn: &mut Conn<'_>, statement: String) -> Result<u64> {
     let done = match conn {
         Conn::Sqlite(conn) => {

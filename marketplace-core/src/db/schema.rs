@@ -184,7 +184,7 @@ async fn migrate_postgres(pool: &Pool) -> Result<()> {
     }
 }
 
-/// Runs so many missing migrations at most, under a lock that keeps others out. Answers whether none is left.
+/// Runs so many missing migrations at most, under a lock that keeps others out. Returns whether none is left.
 async fn run_missing<C: Migrate>(conn: &mut C, migrator: &Migrator, at_most: usize) -> Result<bool> {
     let table = migrator.table_name.as_ref();
     conn.ensure_migrations_table(table).await.map_err(failed)?;

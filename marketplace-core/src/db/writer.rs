@@ -182,7 +182,7 @@ impl Writer {
         }
     }
 
-    /// Throws the connection away, records the failure, and answers what the units are told.
+    /// Throws the connection away, records the failure, and returns what the units are told.
     async fn failed(&mut self, error: DbError, lent: Option<Lent>) -> Error {
         if self.connections.is_closed() {
             return Error::unavailable("the database is closed", error);
@@ -200,7 +200,7 @@ impl Writer {
         told
     }
 
-    /// From now on units are refused. Answers how.
+    /// From now on units are refused. Returns how.
     fn refuse(&mut self, error: DbError) -> Error {
         self.health.failed(Component::DatabaseWrites, error.in_full());
         let told = match error {

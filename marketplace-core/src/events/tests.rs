@@ -48,7 +48,7 @@ async fn say(conn: &mut Conn<'_>, text: &'static str) {
     crate::on!(conn, |x, _DB| sqlx::query(text).execute(x).await.map(drop)).unwrap();
 }
 
-/// A unit with one to four events, some of which are taken back; or all of them. Answers what stays.
+/// A unit with one to four events, some of which are taken back; or all of them. Returns what stays.
 async fn unit(db: &Db, numbers: Arc<Vec<AtomicI64>>) -> Vec<String> {
     let written = db.write(move |conn| {
         async move {

@@ -44,7 +44,7 @@ pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, user: UserId) -> Resul
     Ok(())
 }
 
-/// Deletes files that have waited a day for a message. Answers how many.
+/// Deletes files that have waited a day for a message. Returns how many.
 pub(crate) async fn run_due(app: &App) -> Result<u64> {
     let now = app.now();
     let before = now - LOOSE_FOR;

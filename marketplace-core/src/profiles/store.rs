@@ -396,7 +396,7 @@ pub(super) async fn seal_picture(
     Ok(replaced == 1)
 }
 
-/// A user's pictures go but one; their files are queued for deletion. Answers how many went.
+/// A user's pictures go but one; their files are queued for deletion. Returns how many went.
 pub(super) async fn drop_pictures(
     conn: &mut Conn<'_>,
     user: UserId,

@@ -171,7 +171,7 @@ struct Conversation {
 }
 
 impl Conversation {
-    /// Answers a step; none when the conversation is over.
+    /// Returns a step; none when the conversation is over.
     async fn answer(&mut self, step: Step, recipient: &str, right: &str) -> Option<()> {
         let fault = {
             let state = lock(&self.state);

@@ -120,7 +120,7 @@ pub(super) async fn revoke(conn: &mut Conn<'_>, id: TokenId, by: &Principal, now
         == 1)
 }
 
-/// Answers how many of a user's tokens worked until now.
+/// Returns how many of a user's tokens worked until now.
 pub(super) async fn revoke_all(conn: &mut Conn<'_>, user: UserId, by: &Principal, now: Timestamp) -> Result<u64> {
     Ok(q!(conn => exec,
         "UPDATE api_tokens SET revoked_at = $2, revoked_by = $3 WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2",

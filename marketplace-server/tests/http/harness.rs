@@ -103,7 +103,7 @@ impl Server {
     }
 }
 
-/// Sends, and fails unless the answer is a problem of this kind. Answers its body.
+/// Sends, and fails unless the answer is a problem of this kind. Returns its body.
 pub async fn problem(request: RequestBuilder, status: u16, code: &str) -> Value {
     let response = request.send().await.unwrap();
     let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
@@ -125,7 +125,7 @@ pub async fn problem(request: RequestBuilder, status: u16, code: &str) -> Value 
     body
 }
 
-/// Sends, and fails unless the answer has this status. Answers its body, null when there is none.
+/// Sends, and fails unless the answer has this status. Returns its body, null when there is none.
 pub async fn expect(request: RequestBuilder, status: u16) -> Value {
     let response = request.send().await.unwrap();
     let got = response.status();

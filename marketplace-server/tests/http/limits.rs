@@ -85,7 +85,7 @@ async fn a_body_that_does_not_come_is_408() {
     server.stop().await;
 }
 
-/// Sends `piece` every 20 ms until there is an answer, and answers its status.
+/// Sends `piece` every 20 ms until there is an answer, and returns its status.
 async fn trickled(server: &Server, head: &str, piece: &[u8]) -> String {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();

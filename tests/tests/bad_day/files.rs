@@ -22,7 +22,7 @@ stories!(
 /// Whoever sends or fetches a file is answered within 10 s, and what a loaded machine adds.
 const ANSWERED: Duration = Duration::from_secs(13);
 
-/// Gives somebody a picture; answers where it is.
+/// Gives somebody a picture; returns where it is.
 async fn set_picture(person: &Person, seed: u32) -> reqwest::StatusCode {
     let sent = person.request(Method::PUT, "/v1/me/picture").header("content-type", "image/jpeg");
     sent.body(pictures::jpeg(seed)).send().await.unwrap().status()

@@ -16,7 +16,7 @@ use tokio::{
 /// Says nothing about time: long enough for a busy machine, and much less than what a fault would cost.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Raises this process's limit of open files, and that of servers that it starts, to what the system allows. Says so, and answers
+/// Raises this process's limit of open files, and that of servers that it starts, to what the system allows. Says so, and returns
 /// `false`, where that is less than `needed`.
 pub fn may_open(needed: u64) -> bool {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -56,7 +56,7 @@ async fn metric(server: &Server, name: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 
-/// The one number that a query answers.
+/// Returns the one number that a query finds.
 async fn number(server: &Server, sql: &'static str) -> i64 {
     let db = server.db().await;
     let number = server::number(&db, sql).await;

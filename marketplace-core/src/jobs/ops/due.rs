@@ -19,7 +19,7 @@ use crate::{
 const BATCH: i64 = 200;
 
 /// Cancels negotiations without a new offer for 6 days, and finalizes what was completed 14 days ago. Doing it twice, or on
-/// two servers, does nothing more. Answers how many things were done.
+/// two servers, does nothing more. Returns how many things were done.
 pub async fn run_due(app: &App) -> Result<u64> {
     let limit = BATCH + maintenance::resting(app, Timer::Jobs);
     let mut reader = app.db.read().await?;

@@ -164,7 +164,7 @@ impl FileStore {
         .map_err(Error::internal)?
     }
 
-    /// Stores a sealed file of an identity check under a new random key, and answers the key. Durable when it answers.
+    /// Stores a sealed file of an identity check under a new random key, and returns the key. Durable when it returns.
     pub async fn put(&self, random: &dyn Random, bytes: Vec<u8>) -> Result<String> {
         self.put_in(PREFIX, random, bytes).await
     }
@@ -224,7 +224,7 @@ impl FileStore {
         tokio::task::spawn_blocking(move || open(&key, owner, name, sealed)).await.map_err(Error::internal)?
     }
 
-    /// Stores bytes under a key of [`new_key`]. Durable when it answers.
+    /// Stores bytes under a key of [`new_key`]. Durable when it returns.
     pub async fn put_as(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
         self.require_answers()?;
         let (this, path) = (self.clone(), self.path(key)?);

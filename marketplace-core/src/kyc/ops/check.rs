@@ -3,7 +3,7 @@
 use super::review;
 use crate::{app::App, error::Result, ids::AttemptId, kyc::store};
 
-/// Reads and decrypts the newest stored file, and answers whose attempt's it is; none when there is no file.
+/// Reads and decrypts the newest stored file, and returns whose attempt's it is; none when there is no file.
 ///
 /// # Errors
 /// `internal` when it is missing, was altered, or does not open with this key; `unavailable` without the store.

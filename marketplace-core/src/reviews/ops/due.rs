@@ -14,7 +14,7 @@ use crate::{
 /// Reviews that one call works on at most.
 const BATCH: i64 = 200;
 
-/// Shows the hidden reviews whose window has closed. Doing it twice, or on two servers, does nothing more. Answers how many
+/// Shows the hidden reviews whose window has closed. Doing it twice, or on two servers, does nothing more. Returns how many
 /// things were done.
 pub async fn run_due(app: &App) -> Result<u64> {
     let limit = BATCH + maintenance::resting(app, Timer::Reviews);
