@@ -3,11 +3,53 @@
 use std::{path::PathBuf, str::FromStr};
 
 use clap::{
-    Args,
+    Args, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 
-use crate::output::{ColorChoice, Format};
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people; the default on a terminal.
+    Table,
+    /// One JSON value: an array for lists.
+    Json,
+    /// One JSON object a line; the default in a pipe.
+    Jsonl,
+    /// YAML.
+    Yaml,
+    /// Comma-separated values (RFC 4180) with a header.
+    Csv,
+    /// Nothing but ids, one a line.
+    Id,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl ColorChoice {
+    /// Decides for a stream that is a terminal or not.
+    pub fn enabled(self, terminal: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                terminal
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
+        }
+    }
+}
 
 /// What every command takes.
 #[derive(Debug, Clone, Default, Args)]

@@ -18,9 +18,9 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    args::{Globals, Range},
+    args::{Format, Globals, Range},
     failure::{Failure, Outcome},
-    output::{Format, Output, Row},
+    output::{Output, Row},
 };
 
 /// What a running command has at hand.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | which commands there are | [`commands`] |
 //! | how rows are printed | [`output`] |
-//! | exit codes and error lines | [`failure`] |
+//! | exit codes, and error lines | [`failure`], [`report`] |
 //! | flags, profiles, and the way in that they choose | [`connect`], [`profile`] |
 //! | the same operations over HTTP | [`remote`] |
 //! | asking, batches, dry runs | [`change`] |
@@ -22,6 +22,7 @@ pub mod files;
 pub mod output;
 pub mod profile;
 pub mod remote;
+pub mod report;
 pub mod tui;
 
 use std::{ffi::OsString, io::IsTerminal, process::ExitCode, time::Duration};
@@ -29,10 +30,11 @@ use std::{ffi::OsString, io::IsTerminal, process::ExitCode, time::Duration};
 use clap::Parser;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
+use args::{ColorChoice, Format};
 use commands::Cli;
 use context::Context;
-use failure::{ErrorStyle, Failure, report};
-use output::{ColorChoice, Format};
+use failure::Failure;
+use report::{ErrorStyle, report};
 
 /// How long work that cannot be interrupted (a lock that somebody else holds) may go on after the command has ended.
 const LINGER: Duration = Duration::from_millis(100);

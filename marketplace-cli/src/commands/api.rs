@@ -6,10 +6,11 @@ use reqwest::Method;
 use serde_json::{Map, Value};
 
 use crate::{
+    args::Format,
     connect::Target,
     context::Context,
     failure::{Failure, Outcome},
-    output::{Format, safe},
+    output::safe,
 };
 
 /// What to call.

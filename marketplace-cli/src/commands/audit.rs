@@ -14,10 +14,10 @@ use marketplace_core::{
 };
 
 use crate::{
-    args::Range,
+    args::{Format, Range},
     context::Context,
     failure::{Failure, Outcome},
-    output::{Card, Column, Format, Kind, Row, Tone, View},
+    output::{Card, Column, Kind, Row, Tone, View},
 };
 
 /// How often a followed log is looked at.

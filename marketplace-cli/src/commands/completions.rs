@@ -1,9 +1,8 @@
 //! `marketplace completions`.
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
-use super::Cli;
 use crate::{context::Context, failure::Outcome};
 
 /// Which shell.
@@ -13,9 +12,9 @@ pub struct Args {
     pub shell: Shell,
 }
 
-/// Prints the script.
-pub fn run(args: &Args, context: &Context) -> Outcome {
+/// Prints the script for a program.
+pub fn run(args: &Args, mut program: Command, context: &Context) -> Outcome {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "marketplace", &mut script);
+    clap_complete::generate(args.shell, &mut program, "marketplace", &mut script);
     context.out.write(&script)
 }

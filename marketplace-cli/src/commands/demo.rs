@@ -12,11 +12,12 @@ use serde::Serialize;
 
 use super::{db, tui};
 use crate::{
+    args::Format,
     connect::{Target, Way, operator},
     context::Context,
     failure::Outcome,
     files::private_temporary_folder,
-    output::{Card, Column, Format, Kind, Row, View},
+    output::{Card, Column, Kind, Row, View},
 };
 
 /// How the demonstration starts.

@@ -13,14 +13,6 @@ use crate::{
     output::{Column, Kind, Row},
 };
 
-/// A failure with its cause.
-fn failure(name: &'static str, failure: &Failure) -> Finding {
-    match failure {
-        Failure::Core(error) => Finding::error(name, error),
-        other => Finding::failed(name, other.to_string()),
-    }
-}
-
 impl Row for Finding {
     const COLUMNS: &'static [Column] = &[
         Column::new("CHECK", "name", Kind::Id),
@@ -52,15 +44,15 @@ pub async fn run(context: &Context) -> Outcome {
                         found.push(redis::check(&config).await);
                         found.push(clamd::check(&config).await);
                     }
-                    Err(error) => found.push(failure("configuration", &error)),
+                    Err(error) => found.push(checks::failure("configuration", &error)),
                 },
                 Way::Api { .. } => match target.remote() {
                     Ok(remote) => found.extend(checks::server(&remote).await),
-                    Err(error) => found.push(failure("server", &error)),
+                    Err(error) => found.push(checks::failure("server", &error)),
                 },
             }
         }
-        Err(error) => found.push(failure("way in", &error)),
+        Err(error) => found.push(checks::failure("way in", &error)),
     }
     found.extend(checks::terminal(context));
 

@@ -13,11 +13,10 @@ use serde::Deserialize;
 
 use super::open;
 use crate::{
-    args::{self, BatchArgs, ChangeArgs, Range, one_of},
+    args::{self, BatchArgs, ChangeArgs, Format, Range, one_of},
     change::Care,
     context::Context,
     failure::Outcome,
-    output::Format,
 };
 
 /// What can be done with identity checks.

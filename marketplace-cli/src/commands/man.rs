@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory;
+use clap::Command;
 
-use super::Cli;
 use crate::{context::Context, failure::Outcome};
 
 /// Where to.
@@ -14,15 +13,15 @@ pub struct Args {
     pub folder: Option<PathBuf>,
 }
 
-/// Writes the pages.
-pub fn run(args: &Args, context: &Context) -> Outcome {
+/// Writes the pages of a program.
+pub fn run(args: &Args, program: Command, context: &Context) -> Outcome {
     let Some(folder) = &args.folder else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+        clap_mangen::Man::new(program).render(&mut page)?;
         return context.out.write(&page);
     };
     std::fs::create_dir_all(folder)?;
-    clap_mangen::generate_to(Cli::command(), folder)?;
+    clap_mangen::generate_to(program, folder)?;
     context.out.note(&format!("the pages are in {}", folder.display()));
     Ok(())
 }

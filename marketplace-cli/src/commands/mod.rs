@@ -23,7 +23,7 @@ pub mod tokens;
 pub mod tui;
 pub mod users;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{args::Globals, context::Context, failure::Outcome};
 
@@ -154,7 +154,7 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Demo(args) => demo::run(args, context).await,
         Noun::Tui(args) => tui::run(args, context).await,
         Noun::Api(args) => api::run(args, context).await,
-        Noun::Completions(args) => completions::run(&args, context),
-        Noun::Man(args) => man::run(&args, context),
+        Noun::Completions(args) => completions::run(&args, Cli::command(), context),
+        Noun::Man(args) => man::run(&args, Cli::command(), context),
     }
 }

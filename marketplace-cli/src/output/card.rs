@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use marketplace_core::time::Timestamp;
 
-use super::{Tone, safe, time::relative};
+use super::{safe, time::relative, tone::Tone};
 
 /// How values are shown to whoever looks.
 #[derive(Debug, Clone, Copy)]

@@ -3,10 +3,10 @@
 use marketplace_core::{
     accounts::model::Note,
     admin::UserDetail,
-    kyc::model::{FileInfo, KycCase},
+    kyc::model::{AttemptBrief, DecisionMade, FileInfo, KycCase},
 };
 
-use super::{Card, Tone, View, rows};
+use super::{Card, Tone, View};
 
 /// A case as a reviewer reads it.
 pub(super) fn kyc_case(case: &KycCase, view: &View) -> Card {
@@ -29,7 +29,7 @@ pub(super) fn kyc_case(case: &KycCase, view: &View) -> Card {
         .pair("signed up", view.time(case.user.created_at));
     if let Some(made) = &case.decision {
         card = card
-            .pair("decision", rows::decision(made, view))
+            .pair("decision", decision(made, view))
             .maybe("told the worker", made.comment.as_ref())
             .maybe("note", made.note.as_ref());
         if view.now < made.undo_until {
@@ -40,7 +40,7 @@ pub(super) fn kyc_case(case: &KycCase, view: &View) -> Card {
         card = card.pair("files", format!("files deleted by retention, {}", view.time(at)));
     }
     card.section("files", case.files.iter().map(file).collect::<Vec<_>>())
-        .section("other attempts", case.others.iter().map(|other| rows::brief(other, view)).collect::<Vec<_>>())
+        .section("other attempts", case.others.iter().map(|other| brief(other, view)).collect::<Vec<_>>())
 }
 
 fn file(file: &FileInfo) -> String {
@@ -72,10 +72,32 @@ pub(super) fn user(detail: &UserDetail, view: &View) -> Card {
         .maybe("last seen", detail.last_seen_at.map(|at| view.time(at)))
         .pair("sessions", detail.sessions)
         .pair("version", user.version)
-        .section("identity checks", detail.kyc.iter().map(|attempt| rows::brief(attempt, view)).collect::<Vec<_>>())
+        .section("identity checks", detail.kyc.iter().map(|attempt| brief(attempt, view)).collect::<Vec<_>>())
         .section("notes", detail.notes.iter().map(|item| note(item, view)).collect::<Vec<_>>())
 }
 
 fn note(note: &Note, view: &View) -> String {
     format!("{}, {}: {}", view.time(note.created_at), note.author, note.body)
+}
+
+/// One line about an earlier attempt.
+fn brief(attempt: &AttemptBrief, view: &View) -> String {
+    let stands = match &attempt.decision {
+        Some(made) => decision(made, view),
+        None => attempt.status.to_string(),
+    };
+    format!(
+        "{}  attempt {}, {}, submitted {}: {stands}",
+        attempt.id,
+        attempt.number,
+        attempt.document_type,
+        view.time(attempt.submitted_at)
+    )
+}
+
+/// One line about a decision.
+fn decision(made: &DecisionMade, view: &View) -> String {
+    let reasons = made.reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ");
+    let because = if reasons.is_empty() { String::new() } else { format!(" ({reasons})") };
+    format!("{}{because} by {}, {}", made.status, made.by, view.time(made.at))
 }

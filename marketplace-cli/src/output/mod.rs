@@ -5,11 +5,13 @@
 
 pub mod card;
 mod cards;
+mod row;
 pub mod rows;
 pub mod safe;
 mod select;
 mod table;
 pub mod time;
+mod tone;
 
 use std::{
     io::{IsTerminal, Write},
@@ -17,160 +19,19 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use clap::ValueEnum;
 use marketplace_core::time::{Clock, SystemClock};
 use serde::Serialize;
 use serde_json::Value;
 
 pub use card::{Card, View};
+pub use row::{Column, Kind, Row};
 pub use select::{Selection, at, plain};
+pub use tone::Tone;
 
-use crate::failure::{Failure, Outcome};
-
-/// How rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Columns for people; the default on a terminal.
-    Table,
-    /// One JSON value: an array for lists.
-    Json,
-    /// One JSON object a line; the default in a pipe.
-    Jsonl,
-    /// YAML.
-    Yaml,
-    /// Comma-separated values (RFC 4180) with a header.
-    Csv,
-    /// Nothing but ids, one a line.
-    Id,
-}
-
-/// When to use colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum ColorChoice {
-    /// On a terminal, unless `NO_COLOR` is set.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-impl ColorChoice {
-    /// Decides for a stream that is a terminal or not.
-    pub fn enabled(self, terminal: bool) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Never => false,
-            Self::Auto => {
-                terminal
-                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-            }
-        }
-    }
-}
-
-/// What a value means to the eye. Never the only sign of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tone {
-    /// As it is.
-    #[default]
-    Plain,
-    /// All is well.
-    Good,
-    /// Waits for somebody.
-    Warn,
-    /// Stopped, refused.
-    Bad,
-    /// Less important.
-    Faint,
-    /// A heading.
-    Strong,
-}
-
-impl Tone {
-    /// With the terminal's colours, if wanted.
-    pub fn paint(self, text: &str, color: bool) -> String {
-        let code = match self {
-            Self::Good => "32",
-            Self::Warn => "33",
-            Self::Bad => "31",
-            Self::Faint => "2",
-            Self::Strong => "1",
-            Self::Plain => return text.to_owned(),
-        };
-        if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-    /// The tone of a status word, whatever has the status.
-    pub fn of(status: &str) -> Self {
-        match status {
-            "active" | "approved" | "changed" | "ok" | "accepted" | "finalized" | "open" | "published" => Self::Good,
-            "pending" | "in_review" | "unverified" | "retry" | "frozen" | "warning" | "negotiating" | "completed"
-            | "waiting" => Self::Warn,
-            "banned" | "rejected" | "revoked" | "failed" | "expired" | "removed" => Self::Bad,
-            "deleted" | "none" | "unchanged" | "cancelled" | "closed" | "hidden" => Self::Faint,
-            _ => Self::Plain,
-        }
-    }
-}
-
-/// What kind of value a column holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Text; cut when the terminal is too narrow.
-    Text,
-    /// Text that goes on below when the terminal is too narrow.
-    Wrapped,
-    /// Never cut: it is for copying.
-    Id,
-    /// A time.
-    Time,
-    /// Right-aligned.
-    Number,
-    /// A word with a tone.
-    State,
-    /// An amount with its currency, right-aligned.
-    Money,
-}
-
-/// A column of a table.
-#[derive(Debug, Clone, Copy)]
-pub struct Column {
-    /// Heading.
-    pub head: &'static str,
-    /// Dotted path of the value.
-    pub path: &'static str,
-    /// How it is shown.
-    pub kind: Kind,
-    /// Whether a narrow terminal does without it.
-    pub optional: bool,
-}
-
-impl Column {
-    /// A column that is always there.
-    pub const fn new(head: &'static str, path: &'static str, kind: Kind) -> Self {
-        Self { head, path, kind, optional: false }
-    }
-    /// A column that a narrow terminal does without.
-    pub const fn optional(head: &'static str, path: &'static str, kind: Kind) -> Self {
-        Self { head, path, kind, optional: true }
-    }
-}
-
-/// Something that can be printed.
-pub trait Row: Serialize + Sync {
-    /// The columns of its table.
-    const COLUMNS: &'static [Column];
-    /// Dotted path of its id.
-    fn id() -> String;
-    /// Every dotted path that it can have: what `--fields` takes, and the columns of CSV.
-    fn fields() -> Vec<String>;
-    /// Everything about one, for people.
-    fn card(&self, _view: &View) -> Option<Card> {
-        None
-    }
-}
+use crate::{
+    args::{ColorChoice, Format},
+    failure::{Failure, Outcome},
+};
 
 #[derive(Debug, Clone)]
 enum Sink {
@@ -244,6 +105,10 @@ impl Output {
         output
     }
 
+    fn layout(&self) -> table::Layout<'_> {
+        table::Layout { selection: &self.selection, header: self.header, width: self.width, view: self.view }
+    }
+
     /// Refuses fields that this type never has; to be called before any work is done.
     pub fn check<T: Row>(&self) -> Outcome {
         self.selection.check::<T>()
@@ -295,7 +160,7 @@ impl Output {
                 let card = if self.selection.0.is_empty() { item.card(&self.view) } else { None };
                 let card = match card {
                     Some(card) => card,
-                    None => table::card::<T>(self, &value(item)?),
+                    None => table::card::<T>(&self.layout(), &value(item)?),
                 };
                 card.render(&self.view)
             }
@@ -360,7 +225,7 @@ impl<T: Row> List<'_, T> {
         match self.output.format {
             Format::Table => {
                 let values = items.iter().map(value).collect::<Outcome<Vec<_>>>()?;
-                text = table::page::<T>(&present, &values, first, &mut self.widths);
+                text = table::page::<T>(&present.layout(), &values, first, &mut self.widths);
             }
             Format::Json => {
                 for (index, item) in items.iter().enumerate() {
@@ -388,7 +253,8 @@ impl<T: Row> List<'_, T> {
             }
             Format::Csv => {
                 let header = self.output.header && !self.started;
-                text = table::csv::<T>(self.output, &items.iter().map(value).collect::<Outcome<Vec<_>>>()?, header)?;
+                let values = items.iter().map(value).collect::<Outcome<Vec<_>>>()?;
+                text = table::csv::<T>(&self.output.selection, &values, header)?;
             }
             Format::Id => {
                 let id = T::id();

@@ -9,7 +9,7 @@ mod tokens;
 use marketplace_core::{
     accounts::model::Note,
     admin::{AuditRow, Changed, Count, Identity, PersonalData, Stats, UserDetail, UserSummary},
-    kyc::model::{AttemptBrief, DecisionMade, KycCase, KycSummary},
+    kyc::model::{KycCase, KycSummary},
 };
 
 use super::{Card, Column, Kind, Row, Tone, View, cards};
@@ -279,28 +279,6 @@ impl<T: Row> Row for Changed<T> {
         let tone = if self.changed { Tone::Good } else { Tone::Faint };
         self.item.card(view).map(|card| card.first("result", word, tone))
     }
-}
-
-/// One line about an earlier attempt.
-pub(super) fn brief(attempt: &AttemptBrief, view: &View) -> String {
-    let stands = match &attempt.decision {
-        Some(made) => decision(made, view),
-        None => attempt.status.to_string(),
-    };
-    format!(
-        "{}  attempt {}, {}, submitted {}: {stands}",
-        attempt.id,
-        attempt.number,
-        attempt.document_type,
-        view.time(attempt.submitted_at)
-    )
-}
-
-/// One line about a decision.
-pub(super) fn decision(made: &DecisionMade, view: &View) -> String {
-    let reasons = made.reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ");
-    let because = if reasons.is_empty() { String::new() } else { format!(" ({reasons})") };
-    format!("{}{because} by {}, {}", made.status, made.by, view.time(made.at))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
-use super::Row;
+use super::{row::Row, safe};
 use crate::failure::{Failure, Outcome};
 
 /// What a row is asked for: all of it, or some fields in an order.
@@ -18,7 +18,7 @@ impl Selection {
             let inner = format!("{field}.");
             if !known.iter().any(|name| name == field || name.starts_with(&inner)) {
                 return Err(Failure::usage(
-                    format!("there is no field `{}` here", super::safe::line(field)),
+                    format!("there is no field `{}` here", safe::line(field)),
                     format!("the fields are: {}", known.join(", ")),
                 ));
             }

@@ -7,8 +7,28 @@ use marketplace_core::{money::Money, time::Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Card, Column, Format, Kind, Output, Row, Tone, at, plain, safe, time::relative};
+use super::{
+    card::{Card, View},
+    row::{Column, Kind, Row},
+    safe,
+    select::{Selection, at, plain},
+    time::relative,
+    tone::Tone,
+};
 use crate::failure::{Failure, Outcome};
+
+/// What a table is fitted to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout<'o> {
+    /// The fields that were asked for; none means the type's own columns.
+    pub(super) selection: &'o Selection,
+    /// Whether there is a header.
+    pub(super) header: bool,
+    /// Columns of the terminal; none off one.
+    pub(super) width: Option<u16>,
+    /// Time, terminal, colour.
+    pub(super) view: View,
+}
 
 struct Shown {
     head: String,
@@ -17,9 +37,9 @@ struct Shown {
     optional: bool,
 }
 
-fn shown<T: Row>(output: &Output) -> Vec<Shown> {
+fn shown<T: Row>(layout: &Layout<'_>) -> Vec<Shown> {
     let known = |path: &str| T::COLUMNS.iter().find(|column| column.path == path);
-    if output.selection.0.is_empty() {
+    if layout.selection.0.is_empty() {
         T::COLUMNS
             .iter()
             .map(|&Column { head, path, kind, optional }| Shown {
@@ -31,7 +51,7 @@ fn shown<T: Row>(output: &Output) -> Vec<Shown> {
             .collect()
     } else {
         let heading = |path: &str| path.to_uppercase().replace(['_', '.'], " ");
-        output
+        layout
             .selection
             .0
             .iter()
@@ -57,10 +77,10 @@ fn guess(path: &str) -> Kind {
     }
 }
 
-fn text(output: &Output, kind: Kind, value: &Value) -> String {
+fn text(layout: &Layout<'_>, kind: Kind, value: &Value) -> String {
     let text = readable(kind, value);
     match text.parse::<Timestamp>() {
-        Ok(at) if kind == Kind::Time && output.view.terminal => relative(output.view.now, at),
+        Ok(at) if kind == Kind::Time && layout.view.terminal => relative(layout.view.now, at),
         _ => safe::line(&text).into_owned(),
     }
 }
@@ -74,17 +94,17 @@ fn readable(kind: Kind, value: &Value) -> String {
 }
 
 /// One page of a table. `widths` carries the widths of the pages before, so that columns stay where they are.
-pub(super) fn page<T: Row>(output: &Output, rows: &[Value], first: bool, widths: &mut Vec<u16>) -> String {
-    let mut columns = shown::<T>(output);
+pub(super) fn page<T: Row>(layout: &Layout<'_>, rows: &[Value], first: bool, widths: &mut Vec<u16>) -> String {
+    let mut columns = shown::<T>(layout);
     if rows.is_empty() {
         return String::new();
     }
     let cells: Vec<Vec<String>> = rows
         .iter()
-        .map(|row| columns.iter().map(|column| text(output, column.kind, at(row, &column.path))).collect())
+        .map(|row| columns.iter().map(|column| text(layout, column.kind, at(row, &column.path))).collect())
         .collect();
 
-    let measured = measure(&columns, &cells, output.header);
+    let measured = measure(&columns, &cells, layout.header);
     if widths.len() != columns.len() {
         widths.resize(columns.len(), 0);
     }
@@ -93,7 +113,7 @@ pub(super) fn page<T: Row>(output: &Output, rows: &[Value], first: bool, widths:
     }
 
     let mut hidden = vec![false; columns.len()];
-    if let Some(available) = output.width {
+    if let Some(available) = layout.width {
         let total = |hidden: &[bool]| -> usize {
             widths.iter().zip(hidden).filter(|(_, hidden)| !**hidden).map(|(width, _)| usize::from(*width) + 2).sum()
         };
@@ -107,17 +127,17 @@ pub(super) fn page<T: Row>(output: &Output, rows: &[Value], first: bool, widths:
 
     let mut table = Table::new();
     table.load_style(NOTHING).set_truncation_indicator("…");
-    if output.view.color {
+    if layout.view.color {
         table.enforce_styling();
     } else {
         table.force_no_tty();
     }
-    match output.width {
+    match layout.width {
         // The blanks after the last column are cut off at the end.
         Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.saturating_add(2)),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
-    if first && output.header {
+    if first && layout.header {
         table.set_header(columns.iter().map(|column| tone(Cell::new(&column.head), Tone::Strong)).collect::<Vec<_>>());
     }
     for row in cells {
@@ -131,7 +151,7 @@ pub(super) fn page<T: Row>(output: &Output, rows: &[Value], first: bool, widths:
         }
         table.add_row(row);
     }
-    let settled = if first { None } else { settled(&columns, widths, &hidden, output.width) };
+    let settled = if first { None } else { settled(&columns, widths, &hidden, layout.width) };
     for (index, column) in columns.drain(..).enumerate() {
         let Some(laid) = table.column_mut(index) else { continue };
         laid.set_padding((0, 2));
@@ -143,7 +163,7 @@ pub(super) fn page<T: Row>(output: &Output, rows: &[Value], first: bool, widths:
             ColumnConstraint::Hidden
         } else if let Some(width) = settled.filter(|(flexible, _)| *flexible == index).map(|(_, width)| width) {
             ColumnConstraint::Absolute(Width::Fixed(width + 2))
-        } else if settled.is_none() && matches!(column.kind, Kind::Text | Kind::Wrapped) && output.width.is_some() {
+        } else if settled.is_none() && matches!(column.kind, Kind::Text | Kind::Wrapped) && layout.width.is_some() {
             ColumnConstraint::UpperBoundary(Width::Fixed(width))
         } else {
             ColumnConstraint::Absolute(Width::Fixed(width))
@@ -190,13 +210,13 @@ fn tone(cell: Cell, tone: Tone) -> Cell {
 }
 
 /// Labels and values of one thing that has no card of its own, or whose fields were chosen.
-pub(super) fn card<T: Row>(output: &Output, row: &Value) -> Card {
-    let chosen = !output.selection.0.is_empty();
-    shown::<T>(output).into_iter().fold(Card::default(), |card, column| {
+pub(super) fn card<T: Row>(layout: &Layout<'_>, row: &Value) -> Card {
+    let chosen = !layout.selection.0.is_empty();
+    shown::<T>(layout).into_iter().fold(Card::default(), |card, column| {
         let value = at(row, &column.path);
         let label = if chosen { column.path.clone() } else { column.head.to_lowercase() };
         let text = match plain(value).parse::<Timestamp>() {
-            Ok(at) if column.kind == Kind::Time => output.view.time(at),
+            Ok(at) if column.kind == Kind::Time => layout.view.time(at),
             _ => readable(column.kind, value),
         };
         let mood = if column.kind == Kind::State { Tone::of(&text) } else { Tone::Plain };
@@ -205,9 +225,8 @@ pub(super) fn card<T: Row>(output: &Output, row: &Value) -> Card {
 }
 
 /// Rows as CSV: the chosen fields, or every field that the type has.
-pub(super) fn csv<T: Row>(output: &Output, rows: &[Value], header: bool) -> Outcome<String> {
-    debug_assert_eq!(output.format, Format::Csv);
-    let paths = if output.selection.0.is_empty() { T::fields() } else { output.selection.0.clone() };
+pub(super) fn csv<T: Row>(selection: &Selection, rows: &[Value], header: bool) -> Outcome<String> {
+    let paths = if selection.0.is_empty() { T::fields() } else { selection.0.clone() };
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| Failure::Other(error.into());
     if header {

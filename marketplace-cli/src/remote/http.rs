@@ -1,4 +1,4 @@
-//! One call over HTTP: built, sent, renewed when the access token has run out, and its answer or error read.
+//! One call over HTTP: built, sent, and its answer or error read.
 
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ use reqwest::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use url::Url;
 
-use super::Remote;
+use crate::output::plain;
 
 /// An answer of ours at most: a page of 200 rows, or a file of 10 MiB. More is not from our server.
 const MAX_ANSWER: u64 = 32 * 1024 * 1024;
@@ -31,7 +32,7 @@ pub(super) struct Call {
     query: Vec<String>,
     body: Option<Value>,
     if_version: Option<i64>,
-    anonymous: bool,
+    pub(super) anonymous: bool,
     long: bool,
 }
 
@@ -80,7 +81,7 @@ fn serde_urlencoded(query: &(impl Serialize + ?Sized)) -> String {
     let mut out = url::form_urlencoded::Serializer::new(String::new());
     let mut add = |key: &str, value: &Value| {
         if !value.is_null() {
-            out.append_pair(key, &crate::output::plain(value));
+            out.append_pair(key, &plain(value));
         }
     };
     match serde_json::to_value(query) {
@@ -167,28 +168,16 @@ fn unreachable(error: &reqwest::Error) -> Error {
     Error::unavailable(detail, cause)
 }
 
-impl Remote {
-    /// Sends a call. An access token that has run out is renewed once, silently.
-    pub(super) async fn send(&self, call: Call) -> Result<Answer> {
-        if call.anonymous {
-            return read(self.once(&call, None).await?).await;
-        }
-        let token = self.credentials.access().await?;
-        let response = self.once(&call, Some(&token)).await?;
-        if response.status() != StatusCode::UNAUTHORIZED || !self.credentials.renewable() {
-            return read(response).await;
-        }
-        let renewed = self.credentials.renew(&token, |refresh_token| self.refresh(refresh_token)).await?;
-        read(self.once(&call, Some(&renewed)).await?).await
-    }
+/// A server, and connections to it.
+#[derive(Clone)]
+pub(super) struct Http {
+    pub(super) client: reqwest::Client,
+    pub(super) base: Url,
+}
 
-    async fn refresh(&self, refresh_token: String) -> Result<super::Tokens> {
-        let body = serde_json::json!({ "refresh_token": refresh_token });
-        let call = Call::new(Method::POST, "/v1/auth/refresh").body(body).anonymous();
-        read(self.once(&call, None).await?).await?.json().await
-    }
-
-    async fn once(&self, call: &Call, token: Option<&str>) -> Result<Response> {
+impl Http {
+    /// Sends a call once, with a token if there is one.
+    pub(super) async fn send(&self, call: &Call, token: Option<&str>) -> Result<Response> {
         let mut url = self.base.clone();
         let (path, own_query) = call.path.split_once('?').unwrap_or((&call.path, ""));
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
@@ -196,7 +185,7 @@ impl Remote {
         let query = query.chain(call.query.iter().map(String::as_str)).collect::<Vec<_>>().join("&");
         url.set_query(Some(query.as_str()).filter(|query| !query.is_empty()));
 
-        let mut request = self.http.request(call.method.clone(), url).header(ACCEPT, "application/json, */*;q=0.5");
+        let mut request = self.client.request(call.method.clone(), url).header(ACCEPT, "application/json, */*;q=0.5");
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -225,7 +214,7 @@ struct Problem {
     second_factor: Option<String>,
 }
 
-async fn read(response: Response) -> Result<Answer> {
+pub(super) async fn read(response: Response) -> Result<Answer> {
     let status = response.status();
     if status.is_success() {
         return Ok(Answer(response));

@@ -28,13 +28,13 @@ use marketplace_core::{
     reviews::model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
     tokens::model::{ApiToken, CreatedToken, NewToken, TokenFilter},
 };
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
 pub use credentials::{Credentials, TokenFile, Tokens};
-use http::Call;
+use http::{Answer, Call, Http};
 
 /// How long a connection may take to stand.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -44,14 +44,13 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// A server, and who we are to it.
 #[derive(Clone)]
 pub struct Remote {
-    http: reqwest::Client,
-    base: Url,
+    http: Http,
     credentials: Credentials,
 }
 
 impl std::fmt::Debug for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Remote").field("base", &self.base.as_str()).finish_non_exhaustive()
+        f.debug_struct("Remote").field("base", &self.http.base.as_str()).finish_non_exhaustive()
     }
 }
 
@@ -68,13 +67,13 @@ impl Remote {
         if is_loopback(&base) {
             builder = builder.no_proxy();
         }
-        let http = builder.build().map_err(|error| Error::unavailable("cannot set up connections", error))?;
-        Ok(Self { http, base, credentials })
+        let client = builder.build().map_err(|error| Error::unavailable("cannot set up connections", error))?;
+        Ok(Self { http: Http { client, base }, credentials })
     }
 
     /// The server's address.
     pub fn base(&self) -> &Url {
-        &self.base
+        &self.http.base
     }
 
     /// Any call, for `marketplace api`; the answer's body as it came, and its media type.
@@ -103,6 +102,26 @@ impl Remote {
         let body: Value = self.send(Call::new(Method::GET, "/readyz").anonymous()).await?.json().await?;
         let degraded = body.get("degraded").and_then(Value::as_array).into_iter().flatten();
         Ok(degraded.map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect())
+    }
+
+    /// Sends a call. An access token that has run out is renewed once, silently.
+    async fn send(&self, call: Call) -> Result<Answer> {
+        if call.anonymous {
+            return http::read(self.http.send(&call, None).await?).await;
+        }
+        let token = self.credentials.access().await?;
+        let response = self.http.send(&call, Some(&token)).await?;
+        if response.status() != StatusCode::UNAUTHORIZED || !self.credentials.renewable() {
+            return http::read(response).await;
+        }
+        let renewed = self.credentials.renew(&token, |refresh_token| self.refresh(refresh_token)).await?;
+        http::read(self.http.send(&call, Some(&renewed)).await?).await
+    }
+
+    async fn refresh(&self, refresh_token: String) -> Result<Tokens> {
+        let body = json!({ "refresh_token": refresh_token });
+        let call = Call::new(Method::POST, "/v1/auth/refresh").body(body).anonymous();
+        http::read(self.http.send(&call, None).await?).await?.json().await
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {

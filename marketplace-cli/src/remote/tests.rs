@@ -151,7 +151,7 @@ async fn a_revoked_session_is_forgotten() {
     let error = remote.stats().await.unwrap_err();
     assert_eq!((error.code(), error.request_id()), (ErrorCode::Unauthenticated, Some("r-9")));
     assert!(!path.exists());
-    assert_eq!(crate::failure::Failure::from(error).hint().unwrap(), "log in with: marketplace auth login");
+    assert_eq!(crate::report::next_step(&error.into()).unwrap(), "log in with: marketplace auth login");
     let error = remote.whoami().await.unwrap_err();
     assert!(error.detail().contains("not logged in"));
 }
@@ -203,7 +203,7 @@ async fn nobody_there_is_unavailable_and_tokens_follow_no_redirect() {
     drop(listener);
     let error = Remote::new(&url, Credentials::token("t")).unwrap().stats().await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unavailable);
-    assert!(crate::failure::Failure::from(error).hint().unwrap().contains("doctor"));
+    assert!(crate::report::next_step(&error.into()).unwrap().contains("doctor"));
 
     let answers: Answers = Arc::new(|_: &Request| (302, String::new(), "location: https://elsewhere.example/\r\n"));
     let (url, seen) = serve(answers).await;

@@ -10,7 +10,6 @@ use marketplace_core::{
     time::{Clock, SystemClock},
 };
 
-use super::failure;
 use crate::{
     context::Context,
     failure::Failure,
@@ -23,6 +22,14 @@ use crate::{
 const LOW_DISK: u64 = 1024 * 1024 * 1024;
 /// Seconds by which clocks may differ: tokens live for 600, undo for 10.
 const SKEW: i64 = 5;
+
+/// A failure with its cause.
+pub(super) fn failure(name: &'static str, failure: &Failure) -> Finding {
+    match failure {
+        Failure::Core(error) => Finding::error(name, error),
+        other => Finding::failed(name, other.to_string()),
+    }
+}
 
 /// The user's own file.
 pub(super) fn settings() -> Finding {

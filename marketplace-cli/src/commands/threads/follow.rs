@@ -11,9 +11,9 @@ use marketplace_core::{
 };
 
 use crate::{
+    args::Format,
     context::Context,
     failure::{Failure, Outcome},
-    output::Format,
 };
 
 /// How often a followed thread is looked at.

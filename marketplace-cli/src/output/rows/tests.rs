@@ -8,7 +8,7 @@ use marketplace_core::{
     admin::{AuditVerification, BrokenLink, Count, JobCount, Restriction, StatusCount},
     auth::{RecoveryCodes, SessionView},
     jobs::model::JobStatus,
-    kyc::model::{Claim, DocumentType, FileInfo, FileKind, KycReason, KycStatus},
+    kyc::model::{AttemptBrief, Claim, DecisionMade, DocumentType, FileInfo, FileKind, KycReason, KycStatus},
     page::Page,
     time::Timestamp,
     tokens::model::{ApiToken, CreatedToken, TokenStatus},
@@ -16,7 +16,10 @@ use marketplace_core::{
 use serde_json::Value;
 
 use super::*;
-use crate::output::{Format, Output, Selection};
+use crate::{
+    args::Format,
+    output::{Output, Selection},
+};
 
 const USER: &str = "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d";
 const ATTEMPT: &str = "019a8f3e-8000-7b2a-9d55-0c4f6a1b2c3d";
@@ -298,7 +301,7 @@ fn chosen_fields() {
     assert!(Selection(vec!["claim".into()]).check::<KycSummary>().is_ok());
     let refused = Selection(vec!["clam".into()]).check::<KycSummary>().unwrap_err();
     assert_eq!(refused.exit_code(), 2);
-    assert!(refused.hint().unwrap().contains("claim.holder"));
+    assert!(crate::report::next_step(&refused).unwrap().contains("claim.holder"));
 }
 
 #[test]

@@ -1,0 +1,135 @@
+//! The lines that say how a command ended badly, and what to do next. Errors are printed once, by [`report`].
+
+use std::{io::Write, time::Duration};
+
+use marketplace_core::error::{Error, ErrorCode, SecondFactor};
+
+use crate::{connect::outside_token, failure::Failure, output::safe};
+
+/// What to do next.
+pub fn next_step(failure: &Failure) -> Option<String> {
+    match failure {
+        Failure::Core(error) => Some(hint(error)),
+        Failure::Usage { hint, .. } => hint.clone(),
+        Failure::Check { hint, .. } => Some(hint.clone()),
+        Failure::Batch(_) => Some(
+            "the rows on stdout name each failure; run the same batch again to resume: what is done stays `unchanged`"
+                .into(),
+        ),
+        Failure::Interrupted(_) | Failure::Terminated | Failure::BrokenPipe => None,
+        Failure::Other(_) => Some("`marketplace doctor` checks the surroundings".into()),
+    }
+}
+
+/// What to do about an operation's error.
+fn hint(error: &Error) -> String {
+    let wait = || {
+        let seconds = error.retry_after_hint().unwrap_or(Duration::from_secs(1)).as_secs().max(1);
+        format!("wait {seconds} s, then repeat the command")
+    };
+    match error.second_factor_hint() {
+        Some(SecondFactor::Required | SecondFactor::Wrong) => {
+            return "add --totp CODE with the six digits that your device shows now, or --recovery-code CODE".into();
+        }
+        Some(SecondFactor::Enrol) => return "enrol one with: marketplace auth totp enrol".into(),
+        None => {}
+    }
+    match error.code() {
+        ErrorCode::Invalid => "`--help` on the same command says what is allowed".into(),
+        ErrorCode::Unauthenticated if outside_token().is_some() => {
+            "MARKETPLACE_TOKEN is no good here any more: set another, or unset it and log in with: marketplace auth login".into()
+        }
+        ErrorCode::Unauthenticated => "log in with: marketplace auth login".into(),
+        ErrorCode::Forbidden => "`marketplace auth whoami` shows what you may do; ask an admin for more".into(),
+        ErrorCode::NotFound => "check the id; the `list` command of the same noun finds it".into(),
+        ErrorCode::Conflict => match error.current() {
+            Some(current) => format!("as it is now: {}", safe::line(&current.to_string())),
+            None => "look at it again with the `show` command of the same noun".into(),
+        },
+        ErrorCode::PreconditionFailed => "look at it again with `show`, then repeat with its version".into(),
+        ErrorCode::RateLimited | ErrorCode::Busy => wait(),
+        ErrorCode::TooLarge => "send a smaller one".into(),
+        ErrorCode::UnsupportedMedia => "send JPEG, PNG, WebP or (documents only) PDF".into(),
+        ErrorCode::Unavailable => match error.internal_text() {
+            Some(cause) => format!("{}; `marketplace doctor` checks the connection", safe::line(&cause)),
+            None => "`marketplace doctor` checks the connection".into(),
+        },
+        ErrorCode::Internal => match (error.request_id(), error.internal_text()) {
+            (Some(id), _) => format!("the server's log has it under the request id {id}"),
+            (None, Some(cause)) => format!("the cause: {}", safe::line(&cause)),
+            (None, None) => "repeat with -vv to see what happens inside".into(),
+        },
+    }
+}
+
+/// How errors are shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ErrorStyle {
+    /// As one JSON object instead of two lines.
+    pub json: bool,
+    /// With colour.
+    pub color: bool,
+    /// Without hints.
+    pub quiet: bool,
+}
+
+/// Says on stderr what went wrong, once, and answers the exit code.
+pub fn report(failure: &Failure, style: ErrorStyle) -> u8 {
+    let code = failure.exit_code();
+    if matches!(failure, Failure::BrokenPipe) {
+        return code;
+    }
+    // Nobody is left to tell when stderr is closed too.
+    let _closed = std::io::stderr().write_all(text(failure, style).as_bytes());
+    code
+}
+
+fn text(failure: &Failure, style: ErrorStyle) -> String {
+    let message = safe::line(&failure.to_string()).into_owned();
+    let hint = next_step(failure);
+    if style.json {
+        let retryable = matches!(failure, Failure::Core(error) if error.code().retryable());
+        let mut object = serde_json::json!({
+            "code": failure.code(),
+            "message": message,
+            "hint": hint,
+            "retryable": retryable,
+            "request_id": request_id(failure),
+        });
+        if let (Failure::Core(error), Some(fields)) = (failure, object.as_object_mut()) {
+            if !error.fields().is_empty() {
+                fields.insert("errors".into(), serde_json::json!(error.fields()));
+            }
+            if let Some(current) = error.current() {
+                fields.insert("current".into(), current.clone());
+            }
+        }
+        return format!("{object}\n");
+    }
+    let paint =
+        |code: &str, word: &str| if style.color { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() };
+    let hint = hint.filter(|_| !style.quiet).map(|hint| format!("{} {hint}\n", paint("36", "hint:")));
+    format!("{} {message}\n{}", paint("1;31", "error:"), hint.unwrap_or_default())
+}
+
+fn request_id(failure: &Failure) -> Option<&str> {
+    if let Failure::Core(error) = failure { error.request_id() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_error_line_then_one_hint_line() {
+        let failure = Failure::Core(Error::conflict("somebody\nelse \x1b[31mwas first", "approved"));
+        let style = ErrorStyle::default();
+        assert_eq!(text(&failure, style), "error: somebody else ␛[31mwas first\nhint: as it is now: \"approved\"\n");
+        let json: serde_json::Value =
+            serde_json::from_str(&text(&failure, ErrorStyle { json: true, ..style })).unwrap();
+        assert_eq!(json["code"], "conflict");
+        assert_eq!(json["retryable"], false);
+        assert_eq!(json["current"], "approved");
+        assert_eq!(text(&failure, ErrorStyle { quiet: true, ..style }).lines().count(), 1);
+    }
+}
