@@ -1,14 +1,18 @@
 //! The whole: which screen is seen, what lies in front of it, and where keys, answers and time go.
 
 mod draw;
+mod frame;
+
+use std::{any::Any, sync::Arc};
 
 use crossterm::event::{Event as TermEvent, KeyEvent, KeyEventKind};
+use marketplace_core::{admin::Identity, error::Result};
 use ratatui::layout::Rect;
 
 use super::{
     bulk::Bulk,
     component::Screen,
-    ctx::{Ctx, Request},
+    ctx::{Confirmed, Ctx, Request},
     jump::{Path, Place, Step},
     keymap::{Action, TABS},
     link::Link,
@@ -17,12 +21,22 @@ use super::{
         audit::Audit, dashboard::Dashboard, jobs::Jobs, kyc::Kyc, reviews::Reviews, threads::Threads, users::Users,
     },
     widgets::{
-        form::{Form, Intent, Outcome},
-        frame,
+        form::{Choice, Form, Outcome},
         palette::{Palette, Typing},
         popup::{PopLine, Popup},
     },
 };
+
+/// As whom.
+struct Whoami(Result<Identity>);
+
+/// What the whole asks by itself.
+enum Intent {
+    /// Go to the place that is chosen.
+    Jump(Vec<Place>),
+    /// Quit although a bulk action runs.
+    Quit,
+}
 
 /// What the terminal is to do apart from drawing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +67,7 @@ pub struct App {
     reviews: Reviews,
     audit: Audit,
     path: Path,
-    form: Option<Box<Form>>,
+    form: Option<(Box<Form>, Box<dyn Any>)>,
     popup: Option<Popup>,
     palette: Option<Palette>,
     bulk: Option<Box<Bulk>>,
@@ -65,7 +79,7 @@ pub struct App {
 impl App {
     /// At the dashboard, with the first loads under way.
     pub fn new(mut ctx: Ctx) -> Self {
-        ctx.load(|_, answer| Message::Whoami(answer), |api| async move { api.whoami().await });
+        ctx.load(Whoami, |api| async move { api.whoami().await });
         let mut app = Self {
             ctx,
             effects: Vec::new(),
@@ -180,30 +194,13 @@ impl App {
             }
             return;
         }
-        if let Some(form) = &mut self.form {
+        if let Some((form, _)) = &mut self.form {
             match form.key(key) {
                 Outcome::Open => {}
                 Outcome::Cancelled => self.form = None,
                 Outcome::Filled(filled) => {
-                    self.form = None;
-                    match &filled.intent {
-                        Intent::Quit => {
-                            self.quit = true;
-                            return;
-                        }
-                        Intent::Jump(places) => {
-                            if let Some(place) = filled.picked.first().and_then(|at| places.get(*at)) {
-                                self.go(place);
-                            }
-                            return;
-                        }
-                        _ => {}
-                    }
-                    let (screens, ctx) = self.each();
-                    for screen in screens {
-                        if screen.filled(&filled, ctx) {
-                            break;
-                        }
+                    if let Some((_, intent)) = self.form.take() {
+                        self.confirmed(Confirmed::new(filled, intent));
                     }
                 }
             }
@@ -237,6 +234,41 @@ impl App {
         }
     }
 
+    fn confirmed(&mut self, confirmed: Confirmed) {
+        let mut confirmed = match confirmed.open() {
+            Ok((Intent::Quit, _)) => {
+                self.quit = true;
+                return;
+            }
+            Ok((Intent::Jump(places), filled)) => {
+                if let Some(place) = filled.picked.first().and_then(|at| places.get(*at)) {
+                    self.go(place);
+                }
+                return;
+            }
+            Err(confirmed) => confirmed,
+        };
+        let (screens, ctx) = self.each();
+        for screen in screens {
+            match screen.confirmed(confirmed, ctx) {
+                None => return,
+                Some(other) => confirmed = other,
+            }
+        }
+    }
+
+    /// All ways out to choose from.
+    fn choose_jump(&mut self) {
+        let doors = self.seen().links().doors();
+        if doors.is_empty() {
+            self.ctx.say("nothing to jump to from here");
+            return;
+        }
+        let choices = doors.iter().map(|(key, label, _)| Choice { key: *key, label: label.clone(), template: "" });
+        let form = Form::new("Jump to").choices(choices.collect(), false).at_once();
+        self.ctx.ask(form, Intent::Jump(doors.into_iter().map(|(.., place)| place).collect()));
+    }
+
     /// Does something, if it may be done.
     pub fn act(&mut self, action: Action) {
         if action == Action::Back
@@ -266,10 +298,7 @@ impl App {
         match action {
             _ if TABS.iter().any(|(home, _)| *home == action) => self.active = action,
             Action::Back => self.back(),
-            Action::Jump => match self.seen().links().menu() {
-                Some(form) => self.form = Some(Box::new(form)),
-                None => self.ctx.say("nothing to jump to from here"),
-            },
+            Action::Jump => self.choose_jump(),
             Action::GoUser
             | Action::GoWorker
             | Action::GoClient
@@ -287,9 +316,8 @@ impl App {
             Action::Command => self.palette = Some(Palette::default()),
             Action::Quit => {
                 if self.bulk.as_ref().is_some_and(|bulk| bulk.running()) {
-                    let form = Form::new("Quit", Intent::Quit)
-                        .line("A bulk action is under way; quitting stops it where it is.");
-                    self.form = Some(Box::new(form));
+                    let form = Form::new("Quit").line("A bulk action is under way; quitting stops it where it is.");
+                    self.ctx.ask(form, Intent::Quit);
                 } else {
                     self.quit = true;
                 }
@@ -320,7 +348,7 @@ impl App {
     }
 
     fn reload(&mut self) {
-        self.ctx.load(|_, answer| Message::Whoami(answer), |api| async move { api.whoami().await });
+        self.ctx.load(Whoami, |api| async move { api.whoami().await });
         let (screens, ctx) = self.each();
         for screen in screens {
             screen.reload(ctx);
@@ -329,7 +357,7 @@ impl App {
 
     fn paste(&mut self, pasted: &str) {
         self.ctx.dirty = true;
-        if let Some(form) = &mut self.form {
+        if let Some((form, _)) = &mut self.form {
             form.paste(pasted);
         } else if let Some(palette) = &mut self.palette {
             palette.paste(pasted);
@@ -342,9 +370,8 @@ impl App {
     /// Takes an answer.
     pub fn message(&mut self, message: Message) {
         self.ctx.dirty = true;
-        match message {
-            Message::Beat(id, answer) => {
-                let (events, back) = self.link.answered(id, answer, &mut self.ctx);
+        match self.link.message(message, &mut self.ctx) {
+            Ok((events, back)) => {
                 if back {
                     self.reload();
                 }
@@ -357,10 +384,11 @@ impl App {
                 // A quiet beat shows nothing new.
                 self.ctx.dirty = back || !events.is_empty();
             }
-            Message::Whoami(Ok(identity)) => self.ctx.identity = Some(identity),
-            Message::Whoami(Err(error)) => self.ctx.fail_quietly("whoami", &error),
-            Message::Quiet => {}
-            other => self.deliver(other),
+            Err(other) => match other.open() {
+                Ok((_, Whoami(Ok(identity)))) => self.ctx.identity = Some(identity),
+                Ok((_, Whoami(Err(error)))) => self.ctx.fail_quietly("whoami", &error),
+                Err(other) => self.deliver(other),
+            },
         }
         self.settle();
     }
@@ -425,10 +453,10 @@ impl App {
         self.look();
         for request in std::mem::take(&mut self.ctx.requests) {
             match request {
-                Request::Form(form) => self.form = Some(form),
+                Request::Ask(form, intent) => self.form = Some((form, intent)),
                 Request::Popup(popup) => self.popup = Some(popup),
                 Request::Bulk(mut bulk) => {
-                    bulk.start(&mut self.ctx);
+                    bulk.start(self.ctx.outlet(), Arc::clone(&self.ctx.api), Arc::clone(&self.ctx.gate));
                     self.bulk = Some(bulk);
                 }
                 Request::Copy(copied, said) => {

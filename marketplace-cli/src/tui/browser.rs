@@ -18,6 +18,7 @@ use super::{
     bulk::{Bulk, Work},
     ctx::{Ctx, PATIENCE, Request},
     keymap::Action,
+    list,
     listing::{Listed, Listing, copies},
     message::{LoadId, Message},
     text,
@@ -40,8 +41,6 @@ pub trait Detailed: Listed {
     const MANY: &'static str;
     /// Asks for one.
     fn show(api: Arc<dyn AdminApi>, id: Self::Id) -> BoxFuture<'static, Result<Self::Detail>>;
-    /// As a message.
-    fn shown(answer: Shown<Self>) -> Message;
     /// The row of the list.
     fn row(detail: &Self::Detail) -> &Self;
     /// A heading for it.
@@ -54,11 +53,11 @@ pub trait Detailed: Listed {
 
 /// One that came, or that was changed.
 #[derive(Debug)]
-pub enum Shown<T: Detailed> {
+enum Shown<D> {
     /// One.
-    Detail(LoadId, Result<T::Detail>),
+    Detail(Result<D>),
     /// What became of a change.
-    Changed(LoadId, Result<Changed<T::Detail>>),
+    Changed(Result<Changed<D>>),
 }
 
 /// What is to be changed, as seen when that was asked for.
@@ -132,8 +131,7 @@ impl<T: Detailed> Browser<T> {
     /// Asks for one in full.
     pub fn load(&mut self, id: T::Id, ctx: &mut Ctx) {
         self.due = None;
-        let wrap = |id, answer| T::shown(Shown::Detail(id, answer));
-        self.load = Some((ctx.load(wrap, |api| T::show(api, id)), id, ctx.now()));
+        self.load = Some((ctx.load(Shown::<T::Detail>::Detail, |api| T::show(api, id)), id, ctx.now()));
         if self.detail.as_ref().is_some_and(|detail| T::row(detail).id() != id) {
             self.detail = None;
             self.scroll = 0;
@@ -166,8 +164,7 @@ impl<T: Detailed> Browser<T> {
     {
         if let [one] = targets {
             let (id, version) = (one.id, one.version);
-            let wrap = |id, answer| T::shown(Shown::Changed(id, answer));
-            let load = ctx.load(wrap, |api| work(api, id, version));
+            let load = ctx.load(Shown::<T::Detail>::Changed, |api| work(api, id, version));
             self.changes.push((load, one.name.clone(), done));
             return;
         }
@@ -262,58 +259,83 @@ impl<T: Detailed> Browser<T> {
         true
     }
 
-    /// Takes rows of the list.
-    pub fn rows(&mut self, answer: super::listing::Answer<T>, ctx: &mut Ctx) {
-        if self.list.answered(answer, ctx) {
-            if let Some(id) = self.seek
-                && self.list.rows.select(id)
-            {
-                self.seek = None;
+    /// Takes an answer that it waits for: rows, a row in full, what became of a change. Gives any other message back.
+    pub fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
+        self.message_with(message, ctx, |_| {})
+    }
+
+    /// The same, with a look at a row in full when one came.
+    pub fn message_with(&mut self, message: Message, ctx: &mut Ctx, look: impl FnOnce(&T::Detail)) -> Option<Message> {
+        let message = match self.list.message(message, ctx) {
+            Ok(page) => {
+                if page {
+                    if let Some(id) = self.seek
+                        && self.list.rows.select(id)
+                    {
+                        self.seek = None;
+                    }
+                    self.moved(ctx);
+                }
+                return None;
             }
-            self.moved(ctx);
+            Err(message) => message,
+        };
+        let id = message.id();
+        let change = self.changes.iter().position(|(pending, ..)| *pending == id);
+        if change.is_none() && self.load.is_none_or(|(pending, ..)| pending != id) {
+            return Some(message);
+        }
+        match (message.open::<Shown<T::Detail>>(), change) {
+            (Ok((_, Shown::Detail(answer))), _) => {
+                if let Ok(detail) = &answer {
+                    look(detail);
+                }
+                self.came(answer, ctx);
+            }
+            (Ok((_, Shown::Changed(answer))), Some(at)) => {
+                if let Ok(changed) = &answer {
+                    look(&changed.item);
+                }
+                let (_, name, done) = self.changes.remove(at);
+                self.changed(&name, done, answer, ctx);
+            }
+            (Ok(_), None) => {}
+            (Err(other), _) => return Some(other),
+        }
+        None
+    }
+
+    fn came(&mut self, answer: Result<T::Detail>, ctx: &mut Ctx) {
+        let wanted = self.load.take().map(|(_, wanted, _)| wanted);
+        match answer {
+            Ok(detail) => {
+                if self.detail.as_ref().is_some_and(|shown| Some(T::row(shown).id()) != wanted) {
+                    self.detail = None;
+                }
+                if self.arrived && self.list.at_base() && self.list.bar.text() == T::DEFAULT {
+                    // Led here by an id: what stands around it makes the list.
+                    self.list.start_at(&T::row(&detail).around(), ctx);
+                }
+                self.take(detail);
+            }
+            Err(error) => {
+                ctx.fail(T::ONE, &error);
+                self.in_detail &= self.detail.is_some();
+            }
         }
     }
 
-    /// Takes one that was asked for or changed.
-    pub fn shown(&mut self, answer: Shown<T>, ctx: &mut Ctx) {
+    fn changed(&mut self, name: &str, done: &str, answer: Result<Changed<T::Detail>>, ctx: &mut Ctx) {
         match answer {
-            Shown::Detail(id, answer) => {
-                if self.load.is_none_or(|(pending, ..)| pending != id) {
-                    return;
-                }
-                let wanted = self.load.take().map(|(_, wanted, _)| wanted);
-                match answer {
-                    Ok(detail) => {
-                        if self.detail.as_ref().is_some_and(|shown| Some(T::row(shown).id()) != wanted) {
-                            self.detail = None;
-                        }
-                        if self.arrived && self.list.at_base() && self.list.bar.text() == T::DEFAULT {
-                            // Led here by an id: what stands around it makes the list.
-                            self.list.start_at(&T::row(&detail).around(), ctx);
-                        }
-                        self.take(detail);
-                    }
-                    Err(error) => {
-                        ctx.fail(T::ONE, &error);
-                        self.in_detail &= self.detail.is_some();
-                    }
-                }
+            Ok(changed) => {
+                let done = if changed.changed { done } else { "unchanged: was so already" };
+                ctx.say(format!("{name}: {done}"));
+                self.take(changed.item);
             }
-            Shown::Changed(id, answer) => {
-                let Some(at) = self.changes.iter().position(|(pending, ..)| *pending == id) else { return };
-                let (_, name, done) = self.changes.remove(at);
-                match answer {
-                    Ok(changed) => {
-                        let done = if changed.changed { done } else { "unchanged: was so already" };
-                        ctx.say(format!("{name}: {done}"));
-                        self.take(changed.item);
-                    }
-                    Err(error) => {
-                        ctx.fail(&name, &error);
-                        if matches!(error.code(), ErrorCode::PreconditionFailed | ErrorCode::Conflict) {
-                            self.reload(ctx);
-                        }
-                    }
+            Err(error) => {
+                ctx.fail(name, &error);
+                if matches!(error.code(), ErrorCode::PreconditionFailed | ErrorCode::Conflict) {
+                    self.reload(ctx);
                 }
             }
         }
@@ -412,7 +434,7 @@ impl<T: Detailed> Browser<T> {
     ) {
         let focused = !self.in_detail;
         let inner = rows::pane(area, buf, ctx.theme, &self.list.title(title), &self.list.place(), focused);
-        rows::list(inner, buf, ctx, &mut self.list.rows, focused, empty, cells);
+        list::draw(inner, buf, ctx, &mut self.list.rows, focused, empty, cells);
     }
 
     /// Draws the detail in its frame, from lines that are made for its width.

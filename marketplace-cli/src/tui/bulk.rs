@@ -23,8 +23,8 @@ use ratatui::{
 };
 
 use super::{
-    ctx::Ctx,
-    message::{LoadId, Message},
+    guard::Gate,
+    message::{LoadId, Message, Outlet},
     text,
     theme::{Ink, Theme},
     widgets::{
@@ -36,6 +36,14 @@ use super::{
 
 /// Tries at an item while the system says that it may work later.
 const TRIES: u32 = 5;
+
+/// What comes back while it runs.
+enum Step {
+    /// An item by its label, and whether it changed.
+    Item(String, Result<bool>),
+    /// There is no more.
+    End,
+}
 
 /// One item's work; true when it changed something.
 pub type Work = Box<dyn Fn(Arc<dyn AdminApi>) -> Pin<Box<dyn Future<Output = Result<bool>> + Send>> + Send + Sync>;
@@ -69,14 +77,11 @@ impl Bulk {
         }
     }
 
-    /// Starts it.
-    pub fn start(&mut self, ctx: &mut Ctx) {
-        let (id, sender, flight) = ctx.stream();
-        self.id = Some(id);
+    /// Starts it; its steps come to `outlet`.
+    pub fn start(&mut self, outlet: Outlet, api: Arc<dyn AdminApi>, gate: Arc<Gate>) {
+        self.id = Some(outlet.id());
         let work = std::mem::take(&mut self.work);
         let stop = Arc::clone(&self.stop);
-        let api = Arc::clone(&ctx.api);
-        let gate = Arc::clone(&ctx.gate);
         tokio::spawn(async move {
             for (label, item) in work {
                 let mut tries = 0;
@@ -99,32 +104,27 @@ impl Bulk {
                     }
                 };
                 match result {
-                    Some(result) => drop(sender.send(Message::BulkStep(id, label, result))),
+                    Some(result) => outlet.send(Step::Item(label, result)),
                     None => break,
                 }
             }
-            drop(sender.send(Message::BulkEnd(id)));
-            drop(flight);
+            outlet.send(Step::End);
         });
     }
 
-    /// Takes a message that is meant for it; false when it is not.
+    /// Takes a message that is meant for it, and gives back any other.
     pub fn message(&mut self, message: Message) -> Option<Message> {
-        match message {
-            Message::BulkStep(id, label, result) if Some(id) == self.id => {
-                match result {
-                    Ok(true) => self.done += 1,
-                    Ok(false) => self.unchanged += 1,
-                    Err(error) => self.failed.push((label, error)),
-                }
-                None
-            }
-            Message::BulkEnd(id) if Some(id) == self.id => {
-                self.ended = true;
-                None
-            }
-            other => Some(other),
+        if Some(message.id()) != self.id {
+            return Some(message);
         }
+        match message.open() {
+            Ok((_, Step::Item(_, Ok(true)))) => self.done += 1,
+            Ok((_, Step::Item(_, Ok(false)))) => self.unchanged += 1,
+            Ok((_, Step::Item(label, Err(error)))) => self.failed.push((label, error)),
+            Ok((_, Step::End)) => self.ended = true,
+            Err(other) => return Some(other),
+        }
+        None
     }
 
     /// Whether it still runs.

@@ -11,13 +11,12 @@ use ratatui::{
 
 use super::{
     bulk::Bulk,
-    ctx::Ctx,
+    ctx::{Confirmed, Ctx},
     jump::{Links, Place},
     keymap::Action,
     listing::Lists,
     message::Message,
     theme::Ink,
-    widgets::form::Filled,
 };
 
 /// A screen.
@@ -81,9 +80,9 @@ pub trait Screen {
     fn reload(&mut self, ctx: &mut Ctx);
     /// Looks at the clock, and starts what is wanted. Called often.
     fn tick(&mut self, visible: bool, ctx: &mut Ctx);
-    /// A form that it opened was confirmed. False when it was not its own.
-    fn filled(&mut self, _filled: &Filled, _ctx: &mut Ctx) -> bool {
-        false
+    /// Takes a confirmed form that it opened, and gives back any other.
+    fn confirmed(&mut self, confirmed: Confirmed, _ctx: &mut Ctx) -> Option<Confirmed> {
+        Some(confirmed)
     }
     /// A bulk action ended.
     fn bulk_ended(&mut self, _bulk: &Bulk, _ctx: &mut Ctx) {}

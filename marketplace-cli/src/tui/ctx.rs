@@ -1,13 +1,6 @@
 //! What every component has at hand: the system, the clock, the theme; and where it leaves its wishes.
 
-use std::{
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{any::Any, future::Future, sync::Arc, time::Duration};
 
 use marketplace_core::{
     actor::Permission,
@@ -18,14 +11,17 @@ use marketplace_core::{
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    Options,
     bulk::Bulk,
     guard::Gate,
     keymap::{Action, Keymap},
-    message::{LoadId, Message},
+    message::{LoadId, Loads, Message, Outlet},
+    options::Options,
     picture::Images,
     theme::Theme,
-    widgets::{form::Form, popup::Popup},
+    widgets::{
+        form::{Filled, Form},
+        popup::Popup,
+    },
 };
 
 /// How long a reveal lasts.
@@ -39,14 +35,40 @@ const FAILURE: Duration = Duration::from_secs(20);
 
 /// What a component wants of the whole.
 pub enum Request {
-    /// Ask something.
-    Form(Box<Form>),
+    /// Ask something; the second is what is meant by it.
+    Ask(Box<Form>, Box<dyn Any>),
     /// Show something.
     Popup(Popup),
     /// Do something to many.
     Bulk(Box<Bulk>),
     /// Put a text on the clipboard; the second is what is said then.
     Copy(String, String),
+}
+
+/// A form that was confirmed. What is meant by it is of a type that only the screen knows that asked.
+pub struct Confirmed {
+    /// What was filled in.
+    pub filled: Filled,
+    intent: Box<dyn Any>,
+}
+
+impl Confirmed {
+    /// With what is meant by it.
+    pub fn new(filled: Filled, intent: Box<dyn Any>) -> Self {
+        Self { filled, intent }
+    }
+
+    /// What is meant by it, and what was filled in.
+    ///
+    /// # Errors
+    /// Gives it back when something else than a `T` is meant.
+    pub fn open<T: Any>(self) -> Result<(T, Filled), Self> {
+        let Self { filled, intent } = self;
+        match intent.downcast() {
+            Ok(intent) => Ok((*intent, filled)),
+            Err(intent) => Err(Self { filled, intent }),
+        }
+    }
 }
 
 /// One line for the user.
@@ -96,9 +118,7 @@ pub struct Ctx {
     clock: Arc<dyn Clock>,
     /// How far the system's clock is ahead of this one, in microseconds.
     skew: i64,
-    sender: UnboundedSender<Message>,
-    in_flight: Arc<AtomicUsize>,
-    latest: u64,
+    loads: Loads,
 }
 
 impl Ctx {
@@ -130,9 +150,7 @@ impl Ctx {
             requests: Vec::new(),
             dirty: true,
             clock,
-            sender,
-            in_flight: Arc::new(AtomicUsize::new(0)),
-            latest: 0,
+            loads: Loads::new(sender),
         }
     }
 
@@ -152,37 +170,46 @@ impl Ctx {
         self.dirty = true;
     }
 
-    /// Starts work in the background; its answer comes back as a message with the returned number.
-    pub fn load<T, W, F>(&mut self, wrap: W, work: impl FnOnce(Arc<dyn AdminApi>) -> F) -> LoadId
+    /// Starts work in the background; its answer, wrapped, comes back as a message with the returned number.
+    pub fn load<T, M, F>(
+        &mut self,
+        wrap: impl FnOnce(T) -> M + Send + 'static,
+        work: impl FnOnce(Arc<dyn AdminApi>) -> F,
+    ) -> LoadId
     where
         F: Future<Output = T> + Send + 'static,
-        W: FnOnce(LoadId, T) -> Message + Send + 'static,
+        M: Any + Send,
         T: Send,
     {
-        self.latest += 1;
-        let id = LoadId(self.latest);
+        let outlet = self.loads.begin();
+        let id = outlet.id();
         let future = work(Arc::clone(&self.api));
-        let sender = self.sender.clone();
-        let flight = Flight::start(&self.in_flight);
-        tokio::spawn(async move {
-            let message = wrap(id, future.await);
-            // The receiver is gone only when the console ends.
-            let _ = sender.send(message);
-            drop(flight);
-        });
+        tokio::spawn(async move { outlet.send(wrap(future.await)) });
         id
     }
 
-    /// Where work that answers several times sends its messages, with its number.
-    pub fn stream(&mut self) -> (LoadId, UnboundedSender<Message>, Flight) {
-        self.latest += 1;
-        (LoadId(self.latest), self.sender.clone(), Flight::start(&self.in_flight))
+    /// Starts work in the background of which nobody waits for an answer.
+    pub fn detach<F>(&mut self, work: impl FnOnce(Arc<dyn AdminApi>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.load(|()| (), work);
+    }
+
+    /// Where work leaves its answers that has several of them.
+    pub fn outlet(&mut self) -> Outlet {
+        self.loads.begin()
+    }
+
+    /// Asks something; what is meant by it comes back when it is confirmed.
+    pub fn ask(&mut self, form: Form, intent: impl Any) {
+        self.requests.push(Request::Ask(Box::new(form), Box::new(intent)));
     }
 
     /// How much work is under way.
     #[cfg(test)]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::SeqCst)
+        self.loads.in_flight()
     }
 
     /// Whether the role may do it; until the role is known, it may.
@@ -246,21 +273,4 @@ fn detail(what: &str, error: &Error) -> Vec<String> {
         lines.push(format!("inside   {inside}"));
     }
     lines
-}
-
-/// Counts as work under way until dropped.
-#[derive(Debug)]
-pub struct Flight(Arc<AtomicUsize>);
-
-impl Flight {
-    fn start(counter: &Arc<AtomicUsize>) -> Self {
-        counter.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(counter))
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
 }

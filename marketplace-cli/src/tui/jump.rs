@@ -7,11 +7,7 @@ use marketplace_core::{
     ids::{AttemptId, JobId, ReviewId, ThreadId, UserId},
 };
 
-use super::{
-    keymap::Action,
-    text,
-    widgets::form::{Choice, Form, Intent},
-};
+use super::{keymap::Action, text};
 
 /// Steps that are remembered.
 const LONGEST: usize = 50;
@@ -170,18 +166,6 @@ impl Links {
         }
         doors.retain(|(key, ..)| Some(*key) != self.here);
         doors
-    }
-
-    /// All ways out to choose from; none when there is none.
-    pub fn menu(&self) -> Option<Form> {
-        let doors = self.doors();
-        if doors.is_empty() {
-            return None;
-        }
-        let choices = doors.iter().map(|(key, label, _)| Choice { key: *key, label: label.clone(), template: "" });
-        let choices = choices.collect();
-        let places = doors.into_iter().map(|(.., place)| place).collect();
-        Some(Form::new("Jump to", Intent::Jump(places)).choices(choices, false).at_once())
     }
 
     /// Where an action of its own key leads.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use marketplace_core::{
     admin::EventPage,
-    error::{ErrorCode, Result},
+    error::{ErrorCode, Result as Answered},
     events::Event,
     time::Timestamp,
 };
@@ -38,6 +38,9 @@ pub enum State {
         why: String,
     },
 }
+
+/// What happened since the last beat.
+struct Beat(Answered<EventPage>);
 
 /// The connection.
 #[derive(Debug)]
@@ -81,14 +84,22 @@ impl Link {
         }
         if self.pending.is_none() && now >= self.next {
             let cursor = self.cursor.clone();
-            let id = ctx.load(Message::Beat, |api| async move { api.events(cursor.as_deref(), 200).await });
+            let id = ctx.load(Beat, |api| async move { api.events(cursor.as_deref(), 200).await });
             self.pending = Some((id, now));
         }
         self.state != before
     }
 
     /// Takes the answer of a beat: what happened meanwhile, and whether the system is back just now.
-    pub fn answered(&mut self, id: LoadId, answer: Result<EventPage>, ctx: &mut Ctx) -> (Vec<Event>, bool) {
+    ///
+    /// # Errors
+    /// Gives any other message back.
+    pub fn message(&mut self, message: Message, ctx: &mut Ctx) -> Result<(Vec<Event>, bool), Message> {
+        let (id, Beat(answer)) = message.open()?;
+        Ok(self.answered(id, answer, ctx))
+    }
+
+    fn answered(&mut self, id: LoadId, answer: Answered<EventPage>, ctx: &mut Ctx) -> (Vec<Event>, bool) {
         if self.pending.is_none_or(|(pending, _)| pending != id) {
             return (Vec::new(), false);
         }

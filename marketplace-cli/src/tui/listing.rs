@@ -6,7 +6,7 @@ use crossterm::event::KeyEvent;
 use futures::future::BoxFuture;
 use marketplace_core::{
     admin::AdminApi,
-    error::Result,
+    error::Result as Answered,
     page::{Page, PageRequest},
     time::Timestamp,
 };
@@ -19,12 +19,12 @@ use serde::Serialize;
 use super::{
     ctx::{Ctx, Request},
     filter::Typed,
+    filter_bar::FilterBar,
     keymap::Action,
     message::{LoadId, Message},
     paged::{Paged, Row},
     text,
     theme::Ink,
-    widgets::palette::FilterBar,
 };
 
 /// After an event, so that a burst is one look.
@@ -43,20 +43,22 @@ pub trait Listed: Row + Debug + Serialize + Send + Sync + 'static {
     /// The filter that holds until another is typed.
     const DEFAULT: &'static str = "";
     /// Asks for a page of them.
-    fn list(api: Arc<dyn AdminApi>, filter: Self::Filter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>>;
-    /// As a message.
-    fn wrap(answer: Answer<Self>) -> Message;
+    fn list(
+        api: Arc<dyn AdminApi>,
+        filter: Self::Filter,
+        page: PageRequest,
+    ) -> BoxFuture<'static, Answered<Page<Self>>>;
     /// What is copied as the row's id.
     fn id_text(&self) -> String;
 }
 
 /// Rows that came.
 #[derive(Debug)]
-pub enum Answer<T> {
+enum Answer<T> {
     /// A page.
-    Page(LoadId, Result<Page<T>>),
+    Page(Answered<Page<T>>),
     /// All that match, for marking them; and whether there are more than may be marked.
-    All(LoadId, Result<(Vec<T>, bool)>),
+    All(Answered<(Vec<T>, bool)>),
 }
 
 /// Rows, the filter that chose them, and marks.
@@ -97,8 +99,7 @@ impl<T: Listed> Listing<T> {
             Action::MarkAll => {
                 if !self.rows.clear_marks() {
                     let filter = self.bar.filter.clone();
-                    let wrap = |id, answer| T::wrap(Answer::All(id, answer));
-                    self.matching = Some(ctx.load(wrap, |api| matching::<T>(api, filter)));
+                    self.matching = Some(ctx.load(Answer::<T>::All, |api| matching::<T>(api, filter)));
                     ctx.say("looking for all that match…");
                 }
             }
@@ -142,15 +143,22 @@ impl<T: Listed> Listing<T> {
         }
     }
 
-    /// Takes rows. True when a page came that was waited for.
-    pub fn answered(&mut self, answer: Answer<T>, ctx: &mut Ctx) -> bool {
+    /// Takes an answer that it waits for. True when it was a page.
+    ///
+    /// # Errors
+    /// Gives any other message back.
+    pub fn message(&mut self, message: Message, ctx: &mut Ctx) -> Result<bool, Message> {
+        if !self.rows.awaits(message.id()) && self.matching != Some(message.id()) {
+            return Err(message);
+        }
+        let (id, answer) = message.open::<Answer<T>>()?;
         match answer {
-            Answer::Page(id, answer) => match self.rows.answered(id, answer) {
-                Some(Ok(())) => return true,
+            Answer::Page(answer) => match self.rows.answered(id, answer) {
+                Some(Ok(())) => return Ok(true),
                 Some(Err(error)) => ctx.fail(T::WHAT, &error),
                 None => {}
             },
-            Answer::All(id, answer) if self.matching == Some(id) => {
+            Answer::All(answer) => {
                 self.matching = None;
                 match answer {
                     Ok((_, true)) => ctx.refuse(format!(
@@ -163,9 +171,8 @@ impl<T: Listed> Listing<T> {
                     Err(error) => ctx.fail("mark all", &error),
                 }
             }
-            Answer::All(..) => {}
         }
-        false
+        Ok(false)
     }
 
     /// Looks again in a moment, because something changed.
@@ -192,8 +199,7 @@ impl<T: Listed> Listing<T> {
         }
         while let Some((want, request)) = self.rows.take_want() {
             let filter = self.bar.filter.clone();
-            let wrap = |id, answer| T::wrap(Answer::Page(id, answer));
-            let id = ctx.load(wrap, |api| T::list(api, filter, request));
+            let id = ctx.load(Answer::<T>::Page, |api| T::list(api, filter, request));
             self.rows.started(id, want, now);
         }
     }
@@ -243,7 +249,7 @@ pub fn copies<T: Listed>(row: Option<&T>, action: Action, ctx: &mut Ctx) -> bool
 }
 
 /// All that match, up to a bound; and whether there are more.
-async fn matching<T: Listed>(api: Arc<dyn AdminApi>, filter: T::Filter) -> Result<(Vec<T>, bool)> {
+async fn matching<T: Listed>(api: Arc<dyn AdminApi>, filter: T::Filter) -> Answered<(Vec<T>, bool)> {
     let mut rows = Vec::new();
     let mut request = PageRequest::first(200);
     loop {

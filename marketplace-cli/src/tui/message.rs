@@ -1,87 +1,100 @@
-//! What comes back from work in the background. Components never await: they start a load, and hear of it here.
+//! What comes back from work in the background. Components never await: they start a load, and its answer comes here.
 
-use marketplace_core::{
-    accounts::model::Note,
-    admin::{AuditRow, Changed, EventPage, Identity, PersonalData, Stats, UserDetail, UserSummary},
-    error::Result,
-    jobs::model::JobSummary,
-    kyc::model::{KycCase, KycSummary},
-    messaging::model::{MessagePage, StaffMessage, ThreadInfo},
-    page::Page,
-    reviews::model::ReviewSummary,
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use super::{
-    browser::Shown,
-    listing::Answer,
-    picture::{Decoded, Rendered},
-};
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Which request an answer belongs to. Whoever asked keeps the number of the latest one, and drops all other answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LoadId(pub u64);
 
-/// An answer.
+/// An answer. What it carries is of a type that only whoever asked knows, so a new screen needs no entry here.
+pub struct Message {
+    id: LoadId,
+    content: Box<dyn Any + Send>,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Message {
+    /// The request that it answers.
+    pub fn id(&self) -> LoadId {
+        self.id
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// Gives it back when it carries something else than a `T`.
+    pub fn open<T: Any>(self) -> Result<(LoadId, T), Self> {
+        let Self { id, content } = self;
+        match content.downcast() {
+            Ok(content) => Ok((id, *content)),
+            Err(content) => Err(Self { id, content }),
+        }
+    }
+}
+
+/// Where answers are sent, and how many are under way.
 #[derive(Debug)]
-pub enum Message {
-    /// The heartbeat: what happened since the last one.
-    Beat(LoadId, Result<EventPage>),
-    /// As whom.
-    Whoami(Result<Identity>),
-    /// The dashboard's numbers.
-    Stats(LoadId, Result<Stats>),
-    /// The newest audit rows, for the dashboard.
-    Recent(LoadId, Result<Page<AuditRow>>),
-    /// Rows of the audit log.
-    AuditRows(Answer<AuditRow>),
-    /// Rows of users.
-    UserRows(Answer<UserSummary>),
-    /// A user.
-    User(Shown<UserSummary>),
-    /// Rows of jobs.
-    JobRows(Answer<JobSummary>),
-    /// A job.
-    Job(Shown<JobSummary>),
-    /// Rows of threads.
-    ThreadRows(Answer<ThreadInfo>),
-    /// A thread.
-    Thread(Shown<ThreadInfo>),
-    /// What was said in a thread.
-    Talk(LoadId, Result<MessagePage<StaffMessage>>),
-    /// What became of a change to a message, or of a notice.
-    Said(LoadId, Result<Changed<StaffMessage>>),
-    /// Rows of reviews.
-    ReviewRows(Answer<ReviewSummary>),
-    /// A review.
-    Review(Shown<ReviewSummary>),
-    /// A user's personal data.
-    Revealed(LoadId, Result<PersonalData>),
-    /// A note that was written.
-    Noted(LoadId, Result<Changed<Note>>),
-    /// Rows of the queue.
-    KycRows(Answer<KycSummary>),
-    /// Whose identity checks are wanted.
-    KycOf(LoadId, Result<UserDetail>),
-    /// A case that was asked for.
-    Case(LoadId, Result<KycCase>),
-    /// The case after the open one; none when the queue is empty.
-    Prefetched(LoadId, Result<Option<KycCase>>),
-    /// A claim that was renewed.
-    Renewed(LoadId, Result<Changed<KycCase>>),
-    /// What became of a decision.
-    Decided(LoadId, Result<Changed<KycCase>>),
-    /// What became of an undo.
-    Undone(LoadId, Result<Changed<KycCase>>),
-    /// A file of a case, decoded.
-    File(LoadId, Result<Decoded>),
-    /// A picture, ready for the terminal.
-    Rendered(LoadId, Option<Box<Rendered>>),
-    /// A file was handed to the desktop's viewer.
-    Opened(LoadId, Result<String>),
-    /// One item of a bulk action: its label, and whether it changed.
-    BulkStep(LoadId, String, Result<bool>),
-    /// A bulk action came to its end.
-    BulkEnd(LoadId),
-    /// Nothing to say: something given back in the background.
-    Quiet,
+pub struct Loads {
+    sender: UnboundedSender<Message>,
+    in_flight: Arc<AtomicUsize>,
+    latest: u64,
+}
+
+impl Loads {
+    /// With answers going to `sender`.
+    pub fn new(sender: UnboundedSender<Message>) -> Self {
+        Self { sender, in_flight: Arc::default(), latest: 0 }
+    }
+
+    /// Begins a piece of work.
+    pub fn begin(&mut self) -> Outlet {
+        self.latest += 1;
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        Outlet { id: LoadId(self.latest), sender: self.sender.clone(), in_flight: Arc::clone(&self.in_flight) }
+    }
+
+    /// How much work is under way.
+    #[cfg(test)]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+}
+
+/// Where one piece of work leaves its answers. It counts as under way until this is dropped.
+#[derive(Debug)]
+pub struct Outlet {
+    id: LoadId,
+    sender: UnboundedSender<Message>,
+    in_flight: Arc<AtomicUsize>,
+}
+
+impl Outlet {
+    /// The number of its answers.
+    pub fn id(&self) -> LoadId {
+        self.id
+    }
+
+    /// Sends an answer. Nobody is left to take it only when the console ends.
+    pub fn send<T: Any + Send>(&self, content: T) {
+        drop(self.sender.send(Message { id: self.id, content: Box::new(content) }));
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
 }

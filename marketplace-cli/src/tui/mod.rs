@@ -8,7 +8,7 @@
 //! | background work and its answers | `ctx`, `message` |
 //! | why nothing changes by accident | `guard`, `widgets/form` |
 //! | connected or not | `link` |
-//! | long lists, filters, marks | `paged`, `listing`, `filter` |
+//! | long lists, filters, marks | `paged`, `listing`, `list`, `filter`, `filter_bar` |
 //! | a list beside a row in full | `browser` |
 //! | from a person to their jobs and back | `jump` |
 //! | one action on many rows | `bulk` |
@@ -16,7 +16,8 @@
 //! | a screen | `screens/` |
 //!
 //! Components never await. A key becomes an `keymap::Action`, the screen takes it and may start a load with
-//! `ctx::Ctx::load`; the answer comes back as a `message::Message`, and is dropped when something newer was asked for.
+//! `ctx::Ctx::load`; the answer comes back as a `message::Message`, which only whoever asked can open, and is dropped when
+//! something newer was asked for. Questions (`ctx::Ctx::ask`) come back the same way.
 //! Drawing only reads, apart from remembering layout.
 
 mod app;
@@ -27,12 +28,15 @@ mod component;
 mod contact;
 mod ctx;
 mod filter;
+mod filter_bar;
 mod guard;
 mod jump;
 mod keymap;
 mod link;
+mod list;
 mod listing;
 mod message;
+mod options;
 mod paged;
 mod picture;
 mod probe;
@@ -47,36 +51,5 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use marketplace_core::admin::AdminApi;
-
-/// How the console is started.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
-    /// The name of the system, for the top line: `prod`, `demo`, a host.
-    pub system: String,
-    /// The way in, for the top line: `db` or `api`.
-    pub way: String,
-    /// Whether mistakes would be real: the top line looks different then.
-    pub production: bool,
-    /// Refuses every change.
-    pub read_only: bool,
-    /// Bold, reverse and underline in place of colours (`NO_COLOR`).
-    pub no_color: bool,
-    /// How pictures are drawn: `auto`, `kitty`, `iterm2`, `sixel`, `halfblocks`, `mono` or `off`. Without a value, the
-    /// variable `MARKETPLACE_IMAGES` decides; without that, the terminal is asked.
-    pub images: Option<String>,
-    /// Other keys: action → keys, apart by blanks.
-    pub keys: BTreeMap<String, String>,
-}
-
-/// Runs the console until the user quits or the terminal goes away. Claims are given back, and the terminal is left as it
-/// was, also after a panic, SIGTERM or SIGHUP.
-///
-/// # Errors
-/// When standard input or output is no terminal, when `options` hold an unknown action, key or way to draw pictures, and
-/// when the terminal cannot be written to.
-pub async fn run(api: Arc<dyn AdminApi>, options: Options) -> anyhow::Result<()> {
-    run::run(api, options).await
-}
+pub use options::Options;
+pub use run::run;

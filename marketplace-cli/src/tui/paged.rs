@@ -187,6 +187,11 @@ impl<T: Row> Paged<T> {
         self.pending = Some((id, want, now));
     }
 
+    /// Whether an answer with this number is waited for.
+    pub fn awaits(&self, id: LoadId) -> bool {
+        self.pending.is_some_and(|(pending, ..)| pending == id)
+    }
+
     /// Takes an answer. `None` when it is stale; then nothing changes.
     pub fn answered(&mut self, id: LoadId, answer: Result<Page<T>>) -> Option<Result<()>> {
         let (pending, want, _) = self.pending?;

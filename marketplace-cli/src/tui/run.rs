@@ -32,13 +32,13 @@ use tokio::{
 };
 
 use super::{
-    Options,
     app::{App, Effect},
     careful::Careful,
     ctx::Ctx,
     guard::{Gate, Guarded},
     keymap::Keymap,
     message::Message,
+    options::Options,
     picture::Images,
     probe,
 };
@@ -132,7 +132,12 @@ impl Drop for PanicHook {
     }
 }
 
-/// As [`fn@super::run`].
+/// Runs the console until the user quits or the terminal goes away. Claims are given back, and the terminal is left as it
+/// was, also after a panic, SIGTERM or SIGHUP.
+///
+/// # Errors
+/// When standard input or output is no terminal, when `options` hold an unknown action, key or way to draw pictures, and
+/// when the terminal cannot be written to.
 pub async fn run(api: Arc<dyn AdminApi>, options: Options) -> anyhow::Result<()> {
     let keymap = Keymap::new(&options.keys)?;
     let wanted = options.images.clone().or_else(|| std::env::var("MARKETPLACE_IMAGES").ok()).unwrap_or_default();

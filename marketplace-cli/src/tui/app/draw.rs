@@ -8,12 +8,8 @@ use ratatui::{
 };
 
 use super::{
-    super::{
-        keymap::Action,
-        text,
-        widgets::{frame, rows},
-    },
-    App,
+    super::{keymap::Action, text, widgets::rows},
+    App, frame,
 };
 
 /// Columns and rows below which nothing sensible can be drawn.
@@ -50,12 +46,12 @@ impl App {
         frame::footer(footer, buf, &self.ctx, seen.on(), |action| self.ctx.offers(action) && seen.offers(action));
         let mut cursor = seen.draw_input(status, buf, &self.ctx);
         if let Some(palette) = &self.palette {
-            cursor = Some(palette.draw(status, buf, &self.ctx, seen.on()));
+            cursor = Some(palette.draw(status, buf, theme, &self.ctx.keymap, seen.on()));
         }
         if let Some(bulk) = self.bulk.as_ref().filter(|bulk| bulk.running()) {
             bulk.draw(body, buf, theme);
         }
-        if let Some(form) = &self.form {
+        if let Some((form, _)) = &self.form {
             cursor = form.draw(body, buf, theme);
         }
         if let Some(popup) = &mut self.popup {

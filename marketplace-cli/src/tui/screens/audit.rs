@@ -22,7 +22,8 @@ use super::super::{
     filter::{Typed, quoted},
     jump::{Links, Place},
     keymap::{Action, on},
-    listing::{Answer, Listed, Listing, Lists, copies},
+    list,
+    listing::{Listed, Listing, Lists, copies},
     message::Message,
     paged::Row,
     text,
@@ -43,9 +44,6 @@ impl Listed for AuditRow {
     const WHAT: &'static str = "audit log";
     fn list(api: Arc<dyn AdminApi>, filter: AuditFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
         Box::pin(async move { api.audit_list(&filter, &page).await })
-    }
-    fn wrap(answer: Answer<Self>) -> Message {
-        Message::AuditRows(answer)
     }
     fn id_text(&self) -> String {
         self.target.clone()
@@ -169,16 +167,16 @@ impl Screen for Audit {
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
-        match message {
-            Message::AuditRows(answer) => {
-                // A newer row at the top pushes the selected one down: while following, the top stays selected.
-                let top = self.follow && self.list.rows.selected_index() == 0;
-                if self.list.answered(answer, ctx) && top {
+        // A newer row at the top pushes the selected one down: while following, the top stays selected.
+        let top = self.follow && self.list.rows.selected_index() == 0;
+        match self.list.message(message, ctx) {
+            Ok(page) => {
+                if page && top {
                     self.list.rows.moved(Action::Top);
                 }
                 None
             }
-            other => Some(other),
+            Err(other) => Some(other),
         }
     }
 
@@ -216,7 +214,7 @@ impl Screen for Audit {
         };
         let inner = rows::pane(area, buf, ctx.theme, &title, follow, true);
         let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
-        rows::list(inner, buf, ctx, &mut self.list.rows, true, "No row matches.", |row, width| {
+        list::draw(inner, buf, ctx, &mut self.list.rows, true, "No row matches.", |row, width| {
             let mut spans =
                 vec![Span::styled(text::right(&text::thousands(row.seq), 8), theme.ink(Ink::Faint)), Span::raw(" ")];
             spans.extend(cells(row, width.saturating_sub(9), now, exact, theme));

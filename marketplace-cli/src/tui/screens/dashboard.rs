@@ -5,9 +5,10 @@ use std::time::Duration;
 use marketplace_core::{
     accounts::model::Status,
     admin::{AuditFilter, AuditRow, Count, Stats},
+    error::Result,
     events::Event,
     jobs::model::JobStatus,
-    page::PageRequest,
+    page::{Page, PageRequest},
     time::Timestamp,
 };
 use ratatui::{
@@ -21,11 +22,12 @@ use super::super::{
     ctx::{Ctx, PATIENCE, Request},
     jump::Links,
     keymap::{Action, on},
+    list,
     message::{LoadId, Message},
     paged::Paged,
     text,
     theme::{self, Ink},
-    widgets::{frame::count, rows},
+    widgets::rows::{self, count},
 };
 use super::audit;
 
@@ -35,6 +37,14 @@ const SEEN: Duration = Duration::from_secs(2);
 const UNSEEN: Duration = Duration::from_secs(10);
 /// After something changed, so that a burst of changes is one look.
 const SOON: Duration = Duration::from_millis(300);
+
+/// What came.
+enum Came {
+    /// The numbers.
+    Stats(Result<Stats>),
+    /// The newest audit rows.
+    Recent(Result<Page<AuditRow>>),
+}
 
 /// The dashboard.
 #[derive(Debug)]
@@ -81,8 +91,8 @@ impl Screen for Dashboard {
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
-        match message {
-            Message::Stats(id, answer) => {
+        match message.open() {
+            Ok((id, Came::Stats(answer))) => {
                 if self.stats.is_some_and(|(pending, _)| pending == id) {
                     self.stats = None;
                     self.failed = answer.is_err();
@@ -93,7 +103,7 @@ impl Screen for Dashboard {
                 }
                 None
             }
-            Message::Recent(id, answer) => {
+            Ok((id, Came::Recent(answer))) => {
                 if self.recent_load == Some(id) {
                     self.recent_load = None;
                     if let Some(Err(error)) = self.recent.answered(id, answer) {
@@ -102,7 +112,7 @@ impl Screen for Dashboard {
                 }
                 None
             }
-            other => Some(other),
+            Err(other) => Some(other),
         }
     }
 
@@ -129,12 +139,12 @@ impl Screen for Dashboard {
             return;
         }
         self.due = now + if visible { SEEN } else { UNSEEN };
-        let id = ctx.load(Message::Stats, |api| async move { api.stats().await });
+        let id = ctx.load(Came::Stats, |api| async move { api.stats().await });
         self.stats = Some((id, now));
         if visible && self.recent_load.is_none() {
             self.recent.refresh();
             if let Some((want, _)) = self.recent.take_want() {
-                let id = ctx.load(Message::Recent, |api| async move {
+                let id = ctx.load(Came::Recent, |api| async move {
                     api.audit_list(&AuditFilter::default(), &PageRequest::first(50)).await.map(|mut page| {
                         page.next = None;
                         page
@@ -186,7 +196,7 @@ impl Screen for Dashboard {
         let inner = rows::pane(recent, buf, ctx.theme, "Recent actions", "", true);
         let (now, exact) = (ctx.now(), ctx.exact);
         let theme = ctx.theme;
-        rows::list(inner, buf, ctx, &mut self.recent, true, "Nothing was done yet.", |row, width| {
+        list::draw(inner, buf, ctx, &mut self.recent, true, "Nothing was done yet.", |row, width| {
             audit::cells(row, width, now, exact, theme)
         });
     }

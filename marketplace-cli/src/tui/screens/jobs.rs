@@ -19,20 +19,20 @@ use ratatui::{
 };
 
 use super::super::{
-    browser::{Browser, Detailed, Shown, heading},
+    browser::{Browser, Detailed, Target, heading},
     bulk::Bulk,
     component::Screen,
-    ctx::{Ctx, Request},
+    ctx::{Confirmed, Ctx},
     filter::{Typed, quoted},
     jump::{Links, Place},
     keymap::{Action, on},
-    listing::{Answer, Listed, Lists},
+    listing::{Listed, Lists},
     message::Message,
     paged::Row,
     text,
     theme::{self, Ink},
     widgets::{
-        form::{Choice, Filled, Form, Intent, JobDeed},
+        form::{Choice, Filled, Form},
         rows,
     },
 };
@@ -67,9 +67,6 @@ impl Listed for JobSummary {
     fn list(api: Arc<dyn AdminApi>, filter: JobFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
         Box::pin(async move { api.jobs_list(&filter, &page).await })
     }
-    fn wrap(answer: Answer<Self>) -> Message {
-        Message::JobRows(answer)
-    }
     fn id_text(&self) -> String {
         self.id.to_string()
     }
@@ -81,9 +78,6 @@ impl Detailed for JobSummary {
     const MANY: &'static str = "jobs";
     fn show(api: Arc<dyn AdminApi>, id: JobId) -> BoxFuture<'static, Result<JobDetail>> {
         Box::pin(async move { api.jobs_show(id).await })
-    }
-    fn shown(answer: Shown<Self>) -> Message {
-        Message::Job(answer)
     }
     fn row(detail: &JobDetail) -> &Self {
         &detail.job
@@ -97,6 +91,21 @@ impl Detailed for JobSummary {
     fn around(&self) -> String {
         format!("thread_id:{}", self.thread_id)
     }
+}
+
+/// What is done to jobs, without its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum JobDeed {
+    /// Call off.
+    Cancel,
+    /// End well.
+    Finalize,
+}
+
+/// What a form is about; the reason comes from the choice.
+struct Intent {
+    deed: JobDeed,
+    targets: Vec<Target<JobId>>,
 }
 
 /// The latest action, for repeating it.
@@ -120,18 +129,17 @@ impl Jobs {
         if targets.is_empty() {
             return;
         }
-        let intent = |targets| Intent::Job(deed, targets);
         let form = match deed {
-            JobDeed::Cancel => Form::new(heading("Cancel", &targets, "jobs"), intent(targets))
+            JobDeed::Cancel => Form::new(heading("Cancel", &targets, "jobs"))
                 .line("Calls it off for both sides; they see the reason. It cannot be taken back.")
                 .line("")
                 .choices(REASONS.iter().map(|(key, reason)| choice(*key, reason.as_str())).collect(), false)
                 .with_picked(reason.as_slice()),
-            JobDeed::Finalize => Form::new(heading("Finalize", &targets, "jobs"), intent(targets))
+            JobDeed::Finalize => Form::new(heading("Finalize", &targets, "jobs"))
                 .line("Ends it well, in the client's place: both may review it then. It cannot be taken back.")
                 .line(""),
         };
-        ctx.requests.push(Request::Form(Box::new(form.with_note(note))));
+        ctx.ask(form.with_note(note), Intent { deed, targets });
     }
 
     fn repeat(&mut self, ctx: &mut Ctx) {
@@ -144,21 +152,19 @@ impl Jobs {
         }
     }
 
-    fn confirmed(&mut self, filled: &Filled, ctx: &mut Ctx) -> bool {
-        let Intent::Job(deed, targets) = &filled.intent else { return false };
+    fn go_ahead(&mut self, Intent { deed, targets }: Intent, filled: Filled, ctx: &mut Ctx) {
         let picked = filled.picked.first().copied();
         let (action, verb, done) = match (deed, picked.and_then(|at| REASONS.get(at))) {
             (JobDeed::Cancel, Some((_, reason))) => (StaffJobAction::Cancel { reason: *reason }, "Cancel", "cancelled"),
-            (JobDeed::Cancel, None) => return true,
+            (JobDeed::Cancel, None) => return,
             (JobDeed::Finalize, _) => (StaffJobAction::Finalize, "Finalize", "finalized"),
         };
-        self.last = Some(Last { deed: *deed, reason: picked, note: filled.note.clone() });
-        let note = filled.note.clone();
-        self.browser.change(targets, verb, done, ctx, move |api, id, if_version| {
+        self.last = Some(Last { deed, reason: picked, note: filled.note.clone() });
+        let note = filled.note;
+        self.browser.change(&targets, verb, done, ctx, move |api, id, if_version| {
             let (action, change) = (action.clone(), Change { note: note.clone(), if_version, ..Change::default() });
             Box::pin(async move { api.jobs_act(id, &action, &change).await })
         });
-        true
     }
 
     fn can(&self, action: JobAction) -> bool {
@@ -228,12 +234,7 @@ impl Screen for Jobs {
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
-        match message {
-            Message::JobRows(answer) => self.browser.rows(answer, ctx),
-            Message::Job(answer) => self.browser.shown(answer, ctx),
-            other => return Some(other),
-        }
-        None
+        self.browser.message(message, ctx)
     }
     fn event(&mut self, event: &Event, ctx: &mut Ctx) {
         if event.kind.starts_with("job") {
@@ -246,8 +247,13 @@ impl Screen for Jobs {
     fn bulk_ended(&mut self, _bulk: &Bulk, ctx: &mut Ctx) {
         self.browser.bulk_ended(ctx);
     }
-    fn filled(&mut self, filled: &Filled, ctx: &mut Ctx) -> bool {
-        self.confirmed(filled, ctx)
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Option<Confirmed> {
+        let (intent, filled) = match confirmed.open() {
+            Ok(opened) => opened,
+            Err(other) => return Some(other),
+        };
+        self.go_ahead(intent, filled, ctx);
+        None
     }
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
         self.browser.tick(visible, ctx);

@@ -21,20 +21,20 @@ use ratatui::{
 
 use super::{
     super::{
-        browser::{Browser, Detailed, Shown, heading},
+        browser::{Browser, Detailed, Target, heading},
         bulk::Bulk,
         component::Screen,
-        ctx::{Ctx, Request},
+        ctx::{Confirmed, Ctx},
         filter::{Typed, quoted},
         jump::{Links, Place},
         keymap::{Action, on},
-        listing::{Answer, Listed, Lists},
+        listing::{Listed, Lists},
         message::Message,
         paged::Row,
         text,
         theme::{self, Ink},
         widgets::{
-            form::{Filled, Form, Intent, ReviewDeed},
+            form::{Filled, Form},
             rows,
         },
     },
@@ -69,9 +69,6 @@ impl Listed for ReviewSummary {
     fn list(api: Arc<dyn AdminApi>, filter: ReviewFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
         Box::pin(async move { api.reviews_list(&filter, &page).await })
     }
-    fn wrap(answer: Answer<Self>) -> Message {
-        Message::ReviewRows(answer)
-    }
     fn id_text(&self) -> String {
         self.id.to_string()
     }
@@ -83,9 +80,6 @@ impl Detailed for ReviewSummary {
     const MANY: &'static str = "reviews";
     fn show(api: Arc<dyn AdminApi>, id: ReviewId) -> BoxFuture<'static, Result<ReviewDetail>> {
         Box::pin(async move { api.reviews_show(id).await })
-    }
-    fn shown(answer: Shown<Self>) -> Message {
-        Message::Review(answer)
     }
     fn row(detail: &ReviewDetail) -> &Self {
         &detail.review
@@ -99,6 +93,23 @@ impl Detailed for ReviewSummary {
     fn around(&self) -> String {
         format!("subject_id:{}", self.subject_id)
     }
+}
+
+/// What is done to reviews, without its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReviewDeed {
+    /// The flags mean nothing.
+    Dismiss,
+    /// It shows no more.
+    Remove,
+    /// It shows again.
+    Restore,
+}
+
+/// What a form is about; the reason comes from the choice.
+struct Intent {
+    deed: ReviewDeed,
+    targets: Vec<Target<ReviewId>>,
 }
 
 /// The latest action, for repeating it.
@@ -136,13 +147,12 @@ impl Reviews {
             return;
         }
         let (verb, means, ..) = wording(deed);
-        let mut form =
-            Form::new(heading(verb, &targets, "reviews"), Intent::Review(deed, targets)).line(means).line("");
+        let mut form = Form::new(heading(verb, &targets, "reviews")).line(means).line("");
         if deed == ReviewDeed::Remove {
             let choices = REMOVALS.iter().map(|(key, reason)| choice(*key, reason.as_str())).collect();
             form = form.choices(choices, false).with_picked(reason.as_slice());
         }
-        ctx.requests.push(Request::Form(Box::new(form.with_note(note))));
+        ctx.ask(form.with_note(note), Intent { deed, targets });
     }
 
     fn repeat(&mut self, ctx: &mut Ctx) {
@@ -155,23 +165,21 @@ impl Reviews {
         }
     }
 
-    fn confirmed(&mut self, filled: &Filled, ctx: &mut Ctx) -> bool {
-        let Intent::Review(deed, targets) = &filled.intent else { return false };
+    fn go_ahead(&mut self, Intent { deed, targets }: Intent, filled: Filled, ctx: &mut Ctx) {
         let picked = filled.picked.first().copied();
         let action = match (deed, picked.and_then(|at| REMOVALS.get(at))) {
             (ReviewDeed::Dismiss, _) => ReviewAction::Dismiss,
             (ReviewDeed::Restore, _) => ReviewAction::Restore,
             (ReviewDeed::Remove, Some((_, reason))) => ReviewAction::Remove { reason: *reason },
-            (ReviewDeed::Remove, None) => return true,
+            (ReviewDeed::Remove, None) => return,
         };
-        let (verb, _, done, _) = wording(*deed);
-        self.last = Some(Last { deed: *deed, reason: picked, note: filled.note.clone() });
-        let note = filled.note.clone();
-        self.browser.change(targets, verb, done, ctx, move |api, id, if_version| {
+        let (verb, _, done, _) = wording(deed);
+        self.last = Some(Last { deed, reason: picked, note: filled.note.clone() });
+        let note = filled.note;
+        self.browser.change(&targets, verb, done, ctx, move |api, id, if_version| {
             let (action, change) = (action.clone(), Change { note: note.clone(), if_version, ..Change::default() });
             Box::pin(async move { api.reviews_act(id, &action, &change).await })
         });
-        true
     }
 }
 
@@ -239,12 +247,7 @@ impl Screen for Reviews {
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
-        match message {
-            Message::ReviewRows(answer) => self.browser.rows(answer, ctx),
-            Message::Review(answer) => self.browser.shown(answer, ctx),
-            other => return Some(other),
-        }
-        None
+        self.browser.message(message, ctx)
     }
     fn event(&mut self, event: &Event, ctx: &mut Ctx) {
         if event.kind.starts_with("review") {
@@ -257,8 +260,13 @@ impl Screen for Reviews {
     fn bulk_ended(&mut self, _bulk: &Bulk, ctx: &mut Ctx) {
         self.browser.bulk_ended(ctx);
     }
-    fn filled(&mut self, filled: &Filled, ctx: &mut Ctx) -> bool {
-        self.confirmed(filled, ctx)
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Option<Confirmed> {
+        let (intent, filled) = match confirmed.open() {
+            Ok(opened) => opened,
+            Err(other) => return Some(other),
+        };
+        self.go_ahead(intent, filled, ctx);
+        None
     }
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
         self.browser.tick(visible, ctx);

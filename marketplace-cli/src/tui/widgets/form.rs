@@ -1,8 +1,6 @@
 //! The box that asks before something is changed: reasons with one-letter keys, a comment, a note, a word to type.
 //! Nothing is ever changed by a single key unless it can be undone.
 
-mod intent;
-
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{
     buffer::Buffer,
@@ -21,8 +19,6 @@ use super::{
     },
     centred, rows,
 };
-
-pub use intent::{CaseTarget, Intent, JobDeed, ReviewDeed, ThreadDeed};
 
 /// One choice.
 #[derive(Debug, Clone)]
@@ -57,8 +53,6 @@ pub enum Outcome {
 /// A confirmed form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filled {
-    /// What to do.
-    pub intent: Intent,
     /// Places of the choices that were made.
     pub picked: Vec<usize>,
     /// What the subject is told; none when left as the templates say.
@@ -72,7 +66,6 @@ pub struct Filled {
 pub struct Form {
     title: String,
     lines: Vec<String>,
-    intent: Intent,
     danger: bool,
     choices: Vec<Choice>,
     many: bool,
@@ -92,11 +85,10 @@ pub struct Form {
 
 impl Form {
     /// A question that Enter answers with yes.
-    pub fn new(title: impl Into<String>, intent: Intent) -> Self {
+    pub fn new(title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
             lines: Vec::new(),
-            intent,
             danger: false,
             choices: Vec::new(),
             many: false,
@@ -357,7 +349,7 @@ impl Form {
             self.error = Some("write something first".into());
             return Outcome::Open;
         }
-        Outcome::Filled(Filled { intent: self.intent.clone(), picked, comment, note })
+        Outcome::Filled(Filled { picked, comment, note })
     }
 
     /// Draws it in the middle; answers where the cursor is.

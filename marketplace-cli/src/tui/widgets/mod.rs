@@ -1,7 +1,7 @@
 //! Pieces of the screen that several screens share.
 
 pub mod form;
-pub mod frame;
+pub mod input;
 pub mod palette;
 pub mod popup;
 pub mod rows;

@@ -37,6 +37,14 @@ pub enum Content {
     Picture(Arc<DynamicImage>),
 }
 
+/// What came.
+enum Came {
+    /// A file, decoded.
+    File(Result<Decoded>),
+    /// A picture, ready for the terminal; none when it cannot be drawn there.
+    Rendered(Option<Box<Rendered>>),
+}
+
 /// One file of a case.
 #[derive(Debug)]
 pub struct Face {
@@ -113,7 +121,7 @@ impl OpenCase {
                 continue;
             }
             let now = ctx.now();
-            let load = ctx.load(Message::File, |api| async move {
+            let load = ctx.load(Came::File, |api| async move {
                 let content = api.kyc_file(id, kind).await?;
                 let permit = DECODING.acquire().await;
                 let decoded = tokio::task::spawn_blocking(move || picture::decode(&content)).await;
@@ -124,18 +132,27 @@ impl OpenCase {
         }
     }
 
-    /// Takes a file; gives it back when it is not one of these.
-    pub fn file(&mut self, id: LoadId, answer: Result<Decoded>) -> Option<Result<Decoded>> {
-        let Some(face) =
-            self.faces.iter_mut().find(|face| matches!(face.content, Content::Loading(load, _) if load == id))
-        else {
-            return Some(answer);
-        };
-        face.content = match answer {
-            Ok(Decoded::Picture(picture)) => Content::Picture(picture),
-            Ok(Decoded::Pdf(size)) => Content::Pdf(size),
-            Err(error) => Content::Failed(error.to_string()),
-        };
+    /// Takes a file or a drawn picture of its own, and gives back any other message.
+    pub fn message(&mut self, message: Message) -> Option<Message> {
+        let id = message.id();
+        let loads = |face: &Face| matches!(face.content, Content::Loading(load, _) if load == id);
+        let draws = |face: &Face| face.rendering.is_some_and(|(load, ..)| load == id);
+        let Some(face) = self.faces.iter_mut().find(|face| loads(face) || draws(face)) else { return Some(message) };
+        match message.open() {
+            Ok((_, Came::File(Ok(Decoded::Picture(picture))))) => face.content = Content::Picture(picture),
+            Ok((_, Came::File(Ok(Decoded::Pdf(size))))) => face.content = Content::Pdf(size),
+            Ok((_, Came::File(Err(error)))) => face.content = Content::Failed(error.to_string()),
+            Ok((_, Came::Rendered(done))) => {
+                face.rendering = None;
+                match done {
+                    Some(done) => face.rendered = Some(*done),
+                    None => {
+                        face.content = Content::Failed("this picture cannot be drawn here; o opens it outside".into());
+                    }
+                }
+            }
+            Err(other) => return Some(other),
+        }
         None
     }
 
@@ -150,7 +167,7 @@ impl OpenCase {
                 continue;
             }
             let (picture, images) = (Arc::clone(picture), ctx.images.clone());
-            let load = ctx.load(Message::Rendered, |_| async move {
+            let load = ctx.load(Came::Rendered, |_| async move {
                 tokio::task::spawn_blocking(move || picture::render(&images, &picture, size, view).map(Box::new))
                     .await
                     .ok()
@@ -158,19 +175,6 @@ impl OpenCase {
             });
             face.rendering = Some((load, size, view));
         }
-    }
-
-    /// Takes a drawn picture. `Err` gives it back when it is not one of these.
-    pub fn rendered(&mut self, id: LoadId, done: Option<Box<Rendered>>) -> Result<(), Option<Box<Rendered>>> {
-        let Some(face) = self.faces.iter_mut().find(|face| face.rendering.is_some_and(|(load, ..)| load == id)) else {
-            return Err(done);
-        };
-        face.rendering = None;
-        match done {
-            Some(done) => face.rendered = Some(*done),
-            None => face.content = Content::Failed("this picture cannot be drawn here; o opens it outside".into()),
-        }
-        Ok(())
     }
 
     /// Lets go of the pictures too; they are loaded again if the case comes back.

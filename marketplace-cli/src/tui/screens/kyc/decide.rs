@@ -3,77 +3,21 @@
 use marketplace_core::{
     admin::{Change, Changed},
     error::{ErrorCode, Result},
-    ids::AttemptId,
-    kyc::model::{Decision, DecisionKind, KycCase, KycReason, KycStatus},
+    kyc::model::{DecisionKind, KycCase, KycReason, KycStatus},
 };
-use std::fmt::Write as _;
 
 use super::{
     super::super::{
         bulk::{Bulk, Work},
         ctx::{Ctx, Request},
-        filter::quoted,
-        message::{LoadId, Message},
+        message::LoadId,
         text,
-        widgets::form::{CaseTarget, Choice, Filled, Form, Intent},
+        widgets::form::{Filled, Form},
     },
-    Kyc, Last, Made,
+    Came, Kyc,
     case::OpenCase,
+    decision::{CaseTarget, Intent, Last, Made, reasons, title, verbs},
 };
-
-/// How a decision reads while it is under way, and afterwards.
-pub fn verbs(kind: DecisionKind) -> (&'static str, &'static str) {
-    match kind {
-        DecisionKind::Approve => ("approving", "approved"),
-        DecisionKind::Retry => ("asking again:", "asked again:"),
-        DecisionKind::Reject => ("rejecting", "rejected"),
-        DecisionKind::Revoke => ("revoking", "revoked"),
-    }
-}
-
-fn title(kind: DecisionKind) -> &'static str {
-    match kind {
-        DecisionKind::Approve => "Approve",
-        DecisionKind::Retry => "Ask again",
-        DecisionKind::Reject => "Reject",
-        DecisionKind::Revoke => "Revoke",
-    }
-}
-
-/// The command that decides the same.
-pub fn command(last: &Last, id: AttemptId) -> String {
-    let mut line = format!("marketplace kyc {} {id}", last.kind);
-    for reason in &last.reasons {
-        let _ = write!(line, " --reason {reason}");
-    }
-    if let Some(comment) = &last.comment {
-        let _ = write!(line, " --comment {}", quoted(comment));
-    }
-    if let Some(note) = &last.note {
-        let _ = write!(line, " --note {}", quoted(note));
-    }
-    line
-}
-
-/// One letter a reason, the same for every decision.
-fn reasons() -> Vec<Choice> {
-    KycReason::ALL
-        .iter()
-        .map(|reason| {
-            let key = match reason {
-                KycReason::DocumentExpired => 'e',
-                KycReason::DocumentUnreadable => 'u',
-                KycReason::DocumentMismatch => 'm',
-                KycReason::SelfieMismatch => 's',
-                KycReason::SuspectedForgery => 'f',
-                KycReason::Underage => 'a',
-                KycReason::UnsupportedDocument => 'd',
-                KycReason::Other => 'o',
-            };
-            Choice { key, label: text::words(reason.as_str()), template: reason.template() }
-        })
-        .collect()
-}
 
 impl Kyc {
     /// Those marked; without marks, the open case, if it is in a state for this. Says why not.
@@ -128,12 +72,9 @@ impl Kyc {
             [] => {}
             [_] if self.list.rows.marked_count() == 0 => self.decide(Last::approval(), ctx),
             many => {
-                let form = Form::new(
-                    format!("Approve {} cases", many.len()),
-                    Intent::Decide(DecisionKind::Approve, targets.clone()),
-                )
-                .line("Approves all that are marked and that no colleague holds.");
-                ctx.requests.push(Request::Form(Box::new(form)));
+                let form = Form::new(format!("Approve {} cases", many.len()))
+                    .line("Approves all that are marked and that no colleague holds.");
+                ctx.ask(form, Intent(DecisionKind::Approve, targets));
             }
         }
     }
@@ -146,9 +87,8 @@ impl Kyc {
             [one] => format!("{} · {}", title(kind), text::clean(&one.name)),
             many => format!("{} · {} cases", title(kind), many.len()),
         };
-        let form =
-            Form::new(heading, Intent::Decide(kind, targets)).choices(reasons(), true).with_comment().with_note(None);
-        ctx.requests.push(Request::Form(Box::new(form)));
+        let form = Form::new(heading).choices(reasons(), true).with_comment().with_note(None);
+        ctx.ask(form, Intent(kind, targets));
     }
 
     /// The latest decision once more, on the case that is open now.
@@ -163,13 +103,12 @@ impl Kyc {
     }
 
     /// A form was confirmed.
-    pub(super) fn confirmed(&mut self, filled: &Filled, ctx: &mut Ctx) -> bool {
-        let Intent::Decide(kind, targets) = &filled.intent else { return false };
+    pub(super) fn go_ahead(&mut self, Intent(kind, targets): Intent, filled: Filled, ctx: &mut Ctx) {
         let last = Last {
-            kind: *kind,
+            kind,
             reasons: filled.picked.iter().filter_map(|at| KycReason::ALL.get(*at)).copied().collect(),
-            comment: filled.comment.clone(),
-            note: filled.note.clone(),
+            comment: filled.comment,
+            note: filled.note,
         };
         match targets.as_slice() {
             [one] if self.open.as_ref().is_some_and(|open| open.id() == one.id) => {
@@ -178,7 +117,6 @@ impl Kyc {
             }
             many => self.decide_many(last, many, ctx),
         }
-        true
     }
 
     fn decide_many(&mut self, last: Last, targets: &[CaseTarget], ctx: &mut Ctx) {
@@ -205,7 +143,7 @@ impl Kyc {
         let Some(mut open) = self.open.take() else { return };
         let id = open.id();
         let (decision, change) = last.request(open.fence(ctx.now()));
-        let load = ctx.load(Message::Decided, |api| async move { api.kyc_decide(id, &decision, &change).await });
+        let load = ctx.load(Came::Decided, |api| async move { api.kyc_decide(id, &decision, &change).await });
         let kind = last.kind;
         open.rest();
         // Whoever decides fast has many that could be undone: only the latest keeps its pictures.
@@ -271,7 +209,7 @@ impl Kyc {
         }
         if let Some(made) = self.made.pop() {
             let id = made.open.id();
-            let load = ctx.load(Message::Undone, |api| async move { api.kyc_undo(id, &Change::default()).await });
+            let load = ctx.load(Came::Undone, |api| async move { api.kyc_undo(id, &Change::default()).await });
             self.undoing.push((load, made.open));
         }
     }
@@ -298,12 +236,7 @@ impl Kyc {
             current.rest();
             if let Some(spare) = self.next.replace(current) {
                 let id = spare.id();
-                ctx.load(
-                    |_, ()| Message::Quiet,
-                    |api| async move {
-                        drop(api.kyc_release(id, &Change::default()).await);
-                    },
-                );
+                ctx.detach(|api| async move { drop(api.kyc_release(id, &Change::default()).await) });
             }
         }
         self.in_case = true;
@@ -312,16 +245,5 @@ impl Kyc {
         if !claimed {
             self.look(id, ctx);
         }
-    }
-}
-
-impl Last {
-    fn approval() -> Self {
-        Self { kind: DecisionKind::Approve, reasons: Vec::new(), comment: None, note: None }
-    }
-    fn request(&self, fence: Option<i64>) -> (Decision, Change) {
-        let decision =
-            Decision { kind: self.kind, fence, reasons: self.reasons.clone(), comment: self.comment.clone() };
-        (decision, Change { note: self.note.clone(), ..Change::default() })
     }
 }

@@ -18,10 +18,11 @@ use super::{
             browser::WIDE,
             ctx::{Ctx, PATIENCE},
             keymap::Action,
+            list,
             picture::{Images, Inked},
             text,
             theme::{self, Ink},
-            widgets::{frame::count, rows},
+            widgets::rows::{self, count},
         },
         users::details::{attempt_lines, person},
     },
@@ -62,7 +63,7 @@ impl Kyc {
         } else {
             "Nothing matches. Esc clears the filter."
         };
-        rows::list(inner, buf, ctx, &mut self.list.rows, !self.in_case, empty, |row, width| {
+        list::draw(inner, buf, ctx, &mut self.list.rows, !self.in_case, empty, |row, width| {
             let time = if exact { 19 } else { 4 };
             // Where there is little room the name matters more; the case says which document it is.
             let kind = match width {

@@ -2,6 +2,7 @@
 
 mod case;
 mod decide;
+mod decision;
 mod draw;
 mod open;
 
@@ -9,11 +10,11 @@ use std::{any::Any, sync::Arc};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::{AdminApi, KycFilter, UserDetail},
+    admin::{AdminApi, Changed, KycFilter, PersonalData, UserDetail},
     error::Result,
     events::Event,
     ids::AttemptId,
-    kyc::model::{DecisionKind, KycReason, KycStatus, KycSummary},
+    kyc::model::{DecisionKind, KycCase, KycStatus, KycSummary},
     page::{Page, PageRequest},
     time::Timestamp,
 };
@@ -22,20 +23,22 @@ use ratatui::{
     layout::{Position, Rect},
 };
 
-use self::case::OpenCase;
+use self::{
+    case::OpenCase,
+    decision::{Last, Made, verbs},
+};
 use super::super::{
     bulk::Bulk,
     component::Screen,
-    ctx::Ctx,
+    ctx::{Confirmed, Ctx},
     filter::Typed,
     jump::{Links, Place},
     keymap::{Action, on},
-    listing::{Answer, Listed, Listing, Lists, copies},
+    listing::{Listed, Listing, Lists, copies},
     message::{LoadId, Message},
     paged::Row,
     text,
     theme::Ink,
-    widgets::form::Filled,
 };
 
 impl Row for KycSummary {
@@ -50,9 +53,6 @@ impl Listed for KycSummary {
     const WHAT: &'static str = "KYC queue";
     fn list(api: Arc<dyn AdminApi>, filter: KycFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
         Box::pin(async move { api.kyc_list(&filter, &page).await })
-    }
-    fn wrap(answer: Answer<Self>) -> Message {
-        Message::KycRows(answer)
     }
     fn id_text(&self) -> String {
         self.id.to_string()
@@ -71,23 +71,24 @@ pub enum Zoom {
     Selfie,
 }
 
-/// A decision that was sent, as long as it can be undone.
-#[derive(Debug)]
-struct Made {
-    load: Option<LoadId>,
-    kind: DecisionKind,
-    open: OpenCase,
-    until: Option<Timestamp>,
-    undo: bool,
-}
-
-/// The latest decision's words, for repeating it.
-#[derive(Debug, Clone)]
-struct Last {
-    kind: DecisionKind,
-    reasons: Vec<KycReason>,
-    comment: Option<String>,
-    note: Option<String>,
+/// What came.
+enum Came {
+    /// Whose identity checks are wanted.
+    Whose(Result<UserDetail>),
+    /// A case that was asked for.
+    Case(Result<KycCase>),
+    /// The case after the open one; none when the queue is empty.
+    Next(Result<Option<KycCase>>),
+    /// A claim that was renewed.
+    Renewed(Result<Changed<KycCase>>),
+    /// What became of a decision.
+    Decided(Result<Changed<KycCase>>),
+    /// What became of an undo.
+    Undone(Result<Changed<KycCase>>),
+    /// The person's data.
+    Revealed(Result<PersonalData>),
+    /// A file was handed to the desktop's viewer.
+    Opened(Result<String>),
 }
 
 /// Identity checks.
@@ -300,7 +301,7 @@ impl Screen for Kyc {
                 let id = *id;
                 self.in_case = false;
                 self.list.start_at(&format!("user_id:{id}"), ctx);
-                self.whose = Some(ctx.load(Message::KycOf, |api| async move { api.users_show(id).await }));
+                self.whose = Some(ctx.load(Came::Whose, |api| async move { api.users_show(id).await }));
             }
             Place::List(_, words) => {
                 self.in_case = false;
@@ -321,51 +322,48 @@ impl Screen for Kyc {
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
-        match message {
-            Message::KycRows(answer) => {
+        let message = match self.list.message(message, ctx) {
+            Ok(page) => {
                 // The cursor stays with the case that is worked on.
-                if self.list.answered(answer, ctx)
+                if page
                     && self.in_case
                     && let Some(open) = &self.open
                 {
                     self.list.rows.select(open.id());
                 }
+                return None;
             }
-            Message::KycOf(id, answer) => {
+            Err(message) => message,
+        };
+        match message.open() {
+            Ok((id, Came::Whose(answer))) => {
                 if self.whose.take_if(|load| *load == id).is_some() {
                     self.whose_came(answer, ctx);
                 }
             }
-            Message::Case(id, answer) => self.case_came(id, answer, ctx),
-            Message::Prefetched(id, answer) => self.next_came(id, answer, ctx),
-            Message::Renewed(id, answer) => self.renewed(id, answer, ctx),
-            Message::Decided(id, answer) => self.decided(id, answer, ctx),
-            Message::Undone(id, answer) => self.undone(id, answer, ctx),
-            Message::File(id, answer) => {
-                let mut answer = Some(answer);
-                let made = self.made.iter_mut().map(|made| &mut made.open);
-                for open in [&mut self.open, &mut self.next].into_iter().flatten().chain(made) {
-                    if let Some(given) = answer.take() {
-                        answer = open.file(id, given);
-                    }
-                }
-            }
-            Message::Rendered(id, done) => {
-                if let Some(open) = &mut self.open {
-                    drop(open.rendered(id, done));
-                }
-            }
-            Message::Revealed(id, answer) => self.revealed(id, answer, ctx),
-            Message::Opened(id, answer) => {
-                if self.opened == Some(id) {
-                    self.opened = None;
+            Ok((id, Came::Case(answer))) => self.case_came(id, answer, ctx),
+            Ok((id, Came::Next(answer))) => self.next_came(id, answer, ctx),
+            Ok((id, Came::Renewed(answer))) => self.renewed(id, answer, ctx),
+            Ok((id, Came::Decided(answer))) => self.decided(id, answer, ctx),
+            Ok((id, Came::Undone(answer))) => self.undone(id, answer, ctx),
+            Ok((id, Came::Revealed(answer))) => self.revealed(id, answer, ctx),
+            Ok((id, Came::Opened(answer))) => {
+                if self.opened.take_if(|load| *load == id).is_some() {
                     match answer {
                         Ok(said) => ctx.say(said),
                         Err(error) => ctx.fail("open outside", &error),
                     }
                 }
             }
-            other => return Some(other),
+            Err(other) => {
+                let made = self.made.iter_mut().map(|made| &mut made.open);
+                let cases = [&mut self.open, &mut self.next].into_iter().flatten().chain(made);
+                let mut message = other;
+                for case in cases {
+                    message = case.message(message)?;
+                }
+                return Some(message);
+            }
         }
         None
     }
@@ -382,8 +380,13 @@ impl Screen for Kyc {
         self.list.rows.clear_marks();
         self.list.rows.refresh();
     }
-    fn filled(&mut self, filled: &Filled, ctx: &mut Ctx) -> bool {
-        self.confirmed(filled, ctx)
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Option<Confirmed> {
+        let (intent, filled) = match confirmed.open() {
+            Ok(opened) => opened,
+            Err(other) => return Some(other),
+        };
+        self.go_ahead(intent, filled, ctx);
+        None
     }
 
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
@@ -420,7 +423,7 @@ impl Screen for Kyc {
             return marked;
         }
         let made = self.made.last()?;
-        let (doing, done) = decide::verbs(made.kind);
+        let (doing, done) = verbs(made.kind);
         let name = text::clean(made.open.name());
         match made.until {
             None => Some((format!("{doing} {name}…"), Ink::Faint)),
@@ -451,7 +454,7 @@ impl Screen for Kyc {
             lines.push(format!("marketplace kyc show {}", row.id));
         }
         if let (Some(last), Some(row)) = (&self.last, self.subject()) {
-            lines.push(decide::command(last, row.id));
+            lines.push(last.command(row.id));
         }
         lines
     }

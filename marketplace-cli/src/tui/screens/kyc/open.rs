@@ -13,10 +13,10 @@ use marketplace_core::{
 use super::{
     super::super::{
         ctx::{Ctx, REVEAL},
-        message::{LoadId, Message},
+        message::LoadId,
         text,
     },
-    Kyc, Zoom,
+    Came, Kyc, Zoom,
     case::OpenCase,
 };
 
@@ -24,13 +24,8 @@ use super::{
 const RENEW: Duration = Duration::from_secs(60);
 
 fn release(ctx: &mut Ctx, id: AttemptId) {
-    ctx.load(
-        |_, ()| Message::Quiet,
-        |api| async move {
-            // Should it fail, the claim ends by itself.
-            drop(api.kyc_release(id, &Change::default()).await);
-        },
-    );
+    // Should it fail, the claim ends by itself.
+    ctx.detach(|api| async move { drop(api.kyc_release(id, &Change::default()).await) });
 }
 
 impl Kyc {
@@ -75,7 +70,7 @@ impl Kyc {
     }
 
     fn ask_for(&mut self, id: AttemptId, claims: bool, ctx: &mut Ctx) {
-        let load = ctx.load(Message::Case, |api| async move {
+        let load = ctx.load(Came::Case, |api| async move {
             if claims { Ok(api.kyc_claim(id, &Change::default()).await?.item) } else { api.kyc_show(id).await }
         });
         self.opening = Some((load, id, ctx.now(), claims));
@@ -154,7 +149,7 @@ impl Kyc {
             let Some(row) = after.or_else(|| self.list.rows.rows().find(free)) else { return };
             Some(row.id)
         };
-        let load = ctx.load(Message::Prefetched, |api| async move {
+        let load = ctx.load(Came::Next, |api| async move {
             match candidate {
                 None => api.kyc_next(&Change::default()).await,
                 Some(id) => match api.kyc_claim(id, &Change::default()).await {
@@ -272,7 +267,7 @@ impl Kyc {
         }
         self.renewed_at = Some(now);
         for id in due {
-            let load = ctx.load(Message::Renewed, |api| async move { api.kyc_claim(id, &Change::default()).await });
+            let load = ctx.load(Came::Renewed, |api| async move { api.kyc_claim(id, &Change::default()).await });
             self.renewing.push(load);
         }
     }
@@ -303,7 +298,7 @@ impl Kyc {
             return;
         }
         let user = open.case.attempt.user_id;
-        let load = ctx.load(Message::Revealed, |api| async move { api.users_reveal(user).await });
+        let load = ctx.load(Came::Revealed, |api| async move { api.users_reveal(user).await });
         self.reveal_load = Some((load, open.id()));
     }
 
@@ -325,7 +320,7 @@ impl Kyc {
         let Some(open) = &self.open else { return };
         let id = open.id();
         let kind = if self.zoom == Zoom::Selfie { FileKind::Selfie } else { FileKind::Document };
-        let load = ctx.load(Message::Opened, |api| async move {
+        let load = ctx.load(Came::Opened, |api| async move {
             let content = api.kyc_file(id, kind).await?;
             tokio::task::spawn_blocking(move || outside(&content.bytes, &content.media_type, kind))
                 .await

@@ -16,13 +16,12 @@ use super::{
             ctx::{Ctx, Request},
             filter::{Typed, quoted},
             keymap::Action,
-            message::Message,
-            widgets::form::{Filled, Form, Intent, ThreadDeed},
+            widgets::form::{Filled, Form},
         },
         jobs::choice,
         reviews::REMOVALS,
     },
-    Threads,
+    Came, Intent, Last, ThreadDeed, Threads,
 };
 
 const WHY: [(char, AccessReason); 6] = [
@@ -44,26 +43,17 @@ const CLOSING: [(char, CloseReason); 6] = [
     ('o', CloseReason::Other),
 ];
 
-/// The latest action, for repeating it.
-#[derive(Debug, Clone)]
-pub struct Last {
-    deed: ThreadDeed,
-    reason: Option<usize>,
-    note: Option<String>,
-    words: Option<String>,
-}
-
-/// Asks why somebody wants to read what two people wrote to each other.
-pub fn ask_why(thread: &ThreadInfo, ctx: &mut Ctx) {
-    let form = Form::new(format!("Read {}", thread.name()), Intent::Read(thread.id))
-        .line("Why? The reason goes to the audit log.")
-        .line("")
-        .choices(WHY.iter().map(|(key, reason)| choice(*key, reason.as_str())).collect(), false)
-        .at_once();
-    ctx.requests.push(Request::Form(Box::new(form)));
-}
-
 impl Threads {
+    /// Asks why somebody wants to read what two people wrote to each other.
+    pub(super) fn ask_why(thread: &ThreadInfo, ctx: &mut Ctx) {
+        let form = Form::new(format!("Read {}", thread.name()))
+            .line("Why? The reason goes to the audit log.")
+            .line("")
+            .choices(WHY.iter().map(|(key, reason)| choice(*key, reason.as_str())).collect(), false)
+            .at_once();
+        ctx.ask(form, Intent::Read(thread.id));
+    }
+
     /// The open thread; without one those marked, or the one under the cursor.
     fn targets(&self) -> Vec<Target<ThreadId>> {
         match &self.talk {
@@ -94,20 +84,19 @@ impl Threads {
             return;
         }
         let heading = |verb| heading(verb, &targets, "threads");
-        let intent = Intent::Thread(deed, targets.clone());
         let form = match deed {
-            ThreadDeed::Close => Form::new(heading("Close"), intent)
+            ThreadDeed::Close => Form::new(heading("Close"))
                 .line("It takes no more messages; the two see the reason. It can be reopened.")
                 .line("")
                 .choices(CLOSING.iter().map(|(key, reason)| choice(*key, reason.as_str())).collect(), false)
                 .with_picked(reason.as_slice())
                 .with_note(note),
             ThreadDeed::Reopen => {
-                Form::new(heading("Reopen"), intent).line("It takes messages again.").line("").with_note(note)
+                Form::new(heading("Reopen")).line("It takes messages again.").line("").with_note(note)
             }
-            ThreadDeed::Notice => Form::new(heading("Post a notice in"), intent).with_words("the two read"),
+            ThreadDeed::Notice => Form::new(heading("Post a notice in")).with_words("the two read"),
         };
-        ctx.requests.push(Request::Form(Box::new(form)));
+        ctx.ask(form, Intent::Thread(deed, targets));
     }
 
     fn ask_remove(&self, ctx: &mut Ctx) {
@@ -126,12 +115,12 @@ impl Threads {
             ctx.refuse("what became of a job cannot be removed");
             return;
         }
-        let form = Form::new(heading("Remove", &targets, "messages"), Intent::RemoveMessages(talk.info.id, targets))
+        let form = Form::new(heading("Remove", &targets, "messages"))
             .line("The two see that it was removed, and why; staff still see what it said.")
             .line("")
             .choices(REMOVALS.iter().map(|(key, reason)| choice(*key, reason.as_str())).collect(), false)
             .with_note(None);
-        ctx.requests.push(Request::Form(Box::new(form)));
+        ctx.ask(form, Intent::RemoveMessages(talk.info.id, targets));
     }
 
     fn repeat(&mut self, ctx: &mut Ctx) {
@@ -147,51 +136,49 @@ impl Threads {
     }
 
     /// A form was confirmed.
-    pub(super) fn confirmed(&mut self, filled: &Filled, ctx: &mut Ctx) -> bool {
+    pub(super) fn go_ahead(&mut self, intent: Intent, filled: Filled, ctx: &mut Ctx) {
         let picked = filled.picked.first().copied();
-        match &filled.intent {
+        match intent {
             Intent::Read(id) => {
                 if let Some((_, reason)) = picked.and_then(|at| WHY.get(at)) {
-                    self.read(*id, *reason, ctx);
+                    self.read(id, *reason, ctx);
                 }
             }
             Intent::RemoveMessages(thread, targets) => {
                 if let Some((_, reason)) = picked.and_then(|at| REMOVALS.get(at)) {
-                    self.remove(*thread, targets, *reason, filled.note.as_ref(), ctx);
+                    self.remove(thread, &targets, *reason, filled.note.as_ref(), ctx);
                 }
             }
             Intent::Thread(deed, targets) => {
-                let (note, words) = (filled.note.clone(), filled.comment.clone());
-                self.last = Some(Last { deed: *deed, reason: picked, note: note.clone(), words: words.clone() });
+                let (note, words) = (filled.note, filled.comment);
+                self.last = Some(Last { deed, reason: picked, note: note.clone(), words: words.clone() });
                 let (action, verb, done) = match (deed, picked.and_then(|at| CLOSING.get(at))) {
                     (ThreadDeed::Close, Some((_, reason))) => {
                         (ThreadAction::Close { reason: *reason }, "Close", "closed")
                     }
-                    (ThreadDeed::Close, None) => return true,
+                    (ThreadDeed::Close, None) => return,
                     (ThreadDeed::Reopen, _) => (ThreadAction::Reopen, "Reopen", "reopened"),
                     (ThreadDeed::Notice, _) => {
                         if let Some(words) = words {
-                            self.post(targets, &words, ctx);
+                            self.post(&targets, &words, ctx);
                         }
-                        return true;
+                        return;
                     }
                 };
-                self.browser.change(targets, verb, done, ctx, move |api, id, if_version| {
+                self.browser.change(&targets, verb, done, ctx, move |api, id, if_version| {
                     let change = Change { note: note.clone(), if_version, ..Change::default() };
                     let action = action.clone();
                     Box::pin(async move { api.threads_act(id, &action, &change).await })
                 });
             }
-            _ => return false,
         }
-        true
     }
 
     fn post(&mut self, targets: &[Target<ThreadId>], words: &str, ctx: &mut Ctx) {
         if let [one] = targets {
             let (id, words) = (one.id, words.to_owned());
             let load =
-                ctx.load(Message::Said, |api| async move { api.threads_notice(id, &words, &Change::default()).await });
+                ctx.load(Came::Said, |api| async move { api.threads_notice(id, &words, &Change::default()).await });
             self.saying.push((load, "the notice is posted"));
             return;
         }
@@ -221,7 +208,7 @@ impl Threads {
         }
         if let [one] = targets {
             let id = one.id;
-            let load = ctx.load(Message::Said, |api| async move { api.message_remove(id, reason, &change).await });
+            let load = ctx.load(Came::Said, |api| async move { api.message_remove(id, reason, &change).await });
             self.saying.push((load, "the message is removed"));
             return;
         }

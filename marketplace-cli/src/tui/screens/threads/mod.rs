@@ -11,8 +11,8 @@ use marketplace_core::{
     admin::{AdminApi, Changed},
     error::Result,
     events::Event,
-    ids::ThreadId,
-    messaging::model::{AccessReason, StaffMessage, ThreadFilter, ThreadInfo, ThreadStatus},
+    ids::{MessageId, ThreadId},
+    messaging::model::{AccessReason, MessagePage, StaffMessage, ThreadFilter, ThreadInfo, ThreadStatus},
     page::{Page, PageRequest},
     time::Timestamp,
 };
@@ -21,20 +21,19 @@ use ratatui::{
     layout::{Position, Rect},
 };
 
-use self::{acts::Last, talk::Talk};
+use self::talk::Talk;
 use super::super::{
-    browser::{Browser, Detailed, Shown},
+    browser::{Browser, Detailed, Target},
     bulk::Bulk,
     component::Screen,
-    ctx::{Ctx, REVEAL, Request},
+    ctx::{Confirmed, Ctx, REVEAL, Request},
     jump::{Links, Place},
     keymap::{Action, on},
-    listing::{Answer, Listed, Lists, copies},
+    listing::{Listed, Lists, copies},
     message::{LoadId, Message},
     paged::Row,
     text,
     theme::Ink,
-    widgets::form::Filled,
 };
 
 /// A reason that was given holds so long: as long as the system records it only once.
@@ -53,9 +52,6 @@ impl Listed for ThreadInfo {
     fn list(api: Arc<dyn AdminApi>, filter: ThreadFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
         Box::pin(async move { api.threads_list(&filter, &page).await })
     }
-    fn wrap(answer: Answer<Self>) -> Message {
-        Message::ThreadRows(answer)
-    }
     fn id_text(&self) -> String {
         self.id.to_string()
     }
@@ -67,9 +63,6 @@ impl Detailed for ThreadInfo {
     const MANY: &'static str = "threads";
     fn show(api: Arc<dyn AdminApi>, id: ThreadId) -> BoxFuture<'static, Result<Self>> {
         Box::pin(async move { api.threads_show(id).await })
-    }
-    fn shown(answer: Shown<Self>) -> Message {
-        Message::Thread(answer)
     }
     fn row(detail: &Self) -> &Self {
         detail
@@ -83,6 +76,44 @@ impl Detailed for ThreadInfo {
     fn around(&self) -> String {
         format!("user_id:{}", self.client_id)
     }
+}
+
+/// What came.
+enum Came {
+    /// What was said in a thread.
+    Talk(Result<MessagePage<StaffMessage>>),
+    /// What became of a change to a message, or of a notice.
+    Said(Result<Changed<StaffMessage>>),
+}
+
+/// What is done to threads, without its reason or words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ThreadDeed {
+    /// No more messages.
+    Close,
+    /// Messages again.
+    Reopen,
+    /// Words that the two see.
+    Notice,
+}
+
+/// What a form is about.
+enum Intent {
+    /// Close or reopen threads, or post a notice there.
+    Thread(ThreadDeed, Vec<Target<ThreadId>>),
+    /// Read a thread, for the reason that is chosen.
+    Read(ThreadId),
+    /// Remove messages from the two's view.
+    RemoveMessages(ThreadId, Vec<Target<MessageId>>),
+}
+
+/// The latest action, for repeating it.
+#[derive(Debug, Clone)]
+struct Last {
+    deed: ThreadDeed,
+    reason: Option<usize>,
+    note: Option<String>,
+    words: Option<String>,
 }
 
 /// Threads.
@@ -106,7 +137,7 @@ impl Threads {
         self.reasons.retain(|_, (_, until)| now < *until);
         match self.reasons.get(&thread.id) {
             Some((reason, _)) => self.talk = Some(Talk::new(thread, *reason)),
-            None => acts::ask_why(&thread, ctx),
+            None => Self::ask_why(&thread, ctx),
         }
     }
 
@@ -163,19 +194,6 @@ impl Threads {
                 }
             }
             Err(error) => ctx.fail("message", &error),
-        }
-    }
-
-    /// Keeps what is said of the open thread in step with what came of it.
-    fn heard(&mut self, answer: &Shown<ThreadInfo>) {
-        let info = match answer {
-            Shown::Detail(_, Ok(info)) => info,
-            Shown::Changed(_, Ok(changed)) => &changed.item,
-            _ => return,
-        };
-        if let Some(talk) = self.talk.as_mut().filter(|talk| talk.info.id == info.id) {
-            let last_seq = talk.info.last_seq.max(info.last_seq);
-            talk.info = ThreadInfo { last_seq, ..info.clone() };
         }
     }
 
@@ -258,13 +276,14 @@ impl Screen for Threads {
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
-        match message {
-            Message::ThreadRows(answer) => self.browser.rows(answer, ctx),
-            Message::Thread(answer) => {
-                self.heard(&answer);
-                self.browser.shown(answer, ctx);
+        let talk = &mut self.talk;
+        let message = self.browser.message_with(message, ctx, |info| {
+            if let Some(talk) = talk {
+                talk.heard(info);
             }
-            Message::Talk(id, answer) => {
+        })?;
+        match message.open() {
+            Ok((id, Came::Talk(answer))) => {
                 let now = ctx.now();
                 if let Some(talk) = &mut self.talk
                     && let Some(Err(error)) = talk.answered(id, answer, now)
@@ -272,8 +291,8 @@ impl Screen for Threads {
                     ctx.fail("messages", &error);
                 }
             }
-            Message::Said(id, answer) => self.said(id, answer, ctx),
-            other => return Some(other),
+            Ok((id, Came::Said(answer))) => self.said(id, answer, ctx),
+            Err(other) => return Some(other),
         }
         None
     }
@@ -301,8 +320,13 @@ impl Screen for Threads {
         }
         self.browser.bulk_ended(ctx);
     }
-    fn filled(&mut self, filled: &Filled, ctx: &mut Ctx) -> bool {
-        self.confirmed(filled, ctx)
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Option<Confirmed> {
+        let (intent, filled) = match confirmed.open() {
+            Ok(opened) => opened,
+            Err(other) => return Some(other),
+        };
+        self.go_ahead(intent, filled, ctx);
+        None
     }
 
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
@@ -317,7 +341,7 @@ impl Screen for Threads {
             {
                 let (id, reason) = (talk.info.id, talk.reason);
                 let load =
-                    ctx.load(Message::Talk, |api| async move { api.threads_messages(id, reason, &want.query()).await });
+                    ctx.load(Came::Talk, |api| async move { api.threads_messages(id, reason, &want.query()).await });
                 talk.started(load, want, now);
             }
         }

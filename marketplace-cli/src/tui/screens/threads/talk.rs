@@ -96,6 +96,14 @@ pub struct Talk {
 }
 
 impl Talk {
+    /// Keeps what is said of the thread in step with what is known of it.
+    pub fn heard(&mut self, info: &ThreadInfo) {
+        if self.info.id == info.id {
+            let last_seq = self.info.last_seq.max(info.last_seq);
+            self.info = ThreadInfo { last_seq, ..info.clone() };
+        }
+    }
+
     /// Nothing read so far.
     pub fn new(info: ThreadInfo, reason: AccessReason) -> Self {
         Self {

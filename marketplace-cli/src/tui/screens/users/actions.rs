@@ -14,11 +14,10 @@ use super::{
         bulk::{Bulk, Work},
         ctx::{Ctx, Request},
         filter::quoted,
-        message::Message,
         text,
-        widgets::form::{Choice, Filled, Form, Intent},
+        widgets::form::{Choice, Filled, Form},
     },
-    Last, Users, flags,
+    Came, Intent, Last, Users, flags,
 };
 
 /// One letter a reason, the same everywhere.
@@ -87,8 +86,7 @@ impl Users {
             return;
         }
         let (verb, means, _) = wording(action);
-        let mut form =
-            Form::new(heading(verb, &targets, "users"), Intent::Act(action.clone(), targets)).line(means).line("");
+        let mut form = Form::new(heading(verb, &targets, "users")).line(means).line("");
         if action.needs_reason() {
             let picked: Vec<usize> =
                 RestrictionReason::ALL.iter().position(|known| Some(*known) == reason).into_iter().collect();
@@ -97,7 +95,7 @@ impl Users {
         if *action == UserAction::Delete {
             form = form.with_word("delete").danger();
         }
-        ctx.requests.push(Request::Form(Box::new(form)));
+        ctx.ask(form, Intent::Act(action.clone(), targets));
     }
 
     pub(super) fn ask_role(&mut self, ctx: &mut Ctx) {
@@ -111,12 +109,9 @@ impl Users {
             (1, Some(user)) => Role::ALL.iter().position(|role| *role == user.role).into_iter().collect(),
             _ => Vec::new(),
         };
-        let form = Form::new(heading(verb, &targets, "users"), Intent::Act(action, targets))
-            .line(means)
-            .line("")
-            .choices(roles(), false)
-            .with_picked(&now);
-        ctx.requests.push(Request::Form(Box::new(form)));
+        let form =
+            Form::new(heading(verb, &targets, "users")).line(means).line("").choices(roles(), false).with_picked(&now);
+        ctx.ask(form, Intent::Act(action, targets));
     }
 
     pub(super) fn ask_note(&mut self, ctx: &mut Ctx) {
@@ -124,11 +119,11 @@ impl Users {
         if targets.is_empty() {
             return;
         }
-        let form = Form::new(heading("Note on", &targets, "users"), Intent::Note(targets))
+        let form = Form::new(heading("Note on", &targets, "users"))
             .line("Only staff see it; it is erased with the account.")
             .line("")
             .with_needed_note();
-        ctx.requests.push(Request::Form(Box::new(form)));
+        ctx.ask(form, Intent::Note(targets));
     }
 
     /// The latest action on the next row; asks again, with everything filled in.
@@ -144,34 +139,31 @@ impl Users {
     }
 
     /// A form was confirmed.
-    pub(super) fn confirmed(&mut self, filled: &Filled, ctx: &mut Ctx) -> bool {
-        match &filled.intent {
+    pub(super) fn go_ahead(&mut self, intent: Intent, filled: Filled, ctx: &mut Ctx) {
+        match intent {
             Intent::Act(action, targets) => {
                 let picked = filled.picked.first().copied();
-                let action = match action {
+                let (action, reason) = match action {
                     UserAction::SetRole { .. } => match picked.and_then(|at| Role::ALL.get(at)) {
-                        Some(role) => UserAction::SetRole { role: *role },
-                        None => return true,
+                        Some(role) => (UserAction::SetRole { role: *role }, None),
+                        None => return,
                     },
-                    other => other.clone(),
-                };
-                let reason = match action {
-                    UserAction::SetRole { .. } => None,
-                    _ => picked.and_then(|at| RestrictionReason::ALL.get(at)).copied(),
+                    other => (other, picked.and_then(|at| RestrictionReason::ALL.get(at)).copied()),
                 };
                 self.last = Some(Last { action: action.clone(), reason, note: filled.note.clone() });
-                let change = Change { reason, note: filled.note.clone(), ..Change::default() };
-                self.change(action, targets, &change, ctx);
-                true
+                let change = Change { reason, note: filled.note, ..Change::default() };
+                self.change(action, &targets, &change, ctx);
             }
             Intent::Note(targets) => {
-                let Some(body) = filled.note.clone() else { return true };
+                let Some(body) = filled.note else { return };
                 match targets.as_slice() {
                     [one] => {
                         let id = one.id;
-                        let load = ctx.load(Message::Noted, |api| async move {
-                            api.users_note(id, &body, &Change::default()).await
-                        });
+                        let load =
+                            ctx.load(
+                                Came::Noted,
+                                |api| async move { api.users_note(id, &body, &Change::default()).await },
+                            );
                         self.noting.push((load, one.name.clone()));
                     }
                     many => {
@@ -189,9 +181,7 @@ impl Users {
                         ctx.requests.push(Request::Bulk(Box::new(bulk)));
                     }
                 }
-                true
             }
-            _ => false,
         }
     }
 

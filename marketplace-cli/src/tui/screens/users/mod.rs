@@ -7,8 +7,8 @@ use std::{any::Any, sync::Arc};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    accounts::model::{RestrictionReason, UserAction},
-    admin::{AdminApi, PersonalData, UserDetail, UserFilter, UserSummary},
+    accounts::model::{Note, RestrictionReason, UserAction},
+    admin::{AdminApi, Changed, PersonalData, UserDetail, UserFilter, UserSummary},
     error::Result,
     events::Event,
     ids::UserId,
@@ -21,18 +21,17 @@ use ratatui::{
 };
 
 use super::super::{
-    browser::{Browser, Detailed, Shown},
+    browser::{Browser, Detailed, Target},
     bulk::Bulk,
     component::Screen,
-    ctx::{Ctx, REVEAL},
+    ctx::{Confirmed, Ctx, REVEAL},
     filter::Typed,
     jump::{Links, Place},
     keymap::{Action, on},
-    listing::{Answer, Listed, Lists},
+    listing::{Listed, Lists},
     message::{LoadId, Message},
     paged::Row,
     theme::Ink,
-    widgets::form::Filled,
 };
 
 impl Row for UserSummary {
@@ -48,9 +47,6 @@ impl Listed for UserSummary {
     fn list(api: Arc<dyn AdminApi>, filter: UserFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
         Box::pin(async move { api.users_list(&filter, &page).await })
     }
-    fn wrap(answer: Answer<Self>) -> Message {
-        Message::UserRows(answer)
-    }
     fn id_text(&self) -> String {
         self.id.to_string()
     }
@@ -62,9 +58,6 @@ impl Detailed for UserSummary {
     const MANY: &'static str = "users";
     fn show(api: Arc<dyn AdminApi>, id: UserId) -> BoxFuture<'static, Result<UserDetail>> {
         Box::pin(async move { api.users_show(id).await })
-    }
-    fn shown(answer: Shown<Self>) -> Message {
-        Message::User(answer)
     }
     fn row(detail: &UserDetail) -> &Self {
         &detail.user
@@ -89,6 +82,22 @@ struct Last {
     note: Option<String>,
 }
 
+/// What came.
+enum Came {
+    /// A user's personal data.
+    Revealed(Result<PersonalData>),
+    /// A note that was written.
+    Noted(Result<Changed<Note>>),
+}
+
+/// What a form is about.
+enum Intent {
+    /// Act on users; a role comes from the choice.
+    Act(UserAction, Vec<Target<UserId>>),
+    /// Write a note.
+    Note(Vec<Target<UserId>>),
+}
+
 /// Users.
 #[derive(Default)]
 pub struct Users {
@@ -108,7 +117,7 @@ impl Users {
         if self.browser.detail.as_ref().is_none_or(|detail| detail.user.id != id) {
             self.browser.load(id, ctx);
         }
-        self.reveal_load = Some((ctx.load(Message::Revealed, |api| async move { api.users_reveal(id).await }), id));
+        self.reveal_load = Some((ctx.load(Came::Revealed, |api| async move { api.users_reveal(id).await }), id));
     }
 }
 
@@ -172,20 +181,17 @@ impl Screen for Users {
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
-        match message {
-            Message::UserRows(answer) => self.browser.rows(answer, ctx),
-            Message::User(answer) => self.browser.shown(answer, ctx),
-            Message::Revealed(id, answer) => {
-                if self.reveal_load.is_none_or(|(pending, _)| pending != id) {
-                    return Some(Message::Revealed(id, answer));
-                }
-                self.reveal_load = None;
-                match answer {
-                    Ok(data) => self.revealed = Some((data, ctx.now() + REVEAL)),
-                    Err(error) => ctx.fail("reveal", &error),
+        let message = self.browser.message(message, ctx)?;
+        match message.open() {
+            Ok((id, Came::Revealed(answer))) => {
+                if self.reveal_load.take_if(|(pending, _)| *pending == id).is_some() {
+                    match answer {
+                        Ok(data) => self.revealed = Some((data, ctx.now() + REVEAL)),
+                        Err(error) => ctx.fail("reveal", &error),
+                    }
                 }
             }
-            Message::Noted(id, answer) => {
+            Ok((id, Came::Noted(answer))) => {
                 let at = self.noting.iter().position(|(pending, _)| *pending == id)?;
                 let (_, name) = self.noting.remove(at);
                 match answer {
@@ -196,7 +202,7 @@ impl Screen for Users {
                     Err(error) => ctx.fail(&name, &error),
                 }
             }
-            other => return Some(other),
+            Err(other) => return Some(other),
         }
         None
     }
@@ -212,8 +218,13 @@ impl Screen for Users {
     fn bulk_ended(&mut self, _bulk: &Bulk, ctx: &mut Ctx) {
         self.browser.bulk_ended(ctx);
     }
-    fn filled(&mut self, filled: &Filled, ctx: &mut Ctx) -> bool {
-        self.confirmed(filled, ctx)
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Option<Confirmed> {
+        let (intent, filled) = match confirmed.open() {
+            Ok(opened) => opened,
+            Err(other) => return Some(other),
+        };
+        self.go_ahead(intent, filled, ctx);
+        None
     }
 
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {

@@ -6,7 +6,7 @@ fn press(form: &mut Form, code: KeyCode) -> Outcome {
 
 fn reasons() -> Form {
     let choice = |key, template: &'static str| Choice { key, label: template.to_owned(), template };
-    Form::new("Reject", Intent::Quit)
+    Form::new("Reject")
         .choices(vec![choice('e', "Too old."), choice('f', "Not genuine.")], true)
         .with_comment()
         .with_note(None)
@@ -47,7 +47,7 @@ fn the_comment_starts_as_the_templates_and_is_kept_once_edited() {
 
 #[test]
 fn a_word_must_be_typed() {
-    let mut form = Form::new("Delete", Intent::Quit).with_word("delete");
+    let mut form = Form::new("Delete").with_word("delete");
     press(&mut form, KeyCode::Enter);
     for c in "delete".chars() {
         press(&mut form, KeyCode::Char(c));

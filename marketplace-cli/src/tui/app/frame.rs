@@ -13,6 +13,7 @@ use super::super::{
     link::State,
     text,
     theme::Ink,
+    widgets::rows::count,
 };
 
 /// The line that says which system, which way in, as whom, what waits, and whether it is there.
@@ -58,11 +59,6 @@ pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
     };
     let x = width.saturating_sub(text::width(&right));
     buf.set_string(area.x + u16::try_from(x).unwrap_or(0), area.y, &right, ink);
-}
-
-/// A count with its thousands apart, and a plus when there are more.
-pub fn count(count: marketplace_core::admin::Count) -> String {
-    format!("{}{}", text::thousands(count.value), if count.capped { "+" } else { "" })
 }
 
 /// The tabs; answers where each one is, for the mouse.

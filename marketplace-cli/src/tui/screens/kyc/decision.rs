@@ -1,0 +1,125 @@
+//! A decision: its words, and what is kept of it while it can be undone or repeated.
+
+use std::fmt::Write as _;
+
+use marketplace_core::{
+    admin::Change,
+    ids::AttemptId,
+    kyc::model::{Decision, DecisionKind, KycReason},
+    time::Timestamp,
+};
+
+use super::{
+    super::super::{filter::quoted, message::LoadId, text, widgets::form::Choice},
+    case::OpenCase,
+};
+
+/// An attempt that is to be decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseTarget {
+    /// Which.
+    pub id: AttemptId,
+    /// As shown.
+    pub name: String,
+    /// Of the claim, when there is one.
+    pub fence: Option<i64>,
+}
+
+/// What a form is about: what is to be decided, and of which attempts.
+pub struct Intent(pub DecisionKind, pub Vec<CaseTarget>);
+
+/// A decision that was sent, as long as it can be undone.
+#[derive(Debug)]
+pub struct Made {
+    /// Its request, until that is answered.
+    pub load: Option<LoadId>,
+    /// What was decided.
+    pub kind: DecisionKind,
+    /// The case.
+    pub open: OpenCase,
+    /// Until when it can be undone.
+    pub until: Option<Timestamp>,
+    /// It is to be undone as soon as it is answered.
+    pub undo: bool,
+}
+
+/// The latest decision's words, for repeating it.
+#[derive(Debug, Clone)]
+pub struct Last {
+    /// What was decided.
+    pub kind: DecisionKind,
+    /// Why.
+    pub reasons: Vec<KycReason>,
+    /// What the worker was told.
+    pub comment: Option<String>,
+    /// What only staff see.
+    pub note: Option<String>,
+}
+
+/// How a decision reads while it is under way, and afterwards.
+pub fn verbs(kind: DecisionKind) -> (&'static str, &'static str) {
+    match kind {
+        DecisionKind::Approve => ("approving", "approved"),
+        DecisionKind::Retry => ("asking again:", "asked again:"),
+        DecisionKind::Reject => ("rejecting", "rejected"),
+        DecisionKind::Revoke => ("revoking", "revoked"),
+    }
+}
+
+/// As a heading.
+pub fn title(kind: DecisionKind) -> &'static str {
+    match kind {
+        DecisionKind::Approve => "Approve",
+        DecisionKind::Retry => "Ask again",
+        DecisionKind::Reject => "Reject",
+        DecisionKind::Revoke => "Revoke",
+    }
+}
+
+/// One letter a reason, the same for every decision.
+pub fn reasons() -> Vec<Choice> {
+    KycReason::ALL
+        .iter()
+        .map(|reason| {
+            let key = match reason {
+                KycReason::DocumentExpired => 'e',
+                KycReason::DocumentUnreadable => 'u',
+                KycReason::DocumentMismatch => 'm',
+                KycReason::SelfieMismatch => 's',
+                KycReason::SuspectedForgery => 'f',
+                KycReason::Underage => 'a',
+                KycReason::UnsupportedDocument => 'd',
+                KycReason::Other => 'o',
+            };
+            Choice { key, label: text::words(reason.as_str()), template: reason.template() }
+        })
+        .collect()
+}
+
+impl Last {
+    /// Approval, without a word.
+    pub fn approval() -> Self {
+        Self { kind: DecisionKind::Approve, reasons: Vec::new(), comment: None, note: None }
+    }
+    /// As the system is asked, with the claim's fencing number.
+    pub fn request(&self, fence: Option<i64>) -> (Decision, Change) {
+        let decision =
+            Decision { kind: self.kind, fence, reasons: self.reasons.clone(), comment: self.comment.clone() };
+        (decision, Change { note: self.note.clone(), ..Change::default() })
+    }
+
+    /// The command that decides the same.
+    pub fn command(&self, id: AttemptId) -> String {
+        let mut line = format!("marketplace kyc {} {id}", self.kind);
+        for reason in &self.reasons {
+            let _ = write!(line, " --reason {reason}");
+        }
+        if let Some(comment) = &self.comment {
+            let _ = write!(line, " --comment {}", quoted(comment));
+        }
+        if let Some(note) = &self.note {
+            let _ = write!(line, " --note {}", quoted(note));
+        }
+        line
+    }
+}
