@@ -2,6 +2,7 @@
 
 mod draw;
 mod frame;
+mod slots;
 
 use std::{any::Any, sync::Arc};
 
@@ -9,17 +10,15 @@ use crossterm::event::{Event as TermEvent, KeyEvent, KeyEventKind};
 use marketplace_core::{admin::Identity, error::Result};
 use ratatui::layout::Rect;
 
+use self::slots::Slots;
 use super::{
     bulk::Bulk,
-    component::Screen,
+    component::{Farewell, Screen},
     ctx::{Confirmed, Ctx, Request},
-    jump::{Path, Place, Step},
-    keymap::{Action, TABS},
+    jump::{Destination, Path, Step, letter},
+    keymap::Action,
     link::Link,
     message::Message,
-    screens::{
-        audit::Audit, dashboard::Dashboard, jobs::Jobs, kyc::Kyc, reviews::Reviews, threads::Threads, users::Users,
-    },
     widgets::{
         form::{Choice, Form, Outcome},
         palette::{Palette, Typing},
@@ -33,7 +32,7 @@ struct Whoami(Result<Identity>);
 /// What the whole asks by itself.
 enum Intent {
     /// Go to the place that is chosen.
-    Jump(Vec<Place>),
+    Jump(Vec<Destination>),
     /// Quit although a bulk action runs.
     Quit,
 }
@@ -59,13 +58,7 @@ pub struct App {
     pub quit: bool,
     link: Link,
     active: Action,
-    dashboard: Dashboard,
-    kyc: Kyc,
-    users: Users,
-    jobs: Jobs,
-    threads: Threads,
-    reviews: Reviews,
-    audit: Audit,
+    slots: Slots,
     path: Path,
     form: Option<(Box<Form>, Box<dyn Any>)>,
     popup: Option<Popup>,
@@ -80,20 +73,15 @@ impl App {
     /// At the dashboard, with the first loads under way.
     pub fn new(mut ctx: Ctx) -> Self {
         ctx.load(Whoami, |api| async move { api.whoami().await });
+        let slots = Slots::default();
         let mut app = Self {
             ctx,
             effects: Vec::new(),
             quit: false,
             link: Link::default(),
-            active: Action::Dash,
-            dashboard: Dashboard::default(),
-            kyc: Kyc::default(),
-            users: Users::default(),
-            jobs: Jobs::default(),
-            threads: Threads::default(),
-            reviews: Reviews::default(),
+            active: slots.start(),
+            slots,
             path: Path::default(),
-            audit: Audit::default(),
             form: None,
             popup: None,
             palette: None,
@@ -107,50 +95,24 @@ impl App {
     }
 
     fn at(&mut self, home: Action) -> (&mut dyn Screen, &mut Ctx) {
-        let screen: &mut dyn Screen = match home {
-            Action::Kyc => &mut self.kyc,
-            Action::Users => &mut self.users,
-            Action::Jobs => &mut self.jobs,
-            Action::Threads => &mut self.threads,
-            Action::Reviews => &mut self.reviews,
-            Action::Audit => &mut self.audit,
-            _ => &mut self.dashboard,
-        };
-        (screen, &mut self.ctx)
+        (self.slots.get_mut(home).screen.as_mut(), &mut self.ctx)
     }
     fn screen(&mut self) -> (&mut dyn Screen, &mut Ctx) {
         self.at(self.active)
     }
     fn seen(&self) -> &dyn Screen {
-        match self.active {
-            Action::Kyc => &self.kyc,
-            Action::Users => &self.users,
-            Action::Jobs => &self.jobs,
-            Action::Threads => &self.threads,
-            Action::Reviews => &self.reviews,
-            Action::Audit => &self.audit,
-            _ => &self.dashboard,
-        }
+        self.slots.get(self.active).screen.as_ref()
     }
-    fn each(&mut self) -> ([&mut dyn Screen; 7], &mut Ctx) {
-        let screens: [&mut dyn Screen; 7] = [
-            &mut self.dashboard,
-            &mut self.kyc,
-            &mut self.users,
-            &mut self.jobs,
-            &mut self.threads,
-            &mut self.reviews,
-            &mut self.audit,
-        ];
-        (screens, &mut self.ctx)
+    fn each(&mut self) -> (impl Iterator<Item = &mut (dyn Screen + 'static)>, &mut Ctx) {
+        (self.slots.iter_mut().map(|slot| slot.screen.as_mut()), &mut self.ctx)
     }
 
     /// Goes somewhere; what was there before comes back with the way back.
-    fn go(&mut self, place: &Place) {
-        let (from, to) = (self.active, place.home());
+    fn go(&mut self, to: &Destination) {
+        let (from, subject, to) = (self.active, &to.subject, to.home);
         let (screen, ctx) = self.at(to);
         let stashed = screen.stash();
-        screen.go(place, ctx);
+        screen.go(subject, ctx);
         self.path.push(Step { from, to, stashed });
         self.active = to;
     }
@@ -206,9 +168,8 @@ impl App {
             }
             return;
         }
-        let screen = self.seen().on();
         if let Some(palette) = &mut self.palette {
-            let typing = palette.key(key, screen);
+            let typing = palette.key(key, &self.ctx.keymap, self.active);
             if typing != Typing::Open {
                 self.palette = None;
             }
@@ -229,7 +190,7 @@ impl App {
             screen.key(key, ctx);
             return;
         }
-        if let Some(action) = self.ctx.keymap.find(key.into(), screen) {
+        if let Some(action) = self.ctx.keymap.find(key.into(), self.active) {
             self.act(action);
         }
     }
@@ -259,25 +220,25 @@ impl App {
 
     /// All ways out to choose from.
     fn choose_jump(&mut self) {
-        let doors = self.seen().links().doors();
-        if doors.is_empty() {
+        let links = self.slots.links_from(self.active);
+        if links.is_empty() {
             self.ctx.say("nothing to jump to from here");
             return;
         }
-        let choices = doors.iter().map(|(key, label, _)| Choice { key: *key, label: label.clone(), template: "" });
+        let choices = links.iter().map(|link| Choice { key: link.key, label: link.label.clone(), template: "" });
         let form = Form::new("Jump to").choices(choices.collect(), false).at_once();
-        self.ctx.ask(form, Intent::Jump(doors.into_iter().map(|(.., place)| place).collect()));
+        self.ctx.ask(form, Intent::Jump(links.into_iter().map(|link| link.to).collect()));
     }
 
     /// Does something, if it may be done.
     pub fn act(&mut self, action: Action) {
-        if action == Action::Back
+        if action == Action::BACK
             && let Some(bulk) = self.bulk.as_ref().filter(|bulk| bulk.running())
         {
             bulk.stop();
             return;
         }
-        if let Some(needed) = action.spec().needs {
+        if let Some(needed) = action.needs {
             if action.writes()
                 && let Err(error) = self.ctx.gate.check()
             {
@@ -286,7 +247,7 @@ impl App {
             }
             if !self.ctx.may(needed) {
                 let role = self.ctx.identity.as_ref().map_or("your role", |identity| identity.role.as_str());
-                self.ctx.refuse(format!("{} needs the permission {needed}, which {role} has not", action.spec().name));
+                self.ctx.refuse(format!("{} needs the permission {needed}, which {role} has not", action.name));
                 return;
             }
         }
@@ -296,25 +257,15 @@ impl App {
             return;
         }
         match action {
-            _ if TABS.iter().any(|(home, _)| *home == action) => self.active = action,
-            Action::Back => self.back(),
-            Action::Jump => self.choose_jump(),
-            Action::GoUser
-            | Action::GoWorker
-            | Action::GoClient
-            | Action::GoThreads
-            | Action::GoReviews
-            | Action::GoKyc
-            | Action::GoAudit => match self.seen().links().door(action) {
-                Some(place) => self.go(&place),
-                None => self.ctx.refuse(format!("{}: this row leads to none", action.spec().label)),
-            },
-            Action::Help => {
-                let (on, name) = (self.seen().on(), self.seen().name());
-                self.popup = Some(Popup::help(&self.ctx.keymap, on, name));
+            _ if self.slots.iter().any(|slot| slot.home() == action) => self.active = action,
+            Action::BACK => self.back(),
+            Action::JUMP => self.choose_jump(),
+            Action::HELP => {
+                let title = self.slots.get(self.active).title();
+                self.popup = Some(Popup::help(&self.ctx.keymap, self.active, title));
             }
-            Action::Command => self.palette = Some(Palette::default()),
-            Action::Quit => {
+            Action::COMMAND => self.palette = Some(Palette::default()),
+            Action::QUIT => {
                 if self.bulk.as_ref().is_some_and(|bulk| bulk.running()) {
                     let form = Form::new("Quit").line("A bulk action is under way; quitting stops it where it is.");
                     self.ctx.ask(form, Intent::Quit);
@@ -322,28 +273,35 @@ impl App {
                     self.quit = true;
                 }
             }
-            Action::ExactTimes => self.ctx.exact = !self.ctx.exact,
-            Action::ErrorDetail => match &self.ctx.error_detail {
+            Action::EXACT_TIMES => self.ctx.exact = !self.ctx.exact,
+            Action::ERROR_DETAIL => match &self.ctx.error_detail {
                 Some(lines) => self.popup = Some(Popup::text("Latest error", lines.clone())),
                 None => self.ctx.say("no error so far"),
             },
-            Action::Failures => match &self.failures {
+            Action::FAILURES => match &self.failures {
                 Some(popup) => self.popup = Some(popup.clone()),
                 None => self.ctx.say("no bulk action so far"),
             },
-            Action::ShowCli => {
+            Action::SHOW_CLI => {
                 let mut lines =
                     vec![PopLine::Text("The same on the command line:".into()), PopLine::Text(String::new())];
                 lines.extend(self.seen().commands().into_iter().map(PopLine::Text));
                 self.popup = Some(Popup::new("As command", lines));
             }
-            Action::Reload => {
+            Action::RELOAD => {
                 self.reload();
                 self.ctx.say("loading again");
             }
-            Action::Redraw => self.effects.push(Effect::Redraw),
-            Action::Suspend => self.effects.push(Effect::Suspend),
-            _ => {}
+            Action::REDRAW => self.effects.push(Effect::Redraw),
+            Action::SUSPEND => self.effects.push(Effect::Suspend),
+            other => {
+                if let Some(letter) = letter(other) {
+                    match self.slots.links_from(self.active).into_iter().find(|link| link.key == letter) {
+                        Some(link) => self.go(&link.to),
+                        None => self.ctx.refuse(format!("{}: this row leads to none", other.label)),
+                    }
+                }
+            }
         }
     }
 
@@ -469,15 +427,13 @@ impl App {
     }
 
     fn look(&mut self) {
-        let active = self.active;
-        let (screens, ctx) = self.each();
-        for screen in screens {
-            screen.tick(screen.home() == active, ctx);
+        for slot in self.slots.iter_mut() {
+            slot.screen.tick(slot.home() == self.active, &mut self.ctx);
         }
     }
 
     /// What is to be given back when it is over.
-    pub fn claims(&self) -> Vec<marketplace_core::ids::AttemptId> {
-        self.kyc.claims()
+    pub fn farewells(&self) -> Vec<Farewell> {
+        self.slots.iter().flat_map(|slot| slot.screen.farewells()).collect()
     }
 }

@@ -1,7 +1,8 @@
 //! A list beside one of its rows in full, and changes to one row or to all that are marked.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{any::Any, fmt::Debug, sync::Arc, time::Duration};
 
+use crossterm::event::KeyEvent;
 use futures::future::BoxFuture;
 use marketplace_core::{
     admin::{AdminApi, Changed},
@@ -13,13 +14,15 @@ use ratatui::{
     layout::{Constraint, Layout, Position, Rect},
     text::{Line, Span},
 };
+use uuid::Uuid;
 
 use super::{
     bulk::{Bulk, Work},
     ctx::{Ctx, PATIENCE, Request},
+    jump::Subject,
     keymap::Action,
     list,
-    listing::{Listed, Listing, copies},
+    listing::{Listed, Listing, Lists, copies},
     message::{LoadId, Message},
     text,
     theme::Ink,
@@ -39,6 +42,8 @@ pub trait Detailed: Listed {
     const ONE: &'static str;
     /// Many of them.
     const MANY: &'static str;
+    /// The id of one.
+    fn by_id(id: Uuid) -> Self::Id;
     /// Asks for one.
     fn show(api: Arc<dyn AdminApi>, id: Self::Id) -> BoxFuture<'static, Result<Self::Detail>>;
     /// The row of the list.
@@ -120,8 +125,7 @@ impl<T: Detailed> Default for Browser<T> {
 }
 
 impl<T: Detailed> Browser<T> {
-    /// Goes to one by its id, from somewhere else.
-    pub fn go(&mut self, id: T::Id, ctx: &mut Ctx) {
+    fn go_to(&mut self, id: T::Id, ctx: &mut Ctx) {
         self.in_detail = true;
         self.arrived = true;
         self.seek = Some(id);
@@ -203,7 +207,7 @@ impl<T: Detailed> Browser<T> {
             return true;
         }
         match action {
-            Action::Open | Action::Right => {
+            Action::OPEN | Action::RIGHT => {
                 if let Some(id) = self.list.rows.selected().map(T::id).filter(|_| !self.in_detail) {
                     self.in_detail = true;
                     if self.detail.as_ref().is_none_or(|detail| T::row(detail).id() != id) {
@@ -211,10 +215,10 @@ impl<T: Detailed> Browser<T> {
                     }
                 }
             }
-            Action::Left => self.in_detail = false,
-            Action::Focus if self.in_detail => self.in_detail = false,
-            Action::Focus => return self.action(Action::Right, ctx),
-            Action::Back => {
+            Action::LEFT => self.in_detail = false,
+            Action::FOCUS if self.in_detail => self.in_detail = false,
+            Action::FOCUS => return self.action(Action::RIGHT, ctx),
+            Action::BACK => {
                 if self.in_detail && !self.arrived {
                     self.in_detail = false;
                 } else if self.arrived && self.list.at_base() && self.list.rows.marked_count() == 0 {
@@ -223,11 +227,11 @@ impl<T: Detailed> Browser<T> {
                     return self.list.back(ctx);
                 }
             }
-            Action::Filter => {
+            Action::FILTER => {
                 self.in_detail = false;
                 return self.list.action(action, ctx);
             }
-            Action::Mark | Action::MarkRange | Action::MarkAll => {
+            Action::MARK | Action::MARK_RANGE | Action::MARK_ALL => {
                 self.list.action(action, ctx);
                 self.moved(ctx);
             }
@@ -247,26 +251,22 @@ impl<T: Detailed> Browser<T> {
         let last = self.shown_rows.1.saturating_sub(self.shown_rows.0);
         let half = (self.shown_rows.0 / 2).max(1);
         self.scroll = match action {
-            Action::Down => self.scroll + 1,
-            Action::Up => self.scroll.saturating_sub(1),
-            Action::PageDown => self.scroll + half,
-            Action::PageUp => self.scroll.saturating_sub(half),
-            Action::Top => 0,
-            Action::Bottom => last,
+            Action::DOWN => self.scroll + 1,
+            Action::UP => self.scroll.saturating_sub(1),
+            Action::PAGE_DOWN => self.scroll + half,
+            Action::PAGE_UP => self.scroll.saturating_sub(half),
+            Action::TOP => 0,
+            Action::BOTTOM => last,
             _ => return false,
         }
         .min(last);
         true
     }
 
-    /// Takes an answer that it waits for: rows, a row in full, what became of a change. Gives any other message back.
-    pub fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
-        self.message_with(message, ctx, |_| {})
-    }
-
-    /// The same, with a look at a row in full when one came.
+    /// Takes an answer that it waits for: rows, a row in full (with a look at it), what became of a change. Gives any other
+    /// message back.
     pub fn message_with(&mut self, message: Message, ctx: &mut Ctx, look: impl FnOnce(&T::Detail)) -> Option<Message> {
-        let message = match self.list.message(message, ctx) {
+        let message = match self.list.take(message, ctx) {
             Ok(page) => {
                 if page {
                     if let Some(id) = self.seek
@@ -349,66 +349,6 @@ impl<T: Detailed> Browser<T> {
         }
     }
 
-    /// Looks again at what is shown.
-    pub fn reload(&mut self, ctx: &mut Ctx) {
-        self.list.rows.refresh();
-        if let Some(id) = self.detail.as_ref().map(|detail| T::row(detail).id()) {
-            self.load(id, ctx);
-        }
-    }
-
-    /// A bulk action ended.
-    pub fn bulk_ended(&mut self, ctx: &mut Ctx) {
-        self.list.rows.clear_marks();
-        self.reload(ctx);
-    }
-
-    /// Looks at the clock, and asks for what is missing while it is seen.
-    pub fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
-        let now = ctx.now();
-        if visible && self.list.due(now) {
-            self.reload(ctx);
-        }
-        if visible && let Some((id, _)) = self.due.take_if(|(_, due)| now >= *due) {
-            let known = self.detail.as_ref().is_some_and(|detail| T::row(detail).id() == id)
-                || self.load.is_some_and(|(_, loading, _)| loading == id);
-            if self.wide && !self.in_detail && !known {
-                self.load(id, ctx);
-            }
-        }
-        // Whoever was led here by an id waits for the list that stands around it.
-        let around = self.arrived && self.detail.is_none() && self.load.is_some();
-        self.list.tick(visible && !around, ctx);
-    }
-
-    /// Puts everything aside and begins anew; what is being changed stays.
-    pub fn stash(&mut self) -> Self {
-        let changes = std::mem::take(&mut self.changes);
-        std::mem::replace(self, Self { wide: self.wide, changes, ..Self::default() })
-    }
-    /// Goes on with what was put aside.
-    pub fn restore(&mut self, mut stashed: Self, ctx: &mut Ctx) {
-        stashed.changes = std::mem::take(&mut self.changes);
-        stashed.wide = self.wide;
-        *self = stashed;
-        self.load = None;
-        self.list.resume();
-        self.reload(ctx);
-    }
-
-    /// A click. True when it opens the row.
-    pub fn click(&mut self, at: Position, ctx: &mut Ctx) -> bool {
-        match self.list.rows.click(at) {
-            Some(true) => return true,
-            Some(false) => {
-                self.in_detail = false;
-                self.moved(ctx);
-            }
-            None => self.in_detail = self.wide && self.detail.is_some(),
-        }
-        false
-    }
-
     /// Where the list and the detail go, each if it is seen.
     pub fn panes(&mut self, area: Rect) -> (Option<Rect>, Option<Rect>) {
         self.wide = area.width >= WIDE;
@@ -473,5 +413,86 @@ impl<T: Detailed> Browser<T> {
             let x = area.right().saturating_sub(u16::try_from(text::width(&below) + 2).unwrap_or(0));
             buf.set_string(x, area.bottom().saturating_sub(1), below, theme.ink(Ink::Faint));
         }
+    }
+}
+
+impl<T: Detailed> Lists for Browser<T> {
+    fn typing(&self) -> bool {
+        self.list.typing()
+    }
+    fn key(&mut self, key: KeyEvent, ctx: &mut Ctx) {
+        self.list.key(key, ctx);
+    }
+    fn paste(&mut self, pasted: &str, ctx: &mut Ctx) {
+        self.list.paste(pasted, ctx);
+    }
+    fn filter(&mut self, words: &str, ctx: &mut Ctx) {
+        self.list.filter(words, ctx);
+    }
+    fn go(&mut self, subject: &Subject, ctx: &mut Ctx) {
+        match subject {
+            Subject::One(id) => self.go_to(T::by_id(*id), ctx),
+            other => self.list.go(other, ctx),
+        }
+    }
+    /// What is being changed stays.
+    fn stash(&mut self) -> Box<dyn Any> {
+        let changes = std::mem::take(&mut self.changes);
+        Box::new(std::mem::replace(self, Self { wide: self.wide, changes, ..Self::default() }))
+    }
+    fn restore(&mut self, stashed: Box<dyn Any>, ctx: &mut Ctx) {
+        let Ok(mut stashed) = stashed.downcast::<Self>() else { return };
+        stashed.changes = std::mem::take(&mut self.changes);
+        stashed.wide = self.wide;
+        *self = *stashed;
+        self.load = None;
+        self.list.resume();
+        self.reload(ctx);
+    }
+    fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
+        self.message_with(message, ctx, |_| {})
+    }
+    fn reload(&mut self, ctx: &mut Ctx) {
+        self.list.rows.refresh();
+        if let Some(id) = self.detail.as_ref().map(|detail| T::row(detail).id()) {
+            self.load(id, ctx);
+        }
+    }
+    fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
+        let now = ctx.now();
+        if visible && self.list.due(now) {
+            self.reload(ctx);
+        }
+        if visible && let Some((id, _)) = self.due.take_if(|(_, due)| now >= *due) {
+            let known = self.detail.as_ref().is_some_and(|detail| T::row(detail).id() == id)
+                || self.load.is_some_and(|(_, loading, _)| loading == id);
+            if self.wide && !self.in_detail && !known {
+                self.load(id, ctx);
+            }
+        }
+        // Whoever was led here by an id waits for the list that stands around it.
+        let around = self.arrived && self.detail.is_none() && self.load.is_some();
+        self.list.tick(visible && !around, ctx);
+    }
+    fn bulk_ended(&mut self, ctx: &mut Ctx) {
+        self.list.rows.clear_marks();
+        self.reload(ctx);
+    }
+    fn click(&mut self, at: Position, ctx: &mut Ctx) -> bool {
+        match self.list.rows.click(at) {
+            Some(true) => return true,
+            Some(false) => {
+                self.in_detail = false;
+                self.moved(ctx);
+            }
+            None => self.in_detail = self.wide && self.detail.is_some(),
+        }
+        false
+    }
+    fn marked(&self, what: &str) -> Option<(String, Ink)> {
+        self.list.marked(what)
+    }
+    fn draw_input(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position> {
+        self.list.draw_input(bar, buf, ctx)
     }
 }

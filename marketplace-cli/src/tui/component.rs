@@ -1,9 +1,13 @@
 //! What a screen is. Keys become actions, actions go to the screen that is seen, and what it does not take goes to the whole.
+//!
+//! What screens with a list have in common is done by the list itself ([`Lists`]): a screen says which list it has, and
+//! overrides what is different for it.
 
-use std::any::Any;
+use std::{any::Any, sync::Arc};
 
 use crossterm::event::KeyEvent;
-use marketplace_core::events::Event;
+use futures::future::BoxFuture;
+use marketplace_core::{admin::AdminApi, events::Event};
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -12,31 +16,28 @@ use ratatui::{
 use super::{
     bulk::Bulk,
     ctx::{Confirmed, Ctx},
-    jump::{Links, Place},
-    keymap::Action,
+    jump::{Link, Relations, Subject},
+    keymap::{Action, ScreenInfo},
     listing::Lists,
     message::Message,
     theme::Ink,
 };
 
+/// Work that is still done when the console has ended.
+pub type Farewell = Box<dyn FnOnce(Arc<dyn AdminApi>) -> BoxFuture<'static, ()>>;
+
 /// A screen.
 pub trait Screen {
-    /// Which one, as in [`super::keymap::on`].
-    fn on(&self) -> u8;
-    /// The action that leads here.
-    fn home(&self) -> Action;
-    /// In help.
-    fn name(&self) -> &'static str;
-    /// Takes an action; false when it means nothing here.
-    fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool;
-    /// Its list, if it has one: what is typed goes there.
+    /// Its list, if it has one.
     fn lists(&self) -> Option<&dyn Lists> {
         None
     }
-    /// The same, for typing.
+    /// The same, for changing it.
     fn lists_mut(&mut self) -> Option<&mut dyn Lists> {
         None
     }
+    /// Takes an action; false when it means nothing here.
+    fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool;
     /// Whether keys are text now.
     fn typing(&self) -> bool {
         self.lists().is_some_and(Lists::typing)
@@ -61,42 +62,74 @@ pub trait Screen {
         }
     }
     /// What the row under the cursor, or the open one, belongs to: where jumps lead.
-    fn links(&self) -> Links {
-        Links::default()
+    fn relations(&self) -> Relations {
+        Relations::default()
     }
-    /// Goes to a place of its own.
-    fn go(&mut self, _place: &Place, _ctx: &mut Ctx) {}
+    /// Goes to something of its own.
+    fn go(&mut self, subject: &Subject, ctx: &mut Ctx) {
+        if let Some(list) = self.lists_mut() {
+            list.go(subject, ctx);
+        }
+    }
     /// Puts aside what it shows, before a jump leads here.
     fn stash(&mut self) -> Box<dyn Any> {
-        Box::new(())
+        match self.lists_mut() {
+            Some(list) => list.stash(),
+            None => Box::new(()),
+        }
     }
     /// Shows again what was put aside.
-    fn restore(&mut self, _stashed: Box<dyn Any>, _ctx: &mut Ctx) {}
+    fn restore(&mut self, stashed: Box<dyn Any>, ctx: &mut Ctx) {
+        if let Some(list) = self.lists_mut() {
+            list.restore(stashed, ctx);
+        }
+    }
     /// Takes an answer that is meant for it, and gives back any other.
-    fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message>;
+    fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
+        match self.lists_mut() {
+            Some(list) => list.message(message, ctx),
+            None => Some(message),
+        }
+    }
     /// Something changed in the system.
     fn event(&mut self, _event: &Event, _ctx: &mut Ctx) {}
     /// The system is back, or everything was asked for again.
-    fn reload(&mut self, ctx: &mut Ctx);
+    fn reload(&mut self, ctx: &mut Ctx) {
+        if let Some(list) = self.lists_mut() {
+            list.reload(ctx);
+        }
+    }
     /// Looks at the clock, and starts what is wanted. Called often.
-    fn tick(&mut self, visible: bool, ctx: &mut Ctx);
+    fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
+        if let Some(list) = self.lists_mut() {
+            list.tick(visible, ctx);
+        }
+    }
     /// Takes a confirmed form that it opened, and gives back any other.
     fn confirmed(&mut self, confirmed: Confirmed, _ctx: &mut Ctx) -> Option<Confirmed> {
         Some(confirmed)
     }
     /// A bulk action ended.
-    fn bulk_ended(&mut self, _bulk: &Bulk, _ctx: &mut Ctx) {}
+    fn bulk_ended(&mut self, _bulk: &Bulk, ctx: &mut Ctx) {
+        if let Some(list) = self.lists_mut() {
+            list.bulk_ended(ctx);
+        }
+    }
     /// A click, and whether on what was selected already is for it to say.
-    fn click(&mut self, _at: Position, _ctx: &mut Ctx) {}
-    /// Draws it; answers where the text cursor is, if there is one. Only layout is remembered while drawing.
+    fn click(&mut self, at: Position, ctx: &mut Ctx) {
+        if self.lists_mut().is_some_and(|list| list.click(at, ctx)) {
+            self.action(Action::OPEN, ctx);
+        }
+    }
+    /// Draws it; only layout is remembered while drawing.
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx);
-    /// Draws what is typed over the status line.
+    /// Draws what is typed over the status line; returns where the text cursor is, if there is one.
     fn draw_input(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position> {
         self.lists()?.draw_input(bar, buf, ctx)
     }
     /// What it says on the status line.
     fn status(&self, _ctx: &Ctx) -> Option<(String, Ink)> {
-        None
+        self.lists()?.marked("an action")
     }
     /// Whether an action would do something now; the footer shows only those.
     fn offers(&self, _action: Action) -> bool {
@@ -104,4 +137,36 @@ pub trait Screen {
     }
     /// Commands that do the same.
     fn commands(&self) -> Vec<String>;
+    /// What is to be given back when it is over.
+    fn farewells(&self) -> Vec<Farewell> {
+        Vec::new()
+    }
+}
+
+/// A screen as the registry has it.
+pub trait Registered: Screen + Default + 'static {
+    /// What it says of itself.
+    const INFO: &'static ScreenInfo;
+    /// The ways that lead here from something that belongs to these.
+    fn links(_from: &Relations) -> Vec<Link> {
+        Vec::new()
+    }
+}
+
+/// A row of the registry.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// What the screen says of itself.
+    pub info: &'static ScreenInfo,
+    /// The ways that lead there.
+    pub links: fn(&Relations) -> Vec<Link>,
+    /// Makes the screen.
+    pub create: fn() -> Box<dyn Screen>,
+}
+
+impl Entry {
+    /// Of a screen.
+    pub const fn of<S: Registered>() -> Self {
+        Self { info: S::INFO, links: S::links, create: || Box::new(S::default()) }
+    }
 }

@@ -219,7 +219,7 @@ impl Ctx {
 
     /// Whether an action can be offered: its permission is there, and nothing forbids writing.
     pub fn offers(&self, action: Action) -> bool {
-        action.spec().needs.is_none_or(|needed| self.may(needed)) && !(action.writes() && self.gate.read_only())
+        action.needs.is_none_or(|needed| self.may(needed)) && !(action.writes() && self.gate.read_only())
     }
 
     /// Says that something went well.

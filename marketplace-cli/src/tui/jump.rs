@@ -1,187 +1,150 @@
 //! From a person's account to their identity check, jobs, threads, reviews and audit rows, and back along the same path.
 
-use std::any::Any;
+use std::{any::Any, fmt::Display};
 
-use marketplace_core::{
-    admin::AuditRow,
-    ids::{AttemptId, JobId, ReviewId, ThreadId, UserId},
-};
+use marketplace_core::admin::AuditRow;
+use uuid::Uuid;
 
 use super::{keymap::Action, text};
 
 /// Steps that are remembered.
 const LONGEST: usize = 50;
 
+/// Letters of links in the order in which they are listed; others follow.
+const ORDER: &str = "uwcjtvkA";
+
+/// What is shown on the screen that one goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A row in full, by its id.
+    One(Uuid),
+    /// What a user has there, whatever state it is in.
+    Of(Uuid),
+    /// The list, filtered.
+    List(String),
+}
+
 /// Somewhere to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// A user.
-    User(UserId),
-    /// The identity checks of a user, whatever state they are in.
-    KycOf(UserId),
-    /// An identity check.
-    Attempt(AttemptId),
-    /// A job.
-    Job(JobId),
-    /// A thread.
-    Thread(ThreadId),
-    /// A review.
-    Review(ReviewId),
-    /// The list of a screen, filtered.
-    List(Action, String),
+pub struct Destination {
+    /// The screen.
+    pub home: Action,
+    /// What is shown there.
+    pub subject: Subject,
 }
 
-/// Words of the command bar that take an id: `:thread 0192…`.
-pub const BY_ID: &[(&str, &str)] = &[
-    ("user", "user <id>: open an account"),
-    ("case", "case <id>: open an identity check"),
-    ("job", "job <id>: open a job"),
-    ("thread", "thread <id>: open a thread"),
-    ("review", "review <id>: open a review"),
-];
+/// A way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its letter.
+    pub key: char,
+    /// Where it leads, in words.
+    pub label: String,
+    /// Where it leads.
+    pub to: Destination,
+}
 
-impl Place {
-    /// The screen where it is.
-    pub fn home(&self) -> Action {
-        match self {
-            Self::User(_) => Action::Users,
-            Self::KycOf(_) | Self::Attempt(_) => Action::Kyc,
-            Self::Job(_) => Action::Jobs,
-            Self::Thread(_) => Action::Threads,
-            Self::Review(_) => Action::Reviews,
-            Self::List(home, _) => *home,
-        }
-    }
-
-    /// From a word of [`BY_ID`] and an id; none when the id is none.
-    pub fn by_id(word: &str, id: &str) -> Option<Self> {
-        match word {
-            "user" => id.parse().ok().map(Self::User),
-            "case" => id.parse().ok().map(Self::Attempt),
-            "job" => id.parse().ok().map(Self::Job),
-            "thread" => id.parse().ok().map(Self::Thread),
-            "review" => id.parse().ok().map(Self::Review),
-            _ => None,
-        }
+impl Link {
+    /// To a screen.
+    pub fn new(key: char, label: impl Into<String>, home: Action, subject: Subject) -> Self {
+        Self { key, label: label.into(), to: Destination { home, subject } }
     }
 }
 
-/// What something belongs to.
+/// One of the things that something belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relation {
+    kind: String,
+    /// Which.
+    pub id: Uuid,
+    /// As shown.
+    pub name: String,
+}
+
+/// What something belongs to, by kind: a `user` that it is about, or a `worker` and a `client`; its `attempt`, `job`,
+/// `thread`, `review`. The kinds are those of the audit log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Links {
-    /// The person that it is about, with a name as shown.
-    pub user: Option<(UserId, String)>,
-    /// The worker, where there are two.
-    pub worker: Option<(UserId, String)>,
-    /// The client, where there are two.
-    pub client: Option<(UserId, String)>,
-    /// Its identity check.
-    pub attempt: Option<AttemptId>,
-    /// Its job.
-    pub job: Option<JobId>,
-    /// Its thread.
-    pub thread: Option<ThreadId>,
-    /// Its review.
-    pub review: Option<ReviewId>,
+pub struct Relations {
+    known: Vec<Relation>,
     /// What the audit log calls it.
     pub audit: Option<String>,
-    /// The letter of the way that would lead to where one is.
+    /// The letter of the link that would lead to where one is.
     pub here: Option<char>,
 }
 
-/// A way out: its letter, where it leads in words, and where.
-pub type Door = (char, String, Place);
+impl Relations {
+    /// Of something that the audit log calls by its id.
+    pub fn of(id: impl Display) -> Self {
+        Self { audit: Some(id.to_string()), ..Self::default() }
+    }
 
-impl Links {
     /// Of a row of the audit log: its target, and the ids of its metadata.
     pub fn of_audit(row: &AuditRow) -> Self {
-        let named = |kind: &str| {
-            if row.target_kind == kind {
-                return Some(row.target.clone());
+        let mut relations = Self::default();
+        relations.add_text(&row.target_kind, &row.target);
+        for (field, value) in row.metadata.as_object().into_iter().flatten() {
+            if let (Some(kind), Some(id)) = (field.strip_suffix("_id"), value.as_str()) {
+                relations.add_text(kind, id);
             }
-            row.metadata.get(format!("{kind}_id"))?.as_str().map(str::to_owned)
-        };
-        let person = |kind: &str| {
-            let id: UserId = named(kind)?.parse().ok()?;
-            Some((id, text::short_id(&id)))
-        };
-        Self {
-            user: person("user"),
-            worker: person("worker"),
-            client: person("client"),
-            attempt: named("attempt").and_then(|id| id.parse().ok()),
-            job: named("job").and_then(|id| id.parse().ok()),
-            thread: named("thread").and_then(|id| id.parse().ok()),
-            review: named("review").and_then(|id| id.parse().ok()),
-            ..Self::default()
+        }
+        relations
+    }
+
+    fn add_text(&mut self, kind: &str, id: &str) {
+        if self.get(kind).is_none()
+            && let Ok(id) = id.parse::<Uuid>()
+        {
+            self.known.push(Relation { kind: kind.to_owned(), id, name: text::short_id(&id) });
         }
     }
 
-    /// The ways out.
-    pub fn doors(&self) -> Vec<Door> {
-        let person = self.user.as_ref().or(self.worker.as_ref()).or(self.client.as_ref());
-        let whose = if self.user.is_some() { "their" } else { "the worker's" };
-        let mut doors: Vec<Door> = Vec::new();
-        let people = [('u', "user", &self.user), ('w', "worker", &self.worker), ('c', "client", &self.client)];
-        for (key, word, who) in people {
-            if let Some((id, name)) = who {
-                doors.push((key, format!("{word} {}", text::clean(name)), Place::User(*id)));
-            }
-        }
-        match (self.job, self.thread, person) {
-            (Some(job), ..) => doors.push(('j', "the job".into(), Place::Job(job))),
-            (_, Some(thread), _) => {
-                let list = Place::List(Action::Jobs, format!("thread_id:{thread}"));
-                doors.push(('j', "the thread's jobs".into(), list));
-            }
-            (.., Some((id, _))) => {
-                doors.push(('j', format!("{whose} jobs"), Place::List(Action::Jobs, format!("user_id:{id}"))));
-            }
-            _ => {}
-        }
-        match (self.thread, person) {
-            (Some(thread), _) => doors.push(('t', "the thread".into(), Place::Thread(thread))),
-            (_, Some((id, _))) => {
-                doors.push(('t', format!("{whose} threads"), Place::List(Action::Threads, format!("user_id:{id}"))));
-            }
-            _ => {}
-        }
-        match (self.review, person) {
-            (Some(review), _) => doors.push(('v', "the review".into(), Place::Review(review))),
-            (_, Some((id, _))) => {
-                let list = Place::List(Action::Reviews, format!("subject_id:{id}"));
-                let about = if self.user.is_some() { "reviews about them" } else { "reviews about the worker" };
-                doors.push(('v', about.into(), list));
-            }
-            _ => {}
-        }
-        match (self.attempt, person) {
-            (Some(attempt), _) => doors.push(('k', "the identity check".into(), Place::Attempt(attempt))),
-            (_, Some((id, _))) => doors.push(('k', format!("{whose} identity checks"), Place::KycOf(*id))),
-            _ => {}
-        }
-        if let Some(target) = &self.audit {
-            let list = Place::List(Action::Audit, format!("target:{target}"));
-            doors.push(('A', "what the audit log says of it".into(), list));
-        }
-        doors.retain(|(key, ..)| Some(*key) != self.here);
-        doors
+    /// With one more.
+    #[must_use]
+    pub fn with(mut self, kind: &str, id: Uuid, name: &str) -> Self {
+        self.known.push(Relation { kind: kind.to_owned(), id, name: name.to_owned() });
+        self
     }
 
-    /// Where an action of its own key leads.
-    pub fn door(&self, action: Action) -> Option<Place> {
-        let letter = match action {
-            Action::GoUser => 'u',
-            Action::GoWorker => 'w',
-            Action::GoClient => 'c',
-            Action::GoThreads => 't',
-            Action::GoReviews => 'v',
-            Action::GoKyc => 'k',
-            Action::GoAudit => 'A',
-            _ => return None,
-        };
-        self.doors().into_iter().find(|(key, ..)| *key == letter).map(|(.., place)| place)
+    /// Seen on the screen to which this letter leads.
+    #[must_use]
+    pub fn seen_at(mut self, here: char) -> Self {
+        self.here = Some(here);
+        self
     }
+
+    /// The one of a kind.
+    pub fn get(&self, kind: &str) -> Option<&Relation> {
+        self.known.iter().find(|relation| relation.kind == kind)
+    }
+
+    /// The person whose things are listed, and how they are called: `their` or `the worker's`.
+    pub fn person(&self) -> Option<(Uuid, &'static str)> {
+        match self.get("user") {
+            Some(user) => Some((user.id, "their")),
+            None => self.get("worker").or_else(|| self.get("client")).map(|person| (person.id, "the worker's")),
+        }
+    }
+}
+
+/// Puts links in order, without the one that leads to where one is.
+pub fn in_order(mut links: Vec<Link>, here: Option<char>) -> Vec<Link> {
+    links.retain(|link| Some(link.key) != here);
+    links.sort_by_key(|link| ORDER.find(link.key).unwrap_or(ORDER.len()));
+    links
+}
+
+/// The letter of the link that an action of its own key follows.
+pub fn letter(action: Action) -> Option<char> {
+    let letters = [
+        (Action::GO_USER, 'u'),
+        (Action::GO_WORKER, 'w'),
+        (Action::GO_CLIENT, 'c'),
+        (Action::GO_THREADS, 't'),
+        (Action::GO_REVIEWS, 'v'),
+        (Action::GO_KYC, 'k'),
+        (Action::GO_AUDIT, 'A'),
+    ];
+    letters.into_iter().find(|(known, _)| *known == action).map(|(_, letter)| letter)
 }
 
 /// A jump that was made: from which screen, to which, and what that one showed before.

@@ -1,6 +1,7 @@
-//! One table of everything that can be done: it makes dispatch, footer, help and the `:` commands.
+//! Everything that can be done, and where: it makes dispatch, tabs, footer, help and the `:` commands.
 //!
-//! To add an action: a variant of [`Action`], a row of [`TABLE`], and the handling in the screen's `action`.
+//! To add an action: a row in its screen's `actions!` (or here, when several screens have it), and the handling in the
+//! screen's `action`.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -8,151 +9,20 @@ use anyhow::{Context, bail};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use marketplace_core::actor::Permission;
 
-/// Where an action is there.
-pub mod on {
-    /// The dashboard.
-    pub const DASH: u8 = 1;
-    /// Identity checks.
-    pub const KYC: u8 = 2;
-    /// Users.
-    pub const USERS: u8 = 4;
-    /// The audit log.
-    pub const AUDIT: u8 = 8;
-    /// Jobs.
-    pub const JOBS: u8 = 16;
-    /// Threads.
-    pub const THREADS: u8 = 32;
-    /// Reviews.
-    pub const REVIEWS: u8 = 64;
-    /// What two people have with each other.
-    pub const PAIRS: u8 = JOBS | THREADS | REVIEWS;
-    /// Screens whose rows can be marked.
-    pub const MARKS: u8 = KYC | USERS | PAIRS;
-    /// Screens that are lists.
-    pub const LISTS: u8 = MARKS | AUDIT;
-    /// Everywhere.
-    pub const ALL: u8 = DASH | LISTS;
-}
+/// Something that can be done: its row in the help, the footer and the command bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Action(&'static Spec);
 
-macro_rules! actions {
-    ($($variant:ident, $name:literal, $keys:literal, $on:expr, $label:literal, $rank:literal, $needs:expr, $help:literal;)+) => {
-        /// Something that can be done.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Action { $($variant),+ }
-
-        /// Name, default keys, screens, footer label, footer rank (0: not in the footer; low ones stay longest when
-        /// there is little room), permission needed to change something, help.
-        pub const TABLE: &[Spec] = &[$(Spec {
-            action: Action::$variant, name: $name, keys: $keys, on: $on, label: $label, rank: $rank, needs: $needs, help: $help,
-        }),+];
-    };
-}
-
-use Permission::{JobsWrite, KycWrite, ReviewsWrite, ThreadsWrite, UsersAdmin, UsersReveal, UsersWrite};
-actions! {
-    Approve, "approve", "a", on::KYC, "approve", 1, Some(KycWrite), "Approve the open case (or the marked ones)";
-    Retry, "retry", "t", on::KYC, "ask again", 2, Some(KycWrite), "Ask for another attempt: reasons, comment";
-    Reject, "reject", "x", on::KYC, "reject", 3, Some(KycWrite), "Reject for good: reasons, comment";
-    Next, "next", "n", on::KYC, "next", 4, Some(KycWrite), "Claim and open the next case, give this one back";
-    Undo, "undo", "u", on::KYC, "undo", 5, Some(KycWrite), "Take the latest decision back, within 10 s";
-    Revoke, "revoke", "v", on::KYC, "revoke", 0, Some(KycWrite), "Take an approval back: reasons, comment";
-    Zoom, "zoom", "z", on::KYC, "zoom", 6, None, "Document large, selfie large, both";
-    Rotate, "rotate", "r", on::KYC, "rotate", 7, None, "Rotate the picture by a quarter turn";
-    ZoomIn, "zoom-in", "+ =", on::KYC, "closer", 0, None, "Closer; arrows move the picture then";
-    ZoomOut, "zoom-out", "-", on::KYC, "farther", 0, None, "Farther";
-    Outside, "outside", "o", on::KYC, "outside", 8, None, "Open the file in the desktop's viewer (audited)";
-    Freeze, "freeze", "f", on::USERS, "freeze", 1, Some(UsersWrite), "Freeze: no new work; reason, note";
-    Unfreeze, "unfreeze", "F", on::USERS, "unfreeze", 2, Some(UsersWrite), "Lift a freeze";
-    Ban, "ban", "b", on::USERS, "ban", 3, Some(UsersAdmin), "Ban: no log-in, sessions end; reason, note";
-    Unban, "unban", "B", on::USERS, "unban", 4, Some(UsersAdmin), "Lift a ban";
-    Comment, "note", "c", on::USERS, "note", 5, Some(UsersWrite), "Write a staff note";
-    Sessions, "revoke-sessions", "S", on::USERS, "end sessions", 7, Some(UsersWrite), "End every session";
-    Role, "role", "m", on::USERS, "role", 8, Some(UsersAdmin), "Change the role";
-    Delete, "delete", "D", on::USERS, "delete", 9, Some(UsersAdmin), "Erase the account's personal data for good";
-    Cancel, "cancel", "x", on::JOBS, "cancel", 1, Some(JobsWrite), "Call the job off: reason, note";
-    Finalize, "finalize", "f", on::JOBS, "finalize", 2, Some(JobsWrite), "End a completed job well, in the client's place";
-    RemoveMessage, "remove-message", "d", on::THREADS, "remove message", 2, Some(ThreadsWrite), "Take the message (or the marked ones) from the two's view";
-    Notice, "notice", "N", on::THREADS, "post notice", 3, Some(ThreadsWrite), "Post a notice that the two see";
-    Close, "close", "C", on::THREADS, "close thread", 4, Some(ThreadsWrite), "Close the thread: no more messages; reason, note";
-    Reopen, "reopen", "O", on::THREADS, "reopen", 5, Some(ThreadsWrite), "Let the thread take messages again";
-    Dismiss, "dismiss", "a", on::REVIEWS, "dismiss flags", 1, Some(ReviewsWrite), "Its flags mean nothing: the review stays";
-    Remove, "remove", "d", on::REVIEWS, "remove", 2, Some(ReviewsWrite), "Take the review away: reason, note";
-    Restore, "restore", "D", on::REVIEWS, "restore", 3, Some(ReviewsWrite), "Show a removed review again";
-    Follow, "follow", "L", on::AUDIT | on::THREADS, "follow", 9, None, "Keep to the newest row, or stop that";
-    Open, "open", "enter", on::ALL, "open", 10, None, "Open the row (a KYC case is claimed; a thread asks why)";
-    Back, "back", "esc", on::ALL, "back", 0, None, "Close, clear marks or filter, go back along the jumps";
-    Reveal, "reveal", "R", on::KYC | on::USERS | on::THREADS, "reveal", 11, Some(UsersReveal), "Show what is masked for 30 s (personal data: audited)";
-    Jump, "jump", "J", on::ALL, "jump", 12, None, "To the person, their KYC, jobs, threads, reviews, audit rows";
-    GoUser, "go-user", "U", on::KYC | on::AUDIT | on::DASH, "user", 12, None, "The user of this row";
-    GoWorker, "go-worker", "w", on::PAIRS, "worker", 12, None, "The worker's account";
-    GoClient, "go-client", "c", on::PAIRS, "client", 12, None, "The client's account";
-    GoThreads, "go-threads", "t", on::USERS | on::JOBS | on::REVIEWS, "thread", 13, None, "The thread, or the person's threads";
-    GoReviews, "go-reviews", "v", on::USERS | on::JOBS | on::THREADS, "reviews", 13, None, "Reviews about the person";
-    GoKyc, "go-kyc", "K", on::ALL & !on::KYC, "KYC", 14, None, "The identity checks of this row's user";
-    GoAudit, "go-audit", "A", on::MARKS, "audit", 14, None, "What the audit log says of this row";
-    Repeat, "repeat", ".", on::MARKS, "repeat", 0, None, "The last action once more, on the next row";
-    Mark, "mark", "space", on::MARKS, "mark", 14, None, "Mark the row";
-    MarkRange, "mark-range", "V", on::MARKS, "mark range", 0, None, "Mark from here: move, V again ends it";
-    MarkAll, "mark-all", "*", on::MARKS, "mark all", 0, None, "Mark all that match the filter, or none";
-    Failures, "failures", "e", on::ALL, "failures", 0, None, "What failed in the latest bulk action";
-    Filter, "filter", "/", on::LISTS, "filter", 15, None, "Filter as you type: status:banned role:worker ada";
-    Command, "command", ":", on::ALL, "go", 16, None, "Run a command by its name; `jobs status:accepted`, `thread <id>`";
-    Help, "help", "?", on::ALL, "help", 17, None, "This help";
-    Quit, "quit", "q ctrl-c", on::ALL, "quit", 18, None, "Quit; claims are given back";
-    Dash, "dashboard", "1", on::ALL, "dashboard", 0, None, "Dashboard";
-    Kyc, "kyc", "2", on::ALL, "KYC", 0, None, "KYC queue";
-    Users, "users", "3", on::ALL, "users", 0, None, "Users";
-    Jobs, "jobs", "4", on::ALL, "jobs", 0, None, "Jobs";
-    Threads, "threads", "5", on::ALL, "threads", 0, None, "Threads";
-    Reviews, "reviews", "6", on::ALL, "reviews", 0, None, "Reviews";
-    Audit, "audit", "7", on::ALL, "audit log", 0, None, "Audit log";
-    Down, "down", "j down", on::ALL, "down", 0, None, "One row down";
-    Up, "up", "k up", on::ALL, "up", 0, None, "One row up";
-    PageDown, "page-down", "ctrl-d pagedown", on::ALL, "page down", 0, None, "Half a page down";
-    PageUp, "page-up", "ctrl-u pageup", on::ALL, "page up", 0, None, "Half a page up";
-    Top, "top", "g home", on::ALL, "top", 0, None, "First row";
-    Bottom, "bottom", "G end", on::ALL, "bottom", 0, None, "Last row that is loaded; again to load more";
-    Left, "left", "h left", on::MARKS, "list", 0, None, "To the list";
-    Right, "right", "l right", on::MARKS, "detail", 0, None, "To the detail";
-    Focus, "focus", "tab", on::MARKS, "other pane", 0, None, "Between list and detail";
-    CopyId, "copy-id", "y", on::LISTS, "copy id", 0, None, "Copy the row's id";
-    CopyRow, "copy-row", "Y", on::LISTS, "copy row", 0, None, "Copy the row as JSON";
-    ShowCli, "cli", "!", on::ALL, "as command", 0, None, "The command that does the same as this screen";
-    ExactTimes, "exact-times", "i", on::ALL, "exact times", 0, None, "Exact times, or relative ones";
-    ErrorDetail, "error", "E", on::ALL, "error detail", 0, None, "All that is known of the latest error";
-    Reload, "reload", "ctrl-r f5", on::ALL, "reload", 0, None, "Load again";
-    Redraw, "redraw", "ctrl-l", on::ALL, "redraw", 0, None, "Draw the whole screen again";
-    Suspend, "suspend", "ctrl-z", on::ALL, "suspend", 0, None, "Back to the shell; `fg` returns";
-}
-
-/// The screens, in the order of their tabs.
-pub const TABS: [(Action, &str); 7] = [
-    (Action::Dash, "Dash"),
-    (Action::Kyc, "KYC"),
-    (Action::Users, "Users"),
-    (Action::Jobs, "Jobs"),
-    (Action::Threads, "Threads"),
-    (Action::Reviews, "Reviews"),
-    (Action::Audit, "Audit"),
-];
-
-static FALLBACK: Spec =
-    Spec { action: Action::Redraw, name: "redraw", keys: "", on: on::ALL, label: "", rank: 0, needs: None, help: "" };
-
-/// A row of [`TABLE`].
-#[derive(Debug)]
+/// What an action says of itself.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Spec {
-    /// What.
-    pub action: Action,
     /// Its name in the config and in the command bar.
     pub name: &'static str,
     /// Keys unless rebound, apart by blanks.
     pub keys: &'static str,
-    /// Screens, a set of [`on`].
-    pub on: u8,
     /// In the footer.
     pub label: &'static str,
-    /// Place in the footer.
+    /// Place in the footer (0: not there; low ones stay longest when there is little room).
     pub rank: u8,
     /// What the role must allow.
     pub needs: Option<Permission>,
@@ -161,14 +31,143 @@ pub struct Spec {
 }
 
 impl Action {
-    /// Its row.
-    pub fn spec(self) -> &'static Spec {
-        // Every variant has a row: the macro writes both.
-        TABLE.iter().find(|spec| spec.action == self).unwrap_or(&FALLBACK)
+    /// Of what it says of itself.
+    pub const fn new(spec: &'static Spec) -> Self {
+        Self(spec)
     }
     /// Whether it changes something, rather than shows it.
     pub fn writes(self) -> bool {
-        matches!(self.spec().needs, Some(KycWrite | UsersWrite | UsersAdmin | JobsWrite | ThreadsWrite | ReviewsWrite))
+        self.needs.is_some_and(|needed| needed != Permission::UsersReveal)
+    }
+}
+
+impl std::ops::Deref for Action {
+    type Target = Spec;
+    fn deref(&self) -> &Spec {
+        self.0
+    }
+}
+
+/// Declares the actions that only one screen has: name, keys, footer label, footer rank, permission needed, help. `ACTIONS`
+/// is all of them, in the order of the help.
+macro_rules! actions {
+    ($($constant:ident, $name:literal, $keys:literal, $label:literal, $rank:literal, $needs:expr, $help:literal;)*) => {
+        $(const $constant: $crate::tui::keymap::Action = $crate::tui::keymap::Action::new(&$crate::tui::keymap::Spec {
+            name: $name, keys: $keys, label: $label, rank: $rank, needs: $needs, help: $help,
+        });)*
+        const ACTIONS: &[$crate::tui::keymap::Action] = &[$($constant),*];
+    };
+}
+pub(super) use actions;
+
+/// Which screens have an action that several have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// Everywhere.
+    All,
+    /// Screens that are lists.
+    Lists,
+    /// Screens whose rows can be marked.
+    Marks,
+    /// Those that name it.
+    Chosen,
+}
+
+macro_rules! shared {
+    ($table:ident: $($constant:ident, $name:literal, $keys:literal, $scope:ident, $label:literal, $rank:literal, $needs:expr, $help:literal;)+) => {
+        impl Action {
+            $(#[doc = $help]
+            pub const $constant: Self = Self(&Spec {
+                name: $name, keys: $keys, label: $label, rank: $rank, needs: $needs, help: $help,
+            });)+
+        }
+        const $table: &[(Action, Scope)] = &[$((Action::$constant, Scope::$scope)),+];
+    };
+}
+
+shared! {
+    WORK:
+    FOLLOW, "follow", "L", Chosen, "follow", 9, None, "Keep to the newest row, or stop that";
+    OPEN, "open", "enter", All, "open", 10, None, "Open the row (a KYC case is claimed; a thread asks why)";
+    BACK, "back", "esc", All, "back", 0, None, "Close, clear marks or filter, go back along the jumps";
+    REVEAL, "reveal", "R", Chosen, "reveal", 11, Some(Permission::UsersReveal), "Show what is masked for 30 s (personal data: audited)";
+    JUMP, "jump", "J", All, "jump", 12, None, "To the person, their KYC, jobs, threads, reviews, audit rows";
+    GO_USER, "go-user", "U", Chosen, "user", 12, None, "The user of this row";
+    GO_WORKER, "go-worker", "w", Chosen, "worker", 12, None, "The worker's account";
+    GO_CLIENT, "go-client", "c", Chosen, "client", 12, None, "The client's account";
+    GO_THREADS, "go-threads", "t", Chosen, "thread", 13, None, "The thread, or the person's threads";
+    GO_REVIEWS, "go-reviews", "v", Chosen, "reviews", 13, None, "Reviews about the person";
+    GO_KYC, "go-kyc", "K", Chosen, "KYC", 14, None, "The identity checks of this row's user";
+    GO_AUDIT, "go-audit", "A", Marks, "audit", 14, None, "What the audit log says of this row";
+    REPEAT, "repeat", ".", Marks, "repeat", 0, None, "The last action once more, on the next row";
+    MARK, "mark", "space", Marks, "mark", 14, None, "Mark the row";
+    MARK_RANGE, "mark-range", "V", Marks, "mark range", 0, None, "Mark from here: move, V again ends it";
+    MARK_ALL, "mark-all", "*", Marks, "mark all", 0, None, "Mark all that match the filter, or none";
+    FAILURES, "failures", "e", All, "failures", 0, None, "What failed in the latest bulk action";
+    FILTER, "filter", "/", Lists, "filter", 15, None, "Filter as you type: status:banned role:worker ada";
+    COMMAND, "command", ":", All, "go", 16, None, "Run a command by its name; `jobs status:accepted`, `thread <id>`";
+    HELP, "help", "?", All, "help", 17, None, "This help";
+    QUIT, "quit", "q ctrl-c", All, "quit", 18, None, "Quit; claims are given back";
+}
+shared! {
+    BASICS:
+    DOWN, "down", "j down", All, "down", 0, None, "One row down";
+    UP, "up", "k up", All, "up", 0, None, "One row up";
+    PAGE_DOWN, "page-down", "ctrl-d pagedown", All, "page down", 0, None, "Half a page down";
+    PAGE_UP, "page-up", "ctrl-u pageup", All, "page up", 0, None, "Half a page up";
+    TOP, "top", "g home", All, "top", 0, None, "First row";
+    BOTTOM, "bottom", "G end", All, "bottom", 0, None, "Last row that is loaded; again to load more";
+    LEFT, "left", "h left", Marks, "list", 0, None, "To the list";
+    RIGHT, "right", "l right", Marks, "detail", 0, None, "To the detail";
+    FOCUS, "focus", "tab", Marks, "other pane", 0, None, "Between list and detail";
+    COPY_ID, "copy-id", "y", Lists, "copy id", 0, None, "Copy the row's id";
+    COPY_ROW, "copy-row", "Y", Lists, "copy row", 0, None, "Copy the row as JSON";
+    SHOW_CLI, "cli", "!", All, "as command", 0, None, "The command that does the same as this screen";
+    EXACT_TIMES, "exact-times", "i", All, "exact times", 0, None, "Exact times, or relative ones";
+    ERROR_DETAIL, "error", "E", All, "error detail", 0, None, "All that is known of the latest error";
+    RELOAD, "reload", "ctrl-r f5", All, "reload", 0, None, "Load again";
+    REDRAW, "redraw", "ctrl-l", All, "redraw", 0, None, "Draw the whole screen again";
+    SUSPEND, "suspend", "ctrl-z", All, "suspend", 0, None, "Back to the shell; `fg` returns";
+}
+
+/// What the rows of a screen are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// No list that is filtered.
+    None,
+    /// A list.
+    Listed,
+    /// A list whose rows can be marked.
+    Marked,
+}
+
+/// What a screen says of itself.
+#[derive(Debug)]
+pub struct ScreenInfo {
+    /// The action that leads here; its name goes before a filter in the command bar.
+    pub home: Action,
+    /// On its tab.
+    pub tab: &'static str,
+    /// In help: "On users".
+    pub title: &'static str,
+    /// What its rows are.
+    pub rows: Rows,
+    /// What only this screen has.
+    pub own: &'static [Action],
+    /// What it has of those that only some screens have.
+    pub chosen: &'static [Action],
+    /// The word of the command bar that opens a row by its id, and its help.
+    pub by_id: Option<(&'static str, &'static str)>,
+}
+
+impl ScreenInfo {
+    fn has(&self, action: Action, scope: Scope) -> bool {
+        match scope {
+            Scope::All => true,
+            Scope::Lists => self.rows != Rows::None,
+            Scope::Marks => self.rows == Rows::Marked,
+            Scope::Chosen => self.chosen.contains(&action),
+        }
     }
 }
 
@@ -272,87 +271,145 @@ impl fmt::Display for Key {
     }
 }
 
-/// Which keys do what.
+/// An action, its keys, and where it is there.
 #[derive(Debug, Clone)]
-pub struct Keymap(Vec<(&'static Spec, Vec<Key>)>);
+struct Binding {
+    action: Action,
+    keys: Vec<Key>,
+    everywhere: bool,
+    /// The homes of the screens that have it.
+    homes: Vec<Action>,
+}
+
+impl Binding {
+    fn is_on(&self, home: Action) -> bool {
+        self.homes.contains(&home)
+    }
+    fn shown_keys(&self) -> String {
+        self.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A row of the help of a screen.
+#[derive(Debug)]
+pub struct HelpRow {
+    /// What can be done.
+    pub action: Action,
+    /// Its keys, as shown.
+    pub keys: String,
+    /// Whether every screen has it.
+    pub everywhere: bool,
+}
+
+/// The screens, and which keys do what on each.
+#[derive(Debug, Clone)]
+pub struct Keymap {
+    screens: Vec<&'static ScreenInfo>,
+    bindings: Vec<Binding>,
+}
 
 impl Keymap {
-    /// The defaults, with what the user rebound: action name → keys, apart by blanks.
-    pub fn new(rebound: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+    /// The defaults of these screens, with what the user rebound: action name → keys, apart by blanks.
+    pub fn new(screens: Vec<&'static ScreenInfo>, rebound: &BTreeMap<String, String>) -> anyhow::Result<Self> {
+        let homes = |has: &dyn Fn(&ScreenInfo) -> bool| -> Vec<Action> {
+            screens.iter().filter(|screen| has(screen)).map(|screen| screen.home).collect()
+        };
+        let shared = |&(action, scope): &(Action, Scope)| {
+            (action, scope == Scope::All, homes(&|screen| screen.has(action, scope)))
+        };
+        let own = screens.iter().flat_map(|screen| screen.own.iter().map(|action| (*action, false, vec![screen.home])));
+        let tabs = screens.iter().map(|screen| (screen.home, true, homes(&|_| true)));
+        let rows: Vec<_> = own.chain(WORK.iter().map(shared)).chain(tabs).chain(BASICS.iter().map(shared)).collect();
         for name in rebound.keys() {
-            if !TABLE.iter().any(|spec| spec.name == name) {
-                let all: Vec<_> = TABLE.iter().map(|spec| spec.name).collect();
+            if !rows.iter().any(|(action, ..)| action.name == name) {
+                let all: Vec<_> = rows.iter().map(|(action, ..)| action.name).collect();
                 bail!("keys.{name}: there is no such action; there are {}", all.join(", "));
             }
         }
-        let mut rows: Vec<(&'static Spec, Vec<Key>)> = Vec::with_capacity(TABLE.len());
-        for spec in TABLE {
-            let text = rebound.get(spec.name).map_or(spec.keys, String::as_str);
+        let mut bindings: Vec<Binding> = Vec::with_capacity(rows.len());
+        for (action, everywhere, homes) in rows {
+            let text = rebound.get(action.name).map_or(action.keys, String::as_str);
             let keys = text
                 .split_whitespace()
                 .map(str::parse)
                 .collect::<anyhow::Result<Vec<Key>>>()
-                .with_context(|| format!("keys.{}", spec.name))?;
+                .with_context(|| format!("keys.{}", action.name))?;
             if keys.is_empty() {
-                bail!("keys.{}: needs at least one key", spec.name);
+                bail!("keys.{}: needs at least one key", action.name);
             }
-            for (other, taken) in &rows {
-                if other.on & spec.on != 0
-                    && let Some(key) = keys.iter().find(|key| taken.contains(key))
+            for other in &bindings {
+                if homes.iter().any(|home| other.is_on(*home))
+                    && let Some(key) = keys.iter().find(|key| other.keys.contains(key))
                 {
-                    bail!("keys.{}: `{key}` is already the key of `{}` on the same screen", spec.name, other.name);
+                    bail!(
+                        "keys.{}: `{key}` is already the key of `{}` on the same screen",
+                        action.name,
+                        other.action.name
+                    );
                 }
             }
-            rows.push((spec, keys));
+            bindings.push(Binding { action, keys, everywhere, homes });
         }
-        Ok(Self(rows))
+        Ok(Self { screens, bindings })
+    }
+
+    /// The screens, in the order of their tabs.
+    pub fn screens(&self) -> impl Iterator<Item = &'static ScreenInfo> + '_ {
+        self.screens.iter().copied()
     }
 
     /// What a key does on a screen.
-    pub fn find(&self, key: Key, screen: u8) -> Option<Action> {
-        self.0.iter().find(|(spec, keys)| spec.on & screen != 0 && keys.contains(&key)).map(|(spec, _)| spec.action)
+    pub fn find(&self, key: Key, home: Action) -> Option<Action> {
+        let found = self.bindings.iter().find(|binding| binding.keys.contains(&key) && binding.is_on(home));
+        found.map(|binding| binding.action)
     }
 
     /// The first key of an action, as shown.
     pub fn key(&self, action: Action) -> String {
-        self.0
-            .iter()
-            .find(|(spec, _)| spec.action == action)
-            .and_then(|(_, keys)| keys.first())
-            .map_or_else(String::new, ToString::to_string)
+        let found = self.bindings.iter().find(|binding| binding.action == action);
+        found.and_then(|binding| binding.keys.first()).map_or_else(String::new, ToString::to_string)
     }
 
-    /// Every action of a screen with its keys, as shown.
-    pub fn of(&self, screen: u8) -> impl Iterator<Item = (&'static Spec, String)> + '_ {
-        self.0
-            .iter()
-            .filter(move |(spec, _)| spec.on & screen != 0)
-            .map(|(spec, keys)| (*spec, keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")))
+    /// Every action of a screen, in the order of the help.
+    pub fn of(&self, home: Action) -> impl Iterator<Item = HelpRow> + '_ {
+        self.bindings.iter().filter(move |binding| binding.is_on(home)).map(|binding| HelpRow {
+            action: binding.action,
+            keys: binding.shown_keys(),
+            everywhere: binding.everywhere,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::screens::{self, dashboard::HOME as DASH, kyc::HOME as KYC, users::HOME as USERS},
+        *,
+    };
+
+    fn name(keymap: &Keymap, key: &str, home: Action) -> Option<&'static str> {
+        keymap.find(key.parse().unwrap(), home).map(|action| action.name)
+    }
 
     fn rebound(name: &str, keys: &str) -> anyhow::Result<Keymap> {
-        Keymap::new(&BTreeMap::from([(name.to_owned(), keys.to_owned())]))
+        Keymap::new(screens::infos(), &BTreeMap::from([(name.to_owned(), keys.to_owned())]))
     }
 
     #[test]
     fn the_defaults_do_not_collide() {
-        let keymap = Keymap::new(&BTreeMap::new()).unwrap();
-        assert_eq!(keymap.find("a".parse().unwrap(), on::KYC), Some(Action::Approve));
-        assert_eq!(keymap.find("a".parse().unwrap(), on::USERS), None);
-        assert_eq!(keymap.find("ctrl-c".parse().unwrap(), on::DASH), Some(Action::Quit));
+        let keymap = Keymap::new(screens::infos(), &BTreeMap::new()).unwrap();
+        assert_eq!(name(&keymap, "a", KYC), Some("approve"));
+        assert_eq!(name(&keymap, "a", USERS), None);
+        assert_eq!(name(&keymap, "ctrl-c", DASH), Some("quit"));
     }
 
     #[test]
     fn keys_are_rebound_and_the_old_ones_go() {
         let keymap = rebound("approve", "ctrl-y f2").unwrap();
-        assert_eq!(keymap.find("ctrl-y".parse().unwrap(), on::KYC), Some(Action::Approve));
-        assert_eq!(keymap.find("a".parse().unwrap(), on::KYC), None);
-        assert_eq!(keymap.key(Action::Approve), "^y");
+        assert_eq!(name(&keymap, "ctrl-y", KYC), Some("approve"));
+        assert_eq!(name(&keymap, "a", KYC), None);
+        let approve = keymap.of(KYC).find(|row| row.action.name == "approve").unwrap();
+        assert_eq!((keymap.key(approve.action), approve.keys), ("^y".to_owned(), "^y F2".to_owned()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What every list screen has in common: a list that loads by itself, is filtered as typed, and has marks.
 
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{any::Any, fmt::Debug, sync::Arc, time::Duration};
 
 use crossterm::event::KeyEvent;
 use futures::future::BoxFuture;
@@ -20,6 +20,7 @@ use super::{
     ctx::{Ctx, Request},
     filter::Typed,
     filter_bar::FilterBar,
+    jump::Subject,
     keymap::Action,
     message::{LoadId, Message},
     paged::{Paged, Row},
@@ -89,14 +90,14 @@ impl<T: Listed> Listing<T> {
     /// Takes what means the same on every list: filter, marks, movements. False when it is something else.
     pub fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
-            Action::Filter => self.bar.open(),
-            Action::Mark => self.rows.mark(),
-            Action::MarkRange => {
+            Action::FILTER => self.bar.open(),
+            Action::MARK => self.rows.mark(),
+            Action::MARK_RANGE => {
                 if self.rows.mark_range() {
                     ctx.say("marking: move, then V again");
                 }
             }
-            Action::MarkAll => {
+            Action::MARK_ALL => {
                 if !self.rows.clear_marks() {
                     let filter = self.bar.filter.clone();
                     self.matching = Some(ctx.load(Answer::<T>::All, |api| matching::<T>(api, filter)));
@@ -147,7 +148,7 @@ impl<T: Listed> Listing<T> {
     ///
     /// # Errors
     /// Gives any other message back.
-    pub fn message(&mut self, message: Message, ctx: &mut Ctx) -> Result<bool, Message> {
+    pub fn take(&mut self, message: Message, ctx: &mut Ctx) -> Result<bool, Message> {
         if !self.rows.awaits(message.id()) && self.matching != Some(message.id()) {
             return Err(message);
         }
@@ -188,32 +189,10 @@ impl<T: Listed> Listing<T> {
         self.refresh_due.take_if(|due| now >= *due).is_some()
     }
 
-    /// Looks at the clock, and asks for what is missing while the list is seen.
-    pub fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
-        let now = ctx.now();
-        if self.bar.tick(now) {
-            self.rows.restart();
-        }
-        if !visible {
-            return;
-        }
-        while let Some((want, request)) = self.rows.take_want() {
-            let filter = self.bar.filter.clone();
-            let id = ctx.load(Answer::<T>::Page, |api| T::list(api, filter, request));
-            self.rows.started(id, want, now);
-        }
-    }
-
     /// After it was put aside: what was under way then does not come any more.
     pub fn resume(&mut self) {
         self.matching = None;
         self.rows.resume();
-    }
-
-    /// How many rows are marked, in words for the status line.
-    pub fn marked(&self, deed: &str) -> Option<(String, Ink)> {
-        let marked = self.rows.marked_count();
-        (marked > 0).then(|| (format!("◆ {marked} marked: {deed} is for all of them · Esc clears"), Ink::Accent))
     }
 
     /// A heading with the filter.
@@ -236,12 +215,12 @@ impl<T: Listed> Listing<T> {
 /// Copies the id of a row, or the row. False when that is not asked for.
 pub fn copies<T: Listed>(row: Option<&T>, action: Action, ctx: &mut Ctx) -> bool {
     let request = match (action, row) {
-        (Action::CopyId, Some(row)) => Request::Copy(row.id_text(), "the id is copied".into()),
-        (Action::CopyRow, Some(row)) => match serde_json::to_string(row) {
+        (Action::COPY_ID, Some(row)) => Request::Copy(row.id_text(), "the id is copied".into()),
+        (Action::COPY_ROW, Some(row)) => match serde_json::to_string(row) {
             Ok(json) => Request::Copy(json, "the row is copied as JSON".into()),
             Err(_) => return true,
         },
-        (Action::CopyId | Action::CopyRow, None) => return true,
+        (Action::COPY_ID | Action::COPY_ROW, None) => return true,
         _ => return false,
     };
     ctx.requests.push(request);
@@ -263,7 +242,7 @@ async fn matching<T: Listed>(api: Arc<dyn AdminApi>, filter: T::Filter) -> Answe
     }
 }
 
-/// A list, whatever it lists: what is typed goes here.
+/// A list, whatever it lists, with what stands beside it: what is the same on every screen that has one.
 pub trait Lists {
     /// Whether keys are text now.
     fn typing(&self) -> bool;
@@ -273,7 +252,25 @@ pub trait Lists {
     fn paste(&mut self, pasted: &str, ctx: &mut Ctx);
     /// A filter from the command bar.
     fn filter(&mut self, words: &str, ctx: &mut Ctx);
-    /// Draws what is typed; answers where the text cursor is.
+    /// Goes to something in it, if it can.
+    fn go(&mut self, subject: &Subject, ctx: &mut Ctx);
+    /// Puts aside what it shows, and begins anew.
+    fn stash(&mut self) -> Box<dyn Any>;
+    /// Shows again what was put aside.
+    fn restore(&mut self, stashed: Box<dyn Any>, ctx: &mut Ctx);
+    /// Takes an answer that it waits for, and gives back any other.
+    fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message>;
+    /// Looks again at what is shown.
+    fn reload(&mut self, ctx: &mut Ctx);
+    /// Looks at the clock, and asks for what is missing while it is seen.
+    fn tick(&mut self, visible: bool, ctx: &mut Ctx);
+    /// A bulk action ended.
+    fn bulk_ended(&mut self, ctx: &mut Ctx);
+    /// A click. True when it opens the row.
+    fn click(&mut self, at: Position, ctx: &mut Ctx) -> bool;
+    /// How many rows are marked, and what is then for all of them, in words for the status line.
+    fn marked(&self, what: &str) -> Option<(String, Ink)>;
+    /// Draws what is typed; returns where the text cursor is.
     fn draw_input(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position>;
 }
 
@@ -291,6 +288,51 @@ impl<T: Listed> Lists for Listing<T> {
     }
     fn filter(&mut self, words: &str, ctx: &mut Ctx) {
         self.set(words, ctx);
+    }
+    fn go(&mut self, subject: &Subject, ctx: &mut Ctx) {
+        if let Subject::List(words) = subject {
+            self.start_at(words, ctx);
+        }
+    }
+    fn stash(&mut self) -> Box<dyn Any> {
+        Box::new(std::mem::take(self))
+    }
+    fn restore(&mut self, stashed: Box<dyn Any>, _ctx: &mut Ctx) {
+        if let Ok(list) = stashed.downcast() {
+            *self = *list;
+            self.resume();
+        }
+    }
+    fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
+        self.take(message, ctx).err()
+    }
+    fn reload(&mut self, _ctx: &mut Ctx) {
+        self.rows.refresh();
+    }
+    fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
+        let now = ctx.now();
+        if self.bar.tick(now) {
+            self.rows.restart();
+        }
+        if !visible {
+            return;
+        }
+        while let Some((want, request)) = self.rows.take_want() {
+            let filter = self.bar.filter.clone();
+            let id = ctx.load(Answer::<T>::Page, |api| T::list(api, filter, request));
+            self.rows.started(id, want, now);
+        }
+    }
+    fn bulk_ended(&mut self, _ctx: &mut Ctx) {
+        self.rows.clear_marks();
+        self.rows.refresh();
+    }
+    fn click(&mut self, at: Position, _ctx: &mut Ctx) -> bool {
+        self.rows.click(at) == Some(true)
+    }
+    fn marked(&self, what: &str) -> Option<(String, Ink)> {
+        let marked = self.rows.marked_count();
+        (marked > 0).then(|| (format!("◆ {marked} marked: {what} is for all of them · Esc clears"), Ink::Accent))
     }
     fn draw_input(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position> {
         self.bar.draw(bar, buf, ctx)

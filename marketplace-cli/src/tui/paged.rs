@@ -288,11 +288,11 @@ impl<T: Row> Paged<T> {
     pub fn moved(&mut self, action: Action) -> bool {
         let half = (self.height() / 2).max(1);
         let at = match action {
-            Action::Down => self.selected + 1,
-            Action::Up => self.selected.saturating_sub(1),
-            Action::PageDown => self.selected + half,
-            Action::PageUp => self.selected.saturating_sub(half),
-            Action::Top => {
+            Action::DOWN => self.selected + 1,
+            Action::UP => self.selected.saturating_sub(1),
+            Action::PAGE_DOWN => self.selected + half,
+            Action::PAGE_UP => self.selected.saturating_sub(half),
+            Action::TOP => {
                 // The first row may be pages away; a new start is one page.
                 if self.dropped.is_empty() {
                     0
@@ -301,7 +301,7 @@ impl<T: Row> Paged<T> {
                     0
                 }
             }
-            Action::Bottom => usize::MAX,
+            Action::BOTTOM => usize::MAX,
             _ => return false,
         };
         self.go(at);

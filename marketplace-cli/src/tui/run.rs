@@ -20,10 +20,7 @@ use crossterm::{
     },
 };
 use futures::{FutureExt, StreamExt};
-use marketplace_core::{
-    admin::{AdminApi, Change},
-    time::SystemClock,
-};
+use marketplace_core::{admin::AdminApi, time::SystemClock};
 use ratatui::{Terminal, backend::CrosstermBackend};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -40,7 +37,7 @@ use super::{
     message::Message,
     options::Options,
     picture::Images,
-    probe,
+    probe, screens,
 };
 
 /// Between two looks at the clock.
@@ -139,7 +136,7 @@ impl Drop for PanicHook {
 /// When standard input or output is no terminal, when `options` hold an unknown action, key or way to draw pictures, and
 /// when the terminal cannot be written to.
 pub async fn run(api: Arc<dyn AdminApi>, options: Options) -> anyhow::Result<()> {
-    let keymap = Keymap::new(&options.keys)?;
+    let keymap = Keymap::new(screens::infos(), &options.keys)?;
     let wanted = options.images.clone().or_else(|| std::env::var("MARKETPLACE_IMAGES").ok()).unwrap_or_default();
     let chosen = Images::named(&wanted)?.or_else(|| options.no_color.then_some(Images::Dots));
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
@@ -160,12 +157,9 @@ pub async fn run(api: Arc<dyn AdminApi>, options: Options) -> anyhow::Result<()>
     drop(restore);
     drop(hook);
     if !gate.read_only() {
-        let releases = app.claims().into_iter().map(|id| {
-            let api = Arc::clone(&api);
-            async move { api.kyc_release(id, &Change::default()).await }
-        });
+        let farewells = app.farewells().into_iter().map(|farewell| farewell(Arc::clone(&api)));
         // What cannot be given back now ends by itself in ten minutes.
-        drop(tokio::time::timeout(GOODBYE, futures::future::join_all(releases)).await);
+        drop(tokio::time::timeout(GOODBYE, futures::future::join_all(farewells)).await);
     }
     outcome
 }

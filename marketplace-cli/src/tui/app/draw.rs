@@ -43,10 +43,10 @@ impl App {
         let theme = self.ctx.theme;
         let seen = self.seen();
         frame::status(status, buf, &self.ctx, self.link.state(), seen.status(&self.ctx));
-        frame::footer(footer, buf, &self.ctx, seen.on(), |action| self.ctx.offers(action) && seen.offers(action));
+        frame::footer(footer, buf, &self.ctx, self.active, |action| self.ctx.offers(action) && seen.offers(action));
         let mut cursor = seen.draw_input(status, buf, &self.ctx);
         if let Some(palette) = &self.palette {
-            cursor = Some(palette.draw(status, buf, theme, &self.ctx.keymap, seen.on()));
+            cursor = Some(palette.draw(status, buf, theme, &self.ctx.keymap, self.active));
         }
         if let Some(bulk) = self.bulk.as_ref().filter(|bulk| bulk.running()) {
             bulk.draw(body, buf, theme);
@@ -89,7 +89,7 @@ impl App {
                 screen.click(at, ctx);
             }
         } else {
-            let action = if lines > 0 { Action::Down } else { Action::Up };
+            let action = if lines > 0 { Action::DOWN } else { Action::UP };
             for _ in 0..lines.unsigned_abs() {
                 let (screen, ctx) = self.screen();
                 screen.action(action, ctx);

@@ -7,14 +7,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::super::{
-    ctx::Ctx,
-    keymap::{Action, Spec, TABS},
-    link::State,
-    text,
-    theme::Ink,
-    widgets::rows::count,
-};
+use super::super::{ctx::Ctx, keymap::Action, link::State, text, theme::Ink, widgets::rows::count};
 
 /// The line that says which system, which way in, as whom, what waits, and whether it is there.
 pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
@@ -66,8 +59,9 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
     let theme = ctx.theme;
     let mut places = Vec::new();
     let mut x = area.x + 1;
-    for (action, name) in TABS {
-        let label = format!(" {} {name} ", ctx.keymap.key(action));
+    for screen in ctx.keymap.screens() {
+        let action = screen.home;
+        let label = format!(" {} {} ", ctx.keymap.key(action), screen.tab);
         let width = u16::try_from(text::width(&label)).unwrap_or(0);
         let style = if action == active { theme.ink(Ink::Selected) } else { theme.ink(Ink::Plain) };
         if x + width <= area.right() {
@@ -118,26 +112,26 @@ pub fn status(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State, screen: Op
 }
 
 /// The keys that do something now, the weightiest first; what does not fit is left to the help.
-pub fn footer(area: Rect, buf: &mut Buffer, ctx: &Ctx, screen: u8, offers: impl Fn(Action) -> bool) {
+pub fn footer(area: Rect, buf: &mut Buffer, ctx: &Ctx, home: Action, offers: impl Fn(Action) -> bool) {
     let theme = ctx.theme;
-    let mut rows: Vec<&'static Spec> =
-        ctx.keymap.of(screen).map(|(spec, _)| spec).filter(|spec| spec.rank > 0 && offers(spec.action)).collect();
-    rows.sort_by_key(|spec| spec.rank);
-    let piece = |spec: &Spec| (ctx.keymap.key(spec.action), spec.label);
-    let length = |spec: &&Spec| {
-        let (key, label) = piece(spec);
+    let mut rows: Vec<Action> =
+        ctx.keymap.of(home).map(|row| row.action).filter(|action| action.rank > 0 && offers(*action)).collect();
+    rows.sort_by_key(|action| action.rank);
+    let piece = |action: Action| (ctx.keymap.key(action), action.label);
+    let length = |action: &Action| {
+        let (key, label) = piece(*action);
         text::width(&key) + text::width(label) + 3
     };
     // Help and quit are always there: they lead to all the rest.
     let (fixed, mut shown): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|spec| matches!(spec.action, Action::Help | Action::Quit));
+        rows.into_iter().partition(|action| matches!(*action, Action::HELP | Action::QUIT));
     let room = usize::from(area.width).saturating_sub(1 + fixed.iter().map(length).sum::<usize>());
     while shown.iter().map(length).sum::<usize>() > room {
         shown.pop();
     }
     let mut pieces = vec![Span::raw(" ")];
-    for spec in shown.into_iter().chain(fixed) {
-        let (key, label) = piece(spec);
+    for action in shown.into_iter().chain(fixed) {
+        let (key, label) = piece(action);
         pieces.push(Span::styled(key, theme.ink(Ink::Accent).add_modifier(ratatui::style::Modifier::BOLD)));
         pieces.push(Span::raw(" "));
         pieces.push(Span::styled(label, theme.ink(Ink::Plain)));

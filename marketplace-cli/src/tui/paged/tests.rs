@@ -27,14 +27,14 @@ fn a_million_rows_pass_through_a_small_window_and_back() {
     list.place(Rect::new(0, 0, 80, 20));
     serve(&mut list, 10_000, &mut loads);
     for _ in 0..4_000 {
-        list.moved(Action::Down);
+        list.moved(Action::DOWN);
         serve(&mut list, 10_000, &mut loads);
         assert!(list.len() <= WINDOW * usize::from(PAGE));
     }
     assert_eq!(list.selected(), Some(&4_000));
     assert_eq!(list.position(), 4_001);
     for _ in 0..4_000 {
-        list.moved(Action::Up);
+        list.moved(Action::UP);
         serve(&mut list, 10_000, &mut loads);
     }
     assert_eq!(list.selected(), Some(&0));
@@ -47,7 +47,7 @@ fn the_end_is_the_end() {
     list.place(Rect::new(0, 0, 80, 20));
     for _ in 0..5 {
         serve(&mut list, 150, &mut loads);
-        list.moved(Action::Bottom);
+        list.moved(Action::BOTTOM);
     }
     assert_eq!((list.selected(), list.more(), loads), (Some(&149), false, 2));
 }
@@ -89,10 +89,10 @@ fn marks_and_ranges() {
     list.place(Rect::new(0, 0, 80, 20));
     serve(&mut list, 50, &mut loads);
     list.mark();
-    list.moved(Action::Down);
+    list.moved(Action::DOWN);
     list.mark_range();
-    list.moved(Action::Down);
-    list.moved(Action::Down);
+    list.moved(Action::DOWN);
+    list.moved(Action::DOWN);
     list.mark_range();
     assert_eq!(list.marked(), [&0, &2, &3, &4]);
     assert!(list.clear_marks());

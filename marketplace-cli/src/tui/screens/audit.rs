@@ -1,6 +1,6 @@
 //! The audit log as it grows: newest first, following, filtered, each row in full.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
@@ -10,18 +10,14 @@ use marketplace_core::{
     page::{Page, PageRequest},
     time::Timestamp,
 };
-use ratatui::{
-    buffer::Buffer,
-    layout::{Position, Rect},
-    text::Span,
-};
+use ratatui::{buffer::Buffer, layout::Rect, text::Span};
 
 use super::super::{
-    component::Screen,
+    component::{Registered, Screen},
     ctx::{Ctx, Request},
     filter::{Typed, quoted},
-    jump::{Links, Place},
-    keymap::{Action, on},
+    jump::{Link, Relations, Subject},
+    keymap::{Action, Rows, ScreenInfo, Spec},
     list,
     listing::{Listed, Listing, Lists, copies},
     message::Message,
@@ -38,6 +34,10 @@ use super::super::{
 const EVERY: Duration = Duration::from_secs(2);
 /// After an event, so that a burst is one look.
 const SOON: Duration = Duration::from_millis(300);
+
+/// Leads here.
+pub const HOME: Action =
+    Action::new(&Spec { name: "audit", keys: "7", label: "audit log", rank: 0, needs: None, help: "Audit log" });
 
 impl Listed for AuditRow {
     type Filter = AuditFilter;
@@ -111,32 +111,40 @@ pub fn detail(row: &AuditRow) -> Popup {
     Popup::new(format!("Audit row {}", row.seq), lines)
 }
 
-impl Screen for Audit {
-    fn on(&self) -> u8 {
-        on::AUDIT
+impl Registered for Audit {
+    const INFO: &'static ScreenInfo = &ScreenInfo {
+        home: HOME,
+        tab: "Audit",
+        title: "the audit log",
+        rows: Rows::Listed,
+        own: &[],
+        chosen: &[Action::FOLLOW, Action::GO_USER, Action::GO_KYC],
+        by_id: None,
+    };
+    fn links(from: &Relations) -> Vec<Link> {
+        let link = |target: &String| {
+            Link::new('A', "what the audit log says of it", HOME, Subject::List(format!("target:{target}")))
+        };
+        from.audit.iter().map(link).collect()
     }
-    fn home(&self) -> Action {
-        Action::Audit
-    }
-    fn name(&self) -> &'static str {
-        "the audit log"
-    }
+}
 
+impl Screen for Audit {
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
-            Action::Follow => {
+            Action::FOLLOW => {
                 self.follow = !self.follow;
                 if self.follow {
-                    self.list.rows.moved(Action::Top);
+                    self.list.rows.moved(Action::TOP);
                     self.list.rows.restart();
                 }
             }
-            Action::Open => {
+            Action::OPEN => {
                 if let Some(row) = self.list.rows.selected() {
                     ctx.requests.push(Request::Popup(detail(row)));
                 }
             }
-            Action::Back => return self.list.back(ctx),
+            Action::BACK => return self.list.back(ctx),
             _ => return copies(self.list.rows.selected(), action, ctx) || self.list.action(action, ctx),
         }
         true
@@ -148,31 +156,17 @@ impl Screen for Audit {
     fn lists_mut(&mut self) -> Option<&mut dyn Lists> {
         Some(&mut self.list)
     }
-    fn links(&self) -> Links {
-        self.list.rows.selected().map(Links::of_audit).unwrap_or_default()
-    }
-    fn go(&mut self, place: &Place, ctx: &mut Ctx) {
-        if let Place::List(_, words) = place {
-            self.list.start_at(words, ctx);
-        }
-    }
-    fn stash(&mut self) -> Box<dyn Any> {
-        Box::new(std::mem::take(&mut self.list))
-    }
-    fn restore(&mut self, stashed: Box<dyn Any>, _ctx: &mut Ctx) {
-        if let Ok(list) = stashed.downcast() {
-            self.list = *list;
-            self.list.resume();
-        }
+    fn relations(&self) -> Relations {
+        self.list.rows.selected().map(Relations::of_audit).unwrap_or_default()
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
         // A newer row at the top pushes the selected one down: while following, the top stays selected.
         let top = self.follow && self.list.rows.selected_index() == 0;
-        match self.list.message(message, ctx) {
+        match self.list.take(message, ctx) {
             Ok(page) => {
                 if page && top {
-                    self.list.rows.moved(Action::Top);
+                    self.list.rows.moved(Action::TOP);
                 }
                 None
             }
@@ -197,12 +191,6 @@ impl Screen for Audit {
             }
         }
         self.list.tick(visible, ctx);
-    }
-
-    fn click(&mut self, at: Position, ctx: &mut Ctx) {
-        if self.list.rows.click(at) == Some(true) {
-            self.action(Action::Open, ctx);
-        }
     }
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {

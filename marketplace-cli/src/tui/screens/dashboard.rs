@@ -18,10 +18,10 @@ use ratatui::{
 };
 
 use super::super::{
-    component::Screen,
+    component::{Registered, Screen},
     ctx::{Ctx, PATIENCE, Request},
-    jump::Links,
-    keymap::{Action, on},
+    jump::Relations,
+    keymap::{Action, Rows, ScreenInfo, Spec},
     list,
     message::{LoadId, Message},
     paged::Paged,
@@ -37,6 +37,10 @@ const SEEN: Duration = Duration::from_secs(2);
 const UNSEEN: Duration = Duration::from_secs(10);
 /// After something changed, so that a burst of changes is one look.
 const SOON: Duration = Duration::from_millis(300);
+
+/// Leads here.
+pub const HOME: Action =
+    Action::new(&Spec { name: "dashboard", keys: "1", label: "dashboard", rank: 0, needs: None, help: "Dashboard" });
 
 /// What came.
 enum Came {
@@ -63,20 +67,22 @@ impl Default for Dashboard {
     }
 }
 
-impl Screen for Dashboard {
-    fn on(&self) -> u8 {
-        on::DASH
-    }
-    fn home(&self) -> Action {
-        Action::Dash
-    }
-    fn name(&self) -> &'static str {
-        "the dashboard"
-    }
+impl Registered for Dashboard {
+    const INFO: &'static ScreenInfo = &ScreenInfo {
+        home: HOME,
+        tab: "Dash",
+        title: "the dashboard",
+        rows: Rows::None,
+        own: &[],
+        chosen: &[Action::GO_USER, Action::GO_KYC],
+        by_id: None,
+    };
+}
 
+impl Screen for Dashboard {
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
-            Action::Open => {
+            Action::OPEN => {
                 if let Some(row) = self.recent.selected() {
                     ctx.requests.push(Request::Popup(audit::detail(row)));
                 }
@@ -86,8 +92,8 @@ impl Screen for Dashboard {
         }
     }
 
-    fn links(&self) -> Links {
-        self.recent.selected().map(Links::of_audit).unwrap_or_default()
+    fn relations(&self) -> Relations {
+        self.recent.selected().map(Relations::of_audit).unwrap_or_default()
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
@@ -158,7 +164,7 @@ impl Screen for Dashboard {
 
     fn click(&mut self, at: Position, ctx: &mut Ctx) {
         if self.recent.click(at) == Some(true) {
-            self.action(Action::Open, ctx);
+            self.action(Action::OPEN, ctx);
         }
     }
 

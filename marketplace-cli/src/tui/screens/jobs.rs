@@ -1,9 +1,10 @@
 //! Jobs: the list, one with its offers and its history, and what staff can do to them.
 
-use std::{any::Any, fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, sync::Arc};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
+    actor::Permission,
     admin::{AdminApi, Change},
     error::Result,
     events::Event,
@@ -14,20 +15,19 @@ use marketplace_core::{
 };
 use ratatui::{
     buffer::Buffer,
-    layout::{Position, Rect},
+    layout::Rect,
     text::{Line, Span},
 };
+use uuid::Uuid;
 
 use super::super::{
     browser::{Browser, Detailed, Target, heading},
-    bulk::Bulk,
-    component::Screen,
+    component::{Registered, Screen},
     ctx::{Confirmed, Ctx},
     filter::{Typed, quoted},
-    jump::{Links, Place},
-    keymap::{Action, on},
+    jump::{Link, Relations, Subject},
+    keymap::{Action, Rows, ScreenInfo, Spec, actions},
     listing::{Listed, Lists},
-    message::Message,
     paged::Row,
     text,
     theme::{self, Ink},
@@ -54,6 +54,15 @@ const REASONS: [(char, JobReason); 10] = [
     ('o', JobReason::Other),
 ];
 
+/// Leads here.
+pub const HOME: Action =
+    Action::new(&Spec { name: "jobs", keys: "4", label: "jobs", rank: 0, needs: None, help: "Jobs" });
+
+actions! {
+    CANCEL, "cancel", "x", "cancel", 1, Some(Permission::JobsWrite), "Call the job off: reason, note";
+    FINALIZE, "finalize", "f", "finalize", 2, Some(Permission::JobsWrite), "End a completed job well, in the client's place";
+}
+
 impl Row for JobSummary {
     type Id = JobId;
     fn id(&self) -> JobId {
@@ -76,6 +85,9 @@ impl Detailed for JobSummary {
     type Detail = JobDetail;
     const ONE: &'static str = "job";
     const MANY: &'static str = "jobs";
+    fn by_id(id: Uuid) -> JobId {
+        JobId(id)
+    }
     fn show(api: Arc<dyn AdminApi>, id: JobId) -> BoxFuture<'static, Result<JobDetail>> {
         Box::pin(async move { api.jobs_show(id).await })
     }
@@ -180,72 +192,57 @@ pub fn choice(key: char, code: &str) -> Choice {
     Choice { key, label: text::words(code), template: "" }
 }
 
+impl Registered for Jobs {
+    const INFO: &'static ScreenInfo = &ScreenInfo {
+        home: HOME,
+        tab: "Jobs",
+        title: "jobs",
+        rows: Rows::Marked,
+        own: ACTIONS,
+        chosen: &[Action::GO_WORKER, Action::GO_CLIENT, Action::GO_THREADS, Action::GO_REVIEWS, Action::GO_KYC],
+        by_id: Some(("job", "open a job")),
+    };
+    fn links(from: &Relations) -> Vec<Link> {
+        let to = |label: String, target| vec![Link::new('j', label, HOME, target)];
+        match (from.get("job"), from.get("thread"), from.person()) {
+            (Some(job), ..) => to("the job".into(), Subject::One(job.id)),
+            (_, Some(thread), _) => to("the thread's jobs".into(), Subject::List(format!("thread_id:{}", thread.id))),
+            (.., Some((id, whose))) => to(format!("{whose} jobs"), Subject::List(format!("user_id:{id}"))),
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Screen for Jobs {
-    fn on(&self) -> u8 {
-        on::JOBS
-    }
-    fn home(&self) -> Action {
-        Action::Jobs
-    }
-    fn name(&self) -> &'static str {
-        "jobs"
-    }
     fn lists(&self) -> Option<&dyn Lists> {
-        Some(&self.browser.list)
+        Some(&self.browser)
     }
     fn lists_mut(&mut self) -> Option<&mut dyn Lists> {
-        Some(&mut self.browser.list)
+        Some(&mut self.browser)
     }
 
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
-            Action::Cancel => self.ask(JobDeed::Cancel, None, None, ctx),
-            Action::Finalize => self.ask(JobDeed::Finalize, None, None, ctx),
-            Action::Repeat => self.repeat(ctx),
+            CANCEL => self.ask(JobDeed::Cancel, None, None, ctx),
+            FINALIZE => self.ask(JobDeed::Finalize, None, None, ctx),
+            Action::REPEAT => self.repeat(ctx),
             _ => return self.browser.action(action, ctx),
         }
         true
     }
 
-    fn links(&self) -> Links {
-        let Some(job) = self.browser.subject() else { return Links::default() };
-        Links {
-            worker: Some((job.worker_id, job.worker_name.clone())),
-            client: Some((job.client_id, job.client_name.clone())),
-            thread: Some(job.thread_id),
-            audit: Some(job.id.to_string()),
-            ..Links::default()
-        }
-    }
-    fn go(&mut self, place: &Place, ctx: &mut Ctx) {
-        match place {
-            Place::Job(id) => self.browser.go(*id, ctx),
-            Place::List(_, words) => self.browser.list.start_at(words, ctx),
-            _ => {}
-        }
-    }
-    fn stash(&mut self) -> Box<dyn Any> {
-        Box::new(self.browser.stash())
-    }
-    fn restore(&mut self, stashed: Box<dyn Any>, ctx: &mut Ctx) {
-        if let Ok(browser) = stashed.downcast() {
-            self.browser.restore(*browser, ctx);
-        }
+    fn relations(&self) -> Relations {
+        let Some(job) = self.browser.subject() else { return Relations::default() };
+        Relations::of(job.id)
+            .with("worker", job.worker_id.0, &job.worker_name)
+            .with("client", job.client_id.0, &job.client_name)
+            .with("thread", job.thread_id.0, "")
     }
 
-    fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
-        self.browser.message(message, ctx)
-    }
     fn event(&mut self, event: &Event, ctx: &mut Ctx) {
         if event.kind.starts_with("job") {
             self.browser.list.soon(ctx);
         }
-    }
-    fn reload(&mut self, ctx: &mut Ctx) {
-        self.browser.reload(ctx);
-    }
-    fn bulk_ended(&mut self, _bulk: &Bulk, ctx: &mut Ctx) {
-        self.browser.bulk_ended(ctx);
     }
     fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Option<Confirmed> {
         let (intent, filled) = match confirmed.open() {
@@ -254,14 +251,6 @@ impl Screen for Jobs {
         };
         self.go_ahead(intent, filled, ctx);
         None
-    }
-    fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
-        self.browser.tick(visible, ctx);
-    }
-    fn click(&mut self, at: Position, ctx: &mut Ctx) {
-        if self.browser.click(at, ctx) {
-            self.action(Action::Open, ctx);
-        }
     }
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
@@ -292,16 +281,13 @@ impl Screen for Jobs {
         }
     }
 
-    fn status(&self, _ctx: &Ctx) -> Option<(String, Ink)> {
-        self.browser.list.marked("an action")
-    }
     fn offers(&self, action: Action) -> bool {
         let many = self.browser.list.rows.marked_count() > 0;
         match action {
-            Action::Cancel => many || self.can(JobAction::Cancel),
-            Action::Finalize => many || self.can(JobAction::Finalize),
-            Action::Open | Action::Mark => !self.browser.in_detail && self.browser.subject().is_some(),
-            Action::Jump | Action::GoWorker | Action::GoClient | Action::GoThreads | Action::GoReviews => {
+            CANCEL => many || self.can(JobAction::Cancel),
+            FINALIZE => many || self.can(JobAction::Finalize),
+            Action::OPEN | Action::MARK => !self.browser.in_detail && self.browser.subject().is_some(),
+            Action::JUMP | Action::GO_WORKER | Action::GO_CLIENT | Action::GO_THREADS | Action::GO_REVIEWS => {
                 self.browser.subject().is_some()
             }
             _ => true,

@@ -1,9 +1,10 @@
 //! Reviews: the flagged ones first, one with its flags beside the other side's, and what staff can do to them.
 
-use std::{any::Any, fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, sync::Arc};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
+    actor::Permission,
     admin::{AdminApi, Change},
     error::Result,
     events::Event,
@@ -15,21 +16,20 @@ use marketplace_core::{
 };
 use ratatui::{
     buffer::Buffer,
-    layout::{Position, Rect},
+    layout::Rect,
     text::{Line, Span},
 };
+use uuid::Uuid;
 
 use super::{
     super::{
         browser::{Browser, Detailed, Target, heading},
-        bulk::Bulk,
-        component::Screen,
+        component::{Registered, Screen},
         ctx::{Confirmed, Ctx},
         filter::{Typed, quoted},
-        jump::{Links, Place},
-        keymap::{Action, on},
+        jump::{Link, Relations, Subject},
+        keymap::{Action, Rows, ScreenInfo, Spec, actions},
         listing::{Listed, Lists},
-        message::Message,
         paged::Row,
         text,
         theme::{self, Ink},
@@ -55,6 +55,16 @@ pub const REMOVALS: [(char, RemovalReason); 8] = [
 /// Columns from which the two reviews of a job stand side by side.
 const BESIDE: usize = 72;
 
+/// Leads here.
+pub const HOME: Action =
+    Action::new(&Spec { name: "reviews", keys: "6", label: "reviews", rank: 0, needs: None, help: "Reviews" });
+
+actions! {
+    DISMISS, "dismiss", "a", "dismiss flags", 1, Some(Permission::ReviewsWrite), "Its flags mean nothing: the review stays";
+    REMOVE, "remove", "d", "remove", 2, Some(Permission::ReviewsWrite), "Take the review away: reason, note";
+    RESTORE, "restore", "D", "restore", 3, Some(Permission::ReviewsWrite), "Show a removed review again";
+}
+
 impl Row for ReviewSummary {
     type Id = ReviewId;
     fn id(&self) -> ReviewId {
@@ -78,6 +88,9 @@ impl Detailed for ReviewSummary {
     type Detail = ReviewDetail;
     const ONE: &'static str = "review";
     const MANY: &'static str = "reviews";
+    fn by_id(id: Uuid) -> ReviewId {
+        ReviewId(id)
+    }
     fn show(api: Arc<dyn AdminApi>, id: ReviewId) -> BoxFuture<'static, Result<ReviewDetail>> {
         Box::pin(async move { api.reviews_show(id).await })
     }
@@ -183,82 +196,69 @@ impl Reviews {
     }
 }
 
-/// Worker and client of a review.
-fn pair(review: &ReviewSummary) -> (bool, [(marketplace_core::ids::UserId, String); 2]) {
-    let author = (review.author_id, review.author_name.clone());
-    let subject = (review.subject_id, review.subject_name.clone());
-    let by_client = review.side == Side::Client;
-    (by_client, if by_client { [subject, author] } else { [author, subject] })
+/// Whether the client wrote it.
+fn by_client(review: &ReviewSummary) -> bool {
+    review.side == Side::Client
+}
+
+impl Registered for Reviews {
+    const INFO: &'static ScreenInfo = &ScreenInfo {
+        home: HOME,
+        tab: "Reviews",
+        title: "reviews",
+        rows: Rows::Marked,
+        own: ACTIONS,
+        chosen: &[Action::GO_WORKER, Action::GO_CLIENT, Action::GO_THREADS, Action::GO_KYC],
+        by_id: Some(("review", "open a review")),
+    };
+    fn links(from: &Relations) -> Vec<Link> {
+        let to = |label: &str, target| vec![Link::new('v', label, HOME, target)];
+        match (from.get("review"), from.person()) {
+            (Some(review), _) => to("the review", Subject::One(review.id)),
+            (_, Some((id, _))) => {
+                let about = if from.get("user").is_some() { "reviews about them" } else { "reviews about the worker" };
+                to(about, Subject::List(format!("subject_id:{id}")))
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl Screen for Reviews {
-    fn on(&self) -> u8 {
-        on::REVIEWS
-    }
-    fn home(&self) -> Action {
-        Action::Reviews
-    }
-    fn name(&self) -> &'static str {
-        "reviews"
-    }
     fn lists(&self) -> Option<&dyn Lists> {
-        Some(&self.browser.list)
+        Some(&self.browser)
     }
     fn lists_mut(&mut self) -> Option<&mut dyn Lists> {
-        Some(&mut self.browser.list)
+        Some(&mut self.browser)
     }
 
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
-            Action::Dismiss => self.ask(ReviewDeed::Dismiss, None, None, ctx),
-            Action::Remove => self.ask(ReviewDeed::Remove, None, None, ctx),
-            Action::Restore => self.ask(ReviewDeed::Restore, None, None, ctx),
-            Action::Repeat => self.repeat(ctx),
+            DISMISS => self.ask(ReviewDeed::Dismiss, None, None, ctx),
+            REMOVE => self.ask(ReviewDeed::Remove, None, None, ctx),
+            RESTORE => self.ask(ReviewDeed::Restore, None, None, ctx),
+            Action::REPEAT => self.repeat(ctx),
             _ => return self.browser.action(action, ctx),
         }
         true
     }
 
-    fn links(&self) -> Links {
-        let Some(review) = self.browser.subject() else { return Links::default() };
-        let (_, [worker, client]) = pair(review);
-        Links {
-            worker: Some(worker),
-            client: Some(client),
-            job: Some(review.job_id),
-            audit: Some(review.id.to_string()),
-            ..Links::default()
-        }
-    }
-    fn go(&mut self, place: &Place, ctx: &mut Ctx) {
-        match place {
-            Place::Review(id) => self.browser.go(*id, ctx),
-            Place::List(_, words) => self.browser.list.start_at(words, ctx),
-            _ => {}
-        }
-    }
-    fn stash(&mut self) -> Box<dyn Any> {
-        Box::new(self.browser.stash())
-    }
-    fn restore(&mut self, stashed: Box<dyn Any>, ctx: &mut Ctx) {
-        if let Ok(browser) = stashed.downcast() {
-            self.browser.restore(*browser, ctx);
-        }
+    fn relations(&self) -> Relations {
+        let Some(review) = self.browser.subject() else { return Relations::default() };
+        let author = (review.author_id.0, &*review.author_name);
+        let subject = (review.subject_id.0, &*review.subject_name);
+        let (worker, client) = if by_client(review) { (subject, author) } else { (author, subject) };
+        Relations::of(review.id).with("worker", worker.0, worker.1).with("client", client.0, client.1).with(
+            "job",
+            review.job_id.0,
+            "",
+        )
     }
 
-    fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
-        self.browser.message(message, ctx)
-    }
     fn event(&mut self, event: &Event, ctx: &mut Ctx) {
         if event.kind.starts_with("review") {
             self.browser.list.soon(ctx);
         }
-    }
-    fn reload(&mut self, ctx: &mut Ctx) {
-        self.browser.reload(ctx);
-    }
-    fn bulk_ended(&mut self, _bulk: &Bulk, ctx: &mut Ctx) {
-        self.browser.bulk_ended(ctx);
     }
     fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Option<Confirmed> {
         let (intent, filled) = match confirmed.open() {
@@ -267,14 +267,6 @@ impl Screen for Reviews {
         };
         self.go_ahead(intent, filled, ctx);
         None
-    }
-    fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
-        self.browser.tick(visible, ctx);
-    }
-    fn click(&mut self, at: Position, ctx: &mut Ctx) {
-        if self.browser.click(at, ctx) {
-            self.action(Action::Open, ctx);
-        }
     }
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
@@ -308,19 +300,16 @@ impl Screen for Reviews {
         }
     }
 
-    fn status(&self, _ctx: &Ctx) -> Option<(String, Ink)> {
-        self.browser.list.marked("an action")
-    }
     fn offers(&self, action: Action) -> bool {
         let many = self.browser.list.rows.marked_count() > 0;
         let review = self.browser.subject();
         let removed = review.is_some_and(|review| review.status == ReviewStatus::Removed);
         match action {
-            Action::Dismiss => many || review.is_some_and(|review| review.flags > 0),
-            Action::Remove => many || (review.is_some() && !removed),
-            Action::Restore => many || removed,
-            Action::Open | Action::Mark => !self.browser.in_detail && review.is_some(),
-            Action::Jump | Action::GoWorker | Action::GoClient | Action::GoThreads => review.is_some(),
+            DISMISS => many || review.is_some_and(|review| review.flags > 0),
+            REMOVE => many || (review.is_some() && !removed),
+            RESTORE => many || removed,
+            Action::OPEN | Action::MARK => !self.browser.in_detail && review.is_some(),
+            Action::JUMP | Action::GO_WORKER | Action::GO_CLIENT | Action::GO_THREADS => review.is_some(),
             _ => true,
         }
     }
@@ -352,8 +341,7 @@ impl Screen for Reviews {
 fn block(review: &ReviewSummary, title: &str, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let when = |at| if ctx.exact { text::exact(at) } else { format!("{} ago", text::age(ctx.now().since(at))) };
-    let (by_client, _) = pair(review);
-    let (author, subject) = if by_client { ("client", "worker") } else { ("worker", "client") };
+    let (author, subject) = if by_client(review) { ("client", "worker") } else { ("worker", "client") };
     let mut out = vec![
         Line::styled(text::cut(title, width), theme.ink(Ink::Title)),
         rows::field(theme, "by", format!("{} ({author})", review.author_name)),

@@ -192,11 +192,11 @@ async fn leaving_gives_back_what_was_claimed() {
     let fake = Fake::new(6, 4);
     let mut console = Console::start(&fake).await;
     console.press("2 enter").await;
-    assert_eq!(console.app.claims().len(), 2);
+    assert_eq!(console.app.farewells().len(), 2);
     fake.calls();
     console.press("esc").await;
     assert_eq!(changes(&fake), ["release 0", "release 1"]);
-    assert!(console.app.claims().is_empty());
+    assert!(console.app.farewells().is_empty());
     assert!(fake.state().cases.iter().all(|case| case.attempt.claim.is_none()));
 }
 

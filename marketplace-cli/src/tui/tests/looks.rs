@@ -5,7 +5,7 @@ use std::time::Duration;
 use marketplace_core::actor::Role;
 
 use super::{
-    super::{fake::Fake, keymap::on},
+    super::{fake::Fake, screens},
     Console, options,
 };
 
@@ -196,12 +196,11 @@ async fn without_colours() {
 async fn everything_has_a_row_in_the_help() {
     let fake = Fake::new(6, 4);
     let mut console = Console::start_with(&fake, options(), (120, 120)).await;
-    let screens = [on::DASH, on::KYC, on::USERS, on::JOBS, on::THREADS, on::REVIEWS, on::AUDIT];
-    for (screen, key) in screens.into_iter().zip(["1", "2", "3", "4", "5", "6", "7"]) {
-        console.press(key).await;
+    for screen in screens::infos() {
+        console.press(screen.home.keys).await;
         console.press("?").await;
-        for (spec, _) in console.app.ctx.keymap.clone().of(screen) {
-            console.shows(spec.help);
+        for row in console.app.ctx.keymap.clone().of(screen.home) {
+            console.shows(row.action.help);
         }
         console.press("esc").await;
     }

@@ -26,6 +26,7 @@ use super::{
     keymap::Keymap,
     message::Message,
     picture::Images,
+    screens,
 };
 
 /// A console with somebody at it.
@@ -58,7 +59,7 @@ impl Console {
         let api: Arc<dyn AdminApi> = Arc::clone(fake) as Arc<dyn AdminApi>;
         let guarded = Arc::new(Guarded::new(api, Arc::clone(&gate)));
         let (sender, receiver) = unbounded_channel();
-        let keymap = Keymap::new(&options.keys).unwrap();
+        let keymap = Keymap::new(screens::infos(), &options.keys).unwrap();
         let images = if options.no_color { Images::Dots } else { Images::Pixels(Box::new(Picker::halfblocks())) };
         let clock = Arc::clone(&fake.clock) as _;
         let app = Box::new(App::new(Ctx::new(guarded, gate, options, keymap, images, clock, sender)));

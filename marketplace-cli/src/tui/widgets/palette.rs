@@ -15,8 +15,8 @@ use tui_input::{Input, backend::crossterm::EventHandler};
 
 use super::{
     super::{
-        jump::{BY_ID, Place},
-        keymap::{Action, Keymap, TABLE, TABS},
+        jump::{Destination, Subject},
+        keymap::{Action, Keymap, Rows},
         text,
         theme::{Ink, Theme},
     },
@@ -35,7 +35,7 @@ pub enum Typing {
     /// Filter so.
     Filter(String),
     /// Go there.
-    Go(Place),
+    Go(Destination),
     /// What was typed leads nowhere, because of this.
     Refused(String),
 }
@@ -48,9 +48,9 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// Takes a key. `screen` is where the commands are run.
-    pub fn key(&mut self, key: KeyEvent, screen: u8) -> Typing {
-        let matches = self.matches(screen);
+    /// Takes a key. `home` is the screen where the commands are run.
+    pub fn key(&mut self, key: KeyEvent, keymap: &Keymap, home: Action) -> Typing {
+        let matches = self.matches(keymap, home);
         match key.code {
             KeyCode::Esc => return Typing::Closed,
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return Typing::Closed,
@@ -59,12 +59,12 @@ impl Palette {
             KeyCode::Up => self.cursor = self.cursor.saturating_sub(1),
             KeyCode::Tab => {
                 if let Some(action) = matches.get(self.cursor) {
-                    self.input = action.spec().name.into();
+                    self.input = action.name.into();
                 }
             }
             KeyCode::Enter => {
                 if let Some((word, rest)) = self.input.value().trim().split_once(' ')
-                    && let Some(typing) = with_words(word, rest.trim())
+                    && let Some(typing) = with_words(keymap, word, rest.trim())
                 {
                     return typing;
                 }
@@ -85,9 +85,8 @@ impl Palette {
         }
     }
 
-    fn matches(&self, screen: u8) -> Vec<Action> {
-        let here: Vec<_> =
-            TABLE.iter().filter(|spec| spec.on & screen != 0).map(|spec| (spec.name, spec.action)).collect();
+    fn matches(&self, keymap: &Keymap, home: Action) -> Vec<Action> {
+        let here: Vec<_> = keymap.of(home).map(|row| (row.action.name, row.action)).collect();
         let typed = self.input.value().trim();
         if let Some((_, exact)) = here.iter().find(|(name, _)| *name == typed) {
             return vec![*exact];
@@ -102,8 +101,8 @@ impl Palette {
     }
 
     /// Draws the bar on `bar` and the list above it; answers where the cursor is.
-    pub fn draw(&self, bar: Rect, buf: &mut Buffer, theme: Theme, keymap: &Keymap, screen: u8) -> Position {
-        let matches = self.matches(screen);
+    pub fn draw(&self, bar: Rect, buf: &mut Buffer, theme: Theme, keymap: &Keymap, home: Action) -> Position {
+        let matches = self.matches(keymap, home);
         let height = u16::try_from(matches.len()).unwrap_or(u16::MAX).min(10) + 2;
         let list =
             Rect { x: bar.x, y: bar.y.saturating_sub(height), width: bar.width.min(76), height: height.min(bar.y) };
@@ -111,21 +110,19 @@ impl Palette {
         let inner = rows::pane(list, buf, theme, "Commands", "", true);
         let typed = self.input.value().trim_start();
         let word = typed.split(' ').next().unwrap_or("");
-        let hint = match BY_ID.iter().find(|(known, _)| !word.is_empty() && known.starts_with(word)) {
-            Some((_, help)) => (*help).to_owned(),
-            None if TABS.iter().any(|(action, _)| *action != Action::Dash && action.spec().name == word) => {
-                format!("{word} <filter>: the list, filtered")
-            }
+        let by_id = keymap.screens().filter_map(|screen| screen.by_id);
+        let hint = match by_id.into_iter().find(|(known, _)| !word.is_empty() && known.starts_with(word)) {
+            Some((word, help)) => format!("{word} <id>: {help}"),
+            None if list_of(keymap, word).is_some() => format!("{word} <filter>: the list, filtered"),
             None => String::new(),
         };
         let skip = self.cursor.saturating_sub(usize::from(inner.height).saturating_sub(1));
         for (row, (at, action)) in (0..inner.height).zip(matches.iter().enumerate().skip(skip)) {
-            let spec = action.spec();
             let line = Line::from(vec![
                 Span::raw(if at == self.cursor { "▸ " } else { "  " }),
-                Span::styled(text::left(spec.name, 16), theme.ink(Ink::Title)),
+                Span::styled(text::left(action.name, 16), theme.ink(Ink::Title)),
                 Span::styled(text::left(&keymap.key(*action), 6), theme.ink(Ink::Accent)),
-                Span::raw(spec.help),
+                Span::raw(action.help),
             ]);
             rows::put(buf, inner, row, &line);
         }
@@ -133,16 +130,23 @@ impl Palette {
     }
 }
 
+/// The list that a word of the command bar filters, by its home.
+fn list_of(keymap: &Keymap, word: &str) -> Option<Action> {
+    let mut lists = keymap.screens().filter(|screen| screen.rows != Rows::None).map(|screen| screen.home);
+    lists.find(|home| home.name == word)
+}
+
 /// A command that takes words: `filter status:banned`, `jobs status:accepted`, `thread 0192…`.
-fn with_words(word: &str, rest: &str) -> Option<Typing> {
+fn with_words(keymap: &Keymap, word: &str, rest: &str) -> Option<Typing> {
     if word == "filter" {
         return Some(Typing::Filter(rest.to_owned()));
     }
-    if BY_ID.iter().any(|(known, _)| *known == word) {
-        let place = Place::by_id(word, rest);
-        return Some(place.map_or_else(|| Typing::Refused(format!("`{rest}` is no id")), Typing::Go));
+    if let Some(screen) = keymap.screens().find(|screen| screen.by_id.is_some_and(|(known, _)| known == word)) {
+        return Some(match rest.parse() {
+            Ok(id) => Typing::Go(Destination { home: screen.home, subject: Subject::One(id) }),
+            Err(_) => Typing::Refused(format!("`{rest}` is no id")),
+        });
     }
-    let list = |action: &Action| *action != Action::Dash && action.spec().name == word;
-    let home = TABS.iter().map(|(action, _)| *action).find(list)?;
-    Some(Typing::Go(Place::List(home, rest.to_owned())))
+    let home = list_of(keymap, word)?;
+    Some(Typing::Go(Destination { home, subject: Subject::List(rest.to_owned()) }))
 }

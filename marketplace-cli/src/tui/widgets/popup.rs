@@ -10,13 +10,15 @@ use ratatui::{
 
 use super::{
     super::{
-        jump::BY_ID,
-        keymap::{Keymap, on},
+        keymap::{Action, Keymap, Rows},
         text,
         theme::{Ink, Theme},
     },
     centred, rows,
 };
+
+/// The list with which the help shows how any is filtered.
+const EXAMPLE: &str = "jobs";
 
 /// A line of a popup.
 #[derive(Debug, Clone)]
@@ -50,22 +52,22 @@ impl Popup {
     }
 
     /// The help of a screen, from the keymap.
-    pub fn help(keymap: &Keymap, screen: u8, name: &str) -> Self {
-        let mut lines = vec![PopLine::Head(format!("On {name}"))];
-        let pair =
-            |(spec, keys): (&'static super::super::keymap::Spec, String)| PopLine::Pair(keys, spec.help.to_owned());
-        lines.extend(keymap.of(screen).filter(|(spec, _)| spec.on != on::ALL).map(pair));
+    pub fn help(keymap: &Keymap, home: Action, title: &str) -> Self {
+        let pairs = |everywhere: bool| {
+            let rows = keymap.of(home).filter(move |row| row.everywhere == everywhere);
+            rows.map(|row| PopLine::Pair(row.keys, row.action.help.to_owned()))
+        };
+        let mut lines = vec![PopLine::Head(format!("On {title}"))];
+        lines.extend(pairs(false));
         lines.push(PopLine::Text(String::new()));
         lines.push(PopLine::Head("Everywhere".into()));
-        lines.extend(keymap.of(screen).filter(|(spec, _)| spec.on == on::ALL).map(pair));
+        lines.extend(pairs(true));
         lines.push(PopLine::Text(String::new()));
         lines.push(PopLine::Head("Commands with words".into()));
-        lines.push(PopLine::Pair(
-            ":jobs <filter>".into(),
-            "any list, filtered: kyc, users, threads, reviews, audit".into(),
-        ));
-        for (word, help) in BY_ID {
-            let help = help.split_once(": ").map_or(*help, |(_, help)| help);
+        let lists = keymap.screens().filter(|screen| screen.rows != Rows::None).map(|screen| screen.home.name);
+        let others = lists.filter(|name| *name != EXAMPLE).collect::<Vec<_>>().join(", ");
+        lines.push(PopLine::Pair(format!(":{EXAMPLE} <filter>"), format!("any list, filtered: {others}")));
+        for (word, help) in keymap.screens().filter_map(|screen| screen.by_id) {
             lines.push(PopLine::Pair(format!(":{word} <id>"), help.to_owned()));
         }
         lines.push(PopLine::Text(String::new()));

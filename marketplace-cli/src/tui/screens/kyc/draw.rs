@@ -26,7 +26,7 @@ use super::{
         },
         users::details::{attempt_lines, person},
     },
-    Kyc, Zoom,
+    Kyc, NEXT, OUTSIDE, Zoom,
     case::{Content, Face, OpenCase},
 };
 
@@ -112,7 +112,7 @@ impl Kyc {
             if loading.is_some_and(|since| now.since(since) >= PATIENCE) {
                 rows::skeleton(inner, buf, theme);
             } else if loading.is_none() {
-                let (open, next) = (ctx.keymap.key(Action::Open), ctx.keymap.key(Action::Next));
+                let (open, next) = (ctx.keymap.key(Action::OPEN), ctx.keymap.key(NEXT));
                 let line = format!("{open} claims and opens the row · {next} takes the oldest that is free");
                 rows::put(buf, inner, 1, &Line::styled(format!("  {line}"), theme.ink(Ink::Faint)));
             }
@@ -273,7 +273,7 @@ fn draw_face(face: &mut Face, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         height: area.height.saturating_sub(1),
     };
     face.wanted = Some(Size::new(room.width, room.height));
-    let outside = ctx.keymap.key(Action::Outside);
+    let outside = ctx.keymap.key(OUTSIDE);
     match &face.content {
         Content::Picture(_) if matches!(ctx.images, Images::Off) => {
             card(room, buf, ctx, &[format!("{} (pictures are off)", face.kind), format!("{outside} opens it outside")]);

@@ -10,10 +10,11 @@ use std::{any::Any, sync::Arc};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::{AdminApi, Changed, KycFilter, PersonalData, UserDetail},
+    actor::Permission,
+    admin::{AdminApi, Change, Changed, KycFilter, PersonalData, UserDetail},
     error::Result,
     events::Event,
-    ids::AttemptId,
+    ids::{AttemptId, UserId},
     kyc::model::{DecisionKind, KycCase, KycStatus, KycSummary},
     page::{Page, PageRequest},
     time::Timestamp,
@@ -28,18 +29,35 @@ use self::{
     decision::{Last, Made, verbs},
 };
 use super::super::{
-    bulk::Bulk,
-    component::Screen,
+    component::{Farewell, Registered, Screen},
     ctx::{Confirmed, Ctx},
     filter::Typed,
-    jump::{Links, Place},
-    keymap::{Action, on},
+    jump::{Link, Relations, Subject},
+    keymap::{Action, Rows, ScreenInfo, Spec, actions},
     listing::{Listed, Listing, Lists, copies},
     message::{LoadId, Message},
     paged::Row,
     text,
     theme::Ink,
 };
+
+/// Leads here.
+pub const HOME: Action =
+    Action::new(&Spec { name: "kyc", keys: "2", label: "KYC", rank: 0, needs: None, help: "KYC queue" });
+
+actions! {
+    APPROVE, "approve", "a", "approve", 1, Some(Permission::KycWrite), "Approve the open case (or the marked ones)";
+    RETRY, "retry", "t", "ask again", 2, Some(Permission::KycWrite), "Ask for another attempt: reasons, comment";
+    REJECT, "reject", "x", "reject", 3, Some(Permission::KycWrite), "Reject for good: reasons, comment";
+    NEXT, "next", "n", "next", 4, Some(Permission::KycWrite), "Claim and open the next case, give this one back";
+    UNDO, "undo", "u", "undo", 5, Some(Permission::KycWrite), "Take the latest decision back, within 10 s";
+    REVOKE, "revoke", "v", "revoke", 0, Some(Permission::KycWrite), "Take an approval back: reasons, comment";
+    ZOOM, "zoom", "z", "zoom", 6, None, "Document large, selfie large, both";
+    ROTATE, "rotate", "r", "rotate", 7, None, "Rotate the picture by a quarter turn";
+    ZOOM_IN, "zoom-in", "+ =", "closer", 0, None, "Closer; arrows move the picture then";
+    ZOOM_OUT, "zoom-out", "-", "farther", 0, None, "Farther";
+    OUTSIDE, "outside", "o", "outside", 8, None, "Open the file in the desktop's viewer (audited)";
+}
 
 impl Row for KycSummary {
     type Id = AttemptId;
@@ -123,7 +141,7 @@ pub struct Kyc {
 
 impl Kyc {
     /// The attempts that are claimed by this console.
-    pub fn claims(&self) -> Vec<AttemptId> {
+    fn claims(&self) -> Vec<AttemptId> {
         [&self.open, &self.next]
             .into_iter()
             .flatten()
@@ -139,10 +157,10 @@ impl Kyc {
 
     fn pan(&mut self, action: Action) -> bool {
         let (dx, dy) = match action {
-            Action::Left => (-1, 0),
-            Action::Right => (1, 0),
-            Action::Up => (0, -1),
-            Action::Down => (0, 1),
+            Action::LEFT => (-1, 0),
+            Action::RIGHT => (1, 0),
+            Action::UP => (0, -1),
+            Action::DOWN => (0, 1),
             _ => return false,
         };
         let Some(face) = self.zoomed() else { return false };
@@ -163,12 +181,12 @@ impl Kyc {
         let last = self.shown_rows.1.saturating_sub(self.shown_rows.0);
         let half = (self.shown_rows.0 / 2).max(1);
         self.scroll = match action {
-            Action::Down => self.scroll + 1,
-            Action::Up => self.scroll.saturating_sub(1),
-            Action::PageDown => self.scroll + half,
-            Action::PageUp => self.scroll.saturating_sub(half),
-            Action::Top => 0,
-            Action::Bottom => last,
+            Action::DOWN => self.scroll + 1,
+            Action::UP => self.scroll.saturating_sub(1),
+            Action::PAGE_DOWN => self.scroll + half,
+            Action::PAGE_UP => self.scroll.saturating_sub(half),
+            Action::TOP => 0,
+            Action::BOTTOM => last,
             _ => return false,
         }
         .min(last);
@@ -177,7 +195,7 @@ impl Kyc {
 
     fn looks(&mut self, action: Action) -> bool {
         match action {
-            Action::Zoom => {
+            ZOOM => {
                 self.zoom = match self.zoom {
                     Zoom::Both => Zoom::Document,
                     Zoom::Document => Zoom::Selfie,
@@ -185,11 +203,11 @@ impl Kyc {
                 };
                 self.in_case |= self.open.is_some();
             }
-            Action::Rotate | Action::ZoomIn | Action::ZoomOut => {
+            ROTATE | ZOOM_IN | ZOOM_OUT => {
                 if let Some(face) = self.zoomed() {
                     match action {
-                        Action::Rotate => face.view.turn(),
-                        Action::ZoomIn => face.view.closer(),
+                        ROTATE => face.view.turn(),
+                        ZOOM_IN => face.view.closer(),
                         _ => face.view.farther(),
                     }
                 }
@@ -222,32 +240,42 @@ impl Kyc {
     }
 }
 
-impl Screen for Kyc {
-    fn on(&self) -> u8 {
-        on::KYC
+impl Registered for Kyc {
+    const INFO: &'static ScreenInfo = &ScreenInfo {
+        home: HOME,
+        tab: "KYC",
+        title: "identity checks",
+        rows: Rows::Marked,
+        own: ACTIONS,
+        chosen: &[Action::REVEAL, Action::GO_USER],
+        by_id: Some(("case", "open an identity check")),
+    };
+    fn links(from: &Relations) -> Vec<Link> {
+        let to = |label: String, target| vec![Link::new('k', label, HOME, target)];
+        match (from.get("attempt"), from.person()) {
+            (Some(attempt), _) => to("the identity check".into(), Subject::One(attempt.id)),
+            (_, Some((id, whose))) => to(format!("{whose} identity checks"), Subject::Of(id)),
+            _ => Vec::new(),
+        }
     }
-    fn home(&self) -> Action {
-        Action::Kyc
-    }
-    fn name(&self) -> &'static str {
-        "identity checks"
-    }
+}
 
+impl Screen for Kyc {
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         self.active_at = Some(ctx.now());
         if self.in_case && self.pan(action) || self.looks(action) || copies(self.subject(), action, ctx) {
             return true;
         }
         match action {
-            Action::Filter => {
+            Action::FILTER => {
                 self.in_case = false;
                 return self.list.action(action, ctx);
             }
-            Action::Open => self.open_selected(ctx),
-            Action::Right => self.in_case = self.open.is_some(),
-            Action::Left => self.in_case = false,
-            Action::Focus => self.in_case = !self.in_case && self.open.is_some(),
-            Action::Back => {
+            Action::OPEN => self.open_selected(ctx),
+            Action::RIGHT => self.in_case = self.open.is_some(),
+            Action::LEFT => self.in_case = false,
+            Action::FOCUS => self.in_case = !self.in_case && self.open.is_some(),
+            Action::BACK => {
                 if self.zoom != Zoom::Both && self.in_case {
                     self.zoom = Zoom::Both;
                 } else if self.in_case
@@ -260,16 +288,16 @@ impl Screen for Kyc {
                     return self.list.back(ctx);
                 }
             }
-            Action::Next => self.skip(ctx),
-            Action::Approve => self.approve(ctx),
-            Action::Retry => self.ask(DecisionKind::Retry, ctx),
-            Action::Reject => self.ask(DecisionKind::Reject, ctx),
-            Action::Revoke => self.ask(DecisionKind::Revoke, ctx),
-            Action::Undo => self.undo(ctx),
-            Action::Repeat => self.repeat(ctx),
-            Action::Outside => self.open_outside(ctx),
-            Action::Reveal => self.reveal(ctx),
-            Action::Mark | Action::MarkRange | Action::MarkAll => return self.list.action(action, ctx),
+            NEXT => self.skip(ctx),
+            APPROVE => self.approve(ctx),
+            RETRY => self.ask(DecisionKind::Retry, ctx),
+            REJECT => self.ask(DecisionKind::Reject, ctx),
+            REVOKE => self.ask(DecisionKind::Revoke, ctx),
+            UNDO => self.undo(ctx),
+            Action::REPEAT => self.repeat(ctx),
+            OUTSIDE => self.open_outside(ctx),
+            Action::REVEAL => self.reveal(ctx),
+            Action::MARK | Action::MARK_RANGE | Action::MARK_ALL => return self.list.action(action, ctx),
             _ if self.in_case => return self.scroll(action),
             _ => return self.list.action(action, ctx),
         }
@@ -286,28 +314,26 @@ impl Screen for Kyc {
         self.in_case &= !self.list.set(words, ctx);
     }
 
-    fn links(&self) -> Links {
-        let Some(row) = self.subject() else { return Links::default() };
-        let user = Some((row.user_id, row.name.clone()));
-        Links { user, attempt: None, audit: Some(row.id.to_string()), ..Links::default() }
+    fn relations(&self) -> Relations {
+        let Some(row) = self.subject() else { return Relations::default() };
+        Relations::of(row.id).with("user", row.user_id.0, &row.name)
     }
-    fn go(&mut self, place: &Place, ctx: &mut Ctx) {
-        match place {
-            Place::Attempt(id) => {
+    fn go(&mut self, subject: &Subject, ctx: &mut Ctx) {
+        match subject {
+            Subject::One(id) => {
                 self.arrived = true;
-                self.look(*id, ctx);
+                self.look(AttemptId(*id), ctx);
             }
-            Place::KycOf(id) => {
-                let id = *id;
+            Subject::Of(id) => {
+                let id = UserId(*id);
                 self.in_case = false;
                 self.list.start_at(&format!("user_id:{id}"), ctx);
                 self.whose = Some(ctx.load(Came::Whose, |api| async move { api.users_show(id).await }));
             }
-            Place::List(_, words) => {
+            Subject::List(words) => {
                 self.in_case = false;
                 self.list.start_at(words, ctx);
             }
-            _ => {}
         }
     }
     fn stash(&mut self) -> Box<dyn Any> {
@@ -322,7 +348,7 @@ impl Screen for Kyc {
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
-        let message = match self.list.message(message, ctx) {
+        let message = match self.list.take(message, ctx) {
             Ok(page) => {
                 // The cursor stays with the case that is worked on.
                 if page
@@ -373,13 +399,6 @@ impl Screen for Kyc {
             self.list.soon(ctx);
         }
     }
-    fn reload(&mut self, _ctx: &mut Ctx) {
-        self.list.rows.refresh();
-    }
-    fn bulk_ended(&mut self, _bulk: &Bulk, _ctx: &mut Ctx) {
-        self.list.rows.clear_marks();
-        self.list.rows.refresh();
-    }
     fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Option<Confirmed> {
         let (intent, filled) = match confirmed.open() {
             Ok(opened) => opened,
@@ -428,7 +447,7 @@ impl Screen for Kyc {
         match made.until {
             None => Some((format!("{doing} {name}…"), Ink::Faint)),
             Some(until) => {
-                let key = ctx.keymap.key(Action::Undo);
+                let key = ctx.keymap.key(UNDO);
                 Some((format!("{done} {name} · {key} undo {}s", text::seconds_left(until, ctx.now())), Ink::Accent))
             }
         }
@@ -438,12 +457,12 @@ impl Screen for Kyc {
         let many = self.list.rows.marked_count() > 0;
         let status = self.open.as_ref().map(|open| open.case.attempt.status);
         match action {
-            Action::Approve | Action::Retry | Action::Reject => many || status.is_some_and(KycStatus::is_open),
-            Action::Revoke => status == Some(KycStatus::Approved),
-            Action::Undo => !self.made.is_empty(),
-            Action::Zoom | Action::Rotate | Action::Outside | Action::Reveal => self.open.is_some(),
-            Action::Open | Action::Mark => !self.in_case && !self.list.rows.is_empty(),
-            Action::GoUser | Action::GoAudit => self.subject().is_some(),
+            APPROVE | RETRY | REJECT => many || status.is_some_and(KycStatus::is_open),
+            REVOKE => status == Some(KycStatus::Approved),
+            UNDO => !self.made.is_empty(),
+            ZOOM | ROTATE | OUTSIDE | Action::REVEAL => self.open.is_some(),
+            Action::OPEN | Action::MARK => !self.in_case && !self.list.rows.is_empty(),
+            Action::GO_USER | Action::GO_AUDIT => self.subject().is_some(),
             _ => true,
         }
     }
@@ -457,5 +476,12 @@ impl Screen for Kyc {
             lines.push(last.command(row.id));
         }
         lines
+    }
+
+    fn farewells(&self) -> Vec<Farewell> {
+        let release = |id| -> Farewell {
+            Box::new(move |api| Box::pin(async move { drop(api.kyc_release(id, &Change::default()).await) }))
+        };
+        self.claims().into_iter().map(release).collect()
     }
 }

@@ -21,7 +21,7 @@ use super::{
         jobs::choice,
         reviews::REMOVALS,
     },
-    Came, Intent, Last, ThreadDeed, Threads,
+    CLOSE, Came, Intent, Last, NOTICE, REMOVE_MESSAGE, REOPEN, ThreadDeed, Threads,
 };
 
 const WHY: [(char, AccessReason); 6] = [
@@ -68,11 +68,11 @@ impl Threads {
     /// Takes what changes something. False when it is something else.
     pub(super) fn act(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
-            Action::Close => self.ask(ThreadDeed::Close, None, None, ctx),
-            Action::Reopen => self.ask(ThreadDeed::Reopen, None, None, ctx),
-            Action::Notice => self.ask(ThreadDeed::Notice, None, None, ctx),
-            Action::RemoveMessage => self.ask_remove(ctx),
-            Action::Repeat => self.repeat(ctx),
+            CLOSE => self.ask(ThreadDeed::Close, None, None, ctx),
+            REOPEN => self.ask(ThreadDeed::Reopen, None, None, ctx),
+            NOTICE => self.ask(ThreadDeed::Notice, None, None, ctx),
+            REMOVE_MESSAGE => self.ask_remove(ctx),
+            Action::REPEAT => self.repeat(ctx),
             _ => return false,
         }
         true

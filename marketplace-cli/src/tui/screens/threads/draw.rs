@@ -77,7 +77,7 @@ fn about(thread: &ThreadInfo, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Li
         out.extend(text::wrap(note, width).into_iter().map(Line::raw));
         out.push(Line::raw(""));
     }
-    let key = ctx.keymap.key(super::super::super::keymap::Action::Open);
+    let key = ctx.keymap.key(super::super::super::keymap::Action::OPEN);
     out.push(Line::styled(format!("{key} reads what was said; it asks why first"), theme.ink(Ink::Faint)));
     out
 }

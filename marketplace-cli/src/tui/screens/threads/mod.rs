@@ -8,6 +8,7 @@ use std::{any::Any, collections::HashMap, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
+    actor::Permission,
     admin::{AdminApi, Changed},
     error::Result,
     events::Event,
@@ -20,15 +21,16 @@ use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
 };
+use uuid::Uuid;
 
 use self::talk::Talk;
 use super::super::{
     browser::{Browser, Detailed, Target},
     bulk::Bulk,
-    component::Screen,
+    component::{Registered, Screen},
     ctx::{Confirmed, Ctx, REVEAL, Request},
-    jump::{Links, Place},
-    keymap::{Action, on},
+    jump::{Link, Relations, Subject},
+    keymap::{Action, Rows, ScreenInfo, Spec, actions},
     listing::{Listed, Lists, copies},
     message::{LoadId, Message},
     paged::Row,
@@ -38,6 +40,17 @@ use super::super::{
 
 /// A reason that was given holds so long: as long as the system records it only once.
 const REASON_HOLDS: Duration = Duration::from_secs(600);
+
+/// Leads here.
+pub const HOME: Action =
+    Action::new(&Spec { name: "threads", keys: "5", label: "threads", rank: 0, needs: None, help: "Threads" });
+
+actions! {
+    REMOVE_MESSAGE, "remove-message", "d", "remove message", 2, Some(Permission::ThreadsWrite), "Take the message (or the marked ones) from the two's view";
+    NOTICE, "notice", "N", "post notice", 3, Some(Permission::ThreadsWrite), "Post a notice that the two see";
+    CLOSE, "close", "C", "close thread", 4, Some(Permission::ThreadsWrite), "Close the thread: no more messages; reason, note";
+    REOPEN, "reopen", "O", "reopen", 5, Some(Permission::ThreadsWrite), "Let the thread take messages again";
+}
 
 impl Row for ThreadInfo {
     type Id = ThreadId;
@@ -61,6 +74,9 @@ impl Detailed for ThreadInfo {
     type Detail = Self;
     const ONE: &'static str = "thread";
     const MANY: &'static str = "threads";
+    fn by_id(id: Uuid) -> ThreadId {
+        ThreadId(id)
+    }
     fn show(api: Arc<dyn AdminApi>, id: ThreadId) -> BoxFuture<'static, Result<Self>> {
         Box::pin(async move { api.threads_show(id).await })
     }
@@ -151,32 +167,32 @@ impl Threads {
     fn in_talk(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         let Some(talk) = &mut self.talk else { return false };
         match action {
-            Action::Back | Action::Left => {
+            Action::BACK | Action::LEFT => {
                 if talk.marks.is_empty() {
                     self.talk = None;
                 } else {
                     talk.marks.clear();
                 }
             }
-            Action::Follow if talk.follow => talk.follow = false,
-            Action::Follow => talk.newest(),
-            Action::Reveal => {
+            Action::FOLLOW if talk.follow => talk.follow = false,
+            Action::FOLLOW => talk.newest(),
+            Action::REVEAL => {
                 let until = ctx.now() + REVEAL;
                 talk.revealed = if talk.revealed.is_some() { None } else { Some(until) };
             }
-            Action::Mark => talk.mark(),
-            Action::MarkRange | Action::MarkAll => ctx.say("messages are marked one by one, with Space"),
-            Action::CopyId => {
+            Action::MARK => talk.mark(),
+            Action::MARK_RANGE | Action::MARK_ALL => ctx.say("messages are marked one by one, with Space"),
+            Action::COPY_ID => {
                 if let Some(message) = talk.selected() {
                     ctx.requests.push(Request::Copy(message.id.to_string(), "the message's id is copied".into()));
                 }
             }
-            Action::CopyRow => {
+            Action::COPY_ROW => {
                 if let Some(Ok(json)) = talk.selected().map(serde_json::to_string) {
                     ctx.requests.push(Request::Copy(json, "the message is copied as JSON".into()));
                 }
             }
-            Action::Open | Action::Right | Action::Focus | Action::Filter => {}
+            Action::OPEN | Action::RIGHT | Action::FOCUS | Action::FILTER => {}
             _ => return talk.moved(action),
         }
         true
@@ -203,21 +219,39 @@ impl Threads {
     }
 }
 
+impl Registered for Threads {
+    const INFO: &'static ScreenInfo = &ScreenInfo {
+        home: HOME,
+        tab: "Threads",
+        title: "threads",
+        rows: Rows::Marked,
+        own: ACTIONS,
+        chosen: &[
+            Action::FOLLOW,
+            Action::REVEAL,
+            Action::GO_WORKER,
+            Action::GO_CLIENT,
+            Action::GO_REVIEWS,
+            Action::GO_KYC,
+        ],
+        by_id: Some(("thread", "open a thread")),
+    };
+    fn links(from: &Relations) -> Vec<Link> {
+        let to = |label: String, target| vec![Link::new('t', label, HOME, target)];
+        match (from.get("thread"), from.person()) {
+            (Some(thread), _) => to("the thread".into(), Subject::One(thread.id)),
+            (_, Some((id, whose))) => to(format!("{whose} threads"), Subject::List(format!("user_id:{id}"))),
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Screen for Threads {
-    fn on(&self) -> u8 {
-        on::THREADS
-    }
-    fn home(&self) -> Action {
-        Action::Threads
-    }
-    fn name(&self) -> &'static str {
-        "threads"
-    }
     fn lists(&self) -> Option<&dyn Lists> {
-        Some(&self.browser.list)
+        Some(&self.browser)
     }
     fn lists_mut(&mut self) -> Option<&mut dyn Lists> {
-        Some(&mut self.browser.list)
+        Some(&mut self.browser)
     }
 
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
@@ -226,11 +260,11 @@ impl Screen for Threads {
         }
         match action {
             _ if self.talk.is_some() => false,
-            Action::Open => {
+            Action::OPEN => {
                 self.open(ctx);
                 true
             }
-            Action::Reveal | Action::Follow => {
+            Action::REVEAL | Action::FOLLOW => {
                 ctx.say("open the thread first");
                 true
             }
@@ -243,30 +277,20 @@ impl Screen for Threads {
         }
     }
 
-    fn links(&self) -> Links {
-        let Some(thread) = self.subject() else { return Links::default() };
-        Links {
-            worker: Some((thread.worker_id, thread.worker_name.clone())),
-            client: Some((thread.client_id, thread.client_name.clone())),
-            thread: Some(thread.id),
-            audit: Some(thread.id.to_string()),
-            here: Some('t'),
-            ..Links::default()
-        }
-    }
-    fn go(&mut self, place: &Place, ctx: &mut Ctx) {
-        match place {
-            Place::Thread(id) => self.browser.go(*id, ctx),
-            Place::List(_, words) => self.browser.list.start_at(words, ctx),
-            _ => {}
-        }
+    fn relations(&self) -> Relations {
+        let Some(thread) = self.subject() else { return Relations::default() };
+        Relations::of(thread.id)
+            .with("worker", thread.worker_id.0, &thread.worker_name)
+            .with("client", thread.client_id.0, &thread.client_name)
+            .with("thread", thread.id.0, "")
+            .seen_at('t')
     }
     fn stash(&mut self) -> Box<dyn Any> {
         Box::new((self.browser.stash(), self.talk.take()))
     }
     fn restore(&mut self, stashed: Box<dyn Any>, ctx: &mut Ctx) {
         if let Ok(stashed) = stashed.downcast() {
-            let (browser, talk): (Browser<ThreadInfo>, Option<Talk>) = *stashed;
+            let (browser, talk): (Box<dyn Any>, Option<Talk>) = *stashed;
             self.browser.restore(browser, ctx);
             self.talk = talk;
             if let Some(talk) = &mut self.talk {
@@ -355,7 +379,7 @@ impl Screen for Threads {
                 talk.select(seq);
             }
         } else if self.browser.click(at, ctx) {
-            self.action(Action::Open, ctx);
+            self.action(Action::OPEN, ctx);
         }
     }
 
@@ -367,7 +391,7 @@ impl Screen for Threads {
     }
 
     fn status(&self, ctx: &Ctx) -> Option<(String, Ink)> {
-        let Some(talk) = &self.talk else { return self.browser.list.marked("an action") };
+        let Some(talk) = &self.talk else { return self.browser.marked("an action") };
         if let Some(until) = talk.revealed {
             let left = text::seconds_left(until, ctx.now());
             return Some((format!("contact details shown, masked again in {left}s"), Ink::Warn));
@@ -380,13 +404,13 @@ impl Screen for Threads {
         let many = self.talk.is_none() && self.browser.list.rows.marked_count() > 0;
         let status = self.subject().map(|thread| thread.status);
         match action {
-            Action::RemoveMessage => self.talk.as_ref().is_some_and(|talk| !talk.messages.is_empty()),
-            Action::Reveal | Action::Follow => self.talk.is_some(),
-            Action::Close => many || status == Some(ThreadStatus::Open),
-            Action::Reopen => many || status == Some(ThreadStatus::Closed),
-            Action::Open => self.talk.is_none() && status.is_some(),
-            Action::Filter => self.talk.is_none(),
-            Action::Mark | Action::Notice | Action::Jump | Action::GoWorker | Action::GoClient | Action::GoReviews => {
+            REMOVE_MESSAGE => self.talk.as_ref().is_some_and(|talk| !talk.messages.is_empty()),
+            Action::REVEAL | Action::FOLLOW => self.talk.is_some(),
+            CLOSE => many || status == Some(ThreadStatus::Open),
+            REOPEN => many || status == Some(ThreadStatus::Closed),
+            Action::OPEN => self.talk.is_none() && status.is_some(),
+            Action::FILTER => self.talk.is_none(),
+            Action::MARK | NOTICE | Action::JUMP | Action::GO_WORKER | Action::GO_CLIENT | Action::GO_REVIEWS => {
                 status.is_some()
             }
             _ => true,

@@ -277,20 +277,20 @@ impl Talk {
     pub fn moved(&mut self, action: Action) -> bool {
         let half = (self.seen.rows.len() / 2).max(1);
         match action {
-            Action::Down if self.seen.below > 0 => {
+            Action::DOWN if self.seen.below > 0 => {
                 let lines = self.seen.below.min((self.seen.height / 2).max(1));
                 let skipped = if self.top.0 == self.cursor { self.top.1 } else { 0 };
                 self.top = (self.cursor, skipped + lines);
             }
-            Action::Up if self.top.0 == self.cursor && self.top.1 > 0 => {
+            Action::UP if self.top.0 == self.cursor && self.top.1 > 0 => {
                 self.top.1 = self.top.1.saturating_sub((self.seen.height / 2).max(1));
             }
-            Action::Down => self.step(1),
-            Action::PageDown => self.step(half),
-            Action::Up => self.step_back(1),
-            Action::PageUp => self.step_back(half),
-            Action::Top => self.step_back(usize::MAX),
-            Action::Bottom => self.newest(),
+            Action::DOWN => self.step(1),
+            Action::PAGE_DOWN => self.step(half),
+            Action::UP => self.step_back(1),
+            Action::PAGE_UP => self.step_back(half),
+            Action::TOP => self.step_back(usize::MAX),
+            Action::BOTTOM => self.newest(),
             _ => return false,
         }
         true

@@ -70,7 +70,7 @@ pub fn person(
     let hint = if revealed.is_some() {
         String::new()
     } else {
-        format!("   {} reveals", ctx.keymap.key(super::super::super::keymap::Action::Reveal))
+        format!("   {} reveals", ctx.keymap.key(super::super::super::keymap::Action::REVEAL))
     };
     let ink = if revealed.is_some() { Ink::Warn } else { Ink::Plain };
     let field = |label: &str, value: &str, after: &str| {

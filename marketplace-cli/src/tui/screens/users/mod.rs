@@ -3,11 +3,12 @@
 mod actions;
 pub mod details;
 
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use marketplace_core::{
     accounts::model::{Note, RestrictionReason, UserAction},
+    actor::Permission,
     admin::{AdminApi, Changed, PersonalData, UserDetail, UserFilter, UserSummary},
     error::Result,
     events::Event,
@@ -15,24 +16,37 @@ use marketplace_core::{
     page::{Page, PageRequest},
     time::Timestamp,
 };
-use ratatui::{
-    buffer::Buffer,
-    layout::{Position, Rect},
-};
+use ratatui::{buffer::Buffer, layout::Rect};
+use uuid::Uuid;
 
 use super::super::{
     browser::{Browser, Detailed, Target},
-    bulk::Bulk,
-    component::Screen,
+    component::{Registered, Screen},
     ctx::{Confirmed, Ctx, REVEAL},
     filter::Typed,
-    jump::{Links, Place},
-    keymap::{Action, on},
+    jump::{Link, Relations, Subject},
+    keymap::{Action, Rows, ScreenInfo, Spec, actions},
     listing::{Listed, Lists},
     message::{LoadId, Message},
     paged::Row,
+    text,
     theme::Ink,
 };
+
+/// Leads here.
+pub const HOME: Action =
+    Action::new(&Spec { name: "users", keys: "3", label: "users", rank: 0, needs: None, help: "Users" });
+
+actions! {
+    FREEZE, "freeze", "f", "freeze", 1, Some(Permission::UsersWrite), "Freeze: no new work; reason, note";
+    UNFREEZE, "unfreeze", "F", "unfreeze", 2, Some(Permission::UsersWrite), "Lift a freeze";
+    BAN, "ban", "b", "ban", 3, Some(Permission::UsersAdmin), "Ban: no log-in, sessions end; reason, note";
+    UNBAN, "unban", "B", "unban", 4, Some(Permission::UsersAdmin), "Lift a ban";
+    COMMENT, "note", "c", "note", 5, Some(Permission::UsersWrite), "Write a staff note";
+    SESSIONS, "revoke-sessions", "S", "end sessions", 7, Some(Permission::UsersWrite), "End every session";
+    ROLE, "role", "m", "role", 8, Some(Permission::UsersAdmin), "Change the role";
+    DELETE, "delete", "D", "delete", 9, Some(Permission::UsersAdmin), "Erase the account's personal data for good";
+}
 
 impl Row for UserSummary {
     type Id = UserId;
@@ -56,6 +70,9 @@ impl Detailed for UserSummary {
     type Detail = UserDetail;
     const ONE: &'static str = "user";
     const MANY: &'static str = "users";
+    fn by_id(id: Uuid) -> UserId {
+        UserId(id)
+    }
     fn show(api: Arc<dyn AdminApi>, id: UserId) -> BoxFuture<'static, Result<UserDetail>> {
         Box::pin(async move { api.users_show(id).await })
     }
@@ -121,63 +138,54 @@ impl Users {
     }
 }
 
+impl Registered for Users {
+    const INFO: &'static ScreenInfo = &ScreenInfo {
+        home: HOME,
+        tab: "Users",
+        title: "users",
+        rows: Rows::Marked,
+        own: ACTIONS,
+        chosen: &[Action::REVEAL, Action::GO_THREADS, Action::GO_REVIEWS, Action::GO_KYC],
+        by_id: Some(("user", "open an account")),
+    };
+    fn links(from: &Relations) -> Vec<Link> {
+        let people = [('u', "user"), ('w', "worker"), ('c', "client")];
+        let link = |(key, kind): (char, &str)| {
+            let person = from.get(kind)?;
+            Some(Link::new(key, format!("{kind} {}", text::clean(&person.name)), HOME, Subject::One(person.id)))
+        };
+        people.into_iter().filter_map(link).collect()
+    }
+}
+
 impl Screen for Users {
-    fn on(&self) -> u8 {
-        on::USERS
-    }
-    fn home(&self) -> Action {
-        Action::Users
-    }
-    fn name(&self) -> &'static str {
-        "users"
-    }
     fn lists(&self) -> Option<&dyn Lists> {
-        Some(&self.browser.list)
+        Some(&self.browser)
     }
     fn lists_mut(&mut self) -> Option<&mut dyn Lists> {
-        Some(&mut self.browser.list)
+        Some(&mut self.browser)
     }
 
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
-            Action::Reveal => self.reveal(ctx),
-            Action::Freeze => self.ask(&UserAction::Freeze, ctx),
-            Action::Unfreeze => self.ask(&UserAction::Unfreeze, ctx),
-            Action::Ban => self.ask(&UserAction::Ban, ctx),
-            Action::Unban => self.ask(&UserAction::Unban, ctx),
-            Action::Delete => self.ask(&UserAction::Delete, ctx),
-            Action::Sessions => self.ask(&UserAction::RevokeSessions, ctx),
-            Action::Role => self.ask_role(ctx),
-            Action::Comment => self.ask_note(ctx),
-            Action::Repeat => self.repeat(ctx),
+            Action::REVEAL => self.reveal(ctx),
+            FREEZE => self.ask(&UserAction::Freeze, ctx),
+            UNFREEZE => self.ask(&UserAction::Unfreeze, ctx),
+            BAN => self.ask(&UserAction::Ban, ctx),
+            UNBAN => self.ask(&UserAction::Unban, ctx),
+            DELETE => self.ask(&UserAction::Delete, ctx),
+            SESSIONS => self.ask(&UserAction::RevokeSessions, ctx),
+            ROLE => self.ask_role(ctx),
+            COMMENT => self.ask_note(ctx),
+            Action::REPEAT => self.repeat(ctx),
             _ => return self.browser.action(action, ctx),
         }
         true
     }
 
-    fn links(&self) -> Links {
-        let Some(user) = self.browser.subject() else { return Links::default() };
-        Links {
-            user: Some((user.id, user.name.clone())),
-            audit: Some(user.id.to_string()),
-            here: Some('u'),
-            ..Links::default()
-        }
-    }
-    fn go(&mut self, place: &Place, ctx: &mut Ctx) {
-        match place {
-            Place::User(id) => self.browser.go(*id, ctx),
-            Place::List(_, words) => self.browser.list.start_at(words, ctx),
-            _ => {}
-        }
-    }
-    fn stash(&mut self) -> Box<dyn Any> {
-        Box::new(self.browser.stash())
-    }
-    fn restore(&mut self, stashed: Box<dyn Any>, ctx: &mut Ctx) {
-        if let Ok(browser) = stashed.downcast() {
-            self.browser.restore(*browser, ctx);
-        }
+    fn relations(&self) -> Relations {
+        let Some(user) = self.browser.subject() else { return Relations::default() };
+        Relations::of(user.id).with("user", user.id.0, &user.name).seen_at('u')
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
@@ -212,12 +220,6 @@ impl Screen for Users {
             self.browser.list.soon(ctx);
         }
     }
-    fn reload(&mut self, ctx: &mut Ctx) {
-        self.browser.reload(ctx);
-    }
-    fn bulk_ended(&mut self, _bulk: &Bulk, ctx: &mut Ctx) {
-        self.browser.bulk_ended(ctx);
-    }
     fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Option<Confirmed> {
         let (intent, filled) = match confirmed.open() {
             Ok(opened) => opened,
@@ -235,21 +237,16 @@ impl Screen for Users {
         }
         self.browser.tick(visible, ctx);
     }
-    fn click(&mut self, at: Position, ctx: &mut Ctx) {
-        if self.browser.click(at, ctx) {
-            self.action(Action::Open, ctx);
-        }
-    }
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         self.draw_all(area, buf, ctx);
     }
 
     fn status(&self, ctx: &Ctx) -> Option<(String, Ink)> {
         if let Some((_, until)) = &self.revealed {
-            let left = super::super::text::seconds_left(*until, ctx.now());
+            let left = text::seconds_left(*until, ctx.now());
             return Some((format!("revealed, masked again in {left}s"), Ink::Warn));
         }
-        self.browser.list.marked("an action")
+        self.browser.marked("an action")
     }
 
     fn offers(&self, action: Action) -> bool {
@@ -257,15 +254,13 @@ impl Screen for Users {
         let many = self.browser.list.rows.marked_count() > 0;
         let status = self.browser.subject().map(|user| user.status);
         match action {
-            Action::Freeze => many || matches!(status, Some(Status::Active | Status::Unverified)),
-            Action::Unfreeze => many || status == Some(Status::Frozen),
-            Action::Ban => many || status.is_some_and(|status| !matches!(status, Status::Banned | Status::Deleted)),
-            Action::Unban => many || status == Some(Status::Banned),
-            Action::Delete | Action::Role | Action::Sessions | Action::Reveal => {
-                many || status.is_some_and(|status| status != Status::Deleted)
-            }
-            Action::Comment | Action::GoKyc | Action::GoAudit => status.is_some(),
-            Action::Open | Action::Mark => !self.browser.in_detail && status.is_some(),
+            FREEZE => many || matches!(status, Some(Status::Active | Status::Unverified)),
+            UNFREEZE => many || status == Some(Status::Frozen),
+            BAN => many || status.is_some_and(|status| !matches!(status, Status::Banned | Status::Deleted)),
+            UNBAN => many || status == Some(Status::Banned),
+            DELETE | ROLE | SESSIONS | Action::REVEAL => many || status.is_some_and(|status| status != Status::Deleted),
+            COMMENT | Action::GO_KYC | Action::GO_AUDIT => status.is_some(),
+            Action::OPEN | Action::MARK => !self.browser.in_detail && status.is_some(),
             _ => true,
         }
     }
