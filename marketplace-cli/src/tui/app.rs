@@ -212,8 +212,8 @@ impl App {
         let (screens, ctx) = self.each();
         for screen in screens {
             match screen.confirmed(confirmed, ctx) {
-                None => return,
-                Some(other) => confirmed = other,
+                Ok(()) => return,
+                Err(other) => confirmed = other,
             }
         }
     }

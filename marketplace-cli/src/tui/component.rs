@@ -105,9 +105,12 @@ pub trait Screen {
             list.tick(visible, ctx);
         }
     }
-    /// Takes a confirmed form that it opened, and gives back any other.
-    fn confirmed(&mut self, confirmed: Confirmed, _ctx: &mut Ctx) -> Option<Confirmed> {
-        Some(confirmed)
+    /// Takes a confirmed form that it opened.
+    ///
+    /// # Errors
+    /// Gives any other back.
+    fn confirmed(&mut self, confirmed: Confirmed, _ctx: &mut Ctx) -> Result<(), Confirmed> {
+        Err(confirmed)
     }
     /// A bulk action ended.
     fn bulk_ended(&mut self, _bulk: &Bulk, ctx: &mut Ctx) {

@@ -1,14 +1,5 @@
 //! Filters as typed: `status:banned role:worker ada`. The words are the fields of the API's filters.
 
-use marketplace_core::{
-    accounts::model::Status,
-    actor::{Principal, Role},
-    admin::{AuditFilter, KycFilter, UserFilter},
-    jobs::model::{JobFilter, JobStatus},
-    kyc::model::{DocumentType, KycStatus},
-    messaging::model::{ThreadFilter, ThreadStatus},
-    reviews::model::{ReviewFilter, ReviewStatus},
-};
 use std::fmt::Write as _;
 
 /// A filter that can be typed.
@@ -85,7 +76,8 @@ pub fn complete<F: Typed>(typed: &str) -> Vec<String> {
     }
 }
 
-fn flag(flags: &mut String, name: &str, value: Option<impl ToString>) {
+/// Adds a flag of the command line, if there is a value.
+pub fn flag(flags: &mut String, name: &str, value: Option<impl ToString>) {
     if let Some(value) = value {
         let _ = write!(flags, " --{name} {}", quoted(&value.to_string()));
     }
@@ -100,180 +92,17 @@ pub fn quoted(value: &str) -> String {
     }
 }
 
-impl Typed for UserFilter {
-    const WORDS: &'static [(&'static str, &'static [&'static str])] =
-        &[("status", Status::NAMES), ("role", Role::NAMES), ("q", &[])];
-    const FREE_TEXT: bool = true;
-    fn set(&mut self, word: &str, value: &str) -> Result<(), String> {
-        match word {
-            "status" => self.status = Some(value.parse()?),
-            "role" => self.role = Some(value.parse()?),
-            _ => self.q = Some(value.to_owned()),
-        }
-        Ok(())
-    }
-    fn text(&mut self, text: String) {
-        self.q = Some(match self.q.take() {
-            Some(before) => format!("{before} {text}"),
-            None => text,
-        });
-    }
-    fn flags(&self) -> String {
-        let mut flags = String::new();
-        flag(&mut flags, "status", self.status);
-        flag(&mut flags, "role", self.role);
-        flag(&mut flags, "q", self.q.as_ref());
-        flags
-    }
-}
-
-impl Typed for KycFilter {
-    const WORDS: &'static [(&'static str, &'static [&'static str])] =
-        &[("status", KycStatus::NAMES), ("document_type", DocumentType::NAMES), ("user_id", &[])];
-    const FREE_TEXT: bool = false;
-    fn set(&mut self, word: &str, value: &str) -> Result<(), String> {
-        match word {
-            "status" => self.status = Some(value.parse()?),
-            "document_type" => self.document_type = Some(value.parse()?),
-            _ => self.user_id = Some(value.parse().map_err(|_| String::new())?),
-        }
-        Ok(())
-    }
-    fn flags(&self) -> String {
-        let mut flags = String::new();
-        flag(&mut flags, "status", self.status);
-        flag(&mut flags, "document-type", self.document_type);
-        flag(&mut flags, "user-id", self.user_id);
-        flags
-    }
-}
-
-impl Typed for JobFilter {
-    const WORDS: &'static [(&'static str, &'static [&'static str])] =
-        &[("status", JobStatus::NAMES), ("user_id", &[]), ("thread_id", &[])];
-    const FREE_TEXT: bool = false;
-    fn set(&mut self, word: &str, value: &str) -> Result<(), String> {
-        match word {
-            "status" => self.status = Some(value.parse()?),
-            "user_id" => self.user_id = Some(value.parse().map_err(|_| String::new())?),
-            _ => self.thread_id = Some(value.parse().map_err(|_| String::new())?),
-        }
-        Ok(())
-    }
-    fn flags(&self) -> String {
-        let mut flags = String::new();
-        flag(&mut flags, "status", self.status);
-        flag(&mut flags, "user-id", self.user_id);
-        flag(&mut flags, "thread-id", self.thread_id);
-        flags
-    }
-}
-
-impl Typed for ThreadFilter {
-    const WORDS: &'static [(&'static str, &'static [&'static str])] =
-        &[("status", ThreadStatus::NAMES), ("user_id", &[]), ("service_id", &[])];
-    const FREE_TEXT: bool = false;
-    fn set(&mut self, word: &str, value: &str) -> Result<(), String> {
-        match word {
-            "status" => self.status = Some(value.parse()?),
-            "user_id" => self.user_id = Some(value.parse().map_err(|_| String::new())?),
-            _ => self.service_id = Some(value.parse().map_err(|_| String::new())?),
-        }
-        Ok(())
-    }
-    fn flags(&self) -> String {
-        let mut flags = String::new();
-        flag(&mut flags, "status", self.status);
-        flag(&mut flags, "user-id", self.user_id);
-        flag(&mut flags, "service-id", self.service_id);
-        flags
-    }
-}
-
-impl Typed for ReviewFilter {
-    const WORDS: &'static [(&'static str, &'static [&'static str])] =
-        &[("flagged", &["yes", "no"]), ("status", ReviewStatus::NAMES), ("subject_id", &[]), ("author_id", &[])];
-    const FREE_TEXT: bool = false;
-    fn set(&mut self, word: &str, value: &str) -> Result<(), String> {
-        match (word, value) {
-            ("flagged", "yes") => self.flagged = true,
-            ("flagged", "no") => self.flagged = false,
-            ("flagged", _) => return Err(String::new()),
-            ("status", _) => self.status = Some(value.parse()?),
-            ("subject_id", _) => self.subject_id = Some(value.parse().map_err(|_| String::new())?),
-            _ => self.author_id = Some(value.parse().map_err(|_| String::new())?),
-        }
-        Ok(())
-    }
-    fn flags(&self) -> String {
-        let mut flags = if self.flagged { " --flagged".to_owned() } else { String::new() };
-        flag(&mut flags, "status", self.status);
-        flag(&mut flags, "subject-id", self.subject_id);
-        flag(&mut flags, "author-id", self.author_id);
-        flags
-    }
-}
-
-impl Typed for AuditFilter {
-    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[
-        ("actor", &[]),
-        (
-            "action",
-            &[
-                "kyc.approve",
-                "kyc.claim",
-                "kyc.expire",
-                "kyc.reject",
-                "kyc.release",
-                "kyc.retry",
-                "kyc.revoke",
-                "kyc.undo",
-                "kyc.view",
-                "jobs.cancel",
-                "jobs.finalize",
-                "messages.remove",
-                "reviews.dismiss",
-                "reviews.remove",
-                "reviews.restore",
-                "threads.close",
-                "threads.notice",
-                "threads.read",
-                "threads.reopen",
-                "users.ban",
-                "users.create",
-                "users.delete",
-                "users.freeze",
-                "users.note",
-                "users.reveal",
-                "users.revoke_sessions",
-                "users.role",
-                "users.unban",
-                "users.unfreeze",
-            ],
-        ),
-        ("target", &[]),
-    ];
-    const FREE_TEXT: bool = false;
-    fn set(&mut self, word: &str, value: &str) -> Result<(), String> {
-        let value = value.to_owned();
-        match word {
-            "actor" => self.actor = Some(Principal(value)),
-            "action" => self.action = Some(value),
-            _ => self.target = Some(value),
-        }
-        Ok(())
-    }
-    fn flags(&self) -> String {
-        let mut flags = String::new();
-        flag(&mut flags, "actor", self.actor.as_ref());
-        flag(&mut flags, "action", self.action.as_ref());
-        flag(&mut flags, "target", self.target.as_ref());
-        flags
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use marketplace_core::{
+        accounts::model::Status,
+        actor::{Principal, Role},
+        admin::{AuditFilter, KycFilter, UserFilter},
+        jobs::model::{JobFilter, JobStatus},
+        messaging::model::ThreadFilter,
+        reviews::model::ReviewFilter,
+    };
+
     use super::*;
 
     #[test]

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
+    actor::Principal,
     admin::{AdminApi, AuditFilter, AuditRow},
     error::Result,
     events::Event,
@@ -15,7 +16,7 @@ use ratatui::{buffer::Buffer, layout::Rect, text::Span};
 use super::super::{
     component::{Registered, Screen},
     ctx::{Ctx, Request},
-    filter::{Typed, quoted},
+    filter::{Typed, flag, quoted},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec},
     list,
@@ -38,6 +39,64 @@ const SOON: Duration = Duration::from_millis(300);
 /// Leads here.
 pub const HOME: Action =
     Action::new(&Spec { name: "audit", keys: "7", label: "audit log", rank: 0, needs: None, help: "Audit log" });
+
+impl Typed for AuditFilter {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] = &[
+        ("actor", &[]),
+        (
+            "action",
+            &[
+                "kyc.approve",
+                "kyc.claim",
+                "kyc.expire",
+                "kyc.reject",
+                "kyc.release",
+                "kyc.retry",
+                "kyc.revoke",
+                "kyc.undo",
+                "kyc.view",
+                "jobs.cancel",
+                "jobs.finalize",
+                "messages.remove",
+                "reviews.dismiss",
+                "reviews.remove",
+                "reviews.restore",
+                "threads.close",
+                "threads.notice",
+                "threads.read",
+                "threads.reopen",
+                "users.ban",
+                "users.create",
+                "users.delete",
+                "users.freeze",
+                "users.note",
+                "users.reveal",
+                "users.revoke_sessions",
+                "users.role",
+                "users.unban",
+                "users.unfreeze",
+            ],
+        ),
+        ("target", &[]),
+    ];
+    const FREE_TEXT: bool = false;
+    fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
+        let value = value.to_owned();
+        match word {
+            "actor" => self.actor = Some(Principal(value)),
+            "action" => self.action = Some(value),
+            _ => self.target = Some(value),
+        }
+        Ok(())
+    }
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        flag(&mut flags, "actor", self.actor.as_ref());
+        flag(&mut flags, "action", self.action.as_ref());
+        flag(&mut flags, "target", self.target.as_ref());
+        flags
+    }
+}
 
 impl Listed for AuditRow {
     type Filter = AuditFilter;

@@ -9,7 +9,7 @@ use marketplace_core::{
     error::Result,
     events::Event,
     ids::JobId,
-    jobs::model::{HistoryRow, JobAction, JobDetail, JobFilter, JobReason, JobSummary, StaffJobAction},
+    jobs::model::{HistoryRow, JobAction, JobDetail, JobFilter, JobReason, JobStatus, JobSummary, StaffJobAction},
     page::{Page, PageRequest},
     time::Timestamp,
 };
@@ -24,7 +24,7 @@ use super::super::{
     browser::{Browser, Detailed, Target, heading},
     component::{Registered, Screen},
     ctx::{Confirmed, Ctx},
-    filter::{Typed, quoted},
+    filter::{Typed, flag, quoted},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
     listing::{Listed, Lists},
@@ -67,6 +67,27 @@ impl Row for JobSummary {
     type Id = JobId;
     fn id(&self) -> JobId {
         self.id
+    }
+}
+
+impl Typed for JobFilter {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("status", JobStatus::NAMES), ("user_id", &[]), ("thread_id", &[])];
+    const FREE_TEXT: bool = false;
+    fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
+        match word {
+            "status" => self.status = Some(value.parse()?),
+            "user_id" => self.user_id = Some(value.parse().map_err(|_| String::new())?),
+            _ => self.thread_id = Some(value.parse().map_err(|_| String::new())?),
+        }
+        Ok(())
+    }
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        flag(&mut flags, "status", self.status);
+        flag(&mut flags, "user-id", self.user_id);
+        flag(&mut flags, "thread-id", self.thread_id);
+        flags
     }
 }
 
@@ -145,7 +166,7 @@ impl Jobs {
             JobDeed::Cancel => Form::new(heading("Cancel", &targets, "jobs"))
                 .line("Calls it off for both sides; they see the reason. It cannot be taken back.")
                 .line("")
-                .choices(REASONS.iter().map(|(key, reason)| choice(*key, reason.as_str())).collect(), false)
+                .choices(REASONS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect(), false)
                 .with_picked(reason.as_slice()),
             JobDeed::Finalize => Form::new(heading("Finalize", &targets, "jobs"))
                 .line("Ends it well, in the client's place: both may review it then. It cannot be taken back.")
@@ -185,11 +206,6 @@ impl Jobs {
             (_, row) => row.is_some_and(|row| row.status.is_live()),
         }
     }
-}
-
-/// A reason with its letter.
-pub fn choice(key: char, code: &str) -> Choice {
-    Choice { key, label: text::words(code), template: "" }
 }
 
 impl Registered for Jobs {
@@ -244,13 +260,10 @@ impl Screen for Jobs {
             self.browser.list.soon(ctx);
         }
     }
-    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Option<Confirmed> {
-        let (intent, filled) = match confirmed.open() {
-            Ok(opened) => opened,
-            Err(other) => return Some(other),
-        };
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
+        let (intent, filled) = confirmed.open()?;
         self.go_ahead(intent, filled, ctx);
-        None
+        Ok(())
     }
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
@@ -269,7 +282,7 @@ impl Screen for Jobs {
                     Span::raw(text::left(&job.title, title)),
                     Span::raw("  "),
                     Span::styled(
-                        text::left(&between(&job.client_name, &job.worker_name, who), who),
+                        text::left(&rows::between(&job.client_name, &job.worker_name, who), who),
                         theme.ink(Ink::Faint),
                     ),
                     Span::raw(text::right(&money(&job.price), price)),
@@ -316,12 +329,6 @@ impl Screen for Jobs {
         }
         lines
     }
-}
-
-/// Two names in so many columns.
-pub fn between(from: &str, to: &str, columns: usize) -> String {
-    let each = columns.saturating_sub(4) / 2;
-    format!("{} → {}", text::cut(from, each), text::cut(to, each))
 }
 
 /// An amount with its thousands apart.

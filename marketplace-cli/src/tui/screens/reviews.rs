@@ -21,24 +21,21 @@ use ratatui::{
 };
 use uuid::Uuid;
 
-use super::{
-    super::{
-        browser::{Browser, Detailed, Target, heading},
-        component::{Registered, Screen},
-        ctx::{Confirmed, Ctx},
-        filter::{Typed, quoted},
-        jump::{Link, Relations, Subject},
-        keymap::{Action, Rows, ScreenInfo, Spec, actions},
-        listing::{Listed, Lists},
-        paged::Row,
-        text,
-        theme::{self, Ink},
-        widgets::{
-            form::{Filled, Form},
-            rows,
-        },
+use super::super::{
+    browser::{Browser, Detailed, Target, heading},
+    component::{Registered, Screen},
+    ctx::{Confirmed, Ctx},
+    filter::{Typed, flag, quoted},
+    jump::{Link, Relations, Subject},
+    keymap::{Action, Rows, ScreenInfo, Spec, actions},
+    listing::{Listed, Lists},
+    paged::Row,
+    text,
+    theme::{self, Ink},
+    widgets::{
+        form::{Choice, Filled, Form},
+        rows,
     },
-    jobs::{between, choice},
 };
 
 /// Why something is removed, each with its letter: messages too.
@@ -69,6 +66,30 @@ impl Row for ReviewSummary {
     type Id = ReviewId;
     fn id(&self) -> ReviewId {
         self.id
+    }
+}
+
+impl Typed for ReviewFilter {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("flagged", &["yes", "no"]), ("status", ReviewStatus::NAMES), ("subject_id", &[]), ("author_id", &[])];
+    const FREE_TEXT: bool = false;
+    fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
+        match (word, value) {
+            ("flagged", "yes") => self.flagged = true,
+            ("flagged", "no") => self.flagged = false,
+            ("flagged", _) => return Err(String::new()),
+            ("status", _) => self.status = Some(value.parse()?),
+            ("subject_id", _) => self.subject_id = Some(value.parse().map_err(|_| String::new())?),
+            _ => self.author_id = Some(value.parse().map_err(|_| String::new())?),
+        }
+        Ok(())
+    }
+    fn flags(&self) -> String {
+        let mut flags = if self.flagged { " --flagged".to_owned() } else { String::new() };
+        flag(&mut flags, "status", self.status);
+        flag(&mut flags, "subject-id", self.subject_id);
+        flag(&mut flags, "author-id", self.author_id);
+        flags
     }
 }
 
@@ -162,7 +183,7 @@ impl Reviews {
         let (verb, means, ..) = wording(deed);
         let mut form = Form::new(heading(verb, &targets, "reviews")).line(means).line("");
         if deed == ReviewDeed::Remove {
-            let choices = REMOVALS.iter().map(|(key, reason)| choice(*key, reason.as_str())).collect();
+            let choices = REMOVALS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect();
             form = form.choices(choices, false).with_picked(reason.as_slice());
         }
         ctx.ask(form.with_note(note), Intent { deed, targets });
@@ -260,13 +281,10 @@ impl Screen for Reviews {
             self.browser.list.soon(ctx);
         }
     }
-    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Option<Confirmed> {
-        let (intent, filled) = match confirmed.open() {
-            Ok(opened) => opened,
-            Err(other) => return Some(other),
-        };
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
+        let (intent, filled) = confirmed.open()?;
         self.go_ahead(intent, filled, ctx);
-        None
+        Ok(())
     }
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
@@ -287,7 +305,7 @@ impl Screen for Reviews {
                     Span::styled(text::left(&flag, flags), theme.ink(Ink::Warn)),
                     Span::raw(text::left(&rows::stars(review.rating), stars)),
                     Span::styled(
-                        text::left(&between(&review.author_name, &review.subject_name, who), who),
+                        text::left(&rows::between(&review.author_name, &review.subject_name, who), who),
                         theme.ink(Ink::Faint),
                     ),
                     rows::state(theme, theme::review_status(review.status), status),

@@ -31,6 +31,13 @@ pub struct Choice {
     pub template: &'static str,
 }
 
+impl Choice {
+    /// Of a code, such as a reason's, with its letter.
+    pub fn of(key: char, code: &str) -> Self {
+        Self { key, label: text::words(code), template: "" }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
     Choices,

@@ -56,6 +56,12 @@ pub fn stars(rating: i64) -> String {
     (1..=5).map(|star| if star <= rating { '★' } else { '☆' }).collect()
 }
 
+/// Two names in so many columns.
+pub fn between(from: &str, to: &str, columns: usize) -> String {
+    let each = columns.saturating_sub(4) / 2;
+    format!("{} → {}", text::cut(from, each), text::cut(to, each))
+}
+
 /// A glyph with its word.
 pub fn state(theme: Theme, (glyph, word, ink): (&'static str, &'static str, Ink), columns: usize) -> Span<'static> {
     Span::styled(text::left(&format!("{glyph} {word}"), columns), theme.ink(ink))

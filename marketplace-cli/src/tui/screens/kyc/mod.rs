@@ -5,18 +5,17 @@ mod decide;
 mod decision;
 mod draw;
 mod open;
+mod queue;
 
-use std::{any::Any, sync::Arc};
+use std::any::Any;
 
-use futures::future::BoxFuture;
 use marketplace_core::{
     actor::Permission,
-    admin::{AdminApi, Change, Changed, KycFilter, PersonalData, UserDetail},
+    admin::{Change, Changed, PersonalData, UserDetail},
     error::Result,
     events::Event,
     ids::{AttemptId, UserId},
     kyc::model::{DecisionKind, KycCase, KycStatus, KycSummary},
-    page::{Page, PageRequest},
     time::Timestamp,
 };
 use ratatui::{
@@ -34,9 +33,8 @@ use super::super::{
     filter::Typed,
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
-    listing::{Listed, Listing, Lists, copies},
+    listing::{Listing, Lists, copies},
     message::{LoadId, Message},
-    paged::Row,
     text,
     theme::Ink,
 };
@@ -57,24 +55,6 @@ actions! {
     ZOOM_IN, "zoom-in", "+ =", "closer", 0, None, "Closer; arrows move the picture then";
     ZOOM_OUT, "zoom-out", "-", "farther", 0, None, "Farther";
     OUTSIDE, "outside", "o", "outside", 8, None, "Open the file in the desktop's viewer (audited)";
-}
-
-impl Row for KycSummary {
-    type Id = AttemptId;
-    fn id(&self) -> AttemptId {
-        self.id
-    }
-}
-
-impl Listed for KycSummary {
-    type Filter = KycFilter;
-    const WHAT: &'static str = "KYC queue";
-    fn list(api: Arc<dyn AdminApi>, filter: KycFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
-        Box::pin(async move { api.kyc_list(&filter, &page).await })
-    }
-    fn id_text(&self) -> String {
-        self.id.to_string()
-    }
 }
 
 /// Which pictures are seen.
@@ -399,13 +379,10 @@ impl Screen for Kyc {
             self.list.soon(ctx);
         }
     }
-    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Option<Confirmed> {
-        let (intent, filled) = match confirmed.open() {
-            Ok(opened) => opened,
-            Err(other) => return Some(other),
-        };
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
+        let (intent, filled) = confirmed.open()?;
         self.go_ahead(intent, filled, ctx);
-        None
+        Ok(())
     }
 
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {

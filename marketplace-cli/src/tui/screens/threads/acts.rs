@@ -16,9 +16,8 @@ use super::{
             ctx::{Ctx, Request},
             filter::{Typed, quoted},
             keymap::Action,
-            widgets::form::{Filled, Form},
+            widgets::form::{Choice, Filled, Form},
         },
-        jobs::choice,
         reviews::REMOVALS,
     },
     CLOSE, Came, Intent, Last, NOTICE, REMOVE_MESSAGE, REOPEN, ThreadDeed, Threads,
@@ -49,7 +48,7 @@ impl Threads {
         let form = Form::new(format!("Read {}", thread.name()))
             .line("Why? The reason goes to the audit log.")
             .line("")
-            .choices(WHY.iter().map(|(key, reason)| choice(*key, reason.as_str())).collect(), false)
+            .choices(WHY.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect(), false)
             .at_once();
         ctx.ask(form, Intent::Read(thread.id));
     }
@@ -88,7 +87,7 @@ impl Threads {
             ThreadDeed::Close => Form::new(heading("Close"))
                 .line("It takes no more messages; the two see the reason. It can be reopened.")
                 .line("")
-                .choices(CLOSING.iter().map(|(key, reason)| choice(*key, reason.as_str())).collect(), false)
+                .choices(CLOSING.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect(), false)
                 .with_picked(reason.as_slice())
                 .with_note(note),
             ThreadDeed::Reopen => {
@@ -118,7 +117,7 @@ impl Threads {
         let form = Form::new(heading("Remove", &targets, "messages"))
             .line("The two see that it was removed, and why; staff still see what it said.")
             .line("")
-            .choices(REMOVALS.iter().map(|(key, reason)| choice(*key, reason.as_str())).collect(), false)
+            .choices(REMOVALS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect(), false)
             .with_note(None);
         ctx.ask(form, Intent::RemoveMessages(talk.info.id, targets));
     }

@@ -12,16 +12,13 @@ use ratatui::{
 };
 
 use super::{
-    super::{
-        super::{
-            browser::Browser,
-            contact,
-            ctx::{Ctx, PATIENCE},
-            text,
-            theme::{self, Ink},
-            widgets::rows,
-        },
-        jobs::between,
+    super::super::{
+        browser::Browser,
+        contact,
+        ctx::{Ctx, PATIENCE},
+        text,
+        theme::{self, Ink},
+        widgets::rows,
     },
     talk::Talk,
 };
@@ -42,7 +39,7 @@ pub fn list(browser: &mut Browser<ThreadInfo>, area: Rect, buf: &mut Buffer, ctx
                 rows::state(theme, theme::thread_status(thread.status), status),
                 Span::raw(text::left(&thread.title, title)),
                 Span::raw("  "),
-                Span::raw(text::left(&between(&thread.client_name, &thread.worker_name, who), who)),
+                Span::raw(text::left(&rows::between(&thread.client_name, &thread.worker_name, who), who)),
                 Span::styled(text::right(&text::thousands(thread.last_seq), count), theme.ink(Ink::Faint)),
             ]
         });

@@ -29,6 +29,7 @@ use super::super::{
     bulk::Bulk,
     component::{Registered, Screen},
     ctx::{Confirmed, Ctx, REVEAL, Request},
+    filter::{Typed, flag},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
     listing::{Listed, Lists, copies},
@@ -56,6 +57,27 @@ impl Row for ThreadInfo {
     type Id = ThreadId;
     fn id(&self) -> ThreadId {
         self.id
+    }
+}
+
+impl Typed for ThreadFilter {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("status", ThreadStatus::NAMES), ("user_id", &[]), ("service_id", &[])];
+    const FREE_TEXT: bool = false;
+    fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
+        match word {
+            "status" => self.status = Some(value.parse()?),
+            "user_id" => self.user_id = Some(value.parse().map_err(|_| String::new())?),
+            _ => self.service_id = Some(value.parse().map_err(|_| String::new())?),
+        }
+        Ok(())
+    }
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        flag(&mut flags, "status", self.status);
+        flag(&mut flags, "user-id", self.user_id);
+        flag(&mut flags, "service-id", self.service_id);
+        flags
     }
 }
 
@@ -344,13 +366,10 @@ impl Screen for Threads {
         }
         self.browser.bulk_ended(ctx);
     }
-    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Option<Confirmed> {
-        let (intent, filled) = match confirmed.open() {
-            Ok(opened) => opened,
-            Err(other) => return Some(other),
-        };
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
+        let (intent, filled) = confirmed.open()?;
         self.go_ahead(intent, filled, ctx);
-        None
+        Ok(())
     }
 
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {

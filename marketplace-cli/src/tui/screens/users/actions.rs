@@ -13,11 +13,10 @@ use super::{
         browser::{Target, heading},
         bulk::{Bulk, Work},
         ctx::{Ctx, Request},
-        filter::quoted,
-        text,
+        filter::{Typed, quoted},
         widgets::form::{Choice, Filled, Form},
     },
-    Came, Intent, Last, Users, flags,
+    Came, Intent, Last, Users,
 };
 
 /// One letter a reason, the same everywhere.
@@ -36,7 +35,7 @@ fn reasons() -> Vec<Choice> {
                 RestrictionReason::UserRequest => 'r',
                 RestrictionReason::Other => 'o',
             };
-            Choice { key, label: text::words(reason.as_str()), template: "" }
+            Choice::of(key, reason.as_str())
         })
         .collect()
 }
@@ -195,7 +194,7 @@ impl Users {
     }
 
     pub(super) fn command_lines(&self) -> Vec<String> {
-        let flags = flags(&self.browser.list.bar.filter);
+        let flags = self.browser.list.bar.filter.flags();
         let mut lines = vec![format!("marketplace users list{flags}")];
         if let Some(user) = self.browser.subject() {
             lines.push(format!("marketplace users show {}", user.id));

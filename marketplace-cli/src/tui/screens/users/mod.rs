@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    accounts::model::{Note, RestrictionReason, UserAction},
-    actor::Permission,
+    accounts::model::{Note, RestrictionReason, Status, UserAction},
+    actor::{Permission, Role},
     admin::{AdminApi, Changed, PersonalData, UserDetail, UserFilter, UserSummary},
     error::Result,
     events::Event,
@@ -23,7 +23,7 @@ use super::super::{
     browser::{Browser, Detailed, Target},
     component::{Registered, Screen},
     ctx::{Confirmed, Ctx, REVEAL},
-    filter::Typed,
+    filter::{Typed, flag},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
     listing::{Listed, Lists},
@@ -52,6 +52,33 @@ impl Row for UserSummary {
     type Id = UserId;
     fn id(&self) -> UserId {
         self.id
+    }
+}
+
+impl Typed for UserFilter {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("status", Status::NAMES), ("role", Role::NAMES), ("q", &[])];
+    const FREE_TEXT: bool = true;
+    fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
+        match word {
+            "status" => self.status = Some(value.parse()?),
+            "role" => self.role = Some(value.parse()?),
+            _ => self.q = Some(value.to_owned()),
+        }
+        Ok(())
+    }
+    fn text(&mut self, text: String) {
+        self.q = Some(match self.q.take() {
+            Some(before) => format!("{before} {text}"),
+            None => text,
+        });
+    }
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        flag(&mut flags, "status", self.status);
+        flag(&mut flags, "role", self.role);
+        flag(&mut flags, "q", self.q.as_ref());
+        flags
     }
 }
 
@@ -220,13 +247,10 @@ impl Screen for Users {
             self.browser.list.soon(ctx);
         }
     }
-    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Option<Confirmed> {
-        let (intent, filled) = match confirmed.open() {
-            Ok(opened) => opened,
-            Err(other) => return Some(other),
-        };
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
+        let (intent, filled) = confirmed.open()?;
         self.go_ahead(intent, filled, ctx);
-        None
+        Ok(())
     }
 
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
@@ -250,7 +274,6 @@ impl Screen for Users {
     }
 
     fn offers(&self, action: Action) -> bool {
-        use marketplace_core::accounts::model::Status;
         let many = self.browser.list.rows.marked_count() > 0;
         let status = self.browser.subject().map(|user| user.status);
         match action {
@@ -268,9 +291,4 @@ impl Screen for Users {
     fn commands(&self) -> Vec<String> {
         self.command_lines()
     }
-}
-
-/// Flags of the filter, for the command line.
-fn flags(filter: &UserFilter) -> String {
-    filter.flags()
 }

@@ -1,0 +1,57 @@
+//! The rows of the queue: how they are got, and by what they are filtered.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use marketplace_core::{
+    admin::{AdminApi, KycFilter},
+    error::Result,
+    ids::AttemptId,
+    kyc::model::{DocumentType, KycStatus, KycSummary},
+    page::{Page, PageRequest},
+};
+
+use super::super::super::{
+    filter::{Typed, flag},
+    listing::Listed,
+    paged::Row,
+};
+
+impl Row for KycSummary {
+    type Id = AttemptId;
+    fn id(&self) -> AttemptId {
+        self.id
+    }
+}
+
+impl Listed for KycSummary {
+    type Filter = KycFilter;
+    const WHAT: &'static str = "KYC queue";
+    fn list(api: Arc<dyn AdminApi>, filter: KycFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
+        Box::pin(async move { api.kyc_list(&filter, &page).await })
+    }
+    fn id_text(&self) -> String {
+        self.id.to_string()
+    }
+}
+
+impl Typed for KycFilter {
+    const WORDS: &'static [(&'static str, &'static [&'static str])] =
+        &[("status", KycStatus::NAMES), ("document_type", DocumentType::NAMES), ("user_id", &[])];
+    const FREE_TEXT: bool = false;
+    fn set(&mut self, word: &str, value: &str) -> std::result::Result<(), String> {
+        match word {
+            "status" => self.status = Some(value.parse()?),
+            "document_type" => self.document_type = Some(value.parse()?),
+            _ => self.user_id = Some(value.parse().map_err(|_| String::new())?),
+        }
+        Ok(())
+    }
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        flag(&mut flags, "status", self.status);
+        flag(&mut flags, "document-type", self.document_type);
+        flag(&mut flags, "user-id", self.user_id);
+        flags
+    }
+}
