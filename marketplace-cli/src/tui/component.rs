@@ -14,11 +14,11 @@ use ratatui::{
 };
 
 use super::{
+    browser::listing::Lists,
     bulk::Bulk,
     ctx::{Confirmed, Ctx},
     jump::{Link, Relations, Subject},
     keymap::{Action, ScreenInfo},
-    listing::Lists,
     message::Message,
     theme::Ink,
 };

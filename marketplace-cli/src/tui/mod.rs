@@ -8,8 +8,7 @@
 //! | background work and its answers | `ctx`, `message` |
 //! | why nothing changes by accident | `guard`, `widgets/form` |
 //! | connected or not | `link` |
-//! | long lists, filters, marks | `paged`, `listing`, `list`, `filter`, `filter_bar` |
-//! | a list beside a row in full | `browser` |
+//! | long lists, filters, marks; a row in full beside them | `browser/` |
 //! | from a person to their jobs and back | `jump` |
 //! | one action on many rows | `bulk` |
 //! | pictures | `picture` |
@@ -27,17 +26,12 @@ mod careful;
 mod component;
 mod contact;
 mod ctx;
-mod filter;
-mod filter_bar;
 mod guard;
 mod jump;
 mod keymap;
 mod link;
-mod list;
-mod listing;
 mod message;
 mod options;
-mod paged;
 mod picture;
 mod probe;
 mod run;

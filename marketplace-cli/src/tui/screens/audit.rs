@@ -14,15 +14,17 @@ use marketplace_core::{
 use ratatui::{buffer::Buffer, layout::Rect, text::Span};
 
 use super::super::{
+    browser::{
+        filter::{Typed, flag, quoted},
+        list,
+        listing::{Listed, Listing, Lists, copies},
+        paged::Row,
+    },
     component::{Registered, Screen},
     ctx::{Ctx, Request},
-    filter::{Typed, flag, quoted},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec},
-    list,
-    listing::{Listed, Listing, Lists, copies},
     message::Message,
-    paged::Row,
     text,
     theme::{Ink, Theme},
     widgets::{

@@ -18,13 +18,12 @@ use ratatui::{
 };
 
 use super::super::{
+    browser::{list, paged::Paged},
     component::{Registered, Screen},
     ctx::{Ctx, PATIENCE, Request},
     jump::Relations,
     keymap::{Action, Rows, ScreenInfo, Spec},
-    list,
     message::{LoadId, Message},
-    paged::Paged,
     text,
     theme::{self, Ink},
     widgets::rows::{self, count},

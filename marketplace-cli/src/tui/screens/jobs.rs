@@ -21,14 +21,17 @@ use ratatui::{
 use uuid::Uuid;
 
 use super::super::{
-    browser::{Browser, Detailed, Target, heading},
+    browser::{
+        Browser, Detailed, Target,
+        filter::{Typed, flag, quoted},
+        heading,
+        listing::{Listed, Lists},
+        paged::Row,
+    },
     component::{Registered, Screen},
     ctx::{Confirmed, Ctx},
-    filter::{Typed, flag, quoted},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
-    listing::{Listed, Lists},
-    paged::Row,
     text,
     theme::{self, Ink},
     widgets::{

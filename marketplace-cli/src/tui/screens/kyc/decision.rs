@@ -10,7 +10,7 @@ use marketplace_core::{
 };
 
 use super::{
-    super::super::{filter::quoted, message::LoadId, text, widgets::form::Choice},
+    super::super::{browser::filter::quoted, message::LoadId, text, widgets::form::Choice},
     case::OpenCase,
 };
 

@@ -15,10 +15,9 @@ use ratatui_image::Image;
 use super::{
     super::{
         super::{
-            browser::WIDE,
+            browser::{WIDE, list},
             ctx::{Ctx, PATIENCE},
             keymap::Action,
-            list,
             picture::{Images, Inked},
             text,
             theme::{self, Ink},

@@ -28,12 +28,14 @@ use self::{
     decision::{Last, Made, verbs},
 };
 use super::super::{
+    browser::{
+        filter::Typed,
+        listing::{Listing, Lists, copies},
+    },
     component::{Farewell, Registered, Screen},
     ctx::{Confirmed, Ctx},
-    filter::Typed,
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
-    listing::{Listing, Lists, copies},
     message::{LoadId, Message},
     text,
     theme::Ink,

@@ -11,7 +11,7 @@ use marketplace_core::{
     page::{Page, PageRequest},
 };
 
-use super::super::super::{
+use super::super::super::browser::{
     filter::{Typed, flag},
     listing::Listed,
     paged::Row,

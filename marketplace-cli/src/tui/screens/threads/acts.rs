@@ -11,10 +11,13 @@ use marketplace_core::{
 use super::{
     super::{
         super::{
-            browser::{Detailed, Target, heading},
+            browser::{
+                Detailed, Target,
+                filter::{Typed, quoted},
+                heading,
+            },
             bulk::{Bulk, Work},
             ctx::{Ctx, Request},
-            filter::{Typed, quoted},
             keymap::Action,
             widgets::form::{Choice, Filled, Form},
         },

@@ -25,16 +25,18 @@ use uuid::Uuid;
 
 use self::talk::Talk;
 use super::super::{
-    browser::{Browser, Detailed, Target},
+    browser::{
+        Browser, Detailed, Target,
+        filter::{Typed, flag},
+        listing::{Listed, Lists, copies},
+        paged::Row,
+    },
     bulk::Bulk,
     component::{Registered, Screen},
     ctx::{Confirmed, Ctx, REVEAL, Request},
-    filter::{Typed, flag},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
-    listing::{Listed, Lists, copies},
     message::{LoadId, Message},
-    paged::Row,
     text,
     theme::Ink,
 };

@@ -10,10 +10,13 @@ use std::fmt::Write as _;
 
 use super::{
     super::super::{
-        browser::{Target, heading},
+        browser::{
+            Target,
+            filter::{Typed, quoted},
+            heading,
+        },
         bulk::{Bulk, Work},
         ctx::{Ctx, Request},
-        filter::{Typed, quoted},
         widgets::form::{Choice, Filled, Form},
     },
     Came, Intent, Last, Users,

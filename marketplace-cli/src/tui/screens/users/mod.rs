@@ -20,15 +20,17 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use uuid::Uuid;
 
 use super::super::{
-    browser::{Browser, Detailed, Target},
+    browser::{
+        Browser, Detailed, Target,
+        filter::{Typed, flag},
+        listing::{Listed, Lists},
+        paged::Row,
+    },
     component::{Registered, Screen},
     ctx::{Confirmed, Ctx, REVEAL},
-    filter::{Typed, flag},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
-    listing::{Listed, Lists},
     message::{LoadId, Message},
-    paged::Row,
     text,
     theme::Ink,
 };

@@ -14,7 +14,7 @@ use marketplace_core::{
 };
 use ratatui::layout::{Position, Rect};
 
-use super::{keymap::Action, message::LoadId};
+use super::super::{keymap::Action, message::LoadId};
 
 /// Rows on a page.
 pub const PAGE: u16 = 100;

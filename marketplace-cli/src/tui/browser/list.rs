@@ -8,11 +8,13 @@ use ratatui::{
 };
 
 use super::{
-    ctx::{Ctx, PATIENCE},
+    super::{
+        ctx::{Ctx, PATIENCE},
+        text,
+        theme::Ink,
+        widgets::rows::{put, skeleton},
+    },
     paged::{Paged, Row},
-    text,
-    theme::Ink,
-    widgets::rows::{put, skeleton},
 };
 
 /// Draws a list: each row by `cells`, the selected one with the cursor, marked ones with a mark; a skeleton while the

@@ -1,4 +1,16 @@
 //! A list beside one of its rows in full, and changes to one row or to all that are marked.
+//!
+//! | to read about | open |
+//! |---|---|
+//! | rows that come in pages | [`paged`] |
+//! | a list that loads by itself, with marks | [`listing`], [`list`] |
+//! | filters as typed | [`filter`], [`filter_bar`] |
+
+pub mod filter;
+pub mod filter_bar;
+pub mod list;
+pub mod listing;
+pub mod paged;
 
 use std::{any::Any, fmt::Debug, sync::Arc, time::Duration};
 
@@ -16,13 +28,12 @@ use ratatui::{
 };
 use uuid::Uuid;
 
+use self::listing::{Listed, Listing, Lists, copies};
 use super::{
     bulk::{Bulk, Work},
     ctx::{Ctx, PATIENCE, Request},
     jump::Subject,
     keymap::Action,
-    list,
-    listing::{Listed, Listing, Lists, copies},
     message::{LoadId, Message},
     text,
     theme::Ink,

@@ -17,15 +17,17 @@ use ratatui::{
 use serde::Serialize;
 
 use super::{
-    ctx::{Ctx, Request},
+    super::{
+        ctx::{Ctx, Request},
+        jump::Subject,
+        keymap::Action,
+        message::{LoadId, Message},
+        text,
+        theme::Ink,
+    },
     filter::Typed,
     filter_bar::FilterBar,
-    jump::Subject,
-    keymap::Action,
-    message::{LoadId, Message},
     paged::{Paged, Row},
-    text,
-    theme::Ink,
 };
 
 /// After an event, so that a burst is one look.

@@ -11,10 +11,8 @@ use ratatui::{
 use tui_input::{Input, backend::crossterm::EventHandler};
 
 use super::{
-    ctx::Ctx,
+    super::{ctx::Ctx, text, widgets::input},
     filter::{self, Typed},
-    text,
-    widgets::input,
 };
 
 /// After the last key, before a filter is sent.
