@@ -1,7 +1,7 @@
 //! `marketplace db`: the database itself.
 
-mod filling;
-mod moving;
+mod backup;
+mod seed;
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ use crate::{
     output::{Card, Column, Kind, Row, Tone, View},
 };
 
-pub(super) use filling::{begin, finish};
+pub(super) use seed::{begin, finish};
 
 /// What can be done with the database.
 #[derive(Debug, Subcommand)]
@@ -187,10 +187,10 @@ impl Row for Status {
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let config = Target::resolve(&context.globals)?.config()?;
     match verb {
-        Verb::Backup { to } => moving::back_up(context, &config, &to).await,
-        Verb::Restore { from, force, yes } => moving::restore(context, &config, &from, force, yes).await,
+        Verb::Backup { to } => backup::back_up(context, &config, &to).await,
+        Verb::Restore { from, force, yes } => backup::restore(context, &config, &from, force, yes).await,
         Verb::Copy { from, to, while_running } => {
-            moving::copy(context, config, from.as_deref(), &to, while_running).await
+            backup::copy(context, config, from.as_deref(), &to, while_running).await
         }
         Verb::Seed { users, seed, attempts, pictures, services, threads, messages, yes } => {
             let market = Volume { services, threads, messages };
@@ -199,7 +199,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                 Pictures::Pool => Plan::default().images,
                 Pictures::Own => Images::Own,
             };
-            filling::run(context, config, &Plan { users, seed, attempts, images, market, demo: false }, yes).await
+            seed::run(context, config, &Plan { users, seed, attempts, images, market, demo: false }, yes).await
         }
         Verb::Migrate { dry_run } => {
             context.out.check::<Status>()?;

@@ -15,9 +15,9 @@ use super::{
     bulk::Bulk,
     component::{Farewell, Screen},
     ctx::{Confirmed, Ctx, Request},
+    heartbeat::Heartbeat,
     jump::{Destination, Path, Step, letter},
     keymap::Action,
-    link::Link,
     message::Message,
     widgets::{
         form::{Choice, Form, Outcome},
@@ -56,7 +56,7 @@ pub struct App {
     pub effects: Vec<Effect>,
     /// Whether it is over.
     pub quit: bool,
-    link: Link,
+    heartbeat: Heartbeat,
     active: Action,
     slots: Slots,
     path: Path,
@@ -78,7 +78,7 @@ impl App {
             ctx,
             effects: Vec::new(),
             quit: false,
-            link: Link::default(),
+            heartbeat: Heartbeat::default(),
             active: slots.start(),
             slots,
             path: Path::default(),
@@ -328,7 +328,7 @@ impl App {
     /// Takes an answer.
     pub fn message(&mut self, message: Message) {
         self.ctx.dirty = true;
-        match self.link.message(message, &mut self.ctx) {
+        match self.heartbeat.message(message, &mut self.ctx) {
             Ok((events, back)) => {
                 if back {
                     self.reload();
@@ -390,7 +390,7 @@ impl App {
 
     /// Looks at the clock.
     pub fn tick(&mut self) {
-        if self.link.tick(&mut self.ctx) {
+        if self.heartbeat.tick(&mut self.ctx) {
             self.ctx.dirty = true;
         }
         if self.ctx.notice.as_ref().is_some_and(|notice| frame::over(notice.until, &self.ctx)) {

@@ -23,7 +23,6 @@ use ratatui::{
 };
 
 use super::{
-    guard::Gate,
     message::{LoadId, Message, Outlet},
     text,
     theme::{Ink, Theme},
@@ -32,6 +31,7 @@ use super::{
         popup::{PopLine, Popup},
         rows,
     },
+    write_guard::Gate,
 };
 
 /// Tries at an item while the system says that it may work later.

@@ -12,7 +12,6 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     bulk::Bulk,
-    guard::Gate,
     keymap::{Action, Keymap},
     message::{LoadId, Loads, Message, Outlet},
     options::Options,
@@ -22,6 +21,7 @@ use super::{
         form::{Filled, Form},
         popup::Popup,
     },
+    write_guard::Gate,
 };
 
 /// How long a reveal lasts.

@@ -2,12 +2,12 @@
 //!
 //! | to read about | open |
 //! |---|---|
-//! | the loop, the terminal, signals | `run`, `probe`, `careful` |
+//! | the loop, the terminal, signals | `run`, `terminal_query`, `wide_char_backend` |
 //! | where keys, answers and time go | `app`, `component` |
 //! | which key does what | `keymap` |
 //! | background work and its answers | `ctx`, `message` |
-//! | why nothing changes by accident | `guard`, `widgets/form` |
-//! | connected or not | `link` |
+//! | why nothing changes by accident | `write_guard`, `widgets/form` |
+//! | connected or not | `heartbeat` |
 //! | long lists, filters, marks; a row in full beside them | `browser/` |
 //! | from a person to their jobs and back | `jump` |
 //! | one action on many rows | `bulk` |
@@ -22,23 +22,23 @@
 mod app;
 mod browser;
 mod bulk;
-mod careful;
 mod component;
-mod contact;
+mod contact_masking;
 mod ctx;
-mod guard;
+mod heartbeat;
 mod jump;
 mod keymap;
-mod link;
 mod message;
 mod options;
 mod picture;
-mod probe;
 mod run;
 mod screens;
+mod terminal_query;
 mod text;
 mod theme;
+mod wide_char_backend;
 mod widgets;
+mod write_guard;
 
 #[cfg(test)]
 mod fake;

@@ -30,14 +30,14 @@ use tokio::{
 
 use super::{
     app::{App, Effect},
-    careful::Careful,
     ctx::Ctx,
-    guard::{Gate, Guarded},
     keymap::Keymap,
     message::Message,
     options::Options,
     picture::Images,
-    probe, screens,
+    screens, terminal_query,
+    wide_char_backend::WideCharBackend,
+    write_guard::{Gate, WriteGuard},
 };
 
 /// Between two looks at the clock.
@@ -47,7 +47,7 @@ const BATCH: usize = 512;
 /// Giving back claims may take so long at the end.
 const GOODBYE: Duration = Duration::from_millis(900);
 
-type Screen = Terminal<Careful<BufWriter<Stdout>>>;
+type Screen = Terminal<WideCharBackend<BufWriter<Stdout>>>;
 
 /// Something outside the background tasks panicked.
 static PANICKED: AtomicBool = AtomicBool::new(false);
@@ -143,7 +143,7 @@ pub async fn run(api: Arc<dyn AdminApi>, options: Options) -> anyhow::Result<()>
         bail!("the console needs a terminal; for scripts there is the command line (`marketplace --help`)");
     }
     let gate = Arc::new(Gate::new(options.read_only));
-    let guarded = Arc::new(Guarded::new(Arc::clone(&api), Arc::clone(&gate)));
+    let guarded = Arc::new(WriteGuard::new(Arc::clone(&api), Arc::clone(&gate)));
     let (sender, receiver) = unbounded_channel();
     let ask = chosen.is_none();
     let images = chosen.unwrap_or(Images::Off);
@@ -170,12 +170,12 @@ async fn drive(
     ask: bool,
     restore: &mut Restore,
 ) -> anyhow::Result<()> {
-    let backend = Careful(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
+    let backend = WideCharBackend(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
     let mut screen = Terminal::new(backend).context("the terminal")?;
     // The first frame comes before any question to the terminal and before any answer of the system.
     draw(app, &mut screen)?;
     if ask {
-        let (images, keys) = probe::probe();
+        let (images, keys) = terminal_query::query();
         app.ctx.images = images;
         for key in keys {
             app.event(Event::Key(key));

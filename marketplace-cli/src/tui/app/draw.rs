@@ -36,13 +36,13 @@ impl App {
         ]));
         let running = self.bulk.as_ref().is_some_and(|bulk| bulk.running());
         self.ctx.covered = self.form.is_some() || self.popup.is_some() || self.palette.is_some() || running;
-        frame::header(header, buf, &self.ctx, self.link.state());
+        frame::header(header, buf, &self.ctx, self.heartbeat.state());
         self.tabs = frame::tabs(tabs, buf, &self.ctx, self.active);
         let (screen, ctx) = self.screen();
         screen.draw(body, buf, ctx);
         let theme = self.ctx.theme;
         let seen = self.seen();
-        frame::status(status, buf, &self.ctx, self.link.state(), seen.status(&self.ctx));
+        frame::status(status, buf, &self.ctx, self.heartbeat.state(), seen.status(&self.ctx));
         frame::footer(footer, buf, &self.ctx, self.active, |action| self.ctx.offers(action) && seen.offers(action));
         let mut cursor = seen.draw_input(status, buf, &self.ctx);
         if let Some(palette) = &self.palette {

@@ -7,7 +7,7 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::super::{ctx::Ctx, keymap::Action, link::State, text, theme::Ink, widgets::rows::count};
+use super::super::{ctx::Ctx, heartbeat::State, keymap::Action, text, theme::Ink, widgets::rows::count};
 
 /// The line that says which system, which way in, as whom, what waits, and whether it is there.
 pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {

@@ -131,7 +131,7 @@ impl Detailed for JobSummary {
 
 /// What is done to jobs, without its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum JobDeed {
+enum JobVerb {
     /// Call off.
     Cancel,
     /// End well.
@@ -140,14 +140,14 @@ enum JobDeed {
 
 /// What a form is about; the reason comes from the choice.
 struct Intent {
-    deed: JobDeed,
+    kind: JobVerb,
     targets: Vec<Target<JobId>>,
 }
 
 /// The latest action, for repeating it.
 #[derive(Debug, Clone)]
 struct Last {
-    deed: JobDeed,
+    kind: JobVerb,
     reason: Option<usize>,
     note: Option<String>,
 }
@@ -160,22 +160,22 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    fn ask(&self, deed: JobDeed, reason: Option<usize>, note: Option<&str>, ctx: &mut Ctx) {
+    fn ask(&self, kind: JobVerb, reason: Option<usize>, note: Option<&str>, ctx: &mut Ctx) {
         let targets = self.browser.targets();
         if targets.is_empty() {
             return;
         }
-        let form = match deed {
-            JobDeed::Cancel => Form::new(heading("Cancel", &targets, "jobs"))
+        let form = match kind {
+            JobVerb::Cancel => Form::new(heading("Cancel", &targets, "jobs"))
                 .line("Calls it off for both sides; they see the reason. It cannot be taken back.")
                 .line("")
                 .choices(REASONS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect(), false)
                 .with_picked(reason.as_slice()),
-            JobDeed::Finalize => Form::new(heading("Finalize", &targets, "jobs"))
+            JobVerb::Finalize => Form::new(heading("Finalize", &targets, "jobs"))
                 .line("Ends it well, in the client's place: both may review it then. It cannot be taken back.")
                 .line(""),
         };
-        ctx.ask(form.with_note(note), Intent { deed, targets });
+        ctx.ask(form.with_note(note), Intent { kind, targets });
     }
 
     fn repeat(&mut self, ctx: &mut Ctx) {
@@ -184,18 +184,18 @@ impl Jobs {
             return;
         };
         if self.browser.advance(ctx) {
-            self.ask(last.deed, last.reason, last.note.as_deref(), ctx);
+            self.ask(last.kind, last.reason, last.note.as_deref(), ctx);
         }
     }
 
-    fn go_ahead(&mut self, Intent { deed, targets }: Intent, filled: Filled, ctx: &mut Ctx) {
+    fn go_ahead(&mut self, Intent { kind, targets }: Intent, filled: Filled, ctx: &mut Ctx) {
         let picked = filled.picked.first().copied();
-        let (action, verb, done) = match (deed, picked.and_then(|at| REASONS.get(at))) {
-            (JobDeed::Cancel, Some((_, reason))) => (StaffJobAction::Cancel { reason: *reason }, "Cancel", "cancelled"),
-            (JobDeed::Cancel, None) => return,
-            (JobDeed::Finalize, _) => (StaffJobAction::Finalize, "Finalize", "finalized"),
+        let (action, verb, done) = match (kind, picked.and_then(|at| REASONS.get(at))) {
+            (JobVerb::Cancel, Some((_, reason))) => (StaffJobAction::Cancel { reason: *reason }, "Cancel", "cancelled"),
+            (JobVerb::Cancel, None) => return,
+            (JobVerb::Finalize, _) => (StaffJobAction::Finalize, "Finalize", "finalized"),
         };
-        self.last = Some(Last { deed, reason: picked, note: filled.note.clone() });
+        self.last = Some(Last { kind, reason: picked, note: filled.note.clone() });
         let note = filled.note;
         self.browser.change(&targets, verb, done, ctx, move |api, id, if_version| {
             let (action, change) = (action.clone(), Change { note: note.clone(), if_version, ..Change::default() });
@@ -242,8 +242,8 @@ impl Screen for Jobs {
 
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
-            CANCEL => self.ask(JobDeed::Cancel, None, None, ctx),
-            FINALIZE => self.ask(JobDeed::Finalize, None, None, ctx),
+            CANCEL => self.ask(JobVerb::Cancel, None, None, ctx),
+            FINALIZE => self.ask(JobVerb::Finalize, None, None, ctx),
             Action::REPEAT => self.repeat(ctx),
             _ => return self.browser.action(action, ctx),
         }
@@ -324,7 +324,7 @@ impl Screen for Jobs {
             if let Some(note) = &last.note {
                 let _ = write!(rest, " --note {}", quoted(note));
             }
-            let verb = if last.deed == JobDeed::Cancel { "cancel" } else { "finalize" };
+            let verb = if last.kind == JobVerb::Cancel { "cancel" } else { "finalize" };
             lines.push(format!("marketplace jobs {verb} {}{rest}", job.id));
             lines.push(format!(
                 "marketplace jobs list{flags} --limit 0 -o id | marketplace jobs {verb} --stdin --yes{rest}"
@@ -405,7 +405,7 @@ fn timeline(history: &[HistoryRow], ctx: &Ctx, now: Timestamp, width: usize) -> 
         let (glyph, word) = if state == Some(last.to) { ("│", "") } else { (glyph, word) };
         state = Some(last.to);
         let time = if ctx.exact { 20 } else { 5 };
-        let deed = match (row.action, run) {
+        let what = match (row.action, run) {
             (JobAction::Offer, 1) | (JobAction::Create, _) => format!("offer {}", row.revision),
             (JobAction::Offer, _) => format!("offers {} to {}", row.revision, last.revision),
             (action, _) => text::words(action.as_str()),
@@ -416,7 +416,7 @@ fn timeline(history: &[HistoryRow], ctx: &Ctx, now: Timestamp, width: usize) -> 
             Span::raw("  "),
             Span::styled(text::left(&format!("{glyph} {word}"), 15), theme.ink(ink)),
             Span::styled(text::left(&by, 8), theme.ink(Ink::Faint)),
-            Span::raw(text::cut(&deed, width.saturating_sub(time + 25))),
+            Span::raw(text::cut(&what, width.saturating_sub(time + 25))),
         ]));
         let mut said: Vec<String> = last.reason.iter().map(|reason| text::words(reason.as_str())).collect();
         said.extend(last.comment.iter().map(|comment| format!("“{comment}”")));

@@ -134,7 +134,7 @@ impl Detailed for ReviewSummary {
 
 /// What is done to reviews, without its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ReviewDeed {
+enum ReviewVerb {
     /// The flags mean nothing.
     Dismiss,
     /// It shows no more.
@@ -145,14 +145,14 @@ enum ReviewDeed {
 
 /// What a form is about; the reason comes from the choice.
 struct Intent {
-    deed: ReviewDeed,
+    kind: ReviewVerb,
     targets: Vec<Target<ReviewId>>,
 }
 
 /// The latest action, for repeating it.
 #[derive(Debug, Clone)]
 struct Last {
-    deed: ReviewDeed,
+    kind: ReviewVerb,
     reason: Option<usize>,
     note: Option<String>,
 }
@@ -165,31 +165,31 @@ pub struct Reviews {
 }
 
 /// What it is, what it does, how it reads when done, and the command's verb.
-fn wording(deed: ReviewDeed) -> (&'static str, &'static str, &'static str, &'static str) {
-    match deed {
-        ReviewDeed::Dismiss => {
+fn wording(kind: ReviewVerb) -> (&'static str, &'static str, &'static str, &'static str) {
+    match kind {
+        ReviewVerb::Dismiss => {
             ("Dismiss flags of", "The review stays as it is; its flags are settled.", "flags dismissed", "dismiss")
         }
-        ReviewDeed::Remove => {
+        ReviewVerb::Remove => {
             ("Remove", "It shows no more and counts no more; it can be restored.", "removed", "remove")
         }
-        ReviewDeed::Restore => ("Restore", "It shows and counts again.", "restored", "restore"),
+        ReviewVerb::Restore => ("Restore", "It shows and counts again.", "restored", "restore"),
     }
 }
 
 impl Reviews {
-    fn ask(&self, deed: ReviewDeed, reason: Option<usize>, note: Option<&str>, ctx: &mut Ctx) {
+    fn ask(&self, kind: ReviewVerb, reason: Option<usize>, note: Option<&str>, ctx: &mut Ctx) {
         let targets = self.browser.targets();
         if targets.is_empty() {
             return;
         }
-        let (verb, means, ..) = wording(deed);
+        let (verb, means, ..) = wording(kind);
         let mut form = Form::new(heading(verb, &targets, "reviews")).line(means).line("");
-        if deed == ReviewDeed::Remove {
+        if kind == ReviewVerb::Remove {
             let choices = REMOVALS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect();
             form = form.choices(choices, false).with_picked(reason.as_slice());
         }
-        ctx.ask(form.with_note(note), Intent { deed, targets });
+        ctx.ask(form.with_note(note), Intent { kind, targets });
     }
 
     fn repeat(&mut self, ctx: &mut Ctx) {
@@ -198,20 +198,20 @@ impl Reviews {
             return;
         };
         if self.browser.advance(ctx) {
-            self.ask(last.deed, last.reason, last.note.as_deref(), ctx);
+            self.ask(last.kind, last.reason, last.note.as_deref(), ctx);
         }
     }
 
-    fn go_ahead(&mut self, Intent { deed, targets }: Intent, filled: Filled, ctx: &mut Ctx) {
+    fn go_ahead(&mut self, Intent { kind, targets }: Intent, filled: Filled, ctx: &mut Ctx) {
         let picked = filled.picked.first().copied();
-        let action = match (deed, picked.and_then(|at| REMOVALS.get(at))) {
-            (ReviewDeed::Dismiss, _) => ReviewAction::Dismiss,
-            (ReviewDeed::Restore, _) => ReviewAction::Restore,
-            (ReviewDeed::Remove, Some((_, reason))) => ReviewAction::Remove { reason: *reason },
-            (ReviewDeed::Remove, None) => return,
+        let action = match (kind, picked.and_then(|at| REMOVALS.get(at))) {
+            (ReviewVerb::Dismiss, _) => ReviewAction::Dismiss,
+            (ReviewVerb::Restore, _) => ReviewAction::Restore,
+            (ReviewVerb::Remove, Some((_, reason))) => ReviewAction::Remove { reason: *reason },
+            (ReviewVerb::Remove, None) => return,
         };
-        let (verb, _, done, _) = wording(deed);
-        self.last = Some(Last { deed, reason: picked, note: filled.note.clone() });
+        let (verb, _, done, _) = wording(kind);
+        self.last = Some(Last { kind, reason: picked, note: filled.note.clone() });
         let note = filled.note;
         self.browser.change(&targets, verb, done, ctx, move |api, id, if_version| {
             let (action, change) = (action.clone(), Change { note: note.clone(), if_version, ..Change::default() });
@@ -258,9 +258,9 @@ impl Screen for Reviews {
 
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
-            DISMISS => self.ask(ReviewDeed::Dismiss, None, None, ctx),
-            REMOVE => self.ask(ReviewDeed::Remove, None, None, ctx),
-            RESTORE => self.ask(ReviewDeed::Restore, None, None, ctx),
+            DISMISS => self.ask(ReviewVerb::Dismiss, None, None, ctx),
+            REMOVE => self.ask(ReviewVerb::Remove, None, None, ctx),
+            RESTORE => self.ask(ReviewVerb::Restore, None, None, ctx),
             Action::REPEAT => self.repeat(ctx),
             _ => return self.browser.action(action, ctx),
         }
@@ -348,7 +348,7 @@ impl Screen for Reviews {
             if let Some(note) = &last.note {
                 let _ = write!(rest, " --note {}", quoted(note));
             }
-            let (.., verb) = wording(last.deed);
+            let (.., verb) = wording(last.kind);
             lines.push(format!("marketplace reviews {verb} {}{rest}", review.id));
             lines.push(format!(
                 "marketplace reviews list{flags} --limit 0 -o id | marketplace reviews {verb} --stdin --yes{rest}"

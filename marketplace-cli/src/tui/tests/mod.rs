@@ -1,8 +1,8 @@
 //! The console against a marketplace in memory: keys in, screens and calls out.
 
 mod decisions;
+mod heartbeat;
 mod jumps;
-mod link;
 mod looks;
 mod people;
 mod talks;
@@ -22,11 +22,11 @@ use super::{
     app::App,
     ctx::Ctx,
     fake::Fake,
-    guard::{Gate, Guarded},
     keymap::Keymap,
     message::Message,
     picture::Images,
     screens,
+    write_guard::{Gate, WriteGuard},
 };
 
 /// A console with somebody at it.
@@ -57,7 +57,7 @@ impl Console {
     fn cold(fake: &Arc<Fake>, options: Options, (width, height): (u16, u16)) -> Self {
         let gate = Arc::new(Gate::new(options.read_only));
         let api: Arc<dyn AdminApi> = Arc::clone(fake) as Arc<dyn AdminApi>;
-        let guarded = Arc::new(Guarded::new(api, Arc::clone(&gate)));
+        let guarded = Arc::new(WriteGuard::new(api, Arc::clone(&gate)));
         let (sender, receiver) = unbounded_channel();
         let keymap = Keymap::new(screens::infos(), &options.keys).unwrap();
         let images = if options.no_color { Images::Dots } else { Images::Pixels(Box::new(Picker::halfblocks())) };

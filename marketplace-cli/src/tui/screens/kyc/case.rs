@@ -47,7 +47,7 @@ enum Came {
 
 /// One file of a case.
 #[derive(Debug)]
-pub struct Face {
+pub struct CaseFile {
     /// Which.
     pub kind: FileKind,
     /// How far it is.
@@ -61,7 +61,7 @@ pub struct Face {
     pub wanted: Option<Size>,
 }
 
-impl Face {
+impl CaseFile {
     fn new(kind: FileKind) -> Self {
         Self { kind, content: Content::Waiting, view: View::default(), rendered: None, rendering: None, wanted: None }
     }
@@ -73,7 +73,7 @@ pub struct OpenCase {
     /// All that is known of it.
     pub case: KycCase,
     /// Document and selfie.
-    pub faces: [Face; 2],
+    pub files: [CaseFile; 2],
     /// Personal data, until when.
     pub revealed: Option<(PersonalData, Timestamp)>,
 }
@@ -82,7 +82,7 @@ impl OpenCase {
     /// With its files on their way.
     pub fn new(case: KycCase, ctx: &mut Ctx) -> Self {
         let mut open =
-            Self { case, faces: [Face::new(FileKind::Document), Face::new(FileKind::Selfie)], revealed: None };
+            Self { case, files: [CaseFile::new(FileKind::Document), CaseFile::new(FileKind::Selfie)], revealed: None };
         open.load_files(ctx);
         open
     }
@@ -103,9 +103,9 @@ impl OpenCase {
     /// Asks for the files that are there and not here yet.
     pub fn load_files(&mut self, ctx: &mut Ctx) {
         let id = self.id();
-        for face in &mut self.faces {
-            let kind = face.kind;
-            if matches!(face.content, Content::Picture(_) | Content::Pdf(_) | Content::Loading(..)) {
+        for file in &mut self.files {
+            let kind = file.kind;
+            if matches!(file.content, Content::Picture(_) | Content::Pdf(_) | Content::Loading(..)) {
                 continue;
             }
             if !self.case.files.iter().any(|file| file.kind == kind) {
@@ -113,11 +113,11 @@ impl OpenCase {
                     Some(_) => "files deleted by retention",
                     None => "there is no file (erased, or never sent)",
                 };
-                face.content = Content::Failed(why.into());
+                file.content = Content::Failed(why.into());
                 continue;
             }
             if matches!(ctx.images, Images::Off) {
-                face.content = Content::Failed("pictures are off; o opens it outside".into());
+                file.content = Content::Failed("pictures are off; o opens it outside".into());
                 continue;
             }
             let now = ctx.now();
@@ -128,26 +128,26 @@ impl OpenCase {
                 drop(permit);
                 decoded.unwrap_or_else(|error| Err(marketplace_core::error::Error::internal(error)))
             });
-            face.content = Content::Loading(load, now);
+            file.content = Content::Loading(load, now);
         }
     }
 
     /// Takes a file or a drawn picture of its own, and gives back any other message.
     pub fn message(&mut self, message: Message) -> Option<Message> {
         let id = message.id();
-        let loads = |face: &Face| matches!(face.content, Content::Loading(load, _) if load == id);
-        let draws = |face: &Face| face.rendering.is_some_and(|(load, ..)| load == id);
-        let Some(face) = self.faces.iter_mut().find(|face| loads(face) || draws(face)) else { return Some(message) };
+        let loads = |file: &CaseFile| matches!(file.content, Content::Loading(load, _) if load == id);
+        let draws = |file: &CaseFile| file.rendering.is_some_and(|(load, ..)| load == id);
+        let Some(file) = self.files.iter_mut().find(|file| loads(file) || draws(file)) else { return Some(message) };
         match message.open() {
-            Ok((_, Came::File(Ok(Decoded::Picture(picture))))) => face.content = Content::Picture(picture),
-            Ok((_, Came::File(Ok(Decoded::Pdf(size))))) => face.content = Content::Pdf(size),
-            Ok((_, Came::File(Err(error)))) => face.content = Content::Failed(error.to_string()),
+            Ok((_, Came::File(Ok(Decoded::Picture(picture))))) => file.content = Content::Picture(picture),
+            Ok((_, Came::File(Ok(Decoded::Pdf(size))))) => file.content = Content::Pdf(size),
+            Ok((_, Came::File(Err(error)))) => file.content = Content::Failed(error.to_string()),
             Ok((_, Came::Rendered(done))) => {
-                face.rendering = None;
+                file.rendering = None;
                 match done {
-                    Some(done) => face.rendered = Some(*done),
+                    Some(done) => file.rendered = Some(*done),
                     None => {
-                        face.content = Content::Failed("this picture cannot be drawn here; o opens it outside".into());
+                        file.content = Content::Failed("this picture cannot be drawn here; o opens it outside".into());
                     }
                 }
             }
@@ -158,11 +158,11 @@ impl OpenCase {
 
     /// Starts drawing what the last frame had room for, unless it is drawn so already.
     pub fn render(&mut self, ctx: &mut Ctx) {
-        for face in &mut self.faces {
-            let (Content::Picture(picture), Some(size)) = (&face.content, face.wanted) else { continue };
-            let view = face.view;
-            let there = face.rendered.as_ref().is_some_and(|done| (done.size, done.view) == (size, view));
-            let under_way = face.rendering.is_some_and(|(_, s, v)| (s, v) == (size, view));
+        for file in &mut self.files {
+            let (Content::Picture(picture), Some(size)) = (&file.content, file.wanted) else { continue };
+            let view = file.view;
+            let there = file.rendered.as_ref().is_some_and(|done| (done.size, done.view) == (size, view));
+            let under_way = file.rendering.is_some_and(|(_, s, v)| (s, v) == (size, view));
             if there || under_way {
                 continue;
             }
@@ -173,16 +173,16 @@ impl OpenCase {
                     .ok()
                     .flatten()
             });
-            face.rendering = Some((load, size, view));
+            file.rendering = Some((load, size, view));
         }
     }
 
     /// Lets go of the pictures too; they are loaded again if the case comes back.
     pub fn forget(&mut self) {
         self.rest();
-        for face in &mut self.faces {
-            if !matches!(face.content, Content::Loading(..)) {
-                face.content = Content::Waiting;
+        for file in &mut self.files {
+            if !matches!(file.content, Content::Loading(..)) {
+                file.content = Content::Waiting;
             }
         }
     }
@@ -190,10 +190,10 @@ impl OpenCase {
     /// Lets go of what was drawn, but not of the pictures: for a case that waits its turn.
     pub fn rest(&mut self) {
         self.revealed = None;
-        for face in &mut self.faces {
-            face.rendered = None;
-            face.rendering = None;
-            face.wanted = None;
+        for file in &mut self.files {
+            file.rendered = None;
+            file.rendering = None;
+            file.wanted = None;
         }
     }
 }

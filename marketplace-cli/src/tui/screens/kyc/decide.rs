@@ -16,7 +16,7 @@ use super::{
     },
     Came, Kyc,
     case::OpenCase,
-    decision::{CaseTarget, Intent, Last, Made, reasons, title, verbs},
+    decision::{CaseTarget, Intent, Last, SentDecision, reasons, title, verbs},
 };
 
 impl Kyc {
@@ -147,10 +147,10 @@ impl Kyc {
         let kind = last.kind;
         open.rest();
         // Whoever decides fast has many that could be undone: only the latest keeps its pictures.
-        for made in &mut self.made {
-            made.open.forget();
+        for sent in &mut self.sent {
+            sent.open.forget();
         }
-        self.made.push(Made { load: Some(load), kind, open, until: None, undo: false });
+        self.sent.push(SentDecision { load: Some(load), kind, open, until: None, undo: false });
         self.last = Some(last);
         if self.shows_open() {
             self.list.rows.remove(id);
@@ -162,17 +162,17 @@ impl Kyc {
 
     /// What became of a decision.
     pub(super) fn decided(&mut self, id: LoadId, answer: Result<Changed<KycCase>>, ctx: &mut Ctx) {
-        let Some(at) = self.made.iter().position(|made| made.load == Some(id)) else { return };
+        let Some(at) = self.sent.iter().position(|sent| sent.load == Some(id)) else { return };
         match answer {
             Ok(changed) => {
                 let mut undo = false;
-                if let Some(made) = self.made.get_mut(at) {
-                    made.load = None;
+                if let Some(sent) = self.sent.get_mut(at) {
+                    sent.load = None;
                     let (now, decision) = (ctx.now(), changed.item.decision.as_ref());
                     // From now on, not from the system's "now": the way of the answer counts for the user.
-                    made.until = decision.map(|decision| now + decision.undo_until.since(decision.at));
-                    made.open.case = changed.item;
-                    undo = made.undo;
+                    sent.until = decision.map(|decision| now + decision.undo_until.since(decision.at));
+                    sent.open.case = changed.item;
+                    undo = sent.undo;
                 }
                 if !self.shows_open() {
                     self.list.rows.refresh();
@@ -182,13 +182,13 @@ impl Kyc {
                 }
             }
             Err(error) => {
-                let made = self.made.remove(at);
-                let (doing, _) = verbs(made.kind);
-                ctx.fail(&format!("{doing} {} failed", made.open.name()), &error);
+                let sent = self.sent.remove(at);
+                let (doing, _) = verbs(sent.kind);
+                ctx.fail(&format!("{doing} {} failed", sent.open.name()), &error);
                 self.list.rows.refresh();
                 // A conflict means that it is somebody else's by now. Anything else: it is still here to be decided.
                 if error.code() != ErrorCode::Conflict {
-                    self.bring_back(made.open, ctx);
+                    self.bring_back(sent.open, ctx);
                 }
             }
         }
@@ -197,20 +197,20 @@ impl Kyc {
     /// Takes the latest decision back.
     pub(super) fn undo(&mut self, ctx: &mut Ctx) {
         let now = ctx.now();
-        self.made.retain(|made| made.load.is_some() || made.until.is_some_and(|until| now < until));
-        let Some(made) = self.made.last_mut() else {
+        self.sent.retain(|sent| sent.load.is_some() || sent.until.is_some_and(|until| now < until));
+        let Some(sent) = self.sent.last_mut() else {
             ctx.refuse("nothing to undo: a decision can be taken back for 10 s");
             return;
         };
-        if made.load.is_some() {
+        if sent.load.is_some() {
             // Not answered yet: it is taken back as soon as it is.
-            made.undo = true;
+            sent.undo = true;
             return;
         }
-        if let Some(made) = self.made.pop() {
-            let id = made.open.id();
+        if let Some(sent) = self.sent.pop() {
+            let id = sent.open.id();
             let load = ctx.load(Came::Undone, |api| async move { api.kyc_undo(id, &Change::default()).await });
-            self.undoing.push((load, made.open));
+            self.undoing.push((load, sent.open));
         }
     }
 

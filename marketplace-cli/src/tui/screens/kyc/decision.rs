@@ -30,7 +30,7 @@ pub struct Intent(pub DecisionKind, pub Vec<CaseTarget>);
 
 /// A decision that was sent, as long as it can be undone.
 #[derive(Debug)]
-pub struct Made {
+pub struct SentDecision {
     /// Its request, until that is answered.
     pub load: Option<LoadId>,
     /// What was decided.

@@ -26,7 +26,7 @@ use super::{
         users::details::{attempt_lines, person},
     },
     Kyc, NEXT, OUTSIDE, Zoom,
-    case::{Content, Face, OpenCase},
+    case::{CaseFile, Content, OpenCase},
 };
 
 impl Kyc {
@@ -140,14 +140,14 @@ impl Kyc {
         let inner = rows::pane(area, buf, theme, &title, &right, self.in_case);
         if self.zoom != Zoom::Both {
             let at = usize::from(self.zoom == Zoom::Selfie);
-            if let Some(face) = open.faces.get_mut(at) {
-                draw_face(face, inner, buf, ctx);
+            if let Some(file) = open.files.get_mut(at) {
+                draw_file(file, inner, buf, ctx);
             }
             return;
         }
         let [document, selfie, text] = arrange(inner, about(open, ctx, usize::from(inner.width)).len());
-        for (face, area) in open.faces.iter_mut().zip([document, selfie]) {
-            draw_face(face, area, buf, ctx);
+        for (file, area) in open.files.iter_mut().zip([document, selfie]) {
+            draw_file(file, area, buf, ctx);
         }
         let lines = about(open, ctx, usize::from(text.width.saturating_sub(2)));
         let room = usize::from(text.height);
@@ -176,8 +176,8 @@ fn arrange(area: Rect, lines: usize) -> [Rect; 3] {
     let above = (area.height * 11 / 20).min(area.width * 5 / 14);
     if above > beside + beside / 6 && area.width >= 56 {
         let [document, rest] = area.layout(&Layout::vertical([Constraint::Length(above + 1), Constraint::Min(1)]));
-        let face = (rest.height * 9 / 5).clamp(16, area.width / 2);
-        let [selfie, text] = rest.layout(&Layout::horizontal([Constraint::Length(face), Constraint::Min(1)]));
+        let columns = (rest.height * 9 / 5).clamp(16, area.width / 2);
+        let [selfie, text] = rest.layout(&Layout::horizontal([Constraint::Length(columns), Constraint::Min(1)]));
         let text = Rect { y: text.y + 1, height: text.height.saturating_sub(1), ..text };
         return [document, selfie, text];
     }
@@ -255,14 +255,14 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
 }
 
 /// A picture with its caption, or what is there instead of it.
-fn draw_face(face: &mut Face, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
+fn draw_file(file: &mut CaseFile, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
     let theme = ctx.theme;
-    let mut caption = face.kind.as_str().to_owned();
-    if face.view.turns > 0 {
-        let _ = write!(caption, " ↻{}°", u16::from(face.view.turns) * 90);
+    let mut caption = file.kind.as_str().to_owned();
+    if file.view.turns > 0 {
+        let _ = write!(caption, " ↻{}°", u16::from(file.view.turns) * 90);
     }
-    if face.view.scale > 1 {
-        let _ = write!(caption, " {}×", face.view.scale);
+    if file.view.scale > 1 {
+        let _ = write!(caption, " {}×", file.view.scale);
     }
     rows::put(buf, area, 0, &Line::styled(format!(" {caption}"), theme.ink(Ink::Faint)));
     let room = Rect {
@@ -271,37 +271,37 @@ fn draw_face(face: &mut Face, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         width: area.width.saturating_sub(2),
         height: area.height.saturating_sub(1),
     };
-    face.wanted = Some(Size::new(room.width, room.height));
+    file.wanted = Some(Size::new(room.width, room.height));
     let outside = ctx.keymap.key(OUTSIDE);
-    match &face.content {
+    match &file.content {
         Content::Picture(_) if matches!(ctx.images, Images::Off) => {
-            card(room, buf, ctx, &[format!("{} (pictures are off)", face.kind), format!("{outside} opens it outside")]);
+            card(room, buf, ctx, &[format!("{} (pictures are off)", file.kind), format!("{outside} opens it outside")]);
         }
-        Content::Picture(_) => draw_picture(face, room, buf, ctx),
+        Content::Picture(_) => draw_picture(file, room, buf, ctx),
         Content::Pdf(size) => {
             let size = text::bytes(i64::try_from(*size).unwrap_or(i64::MAX));
             card(room, buf, ctx, &[format!("PDF · {size}"), format!("{outside} opens it outside")]);
         }
-        Content::Failed(why) => card(room, buf, ctx, &[format!("✖ no {}", face.kind), why.clone()]),
+        Content::Failed(why) => card(room, buf, ctx, &[format!("✖ no {}", file.kind), why.clone()]),
         Content::Loading(_, since) if ctx.now().since(*since) >= PATIENCE => {
-            card(room, buf, ctx, &["░░░░░░░░░░░░░░".into(), format!("{} on its way", face.kind)]);
+            card(room, buf, ctx, &["░░░░░░░░░░░░░░".into(), format!("{} on its way", file.kind)]);
         }
         Content::Loading(..) | Content::Waiting => {}
     }
 }
 
-fn draw_picture(face: &Face, room: Rect, buf: &mut Buffer, ctx: &Ctx) {
-    let Some(rendered) = &face.rendered else { return };
+fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) {
+    let Some(rendered) = &file.rendered else { return };
     // What the terminal draws by itself would shine through a box in front of it.
     if ctx.covered && ctx.images.fragile() {
-        card(room, buf, ctx, &[face.kind.to_string()]);
+        card(room, buf, ctx, &[file.kind.to_string()]);
         return;
     }
     match &rendered.ink {
         Inked::Protocol(protocol) => {
             let size = protocol.size();
             let x =
-                room.x + room.width.saturating_sub(size.width) / if face.kind == FileKind::Document { 8 } else { 2 };
+                room.x + room.width.saturating_sub(size.width) / if file.kind == FileKind::Document { 8 } else { 2 };
             let at = Rect::new(x, room.y, size.width, size.height).intersection(room);
             if at.width >= size.width && at.height >= size.height {
                 Image::new(protocol).render(at, buf);

@@ -25,7 +25,7 @@ use ratatui::{
 
 use self::{
     case::OpenCase,
-    decision::{Last, Made, verbs},
+    decision::{Last, SentDecision, verbs},
 };
 use super::super::{
     browser::{
@@ -102,7 +102,7 @@ pub struct Kyc {
     fetching: Option<(LoadId, Timestamp)>,
     /// The next case goes on the screen as soon as it is there.
     want_next: bool,
-    made: Vec<Made>,
+    sent: Vec<SentDecision>,
     undoing: Vec<(LoadId, OpenCase)>,
     renewing: Vec<LoadId>,
     active_at: Option<Timestamp>,
@@ -145,18 +145,18 @@ impl Kyc {
             Action::DOWN => (0, 1),
             _ => return false,
         };
-        let Some(face) = self.zoomed() else { return false };
-        if face.view.scale > 1 {
-            face.view.pan(dx, dy);
+        let Some(file) = self.zoomed() else { return false };
+        if file.view.scale > 1 {
+            file.view.pan(dx, dy);
             return true;
         }
         false
     }
 
     /// The picture that keys are about: the one that is large, else the document.
-    fn zoomed(&mut self) -> Option<&mut case::Face> {
+    fn zoomed(&mut self) -> Option<&mut case::CaseFile> {
         let at = usize::from(self.zoom == Zoom::Selfie);
-        self.open.as_mut()?.faces.get_mut(at)
+        self.open.as_mut()?.files.get_mut(at)
     }
 
     fn scroll(&mut self, action: Action) -> bool {
@@ -186,11 +186,11 @@ impl Kyc {
                 self.in_case |= self.open.is_some();
             }
             ROTATE | ZOOM_IN | ZOOM_OUT => {
-                if let Some(face) = self.zoomed() {
+                if let Some(file) = self.zoomed() {
                     match action {
-                        ROTATE => face.view.turn(),
-                        ZOOM_IN => face.view.closer(),
-                        _ => face.view.farther(),
+                        ROTATE => file.view.turn(),
+                        ZOOM_IN => file.view.closer(),
+                        _ => file.view.farther(),
                     }
                 }
             }
@@ -364,8 +364,8 @@ impl Screen for Kyc {
                 }
             }
             Err(other) => {
-                let made = self.made.iter_mut().map(|made| &mut made.open);
-                let cases = [&mut self.open, &mut self.next].into_iter().flatten().chain(made);
+                let sent = self.sent.iter_mut().map(|sent| &mut sent.open);
+                let cases = [&mut self.open, &mut self.next].into_iter().flatten().chain(sent);
                 let mut message = other;
                 for case in cases {
                     message = case.message(message)?;
@@ -389,7 +389,7 @@ impl Screen for Kyc {
 
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
         let now = ctx.now();
-        self.made.retain(|made| made.load.is_some() || made.until.is_some_and(|until| now < until));
+        self.sent.retain(|sent| sent.load.is_some() || sent.until.is_some_and(|until| now < until));
         if let Some(open) = &mut self.open {
             if open.revealed.as_ref().is_some_and(|(_, until)| now >= *until) {
                 open.revealed = None;
@@ -420,10 +420,10 @@ impl Screen for Kyc {
         if marked.is_some() {
             return marked;
         }
-        let made = self.made.last()?;
-        let (doing, done) = verbs(made.kind);
-        let name = text::clean(made.open.name());
-        match made.until {
+        let sent = self.sent.last()?;
+        let (doing, done) = verbs(sent.kind);
+        let name = text::clean(sent.open.name());
+        match sent.until {
             None => Some((format!("{doing} {name}…"), Ink::Faint)),
             Some(until) => {
                 let key = ctx.keymap.key(UNDO);
@@ -438,7 +438,7 @@ impl Screen for Kyc {
         match action {
             APPROVE | RETRY | REJECT => many || status.is_some_and(KycStatus::is_open),
             REVOKE => status == Some(KycStatus::Approved),
-            UNDO => !self.made.is_empty(),
+            UNDO => !self.sent.is_empty(),
             ZOOM | ROTATE | OUTSIDE | Action::REVEAL => self.open.is_some(),
             Action::OPEN | Action::MARK => !self.in_case && !self.list.rows.is_empty(),
             Action::GO_USER | Action::GO_AUDIT => self.subject().is_some(),

@@ -23,7 +23,7 @@ use super::{
         },
         reviews::REMOVALS,
     },
-    CLOSE, Came, Intent, Last, NOTICE, REMOVE_MESSAGE, REOPEN, ThreadDeed, Threads,
+    CLOSE, Came, Intent, Last, NOTICE, REMOVE_MESSAGE, REOPEN, ThreadVerb, Threads,
 };
 
 const WHY: [(char, AccessReason); 6] = [
@@ -70,9 +70,9 @@ impl Threads {
     /// Takes what changes something. False when it is something else.
     pub(super) fn act(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
-            CLOSE => self.ask(ThreadDeed::Close, None, None, ctx),
-            REOPEN => self.ask(ThreadDeed::Reopen, None, None, ctx),
-            NOTICE => self.ask(ThreadDeed::Notice, None, None, ctx),
+            CLOSE => self.ask(ThreadVerb::Close, None, None, ctx),
+            REOPEN => self.ask(ThreadVerb::Reopen, None, None, ctx),
+            NOTICE => self.ask(ThreadVerb::Notice, None, None, ctx),
             REMOVE_MESSAGE => self.ask_remove(ctx),
             Action::REPEAT => self.repeat(ctx),
             _ => return false,
@@ -80,25 +80,25 @@ impl Threads {
         true
     }
 
-    fn ask(&self, deed: ThreadDeed, reason: Option<usize>, note: Option<&str>, ctx: &mut Ctx) {
+    fn ask(&self, kind: ThreadVerb, reason: Option<usize>, note: Option<&str>, ctx: &mut Ctx) {
         let targets = self.targets();
         if targets.is_empty() {
             return;
         }
         let heading = |verb| heading(verb, &targets, "threads");
-        let form = match deed {
-            ThreadDeed::Close => Form::new(heading("Close"))
+        let form = match kind {
+            ThreadVerb::Close => Form::new(heading("Close"))
                 .line("It takes no more messages; the two see the reason. It can be reopened.")
                 .line("")
                 .choices(CLOSING.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect(), false)
                 .with_picked(reason.as_slice())
                 .with_note(note),
-            ThreadDeed::Reopen => {
+            ThreadVerb::Reopen => {
                 Form::new(heading("Reopen")).line("It takes messages again.").line("").with_note(note)
             }
-            ThreadDeed::Notice => Form::new(heading("Post a notice in")).with_words("the two read"),
+            ThreadVerb::Notice => Form::new(heading("Post a notice in")).with_words("the two read"),
         };
-        ctx.ask(form, Intent::Thread(deed, targets));
+        ctx.ask(form, Intent::Thread(kind, targets));
     }
 
     fn ask_remove(&self, ctx: &mut Ctx) {
@@ -133,7 +133,7 @@ impl Threads {
         if self.talk.is_some() {
             ctx.say("repeating goes on in the list: Esc leads there");
         } else if self.browser.advance(ctx) {
-            self.ask(last.deed, last.reason, last.note.as_deref(), ctx);
+            self.ask(last.kind, last.reason, last.note.as_deref(), ctx);
         }
     }
 
@@ -151,16 +151,16 @@ impl Threads {
                     self.remove(thread, &targets, *reason, filled.note.as_ref(), ctx);
                 }
             }
-            Intent::Thread(deed, targets) => {
+            Intent::Thread(kind, targets) => {
                 let (note, words) = (filled.note, filled.comment);
-                self.last = Some(Last { deed, reason: picked, note: note.clone(), words: words.clone() });
-                let (action, verb, done) = match (deed, picked.and_then(|at| CLOSING.get(at))) {
-                    (ThreadDeed::Close, Some((_, reason))) => {
+                self.last = Some(Last { kind, reason: picked, note: note.clone(), words: words.clone() });
+                let (action, verb, done) = match (kind, picked.and_then(|at| CLOSING.get(at))) {
+                    (ThreadVerb::Close, Some((_, reason))) => {
                         (ThreadAction::Close { reason: *reason }, "Close", "closed")
                     }
-                    (ThreadDeed::Close, None) => return,
-                    (ThreadDeed::Reopen, _) => (ThreadAction::Reopen, "Reopen", "reopened"),
-                    (ThreadDeed::Notice, _) => {
+                    (ThreadVerb::Close, None) => return,
+                    (ThreadVerb::Reopen, _) => (ThreadAction::Reopen, "Reopen", "reopened"),
+                    (ThreadVerb::Notice, _) => {
                         if let Some(words) = words {
                             self.post(&targets, &words, ctx);
                         }
@@ -238,10 +238,10 @@ impl Threads {
             }
         }
         if let Some(last) = &self.last {
-            let verb = match last.deed {
-                ThreadDeed::Close => "close",
-                ThreadDeed::Reopen => "reopen",
-                ThreadDeed::Notice => "notice",
+            let verb = match last.kind {
+                ThreadVerb::Close => "close",
+                ThreadVerb::Reopen => "reopen",
+                ThreadVerb::Notice => "notice",
             };
             let mut rest = String::new();
             if let Some((_, reason)) = last.reason.and_then(|at| CLOSING.get(at)) {

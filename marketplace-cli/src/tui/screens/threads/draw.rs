@@ -14,7 +14,7 @@ use ratatui::{
 use super::{
     super::super::{
         browser::Browser,
-        contact,
+        contact_masking,
         ctx::{Ctx, PATIENCE},
         text,
         theme::{self, Ink},
@@ -256,7 +256,7 @@ impl Talk {
     /// What a message says, with what is masked, removed or attached.
     fn said(&self, message: &StaffMessage, ctx: &Ctx, columns: usize) -> Vec<Vec<Span<'static>>> {
         let theme = ctx.theme;
-        let hidden = if message.kind == MessageKind::Text { contact::masked(&message.content) } else { None };
+        let hidden = if message.kind == MessageKind::Text { contact_masking::masked(&message.content) } else { None };
         let contact = hidden.is_some();
         let content = hidden.filter(|_| self.revealed.is_none()).unwrap_or_else(|| message.content.clone());
         let mut ink = if message.kind == MessageKind::Job { Ink::Faint } else { Ink::Plain };

@@ -128,7 +128,7 @@ enum Came {
 
 /// What is done to threads, without its reason or words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ThreadDeed {
+enum ThreadVerb {
     /// No more messages.
     Close,
     /// Messages again.
@@ -140,7 +140,7 @@ enum ThreadDeed {
 /// What a form is about.
 enum Intent {
     /// Close or reopen threads, or post a notice there.
-    Thread(ThreadDeed, Vec<Target<ThreadId>>),
+    Thread(ThreadVerb, Vec<Target<ThreadId>>),
     /// Read a thread, for the reason that is chosen.
     Read(ThreadId),
     /// Remove messages from the two's view.
@@ -150,7 +150,7 @@ enum Intent {
 /// The latest action, for repeating it.
 #[derive(Debug, Clone)]
 struct Last {
-    deed: ThreadDeed,
+    kind: ThreadVerb,
     reason: Option<usize>,
     note: Option<String>,
     words: Option<String>,

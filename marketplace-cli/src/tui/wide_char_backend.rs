@@ -13,9 +13,9 @@ use ratatui::{
 
 /// A terminal that is written to with care.
 #[derive(Debug)]
-pub struct Careful<W: Write>(pub CrosstermBackend<W>);
+pub struct WideCharBackend<W: Write>(pub CrosstermBackend<W>);
 
-impl<W: Write> Backend for Careful<W> {
+impl<W: Write> Backend for WideCharBackend<W> {
     type Error = io::Error;
 
     fn draw<'a, I>(&mut self, content: I) -> io::Result<()>
@@ -70,7 +70,7 @@ mod tests {
     fn the_cursor_is_placed_anew_after_a_cell_of_several_characters() {
         let mut bytes = Vec::new();
         let area = Rect::new(0, 0, 20, 1);
-        let backend = Careful(CrosstermBackend::new(&mut bytes));
+        let backend = WideCharBackend(CrosstermBackend::new(&mut bytes));
         let options = TerminalOptions { viewport: Viewport::Fixed(area) };
         let mut terminal = Terminal::with_options(backend, options).unwrap();
         terminal.draw(|frame| frame.render_widget(Line::raw("e\u{301}x plain"), area)).unwrap();

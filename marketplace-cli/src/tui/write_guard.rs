@@ -65,12 +65,12 @@ impl Gate {
 
 /// [`AdminApi`] behind a [`Gate`]. Looking at files and revealing personal data are reads, and audited as such.
 #[derive(Debug)]
-pub struct Guarded {
+pub struct WriteGuard {
     inner: Arc<dyn AdminApi>,
     gate: Arc<Gate>,
 }
 
-impl Guarded {
+impl WriteGuard {
     /// Behind that gate.
     pub fn new(inner: Arc<dyn AdminApi>, gate: Arc<Gate>) -> Self {
         Self { inner, gate }
@@ -78,7 +78,7 @@ impl Guarded {
 }
 
 #[async_trait]
-impl AdminApi for Guarded {
+impl AdminApi for WriteGuard {
     async fn whoami(&self) -> Result<Identity> {
         self.inner.whoami().await
     }

@@ -42,9 +42,9 @@ pub enum State {
 /// What happened since the last beat.
 struct Beat(Answered<EventPage>);
 
-/// The connection.
+/// The heartbeat, and how the connection is by it.
 #[derive(Debug)]
-pub struct Link {
+pub struct Heartbeat {
     state: State,
     cursor: Option<String>,
     pending: Option<(LoadId, Timestamp)>,
@@ -52,13 +52,13 @@ pub struct Link {
     wait: Duration,
 }
 
-impl Default for Link {
+impl Default for Heartbeat {
     fn default() -> Self {
         Self { state: State::Connecting, cursor: None, pending: None, next: Timestamp::EPOCH, wait: EVERY }
     }
 }
 
-impl Link {
+impl Heartbeat {
     /// How it is.
     pub fn state(&self) -> &State {
         &self.state

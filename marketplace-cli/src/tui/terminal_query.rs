@@ -20,7 +20,7 @@ use super::picture::Images;
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// How pictures are drawn here, and the keys that were pressed while it was found out.
-pub fn probe() -> (Images, Vec<KeyEvent>) {
+pub fn query() -> (Images, Vec<KeyEvent>) {
     let plain = || Images::Pixels(Box::new(Picker::halfblocks()));
     match ask() {
         Ok((answers, keys)) => (interpret(&answers).unwrap_or_else(plain), keys),
