@@ -25,7 +25,7 @@ use ratatui::{
 use super::{
     message::{LoadId, Message, Outlet},
     text,
-    theme::{Ink, Theme},
+    theme::{Style, Theme},
     widgets::{
         centred,
         popup::{PopLine, Popup},
@@ -180,6 +180,6 @@ impl Bulk {
             self.unchanged,
             self.failed.len()
         );
-        rows::put(buf, inner, 2, &Line::styled(counts, theme.ink(Ink::Plain)));
+        rows::put(buf, inner, 2, &Line::styled(counts, theme.style(Style::Plain)));
     }
 }

@@ -20,7 +20,7 @@ use super::{
     jump::{Link, Relations, Subject},
     keymap::{Action, ScreenInfo},
     message::Message,
-    theme::Ink,
+    theme::Style,
 };
 
 /// Work that is still done when the console has ended.
@@ -131,7 +131,7 @@ pub trait Screen {
         self.lists()?.draw_input(bar, buf, ctx)
     }
     /// What it says on the status line.
-    fn status(&self, _ctx: &Ctx) -> Option<(String, Ink)> {
+    fn status(&self, _ctx: &Ctx) -> Option<(String, Style)> {
         self.lists()?.marked("an action")
     }
     /// Whether an action would do something now; the footer shows only those.

@@ -142,18 +142,18 @@ pub struct Rendered {
     /// Seen so.
     pub view: View,
     /// What to draw.
-    pub ink: Inked,
+    pub drawing: Drawing,
 }
 
 /// What to draw.
-pub enum Inked {
+pub enum Drawing {
     /// The terminal's own way, or half blocks.
     Protocol(Box<Protocol>),
     /// Lines of dots.
     Dots(Vec<String>),
 }
 
-impl std::fmt::Debug for Inked {
+impl std::fmt::Debug for Drawing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Protocol(_) => "Protocol",
@@ -174,18 +174,18 @@ pub fn render(images: &Images, picture: &DynamicImage, size: Size, view: View) -
         _ => picture.clone(),
     };
     let seen = if view.scale > 1 { cut(&turned, view) } else { turned };
-    let ink = match images {
+    let drawing = match images {
         Images::Off => return None,
-        Images::Dots => Inked::Dots(dots(&seen, size)),
+        Images::Dots => Drawing::Dots(dots(&seen, size)),
         Images::Pixels(picker) => {
             let font = picker.font_size();
             let (cells, width, height) = whole_cells(&seen, size, (font.width, font.height));
             // Filling up to whole cells would leave a black edge; stretching by less than one is not seen.
             let seen = seen.resize_exact(width, height, FilterType::Triangle);
-            Inked::Protocol(Box::new(picker.new_protocol(seen, cells, Resize::Fit(None)).ok()?))
+            Drawing::Protocol(Box::new(picker.new_protocol(seen, cells, Resize::Fit(None)).ok()?))
         }
     };
-    Some(Rendered { size, view, ink })
+    Some(Rendered { size, view, drawing })
 }
 
 /// The most cells that a picture fills within a room, and the pixels of those cells.
@@ -303,12 +303,12 @@ mod tests {
     fn turning_changes_the_shape() {
         let images = Images::Dots;
         let lying = picture(160, 40);
-        let Inked::Dots(flat) = render(&images, &lying, Size::new(20, 20), View::default()).unwrap().ink else {
+        let Drawing::Dots(flat) = render(&images, &lying, Size::new(20, 20), View::default()).unwrap().drawing else {
             panic!()
         };
         let mut view = View::default();
         view.turn();
-        let Inked::Dots(tall) = render(&images, &lying, Size::new(20, 20), view).unwrap().ink else { panic!() };
+        let Drawing::Dots(tall) = render(&images, &lying, Size::new(20, 20), view).unwrap().drawing else { panic!() };
         assert!(tall.len() > flat.len());
     }
 

@@ -4,11 +4,11 @@ use marketplace_core::{
     accounts::model::Status, actor::Role, jobs::model::JobStatus, kyc::model::KycStatus,
     messaging::model::ThreadStatus, reviews::model::ReviewStatus,
 };
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{self, Color, Modifier};
 
 /// What a piece of the screen is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ink {
+pub enum Style {
     /// Ordinary text.
     Plain,
     /// Of less weight: labels, hints, frames.
@@ -50,87 +50,87 @@ impl Theme {
     }
 
     /// The style of a purpose. The sixteen colours of the terminal's own palette: they fit any background.
-    pub fn ink(self, ink: Ink) -> Style {
-        let style = Style::new();
+    pub fn style(self, style: Style) -> style::Style {
+        let plain = style::Style::new();
         if self.mono {
-            return match ink {
-                Ink::Plain | Ink::Faint | Ink::Skeleton | Ink::Good => style,
-                Ink::Title | Ink::Accent | Ink::Warn => style.add_modifier(Modifier::BOLD),
-                Ink::Bad => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
-                Ink::Selected | Ink::Header => style.add_modifier(Modifier::REVERSED),
-                Ink::Production => style.add_modifier(Modifier::REVERSED | Modifier::BOLD | Modifier::UNDERLINED),
+            return match style {
+                Style::Plain | Style::Faint | Style::Skeleton | Style::Good => plain,
+                Style::Title | Style::Accent | Style::Warn => plain.add_modifier(Modifier::BOLD),
+                Style::Bad => plain.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
+                Style::Selected | Style::Header => plain.add_modifier(Modifier::REVERSED),
+                Style::Production => plain.add_modifier(Modifier::REVERSED | Modifier::BOLD | Modifier::UNDERLINED),
             };
         }
-        match ink {
-            Ink::Plain => style,
-            Ink::Faint | Ink::Skeleton => style.fg(Color::DarkGray),
-            Ink::Title => style.add_modifier(Modifier::BOLD),
-            Ink::Accent => style.fg(Color::Cyan),
-            Ink::Good => style.fg(Color::Green),
-            Ink::Warn => style.fg(Color::Yellow),
-            Ink::Bad => style.fg(Color::LightRed).add_modifier(Modifier::BOLD),
-            Ink::Selected => style.bg(Color::Indexed(24)).fg(Color::White),
-            Ink::Header => style.bg(Color::Indexed(236)).fg(Color::Gray),
-            Ink::Production => style.bg(Color::Indexed(88)).fg(Color::White),
+        match style {
+            Style::Plain => plain,
+            Style::Faint | Style::Skeleton => plain.fg(Color::DarkGray),
+            Style::Title => plain.add_modifier(Modifier::BOLD),
+            Style::Accent => plain.fg(Color::Cyan),
+            Style::Good => plain.fg(Color::Green),
+            Style::Warn => plain.fg(Color::Yellow),
+            Style::Bad => plain.fg(Color::LightRed).add_modifier(Modifier::BOLD),
+            Style::Selected => plain.bg(Color::Indexed(24)).fg(Color::White),
+            Style::Header => plain.bg(Color::Indexed(236)).fg(Color::Gray),
+            Style::Production => plain.bg(Color::Indexed(88)).fg(Color::White),
         }
     }
 }
 
-/// Glyph, word and ink of an account's status.
-pub fn user_status(status: Status) -> (&'static str, &'static str, Ink) {
+/// Glyph, word and style of an account's status.
+pub fn user_status(status: Status) -> (&'static str, &'static str, Style) {
     match status {
-        Status::Unverified => ("○", "unverified", Ink::Faint),
-        Status::Active => ("●", "active", Ink::Good),
-        Status::Frozen => ("❄", "frozen", Ink::Warn),
-        Status::Banned => ("✖", "banned", Ink::Bad),
-        Status::Deleted => ("∅", "deleted", Ink::Faint),
+        Status::Unverified => ("○", "unverified", Style::Faint),
+        Status::Active => ("●", "active", Style::Good),
+        Status::Frozen => ("❄", "frozen", Style::Warn),
+        Status::Banned => ("✖", "banned", Style::Bad),
+        Status::Deleted => ("∅", "deleted", Style::Faint),
     }
 }
 
-/// Glyph, word and ink of an identity check.
-pub fn kyc_status(status: KycStatus) -> (&'static str, &'static str, Ink) {
+/// Glyph, word and style of an identity check.
+pub fn kyc_status(status: KycStatus) -> (&'static str, &'static str, Style) {
     match status {
-        KycStatus::None => ("·", "none", Ink::Faint),
-        KycStatus::Pending => ("○", "pending", Ink::Plain),
-        KycStatus::InReview => ("◐", "in review", Ink::Accent),
-        KycStatus::Approved => ("✔", "approved", Ink::Good),
-        KycStatus::Retry => ("↻", "retry", Ink::Warn),
-        KycStatus::Rejected => ("✖", "rejected", Ink::Bad),
-        KycStatus::Revoked => ("⊘", "revoked", Ink::Bad),
-        KycStatus::Expired => ("◌", "expired", Ink::Warn),
+        KycStatus::None => ("·", "none", Style::Faint),
+        KycStatus::Pending => ("○", "pending", Style::Plain),
+        KycStatus::InReview => ("◐", "in review", Style::Accent),
+        KycStatus::Approved => ("✔", "approved", Style::Good),
+        KycStatus::Retry => ("↻", "retry", Style::Warn),
+        KycStatus::Rejected => ("✖", "rejected", Style::Bad),
+        KycStatus::Revoked => ("⊘", "revoked", Style::Bad),
+        KycStatus::Expired => ("◌", "expired", Style::Warn),
     }
 }
 
-/// Glyph, word and ink of a job.
-pub fn job_status(status: JobStatus) -> (&'static str, &'static str, Ink) {
+/// Glyph, word and style of a job.
+pub fn job_status(status: JobStatus) -> (&'static str, &'static str, Style) {
     match status {
-        JobStatus::Negotiating => ("○", "negotiating", Ink::Plain),
-        JobStatus::Accepted => ("◐", "accepted", Ink::Accent),
-        JobStatus::Completed => ("◕", "completed", Ink::Accent),
-        JobStatus::Finalized => ("✔", "finalized", Ink::Good),
-        JobStatus::Rejected => ("✖", "rejected", Ink::Warn),
-        JobStatus::Cancelled => ("⊘", "cancelled", Ink::Warn),
+        JobStatus::Negotiating => ("○", "negotiating", Style::Plain),
+        JobStatus::Accepted => ("◐", "accepted", Style::Accent),
+        JobStatus::Completed => ("◕", "completed", Style::Accent),
+        JobStatus::Finalized => ("✔", "finalized", Style::Good),
+        JobStatus::Rejected => ("✖", "rejected", Style::Warn),
+        JobStatus::Cancelled => ("⊘", "cancelled", Style::Warn),
     }
 }
 
-/// Glyph, word and ink of a thread.
-pub fn thread_status(status: ThreadStatus) -> (&'static str, &'static str, Ink) {
+/// Glyph, word and style of a thread.
+pub fn thread_status(status: ThreadStatus) -> (&'static str, &'static str, Style) {
     match status {
-        ThreadStatus::Open => ("●", "open", Ink::Good),
-        ThreadStatus::Closed => ("⊘", "closed", Ink::Warn),
+        ThreadStatus::Open => ("●", "open", Style::Good),
+        ThreadStatus::Closed => ("⊘", "closed", Style::Warn),
     }
 }
 
-/// Glyph, word and ink of a review.
-pub fn review_status(status: ReviewStatus) -> (&'static str, &'static str, Ink) {
+/// Glyph, word and style of a review.
+pub fn review_status(status: ReviewStatus) -> (&'static str, &'static str, Style) {
     match status {
-        ReviewStatus::Hidden => ("◌", "hidden", Ink::Faint),
-        ReviewStatus::Published => ("●", "published", Ink::Good),
-        ReviewStatus::Removed => ("✖", "removed", Ink::Bad),
+        ReviewStatus::Hidden => ("◌", "hidden", Style::Faint),
+        ReviewStatus::Published => ("●", "published", Style::Good),
+        ReviewStatus::Removed => ("✖", "removed", Style::Bad),
     }
 }
 
-/// Ink of a role: staff stand out.
-pub fn role(role: Role) -> Ink {
-    if role.is_staff() { Ink::Accent } else { Ink::Plain }
+/// Style of a role: staff stand out.
+pub fn role(role: Role) -> Style {
+    if role.is_staff() { Style::Accent } else { Style::Plain }
 }

@@ -7,13 +7,13 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::super::{ctx::Ctx, heartbeat::State, keymap::Action, text, theme::Ink, widgets::rows::count};
+use super::super::{ctx::Ctx, heartbeat::State, keymap::Action, text, theme::Style, widgets::rows::count};
 
 /// The line that says which system, which way in, as whom, what waits, and whether it is there.
 pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
     let theme = ctx.theme;
     let options = &ctx.options;
-    let base = theme.ink(if options.production { Ink::Production } else { Ink::Header });
+    let base = theme.style(if options.production { Style::Production } else { Style::Header });
     buf.set_style(area, base);
     let (dot, word) = match state {
         State::Connecting => ("◌", "connecting".to_owned()),
@@ -45,13 +45,13 @@ pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
         let x = width - text::width(&right) - text::width(&counts) - 3;
         buf.set_string(area.x + u16::try_from(x).unwrap_or(0), area.y, &counts, base);
     }
-    let ink = match state {
+    let style = match state {
         State::Connected | State::Connecting => base,
         State::Away { .. } if theme.mono() => base.add_modifier(ratatui::style::Modifier::BOLD),
-        State::Away { .. } => base.patch(theme.ink(Ink::Bad)),
+        State::Away { .. } => base.patch(theme.style(Style::Bad)),
     };
     let x = width.saturating_sub(text::width(&right));
-    buf.set_string(area.x + u16::try_from(x).unwrap_or(0), area.y, &right, ink);
+    buf.set_string(area.x + u16::try_from(x).unwrap_or(0), area.y, &right, style);
 }
 
 /// The tabs; answers where each one is, for the mouse.
@@ -63,43 +63,43 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
         let action = screen.home;
         let label = format!(" {} {} ", ctx.keymap.key(action), screen.tab);
         let width = u16::try_from(text::width(&label)).unwrap_or(0);
-        let style = if action == active { theme.ink(Ink::Selected) } else { theme.ink(Ink::Plain) };
+        let style = if action == active { theme.style(Style::Selected) } else { theme.style(Style::Plain) };
         if x + width <= area.right() {
             buf.set_string(x, area.y, &label, style);
             places.push((Rect::new(x, area.y, width, 1), action));
         }
         x += width;
     }
-    let (word, ink) = if ctx.gate.read_only() {
-        ("read-only", Ink::Warn)
+    let (word, style) = if ctx.gate.read_only() {
+        ("read-only", Style::Warn)
     } else if ctx.identity.is_some() && !ctx.may(marketplace_core::actor::Permission::UsersWrite) {
-        ("may only look", Ink::Warn)
+        ("may only look", Style::Warn)
     } else if ctx.gate.away() {
-        ("no changes while away", Ink::Bad)
+        ("no changes while away", Style::Bad)
     } else {
-        ("read-write", Ink::Faint)
+        ("read-write", Style::Faint)
     };
     let at = area.right().saturating_sub(u16::try_from(text::width(word) + 1).unwrap_or(0));
     if at > x {
-        buf.set_string(at, area.y, word, theme.ink(ink));
+        buf.set_string(at, area.y, word, theme.style(style));
     }
     places
 }
 
 /// The status line: what the screen says, then the notice.
-pub fn status(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State, screen: Option<(String, Ink)>) {
+pub fn status(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State, screen: Option<(String, Style)>) {
     let theme = ctx.theme;
     let mut pieces = vec![Span::raw(" ")];
-    if let Some((said, ink)) = screen {
-        pieces.push(Span::styled(text::clean(&said).into_owned(), theme.ink(ink)));
+    if let Some((said, style)) = screen {
+        pieces.push(Span::styled(text::clean(&said).into_owned(), theme.style(style)));
         pieces.push(Span::raw("   "));
     }
     if let Some(notice) = &ctx.notice {
-        let (glyph, ink) = if notice.bad { ("✖ ", Ink::Bad) } else { ("✔ ", Ink::Good) };
-        pieces.push(Span::styled(format!("{glyph}{}", text::clean(&notice.text)), theme.ink(ink)));
+        let (glyph, style) = if notice.bad { ("✖ ", Style::Bad) } else { ("✔ ", Style::Good) };
+        pieces.push(Span::styled(format!("{glyph}{}", text::clean(&notice.text)), theme.style(style)));
     } else if let State::Away { why, .. } = state {
         let line = format!("✖ not connected ({}); shows what it has, changes nothing, tries again", text::clean(why));
-        pieces.push(Span::styled(line, theme.ink(Ink::Bad)));
+        pieces.push(Span::styled(line, theme.style(Style::Bad)));
     }
     let used: usize = pieces.iter().map(Span::width).sum();
     let line = Line::from(pieces);
@@ -132,9 +132,9 @@ pub fn footer(area: Rect, buf: &mut Buffer, ctx: &Ctx, home: Action, offers: imp
     let mut pieces = vec![Span::raw(" ")];
     for action in shown.into_iter().chain(fixed) {
         let (key, label) = piece(action);
-        pieces.push(Span::styled(key, theme.ink(Ink::Accent).add_modifier(ratatui::style::Modifier::BOLD)));
+        pieces.push(Span::styled(key, theme.style(Style::Accent).add_modifier(ratatui::style::Modifier::BOLD)));
         pieces.push(Span::raw(" "));
-        pieces.push(Span::styled(label, theme.ink(Ink::Plain)));
+        pieces.push(Span::styled(label, theme.style(Style::Plain)));
         pieces.push(Span::raw("  "));
     }
     buf.set_line(area.x, area.y, &Line::from(pieces), area.width);

@@ -3,7 +3,6 @@
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
-    style::Style,
     text::{Line, Span},
 };
 
@@ -11,7 +10,7 @@ use super::{
     super::{
         ctx::{Ctx, PATIENCE},
         text,
-        theme::Ink,
+        theme::Style,
         widgets::rows::{put, skeleton},
     },
     paged::{Paged, Row},
@@ -37,7 +36,7 @@ pub fn draw<T: Row>(
                     buf,
                     area,
                     u16::try_from(at + 1).unwrap_or(u16::MAX),
-                    &Line::styled(format!("  {line}"), theme.ink(Ink::Faint)),
+                    &Line::styled(format!("  {line}"), theme.style(Style::Faint)),
                 );
             }
         } else if rows.waiting_since().is_some_and(|since| ctx.now().since(since) >= PATIENCE) {
@@ -51,17 +50,17 @@ pub fn draw<T: Row>(
         let y = u16::try_from(at - offset).unwrap_or(u16::MAX);
         let cursor = if at == selected { "▸" } else { " " };
         let mark = if rows.is_marked(row.id()) { "◆" } else { " " };
-        let mut spans = vec![Span::raw(cursor), Span::styled(mark, theme.ink(Ink::Accent)), Span::raw(" ")];
+        let mut spans = vec![Span::raw(cursor), Span::styled(mark, theme.style(Style::Accent)), Span::raw(" ")];
         spans.extend(cells(row, width));
         put(buf, area, y, &Line::from(spans));
         if at == selected {
-            let style = if focused { theme.ink(Ink::Selected) } else { theme.ink(Ink::Title) };
+            let style = if focused { theme.style(Style::Selected) } else { theme.style(Style::Title) };
             highlight(buf, Rect { y: area.y + y, height: 1, ..area }, style, focused);
         }
     }
 }
 
-fn highlight(buf: &mut Buffer, row: Rect, style: Style, whole: bool) {
+fn highlight(buf: &mut Buffer, row: Rect, style: ratatui::style::Style, whole: bool) {
     // The cursor's colours win over those of the cells: contrast matters more there, and the words stay.
     if whole {
         buf.set_style(row, style);

@@ -23,7 +23,7 @@ use super::{
         keymap::Action,
         message::{LoadId, Message},
         text,
-        theme::Ink,
+        theme::Style,
     },
     filter::Typed,
     filter_bar::FilterBar,
@@ -271,7 +271,7 @@ pub trait Lists {
     /// A click. True when it opens the row.
     fn click(&mut self, at: Position, ctx: &mut Ctx) -> bool;
     /// How many rows are marked, and what is then for all of them, in words for the status line.
-    fn marked(&self, what: &str) -> Option<(String, Ink)>;
+    fn marked(&self, what: &str) -> Option<(String, Style)>;
     /// Draws what is typed; returns where the text cursor is.
     fn draw_input(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position>;
 }
@@ -332,9 +332,9 @@ impl<T: Listed> Lists for Listing<T> {
     fn click(&mut self, at: Position, _ctx: &mut Ctx) -> bool {
         self.rows.click(at) == Some(true)
     }
-    fn marked(&self, what: &str) -> Option<(String, Ink)> {
+    fn marked(&self, what: &str) -> Option<(String, Style)> {
         let marked = self.rows.marked_count();
-        (marked > 0).then(|| (format!("◆ {marked} marked: {what} is for all of them · Esc clears"), Ink::Accent))
+        (marked > 0).then(|| (format!("◆ {marked} marked: {what} is for all of them · Esc clears"), Style::Accent))
     }
     fn draw_input(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position> {
         self.bar.draw(bar, buf, ctx)

@@ -36,7 +36,7 @@ use super::{
     keymap::Action,
     message::{LoadId, Message},
     text,
-    theme::Ink,
+    theme::Style,
     widgets::rows,
 };
 
@@ -422,7 +422,7 @@ impl<T: Detailed> Browser<T> {
         if lines.len() > self.scroll + room {
             let below = format!(" {} more below ", lines.len() - self.scroll - room);
             let x = area.right().saturating_sub(u16::try_from(text::width(&below) + 2).unwrap_or(0));
-            buf.set_string(x, area.bottom().saturating_sub(1), below, theme.ink(Ink::Faint));
+            buf.set_string(x, area.bottom().saturating_sub(1), below, theme.style(Style::Faint));
         }
     }
 }
@@ -500,7 +500,7 @@ impl<T: Detailed> Lists for Browser<T> {
         }
         false
     }
-    fn marked(&self, what: &str) -> Option<(String, Ink)> {
+    fn marked(&self, what: &str) -> Option<(String, Style)> {
         self.list.marked(what)
     }
     fn draw_input(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position> {

@@ -26,7 +26,7 @@ use super::super::{
     keymap::{Action, Rows, ScreenInfo, Spec},
     message::Message,
     text,
-    theme::{Ink, Theme},
+    theme::{Style, Theme},
     widgets::{
         popup::{PopLine, Popup},
         rows,
@@ -138,16 +138,16 @@ pub fn cells(row: &AuditRow, width: usize, now: Timestamp, exact: bool, theme: T
     let actor = if width > 90 { 26 } else { 16 };
     let rest = width.saturating_sub(time + action + actor + 2);
     let reason = row.reason.as_deref().map_or_else(String::new, |reason| format!("  {}", text::words(reason)));
-    let ink = match row.action.rsplit('.').next().unwrap_or("") {
-        "ban" | "delete" | "reject" | "revoke" => Ink::Bad,
-        "freeze" | "retry" | "reveal" | "role" => Ink::Warn,
-        "approve" | "unban" | "unfreeze" => Ink::Good,
-        _ => Ink::Plain,
+    let style = match row.action.rsplit('.').next().unwrap_or("") {
+        "ban" | "delete" | "reject" | "revoke" => Style::Bad,
+        "freeze" | "retry" | "reveal" | "role" => Style::Warn,
+        "approve" | "unban" | "unfreeze" => Style::Good,
+        _ => Style::Plain,
     };
     vec![
-        Span::styled(text::right(&text::when(row.at, now, exact), time - 1), theme.ink(Ink::Faint)),
+        Span::styled(text::right(&text::when(row.at, now, exact), time - 1), theme.style(Style::Faint)),
         Span::raw("  "),
-        Span::styled(text::left(&row.action, action), theme.ink(ink)),
+        Span::styled(text::left(&row.action, action), theme.style(style)),
         Span::raw(text::left(&text::who(&row.actor), actor)),
         Span::raw(text::left(&format!("{} {}{reason}", row.target_kind, text::short_id(&row.target)), rest)),
     ]
@@ -264,8 +264,10 @@ impl Screen for Audit {
         let inner = rows::pane(area, buf, ctx.theme, &title, follow, true);
         let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
         list::draw(inner, buf, ctx, &mut self.list.rows, true, "No row matches.", |row, width| {
-            let mut spans =
-                vec![Span::styled(text::right(&text::thousands(row.seq), 8), theme.ink(Ink::Faint)), Span::raw(" ")];
+            let mut spans = vec![
+                Span::styled(text::right(&text::thousands(row.seq), 8), theme.style(Style::Faint)),
+                Span::raw(" "),
+            ];
             spans.extend(cells(row, width.saturating_sub(9), now, exact, theme));
             spans
         });

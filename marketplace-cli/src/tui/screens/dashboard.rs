@@ -25,7 +25,7 @@ use super::super::{
     keymap::{Action, Rows, ScreenInfo, Spec},
     message::{LoadId, Message},
     text,
-    theme::{self, Ink},
+    theme::{self, Style},
     widgets::rows::{self, count},
 };
 use super::audit;
@@ -211,11 +211,11 @@ impl Screen for Dashboard {
     }
 }
 
-fn number(theme: theme::Theme, label: &str, value: &str, note: &str, ink: Ink) -> Line<'static> {
+fn number(theme: theme::Theme, label: &str, value: &str, note: &str, style: Style) -> Line<'static> {
     Line::from(vec![
         Span::raw(format!(" {}", text::left(label, 16))),
-        Span::styled(text::right(value, 8), theme.ink(ink)),
-        Span::styled(format!("  {note}"), theme.ink(Ink::Faint)),
+        Span::styled(text::right(value, 8), theme.style(style)),
+        Span::styled(format!("  {note}"), theme.style(Style::Faint)),
     ])
 }
 
@@ -223,17 +223,17 @@ fn draw_kyc(area: Rect, buf: &mut Buffer, ctx: &Ctx, stats: &Stats) {
     let theme = ctx.theme;
     let now = ctx.now();
     let waiting = stats.kyc_oldest_at.map(|at| now.since(at));
-    let (word, ink) = match waiting {
-        Some(age) if age > Duration::from_secs(86_400) => ("! late", Ink::Bad),
-        Some(age) if age > Duration::from_secs(4 * 3_600) => ("! getting late", Ink::Warn),
-        _ => ("", Ink::Plain),
+    let (word, style) = match waiting {
+        Some(age) if age > Duration::from_secs(86_400) => ("! late", Style::Bad),
+        Some(age) if age > Duration::from_secs(4 * 3_600) => ("! getting late", Style::Warn),
+        _ => ("", Style::Plain),
     };
     let oldest = waiting.map_or_else(|| "–".to_owned(), text::age);
     let lines = [
-        number(theme, "waiting", &count(stats.kyc_pending), "", Ink::Title),
-        number(theme, "in review now", &count(stats.kyc_in_review), "◐", Ink::Plain),
-        number(theme, "oldest", &oldest, word, ink),
-        number(theme, "decided, 24 h", &count(stats.kyc_decided_24h), "", Ink::Plain),
+        number(theme, "waiting", &count(stats.kyc_pending), "", Style::Title),
+        number(theme, "in review now", &count(stats.kyc_in_review), "◐", Style::Plain),
+        number(theme, "oldest", &oldest, word, style),
+        number(theme, "decided, 24 h", &count(stats.kyc_decided_24h), "", Style::Plain),
     ];
     for (row, line) in (1..).zip(&lines) {
         rows::put(buf, area, row, line);
@@ -244,17 +244,17 @@ fn draw_kyc(area: Rect, buf: &mut Buffer, ctx: &Ctx, stats: &Stats) {
 fn bar(
     area: Rect,
     theme: theme::Theme,
-    (glyph, word, ink): (&str, &str, Ink),
+    (glyph, word, style): (&str, &str, Style),
     count_of: Count,
     most: i64,
 ) -> Line<'static> {
     let room = i64::from(area.width.saturating_sub(27)).max(1);
     let length = usize::try_from(count_of.value * room / most.max(1)).unwrap_or(0);
     Line::from(vec![
-        Span::styled(text::left(&format!(" {glyph} {word}"), 15), theme.ink(ink)),
+        Span::styled(text::left(&format!(" {glyph} {word}"), 15), theme.style(style)),
         Span::raw(text::right(&count(count_of), 9)),
         Span::raw("  "),
-        Span::styled("▇".repeat(length.max(usize::from(count_of.value > 0))), theme.ink(ink)),
+        Span::styled("▇".repeat(length.max(usize::from(count_of.value > 0))), theme.style(style)),
     ])
 }
 
@@ -267,9 +267,9 @@ fn draw_users(area: Rect, buf: &mut Buffer, ctx: &Ctx, stats: &Stats) {
         .map(|counted| bar(area, theme, theme::user_status(counted.status), counted.count, most))
         .collect();
     lines.push(Line::raw(""));
-    lines.push(number(theme, "new, 24 h", &count(stats.signups_24h), "", Ink::Plain));
-    lines.push(number(theme, "mails waiting", &count(stats.mails_waiting), "", Ink::Plain));
-    lines.push(number(theme, "audit rows", &text::thousands(stats.audit_seq), "", Ink::Plain));
+    lines.push(number(theme, "new, 24 h", &count(stats.signups_24h), "", Style::Plain));
+    lines.push(number(theme, "mails waiting", &count(stats.mails_waiting), "", Style::Plain));
+    lines.push(number(theme, "audit rows", &text::thousands(stats.audit_seq), "", Style::Plain));
     for (row, line) in (0..).zip(&lines) {
         rows::put(buf, area, row, line);
     }
@@ -278,10 +278,10 @@ fn draw_users(area: Rect, buf: &mut Buffer, ctx: &Ctx, stats: &Stats) {
 fn draw_trade(area: Rect, buf: &mut Buffer, ctx: &Ctx, stats: &Stats) {
     let theme = ctx.theme;
     let most = stats.jobs.iter().map(|job| job.count.value).max().unwrap_or(1);
-    let flagged = if stats.reviews_flagged.value > 0 { ("⚑", Ink::Warn) } else { ("", Ink::Plain) };
+    let flagged = if stats.reviews_flagged.value > 0 { ("⚑", Style::Warn) } else { ("", Style::Plain) };
     let mut lines = vec![
-        number(theme, "services found", &count(stats.services_visible), "", Ink::Plain),
-        number(theme, "messages, 1 h", &count(stats.messages_1h), "", Ink::Plain),
+        number(theme, "services found", &count(stats.services_visible), "", Style::Plain),
+        number(theme, "messages, 1 h", &count(stats.messages_1h), "", Style::Plain),
         number(theme, "flagged reviews", &count(stats.reviews_flagged), flagged.0, flagged.1),
         Line::raw(""),
     ];

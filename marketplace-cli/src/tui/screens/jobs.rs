@@ -33,7 +33,7 @@ use super::super::{
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
     text,
-    theme::{self, Ink},
+    theme::{self, Style},
     widgets::{
         form::{Choice, Filled, Form},
         rows,
@@ -279,14 +279,14 @@ impl Screen for Jobs {
                 let who = (width / 4).max(14);
                 let title = width.saturating_sub(time + status + price + who + 4);
                 vec![
-                    Span::styled(text::right(&text::when(job.updated_at, now, exact), time), theme.ink(Ink::Faint)),
+                    Span::styled(text::right(&text::when(job.updated_at, now, exact), time), theme.style(Style::Faint)),
                     Span::raw("  "),
                     rows::state(theme, theme::job_status(job.status), status),
                     Span::raw(text::left(&job.title, title)),
                     Span::raw("  "),
                     Span::styled(
                         text::left(&rows::between(&job.client_name, &job.worker_name, who), who),
-                        theme.ink(Ink::Faint),
+                        theme.style(Style::Faint),
                     ),
                     Span::raw(text::right(&money(&job.price), price)),
                 ]
@@ -346,10 +346,10 @@ fn lines(detail: &JobDetail, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Lin
     let theme = ctx.theme;
     let job = &detail.job;
     let when = |at| if ctx.exact { text::exact(at) } else { format!("{} ago", text::age(now.since(at))) };
-    let head = |title: &str| Line::styled(title.to_owned(), theme.ink(Ink::Title));
+    let head = |title: &str| Line::styled(title.to_owned(), theme.style(Style::Title));
     let mut out = vec![
         Line::from(vec![
-            Span::styled(text::left("status", 11), theme.ink(Ink::Faint)),
+            Span::styled(text::left("status", 11), theme.style(Style::Faint)),
             rows::state(theme, theme::job_status(job.status), 14),
         ]),
         rows::field(theme, "worker", &*job.worker_name),
@@ -371,7 +371,7 @@ fn lines(detail: &JobDetail, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Lin
     out.push(head("History"));
     out.extend(timeline(&detail.history, ctx, now, width));
     if detail.history.last().is_some_and(|last| last.to != job.status && last.version == job.version) {
-        out.push(Line::styled("! the history does not end in this status", theme.ink(Ink::Bad)));
+        out.push(Line::styled("! the history does not end in this status", theme.style(Style::Bad)));
     }
     out.push(Line::raw(""));
     out.push(head("Offers"));
@@ -379,9 +379,9 @@ fn lines(detail: &JobDetail, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Lin
         out.push(Line::from(vec![
             Span::raw(text::right(&offer.revision.to_string(), 3)),
             Span::raw("  "),
-            Span::styled(text::left(offer.by.as_str(), 8), theme.ink(Ink::Faint)),
+            Span::styled(text::left(offer.by.as_str(), 8), theme.style(Style::Faint)),
             Span::raw(text::right(&money(&offer.price), 14)),
-            Span::styled(format!("  {}", text::when(offer.at, now, ctx.exact)), theme.ink(Ink::Faint)),
+            Span::styled(format!("  {}", text::when(offer.at, now, ctx.exact)), theme.style(Style::Faint)),
         ]));
         for part in [&offer.schedule, &offer.scope] {
             let wrapped = text::wrap(part, width.saturating_sub(5));
@@ -401,7 +401,7 @@ fn timeline(history: &[HistoryRow], ctx: &Ctx, now: Timestamp, width: usize) -> 
         let offers = |row: &&HistoryRow| row.action == JobAction::Offer;
         let run = history.iter().skip(at).take_while(offers).count().max(1);
         let last = history.get(at + run - 1).unwrap_or(row);
-        let (glyph, word, ink) = theme::job_status(last.to);
+        let (glyph, word, style) = theme::job_status(last.to);
         let (glyph, word) = if state == Some(last.to) { ("│", "") } else { (glyph, word) };
         state = Some(last.to);
         let time = if ctx.exact { 20 } else { 5 };
@@ -412,10 +412,10 @@ fn timeline(history: &[HistoryRow], ctx: &Ctx, now: Timestamp, width: usize) -> 
         };
         let by = if run > 1 { "both".to_owned() } else { row.side.to_string() };
         out.push(Line::from(vec![
-            Span::styled(text::right(&text::when(last.at, now, ctx.exact), time), theme.ink(Ink::Faint)),
+            Span::styled(text::right(&text::when(last.at, now, ctx.exact), time), theme.style(Style::Faint)),
             Span::raw("  "),
-            Span::styled(text::left(&format!("{glyph} {word}"), 15), theme.ink(ink)),
-            Span::styled(text::left(&by, 8), theme.ink(Ink::Faint)),
+            Span::styled(text::left(&format!("{glyph} {word}"), 15), theme.style(style)),
+            Span::styled(text::left(&by, 8), theme.style(Style::Faint)),
             Span::raw(text::cut(&what, width.saturating_sub(time + 25))),
         ]));
         let mut said: Vec<String> = last.reason.iter().map(|reason| text::words(reason.as_str())).collect();
@@ -426,7 +426,7 @@ fn timeline(history: &[HistoryRow], ctx: &Ctx, now: Timestamp, width: usize) -> 
         if !said.is_empty() {
             let pad = " ".repeat(time + 4);
             let wrapped = text::wrap(&said.join(" · "), width.saturating_sub(time + 4));
-            out.extend(wrapped.into_iter().map(|line| Line::styled(format!("{pad}{line}"), theme.ink(Ink::Faint))));
+            out.extend(wrapped.into_iter().map(|line| Line::styled(format!("{pad}{line}"), theme.style(Style::Faint))));
         }
         at += run;
     }

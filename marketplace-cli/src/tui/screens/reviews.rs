@@ -34,7 +34,7 @@ use super::super::{
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
     text,
-    theme::{self, Ink},
+    theme::{self, Style},
     widgets::{
         form::{Choice, Filled, Form},
         rows,
@@ -303,13 +303,16 @@ impl Screen for Reviews {
                 let content = width.saturating_sub(time + stars + flags + status + who + 3);
                 let flag = if review.flags > 0 { format!("⚑ {}", review.flags) } else { String::new() };
                 vec![
-                    Span::styled(text::right(&text::when(review.created_at, now, exact), time), theme.ink(Ink::Faint)),
+                    Span::styled(
+                        text::right(&text::when(review.created_at, now, exact), time),
+                        theme.style(Style::Faint),
+                    ),
                     Span::raw("  "),
-                    Span::styled(text::left(&flag, flags), theme.ink(Ink::Warn)),
+                    Span::styled(text::left(&flag, flags), theme.style(Style::Warn)),
                     Span::raw(text::left(&rows::stars(review.rating), stars)),
                     Span::styled(
                         text::left(&rows::between(&review.author_name, &review.subject_name, who), who),
-                        theme.ink(Ink::Faint),
+                        theme.style(Style::Faint),
                     ),
                     rows::state(theme, theme::review_status(review.status), status),
                     Span::raw(text::left(&review.content, content)),
@@ -364,11 +367,11 @@ fn block(review: &ReviewSummary, title: &str, ctx: &Ctx, width: usize) -> Vec<Li
     let when = |at| if ctx.exact { text::exact(at) } else { format!("{} ago", text::age(ctx.now().since(at))) };
     let (author, subject) = if by_client(review) { ("client", "worker") } else { ("worker", "client") };
     let mut out = vec![
-        Line::styled(text::cut(title, width), theme.ink(Ink::Title)),
+        Line::styled(text::cut(title, width), theme.style(Style::Title)),
         rows::field(theme, "by", format!("{} ({author})", review.author_name)),
         rows::field(theme, "about", format!("{} ({subject})", review.subject_name)),
         Line::from(vec![
-            Span::styled(text::left("status", 11), theme.ink(Ink::Faint)),
+            Span::styled(text::left("status", 11), theme.style(Style::Faint)),
             rows::state(theme, theme::review_status(review.status), 13),
         ]),
         rows::field(theme, "written", when(review.created_at)),
@@ -385,7 +388,7 @@ fn block(review: &ReviewSummary, title: &str, ctx: &Ctx, width: usize) -> Vec<Li
 /// A review in full.
 fn lines(detail: &ReviewDetail, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
-    let head = |title: &str| Line::styled(title.to_owned(), theme.ink(Ink::Title));
+    let head = |title: &str| Line::styled(title.to_owned(), theme.style(Style::Title));
     let other = detail.counterpart.as_ref();
     let mut out = match other {
         Some(other) if width >= BESIDE => {
@@ -403,7 +406,7 @@ fn lines(detail: &ReviewDetail, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
         None => {
             let mut lines = block(&detail.review, "This review", ctx, width);
             lines.push(Line::raw(""));
-            lines.push(Line::styled("the other side wrote none", theme.ink(Ink::Faint)));
+            lines.push(Line::styled("the other side wrote none", theme.style(Style::Faint)));
             lines
         }
     };
@@ -415,15 +418,15 @@ fn lines(detail: &ReviewDetail, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     out.push(Line::raw(""));
     out.push(head("Flags"));
     if detail.flags.is_empty() {
-        out.push(Line::styled("none", theme.ink(Ink::Faint)));
+        out.push(Line::styled("none", theme.style(Style::Faint)));
     }
     for flag in &detail.flags {
-        let (glyph, ink) = if flag.dismissed_at.is_some() { ("○", Ink::Faint) } else { ("⚑", Ink::Warn) };
+        let (glyph, style) = if flag.dismissed_at.is_some() { ("○", Style::Faint) } else { ("⚑", Style::Warn) };
         let state = if flag.dismissed_at.is_some() { " · dismissed" } else { "" };
         let when = text::when(flag.at, ctx.now(), ctx.exact);
         out.push(Line::from(vec![
-            Span::styled(format!("{glyph} {}", text::left(&text::words(flag.reason.as_str()), 15)), theme.ink(ink)),
-            Span::styled(format!("user {} · {when}{state}", text::short_id(&flag.user_id)), theme.ink(Ink::Faint)),
+            Span::styled(format!("{glyph} {}", text::left(&text::words(flag.reason.as_str()), 15)), theme.style(style)),
+            Span::styled(format!("user {} · {when}{state}", text::short_id(&flag.user_id)), theme.style(Style::Faint)),
         ]));
         if let Some(comment) = &flag.comment {
             let wrapped = text::wrap(&format!("“{comment}”"), width.saturating_sub(2));

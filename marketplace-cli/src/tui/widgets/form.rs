@@ -15,7 +15,7 @@ use tui_input::{Input, backend::crossterm::EventHandler};
 use super::{
     super::{
         text,
-        theme::{Ink, Theme},
+        theme::{Style, Theme},
     },
     centred, rows,
 };
@@ -402,17 +402,17 @@ impl Form {
                 (false, false) => "( )",
             };
             let cursor = if at == self.cursor && self.focus == Field::Choices { "▸ " } else { "  " };
-            let ink = if on { Ink::Title } else { Ink::Plain };
+            let style = if on { Style::Title } else { Style::Plain };
             put(&Line::from(vec![
                 Span::raw(cursor),
-                Span::styled(choice.key.to_string(), theme.ink(Ink::Accent).add_modifier(Modifier::BOLD)),
+                Span::styled(choice.key.to_string(), theme.style(Style::Accent).add_modifier(Modifier::BOLD)),
                 Span::raw(format!("  {mark} ")),
-                Span::styled(text::clean(&choice.label).into_owned(), theme.ink(ink)),
+                Span::styled(text::clean(&choice.label).into_owned(), theme.style(style)),
             ]));
         }
         let mut cursor = None;
         let label = |name: &str, focused: bool| {
-            Span::styled(name.to_owned(), theme.ink(if focused { Ink::Accent } else { Ink::Faint }))
+            Span::styled(name.to_owned(), theme.style(if focused { Style::Accent } else { Style::Faint }))
         };
         if let Some(comment) = &self.comment {
             let focused = self.focus == Field::Comment;
@@ -450,8 +450,8 @@ impl Form {
             input(&format!("type `{word}`"), typed, self.focus == Field::Word);
         }
         let foot = match &self.error {
-            Some(error) => Line::styled(format!("✖ {error}"), theme.ink(Ink::Bad)),
-            None => Line::styled(verb, theme.ink(Ink::Faint)),
+            Some(error) => Line::styled(format!("✖ {error}"), theme.style(Style::Bad)),
+            None => Line::styled(verb, theme.style(Style::Faint)),
         };
         rows::put(buf, inner, inner.height.saturating_sub(1), &foot);
         cursor.map(|(x, y)| Position::new(inner.x + x.min(inner.width.saturating_sub(1)), inner.y + y))

@@ -9,17 +9,17 @@ use tui_input::Input;
 
 use super::super::{
     text,
-    theme::{Ink, Theme},
+    theme::{Style, Theme},
 };
 
 /// Draws it: a sign, what is typed, a hint. Returns where the cursor is.
 pub fn draw(bar: Rect, buf: &mut Buffer, theme: Theme, sign: &str, input: &Input, hint: &str) -> Position {
     let blank = " ".repeat(usize::from(bar.width));
-    buf.set_string(bar.x, bar.y, blank, theme.ink(Ink::Plain));
+    buf.set_string(bar.x, bar.y, blank, theme.style(Style::Plain));
     let shown = Line::from(vec![
-        Span::styled(format!(" {sign}"), theme.ink(Ink::Accent)),
+        Span::styled(format!(" {sign}"), theme.style(Style::Accent)),
         Span::raw(text::clean(input.value()).into_owned()),
-        Span::styled(format!("   {hint}"), theme.ink(Ink::Faint)),
+        Span::styled(format!("   {hint}"), theme.style(Style::Faint)),
     ]);
     buf.set_line(bar.x, bar.y, &shown, bar.width);
     let x = u16::try_from(input.visual_cursor() + 2).unwrap_or(0);

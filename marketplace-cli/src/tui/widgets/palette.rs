@@ -18,7 +18,7 @@ use super::{
         jump::{Destination, Subject},
         keymap::{Action, Keymap, Rows},
         text,
-        theme::{Ink, Theme},
+        theme::{Style, Theme},
     },
     input, rows,
 };
@@ -120,8 +120,8 @@ impl Palette {
         for (row, (at, action)) in (0..inner.height).zip(matches.iter().enumerate().skip(skip)) {
             let line = Line::from(vec![
                 Span::raw(if at == self.cursor { "▸ " } else { "  " }),
-                Span::styled(text::left(action.name, 16), theme.ink(Ink::Title)),
-                Span::styled(text::left(&keymap.key(*action), 6), theme.ink(Ink::Accent)),
+                Span::styled(text::left(action.name, 16), theme.style(Style::Title)),
+                Span::styled(text::left(&keymap.key(*action), 6), theme.style(Style::Accent)),
                 Span::raw(action.help),
             ]);
             rows::put(buf, inner, row, &line);

@@ -12,7 +12,7 @@ use super::{
     super::{
         keymap::{Action, Keymap, Rows},
         text,
-        theme::{Ink, Theme},
+        theme::{Style, Theme},
     },
     centred, rows,
 };
@@ -114,9 +114,9 @@ impl Popup {
         for line in &self.lines {
             match line {
                 PopLine::Text(text) => lines.extend(text::wrap(text, columns).into_iter().map(Line::raw)),
-                PopLine::Head(text) => lines.push(Line::styled(text::cut(text, columns), theme.ink(Ink::Title))),
+                PopLine::Head(text) => lines.push(Line::styled(text::cut(text, columns), theme.style(Style::Title))),
                 PopLine::Pair(key, value) => {
-                    let mut key = Span::styled(text::left(key, label), theme.ink(Ink::Accent));
+                    let mut key = Span::styled(text::left(key, label), theme.style(Style::Accent));
                     for part in text::wrap(value, columns.saturating_sub(label)) {
                         lines.push(Line::from(vec![key, Span::raw(part)]));
                         key = Span::raw(" ".repeat(label));

@@ -9,21 +9,22 @@ use ratatui::{
 
 use super::super::{
     text,
-    theme::{Ink, Theme},
+    theme::{Style, Theme},
 };
 
 /// A frame with a title on the left and one on the right; answers the room inside.
 pub fn pane(area: Rect, buf: &mut Buffer, theme: Theme, left: &str, right: &str, focused: bool) -> Rect {
-    let ink = if focused { Ink::Accent } else { Ink::Faint };
+    let style = if focused { Style::Accent } else { Style::Faint };
     let room = usize::from(area.width.saturating_sub(4));
     let left = text::cut(left, room);
     let right = text::cut(right, room.saturating_sub(text::width(&left) + 3));
     let mut block = Block::bordered()
         .border_type(if focused && theme.mono() { BorderType::Thick } else { BorderType::Plain })
-        .border_style(theme.ink(ink))
-        .title_top(Span::styled(format!(" {left} "), theme.ink(Ink::Title)));
+        .border_style(theme.style(style))
+        .title_top(Span::styled(format!(" {left} "), theme.style(Style::Title)));
     if !right.is_empty() {
-        block = block.title_top(Line::from(Span::styled(format!(" {right} "), theme.ink(Ink::Plain))).right_aligned());
+        block =
+            block.title_top(Line::from(Span::styled(format!(" {right} "), theme.style(Style::Plain))).right_aligned());
     }
     let inner = block.inner(area);
     block.render(area, buf);
@@ -42,7 +43,7 @@ pub fn skeleton(area: Rect, buf: &mut Buffer, theme: Theme) {
     const LENGTHS: [u16; 5] = [34, 27, 31, 22, 29];
     for (row, length) in (0..area.height.min(8)).zip(LENGTHS.iter().cycle()) {
         let bar = "░".repeat(usize::from((*length).min(area.width.saturating_sub(4))));
-        put(buf, area, row, &Line::styled(format!("   {bar}"), theme.ink(Ink::Skeleton)));
+        put(buf, area, row, &Line::styled(format!("   {bar}"), theme.style(Style::Skeleton)));
     }
 }
 
@@ -63,14 +64,14 @@ pub fn between(from: &str, to: &str, columns: usize) -> String {
 }
 
 /// A glyph with its word.
-pub fn state(theme: Theme, (glyph, word, ink): (&'static str, &'static str, Ink), columns: usize) -> Span<'static> {
-    Span::styled(text::left(&format!("{glyph} {word}"), columns), theme.ink(ink))
+pub fn state(theme: Theme, (glyph, word, style): (&'static str, &'static str, Style), columns: usize) -> Span<'static> {
+    Span::styled(text::left(&format!("{glyph} {word}"), columns), theme.style(style))
 }
 
 /// A label and its value.
 pub fn field(theme: Theme, label: &str, value: impl Into<String>) -> Line<'static> {
     Line::from(vec![
-        Span::styled(text::left(label, 11), theme.ink(Ink::Faint)),
+        Span::styled(text::left(label, 11), theme.style(Style::Faint)),
         Span::raw(text::clean(&value.into()).into_owned()),
     ])
 }

@@ -18,9 +18,9 @@ use super::{
             browser::{WIDE, list},
             ctx::{Ctx, PATIENCE},
             keymap::Action,
-            picture::{Images, Inked},
+            picture::{Drawing, Images},
             text,
-            theme::{self, Ink},
+            theme::{self, Style},
             widgets::rows::{self, count},
         },
         users::details::{attempt_lines, person},
@@ -75,26 +75,26 @@ impl Kyc {
             let name = width.saturating_sub(time + kind + nth + state + 3);
             let age = text::when(row.submitted_at, now, exact);
             let late = now.since(row.submitted_at) > Duration::from_secs(86_400) && row.status.is_open();
-            let (glyph, word, ink) = match &row.claim {
+            let (glyph, word, style) = match &row.claim {
                 Some(claim) if row.status == KycStatus::InReview && claim.expires_at > now => {
                     holder(claim, Some(row.id) == open, Some(row.id) == next)
                 }
                 _ => {
-                    let (glyph, word, ink) = theme::kyc_status(row.status);
-                    (glyph, word.to_owned(), ink)
+                    let (glyph, word, style) = theme::kyc_status(row.status);
+                    (glyph, word.to_owned(), style)
                 }
             };
             vec![
-                Span::styled(text::right(&age, time), theme.ink(if late { Ink::Warn } else { Ink::Faint })),
+                Span::styled(text::right(&age, time), theme.style(if late { Style::Warn } else { Style::Faint })),
                 Span::raw("  "),
                 Span::raw(text::left(&row.name, name)),
                 Span::raw(" "),
                 Span::raw(text::left(document(row.document_type, kind), kind)),
                 Span::styled(
                     text::left(&text::ordinal(row.number), nth),
-                    theme.ink(if row.number > 1 { Ink::Warn } else { Ink::Faint }),
+                    theme.style(if row.number > 1 { Style::Warn } else { Style::Faint }),
                 ),
-                Span::styled(text::left(&format!("{glyph} {word}"), state), theme.ink(ink)),
+                Span::styled(text::left(&format!("{glyph} {word}"), state), theme.style(style)),
             ]
         });
     }
@@ -113,7 +113,7 @@ impl Kyc {
             } else if loading.is_none() {
                 let (open, next) = (ctx.keymap.key(Action::OPEN), ctx.keymap.key(NEXT));
                 let line = format!("{open} claims and opens the row · {next} takes the oldest that is free");
-                rows::put(buf, inner, 1, &Line::styled(format!("  {line}"), theme.ink(Ink::Faint)));
+                rows::put(buf, inner, 1, &Line::styled(format!("  {line}"), theme.style(Style::Faint)));
             }
             return;
         };
@@ -161,7 +161,7 @@ impl Kyc {
         if hidden > 0 {
             let more = format!(" {hidden} more below ");
             let x = area.right().saturating_sub(u16::try_from(text::width(&more) + 2).unwrap_or(0));
-            buf.set_string(x, area.bottom().saturating_sub(1), more, theme.ink(Ink::Faint));
+            buf.set_string(x, area.bottom().saturating_sub(1), more, theme.style(Style::Faint));
         }
     }
 }
@@ -201,12 +201,12 @@ fn document(kind: DocumentType, columns: usize) -> &'static str {
     }
 }
 
-fn holder(claim: &Claim, open: bool, next: bool) -> (&'static str, String, Ink) {
+fn holder(claim: &Claim, open: bool, next: bool) -> (&'static str, String, Style) {
     match (claim.mine, open, next) {
-        (true, true, _) => ("◐", "you".into(), Ink::Accent),
-        (true, _, true) => ("◔", "you, next".into(), Ink::Accent),
-        (true, ..) => ("◐", "you".into(), Ink::Accent),
-        _ => ("◐", text::clean(&claim.label).into_owned(), Ink::Warn),
+        (true, true, _) => ("◐", "you".into(), Style::Accent),
+        (true, _, true) => ("◔", "you, next".into(), Style::Accent),
+        (true, ..) => ("◐", "you".into(), Style::Accent),
+        _ => ("◐", text::clean(&claim.label).into_owned(), Style::Warn),
     }
 }
 
@@ -219,23 +219,23 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let mut lines = person(user, revealed, ctx);
     if let Some((_, until)) = &open.revealed {
         let left = text::seconds_left(*until, now);
-        lines.push(Line::styled(format!("           masked again in {left}s"), theme.ink(Ink::Warn)));
+        lines.push(Line::styled(format!("           masked again in {left}s"), theme.style(Style::Warn)));
     }
-    let (glyph, word, ink) = theme::user_status(user.status);
+    let (glyph, word, style) = theme::user_status(user.status);
     lines.push(Line::from(vec![
-        Span::styled(text::left("account", 11), theme.ink(Ink::Faint)),
-        Span::styled(format!("{glyph} {word}"), theme.ink(ink)),
+        Span::styled(text::left("account", 11), theme.style(Style::Faint)),
+        Span::styled(format!("{glyph} {word}"), theme.style(style)),
         Span::raw(format!(" · {}", user.role)),
     ]));
     let ago = if ctx.exact { "" } else { " ago" };
     let submitted = text::when(open.case.attempt.submitted_at, now, ctx.exact);
     lines.push(rows::field(theme, "submitted", format!("{submitted}{ago} · joined {}", text::date(user.created_at))));
     if let Some(decision) = &open.case.decision {
-        let (glyph, word, ink) = theme::kyc_status(decision.status);
+        let (glyph, word, style) = theme::kyc_status(decision.status);
         let when = text::when(decision.at, now, ctx.exact);
         lines.push(Line::from(vec![
-            Span::styled(text::left("decision", 11), theme.ink(Ink::Faint)),
-            Span::styled(format!("{glyph} {word}"), theme.ink(ink)),
+            Span::styled(text::left("decision", 11), theme.style(Style::Faint)),
+            Span::styled(format!("{glyph} {word}"), theme.style(style)),
             Span::raw(format!(" · {} · {when}", text::who(&decision.by))),
         ]));
         let reasons: Vec<_> = decision.reasons.iter().map(|reason| text::words(reason.as_str())).collect();
@@ -264,7 +264,7 @@ fn draw_file(file: &mut CaseFile, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
     if file.view.scale > 1 {
         let _ = write!(caption, " {}×", file.view.scale);
     }
-    rows::put(buf, area, 0, &Line::styled(format!(" {caption}"), theme.ink(Ink::Faint)));
+    rows::put(buf, area, 0, &Line::styled(format!(" {caption}"), theme.style(Style::Faint)));
     let room = Rect {
         x: area.x + 1,
         y: area.y + 1,
@@ -297,8 +297,8 @@ fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) {
         card(room, buf, ctx, &[file.kind.to_string()]);
         return;
     }
-    match &rendered.ink {
-        Inked::Protocol(protocol) => {
+    match &rendered.drawing {
+        Drawing::Protocol(protocol) => {
             let size = protocol.size();
             let x =
                 room.x + room.width.saturating_sub(size.width) / if file.kind == FileKind::Document { 8 } else { 2 };
@@ -307,7 +307,7 @@ fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) {
                 Image::new(protocol).render(at, buf);
             }
         }
-        Inked::Dots(lines) => {
+        Drawing::Dots(lines) => {
             for (row, line) in (0..room.height).zip(lines) {
                 rows::put(buf, room, row, &Line::raw(line.as_str()));
             }
@@ -323,6 +323,6 @@ fn card(room: Rect, buf: &mut Buffer, ctx: &Ctx, lines: &[String]) {
     let top = inner.height.saturating_sub(u16::try_from(wrapped.len()).unwrap_or(u16::MAX)) / 2;
     for (row, line) in (top..inner.height).zip(&wrapped) {
         let pad = columns.saturating_sub(text::width(line)) / 2 + 1;
-        rows::put(buf, inner, row, &Line::styled(format!("{}{line}", " ".repeat(pad)), ctx.theme.ink(Ink::Faint)));
+        rows::put(buf, inner, row, &Line::styled(format!("{}{line}", " ".repeat(pad)), ctx.theme.style(Style::Faint)));
     }
 }

@@ -38,7 +38,7 @@ use super::super::{
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
     message::{LoadId, Message},
     text,
-    theme::Ink,
+    theme::Style,
 };
 
 /// Leads here.
@@ -415,7 +415,7 @@ impl Screen for Kyc {
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         self.draw_all(area, buf, ctx);
     }
-    fn status(&self, ctx: &Ctx) -> Option<(String, Ink)> {
+    fn status(&self, ctx: &Ctx) -> Option<(String, Style)> {
         let marked = self.list.marked("a decision");
         if marked.is_some() {
             return marked;
@@ -424,10 +424,10 @@ impl Screen for Kyc {
         let (doing, done) = verbs(sent.kind);
         let name = text::clean(sent.open.name());
         match sent.until {
-            None => Some((format!("{doing} {name}…"), Ink::Faint)),
+            None => Some((format!("{doing} {name}…"), Style::Faint)),
             Some(until) => {
                 let key = ctx.keymap.key(UNDO);
-                Some((format!("{done} {name} · {key} undo {}s", text::seconds_left(until, ctx.now())), Ink::Accent))
+                Some((format!("{done} {name} · {key} undo {}s", text::seconds_left(until, ctx.now())), Style::Accent))
             }
         }
     }

@@ -17,7 +17,7 @@ use super::{
         contact_masking,
         ctx::{Ctx, PATIENCE},
         text,
-        theme::{self, Ink},
+        theme::{self, Style},
         widgets::rows,
     },
     talk::Talk,
@@ -34,13 +34,13 @@ pub fn list(browser: &mut Browser<ThreadInfo>, area: Rect, buf: &mut Buffer, ctx
             let who = (width / 3).max(16);
             let title = width.saturating_sub(time + status + count + who + 4);
             vec![
-                Span::styled(text::right(&text::when(thread.last_at, now, exact), time), theme.ink(Ink::Faint)),
+                Span::styled(text::right(&text::when(thread.last_at, now, exact), time), theme.style(Style::Faint)),
                 Span::raw("  "),
                 rows::state(theme, theme::thread_status(thread.status), status),
                 Span::raw(text::left(&thread.title, title)),
                 Span::raw("  "),
                 Span::raw(text::left(&rows::between(&thread.client_name, &thread.worker_name, who), who)),
-                Span::styled(text::right(&text::thousands(thread.last_seq), count), theme.ink(Ink::Faint)),
+                Span::styled(text::right(&text::thousands(thread.last_seq), count), theme.style(Style::Faint)),
             ]
         });
     }
@@ -52,12 +52,12 @@ pub fn list(browser: &mut Browser<ThreadInfo>, area: Rect, buf: &mut Buffer, ctx
 fn about(thread: &ThreadInfo, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let when = |at| if ctx.exact { text::exact(at) } else { format!("{} ago", text::age(now.since(at))) };
-    let (glyph, word, ink) = theme::thread_status(thread.status);
+    let (glyph, word, style) = theme::thread_status(thread.status);
     let why = thread.closed_reason.map_or_else(String::new, |reason| format!(" · {}", text::words(reason.as_str())));
     let mut out = vec![
         Line::from(vec![
-            Span::styled(text::left("status", 11), theme.ink(Ink::Faint)),
-            Span::styled(format!("{glyph} {word}"), theme.ink(ink)),
+            Span::styled(text::left("status", 11), theme.style(Style::Faint)),
+            Span::styled(format!("{glyph} {word}"), theme.style(style)),
             Span::raw(why),
         ]),
         rows::field(theme, "worker", &*thread.worker_name),
@@ -70,12 +70,12 @@ fn about(thread: &ThreadInfo, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Li
         Line::raw(""),
     ];
     if let Some(note) = &thread.note {
-        out.push(Line::styled("Staff note", theme.ink(Ink::Title)));
+        out.push(Line::styled("Staff note", theme.style(Style::Title)));
         out.extend(text::wrap(note, width).into_iter().map(Line::raw));
         out.push(Line::raw(""));
     }
     let key = ctx.keymap.key(super::super::super::keymap::Action::OPEN);
-    out.push(Line::styled(format!("{key} reads what was said; it asks why first"), theme.ink(Ink::Faint)));
+    out.push(Line::styled(format!("{key} reads what was said; it asks why first"), theme.style(Style::Faint)));
     out
 }
 
@@ -93,17 +93,17 @@ impl Talk {
         // Whether it follows matters more than the end of the title.
         let room = usize::from(area.width).saturating_sub(text::width(&right) + 7);
         let inner = rows::pane(area, buf, theme, &text::cut(&title, room), &right, true);
-        let (glyph, word, ink) = theme::thread_status(info.status);
+        let (glyph, word, style) = theme::thread_status(info.status);
         let why = info.closed_reason.map_or_else(String::new, |reason| format!(": {}", text::words(reason.as_str())));
         let head = Line::from(vec![
-            Span::styled(format!(" {glyph} {word}{why}"), theme.ink(ink)),
+            Span::styled(format!(" {glyph} {word}{why}"), theme.style(style)),
             Span::styled(
                 format!(
                     " · {} messages · read for: {} (audited)",
                     text::thousands(info.last_seq),
                     text::words(self.reason.as_str())
                 ),
-                theme.ink(Ink::Faint),
+                theme.style(Style::Faint),
             ),
         ]);
         rows::put(buf, inner, 0, &head);
@@ -113,7 +113,7 @@ impl Talk {
         self.seen.rows.clear();
         if self.messages.is_empty() {
             if self.loaded {
-                rows::put(buf, room, 1, &Line::styled("  Nothing was said so far.", theme.ink(Ink::Faint)));
+                rows::put(buf, room, 1, &Line::styled("  Nothing was said so far.", theme.style(Style::Faint)));
             } else if self.waiting_since().is_some_and(|since| ctx.now().since(since) >= PATIENCE) {
                 rows::skeleton(room, buf, theme);
             }
@@ -216,7 +216,7 @@ impl Talk {
         let day = text::date(message.at);
         if before.is_none_or(|(_, before)| text::date(before.at) != day) {
             let earlier = if before.is_none() && self.more_before() { "   ↑ earlier messages" } else { "" };
-            out.push(Line::styled(format!("   ── {day} ──{earlier}"), theme.ink(Ink::Faint)));
+            out.push(Line::styled(format!("   ── {day} ──{earlier}"), theme.style(Style::Faint)));
         }
         let cursor = if seq == self.cursor { "▸" } else { " " };
         let mark = if self.marks.contains(&seq) { "◆" } else { " " };
@@ -228,25 +228,25 @@ impl Talk {
             (MessageKind::Text, Some(name)) => name.as_str(),
             (MessageKind::Text, None) => "?",
         };
-        let ink = match (message.kind, message.sender_id == Some(self.info.worker_id)) {
-            (MessageKind::Text, true) => Ink::Accent,
-            (MessageKind::Text, false) => Ink::Title,
-            _ => Ink::Faint,
+        let style = match (message.kind, message.sender_id == Some(self.info.worker_id)) {
+            (MessageKind::Text, true) => Style::Accent,
+            (MessageKind::Text, false) => Style::Title,
+            _ => Style::Faint,
         };
         let lead = 3 + text::width(time) + 2 + 12;
         let mut head = vec![
             Span::raw(cursor),
-            Span::styled(mark, theme.ink(Ink::Accent)),
+            Span::styled(mark, theme.style(Style::Accent)),
             Span::raw(" "),
-            Span::styled(format!("{time}  "), theme.ink(Ink::Faint)),
-            Span::styled(text::left(&format!("{} ", text::cut(name, 11)), 12), theme.ink(ink)),
+            Span::styled(format!("{time}  "), theme.style(Style::Faint)),
+            Span::styled(text::left(&format!("{} ", text::cut(name, 11)), 12), theme.style(style)),
         ];
         for said in self.said(message, ctx, width.saturating_sub(lead + 1)) {
             let mut spans = std::mem::replace(&mut head, vec![Span::raw(" ".repeat(lead))]);
             spans.extend(said);
             let mut line = Line::from(spans);
             if seq == self.cursor {
-                line = line.patch_style(theme.ink(Ink::Plain).add_modifier(Modifier::BOLD));
+                line = line.patch_style(theme.style(Style::Plain).add_modifier(Modifier::BOLD));
             }
             out.push(line);
         }
@@ -259,29 +259,29 @@ impl Talk {
         let hidden = if message.kind == MessageKind::Text { contact_masking::masked(&message.content) } else { None };
         let contact = hidden.is_some();
         let content = hidden.filter(|_| self.revealed.is_none()).unwrap_or_else(|| message.content.clone());
-        let mut ink = if message.kind == MessageKind::Job { Ink::Faint } else { Ink::Plain };
+        let mut style = if message.kind == MessageKind::Job { Style::Faint } else { Style::Plain };
         if message.removed.is_some() {
-            ink = Ink::Faint;
+            style = Style::Faint;
         }
         if contact && self.revealed.is_some() {
-            ink = Ink::Warn;
+            style = Style::Warn;
         }
         let mut out: Vec<Vec<Span<'static>>> = Vec::new();
         if let Some(reason) = message.removed {
             let why = format!("✖ removed from their view: {}", text::words(reason.as_str()));
-            out.push(vec![Span::styled(text::cut(&why, columns), theme.ink(Ink::Bad))]);
+            out.push(vec![Span::styled(text::cut(&why, columns), theme.style(Style::Bad))]);
         }
         if !content.is_empty() {
             let wrapped = text::wrap(&content, columns).into_iter();
-            out.extend(wrapped.map(|line| vec![Span::styled(line, theme.ink(ink))]));
+            out.extend(wrapped.map(|line| vec![Span::styled(line, theme.style(style))]));
         }
         if contact {
             let flag = "   ⚑ contact detail";
             let fits =
                 |line: &&mut Vec<Span<'_>>| line.iter().map(Span::width).sum::<usize>() + text::width(flag) <= columns;
             match out.last_mut().filter(fits) {
-                Some(line) => line.push(Span::styled(flag, theme.ink(Ink::Warn))),
-                None => out.push(vec![Span::styled(flag.trim_start(), theme.ink(Ink::Warn))]),
+                Some(line) => line.push(Span::styled(flag, theme.style(Style::Warn))),
+                None => out.push(vec![Span::styled(flag.trim_start(), theme.style(Style::Warn))]),
             }
         }
         for file in &message.attachments {
@@ -290,10 +290,10 @@ impl Talk {
                 _ => String::new(),
             };
             let line = format!("▤ {} · {}{size}", file.media_type, text::bytes(file.size));
-            out.push(vec![Span::styled(text::cut(&line, columns), theme.ink(Ink::Faint))]);
+            out.push(vec![Span::styled(text::cut(&line, columns), theme.style(Style::Faint))]);
         }
         if out.is_empty() {
-            out.push(vec![Span::styled("(empty)", theme.ink(Ink::Faint))]);
+            out.push(vec![Span::styled("(empty)", theme.style(Style::Faint))]);
         }
         out
     }

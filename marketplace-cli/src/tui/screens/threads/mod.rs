@@ -38,7 +38,7 @@ use super::super::{
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
     message::{LoadId, Message},
     text,
-    theme::Ink,
+    theme::Style,
 };
 
 /// A reason that was given holds so long: as long as the system records it only once.
@@ -411,14 +411,14 @@ impl Screen for Threads {
         }
     }
 
-    fn status(&self, ctx: &Ctx) -> Option<(String, Ink)> {
+    fn status(&self, ctx: &Ctx) -> Option<(String, Style)> {
         let Some(talk) = &self.talk else { return self.browser.marked("an action") };
         if let Some(until) = talk.revealed {
             let left = text::seconds_left(until, ctx.now());
-            return Some((format!("contact details shown, masked again in {left}s"), Ink::Warn));
+            return Some((format!("contact details shown, masked again in {left}s"), Style::Warn));
         }
         let marked = talk.marks.len();
-        (marked > 0).then(|| (format!("◆ {marked} messages marked · Esc clears"), Ink::Accent))
+        (marked > 0).then(|| (format!("◆ {marked} messages marked · Esc clears"), Style::Accent))
     }
 
     fn offers(&self, action: Action) -> bool {

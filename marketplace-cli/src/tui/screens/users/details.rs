@@ -16,7 +16,7 @@ use super::{
     super::super::{
         ctx::Ctx,
         text,
-        theme::{self, Ink},
+        theme::{self, Style},
         widgets::rows,
     },
     Users,
@@ -35,13 +35,13 @@ impl Users {
                 let name = width.saturating_sub(time + role + status + kyc + email + 1);
                 let mut spans = vec![Span::raw(text::left(&user.name, name)), Span::raw(" ")];
                 if email > 0 {
-                    spans.push(Span::styled(text::left(&user.email, email), theme.ink(Ink::Faint)));
+                    spans.push(Span::styled(text::left(&user.email, email), theme.style(Style::Faint)));
                 }
-                spans.push(Span::styled(text::left(user.role.as_str(), role), theme.ink(theme::role(user.role))));
+                spans.push(Span::styled(text::left(user.role.as_str(), role), theme.style(theme::role(user.role))));
                 spans.push(rows::state(theme, theme::user_status(user.status), status));
                 spans.push(rows::state(theme, theme::kyc_status(user.kyc_status), kyc));
                 let when = text::right(&text::when(user.created_at, now, exact), time);
-                spans.push(Span::styled(when, theme.ink(Ink::Faint)));
+                spans.push(Span::styled(when, theme.style(Style::Faint)));
                 spans
             });
         }
@@ -72,12 +72,12 @@ pub fn person(
     } else {
         format!("   {} reveals", ctx.keymap.key(super::super::super::keymap::Action::REVEAL))
     };
-    let ink = if revealed.is_some() { Ink::Warn } else { Ink::Plain };
+    let style = if revealed.is_some() { Style::Warn } else { Style::Plain };
     let field = |label: &str, value: &str, after: &str| {
         Line::from(vec![
-            Span::styled(text::left(label, 11), theme.ink(Ink::Faint)),
-            Span::styled(text::clean(value).into_owned(), theme.ink(ink)),
-            Span::styled(after.to_owned(), theme.ink(Ink::Faint)),
+            Span::styled(text::left(label, 11), theme.style(Style::Faint)),
+            Span::styled(text::clean(value).into_owned(), theme.style(style)),
+            Span::styled(after.to_owned(), theme.style(Style::Faint)),
         ])
     };
     vec![
@@ -96,17 +96,17 @@ fn lines(
     let theme = ctx.theme;
     let now = ctx.now();
     let user = &detail.user;
-    let head = |title: &str| Line::styled(title.to_owned(), theme.ink(Ink::Title));
-    let label = |label: &str| Span::styled(text::left(label, 11), theme.ink(Ink::Faint));
+    let head = |title: &str| Line::styled(title.to_owned(), theme.style(Style::Title));
+    let label = |label: &str| Span::styled(text::left(label, 11), theme.style(Style::Faint));
     let ago = |at| if ctx.exact { text::exact(at) } else { format!("{} ago", text::age(now.since(at))) };
     let mut out = vec![
         Line::from(vec![label("status"), rows::state(theme, theme::user_status(user.status), 13)]),
-        Line::from(vec![label("role"), Span::styled(user.role.as_str(), theme.ink(theme::role(user.role)))]),
+        Line::from(vec![label("role"), Span::styled(user.role.as_str(), theme.style(theme::role(user.role)))]),
     ];
     if let Some(restriction) = &detail.restriction {
         out.push(Line::from(vec![
             label("because"),
-            Span::styled(text::words(restriction.reason.as_str()), theme.ink(Ink::Warn)),
+            Span::styled(text::words(restriction.reason.as_str()), theme.style(Style::Warn)),
             Span::raw(format!(" · {} · {}", text::who(&restriction.by), ago(restriction.at))),
         ]));
     }
@@ -119,7 +119,7 @@ fn lines(
     out.push(Line::raw(""));
     out.push(head("Identity checks"));
     if detail.kyc.is_empty() {
-        out.push(Line::styled("none", theme.ink(Ink::Faint)));
+        out.push(Line::styled("none", theme.style(Style::Faint)));
     }
     for attempt in &detail.kyc {
         out.extend(attempt_lines(attempt, ctx, width));
@@ -127,7 +127,7 @@ fn lines(
     out.push(Line::raw(""));
     out.push(head("Staff notes"));
     if detail.notes.is_empty() {
-        out.push(Line::styled("none", theme.ink(Ink::Faint)));
+        out.push(Line::styled("none", theme.style(Style::Faint)));
     }
     for note in &detail.notes {
         out.extend(note_lines(note, ctx, width));
@@ -143,7 +143,7 @@ pub fn attempt_lines(attempt: &AttemptBrief, ctx: &Ctx, width: usize) -> Vec<Lin
         Span::raw(text::left(&text::ordinal(attempt.number), 5)),
         rows::state(theme, theme::kyc_status(attempt.status), 13),
         Span::raw(text::left(&text::words(attempt.document_type.as_str()), 18)),
-        Span::styled(when, theme.ink(Ink::Faint)),
+        Span::styled(when, theme.style(Style::Faint)),
     ])];
     if let Some(decision) = &attempt.decision {
         let reasons: Vec<_> = decision.reasons.iter().map(|reason| text::words(reason.as_str())).collect();
@@ -156,7 +156,9 @@ pub fn attempt_lines(attempt: &AttemptBrief, ctx: &Ctx, width: usize) -> Vec<Lin
         }
         if !said.is_empty() {
             let wrapped = text::wrap(&said, width.saturating_sub(5));
-            lines.extend(wrapped.into_iter().map(|line| Line::styled(format!("     {line}"), theme.ink(Ink::Faint))));
+            lines.extend(
+                wrapped.into_iter().map(|line| Line::styled(format!("     {line}"), theme.style(Style::Faint))),
+            );
         }
     }
     lines
@@ -165,7 +167,7 @@ pub fn attempt_lines(attempt: &AttemptBrief, ctx: &Ctx, width: usize) -> Vec<Lin
 fn note_lines(note: &Note, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let head = format!("{} · {}", text::when(note.created_at, ctx.now(), ctx.exact), text::who(&note.author));
-    let mut lines = vec![Line::styled(text::cut(&head, width), theme.ink(Ink::Faint))];
+    let mut lines = vec![Line::styled(text::cut(&head, width), theme.style(Style::Faint))];
     lines
         .extend(text::wrap(&note.body, width.saturating_sub(2)).into_iter().map(|line| Line::raw(format!("  {line}"))));
     lines

@@ -32,7 +32,7 @@ use super::super::{
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
     message::{LoadId, Message},
     text,
-    theme::Ink,
+    theme::Style,
 };
 
 /// Leads here.
@@ -267,10 +267,10 @@ impl Screen for Users {
         self.draw_all(area, buf, ctx);
     }
 
-    fn status(&self, ctx: &Ctx) -> Option<(String, Ink)> {
+    fn status(&self, ctx: &Ctx) -> Option<(String, Style)> {
         if let Some((_, until)) = &self.revealed {
             let left = text::seconds_left(*until, ctx.now());
-            return Some((format!("revealed, masked again in {left}s"), Ink::Warn));
+            return Some((format!("revealed, masked again in {left}s"), Style::Warn));
         }
         self.browser.marked("an action")
     }
