@@ -4,7 +4,7 @@
 //! |---|---|
 //! | which commands there are | [`commands`] |
 //! | how rows are printed | [`output`] |
-//! | exit codes, and error lines | [`failure`], [`report`] |
+//! | exit codes, and error lines | [`failure`], [`mod@report`] |
 //! | flags, profiles, and the way in that they choose | [`connect`], [`profile`] |
 //! | the same operations over HTTP | [`remote`] |
 //! | asking, batches, dry runs | [`change`] |

@@ -404,6 +404,16 @@ mod tests {
     }
 
     #[test]
+    fn no_two_actions_have_one_name() {
+        let keymap = Keymap::new(screens::infos(), &BTreeMap::new()).unwrap();
+        let mut names: Vec<_> = keymap.bindings.iter().map(|binding| binding.action.name).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
     fn keys_are_rebound_and_the_old_ones_go() {
         let keymap = rebound("approve", "ctrl-y f2").unwrap();
         assert_eq!(name(&keymap, "ctrl-y", KYC), Some("approve"));

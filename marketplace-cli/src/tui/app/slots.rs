@@ -4,7 +4,7 @@ use super::super::{
     component::{Entry, Screen},
     jump::{Link, in_order},
     keymap::Action,
-    screens::REGISTRY,
+    screens::{FIRST, REGISTRY},
 };
 
 /// A screen at work.
@@ -36,8 +36,7 @@ pub struct Slots {
 
 impl Default for Slots {
     fn default() -> Self {
-        let [first, others @ ..] = REGISTRY;
-        Self { first: Slot::new(first), others: others.into_iter().map(Slot::new).collect() }
+        Self { first: Slot::new(FIRST), others: REGISTRY.iter().copied().map(Slot::new).collect() }
     }
 }
 

@@ -10,9 +10,11 @@ pub mod users;
 
 use super::{component::Entry, keymap::ScreenInfo};
 
-/// The screens, in the order of their tabs.
-pub const REGISTRY: [Entry; 7] = [
-    Entry::of::<dashboard::Dashboard>(),
+/// The screen that the console begins at.
+pub const FIRST: Entry = Entry::of::<dashboard::Dashboard>();
+
+/// The others, in the order of their tabs.
+pub const REGISTRY: &[Entry] = &[
     Entry::of::<kyc::Kyc>(),
     Entry::of::<users::Users>(),
     Entry::of::<jobs::Jobs>(),
@@ -23,5 +25,5 @@ pub const REGISTRY: [Entry; 7] = [
 
 /// What they say of themselves.
 pub fn infos() -> Vec<&'static ScreenInfo> {
-    REGISTRY.iter().map(|entry| entry.info).collect()
+    std::iter::once(&FIRST).chain(REGISTRY).map(|entry| entry.info).collect()
 }
