@@ -186,7 +186,7 @@ impl Context {
             let result = ItemResult::new(id, &outcome);
             tally.count(&outcome);
             match bar.suspend(|| list.page(std::slice::from_ref(&result))) {
-                // Changes that nobody hears of are not made: the rest of the batch stays as it is, and that is said.
+                // Changes of which nobody is told are not made: the rest of the batch stays as it is, and that is said.
                 Err(Failure::BrokenPipe) => {
                     return Err(Failure::Interrupted(format!("nobody reads the results; stopped after {tally}")));
                 }
@@ -291,7 +291,7 @@ fn parse_id<I: FromStr>(text: &str) -> Outcome<I> {
     crate::args::id(text).map_err(|reason| Failure::Core(Error::invalid("/id", format!("`{text}` is {reason}"))))
 }
 
-/// An id, or a JSON object with `id` and overrides. Answers the id as text too, for the result line.
+/// An id, or a JSON object with `id` and overrides. Returns the id as text too, for the result line.
 fn parse_line<I: FromStr, O: DeserializeOwned + Default>(line: &str) -> (String, Outcome<(I, O)>) {
     if !line.starts_with('{') {
         let id = line.trim_matches('"').to_owned();

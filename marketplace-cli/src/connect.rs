@@ -195,7 +195,7 @@ impl Context {
         self.kept(App::open_for_one(config).await?).await
     }
 
-    /// Makes a marketplace, with the memory that one person's work needs.
+    /// Creates a marketplace, with the memory that one person's work needs.
     pub async fn create(&self, config: Config) -> Outcome<App> {
         self.kept(App::create_for_one(config).await?).await
     }

@@ -125,7 +125,7 @@ impl Interrupt {
         self.token.cancelled().await;
     }
 
-    /// Waits for the signal that ends the command at once, and answers what to report.
+    /// Waits for the signal that ends the command at once, and returns what to report.
     pub async fn aborted(&self) -> Failure {
         loop {
             let failure = signal().await;

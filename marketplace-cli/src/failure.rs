@@ -2,7 +2,7 @@
 
 use marketplace_core::error::{Error, ErrorCode};
 
-/// What every command answers.
+/// What every command returns.
 pub type Outcome<T = ()> = std::result::Result<T, Failure>;
 
 /// Why a command did not do what was asked.

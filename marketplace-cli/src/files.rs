@@ -17,7 +17,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder, and its missing parents, that only the owner may enter (0700). One that exists is left as it is.
+/// Creates a folder, and its missing parents, that only the owner may enter (0700). One that exists is left as it is.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

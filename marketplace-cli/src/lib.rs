@@ -39,7 +39,7 @@ use report::{ErrorStyle, report};
 /// How long work that cannot be interrupted (a lock that somebody else holds) may go on after the command has ended.
 const LINGER: Duration = Duration::from_millis(100);
 
-/// Runs the program, and answers its exit code. Errors are printed here, once.
+/// Runs the program, and returns its exit code. Errors are printed here, once.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let cli = match Cli::try_parse_from(&words) {

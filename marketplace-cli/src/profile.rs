@@ -171,7 +171,7 @@ impl SettingsFile {
         self.save()
     }
 
-    /// Takes a profile out. Answers whether there was one.
+    /// Takes a profile out. Returns whether there was one.
     pub fn remove(&mut self, name: &str) -> Outcome<bool> {
         let Some(profiles) = self.document.get_mut("profiles").and_then(Item::as_table_like_mut) else {
             return Ok(false);

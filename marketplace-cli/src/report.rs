@@ -73,7 +73,7 @@ pub struct ErrorStyle {
     pub quiet: bool,
 }
 
-/// Says on stderr what went wrong, once, and answers the exit code.
+/// Says on stderr what went wrong, once, and returns the exit code.
 pub fn report(failure: &Failure, style: ErrorStyle) -> u8 {
     let code = failure.exit_code();
     if matches!(failure, Failure::BrokenPipe) {

@@ -77,7 +77,7 @@ impl Row for Demo {
     }
 }
 
-/// Makes the database, then opens the console on it, while the rest of the pictures is drawn. The folder is removed at the
+/// Creates the database, then opens the console on it, while the rest of the pictures is drawn. The folder is removed at the
 /// end, also when this is interrupted.
 pub async fn run(args: Args, context: &Context) -> Outcome {
     let stays = args.no_tui || args.print_url;

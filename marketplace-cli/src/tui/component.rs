@@ -163,7 +163,7 @@ pub struct Entry {
     pub info: &'static ScreenInfo,
     /// The ways that lead there.
     pub links: fn(&Relations) -> Vec<Link>,
-    /// Makes the screen.
+    /// Creates the screen.
     pub create: fn() -> Box<dyn Screen>,
 }
 

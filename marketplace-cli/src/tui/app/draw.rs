@@ -16,7 +16,7 @@ use super::{
 const SMALLEST: (u16, u16) = (60, 16);
 
 impl App {
-    /// Draws everything; answers where the text cursor is.
+    /// Draws everything; returns where the text cursor is.
     pub fn draw(&mut self, area: Rect, buf: &mut Buffer) -> Option<Position> {
         self.ctx.dirty = false;
         if area.width < SMALLEST.0 || area.height < SMALLEST.1 {

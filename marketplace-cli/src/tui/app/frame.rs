@@ -54,7 +54,7 @@ pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
     buf.set_string(area.x + u16::try_from(x).unwrap_or(0), area.y, &right, style);
 }
 
-/// The tabs; answers where each one is, for the mouse.
+/// The tabs; returns where each one is, for the mouse.
 pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rect, Action)> {
     let theme = ctx.theme;
     let mut places = Vec::new();

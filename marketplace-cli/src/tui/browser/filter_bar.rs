@@ -154,7 +154,7 @@ impl<F: Typed> FilterBar<F> {
         false
     }
 
-    /// Draws it while typing; answers where the cursor is.
+    /// Draws it while typing; returns where the cursor is.
     pub fn draw(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position> {
         self.typing.then(|| input::draw(bar, buf, ctx.theme, "/", &self.input, &self.hint))
     }

@@ -359,7 +359,7 @@ impl Form {
         Outcome::Filled(Filled { picked, comment, note })
     }
 
-    /// Draws it in the middle; answers where the cursor is.
+    /// Draws it in the middle; returns where the cursor is.
     pub fn draw(&self, area: Rect, buf: &mut Buffer, theme: Theme) -> Option<Position> {
         let width = area.width.saturating_sub(4).min(78);
         let columns = usize::from(width.saturating_sub(4));

@@ -100,7 +100,7 @@ impl Palette {
             .collect()
     }
 
-    /// Draws the bar on `bar` and the list above it; answers where the cursor is.
+    /// Draws the bar on `bar` and the list above it; returns where the cursor is.
     pub fn draw(&self, bar: Rect, buf: &mut Buffer, theme: Theme, keymap: &Keymap, home: Action) -> Position {
         let matches = self.matches(keymap, home);
         let height = u16::try_from(matches.len()).unwrap_or(u16::MAX).min(10) + 2;

@@ -12,7 +12,7 @@ use super::super::{
     theme::{Style, Theme},
 };
 
-/// A frame with a title on the left and one on the right; answers the room inside.
+/// A frame with a title on the left and one on the right; returns the room inside.
 pub fn pane(area: Rect, buf: &mut Buffer, theme: Theme, left: &str, right: &str, focused: bool) -> Rect {
     let style = if focused { Style::Accent } else { Style::Faint };
     let room = usize::from(area.width.saturating_sub(4));
