@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 use std::{
-    future::Future,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,8 +9,9 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::AdminApi,
+    admin::{AdminApi, Changed},
     error::{Error, Result},
 };
 use ratatui::{
@@ -46,7 +45,7 @@ enum Step {
 }
 
 /// One item's work; true when it changed something.
-pub type Work = Box<dyn Fn(Arc<dyn AdminApi>) -> Pin<Box<dyn Future<Output = Result<bool>> + Send>> + Send + Sync>;
+type Work = Box<dyn Fn(Arc<dyn AdminApi>) -> BoxFuture<'static, Result<bool>> + Send + Sync>;
 
 /// A bulk action, before and after its start.
 pub struct Bulk {
@@ -62,8 +61,25 @@ pub struct Bulk {
 }
 
 impl Bulk {
-    /// Of labelled work.
-    pub fn new(title: impl Into<String>, work: Vec<(String, Work)>) -> Self {
+    /// Of the same change to each of these, by their labels.
+    pub fn new<I, D: 'static, W>(
+        title: impl Into<String>,
+        items: impl IntoIterator<Item = (String, I)>,
+        change: W,
+    ) -> Self
+    where
+        I: Clone + Send + Sync + 'static,
+        W: Fn(Arc<dyn AdminApi>, I) -> BoxFuture<'static, Result<Changed<D>>> + Clone + Send + Sync + 'static,
+    {
+        let work = items.into_iter().map(|(label, item)| {
+            let change = change.clone();
+            let work: Work = Box::new(move |api| {
+                let changed = change(api, item.clone());
+                Box::pin(async move { Ok(changed.await?.changed) })
+            });
+            (label, work)
+        });
+        let work: Vec<_> = work.collect();
         Self {
             title: title.into(),
             total: work.len(),

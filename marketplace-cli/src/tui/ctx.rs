@@ -206,6 +206,11 @@ impl Ctx {
         self.requests.push(Request::Ask(Box::new(form), Box::new(intent)));
     }
 
+    /// Does something to many.
+    pub fn bulk(&mut self, bulk: Bulk) {
+        self.requests.push(Request::Bulk(Box::new(bulk)));
+    }
+
     /// How much work is under way.
     #[cfg(test)]
     pub fn in_flight(&self) -> usize {

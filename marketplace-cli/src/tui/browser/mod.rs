@@ -30,8 +30,8 @@ use uuid::Uuid;
 
 use self::listing::{Listed, Listing, Lists, copies};
 use super::{
-    bulk::{Bulk, Work},
-    ctx::{Ctx, PATIENCE, Request},
+    bulk::Bulk,
+    ctx::{Ctx, PATIENCE},
     jump::Subject,
     keymap::Action,
     message::{LoadId, Message},
@@ -183,16 +183,8 @@ impl<T: Detailed> Browser<T> {
             self.changes.push((load, one.name.clone(), done));
             return;
         }
-        let work = targets.iter().map(|target| {
-            let (id, work) = (target.id, work.clone());
-            let one: Work = Box::new(move |api| {
-                let change = work(api, id, None);
-                Box::pin(async move { Ok(change.await?.changed) })
-            });
-            (target.name.clone(), one)
-        });
-        let bulk = Bulk::new(heading(verb, targets, T::MANY), work.collect());
-        ctx.requests.push(Request::Bulk(Box::new(bulk)));
+        let items = targets.iter().map(|target| (target.name.clone(), target.id));
+        ctx.bulk(Bulk::new(heading(verb, targets, T::MANY), items, move |api, id| work(api, id, None)));
     }
 
     /// To the next row, for repeating an action there; says so at the end.

@@ -8,8 +8,8 @@ use marketplace_core::{
 
 use super::{
     super::super::{
-        bulk::{Bulk, Work},
-        ctx::{Ctx, Request},
+        bulk::Bulk,
+        ctx::Ctx,
         message::LoadId,
         text,
         widgets::form::{Filled, Form},
@@ -120,22 +120,20 @@ impl Kyc {
     }
 
     fn decide_many(&mut self, last: Last, targets: &[CaseTarget], ctx: &mut Ctx) {
-        let work = targets.iter().map(|target| {
-            let (id, fence, last) = (target.id, target.fence, last.clone());
-            let work: Work = Box::new(move |api| {
-                let (decision, change) = last.request(fence);
-                Box::pin(async move { Ok(api.kyc_decide(id, &decision, &change).await?.changed) })
-            });
-            (target.name.clone(), work)
+        let decision = last.clone();
+        let items = targets.iter().map(|target| (target.name.clone(), (target.id, target.fence)));
+        let heading = format!("{} · {} cases", title(last.kind), targets.len());
+        let bulk = Bulk::new(heading, items, move |api, (id, fence)| {
+            let (decision, change) = decision.request(fence);
+            Box::pin(async move { api.kyc_decide(id, &decision, &change).await })
         });
-        let bulk = Bulk::new(format!("{} · {} cases", title(last.kind), targets.len()), work.collect());
         // What is decided along with the others is not on the screen any more.
         if let Some(open) = self.open.take_if(|open| targets.iter().any(|target| target.id == open.id())) {
             drop(open);
             self.in_case = false;
         }
         self.last = Some(last);
-        ctx.requests.push(Request::Bulk(Box::new(bulk)));
+        ctx.bulk(bulk);
     }
 
     /// Sends the decision on the open case, and goes on to the next one without waiting for the answer.

@@ -1,11 +1,13 @@
 //! Asking before a thread is read or changed, changing it, repeating that.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
+use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::Change,
-    ids::ThreadId,
-    messaging::model::{AccessReason, CloseReason, MessageKind, ThreadAction, ThreadInfo},
+    admin::{AdminApi, Change, Changed},
+    error::Result,
+    ids::{MessageId, ThreadId},
+    messaging::model::{AccessReason, CloseReason, MessageKind, RemovalReason, StaffMessage, ThreadAction, ThreadInfo},
 };
 
 use super::{
@@ -16,8 +18,8 @@ use super::{
                 filter::{Typed, quoted},
                 heading,
             },
-            bulk::{Bulk, Work},
-            ctx::{Ctx, Request},
+            bulk::Bulk,
+            ctx::Ctx,
             keymap::Action,
             widgets::form::{Choice, Filled, Form},
         },
@@ -106,11 +108,8 @@ impl Threads {
             ctx.say("open the thread and choose a message first");
             return;
         };
-        let target = |message: &marketplace_core::messaging::model::StaffMessage| Target {
-            id: message.id,
-            name: format!("message {}", message.seq),
-            version: None,
-        };
+        let target =
+            |message: &StaffMessage| Target { id: message.id, name: format!("message {}", message.seq), version: None };
         let chosen = talk.chosen().into_iter().filter(|message| message.kind != MessageKind::Job);
         let targets: Vec<_> = chosen.map(target).collect();
         if targets.is_empty() {
@@ -148,7 +147,7 @@ impl Threads {
             }
             Intent::RemoveMessages(thread, targets) => {
                 if let Some((_, reason)) = picked.and_then(|at| REMOVALS.get(at)) {
-                    self.remove(thread, &targets, *reason, filled.note.as_ref(), ctx);
+                    self.remove(thread, &targets, *reason, filled.note, ctx);
                 }
             }
             Intent::Thread(kind, targets) => {
@@ -162,7 +161,7 @@ impl Threads {
                     (ThreadVerb::Reopen, _) => (ThreadAction::Reopen, "Reopen", "reopened"),
                     (ThreadVerb::Notice, _) => {
                         if let Some(words) = words {
-                            self.post(&targets, &words, ctx);
+                            self.post(&targets, words, ctx);
                         }
                         return;
                     }
@@ -176,54 +175,54 @@ impl Threads {
         }
     }
 
-    fn post(&mut self, targets: &[Target<ThreadId>], words: &str, ctx: &mut Ctx) {
-        if let [one] = targets {
-            let (id, words) = (one.id, words.to_owned());
-            let load =
-                ctx.load(Came::Said, |api| async move { api.threads_notice(id, &words, &Change::default()).await });
-            self.saying.push((load, "the notice is posted"));
-            return;
-        }
-        let work = targets.iter().map(|target| {
-            let (id, words) = (target.id, words.to_owned());
-            let work: Work = Box::new(move |api| {
-                let words = words.clone();
-                Box::pin(async move { Ok(api.threads_notice(id, &words, &Change::default()).await?.changed) })
-            });
-            (target.name.clone(), work)
+    fn post(&mut self, targets: &[Target<ThreadId>], words: String, ctx: &mut Ctx) {
+        let said = ("Post a notice in", "threads", "the notice is posted");
+        self.say(targets, said, ctx, move |api, id| {
+            let words = words.clone();
+            Box::pin(async move { api.threads_notice(id, &words, &Change::default()).await })
         });
-        let bulk = Bulk::new(heading("Post a notice in", targets, "threads"), work.collect());
-        ctx.requests.push(Request::Bulk(Box::new(bulk)));
     }
 
     fn remove(
         &mut self,
         thread: ThreadId,
-        targets: &[Target<marketplace_core::ids::MessageId>],
-        reason: marketplace_core::messaging::model::RemovalReason,
-        note: Option<&String>,
+        targets: &[Target<MessageId>],
+        reason: RemovalReason,
+        note: Option<String>,
         ctx: &mut Ctx,
     ) {
-        let change = Change { note: note.cloned(), ..Change::default() };
         if let Some(talk) = self.talk.as_mut().filter(|talk| talk.info.id == thread) {
             talk.marks.clear();
         }
-        if let [one] = targets {
-            let id = one.id;
-            let load = ctx.load(Came::Said, |api| async move { api.message_remove(id, reason, &change).await });
-            self.saying.push((load, "the message is removed"));
-            return;
-        }
-        let work = targets.iter().map(|target| {
-            let (id, change) = (target.id, change.clone());
-            let work: Work = Box::new(move |api| {
-                let change = change.clone();
-                Box::pin(async move { Ok(api.message_remove(id, reason, &change).await?.changed) })
-            });
-            (target.name.clone(), work)
+        let change = Change { note, ..Change::default() };
+        self.say(targets, ("Remove", "messages", "the message is removed"), ctx, move |api, id| {
+            let change = change.clone();
+            Box::pin(async move { api.message_remove(id, reason, &change).await })
         });
-        let bulk = Bulk::new(heading("Remove", targets, "messages"), work.collect());
-        ctx.requests.push(Request::Bulk(Box::new(bulk)));
+    }
+
+    /// Changes messages: at once one, as a bulk action many. What is said of that: the verb, the noun, and when one is done.
+    fn say<I, W>(
+        &mut self,
+        targets: &[Target<I>],
+        (verb, many, done): (&str, &str, &'static str),
+        ctx: &mut Ctx,
+        change: W,
+    ) where
+        I: Copy + Send + Sync + 'static,
+        W: Fn(Arc<dyn AdminApi>, I) -> BoxFuture<'static, Result<Changed<StaffMessage>>>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        if let [one] = targets {
+            let load = ctx.load(Came::Said, |api| change(api, one.id));
+            self.saying.push((load, done));
+        } else {
+            let items = targets.iter().map(|target| (target.name.clone(), target.id));
+            ctx.bulk(Bulk::new(heading(verb, targets, many), items, change));
+        }
     }
 
     pub(super) fn command_lines(&self) -> Vec<String> {

@@ -1,12 +1,14 @@
 //! Asking before a change, making it, repeating it.
 
+use std::{fmt::Write as _, sync::Arc};
+
+use futures::future::BoxFuture;
 use marketplace_core::{
     accounts::model::{RestrictionReason, UserAction},
     actor::Role,
-    admin::Change,
+    admin::{AdminApi, Change},
     ids::UserId,
 };
-use std::fmt::Write as _;
 
 use super::{
     super::super::{
@@ -15,8 +17,8 @@ use super::{
             filter::{Typed, quoted},
             heading,
         },
-        bulk::{Bulk, Work},
-        ctx::{Ctx, Request},
+        bulk::Bulk,
+        ctx::Ctx,
         widgets::form::{Choice, Filled, Form},
     },
     Came, Intent, Last, Users,
@@ -158,30 +160,16 @@ impl Users {
             }
             Intent::Note(targets) => {
                 let Some(body) = filled.note else { return };
-                match targets.as_slice() {
-                    [one] => {
-                        let id = one.id;
-                        let load =
-                            ctx.load(
-                                Came::Noted,
-                                |api| async move { api.users_note(id, &body, &Change::default()).await },
-                            );
-                        self.noting.push((load, one.name.clone()));
-                    }
-                    many => {
-                        let work = many.iter().map(|target| {
-                            let (id, body) = (target.id, body.clone());
-                            let work: Work = Box::new(move |api| {
-                                let body = body.clone();
-                                Box::pin(
-                                    async move { Ok(api.users_note(id, &body, &Change::default()).await?.changed) },
-                                )
-                            });
-                            (target.name.clone(), work)
-                        });
-                        let bulk = Bulk::new(heading("Note on", many, "users"), work.collect());
-                        ctx.requests.push(Request::Bulk(Box::new(bulk)));
-                    }
+                let note = move |api: Arc<dyn AdminApi>, id| -> BoxFuture<'static, _> {
+                    let body = body.clone();
+                    Box::pin(async move { api.users_note(id, &body, &Change::default()).await })
+                };
+                if let [one] = targets.as_slice() {
+                    let load = ctx.load(Came::Noted, |api| note(api, one.id));
+                    self.noting.push((load, one.name.clone()));
+                } else {
+                    let heading = heading("Note on", &targets, "users");
+                    ctx.bulk(Bulk::new(heading, targets.into_iter().map(|target| (target.name, target.id)), note));
                 }
             }
         }
