@@ -26,6 +26,8 @@ text_enum! {
         Mail = "mail",
         /// Where files are stored.
         Files = "files",
+        /// The virus scanner, where one is configured.
+        Scanner = "scanner",
     }
 }
 

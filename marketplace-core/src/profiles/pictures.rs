@@ -27,7 +27,7 @@ use crate::{
 /// Errors: those of [`crate::kyc::files::inspect()`], with the pointer `/picture`.
 pub async fn set_picture(app: &App, actor: &Actor, bytes: Vec<u8>) -> Result<Picture> {
     let user = actor.require_own(Permission::Trade)?.account.id;
-    let Rendered { full, thumb, width, height } = app.files.decoding(move || render(&bytes)).await?;
+    let Rendered { full, thumb, width, height } = app.files.decoding(bytes, |bytes| render(&bytes)).await?;
     let id = PictureId::new(app.now(), app.random.as_ref());
     let picture = Picture { id, width: i64::from(width), height: i64::from(height) };
     let both = vec![(PictureSize::Full.as_str(), full), (PictureSize::Thumb.as_str(), thumb)];

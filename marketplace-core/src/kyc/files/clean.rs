@@ -3,8 +3,8 @@
 use std::io::Cursor;
 
 use image::{
-    DynamicImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Rgb, RgbImage, codecs::jpeg::JpegEncoder,
-    metadata::Orientation,
+    DynamicImage, GenericImageView, ImageDecoder, ImageFormat, ImageReader, ImageResult, Rgb, Rgba,
+    codecs::jpeg::JpegEncoder, metadata::Orientation,
 };
 
 use super::{FileFacts, inspect::limits, parts};
@@ -15,6 +15,9 @@ use crate::{
 
 /// Qualities of a picture that is written anew, of which the first is taken that is small enough.
 const QUALITIES: [u8; 3] = [92, 80, 60];
+/// Pixels of a picture at most that is turned in memory, where it lies twice meanwhile. A larger one is turned while it is
+/// written, which only the JPEG encoder can do.
+const TURNED_IN_MEMORY: u64 = 16_000_000;
 
 /// A file without what is told about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,17 +47,20 @@ pub(crate) fn clean(facts: &FileFacts, bytes: Vec<u8>) -> Result<Cleaned> {
         tracing::debug!(%error, "a picture passed inspection and did not decode");
         Error::invalid("/file", "is damaged and cannot be read; take or export it again")
     };
-    let (decoder, orientation) = decoder(&bytes).map_err(damaged)?;
+    let (decoder, mut orientation) = decoder(&bytes).map_err(damaged)?;
     if orientation == Orientation::NoTransforms {
         drop(decoder);
         let stripped = parts::strip(media_type, &bytes);
         let bytes = stripped.ok_or_else(|| Error::internal("a picture passed inspection and cannot be walked"))?;
         return Ok(Cleaned { media_type, bytes, width, height });
     }
-    let picture = turned(decoder, orientation).map_err(damaged)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     drop(bytes);
-    let (width, height) = (Some(picture.width()), Some(picture.height()));
-    if format != ImageFormat::Jpeg {
+    let (width, height) = Upright { picture: &picture, orientation }.dimensions();
+    let (width, height) = (Some(width), Some(height));
+    if format != ImageFormat::Jpeg && u64::from(picture.width()) * u64::from(picture.height()) <= TURNED_IN_MEMORY {
+        picture.apply_orientation(orientation);
+        orientation = Orientation::NoTransforms;
         let mut anew = Cursor::new(Vec::new());
         picture.write_to(&mut anew, format).map_err(Error::internal)?;
         let bytes = anew.into_inner();
@@ -62,10 +68,8 @@ pub(crate) fn clean(facts: &FileFacts, bytes: Vec<u8>) -> Result<Cleaned> {
             return Ok(Cleaned { media_type, bytes, width, height });
         }
     }
-    let opaque = on_white(&picture);
-    drop(picture);
     for quality in QUALITIES {
-        let bytes = write_jpeg(&opaque, quality)?;
+        let bytes = write_jpeg(&picture, orientation, quality)?;
         if bytes.len() as u64 <= MAX_FILE {
             return Ok(Cleaned { media_type: "image/jpeg", bytes, width, height });
         }
@@ -73,14 +77,8 @@ pub(crate) fn clean(facts: &FileFacts, bytes: Vec<u8>) -> Result<Cleaned> {
     Err(Error::invalid("/file", "is too large once it is turned upright; send a lower resolution"))
 }
 
-/// Decodes a picture and turns it upright.
-pub(crate) fn upright(bytes: &[u8]) -> ImageResult<DynamicImage> {
-    let (decoder, orientation) = decoder(bytes)?;
-    turned(decoder, orientation)
-}
-
-/// What decodes a picture, and how it lies.
-fn decoder(bytes: &[u8]) -> ImageResult<(impl ImageDecoder, Orientation)> {
+/// Returns what decodes a picture, and how it lies.
+pub(crate) fn decoder(bytes: &[u8]) -> ImageResult<(impl ImageDecoder, Orientation)> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     reader.limits(limits());
     let mut decoder = reader.into_decoder()?;
@@ -88,33 +86,54 @@ fn decoder(bytes: &[u8]) -> ImageResult<(impl ImageDecoder, Orientation)> {
     Ok((decoder, orientation))
 }
 
-fn turned(decoder: impl ImageDecoder, orientation: Orientation) -> ImageResult<DynamicImage> {
-    let mut picture = DynamicImage::from_decoder(decoder)?;
-    picture.apply_orientation(orientation);
-    Ok(picture)
+/// Writes a JPEG of a picture turned upright, on white as JPEG knows no transparency, with nothing but the pixels.
+pub(crate) fn write_jpeg(picture: &DynamicImage, orientation: Orientation, quality: u8) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let encoder = &mut JpegEncoder::new_with_quality(&mut bytes, quality);
+    encoder.encode_image(&Upright { picture, orientation }).map_err(Error::internal)?;
+    Ok(bytes)
 }
 
-/// JPEG knows no transparency.
-pub(crate) fn on_white(picture: &DynamicImage) -> RgbImage {
-    if !picture.color().has_alpha() {
-        return picture.to_rgb8();
+/// A picture as it is to be seen, without a copy of it.
+struct Upright<'a> {
+    picture: &'a DynamicImage,
+    orientation: Orientation,
+}
+
+impl GenericImageView for Upright<'_> {
+    type Pixel = Rgb<u8>;
+
+    fn dimensions(&self) -> (u32, u32) {
+        let (width, height) = self.picture.dimensions();
+        match self.orientation {
+            Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH => (height, width),
+            _ => (width, height),
+        }
     }
-    let picture = picture.to_rgba8();
-    RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
-        let [red, green, blue, alpha] = picture.get_pixel(x, y).0;
-        let over = |color: u8| {
+
+    fn get_pixel(&self, x: u32, y: u32) -> Rgb<u8> {
+        let (width, height) = self.picture.dimensions();
+        let (right, bottom) = (|x| width - 1 - x, |y| height - 1 - y);
+        let (x, y) = match self.orientation {
+            Orientation::NoTransforms => (x, y),
+            Orientation::FlipHorizontal => (right(x), y),
+            Orientation::FlipVertical => (x, bottom(y)),
+            Orientation::Rotate180 => (right(x), bottom(y)),
+            Orientation::Rotate90 => (y, bottom(x)),
+            Orientation::Rotate270 => (right(y), x),
+            Orientation::Rotate90FlipH => (y, x),
+            Orientation::Rotate270FlipH => (right(y), bottom(x)),
+        };
+        let Rgba([red, green, blue, alpha]) = self.picture.get_pixel(x, y);
+        let on_white = |color: u8| {
             let mixed = (u32::from(color) * u32::from(alpha) + 255 * (255 - u32::from(alpha))) / 255;
             u8::try_from(mixed).unwrap_or(u8::MAX)
         };
-        Rgb([over(red), over(green), over(blue)])
-    })
-}
-
-/// Writes a JPEG, with nothing but the pixels.
-pub(crate) fn write_jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(picture).map_err(Error::internal)?;
-    Ok(bytes)
+        Rgb([on_white(red), on_white(green), on_white(blue)])
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,13 @@ use crate::{
 pub const MAX_SIDE: u32 = 12_000;
 /// A decoded image's size at most, in bytes: 55 million pixels of three bytes.
 pub const MAX_DECODED: u64 = 160 * 1024 * 1024;
+/// What decoding an image takes at most, in bytes, with what the decoder holds besides the pixels. As much is there for all
+/// images that are decoded at the same time.
+pub const MAX_DECODING: u64 = 256 * 1024 * 1024;
+/// What a decoder holds besides the pixels, for each: a progressive JPEG's coefficients of two bytes for three components;
+/// a WebP's own pixels before they are handed on.
+const PROGRESSIVE_EXTRA: u64 = 6;
+const WEBP_EXTRA: u64 = 4;
 
 /// What a file is, by its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +55,7 @@ impl From<FileKind> for Wanted {
     }
 }
 
-/// Decides whether a file can be taken. Slow and hungry for memory (up to [`MAX_DECODED`] bytes): see
+/// Decides whether a file can be taken. Slow and hungry for memory (up to [`MAX_DECODING`] bytes): see
 /// [`super::FileStore::inspected`].
 ///
 /// Errors, each with the pointer of the field: `too_large` above 10 MiB; `unsupported_media` when it is none of
@@ -87,9 +94,13 @@ pub fn inspect(wanted: impl Into<Wanted>, bytes: &[u8]) -> Result<FileFacts> {
         "application/pdf" => return Ok(FileFacts { media_type, width: None, height: None, length }),
         "image/jpeg" => decode_jpeg(picture),
         "image/png" => {
-            codecs::png::PngDecoder::with_limits(Cursor::new(picture), limits()).map_err(Flaw::from).and_then(decode)
+            let decoder = codecs::png::PngDecoder::with_limits(Cursor::new(picture), limits());
+            decoder.map_err(Flaw::from).and_then(|decoder| decode(decoder, 0))
         }
-        _ => codecs::webp::WebPDecoder::new(Cursor::new(picture)).map_err(Flaw::from).and_then(decode),
+        _ => {
+            let decoder = codecs::webp::WebPDecoder::new(Cursor::new(picture));
+            decoder.map_err(Flaw::from).and_then(|decoder| decode(decoder, WEBP_EXTRA))
+        }
     };
     match decoded {
         Ok((width, height)) => Ok(FileFacts { media_type, width: Some(width), height: Some(height), length }),
@@ -98,10 +109,15 @@ pub fn inspect(wanted: impl Into<Wanted>, bytes: &[u8]) -> Result<FileFacts> {
             ErrorCode::Invalid,
             &format!("has {width}×{height} pixels; at least {MIN_SIDE}×{MIN_SIDE} are needed to read it"),
         )),
-        Err(Flaw::Large) => Err(refuse(
-            ErrorCode::Invalid,
-            &format!("has too many pixels; at most {MAX_SIDE} a side and 55 million in all: send a lower resolution"),
-        )),
+        Err(Flaw::Large(most)) => {
+            let most = most / 1_000_000;
+            Err(refuse(
+                ErrorCode::Invalid,
+                &format!(
+                    "has too many pixels; of this kind at most {MAX_SIDE} a side and {most} million in all: send a lower resolution"
+                ),
+            ))
+        }
     }
 }
 
@@ -115,12 +131,13 @@ fn refusal(wanted: Wanted, code: ErrorCode, detail: &str) -> Error {
 enum Flaw {
     Broken,
     Small(u32, u32),
-    Large,
+    /// With the pixels that one of its kind may have.
+    Large(u64),
 }
 
 impl From<image::ImageError> for Flaw {
     fn from(error: image::ImageError) -> Self {
-        if matches!(error, image::ImageError::Limits(_)) { Self::Large } else { Self::Broken }
+        if matches!(error, image::ImageError::Limits(_)) { Self::Large(MAX_DECODED / 4) } else { Self::Broken }
     }
 }
 
@@ -132,20 +149,31 @@ pub(super) fn limits() -> Limits {
     limits
 }
 
-/// Before anything of the picture's size is allocated.
-fn check_size((width, height): (u32, u32), bytes: u64) -> Result<usize, Flaw> {
-    if width > MAX_SIDE || height > MAX_SIDE || bytes > MAX_DECODED {
-        Err(Flaw::Large)
+/// Before anything of the picture's size is allocated. `bytes` are those of its pixels, `extra` is what the decoder holds
+/// besides for each pixel.
+fn check_size((width, height): (u32, u32), bytes: u64, extra: u64) -> Result<usize, Flaw> {
+    let pixels = u64::from(width) * u64::from(height);
+    let each = bytes.div_ceil(pixels.max(1)).max(1);
+    let most = (MAX_DECODED / each).min(MAX_DECODING / (each + extra));
+    if width > MAX_SIDE || height > MAX_SIDE || pixels > most {
+        Err(Flaw::Large(most))
     } else if width < MIN_SIDE || height < MIN_SIDE {
         Err(Flaw::Small(width, height))
     } else {
-        usize::try_from(bytes).map_err(|_| Flaw::Large)
+        usize::try_from(bytes).map_err(|_| Flaw::Large(most))
     }
 }
 
-fn decode(mut decoder: impl ImageDecoder) -> Result<(u32, u32), Flaw> {
+/// Returns what decoding a picture may take, in bytes: as if it were of the hungriest kind. Of what is none, nothing.
+pub(super) fn memory_needed(bytes: &[u8]) -> u64 {
+    let reader = image::ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok();
+    let size = reader.and_then(|reader| reader.into_dimensions().ok());
+    size.map_or(0, |(width, height)| u64::from(width) * u64::from(height) * (3 + PROGRESSIVE_EXTRA)).min(MAX_DECODING)
+}
+
+fn decode(mut decoder: impl ImageDecoder, extra: u64) -> Result<(u32, u32), Flaw> {
     let size = decoder.dimensions();
-    let mut pixels = vec![0; check_size(size, decoder.total_bytes())?];
+    let mut pixels = vec![0; check_size(size, decoder.total_bytes(), extra)?];
     decoder.set_limits(limits())?;
     decoder.read_image(&mut pixels)?;
     Ok(size)
@@ -162,7 +190,9 @@ fn decode_jpeg(picture: &[u8]) -> Result<(u32, u32), Flaw> {
     let (width, height) = decoder.dimensions().ok_or(Flaw::Broken)?;
     let size = (u32::try_from(width).unwrap_or(u32::MAX), u32::try_from(height).unwrap_or(u32::MAX));
     let bytes = decoder.output_buffer_size().ok_or(Flaw::Broken)?;
-    let mut pixels = vec![0; check_size(size, bytes as u64)?];
+    let is_progressive = decoder.info().is_some_and(|info| !info.sof.is_sequential_dct());
+    let extra = if is_progressive { PROGRESSIVE_EXTRA } else { 0 };
+    let mut pixels = vec![0; check_size(size, bytes as u64, extra)?];
     decoder.decode_into(&mut pixels).map_err(|_| Flaw::Broken)?;
     Ok(size)
 }

@@ -11,8 +11,8 @@ mod scan;
 mod seal;
 mod spool;
 
-pub(crate) use clean::{Cleaned, clean, on_white, upright, write_jpeg};
-pub use inspect::{FileFacts, MAX_DECODED, MAX_SIDE, Wanted, inspect};
+pub(crate) use clean::{Cleaned, clean, decoder, write_jpeg};
+pub use inspect::{FileFacts, MAX_DECODED, MAX_DECODING, MAX_SIDE, Wanted, inspect};
 pub use seal::{FileKey, OVERHEAD, Owner, open, seal, unwrap_key, wrap_key};
 pub use spool::Spool;
 
@@ -50,8 +50,8 @@ const PREFIX: &str = "kyc";
 const PICTURES: &str = "pictures";
 /// Files sent in threads.
 const ATTACHMENTS: &str = "attachments";
-/// Files that are decoded at the same time; each may take [`MAX_DECODED`] bytes meanwhile.
-const DECODERS: usize = 2;
+/// Files that are decoded at the same time, however small.
+const DECODERS: u64 = 4;
 /// How often objects without a row are looked for: they come from programs that died in the middle of a submission.
 const SWEEP_EVERY: Duration = Duration::from_hours(6);
 /// How long a call to the store may take: whoever uploads or downloads is answered within 10 s.
@@ -71,7 +71,8 @@ pub struct FileStore {
     base: Path,
     /// The folder, when it is one.
     folder: Option<PathBuf>,
-    decoders: Arc<Semaphore>,
+    /// MiB that decoding may take.
+    decoding: Arc<Semaphore>,
     writes: Slots,
     reads: Slots,
     deletions: Slots,
@@ -79,6 +80,11 @@ pub struct FileStore {
     health: Health,
     scanner: scan::Scanner,
     swept: Arc<Mutex<Option<Timestamp>>>,
+}
+
+/// Rounded up.
+fn mebibytes(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024 * 1024)).unwrap_or(u32::MAX)
 }
 
 impl fmt::Debug for FileStore {
@@ -109,7 +115,7 @@ impl FileStore {
             store,
             base,
             folder,
-            decoders: Arc::new(Semaphore::new(DECODERS)),
+            decoding: Arc::new(Semaphore::new(usize::try_from(mebibytes(MAX_DECODING)).unwrap_or(usize::MAX))),
             writes: slots(WRITES),
             reads: slots(READS),
             deletions: slots(DELETIONS),
@@ -135,27 +141,39 @@ impl FileStore {
     pub async fn inspected(
         &self,
         wanted: impl Into<Wanted> + Send + 'static,
-        mut bytes: Vec<u8>,
+        bytes: Vec<u8>,
     ) -> Result<(FileFacts, Vec<u8>)> {
         let wanted = wanted.into();
-        let inspected = self.decoding(move || {
+        let inspected = self.decoding(bytes, move |mut bytes| {
             let facts = inspect(wanted, &bytes)?;
             bytes.truncate(facts.length);
             Ok((facts, bytes))
         });
         let (facts, bytes) = inspected.await?;
-        self.scanner.check(wanted, &bytes).await?;
+        let scanned = self.scanner.check(wanted, &bytes).await;
+        match &scanned {
+            Err(error) if error.code() == ErrorCode::Unavailable => {
+                self.health.failed(Component::Scanner, error.internal_text().unwrap_or_default());
+            }
+            _ => self.health.succeeded(Component::Scanner),
+        }
+        scanned?;
         Ok((facts, bytes))
     }
 
-    /// Runs what decodes a picture on a blocking thread, a few at a time, as each may take [`MAX_DECODED`] bytes.
+    /// Runs what decodes a picture on a blocking thread: as many at the same time as [`MAX_DECODING`] suffices for, so that a
+    /// large one is decoded alone.
     pub(crate) async fn decoding<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
+        bytes: Vec<u8>,
+        work: impl FnOnce(Vec<u8>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let turn = Arc::clone(&self.decoders).acquire_owned().await.map_err(Error::internal)?;
+        let measured = tokio::task::spawn_blocking(move || (inspect::memory_needed(&bytes), bytes));
+        let (needed, bytes) = measured.await.map_err(Error::internal)?;
+        let share = mebibytes(needed.clamp(MAX_DECODING / DECODERS, MAX_DECODING));
+        let turn = Arc::clone(&self.decoding).acquire_many_owned(share).await.map_err(Error::internal)?;
         tokio::task::spawn_blocking(move || {
-            let done = work();
+            let done = work(bytes);
             // Not before the work is done, even when nobody waits for it any more.
             drop(turn);
             done
@@ -478,6 +496,7 @@ mod tests {
     use super::*;
     use crate::{
         random::OsRandom,
+        testing::pictures,
         time::{Clock, SystemClock},
     };
 
@@ -485,6 +504,34 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = FileStore::open(&format!("file://{}/new files", folder.path().display())).unwrap();
         (folder, store)
+    }
+
+    /// As much of a PNG as says how large it is.
+    fn declared(width: u32, height: u32) -> Vec<u8> {
+        let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
+        let header = pictures::chunk(b"IHDR", &[&size[..], &[8, 2, 0, 0, 0]].concat());
+        [&b"\x89PNG\r\n\x1a\n"[..], &header, &pictures::chunk(b"IDAT", b"")].concat()
+    }
+
+    #[tokio::test]
+    async fn a_large_picture_is_decoded_alone_and_small_ones_side_by_side() {
+        let (_folder, store) = store();
+        let running = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let most = async |size: (u32, u32), together: usize| {
+            let all = (0..together).map(|_| {
+                let running = Arc::clone(&running);
+                store.decoding(declared(size.0, size.1), move |_| {
+                    let now = running.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
+                    std::thread::sleep(Duration::from_millis(100));
+                    running.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    Ok(now)
+                })
+            });
+            future::try_join_all(all).await.unwrap().into_iter().max().unwrap()
+        };
+        assert_eq!(most((8_000, 6_000), 3).await, 1);
+        assert_eq!(most((4_000, 3_000), 4).await, 2);
+        assert_eq!(most((640, 480), 8).await, 4);
     }
 
     #[tokio::test]

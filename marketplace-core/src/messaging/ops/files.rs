@@ -45,7 +45,7 @@ pub async fn attach(app: &App, actor: &Actor, thread: ThreadId, bytes: Vec<u8>) 
     }
     drop(reader);
     let (facts, bytes) = app.files.inspected(WANTED, bytes).await?;
-    let cleaned = app.files.decoding(move || clean(&facts, bytes)).await?;
+    let cleaned = app.files.decoding(bytes, move |bytes| clean(&facts, bytes)).await?;
     let id = AttachmentId::new(app.now(), app.random.as_ref());
     let (file, stored) = put(app, id, cleaned).await?;
     let (at, row) = (app.now(), file.clone());
@@ -141,7 +141,7 @@ pub(crate) async fn seal_stored(app: &App, round: &mut Round) -> Result<u64> {
 async fn seal_one(app: &App, file: ClearFile) -> Result<bool> {
     let ClearFile { id, object_key, media_type, width, height } = file;
     let bytes = app.files.get(&object_key).await?;
-    let cleaned = app.files.decoding(move || {
+    let cleaned = app.files.decoding(bytes, |bytes| {
         let facts = inspect(WANTED, &bytes)?;
         clean(&facts, bytes)
     });

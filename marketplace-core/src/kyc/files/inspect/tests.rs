@@ -2,7 +2,7 @@ use image::{DynamicImage, ImageFormat};
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::pictures::pdf;
+use crate::testing::pictures::{chunk, pdf};
 
 fn picture(width: u32, height: u32) -> DynamicImage {
     let mut image = image::RgbImage::new(width, height);
@@ -27,18 +27,6 @@ fn refused(kind: FileKind, bytes: &[u8], code: ErrorCode) -> String {
     assert_eq!(error.code(), code, "{error}");
     assert_eq!(error.fields().first().unwrap().pointer, format!("/{kind}"));
     error.detail().to_owned()
-}
-
-/// A PNG chunk with its checksum.
-fn chunk(name: &[u8], data: &[u8]) -> Vec<u8> {
-    let mut crc = !0_u32;
-    for byte in name.iter().chain(data) {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
-        }
-    }
-    [&u32::try_from(data.len()).unwrap().to_be_bytes()[..], name, data, &(!crc).to_be_bytes()].concat()
 }
 
 #[test]
@@ -117,6 +105,12 @@ fn a_decompression_bomb_is_refused_by_its_declared_size() {
         .concat();
         assert!(refused(FileKind::Document, &png, ErrorCode::Invalid).contains("too many pixels"));
     }
+    // One that is within the limit of plain ones, and not of progressive ones: those keep their coefficients besides.
+    let mut jpeg = encoded(&picture(320, 240), ImageFormat::Jpeg);
+    let frame = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+    jpeg[frame + 1] = 0xC2;
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0x17, 0x70, 0x1F, 0x40]); // 6,000 × 8,000
+    assert!(refused(FileKind::Document, &jpeg, ErrorCode::Invalid).contains("29 million"));
     let mut jpeg = encoded(&picture(320, 240), ImageFormat::Jpeg);
     let frame = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0xFF; 4]);
