@@ -8,12 +8,20 @@ use super::Template;
 use crate::{
     accounts::model::Account,
     ids::{MailId, UserId},
-    text_enum,
+    maintenance, text_enum,
     time::Timestamp,
 };
 
+/// The pause after the first try, which doubles with each that follows, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(4));
+
 /// How long one that could not be sent stays to be seen.
 pub(super) const KEPT_FOR: Duration = Duration::from_hours(14 * 24);
+
+/// Returns how long a mail waits after so many tries, counted from when the last one began.
+pub(super) fn pause_after(attempts: i64) -> Duration {
+    maintenance::pause(attempts, PAUSES.0, PAUSES.1)
+}
 
 /// A mail as it waits.
 #[derive(Clone, Serialize, Deserialize)]

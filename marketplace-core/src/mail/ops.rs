@@ -31,6 +31,9 @@ pub async fn list(app: &App, actor: &Actor, filter: &MailFilter, page: &PageRequ
 
 /// Has a mail tried now that could not be sent, or whose last try failed; its three days begin anew. One that was not tried
 /// yet stays as it is: it may wait for a decision to become final.
+///
+/// # Errors
+/// `not_found` for a mail that is not there any more; `conflict` for one that may be under way just now: it would be sent twice.
 pub async fn retry(app: &App, actor: &Actor, id: MailId, change: &Change) -> Result<Changed<MailSummary>> {
     actor.require(Permission::UsersWrite)?;
     let note = accounts::checked_note(change).map_err(|field| Error::invalid_fields(vec![field]))?;
@@ -42,6 +45,9 @@ pub async fn retry(app: &App, actor: &Actor, id: MailId, change: &Change) -> Res
                 let found = store::lock(conn, id).await?.ok_or_else(|| Error::not_found("mail"))?;
                 if found.failed_at.is_none() && found.attempts == 0 {
                     return Ok(Changed { changed: false, item: summary(&unit, found) });
+                }
+                if found.may_be_under_way(now) {
+                    return Err(Error::conflict("the mail is being sent just now; look again in a minute", ()));
                 }
                 store::try_again(conn, id, now).await?;
                 let found = store::lock(conn, id).await?.ok_or_else(|| Error::not_found("mail"))?;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use super::store::{Waiting, columns};
-use crate::{app::App, db::Conn, error::Result, ids::MailId, maintenance, time::Timestamp};
+use super::{
+    model::pause_after,
+    store::{Waiting, columns},
+};
+use crate::{app::App, db::Conn, error::Result, ids::MailId, time::Timestamp};
 
-/// The pause after the first try, which doubles with each that follows, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(4));
 /// How long a mail is tried.
 const TRIED_FOR: Duration = Duration::from_hours(72);
 
@@ -44,7 +45,7 @@ pub(super) async fn take(app: &App, newest: bool) -> Result<Option<Waiting>> {
                 };
                 let Some(mut mail) = due else { return Ok(None) };
                 mail.attempts += 1;
-                let next = now + maintenance::pause(mail.attempts, PAUSES.0, PAUSES.1);
+                let next = now + pause_after(mail.attempts);
                 q!(c => exec, "UPDATE mail_outbox SET attempts = $2, not_before = $3 WHERE id = $1",
                     mail.id, mail.attempts, next)?;
                 Ok(Some(mail))

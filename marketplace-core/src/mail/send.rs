@@ -12,6 +12,7 @@ use std::{
     },
 };
 
+use futures::FutureExt;
 use lettre::message::Mailbox;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -90,12 +91,15 @@ async fn send_while_due(app: App, _place: OwnedSemaphorePermit) {
         // From both ends in turn: many that hang keep neither those before them nor those after them waiting.
         let newest = app.mailer.post.newest_next.fetch_xor(true, Ordering::Relaxed);
         let done = match queue::take(&app, newest).await {
-            Ok(Some(waiting)) => send_one(&app, waiting).await,
+            Ok(Some(waiting)) => {
+                let trying = AssertUnwindSafe(send_one(&app, waiting)).catch_unwind().await;
+                trying.unwrap_or_else(|_| Err(Error::internal("sending a mail panicked")))
+            }
             Ok(None) => return,
             Err(error) => Err(error),
         };
         if let Err(error) = done {
-            // The database is away: the next round tells, and begins anew.
+            // The database is away, mostly: the next round tells, and begins anew.
             app.timers.count_failure(Timer::Mail, format!("{error:?}"), app.now());
             return;
         }

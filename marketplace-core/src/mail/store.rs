@@ -1,6 +1,9 @@
 //! The outbox's SQL.
 
-use super::model::{KEPT_FOR, Mail, MailStatus};
+use super::{
+    PATIENCE,
+    model::{KEPT_FOR, Mail, MailStatus, pause_after},
+};
 use crate::{
     app::App,
     db::{Conn, Db},
@@ -58,6 +61,13 @@ macro_rules! columns {
 pub(super) use columns;
 
 impl Waiting {
+    /// Whether its last try began so recently that it may not have ended.
+    pub fn may_be_under_way(&self, now: Timestamp) -> bool {
+        self.attempts > 0
+            && self.failed_at.is_none()
+            && now.since(self.not_before - pause_after(self.attempts)) < PATIENCE * 2
+    }
+
     /// What it says; fails when it was encrypted with another key, or altered.
     pub fn open(&self, app: &App) -> Result<Mail> {
         let plain = app.keys.open_sealed(self.id.0.as_bytes(), &self.sealed)?;

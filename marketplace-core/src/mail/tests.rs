@@ -150,6 +150,25 @@ async fn what_each_answer_means_for_a_mail() {
 }
 
 #[tokio::test]
+async fn a_mail_under_way_is_not_tried_a_second_time() {
+    let server = MailServer::start().await;
+    server.fail(Step::Recipient, Fault::Reply("450 not now"));
+    for test in apps(&server).await {
+        let app = test.app();
+        put_to(app, "slow@b.co").await;
+        app.run_due().await.unwrap();
+        let mail = listed(app, MailStatus::Waiting).await.pop().unwrap();
+        assert_eq!(mail.attempts, 1);
+        let again = async || retry(app, &OPERATOR, mail.id, &Change::default()).await;
+        assert_eq!(again().await.unwrap_err().code(), ErrorCode::Conflict);
+        // By then the try has ended, whatever the server does.
+        test.advance(Duration::from_secs(41));
+        assert!(again().await.unwrap().changed);
+        test.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_mail_is_tried_for_three_days_after_pauses_that_grow() {
     let server = MailServer::start().await;
     server.fail(Step::Recipient, Fault::Reply("450 not now"));
