@@ -269,14 +269,24 @@ fn write_problem(response: &mut Response, id: &HeaderValue, method: &axum::http:
         },
     };
     if let Some(inside) = &unwritten.inside {
-        tracing::error!(
-            request_id = id.to_str().unwrap_or_default(),
-            %method,
-            route = route.map_or("unmatched", MatchedPath::as_str),
-            status = response.status().as_u16(),
-            inside = &**inside,
-            "request failed"
-        );
+        macro_rules! log_at {
+            ($level:ident) => {
+                tracing::$level!(
+                    request_id = id.to_str().unwrap_or_default(),
+                    %method,
+                    route = route.map_or("unmatched", MatchedPath::as_str),
+                    status = response.status().as_u16(),
+                    inside = &**inside,
+                    "request failed"
+                )
+            };
+        }
+        // What is away says so once, when it goes: a thousand requests that miss it tell nothing more.
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            log_at!(debug);
+        } else {
+            log_at!(error);
+        }
     }
     unwritten.write(response, id);
 }

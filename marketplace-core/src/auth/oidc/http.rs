@@ -34,8 +34,10 @@ impl Reply {
     }
 }
 
-/// The provider does not do its part. What exactly is for the log.
+/// Returns the error of a provider that does not do its part. What exactly is for the log, and is written here: which of the
+/// providers it is, and whether all of it fails, no state of ours says.
 pub(super) fn away(inside: String) -> Error {
+    tracing::warn!(inside, "a provider of social login fails");
     Error::unavailable("the provider cannot be reached, or does not answer as it should; try again", inside)
 }
 
