@@ -15,6 +15,7 @@ use marketplace_core::{
         AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, EndedSessions, EventPage,
         Identity, KycFilter, PersonalData, Stats, UserDetail, UserFilter, UserSummary,
     },
+    config::is_loopback,
     error::{Error, Result},
     export::Export,
     ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
@@ -151,16 +152,6 @@ pub(crate) fn check_base(text: &str) -> Result<Url> {
     let path = url.path().trim_end_matches('/').trim_end_matches("/v1").to_owned();
     url.set_path(&path);
     Ok(url)
-}
-
-/// Whether the address is of this machine.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
 }
 
 /// The reason of an action that has one of its own takes the place of the change's, which is for users.

@@ -247,7 +247,11 @@ pub fn is_private_way(url: &Url) -> bool {
     }
 }
 
-/// Whether a URL's host is this machine (`localhost`: RFC 6761 §6.3).
+/// Whether a URL's host is this machine: a loopback address, or the name `localhost`.
+///
+/// RFC 6761 §6.3 reserves all names below `localhost`, but that binds resolvers, not us: many of them know only the one
+/// name and send `shop.localhost` to the network's DNS server, which may answer with any address. What is called loopback
+/// here may carry passwords without TLS, so such a name is not.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
@@ -363,6 +367,21 @@ mod tests {
         for bad in ["http://cache", "cache:6379", "redis:", "redis://"] {
             let error = load(&format!("redis_url = '{bad}'"), &[]).unwrap_err();
             assert_eq!(error.fields()[0].pointer, "/redis_url", "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_what_cannot_leave_the_machine_is_loopback() {
+        let is = |host: &str| is_loopback(&format!("http://{host}/").parse().unwrap());
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.9.9.9", "2130706433", "[::1]:1"] {
+            assert!(is(host), "{host}");
+        }
+        for host in ["shop.localhost", "localhost.", "localhost.example", "mylocalhost", "127.0.0.1.example", "0.0.0.0"]
+        {
+            assert!(!is(host), "{host}");
+        }
+        for (url, private) in [("https://a.example", true), ("http://[::1]", true), ("http://a.localhost", false)] {
+            assert_eq!(is_private_way(&url.parse().unwrap()), private, "{url}");
         }
     }
 

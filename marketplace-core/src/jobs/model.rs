@@ -31,8 +31,16 @@ text_enum! {
     }
 }
 
+/// [`JobStatus::is_live`] in SQL, of the column that is named. As the index `jobs_one_live` has it, so that it is used.
+macro_rules! job_is_live {
+    ($status:literal) => {
+        concat!($status, " IN ('negotiating', 'accepted', 'completed')")
+    };
+}
+pub(crate) use job_is_live;
+
 impl JobStatus {
-    /// Whether anything can still happen.
+    /// Whether anything can still happen. [`job_is_live`] says it in SQL.
     pub fn is_live(self) -> bool {
         matches!(self, Self::Negotiating | Self::Accepted | Self::Completed)
     }
@@ -392,4 +400,22 @@ pub struct OwnJobFilter {
     /// Only of this thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<ThreadId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn live_jobs_are_the_same_in_rust_and_in_sql() {
+        let live = JobStatus::ALL.iter().filter(|status| status.is_live()).map(|status| format!("'{status}'"));
+        let sql = format!("status IN ({})", live.collect::<Vec<_>>().join(", "));
+        assert_eq!(job_is_live!("status"), sql);
+        for migration in [
+            include_str!("../../../migrations/sqlite/0008_jobs.sql"),
+            include_str!("../../../migrations/postgres/0008_jobs.sql"),
+        ] {
+            assert!(migration.contains(&format!("jobs_one_live ON jobs (thread_id) WHERE {sql};")));
+        }
+    }
 }

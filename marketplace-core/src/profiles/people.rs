@@ -10,7 +10,6 @@ use super::{
 use crate::{
     actor::{Actor, Permission},
     app::App,
-    db::Conn,
     error::{Error, Result},
     ids::UserId,
     page::{Page, PageRequest, TextCursor, TimeCursor},
@@ -99,9 +98,4 @@ pub async fn block(app: &App, actor: &Actor, other: UserId, wanted: bool) -> Res
 
 fn too_many(what: &str) -> Error {
     Error::conflict(format!("there are {MOST} {what} already; remove some first"), serde_json::json!({ "most": MOST }))
-}
-
-/// Whether one of two people blocks the other.
-pub(crate) async fn blocked_between(conn: &mut Conn<'_>, a: UserId, b: UserId) -> Result<bool> {
-    store::blocked_between(conn, a, b).await
 }

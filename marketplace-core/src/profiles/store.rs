@@ -39,6 +39,24 @@ macro_rules! worker_is_public {
 }
 pub(crate) use worker_is_public;
 
+/// Whether one of two people has blocked the other.
+macro_rules! one_blocks_the_other {
+    ($a:literal, $b:literal) => {
+        concat!(
+            "(EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = ",
+            $a,
+            " AND b.blocked_id = ",
+            $b,
+            ") OR EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = ",
+            $b,
+            " AND b.blocked_id = ",
+            $a,
+            "))"
+        )
+    };
+}
+pub(crate) use one_blocks_the_other;
+
 /// A profile's picture as a row has it.
 #[derive(sqlx::FromRow)]
 struct PictureColumns {
@@ -327,11 +345,9 @@ pub(super) async fn blocks(conn: &mut Conn<'_>, user: UserId, after: Uuid, limit
          WHERE b.user_id = $1 AND b.blocked_id > $2 ORDER BY b.blocked_id LIMIT $3", user, after, limit)?)
 }
 
-pub(super) async fn blocked_between(conn: &mut Conn<'_>, a: UserId, b: UserId) -> Result<bool> {
-    let found = q!(conn => optval i64,
-        "SELECT CAST(1 AS BIGINT) FROM blocks WHERE (user_id = $1 AND blocked_id = $2) OR (user_id = $2 AND blocked_id = $1) LIMIT 1",
-        a, b)?;
-    Ok(found.is_some())
+/// Whether one of two people has blocked the other.
+pub(crate) async fn blocked_between(conn: &mut Conn<'_>, a: UserId, b: UserId) -> Result<bool> {
+    Ok(q!(conn => val bool, concat!("SELECT ", one_blocks_the_other!("$1", "$2")), a, b)?)
 }
 
 /// A picture as it is stored.

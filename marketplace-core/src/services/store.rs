@@ -13,6 +13,7 @@ use crate::{
     db::{Conn, PointRead, json},
     error::{Error, Result},
     ids::{PictureId, ServiceId, UserId},
+    jobs::model::job_is_live,
     kyc::model::KycStatus,
     money::Money,
     page::TimeCursor,
@@ -218,8 +219,8 @@ pub(super) async fn remove(conn: &mut Conn<'_>, id: ServiceId) -> Result<()> {
 /// Whether a thread is about it, and whether a job about it is live.
 pub(super) async fn ties(conn: &mut Conn<'_>, id: ServiceId) -> Result<(bool, bool)> {
     Ok(q!(conn => one (bool, bool),
-        "SELECT EXISTS (SELECT 1 FROM threads WHERE service_id = $1), \
-         EXISTS (SELECT 1 FROM jobs WHERE service_id = $1 AND status IN ('negotiating', 'accepted', 'completed'))", id)?)
+        concat!("SELECT EXISTS (SELECT 1 FROM threads WHERE service_id = $1), \
+            EXISTS (SELECT 1 FROM jobs WHERE service_id = $1 AND ", job_is_live!("status"), ")"), id)?)
 }
 
 /// Whether searches should look at a worker's published services: also while a decision that can still be undone may

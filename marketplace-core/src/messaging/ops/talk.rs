@@ -18,6 +18,7 @@ use crate::{
         store::{self, NewThread, Window},
     },
     page::{DEFAULT_LIMIT, Page, PageRequest, TimeCursor},
+    profiles,
     time::Timestamp,
 };
 
@@ -75,7 +76,7 @@ async fn make(
                 let id = ThreadId::new(at, unit.random.as_ref());
                 hold(conn, id).await?;
                 let worker = store::offered(conn, service, at).await?.ok_or_else(|| Error::not_found("service"))?;
-                if store::blocked(conn, client, worker).await? {
+                if profiles::blocked_between(conn, client, worker).await? {
                     return Err(Error::forbidden("one of you has blocked the other"));
                 }
                 if !store::insert_thread(conn, &NewThread { id, service, client, worker, at }).await? {

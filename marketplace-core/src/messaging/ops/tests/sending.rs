@@ -1,5 +1,7 @@
 //! Sending: numbers, idempotency, who may.
 
+use std::time::Duration;
+
 use super::*;
 use crate::{
     accounts::{
@@ -169,6 +171,20 @@ async fn who_may_open_and_about_what() {
         assert_eq!(messaging::list(app, &pair.client, &PageRequest::default()).await.unwrap().items.len(), 1);
         // The same words to two people are two messages.
         assert_eq!(messaging::open(app, &pair.client, open(elsewhere)).await.unwrap().last_seq, 1);
+        // While a decision on the worker can still be undone, what the public sees can be asked about.
+        let other = test.actor(Role::Client).await;
+        for (effective_in, seen) in [(0, false), (60, true)] {
+            let at = app.now() + Duration::from_secs(effective_in);
+            let decided = app.db.write(move |c| {
+                Box::pin(async move {
+                    Ok(q!(c => exec, "UPDATE users SET kyc_status = 'rejected', kyc_prior = 'approved', kyc_effective_at = $2 \
+                        WHERE id = $1", worker, at)?)
+                })
+            });
+            decided.await.unwrap();
+            assert_eq!(messaging::open(app, &other, open(pair.service)).await.is_ok(), seen);
+        }
+        test.approve(worker).await;
         // Frozen, nobody opens; and a service nobody sees opens no new thread, but keeps the old one.
         let other = test.actor(Role::Client).await;
         let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
