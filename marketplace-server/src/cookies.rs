@@ -18,10 +18,11 @@ use axum::{
 };
 use marketplace_core::{
     app::App,
-    auth::{self, Tokens, oidc::model::LOGIN},
+    auth::{self, Tokens},
     config::Config,
     error::{Error, ErrorCode},
     ids::SessionId,
+    oidc::model::LOGIN,
 };
 use serde::Serialize;
 use utoipa::ToSchema;

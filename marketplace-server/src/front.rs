@@ -27,12 +27,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
-use marketplace_core::{
-    error::Error,
-    limiter::{Class, Full},
-    noted::noted,
-    random,
-};
+use marketplace_core::{base::rate::Class, error::Error, limiter::Full, noted::noted, random};
 use tower::{Layer, Service};
 
 use crate::{

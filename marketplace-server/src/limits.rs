@@ -5,7 +5,7 @@
 //! extracted. Logins and the like are counted by core itself.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use marketplace_core::limiter::{Allowance, Class};
+use marketplace_core::base::rate::{Allowance, Class};
 
 static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static LEFT: HeaderName = HeaderName::from_static("ratelimit");

@@ -6,9 +6,9 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use marketplace_core::{
-    actor::Principal,
-    admin::{AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification},
-    audit::VERIFY_LIMIT,
+    admin::AdminApi,
+    audit::{AuditFilter, AuditHead, AuditRow, AuditVerification, VERIFY_LIMIT},
+    base::principal::Principal,
     error::Error,
     page::{Cursor, MAX_LIMIT, PageRequest, SeqCursor},
 };

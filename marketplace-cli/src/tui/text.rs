@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use marketplace_core::{actor::Principal, time::Timestamp};
+use marketplace_core::{base::principal::Principal, time::Timestamp};
 use ratatui::text::Span;
 
 /// Whether a character may reach the terminal: no controls, nothing that turns the direction of writing, nothing that

@@ -3,7 +3,7 @@
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use crate::error::FieldError;
+use crate::base::error::FieldError;
 
 /// Longest address, and longest part before the `@`, in bytes (RFC 5321 §4.5.3.1).
 const EMAIL: usize = 254;

@@ -4,13 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::model::Checks,
-    actor::Principal,
-    error::{Error, FieldError, Result},
-    ids::{JobId, ServiceId, ThreadId, UserId},
-    money::Money,
-    text::check_text,
-    text_enum,
-    time::Timestamp,
+    base::{
+        count::Count,
+        error::{Error, FieldError, Result},
+        ids::{JobId, ServiceId, ThreadId, UserId},
+        money::Money,
+        principal::Principal,
+        text::check_text,
+        text_enum::text_enum,
+        time::Timestamp,
+    },
 };
 
 text_enum! {
@@ -400,6 +403,16 @@ pub struct OwnJobFilter {
     /// Only of this thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<ThreadId>,
+}
+
+/// How many jobs have a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobCount {
+    /// The state.
+    pub status: JobStatus,
+    /// How many.
+    pub count: Count,
 }
 
 #[cfg(test)]

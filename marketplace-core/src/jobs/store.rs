@@ -9,14 +9,17 @@ use super::{
 };
 use crate::{
     accounts::model::Account,
-    actor::Principal,
-    admin::{Count, JobCount},
-    db::Conn,
-    error::{Error, Result},
-    ids::{JobId, ServiceId, ThreadId, UserId},
-    money::Money,
-    page::TimeCursor,
-    time::Timestamp,
+    base::{
+        count::Count,
+        error::{Error, Result},
+        ids::{JobId, ServiceId, ThreadId, UserId},
+        money::Money,
+        page::TimeCursor,
+        principal::Principal,
+        time::Timestamp,
+    },
+    jobs::model::JobCount,
+    platform::db::Conn,
 };
 
 /// A job with its latest offer, its service's title, and its two people; of a table or subquery named `j`.

@@ -15,18 +15,22 @@ use super::{
     store,
 };
 use crate::{
-    actor::{Actor, Permission},
-    admin::{Change, Changed},
+    actor::Actor,
     app::App,
-    audit::{self, Entry},
-    db::Conn,
-    error::{Error, Result},
-    events,
-    ids::{MessageId, ThreadId},
-    keys::Keys,
-    page::{Page, PageRequest, TimeCursor},
-    text::check_text,
-    time::Timestamp,
+    base::{
+        change::{Change, Changed},
+        error::{Error, Result},
+        ids::{MessageId, ThreadId},
+        page::{Page, PageRequest, TimeCursor},
+        permission::Permission,
+        text::check_text,
+        time::Timestamp,
+    },
+    platform::{db::Conn, keys::Keys},
+    records::{
+        audit::{self, Entry},
+        events,
+    },
 };
 
 /// Reading on, for the same reason, is one row of the audit log in so long a time.

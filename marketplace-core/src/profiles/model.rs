@@ -4,13 +4,15 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     accounts::model::Checks,
-    error::{FieldError, Result},
-    ids::{PictureId, UserId},
-    money::Money,
+    base::{
+        error::{FieldError, Result},
+        ids::{PictureId, UserId},
+        money::Money,
+        text::{check_line, check_text},
+        text_enum::text_enum,
+        time::Timestamp,
+    },
     reviews::model::Rating,
-    text::{check_line, check_text},
-    text_enum,
-    time::Timestamp,
 };
 
 /// Entries of a list of skills or languages at most.

@@ -8,12 +8,15 @@ use super::{
     store,
 };
 use crate::{
-    actor::{Actor, Permission},
+    actor::Actor,
     app::App,
-    error::{Error, Result},
-    ids::UserId,
-    page::{Page, PageRequest, TextCursor, TimeCursor},
-    time::Timestamp,
+    base::{
+        error::{Error, Result},
+        ids::UserId,
+        page::{Page, PageRequest, TextCursor, TimeCursor},
+        permission::Permission,
+        time::Timestamp,
+    },
 };
 
 /// Favourites, and blocks, that one person may have.

@@ -5,15 +5,16 @@ use uuid::Uuid;
 use super::model::{Blocked, ClientProfile, Picture, PublicClient, PublicWorker, WorkerProfile};
 use crate::{
     accounts::model::Status,
-    actor::Role,
-    db::Conn,
-    error::{Error, Result},
-    ids::{PictureId, UserId},
-    kyc::files::Sealed,
-    money::Money,
-    page::TimeCursor,
+    base::{
+        error::{Error, Result},
+        ids::{PictureId, UserId},
+        money::Money,
+        page::TimeCursor,
+        permission::Role,
+        time::Timestamp,
+    },
+    platform::{db::Conn, files::Sealed},
     reviews::model::Rating,
-    time::Timestamp,
 };
 
 /// Whether the identity check of a row of `users` named `u` is approved in effect at the time `$n`, as

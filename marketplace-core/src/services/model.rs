@@ -4,13 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::model::Checks,
-    error::Result,
-    ids::{ServiceId, UserId},
-    money::Money,
+    base::{
+        error::Result,
+        ids::{ServiceId, UserId},
+        money::Money,
+        text::{check_line, check_text},
+        text_enum::text_enum,
+        time::Timestamp,
+    },
     profiles::model::{Picture, check_list, check_place, given, rounded},
-    text::{check_line, check_text},
-    text_enum,
-    time::Timestamp,
 };
 
 /// Tags of a service at most.

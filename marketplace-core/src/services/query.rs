@@ -8,9 +8,11 @@ use super::{
 };
 use crate::{
     accounts::model::Checks,
-    error::{FieldError, Result},
-    money::Money,
-    page::Cursor,
+    base::{
+        error::{FieldError, Result},
+        money::Money,
+        page::Cursor,
+    },
 };
 
 /// Words of a query, or of a location, at most.

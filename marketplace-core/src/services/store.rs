@@ -9,17 +9,19 @@ use crate::{
         model::{Account, Status},
         store::account_json,
     },
-    actor::Role,
-    db::{Conn, PointRead, json},
-    error::{Error, Result},
-    ids::{PictureId, ServiceId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{PictureId, ServiceId, UserId},
+        money::Money,
+        page::TimeCursor,
+        permission::Role,
+        time::Timestamp,
+    },
     jobs::model::job_is_live,
-    kyc::model::KycStatus,
-    money::Money,
-    page::TimeCursor,
+    kyc::status::KycStatus,
+    platform::db::{Conn, PointRead, json},
     profiles::{model::Picture, worker_is_public},
     reviews::model::Rating,
-    time::Timestamp,
 };
 use serde::Deserialize;
 

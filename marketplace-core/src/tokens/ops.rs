@@ -17,23 +17,29 @@ use crate::{
         self,
         model::{Account, Checks, Status},
     },
-    actor::{Actor, Permission, Principal, TokenHolder, permissions},
-    admin::{Change, Changed},
+    actor::{Actor, TokenHolder},
     app::App,
-    audit::{self, Entry},
-    auth::{
-        self,
-        token::{self, Opaque},
+    auth,
+    base::{
+        call_context::note,
+        change::{Change, Changed, checked_note},
+        error::{Error, FieldError, Result, SecondFactor},
+        ids::{TokenId, UserId},
+        page::{Page, PageRequest, TimeCursor},
+        permission::{Permission, permissions},
+        principal::Principal,
+        text::check_name,
+        time::Timestamp,
     },
-    db::Conn,
-    error::{Error, FieldError, Result, SecondFactor},
-    events,
-    ids::{TokenId, UserId},
-    keys::Keys,
-    noted::note,
-    page::{Page, PageRequest, TimeCursor},
-    text::check_name,
-    time::Timestamp,
+    platform::{
+        access_token::{self as token, Opaque},
+        db::Conn,
+        keys::Keys,
+    },
+    records::{
+        audit::{self, Entry},
+        events,
+    },
 };
 
 /// How coarsely a token's last use is kept: a write for each call would cost more than most calls.
@@ -114,7 +120,7 @@ fn wanted(app: &App, actor: &Actor, new: &NewToken, change: &Change) -> Result<W
     let field = |pointer: &str, detail: String| FieldError { pointer: pointer.into(), detail };
     let mut checks = Checks::default();
     let name = checks.take(check_name(&new.name));
-    let note = checks.take(accounts::checked_note(change));
+    let note = checks.take(checked_note(change));
     let mut scopes = new.scopes.clone();
     scopes.sort_unstable();
     scopes.dedup();
@@ -223,7 +229,7 @@ fn check_owner(owner: &Account, scopes: &[Permission]) -> Result<()> {
 /// Ends a token at once. Unchanged when it was revoked or has ended.
 pub async fn revoke(app: &App, actor: &Actor, id: TokenId, change: &Change) -> Result<Changed<ApiToken>> {
     actor.require(Permission::TokensWrite)?;
-    let note = accounts::checked_note(change).map_err(|field| Error::invalid_fields(vec![field]))?;
+    let note = checked_note(change).map_err(|field| Error::invalid_fields(vec![field]))?;
     let (app2, actor) = (app.clone(), actor.clone());
     let done = app
         .db

@@ -7,14 +7,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use marketplace_core::{
-    auth::{
-        Proof, Tokens,
-        oidc::{
-            model::{BeginLogin, Callback, IdentityView, Outcome, ProviderView},
-            ops,
-        },
-    },
+    auth::{Proof, Tokens},
     ids::IdentityId,
+    oidc::{
+        model::{BeginLogin, Callback, IdentityView, Outcome, ProviderView},
+        ops,
+    },
     page::{Page, PageRequest},
 };
 use serde::Deserialize;

@@ -12,11 +12,13 @@ use axum::{
     response::Response,
 };
 use marketplace_core::{
-    actor::{Actor, Permission},
+    actor::Actor,
+    base::permission::Permission,
     error::Error,
     ids::{PictureId, UserId},
-    kyc::{self, model::MAX_FILE},
+    kyc,
     page::{Page, PageRequest},
+    platform::files::MAX_FILE,
     profiles::{
         self,
         model::{

@@ -12,11 +12,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use marketplace_core::{
-    actor::{Actor, Permission},
+    actor::Actor,
     auth::{self, SocketTicket},
+    base::{permission::Permission, rate::Class},
     config::Config,
     error::Error,
-    limiter::Class,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;

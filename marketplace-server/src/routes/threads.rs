@@ -7,15 +7,16 @@ use axum::{
     response::Response,
 };
 use marketplace_core::{
-    actor::Permission,
+    base::permission::Permission,
     error::{Error, FieldError},
     ids::ThreadId,
-    kyc::{self, files::Spool, model::MAX_FILE},
+    kyc,
     messaging::{
         self,
         model::{Attachment, Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadSummary},
     },
     page::{Page, PageRequest},
+    platform::files::{MAX_FILE, Spool},
 };
 use multer::Multipart;
 use serde::Deserialize;

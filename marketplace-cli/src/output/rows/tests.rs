@@ -3,12 +3,23 @@ mod trade;
 use std::collections::BTreeSet;
 
 use marketplace_core::{
-    accounts::model::{RestrictionReason, Status},
-    actor::{Permission, Principal, Role},
-    admin::{AuditVerification, BrokenLink, Count, JobCount, Restriction, StatusCount},
+    accounts::{
+        model::Status,
+        summary::{Restriction, StatusCount},
+    },
+    audit::{AuditVerification, BrokenLink},
     auth::{RecoveryCodes, SessionView},
-    jobs::model::JobStatus,
-    kyc::model::{Claim, DocumentType, FileInfo, FileKind, KycReason, KycStatus},
+    base::{
+        change::RestrictionReason,
+        count::Count,
+        permission::{Permission, Role},
+        principal::Principal,
+    },
+    jobs::model::{JobCount, JobStatus},
+    kyc::{
+        model::{Claim, DocumentType, FileInfo, FileKind, KycReason},
+        status::KycStatus,
+    },
     page::Page,
     time::Timestamp,
     tokens::model::{ApiToken, CreatedToken, TokenStatus},

@@ -3,8 +3,7 @@
 use futures::FutureExt;
 
 use super::{
-    super::{ClientInfo, store, token},
-    OneTime,
+    super::{ClientInfo, store},
     beat::Beat,
     hours, issue_one_time, link, notify,
     passwords::{check_own_password, lock_checked},
@@ -15,12 +14,18 @@ use crate::{
         self,
         model::{Password, check_email, normalise_email},
     },
-    actor::{Actor, Permission},
+    actor::Actor,
     app::App,
-    db::DbError,
-    error::{Error, Result},
-    events,
-    mail::{self, Mail, Template},
+    auth::one_time::OneTime,
+    base::{
+        error::{Error, Result},
+        permission::Permission,
+    },
+    platform::{access_token as token, db::DbError},
+    records::{
+        events,
+        mail::{self, Mail, Template},
+    },
 };
 
 /// Asks for another address: a mail to it confirms, a mail to the old one warns.

@@ -3,21 +3,25 @@
 use futures::FutureExt;
 
 use super::{
-    super::{ClientInfo, password::Fit, store, token},
-    OneTime, hours, is_to, issue_one_time, lock_by_email, notify, require_verified, token_invalid,
+    super::{ClientInfo, store},
+    hours, is_to, issue_one_time, lock_by_email, notify, require_verified, token_invalid,
 };
 use crate::{
     accounts::{
         self,
         model::{Account, EMAIL_LIMIT, Password, normalise_email},
     },
-    actor::{Actor, Permission, Principal},
+    actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    events,
-    ids::UserId,
-    mail::Template,
+    auth::one_time::OneTime,
+    base::{
+        error::{Error, Result},
+        ids::UserId,
+        permission::Permission,
+        principal::Principal,
+    },
+    platform::{access_token as token, db::Conn, passwords::Fit},
+    records::{events, mail::Template},
     tokens,
 };
 

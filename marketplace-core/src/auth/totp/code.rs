@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretBox};
 use sha2::{Digest, Sha256};
 
-use crate::{
+use crate::base::{
     error::{Error, Result},
     ids::UserId,
     random::{self, Random},
@@ -132,7 +132,7 @@ pub(crate) fn recovery_hash(user: UserId, code: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::OsRandom;
+    use crate::base::random::OsRandom;
 
     /// RFC 6238, appendix B, cut to six digits; its secret is 20 ASCII digits.
     #[test]

@@ -4,21 +4,24 @@ use futures::FutureExt;
 
 use super::{OFFERS_SHOWN, apply, lapse, overtaken, refused, seen, take};
 use crate::{
-    actor::{Actor, Permission},
-    admin::{Change, Changed},
+    actor::Actor,
     app::App,
-    audit,
-    db::Conn,
-    error::{Error, Result},
-    ids::JobId,
+    base::{
+        change::{Change, Changed},
+        error::{Error, Result},
+        ids::JobId,
+        page::{Page, PageRequest, SeqCursor, TimeCursor},
+        permission::Permission,
+        text::check_text,
+    },
     jobs::{
         model::{HistoryRow, JobAction, JobDetail, JobFilter, JobReason, JobStatus, JobSummary, Side, StaffJobAction},
         row::{Details, Job, staff},
         store,
         transitions::{self, Asked},
     },
-    page::{Page, PageRequest, SeqCursor, TimeCursor},
-    text::check_text,
+    platform::db::Conn,
+    records::audit,
 };
 
 /// Rows of the history that are shown with a job.

@@ -7,21 +7,24 @@ use futures::FutureExt;
 use super::{Notice, Record, case, lock_account, mail_subject, notify, record, set_standing};
 use crate::{
     accounts::model::Account,
-    actor::{Actor, Permission},
-    admin::{Change, Changed},
+    actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    ids::AttemptId,
-    keys::Keys,
+    base::{
+        change::{Change, Changed},
+        error::{Error, Result},
+        ids::AttemptId,
+        permission::Permission,
+        text::check_text,
+        time::Timestamp,
+    },
     kyc::{
         attempt::{Attempt, Deciding, Undo, Undoing, UserKyc},
-        model::{CLAIM, Decision, DecisionKind, DecisionMade, KycCase, KycStatus, UNDO},
+        model::{CLAIM, Decision, DecisionKind, DecisionMade, KycCase, UNDO},
+        status::KycStatus,
         store::{self, Decided, NewClaim},
     },
-    mail::{self, Template},
-    text::check_text,
-    time::Timestamp,
+    platform::{db::Conn, keys::Keys},
+    records::mail::{self, Template},
 };
 
 /// Approves, asks again, rejects or revokes. The change's note is the internal one.

@@ -3,18 +3,19 @@
 use futures::FutureExt;
 
 use crate::{
-    actor::{Actor, Permission},
+    actor::Actor,
     app::App,
-    error::{Error, Result},
-    ids::{AttachmentId, ThreadId},
-    kyc::{
-        files::{Cleaned, Owner, Round, Sealed, Wanted, clean, inspect},
-        model::FileContent,
+    base::{
+        error::{Error, Result},
+        ids::{AttachmentId, ThreadId},
+        permission::Permission,
     },
+    kyc::model::FileContent,
     messaging::{
         model::{Attachment, ThreadStatus},
         store::{self, ClearFile, File, Stored},
     },
+    platform::files::{Cleaned, Owner, Round, Sealed, Wanted, clean, inspect},
 };
 
 /// Files of a person's that may wait for a message.
@@ -31,7 +32,7 @@ const BATCH: i64 = 8;
 /// carries is deleted after a day.
 ///
 /// Errors: `not_found` when the thread is not the caller's; `conflict` when it is closed, or when too many files wait for a
-/// message; for the file, with the pointer `/file`, see [`crate::kyc::files::inspect()`].
+/// message; for the file, with the pointer `/file`, see [`crate::platform::files::inspect()`].
 pub async fn attach(app: &App, actor: &Actor, thread: ThreadId, bytes: Vec<u8>) -> Result<Attachment> {
     let user = actor.require_own(Permission::Trade)?.account.id;
     let mut reader = app.db.read().await?;

@@ -7,19 +7,22 @@ use uuid::Uuid;
 
 use super::send::{checked, send, send_in};
 use crate::{
-    actor::{Actor, Permission, Role},
+    actor::Actor,
     app::App,
-    error::{Error, Result},
-    events,
-    ids::{ServiceId, ThreadId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{ServiceId, ThreadId, UserId},
+        page::{DEFAULT_LIMIT, Page, PageRequest, TimeCursor},
+        permission::{Permission, Role},
+        time::Timestamp,
+    },
     messaging::{
         append::hold,
         model::{Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadStatus, ThreadSummary},
         store::{self, NewThread, Window},
     },
-    page::{DEFAULT_LIMIT, Page, PageRequest, TimeCursor},
     profiles,
-    time::Timestamp,
+    records::events,
 };
 
 /// Opens a thread about a published service, and sends the first message if there is one: both, or neither. A client has one
@@ -98,7 +101,7 @@ async fn make(
 
 /// Tells the two that a thread is new, or that its status changed.
 pub(in crate::messaging) async fn changed(
-    conn: &mut crate::db::Conn<'_>,
+    conn: &mut crate::platform::db::Conn<'_>,
     at: Timestamp,
     thread: ThreadId,
     client: UserId,
@@ -148,7 +151,7 @@ pub async fn messages(
 
 /// A checked query's messages.
 pub(in crate::messaging) async fn window(
-    conn: &mut crate::db::Conn<'_>,
+    conn: &mut crate::platform::db::Conn<'_>,
     thread: ThreadId,
     viewer: Option<UserId>,
     query: &MessagesQuery,

@@ -2,13 +2,15 @@
 
 use crate::{
     accounts::model::Status,
-    db::Conn,
-    error::Result,
-    ids::{MessageId, ThreadId, UserId},
+    base::{
+        error::Result,
+        ids::{MessageId, ThreadId, UserId},
+        time::Timestamp,
+    },
     jobs::model::job_is_live,
     messaging::model::{MessageKind, ThreadStatus},
+    platform::db::Conn,
     profiles::one_blocks_the_other,
-    time::Timestamp,
 };
 
 /// Waits for the thread's turn; it ends with the transaction. UUIDv7 ends in random bits, so threads rarely share a lock.

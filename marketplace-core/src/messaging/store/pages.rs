@@ -4,16 +4,18 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    db::Conn,
-    error::{Error, Result},
-    ids::{MessageId, ServiceId, ThreadId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{MessageId, ServiceId, ThreadId, UserId},
+        page::TimeCursor,
+        time::Timestamp,
+    },
     messaging::model::{
         Attachment, CloseReason, Counterpart, JobNotice, Message, MessageKind, Party, Preview, RemovalReason,
         StaffMessage, ThreadStatus, ThreadSummary,
     },
-    page::TimeCursor,
+    platform::db::Conn,
     profiles::worker_is_public,
-    time::Timestamp,
 };
 
 /// What a message carries besides its text, as it is stored.

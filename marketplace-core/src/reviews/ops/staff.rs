@@ -4,21 +4,23 @@ use futures::FutureExt;
 
 use super::{recount, store, take, tell};
 use crate::{
-    actor::{Actor, Permission},
-    admin::{Change, Changed},
+    actor::Actor,
     app::App,
-    audit,
-    db::Conn,
-    error::{Error, Result},
-    events,
-    ids::ReviewId,
-    page::{Page, PageRequest, TimeCursor},
+    base::{
+        change::{Change, Changed},
+        error::{Error, Result},
+        ids::ReviewId,
+        page::{Page, PageRequest, TimeCursor},
+        permission::Permission,
+        text::check_text,
+        time::Timestamp,
+    },
+    platform::db::Conn,
+    records::{audit, events},
     reviews::{
         model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewStatus, ReviewSummary},
         row::Review,
     },
-    text::check_text,
-    time::Timestamp,
 };
 
 /// Flags that are shown with a review.

@@ -7,20 +7,22 @@ use crate::{
     accounts::model::Status,
     actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, FieldError, Result},
-    events,
-    ids::{JobId, ReviewId, UserId},
+    base::{
+        error::{Error, FieldError, Result},
+        ids::{JobId, ReviewId, UserId},
+        text::check_text,
+    },
     jobs::{
         self,
         model::{JobStatus, Side},
     },
+    platform::db::Conn,
+    records::events,
     reviews::{
         model::{NewFlag, NewReply, NewReview, ReviewStatus, ReviewView, UpdateReview, WINDOW},
         row::Review,
         store,
     },
-    text::check_text,
 };
 
 fn invalid(field: FieldError) -> Error {

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use marketplace_core::kyc::model::{Claim, DocumentType, FileKind, KycStatus};
+use marketplace_core::kyc::{
+    model::{Claim, DocumentType, FileKind},
+    status::KycStatus,
+};
 use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Rect, Size},
