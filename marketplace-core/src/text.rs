@@ -7,7 +7,7 @@
 
 use icu_properties::{
     CodePointMapData, CodePointSetData,
-    props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup},
+    props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, VariationSelector},
 };
 
 use crate::error::FieldError;
@@ -71,6 +71,22 @@ fn checked<'a>(pointer: &str, text: &'a str, min: usize, max: usize) -> Result<&
 /// Without what shows nothing at its ends: white space, joiners that join nothing, marks of byte order.
 fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}'))
+}
+
+/// Whether a character must not reach a screen as it is: it would steer the terminal, end a line, turn the direction of
+/// what stands beside it, or not be seen at all. Joiners are among them, as no two terminals agree on how wide they leave a
+/// word.
+pub fn is_unsafe(c: char) -> bool {
+    breaks_line(c) || is_unseen(c)
+}
+
+/// Whether a character takes no room and leaves no ink, by Unicode's list of what is ignored where it cannot be drawn, and
+/// the marks of annotations. Not what only chooses the shape of the character before it.
+pub(crate) fn is_unseen(c: char) -> bool {
+    !c.is_ascii()
+        && (matches!(c, '\u{FFF9}'..='\u{FFFB}')
+            || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+                && !CodePointSetData::new::<VariationSelector>().contains(c))
 }
 
 /// Control characters, and what ends a line besides them.
@@ -168,6 +184,16 @@ mod tests {
         }
         assert_eq!(check_line("/title", " \u{200B}", 0, 100).as_deref(), Ok(""));
         assert!(check_line("/title", "\u{3164}", 0, 100).is_err());
+    }
+
+    #[test]
+    fn what_hides_or_steers_is_not_shown() {
+        for c in "\0\u{1B}\u{7F}\u{9B}\n\t\r\u{AD}\u{61C}\u{3164}\u{FEFF}\u{FFF9}\u{E0041}".chars() {
+            assert!(is_unsafe(c), "{c:?}");
+        }
+        let ranges = [0x200B..=0x200F, 0x2028..=0x202E, 0x2060..=0x206F];
+        assert!(ranges.into_iter().flatten().filter_map(char::from_u32).all(is_unsafe));
+        assert!(!"Núria e\u{301} 李小龍 שלום क\u{94D}ष 👩🔧 ❤\u{FE0F}\u{A0}\u{2003}\u{FFFD}".chars().any(is_unsafe));
     }
 
     #[test]

@@ -1,33 +1,11 @@
 //! Text for the screen: cleaned, cut to width, and times as people say them.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use marketplace_core::{actor::Principal, time::Timestamp};
 use ratatui::text::Span;
 
-/// Whether a character may reach the terminal: no controls, nothing that turns the direction of writing, nothing that
-/// takes no room and so could hide.
-fn harmless(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-}
-
-/// The text with every character that is not [`harmless`] replaced: line breaks and tabs by a blank, the rest by `�`.
-pub fn clean(text: &str) -> Cow<'_, str> {
-    if text.chars().all(harmless) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(
-        text.chars()
-            .map(|c| match c {
-                c if harmless(c) => c,
-                '\n' | '\r' | '\t' => ' ',
-                _ => '\u{fffd}',
-            })
-            .collect(),
-    )
-}
+pub use crate::output::safe::line as clean;
 
 /// The lines of a text, each cleaned.
 pub fn clean_lines(text: &str) -> Vec<String> {
@@ -231,13 +209,6 @@ pub fn short_id(id: &impl ToString) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_that_steers_the_terminal_gets_through() {
-        assert_eq!(clean("Ada Obi"), "Ada Obi");
-        assert_eq!(clean("\u{1b}[31mred\u{7}"), "\u{fffd}[31mred\u{fffd}");
-        assert_eq!(clean("a\u{9b}b\u{202e}c\u{200b}d\ne"), "a\u{fffd}b\u{fffd}c\u{fffd}d e");
-    }
 
     #[test]
     fn widths() {

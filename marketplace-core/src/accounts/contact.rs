@@ -3,7 +3,7 @@
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use crate::error::FieldError;
+use crate::{error::FieldError, text::is_unseen};
 
 /// Longest address, and longest part before the `@`, in bytes (RFC 5321 §4.5.3.1).
 const EMAIL: usize = 254;
@@ -104,12 +104,11 @@ fn is_of_a_country(digits: &str) -> bool {
 /// What people paste between digits: blanks, dashes, dots, slashes, brackets, and marks that are not seen.
 fn is_filler(c: char) -> bool {
     c.is_whitespace()
+        || is_unseen(c)
         || matches!(
             c,
-            '-' | '.' | '/' | '(' | ')' | '\u{AD}' | '\u{2010}'
-                ..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' | '\u{FF0D}'
+            '-' | '.' | '/' | '(' | ')' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' | '\u{FF0D}'
         )
-        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
 /// Checks a phone number and returns it as E.164 (ITU-T) has it: `+`, the code of a country, and as many digits as numbers have
