@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use marketplace_core::{actor::Principal, time::Timestamp};
 use ratatui::text::Span;
+use unicode_truncate::{Alignment, UnicodeTruncateStr};
 
 pub use crate::output::safe::line as clean;
 
@@ -20,84 +21,54 @@ pub fn width(text: &str) -> usize {
 /// The text cleaned and cut to at most `columns`, with `…` where something is missing.
 pub fn cut(text: &str, columns: usize) -> String {
     let text = clean(text);
-    if width(&text) <= columns {
-        return text.into_owned();
+    match columns {
+        _ if width(&text) <= columns => text.into_owned(),
+        0 => String::new(),
+        _ => format!("{}…", text.unicode_truncate(columns - 1).0),
     }
-    if columns == 0 {
-        return String::new();
-    }
-    let mut out = String::with_capacity(columns + 3);
-    let mut used = 0;
-    let mut bytes = [0; 4];
-    for c in text.chars() {
-        let wide = width(c.encode_utf8(&mut bytes));
-        if used + wide > columns - 1 {
-            break;
-        }
-        used += wide;
-        out.push(c);
-    }
-    out.push('…');
-    out
 }
 
 /// The text in exactly `columns`, cut or filled up on the right.
 pub fn left(text: &str, columns: usize) -> String {
-    let mut text = cut(text, columns);
-    let missing = columns.saturating_sub(width(&text));
-    text.extend(std::iter::repeat_n(' ', missing));
-    text
+    cut(text, columns).unicode_pad(columns, Alignment::Left, false).into_owned()
 }
 
 /// The text in exactly `columns`, cut or filled up on the left.
 pub fn right(text: &str, columns: usize) -> String {
-    let text = cut(text, columns);
-    let missing = columns.saturating_sub(width(&text));
-    let mut out = " ".repeat(missing);
-    out.push_str(&text);
-    out
+    cut(text, columns).unicode_pad(columns, Alignment::Right, false).into_owned()
 }
 
 /// Words of a text in lines of at most `columns`; longer words are broken.
+///
+/// Not by the crate `textwrap`: it adds up the widths of single characters, so that `❤\u{fe0f}❤\u{fe0f} b` fits into four
+/// columns (0.16.4) where the screen needs six, and the end of the line is not seen.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
     for paragraph in clean_lines(text) {
         let mut line = String::new();
-        for word in paragraph.split(' ') {
-            let mut word = word.to_owned();
+        for mut word in paragraph.split(' ') {
             loop {
                 let gap = usize::from(!line.is_empty());
-                if width(&line) + gap + width(&word) <= columns {
-                    if gap == 1 {
-                        line.push(' ');
-                    }
-                    line.push_str(&word);
+                if width(&line) + gap + width(word) <= columns {
+                    line.push_str(if gap == 1 { " " } else { "" });
+                    line.push_str(word);
                     break;
                 }
                 if !line.is_empty() {
                     lines.push(std::mem::take(&mut line));
                     continue;
                 }
-                let head: String = take_columns(&word, columns);
-                word = word.chars().skip(head.chars().count().max(1)).collect();
-                lines.push(head);
+                // A character that is wider than the line has one of its own all the same.
+                let fits = word.unicode_truncate(columns).0.len().max(word.ceil_char_boundary(1));
+                let (head, rest) = word.split_at(fits);
+                lines.push(head.to_owned());
+                word = rest;
             }
         }
         lines.push(line);
     }
     lines
-}
-
-fn take_columns(text: &str, columns: usize) -> String {
-    let mut used = 0;
-    let mut bytes = [0; 4];
-    text.chars()
-        .take_while(|c| {
-            used += width(c.encode_utf8(&mut bytes));
-            used <= columns
-        })
-        .collect()
 }
 
 /// A number with its thousands apart: `1,204`.
@@ -219,6 +190,9 @@ mod tests {
         assert_eq!(right("ab", 4), "  ab");
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(wrap("青木 a", 1), ["青", "木", "a"]);
+        assert_eq!(wrap("❤\u{fe0f}❤\u{fe0f} b", 4), ["❤\u{fe0f}❤\u{fe0f}", "b"]);
+        assert_eq!(cut("❤\u{fe0f}❤\u{fe0f}b", 4), "❤\u{fe0f}…");
     }
 
     #[test]
