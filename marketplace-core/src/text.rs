@@ -12,6 +12,9 @@ use icu_properties::{
 
 use crate::error::FieldError;
 
+/// Characters of a note of staff at most.
+pub const MAX_NOTE: usize = 4_000;
+
 /// Returns a person's or a token's name, trimmed: one line of 1 to 100 characters.
 pub fn check_name(name: &str) -> Result<String, FieldError> {
     check_line("/name", name, 1, 100)
@@ -22,7 +25,7 @@ pub fn check_name(name: &str) -> Result<String, FieldError> {
 pub fn check_line(pointer: &str, text: &str, min: usize, max: usize) -> Result<String, FieldError> {
     // Before anything is trimmed: a line break is refused at the ends too.
     if text.chars().any(breaks_line) {
-        return Err(wrong(pointer, "must be one line without control characters"));
+        return Err(FieldError::new(pointer, "must be one line without control characters"));
     }
     checked(pointer, trimmed(text), min, max).map(str::to_owned)
 }
@@ -54,16 +57,16 @@ pub fn clean_text(text: &str) -> String {
 fn checked<'a>(pointer: &str, text: &'a str, min: usize, max: usize) -> Result<&'a str, FieldError> {
     let length = text.chars().take(max.saturating_add(1)).count();
     if length < min || length > max {
-        return Err(wrong(pointer, format!("must have {min} to {max} characters")));
+        return Err(FieldError::new(pointer, format!("must have {min} to {max} characters")));
     }
     if text.chars().any(|c| c.is_control() && c != '\n') {
-        return Err(wrong(pointer, "must not have control characters"));
+        return Err(FieldError::new(pointer, "must not have control characters"));
     }
     if text.chars().any(overrides_direction) {
-        return Err(wrong(pointer, "must not have characters that override the direction of writing"));
+        return Err(FieldError::new(pointer, "must not have characters that override the direction of writing"));
     }
     if length > 0 && !text.chars().any(is_visible) {
-        return Err(wrong(pointer, "must have at least one visible character"));
+        return Err(FieldError::new(pointer, "must have at least one visible character"));
     }
     Ok(text)
 }
@@ -110,10 +113,6 @@ fn is_visible(c: char) -> bool {
         && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
         // Symbols by their category, drawn as blanks: a Braille cell without dots, a note without a head.
         && !matches!(c, '\u{2800}' | '\u{1D159}')
-}
-
-fn wrong(pointer: &str, detail: impl Into<String>) -> FieldError {
-    FieldError { pointer: pointer.into(), detail: detail.into() }
 }
 
 #[cfg(test)]

@@ -112,10 +112,7 @@ fn check_csrf(app: &App, session: SessionId, headers: &HeaderMap) -> Answer<()> 
 /// nothing is no browser, and has no use for cookies.
 fn check_page(config: &Config, headers: &HeaderMap) -> Answer<()> {
     let ours = match headers.get(ORIGIN) {
-        Some(origin) => origin.to_str().is_ok_and(|origin| {
-            config.cors_origins.iter().any(|allowed| allowed == origin)
-                || config.public_url.origin().ascii_serialization() == origin
-        }),
+        Some(origin) => origin.to_str().is_ok_and(|origin| config.is_own_origin(origin)),
         None => headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin"),
     };
     if ours { Ok(()) } else { Err(Error::forbidden("pages of this origin change nothing here").into()) }

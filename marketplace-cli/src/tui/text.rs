@@ -110,22 +110,8 @@ pub fn seconds_left(until: Timestamp, now: Timestamp) -> u64 {
 
 /// A time as a date and a time of day, UTC: `2026-03-02 10:00:00`.
 pub fn exact(at: Timestamp) -> String {
-    let at = at.to_offset();
-    format!(
-        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second()
-    )
-}
-
-/// The date of a time, UTC: `2026-03-02`.
-pub fn date(at: Timestamp) -> String {
-    let at = at.to_offset();
-    format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day())
+    let (hour, minute, second) = at.to_offset().to_hms();
+    format!("{} {hour:02}:{minute:02}:{second:02}", at.date())
 }
 
 /// A time as asked for: exact, or how long ago.
@@ -155,16 +141,6 @@ pub fn who(principal: &Principal) -> String {
     match principal.user_id() {
         Some(id) => format!("user {}", short_id(&id)),
         None => clean(&principal.0).into_owned(),
-    }
-}
-
-/// Bytes for people: `2.4 MiB`.
-pub fn bytes(count: i64) -> String {
-    const KIB: i64 = 1_024;
-    match count {
-        0..KIB => format!("{count} B"),
-        KIB..1_048_576 => format!("{} KiB", count / KIB),
-        _ => format!("{}.{} MiB", count / 1_048_576, count % 1_048_576 * 10 / 1_048_576),
     }
 }
 
@@ -204,6 +180,5 @@ mod tests {
         assert_eq!(countdown(Duration::from_millis(581_200)), "9:42");
         assert_eq!(ordinal(2), "2nd");
         assert_eq!(ordinal(12), "12th");
-        assert_eq!(bytes(2_516_582), "2.3 MiB");
     }
 }

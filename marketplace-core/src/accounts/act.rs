@@ -5,7 +5,7 @@ use futures::FutureExt;
 use super::{
     erase::erase,
     model::{Account, IdentityProof, RestrictionReason, Status, UserAction},
-    ops::{checked_note, detail, keep_note},
+    ops::{detail, keep_note},
     store,
 };
 use crate::{
@@ -132,7 +132,7 @@ pub async fn act(
         let known = IdentityProof::NAMES.join(", ");
         return Err(Error::invalid("/proof", format!("is needed, how it was made sure who asks: one of {known}")));
     }
-    let note = checked_note(change).map_err(|field| Error::invalid_fields(vec![field]))?;
+    let note = change.checked_note()?;
     let (app2, actor2, action2, change2) = (app.clone(), actor.clone(), action.clone(), change.clone());
     // What takes somebody out of all that they wrote may take long.
     let db = if *action == UserAction::Delete { app.db.patient() } else { app.db.clone() };

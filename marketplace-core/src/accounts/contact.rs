@@ -63,10 +63,7 @@ pub fn check_email(email: &str) -> Result<String, FieldError> {
     };
     match fine() {
         Some(()) => Ok(email),
-        None => Err(FieldError {
-            pointer: "/email".into(),
-            detail: "must be an email address, such as ada@example.org".into(),
-        }),
+        None => Err(FieldError::new("/email", "must be an email address, such as ada@example.org")),
     }
 }
 
@@ -125,12 +122,10 @@ pub fn check_phone(phone: &str) -> Result<String, FieldError> {
     if digits.len() <= 15 && digits.bytes().all(|byte| byte.is_ascii_digit()) && is_of_a_country(digits) {
         Ok(plain)
     } else {
-        Err(FieldError {
-            pointer: "/phone".into(),
-            detail:
-                "must be a number in international form, such as +442071838750, as long as numbers are in its country"
-                    .into(),
-        })
+        Err(FieldError::new(
+            "/phone",
+            "must be a number in international form, such as +442071838750, as long as numbers are in its country",
+        ))
     }
 }
 

@@ -13,7 +13,7 @@ mod upgrade;
 
 pub use act::act;
 pub(crate) use erase::{erase, sweep};
-pub(crate) use ops::{checked_note, keep_note};
+pub(crate) use ops::keep_note;
 pub use ops::{create, list, note, notes, reveal, show};
 pub use own::{Me, UpdateMe, delete_me, me, update_me};
 pub(crate) use upgrade::normalise_emails;

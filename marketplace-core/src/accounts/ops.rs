@@ -22,7 +22,7 @@ use crate::{
     kyc,
     mail::Template,
     page::{Page, PageRequest, TextCursor, TimeCursor},
-    text::{check_name, check_text},
+    text::{MAX_NOTE, check_name, check_text},
     time::Timestamp,
 };
 
@@ -189,7 +189,7 @@ pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) ->
     let email = checks.take(check_email(&new.email));
     let name = checks.take(check_name(&new.name));
     let phone = checks.take(new.phone.as_deref().map(check_phone).transpose());
-    let note = checks.take(checked_note(change));
+    let note = checks.take(change.checked_note());
     checks.finish()?;
     let (Some(email), Some(name), Some(phone), Some(note)) = (email, name, phone, note) else {
         return Err(Error::internal("checks passed without values"));
@@ -256,12 +256,6 @@ pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) ->
     Ok(done)
 }
 
-/// The note of a change, checked.
-pub(crate) fn checked_note(change: &Change) -> Result<Option<String>, crate::error::FieldError> {
-    let note = change.note.as_deref().filter(|note| !note.trim().is_empty());
-    note.map(|note| check_text("/note", note, 1, 4_000)).transpose()
-}
-
 /// Keeps a change's note with its subject; answers its id, which the audit row may hold where the text may not be.
 pub(crate) async fn keep_note(
     app: &App,
@@ -280,7 +274,7 @@ pub(crate) async fn keep_note(
 /// Writes a note on a user.
 pub async fn note(app: &App, actor: &Actor, id: UserId, body: &str, change: &Change) -> Result<Changed<Note>> {
     actor.require(Permission::UsersWrite)?;
-    let body = check_text("/body", body, 1, 4_000).map_err(|field| Error::invalid_fields(vec![field]))?;
+    let body = check_text("/body", body, 1, MAX_NOTE)?;
     let (app2, actor) = (app.clone(), actor.clone());
     app.db
         .write_or_preview(change.dry_run, move |c| {

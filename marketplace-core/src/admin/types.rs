@@ -7,10 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::{
     accounts::model::{Account, IdentityProof, Note, RestrictionReason, Status, mask_email, mask_name, mask_phone},
     actor::{Actor, Permission, Principal, Role},
-    error::{Error, Result},
+    error::{Error, FieldError, Result},
     ids::{TokenId, UserId},
     jobs::model::JobStatus,
     kyc::model::{AttemptBrief, DocumentType, KycStatus},
+    text::{MAX_NOTE, check_text},
     time::Timestamp,
 };
 
@@ -34,6 +35,14 @@ pub struct Change {
     /// Refuses with `precondition_failed` unless the subject is at this version (`If-Match`).
     #[serde(skip)]
     pub if_version: Option<i64>,
+}
+
+impl Change {
+    /// The note, checked; none when there is nothing in it.
+    pub(crate) fn checked_note(&self) -> std::result::Result<Option<String>, FieldError> {
+        let note = self.note.as_deref().filter(|note| !note.trim().is_empty());
+        note.map(|note| check_text("/note", note, 1, MAX_NOTE)).transpose()
+    }
 }
 
 /// What a change led to.

@@ -33,7 +33,7 @@ pub async fn list(app: &App, actor: &Actor, filter: &MailFilter, page: &PageRequ
 /// yet stays as it is: it may wait for a decision to become final.
 pub async fn retry(app: &App, actor: &Actor, id: MailId, change: &Change) -> Result<Changed<MailSummary>> {
     actor.require(Permission::UsersWrite)?;
-    let note = accounts::checked_note(change).map_err(|field| Error::invalid_fields(vec![field]))?;
+    let note = change.checked_note()?;
     let (unit, actor) = (app.clone(), actor.clone());
     app.db
         .write_or_preview(change.dry_run, move |conn| {
