@@ -1,7 +1,7 @@
 //! Text that others wrote, made harmless: for terminals (control sequences, and what hides or turns text), for spreadsheets
 //! (formulas). What is harmless core says, in [`is_unsafe`]; nothing else decides it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write};
 
 use marketplace_core::text::is_unsafe;
 
@@ -50,19 +50,33 @@ pub fn needs_escape(text: &str) -> bool {
 
 /// JSON text as serialised, with what is not harmless escaped: the meaning stays the same.
 pub fn json(text: String) -> String {
-    escaped(text, |c| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect())
+    escaped(text, |out, c| {
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _infallible = write!(out, "\\u{unit:04x}");
+        }
+    })
 }
 
 /// YAML text as serialised, likewise; strings that need it must stand in double quotes.
 pub fn yaml(text: String) -> String {
-    escaped(text, |c| format!("\\U{:08x}", u32::from(c)))
+    escaped(text, |out, c| {
+        let _infallible = write!(out, "\\U{:08x}", u32::from(c));
+    })
 }
 
-fn escaped(text: String, escape: impl Fn(char) -> String) -> String {
+fn escaped(text: String, escape: impl Fn(&mut String, char)) -> String {
     if !needs_escape(&text) {
         return text;
     }
-    text.chars().map(|c| if is_unsafe(c) && c != '\n' { escape(c) } else { c.to_string() }).collect()
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unsafe(c) && c != '\n' {
+            escape(&mut out, c);
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 #[cfg(test)]
