@@ -362,18 +362,9 @@ pub const PASSWORD: &str = "correct horse battery";
 
 /// The code that a device with this secret (base32) shows at a time.
 pub fn totp_code(secret: &str, at: Timestamp) -> String {
-    let (mut bytes, mut held, mut bits) = (Vec::new(), 0_u32, 0);
-    for letter in secret.bytes() {
-        let five = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|known| *known == letter).expect("base32");
-        held = (held << 5) | u32::try_from(five).unwrap();
-        bits += 5;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from((held >> bits) & 0xff).unwrap());
-        }
-    }
+    let bytes = auth::totp::code::BASE32.decode(secret.as_bytes()).expect("base32");
     let secret = auth::totp::code::Secret::from_bytes(&bytes).unwrap();
-    format!("{:06}", secret.code(at.unix_seconds() / auth::totp::code::STEP))
+    secret.code(at.unix_seconds() / auth::totp::code::STEP)
 }
 
 /// A caller on this machine.

@@ -105,7 +105,7 @@ where
             is_direct: request.extensions().get::<Peer>().is_none_or(|peer| !ctx.trusts(peer.0.ip())),
             is_api: path.starts_with("/v1/"),
             exchange: request.extensions().get::<Arc<Exchange>>().cloned(),
-            class: route.as_ref().and_then(|route| limits::by_address(&method, route.as_str())),
+            class: route.as_ref().and_then(|route| ctx.by_address.class(&method, route.as_str())),
             is_upload: limits::by_account(&method, route.as_ref().map_or("", MatchedPath::as_str)) == Class::Upload,
         };
         let is_api = incoming.is_api;

@@ -69,7 +69,7 @@ pub enum Verb {
         #[command(flatten)]
         filter: Filter,
         /// Rows to begin with
-        #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=200))]
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=i64::from(MAX_LIMIT)))]
         lines: u16,
     },
 }

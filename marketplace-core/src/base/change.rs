@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{error::FieldError, text::check_text, text_enum::text_enum};
+use crate::base::{
+    error::FieldError,
+    text::{MAX_NOTE, check_text},
+    text_enum::text_enum,
+};
 
 /// How a change is asked for. All of it is optional, but restrictions need a reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +28,14 @@ pub struct Change {
     /// Refuses with `precondition_failed` unless the subject is at this version (`If-Match`).
     #[serde(skip)]
     pub if_version: Option<i64>,
+}
+
+impl Change {
+    /// The note, checked; none when there is nothing in it.
+    pub(crate) fn checked_note(&self) -> Result<Option<String>, FieldError> {
+        let note = self.note.as_deref().filter(|note| !note.trim().is_empty());
+        note.map(|note| check_text("/note", note, 1, MAX_NOTE)).transpose()
+    }
 }
 
 /// What a change led to.
@@ -74,10 +86,4 @@ text_enum! {
         /// A colleague who knows them confirmed it.
         Colleague = "colleague",
     }
-}
-
-/// The note of a change, checked.
-pub(crate) fn checked_note(change: &Change) -> Result<Option<String>, FieldError> {
-    let note = change.note.as_deref().filter(|note| !note.trim().is_empty());
-    note.map(|note| check_text("/note", note, 1, 4_000)).transpose()
 }

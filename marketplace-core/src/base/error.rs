@@ -69,6 +69,13 @@ pub struct FieldError {
     pub detail: String,
 }
 
+impl FieldError {
+    /// Of one field: `pointer` as in RFC 6901 (`/email`).
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
 /// What went wrong, for the caller; and, apart, for the log.
 pub struct Error(Box<Inner>);
 
@@ -101,7 +108,7 @@ impl Error {
     }
     /// One field breaks a rule. `pointer` as in RFC 6901 (`/email`).
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::invalid_fields(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
+        FieldError::new(pointer, detail).into()
     }
     /// Several fields break rules.
     pub fn invalid_fields(fields: Vec<FieldError>) -> Self {
@@ -276,6 +283,12 @@ impl Error {
             source = error.source();
         }
         text
+    }
+}
+
+impl From<FieldError> for Error {
+    fn from(field: FieldError) -> Self {
+        Self::invalid_fields(vec![field])
     }
 }
 

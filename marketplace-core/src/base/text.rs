@@ -7,10 +7,13 @@
 
 use icu_properties::{
     CodePointMapData, CodePointSetData,
-    props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup},
+    props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup, VariationSelector},
 };
 
 use crate::base::error::FieldError;
+
+/// Characters of a note of staff at most.
+pub const MAX_NOTE: usize = 4_000;
 
 /// Returns a person's or a token's name, trimmed: one line of 1 to 100 characters.
 pub fn check_name(name: &str) -> Result<String, FieldError> {
@@ -22,7 +25,7 @@ pub fn check_name(name: &str) -> Result<String, FieldError> {
 pub fn check_line(pointer: &str, text: &str, min: usize, max: usize) -> Result<String, FieldError> {
     // Before anything is trimmed: a line break is refused at the ends too.
     if text.chars().any(breaks_line) {
-        return Err(wrong(pointer, "must be one line without control characters"));
+        return Err(FieldError::new(pointer, "must be one line without control characters"));
     }
     checked(pointer, trimmed(text), min, max).map(str::to_owned)
 }
@@ -54,16 +57,16 @@ pub fn clean_text(text: &str) -> String {
 fn checked<'a>(pointer: &str, text: &'a str, min: usize, max: usize) -> Result<&'a str, FieldError> {
     let length = text.chars().take(max.saturating_add(1)).count();
     if length < min || length > max {
-        return Err(wrong(pointer, format!("must have {min} to {max} characters")));
+        return Err(FieldError::new(pointer, format!("must have {min} to {max} characters")));
     }
     if text.chars().any(|c| c.is_control() && c != '\n') {
-        return Err(wrong(pointer, "must not have control characters"));
+        return Err(FieldError::new(pointer, "must not have control characters"));
     }
     if text.chars().any(overrides_direction) {
-        return Err(wrong(pointer, "must not have characters that override the direction of writing"));
+        return Err(FieldError::new(pointer, "must not have characters that override the direction of writing"));
     }
     if length > 0 && !text.chars().any(is_visible) {
-        return Err(wrong(pointer, "must have at least one visible character"));
+        return Err(FieldError::new(pointer, "must have at least one visible character"));
     }
     Ok(text)
 }
@@ -71,6 +74,22 @@ fn checked<'a>(pointer: &str, text: &'a str, min: usize, max: usize) -> Result<&
 /// Without what shows nothing at its ends: white space, joiners that join nothing, marks of byte order.
 fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}'))
+}
+
+/// Whether a character must not reach a screen as it is: it would steer the terminal, end a line, turn the direction of
+/// what stands beside it, or not be seen at all. Joiners are among them, as no two terminals agree on how wide they leave a
+/// word.
+pub fn is_unsafe(c: char) -> bool {
+    breaks_line(c) || is_unseen(c)
+}
+
+/// Whether a character takes no room and leaves no ink, by Unicode's list of what is ignored where it cannot be drawn, and
+/// the marks of annotations. Not what only chooses the shape of the character before it.
+pub(crate) fn is_unseen(c: char) -> bool {
+    !c.is_ascii()
+        && (matches!(c, '\u{FFF9}'..='\u{FFFB}')
+            || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+                && !CodePointSetData::new::<VariationSelector>().contains(c))
 }
 
 /// Control characters, and what ends a line besides them.
@@ -94,10 +113,6 @@ fn is_visible(c: char) -> bool {
         && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
         // Symbols by their category, drawn as blanks: a Braille cell without dots, a note without a head.
         && !matches!(c, '\u{2800}' | '\u{1D159}')
-}
-
-fn wrong(pointer: &str, detail: impl Into<String>) -> FieldError {
-    FieldError { pointer: pointer.into(), detail: detail.into() }
 }
 
 #[cfg(test)]
@@ -168,6 +183,16 @@ mod tests {
         }
         assert_eq!(check_line("/title", " \u{200B}", 0, 100).as_deref(), Ok(""));
         assert!(check_line("/title", "\u{3164}", 0, 100).is_err());
+    }
+
+    #[test]
+    fn what_hides_or_steers_is_not_shown() {
+        for c in "\0\u{1B}\u{7F}\u{9B}\n\t\r\u{AD}\u{61C}\u{3164}\u{FEFF}\u{FFF9}\u{E0041}".chars() {
+            assert!(is_unsafe(c), "{c:?}");
+        }
+        let ranges = [0x200B..=0x200F, 0x2028..=0x202E, 0x2060..=0x206F];
+        assert!(ranges.into_iter().flatten().filter_map(char::from_u32).all(is_unsafe));
+        assert!(!"Núria e\u{301} 李小龍 שלום क\u{94D}ष 👩🔧 ❤\u{FE0F}\u{A0}\u{2003}\u{FFFD}".chars().any(is_unsafe));
     }
 
     #[test]

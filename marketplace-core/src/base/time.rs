@@ -43,6 +43,10 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
+    /// The date in UTC: `2026-03-02`.
+    pub fn date(self) -> String {
+        self.to_offset().date().to_string()
+    }
     /// As the `time` crate has it.
     pub fn to_offset(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
@@ -149,6 +153,7 @@ mod tests {
         assert_eq!(at.to_string(), "2026-03-02T10:00:00.123456Z");
         assert_eq!(at.to_string().parse::<Timestamp>().unwrap(), at);
         assert_eq!("2026-03-02T12:00:00.123456+02:00".parse::<Timestamp>().unwrap(), at);
+        assert_eq!((at.date().as_str(), Timestamp::EPOCH.date().as_str()), ("2026-03-02", "1970-01-01"));
         assert!("yesterday".parse::<Timestamp>().is_err());
     }
 

@@ -116,8 +116,7 @@ async fn begin(app: &App, actor: &Actor, user: UserId) -> Result<Export> {
         }
     });
     let body = futures::stream::poll_fn(move |context| read.poll_recv(context)).boxed();
-    let day = now.to_string().chars().take(10).collect::<String>();
-    Ok(Export { file_name: format!("marketplace-data-{day}.zip"), body })
+    Ok(Export { file_name: format!("marketplace-data-{}.zip", now.date()), body })
 }
 
 #[cfg(test)]

@@ -146,9 +146,7 @@ impl Decision {
             return Err(Error::invalid("/reasons", format!("needs at least one of {}", KycReason::NAMES.join(", "))));
         }
         self.comment = match self.comment.filter(|comment| !comment.trim().is_empty()) {
-            Some(comment) => {
-                Some(check_text("/comment", &comment, 1, 1_000).map_err(|field| Error::invalid_fields(vec![field]))?)
-            }
+            Some(comment) => Some(check_text("/comment", &comment, 1, 1_000)?),
             None if self.reasons.is_empty() => None,
             None => Some(self.reasons.iter().map(|reason| reason.template()).collect::<Vec<_>>().join(" ")),
         };

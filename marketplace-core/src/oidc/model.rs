@@ -70,19 +70,20 @@ pub(super) struct Back {
 impl BeginLogin {
     /// Staff are made by staff; redirects lead to our own pages only.
     pub(super) fn checked(&self, config: &Config) -> Result<Asked> {
-        let wrong = |pointer: &str, detail: &str| FieldError { pointer: pointer.into(), detail: detail.into() };
         let mut checks = Checks::default();
         let role = checks.take(match self.role.unwrap_or(Role::Client) {
-            role if role.is_staff() => Err(wrong("/role", "must be client or worker")),
+            role if role.is_staff() => Err(FieldError::new("/role", "must be client or worker")),
             role => Ok(role),
         });
         let back = checks.take(match (&self.redirect, &self.code_challenge) {
             (None, None) => Ok(None),
-            (Some(_), None) => Err(wrong("/code_challenge", "is required with redirect")),
-            (None, Some(_)) => Err(wrong("/code_challenge", "is for logins with a redirect")),
+            (Some(_), None) => Err(FieldError::new("/code_challenge", "is required with redirect")),
+            (None, Some(_)) => Err(FieldError::new("/code_challenge", "is for logins with a redirect")),
             (Some(redirect), Some(challenge)) => match (own_page(config, redirect), is_challenge(challenge)) {
-                (None, _) => Err(wrong("/redirect", "must be a page of public_url or of one of cors_origins")),
-                (_, false) => Err(wrong("/code_challenge", "must be 43 characters of base64url (S256)")),
+                (None, _) => {
+                    Err(FieldError::new("/redirect", "must be a page of public_url or of one of cors_origins"))
+                }
+                (_, false) => Err(FieldError::new("/code_challenge", "must be 43 characters of base64url (S256)")),
                 (Some(redirect), true) => Ok(Some(Back { redirect, challenge: challenge.clone() })),
             },
         });
@@ -96,9 +97,7 @@ impl BeginLogin {
 
 fn own_page(config: &Config, redirect: &str) -> Option<Url> {
     let url = Url::parse(redirect).ok().filter(|_| redirect.len() <= REDIRECT)?;
-    let origin = url.origin();
-    let ours = origin.is_tuple()
-        && (origin == config.public_url.origin() || config.cors_origins.contains(&origin.ascii_serialization()));
+    let ours = config.is_own_origin(&url.origin().ascii_serialization());
     let plain = url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
     // An answer of ours must not be mixed up with what stands there already.
     let free = !url.query_pairs().any(|(key, _)| key == "code" || key == "error");

@@ -8,7 +8,7 @@ use crate::{
     actor::Actor,
     app::App,
     base::{
-        change::{Change, Changed, checked_note},
+        change::{Change, Changed},
         error::{Error, Result},
         ids::MailId,
         page::{Page, PageRequest, TimeCursor},
@@ -41,7 +41,7 @@ pub async fn list(app: &App, actor: &Actor, filter: &MailFilter, page: &PageRequ
 /// `not_found` for a mail that is not there any more; `conflict` for one that may be under way just now: it would be sent twice.
 pub async fn retry(app: &App, actor: &Actor, id: MailId, change: &Change) -> Result<Changed<MailSummary>> {
     actor.require(Permission::UsersWrite)?;
-    let note = checked_note(change).map_err(|field| Error::invalid_fields(vec![field]))?;
+    let note = change.checked_note()?;
     let (unit, actor) = (app.clone(), actor.clone());
     app.db
         .write_or_preview(change.dry_run, move |conn| {

@@ -173,7 +173,7 @@ impl NewService {
         let description = checks.take(check_text("/description", &self.description, 0, 4_000));
         let tags = checks.take(check_list("/tags", &self.tags, MAX_TAGS, 30));
         let location = checks.take(check_line("/location", &self.location, 0, 100));
-        checks.take(check_place(self.latitude, self.longitude));
+        checks.take(check_place(("latitude", "longitude"), self.latitude, self.longitude));
         checks.take(self.price.as_ref().map_or(Ok(()), |price| price.check("/price")));
         checks.finish()?;
         Ok(Self {

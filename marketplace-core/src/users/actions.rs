@@ -13,7 +13,7 @@ use crate::{
     app::App,
     auth::{self, OneTime},
     base::{
-        change::{Change, Changed, IdentityProof, RestrictionReason, checked_note},
+        change::{Change, Changed, IdentityProof, RestrictionReason},
         error::{Error, Result},
         ids::UserId,
         permission::{Permission, Role},
@@ -139,7 +139,7 @@ pub async fn act(
         let known = IdentityProof::NAMES.join(", ");
         return Err(Error::invalid("/proof", format!("is needed, how it was made sure who asks: one of {known}")));
     }
-    let note = checked_note(change).map_err(|field| Error::invalid_fields(vec![field]))?;
+    let note = change.checked_note()?;
     let (app2, actor2, action2, change2) = (app.clone(), actor.clone(), action.clone(), change.clone());
     // What takes somebody out of all that they wrote may take long.
     let db = if *action == UserAction::Delete { app.db.patient() } else { app.db.clone() };

@@ -16,12 +16,12 @@ use crate::{
     app::App,
     auth::{self, OneTime},
     base::{
-        change::{Change, Changed, checked_note},
+        change::{Change, Changed},
         error::{Error, Result},
         ids::{NoteId, UserId},
         page::{Page, PageRequest, TextCursor, TimeCursor},
         permission::Permission,
-        text::{check_name, check_text},
+        text::{MAX_NOTE, check_name, check_text},
         time::Timestamp,
     },
     kyc,
@@ -197,7 +197,7 @@ pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) ->
     let email = checks.take(check_email(&new.email));
     let name = checks.take(check_name(&new.name));
     let phone = checks.take(new.phone.as_deref().map(check_phone).transpose());
-    let note = checks.take(checked_note(change));
+    let note = checks.take(change.checked_note());
     checks.finish()?;
     let (Some(email), Some(name), Some(phone), Some(note)) = (email, name, phone, note) else {
         return Err(Error::internal("checks passed without values"));
@@ -267,7 +267,7 @@ pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) ->
 /// Writes a note on a user.
 pub async fn note(app: &App, actor: &Actor, id: UserId, body: &str, change: &Change) -> Result<Changed<Note>> {
     actor.require(Permission::UsersWrite)?;
-    let body = check_text("/body", body, 1, 4_000).map_err(|field| Error::invalid_fields(vec![field]))?;
+    let body = check_text("/body", body, 1, MAX_NOTE)?;
     let (app2, actor) = (app.clone(), actor.clone());
     app.db
         .write_or_preview(change.dry_run, move |c| {

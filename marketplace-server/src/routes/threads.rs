@@ -8,7 +8,7 @@ use axum::{
 };
 use marketplace_core::{
     base::permission::Permission,
-    error::{Error, FieldError},
+    error::Error,
     ids::ThreadId,
     kyc,
     messaging::{
@@ -183,8 +183,7 @@ async fn read_form(came: Spool, boundary: String) -> Answer<Vec<u8>> {
             return Err(Error::invalid("/file", "is given twice").into());
         }
     }
-    let missing = || FieldError { pointer: "/file".into(), detail: "is required".into() };
-    file.ok_or_else(|| Error::invalid_fields(vec![missing()]).into())
+    file.ok_or_else(|| Error::invalid("/file", "is required").into())
 }
 
 /// A file of a thread.

@@ -34,7 +34,7 @@ use crate::{
 pub async fn change_email(app: &App, actor: &Actor, password: &Password, email: &str) -> Result<()> {
     let me = actor.require_own(Permission::OwnAccount)?;
     require_verified(&me.account)?;
-    let email = check_email(email).map_err(|field| Error::invalid_fields(vec![field]))?;
+    let email = check_email(email)?;
     let norm = normalise_email(&email);
     if norm == normalise_email(&me.account.email) {
         return Err(Error::invalid("/email", "is your address already"));

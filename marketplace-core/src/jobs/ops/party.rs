@@ -266,9 +266,9 @@ pub async fn request_changes(
     what: ChangeRequest,
     if_version: Option<i64>,
 ) -> Result<JobView> {
-    let comment = check_text("/comment", &what.comment, 1, 2_000);
+    let comment = check_text("/comment", &what.comment, 1, 2_000)?;
     let mut wish = Wish::new(JobAction::RequestChanges, if_version);
-    wish.details.comment = Some(comment.map_err(|field| Error::invalid_fields(vec![field]))?);
+    wish.details.comment = Some(comment);
     act(app, actor, id, wish).await
 }
 

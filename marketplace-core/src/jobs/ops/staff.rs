@@ -12,7 +12,6 @@ use crate::{
         ids::JobId,
         page::{Page, PageRequest, SeqCursor, TimeCursor},
         permission::Permission,
-        text::check_text,
     },
     jobs::{
         model::{HistoryRow, JobAction, JobDetail, JobFilter, JobReason, JobStatus, JobSummary, Side, StaffJobAction},
@@ -112,9 +111,7 @@ pub async fn staff_act(
     change: &Change,
 ) -> Result<Changed<JobDetail>> {
     actor.require(Permission::JobsWrite)?;
-    let note = change.note.as_deref().filter(|note| !note.trim().is_empty());
-    let note = note.map(|note| check_text("/note", note, 1, 4_000)).transpose();
-    let note = note.map_err(|field| Error::invalid_fields(vec![field]))?;
+    let note = change.checked_note()?;
     let seen = seen(app, id).await?;
     let (unit, by, action, if_version) = (app.clone(), actor.clone(), action.clone(), change.if_version);
     let outcome = app

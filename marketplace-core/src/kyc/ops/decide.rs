@@ -14,7 +14,6 @@ use crate::{
         error::{Error, Result},
         ids::AttemptId,
         permission::Permission,
-        text::check_text,
         time::Timestamp,
     },
     kyc::{
@@ -43,10 +42,7 @@ pub async fn decide(
 ) -> Result<Changed<KycCase>> {
     actor.require(Permission::KycWrite)?;
     let decision = decision.clone().checked()?;
-    let note = match change.note.as_deref().filter(|note| !note.trim().is_empty()) {
-        Some(note) => Some(check_text("/note", note, 1, 4_000).map_err(|field| Error::invalid_fields(vec![field]))?),
-        None => None,
-    };
+    let note = change.checked_note()?;
     let (unit, now, by, if_version) = (app.clone(), app.now(), actor.clone(), change.if_version);
     let answer = app
         .db

@@ -6,7 +6,10 @@
 //! is needed works again. A reply about one key alone concerns that one call.
 //!
 //! Not the crate's `ConnectionManager`: who asks it while it connects waits for that, and it stays with a connection that
-//! died silently.
+//! died silently, since it takes a question without a reply for no reason to connect again. Measured with redis 1.8.1 behind
+//! a proxy that swallows what the first connection carries and serves all others: in 20 s, 79 of 79 questions failed, each
+//! after 253 ms, and no second connection was made. Here one question fails after [`PATIENCE`], and the next find a new
+//! connection or an error at once.
 
 use std::{
     sync::{Arc, LazyLock, Weak},

@@ -214,6 +214,12 @@ impl Config {
         Ok(self)
     }
 
+    /// Whether pages of an origin (RFC 6454, as text) are ours: that of `public_url`, or one of `cors_origins`.
+    pub fn is_own_origin(&self, origin: &str) -> bool {
+        let public = self.public_url.origin();
+        self.cors_origins.iter().any(|ours| ours == origin)
+            || public.is_tuple() && public.ascii_serialization() == origin
+    }
     /// The database's URL, or its default.
     pub fn database_url(&self) -> Secret {
         self.database_url
@@ -383,6 +389,17 @@ mod tests {
         for (url, private) in [("https://a.example", true), ("http://[::1]", true), ("http://a.localhost", false)] {
             assert_eq!(is_private_way(&url.parse().unwrap()), private, "{url}");
         }
+    }
+
+    #[test]
+    fn pages_of_two_kinds_are_ours() {
+        let config = load("public_url = 'https://a.example/shop'\ncors_origins = ['https://b.example']", &[]).unwrap();
+        assert!(config.is_own_origin("https://a.example") && config.is_own_origin("https://b.example"));
+        for foreign in ["null", "", "http://a.example", "https://a.example/", "https://a.example.evil.example"] {
+            assert!(!config.is_own_origin(foreign), "{foreign}");
+        }
+        let odd = Config { public_url: "data:,x".parse().unwrap(), ..Config::default() };
+        assert!(!odd.is_own_origin("null"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use crate::{
     accounts::model::Password,
-    base::error::{Error, FieldError, Result},
+    base::error::{Error, Result},
 };
 
 /// Characters of a hash.
@@ -47,8 +47,8 @@ impl Breached {
         let hash = hex::encode_upper(digest(&SHA1_FOR_LEGACY_USE_ONLY, password.prepared().as_bytes()));
         let found = tokio::task::spawn_blocking(move || contains(&mut File::open(path)?, hash.as_bytes()));
         if found.await.map_err(Error::internal)?.map_err(Error::internal)? {
-            let detail = "is known from a breach of another service; choose another".into();
-            return Err(Error::invalid_fields(vec![FieldError { pointer: "/password".into(), detail }]));
+            let detail = "is known from a breach of another service; choose another";
+            return Err(Error::invalid("/password", detail));
         }
         Ok(())
     }

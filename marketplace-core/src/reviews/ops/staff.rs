@@ -12,7 +12,6 @@ use crate::{
         ids::ReviewId,
         page::{Page, PageRequest, TimeCursor},
         permission::Permission,
-        text::check_text,
         time::Timestamp,
     },
     platform::db::Conn,
@@ -86,9 +85,7 @@ pub async fn staff_act(
     change: &Change,
 ) -> Result<Changed<ReviewDetail>> {
     actor.require(Permission::ReviewsWrite)?;
-    let note = change.note.as_deref().filter(|note| !note.trim().is_empty());
-    let note = note.map(|note| check_text("/note", note, 1, 4_000)).transpose();
-    let note = note.map_err(|field| Error::invalid_fields(vec![field]))?;
+    let note = change.checked_note()?;
     let (unit, by, action, if_version) = (app.clone(), actor.clone(), action.clone(), change.if_version);
     let done = app
         .db

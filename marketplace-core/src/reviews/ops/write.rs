@@ -8,7 +8,7 @@ use crate::{
     actor::Actor,
     app::App,
     base::{
-        error::{Error, FieldError, Result},
+        error::{Error, Result},
         ids::{JobId, ReviewId, UserId},
         text::check_text,
     },
@@ -24,10 +24,6 @@ use crate::{
         store,
     },
 };
-
-fn invalid(field: FieldError) -> Error {
-    Error::invalid_fields(vec![field])
-}
 
 /// Reviews the other side of a finalized job. Hidden until the other side's is in or the window closes.
 ///
@@ -173,7 +169,7 @@ pub async fn reply(
     if_version: Option<i64>,
 ) -> Result<ReviewView> {
     let me = trader(actor)?;
-    let text = check_text("/text", &reply.text, 1, 2_000).map_err(invalid)?;
+    let text = check_text("/text", &reply.text, 1, 2_000)?;
     let unit = app.clone();
     let view = app
         .db
@@ -214,7 +210,7 @@ pub async fn reply(
 pub async fn flag(app: &App, actor: &Actor, id: ReviewId, flag: NewFlag) -> Result<()> {
     let me = trader(actor)?;
     let comment = flag.comment.as_deref().filter(|comment| !comment.trim().is_empty());
-    let comment = comment.map(|comment| check_text("/comment", comment, 1, 1_000)).transpose().map_err(invalid)?;
+    let comment = comment.map(|comment| check_text("/comment", comment, 1, 1_000)).transpose()?;
     let unit = app.clone();
     app.db
         .write(move |conn| {
