@@ -2,8 +2,8 @@
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use marketplace_core::{
-    auth::token::Claims,
     keys::Keys,
+    platform::access_token::Claims,
     random::OsRandom,
     time::{Clock, SystemClock},
 };

@@ -11,7 +11,8 @@ use std::{
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::{AdminApi, Changed},
+    admin::AdminApi,
+    base::change::Changed,
     error::{Error, Result},
 };
 use ratatui::{

@@ -3,8 +3,8 @@
 use std::{any::Any, future::Future, sync::Arc, time::Duration};
 
 use marketplace_core::{
-    actor::Permission,
     admin::{AdminApi, Identity, Stats},
+    base::permission::Permission,
     error::{Error, ErrorCode},
     time::{Clock, Timestamp},
 };

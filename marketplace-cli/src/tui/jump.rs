@@ -2,7 +2,7 @@
 
 use std::{any::Any, fmt::Display};
 
-use marketplace_core::admin::AuditRow;
+use marketplace_core::audit::AuditRow;
 use uuid::Uuid;
 
 use super::{keymap::Action, text};

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use anyhow::{Context, bail};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use marketplace_core::actor::Permission;
+use marketplace_core::base::permission::Permission;
 
 /// Something that can be done: its row in the help, the footer and the command bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

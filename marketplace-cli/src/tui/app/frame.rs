@@ -72,7 +72,7 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
     }
     let (word, style) = if ctx.gate.read_only() {
         ("read-only", Style::Warn)
-    } else if ctx.identity.is_some() && !ctx.may(marketplace_core::actor::Permission::UsersWrite) {
+    } else if ctx.identity.is_some() && !ctx.may(marketplace_core::base::permission::Permission::UsersWrite) {
         ("may only look", Style::Warn)
     } else if ctx.gate.away() {
         ("no changes while away", Style::Bad)

@@ -95,10 +95,11 @@ pub fn quoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use marketplace_core::{
-        accounts::model::Status,
-        actor::{Principal, Role},
-        admin::{AuditFilter, KycFilter, UserFilter},
+        accounts::{model::Status, summary::UserFilter},
+        audit::AuditFilter,
+        base::{permission::Role, principal::Principal},
         jobs::model::{JobFilter, JobStatus},
+        kyc::model::KycFilter,
         messaging::model::ThreadFilter,
         reviews::model::ReviewFilter,
     };

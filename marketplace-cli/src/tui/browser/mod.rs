@@ -17,7 +17,8 @@ use std::{any::Any, fmt::Debug, sync::Arc, time::Duration};
 use crossterm::event::KeyEvent;
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::{AdminApi, Changed},
+    admin::AdminApi,
+    base::change::Changed,
     error::{ErrorCode, Result},
     time::Timestamp,
 };

@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    actor::Principal,
-    admin::{AdminApi, AuditFilter, AuditRow},
+    admin::AdminApi,
+    audit::{AuditFilter, AuditRow},
+    base::principal::Principal,
     error::Result,
     events::Event,
     page::{Page, PageRequest},

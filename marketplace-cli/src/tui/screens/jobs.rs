@@ -4,8 +4,8 @@ use std::{fmt::Write as _, sync::Arc};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    actor::Permission,
-    admin::{AdminApi, Change},
+    admin::AdminApi,
+    base::{change::Change, permission::Permission},
     error::Result,
     events::Event,
     ids::JobId,

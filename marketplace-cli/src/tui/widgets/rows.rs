@@ -48,7 +48,7 @@ pub fn skeleton(area: Rect, buf: &mut Buffer, theme: Theme) {
 }
 
 /// A count with its thousands apart, and a plus when there are more.
-pub fn count(count: marketplace_core::admin::Count) -> String {
+pub fn count(count: marketplace_core::base::count::Count) -> String {
     format!("{}{}", text::thousands(count.value), if count.capped { "+" } else { "" })
 }
 

@@ -1,9 +1,12 @@
 //! Deciding, taking back, repeating; one case or many.
 
 use marketplace_core::{
-    admin::{Change, Changed},
+    base::change::{Change, Changed},
     error::{ErrorCode, Result},
-    kyc::model::{DecisionKind, KycCase, KycReason, KycStatus},
+    kyc::{
+        model::{DecisionKind, KycCase, KycReason},
+        status::KycStatus,
+    },
 };
 
 use super::{

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use marketplace_core::{
-    admin::Change,
+    base::change::Change,
     ids::AttemptId,
     kyc::model::{Decision, DecisionKind, KycReason},
     time::Timestamp,

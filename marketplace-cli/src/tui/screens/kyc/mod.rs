@@ -10,13 +10,19 @@ mod queue;
 use std::any::Any;
 
 use marketplace_core::{
-    actor::Permission,
-    admin::{Change, Changed, PersonalData, UserDetail},
+    base::{
+        change::{Change, Changed},
+        permission::Permission,
+    },
     error::Result,
     events::Event,
     ids::{AttemptId, UserId},
-    kyc::model::{DecisionKind, KycCase, KycStatus, KycSummary},
+    kyc::{
+        model::{DecisionKind, KycCase, KycSummary},
+        status::KycStatus,
+    },
     time::Timestamp,
+    users::model::{PersonalData, UserDetail},
 };
 use ratatui::{
     buffer::Buffer,

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::{AdminApi, KycFilter},
+    admin::AdminApi,
     error::Result,
     ids::AttemptId,
-    kyc::model::{DocumentType, KycStatus, KycSummary},
+    kyc::{
+        model::{DocumentType, KycFilter, KycSummary},
+        status::KycStatus,
+    },
     page::{Page, PageRequest},
 };
 

@@ -4,7 +4,8 @@ use std::{fmt::Write as _, sync::Arc};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::{AdminApi, Change, Changed},
+    admin::AdminApi,
+    base::change::{Change, Changed},
     error::Result,
     ids::{MessageId, ThreadId},
     messaging::model::{AccessReason, CloseReason, MessageKind, RemovalReason, StaffMessage, ThreadAction, ThreadInfo},

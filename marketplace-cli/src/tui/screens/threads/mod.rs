@@ -8,8 +8,8 @@ use std::{any::Any, collections::HashMap, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    actor::Permission,
-    admin::{AdminApi, Changed},
+    admin::AdminApi,
+    base::{change::Changed, permission::Permission},
     error::Result,
     events::Event,
     ids::{MessageId, ThreadId},

@@ -4,9 +4,12 @@ use std::{fmt::Write as _, sync::Arc};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    accounts::model::{RestrictionReason, UserAction},
-    actor::Role,
-    admin::{AdminApi, Change},
+    accounts::model::UserAction,
+    admin::AdminApi,
+    base::{
+        change::{Change, RestrictionReason},
+        permission::Role,
+    },
     ids::UserId,
 };
 

@@ -7,14 +7,21 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    accounts::model::{Note, RestrictionReason, Status, UserAction},
-    actor::{Permission, Role},
-    admin::{AdminApi, Changed, PersonalData, UserDetail, UserFilter, UserSummary},
+    accounts::{
+        model::{Note, Status, UserAction},
+        summary::{UserFilter, UserSummary},
+    },
+    admin::AdminApi,
+    base::{
+        change::{Changed, RestrictionReason},
+        permission::{Permission, Role},
+    },
     error::Result,
     events::Event,
     ids::UserId,
     page::{Page, PageRequest},
     time::Timestamp,
+    users::model::{PersonalData, UserDetail},
 };
 use ratatui::{buffer::Buffer, layout::Rect};
 use uuid::Uuid;
