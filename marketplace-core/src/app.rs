@@ -22,6 +22,7 @@ use crate::{
     random::{OsRandom, Random},
     shared::Shared,
     time::{Clock, SystemClock, Timestamp},
+    tls,
 };
 
 /// An open marketplace; cheap to clone.
@@ -98,6 +99,7 @@ impl App {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self> {
+        tls::install_provider();
         let config = config.checked()?;
         let url = config.database_url();
         if options.create

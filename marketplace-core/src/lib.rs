@@ -74,4 +74,5 @@ pub(crate) mod slots;
 pub mod testing;
 pub mod text;
 pub mod time;
+pub mod tls;
 pub mod tokens;

@@ -39,7 +39,7 @@ macro_rules! account_json {
 }
 pub(crate) use account_json;
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct WithHash {
     #[sqlx(flatten)]
     account: Account,
@@ -302,7 +302,7 @@ pub(super) async fn other_active_admins(conn: &mut Conn<'_>, but: UserId) -> Res
     Ok(admins.into_iter().filter(|id| *id != but).count())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct RestrictionRow {
     restriction_reason: Option<RestrictionReason>,
     restriction_by: Option<Principal>,
@@ -352,7 +352,7 @@ pub(super) async fn page(
 }
 
 /// A user, and the term by which they were found.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(super) struct Found {
     #[sqlx(flatten)]
     pub account: Account,

@@ -2,7 +2,7 @@
 
 /// Declares an enum with one name a variant: in the databases, in JSON, on the command line.
 ///
-/// No per-connection type look-up on PostgreSQL, as `derive(sqlx::Type)` would cause.
+/// No per-connection type look-up on PostgreSQL, as `derive(sqlx_macros::Type)` would cause.
 #[macro_export]
 macro_rules! text_enum {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:tt),+ $(,)? }) => {

@@ -9,7 +9,7 @@ use crate::{
     time::Timestamp,
 };
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Row {
     tx: i64,
     seq: i64,
@@ -107,7 +107,7 @@ pub(super) async fn after(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) 
     Ok(rows.into_iter().map(event).collect())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct RawRow {
     tx: i64,
     seq: i64,

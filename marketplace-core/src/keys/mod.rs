@@ -10,12 +10,12 @@ use std::{
     sync::Arc,
 };
 
-use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chacha20poly1305::{
     Key, KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
+use ring::hmac;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
 
 pub mod check;
 mod examine;
+pub(crate) mod jwt;
 mod signing;
 
 pub(crate) use check::open;

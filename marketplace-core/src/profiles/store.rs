@@ -40,7 +40,7 @@ macro_rules! worker_is_public {
 pub(crate) use worker_is_public;
 
 /// A profile's picture as a row has it.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct PictureColumns {
     picture_id: Option<PictureId>,
     picture_width: Option<i64>,
@@ -53,7 +53,7 @@ impl PictureColumns {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct ClientRow {
     about: String,
     location: String,
@@ -62,7 +62,7 @@ struct ClientRow {
     picture: PictureColumns,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct WorkerRow {
     headline: String,
     about: String,
@@ -157,7 +157,7 @@ pub(super) async fn put_worker(
         skills, languages, profile.available, profile.away_until, picture, now)?)
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct PublicClientRow {
     id: UserId,
     name: String,
@@ -185,7 +185,7 @@ pub(super) async fn public_client(conn: &mut Conn<'_>, id: UserId) -> Result<Opt
     }))
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct PublicWorkerRow {
     id: UserId,
     name: String,
@@ -256,7 +256,7 @@ pub(super) async fn public_worker(conn: &mut Conn<'_>, now: Timestamp, id: UserI
     row.map(|row| row.worker(now)).transpose()
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct FavoriteRow {
     since: Timestamp,
     #[sqlx(flatten)]
@@ -356,7 +356,7 @@ pub(super) async fn insert_picture(conn: &mut Conn<'_>, new: &NewPicture<'_>, no
 }
 
 /// Where the files of a picture lie.
-#[derive(Clone, sqlx::FromRow)]
+#[derive(Clone, sqlx_macros::FromRow)]
 pub(crate) struct StoredFiles {
     pub full_key: String,
     pub thumb_key: String,
@@ -414,7 +414,7 @@ pub(super) async fn drop_pictures(
 }
 
 /// Where a picture lies, and how its owner stands.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(super) struct StoredPicture {
     pub user_id: UserId,
     #[sqlx(flatten)]
@@ -444,7 +444,7 @@ pub(crate) async fn told(conn: &mut Conn<'_>, user: UserId) -> Result<serde_json
 }
 
 /// Where a person's picture lies.
-#[derive(Clone, sqlx::FromRow)]
+#[derive(Clone, sqlx_macros::FromRow)]
 pub(crate) struct OwnPicture {
     pub id: PictureId,
     #[sqlx(flatten)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::hmac;
+use ring::hmac;
 use secrecy::{ExposeSecret, SecretBox};
 use sha2::{Digest, Sha256};
 

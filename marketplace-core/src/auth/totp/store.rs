@@ -3,7 +3,7 @@
 use crate::{db::Conn, error::Result, ids::UserId, time::Timestamp};
 
 /// A second factor, enrolled or about to be.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(super) struct Row {
     pub sealed: Vec<u8>,
     pub enabled_at: Option<Timestamp>,
