@@ -123,7 +123,7 @@ mod tests {
     /// The algorithm, key, text and signature of the standards' examples (RFC 8037 §A.4, RFC 7515 §A.3 and §A.2).
     fn examples() -> [(Algorithm, DecodingKey, String, &'static str); 3] {
         let claims = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
-        let ed = DecodingKey::from_ed_components("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwZaaPJHURo").unwrap();
+        let ed = DecodingKey::from_ed_components("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
         let ec = DecodingKey::from_ec_components(
             "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
             "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
