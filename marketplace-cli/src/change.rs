@@ -9,7 +9,8 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use marketplace_core::{
-    admin::{AdminApi, Change, Changed},
+    admin::AdminApi,
+    base::change::{Change, Changed},
     error::{Error, ErrorCode},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

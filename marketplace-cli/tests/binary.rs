@@ -7,9 +7,10 @@ use std::{path::Path, process::Output};
 use assert_cmd::Command;
 use marketplace_core::{
     accounts::model::NewUser,
-    actor::{Actor, Operator, Role},
-    admin::{AdminApi, Change, Direct},
+    actor::{Actor, Operator},
+    admin::{AdminApi, Direct},
     app::App,
+    base::{change::Change, permission::Role},
     config::Config,
 };
 use serde_json::Value;

@@ -29,41 +29,38 @@
 
 #![cfg_attr(not(any(test, feature = "testing")), forbid(unsafe_code))]
 
-// First: its macros are used by all that follow.
+pub mod base;
+// Its macros are used by all that follow.
 #[macro_use]
-pub mod db;
+pub mod platform;
+
+pub mod actor;
+pub mod app;
+pub(crate) mod scheduled;
+pub mod timers;
+
+pub mod records;
 
 pub mod accounts;
-pub mod actor;
-pub mod admin;
-pub mod app;
-pub mod audit;
 pub mod auth;
-pub mod config;
-pub mod doctor;
-pub mod error;
-pub mod events;
-pub mod export;
-pub mod health;
-pub mod idempotency;
-pub mod ids;
 pub mod jobs;
-pub mod keys;
 pub mod kyc;
-pub mod limiter;
-pub mod mail;
-pub mod maintenance;
 pub mod messaging;
-pub mod money;
-pub mod noted;
-pub mod page;
 pub mod profiles;
-pub mod random;
 pub mod reviews;
-pub mod seed;
 pub mod services;
-pub(crate) mod shared;
-pub(crate) mod slots;
+pub mod tokens;
+
+pub mod export;
+pub mod live;
+pub mod maintenance;
+pub mod oidc;
+pub mod operations;
+pub mod users;
+
+pub mod admin;
+
+pub mod seed;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
     clippy::unwrap_used,
@@ -72,7 +69,8 @@ pub(crate) mod slots;
     reason = "helpers of tests: a failure here is a failed test"
 )]
 pub mod testing;
-pub mod text;
-pub mod time;
-pub mod tls;
-pub mod tokens;
+
+pub use base::{call_context as noted, error, ids, money, page, random, text, time};
+pub use operations::{copy, doctor};
+pub use platform::{config, db, health, keys, limiter, tls};
+pub use records::{audit, events, idempotency, mail};

@@ -23,20 +23,23 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::{
-    accounts::{
-        self,
-        model::{NewUser, Password, RestrictionReason, Status, UserAction},
-    },
-    actor::{Actor, Operator, Role},
-    admin::Change,
+    accounts::model::{NewUser, Password, Status, UserAction},
+    actor::{Actor, Operator},
     app::App,
     auth::{self, ClientInfo},
-    config::{Config, Secret},
-    db::{Db, OpenOptions},
-    ids::{MailId, UserId},
-    mail::{Mail, Template},
-    random::{OsRandom, Random},
-    time::{Clock, SystemClock, Timestamp},
+    base::{
+        change::{Change, RestrictionReason},
+        ids::{MailId, UserId},
+        permission::Role,
+        random::{OsRandom, Random},
+        time::{Clock, SystemClock, Timestamp},
+    },
+    platform::{
+        config::{Config, Secret},
+        db::{Db, OpenOptions},
+    },
+    records::mail::{Mail, Template},
+    users,
 };
 
 /// Names a PostgreSQL server for tests.
@@ -260,7 +263,7 @@ impl TestApp {
             name: format!("{role} Number{n}"),
             phone: None,
         };
-        let made = accounts::create(&self.app, &OPERATOR, &new, &Change::default()).await.unwrap();
+        let made = users::create(&self.app, &OPERATOR, &new, &Change::default()).await.unwrap();
         let id = made.item.user.id;
         auth::testing_set_password(&self.app, id, &Password::new(PASSWORD), status != Status::Unverified)
             .await
@@ -273,7 +276,7 @@ impl TestApp {
             Status::Deleted => UserAction::Delete,
             Status::Unverified | Status::Active => return id,
         };
-        accounts::act(&self.app, &OPERATOR, id, &action, &change).await.unwrap();
+        users::act(&self.app, &OPERATOR, id, &action, &change).await.unwrap();
         id
     }
 
@@ -307,7 +310,7 @@ impl TestApp {
 
     /// Logs a user in with [`PASSWORD`]: the actor and the access token.
     pub async fn log_in(&self, id: UserId) -> (Actor, String) {
-        let email = accounts::reveal(&self.app, &OPERATOR, id).await.unwrap().email;
+        let email = users::reveal(&self.app, &OPERATOR, id).await.unwrap().email;
         let tokens = auth::login(&self.app, &client(), &email, &Password::new(PASSWORD)).await.unwrap();
         let actor = auth::authenticate(&self.app, &tokens.access_token).await.unwrap();
         (actor, tokens.access_token)
@@ -359,18 +362,9 @@ pub const PASSWORD: &str = "correct horse battery";
 
 /// The code that a device with this secret (base32) shows at a time.
 pub fn totp_code(secret: &str, at: Timestamp) -> String {
-    let (mut bytes, mut held, mut bits) = (Vec::new(), 0_u32, 0);
-    for letter in secret.bytes() {
-        let five = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|known| *known == letter).expect("base32");
-        held = (held << 5) | u32::try_from(five).unwrap();
-        bits += 5;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from((held >> bits) & 0xff).unwrap());
-        }
-    }
+    let bytes = auth::totp::code::BASE32.decode(secret.as_bytes()).expect("base32");
     let secret = auth::totp::code::Secret::from_bytes(&bytes).unwrap();
-    format!("{:06}", secret.code(at.unix_seconds() / auth::totp::code::STEP))
+    secret.code(at.unix_seconds() / auth::totp::code::STEP)
 }
 
 /// A caller on this machine.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use marketplace_core::maintenance::{self, Timer};
+use marketplace_core::{maintenance, timers::Timer};
 use tokio::task::JoinSet;
 
 use crate::ctx::Ctx;

@@ -17,8 +17,8 @@ use hyper::body::{Frame, SizeHint};
 use marketplace_core::{
     actor::Actor,
     error::{Error, ErrorCode},
-    kyc::files::Spool,
     limiter::{Full, Place},
+    platform::files::Spool,
 };
 use tokio::time::Instant;
 

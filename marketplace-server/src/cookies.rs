@@ -4,8 +4,6 @@
 //! whoever asks, so a cookie alone changes nothing: what is not GET needs the session's `X-CSRF-Token` as well, and an
 //! `Origin` of ours (OWASP, Cross-Site Request Forgery Prevention Cheat Sheet). A call with `Authorization` is judged by that.
 
-use std::fmt::Write as _;
-
 use axum::{
     Json,
     extract::FromRequestParts,
@@ -16,12 +14,14 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use cookie::{Cookie as RawCookie, SameSite, time::Duration};
 use marketplace_core::{
     app::App,
-    auth::{self, Tokens, oidc::model::LOGIN},
+    auth::{self, Tokens},
     config::Config,
     error::{Error, ErrorCode},
     ids::SessionId,
+    oidc::model::LOGIN,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -58,8 +58,8 @@ impl Cookie {
     }
 
     /// The way back from a provider is a link from elsewhere; with `Strict` its cookie would not come along.
-    fn same_site(self) -> &'static str {
-        if self == Self::Login { "Lax" } else { "Strict" }
+    fn same_site(self) -> SameSite {
+        if self == Self::Login { SameSite::Lax } else { SameSite::Strict }
     }
 
     /// With `__Host-` no other host and no plain connection can set it (RFC 6265bis §4.1.3.2). A server on loopback without
@@ -70,12 +70,10 @@ impl Cookie {
 
     /// Its value, when there is exactly one of its name.
     pub fn read<'h>(self, config: &Config, headers: &'h HeaderMap) -> Option<&'h str> {
-        let ours = |pair: &'h str| {
-            let (name, value) = pair.trim().split_once('=')?;
-            (name.strip_prefix(Self::prefix(config))? == self.name()).then_some(value)
-        };
         let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut found = lines.flat_map(|line| line.split(';')).filter_map(ours);
+        let cookies = lines.flat_map(RawCookie::split_parse).filter_map(Result::ok);
+        let is_ours = |cookie: &RawCookie<'_>| cookie.name().strip_prefix(Self::prefix(config)) == Some(self.name());
+        let mut found = cookies.filter(is_ours).filter_map(|cookie| cookie.value_raw());
         let value = found.next()?;
         found.next().is_none().then_some(value).filter(|value| !value.is_empty())
     }
@@ -83,12 +81,13 @@ impl Cookie {
     /// The header that gives it to a browser, for some seconds; for none, the header that takes it away.
     pub fn header(self, config: &Config, value: &str, seconds: u64) -> Answer<(HeaderName, HeaderValue)> {
         let prefix = Self::prefix(config);
-        let mut text = format!("{prefix}{}={value}; Path=/; ", self.name());
-        if !prefix.is_empty() {
-            text.push_str("Secure; ");
-        }
-        let _ = write!(text, "HttpOnly; SameSite={}; Max-Age={seconds}", self.same_site());
-        Ok((SET_COOKIE, HeaderValue::try_from(text).map_err(Error::internal)?))
+        let cookie = RawCookie::build((format!("{prefix}{}", self.name()), value))
+            .path("/")
+            .secure(!prefix.is_empty())
+            .http_only(true)
+            .same_site(self.same_site())
+            .max_age(Duration::seconds(seconds.try_into().map_err(Error::internal)?));
+        Ok((SET_COOKIE, HeaderValue::try_from(cookie.to_string()).map_err(Error::internal)?))
     }
 }
 
@@ -114,10 +113,7 @@ fn check_csrf(app: &App, session: SessionId, headers: &HeaderMap) -> Answer<()> 
 /// nothing is no browser, and has no use for cookies.
 fn check_page(config: &Config, headers: &HeaderMap) -> Answer<()> {
     let ours = match headers.get(ORIGIN) {
-        Some(origin) => origin.to_str().is_ok_and(|origin| {
-            config.cors_origins.iter().any(|allowed| allowed == origin)
-                || config.public_url.origin().ascii_serialization() == origin
-        }),
+        Some(origin) => origin.to_str().is_ok_and(|origin| config.is_own_origin(origin)),
         None => headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin"),
     };
     if ours { Ok(()) } else { Err(Error::forbidden("pages of this origin change nothing here").into()) }
@@ -244,19 +240,19 @@ mod tests {
             |url: &str, cookie: Cookie| cookie.header(&config(url), "v", 60).unwrap().1.to_str().unwrap().to_owned();
         assert_eq!(
             set("https://market.example", Cookie::Access),
-            "__Host-marketplace=v; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=60"
+            "__Host-marketplace=v; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=60"
         );
         assert_eq!(
             set("https://market.example", Cookie::Refresh),
-            "__Host-marketplace-refresh=v; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=60"
+            "__Host-marketplace-refresh=v; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=60"
         );
         assert_eq!(
             set("https://market.example", Cookie::Login),
-            "__Host-marketplace-login=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60"
+            "__Host-marketplace-login=v; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60"
         );
         assert_eq!(
             set("http://127.0.0.1:8080", Cookie::Access),
-            "marketplace=v; Path=/; HttpOnly; SameSite=Strict; Max-Age=60"
+            "marketplace=v; HttpOnly; SameSite=Strict; Path=/; Max-Age=60"
         );
     }
 

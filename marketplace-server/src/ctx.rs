@@ -13,7 +13,7 @@ use marketplace_core::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{connection::Crowd, live::Hub, metrics::Metrics, options::Options, refusals::Refusals};
+use crate::{connection::Crowd, limits::ByAddress, live::Hub, metrics::Metrics, options::Options, refusals::Refusals};
 
 /// Bytes of answers that wait for their clients, in all; a quarter of them for one address.
 const ANSWERS: usize = 128 * 1024 * 1024;
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub app: App,
     /// Limits and timeouts.
     pub options: Options,
+    /// Which calls count against the limit of their address.
+    pub by_address: ByAddress,
     /// Counters.
     pub metrics: Metrics,
     /// What goes into the log of it.
@@ -111,12 +113,13 @@ pub(crate) struct Ending {
 
 impl Ctx {
     /// Of one server.
-    pub fn new(app: App, options: Options, metrics: Metrics, ending: Ending) -> Self {
+    pub fn new(app: App, options: Options, by_address: ByAddress, metrics: Metrics, ending: Ending) -> Self {
         Self(Arc::new(Shared {
             app,
             crowd: Crowd::new(options.connections, options.connections_per_address),
             places: AllPlaces::new(&options),
             hub: Hub::new(options.sockets),
+            by_address,
             metrics,
             refusals: Refusals::default(),
             options,

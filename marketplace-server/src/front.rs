@@ -27,12 +27,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
-use marketplace_core::{
-    error::Error,
-    limiter::{Class, Full},
-    noted::noted,
-    random,
-};
+use marketplace_core::{base::rate::Class, error::Error, limiter::Full, noted::noted, random};
 use tower::{Layer, Service};
 
 use crate::{
@@ -110,7 +105,7 @@ where
             is_direct: request.extensions().get::<Peer>().is_none_or(|peer| !ctx.trusts(peer.0.ip())),
             is_api: path.starts_with("/v1/"),
             exchange: request.extensions().get::<Arc<Exchange>>().cloned(),
-            class: route.as_ref().and_then(|route| limits::by_address(&method, route.as_str())),
+            class: route.as_ref().and_then(|route| ctx.by_address.class(&method, route.as_str())),
             is_upload: limits::by_account(&method, route.as_ref().map_or("", MatchedPath::as_str)) == Class::Upload,
         };
         let is_api = incoming.is_api;
@@ -269,14 +264,24 @@ fn write_problem(response: &mut Response, id: &HeaderValue, method: &axum::http:
         },
     };
     if let Some(inside) = &unwritten.inside {
-        tracing::error!(
-            request_id = id.to_str().unwrap_or_default(),
-            %method,
-            route = route.map_or("unmatched", MatchedPath::as_str),
-            status = response.status().as_u16(),
-            inside = &**inside,
-            "request failed"
-        );
+        macro_rules! log_at {
+            ($level:ident) => {
+                tracing::$level!(
+                    request_id = id.to_str().unwrap_or_default(),
+                    %method,
+                    route = route.map_or("unmatched", MatchedPath::as_str),
+                    status = response.status().as_u16(),
+                    inside = &**inside,
+                    "request failed"
+                )
+            };
+        }
+        // What is away says so once, when it goes: a thousand requests that miss it tell nothing more.
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            log_at!(debug);
+        } else {
+            log_at!(error);
+        }
     }
     unwritten.write(response, id);
 }

@@ -4,29 +4,32 @@
 //! What is public counts by address, in front of the handler; what needs a log-in by account, where the caller is
 //! extracted. Logins and the like are counted by core itself.
 
+use std::collections::HashMap;
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use marketplace_core::limiter::{Allowance, Class};
+use marketplace_core::base::rate::{Allowance, Class};
+use utoipa::openapi::OpenApi;
+
+use crate::openapi;
 
 static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static LEFT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// The limit by address of a route that anybody may call; none for those that are counted elsewhere.
-pub(crate) fn by_address(method: &Method, route: &str) -> Option<Class> {
-    if !reads(method) {
-        return None;
+/// The limits by address: of what anybody may read, as the routes declare it.
+#[derive(Debug)]
+pub(crate) struct ByAddress(HashMap<Box<str>, Class>);
+
+impl ByAddress {
+    /// Of the routes of a complete description. Logins through providers are counted by core, with all others.
+    pub fn new(description: &OpenApi) -> Self {
+        let counted = |path: &&str| path.starts_with("/v1/") && !path.starts_with("/v1/auth/oidc/");
+        let class = |path| if path == "/v1/services" { Class::Search } else { Class::Public };
+        Self(openapi::public_to_read(description).filter(counted).map(|path| (path.into(), class(path))).collect())
     }
-    match route {
-        "/v1/services" => Some(Class::Search),
-        "/v1/auth/oidc"
-        | "/v1/services/{id}"
-        | "/v1/workers/{id}"
-        | "/v1/workers/{id}/services"
-        | "/v1/workers/{id}/reviews"
-        | "/v1/workers/{id}/rating"
-        | "/v1/clients/{id}"
-        | "/v1/categories"
-        | "/v1/pictures/{id}" => Some(Class::Public),
-        _ => None,
+
+    /// The limit of one call; none where it is counted elsewhere.
+    pub fn class(&self, method: &Method, route: &str) -> Option<Class> {
+        reads(method).then(|| self.0.get(route).copied()).flatten()
     }
 }
 
@@ -74,19 +77,24 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::openapi::{PUBLIC, PUBLIC_TO_READ};
 
     #[test]
-    fn everything_public_to_read_is_counted_by_address_and_nothing_else_is() {
-        let document = serde_json::to_value(crate::description()).unwrap();
-        for (path, item) in document["paths"].as_object().unwrap() {
-            // Logins through providers are counted by core, with all others.
-            let open = path.starts_with("/v1/")
-                && !path.starts_with("/v1/auth/oidc/")
-                && (PUBLIC.contains(&&**path) || PUBLIC_TO_READ.contains(&&**path))
-                && item.get("get").is_some();
-            assert_eq!(by_address(&Method::GET, path).is_some(), open, "{path}");
-            assert_eq!(by_address(&Method::POST, path), None, "{path}");
+    fn what_is_public_to_read_is_counted_by_address_and_nothing_else_is() {
+        let limits = ByAddress::new(&crate::description());
+        for (path, class) in [
+            ("/v1/services", Some(Class::Search)),
+            ("/v1/services/{id}", Some(Class::Public)),
+            ("/v1/workers/{id}/reviews", Some(Class::Public)),
+            ("/v1/pictures/{id}", Some(Class::Public)),
+            ("/v1/auth/oidc", Some(Class::Public)),
+            ("/v1/auth/oidc/{provider}/login", None),
+            ("/v1/me", None),
+            ("/healthz", None),
+            ("unknown", None),
+        ] {
+            assert_eq!(limits.class(&Method::GET, path), class, "{path}");
+            assert_eq!(limits.class(&Method::HEAD, path), class, "{path}");
+            assert_eq!(limits.class(&Method::POST, path), None, "{path}");
         }
     }
 

@@ -2,9 +2,9 @@
 //! query strings, no bodies, no addresses. What libraries log below `info` can hold such things, so it is not let through.
 
 use marketplace_core::{
-    app::make_private_folder,
     config::{Log, LogFormat},
     error::{Error, Result},
+    platform::folders::make_private_folder,
 };
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt};

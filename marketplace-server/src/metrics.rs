@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::OnceLock, time::Duration};
 
 use axum::http::{Method, StatusCode};
-use marketplace_core::{app::App, health::ComponentState, maintenance::TimerState};
+use marketplace_core::{app::App, health::ComponentState, timers::TimerState};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 

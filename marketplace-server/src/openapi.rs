@@ -1,10 +1,12 @@
 //! The description of the API (OpenAPI 3.1), from the handlers. What all routes of a kind have in common (how to sign in,
 //! which errors there can be) is filled in here, so that no handler can forget it.
+//!
+//! A route needs an access token unless its handler declares `security(())`; `tests/http/access.rs` tries each.
 
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        HttpMethod, RefOr, Response, ResponseBuilder,
+        HttpMethod, PathItem, RefOr, Response, ResponseBuilder,
         content::ContentBuilder,
         path::{Operation, Parameter, ParameterIn},
         schema::Ref,
@@ -13,42 +15,6 @@ use utoipa::{
 };
 
 use crate::problem::Document;
-
-/// Paths that anybody may call. Everything else needs an access token; `tests/http/access.rs` tries each.
-pub(crate) const PUBLIC: &[&str] = &[
-    "/healthz",
-    "/readyz",
-    "/.well-known/jwks.json",
-    "/v1/auth/signup",
-    "/v1/auth/verify-email",
-    "/v1/auth/verify-email/resend",
-    "/v1/auth/login",
-    "/v1/auth/refresh",
-    "/v1/auth/password/forgot",
-    "/v1/auth/password/reset",
-    "/v1/auth/email/confirm",
-    "/v1/auth/own-data/delete",
-    "/v1/auth/own-data/export",
-    "/v1/auth/oidc",
-    "/v1/auth/oidc/{provider}/login",
-    "/v1/auth/oidc/{provider}/callback",
-    "/v1/auth/oidc/exchange",
-    "/v1/workers/{id}/reviews",
-    "/v1/workers/{id}/rating",
-    // Not part of the description, named for completeness.
-    "/openapi.json",
-];
-
-/// Paths that anybody may read; what changes something there needs an access token.
-pub(crate) const PUBLIC_TO_READ: [&str; 7] = [
-    "/v1/workers/{id}",
-    "/v1/workers/{id}/services",
-    "/v1/clients/{id}",
-    "/v1/services",
-    "/v1/services/{id}",
-    "/v1/categories",
-    "/v1/pictures/{id}",
-];
 
 /// The document without its paths.
 #[derive(OpenApi)]
@@ -87,6 +53,13 @@ pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi) {
     Common.modify(document);
 }
 
+/// Paths that anybody may read, of a description that is complete.
+pub(crate) fn public_to_read(document: &utoipa::openapi::OpenApi) -> impl Iterator<Item = &str> {
+    let paths = document.paths.paths.iter();
+    let open = |item: &PathItem| item.get.as_ref().is_some_and(|operation| operation.security.is_none());
+    paths.filter(move |(_, item)| open(item)).map(|(path, _)| path.as_str())
+}
+
 struct Common;
 
 impl Modify for Common {
@@ -122,7 +95,7 @@ impl Modify for Common {
 }
 
 fn complete_operation(path: &str, method: &HttpMethod, operation: &mut Operation) {
-    let is_public = PUBLIC.contains(&path) || (matches!(method, HttpMethod::Get) && PUBLIC_TO_READ.contains(&path));
+    let is_public = operation.security.take().is_some();
     if !is_public {
         operation.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
     }

@@ -14,8 +14,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use marketplace_core::{
+    base::rate::Allowance,
     error::{Error, ErrorCode, FieldError, SecondFactor},
-    limiter::{Allowance, Full},
+    limiter::Full,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

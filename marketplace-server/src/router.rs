@@ -19,6 +19,7 @@ use crate::{
     cookies::{X_CSRF_TOKEN, X_SESSION_MODE},
     ctx::{Ctx, Ending},
     front::{FrontLayer, X_REQUEST_ID},
+    limits::ByAddress,
     metrics::Metrics,
     openapi,
     options::Options,
@@ -63,7 +64,7 @@ pub(crate) fn with_options(app: App, options: Options, ending: Ending) -> Result
     let others = routes::docs::PATHS.into_iter().chain(routes::pages::PATHS).chain([routes::ops::METRICS]);
     let metrics = Metrics::new(paths.chain(others.map(str::to_owned)));
     let cors = cors(&app.config.cors_origins, app.config.cookies)?;
-    let ctx = Ctx::new(app, options, metrics, ending);
+    let ctx = Ctx::new(app, options, ByAddress::new(&description), metrics, ending);
     let mut router = api
         .merge(routes::docs::routes(&description)?)
         .merge(routes::pages::routes())

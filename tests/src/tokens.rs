@@ -3,8 +3,8 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, Header};
 use marketplace_core::{
-    auth::token::Claims,
     keys::Keys,
+    platform::access_token::Claims,
     random::OsRandom,
     time::{Clock, SystemClock},
 };

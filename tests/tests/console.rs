@@ -4,10 +4,11 @@
 use std::{path::Path, process::Command};
 
 use marketplace_core::{
-    admin::{AdminApi, AuditFilter, Direct, KycFilter},
+    admin::{AdminApi, Direct},
     app::App,
+    audit::AuditFilter,
     config::{Config, Secret},
-    kyc::model::KycStatus,
+    kyc::{model::KycFilter, status::KycStatus},
     page::PageRequest,
     seed, testing,
 };

@@ -75,7 +75,7 @@ pub async fn run(args: Args, context: &Context) -> Outcome {
     if json && pretty {
         let value: Value = serde_json::from_slice(&answer.bytes).map_err(|error| Failure::Other(error.into()))?;
         let text = serde_json::to_string_pretty(&value).map_err(|error| Failure::Other(error.into()))?;
-        return context.out.write(format!("{}\n", safe::escaped(text)).as_bytes());
+        return context.out.write(format!("{}\n", safe::json(text)).as_bytes());
     }
     if terminal && !answer.media_type.starts_with("text/") && !json && !answer.bytes.is_empty() {
         return Err(Failure::usage("the answer is no text for a terminal", "send stdout to a file or a program"));

@@ -6,9 +6,9 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use marketplace_core::{
-    actor::Principal,
-    admin::{AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification},
-    audit::VERIFY_LIMIT,
+    admin::AdminApi,
+    audit::{AuditFilter, AuditHead, AuditRow, AuditVerification, VERIFY_LIMIT},
+    base::principal::Principal,
     error::Error,
     page::{Cursor, MAX_LIMIT, PageRequest, SeqCursor},
 };
@@ -69,7 +69,7 @@ pub enum Verb {
         #[command(flatten)]
         filter: Filter,
         /// Rows to begin with
-        #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=200))]
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=i64::from(MAX_LIMIT)))]
         lines: u16,
     },
 }

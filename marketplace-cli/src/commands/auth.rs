@@ -5,11 +5,12 @@ mod totp;
 
 use clap::Subcommand;
 use marketplace_core::{
-    accounts::model::RestrictionReason,
-    admin::{Change, EndedSessions, Identity},
-    auth::{self, SessionView},
+    admin::Identity,
+    auth::SessionView,
+    base::change::{Change, RestrictionReason},
     ids::SessionId,
     keys::Rotation,
+    users::model::EndedSessions,
 };
 
 pub use login::LoginArgs;
@@ -178,9 +179,10 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let question = format!("Make a new signing key in {}?", folder.display());
             context.confirm(&question, &ChangeArgs { yes, ..ChangeArgs::default() }, Care::Ask).await?;
             let rotation = if lost {
-                auth::replace_lost_keys(&config, &operator()).await?
+                marketplace_core::operations::signing_keys::replace_lost_keys(&config, &operator()).await?
             } else {
-                auth::rotate_keys(&context.open(config).await?, &operator()).await?
+                marketplace_core::operations::signing_keys::rotate_keys(&context.open(config).await?, &operator())
+                    .await?
             };
             context.out.note(&format!(
                 "a new key signs from now on; servers with a copy of {} need a copy of the new file",

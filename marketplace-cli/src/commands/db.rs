@@ -7,10 +7,9 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use marketplace_core::{
-    app::make_private_folder,
     config::Config,
     db::{Db, Engine, OpenOptions, SchemaState},
-    keys,
+    platform::folders::make_private_folder,
     seed::{Images, Plan, Volume},
 };
 use serde::Serialize;
@@ -207,7 +206,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let before = db.schema_state().await?;
             let after = if dry_run { before } else { db.migrate().await? };
             if after.is_current() {
-                keys::check(&db, &config.keys_dir()).await?;
+                marketplace_core::operations::key_check::check(&db, &config.keys_dir()).await?;
             }
             context.out.note(&match (before.applied == after.applied, before.is_current()) {
                 (true, true) => "the schema is up to date already".to_owned(),

@@ -4,7 +4,10 @@ mod checks;
 mod clamd;
 mod redis;
 
-use marketplace_core::doctor::{self, Finding, Verdict};
+use marketplace_core::doctor::{
+    self,
+    finding::{Finding, Verdict},
+};
 
 use crate::{
     connect::{Target, Way},

@@ -2,7 +2,8 @@
 
 use clap::Subcommand;
 use marketplace_core::{
-    admin::{AdminApi, Changed},
+    admin::AdminApi,
+    base::change::Changed,
     ids::{JobId, ThreadId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobReason, JobStatus, JobSummary, StaffJobAction},
 };

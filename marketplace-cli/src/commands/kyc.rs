@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use marketplace_core::{
-    accounts::model::RestrictionReason,
-    admin::{AdminApi, Change, Changed, KycFilter},
+    admin::AdminApi,
+    base::change::{Change, Changed, RestrictionReason},
     ids::{AttemptId, UserId},
-    kyc::model::{Decision, DecisionKind, DocumentType, FileKind, KycCase, KycReason, KycStatus, KycSummary},
+    kyc::{
+        model::{Decision, DecisionKind, DocumentType, FileKind, KycCase, KycFilter, KycReason, KycSummary},
+        status::KycStatus,
+    },
 };
 use serde::Deserialize;
 

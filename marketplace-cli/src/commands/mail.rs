@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use marketplace_core::{
-    admin::Changed,
+    base::change::Changed,
     ids::MailId,
     mail::model::{MailFilter, MailStatus, MailSummary},
 };

@@ -2,7 +2,8 @@
 
 use clap::Subcommand;
 use marketplace_core::{
-    admin::{AdminApi, Changed},
+    admin::AdminApi,
+    base::change::Changed,
     ids::{ReviewId, UserId},
     messaging::model::RemovalReason,
     reviews::model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewStatus, ReviewSummary},

@@ -4,7 +4,8 @@ mod follow;
 
 use clap::Subcommand;
 use marketplace_core::{
-    admin::{AdminApi, Changed},
+    admin::AdminApi,
+    base::change::Changed,
     ids::{MessageId, ServiceId, ThreadId, UserId},
     messaging::model::{
         AccessReason, CloseReason, RemovalReason, StaffMessage, ThreadAction, ThreadFilter, ThreadInfo, ThreadStatus,

@@ -2,8 +2,10 @@
 
 use clap::Subcommand;
 use marketplace_core::{
-    actor::Permission,
-    admin::{Change, Changed},
+    base::{
+        change::{Change, Changed},
+        permission::Permission,
+    },
     ids::{TokenId, UserId},
     tokens::model::{ApiToken, CreatedToken, NewToken, TokenFilter},
 };

@@ -6,10 +6,17 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use marketplace_core::{
-    accounts::model::{IdentityProof, NewUser, Note, RestrictionReason, Status, UserAction},
-    actor::Role,
-    admin::{AdminApi, Change, Changed, PersonalData, UserDetail, UserFilter, UserSummary},
+    accounts::{
+        model::{NewUser, Note, Status, UserAction},
+        summary::{UserFilter, UserSummary},
+    },
+    admin::AdminApi,
+    base::{
+        change::{Change, Changed, IdentityProof, RestrictionReason},
+        permission::Role,
+    },
     ids::UserId,
+    users::model::{PersonalData, UserDetail},
 };
 use serde::Deserialize;
 

@@ -2,8 +2,8 @@
 
 use marketplace_core::{
     accounts::model::Note,
-    admin::UserDetail,
     kyc::model::{FileInfo, KycCase},
+    users::model::UserDetail,
 };
 
 use super::{Card, Tone, View, rows};

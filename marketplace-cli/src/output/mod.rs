@@ -21,6 +21,7 @@ use clap::ValueEnum;
 use marketplace_core::time::{Clock, SystemClock};
 use serde::Serialize;
 use serde_json::Value;
+use serde_saphyr::DoubleQuoted;
 
 pub use card::{Card, View};
 pub use select::{Selection, at, plain};
@@ -308,7 +309,7 @@ impl Output {
         let to_text = |item: &dyn erased::Json| if pretty { item.pretty() } else { item.compact() };
         let text =
             if self.selection.0.is_empty() { to_text(item) } else { to_text(&self.selection.pick(&value(item)?)) };
-        text.map(safe::escaped).map_err(|error| Failure::Other(error.into()))
+        text.map(safe::json).map_err(|error| Failure::Other(error.into()))
     }
 }
 
@@ -334,10 +335,29 @@ fn value(item: &impl Serialize) -> Outcome<Value> {
 
 fn yaml(item: &impl Serialize) -> Outcome<String> {
     let mut text = serde_saphyr::to_string(item).map_err(|error| Failure::Other(error.into()))?;
+    if safe::needs_escape(&text) {
+        // The serialiser escapes control characters alone, and only a string in double quotes can have escapes.
+        text = serde_saphyr::to_string(&Quoted(&value(item)?)).map_err(|error| Failure::Other(error.into()))?;
+        text = safe::yaml(text);
+    }
     if !text.ends_with('\n') {
         text.push('\n');
     }
     Ok(text)
+}
+
+/// A value whose strings stand in double quotes where they need escapes.
+struct Quoted<'a>(&'a Value);
+
+impl Serialize for Quoted<'_> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::String(text) if safe::needs_escape(text) => DoubleQuoted(text).serialize(to),
+            Value::Array(items) => to.collect_seq(items.iter().map(Quoted)),
+            Value::Object(fields) => to.collect_map(fields.iter().map(|(name, value)| (name, Quoted(value)))),
+            other => other.serialize(to),
+        }
+    }
 }
 
 /// A list on its way out, page by page, in constant memory.

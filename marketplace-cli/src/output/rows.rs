@@ -7,9 +7,12 @@ mod threads;
 mod tokens;
 
 use marketplace_core::{
-    accounts::model::Note,
-    admin::{AuditRow, Changed, Count, Identity, PersonalData, Stats, UserDetail, UserSummary},
+    accounts::{model::Note, summary::UserSummary},
+    admin::{Identity, Stats},
+    audit::AuditRow,
+    base::{change::Changed, count::Count},
     kyc::model::{AttemptBrief, DecisionMade, KycCase, KycSummary},
+    users::model::{PersonalData, UserDetail},
 };
 
 use super::{Card, Column, Kind, Row, Tone, View, cards};

@@ -1,12 +1,9 @@
-//! Text that others wrote, made harmless: for terminals (control sequences), for spreadsheets (formulas).
+//! Text that others wrote, made harmless: for terminals (control sequences, and what hides or turns text), for spreadsheets
+//! (formulas). What is harmless core says, in [`is_unsafe`]; nothing else decides it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write};
 
-/// Characters that steer a terminal or turn the direction of the text around them, instead of being shown.
-fn steers(c: char) -> bool {
-    (c.is_control() && !matches!(c, '\n' | '\t'))
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
+use marketplace_core::text::is_unsafe;
 
 /// A visible stand-in: the control pictures of Unicode for the C0 set, the replacement character for the rest.
 fn stand_in(c: char) -> char {
@@ -17,21 +14,17 @@ fn stand_in(c: char) -> char {
     }
 }
 
-/// For one line of a terminal: line breaks and tabs are blanks, and nothing steers the terminal.
+/// For one line of a terminal: line breaks and tabs are blanks, and what is not harmless has a stand-in.
 pub fn line(text: &str) -> Cow<'_, str> {
-    if text.chars().any(|c| steers(c) || matches!(c, '\n' | '\t')) {
-        Cow::Owned(
-            text.chars()
-                .map(|c| match c {
-                    '\n' | '\t' => ' ',
-                    c if steers(c) => stand_in(c),
-                    c => c,
-                })
-                .collect(),
-        )
-    } else {
-        Cow::Borrowed(text)
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
     }
+    let shown = |c| match c {
+        '\n' | '\r' | '\t' => ' ',
+        c if is_unsafe(c) => stand_in(c),
+        c => c,
+    };
+    Cow::Owned(text.chars().map(shown).collect())
 }
 
 /// For several lines of a terminal: line breaks stay.
@@ -39,23 +32,51 @@ pub fn lines(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     text.lines().map(line)
 }
 
-/// For a cell of a CSV file: nothing steers a terminal, and nothing is a formula to a spreadsheet (OWASP "CSV Injection").
-/// Plain numbers and telephone numbers stay as they are.
+/// For a cell of a CSV file: as for a terminal, but with its line breaks and joiners, which some scripts need in words; and
+/// nothing is a formula to a spreadsheet (OWASP "CSV Injection"). Plain numbers and telephone numbers stay as they are.
 pub fn csv(text: &str) -> String {
-    let clean: String = text.chars().map(|c| if steers(c) { stand_in(c) } else { c }).collect();
+    let kept = |c| matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}') || !is_unsafe(c);
+    let clean: String = text.chars().map(|c| if kept(c) { c } else { stand_in(c) }).collect();
     let number = clean
         .strip_prefix(['+', '-'])
         .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit() || c == '.'));
     if clean.starts_with(['=', '+', '-', '@', '\t', '\n']) && !number { format!("'{clean}") } else { clean }
 }
 
-/// JSON and YAML text as serialised, with what could still steer a terminal escaped: the meaning stays the same.
-pub fn escaped(text: String) -> String {
-    if !text.chars().any(steers) {
+/// Whether a text is better not written raw into JSON or YAML, whose own line breaks are no danger.
+pub fn needs_escape(text: &str) -> bool {
+    text.chars().any(|c| is_unsafe(c) && c != '\n')
+}
+
+/// JSON text as serialised, with what is not harmless escaped: the meaning stays the same.
+pub fn json(text: String) -> String {
+    escaped(text, |out, c| {
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _infallible = write!(out, "\\u{unit:04x}");
+        }
+    })
+}
+
+/// YAML text as serialised, likewise; strings that need it must stand in double quotes.
+pub fn yaml(text: String) -> String {
+    escaped(text, |out, c| {
+        let _infallible = write!(out, "\\U{:08x}", u32::from(c));
+    })
+}
+
+fn escaped(text: String, escape: impl Fn(&mut String, char)) -> String {
+    if !needs_escape(&text) {
         return text;
     }
-    let escape = |c: char| format!("\\u{:04x}", u32::from(c));
-    text.chars().map(|c| if steers(c) { escape(c) } else { c.to_string() }).collect()
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unsafe(c) && c != '\n' {
+            escape(&mut out, c);
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -64,7 +85,8 @@ mod tests {
 
     #[test]
     fn nothing_steers_the_terminal() {
-        assert_eq!(line("Ada\x1b]0;owned\x07\r\n\u{9b}31m\u{202e}x\x7f"), "Ada␛]0;owned␇␍ \u{fffd}31m\u{fffd}x␡");
+        assert_eq!(line("Ada\x1b]0;owned\x07\r\n\u{9b}31m\u{202e}x\x7f"), "Ada␛]0;owned␇  \u{fffd}31m\u{fffd}x␡");
+        assert_eq!(line("a\u{200b}d\u{feff}m\u{ad}in"), "a\u{fffd}d\u{fffd}m\u{fffd}in");
         assert_eq!(line("Zoë 🐴 مرحبا"), "Zoë 🐴 مرحبا");
         assert_eq!(lines("a\x08\nb").collect::<Vec<_>>(), ["a␈", "b"]);
     }
@@ -80,6 +102,8 @@ mod tests {
             ("-3.5", "-3.5"),
             ("plain", "plain"),
             ("\x1b[2J", "␛[2J"),
+            ("\u{feff}=1", "\u{fffd}=1"),
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
         ] {
             assert_eq!(csv(text), cell);
         }
@@ -87,9 +111,9 @@ mod tests {
 
     #[test]
     fn json_keeps_its_meaning() {
-        let name = "a\u{9b}b\u{202e}c\x7f";
-        let text = escaped(serde_json::to_string(name).unwrap());
-        assert_eq!(text, r#""a\u009bb\u202ec\u007f""#);
+        let name = "a\u{9b}b\u{202e}c\x7f\u{200b}\u{e0041}";
+        let text = json(serde_json::to_string(name).unwrap());
+        assert_eq!(text, r#""a\u009bb\u202ec\u007f\u200b\udb40\udc41""#);
         assert_eq!(serde_json::from_str::<String>(&text).unwrap(), name);
     }
 }

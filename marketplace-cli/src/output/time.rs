@@ -12,7 +12,7 @@ pub fn relative(now: Timestamp, at: Timestamp) -> String {
         60..3_600 => format!("{}m", seconds / 60),
         3_600..86_400 => format!("{}h", seconds / 3_600),
         86_400..2_592_000 => format!("{}d", seconds / 86_400),
-        _ => return at.to_string().chars().take(10).collect(),
+        _ => return at.date(),
     };
     if past { format!("{amount} ago") } else { format!("in {amount}") }
 }

@@ -310,8 +310,11 @@ mod tests {
 
     #[test]
     fn queries_leave_out_what_is_not_asked() {
-        let filter =
-            marketplace_core::admin::UserFilter { q: Some("ada & co".into()), reveal: true, ..Default::default() };
+        let filter = marketplace_core::accounts::summary::UserFilter {
+            q: Some("ada & co".into()),
+            reveal: true,
+            ..Default::default()
+        };
         assert_eq!(serde_urlencoded(&filter), "q=ada+%26+co&reveal=true");
         assert_eq!(serde_urlencoded(&[("after", None::<&str>)]), "");
         assert_eq!(serde_urlencoded(&[("from", 1), ("limit", 2)]), "from=1&limit=2");

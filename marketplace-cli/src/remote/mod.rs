@@ -10,16 +10,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use marketplace_core::{
-    accounts::model::{NewUser, Note, UserAction},
-    admin::{
-        AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, EndedSessions, EventPage,
-        Identity, KycFilter, PersonalData, Stats, UserDetail, UserFilter, UserSummary,
+    accounts::{
+        model::{NewUser, Note, UserAction},
+        summary::{UserFilter, UserSummary},
     },
+    admin::{AdminApi, Identity, Stats},
+    audit::{AuditFilter, AuditHead, AuditRow, AuditVerification},
+    base::change::{Change, Changed},
+    config::is_loopback,
     error::{Error, Result},
+    events::EventPage,
     export::Export,
     ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
-    kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
+    kyc::model::{Decision, FileContent, FileKind, KycCase, KycFilter, KycSummary},
     mail::model::{MailFilter, MailSummary},
     messaging::model::{
         AccessReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter, ThreadInfo,
@@ -27,6 +31,7 @@ use marketplace_core::{
     page::{Page, PageRequest},
     reviews::model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
     tokens::model::{ApiToken, CreatedToken, NewToken, TokenFilter},
+    users::model::{EndedSessions, PersonalData, UserDetail},
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -152,16 +157,6 @@ pub(crate) fn check_base(text: &str) -> Result<Url> {
     let path = url.path().trim_end_matches('/').trim_end_matches("/v1").to_owned();
     url.set_path(&path);
     Ok(url)
-}
-
-/// Whether the address is of this machine.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
 }
 
 /// The reason of an action that has one of its own takes the place of the change's, which is for users.

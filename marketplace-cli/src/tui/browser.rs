@@ -4,7 +4,8 @@ use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::{AdminApi, Changed},
+    admin::AdminApi,
+    base::change::Changed,
     error::{ErrorCode, Result},
     time::Timestamp,
 };

@@ -10,8 +10,8 @@ use std::{
 };
 
 use marketplace_core::{
-    actor::Permission,
     admin::{AdminApi, Identity, Stats},
+    base::permission::Permission,
     error::{Error, ErrorCode},
     time::{Clock, Timestamp},
 };

@@ -1,11 +1,14 @@
 //! Filters as typed: `status:banned role:worker ada`. The words are the fields of the API's filters.
 
 use marketplace_core::{
-    accounts::model::Status,
-    actor::{Principal, Role},
-    admin::{AuditFilter, KycFilter, UserFilter},
+    accounts::{model::Status, summary::UserFilter},
+    audit::AuditFilter,
+    base::{permission::Role, principal::Principal},
     jobs::model::{JobFilter, JobStatus},
-    kyc::model::{DocumentType, KycStatus},
+    kyc::{
+        model::{DocumentType, KycFilter},
+        status::KycStatus,
+    },
     messaging::model::{ThreadFilter, ThreadStatus},
     reviews::model::{ReviewFilter, ReviewStatus},
 };

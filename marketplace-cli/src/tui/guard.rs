@@ -8,16 +8,19 @@ use std::sync::{
 
 use async_trait::async_trait;
 use marketplace_core::{
-    accounts::model::{NewUser, Note, UserAction},
-    admin::{
-        AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, EndedSessions, EventPage,
-        Identity, KycFilter, PersonalData, Stats, UserDetail, UserFilter, UserSummary,
+    accounts::{
+        model::{NewUser, Note, UserAction},
+        summary::{UserFilter, UserSummary},
     },
+    admin::{AdminApi, Identity, Stats},
+    audit::{AuditFilter, AuditHead, AuditRow, AuditVerification},
+    base::change::{Change, Changed},
     error::{Error, ErrorCode, Result},
+    events::EventPage,
     export::Export,
     ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
-    kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
+    kyc::model::{Decision, FileContent, FileKind, KycCase, KycFilter, KycSummary},
     mail::model::{MailFilter, MailSummary},
     messaging::model::{
         AccessReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter, ThreadInfo,
@@ -25,6 +28,7 @@ use marketplace_core::{
     page::{Page, PageRequest},
     reviews::model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
     tokens::model::{ApiToken, CreatedToken, NewToken, TokenFilter},
+    users::model::{EndedSessions, PersonalData, UserDetail},
 };
 
 /// Whether changes go through.

@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use marketplace_core::{
-    admin::AuditRow,
+    audit::AuditRow,
     ids::{AttemptId, JobId, ReviewId, ThreadId, UserId},
 };
 

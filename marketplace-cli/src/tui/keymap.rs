@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use anyhow::{Context, bail};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use marketplace_core::actor::Permission;
+use marketplace_core::base::permission::Permission;
 
 /// Where an action is there.
 pub mod on {

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use marketplace_core::{
-    admin::EventPage,
     error::{ErrorCode, Result},
-    events::Event,
+    events::{Event, EventPage},
     time::Timestamp,
 };
 

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use marketplace_core::{
     admin::AdminApi,
     error::Result,
-    page::{Page, PageRequest},
+    page::{MAX_LIMIT, Page, PageRequest},
     time::Timestamp,
 };
 use ratatui::{
@@ -245,7 +245,7 @@ pub fn copies<T: Listed>(row: Option<&T>, action: Action, ctx: &mut Ctx) -> bool
 /// All that match, up to a bound; and whether there are more.
 async fn matching<T: Listed>(api: Arc<dyn AdminApi>, filter: T::Filter) -> Result<(Vec<T>, bool)> {
     let mut rows = Vec::new();
-    let mut request = PageRequest::first(200);
+    let mut request = PageRequest::first(MAX_LIMIT);
     loop {
         let page = T::list(Arc::clone(&api), filter.clone(), request.clone()).await?;
         rows.extend(page.items);

@@ -1,14 +1,18 @@
 //! What comes back from work in the background. Components never await: they start a load, and hear of it here.
 
 use marketplace_core::{
-    accounts::model::Note,
-    admin::{AuditRow, Changed, EventPage, Identity, PersonalData, Stats, UserDetail, UserSummary},
+    accounts::{model::Note, summary::UserSummary},
+    admin::{Identity, Stats},
+    audit::AuditRow,
+    base::change::Changed,
     error::Result,
+    events::EventPage,
     jobs::model::JobSummary,
     kyc::model::{KycCase, KycSummary},
     messaging::model::{MessagePage, StaffMessage, ThreadInfo},
     page::Page,
     reviews::model::ReviewSummary,
+    users::model::{PersonalData, UserDetail},
 };
 
 use super::{

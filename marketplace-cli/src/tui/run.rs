@@ -20,10 +20,7 @@ use crossterm::{
     },
 };
 use futures::{FutureExt, StreamExt};
-use marketplace_core::{
-    admin::{AdminApi, Change},
-    time::SystemClock,
-};
+use marketplace_core::{admin::AdminApi, base::change::Change, time::SystemClock};
 use ratatui::{Terminal, backend::CrosstermBackend};
 use tokio::{
     signal::unix::{SignalKind, signal},

@@ -1,7 +1,7 @@
 //! Every colour of the console. A state is a glyph and a word as well, so that no meaning is lost without colours.
 
 use marketplace_core::{
-    accounts::model::Status, actor::Role, jobs::model::JobStatus, kyc::model::KycStatus,
+    accounts::model::Status, base::permission::Role, jobs::model::JobStatus, kyc::status::KycStatus,
     messaging::model::ThreadStatus, reviews::model::ReviewStatus,
 };
 use ratatui::style::{Color, Modifier, Style};

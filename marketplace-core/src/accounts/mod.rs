@@ -1,21 +1,15 @@
 //! Accounts of clients, workers and staff: what they are, and what staff do with them.
 
-mod act;
 mod common;
 mod contact;
-mod erase;
 pub mod model;
-mod ops;
-mod own;
-mod search;
+mod notes;
+pub(crate) mod search;
 pub(crate) mod store;
+pub mod summary;
 mod upgrade;
 
-pub use act::act;
-pub(crate) use erase::{erase, sweep};
-pub(crate) use ops::{checked_note, keep_note};
-pub use ops::{create, list, note, notes, reveal, show};
-pub use own::{Me, UpdateMe, delete_me, me, update_me};
+pub(crate) use notes::keep_note;
 pub(crate) use upgrade::normalise_emails;
 
 #[cfg(test)]

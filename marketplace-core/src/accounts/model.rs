@@ -5,13 +5,16 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 pub use super::contact::{EMAIL_LIMIT, check_email, check_phone, deliverable_email, normalise_email};
 use crate::{
-    actor::{Principal, Role},
-    db::json,
-    error::{Error, FieldError, Result},
-    ids::{NoteId, UserId},
-    kyc::model::KycStatus,
-    text_enum,
-    time::Timestamp,
+    base::{
+        error::{Error, FieldError, Result},
+        ids::{NoteId, UserId},
+        permission::Role,
+        principal::Principal,
+        text_enum::text_enum,
+        time::Timestamp,
+    },
+    kyc::status::KycStatus,
+    platform::db::json,
 };
 
 text_enum! {
@@ -38,46 +41,6 @@ impl Status {
     /// The status of an account from which every restriction is lifted.
     pub fn unrestricted(email_verified: bool) -> Self {
         if email_verified { Self::Active } else { Self::Unverified }
-    }
-}
-
-text_enum! {
-    /// Why an account was restricted.
-    pub enum RestrictionReason {
-        /// Deceives others for gain.
-        Fraud = "fraud",
-        /// Unwanted advertising.
-        Spam = "spam",
-        /// Threats, harassment, hate.
-        Abuse = "abuse",
-        /// Not of age.
-        Underage = "underage",
-        /// Is not who they say they are.
-        Identity = "identity",
-        /// The account seems to be in somebody else's hands.
-        Security = "security",
-        /// An open dispute about money.
-        PaymentDispute = "payment_dispute",
-        /// The owner asked for it.
-        UserRequest = "user_request",
-        /// See the note.
-        Other = "other",
-    }
-}
-
-text_enum! {
-    /// How it was made sure that whoever asks is who they say they are.
-    pub enum IdentityProof {
-        /// They were seen in person, with a document.
-        InPerson = "in_person",
-        /// They were seen in a video call, with a document.
-        VideoCall = "video_call",
-        /// They were called at the number, or written to at the address, that was on record before.
-        KnownContact = "known_contact",
-        /// They submitted documents anew, which match the identity check.
-        IdentityCheck = "identity_check",
-        /// A colleague who knows them confirmed it.
-        Colleague = "colleague",
     }
 }
 

@@ -10,7 +10,7 @@ const WORDS: usize = 3;
 
 /// Texts from one on, to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Range {
+pub(crate) struct Range {
     pub from: String,
     pub to: String,
 }
@@ -27,7 +27,7 @@ impl Range {
 
 /// What somebody must have to be found.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Query {
+pub(crate) struct Query {
     /// The address, in the form in which addresses are compared.
     pub email: Option<Range>,
     /// Words of the name and the number, the most telling first.

@@ -3,18 +3,23 @@
 use uuid::Uuid;
 
 use super::{
-    model::{Account, Note, RestrictionReason, Status, normalise_email, search_terms},
+    model::{Account, Note, Status, normalise_email, search_terms},
     search::{Query, Range},
 };
 use crate::{
-    actor::{Principal, Role},
-    admin::{Count, Restriction, StatusCount, UserFilter},
-    db::{Conn, DbError},
-    error::{Error, Result},
-    ids::{NoteId, UserId},
-    kyc::model::KycStatus,
-    page::TimeCursor,
-    time::Timestamp,
+    accounts::summary::{Restriction, StatusCount, UserFilter},
+    base::{
+        change::RestrictionReason,
+        count::Count,
+        error::{Error, Result},
+        ids::{NoteId, UserId},
+        page::TimeCursor,
+        permission::Role,
+        principal::Principal,
+        time::Timestamp,
+    },
+    kyc::status::KycStatus,
+    platform::db::{Conn, DbError},
 };
 
 /// The columns of [`Account`], of a table named `u`.
@@ -195,18 +200,18 @@ pub(crate) async fn phone_wanted(conn: &mut Conn<'_>, id: UserId) -> Result<Opti
 }
 
 /// Accounts whose address is to be compared in another form than it is stored in.
-pub(super) async fn unnormalised(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<UserId>> {
+pub(crate) async fn unnormalised(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<UserId>> {
     Ok(q!(conn => vals UserId, "SELECT user_id FROM unnormalised_emails ORDER BY user_id LIMIT $1", limit)?)
 }
 
 /// It is done.
-pub(super) async fn is_normalised(conn: &mut Conn<'_>, id: UserId) -> Result<()> {
+pub(crate) async fn is_normalised(conn: &mut Conn<'_>, id: UserId) -> Result<()> {
     q!(conn => exec, "DELETE FROM unnormalised_emails WHERE user_id = $1", id)?;
     Ok(())
 }
 
 /// The form in which an account's address is compared.
-pub(super) async fn set_email_norm(conn: &mut Conn<'_>, id: UserId, norm: &str) -> Result<()> {
+pub(crate) async fn set_email_norm(conn: &mut Conn<'_>, id: UserId, norm: &str) -> Result<()> {
     q!(conn => exec, "UPDATE users SET email_norm = $2 WHERE id = $1", id, norm)?;
     Ok(())
 }
@@ -225,7 +230,7 @@ pub(crate) async fn set_email(
 }
 
 /// Another name or number.
-pub(super) async fn set_person(conn: &mut Conn<'_>, account: &Account, now: Timestamp) -> Result<()> {
+pub(crate) async fn set_person(conn: &mut Conn<'_>, account: &Account, now: Timestamp) -> Result<()> {
     let done = q!(conn => exec,
         "UPDATE users SET name = $2, phone = $3, version = version + 1, updated_at = $4 WHERE id = $1",
         account.id, &account.name, &account.phone, now);
@@ -238,7 +243,7 @@ pub(super) async fn set_person(conn: &mut Conn<'_>, account: &Account, now: Time
 }
 
 /// Another status, with the restriction that explains it or none.
-pub(super) async fn set_status(
+pub(crate) async fn set_status(
     conn: &mut Conn<'_>,
     id: UserId,
     status: Status,
@@ -253,13 +258,13 @@ pub(super) async fn set_status(
     Ok(())
 }
 
-pub(super) async fn set_role(conn: &mut Conn<'_>, id: UserId, role: Role, now: Timestamp) -> Result<()> {
+pub(crate) async fn set_role(conn: &mut Conn<'_>, id: UserId, role: Role, now: Timestamp) -> Result<()> {
     q!(conn => exec, "UPDATE users SET role = $2, version = version + 1, updated_at = $3 WHERE id = $1", id, role, now)?;
     Ok(())
 }
 
 /// Leaves only what others need: the row, its dates, and that it is deleted.
-pub(super) async fn anonymise(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<()> {
+pub(crate) async fn anonymise(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "UPDATE users SET status = 'deleted', email = '', email_norm = NULL, email_verified = FALSE, name = 'Deleted user', phone = NULL, phone_wanted = NULL, \
          password_hash = NULL, kyc_status = 'none', kyc_prior = 'none', kyc_effective_at = NULL, kyc_expires_at = NULL, \
@@ -270,23 +275,23 @@ pub(super) async fn anonymise(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -
 }
 
 /// All notes on a user.
-pub(super) async fn note_ids(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<NoteId>> {
+pub(crate) async fn note_ids(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<NoteId>> {
     Ok(q!(conn => vals NoteId, "SELECT id FROM user_notes WHERE user_id = $1", user)?)
 }
 
 /// Somebody was erased: what is left beside the rows is to be swept.
-pub(super) async fn note_erasure(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<()> {
+pub(crate) async fn note_erasure(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<()> {
     q!(conn => exec, "INSERT INTO erasures (user_id, at) VALUES ($1, $2) ON CONFLICT (user_id) DO NOTHING", id, now)?;
     Ok(())
 }
 
 /// Whose traces are to be swept.
-pub(super) async fn erasures(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<UserId>> {
+pub(crate) async fn erasures(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<UserId>> {
     Ok(q!(conn => vals UserId, "SELECT user_id FROM erasures ORDER BY user_id LIMIT $1", limit)?)
 }
 
 /// They are swept.
-pub(super) async fn forget_erasures(conn: &mut Conn<'_>, users: &[UserId]) -> Result<()> {
+pub(crate) async fn forget_erasures(conn: &mut Conn<'_>, users: &[UserId]) -> Result<()> {
     for user in users {
         q!(conn => exec, "DELETE FROM erasures WHERE user_id = $1", user)?;
     }
@@ -294,7 +299,7 @@ pub(super) async fn forget_erasures(conn: &mut Conn<'_>, users: &[UserId]) -> Re
 }
 
 /// The active admins but one; locked, so that two of them cannot remove each other.
-pub(super) async fn other_active_admins(conn: &mut Conn<'_>, but: UserId) -> Result<usize> {
+pub(crate) async fn other_active_admins(conn: &mut Conn<'_>, but: UserId) -> Result<usize> {
     let admins = q!(conn => vals UserId, [
         sqlite: "SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id LIMIT 50",
         pg: "SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id LIMIT 50 FOR UPDATE",
@@ -317,13 +322,13 @@ pub(crate) async fn restriction(conn: &mut Conn<'_>, id: UserId) -> Result<Optio
     }))
 }
 
-pub(super) async fn add_note(conn: &mut Conn<'_>, user: UserId, note: &Note) -> Result<()> {
+pub(crate) async fn add_note(conn: &mut Conn<'_>, user: UserId, note: &Note) -> Result<()> {
     q!(conn => exec, "INSERT INTO user_notes (id, user_id, author, body, created_at) VALUES ($1, $2, $3, $4, $5)",
         note.id, user, &note.author, &note.body, note.created_at)?;
     Ok(())
 }
 
-pub(super) async fn notes(conn: &mut Conn<'_>, user: UserId, before: TimeCursor, limit: i64) -> Result<Vec<Note>> {
+pub(crate) async fn notes(conn: &mut Conn<'_>, user: UserId, before: TimeCursor, limit: i64) -> Result<Vec<Note>> {
     Ok(q!(conn => all Note,
         "SELECT id, author, body, created_at FROM user_notes WHERE user_id = $1 AND (created_at, id) < ($2, $3) \
          ORDER BY created_at DESC, id DESC LIMIT $4",
@@ -331,7 +336,7 @@ pub(super) async fn notes(conn: &mut Conn<'_>, user: UserId, before: TimeCursor,
 }
 
 /// Newest first. Each combination of filters has its own text, so that its own index is used.
-pub(super) async fn page(
+pub(crate) async fn page(
     conn: &mut Conn<'_>,
     filter: &UserFilter,
     before: TimeCursor,
@@ -353,7 +358,7 @@ pub(super) async fn page(
 
 /// A user, and the term by which they were found.
 #[derive(sqlx_macros::FromRow)]
-pub(super) struct Found {
+pub(crate) struct Found {
     #[sqlx(flatten)]
     pub account: Account,
     pub term: String,
@@ -361,7 +366,7 @@ pub(super) struct Found {
 
 /// By a range of an index: of addresses when one is looked for, else of names' words and numbers. A user who is found by several
 /// terms comes once, with the first of them.
-pub(super) async fn search(
+pub(crate) async fn search(
     conn: &mut Conn<'_>,
     query: &Query,
     filter: &UserFilter,

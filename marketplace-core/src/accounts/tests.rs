@@ -2,21 +2,25 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
 use super::{
-    act::{Step, step},
-    model::{Account, NewUser, RestrictionReason, Status, UserAction},
+    model::{Account, NewUser, Status, UserAction},
     *,
 };
 use crate::{
-    actor::{Actor, Permission, Role, permissions},
-    admin::{AuditFilter, Change, UserFilter},
-    audit,
-    error::ErrorCode,
-    ids::UserId,
-    kyc::model::KycStatus,
-    page::PageRequest,
-    random::OsRandom,
+    accounts::summary::UserFilter,
+    actor::Actor,
+    base::{
+        change::{Change, RestrictionReason},
+        error::ErrorCode,
+        ids::UserId,
+        page::PageRequest,
+        permission::{Permission, Role, permissions},
+        random::OsRandom,
+        time::Timestamp,
+    },
+    kyc::status::KycStatus,
+    records::audit::{self, AuditFilter},
     testing::{self, OPERATOR, TestApp},
-    time::Timestamp,
+    users::{Step, UpdateMe, act, create, delete_me, list, me, note, notes, reveal, show, step, update_me},
 };
 
 fn because(reason: RestrictionReason) -> Change {
@@ -95,7 +99,7 @@ async fn each_role_may_do_what_the_table_says() {
             let forbidden = answer == Some(ErrorCode::Forbidden);
             assert_eq!(!forbidden, permissions(*role).contains(&permission), "{role} {what}: {answer:?}");
         };
-        let code = |error: crate::error::Error| error.code();
+        let code = |error: crate::base::error::Error| error.code();
         let page = PageRequest::default();
         expect(Permission::UsersRead, list(app, &actor, &UserFilter::default(), &page).await.err().map(code), "list");
         expect(Permission::UsersRead, show(app, &actor, subject).await.err().map(code), "show");
@@ -117,10 +121,14 @@ async fn each_role_may_do_what_the_table_says() {
             "audit",
         );
         expect(Permission::AuditRead, audit::verify(app, &actor, 1, 10, None).await.err().map(code), "verify");
-        expect(Permission::StatsRead, crate::events::since(app, &actor, None, 10).await.err().map(code), "events");
+        expect(
+            Permission::StatsRead,
+            crate::records::events::since(app, &actor, None, 10).await.err().map(code),
+            "events",
+        );
         for action in actions() {
             let subject = test.user(Role::Client, Status::Active).await;
-            let proof = Some(model::IdentityProof::InPerson);
+            let proof = Some(crate::base::change::IdentityProof::InPerson);
             let change = Change { proof, ..because(RestrictionReason::Other) };
             let answer = act(app, &actor, subject, &action, &change).await;
             expect(action.permission(), answer.err().map(code), action.name());
@@ -235,7 +243,7 @@ async fn another_role_ends_sessions_and_what_was_prepared() {
             let tokens = crate::auth::login(app, &testing::client(), &email, &password).await.unwrap();
             let actor = crate::auth::authenticate(app, &tokens.access_token).await.unwrap();
             crate::auth::change_email(app, &actor, &password, "prepared@example.net").await.unwrap();
-            let link = test.token(crate::mail::Template::ConfirmNewEmail).await;
+            let link = test.token(crate::records::mail::Template::ConfirmNewEmail).await;
             let again = act(app, &OPERATOR, id, &UserAction::SetRole { role: was }, &Change::default()).await.unwrap();
             assert!(!again.changed);
             crate::auth::authenticate(app, &tokens.access_token).await.unwrap();

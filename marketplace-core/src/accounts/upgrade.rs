@@ -7,9 +7,11 @@ use super::{
     store,
 };
 use crate::{
-    db::{Conn, Db},
-    error::{Error, Result},
-    ids::UserId,
+    base::{
+        error::{Error, Result},
+        ids::UserId,
+    },
+    platform::db::{Conn, Db},
 };
 
 /// Accounts of one round.
@@ -57,7 +59,10 @@ async fn set_aside(conn: &mut Conn<'_>, norm: &str, account: &Account, other: &A
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ids::uuid_v7, random::OsRandom, testing, time::Timestamp};
+    use crate::{
+        base::{ids::uuid_v7, random::OsRandom, time::Timestamp},
+        testing,
+    };
 
     /// Filled as the release before filled it, before addresses had another form and refresh tokens no rows.
     #[tokio::test]

@@ -2,33 +2,28 @@
 
 use async_trait::async_trait;
 
-use super::{
-    AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, EndedSessions, EventPage, Identity,
-    KycFilter, PersonalData, Stats, UserDetail, UserFilter, UserSummary,
-};
+use super::{AdminApi, Identity, Stats};
 use crate::{
     accounts::{
-        self,
         model::{NewUser, Note, UserAction},
+        summary::{UserFilter, UserSummary},
     },
     actor::Actor,
     app::App,
-    audit, auth,
-    error::Result,
-    events,
+    base::{
+        change::{Change, Changed},
+        error::Result,
+        ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
+        page::{Page, PageRequest},
+    },
     export::{self, Export},
-    ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::{
         self,
         model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
     },
     kyc::{
         self,
-        model::{Decision, FileContent, FileKind, KycCase, KycSummary},
-    },
-    mail::{
-        self,
-        model::{MailFilter, MailSummary},
+        model::{Decision, FileContent, FileKind, KycCase, KycFilter, KycSummary},
     },
     messaging::{
         self,
@@ -37,7 +32,12 @@ use crate::{
             ThreadInfo,
         },
     },
-    page::{Page, PageRequest},
+    operations,
+    records::{
+        audit::{self, AuditFilter, AuditHead, AuditRow, AuditVerification},
+        events::{self, EventPage},
+        mail::model::{MailFilter, MailSummary},
+    },
     reviews::{
         self,
         model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
@@ -45,6 +45,10 @@ use crate::{
     tokens::{
         self,
         model::{ApiToken, CreatedToken, NewToken, TokenFilter},
+    },
+    users::{
+        self,
+        model::{EndedSessions, PersonalData, UserDetail},
     },
 };
 
@@ -97,28 +101,28 @@ impl AdminApi for Direct {
     }
 
     async fn users_list(&self, filter: &UserFilter, page: &PageRequest) -> Result<Page<UserSummary>> {
-        accounts::list(&self.app, &self.actor, filter, page).await
+        users::list(&self.app, &self.actor, filter, page).await
     }
     async fn users_show(&self, id: UserId) -> Result<UserDetail> {
-        accounts::show(&self.app, &self.actor, id).await
+        users::show(&self.app, &self.actor, id).await
     }
     async fn users_reveal(&self, id: UserId) -> Result<PersonalData> {
-        accounts::reveal(&self.app, &self.actor, id).await
+        users::reveal(&self.app, &self.actor, id).await
     }
     async fn users_export(&self, id: UserId) -> Result<Export> {
         export::of_user(&self.app, &self.actor, id).await
     }
     async fn users_create(&self, new: &NewUser, change: &Change) -> Result<Changed<UserDetail>> {
-        accounts::create(&self.app, &self.actor, new, change).await
+        users::create(&self.app, &self.actor, new, change).await
     }
     async fn users_act(&self, id: UserId, action: &UserAction, change: &Change) -> Result<Changed<UserDetail>> {
-        accounts::act(&self.app, &self.actor, id, action, change).await
+        users::act(&self.app, &self.actor, id, action, change).await
     }
     async fn users_note(&self, id: UserId, body: &str, change: &Change) -> Result<Changed<Note>> {
-        accounts::note(&self.app, &self.actor, id, body, change).await
+        users::note(&self.app, &self.actor, id, body, change).await
     }
     async fn users_notes(&self, id: UserId, page: &PageRequest) -> Result<Page<Note>> {
-        accounts::notes(&self.app, &self.actor, id, page).await
+        users::notes(&self.app, &self.actor, id, page).await
     }
 
     async fn jobs_list(&self, filter: &JobFilter, page: &PageRequest) -> Result<Page<JobSummary>> {
@@ -191,14 +195,14 @@ impl AdminApi for Direct {
     }
 
     async fn mail_list(&self, filter: &MailFilter, page: &PageRequest) -> Result<Page<MailSummary>> {
-        mail::list(&self.app, &self.actor, filter, page).await
+        operations::mail::list(&self.app, &self.actor, filter, page).await
     }
     async fn mail_retry(&self, id: MailId, change: &Change) -> Result<Changed<MailSummary>> {
-        mail::retry(&self.app, &self.actor, id, change).await
+        operations::mail::retry(&self.app, &self.actor, id, change).await
     }
 
     async fn sessions_end_all(&self, change: &Change) -> Result<EndedSessions> {
-        auth::end_all_sessions(&self.app, &self.actor, change).await
+        users::end_all_sessions(&self.app, &self.actor, change).await
     }
 
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {

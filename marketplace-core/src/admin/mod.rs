@@ -15,20 +15,30 @@ pub use types::*;
 use async_trait::async_trait;
 
 use crate::{
-    accounts::model::{NewUser, Note, UserAction},
-    error::Result,
-    events::Event,
+    accounts::{
+        model::{NewUser, Note, UserAction},
+        summary::{UserFilter, UserSummary},
+    },
+    base::{
+        change::{Change, Changed},
+        error::Result,
+        ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
+        page::{Page, PageRequest},
+    },
     export::Export,
-    ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobSummary, StaffJobAction},
-    kyc::model::{Decision, FileContent, FileKind, KycCase, KycSummary},
-    mail::model::{MailFilter, MailSummary},
+    kyc::model::{Decision, FileContent, FileKind, KycCase, KycFilter, KycSummary},
     messaging::model::{
         AccessReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter, ThreadInfo,
     },
-    page::{Page, PageRequest},
+    records::{
+        audit::{AuditFilter, AuditHead, AuditRow, AuditVerification},
+        events::EventPage,
+        mail::model::{MailFilter, MailSummary},
+    },
     reviews::model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
     tokens::model::{ApiToken, CreatedToken, NewToken, TokenFilter},
+    users::model::{EndedSessions, PersonalData, UserDetail},
 };
 
 /// Everything that staff can do, whichever way they came in.
@@ -134,14 +144,4 @@ pub trait AdminApi: Send + Sync + std::fmt::Debug {
 
     /// Events after a cursor, oldest first; without a cursor, none but the newest cursor.
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage>;
-}
-
-/// Events, and where to go on.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct EventPage {
-    /// Oldest first.
-    pub items: Vec<Event>,
-    /// Pass as `after` next time.
-    pub cursor: String,
 }

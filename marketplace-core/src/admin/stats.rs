@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Count, Stats};
+use super::Stats;
 use crate::{
     accounts,
-    actor::{Actor, Permission},
+    actor::Actor,
     app::App,
-    audit,
-    error::Result,
-    jobs, kyc, mail, messaging, reviews, services,
+    base::{count::Count, error::Result, permission::Permission},
+    jobs, kyc, messaging,
+    records::{audit, mail},
+    reviews, services,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);

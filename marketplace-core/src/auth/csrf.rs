@@ -8,11 +8,13 @@ use std::fmt;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::hmac;
 
-use super::token;
 use crate::{
     app::App,
-    error::{Error, Result},
-    ids::SessionId,
+    base::{
+        error::{Error, Result},
+        ids::SessionId,
+    },
+    platform::access_token as token,
 };
 
 /// What a page sends with every change, in the header `X-CSRF-Token`.
@@ -51,7 +53,7 @@ pub fn check_csrf(app: &App, session: SessionId, given: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{actor::Role, testing};
+    use crate::{base::permission::Role, testing};
 
     #[tokio::test]
     async fn a_proof_is_its_sessions_alone() {

@@ -1,27 +1,24 @@
 //! Passwords, tokens, sessions: who is calling.
 
-pub(crate) mod breached;
 mod csrf;
+pub(crate) mod identities;
 mod model;
-pub mod oidc;
-mod ops;
-pub(crate) mod password;
+mod one_time;
+pub(crate) mod ops;
 mod refresh;
 pub(crate) mod store;
-pub mod token;
 pub(crate) mod totp;
 
 pub use csrf::{Csrf, check_csrf, csrf};
 pub use model::{ClientInfo, SessionView, Tokens};
-pub(crate) use ops::{
-    EVERYBODY, OneTime, check_own_password, drop_one_time, drop_tickets, issue_one_time, lock_checked, notify,
-    owner_of_link, prune_tickets,
-};
+pub(crate) use one_time::OneTime;
 pub use ops::{
-    SocketTicket, TICKET, authenticate, change_email, change_password, confirm_email, delete_own_data,
-    end_all_sessions, forgot_password, issue_ticket, live_sessions, login, login_with, logout, logout_all,
-    redeem_ticket, refresh, replace_lost_keys, resend_verification, reset_password, revoke_session, rotate_keys,
-    sessions, signup, verify_email,
+    SocketTicket, TICKET, authenticate, change_email, change_password, confirm_email, delete_own_data, forgot_password,
+    issue_ticket, live_sessions, login, login_with, logout, logout_all, redeem_ticket, refresh, resend_verification,
+    reset_password, revoke_session, sessions, signup, verify_email,
+};
+pub(crate) use ops::{
+    check_own_password, drop_one_time, drop_tickets, issue_one_time, lock_checked, notify, owner_of_link, prune_tickets,
 };
 
 pub use totp::{Enrolment, Proof, RecoveryCodes, begin_totp, confirm_totp, disable_totp};
@@ -30,7 +27,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use crate::{app::App, error::Result};
+use crate::{app::App, base::error::Result};
 
 /// Forgets sessions and one-time tokens that ended.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
@@ -47,7 +44,7 @@ pub(crate) async fn prune(app: &App) -> Result<u64> {
 #[cfg(any(test, feature = "testing"))]
 pub(crate) async fn testing_set_password(
     app: &App,
-    id: crate::ids::UserId,
+    id: crate::base::ids::UserId,
     password: &crate::accounts::model::Password,
     verified: bool,
 ) -> Result<()> {

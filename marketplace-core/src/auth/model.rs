@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::SessionId, time::Timestamp};
+use crate::base::{ids::SessionId, time::Timestamp};
 
 /// Where a call comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

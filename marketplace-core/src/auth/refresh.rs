@@ -14,10 +14,12 @@ use ring::hmac;
 use uuid::Uuid;
 
 use crate::{
-    error::{Error, Result},
-    ids::SessionId,
-    keys::Keys,
-    time::Timestamp,
+    base::{
+        error::{Error, Result},
+        ids::SessionId,
+        time::Timestamp,
+    },
+    platform::keys::Keys,
 };
 
 /// How long a token goes on giving its successor after its first use: for two tabs, and for an answer that was lost.
@@ -117,7 +119,7 @@ pub(super) fn judge(generation: i64, newest: i64, uses: &Uses, now: Timestamp) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::OsRandom;
+    use crate::base::random::OsRandom;
 
     fn session() -> SessionId {
         SessionId(Uuid::from_u128(7))

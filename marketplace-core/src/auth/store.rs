@@ -1,22 +1,24 @@
 //! Sessions' and tokens' SQL.
 
-use super::{OneTime, SessionView, oidc, totp};
+use super::{OneTime, SessionView, identities, totp};
 use crate::{
     accounts::{
         model::Account,
         store::{account_columns, account_json},
     },
-    db::{Conn, PRUNE_BATCH, PointRead, json},
-    error::{Error, Result},
-    ids::{SessionId, UserId},
-    mail,
-    page::TimeCursor,
-    time::Timestamp,
+    base::{
+        error::{Error, Result},
+        ids::{SessionId, UserId},
+        page::TimeCursor,
+        time::Timestamp,
+    },
+    platform::db::{Conn, PRUNE_BATCH, PointRead, json},
+    records::mail,
 };
 
 /// A session, with its account.
 #[derive(Clone, serde::Deserialize)]
-pub(super) struct Session {
+pub(crate) struct Session {
     id: SessionId,
     #[serde(deserialize_with = "json::opt_micros")]
     revoked_at: Option<Timestamp>,
@@ -27,13 +29,13 @@ pub(super) struct Session {
 
 impl Session {
     /// Whether it still speaks for `user`.
-    pub(super) fn lives(&self, user: UserId, now: Timestamp) -> bool {
+    pub(crate) fn lives(&self, user: UserId, now: Timestamp) -> bool {
         self.account.id == user && self.revoked_at.is_none() && self.expires_at > now
     }
 }
 
 /// Reads sessions with their accounts: once for every call that carries a token, so with those of other calls.
-pub(super) struct Sessions;
+pub(crate) struct Sessions;
 
 impl PointRead for Sessions {
     type Key = SessionId;
@@ -54,7 +56,7 @@ impl PointRead for Sessions {
     }
 }
 
-pub(super) struct NewSession<'a> {
+pub(crate) struct NewSession<'a> {
     pub id: SessionId,
     pub user: UserId,
     pub agent: &'a str,
@@ -64,7 +66,7 @@ pub(super) struct NewSession<'a> {
     pub refresh_secret: &'a [u8],
 }
 
-pub(super) async fn create(conn: &mut Conn<'_>, new: NewSession<'_>) -> Result<()> {
+pub(crate) async fn create(conn: &mut Conn<'_>, new: NewSession<'_>) -> Result<()> {
     // Programs of before ask for the newest access token; nothing else does.
     q!(conn => exec,
         "INSERT INTO sessions (id, user_id, user_agent, ip, created_at, last_used_at, expires_at, generation, refresh_secret, access_jti, access_used) \
@@ -75,7 +77,7 @@ pub(super) async fn create(conn: &mut Conn<'_>, new: NewSession<'_>) -> Result<(
 
 /// A session with what is needed to judge its refresh tokens.
 #[derive(sqlx_macros::FromRow)]
-pub(super) struct Refresh {
+pub(crate) struct Refresh {
     #[sqlx(flatten)]
     pub account: Account,
     /// Of the session's newest token.
@@ -90,7 +92,7 @@ pub(super) struct Refresh {
 }
 
 /// Locks the session, so that of two refreshes at once the second sees what the first did.
-pub(super) async fn refresh(conn: &mut Conn<'_>, session: SessionId) -> Result<Option<Refresh>> {
+pub(crate) async fn refresh(conn: &mut Conn<'_>, session: SessionId) -> Result<Option<Refresh>> {
     Ok(q!(conn => opt Refresh, [
         sqlite: concat!("SELECT ", account_columns!(), ", s.generation, s.refresh_secret, s.refresh_uses, s.revoked_at, s.expires_at, s.created_at AS began_at \
             FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1"),
@@ -100,12 +102,12 @@ pub(super) async fn refresh(conn: &mut Conn<'_>, session: SessionId) -> Result<O
 }
 
 /// Session and generation of a token of the time when each had a row.
-pub(super) async fn refresh_by_row(conn: &mut Conn<'_>, hash: &[u8]) -> Result<Option<(SessionId, i64)>> {
+pub(crate) async fn refresh_by_row(conn: &mut Conn<'_>, hash: &[u8]) -> Result<Option<(SessionId, i64)>> {
     Ok(q!(conn => opt (SessionId, i64), "SELECT session_id, generation FROM refresh_tokens WHERE hash = $1", hash)?)
 }
 
 /// The session's newest token is of another generation now.
-pub(super) async fn rotate(
+pub(crate) async fn rotate(
     conn: &mut Conn<'_>,
     session: SessionId,
     generation: i64,
@@ -130,7 +132,7 @@ pub(crate) async fn holds(conn: &mut Conn<'_>, session: SessionId, now: Timestam
 }
 
 /// Ends one session of a user; `false` when it is not theirs or has ended.
-pub(super) async fn revoke(conn: &mut Conn<'_>, session: SessionId, user: UserId, now: Timestamp) -> Result<bool> {
+pub(crate) async fn revoke(conn: &mut Conn<'_>, session: SessionId, user: UserId, now: Timestamp) -> Result<bool> {
     Ok(q!(conn => exec, "UPDATE sessions SET revoked_at = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL",
         session, user, now)?
         == 1)
@@ -153,14 +155,14 @@ pub(crate) async fn revoke_all(
 }
 
 /// How many sessions live.
-pub(super) async fn count_alive(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
+pub(crate) async fn count_alive(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
     let count = q!(conn => val i64,
         "SELECT CAST(count(*) AS BIGINT) FROM sessions WHERE revoked_at IS NULL AND expires_at > $1", now)?;
     Ok(count.unsigned_abs())
 }
 
 /// The last of some sessions after one, in the order of their ids; none when there are none.
-pub(super) async fn end_of_round(
+pub(crate) async fn end_of_round(
     conn: &mut Conn<'_>,
     after: SessionId,
     last: SessionId,
@@ -172,7 +174,7 @@ pub(super) async fn end_of_round(
 }
 
 /// Ends the sessions after one, up to another, whoever has them. Returns how many lived.
-pub(super) async fn revoke_range(conn: &mut Conn<'_>, after: SessionId, end: SessionId, now: Timestamp) -> Result<u64> {
+pub(crate) async fn revoke_range(conn: &mut Conn<'_>, after: SessionId, end: SessionId, now: Timestamp) -> Result<u64> {
     Ok(q!(conn => exec,
         "UPDATE sessions SET revoked_at = $3 WHERE id > $1 AND id <= $2 AND revoked_at IS NULL AND expires_at > $3", after, end, now)?)
 }
@@ -187,7 +189,7 @@ struct SessionRow {
     expires_at: Timestamp,
 }
 
-pub(super) async fn page(
+pub(crate) async fn page(
     conn: &mut Conn<'_>,
     user: UserId,
     current: SessionId,
@@ -245,7 +247,7 @@ pub(crate) async fn summary(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -
 }
 
 /// The newest token of a kind is the only one.
-pub(super) async fn put_one_time(
+pub(crate) async fn put_one_time(
     conn: &mut Conn<'_>,
     hash: Vec<u8>,
     user: UserId,
@@ -261,7 +263,7 @@ pub(super) async fn put_one_time(
 }
 
 /// Uses a token up.
-pub(super) async fn take_one_time(
+pub(crate) async fn take_one_time(
     conn: &mut Conn<'_>,
     hash: Vec<u8>,
     kind: &str,
@@ -272,7 +274,7 @@ pub(super) async fn take_one_time(
 }
 
 /// Whose a token is, without using it up.
-pub(super) async fn owner_of_one_time(
+pub(crate) async fn owner_of_one_time(
     conn: &mut Conn<'_>,
     hash: Vec<u8>,
     kind: &str,
@@ -282,7 +284,7 @@ pub(super) async fn owner_of_one_time(
         "SELECT user_id FROM one_time_tokens WHERE hash = $1 AND kind = $2 AND expires_at > $3", hash, kind, now)?)
 }
 
-pub(super) async fn drop_one_time(conn: &mut Conn<'_>, user: UserId, kind: OneTime) -> Result<()> {
+pub(crate) async fn drop_one_time(conn: &mut Conn<'_>, user: UserId, kind: OneTime) -> Result<()> {
     q!(conn => exec, "DELETE FROM one_time_tokens WHERE user_id = $1 AND kind = $2", user, kind.as_str())?;
     Ok(())
 }
@@ -294,7 +296,7 @@ pub(crate) async fn drop_outstanding(conn: &mut Conn<'_>, user: UserId) -> Resul
     for kind in OneTime::ALL {
         mail::cancel(conn, &kind.mail_subject(user)).await?;
     }
-    oidc::drop_codes(conn, user).await?;
+    identities::drop_codes(conn, user).await?;
     totp::store::drop_begun(conn, user).await
 }
 
@@ -306,21 +308,21 @@ pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
 }
 
 /// Forgets a batch of sessions that ended before `before`.
-pub(super) async fn prune_sessions(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
+pub(crate) async fn prune_sessions(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
     Ok(q!(conn => exec,
         "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT ($2 + 0))",
         before, PRUNE_BATCH)?)
 }
 
 /// Forgets a batch of one-time tokens that ended.
-pub(super) async fn prune_one_time(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
+pub(crate) async fn prune_one_time(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
     Ok(q!(conn => exec,
         "DELETE FROM one_time_tokens WHERE hash IN (SELECT hash FROM one_time_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT ($2 + 0))",
         now, PRUNE_BATCH)?)
 }
 
 /// Which of some sessions live, and belong to somebody who may trade.
-pub(super) async fn living(
+pub(crate) async fn living(
     conn: &mut Conn<'_>,
     sessions: &[SessionId],
     now: Timestamp,
@@ -337,7 +339,7 @@ pub(super) async fn living(
 }
 
 /// One-use tickets of browsers' sockets.
-pub(super) async fn put_ticket(
+pub(crate) async fn put_ticket(
     conn: &mut Conn<'_>,
     hash: Vec<u8>,
     user: UserId,
@@ -351,23 +353,23 @@ pub(super) async fn put_ticket(
 }
 
 /// Whether there is such a ticket.
-pub(super) async fn has_ticket(conn: &mut Conn<'_>, hash: &[u8]) -> Result<bool> {
+pub(crate) async fn has_ticket(conn: &mut Conn<'_>, hash: &[u8]) -> Result<bool> {
     let found = q!(conn => opt (UserId,), "SELECT user_id FROM socket_tickets WHERE hash = $1", hash)?;
     Ok(found.is_some())
 }
 
 /// Uses a ticket up: whose it was, and when it ended.
-pub(super) async fn take_ticket(conn: &mut Conn<'_>, hash: Vec<u8>) -> Result<Option<(UserId, SessionId, Timestamp)>> {
+pub(crate) async fn take_ticket(conn: &mut Conn<'_>, hash: Vec<u8>) -> Result<Option<(UserId, SessionId, Timestamp)>> {
     Ok(q!(conn => opt (UserId, SessionId, Timestamp),
         "DELETE FROM socket_tickets WHERE hash = $1 RETURNING user_id, session_id, expires_at", hash)?)
 }
 
-pub(super) async fn drop_tickets(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+pub(crate) async fn drop_tickets(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     q!(conn => exec, "DELETE FROM socket_tickets WHERE user_id = $1", user)?;
     Ok(())
 }
 
-pub(super) async fn prune_tickets(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
+pub(crate) async fn prune_tickets(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
     Ok(q!(conn => exec,
         "DELETE FROM socket_tickets WHERE hash IN (SELECT hash FROM socket_tickets WHERE expires_at < $1 ORDER BY expires_at LIMIT ($2 + 0))",
         now, PRUNE_BATCH)?)

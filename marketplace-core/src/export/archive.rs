@@ -15,7 +15,7 @@ use zip::{
     write::{SimpleFileOptions, StreamWriter},
 };
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// Bytes that are compressed before what came of them is sent on.
 const PIECE: usize = 64 * 1024;

@@ -9,15 +9,15 @@ use crate::{
     accounts,
     app::App,
     auth,
-    error::{Error, Result},
-    ids::UserId,
-    jobs, kyc,
-    kyc::model::FileContent,
-    messaging,
-    page::TimeCursor,
-    profiles, reviews, services,
-    time::Timestamp,
-    tokens,
+    base::{
+        error::{Error, Result},
+        ids::UserId,
+        page::TimeCursor,
+        time::Timestamp,
+    },
+    jobs,
+    kyc::{self, model::FileContent},
+    messaging, profiles, reviews, services, tokens, users,
 };
 
 /// Rows that are read at once.
@@ -76,12 +76,12 @@ async fn account(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
     let mut conn = reader.conn();
     let found = accounts::store::get(&mut conn, user).await?.ok_or_else(|| Error::not_found("user"))?;
     let restriction = accounts::store::restriction(&mut conn, user).await?;
-    let identities = auth::oidc::held(&mut conn, user).await?;
+    let identities = auth::identities::held(&mut conn, user).await?;
     let second_factor = auth::totp::store::is_on(&mut conn, user).await?;
     let phone_wanted = accounts::store::phone_wanted(&mut conn, user).await?;
     drop(reader);
     let restriction = restriction.map(|restriction| json!({ "reason": restriction.reason, "since": restriction.at }));
-    let me = accounts::Me::of(&found, app.now());
+    let me = users::Me::of(&found, app.now());
     let account = json!({
         "account": me,
         "restriction": restriction,

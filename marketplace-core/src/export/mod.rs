@@ -8,11 +8,7 @@
 mod archive;
 mod fill;
 
-use std::{
-    collections::HashSet,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::fmt;
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, stream::BoxStream};
@@ -22,19 +18,19 @@ use archive::Archive;
 
 use crate::{
     accounts::{self, model::Status},
-    actor::{Actor, Permission},
+    actor::Actor,
     app::App,
-    audit,
     auth::{self, ClientInfo},
-    error::{Error, Result},
-    ids::UserId,
+    base::{
+        error::{Error, Result},
+        ids::UserId,
+        permission::Permission,
+    },
+    records::audit,
 };
 
 /// Pieces that wait for the reader; each has some 64 KiB.
 const AHEAD: usize = 2;
-/// Exports under way at once in one program: each has a file of 10 MiB in memory at most.
-const AT_ONCE: usize = 8;
-
 /// An archive that is made while it is read.
 pub struct Export {
     /// What a saved copy is best called; ASCII.
@@ -46,28 +42,6 @@ pub struct Export {
 impl fmt::Debug for Export {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Export({})", self.file_name)
-    }
-}
-
-/// The accounts whose exports are under way here.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Running(Arc<Mutex<HashSet<UserId>>>);
-
-struct Turn(Running, UserId);
-
-impl Running {
-    fn take(&self, user: UserId) -> Result<Turn> {
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.len() >= AT_ONCE || !running.insert(user) {
-            return Err(Error::busy("this export, or too many others, are under way; try again when they are done"));
-        }
-        Ok(Turn(self.clone(), user))
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
     }
 }
 
@@ -109,7 +83,8 @@ pub async fn by_link(app: &App, client: &ClientInfo, one_time: &str) -> Result<E
 }
 
 async fn begin(app: &App, actor: &Actor, user: UserId) -> Result<Export> {
-    let turn = app.exports.take(user)?;
+    let under_way = "this export, or too many others, are under way; try again when they are done";
+    let turn = app.exports.take(user, under_way).await?;
     let (keys, now, by) = (app.keys.clone(), app.now(), actor.clone());
     app.db
         .write(move |conn| {
@@ -141,8 +116,7 @@ async fn begin(app: &App, actor: &Actor, user: UserId) -> Result<Export> {
         }
     });
     let body = futures::stream::poll_fn(move |context| read.poll_recv(context)).boxed();
-    let day = now.to_string().chars().take(10).collect::<String>();
-    Ok(Export { file_name: format!("marketplace-data-{day}.zip"), body })
+    Ok(Export { file_name: format!("marketplace-data-{}.zip", now.date()), body })
 }
 
 #[cfg(test)]

@@ -6,14 +6,16 @@ use zip::ZipArchive;
 
 use super::*;
 use crate::{
-    accounts::model::{RestrictionReason, UserAction},
-    actor::{Permission, Role},
-    admin::{AuditFilter, Change},
-    error::ErrorCode,
+    accounts::model::UserAction,
+    base::{
+        change::{Change, RestrictionReason},
+        error::ErrorCode,
+        page::PageRequest,
+        permission::{Permission, Role},
+    },
     kyc::{self, Submission, model::DocumentType},
-    mail::Template,
     messaging::{self, model::NewMessage},
-    page::PageRequest,
+    records::{audit::AuditFilter, mail::Template},
     testing::{self, TestApp, client, operator},
     tokens::{self, model::NewToken},
 };
@@ -57,8 +59,8 @@ async fn an_export_has_all_that_is_the_persons_and_nothing_of_the_staffs() {
         let reason = Some(RestrictionReason::Other);
         let note = Change { reason, note: Some("the staff's own words".into()), ..Change::default() };
         let id = trade.worker.user_id().unwrap();
-        crate::accounts::act(app, &operator(), id, &UserAction::Freeze, &note).await.unwrap();
-        crate::accounts::act(app, &operator(), id, &UserAction::Unfreeze, &Change::default()).await.unwrap();
+        crate::users::act(app, &operator(), id, &UserAction::Freeze, &note).await.unwrap();
+        crate::users::act(app, &operator(), id, &UserAction::Unfreeze, &Change::default()).await.unwrap();
         let file = messaging::attach(app, &trade.worker, trade.thread, photo()).await.unwrap();
         let sent = NewMessage { client_msg_id: "f".into(), content: String::new(), attachments: vec![file.id] };
         messaging::send(app, &trade.worker, trade.thread, sent).await.unwrap();
@@ -135,7 +137,7 @@ async fn who_may_export_whom() {
         assert_eq!(of_user(app, &operator(), id).await.unwrap_err().code(), ErrorCode::Busy);
         drop(Unpacked::of(first).await);
         let deleted = Change { reason: Some(RestrictionReason::UserRequest), ..Change::default() };
-        crate::accounts::act(app, &operator(), id, &UserAction::Delete, &deleted).await.unwrap();
+        crate::users::act(app, &operator(), id, &UserAction::Delete, &deleted).await.unwrap();
         let mut gone = of_user(app, &operator(), id).await.unwrap_err();
         while gone.code() == ErrorCode::Busy {
             tokio::task::yield_now().await;

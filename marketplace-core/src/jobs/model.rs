@@ -4,13 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::model::Checks,
-    actor::Principal,
-    error::{Error, FieldError, Result},
-    ids::{JobId, ServiceId, ThreadId, UserId},
-    money::Money,
-    text::check_text,
-    text_enum,
-    time::Timestamp,
+    base::{
+        count::Count,
+        error::{Error, FieldError, Result},
+        ids::{JobId, ServiceId, ThreadId, UserId},
+        money::Money,
+        principal::Principal,
+        text::check_text,
+        text_enum::text_enum,
+        time::Timestamp,
+    },
 };
 
 text_enum! {
@@ -31,8 +34,16 @@ text_enum! {
     }
 }
 
+/// [`JobStatus::is_live`] in SQL, of the column that is named. As the index `jobs_one_live` has it, so that it is used.
+macro_rules! job_is_live {
+    ($status:literal) => {
+        concat!($status, " IN ('negotiating', 'accepted', 'completed')")
+    };
+}
+pub(crate) use job_is_live;
+
 impl JobStatus {
-    /// Whether anything can still happen.
+    /// Whether anything can still happen. [`job_is_live`] says it in SQL.
     pub fn is_live(self) -> bool {
         matches!(self, Self::Negotiating | Self::Accepted | Self::Completed)
     }
@@ -392,4 +403,32 @@ pub struct OwnJobFilter {
     /// Only of this thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thread_id: Option<ThreadId>,
+}
+
+/// How many jobs have a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobCount {
+    /// The state.
+    pub status: JobStatus,
+    /// How many.
+    pub count: Count,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn live_jobs_are_the_same_in_rust_and_in_sql() {
+        let live = JobStatus::ALL.iter().filter(|status| status.is_live()).map(|status| format!("'{status}'"));
+        let sql = format!("status IN ({})", live.collect::<Vec<_>>().join(", "));
+        assert_eq!(job_is_live!("status"), sql);
+        for migration in [
+            include_str!("../../../migrations/sqlite/0008_jobs.sql"),
+            include_str!("../../../migrations/postgres/0008_jobs.sql"),
+        ] {
+            assert!(migration.contains(&format!("jobs_one_live ON jobs (thread_id) WHERE {sql};")));
+        }
+    }
 }

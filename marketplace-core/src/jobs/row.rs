@@ -6,10 +6,14 @@ use super::{
 };
 use crate::{
     accounts::model::{Status, mask_name},
-    actor::{Actor, Permission, Principal},
-    ids::{JobId, ServiceId, ThreadId, UserId},
-    money::Money,
-    time::Timestamp,
+    actor::Actor,
+    base::{
+        ids::{JobId, ServiceId, ThreadId, UserId},
+        money::Money,
+        permission::Permission,
+        principal::Principal,
+        time::Timestamp,
+    },
 };
 
 /// A row of `jobs` with its latest offer, its service's title and its two people.

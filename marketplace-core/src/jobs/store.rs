@@ -4,19 +4,22 @@
 //! thread, a client or a worker by theirs; what is due by `due_at`.
 
 use super::{
-    model::{HistoryRow, JobAction, JobReason, JobStatus, OfferView, Side},
+    model::{HistoryRow, JobAction, JobReason, JobStatus, OfferView, Side, job_is_live},
     row::Job,
 };
 use crate::{
     accounts::model::Account,
-    actor::Principal,
-    admin::{Count, JobCount},
-    db::Conn,
-    error::{Error, Result},
-    ids::{JobId, ServiceId, ThreadId, UserId},
-    money::Money,
-    page::TimeCursor,
-    time::Timestamp,
+    base::{
+        count::Count,
+        error::{Error, Result},
+        ids::{JobId, ServiceId, ThreadId, UserId},
+        money::Money,
+        page::TimeCursor,
+        principal::Principal,
+        time::Timestamp,
+    },
+    jobs::model::JobCount,
+    platform::db::Conn,
 };
 
 /// A job with its latest offer, its service's title, and its two people; of a table or subquery named `j`.
@@ -55,14 +58,13 @@ pub(super) async fn version_of(conn: &mut Conn<'_>, id: JobId) -> Result<Option<
 /// The live job of a thread.
 pub(super) async fn live_in(conn: &mut Conn<'_>, thread: ThreadId) -> Result<Option<Job>> {
     Ok(q!(conn => opt Job,
-        job!("jobs j", "j.thread_id = $1 AND j.status IN ('negotiating', 'accepted', 'completed')"), thread)?)
+        job!("jobs j", concat!("j.thread_id = $1 AND ", job_is_live!("j.status"))), thread)?)
 }
 
 /// Whether a thread has a live job.
 pub async fn live_in_thread(conn: &mut Conn<'_>, thread: ThreadId) -> Result<bool> {
     Ok(q!(conn => optval i64,
-        "SELECT CAST(1 AS BIGINT) FROM jobs WHERE thread_id = $1 AND status IN ('negotiating', 'accepted', 'completed')",
-        thread)?
+        concat!("SELECT CAST(1 AS BIGINT) FROM jobs WHERE thread_id = $1 AND ", job_is_live!("status")), thread)?
     .is_some())
 }
 
@@ -287,8 +289,8 @@ pub(super) struct Live {
 /// A person's live jobs in whichever part, in the order of their threads.
 pub(super) async fn live_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<Live>> {
     let mut live = q!(conn => all Live,
-        "SELECT id, thread_id, status FROM jobs WHERE client_id = $1 AND status IN ('negotiating', 'accepted', 'completed') \
-         UNION ALL SELECT id, thread_id, status FROM jobs WHERE worker_id = $1 AND status IN ('negotiating', 'accepted', 'completed')",
+        concat!("SELECT id, thread_id, status FROM jobs WHERE client_id = $1 AND ", job_is_live!("status"),
+            " UNION ALL SELECT id, thread_id, status FROM jobs WHERE worker_id = $1 AND ", job_is_live!("status")),
         user)?;
     live.sort_by_key(|job| job.thread_id);
     Ok(live)

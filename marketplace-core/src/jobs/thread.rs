@@ -6,10 +6,9 @@ use super::{
 };
 use crate::{
     app::App,
-    db::Conn,
-    error::Result,
+    base::{error::Result, money::Money},
     messaging::{self, Draft, model::JobNotice},
-    money::Money,
+    platform::db::Conn,
 };
 
 /// Tells the two of a transition, in their thread, which the unit holds. A rejected job closes it.

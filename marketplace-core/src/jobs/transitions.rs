@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use super::model::{HistoryRow, JobAction, JobReason, JobStatus, Side};
-use crate::{accounts::model::Status, actor::Permission, time::Timestamp};
+use crate::{
+    accounts::model::Status,
+    base::{permission::Permission, time::Timestamp},
+};
 
 /// A negotiation without a new offer for so long is over.
 pub const OFFER_VALID: Duration = Duration::from_hours(6 * 24);

@@ -6,15 +6,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::model::{
-    AttemptBrief, Claim, Decision, DecisionKind, DecisionMade, DocumentType, KycReason, KycStatus, KycSummary,
-    OwnAttempt,
+    AttemptBrief, Claim, Decision, DecisionKind, DecisionMade, DocumentType, KycReason, KycSummary, OwnAttempt,
 };
 use crate::{
     accounts::model::{Status, mask_name},
-    actor::Principal,
-    error::{Error, Result},
-    ids::{AttemptId, UserId},
-    time::Timestamp,
+    base::{
+        error::{Error, Result},
+        ids::{AttemptId, UserId},
+        principal::Principal,
+        time::Timestamp,
+    },
+    kyc::status::KycStatus,
 };
 
 /// A row of `kyc_attempts` with the name and status of its user.

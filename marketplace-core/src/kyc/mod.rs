@@ -4,14 +4,14 @@
 //! | to read about | open |
 //! |---|---|
 //! | states, reasons, claims, decisions | [`model`] |
-//! | what files are taken, how they are encrypted and kept | [`files`] |
+//! | what files are taken, how they are encrypted and kept | [`crate::platform::files`] |
 //! | what may be done with an attempt, and when | `attempt.rs` |
 //! | the use cases | [`ops`] |
 
 mod attempt;
-pub mod files;
 pub mod model;
 pub mod ops;
+pub mod status;
 mod store;
 
 pub use ops::{

@@ -5,55 +5,21 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    actor::Principal,
-    error::{Error, Result},
-    ids::{AttemptId, UserId},
-    text::check_text,
-    text_enum,
-    time::Timestamp,
+    base::{
+        error::{Error, Result},
+        ids::{AttemptId, UserId},
+        principal::Principal,
+        text::check_text,
+        text_enum::text_enum,
+        time::Timestamp,
+    },
+    kyc::status::KycStatus,
 };
 
 /// How long a claim lasts without activity.
 pub const CLAIM: Duration = Duration::from_secs(10 * 60);
 /// How long a decision can be taken back, and its effects wait.
 pub const UNDO: Duration = Duration::from_secs(10);
-/// A file's size at most, in bytes.
-pub const MAX_FILE: u64 = 10 * 1024 * 1024;
-/// An image's width and height at least, in pixels.
-pub const MIN_SIDE: u32 = 200;
-
-text_enum! {
-    /// Where an identity check stands.
-    pub enum KycStatus {
-        /// Nothing was submitted.
-        None = "none",
-        /// Waits in the queue.
-        Pending = "pending",
-        /// Somebody has claimed it.
-        InReview = "in_review",
-        /// The person is who they say.
-        Approved = "approved",
-        /// The worker is asked to submit again.
-        Retry = "retry",
-        /// Refused for good.
-        Rejected = "rejected",
-        /// An approval was taken back.
-        Revoked = "revoked",
-        /// An approval came to its end.
-        Expired = "expired",
-    }
-}
-
-impl KycStatus {
-    /// Whether a worker in this state may submit a new attempt.
-    pub fn may_submit(self) -> bool {
-        matches!(self, Self::None | Self::Retry | Self::Expired | Self::Revoked)
-    }
-    /// Whether the attempt waits for a decision.
-    pub fn is_open(self) -> bool {
-        matches!(self, Self::Pending | Self::InReview)
-    }
-}
 
 text_enum! {
     /// The document on the picture.
@@ -180,9 +146,7 @@ impl Decision {
             return Err(Error::invalid("/reasons", format!("needs at least one of {}", KycReason::NAMES.join(", "))));
         }
         self.comment = match self.comment.filter(|comment| !comment.trim().is_empty()) {
-            Some(comment) => {
-                Some(check_text("/comment", &comment, 1, 1_000).map_err(|field| Error::invalid_fields(vec![field]))?)
-            }
+            Some(comment) => Some(check_text("/comment", &comment, 1, 1_000)?),
             None if self.reasons.is_empty() => None,
             None => Some(self.reasons.iter().map(|reason| reason.template()).collect::<Vec<_>>().join(" ")),
         };
@@ -315,7 +279,7 @@ pub struct KycCase {
     /// The user's other attempts, newest first, 20 at most.
     pub others: Vec<AttemptBrief>,
     /// The person, masked.
-    pub user: crate::admin::UserSummary,
+    pub user: crate::accounts::summary::UserSummary,
 }
 
 /// One's own identity check, as its subject sees it.
@@ -348,6 +312,24 @@ pub struct OwnAttempt {
     pub reasons: Vec<KycReason>,
     /// What staff wrote.
     pub comment: Option<String>,
+}
+
+/// Which attempts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+#[serde(default, deny_unknown_fields)]
+pub struct KycFilter {
+    /// Only in this state; without one, all that wait for a decision (`pending` and `in_review`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub status: Option<KycStatus>,
+    /// Only of this kind of document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(inline))]
+    pub document_type: Option<DocumentType>,
+    /// Only of this user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
 }
 
 #[cfg(test)]

@@ -9,16 +9,19 @@ use uuid::Uuid;
 
 use super::{
     attempt::{Attempt, UserKyc},
-    model::{DocumentType, FileInfo, FileKind, KycStatus},
+    model::{DocumentType, FileInfo, FileKind},
 };
 use crate::{
-    actor::Principal,
-    admin::Count,
-    db::Conn,
-    error::{Error, Result},
-    ids::{AttemptId, UserId},
-    page::TimeCursor,
-    time::Timestamp,
+    base::{
+        count::Count,
+        error::{Error, Result},
+        ids::{AttemptId, UserId},
+        page::TimeCursor,
+        principal::Principal,
+        time::Timestamp,
+    },
+    kyc::status::KycStatus,
+    platform::db::Conn,
 };
 
 macro_rules! attempt {

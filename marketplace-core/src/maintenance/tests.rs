@@ -1,19 +1,23 @@
 //! One kind, and one item, that fails, and all that goes on.
 
 use futures::FutureExt;
+use std::time::Duration;
 
 use super::*;
 use crate::{
-    accounts::{
-        self,
-        model::{RestrictionReason, Status, UserAction},
+    accounts::model::{Status, UserAction},
+    base::{
+        change::{Change, RestrictionReason},
+        error::{Error, ErrorCode},
+        ids::UserId,
+        permission::Role,
     },
-    actor::Role,
-    admin::Change,
-    health::Component,
-    ids::UserId,
-    kyc::model::KycStatus,
+    kyc::status::KycStatus,
+    platform::health::Component,
+    scheduled::{contained, each, resting},
     testing::{self, OPERATOR, TestApp},
+    timers::{TimerState, pause, recorded},
+    users,
 };
 
 fn state(app: &App, timer: Timer) -> TimerState {
@@ -68,7 +72,7 @@ async fn a_kind_that_fails_stops_no_other_and_is_told_once() {
             assert_eq!((state.failures, state.last_success), (0, Some(app.now())), "{timer}");
         }
         assert!(test.mails().await.is_empty(), "all were sent");
-        let status = accounts::show(app, &OPERATOR, worker).await.unwrap().user.kyc_status;
+        let status = users::show(app, &OPERATOR, worker).await.unwrap().user.kyc_status;
         assert_eq!(status, KycStatus::Expired);
         execute(app, "ALTER TABLE jobs_gone RENAME TO jobs").await;
         app.run_due().await.unwrap();
@@ -84,11 +88,11 @@ async fn an_item_that_fails_stops_no_other_and_is_tried_again_after_a_while() {
         let bad = expired_worker(&test).await;
         // A trap: nothing is written about this one.
         let trap = match app.db.engine() {
-            crate::db::Engine::Sqlite => {
+            crate::platform::db::Engine::Sqlite => {
                 "CREATE TRIGGER trap BEFORE INSERT ON audit_log WHEN new.target = (SELECT name FROM traps) \
                  BEGIN SELECT RAISE(ABORT, 'trap'); END"
             }
-            crate::db::Engine::Postgres => {
+            crate::platform::db::Engine::Postgres => {
                 "CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
                  IF new.target = (SELECT name FROM traps) THEN RAISE EXCEPTION 'trap'; END IF; RETURN new; END $$"
             }
@@ -110,14 +114,14 @@ async fn an_item_that_fails_stops_no_other_and_is_tried_again_after_a_while() {
             .await
             .unwrap();
         execute(app, trap).await;
-        if app.db.engine() == crate::db::Engine::Postgres {
+        if app.db.engine() == crate::platform::db::Engine::Postgres {
             execute(app, "CREATE TRIGGER trap BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION trap()").await;
         }
         let mut others = Vec::new();
         for _ in 0..3 {
             others.push(expired_worker(&test).await);
         }
-        let status = async |id| accounts::show(app, &OPERATOR, id).await.unwrap().user.kyc_status;
+        let status = async |id| users::show(app, &OPERATOR, id).await.unwrap().user.kyc_status;
         run(app, Timer::KycExpiry).await.unwrap();
         for other in others {
             assert_eq!(status(other).await, KycStatus::Expired);
@@ -232,7 +236,7 @@ async fn an_erasure_that_cannot_be_swept_stops_no_other() {
         std::fs::create_dir(&stuck).unwrap();
         let change = Change { reason: Some(RestrictionReason::UserRequest), ..Change::default() };
         for id in [bad, good] {
-            accounts::act(app, &OPERATOR, id, &UserAction::Delete, &change).await.unwrap();
+            users::act(app, &OPERATOR, id, &UserAction::Delete, &change).await.unwrap();
         }
         let left = async || count(app, "SELECT CAST(count(*) AS BIGINT) FROM erasures").await;
         app.run_due().await.unwrap();

@@ -2,14 +2,16 @@
 
 use crate::{
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    ids::{MessageId, ThreadId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{MessageId, ThreadId, UserId},
+        time::Timestamp,
+    },
     messaging::{
         model::{Attachment, JobNotice, MessageKind},
         store::{self, Data, NewRow},
     },
-    time::Timestamp,
+    platform::db::Conn,
 };
 
 /// What is to be written in a thread.

@@ -5,14 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::model::{CloseReason, Message, ThreadStatus};
 use crate::{
-    events::EventCursor,
-    ids::{JobId, ServiceId, ThreadId, UserId},
+    base::{
+        ids::{JobId, ServiceId, ThreadId, UserId},
+        time::Timestamp,
+    },
     jobs::model::JobStatus,
-    time::Timestamp,
+    records::events::EventCursor,
 };
-
-/// The kinds of events that those whom they concern are told of.
-pub(crate) const DELIVERED: [&str; 5] = ["message", "message.removed", "read", "thread", "job"];
 
 /// An event, as those whom it concerns are told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

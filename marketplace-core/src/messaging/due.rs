@@ -12,9 +12,11 @@ use super::{
 };
 use crate::{
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    ids::{ThreadId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{ThreadId, UserId},
+    },
+    platform::db::Conn,
 };
 
 /// How long a file may wait for a message.

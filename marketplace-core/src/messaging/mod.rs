@@ -17,7 +17,6 @@ mod staff;
 mod store;
 
 pub(crate) use append::{Draft, append, hold};
-pub(crate) use deliver::DELIVERED;
 pub use deliver::{Delivery, JobBrief, ThreadBrief, UserEvent};
 pub(crate) use due::{close_for_job, erase, prune, run_due};
 pub use ops::{attach, attachment, get, list, messages, open, read, send, typing};

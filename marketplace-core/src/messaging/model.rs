@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::FieldError,
-    ids::{AttachmentId, JobId, MessageId, ServiceId, ThreadId, UserId},
+    base::{
+        error::FieldError,
+        ids::{AttachmentId, JobId, MessageId, ServiceId, ThreadId, UserId},
+        text::check_text,
+        text_enum::text_enum,
+        time::Timestamp,
+    },
     jobs::model::{JobAction, JobReason, JobStatus, Side},
-    text::check_text,
-    text_enum,
-    time::Timestamp,
 };
 
 /// Characters of a message at most.

@@ -15,18 +15,21 @@ use super::{
     store,
 };
 use crate::{
-    actor::{Actor, Permission},
-    admin::{Change, Changed},
+    actor::Actor,
     app::App,
-    audit::{self, Entry},
-    db::Conn,
-    error::{Error, Result},
-    events,
-    ids::{MessageId, ThreadId},
-    keys::Keys,
-    page::{Page, PageRequest, TimeCursor},
-    text::check_text,
-    time::Timestamp,
+    base::{
+        change::{Change, Changed},
+        error::{Error, Result},
+        ids::{MessageId, ThreadId},
+        page::{Page, PageRequest, TimeCursor},
+        permission::Permission,
+        time::Timestamp,
+    },
+    platform::{db::Conn, keys::Keys},
+    records::{
+        audit::{self, Entry},
+        events,
+    },
 };
 
 /// Reading on, for the same reason, is one row of the audit log in so long a time.
@@ -101,12 +104,6 @@ fn entry(action: &'static str, id: ThreadId, reason: Option<String>, metadata: s
     Entry { action, target_kind: "thread", target: id.to_string(), reason, metadata }
 }
 
-fn checked_note(change: &Change) -> Result<Option<String>> {
-    let note = change.note.as_deref().filter(|note| !note.trim().is_empty());
-    let note = note.map(|note| check_text("/note", note, 1, 4_000)).transpose();
-    note.map_err(|field| Error::invalid_fields(vec![field]))
-}
-
 /// The thread as it is, when the change may be made to it.
 async fn subject(conn: &mut Conn<'_>, actor: &Actor, id: ThreadId, change: &Change) -> Result<ThreadInfo> {
     hold(conn, id).await?;
@@ -129,7 +126,7 @@ pub async fn staff_act(
     change: &Change,
 ) -> Result<Changed<ThreadInfo>> {
     actor.require(Permission::ThreadsWrite)?;
-    let note = checked_note(change)?;
+    let note = change.checked_note()?;
     let (unit, actor, action, asked) = (app.clone(), actor.clone(), action.clone(), change.clone());
     let done = app
         .db
@@ -173,8 +170,8 @@ pub async fn staff_notice(
     change: &Change,
 ) -> Result<Changed<StaffMessage>> {
     actor.require(Permission::ThreadsWrite)?;
-    let content = check_content(content, false).map_err(|field| Error::invalid_fields(vec![field]))?;
-    let note = checked_note(change)?;
+    let content = check_content(content, false)?;
+    let note = change.checked_note()?;
     let (unit, actor, asked) = (app.clone(), actor.clone(), change.clone());
     let done = app
         .db
@@ -213,7 +210,7 @@ pub async fn staff_remove(
     change: &Change,
 ) -> Result<Changed<StaffMessage>> {
     actor.require(Permission::ThreadsWrite)?;
-    let note = checked_note(change)?;
+    let note = change.checked_note()?;
     let mut reader = app.db.read().await?;
     let place = store::place(&mut reader.conn(), id).await?.ok_or_else(|| Error::not_found("message"))?;
     drop(reader);

@@ -8,7 +8,7 @@ mod files;
 mod pages;
 mod staff;
 
-pub(super) use append::{NewRow, Sent, append, blocked, sent, stand, take};
+pub(super) use append::{NewRow, Sent, append, sent, stand, take};
 pub(crate) use deliver::{delivered, rendered};
 pub(crate) use export::{files_sent, messages_of, summary_of, threads_of};
 pub(super) use files::{

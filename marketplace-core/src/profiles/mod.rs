@@ -17,11 +17,13 @@ mod store;
 
 pub(crate) use ops::erase;
 pub use ops::{client, public_client, public_worker, update_client, update_worker, worker};
-pub(crate) use people::blocked_between;
 pub use people::{block, blocks, favorite, favorites};
 pub(crate) use pictures::{own_picture, seal_stored};
 pub use pictures::{picture, remove_picture, set_picture};
-pub(crate) use store::{approved_in_effect, blocked_by, favorite_ids, pictures_of, told, worker_is_public};
+pub(crate) use store::{
+    approved_in_effect, blocked_between, blocked_by, favorite_ids, one_blocks_the_other, pictures_of, told,
+    worker_is_public,
+};
 
 #[cfg(test)]
 mod tests;

@@ -4,13 +4,15 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     accounts::model::Checks,
-    error::{FieldError, Result},
-    ids::{PictureId, UserId},
-    money::Money,
+    base::{
+        error::{FieldError, Result},
+        ids::{PictureId, UserId},
+        money::Money,
+        text::{check_line, check_text},
+        text_enum::text_enum,
+        time::Timestamp,
+    },
     reviews::model::Rating,
-    text::{check_line, check_text},
-    text_enum,
-    time::Timestamp,
 };
 
 /// Entries of a list of skills or languages at most.
@@ -185,7 +187,7 @@ impl UpdateWorkerProfile {
         put(&mut to.location, checks.take(line("/location", self.location, 100)).flatten());
         to.latitude = self.latitude.unwrap_or(to.latitude).map(rounded);
         to.longitude = self.longitude.unwrap_or(to.longitude).map(rounded);
-        checks.take(check_place(to.latitude, to.longitude));
+        checks.take(check_place(("latitude", "longitude"), to.latitude, to.longitude));
         if let Some(rate) = self.hourly_rate {
             checks.take(rate.as_ref().map_or(Ok(()), |rate| rate.check("/hourly_rate")));
             to.hourly_rate = rate;
@@ -221,7 +223,7 @@ fn line(pointer: &str, given: Option<String>, max: usize) -> Result<Option<Strin
 /// Checks a list of short texts: `most` at most, each of 1 to `max` characters; doubles go.
 pub(crate) fn check_list(pointer: &str, list: &[String], most: usize, max: usize) -> Result<Vec<String>, FieldError> {
     if list.len() > most {
-        return Err(FieldError { pointer: pointer.into(), detail: format!("must have at most {most} entries") });
+        return Err(FieldError::new(pointer, format!("must have at most {most} entries")));
     }
     let mut kept: Vec<String> = Vec::with_capacity(list.len());
     for (at, entry) in list.iter().enumerate() {
@@ -233,22 +235,24 @@ pub(crate) fn check_list(pointer: &str, list: &[String], most: usize, max: usize
     Ok(kept)
 }
 
-/// Checks a place on Earth: both or neither, degrees in range.
-pub(crate) fn check_place(latitude: Option<f64>, longitude: Option<f64>) -> Result<(), FieldError> {
-    let wrong = |pointer: &str, detail: &str| Err(FieldError { pointer: pointer.into(), detail: detail.into() });
+/// Checks a place on Earth, whose two fields have these names: both or neither, degrees in range.
+pub(crate) fn check_place(
+    (lat, lon): (&str, &str),
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+) -> Result<Option<(f64, f64)>, FieldError> {
+    let wrong = |field: &str, detail: String| Err(FieldError::new(format!("/{field}"), detail));
     match (latitude, longitude) {
-        (None, None) => Ok(()),
-        (Some(latitude), Some(longitude)) => {
-            if !(-90.0..=90.0).contains(&latitude) {
-                wrong("/latitude", "must be from -90 to 90 degrees")
-            } else if !(-180.0..=180.0).contains(&longitude) {
-                wrong("/longitude", "must be from -180 to 180 degrees")
-            } else {
-                Ok(())
-            }
+        (None, None) => Ok(None),
+        (Some(latitude), _) if !(-90.0..=90.0).contains(&latitude) => {
+            wrong(lat, "must be from -90 to 90 degrees".into())
         }
-        (Some(_), None) => wrong("/longitude", "is needed together with latitude"),
-        (None, Some(_)) => wrong("/latitude", "is needed together with longitude"),
+        (_, Some(longitude)) if !(-180.0..=180.0).contains(&longitude) => {
+            wrong(lon, "must be from -180 to 180 degrees".into())
+        }
+        (Some(latitude), Some(longitude)) => Ok(Some((latitude, longitude))),
+        (Some(_), None) => wrong(lon, format!("is needed together with {lat}")),
+        (None, Some(_)) => wrong(lat, format!("is needed together with {lon}")),
     }
 }
 

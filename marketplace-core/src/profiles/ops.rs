@@ -7,15 +7,20 @@ use super::{
     store,
 };
 use crate::{
-    accounts,
-    accounts::model::{Account, Status},
-    actor::{Actor, Permission, Role},
+    accounts::{
+        self,
+        model::{Account, Status},
+    },
+    actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    events,
-    ids::UserId,
-    time::Timestamp,
+    base::{
+        error::{Error, Result},
+        ids::UserId,
+        permission::{Permission, Role},
+        time::Timestamp,
+    },
+    platform::db::Conn,
+    records::events,
 };
 
 /// The caller, when they have this role.

@@ -8,13 +8,15 @@ use super::{
     store,
 };
 use crate::{
-    actor::{Actor, Permission},
+    actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    ids::UserId,
-    page::{Page, PageRequest, TextCursor, TimeCursor},
-    time::Timestamp,
+    base::{
+        error::{Error, Result},
+        ids::UserId,
+        page::{Page, PageRequest, TextCursor, TimeCursor},
+        permission::Permission,
+        time::Timestamp,
+    },
 };
 
 /// Favourites, and blocks, that one person may have.
@@ -99,9 +101,4 @@ pub async fn block(app: &App, actor: &Actor, other: UserId, wanted: bool) -> Res
 
 fn too_many(what: &str) -> Error {
     Error::conflict(format!("there are {MOST} {what} already; remove some first"), serde_json::json!({ "most": MOST }))
-}
-
-/// Whether one of two people blocks the other.
-pub(crate) async fn blocked_between(conn: &mut Conn<'_>, a: UserId, b: UserId) -> Result<bool> {
-    store::blocked_between(conn, a, b).await
 }

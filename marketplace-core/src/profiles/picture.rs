@@ -1,11 +1,11 @@
 //! Makes an uploaded picture fit to be shown: only its pixels stay. Where it was taken, with what and by whom is in the
 //! metadata, which is not copied.
 
-use image::imageops::FilterType;
+use image::{DynamicImage, imageops::FilterType, metadata::Orientation};
 
 use crate::{
-    error::{Error, Result},
-    kyc::files::{Wanted, inspect, on_white, upright, write_jpeg},
+    base::error::{Error, Result},
+    platform::files::{Wanted, decoder, inspect, write_jpeg},
 };
 
 /// Pixels a side of the full picture at most.
@@ -26,26 +26,31 @@ pub(super) struct Rendered {
 }
 
 /// Checks an upload like a photo of an identity check, turns it upright, and writes it anew in both sizes. Slow and
-/// hungry for memory: see [`crate::kyc::files::FileStore::decoding`].
+/// hungry for memory: see [`crate::platform::files::FileStore::decoding`].
 pub(super) fn render(bytes: &[u8]) -> Result<Rendered> {
     let facts = inspect(Wanted { field: "picture", pdf: false }, bytes)?;
     let bytes = bytes.get(..facts.length).unwrap_or(bytes);
-    let upright = upright(bytes).map_err(|error| {
+    let damaged = |error| {
         tracing::debug!(%error, "a picture passed inspection and did not decode");
         Error::invalid("/picture", "is damaged and cannot be read; take or export it again")
-    })?;
-    let full = if upright.width() > FULL_SIDE || upright.height() > FULL_SIDE {
-        upright.resize(FULL_SIDE, FULL_SIDE, FilterType::CatmullRom)
-    } else {
-        upright
     };
-    let side = full.width().min(full.height());
-    let square = full.crop_imm((full.width() - side) / 2, (full.height() - side) / 2, side, side);
+    let (decoder, orientation) = decoder(bytes).map_err(damaged)?;
+    let mut full = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    // A large one is first made smaller by simple means: the good filter holds it as numbers four times as large.
+    if full.width().max(full.height()) > 2 * FULL_SIDE {
+        full = full.thumbnail(2 * FULL_SIDE, 2 * FULL_SIDE);
+    }
+    if full.width().max(full.height()) > FULL_SIDE {
+        full = full.resize(FULL_SIDE, FULL_SIDE, FilterType::CatmullRom);
+    }
+    full.apply_orientation(orientation);
+    let (width, height) = (full.width(), full.height());
+    let side = width.min(height);
+    let square = full.crop_imm((width - side) / 2, (height - side) / 2, side, side);
     let thumb =
         if side > THUMB_SIDE { square.resize_exact(THUMB_SIDE, THUMB_SIDE, FilterType::CatmullRom) } else { square };
-    let (full, thumb) = (on_white(&full), on_white(&thumb));
-    let (width, height) = full.dimensions();
-    Ok(Rendered { full: write_jpeg(&full, QUALITY)?, thumb: write_jpeg(&thumb, QUALITY)?, width, height })
+    let jpeg = |picture: &DynamicImage| write_jpeg(picture, Orientation::NoTransforms, QUALITY);
+    Ok(Rendered { full: jpeg(&full)?, thumb: jpeg(&thumb)?, width, height })
 }
 
 #[cfg(test)]

@@ -10,24 +10,27 @@ use super::{
 };
 use crate::{
     accounts::model::Status,
-    actor::{Actor, Permission, Role},
+    actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, ErrorCode, Result},
-    ids::{PictureId, UserId},
-    kyc::{
-        files::{Owner, Round},
-        model::FileContent,
+    base::{
+        error::{Error, ErrorCode, Result},
+        ids::{PictureId, UserId},
+        permission::{Permission, Role},
+        time::Timestamp,
     },
-    time::Timestamp,
+    kyc::model::FileContent,
+    platform::{
+        db::Conn,
+        files::{Owner, Round},
+    },
 };
 
 /// Gives the caller a picture in place of the one before. Of the upload only the pixels stay.
 ///
-/// Errors: those of [`crate::kyc::files::inspect()`], with the pointer `/picture`.
+/// Errors: those of [`crate::platform::files::inspect()`], with the pointer `/picture`.
 pub async fn set_picture(app: &App, actor: &Actor, bytes: Vec<u8>) -> Result<Picture> {
     let user = actor.require_own(Permission::Trade)?.account.id;
-    let Rendered { full, thumb, width, height } = app.files.decoding(move || render(&bytes)).await?;
+    let Rendered { full, thumb, width, height } = app.files.decoding(bytes, |bytes| render(&bytes)).await?;
     let id = PictureId::new(app.now(), app.random.as_ref());
     let picture = Picture { id, width: i64::from(width), height: i64::from(height) };
     let both = vec![(PictureSize::Full.as_str(), full), (PictureSize::Thumb.as_str(), thumb)];

@@ -5,15 +5,16 @@ use uuid::Uuid;
 use super::model::{Blocked, ClientProfile, Picture, PublicClient, PublicWorker, WorkerProfile};
 use crate::{
     accounts::model::Status,
-    actor::Role,
-    db::Conn,
-    error::{Error, Result},
-    ids::{PictureId, UserId},
-    kyc::files::Sealed,
-    money::Money,
-    page::TimeCursor,
+    base::{
+        error::{Error, Result},
+        ids::{PictureId, UserId},
+        money::Money,
+        page::TimeCursor,
+        permission::Role,
+        time::Timestamp,
+    },
+    platform::{db::Conn, files::Sealed},
     reviews::model::Rating,
-    time::Timestamp,
 };
 
 /// Whether the identity check of a row of `users` named `u` is approved in effect at the time `$n`, as
@@ -38,6 +39,24 @@ macro_rules! worker_is_public {
     };
 }
 pub(crate) use worker_is_public;
+
+/// Whether one of two people has blocked the other.
+macro_rules! one_blocks_the_other {
+    ($a:literal, $b:literal) => {
+        concat!(
+            "(EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = ",
+            $a,
+            " AND b.blocked_id = ",
+            $b,
+            ") OR EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = ",
+            $b,
+            " AND b.blocked_id = ",
+            $a,
+            "))"
+        )
+    };
+}
+pub(crate) use one_blocks_the_other;
 
 /// A profile's picture as a row has it.
 #[derive(sqlx_macros::FromRow)]
@@ -327,11 +346,9 @@ pub(super) async fn blocks(conn: &mut Conn<'_>, user: UserId, after: Uuid, limit
          WHERE b.user_id = $1 AND b.blocked_id > $2 ORDER BY b.blocked_id LIMIT $3", user, after, limit)?)
 }
 
-pub(super) async fn blocked_between(conn: &mut Conn<'_>, a: UserId, b: UserId) -> Result<bool> {
-    let found = q!(conn => optval i64,
-        "SELECT CAST(1 AS BIGINT) FROM blocks WHERE (user_id = $1 AND blocked_id = $2) OR (user_id = $2 AND blocked_id = $1) LIMIT 1",
-        a, b)?;
-    Ok(found.is_some())
+/// Whether one of two people has blocked the other.
+pub(crate) async fn blocked_between(conn: &mut Conn<'_>, a: UserId, b: UserId) -> Result<bool> {
+    Ok(q!(conn => val bool, concat!("SELECT ", one_blocks_the_other!("$1", "$2")), a, b)?)
 }
 
 /// A picture as it is stored.

@@ -2,28 +2,30 @@
 
 use futures::{FutureExt, StreamExt};
 
-use super::*;
 use super::{
     model::{PictureSize, UpdateClientProfile, UpdateWorkerProfile},
     picture::tests::photo,
+    *,
 };
 use crate::{
-    accounts::{
-        self,
-        model::{RestrictionReason, Status, UserAction},
+    accounts::model::{Status, UserAction},
+    actor::Actor,
+    base::{
+        change::{Change, RestrictionReason},
+        error::ErrorCode,
+        ids::UserId,
+        page::PageRequest,
+        permission::Role,
     },
-    actor::{Actor, Role},
-    admin::Change,
-    error::ErrorCode,
-    ids::UserId,
-    maintenance::{self, Timer},
-    page::PageRequest,
+    maintenance,
     testing::{self, OPERATOR, TestApp},
+    timers::Timer,
+    users,
 };
 
 async fn act(test: &TestApp, id: UserId, action: UserAction) {
     let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
-    accounts::act(test.app(), &OPERATOR, id, &action, &change).await.unwrap();
+    users::act(test.app(), &OPERATOR, id, &action, &change).await.unwrap();
 }
 
 fn id(actor: &Actor) -> UserId {
@@ -227,7 +229,7 @@ async fn erasure_takes_all_of_it() {
             .unwrap();
         assert_eq!(left, 0);
         // The operator's deletion sweeps at once: no picture is left, and nothing to do.
-        let mut files = app.files.list_before(crate::time::Timestamp::MAX).unwrap();
+        let mut files = app.files.list_before(crate::base::time::Timestamp::MAX).unwrap();
         assert!(files.next().await.is_none());
         assert_eq!(maintenance::run(app, Timer::FileDeletions).await.unwrap(), 0);
         test.close().await;

@@ -6,13 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::model::Checks,
-    error::{FieldError, Result},
-    ids::{JobId, ReviewId, UserId},
+    base::{
+        error::{FieldError, Result},
+        ids::{JobId, ReviewId, UserId},
+        text::check_text,
+        text_enum::text_enum,
+        time::Timestamp,
+    },
     jobs::model::{Party, Side},
     messaging::model::RemovalReason,
-    text::check_text,
-    text_enum,
-    time::Timestamp,
 };
 
 /// For so long after a job was finalized, each side can review the other; then what is hidden shows.

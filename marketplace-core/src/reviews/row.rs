@@ -5,12 +5,14 @@
 use super::model::{Flag, FlagReason, PublicReview, ReviewStatus, ReviewSummary, ReviewView};
 use crate::{
     accounts::model::{Account, Status, mask_name},
-    actor::Role,
-    ids::{JobId, ReviewId, UserId},
+    base::{
+        ids::{JobId, ReviewId, UserId},
+        permission::Role,
+        time::Timestamp,
+    },
     jobs::model::{Party, Side},
-    kyc::model::KycStatus,
+    kyc::status::KycStatus,
     messaging::model::RemovalReason,
-    time::Timestamp,
 };
 
 /// A row of `reviews` with its two people.

@@ -7,12 +7,14 @@ use super::{
     row::{FlagRow, Review},
 };
 use crate::{
-    db::Conn,
-    error::{Error, Result},
-    ids::{JobId, ReviewId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{JobId, ReviewId, UserId},
+        page::TimeCursor,
+        time::Timestamp,
+    },
     jobs::model::JobStatus,
-    page::TimeCursor,
-    time::Timestamp,
+    platform::db::Conn,
 };
 
 /// A review with its two people; of a table named `r`.

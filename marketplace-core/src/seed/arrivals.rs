@@ -12,12 +12,10 @@ use super::{
 };
 use crate::{
     app::App,
-    db::bulk::{self, Value},
-    error::Result,
-    events,
-    ids::UserId,
-    kyc::model::KycStatus,
-    time::Timestamp,
+    base::{error::Result, ids::UserId, time::Timestamp},
+    kyc::status::KycStatus,
+    platform::db::bulk::{self, Value},
+    records::events,
 };
 
 /// What is still to be drawn.

@@ -11,11 +11,18 @@ use super::{
     people::{Person, mix, person},
 };
 use crate::{
-    accounts::model::{RestrictionReason, Status},
-    actor::{Principal, Role},
-    ids::{AttemptId, NoteId, UserId},
-    kyc::model::{CLAIM, DocumentType, KycReason, KycStatus, UNDO},
-    time::Timestamp,
+    accounts::model::Status,
+    base::{
+        change::RestrictionReason,
+        ids::{AttemptId, NoteId, UserId},
+        permission::Role,
+        principal::Principal,
+        time::Timestamp,
+    },
+    kyc::{
+        model::{CLAIM, DocumentType, KycReason, UNDO},
+        status::KycStatus,
+    },
 };
 
 /// Over how long accounts were made.

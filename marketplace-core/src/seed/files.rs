@@ -12,12 +12,9 @@ use super::{
 };
 use crate::{
     app::App,
-    db::bulk::Value,
-    error::{Error, Result},
-    kyc::{
-        files::Sealed,
-        model::{DocumentType, FileKind},
-    },
+    base::error::{Error, Result},
+    kyc::model::{DocumentType, FileKind},
+    platform::{db::bulk::Value, files::Sealed},
 };
 
 /// What was stored for an attempt.

@@ -8,14 +8,17 @@ use super::cast::{Attempt, User};
 use crate::{
     accounts::model::{Account, Status},
     actor::{Actor, SignedIn},
-    audit::{self, Entry},
-    db::Conn,
-    error::Result,
-    events,
-    ids::{SessionId, UserId},
-    keys::Keys,
-    kyc::model::{FileKind, KycStatus},
-    time::Timestamp,
+    base::{
+        error::Result,
+        ids::{SessionId, UserId},
+        time::Timestamp,
+    },
+    kyc::{model::FileKind, status::KycStatus},
+    platform::{db::Conn, keys::Keys},
+    records::{
+        audit::{self, Entry},
+        events,
+    },
 };
 
 /// Something that happened. `by` counts the staff; none is the user or the program.

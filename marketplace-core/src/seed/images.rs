@@ -14,9 +14,11 @@ use super::{
     people::{Person, mix},
 };
 use crate::{
-    error::{Error, Result},
+    base::{
+        error::{Error, Result},
+        text_enum::text_enum,
+    },
     kyc::model::{DocumentType, KycReason},
-    text_enum,
 };
 
 text_enum! {
@@ -202,7 +204,7 @@ mod tests {
     use time::macros::date;
 
     use super::*;
-    use crate::{kyc::model::MIN_SIDE, seed::people::person};
+    use crate::{platform::files::MIN_SIDE, seed::people::person};
 
     const TODAY: Date = date!(2026 - 03 - 02);
 

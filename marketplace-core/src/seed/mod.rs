@@ -34,13 +34,16 @@ use serde::Serialize;
 
 use crate::{
     accounts::model::{Password, normalise_email},
-    actor::{Actor, Role},
+    actor::Actor,
     app::App,
-    audit,
-    db::{Conn, bulk},
-    error::{Error, Result},
-    text_enum,
-    time::Timestamp,
+    base::{
+        error::{Error, Result},
+        permission::Role,
+        text_enum::text_enum,
+        time::Timestamp,
+    },
+    platform::db::{Conn, bulk},
+    records::audit,
 };
 pub use arrivals::Rest;
 use cast::{Attempt, Cast, Chunk};

@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use crate::{
         accounts::model::{check_email, check_phone, normalise_email},
-        text::check_name,
+        base::text::check_name,
     };
 
     #[test]

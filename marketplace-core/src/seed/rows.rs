@@ -6,9 +6,12 @@ use super::{
 };
 use crate::{
     accounts::model::{Status, normalise_email, search_terms},
-    db::bulk::Value,
-    kyc::model::{KycReason, KycStatus, UNDO},
-    time::Timestamp,
+    base::time::Timestamp,
+    kyc::{
+        model::{KycReason, UNDO},
+        status::KycStatus,
+    },
+    platform::db::bulk::Value,
 };
 
 pub(super) const USERS: &[&str] = &[

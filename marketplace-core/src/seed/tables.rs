@@ -13,8 +13,8 @@ use futures::FutureExt;
 
 use crate::{
     app::App,
-    db::bulk::{self, Value},
-    error::Result,
+    base::error::Result,
+    platform::db::bulk::{self, Value},
     services,
 };
 

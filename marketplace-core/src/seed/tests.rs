@@ -2,16 +2,17 @@ use std::{collections::BTreeSet, sync::Mutex};
 
 use super::*;
 use crate::{
-    accounts::{self, model::Status},
-    admin::{AuditFilter, KycFilter, UserFilter},
+    accounts::{model::Status, summary::UserFilter},
     auth,
-    error::ErrorCode,
+    base::{error::ErrorCode, page::PageRequest},
     kyc::{
         self,
-        model::{FileKind, KycStatus},
+        model::{FileKind, KycFilter},
+        status::KycStatus,
     },
-    page::PageRequest,
+    records::audit::AuditFilter,
     testing::{apps, client, operator},
+    users,
 };
 
 fn demo_without_pictures() -> Plan {
@@ -39,7 +40,7 @@ async fn a_demonstration_has_something_of_everything_and_a_past_that_verifies() 
             Stage::ALL.iter().copied().filter(|stage| *stage != Stage::Pictures).collect()
         );
 
-        let all = accounts::list(app, &operator(), &UserFilter::default(), &PageRequest::first(200)).await.unwrap();
+        let all = users::list(app, &operator(), &UserFilter::default(), &PageRequest::first(200)).await.unwrap();
         let statuses: BTreeSet<Status> = all.items.iter().map(|user| user.status).collect();
         assert_eq!(statuses.len(), Status::ALL.len(), "{statuses:?}");
         for status in
@@ -100,7 +101,7 @@ async fn every_case_that_waits_shows_its_pictures() {
             for (kind, info) in FileKind::ALL.iter().zip(&case.files) {
                 let file = kyc::file(app, &operator(), row.id, *kind).await.unwrap();
                 assert_eq!(i64::try_from(file.bytes.len()).unwrap(), info.size);
-                assert!(kyc::files::inspect(*kind, &file.bytes).is_ok());
+                assert!(crate::platform::files::inspect(*kind, &file.bytes).is_ok());
             }
         }
         test.close().await;
@@ -132,7 +133,7 @@ async fn another_seed_adds_and_the_same_is_refused() {
         // Found by a word of the name.
         let person = people::person(2, 150);
         let filter = UserFilter { q: Some(person.email.clone()), ..UserFilter::default() };
-        let found = accounts::list(app, &operator(), &filter, &PageRequest::first(5)).await.unwrap();
+        let found = users::list(app, &operator(), &filter, &PageRequest::first(5)).await.unwrap();
         assert_eq!(found.items.len(), 1);
         test.close().await;
     }

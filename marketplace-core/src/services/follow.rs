@@ -12,10 +12,12 @@ use super::{
 };
 use crate::{
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    ids::UserId,
-    time::Timestamp,
+    base::{
+        error::{Error, Result},
+        ids::UserId,
+        time::Timestamp,
+    },
+    platform::db::Conn,
 };
 
 /// A worker's status, role or identity check changed: their services are looked at by searches, or not.

@@ -7,10 +7,12 @@ use sqlx::AssertSqlSafe;
 
 use super::{place::Area, words::query_parts};
 use crate::{
-    db::{Conn, DbError},
-    error::{Error, Result},
+    base::{
+        error::{Error, Result},
+        time::Timestamp,
+    },
+    platform::db::{Conn, DbError},
     profiles::worker_is_public,
-    time::Timestamp,
 };
 
 /// A word that a service may have.

@@ -4,13 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::model::Checks,
-    error::Result,
-    ids::{ServiceId, UserId},
-    money::Money,
+    base::{
+        error::Result,
+        ids::{ServiceId, UserId},
+        money::Money,
+        text::{check_line, check_text},
+        text_enum::text_enum,
+        time::Timestamp,
+    },
     profiles::model::{Picture, check_list, check_place, given, rounded},
-    text::{check_line, check_text},
-    text_enum,
-    time::Timestamp,
 };
 
 /// Tags of a service at most.
@@ -171,7 +173,7 @@ impl NewService {
         let description = checks.take(check_text("/description", &self.description, 0, 4_000));
         let tags = checks.take(check_list("/tags", &self.tags, MAX_TAGS, 30));
         let location = checks.take(check_line("/location", &self.location, 0, 100));
-        checks.take(check_place(self.latitude, self.longitude));
+        checks.take(check_place(("latitude", "longitude"), self.latitude, self.longitude));
         checks.take(self.price.as_ref().map_or(Ok(()), |price| price.check("/price")));
         checks.finish()?;
         Ok(Self {

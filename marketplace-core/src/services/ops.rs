@@ -19,16 +19,19 @@ use crate::{
         self,
         model::{Account, Status},
     },
-    actor::{Actor, Permission, Role},
+    actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    events,
-    ids::{ServiceId, UserId},
-    kyc::model::KycStatus,
-    page::{Page, PageRequest, SeqCursor, TimeCursor},
+    base::{
+        error::{Error, Result},
+        ids::{ServiceId, UserId},
+        page::{Page, PageRequest, SeqCursor, TimeCursor},
+        permission::{Permission, Role},
+        time::Timestamp,
+    },
+    kyc::status::KycStatus,
+    platform::db::Conn,
     profiles,
-    time::Timestamp,
+    records::events,
 };
 
 /// The kinds of services there are.

@@ -8,9 +8,12 @@ use super::{
 };
 use crate::{
     accounts::model::Checks,
-    error::{FieldError, Result},
-    money::Money,
-    page::Cursor,
+    base::{
+        error::{FieldError, Result},
+        money::Money,
+        page::Cursor,
+    },
+    profiles::model::check_place,
 };
 
 /// Words of a query, or of a location, at most.
@@ -57,14 +60,13 @@ impl Tier {
     }
 }
 
-fn wrong(pointer: &str, detail: impl Into<String>) -> FieldError {
-    FieldError { pointer: pointer.into(), detail: detail.into() }
-}
-
 fn words_of(pointer: &str, text: Option<&str>, most: usize) -> Result<Option<Vec<String>>, FieldError> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     if text.chars().count() > most || text.chars().any(char::is_control) {
-        return Err(wrong(pointer, format!("must have at most {most} characters, and no control characters")));
+        return Err(FieldError::new(
+            pointer,
+            format!("must have at most {most} characters, and no control characters"),
+        ));
     }
     let mut found: Vec<String> = Vec::new();
     for word in words(text) {
@@ -92,7 +94,7 @@ impl SearchFilter {
         let place = checks.take(self.place()).flatten();
         let radius = checks.take(self.radius()).flatten();
         if self.sort == Some(ServiceSort::Distance) && (self.lat.is_none() || self.lon.is_none()) {
-            checks.take::<()>(Err(wrong("/sort", "by distance needs lat and lon")));
+            checks.take::<()>(Err(FieldError::new("/sort", "by distance needs lat and lon")));
         }
         let min_rating = checks.take(self.min_rating()).flatten();
         let price = checks.take(self.price()).flatten();
@@ -131,30 +133,18 @@ impl SearchFilter {
     }
 
     fn place(&self) -> Result<Option<Place>, FieldError> {
-        match (self.lat, self.lon) {
-            (None, None) => Ok(None),
-            (Some(latitude), Some(longitude)) => {
-                if !(-90.0..=90.0).contains(&latitude) {
-                    Err(wrong("/lat", "must be from -90 to 90 degrees"))
-                } else if !(-180.0..=180.0).contains(&longitude) {
-                    Err(wrong("/lon", "must be from -180 to 180 degrees"))
-                } else {
-                    Ok(Some(Place { latitude, longitude }))
-                }
-            }
-            (Some(_), None) => Err(wrong("/lon", "is needed together with lat")),
-            (None, Some(_)) => Err(wrong("/lat", "is needed together with lon")),
-        }
+        let place = check_place(("lat", "lon"), self.lat, self.lon)?;
+        Ok(place.map(|(latitude, longitude)| Place { latitude, longitude }))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "in range")]
     fn radius(&self) -> Result<Option<i64>, FieldError> {
         let Some(radius) = self.radius_km else { return Ok(None) };
         if !(0.0..=20_100.0).contains(&radius) {
-            return Err(wrong("/radius_km", "must be from 0 to 20100"));
+            return Err(FieldError::new("/radius_km", "must be from 0 to 20100"));
         }
         if self.lat.is_none() || self.lon.is_none() {
-            return Err(wrong("/radius_km", "needs lat and lon"));
+            return Err(FieldError::new("/radius_km", "needs lat and lon"));
         }
         Ok(Some(((radius * 1_000.0).round() as i64).min(FARTHEST)))
     }
@@ -165,7 +155,7 @@ impl SearchFilter {
         if (1.0..=5.0).contains(&stars) {
             Ok(Some((stars * 1_000.0).round() as i64))
         } else {
-            Err(wrong("/min_rating", "must be from 1 to 5"))
+            Err(FieldError::new("/min_rating", "must be from 1 to 5"))
         }
     }
 
@@ -173,13 +163,13 @@ impl SearchFilter {
         let Some(currency) = &self.currency else {
             return match (self.min_price, self.max_price) {
                 (None, None) => Ok(None),
-                _ => Err(wrong("/currency", "is needed together with a price, such as EUR")),
+                _ => Err(FieldError::new("/currency", "is needed together with a price, such as EUR")),
             };
         };
-        Money::new(0, currency.as_str()).check("").map_err(|error| wrong("/currency", error.detail))?;
+        Money::new(0, currency.as_str()).check("").map_err(|error| FieldError::new("/currency", error.detail))?;
         for (pointer, given) in [("/min_price", self.min_price), ("/max_price", self.max_price)] {
             if given.is_some_and(|amount| !(0..=Money::MAX).contains(&amount)) {
-                return Err(wrong(pointer, format!("must be from 0 to {} minor units", Money::MAX)));
+                return Err(FieldError::new(pointer, format!("must be from 0 to {} minor units", Money::MAX)));
             }
         }
         Ok(Some((currency.clone(), self.min_price.unwrap_or(0), self.max_price.unwrap_or(Money::MAX))))

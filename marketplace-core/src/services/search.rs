@@ -16,10 +16,12 @@ use super::{
 };
 use crate::{
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    page::{Page, PageRequest},
-    time::Timestamp,
+    base::{
+        error::{Error, Result},
+        page::{Page, PageRequest},
+        time::Timestamp,
+    },
+    platform::db::Conn,
 };
 
 /// Rows that are tested to see how much matches.

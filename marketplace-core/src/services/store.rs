@@ -9,16 +9,19 @@ use crate::{
         model::{Account, Status},
         store::account_json,
     },
-    actor::Role,
-    db::{Conn, PointRead, json},
-    error::{Error, Result},
-    ids::{PictureId, ServiceId, UserId},
-    kyc::model::KycStatus,
-    money::Money,
-    page::TimeCursor,
+    base::{
+        error::{Error, Result},
+        ids::{PictureId, ServiceId, UserId},
+        money::Money,
+        page::TimeCursor,
+        permission::Role,
+        time::Timestamp,
+    },
+    jobs::model::job_is_live,
+    kyc::status::KycStatus,
+    platform::db::{Conn, PointRead, json},
     profiles::{model::Picture, worker_is_public},
     reviews::model::Rating,
-    time::Timestamp,
 };
 use serde::Deserialize;
 
@@ -218,8 +221,8 @@ pub(super) async fn remove(conn: &mut Conn<'_>, id: ServiceId) -> Result<()> {
 /// Whether a thread is about it, and whether a job about it is live.
 pub(super) async fn ties(conn: &mut Conn<'_>, id: ServiceId) -> Result<(bool, bool)> {
     Ok(q!(conn => one (bool, bool),
-        "SELECT EXISTS (SELECT 1 FROM threads WHERE service_id = $1), \
-         EXISTS (SELECT 1 FROM jobs WHERE service_id = $1 AND status IN ('negotiating', 'accepted', 'completed'))", id)?)
+        concat!("SELECT EXISTS (SELECT 1 FROM threads WHERE service_id = $1), \
+            EXISTS (SELECT 1 FROM jobs WHERE service_id = $1 AND ", job_is_live!("status"), ")"), id)?)
 }
 
 /// Whether searches should look at a worker's published services: also while a decision that can still be undone may

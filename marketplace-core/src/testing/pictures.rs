@@ -83,21 +83,22 @@ fn jpeg_with(plain: &[u8], text: &[u8], exif: &[u8]) -> Vec<u8> {
 fn png_with(plain: &[u8], text: &[u8], exif: &[u8]) -> Vec<u8> {
     // The signature and `IHDR` first.
     let mut bytes = plain[..33].to_vec();
-    let mut chunk = |name: &[u8], head: &[u8], content: &[u8]| {
-        bytes.extend_from_slice(&u32::try_from(head.len() + content.len()).unwrap().to_be_bytes());
-        let data = [name, head, content].concat();
-        bytes.extend_from_slice(&data);
-        bytes.extend_from_slice(&crc(&data).to_be_bytes());
-    };
-    chunk(b"eXIf", b"", exif);
-    chunk(b"tEXt", b"Comment\0", text);
-    chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0", text);
-    chunk(b"zTXt", b"Raw profile type exif\0\0", text);
-    chunk(b"tIME", b"", &[7, 0xE9, 1, 2, 3, 4, 5]);
-    chunk(b"prVt", b"", text);
+    bytes.extend(chunk(b"eXIf", exif));
+    bytes.extend(chunk(b"tEXt", &[b"Comment\0", text].concat()));
+    bytes.extend(chunk(b"iTXt", &[b"XML:com.adobe.xmp\0\0\0\0\0", text].concat()));
+    bytes.extend(chunk(b"zTXt", &[b"Raw profile type exif\0\0", text].concat()));
+    bytes.extend(chunk(b"tIME", &[7, 0xE9, 1, 2, 3, 4, 5]));
+    bytes.extend(chunk(b"prVt", text));
     bytes.extend_from_slice(&plain[33..]);
     bytes.extend_from_slice(text);
     bytes
+}
+
+/// Returns a PNG chunk with its checksum.
+pub fn chunk(name: &[u8], data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let crc = crc(&[name, data].concat()).to_be_bytes();
+    [&length[..], name, data, &crc].concat()
 }
 
 fn crc(data: &[u8]) -> u32 {

@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use super::TestApp;
 use crate::{
-    actor::{Actor, Role},
-    ids::{JobId, ReviewId, ServiceId, ThreadId},
+    actor::Actor,
+    base::{
+        ids::{JobId, ReviewId, ServiceId, ThreadId},
+        money::Money,
+        permission::Role,
+    },
     jobs::{
         self,
         model::{EndJob, JobReason, JobStatus, NewJob, Offer},
@@ -14,7 +18,6 @@ use crate::{
         self,
         model::{NewMessage, OpenThread},
     },
-    money::Money,
     reviews::{
         self,
         model::{FlagReason, NewFlag, NewReply, NewReview},

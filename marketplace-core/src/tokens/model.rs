@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    actor::{Permission, Principal},
+use crate::base::{
     ids::{TokenId, UserId},
-    text_enum,
+    permission::Permission,
+    principal::Principal,
+    text_enum::text_enum,
     time::Timestamp,
 };
 

@@ -17,23 +17,29 @@ use crate::{
         self,
         model::{Account, Checks, Status},
     },
-    actor::{Actor, Permission, Principal, TokenHolder, permissions},
-    admin::{Change, Changed},
+    actor::{Actor, TokenHolder},
     app::App,
-    audit::{self, Entry},
-    auth::{
-        self,
-        token::{self, Opaque},
+    auth,
+    base::{
+        call_context::note,
+        change::{Change, Changed},
+        error::{Error, FieldError, Result, SecondFactor},
+        ids::{TokenId, UserId},
+        page::{Page, PageRequest, TimeCursor},
+        permission::{Permission, permissions},
+        principal::Principal,
+        text::check_name,
+        time::Timestamp,
     },
-    db::Conn,
-    error::{Error, FieldError, Result, SecondFactor},
-    events,
-    ids::{TokenId, UserId},
-    keys::Keys,
-    noted::note,
-    page::{Page, PageRequest, TimeCursor},
-    text::check_name,
-    time::Timestamp,
+    platform::{
+        access_token::{self as token, Opaque},
+        db::Conn,
+        keys::Keys,
+    },
+    records::{
+        audit::{self, Entry},
+        events,
+    },
 };
 
 /// How coarsely a token's last use is kept: a write for each call would cost more than most calls.
@@ -111,27 +117,26 @@ struct Wanted {
 }
 
 fn wanted(app: &App, actor: &Actor, new: &NewToken, change: &Change) -> Result<Wanted> {
-    let field = |pointer: &str, detail: String| FieldError { pointer: pointer.into(), detail };
     let mut checks = Checks::default();
     let name = checks.take(check_name(&new.name));
-    let note = checks.take(accounts::checked_note(change));
+    let note = checks.take(change.checked_note());
     let mut scopes = new.scopes.clone();
     scopes.sort_unstable();
     scopes.dedup();
     let possible: Vec<&str> =
         Permission::ALL.iter().filter(|scope| scope.is_scope()).map(|scope| scope.as_str()).collect();
     checks.take(if scopes.is_empty() || scopes.iter().any(|scope| !scope.is_scope()) {
-        Err(field("/scopes", format!("must be some of {}", possible.join(", "))))
+        Err(FieldError::new("/scopes", format!("must be some of {}", possible.join(", "))))
     } else {
         Ok(())
     });
     checks.take(if (SHORTEST..=LONGEST).contains(&new.expires_in) {
         Ok(())
     } else {
-        Err(field("/expires_in", format!("must be from {SHORTEST} to {LONGEST} seconds (365 days)")))
+        Err(FieldError::new("/expires_in", format!("must be from {SHORTEST} to {LONGEST} seconds (365 days)")))
     });
     let owner = checks.take(new.owner_id.or(actor.user_id()).ok_or_else(|| {
-        field("/owner_id", "is needed: a token belongs to a member of staff, and you have no account here".into())
+        FieldError::new("/owner_id", "is needed: a token belongs to a member of staff, and you have no account here")
     }));
     checks.finish()?;
     let (Some(name), Some(note), Some(owner)) = (name, note, owner) else {
@@ -223,7 +228,7 @@ fn check_owner(owner: &Account, scopes: &[Permission]) -> Result<()> {
 /// Ends a token at once. Unchanged when it was revoked or has ended.
 pub async fn revoke(app: &App, actor: &Actor, id: TokenId, change: &Change) -> Result<Changed<ApiToken>> {
     actor.require(Permission::TokensWrite)?;
-    let note = accounts::checked_note(change).map_err(|field| Error::invalid_fields(vec![field]))?;
+    let note = change.checked_note()?;
     let (app2, actor) = (app.clone(), actor.clone());
     let done = app
         .db

@@ -3,12 +3,14 @@
 use super::model::{ApiToken, TokenStatus, parse_scopes};
 use crate::{
     accounts::{model::Account, store::account_json},
-    actor::Principal,
-    db::{Conn, PRUNE_BATCH, PointRead, json},
-    error::Result,
-    ids::{TokenId, UserId},
-    page::TimeCursor,
-    time::Timestamp,
+    base::{
+        error::Result,
+        ids::{TokenId, UserId},
+        page::TimeCursor,
+        principal::Principal,
+        time::Timestamp,
+    },
+    platform::db::{Conn, PRUNE_BATCH, PointRead, json},
 };
 
 /// A token with its owner's account.

@@ -5,19 +5,22 @@ use super::{
     *,
 };
 use crate::{
-    accounts::{
-        self,
-        model::{NewUser, RestrictionReason, Status, UserAction},
+    accounts::model::{NewUser, Status, UserAction},
+    actor::Actor,
+    admin::Identity,
+    auth,
+    base::{
+        change::{Change, RestrictionReason},
+        error::{ErrorCode, Result},
+        ids::UserId,
+        page::PageRequest,
+        permission::{Permission, Role, permissions},
+        principal::Principal,
     },
-    actor::{Actor, Permission, Principal, Role, permissions},
-    admin::{AuditFilter, Change, Identity},
-    audit, auth,
-    error::{ErrorCode, Result},
-    export,
-    ids::UserId,
-    kyc,
-    page::PageRequest,
+    export, kyc,
+    records::audit::{self, AuditFilter},
     testing::{self, OPERATOR, TestApp},
+    users,
 };
 
 fn wish(owner: UserId, scopes: &[Permission]) -> NewToken {
@@ -38,7 +41,7 @@ fn code<T: std::fmt::Debug>(answer: Result<T>) -> ErrorCode {
 
 async fn act(test: &TestApp, id: UserId, action: UserAction) -> bool {
     let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
-    accounts::act(test.app(), &OPERATOR, id, &action, &change).await.unwrap().changed
+    users::act(test.app(), &OPERATOR, id, &action, &change).await.unwrap().changed
 }
 
 #[tokio::test]
@@ -57,14 +60,14 @@ async fn a_token_speaks_for_its_owner_within_its_scopes() {
         assert_eq!(identity.permissions, created.token.scopes);
         assert_eq!((identity.token_id, identity.expires_at), (Some(created.token.id), Some(created.token.expires_at)));
         let page = PageRequest::default();
-        kyc::list(app, &token, &crate::admin::KycFilter::default(), &page).await.unwrap();
+        kyc::list(app, &token, &crate::kyc::model::KycFilter::default(), &page).await.unwrap();
         // What its owner may and it may not; and what is a person's own.
         assert_eq!(code(kyc::next(app, &token, &Change::default()).await), ErrorCode::Forbidden);
         assert_eq!(
-            code(accounts::list(app, &token, &crate::admin::UserFilter::default(), &page).await),
+            code(users::list(app, &token, &crate::accounts::summary::UserFilter::default(), &page).await),
             ErrorCode::Forbidden
         );
-        assert_eq!(code(accounts::me(app, &token)), ErrorCode::Forbidden);
+        assert_eq!(code(users::me(app, &token)), ErrorCode::Forbidden);
         assert_eq!(code(auth::sessions(app, &token, &page).await), ErrorCode::Forbidden);
         assert_eq!(code(auth::logout(app, &token).await), ErrorCode::Forbidden);
         assert_eq!(code(auth::logout_all(app, &token).await), ErrorCode::Forbidden);
@@ -222,14 +225,14 @@ async fn nobody_gives_away_through_a_token_what_it_may_not_do() {
                 let may_give = !permissions(*role).contains(missing);
                 let preview = Change { dry_run: true, reason: Some(RestrictionReason::Other), ..Change::default() };
                 let new = NewUser { role: *role, email: "new@example.org".into(), name: "New".into(), phone: None };
-                let answer = accounts::create(app, &token, &new, &preview).await;
+                let answer = users::create(app, &token, &new, &preview).await;
                 assert_eq!(
                     answer.is_ok(),
                     may_give && *missing != Permission::UsersAdmin,
                     "{role} {missing}: {answer:?}"
                 );
                 let action = UserAction::SetRole { role: *role };
-                let answer = accounts::act(app, &token, client, &action, &preview).await;
+                let answer = users::act(app, &token, client, &action, &preview).await;
                 assert_eq!(
                     answer.is_ok(),
                     may_give && *missing != Permission::UsersAdmin,
@@ -242,16 +245,13 @@ async fn nobody_gives_away_through_a_token_what_it_may_not_do() {
         // Nor does anybody get back what they do not have, and restricting stays possible.
         for role in [Role::Support, Role::Admin] {
             let banned = test.user(role, Status::Banned).await;
-            let proof = Some(accounts::model::IdentityProof::Colleague);
+            let proof = Some(crate::base::change::IdentityProof::Colleague);
             let change = Change { reason: Some(RestrictionReason::Other), proof, ..Change::default() };
             for action in [UserAction::Unban, UserAction::ResetTotp] {
-                assert_eq!(
-                    code(accounts::act(app, &admins_only, banned, &action, &change).await),
-                    ErrorCode::Forbidden
-                );
+                assert_eq!(code(users::act(app, &admins_only, banned, &action, &change).await), ErrorCode::Forbidden);
             }
-            accounts::act(app, &whole, banned, &UserAction::Unban, &change).await.unwrap();
-            accounts::act(app, &admins_only, banned, &UserAction::Ban, &change).await.unwrap();
+            users::act(app, &whole, banned, &UserAction::Unban, &change).await.unwrap();
+            users::act(app, &admins_only, banned, &UserAction::Ban, &change).await.unwrap();
         }
         test.close().await;
     }
@@ -266,11 +266,11 @@ async fn staff_who_must_have_a_second_factor_have_no_tokens_without() {
         actor(&test, &created).await.unwrap();
         let mut strict = app.clone();
         strict.config =
-            std::sync::Arc::new(crate::config::Config { require_staff_totp: true, ..(*app.config).clone() });
+            std::sync::Arc::new(crate::platform::config::Config { require_staff_totp: true, ..(*app.config).clone() });
         let secret = created.secret.clone().unwrap();
         let refused = auth::authenticate(&strict, &secret).await.unwrap_err();
         assert_eq!(refused.code(), ErrorCode::Forbidden);
-        assert_eq!(refused.second_factor_hint(), Some(crate::error::SecondFactor::Enrol));
+        assert_eq!(refused.second_factor_hint(), Some(crate::base::error::SecondFactor::Enrol));
         let wish = wish(owner, &[Permission::UsersRead]);
         assert_eq!(
             create(&strict, &OPERATOR, &wish, &Change::default()).await.unwrap_err().fields()[0].pointer,
@@ -308,7 +308,7 @@ async fn what_is_wanted_is_checked() {
         let good = NewToken { expires_in, ..good.clone() };
         create(test.app(), &OPERATOR, &good, &Change::default()).await.unwrap();
     }
-    let nobody = UserId::new(test.app().now(), &crate::random::OsRandom);
+    let nobody = UserId::new(test.app().now(), &crate::base::random::OsRandom);
     let nobody = create(test.app(), &OPERATOR, &wish(nobody, &[Permission::KycRead]), &Change::default()).await;
     assert_eq!(code(nobody), ErrorCode::NotFound);
     test.close().await;
@@ -329,9 +329,9 @@ async fn what_was_done_is_on_record_and_previews_do_nothing() {
         assert_eq!(created.token.last_used_at, None);
         let token = actor(&test, &created).await.unwrap();
         let subject = test.user(Role::Client, Status::Active).await;
-        accounts::note(app, &token, subject, "by night", &Change::default()).await.unwrap();
+        users::note(app, &token, subject, "by night", &Change::default()).await.unwrap();
         // Nobody acts on their own account, and no token on its owner's.
-        let oneself = accounts::act(app, &token, owner, &UserAction::RevokeSessions, &Change::default()).await;
+        let oneself = users::act(app, &token, owner, &UserAction::RevokeSessions, &Change::default()).await;
         assert_eq!(code(oneself), ErrorCode::Forbidden);
         let used = async || {
             list(app, &OPERATOR, &TokenFilter::default(), &PageRequest::default()).await.unwrap().items[0].last_used_at
@@ -351,7 +351,7 @@ async fn what_was_done_is_on_record_and_previews_do_nothing() {
         assert_eq!((revoked.changed, revoked.item.status), (true, TokenStatus::Revoked));
         assert_eq!(revoked.item.revoked_by, Some(OPERATOR.principal()));
         assert!(!revoke(app, &OPERATOR, id, &noted).await.unwrap().changed);
-        assert_eq!(accounts::show(app, &OPERATOR, owner).await.unwrap().notes[0].body, "leaked");
+        assert_eq!(users::show(app, &OPERATOR, owner).await.unwrap().notes[0].body, "leaked");
 
         let about = AuditFilter { target: Some(id.to_string()), ..AuditFilter::default() };
         let rows = audit::list(app, &OPERATOR, &about, &PageRequest::default()).await.unwrap().items;
@@ -382,7 +382,7 @@ async fn the_secret_is_nowhere_and_old_tokens_are_forgotten() {
         let mut reader = app.db.read().await.unwrap();
         let kept = q!(&mut reader.conn() => val Vec<u8>, "SELECT hash FROM api_tokens").unwrap();
         drop(reader);
-        assert_eq!(kept, crate::auth::token::hash(&secret));
+        assert_eq!(kept, crate::platform::access_token::hash(&secret));
         test.advance(Duration::from_secs(90 * 86_400));
         assert_eq!(prune(app).await.unwrap(), 0);
         test.advance(Duration::from_secs(86_401));

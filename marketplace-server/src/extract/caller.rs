@@ -26,8 +26,6 @@ use crate::{
 
 /// An access token is about 400 bytes; nothing longer is looked at.
 const TOKEN_LIMIT: usize = 4_096;
-/// Characters of a `User-Agent` that are kept.
-const USER_AGENT_LIMIT: usize = 200;
 
 /// Whoever the access token in `Authorization: Bearer …` belongs to, or in a cookie where those are on. A handler that takes
 /// this is not public.
@@ -80,7 +78,7 @@ impl FromRequestParts<Ctx> for Client {
         let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         Ok(Self(ClientInfo {
             ip: address_of(&parts.extensions, &parts.headers, ctx),
-            user_agent: user_agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_LIMIT).collect(),
+            user_agent: user_agent.to_owned(),
         }))
     }
 }

@@ -169,7 +169,7 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use marketplace_core::admin::Change;
+    use marketplace_core::base::change::Change;
     use serde::Deserialize;
 
     use super::*;

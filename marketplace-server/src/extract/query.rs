@@ -57,7 +57,7 @@ fn path_pointer(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use marketplace_core::admin::{KycFilter, UserFilter};
+    use marketplace_core::{accounts::summary::UserFilter, kyc::model::KycFilter};
 
     use super::*;
 

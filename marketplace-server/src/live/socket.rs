@@ -5,11 +5,11 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use marketplace_core::{
-    actor::{Actor, Permission},
+    actor::Actor,
+    base::{permission::Permission, rate::Class},
     error::{Error, Result},
-    events::{self, EventCursor},
+    events::EventCursor,
     ids::ThreadId,
-    limiter::Class,
     messaging::{self, model::NewMessage},
     page::Cursor,
 };
@@ -183,7 +183,7 @@ impl Socket {
         let mut is_ready = false;
         loop {
             while self.place.queue.try_recv().is_ok() {}
-            let page = match events::own_since(&self.ctx.app, user, after.as_deref(), PAGE).await {
+            let page = match marketplace_core::live::own_since(&self.ctx.app, user, after.as_deref(), PAGE).await {
                 Ok(page) => page,
                 Err(error) => {
                     self.say(frames::error(&error, None, None)).await?;

@@ -10,9 +10,10 @@ use axum::{
 };
 use futures::StreamExt as _;
 use marketplace_core::{
-    actor::{Actor, Permission},
+    actor::Actor,
     admin::{AdminApi, Direct},
     auth,
+    base::permission::Permission,
     error::{ErrorCode, Result},
     events::Event,
     ids::UserId,

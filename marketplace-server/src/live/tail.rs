@@ -115,7 +115,7 @@ impl Tail {
             && self.checked_at.elapsed() >= CHECK_EVERY
         {
             self.checked_at = Instant::now();
-            if !events::is_current(&self.ctx.app, cursor).await? {
+            if !marketplace_core::live::is_current(&self.ctx.app, cursor).await? {
                 tracing::warn!("the log of events is another one; every socket has to come back");
                 self.cursor = None;
                 self.hub().end_all(Close::TryAgain);
@@ -123,13 +123,13 @@ impl Tail {
         }
         let mut cursor = match self.cursor {
             Some(cursor) => cursor,
-            None => events::end(&self.ctx.app).await?,
+            None => marketplace_core::live::end(&self.ctx.app).await?,
         };
         let mut lag = 0.0;
         self.cursor = Some(cursor);
         self.hub().follows();
         loop {
-            let found = events::tail(&self.ctx.app, cursor, BATCH).await?;
+            let found = marketplace_core::live::tail(&self.ctx.app, cursor, BATCH).await?;
             let Some(last) = found.last() else { break };
             cursor = last.cursor;
             let now = self.ctx.app.now();
@@ -140,7 +140,7 @@ impl Tail {
                 .filter(|event| event.is_delivered() && self.hub().anybody(&event.users))
                 .map(|event| event.cursor)
                 .collect();
-            for event in events::rendered(&self.ctx.app, &told).await? {
+            for event in marketplace_core::live::rendered(&self.ctx.app, &told).await? {
                 hand_on(self.hub(), &event);
             }
             for user in found.iter().filter(|event| event.may_end_logins()).flat_map(|event| event.users).flatten() {

@@ -159,7 +159,7 @@ pub(crate) struct ChangeEmailInput {
 }
 
 /// Sign up as a client or a worker. The answer is the same whether or not the address is taken; a mail says more.
-#[utoipa::path(post, path = "/v1/auth/signup", tag = "auth", request_body = SignUp,
+#[utoipa::path(post, path = "/v1/auth/signup", tag = "auth", security(()), request_body = SignUp,
     responses((status = 202, description = "Taken; look into your mail")))]
 pub(crate) async fn signup(
     State(ctx): State<Ctx>,
@@ -171,7 +171,7 @@ pub(crate) async fn signup(
 }
 
 /// Confirm one's address with the token from the mail.
-#[utoipa::path(post, path = "/v1/auth/verify-email", tag = "auth", request_body = TokenInput,
+#[utoipa::path(post, path = "/v1/auth/verify-email", tag = "auth", security(()), request_body = TokenInput,
     responses((status = 204, description = "Confirmed")))]
 pub(crate) async fn verify_email(
     State(ctx): State<Ctx>,
@@ -183,7 +183,7 @@ pub(crate) async fn verify_email(
 }
 
 /// Ask for the mail again. The answer is the same whether or not there is such an account.
-#[utoipa::path(post, path = "/v1/auth/verify-email/resend", tag = "auth", request_body = EmailInput,
+#[utoipa::path(post, path = "/v1/auth/verify-email/resend", tag = "auth", security(()), request_body = EmailInput,
     responses((status = 202, description = "Taken")))]
 pub(crate) async fn resend_verification(
     State(ctx): State<Ctx>,
@@ -195,7 +195,7 @@ pub(crate) async fn resend_verification(
 }
 
 /// Log in. Where the account has a second factor, the right password alone is answered 401 with `second_factor`.
-#[utoipa::path(post, path = "/v1/auth/login", tag = "auth", request_body = Credentials,
+#[utoipa::path(post, path = "/v1/auth/login", tag = "auth", security(()), request_body = Credentials,
     params(("x-session-mode" = Option<String>, Header, description = "`cookie`: the session is kept in cookies")),
     responses((status = 200, description = "A new session", body = SessionAnswer),
         (status = 401, description = "Address or password is wrong, or the account may not log in"),
@@ -251,7 +251,7 @@ pub(crate) async fn disable_totp(
 
 /// Exchange the refresh token for new tokens. For 15 seconds after its first use it gives the same next one again; used later, it
 /// ends the session.
-#[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", request_body = RefreshInput,
+#[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", security(()), request_body = RefreshInput,
     params(("x-session-mode" = Option<String>, Header, description = "`cookie`: the session is kept in cookies")),
     responses((status = 200, description = "The session goes on", body = SessionAnswer),
         (status = 401, description = "The token is not, or no longer, valid"),
@@ -282,7 +282,7 @@ pub(crate) async fn logout_all(State(ctx): State<Ctx>, Caller(actor): Caller, he
 }
 
 /// Ask for a mail to set a new password. The answer is the same whether or not there is such an account.
-#[utoipa::path(post, path = "/v1/auth/password/forgot", tag = "auth", request_body = EmailInput,
+#[utoipa::path(post, path = "/v1/auth/password/forgot", tag = "auth", security(()), request_body = EmailInput,
     responses((status = 202, description = "Taken")))]
 pub(crate) async fn forgot_password(
     State(ctx): State<Ctx>,
@@ -294,7 +294,7 @@ pub(crate) async fn forgot_password(
 }
 
 /// Set a new password with the token from the mail. Ends every session.
-#[utoipa::path(post, path = "/v1/auth/password/reset", tag = "auth", request_body = ResetInput,
+#[utoipa::path(post, path = "/v1/auth/password/reset", tag = "auth", security(()), request_body = ResetInput,
     responses((status = 204, description = "Set")))]
 pub(crate) async fn reset_password(
     State(ctx): State<Ctx>,
@@ -330,7 +330,7 @@ pub(crate) async fn change_email(
 }
 
 /// Confirm the new address with the token from the mail.
-#[utoipa::path(post, path = "/v1/auth/email/confirm", tag = "auth", request_body = TokenInput,
+#[utoipa::path(post, path = "/v1/auth/email/confirm", tag = "auth", security(()), request_body = TokenInput,
     responses((status = 204, description = "Changed")))]
 pub(crate) async fn confirm_email(
     State(ctx): State<Ctx>,
@@ -342,7 +342,7 @@ pub(crate) async fn confirm_email(
 }
 
 /// Delete the data of a banned person, with the token from the mail about the ban.
-#[utoipa::path(post, path = "/v1/auth/own-data/delete", tag = "auth", request_body = TokenInput,
+#[utoipa::path(post, path = "/v1/auth/own-data/delete", tag = "auth", security(()), request_body = TokenInput,
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete_own_data(
     State(ctx): State<Ctx>,
@@ -354,7 +354,7 @@ pub(crate) async fn delete_own_data(
 }
 
 /// Everything that is stored of a banned person, with the token from the mail about the ban; the token goes on working.
-#[utoipa::path(post, path = "/v1/auth/own-data/export", tag = "auth", request_body = TokenInput,
+#[utoipa::path(post, path = "/v1/auth/own-data/export", tag = "auth", security(()), request_body = TokenInput,
     responses((status = 200, description = "The archive", content_type = "application/zip")))]
 pub(crate) async fn export_own_data(
     State(ctx): State<Ctx>,

@@ -8,13 +8,13 @@ use axum::{
     response::Response,
 };
 use marketplace_core::{
-    actor::Permission,
+    base::permission::Permission,
     error::{Error, ErrorCode, FieldError},
     kyc::{
         self, Submission,
-        files::Spool,
-        model::{DocumentType, MAX_FILE, OwnKyc},
+        model::{DocumentType, OwnKyc},
     },
+    platform::files::{MAX_FILE, Spool},
 };
 use multer::{Field, Multipart};
 use utoipa::ToSchema;

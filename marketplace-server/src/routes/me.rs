@@ -2,8 +2,9 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use marketplace_core::{
-    accounts::{self, Me, UpdateMe, model::Password},
+    accounts::model::Password,
     export,
+    users::{Me, UpdateMe},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -34,7 +35,7 @@ pub(crate) struct PasswordInput {
 #[utoipa::path(get, path = "/v1/me", tag = "me",
     responses((status = 200, description = "The account", body = Me, headers(("etag" = String)))))]
 pub(crate) async fn me(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Response> {
-    let me = accounts::me(&ctx.app, &actor)?;
+    let me = marketplace_core::users::me(&ctx.app, &actor)?;
     Ok(versioned(me.version, me))
 }
 
@@ -48,7 +49,7 @@ pub(crate) async fn update_me(
     IfMatch(if_version): IfMatch,
     Input(input): Input<UpdateMe>,
 ) -> Answer<Response> {
-    let me = accounts::update_me(&ctx.app, &actor, input, if_version).await?;
+    let me = marketplace_core::users::update_me(&ctx.app, &actor, input, if_version).await?;
     Ok(versioned(me.version, me))
 }
 
@@ -60,7 +61,7 @@ pub(crate) async fn delete_me(
     Caller(actor): Caller,
     Input(input): Input<PasswordInput>,
 ) -> Answer<StatusCode> {
-    accounts::delete_me(&ctx.app, &actor, &input.password).await?;
+    marketplace_core::users::delete_me(&ctx.app, &actor, &input.password).await?;
     Ok(DONE)
 }
 

@@ -1,7 +1,8 @@
 //! The routes. A handler extracts, calls one operation of core, and wraps the answer; it decides nothing.
 //!
-//! To add a route: a handler with `#[utoipa::path]` in the file of its feature, its name in that file's `routes()`, and a
-//! row in the table of `tests/http/access.rs` (the test fails until it is there).
+//! To add a route: a handler with `#[utoipa::path]` in the file of its feature (with `security(())` when it is to be for
+//! anybody, also without an access token), its name in that file's `routes()`, and a row in the table of
+//! `tests/http/access.rs` (the test fails until it is there).
 
 pub(crate) mod admin;
 pub(crate) mod auth;

@@ -7,14 +7,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use marketplace_core::{
-    auth::{
-        Proof, Tokens,
-        oidc::{
-            model::{BeginLogin, Callback, IdentityView, Outcome, ProviderView},
-            ops,
-        },
-    },
+    auth::{Proof, Tokens},
     ids::IdentityId,
+    oidc::{
+        model::{BeginLogin, Callback, IdentityView, Outcome, ProviderView},
+        ops,
+    },
     page::{Page, PageRequest},
 };
 use serde::Deserialize;
@@ -57,7 +55,7 @@ pub(crate) struct ExchangeInput {
 }
 
 /// The providers that people can log in through.
-#[utoipa::path(get, path = "/v1/auth/oidc", tag = "auth",
+#[utoipa::path(get, path = "/v1/auth/oidc", tag = "auth", security(()),
     responses((status = 200, description = "All of them", body = Page<ProviderView>)))]
 pub(crate) async fn providers(State(ctx): State<Ctx>) -> Json<Page<ProviderView>> {
     Json(ops::providers(&ctx.app))
@@ -65,7 +63,7 @@ pub(crate) async fn providers(State(ctx): State<Ctx>) -> Json<Page<ProviderView>
 
 /// Log in through a provider: a browser that comes here is sent there. With an address that the provider vouches for, a first
 /// login makes an account, or adds a way into the verified account with that address.
-#[utoipa::path(get, path = "/v1/auth/oidc/{provider}/login", tag = "auth",
+#[utoipa::path(get, path = "/v1/auth/oidc/{provider}/login", tag = "auth", security(()),
     params(("provider" = String, Path, description = "Its name"), BeginLogin),
     responses((status = 302, description = "To the provider's page; a cookie binds the login to this browser for ten minutes"),
         (status = 429, description = "Too many tries; `Retry-After` says when to come back")))]
@@ -82,7 +80,7 @@ pub(crate) async fn begin(
 
 /// Where the provider sends the browser back to. A login that was begun with `redirect` goes on there, with `code` or with
 /// `error` and `error_description` in the query; without one, the tokens are answered here.
-#[utoipa::path(get, path = "/v1/auth/oidc/{provider}/callback", tag = "auth",
+#[utoipa::path(get, path = "/v1/auth/oidc/{provider}/callback", tag = "auth", security(()),
     params(("provider" = String, Path, description = "Its name"), Callback),
     responses((status = 200, description = "A new session", body = Tokens),
         (status = 302, description = "To the page that began the login"),
@@ -107,7 +105,7 @@ pub(crate) async fn finish(
 
 /// For pages: exchange the code of a redirect for a session. Where the account has a second factor, the code alone is answered 401
 /// with `second_factor`, and can be sent again with one.
-#[utoipa::path(post, path = "/v1/auth/oidc/exchange", tag = "auth", request_body = ExchangeInput,
+#[utoipa::path(post, path = "/v1/auth/oidc/exchange", tag = "auth", security(()), request_body = ExchangeInput,
     params(("x-session-mode" = Option<String>, Header, description = "`cookie`: the session is kept in cookies")),
     responses((status = 200, description = "A new session", body = SessionAnswer),
         (status = 401, description = "A second factor is needed as well"),

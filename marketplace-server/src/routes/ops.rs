@@ -50,13 +50,13 @@ impl Health {
 }
 
 /// Whether the process answers.
-#[utoipa::path(get, path = "/healthz", tag = "ops", responses((status = 200, description = "Alive", body = Health)))]
+#[utoipa::path(get, path = "/healthz", tag = "ops", security(()), responses((status = 200, description = "Alive", body = Health)))]
 pub(crate) async fn healthz() -> Json<Health> {
     Health::of(Vec::new())
 }
 
 /// Whether requests can be served: the database answers, and the server is not stopping.
-#[utoipa::path(get, path = "/readyz", tag = "ops", responses((status = 200, description = "Ready", body = Health)))]
+#[utoipa::path(get, path = "/readyz", tag = "ops", security(()), responses((status = 200, description = "Ready", body = Health)))]
 pub(crate) async fn readyz(State(ctx): State<Ctx>) -> Answer<Json<Health>> {
     if ctx.ending.begun.is_cancelled() {
         return Err(Error::new(ErrorCode::Unavailable, "the server is stopping").into());
@@ -79,7 +79,7 @@ pub(crate) struct Jwks {
 
 /// The keys that verify access tokens (RFC 7517). A valid signature is not all: the session may have ended since, so ask
 /// `GET /v1/me` where that matters.
-#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "ops",
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "ops", security(()),
     responses((status = 200, description = "Public keys", body = Jwks)))]
 pub(crate) async fn jwks(State(ctx): State<Ctx>) -> Response {
     // Short: after a rotation others must learn of the new key before they meet it often.

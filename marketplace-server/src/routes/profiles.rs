@@ -12,11 +12,13 @@ use axum::{
     response::Response,
 };
 use marketplace_core::{
-    actor::{Actor, Permission},
+    actor::Actor,
+    base::permission::Permission,
     error::Error,
     ids::{PictureId, UserId},
-    kyc::{self, model::MAX_FILE},
+    kyc,
     page::{Page, PageRequest},
+    platform::files::MAX_FILE,
     profiles::{
         self,
         model::{
@@ -190,14 +192,14 @@ pub(crate) async fn drop_block(
 }
 
 /// A worker, as everybody sees them: active, and their identity confirmed.
-#[utoipa::path(get, path = "/v1/workers/{id}", tag = "market", params(("id" = UserId, Path)),
+#[utoipa::path(get, path = "/v1/workers/{id}", tag = "market", security(()), params(("id" = UserId, Path)),
     responses((status = 200, description = "The worker", body = PublicWorker)))]
 pub(crate) async fn public_worker(State(ctx): State<Ctx>, Id(id): Id<UserId>) -> Answer<Json<PublicWorker>> {
     Ok(Json(profiles::public_worker(&ctx.app, id).await?))
 }
 
 /// A client, as everybody sees them.
-#[utoipa::path(get, path = "/v1/clients/{id}", tag = "market", params(("id" = UserId, Path)),
+#[utoipa::path(get, path = "/v1/clients/{id}", tag = "market", security(()), params(("id" = UserId, Path)),
     responses((status = 200, description = "The client", body = PublicClient)))]
 pub(crate) async fn public_client(State(ctx): State<Ctx>, Id(id): Id<UserId>) -> Answer<Json<PublicClient>> {
     Ok(Json(profiles::public_client(&ctx.app, id).await?))
@@ -228,7 +230,7 @@ pub(crate) struct PictureParams {
 }
 
 /// A profile picture: of somebody whom everybody sees, or one's own.
-#[utoipa::path(get, path = "/v1/pictures/{id}", tag = "market", params(("id" = PictureId, Path), PictureParams),
+#[utoipa::path(get, path = "/v1/pictures/{id}", tag = "market", security(()), params(("id" = PictureId, Path), PictureParams),
     responses((status = 200, description = "The picture, which never changes", content_type = "image/jpeg",
         headers(("cache-control" = String)))))]
 pub(crate) async fn picture(

@@ -116,7 +116,7 @@ pub(crate) async fn flag(Id(id): Id<ReviewId>, command: Command<NewFlag>) -> Ans
 }
 
 /// What shows of a worker, newest first.
-#[utoipa::path(get, path = "/v1/workers/{id}/reviews", tag = "reviews", params(("id" = UserId, Path), PageRequest),
+#[utoipa::path(get, path = "/v1/workers/{id}/reviews", tag = "reviews", security(()), params(("id" = UserId, Path), PageRequest),
     responses((status = 200, description = "A page", body = Page<PublicReview>)))]
 pub(crate) async fn of_worker(
     State(ctx): State<Ctx>,
@@ -127,7 +127,7 @@ pub(crate) async fn of_worker(
 }
 
 /// A worker's stars, over all that shows of them.
-#[utoipa::path(get, path = "/v1/workers/{id}/rating", tag = "reviews", params(("id" = UserId, Path)),
+#[utoipa::path(get, path = "/v1/workers/{id}/rating", tag = "reviews", security(()), params(("id" = UserId, Path)),
     responses((status = 200, description = "The rating", body = Rating)))]
 pub(crate) async fn rating(State(ctx): State<Ctx>, Id(id): Id<UserId>) -> Answer<Json<Rating>> {
     Ok(Json(reviews::rating(&ctx.app, id).await?))

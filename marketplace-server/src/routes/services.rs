@@ -42,7 +42,7 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
 pub(crate) struct NoInput {}
 
 /// Find services. Every word of `q` must be in the title, the description, the tags or the worker's name.
-#[utoipa::path(get, path = "/v1/services", tag = "market", params(SearchFilter, PageRequest),
+#[utoipa::path(get, path = "/v1/services", tag = "market", security(()), params(SearchFilter, PageRequest),
     responses((status = 200, description = "A page", body = Page<ServiceCard>)))]
 pub(crate) async fn search(
     State(ctx): State<Ctx>,
@@ -52,7 +52,7 @@ pub(crate) async fn search(
 }
 
 /// A published service, with its worker.
-#[utoipa::path(get, path = "/v1/services/{id}", tag = "market", params(("id" = ServiceId, Path)),
+#[utoipa::path(get, path = "/v1/services/{id}", tag = "market", security(()), params(("id" = ServiceId, Path)),
     responses((status = 200, description = "The service", body = PublicService, headers(("etag" = String)))))]
 pub(crate) async fn show(State(ctx): State<Ctx>, Id(id): Id<ServiceId>) -> Answer<Response> {
     let service = services::get(&ctx.app, id).await?;
@@ -150,7 +150,7 @@ pub(crate) async fn own_one(State(ctx): State<Ctx>, Caller(actor): Caller, Id(id
 }
 
 /// What a worker offers, newest first.
-#[utoipa::path(get, path = "/v1/workers/{id}/services", tag = "market", params(("id" = UserId, Path), PageRequest),
+#[utoipa::path(get, path = "/v1/workers/{id}/services", tag = "market", security(()), params(("id" = UserId, Path), PageRequest),
     responses((status = 200, description = "A page", body = Page<ServiceCard>)))]
 pub(crate) async fn of_worker(
     State(ctx): State<Ctx>,
@@ -161,7 +161,7 @@ pub(crate) async fn of_worker(
 }
 
 /// The kinds of services there are.
-#[utoipa::path(get, path = "/v1/categories", tag = "market",
+#[utoipa::path(get, path = "/v1/categories", tag = "market", security(()),
     responses((status = 200, description = "All of them", body = Vec<CategoryInfo>)))]
 pub(crate) async fn categories() -> Json<Vec<CategoryInfo>> {
     Json(services::categories())

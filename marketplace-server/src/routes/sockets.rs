@@ -12,11 +12,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use marketplace_core::{
-    actor::{Actor, Permission},
+    actor::Actor,
     auth::{self, SocketTicket},
+    base::{permission::Permission, rate::Class},
     config::Config,
     error::Error,
-    limiter::Class,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -123,9 +123,9 @@ async fn caller(ctx: &Ctx, headers: &HeaderMap, ticket: Option<&str>, is_upgrade
 /// Browsers say which page opens a socket, and send it whatever the page is: only our own may.
 fn check_origin(headers: &HeaderMap, config: &Config) -> Result<(), Problem> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
-    let allowed = origin.to_str().is_ok_and(|origin| {
-        config.cors_origins.iter().any(|allowed| allowed == origin)
-            || config.public_url.origin().ascii_serialization() == origin
-    });
-    if allowed { Ok(()) } else { Err(Error::forbidden("pages of this origin open no sockets here").into()) }
+    if origin.to_str().is_ok_and(|origin| config.is_own_origin(origin)) {
+        Ok(())
+    } else {
+        Err(Error::forbidden("pages of this origin open no sockets here").into())
+    }
 }

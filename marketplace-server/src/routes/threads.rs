@@ -7,15 +7,16 @@ use axum::{
     response::Response,
 };
 use marketplace_core::{
-    actor::Permission,
-    error::{Error, FieldError},
+    base::permission::Permission,
+    error::Error,
     ids::ThreadId,
-    kyc::{self, files::Spool, model::MAX_FILE},
+    kyc,
     messaging::{
         self,
         model::{Attachment, Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadSummary},
     },
     page::{Page, PageRequest},
+    platform::files::{MAX_FILE, Spool},
 };
 use multer::Multipart;
 use serde::Deserialize;
@@ -182,8 +183,7 @@ async fn read_form(came: Spool, boundary: String) -> Answer<Vec<u8>> {
             return Err(Error::invalid("/file", "is given twice").into());
         }
     }
-    let missing = || FieldError { pointer: "/file".into(), detail: "is required".into() };
-    file.ok_or_else(|| Error::invalid_fields(vec![missing()]).into())
+    file.ok_or_else(|| Error::invalid("/file", "is required").into())
 }
 
 /// A file of a thread.

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use marketplace_core::{
-    accounts::model::{RestrictionReason, Status, UserAction},
-    actor::Role,
-    admin::Change,
+    accounts::model::{Status, UserAction},
+    base::{
+        change::{Change, RestrictionReason},
+        permission::Role,
+    },
     testing,
 };
 use serde_json::{Value, json};
@@ -298,7 +300,7 @@ async fn every_row_holds_for_every_role() {
         // So that somebody is left who may ban an admin.
         server.user(Role::Admin, Status::Active).await;
         let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
-        marketplace_core::accounts::act(server.test.app(), &testing::operator(), banned, &UserAction::Ban, &change)
+        marketplace_core::users::act(server.test.app(), &testing::operator(), banned, &UserAction::Ban, &change)
             .await
             .unwrap();
         let mut tokens = Vec::new();
@@ -336,7 +338,7 @@ async fn a_frozen_or_demoted_staff_member_loses_the_powers_at_once() {
         assert_eq!(call(&server, "GET", "/v1/admin/kyc", &Value::Null, Some(&token)).await, 200);
         let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
         let app = server.test.app();
-        marketplace_core::accounts::act(app, &operator, id, &UserAction::Freeze, &change).await.unwrap();
+        marketplace_core::users::act(app, &operator, id, &UserAction::Freeze, &change).await.unwrap();
         assert_eq!(call(&server, "GET", "/v1/admin/kyc", &Value::Null, Some(&token)).await, 403);
         assert_eq!(call(&server, "GET", "/v1/me", &Value::Null, Some(&token)).await, 200);
         server.stop().await;

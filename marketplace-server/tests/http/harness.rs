@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use marketplace_core::{
     accounts::model::Status,
-    actor::Role,
+    base::permission::Role,
     config::Config,
     ids::UserId,
     testing::{self, TestApp},

@@ -1,6 +1,6 @@
 //! The same POST twice.
 
-use marketplace_core::actor::Role;
+use marketplace_core::base::permission::Role;
 use serde_json::{Value, json};
 
 use crate::harness::{Server, expect, problem, servers};

@@ -1,6 +1,6 @@
 //! Submitting documents.
 
-use marketplace_core::{accounts::model::Status, actor::Role};
+use marketplace_core::{accounts::model::Status, base::permission::Role};
 use reqwest::{
     RequestBuilder,
     multipart::{Form, Part},

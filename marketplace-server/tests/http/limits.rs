@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use marketplace_core::actor::Role;
+use marketplace_core::base::permission::Role;
 use marketplace_server::Options;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

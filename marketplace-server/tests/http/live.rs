@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use marketplace_core::{
-    accounts::model::{RestrictionReason, Status, UserAction},
-    actor::Role,
-    admin::Change,
+    accounts::model::{Status, UserAction},
+    base::{
+        change::{Change, RestrictionReason},
+        permission::Role,
+    },
     testing,
 };
 use marketplace_server::Options;
@@ -61,7 +63,7 @@ impl Stream {
 
 async fn freeze(server: &Server, id: marketplace_core::ids::UserId, action: UserAction) {
     let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
-    marketplace_core::accounts::act(server.test.app(), &testing::operator(), id, &action, &change).await.unwrap();
+    marketplace_core::users::act(server.test.app(), &testing::operator(), id, &action, &change).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Profiles, services and their search over HTTP.
 
-use marketplace_core::{accounts::model::Status, actor::Role};
+use marketplace_core::{accounts::model::Status, base::permission::Role};
 use serde_json::{Value, json};
 
 use crate::harness::{Server, expect, problem, servers};
@@ -143,15 +143,13 @@ async fn a_picture_is_put_seen_and_gone_with_its_owner() {
         assert_eq!(seen.headers()["cache-control"], "public, max-age=3600, immutable");
         assert_eq!(seen.headers()["x-content-type-options"], "nosniff");
         assert!(seen.bytes().await.unwrap().starts_with(&[0xFF, 0xD8]));
-        let change = marketplace_core::admin::Change {
-            reason: Some(marketplace_core::accounts::model::RestrictionReason::Other),
+        let change = marketplace_core::base::change::Change {
+            reason: Some(marketplace_core::base::change::RestrictionReason::Other),
             ..Default::default()
         };
         let ban = marketplace_core::accounts::model::UserAction::Ban;
         let operator = marketplace_core::testing::operator();
-        marketplace_core::accounts::act(server.test.app(), &operator, id.parse().unwrap(), &ban, &change)
-            .await
-            .unwrap();
+        marketplace_core::users::act(server.test.app(), &operator, id.parse().unwrap(), &ban, &change).await.unwrap();
         let body = problem(server.get(&path), 404, "not_found").await;
         assert_eq!(body["code"], "not_found");
         problem(server.get(&format!("/v1/workers/{id}")), 404, "not_found").await;

@@ -1,6 +1,6 @@
 //! What goes wrong is told in one form, on every path.
 
-use marketplace_core::{accounts::model::Status, actor::Role};
+use marketplace_core::{accounts::model::Status, base::permission::Role};
 use reqwest::Method;
 use serde_json::json;
 

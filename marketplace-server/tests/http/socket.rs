@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures::{SinkExt, StreamExt};
 use marketplace_core::{
     accounts::model::Status,
-    actor::{Actor, Role},
+    actor::Actor,
+    base::permission::Role,
     messaging::{self, model::OpenThread},
     services::{self, model::NewService},
     testing::TestApp,

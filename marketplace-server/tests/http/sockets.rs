@@ -3,13 +3,12 @@
 use std::{collections::HashMap, time::Duration};
 
 use marketplace_core::{
-    accounts::{
-        self,
-        model::{RestrictionReason, Status, UserAction},
-    },
-    actor::Role,
-    admin::Change,
+    accounts::model::{Status, UserAction},
     app::App,
+    base::{
+        change::{Change, RestrictionReason},
+        permission::Role,
+    },
     messaging::{self, model::NewMessage},
     testing,
 };
@@ -176,14 +175,22 @@ async fn a_socket_ends_with_its_login() {
         assert_eq!(logged_out.end().await, Some(4401));
         stays.is_alive().await;
         let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
-        accounts::act(server.test.app(), &testing::operator(), client, &UserAction::Ban, &change).await.unwrap();
+        marketplace_core::users::act(server.test.app(), &testing::operator(), client, &UserAction::Ban, &change)
+            .await
+            .unwrap();
         assert_eq!(stays.end().await, Some(4401));
         // By another program too.
         let (mut worker, _) = Socket::hello(&server, &talk.worker_token, None).await;
         let other = App::open((*server.test.app().config).clone()).await.unwrap();
-        accounts::act(&other, &testing::operator(), talk.worker.user_id().unwrap(), &UserAction::Ban, &change)
-            .await
-            .unwrap();
+        marketplace_core::users::act(
+            &other,
+            &testing::operator(),
+            talk.worker.user_id().unwrap(),
+            &UserAction::Ban,
+            &change,
+        )
+        .await
+        .unwrap();
         assert_eq!(worker.end().await, Some(4401));
         other.close().await;
         server.stop().await;

@@ -1,6 +1,6 @@
 //! Threads over HTTP.
 
-use marketplace_core::actor::Role;
+use marketplace_core::base::permission::Role;
 use serde_json::{Value, json};
 
 use crate::{

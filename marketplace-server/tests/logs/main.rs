@@ -19,7 +19,7 @@ use std::{
 };
 
 use marketplace_core::{
-    actor::Role,
+    base::permission::Role,
     config::{Log, LogFormat},
 };
 use serde_json::{Value, json};

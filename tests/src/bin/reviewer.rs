@@ -7,12 +7,13 @@ use anyhow::{Result, bail};
 use clap::Parser;
 use marketplace_core::{
     actor::{Actor, Operator},
-    admin::{AdminApi, Change, Direct, KycFilter},
+    admin::{AdminApi, Direct},
     app::App,
+    base::change::Change,
     config::Config,
     db::OpenOptions,
     error::ErrorCode,
-    kyc::model::{Decision, DecisionKind, KycReason},
+    kyc::model::{Decision, DecisionKind, KycFilter, KycReason},
     page::PageRequest,
     random::OsRandom,
 };

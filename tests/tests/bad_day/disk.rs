@@ -62,6 +62,7 @@ async fn a_log_that_fails_for_a_while_stops_only_writes_and_only_meanwhile() {
     // One line when it fails and one when it works again, however many were refused.
     let lines = count(&market, "the component fails") + count(&market, "the component works again");
     assert!(lines <= 4 * cases.len(), "{lines} lines:\n{}", market.app.output());
+    assert_eq!(count(&market, "request failed"), 0, "a line for each that was refused");
     market.app.kill();
     market.app.run().await;
     record.check(&market.app.still(&market.ada)).await;

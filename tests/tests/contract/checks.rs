@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use marketplace_core::{
-    actor::{Principal, Role},
-    admin::{AuditFilter, Change, KycFilter},
-    kyc::model::{Decision, DecisionKind, FileKind, KycReason, KycStatus},
+    audit::AuditFilter,
+    base::{change::Change, permission::Role, principal::Principal},
+    kyc::{
+        model::{Decision, DecisionKind, FileKind, KycFilter, KycReason},
+        status::KycStatus,
+    },
     page::PageRequest,
 };
 use marketplace_tests::pictures;

@@ -1,8 +1,8 @@
 //! Jobs.
 
 use marketplace_core::{
-    actor::Role,
-    admin::{AuditFilter, Change},
+    audit::AuditFilter,
+    base::{change::Change, permission::Role},
     jobs::model::{JobFilter, JobReason, JobStatus, StaffJobAction},
     page::PageRequest,
     testing::Trade,

@@ -1,8 +1,7 @@
 //! Mails that were not sent yet.
 
 use marketplace_core::{
-    actor::Role,
-    admin::Change,
+    base::{change::Change, permission::Role},
     mail::model::{MailFilter, MailStatus},
     page::PageRequest,
 };

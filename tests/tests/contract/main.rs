@@ -24,7 +24,13 @@ mod users;
 mod watch;
 mod world;
 
-use marketplace_core::{accounts::model::RestrictionReason, actor::Role, admin::Change, testing};
+use marketplace_core::{
+    base::{
+        change::{Change, RestrictionReason},
+        permission::Role,
+    },
+    testing,
+};
 use script::Script;
 use world::{Way, World};
 

@@ -1,10 +1,13 @@
 //! Lists, pages, cursors, the log of events.
 
 use marketplace_core::{
-    accounts::model::Status,
-    actor::Role,
-    admin::{AuditFilter, AuditHead, KycFilter, UserFilter},
-    kyc::model::{DocumentType, KycStatus},
+    accounts::{model::Status, summary::UserFilter},
+    audit::{AuditFilter, AuditHead},
+    base::permission::Role,
+    kyc::{
+        model::{DocumentType, KycFilter},
+        status::KycStatus,
+    },
     page::PageRequest,
 };
 use serde_json::json;

@@ -4,12 +4,19 @@ use std::sync::Arc;
 
 use marketplace_cli::remote::{Credentials, Remote};
 use marketplace_core::{
-    accounts::model::{NewUser, RestrictionReason, UserAction},
-    actor::{Permission, Role},
-    admin::{AdminApi, AuditFilter, Change, KycFilter, UserFilter},
+    accounts::{
+        model::{NewUser, UserAction},
+        summary::UserFilter,
+    },
+    admin::AdminApi,
+    audit::AuditFilter,
+    base::{
+        change::{Change, RestrictionReason},
+        permission::{Permission, Role},
+    },
     ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{JobFilter, JobReason, StaffJobAction},
-    kyc::model::{Decision, FileKind},
+    kyc::model::{Decision, FileKind, KycFilter},
     mail::model::MailFilter,
     messaging::model::{AccessReason, CloseReason, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter},
     page::PageRequest,

@@ -1,8 +1,8 @@
 //! Reviews.
 
 use marketplace_core::{
-    actor::Role,
-    admin::{AuditFilter, Change},
+    audit::AuditFilter,
+    base::{change::Change, permission::Role},
     messaging::model::RemovalReason,
     page::PageRequest,
     reviews::model::{ReviewAction, ReviewFilter, ReviewStatus},

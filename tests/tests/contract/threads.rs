@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use marketplace_core::{
-    actor::Role,
-    admin::{AuditFilter, Change},
+    audit::AuditFilter,
+    base::{change::Change, permission::Role},
     jobs::model::JobStatus,
     messaging::model::{
         AccessReason, CloseReason, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter, ThreadStatus,
@@ -84,7 +84,7 @@ async fn reading(world: &World, trade: &Trade, script: &mut Script) {
 async fn lea_audit(
     world: &World,
     filter: &AuditFilter,
-) -> marketplace_core::error::Result<marketplace_core::page::Page<marketplace_core::admin::AuditRow>> {
+) -> marketplace_core::error::Result<marketplace_core::page::Page<marketplace_core::audit::AuditRow>> {
     world.staff(Role::Admin).await.0.audit_list(filter, &PageRequest::default()).await
 }
 

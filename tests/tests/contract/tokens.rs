@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use marketplace_core::{
-    actor::{Permission, Role},
-    admin::Change,
+    base::{
+        change::Change,
+        permission::{Permission, Role},
+    },
     page::PageRequest,
     tokens::model::{NewToken, TokenFilter},
 };

@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use marketplace_core::{
-    accounts::model::{IdentityProof, NewUser, RestrictionReason, UserAction},
-    actor::Role,
-    admin::{Change, UserFilter},
+    accounts::{
+        model::{NewUser, UserAction},
+        summary::UserFilter,
+    },
+    base::{
+        change::{Change, IdentityProof, RestrictionReason},
+        permission::Role,
+    },
     page::PageRequest,
 };
 

@@ -4,7 +4,7 @@ use std::{process::Stdio, time::Duration};
 
 use marketplace_core::{
     accounts::model::Status,
-    actor::Role,
+    base::permission::Role,
     ids::ThreadId,
     testing::{self, TestApp},
 };

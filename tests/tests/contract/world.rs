@@ -6,8 +6,8 @@ use futures::TryStreamExt;
 use marketplace_cli::remote::{Credentials, Remote};
 use marketplace_core::{
     accounts::model::Status,
-    actor::Role,
     admin::{AdminApi, Direct},
+    base::permission::Role,
     error::Result,
     export::Export,
     ids::{AttemptId, UserId},

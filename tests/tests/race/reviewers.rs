@@ -13,11 +13,13 @@ use std::{
 use futures::{StreamExt, stream};
 use marketplace_core::{
     accounts::model::Status,
-    actor::{Principal, Role},
-    admin::{AdminApi, AuditFilter, Direct, KycFilter},
+    admin::{AdminApi, Direct},
+    audit::AuditFilter,
+    base::{permission::Role, principal::Principal},
     kyc::{
         self, Submission,
-        model::{DocumentType, KycStatus},
+        model::{DocumentType, KycFilter},
+        status::KycStatus,
     },
     page::PageRequest,
     testing::{self, TestApp},

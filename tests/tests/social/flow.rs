@@ -34,7 +34,7 @@ async fn a_first_login_makes_an_account_and_the_next_finds_it(engine: Engine) {
     // The secret is the browser's alone: the provider sees hashes of it only.
     let (name, rest) = cookie.split_once('=').unwrap();
     let (secret, attributes) = rest.split_once("; ").unwrap();
-    assert_eq!((name, attributes), ("marketplace-login", "Path=/; HttpOnly; SameSite=Lax; Max-Age=600"));
+    assert_eq!((name, attributes), ("marketplace-login", "HttpOnly; SameSite=Lax; Path=/; Max-Age=600"));
     let page = location(&begun);
     assert!(secret.len() >= 43 && !page.as_str().contains(secret));
     assert_eq!(parameter(&page, "scope").as_deref(), Some("openid email profile"));

@@ -6,6 +6,7 @@ use marketplace_core::{
     accounts::model::Password,
     admin::{AdminApi, Identity},
     auth::Proof,
+    config::is_private_way,
     error::{Error, SecondFactor},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -15,7 +16,7 @@ use crate::{
     connect::{Target, outside_token},
     context::Context,
     failure::{Failure, Outcome},
-    remote::{Remote, is_loopback},
+    remote::Remote,
 };
 
 /// Bytes of a password on stdin at most; far more than core takes.
@@ -66,7 +67,7 @@ pub async fn log_in(context: &Context, target: &Target, args: LoginArgs) -> Outc
     if outside_token().is_some() {
         return Err(Failure::usage("MARKETPLACE_TOKEN is set and would be used instead of a log-in", "unset it first"));
     }
-    if remote.base().scheme() == "http" && !is_loopback(remote.base()) && !args.insecure {
+    if !is_private_way(remote.base()) && !args.insecure {
         return Err(Failure::usage(
             "this would send the password unencrypted over the network",
             "use an https:// address, or add --insecure if you know the network",

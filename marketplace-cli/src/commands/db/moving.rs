@@ -5,10 +5,8 @@ use std::path::Path;
 use indicatif::{ProgressBar, ProgressStyle};
 use marketplace_core::{
     config::Config,
-    db::{
-        backup::{self, BackedUp, Restored},
-        copy::{self, Copied, Progress},
-    },
+    copy::{self, Copied, Progress},
+    operations::backup::{self, BackedUp, Restored},
 };
 
 use crate::{

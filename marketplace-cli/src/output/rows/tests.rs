@@ -3,13 +3,25 @@ mod trade;
 use std::collections::BTreeSet;
 
 use marketplace_core::{
-    accounts::model::{RestrictionReason, Status},
-    actor::{Permission, Principal, Role},
-    admin::{AuditVerification, BrokenLink, Count, JobCount, Restriction, StatusCount},
+    accounts::{
+        model::Status,
+        summary::{Restriction, StatusCount},
+    },
+    audit::{AuditVerification, BrokenLink},
     auth::{RecoveryCodes, SessionView},
-    jobs::model::JobStatus,
-    kyc::model::{Claim, DocumentType, FileInfo, FileKind, KycReason, KycStatus},
+    base::{
+        change::RestrictionReason,
+        count::Count,
+        permission::{Permission, Role},
+        principal::Principal,
+    },
+    jobs::model::{JobCount, JobStatus},
+    kyc::{
+        model::{Claim, DocumentType, FileInfo, FileKind, KycReason},
+        status::KycStatus,
+    },
     page::Page,
+    text::is_unsafe,
     time::Timestamp,
     tokens::model::{ApiToken, CreatedToken, TokenStatus},
 };
@@ -320,6 +332,23 @@ fn json_and_yaml_read_back() {
     assert_eq!(yaml, json);
     let page = Page { items: json, next: None };
     assert_eq!(page.items.len(), 3);
+}
+
+#[test]
+fn no_format_prints_what_hides_or_steers() {
+    let named = KycSummary { name: "Ada\u{1b}[2J\u{202e}\u{200b}\u{feff}\u{e0041}: 'Obi'\\".into(), ..attempt() };
+    let pages: [&[KycSummary]; 1] = [std::slice::from_ref(&named)];
+    for format in [Format::Table, Format::Json, Format::Jsonl, Format::Yaml, Format::Csv, Format::Id] {
+        let text = list(format, &[], false, None, &pages);
+        assert!(!text.chars().any(|c| is_unsafe(c) && c != '\n'), "{format:?}: {text:?}");
+        let back = match format {
+            Format::Json => serde_json::from_str::<Vec<KycSummary>>(&text).unwrap(),
+            Format::Jsonl => vec![serde_json::from_str(&text).unwrap()],
+            Format::Yaml => serde_saphyr::from_str(&text).unwrap(),
+            Format::Table | Format::Csv | Format::Id => continue,
+        };
+        assert_eq!(back, vec![named.clone()], "{format:?}");
+    }
 }
 
 #[test]

@@ -4,18 +4,27 @@ use std::fmt::Write as _;
 
 use async_trait::async_trait;
 use marketplace_core::{
-    accounts::model::{NewUser, Note, Status, UserAction},
-    actor::{Permission, Principal, permissions},
-    admin::{
-        AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification, Change, Changed, Count, EndedSessions,
-        EventPage, Identity, JobCount, KycFilter, PersonalData, Stats, StatusCount, UserDetail, UserFilter,
-        UserSummary,
+    accounts::{
+        model::{NewUser, Note, Status, UserAction},
+        summary::{StatusCount, UserFilter, UserSummary},
+    },
+    admin::{AdminApi, Identity, Stats},
+    audit::{AuditFilter, AuditHead, AuditRow, AuditVerification},
+    base::{
+        change::{Change, Changed},
+        count::Count,
+        permission::{Permission, permissions},
+        principal::Principal,
     },
     error::{Error, Result},
+    events::EventPage,
     export::Export,
     ids::{AttemptId, JobId, MailId, MessageId, NoteId, ReviewId, ThreadId, TokenId, UserId},
-    jobs::model::{HistoryRow, JobDetail, JobFilter, JobStatus, JobSummary, StaffJobAction},
-    kyc::model::{Decision, DecisionKind, DecisionMade, FileContent, FileKind, KycCase, KycStatus, KycSummary, UNDO},
+    jobs::model::{HistoryRow, JobCount, JobDetail, JobFilter, JobStatus, JobSummary, StaffJobAction},
+    kyc::{
+        model::{Decision, DecisionKind, DecisionMade, FileContent, FileKind, KycCase, KycFilter, KycSummary, UNDO},
+        status::KycStatus,
+    },
     mail::model::{MailFilter, MailSummary},
     messaging::model::{
         AccessReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter, ThreadInfo,
@@ -23,6 +32,7 @@ use marketplace_core::{
     page::{Page, PageRequest},
     reviews::model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewSummary},
     tokens::model::{ApiToken, CreatedToken, NewToken, TokenFilter},
+    users::model::{EndedSessions, PersonalData, UserDetail},
 };
 
 use super::{Fake, data::picture, number, page};

@@ -7,14 +7,19 @@ use std::{
 };
 
 use marketplace_core::{
-    accounts::model::{RestrictionReason, Status},
-    actor::{Principal, Role},
-    admin::{AuditRow, Restriction, UserDetail, UserSummary},
-    kyc::model::{
-        AttemptBrief, DecisionMade, DocumentType, FileInfo, FileKind, KycCase, KycReason, KycStatus, KycSummary,
+    accounts::{
+        model::Status,
+        summary::{Restriction, UserSummary},
+    },
+    audit::AuditRow,
+    base::{change::RestrictionReason, permission::Role, principal::Principal},
+    kyc::{
+        model::{AttemptBrief, DecisionMade, DocumentType, FileInfo, FileKind, KycCase, KycReason, KycSummary},
+        status::KycStatus,
     },
     testing::FixedClock,
     time::Clock,
+    users::model::UserDetail,
 };
 
 use super::{Fake, NAMES, State, attempt_id, market, user_id};

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use marketplace_core::{
-    actor::Principal,
-    admin::{Change, Changed},
+    base::{
+        change::{Change, Changed},
+        principal::Principal,
+    },
     error::{Error, Result},
     ids::{JobId, MessageId, ReviewId, ServiceId, ThreadId},
     jobs::model::{

@@ -13,18 +13,25 @@ use std::{
 };
 
 use marketplace_core::{
-    actor::{Permission, Principal, Role, permissions},
-    admin::{AuditRow, UserDetail},
+    audit::AuditRow,
+    base::{
+        permission::{Permission, Role, permissions},
+        principal::Principal,
+    },
     error::{Error, Result},
     events::Event,
     ids::{AttemptId, JobId, MessageId, ReviewId, ThreadId, UserId},
     jobs::model::JobDetail,
-    kyc::model::{CLAIM, Claim, KycCase, KycStatus},
+    kyc::{
+        model::{CLAIM, Claim, KycCase},
+        status::KycStatus,
+    },
     messaging::model::{StaffMessage, ThreadInfo},
     page::{Page, PageRequest},
     reviews::model::ReviewDetail,
     testing::FixedClock,
     time::{Clock, Timestamp},
+    users::model::UserDetail,
 };
 use tokio::sync::Semaphore;
 use uuid::Uuid;

@@ -4,7 +4,8 @@ use std::{any::Any, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::{AdminApi, AuditFilter, AuditRow},
+    admin::AdminApi,
+    audit::{AuditFilter, AuditRow},
     error::Result,
     events::Event,
     page::{Page, PageRequest},

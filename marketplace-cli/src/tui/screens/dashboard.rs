@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use marketplace_core::{
     accounts::model::Status,
-    admin::{AuditFilter, AuditRow, Count, Stats},
+    admin::Stats,
+    audit::{AuditFilter, AuditRow},
+    base::count::Count,
     events::Event,
     jobs::model::JobStatus,
     page::PageRequest,

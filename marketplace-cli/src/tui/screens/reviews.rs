@@ -4,7 +4,8 @@ use std::{any::Any, fmt::Write as _, sync::Arc};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::{AdminApi, Change},
+    admin::AdminApi,
+    base::change::Change,
     error::Result,
     events::Event,
     ids::ReviewId,

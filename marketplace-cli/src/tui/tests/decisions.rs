@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use marketplace_core::{
-    actor::Role,
+    base::permission::Role,
     error::{Error, ErrorCode},
-    kyc::model::{KycReason, KycStatus},
+    kyc::{model::KycReason, status::KycStatus},
 };
 
 use super::{super::fake::Fake, Console, changes, options};

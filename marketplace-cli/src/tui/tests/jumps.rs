@@ -100,7 +100,7 @@ async fn from_a_review_to_its_job_and_thread() {
 
 #[tokio::test]
 async fn identity_checks_of_a_worker_whatever_their_state() {
-    use marketplace_core::kyc::model::KycStatus;
+    use marketplace_core::kyc::status::KycStatus;
     let fake = Fake::new(12, 4);
     {
         let mut state = fake.state();

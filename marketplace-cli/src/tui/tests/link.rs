@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use marketplace_core::ids::UserId;
+use marketplace_core::{ids::UserId, text::is_unsafe};
 
 use super::{
     super::fake::{Fake, user_id},
@@ -168,9 +168,9 @@ async fn nothing_in_the_data_steers_the_terminal() {
         for user in &mut state.users {
             user.user.name = evil.into();
             user.user.email = evil.into();
-            user.restriction = Some(marketplace_core::admin::Restriction {
-                reason: marketplace_core::accounts::model::RestrictionReason::Spam,
-                by: marketplace_core::actor::Principal(evil.into()),
+            user.restriction = Some(marketplace_core::accounts::summary::Restriction {
+                reason: marketplace_core::base::change::RestrictionReason::Spam,
+                by: marketplace_core::base::principal::Principal(evil.into()),
                 at: marketplace_core::time::Timestamp::EPOCH,
             });
         }
@@ -179,7 +179,7 @@ async fn nothing_in_the_data_steers_the_terminal() {
             case.user.name = evil.into();
         }
         for row in &mut state.audit {
-            row.actor = marketplace_core::actor::Principal(evil.into());
+            row.actor = marketplace_core::base::principal::Principal(evil.into());
             row.action = evil.into();
             row.metadata = evil.into();
         }
@@ -190,8 +190,7 @@ async fn nothing_in_the_data_steers_the_terminal() {
     {
         console.press(keys).await;
         for cell in console.terminal.backend().buffer().content() {
-            let bad = |c: char| c.is_control() || matches!(c, '\u{200b}' | '\u{202e}');
-            assert!(!cell.symbol().chars().any(bad), "{:?} after {keys}", cell.symbol());
+            assert!(!cell.symbol().chars().any(is_unsafe), "{:?} after {keys}", cell.symbol());
         }
     }
 }

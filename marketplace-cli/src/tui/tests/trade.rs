@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use marketplace_core::{
-    actor::Role,
+    base::permission::Role,
     error::Error,
     jobs::model::{HistoryRow, JobAction, JobStatus, Side},
     reviews::model::ReviewStatus,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use marketplace_core::actor::Role;
+use marketplace_core::base::permission::Role;
 
 use super::{
     super::fake::{Fake, thread_id},

@@ -61,7 +61,7 @@ pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
 }
 
 /// A count with its thousands apart, and a plus when there are more.
-pub fn count(count: marketplace_core::admin::Count) -> String {
+pub fn count(count: marketplace_core::base::count::Count) -> String {
     format!("{}{}", text::thousands(count.value), if count.capped { "+" } else { "" })
 }
 
@@ -82,7 +82,7 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
     }
     let (word, ink) = if ctx.gate.read_only() {
         ("read-only", Ink::Warn)
-    } else if ctx.identity.is_some() && !ctx.may(marketplace_core::actor::Permission::UsersWrite) {
+    } else if ctx.identity.is_some() && !ctx.may(marketplace_core::base::permission::Permission::UsersWrite) {
         ("may only look", Ink::Warn)
     } else if ctx.gate.away() {
         ("no changes while away", Ink::Bad)

@@ -3,8 +3,7 @@
 use futures::FutureExt;
 
 use super::{
-    super::{ClientInfo, store, token},
-    OneTime,
+    super::{ClientInfo, store},
     beat::Beat,
     hours, issue_one_time, link, notify,
     passwords::{check_own_password, lock_checked},
@@ -15,12 +14,18 @@ use crate::{
         self,
         model::{Password, check_email, normalise_email},
     },
-    actor::{Actor, Permission},
+    actor::Actor,
     app::App,
-    db::DbError,
-    error::{Error, Result},
-    events,
-    mail::{self, Mail, Template},
+    auth::one_time::OneTime,
+    base::{
+        error::{Error, Result},
+        permission::Permission,
+    },
+    platform::{access_token as token, db::DbError},
+    records::{
+        events,
+        mail::{self, Mail, Template},
+    },
 };
 
 /// Asks for another address: a mail to it confirms, a mail to the old one warns.
@@ -29,7 +34,7 @@ use crate::{
 pub async fn change_email(app: &App, actor: &Actor, password: &Password, email: &str) -> Result<()> {
     let me = actor.require_own(Permission::OwnAccount)?;
     require_verified(&me.account)?;
-    let email = check_email(email).map_err(|field| Error::invalid_fields(vec![field]))?;
+    let email = check_email(email)?;
     let norm = normalise_email(&email);
     if norm == normalise_email(&me.account.email) {
         return Err(Error::invalid("/email", "is your address already"));

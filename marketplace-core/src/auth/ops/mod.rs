@@ -2,21 +2,16 @@
 
 mod beat;
 mod email;
-mod everybody;
-mod keys;
 mod passwords;
 mod session;
 mod signup;
 mod sockets;
 
 pub use email::{change_email, confirm_email};
-pub(crate) use everybody::EVERYBODY;
-pub use everybody::end_all_sessions;
-pub use keys::{replace_lost_keys, rotate_keys};
 pub use passwords::{change_password, forgot_password, reset_password};
 pub(crate) use passwords::{check_own_password, lock_checked};
 #[cfg(feature = "oidc")]
-pub(super) use session::Opening;
+pub(crate) use session::Opening;
 pub use session::{authenticate, login, login_with, logout, logout_all, refresh, revoke_session, sessions};
 pub(crate) use signup::owner_of_link;
 pub use signup::{delete_own_data, resend_verification, signup, verify_email};
@@ -25,60 +20,20 @@ pub(crate) use sockets::{drop_tickets, prune_tickets};
 
 use std::time::Duration;
 
-use super::{store, token};
+use super::{one_time::OneTime, store};
 use crate::{
     accounts::{
         self,
         model::{Account, Status, normalise_email},
     },
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    ids::UserId,
-    mail::{self, Mail, Template},
-    text_enum,
+    base::{
+        error::{Error, Result},
+        ids::UserId,
+    },
+    platform::{access_token as token, db::Conn},
+    records::mail::{self, Mail, Template},
 };
-
-text_enum! {
-    /// What a one-time token is good for.
-    pub enum OneTime {
-        /// Confirms the address of a new account.
-        VerifyEmail = "verify_email",
-        /// Sets a password.
-        ResetPassword = "reset_password",
-        /// Makes another address take effect.
-        ChangeEmail = "change_email",
-        /// Lets a banned person delete their data.
-        OwnData = "own_data",
-    }
-}
-
-impl OneTime {
-    fn path(self) -> &'static str {
-        match self {
-            Self::VerifyEmail => "auth/verify-email",
-            Self::ResetPassword => "auth/password/reset",
-            Self::ChangeEmail => "auth/email/confirm",
-            Self::OwnData => "auth/own-data/delete",
-        }
-    }
-
-    /// What a mail with such a link is about: it is taken back together with what the link is good for.
-    pub(crate) fn mail_subject(self, user: UserId) -> String {
-        format!("user:{user}:{self}")
-    }
-
-    /// What the link in a mail is good for, where it is one of these.
-    fn of(template: Template) -> Option<Self> {
-        match template {
-            Template::VerifyEmail => Some(Self::VerifyEmail),
-            Template::ResetPassword | Template::Invitation => Some(Self::ResetPassword),
-            Template::ConfirmNewEmail => Some(Self::ChangeEmail),
-            Template::Banned => Some(Self::OwnData),
-            _ => None,
-        }
-    }
-}
 
 /// Hours, as a duration.
 pub(crate) const fn hours(hours: u64) -> Duration {

@@ -3,21 +3,25 @@
 use futures::FutureExt;
 
 use super::{
-    super::{ClientInfo, password::Fit, store, token},
-    OneTime, hours, is_to, issue_one_time, lock_by_email, notify, require_verified, token_invalid,
+    super::{ClientInfo, store},
+    hours, is_to, issue_one_time, lock_by_email, notify, require_verified, token_invalid,
 };
 use crate::{
     accounts::{
         self,
         model::{Account, EMAIL_LIMIT, Password, normalise_email},
     },
-    actor::{Actor, Permission, Principal},
+    actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    events,
-    ids::UserId,
-    mail::Template,
+    auth::one_time::OneTime,
+    base::{
+        error::{Error, Result},
+        ids::UserId,
+        permission::Permission,
+        principal::Principal,
+    },
+    platform::{access_token as token, db::Conn, passwords::Fit},
+    records::{events, mail::Template},
     tokens,
 };
 
@@ -56,7 +60,7 @@ pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Res
 /// every other link that was sent.
 pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new: &Password) -> Result<()> {
     app.limiter.call(client.ip).await?;
-    new.check("", app.site()).map_err(|field| Error::invalid_fields(vec![field]))?;
+    new.check("", app.site())?;
     app.breached.check(new).await?;
     let token_hash = token::hash(one_time);
     let hash = app.hasher.hash(new.clone()).await?;
@@ -72,7 +76,7 @@ pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new:
                     return Err(token_invalid());
                 }
                 // On an error the transaction takes the token back: another password can be tried.
-                new.check(&account.email, app2.site()).map_err(|field| Error::invalid_fields(vec![field]))?;
+                new.check(&account.email, app2.site())?;
                 accounts::store::set_password(c, user, &hash, now).await?;
                 accounts::store::confirm_address(c, user, now).await?;
                 store::drop_outstanding(c, user).await?;
@@ -92,7 +96,7 @@ pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new:
 pub async fn change_password(app: &App, actor: &Actor, current: &Password, new: &Password) -> Result<()> {
     let me = actor.require_own(Permission::OwnAccount)?;
     require_verified(&me.account)?;
-    new.check(&me.account.email, app.site()).map_err(|field| Error::invalid_fields(vec![field]))?;
+    new.check(&me.account.email, app.site())?;
     app.breached.check(new).await?;
     let checked = check_own_password(app, actor, current, "/current_password").await?;
     app.limiter.notice(&normalise_email(&me.account.email)).await?;

@@ -7,27 +7,31 @@ use uuid::Uuid;
 
 use super::super::{
     ClientInfo, Proof, SessionView, Tokens,
-    password::Fit,
     refresh::{self, Presented, Uses, Verdict},
-    store,
-    token::{self, ACCESS, Claims},
-    totp,
+    store, totp,
 };
 use crate::{
     accounts::{
         self,
         model::{Account, EMAIL_LIMIT, Password, Status, normalise_email},
     },
-    actor::{Actor, Permission, SignedIn},
+    actor::{Actor, SignedIn},
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    events,
-    ids::{SessionId, UserId, uuid_v7},
-    noted::note,
-    page::{Page, PageRequest, TimeCursor},
-    random,
-    time::Timestamp,
+    base::{
+        call_context::note,
+        error::{Error, Result},
+        ids::{SessionId, UserId, uuid_v7},
+        page::{Page, PageRequest, TimeCursor},
+        permission::Permission,
+        random,
+        time::Timestamp,
+    },
+    platform::{
+        access_token::{self as token, ACCESS, Claims},
+        db::Conn,
+        passwords::Fit,
+    },
+    records::events,
     tokens,
 };
 
@@ -67,7 +71,7 @@ pub async fn login(app: &App, client: &ClientInfo, email: &str, password: &Passw
 /// knows its password. `rate_limited` after too many failures from one address.
 ///
 /// That there is a second factor is told only to whoever knows the password: `unauthenticated` with
-/// [`SecondFactor`](crate::error::SecondFactor).
+/// [`SecondFactor`](crate::base::error::SecondFactor).
 pub async fn login_with(
     app: &App,
     client: &ClientInfo,
@@ -144,7 +148,7 @@ async fn start_session(
 
 /// A session for somebody who showed who they are by other means than a password.
 #[derive(Clone)]
-pub(in crate::auth) struct Opening {
+pub(crate) struct Opening {
     session: SessionId,
     refresh_secret: [u8; 32],
     agent: String,

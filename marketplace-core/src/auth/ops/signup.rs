@@ -3,8 +3,7 @@
 use futures::FutureExt;
 
 use super::{
-    super::{ClientInfo, store, token},
-    OneTime,
+    super::{ClientInfo, store},
     beat::Beat,
     hours, is_to, issue_one_time, link, lock_by_email, notify, token_invalid,
 };
@@ -16,11 +15,15 @@ use crate::{
     },
     actor::Actor,
     app::App,
-    error::{Error, FieldError, Result},
-    events,
-    ids::UserId,
-    mail::Template,
-    text::check_name,
+    auth::one_time::OneTime,
+    base::{
+        error::{Error, FieldError, Result},
+        ids::UserId,
+        text::check_name,
+    },
+    platform::access_token as token,
+    records::{events, mail::Template},
+    users,
 };
 
 /// Makes an account of a client or a worker, and sends the mail that confirms its address.
@@ -181,7 +184,7 @@ pub async fn delete_own_data(app: &App, client: &ClientInfo, one_time: &str) -> 
                 if account.status != Status::Banned {
                     return Err(token_invalid());
                 }
-                accounts::erase(&app2, c, &Actor::System, &account, None).await
+                users::erase(&app2, c, &Actor::System, &account, None).await
             }
             .boxed()
         })

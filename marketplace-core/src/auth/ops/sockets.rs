@@ -5,16 +5,17 @@ use std::{sync::Arc, time::Duration};
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 
-use super::super::{
-    store,
-    token::{self, Opaque},
-};
+use super::super::store;
 use crate::{
-    actor::{Actor, Permission, SignedIn},
+    actor::{Actor, SignedIn},
     app::App,
-    error::{Error, Result},
-    ids::{SessionId, UserId},
-    time::Timestamp,
+    base::{
+        error::{Error, Result},
+        ids::{SessionId, UserId},
+        permission::Permission,
+        time::Timestamp,
+    },
+    platform::access_token::{self as token, Opaque},
 };
 
 /// How long a ticket waits for its socket.
@@ -89,14 +90,18 @@ pub(crate) async fn prune_tickets(app: &App) -> Result<u64> {
 }
 
 /// Drops the tickets of a user.
-pub(crate) async fn drop_tickets(conn: &mut crate::db::Conn<'_>, user: UserId) -> Result<()> {
+pub(crate) async fn drop_tickets(conn: &mut crate::platform::db::Conn<'_>, user: UserId) -> Result<()> {
     store::drop_tickets(conn, user).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{actor::Role, auth, error::ErrorCode, testing};
+    use crate::{
+        auth,
+        base::{error::ErrorCode, permission::Role},
+        testing,
+    };
 
     #[tokio::test]
     async fn a_ticket_opens_once_soon_and_for_a_living_session() {

@@ -6,15 +6,19 @@ use super::*;
 use crate::{
     accounts::{
         self,
-        model::{Password, RestrictionReason, SignUp, UserAction},
+        model::{Password, SignUp, UserAction},
     },
-    actor::{Actor, Role},
-    admin::Change,
+    actor::Actor,
     auth::{self, ClientInfo, Tokens},
-    config,
-    error::ErrorCode,
-    page::PageRequest,
+    base::{
+        change::{Change, RestrictionReason},
+        error::ErrorCode,
+        page::PageRequest,
+        permission::Role,
+    },
+    platform::config,
     testing::{self, OPERATOR, PASSWORD, TestApp, client},
+    users,
 };
 
 fn form(email: &str) -> SignUp {
@@ -60,17 +64,17 @@ async fn from_signup_to_logout() {
         signup(app, &client(), form("Ada@Example.org")).await.unwrap();
         let tokens = password_login(&test, "ADA@example.ORG ", PASSWORD).await.unwrap();
         let actor = authenticate(app, &tokens.access_token).await.unwrap();
-        let me = accounts::me(app, &actor).unwrap();
+        let me = users::me(app, &actor).unwrap();
         assert_eq!((me.email.as_str(), me.status), ("Ada@Example.org", Status::Unverified));
         // Unverified: may only verify, ask again, or go.
-        let update = accounts::UpdateMe { name: Some("Eve".into()), phone: None };
-        assert_eq!(accounts::update_me(app, &actor, update, None).await.unwrap_err().code(), ErrorCode::Forbidden);
+        let update = users::UpdateMe { name: Some("Eve".into()), phone: None };
+        assert_eq!(users::update_me(app, &actor, update, None).await.unwrap_err().code(), ErrorCode::Forbidden);
 
         let token = test.token(Template::VerifyEmail).await;
         verify_email(app, &client(), &token).await.unwrap();
         assert_eq!(verify_email(app, &client(), &token).await.unwrap_err().code(), ErrorCode::Invalid);
         let actor = authenticate(app, &tokens.access_token).await.unwrap();
-        assert_eq!(accounts::me(app, &actor).unwrap().status, Status::Active);
+        assert_eq!(users::me(app, &actor).unwrap().status, Status::Active);
 
         logout(app, &actor).await.unwrap();
         assert_eq!(authenticate(app, &tokens.access_token).await.unwrap_err().code(), ErrorCode::Unauthenticated);
@@ -131,7 +135,7 @@ async fn signing_up_does_not_tell_whose_number_it_is() {
         }
         let phone = async |email: &str| {
             let tokens = password_login(&test, email, PASSWORD).await.unwrap();
-            accounts::me(app, &authenticate(app, &tokens.access_token).await.unwrap()).unwrap().phone
+            users::me(app, &authenticate(app, &tokens.access_token).await.unwrap()).unwrap().phone
         };
         // Nobody has it who did not confirm the address; who does first has it.
         assert_eq!(phone("p0@example.org").await, None);
@@ -172,8 +176,8 @@ async fn signing_up_does_not_tell_whose_number_it_is() {
         verify_email(app, &me, &late).await.unwrap();
         assert_eq!(phone("late33142685300@example.org").await.as_deref(), Some("+33142685300"));
         // Staff find whoever has it by it.
-        let filter = crate::admin::UserFilter { q: Some("+33142685300".into()), ..Default::default() };
-        let found = accounts::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
+        let filter = crate::accounts::summary::UserFilter { q: Some("+33142685300".into()), ..Default::default() };
+        let found = users::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
         assert_eq!(found.len(), 1);
         test.close().await;
     }
@@ -186,8 +190,8 @@ async fn numbers_are_not_asked_for_one_after_another() {
         let app = test.app();
         let actor = test.actor(Role::Client).await;
         let ask = async |n: u32| {
-            let update = accounts::UpdateMe { name: None, phone: Some(format!("+4420718387{n:02}")) };
-            accounts::update_me(app, &actor, update, None).await
+            let update = users::UpdateMe { name: None, phone: Some(format!("+4420718387{n:02}")) };
+            users::update_me(app, &actor, update, None).await
         };
         for n in 0..3 {
             ask(n).await.unwrap();
@@ -195,8 +199,8 @@ async fn numbers_are_not_asked_for_one_after_another() {
         assert_eq!(ask(3).await.unwrap_err().code(), ErrorCode::RateLimited);
         // What is theirs already is no question, and neither is another name.
         let (actor, _) = test.log_in(actor.user_id().unwrap()).await;
-        let update = accounts::UpdateMe { name: Some("Eve".into()), phone: Some("+442071838702".into()) };
-        accounts::update_me(app, &actor, update, None).await.unwrap();
+        let update = users::UpdateMe { name: Some("Eve".into()), phone: Some("+442071838702".into()) };
+        users::update_me(app, &actor, update, None).await.unwrap();
         test.close().await;
     }
 }
@@ -277,7 +281,7 @@ async fn an_old_refresh_token_ends_the_session_but_two_tabs_and_a_lost_answer_do
     for test in testing::apps().await {
         let app = test.app();
         let user = test.user(Role::Client, Status::Active).await;
-        let email = accounts::reveal(app, &OPERATOR, user).await.unwrap().email;
+        let email = users::reveal(app, &OPERATOR, user).await.unwrap().email;
         let first = password_login(&test, &email, PASSWORD).await.unwrap();
         let again = async |tokens: &Tokens| refresh(app, &client(), &tokens.refresh_token).await;
         let second = again(&first).await.unwrap();
@@ -310,7 +314,7 @@ async fn of_concurrent_refreshes_all_go_on_with_one_session_and_no_row_is_added(
     for test in testing::apps().await {
         let app = test.app();
         let user = test.user(Role::Client, Status::Active).await;
-        let email = accounts::reveal(app, &OPERATOR, user).await.unwrap().email;
+        let email = users::reveal(app, &OPERATOR, user).await.unwrap().email;
         let tokens = password_login(&test, &email, PASSWORD).await.unwrap();
         let me = client();
         let mut newest = tokens.refresh_token;
@@ -343,7 +347,7 @@ async fn made_up_refresh_tokens_are_unknown_and_end_nothing() {
                 .unwrap();
         drop(reader);
         let elsewhere = tempfile::tempdir().unwrap();
-        let other = crate::keys::Keys::open(elsewhere.path(), app.random.as_ref()).unwrap();
+        let other = crate::platform::keys::Keys::open(elsewhere.path(), app.random.as_ref()).unwrap();
         for made_up in [
             super::super::refresh::token(&other, session, 1, &secret),
             super::super::refresh::token(&other, session, 0, &secret),
@@ -396,7 +400,7 @@ async fn a_reset_works_once_and_ends_every_session() {
         let app = test.app();
         let user = test.user(Role::Client, Status::Active).await;
         let (_, access) = test.log_in(user).await;
-        let email = accounts::reveal(app, &OPERATOR, user).await.unwrap().email;
+        let email = users::reveal(app, &OPERATOR, user).await.unwrap().email;
         forgot_password(app, &client(), &email).await.unwrap();
         forgot_password(app, &client(), "nobody@example.org").await.unwrap();
         wait_for(&test, Template::ResetPassword, 1).await;
@@ -437,7 +441,7 @@ async fn another_address_takes_effect_when_confirmed() {
         let app = test.app();
         let (actor, _) = test.log_in(test.user(Role::Client, Status::Active).await).await;
         let taken = test.user(Role::Client, Status::Active).await;
-        let taken = accounts::reveal(app, &OPERATOR, taken).await.unwrap().email;
+        let taken = users::reveal(app, &OPERATOR, taken).await.unwrap().email;
         let password = Password::new(PASSWORD);
         assert_eq!(
             change_email(app, &actor, &Password::new("wrong one"), "new@example.org").await.unwrap_err().code(),
@@ -464,7 +468,7 @@ async fn statuses_forbid_what_they_say() {
         let app = test.app();
         for status in Status::ALL {
             let id = test.user(Role::Worker, Status::Active).await;
-            let email = accounts::reveal(app, &OPERATOR, id).await.unwrap().email;
+            let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
             let tokens = password_login(&test, &email, PASSWORD).await.unwrap();
             let change = Change { reason: Some(RestrictionReason::Fraud), ..Change::default() };
             let action = match status {
@@ -473,7 +477,7 @@ async fn statuses_forbid_what_they_say() {
                 Status::Deleted => UserAction::Delete,
                 Status::Active | Status::Unverified => continue,
             };
-            accounts::act(app, &OPERATOR, id, &action, &change).await.unwrap();
+            users::act(app, &OPERATOR, id, &action, &change).await.unwrap();
             let expected = match status {
                 Status::Banned => Some(ErrorCode::Forbidden),
                 Status::Deleted => Some(ErrorCode::Unauthenticated),
@@ -498,7 +502,7 @@ async fn a_banned_person_can_delete_their_data_through_the_link_only() {
         let app = test.app();
         let id = test.user(Role::Client, Status::Banned).await;
         delete_own_data(app, &client(), &test.token(Template::Banned).await).await.unwrap();
-        assert_eq!(accounts::show(app, &OPERATOR, id).await.unwrap().user.status, Status::Deleted);
+        assert_eq!(users::show(app, &OPERATOR, id).await.unwrap().user.status, Status::Deleted);
         assert!(delete_own_data(app, &client(), "nonsense").await.is_err());
         test.close().await;
     }
@@ -525,7 +529,7 @@ async fn an_attacker_is_locked_out_and_the_victim_is_not() {
     for test in testing::apps_with(|config| config.limits.failed_logins = 3).await {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
-        let email = accounts::reveal(app, &OPERATOR, id).await.unwrap().email;
+        let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
         let attacker = ClientInfo { ip: IpAddr::from([203, 0, 113, 9]), user_agent: "x".into() };
         for _ in 0..3 {
             assert_eq!(
@@ -545,10 +549,10 @@ async fn an_attacker_is_locked_out_and_the_victim_is_not() {
 async fn hashes_follow_the_settings() {
     for test in testing::apps().await {
         let id = test.user(Role::Client, Status::Active).await;
-        let email = accounts::reveal(test.app(), &OPERATOR, id).await.unwrap().email;
+        let email = users::reveal(test.app(), &OPERATOR, id).await.unwrap().email;
         let mut stronger = test.app().clone();
-        let settings = crate::config::Argon2 { memory_kib: 128, iterations: 1, parallelism: 1 };
-        stronger.hasher = crate::auth::password::Hasher::new(settings, stronger.random.clone()).unwrap();
+        let settings = crate::platform::config::Argon2 { memory_kib: 128, iterations: 1, parallelism: 1 };
+        stronger.hasher = crate::platform::passwords::Hasher::new(settings, stronger.random.clone()).unwrap();
         login(&stronger, &client(), &email, &Password::new(PASSWORD)).await.unwrap();
         let mut reader = test.app().db.read().await.unwrap();
         let hash = accounts::store::hash_of(&mut reader.conn(), id).await.unwrap().unwrap();
@@ -563,7 +567,7 @@ async fn changing_a_password_takes_the_old_one_and_ends_every_other_session() {
     for test in testing::apps().await {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
-        let email = accounts::reveal(app, &OPERATOR, id).await.unwrap().email;
+        let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
         let (mine, theirs) = (
             password_login(&test, &email, PASSWORD).await.unwrap(),
             password_login(&test, &email, PASSWORD).await.unwrap(),
@@ -590,7 +594,7 @@ async fn changing_a_password_takes_the_old_one_and_ends_every_other_session() {
 async fn no_password_ends_by_its_age() {
     for test in testing::apps().await {
         let id = test.user(Role::Client, Status::Active).await;
-        let email = accounts::reveal(test.app(), &OPERATOR, id).await.unwrap().email;
+        let email = users::reveal(test.app(), &OPERATOR, id).await.unwrap().email;
         test.advance(Duration::from_secs(20 * 365 * 86_400));
         password_login(&test, &email, PASSWORD).await.unwrap();
         test.close().await;
@@ -605,7 +609,7 @@ async fn a_session_that_nobody_uses_ends_and_one_that_is_used_goes_on() {
     for test in testing::apps_with(few).await {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
-        let email = accounts::reveal(app, &OPERATOR, id).await.unwrap().email;
+        let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
         let mut used = password_login(&test, &email, PASSWORD).await.unwrap();
         let left = password_login(&test, &email, PASSWORD).await.unwrap();
         let second = Duration::from_secs(1);
@@ -630,14 +634,14 @@ async fn a_session_that_nobody_uses_ends_and_one_that_is_used_goes_on() {
 
 #[tokio::test]
 async fn a_session_ends_some_day_however_much_it_is_used() {
-    let few = |config: &mut crate::config::Config| {
+    let few = |config: &mut crate::platform::config::Config| {
         (config.retention.session_days, config.retention.session_max_days) = (3, 7);
     };
     let days = |count: u64| Duration::from_secs(count * 86_400);
     for test in testing::apps_with(few).await {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
-        let email = accounts::reveal(app, &OPERATOR, id).await.unwrap().email;
+        let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
         let mut tokens = password_login(&test, &email, PASSWORD).await.unwrap();
         let left_alone = password_login(&test, &email, PASSWORD).await.unwrap();
         for _ in 0..3 {

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use ring::hmac;
-use secrecy::{ExposeSecret, SecretBox};
+use data_encoding::{BASE32_NOPAD, Encoding};
 use sha2::{Digest, Sha256};
+use totp_rs::{Builder, Totp};
 
-use crate::{
+use crate::base::{
     error::{Error, Result},
     ids::UserId,
     random::{self, Random},
@@ -21,11 +21,11 @@ const SECRET: usize = 20;
 const CODES: usize = 10;
 /// Random bytes of a recovery code: 120 bits, enough for a plain hash (ASVS 5, 6.5.2 asks for 112).
 const CODE_BYTES: usize = 15;
-/// RFC 4648 §6.
-const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// Of secrets (RFC 4648 §6), for typing them in.
+pub(crate) const BASE32: Encoding = BASE32_NOPAD;
 
 /// What device and server share. Never printed, erased from memory when dropped.
-pub(crate) struct Secret(SecretBox<[u8; SECRET]>);
+pub(crate) struct Secret(Totp);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,89 +36,53 @@ impl fmt::Debug for Secret {
 impl Secret {
     /// A new one.
     pub(crate) fn new(random: &dyn Random) -> Self {
-        Self(SecretBox::init_with_mut(|secret: &mut [u8; SECRET]| random.fill(secret)))
+        Self::of(random::bytes(random))
     }
     /// From its bytes.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let bytes: [u8; SECRET] = bytes.try_into().map_err(|_| Error::internal("totp: a secret has a wrong length"))?;
-        Ok(Self(SecretBox::new(Box::new(bytes))))
+        bytes.try_into().map(Self::of).map_err(|_| Error::internal("totp: a secret has a wrong length"))
+    }
+    /// The crate's defaults are SHA-1, 6 digits and 30 s. Its own tolerance is not used: it says of a code only that it fits.
+    fn of(bytes: [u8; SECRET]) -> Self {
+        Self(Builder::new().with_secret(totp_rs::Secret::new_stack(bytes)).with_skew(0).build_noncompliant())
     }
     /// Its bytes, for encryption only.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.0.expose_secret()
+        self.0.secret().as_bytes()
     }
     /// For typing it in.
     pub(crate) fn base32(&self) -> String {
-        base32(self.bytes())
+        BASE32.encode(self.bytes())
     }
 
     /// The six digits of a step (RFC 4226 §5.3).
-    pub(crate) fn code(&self, step: i64) -> u32 {
-        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.bytes());
-        let tag = hmac::sign(&key, &step.to_be_bytes());
-        let tag = tag.as_ref();
-        let offset = usize::from(tag.last().copied().unwrap_or_default() & 0xf);
-        let four = tag.get(offset..).and_then(|rest| rest.first_chunk::<4>()).copied().unwrap_or_default();
-        (u32::from_be_bytes(four) & 0x7fff_ffff) % 1_000_000
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn code(&self, step: i64) -> String {
+        self.0.generate((step * STEP).unsigned_abs()).to_string()
     }
 
     /// The step whose code was given: the present one or, with a tolerance of 1, the one before or after (RFC 6238 §5.2), and
-    /// later than `last`, the newest of which a code was taken.
+    /// later than `last`, the newest of which a code was taken. Blanks between the digits are how apps show them.
     pub(crate) fn step_of(&self, given: &str, now: Timestamp, last: i64, tolerance: i64) -> Option<i64> {
-        let given = parse(given)?;
+        let given: String = given.chars().filter(|c| !c.is_whitespace()).collect();
         let present = now.unix_seconds() / STEP;
-        // Each is computed whatever the others say: nothing shows in the time.
+        // Each is compared, in constant time, whatever the others say: nothing shows in the time.
         let fits = [-1, 0, 1].map(|away: i64| {
             let step = present + away;
-            (step, (self.code(step) ^ given) == 0 && step > last && away.abs() <= tolerance)
+            let same = u64::try_from(step * STEP).is_ok_and(|at| self.0.check(&given, at).is_some());
+            (step, same && step > last && away.abs() <= tolerance)
         });
         fits.into_iter().find(|(_, fits)| *fits).map(|(step, _)| step)
     }
-}
-
-/// Six digits; blanks between them are how apps show them.
-fn parse(text: &str) -> Option<u32> {
-    let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let plain = digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| digits.parse().ok()).flatten()
-}
-
-fn base32(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 8 / 5 + 1);
-    let (mut held, mut bits) = (0_u32, 0);
-    for byte in bytes {
-        held = (held << 8) | u32::from(*byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            push(&mut text, held >> bits);
-        }
-        held &= (1 << bits) - 1;
-    }
-    if bits > 0 {
-        push(&mut text, held << (5 - bits));
-    }
-    text
-}
-
-fn push(text: &mut String, five: u32) {
-    let letter = usize::try_from(five & 31).ok().and_then(|index| BASE32.get(index));
-    text.extend(letter.map(|letter| char::from(*letter)));
 }
 
 /// New recovery codes, such as `abcd-efgh-ijkl-mnop-qrst-uvwx`.
 pub(crate) fn recovery_codes(random: &dyn Random) -> Vec<String> {
     (0..CODES)
         .map(|_| {
-            let plain = base32(&random::bytes::<CODE_BYTES>(random)).to_lowercase();
-            let mut code = String::new();
-            for (at, letter) in plain.chars().enumerate() {
-                if at > 0 && at % 4 == 0 {
-                    code.push('-');
-                }
-                code.push(letter);
-            }
-            code
+            let plain = BASE32.encode(&random::bytes::<CODE_BYTES>(random)).to_lowercase();
+            // Five bytes are eight letters: all of it is groups of four.
+            plain.as_bytes().chunks(4).map(String::from_utf8_lossy).collect::<Vec<_>>().join("-")
         })
         .collect()
 }
@@ -132,19 +96,19 @@ pub(crate) fn recovery_hash(user: UserId, code: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::OsRandom;
+    use crate::base::random::OsRandom;
 
     /// RFC 6238, appendix B, cut to six digits; its secret is 20 ASCII digits.
     #[test]
     fn codes_are_those_of_the_rfc() {
         let secret = Secret::from_bytes(b"12345678901234567890").unwrap();
         for (seconds, code) in [
-            (59, 287_082),
-            (1_111_111_109, 81_804),
-            (1_111_111_111, 50_471),
-            (1_234_567_890, 5_924),
-            (2_000_000_000, 279_037),
-            (20_000_000_000_i64, 353_130),
+            (59, "287082"),
+            (1_111_111_109, "081804"),
+            (1_111_111_111, "050471"),
+            (1_234_567_890, "005924"),
+            (2_000_000_000, "279037"),
+            (20_000_000_000_i64, "353130"),
         ] {
             assert_eq!(secret.code(seconds / STEP), code, "{seconds}");
         }
@@ -152,28 +116,12 @@ mod tests {
         assert!(!format!("{secret:?}").contains("49"));
     }
 
-    /// RFC 4648 §10, without padding.
-    #[test]
-    fn base32_is_that_of_the_rfc() {
-        for (plain, coded) in [
-            ("", ""),
-            ("f", "MY"),
-            ("fo", "MZXQ"),
-            ("foo", "MZXW6"),
-            ("foob", "MZXW6YQ"),
-            ("fooba", "MZXW6YTB"),
-            ("foobar", "MZXW6YTBOI"),
-        ] {
-            assert_eq!(base32(plain.as_bytes()), coded);
-        }
-    }
-
     #[test]
     fn a_code_is_good_for_its_step_and_the_two_beside_it() {
         let secret = Secret::new(&OsRandom);
         let now = Timestamp::from_unix_seconds(1_772_445_600);
         let present = now.unix_seconds() / STEP;
-        let text = |step: i64| format!("{:06}", secret.code(step));
+        let text = |step: i64| secret.code(step);
         for (step, taken) in [(-2, false), (-1, true), (0, true), (1, true), (2, false)] {
             let found = secret.step_of(&text(present + step), now, 0, 1);
             // Two steps may have the same code by chance.

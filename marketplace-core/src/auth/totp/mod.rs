@@ -5,16 +5,18 @@
 
 pub(crate) mod code;
 mod ops;
+mod required;
 pub(crate) mod store;
 
-pub(crate) use ops::{Used, check, consume, context, is_required, must_enrol};
+pub(crate) use ops::{Used, check, consume, context};
 pub use ops::{begin_totp, confirm_totp, disable_totp};
+pub(crate) use required::{is_required, must_enrol};
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// What shows that somebody has the second factor.
 #[derive(Clone, PartialEq, Eq)]

@@ -17,15 +17,16 @@ use super::{
 use crate::{
     accounts::{
         self,
-        model::{Account, Password, Status, normalise_email},
+        model::{Password, normalise_email},
     },
     actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, Result, SecondFactor},
-    events,
-    ids::UserId,
-    mail::Template,
+    base::{
+        error::{Error, Result, SecondFactor},
+        ids::UserId,
+    },
+    platform::db::Conn,
+    records::{events, mail::Template},
 };
 
 /// What an account's secret is sealed for.
@@ -48,22 +49,6 @@ fn required() -> Error {
 
 fn wrong() -> Error {
     Error::unauthenticated("the code is wrong, or was used before").second_factor(SecondFactor::Wrong)
-}
-
-/// Whether somebody needs a second factor here. Who has not confirmed their address may do nothing that one would protect.
-pub(crate) fn is_required(app: &App, account: &Account) -> bool {
-    let config = &app.config;
-    (config.require_totp || config.require_staff_totp && account.role.is_staff())
-        && account.status != Status::Unverified
-}
-
-/// Whether somebody must enrol a second factor before anything else.
-pub(crate) async fn must_enrol(app: &App, account: &Account) -> Result<bool> {
-    if !is_required(app, account) {
-        return Ok(false);
-    }
-    let mut reader = app.db.read().await?;
-    Ok(!store::is_on(&mut reader.conn(), account.id).await?)
 }
 
 /// A proof that fits, and is used up once the session is written.

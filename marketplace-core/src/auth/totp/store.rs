@@ -1,6 +1,9 @@
 //! Second factors' SQL.
 
-use crate::{db::Conn, error::Result, ids::UserId, time::Timestamp};
+use crate::{
+    base::{error::Result, ids::UserId, time::Timestamp},
+    platform::db::Conn,
+};
 
 /// A second factor, enrolled or about to be.
 #[derive(sqlx_macros::FromRow)]

@@ -2,18 +2,23 @@ use std::time::Duration;
 
 use super::{code::STEP, *};
 use crate::{
-    accounts::{
-        self,
-        model::{Password, RestrictionReason, Status, UserAction},
+    accounts::model::{Password, Status, UserAction},
+    actor::Actor,
+    admin::Identity,
+    auth,
+    base::{
+        change::{Change, RestrictionReason},
+        error::{ErrorCode, SecondFactor},
+        ids::UserId,
+        page::PageRequest,
+        permission::{Permission, Role},
     },
-    actor::{Actor, Permission, Role},
-    admin::{AuditFilter, Change, Identity},
-    audit, auth,
-    error::{ErrorCode, SecondFactor},
-    ids::UserId,
-    mail::Template,
-    page::PageRequest,
+    records::{
+        audit::{self, AuditFilter},
+        mail::Template,
+    },
     testing::{self, OPERATOR, TestApp, totp_code},
+    users,
 };
 
 fn password() -> Password {
@@ -33,7 +38,7 @@ async fn enrol(test: &TestApp, role: Role) -> Enrolled {
     let app = test.app();
     let id = test.user(role, Status::Active).await;
     let (actor, _) = test.log_in(id).await;
-    let email = accounts::reveal(app, &OPERATOR, id).await.unwrap().email;
+    let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
     let begun = begin_totp(app, &actor, &password()).await.unwrap();
     let codes = confirm_totp(app, &actor, &totp_code(&begun.secret, app.now())).await.unwrap();
     // The code that confirmed is used up.
@@ -42,7 +47,7 @@ async fn enrol(test: &TestApp, role: Role) -> Enrolled {
 }
 
 impl Enrolled {
-    async fn log_in(&self, test: &TestApp, proof: Option<Proof>) -> crate::error::Result<auth::Tokens> {
+    async fn log_in(&self, test: &TestApp, proof: Option<Proof>) -> crate::base::error::Result<auth::Tokens> {
         auth::login_with(test.app(), &testing::client(), &self.email, &password(), proof.as_ref()).await
     }
     fn code(&self, test: &TestApp) -> Proof {
@@ -50,7 +55,7 @@ impl Enrolled {
     }
 }
 
-fn refused<T: fmt::Debug>(answer: crate::error::Result<T>) -> (ErrorCode, Option<SecondFactor>) {
+fn refused<T: fmt::Debug>(answer: crate::base::error::Result<T>) -> (ErrorCode, Option<SecondFactor>) {
     let error = answer.unwrap_err();
     (error.code(), error.second_factor_hint())
 }
@@ -195,19 +200,19 @@ async fn nobody_does_without_one_where_everybody_must_have_it() {
         let app = test.app();
         for role in [Role::Client, Role::Worker, Role::Support] {
             let (actor, access) = test.log_in(test.user(role, Status::Active).await).await;
-            assert_eq!(refused(accounts::me(app, &actor)), (ErrorCode::Forbidden, Some(SecondFactor::Enrol)));
+            assert_eq!(refused(users::me(app, &actor)), (ErrorCode::Forbidden, Some(SecondFactor::Enrol)));
             if role != Role::Support {
                 assert_eq!(refused(auth::issue_ticket(app, &actor).await).0, ErrorCode::Forbidden);
             }
             let begun = begin_totp(app, &actor, &password()).await.unwrap();
             confirm_totp(app, &actor, &totp_code(&begun.secret, app.now())).await.unwrap();
             let actor = auth::authenticate(app, &access).await.unwrap();
-            accounts::me(app, &actor).unwrap();
+            users::me(app, &actor).unwrap();
             test.advance(Duration::from_secs(60));
         }
         // Who has not confirmed the address may go no further than that anyway.
         let (unverified, _) = test.log_in(test.user(Role::Client, Status::Unverified).await).await;
-        accounts::me(app, &unverified).unwrap();
+        users::me(app, &unverified).unwrap();
         test.close().await;
     }
 }
@@ -234,22 +239,21 @@ async fn an_admin_removes_it_for_whoever_lost_it_and_erasure_leaves_nothing() {
         let app = test.app();
         let change = Change { reason: Some(RestrictionReason::UserRequest), ..Change::default() };
         let support = test.actor(Role::Support).await;
-        let refused_one = accounts::act(app, &support, jon.id, &UserAction::ResetTotp, &change).await;
+        let refused_one = users::act(app, &support, jon.id, &UserAction::ResetTotp, &change).await;
         assert_eq!(refused(refused_one).0, ErrorCode::Forbidden);
         // Not without a word on how it was made sure who asks, which stands in the audit log.
-        let without = accounts::act(app, &OPERATOR, lea.id, &UserAction::ResetTotp, &change).await.unwrap_err();
+        let without = users::act(app, &OPERATOR, lea.id, &UserAction::ResetTotp, &change).await.unwrap_err();
         assert_eq!(without.fields()[0].pointer, "/proof");
         assert_eq!(refused(lea.log_in(&test, None).await), REQUIRED);
-        let proven = Change { proof: Some(accounts::model::IdentityProof::VideoCall), ..change.clone() };
-        let reset =
-            async || accounts::act(app, &OPERATOR, lea.id, &UserAction::ResetTotp, &proven).await.unwrap().changed;
+        let proven = Change { proof: Some(crate::base::change::IdentityProof::VideoCall), ..change.clone() };
+        let reset = async || users::act(app, &OPERATOR, lea.id, &UserAction::ResetTotp, &proven).await.unwrap().changed;
         assert!(reset().await);
         assert!(!reset().await, "it is gone");
         let filter = AuditFilter { action: Some("users.reset_totp".into()), ..AuditFilter::default() };
         let rows = audit::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
         assert!(rows.len() == 1 && rows[0].metadata.to_string().contains("video_call"), "{rows:?}");
         lea.log_in(&test, None).await.unwrap();
-        accounts::act(app, &OPERATOR, jon.id, &UserAction::Delete, &change).await.unwrap();
+        users::act(app, &OPERATOR, jon.id, &UserAction::Delete, &change).await.unwrap();
         let mut reader = app.db.read().await.unwrap();
         for left in [
             q!(&mut reader.conn() => val i64, "SELECT CAST(count(*) AS BIGINT) FROM totp"),
@@ -286,7 +290,7 @@ async fn staff_without_one_may_only_enrol_where_it_is_required() {
     for test in testing::apps_with(|config| config.require_staff_totp = true).await {
         let app = test.app();
         let client = test.actor(Role::Client).await;
-        accounts::me(app, &client).unwrap();
+        users::me(app, &client).unwrap();
         let id = test.user(Role::Admin, Status::Active).await;
         let (admin, token) = test.log_in(id).await;
         let told = (ErrorCode::Forbidden, Some(SecondFactor::Enrol));
@@ -294,12 +298,12 @@ async fn staff_without_one_may_only_enrol_where_it_is_required() {
             assert_eq!(refused(admin.require(permission)), told);
             assert!(!admin.may(permission));
         }
-        assert_eq!(refused(accounts::me(app, &admin)), told);
+        assert_eq!(refused(users::me(app, &admin)), told);
         assert_eq!(
             refused(auth::change_password(app, &admin, &password(), &Password::new("another long one")).await),
             told
         );
-        assert_eq!(refused(auth::sessions(app, &admin, &crate::page::PageRequest::default()).await), told);
+        assert_eq!(refused(auth::sessions(app, &admin, &crate::base::page::PageRequest::default()).await), told);
         assert_eq!(refused(auth::logout_all(app, &admin).await), told);
         assert!(Identity::of(&admin).permissions.is_empty());
         let begun = begin_totp(app, &admin, &password()).await.unwrap();

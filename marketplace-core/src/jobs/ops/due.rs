@@ -3,16 +3,15 @@
 use super::{by_system, list::settle};
 use crate::{
     app::App,
-    db::Conn,
-    error::Result,
-    ids::UserId,
+    base::{error::Result, ids::UserId},
     jobs::{
         model::{JobAction, JobReason, JobStatus},
         store,
         transitions::Asked,
     },
-    maintenance::{self, Timer},
     messaging,
+    platform::db::Conn,
+    timers::Timer,
 };
 
 /// Jobs that one call works on at most.
@@ -21,11 +20,11 @@ const BATCH: i64 = 200;
 /// Cancels negotiations without a new offer for 6 days, and finalizes what was completed 14 days ago. Doing it twice, or on
 /// two servers, does nothing more. Returns how many things were done.
 pub async fn run_due(app: &App) -> Result<u64> {
-    let limit = BATCH + maintenance::resting(app, Timer::Jobs);
+    let limit = BATCH + crate::scheduled::resting(app, Timer::Jobs);
     let mut reader = app.db.read().await?;
     let due = store::due(&mut reader.conn(), app.now(), limit).await?;
     drop(reader);
-    maintenance::each(app, Timer::Jobs, due, async |id| settle(app, id).await.map(u64::from)).await
+    crate::scheduled::each(app, Timer::Jobs, due, async |id| settle(app, id).await.map(u64::from)).await
 }
 
 /// Holds the threads of a person's live jobs, before every other write of the transaction that restricts them.

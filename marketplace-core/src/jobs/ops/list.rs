@@ -4,17 +4,21 @@ use futures::FutureExt;
 
 use super::{OFFERS_SHOWN, full_view, lapse, take};
 use crate::{
-    actor::{Actor, Permission, Principal},
+    actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    ids::{JobId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{JobId, UserId},
+        page::{Page, PageRequest, SeqCursor, TimeCursor},
+        permission::Permission,
+        principal::Principal,
+    },
     jobs::{
         model::{HistoryRow, JobView, OwnJobFilter, Side},
         row::Job,
         store,
     },
-    page::{Page, PageRequest, SeqCursor, TimeCursor},
+    platform::db::Conn,
 };
 
 /// One of the caller's jobs. What time has brought to it by now has happened.

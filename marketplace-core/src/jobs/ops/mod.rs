@@ -22,13 +22,15 @@ use super::{
     transitions::{self, Asked, Asker, Refusal, Transition},
 };
 use crate::{
-    actor::Principal,
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    events,
-    ids::JobId,
+    base::{
+        error::{Error, Result},
+        ids::JobId,
+        principal::Principal,
+    },
     messaging,
+    platform::db::Conn,
+    records::events,
 };
 
 /// Offers that are shown with a job.

@@ -5,21 +5,25 @@ use futures::FutureExt;
 use super::{apply, full_view, lapse, overtaken, record, refused, seen, take};
 use crate::{
     accounts::model::Status,
-    actor::{Actor, Permission, Principal},
+    actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    ids::{JobId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{JobId, UserId},
+        permission::Permission,
+        principal::Principal,
+        text::check_text,
+    },
     jobs::{
         model::{ChangeRequest, CounterOffer, EndJob, JobAction, JobStatus, JobView, NewJob, Offer, Side},
         row::{Details, Job},
         store,
         transitions::{self, Asked, Asker, Facts},
     },
-    kyc::model::KycStatus,
+    kyc::status::KycStatus,
     messaging::{self, model::ThreadStatus},
+    platform::db::Conn,
     profiles,
-    text::check_text,
 };
 
 /// Begins a job in a thread of the caller's.
@@ -43,7 +47,7 @@ async fn create_in(
     conn: &mut Conn<'_>,
     me: UserId,
     by: Principal,
-    id: crate::ids::ThreadId,
+    id: crate::base::ids::ThreadId,
     offer: Offer,
 ) -> Result<JobView> {
     let place = store::place(conn, id).await?;
@@ -262,9 +266,9 @@ pub async fn request_changes(
     what: ChangeRequest,
     if_version: Option<i64>,
 ) -> Result<JobView> {
-    let comment = check_text("/comment", &what.comment, 1, 2_000);
+    let comment = check_text("/comment", &what.comment, 1, 2_000)?;
     let mut wish = Wish::new(JobAction::RequestChanges, if_version);
-    wish.details.comment = Some(comment.map_err(|field| Error::invalid_fields(vec![field]))?);
+    wish.details.comment = Some(comment);
     act(app, actor, id, wish).await
 }
 

@@ -4,21 +4,23 @@ use futures::FutureExt;
 
 use super::{OFFERS_SHOWN, apply, lapse, overtaken, refused, seen, take};
 use crate::{
-    actor::{Actor, Permission},
-    admin::{Change, Changed},
+    actor::Actor,
     app::App,
-    audit,
-    db::Conn,
-    error::{Error, Result},
-    ids::JobId,
+    base::{
+        change::{Change, Changed},
+        error::{Error, Result},
+        ids::JobId,
+        page::{Page, PageRequest, SeqCursor, TimeCursor},
+        permission::Permission,
+    },
     jobs::{
         model::{HistoryRow, JobAction, JobDetail, JobFilter, JobReason, JobStatus, JobSummary, Side, StaffJobAction},
         row::{Details, Job, staff},
         store,
         transitions::{self, Asked},
     },
-    page::{Page, PageRequest, SeqCursor, TimeCursor},
-    text::check_text,
+    platform::db::Conn,
+    records::audit,
 };
 
 /// Rows of the history that are shown with a job.
@@ -109,9 +111,7 @@ pub async fn staff_act(
     change: &Change,
 ) -> Result<Changed<JobDetail>> {
     actor.require(Permission::JobsWrite)?;
-    let note = change.note.as_deref().filter(|note| !note.trim().is_empty());
-    let note = note.map(|note| check_text("/note", note, 1, 4_000)).transpose();
-    let note = note.map_err(|field| Error::invalid_fields(vec![field]))?;
+    let note = change.checked_note()?;
     let seen = seen(app, id).await?;
     let (unit, by, action, if_version) = (app.clone(), actor.clone(), action.clone(), change.if_version);
     let outcome = app

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    error::ErrorCode,
+    base::error::ErrorCode,
     kyc::model::{CLAIM, UNDO},
 };
 

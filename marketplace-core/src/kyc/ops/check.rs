@@ -1,7 +1,11 @@
 //! Whether files of identity checks open, for whoever looks after the machine. They are shown to nobody.
 
 use super::review;
-use crate::{app::App, error::Result, ids::AttemptId, kyc::store};
+use crate::{
+    app::App,
+    base::{error::Result, ids::AttemptId},
+    kyc::store,
+};
 
 /// Reads and decrypts the newest stored file, and returns whose attempt's it is; none when there is no file.
 ///

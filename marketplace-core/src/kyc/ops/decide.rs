@@ -7,21 +7,23 @@ use futures::FutureExt;
 use super::{Notice, Record, case, lock_account, mail_subject, notify, record, set_standing};
 use crate::{
     accounts::model::Account,
-    actor::{Actor, Permission},
-    admin::{Change, Changed},
+    actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    ids::AttemptId,
-    keys::Keys,
+    base::{
+        change::{Change, Changed},
+        error::{Error, Result},
+        ids::AttemptId,
+        permission::Permission,
+        time::Timestamp,
+    },
     kyc::{
         attempt::{Attempt, Deciding, Undo, Undoing, UserKyc},
-        model::{CLAIM, Decision, DecisionKind, DecisionMade, KycCase, KycStatus, UNDO},
+        model::{CLAIM, Decision, DecisionKind, DecisionMade, KycCase, UNDO},
+        status::KycStatus,
         store::{self, Decided, NewClaim},
     },
-    mail::{self, Template},
-    text::check_text,
-    time::Timestamp,
+    platform::{db::Conn, keys::Keys},
+    records::mail::{self, Template},
 };
 
 /// Approves, asks again, rejects or revokes. The change's note is the internal one.
@@ -40,10 +42,7 @@ pub async fn decide(
 ) -> Result<Changed<KycCase>> {
     actor.require(Permission::KycWrite)?;
     let decision = decision.clone().checked()?;
-    let note = match change.note.as_deref().filter(|note| !note.trim().is_empty()) {
-        Some(note) => Some(check_text("/note", note, 1, 4_000).map_err(|field| Error::invalid_fields(vec![field]))?),
-        None => None,
-    };
+    let note = change.checked_note()?;
     let (unit, now, by, if_version) = (app.clone(), app.now(), actor.clone(), change.if_version);
     let answer = app
         .db

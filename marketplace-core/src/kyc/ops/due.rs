@@ -7,15 +7,20 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use super::{Notice, Record, lock_account, mail_subject, notify, record, set_standing};
 use crate::{
     accounts::model::Account,
-    actor::{Actor, Principal},
+    actor::Actor,
     app::App,
-    audit,
-    db::Conn,
-    error::{Error, Result},
-    ids::{AttemptId, UserId},
-    kyc::{attempt::UserKyc, model::KycStatus, store},
-    mail::{self, Template},
-    maintenance::{self, Timer},
+    base::{
+        error::{Error, Result},
+        ids::{AttemptId, UserId},
+        principal::Principal,
+    },
+    kyc::{attempt::UserKyc, status::KycStatus, store},
+    platform::db::Conn,
+    records::{
+        audit,
+        mail::{self, Template},
+    },
+    timers::{self, Timer},
 };
 
 /// Rows that one call works on at most.
@@ -31,12 +36,12 @@ const ORPHAN_AFTER: Duration = Duration::from_hours(1);
 
 /// Ends approvals whose time is over. Doing it twice, or on two servers, does nothing more. Returns how many ended.
 pub(crate) async fn expire_due(app: &App) -> Result<u64> {
-    let limit = BATCH + maintenance::resting(app, Timer::KycExpiry);
+    let limit = BATCH + crate::scheduled::resting(app, Timer::KycExpiry);
     let mut reader = app.db.read().await?;
     let users = store::expired_users(&mut reader.conn(), app.now(), limit).await?;
     drop(reader);
     // A unit each, as accounts are locked before the audit log's head, always; side by side, so that they commit together.
-    let done = maintenance::each(app, Timer::KycExpiry, users, |user| expire_one(app, user)).await?;
+    let done = crate::scheduled::each(app, Timer::KycExpiry, users, |user| expire_one(app, user)).await?;
     if done > 0 {
         app.wake();
     }
@@ -113,7 +118,7 @@ pub(crate) async fn delete_due_objects(app: &App) -> Result<u64> {
         match done {
             Ok(()) => gone.push(due.object_key),
             Err(error) => {
-                let pause = maintenance::pause(due.attempts + 1, PAUSES.0, PAUSES.1);
+                let pause = timers::pause(due.attempts + 1, PAUSES.0, PAUSES.1);
                 later.push((due.object_key, now + pause));
                 failure = Some(error);
             }

@@ -26,19 +26,22 @@ use crate::{
     accounts::{
         self,
         model::{Account, Status},
+        summary::UserSummary,
     },
     actor::Actor,
-    admin::UserSummary,
     app::App,
-    audit,
-    db::Conn,
-    error::{Error, Result},
-    events,
-    ids::{AttemptId, UserId},
-    keys::Keys,
-    mail::{self, Mail, Template},
+    base::{
+        error::{Error, Result},
+        ids::{AttemptId, UserId},
+        time::Timestamp,
+    },
+    kyc::model::FileKind,
+    platform::{db::Conn, files::Wanted, keys::Keys},
+    records::{
+        audit, events,
+        mail::{self, Mail, Template},
+    },
     services,
-    time::Timestamp,
 };
 
 /// How many of a user's attempts are shown at once.
@@ -136,3 +139,9 @@ fn mail_subject(id: AttemptId) -> String {
 
 #[cfg(test)]
 mod tests;
+
+impl From<FileKind> for Wanted {
+    fn from(kind: FileKind) -> Self {
+        Self { field: kind.as_str(), pdf: kind == FileKind::Document }
+    }
+}

@@ -8,14 +8,14 @@ use super::{Record, lock_account, record};
 use crate::{
     actor::Actor,
     app::App,
-    config::Retention,
-    db::{Conn, Db},
-    error::Result,
-    ids::AttemptId,
-    keys::Keys,
-    kyc::{model::KycStatus, store},
-    maintenance::{self, Timer},
-    time::Timestamp,
+    base::{error::Result, ids::AttemptId, time::Timestamp},
+    kyc::{status::KycStatus, store},
+    platform::{
+        config::Retention,
+        db::{Conn, Db},
+        keys::Keys,
+    },
+    timers::Timer,
 };
 
 /// Attempts that one call works on at most, for each outcome.
@@ -71,7 +71,7 @@ pub async fn retained(db: &Db, retention: &Retention, now: Timestamp) -> Result<
 
 /// Has the files go whose time is over. Doing it twice, or on two servers, does nothing more. Returns of how many attempts.
 pub(crate) async fn drop_due_files(app: &App) -> Result<u64> {
-    let limit = BATCH + maintenance::resting(app, Timer::KycFiles);
+    let limit = BATCH + crate::scheduled::resting(app, Timer::KycFiles);
     let mut reader = app.db.read().await?;
     let (mut all, mut due) = (Vec::new(), HashMap::new());
     for (outcome, before) in app.config.retention.kyc_files_due(app.now()) {
@@ -85,7 +85,7 @@ pub(crate) async fn drop_due_files(app: &App) -> Result<u64> {
         Some((outcome, before)) => delete_one(app, id, *outcome, *before).await,
         None => Ok(0),
     };
-    let done = maintenance::each(app, Timer::KycFiles, all, one).await?;
+    let done = crate::scheduled::each(app, Timer::KycFiles, all, one).await?;
     if done > 0 {
         app.wake();
     }

@@ -6,21 +6,24 @@ use futures::FutureExt;
 
 use super::{Record, case, record};
 use crate::{
-    actor::{Actor, Permission},
-    admin::{Change, Changed, KycFilter},
+    actor::Actor,
     app::App,
-    audit,
-    db::Conn,
-    error::{Error, Result},
-    ids::{AttemptId, UserId},
-    keys::Keys,
+    base::{
+        change::{Change, Changed},
+        error::{Error, Result},
+        ids::{AttemptId, UserId},
+        page::{Page, PageRequest, TimeCursor},
+        permission::Permission,
+        time::Timestamp,
+    },
     kyc::{
         attempt::{Attempt, Claiming},
-        model::{CLAIM, FileContent, FileKind, KycCase, KycStatus, KycSummary},
+        model::{CLAIM, FileContent, FileKind, KycCase, KycFilter, KycSummary},
+        status::KycStatus,
         store::{self, NewClaim, StoredFile, Waiting},
     },
-    page::{Page, PageRequest, TimeCursor},
-    time::Timestamp,
+    platform::{db::Conn, keys::Keys},
+    records::audit,
 };
 
 /// A claim is renewed by looking at the case only when so much of it has passed: a look is then no write, mostly.

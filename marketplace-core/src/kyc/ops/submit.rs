@@ -3,20 +3,26 @@
 use super::{SHOWN, account, due, lock_account, review::open, set_standing};
 use crate::{
     accounts::model::{Account, Status},
-    actor::{Actor, Permission},
+    actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, ErrorCode, Result},
-    events,
-    ids::{AttemptId, UserId},
+    base::{
+        error::{Error, ErrorCode, Result},
+        ids::{AttemptId, UserId},
+        permission::Permission,
+        time::Timestamp,
+    },
     kyc::{
         attempt::UserKyc,
-        files::{FileFacts, Sealed},
-        model::{DocumentType, FileContent, FileInfo, FileKind, KycStatus, OwnAttempt, OwnKyc},
+        model::{DocumentType, FileContent, FileInfo, FileKind, OwnAttempt, OwnKyc},
+        status::KycStatus,
         store::{self, NewAttempt, NewFile},
     },
-    limiter::Turn,
-    time::Timestamp,
+    platform::{
+        db::Conn,
+        files::{FileFacts, Sealed},
+        limiter::Turn,
+    },
+    records::events,
 };
 use futures::FutureExt;
 
@@ -37,7 +43,7 @@ impl std::fmt::Debug for Submission {
     }
 }
 
-/// A turn to hand in files; to be taken when they have come ([`Spool`](crate::kyc::files::Spool)), before they are in memory, and held
+/// A turn to hand in files; to be taken when they have come ([`Spool`](crate::platform::files::Spool)), before they are in memory, and held
 /// until [`submit`] has answered, as it bounds the memory that uploads take together. Accounts take turns. `busy` when too
 /// many wait already.
 pub async fn submit_permit(app: &App, actor: &Actor) -> Result<Turn<Option<UserId>>> {
@@ -47,7 +53,7 @@ pub async fn submit_permit(app: &App, actor: &Actor) -> Result<Turn<Option<UserI
 /// Submits a new attempt.
 ///
 /// Errors: `forbidden` unless an active worker; `conflict` with the current state unless a new attempt may be submitted; for
-/// the files see [`inspect`](crate::kyc::files::inspect()).
+/// the files see [`inspect`](crate::platform::files::inspect()).
 pub async fn submit(app: &App, actor: &Actor, submission: Submission) -> Result<OwnKyc> {
     let user = actor.require_own(Permission::OwnKyc)?.account.id;
     let mut reader = app.db.read().await?;

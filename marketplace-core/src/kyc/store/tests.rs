@@ -1,7 +1,7 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::{
-    db::{ALL_SQL, Conn, max_placeholder},
+    platform::db::{ALL_SQL, Conn, max_placeholder},
     testing,
 };
 

@@ -3,18 +3,19 @@
 use futures::FutureExt;
 
 use crate::{
-    actor::{Actor, Permission},
+    actor::Actor,
     app::App,
-    error::{Error, Result},
-    ids::{AttachmentId, ThreadId},
-    kyc::{
-        files::{Cleaned, Owner, Round, Sealed, Wanted, clean, inspect},
-        model::FileContent,
+    base::{
+        error::{Error, Result},
+        ids::{AttachmentId, ThreadId},
+        permission::Permission,
     },
+    kyc::model::FileContent,
     messaging::{
         model::{Attachment, ThreadStatus},
         store::{self, ClearFile, File, Stored},
     },
+    platform::files::{Cleaned, Owner, Round, Sealed, Wanted, clean, inspect},
 };
 
 /// Files of a person's that may wait for a message.
@@ -31,7 +32,7 @@ const BATCH: i64 = 8;
 /// carries is deleted after a day.
 ///
 /// Errors: `not_found` when the thread is not the caller's; `conflict` when it is closed, or when too many files wait for a
-/// message; for the file, with the pointer `/file`, see [`crate::kyc::files::inspect()`].
+/// message; for the file, with the pointer `/file`, see [`crate::platform::files::inspect()`].
 pub async fn attach(app: &App, actor: &Actor, thread: ThreadId, bytes: Vec<u8>) -> Result<Attachment> {
     let user = actor.require_own(Permission::Trade)?.account.id;
     let mut reader = app.db.read().await?;
@@ -45,7 +46,7 @@ pub async fn attach(app: &App, actor: &Actor, thread: ThreadId, bytes: Vec<u8>) 
     }
     drop(reader);
     let (facts, bytes) = app.files.inspected(WANTED, bytes).await?;
-    let cleaned = app.files.decoding(move || clean(&facts, bytes)).await?;
+    let cleaned = app.files.decoding(bytes, move |bytes| clean(&facts, bytes)).await?;
     let id = AttachmentId::new(app.now(), app.random.as_ref());
     let (file, stored) = put(app, id, cleaned).await?;
     let (at, row) = (app.now(), file.clone());
@@ -141,7 +142,7 @@ pub(crate) async fn seal_stored(app: &App, round: &mut Round) -> Result<u64> {
 async fn seal_one(app: &App, file: ClearFile) -> Result<bool> {
     let ClearFile { id, object_key, media_type, width, height } = file;
     let bytes = app.files.get(&object_key).await?;
-    let cleaned = app.files.decoding(move || {
+    let cleaned = app.files.decoding(bytes, |bytes| {
         let facts = inspect(WANTED, &bytes)?;
         clean(&facts, bytes)
     });

@@ -5,11 +5,13 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     accounts::model::{Checks, Status},
-    actor::{Actor, Permission},
+    actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, FieldError, Result},
-    ids::{AttachmentId, ThreadId, UserId},
+    base::{
+        error::{Error, FieldError, Result},
+        ids::{AttachmentId, ThreadId, UserId},
+        permission::Permission,
+    },
     messaging::{
         append::{Appended, Draft, hold, try_append},
         model::{
@@ -18,6 +20,7 @@ use crate::{
         },
         store::{self, Sent},
     },
+    platform::db::Conn,
 };
 
 /// Sends a message, durable when this answers. Sending the same again answers the first one.

@@ -7,18 +7,22 @@ use uuid::Uuid;
 
 use super::send::{checked, send, send_in};
 use crate::{
-    actor::{Actor, Permission, Role},
+    actor::Actor,
     app::App,
-    error::{Error, Result},
-    events,
-    ids::{ServiceId, ThreadId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{ServiceId, ThreadId, UserId},
+        page::{DEFAULT_LIMIT, Page, PageRequest, TimeCursor},
+        permission::{Permission, Role},
+        time::Timestamp,
+    },
     messaging::{
         append::hold,
         model::{Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadStatus, ThreadSummary},
         store::{self, NewThread, Window},
     },
-    page::{DEFAULT_LIMIT, Page, PageRequest, TimeCursor},
-    time::Timestamp,
+    profiles,
+    records::events,
 };
 
 /// Opens a thread about a published service, and sends the first message if there is one: both, or neither. A client has one
@@ -75,7 +79,7 @@ async fn make(
                 let id = ThreadId::new(at, unit.random.as_ref());
                 hold(conn, id).await?;
                 let worker = store::offered(conn, service, at).await?.ok_or_else(|| Error::not_found("service"))?;
-                if store::blocked(conn, client, worker).await? {
+                if profiles::blocked_between(conn, client, worker).await? {
                     return Err(Error::forbidden("one of you has blocked the other"));
                 }
                 if !store::insert_thread(conn, &NewThread { id, service, client, worker, at }).await? {
@@ -97,7 +101,7 @@ async fn make(
 
 /// Tells the two that a thread is new, or that its status changed.
 pub(in crate::messaging) async fn changed(
-    conn: &mut crate::db::Conn<'_>,
+    conn: &mut crate::platform::db::Conn<'_>,
     at: Timestamp,
     thread: ThreadId,
     client: UserId,
@@ -147,7 +151,7 @@ pub async fn messages(
 
 /// A checked query's messages.
 pub(in crate::messaging) async fn window(
-    conn: &mut crate::db::Conn<'_>,
+    conn: &mut crate::platform::db::Conn<'_>,
     thread: ThreadId,
     viewer: Option<UserId>,
     query: &MessagesQuery,

@@ -9,8 +9,11 @@ mod staff;
 use futures::FutureExt;
 
 use crate::{
-    actor::{Actor, Role},
-    ids::{AttachmentId, ServiceId, ThreadId, UserId},
+    actor::Actor,
+    base::{
+        ids::{AttachmentId, ServiceId, ThreadId, UserId},
+        permission::Role,
+    },
     messaging::{
         self,
         model::{NewMessage, OpenThread, ThreadSummary},
@@ -57,7 +60,7 @@ pub(super) async fn block(test: &TestApp, user: &Actor, other: UserId, blocks: b
 /// A live job between the two of a thread.
 pub(super) async fn live_job(test: &TestApp, pair: &Pair, thread: ThreadId) {
     let (app, now) = (test.app(), test.app().now());
-    let job = crate::ids::JobId::new(now, app.random.as_ref());
+    let job = crate::base::ids::JobId::new(now, app.random.as_ref());
     let (service, client, worker) = (pair.service, pair.client.user_id().unwrap(), pair.worker.user_id().unwrap());
     app.db
         .write(move |c| {

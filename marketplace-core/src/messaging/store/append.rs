@@ -2,11 +2,15 @@
 
 use crate::{
     accounts::model::Status,
-    db::Conn,
-    error::Result,
-    ids::{MessageId, ThreadId, UserId},
+    base::{
+        error::Result,
+        ids::{MessageId, ThreadId, UserId},
+        time::Timestamp,
+    },
+    jobs::model::job_is_live,
     messaging::model::{MessageKind, ThreadStatus},
-    time::Timestamp,
+    platform::db::Conn,
+    profiles::one_blocks_the_other,
 };
 
 /// Waits for the thread's turn; it ends with the transaction. UUIDv7 ends in random bits, so threads rarely share a lock.
@@ -30,15 +34,25 @@ pub(in crate::messaging) struct NewRow<'a> {
     pub guarded: bool,
 }
 
+/// Whether the two of a thread in `t` have a live job there.
+macro_rules! has_live_job {
+    () => {
+        concat!("EXISTS (SELECT 1 FROM jobs j WHERE j.thread_id = t.id AND ", job_is_live!("j.status"), ")")
+    };
+}
+
 /// Which threads take a message: any when nothing is asked ($11), else an open one of the sender's ($4), who is active and
 /// not blocked either way, or at least not banned while the two have a live job.
 macro_rules! takes_it {
     () => {
-        "(NOT $11 OR (t.status = 'open' AND EXISTS (SELECT 1 FROM users u WHERE u.id = $4 AND (u.id = t.client_id OR u.id = t.worker_id) AND ( \
-           (u.status = 'active' AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = t.client_id AND b.blocked_id = t.worker_id) \
-             AND NOT EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = t.worker_id AND b.blocked_id = t.client_id)) \
-           OR (u.status IN ('active', 'frozen') AND EXISTS (SELECT 1 FROM jobs j WHERE j.thread_id = t.id \
-             AND j.status IN ('negotiating', 'accepted', 'completed')))))))"
+        concat!(
+            "(NOT $11 OR (t.status = 'open' AND EXISTS (SELECT 1 FROM users u WHERE u.id = $4 \
+               AND (u.id = t.client_id OR u.id = t.worker_id) AND ((u.status = 'active' AND NOT ",
+            one_blocks_the_other!("t.client_id", "t.worker_id"),
+            ") OR (u.status IN ('active', 'frozen') AND ",
+            has_live_job!(),
+            ")))))"
+        )
     };
 }
 
@@ -105,17 +119,8 @@ pub(in crate::messaging) struct Stand {
 /// None when the thread is not theirs.
 pub(in crate::messaging) async fn stand(conn: &mut Conn<'_>, thread: ThreadId, user: UserId) -> Result<Option<Stand>> {
     Ok(q!(conn => opt Stand,
-        "SELECT t.status, u.status AS account, t.client_id, t.worker_id, \
-           EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = t.client_id AND b.blocked_id = t.worker_id) \
-             OR EXISTS (SELECT 1 FROM blocks b WHERE b.user_id = t.worker_id AND b.blocked_id = t.client_id) AS blocked, \
-           EXISTS (SELECT 1 FROM jobs j WHERE j.thread_id = t.id AND j.status IN ('negotiating', 'accepted', 'completed')) AS live_job \
-         FROM threads t JOIN users u ON u.id = $2 WHERE t.id = $1 AND (t.client_id = $2 OR t.worker_id = $2)",
+        concat!("SELECT t.status, u.status AS account, t.client_id, t.worker_id, ",
+            one_blocks_the_other!("t.client_id", "t.worker_id"), " AS blocked, ", has_live_job!(), " AS live_job \
+            FROM threads t JOIN users u ON u.id = $2 WHERE t.id = $1 AND (t.client_id = $2 OR t.worker_id = $2)"),
         thread, user)?)
-}
-
-/// Whether one of two people has blocked the other.
-pub(in crate::messaging) async fn blocked(conn: &mut Conn<'_>, a: UserId, b: UserId) -> Result<bool> {
-    Ok(q!(conn => val bool,
-        "SELECT EXISTS (SELECT 1 FROM blocks WHERE user_id = $1 AND blocked_id = $2) \
-           OR EXISTS (SELECT 1 FROM blocks WHERE user_id = $2 AND blocked_id = $1)", a, b)?)
 }

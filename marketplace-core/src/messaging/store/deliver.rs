@@ -5,16 +5,18 @@ use uuid::Uuid;
 
 use super::pages::{MessageRow, Window};
 use crate::{
-    db::Conn,
-    error::{Error, Result},
-    events::EventCursor,
-    ids::{JobId, ServiceId, ThreadId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{JobId, ServiceId, ThreadId, UserId},
+        time::Timestamp,
+    },
     jobs::model::JobStatus,
     messaging::{
         deliver::{Delivery, JobBrief, ThreadBrief, UserEvent},
         model::{CloseReason, Counterpart, ThreadStatus},
     },
-    time::Timestamp,
+    platform::db::Conn,
+    records::events::EventCursor,
 };
 
 #[derive(Deserialize)]

@@ -1,13 +1,15 @@
 //! What somebody takes away of their threads.
 
 use crate::{
-    db::Conn,
-    error::Result,
-    ids::{AttachmentId, ThreadId, UserId},
+    base::{
+        error::Result,
+        ids::{AttachmentId, ThreadId, UserId},
+    },
     messaging::{
         model::{Message, ThreadSummary},
         store,
     },
+    platform::db::Conn,
 };
 
 /// All threads of a user's, oldest first.

@@ -2,11 +2,13 @@
 
 use super::Data;
 use crate::{
-    db::Conn,
-    error::{Error, Result},
-    ids::{AttachmentId, ThreadId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{AttachmentId, ThreadId, UserId},
+        time::Timestamp,
+    },
     messaging::model::Attachment,
-    time::Timestamp,
+    platform::db::Conn,
 };
 
 /// A stored file.

@@ -4,15 +4,18 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    db::Conn,
-    error::{Error, Result},
-    ids::{MessageId, ServiceId, ThreadId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{MessageId, ServiceId, ThreadId, UserId},
+        page::TimeCursor,
+        time::Timestamp,
+    },
     messaging::model::{
         Attachment, CloseReason, Counterpart, JobNotice, Message, MessageKind, Party, Preview, RemovalReason,
         StaffMessage, ThreadStatus, ThreadSummary,
     },
-    page::TimeCursor,
-    time::Timestamp,
+    platform::db::Conn,
+    profiles::worker_is_public,
 };
 
 /// What a message carries besides its text, as it is stored.
@@ -297,16 +300,15 @@ pub(in crate::messaging) async fn of_service(
     Ok(q!(conn => optval ThreadId, "SELECT id FROM threads WHERE client_id = $1 AND service_id = $2", client, service)?)
 }
 
-/// The worker of a service that anybody may see now: published, by somebody active whose approval is in effect.
+/// The worker of a service that anybody may see now: published, by a worker whom the public sees.
 pub(in crate::messaging) async fn offered(
     conn: &mut Conn<'_>,
     service: ServiceId,
     now: Timestamp,
 ) -> Result<Option<UserId>> {
     Ok(q!(conn => optval UserId,
-        "SELECT s.worker_id FROM services s JOIN users u ON u.id = s.worker_id WHERE s.id = $1 AND s.status = 'published' \
-         AND u.status = 'active' AND u.kyc_status = 'approved' AND u.kyc_effective_at <= $2 \
-         AND (u.kyc_expires_at IS NULL OR u.kyc_expires_at > $2)",
+        concat!("SELECT s.worker_id FROM services s JOIN users u ON u.id = s.worker_id \
+            WHERE s.id = $1 AND s.status = 'published' AND ", worker_is_public!("$2")),
         service, now)?)
 }
 

@@ -2,13 +2,15 @@
 
 use crate::{
     accounts::model::mask_name,
-    actor::Principal,
-    db::{Conn, PRUNE_BATCH},
-    error::Result,
-    ids::{MessageId, ServiceId, ThreadId, UserId},
+    base::{
+        error::Result,
+        ids::{MessageId, ServiceId, ThreadId, UserId},
+        page::TimeCursor,
+        principal::Principal,
+        time::Timestamp,
+    },
     messaging::model::{CloseReason, RemovalReason, ThreadFilter, ThreadInfo, ThreadStatus},
-    page::TimeCursor,
-    time::Timestamp,
+    platform::db::{Conn, PRUNE_BATCH},
 };
 
 /// Messages since a time, up to `limit`.

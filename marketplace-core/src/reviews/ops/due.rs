@@ -5,10 +5,12 @@ use futures::FutureExt;
 use super::{publish, store};
 use crate::{
     app::App,
-    db::Conn,
-    error::Result,
-    ids::{ReviewId, UserId},
-    maintenance::{self, Timer},
+    base::{
+        error::Result,
+        ids::{ReviewId, UserId},
+    },
+    platform::db::Conn,
+    timers::Timer,
 };
 
 /// Reviews that one call works on at most.
@@ -17,11 +19,11 @@ const BATCH: i64 = 200;
 /// Shows the hidden reviews whose window has closed. Doing it twice, or on two servers, does nothing more. Returns how many
 /// things were done.
 pub async fn run_due(app: &App) -> Result<u64> {
-    let limit = BATCH + maintenance::resting(app, Timer::Reviews);
+    let limit = BATCH + crate::scheduled::resting(app, Timer::Reviews);
     let mut reader = app.db.read().await?;
     let due = store::due(&mut reader.conn(), app.now(), limit).await?;
     drop(reader);
-    maintenance::each(app, Timer::Reviews, due, async |id| settle(app, id).await.map(u64::from)).await
+    crate::scheduled::each(app, Timer::Reviews, due, async |id| settle(app, id).await.map(u64::from)).await
 }
 
 /// Shows one hidden review if its window has closed.

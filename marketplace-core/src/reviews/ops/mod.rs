@@ -22,15 +22,18 @@ use super::{
 };
 use crate::{
     accounts,
-    actor::{Actor, Permission},
+    actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    events,
-    ids::{ReviewId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{ReviewId, UserId},
+        permission::Permission,
+        time::Timestamp,
+    },
+    platform::db::Conn,
+    records::events,
     reviews::model::{ReviewStatus, ReviewView},
     services,
-    time::Timestamp,
 };
 
 /// The caller, as one of those who write and read reviews.

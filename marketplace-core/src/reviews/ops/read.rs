@@ -4,17 +4,19 @@ use super::{due::settle, subject_shows, trader, view_for};
 use crate::{
     actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, Result},
-    ids::{JobId, ReviewId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{JobId, ReviewId, UserId},
+        page::{Page, PageRequest, TimeCursor},
+        time::Timestamp,
+    },
     jobs,
-    page::{Page, PageRequest, TimeCursor},
+    platform::db::Conn,
     reviews::{
         model::{OwnReviewFilter, PublicReview, Rating, ReviewDirection, ReviewView},
         row::Review,
         store,
     },
-    time::Timestamp,
 };
 
 /// One review that the caller may see: their own, one about them that shows, or one that everybody sees.
@@ -122,7 +124,7 @@ async fn public_worker(app: &App, worker: UserId, now: Timestamp) -> Result<()> 
     let mut reader = app.db.read().await?;
     let mut conn = reader.conn();
     let account = crate::accounts::store::get(&mut conn, worker).await?;
-    let is_worker = account.is_some_and(|account| account.role == crate::actor::Role::Worker);
+    let is_worker = account.is_some_and(|account| account.role == crate::base::permission::Role::Worker);
     if is_worker && subject_shows(&mut conn, now, worker).await? { Ok(()) } else { Err(Error::not_found("worker")) }
 }
 

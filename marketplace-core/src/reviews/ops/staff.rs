@@ -4,21 +4,22 @@ use futures::FutureExt;
 
 use super::{recount, store, take, tell};
 use crate::{
-    actor::{Actor, Permission},
-    admin::{Change, Changed},
+    actor::Actor,
     app::App,
-    audit,
-    db::Conn,
-    error::{Error, Result},
-    events,
-    ids::ReviewId,
-    page::{Page, PageRequest, TimeCursor},
+    base::{
+        change::{Change, Changed},
+        error::{Error, Result},
+        ids::ReviewId,
+        page::{Page, PageRequest, TimeCursor},
+        permission::Permission,
+        time::Timestamp,
+    },
+    platform::db::Conn,
+    records::{audit, events},
     reviews::{
         model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewStatus, ReviewSummary},
         row::Review,
     },
-    text::check_text,
-    time::Timestamp,
 };
 
 /// Flags that are shown with a review.
@@ -84,9 +85,7 @@ pub async fn staff_act(
     change: &Change,
 ) -> Result<Changed<ReviewDetail>> {
     actor.require(Permission::ReviewsWrite)?;
-    let note = change.note.as_deref().filter(|note| !note.trim().is_empty());
-    let note = note.map(|note| check_text("/note", note, 1, 4_000)).transpose();
-    let note = note.map_err(|field| Error::invalid_fields(vec![field]))?;
+    let note = change.checked_note()?;
     let (unit, by, action, if_version) = (app.clone(), actor.clone(), action.clone(), change.if_version);
     let done = app
         .db

@@ -7,25 +7,23 @@ use crate::{
     accounts::model::Status,
     actor::Actor,
     app::App,
-    db::Conn,
-    error::{Error, FieldError, Result},
-    events,
-    ids::{JobId, ReviewId, UserId},
+    base::{
+        error::{Error, Result},
+        ids::{JobId, ReviewId, UserId},
+        text::check_text,
+    },
     jobs::{
         self,
         model::{JobStatus, Side},
     },
+    platform::db::Conn,
+    records::events,
     reviews::{
         model::{NewFlag, NewReply, NewReview, ReviewStatus, ReviewView, UpdateReview, WINDOW},
         row::Review,
         store,
     },
-    text::check_text,
 };
-
-fn invalid(field: FieldError) -> Error {
-    Error::invalid_fields(vec![field])
-}
 
 /// Reviews the other side of a finalized job. Hidden until the other side's is in or the window closes.
 ///
@@ -171,7 +169,7 @@ pub async fn reply(
     if_version: Option<i64>,
 ) -> Result<ReviewView> {
     let me = trader(actor)?;
-    let text = check_text("/text", &reply.text, 1, 2_000).map_err(invalid)?;
+    let text = check_text("/text", &reply.text, 1, 2_000)?;
     let unit = app.clone();
     let view = app
         .db
@@ -212,7 +210,7 @@ pub async fn reply(
 pub async fn flag(app: &App, actor: &Actor, id: ReviewId, flag: NewFlag) -> Result<()> {
     let me = trader(actor)?;
     let comment = flag.comment.as_deref().filter(|comment| !comment.trim().is_empty());
-    let comment = comment.map(|comment| check_text("/comment", comment, 1, 1_000)).transpose().map_err(invalid)?;
+    let comment = comment.map(|comment| check_text("/comment", comment, 1, 1_000)).transpose()?;
     let unit = app.clone();
     app.db
         .write(move |conn| {

@@ -11,8 +11,8 @@ use super::{
     words::{Lines, Words},
 };
 use crate::{
+    base::time::Timestamp,
     jobs::model::{JobAction as A, JobStatus as S, Side},
-    time::Timestamp,
 };
 
 /// Longest silence after the last that a conversation needs.

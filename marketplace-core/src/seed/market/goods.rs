@@ -13,15 +13,17 @@ use super::{
     words::Words,
 };
 use crate::{
-    db::bulk::Value,
-    ids::{ServiceId, UserId},
-    money::Money,
+    base::{
+        ids::{ServiceId, UserId},
+        money::Money,
+        time::Timestamp,
+    },
+    platform::db::bulk::Value,
     seed::people::{mix, person},
     services::{
         self,
         model::{NewService, ServiceStatus},
     },
-    time::Timestamp,
 };
 
 pub(super) const TRADES: &[&Trade] = &[

@@ -11,9 +11,9 @@ use super::{
     people::{Client, Ends, People, Worker},
 };
 use crate::{
+    base::time::Timestamp,
     reviews::model::Rating,
     seed::{cast::Cast, people::mix},
-    time::Timestamp,
 };
 
 /// What random numbers are for: each purpose has its own.

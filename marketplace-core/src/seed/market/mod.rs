@@ -34,13 +34,15 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{
+    base::{
+        error::{Error, Result},
+        ids::UserId,
+        time::Timestamp,
+    },
+    platform::db::{
         Conn,
         bulk::{self, Value},
     },
-    error::{Error, Result},
-    ids::UserId,
-    time::Timestamp,
 };
 use heads::{Heads, Purpose, Wanted, rng, uuid};
 pub(super) use people::People;

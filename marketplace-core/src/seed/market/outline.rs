@@ -6,10 +6,10 @@ use std::time::Duration;
 use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
 
 use crate::{
+    base::time::Timestamp,
     jobs::model::{JobAction as A, JobReason as R, JobStatus as S, Side},
     messaging::model::RemovalReason,
     reviews::model::{FlagReason, ReviewStatus},
-    time::Timestamp,
 };
 
 /// DOMAIN, "Jobs": an offer nobody answers, and work nobody disputes.

@@ -1,7 +1,11 @@
 //! Who can take part in the market: a few bytes for each, gathered while the accounts are made.
 
 use super::super::cast::User;
-use crate::{accounts::model::Status, actor::Role, kyc::model::KycStatus, time::Timestamp};
+use crate::{
+    accounts::model::Status,
+    base::{permission::Role, time::Timestamp},
+    kyc::status::KycStatus,
+};
 
 /// A worker who is approved, or waits for it.
 #[derive(Debug, Clone, Copy)]

@@ -16,10 +16,13 @@ use super::{
     words::{Lines, Words},
 };
 use crate::{
-    actor::{Principal, Role},
-    audit::Entry,
-    db::bulk::Value,
-    ids::{JobId, ThreadId, UserId},
+    base::{
+        ids::{JobId, ThreadId, UserId},
+        money::Money,
+        permission::Role,
+        principal::Principal,
+        time::Timestamp,
+    },
     jobs::{
         self,
         model::{JobAction, JobReason, JobStatus, Side},
@@ -28,9 +31,9 @@ use crate::{
         self,
         model::{AccessReason, CloseReason, JobNotice, MessageKind, RemovalReason, ThreadStatus},
     },
-    money::Money,
+    platform::db::bulk::Value,
+    records::audit::Entry,
     seed::{cast::Cast, history::Deed, people::person, tables::Table},
-    time::Timestamp,
 };
 
 /// Conversations with all that belongs to them, by table.

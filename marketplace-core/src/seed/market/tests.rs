@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::{
-    db::Conn,
-    ids::{JobId, ServiceId},
+    base::ids::{JobId, ServiceId},
     jobs::{self, model::JobStatus, transitions::fold},
+    platform::db::Conn,
     reviews::model::ReviewStatus,
     seed::{Images, Plan, Summary, demo_plan, run},
     services,

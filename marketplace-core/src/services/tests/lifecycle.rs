@@ -2,14 +2,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    accounts::{UpdateMe, model::Status, update_me},
-    actor::Role,
-    error::ErrorCode,
-    money::Money,
+    accounts::model::Status,
+    base::{error::ErrorCode, money::Money, permission::Role},
     services::{model::OwnServices, store},
+    users::{UpdateMe, update_me},
 };
 
-async fn refused<T: std::fmt::Debug>(answer: impl Future<Output = crate::error::Result<T>>, code: ErrorCode) {
+async fn refused<T: std::fmt::Debug>(answer: impl Future<Output = crate::base::error::Result<T>>, code: ErrorCode) {
     assert_eq!(answer.await.unwrap_err().code(), code);
 }
 
@@ -170,7 +169,7 @@ async fn a_service_that_a_thread_is_about_leaves_its_title() {
         for title in ["Piano lessons", "Violin lessons"] {
             let service = published(&test, &worker, new(title)).await;
             let (service, client, worker) = (service.id, id(&client), id(&worker));
-            let thread = crate::ids::ThreadId::new(app.now(), app.random.as_ref());
+            let thread = crate::base::ids::ThreadId::new(app.now(), app.random.as_ref());
             let now = app.now();
             let write = app.db.write(move |conn| {
                 Box::pin(async move {

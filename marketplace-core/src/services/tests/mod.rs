@@ -8,15 +8,15 @@ use super::{
     *,
 };
 use crate::{
-    accounts::{
-        self,
-        model::{RestrictionReason, UserAction},
-    },
+    accounts::model::UserAction,
     actor::Actor,
-    admin::Change,
-    ids::{ServiceId, UserId},
-    page::PageRequest,
+    base::{
+        change::{Change, RestrictionReason},
+        ids::{ServiceId, UserId},
+        page::PageRequest,
+    },
     testing::{self, OPERATOR, TestApp},
+    users,
 };
 
 fn id(actor: &Actor) -> UserId {
@@ -25,7 +25,7 @@ fn id(actor: &Actor) -> UserId {
 
 async fn act(test: &TestApp, id: UserId, action: UserAction) {
     let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
-    accounts::act(test.app(), &OPERATOR, id, &action, &change).await.unwrap();
+    users::act(test.app(), &OPERATOR, id, &action, &change).await.unwrap();
 }
 
 fn new(title: &str) -> NewService {

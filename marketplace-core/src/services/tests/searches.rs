@@ -13,9 +13,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use super::*;
 use crate::{
     accounts::model::Status,
-    actor::Role,
-    error::ErrorCode,
-    money::Money,
+    base::{error::ErrorCode, money::Money, permission::Role},
     services::{
         follow::learn,
         model::ServiceSort,
@@ -23,6 +21,7 @@ use crate::{
         store,
         words::{distance, plain, search_text, tolerance, words},
     },
+    users,
 };
 
 /// Enough for every way in which a page can be filled.
@@ -111,8 +110,8 @@ async fn fill(test: &TestApp, world: &World) {
         let user = test.user(Role::Worker, Status::Active).await;
         test.approve(user).await;
         let (actor, _) = test.log_in(user).await;
-        let update = accounts::UpdateMe { name: Some(name.clone()), ..accounts::UpdateMe::default() };
-        accounts::update_me(app, &actor, update, None).await.unwrap();
+        let update = users::UpdateMe { name: Some(name.clone()), ..users::UpdateMe::default() };
+        users::update_me(app, &actor, update, None).await.unwrap();
         if world.away[workers.len()] {
             let update = crate::profiles::model::UpdateWorkerProfile { available: Some(false), ..Default::default() };
             crate::profiles::update_worker(app, &actor, update, None).await.unwrap();
@@ -139,7 +138,7 @@ async fn fill(test: &TestApp, world: &World) {
             for (worker, rating) in workers.iter().zip(ratings) {
                 rating_changed(conn, *worker, rating).await?;
             }
-            if let crate::db::Conn::Pg(pg) = conn {
+            if let crate::platform::db::Conn::Pg(pg) = conn {
                 sqlx::query("ANALYZE").execute(&mut **pg).await.unwrap();
             }
             Ok(())
@@ -401,10 +400,10 @@ async fn the_migration_knows_the_same_tiles() {
             async move {
                 let update = |text: &'static str| text.split(';').find(|text| text.contains("UPDATE")).unwrap();
                 let changed = match conn {
-                    crate::db::Conn::Sqlite(conn) => {
+                    crate::platform::db::Conn::Sqlite(conn) => {
                         sqlx::query(update(texts.0)).execute(&mut **conn).await.unwrap().rows_affected()
                     }
-                    crate::db::Conn::Pg(conn) => {
+                    crate::platform::db::Conn::Pg(conn) => {
                         sqlx::query(update(texts.1)).execute(&mut **conn).await.unwrap().rows_affected()
                     }
                 };

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use marketplace_core::{
-    admin::{AdminApi, AuditFilter, AuditHead, AuditRow, AuditVerification},
+    admin::AdminApi,
+    audit::{AuditFilter, AuditHead, AuditRow, AuditVerification},
     page::{Page, PageRequest},
 };
 use serde::Deserialize;

@@ -7,9 +7,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use marketplace_core::{
-    actor::Permission,
-    admin::{AdminApi, Direct, EventPage},
+    admin::{AdminApi, Direct},
+    base::permission::Permission,
     error::{Error, ErrorCode},
+    events::EventPage,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;

@@ -2,7 +2,8 @@
 
 use axum::{Json, response::Response};
 use marketplace_core::{
-    admin::{AdminApi, Changed},
+    admin::AdminApi,
+    base::change::Changed,
     ids::JobId,
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobReason, JobSummary, StaffJobAction},
     page::{Page, PageRequest},

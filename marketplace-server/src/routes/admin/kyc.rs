@@ -10,10 +10,11 @@ use axum::{
     response::Response,
 };
 use marketplace_core::{
-    admin::{AdminApi, Change, Changed, KycFilter},
+    admin::AdminApi,
+    base::change::{Change, Changed},
     error::Error,
     ids::AttemptId,
-    kyc::model::{Decision, DecisionKind, FileKind, KycCase, KycReason, KycSummary},
+    kyc::model::{Decision, DecisionKind, FileKind, KycCase, KycFilter, KycReason, KycSummary},
     page::{Page, PageRequest},
 };
 use serde::Deserialize;

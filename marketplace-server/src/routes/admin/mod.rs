@@ -18,7 +18,8 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use marketplace_core::{
-    admin::{AdminApi, Change, Direct, Identity, Stats},
+    admin::{AdminApi, Direct, Identity, Stats},
+    base::change::Change,
     error::Result,
 };
 use serde::Deserialize;

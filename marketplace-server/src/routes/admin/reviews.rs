@@ -2,7 +2,8 @@
 
 use axum::{Json, response::Response};
 use marketplace_core::{
-    admin::{AdminApi, Changed},
+    admin::AdminApi,
+    base::change::Changed,
     ids::ReviewId,
     messaging::model::RemovalReason,
     page::{Page, PageRequest},

@@ -1,7 +1,7 @@
 //! Everybody's sessions.
 
 use axum::response::Response;
-use marketplace_core::admin::{AdminApi, Change, EndedSessions};
+use marketplace_core::{admin::AdminApi, base::change::Change, users::model::EndedSessions};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::ok;

@@ -2,7 +2,8 @@
 
 use axum::{Json, response::Response};
 use marketplace_core::{
-    admin::{AdminApi, Change, Changed},
+    admin::AdminApi,
+    base::change::{Change, Changed},
     ids::{MessageId, ThreadId},
     messaging::model::{
         AccessReason, CloseReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter,

@@ -2,8 +2,11 @@
 
 use axum::{Json, http::StatusCode, response::Response};
 use marketplace_core::{
-    actor::Permission,
-    admin::{AdminApi, Change, Changed},
+    admin::AdminApi,
+    base::{
+        change::{Change, Changed},
+        permission::Permission,
+    },
     ids::{TokenId, UserId},
     page::{Page, PageRequest},
     tokens::model::{ApiToken, CreatedToken, NewToken, TokenFilter},

@@ -2,11 +2,18 @@
 
 use axum::{Json, extract::State, response::Response};
 use marketplace_core::{
-    accounts::model::{NewUser, Note, RestrictionReason, UserAction},
-    actor::Role,
-    admin::{AdminApi, Change, Changed, PersonalData, UserDetail, UserFilter, UserSummary},
+    accounts::{
+        model::{NewUser, Note, UserAction},
+        summary::{UserFilter, UserSummary},
+    },
+    admin::AdminApi,
+    base::{
+        change::{Change, Changed, RestrictionReason},
+        permission::Role,
+    },
     ids::UserId,
     page::{Page, PageRequest},
+    users::model::{PersonalData, UserDetail},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;

@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use anyhow::{Context, Result};
 use marketplace_core::{
     accounts::{
-        self,
         model::{NewUser, Password, Status},
+        summary::UserFilter,
     },
-    actor::{Actor, Operator, Role},
-    admin::{AdminApi, Change, Direct, UserFilter},
+    actor::{Actor, Operator},
+    admin::{AdminApi, Direct},
     app::App,
     auth::{self, ClientInfo},
+    base::{change::Change, permission::Role},
     ids::{ServiceId, ThreadId, UserId},
     messaging::{
         self,
@@ -177,7 +178,7 @@ async fn talks(app: &App, api: &Direct, operator: &Actor) -> Result<Vec<Talk>> {
 }
 
 async fn token_of(app: &App, operator: &Actor, user: UserId) -> Result<String> {
-    let email = accounts::reveal(app, operator, user).await?.email;
+    let email = marketplace_core::users::reveal(app, operator, user).await?.email;
     log_in(app, &email).await
 }
 
@@ -221,7 +222,7 @@ async fn workers(api: &Direct) -> Result<Vec<String>> {
 async fn staff_token(server: &Server, app: &App, operator: &Actor) -> Result<String> {
     let email = "bench.admin@example.org";
     let new = NewUser { role: Role::Admin, email: email.into(), name: "Bench".into(), phone: None };
-    accounts::create(app, operator, &new, &Change::default()).await?;
+    marketplace_core::users::create(app, operator, &new, &Change::default()).await?;
     app.run_due().await?;
     let token = server.mail(email, 1).await.token();
     auth::reset_password(app, &client(), &token, &Password::new(PASSWORD)).await?;

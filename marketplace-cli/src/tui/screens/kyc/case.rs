@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use image::DynamicImage;
 use marketplace_core::{
-    admin::PersonalData,
     error::Result,
     ids::AttemptId,
     kyc::model::{FileKind, KycCase},
     time::Timestamp,
+    users::model::PersonalData,
 };
 use ratatui::layout::Size;
 use tokio::sync::Semaphore;

@@ -1,10 +1,13 @@
 //! Deciding, taking back, repeating; one case or many.
 
 use marketplace_core::{
-    admin::{Change, Changed},
+    base::change::{Change, Changed},
     error::{ErrorCode, Result},
     ids::AttemptId,
-    kyc::model::{Decision, DecisionKind, KycCase, KycReason, KycStatus},
+    kyc::{
+        model::{Decision, DecisionKind, KycCase, KycReason},
+        status::KycStatus,
+    },
 };
 use std::fmt::Write as _;
 

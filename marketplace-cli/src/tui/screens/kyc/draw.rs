@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use marketplace_core::kyc::model::{Claim, DocumentType, FileKind, KycStatus};
+use marketplace_core::kyc::{
+    model::{Claim, DocumentType, FileKind},
+    status::KycStatus,
+};
 use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Rect, Size},
@@ -229,7 +232,7 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     ]));
     let ago = if ctx.exact { "" } else { " ago" };
     let submitted = text::when(open.case.attempt.submitted_at, now, ctx.exact);
-    lines.push(rows::field(theme, "submitted", format!("{submitted}{ago} · joined {}", text::date(user.created_at))));
+    lines.push(rows::field(theme, "submitted", format!("{submitted}{ago} · joined {}", user.created_at.date())));
     if let Some(decision) = &open.case.decision {
         let (glyph, word, ink) = theme::kyc_status(decision.status);
         let when = text::when(decision.at, now, ctx.exact);
@@ -279,8 +282,12 @@ fn draw_face(face: &mut Face, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         }
         Content::Picture(_) => draw_picture(face, room, buf, ctx),
         Content::Pdf(size) => {
-            let size = text::bytes(i64::try_from(*size).unwrap_or(i64::MAX));
-            card(room, buf, ctx, &[format!("PDF · {size}"), format!("{outside} opens it outside")]);
+            card(
+                room,
+                buf,
+                ctx,
+                &[format!("PDF · {}", crate::output::size(*size as u64)), format!("{outside} opens it outside")],
+            );
         }
         Content::Failed(why) => card(room, buf, ctx, &[format!("✖ no {}", face.kind), why.clone()]),
         Content::Loading(_, since) if ctx.now().since(*since) >= PATIENCE => {

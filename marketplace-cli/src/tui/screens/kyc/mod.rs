@@ -9,13 +9,17 @@ use std::{any::Any, sync::Arc};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::{AdminApi, KycFilter, UserDetail},
+    admin::AdminApi,
     error::Result,
     events::Event,
     ids::AttemptId,
-    kyc::model::{DecisionKind, KycReason, KycStatus, KycSummary},
+    kyc::{
+        model::{DecisionKind, KycFilter, KycReason, KycSummary},
+        status::KycStatus,
+    },
     page::{Page, PageRequest},
     time::Timestamp,
+    users::model::UserDetail,
 };
 use ratatui::{
     buffer::Buffer,

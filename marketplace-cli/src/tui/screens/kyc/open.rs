@@ -3,11 +3,14 @@
 use std::{io::Write, time::Duration};
 
 use marketplace_core::{
-    actor::Permission,
-    admin::{Change, Changed, KycFilter, PersonalData},
+    base::{
+        change::{Change, Changed},
+        permission::Permission,
+    },
     error::{Error, ErrorCode, Result},
     ids::AttemptId,
-    kyc::model::{CLAIM, FileKind, KycCase, KycSummary},
+    kyc::model::{CLAIM, FileKind, KycCase, KycFilter, KycSummary},
+    users::model::PersonalData,
 };
 
 use super::{

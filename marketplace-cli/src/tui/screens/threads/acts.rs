@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use marketplace_core::{
-    admin::Change,
+    base::change::Change,
     ids::ThreadId,
     messaging::model::{AccessReason, CloseReason, MessageKind, ThreadAction, ThreadInfo},
 };

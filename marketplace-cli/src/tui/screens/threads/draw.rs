@@ -216,8 +216,8 @@ impl Talk {
         let theme = ctx.theme;
         let before = self.messages.range(..seq).next_back();
         let mut out = Vec::new();
-        let day = text::date(message.at);
-        if before.is_none_or(|(_, before)| text::date(before.at) != day) {
+        let day = message.at.date();
+        if before.is_none_or(|(_, before)| before.at.date() != day) {
             let earlier = if before.is_none() && self.more_before() { "   ↑ earlier messages" } else { "" };
             out.push(Line::styled(format!("   ── {day} ──{earlier}"), theme.ink(Ink::Faint)));
         }
@@ -292,7 +292,7 @@ impl Talk {
                 (Some(width), Some(height)) => format!(" · {width}×{height}"),
                 _ => String::new(),
             };
-            let line = format!("▤ {} · {}{size}", file.media_type, text::bytes(file.size));
+            let line = format!("▤ {} · {}{size}", file.media_type, crate::output::size(file.size.unsigned_abs()));
             out.push(vec![Span::styled(text::cut(&line, columns), theme.ink(Ink::Faint))]);
         }
         if out.is_empty() {

@@ -8,7 +8,8 @@ use std::{any::Any, collections::HashMap, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::{AdminApi, Changed},
+    admin::AdminApi,
+    base::change::Changed,
     error::Result,
     events::Event,
     ids::ThreadId,

@@ -1,9 +1,11 @@
 //! Asking before a change, making it, repeating it.
 
 use marketplace_core::{
-    accounts::model::{RestrictionReason, UserAction},
-    actor::Role,
-    admin::Change,
+    accounts::model::UserAction,
+    base::{
+        change::{Change, RestrictionReason},
+        permission::Role,
+    },
     ids::UserId,
 };
 use std::fmt::Write as _;

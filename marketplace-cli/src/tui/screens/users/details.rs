@@ -1,9 +1,9 @@
 //! The list of users and one user in full, drawn.
 
 use marketplace_core::{
-    accounts::model::Note,
-    admin::{UserDetail, UserSummary},
+    accounts::{model::Note, summary::UserSummary},
     kyc::model::AttemptBrief,
+    users::model::UserDetail,
 };
 use ratatui::{
     buffer::Buffer,
@@ -58,7 +58,7 @@ impl Users {
 /// The lines that say who a user is, masked or not.
 pub fn person(
     user: &UserSummary,
-    revealed: Option<&marketplace_core::admin::PersonalData>,
+    revealed: Option<&marketplace_core::users::model::PersonalData>,
     ctx: &Ctx,
 ) -> Vec<Line<'static>> {
     let theme = ctx.theme;
@@ -89,7 +89,7 @@ pub fn person(
 
 fn lines(
     detail: &UserDetail,
-    revealed: Option<&marketplace_core::admin::PersonalData>,
+    revealed: Option<&marketplace_core::users::model::PersonalData>,
     ctx: &Ctx,
     width: usize,
 ) -> Vec<Line<'static>> {
@@ -111,7 +111,7 @@ fn lines(
         ]));
     }
     out.extend(person(user, revealed, ctx));
-    out.push(rows::field(theme, "joined", format!("{} · {}", text::date(user.created_at), ago(user.created_at))));
+    out.push(rows::field(theme, "joined", format!("{} · {}", user.created_at.date(), ago(user.created_at))));
     out.push(rows::field(theme, "last seen", detail.last_seen_at.map_or_else(|| "never".into(), ago)));
     out.push(rows::field(theme, "sessions", detail.sessions.to_string()));
     out.push(Line::from(vec![label("KYC"), rows::state(theme, theme::kyc_status(user.kyc_status), 13)]));

@@ -7,13 +7,18 @@ use std::{any::Any, sync::Arc};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    accounts::model::{RestrictionReason, UserAction},
-    admin::{AdminApi, PersonalData, UserDetail, UserFilter, UserSummary},
+    accounts::{
+        model::UserAction,
+        summary::{UserFilter, UserSummary},
+    },
+    admin::AdminApi,
+    base::change::RestrictionReason,
     error::Result,
     events::Event,
     ids::UserId,
     page::{Page, PageRequest},
     time::Timestamp,
+    users::model::{PersonalData, UserDetail},
 };
 use ratatui::{
     buffer::Buffer,

@@ -42,7 +42,7 @@ fn the_comment_starts_as_the_templates_and_is_kept_once_edited() {
     let Outcome::Filled(filled) = press(&mut form, KeyCode::Enter) else { panic!() };
     assert_eq!(filled.picked, [1]);
     assert_eq!(filled.comment.unwrap(), "Too old. Not genuine.!");
-    assert_eq!(filled.note.unwrap(), "seen\u{fffd}[31m before");
+    assert_eq!(filled.note.unwrap(), "seen␛[31m before");
 }
 
 #[test]

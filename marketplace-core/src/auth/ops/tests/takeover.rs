@@ -2,15 +2,16 @@
 
 use super::*;
 use crate::{
-    actor::Permission,
+    base::permission::Permission,
     tokens::{self, model::NewToken},
+    users,
 };
 
 const OWNERS: &str = "the owner has another one";
 
 /// An account that somebody else has been in, and what they left behind.
 struct TakenOver {
-    id: crate::ids::UserId,
+    id: crate::base::ids::UserId,
     email: String,
     /// Theirs.
     intruder: Actor,
@@ -21,7 +22,7 @@ struct TakenOver {
 async fn taken_over(test: &TestApp, role: Role) -> TakenOver {
     let app = test.app();
     let id = test.user(role, Status::Active).await;
-    let email = accounts::reveal(app, &OPERATOR, id).await.unwrap().email;
+    let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
     let (intruder, _) = test.log_in(id).await;
     change_email(app, &intruder, &Password::new(PASSWORD), "intruder@example.net").await.unwrap();
     TakenOver { id, email, intruder, link: test.token(Template::ConfirmNewEmail).await }
@@ -43,10 +44,10 @@ async fn answered(test: &TestApp, taken: &TakenOver, how: &str) {
             change_password(app, &owner, &Password::new(PASSWORD), &Password::new(OWNERS)).await.unwrap();
         }
         "ban" => {
-            accounts::act(app, &OPERATOR, taken.id, &UserAction::Ban, &change).await.unwrap();
+            users::act(app, &OPERATOR, taken.id, &UserAction::Ban, &change).await.unwrap();
         }
         "delete" => {
-            accounts::act(app, &OPERATOR, taken.id, &UserAction::Delete, &change).await.unwrap();
+            users::act(app, &OPERATOR, taken.id, &UserAction::Delete, &change).await.unwrap();
         }
         _ => unreachable!("{how}"),
     }
@@ -120,7 +121,7 @@ async fn an_invitation_dies_with_the_first_password() {
             name: "Sam".into(),
             phone: None,
         };
-        accounts::create(app, &OPERATOR, &new, &Change::default()).await.unwrap();
+        users::create(app, &OPERATOR, &new, &Change::default()).await.unwrap();
         let invitation = test.token(Template::Invitation).await;
         forgot_password(app, &client(), "sam@example.org").await.unwrap();
         wait_for(&test, Template::ResetPassword, 1).await;
@@ -186,7 +187,7 @@ async fn what_is_under_way_when_the_password_is_reset_leaves_nothing() {
         let app = test.app();
         for _ in 0..8 {
             let id = test.user(Role::Admin, Status::Active).await;
-            let email = accounts::reveal(app, &OPERATOR, id).await.unwrap().email;
+            let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
             let (intruder, _) = test.log_in(id).await;
             forgot_password(app, &client(), &email).await.unwrap();
             wait_for(&test, Template::ResetPassword, 1).await;

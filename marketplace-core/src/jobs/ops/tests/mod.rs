@@ -12,13 +12,17 @@ use super::*;
 use crate::{
     accounts::{
         self,
-        model::{RestrictionReason, Status, UserAction},
+        model::{Status, UserAction},
     },
-    actor::{Actor, Role},
-    admin::{AuditFilter, Change},
-    audit,
-    error::ErrorCode,
-    ids::{ServiceId, ThreadId, UserId},
+    actor::Actor,
+    base::{
+        change::{Change, RestrictionReason},
+        error::ErrorCode,
+        ids::{ServiceId, ThreadId, UserId},
+        money::Money,
+        page::PageRequest,
+        permission::Role,
+    },
     jobs::{
         self,
         model::{
@@ -27,8 +31,7 @@ use crate::{
         },
     },
     messaging::model::OpenThread,
-    money::Money,
-    page::PageRequest,
+    records::audit::{self, AuditFilter},
     services,
     testing::{self, TestApp, operator},
 };

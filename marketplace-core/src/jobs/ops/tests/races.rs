@@ -3,6 +3,7 @@
 use futures::future::{join, join_all};
 
 use super::*;
+use crate::users;
 
 /// How often each race is run on each engine.
 const ROUNDS: usize = 25;
@@ -154,7 +155,7 @@ async fn a_ban_leaves_no_job_under_way() {
             let banned = pair.actor(if round % 2 == 0 { Side::Client } else { Side::Worker }).user_id().unwrap();
             let restriction = restrict();
             let admin = operator();
-            let ban = accounts::act(app, &admin, banned, &UserAction::Ban, &restriction);
+            let ban = users::act(app, &admin, banned, &UserAction::Ban, &restriction);
             if round % 3 == 0 {
                 let create = jobs::create(app, &pair.client, NewJob { thread_id: pair.thread, offer: terms(1) });
                 let (ban, _) = Box::pin(join(ban, create)).await;

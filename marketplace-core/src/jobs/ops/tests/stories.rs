@@ -1,6 +1,7 @@
 //! The ways jobs go.
 
 use super::*;
+use crate::users;
 
 #[tokio::test]
 async fn from_the_first_offer_to_the_last_word() {
@@ -337,10 +338,10 @@ async fn erasure_leaves_the_agreed_terms_and_takes_other_words() {
         let never = created(&test, &pair).await;
         jobs::offer(app, &pair.worker, never.id, counter(1, 9_000), None).await.unwrap();
 
-        let delete = async || accounts::act(app, &operator(), pair.client_id(), &UserAction::Delete, &restrict()).await;
+        let delete = async || users::act(app, &operator(), pair.client_id(), &UserAction::Delete, &restrict()).await;
         refused(delete().await, ErrorCode::Conflict);
         let password = accounts::model::Password::new(testing::PASSWORD);
-        refused(accounts::delete_me(app, &pair.client, &password).await, ErrorCode::Conflict);
+        refused(users::delete_me(app, &pair.client, &password).await, ErrorCode::Conflict);
         jobs::reject(app, &pair.worker, never.id, words("too far"), None).await.unwrap();
         delete().await.unwrap();
 

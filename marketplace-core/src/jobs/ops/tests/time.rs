@@ -1,7 +1,7 @@
 //! What time and bans bring.
 
 use super::*;
-use crate::error::Error;
+use crate::{base::error::Error, users};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const MOMENT: Duration = Duration::from_micros(1);
@@ -118,11 +118,11 @@ async fn a_ban_cancels_what_is_under_way_and_leaves_what_is_done() {
             }
             let banned = first.actor(side).user_id().unwrap();
             let dry = Change { dry_run: true, ..restrict() };
-            accounts::act(app, &operator(), banned, &UserAction::Ban, &dry).await.unwrap();
+            users::act(app, &operator(), banned, &UserAction::Ban, &dry).await.unwrap();
             for (status, id) in &live {
                 assert_eq!(jobs::staff_show(app, &operator(), *id).await.unwrap().job.status, *status);
             }
-            accounts::act(app, &operator(), banned, &UserAction::Ban, &restrict()).await.unwrap();
+            users::act(app, &operator(), banned, &UserAction::Ban, &restrict()).await.unwrap();
             for (status, id) in &live {
                 let seen = jobs::staff_show(app, &operator(), *id).await.unwrap();
                 check_fold(&test, *id).await;
@@ -136,7 +136,7 @@ async fn a_ban_cancels_what_is_under_way_and_leaves_what_is_done() {
             }
             let completed = live[2].1;
             // With a completed job the account is not deleted.
-            let delete = accounts::act(app, &operator(), banned, &UserAction::Delete, &restrict()).await;
+            let delete = users::act(app, &operator(), banned, &UserAction::Delete, &restrict()).await;
             refused(delete, ErrorCode::Conflict);
             if side == Side::Worker {
                 // Nobody would do the changes.

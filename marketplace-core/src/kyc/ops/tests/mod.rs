@@ -9,14 +9,13 @@ use std::{io::Cursor, sync::LazyLock, time::Duration};
 
 use super::*;
 use crate::{
-    actor::Role,
-    admin::{AuditFilter, Change, KycFilter},
-    error::ErrorCode,
+    base::{change::Change, error::ErrorCode, page::PageRequest, permission::Role},
     kyc::{
         self,
-        model::{Claim, Decision, DecisionKind, DecisionMade, DocumentType, FileKind, KycReason, KycStatus, UNDO},
+        model::{Claim, Decision, DecisionKind, DecisionMade, DocumentType, FileKind, KycFilter, KycReason, UNDO},
+        status::KycStatus,
     },
-    page::PageRequest,
+    records::audit::AuditFilter,
     testing::{self, TestApp, operator},
 };
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{actor::Permission, kyc::model::CLAIM};
+use crate::{base::permission::Permission, kyc::model::CLAIM, users};
 
 /// A claim has a second left.
 const ALMOST: Duration = Duration::from_secs(CLAIM.as_secs() - 1);
@@ -131,7 +131,7 @@ async fn nobody_reviews_themself() {
         // A worker who became staff still has an attempt in the queue.
         let subject = worker.user_id().unwrap();
         let role = accounts::model::UserAction::SetRole { role: Role::Admin };
-        accounts::act(app, &operator(), subject, &role, &Change::default()).await.unwrap();
+        users::act(app, &operator(), subject, &role, &Change::default()).await.unwrap();
         let staff = test.log_in(subject).await.0;
         assert!(staff.may(Permission::KycWrite));
         refused(claim(&test, &staff, id).await, ErrorCode::Forbidden);

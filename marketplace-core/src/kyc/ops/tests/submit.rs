@@ -6,7 +6,11 @@ use std::{
 use futures::future::join_all;
 
 use super::*;
-use crate::{accounts::model::Status, admin::UserSummary, kyc::files};
+use crate::{
+    accounts::{model::Status, summary::UserSummary},
+    platform::files,
+    users,
+};
 
 /// Names of the objects that are stored.
 async fn objects(test: &TestApp) -> Vec<String> {
@@ -210,9 +214,8 @@ async fn a_deleted_user_leaves_nothing_that_can_be_read() {
         let open = kyc::submit(app, &worker, submission()).await.unwrap().attempts[0].id;
         assert_eq!(objects(&test).await.len(), 4);
 
-        let change =
-            Change { reason: Some(crate::accounts::model::RestrictionReason::UserRequest), ..Change::default() };
-        accounts::act(app, &operator(), user, &accounts::model::UserAction::Delete, &change).await.unwrap();
+        let change = Change { reason: Some(crate::base::change::RestrictionReason::UserRequest), ..Change::default() };
+        users::act(app, &operator(), user, &accounts::model::UserAction::Delete, &change).await.unwrap();
         // What nobody decided is gone; a decision stays, without what was written about the person.
         refused(kyc::show(app, &operator(), open).await, ErrorCode::NotFound);
         let case = kyc::show(app, &operator(), decided).await.unwrap();

@@ -1,9 +1,9 @@
 use super::*;
 use crate::{
-    mail::Template,
-    maintenance::{self, Timer},
-    random::OsRandom,
-    time::Clock,
+    base::{random::OsRandom, time::Clock},
+    maintenance,
+    records::mail::Template,
+    timers::Timer,
 };
 
 async fn own(test: &TestApp, worker: &Actor) -> (KycStatus, KycStatus) {
@@ -140,7 +140,7 @@ async fn files_of_unfinished_submissions_are_swept() {
         let orphan = app.files.put(&OsRandom, b"nobody's".to_vec()).await.unwrap();
         app.run_due().await.unwrap();
         // The objects' times are the machine's; the clock of the test goes past them.
-        let ahead = crate::time::SystemClock.now().since(app.now());
+        let ahead = crate::base::time::SystemClock.now().since(app.now());
         test.advance(ahead + Duration::from_hours(7));
         app.run_due().await.unwrap();
         assert!(app.files.get(&orphan).await.is_err());
@@ -152,7 +152,7 @@ async fn files_of_unfinished_submissions_are_swept() {
 #[tokio::test]
 async fn files_are_kept_as_long_as_their_outcome_says_and_then_go() {
     let days = |days: u64| Duration::from_secs(days * 86_400);
-    let settings = |config: &mut crate::config::Config| {
+    let settings = |config: &mut crate::platform::config::Config| {
         config.retention.kyc_files_retry_days = 10;
         config.retention.kyc_files_rejected_days = 0;
         config.retention.kyc_files_revoked_days = 20;

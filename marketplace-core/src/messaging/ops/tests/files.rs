@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    error::ErrorCode,
+    base::error::ErrorCode,
     messaging::model::{Attachment, MessagesQuery, RemovalReason},
     testing::{self, pictures},
 };
@@ -53,7 +53,7 @@ async fn files_belong_to_one_message_of_their_uploader_in_their_thread() {
         assert_eq!(found.unwrap_err().code(), ErrorCode::NotFound);
         // With its message it goes from the two's view.
         let operator = testing::operator();
-        let change = crate::admin::Change::default();
+        let change = crate::base::change::Change::default();
         messaging::staff_remove(app, &operator, sent.id, RemovalReason::Spam, &change).await.unwrap();
         let gone = messaging::attachment(app, &other.client, thread, file.id).await;
         assert_eq!(gone.unwrap_err().code(), ErrorCode::NotFound);
@@ -97,13 +97,13 @@ async fn files_that_no_message_carries_go_after_a_day_and_with_their_uploader() 
         let gone = messaging::attachment(app, &pair.client, thread, loose.id).await.unwrap_err();
         assert_eq!(gone.code(), ErrorCode::NotFound);
         let own = upload(&test, &pair.client, thread).await;
-        let change = crate::admin::Change {
-            reason: Some(crate::accounts::model::RestrictionReason::Other),
-            ..crate::admin::Change::default()
+        let change = crate::base::change::Change {
+            reason: Some(crate::base::change::RestrictionReason::Other),
+            ..crate::base::change::Change::default()
         };
         let delete = crate::accounts::model::UserAction::Delete;
         let client = pair.client.user_id().unwrap();
-        crate::accounts::act(app, &testing::operator(), client, &delete, &change).await.unwrap();
+        crate::users::act(app, &testing::operator(), client, &delete, &change).await.unwrap();
         app.run_due().await.unwrap();
         app.run_due().await.unwrap();
         // What they sent goes with them; that they sent it stays, by nobody who can be named.
@@ -136,7 +136,7 @@ async fn object_keys(test: &TestApp) -> Vec<String> {
 /// As the release before stored a file: in the clear, with all that is told about it.
 async fn stored_before(test: &TestApp, id: AttachmentId, bytes: &[u8]) -> String {
     let app = test.app();
-    let key = crate::kyc::files::new_key("attachments", app.random.as_ref());
+    let key = crate::platform::files::new_key("attachments", app.random.as_ref());
     app.files.put_as(&key, bytes.to_vec()).await.unwrap();
     let (row, size) = (key.clone(), i64::try_from(bytes.len()).unwrap());
     let unit = app.db.write(move |conn| {

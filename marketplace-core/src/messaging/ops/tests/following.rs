@@ -10,18 +10,17 @@ use std::{
 
 use super::*;
 use crate::{
-    admin::Change,
-    events::{self, OwnPage},
+    base::{change::Change, page::Cursor},
+    live::OwnPage,
     messaging::{
         Delivery,
         model::{CloseReason, RemovalReason, ThreadAction, ThreadStatus},
     },
-    page::Cursor,
     testing,
 };
 
 async fn look(test: &TestApp, actor: &Actor, after: Option<&str>) -> OwnPage {
-    events::own_since(test.app(), actor.user_id().unwrap(), after, 200).await.unwrap()
+    crate::live::own_since(test.app(), actor.user_id().unwrap(), after, 200).await.unwrap()
 }
 
 /// Reads on until there is nothing more; PostgreSQL shows what was just committed a little later when others write.
@@ -108,7 +107,7 @@ async fn who_reads_while_many_write_misses_nothing_and_sees_nothing_twice() {
             let (mut cursor, mut told) = (start.clone(), Vec::new());
             loop {
                 let last = done.load(Ordering::SeqCst) && told.len() >= 120;
-                let page = events::own_since(app, pair.client.user_id().unwrap(), Some(&cursor), 7).await.unwrap();
+                let page = crate::live::own_since(app, pair.client.user_id().unwrap(), Some(&cursor), 7).await.unwrap();
                 assert!(!page.resync_required);
                 cursor = page.cursor.text();
                 // PostgreSQL may show what was committed just before the start a little later.

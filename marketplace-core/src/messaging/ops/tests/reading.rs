@@ -4,11 +4,11 @@ use proptest::{collection::vec, prelude::*, strategy::ValueTree};
 
 use super::*;
 use crate::{
+    base::page::PageRequest,
     messaging::{
         Draft, append, hold,
         model::{Message, MessagePage, MessagesQuery},
     },
-    page::PageRequest,
     testing,
 };
 
@@ -51,7 +51,7 @@ async fn pages_of_messages() {
         }
         for bad in [query(Some(1), Some(2), 5), query(None, None, 0), query(None, None, 201)] {
             let refused = messaging::messages(app, &pair.client, thread, &bad).await.unwrap_err();
-            assert_eq!(refused.code(), crate::error::ErrorCode::Invalid);
+            assert_eq!(refused.code(), crate::base::error::ErrorCode::Invalid);
         }
         test.close().await;
     }

@@ -1,17 +1,6 @@
 //! Sending: numbers, idempotency, who may.
 
-use super::*;
-use crate::{
-    accounts::{
-        self,
-        model::{RestrictionReason, UserAction},
-    },
-    admin::Change,
-    error::ErrorCode,
-    messaging::model::{CloseReason, MessageKind, MessagesQuery, Party, ThreadAction, ThreadStatus},
-    page::PageRequest,
-    testing,
-};
+use std::time::Duration;
 
 #[tokio::test]
 async fn a_conversation() {
@@ -49,7 +38,17 @@ async fn a_conversation() {
     }
 }
 
-use crate::messaging::model::Message;
+use super::*;
+use crate::{
+    accounts::model::UserAction,
+    base::{
+        change::{Change, RestrictionReason},
+        error::ErrorCode,
+        page::PageRequest,
+    },
+    messaging::model::{CloseReason, Message, MessageKind, MessagesQuery, Party, ThreadAction, ThreadStatus},
+    testing, users,
+};
 
 #[tokio::test]
 async fn sending_again_is_the_first_message_and_something_else_a_conflict() {
@@ -126,7 +125,7 @@ async fn strangers_know_of_nothing() {
         let (app, pair) = (test.app(), Pair::new(&test).await);
         let thread = pair.open(&test).await.id;
         let stranger = test.actor(Role::Worker).await;
-        let code = |error: crate::error::Error| error.code();
+        let code = |error: crate::base::error::Error| error.code();
         assert_eq!(code(messaging::get(app, &stranger, thread).await.unwrap_err()), ErrorCode::NotFound);
         let messages = messaging::messages(app, &stranger, thread, &MessagesQuery::default()).await;
         assert_eq!(code(messages.unwrap_err()), ErrorCode::NotFound);
@@ -169,14 +168,28 @@ async fn who_may_open_and_about_what() {
         assert_eq!(messaging::list(app, &pair.client, &PageRequest::default()).await.unwrap().items.len(), 1);
         // The same words to two people are two messages.
         assert_eq!(messaging::open(app, &pair.client, open(elsewhere)).await.unwrap().last_seq, 1);
+        // While a decision on the worker can still be undone, what the public sees can be asked about.
+        let other = test.actor(Role::Client).await;
+        for (effective_in, seen) in [(0, false), (60, true)] {
+            let at = app.now() + Duration::from_secs(effective_in);
+            let decided = app.db.write(move |c| {
+                Box::pin(async move {
+                    Ok(q!(c => exec, "UPDATE users SET kyc_status = 'rejected', kyc_prior = 'approved', kyc_effective_at = $2 \
+                        WHERE id = $1", worker, at)?)
+                })
+            });
+            decided.await.unwrap();
+            assert_eq!(messaging::open(app, &other, open(pair.service)).await.is_ok(), seen);
+        }
+        test.approve(worker).await;
         // Frozen, nobody opens; and a service nobody sees opens no new thread, but keeps the old one.
         let other = test.actor(Role::Client).await;
         let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
-        accounts::act(app, &testing::operator(), worker, &UserAction::Freeze, &change).await.unwrap();
+        users::act(app, &testing::operator(), worker, &UserAction::Freeze, &change).await.unwrap();
         let hidden = messaging::open(app, &other, open(pair.service)).await.unwrap_err();
         assert_eq!(hidden.code(), ErrorCode::NotFound);
         assert_eq!(pair.open(&test).await.id, opened[0].id);
-        accounts::act(app, &testing::operator(), client, &UserAction::Freeze, &change).await.unwrap();
+        users::act(app, &testing::operator(), client, &UserAction::Freeze, &change).await.unwrap();
         let frozen = again(&test, &pair.client).await;
         let refused = messaging::open(app, &frozen, open(pair.service)).await.unwrap_err();
         assert_eq!(refused.code(), ErrorCode::Forbidden);
@@ -197,7 +210,7 @@ async fn frozen_or_blocked_people_write_only_where_a_job_is_live() {
         }
         block(&test, &pair.worker, client, false).await;
         let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
-        accounts::act(app, &testing::operator(), client, &UserAction::Freeze, &change).await.unwrap();
+        users::act(app, &testing::operator(), client, &UserAction::Freeze, &change).await.unwrap();
         // The account counts as it is now, not as it was when the caller was looked up.
         for sender in [pair.client.clone(), again(&test, &pair.client).await] {
             let refused = messaging::send(app, &sender, thread, text("1", "Hello")).await.unwrap_err();
@@ -208,7 +221,7 @@ async fn frozen_or_blocked_people_write_only_where_a_job_is_live() {
         live_job(&test, &pair, thread).await;
         assert_eq!(messaging::send(app, &pair.client, thread, text("1", "Hello")).await.unwrap().seq, 2);
         assert_eq!(messaging::send(app, &pair.worker, thread, text("2", "Hello")).await.unwrap().seq, 3);
-        accounts::act(app, &testing::operator(), client, &UserAction::Ban, &change).await.unwrap();
+        users::act(app, &testing::operator(), client, &UserAction::Ban, &change).await.unwrap();
         let banned = messaging::send(app, &pair.client, thread, text("2", "Hello")).await.unwrap_err();
         assert_eq!(banned.code(), ErrorCode::Forbidden);
         test.close().await;

@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    admin::{AuditFilter, Change},
-    audit,
-    error::ErrorCode,
+    base::{change::Change, error::ErrorCode, page::PageRequest},
     messaging::model::{
         AccessReason, CloseReason, MessageKind, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter, ThreadStatus,
     },
-    page::PageRequest,
+    records::audit::{self, AuditFilter},
     testing,
 };
 

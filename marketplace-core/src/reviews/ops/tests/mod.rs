@@ -9,18 +9,20 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    accounts::model::{Password, RestrictionReason, UserAction},
-    actor::Role,
-    admin::Change,
-    error::ErrorCode,
-    ids::JobId,
+    accounts::model::{Password, UserAction},
+    base::{
+        change::{Change, RestrictionReason},
+        error::ErrorCode,
+        ids::JobId,
+        page::PageRequest,
+        permission::Role,
+    },
     jobs::{
         self,
         model::{JobStatus, Side},
         ops::tests::{Pair, job_in, pair, refused},
     },
     messaging::model::RemovalReason,
-    page::PageRequest,
     reviews::{
         self,
         model::{

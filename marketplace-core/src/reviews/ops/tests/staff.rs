@@ -1,5 +1,5 @@
 use super::*;
-use crate::{admin::AuditFilter, audit};
+use crate::records::audit::{self, AuditFilter};
 
 async fn both_in(test: &TestApp) -> (Pair, ReviewId) {
     let (pair, job) = finished(test).await;

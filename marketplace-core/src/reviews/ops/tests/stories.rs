@@ -198,7 +198,7 @@ async fn one_reply_by_whom_it_is_about_and_one_flag_each() {
         assert_eq!(shown.counterpart.unwrap().id, theirs.id);
         // Reviews of a client whom nobody can see are for the two alone.
         reviews::get(app, &reader, theirs.id).await.unwrap();
-        let freeze = crate::accounts::act(app, &operator(), pair.client_id(), &UserAction::Freeze, &restrict()).await;
+        let freeze = crate::users::act(app, &operator(), pair.client_id(), &UserAction::Freeze, &restrict()).await;
         freeze.unwrap();
         refused(reviews::get(app, &reader, theirs.id).await, ErrorCode::NotFound);
         refused(reviews::flag(app, &reader, theirs.id, complaint()).await, ErrorCode::NotFound);
@@ -220,10 +220,10 @@ async fn only_workers_whom_everybody_sees_have_public_reviews() {
             refused(reviews::rating(app, nobody).await, ErrorCode::NotFound);
         }
         for (stop, go) in [(UserAction::Freeze, UserAction::Unfreeze), (UserAction::Ban, UserAction::Unban)] {
-            crate::accounts::act(app, &operator(), worker, &stop, &restrict()).await.unwrap();
+            crate::users::act(app, &operator(), worker, &stop, &restrict()).await.unwrap();
             refused(reviews::rating(app, worker).await, ErrorCode::NotFound);
             refused(reviews::of_worker(app, worker, &PageRequest::default()).await, ErrorCode::NotFound);
-            crate::accounts::act(app, &operator(), worker, &go, &Change::default()).await.unwrap();
+            crate::users::act(app, &operator(), worker, &go, &Change::default()).await.unwrap();
             assert_eq!(public(&test, worker).await.len(), 1);
         }
         test.advance(Duration::from_secs(86_400 * 4_000));
@@ -246,7 +246,7 @@ async fn what_shows_outlives_its_author_and_what_is_hidden_does_not() {
         reviews::reply(app, &one.client, theirs.id, reply_with("I, Ada, disagree"), None).await.unwrap();
         reviews::flag(app, &one.client, theirs.id, complaint()).await.unwrap();
         let unseen = reviews::create(app, &one.client, hidden, stars(1)).await.unwrap();
-        crate::accounts::delete_me(app, &one.client, &Password::new(testing::PASSWORD)).await.unwrap();
+        crate::users::delete_me(app, &one.client, &Password::new(testing::PASSWORD)).await.unwrap();
 
         let public = public(&test, one.worker_id()).await;
         assert_eq!(public.len(), 1);

@@ -1,0 +1,44 @@
+//! What was found out along a call and does not stand in its answer, for whoever presents the answer or writes it down.
+
+use std::{cell::Cell, net::IpAddr};
+
+use crate::base::{ids::UserId, rate::Allowance};
+
+/// See [`noted()`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Noted {
+    /// What the last limit that was met said.
+    pub allowance: Option<Allowance>,
+    /// Whose token the call carried.
+    pub user: Option<UserId>,
+    /// From where the call came.
+    pub address: Option<IpAddr>,
+}
+
+tokio::task_local! {
+    static NOTED: Cell<Noted>;
+}
+
+/// Returns what `work` returns, with what was noted meanwhile. `address` is where the call came from, if that is known.
+pub async fn noted<T>(address: Option<IpAddr>, work: impl Future<Output = T>) -> (T, Noted) {
+    NOTED
+        .scope(Cell::new(Noted { address, ..Noted::default() }), async {
+            let answer = work.await;
+            (answer, NOTED.with(Cell::get))
+        })
+        .await
+}
+
+/// Returns where the call came from that is worked on; none for what no call asked for.
+pub(crate) fn caller_address() -> Option<IpAddr> {
+    NOTED.try_with(|noted| noted.get().address).ok().flatten()
+}
+
+/// Nobody waits for it where there is no answer to present, as in the command line.
+pub(crate) fn note(change: impl FnOnce(&mut Noted)) {
+    let _ = NOTED.try_with(|noted| {
+        let mut now = noted.get();
+        change(&mut now);
+        noted.set(now);
+    });
+}

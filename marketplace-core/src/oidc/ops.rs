@@ -1,0 +1,245 @@
+//! One function a use case.
+
+use futures::FutureExt;
+use uuid::Uuid;
+
+use super::{
+    account,
+    model::{Asked, Back, BeginLogin, Begun, CODE, Callback, IdentityView, LOGIN, Outcome, ProviderView, challenge},
+    provider::{Identity, Provider},
+    store,
+};
+use crate::{
+    accounts,
+    actor::Actor,
+    app::App,
+    auth::{ClientInfo, Proof, Tokens, ops::Opening, totp},
+    base::{
+        error::{Error, Result},
+        ids::IdentityId,
+        page::{Page, PageRequest, TimeCursor},
+        permission::Permission,
+        time::Timestamp,
+    },
+    platform::access_token::{self as token, Opaque},
+    records::events,
+};
+
+/// Longest of each parameter that a browser comes back with, in bytes.
+const PARAMETER: usize = 4_096;
+
+/// The providers that people can log in through.
+pub fn providers(app: &App) -> Page<ProviderView> {
+    let items = app.config.oidc.keys().map(|name| ProviderView { name: name.clone() }).collect();
+    Page { items, next: None }
+}
+
+/// Begins a login through a provider.
+///
+/// What the browser gets is its alone, and the provider's answer counts with it only: nobody is logged in by a link that
+/// somebody else prepared. The newest login of a browser is the one that it can finish.
+pub async fn begin_login(app: &App, client: &ClientInfo, provider: &str, begin: &BeginLogin) -> Result<Begun> {
+    app.limiter.call(client.ip).await?;
+    let provider = Provider::named(app, provider)?;
+    let asked = begin.checked(&app.config)?;
+    let (state, browser) = (Opaque::new(app.random.as_ref()), Opaque::new(app.random.as_ref()));
+    let location = provider.login_page(&state.0, &browser.0).await?;
+    let (state_hash, browser_hash, end) = (state.hash(), browser.hash(), app.now() + LOGIN);
+    let name = provider.name().to_owned();
+    app.db
+        .write(move |c| async move { store::put_login(c, state_hash, browser_hash, &name, &asked, end).await }.boxed())
+        .await?;
+    Ok(Begun { location, browser: browser.0 })
+}
+
+/// Finishes a login: a browser is back from the provider. `browser` is what [`Begun`] gave it.
+///
+/// `unauthenticated` when it did not begin here, was finished before, took too long, or the provider's answer does not hold;
+/// `forbidden` when the account is closed, or the provider does not vouch for the address. A login that was begun by a page
+/// answers to that page, also when it failed.
+pub async fn finish_login(
+    app: &App,
+    client: &ClientInfo,
+    provider: &str,
+    answer: &Callback,
+    browser: Option<&str>,
+) -> Result<Outcome> {
+    app.limiter.call(client.ip).await?;
+    let provider = Provider::named(app, provider)?;
+    let foreign = || Error::unauthenticated("this login was not begun in this browser, or was finished; log in again");
+    let (Some(state), Some(browser)) = (answer.state.as_deref(), browser) else { return Err(foreign()) };
+    let (state_hash, browser_hash) = (token::hash(state), token::hash(browser));
+    // Used up in any case, whatever becomes of it.
+    let taken =
+        app.db.write(move |c| async move { store::take_login(c, state_hash, browser_hash).await }.boxed()).await?;
+    let (begun_with, asked, end) = taken.ok_or_else(foreign)?;
+    if begun_with != provider.name() || end <= app.now() {
+        return Err(foreign());
+    }
+    match complete(app, client, &provider, answer, browser, &asked).await {
+        Err(error) => match asked.back {
+            Some(back) => Ok(Outcome::Redirect(told(back.redirect, &error))),
+            None => Err(error),
+        },
+        done => done,
+    }
+}
+
+/// What went wrong, for the page: the code, and the sentence that anybody may read.
+fn told(mut page: url::Url, error: &Error) -> url::Url {
+    if let Some(inside) = error.internal_text() {
+        tracing::warn!(inside, "a login through a provider failed");
+    }
+    page.query_pairs_mut().append_pair("error", error.code().as_str()).append_pair("error_description", error.detail());
+    page
+}
+
+async fn complete(
+    app: &App,
+    client: &ClientInfo,
+    provider: &Provider<'_>,
+    answer: &Callback,
+    browser: &str,
+    asked: &Asked,
+) -> Result<Outcome> {
+    provider.check_sender(answer.iss.as_deref()).await?;
+    if answer.error.is_some() {
+        return Err(Error::unauthenticated("the provider did not log you in, or you did not want it to"));
+    }
+    let code = answer.code.as_deref().filter(|code| (1..=PARAMETER).contains(&code.len()));
+    let code = code.ok_or_else(|| Error::unauthenticated("the provider sent no code; log in again"))?;
+    let who = provider.identity(code, browser).await?;
+    let done = match asked.back.clone() {
+        None => Outcome::Tokens(open(app, client, who, asked).await?),
+        Some(back) => Outcome::Redirect(hand_over(app, who, asked, back).await?),
+    };
+    app.wake();
+    Ok(done)
+}
+
+/// For apps: the session itself.
+async fn open(app: &App, client: &ClientInfo, who: Identity, asked: &Asked) -> Result<Tokens> {
+    let (app2, opening, role) = (app.clone(), Opening::new(app, client), asked.role);
+    let within = opening.clone();
+    let account = app
+        .db
+        .write(move |c| {
+            async move {
+                let account = account::find_or_make(&app2, c, &who, role).await?;
+                // An app that has no page cannot ask for a second factor: where there is one, this is refused.
+                within.write(&app2, c, account.id, None).await?;
+                Ok(account)
+            }
+            .boxed()
+        })
+        .await?;
+    opening.tokens(app, &account)
+}
+
+/// For pages: a code, as an address stays in histories and logs.
+async fn hand_over(app: &App, who: Identity, asked: &Asked, back: Back) -> Result<url::Url> {
+    let Back { mut redirect, challenge } = back;
+    let code = Opaque::new(app.random.as_ref());
+    let (app2, role, hash) = (app.clone(), asked.role, code.hash());
+    app.db
+        .write(move |c| {
+            async move {
+                let account = account::find_or_make(&app2, c, &who, role).await?;
+                store::put_code(c, hash, account.id, &challenge, app2.now() + CODE).await
+            }
+            .boxed()
+        })
+        .await?;
+    redirect.query_pairs_mut().append_pair("code", &code.0);
+    Ok(redirect)
+}
+
+/// A session for the code that a page got, and the secret of which it sent the hash when the login began.
+///
+/// Where the account has a second factor, `proof` shows it: without one, `unauthenticated` with
+/// [`SecondFactor`](crate::base::error::SecondFactor), and the code can be tried again with one. A wrong secret uses the code up.
+pub async fn exchange(
+    app: &App,
+    client: &ClientInfo,
+    code: &str,
+    verifier: &str,
+    proof: Option<&Proof>,
+) -> Result<Tokens> {
+    app.limiter.call(client.ip).await?;
+    let hash = token::hash(code);
+    let mut reader = app.db.read().await?;
+    let found = store::code(&mut reader.conn(), &hash).await?;
+    drop(reader);
+    let (user, wanted, end) = found.ok_or_else(code_invalid)?;
+    if end <= app.now() || challenge(verifier) != wanted {
+        app.db.write(move |c| async move { store::take_code(c, &hash).await }.boxed()).await?;
+        return Err(code_invalid());
+    }
+    let spent = totp::check(app, client.ip, user, proof).await?;
+    let (app2, opening) = (app.clone(), Opening::new(app, client));
+    let within = opening.clone();
+    let account = app
+        .db
+        .write(move |c| {
+            async move {
+                if !store::take_code(c, &hash).await? {
+                    return Err(code_invalid());
+                }
+                let account = accounts::store::lock(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
+                // A ban in between wins.
+                account::admit(&account)?;
+                within.write(&app2, c, user, spent.as_ref()).await?;
+                Ok(account)
+            }
+            .boxed()
+        })
+        .await?;
+    opening.tokens(app, &account)
+}
+
+fn code_invalid() -> Error {
+    Error::invalid("/code", "is not valid: it was used, has expired, or is not this page's; log in again")
+}
+
+/// The ways into the caller's account through providers, newest first.
+pub async fn identities(app: &App, actor: &Actor, page: &PageRequest) -> Result<Page<IdentityView>> {
+    let me = actor.require_own(Permission::OwnAccount)?;
+    let limit = page.checked_limit()?;
+    let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
+    let mut reader = app.db.read().await?;
+    let rows = store::page(&mut reader.conn(), me.account.id, before, limit + 1).await?;
+    let named = |view: IdentityView| {
+        let configured = app.config.oidc.iter().find(|(_, provider)| provider.issuer == view.issuer);
+        IdentityView { provider: configured.map(|(name, _)| name.clone()), ..view }
+    };
+    Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }).map(named))
+}
+
+/// Closes one of those ways. `conflict` when it is the last one in: set a password first.
+pub async fn remove_identity(app: &App, actor: &Actor, id: IdentityId) -> Result<()> {
+    let user = actor.require_own(Permission::OwnAccount)?.account.id;
+    let now = app.now();
+    app.db
+        .write(move |c| {
+            async move {
+                // Locked, so that of two at once the second sees what the first left.
+                let (_, password) =
+                    accounts::store::lock_with_hash(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
+                let last = password.is_none() && !store::has_other(c, user, id).await?;
+                if !store::remove(c, user, id).await? {
+                    return Err(Error::not_found("identity"));
+                }
+                if last {
+                    return Err(Error::conflict(
+                        "this is the last way into your account; set a password by mail first",
+                        (),
+                    ));
+                }
+                events::append(c, now, "user.changed", &user.to_string(), Some(user)).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(())
+}

@@ -1,0 +1,335 @@
+//! Backing a database up into one file, and putting it back.
+//!
+//! SQLite by itself, while it is in use: the backup is one consistent snapshot. PostgreSQL through its own `pg_dump` and
+//! `pg_restore`, which must be installed. Keys and files are not in the database and not in the backup: keep copies of
+//! `keys_dir` and of the file store beside it, or it cannot be opened after a restore. Both stand on the audit log.
+
+mod postgres;
+mod restored;
+
+pub use restored::Restored;
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Serialize;
+use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+
+use crate::{
+    actor::Actor,
+    base::error::{Error, Result},
+    operations::operator::{name_of, open_keys, record},
+    platform::{
+        config::Config,
+        db::{Db, DbError, schema},
+    },
+    records::audit::Adopt,
+};
+
+/// What was backed up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BackedUp {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Whether it is on the audit log, which a database can only have written to whose schema is this program's.
+    pub recorded: bool,
+}
+
+/// Writes a backup of the configured database to `to`, readable by its owner only. Durable when it answers; a file that
+/// was not finished never has that name. The audit row is committed before the first byte is read, and is in the backup.
+///
+/// # Errors
+/// `conflict` when `to` exists; `not_found` when there is no database; `unavailable` when it, its keys or the folder cannot
+/// be used.
+pub async fn backup(config: &Config, to: &Path, actor: &Actor) -> Result<BackedUp> {
+    if to.try_exists().map_err(|error| unusable(to, error))? {
+        return Err(Error::conflict(
+            format!("{} exists already; backups are never overwritten", to.display()),
+            serde_json::json!({ "path": to }),
+        ));
+    }
+    let draft = Draft::beside(to)?;
+    let url = config.database_url();
+    let path = url.expose().strip_prefix("sqlite://");
+    if path.is_some() {
+        require_file(url.expose())?;
+    }
+    let recorded = record_backup(config, to, actor).await?;
+    match path {
+        Some(path) => vacuum_into(Path::new(path), &draft.0).await?,
+        None => postgres::dump(url.expose(), &draft.0).await?,
+    }
+    let bytes = draft.publish(to)?;
+    Ok(BackedUp { path: to.to_owned(), bytes, recorded })
+}
+
+/// A database of another schema than the program's can be backed up, before an update say, and not be written to.
+async fn record_backup(config: &Config, to: &Path, actor: &Actor) -> Result<bool> {
+    let db = Db::open(config.database_url().expose(), crate::platform::db::OpenOptions::for_one()).await?;
+    let recorded = async {
+        if !db.schema_state().await?.is_current() {
+            return Ok(false);
+        }
+        let keys = open_keys(&db, &config.keys_dir(), Adopt::Unknown).await?;
+        record(&db, &keys, actor, "db.backup", serde_json::json!({ "file": name_of(to) })).await?;
+        Ok(true)
+    };
+    let recorded = recorded.await;
+    db.close().await;
+    recorded
+}
+
+/// Puts a backup in the place of the configured database.
+///
+/// The backup is checked first: whole, and of a schema that this program knows. SQLite: the database that is there is kept
+/// under another name beside it. It is refused when another program has that database open, unless `force`: what such a
+/// program still writes then goes to the database that was put aside. PostgreSQL: refused when the database has tables or
+/// other sessions, unless `force`, which drops and replaces the tables in one transaction. What comes back is brought up to
+/// date, and its audit log says that it came back, and what the log of the database that was there ended with.
+///
+/// # Errors
+/// `not_found` without a backup; `invalid` when it is none, or damaged; `conflict` when the target is in use;
+/// `unavailable` when the backup is of a newer program, was written with other keys than those in `keys_dir`, or something
+/// cannot be used.
+pub async fn restore(config: &Config, from: &Path, force: bool, actor: &Actor) -> Result<Restored> {
+    if !from.try_exists().map_err(|error| unusable(from, error))? {
+        return Err(Error::not_found(format_args!("backup {}", from.display())));
+    }
+    let url = config.database_url();
+    if let Some(path) = url.expose().strip_prefix("sqlite://") {
+        return restore_sqlite(config, from, Path::new(path), force, actor).await;
+    }
+    let (restored, replaced) = postgres::restore(config, from, force).await?;
+    take_over(config, url.expose(), from, replaced, actor).await?;
+    Ok(restored)
+}
+
+/// Opens a database that was restored as the marketplace does, which brings it up to date and refuses other keys; and puts
+/// it on record. The operator says that its audit log is the right one, should it be from before tags.
+async fn take_over(config: &Config, url: &str, from: &Path, replaced: Option<String>, actor: &Actor) -> Result<()> {
+    let db = Db::open(url, crate::platform::db::OpenOptions::for_one()).await?;
+    let taken = async {
+        db.migrate().await?;
+        let keys = open_keys(&db, &config.keys_dir(), Adopt::Always).await?;
+        let metadata = serde_json::json!({ "file": name_of(from), "replaced": replaced });
+        record(&db, &keys, actor, "db.restore", metadata).await
+    };
+    let taken = taken.await;
+    db.close().await;
+    taken
+}
+
+async fn restore_sqlite(config: &Config, from: &Path, target: &Path, force: bool, actor: &Actor) -> Result<Restored> {
+    let schema = check_backup(from).await?;
+    if let Some(folder) = target.parent() {
+        crate::platform::folders::make_private_folder(folder)?;
+    }
+    let draft = Draft::beside(target)?;
+    // The copy is what is checked again: the backup's disk may be failing.
+    fs::copy(from, &draft.0).map_err(|error| unusable(target, error))?;
+    check_backup(&draft.0).await?;
+    let replaced = last_row(target).await;
+    let text = draft.0.to_str().ok_or_else(|| Error::invalid("/database_url", "must be a path in UTF-8"))?;
+    take_over(config, &format!("sqlite://{text}"), from, replaced, actor).await?;
+    if with_suffix(&draft.0, "-wal").exists() {
+        return Err(Error::internal("the restored database was closed and left a write-ahead log"));
+    }
+    draft.sync()?;
+    let kept = if target.try_exists().map_err(|error| unusable(target, error))? {
+        let alone = settle(target).await?;
+        if !alone && !force {
+            return Err(Error::conflict(
+                format!("{} is in use by another program; stop the server first, or force it", target.display()),
+                serde_json::json!({ "path": target }),
+            ));
+        }
+        Some(put_aside(target).map_err(|error| unusable(target, error))?)
+    } else {
+        None
+    };
+    draft.replace(target)?;
+    Ok(Restored { schema, kept })
+}
+
+/// What the audit log of the database at `path` ends with, when there is one that tells.
+async fn last_row(path: &Path) -> Option<String> {
+    let mut conn = SqliteConnection::connect_with(&options(path)).await.ok()?;
+    let head: Option<(i64, String)> =
+        sqlx::query_as("SELECT seq, hash FROM audit_head WHERE id = 1").fetch_optional(&mut conn).await.ok()?;
+    let _ = conn.close().await;
+    head.map(|(seq, tag)| format!("{seq}:{tag}"))
+}
+
+/// The file of `sqlite://…` must be there: opening would make an empty one.
+pub(super) fn require_file(url: &str) -> Result<()> {
+    let path = Path::new(url.strip_prefix("sqlite://").unwrap_or(url));
+    if path.try_exists().map_err(|error| unusable(path, error))? {
+        Ok(())
+    } else {
+        Err(Error::not_found(format_args!("database {}", path.display())))
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .busy_timeout(Duration::from_secs(5))
+        .disable_statement_logging()
+}
+
+async fn vacuum_into(path: &Path, to: &Path) -> Result<()> {
+    let text = to.to_str().ok_or_else(|| Error::invalid("/to", "must be a path in UTF-8"))?;
+    let mut conn = SqliteConnection::connect_with(&options(path)).await.map_err(DbError::from)?;
+    // Into the empty file that is there already, which only its owner can read.
+    let copied = sqlx::query("VACUUM INTO ?").bind(text).execute(&mut conn).await.map_err(DbError::from);
+    // Nothing of it is needed any more.
+    let _ = conn.close().await;
+    match copied {
+        Ok(_) => {}
+        Err(DbError::Storage(advice, error)) => {
+            let text = format!("the database cannot be copied to {}: {advice}", to.display());
+            return Err(Error::unavailable(text, error));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let mut copy = SqliteConnection::connect_with(&options(to)).await.map_err(DbError::from)?;
+    // Whoever opens it, under whatever name, opens another database than this one: see `Db::place`. An older schema has no
+    // such column, and the migration that brings it says the same.
+    let _ = sqlx::query("UPDATE event_marks SET place = ''").execute(&mut copy).await;
+    copy.close().await.map_err(DbError::from)?;
+    Ok(())
+}
+
+/// Answers the backup's schema, if it is a whole database of ours.
+async fn check_backup(path: &Path) -> Result<i64> {
+    let broken = |what: &str| Error::invalid("/from", format!("{} is {what}", path.display()));
+    let none_of_ours = || broken("not a backup of a marketplace's SQLite database");
+    let mut conn = SqliteConnection::connect_with(&options(path).read_only(true).immutable(true))
+        .await
+        .map_err(|_| none_of_ours())?;
+    let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check(1)")
+        .fetch_all(&mut conn)
+        .await
+        .map_err(|_| broken("damaged, or no SQLite database"))?;
+    if found != ["ok"] {
+        return Err(broken("damaged"));
+    }
+    let applied: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+        .fetch_one(&mut conn)
+        .await
+        .map_err(|_| none_of_ours())?;
+    conn.close().await.map_err(DbError::from)?;
+    schema::check_known(applied.ok_or_else(none_of_ours)?)
+}
+
+/// Whether nobody else has the database open; if so, all of it is in its one file afterwards.
+///
+/// Every connection of a database in WAL mode holds a shared lock on its file. Leaving that mode needs all of them.
+async fn settle(path: &Path) -> Result<bool> {
+    let options = options(path).busy_timeout(Duration::from_millis(500));
+    let Ok(mut conn) = SqliteConnection::connect_with(&options).await else {
+        // Damaged beyond opening: a reason to restore, not a program that uses it.
+        return Ok(true);
+    };
+    let mode = sqlx::query_scalar::<_, String>("PRAGMA journal_mode = DELETE").fetch_one(&mut conn).await;
+    let alone = match mode {
+        Ok(mode) => mode.eq_ignore_ascii_case("delete"),
+        Err(error) => !matches!(DbError::from(error), DbError::Busy(_)),
+    };
+    let _ = conn.close().await;
+    Ok(alone)
+}
+
+/// Keeps the old database, with its log, beside its place; a name that is free.
+fn put_aside(target: &Path) -> io::Result<PathBuf> {
+    let mut number = 1;
+    let kept = loop {
+        let name = with_suffix(target, &format!(".before-restore-{number}"));
+        if !name.try_exists()? {
+            break name;
+        }
+        number += 1;
+    };
+    // The log first: SQLite would take it for the new database's.
+    for end in ["-wal", "-shm"] {
+        match fs::rename(with_suffix(target, end), with_suffix(&kept, end)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    // A second name, not another: the first stays until the new database takes its place.
+    fs::hard_link(target, &kept)?;
+    Ok(kept)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+fn unusable(path: &Path, error: io::Error) -> Error {
+    Error::unavailable(format!("{} cannot be used: {error}", path.display()), error)
+}
+
+/// A file that is being written, gone again unless it was finished.
+#[derive(Debug)]
+struct Draft(PathBuf);
+
+impl Draft {
+    /// An empty file that only its owner can read, in the folder of `path`.
+    fn beside(path: &Path) -> Result<Self> {
+        let draft = with_suffix(path, &format!(".{}.tmp", std::process::id()));
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&draft)
+            .map_err(|error| unusable(path, error))?;
+        Ok(Self(draft))
+    }
+
+    fn sync(&self) -> Result<u64> {
+        let file = File::open(&self.0).and_then(|file| file.sync_all().and_then(|()| file.metadata()));
+        file.map(|metadata| metadata.len()).map_err(|error| unusable(&self.0, error))
+    }
+
+    /// Under its final name, which must be free.
+    fn publish(self, path: &Path) -> Result<u64> {
+        let bytes = self.sync()?;
+        fs::hard_link(&self.0, path).and_then(|()| sync_folder(path)).map_err(|error| unusable(path, error))?;
+        Ok(bytes)
+    }
+
+    /// In the place of what has its final name.
+    fn replace(self, path: &Path) -> Result<()> {
+        fs::rename(&self.0, path).and_then(|()| sync_folder(path)).map_err(|error| unusable(path, error))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Gone already when it was renamed.
+        for end in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(with_suffix(&self.0, end));
+        }
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! PostgreSQL's own tools, found on the PATH. The password goes through the environment: arguments can be seen by everybody.
+
+use std::{
+    io,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection};
+use url::Url;
+
+use super::restored::Restored;
+use crate::{
+    base::error::{Error, Result},
+    operations::key_check::{self as check, Fingerprint},
+    platform::{
+        config::Config,
+        db::{DbError, bulk::quoted, schema},
+    },
+};
+
+/// Writes an archive in `pg_dump`'s custom format.
+pub(super) async fn dump(url: &str, to: &Path) -> Result<()> {
+    let mut command = tool("pg_dump", url)?;
+    command.args(["--format=custom", "--no-owner", "--no-privileges", "--file"]).arg(to);
+    run("pg_dump", command).await.map(drop)
+}
+
+/// Reads an archive back in one transaction. Returns, too, what the audit log of the database ended with that was there.
+pub(super) async fn restore(config: &Config, from: &Path, force: bool) -> Result<(Restored, Option<String>)> {
+    let url = config.database_url();
+    let url = url.expose();
+    let schema = archived_schema(url, from).await?;
+    check::require_known(&archived_keys(url, from).await?, &config.keys_dir())?;
+    let options: PgConnectOptions = url.parse().map_err(|_| wrong_url())?;
+    let mut conn = PgConnection::connect_with(&options.disable_statement_logging()).await.map_err(DbError::from)?;
+    let there: Vec<String> = sqlx::query_scalar(
+        "SELECT table_name::text FROM information_schema.tables \
+         WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'",
+    )
+    .fetch_all(&mut conn)
+    .await
+    .map_err(DbError::from)?;
+    let tables = there.len();
+    let sessions: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() \
+         AND backend_type = 'client backend'",
+    )
+    .fetch_one(&mut conn)
+    .await
+    .map_err(DbError::from)?;
+    let head = sqlx::query_as::<_, (i64, String)>("SELECT seq, hash FROM audit_head WHERE id = 1");
+    let replaced = head.fetch_optional(&mut conn).await.ok().flatten().map(|(seq, tag)| format!("{seq}:{tag}"));
+    if !force && (tables > 0 || sessions > 0) {
+        return Err(Error::conflict(
+            format!(
+                "the target database has {tables} tables and {sessions} other sessions; restore into a new one, or force it"
+            ),
+            serde_json::json!({ "tables": tables, "sessions": sessions }),
+        ));
+    }
+    let mut command = tool("pg_restore", url)?;
+    let database: String = database(url)?;
+    command.args([
+        "--single-transaction",
+        "--exit-on-error",
+        "--no-owner",
+        "--no-privileges",
+        "--clean",
+        "--if-exists",
+    ]);
+    command.arg("--dbname").arg(database).arg(from);
+    // The tool replaces what is in the archive. What a newer schema had besides would be in the way: its references now, and
+    // the tables themselves of the migrations that follow.
+    let archived = archived_tables(url, from).await?;
+    let newer: Vec<&String> =
+        there.iter().filter(|table| schema::creates(table) && !archived.contains(table)).collect();
+    let references = references_of(&mut conn, &newer).await?;
+    for (table, name, _) in &references {
+        execute(&mut conn, format!("ALTER TABLE {} DROP CONSTRAINT {}", quoted(table), quoted(name))).await?;
+    }
+    if let Err(error) = run("pg_restore", command).await {
+        for (table, name, definition) in &references {
+            let text = format!("ALTER TABLE {} ADD CONSTRAINT {} {definition}", quoted(table), quoted(name));
+            execute(&mut conn, text).await?;
+        }
+        return Err(error);
+    }
+    for sequence in schema::sequences_after(schema) {
+        execute(&mut conn, format!("DROP SEQUENCE IF EXISTS {} CASCADE", quoted(sequence))).await?;
+    }
+    for table in newer {
+        let statement = format!("DROP TABLE IF EXISTS {} CASCADE", quoted(table));
+        execute(&mut conn, statement).await?;
+    }
+    conn.close().await.map_err(DbError::from)?;
+    Ok((Restored { schema, kept: None }, replaced))
+}
+
+async fn execute(conn: &mut PgConnection, text: String) -> Result<()> {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(conn).await.map_err(DbError::from)?;
+    Ok(())
+}
+
+/// The foreign keys of tables: table, name, definition.
+async fn references_of(conn: &mut PgConnection, tables: &[&String]) -> Result<Vec<(String, String, String)>> {
+    let names: Vec<&str> = tables.iter().map(|table| table.as_str()).collect();
+    let found = sqlx::query_as(
+        "SELECT t.relname::text, c.conname::text, pg_get_constraintdef(c.oid) FROM pg_constraint c \
+         JOIN pg_class t ON t.oid = c.conrelid \
+         WHERE c.contype = 'f' AND t.relnamespace = current_schema()::regnamespace AND t.relname = ANY($1)",
+    )
+    .bind(names)
+    .fetch_all(conn)
+    .await
+    .map_err(DbError::from)?;
+    Ok(found)
+}
+
+/// The newest migration in an archive, read without a server.
+async fn archived_schema(url: &str, from: &Path) -> Result<i64> {
+    let none_of_ours = || {
+        Error::invalid("/from", format!("{} is not a backup of a marketplace's PostgreSQL database", from.display()))
+    };
+    let rows = archived_rows(url, from, "_sqlx_migrations").await.map_err(|error| {
+        // The tool is there, and cannot read this.
+        let refused = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Failed>()).is_some();
+        if refused { none_of_ours() } else { error }
+    })?;
+    let newest = rows.iter().filter_map(|row| row.first()?.parse().ok()).max();
+    schema::check_known(newest.ok_or_else(none_of_ours)?)
+}
+
+/// The tables of an archive.
+async fn archived_tables(url: &str, from: &Path) -> Result<Vec<String>> {
+    let mut command = tool("pg_restore", url)?;
+    command.arg("--list").arg(from);
+    // Number, catalogue, object, `TABLE`, schema, name, owner; data of a table is `TABLE DATA`.
+    let table = |line: &str| {
+        let mut words = line.split(' ').skip(3);
+        let found = words.next() == Some("TABLE") && words.next() != Some("DATA");
+        words.next().filter(|_| found).map(str::to_owned)
+    };
+    Ok(run("pg_restore", command).await?.lines().filter_map(table).collect())
+}
+
+/// Fingerprints of the keys that an archive was written with; none in one from before there were any.
+async fn archived_keys(url: &str, from: &Path) -> Result<Vec<Fingerprint>> {
+    let rows = archived_rows(url, from, "key_check").await?;
+    Ok(rows.iter().filter_map(|row| fingerprint(row)).collect())
+}
+
+fn fingerprint(row: &[String]) -> Option<Fingerprint> {
+    let [file, key_id, mac, ..] = row else { return None };
+    let mac = hex::decode(mac.trim_start_matches('\\').trim_start_matches('x')).ok()?;
+    Some(Fingerprint { file: file.clone(), key_id: key_id.clone(), mac })
+}
+
+/// The rows of one table of an archive, as COPY writes them, read without a server. None when there is no such table.
+async fn archived_rows(url: &str, from: &Path, table: &str) -> Result<Vec<Vec<String>>> {
+    let mut command = tool("pg_restore", url)?;
+    command.args(["--data-only", &format!("--table={table}"), "--file=-"]).arg(from);
+    let text = run("pg_restore", command).await?;
+    let rows = text.lines().skip_while(|line| !line.starts_with("COPY ")).skip(1).take_while(|line| *line != "\\.");
+    Ok(rows.map(|row| row.split('\t').map(str::to_owned).collect()).collect())
+}
+
+fn wrong_url() -> Error {
+    Error::invalid("/database_url", "must be postgres://user:password@host/database")
+}
+
+fn database(url: &str) -> Result<String> {
+    let url: Url = url.parse().map_err(|_| wrong_url())?;
+    Ok(decoded(url.path().trim_start_matches('/')))
+}
+
+fn decoded(text: &str) -> String {
+    // Percent-encoding, as in any part of a URL; a form decoder would do the same but for `+`.
+    url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes())
+        .next()
+        .map_or_else(String::new, |(name, _)| name.into_owned())
+}
+
+/// A command that reaches the database of `url` through its environment.
+fn tool(name: &str, url: &str) -> Result<Command> {
+    let url: Url = url.parse().map_err(|_| wrong_url())?;
+    let mut command = Command::new(name);
+    let mut set = |name: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            command.env(name, value);
+        }
+    };
+    set("PGHOST", url.host_str().map(decoded));
+    set("PGPORT", url.port().map(|port| port.to_string()));
+    set("PGUSER", Some(decoded(url.username())));
+    set("PGPASSWORD", url.password().map(decoded));
+    set("PGDATABASE", Some(decoded(url.path().trim_start_matches('/'))));
+    for (key, value) in url.query_pairs() {
+        match &*key {
+            "sslmode" | "ssl-mode" => set("PGSSLMODE", Some(value.into_owned())),
+            "sslrootcert" | "ssl-root-cert" => set("PGSSLROOTCERT", Some(value.into_owned())),
+            "host" => set("PGHOST", Some(value.into_owned())),
+            _ => {}
+        }
+    }
+    command.stdin(Stdio::null());
+    Ok(command)
+}
+
+/// The tool ran and was not content.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Failed(String);
+
+/// What it printed, when it ended well.
+async fn run(name: &str, mut command: Command) -> Result<String> {
+    let output =
+        tokio::task::spawn_blocking(move || command.output()).await.map_err(Error::internal)?.map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                let text = format!(
+                    "{name} is not installed; install PostgreSQL's client programs, at least as new as the server"
+                );
+                Error::unavailable(text, error)
+            } else {
+                Error::unavailable(format!("{name} cannot be started: {error}"), error)
+            }
+        })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let line = said.lines().next().unwrap_or("it said nothing").to_owned();
+    Err(Error::unavailable(format!("{name} failed: {line}"), Failed(said)))
+}

@@ -1,0 +1,49 @@
+//! Whether the keys on disk are there, are their owner's only, and are those of a database.
+
+use std::path::Path;
+
+use crate::{
+    base::random::OsRandom,
+    operations::{
+        doctor::finding::{Finding, open_to_others},
+        key_check::{KeyState, check},
+    },
+    platform::{config::Config, db::Db, keys::Keys},
+};
+
+const NAME: &str = "keys";
+
+/// Looks at the keys of a marketplace, and makes none. Returns them too, when the database was written with them.
+pub(crate) async fn examine(config: &Config, db: &Db) -> (Vec<Finding>, Option<Keys>) {
+    let dir = config.keys_dir();
+    match check(db, &dir).await {
+        Err(error) => return (vec![Finding::error(NAME, &error)], None),
+        Ok(KeyState::Unused) => {
+            let detail =
+                format!("nothing was written with keys so far; those in {} are made on first use", dir.display());
+            return (vec![Finding::ok(NAME, detail)], None);
+        }
+        Ok(KeyState::Fit { .. }) => {}
+    }
+    let keys = match Keys::open(&dir, &OsRandom) {
+        Ok(keys) => keys,
+        Err(error) => return (vec![Finding::error(NAME, &error)], None),
+    };
+    (vec![permissions(&dir)], Some(keys))
+}
+
+/// Whether only their owner may read them.
+fn permissions(dir: &Path) -> Finding {
+    let paths = match std::fs::read_dir(dir) {
+        Ok(files) => files.flatten().map(|file| file.path()).chain([dir.to_owned()]),
+        Err(error) => return Finding::failed(NAME, format!("{} cannot be read: {error}", dir.display())),
+    };
+    let open = paths.into_iter().find_map(|path| Some((open_to_others(&path)?, path)));
+    match open {
+        Some((mode, path)) => {
+            let right = if path.is_dir() { "700" } else { "600" };
+            Finding::failed(NAME, format!("{} is open to others ({mode:o}): chmod {right} it", path.display()))
+        }
+        None => Finding::ok(NAME, format!("{} is its owner's only, and fits the database", dir.display())),
+    }
+}

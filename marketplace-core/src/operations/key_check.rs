@@ -1,0 +1,240 @@
+//! Whether the keys on disk are those that a database was written with.
+//!
+//! The database names the files of its keys, with a fingerprint of each (`register`). A database that has fingerprints, or
+//! anything that is encrypted, opens only with the keys that made them; new keys are created for a database that has neither.
+//! One from before fingerprints gets them once its keys have opened something of it.
+
+use std::{path::Path, sync::Arc};
+
+use ring::hmac;
+
+use crate::{
+    auth::totp,
+    base::{
+        error::{Error, Result},
+        ids::{AttachmentId, AttemptId, MailId, PictureId, UserId},
+        random::Random,
+        time::Timestamp,
+    },
+    platform::{
+        db::{Conn, Db},
+        files::{Owner, unwrap_key},
+        keys::{Keys, MASTER, Rotation, foreign, missing, signing::Ring},
+    },
+};
+
+/// How the keys of a folder and a database go together, when they do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyState {
+    /// The database was written with no key so far: any fit, and missing ones are created by whoever opens it.
+    Unused,
+    /// They are those that the database was written with.
+    Fit {
+        /// Names the master key.
+        master: String,
+        /// Names the key that signs access tokens.
+        signs: String,
+    },
+}
+
+/// A key that a database was written with.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
+pub(crate) struct Fingerprint {
+    /// Its file in the folder of keys.
+    pub file: String,
+    /// Names it.
+    pub key_id: String,
+    /// Vouches for both, under the master key.
+    pub mac: Vec<u8>,
+}
+
+/// Returns how the keys in `dir` and a database go together. Creates and changes nothing.
+///
+/// # Errors
+/// `unavailable`, naming the file, when a key is missing, damaged, or another than the database was written with.
+pub async fn check(db: &Db, dir: &Path) -> Result<KeyState> {
+    let mut reader = db.read().await?;
+    let mut conn = reader.conn();
+    let known = known(&mut conn).await?;
+    if !is_used(&mut conn, &known).await? {
+        return Ok(KeyState::Unused);
+    }
+    let keys = fitting(&mut conn, &known, dir).await?;
+    Ok(KeyState::Fit { master: keys.id(), signs: keys.signer()?.kid.clone() })
+}
+
+/// Opens the keys in `dir` for a database, creating them when it was never written with any, and registers them there.
+///
+/// # Errors
+/// Those of [`check`].
+pub(crate) async fn open(db: &Db, dir: &Path, random: &dyn Random, now: Timestamp) -> Result<Arc<Keys>> {
+    let mut reader = db.read().await?;
+    let mut conn = reader.conn();
+    let before = known(&mut conn).await?;
+    let keys = if is_used(&mut conn, &before).await? {
+        fitting(&mut conn, &before, dir).await?
+    } else {
+        Keys::open(dir, random)?
+    };
+    drop(reader);
+    // Most of the time nothing is to be written: a database that takes no writes can then be opened, too.
+    let wanted = fingerprints(&keys);
+    if wanted.iter().any(|one| !before.contains(one)) {
+        let after = db.write(move |conn| {
+            Box::pin(async move {
+                register(conn, &wanted, now).await?;
+                known(conn).await
+            })
+        });
+        // Of two programs that begin a database at once with keys of their own, one was first.
+        require_fit(&after.await?, &keys)?;
+    }
+    Ok(Arc::new(keys))
+}
+
+/// Makes a new key that signs in place of those that are lost, for a database of which the master key is there.
+///
+/// # Errors
+/// Those of [`check`], as far as they are about the master key.
+pub(crate) async fn replace_signing(db: &Db, dir: &Path) -> Result<(Arc<Keys>, Rotation)> {
+    let mut reader = db.read().await?;
+    let mut conn = reader.conn();
+    let known = known(&mut conn).await?;
+    let keys = Keys::read(dir)?;
+    require_master(&mut conn, &known, &keys).await?;
+    drop(reader);
+    let last = known.iter().filter(|one| one.file != MASTER).map(|one| one.file.as_str()).max();
+    let rotation = keys.signing.rotate(last)?;
+    Ok((Arc::new(keys), rotation))
+}
+
+/// Writes the fingerprints that are new, inside the caller's transaction.
+pub(crate) async fn register(conn: &mut Conn<'_>, wanted: &[Fingerprint], now: Timestamp) -> Result<()> {
+    for one in wanted {
+        q!(conn => exec,
+            "INSERT INTO key_check (file, key_id, mac, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (file) DO NOTHING",
+            &one.file, &one.key_id, &one.mac, now)?;
+    }
+    Ok(())
+}
+
+/// Forgets the fingerprints of signing keys that are not among `kept`, inside the caller's transaction.
+pub(crate) async fn forget_others(conn: &mut Conn<'_>, kept: &[Fingerprint]) -> Result<()> {
+    for one in known(conn).await?.iter().filter(|one| one.file != MASTER && !kept.contains(one)) {
+        q!(conn => exec, "DELETE FROM key_check WHERE file = $1", &one.file)?;
+    }
+    Ok(())
+}
+
+/// Returns the fingerprints of keys, as a database holds them.
+pub(crate) fn fingerprints(keys: &Keys) -> Vec<Fingerprint> {
+    let master = Fingerprint::new(keys, MASTER, &keys.id());
+    let signing = keys.signing.files().into_iter().map(|(file, id)| Fingerprint::new(keys, &file, &id));
+    std::iter::once(master).chain(signing).collect()
+}
+
+/// Refuses keys in `dir` that are not those of a database's fingerprints. For a backup of which only these can be read.
+pub(crate) fn require_known(known: &[Fingerprint], dir: &Path) -> Result<()> {
+    if known.is_empty() { Ok(()) } else { require_fit(known, &Keys::read(dir)?) }
+}
+
+impl Fingerprint {
+    fn new(keys: &Keys, file: &str, key_id: &str) -> Self {
+        let key = keys.mac_key(b"marketplace/key check/1");
+        let mac = hmac::sign(&key, format!("{file}\n{key_id}").as_bytes()).as_ref().to_vec();
+        Self { file: file.to_owned(), key_id: key_id.to_owned(), mac }
+    }
+}
+
+/// The fingerprints that a database holds.
+pub(crate) async fn known(conn: &mut Conn<'_>) -> Result<Vec<Fingerprint>> {
+    Ok(q!(conn => all Fingerprint, "SELECT file, key_id, mac FROM key_check ORDER BY file")?)
+}
+
+/// Whether a key was used for anything that is in the database.
+async fn is_used(conn: &mut Conn<'_>, known: &[Fingerprint]) -> Result<bool> {
+    Ok(!known.is_empty()
+        || q!(conn => val bool,
+            "SELECT EXISTS (SELECT 1 FROM totp) OR EXISTS (SELECT 1 FROM mail_outbox) OR EXISTS (SELECT 1 FROM audit_keys) \
+             OR EXISTS (SELECT 1 FROM kyc_attempts WHERE wrapped_key IS NOT NULL) \
+             OR EXISTS (SELECT 1 FROM attachments WHERE wrapped_key IS NOT NULL) \
+             OR EXISTS (SELECT 1 FROM pictures WHERE wrapped_key IS NOT NULL)")?)
+}
+
+/// Reads the keys in `dir`, all of which must be there and fit.
+async fn fitting(conn: &mut Conn<'_>, known: &[Fingerprint], dir: &Path) -> Result<Keys> {
+    let keys = Keys::read(dir)?;
+    require_master(conn, known, &keys).await?;
+    require_fit(known, &keys)?;
+    Ok(keys)
+}
+
+/// By its fingerprint; in a database that has none, by something that it opens.
+async fn require_master(conn: &mut Conn<'_>, known: &[Fingerprint], keys: &Keys) -> Result<()> {
+    if known.iter().any(|one| one.file == MASTER) {
+        return require_master_fit(known, keys);
+    }
+    if opens_something(conn, keys).await? {
+        return Ok(());
+    }
+    let detail = format!(
+        "{} opens nothing of what is encrypted in this database: it is another one's key; restore the right one from a backup",
+        keys.dir.join(MASTER).display()
+    );
+    Err(Error::unavailable(detail, "a foreign master key"))
+}
+
+/// Refuses a master key that is not the one of a database's fingerprints, when there are any.
+pub(crate) fn require_master_fit(known: &[Fingerprint], keys: &Keys) -> Result<()> {
+    let (mine, path) = (Fingerprint::new(keys, MASTER, &keys.id()), keys.dir.join(MASTER));
+    match known.iter().find(|one| one.file == MASTER) {
+        Some(one) if one.key_id != mine.key_id => Err(foreign(&path, &one.key_id, &mine.key_id)),
+        Some(one) if one.mac != mine.mac => {
+            let detail = format!("the fingerprint of {} in the database (key_check) was altered", path.display());
+            Err(Error::unavailable(detail, "a fingerprint does not verify"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The master key, and of those that sign the newest: other servers sign with it.
+fn require_fit(known: &[Fingerprint], keys: &Keys) -> Result<()> {
+    require_master_fit(known, keys)?;
+    let present = keys.signing.files();
+    // What does not verify was not written by us, and says nothing.
+    let ours = known.iter().filter(|one| one.file != MASTER && **one == Fingerprint::new(keys, &one.file, &one.key_id));
+    let Some(newest) = ours.max_by(|one, other| one.file.cmp(&other.file)) else {
+        // From before fingerprints: there was one.
+        return if present.is_empty() { Err(missing(&keys.dir.join(Ring::FIRST))) } else { Ok(()) };
+    };
+    if present.iter().any(|(_, id)| *id == newest.key_id) {
+        return Ok(());
+    }
+    let path = keys.dir.join(&newest.file);
+    Err(match present.iter().find(|(file, _)| *file == newest.file) {
+        Some((_, other)) => foreign(&path, &newest.key_id, other),
+        None => missing(&path),
+    })
+}
+
+/// Whether the master key opens one of the newest of anything that is encrypted. One is enough: single rows may be damaged.
+async fn opens_something(conn: &mut Conn<'_>, keys: &Keys) -> Result<bool> {
+    let master = keys.master();
+    let secrets = q!(conn => all (UserId, Vec<u8>), "SELECT user_id, sealed FROM totp ORDER BY user_id DESC LIMIT 20")?;
+    let mails = q!(conn => all (MailId, Vec<u8>), "SELECT id, sealed FROM mail_outbox ORDER BY id DESC LIMIT 20")?;
+    let attempts = q!(conn => all (AttemptId, Vec<u8>),
+        "SELECT id, wrapped_key FROM kyc_attempts WHERE wrapped_key IS NOT NULL ORDER BY id DESC LIMIT 20")?;
+    let attachments = q!(conn => all (AttachmentId, Vec<u8>),
+        "SELECT id, wrapped_key FROM attachments WHERE wrapped_key IS NOT NULL ORDER BY id DESC LIMIT 20")?;
+    let pictures = q!(conn => all (PictureId, Vec<u8>),
+        "SELECT id, wrapped_key FROM pictures WHERE wrapped_key IS NOT NULL ORDER BY id DESC LIMIT 20")?;
+    Ok(secrets.iter().any(|(user, sealed)| keys.open_sealed(&totp::context(*user), sealed).is_ok())
+        || mails.iter().any(|(id, sealed)| keys.open_sealed(id.0.as_bytes(), sealed).is_ok())
+        || attempts.iter().any(|(id, wrapped)| unwrap_key(master, Owner::Attempt(*id), wrapped).is_ok())
+        || attachments.iter().any(|(id, wrapped)| unwrap_key(master, Owner::Attachment(*id), wrapped).is_ok())
+        || pictures.iter().any(|(id, wrapped)| unwrap_key(master, Owner::Picture(*id), wrapped).is_ok())
+        || crate::records::audit::is_begun_by(conn, keys).await?)
+}
+
+#[cfg(test)]
+mod tests;

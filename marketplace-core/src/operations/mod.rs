@@ -1,0 +1,10 @@
+//! Running a marketplace: opening it, looking whether it is in order, backups, copies, mails that could not be sent.
+
+pub mod backup;
+pub mod copy;
+pub mod doctor;
+pub mod key_check;
+pub mod mail;
+mod open;
+mod operator;
+pub mod signing_keys;

@@ -1,0 +1,42 @@
+//! What an operator does to a whole database, on its audit log, and with its keys only.
+
+use std::{path::Path, sync::Arc};
+
+use crate::{
+    actor::Actor,
+    base::{
+        error::Result,
+        random::OsRandom,
+        time::{Clock, SystemClock},
+    },
+    operations::key_check,
+    platform::{db::Db, keys::Keys},
+    records::audit::{self, Adopt, Entry},
+};
+
+/// Opens the keys in `dir` for a database that is open, as the marketplace does.
+pub(crate) async fn open_keys(db: &Db, dir: &Path, adopt: Adopt) -> Result<Arc<Keys>> {
+    let now = SystemClock.now();
+    let keys = key_check::open(db, dir, &OsRandom, now).await?;
+    audit::begin(db, &keys, now, adopt).await?;
+    Ok(keys)
+}
+
+/// Puts on the audit log what is done to the database.
+pub(crate) async fn record(
+    db: &Db,
+    keys: &Arc<Keys>,
+    actor: &Actor,
+    action: &'static str,
+    metadata: serde_json::Value,
+) -> Result<()> {
+    let (keys, actor) = (Arc::clone(keys), actor.clone());
+    let entry = Entry { action, target_kind: "database", target: "database".into(), reason: None, metadata };
+    let now = SystemClock.now();
+    db.write(move |conn| Box::pin(async move { audit::append(&keys, conn, now, &actor, entry).await.map(drop) })).await
+}
+
+/// The name of a file without its folder, as the audit log has it.
+pub(crate) fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,82 @@
+//! What the servers of one marketplace share besides its database: how often somebody tried, and that there is something
+//! new. Without `redis_url` there is one server, and all of it is in this process.
+//!
+//! | | one server | several, with Redis |
+//! |---|---|---|
+//! | limits, failed logins | counted here | counted in Redis; here while it is away |
+//! | "look, there is something new" | a channel | a channel, and Redis carries it to the others |
+//!
+//! Nothing fails without it. The database is the truth about sessions, which every call asks, and the log in it about
+//! events: what is lost in Redis brings no session back and hides no event. Nothing in Redis names a person: keys are
+//! hashes and addresses, and each has an end.
+
+mod bus;
+#[cfg(feature = "redis")]
+mod redis;
+mod remote;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub(crate) use self::remote::{Login, Penalties, Remote, Spent};
+use crate::{
+    base::error::Result,
+    platform::{config::Config, health::Health},
+};
+
+/// See the [module](self); cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shared(Option<Arc<Several>>);
+
+/// With others.
+#[derive(Debug)]
+struct Several {
+    remote: Arc<dyn Remote>,
+    bus: bus::Bus,
+}
+
+impl Shared {
+    /// As configured. Does not wait for Redis: it may come later.
+    ///
+    /// `invalid` for a URL that cannot be one, and for any URL in a program that was built without the feature `redis`.
+    pub fn open(config: &Config, random: &dyn crate::base::random::Random, health: &Health) -> Result<Self> {
+        let Some(url) = &config.redis_url else { return Ok(Self::default()) };
+        #[cfg(feature = "redis")]
+        return redis::Redis::new(url, random, health).map(|redis| Self::over(Arc::new(redis)));
+        #[cfg(not(feature = "redis"))]
+        {
+            let _ = (url, random, health);
+            Err(crate::base::error::Error::invalid(
+                "/redis_url",
+                "is set, and this program was built without Redis (feature `redis`)",
+            ))
+        }
+    }
+
+    /// With this store.
+    #[cfg(any(test, feature = "redis"))]
+    pub fn over(remote: Arc<dyn Remote>) -> Self {
+        Self(Some(Arc::new(Several { remote, bus: bus::Bus::default() })))
+    }
+
+    /// The store, when there is one.
+    pub fn remote(&self) -> Option<&Arc<dyn Remote>> {
+        self.0.as_deref().map(|several| &several.remote)
+    }
+
+    /// Tells the other servers to look, soon. Many at once are one.
+    pub fn wake(&self) {
+        if let Some(several) = self.0.as_deref() {
+            several.bus.wake();
+        }
+    }
+
+    /// Carries wake-ups to the others and from them, for ever. Outlives outages: what was missed meanwhile is in the log.
+    pub async fn carry(&self, woken: impl Fn() + Send + Sync) {
+        match self.0.as_deref() {
+            Some(several) => several.bus.carry(several.remote.as_ref(), &woken).await,
+            None => std::future::pending().await,
+        }
+    }
+}

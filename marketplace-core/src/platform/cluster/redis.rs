@@ -1,0 +1,320 @@
+//! The store that is Redis (7, or what speaks like it: scripts, pub/sub, expiry).
+//!
+//! One connection carries all questions. What goes wrong is judged by its kind: a connection that broke, a question that was
+//! not answered within [`PATIENCE`], and a reply that says that this Redis is of no use as it is (full, read-only, loading,
+//! not allowed). From then on nobody asks it, and nobody waits for it: one task tries four times a second whether all that
+//! is needed works again. A reply about one key alone concerns that one call.
+//!
+//! Not the crate's `ConnectionManager`: who asks it while it connects waits for that, and it stays with a connection that
+//! died silently, since it takes a question without a reply for no reason to connect again. Measured with redis 1.8.1 behind
+//! a proxy that swallows what the first connection carries and serves all others: in 20 s, 79 of 79 questions failed, each
+//! after 253 ms, and no second connection was made. Here one question fails after [`PATIENCE`], and the next find a new
+//! connection or an error at once.
+
+use std::{
+    sync::{Arc, LazyLock, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Script, ServerErrorKind,
+    aio::MultiplexedConnection,
+};
+use tokio::{sync::watch, time::timeout};
+
+use super::remote::{Login, Penalties, Remote, Spent};
+use crate::{
+    base::{
+        error::{Error, Result},
+        random::{self, Random},
+    },
+    platform::{
+        config::Secret,
+        health::{Component, Health},
+    },
+};
+
+/// Redis answers in well under a millisecond; whoever waits for it this long waits in vain, and is the last to do so.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// For a new connection and everything that is tried on it.
+const CONNECT: Duration = Duration::from_secs(1);
+/// Between two tries while it is of no use.
+const AGAIN: Duration = Duration::from_millis(250);
+/// A subscription on which nothing was heard for so long is made anew: the other end may be gone without a word.
+const QUIET: Duration = Duration::from_secs(30);
+/// Before every key, for those who share a Redis with other programs.
+const PREFIX: &str = "marketplace:";
+
+/// GCRA, after Brandur Leach's redis-cell: one time is kept for each key, at which it will have all of its calls back.
+static SPEND: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local refill = tonumber(ARGV[1])
+local burst = tonumber(ARGV[2])
+local full = tonumber(redis.call('GET', KEYS[1]) or now)
+if full < now then full = now end
+local next = full + refill
+local from = next - refill * burst
+if from > now then return {0, 0, from - now, full - now} end
+redis.call('SET', KEYS[1], string.format('%.0f', next), 'PX', math.ceil((next - now) / 1000) + 1)
+return {1, math.floor((now - from) / refill), 0, next - now}",
+    )
+});
+
+/// Counts a try before its password is looked at, so that many at once do not slip through. An address that got in before
+/// is not kept out by what others do to its account.
+static TRY_LOGIN: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"local tries = redis.call('INCR', KEYS[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+if tries > tonumber(ARGV[1]) then return tonumber(ARGV[2]) end
+if redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
+if tonumber(redis.call('GET', KEYS[2]) or '0') >= tonumber(ARGV[3]) then
+  return math.max(1, redis.call('TTL', KEYS[2]))
+end
+redis.call('INCR', KEYS[2])
+redis.call('EXPIRE', KEYS[2], ARGV[4])
+return 0",
+    )
+});
+
+/// What failed before from that address is forgotten, and this try was no failure of the account's.
+static LOGGED_IN: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"redis.call('DEL', KEYS[1])
+if redis.call('EXISTS', KEYS[3]) == 0 and tonumber(redis.call('GET', KEYS[2]) or '0') > 0 then
+  redis.call('DECR', KEYS[2])
+end
+redis.call('SET', KEYS[3], '1', 'EX', ARGV[1])
+return 0",
+    )
+});
+
+/// See the [module](self); cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Redis(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    link: watch::Sender<Link>,
+    channel: String,
+    /// This server's name among those that wake each other.
+    name: String,
+    health: Health,
+}
+
+/// How to reach it.
+#[derive(Debug, Clone)]
+enum Link {
+    /// Not tried yet.
+    New,
+    /// By the connection with this number.
+    Up(MultiplexedConnection, u64),
+    /// Not: it is tried again.
+    Down,
+}
+
+impl Redis {
+    /// Checks the URL, and begins to connect.
+    pub(super) fn new(url: &Secret, random: &dyn Random, health: &Health) -> Result<Self> {
+        // The crate's own text may repeat the URL, password and all.
+        let client = Client::open(url.expose()).map_err(|_| {
+            Error::invalid("/redis_url", "must be redis://user:password@host:6379/0, or rediss:// for TLS")
+        })?;
+        // Numbered databases of one Redis have their own keys, and share channels.
+        let database = url::Url::parse(url.expose()).map(|url| url.path().trim_matches('/').to_owned());
+        let inner = Arc::new(Inner {
+            client,
+            link: watch::channel(Link::New).0,
+            channel: format!("{PREFIX}{}:look", database.unwrap_or_default()),
+            name: hex::encode(random::bytes::<8>(random)),
+            health: health.clone(),
+        });
+        tokio::spawn(restore(Arc::downgrade(&inner), 0));
+        Ok(Self(inner))
+    }
+
+    /// Asks, unless it is known to be of no use.
+    async fn ask<T>(&self, question: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>) -> Result<T> {
+        let mut link = self.0.link.subscribe();
+        // Only at the very beginning there is something to wait for.
+        let known = timeout(PATIENCE, link.wait_for(|link| !matches!(link, Link::New)));
+        let Ok(Ok(Link::Up(connection, number))) = known.await.map(|link| link.map(|link| link.clone())) else {
+            return Err(unavailable("Redis is of no use just now"));
+        };
+        match timeout(PATIENCE, question(connection)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                if is_of_no_use(&error) {
+                    self.down(number, &error);
+                }
+                Err(unavailable(error))
+            }
+            Err(elapsed) => {
+                self.down(number, "no answer");
+                Err(unavailable(elapsed))
+            }
+        }
+    }
+
+    /// Gives a connection up, unless that was done.
+    fn down(&self, number: u64, why: impl std::fmt::Display) {
+        let given_up = self.0.link.send_if_modified(|link| {
+            let is_this = matches!(link, Link::Up(_, current) if *current == number);
+            if is_this {
+                *link = Link::Down;
+            }
+            is_this
+        });
+        if given_up {
+            self.0.health.failed(Component::Redis, why);
+            tokio::spawn(restore(Arc::downgrade(&self.0), number + 1));
+        }
+    }
+}
+
+/// Tries until all that is needed works; ends with its Redis.
+async fn restore(redis: Weak<Inner>, number: u64) {
+    while let Some(inner) = redis.upgrade() {
+        let tried = timeout(CONNECT, inner.connect()).await;
+        let why = match tried {
+            Ok(Ok(connection)) => {
+                inner.link.send_replace(Link::Up(connection, number));
+                inner.health.succeeded(Component::Redis);
+                return;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer".to_owned(),
+        };
+        inner.link.send_if_modified(|link| {
+            let first = matches!(link, Link::New);
+            if first {
+                *link = Link::Down;
+            }
+            first
+        });
+        inner.health.failed(Component::Redis, why);
+        drop(inner);
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+impl Inner {
+    /// A connection on which everything works that this program does.
+    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
+        // Time is limited where it is asked.
+        let settings = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let mut connection = self.client.get_multiplexed_async_connection_with_config(&settings).await?;
+        let mut spend = SPEND.key(format!("{PREFIX}limit:try"));
+        spend.arg(1).arg(1_000_000).invoke_async::<()>(&mut connection).await?;
+        self.look().query_async::<()>(&mut connection).await?;
+        Ok(connection)
+    }
+
+    /// "Look", from this server.
+    fn look(&self) -> redis::Cmd {
+        redis::cmd("PUBLISH").arg(&self.channel).arg(&self.name).to_owned()
+    }
+}
+
+/// Whether nothing works on this connection, or on this server, until something changes there.
+fn is_of_no_use(error: &RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::Server(
+            ServerErrorKind::BusyLoading
+            | ServerErrorKind::ReadOnly
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::Moved
+            | ServerErrorKind::Ask
+            | ServerErrorKind::TryAgain
+            | ServerErrorKind::NoPerm
+            | ServerErrorKind::ExecAbort,
+        )
+        | ErrorKind::AuthenticationFailed => true,
+        // Older ones wrap what happened in a script into a text of their own.
+        ErrorKind::Server(_) | ErrorKind::Extension => {
+            let said = error.to_string();
+            let states =
+                ["OOM", "READONLY", "LOADING", "BUSY", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"];
+            states.iter().any(|state| said.contains(state))
+        }
+        ErrorKind::UnexpectedReturnType => false,
+        _ => true,
+    }
+}
+
+fn unavailable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::unavailable("what the servers share cannot be reached just now; try again", why)
+}
+
+fn login_keys(login: &Login) -> [String; 3] {
+    [
+        format!("{PREFIX}tries:{}", login.pair),
+        format!("{PREFIX}tries:{}", login.account),
+        format!("{PREFIX}known:{}", login.pair),
+    ]
+}
+
+#[async_trait]
+impl Remote for Redis {
+    async fn spend(&self, key: &str, refill: Duration, burst: u32) -> Result<Spent> {
+        let mut script = SPEND.key(format!("{PREFIX}limit:{key}"));
+        script.arg(u64::try_from(refill.as_micros()).unwrap_or(u64::MAX).max(1)).arg(burst);
+        let (allowed, remaining, wait, reset): (bool, u32, u64, u64) =
+            self.ask(async |mut redis| script.invoke_async(&mut redis).await).await?;
+        Ok(Spent { allowed, remaining, wait: Duration::from_micros(wait), reset: Duration::from_micros(reset) })
+    }
+
+    async fn try_login(&self, login: &Login, penalties: &Penalties) -> Result<Option<Duration>> {
+        let [pair, account, known] = login_keys(login);
+        let mut script = TRY_LOGIN.key(pair);
+        script.key(account).key(known);
+        for (limit, wait) in [penalties.pair, penalties.account] {
+            script.arg(limit).arg(wait.as_secs().max(1));
+        }
+        let seconds: u64 = self.ask(async |mut redis| script.invoke_async(&mut redis).await).await?;
+        Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
+    }
+
+    async fn logged_in(&self, login: &Login, penalties: &Penalties) -> Result<()> {
+        let [pair, account, known] = login_keys(login);
+        let mut script = LOGGED_IN.key(pair);
+        script.key(account).key(known).arg(penalties.known.as_secs().max(1));
+        self.ask(async |mut redis| script.invoke_async::<()>(&mut redis).await).await
+    }
+
+    async fn wake(&self) -> Result<()> {
+        let look = self.0.look();
+        self.ask(async |mut redis| look.query_async::<()>(&mut redis).await).await
+    }
+
+    async fn listen(&self, woken: &(dyn Fn() + Send + Sync)) -> Result<()> {
+        let mut link = self.0.link.subscribe();
+        let connecting = async {
+            let mut subscription = self.0.client.get_async_pubsub().await?;
+            subscription.subscribe(&self.0.channel).await?;
+            Ok::<_, RedisError>(subscription)
+        };
+        let mut subscription = timeout(CONNECT, connecting).await.map_err(unavailable)?.map_err(unavailable)?;
+        // Something may have happened before.
+        woken();
+        let mut messages = subscription.on_message();
+        loop {
+            let next = tokio::select! {
+                next = timeout(QUIET, messages.next()) => next,
+                // What does not answer the others says nothing here either.
+                _ = link.wait_for(|link| matches!(link, Link::Down)) => return Ok(()),
+            };
+            let Ok(next) = next else { return Ok(()) };
+            let message = next.ok_or_else(|| unavailable("the subscription ended"))?;
+            if message.get_payload_bytes() != self.0.name.as_bytes() {
+                woken();
+            }
+        }
+    }
+}

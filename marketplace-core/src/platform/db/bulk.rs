@@ -1,0 +1,229 @@
+//! Many rows at once into any table, by the fastest way that each engine has inside a transaction: long multi-row
+//! statements on SQLite, `COPY` on PostgreSQL.
+
+use std::fmt::Write;
+
+use sqlx::postgres::Postgres;
+use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::Query};
+use uuid::Uuid;
+
+use super::{Conn, DbError};
+use crate::base::{
+    error::{Error, Result},
+    time::Timestamp,
+};
+
+/// Binds of one SQLite statement at most (`SQLITE_MAX_VARIABLE_NUMBER` is 32,766); more bring no more speed.
+const BINDS: usize = 8_000;
+/// Pages that SQLite's writer keeps in memory: KiB, negative by SQLite's convention.
+pub(crate) const WRITER_CACHE: &str = "-16384";
+/// Bytes that are sent to PostgreSQL at a time.
+const PIECE: usize = 256 * 1024;
+
+/// A value of any column.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Id(Uuid),
+    Text(String),
+    /// A text that the program knows: no row holds a copy of it.
+    Word(&'static str),
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    Time(Timestamp),
+    Bytes(Vec<u8>),
+}
+
+impl Value {
+    /// NULL for none.
+    pub fn or_null<T>(value: Option<T>, some: impl FnOnce(T) -> Self) -> Self {
+        value.map_or(Self::Null, some)
+    }
+    /// A text.
+    pub fn text(value: impl Into<String>) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+/// A name in SQL.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn list(columns: &[&str]) -> String {
+    columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ")
+}
+
+/// Appends rows, each with a value for every column. `progress` hears how many more were sent.
+pub(crate) async fn insert(
+    conn: &mut Conn<'_>,
+    table: &str,
+    columns: &[&str],
+    rows: &[Vec<Value>],
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<()> {
+    if rows.iter().any(|row| row.len() != columns.len()) {
+        return Err(Error::internal(format!("a row for {table} has not {} values", columns.len())));
+    }
+    match conn {
+        Conn::Sqlite(conn) => sqlite(conn, table, columns, rows, progress).await,
+        Conn::Pg(conn) => {
+            let mut copy = conn
+                .raw()
+                .copy_in_raw(&format!("COPY {} ({}) FROM STDIN", quoted(table), list(columns)))
+                .await
+                .map_err(DbError::from)?;
+            let mut buffer = String::with_capacity(PIECE + 4_096);
+            let mut waiting = 0;
+            for row in rows {
+                copy_line(&mut buffer, row);
+                waiting += 1;
+                if buffer.len() >= PIECE {
+                    copy.send(buffer.as_bytes()).await.map_err(DbError::from)?;
+                    buffer.clear();
+                    progress(waiting);
+                    waiting = 0;
+                }
+            }
+            copy.send(buffer.as_bytes()).await.map_err(DbError::from)?;
+            copy.finish().await.map_err(DbError::from)?;
+            progress(waiting);
+            Ok(())
+        }
+    }
+}
+
+async fn sqlite(
+    conn: &mut SqliteConnection,
+    table: &str,
+    columns: &[&str],
+    rows: &[Vec<Value>],
+    progress: &(dyn Fn(u64) + Send + Sync),
+) -> Result<()> {
+    let group = format!("({})", vec!["?"; columns.len()].join(", "));
+    let head = format!("INSERT INTO {} ({}) VALUES ", quoted(table), list(columns));
+    for rows in rows.chunks((BINDS / columns.len().max(1)).max(1)) {
+        let text = format!("{head}{}", vec![&*group; rows.len()].join(", "));
+        let mut query: Query<'_, Sqlite, _> = sqlx::query(AssertSqlSafe(text));
+        for value in rows.iter().flatten() {
+            query = bind(query, value);
+        }
+        query.execute(&mut *conn).await.map_err(DbError::from)?;
+        progress(rows.len() as u64);
+    }
+    Ok(())
+}
+
+/// Binds a value of any type.
+pub(crate) fn bind<'q>(
+    query: Query<'q, Sqlite, <Sqlite as sqlx::Database>::Arguments>,
+    value: &Value,
+) -> Query<'q, Sqlite, <Sqlite as sqlx::Database>::Arguments> {
+    match value {
+        Value::Null => query.bind(None::<i64>),
+        Value::Id(id) => query.bind(id),
+        Value::Text(text) => query.bind(text),
+        Value::Word(text) => query.bind(*text),
+        Value::Int(number) => query.bind(number),
+        Value::Float(number) => query.bind(number),
+        Value::Bool(yes) => query.bind(yes),
+        Value::Time(at) => query.bind(at),
+        Value::Bytes(bytes) => query.bind(bytes),
+    }
+}
+
+/// One line of COPY's text format (PostgreSQL manual, "COPY", File Formats).
+fn copy_line(line: &mut String, row: &[Value]) {
+    for (index, value) in row.iter().enumerate() {
+        if index > 0 {
+            line.push('\t');
+        }
+        // Writing to a String cannot fail.
+        let _ = match value {
+            Value::Null => write!(line, "\\N"),
+            Value::Id(id) => write!(line, "{id}"),
+            Value::Int(number) => write!(line, "{number}"),
+            Value::Float(number) => write!(line, "{number}"),
+            Value::Bool(yes) => write!(line, "{}", if *yes { 't' } else { 'f' }),
+            Value::Time(at) => write!(line, "{at}"),
+            Value::Bytes(bytes) => write!(line, "\\\\x{}", hex::encode(bytes)),
+            Value::Text(text) => {
+                escaped(line, text);
+                Ok(())
+            }
+            Value::Word(text) => {
+                escaped(line, text);
+                Ok(())
+            }
+        };
+    }
+    line.push('\n');
+}
+
+fn escaped(line: &mut String, text: &str) {
+    // Whole stretches at a time: hardly any text has something to escape.
+    let mut rest = text;
+    while let Some(at) = rest.find(['\\', '\n', '\r', '\t']) {
+        let (plain, from) = rest.split_at(at);
+        line.push_str(plain);
+        let mut chars = from.chars();
+        match chars.next() {
+            Some('\n') => line.push_str("\\n"),
+            Some('\r') => line.push_str("\\r"),
+            Some('\t') => line.push_str("\\t"),
+            Some(_) => line.push_str("\\\\"),
+            None => {}
+        }
+        rest = chars.as_str();
+    }
+    line.push_str(rest);
+}
+
+/// Whether SQLite's writer keeps more of the database in memory: indexes that are filled out of order stay there then.
+pub(crate) async fn make_room(conn: &mut Conn<'_>, room: bool) -> Result<()> {
+    if let Conn::Sqlite(conn) = conn {
+        let size = if room { "-262144" } else { WRITER_CACHE };
+        sqlx::query(AssertSqlSafe(format!("PRAGMA cache_size = {size}")))
+            .execute(&mut **conn)
+            .await
+            .map_err(DbError::from)?;
+    }
+    Ok(())
+}
+
+/// Runs a statement that was put together from names in the schema. Returns how many rows it changed.
+pub(crate) async fn execute(conn: &mut Conn<'_>, statement: String) -> Result<u64> {
+    let done = match conn {
+        Conn::Sqlite(conn) => {
+            sqlx::query::<Sqlite>(AssertSqlSafe(statement)).execute(&mut **conn).await.map(|done| done.rows_affected())
+        }
+        Conn::Pg(conn) => sqlx::query::<Postgres>(AssertSqlSafe(statement))
+            .execute(&mut **conn)
+            .await
+            .map(|done| done.rows_affected()),
+    };
+    Ok(done.map_err(DbError::from)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copy_escapes_what_it_must() {
+        let mut line = String::new();
+        copy_line(
+            &mut line,
+            &[
+                Value::text("a\tb\\N\nc\r"),
+                Value::Null,
+                Value::Bool(true),
+                Value::Bytes(vec![0, 255]),
+                Value::Time(Timestamp::from_micros(1)),
+                Value::Int(-3),
+            ],
+        );
+        assert_eq!(line, "a\\tb\\\\N\\nc\\r\t\\N\tt\t\\\\x00ff\t1970-01-01T00:00:00.000001Z\t-3\n");
+    }
+}

@@ -1,0 +1,288 @@
+//! What databases answer when something is wrong, in one form for both.
+
+use std::{
+    fmt::Write,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use sqlx::sqlite::SqliteError;
+
+use crate::base::error::Error;
+
+/// Failures of disks so far, in this program. Which connection met one cannot be told, so none that was lent meanwhile is
+/// trusted.
+static STORAGE_FAILURES: AtomicU64 = AtomicU64::new(0);
+
+/// How many failures of disks there were.
+pub(super) fn storage_failures() -> u64 {
+    STORAGE_FAILURES.load(Ordering::Relaxed)
+}
+
+/// A failed statement.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// A unique constraint, by the name that PostgreSQL gives it (`users_email_norm_key`).
+    #[error("unique constraint {0}")]
+    Unique(String),
+    /// A foreign key; SQLite never says which one.
+    #[error("foreign key")]
+    ForeignKey,
+    /// Too much at once, or a lost deadlock.
+    #[error("database busy")]
+    Busy(#[source] sqlx::Error),
+    /// The database cannot be reached.
+    #[error("database unreachable")]
+    Unreachable(#[source] sqlx::Error),
+    /// SQLite's files fail: what is wrong with them and what to do.
+    #[error("database unusable")]
+    Storage(&'static str, #[source] sqlx::Error),
+    /// The database takes no writes: a standby, or a primary that was told so.
+    #[error("database read-only")]
+    ReadOnly(#[source] sqlx::Error),
+    /// The database's machine is out of disk, memory or connections, or cannot use its files.
+    #[error("database exhausted")]
+    Exhausted(#[source] sqlx::Error),
+    /// Anything else is a fault of ours.
+    #[error("statement failed")]
+    Other(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::error::ErrorKind;
+        let Some(database) = error.as_database_error() else {
+            if matches!(error, sqlx::Error::WorkerCrashed) {
+                STORAGE_FAILURES.fetch_add(1, Ordering::Relaxed);
+            }
+            return match error {
+                sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::WorkerCrashed => Self::Unreachable(error),
+                error => Self::Other(error),
+            };
+        };
+        if let Some(known) =
+            database.try_downcast_ref::<SqliteError>().and_then(|_| sqlite_code(database)).and_then(sqlite)
+        {
+            return match known {
+                Sqlite::Lock => Self::Busy(error),
+                Sqlite::Storage(advice) => {
+                    STORAGE_FAILURES.fetch_add(1, Ordering::Relaxed);
+                    Self::Storage(advice, error)
+                }
+            };
+        }
+        match database.kind() {
+            ErrorKind::UniqueViolation => Self::Unique(unique_name(database)),
+            ErrorKind::ForeignKeyViolation => Self::ForeignKey,
+            // NUL in a text: PostgreSQL refuses it, and the rules of the features should have before.
+            _ => database.code().as_deref().and_then(postgres_kind).unwrap_or(Self::Other)(error),
+        }
+    }
+}
+
+/// What a code of PostgreSQL's (its manual's appendix A) is, when it is no fault of the statement's. SQLite's codes are
+/// shorter.
+fn postgres_kind(code: &str) -> Option<fn(sqlx::Error) -> DbError> {
+    Some(match code {
+        // serialization_failure, deadlock_detected; lock_not_available, object_in_use; query_canceled: by `statement_timeout`;
+        // idle_in_transaction_session_timeout, transaction_timeout
+        "40001" | "40P01" | "55P03" | "55006" | "57014" | "25P03" | "25P04" => DbError::Busy,
+        // read_only_sql_transaction
+        "25006" => DbError::ReadOnly,
+        // A role or a database that is gone or was renamed.
+        "28000" | "28P01" | "3D000" => DbError::Unreachable,
+        _ if code.len() != 5 => return None,
+        _ => match code.get(..2) {
+            // connection_exception; operator_intervention: shutdown, crash, start, database dropped
+            Some("08" | "57") => DbError::Unreachable,
+            // insufficient_resources; system_error
+            Some("53" | "58") => DbError::Exhausted,
+            _ => return None,
+        },
+    })
+}
+
+/// What an error of SQLite means that is not the statement's own fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sqlite {
+    /// Somebody else holds a lock.
+    Lock,
+    /// Files fail; with advice.
+    Storage(&'static str),
+}
+
+/// By the code, of which the lowest byte is the primary one (<https://www.sqlite.org/rescode.html>).
+fn sqlite(code: i32) -> Option<Sqlite> {
+    Some(match code & 0xff {
+        // BUSY, LOCKED
+        5 | 6 => Sqlite::Lock,
+        // IOERR_NOMEM, NOMEM
+        _ if code == 3_082 || code == 7 => Sqlite::Storage("there is no memory left"),
+        // PERM, READONLY
+        3 | 8 => Sqlite::Storage(
+            "it cannot be written; see who may write its file and its folder, and how its disk is mounted",
+        ),
+        // ABORT, INTERRUPT: of what had begun when something else failed
+        4 | 9 => Sqlite::Storage("it was interrupted; try again"),
+        10 => Sqlite::Storage("the disk fails; the system's log says more"),
+        11 => Sqlite::Storage("its file is damaged; stop, keep a copy of it, and restore a backup"),
+        13 => Sqlite::Storage("the disk is full; make room, and it goes on by itself"),
+        14 => {
+            Sqlite::Storage("its files cannot be opened; see who may enter its folder, and how many files may be open")
+        }
+        15 => Sqlite::Storage("its locks do not work; it must be on a disk of this machine"),
+        22 => Sqlite::Storage("its file is too large for this disk"),
+        26 => Sqlite::Storage("its file is no database"),
+        _ => return None,
+    })
+}
+
+fn sqlite_code(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
+    error.code()?.parse().ok()
+}
+
+impl DbError {
+    /// Whether somebody else holds a lock of SQLite.
+    pub(super) fn is_lock(error: &sqlx::Error) -> bool {
+        error.as_database_error().and_then(sqlite_code).and_then(sqlite) == Some(Sqlite::Lock)
+    }
+
+    /// That SQLite's files fail, when that is what an operation met.
+    pub(super) fn storage(error: &Error) -> Option<Self> {
+        match std::error::Error::source(error)?.downcast_ref()? {
+            Self::Storage(advice, cause) => Some(Self::Storage(advice, sqlx::Error::Protocol(cause.to_string()))),
+            _ => None,
+        }
+    }
+
+    /// What is wrong and what to do, for the caller.
+    pub(super) fn advice(&self) -> &'static str {
+        if let Self::Storage(advice, _) = self { advice } else { "the log says why" }
+    }
+
+    /// With all its causes, for the log.
+    pub(super) fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ": {error}");
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl From<DbError> for Error {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Unique(name) => Self::conflict("it exists already", serde_json::json!({ "constraint": name })),
+            DbError::Busy(source) => {
+                let text = if DbError::is_lock(&source) {
+                    "another program holds the database's lock: a command, a backup or a migration that writes; try again"
+                } else {
+                    "the database has too much to do; try again"
+                };
+                Self::busy(text).caused_by(DbError::Busy(source))
+            }
+            DbError::Unreachable(sqlx::Error::PoolClosed) => {
+                Self::unavailable("the database is closed", sqlx::Error::PoolClosed)
+            }
+            DbError::Unreachable(source) => Self::unavailable("the database cannot be reached", source),
+            DbError::Storage(advice, _) => Self::unavailable(format!("the database cannot be used: {advice}"), error),
+            DbError::ReadOnly(source) => Self::unavailable(
+                "the database takes no writes just now: it is a standby, or was told so; database_url must name the primary",
+                source,
+            ),
+            DbError::Exhausted(source) => {
+                Self::unavailable("the database is out of disk, memory or connections; try again later", source)
+            }
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        DbError::from(error).into()
+    }
+}
+
+/// What the database could not do for its own reasons, when it was not asked for too much.
+pub(super) fn cannot_write(error: &Error) -> Option<&sqlx::Error> {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(cause) = cause.downcast_ref::<sqlx::Error>() {
+            let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code);
+            let kind = code.as_deref().and_then(postgres_kind)?(sqlx::Error::PoolClosed);
+            return matches!(kind, DbError::ReadOnly(_) | DbError::Exhausted(_)).then_some(cause);
+        }
+        source = cause.source();
+    }
+    None
+}
+
+/// Whether running the unit again may succeed at once: it lost a deadlock or a serialisation race, or this program was
+/// stopped for so long in the middle of it that the server took it back.
+pub(super) fn lost_a_race(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<DbError>());
+    let Some(DbError::Busy(sqlx::Error::Database(database))) = source else { return false };
+    matches!(database.code().as_deref(), Some("40001" | "40P01" | "25P03"))
+}
+
+/// A database that cannot be opened, with what to do. `place` has no credentials in it.
+pub(super) fn opening(place: &str, error: impl Into<DbError>) -> Error {
+    match error.into() {
+        error @ DbError::Busy(_) => error.into(),
+        DbError::Storage(advice, error) => {
+            Error::unavailable(format!("the database at {place} cannot be opened: {advice}"), error)
+        }
+        DbError::ReadOnly(source) => Error::unavailable(
+            format!(
+                "the database at {place} is a standby, which can only be read; name the primary in database_url, or promote it"
+            ),
+            source,
+        ),
+        error => Error::unavailable(format!("the database at {place} cannot be opened"), error),
+    }
+}
+
+/// PostgreSQL: the constraint's name. SQLite: `UNIQUE constraint failed: users.email_norm`, rebuilt as the name that
+/// PostgreSQL would have chosen.
+fn unique_name(error: &dyn sqlx::error::DatabaseError) -> String {
+    if let Some(name) = error.constraint() {
+        return name.to_owned();
+    }
+    let columns = error.message().rsplit("failed: ").next().unwrap_or("");
+    let pairs: Vec<(&str, &str)> = columns.split(", ").filter_map(|column| column.split_once('.')).collect();
+    let table = pairs.first().map_or("", |pair| pair.0);
+    let names: Vec<&str> = pairs.iter().map(|pair| pair.1).collect();
+    format!("{table}_{}_key", names.join("_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_fails_outside_is_no_fault_of_ours() {
+        // The families of result codes that say something of locks, disks and memory, with their extensions.
+        for (primary, extensions) in
+            [(5, 4), (6, 3), (7, 1), (8, 7), (10, 34), (11, 4), (13, 1), (14, 7), (15, 1), (26, 1)]
+        {
+            for extension in 0..extensions {
+                let known = sqlite(primary | (extension << 8));
+                assert!(known.is_some(), "{primary} {extension}");
+                assert_eq!(known == Some(Sqlite::Lock), primary < 7, "{primary} {extension}");
+            }
+        }
+        // ERROR, INTERNAL, SCHEMA, MISMATCH, MISUSE, RANGE: statements that are wrong; constraints.
+        for ours in [1, 2, 17, 20, 21, 25, 19, 787, 1555, 2067] {
+            assert_eq!(sqlite(ours), None, "{ours}");
+        }
+    }
+}

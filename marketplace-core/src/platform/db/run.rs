@@ -1,0 +1,117 @@
+//! What `q!` runs: one set of functions for each engine, whatever the row, so that a text costs the compiler its binds and
+//! its mapping and not a way of its own through sqlx.
+
+use sqlx::{Arguments, Encode, FromRow, Row, Type, error::BoxDynError};
+
+/// Binds so far, or the first that cannot be encoded.
+pub type Bound<A> = Result<A, BoxDynError>;
+
+/// Adds a bind.
+pub fn bind<'q, A: Arguments, T: Encode<'q, A::Database> + Type<A::Database>>(bound: Bound<A>, value: T) -> Bound<A> {
+    let mut arguments = bound?;
+    arguments.add(value)?;
+    Ok(arguments)
+}
+
+/// A row as its type.
+pub fn row<R: Row, T: for<'r> FromRow<'r, R>>(row: &R) -> Result<T, sqlx::Error> {
+    T::from_row(row)
+}
+
+/// The only column of a row.
+pub fn value<R: Row, T>(row: &R) -> Result<T, sqlx::Error>
+where
+    (T,): for<'r> FromRow<'r, R>,
+{
+    <(T,)>::from_row(row).map(|columns| columns.0)
+}
+
+// Loops, not chains of adapters: each is compiled for every type of row on both engines, and a chain is many times the code.
+
+/// The row, if there is one, as its type.
+pub fn maybe_row<R: Row, T: for<'r> FromRow<'r, R>>(found: Option<&R>) -> Result<Option<T>, sqlx::Error> {
+    match found {
+        Some(found) => Ok(Some(row(found)?)),
+        None => Ok(None),
+    }
+}
+
+/// The only column of the row, if there is one.
+pub fn maybe_value<R: Row, T>(found: Option<&R>) -> Result<Option<T>, sqlx::Error>
+where
+    (T,): for<'r> FromRow<'r, R>,
+{
+    match found {
+        Some(found) => Ok(Some(value(found)?)),
+        None => Ok(None),
+    }
+}
+
+/// Rows as their type.
+pub fn rows<R: Row, T: for<'r> FromRow<'r, R>>(found: &[R]) -> Result<Vec<T>, sqlx::Error> {
+    let mut rows = Vec::with_capacity(found.len());
+    for found in found {
+        rows.push(row(found)?);
+    }
+    Ok(rows)
+}
+
+/// The only column of each row.
+pub fn values<R: Row, T>(found: &[R]) -> Result<Vec<T>, sqlx::Error>
+where
+    (T,): for<'r> FromRow<'r, R>,
+{
+    let mut values = Vec::with_capacity(found.len());
+    for found in found {
+        values.push(value(found)?);
+    }
+    Ok(values)
+}
+
+macro_rules! engine {
+    ($(#[$doc:meta])* $name:ident, $connection:ty, $arguments:ty, $row:ty) => {
+        $(#[$doc])*
+        pub mod $name {
+            use super::Bound;
+
+            /// No bind yet.
+            pub fn none() -> Bound<$arguments> {
+                Ok(<$arguments>::default())
+            }
+            /// How many rows it changed.
+            pub async fn exec(conn: &mut $connection, sql: &'static str, bound: Bound<$arguments>) -> Result<u64, sqlx::Error> {
+                let bound = bound.map_err(sqlx::Error::Encode)?;
+                sqlx::query_with(sql, bound).execute(conn).await.map(|done| done.rows_affected())
+            }
+            /// The first row.
+            pub async fn opt(conn: &mut $connection, sql: &'static str, bound: Bound<$arguments>) -> Result<Option<$row>, sqlx::Error> {
+                let bound = bound.map_err(sqlx::Error::Encode)?;
+                sqlx::query_with(sql, bound).fetch_optional(conn).await
+            }
+            /// The first row, which there is.
+            pub async fn one(conn: &mut $connection, sql: &'static str, bound: Bound<$arguments>) -> Result<$row, sqlx::Error> {
+                opt(conn, sql, bound).await?.ok_or(sqlx::Error::RowNotFound)
+            }
+            /// Every row.
+            pub async fn all(conn: &mut $connection, sql: &'static str, bound: Bound<$arguments>) -> Result<Vec<$row>, sqlx::Error> {
+                let bound = bound.map_err(sqlx::Error::Encode)?;
+                sqlx::query_with(sql, bound).fetch_all(conn).await
+            }
+        }
+    };
+}
+
+engine!(
+    /// On SQLite.
+    sqlite,
+    sqlx::SqliteConnection,
+    sqlx::sqlite::SqliteArguments,
+    sqlx::sqlite::SqliteRow
+);
+engine!(
+    /// On PostgreSQL.
+    pg,
+    crate::platform::db::PgConn,
+    sqlx::postgres::PgArguments,
+    sqlx::postgres::PgRow
+);

@@ -1,0 +1,287 @@
+//! Bringing a database up to date, and knowing whether it is.
+//!
+//! Looking changes nothing, so it works for a role that may only read and change rows, and on a standby. Migrations run one
+//! program at a time: under the write lock of SQLite, all in one transaction; under a lock of their own on PostgreSQL, each
+//! in a transaction, so that none holds locks that another needs.
+
+use std::time::Duration;
+
+use sqlx::{
+    Connection,
+    migrate::{Migrate, MigrateError, Migrator},
+};
+
+use super::{
+    Db, DbError, Inner,
+    connections::{self, Connections},
+    postgres::Pool,
+};
+use crate::base::error::{Error, Result};
+
+static SQLITE: Migrator = sqlx_macros::migrate!("../migrations/sqlite");
+static POSTGRES: Migrator = sqlx_macros::migrate!("../migrations/postgres");
+
+/// How long a program waits for another that migrates.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Where a database's schema stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct SchemaState {
+    /// Number of the newest migration that was run; 0 for none.
+    pub applied: i64,
+    /// Number of the newest migration that this program has.
+    pub newest: i64,
+    /// How many of this program's migrations were not run.
+    pub missing: usize,
+}
+
+impl SchemaState {
+    /// Whether every migration was run, and none that this program does not know.
+    pub fn is_current(self) -> bool {
+        self.applied == self.newest && self.missing == 0
+    }
+}
+
+/// A migration that was run.
+#[derive(Debug, sqlx_macros::FromRow)]
+struct Applied {
+    version: i64,
+    success: bool,
+    checksum: Vec<u8>,
+}
+
+impl Db {
+    fn migrator(&self) -> &'static Migrator {
+        match self.0 {
+            Inner::Sqlite { .. } => &SQLITE,
+            Inner::Postgres { .. } => &POSTGRES,
+        }
+    }
+
+    /// Runs the migrations that are missing, one program at a time.
+    ///
+    /// # Errors
+    /// `unavailable` when the database does not fit this program (see [`Db::schema_state`]) or its role may not change the
+    /// schema; `busy` when another program holds its lock for a minute.
+    pub async fn migrate(&self) -> Result<SchemaState> {
+        let state = self.schema_state().await?;
+        if state.applied > state.newest {
+            return Err(newer(state));
+        }
+        if !state.is_current() {
+            match &self.0 {
+                Inner::Sqlite { write, .. } => migrate_sqlite(write).await?,
+                Inner::Postgres { pool, .. } => migrate_postgres(pool).await?,
+            }
+        }
+        self.schema_state().await
+    }
+
+    /// Refuses a database that this program does not fit.
+    pub async fn require_current(&self) -> Result<()> {
+        let state = self.schema_state().await?;
+        if state.applied > state.newest {
+            Err(newer(state))
+        } else if state.is_current() {
+            Ok(())
+        } else {
+            Err(Error::unavailable(
+                format!(
+                    "the database's schema is at {} and this program needs {}; run `marketplace db migrate`",
+                    state.applied, state.newest
+                ),
+                "migrations are missing",
+            ))
+        }
+    }
+
+    /// Where the schema stands. Changes nothing.
+    ///
+    /// # Errors
+    /// `unavailable` for a database that this program must not be run on: not in UTF-8, or with other migrations than
+    /// this program's.
+    pub async fn schema_state(&self) -> Result<SchemaState> {
+        let mut reader = self.read().await?;
+        let mut conn = reader.conn();
+        let encoding = q!(&mut conn => val String, [
+            sqlite: "SELECT encoding FROM pragma_encoding",
+            pg: "SELECT current_setting('server_encoding')",
+        ])?;
+        if !matches!(encoding.as_str(), "UTF-8" | "UTF8") {
+            return Err(Error::unavailable(
+                format!(
+                    "the database is encoded in {encoding}, and must be in UTF-8; create it anew with that encoding"
+                ),
+                "a wrong encoding",
+            ));
+        }
+        let is_begun = q!(&mut conn => val bool, [
+            sqlite: "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'",
+            pg: "SELECT to_regclass('_sqlx_migrations') IS NOT NULL",
+        ])?;
+        let done = if is_begun {
+            q!(&mut conn => all Applied, "SELECT version, success, checksum FROM _sqlx_migrations ORDER BY version")?
+        } else {
+            Vec::new()
+        };
+        if let Some(broken) = done.iter().find(|row| !row.success) {
+            return Err(misfit(broken.version, "failed half-way; restore a backup"));
+        }
+        check(self.migrator(), done.iter().map(|row| (row.version, row.checksum.as_slice())))
+    }
+}
+
+/// Where a schema stands on which these migrations were run; refuses those that are not this program's.
+fn check<'a>(migrator: &Migrator, done: impl Iterator<Item = (i64, &'a [u8])>) -> Result<SchemaState> {
+    let mut state = SchemaState { applied: 0, newest: 0, missing: migrator.iter().count() };
+    state.newest = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
+    for (version, checksum) in done {
+        state.applied = state.applied.max(version);
+        match migrator.iter().find(|migration| migration.version == version) {
+            Some(migration) if *migration.checksum == *checksum => state.missing -= 1,
+            Some(migration) => {
+                let what = format!("({}) is not the one that was run on this database", migration.description);
+                return Err(misfit(version, &format!("{what}: it was edited since; use the program that ran it")));
+            }
+            // Of a newer program, which is said elsewhere.
+            None if version > state.newest => {}
+            None => return Err(misfit(version, "was run on this database, and this program has none of that number")),
+        }
+    }
+    Ok(state)
+}
+
+fn misfit(version: i64, what: &str) -> Error {
+    Error::unavailable(format!("migration {version} {what}"), "the database and the program do not fit")
+}
+
+async fn migrate_sqlite(write: &Connections) -> Result<()> {
+    let mut connection = write.open_another(PATIENCE).await.map_err(DbError::from)?;
+    let outcome = async {
+        let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(DbError::from)?;
+        run_missing(&mut *tx, &SQLITE, usize::MAX).await?;
+        Ok(tx.commit().await.map_err(DbError::from)?)
+    };
+    let outcome = outcome.await;
+    connections::close(connection).await;
+    outcome
+}
+
+async fn migrate_postgres(pool: &Pool) -> Result<()> {
+    let mut connection = pool.connect_apart().await?;
+    loop {
+        let mut tx = connection.raw().begin().await.map_err(DbError::from)?;
+        // Limits are for requests. And a lock that ends with the transaction holds behind a pooler too.
+        let setup = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
+                     SET LOCAL idle_in_transaction_session_timeout = 0; \
+                     SELECT pg_advisory_xact_lock(hashtext('marketplace migrations'))";
+        sqlx::raw_sql(setup).execute(&mut *tx).await.map_err(DbError::from)?;
+        let is_done = run_missing(&mut *tx, &POSTGRES, 1).await?;
+        tx.commit().await.map_err(DbError::from)?;
+        if is_done {
+            return Ok(());
+        }
+    }
+}
+
+/// Runs so many missing migrations at most, under a lock that keeps others out. Returns whether none is left.
+async fn run_missing<C: Migrate>(conn: &mut C, migrator: &Migrator, at_most: usize) -> Result<bool> {
+    let table = migrator.table_name.as_ref();
+    conn.ensure_migrations_table(table).await.map_err(failed)?;
+    let done = conn.list_applied_migrations(table).await.map_err(failed)?;
+    // Another program may have been first.
+    let state = check(migrator, done.iter().map(|row| (row.version, &*row.checksum)))?;
+    let missing = migrator.iter().filter(|migration| !done.iter().any(|row| row.version == migration.version));
+    for migration in missing.take(at_most) {
+        conn.apply(table, migration).await.map_err(failed)?;
+    }
+    Ok(state.missing <= at_most)
+}
+
+fn failed(error: MigrateError) -> Error {
+    let (MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)) = error else {
+        return Error::internal(error);
+    };
+    // insufficient_privilege
+    if cause.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "42501") {
+        return Error::unavailable("the role may not change the schema; migrate as the owner of the database", cause);
+    }
+    cause.into()
+}
+
+/// A schema that this program can bring up to date; `unavailable` when it is of a newer one. Both engines have the same
+/// numbers.
+pub(crate) fn check_known(applied: i64) -> Result<i64> {
+    let newest = SQLITE.iter().map(|migration| migration.version).max().unwrap_or(0);
+    if applied > newest { Err(newer(SchemaState { applied, newest, missing: 0 })) } else { Ok(applied) }
+}
+
+/// The sequences that PostgreSQL's migrations after one create by themselves.
+pub(crate) fn sequences_after(version: i64) -> impl Iterator<Item = &'static str> {
+    let later = POSTGRES.iter().filter(move |migration| migration.version > version);
+    let lines = later.flat_map(|migration| migration.sql.as_str().lines());
+    lines.filter_map(|line| line.strip_prefix("CREATE SEQUENCE ")?.strip_suffix(';'))
+}
+
+/// Whether a migration of PostgreSQL's creates a table of that name.
+pub(crate) fn creates(table: &str) -> bool {
+    let statement = format!("CREATE TABLE {table} (");
+    POSTGRES.iter().any(|migration| migration.sql.as_str().contains(&statement))
+}
+
+fn newer(state: SchemaState) -> Error {
+    Error::unavailable(
+        format!(
+            "the database's schema is at {} and this program knows only up to {}; use a newer program",
+            state.applied, state.newest
+        ),
+        "the program is older than the database",
+    )
+}
+
+#[cfg(any(test, feature = "testing"))]
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
+impl Db {
+    /// Brings an empty database to where a release before this one left it.
+    pub(crate) async fn migrate_to(&self, version: i64) {
+        let before = self.migrator().iter().filter(|migration| migration.version <= version).cloned().collect();
+        let migrator = Migrator::with_migrations(before);
+        match &self.0 {
+            Inner::Sqlite { write, .. } => {
+                let mut connection = write.open_another(PATIENCE).await.unwrap();
+                migrator.run_direct(None, &mut connection, false).await.unwrap();
+                connections::close(connection).await;
+            }
+            Inner::Postgres { pool, .. } => {
+                migrator.run_direct(None, pool.connect_apart().await.unwrap().raw(), false).await.unwrap();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_run_must_be_what_this_program_has() {
+        let all: Vec<(i64, Vec<u8>)> = SQLITE.iter().map(|one| (one.version, one.checksum.to_vec())).collect();
+        let check = |done: &[(i64, Vec<u8>)]| check(&SQLITE, done.iter().map(|(version, sum)| (*version, &**sum)));
+        let newest = all.last().unwrap().0;
+        assert!(check(&all).unwrap().is_current());
+        assert_eq!(check(&[]).unwrap(), SchemaState { applied: 0, newest, missing: all.len() });
+        // One in the middle was left out: the newest number alone does not tell.
+        let mut gap = all.clone();
+        gap.remove(2);
+        let state = check(&gap).unwrap();
+        assert!(state.applied == newest && state.missing == 1 && !state.is_current());
+        let mut newer = all.clone();
+        newer.push((newest + 1, vec![1]));
+        assert_eq!(check(&newer).unwrap().applied, newest + 1);
+        for (at, row, said) in [(2, (3, vec![1]), "migration 3 (kyc)"), (0, (-1, vec![1]), "migration -1 was run")] {
+            let mut other = all.clone();
+            other[at] = row;
+            assert!(check(&other).unwrap_err().to_string().contains(said));
+        }
+    }
+}

@@ -1,0 +1,592 @@
+//! Files: what is taken ([`inspect()`]), how pictures lose what is told about them, how each is encrypted ([`seal()`]), where
+//! they lie ([`FileStore`]).
+//!
+//! An upload lies outside memory until all of it has come ([`Spool`]). Then a file is held in memory once: the upload's own
+//! bytes are inspected, encrypted in place and handed to the store. How many are held at once is bounded by [`crate::kyc::submit_permit`], and how many are decoded by the store.
+
+mod clean;
+mod inspect;
+mod parts;
+mod scan;
+mod seal;
+mod spool;
+
+pub(crate) use clean::{Cleaned, clean, decoder, write_jpeg};
+pub use inspect::{FileFacts, MAX_DECODED, MAX_DECODING, MAX_FILE, MAX_SIDE, MIN_SIDE, Wanted, inspect};
+pub use seal::{FileKey, OVERHEAD, Owner, open, seal, unwrap_key, wrap_key};
+pub use spool::Spool;
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures::{
+    StreamExt, TryStreamExt, future,
+    stream::{self, BoxStream},
+};
+use object_store::{ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path};
+use tokio::sync::Semaphore;
+use url::Url;
+
+use crate::{
+    base::{
+        error::{Error, ErrorCode, Result},
+        random::{self, Random},
+        time::Timestamp,
+    },
+    platform::{
+        health::{Component, Health},
+        keys::Keys,
+        slots::{Hanging, Slots},
+    },
+};
+
+/// Below these every object lies: files of identity checks, pictures, files sent in threads.
+const FOLDERS: [&str; 3] = [PREFIX, PICTURES, ATTACHMENTS];
+/// Files of identity checks.
+const PREFIX: &str = "kyc";
+/// Pictures of profiles.
+const PICTURES: &str = "pictures";
+/// Files sent in threads.
+const ATTACHMENTS: &str = "attachments";
+/// Files that are decoded at the same time, however small.
+const DECODERS: u64 = 4;
+/// How often objects without a row are looked for: they come from programs that died in the middle of a submission.
+const SWEEP_EVERY: Duration = Duration::from_hours(6);
+/// How long a call to the store may take: whoever uploads or downloads is answered within 10 s.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// Objects that are written at the same time; each holds a file in memory, also while the store hangs.
+const WRITES: usize = 8;
+/// Objects that are read at the same time.
+const READS: usize = 32;
+/// Objects that are deleted at the same time.
+const DELETIONS: usize = 8;
+
+/// Where encrypted files lie: a local folder, or a bucket when the build has the feature `s3`. Cheap to clone.
+#[derive(Clone)]
+pub struct FileStore {
+    store: Arc<dyn ObjectStore>,
+    /// What comes before `kyc/` in a bucket; empty for a folder.
+    base: Path,
+    /// The folder, when it is one.
+    folder: Option<PathBuf>,
+    /// MiB that decoding may take.
+    decoding: Arc<Semaphore>,
+    writes: Slots,
+    reads: Slots,
+    deletions: Slots,
+    hanging: Hanging,
+    health: Health,
+    scanner: scan::Scanner,
+    swept: Arc<Mutex<Option<Timestamp>>>,
+}
+
+/// Rounded up.
+fn mebibytes(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024 * 1024)).unwrap_or(u32::MAX)
+}
+
+impl fmt::Debug for FileStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FileStore({})", self.store)
+    }
+}
+
+impl FileStore {
+    /// Opens `file://<folder>` (relative to the working directory, or absolute; created with mode 0700) or
+    /// `s3://<bucket>/<prefix>` (credentials and region from the usual `AWS_…` variables).
+    ///
+    /// Errors: `invalid` for another URL, or `s3://` in a build without it; `unavailable` when the folder cannot be made.
+    pub fn open(files_url: &str) -> Result<Self> {
+        let (store, base, folder): (Arc<dyn ObjectStore>, Path, Option<PathBuf>) = match files_url.split_once("://") {
+            Some(("file", folder)) => {
+                let (store, folder) = local(folder)?;
+                (Arc::new(store), Path::default(), Some(folder))
+            }
+            Some(("s3", _)) => {
+                let (store, base) = bucket(files_url)?;
+                (store, base, None)
+            }
+            _ => return Err(wrong("must be file://<folder> or s3://<bucket>/<prefix>")),
+        };
+        let slots = |count| Slots::new(count, PATIENCE, AWAY);
+        Ok(Self {
+            store,
+            base,
+            folder,
+            decoding: Arc::new(Semaphore::new(usize::try_from(mebibytes(MAX_DECODING)).unwrap_or(usize::MAX))),
+            writes: slots(WRITES),
+            reads: slots(READS),
+            deletions: slots(DELETIONS),
+            hanging: Hanging::default(),
+            health: Health::default(),
+            scanner: scan::Scanner::default(),
+            swept: Arc::default(),
+        })
+    }
+
+    /// From now on it is recorded there whether the store works.
+    pub(crate) fn reporting_to(self, health: Health) -> Self {
+        Self { health, ..self }
+    }
+
+    /// From now on what comes in is shown to the virus scanner at that address.
+    pub(crate) fn scanned_by(self, clamd: Option<&str>) -> Self {
+        Self { scanner: scan::Scanner::at(clamd), ..self }
+    }
+
+    /// Inspects a file on a blocking thread, a few at a time, cuts off what was appended to it, and asks the virus scanner
+    /// where there is one. Errors: see [`inspect()`]; `unavailable` while the scanner does not answer.
+    pub async fn inspected(
+        &self,
+        wanted: impl Into<Wanted> + Send + 'static,
+        bytes: Vec<u8>,
+    ) -> Result<(FileFacts, Vec<u8>)> {
+        let wanted = wanted.into();
+        let inspected = self.decoding(bytes, move |mut bytes| {
+            let facts = inspect(wanted, &bytes)?;
+            bytes.truncate(facts.length);
+            Ok((facts, bytes))
+        });
+        let (facts, bytes) = inspected.await?;
+        let scanned = self.scanner.check(wanted, &bytes).await;
+        match &scanned {
+            Err(error) if error.code() == ErrorCode::Unavailable => {
+                self.health.failed(Component::Scanner, error.internal_text().unwrap_or_default());
+            }
+            _ => self.health.succeeded(Component::Scanner),
+        }
+        scanned?;
+        Ok((facts, bytes))
+    }
+
+    /// Runs what decodes a picture on a blocking thread: as many at the same time as [`MAX_DECODING`] suffices for, so that a
+    /// large one is decoded alone.
+    pub(crate) async fn decoding<T: Send + 'static>(
+        &self,
+        bytes: Vec<u8>,
+        work: impl FnOnce(Vec<u8>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let measured = tokio::task::spawn_blocking(move || (inspect::memory_needed(&bytes), bytes));
+        let (needed, bytes) = measured.await.map_err(Error::internal)?;
+        let share = mebibytes(needed.clamp(MAX_DECODING / DECODERS, MAX_DECODING));
+        let turn = Arc::clone(&self.decoding).acquire_many_owned(share).await.map_err(Error::internal)?;
+        tokio::task::spawn_blocking(move || {
+            let done = work(bytes);
+            // Not before the work is done, even when nobody waits for it any more.
+            drop(turn);
+            done
+        })
+        .await
+        .map_err(Error::internal)?
+    }
+
+    /// Stores a sealed file of an identity check under a new random key, and returns the key. Durable when it returns.
+    pub async fn put(&self, random: &dyn Random, bytes: Vec<u8>) -> Result<String> {
+        self.put_in(PREFIX, random, bytes).await
+    }
+
+    async fn put_in(&self, kind: &str, random: &dyn Random, bytes: Vec<u8>) -> Result<String> {
+        let key = new_key(kind, random);
+        self.put_as(&key, bytes).await?;
+        Ok(key)
+    }
+
+    /// Seals the files of an owner, each with its name, with a new key, and stores them. Durable when it returns; of files
+    /// of which one cannot be stored none stays.
+    pub(crate) async fn put_sealed(
+        &self,
+        keys: &Keys,
+        random: &Arc<dyn Random>,
+        owner: Owner,
+        files: Vec<(&'static str, Vec<u8>)>,
+    ) -> Result<Sealed> {
+        let key = FileKey::new(random.as_ref());
+        let wrapped_key = wrap_key(keys.master(), owner, random.as_ref(), &key)?;
+        let drawn = Arc::clone(random);
+        let sealed = tokio::task::spawn_blocking(move || {
+            let seal = |(name, bytes)| seal(&key, owner, name, drawn.as_ref(), bytes);
+            files.into_iter().map(seal).collect::<Result<Vec<_>>>()
+        });
+        let sealed = sealed.await.map_err(Error::internal)??;
+        // Side by side: a store that hangs is waited for once.
+        let puts = sealed.into_iter().map(|bytes| self.put_in(owner.folder(), random.as_ref(), bytes));
+        let (mut object_keys, mut failure) = (Vec::new(), None);
+        for outcome in future::join_all(puts).await {
+            match outcome {
+                Ok(key) => object_keys.push(key),
+                Err(error) => failure = Some(error),
+            }
+        }
+        if let Some(error) = failure {
+            self.discard(object_keys);
+            return Err(error);
+        }
+        Ok(Sealed { wrapped_key, object_keys })
+    }
+
+    /// Reads a file of an owner and opens it; without a wrapped key it is from before files were sealed, and is returned as
+    /// it lies.
+    pub(crate) async fn get_opened(
+        &self,
+        keys: &Keys,
+        owner: Owner,
+        name: &'static str,
+        object_key: &str,
+        wrapped_key: Option<&[u8]>,
+    ) -> Result<Vec<u8>> {
+        let Some(wrapped_key) = wrapped_key else { return self.get(object_key).await };
+        let key = unwrap_key(keys.master(), owner, wrapped_key)?;
+        let sealed = self.get(object_key).await?;
+        tokio::task::spawn_blocking(move || open(&key, owner, name, sealed)).await.map_err(Error::internal)?
+    }
+
+    /// Stores bytes under a key of [`new_key`]. Durable when it returns.
+    pub async fn put_as(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
+        self.require_answers()?;
+        let (this, path) = (self.clone(), self.path(key)?);
+        let done = self.writes.run(async move {
+            // What is written below a mount that is gone is lost to everybody when it is back.
+            this.require_folder().await?;
+            this.store.put(&path, Bytes::from(bytes).into()).await.map(drop).map_err(unreachable_store)
+        });
+        self.observed(done).await
+    }
+
+    /// The bytes under a key. A missing or oversized object is a fault of ours: rows name only what was put.
+    pub async fn get(&self, key: &str) -> Result<Vec<u8>> {
+        self.require_answers()?;
+        let (this, path, name) = (self.clone(), self.path(key)?, key.to_owned());
+        let done = self.reads.run(async move {
+            let found = match this.store.get(&path).await {
+                Ok(found) => found,
+                Err(object_store::Error::NotFound { .. }) => {
+                    this.require_folder().await?;
+                    return Err(Error::internal(format!("object {name} is missing")));
+                }
+                Err(error) => return Err(unreachable_store(error)),
+            };
+            if found.meta.size > MAX_FILE + OVERHEAD as u64 {
+                return Err(Error::internal(format!("object {name} has {} bytes", found.meta.size)));
+            }
+            found.bytes().await.map(Vec::from).map_err(unreachable_store)
+        });
+        self.observed(done).await
+    }
+
+    /// Deletes an object; one that is already gone is no error.
+    pub async fn delete(&self, key: &str) -> Result<()> {
+        let (this, path) = (self.clone(), self.path(key)?);
+        let done = self.deletions.run(async move {
+            match this.store.delete(&path).await {
+                Ok(()) => Ok(()),
+                Err(object_store::Error::NotFound { .. }) => this.require_folder().await,
+                Err(error) => Err(unreachable_store(error)),
+            }
+        });
+        done.await
+    }
+
+    /// Deletes what was put for nothing, while the caller goes on. What cannot be deleted now, the sweep finds.
+    pub(crate) fn discard(&self, keys: impl IntoIterator<Item = String>) {
+        for key in keys {
+            let this = self.clone();
+            tokio::spawn(async move {
+                if let Err(error) = this.delete(&key).await {
+                    tracing::warn!(?error, key, "a file that nobody needs stays until the next sweep");
+                }
+            });
+        }
+    }
+
+    /// Records how a use of the store went. Deletions are not recorded: one file that cannot be deleted says nothing of the
+    /// others, and their own timer counts them.
+    async fn observed<T>(&self, using: impl Future<Output = Result<T>>) -> Result<T> {
+        let recoveries = self.health.recoveries(Component::Files);
+        let done = using.await;
+        match &done {
+            Err(error) if error.code() == ErrorCode::Unavailable => {
+                let reason = error.internal_text().unwrap_or_default();
+                self.health.failed_since(Component::Files, recoveries, reason);
+                if Slots::was_late(error) && self.health.recoveries(Component::Files) == recoveries {
+                    let this = self.clone();
+                    self.hanging.watch(move || this.clone().answers());
+                }
+            }
+            // What is missing or broken was looked for by a store that works.
+            _ => self.health.succeeded(Component::Files),
+        }
+        done
+    }
+
+    /// `unavailable` at once while the store is known to hang: nobody waits for it in vain, or for a place in memory.
+    fn require_answers(&self) -> Result<()> {
+        if self.hanging.is_so() { Err(Error::unavailable(AWAY, "it hangs")) } else { Ok(()) }
+    }
+
+    /// Whether the store says anything within a moment, be it that it cannot.
+    async fn answers(self) -> bool {
+        let begin = Instant::now();
+        let Ok(path) = self.path(PREFIX) else { return true };
+        let answer = self.store.head(&path).await;
+        matches!(answer, Ok(_) | Err(object_store::Error::NotFound { .. })) || begin.elapsed() < Duration::from_secs(2)
+    }
+
+    /// `unavailable` when the folder is not what it was when it was opened: a mount that is gone leaves an empty one.
+    async fn require_folder(&self) -> Result<()> {
+        let Some(folder) = self.folder.clone() else { return Ok(()) };
+        let look = tokio::task::spawn_blocking(move || folder.join(PREFIX).is_dir());
+        if look.await.map_err(Error::internal)? {
+            Ok(())
+        } else {
+            Err(Error::unavailable(AWAY, "the folder is not the one that was opened: is it mounted?"))
+        }
+    }
+
+    /// Keys of objects that were last written before `before`, by the store's own clock, in no particular order.
+    pub fn list_before(&self, before: Timestamp) -> Result<BoxStream<'static, Result<String>>> {
+        let mut listed = Vec::with_capacity(FOLDERS.len());
+        for folder in FOLDERS {
+            let base = self.base.clone();
+            let objects = self.store.list(Some(&self.path(folder)?)).map_err(unreachable_store);
+            listed.push(objects.try_filter_map(move |object| {
+                let old = object.last_modified.timestamp_micros() < before.micros();
+                let key = object.location.prefix_match(&base).filter(|_| old);
+                future::ready(Ok(
+                    key.map(|parts| parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/"))
+                ))
+            }));
+        }
+        Ok(stream::iter(listed).flatten().boxed())
+    }
+
+    /// Whether objects without a row should be looked for again: every six hours, and first so long after the start.
+    pub fn sweep_is_due(&self, now: Timestamp) -> bool {
+        let mut last = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_some_and(|last| now.since(last) >= SWEEP_EVERY);
+        if due || last.is_none() {
+            *last = Some(now);
+        }
+        due
+    }
+
+    fn path(&self, key: &str) -> Result<Path> {
+        let key = Path::parse(key).map_err(|error| Error::internal(format!("bad object key: {error}")))?;
+        Ok(self.base.parts().chain(key.parts()).collect())
+    }
+}
+
+/// What was stored for an owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    /// The key of the files, encrypted with the master key.
+    pub wrapped_key: Vec<u8>,
+    /// Where each lies, in the order in which they were given.
+    pub object_keys: Vec<String>,
+}
+
+/// How far a walk over files that lie in the clear from before has come. A file that cannot be read stops nothing: it is
+/// tried again in the next round.
+#[derive(Debug, Default)]
+pub(crate) struct Round {
+    /// The last one that was looked at.
+    pub after: uuid::Uuid,
+    /// Whether there were none after it.
+    pub over: bool,
+    /// When the next round begins.
+    begins_at: Option<Timestamp>,
+}
+
+/// How long after a round the next begins.
+const ROUND_EVERY: Duration = Duration::from_mins(10);
+
+impl Round {
+    /// Whether there may be something to do.
+    pub fn is_due(&mut self, now: Timestamp) -> bool {
+        if self.over {
+            *self = Self { begins_at: Some(now + ROUND_EVERY), ..Self::default() };
+        }
+        self.begins_at.is_none_or(|at| at <= now)
+    }
+
+    /// Goes on to the next, whatever came of this one, unless the store or the database does not answer: all fail then.
+    pub fn step(&mut self, id: uuid::Uuid, outcome: Result<bool>) -> Result<u64> {
+        let done = match outcome {
+            Ok(done) => u64::from(done),
+            Err(error) if error.code() == ErrorCode::Internal => {
+                tracing::warn!(file = %id, ?error, "a file from before stays in the clear");
+                0
+            }
+            Err(error) => return Err(error),
+        };
+        self.after = id;
+        Ok(done)
+    }
+}
+
+/// A new random key below `prefix`. What lies below the prefix of identity checks and has no row there is swept; elsewhere,
+/// rows are written before objects.
+pub fn new_key(prefix: &str, random: &dyn Random) -> String {
+    let name = hex::encode(random::bytes::<16>(random));
+    let folder = name.get(..2).unwrap_or_default();
+    format!("{prefix}/{folder}/{name}")
+}
+
+fn wrong(detail: &str) -> Error {
+    Error::invalid("/files_url", detail)
+}
+
+/// What callers are told.
+const AWAY: &str = "the file store does not answer; try again shortly";
+
+fn unreachable_store(error: object_store::Error) -> Error {
+    Error::unavailable(AWAY, error)
+}
+
+/// The folder of a `file://` URL, percent-decoded, made if need be.
+fn local(folder: &str) -> Result<(LocalFileSystem, PathBuf)> {
+    let here = std::env::current_dir().map_err(|error| Error::unavailable("the working directory is gone", error))?;
+    let path: PathBuf = Url::from_directory_path(here)
+        .ok()
+        .and_then(|here| here.join(folder).ok())
+        .filter(|url| !folder.is_empty() && url.scheme() == "file" && url.query().is_none() && url.fragment().is_none())
+        .and_then(|url| url.to_file_path().ok())
+        .ok_or_else(|| wrong("must name a folder, such as file://data/files or file:///srv/files"))?;
+    let cannot = |error: std::io::Error| {
+        Error::unavailable(format!("the folder {} for files cannot be made or read", path.display()), error)
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    for folder in FOLDERS {
+        builder.create(path.join(folder)).map_err(cannot)?;
+    }
+    let store = LocalFileSystem::new_with_prefix(&path).map_err(|error| cannot(std::io::Error::other(error)))?;
+    Ok((store.with_fsync(true), path))
+}
+
+#[cfg(feature = "s3")]
+fn bucket(url: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
+    use object_store::{ClientConfigKey, aws::AmazonS3ConfigKey};
+    let parsed = Url::parse(url).map_err(|_| wrong("must be s3://<bucket>/<prefix>"))?;
+    // By themselves they wait for minutes; nobody waits longer for an answer than this, and we are done before it.
+    let patience = format!("{} seconds", PATIENCE.as_secs() + 2);
+    let retry =
+        object_store::RetryConfig { max_retries: 2, retry_timeout: PATIENCE, ..object_store::RetryConfig::default() };
+    let store = object_store::aws::AmazonS3Builder::from_env()
+        .with_url(url)
+        .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ConnectTimeout), "3 seconds")
+        .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), patience)
+        .with_retry(retry)
+        .build()
+        .map_err(|error| Error::unavailable("the bucket of files_url cannot be used", error))?;
+    let base = Path::from_url_path(parsed.path()).map_err(|_| wrong("has a prefix that is no object path"))?;
+    Ok((Arc::new(store), base))
+}
+
+#[cfg(not(feature = "s3"))]
+fn bucket(_: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
+    Err(wrong("names an s3:// bucket, but this build has no S3; use the server, or build with the feature `s3`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        base::{
+            random::OsRandom,
+            time::{Clock, SystemClock},
+        },
+        testing::pictures,
+    };
+
+    fn store() -> (tempfile::TempDir, FileStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FileStore::open(&format!("file://{}/new files", folder.path().display())).unwrap();
+        (folder, store)
+    }
+
+    /// As much of a PNG as says how large it is.
+    fn declared(width: u32, height: u32) -> Vec<u8> {
+        let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
+        let header = pictures::chunk(b"IHDR", &[&size[..], &[8, 2, 0, 0, 0]].concat());
+        [&b"\x89PNG\r\n\x1a\n"[..], &header, &pictures::chunk(b"IDAT", b"")].concat()
+    }
+
+    #[tokio::test]
+    async fn a_large_picture_is_decoded_alone_and_small_ones_side_by_side() {
+        let (_folder, store) = store();
+        let running = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let most = async |size: (u32, u32), together: usize| {
+            let all = (0..together).map(|_| {
+                let running = Arc::clone(&running);
+                store.decoding(declared(size.0, size.1), move |_| {
+                    let now = running.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
+                    std::thread::sleep(Duration::from_millis(100));
+                    running.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    Ok(now)
+                })
+            });
+            future::try_join_all(all).await.unwrap().into_iter().max().unwrap()
+        };
+        assert_eq!(most((8_000, 6_000), 3).await, 1);
+        assert_eq!(most((4_000, 3_000), 4).await, 2);
+        assert_eq!(most((640, 480), 8).await, 4);
+    }
+
+    #[tokio::test]
+    async fn puts_gets_lists_and_deletes() {
+        let (_folder, store) = store();
+        let key = store.put(&OsRandom, b"sealed".to_vec()).await.unwrap();
+        let other = store.put(&OsRandom, b"sealed".to_vec()).await.unwrap();
+        assert_ne!(key, other);
+        assert_eq!((key.len(), key.get(..4)), (39, Some("kyc/")));
+        assert_eq!(store.get(&key).await.unwrap(), b"sealed");
+        let now = SystemClock.now();
+        let before = async |at| store.list_before(at).unwrap().try_collect::<Vec<String>>().await.unwrap();
+        let mut keys = before(now + Duration::from_mins(1)).await;
+        keys.sort();
+        let mut expected = vec![key.clone(), other];
+        expected.sort();
+        assert_eq!(keys, expected);
+        assert!(before(now - Duration::from_hours(1)).await.is_empty());
+        store.delete(&key).await.unwrap();
+        store.delete(&key).await.unwrap();
+        assert!(store.get(&key).await.unwrap_err().internal_text().unwrap().contains("missing"));
+    }
+
+    #[tokio::test]
+    async fn no_key_leaves_the_folder() {
+        let (folder, store) = store();
+        std::fs::write(folder.path().join("secret"), "x").unwrap();
+        for key in ["../secret", "kyc/../../secret", "/../secret", "kyc/../secret"] {
+            assert!(store.get(key).await.is_err(), "{key}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn only_the_owner_gets_into_the_folder() {
+        use std::os::unix::fs::PermissionsExt;
+        let (folder, _store) = store();
+        for made in ["new files", "new files/kyc"] {
+            let mode = std::fs::metadata(folder.path().join(made)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{made}");
+        }
+    }
+
+    #[test]
+    fn says_what_a_files_url_is() {
+        for url in ["", "data/files", "ftp://x", "file://", "file://a?b", "file://a#b"] {
+            let error = FileStore::open(url).unwrap_err();
+            assert_eq!(error.fields().first().map(|field| field.pointer.as_str()), Some("/files_url"), "{url}");
+        }
+        #[cfg(not(feature = "s3"))]
+        assert!(FileStore::open("s3://bucket/prefix").unwrap_err().detail().contains("this build has no S3"));
+    }
+}

@@ -1,0 +1,18 @@
+//! Folders of ours.
+
+use std::path::Path;
+
+use crate::base::error::{Error, Result};
+
+/// Makes a folder that only its owner can enter, with its parents; leaves one that is there as it is.
+pub fn make_private_folder(path: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if path.as_os_str().is_empty() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| Error::unavailable(format!("the folder {} cannot be made: {error}", path.display()), error))
+}

@@ -1,0 +1,236 @@
+//! The keys that the marketplace keeps on disk: one that encrypts (files' keys, waiting mails) and tags the audit log, and
+//! those that sign access tokens. All are created with a new database, readable by their owner only, and never again:
+//! [`crate::operations::key_check`] tells whether those on disk are the ones that a database was written with.
+
+use std::{
+    fmt, fs,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use chacha20poly1305::{
+    Key, KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
+use ring::hmac;
+use sha2::{Digest, Sha256};
+
+use self::files::{damaged, read_or_make};
+use crate::base::{
+    error::{Error, Result},
+    random::{self, Random},
+    time::Timestamp,
+};
+
+mod files;
+pub(crate) mod jwt;
+pub(crate) mod signing;
+
+use signing::Ring;
+pub use signing::{Jwk, Rotation, SigningKey};
+
+pub(crate) const MASTER: &str = "master.key";
+/// Stands in the folder from when its keys began to tag an audit log.
+const LOG_BEGUN: &str = "audit.begun";
+const LOG_BEGUN_TEXT: &str = "An audit log is tagged under the keys of this folder. While this file is here, a log without tags is \
+                              not taken for one from before; `marketplace db restore` takes it.\n";
+/// Bytes of an XChaCha20 nonce: long enough to be drawn at random.
+const NONCE: usize = 24;
+
+/// The keys of one marketplace.
+pub struct Keys {
+    master: [u8; 32],
+    pub(crate) signing: Ring,
+    pub(crate) dir: PathBuf,
+}
+
+impl Keys {
+    /// Reads the keys of a folder, creating the folder and the keys when they are missing: for a database that was not
+    /// written with any. `keys::open` knows whether it was.
+    pub fn open(dir: &Path, random: &dyn Random) -> Result<Self> {
+        let failed = |what: &str, error: std::io::Error| {
+            Error::unavailable(format!("{what} in {} cannot be read or made: {error}", dir.display()), error)
+        };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| failed("the keys", error))?;
+        let text = read_or_make(&dir.join(MASTER), || STANDARD.encode(random::bytes::<32>(random)))
+            .map_err(|error| failed("the master key", error))?;
+        Ok(Self { master: parse_master(dir, &text)?, signing: Ring::open(dir)?, dir: dir.to_owned() })
+    }
+
+    /// Reads the keys of a folder. Creates nothing: a missing master key is an error that names its file.
+    pub(crate) fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join(MASTER);
+        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => missing(&path),
+            _ => Error::unavailable(format!("the master key {} cannot be read: {error}", path.display()), error),
+        })?;
+        Ok(Self { master: parse_master(dir, &text)?, signing: Ring::read(dir)?, dir: dir.to_owned() })
+    }
+
+    /// Names the master key and tells nothing of it.
+    pub fn id(&self) -> String {
+        hex::encode(hmac::sign(&self.mac_key(b"marketplace/key id/1"), b"").as_ref().get(..8).unwrap_or_default())
+    }
+
+    /// Refuses another folder that has another master key; in one that has none yet, the keys can still be put.
+    pub(crate) fn require_same(&self, dir: &Path) -> Result<()> {
+        if !dir.join(MASTER).exists() {
+            return Ok(());
+        }
+        let other = Self::read(dir)?;
+        if other.master == self.master { Ok(()) } else { Err(foreign(&dir.join(MASTER), &self.id(), &other.id())) }
+    }
+
+    /// Whether an audit log was tagged under these keys before, in whatever database.
+    pub(crate) fn has_begun_log(&self) -> bool {
+        self.dir.join(LOG_BEGUN).exists()
+    }
+
+    /// Remembers, outside every database, that these keys tag an audit log. In a folder that cannot be written it is told
+    /// in the log instead: whoever has the database can then pass a log off as one from before keys.
+    pub(crate) fn remember_log(&self) {
+        let path = self.dir.join(LOG_BEGUN);
+        if let Err(error) = read_or_make(&path, || LOG_BEGUN_TEXT.to_owned()) {
+            tracing::warn!(path = %path.display(), %error, "that the audit log is tagged cannot be remembered beside the keys");
+        }
+    }
+
+    /// The key that encrypts the keys of files.
+    pub fn master(&self) -> &[u8; 32] {
+        &self.master
+    }
+
+    /// The key that signs new tokens: the newest.
+    pub fn signer(&self) -> Result<Arc<SigningKey>> {
+        self.signing.signer()
+    }
+
+    /// The key that a token names. An unknown one is looked for on disk, once a second at most: another program may have
+    /// made it.
+    pub fn verifier(&self, kid: &str, now: Timestamp) -> Option<Arc<SigningKey>> {
+        self.signing.verifier(kid, now)
+    }
+
+    /// Looks for keys that another program made.
+    pub fn refresh(&self) -> Result<()> {
+        self.signing.refresh()
+    }
+
+    /// Makes a new key that signs from now on. Those before it still verify, so nobody is logged out.
+    pub(crate) fn rotate(&self) -> Result<Rotation> {
+        self.signing.rotate(None)
+    }
+
+    /// The public halves, for whoever verifies our tokens.
+    pub fn public(&self) -> Vec<Jwk> {
+        self.signing.public()
+    }
+
+    /// A key for hashes of one purpose, derived from the master key (HMAC as in NIST SP 800-108 §4).
+    pub(crate) fn mac_key(&self, purpose: &[u8]) -> hmac::Key {
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.master), purpose);
+        hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
+    }
+
+    /// Encrypts a short text; `context` must be given again to open it.
+    pub fn seal(&self, context: &[u8], plain: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
+        self.seal_with(context, plain, random::bytes::<NONCE>(random))
+    }
+
+    fn seal_with(&self, context: &[u8], plain: &[u8], nonce: [u8; NONCE]) -> Result<Vec<u8>> {
+        let mut sealed = nonce.to_vec();
+        let cipher = XChaCha20Poly1305::new(&Key::from(self.master));
+        sealed.extend(
+            cipher
+                .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: context })
+                .map_err(|_| Error::internal("sealing failed"))?,
+        );
+        Ok(sealed)
+    }
+
+    /// Like [`Keys::seal`], but the same text comes out the same each time: for cursors, which may be compared. The nonce
+    /// is derived from key and text (a synthetic IV, as in RFC 5297), so it tells only that two texts are equal.
+    pub fn seal_same(&self, context: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
+        let digest = Sha256::new().chain_update(self.master).chain_update(context).chain_update(plain).finalize();
+        self.seal_with(context, plain, digest.first_chunk().copied().unwrap_or([0; NONCE]))
+    }
+
+    /// Decrypts what [`Keys::seal`] or [`Keys::seal_same`] made.
+    pub fn open_sealed(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
+        let wrong = || Error::internal("a sealed text was made with another key, or altered");
+        let (nonce, text) = sealed.split_first_chunk::<NONCE>().ok_or_else(wrong)?;
+        XChaCha20Poly1305::new(&Key::from(self.master))
+            .decrypt(&XNonce::from(*nonce), Payload { msg: text, aad: context })
+            .map_err(|_| wrong())
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({} to sign)", self.signing.len())
+    }
+}
+
+fn parse_master(dir: &Path, text: &str) -> Result<[u8; 32]> {
+    let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| damaged(&dir.join(MASTER)))
+}
+
+pub(crate) fn missing(path: &Path) -> Error {
+    Error::unavailable(
+        format!(
+            "the key {} is missing, and this database was written with it; restore it from a backup",
+            path.display()
+        ),
+        "a key that was used is missing",
+    )
+}
+
+/// The error of a key that is not the one that a database was written with.
+pub(crate) fn foreign(path: &Path, wanted: &str, found: &str) -> Error {
+    let detail = format!(
+        "{} is another key ({found}) than this database was written with ({wanted}); restore the right one from a backup",
+        path.display()
+    );
+    Error::unavailable(detail, "a foreign key")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::base::random::OsRandom;
+
+    #[test]
+    fn keys_are_made_once_and_for_their_owner_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys");
+        let first = Keys::open(&path, &OsRandom).unwrap();
+        let again = Keys::open(&path, &OsRandom).unwrap();
+        assert_eq!(first.master(), again.master());
+        assert_eq!(first.signer().unwrap().kid, again.signer().unwrap().kid);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o700);
+        for entry in fs::read_dir(&path).unwrap() {
+            assert_eq!(mode(&entry.unwrap().path()), 0o600);
+        }
+        fs::write(path.join(MASTER), "junk").unwrap();
+        assert!(Keys::open(&path, &OsRandom).unwrap_err().to_string().contains("damaged"));
+    }
+
+    #[test]
+    fn sealed_texts_open_only_in_their_context() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::open(dir.path(), &OsRandom).unwrap();
+        let sealed = keys.seal(b"mail", b"secret", &OsRandom).unwrap();
+        assert!(!sealed.windows(6).any(|part| part == b"secret"));
+        assert_eq!(keys.open_sealed(b"mail", &sealed).unwrap(), b"secret");
+        assert_eq!(keys.seal_same(b"x", b"secret").unwrap(), keys.seal_same(b"x", b"secret").unwrap());
+        assert_eq!(keys.open_sealed(b"x", &keys.seal_same(b"x", b"secret").unwrap()).unwrap(), b"secret");
+        assert!(keys.open_sealed(b"file", &sealed).is_err());
+        assert!(keys.open_sealed(b"mail", &sealed[..10]).is_err());
+    }
+}

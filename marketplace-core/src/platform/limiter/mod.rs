@@ -1,0 +1,233 @@
+//! Limits on how often, by client address and by account (GCRA): in memory through governor, or in Redis for all servers.
+//! While Redis is away each server counts by itself, so that nobody is let through without a limit and nobody is kept out.
+
+mod failures;
+mod places;
+#[cfg(test)]
+mod tests;
+mod turns;
+
+use std::{fmt, net::IpAddr, num::NonZeroU32, time::Duration};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+    middleware::StateInformationMiddleware,
+    state::keyed::DefaultKeyedStateStore,
+};
+
+use self::failures::Failures;
+pub use self::{
+    places::{Full, Place, Places},
+    turns::{Turn, Turns},
+};
+use crate::{
+    base::{
+        call_context::note,
+        error::{Error, Result},
+        ids::UserId,
+        rate::{Allowance, Class},
+    },
+    platform::{
+        cluster::{Shared, Spent},
+        config::Limits,
+    },
+};
+
+/// How much more staff may do than others: their work is lists, and batches of decisions.
+const STAFF: u32 = 10;
+
+/// Whose calls are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    Address(IpAddr),
+    Account(UserId),
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(ip) => ip.fmt(f),
+            Self::Account(id) => id.fmt(f),
+        }
+    }
+}
+
+type Keyed<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
+
+/// `count` at once, refilled evenly over `period`.
+fn keyed<K: std::hash::Hash + Eq + Clone>(count: NonZeroU32, period: Duration) -> Keyed<K> {
+    let quota = Quota::with_period(period / count.get()).unwrap_or_else(|| Quota::per_second(count)).allow_burst(count);
+    RateLimiter::keyed(quota).with_middleware()
+}
+
+/// A limit: so many at once, refilled evenly over a period.
+struct Bucket<K: std::hash::Hash + Eq + Clone> {
+    quota: u32,
+    refill: Duration,
+    local: Keyed<K>,
+}
+
+impl<K: std::hash::Hash + Eq + Clone + fmt::Display> Bucket<K> {
+    /// None for 0: then there is no limit.
+    fn new(count: u32, period: Duration) -> Option<Self> {
+        let count = NonZeroU32::new(count)?;
+        Some(Self { quota: count.get(), refill: period / count.get(), local: keyed(count, period) })
+    }
+
+    /// Counts one call, with the other servers where there are any.
+    async fn spend(&self, shared: &Shared, name: &str, key: &K) -> Spent {
+        if let Some(remote) = shared.remote()
+            && let Ok(spent) = remote.spend(&format!("{name}:{key}"), self.refill, self.quota).await
+        {
+            return spent;
+        }
+        match self.local.check_key(key) {
+            Ok(state) => {
+                let remaining = state.remaining_burst_capacity();
+                let reset = self.refill * self.quota.saturating_sub(remaining);
+                Spent { allowed: true, remaining, wait: Duration::ZERO, reset }
+            }
+            Err(until) => {
+                let wait = until.wait_time_from(self.local.clock().now());
+                Spent { allowed: false, remaining: 0, wait, reset: self.refill * self.quota }
+            }
+        }
+    }
+}
+
+/// A limit of people, and a wider one of staff.
+struct Each {
+    people: Option<Bucket<Key>>,
+    staff: Option<Bucket<Key>>,
+}
+
+impl Each {
+    fn new(count: u32) -> Self {
+        let staff = Bucket::new(count.saturating_mul(STAFF), Allowance::WINDOW);
+        Self { people: Bucket::new(count, Allowance::WINDOW), staff }
+    }
+    fn of(&self, is_staff: bool) -> Option<&Bucket<Key>> {
+        if is_staff { self.staff.as_ref() } else { self.people.as_ref() }
+    }
+}
+
+/// The limits of one program.
+pub struct Limiter {
+    shared: Shared,
+    auth: Option<Bucket<Key>>,
+    public: Option<Bucket<Key>>,
+    search: Option<Bucket<Key>>,
+    read: Each,
+    write: Each,
+    upload: Each,
+    mails: Option<Bucket<String>>,
+    failures: Failures,
+}
+
+impl Limiter {
+    /// From the configuration.
+    pub(crate) fn new(limits: &Limits, shared: Shared) -> Self {
+        let minute = |count| Bucket::new(count, Allowance::WINDOW);
+        Self {
+            // At least one: who may not log in at all has no use for a server.
+            auth: minute(limits.auth_per_ip_minute.max(1)),
+            public: minute(limits.public_per_ip_minute),
+            search: minute(limits.searches_per_ip_minute),
+            read: Each::new(limits.reads_per_account_minute),
+            write: Each::new(limits.writes_per_account_minute),
+            upload: Each::new(limits.uploads_per_account_minute),
+            mails: Bucket::new(limits.mails_per_account_hour.max(1), Duration::from_secs(3_600)),
+            failures: Failures::new(limits),
+            shared,
+        }
+    }
+
+    /// One more call of a class.
+    pub(crate) async fn pass(&self, class: Class, key: Key, is_staff: bool) -> Result<()> {
+        let bucket = match class {
+            Class::Auth => self.auth.as_ref(),
+            Class::Public => self.public.as_ref(),
+            Class::Search => self.search.as_ref(),
+            Class::Read => self.read.of(is_staff),
+            Class::Write => self.write.of(is_staff),
+            Class::Upload => self.upload.of(is_staff),
+        };
+        let Some(bucket) = bucket else { return Ok(()) };
+        let spent = bucket.spend(&self.shared, class.as_str(), &key).await;
+        let allowance = Allowance { class, quota: bucket.quota, remaining: spent.remaining, reset: spent.reset };
+        note(|noted| noted.allowance = Some(allowance));
+        if spent.allowed { Ok(()) } else { Err(Error::rate_limited(spent.wait).limited_by(allowance)) }
+    }
+
+    /// One more call of a route that needs no login.
+    pub async fn call(&self, ip: IpAddr) -> Result<()> {
+        self.pass(Class::Auth, Key::Address(network(ip)), false).await
+    }
+
+    /// Counts one try to log in as failed, before the password is looked at: many at once do not slip through.
+    ///
+    /// Failures count against the pair of address and account: an attacker locks out the attacker, not the victim. A
+    /// second, wider limit per account slows down many addresses that try one account; an address from which the account
+    /// was entered before does not fall under it.
+    pub async fn try_login(&self, ip: IpAddr, email: &str) -> Result<()> {
+        self.failures.count(&self.shared, network(ip), email).await
+    }
+
+    /// The try was a success: what failed before from that address is forgotten, and this try was no failure.
+    pub async fn logged_in(&self, ip: IpAddr, email: &str) {
+        self.failures.forgive(&self.shared, network(ip), email).await;
+    }
+
+    /// Counts one more mail to an address that anybody can cause: whether it may be sent. Silent, as the caller's answer must
+    /// not depend on it; asked before the unit of work, for addresses with and without an account alike.
+    pub async fn may_mail(&self, email: &str) -> bool {
+        self.mail(&[email]).await.is_none_or(|spent| spent.allowed)
+    }
+
+    /// Counts one more notice to the caller's own address about what they do to their account; `rate_limited` when it is one
+    /// too many. Counted apart from the mails that strangers can cause, so that those keep nobody from securing an account.
+    pub async fn notice(&self, email: &str) -> Result<()> {
+        match self.mail(&["notice", email]).await {
+            Some(spent) if !spent.allowed => Err(Error::rate_limited(spent.wait)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn mail(&self, key: &[&str]) -> Option<Spent> {
+        // Where others may read it, an address is no more than a hash.
+        let key = hex::encode(failures::digest(key));
+        match &self.mails {
+            Some(bucket) => Some(bucket.spend(&self.shared, "mail", &key).await),
+            None => None,
+        }
+    }
+
+    /// Forgets keys whose quota is full again.
+    pub fn prune(&self) {
+        let by_account =
+            [&self.read, &self.write, &self.upload].into_iter().flat_map(|each| [&each.people, &each.staff]);
+        for bucket in [&self.auth, &self.public, &self.search].into_iter().chain(by_account).flatten() {
+            bucket.local.retain_recent();
+        }
+        if let Some(mails) = &self.mails {
+            mails.local.retain_recent();
+        }
+    }
+}
+
+/// Returns what addresses are counted by: a home has a whole IPv6 /64, whose addresses count as one (RFC 6177).
+pub fn network(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(v6) => v6
+            .to_ipv4_mapped()
+            .map_or_else(|| IpAddr::V6(std::net::Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))), IpAddr::V4),
+    }
+}
+
+impl fmt::Debug for Limiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Limiter")
+    }
+}

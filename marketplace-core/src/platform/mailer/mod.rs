@@ -1,0 +1,100 @@
+//! The way out for mails: a mail server, or a folder.
+
+mod message;
+#[cfg(feature = "smtp")]
+pub(crate) mod smtp;
+
+#[cfg(feature = "smtp")]
+pub(crate) use message::LaidOut;
+pub(crate) use message::PATIENCE;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::Semaphore;
+
+#[cfg(feature = "smtp")]
+use lettre::message::Mailbox;
+
+#[cfg(feature = "smtp")]
+use self::smtp::Relay;
+use crate::{
+    base::error::Result,
+    platform::{config::Config, slots::Slots},
+};
+
+/// Mails that one program sends at the same time: one that is slow does not stop the others.
+pub(crate) const TOGETHER: u32 = 8;
+
+/// The mails of one program that are under way, and how many there are in all.
+#[derive(Debug)]
+pub(crate) struct Mailer {
+    pub places: Arc<Semaphore>,
+    pub stopping: AtomicBool,
+    pub sent: AtomicU64,
+    pub waiting: AtomicI64,
+    pub failed: AtomicI64,
+    pub folder: PathBuf,
+    pub disk: Slots,
+    #[cfg(feature = "smtp")]
+    pub post: Post,
+}
+
+impl Mailer {
+    /// As the configuration says. `invalid` for an `smtp_url` or a `mail_from` that nobody can send by.
+    #[cfg_attr(not(feature = "smtp"), expect(clippy::unnecessary_wraps, reason = "as the one that sends"))]
+    pub fn open(config: &Config) -> Result<Self> {
+        Ok(Self {
+            places: Arc::new(Semaphore::new(usize::try_from(TOGETHER).unwrap_or(1))),
+            stopping: AtomicBool::default(),
+            sent: AtomicU64::default(),
+            waiting: AtomicI64::default(),
+            failed: AtomicI64::default(),
+            folder: config.mail_dir(),
+            disk: Slots::new(4, PATIENCE, "the folder of mails does not answer"),
+            #[cfg(feature = "smtp")]
+            post: Post::open(config)?,
+        })
+    }
+
+    /// Waits until no mail is under way. Returns how many were sent since the last call.
+    pub async fn idle(&self) -> u64 {
+        // Never closed.
+        let all = self.places.acquire_many(TOGETHER).await;
+        drop(all);
+        self.sent.swap(0, Ordering::Relaxed)
+    }
+}
+
+/// From whom mails come, and by which way they go.
+#[cfg(feature = "smtp")]
+#[derive(Debug)]
+pub(crate) struct Post {
+    pub from: Mailbox,
+    /// Without one, mails are written to a folder.
+    pub relay: Option<Relay>,
+    /// Which end of what waits is next.
+    pub newest_next: AtomicBool,
+    /// When mails were last counted, in microseconds.
+    pub counted_at: AtomicI64,
+}
+
+#[cfg(feature = "smtp")]
+impl Post {
+    pub fn open(config: &Config) -> Result<Self> {
+        let wrong = |_| {
+            crate::base::error::Error::invalid(
+                "/mail_from",
+                "must be an address, such as Marketplace <no-reply@example.org>",
+            )
+        };
+        let from = config.mail_from.parse().map_err(wrong)?;
+        let relay = config.smtp_url.as_ref().map(|url| Relay::parse(url.expose())).transpose()?;
+        Ok(Self { from, relay, newest_next: AtomicBool::default(), counted_at: AtomicI64::new(i64::MIN) })
+    }
+}

@@ -1,0 +1,19 @@
+//! The world outside, behind adapters that know no feature: database, files, keys, mail servers, providers, Redis.
+
+#[macro_use]
+pub mod db;
+
+pub mod access_token;
+pub(crate) mod cluster;
+pub mod config;
+pub mod files;
+pub mod folders;
+pub mod health;
+pub mod keys;
+pub mod limiter;
+pub(crate) mod mailer;
+#[cfg(feature = "oidc")]
+pub(crate) mod openid;
+pub(crate) mod passwords;
+pub(crate) mod slots;
+pub mod tls;

@@ -1,0 +1,127 @@
+//! Requests to a provider: nothing is followed, nothing takes long, nothing grows, and nothing goes over the wire in the open.
+
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::base::error::{Error, Result};
+
+/// One answer at most, in bytes.
+const MAX_ANSWER: usize = 256 * 1024;
+
+/// What a request carries besides its address.
+pub(crate) enum Ask {
+    /// Nothing.
+    Get,
+    /// An access token.
+    GetAs(String),
+    /// A form, and the `Authorization` header if there is one.
+    Form(String, Option<String>),
+}
+
+/// What came back, when it was an answer at all.
+pub(crate) struct Reply {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// The body of a success.
+    pub fn json<T: DeserializeOwned>(&self, what: &'static str) -> Result<T> {
+        if self.status != 200 {
+            return Err(away(format!("{what} answered {}", self.status)));
+        }
+        serde_json::from_slice(&self.body).map_err(|error| away(format!("{what}: {error}")))
+    }
+}
+
+/// Returns the error of a provider that does not do its part. What exactly is for the log, and is written here: which of the
+/// providers it is, and whether all of it fails, no state of ours says.
+pub(crate) fn away(inside: String) -> Error {
+    tracing::warn!(inside, "a provider of social login fails");
+    Error::unavailable("the provider cannot be reached, or does not answer as it should; try again", inside)
+}
+
+/// Like the addresses that may be configured: the provider's document could name others.
+fn allowed(url: &str) -> Result<Url> {
+    let url = Url::parse(url).ok().filter(crate::platform::config::is_private_way);
+    url.ok_or_else(|| away("an address of the provider's is neither https nor on loopback".into()))
+}
+
+/// A client for all providers, made when it is first needed.
+#[derive(Default)]
+pub(crate) struct Http {
+    client: std::sync::OnceLock<reqwest::Client>,
+}
+
+impl Http {
+    fn client(&self) -> Result<&reqwest::Client> {
+        use std::time::Duration;
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(Duration::from_secs(10))
+            .user_agent("marketplace")
+            .build()
+            .map_err(Error::internal)?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    /// Sends one request. Any status is an answer, but a redirect.
+    pub async fn ask(&self, url: &str, ask: Ask) -> Result<Reply> {
+        use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+        // An error of the client's may name the whole address; ours have no secret in them.
+        let failed = |error: reqwest::Error| away(error.to_string());
+        let (url, client) = (allowed(url)?, self.client()?);
+        let request = match ask {
+            Ask::Get => client.get(url),
+            Ask::GetAs(token) => client.get(url).bearer_auth(token),
+            Ask::Form(form, authorization) => {
+                let request = client.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+                match authorization {
+                    Some(value) => request.header(AUTHORIZATION, value),
+                    None => request,
+                }
+            }
+        };
+        let mut response = request.header(ACCEPT, "application/json").send().await.map_err(failed)?;
+        let status = response.status();
+        if status.is_redirection() || status.is_server_error() {
+            return Err(away(format!("a status {status}")));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                return Err(away(format!("an answer of more than {MAX_ANSWER} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Reply { status: status.as_u16(), body })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_in_the_open_are_refused() {
+        for good in ["https://id.example/token", "http://127.0.0.1:1/x", "http://[::1]:1/x", "http://localhost/x"] {
+            assert!(allowed(good).is_ok(), "{good}");
+        }
+        for bad in ["http://id.example/", "http://127.0.0.1.id.example/", "file:///etc/passwd", "ftp://127.0.0.1/", ""]
+        {
+            assert!(allowed(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_a_success_is_read() {
+        let reply = |status: u16, body: &str| Reply { status, body: body.into() };
+        assert_eq!(reply(200, "{\"a\":1}").json::<serde_json::Value>("x").unwrap()["a"], 1);
+        assert!(reply(404, "{}").json::<serde_json::Value>("x").is_err());
+        assert!(reply(200, "<html>").json::<serde_json::Value>("x").is_err());
+    }
+}

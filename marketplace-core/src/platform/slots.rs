@@ -1,0 +1,168 @@
+//! Work that may hang for as long as something outside likes: a file system whose server is gone, a bucket that does not
+//! answer. So much of it runs at once, and each caller waits for so long. What hangs keeps its slot until it ends, so that it
+//! never takes all threads: the callers after it are refused in time, and when it ends, all works again.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use crate::base::error::{Error, Result};
+
+/// Something did not answer within so long.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within {} s", .0.as_secs())]
+pub(crate) struct Late(pub Duration);
+
+/// A number of slots; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Slots {
+    permits: Arc<Semaphore>,
+    limit: Duration,
+    /// What callers are told when it hangs.
+    detail: &'static str,
+}
+
+impl Slots {
+    /// So many at once, each waited for up to `limit`, the wait for a slot included.
+    pub fn new(count: usize, limit: Duration, detail: &'static str) -> Self {
+        Self { permits: Arc::new(Semaphore::new(count)), limit, detail }
+    }
+
+    /// Runs `work` to its end, also when nobody waits for it any more. `unavailable` when it takes too long.
+    pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        let permits = Arc::clone(&self.permits);
+        let done = async {
+            let permit = permits.acquire_owned().await.map_err(Error::internal)?;
+            let task = tokio::spawn(async move {
+                let done = work.await;
+                drop(permit);
+                done
+            });
+            task.await.map_err(Error::internal)?
+        };
+        match tokio::time::timeout(self.limit, done).await {
+            Ok(done) => done,
+            Err(_) => Err(Error::unavailable(self.detail, Late(self.limit))),
+        }
+    }
+
+    /// Whether an error says that something took too long, and nothing else.
+    pub fn was_late(error: &Error) -> bool {
+        std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<Late>)
+    }
+
+    /// Runs what blocks its thread.
+    pub async fn run_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.run(async { tokio::task::spawn_blocking(work).await.map_err(Error::internal)? }).await
+    }
+}
+
+/// Remembers that something hangs, so that nobody waits for it again before it answers; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hanging(Arc<AtomicBool>);
+
+impl Hanging {
+    /// How often it is asked whether it answers again.
+    const ASK_EVERY: Duration = Duration::from_secs(1);
+    /// Questions that wait for an answer at the same time.
+    const QUESTIONS: usize = 8;
+
+    /// Whether it hangs.
+    pub fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// It hangs: from now on, until it answers. `answers` asks it.
+    pub fn watch<F>(&self, answers: impl Fn() -> F + Send + 'static)
+    where
+        F: Future<Output = bool> + Send + 'static,
+    {
+        if self.0.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let hangs = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            let mut questions = JoinSet::new();
+            loop {
+                // A new one each second, as those before it may hang for longer than it does.
+                if questions.len() < Self::QUESTIONS {
+                    questions.spawn(answers());
+                }
+                let answered = async {
+                    while let Some(answer) = questions.join_next().await {
+                        if answer.unwrap_or(false) {
+                            return;
+                        }
+                    }
+                    std::future::pending::<()>().await;
+                };
+                if tokio::time::timeout(Self::ASK_EVERY, answered).await.is_ok() {
+                    break;
+                }
+            }
+            hangs.store(false, Ordering::Relaxed);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::base::error::ErrorCode;
+
+    #[tokio::test]
+    async fn what_hangs_keeps_its_slot_and_nobody_waits_for_it() {
+        let slots = Slots::new(2, Duration::from_millis(100), "it hangs");
+        let (end, ended) = mpsc::channel::<()>();
+        let hung = slots.run_blocking(move || ended.recv().map_err(Error::internal)).await.unwrap_err();
+        assert_eq!((hung.code(), hung.detail()), (ErrorCode::Unavailable, "it hangs"));
+        assert_eq!(slots.run_blocking(|| Ok(1)).await.unwrap(), 1);
+        let (second_end, second_ended) = mpsc::channel::<()>();
+        slots.run_blocking(move || second_ended.recv().map_err(Error::internal)).await.unwrap_err();
+        assert_eq!(slots.run_blocking(|| Ok(1)).await.unwrap_err().code(), ErrorCode::Unavailable);
+        drop((end, second_end));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(slots.run_blocking(|| Ok(1)).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_hangs_is_asked_until_it_answers() {
+        let (hanging, well) = (Hanging::default(), Arc::new(AtomicBool::default()));
+        let is_well = Arc::clone(&well);
+        assert!(!hanging.is_so());
+        hanging.watch(move || {
+            let is_well = Arc::clone(&is_well);
+            async move {
+                if !is_well.load(Ordering::Relaxed) {
+                    tokio::time::sleep(Duration::from_secs(4)).await;
+                }
+                is_well.load(Ordering::Relaxed)
+            }
+        });
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(hanging.is_so());
+        well.store(true, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(!hanging.is_so());
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_failure_and_gives_the_slot_back() {
+        let slots = Slots::new(1, Duration::from_secs(5), "it hangs");
+        for _ in 0..2 {
+            let failed = slots.run_blocking::<()>(|| panic!("as planned")).await.unwrap_err();
+            assert_eq!(failed.code(), ErrorCode::Internal);
+        }
+    }
+}

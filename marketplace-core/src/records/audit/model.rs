@@ -1,0 +1,136 @@
+//! Rows of the audit log, and what a check of it finds.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::base::{
+    error::{Error, Result},
+    principal::Principal,
+    time::Timestamp,
+};
+
+/// What is recorded.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What was done, such as `kyc.approve`.
+    pub action: &'static str,
+    /// `user`, `attempt`, `job`, `thread`, `message` or `review`.
+    pub target_kind: &'static str,
+    /// The id of the target.
+    pub target: String,
+    /// Why, as a code.
+    pub reason: Option<String>,
+    /// Ids, codes and numbers.
+    pub metadata: serde_json::Value,
+}
+
+/// Which rows of the audit log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditFilter {
+    /// Only by this principal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(value_type = Option<String>))]
+    pub actor: Option<Principal>,
+    /// Only this action, such as `users.ban`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Only about this user, attempt, job, thread, message or review.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+/// A row of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditRow {
+    /// 1 for the first; without gaps.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Principal,
+    /// What, such as `kyc.approve`.
+    pub action: String,
+    /// `user`, `token`, `key`, `attempt`, `job`, `thread`, `message`, `review` or `database`.
+    pub target_kind: String,
+    /// The id of the target.
+    pub target: String,
+    /// Why, as a code.
+    pub reason: Option<String>,
+    /// An object of ids, codes and numbers, never personal text.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub metadata: serde_json::Value,
+    /// HMAC-SHA-256 of this row and the previous row's tag, under a key that is not in the database; hexadecimal. Rows from
+    /// before there was a key have a plain SHA-256 of the same.
+    pub tag: String,
+}
+
+/// What the audit log ends with: the newest row's number and tag, written `sequence:tag`. Kept elsewhere, it tells later
+/// whether the log still has that row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditHead {
+    /// The newest row; 0 when there is none.
+    pub seq: i64,
+    /// Its tag; zeros when there is none.
+    pub tag: String,
+}
+
+impl fmt::Display for AuditHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.seq, self.tag)
+    }
+}
+
+impl FromStr for AuditHead {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let parts = text.trim().split_once(':').and_then(|(seq, tag)| Some((seq.parse().ok()?, tag)));
+        match parts {
+            Some((seq, tag)) if seq >= 0 && tag.len() == 64 && tag.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                Ok(Self { seq, tag: tag.to_ascii_lowercase() })
+            }
+            _ => Err(Error::invalid("/expect", "must be what `audit verify` printed as the head: sequence:tag")),
+        }
+    }
+}
+
+impl Serialize for AuditHead {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for AuditHead {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// What a walk along the chain found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AuditVerification {
+    /// Rows that were checked.
+    pub checked: i64,
+    /// Where to go on; none at the end of the log.
+    pub next: Option<i64>,
+    /// At the end of a whole log, what it ends with, as `sequence:tag`. Keep it apart from the database: with it, a later
+    /// walk tells whether the log was cut off or rebuilt.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub head: Option<AuditHead>,
+    /// The first row that is edited or missing, and how it shows.
+    pub broken: Option<BrokenLink>,
+}
+
+/// Where the chain does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BrokenLink {
+    /// The row.
+    pub seq: i64,
+    /// What is wrong with it.
+    pub detail: String,
+}

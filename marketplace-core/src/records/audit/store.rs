@@ -1,0 +1,112 @@
+//! The audit log's SQL.
+
+use super::chain::{Beginning, StoredRow};
+use crate::{
+    base::{
+        error::{Error, Result},
+        time::Timestamp,
+    },
+    platform::db::{
+        Conn,
+        bulk::{self, Value},
+    },
+    records::audit::{AuditFilter, AuditHead},
+};
+
+macro_rules! columns {
+    () => {
+        "seq, at, actor, action, target_kind, target, reason, metadata, hash"
+    };
+}
+
+/// Counts `rows` more; returns the number of the last of them, and the tag before the first. The head stays locked until
+/// the transaction ends.
+pub(super) async fn take_head(conn: &mut Conn<'_>, rows: i64) -> Result<(i64, String)> {
+    let head = q!(conn => opt (i64, String),
+        "UPDATE audit_head SET seq = seq + $1 WHERE id = 1 RETURNING seq, hash", rows)?;
+    head.ok_or_else(|| {
+        let detail =
+            "nothing can be put on the audit log: its head is missing (audit_head); see `marketplace audit verify`";
+        Error::unavailable(detail, "audit_head has no row")
+    })
+}
+
+/// Writes rows, of which the last becomes the head.
+pub(super) async fn insert(conn: &mut Conn<'_>, rows: &[StoredRow]) -> Result<()> {
+    let Some(last) = rows.last() else { return Ok(()) };
+    if let [row] = rows {
+        q!(conn => exec, concat!("INSERT INTO audit_log (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"),
+            row.seq, row.at, &row.actor, &row.action, &row.target_kind, &row.target, &row.reason, &row.metadata, &row.tag)?;
+    } else {
+        let names: Vec<&str> = columns!().split(", ").collect();
+        let values = |row: &StoredRow| {
+            let text = |text: &String| Value::text(text.as_str());
+            vec![
+                Value::Int(row.seq),
+                Value::Time(row.at),
+                text(&row.actor.0),
+                text(&row.action),
+                text(&row.target_kind),
+                text(&row.target),
+                Value::or_null(row.reason.clone(), Value::Text),
+                text(&row.metadata),
+                text(&row.tag),
+            ]
+        };
+        let values: Vec<Vec<Value>> = rows.iter().map(values).collect();
+        bulk::insert(conn, "audit_log", &names, &values, &|_| ()).await?;
+    }
+    q!(conn => exec, "UPDATE audit_head SET hash = $1 WHERE id = 1", &last.tag)?;
+    Ok(())
+}
+
+/// The newest row's number and tag; none when the row that says so is gone.
+pub(super) async fn head(conn: &mut Conn<'_>) -> Result<Option<AuditHead>> {
+    let head = q!(conn => opt (i64, String), "SELECT seq, hash FROM audit_head WHERE id = 1")?;
+    Ok(head.map(|(seq, tag)| AuditHead { seq, tag }))
+}
+
+/// The number of the row with the highest number, whatever the head says.
+pub(super) async fn last_seq(conn: &mut Conn<'_>) -> Result<Option<i64>> {
+    Ok(q!(conn => optval i64, "SELECT seq FROM audit_log ORDER BY seq DESC LIMIT 1")?)
+}
+
+/// The number of the row with the lowest number, if it is below 1.
+pub(super) async fn below_first(conn: &mut Conn<'_>) -> Result<Option<i64>> {
+    Ok(q!(conn => optval i64, "SELECT seq FROM audit_log WHERE seq < 1 ORDER BY seq LIMIT 1")?)
+}
+
+pub(super) async fn from(conn: &mut Conn<'_>, from: i64, to: i64, limit: i64) -> Result<Vec<StoredRow>> {
+    Ok(q!(conn => all StoredRow,
+        concat!("SELECT ", columns!(), " FROM audit_log WHERE seq >= $1 AND seq <= $2 ORDER BY seq LIMIT $3"), from, to, limit)?)
+}
+
+/// From which rows on which keys count, in the order of the log.
+pub(super) async fn beginnings(conn: &mut Conn<'_>) -> Result<Vec<Beginning>> {
+    Ok(q!(conn => all Beginning, "SELECT first_seq, key_id, previous, mac FROM audit_keys ORDER BY first_seq")?)
+}
+
+pub(super) async fn insert_beginning(conn: &mut Conn<'_>, new: &Beginning, now: Timestamp) -> Result<()> {
+    q!(conn => exec,
+        "INSERT INTO audit_keys (first_seq, key_id, previous, mac, created_at) VALUES ($1, $2, $3, $4, $5)",
+        new.first_seq, &new.key_id, &new.previous, &new.mac, now)?;
+    Ok(())
+}
+
+/// The most telling filter finds the rows, so that its index is used; the others narrow them.
+pub(super) async fn page(conn: &mut Conn<'_>, filter: &AuditFilter, before: i64, limit: i64) -> Result<Vec<StoredRow>> {
+    let AuditFilter { actor, action, target } = filter;
+    Ok(match (target, actor, action) {
+        (Some(target), actor, action) => q!(conn => all StoredRow,
+            concat!("SELECT ", columns!(), " FROM audit_log WHERE target = $1 AND seq < $2 AND (actor = $3 OR $3 IS NULL) AND (action = $4 OR $4 IS NULL) ORDER BY seq DESC LIMIT $5"),
+            target, before, actor, action, limit)?,
+        (None, Some(actor), action) => q!(conn => all StoredRow,
+            concat!("SELECT ", columns!(), " FROM audit_log WHERE actor = $1 AND seq < $2 AND (action = $3 OR $3 IS NULL) ORDER BY seq DESC LIMIT $4"),
+            actor, before, action, limit)?,
+        (None, None, Some(action)) => q!(conn => all StoredRow,
+            concat!("SELECT ", columns!(), " FROM audit_log WHERE action = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3"),
+            action, before, limit)?,
+        (None, None, None) => q!(conn => all StoredRow,
+            concat!("SELECT ", columns!(), " FROM audit_log WHERE seq < $1 ORDER BY seq DESC LIMIT $2"), before, limit)?,
+    })
+}

@@ -1,0 +1,85 @@
+//! The event log: what changed, in order, written inside the transaction that changed it. Whoever follows it resumes by
+//! cursor, so a lost notification loses nothing: the bus only says "look".
+
+mod model;
+pub(crate) mod store;
+
+pub(crate) use model::EVERYBODY;
+pub use model::{Event, EventCursor, EventPage, Raw};
+
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use crate::{
+    actor::Actor,
+    app::App,
+    base::{
+        error::{Error, Result},
+        page::{Cursor, PageRequest},
+        permission::Permission,
+    },
+};
+
+/// Records that something changed, inside the transaction that changed it.
+pub(crate) use store::{New, append, record};
+
+/// Events after a cursor, oldest first; without one, none but where the log ends now.
+///
+/// # Errors
+/// `conflict` when the cursor is older than what is kept, or from before a restore: load anew what is shown, and begin
+/// without one.
+pub async fn since(app: &App, actor: &Actor, after: Option<&str>, limit: u16) -> Result<EventPage> {
+    actor.require(Permission::StatsRead)?;
+    let limit = PageRequest::first(limit).checked_limit()?;
+    let mut reader = app.db.read().await?;
+    let mut conn = reader.conn();
+    store::publish(&mut conn).await?;
+    let Some(after) = after else {
+        return Ok(EventPage { items: Vec::new(), cursor: store::bounds(&mut conn).await?.end.text() });
+    };
+    let cursor =
+        EventCursor::parse(after).ok_or_else(|| Error::invalid("/after", "is not a cursor that this list gave out"))?;
+    let items = store::after(&mut conn, cursor, limit).await?;
+    // Afterwards: what was forgotten before the look shows here.
+    let bounds = store::bounds(&mut conn).await?;
+    if !bounds.hold(cursor) {
+        let current = serde_json::json!({ "cursor": bounds.end.text() });
+        return Err(Error::conflict(
+            "events after this cursor may be missing; load anew, and begin without one",
+            current,
+        ));
+    }
+    let cursor = items.last().map_or_else(|| after.to_owned(), |event| event.cursor.clone());
+    Ok(EventPage { items, cursor })
+}
+
+/// Forgets events older than the retention, and notes up to where: a reader whose cursor is older starts anew from the lists.
+pub(crate) async fn prune(app: &App) -> Result<u64> {
+    let before = app.now() - Duration::from_secs(u64::from(app.config.retention.event_days) * 86_400);
+    app.db.prune_in_batches(move |conn| async move { store::prune(conn, before).await }.boxed()).await
+}
+
+#[cfg(test)]
+mod tests;
+
+/// Lets the log begin anew when this is another database than the one in which it was written: one that was restored, copied,
+/// or that took over from one that was lost and may have known more. Cursors from before are then too old to go on from.
+pub(crate) async fn settle(app: &App) -> Result<()> {
+    // In this order: what is restored meanwhile is seen by the second if it was by the first.
+    let mut reader = app.db.read().await?;
+    let known = store::place(&mut reader.conn()).await?;
+    drop(reader);
+    let place = app.db.place().await?;
+    if known == place {
+        return Ok(());
+    }
+    let now = app.now();
+    let begun = app.db.write(move |conn| async move { store::begin_anew(conn, &place, now).await }.boxed()).await?;
+    if begun && !known.is_empty() {
+        tracing::warn!(
+            "this is another database than the log of events was written in; whoever follows it begins anew"
+        );
+    }
+    Ok(())
+}

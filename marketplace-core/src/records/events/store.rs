@@ -1,0 +1,210 @@
+//! The event log's SQL.
+
+use super::{Event, EventCursor, Raw};
+use crate::{
+    base::{
+        error::Result,
+        ids::{ThreadId, UserId},
+        page::Cursor,
+        time::Timestamp,
+    },
+    platform::db::{Conn, PRUNE_BATCH},
+};
+
+#[derive(sqlx_macros::FromRow)]
+struct Row {
+    tx: i64,
+    seq: i64,
+    at: Timestamp,
+    kind: String,
+    target: String,
+    user_id: Option<UserId>,
+}
+
+/// Something that changed, as it is recorded.
+#[derive(Debug, Clone)]
+pub(crate) struct New<'a> {
+    /// What, such as `message`.
+    pub kind: &'a str,
+    /// The id of what changed.
+    pub target: &'a str,
+    /// Whom it concerns.
+    pub user_id: Option<UserId>,
+    /// Who else it concerns.
+    pub peer_id: Option<UserId>,
+    /// Where it happened.
+    pub thread_id: Option<ThreadId>,
+    /// The number that it brought: a message's, a read pointer's.
+    pub n: Option<i64>,
+}
+
+/// Records what concerns the two sides of a thread, inside the transaction that changed it.
+pub(crate) async fn record(conn: &mut Conn<'_>, now: Timestamp, new: &New<'_>) -> Result<()> {
+    q!(conn => exec,
+        "INSERT INTO events (at, kind, target, user_id, peer_id, thread_id, n) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        now, new.kind, new.target, new.user_id, new.peer_id, new.thread_id, new.n)?;
+    Ok(())
+}
+
+/// Records that something changed, inside the transaction that changed it.
+pub(crate) async fn append(
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    kind: &str,
+    target: &str,
+    user_id: Option<UserId>,
+) -> Result<()> {
+    q!(conn => exec, "INSERT INTO events (at, kind, target, user_id) VALUES ($1, $2, $3, $4)", now, kind, target, user_id)?;
+    Ok(())
+}
+
+/// Events that one batch publishes at most.
+pub(crate) const BATCH: i64 = 1_000;
+
+/// Publishes what was committed, up to [`BATCH`] events: gives them their place in the log. Returns how many. Nothing on
+/// SQLite, where one writer writes them in their order.
+///
+/// PostgreSQL commits transactions in another order than that in which their rows got numbers, so that a reader who went by
+/// those would skip what is committed late. A reader could wait until all older transactions have ended, but then waits for
+/// whatever is open anywhere in the cluster. Instead rows are ordered by the batch that published them, and
+/// **what becomes visible to anybody has a higher batch than all that was visible before**:
+///
+/// - A batch gets its number under the lock, which it holds until its rows are visible to everybody (PostgreSQL lets go of a
+///   transaction's locks after that). The number of a later batch is drawn afterwards, and sequences only rise.
+/// - So of two batches the one with the lower number is visible whenever the other is, and each is visible as a whole. Whoever
+///   reads on after the last (batch, number) that they saw therefore skips nothing, and sees nothing twice.
+/// - A row is published once. The statement sees rows as they were when it began, which may be before it got the lock; one
+///   that another batch published meanwhile is looked at again when it is to be changed, and no longer qualifies.
+/// - Within a thread events keep their order: who writes there holds the thread's row until the commit, so that an event
+///   that is committed earlier has a lower number as well, and the lowest numbers are published first.
+///
+/// Nobody who writes takes the lock, nor waits. Whoever publishes does so in this one statement: the server goes on with it by
+/// itself, even when the program that sent it is stopped.
+pub(crate) async fn publish(conn: &mut Conn<'_>) -> Result<i64> {
+    if matches!(conn, Conn::Sqlite(_)) {
+        return Ok(0);
+    }
+    // The subquery is run once for all rows, and not at all when there are none: then the lock is not taken either.
+    let published = q!(conn => exec, [
+        sqlite: "UPDATE events SET tx = tx WHERE tx < 0 AND seq IN (SELECT seq FROM events WHERE tx < 0 ORDER BY seq LIMIT ($1 + 0))",
+        pg: "UPDATE events \
+             SET tx = (SELECT CASE WHEN pg_advisory_xact_lock(hashtext('marketplace.events')) IS NOT NULL THEN nextval('event_batches') END) \
+             WHERE tx < 0 AND seq IN (SELECT seq FROM events WHERE tx < 0 ORDER BY seq LIMIT ($1 + 0))",
+    ], BATCH)?;
+    Ok(i64::try_from(published).unwrap_or(i64::MAX))
+}
+
+/// Events after a cursor, in an order that later commits cannot change.
+pub(crate) async fn after(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) -> Result<Vec<Event>> {
+    let rows = q!(conn => all Row,
+        "SELECT tx, seq, at, kind, target, user_id FROM events WHERE tx >= 0 AND (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT $3",
+        cursor.tx, cursor.seq, limit)?;
+    let event = |row: Row| Event {
+        cursor: EventCursor { tx: row.tx, seq: row.seq }.text(),
+        at: row.at,
+        kind: row.kind,
+        target: row.target,
+        user_id: row.user_id,
+    };
+    Ok(rows.into_iter().map(event).collect())
+}
+
+#[derive(sqlx_macros::FromRow)]
+struct RawRow {
+    tx: i64,
+    seq: i64,
+    at: Timestamp,
+    kind: String,
+    target: String,
+    user_id: Option<UserId>,
+    peer_id: Option<UserId>,
+}
+
+/// Like [`after`], with all whom it concerns.
+pub(crate) async fn tail(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) -> Result<Vec<Raw>> {
+    let rows = q!(conn => all RawRow,
+        "SELECT tx, seq, at, kind, target, user_id, peer_id FROM events WHERE tx >= 0 AND (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT $3",
+        cursor.tx, cursor.seq, limit)?;
+    let raw = |row: RawRow| Raw {
+        cursor: EventCursor { tx: row.tx, seq: row.seq },
+        at: row.at,
+        kind: row.kind,
+        target: row.target,
+        users: [row.user_id, row.peer_id],
+    };
+    Ok(rows.into_iter().map(raw).collect())
+}
+
+/// What of the log can be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Up to where it was forgotten: a cursor before this has missed something.
+    pub mark: EventCursor,
+    /// Where it ends now, for readers who want only what comes.
+    pub end: EventCursor,
+}
+
+impl Bounds {
+    /// Whether nothing after a cursor is missing, and it is one of this log's.
+    pub fn hold(self, cursor: EventCursor) -> bool {
+        (self.mark..=self.end).contains(&cursor)
+    }
+}
+
+/// What of the log can be read now.
+pub(crate) async fn bounds(conn: &mut Conn<'_>) -> Result<Bounds> {
+    let found = q!(conn => one (Option<i64>, Option<i64>, Option<i64>, Option<i64>),
+        "SELECT (SELECT tx FROM event_marks WHERE id = 1), (SELECT seq FROM event_marks WHERE id = 1), \
+           (SELECT tx FROM events WHERE tx >= 0 ORDER BY tx DESC, seq DESC LIMIT 1), \
+           (SELECT seq FROM events WHERE tx >= 0 ORDER BY tx DESC, seq DESC LIMIT 1)")?;
+    let cursor = |tx: Option<i64>, seq: Option<i64>| EventCursor { tx: tx.unwrap_or(0), seq: seq.unwrap_or(0) };
+    let (mark, end) = (cursor(found.0, found.1), cursor(found.2, found.3));
+    // All may be forgotten.
+    Ok(Bounds { mark, end: end.max(mark) })
+}
+
+/// In which database the log was written last; empty for one that nobody has opened.
+pub(crate) async fn place(conn: &mut Conn<'_>) -> Result<String> {
+    Ok(q!(conn => optval String, "SELECT place FROM event_marks WHERE id = 1")?.unwrap_or_default())
+}
+
+/// Begins the log anew in `place`, unless that was done: from now on numbers are higher than any that were ever given out, in
+/// this database or in those that it came from, and every cursor from before is older than what is kept. Returns whether it
+/// was done now.
+pub(crate) async fn begin_anew(conn: &mut Conn<'_>, place: &str, now: Timestamp) -> Result<bool> {
+    q!(conn => exec, "INSERT INTO event_marks (id, tx, seq) VALUES (1, 0, 0) ON CONFLICT (id) DO NOTHING")?;
+    let moved = q!(conn => exec, "UPDATE event_marks SET place = $1 WHERE id = 1 AND place <> $1", place)?;
+    if moved == 0 {
+        return Ok(false);
+    }
+    // What was not published is history as well.
+    while publish(conn).await? == BATCH {}
+    // Numbers rise by one with each batch, or event, and time by a million a second: whatever was given out elsewhere, in
+    // a history that this database knows nothing of, is lower.
+    q!(conn => exec, [
+        sqlite: "UPDATE event_marks SET tx = 0, seq = max($1, seq, coalesce((SELECT max(seq) FROM events), 0)) WHERE id = 1",
+        pg: "UPDATE event_marks SET tx = setval('event_batches', greatest($1, nextval('event_batches'))), seq = 0 WHERE id = 1",
+    ], now.micros())?;
+    if let Conn::Sqlite(conn) = conn {
+        // SQLite has no way to say which number is next but to write where it keeps the last one.
+        let go_on = "DELETE FROM sqlite_sequence WHERE name = 'events'; \
+                     INSERT INTO sqlite_sequence (name, seq) SELECT 'events', seq FROM event_marks WHERE id = 1";
+        sqlx::raw_sql(go_on).execute(&mut **conn).await?;
+    }
+    Ok(true)
+}
+
+/// Forgets a batch of what is older than `before`. Returns how many rows.
+pub(crate) async fn prune(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
+    // What a server left unpublished when it ended has no place in the log yet, and could not be said to be missing.
+    publish(conn).await?;
+    let gone = q!(conn => all (i64, i64),
+        "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",
+        before, PRUNE_BATCH)?;
+    let Some((tx, seq)) = gone.iter().max() else { return Ok(0) };
+    q!(conn => exec,
+        "INSERT INTO event_marks (id, tx, seq) VALUES (1, $1, $2) ON CONFLICT (id) DO UPDATE SET tx = excluded.tx, seq = excluded.seq \
+         WHERE (event_marks.tx, event_marks.seq) < (excluded.tx, excluded.seq)",
+        tx, seq)?;
+    Ok(gone.len() as u64)
+}

@@ -1,0 +1,41 @@
+//! Which mails there are.
+
+use crate::base::text_enum::text_enum;
+
+text_enum! {
+    /// Which text.
+    pub enum Template {
+        /// Confirm the address of a new account.
+        VerifyEmail = "verify_email",
+        /// Somebody signed up with an address that has an account.
+        AccountExists = "account_exists",
+        /// Choose a new password.
+        ResetPassword = "reset_password",
+        /// The password was changed.
+        PasswordChanged = "password_changed",
+        /// A second factor was enrolled.
+        SecondFactorOn = "second_factor_on",
+        /// The second factor was removed.
+        SecondFactorOff = "second_factor_off",
+        /// Confirm a new address, sent to it.
+        ConfirmNewEmail = "confirm_new_email",
+        /// The address is about to change, sent to the old one.
+        EmailChanging = "email_changing",
+        /// A login through a provider was added to the account.
+        IdentityLinked = "identity_linked",
+        /// An admin made an account for the recipient.
+        Invitation = "invitation",
+        /// The account was banned.
+        Banned = "banned",
+        /// The identity was confirmed.
+        KycApproved = "kyc_approved",
+        /// Another attempt is asked for.
+        KycRetry = "kyc_retry",
+        /// The identity was not confirmed.
+        KycRejected = "kyc_rejected",
+        /// An approval was taken back.
+        KycRevoked = "kyc_revoked",
+        /// An approval has come to its end.
+        KycExpired = "kyc_expired",
+    }
+}

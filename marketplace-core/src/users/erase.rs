@@ -1,0 +1,94 @@
+//! Erasure (GDPR art. 17): personal fields and files go; what other people need stays.
+
+use futures::FutureExt;
+
+use crate::{
+    accounts::{model::Account, store},
+    actor::Actor,
+    app::App,
+    auth,
+    base::{
+        change::RestrictionReason,
+        error::{Error, Result},
+        ids::UserId,
+    },
+    jobs, kyc, messaging,
+    platform::db::Conn,
+    profiles,
+    records::{
+        audit::{self, Entry},
+        events, idempotency, mail,
+    },
+    reviews, services,
+    timers::Timer,
+    tokens,
+};
+
+/// Erases an account inside the transaction that decided so. The row stays, without anything personal in it.
+///
+/// Errors: `conflict` while jobs of theirs are live.
+pub(crate) async fn erase(
+    app: &App,
+    conn: &mut Conn<'_>,
+    actor: &Actor,
+    account: &Account,
+    reason: Option<RestrictionReason>,
+) -> Result<()> {
+    let (id, now) = (account.id, app.now());
+    if jobs::any_live(conn, id).await? {
+        return Err(Error::conflict("there are jobs under way; end them first", ()));
+    }
+    kyc::erase(app, conn, id).await?;
+    jobs::erase(conn, id).await?;
+    profiles::erase(app, conn, id).await?;
+    services::erase(app, conn, id).await?;
+    messaging::erase(app, conn, id).await?;
+    reviews::erase(app, conn, id).await?;
+    auth::store::erase(conn, id).await?;
+    auth::drop_tickets(conn, id).await?;
+    tokens::erase(conn, id).await?;
+    auth::identities::erase(conn, id).await?;
+    mail::cancel(conn, &format!("user:{id}")).await?;
+    let notes = store::note_ids(conn, id).await?;
+    idempotency::erase(conn, now, id, &notes).await?;
+    store::note_erasure(conn, id, now).await?;
+    store::anonymise(conn, id, now).await?;
+    let metadata = serde_json::json!({ "from": account.status, "role": account.role });
+    let reason = reason.map(|reason| reason.to_string());
+    audit::append(
+        &app.keys,
+        conn,
+        now,
+        actor,
+        Entry { action: "users.delete", target_kind: "user", target: id.to_string(), reason, metadata },
+    )
+    .await?;
+    events::append(conn, now, "session.revoked", &id.to_string(), Some(id)).await?;
+    events::append(conn, now, "user.changed", &id.to_string(), Some(id)).await
+}
+
+/// Sweeps what erasures leave beside the rows that they deleted: mails in the folder, words in the search index, and rows in
+/// the write-ahead log; files go by themselves. A server does it within a second; whatever stops it, the next one goes on.
+pub(crate) async fn sweep(app: &App) -> Result<u64> {
+    /// Erasures of one round.
+    const ROUND: i64 = 100;
+    let now = app.now();
+    let rests = |user: &UserId| app.timers.rests(Timer::Erasures, user, now);
+    let mut reader = app.db.read().await?;
+    let mut erased =
+        store::erasures(&mut reader.conn(), ROUND + crate::scheduled::resting(app, Timer::Erasures)).await?;
+    drop(reader);
+    crate::scheduled::each(app, Timer::Erasures, erased.clone(), async |user| mail::forget_written(app, user).await)
+        .await?;
+    erased.retain(|user| !rests(user));
+    if erased.is_empty() {
+        return Ok(0);
+    }
+    services::sweep_index(app).await?;
+    if !app.db.empty_log().await? {
+        return Ok(0);
+    }
+    let done = erased.len() as u64;
+    app.db.write(move |conn| async move { store::forget_erasures(conn, &erased).await }.boxed()).await?;
+    Ok(done)
+}

@@ -1,0 +1,168 @@
+//! Ending everybody's sessions at once: when keys, a backup or a server may be in other hands.
+
+use futures::FutureExt;
+use uuid::Uuid;
+
+use crate::{
+    actor::Actor,
+    app::App,
+    auth::store,
+    base::{
+        change::{Change, RestrictionReason},
+        error::{Error, Result},
+        ids::SessionId,
+        permission::Permission,
+    },
+    records::{
+        audit::{self, Entry},
+        events::{self, EVERYBODY},
+    },
+    tokens,
+    users::model::EndedSessions,
+};
+
+/// Sessions of one unit: more would keep others from writing.
+const ROUND: i64 = 2_000;
+
+/// Ends every session and every API token of everybody, the caller's too. Needs a reason; is on record before the first one
+/// ends. Sessions end in rounds: what breaks off in the middle can be done again.
+pub async fn end_all_sessions(app: &App, actor: &Actor, change: &Change) -> Result<EndedSessions> {
+    actor.require(Permission::UsersAdmin)?;
+    let Some(reason) = change.reason else {
+        let known = RestrictionReason::NAMES.join(", ");
+        return Err(Error::invalid("/reason", format!("is needed: one of {known}")));
+    };
+    if change.note.is_some() {
+        return Err(Error::invalid("/note", "has nobody with whom it would be kept; the reason is on record"));
+    }
+    let now = app.now();
+    if change.dry_run {
+        let mut reader = app.db.read().await?;
+        let mut conn = reader.conn();
+        let sessions = store::count_alive(&mut conn, now).await?;
+        return Ok(EndedSessions { sessions, tokens: tokens::count_alive(&mut conn, now).await? });
+    }
+    let (keys, actor) = (app.keys.clone(), actor.clone());
+    let tokens = app
+        .db
+        .write(move |c| {
+            async move {
+                let entry = Entry {
+                    action: "auth.end_all_sessions",
+                    target_kind: "session",
+                    target: EVERYBODY.into(),
+                    reason: Some(reason.to_string()),
+                    metadata: serde_json::json!({}),
+                };
+                audit::append(&keys, c, now, &actor, entry).await?;
+                tokens::revoke_everybodys(c, &actor.principal(), now).await
+            }
+            .boxed()
+        })
+        .await?;
+    // All that began until now. Ids sort by time, and a login that was under way may be written behind where a pass is.
+    let last = SessionId(uuid::Builder::from_unix_timestamp_millis(now.unix_millis(), &[0xff; 10]).into_uuid());
+    let mut sessions = 0;
+    loop {
+        let ended = one_pass(app, last).await?;
+        sessions += ended;
+        if ended == 0 {
+            break;
+        }
+    }
+    app.db
+        .write(move |c| async move { events::append(c, now, "session.revoked", EVERYBODY, None).await }.boxed())
+        .await?;
+    app.wake();
+    tracing::warn!(sessions, tokens, "everybody's sessions were ended");
+    Ok(EndedSessions { sessions, tokens })
+}
+
+/// Ends all up to one, in the order of their ids. Returns how many.
+async fn one_pass(app: &App, last: SessionId) -> Result<u64> {
+    let now = app.now();
+    let (mut after, mut done) = (SessionId(Uuid::nil()), 0);
+    loop {
+        let unit = app.db.write(move |c| {
+            async move {
+                let Some(end) = store::end_of_round(c, after, last, ROUND).await? else { return Ok(None) };
+                Ok(Some((end, store::revoke_range(c, after, end, now).await?)))
+            }
+            .boxed()
+        });
+        let Some((end, ended)) = unit.await? else { return Ok(done) };
+        done += ended;
+        after = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        accounts::model::Status,
+        auth,
+        base::{error::ErrorCode, page::PageRequest, permission::Role},
+        records::audit::AuditFilter,
+        testing::{self, OPERATOR},
+        tokens::model::NewToken,
+    };
+
+    #[tokio::test]
+    async fn everybody_is_logged_out_at_once_and_it_is_on_record() {
+        for test in testing::apps().await {
+            let app = test.app();
+            let mut access = Vec::new();
+            for role in [Role::Client, Role::Worker, Role::Support, Role::Admin, Role::Auditor] {
+                let id = test.user(role, Status::Active).await;
+                for _ in 0..2 {
+                    access.push(test.log_in(id).await.1);
+                }
+            }
+            let (admin, of_admin) = test.log_in(test.user(Role::Admin, Status::Active).await).await;
+            access.push(of_admin);
+            let new = NewToken {
+                name: "Night job".into(),
+                scopes: vec![Permission::UsersAdmin],
+                expires_in: 3_600,
+                owner_id: None,
+            };
+            let made = crate::tokens::create(app, &admin, &new, &Change::default()).await.unwrap();
+            access.push(made.item.secret.unwrap());
+            let script = auth::authenticate(app, access.last().unwrap()).await.unwrap();
+            for role in [Role::Client, Role::Support, Role::Auditor] {
+                let other = test.actor(role).await;
+                let refused = end_all_sessions(app, &other, &Change::default()).await.unwrap_err();
+                assert_eq!(refused.code(), ErrorCode::Forbidden);
+            }
+            let because = Change { reason: Some(RestrictionReason::Security), ..Change::default() };
+            for (pointer, bad) in [
+                ("/reason", Change::default()),
+                ("/note", Change { note: Some("keys were copied".into()), ..because.clone() }),
+            ] {
+                let refused = end_all_sessions(app, &script, &bad).await.unwrap_err();
+                assert_eq!(refused.fields()[0].pointer, pointer);
+            }
+            let preview = Change { dry_run: true, ..because.clone() };
+            let counted = end_all_sessions(app, &script, &preview).await.unwrap();
+            assert_eq!((counted.sessions, counted.tokens), (14, 1));
+            for token in &access {
+                auth::authenticate(app, token).await.unwrap();
+            }
+            assert_eq!(end_all_sessions(app, &script, &because).await.unwrap(), counted);
+            for token in &access {
+                let gone = auth::authenticate(app, token).await.unwrap_err();
+                assert_eq!(gone.code(), ErrorCode::Unauthenticated);
+            }
+            assert_eq!(end_all_sessions(app, &OPERATOR, &because).await.unwrap().sessions, 0);
+            let filter = AuditFilter { action: Some("auth.end_all_sessions".into()), ..AuditFilter::default() };
+            let rows = audit::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
+            assert_eq!((rows.len(), rows[1].actor.clone()), (2, script.principal()));
+            assert_eq!(rows[1].reason.as_deref(), Some("security"));
+            // And everybody may come in again.
+            let (again, _) = test.log_in(admin.user_id().unwrap()).await;
+            crate::users::me(app, &again).unwrap();
+            test.close().await;
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! One's own account.
+
+use futures::FutureExt;
+use serde::{Deserialize, Serialize};
+
+use super::erase::erase;
+use crate::{
+    accounts::{
+        model::{Account, Checks, Password, Status, check_phone},
+        store,
+    },
+    actor::Actor,
+    app::App,
+    auth,
+    base::{
+        error::{Error, Result},
+        ids::UserId,
+        permission::{Permission, Role},
+        text::check_name,
+        time::Timestamp,
+    },
+    kyc::status::KycStatus,
+    records::events,
+    services,
+};
+
+/// One's own account, as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Me {
+    /// The account.
+    pub id: UserId,
+    /// What it is.
+    pub role: Role,
+    /// What it may do at large.
+    pub status: Status,
+    /// Address.
+    pub email: String,
+    /// Whether the address was confirmed.
+    pub email_verified: bool,
+    /// Name.
+    pub name: String,
+    /// Number, E.164.
+    pub phone: Option<String>,
+    /// Where the identity check stands.
+    pub kyc_status: KycStatus,
+    /// When it signed up.
+    pub created_at: Timestamp,
+    /// Counts changes.
+    pub version: i64,
+}
+
+impl Me {
+    pub(crate) fn of(account: &Account, now: Timestamp) -> Self {
+        Self {
+            id: account.id,
+            role: account.role,
+            status: account.status,
+            email: account.email.clone(),
+            email_verified: account.email_verified,
+            name: account.name.clone(),
+            phone: account.phone.clone(),
+            kyc_status: account.visible_kyc(now),
+            created_at: account.created_at,
+            version: account.version,
+        }
+    }
+}
+
+/// What of it shall change; what is left out stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct UpdateMe {
+    /// 1 to 100 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// E.164; an empty text takes the number away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+/// The caller's account. Costs nothing: it was read when the token was checked for this very call.
+pub fn me(app: &App, actor: &Actor) -> Result<Me> {
+    Ok(Me::of(&actor.require_own(Permission::OwnAccount)?.account, app.now()))
+}
+
+/// Changes the caller's name or number. `conflict` when the number is somebody else's, `rate_limited` after some tries.
+pub async fn update_me(app: &App, actor: &Actor, update: UpdateMe, if_version: Option<i64>) -> Result<Me> {
+    let me = actor.require_own(Permission::OwnAccount)?;
+    if me.account.status == Status::Unverified {
+        return Err(Error::forbidden("confirm your address first: the link is in the mail that we sent"));
+    }
+    let mut checks = Checks::default();
+    let name = checks.take(update.name.as_deref().map(check_name).transpose()).flatten();
+    let clears_phone = update.phone.as_deref().is_some_and(|phone| phone.trim().is_empty());
+    let phone = update.phone.as_deref().filter(|_| !clears_phone);
+    let phone = checks.take(phone.map(check_phone).transpose()).flatten();
+    checks.finish()?;
+    let (app2, id) = (app.clone(), me.account.id);
+    if phone.is_some() && phone != me.account.phone {
+        // A few in a quarter of an hour: the answer tells whether a number is somebody's.
+        app.limiter.try_login(std::net::IpAddr::from([0, 0, 0, 0]), &format!("phone:{id}")).await?;
+    }
+    let me = app
+        .db
+        .write(move |c| {
+            async move {
+                let now = app2.now();
+                let mut account = store::lock(c, id).await?.ok_or_else(|| Error::not_found("account"))?;
+                if if_version.is_some_and(|version| version != account.version) {
+                    return Err(Error::stale(account.version));
+                }
+                if let Some(name) = name {
+                    account.name = name;
+                }
+                if clears_phone {
+                    account.phone = None;
+                } else if let Some(phone) = phone {
+                    store::require_free_phone(c, &phone, Some(id)).await?;
+                    account.phone = Some(phone);
+                }
+                store::set_person(c, &account, now).await?;
+                if account.role == Role::Worker {
+                    services::name_changed(c, id, &account.name).await?;
+                }
+                account.version += 1;
+                events::append(c, now, "user.changed", &id.to_string(), Some(id)).await?;
+                Ok(Me::of(&account, now))
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(me)
+}
+
+/// Erases the caller's account for good. Staff cannot: an admin has to.
+pub async fn delete_me(app: &App, actor: &Actor, password: &Password) -> Result<()> {
+    let me = actor.require_own(Permission::OwnAccount)?;
+    if me.account.role.is_staff() {
+        return Err(Error::forbidden("staff accounts are deleted by an admin"));
+    }
+    let checked = auth::check_own_password(app, actor, password, "/password").await?;
+    let (app2, actor2, id) = (app.clone(), actor.clone(), me.account.id);
+    app.db
+        .patient()
+        .write(move |c| {
+            async move {
+                let account = auth::lock_checked(c, id, checked.as_deref()).await?;
+                erase(&app2, c, &actor2, &account, None).await
+            }
+            .boxed()
+        })
+        .await?;
+    app.wake();
+    Ok(())
+}
