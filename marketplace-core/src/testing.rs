@@ -17,8 +17,8 @@ use std::{
     time::Duration,
 };
 
+use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor};
-use sqlx_postgres::PgConnection;
 use tempfile::TempDir;
 use uuid::Uuid;
 

@@ -113,7 +113,7 @@ pub struct TimerState {
 }
 
 /// What the database says of a kind of due work, whichever server did it.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct RecordedTimer {
     /// Which one, by its name: another release may have others.
     pub timer: String,

@@ -102,9 +102,6 @@ async fn run() -> Result<(), Failure> {
         .map_err(Error::internal)
         .map_err(hint("this is a fault of the program"))?;
     logging::log_panics();
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        tracing::debug!("a TLS provider was installed already");
-    }
     let public = bind("listen", config.listen).await?;
     let metrics = match config.metrics_listen {
         Some(address) => Some(bind("metrics_listen", address).await?),

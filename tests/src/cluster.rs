@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor};
-use sqlx_postgres::{PgConnectOptions, PgConnection};
 use tempfile::TempDir;
 
 /// Ends with this, and is removed.

@@ -2,8 +2,8 @@
 
 use std::{path::Path, str::FromStr};
 
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
-use sqlx_postgres::PgConnectOptions;
 use uuid::Uuid;
 
 /// Which engine a story runs on.

@@ -15,16 +15,22 @@ pub struct Http {
     pub token: Option<String>,
 }
 
+/// A client of this machine's servers.
+pub fn client() -> reqwest::ClientBuilder {
+    marketplace_core::tls::install_provider();
+    reqwest::Client::builder().no_proxy()
+}
+
 impl Http {
     /// As nobody.
     pub fn new(base: &str) -> Self {
-        let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).no_proxy().build().unwrap();
+        let client = client().timeout(Duration::from_mins(1)).build().unwrap();
         Self { base: base.to_owned(), client, token: None }
     }
 
     /// As nobody, from an address of this machine.
     pub fn from(base: &str, address: std::net::IpAddr) -> Self {
-        let client = reqwest::Client::builder().timeout(Duration::from_mins(1)).no_proxy().local_address(address);
+        let client = client().timeout(Duration::from_mins(1)).local_address(address);
         Self { base: base.to_owned(), client: client.build().unwrap(), token: None }
     }
 

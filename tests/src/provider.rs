@@ -1,4 +1,4 @@
-//! A provider of social login on loopback, with keys made at run time, that does as it should or lies in one way at a time; and
+//! A provider of social login on loopback, that does as it should or lies in one way at a time; and
 //! browsers that visit it.
 
 use std::{
@@ -6,11 +6,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use aws_lc_rs::{
-    encoding::AsDer as _,
-    rsa::KeySize,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair},
-};
 use axum::{
     Json, Router,
     extract::{Query, State},
@@ -22,16 +17,25 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use jsonwebtoken::{
-    Algorithm, EncodingKey, Header,
-    jwk::{AlgorithmParameters, Jwk},
-};
 use marketplace_core::time::{Clock, SystemClock};
 use reqwest::{Method, header};
+use ring::{
+    digest,
+    rand::SystemRandom,
+    signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
+        RSA_PKCS1_SHA512, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
+    },
+};
 use serde_json::{Map, Value, json};
 use url::{Url, form_urlencoded};
 
-use crate::{Answer, Server, database::random_id, server::ROOMY};
+use crate::{
+    Answer, Server,
+    database::random_id,
+    server::ROOMY,
+    tokens::{hs256, signed},
+};
 
 /// What the provider knows the marketplace by.
 pub const CLIENT: &str = "market";
@@ -74,10 +78,10 @@ pub struct Lie {
 }
 
 struct Keys {
-    ed: EncodingKey,
-    ec: EncodingKey,
-    rsa: EncodingKey,
-    foreign: EncodingKey,
+    ed: Ed25519KeyPair,
+    ec: EcdsaKeyPair,
+    rsa: RsaKeyPair,
+    foreign: Ed25519KeyPair,
 }
 
 /// A login that waits for its code to be shown.
@@ -112,12 +116,27 @@ impl Drop for Provider {
 }
 
 fn keys() -> Keys {
-    let ed = || EncodingKey::from_ed_der(Ed25519KeyPair::generate().unwrap().to_pkcs8v1().unwrap().as_ref());
-    let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap().to_pkcs8v1().unwrap();
-    let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap().as_der().unwrap();
-    // jsonwebtoken takes PKCS#1, which stands within PKCS#8 behind 26 bytes that are always the same.
-    let rsa = EncodingKey::from_rsa_der(&rsa.as_ref()[26..]);
-    Keys { ed: ed(), ec: EncodingKey::from_ec_der(ec.as_ref()), rsa, foreign: ed() }
+    let random = SystemRandom::new();
+    let ed = || Ed25519KeyPair::from_pkcs8(Ed25519KeyPair::generate_pkcs8(&random).unwrap().as_ref()).unwrap();
+    let kind = &ECDSA_P256_SHA256_FIXED_SIGNING;
+    let ec = EcdsaKeyPair::generate_pkcs8(kind, &random).unwrap();
+    Keys {
+        ed: ed(),
+        ec: EcdsaKeyPair::from_pkcs8(kind, ec.as_ref(), &random).unwrap(),
+        // ring makes no RSA keys: this is the example of RFC 7515 §A.2, which is nobody's secret.
+        rsa: RsaKeyPair::from_der(include_bytes!("rfc7515_a2.der")).unwrap(),
+        foreign: ed(),
+    }
+}
+
+fn base64(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The modulus and the exponent, as a set of keys has them.
+fn public(key: &RsaKeyPair) -> [String; 2] {
+    let RsaPublicKeyComponents::<Vec<u8>> { n, e } = key.public().into();
+    [n, e].map(base64)
 }
 
 impl Provider {
@@ -180,12 +199,6 @@ pub fn person_of(email: &str, verified: bool) -> Value {
     json!({ "sub": random_id().to_string(), "email": email, "email_verified": verified, "name": "Kim Park" })
 }
 
-fn jwk(key: &EncodingKey, algorithm: Algorithm, kid: &str) -> Jwk {
-    let mut jwk = Jwk::from_encoding_key(key, algorithm).unwrap();
-    jwk.common.key_id = Some(kid.to_owned());
-    jwk
-}
-
 async fn discovery(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let at = |path: &str| format!("{}/{path}", shared.issuer);
     let named = shared.lie.lock().unwrap().issuer.clone().unwrap_or_else(|| shared.issuer.clone());
@@ -203,11 +216,14 @@ async fn public_keys(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let keys = &shared.keys;
     // Among them one of a kind that nobody knows yet.
     let unknown = json!({ "kty": "AKP", "kid": "later", "pub": "AAAA" });
+    // Behind a byte that says "uncompressed" (SEC 1 §2.3.3).
+    let (x, y) = keys.ec.public_key().as_ref()[1..].split_at(32);
+    let [n, e] = public(&keys.rsa);
     Json(json!({ "keys": [
         unknown,
-        jwk(&keys.ed, Algorithm::EdDSA, "ed"),
-        jwk(&keys.ec, Algorithm::ES256, "ec"),
-        jwk(&keys.rsa, Algorithm::RS256, "rsa"),
+        { "kid": "ed", "alg": "EdDSA", "kty": "OKP", "crv": "Ed25519", "x": base64(keys.ed.public_key()) },
+        { "kid": "ec", "alg": "ES256", "kty": "EC", "crv": "P-256", "x": base64(x), "y": base64(y) },
+        { "kid": "rsa", "alg": "RS256", "kty": "RSA", "n": n, "e": e },
     ] }))
 }
 
@@ -266,8 +282,8 @@ async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Stri
     let asked = form.get("code").and_then(|code| shared.codes.lock().unwrap().remove(code));
     let Some(asked) = asked else { return refused("invalid_grant") };
     let verifier = form.get("code_verifier").map(String::as_str).unwrap_or_default();
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes());
-    if URL_SAFE_NO_PAD.encode(digest) != asked.challenge || form.get("redirect_uri") != Some(&asked.redirect_uri) {
+    let digest = digest::digest(&digest::SHA256, verifier.as_bytes());
+    if base64(digest) != asked.challenge || form.get("redirect_uri") != Some(&asked.redirect_uri) {
         return refused("invalid_grant");
     }
     let lie = shared.lie.lock().unwrap().clone();
@@ -287,28 +303,22 @@ async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Stri
 }
 
 fn sign(keys: &Keys, signature: Signature, claims: &Map<String, Value>) -> String {
-    let with = |algorithm: Algorithm, kid: &str, key: &EncodingKey| {
-        let mut header = Header::new(algorithm);
-        header.kid = Some(kid.to_owned());
-        jsonwebtoken::encode(&header, claims, key).unwrap()
+    let ed = |key: &Ed25519KeyPair, text: &[u8]| key.sign(text).as_ref().to_vec();
+    let rsa = |encoding: &'static dyn RsaEncoding, text: &[u8]| {
+        let mut signature = vec![0; keys.rsa.public().modulus_len()];
+        keys.rsa.sign(encoding, &SystemRandom::new(), text, &mut signature).unwrap();
+        signature
     };
     match signature {
-        Signature::EdDsa => with(Algorithm::EdDSA, "ed", &keys.ed),
-        Signature::Es256 => with(Algorithm::ES256, "ec", &keys.ec),
-        Signature::Rs256 => with(Algorithm::RS256, "rsa", &keys.rsa),
-        Signature::Rs512 => with(Algorithm::RS512, "rsa", &keys.rsa),
-        Signature::Foreign => with(Algorithm::EdDSA, "ed", &keys.foreign),
-        Signature::Hs256 => {
-            let AlgorithmParameters::RSA(public) = jwk(&keys.rsa, Algorithm::RS256, "rsa").algorithm else {
-                panic!("an RSA key")
-            };
-            with(Algorithm::HS256, "rsa", &EncodingKey::from_secret(public.n.as_bytes()))
+        Signature::EdDsa => signed("EdDSA", "ed", claims, |text| ed(&keys.ed, text)),
+        Signature::Es256 => {
+            signed("ES256", "ec", claims, |text| keys.ec.sign(&SystemRandom::new(), text).unwrap().as_ref().to_vec())
         }
-        Signature::None => {
-            let part = |text: String| URL_SAFE_NO_PAD.encode(text);
-            let header = part(json!({ "alg": "none", "kid": "ed" }).to_string());
-            format!("{header}.{}.", part(Value::from(claims.clone()).to_string()))
-        }
+        Signature::Rs256 => signed("RS256", "rsa", claims, |text| rsa(&RSA_PKCS1_SHA256, text)),
+        Signature::Rs512 => signed("RS512", "rsa", claims, |text| rsa(&RSA_PKCS1_SHA512, text)),
+        Signature::Foreign => signed("EdDSA", "ed", claims, |text| ed(&keys.foreign, text)),
+        Signature::Hs256 => signed("HS256", "rsa", claims, |text| hs256(public(&keys.rsa)[0].as_bytes(), text)),
+        Signature::None => signed("none", "ed", claims, |_| Vec::new()),
     }
 }
 
@@ -334,7 +344,7 @@ pub struct Browser<'a> {
 impl<'a> Browser<'a> {
     /// A new one, without cookies.
     pub fn new(app: &'a Server) -> Self {
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let client = crate::http::client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { app, client, cookie: None }
     }
 

@@ -1,19 +1,36 @@
 //! Access tokens that the server made, and tokens that it did not make.
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, Header};
 use marketplace_core::{
     keys::Keys,
     platform::access_token::Claims,
     random::OsRandom,
     time::{Clock, SystemClock},
 };
-use serde_json::Value;
+use ring::hmac;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::server::Server;
 
 /// What a token says, unchecked.
 pub fn claims(token: &str) -> Claims {
     jsonwebtoken::dangerous::insecure_decode::<Claims>(token).expect("a token of ours").claims
+}
+
+/// A token in whose name anything signs, or nothing.
+pub fn signed(algorithm: &str, kid: &str, claims: &impl Serialize, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+    let header = json!({ "typ": "JWT", "alg": algorithm, "kid": kid }).to_string();
+    let claims = serde_json::to_vec(claims).unwrap();
+    let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let signature = URL_SAFE_NO_PAD.encode(sign(text.as_bytes()));
+    format!("{text}.{signature}")
+}
+
+/// What HMAC says of a text.
+pub fn hs256(password: &[u8], text: &[u8]) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, password), text).as_ref().to_vec()
 }
 
 /// A token with other claims, signed with the server's own key.
@@ -39,7 +56,7 @@ pub fn forgeries(token: &str) -> Vec<(&'static str, String)> {
     let mut parts = token.split('.');
     let (header, body, signature) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
     let kid = jsonwebtoken::decode_header(token).unwrap().kid;
-    let encode = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, text);
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let none = |alg: &str| {
         format!(
             "{}.{body}.",
@@ -47,9 +64,8 @@ pub fn forgeries(token: &str) -> Vec<(&'static str, String)> {
         )
     };
     let hmac = {
-        let mut header = Header::new(Algorithm::HS256);
-        header.kid.clone_from(&kid);
-        jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(kid.clone().unwrap().as_bytes())).unwrap()
+        let kid = kid.as_deref().unwrap();
+        signed("HS256", kid, &claims, |text| hs256(kid.as_bytes(), text))
     };
     let stranger = {
         let folder = tempfile::tempdir().unwrap();

@@ -63,6 +63,7 @@ impl Remote {
     /// For the server at `base_url` (`https://market.example.org`, without `/v1`). Nothing is sent yet.
     pub fn new(base_url: &str, credentials: Credentials) -> Result<Self> {
         let base = check_base(base_url)?;
+        marketplace_core::tls::install_provider();
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .timeout(ANSWER)

@@ -45,7 +45,7 @@ impl Status {
 }
 
 /// An account as the operations see it. As JSON only within a row that a database made (`account_json!`).
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow, Deserialize)]
 pub struct Account {
     /// Its id.
     pub id: UserId,
@@ -175,7 +175,7 @@ pub struct NewUser {
 }
 
 /// A staff note on a user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx_macros::FromRow)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Note {
     /// Its id.

@@ -44,7 +44,7 @@ macro_rules! account_json {
 }
 pub(crate) use account_json;
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct WithHash {
     #[sqlx(flatten)]
     account: Account,
@@ -307,7 +307,7 @@ pub(crate) async fn other_active_admins(conn: &mut Conn<'_>, but: UserId) -> Res
     Ok(admins.into_iter().filter(|id| *id != but).count())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct RestrictionRow {
     restriction_reason: Option<RestrictionReason>,
     restriction_by: Option<Principal>,
@@ -357,7 +357,7 @@ pub(crate) async fn page(
 }
 
 /// A user, and the term by which they were found.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(crate) struct Found {
     #[sqlx(flatten)]
     pub account: Account,

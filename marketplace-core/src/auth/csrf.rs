@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::hmac;
 
 use crate::{
     app::App,

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// A way into an account through a provider, as its owner takes it away with everything else.
-#[derive(serde::Serialize, sqlx::FromRow)]
+#[derive(serde::Serialize, sqlx_macros::FromRow)]
 pub(crate) struct Held {
     issuer: String,
     subject: String,

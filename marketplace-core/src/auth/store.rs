@@ -76,7 +76,7 @@ pub(crate) async fn create(conn: &mut Conn<'_>, new: NewSession<'_>) -> Result<(
 }
 
 /// A session with what is needed to judge its refresh tokens.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(crate) struct Refresh {
     #[sqlx(flatten)]
     pub account: Account,
@@ -179,7 +179,7 @@ pub(crate) async fn revoke_range(conn: &mut Conn<'_>, after: SessionId, end: Ses
         "UPDATE sessions SET revoked_at = $3 WHERE id > $1 AND id <= $2 AND revoked_at IS NULL AND expires_at > $3", after, end, now)?)
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct SessionRow {
     id: SessionId,
     user_agent: String,
@@ -214,7 +214,7 @@ pub(crate) async fn page(
 }
 
 /// A session as its owner is told of it.
-#[derive(serde::Serialize, sqlx::FromRow)]
+#[derive(serde::Serialize, sqlx_macros::FromRow)]
 pub(crate) struct OwnSession {
     pub id: SessionId,
     user_agent: String,

@@ -2,7 +2,7 @@
 
 /// Declares an enum with one name a variant: in the databases, in JSON, on the command line.
 ///
-/// No per-connection type look-up on PostgreSQL, as `derive(sqlx::Type)` would cause. Not by the derives of `strum` (0.28): they
+/// No per-connection type look-up on PostgreSQL, as `derive(sqlx_macros::Type)` would cause. Not by the derives of `strum` (0.28): they
 /// would replace `Display` and the two lists (7 lines), while what the databases need and an error that says what could be
 /// meant stay ours; core would have a second crate of macros for that.
 #[macro_export]

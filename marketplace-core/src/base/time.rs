@@ -3,8 +3,8 @@
 use std::{fmt, ops, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sqlx::postgres::Postgres;
 use sqlx::{Sqlite, encode::IsNull, error::BoxDynError};
-use sqlx_postgres::Postgres;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Microseconds since 1970-01-01T00:00:00Z. INTEGER on SQLite, TIMESTAMPTZ on PostgreSQL, RFC 3339 on the wire.
@@ -111,17 +111,17 @@ impl<'r> sqlx::Decode<'r, Sqlite> for Timestamp {
     }
 }
 impl sqlx::Type<Postgres> for Timestamp {
-    fn type_info() -> sqlx_postgres::PgTypeInfo {
+    fn type_info() -> sqlx::postgres::PgTypeInfo {
         <OffsetDateTime as sqlx::Type<Postgres>>::type_info()
     }
 }
 impl sqlx::Encode<'_, Postgres> for Timestamp {
-    fn encode_by_ref(&self, buffer: &mut sqlx_postgres::PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+    fn encode_by_ref(&self, buffer: &mut sqlx::postgres::PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
         <OffsetDateTime as sqlx::Encode<Postgres>>::encode_by_ref(&self.to_offset(), buffer)
     }
 }
 impl<'r> sqlx::Decode<'r, Postgres> for Timestamp {
-    fn decode(value: sqlx_postgres::PgValueRef<'r>) -> Result<Self, BoxDynError> {
+    fn decode(value: sqlx::postgres::PgValueRef<'r>) -> Result<Self, BoxDynError> {
         <OffsetDateTime as sqlx::Decode<Postgres>>::decode(value).map(Self::from)
     }
 }

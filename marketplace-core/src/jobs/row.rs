@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A row of `jobs` with its latest offer, its service's title and its two people.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
 pub(crate) struct Job {
     pub id: JobId,
     pub thread_id: ThreadId,

@@ -133,7 +133,7 @@ pub(super) async fn of_thread(
 }
 
 /// What a new job needs to know of its thread.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, sqlx_macros::FromRow)]
 pub(super) struct Place {
     pub service_id: ServiceId,
     pub client_id: UserId,
@@ -197,7 +197,7 @@ pub(super) async fn add_offer(conn: &mut Conn<'_>, job: &Job) -> Result<()> {
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct OfferRow {
     revision: i64,
     offered_by: Side,
@@ -235,7 +235,7 @@ pub(super) async fn add_history(conn: &mut Conn<'_>, id: JobId, row: &HistoryRow
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct EntryRow {
     entry: i64,
     action: JobAction,
@@ -279,7 +279,7 @@ pub(super) async fn due(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Resu
 }
 
 /// A person's live jobs.
-#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+#[derive(Debug, Clone, Copy, sqlx_macros::FromRow)]
 pub(super) struct Live {
     pub id: JobId,
     pub thread_id: ThreadId,

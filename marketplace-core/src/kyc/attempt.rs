@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A row of `kyc_attempts` with the name and status of its user.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
 pub(super) struct Attempt {
     pub id: AttemptId,
     pub user_id: UserId,

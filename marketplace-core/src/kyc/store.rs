@@ -71,7 +71,7 @@ pub(super) async fn files(conn: &mut Conn<'_>, id: AttemptId) -> Result<Vec<File
 }
 
 /// Where a file lies.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(super) struct StoredFile {
     pub object_key: String,
     pub media_type: String,
@@ -347,7 +347,7 @@ pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> 
 }
 
 /// An object that is to be deleted.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, sqlx_macros::FromRow)]
 pub(super) struct Deletion {
     pub object_key: String,
     /// Tries that failed.
@@ -397,7 +397,7 @@ pub(super) async fn unknown_objects(conn: &mut Conn<'_>, keys: &[String]) -> Res
 }
 
 /// The dashboard's numbers. Counts stop one above [`Count::CAP`], so that they cost the same on any number of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx_macros::FromRow)]
 pub(crate) struct KycCounts {
     /// Attempts that wait, claimed ones among them.
     pub pending: i64,

@@ -185,6 +185,7 @@ fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
 #[cfg(test)]
 mod tests {
     use jsonwebtoken::{EncodingKey, Header};
+    use ring::hmac;
     use serde_json::{Value, json};
 
     use super::*;
@@ -201,10 +202,14 @@ mod tests {
     /// Our own keys are Ed25519 as well. (All three algorithms are tried end to end, by the stories' provider.)
     fn signer(kid: &str) -> Signer {
         let dir = tempfile::tempdir().unwrap();
-        let key = Keys::open(dir.path(), &OsRandom).unwrap().signer().unwrap().encoding.clone();
-        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::EdDSA).unwrap();
+        let keys = Keys::open(dir.path(), &OsRandom).unwrap();
+        let public = serde_json::to_value(&keys.public()[0]).unwrap();
+        let mut jwk: Jwk = serde_json::from_value(public).unwrap();
+        // Providers need not say these.
+        jwk.common.public_key_use = None;
+        jwk.common.key_algorithm = None;
         jwk.common.key_id = Some(kid.into());
-        Signer { key, jwk }
+        Signer { key: keys.signer().unwrap().encoding.clone(), jwk }
     }
 
     impl Signer {
@@ -303,10 +308,11 @@ mod tests {
         // HS256 with the public key as its password, which the set of keys even offers.
         let shared = json!({ "kty": "oct", "kid": "k", "k": public.x });
         let keys = [serde_json::from_value(shared).unwrap(), provider.jwk.clone()];
-        let mut header = Header::new(Algorithm::HS256);
-        header.kid = Some("k".into());
-        let hmac = EncodingKey::from_secret(&URL_SAFE_NO_PAD.decode(&public.x).unwrap());
-        let forged = jsonwebtoken::encode(&header, &good(), &hmac).unwrap();
+        let text = ["{\"alg\":\"HS256\",\"kid\":\"k\"}".to_owned(), good().to_string()]
+            .map(|part| URL_SAFE_NO_PAD.encode(part));
+        let password = hmac::Key::new(hmac::HMAC_SHA256, &URL_SAFE_NO_PAD.decode(&public.x).unwrap());
+        let text = text.join(".");
+        let forged = format!("{text}.{}", URL_SAFE_NO_PAD.encode(hmac::sign(&password, text.as_bytes())));
         let judge = |token: &str| verify(token, &keys, expected()).map(|claims| claims.sub);
         assert_eq!(judge(&forged), Err(Refusal::Algorithm));
         let signed = provider.sign(Some("k"), &good());

@@ -31,7 +31,7 @@ pub(super) async fn put_login(
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct LoginRow {
     provider: String,
     role: Role,
@@ -86,7 +86,7 @@ pub(super) async fn add(
         == 1)
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct IdentityRow {
     id: IdentityId,
     issuer: String,

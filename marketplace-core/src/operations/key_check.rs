@@ -6,7 +6,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use aws_lc_rs::hmac;
+use ring::hmac;
 
 use crate::{
     auth::totp,
@@ -38,7 +38,7 @@ pub enum KeyState {
 }
 
 /// A key that a database was written with.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
 pub(crate) struct Fingerprint {
     /// Its file in the folder of keys.
     pub file: String,

@@ -19,6 +19,7 @@ use crate::{
         limiter::{Limiter, Turns},
         mailer::Mailer,
         passwords::{Hasher, breached::Breached},
+        tls,
     },
     records::{audit, events},
 };
@@ -67,6 +68,7 @@ impl App {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self> {
+        tls::install_provider();
         let config = config.checked()?;
         let url = config.database_url();
         if options.create

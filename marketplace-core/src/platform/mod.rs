@@ -16,3 +16,4 @@ pub(crate) mod mailer;
 pub(crate) mod openid;
 pub(crate) mod passwords;
 pub(crate) mod slots;
+pub mod tls;

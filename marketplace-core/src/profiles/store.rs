@@ -59,7 +59,7 @@ macro_rules! one_blocks_the_other {
 pub(crate) use one_blocks_the_other;
 
 /// A profile's picture as a row has it.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct PictureColumns {
     picture_id: Option<PictureId>,
     picture_width: Option<i64>,
@@ -72,7 +72,7 @@ impl PictureColumns {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct ClientRow {
     about: String,
     location: String,
@@ -81,7 +81,7 @@ struct ClientRow {
     picture: PictureColumns,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct WorkerRow {
     headline: String,
     about: String,
@@ -176,7 +176,7 @@ pub(super) async fn put_worker(
         skills, languages, profile.available, profile.away_until, picture, now)?)
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct PublicClientRow {
     id: UserId,
     name: String,
@@ -204,7 +204,7 @@ pub(super) async fn public_client(conn: &mut Conn<'_>, id: UserId) -> Result<Opt
     }))
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct PublicWorkerRow {
     id: UserId,
     name: String,
@@ -275,7 +275,7 @@ pub(super) async fn public_worker(conn: &mut Conn<'_>, now: Timestamp, id: UserI
     row.map(|row| row.worker(now)).transpose()
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct FavoriteRow {
     since: Timestamp,
     #[sqlx(flatten)]
@@ -373,7 +373,7 @@ pub(super) async fn insert_picture(conn: &mut Conn<'_>, new: &NewPicture<'_>, no
 }
 
 /// Where the files of a picture lie.
-#[derive(Clone, sqlx::FromRow)]
+#[derive(Clone, sqlx_macros::FromRow)]
 pub(crate) struct StoredFiles {
     pub full_key: String,
     pub thumb_key: String,
@@ -431,7 +431,7 @@ pub(super) async fn drop_pictures(
 }
 
 /// Where a picture lies, and how its owner stands.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(super) struct StoredPicture {
     pub user_id: UserId,
     #[sqlx(flatten)]
@@ -461,7 +461,7 @@ pub(crate) async fn told(conn: &mut Conn<'_>, user: UserId) -> Result<serde_json
 }
 
 /// Where a person's picture lies.
-#[derive(Clone, sqlx::FromRow)]
+#[derive(Clone, sqlx_macros::FromRow)]
 pub(crate) struct OwnPicture {
     pub id: PictureId,
     #[sqlx(flatten)]

@@ -37,7 +37,7 @@ pub enum Begin {
     },
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Row {
     fingerprint: Vec<u8>,
     status: Option<i64>,

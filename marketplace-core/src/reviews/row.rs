@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A row of `reviews` with its two people.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
 pub(super) struct Review {
     pub id: ReviewId,
     pub job_id: JobId,
@@ -44,7 +44,7 @@ pub(super) struct Review {
 }
 
 /// A row of `review_flags`.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, sqlx_macros::FromRow)]
 pub(super) struct FlagRow {
     pub user_id: UserId,
     pub reason: FlagReason,

@@ -40,7 +40,7 @@ pub(super) async fn get(conn: &mut Conn<'_>, id: ReviewId) -> Result<Option<Revi
 }
 
 /// What a review needs to know of its job.
-#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+#[derive(Debug, Clone, Copy, sqlx_macros::FromRow)]
 pub(super) struct JobFacts {
     pub client_id: UserId,
     pub worker_id: UserId,
@@ -236,7 +236,7 @@ pub(super) async fn due_about(conn: &mut Conn<'_>, subject: UserId, now: Timesta
 }
 
 /// How many of 1, 2, 3, 4 and 5 stars a worker has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx_macros::FromRow)]
 pub(super) struct Stars {
     stars_1: i64,
     stars_2: i64,
@@ -289,7 +289,7 @@ pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> 
 }
 
 /// A complaint as whoever made it takes it away.
-#[derive(serde::Serialize, sqlx::FromRow)]
+#[derive(serde::Serialize, sqlx_macros::FromRow)]
 pub(crate) struct Complaint {
     review_id: ReviewId,
     reason: FlagReason,

@@ -49,7 +49,7 @@ pub(super) struct Wanted {
 }
 
 /// A service that matches.
-#[derive(Debug, Clone, Copy, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, Copy, PartialEq, sqlx_macros::FromRow)]
 pub(super) struct Hit {
     pub number: i64,
     pub rating: i64,

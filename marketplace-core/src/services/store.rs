@@ -26,7 +26,7 @@ use crate::{
 use serde::Deserialize;
 
 /// A service as it is stored.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx_macros::FromRow)]
 pub(super) struct Service {
     pub id: ServiceId,
     pub worker_id: UserId,

@@ -57,7 +57,7 @@ pub(super) async fn mark_used(conn: &mut Conn<'_>, id: TokenId, now: Timestamp, 
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Row {
     id: TokenId,
     user_id: UserId,

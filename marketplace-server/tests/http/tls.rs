@@ -1,6 +1,6 @@
 //! TLS, when it is configured.
 
-use std::{path::PathBuf, sync::Once};
+use std::path::PathBuf;
 
 use marketplace_core::config::Tls;
 use marketplace_server::Options;
@@ -31,14 +31,8 @@ impl Pems {
     }
 }
 
-fn provider() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| drop(rustls::crypto::aws_lc_rs::default_provider().install_default()));
-}
-
 #[tokio::test]
 async fn both_versions_of_http_are_spoken_over_tls() {
-    provider();
     let pems = Pems::new();
     let tls = Tls { cert: Some(pems.file("cert.pem")), key: Some(pems.file("key.pem")) };
     let server = server_with(|config| config.tls = tls.clone(), Options::default()).await;
@@ -58,7 +52,6 @@ async fn both_versions_of_http_are_spoken_over_tls() {
 #[tokio::test]
 async fn handshakes_that_do_not_end_make_room() {
     use tokio::{io::AsyncWriteExt, net::TcpStream};
-    provider();
     let pems = Pems::new();
     let tls = Tls { cert: Some(pems.file("cert.pem")), key: Some(pems.file("key.pem")) };
     let options = Options { connections_per_address: 20, ..Options::default() };
@@ -84,7 +77,6 @@ async fn handshakes_that_do_not_end_make_room() {
 
 #[tokio::test]
 async fn a_certificate_that_cannot_be_used_is_told_by_name() {
-    provider();
     let pems = Pems::new();
     for (cert, key, named) in [
         ("missing.pem", "key.pem", "tls.cert"),

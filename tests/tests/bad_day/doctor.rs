@@ -155,7 +155,7 @@ async fn a_database_that_is_not_in_utf_8_is_refused() {
         return;
     }
     let mut server = Server::prepare(Engine::Postgres, &[]).await;
-    let options: sqlx_postgres::PgConnectOptions = server.database.url.parse().unwrap();
+    let options: sqlx::postgres::PgConnectOptions = server.database.url.parse().unwrap();
     let name = format!("{}_ascii", options.get_database().unwrap());
     let mut owner = options.connect().await.unwrap();
     let text = format!(

@@ -10,8 +10,8 @@ use marketplace_tests::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor};
-use sqlx_postgres::PgConnection;
 
 use crate::bystanders::{SOON, changes_of, component_is, others_are_served, timed, works_again};
 

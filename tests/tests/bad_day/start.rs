@@ -69,7 +69,7 @@ fn failed(output: &str, name: &str) -> String {
 /// A database of PostgreSQL with a role of its own that may read and change rows, and nothing else.
 async fn dml_only(database: &Database) -> String {
     let name = format!("runner_{}", marketplace_tests::database::random_id().simple());
-    let options: sqlx_postgres::PgConnectOptions = database.url.parse().unwrap();
+    let options: sqlx::postgres::PgConnectOptions = database.url.parse().unwrap();
     let mut owner = options.connect().await.unwrap();
     for text in [
         format!("CREATE ROLE {name} LOGIN PASSWORD 'runner'"),
@@ -103,7 +103,7 @@ async fn a_role_that_changes_only_rows_can_run_a_server() {
     assert_eq!(status.code, 0, "{}", status.stderr);
     server.kill();
     server.database.url = owner;
-    let options: sqlx_postgres::PgConnectOptions = server.database.url.parse().unwrap();
+    let options: sqlx::postgres::PgConnectOptions = server.database.url.parse().unwrap();
     let mut owner = options.connect().await.unwrap();
     for text in [format!("DROP OWNED BY {role}"), format!("DROP ROLE {role}")] {
         owner.execute(sqlx::AssertSqlSafe(text)).await.unwrap();

@@ -67,7 +67,7 @@ async fn sqlite_plan(url: &str, text: &str) -> Vec<String> {
 
 /// With parameters that it does not know yet, as a plan that is kept has them.
 async fn postgres_plan(url: &str, text: &str) -> Vec<String> {
-    let mut connection = sqlx_postgres::PgConnection::connect(url).await.unwrap();
+    let mut connection = sqlx::postgres::PgConnection::connect(url).await.unwrap();
     for set in ["plan_cache_mode = force_generic_plan", "enable_seqscan = off", "enable_sort = off"] {
         sqlx::query(AssertSqlSafe(format!("SET {set}"))).execute(&mut connection).await.unwrap();
     }

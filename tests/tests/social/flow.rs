@@ -18,7 +18,7 @@ stories![
 /// A secret of a page, and its hash.
 fn proof() -> (String, String) {
     let secret = marketplace_tests::people::address("secret");
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, secret.as_bytes());
+    let digest = ring::digest::digest(&ring::digest::SHA256, secret.as_bytes());
     (secret, URL_SAFE_NO_PAD.encode(digest))
 }
 

@@ -112,7 +112,7 @@ async fn a_real_provider_logs_people_in(engine: Engine) {
     let name = format!("kim-{}", random_id().simple());
     let mut ids = Vec::new();
     for _ in 0..2 {
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let client = marketplace_tests::http::client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let mut visitor = Visitor { client, cookies: BTreeMap::new(), issuer: issuer.parse().unwrap() };
         let mut browser = Browser::new(&app);
         let page = marketplace_tests::provider::location(&browser.ask("real", "role=worker").await);

@@ -670,7 +670,7 @@ async fn a_session_ends_some_day_however_much_it_is_used() {
 async fn passwords_known_from_breaches_cannot_be_chosen() {
     // What somebody wants, as the list has it.
     let wanted = "a password of another place";
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, wanted.as_bytes());
+    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, wanted.as_bytes());
     let file = tempfile::NamedTempFile::new().unwrap();
     let line = format!("{}:7\r\n", hex::encode_upper(digest));
     std::fs::write(file.path(), format!("{:040}:1\r\n{line}{}:2\r\n", 0, "F".repeat(40))).unwrap();

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// A second factor, enrolled or about to be.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(super) struct Row {
     pub sealed: Vec<u8>,
     pub enabled_at: Option<Timestamp>,

@@ -85,7 +85,7 @@ pub(in crate::messaging) async fn append(conn: &mut Conn<'_>, new: &NewRow<'_>) 
 }
 
 /// A message that was sent under a name before.
-#[derive(Clone, sqlx::FromRow)]
+#[derive(Clone, sqlx_macros::FromRow)]
 pub(in crate::messaging) struct Sent {
     pub thread_id: ThreadId,
     pub seq: i64,
@@ -104,7 +104,7 @@ pub(in crate::messaging) async fn sent(
 }
 
 /// How somebody stands to a thread of theirs.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(in crate::messaging) struct Stand {
     pub status: ThreadStatus,
     pub account: Status,

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A stored file.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(in crate::messaging) struct File {
     pub thread_id: ThreadId,
     pub user_id: UserId,
@@ -110,7 +110,7 @@ pub(in crate::messaging) async fn delete_files_of(conn: &mut Conn<'_>, user: Use
 }
 
 /// A file that lies in the clear.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub(in crate::messaging) struct ClearFile {
     pub id: AttachmentId,
     pub object_key: String,

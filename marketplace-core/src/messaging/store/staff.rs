@@ -20,7 +20,7 @@ pub(crate) async fn count_since(conn: &mut Conn<'_>, since: Timestamp, limit: i6
         since, limit)?)
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Row {
     id: ThreadId,
     service_id: ServiceId,
@@ -169,7 +169,7 @@ pub(in crate::messaging) async fn prune_reads(conn: &mut Conn<'_>, before: Times
 }
 
 /// Where a message stands.
-#[derive(Clone, sqlx::FromRow)]
+#[derive(Clone, sqlx_macros::FromRow)]
 pub(in crate::messaging) struct Place {
     pub thread_id: ThreadId,
     pub seq: i64,

@@ -6,8 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
-use sqlx_postgres::{PgConnectOptions, PgConnection};
 use url::Url;
 
 use super::restored::Restored;

@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
+use sqlx::postgres::Postgres;
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::Query};
-use sqlx_postgres::Postgres;
 use uuid::Uuid;
 
 use super::{Conn, DbError};

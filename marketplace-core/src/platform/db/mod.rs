@@ -45,11 +45,11 @@ use std::{
 
 use connections::{Connections, LOCK_PATIENCE};
 use futures::{FutureExt, future::BoxFuture};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{
     ConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
-use sqlx_postgres::PgConnectOptions;
 use tokio::sync::mpsc;
 
 use self::{

@@ -14,11 +14,11 @@ use futures::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use sqlx::{ConnectOptions, Connection, Describe, Either, Execute, Executor, SqlStr};
-use sqlx_postgres::{
+use sqlx::postgres::{
     PgConnectOptions, PgConnection, PgDatabaseError, PgQueryResult, PgRow, PgSeverity, PgStatement, PgTypeInfo,
     Postgres,
 };
+use sqlx::{ConnectOptions, Connection, Either, Execute, Executor, SqlStr};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
@@ -265,13 +265,5 @@ impl<'c> Executor<'c> for &'c mut PgConn {
     {
         let PgConn { raw, watch, .. } = self;
         Box::pin(watch.over(raw.prepare_with(sql, parameters)))
-    }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        let PgConn { raw, watch, .. } = self;
-        Box::pin(watch.over(raw.describe(sql)))
     }
 }

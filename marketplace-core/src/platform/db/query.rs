@@ -110,7 +110,7 @@ macro_rules! on {
                 $body
             }
             $crate::platform::db::Conn::Pg(x) => {
-                type $db = ::sqlx_postgres::Postgres;
+                type $db = ::sqlx::postgres::Postgres;
                 let $x = &mut **x;
                 $body
             }

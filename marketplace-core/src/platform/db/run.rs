@@ -112,6 +112,6 @@ engine!(
     /// On PostgreSQL.
     pg,
     crate::platform::db::PgConn,
-    sqlx_postgres::PgArguments,
-    sqlx_postgres::PgRow
+    sqlx::postgres::PgArguments,
+    sqlx::postgres::PgRow
 );

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::base::error::{Error, Result};
 
-static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
+static SQLITE: Migrator = sqlx_macros::migrate!("../migrations/sqlite");
+static POSTGRES: Migrator = sqlx_macros::migrate!("../migrations/postgres");
 
 /// How long a program waits for another that migrates.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -43,7 +43,7 @@ impl SchemaState {
 }
 
 /// A migration that was run.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, sqlx_macros::FromRow)]
 struct Applied {
     version: i64,
     success: bool,

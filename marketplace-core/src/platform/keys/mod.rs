@@ -9,12 +9,12 @@ use std::{
     sync::Arc,
 };
 
-use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chacha20poly1305::{
     Key, KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
+use ring::hmac;
 use sha2::{Digest, Sha256};
 
 use self::files::{damaged, read_or_make};
@@ -25,6 +25,7 @@ use crate::base::{
 };
 
 mod files;
+pub(crate) mod jwt;
 pub(crate) mod signing;
 
 use signing::Ring;

@@ -10,17 +10,23 @@ use std::{
     },
 };
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use jsonwebtoken::{DecodingKey, EncodingKey};
+use ring::{
+    rand::SystemRandom,
+    signature::{Ed25519KeyPair, KeyPair},
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use super::files::{damaged, read_or_make};
+use super::{
+    files::{damaged, read_or_make},
+    jwt,
+};
 use crate::base::{
     error::{Error, Result},
     time::Timestamp,
@@ -100,6 +106,7 @@ impl Ring {
 
     /// Reads the keys of a folder, be there none.
     pub fn read(dir: &Path) -> Result<Self> {
+        jwt::install();
         let keys = read(dir, &[])?;
         Ok(Self { dir: dir.to_owned(), keys: watch::Sender::new(keys), looked_at: AtomicI64::new(0) })
     }
@@ -177,7 +184,8 @@ impl Ring {
 impl SigningKey {
     fn parse(file: &str, text: &str) -> Option<Self> {
         let der = STANDARD.decode(text.trim()).ok()?;
-        let pair = Ed25519KeyPair::from_pkcs8(&der).ok()?;
+        // Older files are PKCS#8 version 1, which has no public key to compare with.
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).ok()?;
         let public = pair.public_key().as_ref();
         Some(Self {
             kid: hex::encode(Sha256::digest(public).get(..8)?),
@@ -221,7 +229,7 @@ fn names(dir: &Path) -> Result<Vec<String>> {
 
 fn make(dir: &Path, number: u32) -> Result<()> {
     let failure = |_| Error::internal("no signing key could be made");
-    let der = Ed25519KeyPair::generate().map_err(failure)?.to_pkcs8v1().map_err(failure)?;
+    let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(failure)?;
     let path = dir.join(format!("jwt-{number:04}.key"));
     read_or_make(&path, || STANDARD.encode(der.as_ref())).map(drop).map_err(|error| failed(dir, error))
 }

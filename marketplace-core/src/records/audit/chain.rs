@@ -1,6 +1,6 @@
 //! What links a row to the one before it, and who can make such a link.
 
-use aws_lc_rs::hmac;
+use ring::hmac;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 pub(super) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// A row as it is stored: its metadata are a text, of which the tag covers every byte.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx_macros::FromRow)]
 pub(super) struct StoredRow {
     pub seq: i64,
     pub at: Timestamp,
@@ -28,7 +28,7 @@ pub(super) struct StoredRow {
 }
 
 /// From which row on the log is tagged under a key.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx_macros::FromRow)]
 pub(super) struct Beginning {
     pub first_seq: i64,
     pub key_id: String,

@@ -11,7 +11,7 @@ use crate::{
     platform::db::{Conn, PRUNE_BATCH},
 };
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Row {
     tx: i64,
     seq: i64,
@@ -109,7 +109,7 @@ pub(crate) async fn after(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) 
     Ok(rows.into_iter().map(event).collect())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct RawRow {
     tx: i64,
     seq: i64,

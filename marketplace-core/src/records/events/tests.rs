@@ -9,8 +9,8 @@ use std::{
 };
 
 use futures::future::join_all;
+use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor};
-use sqlx_postgres::PgConnection;
 
 use super::*;
 use crate::{

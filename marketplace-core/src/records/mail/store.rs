@@ -42,7 +42,7 @@ pub(crate) async fn cancel(conn: &mut Conn<'_>, subject: &str) -> Result<()> {
 }
 
 /// A mail that waits, or failed.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, sqlx_macros::FromRow)]
 pub(crate) struct Waiting {
     pub id: MailId,
     pub sealed: Vec<u8>,
@@ -121,7 +121,7 @@ pub(crate) async fn waiting(conn: &mut Conn<'_>, cap: i64) -> Result<i64> {
 }
 
 /// How many mails are not sent yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct Backlog {
     /// Those that wait, up to 10,000.
     pub waiting: i64,

@@ -10,7 +10,7 @@ use std::{
 };
 
 use sqlx::Connection;
-use sqlx_postgres::PgConnectOptions;
+use sqlx::postgres::PgConnectOptions;
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
