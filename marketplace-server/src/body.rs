@@ -23,7 +23,8 @@ use marketplace_core::{
 use tokio::time::Instant;
 
 use crate::{
-    ctx::{Ctx, Network},
+    ctx::Ctx,
+    network::Network,
     options::{JSON_LIMIT, Options},
     problem::{Answer, Problem},
     slot,

@@ -9,11 +9,14 @@ use std::{
 use marketplace_core::{
     app::App,
     ids::UserId,
-    limiter::{Places, Turns, network},
+    limiter::{Places, Turns},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{connection::Crowd, limits::ByAddress, live::Hub, metrics::Metrics, options::Options, refusals::Refusals};
+use crate::{
+    connection::Crowd, limits::ByAddress, live::Hub, metrics::Metrics, network::Network, options::Options,
+    refusals::Refusals,
+};
 
 /// Bytes of answers that wait for their clients, in all; a quarter of them for one address.
 const ANSWERS: usize = 128 * 1024 * 1024;
@@ -144,14 +147,3 @@ impl Deref for Ctx {
 /// The other end of the connection, as the socket has it. The accept loop puts it on every request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub SocketAddr);
-
-/// Addresses that are counted together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Network(IpAddr);
-
-impl Network {
-    /// The one of an address.
-    pub fn of(address: IpAddr) -> Self {
-        Self(network(address))
-    }
-}

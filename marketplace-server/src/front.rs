@@ -33,8 +33,9 @@ use tower::{Layer, Service};
 use crate::{
     body,
     connection::Exchange,
-    ctx::{Ctx, Network, Peer},
-    extract, limits,
+    ctx::{Ctx, Peer},
+    extract, limit_headers, limits,
+    network::Network,
     problem::{Problem, Unwritten},
     slot,
 };
@@ -141,7 +142,7 @@ where
             );
             let headers = response.headers_mut();
             if let Some(allowance) = noted.allowance {
-                limits::tell(headers, allowance);
+                limit_headers::tell(headers, allowance);
             }
             secure(headers, is_api, is_page, ctx.app.config.tls.cert.is_some());
             headers.insert(X_REQUEST_ID.clone(), id);

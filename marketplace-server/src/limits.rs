@@ -1,19 +1,15 @@
-//! Which limit a call counts against, and the fields that tell callers how much of it is left
-//! (draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy: "read";q=6000;w=60`, `RateLimit: "read";r=5999;t=1`).
+//! Which limit a call counts against.
 //!
 //! What is public counts by address, in front of the handler; what needs a log-in by account, where the caller is
 //! extracted. Logins and the like are counted by core itself.
 
 use std::collections::HashMap;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use marketplace_core::base::rate::{Allowance, Class};
+use axum::http::Method;
+use marketplace_core::base::rate::Class;
 use utoipa::openapi::OpenApi;
 
 use crate::openapi;
-
-static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-static LEFT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// The limits by address: of what anybody may read, as the routes declare it.
 #[derive(Debug)]
@@ -48,34 +44,8 @@ fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Tells a caller what is left, unless that was told already.
-pub(crate) fn tell(headers: &mut HeaderMap, allowance: Allowance) {
-    let Allowance { class, quota, remaining, reset } = allowance;
-    let window = Allowance::WINDOW.as_secs();
-    // A second that has begun is not over.
-    let reset = reset.as_secs() + u64::from(reset.subsec_nanos() > 0);
-    let fields = [
-        (&POLICY, format!("\"{class}\";q={quota};w={window}")),
-        (&LEFT, format!("\"{class}\";r={remaining};t={reset}")),
-    ];
-    for (name, text) in fields {
-        if let Ok(value) = HeaderValue::try_from(text) {
-            headers.entry(name).or_insert(value);
-        }
-    }
-}
-
-/// Tells a caller who has to wait for another reason than a limit of calls.
-pub(crate) fn tell_to_wait(headers: &mut HeaderMap, seconds: u64) {
-    if let Ok(value) = HeaderValue::try_from(format!("\"penalty\";r=0;t={seconds}")) {
-        headers.insert(&LEFT, value);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -111,17 +81,5 @@ mod tests {
             }
         }
         assert_eq!(by_account(&Method::DELETE, "/v1/me/picture"), Class::Write);
-    }
-
-    #[test]
-    fn fields_are_structured() {
-        let mut headers = HeaderMap::new();
-        let reset = Duration::from_millis(1_001);
-        tell(&mut headers, Allowance { class: Class::Read, quota: 600, remaining: 599, reset });
-        assert_eq!(headers["ratelimit-policy"], "\"read\";q=600;w=60");
-        assert_eq!(headers["ratelimit"], "\"read\";r=599;t=2");
-        // The first word counts.
-        tell(&mut headers, Allowance { class: Class::Write, quota: 1, remaining: 0, reset });
-        assert_eq!(headers["ratelimit"], "\"read\";r=599;t=2");
     }
 }

@@ -21,7 +21,7 @@ use marketplace_core::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::limits;
+use crate::limit_headers;
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -219,8 +219,8 @@ impl Unwritten {
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
             match self.allowance {
-                Some(allowance) => limits::tell(headers, allowance),
-                None if self.document.code == ErrorCode::RateLimited => limits::tell_to_wait(headers, seconds),
+                Some(allowance) => limit_headers::tell(headers, allowance),
+                None if self.document.code == ErrorCode::RateLimited => limit_headers::tell_to_wait(headers, seconds),
                 None => {}
             }
         }

@@ -14,9 +14,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     background,
     connection::{Activity, ClientStream, Crowd, Member},
-    ctx::{Ctx, Ending, Network},
+    ctx::{Ctx, Ending},
     http::Http,
     live,
+    network::Network,
     options::Options,
     router,
     stop::Stop,

@@ -11,7 +11,8 @@ use marketplace_core::{
 
 use crate::{
     connection::{Exchange, Working},
-    ctx::{Ctx, Network},
+    ctx::Ctx,
+    network::Network,
     problem::Answer,
 };
 

@@ -13,7 +13,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Activity, Standing};
-use crate::ctx::Network;
+use crate::network::Network;
 
 /// When connections have to go, one part in so many goes at once, so that not every new one has to look at all of them.
 const PART: usize = 64;

@@ -25,7 +25,7 @@ pub(crate) use self::{
     crowd::{Crowd, HTTP2, Member},
     stream::ClientStream,
 };
-use crate::ctx::Network;
+use crate::network::Network;
 
 /// What the stream, the requests and the crowd of one connection know.
 #[derive(Debug)]

@@ -4,11 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::{
     extract::{FromRequestParts, MatchedPath},
-    http::{
-        Extensions, HeaderMap,
-        header::{AUTHORIZATION, USER_AGENT},
-        request::Parts,
-    },
+    http::{Extensions, HeaderMap, header::USER_AGENT, request::Parts},
 };
 use marketplace_core::{
     actor::Actor,
@@ -23,9 +19,6 @@ use crate::{
     problem::Problem,
     slot,
 };
-
-/// An access token is about 400 bytes; nothing longer is looked at.
-const TOKEN_LIMIT: usize = 4_096;
 
 /// Whoever the access token in `Authorization: Bearer …` belongs to, or in a cookie where those are on. A handler that takes
 /// this is not public.
@@ -46,25 +39,6 @@ impl FromRequestParts<Ctx> for Caller {
         ctx.app.admit(class, &actor).await?;
         Ok(Self(actor))
     }
-}
-
-/// The token of the one `Authorization` header.
-pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let missing = || Error::unauthenticated("this needs `Authorization: Bearer <access token>`; log in to get one");
-    let value = values.next().ok_or_else(missing)?;
-    if values.next().is_some() {
-        return Err(Error::unauthenticated("there is more than one Authorization header").into());
-    }
-    let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(missing)?;
-    let token = token.trim();
-    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
-        return Err(missing().into());
-    }
-    if token.len() > TOKEN_LIMIT {
-        return Err(Error::unauthenticated("the access token is not valid").into());
-    }
-    Ok(token)
 }
 
 /// Where a call comes from, for limits and for the list of sessions.
@@ -144,22 +118,5 @@ mod tests {
         assert_eq!(seen("10.0.0.1", &["1.2.3.4", "198.51.100.1, 10.0.0.2"], &["10.0.0.1", "10.0.0.2"]), "198.51.100.1");
         assert_eq!(seen("10.0.0.1", &["junk"], &["10.0.0.1"]), "10.0.0.1");
         assert_eq!(seen("10.0.0.1", &["[2001:db8::1]:4711"], &["10.0.0.1"]), "2001:db8::1");
-    }
-
-    #[test]
-    fn one_bearer_token() {
-        let with = |values: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(AUTHORIZATION, value.parse().unwrap());
-            }
-            bearer(&headers).map(str::to_owned).ok()
-        };
-        assert_eq!(with(&["Bearer abc"]).as_deref(), Some("abc"));
-        assert_eq!(with(&["bearer abc"]).as_deref(), Some("abc"));
-        for bad in [&[][..], &["abc"], &["Basic abc"], &["Bearer "], &["Bearer a", "Bearer b"]] {
-            assert_eq!(with(bad), None, "{bad:?}");
-        }
-        assert_eq!(with(&[&format!("Bearer {}", "a".repeat(5_000))]), None);
     }
 }

@@ -1,0 +1,16 @@
+//! Addresses as limits count them.
+
+use std::net::IpAddr;
+
+use marketplace_core::limiter::network;
+
+/// Addresses that are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Network(IpAddr);
+
+impl Network {
+    /// The one of an address.
+    pub fn of(address: IpAddr) -> Self {
+        Self(network(address))
+    }
+}
