@@ -1,6 +1,7 @@
 //! Configuration: one set of keys for every program. Flag before environment before file before default.
 
 mod parts;
+mod private_way;
 mod secret;
 
 use std::{
@@ -17,6 +18,7 @@ pub use self::{
     secret::Secret,
 };
 use crate::base::error::{Error, Result};
+pub use private_way::{is_loopback, is_private_way};
 
 /// Prefix of environment variables: `MARKETPLACE_DATABASE_URL`, `MARKETPLACE_LOG__LEVEL` for `log.level`.
 pub const ENV_PREFIX: &str = "MARKETPLACE_";
@@ -241,29 +243,6 @@ impl Config {
     /// The folder of the rotating log file, or its default.
     pub fn log_dir(&self) -> PathBuf {
         self.log.dir.clone().unwrap_or_else(|| self.data_dir.join("logs"))
-    }
-}
-
-/// Whether nobody on the way can read along: `https`, or `http` that does not leave the machine.
-pub fn is_private_way(url: &Url) -> bool {
-    match url.scheme() {
-        "https" => url.has_host(),
-        "http" => is_loopback(url),
-        _ => false,
-    }
-}
-
-/// Whether a URL's host is this machine: a loopback address, or the name `localhost`.
-///
-/// RFC 6761 §6.3 reserves all names below `localhost`, but that binds resolvers, not us: many of them know only the one
-/// name and send `shop.localhost` to the network's DNS server, which may answer with any address. What is called loopback
-/// here may carry passwords without TLS, so such a name is not.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Secret, is_private_way};
+use super::{Secret, private_way::is_private_way};
 use crate::base::text_enum::text_enum;
 
 text_enum! {

@@ -11,6 +11,7 @@ mod scan;
 mod seal;
 mod spool;
 
+use self::seal::{ATTACHMENTS, PICTURES, PREFIX};
 pub(crate) use clean::{Cleaned, clean, decoder, write_jpeg};
 pub use inspect::{FileFacts, MAX_DECODED, MAX_DECODING, MAX_FILE, MAX_SIDE, MIN_SIDE, Wanted, inspect};
 pub use seal::{FileKey, OVERHEAD, Owner, open, seal, unwrap_key, wrap_key};
@@ -47,12 +48,6 @@ use crate::{
 
 /// Below these every object lies: files of identity checks, pictures, files sent in threads.
 const FOLDERS: [&str; 3] = [PREFIX, PICTURES, ATTACHMENTS];
-/// Files of identity checks.
-const PREFIX: &str = "kyc";
-/// Pictures of profiles.
-const PICTURES: &str = "pictures";
-/// Files sent in threads.
-const ATTACHMENTS: &str = "attachments";
 /// Files that are decoded at the same time, however small.
 const DECODERS: u64 = 4;
 /// How often objects without a row are looked for: they come from programs that died in the middle of a submission.

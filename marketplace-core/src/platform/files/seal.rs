@@ -17,6 +17,13 @@ use crate::base::{
 
 const NONCE: usize = 24;
 const TAG: usize = 16;
+/// Files of identity checks.
+pub(super) const PREFIX: &str = "kyc";
+/// Pictures of profiles.
+pub(super) const PICTURES: &str = "pictures";
+/// Files sent in threads.
+pub(super) const ATTACHMENTS: &str = "attachments";
+
 /// By how many bytes a sealed text is longer than the plain one.
 pub const OVERHEAD: usize = NONCE + TAG;
 
