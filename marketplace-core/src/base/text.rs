@@ -111,8 +111,9 @@ fn is_visible(c: char) -> bool {
         .union(GeneralCategoryGroup::Symbol);
     group.contains(CodePointMapData::<GeneralCategory>::new().get(c))
         && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
-        // Symbols by their category, drawn as blanks: a Braille cell without dots, a note without a head.
-        && !matches!(c, '\u{2800}' | '\u{1D159}')
+        // Symbols and letters by their category, drawn as blanks: a Braille cell without dots, a note without a head, two
+        // spaces between hieroglyphs.
+        && !matches!(c, '\u{2800}' | '\u{1D159}' | '\u{13441}' | '\u{13442}')
 }
 
 #[cfg(test)]

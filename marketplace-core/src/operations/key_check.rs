@@ -146,6 +146,15 @@ impl Fingerprint {
     }
 }
 
+/// Returns the files of signing keys that a database knows and that are not there: what they signed is not valid any more.
+pub(crate) async fn retired_and_missing(db: &Db, keys: &Keys) -> Result<Vec<String>> {
+    let mut reader = db.read().await?;
+    let known = known(&mut reader.conn()).await?;
+    let present = keys.signing.files();
+    let is_missing = |one: &Fingerprint| one.file != MASTER && !present.iter().any(|(file, _)| *file == one.file);
+    Ok(known.into_iter().filter(is_missing).map(|one| one.file).collect())
+}
+
 /// The fingerprints that a database holds.
 pub(crate) async fn known(conn: &mut Conn<'_>) -> Result<Vec<Fingerprint>> {
     Ok(q!(conn => all Fingerprint, "SELECT file, key_id, mac FROM key_check ORDER BY file")?)
@@ -203,6 +212,12 @@ fn require_fit(known: &[Fingerprint], keys: &Keys) -> Result<()> {
     let present = keys.signing.files();
     // What does not verify was not written by us, and says nothing.
     let ours = known.iter().filter(|one| one.file != MASTER && **one == Fingerprint::new(keys, &one.file, &one.key_id));
+    for one in ours.clone() {
+        // Also one that only verifies.
+        if let Some((_, other)) = present.iter().find(|(file, id)| *file == one.file && *id != one.key_id) {
+            return Err(foreign(&keys.dir.join(&one.file), &one.key_id, other));
+        }
+    }
     let Some(newest) = ours.max_by(|one, other| one.file.cmp(&other.file)) else {
         // From before fingerprints: there was one.
         return if present.is_empty() { Err(missing(&keys.dir.join(Ring::FIRST))) } else { Ok(()) };
@@ -210,11 +225,7 @@ fn require_fit(known: &[Fingerprint], keys: &Keys) -> Result<()> {
     if present.iter().any(|(_, id)| *id == newest.key_id) {
         return Ok(());
     }
-    let path = keys.dir.join(&newest.file);
-    Err(match present.iter().find(|(file, _)| *file == newest.file) {
-        Some((_, other)) => foreign(&path, &newest.key_id, other),
-        None => missing(&path),
-    })
+    Err(missing(&keys.dir.join(&newest.file)))
 }
 
 /// Whether the master key opens one of the newest of anything that is encrypted. One is enough: single rows may be damaged.

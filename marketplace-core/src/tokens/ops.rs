@@ -225,7 +225,8 @@ fn check_owner(owner: &Account, scopes: &[Permission]) -> Result<()> {
     }
 }
 
-/// Ends a token at once. Unchanged when it was revoked or has ended.
+/// Ends a token at once, and every token that it created, or one of these: whoever held it has seen their secrets. Unchanged
+/// when it was revoked or has ended and none of those works.
 pub async fn revoke(app: &App, actor: &Actor, id: TokenId, change: &Change) -> Result<Changed<ApiToken>> {
     actor.require(Permission::TokensWrite)?;
     let note = change.checked_note()?;
@@ -236,12 +237,14 @@ pub async fn revoke(app: &App, actor: &Actor, id: TokenId, change: &Change) -> R
             async move {
                 let now = app2.now();
                 let token = store::lock(c, id, now).await?.ok_or_else(|| Error::not_found("token"))?;
-                if token.status != TokenStatus::Active {
+                let by = actor.principal();
+                let created = revoke_created(c, &by, vec![Principal::token(id)], now).await?;
+                if token.status != TokenStatus::Active && created.is_empty() {
                     return Ok(Changed { changed: false, item: token });
                 }
-                store::revoke(c, id, &actor.principal(), now).await?;
+                store::revoke(c, id, &by, now).await?;
                 let note = accounts::keep_note(&app2, c, &actor, token.owner_id, note).await?;
-                let metadata = serde_json::json!({ "owner": token.owner_id, "note": note });
+                let metadata = serde_json::json!({ "owner": token.owner_id, "created": created, "note": note });
                 record(&app2.keys, c, now, &actor, &token, ("tokens.revoke", "token.revoked"), metadata).await?;
                 let item = store::lock(c, id, now).await?.ok_or_else(|| Error::not_found("token"))?;
                 Ok(Changed { changed: true, item })
@@ -274,16 +277,29 @@ async fn record(
 /// Ends every token of a user, inside the transaction that decided so, and every token that they or one of these created for
 /// somebody else: they have seen its secret. Returns how many worked until now.
 pub(crate) async fn revoke_all(conn: &mut Conn<'_>, by: &Principal, user: UserId, now: Timestamp) -> Result<u64> {
-    let mut done = store::revoke_all(conn, user, by, now).await?;
-    let mut makers = vec![Principal::user(user)];
-    makers.extend(store::ids_of(conn, user).await?.into_iter().map(Principal::token));
-    while let Some(maker) = makers.pop() {
-        for made in store::created_by(conn, &maker).await? {
-            done += u64::from(store::revoke(conn, made, by, now).await?);
-            makers.push(Principal::token(made));
+    let done = store::revoke_all(conn, user, by, now).await?;
+    let mut creators = vec![Principal::user(user)];
+    creators.extend(store::ids_of(conn, user).await?.into_iter().map(Principal::token));
+    Ok(done + revoke_created(conn, by, creators, now).await?.len() as u64)
+}
+
+/// Ends every token that one of `creators` created, or one of these. Returns those that worked until now.
+async fn revoke_created(
+    conn: &mut Conn<'_>,
+    by: &Principal,
+    mut creators: Vec<Principal>,
+    now: Timestamp,
+) -> Result<Vec<TokenId>> {
+    let mut ended = Vec::new();
+    while let Some(creator) = creators.pop() {
+        for created in store::created_by(conn, &creator).await? {
+            if store::revoke(conn, created, by, now).await? {
+                ended.push(created);
+            }
+            creators.push(Principal::token(created));
         }
     }
-    Ok(done)
+    Ok(ended)
 }
 
 /// Ends every token of everybody; returns how many worked until now.

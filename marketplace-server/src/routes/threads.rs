@@ -31,6 +31,7 @@ use crate::{
     idempotency::{self, Command, Key},
     options::MULTIPART_LIMIT,
     problem::Answer,
+    routes::download,
 };
 
 /// This feature's routes.
@@ -199,8 +200,5 @@ pub(crate) async fn attachment(
     Attached(file): Attached,
 ) -> Answer<Response> {
     let content = messaging::attachment(&ctx.app, &actor, id, file).await?;
-    let mut response = Response::new(axum::body::Body::from(content.bytes));
-    let kind = HeaderValue::try_from(content.media_type).map_err(Error::internal)?;
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    Ok(response)
+    download(content, "attachment")
 }

@@ -6,7 +6,7 @@ use crate::{
     base::random::OsRandom,
     operations::{
         doctor::finding::{Finding, open_to_others},
-        key_check::{KeyState, check},
+        key_check::{KeyState, check, retired_and_missing},
     },
     platform::{config::Config, db::Db, keys::Keys},
 };
@@ -29,7 +29,17 @@ pub(crate) async fn examine(config: &Config, db: &Db) -> (Vec<Finding>, Option<K
         Ok(keys) => keys,
         Err(error) => return (vec![Finding::error(NAME, &error)], None),
     };
-    (vec![permissions(&dir)], Some(keys))
+    let mut found = vec![permissions(&dir)];
+    match retired_and_missing(db, &keys).await {
+        Ok(files) if files.is_empty() => {}
+        Ok(files) => {
+            let files = files.join(", ");
+            let detail = format!("{files} in {} is missing; what it signed is not valid any more", dir.display());
+            found.push(Finding::warning(NAME, detail));
+        }
+        Err(error) => found.push(Finding::error(NAME, &error)),
+    }
+    (found, Some(keys))
 }
 
 /// Whether only their owner may read them.

@@ -17,6 +17,7 @@ mod conn;
 mod connections;
 mod error;
 pub mod json;
+mod lossy;
 mod place;
 mod postgres;
 mod prune;
@@ -29,6 +30,7 @@ mod writer;
 
 pub use conn::{Conn, Reader};
 pub use error::DbError;
+pub(crate) use lossy::Lossy;
 pub use postgres::{PgConn, PgLease};
 pub(crate) use prune::PRUNE_BATCH;
 pub use query::max_placeholder;

@@ -243,7 +243,9 @@ fn read(dir: &Path, known: &[Arc<SigningKey>]) -> Result<Arc<[Arc<SigningKey>]>>
                 return Ok(key.clone());
             }
             let path = dir.join(&name);
-            let text = fs::read_to_string(&path).map_err(|error| failed(dir, error))?;
+            let text = fs::read_to_string(&path).map_err(|error| {
+                Error::unavailable(format!("the signing key {} cannot be read: {error}", path.display()), error)
+            })?;
             SigningKey::parse(&name, &text).map(Arc::new).ok_or_else(|| damaged(&path))
         })
         .collect()

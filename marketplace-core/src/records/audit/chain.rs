@@ -12,7 +12,7 @@ use crate::{
 pub(super) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// A row as it is stored: its metadata are a text, of which the tag covers every byte.
-#[derive(Debug, Clone, sqlx_macros::FromRow)]
+#[derive(Debug, Clone)]
 pub(super) struct StoredRow {
     pub seq: i64,
     pub at: Timestamp,
@@ -22,8 +22,6 @@ pub(super) struct StoredRow {
     pub target: String,
     pub reason: Option<String>,
     pub metadata: String,
-    /// The column has its name from when anybody could compute it.
-    #[sqlx(rename = "hash")]
     pub tag: String,
 }
 

@@ -187,7 +187,21 @@ pub(crate) async fn verify_on(
     if let Some(seq) = store::below_first(conn).await? {
         return Ok(broken(0, seq, "was added outside the log, which begins with 1"));
     }
-    if from > head.seq + 1 {
+    if head.seq < 0 {
+        return Ok(broken(0, head.seq, "is no number of a row: the record of the newest row (audit_head) was altered"));
+    }
+    if let Some(earlier) = expect.filter(|expect| (1..from).contains(&expect.seq)) {
+        // The walk does not come to it.
+        let row = store::from(conn, earlier.seq, earlier.seq, 1).await?.pop();
+        let detail = match &row {
+            None => Some("is missing"),
+            Some(row) => unexpected(expect, row.seq, &row.tag),
+        };
+        if let Some(detail) = detail {
+            return Ok(broken(0, earlier.seq, detail));
+        }
+    }
+    if from > head.seq.saturating_add(1) {
         return Err(Error::invalid("/from", format!("the log ends at {}", head.seq)));
     }
     let links = match Links::of(keys, store::beginnings(conn).await?) {

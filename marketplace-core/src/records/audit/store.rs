@@ -4,18 +4,69 @@ use super::chain::{Beginning, StoredRow};
 use crate::{
     base::{
         error::{Error, Result},
+        principal::Principal,
         time::Timestamp,
     },
     platform::db::{
-        Conn,
+        Conn, Lossy,
         bulk::{self, Value},
     },
     records::audit::{AuditFilter, AuditHead},
 };
 
+/// The column of tags has its name from when anybody could compute them.
 macro_rules! columns {
     () => {
         "seq, at, actor, action, target_kind, target, reason, metadata, hash"
+    };
+}
+
+/// A row as it is read, whatever somebody wrote over it: what cannot be read is replaced, so that its tag does not fit.
+#[derive(sqlx_macros::FromRow)]
+struct Found {
+    seq: i64,
+    at: Timestamp,
+    actor: Lossy,
+    action: Lossy,
+    target_kind: Lossy,
+    target: Lossy,
+    reason: Option<Lossy>,
+    metadata: Lossy,
+    hash: Lossy,
+}
+
+impl From<Found> for StoredRow {
+    fn from(found: Found) -> Self {
+        let Found { seq, at, actor, action, target_kind, target, reason, metadata, hash } = found;
+        Self {
+            seq,
+            at,
+            actor: Principal(actor.0),
+            action: action.0,
+            target_kind: target_kind.0,
+            target: target.0,
+            reason: reason.map(|reason| reason.0),
+            metadata: metadata.0,
+            tag: hash.0,
+        }
+    }
+}
+
+fn stored(found: Vec<Found>) -> Vec<StoredRow> {
+    found.into_iter().map(StoredRow::from).collect()
+}
+
+/// The columns of [`Found`], for PostgreSQL: times that nothing of ours writes, infinity among them, are the epoch.
+macro_rules! found {
+    (sqlite $rest:literal) => {
+        concat!("SELECT seq, at, actor, action, target_kind, target, reason, metadata, hash FROM audit_log ", $rest)
+    };
+    (pg $rest:literal) => {
+        concat!(
+            "SELECT seq, CASE WHEN at > '0001-01-01' AND at < '9999-12-31' THEN at ELSE 'epoch' END AS at, \
+             actor, action, target_kind, target, reason, metadata, hash FROM audit_log ",
+            $rest
+        )
     };
 }
 
@@ -23,11 +74,12 @@ macro_rules! columns {
 /// the transaction ends.
 pub(super) async fn take_head(conn: &mut Conn<'_>, rows: i64) -> Result<(i64, String)> {
     let head = q!(conn => opt (i64, String),
-        "UPDATE audit_head SET seq = seq + $1 WHERE id = 1 RETURNING seq, hash", rows)?;
+        // Beyond what any log has: somebody altered it, and nothing can be counted on from there.
+        "UPDATE audit_head SET seq = seq + $1 WHERE id = 1 AND seq BETWEEN 0 AND 4611686018427387904 RETURNING seq, hash", rows)?;
     head.ok_or_else(|| {
         let detail =
-            "nothing can be put on the audit log: its head is missing (audit_head); see `marketplace audit verify`";
-        Error::unavailable(detail, "audit_head has no row")
+            "nothing can be put on the audit log: its head is missing or was altered (audit_head); see `marketplace audit verify`";
+        Error::unavailable(detail, "audit_head has no row that can be counted on")
     })
 }
 
@@ -62,8 +114,8 @@ pub(super) async fn insert(conn: &mut Conn<'_>, rows: &[StoredRow]) -> Result<()
 
 /// The newest row's number and tag; none when the row that says so is gone.
 pub(super) async fn head(conn: &mut Conn<'_>) -> Result<Option<AuditHead>> {
-    let head = q!(conn => opt (i64, String), "SELECT seq, hash FROM audit_head WHERE id = 1")?;
-    Ok(head.map(|(seq, tag)| AuditHead { seq, tag }))
+    let head = q!(conn => opt (i64, Lossy), "SELECT seq, hash FROM audit_head WHERE id = 1")?;
+    Ok(head.map(|(seq, tag)| AuditHead { seq, tag: tag.0 }))
 }
 
 /// The number of the row with the highest number, whatever the head says.
@@ -77,8 +129,10 @@ pub(super) async fn below_first(conn: &mut Conn<'_>) -> Result<Option<i64>> {
 }
 
 pub(super) async fn from(conn: &mut Conn<'_>, from: i64, to: i64, limit: i64) -> Result<Vec<StoredRow>> {
-    Ok(q!(conn => all StoredRow,
-        concat!("SELECT ", columns!(), " FROM audit_log WHERE seq >= $1 AND seq <= $2 ORDER BY seq LIMIT $3"), from, to, limit)?)
+    Ok(stored(q!(conn => all Found, [
+        sqlite: found!(sqlite "WHERE seq >= $1 AND seq <= $2 ORDER BY seq LIMIT $3"),
+        pg: found!(pg "WHERE seq >= $1 AND seq <= $2 ORDER BY seq LIMIT $3"),
+    ], from, to, limit)?))
 }
 
 /// From which rows on which keys count, in the order of the log.
@@ -96,17 +150,22 @@ pub(super) async fn insert_beginning(conn: &mut Conn<'_>, new: &Beginning, now: 
 /// The most telling filter finds the rows, so that its index is used; the others narrow them.
 pub(super) async fn page(conn: &mut Conn<'_>, filter: &AuditFilter, before: i64, limit: i64) -> Result<Vec<StoredRow>> {
     let AuditFilter { actor, action, target } = filter;
-    Ok(match (target, actor, action) {
-        (Some(target), actor, action) => q!(conn => all StoredRow,
-            concat!("SELECT ", columns!(), " FROM audit_log WHERE target = $1 AND seq < $2 AND (actor = $3 OR $3 IS NULL) AND (action = $4 OR $4 IS NULL) ORDER BY seq DESC LIMIT $5"),
-            target, before, actor, action, limit)?,
-        (None, Some(actor), action) => q!(conn => all StoredRow,
-            concat!("SELECT ", columns!(), " FROM audit_log WHERE actor = $1 AND seq < $2 AND (action = $3 OR $3 IS NULL) ORDER BY seq DESC LIMIT $4"),
-            actor, before, action, limit)?,
-        (None, None, Some(action)) => q!(conn => all StoredRow,
-            concat!("SELECT ", columns!(), " FROM audit_log WHERE action = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3"),
-            action, before, limit)?,
-        (None, None, None) => q!(conn => all StoredRow,
-            concat!("SELECT ", columns!(), " FROM audit_log WHERE seq < $1 ORDER BY seq DESC LIMIT $2"), before, limit)?,
-    })
+    Ok(stored(match (target, actor, action) {
+        (Some(target), actor, action) => q!(conn => all Found, [
+            sqlite: found!(sqlite "WHERE target = $1 AND seq < $2 AND (actor = $3 OR $3 IS NULL) AND (action = $4 OR $4 IS NULL) ORDER BY seq DESC LIMIT $5"),
+            pg: found!(pg "WHERE target = $1 AND seq < $2 AND (actor = $3 OR $3 IS NULL) AND (action = $4 OR $4 IS NULL) ORDER BY seq DESC LIMIT $5"),
+        ], target, before, actor, action, limit)?,
+        (None, Some(actor), action) => q!(conn => all Found, [
+            sqlite: found!(sqlite "WHERE actor = $1 AND seq < $2 AND (action = $3 OR $3 IS NULL) ORDER BY seq DESC LIMIT $4"),
+            pg: found!(pg "WHERE actor = $1 AND seq < $2 AND (action = $3 OR $3 IS NULL) ORDER BY seq DESC LIMIT $4"),
+        ], actor, before, action, limit)?,
+        (None, None, Some(action)) => q!(conn => all Found, [
+            sqlite: found!(sqlite "WHERE action = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3"),
+            pg: found!(pg "WHERE action = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3"),
+        ], action, before, limit)?,
+        (None, None, None) => q!(conn => all Found, [
+            sqlite: found!(sqlite "WHERE seq < $1 ORDER BY seq DESC LIMIT $2"),
+            pg: found!(pg "WHERE seq < $1 ORDER BY seq DESC LIMIT $2"),
+        ], before, limit)?,
+    }))
 }

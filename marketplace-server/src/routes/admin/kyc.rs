@@ -27,7 +27,7 @@ use crate::{
     extract::{Id, Kind, List},
     idempotency::Command,
     problem::Answer,
-    routes::versioned,
+    routes::{download, versioned},
 };
 
 /// This feature's routes.
@@ -91,19 +91,7 @@ pub(crate) async fn show(Admin(admin): Admin, Id(id): Id<AttemptId>) -> Answer<R
         ("image/jpeg"), ("image/png"), ("image/webp"), ("application/pdf")))))]
 pub(crate) async fn file(Admin(admin): Admin, Id(id): Id<AttemptId>, Kind(kind): Kind<FileKind>) -> Answer<Response> {
     let file = admin.kyc_file(id, kind).await?;
-    let ending = match file.media_type.as_str() {
-        "image/jpeg" => "jpg",
-        "image/png" => "png",
-        "image/webp" => "webp",
-        "application/pdf" => "pdf",
-        _ => "bin",
-    };
-    let mut response = Response::new(Body::from(file.bytes));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::try_from(file.media_type).map_err(Error::internal)?);
-    let disposition = format!("inline; filename=\"{kind}.{ending}\"");
-    headers.insert(CONTENT_DISPOSITION, HeaderValue::try_from(disposition).map_err(Error::internal)?);
-    Ok(response)
+    download(file, kind.as_str())
 }
 
 /// Claim an attempt for 10 minutes, or renew one's claim.
