@@ -59,6 +59,7 @@ use self::{
 use crate::{
     base::error::{Error, Result},
     platform::{
+        folders::make_private_folder,
         health::{Component, Health},
         limiter::Key,
     },
@@ -166,6 +167,9 @@ impl Db {
                 ));
             }
         } else if options.create {
+            if let Some(folder) = path.parent() {
+                make_private_folder(folder)?;
+            }
             make_private_file(path);
         } else {
             return Err(Error::unavailable(

@@ -23,7 +23,10 @@ use crate::{
         error::Error,
     },
     platform::{
-        db::{DbError, error::cannot_write},
+        db::{
+            DbError,
+            error::{cannot_write, lock_did_not_come},
+        },
         health::{Component, Health},
         limiter::{Key, Turn, Turns, network},
     },
@@ -53,6 +56,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 const PROBE: Duration = Duration::from_secs(1);
 /// Without a failure for so long, writes work again.
 const STEADY: Duration = Duration::from_secs(1);
+/// Without one that did not come for so long, locks come again.
+const LOCKS_COME: Duration = Duration::from_secs(10);
 /// No connection is kept longer: after a failover, and behind a balancer, they spread again.
 const LIFE: Duration = Duration::from_secs(30 * 60);
 
@@ -76,6 +81,8 @@ struct Shared {
     prober: Prober,
     /// The one that came back last is lent first.
     idle: Mutex<Vec<Idle>>,
+    /// When a lock did not come last.
+    locked: Mutex<Option<Instant>>,
     /// While it cannot be reached: when to try again.
     again: Mutex<Option<Instant>>,
     health: Health,
@@ -109,8 +116,21 @@ impl Pool {
         let callers = size.saturating_sub(2 * kept).max(1);
         let own = Turns::new(count(kept), count(kept), QUEUE);
         let callers = Turns::new(count(callers), count(callers / PART), QUEUE);
-        let (idle, again) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Shared { options, limits, size, places, aside, callers, own, prober, idle, again, health }))
+        let (idle, locked, again) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared {
+            options,
+            limits,
+            size,
+            places,
+            aside,
+            callers,
+            own,
+            prober,
+            idle,
+            locked,
+            again,
+            health,
+        }))
     }
 
     /// Lends a connection that works, as far as is known.
@@ -247,6 +267,7 @@ impl Pool {
 
     /// Records how a unit went.
     pub(in crate::platform::db) fn wrote(&self, error: Option<&Error>) {
+        self.note_lock(error);
         if self.0.prober.is_silent() {
             // Only COMMIT that is answered tells something, and not every unit has something to commit.
             return;
@@ -260,6 +281,19 @@ impl Pool {
             if steady {
                 self.0.health.succeeded(Component::DatabaseWrites);
             }
+        }
+    }
+
+    /// A lock that somebody holds for long stops only those who need it, and nothing else tells of it.
+    fn note_lock(&self, error: Option<&Error>) {
+        let mut locked = lock(&self.0.locked);
+        if error.is_some_and(lock_did_not_come) {
+            if locked.replace(Instant::now()).is_none() {
+                tracing::warn!("somebody holds a lock in the database for long, see pg_locks; who needs it is refused");
+            }
+        } else if locked.is_some_and(|at| at.elapsed() >= LOCKS_COME) {
+            *locked = None;
+            tracing::info!("locks in the database come again");
         }
     }
 
