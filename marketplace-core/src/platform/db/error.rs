@@ -272,6 +272,26 @@ pub(super) fn lost_a_race(error: &Error) -> bool {
     matches!(database.code().as_deref(), Some("40001" | "40P01" | "25P03"))
 }
 
+/// Whether the database could not be reached, and said so: who waited in vain does not wait again.
+pub(super) fn is_away(error: &Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(cause) = cause.downcast_ref::<sqlx::Error>() {
+            return match cause {
+                sqlx::Error::Io(error) => error.kind() != std::io::ErrorKind::TimedOut,
+                sqlx::Error::Database(database) => database
+                    .code()
+                    .as_deref()
+                    .and_then(postgres_kind)
+                    .is_some_and(|kind| matches!(kind(sqlx::Error::PoolClosed), DbError::Unreachable(_))),
+                _ => false,
+            };
+        }
+        source = cause.source();
+    }
+    false
+}
+
 /// A database that cannot be opened, with what to do. `place` has no credentials in it.
 pub(super) fn opening(place: &str, error: impl Into<DbError>) -> Error {
     match error.into() {

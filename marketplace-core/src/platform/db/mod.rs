@@ -76,6 +76,8 @@ const CHECKPOINT: u32 = 8_000;
 const EMPTYING: Duration = Duration::from_millis(100);
 /// How often a unit that lost a deadlock on PostgreSQL is run again.
 const RETRIES: u32 = 5;
+/// Before it is run again on another connection.
+const BREATH: Duration = Duration::from_millis(50);
 /// Connections to PostgreSQL for work that takes long.
 const PATIENT: u32 = 2;
 
@@ -310,9 +312,17 @@ impl Db {
                 let task = tokio::spawn(async move {
                     let mut tries = 0;
                     loop {
-                        match postgres_unit(&pool, writer, preview, &mut work).await {
+                        let (outcome, nothing_done) = postgres_unit(&pool, writer, preview, &mut work).await;
+                        match outcome {
                             Err(error) if tries < RETRIES && error::lost_a_race(&error) => tries += 1,
-                            answer => return answer,
+                            // Its connection broke; there is another one, or will be in a moment.
+                            Err(error)
+                                if tries < RETRIES && (nothing_done || (tries > 0 && error::is_away(&error))) =>
+                            {
+                                tries += 1;
+                                tokio::time::sleep(BREATH).await;
+                            }
+                            outcome => return outcome,
                         }
                     }
                 });
@@ -394,25 +404,37 @@ fn make_private_file(path: &Path) {
     let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
-async fn postgres_unit(pool: &postgres::Pool, writer: Option<Key>, preview: bool, work: &mut Work) -> Result<()> {
-    let turn = pool.turn(writer).await?;
-    let mut conn = pool.acquire_for_unit(turn).await?;
-    conn.begin().await.map_err(DbError::from)?;
-    let mut outcome = attempt(work, &mut Conn::Pg(&mut conn)).await;
+/// What came of a unit, and whether it is certain that nothing of it was done because its connection broke before the end.
+async fn postgres_unit(
+    pool: &postgres::Pool,
+    writer: Option<Key>,
+    preview: bool,
+    work: &mut Work,
+) -> (Result<()>, bool) {
+    let lent = async { pool.acquire_for_unit(pool.turn(writer).await?).await };
+    let mut conn = match lent.await {
+        Ok(conn) => conn,
+        Err(error) => return (Err(error), false),
+    };
+    let mut outcome = match conn.begin().await.map_err(DbError::from) {
+        Ok(()) => attempt(work, &mut Conn::Pg(&mut conn)).await,
+        Err(error) => Err(error.into()),
+    };
     if outcome.is_ok() && !preview {
         outcome = conn.commit().await.map_err(|error| DbError::from(error).into());
         if conn.is_committing() {
             pool.doubt_writes();
         }
         pool.wrote(outcome.as_ref().err());
-    } else {
-        // A connection that cannot is not lent again, and its transaction ends with it.
-        let _ = conn.rollback().await;
-        if let Err(error) = &outcome {
-            pool.wrote(Some(error));
-        }
+        return (outcome, false);
     }
-    outcome
+    let broke = conn.is_broken() && outcome.as_ref().is_err_and(error::is_away);
+    // A connection that cannot is not lent again, and its transaction ends with it.
+    let _ = conn.rollback().await;
+    if let Err(error) = &outcome {
+        pool.wrote(Some(error));
+    }
+    (outcome, broke)
 }
 
 #[cfg(test)]

@@ -159,6 +159,11 @@ impl PgConn {
         Ok(())
     }
 
+    /// Whether it is of no use any more.
+    pub(super) fn is_broken(&self) -> bool {
+        self.watch.state == State::Broken
+    }
+
     /// Whether COMMIT has no answer yet.
     pub(super) fn is_committing(&self) -> bool {
         self.is_committing
