@@ -379,7 +379,11 @@ impl Db {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
-        let mut reader = self.apart().read().await?;
+        // It may have been lost, when the server has no more to give; then those in use tell.
+        let mut reader = match self.apart().read().await {
+            Ok(reader) => reader,
+            Err(_) => self.read().await?,
+        };
         q!(&mut reader.conn() => val i64, "SELECT CAST(1 AS BIGINT)")?;
         Ok(())
     }

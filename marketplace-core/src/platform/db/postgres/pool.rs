@@ -99,6 +99,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether the server has as many connections as it may.
+fn is_refused_for_number(error: &DbError) -> bool {
+    let DbError::Unreachable(error) = error else { return false };
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("53300")
+}
+
 impl Pool {
     /// At most `size` at once, and as many that are overdue; each is made when it is needed first.
     pub(in crate::platform::db) fn new(
@@ -213,11 +219,9 @@ impl Pool {
 
     /// Whether the server has no more connections for us, besides those that are in use.
     fn is_crowded(&self, error: &DbError) -> bool {
-        let DbError::Unreachable(error) = error else { return false };
-        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         // Our own place is one of those that are taken.
         let others = self.0.places.available_permits() + 1 < usize::try_from(self.0.size).unwrap_or(1);
-        code.as_deref() == Some("53300") && (others || !lock(&self.0.idle).is_empty())
+        is_refused_for_number(error) && (others || !lock(&self.0.idle).is_empty())
     }
 
     async fn connect(&self) -> Result<PgConn, DbError> {
@@ -236,7 +240,8 @@ impl Pool {
         let made = PgConn::connect(&self.0.options, Some(self.0.limits)).await;
         match &made {
             Ok(_) => self.reached(),
-            Err(error) if self.is_crowded(error) => {}
+            // A pool of one has no others, and says nothing of those of other pools.
+            Err(error) if self.is_crowded(error) || (self.0.size == 1 && is_refused_for_number(error)) => {}
             Err(error) => self.failed(error),
         }
         made
