@@ -109,11 +109,12 @@ impl App {
         tokio::time::timeout(Duration::from_secs(2), answers)
             .await
             .map_err(|elapsed| Error::unavailable("the database does not answer", elapsed))??;
-        if !self.health.works(Component::DatabaseWrites) {
-            return Err(Error::unavailable("the database takes no writes just now", "the log says why"));
+        let failing = self.health.states().into_iter().filter_map(|state| Some((state.component, state.failing?)));
+        let failing: Vec<(Component, String)> = failing.collect();
+        if let Some((_, why)) = failing.iter().find(|(component, _)| *component == Component::DatabaseWrites) {
+            return Err(Error::unavailable("the database takes no writes just now", why.clone()));
         }
-        let failing = self.health.states().into_iter().filter(|state| state.failing.is_some());
-        Ok(failing.map(|state| state.component).collect())
+        Ok(failing.into_iter().map(|(component, _)| component).collect())
     }
 
     /// Creates a place outside memory for an upload on its way in.

@@ -18,6 +18,7 @@ use marketplace_core::{
     app::App,
     error::{Error, ErrorCode, Result},
     idempotency::{self, Begin},
+    noted as call_context,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -80,13 +81,12 @@ where
     let (app, actor) = (ctx.app.clone(), actor.clone());
     // Whoever goes away does not make room for more by that.
     let slot = slot::current();
-    let task = tokio::spawn(async move {
+    let work = async move {
         let _slot = slot;
-        if let Begin::Replay { status, body } =
-            idempotency::begin(&app, &actor, &text, fingerprint.finalize().into()).await?
-        {
-            return Ok(replay(status, body));
-        }
+        let since = match idempotency::begin(&app, &actor, &text, fingerprint.finalize().into()).await? {
+            Begin::Fresh { since } => since,
+            Begin::Replay { status, body } => return Ok(replay(status, body)),
+        };
         let outcome = match work.await {
             Ok((status, value)) => written(status, &value).map(|body| (status, body)),
             Err(error) => Err(Problem::from(error)),
@@ -97,7 +97,7 @@ where
                 Ok(response(status, body))
             }
             Err(problem) if passing(&problem) => {
-                idempotency::abandon(&app, &actor, &text).await?;
+                idempotency::abandon(&app, &actor, &text, since).await;
                 Err(problem)
             }
             Err(problem) => {
@@ -106,7 +106,8 @@ where
                 Err(problem)
             }
         }
-    });
+    };
+    let task = tokio::spawn(call_context::part_of(call_context::current(), work));
     task.await.unwrap_or_else(|failure| Err(Error::internal(failure).into()))
 }
 

@@ -29,9 +29,24 @@ pub async fn noted<T>(address: Option<IpAddr>, work: impl Future<Output = T>) ->
         .await
 }
 
+/// Returns what was noted so far.
+pub fn current() -> Noted {
+    NOTED.try_with(Cell::get).unwrap_or_default()
+}
+
+/// Returns `work` as a part of the call of which this was noted, for a task of its own.
+pub fn part_of<T>(call: Noted, work: impl Future<Output = T>) -> impl Future<Output = T> {
+    NOTED.scope(Cell::new(call), work)
+}
+
+/// Returns whose token the call carried that is worked on.
+pub(crate) fn caller() -> Option<UserId> {
+    current().user
+}
+
 /// Returns where the call came from that is worked on; none for what no call asked for.
 pub(crate) fn caller_address() -> Option<IpAddr> {
-    NOTED.try_with(|noted| noted.get().address).ok().flatten()
+    current().address
 }
 
 /// Nobody waits for it where there is no answer to present, as in the command line.

@@ -40,7 +40,12 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     };
     let mut found = vec![Finding::of(NAME, db.ping().await.map(|()| format!("{url} answers")))];
     found.extend(integrity(&db).await);
-    let schema = schema(&db).await;
+    let mut schema = schema(&db).await;
+    if schema.status == Verdict::Ok
+        && let Err(error) = db.require_rights().await
+    {
+        schema = Finding::error("rights", &error);
+    }
     let fits = schema.status == Verdict::Ok;
     found.push(schema);
     if fits {

@@ -15,7 +15,6 @@ use crate::{
         config::Config,
         db::{Db, Engine, OpenOptions},
         files::FileStore,
-        folders::make_private_folder,
         limiter::{Limiter, Turns},
         mailer::Mailer,
         passwords::{Hasher, breached::Breached},
@@ -71,17 +70,12 @@ impl App {
         tls::install_provider();
         let config = config.checked()?;
         let url = config.database_url();
-        if options.create
-            && let Some(folder) =
-                url.expose().strip_prefix("sqlite://").and_then(|path| std::path::Path::new(path).parent())
-        {
-            make_private_folder(folder)?;
-        }
         let db = Db::open(url.expose(), options).await?;
         match db.engine() {
             Engine::Sqlite => drop(db.migrate().await?),
             Engine::Postgres => db.require_current().await?,
         }
+        db.require_rights().await?;
         if let Err(error) = accounts::normalise_emails(&db).await {
             // The next program goes on. Meanwhile nobody is kept out but who has such an address.
             tracing::warn!(?error, "addresses with domains beyond ASCII could not all be brought into their new form");

@@ -4,18 +4,19 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures::FutureExt;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
     actor::Actor,
     app::App,
     base::{
-        error::{Error, Result},
+        error::{Error, ErrorCode, Result},
         ids::{NoteId, UserId},
         principal::Principal,
         time::Timestamp,
     },
-    platform::db::{Conn, PRUNE_BATCH, json},
+    platform::db::{Conn, Db, PRUNE_BATCH, json},
 };
 
 /// How long an answer is kept.
@@ -23,11 +24,17 @@ pub const KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// After so long a call that never finished (its server was killed) may be repeated.
 const LEASE: Duration = Duration::from_secs(60);
 
+/// Between two tries to give a key back.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Whether the work is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Begin {
     /// Nobody has done it: do it, then [`finish`] or [`abandon`].
-    Fresh,
+    Fresh {
+        /// Since when the key is this call's.
+        since: Timestamp,
+    },
     /// It was done: this was the answer.
     Replay {
         /// HTTP status.
@@ -47,22 +54,26 @@ struct Row {
 
 /// Takes a key for a request whose method, path and body have this fingerprint.
 ///
-/// `conflict` when the key was used for another request, or when the first call still runs.
+/// # Errors
+/// `conflict` when the key was used for another request; `busy` while the first call still runs, as far as is known: it may
+/// also have ended without a word, so that asking again is right.
 pub async fn begin(app: &App, actor: &Actor, key: &str, fingerprint: [u8; 32]) -> Result<Begin> {
     if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::invalid("/headers/idempotency-key", "must have 1 to 255 printable ASCII characters"));
     }
-    let (principal, key, now) = (actor.principal(), key.to_owned(), app.now());
-    app.db
+    let (principal, now, kept_key) = (actor.principal(), app.now(), key.to_owned());
+    let begun = app
+        .db
         .write(move |c| {
             async move {
+                let key = kept_key;
                 let fingerprint = fingerprint.to_vec();
                 let fresh = q!(c => exec,
                     "INSERT INTO idempotency_keys (principal, key, fingerprint, created_at) VALUES ($1, $2, $3, $4) \
                      ON CONFLICT (principal, key) DO NOTHING",
                     &principal, &key, &fingerprint, now)?;
                 if fresh == 1 {
-                    return Ok(Begin::Fresh);
+                    return Ok(Begin::Fresh { since: now });
                 }
                 let row = q!(c => one Row,
                     "SELECT fingerprint, status, body, created_at FROM idempotency_keys WHERE principal = $1 AND key = $2",
@@ -73,19 +84,24 @@ pub async fn begin(app: &App, actor: &Actor, key: &str, fingerprint: [u8; 32]) -
                         "UPDATE idempotency_keys SET fingerprint = $3, status = NULL, body = NULL, created_at = $4 \
                          WHERE principal = $1 AND key = $2",
                         &principal, &key, &fingerprint, now)?;
-                    return Ok(Begin::Fresh);
+                    return Ok(Begin::Fresh { since: now });
                 }
                 if row.fingerprint != fingerprint {
                     return Err(Error::conflict("this Idempotency-Key was used for another request; use a new one", ()));
                 }
                 match (row.status.and_then(|status| u16::try_from(status).ok()), row.body) {
                     (Some(status), Some(body)) => Ok(Begin::Replay { status, body }),
-                    _ => Err(Error::conflict("the first request with this Idempotency-Key is still running", ())),
+                    _ => Err(Error::busy("the first request with this Idempotency-Key is still running; ask again")),
                 }
             }
             .boxed()
         })
-        .await
+        .await;
+    if begun.as_ref().is_err_and(|error| error.code() == ErrorCode::Unavailable) {
+        // It may have been committed all the same, and nobody would do the work.
+        abandon(app, actor, key, now).await;
+    }
+    begun
 }
 
 /// Ids that are looked for in an answer, at most.
@@ -129,19 +145,36 @@ pub async fn finish(app: &App, actor: &Actor, key: &str, path: &str, status: u16
         .await
 }
 
-/// Gives the key back: the work failed on our side and may be repeated.
-pub async fn abandon(app: &App, actor: &Actor, key: &str) -> Result<()> {
-    let (principal, key): (Principal, String) = (actor.principal(), key.to_owned());
-    app.db
-        .write(move |c| {
-            async move {
-                q!(c => exec, "DELETE FROM idempotency_keys WHERE principal = $1 AND key = $2 AND status IS NULL",
-                    &principal, &key)?;
-                Ok(())
+/// Gives the key back that was taken then: the work failed on our side and may be repeated. While the database is away it is
+/// tried again for as long as the key would be kept from others.
+pub async fn abandon(app: &App, actor: &Actor, key: &str, since: Timestamp) {
+    let (db, principal, key) = (app.db.clone(), actor.principal(), key.to_owned());
+    if forget(&db, &principal, &key, since).await.is_err() {
+        let trying = async move {
+            let begun = Instant::now();
+            while begun.elapsed() < LEASE {
+                tokio::time::sleep(AGAIN).await;
+                if forget(&db, &principal, &key, since).await.is_ok() {
+                    return;
+                }
             }
-            .boxed()
-        })
-        .await
+        };
+        tokio::spawn(trying);
+    }
+}
+
+async fn forget(db: &Db, principal: &Principal, key: &str, since: Timestamp) -> Result<()> {
+    let (principal, key) = (principal.clone(), key.to_owned());
+    db.write(move |c| {
+        async move {
+            q!(c => exec,
+                "DELETE FROM idempotency_keys WHERE principal = $1 AND key = $2 AND status IS NULL AND created_at = $3",
+                &principal, &key, since)?;
+            Ok(())
+        }
+        .boxed()
+    })
+    .await
 }
 
 /// Forgets the answers that somebody got, and those that others got about them: their id is in each, or that of a note.
@@ -181,23 +214,26 @@ pub(crate) async fn prune(app: &App) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{base::error::ErrorCode, testing};
+    use crate::testing;
 
     #[tokio::test]
     async fn a_key_answers_once_for_one_request_and_forgets_after_a_day() {
         for test in testing::apps().await {
             let (app, actor) = (test.app(), testing::operator());
             let call = |key: &'static str, print: u8| begin(app, &testing::OPERATOR, key, [print; 32]);
-            assert_eq!(call("k", 1).await.unwrap(), Begin::Fresh);
-            assert_eq!(call("k", 1).await.unwrap_err().code(), ErrorCode::Conflict);
+            assert_eq!(call("k", 1).await.unwrap(), Begin::Fresh { since: app.now() });
+            assert_eq!(call("k", 1).await.unwrap_err().code(), ErrorCode::Busy);
             finish(app, &actor, "k", "/v1/x", 201, b"{}".to_vec()).await.unwrap();
             assert_eq!(call("k", 1).await.unwrap(), Begin::Replay { status: 201, body: b"{}".to_vec() });
             assert_eq!(call("k", 2).await.unwrap_err().code(), ErrorCode::Conflict);
-            assert_eq!(call("other", 2).await.unwrap(), Begin::Fresh);
-            abandon(app, &actor, "other").await.unwrap();
-            assert_eq!(call("other", 3).await.unwrap(), Begin::Fresh);
+            assert_eq!(call("other", 2).await.unwrap(), Begin::Fresh { since: app.now() });
+            // Another call's is left alone.
+            abandon(app, &actor, "other", app.now() - Duration::from_secs(1)).await;
+            assert_eq!(call("other", 2).await.unwrap_err().code(), ErrorCode::Busy);
+            abandon(app, &actor, "other", app.now()).await;
+            assert_eq!(call("other", 3).await.unwrap(), Begin::Fresh { since: app.now() });
             test.advance(KEPT);
-            assert_eq!(call("k", 2).await.unwrap(), Begin::Fresh);
+            assert_eq!(call("k", 2).await.unwrap(), Begin::Fresh { since: app.now() });
             assert_eq!(call("", 1).await.unwrap_err().code(), ErrorCode::Invalid);
             test.close().await;
         }

@@ -11,6 +11,7 @@ use marketplace_core::{
     events::EventCursor,
     ids::ThreadId,
     messaging::{self, model::NewMessage},
+    noted as call_context,
     page::Cursor,
 };
 use tokio::time::Instant;
@@ -47,8 +48,9 @@ pub(crate) async fn serve(ctx: Ctx, actor: Actor, upgrade: WebSocketUpgrade, in_
         .max_write_buffer_size(WRITE_BUFFER)
         .max_message_size(FRAME_LIMIT)
         .max_frame_size(FRAME_LIMIT);
+    let call = call_context::current();
     Ok(upgrade.on_upgrade(move |wire| {
-        tasks.track_future(async move {
+        tasks.track_future(call_context::part_of(call, async move {
             let protocol = Protocol::default();
             let mut socket =
                 Socket { ctx, actor, wire, place, protocol, told: None, read: None, opened: Instant::now() };
@@ -58,7 +60,7 @@ pub(crate) async fn serve(ctx: Ctx, actor: Actor, upgrade: WebSocketUpgrade, in_
             socket.ctx.metrics.sockets.decrement(1);
             // The connection counts as in use for as long as the socket lives.
             drop(in_use);
-        })
+        }))
     }))
 }
 

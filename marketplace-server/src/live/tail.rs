@@ -6,9 +6,10 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use axum::extract::ws::Utf8Bytes;
 use futures::FutureExt;
 use marketplace_core::{
-    error::Result,
+    error::{Error, Result},
     events::{self, EventCursor},
     ids::UserId,
+    live,
     messaging::{Delivery, UserEvent},
     page::Cursor,
 };
@@ -28,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_millis(3);
 /// Between two looks whether the log is still the one that was followed: it is another one after a restore or a failover.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// For one look: then it is begun anew, on another connection to the database.
+/// For an answer of the database: then it is asked again, on another connection.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Sessions that are asked for at once.
 const SESSIONS: usize = 500;
@@ -49,11 +50,12 @@ pub(crate) async fn run(ctx: Ctx) {
     };
     let mut wake = tail.ctx.app.subscribe();
     while !tail.ctx.ending.over.is_cancelled() {
-        let outcome = tokio::time::timeout(PATIENCE, AssertUnwindSafe(tail.look()).catch_unwind()).await;
-        tail.judge(match outcome {
-            Ok(outcome) => outcome.map_err(|_| "it panicked".to_owned()),
-            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-        });
+        let outcome = AssertUnwindSafe(tail.look()).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|_| Err(Error::internal("following the log of events panicked")));
+        // However much there is: what else is to be done is done between two pieces of it.
+        if tail.judge(outcome) {
+            continue;
+        }
         tokio::select! {
             () = tail.ctx.ending.over.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -88,15 +90,15 @@ impl Tail {
         &self.ctx.hub
     }
 
-    fn judge(&mut self, outcome: std::result::Result<Result<()>, String>) {
+    /// Whether to look again at once.
+    fn judge(&mut self, outcome: Result<bool>) -> bool {
         let inside = match outcome {
-            Ok(Ok(())) => {
+            Ok(more) => {
                 self.failures = 0;
                 self.looked_at = Instant::now();
-                return;
+                return more;
             }
-            Ok(Err(error)) => error.internal_text().unwrap_or_else(|| error.to_string()),
-            Err(text) => text,
+            Err(error) => error.internal_text().unwrap_or_else(|| error.to_string()),
         };
         self.ctx.metrics.event_lag.set(self.looked_at.elapsed().as_secs_f64());
         if self.failures.is_multiple_of(100) {
@@ -107,40 +109,37 @@ impl Tail {
             );
         }
         self.failures = self.failures.saturating_add(1);
+        false
     }
 
-    /// Hands on everything that is new, and sends away those whose login has ended.
-    async fn look(&mut self) -> Result<()> {
+    /// Hands on what is new, and sends away those whose login has ended. Returns whether there may be more.
+    async fn look(&mut self) -> Result<bool> {
         if let Some(cursor) = self.cursor
             && self.checked_at.elapsed() >= CHECK_EVERY
         {
             self.checked_at = Instant::now();
-            if !marketplace_core::live::is_current(&self.ctx.app, cursor).await? {
+            if !answered(live::is_current(&self.ctx.app, cursor)).await? {
                 tracing::warn!("the log of events is another one; every socket has to come back");
                 self.cursor = None;
                 self.hub().end_all(Close::TryAgain);
             }
         }
-        let mut cursor = match self.cursor {
+        let cursor = match self.cursor {
             Some(cursor) => cursor,
-            None => marketplace_core::live::end(&self.ctx.app).await?,
+            None => answered(live::end(&self.ctx.app)).await?,
         };
-        let mut lag = 0.0;
         self.cursor = Some(cursor);
         self.hub().follows();
-        loop {
-            let found = marketplace_core::live::tail(&self.ctx.app, cursor, BATCH).await?;
-            let Some(last) = found.last() else { break };
-            cursor = last.cursor;
-            let now = self.ctx.app.now();
-            lag = found.iter().map(|event| now.since(event.at).as_secs_f64()).fold(lag, f64::max);
-            self.ctx.metrics.event_lag.set(lag);
+        let found = answered(live::tail(&self.ctx.app, cursor, BATCH)).await?;
+        let now = self.ctx.app.now();
+        self.ctx.metrics.event_lag.set(found.iter().map(|event| now.since(event.at).as_secs_f64()).fold(0.0, f64::max));
+        if let Some(last) = found.last() {
             let told: Vec<EventCursor> = found
                 .iter()
                 .filter(|event| event.is_delivered() && self.hub().anybody(&event.users))
                 .map(|event| event.cursor)
                 .collect();
-            for event in marketplace_core::live::rendered(&self.ctx.app, &told).await? {
+            for event in answered(live::rendered(&self.ctx.app, &told)).await? {
                 hand_on(self.hub(), &event);
             }
             for user in found.iter().filter(|event| event.may_end_logins()).flat_map(|event| event.users).flatten() {
@@ -150,16 +149,15 @@ impl Tail {
             if found.iter().any(events::Raw::ends_all_logins) {
                 self.doubtful = self.hub().all();
             }
-            self.cursor = Some(cursor);
-            self.end_logins().await?;
+            self.cursor = Some(last.cursor);
         }
-        self.ctx.metrics.event_lag.set(lag);
         if self.doubtful.is_empty() && self.sessions_at.elapsed() >= SESSIONS_EVERY {
-            let past = self.hub().past(self.ctx.app.now());
+            let past = self.hub().past(now);
             self.doubtful.extend(past);
             self.sessions_at = Instant::now();
         }
-        self.end_logins().await
+        self.end_logins().await?;
+        Ok(i64::try_from(found.len()).is_ok_and(|count| count >= BATCH))
     }
 
     /// Asks of those in doubt. While the database is away they stay in doubt.
@@ -167,11 +165,18 @@ impl Tail {
         while !self.doubtful.is_empty() {
             let from = self.doubtful.len().saturating_sub(SESSIONS);
             let some: Vec<Arc<Listener>> = self.doubtful.iter().skip(from).cloned().collect();
-            check_logins(&self.ctx, &some).await?;
+            answered(check_logins(&self.ctx, &some)).await?;
             self.doubtful.truncate(from);
         }
         Ok(())
     }
+}
+
+/// Waits for an answer of the database, and not for ever.
+async fn answered<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(PATIENCE, answer)
+        .await
+        .unwrap_or_else(|elapsed| Err(Error::unavailable("the database does not answer", elapsed)))
 }
 
 /// Sends away sockets whose sessions have ended.

@@ -59,7 +59,10 @@ async fn of_many_at_once_one_happens() {
             match answer.status().as_u16() {
                 201 if !replayed => made += 1,
                 201 => {}
-                409 => assert!(answer.text().await.unwrap().contains("still running")),
+                503 => {
+                    assert!(answer.headers().contains_key("retry-after"));
+                    assert!(answer.text().await.unwrap().contains("still running"));
+                }
                 other => panic!("{other}"),
             }
         }

@@ -238,7 +238,8 @@ async fn what_the_database_says_about_itself_is_503_and_never_500() {
     let mut plain = plain(&app).await;
     for code in [
         "25006", "25P03", "40001", "40P01", "53000", "53100", "53200", "53300", "53400", "55P03", "57000", "57014",
-        "57P01", "57P02", "57P03", "57P04", "57P05", "58000", "58030", "08000", "08003", "08006", "08P01",
+        "57P01", "57P02", "57P03", "57P04", "57P05", "58000", "58030", "08000", "08003", "08006", "08P01", "42501",
+        "42P01", "3F000",
     ] {
         let trigger = format!(
             "CREATE OR REPLACE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = '{code}'; END $$; \
@@ -350,11 +351,17 @@ async fn sessions_of_programs_are_marked_and_limited() {
         return;
     }
     let app = Server::start(Engine::Postgres).await;
+    // Valid requests would be refused as conflicts.
+    let serializable = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database()); END $$";
+    plain(&app).await.execute(serializable).await.unwrap();
     let db = app.db().await;
     let mut reader = db.read().await.unwrap();
-    for (name, value) in
-        [("statement_timeout", "5s"), ("lock_timeout", "3s"), ("idle_in_transaction_session_timeout", "2s")]
-    {
+    for (name, value) in [
+        ("statement_timeout", "5s"),
+        ("lock_timeout", "3s"),
+        ("idle_in_transaction_session_timeout", "2s"),
+        ("default_transaction_isolation", "read committed"),
+    ] {
         let set: String = marketplace_core::on!(&mut reader.conn(), |x, DB| {
             sqlx::query_scalar::<DB, String>("SELECT current_setting($1)").bind(name).fetch_one(x).await
         })
@@ -364,4 +371,83 @@ async fn sessions_of_programs_are_marked_and_limited() {
     drop(reader);
     assert_eq!(execute(&db, "UPDATE users SET version = version WHERE FALSE").await, 0);
     db.close().await;
+}
+
+/// Everything that one thread is sent, and a lock that does not come, holds up those who send it there and nobody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_at_one_row_leaves_connections_for_others() {
+    if !Engine::Postgres.is_here() {
+        return;
+    }
+    let market = Market::open(Engine::Postgres).await;
+    let app = &market.app;
+    let bea = app.as_client().await;
+    let mut holder = plain(app).await;
+    holder.execute("BEGIN; SELECT * FROM threads FOR UPDATE").await.unwrap();
+    let crowd = tokio::spawn({
+        let (jon, ada, thread) = (market.jon.clone(), market.ada.clone(), market.thread.clone());
+        async move {
+            let sent = (0..40).flat_map(|n| [(n, &jon), (n, &ada)]).map(|(n, who)| {
+                let thread = thread.clone();
+                async move { who.message(&thread, &format!("crowd {n}"), "x").await }
+            });
+            join_all(sent).await
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(4) {
+        others_are_served(app, &bea.email).await;
+        let (ready, took) = timed(app.as_nobody().get("/readyz")).await;
+        ready.ok();
+        assert!(took < SOON, "readiness: {took:?}");
+    }
+    holder.execute("COMMIT").await.unwrap();
+    for answer in crowd.await.unwrap() {
+        assert!([200, 201, 429, 503].contains(&answer.status.as_u16()), "{}", answer.text());
+    }
+    component_is(app, "database_writes", true).await;
+    let told = app.output().lines().filter(|line| line.contains("somebody holds a lock")).count();
+    assert_eq!(told, 1, "once, where it changes");
+    works_again("a message", async || market.jon.message(&market.thread, "after", "after").await).await;
+}
+
+/// A synchronous standby that is away: COMMIT waits for it without an end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_that_are_not_confirmed_are_refused_at_once() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let app = Server::start_on(&cluster, ROOMY).await;
+    let people = join_all((0..6).map(|_| app.as_client())).await;
+    cluster.run(&["ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()"]).await;
+    let write = |n: usize| people[n % people.len()].patch("/v1/me", json!({ "name": format!("Name {n}") }));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    // The first find it out.
+    join_all((0..12).map(write)).await;
+    component_is(&app, "database_writes", false).await;
+    let mut watcher = connect(&cluster.url()).await;
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    let before: i64 = sqlx::query_scalar(waiting).fetch_one(&mut watcher).await.unwrap();
+    let begun = Instant::now();
+    let mut n = 0;
+    while begun.elapsed() < Duration::from_secs(4) {
+        n += 1;
+        let (answer, took) = timed(write(n)).await;
+        answer.refused(503, "unavailable");
+        assert!(answer.headers.contains_key("retry-after"));
+        assert!(took < Duration::from_millis(500), "{took:?}");
+        people[0].get("/v1/me").await.ok();
+        app.as_nobody().get("/readyz").await.refused(503, "unavailable");
+    }
+    let after: i64 = sqlx::query_scalar(waiting).fetch_one(&mut watcher).await.unwrap();
+    assert_eq!(after, before, "no more are left behind");
+    cluster
+        .run(&[
+            "SET synchronous_commit = local",
+            "ALTER SYSTEM RESET synchronous_standby_names",
+            "SELECT pg_reload_conf()",
+        ])
+        .await;
+    works_again("a write", async || write(0).await).await;
+    works_again("readiness", async || app.as_nobody().get("/readyz").await).await;
+    assert_eq!(changes_of(&app, "database_writes"), 2, "one line when it fails, and one when it works again");
 }

@@ -15,6 +15,7 @@ use crate::{
     app::App,
     auth::one_time::OneTime,
     base::{
+        call_context::{current, part_of},
         error::{Error, Result},
         ids::UserId,
         permission::Permission,
@@ -33,7 +34,7 @@ pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Res
     }
     let (app, email) = (app.clone(), normalise_email(email));
     // Apart from the answer, whose time must not tell.
-    tokio::spawn(async move {
+    let work = async move {
         if !app.limiter.may_mail(&email).await {
             return;
         }
@@ -52,7 +53,8 @@ pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Res
         if let Err(error) = sent.await {
             tracing::warn!(?error, "a mail was asked for and not recorded");
         }
-    });
+    };
+    tokio::spawn(part_of(current(), work));
     Ok(())
 }
 

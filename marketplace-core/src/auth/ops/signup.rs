@@ -17,6 +17,7 @@ use crate::{
     app::App,
     auth::one_time::OneTime,
     base::{
+        call_context::{current, part_of},
         error::{Error, FieldError, Result},
         ids::UserId,
         text::check_name,
@@ -131,7 +132,7 @@ pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) ->
     }
     let (app, email) = (app.clone(), normalise_email(email));
     // Apart from the answer, whose time must not tell.
-    tokio::spawn(async move {
+    let work = async move {
         if !app.limiter.may_mail(&email).await {
             return;
         }
@@ -150,7 +151,8 @@ pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) ->
         if let Err(error) = sent.await {
             tracing::warn!(?error, "a mail was asked for and not recorded");
         }
-    });
+    };
+    tokio::spawn(part_of(current(), work));
     Ok(())
 }
 

@@ -1,8 +1,12 @@
 //! What databases answer when something is wrong, in one form for both.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use sqlx::sqlite::SqliteError;
@@ -12,6 +16,9 @@ use crate::base::error::Error;
 /// Failures of disks so far, in this program. Which connection met one cannot be told, so none that was lent meanwhile is
 /// trusted.
 static STORAGE_FAILURES: AtomicU64 = AtomicU64::new(0);
+
+/// So many things that are missing are told.
+const UNFIT: usize = 100;
 
 /// How many failures of disks there were.
 pub(super) fn storage_failures() -> u64 {
@@ -42,6 +49,9 @@ pub enum DbError {
     /// The database's machine is out of disk, memory or connections, or cannot use its files.
     #[error("database exhausted")]
     Exhausted(#[source] sqlx::Error),
+    /// The database is not as this program needs it: a right of its role, a table or a schema is missing.
+    #[error("database unfit")]
+    Unfit(#[source] sqlx::Error),
     /// Anything else is a fault of ours.
     #[error("statement failed")]
     Other(#[source] sqlx::Error),
@@ -93,6 +103,8 @@ fn postgres_kind(code: &str) -> Option<fn(sqlx::Error) -> DbError> {
         "40001" | "40P01" | "55P03" | "55006" | "57014" | "25P03" | "25P04" => DbError::Busy,
         // read_only_sql_transaction
         "25006" => DbError::ReadOnly,
+        // insufficient_privilege, invalid_schema_name, undefined_table
+        "42501" | "3F000" | "42P01" => DbError::Unfit,
         // A role or a database that is gone or was renamed.
         "28000" | "28P01" | "3D000" => DbError::Unreachable,
         _ if code.len() != 5 => return None,
@@ -201,9 +213,35 @@ impl From<DbError> for Error {
             DbError::Exhausted(source) => {
                 Self::unavailable("the database is out of disk, memory or connections; try again later", source)
             }
+            DbError::Unfit(source) => unfit(source),
             other => Self::internal(other),
         }
     }
+}
+
+/// What is missing, and what to do; once in the log, as each request that needs it meets it.
+fn unfit(source: sqlx::Error) -> Error {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let what = source.as_database_error().map(|error| error.message().to_owned()).unwrap_or_default();
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.len() < UNFIT && told.insert(what.clone()) {
+        tracing::error!(
+            what,
+            "the database is not as this program needs it; `marketplace doctor` lists what is missing"
+        );
+    }
+    drop(told);
+    Error::unavailable(
+        "the database is not as this program needs it: a right of its role or a table is missing, see `marketplace doctor`",
+        source,
+    )
+}
+
+/// Whether somebody held a lock of PostgreSQL's for longer than a unit waits.
+pub(super) fn lock_did_not_come(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<DbError>());
+    let Some(DbError::Busy(sqlx::Error::Database(database))) = source else { return false };
+    database.code().as_deref() == Some("55P03")
 }
 
 impl From<sqlx::Error> for Error {
@@ -232,6 +270,26 @@ pub(super) fn lost_a_race(error: &Error) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<DbError>());
     let Some(DbError::Busy(sqlx::Error::Database(database))) = source else { return false };
     matches!(database.code().as_deref(), Some("40001" | "40P01" | "25P03"))
+}
+
+/// Whether the database could not be reached, and said so: who waited in vain does not wait again.
+pub(super) fn is_away(error: &Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(cause) = cause.downcast_ref::<sqlx::Error>() {
+            return match cause {
+                sqlx::Error::Io(error) => error.kind() != std::io::ErrorKind::TimedOut,
+                sqlx::Error::Database(database) => database
+                    .code()
+                    .as_deref()
+                    .and_then(postgres_kind)
+                    .is_some_and(|kind| matches!(kind(sqlx::Error::PoolClosed), DbError::Unreachable(_))),
+                _ => false,
+            };
+        }
+        source = cause.source();
+    }
+    false
 }
 
 /// A database that cannot be opened, with what to do. `place` has no credentials in it.

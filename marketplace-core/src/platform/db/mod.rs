@@ -60,7 +60,11 @@ use self::{
 };
 use crate::{
     base::error::{Error, Result},
-    platform::health::{Component, Health},
+    platform::{
+        folders::make_private_folder,
+        health::{Component, Health},
+        limiter::Key,
+    },
 };
 
 /// Units that may wait for the writer of SQLite; more are answered `busy`.
@@ -74,6 +78,8 @@ const CHECKPOINT: u32 = 8_000;
 const EMPTYING: Duration = Duration::from_millis(100);
 /// How often a unit that lost a deadlock on PostgreSQL is run again.
 const RETRIES: u32 = 5;
+/// Before it is run again on another connection.
+const BREATH: Duration = Duration::from_millis(50);
 /// Connections to PostgreSQL for work that takes long.
 const PATIENT: u32 = 2;
 
@@ -101,6 +107,8 @@ enum Inner {
     Postgres {
         pool: postgres::Pool,
         patient: postgres::Pool,
+        /// One by which it is found out how the database is, however much there is to do.
+        apart: postgres::Pool,
     },
 }
 
@@ -163,6 +171,9 @@ impl Db {
                 ));
             }
         } else if options.create {
+            if let Some(folder) = path.parent() {
+                make_private_folder(folder)?;
+            }
             make_private_file(path);
         } else {
             return Err(Error::unavailable(
@@ -210,11 +221,13 @@ impl Db {
         let place = format!("{}:{}/{}", connect.get_host(), connect.get_port(), connect.get_database().unwrap_or(""));
         let connect = connect.statement_cache_capacity(512).disable_statement_logging();
         let health = Health::default();
-        let pool = |limits, size| postgres::Pool::new(connect.clone(), limits, size, health.clone());
-        let (pool, patient) = (pool(Limits::USUAL, options.connections), pool(Limits::LONG, PATIENT));
+        let prober = postgres::Prober::default();
+        let pool = |limits, size| postgres::Pool::new(connect.clone(), limits, size, prober.clone(), health.clone());
+        let (pool, patient, apart) =
+            (pool(Limits::USUAL, options.connections), pool(Limits::LONG, PATIENT), pool(Limits::USUAL, 1));
         // Whether it can be reached at all is told here.
-        drop(pool.acquire().await.map_err(|error| error::opening(&place, error))?);
-        Ok(Self(Inner::Postgres { pool, patient }, queues::Queues::default(), health))
+        drop(apart.acquire().await.map_err(|error| error::opening(&place, error))?);
+        Ok(Self(Inner::Postgres { pool, patient, apart }, queues::Queues::default(), health))
     }
 
     /// Where failures of the database are recorded, and those of all else that an [`App`](crate::app::App) over it uses.
@@ -243,10 +256,19 @@ impl Db {
     #[must_use]
     pub fn patient(&self) -> Self {
         let mut patient = self.clone();
-        if let Inner::Postgres { pool, patient: longer } = &mut patient.0 {
+        if let Inner::Postgres { pool, patient: longer, .. } = &mut patient.0 {
             *pool = longer.clone();
         }
         patient
+    }
+
+    /// The same database by a connection that nothing else uses.
+    fn apart(&self) -> Self {
+        let mut apart = self.clone();
+        if let Inner::Postgres { pool, apart: alone, .. } = &mut apart.0 {
+            *pool = alone.clone();
+        }
+        apart
     }
 
     /// Runs `unit` in one transaction, durable when this answers `Ok`; on `Err` nothing of it stays.
@@ -287,14 +309,22 @@ impl Db {
         match &self.0 {
             Inner::Sqlite { queue, .. } => writer::submit(queue, preview, work).await,
             Inner::Postgres { pool, .. } => {
-                let pool = pool.clone();
+                let (pool, writer) = (pool.clone(), postgres::Pool::writer());
                 // Runs to its end even when the caller goes away.
                 let task = tokio::spawn(async move {
                     let mut tries = 0;
                     loop {
-                        match postgres_unit(&pool, preview, &mut work).await {
+                        let (outcome, nothing_done) = postgres_unit(&pool, writer, preview, &mut work).await;
+                        match outcome {
                             Err(error) if tries < RETRIES && error::lost_a_race(&error) => tries += 1,
-                            answer => return answer,
+                            // Its connection broke; there is another one, or will be in a moment.
+                            Err(error)
+                                if tries < RETRIES && (nothing_done || (tries > 0 && error::is_away(&error))) =>
+                            {
+                                tries += 1;
+                                tokio::time::sleep(BREATH).await;
+                            }
+                            outcome => return outcome,
                         }
                     }
                 });
@@ -329,9 +359,10 @@ impl Db {
                 read.close().await;
                 write.close().await;
             }
-            Inner::Postgres { pool, patient } => {
-                pool.close().await;
-                patient.close().await;
+            Inner::Postgres { pool, patient, apart } => {
+                for pool in [pool, patient, apart] {
+                    pool.close().await;
+                }
             }
         }
     }
@@ -339,7 +370,8 @@ impl Db {
     /// Tries whether PostgreSQL takes writes again, after one failed: nobody else may try meanwhile.
     pub(crate) async fn try_writes(&self) {
         if self.engine() == Engine::Postgres && !self.health().works(Component::DatabaseWrites) {
-            let unit = self.write(|conn| {
+            let apart = self.apart();
+            let unit = apart.write(|conn| {
                 async move { Ok(q!(conn => exec, "UPDATE event_marks SET place = place WHERE id = 1")?) }.boxed()
             });
             // What came of it is recorded.
@@ -349,7 +381,11 @@ impl Db {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
-        let mut reader = self.read().await?;
+        // It may have been lost, when the server has no more to give; then those in use tell.
+        let mut reader = match self.apart().read().await {
+            Ok(reader) => reader,
+            Err(_) => self.read().await?,
+        };
         q!(&mut reader.conn() => val i64, "SELECT CAST(1 AS BIGINT)")?;
         Ok(())
     }
@@ -374,18 +410,37 @@ fn make_private_file(path: &Path) {
     let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
-async fn postgres_unit(pool: &postgres::Pool, preview: bool, work: &mut Work) -> Result<()> {
-    let mut conn = pool.acquire().await?;
-    conn.begin().await.map_err(DbError::from)?;
-    let mut outcome = attempt(work, &mut Conn::Pg(&mut conn)).await;
+/// What came of a unit, and whether it is certain that nothing of it was done because its connection broke before the end.
+async fn postgres_unit(
+    pool: &postgres::Pool,
+    writer: Option<Key>,
+    preview: bool,
+    work: &mut Work,
+) -> (Result<()>, bool) {
+    let lent = async { pool.acquire_for_unit(pool.turn(writer).await?).await };
+    let mut conn = match lent.await {
+        Ok(conn) => conn,
+        Err(error) => return (Err(error), false),
+    };
+    let mut outcome = match conn.begin().await.map_err(DbError::from) {
+        Ok(()) => attempt(work, &mut Conn::Pg(&mut conn)).await,
+        Err(error) => Err(error.into()),
+    };
     if outcome.is_ok() && !preview {
         outcome = conn.commit().await.map_err(|error| DbError::from(error).into());
-    } else {
-        // A connection that cannot is not lent again, and its transaction ends with it.
-        let _ = conn.rollback().await;
+        if conn.is_committing() {
+            pool.doubt_writes();
+        }
+        pool.wrote(outcome.as_ref().err());
+        return (outcome, false);
     }
-    pool.wrote(outcome.as_ref().err());
-    outcome
+    let broke = conn.is_broken() && outcome.as_ref().is_err_and(error::is_away);
+    // A connection that cannot is not lent again, and its transaction ends with it.
+    let _ = conn.rollback().await;
+    if let Err(error) = &outcome {
+        pool.wrote(Some(error));
+    }
+    (outcome, broke)
 }
 
 #[cfg(test)]

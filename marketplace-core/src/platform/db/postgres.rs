@@ -6,6 +6,7 @@
 //! can do is asked of it when a connection is opened.
 
 mod pool;
+mod prober;
 
 use std::{io, pin::pin, time::Duration};
 
@@ -26,8 +27,10 @@ use tokio::{
 
 pub use pool::PgLease;
 pub(super) use pool::Pool;
+pub(super) use prober::Prober;
 
 use super::DbError;
+use crate::platform::limiter::{Key, Turn};
 
 /// For a connection to be made, encryption and password included.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -43,6 +46,8 @@ pub(super) struct Limits {
     statement: Duration,
     /// Waiting for a lock: longer than `idle`, so that those who wait for a frozen program's locks still get them.
     lock: Duration,
+    /// The answer to COMMIT, which the server's own limits do not end: a standby that must have it may be away.
+    commit: Duration,
 }
 
 /// Between two statements of a unit. A program that was stopped in the middle of one keeps its locks no longer than this.
@@ -50,9 +55,11 @@ const IDLE: Duration = Duration::from_secs(2);
 
 impl Limits {
     /// For what people wait for.
-    pub const USUAL: Self = Self { statement: Duration::from_secs(5), lock: Duration::from_secs(3) };
+    pub const USUAL: Self =
+        Self { statement: Duration::from_secs(5), lock: Duration::from_secs(3), commit: Duration::from_secs(2) };
     /// For work on much at once, such as taking somebody out of all that they wrote.
-    pub const LONG: Self = Self { statement: Duration::from_secs(600), lock: Duration::from_secs(10) };
+    pub const LONG: Self =
+        Self { statement: Duration::from_secs(600), lock: Duration::from_secs(10), commit: Duration::from_secs(20) };
 
     /// As the server takes them when a connection begins. A pooler in between may have to be told to let them pass, or to
     /// drop them (`PgBouncer`: `ignore_startup_parameters = options`) and to set them itself.
@@ -63,6 +70,8 @@ impl Limits {
             ("statement_timeout", millis(self.statement)),
             ("lock_timeout", millis(self.lock)),
             ("idle_in_transaction_session_timeout", millis(IDLE)),
+            // Units are written for this one, whatever is set for a database or a role.
+            ("default_transaction_isolation", "read committed".to_owned()),
             // A machine that is gone, with its kernel: its sessions end within some 10 s.
             ("tcp_keepalives_idle", "5".to_owned()),
             ("tcp_keepalives_interval", "2".to_owned()),
@@ -79,6 +88,9 @@ pub struct PgConn {
     raw: PgConnection,
     watch: Watch,
     in_transaction: bool,
+    /// COMMIT was sent, and no answer was heard.
+    is_committing: bool,
+    commit: Duration,
     born: Instant,
 }
 
@@ -102,6 +114,8 @@ struct Watch {
     place: Option<OwnedSemaphorePermit>,
     /// Places for those that are overdue.
     aside: Option<std::sync::Arc<Semaphore>>,
+    /// Of a unit: its turn among those who write.
+    turn: Option<Turn<Option<Key>>>,
 }
 
 impl PgConn {
@@ -111,8 +125,10 @@ impl PgConn {
         let deadline = limits.map_or(Limits::LONG.statement * 10, |limits| limits.statement + LATER);
         let connecting = async {
             let raw = options.connect().await?;
-            let watch = Watch { deadline, state: State::Answered, place: None, aside: None };
-            let mut conn = Self { raw, watch, in_transaction: false, born: Instant::now() };
+            let watch = Watch { deadline, state: State::Answered, place: None, aside: None, turn: None };
+            let commit = limits.map_or(deadline, |limits| limits.commit);
+            let mut conn =
+                Self { raw, watch, in_transaction: false, is_committing: false, commit, born: Instant::now() };
             let standby = sqlx::query_scalar("SELECT pg_is_in_recovery()").persistent(false).fetch_one(&mut conn).await;
             Ok((conn, standby?))
         };
@@ -128,14 +144,29 @@ impl PgConn {
     /// Begins a transaction.
     pub(crate) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         self.in_transaction = true;
-        self.say("BEGIN").await
+        self.say("BEGIN ISOLATION LEVEL READ COMMITTED").await
     }
 
     /// Commits. When this fails without an error of the database, nobody knows whether it was committed.
     pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
-        self.say("COMMIT").await?;
+        self.is_committing = true;
+        let limit = self.commit;
+        let answer = timeout(limit, self.say("COMMIT")).await.unwrap_or_else(|_| Err(silent(limit)));
+        // Whatever was answered: it is over. What is not answered may be, later.
+        self.is_committing = self.watch.state == State::Asked;
+        answer?;
         self.in_transaction = false;
         Ok(())
+    }
+
+    /// Whether it is of no use any more.
+    pub(super) fn is_broken(&self) -> bool {
+        self.watch.state == State::Broken
+    }
+
+    /// Whether COMMIT has no answer yet.
+    pub(super) fn is_committing(&self) -> bool {
+        self.is_committing
     }
 
     /// Takes everything back. A connection that is of no use needs nothing: the server does it.
@@ -160,8 +191,18 @@ impl PgConn {
 
     /// Whether it answers in time, with nothing left of what was done on it.
     async fn settles(&mut self, within: Duration) -> bool {
-        let settling =
-            async { if self.in_transaction { self.rollback().await } else { self.watch.over(self.raw.ping()).await } };
+        let settling = async {
+            if self.is_committing {
+                // For longer than a statement may take; its answer comes before this one's.
+                self.raw.ping().await?;
+                (self.is_committing, self.in_transaction, self.watch.state) = (false, false, State::Answered);
+                Ok(())
+            } else if self.in_transaction {
+                self.rollback().await
+            } else {
+                self.watch.over(self.raw.ping()).await
+            }
+        };
         matches!(timeout(within, settling).await, Ok(Ok(()))) && self.is_clean()
     }
 
@@ -195,6 +236,9 @@ impl Watch {
             && let Ok(place) = aside.try_acquire_owned()
         {
             self.place = Some(place);
+            if let Some(turn) = &mut self.turn {
+                turn.step_aside();
+            }
         }
     }
 }

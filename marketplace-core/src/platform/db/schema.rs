@@ -12,7 +12,7 @@ use sqlx::{
 };
 
 use super::{
-    Db, DbError, Inner,
+    Conn, Db, DbError, Inner,
     connections::{self, Connections},
     postgres::Pool,
 };
@@ -95,6 +95,46 @@ impl Db {
         }
     }
 
+    /// Refuses a database without all tables of its migrations, and a role that may not read and change their rows.
+    ///
+    /// # Errors
+    /// `unavailable`, naming what is missing.
+    pub async fn require_rights(&self) -> Result<()> {
+        let tables = serde_json::to_string(&tables().collect::<Vec<_>>()).map_err(Error::internal)?;
+        let mut reader = self.read().await?;
+        let mut conn = reader.conn();
+        let missing = q!(&mut conn => vals String, [
+            sqlite: "SELECT value FROM json_each($1) WHERE value NOT IN (SELECT name FROM sqlite_schema WHERE type = 'table')",
+            pg: "SELECT value FROM json_array_elements_text($1::json) k(value) WHERE to_regclass(value) IS NULL",
+        ], &tables)?;
+        if !missing.is_empty() {
+            return Err(Error::unavailable(
+                format!("the database has lost tables ({}); restore a backup", missing.join(", ")),
+                "tables are missing",
+            ));
+        }
+        if matches!(conn, Conn::Sqlite(_)) {
+            return Ok(());
+        }
+        let sequences = serde_json::to_string(&sequences_after(0).collect::<Vec<_>>()).map_err(Error::internal)?;
+        // Whoever runs the place may keep the program from changing the audit log.
+        let denied = q!(&mut conn => vals String, [
+            sqlite: "SELECT value FROM json_each($1) WHERE value = $2",
+            pg: "SELECT r || ' on ' || t.value FROM json_array_elements_text($1::json) t(value) \
+                 CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) r \
+                 WHERE NOT has_table_privilege(t.value, r) AND NOT (t.value = 'audit_log' AND r IN ('UPDATE', 'DELETE')) \
+                 UNION ALL SELECT 'USAGE on ' || s.value FROM json_array_elements_text($2::json) s(value) \
+                 WHERE to_regclass(s.value) IS NULL OR NOT has_sequence_privilege(s.value, 'USAGE')",
+        ], &tables, &sequences)?;
+        if !denied.is_empty() {
+            return Err(Error::unavailable(
+                format!("the database's role lacks rights: {}; GRANT them to it", denied.join(", ")),
+                "rights are missing",
+            ));
+        }
+        Ok(())
+    }
+
     /// Where the schema stands. Changes nothing.
     ///
     /// # Errors
@@ -119,6 +159,18 @@ impl Db {
             sqlite: "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'",
             pg: "SELECT to_regclass('_sqlx_migrations') IS NOT NULL",
         ])?;
+        if !is_begun && let Conn::Pg(_) = &conn {
+            let schema = q!(&mut conn => val Option<String>, [
+                sqlite: "SELECT CAST(NULL AS TEXT)",
+                pg: "SELECT current_schema()::text",
+            ])?;
+            if schema.is_none() {
+                return Err(Error::unavailable(
+                    "the role may use no schema of the database; GRANT USAGE ON SCHEMA public to it",
+                    "current_schema is null",
+                ));
+            }
+        }
         let done = if is_begun {
             q!(&mut conn => all Applied, "SELECT version, success, checksum FROM _sqlx_migrations ORDER BY version")?
         } else {
@@ -221,6 +273,12 @@ pub(crate) fn sequences_after(version: i64) -> impl Iterator<Item = &'static str
     let later = POSTGRES.iter().filter(move |migration| migration.version > version);
     let lines = later.flat_map(|migration| migration.sql.as_str().lines());
     lines.filter_map(|line| line.strip_prefix("CREATE SEQUENCE ")?.strip_suffix(';'))
+}
+
+/// The tables that the migrations make.
+fn tables() -> impl Iterator<Item = &'static str> {
+    let lines = POSTGRES.iter().flat_map(|migration| migration.sql.as_str().lines());
+    lines.filter_map(|line| line.strip_prefix("CREATE TABLE ")?.strip_suffix(" ("))
 }
 
 /// Whether a migration of PostgreSQL's creates a table of that name.

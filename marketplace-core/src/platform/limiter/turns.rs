@@ -55,7 +55,7 @@ impl<K: Copy + Eq + Hash> Turns<K> {
             let running = state.running_by_key.get(&key).copied().unwrap_or_default();
             if state.running < self.0.at_once && running < self.0.at_once_per_key {
                 state.begin(key);
-                return Ok(Turn { turns: self.clone(), key });
+                return Ok(Turn { turns: self.clone(), key, is_aside: false });
             }
             let ahead = state.queues.get(&key).map_or(0, VecDeque::len);
             let room = self.0.waiting.saturating_sub(state.waiting);
@@ -67,7 +67,7 @@ impl<K: Copy + Eq + Hash> Turns<K> {
             Waiter { turns: self, key, call }
         };
         (&mut waiter.call).await.map_err(Error::internal)?;
-        Ok(Turn { turns: self.clone(), key })
+        Ok(Turn { turns: self.clone(), key, is_aside: false })
     }
 }
 
@@ -77,16 +77,16 @@ impl<K: Copy + Eq + Hash> Inner<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A turn is over: those who wait are called, as far as there is room.
+    /// A turn is over.
     fn end(&self, key: K) {
         let mut state = self.lock();
         state.running = state.running.saturating_sub(1);
-        if let Some(running) = state.running_by_key.get_mut(&key) {
-            *running = running.saturating_sub(1);
-            if *running == 0 {
-                state.running_by_key.remove(&key);
-            }
-        }
+        state.end_of(key);
+        self.call(&mut state);
+    }
+
+    /// Those who wait are called, as far as there is room.
+    fn call(&self, state: &mut State<K>) {
         // Each key is looked at once: whoever has all the turns of a key stays where they are.
         let mut left = state.order.len();
         while state.running < self.at_once && left > 0 {
@@ -111,6 +111,15 @@ impl<K: Copy + Eq + Hash> State<K> {
     fn begin(&mut self, key: K) {
         self.running += 1;
         *self.running_by_key.entry(key).or_default() += 1;
+    }
+
+    fn end_of(&mut self, key: K) {
+        if let Some(running) = self.running_by_key.get_mut(&key) {
+            *running = running.saturating_sub(1);
+            if *running == 0 {
+                self.running_by_key.remove(&key);
+            }
+        }
     }
 
     fn push(&mut self, key: K, called: oneshot::Sender<()>) {
@@ -172,11 +181,29 @@ impl<K: Copy + Eq + Hash> Drop for Waiter<'_, K> {
 pub struct Turn<K: Copy + Eq + Hash> {
     turns: Turns<K>,
     key: K,
+    is_aside: bool,
+}
+
+impl<K: Copy + Eq + Hash> Turn<K> {
+    /// Makes room for another key. Its own key has this turn until it ends.
+    pub fn step_aside(&mut self) {
+        if !std::mem::replace(&mut self.is_aside, true) {
+            let mut state = self.turns.0.lock();
+            state.running = state.running.saturating_sub(1);
+            self.turns.0.call(&mut state);
+        }
+    }
 }
 
 impl<K: Copy + Eq + Hash> Drop for Turn<K> {
     fn drop(&mut self) {
-        self.turns.0.end(self.key);
+        if self.is_aside {
+            let mut state = self.turns.0.lock();
+            state.end_of(self.key);
+            self.turns.0.call(&mut state);
+        } else {
+            self.turns.0.end(self.key);
+        }
     }
 }
 
@@ -290,5 +317,20 @@ mod tests {
         let [first, _second] = held;
         drop(first);
         let _third = third.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn whoever_steps_aside_makes_room_for_others_and_not_for_their_own() {
+        let turns = Turns::new(1, 1, 100);
+        let mut slow = turns.take('a', "busy").await.unwrap();
+        let (own, other) = (wait(&turns, 'a').await, wait(&turns, 'b').await);
+        slow.step_aside();
+        slow.step_aside();
+        drop(other.await.unwrap());
+        let mut own = own;
+        assert!(poll!(&mut own).is_pending(), "the key has its turn already");
+        drop(slow);
+        drop(own.await.unwrap());
+        assert_eq!(format!("{turns:?}"), "Turns(0 of 1, 0 wait)");
     }
 }
