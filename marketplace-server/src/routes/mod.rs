@@ -39,7 +39,7 @@ use serde::Serialize;
 use crate::{ctx::Ctx, problem::Answer, slot};
 
 /// A file, shown in its place under a name of ours: what its owner called it is nobody's business.
-pub(crate) fn download(file: FileContent, name: &str) -> Answer<Response> {
+pub(crate) fn shown_file(file: FileContent, name: &str) -> Answer<Response> {
     let ending = match file.media_type.as_str() {
         "image/jpeg" => "jpg",
         "image/png" => "png",

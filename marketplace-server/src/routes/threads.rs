@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    http::StatusCode,
     response::Response,
 };
 use marketplace_core::{
@@ -31,7 +31,7 @@ use crate::{
     idempotency::{self, Command, Key},
     options::MULTIPART_LIMIT,
     problem::Answer,
-    routes::download,
+    routes::shown_file,
 };
 
 /// This feature's routes.
@@ -200,5 +200,5 @@ pub(crate) async fn attachment(
     Attached(file): Attached,
 ) -> Answer<Response> {
     let content = messaging::attachment(&ctx.app, &actor, id, file).await?;
-    download(content, "attachment")
+    shown_file(content, "attachment")
 }

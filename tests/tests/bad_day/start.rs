@@ -98,7 +98,7 @@ async fn a_role_that_changes_only_rows_can_run_a_server() {
     server.arguments.clear();
     // What is missing is named where it starts and by the doctor, and not found out later.
     let run_as_owner = async |text: String| {
-        let options: sqlx_postgres::PgConnectOptions = owner.parse().unwrap();
+        let options: sqlx::postgres::PgConnectOptions = owner.parse().unwrap();
         options.connect().await.unwrap().execute(sqlx::AssertSqlSafe(text)).await.unwrap();
     };
     for (right, what) in [

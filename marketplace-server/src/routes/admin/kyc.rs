@@ -1,18 +1,9 @@
 //! The queue of identity checks.
 
-use axum::{
-    Json,
-    body::Body,
-    http::{
-        HeaderValue,
-        header::{CONTENT_DISPOSITION, CONTENT_TYPE},
-    },
-    response::Response,
-};
+use axum::{Json, response::Response};
 use marketplace_core::{
     admin::AdminApi,
     base::change::{Change, Changed},
-    error::Error,
     ids::AttemptId,
     kyc::model::{Decision, DecisionKind, FileKind, KycCase, KycFilter, KycReason, KycSummary},
     page::{Page, PageRequest},
@@ -27,7 +18,7 @@ use crate::{
     extract::{Id, Kind, List},
     idempotency::Command,
     problem::Answer,
-    routes::{download, versioned},
+    routes::{shown_file, versioned},
 };
 
 /// This feature's routes.
@@ -91,7 +82,7 @@ pub(crate) async fn show(Admin(admin): Admin, Id(id): Id<AttemptId>) -> Answer<R
         ("image/jpeg"), ("image/png"), ("image/webp"), ("application/pdf")))))]
 pub(crate) async fn file(Admin(admin): Admin, Id(id): Id<AttemptId>, Kind(kind): Kind<FileKind>) -> Answer<Response> {
     let file = admin.kyc_file(id, kind).await?;
-    download(file, kind.as_str())
+    shown_file(file, kind.as_str())
 }
 
 /// Claim an attempt for 10 minutes, or renew one's claim.

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx_postgres::PgConnectOptions;
+use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Limits, PgConn, Pool, silent};
