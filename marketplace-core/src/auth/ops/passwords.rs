@@ -144,13 +144,16 @@ pub(crate) async fn check_own_password(
     let me = actor.require_session()?;
     // A stolen session must not become a way to try passwords.
     let key = format!("user:{}", me.account.id);
-    app.limiter.try_login(std::net::IpAddr::from([0, 0, 0, 0]), &key).await?;
-    let mut reader = app.db.read().await?;
-    let hash = accounts::store::hash_of(&mut reader.conn(), me.account.id).await?;
-    drop(reader);
-    if app.hasher.verify(password.clone(), hash.clone()).await? == Fit::No {
-        return Err(Error::invalid(pointer, "is wrong"));
-    }
+    let check = async {
+        let mut reader = app.db.read().await?;
+        let hash = accounts::store::hash_of(&mut reader.conn(), me.account.id).await?;
+        drop(reader);
+        if app.hasher.verify(password.clone(), hash.clone()).await? == Fit::No {
+            return Err(Error::invalid(pointer, "is wrong"));
+        }
+        Ok(hash)
+    };
+    let hash = app.limiter.attempt(std::net::IpAddr::from([0, 0, 0, 0]), &key, check).await?;
     app.limiter.logged_in(std::net::IpAddr::from([0, 0, 0, 0]), &key).await;
     Ok(hash)
 }

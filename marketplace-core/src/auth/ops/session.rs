@@ -86,12 +86,15 @@ pub async fn login_with(
         return Err(wrong());
     }
     let email = normalise_email(email);
-    app.limiter.try_login(client.ip, &email).await?;
-    let mut reader = app.db.read().await?;
-    let found = accounts::store::by_email(&mut reader.conn(), &email).await?;
-    drop(reader);
-    let (account, hash) = found.map_or((None, None), |(account, hash)| (Some(account), hash));
-    let fit = app.hasher.verify(password.clone(), hash.clone()).await?;
+    let check = async {
+        let mut reader = app.db.read().await?;
+        let found = accounts::store::by_email(&mut reader.conn(), &email).await?;
+        drop(reader);
+        let (account, hash) = found.map_or((None, None), |(account, hash)| (Some(account), hash));
+        let fit = app.hasher.verify(password.clone(), hash.clone()).await?;
+        Ok((account, hash, fit))
+    };
+    let (account, hash, fit) = app.limiter.attempt(client.ip, &email, check).await?;
     let known = account.as_ref().map(|account| account.id);
     let Some(account) = account.filter(|account| fit != Fit::No && account.status != Status::Deleted) else {
         tracing::info!(user = known.map(tracing::field::display), "a login failed: unknown address or wrong password");

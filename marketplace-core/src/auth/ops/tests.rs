@@ -694,3 +694,14 @@ async fn passwords_known_from_breaches_cannot_be_chosen() {
         test.close().await;
     }
 }
+
+#[tokio::test]
+async fn log_ins_while_the_database_is_away_lock_nobody_out() {
+    let test = testing::app().await;
+    test.app().db.close().await;
+    for _ in 0..20 {
+        let error = password_login(&test, "ada@example.org", PASSWORD).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Unavailable);
+    }
+    test.app().limiter.try_login(client().ip, "ada@example.org").await.unwrap();
+}

@@ -67,16 +67,18 @@ pub(crate) async fn check(app: &App, ip: IpAddr, user: UserId, proof: Option<&Pr
     let proof = proof.ok_or_else(required)?;
     // Counted apart from passwords: whoever knows the password must not be able to try codes without end.
     let key = format!("second:{user}");
-    app.limiter.try_login(ip, &key).await?;
-    let spent = match proof {
-        Proof::Code(given) => step_of(app, user, &row, given)?.map(Used::Step),
-        Proof::Recovery(given) => {
-            let hash = code::recovery_hash(user, given);
-            let mut reader = app.db.read().await?;
-            store::has_recovery(&mut reader.conn(), user, &hash).await?.then_some(Used::Recovery(hash))
-        }
+    let check = async {
+        let spent = match proof {
+            Proof::Code(given) => step_of(app, user, &row, given)?.map(Used::Step),
+            Proof::Recovery(given) => {
+                let hash = code::recovery_hash(user, given);
+                let mut reader = app.db.read().await?;
+                store::has_recovery(&mut reader.conn(), user, &hash).await?.then_some(Used::Recovery(hash))
+            }
+        };
+        spent.ok_or_else(wrong)
     };
-    let spent = spent.ok_or_else(wrong)?;
+    let spent = app.limiter.attempt(ip, &key, check).await?;
     app.limiter.logged_in(ip, &key).await;
     Ok(Some(spent))
 }
@@ -139,9 +141,11 @@ pub async fn confirm_totp(app: &App, actor: &Actor, given: &str) -> Result<Recov
     drop(reader);
     let row = row.ok_or_else(|| Error::conflict("there is no second factor to confirm; begin anew", ()))?;
     let key = format!("second:{user}");
-    app.limiter.try_login(IpAddr::from([0, 0, 0, 0]), &key).await?;
-    let step = step_of(app, user, &row, given)?
-        .ok_or_else(|| Error::invalid("/code", "is not what the device should show now; is its clock right?"))?;
+    let check = async {
+        step_of(app, user, &row, given)?
+            .ok_or_else(|| Error::invalid("/code", "is not what the device should show now; is its clock right?"))
+    };
+    let step = app.limiter.attempt(IpAddr::from([0, 0, 0, 0]), &key, check).await?;
     app.limiter.logged_in(IpAddr::from([0, 0, 0, 0]), &key).await;
     app.limiter.notice(&normalise_email(&me.account.email)).await?;
     let codes = code::recovery_codes(app.random.as_ref());

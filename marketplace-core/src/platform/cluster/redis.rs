@@ -81,6 +81,17 @@ return 0",
     )
 });
 
+/// The last try came to no verdict. Lifetimes stay as they are.
+static TAKE_BACK: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"local counted = redis.call('EXISTS', KEYS[3]) == 0 and 2 or 1
+for n = 1, counted do
+  if tonumber(redis.call('GET', KEYS[n]) or '0') > 0 then redis.call('DECR', KEYS[n]) end
+end
+return 0",
+    )
+});
+
 /// What failed before from that address is forgotten, and this try was no failure of the account's.
 static LOGGED_IN: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
@@ -279,6 +290,13 @@ impl Remote for Redis {
         }
         let seconds: u64 = self.ask(async |mut redis| script.invoke_async(&mut redis).await).await?;
         Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
+    }
+
+    async fn take_back(&self, login: &Login) -> Result<()> {
+        let [pair, account, known] = login_keys(login);
+        let mut script = TAKE_BACK.key(pair);
+        script.key(account).key(known);
+        self.ask(async |mut redis| script.invoke_async::<()>(&mut redis).await).await
     }
 
     async fn logged_in(&self, login: &Login, penalties: &Penalties) -> Result<()> {

@@ -47,6 +47,8 @@ pub(crate) trait Remote: fmt::Debug + Send + Sync {
     async fn spend(&self, key: &str, refill: Duration, burst: u32) -> Result<Spent>;
     /// Counts a try to log in as failed; answers how long to wait when there were too many.
     async fn try_login(&self, login: &Login, penalties: &Penalties) -> Result<Option<Duration>>;
+    /// It came to no verdict: it counts no longer.
+    async fn take_back(&self, login: &Login) -> Result<()>;
     /// It was none that failed.
     async fn logged_in(&self, login: &Login, penalties: &Penalties) -> Result<()>;
     /// Tells the other servers to look.

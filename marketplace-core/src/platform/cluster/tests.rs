@@ -31,6 +31,9 @@ impl Remote for Fake {
     async fn try_login(&self, _login: &Login, _penalties: &Penalties) -> Result<Option<Duration>> {
         self.here().map(|()| None)
     }
+    async fn take_back(&self, _login: &Login) -> Result<()> {
+        self.here()
+    }
     async fn logged_in(&self, _login: &Login, _penalties: &Penalties) -> Result<()> {
         self.here()
     }

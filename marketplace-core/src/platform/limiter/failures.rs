@@ -93,6 +93,20 @@ impl Failures {
         None
     }
 
+    /// The last try came to no verdict.
+    pub(super) async fn take_back(&self, shared: &Shared, ip: IpAddr, email: &str) {
+        let (pair, account) = digests(ip, email);
+        if let Some(remote) = shared.remote()
+            && remote.take_back(&login(pair, account)).await.is_ok()
+        {
+            return;
+        }
+        self.pairs.take(pair);
+        if !self.known.contains_key(&pair) {
+            self.accounts.take(account);
+        }
+    }
+
     /// The last try was none that failed.
     pub(super) async fn forgive(&self, shared: &Shared, ip: IpAddr, email: &str) {
         let (pair, account) = digests(ip, email);

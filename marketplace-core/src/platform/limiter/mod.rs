@@ -24,7 +24,7 @@ pub use self::{
 use crate::{
     base::{
         call_context::note,
-        error::{Error, Result},
+        error::{Error, ErrorCode, Result},
         ids::UserId,
         rate::{Allowance, Class},
     },
@@ -172,6 +172,19 @@ impl Limiter {
     /// was entered before does not fall under it.
     pub async fn try_login(&self, ip: IpAddr, email: &str) -> Result<()> {
         self.failures.count(&self.shared, network(ip), email).await
+    }
+
+    /// Counts a try, as [`try_login`](Self::try_login), and takes the count back when the check of the secret fails for
+    /// reasons of our own: that says nothing about the secret, and must not lock anybody out.
+    pub async fn attempt<T>(&self, ip: IpAddr, email: &str, check: impl Future<Output = Result<T>>) -> Result<T> {
+        self.try_login(ip, email).await?;
+        let checked = check.await;
+        if let Err(error) = &checked
+            && matches!(error.code(), ErrorCode::Busy | ErrorCode::Unavailable | ErrorCode::Internal)
+        {
+            self.failures.take_back(&self.shared, network(ip), email).await;
+        }
+        checked
     }
 
     /// The try was a success: what failed before from that address is forgotten, and this try was no failure.

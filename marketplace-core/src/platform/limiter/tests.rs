@@ -107,3 +107,21 @@ async fn addresses_of_any_length_take_no_more_memory() {
     limiter.try_login(address(1), &format!("{long}y")).await.unwrap();
     assert_eq!(size_of_val(&failures::digest(&[&long])), 16);
 }
+
+#[tokio::test]
+async fn what_failed_for_reasons_of_ours_is_no_wrong_password() {
+    let limiter = limiter(Limits { failed_logins: 3, failed_logins_account_hour: 3, ..Limits::default() });
+    for _ in 0..20 {
+        let down = async { Err::<(), _>(Error::unavailable("the database is away", "down")) };
+        let error = limiter.attempt(address(1), "ada@example.org", down).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Unavailable);
+    }
+    for _ in 0..3 {
+        let wrong = async { Err::<(), _>(Error::unauthenticated("wrong")) };
+        let error = limiter.attempt(address(1), "ada@example.org", wrong).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Unauthenticated);
+    }
+    limiter.try_login(address(1), "ada@example.org").await.unwrap_err();
+    // The account's own limit counted the same three.
+    limiter.try_login(address(2), "ada@example.org").await.unwrap_err();
+}
