@@ -3,13 +3,6 @@
 use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, stream};
-
-use crate::{
-    files::{Gallery, Stored},
-    plan::{Progress, Stage},
-    user_rows,
-    users::{Attempt, Users},
-};
 use marketplace_core::{
     app::App,
     base::{error::Result, ids::UserId, time::Timestamp},
@@ -17,6 +10,13 @@ use marketplace_core::{
     platform::db::bulk::{self, Value},
     q,
     records::events,
+};
+
+use crate::{
+    files::{Gallery, Stored},
+    plan::{Progress, Stage},
+    user_rows,
+    users::{Attempt, Users},
 };
 
 /// What is still to be drawn.

@@ -2,6 +2,12 @@
 
 use std::sync::Arc;
 
+use marketplace_core::{
+    app::App,
+    base::error::{Error, Result},
+    kyc::model::{DocumentType, FileKind},
+    platform::{db::bulk::Value, files::Sealed},
+};
 use time::Date;
 
 use crate::{
@@ -9,12 +15,6 @@ use crate::{
     people::{mix, person},
     plan::Images,
     users::Attempt,
-};
-use marketplace_core::{
-    app::App,
-    base::error::{Error, Result},
-    kyc::model::{DocumentType, FileKind},
-    platform::{db::bulk::Value, files::Sealed},
 };
 
 /// What was stored for an attempt.

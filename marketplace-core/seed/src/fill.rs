@@ -10,7 +10,6 @@ use std::{
 };
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use marketplace_core::q;
 use marketplace_core::{
     accounts::model::{Password, normalise_email},
     actor::Actor,
@@ -21,6 +20,7 @@ use marketplace_core::{
         time::Timestamp,
     },
     platform::db::{Conn, bulk},
+    q,
     records::audit,
 };
 

@@ -2,9 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::json;
-
-use crate::users::{Attempt, User};
 use marketplace_core::{
     accounts::model::{Account, Status},
     actor::{Actor, SignedIn},
@@ -20,6 +17,9 @@ use marketplace_core::{
         events,
     },
 };
+use serde_json::json;
+
+use crate::users::{Attempt, User};
 
 /// Something that happened. `by` counts the staff; none is the user or the program.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! Identity papers of the Republic of Utopia, the state of ICAO's own specimens: four kinds, each with its own layout.
 #![expect(clippy::unreadable_literal, reason = "colours are six hexadecimal digits")]
 
+use marketplace_core::kyc::model::DocumentType;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use time::{Date, Duration};
 
@@ -11,7 +12,6 @@ use crate::{
     mrz::{Fields, STATE},
     people::{Person, ascii, mix, person},
 };
-use marketplace_core::kyc::model::DocumentType;
 
 /// Pixels of a card, before it is photographed.
 pub(crate) const WIDTH: f32 = 850.0;

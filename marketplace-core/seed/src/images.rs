@@ -4,6 +4,10 @@
 #![expect(clippy::unreadable_literal, reason = "colours are six hexadecimal digits")]
 
 use image::{codecs::jpeg::JpegEncoder, imageops::fast_blur};
+use marketplace_core::{
+    base::error::{Error, Result},
+    kyc::model::DocumentType,
+};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use time::Date;
 
@@ -13,10 +17,6 @@ use crate::{
     flaw::{Flaw, stranger},
     identity_card,
     people::{Person, mix},
-};
-use marketplace_core::{
-    base::error::{Error, Result},
-    kyc::model::DocumentType,
 };
 
 /// Width and height of a document's picture, in pixels.

@@ -4,11 +4,11 @@
 //! keep for fiction (Ofcom, ARCEP, Bundesnetzagentur, the 555-01xx of North America) or, where those run out, under the
 //! unassigned country code 999.
 
+use marketplace_core::accounts::model::fold;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use time::{Date, Duration, macros::date};
 
 use crate::names::{CULTURES, Culture};
-use marketplace_core::accounts::model::fold;
 
 /// Seeds whose people share no address and no number; larger seeds are taken modulo this.
 pub const SEEDS: u64 = 1_000;

@@ -10,7 +10,6 @@ use std::{
 };
 
 use futures::FutureExt;
-
 use marketplace_core::{
     app::App,
     base::error::Result,

@@ -1,9 +1,5 @@
 //! The cast as rows of the tables.
 
-use crate::{
-    files::Stored,
-    users::{Attempt, Chunk, User, Users},
-};
 use marketplace_core::{
     accounts::model::{Status, normalise_email, search_terms},
     base::time::Timestamp,
@@ -12,6 +8,11 @@ use marketplace_core::{
         status::KycStatus,
     },
     platform::db::bulk::Value,
+};
+
+use crate::{
+    files::Stored,
+    users::{Attempt, Chunk, User, Users},
 };
 
 pub(crate) const USERS: &[&str] = &[

@@ -2,14 +2,6 @@
 
 use std::time::Duration;
 
-use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
-use uuid::Builder;
-
-use crate::{
-    flaw::Flaw,
-    people::{Person, mix, person},
-    plan::{Images, Plan},
-};
 use marketplace_core::{
     accounts::model::Status,
     base::{
@@ -23,6 +15,14 @@ use marketplace_core::{
         model::{CLAIM, DocumentType, KycReason, UNDO},
         status::KycStatus,
     },
+};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use uuid::Builder;
+
+use crate::{
+    flaw::Flaw,
+    people::{Person, mix, person},
+    plan::{Images, Plan},
 };
 
 /// Over how long accounts were made.

@@ -1,6 +1,5 @@
 use std::{collections::BTreeSet, sync::Mutex};
 
-use super::*;
 use marketplace_core::{
     accounts::{model::Status, summary::UserFilter},
     auth,
@@ -15,6 +14,7 @@ use marketplace_core::{
     users,
 };
 
+use super::*;
 use crate::plan::{Images, demo_plan};
 
 fn demo_without_pictures() -> Plan {

@@ -2,21 +2,6 @@
 
 use std::time::Duration;
 
-use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
-use serde_json::json;
-use uuid::Uuid;
-
-use super::{
-    batch::Batch,
-    columns::{FLAGS, HISTORY, JOBS, MESSAGES, OFFERS, REVIEWS, THREADS},
-    conversation_plan::{ConversationPlan, Tone},
-    job_timeline::{Job, Review, Step},
-    phrases,
-    plan_index::{PlanIndex, Purpose, Thread, rng, uuid},
-    service_text::{self, Place, Trade, Ware},
-    transcript::{Said, Scene, What},
-    words::{Lines, Words},
-};
 use marketplace_core::{
     base::{
         ids::{JobId, ThreadId, UserId},
@@ -37,7 +22,21 @@ use marketplace_core::{
     platform::db::bulk::Value,
     records::audit::Entry,
 };
+use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
+use serde_json::json;
+use uuid::Uuid;
 
+use super::{
+    batch::Batch,
+    columns::{FLAGS, HISTORY, JOBS, MESSAGES, OFFERS, REVIEWS, THREADS},
+    conversation_plan::{ConversationPlan, Tone},
+    job_timeline::{Job, Review, Step},
+    phrases,
+    plan_index::{PlanIndex, Purpose, Thread, rng, uuid},
+    service_text::{self, Place, Trade, Ware},
+    transcript::{Said, Scene, What},
+    words::{Lines, Words},
+};
 use crate::{history::PastAction, people::person, tables::Table, users::Users};
 
 /// Conversations with all that belongs to them, by table.

@@ -26,8 +26,6 @@ use std::{
 };
 
 use futures::FutureExt;
-use rand::{RngExt, rngs::StdRng};
-
 use marketplace_core::{
     app::App,
     base::{
@@ -42,6 +40,7 @@ use marketplace_core::{
     q,
     services::model::MAX_SERVICES,
 };
+use rand::{RngExt, rngs::StdRng};
 
 use self::{
     batch::Batch,

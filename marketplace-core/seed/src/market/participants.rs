@@ -1,11 +1,12 @@
 //! Who can take part in the market: a few bytes for each, gathered while the accounts are made.
 
-use crate::users::User;
 use marketplace_core::{
     accounts::model::Status,
     base::{permission::Role, time::Timestamp},
     kyc::status::KycStatus,
 };
+
+use crate::users::User;
 
 /// A worker who is approved, or waits for it.
 #[derive(Debug, Clone, Copy)]

@@ -3,6 +3,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use marketplace_core::{base::time::Timestamp, reviews::model::Rating};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use uuid::Builder;
 
@@ -12,7 +13,6 @@ use super::{
     participants::{Client, Ends, Participants, Worker},
 };
 use crate::{people::mix, users::Users};
-use marketplace_core::{base::time::Timestamp, reviews::model::Rating};
 
 /// What random numbers are for: each purpose has its own.
 #[derive(Debug, Clone, Copy)]

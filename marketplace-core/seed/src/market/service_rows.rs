@@ -2,16 +2,6 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
-use uuid::Uuid;
-
-use super::{
-    participants::{Ends, Worker},
-    plan_index::{Kind, PlanIndex, Purpose, Service, rng, uuid},
-    service_text::{self, PLACES, Place, Trade},
-    trades_home as home, trades_other as other,
-    words::Words,
-};
 use marketplace_core::{
     base::{
         ids::{ServiceId, UserId},
@@ -24,7 +14,16 @@ use marketplace_core::{
         model::{NewService, ServiceStatus},
     },
 };
+use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
+use uuid::Uuid;
 
+use super::{
+    participants::{Ends, Worker},
+    plan_index::{Kind, PlanIndex, Purpose, Service, rng, uuid},
+    service_text::{self, PLACES, Place, Trade},
+    trades_home as home, trades_other as other,
+    words::Words,
+};
 use crate::people::{mix, person};
 
 pub(super) const TRADES: &[&Trade] = &[

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::*;
 use marketplace_core::{
     base::ids::{JobId, ServiceId},
     jobs::{self, model::JobStatus, transitions::fold},
@@ -12,6 +11,7 @@ use marketplace_core::{
     testing::{TestApp, apps, operator},
 };
 
+use super::*;
 use crate::{
     fill::run,
     plan::{Images, Plan, Summary, demo_plan},

@@ -1,7 +1,8 @@
 //! Trades about the house.
 
-use super::service_text::{Trade, Ware};
 use marketplace_core::services::model::Category;
+
+use super::service_text::{Trade, Ware};
 
 pub(super) const PLUMBING: Trade = Trade {
     category: Category::Plumbing,

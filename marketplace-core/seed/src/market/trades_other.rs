@@ -1,7 +1,8 @@
 //! Trades for people, their things and their machines.
 
-use super::service_text::{Trade, Ware};
 use marketplace_core::services::model::Category;
+
+use super::service_text::{Trade, Ware};
 
 pub(super) const MOVING: Trade = Trade {
     category: Category::Moving,

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use marketplace_core::{
+    base::time::Timestamp,
+    jobs::model::{JobAction as A, JobStatus as S, Side},
+};
 use rand::{RngExt, rngs::StdRng};
 
 use super::{
@@ -10,10 +14,6 @@ use super::{
     phrases,
     service_text::Trade,
     words::{Lines, Words},
-};
-use marketplace_core::{
-    base::time::Timestamp,
-    jobs::model::{JobAction as A, JobStatus as S, Side},
 };
 
 /// Longest silence after the last that a conversation needs.
