@@ -83,7 +83,7 @@ impl App {
     }
 
     /// Tells whoever follows the event log to look. Called after the commit of what appended to it.
-    pub(crate) fn wake(&self) {
+    pub fn wake(&self) {
         // Nobody listening is fine.
         let _ = self.wake.send(());
         self.shared.wake();

@@ -60,7 +60,6 @@ pub mod users;
 
 pub mod admin;
 
-pub mod seed;
 #[cfg(any(test, feature = "testing"))]
 #[expect(
     clippy::unwrap_used,

@@ -10,8 +10,9 @@ use marketplace_core::{
     config::{Config, Secret},
     kyc::{model::KycFilter, status::KycStatus},
     page::PageRequest,
-    seed, testing,
+    testing,
 };
+use marketplace_seed as seed;
 use marketplace_tests::{
     Engine, Server, binaries,
     server::{isolate, signal},

@@ -10,8 +10,8 @@ use marketplace_core::{
     config::Config,
     db::{Db, Engine, OpenOptions, SchemaState},
     platform::folders::make_private_folder,
-    seed::{Images, Plan, Volume},
 };
+use marketplace_seed::{Images, Plan, Volume};
 use serde::Serialize;
 
 use crate::{

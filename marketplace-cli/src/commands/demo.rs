@@ -2,12 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use marketplace_core::{
-    admin::Direct,
-    app::App,
-    config::Config,
-    seed::{self, Login, Rest, Summary},
-};
+use marketplace_core::{admin::Direct, app::App, config::Config};
+use marketplace_seed::{self as seed, Login, Rest, Summary};
 use serde::Serialize;
 
 use super::{db, tui};

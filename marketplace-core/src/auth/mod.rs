@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use crate::{app::App, base::error::Result};
+use crate::{accounts::model::Password, app::App, base::error::Result};
 
 /// Forgets sessions and one-time tokens that ended.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
@@ -40,12 +40,20 @@ pub(crate) async fn prune(app: &App) -> Result<u64> {
     Ok(sessions.await? + one_time.await?)
 }
 
+/// Returns what is stored of a password: its hash, in the PHC string format.
+///
+/// # Errors
+/// `busy` when too many are waiting to be hashed; `internal` when it cannot be hashed.
+pub async fn hash_password(app: &App, password: Password) -> Result<String> {
+    app.hasher.hash(password).await
+}
+
 /// Sets a password without asking for the old one.
 #[cfg(any(test, feature = "testing"))]
 pub(crate) async fn testing_set_password(
     app: &App,
     id: crate::base::ids::UserId,
-    password: &crate::accounts::model::Password,
+    password: &Password,
     verified: bool,
 ) -> Result<()> {
     let hash = app.hasher.hash(password.clone()).await?;

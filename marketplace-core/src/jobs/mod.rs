@@ -22,4 +22,4 @@ pub use ops::{
 pub(crate) use ops::{any_live, cancel_live_of, erase, hold_live_of, told};
 pub(crate) use store::counts;
 pub use store::live_in_thread;
-pub(crate) use thread::notice;
+pub use thread::notice;

@@ -35,12 +35,7 @@ fn text(job: &Job, row: &HistoryRow) -> String {
 }
 
 /// What a thread says about a step: who did what, on which offer, and why.
-pub(crate) fn notice(
-    (side, action): (Side, JobAction),
-    revision: i64,
-    price: &Money,
-    reason: Option<JobReason>,
-) -> String {
+pub fn notice((side, action): (Side, JobAction), revision: i64, price: &Money, reason: Option<JobReason>) -> String {
     let who = match side {
         Side::Client => "The client",
         Side::Worker => "The worker",

@@ -6,7 +6,7 @@ mod talk;
 
 pub use files::{attach, attachment};
 pub(crate) use files::{file_content, seal_stored};
-pub(crate) use send::fingerprint;
+pub use send::fingerprint;
 pub use send::send;
 pub use talk::{get, list, messages, open, read, typing};
 

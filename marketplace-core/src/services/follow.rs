@@ -79,7 +79,10 @@ pub(crate) async fn sweep_index(app: &App) -> Result<()> {
 }
 
 /// Keeps the words that typos are tolerated of. A word that is known already costs a look.
-pub(crate) async fn learn(conn: &mut Conn<'_>, words: impl Iterator<Item = &str> + Send) -> Result<()> {
+///
+/// # Errors
+/// What the database returns.
+pub async fn learn(conn: &mut Conn<'_>, words: impl Iterator<Item = &str> + Send) -> Result<()> {
     store::take_turn(conn).await?;
     let words: BTreeSet<&str> = words.filter(|word| !parts(word).is_empty()).collect();
     let unknown = store::unknown_words(conn, &json(&words)?).await?;

@@ -20,12 +20,13 @@ mod store;
 mod tiles;
 mod words;
 
-pub(crate) use follow::{erase, learn, name_changed, rating_changed, sweep_index, worker_changed};
+pub use follow::learn;
+pub(crate) use follow::{erase, name_changed, rating_changed, sweep_index, worker_changed};
 pub use ops::{categories, close, create, delete, get, of_worker, own, own_one, publish, update};
 pub use search::search;
 pub(crate) use store::{count_visible, told};
-pub(crate) use tiles::tile_of;
-pub(crate) use words::{plain, search_text};
+pub use tiles::tile_of;
+pub use words::{plain, search_text};
 
 #[cfg(test)]
 mod tests;

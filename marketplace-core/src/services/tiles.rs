@@ -16,7 +16,7 @@ pub(super) struct Tile {
 
 /// The number of the smallest tile that holds a place. The migration that brought tiles says the same in SQL.
 #[expect(clippy::cast_possible_truncation, reason = "degrees are checked when they come in, and clamped here")]
-pub(crate) fn tile_of(latitude: f64, longitude: f64) -> i64 {
+pub fn tile_of(latitude: f64, longitude: f64) -> i64 {
     let cut = |part: f64| ((part * f64::from(1 << LEVELS)) as i64).clamp(0, (1 << LEVELS) - 1);
     spread(cut((latitude + 90.0) / 180.0)) << 1 | spread(cut((longitude + 180.0) / 360.0))
 }

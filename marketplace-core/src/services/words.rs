@@ -33,7 +33,7 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// What the index holds of a service: every word once, plain, and marked where it stands; blanks between.
-pub(crate) fn search_text(service: &NewService, worker: &str) -> String {
+pub fn search_text(service: &NewService, worker: &str) -> String {
     let mut all = BTreeSet::new();
     for word in words(&service.title) {
         all.insert(format!("{TITLE}{word}"));
@@ -62,7 +62,7 @@ pub(super) fn magnitude(amount: i64) -> u32 {
 }
 
 /// The plain words of what the index holds.
-pub(crate) fn plain(search_text: &str) -> impl Iterator<Item = &str> {
+pub fn plain(search_text: &str) -> impl Iterator<Item = &str> {
     search_text.split(' ').filter(|word| word.starts_with(char::is_alphanumeric))
 }
 

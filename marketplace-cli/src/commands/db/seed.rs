@@ -1,13 +1,8 @@
 //! Made-up data.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use marketplace_core::{
-    accounts::summary::UserFilter,
-    app::App,
-    config::Config,
-    page::PageRequest,
-    seed::{self, Login, PAINTERS, Plan, Progress, Rest, Summary},
-};
+use marketplace_core::{accounts::summary::UserFilter, app::App, config::Config, page::PageRequest};
+use marketplace_seed::{self as seed, Login, PAINTERS, Plan, Progress, Rest, Summary};
 
 use crate::{
     args::ChangeArgs,

@@ -158,7 +158,7 @@ async fn refusal(conn: &mut Conn<'_>, user: UserId, thread: ThreadId) -> Result<
 }
 
 /// What was sent, with every part's length before it so that no two messages read alike.
-pub(crate) fn fingerprint(thread: ThreadId, content: &str, attachments: &[AttachmentId]) -> Vec<u8> {
+pub fn fingerprint(thread: ThreadId, content: &str, attachments: &[AttachmentId]) -> Vec<u8> {
     let mut hash = Sha256::new();
     hash.update(thread.0.as_bytes());
     hash.update((content.len() as u64).to_be_bytes());

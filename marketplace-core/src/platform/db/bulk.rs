@@ -22,16 +22,24 @@ const PIECE: usize = 256 * 1024;
 
 /// A value of any column.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
+    /// NULL.
     Null,
+    /// An id.
     Id(Uuid),
+    /// A text.
     Text(String),
     /// A text that the program knows: no row holds a copy of it.
     Word(&'static str),
+    /// A whole number.
     Int(i64),
+    /// A real number.
     Float(f64),
+    /// Yes or no.
     Bool(bool),
+    /// A time.
     Time(Timestamp),
+    /// Bytes.
     Bytes(Vec<u8>),
 }
 
@@ -55,8 +63,12 @@ fn list(columns: &[&str]) -> String {
     columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ")
 }
 
-/// Appends rows, each with a value for every column. `progress` hears how many more were sent.
-pub(crate) async fn insert(
+/// Appends rows, each with a value for every column. `progress` is told how many more were sent. No rule is asked: what is
+/// written must be what the operations would have written.
+///
+/// # Errors
+/// `internal` when a row has more or fewer values than there are columns; what the database returns otherwise.
+pub async fn insert(
     conn: &mut Conn<'_>,
     table: &str,
     columns: &[&str],
@@ -180,8 +192,11 @@ fn escaped(line: &mut String, text: &str) {
     line.push_str(rest);
 }
 
-/// Whether SQLite's writer keeps more of the database in memory: indexes that are filled out of order stay there then.
-pub(crate) async fn make_room(conn: &mut Conn<'_>, room: bool) -> Result<()> {
+/// Sets whether SQLite's writer keeps more of the database in memory: indexes that are filled out of order stay there then.
+///
+/// # Errors
+/// What the database returns.
+pub async fn make_room(conn: &mut Conn<'_>, room: bool) -> Result<()> {
     if let Conn::Sqlite(conn) = conn {
         let size = if room { "-262144" } else { WRITER_CACHE };
         sqlx::query(AssertSqlSafe(format!("PRAGMA cache_size = {size}")))
@@ -193,7 +208,10 @@ pub(crate) async fn make_room(conn: &mut Conn<'_>, room: bool) -> Result<()> {
 }
 
 /// Runs a statement that was put together from names in the schema. Returns how many rows it changed.
-pub(crate) async fn execute(conn: &mut Conn<'_>, statement: String) -> Result<u64> {
+///
+/// # Errors
+/// What the database returns.
+pub async fn execute(conn: &mut Conn<'_>, statement: String) -> Result<u64> {
     let done = match conn {
         Conn::Sqlite(conn) => {
             sqlx::query::<Sqlite>(AssertSqlSafe(statement)).execute(&mut **conn).await.map(|done| done.rows_affected())

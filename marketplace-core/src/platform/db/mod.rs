@@ -12,7 +12,7 @@
 mod query;
 
 pub mod batch;
-pub(crate) mod bulk;
+pub mod bulk;
 mod conn;
 mod connections;
 mod error;

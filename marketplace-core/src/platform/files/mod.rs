@@ -193,7 +193,10 @@ impl FileStore {
 
     /// Seals the files of an owner, each with its name, with a new key, and stores them. Durable when it returns; of files
     /// of which one cannot be stored none stays.
-    pub(crate) async fn put_sealed(
+    ///
+    /// # Errors
+    /// `unavailable` when the store cannot take them; `internal` when they cannot be sealed.
+    pub async fn put_sealed(
         &self,
         keys: &Keys,
         random: &Arc<dyn Random>,
@@ -377,7 +380,7 @@ impl FileStore {
 
 /// What was stored for an owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sealed {
+pub struct Sealed {
     /// The key of the files, encrypted with the master key.
     pub wrapped_key: Vec<u8>,
     /// Where each lies, in the order in which they were given.

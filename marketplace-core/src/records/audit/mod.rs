@@ -34,13 +34,11 @@ use crate::{
 pub const VERIFY_LIMIT: i64 = 10_000;
 
 /// Appends a row. Writers take turns at the head, so sequence numbers have no gaps and every row has one predecessor.
-pub(crate) async fn append(
-    keys: &Keys,
-    conn: &mut Conn<'_>,
-    now: Timestamp,
-    actor: &Actor,
-    entry: Entry,
-) -> Result<i64> {
+/// Returns its number.
+///
+/// # Errors
+/// What the database returns.
+pub async fn append(keys: &Keys, conn: &mut Conn<'_>, now: Timestamp, actor: &Actor, entry: Entry) -> Result<i64> {
     append_all(keys, conn, now, actor, vec![entry]).await
 }
 

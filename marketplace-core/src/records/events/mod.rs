@@ -22,7 +22,8 @@ use crate::{
 };
 
 /// Records that something changed, inside the transaction that changed it.
-pub(crate) use store::{New, append, record};
+pub use store::append;
+pub(crate) use store::{New, record};
 
 /// Events after a cursor, oldest first; without one, none but where the log ends now.
 ///

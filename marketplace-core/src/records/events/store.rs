@@ -47,7 +47,10 @@ pub(crate) async fn record(conn: &mut Conn<'_>, now: Timestamp, new: &New<'_>) -
 }
 
 /// Records that something changed, inside the transaction that changed it.
-pub(crate) async fn append(
+///
+/// # Errors
+/// What the database returns.
+pub async fn append(
     conn: &mut Conn<'_>,
     now: Timestamp,
     kind: &str,

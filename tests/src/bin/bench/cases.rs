@@ -19,12 +19,12 @@ use marketplace_core::{
         model::{NewMessage, ThreadFilter, ThreadStatus},
     },
     page::PageRequest,
-    seed,
     services::{
         self,
         model::{SearchFilter, ServiceSort},
     },
 };
+use marketplace_seed as seed;
 use marketplace_tests::{Server, people::PASSWORD};
 use serde_json::json;
 

@@ -1,0 +1,273 @@
+//! Fills a database: chunk by chunk, then the market, then the past.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use marketplace_core::{
+    accounts::model::{Password, normalise_email},
+    actor::Actor,
+    app::App,
+    auth,
+    base::{
+        error::{Error, Result},
+        time::Timestamp,
+    },
+    platform::db::{Conn, bulk},
+    q,
+    records::audit,
+};
+
+use crate::{
+    arrivals::Rest,
+    files::{Gallery, Stored},
+    history::{self, PastAction},
+    market::{self, participants::Participants},
+    people,
+    plan::{Login, PASSWORD, Plan, Progress, Stage, Summary},
+    tables::{self, Table},
+    user_rows::{self, Rows},
+    users::{Attempt, Chunk, Users},
+};
+
+/// Users of one transaction: large enough that a commit costs nothing, small enough to be stopped soon.
+const CHUNK: u64 = 10_000;
+/// How many attempts' files are made at the same time, when nothing else is to be done.
+pub const PAINTERS: usize = 4;
+
+/// Fills a database. Adds to what is there.
+///
+/// # Errors
+/// `conflict` when this seed is in the database already; `invalid` for more than a billion users; whatever the database or
+/// the file store answer.
+pub async fn run(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<Summary> {
+    let (summary, rest) = begin(app, plan, progress).await?;
+    rest.run(app, PAINTERS, progress).await?;
+    Ok(summary)
+}
+
+/// Fills a database with all but the [`Rest`], which takes its time: of a demonstration nearly all pictures.
+///
+/// # Errors
+/// See [`run`].
+pub async fn begin(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<(Summary, Rest)> {
+    if plan.users > people::MAX_INDEX {
+        return Err(Error::invalid("/users", format!("must be at most {}", people::MAX_INDEX)));
+    }
+    refuse_again(app, plan).await?;
+    let now = app.now();
+    let approval = Duration::from_secs(u64::from(app.config.retention.kyc_approval_days) * 86_400);
+    let hash: Arc<str> = auth::hash_password(app, Password::new(PASSWORD)).await?.into();
+    let gallery = Gallery::open(plan.images, plan.seed, now.to_offset().date()).await?;
+    let mut summary = Summary::default();
+    let mut past = Past::default();
+    let mut rest = Rest::new(gallery.clone(), now);
+    let (mut people, mut shared) = (Participants::default(), None);
+    let mut next = Some(making(Users::new(plan, now, approval), 0, hash.clone()));
+    while let Some(made) = next.take() {
+        let Made { cast, chunk, rows, to } = made.await.map_err(Error::internal)?;
+        let cast = Arc::new(cast);
+        past.add(&chunk, plan, now);
+        summary.add(&chunk, &gallery, &cast);
+        // What comes in later is not among those that are written now.
+        let (waiting, attempts): (Vec<_>, Vec<_>) =
+            chunk.attempts.iter().cloned().partition(|attempt| attempt.later && attempt.status.is_open());
+        let stored = pictures(app, &gallery, &attempts, progress).await?;
+        let lines = attempt_rows(&cast, &attempts, &stored, now);
+        rest.add(&cast, waiting, attempts);
+        // The next chunk is made while this one is written.
+        if to < plan.users {
+            next = Some(making(Users::clone(&cast), to, hash.clone()));
+        }
+        let (from, users) = (to - chunk.users.len() as u64, chunk.users.len() as u64);
+        people.add(&chunk.users, now);
+        shared = Some(cast);
+        let tables = vec![
+            Table::new("users", user_rows::USERS, rows.users),
+            Table::new("user_terms", user_rows::TERMS, rows.terms),
+            Table::new("user_notes", user_rows::NOTES, rows.notes),
+            Table::new("kyc_attempts", user_rows::ATTEMPTS, lines.0),
+            Table::new("kyc_files", user_rows::FILES, lines.1),
+        ];
+        let show = |share: f64| {
+            let done = from + market::share_of(users, share);
+            progress(Progress { stage: Stage::Users, done, total: plan.users });
+        };
+        tables::write(app, tables, BTreeSet::new(), &show).await?;
+    }
+    if let Some(cast) = shared {
+        let made = market::run(app, people, cast, plan.market, progress).await?;
+        summary.market(&made);
+        past.past_actions.extend(made.past_actions);
+    }
+    past.write(app, plan, now, progress).await?;
+    finish(app, plan, &summary).await?;
+    app.wake();
+    Ok((summary, rest))
+}
+
+/// A chunk, ready to be written.
+struct Made {
+    cast: Users,
+    chunk: Chunk,
+    rows: Rows,
+    to: u64,
+}
+
+fn making(mut cast: Users, from: u64, hash: Arc<str>) -> tokio::task::JoinHandle<Made> {
+    tokio::task::spawn_blocking(move || {
+        let to = cast.users().min(from + CHUNK);
+        let chunk = cast.chunk(from, to);
+        let rows = Rows::of(&cast, &chunk, &hash);
+        Made { cast, chunk, rows, to }
+    })
+}
+
+/// Somebody of this seed is there already: loading it again would fail half way, on the first address that exists.
+async fn refuse_again(app: &App, plan: &Plan) -> Result<()> {
+    let mut reader = app.db.read().await?;
+    for index in 8..plan.users.min(28) {
+        let email = normalise_email(&people::person(plan.seed, index).email);
+        let known = q!(&mut reader.conn() => optval i64, "SELECT version FROM users WHERE email_norm = $1", email)?;
+        if known.is_some() {
+            let detail = format!("seed {} was loaded into this database before; choose another seed", plan.seed);
+            return Err(Error::conflict(detail, serde_json::json!({ "seed": plan.seed })));
+        }
+    }
+    Ok(())
+}
+
+/// Draws and stores the pictures of those attempts that get some; in their order.
+async fn pictures(
+    app: &App,
+    gallery: &Gallery,
+    attempts: &[Attempt],
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Vec<Option<Stored>>> {
+    let now = |attempt: &Attempt| gallery.has(attempt) && !attempt.later;
+    let total = attempts.iter().filter(|attempt| now(attempt)).count() as u64;
+    let done = AtomicU64::new(0);
+    let one = async |attempt: &Attempt| {
+        if !now(attempt) {
+            return Ok(None);
+        }
+        let stored = gallery.store(app, attempt).await?;
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        progress(Progress { stage: Stage::Pictures, done, total });
+        Ok::<_, Error>(Some(stored))
+    };
+    stream::iter(attempts).map(one).buffered(PAINTERS).try_collect().await
+}
+
+type Lines = Vec<Vec<bulk::Value>>;
+
+fn attempt_rows(cast: &Users, attempts: &[Attempt], stored: &[Option<Stored>], now: Timestamp) -> (Lines, Lines) {
+    let (mut lines, mut files) = (Vec::with_capacity(attempts.len()), Vec::new());
+    for (attempt, stored) in attempts.iter().zip(stored) {
+        lines.push(user_rows::attempt(cast, attempt, stored.as_ref(), now));
+        if let Some(stored) = stored {
+            files.extend(stored.rows(attempt));
+        }
+    }
+    (lines, files)
+}
+
+/// What a demonstration's staff did, gathered until everybody is there.
+#[derive(Default)]
+struct Past {
+    past_actions: Vec<PastAction>,
+    actors: Vec<Actor>,
+}
+
+impl Past {
+    fn add(&mut self, chunk: &Chunk, plan: &Plan, now: Timestamp) {
+        if plan.demo {
+            for user in &chunk.users {
+                self.past_actions.extend(history::past_actions(user, &chunk.attempts, now));
+                if user.role.is_staff() {
+                    self.actors.push(history::actor(user));
+                }
+            }
+        }
+    }
+
+    async fn write(
+        self,
+        app: &App,
+        plan: &Plan,
+        now: Timestamp,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<()> {
+        if !plan.demo {
+            return Ok(());
+        }
+        let total = self.past_actions.len() as u64;
+        progress(Progress { stage: Stage::History, done: 0, total });
+        let since = now - Duration::from_secs(u64::from(app.config.retention.event_days) * 86_400);
+        let (keys, past) = (app.keys.clone(), Arc::new(self));
+        app.db
+            .write(move |conn| {
+                async move { history::write(&keys, conn, &past.actors, past.past_actions.clone(), since).await }.boxed()
+            })
+            .await?;
+        progress(Progress { stage: Stage::History, done: total, total });
+        Ok(())
+    }
+}
+
+/// On record, and known to PostgreSQL's planner.
+async fn finish(app: &App, plan: &Plan, summary: &Summary) -> Result<()> {
+    let (keys, now) = (app.keys.clone(), app.now());
+    let entry = audit::Entry {
+        action: "db.seed",
+        target_kind: "database",
+        target: format!("seed:{}", plan.seed),
+        reason: None,
+        metadata: serde_json::json!({ "users": summary.users, "attempts": summary.attempts }),
+    };
+    app.db
+        .patient()
+        .write(move |conn| {
+            async move {
+                audit::append(&keys, conn, now, &Actor::System, entry).await?;
+                if let Conn::Pg(_) = conn {
+                    bulk::execute(conn, "ANALYZE".into()).await?;
+                }
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
+}
+
+impl Summary {
+    fn market(&mut self, made: &market::Made) {
+        self.services = made.services;
+        self.threads = made.threads;
+        self.messages = made.messages;
+        self.jobs = made.jobs;
+        self.reviews = made.reviews;
+    }
+
+    fn add(&mut self, chunk: &Chunk, gallery: &Gallery, cast: &Users) {
+        self.users += chunk.users.len() as u64;
+        self.attempts += chunk.attempts.len() as u64;
+        self.open += chunk.attempts.iter().filter(|attempt| attempt.status.is_open()).count() as u64;
+        self.files += 2 * chunk.attempts.iter().filter(|attempt| gallery.has(attempt)).count() as u64;
+        for user in &chunk.users {
+            let known = self.logins.iter().any(|login| login.role == user.role);
+            if !known && user.status == marketplace_core::accounts::model::Status::Active && cast.has_password(user) {
+                self.logins.push(Login { role: user.role, email: user.email.clone(), password: PASSWORD.into() });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! Made-up data, for demonstrations, tests and measurements: people, their papers, and whole databases of them.
+//!
+//! Everybody shares one password ([`PASSWORD`]) and one hash of it: a million argon2 hashes would take hours. Staff of
+//! anything but a demonstration have none, so that seeding opens no door. Chunks of users commit one by one: stopped half
+//! way, what is there is whole, and another seed adds to it. Decisions of a seed that is no demonstration have no rows in
+//! the audit log, which records only that the seeding happened.
+//!
+//! | to read about | open |
+//! |---|---|
+//! | what can be asked for | `plan.rs` |
+//! | in which order a database is filled | `fill.rs` |
+//! | who is in it, and what became of their identity checks | `users.rs` |
+//! | names, addresses and numbers that reach nobody | `people.rs`, `names.rs` |
+//! | services, conversations, jobs, reviews | `market/` |
+//! | drawn faces and papers | `images.rs`, `identity_card.rs`, `face.rs`, `mrz.rs`, `canvas.rs` |
+//!
+//! No module imports another that imports it; what all share is in `plan.rs` and `people.rs`.
+
+mod arrivals;
+mod canvas;
+mod face;
+mod files;
+mod fill;
+mod flaw;
+mod history;
+mod identity_card;
+mod images;
+mod market;
+mod mrz;
+mod names;
+mod people;
+mod plan;
+mod tables;
+mod user_rows;
+mod users;
+
+pub use arrivals::Rest;
+pub use fill::{PAINTERS, begin, run};
+pub use plan::{Images, Login, PASSWORD, Plan, Progress, Stage, Summary, Volume, demo_plan};
