@@ -12,7 +12,7 @@ use std::{
 
 use syn::visit::{self, Visit};
 
-const CRATES: [&str; 3] = ["marketplace-core", "marketplace-server", "marketplace-cli"];
+const CRATES: [&str; 4] = ["marketplace-core", "marketplace-core/seed", "marketplace-server", "marketplace-cli"];
 
 type Name = Vec<String>;
 

@@ -3,7 +3,10 @@
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use crate::base::{error::FieldError, text::is_unseen};
+use crate::base::{
+    error::FieldError,
+    text::{is_ignorable, is_unseen},
+};
 
 /// Longest address, and longest part before the `@`, in bytes (RFC 5321 §4.5.3.1).
 const EMAIL: usize = 254;
@@ -26,9 +29,10 @@ fn is_atom(text: &str) -> bool {
     let fine = |c: char| {
         c.is_ascii_alphanumeric()
             || "!#$%&'*+-/=?^_`{|}~".contains(c)
-            || (!c.is_ascii() && (c.is_alphanumeric() || is_combining_mark(c)))
+            || (!c.is_ascii() && (c.is_alphanumeric() || is_combining_mark(c)) && !is_ignorable(c))
     };
-    !text.is_empty() && text.chars().all(fine)
+    // A mark has nothing to stand on at the beginning, and no mail server takes it there.
+    !text.is_empty() && text.chars().all(fine) && !text.starts_with(is_combining_mark)
 }
 
 /// The form in which mail is sent to an address: its domain in ASCII, which every server understands. As it is when it is no
@@ -58,7 +62,8 @@ pub fn check_email(email: &str) -> Result<String, FieldError> {
     let email: String = email.trim().nfc().collect();
     let fine = || {
         let (local, domain) = email.rsplit_once('@').filter(|_| email.len() <= EMAIL_LIMIT)?;
-        let length = local.len() + 1 + ascii_domain(domain)?.len();
+        // What is not seen in it is not compared either, and would make two of one.
+        let length = local.len() + 1 + ascii_domain(domain).filter(|_| !domain.contains(is_ignorable))?.len();
         (length <= EMAIL && local.len() <= LOCAL && local.split('.').all(is_atom)).then_some(())
     };
     match fine() {
@@ -176,6 +181,12 @@ mod tests {
             "a(x)@b.co",
             "a\u{200B}@b.co",
             "a\u{202E}@b.co",
+            "a\u{3164}@b.co",
+            "a\u{FE0F}@b.co",
+            "a\u{34F}@b.co",
+            "\u{301}@b.co",
+            "a.\u{301}b@b.co",
+            "a@b\u{200B}.co",
             "a\0@b.co",
             "a@b.co\r\nBcc: x@y.z",
             &format!("{}@b.co", "x".repeat(65)),

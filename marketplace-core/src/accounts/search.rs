@@ -1,7 +1,7 @@
 //! What staff look for when they look for somebody.
 //!
 //! Names are found by beginnings of their words. Addresses and numbers are found whole; by their beginnings only by whoever may
-//! see them in full, and that is on record: asked often enough, beginnings spell a masked address out.
+//! see them in full: asked often enough, beginnings spell a masked address out. Either is on record.
 
 use super::model::{check_phone, fold, normalise_email};
 
@@ -32,7 +32,7 @@ pub(crate) struct Query {
     pub email: Option<Range>,
     /// Words of the name and the number, the most telling first.
     pub terms: Vec<Range>,
-    /// Whether it looks for contact data by its beginning.
+    /// Whether it looks for contact data.
     pub by_contact: bool,
 }
 
@@ -45,7 +45,7 @@ impl Query {
         // As people paste it, with blanks.
         if let Ok(number) = check_phone(typed) {
             query.terms.push(contact(number));
-            query.by_contact = beginnings;
+            query.by_contact = true;
             return Some(query);
         }
         let (mut numbers, mut names) = (Vec::new(), Vec::new());
@@ -55,11 +55,11 @@ impl Query {
                     return None;
                 }
                 query.email = Some(contact(normalise_email(part)));
-                query.by_contact = beginnings;
+                query.by_contact = true;
             } else if let Some(digits) = part.strip_prefix('+') {
                 let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
                 numbers.push(contact(format!("+{digits}")));
-                query.by_contact = beginnings;
+                query.by_contact = true;
             } else {
                 let folded = fold(part);
                 let words = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());

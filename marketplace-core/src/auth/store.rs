@@ -284,11 +284,6 @@ pub(crate) async fn owner_of_one_time(
         "SELECT user_id FROM one_time_tokens WHERE hash = $1 AND kind = $2 AND expires_at > $3", hash, kind, now)?)
 }
 
-pub(crate) async fn drop_one_time(conn: &mut Conn<'_>, user: UserId, kind: OneTime) -> Result<()> {
-    q!(conn => exec, "DELETE FROM one_time_tokens WHERE user_id = $1 AND kind = $2", user, kind.as_str())?;
-    Ok(())
-}
-
 /// Drops all that was handed out and could still log a user in or change their account, sessions apart: links, with the mails
 /// that wait to carry them, codes of logins through a provider, and a second factor that was begun.
 pub(crate) async fn drop_outstanding(conn: &mut Conn<'_>, user: UserId) -> Result<()> {

@@ -92,6 +92,11 @@ pub(crate) fn is_unseen(c: char) -> bool {
                 && !CodePointSetData::new::<VariationSelector>().contains(c))
 }
 
+/// Whether a character may not be drawn at all, by Unicode's list: also one that only chooses a shape.
+pub(crate) fn is_ignorable(c: char) -> bool {
+    !c.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
+}
+
 /// Control characters, and what ends a line besides them.
 fn breaks_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')

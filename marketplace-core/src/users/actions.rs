@@ -212,7 +212,7 @@ async fn act_in(
             store::set_role(conn, id, role, now).await?;
             // What was prepared before, by whomever, must not come into the new powers.
             auth::store::revoke_all(conn, id, None, now).await?;
-            auth::drop_one_time(conn, id, OneTime::ChangeEmail).await?;
+            auth::store::drop_outstanding(conn, id).await?;
             events::append(conn, now, "session.revoked", &id.to_string(), Some(id)).await?;
             tokens::revoke_all(conn, &actor.principal(), id, now).await?;
             services::worker_changed(conn, now, id).await?;

@@ -46,7 +46,7 @@ pub async fn list(app: &App, actor: &Actor, filter: &UserFilter, page: &PageRequ
     if filter.reveal {
         actor.require(Permission::UsersReveal)?;
     }
-    let (found, by_contact) = find(app, filter, page, actor.may(Permission::UsersReveal)).await?;
+    let (found, by_contact) = find(app, actor, filter, page).await?;
     if by_contact {
         searched(app, actor, &found).await?;
     }
@@ -90,9 +90,11 @@ async fn searched(app: &App, actor: &Actor, found: &Page<Account>) -> Result<()>
     unit.await.map(drop)
 }
 
-/// The page, and whether it was found by beginnings of contact data, which `beginnings` allows.
-async fn find(app: &App, filter: &UserFilter, page: &PageRequest, beginnings: bool) -> Result<(Page<Account>, bool)> {
+/// The page, and whether it was looked for by contact data: by beginnings of it only by whoever may see it in full, and by
+/// others not too often.
+async fn find(app: &App, actor: &Actor, filter: &UserFilter, page: &PageRequest) -> Result<(Page<Account>, bool)> {
     let limit = page.checked_limit()?;
+    let reveals = actor.may(Permission::UsersReveal);
     let mut reader = app.db.read().await?;
     let mut conn = reader.conn();
     let Some(q) = filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) else {
@@ -112,7 +114,10 @@ async fn find(app: &App, filter: &UserFilter, page: &PageRequest, beginnings: bo
         let items = store::get(&mut conn, id).await?.into_iter().filter(fits).collect();
         return Ok((Page { items, next: None }, false));
     }
-    let Some(query) = Query::parse(q, beginnings) else { return Ok(nobody()) };
+    let Some(query) = Query::parse(q, reveals) else { return Ok(nobody()) };
+    if let Some(account) = actor.user_id().filter(|_| query.by_contact && !reveals) {
+        app.limiter.contact_search(account).await?;
+    }
     let page =
         PageRequest { limit: page.limit, after: page.after.as_deref().map(|after| opened(app, after)).transpose()? };
     let after = page.cursor::<TextCursor>()?.unwrap_or(TextCursor { key: String::new(), id: Uuid::nil() });

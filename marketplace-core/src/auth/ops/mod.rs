@@ -56,12 +56,6 @@ pub(crate) async fn issue_one_time(
     link(app, kind.path(), Some(&token.0))
 }
 
-/// Drops the token of a kind, and the mail that waits to carry it.
-pub(crate) async fn drop_one_time(conn: &mut Conn<'_>, user: UserId, kind: OneTime) -> Result<()> {
-    mail::cancel(conn, &kind.mail_subject(user)).await?;
-    store::drop_one_time(conn, user, kind).await
-}
-
 /// A link into the public site.
 pub(crate) fn link(app: &App, path: &str, token: Option<&str>) -> Result<String> {
     let mut url = app.config.public_url.clone();

@@ -34,6 +34,10 @@ use crate::{
     },
 };
 
+/// Searches for whole addresses and numbers in an hour, by whoever may not see them in full: enough for those who call, and too
+/// few to guess one.
+const CONTACT_SEARCHES: u32 = 60;
+const HOUR: Duration = Duration::from_hours(1);
 /// How much more staff may do than others: their work is lists, and batches of decisions.
 const STAFF: u32 = 10;
 
@@ -122,6 +126,7 @@ pub struct Limiter {
     write: Each,
     upload: Each,
     mails: Option<Bucket<String>>,
+    contact_searches: Option<Bucket<Key>>,
     failures: Failures,
 }
 
@@ -137,7 +142,8 @@ impl Limiter {
             read: Each::new(limits.reads_per_account_minute),
             write: Each::new(limits.writes_per_account_minute),
             upload: Each::new(limits.uploads_per_account_minute),
-            mails: Bucket::new(limits.mails_per_account_hour.max(1), Duration::from_secs(3_600)),
+            mails: Bucket::new(limits.mails_per_account_hour.max(1), HOUR),
+            contact_searches: Bucket::new(CONTACT_SEARCHES, HOUR),
             failures: Failures::new(limits),
             shared,
         }
@@ -216,12 +222,23 @@ impl Limiter {
         }
     }
 
+    /// Counts one search for a whole address or number by an account that may not see them in full; `rate_limited` when it is
+    /// one too many.
+    pub async fn contact_search(&self, account: UserId) -> Result<()> {
+        let Some(bucket) = &self.contact_searches else { return Ok(()) };
+        let spent = bucket.spend(&self.shared, "contact_search", &Key::Account(account)).await;
+        if spent.allowed { Ok(()) } else { Err(Error::rate_limited(spent.wait)) }
+    }
+
     /// Forgets keys whose quota is full again.
     pub fn prune(&self) {
         let by_account =
             [&self.read, &self.write, &self.upload].into_iter().flat_map(|each| [&each.people, &each.staff]);
         for bucket in [&self.auth, &self.public, &self.search].into_iter().chain(by_account).flatten() {
             bucket.local.retain_recent();
+        }
+        if let Some(searches) = &self.contact_searches {
+            searches.local.retain_recent();
         }
         if let Some(mails) = &self.mails {
             mails.local.retain_recent();

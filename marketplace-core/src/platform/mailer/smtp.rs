@@ -160,14 +160,29 @@ impl Relay {
 /// What a failure means for the mail. A refusal for good (5xx) is final once it is about the mail; before that, and where the
 /// server wants us to log in first (RFC 4954 §6), it is about us, and somebody will mend it.
 fn meaning(stage: Stage, error: &SmtpError) -> Failure {
-    let reason = format!("{stage}: {}", with_sources(error));
     let code = error.status().map(u16::from);
+    let reason = match code {
+        Some(code) => format!("{stage}: the server answers {code}{}", enhanced(error)),
+        None => format!("{stage}: {}", with_sources(error)),
+    };
     match code {
         _ if stage == Stage::Connection => Failure::Away(reason),
         Some(421 | 530..=539) | None => Failure::Away(reason),
         Some(500..) => Failure::Final(reason),
         Some(_) => Failure::Later(reason),
     }
+}
+
+/// The enhanced code of a reply (RFC 3463 §2), such as ` 5.1.1`. The words beside it are the server's, which likes to put the
+/// recipient's address among them, in whatever disguise: they are not kept.
+fn enhanced(error: &SmtpError) -> String {
+    let words = with_sources(error);
+    let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_code = |word: &&str| {
+        let parts: Vec<&str> = word.split('.').collect();
+        matches!(parts.as_slice(), ["2" | "4" | "5", subject, detail] if is_number(subject) && is_number(detail))
+    };
+    words.split_whitespace().find(is_code).map(|code| format!(" {code}")).unwrap_or_default()
 }
 
 fn with_sources(error: &SmtpError) -> String {

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
 use sqlx::Connection;
 use sqlx::postgres::PgConnectOptions;
 use tokio::{
@@ -183,9 +184,23 @@ impl Pool {
         caller().map(Key::Account).or_else(|| caller_address().map(|ip| Key::Address(network(ip))))
     }
 
+    /// Whether the server still works on the COMMIT of one of its processes.
+    async fn is_worked_on(&self, pid: i32) -> Result<bool, DbError> {
+        let mut lease = self.acquire().await?;
+        let found = sqlx::query_scalar::<_, bool>(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND state = 'active' AND query = 'COMMIT')",
+        );
+        Ok(found.bind(pid).fetch_one(&mut *lease).await?)
+    }
+
     /// COMMIT was not answered: is none?
     pub(in crate::platform::db) fn doubt_writes(&self) {
-        self.0.prober.start(self, &self.0.options, &self.0.health);
+        let pool = self.clone();
+        let is_worked_on = move |pid| {
+            let pool = pool.clone();
+            async move { pool.is_worked_on(pid).await.unwrap_or(false) }.boxed()
+        };
+        self.0.prober.start(Box::new(is_worked_on), &self.0.options, &self.0.health);
     }
 
     /// One that was used before and lives.

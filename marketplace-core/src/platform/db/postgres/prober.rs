@@ -13,14 +13,15 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Limits, PgConn, Pool, silent};
+use super::{Limits, PgConn, silent};
 use crate::{
     base::error::{Error, Result},
     platform::{
-        db::{DbError, error::cannot_write},
+        db::error::cannot_write,
         health::{Component, Health},
     },
 };
@@ -69,18 +70,21 @@ impl Prober {
     }
 
     /// Tries until it is answered, in a task of its own; once at a time.
-    pub(super) fn start(&self, pool: &Pool, options: &PgConnectOptions, health: &Health) {
+    pub(super) fn start(&self, is_worked_on: IsWorkedOn, options: &PgConnectOptions, health: &Health) {
         if !self.0.is_trying.swap(true, Ordering::Relaxed) {
             let trying =
-                Trying { prober: self.clone(), pool: pool.clone(), options: options.clone(), health: health.clone() };
+                Trying { prober: self.clone(), is_worked_on, options: options.clone(), health: health.clone() };
             tokio::spawn(trying.run());
         }
     }
 }
 
+/// Whether the server still works on a COMMIT, by the process that it runs in; asked over another connection.
+pub(super) type IsWorkedOn = Box<dyn Fn(i32) -> BoxFuture<'static, bool> + Send + Sync>;
+
 struct Trying {
     prober: Prober,
-    pool: Pool,
+    is_worked_on: IsWorkedOn,
     options: PgConnectOptions,
     health: Health,
 }
@@ -143,16 +147,8 @@ impl Trying {
             if let Ok(answer) = timeout(PAUSE, &mut committed).await {
                 return Some(answer.map(drop));
             }
-            looks = if self.is_worked_on(pid).await.unwrap_or(false) { 0 } else { looks + 1 };
+            looks = if (self.is_worked_on)(pid).await { 0 } else { looks + 1 };
         }
         None
-    }
-
-    async fn is_worked_on(&self, pid: i32) -> std::result::Result<bool, DbError> {
-        let mut lease = self.pool.acquire().await?;
-        let found = sqlx::query_scalar::<_, bool>(
-            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND state = 'active' AND query = 'COMMIT')",
-        );
-        Ok(found.bind(pid).fetch_one(&mut *lease).await?)
     }
 }
