@@ -4,6 +4,8 @@
 //! An import is a path in a `use` or in code that leads to an item of another module, wherever it is re-exported. Tests and
 //! what only they are built with do not count.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here is a failed test")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -114,12 +116,9 @@ impl Crate {
                     }
                     let parsed = syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap();
                     let module: &mut Module = modules.entry(name).or_default();
-                    module.file = src
-                        .parent()
-                        .and_then(Path::parent)
-                        .and_then(|root| path.strip_prefix(root).ok())
-                        .unwrap_or(&path)
-                        .to_owned();
+                    let root = src.parent().and_then(Path::parent);
+                    let shown = root.and_then(|root| path.strip_prefix(root).ok());
+                    shown.unwrap_or(&path).clone_into(&mut module.file);
                     Reader(module).visit_file(&parsed);
                 }
             }

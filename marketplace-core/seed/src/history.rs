@@ -120,7 +120,7 @@ fn of_attempt(attempt: &Attempt, now: Timestamp, past_actions: &mut Vec<PastActi
     }
 }
 
-/// Writes past_actions in the order in which they happened. Events are kept as long as [`events`] keeps them.
+/// Writes past actions in the order in which they happened. Events are kept as long as [`events`] keeps them.
 pub(crate) async fn write(
     keys: &Keys,
     conn: &mut Conn<'_>,

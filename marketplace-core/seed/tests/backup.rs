@@ -1,5 +1,5 @@
 //! Backups of a marketplace in which there is something, on both engines.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failure here is a failed test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
 use std::{fs, os::unix::fs::PermissionsExt};
 

@@ -1,5 +1,5 @@
 //! Copies of a marketplace in which there is something, from SQLite to PostgreSQL.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 use std::sync::Mutex;
 

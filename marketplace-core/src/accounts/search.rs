@@ -92,7 +92,7 @@ mod tests {
                 let query = Query::parse(typed, beginnings).unwrap();
                 assert_eq!(query.email, email.map(range), "{typed}");
                 assert_eq!(query.terms, terms.iter().map(|term| range(term)).collect::<Vec<_>>(), "{typed}");
-                assert_eq!(query.by_contact, beginnings);
+                assert!(query.by_contact);
             }
         }
         let query = Query::parse("ada.obi O’Brien +4420 ada@x", false).unwrap();

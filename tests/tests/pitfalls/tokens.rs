@@ -190,7 +190,12 @@ async fn searching_is_no_way_around_masking(engine: Engine) {
         assert_eq!(found(&"+442071838750"[..length]).await, 0);
     }
     assert_eq!((found(&jon.email).await, found("+442071838750").await), (1, 1), "whole values are found");
-    assert_eq!(server::number(&db, on_record).await, before);
+    // Each of them is on record: whole ones can be guessed.
+    let before = {
+        let after = server::number(&db, on_record).await;
+        assert!(after >= before + 12, "{before} {after}");
+        after
+    };
     // Whoever may reveal may look so, and is seen to.
     let (start, _) = jon.email.split_once('@').unwrap();
     let q = format!("{start}@exa");

@@ -36,7 +36,7 @@ use crate::{
 
 /// Searches for whole addresses and numbers in an hour, by whoever may not see them in full: enough for those who call, and too
 /// few to guess one.
-const CONTACT_SEARCHES: u32 = 60;
+const CONTACT_SEARCHES: u32 = 300;
 const HOUR: Duration = Duration::from_hours(1);
 /// How much more staff may do than others: their work is lists, and batches of decisions.
 const STAFF: u32 = 10;
