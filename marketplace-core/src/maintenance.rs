@@ -3,7 +3,7 @@
 //!
 //! A server runs every kind in a task of its own ([`run`]); a program without a server runs all of them in turn
 //! ([`App::run_due`]). How each went is kept in memory ([`App::timers`]) and, once a minute, in the database, so that a
-//! command beside the server can tell ([`recorded`]).
+//! command beside the server can tell ([`crate::timers::recorded`]).
 
 use crate::{
     app::App,

@@ -43,7 +43,7 @@ macro_rules! job_is_live {
 pub(crate) use job_is_live;
 
 impl JobStatus {
-    /// Whether anything can still happen. [`job_is_live`] says it in SQL.
+    /// Whether anything can still happen. `job_is_live` says it in SQL.
     pub fn is_live(self) -> bool {
         matches!(self, Self::Negotiating | Self::Accepted | Self::Completed)
     }

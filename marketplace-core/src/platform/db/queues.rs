@@ -18,7 +18,7 @@ const KEYS: usize = 256;
 /// Statements of one kind that run at once.
 const RUNNERS: usize = 1;
 
-/// A kind of read by key that answers many keys in one statement; see the [module](self).
+/// A kind of read by key that answers many keys in one statement; see `batch.rs`.
 pub trait PointRead: 'static {
     /// What it is asked by.
     type Key: Clone + Eq + Hash + Send + Sync + 'static;
