@@ -153,7 +153,7 @@ impl Http {
             async move {
                 answer.await.map(|mut response: Routed| {
                     let ends = ctx.ending.closing.is_cancelled() && !is_http2;
-                    // A socket goes on, and hears of the end in its own words.
+                    // A socket goes on, and is notified of the end in its own frames.
                     if ends && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                     }

@@ -7,7 +7,7 @@ use marketplace_core::base::rate::Allowance;
 static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static LEFT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// Tells a caller what is left, unless that was told already.
+/// Adds the fields that say what is left, unless they are there already.
 pub(crate) fn tell(headers: &mut HeaderMap, allowance: Allowance) {
     let Allowance { class, quota, remaining, reset } = allowance;
     let window = Allowance::WINDOW.as_secs();
@@ -24,7 +24,7 @@ pub(crate) fn tell(headers: &mut HeaderMap, allowance: Allowance) {
     }
 }
 
-/// Tells a caller who has to wait for another reason than a limit of calls.
+/// Adds the field for a caller who has to wait for another reason than a limit of calls.
 pub(crate) fn tell_to_wait(headers: &mut HeaderMap, seconds: u64) {
     if let Ok(value) = HeaderValue::try_from(format!("\"penalty\";r=0;t={seconds}")) {
         headers.insert(&LEFT, value);

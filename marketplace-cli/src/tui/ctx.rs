@@ -196,7 +196,7 @@ impl Ctx {
         self.load(|()| (), work);
     }
 
-    /// Where work leaves its answers that has several of them.
+    /// Returns where work with several results leaves them.
     pub fn outlet(&mut self) -> Outlet {
         self.loads.begin()
     }

@@ -27,7 +27,7 @@ impl std::fmt::Debug for Message {
 }
 
 impl Message {
-    /// The request that it answers.
+    /// The request that it is the result of.
     pub fn id(&self) -> LoadId {
         self.id
     }
@@ -45,7 +45,7 @@ impl Message {
     }
 }
 
-/// Where answers are sent, and how many are under way.
+/// Where results are sent, and how many are under way.
 #[derive(Debug)]
 pub struct Loads {
     sender: UnboundedSender<Message>,
@@ -54,7 +54,7 @@ pub struct Loads {
 }
 
 impl Loads {
-    /// With answers going to `sender`.
+    /// Creates one whose results go to `sender`.
     pub fn new(sender: UnboundedSender<Message>) -> Self {
         Self { sender, in_flight: Arc::default(), latest: 0 }
     }
@@ -73,7 +73,7 @@ impl Loads {
     }
 }
 
-/// Where one piece of work leaves its answers. It counts as under way until this is dropped.
+/// Where one piece of work leaves its results. It counts as under way until this is dropped.
 #[derive(Debug)]
 pub struct Outlet {
     id: LoadId,
@@ -82,7 +82,7 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// The number of its answers.
+    /// The number of the request.
     pub fn id(&self) -> LoadId {
         self.id
     }

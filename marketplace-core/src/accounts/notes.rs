@@ -11,7 +11,7 @@ use crate::{
     platform::db::Conn,
 };
 
-/// Keeps a change's note with its subject; answers its id, which the audit row may hold where the text may not be.
+/// Keeps a change's note with its subject. Returns its id, which the audit row may hold where the text may not be.
 pub(crate) async fn keep_note(
     app: &App,
     conn: &mut Conn<'_>,

@@ -1,5 +1,9 @@
 //! Opening a marketplace.
 
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
 use crate::{
     accounts,
     app::App,
@@ -22,11 +26,6 @@ use crate::{
     },
     records::{audit, events},
 };
-use std::sync::Arc;
-
-use tokio::sync::broadcast;
-
-// XXX
 
 /// Uploads that may wait for memory, for each that has some.
 const UPLOADS_WAITING: usize = 32;

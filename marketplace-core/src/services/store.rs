@@ -1,5 +1,7 @@
 //! SQL of services themselves; that of searches is in `matches.rs`.
 
+use serde::Deserialize;
+
 use super::{
     model::{Category, NewService, OwnService, PublicService, ServiceCard, ServiceStatus, ServiceWorker},
     tiles::tile_of,
@@ -23,7 +25,6 @@ use crate::{
     profiles::{model::Picture, worker_is_public},
     reviews::model::Rating,
 };
-use serde::Deserialize;
 
 /// A service as it is stored.
 #[derive(Debug, Clone, sqlx_macros::FromRow)]

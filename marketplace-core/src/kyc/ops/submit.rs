@@ -1,5 +1,7 @@
 //! A worker's own side: submit documents, and see what became of them.
 
+use futures::FutureExt;
+
 use super::{SHOWN, account, due, lock_account, review::open, set_standing};
 use crate::{
     accounts::model::{Account, Status},
@@ -24,7 +26,6 @@ use crate::{
     },
     records::events,
 };
-use futures::FutureExt;
 
 /// What a worker hands in. The files' memory is used until they are stored: nothing is copied.
 pub struct Submission {

@@ -45,7 +45,7 @@ pub(crate) struct Penalties {
 pub(crate) trait Remote: fmt::Debug + Send + Sync {
     /// One more call under a key that may have `burst` at once and gets one back every `refill` (GCRA).
     async fn spend(&self, key: &str, refill: Duration, burst: u32) -> Result<Spent>;
-    /// Counts a try to log in as failed; answers how long to wait when there were too many.
+    /// Counts a try to log in as failed. Returns how long to wait when there were too many.
     async fn try_login(&self, login: &Login, penalties: &Penalties) -> Result<Option<Duration>>;
     /// It came to no verdict: it counts no longer.
     async fn take_back(&self, login: &Login) -> Result<()>;

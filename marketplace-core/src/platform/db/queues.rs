@@ -18,11 +18,11 @@ const KEYS: usize = 256;
 /// Statements of one kind that run at once.
 const RUNNERS: usize = 1;
 
-/// A kind of read by key that answers many keys in one statement; see `batch.rs`.
+/// A kind of read by key that reads many keys in one statement; see `batch.rs`.
 pub trait PointRead: 'static {
     /// What it is asked by.
     type Key: Clone + Eq + Hash + Send + Sync + 'static;
-    /// What it answers.
+    /// What it returns.
     type Row: Clone + Send + Sync + 'static;
 
     /// The rows of those keys that have one, in any order. One statement.

@@ -11,7 +11,6 @@ mod scan;
 mod seal;
 mod spool;
 
-use self::seal::{ATTACHMENTS, PICTURES, PREFIX};
 pub(crate) use clean::{Cleaned, clean, decoder, write_jpeg};
 pub use inspect::{FileFacts, MAX_DECODED, MAX_DECODING, MAX_FILE, MAX_SIDE, MIN_SIDE, Wanted, inspect};
 pub use seal::{FileKey, OVERHEAD, Owner, open, seal, unwrap_key, wrap_key};
@@ -33,6 +32,7 @@ use object_store::{ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Pa
 use tokio::sync::Semaphore;
 use url::Url;
 
+use self::seal::{ATTACHMENTS, PICTURES, PREFIX};
 use crate::{
     base::{
         error::{Error, ErrorCode, Result},

@@ -17,18 +17,18 @@ use chacha20poly1305::{
 use ring::hmac;
 use sha2::{Digest, Sha256};
 
+mod files;
+pub(crate) mod jwt;
+pub(crate) mod signing;
+
+use signing::Ring;
+
 use self::files::{damaged, read_or_make};
 use crate::base::{
     error::{Error, Result},
     random::{self, Random},
     time::Timestamp,
 };
-
-mod files;
-pub(crate) mod jwt;
-pub(crate) mod signing;
-
-use signing::Ring;
 pub use signing::{Jwk, Rotation, SigningKey};
 
 pub(crate) const MASTER: &str = "master.key";
