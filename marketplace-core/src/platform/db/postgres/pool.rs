@@ -48,7 +48,7 @@ const GIVEN_UP: Duration = Duration::from_secs(60);
 /// Units that may wait for a turn.
 const QUEUE: usize = 4_096;
 /// One part in so many of the places is for reading only, and as many are for the program's own work.
-const PART: u32 = 4;
+const PART: u32 = 8;
 /// Between two looks for a connection that came back, when the server has none more to give.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// While the server cannot be reached one caller tries so long after the last one that failed, and the others are told at once.
