@@ -36,6 +36,9 @@ pub mod platform;
 
 pub mod actor;
 pub mod app;
+// Its macro is used by all that follow.
+#[macro_use]
+pub mod operation;
 pub(crate) mod scheduled;
 pub mod timers;
 

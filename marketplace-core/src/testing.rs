@@ -263,7 +263,7 @@ impl TestApp {
             name: format!("{role} Number{n}"),
             phone: None,
         };
-        let made = users::create(&self.app, &OPERATOR, &new, &Change::default()).await.unwrap();
+        let made = users::create(&self.app.by(&OPERATOR), &new).await.unwrap();
         let id = made.item.user.id;
         auth::testing_set_password(&self.app, id, &Password::new(PASSWORD), status != Status::Unverified)
             .await
@@ -276,7 +276,7 @@ impl TestApp {
             Status::Deleted => UserAction::Delete,
             Status::Unverified | Status::Active => return id,
         };
-        users::act(&self.app, &OPERATOR, id, &action, &change).await.unwrap();
+        users::act(&self.app.by(&OPERATOR).with(change.clone()), id, &action).await.unwrap();
         id
     }
 
@@ -310,7 +310,7 @@ impl TestApp {
 
     /// Logs a user in with [`PASSWORD`]: the actor and the access token.
     pub async fn log_in(&self, id: UserId) -> (Actor, String) {
-        let email = users::reveal(&self.app, &OPERATOR, id).await.unwrap().email;
+        let email = users::reveal(&self.app.by(&OPERATOR), id).await.unwrap().email;
         let tokens = auth::login(&self.app, &client(), &email, &Password::new(PASSWORD)).await.unwrap();
         let actor = auth::authenticate(&self.app, &tokens.access_token).await.unwrap();
         (actor, tokens.access_token)

@@ -1,5 +1,6 @@
 //! `marketplace audit`: who did what.
 
+use marketplace_core::base::text_enum::Name;
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -90,7 +91,7 @@ pub struct Filter {
 
 impl From<Filter> for AuditFilter {
     fn from(filter: Filter) -> Self {
-        Self { actor: filter.actor.map(Principal), action: filter.action, target: filter.target }
+        Self { actor: filter.actor.map(Principal), action: filter.action.map(Name::from), target: filter.target }
     }
 }
 

@@ -181,7 +181,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let rotation = if lost {
                 marketplace_core::operations::signing_keys::replace_lost_keys(&config, &operator()).await?
             } else {
-                marketplace_core::operations::signing_keys::rotate_keys(&context.open(config).await?, &operator())
+                marketplace_core::operations::signing_keys::rotate_keys(&context.open(config).await?.by(&operator()))
                     .await?
             };
             context.out.note(&format!(

@@ -81,7 +81,7 @@ impl Relations {
     /// Of a row of the audit log: its target, and the ids of its metadata.
     pub fn of_audit(row: &AuditRow) -> Self {
         let mut relations = Self::default();
-        relations.add_text(&row.target_kind, &row.target);
+        relations.add_text(&row.target_kind.to_string(), &row.target);
         for (field, value) in row.metadata.as_object().into_iter().flatten() {
             if let (Some(kind), Some(id)) = (field.strip_suffix("_id"), value.as_str()) {
                 relations.add_text(kind, id);

@@ -1,5 +1,8 @@
 //! What a demonstration need not wait for: cases that come in, and pictures of decided ones, as they are drawn.
 
+use marketplace_core::events::EventKind;
+use marketplace_core::operation::Operation;
+use marketplace_core::unit;
 use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, stream};
@@ -90,29 +93,24 @@ impl Rest {
 
 /// Unless something has happened to its worker meanwhile.
 async fn come_in(app: &App, attempt: Attempt, mut row: Vec<Value>, stored: Stored) -> Result<()> {
-    let now = app.now();
     if let Some(key) = user_rows::ATTEMPTS.iter().zip(&mut row).find(|(name, _)| **name == "wrapped_key") {
         *key.1 = Value::Bytes(stored.wrapped_key.clone());
     }
     let (rows, files) = (Arc::new(vec![row]), Arc::new(stored.rows(&attempt).collect::<Vec<_>>()));
-    app.db
-        .write(move |conn| {
-            let (rows, files) = (rows.clone(), files.clone());
-            async move {
-                let user: UserId = attempt.user;
-                let changed = q!(conn => exec,
+    Operation::system(app)
+        .write(unit!(|op, conn| {
+            let user: UserId = attempt.user;
+            let changed = q!(conn => exec,
                     "UPDATE users SET kyc_status = $2, kyc_prior = $2, version = version + 1, updated_at = $3 \
                      WHERE id = $1 AND status = 'active' AND kyc_status = 'none'",
-                    user, KycStatus::Pending, now)?;
-                if changed == 1 {
-                    bulk::insert(conn, "kyc_attempts", user_rows::ATTEMPTS, &rows, &|_| ()).await?;
-                    bulk::insert(conn, "kyc_files", user_rows::FILES, &files, &|_| ()).await?;
-                    events::append(conn, now, "kyc.submitted", &attempt.id.to_string(), Some(user)).await?;
-                }
-                Ok(())
+                    user, KycStatus::Pending, op.now())?;
+            if changed == 1 {
+                bulk::insert(conn, "kyc_attempts", user_rows::ATTEMPTS, &rows, &|_| ()).await?;
+                bulk::insert(conn, "kyc_files", user_rows::FILES, &files, &|_| ()).await?;
+                events::append(&op, conn, EventKind::KycSubmitted, &attempt.id.to_string(), Some(user)).await?;
             }
-            .boxed()
-        })
+            Ok(())
+        }))
         .await
 }
 

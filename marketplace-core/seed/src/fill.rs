@@ -1,5 +1,9 @@
 //! Fills a database: chunk by chunk, then the market, then the past.
 
+use marketplace_core::audit::AuditAction;
+use marketplace_core::operation::Operation;
+use marketplace_core::records::target::TargetKind;
+use marketplace_core::unit;
 use std::{
     collections::BTreeSet,
     sync::{
@@ -9,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use marketplace_core::{
     accounts::model::{Password, normalise_email},
     actor::Actor,
@@ -210,11 +214,11 @@ impl Past {
         let total = self.past_actions.len() as u64;
         progress(Progress { stage: Stage::History, done: 0, total });
         let since = now - Duration::from_secs(u64::from(app.config.retention.event_days) * 86_400);
-        let (keys, past) = (app.keys.clone(), Arc::new(self));
-        app.db
-            .write(move |conn| {
-                async move { history::write(&keys, conn, &past.actors, past.past_actions.clone(), since).await }.boxed()
-            })
+        let past = Arc::new(self);
+        Operation::system(app)
+            .write(unit!(|op, conn| {
+                history::write(&op, conn, &past.actors, past.past_actions.clone(), since).await
+            }))
             .await?;
         progress(Progress { stage: Stage::History, done: total, total });
         Ok(())
@@ -223,26 +227,22 @@ impl Past {
 
 /// On record, and known to PostgreSQL's planner.
 async fn finish(app: &App, plan: &Plan, summary: &Summary) -> Result<()> {
-    let (keys, now) = (app.keys.clone(), app.now());
     let entry = audit::Entry {
-        action: "db.seed",
-        target_kind: "database",
+        action: AuditAction::DbSeed,
+        target_kind: TargetKind::Database,
         target: format!("seed:{}", plan.seed),
         reason: None,
         metadata: serde_json::json!({ "users": summary.users, "attempts": summary.attempts }),
     };
-    app.db
+    Operation::system(app)
         .patient()
-        .write(move |conn| {
-            async move {
-                audit::append(&keys, conn, now, &Actor::System, entry).await?;
-                if let Conn::Pg(_) = conn {
-                    bulk::execute(conn, "ANALYZE".into()).await?;
-                }
-                Ok(())
+        .write(unit!(|op, conn| {
+            audit::append(&op, conn, entry).await?;
+            if let Conn::Pg(_) = conn {
+                bulk::execute(conn, "ANALYZE".into()).await?;
             }
-            .boxed()
-        })
+            Ok(())
+        }))
         .await
 }
 

@@ -1,5 +1,9 @@
 //! What staff did in the past of a demonstration, on the audit log and the event log.
 
+use marketplace_core::audit::AuditAction;
+use marketplace_core::events::EventKind;
+use marketplace_core::operation::Operation;
+use marketplace_core::records::target::TargetKind;
 use std::{sync::Arc, time::Duration};
 
 use marketplace_core::{
@@ -11,7 +15,7 @@ use marketplace_core::{
         time::Timestamp,
     },
     kyc::{model::FileKind, status::KycStatus},
-    platform::{db::Conn, keys::Keys},
+    platform::db::Conn,
     records::{
         audit::{self, Entry},
         events,
@@ -27,7 +31,7 @@ pub(crate) struct PastAction {
     at: Timestamp,
     by: Option<usize>,
     entry: Option<Entry>,
-    event: Option<(&'static str, String, UserId)>,
+    event: Option<(EventKind, String, UserId)>,
 }
 
 impl PastAction {
@@ -43,34 +47,34 @@ pub(crate) fn past_actions(user: &User, attempts: &[Attempt], now: Timestamp) ->
     let id = user.id.to_string();
     let about = |action, reason: Option<&str>, metadata| Entry {
         action,
-        target_kind: "user",
+        target_kind: TargetKind::User,
         target: id.clone(),
         reason: reason.map(str::to_owned),
         metadata,
     };
     if user.role.is_staff() {
         let metadata = json!({ "role": user.role });
-        let entry = Some(about("users.create", None, metadata));
+        let entry = Some(about(AuditAction::UsersCreate, None, metadata));
         past_actions.push(PastAction {
             at: user.created_at,
             by: None,
             entry,
-            event: Some(("user.created", id.clone(), user.id)),
+            event: Some((EventKind::UserCreated, id.clone(), user.id)),
         });
     }
     if let Some(restriction) = &user.restriction {
         let action = match user.status {
-            Status::Frozen => "users.freeze",
-            Status::Banned => "users.ban",
-            _ => "users.delete",
+            Status::Frozen => AuditAction::UsersFreeze,
+            Status::Banned => AuditAction::UsersBan,
+            _ => AuditAction::UsersDelete,
         };
         let note = user.notes.first().map(|note| note.id);
         let entry = about(action, Some(restriction.reason.as_str()), json!({ "from": "active", "note": note }));
-        let event = Some(("user.changed", id.clone(), user.id));
+        let event = Some((EventKind::UserChanged, id.clone(), user.id));
         past_actions.push(PastAction { at: restriction.at, by: Some(restriction.by), entry: Some(entry), event });
     }
     for note in user.notes.iter().filter(|_| user.restriction.is_none()) {
-        let entry = Some(about("users.note", None, json!({ "note": note.id })));
+        let entry = Some(about(AuditAction::UsersNote, None, json!({ "note": note.id })));
         past_actions.push(PastAction { at: note.at, by: Some(note.by), entry, event: None });
     }
     for attempt in attempts.iter().filter(|attempt| attempt.user == user.id) {
@@ -82,32 +86,38 @@ pub(crate) fn past_actions(user: &User, attempts: &[Attempt], now: Timestamp) ->
 fn of_attempt(attempt: &Attempt, now: Timestamp, past_actions: &mut Vec<PastAction>) {
     let id = attempt.id.to_string();
     let event = |kind| Some((kind, id.clone(), attempt.user));
-    let entry =
-        |action, reason, metadata| Some(Entry { action, target_kind: "attempt", target: id.clone(), reason, metadata });
+    let entry = |action, reason, metadata| {
+        Some(Entry { action, target_kind: TargetKind::Attempt, target: id.clone(), reason, metadata })
+    };
     let facts = json!({ "user": attempt.user, "number": attempt.number, "fence": 1 });
     if attempt.later && attempt.status.is_open() {
         // It has not come in yet.
         return;
     }
-    past_actions.push(PastAction { at: attempt.submitted_at, by: None, entry: None, event: event("kyc.submitted") });
+    past_actions.push(PastAction {
+        at: attempt.submitted_at,
+        by: None,
+        entry: None,
+        event: event(EventKind::KycSubmitted),
+    });
     let (by, at) = match (&attempt.decided, attempt.claimed_by) {
         (Some(decided), _) => (decided.by, decided.at - Duration::from_secs(95)),
         (None, Some(holder)) => (holder, now - Duration::from_secs(1)),
         (None, None) => return,
     };
-    let claimed = entry("kyc.claim", None, facts.clone());
-    past_actions.push(PastAction { at, by: Some(by), entry: claimed, event: event("kyc.claimed") });
+    let claimed = entry(AuditAction::KycClaim, None, facts.clone());
+    past_actions.push(PastAction { at, by: Some(by), entry: claimed, event: event(EventKind::KycClaimed) });
     for (seconds, kind) in (4..).zip(FileKind::ALL) {
-        let viewed = entry("kyc.view", None, json!({ "user": attempt.user, "file": kind }));
+        let viewed = entry(AuditAction::KycView, None, json!({ "user": attempt.user, "file": kind }));
         let at = (at + Duration::from_secs(seconds)).min(now);
         past_actions.push(PastAction { at, by: Some(by), entry: viewed, event: None });
     }
     if let Some(decided) = &attempt.decided {
         let action = match attempt.status {
-            KycStatus::Retry => "kyc.retry",
-            KycStatus::Rejected => "kyc.reject",
-            KycStatus::Revoked => "kyc.revoke",
-            _ => "kyc.approve",
+            KycStatus::Retry => AuditAction::KycRetry,
+            KycStatus::Rejected => AuditAction::KycReject,
+            KycStatus::Revoked => AuditAction::KycRevoke,
+            _ => AuditAction::KycApprove,
         };
         let codes: Vec<&str> = decided.reasons.iter().map(|reason| reason.as_str()).collect();
         let reason = (!codes.is_empty()).then(|| codes.join(","));
@@ -115,14 +125,14 @@ fn of_attempt(attempt: &Attempt, now: Timestamp, past_actions: &mut Vec<PastActi
             at: decided.at,
             by: Some(by),
             entry: entry(action, reason, facts),
-            event: event("kyc.decided"),
+            event: event(EventKind::KycDecided),
         });
     }
 }
 
 /// Writes past actions in the order in which they happened. Events are kept as long as [`events`] keeps them.
 pub(crate) async fn write(
-    keys: &Keys,
+    op: &Operation,
     conn: &mut Conn<'_>,
     actors: &[Actor],
     mut past_actions: Vec<PastAction>,
@@ -130,12 +140,13 @@ pub(crate) async fn write(
 ) -> Result<()> {
     past_actions.sort_by_key(|action| action.at);
     for action in past_actions {
+        let actor = action.by.and_then(|by| actors.get(by)).unwrap_or(&Actor::System);
+        let op = Operation::at(op, actor.clone(), action.at);
         if let Some(entry) = action.entry {
-            let actor = action.by.and_then(|by| actors.get(by)).unwrap_or(&Actor::System);
-            audit::append(keys, conn, action.at, actor, entry).await?;
+            audit::append(&op, conn, entry).await?;
         }
         if let Some((kind, target, user)) = action.event.filter(|_| action.at >= events_since) {
-            events::append(conn, action.at, kind, &target, Some(user)).await?;
+            events::append(&op, conn, kind, &target, Some(user)).await?;
         }
     }
     Ok(())

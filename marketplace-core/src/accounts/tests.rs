@@ -1,3 +1,5 @@
+use crate::base::text_enum::Name;
+use crate::records::audit::AuditAction;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
@@ -101,36 +103,36 @@ async fn each_role_may_do_what_the_table_says() {
         };
         let code = |error: crate::base::error::Error| error.code();
         let page = PageRequest::default();
-        expect(Permission::UsersRead, list(app, &actor, &UserFilter::default(), &page).await.err().map(code), "list");
-        expect(Permission::UsersRead, show(app, &actor, subject).await.err().map(code), "show");
-        expect(Permission::UsersRead, notes(app, &actor, subject, &page).await.err().map(code), "notes");
-        expect(Permission::UsersReveal, reveal(app, &actor, subject).await.err().map(code), "reveal");
-        let revealed = UserFilter { reveal: true, ..UserFilter::default() };
-        expect(Permission::UsersReveal, list(app, &actor, &revealed, &page).await.err().map(code), "list --reveal");
         expect(
-            Permission::UsersWrite,
-            note(app, &actor, subject, "hello", &Change::default()).await.err().map(code),
-            "note",
+            Permission::UsersRead,
+            list(&app.by(&actor), &UserFilter::default(), &page).await.err().map(code),
+            "list",
         );
+        expect(Permission::UsersRead, show(&app.by(&actor), subject).await.err().map(code), "show");
+        expect(Permission::UsersRead, notes(&app.by(&actor), subject, &page).await.err().map(code), "notes");
+        expect(Permission::UsersReveal, reveal(&app.by(&actor), subject).await.err().map(code), "reveal");
+        let revealed = UserFilter { reveal: true, ..UserFilter::default() };
+        expect(Permission::UsersReveal, list(&app.by(&actor), &revealed, &page).await.err().map(code), "list --reveal");
+        expect(Permission::UsersWrite, note(&app.by(&actor), subject, "hello").await.err().map(code), "note");
         let new =
             NewUser { role: Role::Admin, email: format!("by-{role}@example.org"), name: "New".into(), phone: None };
-        expect(Permission::UsersAdmin, create(app, &actor, &new, &Change::default()).await.err().map(code), "create");
+        expect(Permission::UsersAdmin, create(&app.by(&actor), &new).await.err().map(code), "create");
         expect(
             Permission::AuditRead,
-            audit::list(app, &actor, &AuditFilter::default(), &page).await.err().map(code),
+            audit::list(&app.by(&actor), &AuditFilter::default(), &page).await.err().map(code),
             "audit",
         );
-        expect(Permission::AuditRead, audit::verify(app, &actor, 1, 10, None).await.err().map(code), "verify");
+        expect(Permission::AuditRead, audit::verify(&app.by(&actor), 1, 10, None).await.err().map(code), "verify");
         expect(
             Permission::StatsRead,
-            crate::records::events::since(app, &actor, None, 10).await.err().map(code),
+            crate::records::events::since(&app.by(&actor), None, 10).await.err().map(code),
             "events",
         );
         for action in actions() {
             let subject = test.user(Role::Client, Status::Active).await;
             let proof = Some(crate::base::change::IdentityProof::InPerson);
             let change = Change { proof, ..because(RestrictionReason::Other) };
-            let answer = act(app, &actor, subject, &action, &change).await;
+            let answer = act(&app.by(&actor).with(change.clone()), subject, &action).await;
             expect(action.permission(), answer.err().map(code), action.name());
         }
     }
@@ -140,7 +142,7 @@ async fn each_role_may_do_what_the_table_says() {
 #[tokio::test]
 async fn a_fresh_marketplace_has_no_accounts() {
     for test in testing::apps().await {
-        let all = list(test.app(), &OPERATOR, &UserFilter::default(), &PageRequest::default()).await.unwrap();
+        let all = list(&test.app().by(&OPERATOR), &UserFilter::default(), &PageRequest::default()).await.unwrap();
         assert!(all.items.is_empty());
         for email in ["admin", "admin@example.org", "root@localhost", ""] {
             let password = model::Password::new("admin");
@@ -156,25 +158,28 @@ async fn restrictions_need_a_reason_and_repeat_harmlessly() {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
         for action in [UserAction::Freeze, UserAction::Ban, UserAction::Delete] {
-            let refused = act(app, &OPERATOR, id, &action, &Change::default()).await.unwrap_err();
+            let refused = act(&app.by(&OPERATOR), id, &action).await.unwrap_err();
             assert_eq!(refused.fields()[0].pointer, "/reason");
         }
         let preview = Change { dry_run: true, ..because(RestrictionReason::Spam) };
-        assert_eq!(act(app, &OPERATOR, id, &UserAction::Ban, &preview).await.unwrap().item.user.status, Status::Banned);
-        assert_eq!(show(app, &OPERATOR, id).await.unwrap().user.status, Status::Active);
+        assert_eq!(
+            act(&app.by(&OPERATOR).with(preview.clone()), id, &UserAction::Ban).await.unwrap().item.user.status,
+            Status::Banned
+        );
+        assert_eq!(show(&app.by(&OPERATOR), id).await.unwrap().user.status, Status::Active);
 
         let noted = Change { note: Some("saw it twice".into()), ..because(RestrictionReason::Spam) };
-        let done = act(app, &OPERATOR, id, &UserAction::Freeze, &noted).await.unwrap();
+        let done = act(&app.by(&OPERATOR).with(noted.clone()), id, &UserAction::Freeze).await.unwrap();
         assert!(done.changed);
         assert_eq!(done.item.restriction.unwrap().reason, RestrictionReason::Spam);
         assert_eq!(done.item.notes[0].body, "saw it twice");
-        assert!(!act(app, &OPERATOR, id, &UserAction::Freeze, &noted).await.unwrap().changed);
+        assert!(!act(&app.by(&OPERATOR).with(noted.clone()), id, &UserAction::Freeze).await.unwrap().changed);
         let stale = Change { if_version: Some(1), ..Change::default() };
         assert_eq!(
-            act(app, &OPERATOR, id, &UserAction::Unfreeze, &stale).await.unwrap_err().code(),
+            act(&app.by(&OPERATOR).with(stale.clone()), id, &UserAction::Unfreeze).await.unwrap_err().code(),
             ErrorCode::PreconditionFailed
         );
-        let lifted = act(app, &OPERATOR, id, &UserAction::Unfreeze, &Change::default()).await.unwrap();
+        let lifted = act(&app.by(&OPERATOR), id, &UserAction::Unfreeze).await.unwrap();
         assert_eq!((lifted.item.user.status, lifted.item.restriction), (Status::Active, None));
         test.close().await;
     }
@@ -186,22 +191,22 @@ async fn nobody_acts_on_themselves_support_not_on_staff_and_the_last_admin_stays
         let app = test.app();
         let (support, admin) = (test.actor(Role::Support).await, test.actor(Role::Admin).await);
         let admin_id = admin.user_id().unwrap();
-        let own = act(app, &admin, admin_id, &UserAction::Freeze, &because(RestrictionReason::Other)).await;
+        let own = act(&app.by(&admin).with(because(RestrictionReason::Other)), admin_id, &UserAction::Freeze).await;
         assert_eq!(own.unwrap_err().code(), ErrorCode::Forbidden);
-        let up = act(app, &support, admin_id, &UserAction::Freeze, &because(RestrictionReason::Other)).await;
+        let up = act(&app.by(&support).with(because(RestrictionReason::Other)), admin_id, &UserAction::Freeze).await;
         assert_eq!(up.unwrap_err().code(), ErrorCode::Forbidden);
         for action in
             [UserAction::Freeze, UserAction::Ban, UserAction::Delete, UserAction::SetRole { role: Role::Client }]
         {
-            let last = act(app, &OPERATOR, admin_id, &action, &because(RestrictionReason::Other)).await;
+            let last = act(&app.by(&OPERATOR).with(because(RestrictionReason::Other)), admin_id, &action).await;
             assert_eq!(last.unwrap_err().code(), ErrorCode::Conflict, "{action:?}");
         }
         // Two admins who remove each other at once: one of them stays.
         let other = test.actor(Role::Admin).await;
         let freeze = because(RestrictionReason::Other);
         let (a, b) = tokio::join!(
-            act(app, &admin, other.user_id().unwrap(), &UserAction::Freeze, &freeze),
-            act(app, &other, admin_id, &UserAction::Freeze, &freeze),
+            async { act(&app.by(&admin).with(freeze.clone()), other.user_id().unwrap(), &UserAction::Freeze).await },
+            async { act(&app.by(&other).with(freeze.clone()), admin_id, &UserAction::Freeze).await },
         );
         assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
         test.close().await;
@@ -214,15 +219,15 @@ async fn a_frozen_or_demoted_colleague_has_lost_their_powers() {
     let app = test.app();
     let id = test.user(Role::Support, Status::Active).await;
     let (_, token) = test.log_in(id).await;
-    act(app, &OPERATOR, id, &UserAction::Freeze, &because(RestrictionReason::Security)).await.unwrap();
+    act(&app.by(&OPERATOR).with(because(RestrictionReason::Security)), id, &UserAction::Freeze).await.unwrap();
     let frozen = crate::auth::authenticate(app, &token).await.unwrap();
     assert_eq!(
-        list(app, &frozen, &UserFilter::default(), &PageRequest::default()).await.unwrap_err().code(),
+        list(&app.by(&frozen), &UserFilter::default(), &PageRequest::default()).await.unwrap_err().code(),
         ErrorCode::Forbidden
     );
-    me(app, &frozen).unwrap();
-    act(app, &OPERATOR, id, &UserAction::Unfreeze, &Change::default()).await.unwrap();
-    act(app, &OPERATOR, id, &UserAction::SetRole { role: Role::Client }, &Change::default()).await.unwrap();
+    me(&app.by(&frozen)).unwrap();
+    act(&app.by(&OPERATOR), id, &UserAction::Unfreeze).await.unwrap();
+    act(&app.by(&OPERATOR), id, &UserAction::SetRole { role: Role::Client }).await.unwrap();
     assert_eq!(crate::auth::authenticate(app, &token).await.unwrap_err().code(), ErrorCode::Unauthenticated);
     let (demoted, _) = test.log_in(id).await;
     assert!(!demoted.may(Permission::UsersRead));
@@ -238,16 +243,16 @@ async fn another_role_ends_sessions_and_what_was_prepared() {
             [(Role::Client, Role::Admin), (Role::Worker, Role::Support), (Role::Support, Role::Auditor)]
         {
             let id = test.user(was, Status::Active).await;
-            let email = reveal(app, &OPERATOR, id).await.unwrap().email;
+            let email = reveal(&app.by(&OPERATOR), id).await.unwrap().email;
             let password = crate::accounts::model::Password::new(testing::PASSWORD);
             let tokens = crate::auth::login(app, &testing::client(), &email, &password).await.unwrap();
             let actor = crate::auth::authenticate(app, &tokens.access_token).await.unwrap();
-            crate::auth::change_email(app, &actor, &password, "prepared@example.net").await.unwrap();
+            crate::auth::change_email(&app.by(&actor), &password, "prepared@example.net").await.unwrap();
             let link = test.token(crate::records::mail::Template::ConfirmNewEmail).await;
-            let again = act(app, &OPERATOR, id, &UserAction::SetRole { role: was }, &Change::default()).await.unwrap();
+            let again = act(&app.by(&OPERATOR), id, &UserAction::SetRole { role: was }).await.unwrap();
             assert!(!again.changed);
             crate::auth::authenticate(app, &tokens.access_token).await.unwrap();
-            act(app, &OPERATOR, id, &UserAction::SetRole { role: becomes }, &Change::default()).await.unwrap();
+            act(&app.by(&OPERATOR), id, &UserAction::SetRole { role: becomes }).await.unwrap();
             let gone = crate::auth::authenticate(app, &tokens.access_token).await.unwrap_err();
             assert_eq!(gone.code(), ErrorCode::Unauthenticated);
             assert!(crate::auth::refresh(app, &testing::client(), &tokens.refresh_token).await.is_err());
@@ -266,7 +271,7 @@ async fn found(test: &TestApp, q: &str) -> Vec<UserId> {
     let mut all = Vec::new();
     let mut page = PageRequest::first(2);
     loop {
-        let answer = list(test.app(), &OPERATOR, &filter, &page).await.unwrap();
+        let answer = list(&test.app().by(&OPERATOR), &filter, &page).await.unwrap();
         all.extend(answer.items.into_iter().map(|user| user.id));
         let Some(next) = answer.next else { return all };
         page.after = Some(next);
@@ -285,7 +290,7 @@ async fn users_are_found_by_beginnings_of_words_once_each() {
             ("Émile Zola", "emile@example.net"),
         ] {
             let new = NewUser { role: Role::Worker, email: email.into(), name: name.into(), phone: None };
-            ids.push(create(test.app(), &OPERATOR, &new, &Change::default()).await.unwrap().item.user.id);
+            ids.push(create(&test.app().by(&OPERATOR), &new).await.unwrap().item.user.id);
         }
         let mut three = found(&test, "NUR").await;
         three.sort();
@@ -301,7 +306,7 @@ async fn users_are_found_by_beginnings_of_words_once_each() {
         assert_eq!(found(&test, &ids[1].to_string()).await, [ids[1]]);
         assert!(found(&test, "nobody").await.is_empty() && found(&test, "%").await.is_empty());
         let narrow = UserFilter { q: Some("nur".into()), status: Some(Status::Banned), ..UserFilter::default() };
-        assert!(list(test.app(), &OPERATOR, &narrow, &PageRequest::default()).await.unwrap().items.is_empty());
+        assert!(list(&test.app().by(&OPERATOR), &narrow, &PageRequest::default()).await.unwrap().items.is_empty());
         test.close().await;
     }
 }
@@ -311,16 +316,16 @@ async fn a_cursor_tells_nothing_of_the_term_at_which_its_page_ends() {
     let test = testing::app().await;
     for email in ["canary@example.org", "canary@example.net"] {
         let new = NewUser { role: Role::Client, email: email.into(), name: "Ada".into(), phone: None };
-        create(test.app(), &OPERATOR, &new, &Change::default()).await.unwrap();
+        create(&test.app().by(&OPERATOR), &new).await.unwrap();
     }
     let filter = UserFilter { q: Some("canary@".into()), ..UserFilter::default() };
-    let next = list(test.app(), &OPERATOR, &filter, &PageRequest::first(1)).await.unwrap().next.unwrap();
+    let next = list(&test.app().by(&OPERATOR), &filter, &PageRequest::first(1)).await.unwrap().next.unwrap();
     let bytes = URL_SAFE_NO_PAD.decode(&next).unwrap();
     assert!(!String::from_utf8_lossy(&bytes).contains("example"));
     let page = PageRequest { limit: 1, after: Some(next) };
-    assert_eq!(list(test.app(), &OPERATOR, &filter, &page).await.unwrap().items.len(), 1);
+    assert_eq!(list(&test.app().by(&OPERATOR), &filter, &page).await.unwrap().items.len(), 1);
     let page = PageRequest { limit: 1, after: Some(URL_SAFE_NO_PAD.encode("k:0:canary")) };
-    assert_eq!(list(test.app(), &OPERATOR, &filter, &page).await.unwrap_err().code(), ErrorCode::Invalid);
+    assert_eq!(list(&test.app().by(&OPERATOR), &filter, &page).await.unwrap_err().code(), ErrorCode::Invalid);
     test.close().await;
 }
 
@@ -334,16 +339,16 @@ async fn lists_are_masked_and_revealing_is_on_record() {
             name: "Ada Obi".into(),
             phone: Some("+442071838750".into()),
         };
-        let id = create(app, &OPERATOR, &new, &Change::default()).await.unwrap().item.user.id;
-        let masked = list(app, &OPERATOR, &UserFilter::default(), &PageRequest::default()).await.unwrap().items;
+        let id = create(&app.by(&OPERATOR), &new).await.unwrap().item.user.id;
+        let masked = list(&app.by(&OPERATOR), &UserFilter::default(), &PageRequest::default()).await.unwrap().items;
         assert_eq!((masked[0].name.as_str(), masked[0].email.as_str()), ("Ada O•••", "a••@•••.org"));
-        assert_eq!(show(app, &OPERATOR, id).await.unwrap().user.phone.as_deref(), Some("+44•••50"));
+        assert_eq!(show(&app.by(&OPERATOR), id).await.unwrap().user.phone.as_deref(), Some("+44•••50"));
         let filter = UserFilter { reveal: true, ..UserFilter::default() };
-        let full = list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
+        let full = list(&app.by(&OPERATOR), &filter, &PageRequest::default()).await.unwrap().items;
         assert_eq!(full[0].email, "ada@example.org");
-        assert_eq!(reveal(app, &OPERATOR, id).await.unwrap().name, "Ada Obi");
-        let filter = AuditFilter { action: Some("users.reveal".into()), ..AuditFilter::default() };
-        let rows = audit::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
+        assert_eq!(reveal(&app.by(&OPERATOR), id).await.unwrap().name, "Ada Obi");
+        let filter = AuditFilter { action: Some(Name::Known(AuditAction::UsersReveal)), ..AuditFilter::default() };
+        let rows = audit::list(&app.by(&OPERATOR), &filter, &PageRequest::default()).await.unwrap().items;
         assert_eq!(rows.len(), 2);
         assert!(rows.iter().all(|row| row.target == id.to_string()));
         test.close().await;
@@ -362,7 +367,7 @@ async fn a_masked_address_is_not_spelled_out_by_searching() {
             name: "Zed Obi".into(),
             phone: Some("+442071838750".into()),
         };
-        let id = create(app, &OPERATOR, &new, &Change::default()).await.unwrap().item.user.id;
+        let id = create(&app.by(&OPERATOR), &new).await.unwrap().item.user.id;
         // As a release before left them, or one that still runs beside writes them.
         app.db
             .write(move |c| {
@@ -381,18 +386,18 @@ async fn a_masked_address_is_not_spelled_out_by_searching() {
             owner_id: Some(owner),
         };
         let as_token = async |scopes: &[Permission]| {
-            let made = crate::tokens::create(app, &OPERATOR, &token(scopes), &Change::default()).await.unwrap();
+            let made = crate::tokens::create(&app.by(&OPERATOR), &token(scopes)).await.unwrap();
             crate::auth::authenticate(app, &made.item.secret.unwrap()).await.unwrap()
         };
         let reads = as_token(&[Permission::UsersRead]).await;
         let reveals = as_token(&[Permission::UsersRead, Permission::UsersReveal]).await;
         let search = async |by: &Actor, q: &str| {
             let filter = UserFilter { q: Some(q.into()), ..UserFilter::default() };
-            list(app, by, &filter, &PageRequest::default()).await.unwrap().items.len()
+            list(&app.by(by), &filter, &PageRequest::default()).await.unwrap().items.len()
         };
         let on_record = async || {
-            let filter = AuditFilter { action: Some("users.search".into()), ..AuditFilter::default() };
-            audit::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items
+            let filter = AuditFilter { action: Some(Name::Known(AuditAction::UsersSearch)), ..AuditFilter::default() };
+            audit::list(&app.by(&OPERATOR), &filter, &PageRequest::default()).await.unwrap().items
         };
         let beginnings = ["c", "can", "canary", "canary.", "canary.b", "canary.bird", "canary.bird@", "canary.bird@e"];
         let numbers = ["+", "+4", "+44", "+4420718387", "442071838750", "2071838750"];
@@ -439,7 +444,7 @@ async fn a_masked_address_is_not_spelled_out_by_searching() {
         let mut refused = None;
         for n in 0..400 {
             let filter = UserFilter { q: Some(format!("+44207183{n:04}")), ..UserFilter::default() };
-            if let Err(error) = list(app, &reads, &filter, &PageRequest::default()).await {
+            if let Err(error) = list(&app.by(&reads), &filter, &PageRequest::default()).await {
                 refused = Some((n, error.code()));
                 break;
             }
@@ -449,7 +454,10 @@ async fn a_masked_address_is_not_spelled_out_by_searching() {
         let reveal_only = as_token(&[Permission::UsersReveal]).await;
         let all = UserFilter { reveal: true, ..UserFilter::default() };
         for by in [&reads, &reveal_only] {
-            assert_eq!(list(app, by, &all, &PageRequest::default()).await.unwrap_err().code(), ErrorCode::Forbidden);
+            assert_eq!(
+                list(&app.by(by), &all, &PageRequest::default()).await.unwrap_err().code(),
+                ErrorCode::Forbidden
+            );
         }
         test.close().await;
     }
@@ -459,7 +467,7 @@ async fn a_masked_address_is_not_spelled_out_by_searching() {
 async fn a_name_without_letters_is_a_name() {
     for test in testing::apps().await {
         let new = NewUser { role: Role::Client, email: "a@example.org".into(), name: "\u{1F426}".into(), phone: None };
-        create(test.app(), &OPERATOR, &new, &Change::default()).await.unwrap();
+        create(&test.app().by(&OPERATOR), &new).await.unwrap();
         assert_eq!(found(&test, "a@example.org").await.len(), 1);
         test.close().await;
     }
@@ -529,19 +537,20 @@ async fn erasure_leaves_nothing_personal_and_the_audit_log_whole() {
             phone: Some("+442071838751".into()),
         };
         let noted = Change { note: Some("canary sings".into()), ..Change::default() };
-        let id = create(app, &OPERATOR, &new, &noted).await.unwrap().item.user.id;
-        act(app, &OPERATOR, id, &UserAction::Delete, &because(RestrictionReason::UserRequest)).await.unwrap();
-        let gone = show(app, &OPERATOR, id).await.unwrap();
+        let id = create(&app.by(&OPERATOR).with(noted.clone()), &new).await.unwrap().item.user.id;
+        act(&app.by(&OPERATOR).with(because(RestrictionReason::UserRequest)), id, &UserAction::Delete).await.unwrap();
+        let gone = show(&app.by(&OPERATOR), id).await.unwrap();
         assert_eq!((gone.user.name.as_str(), gone.user.status, gone.notes.len()), ("Deleted user", Status::Deleted, 0));
         assert!(found(&test, "canary").await.is_empty());
         assert!(test.mails().await.is_empty());
-        let lifted = act(app, &OPERATOR, id, &UserAction::Unban, &Change::default()).await.unwrap_err();
+        let lifted = act(&app.by(&OPERATOR), id, &UserAction::Unban).await.unwrap_err();
         assert_eq!(lifted.code(), ErrorCode::Conflict);
-        let rows = audit::list(app, &OPERATOR, &AuditFilter::default(), &PageRequest::default()).await.unwrap().items;
+        let rows =
+            audit::list(&app.by(&OPERATOR), &AuditFilter::default(), &PageRequest::default()).await.unwrap().items;
         assert!(rows.iter().all(|row| !format!("{row:?}").to_lowercase().contains("canary")));
-        assert!(audit::verify(app, &OPERATOR, 1, 100, None).await.unwrap().broken.is_none());
+        assert!(audit::verify(&app.by(&OPERATOR), 1, 100, None).await.unwrap().broken.is_none());
         // The address and the number are free again.
-        create(app, &OPERATOR, &new, &Change::default()).await.unwrap();
+        create(&app.by(&OPERATOR), &new).await.unwrap();
         test.close().await;
     }
 }
@@ -551,23 +560,23 @@ async fn own_accounts_change_with_versions() {
     for test in testing::apps().await {
         let app = test.app();
         let actor = test.actor(Role::Client).await;
-        let was = me(app, &actor).unwrap();
+        let was = me(&app.by(&actor)).unwrap();
         let update = UpdateMe { name: Some(" Eve  Adams ".into()), phone: Some("+44 20 7183 8752".into()) };
-        let now = update_me(app, &actor, update.clone(), Some(was.version)).await.unwrap();
+        let now = update_me(&app.by(&actor).at_version(Some(was.version)), update.clone()).await.unwrap();
         assert_eq!((now.name.as_str(), now.phone.as_deref()), ("Eve  Adams", Some("+442071838752")));
         assert_eq!(
-            update_me(app, &actor, update, Some(was.version)).await.unwrap_err().code(),
+            update_me(&app.by(&actor).at_version(Some(was.version)), update).await.unwrap_err().code(),
             ErrorCode::PreconditionFailed
         );
         let other = test.actor(Role::Client).await;
         let same = UpdateMe { name: None, phone: Some("+442071838752".into()) };
-        assert_eq!(update_me(app, &other, same, None).await.unwrap_err().code(), ErrorCode::Conflict);
-        let cleared = update_me(app, &actor, UpdateMe { name: None, phone: Some(String::new()) }, None).await.unwrap();
+        assert_eq!(update_me(&app.by(&other), same).await.unwrap_err().code(), ErrorCode::Conflict);
+        let cleared = update_me(&app.by(&actor), UpdateMe { name: None, phone: Some(String::new()) }).await.unwrap();
         assert_eq!(cleared.phone, None);
-        assert!(delete_me(app, &actor, &crate::accounts::model::Password::new("wrong one")).await.is_err());
-        delete_me(app, &actor, &crate::accounts::model::Password::new(testing::PASSWORD)).await.unwrap();
+        assert!(delete_me(&app.by(&actor), &crate::accounts::model::Password::new("wrong one")).await.is_err());
+        delete_me(&app.by(&actor), &crate::accounts::model::Password::new(testing::PASSWORD)).await.unwrap();
         let staff: Actor = test.actor(Role::Admin).await;
-        let refused = delete_me(app, &staff, &crate::accounts::model::Password::new(testing::PASSWORD)).await;
+        let refused = delete_me(&app.by(&staff), &crate::accounts::model::Password::new(testing::PASSWORD)).await;
         assert_eq!(refused.unwrap_err().code(), ErrorCode::Forbidden);
         test.close().await;
     }

@@ -76,73 +76,73 @@ impl AdminApi for Direct {
     }
 
     async fn kyc_list(&self, filter: &KycFilter, page: &PageRequest) -> Result<Page<KycSummary>> {
-        kyc::list(&self.app, &self.actor, filter, page).await
+        kyc::list(&self.app.by(&self.actor), filter, page).await
     }
     async fn kyc_show(&self, id: AttemptId) -> Result<KycCase> {
-        kyc::show(&self.app, &self.actor, id).await
+        kyc::show(&self.app.by(&self.actor), id).await
     }
     async fn kyc_next(&self, change: &Change) -> Result<Option<KycCase>> {
-        kyc::next(&self.app, &self.actor, change).await
+        kyc::next(&self.app.by(&self.actor).with(change.clone())).await
     }
     async fn kyc_claim(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
-        kyc::claim(&self.app, &self.actor, id, change).await
+        kyc::claim(&self.app.by(&self.actor).with(change.clone()), id).await
     }
     async fn kyc_release(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
-        kyc::release(&self.app, &self.actor, id, change).await
+        kyc::release(&self.app.by(&self.actor).with(change.clone()), id).await
     }
     async fn kyc_decide(&self, id: AttemptId, decision: &Decision, change: &Change) -> Result<Changed<KycCase>> {
-        kyc::decide(&self.app, &self.actor, id, decision, change).await
+        kyc::decide(&self.app.by(&self.actor).with(change.clone()), id, decision).await
     }
     async fn kyc_undo(&self, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
-        kyc::undo(&self.app, &self.actor, id, change).await
+        kyc::undo(&self.app.by(&self.actor).with(change.clone()), id).await
     }
     async fn kyc_file(&self, id: AttemptId, kind: FileKind) -> Result<FileContent> {
-        kyc::file(&self.app, &self.actor, id, kind).await
+        kyc::file(&self.app.by(&self.actor), id, kind).await
     }
 
     async fn users_list(&self, filter: &UserFilter, page: &PageRequest) -> Result<Page<UserSummary>> {
-        users::list(&self.app, &self.actor, filter, page).await
+        users::list(&self.app.by(&self.actor), filter, page).await
     }
     async fn users_show(&self, id: UserId) -> Result<UserDetail> {
-        users::show(&self.app, &self.actor, id).await
+        users::show(&self.app.by(&self.actor), id).await
     }
     async fn users_reveal(&self, id: UserId) -> Result<PersonalData> {
-        users::reveal(&self.app, &self.actor, id).await
+        users::reveal(&self.app.by(&self.actor), id).await
     }
     async fn users_export(&self, id: UserId) -> Result<Export> {
-        export::of_user(&self.app, &self.actor, id).await
+        export::of_user(&self.app.by(&self.actor), id).await
     }
     async fn users_create(&self, new: &NewUser, change: &Change) -> Result<Changed<UserDetail>> {
-        users::create(&self.app, &self.actor, new, change).await
+        users::create(&self.app.by(&self.actor).with(change.clone()), new).await
     }
     async fn users_act(&self, id: UserId, action: &UserAction, change: &Change) -> Result<Changed<UserDetail>> {
-        users::act(&self.app, &self.actor, id, action, change).await
+        users::act(&self.app.by(&self.actor).with(change.clone()), id, action).await
     }
     async fn users_note(&self, id: UserId, body: &str, change: &Change) -> Result<Changed<Note>> {
-        users::note(&self.app, &self.actor, id, body, change).await
+        users::note(&self.app.by(&self.actor).with(change.clone()), id, body).await
     }
     async fn users_notes(&self, id: UserId, page: &PageRequest) -> Result<Page<Note>> {
-        users::notes(&self.app, &self.actor, id, page).await
+        users::notes(&self.app.by(&self.actor), id, page).await
     }
 
     async fn jobs_list(&self, filter: &JobFilter, page: &PageRequest) -> Result<Page<JobSummary>> {
-        jobs::staff_list(&self.app, &self.actor, filter, page).await
+        jobs::staff_list(&self.app.by(&self.actor), filter, page).await
     }
     async fn jobs_show(&self, id: JobId) -> Result<JobDetail> {
-        jobs::staff_show(&self.app, &self.actor, id).await
+        jobs::staff_show(&self.app.by(&self.actor), id).await
     }
     async fn jobs_history(&self, id: JobId, page: &PageRequest) -> Result<Page<HistoryRow>> {
-        jobs::staff_history(&self.app, &self.actor, id, page).await
+        jobs::staff_history(&self.app.by(&self.actor), id, page).await
     }
     async fn jobs_act(&self, id: JobId, action: &StaffJobAction, change: &Change) -> Result<Changed<JobDetail>> {
-        jobs::staff_act(&self.app, &self.actor, id, action, change).await
+        jobs::staff_act(&self.app.by(&self.actor).with(change.clone()), id, action).await
     }
 
     async fn threads_list(&self, filter: &ThreadFilter, page: &PageRequest) -> Result<Page<ThreadInfo>> {
-        messaging::staff_list(&self.app, &self.actor, filter, page).await
+        messaging::staff_list(&self.app.by(&self.actor), filter, page).await
     }
     async fn threads_show(&self, id: ThreadId) -> Result<ThreadInfo> {
-        messaging::staff_show(&self.app, &self.actor, id).await
+        messaging::staff_show(&self.app.by(&self.actor), id).await
     }
     async fn threads_messages(
         &self,
@@ -150,13 +150,13 @@ impl AdminApi for Direct {
         reason: AccessReason,
         query: &MessagesQuery,
     ) -> Result<MessagePage<StaffMessage>> {
-        messaging::staff_messages(&self.app, &self.actor, id, reason, query).await
+        messaging::staff_messages(&self.app.by(&self.actor), id, reason, query).await
     }
     async fn threads_act(&self, id: ThreadId, action: &ThreadAction, change: &Change) -> Result<Changed<ThreadInfo>> {
-        messaging::staff_act(&self.app, &self.actor, id, action, change).await
+        messaging::staff_act(&self.app.by(&self.actor).with(change.clone()), id, action).await
     }
     async fn threads_notice(&self, id: ThreadId, content: &str, change: &Change) -> Result<Changed<StaffMessage>> {
-        messaging::staff_notice(&self.app, &self.actor, id, content, change).await
+        messaging::staff_notice(&self.app.by(&self.actor).with(change.clone()), id, content).await
     }
     async fn message_remove(
         &self,
@@ -164,48 +164,48 @@ impl AdminApi for Direct {
         reason: RemovalReason,
         change: &Change,
     ) -> Result<Changed<StaffMessage>> {
-        messaging::staff_remove(&self.app, &self.actor, id, reason, change).await
+        messaging::staff_remove(&self.app.by(&self.actor).with(change.clone()), id, reason).await
     }
 
     async fn reviews_list(&self, filter: &ReviewFilter, page: &PageRequest) -> Result<Page<ReviewSummary>> {
-        reviews::staff_list(&self.app, &self.actor, filter, page).await
+        reviews::staff_list(&self.app.by(&self.actor), filter, page).await
     }
     async fn reviews_show(&self, id: ReviewId) -> Result<ReviewDetail> {
-        reviews::staff_show(&self.app, &self.actor, id).await
+        reviews::staff_show(&self.app.by(&self.actor), id).await
     }
     async fn reviews_act(&self, id: ReviewId, action: &ReviewAction, change: &Change) -> Result<Changed<ReviewDetail>> {
-        reviews::staff_act(&self.app, &self.actor, id, action, change).await
+        reviews::staff_act(&self.app.by(&self.actor).with(change.clone()), id, action).await
     }
 
     async fn audit_list(&self, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>> {
-        audit::list(&self.app, &self.actor, filter, page).await
+        audit::list(&self.app.by(&self.actor), filter, page).await
     }
     async fn audit_verify(&self, from: i64, limit: i64, expect: Option<&AuditHead>) -> Result<AuditVerification> {
-        audit::verify(&self.app, &self.actor, from, limit, expect).await
+        audit::verify(&self.app.by(&self.actor), from, limit, expect).await
     }
 
     async fn tokens_list(&self, filter: &TokenFilter, page: &PageRequest) -> Result<Page<ApiToken>> {
-        tokens::list(&self.app, &self.actor, filter, page).await
+        tokens::list(&self.app.by(&self.actor), filter, page).await
     }
     async fn tokens_create(&self, new: &NewToken, change: &Change) -> Result<Changed<CreatedToken>> {
-        tokens::create(&self.app, &self.actor, new, change).await
+        tokens::create(&self.app.by(&self.actor).with(change.clone()), new).await
     }
     async fn tokens_revoke(&self, id: TokenId, change: &Change) -> Result<Changed<ApiToken>> {
-        tokens::revoke(&self.app, &self.actor, id, change).await
+        tokens::revoke(&self.app.by(&self.actor).with(change.clone()), id).await
     }
 
     async fn mail_list(&self, filter: &MailFilter, page: &PageRequest) -> Result<Page<MailSummary>> {
-        operations::mail::list(&self.app, &self.actor, filter, page).await
+        operations::mail::list(&self.app.by(&self.actor), filter, page).await
     }
     async fn mail_retry(&self, id: MailId, change: &Change) -> Result<Changed<MailSummary>> {
-        operations::mail::retry(&self.app, &self.actor, id, change).await
+        operations::mail::retry(&self.app.by(&self.actor).with(change.clone()), id).await
     }
 
     async fn sessions_end_all(&self, change: &Change) -> Result<EndedSessions> {
-        users::end_all_sessions(&self.app, &self.actor, change).await
+        users::end_all_sessions(&self.app.by(&self.actor).with(change.clone())).await
     }
 
     async fn events(&self, after: Option<&str>, limit: u16) -> Result<EventPage> {
-        events::since(&self.app, &self.actor, after, limit).await
+        events::since(&self.app.by(&self.actor), after, limit).await
     }
 }

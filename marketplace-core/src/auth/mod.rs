@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
+use crate::operation::Operation;
 use crate::{accounts::model::Password, app::App, base::error::Result};
 
 /// Forgets sessions and one-time tokens that ended.
@@ -57,17 +58,14 @@ pub(crate) async fn testing_set_password(
     verified: bool,
 ) -> Result<()> {
     let hash = app.hasher.hash(password.clone()).await?;
-    let now = app.now();
-    app.db
-        .write(move |c| {
-            async move {
-                crate::accounts::store::set_password(c, id, &hash, now).await?;
-                if verified {
-                    crate::accounts::store::confirm_address(c, id, now).await?;
-                }
-                Ok(())
+
+    Operation::system(app)
+        .write(unit!(|op, c| {
+            crate::accounts::store::set_password(c, id, &hash, op.now()).await?;
+            if verified {
+                crate::accounts::store::confirm_address(c, id, op.now()).await?;
             }
-            .boxed()
-        })
+            Ok(())
+        }))
         .await
 }

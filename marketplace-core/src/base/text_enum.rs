@@ -1,5 +1,9 @@
 //! Enums that are TEXT in both databases and a string on the wire, from one list.
 
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// Declares an enum with one name a variant: in the databases, in JSON, on the command line.
 ///
 /// No per-connection type look-up on PostgreSQL, as `derive(sqlx_macros::Type)` would cause. Not by the derives of `strum` (0.28): they
@@ -64,3 +68,94 @@ macro_rules! text_enum {
 }
 
 pub use text_enum;
+
+/// A name from a list that grows: one that this release knows, or one of a newer release, kept as it came.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Name<T> {
+    /// One that is known here.
+    Known(T),
+    /// Another.
+    Other(String),
+}
+
+impl<T: FromStr> From<String> for Name<T> {
+    fn from(text: String) -> Self {
+        text.parse().map_or(Self::Other(text), Self::Known)
+    }
+}
+
+impl<T: FromStr> From<&str> for Name<T> {
+    fn from(text: &str) -> Self {
+        Self::from(text.to_owned())
+    }
+}
+
+impl<T> Name<T> {
+    /// Returns what it names, if that is known here.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(known) => Some(known),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+impl<T: PartialEq> PartialEq<T> for Name<T> {
+    fn eq(&self, other: &T) -> bool {
+        self.known() == Some(other)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Name<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(known) => known.fmt(f),
+            Self::Other(name) => f.pad(name),
+        }
+    }
+}
+
+impl<T: fmt::Display> Serialize for Name<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de, T: FromStr> Deserialize<'de> for Name<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl<T, DB: sqlx::Database> sqlx::Type<DB> for Name<T>
+where
+    str: sqlx::Type<DB>,
+{
+    fn type_info() -> DB::TypeInfo {
+        <str as sqlx::Type<DB>>::type_info()
+    }
+    fn compatible(info: &DB::TypeInfo) -> bool {
+        <str as sqlx::Type<DB>>::compatible(info)
+    }
+}
+
+impl<'q, T: fmt::Display, DB: sqlx::Database> sqlx::Encode<'q, DB> for Name<T>
+where
+    String: sqlx::Encode<'q, DB>,
+{
+    fn encode_by_ref(
+        &self,
+        buffer: &mut <DB as sqlx::Database>::ArgumentBuffer,
+    ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+        <String as sqlx::Encode<'q, DB>>::encode(self.to_string(), buffer)
+    }
+}
+
+impl<'r, T: FromStr, DB: sqlx::Database> sqlx::Decode<'r, DB> for Name<T>
+where
+    String: sqlx::Decode<'r, DB>,
+{
+    fn decode(value: <DB as sqlx::Database>::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+        <String as sqlx::Decode<'r, DB>>::decode(value).map(Self::from)
+    }
+}

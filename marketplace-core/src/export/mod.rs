@@ -8,14 +8,17 @@
 mod archive;
 mod fill;
 
+use crate::records::audit::AuditAction;
+use crate::records::target::TargetKind;
 use std::fmt;
 
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt, stream::BoxStream};
+use futures::{StreamExt, stream::BoxStream};
 use tokio::sync::mpsc;
 
 use archive::Archive;
 
+use crate::operation::Operation;
 use crate::{
     accounts::{self, model::Status},
     actor::Actor,
@@ -48,9 +51,9 @@ impl fmt::Debug for Export {
 /// One's own data, whatever the account's status. On record before the first byte.
 ///
 /// Errors: `busy` while the same export runs.
-pub async fn own(app: &App, actor: &Actor) -> Result<Export> {
-    let user = actor.require_own(Permission::OwnAccount)?.account.id;
-    begin(app, actor, user).await
+pub async fn own(op: &Operation) -> Result<Export> {
+    let user = op.actor().require_own(Permission::OwnAccount)?.account.id;
+    begin(op, user).await
 }
 
 /// What is in an archive shows what each of these shows: whoever may not see that otherwise does not see it this way.
@@ -67,10 +70,10 @@ const SHOWN: &[Permission] = &[
 /// Somebody's data, for staff who answer their request. On record before the first byte.
 ///
 /// Needs the permission to see each thing that is in it, besides `users:admin`. Errors: `not_found` when there is no such account, or nothing of it is left; `busy` while the same export runs.
-pub async fn of_user(app: &App, actor: &Actor, user: UserId) -> Result<Export> {
-    actor.require(Permission::UsersAdmin)?;
-    SHOWN.iter().try_for_each(|permission| actor.require(*permission))?;
-    begin(app, actor, user).await
+pub async fn of_user(op: &Operation, user: UserId) -> Result<Export> {
+    op.actor().require(Permission::UsersAdmin)?;
+    SHOWN.iter().try_for_each(|permission| op.actor().require(*permission))?;
+    begin(op, user).await
 }
 
 /// The data of a banned person, who holds the link from the mail about the ban. The link goes on working, for the
@@ -79,44 +82,41 @@ pub async fn of_user(app: &App, actor: &Actor, user: UserId) -> Result<Export> {
 /// Errors: `invalid` for a link that does not count; `busy` while the same export runs.
 pub async fn by_link(app: &App, client: &ClientInfo, one_time: &str) -> Result<Export> {
     let user = auth::owner_of_link(app, client, one_time).await?;
-    begin(app, &Actor::System, user).await
+    begin(&app.by(&Actor::System), user).await
 }
 
-async fn begin(app: &App, actor: &Actor, user: UserId) -> Result<Export> {
+async fn begin(op: &Operation, user: UserId) -> Result<Export> {
     let under_way = "this export, or too many others, are under way; try again when they are done";
-    let turn = app.exports.take(user, under_way).await?;
-    let (keys, now, by) = (app.keys.clone(), app.now(), actor.clone());
-    app.db
-        .write(move |conn| {
-            async move {
-                let account = accounts::store::get(conn, user).await?;
-                if account.is_none_or(|account| account.status == Status::Deleted) {
-                    return Err(Error::not_found("user"));
-                }
-                let entry = audit::Entry {
-                    action: "users.export",
-                    target_kind: "user",
-                    target: user.to_string(),
-                    reason: None,
-                    metadata: serde_json::json!({}),
-                };
-                audit::append(&keys, conn, now, &by, entry).await.map(drop)
-            }
-            .boxed()
-        })
-        .await?;
+    let turn = op.exports.take(user, under_way).await?;
+
+    op.write(unit!(|op, conn| {
+        let account = accounts::store::get(conn, user).await?;
+        if account.is_none_or(|account| account.status == Status::Deleted) {
+            return Err(Error::not_found("user"));
+        }
+        let entry = audit::Entry {
+            action: AuditAction::UsersExport,
+            target_kind: TargetKind::User,
+            target: user.to_string(),
+            reason: None,
+            metadata: serde_json::json!({}),
+        };
+        audit::append(&op, conn, entry).await.map(drop)
+    }))
+    .await?;
     let (pieces, mut read) = mpsc::channel(AHEAD);
-    let app = app.clone();
+    let file_name = format!("marketplace-data-{}.zip", op.now().date());
+    let op = op.clone();
     tokio::spawn(async move {
         let _turn = turn;
-        if let Err(error) = Box::pin(fill::fill(&app, user, Archive::new(pieces.clone()))).await {
+        if let Err(error) = Box::pin(fill::fill(&op, user, Archive::new(pieces.clone()))).await {
             tracing::warn!(?error, "an export ended early");
             // A reader who has gone away does not hear it.
             let _ = pieces.send(Err(error)).await;
         }
     });
     let body = futures::stream::poll_fn(move |context| read.poll_recv(context)).boxed();
-    Ok(Export { file_name: format!("marketplace-data-{}.zip", now.date()), body })
+    Ok(Export { file_name, body })
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use crate::base::text_enum::Name;
+use crate::records::audit::AuditAction;
 use std::io::{Cursor, Read};
 
 use futures::TryStreamExt;
@@ -48,8 +50,8 @@ fn photo() -> Vec<u8> {
 }
 
 async fn exported(test: &TestApp) -> usize {
-    let filter = AuditFilter { action: Some("users.export".into()), ..AuditFilter::default() };
-    audit::list(test.app(), &operator(), &filter, &PageRequest::default()).await.unwrap().items.len()
+    let filter = AuditFilter { action: Some(Name::Known(AuditAction::UsersExport)), ..AuditFilter::default() };
+    audit::list(&test.app().by(&operator()), &filter, &PageRequest::default()).await.unwrap().items.len()
 }
 
 #[tokio::test]
@@ -59,13 +61,13 @@ async fn an_export_has_all_that_is_the_persons_and_nothing_of_the_staffs() {
         let reason = Some(RestrictionReason::Other);
         let note = Change { reason, note: Some("the staff's own words".into()), ..Change::default() };
         let id = trade.worker.user_id().unwrap();
-        crate::users::act(app, &operator(), id, &UserAction::Freeze, &note).await.unwrap();
-        crate::users::act(app, &operator(), id, &UserAction::Unfreeze, &Change::default()).await.unwrap();
-        let file = messaging::attach(app, &trade.worker, trade.thread, photo()).await.unwrap();
+        crate::users::act(&app.by(&operator()).with(note.clone()), id, &UserAction::Freeze).await.unwrap();
+        crate::users::act(&app.by(&operator()), id, &UserAction::Unfreeze).await.unwrap();
+        let file = messaging::attach(&app.by(&trade.worker), trade.thread, photo()).await.unwrap();
         let sent = NewMessage { client_msg_id: "f".into(), content: String::new(), attachments: vec![file.id] };
-        messaging::send(app, &trade.worker, trade.thread, sent).await.unwrap();
+        messaging::send(&app.by(&trade.worker), trade.thread, sent).await.unwrap();
 
-        let mut zip = Unpacked::of(own(app, &trade.worker).await.unwrap()).await;
+        let mut zip = Unpacked::of(own(&app.by(&trade.worker)).await.unwrap()).await;
         let mut whole = String::new();
         for name in zip.names().iter().filter(|name| name.contains(".json")) {
             whole.push_str(&zip.json(name).to_string());
@@ -91,7 +93,7 @@ async fn an_export_has_all_that_is_the_persons_and_nothing_of_the_staffs() {
         assert_eq!(zip.json("sessions.json")[0]["user_agent"], "test");
         assert_eq!(exported(&test).await, 1);
 
-        let mut other = Unpacked::of(own(app, &trade.client).await.unwrap()).await;
+        let mut other = Unpacked::of(own(&app.by(&trade.client)).await.unwrap()).await;
         let hidden = other.json("reviews.json").to_string();
         assert!(hidden.contains("Good scales.") && !other.names().iter().any(|name| name.starts_with("attachments/")));
         test.close().await;
@@ -103,8 +105,8 @@ async fn an_export_has_the_documents_that_were_submitted_decrypted() {
     for test in testing::apps().await {
         let (app, worker) = (test.app(), test.actor(Role::Worker).await);
         let submission = Submission { document_type: DocumentType::Passport, document: photo(), selfie: photo() };
-        kyc::submit(app, &worker, submission).await.unwrap();
-        let export = of_user(app, &operator(), worker.user_id().unwrap()).await.unwrap();
+        kyc::submit(&app.by(&worker), submission).await.unwrap();
+        let export = of_user(&app.by(&operator()), worker.user_id().unwrap()).await.unwrap();
         assert!(export.file_name.is_ascii() && export.file_name.contains(".zip"));
         let mut zip = Unpacked::of(export).await;
         assert_eq!(zip.bytes("identity_checks/1-document.png"), photo());
@@ -121,27 +123,27 @@ async fn who_may_export_whom() {
         let app = test.app();
         let id = test.user(Role::Client, Status::Unverified).await;
         let (unverified, _) = test.log_in(id).await;
-        drop(Unpacked::of(own(app, &unverified).await.unwrap()).await);
+        drop(Unpacked::of(own(&app.by(&unverified)).await.unwrap()).await);
         for role in [Role::Support, Role::Auditor, Role::Client, Role::Worker] {
-            let refused = of_user(app, &test.actor(role).await, id).await.unwrap_err();
+            let refused = of_user(&app.by(&test.actor(role).await), id).await.unwrap_err();
             assert_eq!(refused.code(), ErrorCode::Forbidden, "{role}");
         }
-        drop(Unpacked::of(of_user(app, &test.actor(Role::Admin).await, id).await.unwrap()).await);
+        drop(Unpacked::of(of_user(&app.by(&test.actor(Role::Admin).await), id).await.unwrap()).await);
         let nobody = UserId(uuid::Uuid::from_u128(1));
-        assert_eq!(of_user(app, &operator(), nobody).await.unwrap_err().code(), ErrorCode::NotFound);
-        assert_eq!(own(app, &operator()).await.unwrap_err().code(), ErrorCode::Forbidden);
+        assert_eq!(of_user(&app.by(&operator()), nobody).await.unwrap_err().code(), ErrorCode::NotFound);
+        assert_eq!(own(&app.by(&operator())).await.unwrap_err().code(), ErrorCode::Forbidden);
         assert_eq!(exported(&test).await, 2);
 
         // The same twice at once is refused; once read, or given up, it can be had again.
-        let first = of_user(app, &operator(), id).await.unwrap();
-        assert_eq!(of_user(app, &operator(), id).await.unwrap_err().code(), ErrorCode::Busy);
+        let first = of_user(&app.by(&operator()), id).await.unwrap();
+        assert_eq!(of_user(&app.by(&operator()), id).await.unwrap_err().code(), ErrorCode::Busy);
         drop(Unpacked::of(first).await);
         let deleted = Change { reason: Some(RestrictionReason::UserRequest), ..Change::default() };
-        crate::users::act(app, &operator(), id, &UserAction::Delete, &deleted).await.unwrap();
-        let mut gone = of_user(app, &operator(), id).await.unwrap_err();
+        crate::users::act(&app.by(&operator()).with(deleted.clone()), id, &UserAction::Delete).await.unwrap();
+        let mut gone = of_user(&app.by(&operator()), id).await.unwrap_err();
         while gone.code() == ErrorCode::Busy {
             tokio::task::yield_now().await;
-            gone = of_user(app, &operator(), id).await.unwrap_err();
+            gone = of_user(&app.by(&operator()), id).await.unwrap_err();
         }
         assert_eq!(gone.code(), ErrorCode::NotFound);
         test.close().await;
@@ -175,9 +177,9 @@ async fn an_export_that_cannot_be_made_whole_is_no_archive() {
     let test = testing::app().await;
     let (app, worker) = (test.app(), test.actor(Role::Worker).await);
     let submission = Submission { document_type: DocumentType::Passport, document: photo(), selfie: photo() };
-    kyc::submit(app, &worker, submission).await.unwrap();
+    kyc::submit(&app.by(&worker), submission).await.unwrap();
     std::fs::remove_dir_all(app.config.data_dir.join("files")).unwrap();
-    let pieces: Vec<Result<Bytes>> = own(app, &worker).await.unwrap().body.collect().await;
+    let pieces: Vec<Result<Bytes>> = own(&app.by(&worker)).await.unwrap().body.collect().await;
     assert!(pieces.last().unwrap().is_err());
     let read: Vec<u8> = pieces.into_iter().flatten().flatten().collect();
     assert!(ZipArchive::new(Cursor::new(read)).is_err());
@@ -195,8 +197,8 @@ async fn an_export_of_staff_has_their_tokens_without_secrets() {
             expires_in: 3_600,
             owner_id: admin.user_id(),
         };
-        let made = tokens::create(app, &operator(), &wish, &Change::default()).await.unwrap().item;
-        let mut zip = Unpacked::of(own(app, &admin).await.unwrap()).await;
+        let made = tokens::create(&app.by(&operator()), &wish).await.unwrap().item;
+        let mut zip = Unpacked::of(own(&app.by(&admin)).await.unwrap()).await;
         let listed = zip.json("api_tokens.json");
         assert_eq!(listed[0]["name"], "Night job");
         assert!(!listed.to_string().contains(&made.secret.unwrap()));

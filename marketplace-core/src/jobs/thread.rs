@@ -4,15 +4,15 @@ use super::{
     model::{HistoryRow, JobAction, JobReason, Side},
     row::Job,
 };
+use crate::operation::Operation;
 use crate::{
-    app::App,
     base::{error::Result, money::Money},
     messaging::{self, Draft, model::JobNotice},
     platform::db::Conn,
 };
 
 /// Tells the two of a transition, in their thread, which the unit holds. A rejected job closes it.
-pub(super) async fn tell(app: &App, conn: &mut Conn<'_>, job: &Job, row: &HistoryRow) -> Result<()> {
+pub(super) async fn tell(op: &Operation, conn: &mut Conn<'_>, job: &Job, row: &HistoryRow) -> Result<()> {
     let notice = JobNotice {
         id: job.id,
         action: row.action,
@@ -22,9 +22,9 @@ pub(super) async fn tell(app: &App, conn: &mut Conn<'_>, job: &Job, row: &Histor
         revision: row.revision,
         reason: row.reason,
     };
-    messaging::append(app, conn, job.thread_id, Draft::job(text(job, row), notice)).await?;
+    messaging::append(op, conn, job.thread_id, Draft::job(text(job, row), notice)).await?;
     if row.action == JobAction::Reject {
-        messaging::close_for_job(app, conn, job.thread_id).await?;
+        messaging::close_for_job(op, conn, job.thread_id).await?;
     }
     Ok(())
 }

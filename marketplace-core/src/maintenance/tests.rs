@@ -77,7 +77,7 @@ async fn a_kind_that_fails_stops_no_other_and_is_told_once() {
             assert_eq!((state.failures, state.last_success), (0, Some(app.now())), "{timer}");
         }
         assert!(test.mails().await.is_empty(), "all were sent");
-        let status = users::show(app, &OPERATOR, worker).await.unwrap().user.kyc_status;
+        let status = users::show(&app.by(&OPERATOR), worker).await.unwrap().user.kyc_status;
         assert_eq!(status, KycStatus::Expired);
         execute(app, "ALTER TABLE jobs_gone RENAME TO jobs").await;
         app.run_due().await.unwrap();
@@ -126,7 +126,7 @@ async fn an_item_that_fails_stops_no_other_and_is_tried_again_after_a_while() {
         for _ in 0..3 {
             others.push(expired_worker(&test).await);
         }
-        let status = async |id| users::show(app, &OPERATOR, id).await.unwrap().user.kyc_status;
+        let status = async |id| users::show(&app.by(&OPERATOR), id).await.unwrap().user.kyc_status;
         run(app, Timer::KycExpiry).await.unwrap();
         for other in others {
             assert_eq!(status(other).await, KycStatus::Expired);
@@ -241,7 +241,7 @@ async fn an_erasure_that_cannot_be_swept_stops_no_other() {
         std::fs::create_dir(&stuck).unwrap();
         let change = Change { reason: Some(RestrictionReason::UserRequest), ..Change::default() };
         for id in [bad, good] {
-            users::act(app, &OPERATOR, id, &UserAction::Delete, &change).await.unwrap();
+            users::act(&app.by(&OPERATOR).with(change.clone()), id, &UserAction::Delete).await.unwrap();
         }
         let left = async || count(app, "SELECT CAST(count(*) AS BIGINT) FROM erasures").await;
         app.run_due().await.unwrap();

@@ -10,6 +10,7 @@ use super::{
     staff::AUDIT_EVERY,
     store,
 };
+use crate::operation::Operation;
 use crate::{
     app::App,
     base::{
@@ -23,10 +24,10 @@ use crate::{
 const LOOSE_FOR: Duration = Duration::from_hours(24);
 
 /// A job was rejected: its thread takes no more messages. The unit has called `hold` before.
-pub(crate) async fn close_for_job(app: &App, conn: &mut Conn<'_>, thread: ThreadId) -> Result<()> {
+pub(crate) async fn close_for_job(op: &Operation, conn: &mut Conn<'_>, thread: ThreadId) -> Result<()> {
     let (client, worker) = store::parties(conn, thread).await?.ok_or_else(|| Error::not_found("thread"))?;
     if store::set_status(conn, thread, ThreadStatus::Closed, Some(CloseReason::JobRejected), None).await? {
-        changed(conn, app.now(), thread, client, worker).await?;
+        changed(op, conn, thread, client, worker).await?;
     }
     Ok(())
 }
@@ -34,13 +35,13 @@ pub(crate) async fn close_for_job(app: &App, conn: &mut Conn<'_>, thread: Thread
 /// Takes a user's words and files out of their threads, inside the transaction that deletes the user. Their messages stay as
 /// tombstones, so that numbers have no gaps and the other side sees that something was said, by "Deleted user"; what staff
 /// wrote about the threads goes as well.
-pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
-    let now = app.now();
+pub(crate) async fn erase(op: &Operation, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    let now = op.now();
     store::delete_files_of(conn, user, now).await?;
     store::bury(conn, user, now).await?;
     for thread in store::threads_of(conn, user).await? {
         if let Some((client, worker)) = store::parties(conn, thread).await? {
-            changed(conn, now, thread, client, worker).await?;
+            changed(op, conn, thread, client, worker).await?;
         }
     }
     Ok(())
@@ -55,7 +56,7 @@ pub(crate) async fn run_due(app: &App) -> Result<u64> {
         return Ok(0);
     }
     drop(reader);
-    app.db.write(move |conn| async move { store::delete_loose(conn, before, now).await }.boxed()).await
+    Operation::system(app).write(unit!(|op, conn| { store::delete_loose(conn, before, op.now()).await })).await
 }
 
 /// Forgets who of the staff has read what: the audit log has it.

@@ -1,14 +1,14 @@
 //! Whose account a person at a provider is.
 
 use super::{provider::Identity, store};
+use crate::operation::Operation;
+use crate::records::events::EventKind;
 use crate::{
     accounts::{
         self,
         model::{Account, Status, check_email, normalise_email},
         store::NewAccount,
     },
-    actor::Actor,
-    app::App,
     auth::ops::notify,
     base::{
         error::{Error, Result},
@@ -29,8 +29,8 @@ use crate::{
 /// An unverified account with that address and a password was made by somebody who never showed that the address is theirs:
 /// it may be a trap, waiting for the owner to confirm it. It is erased, with its password, sessions, and whatever else was set,
 /// and a new account takes its place; it had nothing to lose, as an unverified account can do nothing.
-pub(super) async fn find_or_make(app: &App, conn: &mut Conn<'_>, who: &Identity, role: Role) -> Result<Account> {
-    let now = app.now();
+pub(super) async fn find_or_make(op: &Operation, conn: &mut Conn<'_>, who: &Identity, role: Role) -> Result<Account> {
+    let now = op.now();
     if let Some((identity, user)) = store::find(conn, &who.issuer, &who.subject).await? {
         let account = accounts::store::lock(conn, user).await?.ok_or_else(|| Error::not_found("account"))?;
         admit(&account)?;
@@ -46,16 +46,16 @@ pub(super) async fn find_or_make(app: &App, conn: &mut Conn<'_>, who: &Identity,
     // Between the look and the lock the address may have gone to somebody else.
     let found = found.filter(|(account, _)| normalise_email(&account.email) == norm);
     let account = match found {
-        None => make(app, conn, who, &email, role).await?,
+        None => make(op, conn, who, &email, role).await?,
         Some((account, _)) if account.email_verified => {
             admit(&account)?;
-            notify(app, conn, &account, Template::IdentityLinked, None).await?;
-            events::append(conn, now, "user.changed", &account.id.to_string(), Some(account.id)).await?;
+            notify(op, conn, &account, Template::IdentityLinked, None).await?;
+            events::append(&op, conn, EventKind::UserChanged, &account.id.to_string(), Some(account.id)).await?;
             account
         }
         Some((account, Some(_))) if account.status == Status::Unverified && !account.role.is_staff() => {
-            users::erase(app, conn, &Actor::System, &account, None).await?;
-            make(app, conn, who, &email, role).await?
+            users::erase(op, conn, &account, None).await?;
+            make(op, conn, who, &email, role).await?
         }
         Some((account, _)) => {
             admit(&account)?;
@@ -64,7 +64,7 @@ pub(super) async fn find_or_make(app: &App, conn: &mut Conn<'_>, who: &Identity,
             ));
         }
     };
-    let id = IdentityId::new(now, app.random.as_ref());
+    let id = IdentityId::new(now, op.random.as_ref());
     if store::add(conn, id, account.id, &who.issuer, &who.subject, now).await? {
         Ok(account)
     } else {
@@ -92,13 +92,13 @@ fn vouched_for(who: &Identity) -> Result<String> {
 }
 
 /// A new account, whose address the provider has confirmed. It has no password until one is set by mail.
-async fn make(app: &App, conn: &mut Conn<'_>, who: &Identity, email: &str, role: Role) -> Result<Account> {
+async fn make(op: &Operation, conn: &mut Conn<'_>, who: &Identity, email: &str, role: Role) -> Result<Account> {
     // Asked for at the beginning already; here is where it would count.
     if role.is_staff() {
         return Err(Error::forbidden("staff are made by staff"));
     }
-    let now = app.now();
-    let id = UserId::new(now, app.random.as_ref());
+    let now = op.now();
+    let id = UserId::new(now, op.random.as_ref());
     let name = name(who.person.name.as_deref(), email);
     let norm = normalise_email(email);
     let new = NewAccount {
@@ -115,7 +115,7 @@ async fn make(app: &App, conn: &mut Conn<'_>, who: &Identity, email: &str, role:
     let made = accounts::store::insert(conn, new).await?;
     made.ok_or_else(|| Error::busy("somebody signed up with this address just now; try again"))?;
     accounts::store::confirm_address(conn, id, now).await?;
-    events::append(conn, now, "user.created", &id.to_string(), Some(id)).await?;
+    events::append(&op, conn, EventKind::UserCreated, &id.to_string(), Some(id)).await?;
     accounts::store::lock(conn, id).await?.ok_or_else(|| Error::internal("an account that was just made is gone"))
 }
 

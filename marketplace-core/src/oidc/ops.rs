@@ -1,6 +1,6 @@
 //! One function a use case.
 
-use futures::FutureExt;
+use crate::records::events::EventKind;
 use uuid::Uuid;
 
 use super::{
@@ -9,9 +9,9 @@ use super::{
     provider::{Identity, Provider},
     store,
 };
+use crate::operation::Operation;
 use crate::{
     accounts,
-    actor::Actor,
     app::App,
     auth::{ClientInfo, Proof, Tokens, ops::Opening, totp},
     base::{
@@ -46,8 +46,8 @@ pub async fn begin_login(app: &App, client: &ClientInfo, provider: &str, begin: 
     let location = provider.login_page(&state.0, &browser.0).await?;
     let (state_hash, browser_hash, end) = (state.hash(), browser.hash(), app.now() + LOGIN);
     let name = provider.name().to_owned();
-    app.db
-        .write(move |c| async move { store::put_login(c, state_hash, browser_hash, &name, &asked, end).await }.boxed())
+    Operation::system(app)
+        .write(unit!(|op, c| { store::put_login(c, state_hash, browser_hash, &name, &asked, end).await }))
         .await?;
     Ok(Begun { location, browser: browser.0 })
 }
@@ -71,7 +71,7 @@ pub async fn finish_login(
     let (state_hash, browser_hash) = (token::hash(state), token::hash(browser));
     // Used up in any case, whatever becomes of it.
     let taken =
-        app.db.write(move |c| async move { store::take_login(c, state_hash, browser_hash).await }.boxed()).await?;
+        Operation::system(app).write(unit!(|op, c| { store::take_login(c, state_hash, browser_hash).await })).await?;
     let (begun_with, asked, end) = taken.ok_or_else(foreign)?;
     if begun_with != provider.name() || end <= app.now() {
         return Err(foreign());
@@ -113,25 +113,20 @@ async fn complete(
         None => Outcome::Tokens(open(app, client, who, asked).await?),
         Some(back) => Outcome::Redirect(hand_over(app, who, asked, back).await?),
     };
-    app.wake();
     Ok(done)
 }
 
 /// For apps: the session itself.
 async fn open(app: &App, client: &ClientInfo, who: Identity, asked: &Asked) -> Result<Tokens> {
-    let (app2, opening, role) = (app.clone(), Opening::new(app, client), asked.role);
+    let (opening, role) = (Opening::new(app, client), asked.role);
     let within = opening.clone();
-    let account = app
-        .db
-        .write(move |c| {
-            async move {
-                let account = account::find_or_make(&app2, c, &who, role).await?;
-                // An app that has no page cannot ask for a second factor: where there is one, this is refused.
-                within.write(&app2, c, account.id, None).await?;
-                Ok(account)
-            }
-            .boxed()
-        })
+    let account = Operation::system(app)
+        .write(unit!(|op, c| {
+            let account = account::find_or_make(&op, c, &who, role).await?;
+            // An app that has no page cannot ask for a second factor: where there is one, this is refused.
+            within.write(&op, c, account.id, None).await?;
+            Ok(account)
+        }))
         .await?;
     opening.tokens(app, &account)
 }
@@ -140,15 +135,12 @@ async fn open(app: &App, client: &ClientInfo, who: Identity, asked: &Asked) -> R
 async fn hand_over(app: &App, who: Identity, asked: &Asked, back: Back) -> Result<url::Url> {
     let Back { mut redirect, challenge } = back;
     let code = Opaque::new(app.random.as_ref());
-    let (app2, role, hash) = (app.clone(), asked.role, code.hash());
-    app.db
-        .write(move |c| {
-            async move {
-                let account = account::find_or_make(&app2, c, &who, role).await?;
-                store::put_code(c, hash, account.id, &challenge, app2.now() + CODE).await
-            }
-            .boxed()
-        })
+    let (role, hash) = (asked.role, code.hash());
+    Operation::system(app)
+        .write(unit!(|op, c| {
+            let account = account::find_or_make(&op, c, &who, role).await?;
+            store::put_code(c, hash, account.id, &challenge, op.now() + CODE).await
+        }))
         .await?;
     redirect.query_pairs_mut().append_pair("code", &code.0);
     Ok(redirect)
@@ -172,27 +164,23 @@ pub async fn exchange(
     drop(reader);
     let (user, wanted, end) = found.ok_or_else(code_invalid)?;
     if end <= app.now() || challenge(verifier) != wanted {
-        app.db.write(move |c| async move { store::take_code(c, &hash).await }.boxed()).await?;
+        Operation::system(app).write(unit!(|op, c| { store::take_code(c, &hash).await })).await?;
         return Err(code_invalid());
     }
     let spent = totp::check(app, client.ip, user, proof).await?;
-    let (app2, opening) = (app.clone(), Opening::new(app, client));
+    let opening = Opening::new(app, client);
     let within = opening.clone();
-    let account = app
-        .db
-        .write(move |c| {
-            async move {
-                if !store::take_code(c, &hash).await? {
-                    return Err(code_invalid());
-                }
-                let account = accounts::store::lock(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
-                // A ban in between wins.
-                account::admit(&account)?;
-                within.write(&app2, c, user, spent.as_ref()).await?;
-                Ok(account)
+    let account = Operation::system(app)
+        .write(unit!(|op, c| {
+            if !store::take_code(c, &hash).await? {
+                return Err(code_invalid());
             }
-            .boxed()
-        })
+            let account = accounts::store::lock(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
+            // A ban in between wins.
+            account::admit(&account)?;
+            within.write(&op, c, user, spent.as_ref()).await?;
+            Ok(account)
+        }))
         .await?;
     opening.tokens(app, &account)
 }
@@ -202,44 +190,35 @@ fn code_invalid() -> Error {
 }
 
 /// The ways into the caller's account through providers, newest first.
-pub async fn identities(app: &App, actor: &Actor, page: &PageRequest) -> Result<Page<IdentityView>> {
-    let me = actor.require_own(Permission::OwnAccount)?;
+pub async fn identities(op: &Operation, page: &PageRequest) -> Result<Page<IdentityView>> {
+    let me = op.actor().require_own(Permission::OwnAccount)?;
     let limit = page.checked_limit()?;
     let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let rows = store::page(&mut reader.conn(), me.account.id, before, limit + 1).await?;
     let named = |view: IdentityView| {
-        let configured = app.config.oidc.iter().find(|(_, provider)| provider.issuer == view.issuer);
+        let configured = op.config.oidc.iter().find(|(_, provider)| provider.issuer == view.issuer);
         IdentityView { provider: configured.map(|(name, _)| name.clone()), ..view }
     };
     Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }).map(named))
 }
 
 /// Closes one of those ways. `conflict` when it is the last one in: set a password first.
-pub async fn remove_identity(app: &App, actor: &Actor, id: IdentityId) -> Result<()> {
-    let user = actor.require_own(Permission::OwnAccount)?.account.id;
-    let now = app.now();
-    app.db
-        .write(move |c| {
-            async move {
-                // Locked, so that of two at once the second sees what the first left.
-                let (_, password) =
-                    accounts::store::lock_with_hash(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
-                let last = password.is_none() && !store::has_other(c, user, id).await?;
-                if !store::remove(c, user, id).await? {
-                    return Err(Error::not_found("identity"));
-                }
-                if last {
-                    return Err(Error::conflict(
-                        "this is the last way into your account; set a password by mail first",
-                        (),
-                    ));
-                }
-                events::append(c, now, "user.changed", &user.to_string(), Some(user)).await
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(())
+pub async fn remove_identity(op: &Operation, id: IdentityId) -> Result<()> {
+    let user = op.actor().require_own(Permission::OwnAccount)?.account.id;
+
+    op.write(unit!(|op, c| {
+        // Locked, so that of two at once the second sees what the first left.
+        let (_, password) =
+            accounts::store::lock_with_hash(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
+        let last = password.is_none() && !store::has_other(c, user, id).await?;
+        if !store::remove(c, user, id).await? {
+            return Err(Error::not_found("identity"));
+        }
+        if last {
+            return Err(Error::conflict("this is the last way into your account; set a password by mail first", ()));
+        }
+        events::append(&op, c, EventKind::UserChanged, &user.to_string(), Some(user)).await
+    }))
+    .await
 }

@@ -9,6 +9,7 @@ mod restored;
 
 pub use restored::Restored;
 
+use crate::records::audit::AuditAction;
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
@@ -79,7 +80,7 @@ async fn record_backup(config: &Config, to: &Path, actor: &Actor) -> Result<bool
             return Ok(false);
         }
         let keys = open_keys(&db, &config.keys_dir(), Adopt::Unknown).await?;
-        record(&db, &keys, actor, "db.backup", serde_json::json!({ "file": name_of(to) })).await?;
+        record(&db, &keys, actor, AuditAction::DbBackup, serde_json::json!({ "file": name_of(to) })).await?;
         Ok(true)
     };
     let recorded = recorded.await;
@@ -120,7 +121,7 @@ async fn take_over(config: &Config, url: &str, from: &Path, replaced: Option<Str
         db.migrate().await?;
         let keys = open_keys(&db, &config.keys_dir(), Adopt::Always).await?;
         let metadata = serde_json::json!({ "file": name_of(from), "replaced": replaced });
-        record(&db, &keys, actor, "db.restore", metadata).await
+        record(&db, &keys, actor, AuditAction::DbRestore, metadata).await
     };
     let taken = taken.await;
     db.close().await;

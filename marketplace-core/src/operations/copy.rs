@@ -6,6 +6,7 @@
 //! failure it is as empty as before. Keys and files are not in the database: the new configuration must name the same
 //! `keys_dir` and `files_url`, or copies of them.
 
+use crate::records::audit::AuditAction;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -110,7 +111,7 @@ pub async fn copy(
         let keys = open_keys(&source, &keys_dir, Adopt::Unknown).await?;
         keys.require_same(&new_keys_dir)?;
         // Before the first row is read; so both have it.
-        record(&source, &keys, actor, "db.copy", serde_json::json!({ "to": "postgres" })).await?;
+        record(&source, &keys, actor, AuditAction::DbCopy, serde_json::json!({ "to": "postgres" })).await?;
         Ok::<_, Error>((keys, target))
     };
     let prepared = prepared.await;

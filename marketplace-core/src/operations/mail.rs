@@ -1,14 +1,16 @@
 //! What staff see of mails that were not sent yet, and how they have one tried again.
 
+use crate::records::audit::AuditAction;
+use crate::records::target::TargetKind;
 use futures::FutureExt;
 use uuid::Uuid;
 
+use crate::operation::Operation;
 use crate::{
     accounts::{self, model::mask_email},
-    actor::Actor,
     app::App,
     base::{
-        change::{Change, Changed},
+        change::Changed,
         error::{Error, Result},
         ids::MailId,
         page::{Page, PageRequest, TimeCursor},
@@ -24,14 +26,14 @@ use crate::{
 };
 
 /// Mails that were not sent yet, newest first; addresses are masked.
-pub async fn list(app: &App, actor: &Actor, filter: &MailFilter, page: &PageRequest) -> Result<Page<MailSummary>> {
-    actor.require(Permission::UsersRead)?;
+pub async fn list(op: &Operation, filter: &MailFilter, page: &PageRequest) -> Result<Page<MailSummary>> {
+    op.actor().require(Permission::UsersRead)?;
     let limit = page.checked_limit()?;
     let before = page.cursor::<TimeCursor>()?.map_or(Uuid::max(), |cursor| cursor.id);
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let rows = store::page(&mut reader.conn(), filter.status, MailId(before), limit + 1).await?;
     let rows = Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 });
-    Ok(rows.map(|row| summary(app, row)))
+    Ok(rows.map(|row| summary(op, row)))
 }
 
 /// Has a mail tried now that could not be sent, or whose last try failed; its three days begin anew. One that was not tried
@@ -39,37 +41,37 @@ pub async fn list(app: &App, actor: &Actor, filter: &MailFilter, page: &PageRequ
 ///
 /// # Errors
 /// `not_found` for a mail that is not there any more; `conflict` for one that may be under way just now: it would be sent twice.
-pub async fn retry(app: &App, actor: &Actor, id: MailId, change: &Change) -> Result<Changed<MailSummary>> {
-    actor.require(Permission::UsersWrite)?;
-    let note = change.checked_note()?;
-    let (unit, actor) = (app.clone(), actor.clone());
-    app.db
-        .write_or_preview(change.dry_run, move |conn| {
-            async move {
-                let now = unit.now();
-                let found = store::lock(conn, id).await?.ok_or_else(|| Error::not_found("mail"))?;
-                if found.failed_at.is_none() && found.attempts == 0 {
-                    return Ok(Changed { changed: false, item: summary(&unit, found) });
-                }
-                if found.may_be_under_way(now) {
-                    return Err(Error::conflict("the mail is being sent just now; look again in a minute", ()));
-                }
-                store::try_again(conn, id, now).await?;
-                let found = store::lock(conn, id).await?.ok_or_else(|| Error::not_found("mail"))?;
-                let item = summary(&unit, found);
-                let note = match item.user_id {
-                    Some(user) => accounts::keep_note(&unit, conn, &actor, user, note).await?,
-                    None => None,
-                };
-                let metadata = serde_json::json!({ "user": item.user_id, "template": item.template, "note": note });
-                let entry =
-                    Entry { action: "mail.retry", target_kind: "mail", target: id.to_string(), reason: None, metadata };
-                audit::append(&unit.keys, conn, now, &actor, entry).await?;
-                Ok(Changed { changed: true, item })
-            }
-            .boxed()
-        })
-        .await
+pub async fn retry(op: &Operation, id: MailId) -> Result<Changed<MailSummary>> {
+    op.actor().require(Permission::UsersWrite)?;
+    let note = op.note()?;
+
+    op.write(unit!(|op, conn| {
+        let found = store::lock(conn, id).await?.ok_or_else(|| Error::not_found("mail"))?;
+        if found.failed_at.is_none() && found.attempts == 0 {
+            return Ok(Changed { changed: false, item: summary(&op, found) });
+        }
+        if found.may_be_under_way(op.now()) {
+            return Err(Error::conflict("the mail is being sent just now; look again in a minute", ()));
+        }
+        store::try_again(conn, id, op.now()).await?;
+        let found = store::lock(conn, id).await?.ok_or_else(|| Error::not_found("mail"))?;
+        let item = summary(&op, found);
+        let note = match item.user_id {
+            Some(user) => accounts::keep_note(&op, conn, user, note).await?,
+            None => None,
+        };
+        let metadata = serde_json::json!({ "user": item.user_id, "template": item.template, "note": note });
+        let entry = Entry {
+            action: AuditAction::MailRetry,
+            target_kind: TargetKind::Mail,
+            target: id.to_string(),
+            reason: None,
+            metadata,
+        };
+        audit::append(&op, conn, entry).await?;
+        Ok(Changed { changed: true, item })
+    }))
+    .await
 }
 
 fn summary(app: &App, row: Waiting) -> MailSummary {

@@ -1,5 +1,7 @@
 //! What an operator does to a whole database, on its audit log, and with its keys only.
 
+use crate::records::audit::AuditAction;
+use crate::records::target::TargetKind;
 use std::{path::Path, sync::Arc};
 
 use crate::{
@@ -27,13 +29,16 @@ pub(crate) async fn record(
     db: &Db,
     keys: &Arc<Keys>,
     actor: &Actor,
-    action: &'static str,
+    action: AuditAction,
     metadata: serde_json::Value,
 ) -> Result<()> {
     let (keys, actor) = (Arc::clone(keys), actor.clone());
-    let entry = Entry { action, target_kind: "database", target: "database".into(), reason: None, metadata };
+    let entry = Entry { action, target_kind: TargetKind::Database, target: "database".into(), reason: None, metadata };
     let now = SystemClock.now();
-    db.write(move |conn| Box::pin(async move { audit::append(&keys, conn, now, &actor, entry).await.map(drop) })).await
+    db.write(move |conn| {
+        Box::pin(async move { audit::append_all(&keys, conn, now, &actor, vec![entry]).await.map(drop) })
+    })
+    .await
 }
 
 /// The name of a file without its folder, as the audit log has it.

@@ -1,12 +1,14 @@
 //! Rotating the keys that sign access tokens.
 
+use crate::records::audit::AuditAction;
+use crate::records::target::TargetKind;
 use std::sync::Arc;
 
 use futures::FutureExt;
 
+use crate::operation::Operation;
 use crate::{
     actor::Actor,
-    app::App,
     base::{
         error::Result,
         permission::Permission,
@@ -25,11 +27,11 @@ use crate::{
 /// themselves, and what the keys before it signed stays valid until its end: nobody is logged out.
 ///
 /// A token that was signed three rotations ago is not valid any more; its session is, and refreshes.
-pub async fn rotate_keys(app: &App, actor: &Actor) -> Result<Rotation> {
-    actor.require(Permission::KeysWrite)?;
-    let rotation = app.keys.rotate()?;
+pub async fn rotate_keys(op: &Operation) -> Result<Rotation> {
+    op.actor().require(Permission::KeysWrite)?;
+    let rotation = op.keys.rotate()?;
     let metadata = serde_json::json!({ "removed": rotation.removed });
-    record(&app.db, &app.keys, app.now(), actor, &rotation.signs, metadata).await?;
+    record(&op.db, &op.keys, op.now(), op.actor(), &rotation.signs, metadata).await?;
     Ok(rotation)
 }
 
@@ -63,14 +65,19 @@ async fn record(
     metadata: serde_json::Value,
 ) -> Result<()> {
     let (keys, actor) = (Arc::clone(keys), actor.clone());
-    let entry =
-        Entry { action: "auth.rotate_keys", target_kind: "key", target: signs.to_owned(), reason: None, metadata };
+    let entry = Entry {
+        action: AuditAction::AuthRotateKeys,
+        target_kind: TargetKind::Key,
+        target: signs.to_owned(),
+        reason: None,
+        metadata,
+    };
     db.write(move |c| {
         async move {
             let present = key_check::fingerprints(&keys);
             key_check::register(c, &present, now).await?;
             key_check::forget_others(c, &present).await?;
-            audit::append(&keys, c, now, &actor, entry).await.map(drop)
+            audit::append_all(&keys, c, now, &actor, vec![entry]).await.map(drop)
         }
         .boxed()
     })
@@ -91,17 +98,17 @@ mod tests {
         for test in testing::apps().await {
             let app = test.app();
             let user = test.user(Role::Client, Status::Active).await;
-            let email = crate::users::reveal(app, &testing::OPERATOR, user).await.unwrap().email;
+            let email = crate::users::reveal(&app.by(&testing::OPERATOR), user).await.unwrap().email;
             let password = Password::new(testing::PASSWORD);
             let before = auth::login(app, &testing::client(), &email, &password).await.unwrap();
-            let rotation = crate::operations::signing_keys::rotate_keys(app, &testing::OPERATOR).await.unwrap();
+            let rotation = crate::operations::signing_keys::rotate_keys(&app.by(&testing::OPERATOR)).await.unwrap();
             assert_eq!(app.keys.signer().unwrap().kid, rotation.signs);
             auth::authenticate(app, &before.access_token).await.unwrap();
             let after = auth::refresh(app, &testing::client(), &before.refresh_token).await.unwrap();
             auth::authenticate(app, &after.access_token).await.unwrap();
             let client = auth::authenticate(app, &after.access_token).await.unwrap();
             assert_eq!(
-                crate::operations::signing_keys::rotate_keys(app, &client).await.unwrap_err().code(),
+                crate::operations::signing_keys::rotate_keys(&app.by(&client)).await.unwrap_err().code(),
                 ErrorCode::Forbidden
             );
             test.close().await;

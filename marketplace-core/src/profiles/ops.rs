@@ -1,11 +1,12 @@
 //! One's own profile, and what the public sees of others.
 
-use futures::FutureExt;
+use crate::records::events::EventKind;
 
 use super::{
     model::{ClientProfile, PublicClient, PublicWorker, UpdateClientProfile, UpdateWorkerProfile, WorkerProfile},
     store,
 };
+use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
@@ -17,7 +18,6 @@ use crate::{
         error::{Error, Result},
         ids::UserId,
         permission::{Permission, Role},
-        time::Timestamp,
     },
     platform::db::Conn,
     records::events,
@@ -41,84 +41,56 @@ pub(super) async fn lock_own(conn: &mut Conn<'_>, user: UserId) -> Result<Accoun
         .ok_or_else(|| Error::unauthenticated("the session has ended"))
 }
 
-pub(super) async fn changed(conn: &mut Conn<'_>, now: Timestamp, user: UserId) -> Result<()> {
-    events::append(conn, now, "profile", &user.to_string(), Some(user)).await
-}
-
-fn check_version(if_version: Option<i64>, version: i64) -> Result<()> {
-    if if_version.is_some_and(|wanted| wanted != version) { Err(Error::stale(version)) } else { Ok(()) }
+pub(super) async fn changed(op: &Operation, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+    events::append(&op, conn, EventKind::Profile, &user.to_string(), Some(user)).await
 }
 
 /// The caller's profile as a client.
-pub async fn client(app: &App, actor: &Actor) -> Result<ClientProfile> {
-    let user = require_role(actor, Role::Client)?.id;
-    store::client(&mut app.db.read().await?.conn(), user).await
+pub async fn client(op: &Operation) -> Result<ClientProfile> {
+    let user = require_role(op.actor(), Role::Client)?.id;
+    store::client(&mut op.db.read().await?.conn(), user).await
 }
 
 /// Changes the caller's profile as a client.
 ///
 /// Errors: `invalid` with each field that breaks a rule; `precondition_failed` at another version.
-pub async fn update_client(
-    app: &App,
-    actor: &Actor,
-    update: UpdateClientProfile,
-    if_version: Option<i64>,
-) -> Result<ClientProfile> {
-    let user = require_role(actor, Role::Client)?.id;
-    let now = app.now();
-    let profile = app
-        .db
-        .write(move |conn| {
-            async move {
-                lock_own(conn, user).await?;
-                let mut profile = store::client(conn, user).await?;
-                check_version(if_version, profile.version)?;
-                update.apply(&mut profile)?;
-                profile.version = store::put_client(conn, user, &profile, now).await?;
-                changed(conn, now, user).await?;
-                Ok(profile)
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(profile)
+pub async fn update_client(op: &Operation, update: UpdateClientProfile) -> Result<ClientProfile> {
+    let user = require_role(op.actor(), Role::Client)?.id;
+
+    op.write(unit!(|op, conn| {
+        lock_own(conn, user).await?;
+        let mut profile = store::client(conn, user).await?;
+        op.check_version(profile.version)?;
+        update.apply(&mut profile)?;
+        profile.version = store::put_client(conn, user, &profile, op.now()).await?;
+        changed(&op, conn, user).await?;
+        Ok(profile)
+    }))
+    .await
 }
 
 /// The caller's profile as a worker.
-pub async fn worker(app: &App, actor: &Actor) -> Result<WorkerProfile> {
-    let user = require_role(actor, Role::Worker)?.id;
-    store::worker(&mut app.db.read().await?.conn(), user).await
+pub async fn worker(op: &Operation) -> Result<WorkerProfile> {
+    let user = require_role(op.actor(), Role::Worker)?.id;
+    store::worker(&mut op.db.read().await?.conn(), user).await
 }
 
 /// Changes the caller's profile as a worker.
 ///
 /// Errors: `invalid` with each field that breaks a rule; `precondition_failed` at another version.
-pub async fn update_worker(
-    app: &App,
-    actor: &Actor,
-    update: UpdateWorkerProfile,
-    if_version: Option<i64>,
-) -> Result<WorkerProfile> {
-    let user = require_role(actor, Role::Worker)?.id;
-    let now = app.now();
-    let profile = app
-        .db
-        .write(move |conn| {
-            async move {
-                lock_own(conn, user).await?;
-                let mut profile = store::worker(conn, user).await?;
-                check_version(if_version, profile.version)?;
-                update.apply(&mut profile)?;
-                profile.version = store::put_worker(conn, user, &profile, now).await?;
-                changed(conn, now, user).await?;
-                Ok(profile)
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(profile)
+pub async fn update_worker(op: &Operation, update: UpdateWorkerProfile) -> Result<WorkerProfile> {
+    let user = require_role(op.actor(), Role::Worker)?.id;
+
+    op.write(unit!(|op, conn| {
+        lock_own(conn, user).await?;
+        let mut profile = store::worker(conn, user).await?;
+        op.check_version(profile.version)?;
+        update.apply(&mut profile)?;
+        profile.version = store::put_worker(conn, user, &profile, op.now()).await?;
+        changed(&op, conn, user).await?;
+        Ok(profile)
+    }))
+    .await
 }
 
 /// A worker's public page: there as soon as they are active and approved, whether or not they wrote anything.

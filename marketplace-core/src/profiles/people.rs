@@ -1,35 +1,30 @@
 //! Favourites and blocks.
 
-use futures::FutureExt;
-
 use super::{
     model::{Blocked, PublicWorker},
     ops::lock_own,
     store,
 };
-use crate::{
-    actor::Actor,
-    app::App,
-    base::{
-        error::{Error, Result},
-        ids::UserId,
-        page::{Page, PageRequest, TextCursor, TimeCursor},
-        permission::Permission,
-        time::Timestamp,
-    },
+use crate::base::{
+    error::{Error, Result},
+    ids::UserId,
+    page::{Page, PageRequest, TextCursor, TimeCursor},
+    permission::Permission,
+    time::Timestamp,
 };
+use crate::operation::Operation;
 
 /// Favourites, and blocks, that one person may have.
 const MOST: i64 = 2_000;
 
 /// The caller's favourite workers, those that the public sees, newest first.
-pub async fn favorites(app: &App, actor: &Actor, page: &PageRequest) -> Result<Page<PublicWorker>> {
-    let user = actor.require_own(Permission::Trade)?.account.id;
+pub async fn favorites(op: &Operation, page: &PageRequest) -> Result<Page<PublicWorker>> {
+    let user = op.actor().require_own(Permission::Trade)?.account.id;
     let limit = page.checked_limit()?;
     let newest = TimeCursor { at: Timestamp::MAX, id: uuid::Uuid::max() };
     let before = page.cursor::<TimeCursor>()?.unwrap_or(newest);
-    let mut reader = app.db.read().await?;
-    let rows = store::favorites(&mut reader.conn(), app.now(), user, before, limit + 1).await?;
+    let mut reader = op.db.read().await?;
+    let rows = store::favorites(&mut reader.conn(), op.now(), user, before, limit + 1).await?;
     Ok(Page::from_rows(rows, limit, |(since, worker)| TimeCursor { at: *since, id: worker.id.0 })
         .map(|(_, worker)| worker))
 }
@@ -37,34 +32,30 @@ pub async fn favorites(app: &App, actor: &Actor, page: &PageRequest) -> Result<P
 /// Makes a worker a favourite of the caller, or not one any more. Doing it twice changes nothing.
 ///
 /// Errors: `not_found` for somebody whom the public does not see; `conflict` beyond 2,000.
-pub async fn favorite(app: &App, actor: &Actor, worker: UserId, wanted: bool) -> Result<()> {
-    let user = actor.require_own(Permission::Trade)?.account.id;
-    let now = app.now();
-    app.db
-        .write(move |conn| {
-            async move {
-                if !wanted {
-                    return store::drop_favorite(conn, user, worker).await;
-                }
-                lock_own(conn, user).await?;
-                let known = store::public_worker(conn, now, worker).await?;
-                known.ok_or_else(|| Error::not_found("worker"))?;
-                if store::count_favorites(conn, user, MOST).await? >= MOST {
-                    return Err(too_many("favourites"));
-                }
-                store::add_favorite(conn, user, worker, now).await
-            }
-            .boxed()
-        })
-        .await
+pub async fn favorite(op: &Operation, worker: UserId, wanted: bool) -> Result<()> {
+    let user = op.actor().require_own(Permission::Trade)?.account.id;
+
+    op.write(unit!(|op, conn| {
+        if !wanted {
+            return store::drop_favorite(conn, user, worker).await;
+        }
+        lock_own(conn, user).await?;
+        let known = store::public_worker(conn, op.now(), worker).await?;
+        known.ok_or_else(|| Error::not_found("worker"))?;
+        if store::count_favorites(conn, user, MOST).await? >= MOST {
+            return Err(too_many("favourites"));
+        }
+        store::add_favorite(conn, user, worker, op.now()).await
+    }))
+    .await
 }
 
 /// Whom the caller blocks.
-pub async fn blocks(app: &App, actor: &Actor, page: &PageRequest) -> Result<Page<Blocked>> {
-    let user = actor.require_own(Permission::Trade)?.account.id;
+pub async fn blocks(op: &Operation, page: &PageRequest) -> Result<Page<Blocked>> {
+    let user = op.actor().require_own(Permission::Trade)?.account.id;
     let limit = page.checked_limit()?;
     let after = page.cursor::<TextCursor>()?.map_or(uuid::Uuid::nil(), |cursor| cursor.id);
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let rows = store::blocks(&mut reader.conn(), user, after, limit + 1).await?;
     Ok(Page::from_rows(rows, limit, |blocked| TextCursor { key: String::new(), id: blocked.id.0 }))
 }
@@ -73,30 +64,26 @@ pub async fn blocks(app: &App, actor: &Actor, page: &PageRequest) -> Result<Page
 /// Doing it twice changes nothing.
 ///
 /// Errors: `not_found` for staff and for who is gone; `forbidden` about oneself; `conflict` beyond 2,000.
-pub async fn block(app: &App, actor: &Actor, other: UserId, wanted: bool) -> Result<()> {
-    let user = actor.require_own(Permission::Trade)?.account.id;
+pub async fn block(op: &Operation, other: UserId, wanted: bool) -> Result<()> {
+    let user = op.actor().require_own(Permission::Trade)?.account.id;
     if user == other {
         return Err(Error::forbidden("nobody blocks themselves"));
     }
-    let now = app.now();
-    app.db
-        .write(move |conn| {
-            async move {
-                if !wanted {
-                    return store::drop_block(conn, user, other).await;
-                }
-                lock_own(conn, user).await?;
-                if !store::is_somebody(conn, other).await? {
-                    return Err(Error::not_found("user"));
-                }
-                if store::count_blocks(conn, user, MOST).await? >= MOST {
-                    return Err(too_many("blocks"));
-                }
-                store::add_block(conn, user, other, now).await
-            }
-            .boxed()
-        })
-        .await
+
+    op.write(unit!(|op, conn| {
+        if !wanted {
+            return store::drop_block(conn, user, other).await;
+        }
+        lock_own(conn, user).await?;
+        if !store::is_somebody(conn, other).await? {
+            return Err(Error::not_found("user"));
+        }
+        if store::count_blocks(conn, user, MOST).await? >= MOST {
+            return Err(too_many("blocks"));
+        }
+        store::add_block(conn, user, other, op.now()).await
+    }))
+    .await
 }
 
 fn too_many(what: &str) -> Error {

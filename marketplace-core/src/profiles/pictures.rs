@@ -1,13 +1,12 @@
 //! Profile pictures.
 
-use futures::FutureExt;
-
 use super::{
     model::{Picture, PictureSize},
     ops::{changed, lock_own},
     picture::{MEDIA_TYPE, Rendered, render},
     store::{self, NewPicture, OwnPicture, StoredFiles},
 };
+use crate::operation::Operation;
 use crate::{
     accounts::model::Status,
     actor::Actor,
@@ -16,7 +15,6 @@ use crate::{
         error::{Error, ErrorCode, Result},
         ids::{PictureId, UserId},
         permission::{Permission, Role},
-        time::Timestamp,
     },
     kyc::model::FileContent,
     platform::{
@@ -28,74 +26,59 @@ use crate::{
 /// Gives the caller a picture in place of the one before. Of the upload only the pixels stay.
 ///
 /// Errors: those of [`crate::platform::files::inspect()`], with the pointer `/picture`.
-pub async fn set_picture(app: &App, actor: &Actor, bytes: Vec<u8>) -> Result<Picture> {
-    let user = actor.require_own(Permission::Trade)?.account.id;
-    let Rendered { full, thumb, width, height } = app.files.decoding(bytes, |bytes| render(&bytes)).await?;
-    let id = PictureId::new(app.now(), app.random.as_ref());
+pub async fn set_picture(op: &Operation, bytes: Vec<u8>) -> Result<Picture> {
+    let user = op.actor().require_own(Permission::Trade)?.account.id;
+    let Rendered { full, thumb, width, height } = op.files.decoding(bytes, |bytes| render(&bytes)).await?;
+    let id = PictureId::new(op.now(), op.random.as_ref());
     let picture = Picture { id, width: i64::from(width), height: i64::from(height) };
     let both = vec![(PictureSize::Full.as_str(), full), (PictureSize::Thumb.as_str(), thumb)];
-    let sealed = app.files.put_sealed(&app.keys, &app.random, Owner::Picture(id), both).await?;
-    let (stored_at, now) = (sealed.clone(), app.now());
-    let stored = app
-        .db
-        .write(move |conn| {
-            async move {
-                let role = lock_own(conn, user).await?.role;
-                let new = NewPicture { picture, user, sealed: &stored_at, media_type: MEDIA_TYPE };
-                store::insert_picture(conn, &new, now).await?;
-                store::drop_pictures(conn, user, Some(picture.id), now).await?;
-                put(conn, user, role, Some(picture), now).await
-            }
-            .boxed()
-        })
+    let sealed = op.files.put_sealed(&op.keys, &op.random, Owner::Picture(id), both).await?;
+    let stored_at = sealed.clone();
+    let stored = op
+        .write(unit!(|op, conn| {
+            let role = lock_own(conn, user).await?.role;
+            let new = NewPicture { picture, user, sealed: &stored_at, media_type: MEDIA_TYPE };
+            store::insert_picture(conn, &new, op.now()).await?;
+            store::drop_pictures(conn, user, Some(picture.id), op.now()).await?;
+            put(&op, conn, user, role, Some(picture)).await
+        }))
         .await;
     if let Err(error) = stored {
         // After a lost connection the commit may have gone through: then the sweep of objects without a row decides.
         if !matches!(error.code(), ErrorCode::Unavailable | ErrorCode::Internal) {
-            app.files.discard(sealed.object_keys);
+            op.files.discard(sealed.object_keys);
         }
         return Err(error);
     }
-    app.wake();
     Ok(picture)
 }
 
 /// Takes the caller's picture away. Without one it changes nothing.
-pub async fn remove_picture(app: &App, actor: &Actor) -> Result<()> {
-    let user = actor.require_own(Permission::Trade)?.account.id;
-    let now = app.now();
-    let removed = app
-        .db
-        .write(move |conn| {
-            async move {
-                let role = lock_own(conn, user).await?.role;
-                let removed = store::drop_pictures(conn, user, None, now).await? > 0;
-                if removed {
-                    put(conn, user, role, None, now).await?;
-                }
-                Ok(removed)
-            }
-            .boxed()
-        })
-        .await?;
-    if removed {
-        app.wake();
-    }
-    Ok(())
+pub async fn remove_picture(op: &Operation) -> Result<()> {
+    let user = op.actor().require_own(Permission::Trade)?.account.id;
+
+    op.write(unit!(|op, conn| {
+        let role = lock_own(conn, user).await?.role;
+        if store::drop_pictures(conn, user, None, op.now()).await? > 0 {
+            put(&op, conn, user, role, None).await?;
+        }
+        Ok(())
+    }))
+    .await
 }
 
 /// Puts a picture, or none, into the profile of the caller's role.
-async fn put(conn: &mut Conn<'_>, user: UserId, role: Role, picture: Option<Picture>, now: Timestamp) -> Result<()> {
+async fn put(op: &Operation, conn: &mut Conn<'_>, user: UserId, role: Role, picture: Option<Picture>) -> Result<()> {
     if role == Role::Worker {
         let mut profile = store::worker(conn, user).await?;
         profile.picture = picture;
-        store::put_worker(conn, user, &profile, now).await?;
+        store::put_worker(conn, user, &profile, op.now()).await?;
     } else {
         let mut profile = store::client(conn, user).await?;
         profile.picture = picture;
-        store::put_client(conn, user, &profile, now).await?;
+        store::put_client(conn, user, &profile, op.now()).await?;
     }
-    changed(conn, now, user).await
+    changed(op, conn, user).await
 }
 
 /// A picture of somebody whom the public sees; its owner sees it before that.
@@ -165,12 +148,9 @@ async fn seal_one(app: &App, picture: OwnPicture) -> Result<bool> {
         both.push((size.as_str(), opened(app, picture.id, size, &picture.stored).await?));
     }
     let sealed = app.files.put_sealed(&app.keys, &app.random, Owner::Picture(picture.id), both).await?;
-    let (new, now) = (sealed.clone(), app.now());
-    let replaced = app
-        .db
-        .write(move |conn| {
-            async move { store::seal_picture(conn, picture.id, &picture.stored, &new, now).await }.boxed()
-        })
+    let new = sealed.clone();
+    let replaced = Operation::system(app)
+        .write(unit!(|op, conn| { store::seal_picture(conn, picture.id, &picture.stored, &new, op.now()).await }))
         .await?;
     if !replaced {
         app.files.discard(sealed.object_keys);

@@ -5,3 +5,4 @@ pub mod audit;
 pub mod events;
 pub mod idempotency;
 pub mod mail;
+pub mod target;

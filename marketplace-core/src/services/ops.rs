@@ -1,8 +1,8 @@
 //! What a worker does with a service, and what everybody sees of it.
 
+use crate::records::events::EventKind;
 use std::collections::BTreeSet;
 
-use futures::FutureExt;
 use uuid::Uuid;
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     store::{self, Service},
     words::{plain, search_text},
 };
+use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
@@ -82,8 +83,8 @@ fn owned(service: Option<Service>, worker: UserId) -> Result<Service> {
         .ok_or_else(|| Error::not_found("service"))
 }
 
-async fn changed(conn: &mut Conn<'_>, now: Timestamp, id: ServiceId, worker: UserId) -> Result<()> {
-    events::append(conn, now, "service", &id.to_string(), Some(worker)).await
+async fn changed(op: &Operation, conn: &mut Conn<'_>, id: ServiceId, worker: UserId) -> Result<()> {
+    events::append(&op, conn, EventKind::Service, &id.to_string(), Some(worker)).await
 }
 
 async fn reload(conn: &mut Conn<'_>, account: &Account, id: ServiceId, now: Timestamp) -> Result<OwnService> {
@@ -93,187 +94,147 @@ async fn reload(conn: &mut Conn<'_>, account: &Account, id: ServiceId, now: Time
 /// Writes a new service: a draft, which only its worker sees.
 ///
 /// Errors: `invalid` with each field that breaks a rule; `forbidden` unless an active worker; `conflict` beyond 200.
-pub async fn create(app: &App, actor: &Actor, new: NewService) -> Result<OwnService> {
-    let worker = require_lister(actor)?;
+pub async fn create(op: &Operation, new: NewService) -> Result<OwnService> {
+    let worker = require_lister(op.actor())?;
     let new = new.checked()?;
-    let now = app.now();
-    let id = ServiceId::new(now, app.random.as_ref());
-    let made = app
-        .db
-        .write(move |conn| {
-            async move {
-                let account = lock_worker(conn, worker, true).await?;
-                if store::count_of(conn, worker, MAX_SERVICES).await? >= MAX_SERVICES {
-                    return Err(Error::conflict(
-                        format!("there are {MAX_SERVICES} services already; delete some first"),
-                        serde_json::json!({ "most": MAX_SERVICES }),
-                    ));
-                }
-                store::insert(conn, id, worker, &new, &search_text(&new, &account.name), now).await?;
-                changed(conn, now, id, worker).await?;
-                reload(conn, &account, id, now).await
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(made)
+
+    let id = ServiceId::new(op.now(), op.random.as_ref());
+    op.write(unit!(|op, conn| {
+        let account = lock_worker(conn, worker, true).await?;
+        if store::count_of(conn, worker, MAX_SERVICES).await? >= MAX_SERVICES {
+            return Err(Error::conflict(
+                format!("there are {MAX_SERVICES} services already; delete some first"),
+                serde_json::json!({ "most": MAX_SERVICES }),
+            ));
+        }
+        store::insert(conn, id, worker, &new, &search_text(&new, &account.name), op.now()).await?;
+        changed(&op, conn, id, worker).await?;
+        reload(conn, &account, id, op.now()).await
+    }))
+    .await
 }
 
 /// Changes what a service says. A published one stays published.
 ///
 /// Errors: as for [`create`]; `not_found` for other people's; `precondition_failed` at another version.
-pub async fn update(
-    app: &App,
-    actor: &Actor,
-    id: ServiceId,
-    update: UpdateService,
-    if_version: Option<i64>,
-) -> Result<OwnService> {
-    let worker = require_lister(actor)?;
-    let now = app.now();
-    let service = app
-        .db
-        .write(move |conn| {
-            async move {
-                let account = lock_worker(conn, worker, true).await?;
-                let service = lock_own(conn, worker, id, if_version).await?;
-                let content = update.apply(service.content()?)?;
-                let text = search_text(&content, &account.name);
-                if service.status == ServiceStatus::Published {
-                    learn(conn, plain(&text)).await?;
-                }
-                store::set_content(conn, id, &content, &text, now).await?;
-                // Words that it had: they may be a name, or an address.
-                let old: BTreeSet<&str> = plain(&service.search_text).collect();
-                forget(conn, old).await?;
-                changed(conn, now, id, worker).await?;
-                reload(conn, &account, id, now).await
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(service)
+pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Result<OwnService> {
+    let worker = require_lister(op.actor())?;
+
+    op.write(unit!(|op, conn| {
+        let account = lock_worker(conn, worker, true).await?;
+        let service = lock_own(conn, worker, id, op.change().if_version).await?;
+        let content = update.apply(service.content()?)?;
+        let text = search_text(&content, &account.name);
+        if service.status == ServiceStatus::Published {
+            learn(conn, plain(&text)).await?;
+        }
+        store::set_content(conn, id, &content, &text, op.now()).await?;
+        // Words that it had: they may be a name, or an address.
+        let old: BTreeSet<&str> = plain(&service.search_text).collect();
+        forget(conn, old).await?;
+        changed(&op, conn, id, worker).await?;
+        reload(conn, &account, id, op.now()).await
+    }))
+    .await
 }
 
 /// Shows a draft or a closed service to everybody. A published one stays as it is.
 ///
 /// Errors: `forbidden` unless the worker is active and their identity is approved; `not_found` for other people's.
-pub async fn publish(app: &App, actor: &Actor, id: ServiceId, if_version: Option<i64>) -> Result<OwnService> {
-    let worker = require_lister(actor)?;
-    let now = app.now();
-    let service = app
-        .db
-        .write(move |conn| {
-            async move {
-                let account = lock_worker(conn, worker, true).await?;
-                let service = lock_own(conn, worker, id, if_version).await?;
-                if account.visible_kyc(now) != KycStatus::Approved {
-                    return Err(Error::forbidden("publishing needs a confirmed identity: submit your documents first"));
-                }
-                if service.status != ServiceStatus::Published {
-                    learn(conn, plain(&service.search_text)).await?;
-                    store::publish(conn, id, now).await?;
-                    changed(conn, now, id, worker).await?;
-                }
-                reload(conn, &account, id, now).await
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(service)
+pub async fn publish(op: &Operation, id: ServiceId) -> Result<OwnService> {
+    let worker = require_lister(op.actor())?;
+
+    op.write(unit!(|op, conn| {
+        let account = lock_worker(conn, worker, true).await?;
+        let service = lock_own(conn, worker, id, op.change().if_version).await?;
+        if account.visible_kyc(op.now()) != KycStatus::Approved {
+            return Err(Error::forbidden("publishing needs a confirmed identity: submit your documents first"));
+        }
+        if service.status != ServiceStatus::Published {
+            learn(conn, plain(&service.search_text)).await?;
+            store::publish(conn, id, op.now()).await?;
+            changed(&op, conn, id, worker).await?;
+        }
+        reload(conn, &account, id, op.now()).await
+    }))
+    .await
 }
 
 /// Takes a published service back. A closed one stays as it is.
 ///
 /// Errors: `conflict` for a draft; `not_found` for other people's.
-pub async fn close(app: &App, actor: &Actor, id: ServiceId, if_version: Option<i64>) -> Result<OwnService> {
-    let worker = require_worker(actor)?.id;
-    let now = app.now();
-    let service = app
-        .db
-        .write(move |conn| {
-            async move {
-                let account = lock_worker(conn, worker, false).await?;
-                let service = lock_own(conn, worker, id, if_version).await?;
-                match service.status {
-                    ServiceStatus::Published => {
-                        store::hide(conn, id, ServiceStatus::Closed, now).await?;
-                        changed(conn, now, id, worker).await?;
-                    }
-                    ServiceStatus::Closed => {}
-                    ServiceStatus::Draft | ServiceStatus::Deleted => {
-                        return Err(Error::conflict(
-                            "a draft was never published",
-                            serde_json::json!({ "status": service.status }),
-                        ));
-                    }
-                }
-                reload(conn, &account, id, now).await
+pub async fn close(op: &Operation, id: ServiceId) -> Result<OwnService> {
+    let worker = require_worker(op.actor())?.id;
+
+    op.write(unit!(|op, conn| {
+        let account = lock_worker(conn, worker, false).await?;
+        let service = lock_own(conn, worker, id, op.change().if_version).await?;
+        match service.status {
+            ServiceStatus::Published => {
+                store::hide(conn, id, ServiceStatus::Closed, op.now()).await?;
+                changed(&op, conn, id, worker).await?;
             }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(service)
+            ServiceStatus::Closed => {}
+            ServiceStatus::Draft | ServiceStatus::Deleted => {
+                return Err(Error::conflict(
+                    "a draft was never published",
+                    serde_json::json!({ "status": service.status }),
+                ));
+            }
+        }
+        reload(conn, &account, id, op.now()).await
+    }))
+    .await
 }
 
 /// Deletes a service for good. Threads about it remember its title.
 ///
 /// Errors: `conflict` while a job about it is live; `not_found` for other people's.
-pub async fn delete(app: &App, actor: &Actor, id: ServiceId, if_version: Option<i64>) -> Result<()> {
-    let worker = require_worker(actor)?.id;
-    let now = app.now();
-    app.db
-        .write(move |conn| {
-            async move {
-                lock_worker(conn, worker, false).await?;
-                let service = lock_own(conn, worker, id, if_version).await?;
-                let (threads, live) = store::ties(conn, id).await?;
-                if live {
-                    return Err(Error::conflict(
-                        "a job about this service is under way; finish or cancel it first",
-                        serde_json::json!({ "status": service.status }),
-                    ));
-                }
-                if threads {
-                    let title = service.content()?.title;
-                    store::blank(conn, id, &title, now).await?;
-                } else {
-                    store::remove(conn, id).await?;
-                }
-                let words: BTreeSet<&str> = plain(&service.search_text).collect();
-                forget(conn, words).await?;
-                changed(conn, now, id, worker).await
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(())
+pub async fn delete(op: &Operation, id: ServiceId) -> Result<()> {
+    let worker = require_worker(op.actor())?.id;
+
+    op.write(unit!(|op, conn| {
+        lock_worker(conn, worker, false).await?;
+        let service = lock_own(conn, worker, id, op.change().if_version).await?;
+        let (threads, live) = store::ties(conn, id).await?;
+        if live {
+            return Err(Error::conflict(
+                "a job about this service is under way; finish or cancel it first",
+                serde_json::json!({ "status": service.status }),
+            ));
+        }
+        if threads {
+            let title = service.content()?.title;
+            store::blank(conn, id, &title, op.now()).await?;
+        } else {
+            store::remove(conn, id).await?;
+        }
+        let words: BTreeSet<&str> = plain(&service.search_text).collect();
+        forget(conn, words).await?;
+        changed(&op, conn, id, worker).await
+    }))
+    .await
 }
 
 /// The caller's own services, newest first.
-pub async fn own(app: &App, actor: &Actor, filter: &OwnServices, page: &PageRequest) -> Result<Page<OwnService>> {
-    let account = require_worker(actor)?;
+pub async fn own(op: &Operation, filter: &OwnServices, page: &PageRequest) -> Result<Page<OwnService>> {
+    let account = require_worker(op.actor())?;
     let limit = page.checked_limit()?;
     let newest = TimeCursor { at: Timestamp::MAX, id: Uuid::max() };
     let before = page.cursor::<TimeCursor>()?.unwrap_or(newest);
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let rows = store::own_page(&mut reader.conn(), account.id, filter.status, before, limit + 1).await?;
     let found = Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 });
-    let now = app.now();
+    let now = op.now();
     let items = found.items.into_iter().map(|row| row.own(account, now)).collect::<Result<_>>()?;
     Ok(Page { items, next: found.next })
 }
 
 /// One of the caller's own services, in any state.
-pub async fn own_one(app: &App, actor: &Actor, id: ServiceId) -> Result<OwnService> {
-    let account = require_worker(actor)?;
-    let mut reader = app.db.read().await?;
-    reload(&mut reader.conn(), account, id, app.now()).await
+pub async fn own_one(op: &Operation, id: ServiceId) -> Result<OwnService> {
+    let account = require_worker(op.actor())?;
+    let mut reader = op.db.read().await?;
+    reload(&mut reader.conn(), account, id, op.now()).await
 }
 
 /// A service as everybody sees it: published, by a worker who is active and approved.

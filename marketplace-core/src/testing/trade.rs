@@ -68,9 +68,9 @@ impl TestApp {
             longitude: None,
             price: Some(Money::new(4_000, "EUR")),
         };
-        let made = services::create(&self.app, worker, new).await.unwrap();
+        let made = services::create(&self.app.by(worker), new).await.unwrap();
         self.pass();
-        services::publish(&self.app, worker, made.id, None).await.unwrap();
+        services::publish(&self.app.by(worker), made.id).await.unwrap();
         self.pass();
         made.id
     }
@@ -78,7 +78,7 @@ impl TestApp {
     /// A client's thread about a service, without messages.
     pub async fn thread(&self, client: &Actor, service: ServiceId) -> ThreadId {
         let new = OpenThread { service_id: service, content: None, client_msg_id: None };
-        let thread = messaging::open(&self.app, client, new).await.unwrap();
+        let thread = messaging::open(&self.app.by(client), new).await.unwrap();
         self.pass();
         thread.id
     }
@@ -86,7 +86,7 @@ impl TestApp {
     /// Says something in a thread; each `client_msg_id` once.
     pub async fn say(&self, from: &Actor, thread: ThreadId, client_msg_id: &str, content: &str) {
         let new = NewMessage { client_msg_id: client_msg_id.into(), content: content.into(), attachments: Vec::new() };
-        messaging::send(&self.app, from, thread, new).await.unwrap();
+        messaging::send(&self.app.by(from), thread, new).await.unwrap();
         self.pass();
     }
 
@@ -95,22 +95,22 @@ impl TestApp {
         let app = &self.app;
         let price = Money::new(5_000, "EUR");
         let offer = Offer { price, schedule: "Monday at ten".into(), scope: "An hour of scales".into() };
-        let id = jobs::create(app, client, NewJob { thread_id: thread, offer }).await.unwrap().id;
+        let id = jobs::create(&app.by(client), NewJob { thread_id: thread, offer }).await.unwrap().id;
         self.pass();
         let why = |reason| EndJob { reason, comment: None };
         match status {
             JobStatus::Negotiating => {}
-            JobStatus::Rejected => drop(jobs::reject(app, worker, id, why(JobReason::Price), None).await.unwrap()),
-            JobStatus::Cancelled => drop(jobs::cancel(app, client, id, why(JobReason::NotNeeded), None).await.unwrap()),
+            JobStatus::Rejected => drop(jobs::reject(&app.by(worker), id, why(JobReason::Price)).await.unwrap()),
+            JobStatus::Cancelled => drop(jobs::cancel(&app.by(client), id, why(JobReason::NotNeeded)).await.unwrap()),
             JobStatus::Accepted | JobStatus::Completed | JobStatus::Finalized => {
-                jobs::accept(app, worker, id, 1, None).await.unwrap();
+                jobs::accept(&app.by(worker), id, 1).await.unwrap();
                 self.pass();
                 if status != JobStatus::Accepted {
-                    jobs::complete(app, worker, id, None).await.unwrap();
+                    jobs::complete(&app.by(worker), id).await.unwrap();
                     self.pass();
                 }
                 if status == JobStatus::Finalized {
-                    jobs::finalize(app, client, id, None).await.unwrap();
+                    jobs::finalize(&app.by(client), id).await.unwrap();
                 }
             }
         }
@@ -121,7 +121,7 @@ impl TestApp {
     /// A review of a finalized job.
     pub async fn review(&self, author: &Actor, job: JobId, rating: i64, text: &str) -> ReviewId {
         let new = NewReview { rating, text: text.into() };
-        let review = reviews::create(&self.app, author, job, new).await.unwrap();
+        let review = reviews::create(&self.app.by(author), job, new).await.unwrap();
         self.pass();
         review.id
     }
@@ -144,9 +144,9 @@ impl TestApp {
         let flagged = self.review(&client, finalized, 2, "Always late.").await;
         let published = self.review(&worker, finalized, 5, "Pays at once.").await;
         let reply = NewReply { text: "Once, for snow.".into() };
-        reviews::reply(&self.app, &worker, flagged, reply, None).await.unwrap();
+        reviews::reply(&self.app.by(&worker), flagged, reply).await.unwrap();
         let flag = NewFlag { reason: FlagReason::False, comment: Some("it was once".into()) };
-        reviews::flag(&self.app, &worker, flagged, flag).await.unwrap();
+        reviews::flag(&self.app.by(&worker), flagged, flag).await.unwrap();
         self.pass();
         let service = self.service(&worker, "Lessons that nobody talks about").await;
         let without_reply = self.thread(&client, service).await;

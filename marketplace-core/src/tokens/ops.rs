@@ -1,5 +1,8 @@
 //! One function a use case.
 
+use crate::records::audit::AuditAction;
+use crate::records::events::EventKind;
+use crate::records::target::TargetKind;
 use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
@@ -12,6 +15,7 @@ use super::{
     },
     store,
 };
+use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
@@ -22,7 +26,7 @@ use crate::{
     auth,
     base::{
         call_context::note,
-        change::{Change, Changed},
+        change::Changed,
         error::{Error, FieldError, Result, SecondFactor},
         ids::{TokenId, UserId},
         page::{Page, PageRequest, TimeCursor},
@@ -34,7 +38,6 @@ use crate::{
     platform::{
         access_token::{self as token, Opaque},
         db::Conn,
-        keys::Keys,
     },
     records::{
         audit::{self, Entry},
@@ -74,7 +77,7 @@ pub(crate) async fn authenticate(app: &App, secret: &str) -> Result<Actor> {
     let id = held.id;
     let stale = now - USED_EVERY;
     if held.last_used_at.is_none_or(|used| used <= stale) {
-        app.db.write(move |c| async move { store::mark_used(c, id, now, stale).await }.boxed()).await?;
+        Operation::system(app).write(unit!(|op, c| { store::mark_used(c, id, op.now(), stale).await })).await?;
     }
     Ok(Actor::Token(Arc::new(TokenHolder {
         id,
@@ -86,12 +89,12 @@ pub(crate) async fn authenticate(app: &App, secret: &str) -> Result<Actor> {
 }
 
 /// Tokens, newest first; never their secrets.
-pub async fn list(app: &App, actor: &Actor, filter: &TokenFilter, page: &PageRequest) -> Result<Page<ApiToken>> {
-    actor.require(Permission::TokensRead)?;
+pub async fn list(op: &Operation, filter: &TokenFilter, page: &PageRequest) -> Result<Page<ApiToken>> {
+    op.actor().require(Permission::TokensRead)?;
     let limit = page.checked_limit()?;
     let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
-    let mut reader = app.db.read().await?;
-    let rows = store::page(&mut reader.conn(), filter.owner_id, app.now(), before, limit + 1).await?;
+    let mut reader = op.db.read().await?;
+    let rows = store::page(&mut reader.conn(), filter.owner_id, op.now(), before, limit + 1).await?;
     Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }))
 }
 
@@ -116,10 +119,10 @@ struct Wanted {
     note: Option<String>,
 }
 
-fn wanted(app: &App, actor: &Actor, new: &NewToken, change: &Change) -> Result<Wanted> {
+fn wanted(op: &Operation, new: &NewToken) -> Result<Wanted> {
     let mut checks = Checks::default();
     let name = checks.take(check_name(&new.name));
-    let note = checks.take(change.checked_note());
+    let note = checks.take(op.change().checked_note());
     let mut scopes = new.scopes.clone();
     scopes.sort_unstable();
     scopes.dedup();
@@ -135,18 +138,18 @@ fn wanted(app: &App, actor: &Actor, new: &NewToken, change: &Change) -> Result<W
     } else {
         Err(FieldError::new("/expires_in", format!("must be from {SHORTEST} to {LONGEST} seconds (365 days)")))
     });
-    let owner = checks.take(new.owner_id.or(actor.user_id()).ok_or_else(|| {
+    let owner = checks.take(new.owner_id.or(op.actor().user_id()).ok_or_else(|| {
         FieldError::new("/owner_id", "is needed: a token belongs to a member of staff, and you have no account here")
     }));
     checks.finish()?;
     let (Some(name), Some(note), Some(owner)) = (name, note, owner) else {
         return Err(Error::internal("checks passed without values"));
     };
-    let expires_at = app.now() + Duration::from_secs(new.expires_in);
-    if let Some(scope) = scopes.iter().find(|scope| !actor.may(**scope)) {
+    let expires_at = op.now() + Duration::from_secs(new.expires_in);
+    if let Some(scope) = scopes.iter().find(|scope| !op.actor().may(**scope)) {
         return Err(Error::forbidden(format!("nobody gives away what they may not do themselves: {scope}")));
     }
-    if let Actor::Token(maker) = actor
+    if let Actor::Token(maker) = op.actor()
         && expires_at > maker.expires_at
     {
         return Err(Error::invalid("/expires_in", "a token makes none that outlives it"));
@@ -158,46 +161,38 @@ fn wanted(app: &App, actor: &Actor, new: &NewToken, change: &Change) -> Result<W
 ///
 /// For the caller, or for another active member of staff. `invalid` for a scope that the owner's role does not give.
 /// `forbidden` for one that the caller does not have: a token makes none that may more than itself.
-pub async fn create(app: &App, actor: &Actor, new: &NewToken, change: &Change) -> Result<Changed<CreatedToken>> {
-    actor.require(Permission::TokensWrite)?;
-    let wanted = wanted(app, actor, new, change)?;
-    let secret = format!("{PREFIX}{}", Opaque::new(app.random.as_ref()).0);
+pub async fn create(op: &Operation, new: &NewToken) -> Result<Changed<CreatedToken>> {
+    op.actor().require(Permission::TokensWrite)?;
+    let wanted = wanted(op, new)?;
+    let secret = format!("{PREFIX}{}", Opaque::new(op.random.as_ref()).0);
     let hash = token::hash(&secret);
-    let (app2, actor2) = (app.clone(), actor.clone());
-    let token = app
-        .db
-        .write_or_preview(change.dry_run, move |c| {
-            async move { create_in(&app2, c, &actor2, wanted, hash).await }.boxed()
-        })
-        .await?;
-    if !change.dry_run {
-        app.wake();
-    }
-    let secret = (!change.dry_run).then_some(secret);
+
+    let token = op.write(unit!(|op, c| { create_in(&op, c, wanted, hash).await })).await?;
+    let secret = (!op.change().dry_run).then_some(secret);
     Ok(Changed { changed: true, item: CreatedToken { token, secret } })
 }
 
-async fn create_in(app: &App, conn: &mut Conn<'_>, actor: &Actor, wanted: Wanted, hash: Vec<u8>) -> Result<ApiToken> {
-    let now = app.now();
+async fn create_in(op: &Operation, conn: &mut Conn<'_>, wanted: Wanted, hash: Vec<u8>) -> Result<ApiToken> {
+    let now = op.now();
     let owner = accounts::store::lock(conn, wanted.owner).await?.ok_or_else(|| Error::not_found("user"))?;
     // A login that was ended while the call was under way hands on nothing. Accounts are locked before their sessions.
-    if let Actor::User(me) = actor
+    if let Actor::User(me) = op.actor()
         && !auth::store::holds(conn, me.session, now).await?
     {
         return Err(Error::unauthenticated("the session has ended; log in again"));
     }
     check_owner(&owner, &wanted.scopes)?;
-    if auth::totp::is_required(app, &owner) && !auth::totp::store::is_on(conn, owner.id).await? {
+    if auth::totp::is_required(op, &owner) && !auth::totp::store::is_on(conn, owner.id).await? {
         return Err(Error::invalid("/owner_id", "must have a second factor, as all staff here"));
     }
-    let id = TokenId::new(now, app.random.as_ref());
+    let id = TokenId::new(now, op.random.as_ref());
     let token = ApiToken {
         id,
         name: wanted.name,
         owner_id: owner.id,
         status: TokenStatus::Active,
         scopes: wanted.scopes,
-        created_by: actor.principal(),
+        created_by: op.actor().principal(),
         created_at: now,
         expires_at: wanted.expires_at,
         last_used_at: None,
@@ -205,11 +200,11 @@ async fn create_in(app: &App, conn: &mut Conn<'_>, actor: &Actor, wanted: Wanted
         revoked_by: None,
     };
     store::insert(conn, &token, &scopes_text(&token.scopes), hash).await?;
-    let note = accounts::keep_note(app, conn, actor, owner.id, wanted.note).await?;
+    let note = accounts::keep_note(op, conn, owner.id, wanted.note).await?;
     let metadata = serde_json::json!({
         "owner": owner.id, "scopes": token.scopes, "expires_at": token.expires_at, "note": note,
     });
-    record(&app.keys, conn, now, actor, &token, ("tokens.create", "token.created"), metadata).await?;
+    record(&op, conn, &token, (AuditAction::TokensCreate, EventKind::TokenCreated), metadata).await?;
     Ok(token)
 }
 
@@ -227,51 +222,39 @@ fn check_owner(owner: &Account, scopes: &[Permission]) -> Result<()> {
 
 /// Ends a token at once, and every token that it created, or one of these: whoever held it has seen their secrets. Unchanged
 /// when it was revoked or has ended and none of those works.
-pub async fn revoke(app: &App, actor: &Actor, id: TokenId, change: &Change) -> Result<Changed<ApiToken>> {
-    actor.require(Permission::TokensWrite)?;
-    let note = change.checked_note()?;
-    let (app2, actor) = (app.clone(), actor.clone());
-    let done = app
-        .db
-        .write_or_preview(change.dry_run, move |c| {
-            async move {
-                let now = app2.now();
-                let token = store::lock(c, id, now).await?.ok_or_else(|| Error::not_found("token"))?;
-                let by = actor.principal();
-                let created = revoke_created(c, &by, vec![Principal::token(id)], now).await?;
-                if token.status != TokenStatus::Active && created.is_empty() {
-                    return Ok(Changed { changed: false, item: token });
-                }
-                store::revoke(c, id, &by, now).await?;
-                let note = accounts::keep_note(&app2, c, &actor, token.owner_id, note).await?;
-                let metadata = serde_json::json!({ "owner": token.owner_id, "created": created, "note": note });
-                record(&app2.keys, c, now, &actor, &token, ("tokens.revoke", "token.revoked"), metadata).await?;
-                let item = store::lock(c, id, now).await?.ok_or_else(|| Error::not_found("token"))?;
-                Ok(Changed { changed: true, item })
-            }
-            .boxed()
-        })
-        .await?;
-    if done.changed && !change.dry_run {
-        app.wake();
-    }
-    Ok(done)
+pub async fn revoke(op: &Operation, id: TokenId) -> Result<Changed<ApiToken>> {
+    op.actor().require(Permission::TokensWrite)?;
+    let note = op.note()?;
+
+    op.write(unit!(|op, c| {
+        let token = store::lock(c, id, op.now()).await?.ok_or_else(|| Error::not_found("token"))?;
+        let by = op.actor().principal();
+        let created = revoke_created(c, &by, vec![Principal::token(id)], op.now()).await?;
+        if token.status != TokenStatus::Active && created.is_empty() {
+            return Ok(Changed { changed: false, item: token });
+        }
+        store::revoke(c, id, &by, op.now()).await?;
+        let note = accounts::keep_note(&op, c, token.owner_id, note).await?;
+        let metadata = serde_json::json!({ "owner": token.owner_id, "created": created, "note": note });
+        record(&op, c, &token, (AuditAction::TokensRevoke, EventKind::TokenRevoked), metadata).await?;
+        let item = store::lock(c, id, op.now()).await?.ok_or_else(|| Error::not_found("token"))?;
+        Ok(Changed { changed: true, item })
+    }))
+    .await
 }
 
 async fn record(
-    keys: &Keys,
+    op: &Operation,
     conn: &mut Conn<'_>,
-    now: Timestamp,
-    actor: &Actor,
     token: &ApiToken,
-    (action, event): (&'static str, &str),
+    (action, event): (AuditAction, EventKind),
     metadata: serde_json::Value,
 ) -> Result<()> {
     let target = token.id.to_string();
-    events::append(conn, now, event, &target, Some(token.owner_id)).await?;
-    audit::append(keys, conn, now, actor, Entry { action, target_kind: "token", target, reason: None, metadata })
-        .await?;
-    Ok(())
+    events::append(op, conn, event, &target, Some(token.owner_id)).await?;
+    audit::append(op, conn, Entry { action, target_kind: TargetKind::Token, target, reason: None, metadata })
+        .await
+        .map(drop)
 }
 
 /// Ends every token of a user, inside the transaction that decided so, and every token that they or one of these created for

@@ -28,7 +28,7 @@ fn wish(owner: UserId, scopes: &[Permission]) -> NewToken {
 }
 
 async fn made(test: &TestApp, owner: UserId, scopes: &[Permission]) -> model::CreatedToken {
-    create(test.app(), &OPERATOR, &wish(owner, scopes), &Change::default()).await.unwrap().item
+    create(&test.app().by(&OPERATOR), &wish(owner, scopes)).await.unwrap().item
 }
 
 async fn actor(test: &TestApp, created: &model::CreatedToken) -> Result<Actor> {
@@ -41,7 +41,7 @@ fn code<T: std::fmt::Debug>(answer: Result<T>) -> ErrorCode {
 
 async fn act(test: &TestApp, id: UserId, action: UserAction) -> bool {
     let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
-    users::act(test.app(), &OPERATOR, id, &action, &change).await.unwrap().changed
+    users::act(&test.app().by(&OPERATOR).with(change.clone()), id, &action).await.unwrap().changed
 }
 
 #[tokio::test]
@@ -60,24 +60,24 @@ async fn a_token_speaks_for_its_owner_within_its_scopes() {
         assert_eq!(identity.permissions, created.token.scopes);
         assert_eq!((identity.token_id, identity.expires_at), (Some(created.token.id), Some(created.token.expires_at)));
         let page = PageRequest::default();
-        kyc::list(app, &token, &crate::kyc::model::KycFilter::default(), &page).await.unwrap();
+        kyc::list(&app.by(&token), &crate::kyc::model::KycFilter::default(), &page).await.unwrap();
         // What its owner may and it may not; and what is a person's own.
-        assert_eq!(code(kyc::next(app, &token, &Change::default()).await), ErrorCode::Forbidden);
+        assert_eq!(code(kyc::next(&app.by(&token)).await), ErrorCode::Forbidden);
         assert_eq!(
-            code(users::list(app, &token, &crate::accounts::summary::UserFilter::default(), &page).await),
+            code(users::list(&app.by(&token), &crate::accounts::summary::UserFilter::default(), &page).await),
             ErrorCode::Forbidden
         );
-        assert_eq!(code(users::me(app, &token)), ErrorCode::Forbidden);
-        assert_eq!(code(auth::sessions(app, &token, &page).await), ErrorCode::Forbidden);
-        assert_eq!(code(auth::logout(app, &token).await), ErrorCode::Forbidden);
-        assert_eq!(code(auth::logout_all(app, &token).await), ErrorCode::Forbidden);
+        assert_eq!(code(users::me(&app.by(&token))), ErrorCode::Forbidden);
+        assert_eq!(code(auth::sessions(&app.by(&token), &page).await), ErrorCode::Forbidden);
+        assert_eq!(code(auth::logout(&app.by(&token)).await), ErrorCode::Forbidden);
+        assert_eq!(code(auth::logout_all(&app.by(&token)).await), ErrorCode::Forbidden);
         let password = crate::accounts::model::Password::new(testing::PASSWORD);
-        assert_eq!(code(auth::change_password(app, &token, &password, &password).await), ErrorCode::Forbidden);
-        assert_eq!(code(auth::change_email(app, &token, &password, "x@example.org").await), ErrorCode::Forbidden);
-        assert_eq!(code(auth::begin_totp(app, &token, &password).await), ErrorCode::Forbidden);
-        assert_eq!(code(auth::confirm_totp(app, &token, "000000").await), ErrorCode::Forbidden);
+        assert_eq!(code(auth::change_password(&app.by(&token), &password, &password).await), ErrorCode::Forbidden);
+        assert_eq!(code(auth::change_email(&app.by(&token), &password, "x@example.org").await), ErrorCode::Forbidden);
+        assert_eq!(code(auth::begin_totp(&app.by(&token), &password).await), ErrorCode::Forbidden);
+        assert_eq!(code(auth::confirm_totp(&app.by(&token), "000000").await), ErrorCode::Forbidden);
         assert_eq!(
-            code(auth::disable_totp(app, &token, &testing::client(), &password, None).await),
+            code(auth::disable_totp(&app.by(&token), &testing::client(), &password, None).await),
             ErrorCode::Forbidden
         );
         for unknown in ["mkt_", "mkt_x", &secret[..secret.len() - 1], &secret.to_uppercase()] {
@@ -94,7 +94,7 @@ async fn a_token_may_what_both_its_scopes_and_its_owner_may() {
         for role in [Role::Support, Role::Admin, Role::Auditor] {
             let owner = test.user(role, Status::Active).await;
             for scope in Permission::ALL {
-                let answer = create(test.app(), &OPERATOR, &wish(owner, &[*scope]), &Change::default()).await;
+                let answer = create(&test.app().by(&OPERATOR), &wish(owner, &[*scope])).await;
                 let expected = scope.is_scope() && permissions(role).contains(scope);
                 assert_eq!(answer.is_ok(), expected, "{role} {scope}: {answer:?}");
                 let Ok(created) = answer else {
@@ -122,7 +122,7 @@ async fn a_token_dies_with_whatever_ends_it() {
         let owner = test.user(Role::Support, Status::Active).await;
         let (one, other) =
             (made(&test, owner, &[Permission::KycRead]).await, made(&test, owner, &[Permission::KycRead]).await);
-        assert!(revoke(app, &OPERATOR, one.token.id, &Change::default()).await.unwrap().changed);
+        assert!(revoke(&app.by(&OPERATOR), one.token.id).await.unwrap().changed);
         assert!(dead(&one).await && actor(&test, &other).await.is_ok(), "its own revocation, and no other's");
 
         test.advance(Duration::from_secs(86_399));
@@ -152,10 +152,10 @@ async fn a_token_dies_with_whatever_ends_it() {
 
         let erased = made(&test, owner, &[Permission::KycRead]).await;
         let filter = TokenFilter { owner_id: Some(owner) };
-        assert_eq!(list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items.len(), 6);
+        assert_eq!(list(&app.by(&OPERATOR), &filter, &PageRequest::default()).await.unwrap().items.len(), 6);
         act(&test, owner, UserAction::Delete).await;
         assert!(dead(&erased).await, "an erasure");
-        assert!(list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items.is_empty());
+        assert!(list(&app.by(&OPERATOR), &filter, &PageRequest::default()).await.unwrap().items.is_empty());
         test.close().await;
     }
 }
@@ -167,28 +167,37 @@ async fn tokens_are_an_admins_and_no_token_makes_more_of_itself() {
         let admin = test.actor(Role::Admin).await;
         let change = Change::default();
         let own = NewToken { owner_id: None, ..wish(admin.user_id().unwrap(), &[Permission::KycRead]) };
-        let created = create(app, &admin, &own, &change).await.unwrap().item;
+        let created = create(&app.by(&admin).with(change.clone()), &own).await.unwrap().item;
         assert_eq!(Some(created.token.owner_id), admin.user_id(), "one's own, unless another is named");
-        assert_eq!(create(app, &OPERATOR, &own, &change).await.unwrap_err().fields()[0].pointer, "/owner_id");
+        assert_eq!(
+            create(&app.by(&OPERATOR).with(change.clone()), &own).await.unwrap_err().fields()[0].pointer,
+            "/owner_id"
+        );
         for role in [Role::Support, Role::Auditor, Role::Client] {
             let other = test.actor(role).await;
-            assert_eq!(code(create(app, &other, &own, &change).await), ErrorCode::Forbidden);
-            assert_eq!(code(revoke(app, &other, created.token.id, &change).await), ErrorCode::Forbidden);
-            let listed = list(app, &other, &TokenFilter::default(), &PageRequest::default()).await;
+            assert_eq!(code(create(&app.by(&other).with(change.clone()), &own).await), ErrorCode::Forbidden);
+            assert_eq!(
+                code(revoke(&app.by(&other).with(change.clone()), created.token.id).await),
+                ErrorCode::Forbidden
+            );
+            let listed = list(&app.by(&other), &TokenFilter::default(), &PageRequest::default()).await;
             assert_eq!(listed.is_ok(), role != Role::Client);
         }
         assert_eq!(
-            code(create(app, &actor(&test, &created).await.unwrap(), &own, &change).await),
+            code(create(&app.by(&actor(&test, &created).await.unwrap()).with(change.clone()), &own).await),
             ErrorCode::Forbidden
         );
         let id = admin.user_id().unwrap();
         let maker = made(&test, id, &[Permission::TokensWrite, Permission::KycRead]).await;
         let maker = actor(&test, &maker).await.unwrap();
-        create(app, &maker, &own, &change).await.unwrap();
+        create(&app.by(&maker).with(change.clone()), &own).await.unwrap();
         let more = NewToken { scopes: vec![Permission::UsersAdmin], ..own.clone() };
-        assert_eq!(code(create(app, &maker, &more, &change).await), ErrorCode::Forbidden);
+        assert_eq!(code(create(&app.by(&maker).with(change.clone()), &more).await), ErrorCode::Forbidden);
         let longer = NewToken { expires_in: 86_401, ..own.clone() };
-        assert_eq!(create(app, &maker, &longer, &change).await.unwrap_err().fields()[0].pointer, "/expires_in");
+        assert_eq!(
+            create(&app.by(&maker).with(change.clone()), &longer).await.unwrap_err().fields()[0].pointer,
+            "/expires_in"
+        );
         // Whoever cannot log in as staff owns none.
         for (role, status) in [
             (Role::Client, Status::Active),
@@ -198,7 +207,8 @@ async fn tokens_are_an_admins_and_no_token_makes_more_of_itself() {
             (Role::Support, Status::Unverified),
         ] {
             let owner = test.user(role, status).await;
-            let refused = create(app, &admin, &wish(owner, &[Permission::KycRead]), &change).await.unwrap_err();
+            let refused =
+                create(&app.by(&admin).with(change.clone()), &wish(owner, &[Permission::KycRead])).await.unwrap_err();
             assert_eq!(refused.fields()[0].pointer, "/owner_id", "{role} {status}");
         }
         test.close().await;
@@ -215,8 +225,8 @@ async fn nobody_gives_away_through_a_token_what_it_may_not_do() {
         let whole = actor(&test, &made(&test, owner, &all).await).await.unwrap();
         let admins_only = actor(&test, &made(&test, owner, &[Permission::UsersAdmin]).await).await.unwrap();
         let client = test.user(Role::Client, Status::Active).await;
-        export::of_user(app, &whole, client).await.unwrap();
-        assert_eq!(code(export::of_user(app, &admins_only, client).await), ErrorCode::Forbidden);
+        export::of_user(&app.by(&whole), client).await.unwrap();
+        assert_eq!(code(export::of_user(&app.by(&admins_only), client).await), ErrorCode::Forbidden);
         let mut given = 0;
         for role in Role::ALL {
             for missing in &all {
@@ -225,14 +235,14 @@ async fn nobody_gives_away_through_a_token_what_it_may_not_do() {
                 let may_give = !permissions(*role).contains(missing);
                 let preview = Change { dry_run: true, reason: Some(RestrictionReason::Other), ..Change::default() };
                 let new = NewUser { role: *role, email: "new@example.org".into(), name: "New".into(), phone: None };
-                let answer = users::create(app, &token, &new, &preview).await;
+                let answer = users::create(&app.by(&token).with(preview.clone()), &new).await;
                 assert_eq!(
                     answer.is_ok(),
                     may_give && *missing != Permission::UsersAdmin,
                     "{role} {missing}: {answer:?}"
                 );
                 let action = UserAction::SetRole { role: *role };
-                let answer = users::act(app, &token, client, &action, &preview).await;
+                let answer = users::act(&app.by(&token).with(preview.clone()), client, &action).await;
                 assert_eq!(
                     answer.is_ok(),
                     may_give && *missing != Permission::UsersAdmin,
@@ -248,10 +258,13 @@ async fn nobody_gives_away_through_a_token_what_it_may_not_do() {
             let proof = Some(crate::base::change::IdentityProof::Colleague);
             let change = Change { reason: Some(RestrictionReason::Other), proof, ..Change::default() };
             for action in [UserAction::Unban, UserAction::ResetTotp] {
-                assert_eq!(code(users::act(app, &admins_only, banned, &action, &change).await), ErrorCode::Forbidden);
+                assert_eq!(
+                    code(users::act(&app.by(&admins_only).with(change.clone()), banned, &action).await),
+                    ErrorCode::Forbidden
+                );
             }
-            users::act(app, &whole, banned, &UserAction::Unban, &change).await.unwrap();
-            users::act(app, &admins_only, banned, &UserAction::Ban, &change).await.unwrap();
+            users::act(&app.by(&whole).with(change.clone()), banned, &UserAction::Unban).await.unwrap();
+            users::act(&app.by(&admins_only).with(change.clone()), banned, &UserAction::Ban).await.unwrap();
         }
         test.close().await;
     }
@@ -272,17 +285,14 @@ async fn staff_who_must_have_a_second_factor_have_no_tokens_without() {
         assert_eq!(refused.code(), ErrorCode::Forbidden);
         assert_eq!(refused.second_factor_hint(), Some(crate::base::error::SecondFactor::Enrol));
         let wish = wish(owner, &[Permission::UsersRead]);
-        assert_eq!(
-            create(&strict, &OPERATOR, &wish, &Change::default()).await.unwrap_err().fields()[0].pointer,
-            "/owner_id"
-        );
+        assert_eq!(create(&strict.by(&OPERATOR), &wish).await.unwrap_err().fields()[0].pointer, "/owner_id");
         let (me, _) = test.log_in(owner).await;
         let password = crate::accounts::model::Password::new(testing::PASSWORD);
-        let begun = auth::begin_totp(&strict, &me, &password).await.unwrap();
+        let begun = auth::begin_totp(&strict.by(&me), &password).await.unwrap();
         assert!(auth::authenticate(&strict, &secret).await.is_err(), "begun is not enrolled");
-        auth::confirm_totp(&strict, &me, &testing::totp_code(&begun.secret, app.now())).await.unwrap();
+        auth::confirm_totp(&strict.by(&me), &testing::totp_code(&begun.secret, app.now())).await.unwrap();
         auth::authenticate(&strict, &secret).await.unwrap();
-        create(&strict, &OPERATOR, &wish, &Change::default()).await.unwrap();
+        create(&strict.by(&OPERATOR), &wish).await.unwrap();
         test.close().await;
     }
 }
@@ -301,15 +311,15 @@ async fn what_is_wanted_is_checked() {
         ("/expires_in", NewToken { expires_in: LONGEST + 1, ..good.clone() }),
         ("/expires_in", NewToken { expires_in: u64::MAX, ..good.clone() }),
     ] {
-        let refused = create(test.app(), &OPERATOR, &bad, &Change::default()).await.unwrap_err();
+        let refused = create(&test.app().by(&OPERATOR), &bad).await.unwrap_err();
         assert_eq!((refused.code(), refused.fields()[0].pointer.as_str()), (ErrorCode::Invalid, pointer));
     }
     for expires_in in [SHORTEST, LONGEST] {
         let good = NewToken { expires_in, ..good.clone() };
-        create(test.app(), &OPERATOR, &good, &Change::default()).await.unwrap();
+        create(&test.app().by(&OPERATOR), &good).await.unwrap();
     }
     let nobody = UserId::new(test.app().now(), &crate::base::random::OsRandom);
-    let nobody = create(test.app(), &OPERATOR, &wish(nobody, &[Permission::KycRead]), &Change::default()).await;
+    let nobody = create(&test.app().by(&OPERATOR), &wish(nobody, &[Permission::KycRead])).await;
     assert_eq!(code(nobody), ErrorCode::NotFound);
     test.close().await;
 }
@@ -320,21 +330,25 @@ async fn what_was_done_is_on_record_and_previews_do_nothing() {
         let app = test.app();
         let owner = test.user(Role::Admin, Status::Active).await;
         let dry = Change { dry_run: true, ..Change::default() };
-        let preview = create(app, &OPERATOR, &wish(owner, &[Permission::UsersWrite]), &dry).await.unwrap().item;
+        let preview =
+            create(&app.by(&OPERATOR).with(dry.clone()), &wish(owner, &[Permission::UsersWrite])).await.unwrap().item;
         assert_eq!(preview.secret, None);
-        assert!(list(app, &OPERATOR, &TokenFilter::default(), &PageRequest::default()).await.unwrap().items.is_empty());
+        assert!(
+            list(&app.by(&OPERATOR), &TokenFilter::default(), &PageRequest::default()).await.unwrap().items.is_empty()
+        );
 
         let created = made(&test, owner, &[Permission::UsersWrite]).await;
         let id = created.token.id;
         assert_eq!(created.token.last_used_at, None);
         let token = actor(&test, &created).await.unwrap();
         let subject = test.user(Role::Client, Status::Active).await;
-        users::note(app, &token, subject, "by night", &Change::default()).await.unwrap();
+        users::note(&app.by(&token), subject, "by night").await.unwrap();
         // Nobody acts on their own account, and no token on its owner's.
-        let oneself = users::act(app, &token, owner, &UserAction::RevokeSessions, &Change::default()).await;
+        let oneself = users::act(&app.by(&token), owner, &UserAction::RevokeSessions).await;
         assert_eq!(code(oneself), ErrorCode::Forbidden);
         let used = async || {
-            list(app, &OPERATOR, &TokenFilter::default(), &PageRequest::default()).await.unwrap().items[0].last_used_at
+            list(&app.by(&OPERATOR), &TokenFilter::default(), &PageRequest::default()).await.unwrap().items[0]
+                .last_used_at
         };
         let first = used().await.unwrap();
         test.advance(Duration::from_secs(599));
@@ -344,18 +358,21 @@ async fn what_was_done_is_on_record_and_previews_do_nothing() {
         actor(&test, &created).await.unwrap();
         assert!(used().await.unwrap() > first);
 
-        assert!(revoke(app, &OPERATOR, id, &dry).await.unwrap().changed);
+        assert!(revoke(&app.by(&OPERATOR).with(dry.clone()), id).await.unwrap().changed);
         actor(&test, &created).await.unwrap();
         let noted = Change { note: Some("leaked".into()), ..Change::default() };
-        let revoked = revoke(app, &OPERATOR, id, &noted).await.unwrap();
+        let revoked = revoke(&app.by(&OPERATOR).with(noted.clone()), id).await.unwrap();
         assert_eq!((revoked.changed, revoked.item.status), (true, TokenStatus::Revoked));
         assert_eq!(revoked.item.revoked_by, Some(OPERATOR.principal()));
-        assert!(!revoke(app, &OPERATOR, id, &noted).await.unwrap().changed);
-        assert_eq!(users::show(app, &OPERATOR, owner).await.unwrap().notes[0].body, "leaked");
+        assert!(!revoke(&app.by(&OPERATOR).with(noted.clone()), id).await.unwrap().changed);
+        assert_eq!(users::show(&app.by(&OPERATOR), owner).await.unwrap().notes[0].body, "leaked");
 
         let about = AuditFilter { target: Some(id.to_string()), ..AuditFilter::default() };
-        let rows = audit::list(app, &OPERATOR, &about, &PageRequest::default()).await.unwrap().items;
-        assert_eq!(rows.iter().map(|row| row.action.as_str()).collect::<Vec<_>>(), ["tokens.revoke", "tokens.create"]);
+        let rows = audit::list(&app.by(&OPERATOR), &about, &PageRequest::default()).await.unwrap().items;
+        assert_eq!(
+            rows.iter().map(|row| row.action.to_string()).collect::<Vec<_>>(),
+            ["tokens.revoke", "tokens.create"]
+        );
         let secret = created.secret.unwrap();
         for row in &rows {
             assert!(
@@ -366,8 +383,8 @@ async fn what_was_done_is_on_record_and_previews_do_nothing() {
             assert!(!row.metadata.to_string().contains(&secret));
         }
         let by_token = AuditFilter { actor: Some(Principal::token(id)), ..AuditFilter::default() };
-        let rows = audit::list(app, &OPERATOR, &by_token, &PageRequest::default()).await.unwrap().items;
-        assert_eq!(rows.iter().map(|row| row.action.as_str()).collect::<Vec<_>>(), ["users.note"]);
+        let rows = audit::list(&app.by(&OPERATOR), &by_token, &PageRequest::default()).await.unwrap().items;
+        assert_eq!(rows.iter().map(|row| row.action.to_string()).collect::<Vec<_>>(), ["users.note"]);
         test.close().await;
     }
 }

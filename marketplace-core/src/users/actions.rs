@@ -1,8 +1,11 @@
 //! What staff do to users: freeze, ban, delete and their opposites, roles, sessions.
 
-use futures::FutureExt;
+use crate::records::audit::AuditAction;
+use crate::records::events::EventKind;
+use crate::records::target::TargetKind;
 
 use super::{erase::erase, ops::detail};
+use crate::operation::Operation;
 use crate::{
     accounts::{
         keep_note,
@@ -10,10 +13,9 @@ use crate::{
         store,
     },
     actor::Actor,
-    app::App,
     auth::{self, OneTime},
     base::{
-        change::{Change, Changed, IdentityProof, RestrictionReason},
+        change::{Changed, IdentityProof, RestrictionReason},
         error::{Error, Result},
         ids::UserId,
         permission::{Permission, Role},
@@ -43,16 +45,16 @@ impl UserAction {
         }
     }
 
-    fn audit_name(&self) -> &'static str {
+    fn audit_name(&self) -> AuditAction {
         match self {
-            Self::Freeze => "users.freeze",
-            Self::Unfreeze => "users.unfreeze",
-            Self::Ban => "users.ban",
-            Self::Unban => "users.unban",
-            Self::Delete => "users.delete",
-            Self::SetRole { .. } => "users.role",
-            Self::RevokeSessions => "users.revoke_sessions",
-            Self::ResetTotp => "users.reset_totp",
+            Self::Freeze => AuditAction::UsersFreeze,
+            Self::Unfreeze => AuditAction::UsersUnfreeze,
+            Self::Ban => AuditAction::UsersBan,
+            Self::Unban => AuditAction::UsersUnban,
+            Self::Delete => AuditAction::UsersDelete,
+            Self::SetRole { .. } => AuditAction::UsersRole,
+            Self::RevokeSessions => AuditAction::UsersRevokeSessions,
+            Self::ResetTotp => AuditAction::UsersResetTotp,
         }
     }
 
@@ -122,70 +124,52 @@ pub(crate) fn step(account: &Account, action: &UserAction, reason: Option<Restri
 ///
 /// Nobody acts on their own account; support staff act on clients and workers only; the last active admin stays; and nobody
 /// gives, or gives back, powers that they do not have themselves.
-pub async fn act(
-    app: &App,
-    actor: &Actor,
-    id: UserId,
-    action: &UserAction,
-    change: &Change,
-) -> Result<Changed<UserDetail>> {
-    actor.require(action.permission())?;
-    actor.require_other(id)?;
-    if action.needs_reason() && change.reason.is_none() {
+pub async fn act(op: &Operation, id: UserId, action: &UserAction) -> Result<Changed<UserDetail>> {
+    op.actor().require(action.permission())?;
+    op.actor().require_other(id)?;
+    if action.needs_reason() && op.change().reason.is_none() {
         let known = RestrictionReason::NAMES.join(", ");
         return Err(Error::invalid("/reason", format!("is needed: one of {known}")));
     }
-    if *action == UserAction::ResetTotp && change.proof.is_none() {
+    if *action == UserAction::ResetTotp && op.change().proof.is_none() {
         let known = IdentityProof::NAMES.join(", ");
         return Err(Error::invalid("/proof", format!("is needed, how it was made sure who asks: one of {known}")));
     }
-    let note = change.checked_note()?;
-    let (app2, actor2, action2, change2) = (app.clone(), actor.clone(), action.clone(), change.clone());
+    let note = op.note()?;
     // What takes somebody out of all that they wrote may take long.
-    let db = if *action == UserAction::Delete { app.db.patient() } else { app.db.clone() };
-    let done = db
-        .write_or_preview(change.dry_run, move |c| {
-            async move { act_in(&app2, c, &actor2, id, &action2, &change2, note).await }.boxed()
-        })
-        .await?;
-    if done.changed && !change.dry_run {
-        app.wake();
-    }
-    if done.changed && !change.dry_run && *action == UserAction::Delete && matches!(actor, Actor::Operator(_)) {
+    let unit_of = if *action == UserAction::Delete { op.patient() } else { op.clone() };
+    let asked = action.clone();
+    let done = unit_of.write(unit!(|op, conn| { act_in(&op, conn, id, &asked, note).await })).await?;
+    if done.changed && !op.change().dry_run && *action == UserAction::Delete && matches!(op.actor(), Actor::Operator(_))
+    {
         // Without a server nobody else would; and with one, nothing is done twice. What fails is left to the next program: the
         // person is erased all the same.
         for timer in [Timer::FileDeletions, Timer::Erasures] {
-            while maintenance::run(app, timer).await.is_ok_and(|done| done > 0) {}
+            while maintenance::run(op, timer).await.is_ok_and(|done| done > 0) {}
         }
     }
     Ok(done)
 }
 
 async fn act_in(
-    app: &App,
+    op: &Operation,
     conn: &mut Conn<'_>,
-    actor: &Actor,
     id: UserId,
     action: &UserAction,
-    change: &Change,
     note: Option<String>,
 ) -> Result<Changed<UserDetail>> {
-    let now = app.now();
+    let now = op.now();
     if *action == UserAction::Ban {
         jobs::hold_live_of(conn, id).await?;
     }
     let spare_admin = if action.disarms() { store::other_active_admins(conn, id).await? > 0 } else { true };
     let account = store::lock(conn, id).await?.ok_or_else(|| Error::not_found("user"))?;
-    if let Some(version) = change.if_version
-        && version != account.version
-    {
-        return Err(Error::stale(account.version));
-    }
-    if account.role.is_staff() && !actor.may(Permission::UsersAdmin) {
+    op.check_version(account.version)?;
+    if account.role.is_staff() && !op.actor().may(Permission::UsersAdmin) {
         return Err(Error::forbidden("only an admin acts on staff"));
     }
     if let Some(role) = action.grants(account.role) {
-        actor.require_grant(role)?;
+        op.actor().require_grant(role)?;
     }
     if account.role == Role::Admin && account.status == Status::Active && !spare_admin {
         return Err(Error::conflict(
@@ -194,18 +178,18 @@ async fn act_in(
         ));
     }
     let mut changed = true;
-    match step(&account, action, change.reason)? {
+    match step(&account, action, op.change().reason)? {
         Step::Unchanged => changed = false,
         Step::Status(status, reason) => {
-            let by = actor.principal();
+            let by = op.actor().principal();
             store::set_status(conn, id, status, reason.map(|reason| (reason, &by)), now).await?;
             services::worker_changed(conn, now, id).await?;
             if status == Status::Banned {
-                forbid(app, conn, actor, &account).await?;
+                forbid(op, conn, &account).await?;
             }
         }
         Step::Erase => {
-            erase(app, conn, actor, &account, change.reason).await?;
+            erase(op, conn, &account, op.change().reason).await?;
             return Ok(Changed { changed: true, item: detail(conn, id, now).await? });
         }
         Step::Role(role) => {
@@ -213,56 +197,60 @@ async fn act_in(
             // What was prepared before, by whomever, must not come into the new powers.
             auth::store::revoke_all(conn, id, None, now).await?;
             auth::store::drop_outstanding(conn, id).await?;
-            events::append(conn, now, "session.revoked", &id.to_string(), Some(id)).await?;
-            tokens::revoke_all(conn, &actor.principal(), id, now).await?;
+            events::append(&op, conn, EventKind::SessionRevoked, &id.to_string(), Some(id)).await?;
+            tokens::revoke_all(conn, &op.actor().principal(), id, now).await?;
             services::worker_changed(conn, now, id).await?;
         }
         Step::ResetTotp => {
             changed = auth::totp::store::remove(conn, id).await?;
             if changed {
-                auth::notify(app, conn, &account, Template::SecondFactorOff, None).await?;
+                auth::notify(op, conn, &account, Template::SecondFactorOff, None).await?;
             }
         }
         Step::EndSessions => {
             let sessions = auth::store::revoke_all(conn, id, None, now).await?;
-            changed = sessions + tokens::revoke_all(conn, &actor.principal(), id, now).await? > 0;
+            changed = sessions + tokens::revoke_all(conn, &op.actor().principal(), id, now).await? > 0;
             if changed {
-                events::append(conn, now, "session.revoked", &id.to_string(), Some(id)).await?;
+                events::append(&op, conn, EventKind::SessionRevoked, &id.to_string(), Some(id)).await?;
             }
         }
     }
     if changed {
-        let note = keep_note(app, conn, actor, id, note).await?;
+        let note = keep_note(op, conn, id, note).await?;
         let mut metadata = serde_json::json!({ "from": account.status, "note": note });
         if let UserAction::SetRole { role } = action {
             metadata = serde_json::json!({ "from": account.role, "to": role, "note": note });
         }
         if *action == UserAction::ResetTotp {
-            metadata = serde_json::json!({ "from": account.status, "proof": change.proof, "note": note });
+            metadata = serde_json::json!({ "from": account.status, "proof": op.change().proof, "note": note });
         }
-        let reason = change.reason.map(|reason| reason.to_string());
+        let reason = op.change().reason.map(|reason| reason.to_string());
         audit::append(
-            &app.keys,
+            &op,
             conn,
-            now,
-            actor,
-            Entry { action: action.audit_name(), target_kind: "user", target: id.to_string(), reason, metadata },
+            Entry {
+                action: action.audit_name(),
+                target_kind: TargetKind::User,
+                target: id.to_string(),
+                reason,
+                metadata,
+            },
         )
         .await?;
-        events::append(conn, now, "user.changed", &id.to_string(), Some(id)).await?;
+        events::append(&op, conn, EventKind::UserChanged, &id.to_string(), Some(id)).await?;
     }
     Ok(Changed { changed, item: detail(conn, id, now).await? })
 }
 
 /// Ends what a ban forbids, and sends the link that is left to a banned person.
-async fn forbid(app: &App, conn: &mut Conn<'_>, actor: &Actor, account: &Account) -> Result<()> {
-    let now = app.now();
+async fn forbid(op: &Operation, conn: &mut Conn<'_>, account: &Account) -> Result<()> {
+    let now = op.now();
     auth::store::revoke_all(conn, account.id, None, now).await?;
-    tokens::revoke_all(conn, &actor.principal(), account.id, now).await?;
+    tokens::revoke_all(conn, &op.actor().principal(), account.id, now).await?;
     auth::store::drop_outstanding(conn, account.id).await?;
-    events::append(conn, now, "session.revoked", &account.id.to_string(), Some(account.id)).await?;
-    jobs::cancel_live_of(app, conn, account.id).await?;
+    events::append(&op, conn, EventKind::SessionRevoked, &account.id.to_string(), Some(account.id)).await?;
+    jobs::cancel_live_of(op, conn, account.id).await?;
     let valid = std::time::Duration::from_secs(OWN_DATA_DAYS * 86_400);
-    let link = auth::issue_one_time(app, conn, account.id, OneTime::OwnData, None, valid).await?;
-    auth::notify(app, conn, account, Template::Banned, Some(link)).await
+    let link = auth::issue_one_time(op, conn, account.id, OneTime::OwnData, None, valid).await?;
+    auth::notify(op, conn, account, Template::Banned, Some(link)).await
 }

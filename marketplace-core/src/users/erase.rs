@@ -1,10 +1,12 @@
 //! Erasure (GDPR art. 17): personal fields and files go; what other people need stays.
 
-use futures::FutureExt;
+use crate::records::audit::AuditAction;
+use crate::records::events::EventKind;
+use crate::records::target::TargetKind;
 
+use crate::operation::Operation;
 use crate::{
     accounts::{model::Account, store},
-    actor::Actor,
     app::App,
     auth,
     base::{
@@ -28,22 +30,21 @@ use crate::{
 ///
 /// Errors: `conflict` while jobs of theirs are live.
 pub(crate) async fn erase(
-    app: &App,
+    op: &Operation,
     conn: &mut Conn<'_>,
-    actor: &Actor,
     account: &Account,
     reason: Option<RestrictionReason>,
 ) -> Result<()> {
-    let (id, now) = (account.id, app.now());
+    let (id, now) = (account.id, op.now());
     if jobs::any_live(conn, id).await? {
         return Err(Error::conflict("there are jobs under way; end them first", ()));
     }
-    kyc::erase(app, conn, id).await?;
+    kyc::erase(op, conn, id).await?;
     jobs::erase(conn, id).await?;
-    profiles::erase(app, conn, id).await?;
-    services::erase(app, conn, id).await?;
-    messaging::erase(app, conn, id).await?;
-    reviews::erase(app, conn, id).await?;
+    profiles::erase(op, conn, id).await?;
+    services::erase(op, conn, id).await?;
+    messaging::erase(op, conn, id).await?;
+    reviews::erase(op, conn, id).await?;
     auth::store::erase(conn, id).await?;
     auth::drop_tickets(conn, id).await?;
     tokens::erase(conn, id).await?;
@@ -56,15 +57,19 @@ pub(crate) async fn erase(
     let metadata = serde_json::json!({ "from": account.status, "role": account.role });
     let reason = reason.map(|reason| reason.to_string());
     audit::append(
-        &app.keys,
+        &op,
         conn,
-        now,
-        actor,
-        Entry { action: "users.delete", target_kind: "user", target: id.to_string(), reason, metadata },
+        Entry {
+            action: AuditAction::UsersDelete,
+            target_kind: TargetKind::User,
+            target: id.to_string(),
+            reason,
+            metadata,
+        },
     )
     .await?;
-    events::append(conn, now, "session.revoked", &id.to_string(), Some(id)).await?;
-    events::append(conn, now, "user.changed", &id.to_string(), Some(id)).await
+    events::append(&op, conn, EventKind::SessionRevoked, &id.to_string(), Some(id)).await?;
+    events::append(&op, conn, EventKind::UserChanged, &id.to_string(), Some(id)).await
 }
 
 /// Sweeps what erasures leave beside the rows that they deleted: mails in the folder, words in the search index, and rows in
@@ -89,6 +94,6 @@ pub(crate) async fn sweep(app: &App) -> Result<u64> {
         return Ok(0);
     }
     let done = erased.len() as u64;
-    app.db.write(move |conn| async move { store::forget_erasures(conn, &erased).await }.boxed()).await?;
+    Operation::system(app).write(unit!(|op, conn| { store::forget_erasures(conn, &erased).await })).await?;
     Ok(done)
 }

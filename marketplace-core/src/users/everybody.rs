@@ -1,14 +1,16 @@
 //! Ending everybody's sessions at once: when keys, a backup or a server may be in other hands.
 
-use futures::FutureExt;
+use crate::records::audit::AuditAction;
+use crate::records::events::EventKind;
+use crate::records::target::TargetKind;
 use uuid::Uuid;
 
+use crate::operation::Operation;
 use crate::{
-    actor::Actor,
     app::App,
     auth::store,
     base::{
-        change::{Change, RestrictionReason},
+        change::RestrictionReason,
         error::{Error, Result},
         ids::SessionId,
         permission::Permission,
@@ -26,70 +28,60 @@ const ROUND: i64 = 2_000;
 
 /// Ends every session and every API token of everybody, the caller's too. Needs a reason; is on record before the first one
 /// ends. Sessions end in rounds: what breaks off in the middle can be done again.
-pub async fn end_all_sessions(app: &App, actor: &Actor, change: &Change) -> Result<EndedSessions> {
-    actor.require(Permission::UsersAdmin)?;
-    let Some(reason) = change.reason else {
+pub async fn end_all_sessions(op: &Operation) -> Result<EndedSessions> {
+    op.actor().require(Permission::UsersAdmin)?;
+    let Some(reason) = op.change().reason else {
         let known = RestrictionReason::NAMES.join(", ");
         return Err(Error::invalid("/reason", format!("is needed: one of {known}")));
     };
-    if change.note.is_some() {
+    if op.change().note.is_some() {
         return Err(Error::invalid("/note", "has nobody with whom it would be kept; the reason is on record"));
     }
-    let now = app.now();
-    if change.dry_run {
-        let mut reader = app.db.read().await?;
+
+    if op.change().dry_run {
+        let mut reader = op.db.read().await?;
         let mut conn = reader.conn();
-        let sessions = store::count_alive(&mut conn, now).await?;
-        return Ok(EndedSessions { sessions, tokens: tokens::count_alive(&mut conn, now).await? });
+        let sessions = store::count_alive(&mut conn, op.now()).await?;
+        return Ok(EndedSessions { sessions, tokens: tokens::count_alive(&mut conn, op.now()).await? });
     }
-    let (keys, actor) = (app.keys.clone(), actor.clone());
-    let tokens = app
-        .db
-        .write(move |c| {
-            async move {
-                let entry = Entry {
-                    action: "auth.end_all_sessions",
-                    target_kind: "session",
-                    target: EVERYBODY.into(),
-                    reason: Some(reason.to_string()),
-                    metadata: serde_json::json!({}),
-                };
-                audit::append(&keys, c, now, &actor, entry).await?;
-                tokens::revoke_everybodys(c, &actor.principal(), now).await
-            }
-            .boxed()
-        })
+
+    let tokens = op
+        .write(unit!(|op, c| {
+            let entry = Entry {
+                action: AuditAction::AuthEndAllSessions,
+                target_kind: TargetKind::Session,
+                target: EVERYBODY.into(),
+                reason: Some(reason.to_string()),
+                metadata: serde_json::json!({}),
+            };
+            audit::append(&op, c, entry).await?;
+            tokens::revoke_everybodys(c, &op.actor().principal(), op.now()).await
+        }))
         .await?;
     // All that began until now. Ids sort by time, and a login that was under way may be written behind where a pass is.
-    let last = SessionId(uuid::Builder::from_unix_timestamp_millis(now.unix_millis(), &[0xff; 10]).into_uuid());
+    let last = SessionId(uuid::Builder::from_unix_timestamp_millis(op.now().unix_millis(), &[0xff; 10]).into_uuid());
     let mut sessions = 0;
     loop {
-        let ended = one_pass(app, last).await?;
+        let ended = one_pass(op, last).await?;
         sessions += ended;
         if ended == 0 {
             break;
         }
     }
-    app.db
-        .write(move |c| async move { events::append(c, now, "session.revoked", EVERYBODY, None).await }.boxed())
-        .await?;
-    app.wake();
+    op.write(unit!(|op, c| { events::append(&op, c, EventKind::SessionRevoked, EVERYBODY, None).await })).await?;
     tracing::warn!(sessions, tokens, "everybody's sessions were ended");
     Ok(EndedSessions { sessions, tokens })
 }
 
 /// Ends all up to one, in the order of their ids. Returns how many.
 async fn one_pass(app: &App, last: SessionId) -> Result<u64> {
-    let now = app.now();
     let (mut after, mut done) = (SessionId(Uuid::nil()), 0);
     loop {
-        let unit = app.db.write(move |c| {
-            async move {
-                let Some(end) = store::end_of_round(c, after, last, ROUND).await? else { return Ok(None) };
-                Ok(Some((end, store::revoke_range(c, after, end, now).await?)))
-            }
-            .boxed()
-        });
+        let unit = Operation::system(app);
+        let unit = unit.write(unit!(|op, c| {
+            let Some(end) = store::end_of_round(c, after, last, ROUND).await? else { return Ok(None) };
+            Ok(Some((end, store::revoke_range(c, after, end, op.now()).await?)))
+        }));
         let Some((end, ended)) = unit.await? else { return Ok(done) };
         done += ended;
         after = end;
@@ -102,7 +94,7 @@ mod tests {
     use crate::{
         accounts::model::Status,
         auth,
-        base::{error::ErrorCode, page::PageRequest, permission::Role},
+        base::{change::Change, error::ErrorCode, page::PageRequest, permission::Role, text_enum::Name},
         records::audit::AuditFilter,
         testing::{self, OPERATOR},
         tokens::model::NewToken,
@@ -127,12 +119,12 @@ mod tests {
                 expires_in: 3_600,
                 owner_id: None,
             };
-            let made = crate::tokens::create(app, &admin, &new, &Change::default()).await.unwrap();
+            let made = crate::tokens::create(&app.by(&admin), &new).await.unwrap();
             access.push(made.item.secret.unwrap());
             let script = auth::authenticate(app, access.last().unwrap()).await.unwrap();
             for role in [Role::Client, Role::Support, Role::Auditor] {
                 let other = test.actor(role).await;
-                let refused = end_all_sessions(app, &other, &Change::default()).await.unwrap_err();
+                let refused = end_all_sessions(&app.by(&other)).await.unwrap_err();
                 assert_eq!(refused.code(), ErrorCode::Forbidden);
             }
             let because = Change { reason: Some(RestrictionReason::Security), ..Change::default() };
@@ -140,28 +132,29 @@ mod tests {
                 ("/reason", Change::default()),
                 ("/note", Change { note: Some("keys were copied".into()), ..because.clone() }),
             ] {
-                let refused = end_all_sessions(app, &script, &bad).await.unwrap_err();
+                let refused = end_all_sessions(&app.by(&script).with(bad.clone())).await.unwrap_err();
                 assert_eq!(refused.fields()[0].pointer, pointer);
             }
             let preview = Change { dry_run: true, ..because.clone() };
-            let counted = end_all_sessions(app, &script, &preview).await.unwrap();
+            let counted = end_all_sessions(&app.by(&script).with(preview.clone())).await.unwrap();
             assert_eq!((counted.sessions, counted.tokens), (14, 1));
             for token in &access {
                 auth::authenticate(app, token).await.unwrap();
             }
-            assert_eq!(end_all_sessions(app, &script, &because).await.unwrap(), counted);
+            assert_eq!(end_all_sessions(&app.by(&script).with(because.clone())).await.unwrap(), counted);
             for token in &access {
                 let gone = auth::authenticate(app, token).await.unwrap_err();
                 assert_eq!(gone.code(), ErrorCode::Unauthenticated);
             }
-            assert_eq!(end_all_sessions(app, &OPERATOR, &because).await.unwrap().sessions, 0);
-            let filter = AuditFilter { action: Some("auth.end_all_sessions".into()), ..AuditFilter::default() };
-            let rows = audit::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
+            assert_eq!(end_all_sessions(&app.by(&OPERATOR).with(because.clone())).await.unwrap().sessions, 0);
+            let filter =
+                AuditFilter { action: Some(Name::Known(AuditAction::AuthEndAllSessions)), ..AuditFilter::default() };
+            let rows = audit::list(&app.by(&OPERATOR), &filter, &PageRequest::default()).await.unwrap().items;
             assert_eq!((rows.len(), rows[1].actor.clone()), (2, script.principal()));
             assert_eq!(rows[1].reason.as_deref(), Some("security"));
             // And everybody may come in again.
             let (again, _) = test.log_in(admin.user_id().unwrap()).await;
-            crate::users::me(app, &again).unwrap();
+            crate::users::me(&app.by(&again)).unwrap();
             test.close().await;
         }
     }

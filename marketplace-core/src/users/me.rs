@@ -1,16 +1,15 @@
 //! One's own account.
 
-use futures::FutureExt;
+use crate::records::events::EventKind;
 use serde::{Deserialize, Serialize};
 
 use super::erase::erase;
+use crate::operation::Operation;
 use crate::{
     accounts::{
         model::{Account, Checks, Password, Status, check_phone},
         store,
     },
-    actor::Actor,
-    app::App,
     auth,
     base::{
         error::{Error, Result},
@@ -81,13 +80,13 @@ pub struct UpdateMe {
 }
 
 /// The caller's account. Costs nothing: it was read when the token was checked for this very call.
-pub fn me(app: &App, actor: &Actor) -> Result<Me> {
-    Ok(Me::of(&actor.require_own(Permission::OwnAccount)?.account, app.now()))
+pub fn me(op: &Operation) -> Result<Me> {
+    Ok(Me::of(&op.actor().require_own(Permission::OwnAccount)?.account, op.now()))
 }
 
 /// Changes the caller's name or number. `conflict` when the number is somebody else's, `rate_limited` after some tries.
-pub async fn update_me(app: &App, actor: &Actor, update: UpdateMe, if_version: Option<i64>) -> Result<Me> {
-    let me = actor.require_own(Permission::OwnAccount)?;
+pub async fn update_me(op: &Operation, update: UpdateMe) -> Result<Me> {
+    let me = op.actor().require_own(Permission::OwnAccount)?;
     if me.account.status == Status::Unverified {
         return Err(Error::forbidden("confirm your address first: the link is in the mail that we sent"));
     }
@@ -97,62 +96,48 @@ pub async fn update_me(app: &App, actor: &Actor, update: UpdateMe, if_version: O
     let phone = update.phone.as_deref().filter(|_| !clears_phone);
     let phone = checks.take(phone.map(check_phone).transpose()).flatten();
     checks.finish()?;
-    let (app2, id) = (app.clone(), me.account.id);
+    let id = me.account.id;
     if phone.is_some() && phone != me.account.phone {
         // A few in a quarter of an hour: the answer tells whether a number is somebody's.
-        app.limiter.try_login(std::net::IpAddr::from([0, 0, 0, 0]), &format!("phone:{id}")).await?;
+        op.limiter.try_login(std::net::IpAddr::from([0, 0, 0, 0]), &format!("phone:{id}")).await?;
     }
-    let me = app
-        .db
-        .write(move |c| {
-            async move {
-                let now = app2.now();
-                let mut account = store::lock(c, id).await?.ok_or_else(|| Error::not_found("account"))?;
-                if if_version.is_some_and(|version| version != account.version) {
-                    return Err(Error::stale(account.version));
-                }
-                if let Some(name) = name {
-                    account.name = name;
-                }
-                if clears_phone {
-                    account.phone = None;
-                } else if let Some(phone) = phone {
-                    store::require_free_phone(c, &phone, Some(id)).await?;
-                    account.phone = Some(phone);
-                }
-                store::set_person(c, &account, now).await?;
-                if account.role == Role::Worker {
-                    services::name_changed(c, id, &account.name).await?;
-                }
-                account.version += 1;
-                events::append(c, now, "user.changed", &id.to_string(), Some(id)).await?;
-                Ok(Me::of(&account, now))
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(me)
+    op.write(unit!(|op, c| {
+        let mut account = store::lock(c, id).await?.ok_or_else(|| Error::not_found("account"))?;
+        if op.change().if_version.is_some_and(|version| version != account.version) {
+            return Err(Error::stale(account.version));
+        }
+        if let Some(name) = name {
+            account.name = name;
+        }
+        if clears_phone {
+            account.phone = None;
+        } else if let Some(phone) = phone {
+            store::require_free_phone(c, &phone, Some(id)).await?;
+            account.phone = Some(phone);
+        }
+        store::set_person(c, &account, op.now()).await?;
+        if account.role == Role::Worker {
+            services::name_changed(c, id, &account.name).await?;
+        }
+        account.version += 1;
+        events::append(&op, c, EventKind::UserChanged, &id.to_string(), Some(id)).await?;
+        Ok(Me::of(&account, op.now()))
+    }))
+    .await
 }
 
 /// Erases the caller's account for good. Staff cannot: an admin has to.
-pub async fn delete_me(app: &App, actor: &Actor, password: &Password) -> Result<()> {
-    let me = actor.require_own(Permission::OwnAccount)?;
+pub async fn delete_me(op: &Operation, password: &Password) -> Result<()> {
+    let me = op.actor().require_own(Permission::OwnAccount)?;
     if me.account.role.is_staff() {
         return Err(Error::forbidden("staff accounts are deleted by an admin"));
     }
-    let checked = auth::check_own_password(app, actor, password, "/password").await?;
-    let (app2, actor2, id) = (app.clone(), actor.clone(), me.account.id);
-    app.db
-        .patient()
-        .write(move |c| {
-            async move {
-                let account = auth::lock_checked(c, id, checked.as_deref()).await?;
-                erase(&app2, c, &actor2, &account, None).await
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(())
+    let checked = auth::check_own_password(op, password, "/password").await?;
+    let id = me.account.id;
+    op.patient()
+        .write(unit!(|op, conn| {
+            let account = auth::lock_checked(conn, id, checked.as_deref()).await?;
+            erase(&op, conn, &account, None).await
+        }))
+        .await
 }

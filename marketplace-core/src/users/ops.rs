@@ -1,9 +1,12 @@
 //! What staff see of users, and how they make and annotate them.
 
+use crate::records::audit::AuditAction;
+use crate::records::events::EventKind;
+use crate::records::target::TargetKind;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use futures::FutureExt;
 use uuid::Uuid;
 
+use crate::operation::Operation;
 use crate::{
     accounts::{
         keep_note,
@@ -12,11 +15,10 @@ use crate::{
         store::{self, NewAccount},
         summary::{UserFilter, UserSummary},
     },
-    actor::Actor,
     app::App,
     auth::{self, OneTime},
     base::{
-        change::{Change, Changed},
+        change::Changed,
         error::{Error, Result},
         ids::{NoteId, UserId},
         page::{Page, PageRequest, TextCursor, TimeCursor},
@@ -41,61 +43,50 @@ const NOTES_SHOWN: i64 = 20;
 /// person, before anything is returned.
 ///
 /// Addresses and numbers are found by their beginnings only by whoever may reveal them, and then the search is audited.
-pub async fn list(app: &App, actor: &Actor, filter: &UserFilter, page: &PageRequest) -> Result<Page<UserSummary>> {
-    actor.require(Permission::UsersRead)?;
+pub async fn list(op: &Operation, filter: &UserFilter, page: &PageRequest) -> Result<Page<UserSummary>> {
+    op.actor().require(Permission::UsersRead)?;
     if filter.reveal {
-        actor.require(Permission::UsersReveal)?;
+        op.actor().require(Permission::UsersReveal)?;
     }
-    let (found, by_contact) = find(app, actor, filter, page).await?;
+    let (found, by_contact) = find(op, filter, page).await?;
     if by_contact {
-        searched(app, actor, &found).await?;
+        searched(op, &found).await?;
     }
     if !filter.reveal {
         return Ok(found.map(UserSummary::masked));
     }
     let reveal = |account: &crate::accounts::model::Account| Entry {
-        action: "users.reveal",
-        target_kind: "user",
+        action: AuditAction::UsersReveal,
+        target_kind: TargetKind::User,
         target: account.id.to_string(),
         reason: None,
         metadata: serde_json::json!({ "list": true }),
     };
     let entries: Vec<Entry> = found.items.iter().map(reveal).collect();
     if !entries.is_empty() {
-        let (keys, now, actor) = (app.keys.clone(), app.now(), actor.clone());
-        app.db.write(move |c| async move { audit::append_all(&keys, c, now, &actor, entries).await }.boxed()).await?;
+        op.write(unit!(|op, c| { audit::append_all(&op.keys, c, op.now(), op.actor(), entries).await })).await?;
     }
     Ok(found.map(UserSummary::revealed))
 }
 
 /// Whom a search by contact data showed goes on record, not what was looked for: it is somebody's.
-async fn searched(app: &App, actor: &Actor, found: &Page<Account>) -> Result<()> {
+async fn searched(op: &Operation, found: &Page<Account>) -> Result<()> {
     let ids: Vec<UserId> = found.items.iter().map(|account| account.id).collect();
-    let (keys, now, actor) = (app.keys.clone(), app.now(), actor.clone());
-    let unit = app.db.write(move |c| {
-        async move {
-            let metadata = serde_json::json!({ "ids": ids });
-            let (action, target_kind) = ("users.search", "users");
-            audit::append(
-                &keys,
-                c,
-                now,
-                &actor,
-                Entry { action, target_kind, target: "list".into(), reason: None, metadata },
-            )
-            .await
-        }
-        .boxed()
-    });
+
+    let unit = op.write(unit!(|op, c| {
+        let metadata = serde_json::json!({ "ids": ids });
+        let (action, target_kind) = (AuditAction::UsersSearch, TargetKind::Users);
+        audit::append(&op, c, Entry { action, target_kind, target: "list".into(), reason: None, metadata }).await
+    }));
     unit.await.map(drop)
 }
 
 /// The page, and whether it was looked for by contact data: by beginnings of it only by whoever may see it in full, and by
 /// others not too often.
-async fn find(app: &App, actor: &Actor, filter: &UserFilter, page: &PageRequest) -> Result<(Page<Account>, bool)> {
+async fn find(op: &Operation, filter: &UserFilter, page: &PageRequest) -> Result<(Page<Account>, bool)> {
     let limit = page.checked_limit()?;
-    let reveals = actor.may(Permission::UsersReveal);
-    let mut reader = app.db.read().await?;
+    let reveals = op.actor().may(Permission::UsersReveal);
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let Some(q) = filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) else {
         let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
@@ -115,15 +106,15 @@ async fn find(app: &App, actor: &Actor, filter: &UserFilter, page: &PageRequest)
         return Ok((Page { items, next: None }, false));
     }
     let Some(query) = Query::parse(q, reveals) else { return Ok(nobody()) };
-    if let Some(account) = actor.user_id().filter(|_| query.by_contact && !reveals) {
-        app.limiter.contact_search(account).await?;
+    if let Some(account) = op.actor().user_id().filter(|_| query.by_contact && !reveals) {
+        op.limiter.contact_search(account).await?;
     }
     let page =
-        PageRequest { limit: page.limit, after: page.after.as_deref().map(|after| opened(app, after)).transpose()? };
+        PageRequest { limit: page.limit, after: page.after.as_deref().map(|after| opened(op, after)).transpose()? };
     let after = page.cursor::<TextCursor>()?.unwrap_or(TextCursor { key: String::new(), id: Uuid::nil() });
     let rows = store::search(&mut conn, &query, filter, (&after.key, after.id), limit + 1).await?;
     let found = Page::from_rows(rows, limit, |row| TextCursor { key: row.term.clone(), id: row.account.id.0 });
-    let next = found.next.as_deref().map(|next| sealed(app, next)).transpose()?;
+    let next = found.next.as_deref().map(|next| sealed(op, next)).transpose()?;
     let found = Page { items: found.items.into_iter().map(|row| row.account).collect(), next };
     Ok((found, query.by_contact))
 }
@@ -143,10 +134,10 @@ fn opened(app: &App, sealed: &str) -> Result<String> {
 }
 
 /// One user, masked.
-pub async fn show(app: &App, actor: &Actor, id: UserId) -> Result<UserDetail> {
-    actor.require(Permission::UsersRead)?;
-    let mut reader = app.db.read().await?;
-    detail(&mut reader.conn(), id, app.now()).await
+pub async fn show(op: &Operation, id: UserId) -> Result<UserDetail> {
+    op.actor().require(Permission::UsersRead)?;
+    let mut reader = op.db.read().await?;
+    detail(&mut reader.conn(), id, op.now()).await
 }
 
 /// What staff see of a user, inside or outside a transaction.
@@ -165,149 +156,138 @@ pub(super) async fn detail(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> R
 }
 
 /// One user's personal data in full. The audit row is committed before it is answered.
-pub async fn reveal(app: &App, actor: &Actor, id: UserId) -> Result<PersonalData> {
-    actor.require(Permission::UsersReveal)?;
-    let (keys, now, actor) = (app.keys.clone(), app.now(), actor.clone());
-    app.db
-        .write(move |c| {
-            async move {
-                let account = store::get(c, id).await?.ok_or_else(|| Error::not_found("user"))?;
-                let metadata = serde_json::json!({});
-                audit::append(
-                    &keys,
-                    c,
-                    now,
-                    &actor,
-                    Entry {
-                        action: "users.reveal",
-                        target_kind: "user",
-                        target: id.to_string(),
-                        reason: None,
-                        metadata,
-                    },
-                )
-                .await?;
-                Ok(PersonalData { id, name: account.name, email: account.email, phone: account.phone })
-            }
-            .boxed()
-        })
-        .await
+pub async fn reveal(op: &Operation, id: UserId) -> Result<PersonalData> {
+    op.actor().require(Permission::UsersReveal)?;
+
+    op.write(unit!(|op, c| {
+        let account = store::get(c, id).await?.ok_or_else(|| Error::not_found("user"))?;
+        let metadata = serde_json::json!({});
+        audit::append(
+            &op,
+            c,
+            Entry {
+                action: AuditAction::UsersReveal,
+                target_kind: TargetKind::User,
+                target: id.to_string(),
+                reason: None,
+                metadata,
+            },
+        )
+        .await?;
+        Ok(PersonalData { id, name: account.name, email: account.email, phone: account.phone })
+    }))
+    .await
 }
 
 /// A new account of any role that the caller has all permissions of. Its owner sets the password through the mail that is sent, which also confirms the address.
-pub async fn create(app: &App, actor: &Actor, new: &NewUser, change: &Change) -> Result<Changed<UserDetail>> {
-    actor.require(Permission::UsersAdmin)?;
-    actor.require_grant(new.role)?;
+pub async fn create(op: &Operation, new: &NewUser) -> Result<Changed<UserDetail>> {
+    op.actor().require(Permission::UsersAdmin)?;
+    op.actor().require_grant(new.role)?;
     let mut checks = Checks::default();
     let email = checks.take(check_email(&new.email));
     let name = checks.take(check_name(&new.name));
     let phone = checks.take(new.phone.as_deref().map(check_phone).transpose());
-    let note = checks.take(change.checked_note());
+    let note = checks.take(op.change().checked_note());
     checks.finish()?;
     let (Some(email), Some(name), Some(phone), Some(note)) = (email, name, phone, note) else {
         return Err(Error::internal("checks passed without values"));
     };
     // Staff cause the invitation, and its address may be a stranger's.
-    if !change.dry_run && !app.limiter.may_mail(&normalise_email(&email)).await {
+    if !op.change().dry_run && !op.limiter.may_mail(&normalise_email(&email)).await {
         return Err(Error::rate_limited(std::time::Duration::from_mins(10)));
     }
-    let (app2, actor2, role, reason) = (app.clone(), actor.clone(), new.role, change.reason);
-    let done = app
-        .db
-        .write_or_preview(change.dry_run, move |c| {
-            async move {
-                let (now, norm) = (app2.now(), normalise_email(&email));
-                if let Some(phone) = &phone {
-                    store::require_free_phone(c, phone, None).await?;
-                }
-                let id = UserId::new(now, app2.random.as_ref());
-                let account = NewAccount {
-                    id,
-                    role,
-                    email: &email,
-                    email_norm: &norm,
-                    name: &name,
-                    phone: phone.as_deref(),
-                    phone_wanted: None,
-                    hash: None,
-                    now,
-                };
-                let Some(account) = store::insert(c, account).await? else {
-                    let current = store::by_email(c, &norm)
-                        .await?
-                        .map(|(account, _)| serde_json::json!({ "user_id": account.id }));
-                    return Err(Error::conflict("this address has an account", current));
-                };
-                let link = auth::issue_one_time(
-                    &app2,
-                    c,
-                    id,
-                    OneTime::ResetPassword,
-                    Some(&norm),
-                    std::time::Duration::from_secs(86_400),
-                )
-                .await?;
-                auth::notify(&app2, c, &account, Template::Invitation, Some(link)).await?;
-                let note = keep_note(&app2, c, &actor2, id, note).await?;
-                let metadata = serde_json::json!({ "role": account.role, "note": note });
-                let reason = reason.map(|reason| reason.to_string());
-                audit::append(
-                    &app2.keys,
-                    c,
-                    now,
-                    &actor2,
-                    Entry { action: "users.create", target_kind: "user", target: id.to_string(), reason, metadata },
-                )
-                .await?;
-                events::append(c, now, "user.created", &id.to_string(), Some(id)).await?;
-                Ok(Changed { changed: true, item: detail(c, id, now).await? })
-            }
-            .boxed()
-        })
+    let (role, reason) = (new.role, op.change().reason);
+    op.write(unit!(|op, c| {
+        let norm = normalise_email(&email);
+        if let Some(phone) = &phone {
+            store::require_free_phone(c, phone, None).await?;
+        }
+        let id = UserId::new(op.now(), op.random.as_ref());
+        let account = NewAccount {
+            id,
+            role,
+            email: &email,
+            email_norm: &norm,
+            name: &name,
+            phone: phone.as_deref(),
+            phone_wanted: None,
+            hash: None,
+            now: op.now(),
+        };
+        let Some(account) = store::insert(c, account).await? else {
+            let current =
+                store::by_email(c, &norm).await?.map(|(account, _)| serde_json::json!({ "user_id": account.id }));
+            return Err(Error::conflict("this address has an account", current));
+        };
+        let link = auth::issue_one_time(
+            &op,
+            c,
+            id,
+            OneTime::ResetPassword,
+            Some(&norm),
+            std::time::Duration::from_secs(86_400),
+        )
         .await?;
-    app.wake();
-    Ok(done)
+        auth::notify(&op, c, &account, Template::Invitation, Some(link)).await?;
+        let note = keep_note(&op, c, id, note).await?;
+        let metadata = serde_json::json!({ "role": account.role, "note": note });
+        let reason = reason.map(|reason| reason.to_string());
+        audit::append(
+            &op,
+            c,
+            Entry {
+                action: AuditAction::UsersCreate,
+                target_kind: TargetKind::User,
+                target: id.to_string(),
+                reason,
+                metadata,
+            },
+        )
+        .await?;
+        events::append(&op, c, EventKind::UserCreated, &id.to_string(), Some(id)).await?;
+        Ok(Changed { changed: true, item: detail(c, id, op.now()).await? })
+    }))
+    .await
 }
 
 /// Writes a note on a user.
-pub async fn note(app: &App, actor: &Actor, id: UserId, body: &str, change: &Change) -> Result<Changed<Note>> {
-    actor.require(Permission::UsersWrite)?;
+pub async fn note(op: &Operation, id: UserId, body: &str) -> Result<Changed<Note>> {
+    op.actor().require(Permission::UsersWrite)?;
     let body = check_text("/body", body, 1, MAX_NOTE)?;
-    let (app2, actor) = (app.clone(), actor.clone());
-    app.db
-        .write_or_preview(change.dry_run, move |c| {
-            async move {
-                let now = app2.now();
-                store::get(c, id).await?.ok_or_else(|| Error::not_found("user"))?;
-                let note = Note {
-                    id: NoteId::new(now, app2.random.as_ref()),
-                    author: actor.principal(),
-                    body,
-                    created_at: now,
-                };
-                store::add_note(c, id, &note).await?;
-                let metadata = serde_json::json!({ "note": note.id });
-                audit::append(
-                    &app2.keys,
-                    c,
-                    now,
-                    &actor,
-                    Entry { action: "users.note", target_kind: "user", target: id.to_string(), reason: None, metadata },
-                )
-                .await?;
-                Ok(Changed { changed: true, item: note })
-            }
-            .boxed()
-        })
-        .await
+
+    op.write(unit!(|op, c| {
+        store::get(c, id).await?.ok_or_else(|| Error::not_found("user"))?;
+        let note = Note {
+            id: NoteId::new(op.now(), op.random.as_ref()),
+            author: op.actor().principal(),
+            body,
+            created_at: op.now(),
+        };
+        store::add_note(c, id, &note).await?;
+        let metadata = serde_json::json!({ "note": note.id });
+        audit::append(
+            &op,
+            c,
+            Entry {
+                action: AuditAction::UsersNote,
+                target_kind: TargetKind::User,
+                target: id.to_string(),
+                reason: None,
+                metadata,
+            },
+        )
+        .await?;
+        Ok(Changed { changed: true, item: note })
+    }))
+    .await
 }
 
 /// The notes on a user, newest first.
-pub async fn notes(app: &App, actor: &Actor, id: UserId, page: &PageRequest) -> Result<Page<Note>> {
-    actor.require(Permission::UsersRead)?;
+pub async fn notes(op: &Operation, id: UserId, page: &PageRequest) -> Result<Page<Note>> {
+    op.actor().require(Permission::UsersRead)?;
     let limit = page.checked_limit()?;
     let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     store::get(&mut conn, id).await?.ok_or_else(|| Error::not_found("user"))?;
     let rows = store::notes(&mut conn, id, before, limit + 1).await?;

@@ -226,7 +226,7 @@ impl Socket {
 
     async fn send(&mut self, thread: ThreadId, new: NewMessage) -> Result<(), End> {
         let name = new.client_msg_id.clone();
-        let text = match messaging::send(&self.ctx.app, &self.actor, thread, new).await {
+        let text = match messaging::send(&self.ctx.app.by(&self.actor), thread, new).await {
             Ok(sent) => {
                 ServerFrame::Ack { thread_id: thread, client_msg_id: &name, seq: sent.seq, message_id: sent.id }.text()
             }
@@ -240,7 +240,7 @@ impl Socket {
         if self.read.is_some_and(|(of, last)| of == thread && (0..=last).contains(&seq)) {
             return Ok(());
         }
-        match messaging::read(&self.ctx.app, &self.actor, thread, seq).await {
+        match messaging::read(&self.ctx.app.by(&self.actor), thread, seq).await {
             Ok(state) => {
                 self.read = Some((thread, state.read_seq));
                 Ok(())
@@ -254,7 +254,7 @@ impl Socket {
 
     /// Told to whoever is here, and kept nowhere.
     async fn typing(&mut self, thread: ThreadId) -> Result<(), End> {
-        match messaging::typing(&self.ctx.app, &self.actor, thread).await {
+        match messaging::typing(&self.ctx.app.by(&self.actor), thread).await {
             Ok(Some(other)) => {
                 let user_id = self.place.listener.user;
                 let text = || ServerFrame::Typing { thread_id: thread, user_id }.text();

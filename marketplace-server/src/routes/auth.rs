@@ -220,7 +220,7 @@ pub(crate) async fn begin_totp(
     Caller(actor): Caller,
     Input(input): Input<PasswordInput>,
 ) -> Answer<Json<Enrolment>> {
-    Ok(Json(auth::begin_totp(&ctx.app, &actor, &input.password).await?))
+    Ok(Json(auth::begin_totp(&ctx.app.by(&actor), &input.password).await?))
 }
 
 /// Turn the second factor on, with a first code. Ends every other session.
@@ -232,7 +232,7 @@ pub(crate) async fn confirm_totp(
     Caller(actor): Caller,
     Input(input): Input<CodeInput>,
 ) -> Answer<Json<RecoveryCodes>> {
-    Ok(Json(auth::confirm_totp(&ctx.app, &actor, &input.code).await?))
+    Ok(Json(auth::confirm_totp(&ctx.app.by(&actor), &input.code).await?))
 }
 
 /// Remove the second factor, with the password and a code. Ends every other session.
@@ -245,7 +245,7 @@ pub(crate) async fn disable_totp(
     Input(input): Input<DisableTotpInput>,
 ) -> Answer<StatusCode> {
     let proof = Proof::of(input.totp, input.recovery_code)?;
-    auth::disable_totp(&ctx.app, &actor, &client, &input.password, proof.as_ref()).await?;
+    auth::disable_totp(&ctx.app.by(&actor), &client, &input.password, proof.as_ref()).await?;
     Ok(DONE)
 }
 
@@ -270,14 +270,14 @@ pub(crate) async fn refresh(
 /// End this session, everywhere at once.
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", responses((status = 204, description = "Ended")))]
 pub(crate) async fn logout(State(ctx): State<Ctx>, Caller(actor): Caller, headers: HeaderMap) -> Answer<Response> {
-    auth::logout(&ctx.app, &actor).await?;
+    auth::logout(&ctx.app.by(&actor)).await?;
     cookies::cleared(&ctx, &headers, DONE)
 }
 
 /// End every session of this account.
 #[utoipa::path(post, path = "/v1/auth/logout-all", tag = "auth", responses((status = 204, description = "Ended")))]
 pub(crate) async fn logout_all(State(ctx): State<Ctx>, Caller(actor): Caller, headers: HeaderMap) -> Answer<Response> {
-    auth::logout_all(&ctx.app, &actor).await?;
+    auth::logout_all(&ctx.app.by(&actor)).await?;
     cookies::cleared(&ctx, &headers, DONE)
 }
 
@@ -313,7 +313,7 @@ pub(crate) async fn change_password(
     Caller(actor): Caller,
     Input(input): Input<ChangePasswordInput>,
 ) -> Answer<StatusCode> {
-    auth::change_password(&ctx.app, &actor, &input.current_password, &input.password).await?;
+    auth::change_password(&ctx.app.by(&actor), &input.current_password, &input.password).await?;
     Ok(DONE)
 }
 
@@ -325,7 +325,7 @@ pub(crate) async fn change_email(
     Caller(actor): Caller,
     Input(input): Input<ChangeEmailInput>,
 ) -> Answer<StatusCode> {
-    auth::change_email(&ctx.app, &actor, &input.password, &input.email).await?;
+    auth::change_email(&ctx.app.by(&actor), &input.password, &input.email).await?;
     Ok(TAKEN)
 }
 
@@ -372,7 +372,7 @@ pub(crate) async fn sessions(
     Caller(actor): Caller,
     Params(page): Params<PageRequest>,
 ) -> Answer<Json<Page<SessionView>>> {
-    Ok(Json(auth::sessions(&ctx.app, &actor, &page).await?))
+    Ok(Json(auth::sessions(&ctx.app.by(&actor), &page).await?))
 }
 
 /// End one of one's own sessions.
@@ -383,6 +383,6 @@ pub(crate) async fn revoke_session(
     Caller(actor): Caller,
     Id(id): Id<SessionId>,
 ) -> Answer<StatusCode> {
-    auth::revoke_session(&ctx.app, &actor, id).await?;
+    auth::revoke_session(&ctx.app.by(&actor), id).await?;
     Ok(DONE)
 }

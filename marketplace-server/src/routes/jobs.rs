@@ -52,7 +52,9 @@ pub(crate) struct Nothing {}
         (status = 404, description = "The caller has no such thread")))]
 pub(crate) async fn create(command: Command<NewJob>) -> Answer<Response> {
     command
-        .run_own(|app, actor, new, _| async move { Ok((StatusCode::CREATED, jobs::create(&app, &actor, new).await?)) })
+        .run_own(
+            |app, actor, new, _| async move { Ok((StatusCode::CREATED, jobs::create(&app.by(&actor), new).await?)) },
+        )
         .await
 }
 
@@ -64,14 +66,14 @@ pub(crate) async fn own(
     Caller(actor): Caller,
     List(filter, page): List<OwnJobFilter>,
 ) -> Answer<Json<Page<JobView>>> {
-    Ok(Json(jobs::own(&ctx.app, &actor, &filter, &page).await?))
+    Ok(Json(jobs::own(&ctx.app.by(&actor), &filter, &page).await?))
 }
 
 /// One of one's own jobs, with its offers and what can be done with it now.
 #[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)),
     responses((status = 200, description = "The job", body = JobView, headers(("etag" = String)))))]
 pub(crate) async fn show(State(ctx): State<Ctx>, Caller(actor): Caller, Id(id): Id<JobId>) -> Answer<Response> {
-    let job = jobs::get(&ctx.app, &actor, id).await?;
+    let job = jobs::get(&ctx.app.by(&actor), id).await?;
     Ok(versioned(job.version, job))
 }
 
@@ -84,7 +86,7 @@ pub(crate) async fn history(
     Id(id): Id<JobId>,
     Params(page): Params<PageRequest>,
 ) -> Answer<Json<Page<HistoryRow>>> {
-    Ok(Json(jobs::history(&ctx.app, &actor, id, &page).await?))
+    Ok(Json(jobs::history(&ctx.app.by(&actor), id, &page).await?))
 }
 
 /// Make another offer.
@@ -95,7 +97,7 @@ pub(crate) async fn history(
 pub(crate) async fn offer(Id(id): Id<JobId>, command: Command<CounterOffer>) -> Answer<Response> {
     command
         .run_own(move |app, actor, counter, version| async move {
-            Ok((StatusCode::OK, jobs::offer(&app, &actor, id, counter, version).await?))
+            Ok((StatusCode::OK, jobs::offer(&app.by(&actor).at_version(version), id, counter).await?))
         })
         .await
 }
@@ -108,7 +110,7 @@ pub(crate) async fn offer(Id(id): Id<JobId>, command: Command<CounterOffer>) -> 
 pub(crate) async fn accept(Id(id): Id<JobId>, command: Command<AcceptOffer>) -> Answer<Response> {
     command
         .run_own(move |app, actor, input, version| async move {
-            Ok((StatusCode::OK, jobs::accept(&app, &actor, id, input.revision, version).await?))
+            Ok((StatusCode::OK, jobs::accept(&app.by(&actor).at_version(version), id, input.revision).await?))
         })
         .await
 }
@@ -121,7 +123,7 @@ pub(crate) async fn accept(Id(id): Id<JobId>, command: Command<AcceptOffer>) -> 
 pub(crate) async fn reject(Id(id): Id<JobId>, command: Command<EndJob>) -> Answer<Response> {
     command
         .run_own(move |app, actor, why, version| async move {
-            Ok((StatusCode::OK, jobs::reject(&app, &actor, id, why, version).await?))
+            Ok((StatusCode::OK, jobs::reject(&app.by(&actor).at_version(version), id, why).await?))
         })
         .await
 }
@@ -134,7 +136,7 @@ pub(crate) async fn reject(Id(id): Id<JobId>, command: Command<EndJob>) -> Answe
 pub(crate) async fn cancel(Id(id): Id<JobId>, command: Command<EndJob>) -> Answer<Response> {
     command
         .run_own(move |app, actor, why, version| async move {
-            Ok((StatusCode::OK, jobs::cancel(&app, &actor, id, why, version).await?))
+            Ok((StatusCode::OK, jobs::cancel(&app.by(&actor).at_version(version), id, why).await?))
         })
         .await
 }
@@ -147,7 +149,7 @@ pub(crate) async fn cancel(Id(id): Id<JobId>, command: Command<EndJob>) -> Answe
 pub(crate) async fn complete(Id(id): Id<JobId>, command: Command<Nothing>) -> Answer<Response> {
     command
         .run_own(move |app, actor, Nothing {}, version| async move {
-            Ok((StatusCode::OK, jobs::complete(&app, &actor, id, version).await?))
+            Ok((StatusCode::OK, jobs::complete(&app.by(&actor).at_version(version), id).await?))
         })
         .await
 }
@@ -160,7 +162,7 @@ pub(crate) async fn complete(Id(id): Id<JobId>, command: Command<Nothing>) -> An
 pub(crate) async fn request_changes(Id(id): Id<JobId>, command: Command<ChangeRequest>) -> Answer<Response> {
     command
         .run_own(move |app, actor, what, version| async move {
-            Ok((StatusCode::OK, jobs::request_changes(&app, &actor, id, what, version).await?))
+            Ok((StatusCode::OK, jobs::request_changes(&app.by(&actor).at_version(version), id, what).await?))
         })
         .await
 }
@@ -173,7 +175,7 @@ pub(crate) async fn request_changes(Id(id): Id<JobId>, command: Command<ChangeRe
 pub(crate) async fn finalize(Id(id): Id<JobId>, command: Command<Nothing>) -> Answer<Response> {
     command
         .run_own(move |app, actor, Nothing {}, version| async move {
-            Ok((StatusCode::OK, jobs::finalize(&app, &actor, id, version).await?))
+            Ok((StatusCode::OK, jobs::finalize(&app.by(&actor).at_version(version), id).await?))
         })
         .await
 }

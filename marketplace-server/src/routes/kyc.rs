@@ -52,7 +52,7 @@ pub(crate) struct SubmissionForm {
 #[utoipa::path(get, path = "/v1/me/kyc", tag = "me",
     responses((status = 200, description = "Status and attempts", body = OwnKyc)))]
 pub(crate) async fn own(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Json<OwnKyc>> {
-    Ok(Json(kyc::own(&ctx.app, &actor).await?))
+    Ok(Json(kyc::own(&ctx.app.by(&actor)).await?))
 }
 
 /// Submit identity documents.
@@ -66,7 +66,7 @@ pub(crate) async fn submit(State(ctx): State<Ctx>, Caller(actor): Caller, reques
     let mut key = Key::of(request.method().as_str(), request.uri().path(), request.headers())?;
     let boundary = boundary(request.headers())?;
     let came = body::received(request, &actor, MULTIPART_LIMIT as u64, &ctx).await?;
-    let permit = kyc::submit_permit(&ctx.app, &actor).await?;
+    let permit = kyc::submit_permit(&ctx.app.by(&actor)).await?;
     let form = read_form(came, boundary).await?;
     if let Some(key) = &mut key {
         key.add(form.document_type.as_str().as_bytes());
@@ -75,7 +75,7 @@ pub(crate) async fn submit(State(ctx): State<Ctx>, Caller(actor): Caller, reques
     }
     let (app, who) = (ctx.app.clone(), actor.clone());
     idempotency::once(&ctx, &actor, key, async move {
-        let own = kyc::submit(&app, &who, form).await;
+        let own = kyc::submit(&app.by(&who), form).await;
         drop(permit);
         own.map(|own| (StatusCode::CREATED, own))
     })

@@ -35,7 +35,7 @@ pub(crate) struct PasswordInput {
 #[utoipa::path(get, path = "/v1/me", tag = "me",
     responses((status = 200, description = "The account", body = Me, headers(("etag" = String)))))]
 pub(crate) async fn me(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Response> {
-    let me = marketplace_core::users::me(&ctx.app, &actor)?;
+    let me = marketplace_core::users::me(&ctx.app.by(&actor))?;
     Ok(versioned(me.version, me))
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn update_me(
     IfMatch(if_version): IfMatch,
     Input(input): Input<UpdateMe>,
 ) -> Answer<Response> {
-    let me = marketplace_core::users::update_me(&ctx.app, &actor, input, if_version).await?;
+    let me = marketplace_core::users::update_me(&ctx.app.by(&actor).at_version(if_version), input).await?;
     Ok(versioned(me.version, me))
 }
 
@@ -61,7 +61,7 @@ pub(crate) async fn delete_me(
     Caller(actor): Caller,
     Input(input): Input<PasswordInput>,
 ) -> Answer<StatusCode> {
-    marketplace_core::users::delete_me(&ctx.app, &actor, &input.password).await?;
+    marketplace_core::users::delete_me(&ctx.app.by(&actor), &input.password).await?;
     Ok(DONE)
 }
 
@@ -69,5 +69,5 @@ pub(crate) async fn delete_me(
 #[utoipa::path(get, path = "/v1/me/export", tag = "me",
     responses((status = 200, description = "The archive", content_type = "application/zip")))]
 pub(crate) async fn export_me(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Response> {
-    download(&ctx, export::own(&ctx.app, &actor)).await
+    download(&ctx, export::own(&ctx.app.by(&actor))).await
 }

@@ -129,7 +129,7 @@ pub(crate) async fn identities(
     Caller(actor): Caller,
     Params(page): Params<PageRequest>,
 ) -> Answer<Json<Page<IdentityView>>> {
-    Ok(Json(ops::identities(&ctx.app, &actor, &page).await?))
+    Ok(Json(ops::identities(&ctx.app.by(&actor), &page).await?))
 }
 
 /// Close one of them. The last way into an account without a password stays.
@@ -140,7 +140,7 @@ pub(crate) async fn remove_identity(
     Caller(actor): Caller,
     Id(id): Id<IdentityId>,
 ) -> Answer<StatusCode> {
-    ops::remove_identity(&ctx.app, &actor, id).await?;
+    ops::remove_identity(&ctx.app.by(&actor), id).await?;
     Ok(DONE)
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
 #[utoipa::path(get, path = "/v1/me/client-profile", tag = "me",
     responses((status = 200, description = "The profile", body = ClientProfile, headers(("etag" = String)))))]
 pub(crate) async fn client(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Response> {
-    let profile = profiles::client(&ctx.app, &actor).await?;
+    let profile = profiles::client(&ctx.app.by(&actor)).await?;
     Ok(versioned(profile.version, profile))
 }
 
@@ -72,7 +72,7 @@ pub(crate) async fn update_client(
     IfMatch(if_version): IfMatch,
     Input(input): Input<UpdateClientProfile>,
 ) -> Answer<Response> {
-    let profile = profiles::update_client(&ctx.app, &actor, input, if_version).await?;
+    let profile = profiles::update_client(&ctx.app.by(&actor).at_version(if_version), input).await?;
     Ok(versioned(profile.version, profile))
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn update_client(
 #[utoipa::path(get, path = "/v1/me/worker-profile", tag = "me",
     responses((status = 200, description = "The profile", body = WorkerProfile, headers(("etag" = String)))))]
 pub(crate) async fn worker(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Response> {
-    let profile = profiles::worker(&ctx.app, &actor).await?;
+    let profile = profiles::worker(&ctx.app.by(&actor)).await?;
     Ok(versioned(profile.version, profile))
 }
 
@@ -94,7 +94,7 @@ pub(crate) async fn update_worker(
     IfMatch(if_version): IfMatch,
     Input(input): Input<UpdateWorkerProfile>,
 ) -> Answer<Response> {
-    let profile = profiles::update_worker(&ctx.app, &actor, input, if_version).await?;
+    let profile = profiles::update_worker(&ctx.app.by(&actor).at_version(if_version), input).await?;
     Ok(versioned(profile.version, profile))
 }
 
@@ -112,8 +112,8 @@ pub(crate) async fn put_picture(
     // Before 10 MiB are read for nothing.
     actor.require_own(Permission::Trade)?;
     let came = body::received(request, &actor, MAX_FILE, &ctx).await?;
-    let permit = kyc::submit_permit(&ctx.app, &actor).await?;
-    let picture = profiles::set_picture(&ctx.app, &actor, came.into_bytes().await?).await?;
+    let permit = kyc::submit_permit(&ctx.app.by(&actor)).await?;
+    let picture = profiles::set_picture(&ctx.app.by(&actor), came.into_bytes().await?).await?;
     drop(permit);
     Ok(Json(picture))
 }
@@ -121,7 +121,7 @@ pub(crate) async fn put_picture(
 /// Take one's own picture away.
 #[utoipa::path(delete, path = "/v1/me/picture", tag = "me", responses((status = 204, description = "There is none any more")))]
 pub(crate) async fn delete_picture(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<StatusCode> {
-    profiles::remove_picture(&ctx.app, &actor).await?;
+    profiles::remove_picture(&ctx.app.by(&actor)).await?;
     Ok(DONE)
 }
 
@@ -133,7 +133,7 @@ pub(crate) async fn favorites(
     Caller(actor): Caller,
     Params(page): Params<PageRequest>,
 ) -> Answer<Json<Page<PublicWorker>>> {
-    Ok(Json(profiles::favorites(&ctx.app, &actor, &page).await?))
+    Ok(Json(profiles::favorites(&ctx.app.by(&actor), &page).await?))
 }
 
 /// Make a worker a favourite.
@@ -144,7 +144,7 @@ pub(crate) async fn add_favorite(
     Caller(actor): Caller,
     Id(id): Id<UserId>,
 ) -> Answer<StatusCode> {
-    profiles::favorite(&ctx.app, &actor, id, true).await?;
+    profiles::favorite(&ctx.app.by(&actor), id, true).await?;
     Ok(DONE)
 }
 
@@ -156,7 +156,7 @@ pub(crate) async fn drop_favorite(
     Caller(actor): Caller,
     Id(id): Id<UserId>,
 ) -> Answer<StatusCode> {
-    profiles::favorite(&ctx.app, &actor, id, false).await?;
+    profiles::favorite(&ctx.app.by(&actor), id, false).await?;
     Ok(DONE)
 }
 
@@ -168,14 +168,14 @@ pub(crate) async fn blocks(
     Caller(actor): Caller,
     Params(page): Params<PageRequest>,
 ) -> Answer<Json<Page<Blocked>>> {
-    Ok(Json(profiles::blocks(&ctx.app, &actor, &page).await?))
+    Ok(Json(profiles::blocks(&ctx.app.by(&actor), &page).await?))
 }
 
 /// Block somebody: no new threads between the two, and messages only while a job of theirs is live.
 #[utoipa::path(put, path = "/v1/me/blocks/{id}", tag = "me", params(("id" = UserId, Path)),
     responses((status = 204, description = "They are blocked")))]
 pub(crate) async fn add_block(State(ctx): State<Ctx>, Caller(actor): Caller, Id(id): Id<UserId>) -> Answer<StatusCode> {
-    profiles::block(&ctx.app, &actor, id, true).await?;
+    profiles::block(&ctx.app.by(&actor), id, true).await?;
     Ok(DONE)
 }
 
@@ -187,7 +187,7 @@ pub(crate) async fn drop_block(
     Caller(actor): Caller,
     Id(id): Id<UserId>,
 ) -> Answer<StatusCode> {
-    profiles::block(&ctx.app, &actor, id, false).await?;
+    profiles::block(&ctx.app.by(&actor), id, false).await?;
     Ok(DONE)
 }
 

@@ -39,7 +39,7 @@ pub(crate) async fn of_job(
     Caller(actor): Caller,
     Id(id): Id<JobId>,
 ) -> Answer<Json<Page<ReviewView>>> {
-    Ok(Json(reviews::of_job(&ctx.app, &actor, id).await?))
+    Ok(Json(reviews::of_job(&ctx.app.by(&actor), id).await?))
 }
 
 /// Review the other side of a finalized job, within 14 days, once. It shows when both are in or the time is over.
@@ -49,7 +49,7 @@ pub(crate) async fn of_job(
 pub(crate) async fn create(Id(id): Id<JobId>, command: Command<NewReview>) -> Answer<Response> {
     command
         .run_own(move |app, actor, new, _| async move {
-            Ok((StatusCode::CREATED, reviews::create(&app, &actor, id, new).await?))
+            Ok((StatusCode::CREATED, reviews::create(&app.by(&actor), id, new).await?))
         })
         .await
 }
@@ -62,14 +62,14 @@ pub(crate) async fn own(
     Caller(actor): Caller,
     List(filter, page): List<OwnReviewFilter>,
 ) -> Answer<Json<Page<ReviewView>>> {
-    Ok(Json(reviews::own(&ctx.app, &actor, &filter, &page).await?))
+    Ok(Json(reviews::own(&ctx.app.by(&actor), &filter, &page).await?))
 }
 
 /// A review that the caller may see.
 #[utoipa::path(get, path = "/v1/reviews/{id}", tag = "reviews", params(("id" = ReviewId, Path)),
     responses((status = 200, description = "The review", body = ReviewView, headers(("etag" = String)))))]
 pub(crate) async fn show(State(ctx): State<Ctx>, Caller(actor): Caller, Id(id): Id<ReviewId>) -> Answer<Response> {
-    let review = reviews::get(&ctx.app, &actor, id).await?;
+    let review = reviews::get(&ctx.app.by(&actor), id).await?;
     Ok(versioned(review.version, review))
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn edit(
     IfMatch(if_version): IfMatch,
     Input(update): Input<UpdateReview>,
 ) -> Answer<Response> {
-    let review = reviews::edit(&ctx.app, &actor, id, update, if_version).await?;
+    let review = reviews::edit(&ctx.app.by(&actor).at_version(if_version), id, update).await?;
     Ok(versioned(review.version, review))
 }
 
@@ -97,7 +97,7 @@ pub(crate) async fn edit(
 pub(crate) async fn reply(Id(id): Id<ReviewId>, command: Command<NewReply>) -> Answer<Response> {
     command
         .run_own(move |app, actor, reply, version| async move {
-            Ok((StatusCode::OK, reviews::reply(&app, &actor, id, reply, version).await?))
+            Ok((StatusCode::OK, reviews::reply(&app.by(&actor).at_version(version), id, reply).await?))
         })
         .await
 }
@@ -109,7 +109,7 @@ pub(crate) async fn reply(Id(id): Id<ReviewId>, command: Command<NewReply>) -> A
 pub(crate) async fn flag(Id(id): Id<ReviewId>, command: Command<NewFlag>) -> Answer<Response> {
     command
         .run_own(move |app, actor, flag, _| async move {
-            reviews::flag(&app, &actor, id, flag).await?;
+            reviews::flag(&app.by(&actor), id, flag).await?;
             Ok((DONE, ()))
         })
         .await

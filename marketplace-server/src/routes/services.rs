@@ -66,7 +66,7 @@ pub(crate) async fn show(State(ctx): State<Ctx>, Id(id): Id<ServiceId>) -> Answe
 pub(crate) async fn create(command: Command<NewService>) -> Answer<Response> {
     command
         .run_own(|app, actor, new, _| async move {
-            services::create(&app, &actor, new).await.map(|made| (StatusCode::CREATED, made))
+            services::create(&app.by(&actor), new).await.map(|made| (StatusCode::CREATED, made))
         })
         .await
 }
@@ -83,7 +83,7 @@ pub(crate) async fn update(
     IfMatch(if_version): IfMatch,
     Input(input): Input<UpdateService>,
 ) -> Answer<Response> {
-    let service = services::update(&ctx.app, &actor, id, input, if_version).await?;
+    let service = services::update(&ctx.app.by(&actor).at_version(if_version), id, input).await?;
     Ok(versioned(service.version, service))
 }
 
@@ -98,7 +98,7 @@ pub(crate) async fn delete(
     Id(id): Id<ServiceId>,
     IfMatch(if_version): IfMatch,
 ) -> Answer<StatusCode> {
-    services::delete(&ctx.app, &actor, id, if_version).await?;
+    services::delete(&ctx.app.by(&actor).at_version(if_version), id).await?;
     Ok(DONE)
 }
 
@@ -111,7 +111,7 @@ pub(crate) async fn delete(
 pub(crate) async fn publish(Id(id): Id<ServiceId>, command: Command<NoInput>) -> Answer<Response> {
     command
         .run_own(move |app, actor, _, if_version| async move {
-            services::publish(&app, &actor, id, if_version).await.map(|service| (StatusCode::OK, service))
+            services::publish(&app.by(&actor).at_version(if_version), id).await.map(|service| (StatusCode::OK, service))
         })
         .await
 }
@@ -125,7 +125,7 @@ pub(crate) async fn publish(Id(id): Id<ServiceId>, command: Command<NoInput>) ->
 pub(crate) async fn close(Id(id): Id<ServiceId>, command: Command<NoInput>) -> Answer<Response> {
     command
         .run_own(move |app, actor, _, if_version| async move {
-            services::close(&app, &actor, id, if_version).await.map(|service| (StatusCode::OK, service))
+            services::close(&app.by(&actor).at_version(if_version), id).await.map(|service| (StatusCode::OK, service))
         })
         .await
 }
@@ -138,14 +138,14 @@ pub(crate) async fn own(
     Caller(actor): Caller,
     List(filter, page): List<OwnServices>,
 ) -> Answer<Json<Page<OwnService>>> {
-    Ok(Json(services::own(&ctx.app, &actor, &filter, &page).await?))
+    Ok(Json(services::own(&ctx.app.by(&actor), &filter, &page).await?))
 }
 
 /// One of one's own services, in any state.
 #[utoipa::path(get, path = "/v1/me/services/{id}", tag = "services", params(("id" = ServiceId, Path)),
     responses((status = 200, description = "The service", body = OwnService, headers(("etag" = String)))))]
 pub(crate) async fn own_one(State(ctx): State<Ctx>, Caller(actor): Caller, Id(id): Id<ServiceId>) -> Answer<Response> {
-    let service = services::own_one(&ctx.app, &actor, id).await?;
+    let service = services::own_one(&ctx.app.by(&actor), id).await?;
     Ok(versioned(service.version, service))
 }
 

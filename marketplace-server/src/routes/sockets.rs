@@ -39,7 +39,7 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
 #[utoipa::path(post, path = "/v1/ws/ticket", tag = "threads",
     responses((status = 200, description = "The ticket", body = SocketTicket)))]
 pub(crate) async fn ticket(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Json<SocketTicket>> {
-    Ok(Json(auth::issue_ticket(&ctx.app, &actor).await?))
+    Ok(Json(auth::issue_ticket(&ctx.app.by(&actor)).await?))
 }
 
 /// How a socket is opened.

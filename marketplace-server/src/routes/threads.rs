@@ -53,7 +53,7 @@ pub(crate) async fn list(
     Caller(actor): Caller,
     Params(page): Params<PageRequest>,
 ) -> Answer<Json<Page<ThreadSummary>>> {
-    Ok(Json(messaging::list(&ctx.app, &actor, &page).await?))
+    Ok(Json(messaging::list(&ctx.app.by(&actor), &page).await?))
 }
 
 /// Open a thread about a service. A client has one per service: opening it again answers the same.
@@ -65,7 +65,7 @@ pub(crate) async fn list(
         (status = 409, description = "The thread is closed, or `client_msg_id` was used for another message")))]
 pub(crate) async fn open(command: Command<OpenThread>) -> Answer<Response> {
     command
-        .run_own(|app, actor, new, _| async move { Ok((StatusCode::OK, messaging::open(&app, &actor, new).await?)) })
+        .run_own(|app, actor, new, _| async move { Ok((StatusCode::OK, messaging::open(&app.by(&actor), new).await?)) })
         .await
 }
 
@@ -77,7 +77,7 @@ pub(crate) async fn show(
     Caller(actor): Caller,
     Id(id): Id<ThreadId>,
 ) -> Answer<Json<ThreadSummary>> {
-    Ok(Json(messaging::get(&ctx.app, &actor, id).await?))
+    Ok(Json(messaging::get(&ctx.app.by(&actor), id).await?))
 }
 
 /// Messages in the order of their numbers.
@@ -90,7 +90,7 @@ pub(crate) async fn messages(
     Id(id): Id<ThreadId>,
     Params(query): Params<MessagesQuery>,
 ) -> Answer<Json<MessagePage<Message>>> {
-    Ok(Json(messaging::messages(&ctx.app, &actor, id, &query).await?))
+    Ok(Json(messaging::messages(&ctx.app.by(&actor), id, &query).await?))
 }
 
 /// Send a message. Sending the same `client_msg_id` again answers the first one.
@@ -103,7 +103,7 @@ pub(crate) async fn messages(
 pub(crate) async fn send(Id(id): Id<ThreadId>, command: Command<NewMessage>) -> Answer<Response> {
     command
         .run_own(move |app, actor, new, _| async move {
-            Ok((StatusCode::CREATED, messaging::send(&app, &actor, id, new).await?))
+            Ok((StatusCode::CREATED, messaging::send(&app.by(&actor), id, new).await?))
         })
         .await
 }
@@ -125,7 +125,7 @@ pub(crate) struct ReadInput {
 pub(crate) async fn read(Id(id): Id<ThreadId>, command: Command<ReadInput>) -> Answer<Response> {
     command
         .run_own(move |app, actor, input, _| async move {
-            Ok((StatusCode::OK, messaging::read(&app, &actor, id, input.seq).await?))
+            Ok((StatusCode::OK, messaging::read(&app.by(&actor), id, input.seq).await?))
         })
         .await
 }
@@ -158,14 +158,14 @@ pub(crate) async fn attach(
     let boundary = forms::boundary(request.headers())?;
     let came = body::received(request, &actor, MULTIPART_LIMIT as u64, &ctx).await?;
     // Bounds the memory that uploads take together.
-    let permit = kyc::submit_permit(&ctx.app, &actor).await?;
+    let permit = kyc::submit_permit(&ctx.app.by(&actor)).await?;
     let file = read_form(came, boundary).await?;
     if let Some(key) = &mut key {
         key.add(&file);
     }
     let (app, who) = (ctx.app.clone(), actor.clone());
     idempotency::once(&ctx, &actor, key, async move {
-        let taken = messaging::attach(&app, &who, id, file).await;
+        let taken = messaging::attach(&app.by(&who), id, file).await;
         drop(permit);
         taken.map(|taken| (StatusCode::CREATED, taken))
     })
@@ -199,6 +199,6 @@ pub(crate) async fn attachment(
     Id(id): Id<ThreadId>,
     Attached(file): Attached,
 ) -> Answer<Response> {
-    let content = messaging::attachment(&ctx.app, &actor, id, file).await?;
+    let content = messaging::attachment(&ctx.app.by(&actor), id, file).await?;
     shown_file(content, "attachment")
 }

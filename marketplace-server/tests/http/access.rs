@@ -300,9 +300,13 @@ async fn every_row_holds_for_every_role() {
         // So that somebody is left who may ban an admin.
         server.user(Role::Admin, Status::Active).await;
         let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
-        marketplace_core::users::act(server.test.app(), &testing::operator(), banned, &UserAction::Ban, &change)
-            .await
-            .unwrap();
+        marketplace_core::users::act(
+            &server.test.app().by(&testing::operator()).with(change.clone()),
+            banned,
+            &UserAction::Ban,
+        )
+        .await
+        .unwrap();
         let mut tokens = Vec::new();
         for (letter, role) in ROLES {
             tokens.push((letter, role, server.token(role).await));
@@ -338,7 +342,7 @@ async fn a_frozen_or_demoted_staff_member_loses_the_powers_at_once() {
         assert_eq!(call(&server, "GET", "/v1/admin/kyc", &Value::Null, Some(&token)).await, 200);
         let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
         let app = server.test.app();
-        marketplace_core::users::act(app, &operator, id, &UserAction::Freeze, &change).await.unwrap();
+        marketplace_core::users::act(&app.by(&operator).with(change.clone()), id, &UserAction::Freeze).await.unwrap();
         assert_eq!(call(&server, "GET", "/v1/admin/kyc", &Value::Null, Some(&token)).await, 403);
         assert_eq!(call(&server, "GET", "/v1/me", &Value::Null, Some(&token)).await, 200);
         server.stop().await;

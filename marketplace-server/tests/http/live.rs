@@ -63,7 +63,9 @@ impl Stream {
 
 async fn freeze(server: &Server, id: marketplace_core::ids::UserId, action: UserAction) {
     let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
-    marketplace_core::users::act(server.test.app(), &testing::operator(), id, &action, &change).await.unwrap();
+    marketplace_core::users::act(&server.test.app().by(&testing::operator()).with(change.clone()), id, &action)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -149,7 +149,9 @@ async fn a_picture_is_put_seen_and_gone_with_its_owner() {
         };
         let ban = marketplace_core::accounts::model::UserAction::Ban;
         let operator = marketplace_core::testing::operator();
-        marketplace_core::users::act(server.test.app(), &operator, id.parse().unwrap(), &ban, &change).await.unwrap();
+        marketplace_core::users::act(&server.test.app().by(&operator).with(change.clone()), id.parse().unwrap(), &ban)
+            .await
+            .unwrap();
         let body = problem(server.get(&path), 404, "not_found").await;
         assert_eq!(body["code"], "not_found");
         problem(server.get(&format!("/v1/workers/{id}")), 404, "not_found").await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use marketplace_core::{
     accounts::model::{Status, UserAction},
-    base::{change::Change, permission::Role},
+    base::permission::Role,
     testing::{self, totp_code},
 };
 use marketplace_server::Options;
@@ -107,7 +107,7 @@ fn login(server: &Server, email: &str, more: &Value) -> reqwest::RequestBuilder 
 async fn a_second_factor_from_enrolment_to_removal() {
     for server in servers().await {
         let (id, token) = server.user(Role::Support, Status::Active).await;
-        let email = marketplace_core::users::reveal(server.test.app(), &testing::OPERATOR, id).await.unwrap().email;
+        let email = marketplace_core::users::reveal(&server.test.app().by(&testing::OPERATOR), id).await.unwrap().email;
         let password = json!({"password": testing::PASSWORD});
         let begun = expect(server.post("/v1/auth/totp").bearer_auth(&token).json(&password), 200).await;
         // The machine's clock: this step's code and the next one's are good, also when the next step begins meanwhile.
@@ -164,15 +164,9 @@ async fn a_stream_ends_with_its_token() {
     let request = server.get("/v1/admin/events").bearer_auth(secret).header("accept", "text/event-stream");
     let mut stream = request.send().await.unwrap();
     assert_eq!(stream.status(), 200);
-    marketplace_core::users::act(
-        server.test.app(),
-        &testing::OPERATOR,
-        id,
-        &UserAction::RevokeSessions,
-        &Change::default(),
-    )
-    .await
-    .unwrap();
+    marketplace_core::users::act(&server.test.app().by(&testing::OPERATOR), id, &UserAction::RevokeSessions)
+        .await
+        .unwrap();
     let ended = async { while stream.chunk().await.unwrap().is_some() {} };
     tokio::time::timeout(Duration::from_secs(10), ended).await.expect("the stream ends");
     server.stop().await;

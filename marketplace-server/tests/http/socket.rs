@@ -37,10 +37,10 @@ impl Talk {
         test.approve(worker).await;
         let (worker, worker_token) = test.log_in(worker).await;
         let new: NewService = serde_json::from_value(json!({"title": "Garden", "category": "gardening"})).unwrap();
-        let made = services::create(test.app(), &worker, new).await.unwrap();
-        services::publish(test.app(), &worker, made.id, None).await.unwrap();
+        let made = services::create(&test.app().by(&worker), new).await.unwrap();
+        services::publish(&test.app().by(&worker), made.id).await.unwrap();
         let new = OpenThread { service_id: made.id, content: None, client_msg_id: None };
-        let thread = messaging::open(test.app(), &client, new).await.unwrap().id.to_string();
+        let thread = messaging::open(&test.app().by(&client), new).await.unwrap().id.to_string();
         Self { client, client_token, worker, worker_token, thread }
     }
 }

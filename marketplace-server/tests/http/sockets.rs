@@ -175,22 +175,19 @@ async fn a_socket_ends_with_its_login() {
         assert_eq!(logged_out.end().await, Some(4401));
         stays.is_alive().await;
         let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
-        marketplace_core::users::act(server.test.app(), &testing::operator(), client, &UserAction::Ban, &change)
-            .await
-            .unwrap();
+        marketplace_core::users::act(
+            &server.test.app().by(&testing::operator()).with(change.clone()),
+            client,
+            &UserAction::Ban,
+        )
+        .await
+        .unwrap();
         assert_eq!(stays.end().await, Some(4401));
         // By another program too.
         let (mut worker, _) = Socket::hello(&server, &talk.worker_token, None).await;
         let other = App::open((*server.test.app().config).clone()).await.unwrap();
-        marketplace_core::users::act(
-            &other,
-            &testing::operator(),
-            talk.worker.user_id().unwrap(),
-            &UserAction::Ban,
-            &change,
-        )
-        .await
-        .unwrap();
+        let op = other.by(&testing::operator()).with(change.clone());
+        marketplace_core::users::act(&op, talk.worker.user_id().unwrap(), &UserAction::Ban).await.unwrap();
         assert_eq!(worker.end().await, Some(4401));
         other.close().await;
         server.stop().await;
@@ -212,7 +209,8 @@ async fn sockets_resume_where_they_were_however_often_they_break() {
                     let sender = if n % 3 == 0 { &talk.worker } else { &talk.client };
                     let client_msg_id = format!("{round}-{n}");
                     let new = NewMessage { client_msg_id, content: "x".into(), attachments: Vec::new() };
-                    messaging::send(server.test.app(), sender, thread, new)
+                    let op = server.test.app().by(sender);
+                    async move { messaging::send(&op, thread, new).await }
                 });
                 for sent in futures::future::join_all(sends).await {
                     sent.unwrap();
@@ -255,7 +253,7 @@ async fn a_socket_that_stays_is_told_each_thing_once_in_order() {
             for n in 0..60 {
                 let sender = if n % 2 == 0 { &talk.worker } else { &talk.client };
                 let new = NewMessage { client_msg_id: n.to_string(), content: "x".into(), attachments: Vec::new() };
-                messaging::send(server.test.app(), sender, thread, new).await.unwrap();
+                messaging::send(&server.test.app().by(sender), thread, new).await.unwrap();
             }
         };
         // Each joins at another moment, from the same cursor: while it catches up, more is written.
@@ -307,7 +305,7 @@ async fn programs_on_one_database_reach_each_others_sockets() {
         let (mut socket, _) = Socket::hello(&server, &talk.client_token, None).await;
         let other = App::open((*server.test.app().config).clone()).await.unwrap();
         let new = NewMessage { client_msg_id: "a".into(), content: "from elsewhere".into(), attachments: Vec::new() };
-        messaging::send(&other, &talk.worker, talk.thread.parse().unwrap(), new).await.unwrap();
+        messaging::send(&other.by(&talk.worker), talk.thread.parse().unwrap(), new).await.unwrap();
         assert_eq!(socket.next("message").await["message"]["content"], "from elsewhere");
         other.close().await;
         drop(socket);
@@ -419,7 +417,7 @@ async fn typing_is_told_to_nobody_who_blocked() {
     let (mut client, _) = Socket::hello(&server, &talk.client_token, None).await;
     let (mut worker, _) = Socket::hello(&server, &talk.worker_token, None).await;
     let blocked = talk.client.user_id().unwrap();
-    marketplace_core::profiles::block(server.test.app(), &talk.worker, blocked, true).await.unwrap();
+    marketplace_core::profiles::block(&server.test.app().by(&talk.worker), blocked, true).await.unwrap();
     client.say(&json!({"type": "typing", "thread_id": talk.thread})).await;
     client.is_quiet().await;
     worker.is_quiet().await;

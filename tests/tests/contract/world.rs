@@ -71,7 +71,7 @@ impl World {
         let (actor, _) = self.test.log_in(worker).await;
         let (document, selfie) = (pictures::png(1), pictures::jpeg(2));
         let submission = Submission { document_type: DocumentType::Passport, document, selfie };
-        let own = kyc::submit(self.test.app(), &actor, submission).await.unwrap();
+        let own = kyc::submit(&self.test.app().by(&actor), submission).await.unwrap();
         self.test.advance(Duration::from_secs(1));
         (worker, own.attempts[0].id)
     }

@@ -50,7 +50,7 @@ async fn race(test: &TestApp) {
             let id = test.user(Role::Worker, Status::Active).await;
             let (actor, _) = test.log_in(id).await;
             let (document, selfie) = (picture.clone(), picture.clone());
-            kyc::submit(app, &actor, Submission { document_type: DocumentType::Passport, document, selfie })
+            kyc::submit(&app.by(&actor), Submission { document_type: DocumentType::Passport, document, selfie })
                 .await
                 .unwrap();
         })

@@ -56,7 +56,7 @@ pub(super) async fn run(context: &Context, config: Config, plan: &Plan, yes: boo
     context.out.check::<Summary>()?;
     let app = context.open_to_fill(config).await?;
     let one = PageRequest::first(1);
-    let there = marketplace_core::users::list(&app, &operator(), &UserFilter::default(), &one).await?;
+    let there = marketplace_core::users::list(&app.by(&operator()), &UserFilter::default(), &one).await?;
     if !there.items.is_empty() {
         let change = ChangeArgs { yes, ..ChangeArgs::default() };
         let question = format!("{} has users already. Add made-up ones?", app.config.database_url());

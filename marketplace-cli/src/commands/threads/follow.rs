@@ -1,5 +1,6 @@
 //! Reading a thread: a stretch of it, or live.
 
+use marketplace_core::events::EventKind;
 use std::{sync::Arc, time::Duration};
 
 use marketplace_core::{
@@ -212,7 +213,9 @@ impl Follower {
             }
             Ok(page) => {
                 self.cursor = page.cursor;
-                Ok(page.items.iter().any(|event| matches!(event.kind.as_str(), "message" | "job" | "thread")))
+                Ok(page.items.iter().any(|event| {
+                    [EventKind::Message, EventKind::Job, EventKind::Thread].iter().any(|kind| event.kind == *kind)
+                }))
             }
             // A log that begins anew, after a restore.
             Err(error) if error.code() == ErrorCode::Invalid => {

@@ -1,5 +1,7 @@
 //! The audit log as it grows: newest first, following, filtered, each row in full.
 
+use marketplace_core::audit::AuditAction;
+use marketplace_core::base::text_enum::Name;
 use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
@@ -87,7 +89,7 @@ impl Typed for AuditFilter {
         let value = value.to_owned();
         match word {
             "actor" => self.actor = Some(Principal(value)),
-            "action" => self.action = Some(value),
+            "action" => self.action = Some(Name::from(value)),
             _ => self.target = Some(value),
         }
         Ok(())
@@ -139,16 +141,24 @@ pub fn cells(row: &AuditRow, width: usize, now: Timestamp, exact: bool, theme: T
     let actor = if width > 90 { 26 } else { 16 };
     let rest = width.saturating_sub(time + action + actor + 2);
     let reason = row.reason.as_deref().map_or_else(String::new, |reason| format!("  {}", text::words(reason)));
-    let style = match row.action.rsplit('.').next().unwrap_or("") {
-        "ban" | "delete" | "reject" | "revoke" => Style::Bad,
-        "freeze" | "retry" | "reveal" | "role" => Style::Warn,
-        "approve" | "unban" | "unfreeze" => Style::Good,
+    let style = row.action.known().map_or(Style::Plain, |action| match action {
+        AuditAction::UsersBan
+        | AuditAction::UsersDelete
+        | AuditAction::KycReject
+        | AuditAction::KycRevoke
+        | AuditAction::TokensRevoke => Style::Bad,
+        AuditAction::UsersFreeze
+        | AuditAction::KycRetry
+        | AuditAction::MailRetry
+        | AuditAction::UsersReveal
+        | AuditAction::UsersRole => Style::Warn,
+        AuditAction::KycApprove | AuditAction::UsersUnban | AuditAction::UsersUnfreeze => Style::Good,
         _ => Style::Plain,
-    };
+    });
     vec![
         Span::styled(text::right(&text::when(row.at, now, exact), time - 1), theme.style(Style::Faint)),
         Span::raw("  "),
-        Span::styled(text::left(&row.action, action), theme.style(style)),
+        Span::styled(text::left(&row.action.to_string(), action), theme.style(style)),
         Span::raw(text::left(&text::who(&row.actor), actor)),
         Span::raw(text::left(&format!("{} {}{reason}", row.target_kind, text::short_id(&row.target)), rest)),
     ]
@@ -161,8 +171,8 @@ pub fn detail(row: &AuditRow) -> Popup {
         pair("row", text::thousands(row.seq)),
         pair("when", format!("{} UTC", text::exact(row.at))),
         pair("who", row.actor.to_string()),
-        pair("what", row.action.clone()),
-        pair(&row.target_kind, row.target.clone()),
+        pair("what", row.action.to_string()),
+        pair(&row.target_kind.to_string(), row.target.clone()),
         pair("reason", row.reason.clone().unwrap_or_else(|| "–".into())),
     ];
     match row.metadata.as_object() {

@@ -1,5 +1,6 @@
 //! Jobs: the list, one with its offers and its history, and what staff can do to them.
 
+use marketplace_core::records::target::TargetKind;
 use std::{fmt::Write as _, sync::Arc};
 
 use futures::future::BoxFuture;
@@ -259,7 +260,7 @@ impl Screen for Jobs {
     }
 
     fn event(&mut self, event: &Event, ctx: &mut Ctx) {
-        if event.kind.starts_with("job") {
+        if event.target_kind() == Some(TargetKind::Job) {
             self.browser.list.soon(ctx);
         }
     }

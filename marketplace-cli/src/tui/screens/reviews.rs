@@ -1,5 +1,6 @@
 //! Reviews: the flagged ones first, one with its flags beside the other side's, and what staff can do to them.
 
+use marketplace_core::records::target::TargetKind;
 use std::{fmt::Write as _, sync::Arc};
 
 use futures::future::BoxFuture;
@@ -280,7 +281,7 @@ impl Screen for Reviews {
     }
 
     fn event(&mut self, event: &Event, ctx: &mut Ctx) {
-        if event.kind.starts_with("review") {
+        if event.target_kind() == Some(TargetKind::Review) {
             self.browser.list.soon(ctx);
         }
     }

@@ -42,26 +42,26 @@ async fn a_demonstration_has_something_of_everything_and_a_past_that_verifies() 
             Stage::ALL.iter().copied().filter(|stage| *stage != Stage::Pictures).collect()
         );
 
-        let all = users::list(app, &operator(), &UserFilter::default(), &PageRequest::first(200)).await.unwrap();
+        let all = users::list(&app.by(&operator()), &UserFilter::default(), &PageRequest::first(200)).await.unwrap();
         let statuses: BTreeSet<Status> = all.items.iter().map(|user| user.status).collect();
         assert_eq!(statuses.len(), Status::ALL.len(), "{statuses:?}");
         for status in
             [KycStatus::Approved, KycStatus::Retry, KycStatus::Rejected, KycStatus::Revoked, KycStatus::Expired]
         {
             let filter = KycFilter { status: Some(status), ..KycFilter::default() };
-            let found = kyc::list(app, &operator(), &filter, &PageRequest::first(1)).await.unwrap();
+            let found = kyc::list(&app.by(&operator()), &filter, &PageRequest::first(1)).await.unwrap();
             assert_eq!(found.items.len(), 1, "{status}");
-            let case = kyc::show(app, &operator(), found.items[0].id).await.unwrap();
+            let case = kyc::show(&app.by(&operator()), found.items[0].id).await.unwrap();
             let decision = case.decision.unwrap();
             assert_eq!(decision.reasons.is_empty(), matches!(status, KycStatus::Approved | KycStatus::Expired));
             assert!(decision.at > case.attempt.submitted_at && decision.at <= app.now());
         }
-        let queue = kyc::list(app, &operator(), &KycFilter::default(), &PageRequest::first(200)).await.unwrap();
+        let queue = kyc::list(&app.by(&operator()), &KycFilter::default(), &PageRequest::first(200)).await.unwrap();
         assert_eq!(queue.items.len() as u64, summary.open);
         assert!(queue.items.iter().any(|row| row.claim.is_some()), "colleagues hold some");
         assert!(queue.items.iter().any(|row| row.number > 1), "some came before");
 
-        let checked = audit::verify(app, &operator(), 1, audit::VERIFY_LIMIT, None).await.unwrap();
+        let checked = audit::verify(&app.by(&operator()), 1, audit::VERIFY_LIMIT, None).await.unwrap();
         assert!(checked.broken.is_none() && checked.checked > 150, "{checked:?}");
         for action in [
             "jobs.cancel",
@@ -75,7 +75,7 @@ async fn a_demonstration_has_something_of_everything_and_a_past_that_verifies() 
             "db.seed",
         ] {
             let filter = AuditFilter { action: Some(action.into()), ..AuditFilter::default() };
-            let rows = audit::list(app, &operator(), &filter, &PageRequest::first(1)).await.unwrap();
+            let rows = audit::list(&app.by(&operator()), &filter, &PageRequest::first(1)).await.unwrap();
             assert_eq!(rows.items.len(), 1, "{action}");
         }
         let roles: BTreeSet<Role> = summary.logins.iter().map(|login| login.role).collect();
@@ -96,12 +96,12 @@ async fn every_case_that_waits_shows_its_pictures() {
         let plan = Plan { users: 60, seed: 4, attempts: Some(4), images, demo, ..Plan::default() };
         let summary = run(app, &plan, &|_| ()).await.unwrap();
         assert!(summary.open > 0 && summary.files >= 2 * summary.open, "{summary:?}");
-        let queue = kyc::list(app, &operator(), &KycFilter::default(), &PageRequest::first(200)).await.unwrap();
+        let queue = kyc::list(&app.by(&operator()), &KycFilter::default(), &PageRequest::first(200)).await.unwrap();
         for row in queue.items {
-            let case = kyc::show(app, &operator(), row.id).await.unwrap();
+            let case = kyc::show(&app.by(&operator()), row.id).await.unwrap();
             assert_eq!(case.files.len(), 2);
             for (kind, info) in FileKind::ALL.iter().zip(&case.files) {
-                let file = kyc::file(app, &operator(), row.id, *kind).await.unwrap();
+                let file = kyc::file(&app.by(&operator()), row.id, *kind).await.unwrap();
                 assert_eq!(i64::try_from(file.bytes.len()).unwrap(), info.size);
                 assert!(marketplace_core::platform::files::inspect(*kind, &file.bytes).is_ok());
             }
@@ -135,7 +135,7 @@ async fn another_seed_adds_and_the_same_is_refused() {
         // Found by a word of the name.
         let person = people::person(2, 150);
         let filter = UserFilter { q: Some(person.email.clone()), ..UserFilter::default() };
-        let found = users::list(app, &operator(), &filter, &PageRequest::first(5)).await.unwrap();
+        let found = users::list(&app.by(&operator()), &filter, &PageRequest::first(5)).await.unwrap();
         assert_eq!(found.items.len(), 1);
         test.close().await;
     }
@@ -178,9 +178,9 @@ async fn a_demonstration_is_usable_before_all_is_drawn_and_no_case_waits_without
         let (summary, rest) = begin(app, &plan, &|_| ()).await.unwrap();
         let queue = async || {
             let page = PageRequest::first(200);
-            let rows = kyc::list(app, &operator(), &KycFilter::default(), &page).await.unwrap().items;
+            let rows = kyc::list(&app.by(&operator()), &KycFilter::default(), &page).await.unwrap().items;
             for row in &rows {
-                assert_eq!(kyc::show(app, &operator(), row.id).await.unwrap().files.len(), 2);
+                assert_eq!(kyc::show(&app.by(&operator()), row.id).await.unwrap().files.len(), 2);
             }
             let mut reader = app.db.read().await.unwrap();
             let wrong = q!(&mut reader.conn() => val i64,

@@ -1,5 +1,7 @@
 //! The market as rows of the tables.
 
+use marketplace_core::audit::AuditAction;
+use marketplace_core::records::target::TargetKind;
 use std::time::Duration;
 
 use marketplace_core::{
@@ -246,9 +248,9 @@ impl Conversation<'_> {
         // Only admins call completed work off.
         let cancels = step.action == JobAction::Cancel;
         let by = self.cast.some_staff(if cancels { Role::Admin } else { Role::Support }, rng);
-        let action = if cancels { "jobs.cancel" } else { "jobs.finalize" };
+        let action = if cancels { AuditAction::JobsCancel } else { AuditAction::JobsFinalize };
         let facts = json!({ "client": self.client, "worker": self.worker });
-        self.did(rows, (step.at, by), action, ("job", job), step.reason.map(JobReason::as_str), facts);
+        self.did(rows, (step.at, by), action, (TargetKind::Job, job), step.reason.map(JobReason::as_str), facts);
         self.cast.staff(by)
     }
 
@@ -257,8 +259,8 @@ impl Conversation<'_> {
         &self,
         rows: &mut Rows,
         (at, by): (Timestamp, usize),
-        action: &'static str,
-        (target_kind, target): (&'static str, Uuid),
+        action: AuditAction,
+        (target_kind, target): (TargetKind, Uuid),
         reason: Option<&str>,
         metadata: serde_json::Value,
     ) {
@@ -310,11 +312,11 @@ impl Conversation<'_> {
         if let Some(at) = decided {
             let facts = json!({ "job": job, "author": author, "subject": subject });
             let (action, reason) = match review.removed {
-                Some((reason, _)) => ("reviews.remove", Some(reason.as_str())),
-                None => ("reviews.dismiss", None),
+                Some((reason, _)) => (AuditAction::ReviewsRemove, Some(reason.as_str())),
+                None => (AuditAction::ReviewsDismiss, None),
             };
             let by = self.cast.some_staff(Role::Support, rng);
-            self.did(rows, (at, by), action, ("review", id), reason, facts);
+            self.did(rows, (at, by), action, (TargetKind::Review, id), reason, facts);
         }
         if let Some(flag) = review.flag {
             let dismissed = flag.dismissed_at.or(review.removed.map(|(_, at)| at));
@@ -421,17 +423,32 @@ impl Conversation<'_> {
         ]);
         if let Some(at) = outline.staff_at {
             let by = self.cast.some_staff(Role::Support, rng);
-            let (about, facts) = (("thread", self.id), json!({ "client": self.client, "worker": self.worker }));
+            let (about, facts) =
+                ((TargetKind::Thread, self.id), json!({ "client": self.client, "worker": self.worker }));
             let read = at.max(thread.start + Duration::from_mins(9)) - Duration::from_mins(4);
-            self.did(rows, (read, by), "threads.read", about, Some(AccessReason::Complaint.as_str()), json!({}));
+            self.did(
+                rows,
+                (read, by),
+                AuditAction::ThreadsRead,
+                about,
+                Some(AccessReason::Complaint.as_str()),
+                json!({}),
+            );
             if closed == Some(CloseReason::Abuse) {
-                self.did(rows, (at, by), "threads.close", about, Some(CloseReason::Abuse.as_str()), facts);
+                self.did(rows, (at, by), AuditAction::ThreadsClose, about, Some(CloseReason::Abuse.as_str()), facts);
             }
             if let Some((at, message, seq)) = taken {
                 let abusive = outline.tone == Tone::Abusive;
                 let reason = if abusive { RemovalReason::Abuse } else { RemovalReason::ContactDetails };
                 let facts = json!({ "thread": self.id, "seq": seq });
-                self.did(rows, (at, by), "messages.remove", ("message", message), Some(reason.as_str()), facts);
+                self.did(
+                    rows,
+                    (at, by),
+                    AuditAction::MessagesRemove,
+                    (TargetKind::Message, message),
+                    Some(reason.as_str()),
+                    facts,
+                );
             }
         }
         if outline.tone == Tone::Abusive && rng.random_ratio(2, 3) {

@@ -167,7 +167,7 @@ async fn jobs_are_what_their_histories_fold_to() {
         let jobs = q!(conn => vals JobId, "SELECT id FROM jobs").unwrap();
         drop(reader);
         for id in jobs.into_iter().step_by(5) {
-            let job = jobs::staff_show(test.app(), &operator(), id).await.unwrap();
+            let job = jobs::staff_show(&test.app().by(&operator()), id).await.unwrap();
             let folded = fold(&job.history).unwrap_or_else(|| panic!("{:?} is no history", job.history));
             assert_eq!(
                 (folded.status, folded.revision, folded.version),

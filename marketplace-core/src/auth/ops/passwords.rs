@@ -1,17 +1,18 @@
 //! Passwords: forgotten, reset, changed.
 
+use crate::records::events::EventKind;
 use futures::FutureExt;
 
 use super::{
     super::{ClientInfo, store},
     hours, is_to, issue_one_time, lock_by_email, notify, require_verified, token_invalid,
 };
+use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
         model::{Account, EMAIL_LIMIT, Password, normalise_email},
     },
-    actor::Actor,
     app::App,
     auth::one_time::OneTime,
     base::{
@@ -66,61 +67,49 @@ pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new:
     app.breached.check(new).await?;
     let token_hash = token::hash(one_time);
     let hash = app.hasher.hash(new.clone()).await?;
-    let (app2, new) = (app.clone(), new.clone());
-    app.db
-        .write(move |c| {
-            async move {
-                let now = app2.now();
-                let taken = store::take_one_time(c, token_hash, OneTime::ResetPassword.as_str(), now).await?;
-                let (user, sent_to) = taken.ok_or_else(token_invalid)?;
-                let account = accounts::store::lock(c, user).await?.ok_or_else(token_invalid)?;
-                if !account.status.may_log_in() || !is_to(sent_to.as_deref(), &account) {
-                    return Err(token_invalid());
-                }
-                // On an error the transaction takes the token back: another password can be tried.
-                new.check(&account.email, app2.site())?;
-                accounts::store::set_password(c, user, &hash, now).await?;
-                accounts::store::confirm_address(c, user, now).await?;
-                store::drop_outstanding(c, user).await?;
-                store::revoke_all(c, user, None, now).await?;
-                tokens::revoke_all(c, &Principal::user(user), user, now).await?;
-                notify(&app2, c, &account, Template::PasswordChanged, None).await?;
-                events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await
+    let new = new.clone();
+    Operation::system(app)
+        .write(unit!(|op, c| {
+            let now = op.now();
+            let taken = store::take_one_time(c, token_hash, OneTime::ResetPassword.as_str(), now).await?;
+            let (user, sent_to) = taken.ok_or_else(token_invalid)?;
+            let account = accounts::store::lock(c, user).await?.ok_or_else(token_invalid)?;
+            if !account.status.may_log_in() || !is_to(sent_to.as_deref(), &account) {
+                return Err(token_invalid());
             }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(())
+            // On an error the transaction takes the token back: another password can be tried.
+            new.check(&account.email, op.site())?;
+            accounts::store::set_password(c, user, &hash, now).await?;
+            accounts::store::confirm_address(c, user, now).await?;
+            store::drop_outstanding(c, user).await?;
+            store::revoke_all(c, user, None, now).await?;
+            tokens::revoke_all(c, &Principal::user(user), user, now).await?;
+            notify(&op, c, &account, Template::PasswordChanged, None).await?;
+            events::append(&op, c, EventKind::SessionRevoked, &user.to_string(), Some(user)).await
+        }))
+        .await
 }
 
 /// Changes the caller's password, and ends every other session, every API token and every link that was sent.
-pub async fn change_password(app: &App, actor: &Actor, current: &Password, new: &Password) -> Result<()> {
-    let me = actor.require_own(Permission::OwnAccount)?;
+pub async fn change_password(op: &Operation, current: &Password, new: &Password) -> Result<()> {
+    let me = op.actor().require_own(Permission::OwnAccount)?;
     require_verified(&me.account)?;
-    new.check(&me.account.email, app.site())?;
-    app.breached.check(new).await?;
-    let checked = check_own_password(app, actor, current, "/current_password").await?;
-    app.limiter.notice(&normalise_email(&me.account.email)).await?;
-    let hash = app.hasher.hash(new.clone()).await?;
-    let (app2, user, session) = (app.clone(), me.account.id, me.session);
-    app.db
-        .write(move |c| {
-            async move {
-                let now = app2.now();
-                let account = lock_checked(c, user, checked.as_deref()).await?;
-                accounts::store::set_password(c, user, &hash, now).await?;
-                store::drop_outstanding(c, user).await?;
-                store::revoke_all(c, user, Some(session), now).await?;
-                tokens::revoke_all(c, &Principal::user(user), user, now).await?;
-                notify(&app2, c, &account, Template::PasswordChanged, None).await?;
-                events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(())
+    new.check(&me.account.email, op.site())?;
+    op.breached.check(new).await?;
+    let checked = check_own_password(op, current, "/current_password").await?;
+    op.limiter.notice(&normalise_email(&me.account.email)).await?;
+    let hash = op.hasher.hash(new.clone()).await?;
+    let (user, session) = (me.account.id, me.session);
+    op.write(unit!(|op, c| {
+        let account = lock_checked(c, user, checked.as_deref()).await?;
+        accounts::store::set_password(c, user, &hash, op.now()).await?;
+        store::drop_outstanding(c, user).await?;
+        store::revoke_all(c, user, Some(session), op.now()).await?;
+        tokens::revoke_all(c, &Principal::user(user), user, op.now()).await?;
+        notify(&op, c, &account, Template::PasswordChanged, None).await?;
+        events::append(&op, c, EventKind::SessionRevoked, &user.to_string(), Some(user)).await
+    }))
+    .await
 }
 
 /// Locks the caller's account, of which [`check_own_password`] returned the hash: whoever set another password meanwhile, or
@@ -135,25 +124,20 @@ pub(crate) async fn lock_checked(conn: &mut Conn<'_>, user: UserId, checked: Opt
 }
 
 /// Checks the caller's password before something that cannot be undone; returns the hash that it fits, for [`lock_checked`].
-pub(crate) async fn check_own_password(
-    app: &App,
-    actor: &Actor,
-    password: &Password,
-    pointer: &str,
-) -> Result<Option<String>> {
-    let me = actor.require_session()?;
+pub(crate) async fn check_own_password(op: &Operation, password: &Password, pointer: &str) -> Result<Option<String>> {
+    let me = op.actor().require_session()?;
     // A stolen session must not become a way to try passwords.
     let key = format!("user:{}", me.account.id);
     let check = async {
-        let mut reader = app.db.read().await?;
+        let mut reader = op.db.read().await?;
         let hash = accounts::store::hash_of(&mut reader.conn(), me.account.id).await?;
         drop(reader);
-        if app.hasher.verify(password.clone(), hash.clone()).await? == Fit::No {
+        if op.hasher.verify(password.clone(), hash.clone()).await? == Fit::No {
             return Err(Error::invalid(pointer, "is wrong"));
         }
         Ok(hash)
     };
-    let hash = app.limiter.attempt(std::net::IpAddr::from([0, 0, 0, 0]), &key, check).await?;
-    app.limiter.logged_in(std::net::IpAddr::from([0, 0, 0, 0]), &key).await;
+    let hash = op.limiter.attempt(std::net::IpAddr::from([0, 0, 0, 0]), &key, check).await?;
+    op.limiter.logged_in(std::net::IpAddr::from([0, 0, 0, 0]), &key).await;
     Ok(hash)
 }

@@ -1,8 +1,8 @@
 //! Logging in, staying in, getting out.
 
+use crate::records::events::EventKind;
 use std::{sync::Arc, time::Duration};
 
-use futures::FutureExt;
 use uuid::Uuid;
 
 use super::super::{
@@ -10,6 +10,7 @@ use super::super::{
     refresh::{self, Presented, Uses, Verdict},
     store, totp,
 };
+use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
@@ -128,23 +129,20 @@ async fn start_session(
     rehash: Option<String>,
     spent: Option<totp::Used>,
 ) -> Result<Tokens> {
-    let (app2, opening, user) = (app.clone(), Opening::new(app, client), account.id);
+    let (opening, user) = (Opening::new(app, client), account.id);
     let within = opening.clone();
-    app.db
-        .write(move |c| {
-            async move {
-                let (account, hash) =
-                    accounts::store::lock_with_hash(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
-                if !account.status.may_log_in() || hash != checked_hash {
-                    return Err(Error::unauthenticated("the account changed meanwhile; log in again"));
-                }
-                if let Some(hash) = rehash {
-                    accounts::store::set_password(c, user, &hash, app2.now()).await?;
-                }
-                within.write(&app2, c, user, spent.as_ref()).await
+    Operation::system(app)
+        .write(unit!(|op, c| {
+            let (account, hash) =
+                accounts::store::lock_with_hash(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
+            if !account.status.may_log_in() || hash != checked_hash {
+                return Err(Error::unauthenticated("the account changed meanwhile; log in again"));
             }
-            .boxed()
-        })
+            if let Some(hash) = rehash {
+                accounts::store::set_password(c, user, &hash, op.now()).await?;
+            }
+            within.write(&op, c, user, spent.as_ref()).await
+        }))
         .await?;
     opening.tokens(app, &account)
 }
@@ -232,20 +230,19 @@ pub async fn refresh(app: &App, client: &ClientInfo, refresh_token: &str) -> Res
     app.limiter.call(client.ip).await?;
     let presented = Presented::parse(refresh_token);
     let hash = token::hash(refresh_token);
-    let app2 = app.clone();
-    let judged = app.db.write(move |c| async move { judged(&app2, c, presented, &hash).await }.boxed()).await?;
+
+    let judged = Operation::system(app).write(unit!(|op, c| { judged(&op, c, presented, &hash).await })).await?;
     match judged {
         Judged::Followed(account, session, generation, secret) => {
             return tokens(app, &account, session, generation, &secret);
         }
-        Judged::Ended => app.wake(),
-        Judged::Refused => {}
+        Judged::Ended | Judged::Refused => {}
     }
     Err(Error::unauthenticated("the refresh token is not valid; log in again"))
 }
 
-async fn judged(app: &App, conn: &mut Conn<'_>, presented: Option<Presented>, hash: &[u8]) -> Result<Judged> {
-    let now = app.now();
+async fn judged(op: &Operation, conn: &mut Conn<'_>, presented: Option<Presented>, hash: &[u8]) -> Result<Judged> {
+    let now = op.now();
     let named = match presented {
         Some(token) => Some((token.session, token.generation)),
         None => store::refresh_by_row(conn, hash).await?,
@@ -253,7 +250,7 @@ async fn judged(app: &App, conn: &mut Conn<'_>, presented: Option<Presented>, ha
     let Some((session, generation)) = named else { return Ok(Judged::Refused) };
     let Some(found) = store::refresh(conn, session).await? else { return Ok(Judged::Refused) };
     let is_ours = presented
-        .is_none_or(|token| found.refresh_secret.as_ref().is_some_and(|secret| token.is_ours(&app.keys, secret)));
+        .is_none_or(|token| found.refresh_secret.as_ref().is_some_and(|secret| token.is_ours(&op.keys, secret)));
     let ended = found.revoked_at.is_some() || found.expires_at <= now;
     if !is_ours || ended || !found.account.status.may_log_in() {
         return Ok(Judged::Refused);
@@ -262,66 +259,61 @@ async fn judged(app: &App, conn: &mut Conn<'_>, presented: Option<Presented>, ha
     let verdict = refresh::judge(generation, found.generation, &uses, now);
     if verdict == Verdict::Stolen {
         store::revoke(conn, session, found.account.id, now).await?;
-        events::append(conn, now, "session.revoked", &session.to_string(), Some(found.account.id)).await?;
+        events::append(&op, conn, EventKind::SessionRevoked, &session.to_string(), Some(found.account.id)).await?;
         tracing::warn!(%session, "an old refresh token was used again; the session was ended");
         return Ok(Judged::Ended);
     }
     let next = generation.saturating_add(1);
-    let secret = found.refresh_secret.unwrap_or_else(|| random::bytes::<32>(app.random.as_ref()).to_vec());
+    let secret = found.refresh_secret.unwrap_or_else(|| random::bytes::<32>(op.random.as_ref()).to_vec());
     if verdict == Verdict::Rotates {
         let uses = if generation > found.generation { Uses::default() } else { uses }.and_now(now)?;
-        let end = session_end(app, found.began_at, now);
+        let end = session_end(op, found.began_at, now);
         store::rotate(conn, session, next, &secret, &uses, now, end).await?;
     }
     Ok(Judged::Followed(Box::new(found.account), session, next, secret))
 }
 
 /// Ends the session of the caller.
-pub async fn logout(app: &App, actor: &Actor) -> Result<()> {
-    let session = actor.require_session()?.session;
-    end(app, actor, Some(session)).await
+pub async fn logout(op: &Operation) -> Result<()> {
+    let session = op.actor().require_session()?.session;
+    end(op, Some(session)).await
 }
 
 /// Ends every session of the caller.
-pub async fn logout_all(app: &App, actor: &Actor) -> Result<()> {
-    actor.require(Permission::OwnAccount)?;
-    end(app, actor, None).await
+pub async fn logout_all(op: &Operation) -> Result<()> {
+    op.actor().require(Permission::OwnAccount)?;
+    end(op, None).await
 }
 
 /// Ends one session of the caller; `not_found` when it is not theirs or has ended.
-pub async fn revoke_session(app: &App, actor: &Actor, session: SessionId) -> Result<()> {
-    actor.require(Permission::OwnAccount)?;
-    end(app, actor, Some(session)).await
+pub async fn revoke_session(op: &Operation, session: SessionId) -> Result<()> {
+    op.actor().require(Permission::OwnAccount)?;
+    end(op, Some(session)).await
 }
 
-async fn end(app: &App, actor: &Actor, session: Option<SessionId>) -> Result<()> {
-    let user = actor.require_session()?.account.id;
-    let now = app.now();
-    app.db
-        .write(move |c| {
-            async move {
-                match session {
-                    None => drop(store::revoke_all(c, user, None, now).await?),
-                    Some(session) if store::revoke(c, session, user, now).await? => {}
-                    Some(_) => return Err(Error::not_found("session")),
-                }
-                let target = session.map_or_else(|| user.to_string(), |session| session.to_string());
-                events::append(c, now, "session.revoked", &target, Some(user)).await
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
+async fn end(op: &Operation, session: Option<SessionId>) -> Result<()> {
+    let user = op.actor().require_session()?.account.id;
+
+    op.write(unit!(|op, c| {
+        match session {
+            None => drop(store::revoke_all(c, user, None, op.now()).await?),
+            Some(session) if store::revoke(c, session, user, op.now()).await? => {}
+            Some(_) => return Err(Error::not_found("session")),
+        }
+        let target = session.map_or_else(|| user.to_string(), |session| session.to_string());
+        events::append(&op, c, EventKind::SessionRevoked, &target, Some(user)).await
+    }))
+    .await?;
     tracing::info!(%user, session = session.map(tracing::field::display), "logged out");
     Ok(())
 }
 
 /// The caller's sessions that live, newest first.
-pub async fn sessions(app: &App, actor: &Actor, page: &PageRequest) -> Result<Page<SessionView>> {
-    let me = actor.require_own(Permission::OwnAccount)?;
+pub async fn sessions(op: &Operation, page: &PageRequest) -> Result<Page<SessionView>> {
+    let me = op.actor().require_own(Permission::OwnAccount)?;
     let limit = page.checked_limit()?;
     let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
-    let mut reader = app.db.read().await?;
-    let rows = store::page(&mut reader.conn(), me.account.id, me.session, app.now(), before, limit + 1).await?;
+    let mut reader = op.db.read().await?;
+    let rows = store::page(&mut reader.conn(), me.account.id, me.session, op.now(), before, limit + 1).await?;
     Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }))
 }

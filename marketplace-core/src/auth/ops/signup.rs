@@ -1,5 +1,6 @@
 //! Signing up and confirming the address; and the way out for those who may not log in.
 
+use crate::records::events::EventKind;
 use futures::FutureExt;
 
 use super::{
@@ -7,6 +8,7 @@ use super::{
     beat::Beat,
     hours, is_to, issue_one_time, link, lock_by_email, notify, token_invalid,
 };
+use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
@@ -52,52 +54,42 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
     let hash = app.hasher.hash(new.password).await?;
     let may_mail = app.limiter.may_mail(&normalise_email(&email)).await;
     let beat = Beat::begin();
-    let app2 = app.clone();
-    app.db
-        .write(move |c| {
-            async move {
-                let now = app2.now();
-                let norm = normalise_email(&email);
-                let id = UserId::new(now, app2.random.as_ref());
-                let account = NewAccount {
-                    id,
-                    role,
-                    email: &email,
-                    email_norm: &norm,
-                    name: &name,
-                    // Whether it is free is asked once the address is confirmed: nobody learns here whose number it is.
-                    phone: None,
-                    phone_wanted: phone.as_deref(),
-                    hash: Some(&hash),
-                    now,
-                };
-                if let Some(account) = accounts::store::insert(c, account).await? {
-                    if may_mail {
-                        let link = issue_one_time(&app2, c, id, OneTime::VerifyEmail, Some(&norm), hours(24)).await?;
-                        notify(&app2, c, &account, Template::VerifyEmail, Some(link)).await?;
-                    }
-                    events::append(c, now, "user.created", &id.to_string(), Some(id)).await
-                } else {
-                    let (existing, _) = accounts::store::by_email(c, &norm)
-                        .await?
-                        .ok_or_else(|| Error::busy("the address changed hands; try again"))?;
-                    if existing.status.may_log_in() && may_mail {
-                        notify(
-                            &app2,
-                            c,
-                            &existing,
-                            Template::AccountExists,
-                            Some(link(&app2, "auth/password/forgot", None)?),
-                        )
-                        .await?;
-                    }
-                    Ok(())
+
+    Operation::system(app)
+        .write(unit!(|op, c| {
+            let now = op.now();
+            let norm = normalise_email(&email);
+            let id = UserId::new(now, op.random.as_ref());
+            let account = NewAccount {
+                id,
+                role,
+                email: &email,
+                email_norm: &norm,
+                name: &name,
+                // Whether it is free is asked once the address is confirmed: nobody learns here whose number it is.
+                phone: None,
+                phone_wanted: phone.as_deref(),
+                hash: Some(&hash),
+                now,
+            };
+            if let Some(account) = accounts::store::insert(c, account).await? {
+                if may_mail {
+                    let link = issue_one_time(&op, c, id, OneTime::VerifyEmail, Some(&norm), hours(24)).await?;
+                    notify(&op, c, &account, Template::VerifyEmail, Some(link)).await?;
                 }
+                events::append(&op, c, EventKind::UserCreated, &id.to_string(), Some(id)).await
+            } else {
+                let (existing, _) = accounts::store::by_email(c, &norm)
+                    .await?
+                    .ok_or_else(|| Error::busy("the address changed hands; try again"))?;
+                if existing.status.may_log_in() && may_mail {
+                    notify(&op, c, &existing, Template::AccountExists, Some(link(&op, "auth/password/forgot", None)?))
+                        .await?;
+                }
+                Ok(())
             }
-            .boxed()
-        })
+        }))
         .await?;
-    app.wake();
     beat.end().await;
     Ok(())
 }
@@ -106,22 +98,17 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
 pub async fn verify_email(app: &App, client: &ClientInfo, one_time: &str) -> Result<()> {
     app.limiter.call(client.ip).await?;
     let hash = token::hash(one_time);
-    let now = app.now();
-    app.db
-        .write(move |c| {
-            async move {
-                let taken = store::take_one_time(c, hash, OneTime::VerifyEmail.as_str(), now).await?;
-                let (user, sent_to) = taken.ok_or_else(token_invalid)?;
-                let account = accounts::store::lock(c, user).await?;
-                account.filter(|account| is_to(sent_to.as_deref(), account)).ok_or_else(token_invalid)?;
-                accounts::store::confirm_address(c, user, now).await?;
-                events::append(c, now, "user.changed", &user.to_string(), Some(user)).await
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(())
+
+    Operation::system(app)
+        .write(unit!(|op, c| {
+            let taken = store::take_one_time(c, hash, OneTime::VerifyEmail.as_str(), op.now()).await?;
+            let (user, sent_to) = taken.ok_or_else(token_invalid)?;
+            let account = accounts::store::lock(c, user).await?;
+            account.filter(|account| is_to(sent_to.as_deref(), account)).ok_or_else(token_invalid)?;
+            accounts::store::confirm_address(c, user, op.now()).await?;
+            events::append(&op, c, EventKind::UserChanged, &user.to_string(), Some(user)).await
+        }))
+        .await
 }
 
 /// Sends the mail that confirms an address again, if an account waits for it. Answers alike, at once, in any case.
@@ -186,11 +173,9 @@ pub async fn delete_own_data(app: &App, client: &ClientInfo, one_time: &str) -> 
                 if account.status != Status::Banned {
                     return Err(token_invalid());
                 }
-                users::erase(&app2, c, &Actor::System, &account, None).await
+                users::erase(&app2.by(&Actor::System), c, &account, None).await
             }
             .boxed()
         })
-        .await?;
-    app.wake();
-    Ok(())
+        .await
 }

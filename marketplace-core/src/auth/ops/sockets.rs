@@ -6,6 +6,7 @@ use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 
 use super::super::store;
+use crate::operation::Operation;
 use crate::{
     actor::{Actor, SignedIn},
     app::App,
@@ -38,11 +39,11 @@ impl std::fmt::Debug for SocketTicket {
 }
 
 /// A ticket for the caller's session.
-pub async fn issue_ticket(app: &App, actor: &Actor) -> Result<SocketTicket> {
-    let me = actor.require_own(Permission::Trade)?;
-    let ticket = Opaque::new(app.random.as_ref());
-    let (hash, user, session, end) = (ticket.hash(), me.account.id, me.session, app.now() + TICKET);
-    app.db.write(move |conn| async move { store::put_ticket(conn, hash, user, session, end).await }.boxed()).await?;
+pub async fn issue_ticket(op: &Operation) -> Result<SocketTicket> {
+    let me = op.actor().require_own(Permission::Trade)?;
+    let ticket = Opaque::new(op.random.as_ref());
+    let (hash, user, session, end) = (ticket.hash(), me.account.id, me.session, op.now() + TICKET);
+    op.write(unit!(|op, conn| { store::put_ticket(conn, hash, user, session, end).await })).await?;
     Ok(SocketTicket { ticket: ticket.0, expires_in: TICKET.as_secs() })
 }
 
@@ -60,7 +61,7 @@ pub async fn redeem_ticket(app: &App, ticket: &str) -> Result<Actor> {
     if !is_there {
         return Err(invalid());
     }
-    let taken = app.db.write(move |conn| async move { store::take_ticket(conn, hash).await }.boxed()).await?;
+    let taken = Operation::system(app).write(unit!(|op, conn| { store::take_ticket(conn, hash).await })).await?;
     let now = app.now();
     let (user, session, end) = taken.ok_or_else(invalid)?;
     if end <= now {
@@ -108,19 +109,19 @@ mod tests {
         for test in testing::apps().await {
             let app = test.app();
             let actor = test.actor(Role::Client).await;
-            let ticket = issue_ticket(app, &actor).await.unwrap().ticket;
+            let ticket = issue_ticket(&app.by(&actor)).await.unwrap().ticket;
             assert_eq!(redeem_ticket(app, &ticket).await.unwrap().user_id(), actor.user_id());
             let refused = async |ticket: &str| redeem_ticket(app, ticket).await.unwrap_err().code();
             assert_eq!(refused(&ticket).await, ErrorCode::Unauthenticated);
             assert_eq!(refused("nonsense").await, ErrorCode::Unauthenticated);
-            let late = issue_ticket(app, &actor).await.unwrap().ticket;
+            let late = issue_ticket(&app.by(&actor)).await.unwrap().ticket;
             test.advance(TICKET);
             assert_eq!(refused(&late).await, ErrorCode::Unauthenticated);
-            let ended = issue_ticket(app, &actor).await.unwrap().ticket;
-            auth::logout(app, &actor).await.unwrap();
+            let ended = issue_ticket(&app.by(&actor)).await.unwrap().ticket;
+            auth::logout(&app.by(&actor)).await.unwrap();
             assert_eq!(refused(&ended).await, ErrorCode::Unauthenticated);
             let staff = test.actor(Role::Support).await;
-            assert_eq!(issue_ticket(app, &staff).await.unwrap_err().code(), ErrorCode::Forbidden);
+            assert_eq!(issue_ticket(&app.by(&staff)).await.unwrap_err().code(), ErrorCode::Forbidden);
             test.close().await;
         }
     }
@@ -135,7 +136,7 @@ mod tests {
             let living = live_sessions(app, &asked).await.unwrap();
             assert_eq!(living.iter().map(|one| one.0).collect::<Vec<_>>(), [asked[0]]);
             assert!(living[0].1 > app.now());
-            auth::logout(app, &client).await.unwrap();
+            auth::logout(&app.by(&client)).await.unwrap();
             assert!(live_sessions(app, &asked).await.unwrap().is_empty());
             test.close().await;
         }

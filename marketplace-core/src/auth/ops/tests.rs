@@ -64,19 +64,19 @@ async fn from_signup_to_logout() {
         signup(app, &client(), form("Ada@Example.org")).await.unwrap();
         let tokens = password_login(&test, "ADA@example.ORG ", PASSWORD).await.unwrap();
         let actor = authenticate(app, &tokens.access_token).await.unwrap();
-        let me = users::me(app, &actor).unwrap();
+        let me = users::me(&app.by(&actor)).unwrap();
         assert_eq!((me.email.as_str(), me.status), ("Ada@Example.org", Status::Unverified));
         // Unverified: may only verify, ask again, or go.
         let update = users::UpdateMe { name: Some("Eve".into()), phone: None };
-        assert_eq!(users::update_me(app, &actor, update, None).await.unwrap_err().code(), ErrorCode::Forbidden);
+        assert_eq!(users::update_me(&app.by(&actor), update).await.unwrap_err().code(), ErrorCode::Forbidden);
 
         let token = test.token(Template::VerifyEmail).await;
         verify_email(app, &client(), &token).await.unwrap();
         assert_eq!(verify_email(app, &client(), &token).await.unwrap_err().code(), ErrorCode::Invalid);
         let actor = authenticate(app, &tokens.access_token).await.unwrap();
-        assert_eq!(users::me(app, &actor).unwrap().status, Status::Active);
+        assert_eq!(users::me(&app.by(&actor)).unwrap().status, Status::Active);
 
-        logout(app, &actor).await.unwrap();
+        logout(&app.by(&actor)).await.unwrap();
         assert_eq!(authenticate(app, &tokens.access_token).await.unwrap_err().code(), ErrorCode::Unauthenticated);
         assert!(refresh(app, &client(), &tokens.refresh_token).await.is_err());
         test.close().await;
@@ -135,7 +135,7 @@ async fn signing_up_does_not_tell_whose_number_it_is() {
         }
         let phone = async |email: &str| {
             let tokens = password_login(&test, email, PASSWORD).await.unwrap();
-            users::me(app, &authenticate(app, &tokens.access_token).await.unwrap()).unwrap().phone
+            users::me(&app.by(&authenticate(app, &tokens.access_token).await.unwrap())).unwrap().phone
         };
         // Nobody has it who did not confirm the address; who does first has it.
         assert_eq!(phone("p0@example.org").await, None);
@@ -177,7 +177,7 @@ async fn signing_up_does_not_tell_whose_number_it_is() {
         assert_eq!(phone("late33142685300@example.org").await.as_deref(), Some("+33142685300"));
         // Staff find whoever has it by it.
         let filter = crate::accounts::summary::UserFilter { q: Some("+33142685300".into()), ..Default::default() };
-        let found = users::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
+        let found = users::list(&app.by(&OPERATOR), &filter, &PageRequest::default()).await.unwrap().items;
         assert_eq!(found.len(), 1);
         test.close().await;
     }
@@ -191,7 +191,7 @@ async fn numbers_are_not_asked_for_one_after_another() {
         let actor = test.actor(Role::Client).await;
         let ask = async |n: u32| {
             let update = users::UpdateMe { name: None, phone: Some(format!("+4420718387{n:02}")) };
-            users::update_me(app, &actor, update, None).await
+            users::update_me(&app.by(&actor), update).await
         };
         for n in 0..3 {
             ask(n).await.unwrap();
@@ -200,7 +200,7 @@ async fn numbers_are_not_asked_for_one_after_another() {
         // What is theirs already is no question, and neither is another name.
         let (actor, _) = test.log_in(actor.user_id().unwrap()).await;
         let update = users::UpdateMe { name: Some("Eve".into()), phone: Some("+442071838702".into()) };
-        users::update_me(app, &actor, update, None).await.unwrap();
+        users::update_me(&app.by(&actor), update).await.unwrap();
         test.close().await;
     }
 }
@@ -281,7 +281,7 @@ async fn an_old_refresh_token_ends_the_session_but_two_tabs_and_a_lost_answer_do
     for test in testing::apps().await {
         let app = test.app();
         let user = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(app, &OPERATOR, user).await.unwrap().email;
+        let email = users::reveal(&app.by(&OPERATOR), user).await.unwrap().email;
         let first = password_login(&test, &email, PASSWORD).await.unwrap();
         let again = async |tokens: &Tokens| refresh(app, &client(), &tokens.refresh_token).await;
         let second = again(&first).await.unwrap();
@@ -314,7 +314,7 @@ async fn of_concurrent_refreshes_all_go_on_with_one_session_and_no_row_is_added(
     for test in testing::apps().await {
         let app = test.app();
         let user = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(app, &OPERATOR, user).await.unwrap().email;
+        let email = users::reveal(&app.by(&OPERATOR), user).await.unwrap().email;
         let tokens = password_login(&test, &email, PASSWORD).await.unwrap();
         let me = client();
         let mut newest = tokens.refresh_token;
@@ -358,7 +358,7 @@ async fn made_up_refresh_tokens_are_unknown_and_end_nothing() {
             let refused = refresh(app, &client(), &made_up).await.unwrap_err();
             assert_eq!(refused.code(), ErrorCode::Unauthenticated);
         }
-        assert_eq!(sessions(app, &actor, &PageRequest::default()).await.unwrap().items.len(), 1);
+        assert_eq!(sessions(&app.by(&actor), &PageRequest::default()).await.unwrap().items.len(), 1);
         test.close().await;
     }
 }
@@ -400,7 +400,7 @@ async fn a_reset_works_once_and_ends_every_session() {
         let app = test.app();
         let user = test.user(Role::Client, Status::Active).await;
         let (_, access) = test.log_in(user).await;
-        let email = users::reveal(app, &OPERATOR, user).await.unwrap().email;
+        let email = users::reveal(&app.by(&OPERATOR), user).await.unwrap().email;
         forgot_password(app, &client(), &email).await.unwrap();
         forgot_password(app, &client(), "nobody@example.org").await.unwrap();
         wait_for(&test, Template::ResetPassword, 1).await;
@@ -441,14 +441,14 @@ async fn another_address_takes_effect_when_confirmed() {
         let app = test.app();
         let (actor, _) = test.log_in(test.user(Role::Client, Status::Active).await).await;
         let taken = test.user(Role::Client, Status::Active).await;
-        let taken = users::reveal(app, &OPERATOR, taken).await.unwrap().email;
+        let taken = users::reveal(&app.by(&OPERATOR), taken).await.unwrap().email;
         let password = Password::new(PASSWORD);
         assert_eq!(
-            change_email(app, &actor, &Password::new("wrong one"), "new@example.org").await.unwrap_err().code(),
+            change_email(&app.by(&actor), &Password::new("wrong one"), "new@example.org").await.unwrap_err().code(),
             ErrorCode::Invalid
         );
-        change_email(app, &actor, &password, &taken).await.unwrap();
-        change_email(app, &actor, &password, "new@example.org").await.unwrap();
+        change_email(&app.by(&actor), &password, &taken).await.unwrap();
+        change_email(&app.by(&actor), &password, "new@example.org").await.unwrap();
         let mails = test.mails().await;
         let to = |template| mails.iter().rev().find(|mail| mail.template == template).map(|mail| mail.to.clone());
         assert_eq!(to(Template::ConfirmNewEmail).unwrap(), "new@example.org");
@@ -468,7 +468,7 @@ async fn statuses_forbid_what_they_say() {
         let app = test.app();
         for status in Status::ALL {
             let id = test.user(Role::Worker, Status::Active).await;
-            let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
+            let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
             let tokens = password_login(&test, &email, PASSWORD).await.unwrap();
             let change = Change { reason: Some(RestrictionReason::Fraud), ..Change::default() };
             let action = match status {
@@ -477,7 +477,7 @@ async fn statuses_forbid_what_they_say() {
                 Status::Deleted => UserAction::Delete,
                 Status::Active | Status::Unverified => continue,
             };
-            users::act(app, &OPERATOR, id, &action, &change).await.unwrap();
+            users::act(&app.by(&OPERATOR).with(change.clone()), id, &action).await.unwrap();
             let expected = match status {
                 Status::Banned => Some(ErrorCode::Forbidden),
                 Status::Deleted => Some(ErrorCode::Unauthenticated),
@@ -502,7 +502,7 @@ async fn a_banned_person_can_delete_their_data_through_the_link_only() {
         let app = test.app();
         let id = test.user(Role::Client, Status::Banned).await;
         delete_own_data(app, &client(), &test.token(Template::Banned).await).await.unwrap();
-        assert_eq!(users::show(app, &OPERATOR, id).await.unwrap().user.status, Status::Deleted);
+        assert_eq!(users::show(&app.by(&OPERATOR), id).await.unwrap().user.status, Status::Deleted);
         assert!(delete_own_data(app, &client(), "nonsense").await.is_err());
         test.close().await;
     }
@@ -515,11 +515,11 @@ async fn nobody_ends_the_sessions_of_others() {
         let (ada, _) = test.log_in(test.user(Role::Client, Status::Active).await).await;
         let (eve, _) = test.log_in(test.user(Role::Client, Status::Active).await).await;
         let Actor::User(signed_in) = &ada else { unreachable!("a user logged in") };
-        assert_eq!(revoke_session(app, &eve, signed_in.session).await.unwrap_err().code(), ErrorCode::NotFound);
-        let own = sessions(app, &ada, &PageRequest::default()).await.unwrap().items;
+        assert_eq!(revoke_session(&app.by(&eve), signed_in.session).await.unwrap_err().code(), ErrorCode::NotFound);
+        let own = sessions(&app.by(&ada), &PageRequest::default()).await.unwrap().items;
         assert_eq!((own.len(), own[0].current), (1, true));
-        revoke_session(app, &ada, signed_in.session).await.unwrap();
-        assert!(sessions(app, &ada, &PageRequest::default()).await.unwrap().items.is_empty());
+        revoke_session(&app.by(&ada), signed_in.session).await.unwrap();
+        assert!(sessions(&app.by(&ada), &PageRequest::default()).await.unwrap().items.is_empty());
         test.close().await;
     }
 }
@@ -529,7 +529,7 @@ async fn an_attacker_is_locked_out_and_the_victim_is_not() {
     for test in testing::apps_with(|config| config.limits.failed_logins = 3).await {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
+        let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
         let attacker = ClientInfo { ip: IpAddr::from([203, 0, 113, 9]), user_agent: "x".into() };
         for _ in 0..3 {
             assert_eq!(
@@ -549,7 +549,7 @@ async fn an_attacker_is_locked_out_and_the_victim_is_not() {
 async fn hashes_follow_the_settings() {
     for test in testing::apps().await {
         let id = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(test.app(), &OPERATOR, id).await.unwrap().email;
+        let email = users::reveal(&test.app().by(&OPERATOR), id).await.unwrap().email;
         let mut stronger = test.app().clone();
         let settings = crate::platform::config::Argon2 { memory_kib: 128, iterations: 1, parallelism: 1 };
         stronger.hasher = crate::platform::passwords::Hasher::new(settings, stronger.random.clone()).unwrap();
@@ -567,18 +567,18 @@ async fn changing_a_password_takes_the_old_one_and_ends_every_other_session() {
     for test in testing::apps().await {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
+        let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
         let (mine, theirs) = (
             password_login(&test, &email, PASSWORD).await.unwrap(),
             password_login(&test, &email, PASSWORD).await.unwrap(),
         );
         let me = authenticate(app, &mine.access_token).await.unwrap();
         let new = Password::new("another of my own");
-        let refused = change_password(app, &me, &Password::new("not the old one"), &new).await.unwrap_err();
+        let refused = change_password(&app.by(&me), &Password::new("not the old one"), &new).await.unwrap_err();
         assert_eq!(refused.fields()[0].pointer, "/current_password");
         authenticate(app, &theirs.access_token).await.unwrap();
         password_login(&test, &email, PASSWORD).await.unwrap();
-        change_password(app, &me, &Password::new(PASSWORD), &new).await.unwrap();
+        change_password(&app.by(&me), &Password::new(PASSWORD), &new).await.unwrap();
         authenticate(app, &mine.access_token).await.unwrap();
         refresh(app, &client(), &mine.refresh_token).await.unwrap();
         assert_eq!(authenticate(app, &theirs.access_token).await.unwrap_err().code(), ErrorCode::Unauthenticated);
@@ -594,7 +594,7 @@ async fn changing_a_password_takes_the_old_one_and_ends_every_other_session() {
 async fn no_password_ends_by_its_age() {
     for test in testing::apps().await {
         let id = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(test.app(), &OPERATOR, id).await.unwrap().email;
+        let email = users::reveal(&test.app().by(&OPERATOR), id).await.unwrap().email;
         test.advance(Duration::from_secs(20 * 365 * 86_400));
         password_login(&test, &email, PASSWORD).await.unwrap();
         test.close().await;
@@ -609,7 +609,7 @@ async fn a_session_that_nobody_uses_ends_and_one_that_is_used_goes_on() {
     for test in testing::apps_with(few).await {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
+        let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
         let mut used = password_login(&test, &email, PASSWORD).await.unwrap();
         let left = password_login(&test, &email, PASSWORD).await.unwrap();
         let second = Duration::from_secs(1);
@@ -619,7 +619,7 @@ async fn a_session_that_nobody_uses_ends_and_one_that_is_used_goes_on() {
         }
         let all = async || {
             let actor = authenticate(app, &used.access_token).await.unwrap();
-            sessions(app, &actor, &PageRequest::default()).await.unwrap().items.len()
+            sessions(&app.by(&actor), &PageRequest::default()).await.unwrap().items.len()
         };
         assert_eq!(all().await, 2, "both live, a second before");
         test.advance(second);
@@ -641,7 +641,7 @@ async fn a_session_ends_some_day_however_much_it_is_used() {
     for test in testing::apps_with(few).await {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
-        let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
+        let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
         let mut tokens = password_login(&test, &email, PASSWORD).await.unwrap();
         let left_alone = password_login(&test, &email, PASSWORD).await.unwrap();
         for _ in 0..3 {
@@ -660,7 +660,7 @@ async fn a_session_ends_some_day_however_much_it_is_used() {
         for token in [&last.refresh_token, &left_alone.refresh_token] {
             assert_eq!(refresh(app, &client(), token).await.unwrap_err().code(), ErrorCode::Unauthenticated);
         }
-        assert!(sessions(app, &actor, &PageRequest::default()).await.is_ok_and(|page| page.items.is_empty()));
+        assert!(sessions(&app.by(&actor), &PageRequest::default()).await.is_ok_and(|page| page.items.is_empty()));
         password_login(&test, &email, PASSWORD).await.unwrap();
         test.close().await;
     }
@@ -690,7 +690,7 @@ async fn passwords_known_from_breaches_cannot_be_chosen() {
         let tokens = password_login(&test, "ada@example.org", "another of my own").await.unwrap();
         let actor = authenticate(app, &tokens.access_token).await.unwrap();
         let own = Password::new("another of my own");
-        refused(change_password(app, &actor, &own, &Password::new(wanted)).await);
+        refused(change_password(&app.by(&actor), &own, &Password::new(wanted)).await);
         test.close().await;
     }
 }

@@ -1,8 +1,7 @@
 //! One function a use case.
 
+use crate::records::events::EventKind;
 use std::net::IpAddr;
-
-use futures::FutureExt;
 
 use super::{
     super::{
@@ -14,12 +13,12 @@ use super::{
     code::{self, Secret},
     store,
 };
+use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
         model::{Password, normalise_email},
     },
-    actor::Actor,
     app::App,
     base::{
         error::{Error, Result, SecondFactor},
@@ -98,21 +97,18 @@ pub(crate) async fn consume(conn: &mut Conn<'_>, user: UserId, spent: Option<&Us
 /// Makes a secret for the caller's device. It counts once [`confirm_totp`] has seen a code of it.
 ///
 /// `invalid` for a wrong password, `conflict` when a second factor is on.
-pub async fn begin_totp(app: &App, actor: &Actor, password: &Password) -> Result<Enrolment> {
-    let me = actor.require_session()?;
+pub async fn begin_totp(op: &Operation, password: &Password) -> Result<Enrolment> {
+    let me = op.actor().require_session()?;
     require_verified(&me.account)?;
-    let checked = check_own_password(app, actor, password, "/password").await?;
+    let checked = check_own_password(op, password, "/password").await?;
     let user = me.account.id;
-    let secret = Secret::new(app.random.as_ref());
-    let sealed = app.keys.seal(&context(user), secret.bytes(), app.random.as_ref())?;
-    let now = app.now();
-    let unit = app.db.write(move |c| {
-        async move {
-            lock_checked(c, user, checked.as_deref()).await?;
-            store::begin(c, user, sealed, now).await
-        }
-        .boxed()
-    });
+    let secret = Secret::new(op.random.as_ref());
+    let sealed = op.keys.seal(&context(user), secret.bytes(), op.random.as_ref())?;
+
+    let unit = op.write(unit!(|op, c| {
+        lock_checked(c, user, checked.as_deref()).await?;
+        store::begin(c, user, sealed, op.now()).await
+    }));
     let begun = unit.await?;
     if !begun {
         return Err(Error::conflict("a second factor is on; remove it first", ()));
@@ -133,43 +129,37 @@ fn otpauth_url(email: &str, secret: &str) -> Result<String> {
 /// Turns the second factor on, with a first code of the new secret. Every other session ends, and a mail tells.
 ///
 /// Answers the recovery codes, this once. `invalid` for a code that does not fit, `conflict` when nothing was begun.
-pub async fn confirm_totp(app: &App, actor: &Actor, given: &str) -> Result<RecoveryCodes> {
-    let me = actor.require_session()?;
+pub async fn confirm_totp(op: &Operation, given: &str) -> Result<RecoveryCodes> {
+    let me = op.actor().require_session()?;
     let user = me.account.id;
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let row = store::get(&mut reader.conn(), user).await?.filter(|row| row.enabled_at.is_none());
     drop(reader);
     let row = row.ok_or_else(|| Error::conflict("there is no second factor to confirm; begin anew", ()))?;
     let key = format!("second:{user}");
     let check = async {
-        step_of(app, user, &row, given)?
+        step_of(op, user, &row, given)?
             .ok_or_else(|| Error::invalid("/code", "is not what the device should show now; is its clock right?"))
     };
-    let step = app.limiter.attempt(IpAddr::from([0, 0, 0, 0]), &key, check).await?;
-    app.limiter.logged_in(IpAddr::from([0, 0, 0, 0]), &key).await;
-    app.limiter.notice(&normalise_email(&me.account.email)).await?;
-    let codes = code::recovery_codes(app.random.as_ref());
+    let step = op.limiter.attempt(IpAddr::from([0, 0, 0, 0]), &key, check).await?;
+    op.limiter.logged_in(IpAddr::from([0, 0, 0, 0]), &key).await;
+    op.limiter.notice(&normalise_email(&me.account.email)).await?;
+    let codes = code::recovery_codes(op.random.as_ref());
     let hashes: Vec<Vec<u8>> = codes.iter().map(|code| code::recovery_hash(user, code)).collect();
-    let (app2, session) = (app.clone(), me.session);
-    app.db
-        .write(move |c| {
-            async move {
-                let now = app2.now();
-                let account = accounts::store::lock(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
-                if !store::enable(c, user, &row.sealed, step, now).await? {
-                    return Err(Error::conflict("the second factor was changed meanwhile; begin anew", ()));
-                }
-                for hash in hashes {
-                    store::put_recovery(c, user, hash).await?;
-                }
-                sessions::revoke_all(c, user, Some(session), now).await?;
-                notify(&app2, c, &account, Template::SecondFactorOn, None).await?;
-                events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
+    let session = me.session;
+    op.write(unit!(|op, c| {
+        let account = accounts::store::lock(c, user).await?.ok_or_else(|| Error::not_found("account"))?;
+        if !store::enable(c, user, &row.sealed, step, op.now()).await? {
+            return Err(Error::conflict("the second factor was changed meanwhile; begin anew", ()));
+        }
+        for hash in hashes {
+            store::put_recovery(c, user, hash).await?;
+        }
+        sessions::revoke_all(c, user, Some(session), op.now()).await?;
+        notify(&op, c, &account, Template::SecondFactorOn, None).await?;
+        events::append(&op, c, EventKind::SessionRevoked, &user.to_string(), Some(user)).await
+    }))
+    .await?;
     Ok(RecoveryCodes { recovery_codes: codes })
 }
 
@@ -177,15 +167,14 @@ pub async fn confirm_totp(app: &App, actor: &Actor, given: &str) -> Result<Recov
 ///
 /// `invalid` for a wrong password or a wrong code, `conflict` when there is none.
 pub async fn disable_totp(
-    app: &App,
-    actor: &Actor,
+    op: &Operation,
     client: &ClientInfo,
     password: &Password,
     proof: Option<&Proof>,
 ) -> Result<()> {
-    let me = actor.require_session()?;
-    let checked = check_own_password(app, actor, password, "/password").await?;
-    app.limiter.notice(&normalise_email(&me.account.email)).await?;
+    let me = op.actor().require_session()?;
+    let checked = check_own_password(op, password, "/password").await?;
+    op.limiter.notice(&normalise_email(&me.account.email)).await?;
     let (user, session) = (me.account.id, me.session);
     let none = || Error::conflict("there is no second factor", ());
     // Whoever asks is logged in: `unauthenticated` would send them to log in again.
@@ -193,22 +182,15 @@ pub async fn disable_totp(
         Some(_) => Error::invalid("/totp", error.detail().to_owned()),
         None => error,
     };
-    let spent = check(app, client.ip, user, proof).await.map_err(of_field)?.ok_or_else(none)?;
-    let app2 = app.clone();
-    app.db
-        .write(move |c| {
-            async move {
-                let now = app2.now();
-                let account = lock_checked(c, user, checked.as_deref()).await?;
-                consume(c, user, Some(&spent)).await.map_err(of_field)?;
-                store::remove(c, user).await?;
-                sessions::revoke_all(c, user, Some(session), now).await?;
-                notify(&app2, c, &account, Template::SecondFactorOff, None).await?;
-                events::append(c, now, "session.revoked", &user.to_string(), Some(user)).await
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(())
+    let spent = check(op, client.ip, user, proof).await.map_err(of_field)?.ok_or_else(none)?;
+
+    op.write(unit!(|op, c| {
+        let account = lock_checked(c, user, checked.as_deref()).await?;
+        consume(c, user, Some(&spent)).await.map_err(of_field)?;
+        store::remove(c, user).await?;
+        sessions::revoke_all(c, user, Some(session), op.now()).await?;
+        notify(&op, c, &account, Template::SecondFactorOff, None).await?;
+        events::append(&op, c, EventKind::SessionRevoked, &user.to_string(), Some(user)).await
+    }))
+    .await
 }

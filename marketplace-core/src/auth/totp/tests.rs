@@ -1,3 +1,5 @@
+use crate::base::text_enum::Name;
+use crate::records::audit::AuditAction;
 use std::time::Duration;
 
 use super::{code::STEP, *};
@@ -38,9 +40,9 @@ async fn enrol(test: &TestApp, role: Role) -> Enrolled {
     let app = test.app();
     let id = test.user(role, Status::Active).await;
     let (actor, _) = test.log_in(id).await;
-    let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
-    let begun = begin_totp(app, &actor, &password()).await.unwrap();
-    let codes = confirm_totp(app, &actor, &totp_code(&begun.secret, app.now())).await.unwrap();
+    let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
+    let begun = begin_totp(&app.by(&actor), &password()).await.unwrap();
+    let codes = confirm_totp(&app.by(&actor), &totp_code(&begun.secret, app.now())).await.unwrap();
     // The code that confirmed is used up.
     test.advance(Duration::from_secs(60));
     Enrolled { id, email, actor, secret: begun.secret, recovery: codes.recovery_codes }
@@ -69,24 +71,24 @@ async fn a_second_factor_counts_once_it_was_confirmed() {
         let app = test.app();
         let id = test.user(Role::Client, Status::Active).await;
         let (actor, elsewhere) = (test.log_in(id).await.0, test.log_in(id).await.1);
-        let wrong = begin_totp(app, &actor, &Password::new("not the password")).await.unwrap_err();
+        let wrong = begin_totp(&app.by(&actor), &Password::new("not the password")).await.unwrap_err();
         assert_eq!(wrong.fields()[0].pointer, "/password");
-        assert_eq!(refused(confirm_totp(app, &actor, "000000").await).0, ErrorCode::Conflict);
-        let first = begin_totp(app, &actor, &password()).await.unwrap();
-        let second = begin_totp(app, &actor, &password()).await.unwrap();
+        assert_eq!(refused(confirm_totp(&app.by(&actor), "000000").await).0, ErrorCode::Conflict);
+        let first = begin_totp(&app.by(&actor), &password()).await.unwrap();
+        let second = begin_totp(&app.by(&actor), &password()).await.unwrap();
         assert_ne!(first.secret, second.secret);
         assert!(second.otpauth_url.starts_with("otpauth://totp/Marketplace:client0-"), "{}", second.otpauth_url);
         assert!(second.otpauth_url.contains(&format!("secret={}&issuer=Marketplace", second.secret)));
         assert!(!format!("{second:?}").contains(&second.secret));
         test.log_in(id).await;
-        let old = confirm_totp(app, &actor, &totp_code(&first.secret, app.now())).await.unwrap_err();
+        let old = confirm_totp(&app.by(&actor), &totp_code(&first.secret, app.now())).await.unwrap_err();
         assert_eq!(old.fields()[0].pointer, "/code", "the first secret was replaced");
-        let codes = confirm_totp(app, &actor, &totp_code(&second.secret, app.now())).await.unwrap();
+        let codes = confirm_totp(&app.by(&actor), &totp_code(&second.secret, app.now())).await.unwrap();
         assert_eq!(codes.recovery_codes.len(), 10);
         assert!(!format!("{codes:?}").contains(&codes.recovery_codes[0]));
         auth::authenticate(app, &elsewhere).await.unwrap_err();
         assert!(test.mails().await.iter().any(|mail| mail.template == Template::SecondFactorOn));
-        assert_eq!(refused(begin_totp(app, &actor, &password()).await).0, ErrorCode::Conflict, "it is on");
+        assert_eq!(refused(begin_totp(&app.by(&actor), &password()).await).0, ErrorCode::Conflict, "it is on");
         test.close().await;
     }
 }
@@ -180,15 +182,15 @@ async fn removing_it_needs_password_and_code() {
         let code = lea.code(&test);
         let wrong = Password::new("not the password");
         let field = async |password: &Password, proof: Option<&Proof>| {
-            disable_totp(app, &lea.actor, &client, password, proof).await.unwrap_err().fields()[0].pointer.clone()
+            disable_totp(&app.by(&lea.actor), &client, password, proof).await.unwrap_err().fields()[0].pointer.clone()
         };
         assert_eq!(field(&wrong, Some(&code)).await, "/password");
         assert_eq!(field(&password(), None).await, "/totp");
         assert_eq!(field(&password(), Some(&Proof::Code("000000".into()))).await, "/totp");
-        disable_totp(app, &lea.actor, &client, &password(), Some(&code)).await.unwrap();
+        disable_totp(&app.by(&lea.actor), &client, &password(), Some(&code)).await.unwrap();
         lea.log_in(&test, None).await.unwrap();
         assert!(test.mails().await.iter().any(|mail| mail.template == Template::SecondFactorOff));
-        let again = disable_totp(app, &lea.actor, &client, &password(), Some(&code)).await;
+        let again = disable_totp(&app.by(&lea.actor), &client, &password(), Some(&code)).await;
         assert_eq!(refused(again).0, ErrorCode::Conflict);
         test.close().await;
     }
@@ -200,19 +202,19 @@ async fn nobody_does_without_one_where_everybody_must_have_it() {
         let app = test.app();
         for role in [Role::Client, Role::Worker, Role::Support] {
             let (actor, access) = test.log_in(test.user(role, Status::Active).await).await;
-            assert_eq!(refused(users::me(app, &actor)), (ErrorCode::Forbidden, Some(SecondFactor::Enrol)));
+            assert_eq!(refused(users::me(&app.by(&actor))), (ErrorCode::Forbidden, Some(SecondFactor::Enrol)));
             if role != Role::Support {
-                assert_eq!(refused(auth::issue_ticket(app, &actor).await).0, ErrorCode::Forbidden);
+                assert_eq!(refused(auth::issue_ticket(&app.by(&actor)).await).0, ErrorCode::Forbidden);
             }
-            let begun = begin_totp(app, &actor, &password()).await.unwrap();
-            confirm_totp(app, &actor, &totp_code(&begun.secret, app.now())).await.unwrap();
+            let begun = begin_totp(&app.by(&actor), &password()).await.unwrap();
+            confirm_totp(&app.by(&actor), &totp_code(&begun.secret, app.now())).await.unwrap();
             let actor = auth::authenticate(app, &access).await.unwrap();
-            users::me(app, &actor).unwrap();
+            users::me(&app.by(&actor)).unwrap();
             test.advance(Duration::from_secs(60));
         }
         // Who has not confirmed the address may go no further than that anyway.
         let (unverified, _) = test.log_in(test.user(Role::Client, Status::Unverified).await).await;
-        users::me(app, &unverified).unwrap();
+        users::me(&app.by(&unverified)).unwrap();
         test.close().await;
     }
 }
@@ -239,21 +241,24 @@ async fn an_admin_removes_it_for_whoever_lost_it_and_erasure_leaves_nothing() {
         let app = test.app();
         let change = Change { reason: Some(RestrictionReason::UserRequest), ..Change::default() };
         let support = test.actor(Role::Support).await;
-        let refused_one = users::act(app, &support, jon.id, &UserAction::ResetTotp, &change).await;
+        let refused_one = users::act(&app.by(&support).with(change.clone()), jon.id, &UserAction::ResetTotp).await;
         assert_eq!(refused(refused_one).0, ErrorCode::Forbidden);
         // Not without a word on how it was made sure who asks, which stands in the audit log.
-        let without = users::act(app, &OPERATOR, lea.id, &UserAction::ResetTotp, &change).await.unwrap_err();
+        let without =
+            users::act(&app.by(&OPERATOR).with(change.clone()), lea.id, &UserAction::ResetTotp).await.unwrap_err();
         assert_eq!(without.fields()[0].pointer, "/proof");
         assert_eq!(refused(lea.log_in(&test, None).await), REQUIRED);
         let proven = Change { proof: Some(crate::base::change::IdentityProof::VideoCall), ..change.clone() };
-        let reset = async || users::act(app, &OPERATOR, lea.id, &UserAction::ResetTotp, &proven).await.unwrap().changed;
+        let reset = async || {
+            users::act(&app.by(&OPERATOR).with(proven.clone()), lea.id, &UserAction::ResetTotp).await.unwrap().changed
+        };
         assert!(reset().await);
         assert!(!reset().await, "it is gone");
-        let filter = AuditFilter { action: Some("users.reset_totp".into()), ..AuditFilter::default() };
-        let rows = audit::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
+        let filter = AuditFilter { action: Some(Name::Known(AuditAction::UsersResetTotp)), ..AuditFilter::default() };
+        let rows = audit::list(&app.by(&OPERATOR), &filter, &PageRequest::default()).await.unwrap().items;
         assert!(rows.len() == 1 && rows[0].metadata.to_string().contains("video_call"), "{rows:?}");
         lea.log_in(&test, None).await.unwrap();
-        users::act(app, &OPERATOR, jon.id, &UserAction::Delete, &change).await.unwrap();
+        users::act(&app.by(&OPERATOR).with(change.clone()), jon.id, &UserAction::Delete).await.unwrap();
         let mut reader = app.db.read().await.unwrap();
         for left in [
             q!(&mut reader.conn() => val i64, "SELECT CAST(count(*) AS BIGINT) FROM totp"),
@@ -290,7 +295,7 @@ async fn staff_without_one_may_only_enrol_where_it_is_required() {
     for test in testing::apps_with(|config| config.require_staff_totp = true).await {
         let app = test.app();
         let client = test.actor(Role::Client).await;
-        users::me(app, &client).unwrap();
+        users::me(&app.by(&client)).unwrap();
         let id = test.user(Role::Admin, Status::Active).await;
         let (admin, token) = test.log_in(id).await;
         let told = (ErrorCode::Forbidden, Some(SecondFactor::Enrol));
@@ -298,25 +303,25 @@ async fn staff_without_one_may_only_enrol_where_it_is_required() {
             assert_eq!(refused(admin.require(permission)), told);
             assert!(!admin.may(permission));
         }
-        assert_eq!(refused(users::me(app, &admin)), told);
+        assert_eq!(refused(users::me(&app.by(&admin))), told);
         assert_eq!(
-            refused(auth::change_password(app, &admin, &password(), &Password::new("another long one")).await),
+            refused(auth::change_password(&app.by(&admin), &password(), &Password::new("another long one")).await),
             told
         );
-        assert_eq!(refused(auth::sessions(app, &admin, &crate::base::page::PageRequest::default()).await), told);
-        assert_eq!(refused(auth::logout_all(app, &admin).await), told);
+        assert_eq!(refused(auth::sessions(&app.by(&admin), &crate::base::page::PageRequest::default()).await), told);
+        assert_eq!(refused(auth::logout_all(&app.by(&admin)).await), told);
         assert!(Identity::of(&admin).permissions.is_empty());
-        let begun = begin_totp(app, &admin, &password()).await.unwrap();
-        confirm_totp(app, &admin, &totp_code(&begun.secret, app.now())).await.unwrap();
+        let begun = begin_totp(&app.by(&admin), &password()).await.unwrap();
+        confirm_totp(&app.by(&admin), &totp_code(&begun.secret, app.now())).await.unwrap();
         let admin = auth::authenticate(app, &token).await.unwrap();
         admin.require(Permission::UsersAdmin).unwrap();
         // And out again, without one.
         test.advance(Duration::from_secs(60));
         let proof = Proof::Code(totp_code(&begun.secret, app.now()));
-        disable_totp(app, &admin, &testing::client(), &password(), Some(&proof)).await.unwrap();
+        disable_totp(&app.by(&admin), &testing::client(), &password(), Some(&proof)).await.unwrap();
         let admin = auth::authenticate(app, &token).await.unwrap();
         assert_eq!(refused(admin.require(Permission::UsersAdmin)), told);
-        auth::logout(app, &admin).await.unwrap();
+        auth::logout(&app.by(&admin)).await.unwrap();
         test.close().await;
     }
 }

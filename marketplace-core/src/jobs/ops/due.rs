@@ -1,6 +1,7 @@
 //! What time brings to jobs, and what becomes of them when one of the two goes.
 
 use super::{by_system, list::settle};
+use crate::operation::Operation;
 use crate::{
     app::App,
     base::{error::Result, ids::UserId},
@@ -39,7 +40,7 @@ pub(crate) async fn hold_live_of(conn: &mut Conn<'_>, user: UserId) -> Result<()
 ///
 /// Completed jobs stay: the table gives the system no such transition, because the work is done. The client finalizes it,
 /// or the system does after 14 days, or an admin cancels it.
-pub(crate) async fn cancel_live_of(app: &App, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+pub(crate) async fn cancel_live_of(op: &Operation, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     let asked = Asked { action: JobAction::Cancel, revision: None, reason: Some(JobReason::Banned) };
     for live in store::live_of(conn, user).await? {
         if live.status == JobStatus::Completed {
@@ -50,7 +51,7 @@ pub(crate) async fn cancel_live_of(app: &App, conn: &mut Conn<'_>, user: UserId)
         if let Some(job) = store::get(conn, live.id).await?
             && matches!(job.status, JobStatus::Negotiating | JobStatus::Accepted)
         {
-            by_system(app, conn, &job, &asked).await?;
+            by_system(op, conn, &job, &asked).await?;
         }
     }
     Ok(())

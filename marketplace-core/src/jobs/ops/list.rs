@@ -1,10 +1,8 @@
 //! Reading jobs, for their two sides.
 
-use futures::FutureExt;
-
 use super::{OFFERS_SHOWN, full_view, lapse, take};
+use crate::operation::Operation;
 use crate::{
-    actor::Actor,
     app::App,
     base::{
         error::{Error, Result},
@@ -22,37 +20,28 @@ use crate::{
 };
 
 /// One of the caller's jobs. What time has brought to it by now has happened.
-pub async fn get(app: &App, actor: &Actor, id: JobId) -> Result<JobView> {
-    let me = actor.require_own(Permission::Trade)?.account.id;
-    let mut reader = app.db.read().await?;
+pub async fn get(op: &Operation, id: JobId) -> Result<JobView> {
+    let me = op.actor().require_own(Permission::Trade)?.account.id;
+    let mut reader = op.db.read().await?;
     let (job, side) = own_one(&mut reader.conn(), id, me).await?;
-    if !job.is_due(app.now()) {
+    if !job.is_due(op.now()) {
         return full_view(&mut reader.conn(), &job, side).await;
     }
     drop(reader);
-    settle(app, id).await?;
-    let mut reader = app.db.read().await?;
+    settle(op, id).await?;
+    let mut reader = op.db.read().await?;
     let (job, side) = own_one(&mut reader.conn(), id, me).await?;
     full_view(&mut reader.conn(), &job, side).await
 }
 
 /// Does to a job what time brings, now rather than when the timer comes to it.
 pub(super) async fn settle(app: &App, id: JobId) -> Result<bool> {
-    let unit = app.clone();
-    let done = app
-        .db
-        .write(move |conn| {
-            async move {
-                let Some(job) = take(conn, id).await? else { return Ok(false) };
-                Ok(lapse(&unit, conn, &job).await?.is_some())
-            }
-            .boxed()
-        })
-        .await?;
-    if done {
-        app.wake();
-    }
-    Ok(done)
+    Operation::system(app)
+        .write(unit!(|op, conn| {
+            let Some(job) = take(conn, id).await? else { return Ok(false) };
+            Ok(lapse(&op, conn, &job).await?.is_some())
+        }))
+        .await
 }
 
 async fn own_one(conn: &mut Conn<'_>, id: JobId, me: UserId) -> Result<(Job, Side)> {
@@ -72,11 +61,11 @@ pub async fn view_for(conn: &mut Conn<'_>, id: JobId, user: UserId) -> Result<Op
 }
 
 /// The history of one of the caller's jobs, oldest first. Staff act as `staff`, and what they wrote is not shown.
-pub async fn history(app: &App, actor: &Actor, id: JobId, page: &PageRequest) -> Result<Page<HistoryRow>> {
-    let me = actor.require_own(Permission::Trade)?.account.id;
+pub async fn history(op: &Operation, id: JobId, page: &PageRequest) -> Result<Page<HistoryRow>> {
+    let me = op.actor().require_own(Permission::Trade)?.account.id;
     let limit = page.checked_limit()?;
     let after = page.cursor::<SeqCursor>()?.map_or(0, |cursor| cursor.0);
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     own_one(&mut conn, id, me).await?;
     let rows = store::history(&mut conn, id, after, limit + 1).await?;
@@ -119,11 +108,11 @@ fn masked_history(mut row: HistoryRow) -> HistoryRow {
 }
 
 /// The caller's jobs, newest first, in whichever part.
-pub async fn own(app: &App, actor: &Actor, filter: &OwnJobFilter, page: &PageRequest) -> Result<Page<JobView>> {
-    let me = actor.require_own(Permission::Trade)?.account.id;
+pub async fn own(op: &Operation, filter: &OwnJobFilter, page: &PageRequest) -> Result<Page<JobView>> {
+    let me = op.actor().require_own(Permission::Trade)?.account.id;
     let limit = page.checked_limit()?;
     let before = page.cursor::<TimeCursor>()?;
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let rows = store::of_user(&mut reader.conn(), me, filter.status, filter.thread_id, before, limit + 1).await?;
     let page = Page::from_rows(rows, limit, |job| TimeCursor { at: job.created_at, id: job.id.0 });
     Ok(page.map(|job| job.view(job.side_of(me).unwrap_or(Side::Client))))

@@ -21,6 +21,8 @@ use super::{
     store, thread,
     transitions::{self, Asked, Asker, Refusal, Transition},
 };
+use crate::operation::Operation;
+use crate::records::events::EventKind;
 use crate::{
     app::App,
     base::{
@@ -58,7 +60,7 @@ fn overtaken(current: impl serde::Serialize) -> Error {
 /// Stores a transition with its records: the history's entry, the notice in the thread, the event. Answers the job as it
 /// is then.
 async fn apply(
-    app: &App,
+    op: &Operation,
     conn: &mut Conn<'_>,
     job: &Job,
     row: &Transition,
@@ -66,17 +68,17 @@ async fn apply(
     details: &Details,
 ) -> Result<Job> {
     let (side, actor) = by;
-    let next = job.after(row, side, details, app.now());
+    let next = job.after(row, side, details, op.now());
     if !store::advance(conn, job.status, job.version, &next).await? {
         return Err(overtaken(()));
     }
-    record(app, conn, &next, row, (side, actor), details).await?;
+    record(op, conn, &next, row, (side, actor), details).await?;
     Ok(next)
 }
 
 /// Writes down how a job came to be what it is.
 async fn record(
-    app: &App,
+    op: &Operation,
     conn: &mut Conn<'_>,
     job: &Job,
     row: &Transition,
@@ -88,30 +90,30 @@ async fn record(
     }
     let entry = job.entry(row, by.0, by.1, details);
     store::add_history(conn, job.id, &entry).await?;
-    thread::tell(app, conn, job, &entry).await?;
+    thread::tell(op, conn, job, &entry).await?;
     let event = events::New {
-        kind: "job",
+        kind: EventKind::Job,
         target: &job.id.to_string(),
         user_id: Some(job.client_id),
         peer_id: Some(job.worker_id),
         thread_id: Some(job.thread_id),
         n: Some(job.entries),
     };
-    events::record(conn, app.now(), &event).await
+    events::record(&op, conn, &event).await
 }
 
 /// Does what time brings to a job, if its time has come: nobody can act on what is over just because no timer ran yet.
-async fn lapse(app: &App, conn: &mut Conn<'_>, job: &Job) -> Result<Option<Job>> {
-    let Some(asked) = transitions::when_due(job.status).filter(|_| job.is_due(app.now())) else { return Ok(None) };
-    by_system(app, conn, job, &asked).await.map(Some)
+async fn lapse(op: &Operation, conn: &mut Conn<'_>, job: &Job) -> Result<Option<Job>> {
+    let Some(asked) = transitions::when_due(job.status).filter(|_| job.is_due(op.now())) else { return Ok(None) };
+    by_system(op, conn, job, &asked).await.map(Some)
 }
 
 /// The system acts on a job.
-async fn by_system(app: &App, conn: &mut Conn<'_>, job: &Job, asked: &Asked) -> Result<Job> {
+async fn by_system(op: &Operation, conn: &mut Conn<'_>, job: &Job, asked: &Asked) -> Result<Job> {
     let row = transitions::decide(&job.facts(), Asker::System, asked)
         .map_err(|refusal| Error::internal(format!("the table refuses the system {refusal:?}")))?;
     let details = Details { reason: asked.reason, ..Details::default() };
-    apply(app, conn, job, row, (Side::System, Principal::system()), &details).await
+    apply(op, conn, job, row, (Side::System, Principal::system()), &details).await
 }
 
 /// A refusal as an error. `current` is the job as the caller sees it.

@@ -1,12 +1,9 @@
 //! What the two sides of a job do with it.
 
-use futures::FutureExt;
-
 use super::{apply, full_view, lapse, overtaken, record, refused, seen, take};
+use crate::operation::Operation;
 use crate::{
     accounts::model::Status,
-    actor::Actor,
-    app::App,
     base::{
         error::{Error, Result},
         ids::{JobId, UserId},
@@ -30,20 +27,15 @@ use crate::{
 ///
 /// Errors: `not_found` for a thread of other people; `forbidden` unless its client, with an active account; `conflict` when
 /// the service, the worker or the thread takes no job now, with the live job of the thread as `current` if there is one.
-pub async fn create(app: &App, actor: &Actor, new: NewJob) -> Result<JobView> {
-    let me = actor.require_own(Permission::Trade)?.account.id;
+pub async fn create(op: &Operation, new: NewJob) -> Result<JobView> {
+    let me = op.actor().require_own(Permission::Trade)?.account.id;
     let offer = new.offer.checked("/offer")?;
-    let (unit, by) = (app.clone(), actor.principal());
-    let made = app
-        .db
-        .write(move |conn| async move { create_in(&unit, conn, me, by, new.thread_id, offer).await }.boxed())
-        .await?;
-    app.wake();
-    Ok(made)
+    let by = op.actor().principal();
+    op.write(unit!(|op, conn| { create_in(&op, conn, me, by, new.thread_id, offer).await })).await
 }
 
 async fn create_in(
-    app: &App,
+    op: &Operation,
     conn: &mut Conn<'_>,
     me: UserId,
     by: Principal,
@@ -54,7 +46,7 @@ async fn create_in(
     let place = place.filter(|place| me == place.client_id || me == place.worker_id);
     let place = place.ok_or_else(|| Error::not_found("thread"))?;
     messaging::hold(conn, id).await?;
-    let now = app.now();
+    let now = op.now();
     // In this order, which is the one in which accounts and services are restricted.
     let client = store::steady_account(conn, place.client_id).await?;
     let worker = store::steady_account(conn, place.worker_id).await?;
@@ -70,7 +62,7 @@ async fn create_in(
     let unfit = |what: &'static str| Err(Error::conflict(what, ()));
     if let Some(mut live) = store::live_in(conn, id).await? {
         // What is over by time stands in nobody's way.
-        match lapse(app, conn, &live).await? {
+        match lapse(op, conn, &live).await? {
             Some(lapsed) => live = lapsed,
             None => return Err(in_the_way(conn, &live, side).await?),
         }
@@ -91,7 +83,7 @@ async fn create_in(
         return unfit("one of the two of you has blocked the other");
     }
     let job = Job {
-        id: JobId::new(now, app.random.as_ref()),
+        id: JobId::new(now, op.random.as_ref()),
         thread_id: id,
         service_id: place.service_id,
         client_id: client.id,
@@ -124,7 +116,7 @@ async fn create_in(
         };
     }
     let details = Details { offer: Some(offer), ..Details::default() };
-    record(app, conn, &job, row, (side, by), &details).await?;
+    record(op, conn, &job, row, (side, by), &details).await?;
     let made = store::get(conn, job.id).await?.ok_or_else(|| Error::internal("the new job is gone"))?;
     Ok(made.view(side))
 }
@@ -155,13 +147,11 @@ enum Outcome {
     Lapsed(JobView),
 }
 
-async fn act(app: &App, actor: &Actor, id: JobId, wish: Wish) -> Result<JobView> {
-    let me = actor.require_own(Permission::Trade)?.account.id;
-    let seen = seen(app, id).await?;
-    let (unit, by, asked) = (app.clone(), actor.principal(), wish.clone());
-    let outcome =
-        app.db.write(move |conn| async move { act_in(&unit, conn, me, by, (id, seen), &asked).await }.boxed()).await?;
-    app.wake();
+async fn act(op: &Operation, id: JobId, wish: Wish) -> Result<JobView> {
+    let me = op.actor().require_own(Permission::Trade)?.account.id;
+    let seen = seen(op, id).await?;
+    let (by, asked) = (op.actor().principal(), wish.clone());
+    let outcome = op.write(unit!(|op, conn| { act_in(&op, conn, me, by, (id, seen), &asked).await })).await?;
     match outcome {
         Outcome::Done(view) => Ok(view),
         Outcome::Lapsed(view) => {
@@ -176,7 +166,7 @@ async fn act(app: &App, actor: &Actor, id: JobId, wish: Wish) -> Result<JobView>
 }
 
 async fn act_in(
-    app: &App,
+    op: &Operation,
     conn: &mut Conn<'_>,
     me: UserId,
     by: Principal,
@@ -186,7 +176,7 @@ async fn act_in(
     let job = take(conn, id).await?;
     let found = job.and_then(|job| job.side_of(me).map(|side| (job, side)));
     let (job, side) = found.ok_or_else(|| Error::not_found("job"))?;
-    if let Some(lapsed) = lapse(app, conn, &job).await? {
+    if let Some(lapsed) = lapse(op, conn, &job).await? {
         return Ok(Outcome::Lapsed(full_view(conn, &lapsed, side).await?));
     }
     if wish.if_version.is_some_and(|version| version != job.version) {
@@ -200,7 +190,7 @@ async fn act_in(
         Ok(row) => row,
         Err(refusal) => return Err(refused(refusal, &asked, full_view(conn, &job, side).await?)),
     };
-    let next = apply(app, conn, &job, row, (side, by), &wish.details).await?;
+    let next = apply(op, conn, &job, row, (side, by), &wish.details).await?;
     Ok(Outcome::Done(full_view(conn, &next, side).await?))
 }
 
@@ -209,70 +199,51 @@ async fn act_in(
 /// Errors of this and all that follow: `not_found` for other people's jobs; `forbidden` when it is never for this side, or
 /// not with an account like the caller's; `precondition_failed` at another version than `if_version`; `conflict` when the
 /// job stands otherwise, with the job as `current`.
-pub async fn offer(
-    app: &App,
-    actor: &Actor,
-    id: JobId,
-    counter: CounterOffer,
-    if_version: Option<i64>,
-) -> Result<JobView> {
-    let mut wish = Wish::new(JobAction::Offer, if_version);
+pub async fn offer(op: &Operation, id: JobId, counter: CounterOffer) -> Result<JobView> {
+    let mut wish = Wish::new(JobAction::Offer, op.change().if_version);
     wish.revision = Some(counter.revision);
     wish.details.offer = Some(counter.offer.checked("/offer")?);
-    act(app, actor, id, wish).await
+    act(op, id, wish).await
 }
 
 /// Agrees to the other side's latest offer, which `revision` names.
-pub async fn accept(app: &App, actor: &Actor, id: JobId, revision: i64, if_version: Option<i64>) -> Result<JobView> {
-    let mut wish = Wish::new(JobAction::Accept, if_version);
+pub async fn accept(op: &Operation, id: JobId, revision: i64) -> Result<JobView> {
+    let mut wish = Wish::new(JobAction::Accept, op.change().if_version);
     wish.revision = Some(revision);
-    act(app, actor, id, wish).await
+    act(op, id, wish).await
 }
 
 /// The worker declines; the thread closes.
-pub async fn reject(app: &App, actor: &Actor, id: JobId, why: EndJob, if_version: Option<i64>) -> Result<JobView> {
-    end(app, actor, id, JobAction::Reject, &why, if_version).await
+pub async fn reject(op: &Operation, id: JobId, why: EndJob) -> Result<JobView> {
+    end(op, id, JobAction::Reject, &why).await
 }
 
 /// One of the two calls it off.
-pub async fn cancel(app: &App, actor: &Actor, id: JobId, why: EndJob, if_version: Option<i64>) -> Result<JobView> {
-    end(app, actor, id, JobAction::Cancel, &why, if_version).await
+pub async fn cancel(op: &Operation, id: JobId, why: EndJob) -> Result<JobView> {
+    end(op, id, JobAction::Cancel, &why).await
 }
 
-async fn end(
-    app: &App,
-    actor: &Actor,
-    id: JobId,
-    action: JobAction,
-    why: &EndJob,
-    if_version: Option<i64>,
-) -> Result<JobView> {
-    let mut wish = Wish::new(action, if_version);
+async fn end(op: &Operation, id: JobId, action: JobAction, why: &EndJob) -> Result<JobView> {
+    let mut wish = Wish::new(action, op.change().if_version);
     wish.details.comment = why.checked()?;
     wish.details.reason = Some(why.reason);
-    act(app, actor, id, wish).await
+    act(op, id, wish).await
 }
 
 /// The worker says that it is done.
-pub async fn complete(app: &App, actor: &Actor, id: JobId, if_version: Option<i64>) -> Result<JobView> {
-    act(app, actor, id, Wish::new(JobAction::Complete, if_version)).await
+pub async fn complete(op: &Operation, id: JobId) -> Result<JobView> {
+    act(op, id, Wish::new(JobAction::Complete, op.change().if_version)).await
 }
 
 /// The client wants more done.
-pub async fn request_changes(
-    app: &App,
-    actor: &Actor,
-    id: JobId,
-    what: ChangeRequest,
-    if_version: Option<i64>,
-) -> Result<JobView> {
+pub async fn request_changes(op: &Operation, id: JobId, what: ChangeRequest) -> Result<JobView> {
     let comment = check_text("/comment", &what.comment, 1, 2_000)?;
-    let mut wish = Wish::new(JobAction::RequestChanges, if_version);
+    let mut wish = Wish::new(JobAction::RequestChanges, op.change().if_version);
     wish.details.comment = Some(comment);
-    act(app, actor, id, wish).await
+    act(op, id, wish).await
 }
 
 /// The client is content.
-pub async fn finalize(app: &App, actor: &Actor, id: JobId, if_version: Option<i64>) -> Result<JobView> {
-    act(app, actor, id, Wish::new(JobAction::Finalize, if_version)).await
+pub async fn finalize(op: &Operation, id: JobId) -> Result<JobView> {
+    act(op, id, Wish::new(JobAction::Finalize, op.change().if_version)).await
 }

@@ -1,13 +1,13 @@
 //! What staff see and do.
 
-use futures::FutureExt;
+use crate::records::audit::AuditAction;
+use crate::records::target::TargetKind;
 
 use super::{OFFERS_SHOWN, apply, lapse, overtaken, refused, seen, take};
+use crate::operation::Operation;
 use crate::{
-    actor::Actor,
-    app::App,
     base::{
-        change::{Change, Changed},
+        change::Changed,
         error::{Error, Result},
         ids::JobId,
         page::{Page, PageRequest, SeqCursor, TimeCursor},
@@ -27,11 +27,11 @@ use crate::{
 const HISTORY_SHOWN: i64 = 200;
 
 /// Jobs, newest first, as staff see them.
-pub async fn staff_list(app: &App, actor: &Actor, filter: &JobFilter, page: &PageRequest) -> Result<Page<JobSummary>> {
-    actor.require(Permission::JobsRead)?;
+pub async fn staff_list(op: &Operation, filter: &JobFilter, page: &PageRequest) -> Result<Page<JobSummary>> {
+    op.actor().require(Permission::JobsRead)?;
     let limit = page.checked_limit()?;
     let before = page.cursor::<TimeCursor>()?;
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let rows = match (filter.user_id, filter.thread_id) {
         (Some(user), thread) => store::of_user(&mut conn, user, filter.status, thread, before, limit + 1).await?,
@@ -43,15 +43,15 @@ pub async fn staff_list(app: &App, actor: &Actor, filter: &JobFilter, page: &Pag
 }
 
 /// One job, as staff see it.
-pub async fn staff_show(app: &App, actor: &Actor, id: JobId) -> Result<JobDetail> {
-    actor.require(Permission::JobsRead)?;
-    let mut reader = app.db.read().await?;
+pub async fn staff_show(op: &Operation, id: JobId) -> Result<JobDetail> {
+    op.actor().require(Permission::JobsRead)?;
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let job = store::get(&mut conn, id).await?.ok_or_else(|| Error::not_found(format_args!("job {id}")))?;
-    detail(&mut conn, actor, &job).await
+    detail(&op, &mut conn, &job).await
 }
 
-async fn detail(conn: &mut Conn<'_>, actor: &Actor, job: &Job) -> Result<JobDetail> {
+async fn detail(op: &Operation, conn: &mut Conn<'_>, job: &Job) -> Result<JobDetail> {
     let mut history = store::history(conn, job.id, 0, HISTORY_SHOWN).await?;
     // What came while this was read belongs to the next version.
     history.retain(|row| row.entry <= job.entries);
@@ -60,16 +60,16 @@ async fn detail(conn: &mut Conn<'_>, actor: &Actor, job: &Job) -> Result<JobDeta
         change_requests: job.change_requests,
         offers: store::offers(conn, job.id, job.revision, OFFERS_SHOWN).await?,
         history,
-        actions: transitions::possible(&job.facts(), staff(actor)),
+        actions: transitions::possible(&job.facts(), staff(op.actor())),
     })
 }
 
 /// A job's history, oldest first.
-pub async fn staff_history(app: &App, actor: &Actor, id: JobId, page: &PageRequest) -> Result<Page<HistoryRow>> {
-    actor.require(Permission::JobsRead)?;
+pub async fn staff_history(op: &Operation, id: JobId, page: &PageRequest) -> Result<Page<HistoryRow>> {
+    op.actor().require(Permission::JobsRead)?;
     let limit = page.checked_limit()?;
     let after = page.cursor::<SeqCursor>()?.map_or(0, |cursor| cursor.0);
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     store::thread_of(&mut conn, id).await?.ok_or_else(|| Error::not_found(format_args!("job {id}")))?;
     let rows = store::history(&mut conn, id, after, limit + 1).await?;
@@ -91,10 +91,10 @@ impl StaffJobAction {
         }
     }
 
-    fn audit_name(&self) -> &'static str {
+    fn audit_name(&self) -> AuditAction {
         match self {
-            Self::Cancel { .. } => "jobs.cancel",
-            Self::Finalize => "jobs.finalize",
+            Self::Cancel { .. } => AuditAction::JobsCancel,
+            Self::Finalize => AuditAction::JobsFinalize,
         }
     }
 }
@@ -103,71 +103,52 @@ impl StaffJobAction {
 ///
 /// Errors: `conflict` with the [`JobSummary`] as `current` when the job stands otherwise. A job that is cancelled, or
 /// finalized, already is unchanged.
-pub async fn staff_act(
-    app: &App,
-    actor: &Actor,
-    id: JobId,
-    action: &StaffJobAction,
-    change: &Change,
-) -> Result<Changed<JobDetail>> {
-    actor.require(Permission::JobsWrite)?;
-    let note = change.checked_note()?;
-    let seen = seen(app, id).await?;
-    let (unit, by, action, if_version) = (app.clone(), actor.clone(), action.clone(), change.if_version);
-    let outcome = app
-        .db
-        .write_or_preview(change.dry_run, move |conn| {
-            async move { act_in(&unit, conn, &by, (id, seen), &action, if_version, note).await }.boxed()
-        })
-        .await?;
-    if !change.dry_run {
-        app.wake();
-    }
-    outcome
+pub async fn staff_act(op: &Operation, id: JobId, action: &StaffJobAction) -> Result<Changed<JobDetail>> {
+    op.actor().require(Permission::JobsWrite)?;
+    let note = op.note()?;
+    let seen = seen(op, id).await?;
+    let action = action.clone();
+    op.write(unit!(|op, conn| { act_in(&op, conn, (id, seen), &action, note).await })).await?
 }
 
 /// The inner answer is a refusal that leaves what time brought to the job.
 async fn act_in(
-    app: &App,
+    op: &Operation,
     conn: &mut Conn<'_>,
-    actor: &Actor,
     (id, seen): (JobId, i64),
     action: &StaffJobAction,
-    if_version: Option<i64>,
     note: Option<String>,
 ) -> Result<Result<Changed<JobDetail>>> {
     let job = take(conn, id).await?.ok_or_else(|| Error::not_found(format_args!("job {id}")))?;
     // A staff member who once traded decides nothing about their own.
-    actor.require_other(job.client_id)?;
-    actor.require_other(job.worker_id)?;
-    if if_version.is_some_and(|version| version != job.version) {
-        return Err(Error::stale(job.version));
-    }
-    let lapsed = lapse(app, conn, &job).await?;
+    op.actor().require_other(job.client_id)?;
+    op.actor().require_other(job.worker_id)?;
+    op.check_version(job.version)?;
+    let lapsed = lapse(op, conn, &job).await?;
     let job = lapsed.as_ref().unwrap_or(&job);
     if job.status == action.goal() {
-        return Ok(Ok(Changed { changed: false, item: detail(conn, actor, job).await? }));
+        return Ok(Ok(Changed { changed: false, item: detail(&op, conn, job).await? }));
     }
     if seen != job.version && lapsed.is_none() {
         return Err(overtaken(job.summary()));
     }
     let asked = action.asked();
-    let row = match transitions::decide(&job.facts(), staff(actor), &asked) {
+    let row = match transitions::decide(&job.facts(), staff(op.actor()), &asked) {
         Ok(row) => row,
         Err(refusal) => return Ok(Err(refused(refusal, &asked, job.summary()))),
     };
     let noted = note.is_some();
     let details = Details { reason: asked.reason, comment: note, offer: None };
-    let next = apply(app, conn, job, row, (Side::Staff, actor.principal()), &details).await?;
+    let next = apply(op, conn, job, row, (Side::Staff, op.actor().principal()), &details).await?;
     let entry = audit::Entry {
         action: action.audit_name(),
-        target_kind: "job",
+        target_kind: TargetKind::Job,
         target: id.to_string(),
         reason: asked.reason.as_ref().map(JobReason::to_string),
         metadata: serde_json::json!({
             "from": job.status, "client": job.client_id, "worker": job.worker_id, "entry": next.entries, "note": noted,
         }),
     };
-    audit::append(&app.keys, conn, app.now(), actor, entry).await?;
-    Ok(Ok(Changed { changed: true, item: detail(conn, actor, &next).await? }))
+    audit::append(&op, conn, entry).await?;
+    Ok(Ok(Changed { changed: true, item: detail(&op, conn, &next).await? }))
 }

@@ -1,16 +1,15 @@
 //! Decisions, and taking them back.
 
+use crate::records::audit::AuditAction;
+use crate::records::events::EventKind;
 use std::time::Duration;
 
-use futures::FutureExt;
-
 use super::{Notice, Record, case, lock_account, mail_subject, notify, record, set_standing};
+use crate::operation::Operation;
 use crate::{
     accounts::model::Account,
-    actor::Actor,
-    app::App,
     base::{
-        change::{Change, Changed},
+        change::Changed,
         error::{Error, Result},
         ids::AttemptId,
         permission::Permission,
@@ -22,7 +21,7 @@ use crate::{
         status::KycStatus,
         store::{self, Decided, NewClaim},
     },
-    platform::{db::Conn, keys::Keys},
+    platform::db::Conn,
     records::mail::{self, Template},
 };
 
@@ -33,46 +32,31 @@ use crate::{
 ///
 /// Errors: `conflict` with the claim of somebody else, with the newer state when the fencing number is old, or with the
 /// decision that was made; `forbidden` about oneself; `precondition_failed` at another version.
-pub async fn decide(
-    app: &App,
-    actor: &Actor,
-    id: AttemptId,
-    decision: &Decision,
-    change: &Change,
-) -> Result<Changed<KycCase>> {
-    actor.require(Permission::KycWrite)?;
+pub async fn decide(op: &Operation, id: AttemptId, decision: &Decision) -> Result<Changed<KycCase>> {
+    op.actor().require(Permission::KycWrite)?;
     let decision = decision.clone().checked()?;
-    let note = change.checked_note()?;
-    let (unit, now, by, if_version) = (app.clone(), app.now(), actor.clone(), change.if_version);
-    let answer = app
-        .db
-        .write_or_preview(change.dry_run, move |conn| {
-            async move {
-                let subject = store::subject(conn, id).await?;
-                by.require_other(subject)?;
-                let account = lock_account(conn, subject).await?;
-                let mut attempt = store::lock(conn, id).await?;
-                attempt.check_version(if_version)?;
-                let changed = match attempt.deciding(now, &by.principal(), &decision)? {
-                    Deciding::Unchanged => false,
-                    Deciding::Decided { fence } => {
-                        if decision.kind == DecisionKind::Revoke {
-                            require_current_approval(conn, now, &account, &attempt).await?;
-                        }
-                        apply(&unit, conn, &by, &account, &attempt, Made { decision, note, fence }).await?;
-                        attempt = store::get(conn, id).await?;
-                        true
-                    }
-                };
-                Ok(Changed { changed, item: case(conn, now, &by, &attempt).await? })
+    let note = op.note()?;
+
+    op.write(unit!(|op, conn| {
+        let subject = store::subject(conn, id).await?;
+        op.actor().require_other(subject)?;
+        let account = lock_account(conn, subject).await?;
+        let mut attempt = store::lock(conn, id).await?;
+        attempt.check_version(op.change().if_version)?;
+        let changed = match attempt.deciding(op.now(), &op.actor().principal(), &decision)? {
+            Deciding::Unchanged => false,
+            Deciding::Decided { fence } => {
+                if decision.kind == DecisionKind::Revoke {
+                    require_current_approval(conn, op.now(), &account, &attempt).await?;
+                }
+                apply(&op, conn, &account, &attempt, Made { decision, note, fence }).await?;
+                attempt = store::get(conn, id).await?;
+                true
             }
-            .boxed()
-        })
-        .await?;
-    if answer.changed && !change.dry_run {
-        app.wake();
-    }
-    Ok(answer)
+        };
+        Ok(Changed { changed, item: case(&op, conn, &attempt).await? })
+    }))
+    .await
 }
 
 /// A decision that may be made.
@@ -101,15 +85,8 @@ async fn require_current_approval(
     }
 }
 
-async fn apply(
-    app: &App,
-    conn: &mut Conn<'_>,
-    by: &Actor,
-    account: &Account,
-    attempt: &Attempt,
-    made: Made,
-) -> Result<()> {
-    let now = app.now();
+async fn apply(op: &Operation, conn: &mut Conn<'_>, account: &Account, attempt: &Attempt, made: Made) -> Result<()> {
+    let now = op.now();
     let effective_at = now + UNDO;
     let Made { decision, note, fence } = made;
     let status = decision.kind.status();
@@ -121,7 +98,7 @@ async fn apply(
     };
     let undo = Undo { user: before, approval: attempt.decision() };
     let decided = Decided {
-        by: Some(by.principal()),
+        by: Some(op.actor().principal()),
         at: Some(now),
         effective_at: Some(effective_at),
         reasons: Some(json(&decision.reasons)?),
@@ -130,7 +107,7 @@ async fn apply(
         undo: Some(json(&undo)?),
     };
     store::set_decision(conn, attempt, status, fence, decided).await?;
-    let days = u64::from(app.config.retention.kyc_approval_days);
+    let days = u64::from(op.config.retention.kyc_approval_days);
     let after = UserKyc {
         status,
         prior: account.kyc_status,
@@ -139,16 +116,16 @@ async fn apply(
     };
     set_standing(conn, account.id, after, now).await?;
     let (template, action) = match decision.kind {
-        DecisionKind::Approve => (Template::KycApproved, "kyc.approve"),
-        DecisionKind::Retry => (Template::KycRetry, "kyc.retry"),
-        DecisionKind::Reject => (Template::KycRejected, "kyc.reject"),
-        DecisionKind::Revoke => (Template::KycRevoked, "kyc.revoke"),
+        DecisionKind::Approve => (Template::KycApproved, AuditAction::KycApprove),
+        DecisionKind::Retry => (Template::KycRetry, AuditAction::KycRetry),
+        DecisionKind::Reject => (Template::KycRejected, AuditAction::KycReject),
+        DecisionKind::Revoke => (Template::KycRevoked, AuditAction::KycRevoke),
     };
     let notice = Notice { attempt: attempt.id, template, comment: decision.comment, not_before: effective_at };
-    notify(app, conn, account, notice).await?;
+    notify(op, conn, account, notice).await?;
     let codes: Vec<&str> = decision.reasons.iter().map(|reason| reason.as_str()).collect();
     let reason = (!codes.is_empty()).then(|| codes.join(","));
-    record(&app.keys, conn, now, by, attempt, Record { action, event: "kyc.decided", reason, fence }).await
+    record(&op, conn, attempt, Record { action, event: EventKind::KycDecided, reason, fence }).await
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String> {
@@ -159,50 +136,39 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
 /// or approved again after a revocation. The mail is never sent.
 ///
 /// Errors: `conflict` with the decision once it has taken effect, or when there is none; `forbidden` for another's.
-pub async fn undo(app: &App, actor: &Actor, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
-    actor.require(Permission::KycWrite)?;
-    let (keys, now, by, if_version) = (app.keys.clone(), app.now(), actor.clone(), change.if_version);
-    let answer = app
-        .db
-        .write_or_preview(change.dry_run, move |conn| {
-            async move {
-                let subject = store::subject(conn, id).await?;
-                by.require_other(subject)?;
-                lock_account(conn, subject).await?;
-                let mut attempt = store::lock(conn, id).await?;
-                attempt.check_version(if_version)?;
-                let changed = match attempt.undoing(now, &by.principal())? {
-                    Undoing::Unchanged => false,
-                    Undoing::Undone(undo) => {
-                        restore(&keys, conn, now, &by, &attempt, *undo).await?;
-                        attempt = store::get(conn, id).await?;
-                        true
-                    }
-                };
-                Ok(Changed { changed, item: case(conn, now, &by, &attempt).await? })
+pub async fn undo(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
+    op.actor().require(Permission::KycWrite)?;
+
+    op.write(unit!(|op, conn| {
+        let subject = store::subject(conn, id).await?;
+        op.actor().require_other(subject)?;
+        lock_account(conn, subject).await?;
+        let mut attempt = store::lock(conn, id).await?;
+        attempt.check_version(op.change().if_version)?;
+        let changed = match attempt.undoing(op.now(), &op.actor().principal())? {
+            Undoing::Unchanged => false,
+            Undoing::Undone(undo) => {
+                restore(&op, conn, &attempt, *undo).await?;
+                attempt = store::get(conn, id).await?;
+                true
             }
-            .boxed()
-        })
-        .await?;
-    if answer.changed && !change.dry_run {
-        app.wake();
-    }
-    Ok(answer)
+        };
+        Ok(Changed { changed, item: case(&op, conn, &attempt).await? })
+    }))
+    .await
 }
 
-async fn restore(
-    keys: &Keys,
-    conn: &mut Conn<'_>,
-    now: Timestamp,
-    by: &Actor,
-    attempt: &Attempt,
-    undo: Undo,
-) -> Result<()> {
+async fn restore(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, undo: Undo) -> Result<()> {
     let fence = attempt.fence + 1;
     match undo.approval {
         None => {
             store::set_decision(conn, attempt, KycStatus::Pending, fence, Decided::default()).await?;
-            let claim = NewClaim { holder: &by.principal(), label: &by.label(), expires_at: now + CLAIM, fence };
+            let claim = NewClaim {
+                holder: &op.actor().principal(),
+                label: &op.actor().label(),
+                expires_at: op.now() + CLAIM,
+                fence,
+            };
             store::set_claim(conn, attempt.id, &claim).await?;
         }
         Some(approval) => {
@@ -219,8 +185,8 @@ async fn restore(
             store::set_decision(conn, attempt, status, fence, decided).await?;
         }
     }
-    set_standing(conn, attempt.user_id, undo.user, now).await?;
+    set_standing(conn, attempt.user_id, undo.user, op.now()).await?;
     mail::cancel(conn, &mail_subject(attempt.id)).await?;
-    let what = Record { action: "kyc.undo", event: "kyc.undone", reason: None, fence };
-    record(keys, conn, now, by, attempt, what).await
+    let what = Record { action: AuditAction::KycUndo, event: EventKind::KycUndone, reason: None, fence };
+    record(&op, conn, attempt, what).await
 }

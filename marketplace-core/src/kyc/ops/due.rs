@@ -1,13 +1,16 @@
 //! What time brings: approvals end, erased files are deleted, and objects that no row knows are swept.
 
+use crate::records::audit::AuditAction;
+use crate::records::events::EventKind;
+use crate::records::target::TargetKind;
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Notice, Record, lock_account, mail_subject, notify, record, set_standing};
+use crate::operation::Operation;
 use crate::{
     accounts::model::Account,
-    actor::Actor,
     app::App,
     base::{
         error::{Error, Result},
@@ -41,32 +44,24 @@ pub(crate) async fn expire_due(app: &App) -> Result<u64> {
     let users = store::expired_users(&mut reader.conn(), app.now(), limit).await?;
     drop(reader);
     // A unit each, as accounts are locked before the audit log's head, always; side by side, so that they commit together.
-    let done = crate::scheduled::each(app, Timer::KycExpiry, users, |user| expire_one(app, user)).await?;
-    if done > 0 {
-        app.wake();
-    }
-    Ok(done)
+    crate::scheduled::each(app, Timer::KycExpiry, users, |user| expire_one(app, user)).await
 }
 
 async fn expire_one(app: &App, user: UserId) -> Result<u64> {
-    let unit = app.clone();
-    app.db
-        .write(move |conn| {
-            async move {
-                let account = lock_account(conn, user).await?;
-                let Some(attempt) = expire(&unit, conn, &account).await? else { return Ok(0) };
-                let notice = Notice { attempt, template: Template::KycExpired, comment: None, not_before: unit.now() };
-                notify(&unit, conn, &account, notice).await?;
-                Ok(1)
-            }
-            .boxed()
-        })
+    Operation::system(app)
+        .write(unit!(|op, conn| {
+            let account = lock_account(conn, user).await?;
+            let Some(attempt) = expire(&op, conn, &account).await? else { return Ok(0) };
+            let notice = Notice { attempt, template: Template::KycExpired, comment: None, not_before: op.now() };
+            notify(&op, conn, &account, notice).await?;
+            Ok(1)
+        }))
         .await
 }
 
 /// Ends the approval of a locked account if its time is over; answers the attempt that it belonged to.
-pub(super) async fn expire(app: &App, conn: &mut Conn<'_>, account: &Account) -> Result<Option<AttemptId>> {
-    let now = app.now();
+pub(super) async fn expire(op: &Operation, conn: &mut Conn<'_>, account: &Account) -> Result<Option<AttemptId>> {
+    let now = op.now();
     if account.kyc_expires_at.is_none_or(|end| now < end) {
         return Ok(None);
     }
@@ -75,18 +70,19 @@ pub(super) async fn expire(app: &App, conn: &mut Conn<'_>, account: &Account) ->
     set_standing(conn, account.id, expired, now).await?;
     let Some(id) = store::expire_attempt(conn, account.id).await? else {
         let entry = audit::Entry {
-            action: "kyc.expire",
-            target_kind: "user",
+            action: AuditAction::KycExpire,
+            target_kind: TargetKind::User,
             target: account.id.to_string(),
             reason: None,
             metadata: serde_json::json!({}),
         };
-        audit::append(&app.keys, conn, now, &Actor::System, entry).await?;
+        audit::append(&op, conn, entry).await?;
         return Ok(None);
     };
     let attempt = store::get(conn, id).await?;
-    let what = Record { action: "kyc.expire", event: "kyc.expired", reason: None, fence: attempt.fence };
-    record(&app.keys, conn, now, &Actor::System, &attempt, what).await?;
+    let what =
+        Record { action: AuditAction::KycExpire, event: EventKind::KycExpired, reason: None, fence: attempt.fence };
+    record(&op, conn, &attempt, what).await?;
     Ok(Some(id))
 }
 
@@ -130,14 +126,11 @@ pub(crate) async fn delete_due_objects(app: &App) -> Result<u64> {
     }
     let done = gone.len() as u64;
     let failed = later.len();
-    app.db
-        .write(move |conn| {
-            async move {
-                store::deleted(conn, &gone).await?;
-                store::delete_later(conn, &later).await
-            }
-            .boxed()
-        })
+    Operation::system(app)
+        .write(unit!(|op, conn| {
+            store::deleted(conn, &gone).await?;
+            store::delete_later(conn, &later).await
+        }))
         .await?;
     match failure {
         // Not one: that is the store, not the object.

@@ -7,6 +7,8 @@ mod retention;
 mod review;
 mod submit;
 
+use crate::records::audit::AuditAction;
+use crate::records::events::EventKind;
 pub use decide::{decide, undo};
 pub use retention::{Retained, retained};
 pub use review::{claim, file, list, next, release, show};
@@ -22,13 +24,14 @@ use super::{
     model::{AttemptBrief, KycCase},
     store,
 };
+use crate::operation::Operation;
+use crate::records::target::TargetKind;
 use crate::{
     accounts::{
         self,
         model::{Account, Status},
         summary::UserSummary,
     },
-    actor::Actor,
     app::App,
     base::{
         error::{Error, Result},
@@ -36,7 +39,7 @@ use crate::{
         time::Timestamp,
     },
     kyc::model::FileKind,
-    platform::{db::Conn, files::Wanted, keys::Keys},
+    platform::{db::Conn, files::Wanted},
     records::{
         audit, events,
         mail::{self, Mail, Template},
@@ -69,10 +72,10 @@ async fn set_standing(conn: &mut Conn<'_>, user: UserId, kyc: UserKyc, now: Time
 }
 
 /// All that is needed to decide.
-async fn case(conn: &mut Conn<'_>, now: Timestamp, actor: &Actor, attempt: &Attempt) -> Result<KycCase> {
+async fn case(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt) -> Result<KycCase> {
     let others = store::of_user(conn, attempt.user_id, SHOWN + 1).await?;
     Ok(KycCase {
-        attempt: attempt.summary(now, &actor.principal()),
+        attempt: attempt.summary(op.now(), &op.actor().principal()),
         files: store::files(conn, attempt.id).await?,
         files_deleted_at: attempt.files_deleted_at,
         decision: attempt.decision(),
@@ -80,37 +83,30 @@ async fn case(conn: &mut Conn<'_>, now: Timestamp, actor: &Actor, attempt: &Atte
             .iter()
             .filter(|other| other.id != attempt.id)
             .take(usize::try_from(SHOWN).unwrap_or_default())
-            .map(|other| other.brief(now))
+            .map(|other| other.brief(op.now()))
             .collect(),
         user: UserSummary::masked(account(conn, attempt.user_id).await?),
     })
 }
 
 /// Appends the audit row and the event of a change, in its transaction.
-async fn record(
-    keys: &Keys,
-    conn: &mut Conn<'_>,
-    now: Timestamp,
-    actor: &Actor,
-    attempt: &Attempt,
-    what: Record,
-) -> Result<()> {
-    events::append(conn, now, what.event, &attempt.id.to_string(), Some(attempt.user_id)).await?;
+async fn record(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, what: Record) -> Result<()> {
+    events::append(op, conn, what.event, &attempt.id.to_string(), Some(attempt.user_id)).await?;
     let entry = audit::Entry {
         action: what.action,
-        target_kind: "attempt",
+        target_kind: TargetKind::Attempt,
         target: attempt.id.to_string(),
         reason: what.reason,
         metadata: serde_json::json!({ "user": attempt.user_id, "number": attempt.number, "fence": what.fence }),
     };
-    audit::append(keys, conn, now, actor, entry).await?;
+    audit::append(op, conn, entry).await?;
     Ok(())
 }
 
 /// What a change is called.
 struct Record {
-    action: &'static str,
-    event: &'static str,
+    action: AuditAction,
+    event: EventKind,
     reason: Option<String>,
     fence: i64,
 }

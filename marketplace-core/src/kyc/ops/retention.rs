@@ -1,19 +1,18 @@
 //! How long files are kept once a decision was made: for each outcome as long as the configuration says.
 
+use crate::operation::Operation;
+use crate::records::audit::AuditAction;
+use crate::records::events::EventKind;
 use std::{collections::HashMap, time::Duration};
-
-use futures::FutureExt;
 
 use super::{Record, lock_account, record};
 use crate::{
-    actor::Actor,
     app::App,
     base::{error::Result, ids::AttemptId, time::Timestamp},
     kyc::{status::KycStatus, store},
     platform::{
         config::Retention,
         db::{Conn, Db},
-        keys::Keys,
     },
     timers::Timer,
 };
@@ -85,22 +84,16 @@ pub(crate) async fn drop_due_files(app: &App) -> Result<u64> {
         Some((outcome, before)) => delete_one(app, id, *outcome, *before).await,
         None => Ok(0),
     };
-    let done = crate::scheduled::each(app, Timer::KycFiles, all, one).await?;
-    if done > 0 {
-        app.wake();
-    }
-    Ok(done)
+    crate::scheduled::each(app, Timer::KycFiles, all, one).await
 }
 
 async fn delete_one(app: &App, id: AttemptId, outcome: KycStatus, before: Timestamp) -> Result<u64> {
-    let (keys, now) = (app.keys.clone(), app.now());
-    app.db.write(move |conn| async move { delete_in(&keys, conn, now, id, outcome, before).await }.boxed()).await
+    Operation::system(app).write(unit!(|op, conn| { delete_in(&op, conn, id, outcome, before).await })).await
 }
 
 async fn delete_in(
-    keys: &Keys,
+    op: &Operation,
     conn: &mut Conn<'_>,
-    now: Timestamp,
     id: AttemptId,
     outcome: KycStatus,
     before: Timestamp,
@@ -110,12 +103,12 @@ async fn delete_in(
     let attempt = store::lock(conn, id).await?;
     // A decision may have been made anew since.
     let still = attempt.status == outcome && attempt.decided_at.is_some_and(|at| at <= before);
-    if !still || !store::drop_files(conn, id, now).await? {
+    if !still || !store::drop_files(conn, id, op.now()).await? {
         return Ok(0);
     }
     let fence = attempt.fence;
     let reason = Some(outcome.to_string());
-    let what = Record { action: "kyc.files_deleted", event: "kyc.files_deleted", reason, fence };
-    record(keys, conn, now, &Actor::System, &attempt, what).await?;
+    let what = Record { action: AuditAction::KycFilesDeleted, event: EventKind::KycFilesDeleted, reason, fence };
+    record(op, conn, &attempt, what).await?;
     Ok(1)
 }

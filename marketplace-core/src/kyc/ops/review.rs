@@ -1,15 +1,16 @@
 //! The reviewers' side up to the decision: queue, claims, files.
 
+use crate::records::audit::AuditAction;
+use crate::records::events::EventKind;
+use crate::records::target::TargetKind;
 use std::time::Duration;
 
-use futures::FutureExt;
-
 use super::{Record, case, record};
+use crate::operation::Operation;
 use crate::{
-    actor::Actor,
     app::App,
     base::{
-        change::{Change, Changed},
+        change::Changed,
         error::{Error, Result},
         ids::{AttemptId, UserId},
         page::{Page, PageRequest, TimeCursor},
@@ -22,7 +23,7 @@ use crate::{
         status::KycStatus,
         store::{self, NewClaim, StoredFile, Waiting},
     },
-    platform::{db::Conn, keys::Keys},
+    platform::db::Conn,
     records::audit,
 };
 
@@ -30,11 +31,11 @@ use crate::{
 const RENEW_AFTER: Duration = Duration::from_secs(60);
 
 /// The queue, oldest first; or decided attempts, newest decision first. Without a status, all that wait.
-pub async fn list(app: &App, actor: &Actor, filter: &KycFilter, page: &PageRequest) -> Result<Page<KycSummary>> {
-    actor.require(Permission::KycRead)?;
+pub async fn list(op: &Operation, filter: &KycFilter, page: &PageRequest) -> Result<Page<KycSummary>> {
+    op.actor().require(Permission::KycRead)?;
     let limit = page.checked_limit()?;
     let cursor = page.cursor::<TimeCursor>()?;
-    let (now, viewer) = (app.now(), actor.principal());
+    let (now, viewer) = (op.now(), &op.actor().principal());
     let waiting = match filter.status {
         None => Some(Waiting::All),
         Some(KycStatus::Pending) => Some(Waiting::Unclaimed),
@@ -42,7 +43,7 @@ pub async fn list(app: &App, actor: &Actor, filter: &KycFilter, page: &PageReque
         Some(KycStatus::None) => return Err(Error::invalid("/status", "no attempt is in the state none")),
         Some(_) => None,
     };
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let rows = match (filter.user_id, waiting) {
         (Some(user), _) => of_user(&mut conn, user, filter, cursor, now).await?,
@@ -92,167 +93,128 @@ async fn of_user(
 }
 
 /// One attempt with all that is needed to decide. Renews the caller's own claim.
-pub async fn show(app: &App, actor: &Actor, id: AttemptId) -> Result<KycCase> {
-    actor.require(Permission::KycRead)?;
-    let now = app.now();
-    let mut reader = app.db.read().await?;
+pub async fn show(op: &Operation, id: AttemptId) -> Result<KycCase> {
+    op.actor().require(Permission::KycRead)?;
+
+    let mut reader = op.db.read().await?;
     let mut shown = {
         let mut conn = reader.conn();
         let attempt = store::get(&mut conn, id).await?;
-        case(&mut conn, now, actor, &attempt).await?
+        case(&op, &mut conn, &attempt).await?
     };
     drop(reader);
     if let Some(claim) = shown.attempt.claim.as_mut().filter(|claim| claim.mine)
-        && now + CLAIM >= claim.expires_at + RENEW_AFTER
+        && op.now() + CLAIM >= claim.expires_at + RENEW_AFTER
     {
         let holder = claim.holder.clone();
-        claim.expires_at = now + CLAIM;
-        app.db
-            .write(move |conn| async move { store::renew_claim(conn, id, &holder, now, now + CLAIM).await }.boxed())
-            .await?;
+        claim.expires_at = op.now() + CLAIM;
+        op.write(unit!(|op, conn| { store::renew_claim(conn, id, &holder, op.now(), op.now() + CLAIM).await })).await?;
     }
     Ok(shown)
 }
 
 /// Claims the oldest attempt that nobody holds and that is not the caller's own; none when there is none.
-pub async fn next(app: &App, actor: &Actor, change: &Change) -> Result<Option<KycCase>> {
-    actor.require(Permission::KycWrite)?;
-    let (keys, now, by) = (app.keys.clone(), app.now(), actor.clone());
-    let claimed = app
-        .db
-        .write_or_preview(change.dry_run, move |conn| {
-            async move {
-                let except = by.user_id().unwrap_or(UserId(uuid::Uuid::nil()));
-                let Some(id) = store::oldest_unclaimed(conn, now, except).await? else { return Ok(None) };
-                let attempt = store::lock(conn, id).await?;
-                take(&keys, conn, now, &by, &attempt, attempt.fence + 1).await?;
-                let attempt = store::get(conn, id).await?;
-                case(conn, now, &by, &attempt).await.map(Some)
-            }
-            .boxed()
-        })
-        .await?;
-    if claimed.is_some() && !change.dry_run {
-        app.wake();
-    }
-    Ok(claimed)
+pub async fn next(op: &Operation) -> Result<Option<KycCase>> {
+    op.actor().require(Permission::KycWrite)?;
+
+    op.write(unit!(|op, conn| {
+        let except = op.actor().user_id().unwrap_or(UserId(uuid::Uuid::nil()));
+        let Some(id) = store::oldest_unclaimed(conn, op.now(), except).await? else { return Ok(None) };
+        let attempt = store::lock(conn, id).await?;
+        take(&op, conn, &attempt, attempt.fence + 1).await?;
+        let attempt = store::get(conn, id).await?;
+        case(&op, conn, &attempt).await.map(Some)
+    }))
+    .await
 }
 
 /// Claims an attempt, or renews the caller's claim: then the fencing number stays, and nothing counts as changed.
 ///
 /// Errors: `conflict` with the [`super::super::model::Claim`] of somebody else, or with the decision that was made.
-pub async fn claim(app: &App, actor: &Actor, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
-    actor.require(Permission::KycWrite)?;
-    let (keys, now, by, if_version) = (app.keys.clone(), app.now(), actor.clone(), change.if_version);
-    let answer = app
-        .db
-        .write_or_preview(change.dry_run, move |conn| {
-            async move {
-                let attempt = store::lock(conn, id).await?;
-                by.require_other(attempt.user_id)?;
-                attempt.check_version(if_version)?;
-                let changed = match attempt.claiming(now, &by.principal())? {
-                    Claiming::New { fence } => {
-                        take(&keys, conn, now, &by, &attempt, fence).await?;
-                        true
-                    }
-                    Claiming::Renewed => {
-                        store::renew_claim(conn, id, &by.principal(), now, now + CLAIM).await?;
-                        false
-                    }
-                };
-                let attempt = store::get(conn, id).await?;
-                Ok(Changed { changed, item: case(conn, now, &by, &attempt).await? })
+pub async fn claim(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
+    op.actor().require(Permission::KycWrite)?;
+
+    op.write(unit!(|op, conn| {
+        let attempt = store::lock(conn, id).await?;
+        op.actor().require_other(attempt.user_id)?;
+        attempt.check_version(op.change().if_version)?;
+        let changed = match attempt.claiming(op.now(), &op.actor().principal())? {
+            Claiming::New { fence } => {
+                take(&op, conn, &attempt, fence).await?;
+                true
             }
-            .boxed()
-        })
-        .await?;
-    if answer.changed && !change.dry_run {
-        app.wake();
-    }
-    Ok(answer)
+            Claiming::Renewed => {
+                store::renew_claim(conn, id, &op.actor().principal(), op.now(), op.now() + CLAIM).await?;
+                false
+            }
+        };
+        let attempt = store::get(conn, id).await?;
+        Ok(Changed { changed, item: case(&op, conn, &attempt).await? })
+    }))
+    .await
 }
 
 /// Stores a new claim, with its records.
-async fn take(
-    keys: &Keys,
-    conn: &mut Conn<'_>,
-    now: Timestamp,
-    by: &Actor,
-    attempt: &Attempt,
-    fence: i64,
-) -> Result<()> {
-    let new = NewClaim { holder: &by.principal(), label: &by.label(), expires_at: now + CLAIM, fence };
+async fn take(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, fence: i64) -> Result<()> {
+    let new =
+        NewClaim { holder: &op.actor().principal(), label: &op.actor().label(), expires_at: op.now() + CLAIM, fence };
     store::set_claim(conn, attempt.id, &new).await?;
-    let what = Record { action: "kyc.claim", event: "kyc.claimed", reason: None, fence };
-    record(keys, conn, now, by, attempt, what).await
+    let what = Record { action: AuditAction::KycClaim, event: EventKind::KycClaimed, reason: None, fence };
+    record(&op, conn, attempt, what).await
 }
 
 /// Gives the caller's claim back to the queue; nothing changes when they have none.
-pub async fn release(app: &App, actor: &Actor, id: AttemptId, change: &Change) -> Result<Changed<KycCase>> {
-    actor.require(Permission::KycWrite)?;
-    let (keys, now, by, if_version) = (app.keys.clone(), app.now(), actor.clone(), change.if_version);
-    let answer = app
-        .db
-        .write_or_preview(change.dry_run, move |conn| {
-            async move {
-                let mut attempt = store::lock(conn, id).await?;
-                by.require_other(attempt.user_id)?;
-                attempt.check_version(if_version)?;
-                let changed = attempt.claim(now, &by.principal()).is_some_and(|claim| claim.mine);
-                if changed {
-                    store::clear_claim(conn, id).await?;
-                    let fence = attempt.fence;
-                    let what = Record { action: "kyc.release", event: "kyc.released", reason: None, fence };
-                    record(&keys, conn, now, &by, &attempt, what).await?;
-                    attempt = store::get(conn, id).await?;
-                }
-                Ok(Changed { changed, item: case(conn, now, &by, &attempt).await? })
-            }
-            .boxed()
-        })
-        .await?;
-    if answer.changed && !change.dry_run {
-        app.wake();
-    }
-    Ok(answer)
+pub async fn release(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
+    op.actor().require(Permission::KycWrite)?;
+
+    op.write(unit!(|op, conn| {
+        let mut attempt = store::lock(conn, id).await?;
+        op.actor().require_other(attempt.user_id)?;
+        attempt.check_version(op.change().if_version)?;
+        let changed = attempt.claim(op.now(), &op.actor().principal()).is_some_and(|claim| claim.mine);
+        if changed {
+            store::clear_claim(conn, id).await?;
+            let fence = attempt.fence;
+            let what = Record { action: AuditAction::KycRelease, event: EventKind::KycReleased, reason: None, fence };
+            record(&op, conn, &attempt, what).await?;
+            attempt = store::get(conn, id).await?;
+        }
+        Ok(Changed { changed, item: case(&op, conn, &attempt).await? })
+    }))
+    .await
 }
 
 /// One file, decrypted. The audit row is durable before the file is read; renews the caller's own claim.
 ///
 /// Errors: `not_found` for an attempt that is not there or was erased; `internal` when the file was altered or swapped.
-pub async fn file(app: &App, actor: &Actor, id: AttemptId, kind: FileKind) -> Result<FileContent> {
-    actor.require(Permission::KycRead)?;
-    let (keys, now, by) = (app.keys.clone(), app.now(), actor.clone());
-    let (stored, wrapped_key) = app
-        .db
-        .write(move |conn| {
-            async move {
-                let user = store::subject(conn, id).await?;
-                let mut stored = store::stored_file(conn, id, kind).await?;
-                let wrapped_key = stored.as_mut().and_then(|stored| stored.wrapped_key.take());
-                let (Some(stored), Some(wrapped_key)) = (stored, wrapped_key) else {
-                    let why = match store::files_deleted_at(conn, id).await? {
-                        Some(at) => format!("files deleted by retention at {at}"),
-                        None => "it was erased".to_owned(),
-                    };
-                    return Err(Error::not_found(format_args!("{kind} of attempt {id}: {why}")));
+pub async fn file(op: &Operation, id: AttemptId, kind: FileKind) -> Result<FileContent> {
+    op.actor().require(Permission::KycRead)?;
+
+    let (stored, wrapped_key) = op
+        .write(unit!(|op, conn| {
+            let user = store::subject(conn, id).await?;
+            let mut stored = store::stored_file(conn, id, kind).await?;
+            let wrapped_key = stored.as_mut().and_then(|stored| stored.wrapped_key.take());
+            let (Some(stored), Some(wrapped_key)) = (stored, wrapped_key) else {
+                let why = match store::files_deleted_at(conn, id).await? {
+                    Some(at) => format!("files deleted by retention at {at}"),
+                    None => "it was erased".to_owned(),
                 };
-                store::renew_claim(conn, id, &by.principal(), now, now + CLAIM).await?;
-                let entry = audit::Entry {
-                    action: "kyc.view",
-                    target_kind: "attempt",
-                    target: id.to_string(),
-                    reason: None,
-                    metadata: serde_json::json!({ "user": user, "file": kind }),
-                };
-                audit::append(&keys, conn, now, &by, entry).await?;
-                Ok((stored, wrapped_key))
-            }
-            .boxed()
-        })
+                return Err(Error::not_found(format_args!("{kind} of attempt {id}: {why}")));
+            };
+            store::renew_claim(conn, id, &op.actor().principal(), op.now(), op.now() + CLAIM).await?;
+            let entry = audit::Entry {
+                action: AuditAction::KycView,
+                target_kind: TargetKind::Attempt,
+                target: id.to_string(),
+                reason: None,
+                metadata: serde_json::json!({ "user": user, "file": kind }),
+            };
+            audit::append(&op, conn, entry).await?;
+            Ok((stored, wrapped_key))
+        }))
         .await?;
-    open(app, id, kind, stored, &wrapped_key).await
+    open(op, id, kind, stored, &wrapped_key).await
 }
 
 /// Reads and decrypts a file.

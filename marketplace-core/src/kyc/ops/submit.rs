@@ -1,11 +1,11 @@
 //! A worker's own side: submit documents, and see what became of them.
 
-use futures::FutureExt;
+use crate::records::events::EventKind;
 
 use super::{SHOWN, account, due, lock_account, review::open, set_standing};
+use crate::operation::Operation;
 use crate::{
     accounts::model::{Account, Status},
-    actor::Actor,
     app::App,
     base::{
         error::{Error, ErrorCode, Result},
@@ -47,70 +47,61 @@ impl std::fmt::Debug for Submission {
 /// A turn to hand in files; to be taken when they have come ([`Spool`](crate::platform::files::Spool)), before they are in memory, and held
 /// until [`submit`] has answered, as it bounds the memory that uploads take together. Accounts take turns. `busy` when too
 /// many wait already.
-pub async fn submit_permit(app: &App, actor: &Actor) -> Result<Turn<Option<UserId>>> {
-    app.uploads.take(actor.user_id(), "too many files are being submitted; try again in a moment").await
+pub async fn submit_permit(op: &Operation) -> Result<Turn<Option<UserId>>> {
+    op.uploads.take(op.actor().user_id(), "too many files are being submitted; try again in a moment").await
 }
 
 /// Submits a new attempt.
 ///
 /// Errors: `forbidden` unless an active worker; `conflict` with the current state unless a new attempt may be submitted; for
 /// the files see [`inspect`](crate::platform::files::inspect()).
-pub async fn submit(app: &App, actor: &Actor, submission: Submission) -> Result<OwnKyc> {
-    let user = actor.require_own(Permission::OwnKyc)?.account.id;
-    let mut reader = app.db.read().await?;
+pub async fn submit(op: &Operation, submission: Submission) -> Result<OwnKyc> {
+    let user = op.actor().require_own(Permission::OwnKyc)?.account.id;
+    let mut reader = op.db.read().await?;
     // Before the work; and again in the transaction.
-    check_may_submit(&account(&mut reader.conn(), user).await?, app)?;
+    check_may_submit(&account(&mut reader.conn(), user).await?, op)?;
     drop(reader);
 
-    let (document_facts, document) = app.files.inspected(FileKind::Document, submission.document).await?;
-    let (selfie_facts, selfie) = app.files.inspected(FileKind::Selfie, submission.selfie).await?;
+    let (document_facts, document) = op.files.inspected(FileKind::Document, submission.document).await?;
+    let (selfie_facts, selfie) = op.files.inspected(FileKind::Selfie, submission.selfie).await?;
 
-    let id = AttemptId::new(app.now(), app.random.as_ref());
+    let id = AttemptId::new(op.now(), op.random.as_ref());
     let both = vec![(FileKind::Document.as_str(), document), (FileKind::Selfie.as_str(), selfie)];
-    let Sealed { wrapped_key, object_keys } = app.files.put_sealed(&app.keys, &app.random, id.into(), both).await?;
+    let Sealed { wrapped_key, object_keys } = op.files.put_sealed(&op.keys, &op.random, id.into(), both).await?;
     let infos = [info(FileKind::Document, &document_facts), info(FileKind::Selfie, &selfie_facts)];
     let new = NewAttempt {
         id,
         user_id: user,
         document_type: submission.document_type,
-        submitted_at: app.now(),
+        submitted_at: op.now(),
         wrapped_key,
         files: object_keys.iter().cloned().zip(infos).map(|(object_key, info)| NewFile { object_key, info }).collect(),
     };
-    if let Err(error) = store_attempt(app, new).await {
+    if let Err(error) = store_attempt(op, new).await {
         // After a refusal the files are nobody's. After a lost connection the commit may have gone through: then the
         // sweep of objects without a row decides.
         if !matches!(error.code(), ErrorCode::Unavailable | ErrorCode::Internal) {
-            app.files.discard(object_keys);
+            op.files.discard(object_keys);
         }
         return Err(error);
     }
-    app.wake();
-    own_of(app, user).await
+    own_of(op, user).await
 }
 
 async fn store_attempt(app: &App, new: NewAttempt) -> Result<()> {
-    let unit = app.clone();
-    app.db
-        .write(move |conn| {
-            async move {
-                let now = new.submitted_at;
-                // Two submissions of one worker take turns here: the second finds the first.
-                let account = lock_account(conn, new.user_id).await?;
-                check_may_submit(&account, &unit)?;
-                due::expire(&unit, conn, &account).await?;
-                store::insert(conn, &new).await?;
-                let waiting = UserKyc {
-                    status: KycStatus::Pending,
-                    prior: KycStatus::Pending,
-                    effective_at: None,
-                    expires_at: None,
-                };
-                set_standing(conn, new.user_id, waiting, now).await?;
-                events::append(conn, now, "kyc.submitted", &new.id.to_string(), Some(new.user_id)).await
-            }
-            .boxed()
-        })
+    Operation::system(app)
+        .write(unit!(|op, conn| {
+            let now = new.submitted_at;
+            // Two submissions of one worker take turns here: the second finds the first.
+            let account = lock_account(conn, new.user_id).await?;
+            check_may_submit(&account, &op)?;
+            due::expire(&op, conn, &account).await?;
+            store::insert(conn, &new).await?;
+            let waiting =
+                UserKyc { status: KycStatus::Pending, prior: KycStatus::Pending, effective_at: None, expires_at: None };
+            set_standing(conn, new.user_id, waiting, now).await?;
+            events::append(&op, conn, EventKind::KycSubmitted, &new.id.to_string(), Some(new.user_id)).await
+        }))
         .await
 }
 
@@ -131,8 +122,8 @@ fn check_may_submit(account: &Account, app: &App) -> Result<()> {
 }
 
 /// One's own identity check: says nothing of a decision that can still be undone, of reviewers or of internal notes.
-pub async fn own(app: &App, actor: &Actor) -> Result<OwnKyc> {
-    own_of(app, actor.require_own(Permission::OwnKyc)?.account.id).await
+pub async fn own(op: &Operation) -> Result<OwnKyc> {
+    own_of(op, op.actor().require_own(Permission::OwnKyc)?.account.id).await
 }
 
 /// An attempt as its subject may take it away.

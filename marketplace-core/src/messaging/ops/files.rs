@@ -1,9 +1,7 @@
 //! Files of messages: uploaded first, then carried by one message.
 
-use futures::FutureExt;
-
+use crate::operation::Operation;
 use crate::{
-    actor::Actor,
     app::App,
     base::{
         error::{Error, Result},
@@ -33,9 +31,9 @@ const BATCH: i64 = 8;
 ///
 /// Errors: `not_found` when the thread is not the caller's; `conflict` when it is closed, or when too many files wait for a
 /// message; for the file, with the pointer `/file`, see [`crate::platform::files::inspect()`].
-pub async fn attach(app: &App, actor: &Actor, thread: ThreadId, bytes: Vec<u8>) -> Result<Attachment> {
-    let user = actor.require_own(Permission::Trade)?.account.id;
-    let mut reader = app.db.read().await?;
+pub async fn attach(op: &Operation, thread: ThreadId, bytes: Vec<u8>) -> Result<Attachment> {
+    let user = op.actor().require_own(Permission::Trade)?.account.id;
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let stand = store::stand(&mut conn, thread, user).await?.ok_or_else(|| Error::not_found("thread"))?;
     if stand.status == ThreadStatus::Closed {
@@ -45,15 +43,13 @@ pub async fn attach(app: &App, actor: &Actor, thread: ThreadId, bytes: Vec<u8>) 
         return Err(Error::conflict("too many files wait for a message; send some of them first", ()));
     }
     drop(reader);
-    let (facts, bytes) = app.files.inspected(WANTED, bytes).await?;
-    let cleaned = app.files.decoding(bytes, move |bytes| clean(&facts, bytes)).await?;
-    let id = AttachmentId::new(app.now(), app.random.as_ref());
-    let (file, stored) = put(app, id, cleaned).await?;
-    let (at, row) = (app.now(), file.clone());
+    let (facts, bytes) = op.files.inspected(WANTED, bytes).await?;
+    let cleaned = op.files.decoding(bytes, move |bytes| clean(&facts, bytes)).await?;
+    let id = AttachmentId::new(op.now(), op.random.as_ref());
+    let (file, stored) = put(op, id, cleaned).await?;
+    let row = file.clone();
     // An object whose row is not written is swept.
-    app.db
-        .write(move |conn| async move { store::insert_file(conn, &row, thread, user, &stored, at).await }.boxed())
-        .await?;
+    op.write(unit!(|op, conn| { store::insert_file(conn, &row, thread, user, &stored, op.now()).await })).await?;
     Ok(file)
 }
 
@@ -75,9 +71,9 @@ async fn put(app: &App, id: AttachmentId, file: Cleaned) -> Result<(Attachment, 
 
 /// A file of a thread of the caller's; one that waits for a message is for its uploader only, and with a removed message its
 /// files are gone for the two.
-pub async fn attachment(app: &App, actor: &Actor, thread: ThreadId, id: AttachmentId) -> Result<FileContent> {
-    let user = actor.require_own(Permission::Trade)?.account.id;
-    let mut reader = app.db.read().await?;
+pub async fn attachment(op: &Operation, thread: ThreadId, id: AttachmentId) -> Result<FileContent> {
+    let user = op.actor().require_own(Permission::Trade)?.account.id;
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let theirs = store::stand(&mut conn, thread, user).await?.is_some();
     let file = store::file(&mut conn, id).await?.filter(|file| {
@@ -85,7 +81,7 @@ pub async fn attachment(app: &App, actor: &Actor, thread: ThreadId, id: Attachme
     });
     drop(reader);
     let file = file.ok_or_else(|| Error::not_found("attachment"))?;
-    content(app, id, file).await
+    content(op, id, file).await
 }
 
 /// A file's content, for whoever may have it; none when it has gone.
@@ -158,10 +154,9 @@ async fn seal_one(app: &App, file: ClearFile) -> Result<bool> {
         }
     };
     let (attachment, stored) = put(app, id, cleaned).await?;
-    let (new, now) = (stored.clone(), app.now());
-    let replaced = app
-        .db
-        .write(move |conn| async move { store::seal_file(conn, &object_key, &attachment, &new, now).await }.boxed())
+    let new = stored.clone();
+    let replaced = Operation::system(app)
+        .write(unit!(|op, conn| { store::seal_file(conn, &object_key, &attachment, &new, op.now()).await }))
         .await?;
     if !replaced {
         app.files.discard([stored.object_key]);

@@ -1,11 +1,10 @@
 //! Sending a message.
 
-use futures::FutureExt;
 use sha2::{Digest, Sha256};
 
+use crate::operation::Operation;
 use crate::{
     accounts::model::{Checks, Status},
-    actor::Actor,
     app::App,
     base::{
         error::{Error, FieldError, Result},
@@ -28,31 +27,27 @@ use crate::{
 /// Errors: `not_found` when the thread is not the caller's; `conflict` when the thread is closed, when the caller's name for
 /// the message was used for another one, or when a file is no loose one of the caller's in this thread; `forbidden` when the
 /// account is frozen or one of the two has blocked the other, unless they have a live job here.
-pub async fn send(app: &App, actor: &Actor, thread: ThreadId, new: NewMessage) -> Result<Message> {
-    let me = actor.require_own(Permission::Trade)?;
+pub async fn send(op: &Operation, thread: ThreadId, new: NewMessage) -> Result<Message> {
+    let me = op.actor().require_own(Permission::Trade)?;
     let new = checked(new)?;
-    let (unit_app, user, unit_new) = (app.clone(), me.account.id, new.clone());
-    let outcome =
-        app.db.write(move |conn| async move { send_in(&unit_app, conn, user, thread, unit_new).await }.boxed()).await?;
+    let (user, unit_new) = (me.account.id, new.clone());
+    let outcome = op.write(unit!(|op, conn| { send_in(&op, conn, user, thread, unit_new).await })).await?;
     match outcome {
-        Outcome::New(appended, attachments) => {
-            app.wake();
-            Ok(Message {
-                id: appended.id,
-                thread_id: thread,
-                seq: appended.seq,
-                kind: MessageKind::Text,
-                sender_id: Some(user),
-                sender_name: Some(me.account.name.clone()),
-                content: new.content,
-                attachments,
-                job: None,
-                removed: false,
-                client_msg_id: Some(new.client_msg_id),
-                at: appended.at,
-            })
-        }
-        Outcome::Before(sent) => as_sent(app, user, &sent).await,
+        Outcome::New(appended, attachments) => Ok(Message {
+            id: appended.id,
+            thread_id: thread,
+            seq: appended.seq,
+            kind: MessageKind::Text,
+            sender_id: Some(user),
+            sender_name: Some(me.account.name.clone()),
+            content: new.content,
+            attachments,
+            job: None,
+            removed: false,
+            client_msg_id: Some(new.client_msg_id),
+            at: appended.at,
+        }),
+        Outcome::Before(sent) => as_sent(op, user, &sent).await,
     }
 }
 

@@ -1,13 +1,13 @@
 //! Threads: opening, listing, reading.
 
+use crate::records::events::EventKind;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use futures::FutureExt;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::send::{checked, send, send_in};
+use crate::operation::Operation;
 use crate::{
-    actor::Actor,
     app::App,
     base::{
         error::{Error, Result},
@@ -30,8 +30,8 @@ use crate::{
 ///
 /// Errors: `forbidden` unless an active client, or when one of the two has blocked the other; `not_found` when nobody may
 /// see the service; and those of [`send`].
-pub async fn open(app: &App, actor: &Actor, new: OpenThread) -> Result<ThreadSummary> {
-    let me = actor.require_new_work()?;
+pub async fn open(op: &Operation, new: OpenThread) -> Result<ThreadSummary> {
+    let me = op.actor().require_new_work()?;
     if me.account.role != Role::Client {
         return Err(Error::forbidden("clients open threads; workers answer in them"));
     }
@@ -47,14 +47,14 @@ pub async fn open(app: &App, actor: &Actor, new: OpenThread) -> Result<ThreadSum
     });
     let message = message.map(checked).transpose()?;
     let client = me.account.id;
-    let (thread, unsent) = match find(app, client, new.service_id).await? {
+    let (thread, unsent) = match find(op, client, new.service_id).await? {
         Some(thread) => (thread, message),
-        None => make(app, client, new.service_id, message).await?,
+        None => make(op, client, new.service_id, message).await?,
     };
     if let Some(message) = unsent {
-        send(app, actor, thread, message).await?;
+        send(op, thread, message).await?;
     }
-    get(app, actor, thread).await
+    get(op, thread).await
 }
 
 async fn find(app: &App, client: UserId, service: ServiceId) -> Result<Option<ThreadId>> {
@@ -70,81 +70,69 @@ async fn make(
     service: ServiceId,
     message: Option<NewMessage>,
 ) -> Result<(ThreadId, Option<NewMessage>)> {
-    let unit = app.clone();
-    let made = app
-        .db
-        .write(move |conn| {
-            async move {
-                let at = unit.now();
-                let id = ThreadId::new(at, unit.random.as_ref());
-                hold(conn, id).await?;
-                let worker = store::offered(conn, service, at).await?.ok_or_else(|| Error::not_found("service"))?;
-                if profiles::blocked_between(conn, client, worker).await? {
-                    return Err(Error::forbidden("one of you has blocked the other"));
-                }
-                if !store::insert_thread(conn, &NewThread { id, service, client, worker, at }).await? {
-                    let before = store::of_service(conn, client, service).await?;
-                    return Ok((before.ok_or_else(|| Error::not_found("thread"))?, message));
-                }
-                changed(conn, at, id, client, worker).await?;
-                if let Some(message) = message {
-                    send_in(&unit, conn, client, id, message).await?;
-                }
-                Ok((id, None))
+    Operation::system(app)
+        .write(unit!(|op, conn| {
+            let at = op.now();
+            let id = ThreadId::new(at, op.random.as_ref());
+            hold(conn, id).await?;
+            let worker = store::offered(conn, service, at).await?.ok_or_else(|| Error::not_found("service"))?;
+            if profiles::blocked_between(conn, client, worker).await? {
+                return Err(Error::forbidden("one of you has blocked the other"));
             }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(made)
+            if !store::insert_thread(conn, &NewThread { id, service, client, worker, at }).await? {
+                let before = store::of_service(conn, client, service).await?;
+                return Ok((before.ok_or_else(|| Error::not_found("thread"))?, message));
+            }
+            changed(&op, conn, id, client, worker).await?;
+            if let Some(message) = message {
+                send_in(&op, conn, client, id, message).await?;
+            }
+            Ok((id, None))
+        }))
+        .await
 }
 
 /// Tells the two that a thread is new, or that its status changed.
 pub(in crate::messaging) async fn changed(
+    op: &Operation,
     conn: &mut crate::platform::db::Conn<'_>,
-    at: Timestamp,
     thread: ThreadId,
     client: UserId,
     worker: UserId,
 ) -> Result<()> {
     let target = thread.to_string();
     let event = events::New {
-        kind: "thread",
+        kind: EventKind::Thread,
         target: &target,
         user_id: Some(client),
         peer_id: Some(worker),
         thread_id: Some(thread),
         n: None,
     };
-    events::record(conn, at, &event).await
+    events::record(&op, conn, &event).await
 }
 
 /// The caller's threads, newest activity first.
-pub async fn list(app: &App, actor: &Actor, page: &PageRequest) -> Result<Page<ThreadSummary>> {
-    let me = actor.require_own(Permission::Trade)?.account.id;
+pub async fn list(op: &Operation, page: &PageRequest) -> Result<Page<ThreadSummary>> {
+    let me = op.actor().require_own(Permission::Trade)?.account.id;
     let limit = page.checked_limit()?;
     let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let rows = store::list(&mut reader.conn(), me, before, limit + 1).await?;
     Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.last_at, id: row.id.0 }))
 }
 
 /// One thread of the caller's.
-pub async fn get(app: &App, actor: &Actor, thread: ThreadId) -> Result<ThreadSummary> {
-    let me = actor.require_own(Permission::Trade)?.account.id;
-    let mut reader = app.db.read().await?;
+pub async fn get(op: &Operation, thread: ThreadId) -> Result<ThreadSummary> {
+    let me = op.actor().require_own(Permission::Trade)?.account.id;
+    let mut reader = op.db.read().await?;
     store::get(&mut reader.conn(), me, thread).await?.ok_or_else(|| Error::not_found("thread"))
 }
 
 /// Messages of a thread of the caller's, in the order of their numbers.
-pub async fn messages(
-    app: &App,
-    actor: &Actor,
-    thread: ThreadId,
-    query: &MessagesQuery,
-) -> Result<MessagePage<Message>> {
-    let me = actor.require_own(Permission::Trade)?.account.id;
-    let mut reader = app.db.read().await?;
+pub async fn messages(op: &Operation, thread: ThreadId, query: &MessagesQuery) -> Result<MessagePage<Message>> {
+    let me = op.actor().require_own(Permission::Trade)?.account.id;
+    let mut reader = op.db.read().await?;
     let window = window(&mut reader.conn(), thread, Some(me), query).await?;
     Ok(paged(window, query, |window, row| window.message(row, me)))
 }
@@ -185,52 +173,40 @@ pub(in crate::messaging) fn paged<M>(
 }
 
 /// Moves the caller's pointer forward; one that stands further already stays. `invalid` beyond the newest message.
-pub async fn read(app: &App, actor: &Actor, thread: ThreadId, seq: i64) -> Result<ReadState> {
-    let me = actor.require_own(Permission::Trade)?.account.id;
-    let unit = app.clone();
-    let (moved, state) = app
-        .db
-        .write(move |conn| {
-            async move {
-                // Before the count of what is unread: on PostgreSQL it would miss a message that commits meanwhile.
-                hold(conn, thread).await?;
-                let peer = store::advance(conn, thread, me, seq).await?;
-                if let Some(peer) = peer {
-                    let target = thread.to_string();
-                    let event = events::New {
-                        kind: "read",
-                        target: &target,
-                        user_id: Some(me),
-                        peer_id: Some(peer),
-                        thread_id: Some(thread),
-                        n: Some(seq),
-                    };
-                    events::record(conn, unit.now(), &event).await?;
-                }
-                let (read_seq, unread, last_seq) =
-                    store::pointer(conn, thread, me).await?.ok_or_else(|| Error::not_found("thread"))?;
-                if !(0..=last_seq).contains(&seq) {
-                    return Err(Error::invalid(
-                        "/seq",
-                        format!("must be from 0 to {last_seq}, the newest message's number"),
-                    ));
-                }
-                Ok((peer.is_some(), ReadState { thread_id: thread, read_seq, unread }))
-            }
-            .boxed()
-        })
-        .await?;
-    if moved {
-        app.wake();
-    }
-    Ok(state)
+pub async fn read(op: &Operation, thread: ThreadId, seq: i64) -> Result<ReadState> {
+    let me = op.actor().require_own(Permission::Trade)?.account.id;
+
+    op.write(unit!(|op, conn| {
+        // Before the count of what is unread: on PostgreSQL it would miss a message that commits meanwhile.
+        hold(conn, thread).await?;
+        let peer = store::advance(conn, thread, me, seq).await?;
+        if let Some(peer) = peer {
+            let target = thread.to_string();
+            let event = events::New {
+                kind: EventKind::Read,
+                target: &target,
+                user_id: Some(me),
+                peer_id: Some(peer),
+                thread_id: Some(thread),
+                n: Some(seq),
+            };
+            events::record(&op, conn, &event).await?;
+        }
+        let (read_seq, unread, last_seq) =
+            store::pointer(conn, thread, me).await?.ok_or_else(|| Error::not_found("thread"))?;
+        if !(0..=last_seq).contains(&seq) {
+            return Err(Error::invalid("/seq", format!("must be from 0 to {last_seq}, the newest message's number")));
+        }
+        Ok(ReadState { thread_id: thread, read_seq, unread })
+    }))
+    .await
 }
 
 /// Whom to tell that the caller is writing in a thread: nobody when it is closed, or when one of the two has blocked the
 /// other. Nothing is stored. `not_found` when the thread is not the caller's.
-pub async fn typing(app: &App, actor: &Actor, thread: ThreadId) -> Result<Option<UserId>> {
-    let me = actor.require_own(Permission::Trade)?.account.id;
-    let mut reader = app.db.read().await?;
+pub async fn typing(op: &Operation, thread: ThreadId) -> Result<Option<UserId>> {
+    let me = op.actor().require_own(Permission::Trade)?.account.id;
+    let mut reader = op.db.read().await?;
     let stand = store::stand(&mut reader.conn(), thread, me).await?.ok_or_else(|| Error::not_found("thread"))?;
     let talks = stand.status == ThreadStatus::Open && (!stand.blocked || stand.live_job);
     Ok(talks.then_some(if stand.client_id == me { stand.worker_id } else { stand.client_id }))

@@ -40,21 +40,21 @@ impl Pair {
 
     pub async fn open(&self, test: &TestApp) -> ThreadSummary {
         let new = OpenThread { service_id: self.service, content: None, client_msg_id: None };
-        messaging::open(test.app(), &self.client, new).await.unwrap()
+        messaging::open(&test.app().by(&self.client), new).await.unwrap()
     }
 }
 
 /// A published service of an approved worker.
 pub(super) async fn service(test: &TestApp, worker: &Actor) -> ServiceId {
     let new: NewService = serde_json::from_str(r#"{"title": "Garden", "category": "gardening"}"#).unwrap();
-    let made = services::create(test.app(), worker, new).await.unwrap();
-    services::publish(test.app(), worker, made.id, None).await.unwrap().id
+    let made = services::create(&test.app().by(worker), new).await.unwrap();
+    services::publish(&test.app().by(worker), made.id).await.unwrap().id
 }
 
 /// Somebody blocks somebody, or not any more.
 pub(super) async fn block(test: &TestApp, user: &Actor, other: UserId, blocks: bool) {
     let who = again(test, user).await;
-    profiles::block(test.app(), &who, other, blocks).await.unwrap();
+    profiles::block(&test.app().by(&who), other, blocks).await.unwrap();
 }
 
 /// A live job between the two of a thread.

@@ -45,12 +45,12 @@ async fn a_copy_needs_the_keys_of_its_source_and_is_on_record() {
             if target.db.engine() == Engine::Postgres && same {
                 let copied = copy(from, &target.config, &testing::OPERATOR, true, &|_| ()).await.unwrap();
                 for app in [source.app(), target] {
-                    let whole = audit::verify(app, &testing::OPERATOR, 1, 1_000, None).await.unwrap();
+                    let whole = audit::verify(&app.by(&testing::OPERATOR), 1, 1_000, None).await.unwrap();
                     assert_eq!((whole.checked, whole.broken), (copied.audit_verified, None));
                     let page = PageRequest::first(1);
-                    let rows = audit::list(app, &testing::OPERATOR, &AuditFilter::default(), &page).await.unwrap();
+                    let rows = audit::list(&app.by(&testing::OPERATOR), &AuditFilter::default(), &page).await.unwrap();
                     assert_eq!(
-                        (&*rows.items[0].action, &rows.items[0].actor),
+                        (rows.items[0].action.to_string().as_str(), &rows.items[0].actor),
                         ("db.copy", &testing::OPERATOR.principal())
                     );
                 }

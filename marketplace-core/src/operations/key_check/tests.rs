@@ -160,7 +160,7 @@ async fn rotations_are_registered_and_lost_signing_keys_are_replaced_on_purpose(
         let (app, keys) = (test.app(), dir(&test));
         let first = app.keys.signer().unwrap().kid.clone();
         for _ in 0..4 {
-            crate::operations::signing_keys::rotate_keys(app, &OPERATOR).await.unwrap();
+            crate::operations::signing_keys::rotate_keys(&app.by(&OPERATOR)).await.unwrap();
             opens(&test).await;
         }
         let registered = async || {

@@ -56,7 +56,7 @@ use tokio::sync::mpsc;
 
 use self::{
     postgres::Limits,
-    work::{Work, attempt},
+    work::{AfterCommit, Work, attempt},
 };
 use crate::{
     base::error::{Error, Result},
@@ -283,13 +283,28 @@ impl Db {
         self.write_or_preview(false, unit).await
     }
 
-    /// Like [`Db::write`]; with `preview`, everything is rolled back at the end: the answer is what would have been.
+    /// Like [`Db::write`]; with `preview`, everything is rolled back at the end: the result is what would have been.
     pub async fn write_or_preview<T, F>(&self, preview: bool, unit: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T>> + Clone + Send + 'static,
     {
-        // One way for every unit, whatever it answers: only what a unit does itself is compiled for each.
+        self.write_then(preview, unit, || {}).await
+    }
+
+    /// Like [`Db::write_or_preview`]; `after` runs once the unit is committed, also when its caller has gone away, and not
+    /// when nothing of it stays.
+    pub(crate) async fn write_then<T, F>(
+        &self,
+        preview: bool,
+        unit: F,
+        after: impl FnOnce() + Send + Sync + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T>> + Clone + Send + 'static,
+    {
+        // One way for every unit, whatever it returns: only what a unit does itself is compiled for each.
         let answer = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&answer);
         let work: Work = Box::new(move |conn| {
@@ -300,33 +315,23 @@ impl Db {
                 Ok(())
             })
         });
-        self.run(preview, work).await?;
+        self.run(preview, work, Box::new(after)).await?;
         let value = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
         value.ok_or_else(|| Error::internal("a unit of work was committed and has no answer"))
     }
 
-    async fn run(&self, preview: bool, mut work: Work) -> Result<()> {
+    async fn run(&self, preview: bool, mut work: Work, after: AfterCommit) -> Result<()> {
         match &self.0 {
-            Inner::Sqlite { queue, .. } => writer::submit(queue, preview, work).await,
+            Inner::Sqlite { queue, .. } => writer::submit(queue, preview, work, after).await,
             Inner::Postgres { pool, .. } => {
                 let (pool, writer) = (pool.clone(), postgres::Pool::writer());
                 // Runs to its end even when the caller goes away.
                 let task = tokio::spawn(async move {
-                    let mut tries = 0;
-                    loop {
-                        let (outcome, nothing_done) = postgres_unit(&pool, writer, preview, &mut work).await;
-                        match outcome {
-                            Err(error) if tries < RETRIES && error::lost_a_race(&error) => tries += 1,
-                            // Its connection broke; there is another one, or will be in a moment.
-                            Err(error)
-                                if tries < RETRIES && (nothing_done || (tries > 0 && error::is_away(&error))) =>
-                            {
-                                tries += 1;
-                                tokio::time::sleep(BREATH).await;
-                            }
-                            outcome => return outcome,
-                        }
+                    let outcome = postgres_retrying(&pool, writer, preview, &mut work).await;
+                    if outcome.is_ok() && !preview {
+                        after();
                     }
+                    outcome
                 });
                 task.await.unwrap_or_else(|failure| Err(Error::internal(failure)))
             }
@@ -408,6 +413,23 @@ async fn is_ours(path: &Path) -> Result<bool, sqlx::Error> {
 fn make_private_file(path: &Path) {
     use std::os::unix::fs::OpenOptionsExt;
     let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+}
+
+/// Runs a unit until something else than a race or a lost connection comes of it.
+async fn postgres_retrying(pool: &postgres::Pool, writer: Option<Key>, preview: bool, work: &mut Work) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        let (outcome, nothing_done) = postgres_unit(pool, writer, preview, work).await;
+        match outcome {
+            Err(error) if tries < RETRIES && error::lost_a_race(&error) => tries += 1,
+            // Its connection broke; there is another one, or will be in a moment.
+            Err(error) if tries < RETRIES && (nothing_done || (tries > 0 && error::is_away(&error))) => {
+                tries += 1;
+                tokio::time::sleep(BREATH).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// What came of a unit, and whether it is certain that nothing of it was done because its connection broke before the end.

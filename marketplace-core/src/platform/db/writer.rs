@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     Conn, DbError,
     connections::{Connections, Lent, PROBE_EVERY, close},
-    work::{Work, attempt},
+    work::{AfterCommit, Work, attempt},
 };
 use crate::{
     base::error::{Error, Result},
@@ -36,16 +36,21 @@ const PROBING: Duration = Duration::from_secs(2);
 pub(super) struct Unit {
     work: Work,
     preview: bool,
+    after: AfterCommit,
     answer: oneshot::Sender<Result<()>>,
 }
 
 /// A unit that ran: what came of it, and whom to tell after the commit.
-type Ran = (Result<()>, oneshot::Sender<Result<()>>);
+struct Ran {
+    result: Result<()>,
+    after: Option<AfterCommit>,
+    answer: oneshot::Sender<Result<()>>,
+}
 
 /// Hands a unit to the writer and waits for the commit that holds it.
-pub(super) async fn submit(queue: &mpsc::Sender<Unit>, preview: bool, work: Work) -> Result<()> {
+pub(super) async fn submit(queue: &mpsc::Sender<Unit>, preview: bool, work: Work, after: AfterCommit) -> Result<()> {
     let (answer, answered) = oneshot::channel();
-    queue.try_send(Unit { work, preview, answer }).map_err(|refused| match refused {
+    queue.try_send(Unit { work, preview, after, answer }).map_err(|refused| match refused {
         mpsc::error::TrySendError::Full(_) => Error::busy("too many writes wait already; try again"),
         mpsc::error::TrySendError::Closed(_) => Error::unavailable("the database is closed", "the writer has ended"),
     })?;
@@ -133,12 +138,15 @@ impl Writer {
             }
             Err((error, lent)) => {
                 // SQLite rolls all back by itself when a statement cannot write; what fails then is only what follows.
-                let mut own = done.iter().rev().filter_map(|(result, _)| result.as_ref().err());
+                let mut own = done.iter().rev().filter_map(|ran| ran.result.as_ref().err());
                 let error = own.find_map(DbError::storage).unwrap_or(error);
                 Some(self.failed(error, lent).await)
             }
         };
-        for (result, answer) in done {
+        for Ran { result, after, answer } in done {
+            if let (None, Some(after)) = (&failure, after) {
+                after();
+            }
             // Also of one that failed by itself: what it met may have been another's that is not there now. The caller may
             // have gone away: its unit is kept all the same.
             let _ = answer.send(failure.as_ref().map_or(result, |error| Err(error.told_again())));
@@ -160,7 +168,7 @@ impl Writer {
         while let Some(mut unit) = next.take() {
             let result = attempt(&mut unit.work, &mut Conn::Sqlite(&mut tx)).await;
             let keep = result.is_ok() && !unit.preview;
-            done.push((result, unit.answer));
+            done.push(Ran { result, after: keep.then_some(unit.after), answer: unit.answer });
             if done.len() < self.batch {
                 *next = self.units.try_recv().ok();
             }

@@ -9,15 +9,15 @@ mod chain;
 mod model;
 mod store;
 
-pub use model::{AuditFilter, AuditHead, AuditRow, AuditVerification, BrokenLink, Entry};
+pub use model::{AuditAction, AuditFilter, AuditHead, AuditRow, AuditVerification, BrokenLink, Entry};
 
 use std::sync::Arc;
 
 use chain::{Beginning, GENESIS, StoredRow, Tagger, plain_link};
 
+use crate::operation::Operation;
 use crate::{
     actor::Actor,
-    app::App,
     base::{
         error::{Error, Result},
         page::{Page, PageRequest, SeqCursor},
@@ -38,8 +38,8 @@ pub const VERIFY_LIMIT: i64 = 10_000;
 ///
 /// # Errors
 /// What the database returns.
-pub async fn append(keys: &Keys, conn: &mut Conn<'_>, now: Timestamp, actor: &Actor, entry: Entry) -> Result<i64> {
-    append_all(keys, conn, now, actor, vec![entry]).await
+pub async fn append(op: &Operation, conn: &mut Conn<'_>, entry: Entry) -> Result<i64> {
+    append_all(&op.keys, conn, op.now(), op.actor(), vec![entry]).await
 }
 
 /// Appends a row for each entry, in their order; returns the number of the last.
@@ -59,8 +59,8 @@ pub(crate) async fn append_all(
             seq,
             at: now,
             actor: actor.clone(),
-            action: entry.action.to_owned(),
-            target_kind: entry.target_kind.to_owned(),
+            action: entry.action.to_string(),
+            target_kind: entry.target_kind.to_string(),
             target: entry.target,
             reason: entry.reason,
             metadata: entry.metadata.to_string(),
@@ -130,16 +130,17 @@ impl From<StoredRow> for AuditRow {
         // What is no object was not written by us; it is shown all the same.
         let object = serde_json::from_str(&metadata).ok().filter(serde_json::Value::is_object);
         let metadata = object.unwrap_or_else(|| serde_json::json!({ "unreadable": metadata }));
+        let (action, target_kind) = (action.into(), target_kind.into());
         Self { seq, at, actor, action, target_kind, target, reason, metadata, tag }
     }
 }
 
 /// The log, newest first.
-pub async fn list(app: &App, actor: &Actor, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>> {
-    actor.require(Permission::AuditRead)?;
+pub async fn list(op: &Operation, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>> {
+    op.actor().require(Permission::AuditRead)?;
     let limit = page.checked_limit()?;
     let before = page.cursor::<SeqCursor>()?.map_or(i64::MAX, |cursor| cursor.0);
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let rows = store::page(&mut reader.conn(), filter, before, limit + 1).await?;
     Ok(Page::from_rows(rows, limit, |row| SeqCursor(row.seq)).map(AuditRow::from))
 }
@@ -151,22 +152,16 @@ pub(crate) async fn head_seq(conn: &mut Conn<'_>) -> Result<i64> {
 
 /// Recomputes the chain from row `from` (1 for the first), `limit` rows at most. With `expect`, the head at an earlier time,
 /// its row must be there when the walk comes to it, and the log must not end before it.
-pub async fn verify(
-    app: &App,
-    actor: &Actor,
-    from: i64,
-    limit: i64,
-    expect: Option<&AuditHead>,
-) -> Result<AuditVerification> {
-    actor.require(Permission::AuditRead)?;
+pub async fn verify(op: &Operation, from: i64, limit: i64, expect: Option<&AuditHead>) -> Result<AuditVerification> {
+    op.actor().require(Permission::AuditRead)?;
     if from < 1 {
         return Err(Error::invalid("/from", "must be at least 1"));
     }
     if !(1..=VERIFY_LIMIT).contains(&limit) {
         return Err(Error::invalid("/limit", format!("must be from 1 to {VERIFY_LIMIT}")));
     }
-    let mut reader = app.db.read().await?;
-    verify_on(&app.keys, &mut reader.conn(), from, limit, expect).await
+    let mut reader = op.db.read().await?;
+    verify_on(&op.keys, &mut reader.conn(), from, limit, expect).await
 }
 
 /// Like [`verify`], over a connection and for whoever has it.

@@ -4,19 +4,113 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::base::{
-    error::{Error, Result},
-    principal::Principal,
-    time::Timestamp,
+use crate::{
+    base::{
+        error::{Error, Result},
+        principal::Principal,
+        text_enum::{Name, text_enum},
+        time::Timestamp,
+    },
+    records::target::TargetKind,
 };
+
+text_enum! {
+    /// What the audit log says that was done.
+    pub enum AuditAction {
+        /// An attempt was claimed.
+        KycClaim = "kyc.claim",
+        /// A claim was given back.
+        KycRelease = "kyc.release",
+        /// A file was looked at.
+        KycView = "kyc.view",
+        /// An identity was approved.
+        KycApprove = "kyc.approve",
+        /// Another attempt was asked for.
+        KycRetry = "kyc.retry",
+        /// An identity was refused for good.
+        KycReject = "kyc.reject",
+        /// An approval was taken back.
+        KycRevoke = "kyc.revoke",
+        /// A decision was taken back.
+        KycUndo = "kyc.undo",
+        /// An approval expired.
+        KycExpire = "kyc.expire",
+        /// Files were deleted, as their time was over.
+        KycFilesDeleted = "kyc.files_deleted",
+        /// People were searched for by an address or a number.
+        UsersSearch = "users.search",
+        /// Personal data was looked at.
+        UsersReveal = "users.reveal",
+        /// All that is stored of a person was taken away.
+        UsersExport = "users.export",
+        /// An account was created.
+        UsersCreate = "users.create",
+        /// A note was written.
+        UsersNote = "users.note",
+        /// An account was frozen.
+        UsersFreeze = "users.freeze",
+        /// An account was unfrozen.
+        UsersUnfreeze = "users.unfreeze",
+        /// An account was banned.
+        UsersBan = "users.ban",
+        /// A ban was lifted.
+        UsersUnban = "users.unban",
+        /// A person was erased.
+        UsersDelete = "users.delete",
+        /// A role was changed.
+        UsersRole = "users.role",
+        /// Somebody's sessions were ended.
+        UsersRevokeSessions = "users.revoke_sessions",
+        /// A second factor was removed.
+        UsersResetTotp = "users.reset_totp",
+        /// Everybody's sessions were ended.
+        AuthEndAllSessions = "auth.end_all_sessions",
+        /// A new key signs access tokens.
+        AuthRotateKeys = "auth.rotate_keys",
+        /// A job was called off.
+        JobsCancel = "jobs.cancel",
+        /// A job was ended well.
+        JobsFinalize = "jobs.finalize",
+        /// A conversation was read.
+        ThreadsRead = "threads.read",
+        /// A thread was closed.
+        ThreadsClose = "threads.close",
+        /// A thread was reopened.
+        ThreadsReopen = "threads.reopen",
+        /// A notice was posted.
+        ThreadsNotice = "threads.notice",
+        /// A message was removed.
+        MessagesRemove = "messages.remove",
+        /// A review's flags were dismissed.
+        ReviewsDismiss = "reviews.dismiss",
+        /// A review was removed.
+        ReviewsRemove = "reviews.remove",
+        /// A review was restored.
+        ReviewsRestore = "reviews.restore",
+        /// A token for scripts was created.
+        TokensCreate = "tokens.create",
+        /// A token for scripts was ended.
+        TokensRevoke = "tokens.revoke",
+        /// A mail is tried again.
+        MailRetry = "mail.retry",
+        /// The database was backed up.
+        DbBackup = "db.backup",
+        /// A backup was put in the place of the database.
+        DbRestore = "db.restore",
+        /// The database was copied.
+        DbCopy = "db.copy",
+        /// Made-up people were added.
+        DbSeed = "db.seed",
+    }
+}
 
 /// What is recorded.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// What was done, such as `kyc.approve`.
-    pub action: &'static str,
-    /// `user`, `attempt`, `job`, `thread`, `message` or `review`.
-    pub target_kind: &'static str,
+    pub action: AuditAction,
+    /// What it was done to.
+    pub target_kind: TargetKind,
     /// The id of the target.
     pub target: String,
     /// Why, as a code.
@@ -36,7 +130,8 @@ pub struct AuditFilter {
     pub actor: Option<Principal>,
     /// Only this action, such as `users.ban`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub action: Option<String>,
+    #[cfg_attr(feature = "openapi", param(value_type = Option<String>))]
+    pub action: Option<Name<AuditAction>>,
     /// Only about this user, attempt, job, thread, message or review.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
@@ -53,9 +148,11 @@ pub struct AuditRow {
     /// Who.
     pub actor: Principal,
     /// What, such as `kyc.approve`.
-    pub action: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub action: Name<AuditAction>,
     /// `user`, `token`, `key`, `attempt`, `job`, `thread`, `message`, `review` or `database`.
-    pub target_kind: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub target_kind: Name<TargetKind>,
     /// The id of the target.
     pub target: String,
     /// Why, as a code.

@@ -1,3 +1,6 @@
+use crate::base::text_enum::Name;
+use crate::records::audit::AuditAction;
+use crate::records::target::TargetKind;
 use std::path::PathBuf;
 
 use futures::FutureExt;
@@ -6,6 +9,7 @@ use sqlx::AssertSqlSafe;
 use super::*;
 use crate::{
     accounts::model::Status,
+    app::App,
     base::{permission::Role, principal::Principal, random::OsRandom},
     operations::{backup, key_check::KeyState},
     platform::config::{Config, Secret},
@@ -13,23 +17,22 @@ use crate::{
 };
 
 async fn record(app: &App, n: usize) {
-    let (keys, actor, now) = (app.keys.clone(), testing::operator(), app.now());
     let entry = Entry {
-        action: "test.record",
-        target_kind: "user",
+        action: AuditAction::UsersNote,
+        target_kind: TargetKind::User,
         target: n.to_string(),
         reason: n.is_multiple_of(2).then(|| "other".into()),
         metadata: serde_json::json!({ "n": n }),
     };
-    app.db.write(move |c| async move { append(&keys, c, now, &actor, entry).await }.boxed()).await.unwrap();
+    app.by(&testing::operator()).write(unit!(|op, c| { append(&op, c, entry).await })).await.unwrap();
 }
 
 async fn whole(app: &App) -> AuditVerification {
-    verify(app, &testing::operator(), 1, VERIFY_LIMIT, None).await.unwrap()
+    verify(&app.by(&testing::operator()), 1, VERIFY_LIMIT, None).await.unwrap()
 }
 
 async fn expecting(app: &App, head: &AuditHead) -> AuditVerification {
-    verify(app, &testing::operator(), 1, VERIFY_LIMIT, Some(head)).await.unwrap()
+    verify(&app.by(&testing::operator()), 1, VERIFY_LIMIT, Some(head)).await.unwrap()
 }
 
 /// What whoever has the database can do.
@@ -79,9 +82,9 @@ async fn the_chain_has_no_gaps_and_shows_what_was_edited_or_removed() {
         let head = found.head.unwrap();
         assert_eq!((head.seq, head.to_string().parse::<AuditHead>().unwrap()), (30, head.clone()));
         // In steps, as a walk over a long log goes; what it ends with is known at the end.
-        let step = verify(app, &testing::operator(), 1, 12, None).await.unwrap();
+        let step = verify(&app.by(&testing::operator()), 1, 12, None).await.unwrap();
         assert_eq!((step.checked, step.next, step.head), (12, Some(13), None));
-        let rest = verify(app, &testing::operator(), 13, 100, None).await.unwrap();
+        let rest = verify(&app.by(&testing::operator()), 13, 100, None).await.unwrap();
         assert_eq!((rest.checked, rest.head), (18, Some(head)));
 
         sql(app, "UPDATE audit_log SET metadata = metadata || ' ' WHERE seq = 7").await;
@@ -120,7 +123,7 @@ async fn rows_outside_the_log_are_found() {
             sql(app, format!("DELETE FROM audit_log WHERE seq = {seq}")).await;
         }
         assert!(whole(app).await.broken.is_none());
-        assert!(verify(app, &testing::operator(), 0, 10, None).await.is_err());
+        assert!(verify(&app.by(&testing::operator()), 0, 10, None).await.is_err());
         test.close().await;
     }
 }
@@ -140,9 +143,11 @@ async fn a_missing_head_is_named_and_stops_only_what_must_be_recorded() {
         assert!(broken.detail.contains("audit_head"), "{broken:?}");
         // What looks at the log goes on, and what must stand on it is refused with the reason.
         let operator = testing::operator();
-        assert!(!list(app, &operator, &AuditFilter::default(), &PageRequest::first(3)).await.unwrap().items.is_empty());
+        assert!(
+            !list(&app.by(&operator), &AuditFilter::default(), &PageRequest::first(3)).await.unwrap().items.is_empty()
+        );
         crate::admin::stats(app, &operator).await.unwrap();
-        let refused = crate::users::reveal(app, &operator, user).await.unwrap_err();
+        let refused = crate::users::reveal(&app.by(&operator), user).await.unwrap_err();
         assert!(refused.detail().contains("audit_head"), "{refused}");
         let again = reopened(&test).await;
         assert!(whole(&again).await.broken.is_some());
@@ -179,9 +184,9 @@ async fn a_head_of_before_tells_a_log_that_was_cut_off_with_its_head() {
         assert_eq!(broken.seq, 5);
         assert!(broken.detail.contains("expected"), "{broken:?}");
         // The walk comes to it in whatever steps.
-        let step = verify(app, &testing::operator(), 1, 2, Some(&kept)).await.unwrap();
+        let step = verify(&app.by(&testing::operator()), 1, 2, Some(&kept)).await.unwrap();
         assert_eq!((step.next, step.broken), (Some(3), None));
-        let step = verify(app, &testing::operator(), 3, 3, Some(&kept)).await.unwrap();
+        let step = verify(&app.by(&testing::operator()), 3, 3, Some(&kept)).await.unwrap();
         assert_eq!(step.broken.unwrap().seq, 5);
         // All of it gone.
         sql(app, "DELETE FROM audit_log").await;
@@ -367,8 +372,8 @@ async fn a_database_of_the_release_before_comes_over_and_so_does_its_backup() {
             let app = App::open(config).await.unwrap();
             let found = whole(&app).await;
             assert_eq!((found.checked, &found.broken), (5, &None));
-            let newest = list(&app, &operator, &AuditFilter::default(), &PageRequest::first(1)).await.unwrap();
-            assert_eq!(newest.items[0].action, "db.restore");
+            let newest = list(&app.by(&operator), &AuditFilter::default(), &PageRequest::first(1)).await.unwrap();
+            assert_eq!(newest.items[0].action.to_string(), "db.restore");
             assert!(newest.items[0].metadata["replaced"].as_str().unwrap().starts_with("7:"), "{newest:?}");
             app.close().await;
         }
@@ -387,21 +392,22 @@ async fn revealed_lists_are_on_record_person_by_person() {
         let operator = testing::operator();
         let filter =
             crate::accounts::summary::UserFilter { reveal: true, role: Some(Role::Client), ..Default::default() };
-        let page = crate::users::list(app, &operator, &filter, &PageRequest::first(3)).await.unwrap();
+        let page = crate::users::list(&app.by(&operator), &filter, &PageRequest::first(3)).await.unwrap();
         assert_eq!(page.items.len(), 3);
-        let revealed = AuditFilter { action: Some("users.reveal".into()), ..AuditFilter::default() };
-        let rows = list(app, &operator, &revealed, &PageRequest::default()).await.unwrap().items;
+        let revealed = AuditFilter { action: Some(Name::Known(AuditAction::UsersReveal)), ..AuditFilter::default() };
+        let rows = list(&app.by(&operator), &revealed, &PageRequest::default()).await.unwrap().items;
         for id in people {
             let shown = usize::from(page.items.iter().any(|user| user.id == id));
             assert_eq!(rows.iter().filter(|row| row.target == id.to_string()).count(), shown);
         }
         assert!(
-            rows.iter().all(|row| row.target_kind == "user" && row.metadata == serde_json::json!({ "list": true }))
+            rows.iter()
+                .all(|row| row.target_kind == TargetKind::User && row.metadata == serde_json::json!({ "list": true }))
         );
         // Nobody shown, nothing on record.
         let nobody = crate::accounts::summary::UserFilter { q: Some("nobody-of-that-name".into()), ..filter };
-        crate::users::list(app, &operator, &nobody, &PageRequest::first(3)).await.unwrap();
-        let again = list(app, &operator, &revealed, &PageRequest::default()).await.unwrap().items;
+        crate::users::list(&app.by(&operator), &nobody, &PageRequest::first(3)).await.unwrap();
+        let again = list(&app.by(&operator), &revealed, &PageRequest::default()).await.unwrap().items;
         assert_eq!(again.len(), rows.len());
         assert!(whole(app).await.broken.is_none());
         test.close().await;
@@ -416,12 +422,13 @@ async fn pages_and_filters() {
             record(app, n).await;
         }
         let operator = testing::operator();
-        let first = list(app, &operator, &AuditFilter::default(), &PageRequest::first(3)).await.unwrap();
+        let first = list(&app.by(&operator), &AuditFilter::default(), &PageRequest::first(3)).await.unwrap();
         let seqs: Vec<i64> = first.items.iter().map(|row| row.seq).collect();
         assert_eq!(seqs, [5, 4, 3]);
         assert_eq!(first.items[0].metadata["n"], 4);
-        let rest =
-            list(app, &operator, &AuditFilter::default(), &PageRequest { limit: 3, after: first.next }).await.unwrap();
+        let rest = list(&app.by(&operator), &AuditFilter::default(), &PageRequest { limit: 3, after: first.next })
+            .await
+            .unwrap();
         assert_eq!((rest.items.len(), rest.next), (2, None));
         for (filter, count) in [
             (AuditFilter { target: Some("2".into()), ..AuditFilter::default() }, 1),
@@ -438,14 +445,14 @@ async fn pages_and_filters() {
             (AuditFilter { actor: Some(Principal("nobody".into())), ..AuditFilter::default() }, 0),
         ] {
             assert_eq!(
-                list(app, &operator, &filter, &PageRequest::default()).await.unwrap().items.len(),
+                list(&app.by(&operator), &filter, &PageRequest::default()).await.unwrap().items.len(),
                 count,
                 "{filter:?}"
             );
         }
         // What is no object any more is shown all the same, and found.
         sql(app, "UPDATE audit_log SET metadata = 'x' WHERE seq = 5").await;
-        let shown = list(app, &operator, &AuditFilter::default(), &PageRequest::first(1)).await.unwrap();
+        let shown = list(&app.by(&operator), &AuditFilter::default(), &PageRequest::first(1)).await.unwrap();
         assert_eq!(shown.items[0].metadata, serde_json::json!({ "unreadable": "x" }));
         assert_eq!(whole(app).await.broken.unwrap().seq, 5);
         test.close().await;

@@ -5,14 +5,14 @@ mod model;
 pub(crate) mod store;
 
 pub(crate) use model::EVERYBODY;
-pub use model::{Event, EventCursor, EventPage, Raw};
+pub use model::{Event, EventCursor, EventKind, EventPage, Raw};
 
 use std::time::Duration;
 
 use futures::FutureExt;
 
+use crate::operation::Operation;
 use crate::{
-    actor::Actor,
     app::App,
     base::{
         error::{Error, Result},
@@ -30,10 +30,10 @@ pub(crate) use store::{New, record};
 /// # Errors
 /// `conflict` when the cursor is older than what is kept, or from before a restore: load anew what is shown, and begin
 /// without one.
-pub async fn since(app: &App, actor: &Actor, after: Option<&str>, limit: u16) -> Result<EventPage> {
-    actor.require(Permission::StatsRead)?;
+pub async fn since(op: &Operation, after: Option<&str>, limit: u16) -> Result<EventPage> {
+    op.actor().require(Permission::StatsRead)?;
     let limit = PageRequest::first(limit).checked_limit()?;
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     store::publish(&mut conn).await?;
     let Some(after) = after else {

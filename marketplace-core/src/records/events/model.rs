@@ -2,7 +2,98 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{ids::UserId, page::Cursor, time::Timestamp};
+use crate::{
+    base::{
+        ids::UserId,
+        page::Cursor,
+        text_enum::{Name, text_enum},
+        time::Timestamp,
+    },
+    records::target::TargetKind,
+};
+
+text_enum! {
+    /// What an event says that happened.
+    pub enum EventKind {
+        /// An account was created.
+        UserCreated = "user.created",
+        /// An account is not what it was.
+        UserChanged = "user.changed",
+        /// A session ended, or all of somebody's, or everybody's.
+        SessionRevoked = "session.revoked",
+        /// A token for scripts was created.
+        TokenCreated = "token.created",
+        /// A token for scripts was ended.
+        TokenRevoked = "token.revoked",
+        /// An attempt was submitted.
+        KycSubmitted = "kyc.submitted",
+        /// An attempt was claimed.
+        KycClaimed = "kyc.claimed",
+        /// A claim was given back.
+        KycReleased = "kyc.released",
+        /// An attempt was decided.
+        KycDecided = "kyc.decided",
+        /// A decision was taken back.
+        KycUndone = "kyc.undone",
+        /// An approval expired.
+        KycExpired = "kyc.expired",
+        /// An attempt's files were deleted, as their time was over.
+        KycFilesDeleted = "kyc.files_deleted",
+        /// A profile changed.
+        Profile = "profile",
+        /// A service changed.
+        Service = "service",
+        /// A thread began or changed.
+        Thread = "thread",
+        /// A message was sent.
+        Message = "message",
+        /// A message was removed.
+        MessageRemoved = "message.removed",
+        /// Somebody has read on.
+        Read = "read",
+        /// A job changed.
+        Job = "job",
+        /// A review changed.
+        Review = "review",
+        /// A review was flagged.
+        ReviewFlagged = "review.flagged",
+        /// A review's flags were dismissed.
+        ReviewDismissed = "review.dismissed",
+    }
+}
+
+impl EventKind {
+    /// Returns what kind of thing changed.
+    pub fn target_kind(self) -> TargetKind {
+        match self {
+            Self::UserCreated | Self::UserChanged => TargetKind::User,
+            Self::SessionRevoked => TargetKind::Session,
+            Self::TokenCreated | Self::TokenRevoked => TargetKind::Token,
+            Self::KycSubmitted
+            | Self::KycClaimed
+            | Self::KycReleased
+            | Self::KycDecided
+            | Self::KycUndone
+            | Self::KycExpired
+            | Self::KycFilesDeleted => TargetKind::Attempt,
+            Self::Profile => TargetKind::Profile,
+            Self::Service => TargetKind::Service,
+            Self::Thread | Self::Read => TargetKind::Thread,
+            Self::Message | Self::MessageRemoved => TargetKind::Message,
+            Self::Job => TargetKind::Job,
+            Self::Review | Self::ReviewFlagged | Self::ReviewDismissed => TargetKind::Review,
+        }
+    }
+
+    /// Returns whether those whom it concerns are notified.
+    pub(crate) fn is_delivered(self) -> bool {
+        DELIVERED.contains(&self)
+    }
+}
+
+/// The kinds of events of which those whom they concern are notified.
+pub(crate) const DELIVERED: [EventKind; 5] =
+    [EventKind::Message, EventKind::MessageRemoved, EventKind::Read, EventKind::Thread, EventKind::Job];
 
 /// Something that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,7 +104,8 @@ pub struct Event {
     /// When.
     pub at: Timestamp,
     /// What, such as `kyc.submitted`, `kyc.claimed`, `kyc.decided`, `user.changed`, `session.revoked`.
-    pub kind: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub kind: Name<EventKind>,
     /// The id of what changed.
     pub target: String,
     /// The user whom it concerns, if any.
@@ -61,27 +153,31 @@ pub struct Raw {
     /// When it was recorded.
     pub at: Timestamp,
     /// What happened.
-    pub kind: String,
+    pub kind: Name<EventKind>,
     /// The id of what it happened to.
     pub target: String,
     /// Whom it concerns.
     pub users: [Option<UserId>; 2],
 }
 
-impl Raw {
-    /// Whether it is delivered to those whom it concerns.
-    pub fn is_delivered(&self) -> bool {
-        DELIVERED.contains(&self.kind.as_str())
-    }
-    /// Whether it may have ended somebody's login, or their right to be here.
-    pub fn may_end_logins(&self) -> bool {
-        matches!(self.kind.as_str(), "session.revoked" | "user.changed")
-    }
-    /// Whether it ended everybody's.
-    pub fn ends_all_logins(&self) -> bool {
-        self.kind == "session.revoked" && self.target == EVERYBODY
+impl Event {
+    /// Returns what kind of thing changed, if that is known here.
+    pub fn target_kind(&self) -> Option<TargetKind> {
+        self.kind.known().map(|kind| kind.target_kind())
     }
 }
 
-/// The kinds of events that those whom they concern are told of.
-pub(crate) const DELIVERED: [&str; 5] = ["message", "message.removed", "read", "thread", "job"];
+impl Raw {
+    /// Returns whether it is delivered to those whom it concerns.
+    pub fn is_delivered(&self) -> bool {
+        self.kind.known().is_some_and(|kind| kind.is_delivered())
+    }
+    /// Returns whether it may have ended somebody's login, or their right to be here.
+    pub fn may_end_logins(&self) -> bool {
+        self.kind == EventKind::SessionRevoked || self.kind == EventKind::UserChanged
+    }
+    /// Returns whether it ended everybody's.
+    pub fn ends_all_logins(&self) -> bool {
+        self.kind == EventKind::SessionRevoked && self.target == EVERYBODY
+    }
+}

@@ -1,13 +1,15 @@
 //! The event log's SQL.
 
-use super::{Event, EventCursor, Raw};
+use super::{Event, EventCursor, EventKind, Raw};
 use crate::{
     base::{
         error::Result,
         ids::{ThreadId, UserId},
         page::Cursor,
+        text_enum::Name,
         time::Timestamp,
     },
+    operation::Operation,
     platform::db::{Conn, PRUNE_BATCH},
 };
 
@@ -16,7 +18,7 @@ struct Row {
     tx: i64,
     seq: i64,
     at: Timestamp,
-    kind: String,
+    kind: Name<EventKind>,
     target: String,
     user_id: Option<UserId>,
 }
@@ -25,7 +27,7 @@ struct Row {
 #[derive(Debug, Clone)]
 pub(crate) struct New<'a> {
     /// What, such as `message`.
-    pub kind: &'a str,
+    pub kind: EventKind,
     /// The id of what changed.
     pub target: &'a str,
     /// Whom it concerns.
@@ -39,7 +41,9 @@ pub(crate) struct New<'a> {
 }
 
 /// Records what concerns the two sides of a thread, inside the transaction that changed it.
-pub(crate) async fn record(conn: &mut Conn<'_>, now: Timestamp, new: &New<'_>) -> Result<()> {
+pub(crate) async fn record(op: &Operation, conn: &mut Conn<'_>, new: &New<'_>) -> Result<()> {
+    op.has_event();
+    let now = op.now();
     q!(conn => exec,
         "INSERT INTO events (at, kind, target, user_id, peer_id, thread_id, n) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         now, new.kind, new.target, new.user_id, new.peer_id, new.thread_id, new.n)?;
@@ -51,14 +55,13 @@ pub(crate) async fn record(conn: &mut Conn<'_>, now: Timestamp, new: &New<'_>) -
 /// # Errors
 /// What the database returns.
 pub async fn append(
+    op: &Operation,
     conn: &mut Conn<'_>,
-    now: Timestamp,
-    kind: &str,
+    kind: EventKind,
     target: &str,
     user_id: Option<UserId>,
 ) -> Result<()> {
-    q!(conn => exec, "INSERT INTO events (at, kind, target, user_id) VALUES ($1, $2, $3, $4)", now, kind, target, user_id)?;
-    Ok(())
+    record(op, conn, &New { kind, target, user_id, peer_id: None, thread_id: None, n: None }).await
 }
 
 /// Events that one batch publishes at most.
@@ -117,7 +120,7 @@ struct RawRow {
     tx: i64,
     seq: i64,
     at: Timestamp,
-    kind: String,
+    kind: Name<EventKind>,
     target: String,
     user_id: Option<UserId>,
     peer_id: Option<UserId>,

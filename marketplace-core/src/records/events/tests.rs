@@ -14,12 +14,9 @@ use sqlx::{Connection, Executor};
 
 use super::*;
 use crate::{
-    base::{
-        random::{OsRandom, Random},
-        time::Timestamp,
-    },
+    base::random::{OsRandom, Random},
     live::{is_current, own_since, tail},
-    platform::db::{Conn, Db, Engine},
+    platform::db::{Conn, Engine},
     testing::{self, TestApp},
 };
 
@@ -53,30 +50,28 @@ async fn say(conn: &mut Conn<'_>, text: &'static str) {
 }
 
 /// A unit with one to four events, some of which are taken back; or all of them. Returns what stays.
-async fn unit(db: &Db, numbers: Arc<Vec<AtomicI64>>) -> Vec<String> {
-    let written = db.write(move |conn| {
-        async move {
-            let (chain, mut kept) = (dice(CHAINS), Vec::new());
-            hold(conn, chain).await;
-            for _ in 0..=dice(3) {
-                let number = numbers[chain as usize].fetch_add(1, Ordering::SeqCst);
-                let target = format!("{chain}:{number}");
-                let lost = dice(4) == 0;
-                if lost {
-                    say(conn, "SAVEPOINT inner_one").await;
-                }
-                append(conn, Timestamp::EPOCH + Duration::from_secs(1), "test", &target, None).await?;
-                wait_a_little().await;
-                if lost {
-                    say(conn, "ROLLBACK TO inner_one").await;
-                } else {
-                    kept.push(target);
-                }
+async fn unit(app: &App, numbers: Arc<Vec<AtomicI64>>) -> Vec<String> {
+    let op = Operation::system(app);
+    let written = op.write(unit!(|op, conn| {
+        let (chain, mut kept) = (dice(CHAINS), Vec::new());
+        hold(conn, chain).await;
+        for _ in 0..=dice(3) {
+            let number = numbers[chain as usize].fetch_add(1, Ordering::SeqCst);
+            let target = format!("{chain}:{number}");
+            let lost = dice(4) == 0;
+            if lost {
+                say(conn, "SAVEPOINT inner_one").await;
             }
-            if dice(5) == 0 { Err(Error::not_found("nothing of it stays")) } else { Ok(kept) }
+            append(&op, conn, EventKind::Profile, &target, None).await?;
+            wait_a_little().await;
+            if lost {
+                say(conn, "ROLLBACK TO inner_one").await;
+            } else {
+                kept.push(target);
+            }
         }
-        .boxed()
-    });
+        if dice(5) == 0 { Err(Error::not_found("nothing of it stays")) } else { Ok(kept) }
+    }));
     written.await.unwrap_or_default()
 }
 
@@ -91,7 +86,7 @@ async fn follow(app: &App, done: Arc<AtomicBool>) -> Vec<Raw> {
             return seen;
         }
         cursor = found.last().map_or(cursor, |event| event.cursor);
-        seen.extend(found.into_iter().filter(|event| event.kind == "test"));
+        seen.extend(found.into_iter().filter(|event| event.kind == EventKind::Profile));
         wait_a_little().await;
     }
 }
@@ -127,7 +122,7 @@ async fn a_follower_skips_nothing_and_nothing_overtakes_whatever_else_goes_on() 
         let writers = join_all((0..WRITERS).map(|_| async {
             let mut kept = Vec::new();
             for _ in 0..UNITS {
-                kept.extend(unit(&app.db, numbers.clone()).await);
+                kept.extend(unit(&app, numbers.clone()).await);
             }
             kept
         }));
@@ -154,12 +149,12 @@ async fn in_another_database_the_log_begins_anew_once() {
         let app = test.app();
         let actor = testing::operator();
         let record = async |target: &'static str| {
-            let now = app.now();
-            app.db.write(move |conn| append(conn, now, "test", target, None).boxed()).await.unwrap();
+            let op = Operation::system(app);
+            op.write(unit!(|op, conn| { append(&op, conn, EventKind::Profile, target, None).await })).await.unwrap();
         };
-        let page = async |after: &str| since(app, &actor, Some(after), 100).await;
+        let page = async |after: &str| since(&app.by(&actor), Some(after), 100).await;
         record("before").await;
-        let before = since(app, &actor, None, 1).await.unwrap().cursor;
+        let before = since(&app.by(&actor), None, 1).await.unwrap().cursor;
         record("after").await;
         assert_eq!(page(&before).await.unwrap().items.len(), 1);
         let last = page(&before).await.unwrap().cursor;
@@ -179,7 +174,7 @@ async fn in_another_database_the_log_begins_anew_once() {
             assert!(own.resync_required);
         }
         // Nothing of before comes again, and what comes is found.
-        let begin = since(app, &actor, None, 1).await.unwrap().cursor;
+        let begin = since(&app.by(&actor), None, 1).await.unwrap().cursor;
         assert!(page(&begin).await.unwrap().items.is_empty());
         record("new").await;
         let found = page(&begin).await.unwrap().items;

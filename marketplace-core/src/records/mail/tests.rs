@@ -1,5 +1,7 @@
 //! Mails that cannot be sent, for every reason there is.
 
+use crate::base::text_enum::Name;
+use crate::records::audit::AuditAction;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -42,7 +44,7 @@ async fn put_to(app: &App, address: &str) {
 
 async fn listed(app: &App, status: MailStatus) -> Vec<MailSummary> {
     let filter = MailFilter { status: Some(status) };
-    list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items
+    list(&app.by(&OPERATOR), &filter, &PageRequest::default()).await.unwrap().items
 }
 
 #[tokio::test]
@@ -140,7 +142,7 @@ async fn what_each_answer_means_for_a_mail() {
             // A mail that waits is sent now; one that failed is not, until staff say so.
             assert_eq!(app.run_due().await.unwrap(), u64::from(!is_final), "{step:?} {reply}");
             if is_final {
-                assert!(retry(app, &OPERATOR, mail.id, &Change::default()).await.unwrap().changed);
+                assert!(retry(&app.by(&OPERATOR), mail.id).await.unwrap().changed);
                 assert_eq!(app.run_due().await.unwrap(), 1, "{step:?} {reply}");
             }
             assert!(app.health.works(Component::Mail));
@@ -159,7 +161,7 @@ async fn a_mail_under_way_is_not_tried_a_second_time() {
         app.run_due().await.unwrap();
         let mail = listed(app, MailStatus::Waiting).await.pop().unwrap();
         assert_eq!(mail.attempts, 1);
-        let again = async || retry(app, &OPERATOR, mail.id, &Change::default()).await;
+        let again = async || retry(&app.by(&OPERATOR), mail.id).await;
         assert_eq!(again().await.unwrap_err().code(), ErrorCode::Conflict);
         // By then the try has ended, whatever the server does.
         test.advance(Duration::from_secs(41));
@@ -273,22 +275,25 @@ async fn staff_see_mails_and_have_them_tried_again() {
         let id = failed[0].id;
         assert!(failed[0].user_id.is_some() && failed[0].template == Some(Template::Invitation));
         let page = PageRequest { limit: 2, after: None };
-        let first = list(app, &auditor, &MailFilter::default(), &page).await.unwrap();
+        let first = list(&app.by(&auditor), &MailFilter::default(), &page).await.unwrap();
         let rest = PageRequest { limit: 2, after: first.next };
-        assert_eq!(list(app, &auditor, &MailFilter::default(), &rest).await.unwrap().items.len(), 1);
-        assert_eq!(list(app, &worker, &MailFilter::default(), &page).await.unwrap_err().code(), ErrorCode::Forbidden);
+        assert_eq!(list(&app.by(&auditor), &MailFilter::default(), &rest).await.unwrap().items.len(), 1);
+        assert_eq!(
+            list(&app.by(&worker), &MailFilter::default(), &page).await.unwrap_err().code(),
+            ErrorCode::Forbidden
+        );
         let change = Change { note: Some("They mended it.".into()), ..Change::default() };
-        assert_eq!(retry(app, &auditor, id, &change).await.unwrap_err().code(), ErrorCode::Forbidden);
+        assert_eq!(retry(&app.by(&auditor).with(change.clone()), id).await.unwrap_err().code(), ErrorCode::Forbidden);
         let preview = Change { dry_run: true, ..change.clone() };
-        assert!(retry(app, &support, id, &preview).await.unwrap().changed);
+        assert!(retry(&app.by(&support).with(preview.clone()), id).await.unwrap().changed);
         assert_eq!(listed(app, MailStatus::Failed).await.len(), 3);
-        let done = retry(app, &support, id, &change).await.unwrap();
+        let done = retry(&app.by(&support).with(change.clone()), id).await.unwrap();
         assert_eq!((done.changed, done.item.status, done.item.attempts), (true, MailStatus::Waiting, 0));
-        assert!(!retry(app, &support, id, &change).await.unwrap().changed);
+        assert!(!retry(&app.by(&support).with(change.clone()), id).await.unwrap().changed);
         let gone = MailId(uuid::Uuid::from_u64_pair(9, 9));
-        assert_eq!(retry(app, &support, gone, &change).await.unwrap_err().code(), ErrorCode::NotFound);
-        let filter = AuditFilter { action: Some("mail.retry".into()), ..AuditFilter::default() };
-        let rows = audit::list(app, &OPERATOR, &filter, &PageRequest::default()).await.unwrap().items;
+        assert_eq!(retry(&app.by(&support).with(change.clone()), gone).await.unwrap_err().code(), ErrorCode::NotFound);
+        let filter = AuditFilter { action: Some(Name::Known(AuditAction::MailRetry)), ..AuditFilter::default() };
+        let rows = audit::list(&app.by(&OPERATOR), &filter, &PageRequest::default()).await.unwrap().items;
         assert_eq!((rows.len(), rows[0].target.as_str()), (1, id.to_string().as_str()));
         let told = backlog(&app.db).await.unwrap();
         assert_eq!((told.waiting, told.retried, told.failed), (1, 0, 2));
@@ -308,7 +313,7 @@ async fn a_mail_that_waits_for_a_decision_to_become_final_is_not_hurried() {
         });
         put.await.unwrap();
         let waiting = listed(app, MailStatus::Waiting).await.pop().unwrap();
-        assert!(!retry(app, &OPERATOR, waiting.id, &Change::default()).await.unwrap().changed);
+        assert!(!retry(&app.by(&OPERATOR), waiting.id).await.unwrap().changed);
         assert_eq!(app.run_due().await.unwrap(), 0);
         test.close().await;
     }

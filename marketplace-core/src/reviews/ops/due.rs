@@ -1,8 +1,7 @@
 //! What time brings to reviews, and what is left of an erased person's.
 
-use futures::FutureExt;
-
 use super::{publish, store};
+use crate::operation::Operation;
 use crate::{
     app::App,
     base::{
@@ -28,23 +27,14 @@ pub async fn run_due(app: &App) -> Result<u64> {
 
 /// Shows one hidden review if its window has closed.
 pub(super) async fn settle(app: &App, id: ReviewId) -> Result<bool> {
-    let unit = app.clone();
-    let done = app
-        .db
-        .write(move |conn| {
-            async move {
-                let review = store::lock(conn, id).await?.filter(|review| review.is_due(unit.now()));
-                let Some(review) = review else { return Ok(false) };
-                let end = review.closes_at;
-                publish(&unit, conn, &review, end).await.map(|_| true)
-            }
-            .boxed()
-        })
-        .await?;
-    if done {
-        app.wake();
-    }
-    Ok(done)
+    Operation::system(app)
+        .write(unit!(|op, conn| {
+            let review = store::lock(conn, id).await?.filter(|review| review.is_due(op.now()));
+            let Some(review) = review else { return Ok(false) };
+            let end = review.closes_at;
+            publish(&op, conn, &review, end).await.map(|_| true)
+        }))
+        .await
 }
 
 /// Takes from an erased person's reviews what nobody else needs: hidden ones, which nobody has seen; the words of removed

@@ -20,10 +20,11 @@ use super::{
     row::{Review, shows_to_everybody},
     store,
 };
+use crate::operation::Operation;
+use crate::records::events::EventKind;
 use crate::{
     accounts,
     actor::Actor,
-    app::App,
     base::{
         error::{Error, Result},
         ids::{ReviewId, UserId},
@@ -42,22 +43,22 @@ fn trader(actor: &Actor) -> Result<UserId> {
 }
 
 /// One review for a change, as it is now: what its time has brought is stored first.
-async fn take(app: &App, conn: &mut Conn<'_>, id: ReviewId) -> Result<Option<Review>> {
+async fn take(op: &Operation, conn: &mut Conn<'_>, id: ReviewId) -> Result<Option<Review>> {
     let Some(review) = store::lock(conn, id).await? else { return Ok(None) };
-    if !review.is_due(app.now()) {
+    if !review.is_due(op.now()) {
         return Ok(Some(review));
     }
     let end = review.closes_at;
-    publish(app, conn, &review, end).await.map(Some)
+    publish(op, conn, &review, end).await.map(Some)
 }
 
 /// Shows a hidden review from `at` on.
-async fn publish(app: &App, conn: &mut Conn<'_>, review: &Review, at: Timestamp) -> Result<Review> {
+async fn publish(op: &Operation, conn: &mut Conn<'_>, review: &Review, at: Timestamp) -> Result<Review> {
     let mut shown = review.clone();
     shown.publish(at);
     store::update(conn, review, &shown).await?;
     recount(conn, review, &shown).await?;
-    tell(app, conn, &shown).await?;
+    tell(op, conn, &shown).await?;
     Ok(shown)
 }
 
@@ -73,17 +74,17 @@ async fn recount(conn: &mut Conn<'_>, before: &Review, after: &Review) -> Result
 }
 
 /// Records that a review changed, for its author; for its subject only if they ever saw it.
-async fn tell(app: &App, conn: &mut Conn<'_>, review: &Review) -> Result<()> {
+async fn tell(op: &Operation, conn: &mut Conn<'_>, review: &Review) -> Result<()> {
     let shows = review.status != ReviewStatus::Hidden && review.published_at.is_some();
     let event = events::New {
-        kind: "review",
+        kind: EventKind::Review,
         target: &review.id.to_string(),
         user_id: Some(review.author_id),
         peer_id: shows.then_some(review.subject_id),
         thread_id: None,
         n: None,
     };
-    events::record(conn, app.now(), &event).await
+    events::record(&op, conn, &event).await
 }
 
 /// A review as somebody sees it, or that there is none.

@@ -1,8 +1,8 @@
 //! Reading reviews and ratings.
 
 use super::{due::settle, subject_shows, trader, view_for};
+use crate::operation::Operation;
 use crate::{
-    actor::Actor,
     app::App,
     base::{
         error::{Error, Result},
@@ -20,36 +20,36 @@ use crate::{
 };
 
 /// One review that the caller may see: their own, one about them that shows, or one that everybody sees.
-pub async fn get(app: &App, actor: &Actor, id: ReviewId) -> Result<ReviewView> {
-    let me = trader(actor)?;
-    let now = app.now();
-    let mut reader = app.db.read().await?;
+pub async fn get(op: &Operation, id: ReviewId) -> Result<ReviewView> {
+    let me = trader(op.actor())?;
+    let now = op.now();
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let review = store::get(&mut conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
     view_for(&mut conn, now, &review.at(now), me).await
 }
 
 /// The reviews of one of the caller's jobs, as far as the caller may see them; two at most.
-pub async fn of_job(app: &App, actor: &Actor, job: JobId) -> Result<Page<ReviewView>> {
-    let me = trader(actor)?;
-    jobs::get(app, actor, job).await?;
-    let now = app.now();
-    let mut reader = app.db.read().await?;
+pub async fn of_job(op: &Operation, job: JobId) -> Result<Page<ReviewView>> {
+    let me = trader(op.actor())?;
+    jobs::get(op, job).await?;
+    let now = op.now();
+    let mut reader = op.db.read().await?;
     let rows = store::of_job(&mut reader.conn(), job).await?;
     Ok(Page { items: rows.into_iter().filter_map(|review| review.at(now).view(me, false)).collect(), next: None })
 }
 
 /// The caller's reviews, newest first: those they wrote, or those about them as far as they show.
-pub async fn own(app: &App, actor: &Actor, filter: &OwnReviewFilter, page: &PageRequest) -> Result<Page<ReviewView>> {
-    let me = trader(actor)?;
+pub async fn own(op: &Operation, filter: &OwnReviewFilter, page: &PageRequest) -> Result<Page<ReviewView>> {
+    let me = trader(op.actor())?;
     let limit = page.checked_limit()?;
     let before = page.cursor::<TimeCursor>()?;
-    let now = app.now();
+    let now = op.now();
     let written = filter.direction != Some(ReviewDirection::Received);
     if !written {
-        settle_about(app, me, now).await?;
+        settle_about(op, me, now).await?;
     }
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let rows = if written {
         store::written(&mut conn, me, before, limit + 1).await?

@@ -1,13 +1,14 @@
 //! What staff see and do.
 
-use futures::FutureExt;
+use crate::records::audit::AuditAction;
+use crate::records::events::EventKind;
+use crate::records::target::TargetKind;
 
 use super::{recount, store, take, tell};
+use crate::operation::Operation;
 use crate::{
-    actor::Actor,
-    app::App,
     base::{
-        change::{Change, Changed},
+        change::Changed,
         error::{Error, Result},
         ids::ReviewId,
         page::{Page, PageRequest, TimeCursor},
@@ -26,18 +27,13 @@ use crate::{
 const FLAGS_SHOWN: i64 = 50;
 
 /// Reviews, newest first; flagged ones longest waiting first.
-pub async fn staff_list(
-    app: &App,
-    actor: &Actor,
-    filter: &ReviewFilter,
-    page: &PageRequest,
-) -> Result<Page<ReviewSummary>> {
-    actor.require(Permission::ReviewsRead)?;
+pub async fn staff_list(op: &Operation, filter: &ReviewFilter, page: &PageRequest) -> Result<Page<ReviewSummary>> {
+    op.actor().require(Permission::ReviewsRead)?;
     let limit = page.checked_limit()?;
     let cursor = page.cursor::<TimeCursor>()?;
-    let now = app.now();
+    let now = op.now();
     let wanted = store::Wanted { status: filter.status, subject: filter.subject_id, author: filter.author_id, now };
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let rows = if filter.flagged {
         store::flagged(&mut conn, &wanted, cursor, limit + 1).await?
@@ -52,10 +48,10 @@ pub async fn staff_list(
 }
 
 /// One review, with its flags.
-pub async fn staff_show(app: &App, actor: &Actor, id: ReviewId) -> Result<ReviewDetail> {
-    actor.require(Permission::ReviewsRead)?;
-    let now = app.now();
-    let mut reader = app.db.read().await?;
+pub async fn staff_show(op: &Operation, id: ReviewId) -> Result<ReviewDetail> {
+    op.actor().require(Permission::ReviewsRead)?;
+    let now = op.now();
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let review = store::get(&mut conn, id).await?.ok_or_else(|| none(id))?;
     detail(&mut conn, now, review.at(now)).await
@@ -77,42 +73,25 @@ async fn detail(conn: &mut Conn<'_>, now: Timestamp, review: Review) -> Result<R
 }
 
 /// Dismisses flags, removes or restores. What already is so stays unchanged.
-pub async fn staff_act(
-    app: &App,
-    actor: &Actor,
-    id: ReviewId,
-    action: &ReviewAction,
-    change: &Change,
-) -> Result<Changed<ReviewDetail>> {
-    actor.require(Permission::ReviewsWrite)?;
-    let note = change.checked_note()?;
-    let (unit, by, action, if_version) = (app.clone(), actor.clone(), action.clone(), change.if_version);
-    let done = app
-        .db
-        .write_or_preview(change.dry_run, move |conn| {
-            async move { act_in(&unit, conn, &by, id, &action, if_version, note).await }.boxed()
-        })
-        .await?;
-    if done.changed && !change.dry_run {
-        app.wake();
-    }
-    Ok(done)
+pub async fn staff_act(op: &Operation, id: ReviewId, action: &ReviewAction) -> Result<Changed<ReviewDetail>> {
+    op.actor().require(Permission::ReviewsWrite)?;
+    let note = op.note()?;
+    let action = action.clone();
+    op.write(unit!(|op, conn| { act_in(&op, conn, id, &action, note).await })).await
 }
 
 async fn act_in(
-    app: &App,
+    op: &Operation,
     conn: &mut Conn<'_>,
-    actor: &Actor,
     id: ReviewId,
     action: &ReviewAction,
-    if_version: Option<i64>,
     note: Option<String>,
 ) -> Result<Changed<ReviewDetail>> {
-    let now = app.now();
-    let review = take(app, conn, id).await?.ok_or_else(|| none(id))?;
-    actor.require_other(review.author_id)?;
-    actor.require_other(review.subject_id)?;
-    if if_version.is_some_and(|version| version != review.version) {
+    let now = op.now();
+    let review = take(op, conn, id).await?.ok_or_else(|| none(id))?;
+    op.actor().require_other(review.author_id)?;
+    op.actor().require_other(review.subject_id)?;
+    if op.change().if_version.is_some_and(|version| version != review.version) {
         return Err(Error::stale(review.version));
     }
     let mut after = review.clone();
@@ -122,7 +101,7 @@ async fn act_in(
                 return Ok(Changed { changed: false, item: detail(conn, now, review).await? });
             }
             store::dismiss_flags(conn, id, now).await?;
-            ("reviews.dismiss", None)
+            (AuditAction::ReviewsDismiss, None)
         }
         ReviewAction::Remove { reason } => {
             if review.status == ReviewStatus::Removed {
@@ -130,7 +109,7 @@ async fn act_in(
             }
             after.status = ReviewStatus::Removed;
             after.removed_reason = Some(*reason);
-            ("reviews.remove", Some(reason.to_string()))
+            (AuditAction::ReviewsRemove, Some(reason.to_string()))
         }
         ReviewAction::Restore => {
             if review.status != ReviewStatus::Removed {
@@ -138,7 +117,7 @@ async fn act_in(
             }
             restore(conn, &mut after, now).await?;
             store::dismiss_flags(conn, id, now).await?;
-            ("reviews.restore", None)
+            (AuditAction::ReviewsRestore, None)
         }
     };
     // Whatever was decided, the flags have been dealt with.
@@ -153,13 +132,13 @@ async fn act_in(
     store::update(conn, &review, &after).await?;
     recount(conn, &review, &after).await?;
     if after.status == review.status {
-        events::append(conn, now, "review.dismissed", &id.to_string(), None).await?;
+        events::append(&op, conn, EventKind::ReviewDismissed, &id.to_string(), None).await?;
     } else {
-        tell(app, conn, &after).await?;
+        tell(op, conn, &after).await?;
     }
     let entry = audit::Entry {
         action: name,
-        target_kind: "review",
+        target_kind: TargetKind::Review,
         target: id.to_string(),
         reason,
         metadata: serde_json::json!({
@@ -167,7 +146,7 @@ async fn act_in(
             "flags": review.flags, "note": noted,
         }),
     };
-    audit::append(&app.keys, conn, now, actor, entry).await?;
+    audit::append(&op, conn, entry).await?;
     Ok(Changed { changed: true, item: detail(conn, now, after).await? })
 }
 

@@ -1,12 +1,11 @@
 //! Writing reviews, replies and flags.
 
-use futures::FutureExt;
+use crate::records::events::EventKind;
 
 use super::{publish, recount, take, tell, trader, view_for};
+use crate::operation::Operation;
 use crate::{
     accounts::model::Status,
-    actor::Actor,
-    app::App,
     base::{
         error::{Error, Result},
         ids::{JobId, ReviewId, UserId},
@@ -29,33 +28,30 @@ use crate::{
 ///
 /// Errors: `not_found` for other people's jobs; `conflict` unless the job was finalized less than 14 days ago, and with the
 /// caller's review as `current` when there is one.
-pub async fn create(app: &App, actor: &Actor, job: JobId, new: NewReview) -> Result<ReviewView> {
-    let me = trader(actor)?;
+pub async fn create(op: &Operation, job: JobId, new: NewReview) -> Result<ReviewView> {
+    let me = trader(op.actor())?;
     let checked = UpdateReview { rating: Some(new.rating), text: Some(new.text) }.checked()?;
     let (Some(rating), Some(text)) = (checked.rating, checked.text) else {
         return Err(Error::internal("checks passed without values"));
     };
     // Also brings the job to where it is by now.
-    let seen = jobs::get(app, actor, job).await?;
+    let seen = jobs::get(op, job).await?;
     if seen.status != JobStatus::Finalized {
         return Err(Error::conflict("reviews open when the job is finalized", seen));
     }
-    let unit = app.clone();
-    let made =
-        app.db.write(move |conn| async move { create_in(&unit, conn, me, job, rating, text).await }.boxed()).await?;
-    app.wake();
-    Ok(made)
+
+    op.write(unit!(|op, conn| { create_in(&op, conn, me, job, rating, text).await })).await
 }
 
 async fn create_in(
-    app: &App,
+    op: &Operation,
     conn: &mut Conn<'_>,
     me: UserId,
     id: JobId,
     rating: i64,
     text: String,
 ) -> Result<ReviewView> {
-    let now = app.now();
+    let now = op.now();
     let job = store::lock_job(conn, id).await?.ok_or_else(|| Error::not_found("job"))?;
     let (side, subject) =
         if me == job.client_id { (Side::Client, job.worker_id) } else { (Side::Worker, job.client_id) };
@@ -70,7 +66,7 @@ async fn create_in(
         return Err(Error::conflict("the 14 days for reviews of this job are over", ()));
     }
     let mut review = Review {
-        id: ReviewId::new(now, app.random.as_ref()),
+        id: ReviewId::new(now, op.random.as_ref()),
         job_id: id,
         side,
         author_id: me,
@@ -103,9 +99,9 @@ async fn create_in(
         return Err(Error::conflict("you have reviewed this job", ()));
     }
     recount(conn, &hidden, &review).await?;
-    tell(app, conn, &review).await?;
+    tell(op, conn, &review).await?;
     for other in others.iter().filter(|other| other.status == ReviewStatus::Hidden) {
-        publish(app, conn, other, now).await?;
+        publish(op, conn, other, now).await?;
     }
     let made = store::get(conn, review.id).await?.ok_or_else(|| Error::internal("the new review is gone"))?;
     view_for(conn, now, &made, me).await
@@ -114,124 +110,89 @@ async fn create_in(
 /// Changes a review of the caller's while it is hidden.
 ///
 /// Errors: `conflict` with the review as `current` once it shows or was removed.
-pub async fn edit(
-    app: &App,
-    actor: &Actor,
-    id: ReviewId,
-    update: UpdateReview,
-    if_version: Option<i64>,
-) -> Result<ReviewView> {
-    let me = trader(actor)?;
+pub async fn edit(op: &Operation, id: ReviewId, update: UpdateReview) -> Result<ReviewView> {
+    let me = trader(op.actor())?;
     let update = update.checked()?;
-    let unit = app.clone();
-    let view = app
-        .db
-        .write(move |conn| {
-            async move {
-                let now = unit.now();
-                // Not taken: what its time has brought is stored by others, and shows here all the same.
-                let stored = store::lock(conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
-                let review = stored.at(now);
-                let view = view_for(conn, now, &review, me).await?;
-                if me != review.author_id {
-                    return Err(Error::forbidden("a review is changed by its author alone"));
-                }
-                if if_version.is_some_and(|version| version != review.version) {
-                    return Err(Error::stale(review.version));
-                }
-                if review.status != ReviewStatus::Hidden {
-                    return Err(Error::conflict("a review is fixed once it shows", view));
-                }
-                let mut after = review.clone();
-                after.rating = update.rating.unwrap_or(review.rating);
-                after.content = update.text.unwrap_or_else(|| review.content.clone());
-                after.version += 1;
-                after.updated_at = now;
-                store::update(conn, &review, &after).await?;
-                tell(&unit, conn, &after).await?;
-                view_for(conn, now, &after, me).await
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(view)
+
+    op.write(unit!(|op, conn| {
+        // Not taken: what its time has brought is stored by others, and shows here all the same.
+        let stored = store::lock(conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
+        let review = stored.at(op.now());
+        let view = view_for(conn, op.now(), &review, me).await?;
+        if me != review.author_id {
+            return Err(Error::forbidden("a review is changed by its author alone"));
+        }
+        if op.change().if_version.is_some_and(|version| version != review.version) {
+            return Err(Error::stale(review.version));
+        }
+        if review.status != ReviewStatus::Hidden {
+            return Err(Error::conflict("a review is fixed once it shows", view));
+        }
+        let mut after = review.clone();
+        after.rating = update.rating.unwrap_or(review.rating);
+        after.content = update.text.unwrap_or_else(|| review.content.clone());
+        after.version += 1;
+        after.updated_at = op.now();
+        store::update(conn, &review, &after).await?;
+        tell(&op, conn, &after).await?;
+        view_for(conn, op.now(), &after, me).await
+    }))
+    .await
 }
 
 /// The subject's one public answer to a review that shows.
 ///
 /// Errors: `conflict` with the review as `current` when there is a reply, or when it was removed.
-pub async fn reply(
-    app: &App,
-    actor: &Actor,
-    id: ReviewId,
-    reply: NewReply,
-    if_version: Option<i64>,
-) -> Result<ReviewView> {
-    let me = trader(actor)?;
+pub async fn reply(op: &Operation, id: ReviewId, reply: NewReply) -> Result<ReviewView> {
+    let me = trader(op.actor())?;
     let text = check_text("/text", &reply.text, 1, 2_000)?;
-    let unit = app.clone();
-    let view = app
-        .db
-        .write(move |conn| {
-            async move {
-                let now = unit.now();
-                let review = take(&unit, conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
-                let view = view_for(conn, now, &review, me).await?;
-                if me != review.subject_id {
-                    return Err(Error::forbidden("a review is answered by whom it is about"));
-                }
-                if if_version.is_some_and(|version| version != review.version) {
-                    return Err(Error::stale(review.version));
-                }
-                if review.status != ReviewStatus::Published {
-                    return Err(Error::conflict("the review was removed", view));
-                }
-                if review.reply.is_some() {
-                    return Err(Error::conflict("there is one reply to a review, and it was given", view));
-                }
-                let mut after = review.clone();
-                after.reply = Some(text);
-                after.replied_at = Some(now);
-                after.updated_at = now;
-                after.version += 1;
-                store::update(conn, &review, &after).await?;
-                tell(&unit, conn, &after).await?;
-                view_for(conn, now, &after, me).await
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(view)
+
+    op.write(unit!(|op, conn| {
+        let review = take(&op, conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
+        let view = view_for(conn, op.now(), &review, me).await?;
+        if me != review.subject_id {
+            return Err(Error::forbidden("a review is answered by whom it is about"));
+        }
+        if op.change().if_version.is_some_and(|version| version != review.version) {
+            return Err(Error::stale(review.version));
+        }
+        if review.status != ReviewStatus::Published {
+            return Err(Error::conflict("the review was removed", view));
+        }
+        if review.reply.is_some() {
+            return Err(Error::conflict("there is one reply to a review, and it was given", view));
+        }
+        let mut after = review.clone();
+        after.reply = Some(text);
+        after.replied_at = Some(op.now());
+        after.updated_at = op.now();
+        after.version += 1;
+        store::update(conn, &review, &after).await?;
+        tell(&op, conn, &after).await?;
+        view_for(conn, op.now(), &after, me).await
+    }))
+    .await
 }
 
 /// Complains about a review that the caller can see; once. It changes nothing but that staff hear of it.
-pub async fn flag(app: &App, actor: &Actor, id: ReviewId, flag: NewFlag) -> Result<()> {
-    let me = trader(actor)?;
+pub async fn flag(op: &Operation, id: ReviewId, flag: NewFlag) -> Result<()> {
+    let me = trader(op.actor())?;
     let comment = flag.comment.as_deref().filter(|comment| !comment.trim().is_empty());
     let comment = comment.map(|comment| check_text("/comment", comment, 1, 1_000)).transpose()?;
-    let unit = app.clone();
-    app.db
-        .write(move |conn| {
-            async move {
-                let now = unit.now();
-                let review = take(&unit, conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
-                let view = view_for(conn, now, &review, me).await?;
-                if me == review.author_id {
-                    return Err(Error::forbidden("nobody flags their own review"));
-                }
-                if review.status != ReviewStatus::Published {
-                    return Err(Error::conflict("the review was removed", view));
-                }
-                if !store::add_flag(conn, id, me, flag.reason, comment.as_deref(), now).await? {
-                    return Err(Error::conflict("you have flagged this review; staff will look at it", ()));
-                }
-                events::append(conn, now, "review.flagged", &id.to_string(), None).await
-            }
-            .boxed()
-        })
-        .await?;
-    app.wake();
-    Ok(())
+
+    op.write(unit!(|op, conn| {
+        let review = take(&op, conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
+        let view = view_for(conn, op.now(), &review, me).await?;
+        if me == review.author_id {
+            return Err(Error::forbidden("nobody flags their own review"));
+        }
+        if review.status != ReviewStatus::Published {
+            return Err(Error::conflict("the review was removed", view));
+        }
+        if !store::add_flag(conn, id, me, flag.reason, comment.as_deref(), op.now()).await? {
+            return Err(Error::conflict("you have flagged this review; staff will look at it", ()));
+        }
+        events::append(&op, conn, EventKind::ReviewFlagged, &id.to_string(), None).await
+    }))
+    .await
 }

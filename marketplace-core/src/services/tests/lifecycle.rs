@@ -17,34 +17,35 @@ async fn from_draft_to_publication_and_back() {
     for test in testing::apps().await {
         let app = test.app();
         let worker = test.approved_worker().await;
-        let draft = create(app, &worker, new("Piano lessons")).await.unwrap();
+        let draft = create(&app.by(&worker), new("Piano lessons")).await.unwrap();
         assert_eq!((draft.status, draft.public, draft.version), (ServiceStatus::Draft, false, 1));
         refused(get(app, draft.id), ErrorCode::NotFound).await;
-        refused(close(app, &worker, draft.id, None), ErrorCode::Conflict).await;
-        let shown = publish(app, &worker, draft.id, Some(1)).await.unwrap();
+        refused(async { close(&app.by(&worker), draft.id).await }, ErrorCode::Conflict).await;
+        let shown = publish(&app.by(&worker).at_version(Some(1)), draft.id).await.unwrap();
         assert_eq!((shown.status, shown.public, shown.version), (ServiceStatus::Published, true, 2));
-        refused(publish(app, &worker, draft.id, Some(1)), ErrorCode::PreconditionFailed).await;
+        refused(async { publish(&app.by(&worker).at_version(Some(1)), draft.id).await }, ErrorCode::PreconditionFailed)
+            .await;
         // Again changes nothing.
-        assert_eq!(publish(app, &worker, draft.id, None).await.unwrap(), shown);
+        assert_eq!(publish(&app.by(&worker), draft.id).await.unwrap(), shown);
         assert_eq!(get(app, draft.id).await.unwrap().worker.id, id(&worker));
         assert_eq!(found(&test, &q("piano")).await, ["Piano lessons"]);
         let price = Some(Money::new(4_000, "EUR"));
         let change =
             UpdateService { title: Some("Violin lessons".into()), price: Some(price), ..UpdateService::default() };
-        let changed = update(app, &worker, draft.id, change, Some(2)).await.unwrap();
+        let changed = update(&app.by(&worker).at_version(Some(2)), draft.id, change).await.unwrap();
         assert_eq!((changed.version, changed.price.as_ref().unwrap().amount), (3, 4_000));
         assert!(found(&test, &q("piano")).await.is_empty());
         assert_eq!(found(&test, &q("violin")).await, ["Violin lessons"]);
-        let closed = close(app, &worker, draft.id, None).await.unwrap();
+        let closed = close(&app.by(&worker), draft.id).await.unwrap();
         assert_eq!((closed.status, closed.version), (ServiceStatus::Closed, 4));
-        assert_eq!(close(app, &worker, draft.id, None).await.unwrap(), closed);
+        assert_eq!(close(&app.by(&worker), draft.id).await.unwrap(), closed);
         refused(get(app, draft.id), ErrorCode::NotFound).await;
         assert!(found(&test, &q("violin")).await.is_empty());
-        publish(app, &worker, draft.id, None).await.unwrap();
+        publish(&app.by(&worker), draft.id).await.unwrap();
         assert_eq!(found(&test, &q("violin")).await, ["Violin lessons"]);
-        delete(app, &worker, draft.id, None).await.unwrap();
-        refused(own_one(app, &worker, draft.id), ErrorCode::NotFound).await;
-        refused(delete(app, &worker, draft.id, None), ErrorCode::NotFound).await;
+        delete(&app.by(&worker), draft.id).await.unwrap();
+        refused(async { own_one(&app.by(&worker), draft.id).await }, ErrorCode::NotFound).await;
+        refused(async { delete(&app.by(&worker), draft.id).await }, ErrorCode::NotFound).await;
         assert!(found(&test, &SearchFilter::default()).await.is_empty());
         test.close().await;
     }
@@ -56,23 +57,28 @@ async fn only_its_worker_touches_a_service() {
         let app = test.app();
         let worker = test.approved_worker().await;
         let (draft, shown) =
-            (create(app, &worker, new("Draft")).await.unwrap(), published(&test, &worker, new("Shown")).await);
+            (create(&app.by(&worker), new("Draft")).await.unwrap(), published(&test, &worker, new("Shown")).await);
         let stranger = test.approved_worker().await;
         for service in [draft.id, shown.id] {
-            refused(own_one(app, &stranger, service), ErrorCode::NotFound).await;
-            refused(update(app, &stranger, service, UpdateService::default(), None), ErrorCode::NotFound).await;
-            refused(publish(app, &stranger, service, None), ErrorCode::NotFound).await;
-            refused(close(app, &stranger, service, None), ErrorCode::NotFound).await;
-            refused(delete(app, &stranger, service, None), ErrorCode::NotFound).await;
+            refused(async { own_one(&app.by(&stranger), service).await }, ErrorCode::NotFound).await;
+            refused(async { update(&app.by(&stranger), service, UpdateService::default()).await }, ErrorCode::NotFound)
+                .await;
+            refused(async { publish(&app.by(&stranger), service).await }, ErrorCode::NotFound).await;
+            refused(async { close(&app.by(&stranger), service).await }, ErrorCode::NotFound).await;
+            refused(async { delete(&app.by(&stranger), service).await }, ErrorCode::NotFound).await;
         }
         refused(get(app, draft.id), ErrorCode::NotFound).await;
         let client = test.actor(Role::Client).await;
-        refused(create(app, &client, new("Mine")), ErrorCode::Forbidden).await;
-        refused(own(app, &client, &OwnServices::default(), &PageRequest::first(1)), ErrorCode::Forbidden).await;
-        let page = own(app, &worker, &OwnServices::default(), &PageRequest::first(10)).await.unwrap();
+        refused(async { create(&app.by(&client), new("Mine")).await }, ErrorCode::Forbidden).await;
+        refused(
+            async { own(&app.by(&client), &OwnServices::default(), &PageRequest::first(1)).await },
+            ErrorCode::Forbidden,
+        )
+        .await;
+        let page = own(&app.by(&worker), &OwnServices::default(), &PageRequest::first(10)).await.unwrap();
         assert_eq!(page.items.len(), 2);
         let drafts = OwnServices { status: Some(ServiceStatus::Draft) };
-        let page = own(app, &worker, &drafts, &PageRequest::first(10)).await.unwrap();
+        let page = own(&app.by(&worker), &drafts, &PageRequest::first(10)).await.unwrap();
         assert_eq!(page.items.iter().map(|service| service.id).collect::<Vec<_>>(), [draft.id]);
         test.close().await;
     }
@@ -84,18 +90,18 @@ async fn publishing_needs_an_active_worker_with_an_approval_in_effect() {
         let app = test.app();
         let user = test.user(Role::Worker, Status::Active).await;
         let (worker, _) = test.log_in(user).await;
-        let draft = create(app, &worker, new("Piano")).await.unwrap();
-        refused(publish(app, &worker, draft.id, None), ErrorCode::Forbidden).await;
+        let draft = create(&app.by(&worker), new("Piano")).await.unwrap();
+        refused(async { publish(&app.by(&worker), draft.id).await }, ErrorCode::Forbidden).await;
         test.approve(user).await;
         // What the actor knew when the call began does not matter.
-        publish(app, &worker, draft.id, None).await.unwrap();
-        close(app, &worker, draft.id, None).await.unwrap();
+        publish(&app.by(&worker), draft.id).await.unwrap();
+        close(&app.by(&worker), draft.id).await.unwrap();
         act(&test, user, UserAction::Freeze).await;
-        refused(publish(app, &worker, draft.id, None), ErrorCode::Forbidden).await;
-        refused(create(app, &worker, new("Another")), ErrorCode::Forbidden).await;
+        refused(async { publish(&app.by(&worker), draft.id).await }, ErrorCode::Forbidden).await;
+        refused(async { create(&app.by(&worker), new("Another")).await }, ErrorCode::Forbidden).await;
         act(&test, user, UserAction::Unfreeze).await;
         test.advance(Duration::from_hours(24 * 366));
-        refused(publish(app, &worker, draft.id, None), ErrorCode::Forbidden).await;
+        refused(async { publish(&app.by(&worker), draft.id).await }, ErrorCode::Forbidden).await;
         test.close().await;
     }
 }
@@ -143,10 +149,10 @@ async fn a_name_finds_its_worker_s_services_until_it_changes_or_is_erased() {
         let worker = test.approved_worker().await;
         published(&test, &worker, new("Piano lessons")).await;
         let name = |name: &str| UpdateMe { name: Some(name.into()), ..UpdateMe::default() };
-        update_me(app, &worker, name("Zdenka Novotná"), None).await.unwrap();
+        update_me(&app.by(&worker), name("Zdenka Novotná")).await.unwrap();
         assert_eq!(found(&test, &q("novotna")).await.len(), 1);
         assert_eq!(found(&test, &q("zdenca")).await.len(), 1);
-        update_me(app, &worker, name("Ada Obi"), None).await.unwrap();
+        update_me(&app.by(&worker), name("Ada Obi")).await.unwrap();
         assert!(found(&test, &q("novotna")).await.is_empty());
         let words = async || {
             let mut reader = app.db.read().await.unwrap();
@@ -188,9 +194,9 @@ async fn a_service_that_a_thread_is_about_leaves_its_title() {
             q!(&mut reader.conn() => one (String, ServiceStatus), "SELECT title, status FROM services WHERE id = $1", id).unwrap()
         };
         assert_eq!(title(ids[0]).await, ("Piano lessons".into(), ServiceStatus::Published));
-        delete(app, &worker, ids[0], None).await.unwrap();
+        delete(&app.by(&worker), ids[0]).await.unwrap();
         assert_eq!(title(ids[0]).await, ("Piano lessons".into(), ServiceStatus::Deleted));
-        refused(own_one(app, &worker, ids[0]), ErrorCode::NotFound).await;
+        refused(async { own_one(&app.by(&worker), ids[0]).await }, ErrorCode::NotFound).await;
         act(&test, id(&worker), UserAction::Delete).await;
         assert_eq!(title(ids[0]).await.0, "Deleted service");
         assert_eq!(title(ids[1]).await, ("Deleted service".into(), ServiceStatus::Deleted));

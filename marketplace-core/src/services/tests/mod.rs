@@ -25,7 +25,7 @@ fn id(actor: &Actor) -> UserId {
 
 async fn act(test: &TestApp, id: UserId, action: UserAction) {
     let change = Change { reason: Some(RestrictionReason::Other), ..Change::default() };
-    users::act(test.app(), &OPERATOR, id, &action, &change).await.unwrap();
+    users::act(&test.app().by(&OPERATOR).with(change.clone()), id, &action).await.unwrap();
 }
 
 fn new(title: &str) -> NewService {
@@ -43,8 +43,8 @@ fn new(title: &str) -> NewService {
 
 /// A published service.
 async fn published(test: &TestApp, worker: &Actor, service: NewService) -> OwnService {
-    let made = create(test.app(), worker, service).await.unwrap();
-    publish(test.app(), worker, made.id, None).await.unwrap()
+    let made = create(&test.app().by(worker), service).await.unwrap();
+    publish(&test.app().by(worker), made.id).await.unwrap()
 }
 
 async fn found(test: &TestApp, filter: &SearchFilter) -> Vec<String> {

@@ -111,10 +111,10 @@ async fn fill(test: &TestApp, world: &World) {
         test.approve(user).await;
         let (actor, _) = test.log_in(user).await;
         let update = users::UpdateMe { name: Some(name.clone()), ..users::UpdateMe::default() };
-        users::update_me(app, &actor, update, None).await.unwrap();
+        users::update_me(&app.by(&actor), update).await.unwrap();
         if world.away[workers.len()] {
             let update = crate::profiles::model::UpdateWorkerProfile { available: Some(false), ..Default::default() };
-            crate::profiles::update_worker(app, &actor, update, None).await.unwrap();
+            crate::profiles::update_worker(&app.by(&actor), update).await.unwrap();
         }
         workers.push(user);
     }

@@ -12,7 +12,7 @@ use marketplace_core::{
     admin::{AdminApi, Direct},
     app::App,
     auth::{self, ClientInfo},
-    base::{change::Change, permission::Role},
+    base::permission::Role,
     ids::{ServiceId, ThreadId, UserId},
     messaging::{
         self,
@@ -178,7 +178,7 @@ async fn talks(app: &App, api: &Direct, operator: &Actor) -> Result<Vec<Talk>> {
 }
 
 async fn token_of(app: &App, operator: &Actor, user: UserId) -> Result<String> {
-    let email = marketplace_core::users::reveal(app, operator, user).await?.email;
+    let email = marketplace_core::users::reveal(&app.by(operator), user).await?.email;
     log_in(app, &email).await
 }
 
@@ -193,7 +193,8 @@ async fn talk(app: &App, thread: ThreadId, token: &str) -> Result<()> {
             ),
             attachments: Vec::new(),
         };
-        messaging::send(app, &actor, thread, message)
+        let op = app.by(&actor);
+        async move { messaging::send(&op, thread, message).await }
     });
     futures::future::try_join_all(said).await?;
     Ok(())
@@ -222,7 +223,7 @@ async fn workers(api: &Direct) -> Result<Vec<String>> {
 async fn staff_token(server: &Server, app: &App, operator: &Actor) -> Result<String> {
     let email = "bench.admin@example.org";
     let new = NewUser { role: Role::Admin, email: email.into(), name: "Bench".into(), phone: None };
-    marketplace_core::users::create(app, operator, &new, &Change::default()).await?;
+    marketplace_core::users::create(&app.by(operator), &new).await?;
     app.run_due().await?;
     let token = server.mail(email, 1).await.token();
     auth::reset_password(app, &client(), &token, &Password::new(PASSWORD)).await?;

@@ -7,6 +7,7 @@ mod draw;
 mod open;
 mod queue;
 
+use marketplace_core::records::target::TargetKind;
 use std::any::Any;
 
 use marketplace_core::{
@@ -383,7 +384,7 @@ impl Screen for Kyc {
     }
 
     fn event(&mut self, event: &Event, ctx: &mut Ctx) {
-        if event.kind.starts_with("kyc") {
+        if event.target_kind() == Some(TargetKind::Attempt) {
             self.list.soon(ctx);
         }
     }

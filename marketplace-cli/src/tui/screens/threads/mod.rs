@@ -4,6 +4,8 @@ mod acts;
 mod draw;
 mod talk;
 
+use marketplace_core::events::EventKind;
+use marketplace_core::records::target::TargetKind;
 use std::{any::Any, collections::HashMap, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
@@ -349,9 +351,9 @@ impl Screen for Threads {
         if let Some(talk) = &mut self.talk {
             talk.event(event);
         }
-        if event.kind.starts_with("thread") {
+        if event.kind == EventKind::Thread {
             self.browser.list.soon(ctx);
-        } else if event.kind.starts_with("message") {
+        } else if event.target_kind() == Some(TargetKind::Message) {
             self.browser.list.later(ctx);
         }
     }

@@ -1,5 +1,7 @@
 //! A conversation that somebody reads: a window of messages that follows the newest or stays where it is.
 
+use marketplace_core::events::EventKind;
+use marketplace_core::records::target::TargetKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 use marketplace_core::{
@@ -130,7 +132,8 @@ impl Talk {
 
     /// Something happened in the system: perhaps here.
     pub fn event(&mut self, event: &Event) {
-        let kind = ["message", "thread", "job"].iter().any(|kind| event.kind.starts_with(kind));
+        let kind = event.kind == EventKind::Thread
+            || matches!(event.target_kind(), Some(TargetKind::Message | TargetKind::Job));
         let ours = event.target == self.info.id.to_string()
             || event.user_id.is_some_and(|user| user == self.info.client_id || user == self.info.worker_id);
         if kind && ours {

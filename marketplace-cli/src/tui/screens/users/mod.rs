@@ -3,6 +3,7 @@
 mod actions;
 pub mod details;
 
+use marketplace_core::records::target::TargetKind;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -252,7 +253,7 @@ impl Screen for Users {
     }
 
     fn event(&mut self, event: &Event, ctx: &mut Ctx) {
-        if event.kind.starts_with("user") || event.kind.starts_with("kyc") || event.kind.starts_with("session") {
+        if matches!(event.target_kind(), Some(TargetKind::User | TargetKind::Attempt | TargetKind::Session)) {
             self.browser.list.soon(ctx);
         }
     }

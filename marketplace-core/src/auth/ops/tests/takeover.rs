@@ -22,9 +22,9 @@ struct TakenOver {
 async fn taken_over(test: &TestApp, role: Role) -> TakenOver {
     let app = test.app();
     let id = test.user(role, Status::Active).await;
-    let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
+    let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
     let (intruder, _) = test.log_in(id).await;
-    change_email(app, &intruder, &Password::new(PASSWORD), "intruder@example.net").await.unwrap();
+    change_email(&app.by(&intruder), &Password::new(PASSWORD), "intruder@example.net").await.unwrap();
     TakenOver { id, email, intruder, link: test.token(Template::ConfirmNewEmail).await }
 }
 
@@ -41,13 +41,13 @@ async fn answered(test: &TestApp, taken: &TakenOver, how: &str) {
         }
         "change" => {
             let (owner, _) = test.log_in(taken.id).await;
-            change_password(app, &owner, &Password::new(PASSWORD), &Password::new(OWNERS)).await.unwrap();
+            change_password(&app.by(&owner), &Password::new(PASSWORD), &Password::new(OWNERS)).await.unwrap();
         }
         "ban" => {
-            users::act(app, &OPERATOR, taken.id, &UserAction::Ban, &change).await.unwrap();
+            users::act(&app.by(&OPERATOR).with(change.clone()), taken.id, &UserAction::Ban).await.unwrap();
         }
         "delete" => {
-            users::act(app, &OPERATOR, taken.id, &UserAction::Delete, &change).await.unwrap();
+            users::act(&app.by(&OPERATOR).with(change.clone()), taken.id, &UserAction::Delete).await.unwrap();
         }
         _ => unreachable!("{how}"),
     }
@@ -121,7 +121,7 @@ async fn an_invitation_dies_with_the_first_password() {
             name: "Sam".into(),
             phone: None,
         };
-        users::create(app, &OPERATOR, &new, &Change::default()).await.unwrap();
+        users::create(&app.by(&OPERATOR), &new).await.unwrap();
         let invitation = test.token(Template::Invitation).await;
         forgot_password(app, &client(), "sam@example.org").await.unwrap();
         wait_for(&test, Template::ResetPassword, 1).await;
@@ -139,7 +139,7 @@ async fn what_an_intruder_prepared_besides_dies_with_the_password() {
             // So that the one who is taken over is never the last.
             let colleague = test.user(Role::Admin, Status::Active).await;
             let taken = taken_over(&test, Role::Admin).await;
-            auth::begin_totp(app, &taken.intruder, &Password::new(PASSWORD)).await.unwrap();
+            auth::begin_totp(&app.by(&taken.intruder), &Password::new(PASSWORD)).await.unwrap();
             let (id, end) = (taken.id, app.now() + hours(1));
             let code = token::Opaque::new(app.random.as_ref()).hash();
             app.db
@@ -158,9 +158,8 @@ async fn what_an_intruder_prepared_besides_dies_with_the_password() {
                 owner_id: Some(owner),
             };
             // One's own, a colleague's, and one that a token created.
-            let secret = async |by: &Actor, new: &NewToken| {
-                tokens::create(app, by, new, &Change::default()).await.unwrap().item.secret.unwrap()
-            };
+            let secret =
+                async |by: &Actor, new: &NewToken| tokens::create(&app.by(by), new).await.unwrap().item.secret.unwrap();
             let own = secret(&taken.intruder, &wish(id, &[Permission::TokensWrite, Permission::UsersRead])).await;
             let of_colleague = secret(&taken.intruder, &wish(colleague, &[Permission::UsersRead])).await;
             let by_token = authenticate(app, &own).await.unwrap();
@@ -187,7 +186,7 @@ async fn what_is_under_way_when_the_password_is_reset_leaves_nothing() {
         let app = test.app();
         for _ in 0..8 {
             let id = test.user(Role::Admin, Status::Active).await;
-            let email = users::reveal(app, &OPERATOR, id).await.unwrap().email;
+            let email = users::reveal(&app.by(&OPERATOR), id).await.unwrap().email;
             let (intruder, _) = test.log_in(id).await;
             forgot_password(app, &client(), &email).await.unwrap();
             wait_for(&test, Template::ResetPassword, 1).await;
@@ -201,9 +200,9 @@ async fn what_is_under_way_when_the_password_is_reset_leaves_nothing() {
             };
             let (reset, _, _, _) = tokio::join!(
                 reset_password(app, &me, &link, &owners),
-                change_email(app, &intruder, &old, "intruder@example.net"),
-                auth::begin_totp(app, &intruder, &old),
-                async { tokens::create(app, &intruder, &new, &Change::default()).await.map(drop) },
+                async { change_email(&app.by(&intruder), &old, "intruder@example.net").await },
+                async { auth::begin_totp(&app.by(&intruder), &old).await },
+                async { tokens::create(&app.by(&intruder), &new).await.map(drop) },
             );
             reset.unwrap();
             assert_eq!(

@@ -89,10 +89,10 @@ pub(crate) async fn pair(test: &TestApp) -> Pair {
 /// A thread of two people about a new, published service.
 pub(crate) async fn thread_of(test: &TestApp, client: &Actor, worker: &Actor) -> (ServiceId, ThreadId) {
     let new = serde_json::json!({ "title": "Piano lessons", "category": services::model::Category::ALL[0] });
-    let service = services::create(test.app(), worker, serde_json::from_value(new).unwrap()).await.unwrap().id;
-    services::publish(test.app(), worker, service, None).await.unwrap();
+    let service = services::create(&test.app().by(worker), serde_json::from_value(new).unwrap()).await.unwrap().id;
+    services::publish(&test.app().by(worker), service).await.unwrap();
     let new = OpenThread { service_id: service, content: None, client_msg_id: None };
-    (service, messaging::open(test.app(), client, new).await.unwrap().id)
+    (service, messaging::open(&test.app().by(client), new).await.unwrap().id)
 }
 
 pub(crate) fn terms(amount: i64) -> Offer {
@@ -113,7 +113,7 @@ pub(crate) fn more() -> ChangeRequest {
 
 pub(crate) async fn created(test: &TestApp, pair: &Pair) -> JobView {
     let new = NewJob { thread_id: pair.thread, offer: terms(5_000) };
-    jobs::create(test.app(), &pair.client, new).await.unwrap()
+    jobs::create(&test.app().by(&pair.client), new).await.unwrap()
 }
 
 /// A job that came to a state by the ordinary way.
@@ -123,16 +123,16 @@ pub(crate) async fn job_in(test: &TestApp, pair: &Pair, status: JobStatus) -> Jo
     let id = job.id;
     match status {
         JobStatus::Negotiating => job,
-        JobStatus::Rejected => jobs::reject(app, &pair.worker, id, because(JobReason::Price), None).await.unwrap(),
-        JobStatus::Cancelled => jobs::cancel(app, &pair.client, id, because(JobReason::NotNeeded), None).await.unwrap(),
-        JobStatus::Accepted => jobs::accept(app, &pair.worker, id, 1, None).await.unwrap(),
+        JobStatus::Rejected => jobs::reject(&app.by(&pair.worker), id, because(JobReason::Price)).await.unwrap(),
+        JobStatus::Cancelled => jobs::cancel(&app.by(&pair.client), id, because(JobReason::NotNeeded)).await.unwrap(),
+        JobStatus::Accepted => jobs::accept(&app.by(&pair.worker), id, 1).await.unwrap(),
         JobStatus::Completed | JobStatus::Finalized => {
-            jobs::accept(app, &pair.worker, id, 1, None).await.unwrap();
-            let done = jobs::complete(app, &pair.worker, id, None).await.unwrap();
+            jobs::accept(&app.by(&pair.worker), id, 1).await.unwrap();
+            let done = jobs::complete(&app.by(&pair.worker), id).await.unwrap();
             if status == JobStatus::Completed {
                 return done;
             }
-            jobs::finalize(app, &pair.client, id, None).await.unwrap()
+            jobs::finalize(&app.by(&pair.client), id).await.unwrap()
         }
     }
 }
@@ -155,7 +155,7 @@ async fn whole_history(test: &TestApp, id: JobId) -> Vec<HistoryRow> {
     let mut page = PageRequest::first(3);
     let mut all = Vec::new();
     loop {
-        let got = jobs::staff_history(test.app(), &operator(), id, &page).await.unwrap();
+        let got = jobs::staff_history(&test.app().by(&operator()), id, &page).await.unwrap();
         all.extend(got.items);
         page.after = got.next;
         if page.after.is_none() {

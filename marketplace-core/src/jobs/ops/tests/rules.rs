@@ -27,7 +27,7 @@ async fn attempt(app: &App, by: &Actor, who: Who, pair: &Pair, id: JobId, action
             // Staff have no other operation; as a party they are strangers.
             _ => return party(app, by, pair, id, action).await,
         };
-        let done = jobs::staff_act(app, by, id, &action, &Change::default()).await?;
+        let done = jobs::staff_act(&app.by(by), id, &action).await?;
         return if done.changed { Ok(()) } else { Err(Error::conflict("it is so already", ())) };
     }
     party(app, by, pair, id, action).await
@@ -36,14 +36,14 @@ async fn attempt(app: &App, by: &Actor, who: Who, pair: &Pair, id: JobId, action
 async fn party(app: &App, by: &Actor, pair: &Pair, id: JobId, action: JobAction) -> Result<()> {
     let reason = JobReason::Other;
     match action {
-        JobAction::Create => jobs::create(app, by, NewJob { thread_id: pair.thread, offer: terms(1) }).await,
-        JobAction::Offer => jobs::offer(app, by, id, counter(1, 2), None).await,
-        JobAction::Accept => jobs::accept(app, by, id, 1, None).await,
-        JobAction::Reject => jobs::reject(app, by, id, because(reason), None).await,
-        JobAction::Cancel => jobs::cancel(app, by, id, because(reason), None).await,
-        JobAction::Complete => jobs::complete(app, by, id, None).await,
-        JobAction::RequestChanges => jobs::request_changes(app, by, id, more(), None).await,
-        JobAction::Finalize => jobs::finalize(app, by, id, None).await,
+        JobAction::Create => jobs::create(&app.by(by), NewJob { thread_id: pair.thread, offer: terms(1) }).await,
+        JobAction::Offer => jobs::offer(&app.by(by), id, counter(1, 2)).await,
+        JobAction::Accept => jobs::accept(&app.by(by), id, 1).await,
+        JobAction::Reject => jobs::reject(&app.by(by), id, because(reason)).await,
+        JobAction::Cancel => jobs::cancel(&app.by(by), id, because(reason)).await,
+        JobAction::Complete => jobs::complete(&app.by(by), id).await,
+        JobAction::RequestChanges => jobs::request_changes(&app.by(by), id, more()).await,
+        JobAction::Finalize => jobs::finalize(&app.by(by), id).await,
     }
     .map(drop)
 }
@@ -193,9 +193,9 @@ async fn only_an_active_client_of_the_thread_begins() {
                 let expected = expected(who, *own, None, JobAction::Create, false);
                 assert_eq!(answer.is_ok(), expected, "{who:?} {own}: {answer:?}");
                 if expected {
-                    let mine = jobs::own(test.app(), actor, &OwnJobFilter::default(), &PageRequest::first(1)).await;
+                    let mine = jobs::own(&test.app().by(actor), &OwnJobFilter::default(), &PageRequest::first(1)).await;
                     let id = mine.unwrap().items[0].id;
-                    jobs::cancel(test.app(), actor, id, because(JobReason::Other), None).await.unwrap();
+                    jobs::cancel(&test.app().by(actor), id, because(JobReason::Other)).await.unwrap();
                 }
                 set_status(&test, actor.user_id().unwrap(), Status::Active).await;
             }

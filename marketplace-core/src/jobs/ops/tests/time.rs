@@ -18,13 +18,13 @@ async fn a_negotiation_ends_six_days_after_its_latest_offer() {
         test.advance(just_before(DAY * 6));
         assert_eq!(jobs::run_due(app).await.unwrap(), 0);
         // A new offer begins the time anew.
-        jobs::offer(app, &pair.worker, job.id, counter(1, 9), None).await.unwrap();
+        jobs::offer(&app.by(&pair.worker), job.id, counter(1, 9)).await.unwrap();
         test.advance(just_before(DAY * 6));
         assert_eq!(jobs::run_due(app).await.unwrap(), 0);
         test.advance(MOMENT);
         assert_eq!(jobs::run_due(app).await.unwrap(), 1);
         assert_eq!(jobs::run_due(app).await.unwrap(), 0);
-        let seen = jobs::get(app, &pair.client, job.id).await.unwrap();
+        let seen = jobs::get(&app.by(&pair.client), job.id).await.unwrap();
         assert_eq!((seen.status, seen.version, seen.due_at), (JobStatus::Cancelled, 3, None));
         let last = whole_history(&test, job.id).await.pop().unwrap();
         assert_eq!((last.side, last.reason, last.actor.0.as_str()), (Side::System, Some(JobReason::Expired), "system"));
@@ -39,13 +39,13 @@ async fn completed_work_is_finalized_after_fourteen_days() {
         let (app, pair) = (test.app(), pair(&test).await);
         let job = job_in(&test, &pair, JobStatus::Completed).await;
         test.advance(just_before(DAY * 14));
-        jobs::request_changes(app, &pair.client, job.id, more(), None).await.unwrap();
+        jobs::request_changes(&app.by(&pair.client), job.id, more()).await.unwrap();
         test.advance(DAY * 30);
         assert_eq!(jobs::run_due(app).await.unwrap(), 0);
-        jobs::complete(app, &pair.worker, job.id, None).await.unwrap();
+        jobs::complete(&app.by(&pair.worker), job.id).await.unwrap();
         test.advance(DAY * 14);
         assert_eq!(jobs::run_due(app).await.unwrap(), 1);
-        let seen = jobs::get(app, &pair.client, job.id).await.unwrap();
+        let seen = jobs::get(&app.by(&pair.client), job.id).await.unwrap();
         assert_eq!((seen.status, seen.finalized_at), (JobStatus::Finalized, Some(app.now())));
         check_fold(&test, job.id).await;
         test.close().await;
@@ -59,25 +59,25 @@ async fn nobody_acts_on_what_is_over() {
         let (app, pair) = (test.app(), pair(&test).await);
         let late = created(&test, &pair).await;
         test.advance(DAY * 6);
-        let seen = current(jobs::accept(app, &pair.worker, late.id, 1, None).await);
+        let seen = current(jobs::accept(&app.by(&pair.worker), late.id, 1).await);
         assert_eq!(seen.status, JobStatus::Cancelled);
         assert_eq!(jobs::run_due(app).await.unwrap(), 0);
         check_fold(&test, late.id).await;
         // Reading settles it too, and the thread is free for the next.
         let read = created(&test, &pair).await;
         test.advance(DAY * 6);
-        assert_eq!(jobs::get(app, &pair.worker, read.id).await.unwrap().status, JobStatus::Cancelled);
+        assert_eq!(jobs::get(&app.by(&pair.worker), read.id).await.unwrap().status, JobStatus::Cancelled);
         let free = created(&test, &pair).await;
         test.advance(DAY * 6);
         let next = created(&test, &pair).await;
-        assert_eq!(jobs::get(app, &pair.client, free.id).await.unwrap().status, JobStatus::Cancelled);
+        assert_eq!(jobs::get(&app.by(&pair.client), free.id).await.unwrap().status, JobStatus::Cancelled);
         for id in [read.id, free.id, next.id] {
             check_fold(&test, id).await;
         }
         // Staff who come too late hear it as well.
         test.advance(DAY * 6);
         let cancel = StaffJobAction::Cancel { reason: JobReason::Other };
-        assert!(!jobs::staff_act(app, &operator(), next.id, &cancel, &Change::default()).await.unwrap().changed);
+        assert!(!jobs::staff_act(&app.by(&operator()), next.id, &cancel).await.unwrap().changed);
         assert_eq!(whole_history(&test, next.id).await.pop().unwrap().reason, Some(JobReason::Expired));
         test.close().await;
     }
@@ -118,13 +118,13 @@ async fn a_ban_cancels_what_is_under_way_and_leaves_what_is_done() {
             }
             let banned = first.actor(side).user_id().unwrap();
             let dry = Change { dry_run: true, ..restrict() };
-            users::act(app, &operator(), banned, &UserAction::Ban, &dry).await.unwrap();
+            users::act(&app.by(&operator()).with(dry.clone()), banned, &UserAction::Ban).await.unwrap();
             for (status, id) in &live {
-                assert_eq!(jobs::staff_show(app, &operator(), *id).await.unwrap().job.status, *status);
+                assert_eq!(jobs::staff_show(&app.by(&operator()), *id).await.unwrap().job.status, *status);
             }
-            users::act(app, &operator(), banned, &UserAction::Ban, &restrict()).await.unwrap();
+            users::act(&app.by(&operator()).with(restrict()), banned, &UserAction::Ban).await.unwrap();
             for (status, id) in &live {
-                let seen = jobs::staff_show(app, &operator(), *id).await.unwrap();
+                let seen = jobs::staff_show(&app.by(&operator()), *id).await.unwrap();
                 check_fold(&test, *id).await;
                 if matches!(status, JobStatus::Negotiating | JobStatus::Accepted) {
                     assert_eq!(seen.job.status, JobStatus::Cancelled);
@@ -136,18 +136,18 @@ async fn a_ban_cancels_what_is_under_way_and_leaves_what_is_done() {
             }
             let completed = live[2].1;
             // With a completed job the account is not deleted.
-            let delete = users::act(app, &operator(), banned, &UserAction::Delete, &restrict()).await;
+            let delete = users::act(&app.by(&operator()).with(restrict()), banned, &UserAction::Delete).await;
             refused(delete, ErrorCode::Conflict);
             if side == Side::Worker {
                 // Nobody would do the changes.
-                let asked = jobs::request_changes(app, &first.client, completed, more(), None).await;
+                let asked = jobs::request_changes(&app.by(&first.client), completed, more()).await;
                 assert_eq!(current(asked).actions, [JobAction::Finalize]);
-                jobs::finalize(app, &first.client, completed, None).await.unwrap();
+                jobs::finalize(&app.by(&first.client), completed).await.unwrap();
             } else {
                 test.advance(DAY * 14);
                 jobs::run_due(app).await.unwrap();
             }
-            let seen = jobs::staff_show(app, &operator(), completed).await.unwrap();
+            let seen = jobs::staff_show(&app.by(&operator()), completed).await.unwrap();
             assert_eq!(seen.job.status, JobStatus::Finalized);
         }
         test.close().await;

@@ -42,21 +42,21 @@ async fn walk(test: &TestApp, steps: Vec<Step>) {
     let mut all = vec![job.id];
     for step in steps {
         let id = job.id;
-        let before = jobs::get(app, &pair.client, id).await.unwrap();
+        let before = jobs::get(&app.by(&pair.client), id).await.unwrap();
         let answer = match step {
             Step::Offer(side, behind) => {
-                jobs::offer(app, pair.actor(side), id, counter(before.revision - behind, 7), None).await
+                jobs::offer(&app.by(pair.actor(side)), id, counter(before.revision - behind, 7)).await
             }
-            Step::Accept(side, behind) => jobs::accept(app, pair.actor(side), id, before.revision - behind, None).await,
-            Step::Reject(side) => jobs::reject(app, pair.actor(side), id, because(JobReason::Price), None).await,
-            Step::Cancel(side) => jobs::cancel(app, pair.actor(side), id, because(JobReason::Price), None).await,
-            Step::Complete(side) => jobs::complete(app, pair.actor(side), id, None).await,
-            Step::Changes(side) => jobs::request_changes(app, pair.actor(side), id, more(), None).await,
-            Step::Finalize(side) => jobs::finalize(app, pair.actor(side), id, None).await,
+            Step::Accept(side, behind) => jobs::accept(&app.by(pair.actor(side)), id, before.revision - behind).await,
+            Step::Reject(side) => jobs::reject(&app.by(pair.actor(side)), id, because(JobReason::Price)).await,
+            Step::Cancel(side) => jobs::cancel(&app.by(pair.actor(side)), id, because(JobReason::Price)).await,
+            Step::Complete(side) => jobs::complete(&app.by(pair.actor(side)), id).await,
+            Step::Changes(side) => jobs::request_changes(&app.by(pair.actor(side)), id, more()).await,
+            Step::Finalize(side) => jobs::finalize(&app.by(pair.actor(side)), id).await,
             Step::Staff(cancel) => {
                 let reason = JobReason::Dispute;
                 let action = if cancel { StaffJobAction::Cancel { reason } } else { StaffJobAction::Finalize };
-                let _ = jobs::staff_act(app, &operator(), id, &action, &Change::default()).await;
+                let _ = jobs::staff_act(&app.by(&operator()), id, &action).await;
                 continue;
             }
             Step::Days(days) => {
@@ -66,7 +66,7 @@ async fn walk(test: &TestApp, steps: Vec<Step>) {
             }
             Step::Create => {
                 let new = NewJob { thread_id: pair.thread, offer: terms(3) };
-                let made = jobs::create(app, &pair.client, new).await;
+                let made = jobs::create(&app.by(&pair.client), new).await;
                 if let Ok(made) = &made {
                     all.push(made.id);
                     job = made.clone();
@@ -80,7 +80,7 @@ async fn walk(test: &TestApp, steps: Vec<Step>) {
             Ok(_) => assert!(!before.status.is_live()),
             Err(error) => {
                 assert!(matches!(error.code(), ErrorCode::Conflict | ErrorCode::Forbidden), "{error:?}");
-                let after = jobs::get(app, &pair.client, id).await.unwrap();
+                let after = jobs::get(&app.by(&pair.client), id).await.unwrap();
                 assert_eq!(before, after, "a refusal changes nothing");
             }
         }

@@ -5,6 +5,7 @@ mod review;
 mod submit;
 mod time;
 
+use crate::actor::Actor;
 use std::{io::Cursor, sync::LazyLock, time::Duration};
 
 use super::*;
@@ -33,7 +34,7 @@ fn submission() -> Submission {
 /// A worker whose documents wait.
 async fn waiting(test: &TestApp) -> (Actor, AttemptId) {
     let worker = test.actor(Role::Worker).await;
-    let own = kyc::submit(test.app(), &worker, submission()).await.unwrap();
+    let own = kyc::submit(&test.app().by(&worker), submission()).await.unwrap();
     (worker, own.attempts[0].id)
 }
 
@@ -43,7 +44,7 @@ fn decision(kind: DecisionKind, fence: Option<i64>) -> Decision {
 }
 
 async fn decide(test: &TestApp, by: &Actor, id: AttemptId, kind: DecisionKind) -> Result<bool> {
-    let answer = kyc::decide(test.app(), by, id, &decision(kind, None), &Change::default()).await?;
+    let answer = kyc::decide(&test.app().by(by), id, &decision(kind, None)).await?;
     Ok(answer.changed)
 }
 
@@ -74,6 +75,6 @@ fn current<T: serde::de::DeserializeOwned, A: std::fmt::Debug>(answer: Result<A>
 
 async fn actions(test: &TestApp, id: AttemptId) -> Vec<String> {
     let filter = AuditFilter { target: Some(id.to_string()), ..AuditFilter::default() };
-    let rows = audit::list(test.app(), &operator(), &filter, &PageRequest::first(200)).await.unwrap();
-    rows.items.into_iter().rev().map(|row| row.action).collect()
+    let rows = audit::list(&test.app().by(&operator()), &filter, &PageRequest::first(200)).await.unwrap();
+    rows.items.into_iter().rev().map(|row| row.action.to_string()).collect()
 }

@@ -48,7 +48,8 @@ async fn no_case_is_decided_twice_and_none_gets_stuck() {
         }
         let decided: Arc<Mutex<HashMap<AttemptId, usize>>> = Arc::default();
         for round in 0..20_u64 {
-            let open = kyc::list(test.app(), &operator(), &KycFilter::default(), &PageRequest::first(1)).await.unwrap();
+            let open =
+                kyc::list(&test.app().by(&operator()), &KycFilter::default(), &PageRequest::first(1)).await.unwrap();
             if open.items.is_empty() {
                 break;
             }
@@ -56,12 +57,10 @@ async fn no_case_is_decided_twice_and_none_gets_stuck() {
                 let (app, by, decided) = (test.app().clone(), reviewer.clone(), Arc::clone(&decided));
                 let work = tokio::spawn(async move {
                     // Half take what comes, half insist on one of the first cases: they meet.
-                    while let Ok(Some(case)) = kyc::next(&app, &by, &Change::default()).await {
+                    while let Ok(Some(case)) = kyc::next(&app.by(&by)).await {
                         let fence = case.attempt.claim.unwrap().fence;
                         let kind = [DecisionKind::Approve, DecisionKind::Retry, DecisionKind::Reject][n % 3];
-                        let answer =
-                            kyc::decide(&app, &by, case.attempt.id, &decision(kind, Some(fence)), &Change::default())
-                                .await;
+                        let answer = kyc::decide(&app.by(&by), case.attempt.id, &decision(kind, Some(fence))).await;
                         if answer.is_ok_and(|answer| answer.changed) {
                             *decided.lock().unwrap().entry(case.attempt.id).or_default() += 1;
                         }
@@ -87,10 +86,10 @@ async fn no_case_is_decided_twice_and_none_gets_stuck() {
             let decisions = actions.iter().filter(|action| *action != "kyc.claim").count();
             assert_eq!(decisions, 1, "{actions:?}");
             assert!(decided.lock().unwrap().get(&id).copied().unwrap_or(0) <= 1);
-            let case = kyc::show(test.app(), &operator(), id).await.unwrap();
+            let case = kyc::show(&test.app().by(&operator()), id).await.unwrap();
             assert!(case.decision.is_some() && case.attempt.claim.is_none());
         }
-        assert!(audit::verify(test.app(), &operator(), 1, 10_000, None).await.unwrap().broken.is_none());
+        assert!(audit::verify(&test.app().by(&operator()), 1, 10_000, None).await.unwrap().broken.is_none());
         test.close().await;
     }
 }
@@ -111,7 +110,7 @@ async fn of_racing_decisions_one_stands() {
             .await;
             let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
             assert_eq!((won.len(), lost.len()), (1, 7));
-            let standing = kyc::show(test.app(), &operator(), id).await.unwrap().decision.unwrap();
+            let standing = kyc::show(&test.app().by(&operator()), id).await.unwrap().decision.unwrap();
             for answer in lost {
                 assert_eq!(current::<DecisionMade, _>(answer).by, standing.by);
             }

@@ -1,11 +1,12 @@
 use super::*;
+use crate::actor::Actor;
 use crate::{base::permission::Permission, kyc::model::CLAIM, users};
 
 /// A claim has a second left.
 const ALMOST: Duration = Duration::from_secs(CLAIM.as_secs() - 1);
 
 async fn claim(test: &TestApp, by: &Actor, id: AttemptId) -> Result<Claim> {
-    let answer = kyc::claim(test.app(), by, id, &Change::default()).await?;
+    let answer = kyc::claim(&test.app().by(by), id).await?;
     Ok(answer.item.attempt.claim.unwrap())
 }
 
@@ -17,7 +18,7 @@ async fn one_holds_a_claim_until_it_ends() {
         let (_, id) = waiting(&test).await;
         let first = claim(&test, &ada, id).await.unwrap();
         assert!(first.mine && first.label == ada.label());
-        let again = kyc::claim(app, &ada, id, &Change::default()).await.unwrap();
+        let again = kyc::claim(&app.by(&ada), id).await.unwrap();
         assert!(!again.changed);
         assert_eq!(again.item.attempt.claim.unwrap().fence, first.fence);
 
@@ -25,28 +26,28 @@ async fn one_holds_a_claim_until_it_ends() {
         assert_eq!((holder.holder, holder.mine), (ada.principal(), false));
         let holder: Claim = current(decide(&test, &ben, id, DecisionKind::Approve).await);
         assert_eq!(holder.fence, first.fence);
-        assert!(!kyc::release(app, &ben, id, &Change::default()).await.unwrap().changed);
+        assert!(!kyc::release(&app.by(&ben), id).await.unwrap().changed);
 
         // Activity renews it: looking at the case, and at a file.
         test.advance(ALMOST);
-        let seen = kyc::show(app, &ada, id).await.unwrap().attempt.claim.unwrap();
+        let seen = kyc::show(&app.by(&ada), id).await.unwrap().attempt.claim.unwrap();
         assert_eq!((seen.fence, seen.expires_at), (first.fence, app.now() + CLAIM));
         test.advance(ALMOST);
-        kyc::file(app, &ada, id, FileKind::Selfie).await.unwrap();
+        kyc::file(&app.by(&ada), id, FileKind::Selfie).await.unwrap();
         test.advance(ALMOST);
         assert_eq!(current::<Claim, _>(claim(&test, &ben, id).await).holder, ada.principal());
         // Somebody else's look does not.
-        kyc::show(app, &ben, id).await.unwrap();
+        kyc::show(&app.by(&ben), id).await.unwrap();
         test.advance(Duration::from_secs(1));
 
         let second = claim(&test, &ben, id).await.unwrap();
         assert!(second.fence > first.fence);
         let stale = decision(DecisionKind::Approve, Some(first.fence));
-        let holder: Claim = current(kyc::decide(app, &ada, id, &stale, &Change::default()).await);
+        let holder: Claim = current(kyc::decide(&app.by(&ada), id, &stale).await);
         assert_eq!(holder.holder, ben.principal());
-        assert!(kyc::release(app, &ben, id, &Change::default()).await.unwrap().changed);
+        assert!(kyc::release(&app.by(&ben), id).await.unwrap().changed);
         refused(
-            kyc::decide(app, &ben, id, &decision(DecisionKind::Approve, Some(second.fence)), &Change::default()).await,
+            kyc::decide(&app.by(&ben), id, &decision(DecisionKind::Approve, Some(second.fence))).await,
             ErrorCode::Conflict,
         );
         assert!(decide(&test, &ada, id, DecisionKind::Approve).await.unwrap());
@@ -65,8 +66,9 @@ async fn next_gives_each_reviewer_the_oldest_case_that_nobody_holds() {
             ids.push(waiting(&test).await.1);
             test.advance(Duration::from_secs(1));
         }
-        let next =
-            async |by: &Actor, change: Change| kyc::next(app, by, &change).await.unwrap().map(|case| case.attempt.id);
+        let next = async |by: &Actor, change: Change| {
+            kyc::next(&app.by(by).with(change.clone())).await.unwrap().map(|case| case.attempt.id)
+        };
         assert_eq!(next(&ada, dry()).await, Some(ids[0]));
         assert_eq!(next(&ada, Change::default()).await, Some(ids[0]));
         assert_eq!(next(&ben, Change::default()).await, Some(ids[1]));
@@ -85,14 +87,18 @@ async fn a_decision_is_made_once() {
         let (ada, ben) = (test.actor(Role::Support).await, test.actor(Role::Support).await);
         let (_, id) = waiting(&test).await;
         let missing = Decision { reasons: vec![], ..decision(DecisionKind::Reject, None) };
-        refused(kyc::decide(app, &ada, id, &missing, &Change::default()).await, ErrorCode::Invalid);
+        refused(kyc::decide(&app.by(&ada), id, &missing).await, ErrorCode::Invalid);
         let long = Change { note: Some("n".repeat(4_001)), ..Change::default() };
-        refused(kyc::decide(app, &ada, id, &decision(DecisionKind::Reject, None), &long).await, ErrorCode::Invalid);
+        refused(
+            kyc::decide(&app.by(&ada).with(long.clone()), id, &decision(DecisionKind::Reject, None)).await,
+            ErrorCode::Invalid,
+        );
         refused(decide(&test, &ada, id, DecisionKind::Revoke).await, ErrorCode::Conflict);
 
-        let previewed = kyc::decide(app, &ada, id, &decision(DecisionKind::Approve, None), &dry()).await.unwrap();
+        let previewed =
+            kyc::decide(&app.by(&ada).with(dry()), id, &decision(DecisionKind::Approve, None)).await.unwrap();
         assert!(previewed.changed && previewed.item.attempt.status == KycStatus::Approved);
-        assert_eq!(kyc::show(app, &ada, id).await.unwrap().attempt.status, KycStatus::Pending);
+        assert_eq!(kyc::show(&app.by(&ada), id).await.unwrap().attempt.status, KycStatus::Pending);
         assert!(
             actions(&test, id).await.is_empty()
                 && test
@@ -102,12 +108,15 @@ async fn a_decision_is_made_once() {
                     .all(|mail| mail.to.is_empty() || !mail.template.as_str().starts_with("kyc"))
         );
 
-        let version = kyc::show(app, &ada, id).await.unwrap().attempt.version;
+        let version = kyc::show(&app.by(&ada), id).await.unwrap().attempt.version;
         let at = |version| Change { if_version: Some(version), ..Change::default() };
-        let stale = kyc::decide(app, &ada, id, &decision(DecisionKind::Approve, None), &at(version + 1)).await;
+        let stale = kyc::decide(&app.by(&ada).with(at(version + 1)), id, &decision(DecisionKind::Approve, None)).await;
         assert_eq!(refused(stale, ErrorCode::PreconditionFailed)["version"], version);
         assert!(
-            kyc::decide(app, &ada, id, &decision(DecisionKind::Approve, None), &at(version)).await.unwrap().changed
+            kyc::decide(&app.by(&ada).with(at(version)), id, &decision(DecisionKind::Approve, None))
+                .await
+                .unwrap()
+                .changed
         );
 
         assert!(!decide(&test, &ada, id, DecisionKind::Approve).await.unwrap(), "a repetition is harmless");
@@ -117,7 +126,7 @@ async fn a_decision_is_made_once() {
         assert_eq!(made.by, ada.principal());
         let made: DecisionMade = current(claim(&test, &ben, id).await);
         assert_eq!(made.status, KycStatus::Approved);
-        assert!(kyc::next(app, &ben, &Change::default()).await.unwrap().is_none());
+        assert!(kyc::next(&app.by(&ben)).await.unwrap().is_none());
         assert_eq!(actions(&test, id).await, ["kyc.approve"]);
         test.close().await;
     }
@@ -131,14 +140,14 @@ async fn nobody_reviews_themself() {
         // A worker who became staff still has an attempt in the queue.
         let subject = worker.user_id().unwrap();
         let role = accounts::model::UserAction::SetRole { role: Role::Admin };
-        users::act(app, &operator(), subject, &role, &Change::default()).await.unwrap();
+        users::act(&app.by(&operator()), subject, &role).await.unwrap();
         let staff = test.log_in(subject).await.0;
         assert!(staff.may(Permission::KycWrite));
         refused(claim(&test, &staff, id).await, ErrorCode::Forbidden);
         refused(decide(&test, &staff, id, DecisionKind::Approve).await, ErrorCode::Forbidden);
-        refused(kyc::release(app, &staff, id, &Change::default()).await, ErrorCode::Forbidden);
-        refused(kyc::undo(app, &staff, id, &Change::default()).await, ErrorCode::Forbidden);
-        assert!(kyc::next(app, &staff, &Change::default()).await.unwrap().is_none());
+        refused(kyc::release(&app.by(&staff), id).await, ErrorCode::Forbidden);
+        refused(kyc::undo(&app.by(&staff), id).await, ErrorCode::Forbidden);
+        assert!(kyc::next(&app.by(&staff)).await.unwrap().is_none());
         assert!(decide(&test, &operator(), id, DecisionKind::Approve).await.unwrap());
         test.advance(UNDO);
         refused(decide(&test, &staff, id, DecisionKind::Revoke).await, ErrorCode::Forbidden);
@@ -155,17 +164,19 @@ async fn each_role_may_do_what_the_table_says() {
             let actor = test.actor(*role).await;
             let (change, page) = (dry(), PageRequest::default());
             let reads = [
-                kyc::list(app, &actor, &KycFilter::default(), &page).await.err(),
-                kyc::show(app, &actor, id).await.err(),
-                kyc::file(app, &actor, id, FileKind::Document).await.err(),
+                kyc::list(&app.by(&actor), &KycFilter::default(), &page).await.err(),
+                kyc::show(&app.by(&actor), id).await.err(),
+                kyc::file(&app.by(&actor), id, FileKind::Document).await.err(),
             ];
             let writes = [
-                kyc::next(app, &actor, &change).await.err(),
-                kyc::claim(app, &actor, id, &change).await.err(),
-                kyc::release(app, &actor, id, &change).await.err(),
-                kyc::decide(app, &actor, id, &decision(DecisionKind::Approve, None), &change).await.err(),
+                kyc::next(&app.by(&actor).with(change.clone())).await.err(),
+                kyc::claim(&app.by(&actor).with(change.clone()), id).await.err(),
+                kyc::release(&app.by(&actor).with(change.clone()), id).await.err(),
+                kyc::decide(&app.by(&actor).with(change.clone()), id, &decision(DecisionKind::Approve, None))
+                    .await
+                    .err(),
             ];
-            let undo = kyc::undo(app, &actor, id, &change).await.unwrap_err().code();
+            let undo = kyc::undo(&app.by(&actor).with(change.clone()), id).await.unwrap_err().code();
             let forbidden = |error: &Option<Error>| error.as_ref().map(Error::code) == Some(ErrorCode::Forbidden);
             let may_read = actor.may(Permission::KycRead);
             let may_write = actor.may(Permission::KycWrite);
@@ -183,12 +194,12 @@ async fn unknown_ids_are_not_found() {
         let (app, by) = (test.app(), operator());
         let id = AttemptId(uuid::Uuid::from_u128(7));
         let change = Change::default();
-        refused(kyc::show(app, &by, id).await, ErrorCode::NotFound);
-        refused(kyc::claim(app, &by, id, &change).await, ErrorCode::NotFound);
-        refused(kyc::release(app, &by, id, &change).await, ErrorCode::NotFound);
+        refused(kyc::show(&app.by(&by), id).await, ErrorCode::NotFound);
+        refused(kyc::claim(&app.by(&by).with(change.clone()), id).await, ErrorCode::NotFound);
+        refused(kyc::release(&app.by(&by).with(change.clone()), id).await, ErrorCode::NotFound);
         refused(decide(&test, &by, id, DecisionKind::Approve).await, ErrorCode::NotFound);
-        refused(kyc::undo(app, &by, id, &change).await, ErrorCode::NotFound);
-        refused(kyc::file(app, &by, id, FileKind::Document).await, ErrorCode::NotFound);
+        refused(kyc::undo(&app.by(&by).with(change.clone()), id).await, ErrorCode::NotFound);
+        refused(kyc::file(&app.by(&by), id, FileKind::Document).await, ErrorCode::NotFound);
         assert!(actions(&test, id).await.is_empty());
         test.close().await;
     }
@@ -214,7 +225,7 @@ async fn lists_page_through_the_queue_and_the_decisions() {
             let mut found = Vec::new();
             let mut page = PageRequest::first(2);
             loop {
-                let rows = kyc::list(app, &by, &filter, &page).await.unwrap();
+                let rows = kyc::list(&app.by(&by), &filter, &page).await.unwrap();
                 found.extend(rows.items.iter().map(|row| row.id));
                 let Some(next) = rows.next else { return found };
                 assert_eq!(rows.items.len(), 2);
@@ -243,9 +254,9 @@ async fn lists_page_through_the_queue_and_the_decisions() {
         let mine = KycFilter { user_id: Some(workers[5]), ..with(KycStatus::Approved) };
         assert!(all(mine).await.is_empty());
 
-        refused(kyc::list(app, &by, &with(KycStatus::None), &PageRequest::default()).await, ErrorCode::Invalid);
+        refused(kyc::list(&app.by(&by), &with(KycStatus::None), &PageRequest::default()).await, ErrorCode::Invalid);
         let odd = PageRequest { limit: 2, after: Some("x".into()) };
-        refused(kyc::list(app, &by, &KycFilter::default(), &odd).await, ErrorCode::Invalid);
+        refused(kyc::list(&app.by(&by), &KycFilter::default(), &odd).await, ErrorCode::Invalid);
         let counts = kyc::counts(&mut app.db.read().await.unwrap().conn(), app.now()).await.unwrap();
         assert_eq!((counts.pending, counts.in_review, counts.decided_24h), (2, 0, 4));
         test.close().await;

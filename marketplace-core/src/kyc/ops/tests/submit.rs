@@ -23,7 +23,7 @@ async fn a_submission_waits_in_the_queue_and_its_files_come_back() {
     for test in testing::apps().await {
         let app = test.app();
         let worker = test.actor(Role::Worker).await;
-        let before = kyc::own(app, &worker).await.unwrap();
+        let before = kyc::own(&app.by(&worker)).await.unwrap();
         assert_eq!((before.status, before.may_submit, before.attempts.len()), (KycStatus::None, true, 0));
 
         let jpeg = {
@@ -35,19 +35,19 @@ async fn a_submission_waits_in_the_queue_and_its_files_come_back() {
         polyglot.extend(b"PK\x03\x04 an archive behind the picture");
         let handed_in =
             Submission { document_type: DocumentType::NationalId, document: polyglot, selfie: PHOTO.clone() };
-        let own = kyc::submit(app, &worker, handed_in).await.unwrap();
+        let own = kyc::submit(&app.by(&worker), handed_in).await.unwrap();
         assert_eq!((own.status, own.may_submit, own.attempts[0].number), (KycStatus::Pending, false, 1));
 
         let id = own.attempts[0].id;
-        let case = kyc::show(app, &operator(), id).await.unwrap();
+        let case = kyc::show(&app.by(&operator()), id).await.unwrap();
         assert_eq!(case.attempt.status, KycStatus::Pending);
         assert_eq!(case.attempt.document_type, DocumentType::NationalId);
         assert!(case.attempt.name.contains('•') && case.user.email.contains('•'));
         let shown: Vec<_> = case.files.iter().map(|file| (file.kind, file.media_type.as_str(), file.width)).collect();
         assert_eq!(shown, [(FileKind::Document, "image/jpeg", Some(300)), (FileKind::Selfie, "image/png", Some(220))]);
-        let document = kyc::file(app, &operator(), id, FileKind::Document).await.unwrap();
+        let document = kyc::file(&app.by(&operator()), id, FileKind::Document).await.unwrap();
         assert_eq!((document.media_type.as_str(), &document.bytes[..]), ("image/jpeg", &jpeg[..]));
-        let selfie = kyc::file(app, &operator(), id, FileKind::Selfie).await.unwrap();
+        let selfie = kyc::file(&app.by(&operator()), id, FileKind::Selfie).await.unwrap();
         assert_eq!(selfie.bytes[..], PHOTO[..]);
         assert_eq!(actions(&test, id).await, ["kyc.view", "kyc.view"]);
 
@@ -66,35 +66,35 @@ async fn who_may_submit_and_when() {
         let app = test.app();
         for role in [Role::Client, Role::Support, Role::Admin, Role::Auditor] {
             let actor = test.actor(role).await;
-            refused(kyc::submit(app, &actor, submission()).await, ErrorCode::Forbidden);
-            refused(kyc::own(app, &actor).await, ErrorCode::Forbidden);
+            refused(kyc::submit(&app.by(&actor), submission()).await, ErrorCode::Forbidden);
+            refused(kyc::own(&app.by(&actor)).await, ErrorCode::Forbidden);
         }
-        refused(kyc::submit(app, &operator(), submission()).await, ErrorCode::Forbidden);
+        refused(kyc::submit(&app.by(&operator()), submission()).await, ErrorCode::Forbidden);
         let frozen = test.user(Role::Worker, Status::Frozen).await;
         let frozen = test.log_in(frozen).await.0;
-        refused(kyc::submit(app, &frozen, submission()).await, ErrorCode::Forbidden);
-        assert!(!kyc::own(app, &frozen).await.unwrap().may_submit);
+        refused(kyc::submit(&app.by(&frozen), submission()).await, ErrorCode::Forbidden);
+        assert!(!kyc::own(&app.by(&frozen)).await.unwrap().may_submit);
         assert!(objects(&test).await.is_empty());
 
         let (worker, first) = waiting(&test).await;
-        let state = refused(kyc::submit(app, &worker, submission()).await, ErrorCode::Conflict);
+        let state = refused(kyc::submit(&app.by(&worker), submission()).await, ErrorCode::Conflict);
         assert_eq!(state["status"], "pending");
         assert_eq!(objects(&test).await.len(), 2, "a refused submission leaves no files");
 
         decide(&test, &operator(), first, DecisionKind::Retry).await.unwrap();
         // Not before the decision can no longer be undone.
-        let state = refused(kyc::submit(app, &worker, submission()).await, ErrorCode::Conflict);
+        let state = refused(kyc::submit(&app.by(&worker), submission()).await, ErrorCode::Conflict);
         assert_eq!(state["status"], "pending");
         test.advance(UNDO);
-        let own = kyc::submit(app, &worker, submission()).await.unwrap();
+        let own = kyc::submit(&app.by(&worker), submission()).await.unwrap();
         let numbers: Vec<_> = own.attempts.iter().map(|attempt| (attempt.number, attempt.status)).collect();
         assert_eq!(numbers, [(2, KycStatus::Pending), (1, KycStatus::Retry)]);
 
         decide(&test, &operator(), own.attempts[0].id, DecisionKind::Reject).await.unwrap();
         test.advance(UNDO);
-        let state = refused(kyc::submit(app, &worker, submission()).await, ErrorCode::Conflict);
+        let state = refused(kyc::submit(&app.by(&worker), submission()).await, ErrorCode::Conflict);
         assert_eq!(state["status"], "rejected");
-        assert_eq!(kyc::show(app, &operator(), first).await.unwrap().others.len(), 1);
+        assert_eq!(kyc::show(&app.by(&operator()), first).await.unwrap().others.len(), 1);
         test.close().await;
     }
 }
@@ -111,10 +111,10 @@ async fn bad_files_change_nothing() {
         ];
         for (document, selfie, code, pointer) in cases {
             let handed_in = Submission { document_type: DocumentType::Passport, document, selfie };
-            let error = kyc::submit(test.app(), &worker, handed_in).await.unwrap_err();
+            let error = kyc::submit(&test.app().by(&worker), handed_in).await.unwrap_err();
             assert_eq!((error.code(), error.fields()[0].pointer.as_str()), (code, pointer));
         }
-        assert_eq!(kyc::own(test.app(), &worker).await.unwrap().attempts.len(), 0);
+        assert_eq!(kyc::own(&test.app().by(&worker)).await.unwrap().attempts.len(), 0);
         assert!(objects(&test).await.is_empty());
         test.close().await;
     }
@@ -126,14 +126,14 @@ async fn of_two_submissions_at_once_one_wins() {
         let worker = test.actor(Role::Worker).await;
         let won = AtomicUsize::new(0);
         join_all((0..4).map(|_| async {
-            match kyc::submit(test.app(), &worker, submission()).await {
+            match kyc::submit(&test.app().by(&worker), submission()).await {
                 Ok(_) => drop(won.fetch_add(1, Ordering::SeqCst)),
                 Err(error) => assert_eq!(error.code(), ErrorCode::Conflict, "{error:?}"),
             }
         }))
         .await;
         assert_eq!(won.into_inner(), 1);
-        assert_eq!(kyc::own(test.app(), &worker).await.unwrap().attempts.len(), 1);
+        assert_eq!(kyc::own(&test.app().by(&worker)).await.unwrap().attempts.len(), 1);
         // What the others had put goes while their callers go on.
         for _ in 0..100 {
             if objects(&test).await.len() == 2 {
@@ -168,7 +168,7 @@ async fn files_that_were_swapped_do_not_open() {
                 })
                 .await
                 .unwrap();
-            let error = kyc::file(app, &operator(), id, FileKind::Document).await.unwrap_err();
+            let error = kyc::file(&app.by(&operator()), id, FileKind::Document).await.unwrap_err();
             assert_eq!(error.code(), ErrorCode::Internal);
             assert!(error.internal_text().unwrap().contains(&id.to_string()));
         }
@@ -186,16 +186,16 @@ async fn submissions_wait_their_turn_and_a_crowd_hears_busy() {
     for test in all {
         let app = test.app();
         let (crowd, other) = (test.actor(Role::Worker).await, test.actor(Role::Worker).await);
-        let held = kyc::submit_permit(app, &crowd).await.unwrap();
+        let held = kyc::submit_permit(&app.by(&crowd)).await.unwrap();
         let mut waiting = Vec::new();
         loop {
-            let mut one = Box::pin(kyc::submit_permit(app, &crowd));
+            let mut one = Box::pin(async { kyc::submit_permit(&app.by(&crowd)).await });
             match futures::poll!(&mut one) {
                 Poll::Pending => waiting.push(one),
                 Poll::Ready(full) => break drop(refused(full, ErrorCode::Busy)),
             }
         }
-        let mut others = Box::pin(kyc::submit_permit(app, &other));
+        let mut others = Box::pin(async { kyc::submit_permit(&app.by(&other)).await });
         assert!(futures::poll!(&mut others).is_pending());
         drop(held);
         let first = waiting.remove(0).await.unwrap();
@@ -216,22 +216,24 @@ async fn a_deleted_user_leaves_nothing_that_can_be_read() {
         let user = worker.user_id().unwrap();
         let retry = Decision { comment: Some("Ada, please".into()), ..decision(DecisionKind::Retry, None) };
         let change = Change { note: Some("lives in Rome".into()), ..Change::default() };
-        kyc::decide(app, &operator(), decided, &retry, &change).await.unwrap();
+        kyc::decide(&app.by(&operator()).with(change.clone()), decided, &retry).await.unwrap();
         test.advance(UNDO);
-        let open = kyc::submit(app, &worker, submission()).await.unwrap().attempts[0].id;
+        let open = kyc::submit(&app.by(&worker), submission()).await.unwrap().attempts[0].id;
         assert_eq!(objects(&test).await.len(), 4);
 
         let change = Change { reason: Some(crate::base::change::RestrictionReason::UserRequest), ..Change::default() };
-        users::act(app, &operator(), user, &accounts::model::UserAction::Delete, &change).await.unwrap();
+        users::act(&app.by(&operator()).with(change.clone()), user, &accounts::model::UserAction::Delete)
+            .await
+            .unwrap();
         // What nobody decided is gone; a decision stays, without what was written about the person.
-        refused(kyc::show(app, &operator(), open).await, ErrorCode::NotFound);
-        let case = kyc::show(app, &operator(), decided).await.unwrap();
+        refused(kyc::show(&app.by(&operator()), open).await, ErrorCode::NotFound);
+        let case = kyc::show(&app.by(&operator()), decided).await.unwrap();
         let made = case.decision.unwrap();
         assert_eq!((made.status, made.comment, made.note), (KycStatus::Retry, None, None));
         let UserSummary { name, kyc_status, .. } = case.user;
         assert_eq!((name.as_str(), kyc_status), ("Deleted user", KycStatus::None));
-        refused(kyc::file(app, &operator(), decided, FileKind::Selfie).await, ErrorCode::NotFound);
-        assert!(kyc::next(app, &operator(), &Change::default()).await.unwrap().is_none());
+        refused(kyc::file(&app.by(&operator()), decided, FileKind::Selfie).await, ErrorCode::NotFound);
+        assert!(kyc::next(&app.by(&operator())).await.unwrap().is_none());
 
         // Without a server the operator's own program has swept.
         assert!(objects(&test).await.is_empty());

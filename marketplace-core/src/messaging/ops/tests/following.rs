@@ -10,7 +10,7 @@ use std::{
 
 use super::*;
 use crate::{
-    base::{change::Change, page::Cursor},
+    base::page::Cursor,
     live::OwnPage,
     messaging::{
         Delivery,
@@ -46,10 +46,10 @@ async fn each_of_the_two_is_told_what_happens_and_nobody_else() {
         let stranger = test.actor(Role::Client).await;
         let start = look(&test, &pair.client, None).await.cursor.text();
         let thread = pair.open(&test).await.id;
-        let sent = messaging::send(app, &pair.client, thread, text("mine", "Hello")).await.unwrap();
-        messaging::read(app, &pair.worker, thread, 1).await.unwrap();
+        let sent = messaging::send(&app.by(&pair.client), thread, text("mine", "Hello")).await.unwrap();
+        messaging::read(&app.by(&pair.worker), thread, 1).await.unwrap();
         let close = ThreadAction::Close { reason: CloseReason::Requested };
-        messaging::staff_act(app, &testing::operator(), thread, &close, &Change::default()).await.unwrap();
+        messaging::staff_act(&app.by(&testing::operator()), thread, &close).await.unwrap();
         for viewer in [&pair.client, &pair.worker] {
             let told = all(&test, viewer, &start, 4).await;
             assert_eq!(told.len(), 4);
@@ -66,9 +66,7 @@ async fn each_of_the_two_is_told_what_happens_and_nobody_else() {
         }
         assert!(look(&test, &stranger, Some(&start)).await.items.is_empty());
         // Removed, it is a tombstone in both places.
-        messaging::staff_remove(app, &testing::operator(), sent.id, RemovalReason::Abuse, &Change::default())
-            .await
-            .unwrap();
+        messaging::staff_remove(&app.by(&testing::operator()), sent.id, RemovalReason::Abuse).await.unwrap();
         let told = all(&test, &pair.worker, &start, 5).await;
         for place in [1, 4] {
             let Delivery::Message { message } = &told[place] else { panic!("{told:?}") };
@@ -95,7 +93,8 @@ async fn who_reads_while_many_write_misses_nothing_and_sees_nothing_twice() {
             for round in 0..10 {
                 let sends = (0..12).map(|n| {
                     let sender = if n % 2 == 0 { &pair.client } else { &pair.worker };
-                    messaging::send(app, sender, threads[n % 3 % 2], text(&format!("{round}-{n}"), "x"))
+                    let (op, thread) = (app.by(sender), threads[n % 3 % 2]);
+                    async move { messaging::send(&op, thread, text(&format!("{round}-{n}"), "x")).await }
                 });
                 for sent in futures::future::join_all(sends).await {
                     sent.unwrap();
@@ -143,7 +142,7 @@ async fn a_cursor_that_is_too_old_or_unknown_is_told_so() {
         let (app, pair) = (test.app(), Pair::new(&test).await);
         let start = look(&test, &pair.client, None).await.cursor.text();
         let thread = pair.open(&test).await.id;
-        messaging::send(app, &pair.client, thread, text("1", "Hello")).await.unwrap();
+        messaging::send(&app.by(&pair.client), thread, text("1", "Hello")).await.unwrap();
         assert_eq!(all(&test, &pair.client, &start, 2).await.len(), 2);
         for unknown in ["", "nonsense", "1", "999999999999999999.1"] {
             let page = look(&test, &pair.client, Some(unknown)).await;
@@ -161,7 +160,7 @@ async fn a_cursor_that_is_too_old_or_unknown_is_told_so() {
         // Whoever had seen everything has missed nothing, although all of it is forgotten.
         let page = look(&test, &pair.client, Some(&newest)).await;
         assert!(!page.resync_required && page.items.is_empty());
-        messaging::send(app, &pair.worker, thread, text("1", "Hello")).await.unwrap();
+        messaging::send(&app.by(&pair.worker), thread, text("1", "Hello")).await.unwrap();
         assert_eq!(all(&test, &pair.client, &newest, 1).await.len(), 1);
         test.close().await;
     }

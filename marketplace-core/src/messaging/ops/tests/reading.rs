@@ -25,11 +25,11 @@ async fn pages_of_messages() {
     for test in testing::apps().await {
         let (app, pair) = (test.app(), Pair::new(&test).await);
         let thread = pair.open(&test).await.id;
-        let page = async |query| shape(&messaging::messages(app, &pair.worker, thread, &query).await.unwrap());
+        let page = async |query| shape(&messaging::messages(&app.by(&pair.worker), thread, &query).await.unwrap());
         assert_eq!(page(query(None, None, 5)).await, (vec![], false, false));
         assert_eq!(page(query(Some(3), None, 5)).await, (vec![], false, false));
         for n in 1..=7 {
-            messaging::send(app, &pair.client, thread, text(&n.to_string(), "x")).await.unwrap();
+            messaging::send(&app.by(&pair.client), thread, text(&n.to_string(), "x")).await.unwrap();
         }
         for (after, before, limit, expected) in [
             (None, None, 3, (vec![5, 6, 7], true, false)),
@@ -50,7 +50,7 @@ async fn pages_of_messages() {
             assert_eq!(page(query(after, before, limit)).await, expected, "{after:?} {before:?} {limit}");
         }
         for bad in [query(Some(1), Some(2), 5), query(None, None, 0), query(None, None, 201)] {
-            let refused = messaging::messages(app, &pair.client, thread, &bad).await.unwrap_err();
+            let refused = messaging::messages(&app.by(&pair.client), thread, &bad).await.unwrap_err();
             assert_eq!(refused.code(), crate::base::error::ErrorCode::Invalid);
         }
         test.close().await;
@@ -65,17 +65,17 @@ async fn threads_come_by_newest_activity_each_once() {
         for _ in 0..5 {
             let service = service(&test, &pair.worker).await;
             let new = OpenThread { service_id: service, content: None, client_msg_id: None };
-            threads.push(messaging::open(app, &pair.client, new).await.unwrap().id);
+            threads.push(messaging::open(&app.by(&pair.client), new).await.unwrap().id);
             test.advance(std::time::Duration::from_secs(1));
         }
         let worker = pair.worker.clone();
-        messaging::send(app, &worker, threads[1], text("1", "newest")).await.unwrap();
+        messaging::send(&app.by(&worker), threads[1], text("1", "newest")).await.unwrap();
         let expected = [threads[1], threads[4], threads[3], threads[2], threads[0]];
         for viewer in [&pair.client, &worker] {
             let mut page = PageRequest::first(2);
             let mut seen = Vec::new();
             loop {
-                let found = messaging::list(app, viewer, &page).await.unwrap();
+                let found = messaging::list(&app.by(viewer), &page).await.unwrap();
                 seen.extend(found.items.iter().map(|thread| thread.id));
                 let Some(next) = found.next else { break };
                 page.after = Some(next);
@@ -107,7 +107,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Others' messages after a pointer, counted anew.
 async fn recount(test: &TestApp, thread: ThreadId, viewer: &Actor, read: i64) -> i64 {
-    let all = messaging::messages(test.app(), viewer, thread, &query(Some(0), None, 200)).await.unwrap();
+    let all = messaging::messages(&test.app().by(viewer), thread, &query(Some(0), None, 200)).await.unwrap();
     let others = all.items.iter().filter(|message| message.seq > read && message.sender_id != viewer.user_id());
     i64::try_from(others.count()).unwrap()
 }
@@ -115,8 +115,8 @@ async fn recount(test: &TestApp, thread: ThreadId, viewer: &Actor, read: i64) ->
 async fn take(test: &TestApp, pair: &Pair, thread: ThreadId, n: usize, step: &Step) {
     let app = test.app();
     match step {
-        Step::Client => drop(messaging::send(app, &pair.client, thread, text(&n.to_string(), "x")).await.unwrap()),
-        Step::Worker => drop(messaging::send(app, &pair.worker, thread, text(&n.to_string(), "x")).await.unwrap()),
+        Step::Client => drop(messaging::send(&app.by(&pair.client), thread, text(&n.to_string(), "x")).await.unwrap()),
+        Step::Worker => drop(messaging::send(&app.by(&pair.worker), thread, text(&n.to_string(), "x")).await.unwrap()),
         Step::Notice => {
             let unit = app.clone();
             let write = app.db.write(move |c| {
@@ -129,8 +129,8 @@ async fn take(test: &TestApp, pair: &Pair, thread: ThreadId, n: usize, step: &St
             write.await.unwrap();
         }
         // Beyond the newest it is refused, and nothing moves.
-        Step::ClientReads(seq) => drop(messaging::read(app, &pair.client, thread, *seq).await),
-        Step::WorkerReads(seq) => drop(messaging::read(app, &pair.worker, thread, *seq).await),
+        Step::ClientReads(seq) => drop(messaging::read(&app.by(&pair.client), thread, *seq).await),
+        Step::WorkerReads(seq) => drop(messaging::read(&app.by(&pair.worker), thread, *seq).await),
     }
 }
 
@@ -143,12 +143,12 @@ async fn counts_of_unread_equal_a_recount() {
             let steps = vec(step(), 1..25).new_tree(&mut runner).unwrap().current();
             let service = service(&test, &pair.worker).await;
             let new = OpenThread { service_id: service, content: None, client_msg_id: None };
-            let thread = messaging::open(test.app(), &pair.client, new).await.unwrap().id;
+            let thread = messaging::open(&test.app().by(&pair.client), new).await.unwrap().id;
             for (n, step) in steps.iter().enumerate() {
                 let name = usize::try_from(thread.0.as_u64_pair().1 % 1_000_000_007).unwrap() * 100 + n;
                 take(&test, &pair, thread, name, step).await;
                 for viewer in [&pair.client, &pair.worker] {
-                    let seen = messaging::get(test.app(), viewer, thread).await.unwrap();
+                    let seen = messaging::get(&test.app().by(viewer), thread).await.unwrap();
                     assert!(seen.read_seq <= seen.last_seq);
                     assert_eq!(seen.unread, recount(&test, thread, viewer, seen.read_seq).await, "{steps:?} at {n}");
                 }
@@ -175,7 +175,7 @@ async fn counts_of_unread_hold_when_all_happens_at_once() {
         let all = steps.iter().enumerate().map(|(n, step)| take(&test, &pair, thread, n, step));
         futures::future::join_all(all).await;
         for viewer in [&pair.client, &pair.worker] {
-            let seen = messaging::get(test.app(), viewer, thread).await.unwrap();
+            let seen = messaging::get(&test.app().by(viewer), thread).await.unwrap();
             assert_eq!(seen.unread, recount(&test, thread, viewer, seen.read_seq).await);
         }
         test.close().await;

@@ -14,7 +14,7 @@ use crate::{
 
 async fn recorded(test: &TestApp, action: &str) -> usize {
     let filter = AuditFilter { action: Some(action.into()), ..AuditFilter::default() };
-    audit::list(test.app(), &testing::operator(), &filter, &PageRequest::default()).await.unwrap().items.len()
+    audit::list(&test.app().by(&testing::operator()), &filter, &PageRequest::default()).await.unwrap().items.len()
 }
 
 #[tokio::test]
@@ -22,10 +22,10 @@ async fn reading_content_is_recorded_once_per_reason_and_ten_minutes() {
     for test in testing::apps().await {
         let (app, pair) = (test.app(), Pair::new(&test).await);
         let thread = pair.open(&test).await.id;
-        let sent = messaging::send(app, &pair.client, thread, text("1", "secret")).await.unwrap();
+        let sent = messaging::send(&app.by(&pair.client), thread, text("1", "secret")).await.unwrap();
         let (support, auditor) = (test.actor(Role::Support).await, test.actor(Role::Auditor).await);
         let read = async |actor: &Actor, reason| {
-            messaging::staff_messages(app, actor, thread, reason, &MessagesQuery::default()).await
+            messaging::staff_messages(&app.by(actor), thread, reason, &MessagesQuery::default()).await
         };
         for _ in 0..3 {
             let page = read(&support, AccessReason::Complaint).await.unwrap();
@@ -43,8 +43,10 @@ async fn reading_content_is_recorded_once_per_reason_and_ten_minutes() {
             assert_eq!(read(nobody, AccessReason::Quality).await.unwrap_err().code(), ErrorCode::Forbidden);
         }
         let query = MessagesQuery::default();
-        let unknown =
-            messaging::staff_messages(app, &support, ThreadId(uuid::Uuid::nil()), AccessReason::Quality, &query);
+        let unknown = async {
+            messaging::staff_messages(&app.by(&support), ThreadId(uuid::Uuid::nil()), AccessReason::Quality, &query)
+                .await
+        };
         assert_eq!(unknown.await.unwrap_err().code(), ErrorCode::NotFound);
         assert_eq!(recorded(&test, "threads.read").await, 4);
         test.close().await;
@@ -56,30 +58,31 @@ async fn a_removed_message_is_a_tombstone_for_the_two() {
     for test in testing::apps().await {
         let (app, pair) = (test.app(), Pair::new(&test).await);
         let thread = pair.open(&test).await.id;
-        let sent = messaging::send(app, &pair.client, thread, text("1", "call me at home")).await.unwrap();
+        let sent = messaging::send(&app.by(&pair.client), thread, text("1", "call me at home")).await.unwrap();
         let support = test.actor(Role::Support).await;
         let remove = async |actor: &Actor, change: &Change| {
-            messaging::staff_remove(app, actor, sent.id, RemovalReason::ContactDetails, change).await
+            messaging::staff_remove(&app.by(actor).with(change.clone()), sent.id, RemovalReason::ContactDetails).await
         };
         let auditor = test.actor(Role::Auditor).await;
         assert_eq!(remove(&auditor, &Change::default()).await.unwrap_err().code(), ErrorCode::Forbidden);
         let dry = Change { dry_run: true, ..Change::default() };
         assert!(remove(&support, &dry).await.unwrap().changed);
-        let page = messaging::messages(app, &pair.worker, thread, &MessagesQuery::default()).await.unwrap();
+        let page = messaging::messages(&app.by(&pair.worker), thread, &MessagesQuery::default()).await.unwrap();
         assert!(!page.items[0].removed);
         let done = remove(&support, &Change::default()).await.unwrap();
         assert_eq!((done.changed, done.item.content.as_str()), (true, "call me at home"));
         assert!(!remove(&support, &Change::default()).await.unwrap().changed);
         assert_eq!(recorded(&test, "messages.remove").await, 1);
         for viewer in [&pair.client, &pair.worker] {
-            let page = messaging::messages(app, viewer, thread, &MessagesQuery::default()).await.unwrap();
+            let page = messaging::messages(&app.by(viewer), thread, &MessagesQuery::default()).await.unwrap();
             let message = &page.items[0];
             assert_eq!((message.seq, message.removed, message.content.as_str()), (1, true, ""));
-            let last = messaging::get(app, viewer, thread).await.unwrap().last.unwrap();
+            let last = messaging::get(&app.by(viewer), thread).await.unwrap().last.unwrap();
             assert_eq!((last.removed, last.text.as_str()), (true, ""));
         }
         let query = MessagesQuery::default();
-        let reading = messaging::staff_messages(app, &support, thread, AccessReason::Quality, &query);
+        let reading =
+            async { messaging::staff_messages(&app.by(&support), thread, AccessReason::Quality, &query).await };
         let kept = reading.await.unwrap().items.remove(0);
         assert_eq!((kept.content.as_str(), kept.removed), ("call me at home", Some(RemovalReason::ContactDetails)));
         test.close().await;
@@ -93,7 +96,7 @@ async fn staff_close_reopen_and_post() {
         let thread = pair.open(&test).await.id;
         let support = test.actor(Role::Support).await;
         let act = async |action: ThreadAction, change: Change| {
-            messaging::staff_act(app, &support, thread, &action, &change).await
+            messaging::staff_act(&app.by(&support).with(change.clone()), thread, &action).await
         };
         let close = || ThreadAction::Close { reason: CloseReason::Abuse };
         let stale = Change { if_version: Some(7), ..Change::default() };
@@ -108,16 +111,17 @@ async fn staff_close_reopen_and_post() {
         assert!(!act(close(), Change::default()).await.unwrap().changed);
         // The audit log has codes, never words.
         let filter = AuditFilter { target: Some(thread.to_string()), ..AuditFilter::default() };
-        let rows = audit::list(app, &test.actor(Role::Auditor).await, &filter, &PageRequest::default()).await.unwrap();
+        let rows =
+            audit::list(&app.by(&test.actor(Role::Auditor).await), &filter, &PageRequest::default()).await.unwrap();
         assert_eq!(rows.items.len(), 1);
         assert!(!rows.items[0].metadata.to_string().contains("insult"));
         // A notice is taken in a closed thread too, and counts as unread for both.
-        let posted = messaging::staff_notice(app, &support, thread, "Be kind", &Change::default()).await.unwrap();
+        let posted = messaging::staff_notice(&app.by(&support), thread, "Be kind").await.unwrap();
         assert_eq!((posted.item.kind, posted.item.seq, posted.item.sender_id), (MessageKind::Notice, 1, None));
         for viewer in [&pair.client, &pair.worker] {
-            assert_eq!(messaging::get(app, viewer, thread).await.unwrap().unread, 1);
+            assert_eq!(messaging::get(&app.by(viewer), thread).await.unwrap().unread, 1);
         }
-        let empty = messaging::staff_notice(app, &support, thread, " ", &Change::default()).await.unwrap_err();
+        let empty = messaging::staff_notice(&app.by(&support), thread, " ").await.unwrap_err();
         assert_eq!(empty.code(), ErrorCode::Invalid);
         assert!(act(ThreadAction::Reopen, Change::default()).await.unwrap().changed);
         test.close().await;
@@ -131,10 +135,10 @@ async fn staff_find_threads_by_status_person_and_service() {
         let other = Pair::new(&test).await;
         let (first, second) = (pair.open(&test).await.id, other.open(&test).await.id);
         let close = ThreadAction::Close { reason: CloseReason::Other };
-        messaging::staff_act(app, &testing::operator(), second, &close, &Change::default()).await.unwrap();
+        messaging::staff_act(&app.by(&testing::operator()), second, &close).await.unwrap();
         let find = async |filter: ThreadFilter| {
             let page =
-                messaging::staff_list(app, &testing::operator(), &filter, &PageRequest::default()).await.unwrap();
+                messaging::staff_list(&app.by(&testing::operator()), &filter, &PageRequest::default()).await.unwrap();
             page.items.iter().map(|thread| thread.id).collect::<Vec<_>>()
         };
         assert_eq!(find(ThreadFilter::default()).await.len(), 2);
@@ -148,7 +152,7 @@ async fn staff_find_threads_by_status_person_and_service() {
         }
         let filter = ThreadFilter { service_id: Some(other.service), ..ThreadFilter::default() };
         assert_eq!(find(filter).await, [second]);
-        let shown = messaging::staff_show(app, &testing::operator(), first).await.unwrap();
+        let shown = messaging::staff_show(&app.by(&testing::operator()), first).await.unwrap();
         assert!(shown.client_name.contains('•') && shown.worker_name.contains('•'), "{shown:?}");
         test.close().await;
     }
@@ -160,13 +164,15 @@ async fn the_note_of_a_notice_stays_with_the_thread_for_staff_only() {
         let (app, pair) = (test.app(), Pair::new(&test).await);
         let thread = pair.open(&test).await.id;
         let change = Change { note: Some("both were warned".into()), ..Change::default() };
-        messaging::staff_notice(app, &testing::operator(), thread, "Be kind.", &change).await.unwrap();
-        let shown = messaging::staff_show(app, &testing::operator(), thread).await.unwrap();
+        messaging::staff_notice(&app.by(&testing::operator()).with(change.clone()), thread, "Be kind.").await.unwrap();
+        let shown = messaging::staff_show(&app.by(&testing::operator()), thread).await.unwrap();
         assert_eq!(shown.note.as_deref(), Some("both were warned"));
-        let seen = messaging::messages(app, &pair.client, thread, &MessagesQuery::default()).await.unwrap();
+        let seen = messaging::messages(&app.by(&pair.client), thread, &MessagesQuery::default()).await.unwrap();
         assert!(!serde_json::to_string(&seen.items).unwrap().contains("warned"));
         let long = Change { note: Some("x".repeat(4_001)), ..Change::default() };
-        let refused = messaging::staff_notice(app, &testing::operator(), thread, "Be kind.", &long).await.unwrap_err();
+        let refused = messaging::staff_notice(&app.by(&testing::operator()).with(long.clone()), thread, "Be kind.")
+            .await
+            .unwrap_err();
         assert_eq!(refused.fields()[0].pointer, "/note");
         test.close().await;
     }

@@ -16,20 +16,27 @@ async fn all_answers(test: &TestApp, pair: &Pair, job: JobId, review: ReviewId, 
     let (app, page) = (test.app(), PageRequest::default());
     let worker = pair.worker_id();
     vec![
-        line(jobs::get(app, viewer, job).await),
-        line(jobs::history(app, viewer, job, &page).await),
-        line(jobs::own(app, viewer, &jobs::model::OwnJobFilter::default(), &page).await),
-        line(reviews::of_job(app, viewer, job).await),
-        line(reviews::own(app, viewer, &OwnReviewFilter::default(), &page).await),
-        line(reviews::own(app, viewer, &received(), &page).await),
-        line(reviews::get(app, viewer, review).await),
-        line(reviews::reply(app, viewer, review, reply_with("hello"), None).await),
-        line(reviews::flag(app, viewer, review, complaint()).await),
-        line(reviews::edit(app, viewer, review, UpdateReview::default(), Some(1)).await),
+        line(jobs::get(&app.by(viewer), job).await),
+        line(jobs::history(&app.by(viewer), job, &page).await),
+        line(jobs::own(&app.by(viewer), &jobs::model::OwnJobFilter::default(), &page).await),
+        line(reviews::of_job(&app.by(viewer), job).await),
+        line(reviews::own(&app.by(viewer), &OwnReviewFilter::default(), &page).await),
+        line(reviews::own(&app.by(viewer), &received(), &page).await),
+        line(reviews::get(&app.by(viewer), review).await),
+        line(reviews::reply(&app.by(viewer), review, reply_with("hello")).await),
+        line(reviews::flag(&app.by(viewer), review, complaint()).await),
+        line(reviews::edit(&app.by(viewer).at_version(Some(1)), review, UpdateReview::default()).await),
         line(reviews::of_worker(app, worker, &page).await),
         line(reviews::rating(app, worker).await),
-        line(jobs::finalize(app, viewer, job, None).await),
-        line(jobs::cancel(app, viewer, job, jobs::ops::tests::because(jobs::model::JobReason::Other), Some(4)).await),
+        line(jobs::finalize(&app.by(viewer), job).await),
+        line(
+            jobs::cancel(
+                &app.by(viewer).at_version(Some(4)),
+                job,
+                jobs::ops::tests::because(jobs::model::JobReason::Other),
+            )
+            .await,
+        ),
         line(events_of(test, viewer.user_id().unwrap()).await),
         line(stored_about(test, pair, job).await),
     ]
@@ -65,7 +72,7 @@ async fn a_hidden_review_changes_no_answer_to_anybody_else() {
             for viewer in [other, &stranger] {
                 before.push(all_answers(&test, &pair, job, none, viewer).await);
             }
-            let written = reviews::create(app, pair.actor(author), job, stars(1)).await.unwrap();
+            let written = reviews::create(&app.by(pair.actor(author)), job, stars(1)).await.unwrap();
             let worse = UpdateReview { rating: Some(2), text: Some("on second thought".into()) };
             let compare = async |step: &str| {
                 for (viewer, before) in [other, &stranger].into_iter().zip(&before) {
@@ -73,16 +80,16 @@ async fn a_hidden_review_changes_no_answer_to_anybody_else() {
                 }
             };
             compare("written").await;
-            reviews::edit(app, pair.actor(author), written.id, worse, None).await.unwrap();
+            reviews::edit(&app.by(pair.actor(author)), written.id, worse).await.unwrap();
             compare("changed").await;
             let remove = ReviewAction::Remove { reason: RemovalReason::Abuse };
-            reviews::staff_act(app, &operator(), written.id, &remove, &Change::default()).await.unwrap();
+            reviews::staff_act(&app.by(&operator()), written.id, &remove).await.unwrap();
             compare("removed by staff").await;
-            reviews::staff_act(app, &operator(), written.id, &ReviewAction::Restore, &Change::default()).await.unwrap();
+            reviews::staff_act(&app.by(&operator()), written.id, &ReviewAction::Restore).await.unwrap();
             compare("restored").await;
             // Until the window closes.
             test.advance(WINDOW);
-            assert_eq!(reviews::of_job(app, other, job).await.unwrap().items.len(), 1);
+            assert_eq!(reviews::of_job(&app.by(other), job).await.unwrap().items.len(), 1);
         }
         test.close().await;
     }
@@ -94,13 +101,13 @@ async fn whoever_writes_second_learns_it_only_by_writing() {
     for test in testing::apps().await {
         let app = test.app();
         let (pair, job) = finished(&test).await;
-        let alone = reviews::create(app, &pair.client, job, stars(5)).await.unwrap();
+        let alone = reviews::create(&app.by(&pair.client), job, stars(5)).await.unwrap();
         assert_eq!(alone.status, ReviewStatus::Hidden);
-        let invalid = |actor| reviews::create(app, actor, job, stars(9));
+        let invalid = async |actor| reviews::create(&app.by(actor), job, stars(9)).await;
         refused(invalid(&pair.worker).await, ErrorCode::Invalid);
-        assert_eq!(reviews::of_job(app, &pair.worker, job).await.unwrap().items, []);
-        reviews::create(app, &pair.worker, job, stars(3)).await.unwrap();
-        assert_eq!(reviews::of_job(app, &pair.worker, job).await.unwrap().items.len(), 2);
+        assert_eq!(reviews::of_job(&app.by(&pair.worker), job).await.unwrap().items, []);
+        reviews::create(&app.by(&pair.worker), job, stars(3)).await.unwrap();
+        assert_eq!(reviews::of_job(&app.by(&pair.worker), job).await.unwrap().items.len(), 2);
         let mut reader = app.db.read().await.unwrap();
         let told = q!(&mut reader.conn() => val i64,
             "SELECT CAST(count(*) AS BIGINT) FROM events WHERE kind = 'review'")

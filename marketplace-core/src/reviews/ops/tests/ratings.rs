@@ -54,13 +54,13 @@ async fn walk(test: &TestApp, steps: Vec<Step>) {
     for step in steps {
         let staff = async |at: usize, action: ReviewAction| {
             if let Some(id) = written[at] {
-                reviews::staff_act(app, &operator(), id, &action, &nothing).await.unwrap();
+                reviews::staff_act(&app.by(&operator()).with(nothing.clone()), id, &action).await.unwrap();
             }
         };
         match step {
             Step::Write(at, side, rating) => {
                 let (pair, job) = &jobs[at];
-                let made = reviews::create(app, pair.actor(side), *job, stars(rating)).await;
+                let made = reviews::create(&app.by(pair.actor(side)), *job, stars(rating)).await;
                 if let (Ok(made), Side::Client) = (made, side) {
                     written[at] = Some(made.id);
                 }
@@ -68,7 +68,7 @@ async fn walk(test: &TestApp, steps: Vec<Step>) {
             Step::Edit(at, rating) => {
                 if let Some(id) = written[at] {
                     let update = UpdateReview { rating: Some(rating), text: None };
-                    let _ = reviews::edit(app, &jobs[at].0.client, id, update, None).await;
+                    let _ = reviews::edit(&app.by(&jobs[at].0.client), id, update).await;
                 }
             }
             Step::Remove(at) => staff(at, ReviewAction::Remove { reason: RemovalReason::Other }).await,
@@ -76,7 +76,7 @@ async fn walk(test: &TestApp, steps: Vec<Step>) {
             Step::Dismiss(at) => staff(at, ReviewAction::Dismiss).await,
             Step::Flag(at) => {
                 if let Some(id) = written[at] {
-                    let _ = reviews::flag(app, &first.worker, id, complaint()).await;
+                    let _ = reviews::flag(&app.by(&first.worker), id, complaint()).await;
                 }
             }
             Step::Days(days) => test.advance(Duration::from_secs(days * 86_400)),

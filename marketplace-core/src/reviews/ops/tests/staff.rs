@@ -3,8 +3,8 @@ use crate::records::audit::{self, AuditFilter};
 
 async fn both_in(test: &TestApp) -> (Pair, ReviewId) {
     let (pair, job) = finished(test).await;
-    let mine = reviews::create(test.app(), &pair.client, job, stars(1)).await.unwrap().id;
-    reviews::create(test.app(), &pair.worker, job, stars(5)).await.unwrap();
+    let mine = reviews::create(&test.app().by(&pair.client), job, stars(1)).await.unwrap().id;
+    reviews::create(&test.app().by(&pair.worker), job, stars(5)).await.unwrap();
     (pair, mine)
 }
 
@@ -14,12 +14,14 @@ async fn a_removed_review_leaves_a_tombstone_and_comes_back_whole() {
         let app = test.app();
         let (pair, id) = both_in(&test).await;
         let (worker, support) = (pair.worker_id(), test.actor(Role::Support).await);
-        reviews::flag(app, &pair.worker, id, complaint()).await.unwrap();
+        reviews::flag(&app.by(&pair.worker), id, complaint()).await.unwrap();
         let flagged = ReviewFilter { flagged: true, ..ReviewFilter::default() };
-        let queue = async || reviews::staff_list(app, &support, &flagged, &PageRequest::default()).await.unwrap().items;
+        let queue =
+            async || reviews::staff_list(&app.by(&support), &flagged, &PageRequest::default()).await.unwrap().items;
         assert_eq!(queue().await.iter().map(|review| review.id).collect::<Vec<_>>(), [id]);
-        let act =
-            async |action: ReviewAction, change: Change| reviews::staff_act(app, &support, id, &action, &change).await;
+        let act = async |action: ReviewAction, change: Change| {
+            reviews::staff_act(&app.by(&support).with(change.clone()), id, &action).await
+        };
         let remove = || ReviewAction::Remove { reason: RemovalReason::Abuse };
         let noted = Change { note: Some("see the call".into()), ..Change::default() };
         let dry = Change { dry_run: true, ..noted.clone() };
@@ -34,13 +36,13 @@ async fn a_removed_review_leaves_a_tombstone_and_comes_back_whole() {
         assert_eq!(queue().await, []);
         assert_eq!(public(&test, worker).await, []);
         assert_eq!(reviews::rating(app, worker).await.unwrap(), Rating::default());
-        let tombstone = reviews::get(app, &pair.worker, id).await.unwrap();
+        let tombstone = reviews::get(&app.by(&pair.worker), id).await.unwrap();
         assert_eq!((tombstone.rating, &tombstone.text), (None, &None));
         assert_eq!(tombstone.removed, Some(RemovalReason::Abuse));
-        assert_eq!(reviews::get(app, &pair.client, id).await.unwrap().rating, Some(1));
-        refused(reviews::reply(app, &pair.worker, id, reply_with("?"), None).await, ErrorCode::Conflict);
+        assert_eq!(reviews::get(&app.by(&pair.client), id).await.unwrap().rating, Some(1));
+        refused(reviews::reply(&app.by(&pair.worker), id, reply_with("?")).await, ErrorCode::Conflict);
         let stranger = test.actor(Role::Client).await;
-        refused(reviews::get(app, &stranger, id).await, ErrorCode::NotFound);
+        refused(reviews::get(&app.by(&stranger), id).await, ErrorCode::NotFound);
 
         let restored = act(ReviewAction::Restore, Change::default()).await.unwrap();
         assert_eq!((restored.item.review.status, restored.item.review.removed), (ReviewStatus::Published, None));
@@ -48,22 +50,22 @@ async fn a_removed_review_leaves_a_tombstone_and_comes_back_whole() {
         assert_eq!(public(&test, worker).await[0].text, "1 stars");
         assert_eq!(reviews::rating(app, worker).await.unwrap(), recomputed(&test, worker).await);
         // Flagged anew by somebody else, and dismissed.
-        reviews::flag(app, &stranger, id, complaint()).await.unwrap();
+        reviews::flag(&app.by(&stranger), id, complaint()).await.unwrap();
         assert_eq!(queue().await.len(), 1);
         assert!(act(ReviewAction::Dismiss, Change::default()).await.unwrap().changed);
         assert!(!act(ReviewAction::Dismiss, Change::default()).await.unwrap().changed);
         assert_eq!((queue().await.len(), public(&test, worker).await.len()), (0, 1));
 
         let filter = AuditFilter { target: Some(id.to_string()), ..AuditFilter::default() };
-        let rows = audit::list(app, &operator(), &filter, &PageRequest::first(9)).await.unwrap().items;
-        let names: Vec<&str> = rows.iter().map(|row| row.action.as_str()).collect();
+        let rows = audit::list(&app.by(&operator()), &filter, &PageRequest::first(9)).await.unwrap().items;
+        let names: Vec<String> = rows.iter().map(|row| row.action.to_string()).collect();
         assert_eq!(names, ["reviews.dismiss", "reviews.restore", "reviews.remove"]);
         assert_eq!(rows[2].reason.as_deref(), Some("abuse"));
         assert!(!rows[2].metadata.to_string().contains("call"));
         let auditor = test.actor(Role::Auditor).await;
         let nothing = Change::default();
-        refused(reviews::staff_act(app, &auditor, id, &remove(), &nothing).await, ErrorCode::Forbidden);
-        refused(reviews::staff_show(app, &pair.client, id).await, ErrorCode::Forbidden);
+        refused(reviews::staff_act(&app.by(&auditor).with(nothing.clone()), id, &remove()).await, ErrorCode::Forbidden);
+        refused(reviews::staff_show(&app.by(&pair.client), id).await, ErrorCode::Forbidden);
         test.close().await;
     }
 }
@@ -75,7 +77,7 @@ async fn a_review_that_was_removed_while_hidden() {
         let app = test.app();
         let remove = ReviewAction::Remove { reason: RemovalReason::Spam };
         let act = async |id: ReviewId, action: &ReviewAction| {
-            reviews::staff_act(app, &operator(), id, action, &Change::default()).await.unwrap().item.review.status
+            reviews::staff_act(&app.by(&operator()), id, action).await.unwrap().item.review.status
         };
         for (wait, answer, status) in [
             (Duration::ZERO, false, ReviewStatus::Hidden),
@@ -83,13 +85,13 @@ async fn a_review_that_was_removed_while_hidden() {
             (WINDOW, false, ReviewStatus::Published),
         ] {
             let (pair, job) = finished(&test).await;
-            let id = reviews::create(app, &pair.client, job, stars(2)).await.unwrap().id;
+            let id = reviews::create(&app.by(&pair.client), job, stars(2)).await.unwrap().id;
             assert_eq!(act(id, &remove).await, ReviewStatus::Removed);
             if answer {
                 // Both are in: the worker's shows, and nothing is said about the other.
-                let theirs = reviews::create(app, &pair.worker, job, stars(4)).await.unwrap();
+                let theirs = reviews::create(&app.by(&pair.worker), job, stars(4)).await.unwrap();
                 assert_eq!(theirs.status, ReviewStatus::Published);
-                assert_eq!(reviews::of_job(app, &pair.worker, job).await.unwrap().items, [theirs]);
+                assert_eq!(reviews::of_job(&app.by(&pair.worker), job).await.unwrap().items, [theirs]);
             }
             test.advance(wait);
             reviews::run_due(app).await.unwrap();
@@ -109,7 +111,7 @@ async fn staff_lists_are_paged_by_every_filter() {
         let mut pairs = Vec::new();
         for _ in 0..4 {
             let (pair, id) = both_in(&test).await;
-            reviews::flag(app, &pair.worker, id, complaint()).await.unwrap();
+            reviews::flag(&app.by(&pair.worker), id, complaint()).await.unwrap();
             test.advance(Duration::from_millis(3));
             pairs.push((pair, id));
         }
@@ -117,7 +119,7 @@ async fn staff_lists_are_paged_by_every_filter() {
             let mut page = PageRequest::first(1);
             let mut all = Vec::new();
             loop {
-                let got = reviews::staff_list(app, &operator(), &filter, &page).await.unwrap();
+                let got = reviews::staff_list(&app.by(&operator()), &filter, &page).await.unwrap();
                 all.extend(got.items.into_iter().map(|review| review.id));
                 page.after = got.next;
                 if page.after.is_none() {

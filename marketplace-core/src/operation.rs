@@ -1,0 +1,239 @@
+//! What an operation has at hand: the marketplace, who asks, when, and how the change is to be made.
+
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use futures::future::BoxFuture;
+
+use crate::{
+    actor::Actor,
+    app::App,
+    base::{
+        change::Change,
+        error::{Error, Result},
+        permission::Permission,
+        time::Timestamp,
+    },
+    platform::db::Conn,
+};
+
+/// The context of one operation; cheap to clone. Dereferences to the [`App`], so that `op.db` is the database.
+///
+/// Every unit of work of an operation begins with [`Operation::write`]. What is recorded in it (an audit row, an event)
+/// names this actor and this time, and whoever follows the log of events is woken when an event was recorded and the unit
+/// committed: not by a dry run, not by a change that changed nothing.
+#[derive(Clone, Debug)]
+pub struct Operation(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    app: App,
+    actor: Actor,
+    now: Timestamp,
+    change: Change,
+    /// An event was recorded by the unit under way.
+    has_event: AtomicBool,
+}
+
+impl Operation {
+    /// Creates the context of one operation by `actor`, at the present time.
+    pub fn new(app: &App, actor: Actor) -> Self {
+        let now = app.clock.now();
+        Self::of(app.clone(), actor, now, Change::default())
+    }
+
+    /// Creates the context of what was done at another time: a made-up history.
+    pub fn at(app: &App, actor: Actor, now: Timestamp) -> Self {
+        Self::of(app.clone(), actor, now, Change::default())
+    }
+
+    /// Creates the context of work that nobody asked for: due work.
+    pub fn system(app: &App) -> Self {
+        Self::new(app, Actor::System)
+    }
+
+    /// Returns the same context for a change that is to be made as `change` says.
+    #[must_use]
+    pub fn with(&self, change: Change) -> Self {
+        Self::of(self.0.app.clone(), self.0.actor.clone(), self.0.now, change)
+    }
+
+    /// Returns the same context for a change of what is at that version, if one is named.
+    #[must_use]
+    pub fn at_version(&self, if_version: Option<i64>) -> Self {
+        self.with(Change { if_version, ..self.0.change.clone() })
+    }
+
+    fn of(app: App, actor: Actor, now: Timestamp, change: Change) -> Self {
+        Self(Arc::new(Inner { app, actor, now, change, has_event: AtomicBool::new(false) }))
+    }
+
+    /// Returns who asks.
+    pub fn actor(&self) -> &Actor {
+        &self.0.actor
+    }
+
+    /// Returns the time of the operation, the same from its beginning to its end.
+    pub fn now(&self) -> Timestamp {
+        self.0.now
+    }
+
+    /// Returns how the change is to be made; the default for what changes nothing.
+    pub fn change(&self) -> &Change {
+        &self.0.change
+    }
+
+    /// Checks that the actor has a permission.
+    ///
+    /// # Errors
+    /// `forbidden`, naming the permission.
+    pub fn require(&self, permission: Permission) -> Result<()> {
+        self.0.actor.require(permission)
+    }
+
+    /// Returns the note of the change, checked; none when there is nothing in it.
+    ///
+    /// # Errors
+    /// `invalid` when it is too long or has characters that a note cannot have.
+    pub fn note(&self) -> Result<Option<String>> {
+        Ok(self.0.change.checked_note()?)
+    }
+
+    /// Checks that the subject is at the version that the change names, if it names one.
+    ///
+    /// # Errors
+    /// `precondition_failed` with the version that it is at.
+    pub fn check_version(&self, version: i64) -> Result<()> {
+        match self.0.change.if_version {
+            Some(expected) if expected != version => Err(Error::stale(version)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the same context for units that may take long, on connections apart from those that people wait for.
+    #[must_use]
+    pub fn patient(&self) -> Self {
+        let app = App { db: self.0.app.db.patient(), ..self.0.app.clone() };
+        Self::of(app, self.0.actor.clone(), self.0.now, self.0.change.clone())
+    }
+
+    /// Runs a unit of work in one transaction, durable when this returns `Ok`; on `Err`, and in a dry run, nothing of it
+    /// stays. Units are written with `unit!`. Inside, nothing waits for anything but SQL.
+    ///
+    /// # Errors
+    /// What the unit returns, and what the database does.
+    pub async fn write<T, F>(&self, unit: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(Operation, &'a mut Conn<'_>) -> BoxFuture<'a, Result<T>> + Clone + Send + 'static,
+    {
+        let (op, woken) = (self.clone(), self.clone());
+        let after = move || {
+            if woken.0.has_event.swap(false, Ordering::Relaxed) {
+                woken.0.app.wake();
+            }
+        };
+        let db = &self.0.app.db;
+        db.write_then(self.0.change.dry_run, move |conn| op.begin(unit, conn), after).await
+    }
+
+    fn begin<'a, T>(
+        self,
+        unit: impl FnOnce(Self, &'a mut Conn<'_>) -> BoxFuture<'a, Result<T>>,
+        conn: &'a mut Conn<'_>,
+    ) -> BoxFuture<'a, Result<T>> {
+        // It may be run again.
+        self.0.has_event.store(false, Ordering::Relaxed);
+        unit(self, conn)
+    }
+
+    /// Has whoever follows the log of events woken when the unit under way is committed.
+    pub(crate) fn has_event(&self) {
+        self.0.has_event.store(true, Ordering::Relaxed);
+    }
+}
+
+impl App {
+    /// Returns the context of one operation by `actor`, at the present time.
+    #[must_use]
+    pub fn by(&self, actor: &Actor) -> Operation {
+        Operation::new(self, actor.clone())
+    }
+}
+
+impl Deref for Operation {
+    type Target = App;
+    fn deref(&self) -> &App {
+        &self.0.app
+    }
+}
+
+/// Writes a unit of work: `op.write(unit!(|op, conn| { … })).await`. The body is async, and has the operation and the
+/// connection; it may be run again, so what it takes from outside is cloned for each run.
+#[macro_export]
+macro_rules! unit {
+    (|$op:ident, $conn:ident| $body:block) => {
+        move |$op, $conn| {
+            // Not every unit needs it.
+            let _ = &$op;
+            ::std::boxed::Box::pin(async move { $body })
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        accounts::model::{Status, UserAction},
+        base::{
+            change::{Change, RestrictionReason},
+            permission::Role,
+        },
+        records::events::{self, EventKind},
+        testing, users,
+    };
+
+    /// Once some woke whoever follows on a dry run, or without a change.
+    #[tokio::test]
+    async fn followers_are_woken_exactly_when_an_event_is_committed() {
+        for test in testing::apps().await {
+            let app = test.app();
+            let user = test.user(Role::Client, Status::Active).await;
+            let mut woken = app.subscribe();
+            let mut is_woken = move || std::iter::from_fn(|| woken.try_recv().ok()).count();
+            is_woken();
+            let op = app.by(&testing::OPERATOR);
+            let freeze = Change { reason: Some(RestrictionReason::Fraud), ..Change::default() };
+            let dry = op.with(Change { dry_run: true, ..freeze.clone() });
+            assert!(users::act(&dry, user, &UserAction::Freeze).await.unwrap().changed);
+            assert_eq!(is_woken(), 0, "a dry run changes nothing");
+            let op = op.with(freeze);
+            assert!(users::act(&op, user, &UserAction::Freeze).await.unwrap().changed);
+            assert_eq!(is_woken(), 1);
+            assert!(!users::act(&op, user, &UserAction::Freeze).await.unwrap().changed);
+            assert_eq!(is_woken(), 0, "nothing was changed");
+            let failed = op.write(unit!(|op, conn| {
+                events::append(&op, conn, EventKind::Profile, "x", None).await?;
+                Err::<(), _>(crate::base::error::Error::not_found("it"))
+            }));
+            assert!(failed.await.is_err());
+            assert_eq!(is_woken(), 0, "nothing of it stays");
+            // A caller who goes away takes nothing back, and nobody waits for the next look.
+            let write = op.write(unit!(|op, conn| { events::append(&op, conn, EventKind::Profile, "x", None).await }));
+            let mut write = Box::pin(write);
+            assert!(futures::poll!(&mut write).is_pending());
+            drop(write);
+            let mut tries = 0..100;
+            while is_woken() == 0 {
+                assert!(tries.next().is_some(), "the commit woke nobody");
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            test.close().await;
+        }
+    }
+}
