@@ -1,4 +1,4 @@
-//! `marketplace audit`: who did what.
+//! `marketplace audit`: the audit log.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The audit log as it grows: newest first, following, filtered, each row in full.
+//! The audit log: newest first, following live, with filters and the detail of each row.
 
 use std::{sync::Arc, time::Duration};
 
