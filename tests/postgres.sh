@@ -1,4 +1,4 @@
-# A throwaway PostgreSQL on a private port, for tests/run and tests/bench to source. Never touches a running server.
+# A temporary PostgreSQL on a private port, for tests/run and tests/bench to source. Never touches a running server.
 
 postgres_data='' postgres_url='' postgres_version='' postgres_problem='' postgres_user='' postgres_bin_dir=''
 
@@ -11,7 +11,7 @@ postgres_bin() {
 
 install_postgres() {
     command -v apt-get >/dev/null && [[ $EUID == 0 ]] || return 1
-    # The package would otherwise make and start a server of its own.
+    # The package would otherwise create and start its own server.
     if [[ ! -e /etc/postgresql-common/createcluster.conf ]]; then
         mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
     fi
@@ -19,7 +19,7 @@ install_postgres() {
         'apt-get update && apt-get install -y --no-install-recommends postgresql' >"$1/apt.log" 2>&1 </dev/null
 }
 
-# PostgreSQL refuses to run as root, so root hands over to another user.
+# PostgreSQL refuses to run as root, so root switches to another user.
 as_postgres() {
     if [[ $EUID != 0 ]]; then
         "$@"
@@ -31,7 +31,7 @@ as_postgres() {
 }
 
 # start_postgres FOLDER INSTALL: in FOLDER, which the caller removes; INSTALL says whether a missing one may be installed.
-# Answers in postgres_url and postgres_version, or in postgres_problem.
+# Returns its results in postgres_url and postgres_version, or in postgres_problem.
 start_postgres() {
     local work=$1 install=$2 bin port password
     if ! bin=$(postgres_bin); then
@@ -48,7 +48,7 @@ start_postgres() {
     password=$(cat "$home/password")
     [[ $EUID == 0 ]] && chown -R "$postgres_user" "$home"
     chmod 700 "$home"
-    # A locale of people's, as production has it, so that whatever leans on byte order shows.
+    # A natural-language locale, as in production, so that code which relies on byte order fails.
     local initdb=("$bin/initdb" -D "$home/data" -U postgres --auth=scram-sha-256 --pwfile="$home/password" -E UTF8 --locale=C)
     if ! (cd / && as_postgres "${initdb[@]}" --locale-provider=icu --icu-locale=en-US) >"$work/initdb.log" 2>&1 &&
         ! (cd / && as_postgres "${initdb[@]}") >>"$work/initdb.log" 2>&1; then

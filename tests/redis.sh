@@ -1,10 +1,10 @@
-# A throwaway Redis on a private port, for tests/run to source. Never touches a running server, keeps nothing on disk.
+# A temporary Redis on a private port, for tests/run to source. Never touches a running server, stores nothing on disk.
 
 redis_pid='' redis_url='' redis_version='' redis_problem=''
 
 install_redis() {
     command -v apt-get >/dev/null && [[ $EUID == 0 ]] || return 1
-    # The package would otherwise start a server of its own.
+    # The package would otherwise start its own server.
     local policy=/usr/sbin/policy-rc.d made=false status
     if [[ ! -e $policy ]]; then
         printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" && made=true
@@ -17,7 +17,7 @@ install_redis() {
 }
 
 # start_redis FOLDER INSTALL: in FOLDER, which the caller removes; INSTALL says whether a missing one may be installed.
-# Answers in redis_url and redis_version, or in redis_problem.
+# Returns its results in redis_url and redis_version, or in redis_problem.
 start_redis() {
     local work=$1 install=$2 port try wait
     if ! command -v redis-server >/dev/null; then

@@ -1,4 +1,4 @@
-//! What every command takes, and small parsers that many share.
+//! Arguments that every command accepts, and parsers that several commands share.
 
 use std::{path::PathBuf, str::FromStr};
 

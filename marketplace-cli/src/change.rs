@@ -1,4 +1,4 @@
-//! Changes: asking first, one item or a batch, and what is said about each.
+//! Changes: confirmation, single items and batches, and the result line for each item.
 
 use std::{
     io::{BufRead, IsTerminal, Read},

@@ -1,4 +1,4 @@
-//! From flags, environment and profile to a way in: the database itself, or a server.
+//! Resolves flags, environment and profile to a connection: the database itself, or a server.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,4 +1,4 @@
-//! What a running command has at hand: its options, the printer, the way in, and word of Ctrl-C.
+//! The context of a running command: its options, the printer, the connection, and the interrupt signal.
 
 use std::{
     path::PathBuf,

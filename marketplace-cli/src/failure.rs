@@ -1,4 +1,4 @@
-//! How a command can end badly, and with which exit code.
+//! How a command can fail, and with which exit code.
 
 use marketplace_core::error::{Error, ErrorCode};
 

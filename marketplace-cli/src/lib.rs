@@ -1,13 +1,13 @@
-//! The marketplace for its staff, on the command line.
+//! The command line and the console for staff.
 //!
 //! | to read about | open |
 //! |---|---|
 //! | which commands there are | [`commands`] |
 //! | how rows are printed | [`output`] |
 //! | exit codes, and error lines | [`failure`], [`mod@report`] |
-//! | flags, profiles, and the way in that they choose | [`connect`], [`profile`] |
+//! | flags, profiles, and the connection that they choose | [`connect`], [`profile`] |
 //! | the same operations over HTTP | [`remote`] |
-//! | asking, batches, dry runs | [`change`] |
+//! | confirmation, batches, dry runs | [`change`] |
 //! | the console | [`tui`] |
 
 #![forbid(unsafe_code)]

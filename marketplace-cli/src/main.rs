@@ -1,4 +1,4 @@
-//! The binary `marketplace`; everything is in the library, where tests reach it.
+//! The binary `marketplace`; all code is in the library, where tests can reach it.
 
 #![forbid(unsafe_code)]
 

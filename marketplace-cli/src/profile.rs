@@ -1,5 +1,5 @@
-//! The user's own file, `~/.config/marketplace/config.toml`: profiles (which system, and how to reach it), keys and looks
-//! of the console. Edited in place, so comments stay; credentials are in files of their own.
+//! The user's own file, `~/.config/marketplace/config.toml`: profiles (named systems and how to reach them), keys and
+//! appearance of the console. Edited in place, so comments are preserved; credentials are stored in separate files.
 
 use std::{
     collections::BTreeMap,

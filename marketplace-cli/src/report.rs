@@ -1,4 +1,4 @@
-//! The lines that say how a command ended badly, and what to do next. Errors are printed once, by [`report`].
+//! Error lines: how a command failed, and what to do next. [`report`] prints each error once.
 
 use std::{io::Write, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The command line: flags go over the environment, which goes over the file, which goes over the defaults.
+//! Command-line arguments: flags override the environment, which overrides the file, which overrides the defaults.
 
 use std::{
     net::SocketAddr,

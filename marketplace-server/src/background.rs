@@ -1,5 +1,5 @@
-//! Due work: mails, erasures, expiries. Core knows what; this runs each kind in a task of its own, so that none waits for
-//! another.
+//! Scheduled work: mails, erasures, expiries. Core defines the kinds; this runs each kind in its own task, so that none
+//! waits for another.
 
 use std::time::{Duration, Instant};
 

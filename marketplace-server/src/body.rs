@@ -1,4 +1,4 @@
-//! Request bodies: read within limits of size and speed, and drained when nobody read them.
+//! Request bodies: read within limits of size and rate, and drained when no handler reads them.
 
 use std::{
     pin::Pin,

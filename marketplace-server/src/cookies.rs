@@ -1,8 +1,9 @@
-//! Sessions in cookies, for browser apps that want their tokens out of reach of scripts; off unless `cookies = true`.
+//! Sessions in cookies, for browser apps that keep their tokens out of reach of scripts; off unless `cookies = true`.
 //!
-//! A page asks for it with `X-Session-Mode: cookie` when it logs in, refreshes or exchanges a code. Browsers send cookies
-//! whoever asks, so a cookie alone changes nothing: what is not GET needs the session's `X-CSRF-Token` as well, and an
-//! `Origin` of ours (OWASP, Cross-Site Request Forgery Prevention Cheat Sheet). A call with `Authorization` is judged by that.
+//! A page requests it with `X-Session-Mode: cookie` at login, refresh or exchange of a code. Browsers send cookies
+//! whichever page makes the request, so a cookie alone authorizes no change: unsafe methods also need the session's
+//! `X-CSRF-Token`, and an `Origin` that is allowed (OWASP, Cross-Site Request Forgery Prevention Cheat Sheet).
+//! `Authorization` takes precedence.
 
 use axum::{
     Json,

@@ -1,4 +1,4 @@
-//! Something that happens many times once it has begun: counted each time, and in the log when it begins and when it is over.
+//! Conditions that repeat once they have begun: counted each time, and logged when they begin and when they are over.
 
 use std::{
     sync::{

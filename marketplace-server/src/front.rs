@@ -1,5 +1,6 @@
-//! What surrounds every handler: request id, places for what is under way and worked on, the body's arrival, panics, problem bodies, security headers,
-//! counters. One layer instead of a stack of them, because each layer of a stack costs an allocation a request.
+//! The middleware around every handler: request id, limits of requests in progress, arrival of the body, panics, problem
+//! bodies, security headers, metrics. One layer instead of a stack, because each layer of a stack costs an allocation per
+//! request.
 
 use std::{
     convert::Infallible,

@@ -1,7 +1,7 @@
-//! HTTP over one stream, by hyper: which version, for how long, and how it ends.
+//! HTTP over one stream, by hyper: protocol version, lifetime and shutdown.
 //!
-//! hyper holds some 20 kB for an HTTP/1 connection, whether or not anything happens on it. One that has been quiet for a
-//! while gives that back: its stream waits for the next bytes by itself, and hyper gets it again when they come.
+//! hyper holds about 20 kB for an HTTP/1 connection, even an idle one. A connection that has been idle for a while releases
+//! that memory: its stream waits for the next bytes alone, and is passed to hyper again when they arrive.
 
 use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 

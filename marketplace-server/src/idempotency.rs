@@ -1,7 +1,7 @@
-//! `Idempotency-Key`: the same POST sent twice happens once, and the second answer is the first one again.
+//! `Idempotency-Key`: a POST that is sent twice is executed once, and the second response repeats the first.
 //!
-//! A key belongs to its caller. It is bound to what was asked (method, path, `If-Match`, body), so that using it for
-//! something else is a conflict and not a wrong answer. What failed for a passing reason frees the key again.
+//! A key belongs to its caller. It is bound to the request (method, path, `If-Match`, body), so that using it for
+//! another request is a conflict. A failure for a transient reason releases the key.
 
 use axum::{
     body::{Body, Bytes},

@@ -1,15 +1,15 @@
-//! The marketplace over HTTP: routes that extract, call one operation of `marketplace-core`, and present the answer.
+//! The HTTP server: routes that extract, call one operation of `marketplace-core`, and present the result.
 //!
 //! | to read about | open |
 //! |---|---|
 //! | connections, HTTP, stopping | `serve`, `http`, `stop` |
-//! | what surrounds every handler | `front` |
-//! | errors on the wire | `problem` |
-//! | who is calling, bodies, queries, ids | `extract` |
+//! | the middleware around every handler | `front` |
+//! | errors as HTTP responses | `problem` |
+//! | authentication, bodies, queries, ids | `extract` |
 //! | sessions of browser apps | `cookies` |
-//! | sending a POST twice | `idempotency` |
-//! | sending too much | `limits` |
-//! | holding too much, too long | `connection`, `slot`, `body` |
+//! | repeated POST requests | `idempotency` |
+//! | rate limits | `limits` |
+//! | limits of connections, requests in progress and bodies | `connection`, `slot`, `body` |
 //! | the routes | `routes` |
 //! | event streams and sockets | `live` |
 

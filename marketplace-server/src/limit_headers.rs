@@ -1,4 +1,4 @@
-//! The fields that tell callers how much of a limit is left
+//! Response headers that tell how much of a rate limit is left
 //! (draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy: "read";q=6000;w=60`, `RateLimit: "read";r=5999;t=1`).
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};

@@ -1,7 +1,7 @@
-//! Which limit a call counts against.
+//! Which rate limit a request counts against.
 //!
-//! What is public counts by address, in front of the handler; what needs a log-in by account, where the caller is
-//! extracted. Logins and the like are counted by core itself.
+//! Public requests count by address, before the handler; requests that need a login count by account, where the caller is
+//! extracted. Logins and similar requests are counted by core.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Logs: to the terminal, and as JSON lines to a file a day under the log folder. Never a secret or a personal datum: no
-//! query strings, no bodies, no addresses. What libraries log below `info` can hold such things, so it is not let through.
+//! Logs: to the terminal, and as JSON lines to daily files in the log folder. They contain no secrets and no personal data:
+//! no query strings, no bodies, no addresses. Log records of libraries below `info` can contain such data and are dropped.
 
 use marketplace_core::{
     config::{Log, LogFormat},

@@ -1,4 +1,4 @@
-//! `marketplace-server`: configuration, logs, signals; the rest is the library.
+//! The binary `marketplace-server`: configuration, logs, signals; the rest is in the library.
 
 use std::{
     cell::Cell,

@@ -1,4 +1,4 @@
-//! Counters for Prometheus. Handles are looked up once per route, method and status, so that a request costs a few atomic
+//! Metrics for Prometheus. Handles are looked up once per route, method and status, so that a request costs a few atomic
 //! additions and no formatting.
 
 use std::{collections::HashMap, sync::OnceLock, time::Duration};

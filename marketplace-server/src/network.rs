@@ -1,4 +1,4 @@
-//! Addresses as limits count them.
+//! Client addresses as limits count them.
 
 use std::net::IpAddr;
 

@@ -1,5 +1,5 @@
-//! The description of the API (OpenAPI 3.1), from the handlers. What all routes of a kind have in common (how to sign in,
-//! which errors there can be) is filled in here, so that no handler can forget it.
+//! The OpenAPI 3.1 description, generated from the handlers. What all routes of a kind share (authentication, possible
+//! errors) is added here, so that no handler can omit it.
 //!
 //! A route needs an access token unless its handler declares `security(())`; `tests/http/access.rs` tries each.
 

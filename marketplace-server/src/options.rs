@@ -1,4 +1,4 @@
-//! Limits and timeouts of the server, apart from what the configuration file offers.
+//! Limits and timeouts of the server, including those that the configuration does not offer.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The only place where an [`Error`] becomes HTTP: `application/problem+json` (RFC 9457), with the status of its code.
 //!
-//! A handler answers `Err(Problem)`. The body is written by [`crate::front`], which knows the request id and puts what
-//! happened inside into the log.
+//! A handler returns `Err(Problem)`. [`crate::front`], which knows the request id, writes the body and logs the internal
+//! details.
 
 use std::sync::Arc;
 

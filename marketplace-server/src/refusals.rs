@@ -1,5 +1,5 @@
-//! What was refused, in the log: who tried what. Bounded, so that nobody fills a disk by being refused; what is left out is
-//! said with the next line, and all of it is in the metrics.
+//! The log of denied requests: who tried what. It is bounded, so that nobody can fill a disk with denied requests; the
+//! number of omitted entries is in the next line, and the metrics count them all.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

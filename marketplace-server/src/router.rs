@@ -1,4 +1,4 @@
-//! All routes, and what surrounds them.
+//! All routes, with their middleware.
 
 use axum::{
     Router,

@@ -1,4 +1,4 @@
-//! The accept loops: connections, and stopping without breaking what is in flight.
+//! The accept loops, and graceful shutdown.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

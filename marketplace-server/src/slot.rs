@@ -1,5 +1,5 @@
-//! A request's place among those that are worked on. It is taken when the body is in, and given back for as long as the
-//! request waits for its client: whoever sends slowly takes nothing that others wait for.
+//! A request's place among those that are being processed. It is acquired when the body has arrived, and released while the
+//! request waits for its client, so that slow clients do not block others.
 
 use std::{cell::RefCell, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Telling a server to stop.
+//! Tells a server to stop.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! TLS by rustls, when a certificate is configured.
+//! TLS with rustls, when a certificate is configured.
 
 use std::{path::Path, sync::Arc};
 

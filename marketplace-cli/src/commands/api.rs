@@ -1,4 +1,4 @@
-//! `marketplace api`: any call, with the log-in that there is.
+//! `marketplace api`: any API call, with the current login.
 
 use std::io::IsTerminal;
 

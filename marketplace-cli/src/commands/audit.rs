@@ -1,4 +1,4 @@
-//! `marketplace audit`: who did what.
+//! `marketplace audit`: the audit log.
 
 use marketplace_core::base::text_enum::Name;
 use std::{sync::Arc, time::Duration};

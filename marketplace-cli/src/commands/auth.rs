@@ -1,4 +1,4 @@
-//! `marketplace auth`: logging in to a server, and out.
+//! `marketplace auth`: logging in to a server and out, sessions, second factor, signing keys.
 
 pub(super) mod login;
 mod totp;

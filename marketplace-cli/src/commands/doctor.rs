@@ -1,4 +1,4 @@
-//! `marketplace doctor`: whether everything that this program needs is in order.
+//! `marketplace doctor`: checks everything that this program needs.
 
 mod checks;
 mod clamd;

@@ -1,6 +1,6 @@
-//! One file a noun: clap arguments, one call, the printer.
+//! One file per noun: clap arguments, one call, the printer.
 //!
-//! To add a verb: a variant with a doc comment and `after_help` with an example (a test demands it, and that the example
+//! To add a verb: a variant with a doc comment and `after_help` with an example (a test requires it, and that the example
 //! parses), and an arm in the noun's `run`.
 
 pub mod api;

@@ -1,4 +1,4 @@
-//! Files of an attempt outside of this program: in a viewer, or saved.
+//! Opens files of an identity check in an external viewer, or saves them.
 
 use std::{
     io::{IsTerminal, Write},

@@ -1,4 +1,4 @@
-//! `marketplace profile`: systems by name.
+//! `marketplace profile`: named systems.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! One thing, readable: labels and values, sections, lists.
+//! The card view of one item: labels and values, sections, lists.
 
 use std::fmt::{Display, Write};
 

@@ -1,4 +1,4 @@
-//! The readable forms of the two things that staff look at most: a case, and a user.
+//! The card views of the two items that staff view most: an identity check, and a user.
 
 use marketplace_core::{
     accounts::model::Note,

@@ -1,7 +1,7 @@
-//! The one printer of every command: tables for people; json, jsonl, yaml, csv and ids for programs.
+//! The printer of every command: tables for people; json, jsonl, yaml, csv and ids for programs.
 //!
 //! To print a new type: implement [`Row`] in `output/rows.rs`, and add a sample to the test there that compares
-//! [`Row::fields`] with what really serialises.
+//! [`Row::fields`] with the actual serialization.
 
 pub mod card;
 mod cards;

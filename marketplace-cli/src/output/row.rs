@@ -1,4 +1,4 @@
-//! What a type says of itself to be printed: its columns, its fields, its card.
+//! How a type describes itself to the printer: its columns, its fields, its card.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! How core's types look as rows.
+//! Rows of core's types.
 
 mod jobs;
 mod mail;

@@ -1,5 +1,5 @@
-//! Text that others wrote, made harmless: for terminals (control sequences, and what hides or turns text), for spreadsheets
-//! (formulas). What is harmless core says, in [`is_unsafe`]; nothing else decides it.
+//! Sanitizes untrusted text: for terminals (control sequences, and characters that hide or reorder text), and for
+//! spreadsheets (formulas). Core's [`is_unsafe`] alone decides which characters are unsafe.
 
 use std::{borrow::Cow, fmt::Write};
 

@@ -1,4 +1,4 @@
-//! Parts of a row by dotted path: `--fields`, and what tables and CSV are made of.
+//! Selects parts of a row by dotted path: for `--fields`, tables and CSV.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Columns: tables for the eye, CSV for spreadsheets.
+//! Columns: tables for people, CSV for spreadsheets.
 
 use comfy_table::{
     Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row as TableRow, Table, Width, presets::NOTHING,

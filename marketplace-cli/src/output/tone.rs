@@ -1,4 +1,4 @@
-//! What a value means to the eye.
+//! Colours by meaning: good, warning, bad.
 
 /// What a value means to the eye. Never the only sign of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

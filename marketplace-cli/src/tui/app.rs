@@ -1,4 +1,4 @@
-//! The whole: which screen is seen, what lies in front of it, and where keys, answers and time go.
+//! The application: the current screen, overlays in front of it, and the routing of keys, results and ticks.
 
 mod draw;
 mod frame;

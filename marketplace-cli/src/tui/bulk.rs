@@ -1,4 +1,4 @@
-//! One action on many rows: one after the other, with progress; it can be stopped, and it ends with what was done.
+//! Bulk actions: one action on many rows, one after the other, with progress. They can be stopped, and end with a summary.
 
 use std::fmt::Write as _;
 use std::{

@@ -1,7 +1,7 @@
-//! What a screen is. Keys become actions, actions go to the screen that is seen, and what it does not take goes to the whole.
+//! The traits of a screen. Keys become actions; the current screen handles them, and the application handles the rest.
 //!
-//! What screens with a list have in common is done by the list itself ([`Lists`]): a screen says which list it has, and
-//! overrides what is different for it.
+//! The list itself handles what all screens with a list share ([`Lists`]): a screen names its list, and overrides what
+//! differs.
 
 use std::{any::Any, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Contact details in what people write: masked until somebody wants to see them, and pointed out.
+//! Contact details in messages: masked until they are revealed, and highlighted.
 
 /// Digits of the shortest number with a country code, and of the shortest without one.
 const SHORTEST: (usize, usize) = (7, 9);

@@ -1,4 +1,4 @@
-//! What every component has at hand: the system, the clock, the theme; and where it leaves its wishes.
+//! The context of every component: the system, the clock, the theme; and the queue of its requests to the application.
 
 use std::{any::Any, future::Future, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The heartbeat: asks for events a few times a second, which says what changed, and whether the system is there at all.
+//! The heartbeat: polls for events a few times a second, to learn what changed, and whether the system is reachable.
 
 use std::time::Duration;
 

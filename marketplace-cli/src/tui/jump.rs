@@ -1,4 +1,5 @@
-//! From a person's account to their identity check, jobs, threads, reviews and audit rows, and back along the same path.
+//! Jumps from a person's account to their identity checks, jobs, threads, reviews and audit rows, and back along the same
+//! path.
 
 use std::{any::Any, fmt::Display};
 

@@ -1,6 +1,7 @@
-//! Everything that can be done, and where: it makes dispatch, tabs, footer, help and the `:` commands.
+//! All actions, their keys, and the screens that have them; the source of dispatch, tabs, footer, help and the `:`
+//! commands.
 //!
-//! To add an action: a row in its screen's `actions!` (or here, when several screens have it), and the handling in the
+//! To add an action: a row in its screen's `actions!` (or here, when several screens have it), and its handling in the
 //! screen's `action`.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};

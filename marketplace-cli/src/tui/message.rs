@@ -1,4 +1,4 @@
-//! What comes back from work in the background. Components never await: they start a load, and its answer comes here.
+//! Results of background work. Components never await: they start a load, and its result arrives as a message.
 
 use std::{
     any::Any,

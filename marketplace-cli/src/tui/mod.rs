@@ -1,23 +1,23 @@
-//! The console: what a support person keeps open all day.
+//! The console, which support staff keep open all day.
 //!
 //! | to read about | open |
 //! |---|---|
 //! | the loop, the terminal, signals | `run`, `terminal_query`, `wide_char_backend` |
-//! | where keys, answers and time go | `app`, `component` |
+//! | the routing of keys, results and ticks | `app`, `component` |
 //! | which key does what | `keymap` |
-//! | background work and its answers | `ctx`, `message` |
-//! | why nothing changes by accident | `write_guard`, `widgets/form` |
-//! | connected or not | `heartbeat` |
-//! | long lists, filters, marks; a row in full beside them | `browser/` |
+//! | background work and its results | `ctx`, `message` |
+//! | protection against accidental changes | `write_guard`, `widgets/form` |
+//! | connection state | `heartbeat` |
+//! | long lists, filters, marks; the detail of a row | `browser/` |
 //! | from a person to their jobs and back | `jump` |
 //! | one action on many rows | `bulk` |
 //! | pictures | `picture` |
 //! | a screen | `screens/` |
 //!
-//! Components never await. A key becomes an `keymap::Action`, the screen takes it and may start a load with
-//! `ctx::Ctx::load`; the answer comes back as a `message::Message`, which only whoever asked can open, and is dropped when
-//! something newer was asked for. Questions (`ctx::Ctx::ask`) come back the same way.
-//! Drawing only reads, apart from remembering layout.
+//! Components never await. A key becomes a `keymap::Action`; the screen handles it and may start a load with
+//! `ctx::Ctx::load`. The result arrives as a `message::Message`, which only the component that started the load can open,
+//! and is dropped when something newer was requested. Answers to questions (`ctx::Ctx::ask`) arrive the same way. Drawing
+//! only reads state, apart from remembering layout.
 
 mod app;
 mod browser;

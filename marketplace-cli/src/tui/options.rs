@@ -1,4 +1,4 @@
-//! How the console is started.
+//! Options that the console is started with.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Documents and faces on the terminal: decoded, turned, cut and encoded off the draw loop.
+//! Pictures of documents and faces: decoded, rotated, cropped and encoded outside the draw loop.
 
 use std::sync::Arc;
 

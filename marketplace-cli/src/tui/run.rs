@@ -1,4 +1,4 @@
-//! The loop, the terminal before and after it, and the signals.
+//! The event loop, terminal set-up and restoration, and signals.
 
 use std::{
     io::{BufWriter, IsTerminal, Stdout, Write},

@@ -1,5 +1,5 @@
-//! Asks the terminal how it draws pictures, briefly: one that does not answer must not hold up the start, and must not
-//! lose a key that was pressed meanwhile.
+//! Queries the terminal's graphics support, with a short timeout: a terminal that does not respond must not delay the
+//! start, and no key that is pressed meanwhile may be lost.
 
 use std::{
     fs::File,

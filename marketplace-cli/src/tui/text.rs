@@ -1,4 +1,4 @@
-//! Text for the screen: cleaned, cut to width, and times as people say them.
+//! Text for the screen: sanitized and cut to width; relative times.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Every colour of the console. A state is a glyph and a word as well, so that no meaning is lost without colours.
+//! Every colour of the console. Each state also has a glyph and a word, so that no meaning depends on colour.
 
 use marketplace_core::{
     accounts::model::Status, base::permission::Role, jobs::model::JobStatus, kyc::status::KycStatus,

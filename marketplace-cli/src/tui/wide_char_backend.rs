@@ -1,7 +1,8 @@
-//! The terminal, written to with care for scripts about whose width terminals disagree.
+//! A terminal backend for scripts whose width terminals disagree about.
 //!
-//! Devanagari, emoji and the like take as many columns as each terminal thinks. After such a cell the cursor is put where
-//! the next one belongs, so that a disagreement stays within one name, and never shifts the rest of the row.
+//! Devanagari, emoji and others occupy a number of columns that depends on the terminal. After such a cell the cursor is
+//! moved to the position of the next one, so that a disagreement stays within one name and never shifts the rest of the
+//! row.
 
 use std::io::{self, Write};
 

@@ -1,5 +1,5 @@
-//! The way to the system that every part of the console uses: it refuses each changing call while nothing may be changed,
-//! so that no path can slip through.
+//! The guard between the console and the system: refuses every changing call while the console is read-only or
+//! disconnected, so that no code path can bypass it.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,4 @@
-//! The body of an answer, which knows when the client has taken it.
+//! A response body that tracks when the client has received it.
 
 use std::{
     pin::Pin,

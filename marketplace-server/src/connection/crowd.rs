@@ -1,5 +1,5 @@
-//! All connections of a listener. None waits for a place: when there are too many, of one address or at all, those go that
-//! have waited longest for their client.
+//! All connections of a listener. A new one never waits for a place: when there are too many, from one address or in all,
+//! those are closed that have waited longest for their client.
 
 use std::{
     collections::HashMap,

@@ -1,8 +1,8 @@
-//! Connections: how many there are, what each of them waits for, and which of them goes when there are too many.
+//! Connections: how many there are, what each of them waits for, and which are closed when there are too many.
 //!
-//! hyper limits the head of an HTTP/1 request and nothing else. [`ClientStream`] closes connections that say nothing, that
-//! idle between requests, and that do not take their answers; [`Crowd`] bounds how many one address has, and closes those
-//! that have waited longest for their client, so that a new one always finds a place.
+//! hyper limits only the head of an HTTP/1 request. [`ClientStream`] closes connections that send nothing, that idle
+//! between requests, and that do not read their responses. [`Crowd`] limits the number of connections of one address, and
+//! closes those that have waited longest for their client, so that there is always a place for a new one.
 
 mod answer;
 mod crowd;

@@ -1,4 +1,4 @@
-//! The stream under a connection, with its limits of time.
+//! The stream below a connection, with its timeouts.
 
 use std::{
     io,

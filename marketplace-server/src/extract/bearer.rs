@@ -1,4 +1,4 @@
-//! Access tokens in a header.
+//! Reads the access token from the `Authorization` header.
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use marketplace_core::error::Error;

@@ -1,4 +1,4 @@
-//! Who is calling, and from where.
+//! The caller of a request, and their address.
 
 use std::net::{IpAddr, Ipv4Addr};
 

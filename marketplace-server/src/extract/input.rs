@@ -1,4 +1,4 @@
-//! JSON bodies and the headers that go with changes.
+//! JSON bodies, and the headers of changes.
 
 use axum::{
     body::Bytes,

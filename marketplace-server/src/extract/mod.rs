@@ -1,4 +1,4 @@
-//! From requests to the types of operations. Every refusal is a [`crate::problem::Problem`].
+//! Extractors: from requests to the input types of operations. Every rejection is a [`crate::problem::Problem`].
 
 mod bearer;
 mod caller;

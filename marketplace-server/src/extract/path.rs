@@ -1,4 +1,4 @@
-//! Ids in paths. Whatever is no id names nothing that exists.
+//! Ids in paths. A malformed id is `not_found`.
 
 use std::str::FromStr;
 

@@ -1,4 +1,4 @@
-//! Query strings. What does not fit is 400 with a pointer to the parameter.
+//! Query strings. An invalid one is 400, with a pointer to the parameter.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use marketplace_core::{error::Error, page::PageRequest};

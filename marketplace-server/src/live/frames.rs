@@ -1,5 +1,5 @@
-//! The frames of a socket, and the part of the protocol that needs no network: what a client's frame asks for, and when a
-//! client has gone away. `docs/websocket.md` describes it for those who write clients.
+//! The frames of a socket, and the part of the protocol that needs no network: what a client's frame requests, and when a
+//! client has gone. `docs/websocket.md` documents it for authors of clients.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Who listens on this server. A socket has a queue of its own, with an end: whoever is too slow for it is sent away and
-//! resumes by cursor, so that nobody's slowness costs memory or waits for others.
+//! The listeners of this server. Each socket has a bounded queue: a socket that is too slow for it is closed and resumes by
+//! cursor, so that slow clients neither use memory nor delay others.
 
 use std::{
     collections::HashMap,

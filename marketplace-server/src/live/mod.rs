@@ -1,10 +1,10 @@
-//! What is told as it happens, over core's event log. The log is the truth: a notification only says "look".
+//! Live delivery over core's event log. The log is authoritative: a notification only triggers a read.
 //!
 //! | to read about | open |
 //! |---|---|
-//! | the stream of events for staff | `sse.rs` |
-//! | the frames of sockets, and what answers what | `frames.rs` |
-//! | who listens, and how much waits for them | `hub.rs` |
+//! | the event stream for staff | `sse.rs` |
+//! | the frames of sockets, and their replies | `frames.rs` |
+//! | the listeners and their queues | `hub.rs` |
 //! | reading the log, once for all sockets | `tail.rs` |
 //! | one socket from its greeting to its end | `socket.rs` |
 

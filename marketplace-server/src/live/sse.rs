@@ -1,5 +1,6 @@
-//! Server-sent events over core's event log (WHATWG HTML §9.2). The log is the truth: a notification only says "look", and
-//! a look a second finds what was not announced (another server's changes). A client that resumes misses nothing.
+//! Server-sent events over core's event log (WHATWG HTML §9.2). The log is authoritative: a notification only triggers a
+//! read, and a poll every second finds events that were not announced (of other servers). A client that resumes misses
+//! nothing.
 
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Reads the log once for all sockets of this server, and hands on what concerns them. What this server's own operations
-//! write wakes it; what other programs write it finds by looking.
+//! Reads the log once for all sockets of this server, and passes on the events that concern them. Operations of this server
+//! wake it; it polls for events of other programs.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 

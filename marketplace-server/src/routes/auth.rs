@@ -1,4 +1,4 @@
-//! Signing up, logging in, and everything about one's sessions and secrets.
+//! Sign-up, login, sessions and credentials.
 
 use axum::{
     Json,

@@ -1,4 +1,4 @@
-//! The description of the API, and a page to browse it that needs nothing from elsewhere.
+//! The OpenAPI description, and an interactive reference that needs no external resources.
 
 use axum::{Router, body::Bytes, http::header::CONTENT_TYPE, routing::get};
 use utoipa::openapi::OpenApi;

@@ -1,4 +1,4 @@
-//! Jobs, for their two sides. The rules in the descriptions are those of core's table of transitions.
+//! Jobs, for clients and workers. The rules in the descriptions come from core's table of transitions.
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use marketplace_core::{

@@ -1,5 +1,5 @@
-//! One's own identity check. When the upload is in, it is read field by field, each file into one buffer that core encrypts in
-//! place.
+//! The caller's own identity check. Once the upload has arrived, it is read field by field, each file into one buffer that
+//! core encrypts in place.
 
 use axum::{
     Json,

@@ -1,7 +1,7 @@
-//! The routes. A handler extracts, calls one operation of core, and wraps the answer; it decides nothing.
+//! The routes. A handler extracts, calls one operation of core, and wraps the result; it contains no rules.
 //!
-//! To add a route: a handler with `#[utoipa::path]` in the file of its feature (with `security(())` when it is to be for
-//! anybody, also without an access token), its name in that file's `routes()`, and a row in the table of
+//! To add a route: a handler with `#[utoipa::path]` in the file of its feature (with `security(())` when it is to be
+//! public, that is without an access token), its name in that file's `routes()`, and a row in the table of
 //! `tests/http/access.rs` (the test fails until it is there).
 
 pub(crate) mod admin;

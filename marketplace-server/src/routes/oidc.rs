@@ -1,4 +1,4 @@
-//! Logging in through providers (OpenID Connect), and the ways into one's account that come of it.
+//! Login through OpenID Connect providers, and the identities that are linked to the caller's account.
 
 use axum::{
     Json,

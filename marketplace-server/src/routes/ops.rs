@@ -1,4 +1,4 @@
-//! For whoever runs the server: is it alive, is it ready, what does it do.
+//! For operators: liveness, readiness, metrics, and the public keys of access tokens.
 
 use axum::{
     Json, Router,

@@ -1,4 +1,4 @@
-//! Services: a worker's own, and what everybody finds.
+//! Services: a worker's own, and the public search.
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use marketplace_core::{

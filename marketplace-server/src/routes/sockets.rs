@@ -1,4 +1,4 @@
-//! Opening a socket: see `live` for what is said on it.
+//! Opening a WebSocket; see `live` for its protocol.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Threads of one's own: what is written and read in them.
+//! The caller's own threads: reading and sending messages.
 
 use axum::{
     Json,

@@ -1,4 +1,4 @@
-//! Logging in: what is asked for, and how.
+//! `marketplace auth login`: asks for the credentials and logs in.
 
 use std::io::Read;
 

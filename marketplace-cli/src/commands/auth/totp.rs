@@ -1,4 +1,4 @@
-//! `marketplace auth totp`: one's own second factor.
+//! `marketplace auth totp`: the caller's own second factor.
 
 use std::io::Write;
 

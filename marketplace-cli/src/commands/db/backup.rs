@@ -1,4 +1,4 @@
-//! Backups, and the way from SQLite to PostgreSQL.
+//! `marketplace db backup`, `restore` and `copy` (from SQLite to PostgreSQL).
 
 use std::path::Path;
 

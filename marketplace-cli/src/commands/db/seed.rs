@@ -1,4 +1,4 @@
-//! Made-up data.
+//! `marketplace db seed`: fills a database with made-up data.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use marketplace_core::{accounts::summary::UserFilter, app::App, config::Config, page::PageRequest};

@@ -1,4 +1,4 @@
-//! What the doctor looks at.
+//! The checks of `marketplace doctor` that concern this machine, the mail server and the API.
 
 use std::{io::IsTerminal, path::Path, time::Duration};
 

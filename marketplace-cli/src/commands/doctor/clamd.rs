@@ -1,4 +1,4 @@
-//! Whether the virus scanner answers that a server shows uploads to.
+//! Checks whether the virus scanner that servers send uploads to responds.
 
 use std::{io, time::Duration};
 

@@ -1,4 +1,5 @@
-//! Whether Redis answers: this program has no other use for it, so it speaks the few words of its protocol (RESP) itself.
+//! Checks whether Redis responds. The command line has no other use for it, so this speaks the few commands of its protocol
+//! (RESP) itself.
 
 use std::time::Duration;
 

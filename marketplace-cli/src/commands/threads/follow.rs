@@ -1,4 +1,4 @@
-//! Reading a thread: a stretch of it, or live.
+//! Reading a thread: a range of its messages, or following it live.
 
 use marketplace_core::events::EventKind;
 use std::{sync::Arc, time::Duration};

@@ -1,4 +1,4 @@
-//! `marketplace users export`: an archive, whole or not at all.
+//! `marketplace users export`: writes the archive completely or not at all.
 
 use std::{
     io::{IsTerminal, Write},

@@ -1,4 +1,4 @@
-//! How jobs look.
+//! Rows of jobs.
 
 use marketplace_core::jobs::model::{HistoryRow, JobDetail, JobSummary, OfferView};
 

@@ -1,4 +1,4 @@
-//! How mails that were not sent yet look.
+//! Rows of mails that were not sent yet.
 
 use marketplace_core::mail::model::MailSummary;
 

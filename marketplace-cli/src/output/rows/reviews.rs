@@ -1,4 +1,4 @@
-//! How reviews look.
+//! Rows of reviews.
 
 use marketplace_core::reviews::model::{Flag, ReviewDetail, ReviewSummary};
 

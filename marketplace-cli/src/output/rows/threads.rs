@@ -1,4 +1,4 @@
-//! How threads and messages look.
+//! Rows of threads and messages.
 
 use marketplace_core::messaging::model::{Attachment, StaffMessage, ThreadInfo};
 

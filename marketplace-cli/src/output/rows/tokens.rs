@@ -1,4 +1,4 @@
-//! How tokens for scripts, sessions and second factors look.
+//! Rows of API tokens, sessions and second factors.
 
 use marketplace_core::{
     auth::{RecoveryCodes, SessionView},

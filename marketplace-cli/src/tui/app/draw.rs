@@ -1,4 +1,4 @@
-//! The whole on the screen, and what the mouse points at there.
+//! Draws the application, and resolves what the mouse points at.
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::{

@@ -1,4 +1,4 @@
-//! What surrounds every screen: the line of context, the tabs, the status line, the keys.
+//! The frame around every screen: context line, tabs, status line, keys.
 
 use marketplace_core::time::Timestamp;
 use ratatui::{

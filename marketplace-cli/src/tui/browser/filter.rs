@@ -1,4 +1,4 @@
-//! Filters as typed: `status:banned role:worker ada`. The words are the fields of the API's filters.
+//! Parses filters such as `status:banned role:worker ada`. The names are the fields of the API's filters.
 
 use std::fmt::Write as _;
 

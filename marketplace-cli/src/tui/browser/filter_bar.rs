@@ -1,4 +1,4 @@
-//! The `/` filter of a list, as it is typed.
+//! The `/` filter of a list while it is typed.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Drawing of a list in rows.
+//! Draws a list as rows.
 
 use ratatui::{
     buffer::Buffer,

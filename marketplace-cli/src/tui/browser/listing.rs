@@ -1,4 +1,4 @@
-//! What every list screen has in common: a list that loads by itself, is filtered as typed, and has marks.
+//! What all list screens share: a list that loads its pages, filters as the user types, and has marks.
 
 use std::{any::Any, fmt::Debug, sync::Arc, time::Duration};
 

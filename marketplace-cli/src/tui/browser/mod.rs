@@ -1,10 +1,10 @@
-//! A list beside one of its rows in full, and changes to one row or to all that are marked.
+//! A list beside the detail of one row, and changes to one row or to all marked rows.
 //!
 //! | to read about | open |
 //! |---|---|
-//! | rows that come in pages | [`paged`] |
-//! | a list that loads by itself, with marks | [`listing`], [`list`] |
-//! | filters as typed | [`filter`], [`filter_bar`] |
+//! | rows that are loaded in pages | [`paged`] |
+//! | a list that loads its pages, with marks | [`listing`], [`list`] |
+//! | filters | [`filter`], [`filter_bar`] |
 
 pub mod filter;
 pub mod filter_bar;

@@ -1,5 +1,5 @@
-//! A list of any length that keeps only a window of it: pages come by cursor as the selection nears an end of the window,
-//! and pages at the other end are dropped.
+//! A list of any length that keeps only a window of rows: pages are loaded by cursor when the selection nears an end of the
+//! window, and pages at the other end are dropped.
 
 use std::{
     collections::{HashMap, VecDeque},

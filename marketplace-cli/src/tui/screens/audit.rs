@@ -1,4 +1,4 @@
-//! The audit log as it grows: newest first, following, filtered, each row in full.
+//! The audit log: newest first, following live, with filters and the detail of each row.
 
 use marketplace_core::audit::AuditAction;
 use marketplace_core::base::text_enum::Name;

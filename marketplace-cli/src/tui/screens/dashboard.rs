@@ -1,4 +1,4 @@
-//! What waits, how things stand, what colleagues just did.
+//! The dashboard: pending work, current numbers, and recent actions of colleagues.
 
 use std::time::Duration;
 

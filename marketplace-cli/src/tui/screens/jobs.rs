@@ -1,4 +1,4 @@
-//! Jobs: the list, one with its offers and its history, and what staff can do to them.
+//! Jobs: the list, a job with its offers and its history, and the staff actions on it.
 
 use marketplace_core::records::target::TargetKind;
 use std::{fmt::Write as _, sync::Arc};

@@ -1,10 +1,10 @@
-//! The screens. To add one: a file here, with its line of `mod` and its line in [`REGISTRY`].
+//! The screens. To add one: a file here, with its `mod` line and its line in [`REGISTRY`].
 //!
-//! The file says what the screen is ([`super::component::Registered`]: tab, key, actions, the word that opens a row by its
-//! id, how others link to it) and what it does ([`super::component::Screen`]). A list gives its rows
-//! ([`super::browser::listing::Listed`]) and its filter ([`super::browser::filter::Typed`]); a list beside a row in full gives
-//! that too ([`super::browser::Detailed`]) and has a [`super::browser::Browser`]. Loading, marking, filtering, jumping and
-//! changing many at once come with them. `jobs` is the plainest example.
+//! The file describes the screen ([`super::component::Registered`]: tab, key, actions, the word that opens a row by its id,
+//! and how other screens link to it) and implements it ([`super::component::Screen`]). A list provides its rows
+//! ([`super::browser::listing::Listed`]) and its filter ([`super::browser::filter::Typed`]); a list beside a detail
+//! provides that too ([`super::browser::Detailed`]) and has a [`super::browser::Browser`]. Loading, marking, filtering,
+//! jumping and bulk actions come with them. `jobs` is the simplest example.
 
 pub mod audit;
 pub mod dashboard;

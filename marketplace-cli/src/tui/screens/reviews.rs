@@ -1,4 +1,4 @@
-//! Reviews: the flagged ones first, one with its flags beside the other side's, and what staff can do to them.
+//! Reviews: flagged ones first, a review with its flags beside the other side's review, and the staff actions on it.
 
 use marketplace_core::records::target::TargetKind;
 use std::{fmt::Write as _, sync::Arc};

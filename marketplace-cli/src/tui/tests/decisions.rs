@@ -1,4 +1,4 @@
-//! Clearing the queue.
+//! Working through the queue.
 
 use std::{collections::BTreeMap, time::Duration};
 

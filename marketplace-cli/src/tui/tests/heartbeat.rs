@@ -1,4 +1,4 @@
-//! Away and back again.
+//! Losing and regaining the connection.
 
 use std::time::Duration;
 

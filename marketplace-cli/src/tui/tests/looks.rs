@@ -1,4 +1,4 @@
-//! Pictures of every screen and box, small and large, with and without colours.
+//! Snapshots of every screen and dialog, small and large, with and without colours.
 
 use std::time::Duration;
 

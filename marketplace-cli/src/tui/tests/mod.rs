@@ -1,4 +1,4 @@
-//! The console against a marketplace in memory: keys in, screens and calls out.
+//! Tests of the console against an in-memory marketplace: keys in, screens and calls out.
 
 mod decisions;
 mod heartbeat;

@@ -1,4 +1,4 @@
-//! Reading what two people write to each other.
+//! Reading conversations.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Pictures of jobs, threads, reviews and the ways between them.
+//! Snapshots of jobs, threads, reviews and the jumps between them.
 
 use std::time::Duration;
 

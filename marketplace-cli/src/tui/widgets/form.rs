@@ -1,5 +1,5 @@
-//! The box that asks before something is changed: reasons with one-letter keys, a comment, a note, a word to type.
-//! Nothing is ever changed by a single key unless it can be undone.
+//! The dialog before a change: reasons with one-letter keys, a comment, a note, a word to type.
+//! A single key changes something only if the change can be undone.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{

@@ -1,4 +1,4 @@
-//! A line that is typed at the bottom.
+//! The input line at the bottom.
 
 use ratatui::{
     buffer::Buffer,

@@ -1,4 +1,4 @@
-//! Pieces of the screen that several screens share.
+//! Widgets that several screens share.
 
 pub mod form;
 pub mod input;

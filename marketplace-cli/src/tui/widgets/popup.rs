@@ -1,4 +1,4 @@
-//! A box with text in front of the screen: help, an error's detail, a row in full, failures.
+//! An overlay with text: help, an error's detail, a row in full, failures.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::{

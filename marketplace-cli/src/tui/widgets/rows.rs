@@ -1,4 +1,4 @@
-//! Drawing of panes, and what is in their rows.
+//! Draws panes and their rows.
 
 use ratatui::{
     buffer::Buffer,

@@ -1,4 +1,4 @@
-//! Where the links in mails lead: small pages that hand the token on to the API. A marketplace with a site of its own sets
+//! The targets of links in mails: small pages that pass the token to the API. A marketplace with its own site sets
 //! `public_url` to it and serves the same paths.
 
 use axum::{

@@ -1,4 +1,4 @@
-//! An open case: its pictures as they come in, the claim on it, what was revealed of the person.
+//! An open case: its pictures as they are loaded, the claim on it, and revealed personal data.
 
 use std::sync::Arc;
 

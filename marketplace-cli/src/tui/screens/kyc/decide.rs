@@ -1,4 +1,4 @@
-//! Deciding, taking back, repeating; one case or many.
+//! Decisions on one case or many: making, undoing and repeating them.
 
 use marketplace_core::{
     base::change::{Change, Changed},

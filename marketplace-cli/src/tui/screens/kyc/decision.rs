@@ -1,4 +1,4 @@
-//! A decision: its words, and what is kept of it while it can be undone or repeated.
+//! A decision: its texts, and the state that is kept while it can be undone or repeated.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! The queue and the case, drawn.
+//! Draws the queue and the case.
 
 use std::fmt::Write as _;
 use std::time::Duration;

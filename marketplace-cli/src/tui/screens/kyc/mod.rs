@@ -1,4 +1,4 @@
-//! Identity checks: the queue beside the case, decisions, and the next case at hand before it is asked for.
+//! Identity checks: the queue beside the case, decisions, and prefetching of the next case.
 
 mod case;
 mod decide;

@@ -1,4 +1,4 @@
-//! Opening, claiming, keeping and giving back cases; the next one in advance.
+//! Opening, claiming, renewing and releasing cases; prefetching the next one.
 
 use std::{io::Write, time::Duration};
 

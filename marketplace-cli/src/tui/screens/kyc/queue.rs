@@ -1,4 +1,4 @@
-//! The rows of the queue: how they are got, and by what they are filtered.
+//! The rows of the queue: how they are loaded and filtered.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Asking before a thread is read or changed, changing it, repeating that.
+//! Staff actions on threads: confirmation before reading or changing one, the change, and its repetition.
 
 use std::{fmt::Write as _, sync::Arc};
 

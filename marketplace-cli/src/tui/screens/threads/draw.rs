@@ -1,4 +1,4 @@
-//! The list of threads, and a conversation, drawn.
+//! Draws the list of threads, and a conversation.
 
 use marketplace_core::{
     messaging::model::{MessageKind, StaffMessage, ThreadInfo},

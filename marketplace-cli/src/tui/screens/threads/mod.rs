@@ -1,4 +1,4 @@
-//! Threads: the list, one without its content, and, for a reason, what was said in it as it goes on.
+//! Threads: the list, a thread without its content, and, after a reason was given, its messages live.
 
 mod acts;
 mod draw;

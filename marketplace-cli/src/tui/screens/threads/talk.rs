@@ -1,4 +1,4 @@
-//! A conversation that somebody reads: a window of messages that follows the newest or stays where it is.
+//! An open conversation: a window of messages that follows the newest or stays where it is.
 
 use marketplace_core::events::EventKind;
 use marketplace_core::records::target::TargetKind;

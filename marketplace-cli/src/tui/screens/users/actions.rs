@@ -1,4 +1,4 @@
-//! Asking before a change, making it, repeating it.
+//! Staff actions on users: confirmation, the change, and its repetition.
 
 use std::{fmt::Write as _, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! The list of users and one user in full, drawn.
+//! Draws the list of users and the detail of one.
 
 use marketplace_core::{
     accounts::{model::Note, summary::UserSummary},

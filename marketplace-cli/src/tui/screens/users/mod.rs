@@ -1,4 +1,4 @@
-//! Users: the list, one in full, and what staff can do to them.
+//! Users: the list, the detail of one, and the staff actions on them.
 
 mod actions;
 pub mod details;
