@@ -1,15 +1,14 @@
 //! Changes: confirmation, single items and batches, and the result line for each item.
 
+use marketplace_core::staff::Connection;
 use std::{
     io::{BufRead, IsTerminal, Read},
     str::FromStr,
-    sync::Arc,
     time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 use marketplace_core::{
-    admin::AdminApi,
     base::change::{Change, Changed},
     error::{Error, ErrorCode},
 };
@@ -84,11 +83,7 @@ impl VersionedArgs {
 
 impl Context {
     /// The way in, once it is clear that the change may be made and that its answer can be printed.
-    pub async fn connect_to_change<T: Row>(
-        &self,
-        batch: &BatchArgs,
-        change: &ChangeArgs,
-    ) -> Outcome<Arc<dyn AdminApi>> {
+    pub async fn connect_to_change<T: Row>(&self, batch: &BatchArgs, change: &ChangeArgs) -> Outcome<Connection> {
         if batch.stdin || batch.ids.len() > 1 {
             self.out.check::<ItemResult>()?;
         } else {

@@ -1,13 +1,10 @@
 //! Resolves flags, environment and profile to a connection: the database itself, or a server.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use marketplace_core::staff::Connection;
+use std::path::{Path, PathBuf};
 
 use marketplace_core::{
     actor::{Actor, Operator},
-    admin::{AdminApi, Direct},
     app::App,
     config::{Config, Secret},
 };
@@ -212,15 +209,15 @@ impl Context {
     }
 
     /// Opens the way in that was chosen.
-    pub async fn connect(&self) -> Outcome<Arc<dyn AdminApi>> {
+    pub async fn connect(&self) -> Outcome<Connection> {
         self.connect_to(&Target::resolve(&self.globals)?).await
     }
 
     /// Opens a way in.
-    pub async fn connect_to(&self, target: &Target) -> Outcome<Arc<dyn AdminApi>> {
+    pub async fn connect_to(&self, target: &Target) -> Outcome<Connection> {
         Ok(match &target.way {
-            Way::Database { .. } => Arc::new(Direct::new(self.open(target.config()?).await?, operator())),
-            Way::Api { .. } => Arc::new(target.remote()?),
+            Way::Database { .. } => Connection::direct(self.open(target.config()?).await?, operator()),
+            Way::Api { .. } => Connection::remote(target.remote()?),
         })
     }
 }

@@ -2,13 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a failure is the test's")]
 
+use marketplace_core::staff::{Connection, CreateUser, NewUserInput};
 use std::{path::Path, process::Output};
 
 use assert_cmd::Command;
 use marketplace_core::{
     accounts::model::NewUser,
     actor::{Actor, Operator},
-    admin::{AdminApi, Direct},
     app::App,
     base::{change::Change, permission::Role},
     config::Config,
@@ -32,7 +32,7 @@ impl Place {
         let users = runtime.block_on(async {
             let app = App::open(Config { data_dir, ..Config::default() }).await.unwrap();
             let actor = Actor::Operator(Operator { os_user: "test".into(), host: "desk".into() });
-            let api = Direct::new(app.clone(), actor);
+            let api = Connection::direct(app.clone(), actor);
             let mut users = Vec::new();
             for number in 0..count {
                 let new = NewUser {
@@ -41,7 +41,15 @@ impl Place {
                     name: format!("Worker {number}"),
                     phone: None,
                 };
-                users.push(api.users_create(&new, &Change::default()).await.unwrap().item.user.id.to_string());
+                users.push(
+                    api.call::<CreateUser>((), (), NewUserInput::new(new.clone(), Change::default()))
+                        .await
+                        .unwrap()
+                        .item
+                        .user
+                        .id
+                        .to_string(),
+                );
             }
             app.close().await;
             users

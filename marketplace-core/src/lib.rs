@@ -20,7 +20,7 @@
 //! | whether what it depends on works | [`health`], [`doctor`] |
 //! | what time brings, each kind by itself | [`maintenance`] |
 //! | what a call found out besides its answer | [`mod@noted`] |
-//! | what staff can do, either way in | [`admin`] |
+//! | what staff can do, either way in | [`staff`] |
 //! | the two databases | [`db`] |
 //!
 //! To add a feature: a folder with `model.rs` (types and rules, pure), `store.rs` (all its SQL) and `ops.rs` (one function
@@ -61,7 +61,7 @@ pub mod oidc;
 pub mod operations;
 pub mod users;
 
-pub mod admin;
+pub mod staff;
 
 #[cfg(any(test, feature = "testing"))]
 #[expect(

@@ -14,18 +14,17 @@ use axum::{
 };
 use marketplace_core::{
     actor::Actor,
-    admin::Direct,
-    app::App,
     error::{Error, ErrorCode, Result},
     idempotency::{self, Begin},
     noted as call_context,
+    operation::Operation,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use crate::{
     ctx::Ctx,
-    extract::{Caller, IfMatch, json, read_json},
+    extract::{Asked, IfMatch, json, read_json},
     problem::{Answer, Document, Problem, Unwritten},
     slot,
 };
@@ -59,6 +58,12 @@ impl Key {
         Ok(Some(key))
     }
 
+    /// Returns the key, bound to the body too.
+    pub fn with(mut self, body: &[u8]) -> Self {
+        self.add(body);
+        self
+    }
+
     /// Binds the key to another part of what is asked.
     pub fn add(&mut self, part: &[u8]) {
         self.fingerprint.update((part.len() as u64).to_le_bytes());
@@ -74,9 +79,21 @@ where
     A: Serialize + Send,
     W: Future<Output = Result<(StatusCode, A)>> + Send + 'static,
 {
-    let Some(Key { text, path, fingerprint }) = key else {
+    let work = async move {
         let (status, value) = work.await?;
-        return written(status, &value).map(|body| response(status, body));
+        Ok((status, written(status, &value)?))
+    };
+    once_bytes(ctx, actor, key, work).await
+}
+
+/// Like [`once`], for work that has its answer in JSON already.
+pub(crate) async fn once_bytes<W>(ctx: &Ctx, actor: &Actor, key: Option<Key>, work: W) -> Answer<Response>
+where
+    W: Future<Output = Result<(StatusCode, Bytes)>> + Send + 'static,
+{
+    let Some(Key { text, path, fingerprint }) = key else {
+        let (status, body) = work.await?;
+        return Ok(response(status, body));
     };
     let (app, actor) = (ctx.app.clone(), actor.clone());
     // Whoever goes away does not make room for more by that.
@@ -87,11 +104,7 @@ where
             Begin::Fresh { since } => since,
             Begin::Replay { status, body } => return Ok(replay(status, body)),
         };
-        let outcome = match work.await {
-            Ok((status, value)) => written(status, &value).map(|body| (status, body)),
-            Err(error) => Err(Problem::from(error)),
-        };
-        match outcome {
+        match work.await.map_err(Problem::from) {
             Ok((status, body)) => {
                 idempotency::finish(&app, &actor, &text, &path, status.as_u16(), body.to_vec()).await?;
                 Ok(response(status, body))
@@ -117,7 +130,7 @@ fn passing(problem: &Problem) -> bool {
     code.retryable() || matches!(code, ErrorCode::Internal | ErrorCode::Unauthenticated | ErrorCode::Forbidden)
 }
 
-fn written(status: StatusCode, value: &impl Serialize) -> Answer<Bytes> {
+fn written(status: StatusCode, value: &impl Serialize) -> Result<Bytes> {
     if status == StatusCode::NO_CONTENT {
         return Ok(Bytes::new());
     }
@@ -144,15 +157,13 @@ fn replay(status: u16, body: Vec<u8>) -> Response {
     response
 }
 
-/// A change by a member of staff: who, what, at which version, and under which key.
+/// A change: as whom and at which version it is made, what it is, and under which key.
 #[derive(Debug)]
 pub(crate) struct Command<T> {
-    /// Who.
-    pub actor: Actor,
+    /// As whom, and at which version.
+    pub op: Operation,
     /// The body.
     pub input: T,
-    /// `If-Match`.
-    pub if_version: Option<i64>,
     key: Option<Key>,
     ctx: Ctx,
 }
@@ -163,40 +174,26 @@ impl<T: DeserializeOwned> FromRequest<Ctx> for Command<T> {
     async fn from_request(request: Request, ctx: &Ctx) -> Result<Self, Problem> {
         use axum::extract::FromRequestParts as _;
         let (mut parts, body) = request.into_parts();
-        let Caller(actor) = Caller::from_request_parts(&mut parts, ctx).await?;
-        let IfMatch(if_version) = IfMatch::from_request_parts(&mut parts, ctx).await?;
-        let mut key = Key::of(parts.method.as_str(), parts.uri.path(), &parts.headers)?;
+        let Asked(op) = Asked::from_request_parts(&mut parts, ctx).await?;
+        let IfMatch(if_version) = IfMatch::of(&parts.headers)?;
+        let key = Key::of(parts.method.as_str(), parts.uri.path(), &parts.headers)?;
         let bytes = read_json(&parts.headers, body).await?;
-        if let Some(key) = &mut key {
-            key.add(&bytes);
-        }
-        Ok(Self { actor, input: json(&bytes)?, if_version, key, ctx: ctx.clone() })
+        let key = key.map(|key| key.with(&bytes));
+        Ok(Self { op: op.at_version(if_version), input: json(&bytes)?, key, ctx: ctx.clone() })
     }
 }
 
 impl<T> Command<T> {
-    /// Calls the operation, once per key.
+    /// Calls the operation, once for each key.
     pub async fn run<A, F, W>(self, operation: F) -> Answer<Response>
     where
         A: Serialize + Send,
-        F: FnOnce(Direct, T, Option<i64>) -> W,
-        W: Future<Output = Result<(StatusCode, A)>> + Send + 'static,
-    {
-        let direct = Direct::new(self.ctx.app.clone(), self.actor.clone());
-        let work = operation(direct, self.input, self.if_version);
-        once(&self.ctx, &self.actor, self.key, work).await
-    }
-
-    /// Like [`Command::run`], for what is the caller's own.
-    pub async fn run_own<A, F, W>(self, operation: F) -> Answer<Response>
-    where
-        A: Serialize + Send,
-        F: FnOnce(App, Actor, T, Option<i64>) -> W,
+        F: FnOnce(Operation, T) -> W,
         W: Future<Output = Result<(StatusCode, A)>> + Send + 'static,
     {
         // Boxed: operations of jobs are large, and every layer above would carry their size.
-        let work = Box::pin(operation(self.ctx.app.clone(), self.actor.clone(), self.input, self.if_version));
-        once(&self.ctx, &self.actor, self.key, work).await
+        let work = Box::pin(operation(self.op.clone(), self.input));
+        once(&self.ctx, self.op.actor(), self.key, work).await
     }
 }
 

@@ -51,7 +51,7 @@ fn api() -> (Router<Ctx>, utoipa::openapi::OpenApi) {
         .merge(routes::reviews::routes())
         .merge(routes::profiles::routes())
         .merge(routes::services::routes())
-        .merge(routes::admin::routes())
+        .merge(routes::staff::routes())
         .merge(routes::ops::routes())
         .split_for_parts();
     openapi::complete(&mut description);

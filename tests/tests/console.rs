@@ -1,10 +1,10 @@
 //! The real console, in a pseudo-terminal.
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
+use marketplace_core::staff::{Connection, ListAttempts, ListAudit, ListQuery, StretchQuery, VerifyAudit};
 use std::{path::Path, process::Command};
 
 use marketplace_core::{
-    admin::{AdminApi, Direct},
     app::App,
     audit::AuditFilter,
     config::{Config, Secret},
@@ -45,9 +45,9 @@ fn console(folder: &Path, url: &str, more: &[&str]) -> Command {
 }
 
 async fn count(app: &App, status: KycStatus) -> usize {
-    let api = Direct::new(app.clone(), testing::operator());
+    let api = Connection::direct(app.clone(), testing::operator());
     let filter = KycFilter { status: Some(status), ..KycFilter::default() };
-    api.kyc_list(&filter, &PageRequest::first(200)).await.unwrap().items.len()
+    api.call::<ListAttempts>((), ListQuery::new(&filter, &PageRequest::first(200)), ()).await.unwrap().items.len()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,10 +96,13 @@ async fn work_of_a_day_in_a_terminal() {
     assert_eq!(terminal.ended(), 0);
     terminal.assert_restored();
     assert_eq!(count(&app, KycStatus::InReview).await, held_by_others(&app).await);
-    let api = Direct::new(app.clone(), testing::operator());
+    let api = Connection::direct(app.clone(), testing::operator());
     let views = AuditFilter { action: Some("kyc.view".into()), ..AuditFilter::default() };
-    assert!(!api.audit_list(&views, &PageRequest::first(1)).await.unwrap().items.is_empty(), "each view is on record");
-    assert_eq!(api.audit_verify(1, 10_000, None).await.unwrap().broken, None);
+    assert!(
+        !api.call::<ListAudit>((), ListQuery::new(&views, &PageRequest::first(1)), ()).await.unwrap().items.is_empty(),
+        "each view is on record"
+    );
+    assert_eq!(api.call::<VerifyAudit>((), StretchQuery::new(1, 10_000, None), ()).await.unwrap().broken, None);
 }
 
 async fn rejected_become(app: &App, wanted: usize) {
@@ -114,9 +117,9 @@ async fn rejected_become(app: &App, wanted: usize) {
 
 /// Claims that the made-up staff of the seed hold.
 async fn held_by_others(app: &App) -> usize {
-    let api = Direct::new(app.clone(), testing::operator());
+    let api = Connection::direct(app.clone(), testing::operator());
     let filter = KycFilter { status: Some(KycStatus::InReview), ..KycFilter::default() };
-    let page = api.kyc_list(&filter, &PageRequest::first(200)).await.unwrap();
+    let page = api.call::<ListAttempts>((), ListQuery::new(&filter, &PageRequest::first(200)), ()).await.unwrap();
     page.items.iter().filter(|row| row.claim.as_ref().is_some_and(|claim| claim.holder.0.starts_with("user:"))).count()
 }
 

@@ -1,13 +1,13 @@
 //! `marketplace audit`: the audit log.
 
 use marketplace_core::base::text_enum::Name;
-use std::{sync::Arc, time::Duration};
+use marketplace_core::staff::{Connection, ListAudit, ListQuery, StretchQuery, VerifyAudit};
+use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use marketplace_core::{
-    admin::AdminApi,
     audit::{AuditFilter, AuditHead, AuditRow, AuditVerification, VERIFY_LIMIT},
     base::principal::Principal,
     error::Error,
@@ -124,14 +124,18 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             context.out.check::<AuditRow>()?;
             let api = context.connect().await?;
             let filter = AuditFilter::from(filter);
-            context.stream(&range, async |page| api.audit_list(&filter, &page).await).await
+            context
+                .stream(&range, async |page| api.call::<ListAudit>((), ListQuery::new(&filter, &page), ()).await)
+                .await
         }
         Verb::Show { seq } => {
             context.out.check::<AuditRow>()?;
             let api = context.connect().await?;
             // The list is newest first: the row after the cursor of the next number is this one.
             let after = Some(URL_SAFE_NO_PAD.encode(SeqCursor(seq + 1).text()));
-            let page = api.audit_list(&AuditFilter::default(), &PageRequest { limit: 1, after }).await?;
+            let page = api
+                .call::<ListAudit>((), ListQuery::new(&AuditFilter::default(), &PageRequest { limit: 1, after }), ())
+                .await?;
             let row = page.items.into_iter().find(|row| row.seq == seq);
             context.out.item(&row.ok_or_else(|| Error::not_found("row of the audit log"))?)
         }
@@ -152,7 +156,7 @@ async fn verify(context: &Context, from: i64, expect: Option<&AuditHead>) -> Out
         ));
     }
     let api = context.connect().await?;
-    let newest = api.audit_list(&AuditFilter::default(), &PageRequest::first(1)).await?;
+    let newest = api.call::<ListAudit>((), ListQuery::new(&AuditFilter::default(), &PageRequest::first(1)), ()).await?;
     let rows = newest.items.first().map_or(0, |row| row.seq - from + 1);
     let bar = if context.out.shows_progress() {
         let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} rows · {eta}");
@@ -163,7 +167,7 @@ async fn verify(context: &Context, from: i64, expect: Option<&AuditHead>) -> Out
     };
     let mut whole = AuditVerification { checked: 0, next: Some(from), head: None, broken: None };
     while let Some(next) = whole.next {
-        let part = api.audit_verify(next, VERIFY_LIMIT, expect).await?;
+        let part = api.call::<VerifyAudit>((), StretchQuery::new(next, VERIFY_LIMIT, expect), ()).await?;
         whole = AuditVerification { checked: whole.checked + part.checked, ..part };
         bar.set_position(u64::try_from(whole.checked).unwrap_or(0));
     }
@@ -181,11 +185,11 @@ async fn verify(context: &Context, from: i64, expect: Option<&AuditHead>) -> Out
 /// Follows by number: numbers have no gaps, so nothing is missed or shown twice, also after a broken connection.
 async fn tail(context: &Context, filter: &AuditFilter, lines: u16) -> Outcome {
     let api = context.connect().await?;
-    let newest = api.audit_list(&AuditFilter::default(), &PageRequest::first(1)).await?;
+    let newest = api.call::<ListAudit>((), ListQuery::new(&AuditFilter::default(), &PageRequest::first(1)), ()).await?;
     let mut last = newest.items.first().map_or(0, |row| row.seq);
     let mut rows = context.out.list::<AuditRow>();
     if lines > 0 {
-        let mut page = api.audit_list(filter, &PageRequest::first(lines)).await?.items;
+        let mut page = api.call::<ListAudit>((), ListQuery::new(filter, &PageRequest::first(lines)), ()).await?.items;
         page.reverse();
         last = page.last().map_or(last, |row| row.seq.max(last));
         rows.page(&page)?;
@@ -222,11 +226,11 @@ async fn tail(context: &Context, filter: &AuditFilter, lines: u16) -> Outcome {
 }
 
 /// Rows after `last`, oldest first.
-async fn since(api: &Arc<dyn AdminApi>, filter: &AuditFilter, last: i64) -> Result<Vec<AuditRow>, Error> {
+async fn since(api: &Connection, filter: &AuditFilter, last: i64) -> Result<Vec<AuditRow>, Error> {
     let mut rows = Vec::new();
     let mut page = PageRequest::first(MAX_LIMIT);
     loop {
-        let answer = api.audit_list(filter, &page).await?;
+        let answer = api.call::<ListAudit>((), ListQuery::new(filter, &page), ()).await?;
         let before = rows.len();
         let whole = answer.items.len();
         rows.extend(answer.items.into_iter().take_while(|row| row.seq > last));

@@ -4,8 +4,8 @@ pub(super) mod login;
 mod totp;
 
 use clap::Subcommand;
+use marketplace_core::staff::{EndAllSessions, Identity, WhoAmI};
 use marketplace_core::{
-    admin::Identity,
     auth::SessionView,
     base::change::{Change, RestrictionReason},
     ids::SessionId,
@@ -153,7 +153,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let asked = ChangeArgs { dry_run, yes, ..ChangeArgs::default() };
             context.confirm("End everybody's sessions and tokens, your own too?", &asked, Care::Ask).await?;
             let change = Change { reason: Some(reason), dry_run, ..Change::default() };
-            let ended = context.connect().await?.sessions_end_all(&change).await?;
+            let ended = context.connect().await?.call::<EndAllSessions>((), (), change.clone()).await?;
             if dry_run {
                 context.out.note("dry run: nothing was changed");
             }
@@ -192,7 +192,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         }
         Verb::Whoami => {
             context.out.check::<Identity>()?;
-            let identity = context.connect().await?.whoami().await?;
+            let identity = context.connect().await?.call::<WhoAmI>((), (), ()).await?;
             context.out.item(&identity)
         }
     }

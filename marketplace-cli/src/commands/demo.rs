@@ -1,8 +1,9 @@
 //! `marketplace demo`: a throwaway database with lifelike data, then the console.
 
-use std::{sync::Arc, time::Duration};
+use marketplace_core::staff::Connection;
+use std::time::Duration;
 
-use marketplace_core::{admin::Direct, app::App, config::Config};
+use marketplace_core::{app::App, config::Config};
 use marketplace_seed::{self as seed, Login, Rest, Summary};
 use serde::Serialize;
 
@@ -103,7 +104,7 @@ pub async fn run(args: Args, context: &Context) -> Outcome {
     let target = Target { system: "demo".into(), way, profile: None, production: false };
     let timers = tokio::spawn(run_timers(app.clone()));
     let drawing = tokio::spawn(draw(app.clone(), rest));
-    let done = tui::launch(context, Arc::new(Direct::new(app.clone(), operator())), args.console, &target).await;
+    let done = tui::launch(context, Connection::direct(app.clone(), operator()), args.console, &target).await;
     for task in [timers, drawing] {
         task.abort();
         let _ = task.await;

@@ -1,8 +1,8 @@
 //! `marketplace jobs`.
 
 use clap::Subcommand;
+use marketplace_core::staff::{self, Connection, ListJobHistory, ListJobs, ListQuery, ShowJob};
 use marketplace_core::{
-    admin::AdminApi,
     base::change::Changed,
     ids::{JobId, ThreadId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobReason, JobStatus, JobSummary, StaffJobAction},
@@ -91,16 +91,18 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             out.check::<JobSummary>()?;
             let api = context.connect().await?;
             let filter = JobFilter { status, user_id, thread_id };
-            context.stream(&range, async |page| api.jobs_list(&filter, &page).await).await
+            context
+                .stream(&range, async |page| api.call::<ListJobs>((), ListQuery::new(&filter, &page), ()).await)
+                .await
         }
         Verb::Show { id } => {
             out.check::<JobDetail>()?;
-            out.item(&context.connect().await?.jobs_show(id).await?)
+            out.item(&context.connect().await?.call::<ShowJob>(id, (), ()).await?)
         }
         Verb::History { id, range } => {
             out.check::<HistoryRow>()?;
             let api = context.connect().await?;
-            context.stream(&range, async |page| api.jobs_history(id, &page).await).await
+            context.stream(&range, async |page| api.call::<ListJobHistory>(id, page.clone(), ()).await).await
         }
         Verb::Cancel { batch, reason, how } => {
             if !batch.stdin {
@@ -109,24 +111,24 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let api = context.connect_to_change::<JobDetail>(&batch, &how.change).await?;
             let apply = async |id: JobId, line: Line<JobReason>| -> Outcome<Changed<JobDetail>> {
                 let action = StaffJobAction::Cancel { reason: line.reason(reason)? };
-                Ok(api.jobs_act(id, &action, &line.change(&how)).await?)
+                Ok(staff::act_on_job(&api, id, &action, line.change(&how)).await?)
             };
-            let describe = async |id| describe(api.as_ref(), id).await;
+            let describe = async |id| describe(&api, id).await;
             context.change("Cancel", &batch, &how.change, Care::Ask, describe, apply).await
         }
         Verb::Finalize { batch, how } => {
             let api = context.connect_to_change::<JobDetail>(&batch, &how.change).await?;
             let apply = async |id: JobId, line: Line| -> Outcome<Changed<JobDetail>> {
-                Ok(api.jobs_act(id, &StaffJobAction::Finalize, &line.change(&how)).await?)
+                Ok(staff::act_on_job(&api, id, &StaffJobAction::Finalize, line.change(&how)).await?)
             };
-            let describe = async |id| describe(api.as_ref(), id).await;
+            let describe = async |id| describe(&api, id).await;
             context.change("Finalize", &batch, &how.change, Care::Ask, describe, apply).await
         }
     }
 }
 
-async fn describe(api: &dyn AdminApi, id: JobId) -> Outcome<String> {
-    let job = api.jobs_show(id).await?.job;
+async fn describe(api: &Connection, id: JobId) -> Outcome<String> {
+    let job = api.call::<ShowJob>(id, (), ()).await?.job;
     let JobSummary { title, client_name, worker_name, status, price, .. } = job;
     Ok(format!("“{title}”, {client_name} and {worker_name} ({status}, {price})"))
 }

@@ -1,10 +1,13 @@
 //! `marketplace kyc`: identity checks.
 
+use marketplace_core::staff::{
+    self, ClaimAttempt, ClaimNextAttempt, Connection, FileOf, ListAttempts, ListQuery, ReleaseAttempt, ShowAttempt,
+    UndoDecision, ViewAttemptFile,
+};
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use marketplace_core::{
-    admin::AdminApi,
     base::change::{Change, Changed, RestrictionReason},
     ids::{AttemptId, UserId},
     kyc::{
@@ -207,18 +210,20 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             out.check::<KycSummary>()?;
             let api = context.connect().await?;
             let filter = KycFilter { status, document_type, user_id };
-            context.stream(&range, async |page| api.kyc_list(&filter, &page).await).await
+            context
+                .stream(&range, async |page| api.call::<ListAttempts>((), ListQuery::new(&filter, &page), ()).await)
+                .await
         }
         Verb::Show { id } => {
             out.check::<KycCase>()?;
-            let case = context.connect().await?.kyc_show(id).await?;
+            let case = context.connect().await?.call::<ShowAttempt>(id, (), ()).await?;
             out.item(&case)
         }
         Verb::Next { claiming } => {
             out.check::<KycCase>()?;
             context.require_consent(&claiming.change)?;
             let asked = claiming.change(NoteOverride::default());
-            match context.connect().await?.kyc_next(&asked).await? {
+            match context.connect().await?.call::<ClaimNextAttempt>((), (), asked.clone()).await? {
                 Some(case) => out.item(&case),
                 None if matches!(out.format, Format::Json | Format::Yaml) => out.write(b"null\n"),
                 None => {
@@ -238,7 +243,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::Revoke(deciding) => decide(context, DecisionKind::Revoke, deciding).await,
         Verb::Open { id, kind, viewer, save_to } => {
             let api = context.connect().await?;
-            let file = api.kyc_file(id, kind).await?;
+            let file = api.call::<ViewAttemptFile>(FileOf(id, kind), (), ()).await?;
             match save_to {
                 Some(path) => open::save(context, &file, &path),
                 None => open::view(context, &file, kind, viewer.as_deref()).await,
@@ -260,9 +265,9 @@ async fn claims(context: &Context, verb: &str, batch: &BatchArgs, claiming: &Cla
     let apply = async |id: AttemptId, line: NoteOverride| {
         let asked = claiming.change(line);
         Ok(match call {
-            AdminCall::Claim => api.kyc_claim(id, &asked).await?,
-            AdminCall::Release => api.kyc_release(id, &asked).await?,
-            AdminCall::Undo => api.kyc_undo(id, &asked).await?,
+            AdminCall::Claim => api.call::<ClaimAttempt>(id, (), asked.clone()).await?,
+            AdminCall::Release => api.call::<ReleaseAttempt>(id, (), asked.clone()).await?,
+            AdminCall::Undo => api.call::<UndoDecision>(id, (), asked.clone()).await?,
         })
     };
     context.change(verb, batch, &claiming.change, Care::Light, describe, apply).await
@@ -275,7 +280,7 @@ async fn decide(context: &Context, kind: DecisionKind, deciding: Deciding) -> Ou
         Decision { kind, fence, reasons: reason.clone(), comment: comment.clone() }.checked()?;
     }
     let api = context.connect_to_change::<KycCase>(&batch, &change).await?;
-    let describe = async |id: AttemptId| describe(api.as_ref(), id).await;
+    let describe = async |id: AttemptId| describe(&api, id).await;
     let apply = async |id: AttemptId, line: DecisionOverrides| -> Outcome<Changed<KycCase>> {
         let decision = Decision {
             kind,
@@ -285,7 +290,7 @@ async fn decide(context: &Context, kind: DecisionKind, deciding: Deciding) -> Ou
         };
         let note = line.note.or_else(|| change.note.clone());
         let asked = Change { note, dry_run: change.dry_run, ..Change::default() };
-        Ok(api.kyc_decide(id, &decision, &asked).await?)
+        Ok(staff::decide(&api, id, decision.clone(), asked.clone()).await?)
     };
     let verb = match kind {
         DecisionKind::Approve => "Approve",
@@ -296,8 +301,8 @@ async fn decide(context: &Context, kind: DecisionKind, deciding: Deciding) -> Ou
     context.change(verb, &batch, &change, Care::Ask, describe, apply).await
 }
 
-async fn describe(api: &dyn AdminApi, id: AttemptId) -> Outcome<String> {
-    let case = api.kyc_show(id).await?;
+async fn describe(api: &Connection, id: AttemptId) -> Outcome<String> {
+    let case = api.call::<ShowAttempt>(id, (), ()).await?;
     let attempt = case.attempt;
     Ok(format!("{} ({}, attempt {}, {})", attempt.name, attempt.document_type, attempt.number, attempt.status))
 }

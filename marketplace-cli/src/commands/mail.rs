@@ -1,6 +1,7 @@
 //! `marketplace mail`.
 
 use clap::Subcommand;
+use marketplace_core::staff::{ListMails, ListQuery, RetryMail};
 use marketplace_core::{
     base::change::Changed,
     ids::MailId,
@@ -49,14 +50,16 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             context.out.check::<MailSummary>()?;
             let api = context.connect().await?;
             let filter = MailFilter { status };
-            context.stream(&range, async |page| api.mail_list(&filter, &page).await).await
+            context
+                .stream(&range, async |page| api.call::<ListMails>((), ListQuery::new(&filter, &page), ()).await)
+                .await
         }
         Verb::Retry { batch, change } => {
             let api = context.connect_to_change::<MailSummary>(&batch, &change).await?;
             let how = VersionedArgs { if_version: None, change: change.clone() };
             let describe = async |id: MailId| -> Outcome<String> { Ok(format!("the mail {id}")) };
             let apply = async |id: MailId, line: Line| -> Outcome<Changed<MailSummary>> {
-                Ok(api.mail_retry(id, &line.change(&how)).await?)
+                Ok(api.call::<RetryMail>(id, (), line.change(&how).into()).await?)
             };
             context.change("Try again", &batch, &change, Care::Ask, describe, apply).await
         }

@@ -1,8 +1,8 @@
 //! `marketplace reviews`.
 
 use clap::Subcommand;
+use marketplace_core::staff::{self, Connection, ListQuery, ListReviews, ShowReview};
 use marketplace_core::{
-    admin::AdminApi,
     base::change::Changed,
     ids::{ReviewId, UserId},
     messaging::model::RemovalReason,
@@ -95,11 +95,13 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             out.check::<ReviewSummary>()?;
             let api = context.connect().await?;
             let filter = ReviewFilter { flagged, status, subject_id, author_id };
-            context.stream(&range, async |page| api.reviews_list(&filter, &page).await).await
+            context
+                .stream(&range, async |page| api.call::<ListReviews>((), ListQuery::new(&filter, &page), ()).await)
+                .await
         }
         Verb::Show { id } => {
             out.check::<ReviewDetail>()?;
-            out.item(&context.connect().await?.reviews_show(id).await?)
+            out.item(&context.connect().await?.call::<ShowReview>(id, (), ()).await?)
         }
         Verb::Dismiss { batch, how } => {
             plain(context, "Dismiss the flags of", &batch, &how, ReviewAction::Dismiss).await
@@ -112,9 +114,9 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let api = context.connect_to_change::<ReviewDetail>(&batch, &how.change).await?;
             let apply = async |id: ReviewId, line: Line<RemovalReason>| -> Outcome<Changed<ReviewDetail>> {
                 let action = ReviewAction::Remove { reason: line.reason(reason)? };
-                Ok(api.reviews_act(id, &action, &line.change(&how)).await?)
+                Ok(staff::act_on_review(&api, id, &action, line.change(&how)).await?)
             };
-            let describe = async |id| describe(api.as_ref(), id).await;
+            let describe = async |id| describe(&api, id).await;
             context.change("Remove", &batch, &how.change, Care::Ask, describe, apply).await
         }
     }
@@ -124,13 +126,14 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
 async fn plain(context: &Context, verb: &str, batch: &BatchArgs, how: &VersionedArgs, action: ReviewAction) -> Outcome {
     let api = context.connect_to_change::<ReviewDetail>(batch, &how.change).await?;
     let apply = async |id: ReviewId, line: Line| -> Outcome<Changed<ReviewDetail>> {
-        Ok(api.reviews_act(id, &action, &line.change(how)).await?)
+        Ok(staff::act_on_review(&api, id, &action, line.change(how)).await?)
     };
-    let describe = async |id| describe(api.as_ref(), id).await;
+    let describe = async |id| describe(&api, id).await;
     context.change(verb, batch, &how.change, Care::Ask, describe, apply).await
 }
 
-async fn describe(api: &dyn AdminApi, id: ReviewId) -> Outcome<String> {
-    let ReviewSummary { author_name, subject_name, rating, status, flags, .. } = api.reviews_show(id).await?.review;
+async fn describe(api: &Connection, id: ReviewId) -> Outcome<String> {
+    let ReviewSummary { author_name, subject_name, rating, status, flags, .. } =
+        api.call::<ShowReview>(id, (), ()).await?.review;
     Ok(format!("{author_name}'s review of {subject_name} ({rating} stars, {status}, {flags} flags)"))
 }

@@ -1,12 +1,11 @@
 //! `marketplace stats`.
 
-use marketplace_core::admin::Stats;
-
 use crate::{context::Context, failure::Outcome};
+use marketplace_core::staff::{ShowStats, Stats};
 
 /// Prints the dashboard's numbers.
 pub async fn run(context: &Context) -> Outcome {
     context.out.check::<Stats>()?;
-    let stats = context.connect().await?.stats().await?;
+    let stats = context.connect().await?.call::<ShowStats>((), (), ()).await?;
     context.out.item(&stats)
 }

@@ -3,8 +3,10 @@
 mod follow;
 
 use clap::Subcommand;
+use marketplace_core::staff::{
+    self, Connection, ListQuery, ListThreads, NoticeInput, PostNotice, ReasonedInput, RemoveMessage, ShowThread,
+};
 use marketplace_core::{
-    admin::AdminApi,
     base::change::Changed,
     ids::{MessageId, ServiceId, ThreadId, UserId},
     messaging::model::{
@@ -154,11 +156,13 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             out.check::<ThreadInfo>()?;
             let api = context.connect().await?;
             let filter = ThreadFilter { status, user_id, service_id };
-            context.stream(&range, async |page| api.threads_list(&filter, &page).await).await
+            context
+                .stream(&range, async |page| api.call::<ListThreads>((), ListQuery::new(&filter, &page), ()).await)
+                .await
         }
         Verb::Show { id } => {
             out.check::<ThreadInfo>()?;
-            out.item(&context.connect().await?.threads_show(id).await?)
+            out.item(&context.connect().await?.call::<ShowThread>(id, (), ()).await?)
         }
         Verb::Messages { id, reason, span } => follow::messages(context, id, reason, &span).await,
         Verb::Watch { id, reason, start } => follow::watch(context, id, reason, &start).await,
@@ -169,17 +173,17 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let api = context.connect_to_change::<ThreadInfo>(&batch, &how.change).await?;
             let apply = async |id: ThreadId, line: Line<CloseReason>| -> Outcome<Changed<ThreadInfo>> {
                 let action = ThreadAction::Close { reason: line.reason(reason)? };
-                Ok(api.threads_act(id, &action, &line.change(&how)).await?)
+                Ok(staff::act_on_thread(&api, id, &action, line.change(&how)).await?)
             };
-            let describe = async |id| describe(api.as_ref(), id).await;
+            let describe = async |id| describe(&api, id).await;
             context.change("Close", &batch, &how.change, Care::Ask, describe, apply).await
         }
         Verb::Reopen { batch, how } => {
             let api = context.connect_to_change::<ThreadInfo>(&batch, &how.change).await?;
             let apply = async |id: ThreadId, line: Line| -> Outcome<Changed<ThreadInfo>> {
-                Ok(api.threads_act(id, &ThreadAction::Reopen, &line.change(&how)).await?)
+                Ok(staff::act_on_thread(&api, id, &ThreadAction::Reopen, line.change(&how)).await?)
             };
-            let describe = async |id| describe(api.as_ref(), id).await;
+            let describe = async |id| describe(&api, id).await;
             context.change("Reopen", &batch, &how.change, Care::Ask, describe, apply).await
         }
         Verb::Notice { batch, content, how } => notice(context, &batch, content.as_deref(), &how).await,
@@ -189,7 +193,9 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             }
             let api = context.connect_to_change::<StaffMessage>(&batch, &how.change).await?;
             let apply = async |id: MessageId, line: Line<RemovalReason>| -> Outcome<Changed<StaffMessage>> {
-                Ok(api.message_remove(id, line.reason(reason)?, &line.change(&how)).await?)
+                Ok(api
+                    .call::<RemoveMessage>(id, (), ReasonedInput::new(line.reason(reason)?, line.change(&how)))
+                    .await?)
             };
             // Reading it, to name it, would need a reason of its own.
             let describe = async |id: MessageId| Ok(format!("the message {id}"));
@@ -206,13 +212,16 @@ async fn notice(context: &Context, batch: &BatchArgs, text: Option<&str>, how: &
     let api = context.connect_to_change::<StaffMessage>(batch, &how.change).await?;
     let apply = async |id: ThreadId, line: NoticeLine| -> Outcome<Changed<StaffMessage>> {
         let text = line.content.as_deref().or(text).ok_or_else(missing)?;
-        Ok(api.threads_notice(id, text, &how.with(line.note.as_ref(), line.if_version)).await?)
+        Ok(api
+            .call::<PostNotice>(id, (), NoticeInput::new(text, how.with(line.note.as_ref(), line.if_version)))
+            .await?)
     };
-    let describe = async |id| describe(api.as_ref(), id).await;
+    let describe = async |id| describe(&api, id).await;
     context.change("Post the notice in", batch, &how.change, Care::Ask, describe, apply).await
 }
 
-async fn describe(api: &dyn AdminApi, id: ThreadId) -> Outcome<String> {
-    let ThreadInfo { title, client_name, worker_name, status, last_seq, .. } = api.threads_show(id).await?;
+async fn describe(api: &Connection, id: ThreadId) -> Outcome<String> {
+    let ThreadInfo { title, client_name, worker_name, status, last_seq, .. } =
+        api.call::<ShowThread>(id, (), ()).await?;
     Ok(format!("“{title}”, {client_name} and {worker_name} ({status}, {last_seq} messages)"))
 }

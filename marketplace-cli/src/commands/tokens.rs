@@ -1,6 +1,7 @@
 //! `marketplace tokens`.
 
 use clap::Subcommand;
+use marketplace_core::staff::{CreateToken, ListQuery, ListTokens, NewTokenInput, RevokeToken};
 use marketplace_core::{
     base::{
         change::{Change, Changed},
@@ -80,7 +81,11 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             context.confirm(&format!("Make the token `{name}`?"), &change, Care::Ask).await?;
             let new = NewToken { name, scopes, expires_in: expires, owner_id: owner };
             let asked = Change { note: change.note.clone(), dry_run: change.dry_run, ..Change::default() };
-            let created = context.connect().await?.tokens_create(&new, &asked).await?;
+            let created = context
+                .connect()
+                .await?
+                .call::<CreateToken>((), (), NewTokenInput::new(new.clone(), asked.clone()))
+                .await?;
             out.item(&created)?;
             if change.dry_run {
                 out.note("dry run: nothing was made");
@@ -93,14 +98,16 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             out.check::<ApiToken>()?;
             let api = context.connect().await?;
             let filter = TokenFilter { owner_id: owner };
-            context.stream(&range, async |page| api.tokens_list(&filter, &page).await).await
+            context
+                .stream(&range, async |page| api.call::<ListTokens>((), ListQuery::new(&filter, &page), ()).await)
+                .await
         }
         Verb::Revoke { batch, change } => {
             let api = context.connect_to_change::<ApiToken>(&batch, &change).await?;
             let how = VersionedArgs { if_version: None, change: change.clone() };
             let describe = async |id: TokenId| -> Outcome<String> { Ok(format!("the token {id}")) };
             let apply = async |id: TokenId, line: Line| -> Outcome<Changed<ApiToken>> {
-                Ok(api.tokens_revoke(id, &line.change(&how)).await?)
+                Ok(api.call::<RevokeToken>(id, (), line.change(&how).into()).await?)
             };
             context.change("Revoke", &batch, &change, Care::Ask, describe, apply).await
         }

@@ -1,8 +1,9 @@
 //! `marketplace tui`: the console.
 
-use std::{io::IsTerminal, sync::Arc};
+use marketplace_core::staff::{Connection, WhoAmI};
+use std::io::IsTerminal;
 
-use marketplace_core::{admin::AdminApi, error::ErrorCode};
+use marketplace_core::error::ErrorCode;
 
 use super::auth::{LoginArgs, login};
 use crate::{
@@ -31,7 +32,7 @@ pub async fn run(args: Console, context: &Context) -> Outcome {
     let mut api = context.connect_to(&target).await?;
     if let Way::Api { .. } = target.way {
         // Somebody who is not logged in finds out on a screen that stays. A server that is away is the console's business.
-        match api.whoami().await {
+        match api.call::<WhoAmI>((), (), ()).await {
             Err(error) if error.code() == ErrorCode::Unauthenticated && outside_token().is_none() => {
                 context.out.note(&format!("{}: log in to {}", error.detail(), target.system));
                 login::log_in(context, &target, LoginArgs::default()).await?;
@@ -55,7 +56,7 @@ pub(super) fn require_terminal() -> Outcome {
 }
 
 /// Runs the console until the user quits.
-pub(super) async fn launch(context: &Context, api: Arc<dyn AdminApi>, args: Console, target: &Target) -> Outcome {
+pub(super) async fn launch(context: &Context, api: Connection, args: Console, target: &Target) -> Outcome {
     let settings = SettingsFile::open()?.settings;
     let options = Options {
         system: target.system.clone(),

@@ -2,6 +2,10 @@
 
 mod export;
 
+use marketplace_core::staff::{
+    self, Connection, CreateUser, ListQuery, ListUserNotes, ListUsers, NewUserInput, NoteInput, RevealUser, ShowUser,
+    WriteUserNote,
+};
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -10,7 +14,6 @@ use marketplace_core::{
         model::{NewUser, Note, Status, UserAction},
         summary::{UserFilter, UserSummary},
     },
-    admin::AdminApi,
     base::{
         change::{Change, Changed, IdentityProof, RestrictionReason},
         permission::Role,
@@ -270,21 +273,23 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             out.check::<UserSummary>()?;
             let api = context.connect().await?;
             let filter = UserFilter { q, role, status, reveal };
-            context.stream(&range, async |page| api.users_list(&filter, &page).await).await
+            context
+                .stream(&range, async |page| api.call::<ListUsers>((), ListQuery::new(&filter, &page), ()).await)
+                .await
         }
         Verb::Show { id, reveal } => {
             out.check::<UserDetail>()?;
             let api = context.connect().await?;
-            let mut detail = api.users_show(id).await?;
+            let mut detail = api.call::<ShowUser>(id, (), ()).await?;
             if reveal {
-                let data = api.users_reveal(id).await?;
+                let data = api.call::<RevealUser>(id, (), ()).await?;
                 (detail.user.name, detail.user.email, detail.user.phone) = (data.name, data.email, data.phone);
             }
             out.item(&detail)
         }
         Verb::Reveal { id } => {
             out.check::<PersonalData>()?;
-            let data = context.connect().await?.users_reveal(id).await?;
+            let data = context.connect().await?.call::<RevealUser>(id, (), ()).await?;
             out.item(&data)
         }
         Verb::Export { id, out } => export::run(context, id, &out).await,
@@ -292,7 +297,11 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             out.check::<Changed<UserDetail>>()?;
             context.confirm(&format!("Make the {role} account {email} for {name}?"), &acting.change, Care::Ask).await?;
             let new = NewUser { role, email, name, phone };
-            let made = context.connect().await?.users_create(&new, &acting.change(&Overrides::default())).await?;
+            let made = context
+                .connect()
+                .await?
+                .call::<CreateUser>((), (), NewUserInput::new(new.clone(), acting.change(&Overrides::default())))
+                .await?;
             if acting.change.dry_run {
                 out.note("dry run: nothing was changed");
             }
@@ -327,12 +336,14 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let Some(body) = body.as_ref().or(change.note.as_ref()) else {
                 out.check::<Note>()?;
                 let api = context.connect().await?;
-                return context.stream(&range, async |page| api.users_notes(id, &page).await).await;
+                return context
+                    .stream(&range, async |page| api.call::<ListUserNotes>(id, page.clone(), ()).await)
+                    .await;
             };
             out.check::<Changed<Note>>()?;
             context.confirm("Write the note?", &change, Care::Light).await?;
             let asked = Change { dry_run: change.dry_run, ..Change::default() };
-            let written = context.connect().await?.users_note(id, body, &asked).await?;
+            let written = context.connect().await?.call::<WriteUserNote>(id, (), NoteInput::new(body, &asked)).await?;
             out.item(&written)
         }
     }
@@ -345,7 +356,7 @@ enum Action {
 
 async fn act(context: &Context, verb: &str, batch: &BatchArgs, acting: &Acting, action: Action) -> Outcome {
     let api = context.connect_to_change::<UserDetail>(batch, &acting.change).await?;
-    let describe = async |id: UserId| describe(api.as_ref(), id).await;
+    let describe = async |id: UserId| describe(&api, id).await;
     let apply = async |id: UserId, line: Overrides| -> Outcome<Changed<UserDetail>> {
         let action = match (&action, line.role) {
             (Action::Fixed(action), None) => action.clone(),
@@ -356,12 +367,12 @@ async fn act(context: &Context, verb: &str, batch: &BatchArgs, acting: &Acting, 
             },
             (Action::Fixed(_), Some(_)) => return Err(Failure::usage("`role` is for `users role`", "leave it out")),
         };
-        Ok(api.users_act(id, &action, &acting.change(&line)).await?)
+        Ok(staff::act_on_user(&api, id, &action, acting.change(&line)).await?)
     };
     context.change(verb, batch, &acting.change, Care::Ask, describe, apply).await
 }
 
-async fn describe(api: &dyn AdminApi, id: UserId) -> Outcome<String> {
-    let user = api.users_show(id).await?.user;
+async fn describe(api: &Connection, id: UserId) -> Outcome<String> {
+    let user = api.call::<ShowUser>(id, (), ()).await?.user;
     Ok(format!("{} ({}, {}, {})", user.name, user.email, user.role, user.status))
 }

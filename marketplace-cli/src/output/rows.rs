@@ -8,10 +8,10 @@ mod tokens;
 
 use marketplace_core::{
     accounts::{model::Note, summary::UserSummary},
-    admin::{Identity, Stats},
     audit::AuditRow,
     base::{change::Changed, count::Count},
     kyc::model::{KycCase, KycSummary},
+    staff::{Identity, Stats},
     users::model::{PersonalData, UserDetail},
 };
 

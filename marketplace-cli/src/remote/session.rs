@@ -10,17 +10,18 @@ use marketplace_core::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Remote, Tokens, http::Call, object};
+use super::{Remote, Tokens, http::Call};
 
 /// The body of a call that needs the password, with the second factor.
-fn proven(body: Value, proof: Option<&Proof>) -> Value {
-    let mut body = object(body);
-    match proof {
-        Some(Proof::Code(code)) => drop(body.insert("totp".into(), json!(code))),
-        Some(Proof::Recovery(code)) => drop(body.insert("recovery_code".into(), json!(code))),
-        None => {}
+fn proven(mut body: Value, proof: Option<&Proof>) -> Value {
+    if let (Value::Object(fields), Some(proof)) = (&mut body, proof) {
+        let (name, code) = match proof {
+            Proof::Code(code) => ("totp", code),
+            Proof::Recovery(code) => ("recovery_code", code),
+        };
+        fields.insert(name.into(), json!(code));
     }
-    Value::Object(body)
+    body
 }
 
 impl Remote {
@@ -48,7 +49,7 @@ impl Remote {
 
     /// One's own sessions, newest first.
     pub async fn sessions(&self, page: &PageRequest) -> Result<Page<SessionView>> {
-        self.list("/v1/auth/sessions", &(), page).await
+        self.send(Call::new(Method::GET, "/v1/auth/sessions").query(page)).await?.json().await
     }
 
     /// Ends one of one's own sessions.

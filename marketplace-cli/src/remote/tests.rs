@@ -1,9 +1,10 @@
+use marketplace_core::staff::{self, ClaimNextAttempt, ListQuery, ListUsers, ShowStats, WhoAmI};
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
-use marketplace_core::{admin::AdminApi, error::ErrorCode, ids::UserId, kyc::model::Decision};
+use marketplace_core::{error::ErrorCode, ids::UserId, kyc::model::Decision};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -110,8 +111,8 @@ async fn a_token_that_ran_out_is_renewed_once_and_kept() {
     let path = folder.path().join("c/tokens.json");
     crate::files::write_private(&path, &serde_json::to_vec(&tokens(1)).unwrap()).unwrap();
     let remote = Remote::new(&url, Credentials::file(TokenFile::new(&path))).unwrap();
-    assert_eq!(remote.whoami().await.unwrap().name, "Lea");
-    assert_eq!(remote.whoami().await.unwrap().name, "Lea");
+    assert_eq!(remote.call::<WhoAmI>((), (), ()).await.unwrap().name, "Lea");
+    assert_eq!(remote.call::<WhoAmI>((), (), ()).await.unwrap().name, "Lea");
     let lines: Vec<String> = seen.lock().unwrap().iter().map(|request| request.line.clone()).collect();
     assert_eq!(
         lines,
@@ -132,7 +133,7 @@ async fn two_programs_renew_one_after_the_other() {
     // Credentials of their own each, as two processes have: only the file is between them.
     let remote = || Remote::new(&url, Credentials::file(TokenFile::new(&path))).unwrap();
     let (one, other) = (remote(), remote());
-    let (one, other) = tokio::join!(one.whoami(), other.whoami());
+    let (one, other) = tokio::join!(one.call::<WhoAmI>((), (), ()), other.call::<WhoAmI>((), (), ()));
     assert_eq!((one.unwrap().name, other.unwrap().name), ("Lea".into(), "Lea".into()));
     let refreshes = seen.lock().unwrap().iter().filter(|request| request.line == "POST /v1/auth/refresh").count();
     assert_eq!(refreshes, 1);
@@ -148,11 +149,11 @@ async fn a_revoked_session_is_forgotten() {
     let path = folder.path().join("tokens.json");
     crate::files::write_private(&path, &serde_json::to_vec(&tokens(1)).unwrap()).unwrap();
     let remote = Remote::new(&url, Credentials::file(TokenFile::new(&path))).unwrap();
-    let error = remote.stats().await.unwrap_err();
+    let error = remote.call::<ShowStats>((), (), ()).await.unwrap_err();
     assert_eq!((error.code(), error.request_id()), (ErrorCode::Unauthenticated, Some("r-9")));
     assert!(!path.exists());
     assert_eq!(crate::report::next_step(&error.into()).unwrap(), "log in with: marketplace auth login");
-    let error = remote.whoami().await.unwrap_err();
+    let error = remote.call::<WhoAmI>((), (), ()).await.unwrap_err();
     assert!(error.detail().contains("not logged in"));
 }
 
@@ -161,7 +162,7 @@ async fn a_token_from_outside_is_never_renewed() {
     let answers: Answers = Arc::new(|_: &Request| (401, String::new(), ""));
     let (url, seen) = serve(answers).await;
     let remote = Remote::new(&url, Credentials::token("from-env")).unwrap();
-    assert_eq!(remote.whoami().await.unwrap_err().code(), ErrorCode::Unauthenticated);
+    assert_eq!(remote.call::<WhoAmI>((), (), ()).await.unwrap_err().code(), ErrorCode::Unauthenticated);
     assert_eq!(seen.lock().unwrap().len(), 1);
 }
 
@@ -173,12 +174,16 @@ async fn what_is_sent_is_as_agreed() {
     let change = Change { note: Some("n".into()), dry_run: true, if_version: Some(4), ..Change::default() };
     let id: UserId = "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d".parse().unwrap();
     // The answers do not fit; what matters here is what was asked.
-    drop(remote.kyc_next(&Change::default()).await);
-    drop(remote.kyc_decide(AttemptId(id.0), &Decision::approve(Some(7)), &change).await);
-    drop(remote.users_act(id, &UserAction::Delete, &change).await);
-    drop(remote.users_act(id, &UserAction::RevokeSessions, &Change::default()).await);
+    drop(remote.call::<ClaimNextAttempt>((), (), Change::default()).await);
+    drop(staff::decide(&remote, AttemptId(id.0), Decision::approve(Some(7)), change.clone()).await);
+    drop(staff::act_on_user(&remote, id, &UserAction::Delete, change.clone()).await);
+    drop(staff::act_on_user(&remote, id, &UserAction::RevokeSessions, Change::default()).await);
     let filter = UserFilter { q: Some("ada obi".into()), ..UserFilter::default() };
-    drop(remote.users_list(&filter, &PageRequest { limit: 3, after: Some("c".into()) }).await);
+    drop(
+        remote
+            .call::<ListUsers>((), ListQuery::new(&filter, &PageRequest { limit: 3, after: Some("c".into()) }), ())
+            .await,
+    );
     let seen = seen.lock().unwrap();
     let sent: Vec<(&str, &str)> = seen.iter().map(|request| (request.line.as_str(), request.body.as_str())).collect();
     let path = "/v1/admin/users/019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d";
@@ -201,13 +206,13 @@ async fn nobody_there_is_unavailable_and_tokens_follow_no_redirect() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = Remote::new(&url, Credentials::token("t")).unwrap().stats().await.unwrap_err();
+    let error = Remote::new(&url, Credentials::token("t")).unwrap().call::<ShowStats>((), (), ()).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unavailable);
     assert!(crate::report::next_step(&error.into()).unwrap().contains("doctor"));
 
     let answers: Answers = Arc::new(|_: &Request| (302, String::new(), "location: https://elsewhere.example/\r\n"));
     let (url, seen) = serve(answers).await;
-    let error = Remote::new(&url, Credentials::token("t")).unwrap().stats().await.unwrap_err();
+    let error = Remote::new(&url, Credentials::token("t")).unwrap().call::<ShowStats>((), (), ()).await.unwrap_err();
     assert!(error.detail().contains("elsewhere.example"), "{error}");
     assert_eq!(seen.lock().unwrap().len(), 1);
 }

@@ -4,10 +4,11 @@ mod draw;
 mod frame;
 mod slots;
 
+use marketplace_core::staff::WhoAmI;
 use std::{any::Any, sync::Arc};
 
 use crossterm::event::{Event as TermEvent, KeyEvent, KeyEventKind};
-use marketplace_core::{admin::Identity, error::Result};
+use marketplace_core::{error::Result, staff::Identity};
 use ratatui::layout::Rect;
 
 use self::slots::Slots;
@@ -72,7 +73,7 @@ pub struct App {
 impl App {
     /// At the dashboard, with the first loads under way.
     pub fn new(mut ctx: Ctx) -> Self {
-        ctx.load(Whoami, |api| async move { api.whoami().await });
+        ctx.load(Whoami, |api| async move { api.call::<WhoAmI>((), (), ()).await });
         let slots = Slots::default();
         let mut app = Self {
             ctx,
@@ -306,7 +307,7 @@ impl App {
     }
 
     fn reload(&mut self) {
-        self.ctx.load(Whoami, |api| async move { api.whoami().await });
+        self.ctx.load(Whoami, |api| async move { api.call::<WhoAmI>((), (), ()).await });
         let (screens, ctx) = self.each();
         for screen in screens {
             screen.reload(ctx);
@@ -414,7 +415,7 @@ impl App {
                 Request::Ask(form, intent) => self.form = Some((form, intent)),
                 Request::Popup(popup) => self.popup = Some(popup),
                 Request::Bulk(mut bulk) => {
-                    bulk.start(self.ctx.outlet(), Arc::clone(&self.ctx.api), Arc::clone(&self.ctx.gate));
+                    bulk.start(self.ctx.outlet(), self.ctx.api.clone(), Arc::clone(&self.ctx.gate));
                     self.bulk = Some(bulk);
                 }
                 Request::Copy(copied, said) => {

@@ -1,5 +1,6 @@
 //! Bulk actions: one action on many rows, one after the other, with progress. They can be stopped, and end with a summary.
 
+use marketplace_core::staff::Connection;
 use std::fmt::Write as _;
 use std::{
     sync::{
@@ -11,7 +12,6 @@ use std::{
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::AdminApi,
     base::change::Changed,
     error::{Error, Result},
 };
@@ -46,7 +46,7 @@ enum Step {
 }
 
 /// One item's work; true when it changed something.
-type Work = Box<dyn Fn(Arc<dyn AdminApi>) -> BoxFuture<'static, Result<bool>> + Send + Sync>;
+type Work = Box<dyn Fn(Connection) -> BoxFuture<'static, Result<bool>> + Send + Sync>;
 
 /// A bulk action, before and after its start.
 pub struct Bulk {
@@ -70,7 +70,7 @@ impl Bulk {
     ) -> Self
     where
         I: Clone + Send + Sync + 'static,
-        W: Fn(Arc<dyn AdminApi>, I) -> BoxFuture<'static, Result<Changed<D>>> + Clone + Send + Sync + 'static,
+        W: Fn(Connection, I) -> BoxFuture<'static, Result<Changed<D>>> + Clone + Send + Sync + 'static,
     {
         let work = items.into_iter().map(|(label, item)| {
             let change = change.clone();
@@ -95,7 +95,7 @@ impl Bulk {
     }
 
     /// Starts it; its steps come to `outlet`.
-    pub fn start(&mut self, outlet: Outlet, api: Arc<dyn AdminApi>, gate: Arc<Gate>) {
+    pub fn start(&mut self, outlet: Outlet, api: Connection, gate: Arc<Gate>) {
         self.id = Some(outlet.id());
         let work = std::mem::take(&mut self.work);
         let stop = Arc::clone(&self.stop);
@@ -110,7 +110,7 @@ impl Bulk {
                     if stop.load(Ordering::Relaxed) {
                         break None;
                     }
-                    let result = item(Arc::clone(&api)).await;
+                    let result = item(api.clone()).await;
                     tries += 1;
                     match &result {
                         Err(error) if error.code().retryable() && tries < TRIES => {

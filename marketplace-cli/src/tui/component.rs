@@ -3,11 +3,12 @@
 //! The list itself handles what all screens with a list share ([`Lists`]): a screen names its list, and overrides what
 //! differs.
 
-use std::{any::Any, sync::Arc};
+use marketplace_core::staff::Connection;
+use std::any::Any;
 
 use crossterm::event::KeyEvent;
 use futures::future::BoxFuture;
-use marketplace_core::{admin::AdminApi, events::Event};
+use marketplace_core::events::Event;
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
@@ -24,7 +25,7 @@ use super::{
 };
 
 /// Work that is still done when the console has ended.
-pub type Farewell = Box<dyn FnOnce(Arc<dyn AdminApi>) -> BoxFuture<'static, ()>>;
+pub type Farewell = Box<dyn FnOnce(Connection) -> BoxFuture<'static, ()>>;
 
 /// A screen.
 pub trait Screen {

@@ -1,9 +1,9 @@
 //! The context of every component: the system, the clock, the theme; and the queue of its requests to the application.
 
+use marketplace_core::staff::{Connection, Identity, Stats};
 use std::{any::Any, future::Future, sync::Arc, time::Duration};
 
 use marketplace_core::{
-    admin::{AdminApi, Identity, Stats},
     base::permission::Permission,
     error::{Error, ErrorCode},
     time::{Clock, Timestamp},
@@ -86,7 +86,7 @@ pub struct Notice {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Ctx {
     /// The system, behind the gate.
-    pub api: Arc<dyn AdminApi>,
+    pub api: Connection,
     /// Whether changes go through.
     pub gate: Arc<Gate>,
     /// Colours.
@@ -124,7 +124,7 @@ pub struct Ctx {
 impl Ctx {
     /// With all of it.
     pub fn new(
-        api: Arc<dyn AdminApi>,
+        api: Connection,
         gate: Arc<Gate>,
         options: Options,
         keymap: Keymap,
@@ -174,7 +174,7 @@ impl Ctx {
     pub fn load<T, M, F>(
         &mut self,
         wrap: impl FnOnce(T) -> M + Send + 'static,
-        work: impl FnOnce(Arc<dyn AdminApi>) -> F,
+        work: impl FnOnce(Connection) -> F,
     ) -> LoadId
     where
         F: Future<Output = T> + Send + 'static,
@@ -183,13 +183,13 @@ impl Ctx {
     {
         let outlet = self.loads.begin();
         let id = outlet.id();
-        let future = work(Arc::clone(&self.api));
+        let future = work(self.api.clone());
         tokio::spawn(async move { outlet.send(wrap(future.await)) });
         id
     }
 
     /// Starts work in the background of which nobody waits for an answer.
-    pub fn detach<F>(&mut self, work: impl FnOnce(Arc<dyn AdminApi>) -> F)
+    pub fn detach<F>(&mut self, work: impl FnOnce(Connection) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {

@@ -1,5 +1,6 @@
 //! The heartbeat: polls for events a few times a second, to learn what changed, and whether the system is reachable.
 
+use marketplace_core::staff::{AfterQuery, ListEvents};
 use std::time::Duration;
 
 use marketplace_core::{
@@ -83,7 +84,9 @@ impl Heartbeat {
         }
         if self.pending.is_none() && now >= self.next {
             let cursor = self.cursor.clone();
-            let id = ctx.load(Beat, |api| async move { api.events(cursor.as_deref(), 200).await });
+            let id = ctx.load(Beat, |api| async move {
+                api.call::<ListEvents>((), AfterQuery::new(cursor.as_deref(), 200), ()).await
+            });
             self.pending = Some((id, now));
         }
         self.state != before

@@ -1,5 +1,6 @@
 //! The event loop, terminal set-up and restoration, and signals.
 
+use marketplace_core::staff::{Connection, Guard};
 use std::{
     io::{BufWriter, IsTerminal, Stdout, Write},
     sync::{
@@ -20,7 +21,7 @@ use crossterm::{
     },
 };
 use futures::{FutureExt, StreamExt};
-use marketplace_core::{admin::AdminApi, time::SystemClock};
+use marketplace_core::time::SystemClock;
 use ratatui::{Terminal, backend::CrosstermBackend};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -37,7 +38,7 @@ use super::{
     picture::Images,
     screens, terminal_query,
     wide_char_backend::WideCharBackend,
-    write_guard::{Gate, WriteGuard},
+    write_guard::Gate,
 };
 
 /// Between two looks at the clock.
@@ -135,7 +136,7 @@ impl Drop for PanicHook {
 /// # Errors
 /// When standard input or output is no terminal, when `options` hold an unknown action, key or way to draw pictures, and
 /// when the terminal cannot be written to.
-pub async fn run(api: Arc<dyn AdminApi>, options: Options) -> anyhow::Result<()> {
+pub async fn run(api: Connection, options: Options) -> anyhow::Result<()> {
     let keymap = Keymap::new(screens::infos(), &options.keys)?;
     let wanted = options.images.clone().or_else(|| std::env::var("MARKETPLACE_IMAGES").ok()).unwrap_or_default();
     let chosen = Images::named(&wanted)?.or_else(|| options.no_color.then_some(Images::Dots));
@@ -143,7 +144,7 @@ pub async fn run(api: Arc<dyn AdminApi>, options: Options) -> anyhow::Result<()>
         bail!("the console needs a terminal; for scripts there is the command line (`marketplace --help`)");
     }
     let gate = Arc::new(Gate::new(options.read_only));
-    let guarded = Arc::new(WriteGuard::new(Arc::clone(&api), Arc::clone(&gate)));
+    let guarded = api.guarded(Arc::clone(&gate) as Arc<dyn Guard>);
     let (sender, receiver) = unbounded_channel();
     let ask = chosen.is_none();
     let images = chosen.unwrap_or(Images::Off);
@@ -157,7 +158,7 @@ pub async fn run(api: Arc<dyn AdminApi>, options: Options) -> anyhow::Result<()>
     drop(restore);
     drop(hook);
     if !gate.read_only() {
-        let farewells = app.farewells().into_iter().map(|farewell| farewell(Arc::clone(&api)));
+        let farewells = app.farewells().into_iter().map(|farewell| farewell(api.clone()));
         // What cannot be given back now ends by itself in ten minutes.
         drop(tokio::time::timeout(GOODBYE, futures::future::join_all(farewells)).await);
     }

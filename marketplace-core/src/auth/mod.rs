@@ -27,7 +27,6 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use crate::operation::Operation;
 use crate::{accounts::model::Password, app::App, base::error::Result};
 
 /// Forgets sessions and one-time tokens that ended.
@@ -59,7 +58,7 @@ pub(crate) async fn testing_set_password(
 ) -> Result<()> {
     let hash = app.hasher.hash(password.clone()).await?;
 
-    Operation::system(app)
+    crate::operation::Operation::system(app)
         .write(unit!(|op, c| {
             crate::accounts::store::set_password(c, id, &hash, op.now()).await?;
             if verified {

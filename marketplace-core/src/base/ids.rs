@@ -9,8 +9,14 @@ use uuid::Uuid;
 
 use crate::base::{random::Random, time::Timestamp};
 
+/// What a path can name: the name of its kind says what there is none of when it cannot be read.
+pub trait Named: FromStr + fmt::Display {
+    /// `user`, `attempt`, and so on.
+    const NAME: &'static str;
+}
+
 macro_rules! id {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+    ($($(#[$doc:meta])* $name:ident = $what:literal),+ $(,)?) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx_macros::Type)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -23,6 +29,10 @@ macro_rules! id {
             pub fn new(now: Timestamp, random: &dyn Random) -> Self {
                 Self(uuid_v7(now, random))
             }
+        }
+
+        impl Named for $name {
+            const NAME: &'static str = $what;
         }
 
         impl fmt::Display for $name {
@@ -42,33 +52,33 @@ macro_rules! id {
 
 id! {
     /// An account, of a client, a worker or a member of staff.
-    UserId,
+    UserId = "user",
     /// One submission of identity documents.
-    AttemptId,
+    AttemptId = "attempt",
     /// One login, from its first token to its revocation.
-    SessionId,
+    SessionId = "session",
     /// One mail waiting to be sent.
-    MailId,
+    MailId = "mail",
     /// A staff note on a user.
-    NoteId,
+    NoteId = "note",
     /// Something that a worker offers.
-    ServiceId,
+    ServiceId = "service",
     /// A conversation of one client and one worker about a service.
-    ThreadId,
+    ThreadId = "thread",
     /// A message in a thread.
-    MessageId,
+    MessageId = "message",
     /// A file sent in a thread.
-    AttachmentId,
+    AttachmentId = "attachment",
     /// A piece of work that a client and a worker agree on.
-    JobId,
+    JobId = "job",
     /// What one side of a job says about the other.
-    ReviewId,
+    ReviewId = "review",
     /// A profile picture.
-    PictureId,
+    PictureId = "picture",
     /// A token for scripts.
-    TokenId,
+    TokenId = "token",
     /// A login through a provider that belongs to an account.
-    IdentityId,
+    IdentityId = "identity",
 }
 
 /// UUIDv7 from the injected clock and randomness.

@@ -1,5 +1,6 @@
 //! Identity checks: states, reasons, what a claim and a decision are. No SQL, no I/O.
 
+use crate::base::ids::Named;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -210,6 +211,10 @@ pub struct FileInfo {
     pub width: Option<i64>,
     /// Pixels; none for a PDF.
     pub height: Option<i64>,
+}
+
+impl Named for FileKind {
+    const NAME: &'static str = "file";
 }
 
 /// A stored file, decrypted.

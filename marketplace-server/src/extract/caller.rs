@@ -10,6 +10,7 @@ use marketplace_core::{
     actor::Actor,
     auth::{self, ClientInfo},
     error::Error,
+    operation::Operation,
 };
 
 use crate::{
@@ -38,6 +39,19 @@ impl FromRequestParts<Ctx> for Caller {
         let class = limits::by_account(&parts.method, route);
         ctx.app.admit(class, &actor).await?;
         Ok(Self(actor))
+    }
+}
+
+/// The operation of whoever calls: see [`Caller`].
+#[derive(Debug)]
+pub(crate) struct Asked(pub Operation);
+
+impl FromRequestParts<Ctx> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
+        let Caller(actor) = Caller::from_request_parts(parts, ctx).await?;
+        Ok(Self(Operation::new(&ctx.app, actor)))
     }
 }
 

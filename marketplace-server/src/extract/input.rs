@@ -147,7 +147,14 @@ impl FromRequestParts<Ctx> for IfMatch {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _ctx: &Ctx) -> Result<Self, Problem> {
-        if_match(&parts.headers).map(Self)
+        Self::of(&parts.headers)
+    }
+}
+
+impl IfMatch {
+    /// Returns the version that the headers name.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        if_match(headers).map(Self)
     }
 }
 

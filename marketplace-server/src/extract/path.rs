@@ -1,50 +1,15 @@
 //! Ids in paths. A malformed id is `not_found`.
 
-use std::str::FromStr;
-
 use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::request::Parts,
 };
 use marketplace_core::{
     error::Error,
-    ids::{
-        AttachmentId, AttemptId, IdentityId, JobId, MailId, MessageId, PictureId, ReviewId, ServiceId, SessionId,
-        ThreadId, TokenId, UserId,
-    },
-    kyc::model::FileKind,
+    ids::{AttachmentId, Named},
 };
 
 use crate::{ctx::Ctx, problem::Problem};
-
-/// What a path parameter names.
-pub(crate) trait Named: FromStr {
-    /// For the caller: "no such …".
-    const NAME: &str;
-}
-macro_rules! named {
-    ($($id:ty => $name:literal),+ $(,)?) => {$(
-        impl Named for $id {
-            const NAME: &str = $name;
-        }
-    )+};
-}
-named! {
-    UserId => "user",
-    AttemptId => "attempt",
-    SessionId => "session",
-    IdentityId => "identity",
-    JobId => "job",
-    ThreadId => "thread",
-    AttachmentId => "attachment",
-    MessageId => "message",
-    ReviewId => "review",
-    PictureId => "picture",
-    ServiceId => "service",
-    MailId => "mail",
-    TokenId => "token",
-    FileKind => "file",
-}
 
 fn parameter<T: Named>(params: &RawPathParams, name: &str) -> Result<T, Problem> {
     params
@@ -64,19 +29,6 @@ impl<T: Named> FromRequestParts<Ctx> for Id<T> {
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
         let params = RawPathParams::from_request_parts(parts, ctx).await.map_err(|_| Error::not_found(T::NAME))?;
         parameter(&params, "id").map(Self)
-    }
-}
-
-/// The `{kind}` of the path.
-#[derive(Debug)]
-pub(crate) struct Kind<T>(pub T);
-
-impl<T: Named> FromRequestParts<Ctx> for Kind<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
-        let params = RawPathParams::from_request_parts(parts, ctx).await.map_err(|_| Error::not_found(T::NAME))?;
-        parameter(&params, "kind").map(Self)
     }
 }
 

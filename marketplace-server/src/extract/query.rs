@@ -1,7 +1,11 @@
 //! Query strings. An invalid one is 400, with a pointer to the parameter.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use marketplace_core::{error::Error, page::PageRequest};
+use marketplace_core::{
+    error::Error,
+    page::PageRequest,
+    staff::{ListQuery, Query, QueryReader},
+};
 use serde::de::DeserializeOwned;
 
 use crate::{ctx::Ctx, problem::Problem};
@@ -14,6 +18,22 @@ pub(crate) struct Params<T>(pub T);
 #[derive(Debug)]
 pub(crate) struct List<F>(pub F, pub PageRequest);
 
+/// A query string, read in parts.
+pub(crate) struct QueryText<'q>(pub &'q str);
+
+impl QueryReader for QueryText<'_> {
+    type Error = Problem;
+
+    fn read<T: DeserializeOwned>(&self, takes: impl Fn(&str) -> bool) -> Result<T, Problem> {
+        let pairs = self.0.split('&').filter(|pair| takes(pair.split('=').next().unwrap_or_default()));
+        parse(&pairs.collect::<Vec<_>>().join("&"))
+    }
+
+    fn refuse(error: Error) -> Problem {
+        Problem::malformed(error)
+    }
+}
+
 impl<T: DeserializeOwned> FromRequestParts<Ctx> for Params<T> {
     type Rejection = Problem;
 
@@ -22,16 +42,15 @@ impl<T: DeserializeOwned> FromRequestParts<Ctx> for Params<T> {
     }
 }
 
-impl<F: DeserializeOwned> FromRequestParts<Ctx> for List<F> {
+impl<F> FromRequestParts<Ctx> for List<F>
+where
+    ListQuery<F>: Query,
+{
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _ctx: &Ctx) -> Result<Self, Problem> {
-        let query = parts.uri.query().unwrap_or_default();
-        let (page, filter): (Vec<&str>, Vec<&str>) =
-            query.split('&').partition(|pair| matches!(pair.split('=').next(), Some("limit" | "after")));
-        let page: PageRequest = parse(&page.join("&"))?;
-        page.checked_limit().map_err(Problem::malformed)?;
-        Ok(Self(parse(&filter.join("&"))?, page))
+        let ListQuery { filter, page } = ListQuery::read(&QueryText(parts.uri.query().unwrap_or_default()))?;
+        Ok(Self(filter, page))
     }
 }
 

@@ -12,11 +12,10 @@ use axum::{
 use futures::StreamExt as _;
 use marketplace_core::{
     actor::Actor,
-    admin::{AdminApi, Direct},
     auth,
     base::permission::Permission,
     error::{ErrorCode, Result},
-    events::Event,
+    events::{self, Event},
     ids::UserId,
     limiter::Place,
 };
@@ -32,15 +31,14 @@ pub(crate) async fn stream(ctx: Ctx, actor: Actor, token: String, resume: Option
     let place = actor.user_id().map(|user| ctx.places.streams.take(user, 1)).transpose()?;
     // Before the first look, so that nothing falls between the two.
     let wake = ctx.app.subscribe();
-    let admin = Direct::new(ctx.app.clone(), actor);
     // A wrong cursor is told before the stream begins.
-    let page = admin.events(resume.as_deref(), BATCH).await?;
+    let page = events::since(&ctx.app.by(&actor), resume.as_deref(), BATCH).await?;
     let now = Instant::now();
     let follower = Follower {
         ready: page.items.iter().map(frame).collect(),
         cursor: page.cursor.clone(),
         token,
-        admin,
+        actor,
         wake,
         checked: Some(now),
         spoke: now,
@@ -70,7 +68,7 @@ fn frame(event: &Event) -> Bytes {
 
 struct Follower {
     ctx: Ctx,
-    admin: Direct,
+    actor: Actor,
     token: String,
     cursor: String,
     wake: broadcast::Receiver<()>,
@@ -120,7 +118,7 @@ impl Follower {
 
     /// Reads what is new; whether there was anything.
     async fn look(&mut self) -> Result<bool> {
-        let page = self.admin.events(Some(&self.cursor), BATCH).await?;
+        let page = events::since(&self.ctx.app.by(&self.actor), Some(&self.cursor), BATCH).await?;
         self.cursor = page.cursor;
         self.ready.extend(page.items.iter().map(frame));
         Ok(!self.ready.is_empty())

@@ -21,7 +21,7 @@ use super::{DONE, TAKEN, download};
 use crate::{
     cookies::{self, InCookies, SessionAnswer},
     ctx::Ctx,
-    extract::{Caller, Client, Id, Input, Params},
+    extract::{Asked, Client, Id, Input, Params},
     problem::Answer,
 };
 
@@ -215,37 +215,28 @@ pub(crate) async fn login(
 #[utoipa::path(post, path = "/v1/auth/totp", tag = "auth", request_body = PasswordInput,
     responses((status = 200, description = "The secret, this once", body = Enrolment),
         (status = 409, description = "A second factor is on")))]
-pub(crate) async fn begin_totp(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Input(input): Input<PasswordInput>,
-) -> Answer<Json<Enrolment>> {
-    Ok(Json(auth::begin_totp(&ctx.app.by(&actor), &input.password).await?))
+pub(crate) async fn begin_totp(Asked(op): Asked, Input(input): Input<PasswordInput>) -> Answer<Json<Enrolment>> {
+    Ok(Json(auth::begin_totp(&op, &input.password).await?))
 }
 
 /// Turn the second factor on, with a first code. Ends every other session.
 #[utoipa::path(post, path = "/v1/auth/totp/confirm", tag = "auth", request_body = CodeInput,
     responses((status = 200, description = "On; recovery codes, this once", body = RecoveryCodes),
         (status = 409, description = "Nothing was begun")))]
-pub(crate) async fn confirm_totp(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Input(input): Input<CodeInput>,
-) -> Answer<Json<RecoveryCodes>> {
-    Ok(Json(auth::confirm_totp(&ctx.app.by(&actor), &input.code).await?))
+pub(crate) async fn confirm_totp(Asked(op): Asked, Input(input): Input<CodeInput>) -> Answer<Json<RecoveryCodes>> {
+    Ok(Json(auth::confirm_totp(&op, &input.code).await?))
 }
 
 /// Remove the second factor, with the password and a code. Ends every other session.
 #[utoipa::path(delete, path = "/v1/auth/totp", tag = "auth", request_body = DisableTotpInput,
     responses((status = 204, description = "Removed"), (status = 409, description = "There is none")))]
 pub(crate) async fn disable_totp(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
+    Asked(op): Asked,
     Client(client): Client,
     Input(input): Input<DisableTotpInput>,
 ) -> Answer<StatusCode> {
     let proof = Proof::of(input.totp, input.recovery_code)?;
-    auth::disable_totp(&ctx.app.by(&actor), &client, &input.password, proof.as_ref()).await?;
+    auth::disable_totp(&op, &client, &input.password, proof.as_ref()).await?;
     Ok(DONE)
 }
 
@@ -269,15 +260,15 @@ pub(crate) async fn refresh(
 
 /// End this session, everywhere at once.
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", responses((status = 204, description = "Ended")))]
-pub(crate) async fn logout(State(ctx): State<Ctx>, Caller(actor): Caller, headers: HeaderMap) -> Answer<Response> {
-    auth::logout(&ctx.app.by(&actor)).await?;
+pub(crate) async fn logout(State(ctx): State<Ctx>, Asked(op): Asked, headers: HeaderMap) -> Answer<Response> {
+    auth::logout(&op).await?;
     cookies::cleared(&ctx, &headers, DONE)
 }
 
 /// End every session of this account.
 #[utoipa::path(post, path = "/v1/auth/logout-all", tag = "auth", responses((status = 204, description = "Ended")))]
-pub(crate) async fn logout_all(State(ctx): State<Ctx>, Caller(actor): Caller, headers: HeaderMap) -> Answer<Response> {
-    auth::logout_all(&ctx.app.by(&actor)).await?;
+pub(crate) async fn logout_all(State(ctx): State<Ctx>, Asked(op): Asked, headers: HeaderMap) -> Answer<Response> {
+    auth::logout_all(&op).await?;
     cookies::cleared(&ctx, &headers, DONE)
 }
 
@@ -308,24 +299,16 @@ pub(crate) async fn reset_password(
 /// Set a new password with the present one.
 #[utoipa::path(post, path = "/v1/auth/password/change", tag = "auth", request_body = ChangePasswordInput,
     responses((status = 204, description = "Set")))]
-pub(crate) async fn change_password(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Input(input): Input<ChangePasswordInput>,
-) -> Answer<StatusCode> {
-    auth::change_password(&ctx.app.by(&actor), &input.current_password, &input.password).await?;
+pub(crate) async fn change_password(Asked(op): Asked, Input(input): Input<ChangePasswordInput>) -> Answer<StatusCode> {
+    auth::change_password(&op, &input.current_password, &input.password).await?;
     Ok(DONE)
 }
 
 /// Ask to change the address. It changes when the new one is confirmed; the old one is told.
 #[utoipa::path(post, path = "/v1/auth/email/change", tag = "auth", request_body = ChangeEmailInput,
     responses((status = 202, description = "Taken; look into the new address's mail")))]
-pub(crate) async fn change_email(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Input(input): Input<ChangeEmailInput>,
-) -> Answer<StatusCode> {
-    auth::change_email(&ctx.app.by(&actor), &input.password, &input.email).await?;
+pub(crate) async fn change_email(Asked(op): Asked, Input(input): Input<ChangeEmailInput>) -> Answer<StatusCode> {
+    auth::change_email(&op, &input.password, &input.email).await?;
     Ok(TAKEN)
 }
 
@@ -367,22 +350,14 @@ pub(crate) async fn export_own_data(
 /// One's own sessions, newest first.
 #[utoipa::path(get, path = "/v1/auth/sessions", tag = "auth", params(PageRequest),
     responses((status = 200, description = "A page", body = Page<SessionView>)))]
-pub(crate) async fn sessions(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Params(page): Params<PageRequest>,
-) -> Answer<Json<Page<SessionView>>> {
-    Ok(Json(auth::sessions(&ctx.app.by(&actor), &page).await?))
+pub(crate) async fn sessions(Asked(op): Asked, Params(page): Params<PageRequest>) -> Answer<Json<Page<SessionView>>> {
+    Ok(Json(auth::sessions(&op, &page).await?))
 }
 
 /// End one of one's own sessions.
 #[utoipa::path(delete, path = "/v1/auth/sessions/{id}", tag = "auth", params(("id" = SessionId, Path)),
     responses((status = 204, description = "Ended")))]
-pub(crate) async fn revoke_session(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Id(id): Id<SessionId>,
-) -> Answer<StatusCode> {
-    auth::revoke_session(&ctx.app.by(&actor), id).await?;
+pub(crate) async fn revoke_session(Asked(op): Asked, Id(id): Id<SessionId>) -> Answer<StatusCode> {
+    auth::revoke_session(&op, id).await?;
     Ok(DONE)
 }

@@ -1,6 +1,6 @@
 //! Jobs, for clients and workers. The rules in the descriptions come from core's table of transitions.
 
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{Json, http::StatusCode, response::Response};
 use marketplace_core::{
     ids::JobId,
     jobs::{
@@ -19,7 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::versioned;
 use crate::{
     ctx::Ctx,
-    extract::{Caller, Id, List, Params},
+    extract::{Asked, Id, List, Params},
     idempotency::Command,
     problem::Answer,
 };
@@ -51,29 +51,21 @@ pub(crate) struct Nothing {}
     responses((status = 201, description = "The job", body = JobView),
         (status = 404, description = "The caller has no such thread")))]
 pub(crate) async fn create(command: Command<NewJob>) -> Answer<Response> {
-    command
-        .run_own(
-            |app, actor, new, _| async move { Ok((StatusCode::CREATED, jobs::create(&app.by(&actor), new).await?)) },
-        )
-        .await
+    command.run(|op, new| async move { Ok((StatusCode::CREATED, jobs::create(&op, new).await?)) }).await
 }
 
 /// One's own jobs, newest first, each with its latest offer.
 #[utoipa::path(get, path = "/v1/me/jobs", tag = "me", params(OwnJobFilter, PageRequest),
     responses((status = 200, description = "A page", body = Page<JobView>)))]
-pub(crate) async fn own(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    List(filter, page): List<OwnJobFilter>,
-) -> Answer<Json<Page<JobView>>> {
-    Ok(Json(jobs::own(&ctx.app.by(&actor), &filter, &page).await?))
+pub(crate) async fn own(Asked(op): Asked, List(filter, page): List<OwnJobFilter>) -> Answer<Json<Page<JobView>>> {
+    Ok(Json(jobs::own(&op, &filter, &page).await?))
 }
 
 /// One of one's own jobs, with its offers and what can be done with it now.
 #[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)),
     responses((status = 200, description = "The job", body = JobView, headers(("etag" = String)))))]
-pub(crate) async fn show(State(ctx): State<Ctx>, Caller(actor): Caller, Id(id): Id<JobId>) -> Answer<Response> {
-    let job = jobs::get(&ctx.app.by(&actor), id).await?;
+pub(crate) async fn show(Asked(op): Asked, Id(id): Id<JobId>) -> Answer<Response> {
+    let job = jobs::get(&op, id).await?;
     Ok(versioned(job.version, job))
 }
 
@@ -81,12 +73,11 @@ pub(crate) async fn show(State(ctx): State<Ctx>, Caller(actor): Caller, Id(id): 
 #[utoipa::path(get, path = "/v1/jobs/{id}/history", tag = "jobs", params(("id" = JobId, Path), PageRequest),
     responses((status = 200, description = "A page", body = Page<HistoryRow>)))]
 pub(crate) async fn history(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
+    Asked(op): Asked,
     Id(id): Id<JobId>,
     Params(page): Params<PageRequest>,
 ) -> Answer<Json<Page<HistoryRow>>> {
-    Ok(Json(jobs::history(&ctx.app.by(&actor), id, &page).await?))
+    Ok(Json(jobs::history(&op, id, &page).await?))
 }
 
 /// Make another offer.
@@ -95,11 +86,7 @@ pub(crate) async fn history(
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The job, as it is now", body = JobView)))]
 pub(crate) async fn offer(Id(id): Id<JobId>, command: Command<CounterOffer>) -> Answer<Response> {
-    command
-        .run_own(move |app, actor, counter, version| async move {
-            Ok((StatusCode::OK, jobs::offer(&app.by(&actor).at_version(version), id, counter).await?))
-        })
-        .await
+    command.run(move |op, counter| async move { Ok((StatusCode::OK, jobs::offer(&op, id, counter).await?)) }).await
 }
 
 /// Agree to the other side's latest offer.
@@ -109,9 +96,7 @@ pub(crate) async fn offer(Id(id): Id<JobId>, command: Command<CounterOffer>) -> 
     responses((status = 200, description = "The job, as it is now", body = JobView)))]
 pub(crate) async fn accept(Id(id): Id<JobId>, command: Command<AcceptOffer>) -> Answer<Response> {
     command
-        .run_own(move |app, actor, input, version| async move {
-            Ok((StatusCode::OK, jobs::accept(&app.by(&actor).at_version(version), id, input.revision).await?))
-        })
+        .run(move |op, input| async move { Ok((StatusCode::OK, jobs::accept(&op, id, input.revision).await?)) })
         .await
 }
 
@@ -121,11 +106,7 @@ pub(crate) async fn accept(Id(id): Id<JobId>, command: Command<AcceptOffer>) -> 
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The job, as it is now", body = JobView)))]
 pub(crate) async fn reject(Id(id): Id<JobId>, command: Command<EndJob>) -> Answer<Response> {
-    command
-        .run_own(move |app, actor, why, version| async move {
-            Ok((StatusCode::OK, jobs::reject(&app.by(&actor).at_version(version), id, why).await?))
-        })
-        .await
+    command.run(move |op, why| async move { Ok((StatusCode::OK, jobs::reject(&op, id, why).await?)) }).await
 }
 
 /// Call the job off.
@@ -134,11 +115,7 @@ pub(crate) async fn reject(Id(id): Id<JobId>, command: Command<EndJob>) -> Answe
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The job, as it is now", body = JobView)))]
 pub(crate) async fn cancel(Id(id): Id<JobId>, command: Command<EndJob>) -> Answer<Response> {
-    command
-        .run_own(move |app, actor, why, version| async move {
-            Ok((StatusCode::OK, jobs::cancel(&app.by(&actor).at_version(version), id, why).await?))
-        })
-        .await
+    command.run(move |op, why| async move { Ok((StatusCode::OK, jobs::cancel(&op, id, why).await?)) }).await
 }
 
 /// Say that the work is done.
@@ -147,11 +124,7 @@ pub(crate) async fn cancel(Id(id): Id<JobId>, command: Command<EndJob>) -> Answe
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The job, as it is now", body = JobView)))]
 pub(crate) async fn complete(Id(id): Id<JobId>, command: Command<Nothing>) -> Answer<Response> {
-    command
-        .run_own(move |app, actor, Nothing {}, version| async move {
-            Ok((StatusCode::OK, jobs::complete(&app.by(&actor).at_version(version), id).await?))
-        })
-        .await
+    command.run(move |op, Nothing {}| async move { Ok((StatusCode::OK, jobs::complete(&op, id).await?)) }).await
 }
 
 /// Ask for changes to completed work.
@@ -160,11 +133,7 @@ pub(crate) async fn complete(Id(id): Id<JobId>, command: Command<Nothing>) -> An
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The job, as it is now", body = JobView)))]
 pub(crate) async fn request_changes(Id(id): Id<JobId>, command: Command<ChangeRequest>) -> Answer<Response> {
-    command
-        .run_own(move |app, actor, what, version| async move {
-            Ok((StatusCode::OK, jobs::request_changes(&app.by(&actor).at_version(version), id, what).await?))
-        })
-        .await
+    command.run(move |op, what| async move { Ok((StatusCode::OK, jobs::request_changes(&op, id, what).await?)) }).await
 }
 
 /// Say that completed work is as agreed.
@@ -173,9 +142,5 @@ pub(crate) async fn request_changes(Id(id): Id<JobId>, command: Command<ChangeRe
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The job, as it is now", body = JobView)))]
 pub(crate) async fn finalize(Id(id): Id<JobId>, command: Command<Nothing>) -> Answer<Response> {
-    command
-        .run_own(move |app, actor, Nothing {}, version| async move {
-            Ok((StatusCode::OK, jobs::finalize(&app.by(&actor).at_version(version), id).await?))
-        })
-        .await
+    command.run(move |op, Nothing {}| async move { Ok((StatusCode::OK, jobs::finalize(&op, id).await?)) }).await
 }

@@ -23,7 +23,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     body,
     ctx::Ctx,
-    extract::Caller,
+    extract::{Asked, Caller},
     idempotency::{self, Key},
     options::MULTIPART_LIMIT,
     problem::{Answer, Problem},
@@ -51,8 +51,8 @@ pub(crate) struct SubmissionForm {
 /// Where one's identity check stands.
 #[utoipa::path(get, path = "/v1/me/kyc", tag = "me",
     responses((status = 200, description = "Status and attempts", body = OwnKyc)))]
-pub(crate) async fn own(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Json<OwnKyc>> {
-    Ok(Json(kyc::own(&ctx.app.by(&actor)).await?))
+pub(crate) async fn own(Asked(op): Asked) -> Answer<Json<OwnKyc>> {
+    Ok(Json(kyc::own(&op).await?))
 }
 
 /// Submit identity documents.

@@ -13,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{DONE, download, versioned};
 use crate::{
     ctx::Ctx,
-    extract::{Caller, IfMatch, Input},
+    extract::{Asked, IfMatch, Input},
     problem::Answer,
 };
 
@@ -34,8 +34,8 @@ pub(crate) struct PasswordInput {
 /// One's own account.
 #[utoipa::path(get, path = "/v1/me", tag = "me",
     responses((status = 200, description = "The account", body = Me, headers(("etag" = String)))))]
-pub(crate) async fn me(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Response> {
-    let me = marketplace_core::users::me(&ctx.app.by(&actor))?;
+pub(crate) async fn me(Asked(op): Asked) -> Answer<Response> {
+    let me = marketplace_core::users::me(&op)?;
     Ok(versioned(me.version, me))
 }
 
@@ -44,30 +44,25 @@ pub(crate) async fn me(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<
     params(("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
     responses((status = 200, description = "The account", body = Me, headers(("etag" = String)))))]
 pub(crate) async fn update_me(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
+    Asked(op): Asked,
     IfMatch(if_version): IfMatch,
     Input(input): Input<UpdateMe>,
 ) -> Answer<Response> {
-    let me = marketplace_core::users::update_me(&ctx.app.by(&actor).at_version(if_version), input).await?;
+    let me = marketplace_core::users::update_me(&op.at_version(if_version), input).await?;
     Ok(versioned(me.version, me))
 }
 
 /// Delete the account for good: personal data and files go.
 #[utoipa::path(delete, path = "/v1/me", tag = "me", request_body = PasswordInput,
     responses((status = 204, description = "Deleted")))]
-pub(crate) async fn delete_me(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Input(input): Input<PasswordInput>,
-) -> Answer<StatusCode> {
-    marketplace_core::users::delete_me(&ctx.app.by(&actor), &input.password).await?;
+pub(crate) async fn delete_me(Asked(op): Asked, Input(input): Input<PasswordInput>) -> Answer<StatusCode> {
+    marketplace_core::users::delete_me(&op, &input.password).await?;
     Ok(DONE)
 }
 
 /// Everything that is stored of you: a ZIP archive with a JSON file for each subject, and your own files.
 #[utoipa::path(get, path = "/v1/me/export", tag = "me",
     responses((status = 200, description = "The archive", content_type = "application/zip")))]
-pub(crate) async fn export_me(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Response> {
-    download(&ctx, export::own(&ctx.app.by(&actor))).await
+pub(crate) async fn export_me(State(ctx): State<Ctx>, Asked(op): Asked) -> Answer<Response> {
+    download(&ctx, export::own(&op)).await
 }

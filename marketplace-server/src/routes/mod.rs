@@ -4,7 +4,6 @@
 //! public, that is without an access token), its name in that file's `routes()`, and a row in the table of
 //! `tests/http/access.rs` (the test fails until it is there).
 
-pub(crate) mod admin;
 pub(crate) mod auth;
 pub(crate) mod docs;
 pub(crate) mod jobs;
@@ -17,6 +16,7 @@ pub(crate) mod profiles;
 pub(crate) mod reviews;
 pub(crate) mod services;
 pub(crate) mod sockets;
+pub(crate) mod staff;
 pub(crate) mod threads;
 
 use axum::{

@@ -23,7 +23,7 @@ use super::DONE;
 use crate::{
     cookies::{self, Cookie, InCookies, SessionAnswer},
     ctx::Ctx,
-    extract::{Caller, Client, Id, Input, Params, ProviderName},
+    extract::{Asked, Client, Id, Input, Params, ProviderName},
     problem::Answer,
 };
 
@@ -125,22 +125,17 @@ pub(crate) async fn exchange(
 #[utoipa::path(get, path = "/v1/me/identities", tag = "me", params(PageRequest),
     responses((status = 200, description = "A page", body = Page<IdentityView>)))]
 pub(crate) async fn identities(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
+    Asked(op): Asked,
     Params(page): Params<PageRequest>,
 ) -> Answer<Json<Page<IdentityView>>> {
-    Ok(Json(ops::identities(&ctx.app.by(&actor), &page).await?))
+    Ok(Json(ops::identities(&op, &page).await?))
 }
 
 /// Close one of them. The last way into an account without a password stays.
 #[utoipa::path(delete, path = "/v1/me/identities/{id}", tag = "me", params(("id" = IdentityId, Path)),
     responses((status = 204, description = "Closed")))]
-pub(crate) async fn remove_identity(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Id(id): Id<IdentityId>,
-) -> Answer<StatusCode> {
-    ops::remove_identity(&ctx.app.by(&actor), id).await?;
+pub(crate) async fn remove_identity(Asked(op): Asked, Id(id): Id<IdentityId>) -> Answer<StatusCode> {
+    ops::remove_identity(&op, id).await?;
     Ok(DONE)
 }
 

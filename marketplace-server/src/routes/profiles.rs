@@ -35,7 +35,7 @@ use super::{DONE, versioned};
 use crate::{
     body,
     ctx::Ctx,
-    extract::{Caller, Id, IfMatch, Input, Params},
+    extract::{Asked, Caller, Id, IfMatch, Input, Params},
     problem::{Answer, Problem},
 };
 
@@ -57,8 +57,8 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
 /// One's own profile as a client.
 #[utoipa::path(get, path = "/v1/me/client-profile", tag = "me",
     responses((status = 200, description = "The profile", body = ClientProfile, headers(("etag" = String)))))]
-pub(crate) async fn client(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Response> {
-    let profile = profiles::client(&ctx.app.by(&actor)).await?;
+pub(crate) async fn client(Asked(op): Asked) -> Answer<Response> {
+    let profile = profiles::client(&op).await?;
     Ok(versioned(profile.version, profile))
 }
 
@@ -67,20 +67,19 @@ pub(crate) async fn client(State(ctx): State<Ctx>, Caller(actor): Caller) -> Ans
     params(("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
     responses((status = 200, description = "The profile", body = ClientProfile, headers(("etag" = String)))))]
 pub(crate) async fn update_client(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
+    Asked(op): Asked,
     IfMatch(if_version): IfMatch,
     Input(input): Input<UpdateClientProfile>,
 ) -> Answer<Response> {
-    let profile = profiles::update_client(&ctx.app.by(&actor).at_version(if_version), input).await?;
+    let profile = profiles::update_client(&op.at_version(if_version), input).await?;
     Ok(versioned(profile.version, profile))
 }
 
 /// One's own profile as a worker.
 #[utoipa::path(get, path = "/v1/me/worker-profile", tag = "me",
     responses((status = 200, description = "The profile", body = WorkerProfile, headers(("etag" = String)))))]
-pub(crate) async fn worker(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Response> {
-    let profile = profiles::worker(&ctx.app.by(&actor)).await?;
+pub(crate) async fn worker(Asked(op): Asked) -> Answer<Response> {
+    let profile = profiles::worker(&op).await?;
     Ok(versioned(profile.version, profile))
 }
 
@@ -89,12 +88,11 @@ pub(crate) async fn worker(State(ctx): State<Ctx>, Caller(actor): Caller) -> Ans
     params(("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
     responses((status = 200, description = "The profile", body = WorkerProfile, headers(("etag" = String)))))]
 pub(crate) async fn update_worker(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
+    Asked(op): Asked,
     IfMatch(if_version): IfMatch,
     Input(input): Input<UpdateWorkerProfile>,
 ) -> Answer<Response> {
-    let profile = profiles::update_worker(&ctx.app.by(&actor).at_version(if_version), input).await?;
+    let profile = profiles::update_worker(&op.at_version(if_version), input).await?;
     Ok(versioned(profile.version, profile))
 }
 
@@ -120,74 +118,54 @@ pub(crate) async fn put_picture(
 
 /// Take one's own picture away.
 #[utoipa::path(delete, path = "/v1/me/picture", tag = "me", responses((status = 204, description = "There is none any more")))]
-pub(crate) async fn delete_picture(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<StatusCode> {
-    profiles::remove_picture(&ctx.app.by(&actor)).await?;
+pub(crate) async fn delete_picture(Asked(op): Asked) -> Answer<StatusCode> {
+    profiles::remove_picture(&op).await?;
     Ok(DONE)
 }
 
 /// One's favourite workers, newest first.
 #[utoipa::path(get, path = "/v1/me/favorites", tag = "me", params(PageRequest),
     responses((status = 200, description = "A page", body = Page<PublicWorker>)))]
-pub(crate) async fn favorites(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Params(page): Params<PageRequest>,
-) -> Answer<Json<Page<PublicWorker>>> {
-    Ok(Json(profiles::favorites(&ctx.app.by(&actor), &page).await?))
+pub(crate) async fn favorites(Asked(op): Asked, Params(page): Params<PageRequest>) -> Answer<Json<Page<PublicWorker>>> {
+    Ok(Json(profiles::favorites(&op, &page).await?))
 }
 
 /// Make a worker a favourite.
 #[utoipa::path(put, path = "/v1/me/favorites/{id}", tag = "me", params(("id" = UserId, Path, description = "The worker")),
     responses((status = 204, description = "They are one")))]
-pub(crate) async fn add_favorite(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Id(id): Id<UserId>,
-) -> Answer<StatusCode> {
-    profiles::favorite(&ctx.app.by(&actor), id, true).await?;
+pub(crate) async fn add_favorite(Asked(op): Asked, Id(id): Id<UserId>) -> Answer<StatusCode> {
+    profiles::favorite(&op, id, true).await?;
     Ok(DONE)
 }
 
 /// Make a worker no favourite any more.
 #[utoipa::path(delete, path = "/v1/me/favorites/{id}", tag = "me",
     params(("id" = UserId, Path, description = "The worker")), responses((status = 204, description = "They are none")))]
-pub(crate) async fn drop_favorite(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Id(id): Id<UserId>,
-) -> Answer<StatusCode> {
-    profiles::favorite(&ctx.app.by(&actor), id, false).await?;
+pub(crate) async fn drop_favorite(Asked(op): Asked, Id(id): Id<UserId>) -> Answer<StatusCode> {
+    profiles::favorite(&op, id, false).await?;
     Ok(DONE)
 }
 
 /// Whom one blocks.
 #[utoipa::path(get, path = "/v1/me/blocks", tag = "me", params(PageRequest),
     responses((status = 200, description = "A page", body = Page<Blocked>)))]
-pub(crate) async fn blocks(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Params(page): Params<PageRequest>,
-) -> Answer<Json<Page<Blocked>>> {
-    Ok(Json(profiles::blocks(&ctx.app.by(&actor), &page).await?))
+pub(crate) async fn blocks(Asked(op): Asked, Params(page): Params<PageRequest>) -> Answer<Json<Page<Blocked>>> {
+    Ok(Json(profiles::blocks(&op, &page).await?))
 }
 
 /// Block somebody: no new threads between the two, and messages only while a job of theirs is live.
 #[utoipa::path(put, path = "/v1/me/blocks/{id}", tag = "me", params(("id" = UserId, Path)),
     responses((status = 204, description = "They are blocked")))]
-pub(crate) async fn add_block(State(ctx): State<Ctx>, Caller(actor): Caller, Id(id): Id<UserId>) -> Answer<StatusCode> {
-    profiles::block(&ctx.app.by(&actor), id, true).await?;
+pub(crate) async fn add_block(Asked(op): Asked, Id(id): Id<UserId>) -> Answer<StatusCode> {
+    profiles::block(&op, id, true).await?;
     Ok(DONE)
 }
 
 /// Block somebody no more.
 #[utoipa::path(delete, path = "/v1/me/blocks/{id}", tag = "me", params(("id" = UserId, Path)),
     responses((status = 204, description = "They are not blocked")))]
-pub(crate) async fn drop_block(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Id(id): Id<UserId>,
-) -> Answer<StatusCode> {
-    profiles::block(&ctx.app.by(&actor), id, false).await?;
+pub(crate) async fn drop_block(Asked(op): Asked, Id(id): Id<UserId>) -> Answer<StatusCode> {
+    profiles::block(&op, id, false).await?;
     Ok(DONE)
 }
 

@@ -14,7 +14,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{DONE, versioned};
 use crate::{
     ctx::Ctx,
-    extract::{Caller, Id, IfMatch, Input, List, Params},
+    extract::{Asked, Id, IfMatch, Input, List, Params},
     idempotency::Command,
     problem::Answer,
 };
@@ -34,12 +34,8 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
 /// The reviews of one of one's own jobs, as far as the caller may see them: their own, and the other side's once it shows.
 #[utoipa::path(get, path = "/v1/jobs/{id}/reviews", tag = "reviews", params(("id" = JobId, Path)),
     responses((status = 200, description = "Two at most", body = Page<ReviewView>)))]
-pub(crate) async fn of_job(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Id(id): Id<JobId>,
-) -> Answer<Json<Page<ReviewView>>> {
-    Ok(Json(reviews::of_job(&ctx.app.by(&actor), id).await?))
+pub(crate) async fn of_job(Asked(op): Asked, Id(id): Id<JobId>) -> Answer<Json<Page<ReviewView>>> {
+    Ok(Json(reviews::of_job(&op, id).await?))
 }
 
 /// Review the other side of a finalized job, within 14 days, once. It shows when both are in or the time is over.
@@ -47,29 +43,21 @@ pub(crate) async fn of_job(
     params(("id" = JobId, Path)),
     responses((status = 201, description = "The review", body = ReviewView)))]
 pub(crate) async fn create(Id(id): Id<JobId>, command: Command<NewReview>) -> Answer<Response> {
-    command
-        .run_own(move |app, actor, new, _| async move {
-            Ok((StatusCode::CREATED, reviews::create(&app.by(&actor), id, new).await?))
-        })
-        .await
+    command.run(move |op, new| async move { Ok((StatusCode::CREATED, reviews::create(&op, id, new).await?)) }).await
 }
 
 /// One's own reviews, newest first: written ones, or received ones as far as they show.
 #[utoipa::path(get, path = "/v1/me/reviews", tag = "me", params(OwnReviewFilter, PageRequest),
     responses((status = 200, description = "A page", body = Page<ReviewView>)))]
-pub(crate) async fn own(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    List(filter, page): List<OwnReviewFilter>,
-) -> Answer<Json<Page<ReviewView>>> {
-    Ok(Json(reviews::own(&ctx.app.by(&actor), &filter, &page).await?))
+pub(crate) async fn own(Asked(op): Asked, List(filter, page): List<OwnReviewFilter>) -> Answer<Json<Page<ReviewView>>> {
+    Ok(Json(reviews::own(&op, &filter, &page).await?))
 }
 
 /// A review that the caller may see.
 #[utoipa::path(get, path = "/v1/reviews/{id}", tag = "reviews", params(("id" = ReviewId, Path)),
     responses((status = 200, description = "The review", body = ReviewView, headers(("etag" = String)))))]
-pub(crate) async fn show(State(ctx): State<Ctx>, Caller(actor): Caller, Id(id): Id<ReviewId>) -> Answer<Response> {
-    let review = reviews::get(&ctx.app.by(&actor), id).await?;
+pub(crate) async fn show(Asked(op): Asked, Id(id): Id<ReviewId>) -> Answer<Response> {
+    let review = reviews::get(&op, id).await?;
     Ok(versioned(review.version, review))
 }
 
@@ -79,13 +67,12 @@ pub(crate) async fn show(State(ctx): State<Ctx>, Caller(actor): Caller, Id(id): 
         ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
     responses((status = 200, description = "The review", body = ReviewView, headers(("etag" = String)))))]
 pub(crate) async fn edit(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
+    Asked(op): Asked,
     Id(id): Id<ReviewId>,
     IfMatch(if_version): IfMatch,
     Input(update): Input<UpdateReview>,
 ) -> Answer<Response> {
-    let review = reviews::edit(&ctx.app.by(&actor).at_version(if_version), id, update).await?;
+    let review = reviews::edit(&op.at_version(if_version), id, update).await?;
     Ok(versioned(review.version, review))
 }
 
@@ -95,11 +82,7 @@ pub(crate) async fn edit(
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The review with its reply", body = ReviewView)))]
 pub(crate) async fn reply(Id(id): Id<ReviewId>, command: Command<NewReply>) -> Answer<Response> {
-    command
-        .run_own(move |app, actor, reply, version| async move {
-            Ok((StatusCode::OK, reviews::reply(&app.by(&actor).at_version(version), id, reply).await?))
-        })
-        .await
+    command.run(move |op, reply| async move { Ok((StatusCode::OK, reviews::reply(&op, id, reply).await?)) }).await
 }
 
 /// Complain about a review that shows, once. It hides nothing; staff look at it.
@@ -108,8 +91,8 @@ pub(crate) async fn reply(Id(id): Id<ReviewId>, command: Command<NewReply>) -> A
     responses((status = 204, description = "Flagged")))]
 pub(crate) async fn flag(Id(id): Id<ReviewId>, command: Command<NewFlag>) -> Answer<Response> {
     command
-        .run_own(move |app, actor, flag, _| async move {
-            reviews::flag(&app.by(&actor), id, flag).await?;
+        .run(move |op, flag| async move {
+            reviews::flag(&op, id, flag).await?;
             Ok((DONE, ()))
         })
         .await

@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{DONE, versioned};
 use crate::{
     ctx::Ctx,
-    extract::{Caller, Id, IfMatch, Input, List, Params},
+    extract::{Asked, Id, IfMatch, Input, List, Params},
     idempotency::Command,
     problem::Answer,
 };
@@ -64,11 +64,7 @@ pub(crate) async fn show(State(ctx): State<Ctx>, Id(id): Id<ServiceId>) -> Answe
     params(("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
     responses((status = 201, description = "The draft", body = OwnService)))]
 pub(crate) async fn create(command: Command<NewService>) -> Answer<Response> {
-    command
-        .run_own(|app, actor, new, _| async move {
-            services::create(&app.by(&actor), new).await.map(|made| (StatusCode::CREATED, made))
-        })
-        .await
+    command.run(|op, new| async move { services::create(&op, new).await.map(|made| (StatusCode::CREATED, made)) }).await
 }
 
 /// Change what a service says. A field that is left out stays, `null` takes away.
@@ -77,13 +73,12 @@ pub(crate) async fn create(command: Command<NewService>) -> Answer<Response> {
         ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
     responses((status = 200, description = "The service", body = OwnService, headers(("etag" = String)))))]
 pub(crate) async fn update(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
+    Asked(op): Asked,
     Id(id): Id<ServiceId>,
     IfMatch(if_version): IfMatch,
     Input(input): Input<UpdateService>,
 ) -> Answer<Response> {
-    let service = services::update(&ctx.app.by(&actor).at_version(if_version), id, input).await?;
+    let service = services::update(&op.at_version(if_version), id, input).await?;
     Ok(versioned(service.version, service))
 }
 
@@ -93,12 +88,11 @@ pub(crate) async fn update(
         ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
     responses((status = 204, description = "Deleted")))]
 pub(crate) async fn delete(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
+    Asked(op): Asked,
     Id(id): Id<ServiceId>,
     IfMatch(if_version): IfMatch,
 ) -> Answer<StatusCode> {
-    services::delete(&ctx.app.by(&actor).at_version(if_version), id).await?;
+    services::delete(&op.at_version(if_version), id).await?;
     Ok(DONE)
 }
 
@@ -110,9 +104,7 @@ pub(crate) async fn delete(
     responses((status = 200, description = "The service", body = OwnService)))]
 pub(crate) async fn publish(Id(id): Id<ServiceId>, command: Command<NoInput>) -> Answer<Response> {
     command
-        .run_own(move |app, actor, _, if_version| async move {
-            services::publish(&app.by(&actor).at_version(if_version), id).await.map(|service| (StatusCode::OK, service))
-        })
+        .run(move |op, _| async move { services::publish(&op, id).await.map(|service| (StatusCode::OK, service)) })
         .await
 }
 
@@ -124,28 +116,22 @@ pub(crate) async fn publish(Id(id): Id<ServiceId>, command: Command<NoInput>) ->
     responses((status = 200, description = "The service", body = OwnService)))]
 pub(crate) async fn close(Id(id): Id<ServiceId>, command: Command<NoInput>) -> Answer<Response> {
     command
-        .run_own(move |app, actor, _, if_version| async move {
-            services::close(&app.by(&actor).at_version(if_version), id).await.map(|service| (StatusCode::OK, service))
-        })
+        .run(move |op, _| async move { services::close(&op, id).await.map(|service| (StatusCode::OK, service)) })
         .await
 }
 
 /// One's own services, newest first, drafts and closed ones among them.
 #[utoipa::path(get, path = "/v1/me/services", tag = "services", params(OwnServices, PageRequest),
     responses((status = 200, description = "A page", body = Page<OwnService>)))]
-pub(crate) async fn own(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    List(filter, page): List<OwnServices>,
-) -> Answer<Json<Page<OwnService>>> {
-    Ok(Json(services::own(&ctx.app.by(&actor), &filter, &page).await?))
+pub(crate) async fn own(Asked(op): Asked, List(filter, page): List<OwnServices>) -> Answer<Json<Page<OwnService>>> {
+    Ok(Json(services::own(&op, &filter, &page).await?))
 }
 
 /// One of one's own services, in any state.
 #[utoipa::path(get, path = "/v1/me/services/{id}", tag = "services", params(("id" = ServiceId, Path)),
     responses((status = 200, description = "The service", body = OwnService, headers(("etag" = String)))))]
-pub(crate) async fn own_one(State(ctx): State<Ctx>, Caller(actor): Caller, Id(id): Id<ServiceId>) -> Answer<Response> {
-    let service = services::own_one(&ctx.app.by(&actor), id).await?;
+pub(crate) async fn own_one(Asked(op): Asked, Id(id): Id<ServiceId>) -> Answer<Response> {
+    let service = services::own_one(&op, id).await?;
     Ok(versioned(service.version, service))
 }
 

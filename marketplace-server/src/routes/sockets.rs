@@ -25,7 +25,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     connection::Exchange,
     ctx::Ctx,
-    extract::{Caller, Params, address_of, bearer},
+    extract::{Asked, Params, address_of, bearer},
     live,
     problem::{Answer, Problem},
 };
@@ -38,8 +38,8 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
 /// A one-use ticket for a socket, good for 30 seconds: browsers cannot send the `Authorization` header with one.
 #[utoipa::path(post, path = "/v1/ws/ticket", tag = "threads",
     responses((status = 200, description = "The ticket", body = SocketTicket)))]
-pub(crate) async fn ticket(State(ctx): State<Ctx>, Caller(actor): Caller) -> Answer<Json<SocketTicket>> {
-    Ok(Json(auth::issue_ticket(&ctx.app.by(&actor)).await?))
+pub(crate) async fn ticket(Asked(op): Asked) -> Answer<Json<SocketTicket>> {
+    Ok(Json(auth::issue_ticket(&op).await?))
 }
 
 /// How a socket is opened.

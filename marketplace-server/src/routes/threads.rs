@@ -27,7 +27,7 @@ use super::kyc as forms;
 use crate::{
     body,
     ctx::Ctx,
-    extract::{Attached, Caller, Id, Params},
+    extract::{Asked, Attached, Caller, Id, Params},
     idempotency::{self, Command, Key},
     options::MULTIPART_LIMIT,
     problem::Answer,
@@ -48,12 +48,8 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
 /// One's threads, newest activity first.
 #[utoipa::path(get, path = "/v1/threads", tag = "threads", params(PageRequest),
     responses((status = 200, description = "A page", body = Page<ThreadSummary>)))]
-pub(crate) async fn list(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Params(page): Params<PageRequest>,
-) -> Answer<Json<Page<ThreadSummary>>> {
-    Ok(Json(messaging::list(&ctx.app.by(&actor), &page).await?))
+pub(crate) async fn list(Asked(op): Asked, Params(page): Params<PageRequest>) -> Answer<Json<Page<ThreadSummary>>> {
+    Ok(Json(messaging::list(&op, &page).await?))
 }
 
 /// Open a thread about a service. A client has one per service: opening it again answers the same.
@@ -64,20 +60,14 @@ pub(crate) async fn list(
         (status = 404, description = "There is no such service, or nobody may see it"),
         (status = 409, description = "The thread is closed, or `client_msg_id` was used for another message")))]
 pub(crate) async fn open(command: Command<OpenThread>) -> Answer<Response> {
-    command
-        .run_own(|app, actor, new, _| async move { Ok((StatusCode::OK, messaging::open(&app.by(&actor), new).await?)) })
-        .await
+    command.run(|op, new| async move { Ok((StatusCode::OK, messaging::open(&op, new).await?)) }).await
 }
 
 /// One thread of one's own.
 #[utoipa::path(get, path = "/v1/threads/{id}", tag = "threads", params(("id" = ThreadId, Path, description = "The thread")),
     responses((status = 200, description = "The thread", body = ThreadSummary)))]
-pub(crate) async fn show(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Id(id): Id<ThreadId>,
-) -> Answer<Json<ThreadSummary>> {
-    Ok(Json(messaging::get(&ctx.app.by(&actor), id).await?))
+pub(crate) async fn show(Asked(op): Asked, Id(id): Id<ThreadId>) -> Answer<Json<ThreadSummary>> {
+    Ok(Json(messaging::get(&op, id).await?))
 }
 
 /// Messages in the order of their numbers.
@@ -85,12 +75,11 @@ pub(crate) async fn show(
     params(("id" = ThreadId, Path, description = "The thread"), MessagesQuery),
     responses((status = 200, description = "A page", body = MessagePage<Message>)))]
 pub(crate) async fn messages(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
+    Asked(op): Asked,
     Id(id): Id<ThreadId>,
     Params(query): Params<MessagesQuery>,
 ) -> Answer<Json<MessagePage<Message>>> {
-    Ok(Json(messaging::messages(&ctx.app.by(&actor), id, &query).await?))
+    Ok(Json(messaging::messages(&op, id, &query).await?))
 }
 
 /// Send a message. Sending the same `client_msg_id` again answers the first one.
@@ -101,11 +90,7 @@ pub(crate) async fn messages(
         (status = 201, description = "Stored", body = Message),
         (status = 409, description = "The thread is closed, a file is not there, or `client_msg_id` was used for another message")))]
 pub(crate) async fn send(Id(id): Id<ThreadId>, command: Command<NewMessage>) -> Answer<Response> {
-    command
-        .run_own(move |app, actor, new, _| async move {
-            Ok((StatusCode::CREATED, messaging::send(&app.by(&actor), id, new).await?))
-        })
-        .await
+    command.run(move |op, new| async move { Ok((StatusCode::CREATED, messaging::send(&op, id, new).await?)) }).await
 }
 
 /// How far was read.
@@ -123,11 +108,7 @@ pub(crate) struct ReadInput {
         (status = 200, description = "The pointer, and what is unread after it", body = ReadState),
         (status = 409, description = "The `Idempotency-Key` was used for something else")))]
 pub(crate) async fn read(Id(id): Id<ThreadId>, command: Command<ReadInput>) -> Answer<Response> {
-    command
-        .run_own(move |app, actor, input, _| async move {
-            Ok((StatusCode::OK, messaging::read(&app.by(&actor), id, input.seq).await?))
-        })
-        .await
+    command.run(move |op, input| async move { Ok((StatusCode::OK, messaging::read(&op, id, input.seq).await?)) }).await
 }
 
 /// A file for a message. Its name and declared type are not looked at: content decides.
@@ -193,12 +174,7 @@ async fn read_form(came: Spool, boundary: String) -> Answer<Vec<u8>> {
         ("attachment_id" = marketplace_core::ids::AttachmentId, Path, description = "The file")),
     responses((status = 200, description = "The file", content(
         (String = "image/jpeg"), (String = "image/png"), (String = "image/webp"), (String = "application/pdf")))))]
-pub(crate) async fn attachment(
-    State(ctx): State<Ctx>,
-    Caller(actor): Caller,
-    Id(id): Id<ThreadId>,
-    Attached(file): Attached,
-) -> Answer<Response> {
-    let content = messaging::attachment(&ctx.app.by(&actor), id, file).await?;
+pub(crate) async fn attachment(Asked(op): Asked, Id(id): Id<ThreadId>, Attached(file): Attached) -> Answer<Response> {
+    let content = messaging::attachment(&op, id, file).await?;
     shown_file(content, "attachment")
 }

@@ -1,13 +1,13 @@
 //! Some reviewers in one process, for the race in `tests/race/reviewers.rs`: each takes the next case and decides it, until the queue
 //! is empty. Prints a line for each decision that was acknowledged. Meant to be killed at any moment.
 
+use marketplace_core::staff::{self, ClaimNextAttempt, Connection, ListAttempts, ListQuery};
 use std::{io::Write, sync::Arc, time::Duration};
 
 use anyhow::{Result, bail};
 use clap::Parser;
 use marketplace_core::{
     actor::{Actor, Operator},
-    admin::{AdminApi, Direct},
     app::App,
     base::change::Change,
     config::Config,
@@ -45,7 +45,7 @@ async fn main() -> Result<()> {
     let app = App::open_with(config, options, clock, Arc::new(OsRandom)).await?;
     let reviewers = (arguments.first..arguments.first + arguments.reviewers).map(|number| {
         let operator = Operator { os_user: format!("reviewer{number}"), host: "race".into() };
-        tokio::spawn(review(Direct::new(app.clone(), Actor::Operator(operator)), number))
+        tokio::spawn(review(Connection::direct(app.clone(), Actor::Operator(operator)), number))
     });
     for reviewer in reviewers.collect::<Vec<_>>() {
         reviewer.await??;
@@ -53,17 +53,18 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn review(api: Direct, number: u32) -> Result<()> {
+async fn review(api: Connection, number: u32) -> Result<()> {
     let mut count = number;
     loop {
         count += 1;
-        let case = match api.kyc_next(&Change::default()).await {
+        let case = match api.call::<ClaimNextAttempt>((), (), Change::default()).await {
             Ok(case) => case,
             Err(error) if error.code().retryable() => continue,
             Err(error) => bail!("{error:?}"),
         };
         let Some(case) = case else {
-            match api.kyc_list(&KycFilter::default(), &PageRequest::first(1)).await {
+            match api.call::<ListAttempts>((), ListQuery::new(&KycFilter::default(), &PageRequest::first(1)), ()).await
+            {
                 Ok(open) if open.items.is_empty() => return Ok(()),
                 Err(error) if !error.code().retryable() => bail!("{error:?}"),
                 // What waits is somebody's, perhaps somebody's who was killed: it comes back when the claim expires.
@@ -79,7 +80,7 @@ async fn review(api: Direct, number: u32) -> Result<()> {
         } else {
             Decision { kind: DecisionKind::Reject, fence, reasons: vec![KycReason::Other], comment: None }
         };
-        match api.kyc_decide(case.attempt.id, &decision, &Change::default()).await {
+        match staff::decide(&api, case.attempt.id, decision.clone(), Change::default()).await {
             Ok(done) if done.changed => {
                 let mut stdout = std::io::stdout().lock();
                 writeln!(stdout, "{} local:reviewer{number}@race {}", case.attempt.id, decision.kind)?;

@@ -1,5 +1,9 @@
 //! Identity checks.
 
+use marketplace_core::staff::{
+    self, ClaimAttempt, ClaimNextAttempt, FileOf, ListAttempts, ListAudit, ListQuery, ReleaseAttempt, ShowAttempt,
+    ShowStats, UndoDecision, ViewAttemptFile,
+};
 use std::time::Duration;
 
 use marketplace_core::{
@@ -18,21 +22,21 @@ use crate::{dry, note, script::Script, world::World};
 
 pub async fn checks(world: &World, script: &mut Script) {
     let ((sam, sams_id), (lea, _)) = (world.staff(Role::Support).await, world.staff(Role::Support).await);
-    let next = sam.kyc_next(&dry()).await;
+    let next = sam.call::<ClaimNextAttempt>((), (), dry()).await;
     script.heard("kyc_next dry", &next);
-    let next = sam.kyc_next(&Change::default()).await;
+    let next = sam.call::<ClaimNextAttempt>((), (), Change::default()).await;
     script.heard("kyc_next", &next);
     let id = next.unwrap().unwrap().attempt.id;
-    let show = sam.kyc_show(id).await;
+    let show = sam.call::<ShowAttempt>(id, (), ()).await;
     script.heard("kyc_show", &show);
     let fence = show.unwrap().attempt.claim.map(|claim| claim.fence);
-    script.heard("kyc_show another's", &lea.kyc_show(id).await);
-    script.heard("kyc_claim another's", &lea.kyc_claim(id, &Change::default()).await);
-    script.heard("kyc_claim renewed", &sam.kyc_claim(id, &Change::default()).await);
-    script.heard("kyc_release another's", &lea.kyc_release(id, &Change::default()).await);
-    script.heard("kyc_release dry", &sam.kyc_release(id, &dry()).await);
+    script.heard("kyc_show another's", &lea.call::<ShowAttempt>(id, (), ()).await);
+    script.heard("kyc_claim another's", &lea.call::<ClaimAttempt>(id, (), Change::default()).await);
+    script.heard("kyc_claim renewed", &sam.call::<ClaimAttempt>(id, (), Change::default()).await);
+    script.heard("kyc_release another's", &lea.call::<ReleaseAttempt>(id, (), Change::default()).await);
+    script.heard("kyc_release dry", &sam.call::<ReleaseAttempt>(id, (), dry()).await);
     for kind in [FileKind::Document, FileKind::Selfie] {
-        let file = sam.kyc_file(id, kind).await.unwrap();
+        let file = sam.call::<ViewAttemptFile>(FileOf(id, kind), (), ()).await.unwrap();
         let same = [pictures::png(1), pictures::jpeg(2)].iter().any(|bytes| bytes == &file.bytes);
         script.note(format!("kyc_file {kind}"), json!({ "ok": [file.media_type, file.bytes.len(), same] }));
     }
@@ -66,32 +70,41 @@ pub async fn checks(world: &World, script: &mut Script) {
         ("reject again", &sam, reject(fence), Change::default()),
         ("approve what is rejected", &lea, Decision::approve(None), Change::default()),
     ] {
-        script.heard(format!("kyc_decide {name}"), &api.kyc_decide(id, &decision, &change).await);
+        script.heard(format!("kyc_decide {name}"), &staff::decide(&api, id, decision.clone(), change.clone()).await);
     }
-    script.heard("kyc_undo another's", &lea.kyc_undo(id, &Change::default()).await);
-    script.heard("kyc_undo dry", &sam.kyc_undo(id, &dry()).await);
-    script.heard("kyc_undo", &sam.kyc_undo(id, &Change::default()).await);
-    script.heard("kyc_undo again", &sam.kyc_undo(id, &Change::default()).await);
-    script.heard("kyc_claim", &sam.kyc_claim(id, &note("mine")).await);
-    script.heard("kyc_release", &sam.kyc_release(id, &Change::default()).await);
-    script.heard("kyc_decide at once", &lea.kyc_decide(id, &Decision::approve(None), &Change::default()).await);
+    script.heard("kyc_undo another's", &lea.call::<UndoDecision>(id, (), Change::default()).await);
+    script.heard("kyc_undo dry", &sam.call::<UndoDecision>(id, (), dry()).await);
+    script.heard("kyc_undo", &sam.call::<UndoDecision>(id, (), Change::default()).await);
+    script.heard("kyc_undo again", &sam.call::<UndoDecision>(id, (), Change::default()).await);
+    script.heard("kyc_claim", &sam.call::<ClaimAttempt>(id, (), note("mine")).await);
+    script.heard("kyc_release", &sam.call::<ReleaseAttempt>(id, (), Change::default()).await);
+    script.heard("kyc_decide at once", &staff::decide(&lea, id, Decision::approve(None), Change::default()).await);
     world.test.advance(Duration::from_secs(11));
-    script.heard("kyc_undo too late", &lea.kyc_undo(id, &Change::default()).await);
+    script.heard("kyc_undo too late", &lea.call::<UndoDecision>(id, (), Change::default()).await);
     let revoke = decide(DecisionKind::Revoke, None, &[KycReason::DocumentExpired], None);
-    script.heard("kyc_decide revoke", &sam.kyc_decide(id, &revoke, &Change::default()).await);
-    script.heard("kyc_show decided", &lea.kyc_show(id).await);
+    script.heard("kyc_decide revoke", &staff::decide(&sam, id, revoke.clone(), Change::default()).await);
+    script.heard("kyc_show decided", &lea.call::<ShowAttempt>(id, (), ()).await);
     let decided = KycFilter { status: Some(KycStatus::Revoked), ..KycFilter::default() };
-    script.heard("kyc_list decided", &lea.kyc_list(&decided, &PageRequest::default()).await);
+    script.heard(
+        "kyc_list decided",
+        &lea.call::<ListAttempts>((), ListQuery::new(&decided, &PageRequest::default()), ()).await,
+    );
     // Empty the queue, to hear what an empty one says.
     for _ in 0..20 {
-        let Some(case) = sam.kyc_next(&Change::default()).await.unwrap() else { break };
+        let Some(case) = sam.call::<ClaimNextAttempt>((), (), Change::default()).await.unwrap() else { break };
         let fence = case.attempt.claim.map(|claim| claim.fence);
-        sam.kyc_decide(case.attempt.id, &Decision::approve(fence), &Change::default()).await.unwrap();
+        staff::decide(&sam, case.attempt.id, Decision::approve(fence), Change::default()).await.unwrap();
     }
-    script.heard("kyc_next empty", &sam.kyc_next(&Change::default()).await);
+    script.heard("kyc_next empty", &sam.call::<ClaimNextAttempt>((), (), Change::default()).await);
     let by_sam = AuditFilter { actor: Some(Principal::user(sams_id)), ..AuditFilter::default() };
-    script.heard("audit_list by one", &lea.audit_list(&by_sam, &PageRequest::first(200)).await);
+    script.heard(
+        "audit_list by one",
+        &lea.call::<ListAudit>((), ListQuery::new(&by_sam, &PageRequest::first(200)), ()).await,
+    );
     let about = AuditFilter { target: Some(id.to_string()), action: Some("kyc.view".into()), ..AuditFilter::default() };
-    script.heard("audit_list about one", &lea.audit_list(&about, &PageRequest::first(200)).await);
-    script.heard("stats at the end", &lea.stats().await);
+    script.heard(
+        "audit_list about one",
+        &lea.call::<ListAudit>((), ListQuery::new(&about, &PageRequest::first(200)), ()).await,
+    );
+    script.heard("stats at the end", &lea.call::<ShowStats>((), (), ()).await);
 }

@@ -1,5 +1,6 @@
 //! Jobs.
 
+use marketplace_core::staff::{self, ListAudit, ListJobHistory, ListJobs, ListQuery, ShowJob, ShowStats};
 use marketplace_core::{
     audit::AuditFilter,
     base::{change::Change, permission::Role},
@@ -13,13 +14,16 @@ use crate::{dry, note, script::Script, world::World};
 pub async fn jobs(world: &World, trade: &Trade, script: &mut Script) {
     let ((lea, _), (sam, _)) = (world.staff(Role::Admin).await, world.staff(Role::Support).await);
     let all = JobFilter::default();
-    let first = sam.jobs_list(&all, &PageRequest::first(4)).await;
+    let first = sam.call::<ListJobs>((), ListQuery::new(&all, &PageRequest::first(4)), ()).await;
     script.heard("jobs_list first", &first);
     let next = PageRequest { limit: 4, after: first.unwrap().next };
-    script.heard("jobs_list next", &sam.jobs_list(&all, &next).await);
+    script.heard("jobs_list next", &sam.call::<ListJobs>((), ListQuery::new(&all, &next), ()).await);
     let bad = PageRequest { limit: 4, after: Some("nonsense".into()) };
-    script.heard("jobs_list bad cursor", &sam.jobs_list(&all, &bad).await);
-    script.heard("jobs_list too many", &sam.jobs_list(&all, &PageRequest::first(201)).await);
+    script.heard("jobs_list bad cursor", &sam.call::<ListJobs>((), ListQuery::new(&all, &bad), ()).await);
+    script.heard(
+        "jobs_list too many",
+        &sam.call::<ListJobs>((), ListQuery::new(&all, &PageRequest::first(201)), ()).await,
+    );
     let (client, worker) = (trade.client.user_id(), trade.worker.user_id());
     for (name, filter) in [
         ("of a client", JobFilter { user_id: client, ..JobFilter::default() }),
@@ -30,20 +34,26 @@ pub async fn jobs(world: &World, trade: &Trade, script: &mut Script) {
             JobFilter { user_id: client, thread_id: Some(trade.job(JobStatus::Rejected).1), status: None },
         ),
     ] {
-        script.heard(format!("jobs_list {name}"), &sam.jobs_list(&filter, &PageRequest::default()).await);
+        script.heard(
+            format!("jobs_list {name}"),
+            &sam.call::<ListJobs>((), ListQuery::new(&filter, &PageRequest::default()), ()).await,
+        );
     }
     for status in JobStatus::ALL {
         let (id, _) = trade.job(*status);
         let filter = JobFilter { status: Some(*status), ..JobFilter::default() };
-        script.heard(format!("jobs_list {status}"), &sam.jobs_list(&filter, &PageRequest::default()).await);
-        script.heard(format!("jobs_show {status}"), &lea.jobs_show(id).await);
+        script.heard(
+            format!("jobs_list {status}"),
+            &sam.call::<ListJobs>((), ListQuery::new(&filter, &PageRequest::default()), ()).await,
+        );
+        script.heard(format!("jobs_show {status}"), &lea.call::<ShowJob>(id, (), ()).await);
     }
     let (finalized, _) = trade.job(JobStatus::Finalized);
-    let page = sam.jobs_history(finalized, &PageRequest::first(2)).await;
+    let page = sam.call::<ListJobHistory>(finalized, PageRequest::first(2), ()).await;
     script.heard("jobs_history first", &page);
     let next = PageRequest { limit: 200, after: page.unwrap().next };
-    script.heard("jobs_history next", &sam.jobs_history(finalized, &next).await);
-    script.heard("jobs_history too many", &sam.jobs_history(finalized, &PageRequest::first(201)).await);
+    script.heard("jobs_history next", &sam.call::<ListJobHistory>(finalized, next.clone(), ()).await);
+    script.heard("jobs_history too many", &sam.call::<ListJobHistory>(finalized, PageRequest::first(201), ()).await);
 
     let cancel = || StaffJobAction::Cancel { reason: JobReason::Dispute };
     let at = |version| Change { if_version: Some(version), ..Change::default() };
@@ -65,12 +75,15 @@ pub async fn jobs(world: &World, trade: &Trade, script: &mut Script) {
         ("cancel a rejected one", &lea, JobStatus::Rejected, cancel(), Change::default()),
     ] {
         let (id, _) = trade.job(status);
-        script.heard(format!("jobs_act {name}"), &staff.jobs_act(id, &action, &change).await);
-        script.heard(format!("jobs_show after {name}"), &lea.jobs_show(id).await);
+        script.heard(format!("jobs_act {name}"), &staff::act_on_job(&staff, id, &action, change.clone()).await);
+        script.heard(format!("jobs_show after {name}"), &lea.call::<ShowJob>(id, (), ()).await);
     }
     for action in ["jobs.cancel", "jobs.finalize"] {
         let filter = AuditFilter { action: Some(action.into()), ..AuditFilter::default() };
-        script.heard(format!("audit_list {action}"), &lea.audit_list(&filter, &PageRequest::default()).await);
+        script.heard(
+            format!("audit_list {action}"),
+            &lea.call::<ListAudit>((), ListQuery::new(&filter, &PageRequest::default()), ()).await,
+        );
     }
-    script.heard("stats with jobs", &lea.stats().await);
+    script.heard("stats with jobs", &lea.call::<ShowStats>((), (), ()).await);
 }

@@ -1,4 +1,4 @@
-//! Every method of `AdminApi`, over the database and over HTTP, on both engines: equal answers and equal errors.
+//! Every staff operation, over the database and over HTTP, on both engines: equal answers and equal errors.
 //!
 //! One script is played twice, in two marketplaces that are alike: once with `Direct`, once with the command line's `Remote`
 //! against a server. Ids and hashes are named in the order in which they are first seen; the clock stands still. A method
@@ -24,6 +24,7 @@ mod users;
 mod watch;
 mod world;
 
+use marketplace_core::staff::EndAllSessions;
 use marketplace_core::{
     base::{
         change::{Change, RestrictionReason},
@@ -96,11 +97,11 @@ async fn play(world: &World) -> Script {
     refusals::refusals(world, &mut script).await;
     // Last: nobody who was there before is logged in any more.
     let (ann, _) = world.staff(Role::Admin).await;
-    script.heard("sessions_end_all without reason", &ann.sessions_end_all(&Change::default()).await);
+    script.heard("sessions_end_all without reason", &ann.call::<EndAllSessions>((), (), Change::default()).await);
     let because = because(RestrictionReason::Security);
     let preview = Change { dry_run: true, ..because.clone() };
-    script.heard("sessions_end_all dry", &ann.sessions_end_all(&preview).await);
-    script.heard("sessions_end_all", &ann.sessions_end_all(&because).await);
+    script.heard("sessions_end_all dry", &ann.call::<EndAllSessions>((), (), preview.clone()).await);
+    script.heard("sessions_end_all", &ann.call::<EndAllSessions>((), (), because.clone()).await);
     script
 }
 

@@ -1,5 +1,6 @@
 //! Reviews.
 
+use marketplace_core::staff::{self, ListAudit, ListQuery, ListReviews, ShowReview, ShowStats};
 use marketplace_core::{
     audit::AuditFilter,
     base::{change::Change, permission::Role},
@@ -14,13 +15,16 @@ use crate::{dry, note, script::Script, world::World};
 pub async fn reviews(world: &World, trade: &Trade, script: &mut Script) {
     let ((sam, _), (lea, _)) = (world.staff(Role::Support).await, world.staff(Role::Auditor).await);
     let all = ReviewFilter::default();
-    let first = lea.reviews_list(&all, &PageRequest::first(1)).await;
+    let first = lea.call::<ListReviews>((), ListQuery::new(&all, &PageRequest::first(1)), ()).await;
     script.heard("reviews_list first", &first);
     let next = PageRequest { limit: 200, after: first.unwrap().next };
-    script.heard("reviews_list next", &lea.reviews_list(&all, &next).await);
+    script.heard("reviews_list next", &lea.call::<ListReviews>((), ListQuery::new(&all, &next), ()).await);
     let bad = PageRequest { limit: 1, after: Some("nonsense".into()) };
-    script.heard("reviews_list bad cursor", &lea.reviews_list(&all, &bad).await);
-    script.heard("reviews_list too many", &lea.reviews_list(&all, &PageRequest::first(201)).await);
+    script.heard("reviews_list bad cursor", &lea.call::<ListReviews>((), ListQuery::new(&all, &bad), ()).await);
+    script.heard(
+        "reviews_list too many",
+        &lea.call::<ListReviews>((), ListQuery::new(&all, &PageRequest::first(201)), ()).await,
+    );
     let (client, worker) = (trade.client.user_id(), trade.worker.user_id());
     let flagged = || ReviewFilter { flagged: true, ..ReviewFilter::default() };
     for (name, filter) in [
@@ -32,10 +36,13 @@ pub async fn reviews(world: &World, trade: &Trade, script: &mut Script) {
         ("flagged about", ReviewFilter { subject_id: worker, ..flagged() }),
         ("flagged and removed", ReviewFilter { status: Some(ReviewStatus::Removed), ..flagged() }),
     ] {
-        script.heard(format!("reviews_list {name}"), &lea.reviews_list(&filter, &PageRequest::default()).await);
+        script.heard(
+            format!("reviews_list {name}"),
+            &lea.call::<ListReviews>((), ListQuery::new(&filter, &PageRequest::default()), ()).await,
+        );
     }
     for (name, id) in [("flagged", trade.flagged), ("reply", trade.published), ("hidden", trade.hidden)] {
-        script.heard(format!("reviews_show {name}"), &lea.reviews_show(id).await);
+        script.heard(format!("reviews_show {name}"), &lea.call::<ShowReview>(id, (), ()).await);
     }
     let remove = |reason| ReviewAction::Remove { reason };
     let at = |version| Change { if_version: Some(version), ..Change::default() };
@@ -56,12 +63,15 @@ pub async fn reviews(world: &World, trade: &Trade, script: &mut Script) {
         ("remove a hidden one", trade.hidden, remove(RemovalReason::OffTopic), Change::default()),
         ("restore a hidden one", trade.hidden, ReviewAction::Restore, Change::default()),
     ] {
-        script.heard(format!("reviews_act {name}"), &sam.reviews_act(id, &action, &change).await);
-        script.heard(format!("reviews_show after {name}"), &lea.reviews_show(id).await);
+        script.heard(format!("reviews_act {name}"), &staff::act_on_review(&sam, id, &action, change.clone()).await);
+        script.heard(format!("reviews_show after {name}"), &lea.call::<ShowReview>(id, (), ()).await);
     }
     for action in ["reviews.dismiss", "reviews.remove", "reviews.restore"] {
         let filter = AuditFilter { action: Some(action.into()), ..AuditFilter::default() };
-        script.heard(format!("audit_list {action}"), &lea.audit_list(&filter, &PageRequest::default()).await);
+        script.heard(
+            format!("audit_list {action}"),
+            &lea.call::<ListAudit>((), ListQuery::new(&filter, &PageRequest::default()), ()).await,
+        );
     }
-    script.heard("stats with reviews", &lea.stats().await);
+    script.heard("stats with reviews", &lea.call::<ShowStats>((), (), ()).await);
 }

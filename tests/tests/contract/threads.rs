@@ -1,5 +1,9 @@
 //! Threads and messages.
 
+use marketplace_core::staff::{
+    self, ListAudit, ListQuery, ListThreads, NoticeInput, PostNotice, ReadThread, ReadingQuery, ReasonedInput,
+    RemoveMessage, ShowThread,
+};
 use std::time::Duration;
 
 use marketplace_core::{
@@ -18,17 +22,23 @@ use crate::{dry, note, script::Script, world::World};
 pub async fn threads(world: &World, trade: &Trade, script: &mut Script) {
     let (sam, _) = world.staff(Role::Support).await;
     let all = ThreadFilter::default();
-    let first = sam.threads_list(&all, &PageRequest::first(3)).await;
+    let first = sam.call::<ListThreads>((), ListQuery::new(&all, &PageRequest::first(3)), ()).await;
     script.heard("threads_list first", &first);
     let next = PageRequest { limit: 3, after: first.unwrap().next };
-    script.heard("threads_list next", &sam.threads_list(&all, &next).await);
+    script.heard("threads_list next", &sam.call::<ListThreads>((), ListQuery::new(&all, &next), ()).await);
     let bad = PageRequest { limit: 3, after: Some("nonsense".into()) };
-    script.heard("threads_list bad cursor", &sam.threads_list(&all, &bad).await);
-    script.heard("threads_list too many", &sam.threads_list(&all, &PageRequest::first(201)).await);
+    script.heard("threads_list bad cursor", &sam.call::<ListThreads>((), ListQuery::new(&all, &bad), ()).await);
+    script.heard(
+        "threads_list too many",
+        &sam.call::<ListThreads>((), ListQuery::new(&all, &PageRequest::first(201)), ()).await,
+    );
     let id = trade.thread;
-    let shown = sam.threads_show(id).await;
+    let shown = sam.call::<ShowThread>(id, (), ()).await;
     script.heard("threads_show", &shown);
-    script.heard("threads_show of a rejected job", &sam.threads_show(trade.job(JobStatus::Rejected).1).await);
+    script.heard(
+        "threads_show of a rejected job",
+        &sam.call::<ShowThread>(trade.job(JobStatus::Rejected).1, (), ()).await,
+    );
     for (name, filter) in [
         ("closed", ThreadFilter { status: Some(ThreadStatus::Closed), ..ThreadFilter::default() }),
         ("of a client", ThreadFilter { user_id: trade.client.user_id(), ..ThreadFilter::default() }),
@@ -38,7 +48,10 @@ pub async fn threads(world: &World, trade: &Trade, script: &mut Script) {
         ),
         ("about a service", ThreadFilter { service_id: Some(shown.unwrap().service_id), ..ThreadFilter::default() }),
     ] {
-        script.heard(format!("threads_list {name}"), &sam.threads_list(&filter, &PageRequest::default()).await);
+        script.heard(
+            format!("threads_list {name}"),
+            &sam.call::<ListThreads>((), ListQuery::new(&filter, &PageRequest::default()), ()).await,
+        );
     }
     reading(world, trade, script).await;
     acting(world, trade, script).await;
@@ -61,21 +74,24 @@ async fn reading(world: &World, trade: &Trade, script: &mut Script) {
         ("below nothing", query(Some(-5), None, None)),
         ("before nothing", query(None, Some(i64::MIN), None)),
     ] {
-        let heard = sam.threads_messages(trade.thread, AccessReason::Complaint, &query).await;
+        let heard = sam.call::<ReadThread>(trade.thread, ReadingQuery::new(AccessReason::Complaint, query), ()).await;
         script.heard(format!("threads_messages {name}"), &heard);
     }
     let (_, of_job) = trade.job(JobStatus::Finalized);
-    let read = lea.threads_messages(of_job, AccessReason::Quality, &MessagesQuery::default()).await;
+    let read =
+        lea.call::<ReadThread>(of_job, ReadingQuery::new(AccessReason::Quality, MessagesQuery::default()), ()).await;
     script.heard("threads_messages of a job", &read);
     // Each reason is written down once in ten minutes.
     let again = async |reason| {
-        sam.threads_messages(trade.thread, reason, &MessagesQuery::default()).await.unwrap();
+        sam.call::<ReadThread>(trade.thread, ReadingQuery::new(reason, MessagesQuery::default()), ()).await.unwrap();
     };
     again(AccessReason::Complaint).await;
     again(AccessReason::Fraud).await;
     world.test.advance(Duration::from_mins(11));
     let (sam, _) = world.staff(Role::Support).await;
-    sam.threads_messages(trade.thread, AccessReason::Complaint, &MessagesQuery::default()).await.unwrap();
+    sam.call::<ReadThread>(trade.thread, ReadingQuery::new(AccessReason::Complaint, MessagesQuery::default()), ())
+        .await
+        .unwrap();
     let filter = AuditFilter { action: Some("threads.read".into()), ..AuditFilter::default() };
     script.heard("audit_list threads.read", &lea_audit(world, &filter).await);
 }
@@ -85,7 +101,7 @@ async fn lea_audit(
     world: &World,
     filter: &AuditFilter,
 ) -> marketplace_core::error::Result<marketplace_core::page::Page<marketplace_core::audit::AuditRow>> {
-    world.staff(Role::Admin).await.0.audit_list(filter, &PageRequest::default()).await
+    world.staff(Role::Admin).await.0.call::<ListAudit>((), ListQuery::new(filter, &PageRequest::default()), ()).await
 }
 
 async fn acting(world: &World, trade: &Trade, script: &mut Script) {
@@ -103,8 +119,8 @@ async fn acting(world: &World, trade: &Trade, script: &mut Script) {
         ("reopen", ThreadAction::Reopen, Change::default()),
         ("close for another reason", close(CloseReason::Safety), Change::default()),
     ] {
-        script.heard(format!("threads_act {name}"), &sam.threads_act(id, &action, &change).await);
-        script.heard(format!("threads_show after {name}"), &sam.threads_show(id).await);
+        script.heard(format!("threads_act {name}"), &staff::act_on_thread(&sam, id, &action, change.clone()).await);
+        script.heard(format!("threads_show after {name}"), &sam.call::<ShowThread>(id, (), ()).await);
     }
     for (name, content, change) in [
         ("dry", "Please keep payments here.", dry()),
@@ -112,9 +128,13 @@ async fn acting(world: &World, trade: &Trade, script: &mut Script) {
         ("too long", &*"x".repeat(4_001), Change::default()),
         ("in a closed thread", "Please keep payments here — ünï 🐴\nThank you.", note("warned")),
     ] {
-        script.heard(format!("threads_notice {name}"), &sam.threads_notice(id, content, &change).await);
+        script.heard(
+            format!("threads_notice {name}"),
+            &sam.call::<PostNotice>(id, (), NoticeInput::new(content, change.clone())).await,
+        );
     }
-    let before = sam.threads_messages(id, AccessReason::Dispute, &MessagesQuery::default()).await;
+    let before =
+        sam.call::<ReadThread>(id, ReadingQuery::new(AccessReason::Dispute, MessagesQuery::default()), ()).await;
     script.heard("threads_messages with the notice", &before);
     let messages = before.unwrap().items;
     let (first, notice) = (messages.first().unwrap().id, messages.last().unwrap().id);
@@ -126,12 +146,19 @@ async fn acting(world: &World, trade: &Trade, script: &mut Script) {
         ("for another reason", first, RemovalReason::Spam, Change::default()),
         ("a notice", notice, RemovalReason::Other, Change::default()),
     ] {
-        script.heard(format!("message_remove {name}"), &sam.message_remove(message, reason, &change).await);
+        script.heard(
+            format!("message_remove {name}"),
+            &sam.call::<RemoveMessage>(message, (), ReasonedInput::new(reason, change.clone())).await,
+        );
     }
-    let after = sam.threads_messages(id, AccessReason::Dispute, &MessagesQuery::default()).await;
+    let after =
+        sam.call::<ReadThread>(id, ReadingQuery::new(AccessReason::Dispute, MessagesQuery::default()), ()).await;
     script.heard("threads_messages with what was removed", &after);
     for action in ["threads.close", "threads.reopen", "threads.notice", "messages.remove"] {
         let filter = AuditFilter { action: Some(action.into()), ..AuditFilter::default() };
-        script.heard(format!("audit_list {action}"), &sam.audit_list(&filter, &PageRequest::default()).await);
+        script.heard(
+            format!("audit_list {action}"),
+            &sam.call::<ListAudit>((), ListQuery::new(&filter, &PageRequest::default()), ()).await,
+        );
     }
 }

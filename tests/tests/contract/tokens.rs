@@ -1,5 +1,6 @@
 //! Tokens for scripts. Secrets differ between two worlds, and are compared by their form.
 
+use marketplace_core::staff::{CreateToken, ListQuery, ListTokens, NewTokenInput, RevokeToken};
 use std::time::Duration;
 
 use marketplace_core::{
@@ -34,7 +35,7 @@ pub async fn tokens(world: &World, script: &mut Script) {
         ("too long", wish(&read, 365 * 86_400 + 1, None), Change::default()),
         ("long note", wish(&read, 3_600, None), note(&"x".repeat(4_001))),
     ] {
-        let made = lea.tokens_create(&new, &change).await;
+        let made = lea.call::<CreateToken>((), (), NewTokenInput::new(new.clone(), change.clone())).await;
         world.test.advance(Duration::from_secs(1));
         if let Ok(made) = &made
             && made.item.secret.is_some()
@@ -50,19 +51,35 @@ pub async fn tokens(world: &World, script: &mut Script) {
             Err(_) => script.heard(step, &made),
         }
     }
-    script.heard("tokens_create by support", &sam.tokens_create(&wish(&read, 3_600, None), &Change::default()).await);
-    script.heard("tokens_list", &lea.tokens_list(&TokenFilter::default(), &PageRequest::default()).await);
-    script.heard("tokens_list first", &sam.tokens_list(&TokenFilter::default(), &PageRequest::first(1)).await);
+    script.heard(
+        "tokens_create by support",
+        &sam.call::<CreateToken>((), (), NewTokenInput::new(wish(&read, 3_600, None), Change::default())).await,
+    );
+    script.heard(
+        "tokens_list",
+        &lea.call::<ListTokens>((), ListQuery::new(&TokenFilter::default(), &PageRequest::default()), ()).await,
+    );
+    script.heard(
+        "tokens_list first",
+        &sam.call::<ListTokens>((), ListQuery::new(&TokenFilter::default(), &PageRequest::first(1)), ()).await,
+    );
     let leas = TokenFilter { owner_id: Some(own) };
-    script.heard("tokens_list of one", &sam.tokens_list(&leas, &PageRequest::default()).await);
-    script.heard("tokens_list bad", &sam.tokens_list(&leas, &PageRequest::first(0)).await);
-    script.heard("tokens_revoke by support", &sam.tokens_revoke(ids[0], &Change::default()).await);
-    script.heard("tokens_revoke dry", &lea.tokens_revoke(ids[0], &dry()).await);
-    script.heard("tokens_revoke", &lea.tokens_revoke(ids[0], &note("leaked")).await);
-    script.heard("tokens_revoke again", &lea.tokens_revoke(ids[0], &Change::default()).await);
+    script.heard(
+        "tokens_list of one",
+        &sam.call::<ListTokens>((), ListQuery::new(&leas, &PageRequest::default()), ()).await,
+    );
+    script
+        .heard("tokens_list bad", &sam.call::<ListTokens>((), ListQuery::new(&leas, &PageRequest::first(0)), ()).await);
+    script.heard("tokens_revoke by support", &sam.call::<RevokeToken>(ids[0], (), Change::default().into()).await);
+    script.heard("tokens_revoke dry", &lea.call::<RevokeToken>(ids[0], (), dry().into()).await);
+    script.heard("tokens_revoke", &lea.call::<RevokeToken>(ids[0], (), note("leaked").into()).await);
+    script.heard("tokens_revoke again", &lea.call::<RevokeToken>(ids[0], (), Change::default().into()).await);
     world.test.advance(Duration::from_secs(7_200));
     // A session's access token has ended by then as well.
     let lea = world.signed_in(own).await;
-    script.heard("tokens_revoke ended", &lea.tokens_revoke(ids[1], &Change::default()).await);
-    script.heard("tokens_list ended", &lea.tokens_list(&TokenFilter::default(), &PageRequest::default()).await);
+    script.heard("tokens_revoke ended", &lea.call::<RevokeToken>(ids[1], (), Change::default().into()).await);
+    script.heard(
+        "tokens_list ended",
+        &lea.call::<ListTokens>((), ListQuery::new(&TokenFilter::default(), &PageRequest::default()), ()).await,
+    );
 }

@@ -1,5 +1,9 @@
 //! Users.
 
+use marketplace_core::staff::{
+    self, CreateUser, ExportUser, ListQuery, ListUserNotes, ListUsers, NewUserInput, NoteInput, RevealUser, ShowUser,
+    WriteUserNote,
+};
 use std::time::Duration;
 
 use marketplace_core::{
@@ -24,24 +28,44 @@ pub async fn users(world: &World, script: &mut Script) {
         name: name.into(),
         phone: Some("+442071838750".into()),
     };
-    script.heard("users_create dry", &lea.users_create(&new("sam@example.org", "Sam Ito"), &dry()).await);
-    let made = lea.users_create(&new("sam@example.org", "Sam Ito"), &note("a new colleague")).await;
+    script.heard(
+        "users_create dry",
+        &lea.call::<CreateUser>((), (), NewUserInput::new(new("sam@example.org", "Sam Ito"), dry())).await,
+    );
+    let made = lea
+        .call::<CreateUser>((), (), NewUserInput::new(new("sam@example.org", "Sam Ito"), note("a new colleague")))
+        .await;
     script.heard("users_create", &made);
     let id = made.unwrap().item.user.id;
     world.test.advance(Duration::from_secs(1));
-    script.heard("users_create again", &lea.users_create(&new("SAM@example.org", "Sam"), &Change::default()).await);
-    script.heard("users_create bad", &lea.users_create(&new("no address", " "), &Change::default()).await);
-    script.heard("users_show", &lea.users_show(id).await);
-    script.heard("users_reveal", &lea.users_reveal(id).await);
-    world.exported(script, "users_export", lea.users_export(id).await).await;
+    script.heard(
+        "users_create again",
+        &lea.call::<CreateUser>((), (), NewUserInput::new(new("SAM@example.org", "Sam"), Change::default())).await,
+    );
+    script.heard(
+        "users_create bad",
+        &lea.call::<CreateUser>((), (), NewUserInput::new(new("no address", " "), Change::default())).await,
+    );
+    script.heard("users_show", &lea.call::<ShowUser>(id, (), ()).await);
+    script.heard("users_reveal", &lea.call::<RevealUser>(id, (), ()).await);
+    world.exported(script, "users_export", lea.call::<ExportUser>(id, (), ()).await).await;
     let revealed = UserFilter { q: Some("sam".into()), reveal: true, ..UserFilter::default() };
-    script.heard("users_list revealed", &lea.users_list(&revealed, &PageRequest::default()).await);
-    script.heard("users_note dry", &lea.users_note(id, "hello", &dry()).await);
-    script.heard("users_note", &lea.users_note(id, "hello\nthere — ünï 🐴", &Change::default()).await);
-    script.heard("users_note empty", &lea.users_note(id, " ", &Change::default()).await);
-    script.heard("users_note bell", &lea.users_note(id, "a\u{7}b", &Change::default()).await);
-    script.heard("users_notes", &lea.users_notes(id, &PageRequest::first(1)).await);
-    script.heard("users_notes bad", &lea.users_notes(id, &PageRequest::first(0)).await);
+    script.heard(
+        "users_list revealed",
+        &lea.call::<ListUsers>((), ListQuery::new(&revealed, &PageRequest::default()), ()).await,
+    );
+    script.heard("users_note dry", &lea.call::<WriteUserNote>(id, (), NoteInput::new("hello", &dry())).await);
+    script.heard(
+        "users_note",
+        &lea.call::<WriteUserNote>(id, (), NoteInput::new("hello\nthere — ünï 🐴", &Change::default())).await,
+    );
+    script.heard("users_note empty", &lea.call::<WriteUserNote>(id, (), NoteInput::new(" ", &Change::default())).await);
+    script.heard(
+        "users_note bell",
+        &lea.call::<WriteUserNote>(id, (), NoteInput::new("a\u{7}b", &Change::default())).await,
+    );
+    script.heard("users_notes", &lea.call::<ListUserNotes>(id, PageRequest::first(1), ()).await);
+    script.heard("users_notes bad", &lea.call::<ListUserNotes>(id, PageRequest::first(0), ()).await);
 
     let worker = world.user(Role::Worker).await;
     let fraud = || because(RestrictionReason::Fraud);
@@ -66,10 +90,10 @@ pub async fn users(world: &World, script: &mut Script) {
         ("delete again", UserAction::Delete, because(RestrictionReason::UserRequest)),
         ("freeze a deleted one", UserAction::Freeze, fraud()),
     ] {
-        script.heard(format!("users_act {name}"), &lea.users_act(worker, &action, &change).await);
+        script.heard(format!("users_act {name}"), &staff::act_on_user(&lea, worker, &action, change.clone()).await);
     }
-    script.heard("users_act oneself", &lea.users_act(own, &UserAction::Freeze, &fraud()).await);
-    script.heard("users_show deleted", &lea.users_show(worker).await);
-    world.exported(script, "users_export deleted", lea.users_export(worker).await).await;
-    script.heard("users_reveal deleted", &lea.users_reveal(worker).await);
+    script.heard("users_act oneself", &staff::act_on_user(&lea, own, &UserAction::Freeze, fraud()).await);
+    script.heard("users_show deleted", &lea.call::<ShowUser>(worker, (), ()).await);
+    world.exported(script, "users_export deleted", lea.call::<ExportUser>(worker, (), ()).await).await;
+    script.heard("users_reveal deleted", &lea.call::<RevealUser>(worker, (), ()).await);
 }

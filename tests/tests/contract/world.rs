@@ -1,12 +1,12 @@
 //! One marketplace, and the ways into it.
 
-use std::{sync::Arc, time::Duration};
+use marketplace_core::staff::Connection;
+use std::time::Duration;
 
 use futures::TryStreamExt;
 use marketplace_cli::remote::{Credentials, Remote};
 use marketplace_core::{
     accounts::model::Status,
-    admin::{AdminApi, Direct},
     base::permission::Role,
     error::Result,
     export::Export,
@@ -45,7 +45,7 @@ impl World {
     }
 
     /// The API as a new member of staff, and their id.
-    pub async fn staff(&self, role: Role) -> (Arc<dyn AdminApi>, UserId) {
+    pub async fn staff(&self, role: Role) -> (Connection, UserId) {
         let id = self.user(role).await;
         (self.signed_in(id).await, id)
     }
@@ -57,11 +57,11 @@ impl World {
         id
     }
 
-    pub async fn signed_in(&self, id: UserId) -> Arc<dyn AdminApi> {
+    pub async fn signed_in(&self, id: UserId) -> Connection {
         let (actor, token) = self.test.log_in(id).await;
         match self.way {
-            Way::Direct => Arc::new(Direct::new(self.test.app().clone(), actor)),
-            Way::Remote => Arc::new(Remote::new(&self.url, Credentials::token(token)).unwrap()),
+            Way::Direct => Connection::direct(self.test.app().clone(), actor),
+            Way::Remote => Connection::remote(Remote::new(&self.url, Credentials::token(token)).unwrap()),
         }
     }
 

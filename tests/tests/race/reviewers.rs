@@ -1,6 +1,7 @@
 //! A hundred reviewers race on a thousand cases, as several processes that are killed at random: no case is decided twice,
 //! and none is stuck past its claim's expiry.
 
+use marketplace_core::staff::{Connection, ListAttempts, ListAudit, ListQuery, ShowAttempt, StretchQuery, VerifyAudit};
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader},
@@ -13,7 +14,6 @@ use std::{
 use futures::{StreamExt, stream};
 use marketplace_core::{
     accounts::model::Status,
-    admin::{AdminApi, Direct},
     audit::AuditFilter,
     base::{permission::Role, principal::Principal},
     kyc::{
@@ -76,8 +76,8 @@ async fn race(test: &TestApp) {
         // They end by themselves when nothing waits any more: a case that is stuck would keep them all.
         while process.try_wait().unwrap().is_none() {
             if begun.elapsed() > Duration::from_secs(150) {
-                let open = Direct::new(app.clone(), testing::operator())
-                    .kyc_list(&KycFilter::default(), &PageRequest::first(5))
+                let open = Connection::direct(app.clone(), testing::operator())
+                    .call::<ListAttempts>((), ListQuery::new(&KycFilter::default(), &PageRequest::first(5)), ())
                     .await;
                 panic!("reviewers of process {number} still wait (seed {seed}); open: {open:#?}");
             }
@@ -116,8 +116,14 @@ fn start(test: &TestApp, epoch: i64, number: u32, lines: mpsc::Sender<String>) -
 }
 
 async fn check(test: &TestApp, acknowledged: Vec<String>) {
-    let api = Direct::new(test.app().clone(), testing::operator());
-    assert!(api.kyc_list(&KycFilter::default(), &PageRequest::first(1)).await.unwrap().items.is_empty());
+    let api = Connection::direct(test.app().clone(), testing::operator());
+    assert!(
+        api.call::<ListAttempts>((), ListQuery::new(&KycFilter::default(), &PageRequest::first(1)), ())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
 
     // What the cases say.
     let mut decided = HashMap::new();
@@ -125,9 +131,9 @@ async fn check(test: &TestApp, acknowledged: Vec<String>) {
         let mut page = PageRequest::first(200);
         loop {
             let filter = KycFilter { status: Some(status), ..KycFilter::default() };
-            let list = api.kyc_list(&filter, &page).await.unwrap();
+            let list = api.call::<ListAttempts>((), ListQuery::new(&filter, &page), ()).await.unwrap();
             for row in list.items {
-                let made = api.kyc_show(row.id).await.unwrap().decision.unwrap();
+                let made = api.call::<ShowAttempt>(row.id, (), ()).await.unwrap().decision.unwrap();
                 decided.insert(row.id.to_string(), (made.by, word));
             }
             let Some(next) = list.next else { break };
@@ -151,7 +157,7 @@ async fn check(test: &TestApp, acknowledged: Vec<String>) {
         let mut page = PageRequest::first(200);
         loop {
             let filter = AuditFilter { action: Some(action.into()), ..AuditFilter::default() };
-            let list = api.audit_list(&filter, &page).await.unwrap();
+            let list = api.call::<ListAudit>((), ListQuery::new(&filter, &page), ()).await.unwrap();
             for row in list.items {
                 assert!(rows.insert(row.target.clone(), row.actor).is_none(), "{} is on record twice", row.target);
             }
@@ -162,7 +168,7 @@ async fn check(test: &TestApp, acknowledged: Vec<String>) {
     assert_eq!(rows.len(), CASES);
     let mut from = Some(1);
     while let Some(seq) = from {
-        let found = api.audit_verify(seq, 1_000, None).await.unwrap();
+        let found = api.call::<VerifyAudit>((), StretchQuery::new(seq, 1_000, None), ()).await.unwrap();
         assert_eq!(found.broken, None);
         from = found.next;
     }

@@ -1,10 +1,10 @@
 //! `marketplace auth login`: asks for the credentials and logs in.
 
+use marketplace_core::staff::{Connection, Identity, WhoAmI};
 use std::io::Read;
 
 use marketplace_core::{
     accounts::model::Password,
-    admin::{AdminApi, Identity},
     auth::Proof,
     config::is_private_way,
     error::{Error, SecondFactor},
@@ -89,7 +89,7 @@ pub async fn log_in(context: &Context, target: &Target, args: LoginArgs) -> Outc
 }
 
 async fn greet(context: &Context, target: &Target, remote: &Remote) -> Outcome<Identity> {
-    match remote.whoami().await {
+    match Connection::remote(remote.clone()).call::<WhoAmI>((), (), ()).await {
         Ok(identity) => {
             context.out.note(&format!("logged in to {} as {}", target.system, identity.name));
             if identity.role.is_staff() && identity.permissions.is_empty() {

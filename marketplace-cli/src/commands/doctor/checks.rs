@@ -1,9 +1,9 @@
 //! The checks of `marketplace doctor` that concern this machine, the mail server and the API.
 
+use marketplace_core::staff::{Connection, WhoAmI};
 use std::{io::IsTerminal, path::Path, time::Duration};
 
 use marketplace_core::{
-    admin::AdminApi,
     config::Config,
     doctor::{Finding, open_to_others},
     error::ErrorCode,
@@ -118,7 +118,7 @@ pub(super) async fn server(remote: &Remote) -> Vec<Finding> {
         Ok(degraded) => Finding::warning("readiness", format!("it serves requests, without {}", degraded.join(", "))),
         Err(error) => Finding::error("readiness", &error),
     });
-    found.push(match remote.whoami().await {
+    found.push(match Connection::remote(remote.clone()).call::<WhoAmI>((), (), ()).await {
         Ok(identity) => Finding::ok("log-in", format!("{} ({})", identity.name, identity.role)),
         Err(error) if error.code() == ErrorCode::Unauthenticated => {
             Finding::warning("log-in", format!("{error}: marketplace auth login"))

@@ -1,10 +1,10 @@
 //! Reading a thread: a range of its messages, or following it live.
 
 use marketplace_core::events::EventKind;
-use std::{sync::Arc, time::Duration};
+use marketplace_core::staff::{AfterQuery, Connection, ListEvents, ReadThread, ReadingQuery, ShowThread};
+use std::time::Duration;
 
 use marketplace_core::{
-    admin::AdminApi,
     error::{ErrorCode, Result},
     ids::ThreadId,
     messaging::model::{AccessReason, MessagesQuery, StaffMessage, ThreadStatus},
@@ -53,7 +53,7 @@ pub async fn messages(context: &Context, id: ThreadId, reason: AccessReason, spa
     let end = match (span.after_seq, span.before_seq) {
         (Some(after), _) => after.saturating_add(wanted),
         (None, Some(before)) => before - 1,
-        (None, None) => api.threads_show(id).await?.last_seq,
+        (None, None) => api.call::<ShowThread>(id, (), ()).await?.last_seq,
     };
     let begin = span.after_seq.unwrap_or_else(|| (end - wanted.min(end)).max(0));
     let mut reader = Reader { api, id, reason, last: begin };
@@ -97,8 +97,8 @@ pub async fn watch(context: &Context, id: ThreadId, reason: AccessReason, start:
     out.check::<StaffMessage>()?;
     let api = context.connect().await?;
     // Before the first reading: what comes meanwhile is heard of afterwards.
-    let cursor = api.events(None, 1).await?.cursor;
-    let thread = api.threads_show(id).await?;
+    let cursor = api.call::<ListEvents>((), AfterQuery::new(None, 1), ()).await?.cursor;
+    let thread = api.call::<ShowThread>(id, (), ()).await?;
     let last = start.after_seq.unwrap_or_else(|| (thread.last_seq - i64::from(start.lines)).max(0));
     let reader = Reader { api, id, reason, last };
     let mut follower = Follower { reader, cursor, behind: true, status: thread.status, turned: None };
@@ -151,7 +151,7 @@ pub async fn watch(context: &Context, id: ThreadId, reason: AccessReason, start:
 
 /// Reads on in a thread.
 struct Reader {
-    api: Arc<dyn AdminApi>,
+    api: Connection,
     id: ThreadId,
     reason: AccessReason,
     last: i64,
@@ -165,7 +165,7 @@ struct ReadOn {
 impl Reader {
     async fn read(&mut self, limit: u16) -> Result<ReadOn> {
         let query = MessagesQuery { after_seq: Some(self.last), before_seq: None, limit: Some(limit) };
-        let page = self.api.threads_messages(self.id, self.reason, &query).await?;
+        let page = self.api.call::<ReadThread>(self.id, ReadingQuery::new(self.reason, query), ()).await?;
         self.last = page.items.last().map_or(self.last, |message| message.seq);
         Ok(ReadOn { items: page.items, more_after: page.more_after })
     }
@@ -194,7 +194,7 @@ impl Follower {
         let page = self.reader.read(MAX_LIMIT).await?;
         self.behind = page.more_after;
         if !self.behind {
-            let status = self.reader.api.threads_show(self.reader.id).await?.status;
+            let status = self.reader.api.call::<ShowThread>(self.reader.id, (), ()).await?.status;
             if status != self.status {
                 (self.status, self.turned) = (status, Some(status));
             }
@@ -205,10 +205,10 @@ impl Follower {
     /// Whether anything happened that could be about the thread.
     async fn stirred(&mut self) -> Result<bool> {
         let api = &self.reader.api;
-        match api.events(Some(&self.cursor), MAX_LIMIT).await {
+        match api.call::<ListEvents>((), AfterQuery::new(Some(&self.cursor), MAX_LIMIT), ()).await {
             // More goes on than is worth looking through: the thread is read in any case, from a point before which all is told.
             Ok(page) if page.items.len() == usize::from(MAX_LIMIT) => {
-                self.cursor = api.events(None, 1).await?.cursor;
+                self.cursor = api.call::<ListEvents>((), AfterQuery::new(None, 1), ()).await?.cursor;
                 Ok(true)
             }
             Ok(page) => {
@@ -219,7 +219,7 @@ impl Follower {
             }
             // A log that begins anew, after a restore.
             Err(error) if error.code() == ErrorCode::Invalid => {
-                self.cursor = api.events(None, 1).await?.cursor;
+                self.cursor = api.call::<ListEvents>((), AfterQuery::new(None, 1), ()).await?.cursor;
                 Ok(true)
             }
             Err(error) => Err(error),

@@ -1,5 +1,6 @@
 //! `marketplace users export`: writes the archive completely or not at all.
 
+use marketplace_core::staff::ExportUser;
 use std::{
     io::{IsTerminal, Write},
     path::Path,
@@ -21,7 +22,7 @@ pub(super) async fn run(context: &Context, id: UserId, path: &Path) -> Outcome {
         if std::io::stdout().is_terminal() {
             return Err(Failure::usage("an archive is no text for a terminal", "send stdout to a file, or name one"));
         }
-        let mut export = context.connect().await?.users_export(id).await?;
+        let mut export = context.connect().await?.call::<ExportUser>(id, (), ()).await?;
         while let Some(piece) = export.body.next().await {
             context.out.write(&piece?)?;
         }
@@ -31,7 +32,7 @@ pub(super) async fn run(context: &Context, id: UserId, path: &Path) -> Outcome {
         let hint = "name another file, or remove it first";
         return Err(Failure::usage(format!("{} is there already", path.display()), hint));
     }
-    let export = context.connect().await?.users_export(id).await?;
+    let export = context.connect().await?.call::<ExportUser>(id, (), ()).await?;
     let written = save(export, path).await?;
     context.out.note(&format!("{} ({})", path.display(), size(written)));
     Ok(())

@@ -1,11 +1,11 @@
 //! What all list screens share: a list that loads its pages, filters as the user types, and has marks.
 
-use std::{any::Any, fmt::Debug, sync::Arc, time::Duration};
+use marketplace_core::staff::Connection;
+use std::{any::Any, fmt::Debug, time::Duration};
 
 use crossterm::event::KeyEvent;
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::AdminApi,
     error::Result as Answered,
     page::{MAX_LIMIT, Page, PageRequest},
     time::Timestamp,
@@ -46,11 +46,7 @@ pub trait Listed: Row + Debug + Serialize + Send + Sync + 'static {
     /// The filter that holds until another is typed.
     const DEFAULT: &'static str = "";
     /// Asks for a page of them.
-    fn list(
-        api: Arc<dyn AdminApi>,
-        filter: Self::Filter,
-        page: PageRequest,
-    ) -> BoxFuture<'static, Answered<Page<Self>>>;
+    fn list(api: Connection, filter: Self::Filter, page: PageRequest) -> BoxFuture<'static, Answered<Page<Self>>>;
     /// What is copied as the row's id.
     fn id_text(&self) -> String;
 }
@@ -230,11 +226,11 @@ pub fn copies<T: Listed>(row: Option<&T>, action: Action, ctx: &mut Ctx) -> bool
 }
 
 /// All that match, up to a bound; and whether there are more.
-async fn matching<T: Listed>(api: Arc<dyn AdminApi>, filter: T::Filter) -> Answered<(Vec<T>, bool)> {
+async fn matching<T: Listed>(api: Connection, filter: T::Filter) -> Answered<(Vec<T>, bool)> {
     let mut rows = Vec::new();
     let mut request = PageRequest::first(MAX_LIMIT);
     loop {
-        let page = T::list(Arc::clone(&api), filter.clone(), request.clone()).await?;
+        let page = T::list(api.clone(), filter.clone(), request.clone()).await?;
         rows.extend(page.items);
         match page.next {
             Some(next) if rows.len() < MOST => request.after = Some(next),

@@ -12,12 +12,12 @@ pub mod list;
 pub mod listing;
 pub mod paged;
 
-use std::{any::Any, fmt::Debug, sync::Arc, time::Duration};
+use marketplace_core::staff::Connection;
+use std::{any::Any, fmt::Debug, time::Duration};
 
 use crossterm::event::KeyEvent;
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::AdminApi,
     base::change::Changed,
     error::{ErrorCode, Result},
     time::Timestamp,
@@ -57,7 +57,7 @@ pub trait Detailed: Listed {
     /// The id of one.
     fn by_id(id: Uuid) -> Self::Id;
     /// Asks for one.
-    fn show(api: Arc<dyn AdminApi>, id: Self::Id) -> BoxFuture<'static, Result<Self::Detail>>;
+    fn show(api: Connection, id: Self::Id) -> BoxFuture<'static, Result<Self::Detail>>;
     /// The row of the list.
     fn row(detail: &Self::Detail) -> &Self;
     /// A heading for it.
@@ -175,7 +175,7 @@ impl<T: Detailed> Browser<T> {
     /// Makes a change: at once to one, as a bulk action to many.
     pub fn change<F>(&mut self, targets: &[Target<T::Id>], verb: &str, done: &'static str, ctx: &mut Ctx, work: F)
     where
-        F: Fn(Arc<dyn AdminApi>, T::Id, Option<i64>) -> BoxFuture<'static, Result<Changed<T::Detail>>>,
+        F: Fn(Connection, T::Id, Option<i64>) -> BoxFuture<'static, Result<Changed<T::Detail>>>,
         F: Clone + Send + Sync + 'static,
     {
         if let [one] = targets {

@@ -2,11 +2,11 @@
 
 use marketplace_core::audit::AuditAction;
 use marketplace_core::base::text_enum::Name;
-use std::{sync::Arc, time::Duration};
+use marketplace_core::staff::{Connection, ListAudit, ListQuery};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::AdminApi,
     audit::{AuditFilter, AuditRow},
     base::principal::Principal,
     error::Result,
@@ -106,8 +106,8 @@ impl Typed for AuditFilter {
 impl Listed for AuditRow {
     type Filter = AuditFilter;
     const WHAT: &'static str = "audit log";
-    fn list(api: Arc<dyn AdminApi>, filter: AuditFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
-        Box::pin(async move { api.audit_list(&filter, &page).await })
+    fn list(api: Connection, filter: AuditFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
+        Box::pin(async move { api.call::<ListAudit>((), ListQuery::new(&filter, &page), ()).await })
     }
     fn id_text(&self) -> String {
         self.target.clone()

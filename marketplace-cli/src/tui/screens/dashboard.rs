@@ -1,10 +1,10 @@
 //! The dashboard: pending work, current numbers, and recent actions of colleagues.
 
+use marketplace_core::staff::{ListAudit, ListQuery, ShowStats, Stats};
 use std::time::Duration;
 
 use marketplace_core::{
     accounts::model::Status,
-    admin::Stats,
     audit::{AuditFilter, AuditRow},
     base::count::Count,
     error::Result,
@@ -146,16 +146,18 @@ impl Screen for Dashboard {
             return;
         }
         self.due = now + if visible { SEEN } else { UNSEEN };
-        let id = ctx.load(Came::Stats, |api| async move { api.stats().await });
+        let id = ctx.load(Came::Stats, |api| async move { api.call::<ShowStats>((), (), ()).await });
         self.stats = Some((id, now));
         if visible && self.recent_load.is_none() {
             self.recent.refresh();
             if let Some((want, _)) = self.recent.take_want() {
                 let id = ctx.load(Came::Recent, |api| async move {
-                    api.audit_list(&AuditFilter::default(), &PageRequest::first(50)).await.map(|mut page| {
-                        page.next = None;
-                        page
-                    })
+                    api.call::<ListAudit>((), ListQuery::new(&AuditFilter::default(), &PageRequest::first(50)), ())
+                        .await
+                        .map(|mut page| {
+                            page.next = None;
+                            page
+                        })
                 });
                 self.recent.started(id, want, now);
                 self.recent_load = Some(id);

@@ -1,11 +1,11 @@
 //! Jobs: the list, a job with its offers and its history, and the staff actions on it.
 
 use marketplace_core::records::target::TargetKind;
-use std::{fmt::Write as _, sync::Arc};
+use marketplace_core::staff::{self, Connection, ListJobs, ListQuery, ShowJob};
+use std::fmt::Write as _;
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::AdminApi,
     base::{change::Change, permission::Permission},
     error::Result,
     events::Event,
@@ -98,8 +98,8 @@ impl Typed for JobFilter {
 impl Listed for JobSummary {
     type Filter = JobFilter;
     const WHAT: &'static str = "jobs";
-    fn list(api: Arc<dyn AdminApi>, filter: JobFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
-        Box::pin(async move { api.jobs_list(&filter, &page).await })
+    fn list(api: Connection, filter: JobFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
+        Box::pin(async move { api.call::<ListJobs>((), ListQuery::new(&filter, &page), ()).await })
     }
     fn id_text(&self) -> String {
         self.id.to_string()
@@ -113,8 +113,8 @@ impl Detailed for JobSummary {
     fn by_id(id: Uuid) -> JobId {
         JobId(id)
     }
-    fn show(api: Arc<dyn AdminApi>, id: JobId) -> BoxFuture<'static, Result<JobDetail>> {
-        Box::pin(async move { api.jobs_show(id).await })
+    fn show(api: Connection, id: JobId) -> BoxFuture<'static, Result<JobDetail>> {
+        Box::pin(async move { api.call::<ShowJob>(id, (), ()).await })
     }
     fn row(detail: &JobDetail) -> &Self {
         &detail.job
@@ -200,7 +200,7 @@ impl Jobs {
         let note = filled.note;
         self.browser.change(&targets, verb, done, ctx, move |api, id, if_version| {
             let (action, change) = (action.clone(), Change { note: note.clone(), if_version, ..Change::default() });
-            Box::pin(async move { api.jobs_act(id, &action, &change).await })
+            Box::pin(async move { staff::act_on_job(&api, id, &action, change.clone()).await })
         });
     }
 

@@ -1,11 +1,11 @@
 //! Reviews: flagged ones first, a review with its flags beside the other side's review, and the staff actions on it.
 
 use marketplace_core::records::target::TargetKind;
-use std::{fmt::Write as _, sync::Arc};
+use marketplace_core::staff::{self, Connection, ListQuery, ListReviews, ShowReview};
+use std::fmt::Write as _;
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::AdminApi,
     base::{change::Change, permission::Permission},
     error::Result,
     events::Event,
@@ -101,8 +101,8 @@ impl Listed for ReviewSummary {
     type Filter = ReviewFilter;
     const WHAT: &'static str = "reviews";
     const DEFAULT: &'static str = "flagged:yes";
-    fn list(api: Arc<dyn AdminApi>, filter: ReviewFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
-        Box::pin(async move { api.reviews_list(&filter, &page).await })
+    fn list(api: Connection, filter: ReviewFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
+        Box::pin(async move { api.call::<ListReviews>((), ListQuery::new(&filter, &page), ()).await })
     }
     fn id_text(&self) -> String {
         self.id.to_string()
@@ -116,8 +116,8 @@ impl Detailed for ReviewSummary {
     fn by_id(id: Uuid) -> ReviewId {
         ReviewId(id)
     }
-    fn show(api: Arc<dyn AdminApi>, id: ReviewId) -> BoxFuture<'static, Result<ReviewDetail>> {
-        Box::pin(async move { api.reviews_show(id).await })
+    fn show(api: Connection, id: ReviewId) -> BoxFuture<'static, Result<ReviewDetail>> {
+        Box::pin(async move { api.call::<ShowReview>(id, (), ()).await })
     }
     fn row(detail: &ReviewDetail) -> &Self {
         &detail.review
@@ -216,7 +216,7 @@ impl Reviews {
         let note = filled.note;
         self.browser.change(&targets, verb, done, ctx, move |api, id, if_version| {
             let (action, change) = (action.clone(), Change { note: note.clone(), if_version, ..Change::default() });
-            Box::pin(async move { api.reviews_act(id, &action, &change).await })
+            Box::pin(async move { staff::act_on_review(&api, id, &action, change.clone()).await })
         });
     }
 }

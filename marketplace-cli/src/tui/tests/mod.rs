@@ -9,10 +9,10 @@ mod talks;
 mod trade;
 mod trade_looks;
 
+use marketplace_core::staff::Connection;
 use std::{sync::Arc, time::Duration};
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use marketplace_core::admin::AdminApi;
 use ratatui::{Terminal, backend::TestBackend};
 use ratatui_image::picker::Picker;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -56,7 +56,7 @@ impl Console {
     /// Started, before any answer.
     fn cold(fake: &Arc<Fake>, options: Options, (width, height): (u16, u16)) -> Self {
         let gate = Arc::new(Gate::new(options.read_only));
-        let api: Arc<dyn AdminApi> = Arc::clone(fake) as Arc<dyn AdminApi>;
+        let api: Connection = Arc::clone(fake) as Connection;
         let guarded = Arc::new(WriteGuard::new(api, Arc::clone(&gate)));
         let (sender, receiver) = unbounded_channel();
         let keymap = Keymap::new(screens::infos(), &options.keys).unwrap();

@@ -435,7 +435,7 @@ async fn pages_and_filters() {
             (AuditFilter { actor: Some(operator.principal()), ..AuditFilter::default() }, 5),
             (
                 AuditFilter {
-                    action: Some("test.record".into()),
+                    action: Some("users.note".into()),
                     target: Some("3".into()),
                     actor: Some(operator.principal()),
                 },

@@ -1,5 +1,6 @@
 //! Loads the database, and says what is asked in each case.
 
+use marketplace_core::staff::{Connection, ListQuery, ListThreads, ListUsers};
 use std::collections::HashSet;
 
 use anyhow::{Context, Result};
@@ -9,7 +10,6 @@ use marketplace_core::{
         summary::UserFilter,
     },
     actor::{Actor, Operator},
-    admin::{AdminApi, Direct},
     app::App,
     auth::{self, ClientInfo},
     base::permission::Role,
@@ -100,7 +100,7 @@ pub async fn load(server: &Server, rows: u64) -> Result<Loaded> {
     let plan = seed::Plan { users: rows, images: seed::Images::None, market, ..seed::Plan::default() };
     seed::run(&app, &plan, &|_| ()).await?;
     let operator = Actor::Operator(Operator { os_user: "bench".into(), host: "localhost".into() });
-    let api = Direct::new(app.clone(), operator.clone());
+    let api = Connection::direct(app.clone(), operator.clone());
 
     let emails = workers(&api).await?;
     let mut tokens = Vec::new();
@@ -153,11 +153,11 @@ async fn log_in(app: &App, email: &str) -> Result<String> {
 }
 
 /// Conversations of as many clients as there are connections, both of whom may write; with enough messages for a page.
-async fn talks(app: &App, api: &Direct, operator: &Actor) -> Result<Vec<Talk>> {
+async fn talks(app: &App, api: &Connection, operator: &Actor) -> Result<Vec<Talk>> {
     let filter = ThreadFilter { status: Some(ThreadStatus::Open), ..ThreadFilter::default() };
     let (mut page, mut talks, mut clients) = (PageRequest::first(200), Vec::new(), HashSet::new());
     while talks.len() < CONNECTIONS {
-        let found = api.threads_list(&filter, &page).await?;
+        let found = api.call::<ListThreads>((), ListQuery::new(&filter, &page), ()).await?;
         for thread in found.items {
             if talks.len() == CONNECTIONS || clients.contains(&thread.client_id) {
                 continue;
@@ -212,10 +212,12 @@ fn client() -> ClientInfo {
 }
 
 /// One worker for each connection.
-async fn workers(api: &Direct) -> Result<Vec<String>> {
+async fn workers(api: &Connection) -> Result<Vec<String>> {
     let filter =
         UserFilter { role: Some(Role::Worker), status: Some(Status::Active), reveal: true, ..UserFilter::default() };
-    let page = api.users_list(&filter, &PageRequest::first(u16::try_from(CONNECTIONS)?)).await?;
+    let page = api
+        .call::<ListUsers>((), ListQuery::new(&filter, &PageRequest::first(u16::try_from(CONNECTIONS)?)), ())
+        .await?;
     Ok(page.items.into_iter().map(|user| user.email).collect())
 }
 
@@ -231,10 +233,10 @@ async fn staff_token(server: &Server, app: &App, operator: &Actor) -> Result<Str
 }
 
 /// The cursor in the middle of all users.
-async fn middle_of_users(api: &Direct, rows: u64) -> Result<String> {
+async fn middle_of_users(api: &Connection, rows: u64) -> Result<String> {
     let mut page = PageRequest::first(200);
     for _ in 0..(rows / 400).max(1) {
-        page.after = api.users_list(&UserFilter::default(), &page).await?.next;
+        page.after = api.call::<ListUsers>((), ListQuery::new(&UserFilter::default(), &page), ()).await?.next;
     }
     page.after.context("there are too few users for a page in the middle")
 }

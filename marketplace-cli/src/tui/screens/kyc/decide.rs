@@ -1,5 +1,6 @@
 //! Decisions on one case or many: making, undoing and repeating them.
 
+use marketplace_core::staff::{self, ReleaseAttempt, UndoDecision};
 use marketplace_core::{
     base::change::{Change, Changed},
     error::{ErrorCode, Result},
@@ -128,7 +129,7 @@ impl Kyc {
         let heading = format!("{} · {} cases", title(last.kind), targets.len());
         let bulk = Bulk::new(heading, items, move |api, (id, fence)| {
             let (decision, change) = decision.request(fence);
-            Box::pin(async move { api.kyc_decide(id, &decision, &change).await })
+            Box::pin(async move { staff::decide(&api, id, decision.clone(), change.clone()).await })
         });
         // What is decided along with the others is not on the screen any more.
         if let Some(open) = self.open.take_if(|open| targets.iter().any(|target| target.id == open.id())) {
@@ -144,7 +145,8 @@ impl Kyc {
         let Some(mut open) = self.open.take() else { return };
         let id = open.id();
         let (decision, change) = last.request(open.fence(ctx.now()));
-        let load = ctx.load(Came::Decided, |api| async move { api.kyc_decide(id, &decision, &change).await });
+        let load = ctx
+            .load(Came::Decided, |api| async move { staff::decide(&api, id, decision.clone(), change.clone()).await });
         let kind = last.kind;
         open.rest();
         // Whoever decides fast has many that could be undone: only the latest keeps its pictures.
@@ -210,7 +212,8 @@ impl Kyc {
         }
         if let Some(sent) = self.sent.pop() {
             let id = sent.open.id();
-            let load = ctx.load(Came::Undone, |api| async move { api.kyc_undo(id, &Change::default()).await });
+            let load =
+                ctx.load(Came::Undone, |api| async move { api.call::<UndoDecision>(id, (), Change::default()).await });
             self.undoing.push((load, sent.open));
         }
     }
@@ -237,7 +240,7 @@ impl Kyc {
             current.rest();
             if let Some(spare) = self.next.replace(current) {
                 let id = spare.id();
-                ctx.detach(|api| async move { drop(api.kyc_release(id, &Change::default()).await) });
+                ctx.detach(|api| async move { drop(api.call::<ReleaseAttempt>(id, (), Change::default()).await) });
             }
         }
         self.in_case = true;

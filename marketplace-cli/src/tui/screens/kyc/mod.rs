@@ -8,6 +8,7 @@ mod open;
 mod queue;
 
 use marketplace_core::records::target::TargetKind;
+use marketplace_core::staff::{ReleaseAttempt, ShowUser};
 use std::any::Any;
 
 use marketplace_core::{
@@ -317,7 +318,7 @@ impl Screen for Kyc {
                 let id = UserId(*id);
                 self.in_case = false;
                 self.list.start_at(&format!("user_id:{id}"), ctx);
-                self.whose = Some(ctx.load(Came::Whose, |api| async move { api.users_show(id).await }));
+                self.whose = Some(ctx.load(Came::Whose, |api| async move { api.call::<ShowUser>(id, (), ()).await }));
             }
             Subject::List(words) => {
                 self.in_case = false;
@@ -466,7 +467,9 @@ impl Screen for Kyc {
 
     fn farewells(&self) -> Vec<Farewell> {
         let release = |id| -> Farewell {
-            Box::new(move |api| Box::pin(async move { drop(api.kyc_release(id, &Change::default()).await) }))
+            Box::new(move |api| {
+                Box::pin(async move { drop(api.call::<ReleaseAttempt>(id, (), Change::default()).await) })
+            })
         };
         self.claims().into_iter().map(release).collect()
     }

@@ -1,5 +1,8 @@
 //! Opening, claiming, renewing and releasing cases; prefetching the next one.
 
+use marketplace_core::staff::{
+    ClaimAttempt, ClaimNextAttempt, FileOf, ReleaseAttempt, RevealUser, ShowAttempt, ViewAttemptFile,
+};
 use std::{io::Write, time::Duration};
 
 use marketplace_core::{
@@ -28,7 +31,7 @@ const RENEW: Duration = Duration::from_secs(60);
 
 fn release(ctx: &mut Ctx, id: AttemptId) {
     // Should it fail, the claim ends by itself.
-    ctx.detach(|api| async move { drop(api.kyc_release(id, &Change::default()).await) });
+    ctx.detach(|api| async move { drop(api.call::<ReleaseAttempt>(id, (), Change::default()).await) });
 }
 
 impl Kyc {
@@ -74,7 +77,11 @@ impl Kyc {
 
     fn ask_for(&mut self, id: AttemptId, claims: bool, ctx: &mut Ctx) {
         let load = ctx.load(Came::Case, |api| async move {
-            if claims { Ok(api.kyc_claim(id, &Change::default()).await?.item) } else { api.kyc_show(id).await }
+            if claims {
+                Ok(api.call::<ClaimAttempt>(id, (), Change::default()).await?.item)
+            } else {
+                api.call::<ShowAttempt>(id, (), ()).await
+            }
         });
         self.opening = Some((load, id, ctx.now(), claims));
     }
@@ -154,8 +161,8 @@ impl Kyc {
         };
         let load = ctx.load(Came::Next, |api| async move {
             match candidate {
-                None => api.kyc_next(&Change::default()).await,
-                Some(id) => match api.kyc_claim(id, &Change::default()).await {
+                None => api.call::<ClaimNextAttempt>((), (), Change::default()).await,
+                Some(id) => match api.call::<ClaimAttempt>(id, (), Change::default()).await {
                     Ok(claimed) => Ok(Some(claimed.item)),
                     Err(error) if error.code() == ErrorCode::Conflict => Ok(None),
                     Err(error) => Err(error),
@@ -270,7 +277,8 @@ impl Kyc {
         }
         self.renewed_at = Some(now);
         for id in due {
-            let load = ctx.load(Came::Renewed, |api| async move { api.kyc_claim(id, &Change::default()).await });
+            let load =
+                ctx.load(Came::Renewed, |api| async move { api.call::<ClaimAttempt>(id, (), Change::default()).await });
             self.renewing.push(load);
         }
     }
@@ -301,7 +309,7 @@ impl Kyc {
             return;
         }
         let user = open.case.attempt.user_id;
-        let load = ctx.load(Came::Revealed, |api| async move { api.users_reveal(user).await });
+        let load = ctx.load(Came::Revealed, |api| async move { api.call::<RevealUser>(user, (), ()).await });
         self.reveal_load = Some((load, open.id()));
     }
 
@@ -324,7 +332,7 @@ impl Kyc {
         let id = open.id();
         let kind = if self.zoom == Zoom::Selfie { FileKind::Selfie } else { FileKind::Document };
         let load = ctx.load(Came::Opened, |api| async move {
-            let content = api.kyc_file(id, kind).await?;
+            let content = api.call::<ViewAttemptFile>(FileOf(id, kind), (), ()).await?;
             tokio::task::spawn_blocking(move || outside(&content.bytes, &content.media_type, kind))
                 .await
                 .unwrap_or_else(|error| Err(Error::internal(error)))

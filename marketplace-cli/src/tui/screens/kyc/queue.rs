@@ -1,10 +1,9 @@
 //! The rows of the queue: how they are loaded and filtered.
 
-use std::sync::Arc;
+use marketplace_core::staff::{Connection, ListAttempts, ListQuery};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::AdminApi,
     error::Result,
     ids::AttemptId,
     kyc::{
@@ -30,8 +29,8 @@ impl Row for KycSummary {
 impl Listed for KycSummary {
     type Filter = KycFilter;
     const WHAT: &'static str = "KYC queue";
-    fn list(api: Arc<dyn AdminApi>, filter: KycFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
-        Box::pin(async move { api.kyc_list(&filter, &page).await })
+    fn list(api: Connection, filter: KycFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
+        Box::pin(async move { api.call::<ListAttempts>((), ListQuery::new(&filter, &page), ()).await })
     }
     fn id_text(&self) -> String {
         self.id.to_string()

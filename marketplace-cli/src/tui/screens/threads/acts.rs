@@ -1,10 +1,10 @@
 //! Staff actions on threads: confirmation before reading or changing one, the change, and its repetition.
 
-use std::{fmt::Write as _, sync::Arc};
+use marketplace_core::staff::{self, Connection, NoticeInput, PostNotice, ReasonedInput, RemoveMessage};
+use std::fmt::Write as _;
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::AdminApi,
     base::change::{Change, Changed},
     error::Result,
     ids::{MessageId, ThreadId},
@@ -170,7 +170,7 @@ impl Threads {
                 self.browser.change(&targets, verb, done, ctx, move |api, id, if_version| {
                     let change = Change { note: note.clone(), if_version, ..Change::default() };
                     let action = action.clone();
-                    Box::pin(async move { api.threads_act(id, &action, &change).await })
+                    Box::pin(async move { staff::act_on_thread(&api, id, &action, change.clone()).await })
                 });
             }
         }
@@ -180,7 +180,7 @@ impl Threads {
         let said = ("Post a notice in", "threads", "the notice is posted");
         self.say(targets, said, ctx, move |api, id| {
             let words = words.clone();
-            Box::pin(async move { api.threads_notice(id, &words, &Change::default()).await })
+            Box::pin(async move { api.call::<PostNotice>(id, (), NoticeInput::new(&words, Change::default())).await })
         });
     }
 
@@ -198,7 +198,7 @@ impl Threads {
         let change = Change { note, ..Change::default() };
         self.say(targets, ("Remove", "messages", "the message is removed"), ctx, move |api, id| {
             let change = change.clone();
-            Box::pin(async move { api.message_remove(id, reason, &change).await })
+            Box::pin(async move { api.call::<RemoveMessage>(id, (), ReasonedInput::new(reason, change.clone())).await })
         });
     }
 
@@ -211,11 +211,7 @@ impl Threads {
         change: W,
     ) where
         I: Copy + Send + Sync + 'static,
-        W: Fn(Arc<dyn AdminApi>, I) -> BoxFuture<'static, Result<Changed<StaffMessage>>>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
+        W: Fn(Connection, I) -> BoxFuture<'static, Result<Changed<StaffMessage>>> + Clone + Send + Sync + 'static,
     {
         if let [one] = targets {
             let load = ctx.load(Came::Said, |api| change(api, one.id));

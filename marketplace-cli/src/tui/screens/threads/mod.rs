@@ -6,11 +6,11 @@ mod talk;
 
 use marketplace_core::events::EventKind;
 use marketplace_core::records::target::TargetKind;
-use std::{any::Any, collections::HashMap, sync::Arc, time::Duration};
+use marketplace_core::staff::{Connection, ListQuery, ListThreads, ReadThread, ReadingQuery, ShowThread};
+use std::{any::Any, collections::HashMap, time::Duration};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    admin::AdminApi,
     base::{change::Changed, permission::Permission},
     error::Result,
     events::Event,
@@ -88,8 +88,8 @@ impl Typed for ThreadFilter {
 impl Listed for ThreadInfo {
     type Filter = ThreadFilter;
     const WHAT: &'static str = "threads";
-    fn list(api: Arc<dyn AdminApi>, filter: ThreadFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
-        Box::pin(async move { api.threads_list(&filter, &page).await })
+    fn list(api: Connection, filter: ThreadFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
+        Box::pin(async move { api.call::<ListThreads>((), ListQuery::new(&filter, &page), ()).await })
     }
     fn id_text(&self) -> String {
         self.id.to_string()
@@ -103,8 +103,8 @@ impl Detailed for ThreadInfo {
     fn by_id(id: Uuid) -> ThreadId {
         ThreadId(id)
     }
-    fn show(api: Arc<dyn AdminApi>, id: ThreadId) -> BoxFuture<'static, Result<Self>> {
-        Box::pin(async move { api.threads_show(id).await })
+    fn show(api: Connection, id: ThreadId) -> BoxFuture<'static, Result<Self>> {
+        Box::pin(async move { api.call::<ShowThread>(id, (), ()).await })
     }
     fn row(detail: &Self) -> &Self {
         detail
@@ -387,8 +387,9 @@ impl Screen for Threads {
                 && let Some(want) = talk.want(now)
             {
                 let (id, reason) = (talk.info.id, talk.reason);
-                let load =
-                    ctx.load(Came::Talk, |api| async move { api.threads_messages(id, reason, &want.query()).await });
+                let load = ctx.load(Came::Talk, |api| async move {
+                    api.call::<ReadThread>(id, ReadingQuery::new(reason, want.query()), ()).await
+                });
                 talk.started(load, want, now);
             }
         }

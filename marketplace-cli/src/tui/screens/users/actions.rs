@@ -1,11 +1,11 @@
 //! Staff actions on users: confirmation, the change, and its repetition.
 
-use std::{fmt::Write as _, sync::Arc};
+use marketplace_core::staff::{self, Connection, NoteInput, WriteUserNote};
+use std::fmt::Write as _;
 
 use futures::future::BoxFuture;
 use marketplace_core::{
     accounts::model::UserAction,
-    admin::AdminApi,
     base::{
         change::{Change, RestrictionReason},
         permission::Role,
@@ -163,9 +163,11 @@ impl Users {
             }
             Intent::Note(targets) => {
                 let Some(body) = filled.note else { return };
-                let note = move |api: Arc<dyn AdminApi>, id| -> BoxFuture<'static, _> {
+                let note = move |api: Connection, id| -> BoxFuture<'static, _> {
                     let body = body.clone();
-                    Box::pin(async move { api.users_note(id, &body, &Change::default()).await })
+                    Box::pin(async move {
+                        api.call::<WriteUserNote>(id, (), NoteInput::new(&body, &Change::default())).await
+                    })
                 };
                 if let [one] = targets.as_slice() {
                     let load = ctx.load(Came::Noted, |api| note(api, one.id));
@@ -183,7 +185,7 @@ impl Users {
         let change = change.clone();
         self.browser.change(targets, verb, done, ctx, move |api, id, if_version| {
             let (action, change) = (action.clone(), Change { if_version, ..change.clone() });
-            Box::pin(async move { api.users_act(id, &action, &change).await })
+            Box::pin(async move { staff::act_on_user(&api, id, &action, change.clone()).await })
         });
     }
 

@@ -4,7 +4,7 @@ mod actions;
 pub mod details;
 
 use marketplace_core::records::target::TargetKind;
-use std::sync::Arc;
+use marketplace_core::staff::{Connection, ListQuery, ListUsers, RevealUser, ShowUser};
 
 use futures::future::BoxFuture;
 use marketplace_core::{
@@ -12,7 +12,6 @@ use marketplace_core::{
         model::{Note, Status, UserAction},
         summary::{UserFilter, UserSummary},
     },
-    admin::AdminApi,
     base::{
         change::{Changed, RestrictionReason},
         permission::{Permission, Role},
@@ -95,8 +94,8 @@ impl Typed for UserFilter {
 impl Listed for UserSummary {
     type Filter = UserFilter;
     const WHAT: &'static str = "users";
-    fn list(api: Arc<dyn AdminApi>, filter: UserFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
-        Box::pin(async move { api.users_list(&filter, &page).await })
+    fn list(api: Connection, filter: UserFilter, page: PageRequest) -> BoxFuture<'static, Result<Page<Self>>> {
+        Box::pin(async move { api.call::<ListUsers>((), ListQuery::new(&filter, &page), ()).await })
     }
     fn id_text(&self) -> String {
         self.id.to_string()
@@ -110,8 +109,8 @@ impl Detailed for UserSummary {
     fn by_id(id: Uuid) -> UserId {
         UserId(id)
     }
-    fn show(api: Arc<dyn AdminApi>, id: UserId) -> BoxFuture<'static, Result<UserDetail>> {
-        Box::pin(async move { api.users_show(id).await })
+    fn show(api: Connection, id: UserId) -> BoxFuture<'static, Result<UserDetail>> {
+        Box::pin(async move { api.call::<ShowUser>(id, (), ()).await })
     }
     fn row(detail: &UserDetail) -> &Self {
         &detail.user
@@ -171,7 +170,8 @@ impl Users {
         if self.browser.detail.as_ref().is_none_or(|detail| detail.user.id != id) {
             self.browser.load(id, ctx);
         }
-        self.reveal_load = Some((ctx.load(Came::Revealed, |api| async move { api.users_reveal(id).await }), id));
+        self.reveal_load =
+            Some((ctx.load(Came::Revealed, |api| async move { api.call::<RevealUser>(id, (), ()).await }), id));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The types that cross [`super::AdminApi`].
+//! Who is asking, and the dashboard's numbers.
 
 use serde::{Deserialize, Serialize};
 

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use super::Stats;
+use super::model::Stats;
 use crate::{
     accounts,
-    actor::Actor,
-    app::App,
     base::{count::Count, error::Result, permission::Permission},
     jobs, kyc, messaging,
+    operation::Operation,
     records::{audit, mail},
     reviews, services,
 };
@@ -16,11 +15,11 @@ use crate::{
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The dashboard's numbers; each count stops at its bound, so they cost the same on any number of rows.
-pub async fn stats(app: &App, actor: &Actor) -> Result<Stats> {
-    actor.require(Permission::StatsRead)?;
-    let now = app.now();
+pub async fn stats(op: &Operation) -> Result<Stats> {
+    op.require(Permission::StatsRead)?;
+    let now = op.now();
     let yesterday = now - Duration::from_secs(86_400);
-    let mut reader = app.db.read().await?;
+    let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let queue = kyc::counts(&mut conn, now).await?;
     let (users, signups_24h) = accounts::store::counts(&mut conn, yesterday).await?;

@@ -1,0 +1,53 @@
+//! Everything that staff can do, whichever way they came in.
+//!
+//! Each operation is declared once, in the file of its feature: how it is called, what it takes and returns, which permission
+//! it asks for, and which function runs it. From that the server mounts and describes its routes, and a [`Connection`] calls it,
+//! over the database or over HTTP. The contract suite in `tests/` runs every one over both.
+
+#[cfg(feature = "openapi")]
+pub mod describe;
+// Its macros are used by those that follow.
+#[macro_use]
+mod operation;
+#[macro_use]
+mod input;
+
+mod audit;
+mod connection;
+mod dashboard;
+mod general;
+mod jobs;
+mod kyc;
+mod mail;
+mod model;
+mod reviews;
+mod threads;
+mod tokens;
+mod users;
+
+pub use audit::*;
+pub use connection::{Connection, Guard, Request, Transport};
+pub use general::*;
+pub use input::{PlainInput, ReasonedInput};
+pub use jobs::*;
+pub use kyc::*;
+pub use mail::*;
+pub use model::{Identity, Stats};
+pub use operation::*;
+pub use reviews::*;
+pub use threads::*;
+pub use tokens::*;
+pub use users::*;
+
+/// Visits every operation.
+pub fn visit(visitor: &mut impl Visitor) {
+    general::visit(visitor);
+    kyc::visit(visitor);
+    users::visit(visitor);
+    jobs::visit(visitor);
+    threads::visit(visitor);
+    reviews::visit(visitor);
+    audit::visit(visitor);
+    tokens::visit(visitor);
+    mail::visit(visitor);
+}
