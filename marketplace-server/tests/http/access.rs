@@ -1,13 +1,14 @@
 //! The golden table: every route, and who may use it. A route that is not listed fails, and so does a row without a route.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use marketplace_core::{
     accounts::model::{Status, UserAction},
     base::{
         change::{Change, RestrictionReason},
-        permission::Role,
+        permission::{Permission, Role, permissions},
     },
+    staff::{self, StaffOperation, Visitor},
     testing,
 };
 use serde_json::{Value, json};
@@ -273,6 +274,34 @@ async fn every_route_is_in_the_table_and_in_the_description() {
         }
     }
     server.stop().await;
+}
+
+/// Rows of the table that staff operations declare otherwise.
+struct Declared(BTreeMap<(String, String), Option<Permission>>);
+
+impl Visitor for Declared {
+    fn visit<O: StaffOperation>(&mut self) {
+        self.0.insert((format!("{:?}", O::METHOD), O::PATH.to_owned()), O::PERMISSION);
+    }
+}
+
+#[test]
+fn staff_operations_ask_for_the_permission_that_they_declare() {
+    let mut declared = Declared(BTreeMap::new());
+    staff::visit(&mut declared);
+    for (method, path, who, _) in table() {
+        let Some(permission) = declared.0.remove(&(method.to_owned(), plain(path).to_owned())) else {
+            assert!(!path.starts_with("/v1/admin/"), "{method} {path} is not declared");
+            continue;
+        };
+        // The rows hold for every role, see below: so this is what is asked for.
+        let roles =
+            [("c", Role::Client), ("w", Role::Worker), ("s", Role::Support), ("a", Role::Admin), ("u", Role::Auditor)];
+        let may = |role| permission.is_none_or(|permission| permissions(role).contains(&permission));
+        let letters: Vec<&str> = roles.into_iter().filter(|(_, role)| may(*role)).map(|(letter, _)| letter).collect();
+        assert_eq!(letters.join(" "), who, "{method} {path}");
+    }
+    assert!(declared.0.is_empty(), "not in the table: {:?}", declared.0);
 }
 
 async fn call(server: &Server, method: &str, path: &str, body: &Value, token: Option<&str>) -> u16 {
