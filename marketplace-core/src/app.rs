@@ -16,7 +16,7 @@ use crate::{
     },
     platform::{
         access_token::TokenCache,
-        cluster::Shared,
+        cluster::Cluster,
         config::Config,
         db::Db,
         files::{self, FileStore, Spool},
@@ -49,7 +49,7 @@ pub struct App {
     pub(crate) breached: Breached,
     pub(crate) tokens: TokenCache,
     pub(crate) limiter: Arc<Limiter>,
-    pub(crate) shared: Shared,
+    pub(crate) shared: Cluster,
     /// Providers of social login.
     #[cfg(feature = "oidc")]
     pub(crate) oidc: Arc<crate::platform::openid::Providers>,
@@ -132,7 +132,7 @@ impl App {
     /// One more call of a class, by an account, wherever it calls from; staff may do ten times as much. `rate_limited` when
     /// it is one too many.
     ///
-    /// What is left is noted for whoever waits in [`noted()`](crate::base::call_context::noted).
+    /// What is left is noted for whoever waits in [`recording()`](crate::base::call_context::recording).
     pub async fn admit(&self, class: Class, actor: &Actor) -> Result<()> {
         match actor.user_id() {
             Some(user) => self.limiter.pass(class, Key::Account(user), actor.role().is_staff()).await,

@@ -72,7 +72,7 @@ pub mod staff;
 )]
 pub mod testing;
 
-pub use base::{call_context as noted, error, ids, money, page, random, text, time};
+pub use base::{call_context, error, ids, money, page, random, text, time};
 pub use operations::{copy, doctor};
 pub use platform::{config, db, health, keys, limiter, tls};
 pub use records::{audit, events, idempotency, mail};

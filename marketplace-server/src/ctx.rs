@@ -14,8 +14,8 @@ use marketplace_core::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    connection::Crowd, limits::ByAddress, live::Hub, metrics::Metrics, network::Network, options::Options,
-    refusals::Refusals,
+    connection::Crowd, denial_log::DenialLog, limits::ByAddress, live::Hub, metrics::Metrics, network::Network,
+    options::Options,
 };
 
 /// Bytes of answers that wait for their clients, in all; a quarter of them for one address.
@@ -47,7 +47,7 @@ pub(crate) struct Shared {
     /// Counters.
     pub metrics: Metrics,
     /// What goes into the log of it.
-    pub refusals: Refusals,
+    pub denials: DenialLog,
     /// Open connections.
     pub crowd: Crowd,
     /// What there is place for.
@@ -124,7 +124,7 @@ impl Ctx {
             hub: Hub::new(options.sockets),
             by_address,
             metrics,
-            refusals: Refusals::default(),
+            denials: DenialLog::default(),
             options,
             ending,
         }))

@@ -14,9 +14,9 @@ use axum::{
 };
 use marketplace_core::{
     actor::Actor,
+    call_context,
     error::{Error, ErrorCode, Result},
     idempotency::{self, Begin},
-    noted as call_context,
     operation::Operation,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     ctx::Ctx,
     extract::{Asked, IfMatch, json, read_json},
-    problem::{Answer, Document, Problem, Unwritten},
+    problem::{Answer, Document, PendingProblem, Problem},
     slot,
 };
 
@@ -150,7 +150,7 @@ fn replay(status: u16, body: Vec<u8>) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let document = if status.is_success() { None } else { serde_json::from_slice::<Document>(&body).ok() };
     let mut response = match document {
-        Some(document) => Unwritten::from(document).into_response(),
+        Some(document) => PendingProblem::from(document).into_response(),
         None => response(status, body.into()),
     };
     response.headers_mut().insert(REPLAYED.clone(), HeaderValue::from_static("true"));
@@ -159,7 +159,7 @@ fn replay(status: u16, body: Vec<u8>) -> Response {
 
 /// A change: as whom and at which version it is made, what it is, and under which key.
 #[derive(Debug)]
-pub(crate) struct Command<T> {
+pub(crate) struct IdempotentRequest<T> {
     /// As whom, and at which version.
     pub op: Operation,
     /// The body.
@@ -168,7 +168,7 @@ pub(crate) struct Command<T> {
     ctx: Ctx,
 }
 
-impl<T: DeserializeOwned> FromRequest<Ctx> for Command<T> {
+impl<T: DeserializeOwned> FromRequest<Ctx> for IdempotentRequest<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, ctx: &Ctx) -> Result<Self, Problem> {
@@ -183,7 +183,7 @@ impl<T: DeserializeOwned> FromRequest<Ctx> for Command<T> {
     }
 }
 
-impl<T> Command<T> {
+impl<T> IdempotentRequest<T> {
     /// Calls the operation, once for each key.
     pub async fn run<A, F, W>(self, operation: F) -> Answer<Response>
     where

@@ -3,7 +3,7 @@
 //! | to read about | open |
 //! |---|---|
 //! | connections, HTTP, stopping | `serve`, `http`, `stop` |
-//! | the middleware around every handler | `front` |
+//! | the middleware around every handler | `middleware` |
 //! | errors as HTTP responses | `problem` |
 //! | authentication, bodies, queries, ids | `extract` |
 //! | sessions of browser apps | `cookies` |
@@ -19,9 +19,9 @@ mod body;
 mod connection;
 mod cookies;
 mod ctx;
+mod denial_log;
 mod episode;
 mod extract;
-mod front;
 mod http;
 mod idempotency;
 mod limit_headers;
@@ -29,11 +29,11 @@ mod limits;
 mod live;
 pub mod logging;
 mod metrics;
+mod middleware;
 mod network;
 mod openapi;
 pub mod options;
 mod problem;
-mod refusals;
 mod router;
 mod routes;
 mod serve;

@@ -1,6 +1,6 @@
 //! The only place where an [`Error`] becomes HTTP: `application/problem+json` (RFC 9457), with the status of its code.
 //!
-//! A handler returns `Err(Problem)`. [`crate::front`], which knows the request id, writes the body and logs the internal
+//! A handler returns `Err(Problem)`. [`crate::middleware`], which knows the request id, writes the body and logs the internal
 //! details.
 
 use std::sync::Arc;
@@ -167,9 +167,9 @@ pub(crate) struct Document {
     pub second_factor: Option<SecondFactor>,
 }
 
-/// Rides on an answer without a body until the front writes it.
+/// Rides on an answer without a body until the middleware writes it.
 #[derive(Clone)]
-pub(crate) struct Unwritten {
+pub(crate) struct PendingProblem {
     document: Document,
     retry_after: Option<u64>,
     /// The limit that was met.
@@ -180,7 +180,7 @@ pub(crate) struct Unwritten {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        Unwritten {
+        PendingProblem {
             document: self.document(),
             retry_after: self.error.retry_after_hint().map(|after| after.as_secs().max(1)),
             allowance: self.error.allowance(),
@@ -190,14 +190,14 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<Document> for Unwritten {
+impl From<Document> for PendingProblem {
     /// A problem that was answered before: it is answered again, under the new request's id.
     fn from(document: Document) -> Self {
         Self { document, retry_after: None, allowance: None, inside: None }
     }
 }
 
-impl IntoResponse for Unwritten {
+impl IntoResponse for PendingProblem {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() =
@@ -207,7 +207,7 @@ impl IntoResponse for Unwritten {
     }
 }
 
-impl Unwritten {
+impl PendingProblem {
     /// Writes the body and the headers that go with it.
     pub fn write(mut self, response: &mut Response, request_id: &HeaderValue) {
         self.document.request_id = request_id.to_str().ok().map(str::to_owned);
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn what_is_written_says_nothing_of_the_inside() {
         let mut response = Problem::from(Error::internal("the table users is on fire")).into_response();
-        let unwritten = response.extensions_mut().remove::<Unwritten>().unwrap();
+        let unwritten = response.extensions_mut().remove::<PendingProblem>().unwrap();
         assert_eq!(unwritten.inside.as_deref(), Some("the table users is on fire"));
         let text = serde_json::to_string(&unwritten.document).unwrap();
         assert!(!text.contains("fire"), "{text}");
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn waiting_is_told_in_seconds() {
         let mut response = Problem::from(Error::rate_limited(Duration::from_secs(30))).into_response();
-        let unwritten = response.extensions_mut().remove::<Unwritten>().unwrap();
+        let unwritten = response.extensions_mut().remove::<PendingProblem>().unwrap();
         unwritten.write(&mut response, &HeaderValue::from_static("id"));
         assert_eq!(response.headers()[RETRY_AFTER], "30");
         assert_eq!(response.headers()["ratelimit"], "\"penalty\";r=0;t=30");

@@ -18,9 +18,9 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     cookies::{X_CSRF_TOKEN, X_SESSION_MODE},
     ctx::{Ctx, Ending},
-    front::{FrontLayer, X_REQUEST_ID},
     limits::ByAddress,
     metrics::Metrics,
+    middleware::{MiddlewareLayer, X_REQUEST_ID},
     openapi,
     options::Options,
     problem::Problem,
@@ -73,7 +73,7 @@ pub(crate) fn with_options(app: App, options: Options, ending: Ending) -> Result
     if let Some(cors) = cors {
         router = router.layer(cors);
     }
-    let router = router.layer(FrontLayer::new(ctx.clone())).with_state(ctx.clone());
+    let router = router.layer(MiddlewareLayer::new(ctx.clone())).with_state(ctx.clone());
     Ok((router, ctx))
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn with_options(app: App, options: Options, ending: Ending) -> Result
 pub(crate) fn for_operators(ctx: &Ctx) -> Router {
     routes::ops::for_operators()
         .fallback(async || Problem::from(Error::not_found("path")))
-        .layer(FrontLayer::new(ctx.clone()))
+        .layer(MiddlewareLayer::new(ctx.clone()))
         .with_state(ctx.clone())
 }
 

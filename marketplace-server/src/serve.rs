@@ -57,7 +57,7 @@ pub async fn serve(app: App, listeners: impl Into<Listeners>, options: Options, 
     let ending = Ending::default();
     let (router, ctx) = router::with_options(app, options, ending.clone())?;
     let timers = tokio::spawn(background::run(ctx.clone()));
-    let tail = tokio::spawn(live::run(ctx.clone()));
+    let dispatcher = tokio::spawn(live::run(ctx.clone()));
     let (app, stopped) = (ctx.app.clone(), ending.stopping.clone());
     tokio::spawn(async move { stopped.run_until_cancelled(app.hear_others()).await });
     let led = tokio::spawn(stop.into().lead(ending.clone(), options.drain));
@@ -72,7 +72,7 @@ pub async fn serve(app: App, listeners: impl Into<Listeners>, options: Options, 
     Arc::clone(&server).accept(listeners.public, &ending.stopping).await;
     led.abort();
     finish(&ctx, &server).await;
-    if let Err(failure) = tail.await {
+    if let Err(failure) = dispatcher.await {
         tracing::error!(%failure, "following the log of events ended badly");
     }
     if let Some(operators) = operators {

@@ -4,9 +4,9 @@ use std::{cell::Cell, net::IpAddr};
 
 use crate::base::{ids::UserId, rate::Allowance};
 
-/// See [`noted()`].
+/// See [`recording()`].
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Noted {
+pub struct CallContext {
     /// What the last limit that was met said.
     pub allowance: Option<Allowance>,
     /// Whose token the call carried.
@@ -16,27 +16,27 @@ pub struct Noted {
 }
 
 tokio::task_local! {
-    static NOTED: Cell<Noted>;
+    static CONTEXT: Cell<CallContext>;
 }
 
 /// Returns what `work` returns, with what was noted meanwhile. `address` is where the call came from, if that is known.
-pub async fn noted<T>(address: Option<IpAddr>, work: impl Future<Output = T>) -> (T, Noted) {
-    NOTED
-        .scope(Cell::new(Noted { address, ..Noted::default() }), async {
+pub async fn recording<T>(address: Option<IpAddr>, work: impl Future<Output = T>) -> (T, CallContext) {
+    CONTEXT
+        .scope(Cell::new(CallContext { address, ..CallContext::default() }), async {
             let answer = work.await;
-            (answer, NOTED.with(Cell::get))
+            (answer, CONTEXT.with(Cell::get))
         })
         .await
 }
 
 /// Returns what was noted so far.
-pub fn current() -> Noted {
-    NOTED.try_with(Cell::get).unwrap_or_default()
+pub fn current() -> CallContext {
+    CONTEXT.try_with(Cell::get).unwrap_or_default()
 }
 
 /// Returns `work` as a part of the call of which this was noted, for a task of its own.
-pub fn part_of<T>(call: Noted, work: impl Future<Output = T>) -> impl Future<Output = T> {
-    NOTED.scope(Cell::new(call), work)
+pub fn part_of<T>(call: CallContext, work: impl Future<Output = T>) -> impl Future<Output = T> {
+    CONTEXT.scope(Cell::new(call), work)
 }
 
 /// Returns whose token the call carried that is worked on.
@@ -50,8 +50,8 @@ pub(crate) fn caller_address() -> Option<IpAddr> {
 }
 
 /// Nobody waits for it where there is no answer to present, as in the command line.
-pub(crate) fn note(change: impl FnOnce(&mut Noted)) {
-    let _ = NOTED.try_with(|noted| {
+pub(crate) fn record(change: impl FnOnce(&mut CallContext)) {
+    let _ = CONTEXT.try_with(|noted| {
         let mut now = noted.get();
         change(&mut now);
         noted.set(now);

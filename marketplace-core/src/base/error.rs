@@ -226,7 +226,7 @@ impl Error {
     }
 
     /// The same for another who waited for the same thing; what happened inside is told in words.
-    pub(crate) fn told_again(&self) -> Self {
+    pub(crate) fn duplicate(&self) -> Self {
         let inner = &*self.0;
         Self(Box::new(Inner {
             code: inner.code,

@@ -19,7 +19,7 @@ pub use ops::{
     accept, cancel, complete, create, finalize, get, history, offer, own, reject, request_changes, run_due, staff_act,
     staff_history, staff_list, staff_show, view_for,
 };
-pub(crate) use ops::{any_live, cancel_live_of, erase, hold_live_of, told};
+pub(crate) use ops::{any_live, cancel_live_of, erase, lock_live_threads_of, told};
 pub(crate) use store::counts;
 pub use store::live_in_thread;
 pub use thread::notice;

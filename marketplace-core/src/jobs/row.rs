@@ -2,7 +2,7 @@
 
 use super::{
     model::{HistoryRow, JobAction, JobReason, JobStatus, JobSummary, JobView, Offer, OfferView, Party, Side},
-    transitions::{self, Asker, Facts, Transition},
+    transitions::{self, Caller, Facts, Transition},
 };
 use crate::{
     accounts::model::{Status, mask_name},
@@ -76,10 +76,10 @@ impl Job {
     }
 
     /// One of the two, as their accounts stand.
-    pub fn party(&self, side: Side) -> Asker {
+    pub fn party(&self, side: Side) -> Caller {
         match side {
-            Side::Worker => Asker::Party { side, own: self.worker_status, other: self.client_status },
-            _ => Asker::Party { side, own: self.client_status, other: self.worker_status },
+            Side::Worker => Caller::Party { side, own: self.worker_status, other: self.client_status },
+            _ => Caller::Party { side, own: self.client_status, other: self.worker_status },
         }
     }
 
@@ -185,8 +185,8 @@ impl Job {
 }
 
 /// Staff, with what they may do to jobs.
-pub(super) fn staff(actor: &Actor) -> Asker {
-    Asker::Staff { write: actor.may(Permission::JobsWrite), admin: actor.may(Permission::JobsAdmin) }
+pub(super) fn staff(actor: &Actor) -> Caller {
+    Caller::Staff { write: actor.may(Permission::JobsWrite), admin: actor.may(Permission::JobsAdmin) }
 }
 
 /// A name as lists of the staff's show it.

@@ -183,7 +183,7 @@ pub struct Facts {
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asker {
+pub enum Caller {
     /// One of the two, with how their own account and the other's stand.
     Party {
         /// `client` or `worker`.
@@ -204,7 +204,7 @@ pub enum Asker {
     System,
 }
 
-impl Asker {
+impl Caller {
     /// In which part.
     pub fn side(self) -> Side {
         match self {
@@ -268,7 +268,7 @@ pub enum Refusal {
 }
 
 /// The transition that an action is, or why it is none.
-pub fn decide(facts: &Facts, asker: Asker, wish: &Asked) -> Result<&'static Transition, Refusal> {
+pub fn decide(facts: &Facts, asker: Caller, wish: &Asked) -> Result<&'static Transition, Refusal> {
     let rows = || TRANSITIONS.iter().filter(|row| row.action == wish.action);
     let Some(row) = rows().find(|row| row.from == facts.status && asker.is_named_in(row)) else {
         return Err(match rows().next() {
@@ -285,7 +285,7 @@ pub fn decide(facts: &Facts, asker: Asker, wish: &Asked) -> Result<&'static Tran
             Need::OthersOffer if facts.offered_by == asker.side() => return Err(Refusal::OwnOffer),
             Need::Reason if wish.reason.is_none() => return Err(Refusal::NoReason),
             Need::ChangesLeft if facts.change_requests >= MAX_CHANGE_REQUESTS => return Err(Refusal::NoChangesLeft),
-            Need::OtherSideWorks if matches!(asker, Asker::Party { other: Status::Banned | Status::Deleted, .. }) => {
+            Need::OtherSideWorks if matches!(asker, Caller::Party { other: Status::Banned | Status::Deleted, .. }) => {
                 return Err(Refusal::OtherSideGone);
             }
             _ => {}
@@ -295,7 +295,7 @@ pub fn decide(facts: &Facts, asker: Asker, wish: &Asked) -> Result<&'static Tran
 }
 
 /// What somebody could do now, in the order of the table.
-pub fn possible(facts: &Facts, asker: Asker) -> Vec<JobAction> {
+pub fn possible(facts: &Facts, asker: Caller) -> Vec<JobAction> {
     let mut actions = Vec::new();
     for action in JobAction::ALL {
         let wish = Asked { action: *action, revision: Some(facts.revision), reason: Some(JobReason::Other) };
@@ -451,7 +451,7 @@ mod tests {
             let facts = Facts { status: Some(*status), revision: 1, offered_by: Side::Client, change_requests: 0 };
             assert_eq!(due(*status, Timestamp::EPOCH).is_some(), when_due(*status).is_some());
             if let Some(asked) = when_due(*status) {
-                assert!(decide(&facts, Asker::System, &asked).is_ok());
+                assert!(decide(&facts, Caller::System, &asked).is_ok());
             }
         }
     }
@@ -460,7 +460,7 @@ mod tests {
     fn a_refusal_says_why() {
         let facts =
             Facts { status: Some(JobStatus::Negotiating), revision: 2, offered_by: Side::Worker, change_requests: 0 };
-        let party = |side, own| Asker::Party { side, own, other: Status::Active };
+        let party = |side, own| Caller::Party { side, own, other: Status::Active };
         let asked = |action, revision, reason| Asked { action, revision, reason };
         let why = |asker, asked: Asked| decide(&facts, asker, &asked).unwrap_err();
         let client = party(Side::Client, Status::Active);

@@ -117,7 +117,7 @@ pub(super) async fn count_deletions(conn: &mut Conn<'_>, cap: i64) -> Result<i64
 }
 
 /// A colleague is erased: their name goes from what they hold.
-pub(super) async fn unlabel(conn: &mut Conn<'_>, holder: &Principal) -> Result<()> {
+pub(super) async fn clear_claim_label(conn: &mut Conn<'_>, holder: &Principal) -> Result<()> {
     q!(conn => exec,
         "UPDATE kyc_attempts SET claim_label = NULL WHERE claim_expires_at IS NOT NULL AND claim_holder = $1", holder)?;
     Ok(())

@@ -88,7 +88,7 @@ pub(crate) struct Appended {
 /// Takes a thread for the rest of the transaction. Whoever appends calls it before any other write or lock of the unit:
 /// then events, messages and commits of a thread have one order on PostgreSQL as well, where a transaction gets its number
 /// with its first write. On SQLite there is one writer, and nothing to do.
-pub(crate) async fn hold(conn: &mut Conn<'_>, thread: ThreadId) -> Result<()> {
+pub(crate) async fn lock_thread(conn: &mut Conn<'_>, thread: ThreadId) -> Result<()> {
     if matches!(conn, Conn::Pg(_)) {
         store::take(conn, thread).await?;
     }

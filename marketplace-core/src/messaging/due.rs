@@ -23,7 +23,7 @@ use crate::{
 /// How long a file may wait for a message.
 const LOOSE_FOR: Duration = Duration::from_hours(24);
 
-/// A job was rejected: its thread takes no more messages. The unit has called `hold` before.
+/// A job was rejected: its thread takes no more messages. The unit has called `lock_thread` before.
 pub(crate) async fn close_for_job(op: &Operation, conn: &mut Conn<'_>, thread: ThreadId) -> Result<()> {
     let (client, worker) = store::parties(conn, thread).await?.ok_or_else(|| Error::not_found("thread"))?;
     if store::set_status(conn, thread, ThreadStatus::Closed, Some(CloseReason::JobRejected), None).await? {
@@ -38,7 +38,7 @@ pub(crate) async fn close_for_job(op: &Operation, conn: &mut Conn<'_>, thread: T
 pub(crate) async fn erase(op: &Operation, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     let now = op.now();
     store::delete_files_of(conn, user, now).await?;
-    store::bury(conn, user, now).await?;
+    store::tombstone(conn, user, now).await?;
     for thread in store::threads_of(conn, user).await? {
         if let Some((client, worker)) = store::parties(conn, thread).await? {
             changed(op, conn, thread, client, worker).await?;

@@ -16,7 +16,7 @@ mod ops;
 mod staff;
 mod store;
 
-pub(crate) use append::{Draft, append, hold};
+pub(crate) use append::{Draft, append, lock_thread};
 pub use deliver::{Delivery, JobBrief, ThreadBrief, UserEvent};
 pub(crate) use due::{close_for_job, erase, prune, run_due};
 pub use ops::{attach, attachment, fingerprint, get, list, messages, open, read, send, typing};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{
-    append::{Draft, append, hold},
+    append::{Draft, append, lock_thread},
     model::{
         AccessReason, MessagePage, MessagesQuery, RemovalReason, StaffMessage, ThreadAction, ThreadFilter, ThreadInfo,
         ThreadStatus, check_content,
@@ -91,7 +91,7 @@ fn entry(action: AuditAction, id: ThreadId, reason: Option<String>, metadata: se
 
 /// The thread as it is, when the change may be made to it.
 async fn subject(op: &Operation, conn: &mut Conn<'_>, id: ThreadId) -> Result<ThreadInfo> {
-    hold(conn, id).await?;
+    lock_thread(conn, id).await?;
     let thread = info(conn, id).await?;
     for party in [thread.client_id, thread.worker_id] {
         op.actor().require_other(party)?;

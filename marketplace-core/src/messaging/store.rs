@@ -8,7 +8,7 @@ mod files;
 mod pages;
 mod staff;
 
-pub(super) use append::{NewRow, Sent, append, sent, stand, take};
+pub(super) use append::{NewRow, Sent, append, membership, sent, take};
 pub(crate) use deliver::{delivered, rendered};
 pub(crate) use export::{files_sent, messages_of, summary_of, threads_of};
 pub(super) use files::{
@@ -20,5 +20,5 @@ pub(super) use pages::{
 };
 pub(crate) use staff::count_since;
 pub(super) use staff::{
-    bury, note_read, page, parties, place, prune_reads, read_at, remove, set_note, set_status, show,
+    note_read, page, parties, place, prune_reads, read_at, remove, set_note, set_status, show, tombstone,
 };

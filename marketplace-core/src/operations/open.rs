@@ -15,7 +15,7 @@ use crate::{
     operations::key_check,
     platform::{
         access_token::TokenCache,
-        cluster::Shared,
+        cluster::Cluster,
         config::Config,
         db::{Db, Engine, OpenOptions},
         files::FileStore,
@@ -81,7 +81,7 @@ impl App {
         }
         let keys = key_check::open(&db, &config.keys_dir(), random.as_ref(), clock.now()).await?;
         audit::begin(&db, &keys, clock.now(), audit::Adopt::Unknown).await?;
-        let shared = Shared::open(&config, random.as_ref(), db.health())?;
+        let shared = Cluster::open(&config, random.as_ref(), db.health())?;
         let (health, mailer) = (db.health().clone(), Mailer::open(&config)?);
         let app = Self {
             db,

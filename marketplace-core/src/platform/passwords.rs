@@ -212,7 +212,7 @@ mod tests {
         let hasher = hasher(8 * 1024);
         let from = |last: u8| {
             let verify = hasher.verify(Password::new("x"), None);
-            crate::base::call_context::noted(Some(IpAddr::from([10, 0, 0, last])), verify)
+            crate::base::call_context::recording(Some(IpAddr::from([10, 0, 0, last])), verify)
                 .map(move |(done, _)| (last, done))
         };
         let all: futures::stream::FuturesUnordered<_> = (0..60).map(|_| from(1)).collect();

@@ -5,7 +5,7 @@ use image::{DynamicImage, imageops::FilterType, metadata::Orientation};
 
 use crate::{
     base::error::{Error, Result},
-    platform::files::{Wanted, decoder, inspect, write_jpeg},
+    platform::files::{Expected, decoder, inspect, write_jpeg},
 };
 
 /// Pixels a side of the full picture at most.
@@ -28,7 +28,7 @@ pub(super) struct Rendered {
 /// Checks an upload like a photo of an identity check, turns it upright, and writes it anew in both sizes. Slow and
 /// hungry for memory: see [`crate::platform::files::FileStore::decoding`].
 pub(super) fn render(bytes: &[u8]) -> Result<Rendered> {
-    let facts = inspect(Wanted { field: "picture", pdf: false }, bytes)?;
+    let facts = inspect(Expected { field: "picture", pdf: false }, bytes)?;
     let bytes = bytes.get(..facts.length).unwrap_or(bytes);
     let damaged = |error| {
         tracing::debug!(%error, "a picture passed inspection and did not decode");

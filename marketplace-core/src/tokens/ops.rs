@@ -25,7 +25,7 @@ use crate::{
     app::App,
     auth,
     base::{
-        call_context::note,
+        call_context,
         change::Changed,
         error::{Error, FieldError, Result, SecondFactor},
         ids::{TokenId, UserId},
@@ -68,7 +68,7 @@ pub(crate) async fn authenticate(app: &App, secret: &str) -> Result<Actor> {
     if held.account.status != Status::Active || !held.account.role.is_staff() {
         return Err(no("the API token's owner may not act at present"));
     }
-    note(|noted| noted.user = Some(held.account.id));
+    call_context::record(|context| context.user = Some(held.account.id));
     if auth::totp::must_enrol(app, &held.account).await? {
         let text =
             "staff need a second factor here, and the API token's owner has none: no call until they enrolled one";
@@ -111,7 +111,7 @@ pub(crate) async fn all_of(
 
 /// A token that passed every check but those that need its owner's account.
 #[derive(Clone)]
-struct Wanted {
+struct CheckedToken {
     name: String,
     scopes: Vec<Permission>,
     owner: UserId,
@@ -119,7 +119,7 @@ struct Wanted {
     note: Option<String>,
 }
 
-fn wanted(op: &Operation, new: &NewToken) -> Result<Wanted> {
+fn wanted(op: &Operation, new: &NewToken) -> Result<CheckedToken> {
     let mut checks = Checks::default();
     let name = checks.take(check_name(&new.name));
     let note = checks.take(op.change().checked_note());
@@ -154,7 +154,7 @@ fn wanted(op: &Operation, new: &NewToken) -> Result<Wanted> {
     {
         return Err(Error::invalid("/expires_in", "a token makes none that outlives it"));
     }
-    Ok(Wanted { name, scopes, owner, expires_at, note })
+    Ok(CheckedToken { name, scopes, owner, expires_at, note })
 }
 
 /// Makes a token. Its secret is in this answer and never again.
@@ -172,7 +172,7 @@ pub async fn create(op: &Operation, new: &NewToken) -> Result<Changed<CreatedTok
     Ok(Changed { changed: true, item: CreatedToken { token, secret } })
 }
 
-async fn create_in(op: &Operation, conn: &mut Conn<'_>, wanted: Wanted, hash: Vec<u8>) -> Result<ApiToken> {
+async fn create_in(op: &Operation, conn: &mut Conn<'_>, wanted: CheckedToken, hash: Vec<u8>) -> Result<ApiToken> {
     let now = op.now();
     let owner = accounts::store::lock(conn, wanted.owner).await?.ok_or_else(|| Error::not_found("user"))?;
     // A login that was ended while the call was under way hands on nothing. Accounts are locked before their sessions.

@@ -7,7 +7,6 @@ use super::{
 use crate::{
     accounts::model::{NewUser, Status, UserAction},
     actor::Actor,
-    admin::Identity,
     auth,
     base::{
         change::{Change, RestrictionReason},
@@ -19,6 +18,7 @@ use crate::{
     },
     export, kyc,
     records::audit::{self, AuditFilter},
+    staff::Identity,
     testing::{self, OPERATOR, TestApp},
     users,
 };

@@ -160,7 +160,7 @@ async fn act_in(
 ) -> Result<Changed<UserDetail>> {
     let now = op.now();
     if *action == UserAction::Ban {
-        jobs::hold_live_of(conn, id).await?;
+        jobs::lock_live_threads_of(conn, id).await?;
     }
     let spare_admin = if action.disarms() { store::other_active_admins(conn, id).await? > 0 } else { true };
     let account = store::lock(conn, id).await?.ok_or_else(|| Error::not_found("user"))?;

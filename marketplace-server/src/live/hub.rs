@@ -85,7 +85,7 @@ pub(crate) struct Hub {
     places: Arc<tokio::sync::Semaphore>,
     /// Whether the server stops.
     closed: AtomicBool,
-    /// Whether the tail knows where it stands: before, a socket could miss what happens.
+    /// Whether the dispatcher knows where it stands: before, a socket could miss what happens.
     follows: AtomicBool,
     /// Sockets under way, for stopping.
     pub(super) tasks: TaskTracker,
@@ -150,7 +150,7 @@ impl Hub {
         }
     }
 
-    /// The tail knows where it stands.
+    /// The dispatcher knows where it stands.
     pub(super) fn follows(&self) {
         self.follows.store(true, Ordering::SeqCst);
     }
@@ -160,7 +160,10 @@ impl Hub {
     /// `busy` or `rate_limited` when there are too many; `unavailable` while the log cannot be followed.
     pub(super) fn join(self: &Arc<Self>, user: UserId, session: SessionId) -> Result<Place> {
         if !self.follows.load(Ordering::SeqCst) {
-            return Err(Error::unavailable("events cannot be followed just now; try again", "the tail has not begun"));
+            return Err(Error::unavailable(
+                "events cannot be followed just now; try again",
+                "the dispatcher has not begun",
+            ));
         }
         let permit = Arc::clone(&self.places).try_acquire_owned();
         let permit = permit.map_err(|_| Error::busy("too many sockets are open; try again"))?;

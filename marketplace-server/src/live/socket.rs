@@ -7,19 +7,19 @@ use axum::response::Response;
 use marketplace_core::{
     actor::Actor,
     base::{permission::Permission, rate::Class},
+    call_context,
     error::{Error, Result},
     events::EventCursor,
     ids::ThreadId,
     messaging::{self, model::NewMessage},
-    noted as call_context,
     page::Cursor,
 };
 use tokio::time::Instant;
 
 use super::{
+    dispatcher,
     frames::{self, Beat, Close, FRAME_LIMIT, Protocol, ServerFrame, Todo},
     hub::{Place, Queued},
-    tail,
 };
 use crate::{connection::Working, ctx::Ctx};
 
@@ -32,12 +32,12 @@ const PAGE: u16 = 100;
 /// How long a client may take for the last frames and its own good-bye.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Opens a socket for `actor`. Refusals are answers of HTTP; afterwards it is frames.
+/// Opens a socket for `actor`. DenialLog are answers of HTTP; afterwards it is frames.
 pub(crate) async fn serve(ctx: Ctx, actor: Actor, upgrade: WebSocketUpgrade, in_use: Working) -> Result<Response> {
     let me = actor.require_own(Permission::Trade)?;
     let place = ctx.hub.join(me.account.id, me.session)?;
     // A login that ended before the socket had its place ended unheard.
-    tail::check_logins(&ctx, std::slice::from_ref(&place.listener)).await?;
+    dispatcher::check_logins(&ctx, std::slice::from_ref(&place.listener)).await?;
     if place.end.borrow().is_some() {
         return Err(Error::unauthenticated("the session has ended; log in again"));
     }
@@ -204,7 +204,7 @@ impl Socket {
             }
             for event in page.items {
                 let text = event.cursor.text();
-                self.write(Message::Text(tail::told(event.what, user, event.cursor, &text).text)).await?;
+                self.write(Message::Text(dispatcher::render_for(event.what, user, event.cursor, &text).text)).await?;
             }
             self.told = Some(page.cursor);
             if !page.more {

@@ -20,7 +20,7 @@ use super::versioned;
 use crate::{
     ctx::Ctx,
     extract::{Asked, Id, List, Params},
-    idempotency::Command,
+    idempotency::IdempotentRequest,
     problem::Answer,
 };
 
@@ -50,7 +50,7 @@ pub(crate) struct Nothing {}
     params(("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
     responses((status = 201, description = "The job", body = JobView),
         (status = 404, description = "The caller has no such thread")))]
-pub(crate) async fn create(command: Command<NewJob>) -> Answer<Response> {
+pub(crate) async fn create(command: IdempotentRequest<NewJob>) -> Answer<Response> {
     command.run(|op, new| async move { Ok((StatusCode::CREATED, jobs::create(&op, new).await?)) }).await
 }
 
@@ -85,7 +85,7 @@ pub(crate) async fn history(
     request_body = CounterOffer, params(("id" = JobId, Path),
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The job, as it is now", body = JobView)))]
-pub(crate) async fn offer(Id(id): Id<JobId>, command: Command<CounterOffer>) -> Answer<Response> {
+pub(crate) async fn offer(Id(id): Id<JobId>, command: IdempotentRequest<CounterOffer>) -> Answer<Response> {
     command.run(move |op, counter| async move { Ok((StatusCode::OK, jobs::offer(&op, id, counter).await?)) }).await
 }
 
@@ -94,7 +94,7 @@ pub(crate) async fn offer(Id(id): Id<JobId>, command: Command<CounterOffer>) -> 
     request_body = AcceptOffer, params(("id" = JobId, Path),
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The job, as it is now", body = JobView)))]
-pub(crate) async fn accept(Id(id): Id<JobId>, command: Command<AcceptOffer>) -> Answer<Response> {
+pub(crate) async fn accept(Id(id): Id<JobId>, command: IdempotentRequest<AcceptOffer>) -> Answer<Response> {
     command
         .run(move |op, input| async move { Ok((StatusCode::OK, jobs::accept(&op, id, input.revision).await?)) })
         .await
@@ -105,7 +105,7 @@ pub(crate) async fn accept(Id(id): Id<JobId>, command: Command<AcceptOffer>) -> 
     request_body = EndJob, params(("id" = JobId, Path),
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The job, as it is now", body = JobView)))]
-pub(crate) async fn reject(Id(id): Id<JobId>, command: Command<EndJob>) -> Answer<Response> {
+pub(crate) async fn reject(Id(id): Id<JobId>, command: IdempotentRequest<EndJob>) -> Answer<Response> {
     command.run(move |op, why| async move { Ok((StatusCode::OK, jobs::reject(&op, id, why).await?)) }).await
 }
 
@@ -114,7 +114,7 @@ pub(crate) async fn reject(Id(id): Id<JobId>, command: Command<EndJob>) -> Answe
     request_body = EndJob, params(("id" = JobId, Path),
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The job, as it is now", body = JobView)))]
-pub(crate) async fn cancel(Id(id): Id<JobId>, command: Command<EndJob>) -> Answer<Response> {
+pub(crate) async fn cancel(Id(id): Id<JobId>, command: IdempotentRequest<EndJob>) -> Answer<Response> {
     command.run(move |op, why| async move { Ok((StatusCode::OK, jobs::cancel(&op, id, why).await?)) }).await
 }
 
@@ -123,7 +123,7 @@ pub(crate) async fn cancel(Id(id): Id<JobId>, command: Command<EndJob>) -> Answe
     request_body = Nothing, params(("id" = JobId, Path),
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The job, as it is now", body = JobView)))]
-pub(crate) async fn complete(Id(id): Id<JobId>, command: Command<Nothing>) -> Answer<Response> {
+pub(crate) async fn complete(Id(id): Id<JobId>, command: IdempotentRequest<Nothing>) -> Answer<Response> {
     command.run(move |op, Nothing {}| async move { Ok((StatusCode::OK, jobs::complete(&op, id).await?)) }).await
 }
 
@@ -132,7 +132,7 @@ pub(crate) async fn complete(Id(id): Id<JobId>, command: Command<Nothing>) -> An
     description = rules(JobAction::RequestChanges), request_body = ChangeRequest, params(("id" = JobId, Path),
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The job, as it is now", body = JobView)))]
-pub(crate) async fn request_changes(Id(id): Id<JobId>, command: Command<ChangeRequest>) -> Answer<Response> {
+pub(crate) async fn request_changes(Id(id): Id<JobId>, command: IdempotentRequest<ChangeRequest>) -> Answer<Response> {
     command.run(move |op, what| async move { Ok((StatusCode::OK, jobs::request_changes(&op, id, what).await?)) }).await
 }
 
@@ -141,6 +141,6 @@ pub(crate) async fn request_changes(Id(id): Id<JobId>, command: Command<ChangeRe
     request_body = Nothing, params(("id" = JobId, Path),
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The job, as it is now", body = JobView)))]
-pub(crate) async fn finalize(Id(id): Id<JobId>, command: Command<Nothing>) -> Answer<Response> {
+pub(crate) async fn finalize(Id(id): Id<JobId>, command: IdempotentRequest<Nothing>) -> Answer<Response> {
     command.run(move |op, Nothing {}| async move { Ok((StatusCode::OK, jobs::finalize(&op, id).await?)) }).await
 }

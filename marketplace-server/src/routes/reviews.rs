@@ -15,7 +15,7 @@ use super::{DONE, versioned};
 use crate::{
     ctx::Ctx,
     extract::{Asked, Id, IfMatch, Input, List, Params},
-    idempotency::Command,
+    idempotency::IdempotentRequest,
     problem::Answer,
 };
 
@@ -42,7 +42,7 @@ pub(crate) async fn of_job(Asked(op): Asked, Id(id): Id<JobId>) -> Answer<Json<P
 #[utoipa::path(post, path = "/v1/jobs/{id}/reviews", tag = "reviews", request_body = NewReview,
     params(("id" = JobId, Path)),
     responses((status = 201, description = "The review", body = ReviewView)))]
-pub(crate) async fn create(Id(id): Id<JobId>, command: Command<NewReview>) -> Answer<Response> {
+pub(crate) async fn create(Id(id): Id<JobId>, command: IdempotentRequest<NewReview>) -> Answer<Response> {
     command.run(move |op, new| async move { Ok((StatusCode::CREATED, reviews::create(&op, id, new).await?)) }).await
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn edit(
     params(("id" = ReviewId, Path),
         ("if-match" = Option<String>, Header, description = "ETag of the version that it is meant for")),
     responses((status = 200, description = "The review with its reply", body = ReviewView)))]
-pub(crate) async fn reply(Id(id): Id<ReviewId>, command: Command<NewReply>) -> Answer<Response> {
+pub(crate) async fn reply(Id(id): Id<ReviewId>, command: IdempotentRequest<NewReply>) -> Answer<Response> {
     command.run(move |op, reply| async move { Ok((StatusCode::OK, reviews::reply(&op, id, reply).await?)) }).await
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn reply(Id(id): Id<ReviewId>, command: Command<NewReply>) -> A
 #[utoipa::path(post, path = "/v1/reviews/{id}/flag", tag = "reviews", request_body = NewFlag,
     params(("id" = ReviewId, Path)),
     responses((status = 204, description = "Flagged")))]
-pub(crate) async fn flag(Id(id): Id<ReviewId>, command: Command<NewFlag>) -> Answer<Response> {
+pub(crate) async fn flag(Id(id): Id<ReviewId>, command: IdempotentRequest<NewFlag>) -> Answer<Response> {
     command
         .run(move |op, flag| async move {
             reviews::flag(&op, id, flag).await?;

@@ -19,7 +19,7 @@ use super::{DONE, versioned};
 use crate::{
     ctx::Ctx,
     extract::{Asked, Id, IfMatch, Input, List, Params},
-    idempotency::Command,
+    idempotency::IdempotentRequest,
     problem::Answer,
 };
 
@@ -63,7 +63,7 @@ pub(crate) async fn show(State(ctx): State<Ctx>, Id(id): Id<ServiceId>) -> Answe
 #[utoipa::path(post, path = "/v1/services", tag = "services", request_body = NewService,
     params(("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
     responses((status = 201, description = "The draft", body = OwnService)))]
-pub(crate) async fn create(command: Command<NewService>) -> Answer<Response> {
+pub(crate) async fn create(command: IdempotentRequest<NewService>) -> Answer<Response> {
     command.run(|op, new| async move { services::create(&op, new).await.map(|made| (StatusCode::CREATED, made)) }).await
 }
 
@@ -102,7 +102,7 @@ pub(crate) async fn delete(
         ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for"),
         ("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
     responses((status = 200, description = "The service", body = OwnService)))]
-pub(crate) async fn publish(Id(id): Id<ServiceId>, command: Command<NoInput>) -> Answer<Response> {
+pub(crate) async fn publish(Id(id): Id<ServiceId>, command: IdempotentRequest<NoInput>) -> Answer<Response> {
     command
         .run(move |op, _| async move { services::publish(&op, id).await.map(|service| (StatusCode::OK, service)) })
         .await
@@ -114,7 +114,7 @@ pub(crate) async fn publish(Id(id): Id<ServiceId>, command: Command<NoInput>) ->
         ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for"),
         ("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
     responses((status = 200, description = "The service", body = OwnService)))]
-pub(crate) async fn close(Id(id): Id<ServiceId>, command: Command<NoInput>) -> Answer<Response> {
+pub(crate) async fn close(Id(id): Id<ServiceId>, command: IdempotentRequest<NoInput>) -> Answer<Response> {
     command
         .run(move |op, _| async move { services::close(&op, id).await.map(|service| (StatusCode::OK, service)) })
         .await

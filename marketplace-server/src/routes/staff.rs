@@ -73,7 +73,7 @@ async fn handle<O: StaffOperation>(State(ctx): State<Ctx>, request: Request) -> 
     if O::EFFECT == Effect::Change {
         return change::<O>(&ctx, &parts, body, op, path, query).await;
     }
-    let run = staff::run::<O>(&op, path, query, json(b"")?);
+    let run = staff::run::<O>(&op, path, query, body_of::<O>(b"")?);
     if O::Answer::KIND == ContentKind::Archive {
         let archive = async {
             match run.await?.encode()? {
@@ -113,7 +113,7 @@ async fn change<O: StaffOperation>(
     let key = if O::KEEPS_RESPONSE { Key::of(parts.method.as_str(), parts.uri.path(), &parts.headers)? } else { None };
     let bytes = read_json(&parts.headers, body).await?;
     let key = key.map(|key| key.with(&bytes));
-    let mut input: O::Body = json(&bytes)?;
+    let mut input = body_of::<O>(&bytes)?;
     input.set_version(if_version);
     let is_created = O::DRY_RUN.is_some() && !input.change().dry_run;
     let actor = op.actor().clone();
@@ -124,6 +124,14 @@ async fn change<O: StaffOperation>(
         }
     };
     once_bytes(ctx, &actor, key, work).await
+}
+
+/// Reads the body; what takes none takes no notice of one.
+fn body_of<O: StaffOperation>(bytes: &[u8]) -> Answer<O::Body> {
+    if O::Body::IS_PRESENT {
+        return json(bytes);
+    }
+    Ok(serde_json::from_value(serde_json::Value::Null).map_err(Error::internal)?)
 }
 
 async fn path_of<O: StaffOperation>(parts: &mut Parts, ctx: &Ctx) -> Result<O::Path> {

@@ -28,7 +28,7 @@ use crate::{
     body,
     ctx::Ctx,
     extract::{Asked, Attached, Caller, Id, Params},
-    idempotency::{self, Command, Key},
+    idempotency::{self, IdempotentRequest, Key},
     options::MULTIPART_LIMIT,
     problem::Answer,
     routes::shown_file,
@@ -59,7 +59,7 @@ pub(crate) async fn list(Asked(op): Asked, Params(page): Params<PageRequest>) ->
         (status = 200, description = "The thread", body = ThreadSummary),
         (status = 404, description = "There is no such service, or nobody may see it"),
         (status = 409, description = "The thread is closed, or `client_msg_id` was used for another message")))]
-pub(crate) async fn open(command: Command<OpenThread>) -> Answer<Response> {
+pub(crate) async fn open(command: IdempotentRequest<OpenThread>) -> Answer<Response> {
     command.run(|op, new| async move { Ok((StatusCode::OK, messaging::open(&op, new).await?)) }).await
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn messages(
     responses(
         (status = 201, description = "Stored", body = Message),
         (status = 409, description = "The thread is closed, a file is not there, or `client_msg_id` was used for another message")))]
-pub(crate) async fn send(Id(id): Id<ThreadId>, command: Command<NewMessage>) -> Answer<Response> {
+pub(crate) async fn send(Id(id): Id<ThreadId>, command: IdempotentRequest<NewMessage>) -> Answer<Response> {
     command.run(move |op, new| async move { Ok((StatusCode::CREATED, messaging::send(&op, id, new).await?)) }).await
 }
 
@@ -107,7 +107,7 @@ pub(crate) struct ReadInput {
     responses(
         (status = 200, description = "The pointer, and what is unread after it", body = ReadState),
         (status = 409, description = "The `Idempotency-Key` was used for something else")))]
-pub(crate) async fn read(Id(id): Id<ThreadId>, command: Command<ReadInput>) -> Answer<Response> {
+pub(crate) async fn read(Id(id): Id<ThreadId>, command: IdempotentRequest<ReadInput>) -> Answer<Response> {
     command.run(move |op, input| async move { Ok((StatusCode::OK, messaging::read(&op, id, input.seq).await?)) }).await
 }
 

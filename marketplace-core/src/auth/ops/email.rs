@@ -4,10 +4,11 @@ use crate::records::events::EventKind;
 
 use super::{
     super::{ClientInfo, store},
-    beat::Beat,
     hours, issue_one_time, link, notify,
     passwords::{check_own_password, lock_checked},
-    require_verified, token_invalid,
+    require_verified,
+    response_timer::ResponseTimer,
+    token_invalid,
 };
 use crate::operation::Operation;
 use crate::{
@@ -42,7 +43,7 @@ pub async fn change_email(op: &Operation, password: &Password, email: &str) -> R
     let checked = check_own_password(op, password, "/password").await?;
     op.limiter.notice(&normalise_email(&me.account.email)).await?;
     let may_mail = op.limiter.may_mail(&norm).await;
-    let beat = Beat::begin();
+    let timer = ResponseTimer::begin();
     let user = me.account.id;
     op.write(unit!(|op, c| {
         let account = lock_checked(c, user, checked.as_deref()).await?;
@@ -60,7 +61,7 @@ pub async fn change_email(op: &Operation, password: &Password, email: &str) -> R
         notify(&op, c, &account, Template::EmailChanging, None).await
     }))
     .await?;
-    beat.end().await;
+    timer.end().await;
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! One function a use case.
 
-mod beat;
 mod email;
 mod passwords;
+mod response_timer;
 mod session;
 mod signup;
 mod sockets;

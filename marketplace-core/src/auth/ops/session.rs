@@ -19,7 +19,7 @@ use crate::{
     actor::{Actor, SignedIn},
     app::App,
     base::{
-        call_context::note,
+        call_context::record,
         error::{Error, Result},
         ids::{SessionId, UserId, uuid_v7},
         page::{Page, PageRequest, TimeCursor},
@@ -51,7 +51,7 @@ pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
         .await?
         .filter(|session| session.lives(claims.sub, now) && session.account.status.may_log_in())
         .ok_or_else(|| Error::unauthenticated("the session has ended; log in again"))?;
-    note(|noted| noted.user = Some(live.account.id));
+    record(|context| context.user = Some(live.account.id));
     let must_enrol = totp::must_enrol(app, &live.account).await?;
     Ok(Actor::User(Arc::new(SignedIn {
         account: live.account,

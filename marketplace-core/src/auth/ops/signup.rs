@@ -5,8 +5,9 @@ use futures::FutureExt;
 
 use super::{
     super::{ClientInfo, store},
-    beat::Beat,
-    hours, is_to, issue_one_time, link, lock_by_email, notify, token_invalid,
+    hours, is_to, issue_one_time, link, lock_by_email, notify,
+    response_timer::ResponseTimer,
+    token_invalid,
 };
 use crate::operation::Operation;
 use crate::{
@@ -53,7 +54,7 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
     // Hashed in any case: an address that has an account takes as long.
     let hash = app.hasher.hash(new.password).await?;
     let may_mail = app.limiter.may_mail(&normalise_email(&email)).await;
-    let beat = Beat::begin();
+    let timer = ResponseTimer::begin();
 
     Operation::system(app)
         .write(unit!(|op, c| {
@@ -90,7 +91,7 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
             }
         }))
         .await?;
-    beat.end().await;
+    timer.end().await;
     Ok(())
 }
 

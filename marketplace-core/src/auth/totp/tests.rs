@@ -6,7 +6,6 @@ use super::{code::STEP, *};
 use crate::{
     accounts::model::{Password, Status, UserAction},
     actor::Actor,
-    admin::Identity,
     auth,
     base::{
         change::{Change, RestrictionReason},
@@ -19,6 +18,7 @@ use crate::{
         audit::{self, AuditFilter},
         mail::Template,
     },
+    staff::Identity,
     testing::{self, OPERATOR, TestApp, totp_code},
     users,
 };

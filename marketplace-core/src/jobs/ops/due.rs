@@ -29,14 +29,14 @@ pub async fn run_due(app: &App) -> Result<u64> {
 }
 
 /// Holds the threads of a person's live jobs, before every other write of the transaction that restricts them.
-pub(crate) async fn hold_live_of(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
+pub(crate) async fn lock_live_threads_of(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     for live in store::live_of(conn, user).await? {
-        messaging::hold(conn, live.thread_id).await?;
+        messaging::lock_thread(conn, live.thread_id).await?;
     }
     Ok(())
 }
 
-/// Cancels what a banned person negotiates or works on, inside the transaction that bans them and after [`hold_live_of`].
+/// Cancels what a banned person negotiates or works on, inside the transaction that bans them and after [`lock_live_threads_of`].
 ///
 /// Completed jobs stay: the table gives the system no such transition, because the work is done. The client finalizes it,
 /// or the system does after 14 days, or an admin cancels it.
@@ -47,7 +47,7 @@ pub(crate) async fn cancel_live_of(op: &Operation, conn: &mut Conn<'_>, user: Us
             continue;
         }
         // One that began since is held late, and only its thread's order of events is at stake.
-        messaging::hold(conn, live.thread_id).await?;
+        messaging::lock_thread(conn, live.thread_id).await?;
         if let Some(job) = store::get(conn, live.id).await?
             && matches!(job.status, JobStatus::Negotiating | JobStatus::Accepted)
         {

@@ -1,6 +1,6 @@
 //! Reading jobs, for their two sides.
 
-use super::{OFFERS_SHOWN, full_view, lapse, take};
+use super::{OFFERS_SHOWN, expire, full_view, lock_job};
 use crate::operation::Operation;
 use crate::{
     app::App,
@@ -38,8 +38,8 @@ pub async fn get(op: &Operation, id: JobId) -> Result<JobView> {
 pub(super) async fn settle(app: &App, id: JobId) -> Result<bool> {
     Operation::system(app)
         .write(unit!(|op, conn| {
-            let Some(job) = take(conn, id).await? else { return Ok(false) };
-            Ok(lapse(&op, conn, &job).await?.is_some())
+            let Some(job) = lock_job(conn, id).await? else { return Ok(false) };
+            Ok(expire(&op, conn, &job).await?.is_some())
         }))
         .await
 }

@@ -9,7 +9,7 @@ mod party;
 mod staff;
 
 pub use due::run_due;
-pub(crate) use due::{any_live, cancel_live_of, erase, hold_live_of};
+pub(crate) use due::{any_live, cancel_live_of, erase, lock_live_threads_of};
 pub(crate) use list::told;
 pub use list::{get, history, own, view_for};
 pub use party::{accept, cancel, complete, create, finalize, offer, reject, request_changes};
@@ -19,7 +19,7 @@ use super::{
     model::{JobAction, JobView, Side},
     row::{Details, Job},
     store, thread,
-    transitions::{self, Asked, Asker, Refusal, Transition},
+    transitions::{self, Asked, Caller, Refusal, Transition},
 };
 use crate::operation::Operation;
 use crate::records::events::EventKind;
@@ -39,9 +39,9 @@ use crate::{
 const OFFERS_SHOWN: i64 = 50;
 
 /// One job, which nobody else changes before the end of the transaction. Before every other write.
-async fn take(conn: &mut Conn<'_>, id: JobId) -> Result<Option<Job>> {
+async fn lock_job(conn: &mut Conn<'_>, id: JobId) -> Result<Option<Job>> {
     let Some(held) = store::thread_of(conn, id).await? else { return Ok(None) };
-    messaging::hold(conn, held).await?;
+    messaging::lock_thread(conn, held).await?;
     store::get(conn, id).await
 }
 
@@ -103,14 +103,14 @@ async fn record(
 }
 
 /// Does what time brings to a job, if its time has come: nobody can act on what is over just because no timer ran yet.
-async fn lapse(op: &Operation, conn: &mut Conn<'_>, job: &Job) -> Result<Option<Job>> {
+async fn expire(op: &Operation, conn: &mut Conn<'_>, job: &Job) -> Result<Option<Job>> {
     let Some(asked) = transitions::when_due(job.status).filter(|_| job.is_due(op.now())) else { return Ok(None) };
     by_system(op, conn, job, &asked).await.map(Some)
 }
 
 /// The system acts on a job.
 async fn by_system(op: &Operation, conn: &mut Conn<'_>, job: &Job, asked: &Asked) -> Result<Job> {
-    let row = transitions::decide(&job.facts(), Asker::System, asked)
+    let row = transitions::decide(&job.facts(), Caller::System, asked)
         .map_err(|refusal| Error::internal(format!("the table refuses the system {refusal:?}")))?;
     let details = Details { reason: asked.reason, ..Details::default() };
     apply(op, conn, job, row, (Side::System, Principal::system()), &details).await

@@ -1,6 +1,6 @@
 //! What the two sides of a job do with it.
 
-use super::{apply, full_view, lapse, overtaken, record, refused, seen, take};
+use super::{apply, expire, full_view, lock_job, overtaken, record, refused, seen};
 use crate::operation::Operation;
 use crate::{
     accounts::model::Status,
@@ -15,7 +15,7 @@ use crate::{
         model::{ChangeRequest, CounterOffer, EndJob, JobAction, JobStatus, JobView, NewJob, Offer, Side},
         row::{Details, Job},
         store,
-        transitions::{self, Asked, Asker, Facts},
+        transitions::{self, Asked, Caller, Facts},
     },
     kyc::status::KycStatus,
     messaging::{self, model::ThreadStatus},
@@ -45,7 +45,7 @@ async fn create_in(
     let place = store::place(conn, id).await?;
     let place = place.filter(|place| me == place.client_id || me == place.worker_id);
     let place = place.ok_or_else(|| Error::not_found("thread"))?;
-    messaging::hold(conn, id).await?;
+    messaging::lock_thread(conn, id).await?;
     let now = op.now();
     // In this order, which is the one in which accounts and services are restricted.
     let client = store::steady_account(conn, place.client_id).await?;
@@ -55,14 +55,14 @@ async fn create_in(
     let own = if side == Side::Client { client.status } else { worker.status };
     let asked = Asked { action: JobAction::Create, revision: None, reason: None };
     let facts = Facts { status: None, revision: 0, offered_by: side, change_requests: 0 };
-    let row = transitions::decide(&facts, Asker::Party { side, own, other: worker.status }, &asked)
+    let row = transitions::decide(&facts, Caller::Party { side, own, other: worker.status }, &asked)
         .map_err(|refusal| refused(refusal, &asked, ()))?;
     // The state of the thread as it is once it is held.
     let status = store::place(conn, id).await?.map(|place| place.status);
     let unfit = |what: &'static str| Err(Error::conflict(what, ()));
     if let Some(mut live) = store::live_in(conn, id).await? {
         // What is over by time stands in nobody's way.
-        match lapse(op, conn, &live).await? {
+        match expire(op, conn, &live).await? {
             Some(lapsed) => live = lapsed,
             None => return Err(in_the_way(conn, &live, side).await?),
         }
@@ -173,10 +173,10 @@ async fn act_in(
     (id, seen): (JobId, i64),
     wish: &Wish,
 ) -> Result<Outcome> {
-    let job = take(conn, id).await?;
+    let job = lock_job(conn, id).await?;
     let found = job.and_then(|job| job.side_of(me).map(|side| (job, side)));
     let (job, side) = found.ok_or_else(|| Error::not_found("job"))?;
-    if let Some(lapsed) = lapse(op, conn, &job).await? {
+    if let Some(lapsed) = expire(op, conn, &job).await? {
         return Ok(Outcome::Lapsed(full_view(conn, &lapsed, side).await?));
     }
     if wish.if_version.is_some_and(|version| version != job.version) {

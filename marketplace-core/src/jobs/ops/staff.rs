@@ -3,7 +3,7 @@
 use crate::records::audit::AuditAction;
 use crate::records::target::TargetKind;
 
-use super::{OFFERS_SHOWN, apply, lapse, overtaken, refused, seen, take};
+use super::{OFFERS_SHOWN, apply, expire, lock_job, overtaken, refused, seen};
 use crate::operation::Operation;
 use crate::{
     base::{
@@ -119,12 +119,12 @@ async fn act_in(
     action: &StaffJobAction,
     note: Option<String>,
 ) -> Result<Result<Changed<JobDetail>>> {
-    let job = take(conn, id).await?.ok_or_else(|| Error::not_found(format_args!("job {id}")))?;
+    let job = lock_job(conn, id).await?.ok_or_else(|| Error::not_found(format_args!("job {id}")))?;
     // A staff member who once traded decides nothing about their own.
     op.actor().require_other(job.client_id)?;
     op.actor().require_other(job.worker_id)?;
     op.check_version(job.version)?;
-    let lapsed = lapse(op, conn, &job).await?;
+    let lapsed = expire(op, conn, &job).await?;
     let job = lapsed.as_ref().unwrap_or(&job);
     if job.status == action.goal() {
         return Ok(Ok(Changed { changed: false, item: detail(&op, conn, job).await? }));

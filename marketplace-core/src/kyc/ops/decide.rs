@@ -49,7 +49,7 @@ pub async fn decide(op: &Operation, id: AttemptId, decision: &Decision) -> Resul
                 if decision.kind == DecisionKind::Revoke {
                     require_current_approval(conn, op.now(), &account, &attempt).await?;
                 }
-                apply(&op, conn, &account, &attempt, Made { decision, note, fence }).await?;
+                apply(&op, conn, &account, &attempt, CheckedDecision { decision, note, fence }).await?;
                 attempt = store::get(conn, id).await?;
                 true
             }
@@ -60,7 +60,7 @@ pub async fn decide(op: &Operation, id: AttemptId, decision: &Decision) -> Resul
 }
 
 /// A decision that may be made.
-struct Made {
+struct CheckedDecision {
     decision: Decision,
     note: Option<String>,
     fence: i64,
@@ -85,10 +85,16 @@ async fn require_current_approval(
     }
 }
 
-async fn apply(op: &Operation, conn: &mut Conn<'_>, account: &Account, attempt: &Attempt, made: Made) -> Result<()> {
+async fn apply(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    account: &Account,
+    attempt: &Attempt,
+    made: CheckedDecision,
+) -> Result<()> {
     let now = op.now();
     let effective_at = now + UNDO;
-    let Made { decision, note, fence } = made;
+    let CheckedDecision { decision, note, fence } = made;
     let status = decision.kind.status();
     let before = UserKyc {
         status: account.kyc_status,

@@ -92,7 +92,7 @@ pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, user: UserId) -> Resul
     for attempt in store::of_user(conn, user, BATCH).await? {
         mail::cancel(conn, &mail_subject(attempt.id)).await?;
     }
-    store::unlabel(conn, &Principal::user(user)).await?;
+    store::clear_claim_label(conn, &Principal::user(user)).await?;
     store::erase(conn, user, app.now()).await
 }
 

@@ -39,7 +39,7 @@ use crate::{
         time::Timestamp,
     },
     kyc::model::FileKind,
-    platform::{db::Conn, files::Wanted},
+    platform::{db::Conn, files::Expected},
     records::{
         audit, events,
         mail::{self, Mail, Template},
@@ -136,7 +136,7 @@ fn mail_subject(id: AttemptId) -> String {
 #[cfg(test)]
 mod tests;
 
-impl From<FileKind> for Wanted {
+impl From<FileKind> for Expected {
     fn from(kind: FileKind) -> Self {
         Self { field: kind.as_str(), pdf: kind == FileKind::Document }
     }

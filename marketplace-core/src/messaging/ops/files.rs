@@ -13,14 +13,14 @@ use crate::{
         model::{Attachment, ThreadStatus},
         store::{self, ClearFile, File, Stored},
     },
-    platform::files::{Cleaned, Owner, Round, Sealed, Wanted, clean, inspect},
+    platform::files::{Cleaned, Expected, Owner, Round, Sealed, clean, inspect},
 };
 
 /// Files of a person's that may wait for a message.
 const LOOSE: i64 = 50;
 /// Its name among those of its attachment: there is one.
 const FILE: &str = "file";
-const WANTED: Wanted = Wanted { field: "file", pdf: true };
+const WANTED: Expected = Expected { field: "file", pdf: true };
 const MEDIA_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "application/pdf"];
 /// Files that one call seals at most: each may have to be turned.
 const BATCH: i64 = 8;
@@ -35,9 +35,9 @@ pub async fn attach(op: &Operation, thread: ThreadId, bytes: Vec<u8>) -> Result<
     let user = op.actor().require_own(Permission::Trade)?.account.id;
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
-    let stand = store::stand(&mut conn, thread, user).await?.ok_or_else(|| Error::not_found("thread"))?;
-    if stand.status == ThreadStatus::Closed {
-        return Err(Error::conflict("the thread is closed", serde_json::json!({ "status": stand.status })));
+    let membership = store::membership(&mut conn, thread, user).await?.ok_or_else(|| Error::not_found("thread"))?;
+    if membership.status == ThreadStatus::Closed {
+        return Err(Error::conflict("the thread is closed", serde_json::json!({ "status": membership.status })));
     }
     if store::loose_of_user(&mut conn, user).await? >= LOOSE {
         return Err(Error::conflict("too many files wait for a message; send some of them first", ()));
@@ -75,7 +75,7 @@ pub async fn attachment(op: &Operation, thread: ThreadId, id: AttachmentId) -> R
     let user = op.actor().require_own(Permission::Trade)?.account.id;
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
-    let theirs = store::stand(&mut conn, thread, user).await?.is_some();
+    let theirs = store::membership(&mut conn, thread, user).await?.is_some();
     let file = store::file(&mut conn, id).await?.filter(|file| {
         theirs && file.thread_id == thread && !file.removed && (file.message_seq.is_some() || file.user_id == user)
     });

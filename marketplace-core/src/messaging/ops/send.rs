@@ -12,7 +12,7 @@ use crate::{
         permission::Permission,
     },
     messaging::{
-        append::{Appended, Draft, hold, try_append},
+        append::{Appended, Draft, lock_thread, try_append},
         model::{
             Attachment, MAX_ATTACHMENTS, Message, MessageKind, NewMessage, ThreadStatus, check_client_msg_id,
             check_content,
@@ -87,7 +87,7 @@ pub(super) async fn send_in(
     new: NewMessage,
 ) -> Result<Outcome> {
     let print = fingerprint(thread, &new.content, &new.attachments);
-    hold(conn, thread).await?;
+    lock_thread(conn, thread).await?;
     let mut files = Vec::with_capacity(new.attachments.len());
     if !new.attachments.is_empty() {
         // Sent before, its files are no longer loose.
@@ -95,7 +95,7 @@ pub(super) async fn send_in(
             return same(sent, &print).map(Outcome::Before);
         }
         // A stranger learns nothing of the thread from what is said of the files.
-        store::stand(conn, thread, user).await?.ok_or_else(|| Error::not_found("thread"))?;
+        store::membership(conn, thread, user).await?.ok_or_else(|| Error::not_found("thread"))?;
         for id in &new.attachments {
             files.push(loose_file(conn, user, thread, *id).await?);
         }
@@ -140,12 +140,12 @@ fn same(sent: Sent, print: &[u8]) -> Result<Sent> {
 
 /// Why the thread does not take a message of this user's.
 async fn refusal(conn: &mut Conn<'_>, user: UserId, thread: ThreadId) -> Result<Error> {
-    let Some(stand) = store::stand(conn, thread, user).await? else { return Ok(Error::not_found("thread")) };
-    Ok(if stand.status == ThreadStatus::Closed {
-        Error::conflict("the thread is closed", serde_json::json!({ "status": stand.status }))
-    } else if !matches!(stand.account, Status::Active | Status::Frozen) {
-        Error::forbidden(format!("a {} account sends no messages", stand.account))
-    } else if stand.account == Status::Frozen {
+    let Some(membership) = store::membership(conn, thread, user).await? else { return Ok(Error::not_found("thread")) };
+    Ok(if membership.status == ThreadStatus::Closed {
+        Error::conflict("the thread is closed", serde_json::json!({ "status": membership.status }))
+    } else if !matches!(membership.account, Status::Active | Status::Frozen) {
+        Error::forbidden(format!("a {} account sends no messages", membership.account))
+    } else if membership.account == Status::Frozen {
         Error::forbidden("this account is frozen: it can write only where a job is under way")
     } else {
         Error::forbidden("one of you has blocked the other: you can write only while a job between you is under way")

@@ -17,7 +17,7 @@ use crate::{
         time::Timestamp,
     },
     messaging::{
-        append::hold,
+        append::lock_thread,
         model::{Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadStatus, ThreadSummary},
         store::{self, NewThread, Window},
     },
@@ -74,7 +74,7 @@ async fn make(
         .write(unit!(|op, conn| {
             let at = op.now();
             let id = ThreadId::new(at, op.random.as_ref());
-            hold(conn, id).await?;
+            lock_thread(conn, id).await?;
             let worker = store::offered(conn, service, at).await?.ok_or_else(|| Error::not_found("service"))?;
             if profiles::blocked_between(conn, client, worker).await? {
                 return Err(Error::forbidden("one of you has blocked the other"));
@@ -178,7 +178,7 @@ pub async fn read(op: &Operation, thread: ThreadId, seq: i64) -> Result<ReadStat
 
     op.write(unit!(|op, conn| {
         // Before the count of what is unread: on PostgreSQL it would miss a message that commits meanwhile.
-        hold(conn, thread).await?;
+        lock_thread(conn, thread).await?;
         let peer = store::advance(conn, thread, me, seq).await?;
         if let Some(peer) = peer {
             let target = thread.to_string();
@@ -207,7 +207,8 @@ pub async fn read(op: &Operation, thread: ThreadId, seq: i64) -> Result<ReadStat
 pub async fn typing(op: &Operation, thread: ThreadId) -> Result<Option<UserId>> {
     let me = op.actor().require_own(Permission::Trade)?.account.id;
     let mut reader = op.db.read().await?;
-    let stand = store::stand(&mut reader.conn(), thread, me).await?.ok_or_else(|| Error::not_found("thread"))?;
-    let talks = stand.status == ThreadStatus::Open && (!stand.blocked || stand.live_job);
-    Ok(talks.then_some(if stand.client_id == me { stand.worker_id } else { stand.client_id }))
+    let membership =
+        store::membership(&mut reader.conn(), thread, me).await?.ok_or_else(|| Error::not_found("thread"))?;
+    let talks = membership.status == ThreadStatus::Open && (!membership.blocked || membership.live_job);
+    Ok(talks.then_some(if membership.client_id == me { membership.worker_id } else { membership.client_id }))
 }

@@ -105,7 +105,7 @@ pub(in crate::messaging) async fn sent(
 
 /// How somebody stands to a thread of theirs.
 #[derive(sqlx_macros::FromRow)]
-pub(in crate::messaging) struct Stand {
+pub(in crate::messaging) struct Membership {
     pub status: ThreadStatus,
     pub account: Status,
     pub client_id: UserId,
@@ -117,8 +117,12 @@ pub(in crate::messaging) struct Stand {
 }
 
 /// None when the thread is not theirs.
-pub(in crate::messaging) async fn stand(conn: &mut Conn<'_>, thread: ThreadId, user: UserId) -> Result<Option<Stand>> {
-    Ok(q!(conn => opt Stand,
+pub(in crate::messaging) async fn membership(
+    conn: &mut Conn<'_>,
+    thread: ThreadId,
+    user: UserId,
+) -> Result<Option<Membership>> {
+    Ok(q!(conn => opt Membership,
         concat!("SELECT t.status, u.status AS account, t.client_id, t.worker_id, ",
             one_blocks_the_other!("t.client_id", "t.worker_id"), " AS blocked, ", has_live_job!(), " AS live_job \
             FROM threads t JOIN users u ON u.id = $2 WHERE t.id = $1 AND (t.client_id = $2 OR t.worker_id = $2)"),

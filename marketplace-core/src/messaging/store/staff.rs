@@ -194,7 +194,7 @@ pub(in crate::messaging) async fn remove(
 }
 
 /// Leaves only the places of a user's messages, and nothing of what staff wrote about them and their threads.
-pub(in crate::messaging) async fn bury(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<()> {
+pub(in crate::messaging) async fn tombstone(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "UPDATE messages SET content = '', client_msg_id = NULL, fingerprint = NULL, data = NULL, removed_note = NULL, \
            removed_reason = coalesce(removed_reason, $2), removed_at = coalesce(removed_at, $3) \

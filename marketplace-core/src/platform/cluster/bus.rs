@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::remote::Remote;
+use super::remote::ClusterStore;
 
 /// Between two tries while the store is away.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -21,7 +21,7 @@ impl Bus {
     }
 
     /// Both ways, for ever.
-    pub(super) async fn carry(&self, remote: &dyn Remote, woken: &(dyn Fn() + Send + Sync)) {
+    pub(super) async fn carry(&self, remote: &dyn ClusterStore, woken: &(dyn Fn() + Send + Sync)) {
         let out = async {
             loop {
                 self.0.notified().await;

@@ -19,7 +19,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub(crate) use self::remote::{Login, Penalties, Remote, Spent};
+pub(crate) use self::remote::{ClusterStore, Login, Penalties, Spent};
 use crate::{
     base::error::Result,
     platform::{config::Config, health::Health},
@@ -27,16 +27,16 @@ use crate::{
 
 /// See the [module](self); cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Shared(Option<Arc<Several>>);
+pub(crate) struct Cluster(Option<Arc<Peers>>);
 
 /// With others.
 #[derive(Debug)]
-struct Several {
-    remote: Arc<dyn Remote>,
+struct Peers {
+    remote: Arc<dyn ClusterStore>,
     bus: bus::Bus,
 }
 
-impl Shared {
+impl Cluster {
     /// As configured. Does not wait for Redis: it may come later.
     ///
     /// `invalid` for a URL that cannot be one, and for any URL in a program that was built without the feature `redis`.
@@ -56,12 +56,12 @@ impl Shared {
 
     /// With this store.
     #[cfg(any(test, feature = "redis"))]
-    pub fn over(remote: Arc<dyn Remote>) -> Self {
-        Self(Some(Arc::new(Several { remote, bus: bus::Bus::default() })))
+    pub fn over(remote: Arc<dyn ClusterStore>) -> Self {
+        Self(Some(Arc::new(Peers { remote, bus: bus::Bus::default() })))
     }
 
     /// The store, when there is one.
-    pub fn remote(&self) -> Option<&Arc<dyn Remote>> {
+    pub fn remote(&self) -> Option<&Arc<dyn ClusterStore>> {
         self.0.as_deref().map(|several| &several.remote)
     }
 

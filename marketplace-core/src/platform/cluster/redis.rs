@@ -24,7 +24,7 @@ use redis::{
 };
 use tokio::{sync::watch, time::timeout};
 
-use super::remote::{Login, Penalties, Remote, Spent};
+use super::remote::{ClusterStore, Login, Penalties, Spent};
 use crate::{
     base::{
         error::{Error, Result},
@@ -272,7 +272,7 @@ fn login_keys(login: &Login) -> [String; 3] {
 }
 
 #[async_trait]
-impl Remote for Redis {
+impl ClusterStore for Redis {
     async fn spend(&self, key: &str, refill: Duration, burst: u32) -> Result<Spent> {
         let mut script = SPEND.key(format!("{PREFIX}limit:{key}"));
         script.arg(u64::try_from(refill.as_micros()).unwrap_or(u64::MAX).max(1)).arg(burst);

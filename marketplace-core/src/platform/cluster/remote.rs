@@ -42,7 +42,7 @@ pub(crate) struct Penalties {
 /// A store outside this process that all servers ask. Every call ends within a quarter of a second; with an error when the
 /// store is of no use, and then whoever asks goes on without it.
 #[async_trait]
-pub(crate) trait Remote: fmt::Debug + Send + Sync {
+pub(crate) trait ClusterStore: fmt::Debug + Send + Sync {
     /// One more call under a key that may have `burst` at once and gets one back every `refill` (GCRA).
     async fn spend(&self, key: &str, refill: Duration, burst: u32) -> Result<Spent>;
     /// Counts a try to log in as failed. Returns how long to wait when there were too many.

@@ -23,7 +23,7 @@ impl Fake {
 }
 
 #[async_trait]
-impl Remote for Fake {
+impl ClusterStore for Fake {
     async fn spend(&self, _key: &str, _refill: Duration, burst: u32) -> Result<Spent> {
         self.here()?;
         Ok(Spent { allowed: true, remaining: burst, wait: Duration::ZERO, reset: Duration::ZERO })
@@ -49,7 +49,7 @@ impl Remote for Fake {
 async fn while_the_store_is_away_limits_are_kept_here() {
     let fake = Arc::new(Fake::default());
     let limits = Limits { failed_logins: 3, auth_per_ip_minute: 5, ..Limits::default() };
-    let limiter = Limiter::new(&limits, Shared::over(fake.clone()));
+    let limiter = Limiter::new(&limits, Cluster::over(fake.clone()));
     let ip = std::net::IpAddr::from([10, 0, 0, 1]);
     fake.is_away.store(true, Ordering::SeqCst);
     for _ in 0..3 {
@@ -110,7 +110,7 @@ mod real {
     async fn failed_logins_count_on_all_and_lock_out_the_attacker_only() {
         let (Some(one), Some(other)) = (redis(), redis()) else { return };
         let limits = Limits { failed_logins: 4, failed_logins_account_hour: 10, ..Limits::default() };
-        let servers = [one, other].map(|redis| Limiter::new(&limits, Shared::over(redis)));
+        let servers = [one, other].map(|redis| Limiter::new(&limits, Cluster::over(redis)));
         let email = format!("{}@example.org", key());
         let (attacker, victim) = (IpAddr::from([203, 0, 113, 7]), IpAddr::from([198, 51, 100, 9]));
         servers[1].try_login(victim, &email).await.unwrap();
@@ -138,7 +138,7 @@ mod real {
     async fn nothing_in_it_names_a_person() {
         let Some(redis) = redis() else { return };
         let url = std::env::var("MARKETPLACE_TEST_REDIS_URL").unwrap();
-        let limiter = Limiter::new(&Limits::default(), Shared::over(redis));
+        let limiter = Limiter::new(&Limits::default(), Cluster::over(redis));
         let name = format!("canary{}", key());
         let email = format!("{name}@example.org");
         limiter.try_login(IpAddr::from([203, 0, 113, 77]), &email).await.unwrap();
@@ -160,7 +160,7 @@ mod real {
         let (Some(one), Some(other)) = (redis(), redis()) else { return };
         let heard = Arc::new(tokio::sync::Notify::new());
         let counts = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
-        let servers = [one, other].map(|redis| Shared::over(redis));
+        let servers = [one, other].map(|redis| Cluster::over(redis));
         let tasks: Vec<_> = servers
             .iter()
             .zip(&counts)

@@ -129,7 +129,7 @@ fn answer<P: PointRead>(batch: Vec<Asked<P>>, outcome: Result<HashMap<P::Key, P:
         }
         Err(error) => {
             for (_, answer) in batch {
-                let _ = answer.send(Err(error.told_again()));
+                let _ = answer.send(Err(error.duplicate()));
             }
         }
     }

@@ -31,10 +31,10 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 /// The connections of one database; cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Connections(Arc<Shared>);
+pub(super) struct Connections(Arc<Cluster>);
 
 #[derive(Debug)]
-struct Shared {
+struct Cluster {
     options: SqliteConnectOptions,
     count: u32,
     permits: Arc<Semaphore>,
@@ -57,7 +57,7 @@ impl Connections {
         let count = count.max(1);
         let permits = Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(1)));
         let is_suspected = AtomicBool::new(false);
-        Self(Arc::new(Shared { options, count, permits, idle: Mutex::default(), health, is_suspected }))
+        Self(Arc::new(Cluster { options, count, permits, idle: Mutex::default(), health, is_suspected }))
     }
 
     /// With one that is open already.
@@ -167,7 +167,7 @@ pub(super) async fn close(connection: SqliteConnection) {
     let _ = tokio::time::timeout(CLOSING, connection.close()).await;
 }
 
-impl Shared {
+impl Cluster {
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

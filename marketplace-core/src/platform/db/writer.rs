@@ -114,7 +114,7 @@ impl Writer {
             return true;
         }
         match timeout_at(*probe_at, self.units.recv()).await {
-            Ok(Some(unit)) => drop(unit.answer.send(Err(error.told_again()))),
+            Ok(Some(unit)) => drop(unit.answer.send(Err(error.duplicate()))),
             Ok(None) => return false,
             Err(_) => {}
         }
@@ -149,7 +149,7 @@ impl Writer {
             }
             // Also of one that failed by itself: what it met may have been another's that is not there now. The caller may
             // have gone away: its unit is kept all the same.
-            let _ = answer.send(failure.as_ref().map_or(result, |error| Err(error.told_again())));
+            let _ = answer.send(failure.as_ref().map_or(result, |error| Err(error.duplicate())));
         }
         if let (Some(unit), Some(error)) = (next, failure) {
             let _ = unit.answer.send(Err(error));
@@ -219,7 +219,7 @@ impl Writer {
                 Error::unavailable(format!("the database could not commit; nothing was changed: {advice}"), error)
             }
         };
-        self.failing = Some(Failing { error: told.told_again(), probe_at: Instant::now() + PROBE_EVERY });
+        self.failing = Some(Failing { error: told.duplicate(), probe_at: Instant::now() + PROBE_EVERY });
         told
     }
 

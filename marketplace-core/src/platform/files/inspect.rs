@@ -43,7 +43,7 @@ pub struct FileFacts {
 
 /// As what a file is handed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Expected {
     /// The field, as refusals name it.
     pub field: &'static str,
     /// Whether a PDF is taken beside pictures.
@@ -55,7 +55,7 @@ pub struct Wanted {
 ///
 /// Errors, each with the pointer of the field: `too_large` above 10 MiB; `unsupported_media` when it is none of
 /// the formats, or animated; `invalid` when it does not decode, or is too small or too large in pixels.
-pub fn inspect(wanted: impl Into<Wanted>, bytes: &[u8]) -> Result<FileFacts> {
+pub fn inspect(wanted: impl Into<Expected>, bytes: &[u8]) -> Result<FileFacts> {
     let wanted = wanted.into();
     let refuse = |code, detail: &str| refusal(wanted, code, detail);
     if bytes.is_empty() {
@@ -116,7 +116,7 @@ pub fn inspect(wanted: impl Into<Wanted>, bytes: &[u8]) -> Result<FileFacts> {
     }
 }
 
-fn refusal(wanted: Wanted, code: ErrorCode, detail: &str) -> Error {
+fn refusal(wanted: Expected, code: ErrorCode, detail: &str) -> Error {
     let name = wanted.field;
     let field = FieldError { pointer: format!("/{name}"), detail: detail.into() };
     Error::new(code, format!("the {name} {detail}")).with_fields(vec![field])

@@ -12,7 +12,7 @@ mod seal;
 mod spool;
 
 pub(crate) use clean::{Cleaned, clean, decoder, write_jpeg};
-pub use inspect::{FileFacts, MAX_DECODED, MAX_DECODING, MAX_FILE, MAX_SIDE, MIN_SIDE, Wanted, inspect};
+pub use inspect::{Expected, FileFacts, MAX_DECODED, MAX_DECODING, MAX_FILE, MAX_SIDE, MIN_SIDE, inspect};
 pub use seal::{FileKey, OVERHEAD, Owner, open, seal, unwrap_key, wrap_key};
 pub use spool::Spool;
 
@@ -138,7 +138,7 @@ impl FileStore {
     /// where there is one. Errors: see [`inspect()`]; `unavailable` while the scanner does not answer.
     pub async fn inspected(
         &self,
-        wanted: impl Into<Wanted> + Send + 'static,
+        wanted: impl Into<Expected> + Send + 'static,
         bytes: Vec<u8>,
     ) -> Result<(FileFacts, Vec<u8>)> {
         let wanted = wanted.into();

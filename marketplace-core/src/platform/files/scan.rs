@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::Wanted;
+use super::Expected;
 use crate::{
     base::error::{Error, Result},
     platform::slots::Hanging,
@@ -29,7 +29,7 @@ impl Scanner {
 
     /// Whether a file may be taken. `invalid`, with the field, for one in which something was found; `unavailable` while
     /// nobody can say, and at once while it is known that nobody can.
-    pub async fn check(&self, wanted: Wanted, bytes: &[u8]) -> Result<()> {
+    pub async fn check(&self, wanted: Expected, bytes: &[u8]) -> Result<()> {
         let Some(address) = &self.address else { return Ok(()) };
         match verdict(address, &self.hanging, bytes).await? {
             None => Ok(()),
@@ -133,7 +133,7 @@ mod tests {
         address
     }
 
-    const PHOTO: Wanted = Wanted { field: "selfie", pdf: false };
+    const PHOTO: Expected = Expected { field: "selfie", pdf: false };
 
     #[tokio::test]
     async fn what_the_scanner_finds_is_refused() {

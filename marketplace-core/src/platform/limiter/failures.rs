@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     base::error::{Error, Result},
     platform::{
-        cluster::{Login, Penalties, Shared},
+        cluster::{Cluster, Login, Penalties},
         config::Limits,
     },
 };
@@ -66,7 +66,7 @@ impl Failures {
     }
 
     /// One more try, which counts as failed until it is forgiven.
-    pub(super) async fn count(&self, shared: &Shared, ip: IpAddr, email: &str) -> Result<()> {
+    pub(super) async fn count(&self, shared: &Cluster, ip: IpAddr, email: &str) -> Result<()> {
         let (pair, account) = digests(ip, email);
         let wait = match shared.remote() {
             None => self.count_here(pair, account),
@@ -94,7 +94,7 @@ impl Failures {
     }
 
     /// The last try came to no verdict.
-    pub(super) async fn take_back(&self, shared: &Shared, ip: IpAddr, email: &str) {
+    pub(super) async fn take_back(&self, shared: &Cluster, ip: IpAddr, email: &str) {
         let (pair, account) = digests(ip, email);
         if let Some(remote) = shared.remote()
             && remote.take_back(&login(pair, account)).await.is_ok()
@@ -108,7 +108,7 @@ impl Failures {
     }
 
     /// The last try was none that failed.
-    pub(super) async fn forgive(&self, shared: &Shared, ip: IpAddr, email: &str) {
+    pub(super) async fn forgive(&self, shared: &Cluster, ip: IpAddr, email: &str) {
         let (pair, account) = digests(ip, email);
         if let Some(remote) = shared.remote()
             && remote.logged_in(&login(pair, account), &self.penalties).await.is_ok()

@@ -23,13 +23,13 @@ pub use self::{
 };
 use crate::{
     base::{
-        call_context::note,
+        call_context::record,
         error::{Error, ErrorCode, Result},
         ids::UserId,
         rate::{Allowance, Class},
     },
     platform::{
-        cluster::{Shared, Spent},
+        cluster::{Cluster, Spent},
         config::Limits,
     },
 };
@@ -80,7 +80,7 @@ impl<K: std::hash::Hash + Eq + Clone + fmt::Display> Bucket<K> {
     }
 
     /// Counts one call, with the other servers where there are any.
-    async fn spend(&self, shared: &Shared, name: &str, key: &K) -> Spent {
+    async fn spend(&self, shared: &Cluster, name: &str, key: &K) -> Spent {
         if let Some(remote) = shared.remote()
             && let Ok(spent) = remote.spend(&format!("{name}:{key}"), self.refill, self.quota).await
         {
@@ -118,7 +118,7 @@ impl Each {
 
 /// The limits of one program.
 pub struct Limiter {
-    shared: Shared,
+    shared: Cluster,
     auth: Option<Bucket<Key>>,
     public: Option<Bucket<Key>>,
     search: Option<Bucket<Key>>,
@@ -132,7 +132,7 @@ pub struct Limiter {
 
 impl Limiter {
     /// From the configuration.
-    pub(crate) fn new(limits: &Limits, shared: Shared) -> Self {
+    pub(crate) fn new(limits: &Limits, shared: Cluster) -> Self {
         let minute = |count| Bucket::new(count, Allowance::WINDOW);
         Self {
             // At least one: who may not log in at all has no use for a server.
@@ -162,7 +162,7 @@ impl Limiter {
         let Some(bucket) = bucket else { return Ok(()) };
         let spent = bucket.spend(&self.shared, class.as_str(), &key).await;
         let allowance = Allowance { class, quota: bucket.quota, remaining: spent.remaining, reset: spent.reset };
-        note(|noted| noted.allowance = Some(allowance));
+        record(|context| context.allowance = Some(allowance));
         if spent.allowed { Ok(()) } else { Err(Error::rate_limited(spent.wait).limited_by(allowance)) }
     }
 

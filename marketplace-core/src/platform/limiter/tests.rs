@@ -1,8 +1,8 @@
 use super::*;
-use crate::base::{call_context::noted, error::ErrorCode};
+use crate::base::{call_context::recording, error::ErrorCode};
 
 fn limiter(limits: Limits) -> Limiter {
-    Limiter::new(&limits, Shared::default())
+    Limiter::new(&limits, Cluster::default())
 }
 
 fn address(n: u8) -> IpAddr {
@@ -55,13 +55,13 @@ async fn classes_and_callers_are_counted_apart_and_told_what_is_left() {
     let limiter = limiter(Limits { public_per_ip_minute: 3, reads_per_account_minute: 2, ..Limits::default() });
     let user: UserId = "01890000-0000-7000-8000-000000000001".parse().unwrap();
     for left in [2, 1, 0] {
-        let (passed, seen) = noted(None, limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
+        let (passed, seen) = recording(None, limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
         passed.unwrap();
         let said = seen.allowance.unwrap();
         assert_eq!((said.class, said.quota, said.remaining), (Class::Public, 3, left));
         assert!(said.reset > Duration::ZERO && said.reset <= Allowance::WINDOW);
     }
-    let (refused, seen) = noted(None, limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
+    let (refused, seen) = recording(None, limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
     let refused = refused.unwrap_err();
     assert_eq!((refused.code(), refused.allowance()), (ErrorCode::RateLimited, seen.allowance));
     assert!(refused.retry_after_hint().unwrap() <= Duration::from_secs(20));
@@ -82,7 +82,7 @@ async fn classes_and_callers_are_counted_apart_and_told_what_is_left() {
 async fn no_limit_is_0() {
     let limiter = limiter(Limits { public_per_ip_minute: 0, ..Limits::default() });
     for _ in 0..10_000 {
-        let (passed, seen) = noted(None, limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
+        let (passed, seen) = recording(None, limiter.pass(Class::Public, Key::Address(address(1)), false)).await;
         passed.unwrap();
         assert_eq!(seen.allowance, None);
     }

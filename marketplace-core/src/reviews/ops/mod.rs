@@ -43,7 +43,7 @@ fn trader(actor: &Actor) -> Result<UserId> {
 }
 
 /// One review for a change, as it is now: what its time has brought is stored first.
-async fn take(op: &Operation, conn: &mut Conn<'_>, id: ReviewId) -> Result<Option<Review>> {
+async fn lock_review(op: &Operation, conn: &mut Conn<'_>, id: ReviewId) -> Result<Option<Review>> {
     let Some(review) = store::lock(conn, id).await? else { return Ok(None) };
     if !review.is_due(op.now()) {
         return Ok(Some(review));

@@ -4,7 +4,7 @@ use crate::records::audit::AuditAction;
 use crate::records::events::EventKind;
 use crate::records::target::TargetKind;
 
-use super::{recount, store, take, tell};
+use super::{lock_review, recount, store, tell};
 use crate::operation::Operation;
 use crate::{
     base::{
@@ -88,7 +88,7 @@ async fn act_in(
     note: Option<String>,
 ) -> Result<Changed<ReviewDetail>> {
     let now = op.now();
-    let review = take(op, conn, id).await?.ok_or_else(|| none(id))?;
+    let review = lock_review(op, conn, id).await?.ok_or_else(|| none(id))?;
     op.actor().require_other(review.author_id)?;
     op.actor().require_other(review.subject_id)?;
     if op.change().if_version.is_some_and(|version| version != review.version) {

@@ -2,7 +2,7 @@
 
 use crate::records::events::EventKind;
 
-use super::{publish, recount, take, tell, trader, view_for};
+use super::{lock_review, publish, recount, tell, trader, view_for};
 use crate::operation::Operation;
 use crate::{
     accounts::model::Status,
@@ -148,7 +148,7 @@ pub async fn reply(op: &Operation, id: ReviewId, reply: NewReply) -> Result<Revi
     let text = check_text("/text", &reply.text, 1, 2_000)?;
 
     op.write(unit!(|op, conn| {
-        let review = take(&op, conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
+        let review = lock_review(&op, conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
         let view = view_for(conn, op.now(), &review, me).await?;
         if me != review.subject_id {
             return Err(Error::forbidden("a review is answered by whom it is about"));
@@ -181,7 +181,7 @@ pub async fn flag(op: &Operation, id: ReviewId, flag: NewFlag) -> Result<()> {
     let comment = comment.map(|comment| check_text("/comment", comment, 1, 1_000)).transpose()?;
 
     op.write(unit!(|op, conn| {
-        let review = take(&op, conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
+        let review = lock_review(&op, conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
         let view = view_for(conn, op.now(), &review, me).await?;
         if me == review.author_id {
             return Err(Error::forbidden("nobody flags their own review"));

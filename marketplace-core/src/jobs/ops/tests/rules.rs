@@ -1,7 +1,7 @@
 //! The table, tried out: every state × action × side × account status, on each engine.
 
 use super::*;
-use crate::jobs::transitions::{Asked, Asker, Facts, decide};
+use crate::jobs::transitions::{Asked, Caller, Facts, decide};
 
 /// Who tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ fn expected(who: Who, own: Status, before: Option<JobStatus>, action: JobAction,
         Who::Worker => Side::Worker,
         Who::Stranger => return false,
         Who::Support | Who::Admin | Who::Auditor => {
-            let asker = Asker::Staff { write: who != Who::Auditor, admin: who == Who::Admin };
+            let asker = Caller::Staff { write: who != Who::Auditor, admin: who == Who::Admin };
             let active = own == Status::Active;
             let wish = Asked { action, revision: None, reason: Some(JobReason::Other) };
             let offered_by = Side::Client;
@@ -68,7 +68,7 @@ fn expected(who: Who, own: Status, before: Option<JobStatus>, action: JobAction,
     let status = if action == JobAction::Create { None } else { before };
     let facts = Facts { status, revision: 1, offered_by: Side::Client, change_requests: 0 };
     let wish = Asked { action, revision: Some(1), reason: Some(JobReason::Other) };
-    let allowed = decide(&facts, Asker::Party { side, own, other: Status::Active }, &wish).is_ok();
+    let allowed = decide(&facts, Caller::Party { side, own, other: Status::Active }, &wish).is_ok();
     allowed && !(action == JobAction::Create && live)
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     base::page::PageRequest,
     messaging::{
-        Draft, append, hold,
+        Draft, append, lock_thread,
         model::{Message, MessagePage, MessagesQuery},
     },
     testing,
@@ -121,7 +121,7 @@ async fn take(test: &TestApp, pair: &Pair, thread: ThreadId, n: usize, step: &St
             let unit = app.clone();
             let write = app.db.write(move |c| {
                 async move {
-                    hold(c, thread).await?;
+                    lock_thread(c, thread).await?;
                     append(&unit, c, thread, Draft::notice("a notice")).await
                 }
                 .boxed()

@@ -64,10 +64,10 @@ const LIFE: Duration = Duration::from_secs(30 * 60);
 
 /// The connections to one server; cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Pool(Arc<Shared>);
+pub(crate) struct Pool(Arc<Cluster>);
 
 #[derive(Debug)]
-struct Shared {
+struct Cluster {
     options: PgConnectOptions,
     limits: Limits,
     size: u32,
@@ -124,7 +124,7 @@ impl Pool {
         let own = Turns::new(count(kept), count(kept), QUEUE);
         let callers = Turns::new(count(callers), count(callers / PART), QUEUE);
         let (idle, locked, again) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self(Arc::new(Shared {
+        Self(Arc::new(Cluster {
             options,
             limits,
             size,

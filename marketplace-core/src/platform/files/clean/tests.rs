@@ -1,15 +1,15 @@
 use image::GenericImageView;
 
 use super::{super::inspect, *};
-use crate::{platform::files::Wanted, testing::pictures};
+use crate::{platform::files::Expected, testing::pictures};
 
 /// What must not be found in what is left, wherever it was put.
 const SECRET: &[u8] = b"48.8566N 2.3522E Ada";
 
 fn cleaned(bytes: &[u8]) -> Cleaned {
-    let facts = inspect(Wanted { field: "file", pdf: true }, bytes).unwrap();
+    let facts = inspect(Expected { field: "file", pdf: true }, bytes).unwrap();
     let cleaned = clean(&facts, bytes[..facts.length].to_vec()).unwrap();
-    let again = inspect(Wanted { field: "file", pdf: true }, &cleaned.bytes).unwrap();
+    let again = inspect(Expected { field: "file", pdf: true }, &cleaned.bytes).unwrap();
     assert_eq!((again.media_type, again.width, again.height), (cleaned.media_type, cleaned.width, cleaned.height));
     assert_eq!(again.length, cleaned.bytes.len());
     cleaned

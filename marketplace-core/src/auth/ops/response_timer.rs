@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep_until};
 const BEAT: Duration = Duration::from_millis(20);
 
 /// Begun after the last step that takes as long for every address.
-pub(super) struct Beat(Instant);
+pub(super) struct ResponseTimer(Instant);
 
-impl Beat {
+impl ResponseTimer {
     pub(super) fn begin() -> Self {
         Self(Instant::now())
     }

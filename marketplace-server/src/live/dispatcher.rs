@@ -39,7 +39,7 @@ const SESSIONS_EVERY: Duration = Duration::from_millis(500);
 /// Runs until the last socket of the server has ended. Outlives outages of the database, and faults: it goes on where it was.
 pub(crate) async fn run(ctx: Ctx) {
     let now = Instant::now();
-    let mut tail = Tail {
+    let mut dispatcher = Dispatcher {
         ctx,
         cursor: None,
         checked_at: now,
@@ -48,16 +48,16 @@ pub(crate) async fn run(ctx: Ctx) {
         looked_at: now,
         failures: 0,
     };
-    let mut wake = tail.ctx.app.subscribe();
-    while !tail.ctx.ending.over.is_cancelled() {
-        let outcome = AssertUnwindSafe(tail.look()).catch_unwind().await;
+    let mut wake = dispatcher.ctx.app.subscribe();
+    while !dispatcher.ctx.ending.over.is_cancelled() {
+        let outcome = AssertUnwindSafe(dispatcher.look()).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|_| Err(Error::internal("following the log of events panicked")));
         // However much there is: what else is to be done is done between two pieces of it.
-        if tail.judge(outcome) {
+        if dispatcher.judge(outcome) {
             continue;
         }
         tokio::select! {
-            () = tail.ctx.ending.over.cancelled() => return,
+            () = dispatcher.ctx.ending.over.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
             heard = wake.recv() => {
                 // It is never closed: the app that sends is here.
@@ -71,7 +71,7 @@ pub(crate) async fn run(ctx: Ctx) {
     }
 }
 
-struct Tail {
+struct Dispatcher {
     ctx: Ctx,
     /// None until it was found where the log ends.
     cursor: Option<EventCursor>,
@@ -85,7 +85,7 @@ struct Tail {
     failures: u32,
 }
 
-impl Tail {
+impl Dispatcher {
     fn hub(&self) -> &Hub {
         &self.ctx.hub
     }
@@ -140,7 +140,7 @@ impl Tail {
                 .map(|event| event.cursor)
                 .collect();
             for event in answered(live::rendered(&self.ctx.app, &told)).await? {
-                hand_on(self.hub(), &event);
+                dispatch(self.hub(), &event);
             }
             for user in found.iter().filter(|event| event.may_end_logins()).flat_map(|event| event.users).flatten() {
                 let doubtful = self.hub().of(user);
@@ -194,15 +194,15 @@ pub(super) async fn check_logins(ctx: &Ctx, listeners: &[Arc<Listener>]) -> Resu
 }
 
 /// Tells each of those whom an event concerns.
-fn hand_on(hub: &Hub, event: &UserEvent) {
+fn dispatch(hub: &Hub, event: &UserEvent) {
     let cursor = event.cursor.text();
     for user in event.users.into_iter().flatten() {
-        hub.tell(user, || told(event.what.clone(), user, event.cursor, &cursor));
+        hub.tell(user, || render_for(event.what.clone(), user, event.cursor, &cursor));
     }
 }
 
 /// An event as a frame for one of the two.
-pub(super) fn told(what: Delivery, user: UserId, cursor: EventCursor, text: &str) -> Queued {
+pub(super) fn render_for(what: Delivery, user: UserId, cursor: EventCursor, text: &str) -> Queued {
     let text = frames::event(&what.told_to(user), text);
     Queued { cursor: Some(cursor), text: Utf8Bytes::from(text) }
 }

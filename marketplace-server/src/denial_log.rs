@@ -11,24 +11,24 @@ use marketplace_core::ids::UserId;
 const LINES: std::num::NonZeroU32 = std::num::NonZeroU32::new(50).unwrap();
 
 /// Of one server.
-pub(crate) struct Refusals {
+pub(crate) struct DenialLog {
     lines: DefaultDirectRateLimiter,
     left_out: AtomicU64,
 }
 
-impl std::fmt::Debug for Refusals {
+impl std::fmt::Debug for DenialLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Refusals")
+        f.write_str("DenialLog")
     }
 }
 
-impl Default for Refusals {
+impl Default for DenialLog {
     fn default() -> Self {
         Self { lines: RateLimiter::direct(Quota::per_second(LINES)), left_out: AtomicU64::new(0) }
     }
 }
 
-impl Refusals {
+impl DenialLog {
     /// Writes a line for an answer that refuses something; none for what is merely not there or came too late.
     pub fn log(&self, status: StatusCode, id: &str, method: &Method, route: &str, user: Option<UserId>) {
         if !is_refusal(status) {
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_refusals_is_counted_and_not_written() {
-        let refusals = Refusals::default();
+        let refusals = DenialLog::default();
         for _ in 0..200 {
             refusals.log(StatusCode::FORBIDDEN, "a", &Method::GET, "/v1/me", None);
         }

@@ -28,7 +28,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
-use marketplace_core::{base::rate::Class, error::Error, limiter::Full, noted::noted, random};
+use marketplace_core::{base::rate::Class, call_context::recording, error::Error, limiter::Full, random};
 use tower::{Layer, Service};
 
 use crate::{
@@ -37,7 +37,7 @@ use crate::{
     ctx::{Ctx, Peer},
     extract, limit_headers, limits,
     network::Network,
-    problem::{Problem, Unwritten},
+    problem::{PendingProblem, Problem},
     slot,
 };
 
@@ -55,33 +55,33 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
 
 /// Wraps each route.
 #[derive(Clone, Debug)]
-pub(crate) struct FrontLayer {
+pub(crate) struct MiddlewareLayer {
     ctx: Ctx,
     ids: RequestIds,
 }
 
-impl FrontLayer {
+impl MiddlewareLayer {
     /// For one server.
     pub fn new(ctx: Ctx) -> Self {
         Self { ids: RequestIds::new(u64::from_le_bytes(random::bytes(&*ctx.app.random))), ctx }
     }
 }
 
-impl<S> Layer<S> for FrontLayer {
-    type Service = Front<S>;
-    fn layer(&self, inner: S) -> Front<S> {
-        Front { inner, layer: self.clone() }
+impl<S> Layer<S> for MiddlewareLayer {
+    type Service = Middleware<S>;
+    fn layer(&self, inner: S) -> Middleware<S> {
+        Middleware { inner, layer: self.clone() }
     }
 }
 
-/// See [`FrontLayer`].
+/// See [`MiddlewareLayer`].
 #[derive(Clone, Debug)]
-pub(crate) struct Front<S> {
+pub(crate) struct Middleware<S> {
     inner: S,
-    layer: FrontLayer,
+    layer: MiddlewareLayer,
 }
 
-impl<S> Service<Request> for Front<S>
+impl<S> Service<Request> for Middleware<S>
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -115,7 +115,7 @@ where
         let inner = self.inner.clone();
         Box::pin(async move {
             let work = incoming.answer(&ctx, inner, request);
-            let (mut response, noted) = noted(Some(incoming.address), work).await;
+            let (mut response, context) = recording(Some(incoming.address), work).await;
             let status = response.status();
             if status.is_client_error() || status.is_server_error() {
                 if status == StatusCode::REQUEST_TIMEOUT {
@@ -131,18 +131,18 @@ where
             let route = route.as_ref().map(MatchedPath::as_str);
             ctx.metrics.record(route, &method, status, took);
             let (name, route) = (id.to_str().unwrap_or_default(), route.unwrap_or("unmatched"));
-            ctx.refusals.log(status, name, &method, route, noted.user);
+            ctx.denials.log(status, name, &method, route, context.user);
             tracing::debug!(
                 request_id = name,
                 %method,
                 route,
                 status = status.as_u16(),
-                user = noted.user.map(tracing::field::display),
+                user = context.user.map(tracing::field::display),
                 micros = took.as_micros(),
                 "answered"
             );
             let headers = response.headers_mut();
-            if let Some(allowance) = noted.allowance {
+            if let Some(allowance) = context.allowance {
                 limit_headers::tell(headers, allowance);
             }
             secure(headers, is_api, is_page, ctx.app.config.tls.cert.is_some());
@@ -256,11 +256,11 @@ impl Incoming {
 }
 
 fn write_problem(response: &mut Response, id: &HeaderValue, method: &axum::http::Method, route: Option<&MatchedPath>) {
-    let unwritten = match response.extensions_mut().remove::<Unwritten>() {
+    let unwritten = match response.extensions_mut().remove::<PendingProblem>() {
         Some(unwritten) => unwritten,
         None if response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json") => return,
         // An error that a library answered by itself.
-        None => match Problem::bare(response.status()).into_response().extensions_mut().remove::<Unwritten>() {
+        None => match Problem::bare(response.status()).into_response().extensions_mut().remove::<PendingProblem>() {
             Some(unwritten) => unwritten,
             None => return,
         },
