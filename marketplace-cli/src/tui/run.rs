@@ -1,12 +1,12 @@
 //! The event loop, terminal set-up and restoration, and signals.
 
-use marketplace_core::staff::{Connection, Guard};
 use std::{
     io::{BufWriter, IsTerminal, Stdout, Write},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -20,8 +20,11 @@ use crossterm::{
         enable_raw_mode,
     },
 };
-use futures::{FutureExt, StreamExt};
-use marketplace_core::time::SystemClock;
+use futures::{Stream, StreamExt};
+use marketplace_core::{
+    staff::{Connection, Guard},
+    time::SystemClock,
+};
 use ratatui::{Terminal, backend::CrosstermBackend};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -208,7 +211,7 @@ async fn drive(
         for _ in 0..BATCH {
             if let Ok(message) = receiver.try_recv() {
                 app.message(message);
-            } else if let Some(Some(Ok(event))) = events.next().now_or_never() {
+            } else if let Some(Ok(event)) = if_there(&mut events).await {
                 app.event(event);
             } else {
                 break;
@@ -241,6 +244,13 @@ async fn drive(
     Ok(())
 }
 
+/// Returns the next item if it is there already. Whoever awaits this is the one who is woken by the next: a stream may wake
+/// only the first who found nothing, and a key would otherwise wait for the next tick.
+async fn if_there<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
+    let polled = std::future::poll_fn(|context| Poll::Ready(stream.poll_next_unpin(context))).await;
+    if let Poll::Ready(item) = polled { item } else { None }
+}
+
 fn draw(app: &mut App, screen: &mut Screen) -> anyhow::Result<()> {
     queue!(screen.backend_mut().0, BeginSynchronizedUpdate)?;
     screen.draw(|frame| {
@@ -261,4 +271,45 @@ fn suspend(kitty: bool) -> anyhow::Result<()> {
     std::thread::sleep(Duration::from_millis(50));
     enter()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    /// Like crossterm's stream of events: it keeps the first waker that found nothing until that is woken.
+    #[derive(Default)]
+    struct Events(Option<Waker>);
+
+    impl Stream for Events {
+        type Item = ();
+        fn poll_next(mut self: std::pin::Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<()>> {
+            self.0.get_or_insert_with(|| context.waker().clone());
+            Poll::Pending
+        }
+    }
+
+    /// Once a key waited for the next tick, 25 ms in the middle: what looked whether there were more keys could not be woken.
+    #[test]
+    fn looking_for_more_keys_takes_nothing_from_whoever_waits() {
+        let (waker, woken) = counting_waker();
+        let mut events = Events::default();
+        let mut look = std::pin::pin!(if_there(&mut events));
+        assert!(look.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+        events.0.take().unwrap().wake();
+        assert_eq!(woken.load(Ordering::SeqCst), 1);
+    }
+
+    fn counting_waker() -> (Waker, Arc<std::sync::atomic::AtomicUsize>) {
+        struct Count(Arc<std::sync::atomic::AtomicUsize>);
+        impl std::task::Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        let count = Arc::default();
+        (Waker::from(Arc::new(Count(Arc::clone(&count)))), count)
+    }
 }

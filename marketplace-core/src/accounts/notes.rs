@@ -1,12 +1,12 @@
 //! Staff's notes on an account.
 
 use super::{model::Note, store};
-use crate::operation::Operation;
 use crate::{
     base::{
         error::Result,
         ids::{NoteId, UserId},
     },
+    operation::Operation,
     platform::db::Conn,
 };
 

@@ -1,5 +1,3 @@
-use crate::base::text_enum::Name;
-use crate::records::audit::AuditAction;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
@@ -17,10 +15,11 @@ use crate::{
         page::PageRequest,
         permission::{Permission, Role, permissions},
         random::OsRandom,
+        text_enum::Name,
         time::Timestamp,
     },
     kyc::status::KycStatus,
-    records::audit::{self, AuditFilter},
+    records::audit::{self, AuditAction, AuditFilter},
     testing::{self, OPERATOR, TestApp},
     users::{Step, UpdateMe, act, create, delete_me, list, me, note, notes, reveal, show, step, update_me},
 };

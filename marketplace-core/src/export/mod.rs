@@ -8,8 +8,6 @@
 mod archive;
 mod fill;
 
-use crate::records::audit::AuditAction;
-use crate::records::target::TargetKind;
 use std::fmt;
 
 use bytes::Bytes;
@@ -18,7 +16,6 @@ use tokio::sync::mpsc;
 
 use archive::Archive;
 
-use crate::operation::Operation;
 use crate::{
     accounts::{self, model::Status},
     actor::Actor,
@@ -29,7 +26,11 @@ use crate::{
         ids::UserId,
         permission::Permission,
     },
-    records::audit,
+    operation::Operation,
+    records::{
+        audit::{self, AuditAction},
+        target::TargetKind,
+    },
 };
 
 /// Pieces that wait for the reader; each has some 64 KiB.

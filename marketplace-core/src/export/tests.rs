@@ -1,5 +1,3 @@
-use crate::base::text_enum::Name;
-use crate::records::audit::AuditAction;
 use std::io::{Cursor, Read};
 
 use futures::TryStreamExt;
@@ -14,10 +12,14 @@ use crate::{
         error::ErrorCode,
         page::PageRequest,
         permission::{Permission, Role},
+        text_enum::Name,
     },
     kyc::{self, Submission, model::DocumentType},
     messaging::{self, model::NewMessage},
-    records::{audit::AuditFilter, mail::Template},
+    records::{
+        audit::{AuditAction, AuditFilter},
+        mail::Template,
+    },
     testing::{self, TestApp, client, operator},
     tokens::{self, model::NewToken},
 };

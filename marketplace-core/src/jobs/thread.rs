@@ -4,10 +4,10 @@ use super::{
     model::{HistoryRow, JobAction, JobReason, Side},
     row::Job,
 };
-use crate::operation::Operation;
 use crate::{
     base::{error::Result, money::Money},
     messaging::{self, Draft, model::JobNotice},
+    operation::Operation,
     platform::db::Conn,
 };
 

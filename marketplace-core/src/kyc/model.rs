@@ -1,6 +1,5 @@
 //! Identity checks: states, reasons, what a claim and a decision are. No SQL, no I/O.
 
-use crate::base::ids::Named;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::{
         error::{Error, Result},
-        ids::{AttemptId, UserId},
+        ids::{AttemptId, Named, UserId},
         principal::Principal,
         text::check_text,
         text_enum::text_enum,

@@ -10,13 +10,13 @@ use super::{
     staff::AUDIT_EVERY,
     store,
 };
-use crate::operation::Operation;
 use crate::{
     app::App,
     base::{
         error::{Error, Result},
         ids::{ThreadId, UserId},
     },
+    operation::Operation,
     platform::db::Conn,
 };
 

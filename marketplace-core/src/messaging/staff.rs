@@ -1,8 +1,5 @@
 //! What staff see of threads, and do to them.
 
-use crate::records::audit::AuditAction;
-use crate::records::events::EventKind;
-use crate::records::target::TargetKind;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -16,7 +13,6 @@ use super::{
     ops::{changed, paged, window},
     store,
 };
-use crate::operation::Operation;
 use crate::{
     base::{
         change::Changed,
@@ -26,10 +22,12 @@ use crate::{
         permission::Permission,
         time::Timestamp,
     },
+    operation::Operation,
     platform::db::Conn,
     records::{
-        audit::{self, Entry},
-        events,
+        audit::{self, AuditAction, Entry},
+        events::{self, EventKind},
+        target::TargetKind,
     },
 };
 

@@ -1,8 +1,6 @@
 //! Whose account a person at a provider is.
 
 use super::{provider::Identity, store};
-use crate::operation::Operation;
-use crate::records::events::EventKind;
 use crate::{
     accounts::{
         self,
@@ -16,8 +14,12 @@ use crate::{
         permission::Role,
         text::clean_line,
     },
+    operation::Operation,
     platform::db::Conn,
-    records::{events, mail::Template},
+    records::{
+        events::{self, EventKind},
+        mail::Template,
+    },
     users,
 };
 

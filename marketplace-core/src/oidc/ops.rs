@@ -1,6 +1,5 @@
 //! One function a use case.
 
-use crate::records::events::EventKind;
 use uuid::Uuid;
 
 use super::{
@@ -9,7 +8,6 @@ use super::{
     provider::{Identity, Provider},
     store,
 };
-use crate::operation::Operation;
 use crate::{
     accounts,
     app::App,
@@ -21,8 +19,9 @@ use crate::{
         permission::Permission,
         time::Timestamp,
     },
+    operation::Operation,
     platform::access_token::{self as token, Opaque},
-    records::events,
+    records::events::{self, EventKind},
 };
 
 /// Longest of each parameter that a browser comes back with, in bytes.

@@ -9,7 +9,6 @@ mod restored;
 
 pub use restored::Restored;
 
-use crate::records::audit::AuditAction;
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
@@ -30,7 +29,7 @@ use crate::{
         config::Config,
         db::{Db, DbError, schema},
     },
-    records::audit::Adopt,
+    records::audit::{Adopt, AuditAction},
 };
 
 /// What was backed up.

@@ -6,7 +6,6 @@
 //! failure it is as empty as before. Keys and files are not in the database: the new configuration must name the same
 //! `keys_dir` and `files_url`, or copies of them.
 
-use crate::records::audit::AuditAction;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -34,7 +33,7 @@ use crate::{
         },
         keys::Keys,
     },
-    records::audit::{self, Adopt},
+    records::audit::{self, Adopt, AuditAction},
 };
 
 /// Rows that are held in memory at a time.

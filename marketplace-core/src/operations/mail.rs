@@ -1,11 +1,8 @@
 //! What staff see of mails that were not sent yet, and how they have one tried again.
 
-use crate::records::audit::AuditAction;
-use crate::records::target::TargetKind;
 use futures::FutureExt;
 use uuid::Uuid;
 
-use crate::operation::Operation;
 use crate::{
     accounts::{self, model::mask_email},
     app::App,
@@ -16,12 +13,14 @@ use crate::{
         page::{Page, PageRequest, TimeCursor},
         permission::Permission,
     },
+    operation::Operation,
     records::{
-        audit::{self, Entry},
+        audit::{self, AuditAction, Entry},
         mail::{
             model::{MailFilter, MailStatus, MailSummary},
             store::{self, Waiting},
         },
+        target::TargetKind,
     },
 };
 

@@ -1,7 +1,5 @@
 //! What an operator does to a whole database, on its audit log, and with its keys only.
 
-use crate::records::audit::AuditAction;
-use crate::records::target::TargetKind;
 use std::{path::Path, sync::Arc};
 
 use crate::{
@@ -13,7 +11,10 @@ use crate::{
     },
     operations::key_check,
     platform::{db::Db, keys::Keys},
-    records::audit::{self, Adopt, Entry},
+    records::{
+        audit::{self, Adopt, AuditAction, Entry},
+        target::TargetKind,
+    },
 };
 
 /// Opens the keys in `dir` for a database that is open, as the marketplace does.

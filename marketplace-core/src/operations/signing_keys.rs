@@ -1,12 +1,9 @@
 //! Rotating the keys that sign access tokens.
 
-use crate::records::audit::AuditAction;
-use crate::records::target::TargetKind;
 use std::sync::Arc;
 
 use futures::FutureExt;
 
-use crate::operation::Operation;
 use crate::{
     actor::Actor,
     base::{
@@ -14,13 +11,17 @@ use crate::{
         permission::Permission,
         time::{Clock, SystemClock, Timestamp},
     },
+    operation::Operation,
     operations::key_check,
     platform::{
         config::Config,
         db::{Db, OpenOptions},
         keys::{Keys, Rotation},
     },
-    records::audit::{self, Entry},
+    records::{
+        audit::{self, AuditAction, Entry},
+        target::TargetKind,
+    },
 };
 
 /// Makes a new key that signs access tokens from now on. Running servers that share the folder of keys notice by

@@ -1,12 +1,9 @@
 //! One's own profile, and what the public sees of others.
 
-use crate::records::events::EventKind;
-
 use super::{
     model::{ClientProfile, PublicClient, PublicWorker, UpdateClientProfile, UpdateWorkerProfile, WorkerProfile},
     store,
 };
-use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
@@ -19,8 +16,9 @@ use crate::{
         ids::UserId,
         permission::{Permission, Role},
     },
+    operation::Operation,
     platform::db::Conn,
-    records::events,
+    records::events::{self, EventKind},
 };
 
 /// The caller, when they have this role.

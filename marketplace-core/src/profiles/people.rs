@@ -5,14 +5,16 @@ use super::{
     ops::lock_own,
     store,
 };
-use crate::base::{
-    error::{Error, Result},
-    ids::UserId,
-    page::{Page, PageRequest, TextCursor, TimeCursor},
-    permission::Permission,
-    time::Timestamp,
+use crate::{
+    base::{
+        error::{Error, Result},
+        ids::UserId,
+        page::{Page, PageRequest, TextCursor, TimeCursor},
+        permission::Permission,
+        time::Timestamp,
+    },
+    operation::Operation,
 };
-use crate::operation::Operation;
 
 /// Favourites, and blocks, that one person may have.
 const MOST: i64 = 2_000;

@@ -6,7 +6,6 @@ use super::{
     picture::{MEDIA_TYPE, Rendered, render},
     store::{self, NewPicture, OwnPicture, StoredFiles},
 };
-use crate::operation::Operation;
 use crate::{
     accounts::model::Status,
     actor::Actor,
@@ -17,6 +16,7 @@ use crate::{
         permission::{Permission, Role},
     },
     kyc::model::FileContent,
+    operation::Operation,
     platform::{
         db::Conn,
         files::{Owner, Round},

@@ -1,6 +1,5 @@
 //! What a worker does with a service, and what everybody sees of it.
 
-use crate::records::events::EventKind;
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
@@ -14,7 +13,6 @@ use super::{
     store::{self, Service},
     words::{plain, search_text},
 };
-use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
@@ -30,9 +28,10 @@ use crate::{
         time::Timestamp,
     },
     kyc::status::KycStatus,
+    operation::Operation,
     platform::db::Conn,
     profiles,
-    records::events,
+    records::events::{self, EventKind},
 };
 
 /// The kinds of services there are.

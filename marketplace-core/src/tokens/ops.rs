@@ -1,8 +1,5 @@
 //! One function a use case.
 
-use crate::records::audit::AuditAction;
-use crate::records::events::EventKind;
-use crate::records::target::TargetKind;
 use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
@@ -15,7 +12,6 @@ use super::{
     },
     store,
 };
-use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
@@ -35,13 +31,15 @@ use crate::{
         text::check_name,
         time::Timestamp,
     },
+    operation::Operation,
     platform::{
         access_token::{self as token, Opaque},
         db::Conn,
     },
     records::{
-        audit::{self, Entry},
-        events,
+        audit::{self, AuditAction, Entry},
+        events::{self, EventKind},
+        target::TargetKind,
     },
 };
 

@@ -1,11 +1,6 @@
 //! What staff do to users: freeze, ban, delete and their opposites, roles, sessions.
 
-use crate::records::audit::AuditAction;
-use crate::records::events::EventKind;
-use crate::records::target::TargetKind;
-
 use super::{erase::erase, ops::detail};
-use crate::operation::Operation;
 use crate::{
     accounts::{
         keep_note,
@@ -21,11 +16,13 @@ use crate::{
         permission::{Permission, Role},
     },
     jobs, maintenance,
+    operation::Operation,
     platform::db::Conn,
     records::{
-        audit::{self, Entry},
-        events,
+        audit::{self, AuditAction, Entry},
+        events::{self, EventKind},
         mail::Template,
+        target::TargetKind,
     },
     services,
     timers::Timer,

@@ -1,10 +1,5 @@
 //! Erasure (GDPR art. 17): personal fields and files go; what other people need stays.
 
-use crate::records::audit::AuditAction;
-use crate::records::events::EventKind;
-use crate::records::target::TargetKind;
-
-use crate::operation::Operation;
 use crate::{
     accounts::{model::Account, store},
     app::App,
@@ -15,11 +10,14 @@ use crate::{
         ids::UserId,
     },
     jobs, kyc, messaging,
+    operation::Operation,
     platform::db::Conn,
     profiles,
     records::{
-        audit::{self, Entry},
-        events, idempotency, mail,
+        audit::{self, AuditAction, Entry},
+        events::{self, EventKind},
+        idempotency, mail,
+        target::TargetKind,
     },
     reviews, services,
     timers::Timer,

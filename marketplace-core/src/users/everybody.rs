@@ -1,11 +1,7 @@
 //! Ending everybody's sessions at once: when keys, a backup or a server may be in other hands.
 
-use crate::records::audit::AuditAction;
-use crate::records::events::EventKind;
-use crate::records::target::TargetKind;
 use uuid::Uuid;
 
-use crate::operation::Operation;
 use crate::{
     app::App,
     auth::store,
@@ -15,9 +11,11 @@ use crate::{
         ids::SessionId,
         permission::Permission,
     },
+    operation::Operation,
     records::{
-        audit::{self, Entry},
-        events::{self, EVERYBODY},
+        audit::{self, AuditAction, Entry},
+        events::{self, EVERYBODY, EventKind},
+        target::TargetKind,
     },
     tokens,
     users::model::EndedSessions,

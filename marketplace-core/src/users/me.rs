@@ -1,10 +1,8 @@
 //! One's own account.
 
-use crate::records::events::EventKind;
 use serde::{Deserialize, Serialize};
 
 use super::erase::erase;
-use crate::operation::Operation;
 use crate::{
     accounts::{
         model::{Account, Checks, Password, Status, check_phone},
@@ -19,7 +17,8 @@ use crate::{
         time::Timestamp,
     },
     kyc::status::KycStatus,
-    records::events,
+    operation::Operation,
+    records::events::{self, EventKind},
     services,
 };
 

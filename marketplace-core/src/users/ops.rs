@@ -1,12 +1,8 @@
 //! What staff see of users, and how they make and annotate them.
 
-use crate::records::audit::AuditAction;
-use crate::records::events::EventKind;
-use crate::records::target::TargetKind;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
-use crate::operation::Operation;
 use crate::{
     accounts::{
         keep_note,
@@ -27,11 +23,13 @@ use crate::{
         time::Timestamp,
     },
     kyc,
+    operation::Operation,
     platform::db::Conn,
     records::{
-        audit::{self, Entry},
-        events,
+        audit::{self, AuditAction, Entry},
+        events::{self, EventKind},
         mail::Template,
+        target::TargetKind,
     },
     users::model::{PersonalData, UserDetail},
 };

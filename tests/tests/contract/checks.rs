@@ -89,6 +89,9 @@ pub async fn checks(world: &World, script: &mut Script) {
         "kyc_list decided",
         &lea.call::<ListAttempts>((), ListQuery::new(&decided, &PageRequest::default()), ()).await,
     );
+    let (_, other) = world.attempt().await;
+    let again = decide(DecisionKind::Retry, None, &[KycReason::DocumentExpired], None);
+    script.heard("kyc_decide retry", &staff::decide(&sam, other, again, Change::default()).await);
     // Empty the queue, to hear what an empty one says.
     for _ in 0..20 {
         let Some(case) = sam.call::<ClaimNextAttempt>((), (), Change::default()).await.unwrap() else { break };

@@ -1,13 +1,15 @@
 //! Who and what is refused.
 
 use marketplace_core::staff::{
-    self, AfterQuery, ClaimAttempt, ClaimNextAttempt, Connection, CreateToken, CreateUser, ExportUser, FileOf,
+    self, AfterQuery, ClaimAttempt, ClaimNextAttempt, Connection, CreateToken, CreateUser, ExportUser, FileOf, Guard,
     ListAttempts, ListAudit, ListEvents, ListJobHistory, ListJobs, ListMails, ListQuery, ListReviews, ListThreads,
     ListTokens, ListUserNotes, ListUsers, NewTokenInput, NewUserInput, NoteInput, NoticeInput, PostNotice, ReadThread,
     ReadingQuery, ReasonedInput, ReleaseAttempt, RemoveMessage, RetryMail, RevealUser, RevokeToken, ShowAttempt,
     ShowJob, ShowReview, ShowStats, ShowThread, ShowUser, StretchQuery, UndoDecision, VerifyAudit, ViewAttemptFile,
     WhoAmI, WriteUserNote,
 };
+
+use std::sync::Arc;
 
 use marketplace_cli::remote::{Credentials, Remote};
 use marketplace_core::{
@@ -17,12 +19,12 @@ use marketplace_core::{
     },
     audit::AuditFilter,
     base::{
-        change::{Change, RestrictionReason},
+        change::{Change, IdentityProof, RestrictionReason},
         permission::{Permission, Role},
     },
     ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::{JobFilter, JobReason, StaffJobAction},
-    kyc::model::{Decision, FileKind, KycFilter},
+    kyc::model::{Decision, DecisionKind, FileKind, KycFilter, KycReason},
     mail::model::MailFilter,
     messaging::model::{AccessReason, CloseReason, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter},
     page::PageRequest,
@@ -44,7 +46,8 @@ pub async fn refusals(world: &World, script: &mut Script) {
     let (auditor, _) = world.staff(Role::Auditor).await;
     every_method(script, "auditor", &auditor).await;
     // Direct has no caller without an account, so this one is told by hand what HTTP must say.
-    let nobody: Connection = Connection::remote(Remote::new(&world.url, Credentials::token("e30.e30.e30")).unwrap());
+    let nobody: Connection = Connection::remote(Remote::new(&world.url, Credentials::token("e30.e30.e30")).unwrap())
+        .guarded(Arc::clone(&world.calls) as Arc<dyn Guard>);
     script.heard("whoami nobody", &nobody.call::<WhoAmI>((), (), ()).await);
     script.heard("kyc_next nobody", &nobody.call::<ClaimNextAttempt>((), (), Change::default()).await);
 }
@@ -67,10 +70,12 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
     script.heard(format!("kyc_next {who}"), &api.call::<ClaimNextAttempt>((), (), change.clone()).await);
     script.heard(format!("kyc_claim {who}"), &api.call::<ClaimAttempt>(attempt, (), change.clone()).await);
     script.heard(format!("kyc_release {who}"), &api.call::<ReleaseAttempt>(attempt, (), change.clone()).await);
-    script.heard(
-        format!("kyc_decide {who}"),
-        &staff::decide(&api, attempt, Decision::approve(None), change.clone()).await,
-    );
+    for kind in [DecisionKind::Approve, DecisionKind::Retry, DecisionKind::Reject, DecisionKind::Revoke] {
+        let reasons = if kind == DecisionKind::Approve { Vec::new() } else { vec![KycReason::Other] };
+        let decision = Decision { kind, fence: None, reasons, comment: Some("so".into()) };
+        let decided = staff::decide(api, attempt, decision, change.clone()).await;
+        script.heard(format!("kyc_decide {kind} {who}"), &decided);
+    }
     script.heard(format!("kyc_undo {who}"), &api.call::<UndoDecision>(attempt, (), change.clone()).await);
     script.heard(
         format!("kyc_file {who}"),
@@ -88,8 +93,20 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
         format!("users_create {who}"),
         &api.call::<CreateUser>((), (), NewUserInput::new(new.clone(), dry())).await.map(|made| made.changed),
     );
-    let ban = because(RestrictionReason::Fraud);
-    script.heard(format!("users_act {who}"), &staff::act_on_user(&api, user, &UserAction::Ban, ban.clone()).await);
+    let restricted = Change { proof: Some(IdentityProof::InPerson), ..because(RestrictionReason::Fraud) };
+    for action in [
+        UserAction::Freeze,
+        UserAction::Unfreeze,
+        UserAction::Ban,
+        UserAction::Unban,
+        UserAction::Delete,
+        UserAction::SetRole { role: Role::Client },
+        UserAction::RevokeSessions,
+        UserAction::ResetTotp,
+    ] {
+        let done = staff::act_on_user(api, user, &action, restricted.clone()).await;
+        script.heard(format!("users_act {} {who}", action.name()), &done);
+    }
     script.heard(
         format!("users_note {who}"),
         &api.call::<WriteUserNote>(user, (), NoteInput::new("hello", &change)).await,
@@ -102,8 +119,9 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
     let job: JobId = UNKNOWN.parse().unwrap();
     script.heard(format!("jobs_show {who}"), &api.call::<ShowJob>(job, (), ()).await);
     script.heard(format!("jobs_history {who}"), &api.call::<ListJobHistory>(job, page.clone(), ()).await);
-    let cancel = StaffJobAction::Cancel { reason: JobReason::Dispute };
-    script.heard(format!("jobs_act {who}"), &staff::act_on_job(&api, job, &cancel, change.clone()).await);
+    for action in [StaffJobAction::Cancel { reason: JobReason::Dispute }, StaffJobAction::Finalize] {
+        script.heard(format!("jobs_act {who}"), &staff::act_on_job(api, job, &action, change.clone()).await);
+    }
     let thread: ThreadId = UNKNOWN.parse().unwrap();
     script.heard(
         format!("threads_list {who}"),
@@ -115,8 +133,9 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
         format!("threads_messages {who}"),
         &api.call::<ReadThread>(thread, ReadingQuery::new(AccessReason::Fraud, query), ()).await,
     );
-    let close = ThreadAction::Close { reason: CloseReason::Abuse };
-    script.heard(format!("threads_act {who}"), &staff::act_on_thread(&api, thread, &close, change.clone()).await);
+    for action in [ThreadAction::Close { reason: CloseReason::Abuse }, ThreadAction::Reopen] {
+        script.heard(format!("threads_act {who}"), &staff::act_on_thread(api, thread, &action, change.clone()).await);
+    }
     script.heard(
         format!("threads_notice {who}"),
         &api.call::<PostNotice>(thread, (), NoticeInput::new("hello", change.clone())).await,
@@ -132,10 +151,9 @@ async fn every_method(script: &mut Script, who: &str, api: &Connection) {
         &api.call::<ListReviews>((), ListQuery::new(&ReviewFilter::default(), &page), ()).await,
     );
     script.heard(format!("reviews_show {who}"), &api.call::<ShowReview>(review, (), ()).await);
-    script.heard(
-        format!("reviews_act {who}"),
-        &staff::act_on_review(&api, review, &ReviewAction::Restore, change.clone()).await,
-    );
+    for action in [ReviewAction::Dismiss, ReviewAction::Remove { reason: RemovalReason::Spam }, ReviewAction::Restore] {
+        script.heard(format!("reviews_act {who}"), &staff::act_on_review(api, review, &action, change.clone()).await);
+    }
     let token: TokenId = UNKNOWN.parse().unwrap();
     let new = NewToken { name: who.into(), scopes: vec![Permission::KycRead], expires_in: 60, owner_id: None };
     script.heard(

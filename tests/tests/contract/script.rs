@@ -1,6 +1,6 @@
 //! What was answered, comparable between two worlds.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use marketplace_core::{
     error::{Error, Result},
@@ -9,16 +9,28 @@ use marketplace_core::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::world::Calls;
+
 /// What was answered, step by step.
-#[derive(Default)]
 pub struct Script {
     pub steps: Vec<(String, Value)>,
+    /// Of each operation, whether a call succeeded, and whether one failed.
+    pub outcomes: HashMap<&'static str, (bool, bool)>,
     names: HashMap<String, String>,
+    calls: Arc<Calls>,
 }
 
 impl Script {
+    pub fn new(calls: Arc<Calls>) -> Self {
+        Self { steps: Vec::new(), outcomes: HashMap::new(), names: HashMap::new(), calls }
+    }
+
     /// Writes down an answer or an error, with names for what differs between two worlds.
     pub fn note(&mut self, step: impl Into<String>, answer: Value) {
+        if let Some(called) = self.calls.0.lock().unwrap().take() {
+            let (succeeded, failed) = self.outcomes.entry(called).or_default();
+            *if answer.get("ok").is_some() { succeeded } else { failed } = true;
+        }
         let plain = self.plain(answer);
         self.steps.push((step.into(), plain));
     }

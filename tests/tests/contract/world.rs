@@ -1,7 +1,11 @@
 //! One marketplace, and the ways into it.
 
-use marketplace_core::staff::Connection;
-use std::time::Duration;
+use futures::future::BoxFuture;
+use marketplace_core::staff::{Connection, Guard, Request};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures::TryStreamExt;
 use marketplace_cli::remote::{Credentials, Remote};
@@ -27,11 +31,24 @@ pub enum Way {
     Remote,
 }
 
+/// The name of the latest call.
+#[derive(Default)]
+pub struct Calls(pub Mutex<Option<&'static str>>);
+
+impl Guard for Calls {
+    fn admit<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, marketplace_core::error::Result<()>> {
+        *self.0.lock().unwrap() = Some(request.name);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
 /// One marketplace, and the ways into it.
 pub struct World {
     pub test: TestApp,
     way: Way,
     pub url: String,
+    /// The calls that were made.
+    pub calls: Arc<Calls>,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -41,7 +58,7 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { test, way, url, server }
+        Self { test, way, url, calls: Arc::default(), server }
     }
 
     /// The API as a new member of staff, and their id.
@@ -59,10 +76,11 @@ impl World {
 
     pub async fn signed_in(&self, id: UserId) -> Connection {
         let (actor, token) = self.test.log_in(id).await;
-        match self.way {
+        let connection = match self.way {
             Way::Direct => Connection::direct(self.test.app().clone(), actor),
             Way::Remote => Connection::remote(Remote::new(&self.url, Credentials::token(token)).unwrap()),
-        }
+        };
+        connection.guarded(Arc::clone(&self.calls) as Arc<dyn Guard>)
     }
 
     /// A worker with an attempt in the queue.

@@ -1,7 +1,5 @@
 //! Another address for an account: takes effect when it is confirmed.
 
-use crate::records::events::EventKind;
-
 use super::{
     super::{ClientInfo, store},
     hours, issue_one_time, link, notify,
@@ -10,7 +8,6 @@ use super::{
     response_timer::ResponseTimer,
     token_invalid,
 };
-use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
@@ -22,9 +19,10 @@ use crate::{
         error::{Error, Result},
         permission::Permission,
     },
+    operation::Operation,
     platform::{access_token as token, db::DbError},
     records::{
-        events,
+        events::{self, EventKind},
         mail::{self, Mail, Template},
     },
 };

@@ -1,13 +1,11 @@
 //! Passwords: forgotten, reset, changed.
 
-use crate::records::events::EventKind;
 use futures::FutureExt;
 
 use super::{
     super::{ClientInfo, store},
     hours, is_to, issue_one_time, lock_by_email, notify, require_verified, token_invalid,
 };
-use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
@@ -22,8 +20,12 @@ use crate::{
         permission::Permission,
         principal::Principal,
     },
+    operation::Operation,
     platform::{access_token as token, db::Conn, passwords::Fit},
-    records::{events, mail::Template},
+    records::{
+        events::{self, EventKind},
+        mail::Template,
+    },
     tokens,
 };
 

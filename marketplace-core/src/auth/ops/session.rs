@@ -1,6 +1,5 @@
 //! Logging in, staying in, getting out.
 
-use crate::records::events::EventKind;
 use std::{sync::Arc, time::Duration};
 
 use uuid::Uuid;
@@ -10,7 +9,6 @@ use super::super::{
     refresh::{self, Presented, Uses, Verdict},
     store, totp,
 };
-use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
@@ -27,12 +25,13 @@ use crate::{
         random,
         time::Timestamp,
     },
+    operation::Operation,
     platform::{
         access_token::{self as token, ACCESS, Claims},
         db::Conn,
         passwords::Fit,
     },
-    records::events,
+    records::events::{self, EventKind},
     tokens,
 };
 

@@ -1,6 +1,5 @@
 //! Signing up and confirming the address; and the way out for those who may not log in.
 
-use crate::records::events::EventKind;
 use futures::FutureExt;
 
 use super::{
@@ -9,7 +8,6 @@ use super::{
     response_timer::ResponseTimer,
     token_invalid,
 };
-use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
@@ -25,8 +23,12 @@ use crate::{
         ids::UserId,
         text::check_name,
     },
+    operation::Operation,
     platform::access_token as token,
-    records::{events, mail::Template},
+    records::{
+        events::{self, EventKind},
+        mail::Template,
+    },
     users,
 };
 

@@ -6,7 +6,6 @@ use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 
 use super::super::store;
-use crate::operation::Operation;
 use crate::{
     actor::{Actor, SignedIn},
     app::App,
@@ -16,6 +15,7 @@ use crate::{
         permission::Permission,
         time::Timestamp,
     },
+    operation::Operation,
     platform::access_token::{self as token, Opaque},
 };
 

@@ -1,6 +1,5 @@
 //! One function a use case.
 
-use crate::records::events::EventKind;
 use std::net::IpAddr;
 
 use super::{
@@ -13,7 +12,6 @@ use super::{
     code::{self, Secret},
     store,
 };
-use crate::operation::Operation;
 use crate::{
     accounts::{
         self,
@@ -24,8 +22,12 @@ use crate::{
         error::{Error, Result, SecondFactor},
         ids::UserId,
     },
+    operation::Operation,
     platform::db::Conn,
-    records::{events, mail::Template},
+    records::{
+        events::{self, EventKind},
+        mail::Template,
+    },
 };
 
 /// What an account's secret is sealed for.

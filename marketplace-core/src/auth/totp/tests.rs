@@ -1,5 +1,3 @@
-use crate::base::text_enum::Name;
-use crate::records::audit::AuditAction;
 use std::time::Duration;
 
 use super::{code::STEP, *};
@@ -13,9 +11,10 @@ use crate::{
         ids::UserId,
         page::PageRequest,
         permission::{Permission, Role},
+        text_enum::Name,
     },
     records::{
-        audit::{self, AuditFilter},
+        audit::{self, AuditAction, AuditFilter},
         mail::Template,
     },
     staff::Identity,

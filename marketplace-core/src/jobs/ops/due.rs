@@ -1,7 +1,6 @@
 //! What time brings to jobs, and what becomes of them when one of the two goes.
 
 use super::{by_system, list::settle};
-use crate::operation::Operation;
 use crate::{
     app::App,
     base::{error::Result, ids::UserId},
@@ -11,6 +10,7 @@ use crate::{
         transitions::Asked,
     },
     messaging,
+    operation::Operation,
     platform::db::Conn,
     timers::Timer,
 };

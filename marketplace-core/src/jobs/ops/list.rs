@@ -1,7 +1,6 @@
 //! Reading jobs, for their two sides.
 
 use super::{OFFERS_SHOWN, expire, full_view, lock_job};
-use crate::operation::Operation;
 use crate::{
     app::App,
     base::{
@@ -16,6 +15,7 @@ use crate::{
         row::Job,
         store,
     },
+    operation::Operation,
     platform::db::Conn,
 };
 

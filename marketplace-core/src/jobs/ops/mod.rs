@@ -21,8 +21,6 @@ use super::{
     store, thread,
     transitions::{self, Asked, Caller, Refusal, Transition},
 };
-use crate::operation::Operation;
-use crate::records::events::EventKind;
 use crate::{
     app::App,
     base::{
@@ -31,8 +29,9 @@ use crate::{
         principal::Principal,
     },
     messaging,
+    operation::Operation,
     platform::db::Conn,
-    records::events,
+    records::events::{self, EventKind},
 };
 
 /// Offers that are shown with a job.

@@ -1,7 +1,6 @@
 //! What the two sides of a job do with it.
 
 use super::{apply, expire, full_view, lock_job, overtaken, record, refused, seen};
-use crate::operation::Operation;
 use crate::{
     accounts::model::Status,
     base::{
@@ -19,6 +18,7 @@ use crate::{
     },
     kyc::status::KycStatus,
     messaging::{self, model::ThreadStatus},
+    operation::Operation,
     platform::db::Conn,
     profiles,
 };

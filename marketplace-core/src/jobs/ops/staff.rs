@@ -1,10 +1,6 @@
 //! What staff see and do.
 
-use crate::records::audit::AuditAction;
-use crate::records::target::TargetKind;
-
 use super::{OFFERS_SHOWN, apply, expire, lock_job, overtaken, refused, seen};
-use crate::operation::Operation;
 use crate::{
     base::{
         change::Changed,
@@ -19,8 +15,12 @@ use crate::{
         store,
         transitions::{self, Asked},
     },
+    operation::Operation,
     platform::db::Conn,
-    records::audit,
+    records::{
+        audit::{self, AuditAction},
+        target::TargetKind,
+    },
 };
 
 /// Rows of the history that are shown with a job.

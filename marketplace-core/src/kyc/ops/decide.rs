@@ -1,11 +1,8 @@
 //! Decisions, and taking them back.
 
-use crate::records::audit::AuditAction;
-use crate::records::events::EventKind;
 use std::time::Duration;
 
 use super::{Notice, Record, case, lock_account, mail_subject, notify, record, set_standing};
-use crate::operation::Operation;
 use crate::{
     accounts::model::Account,
     base::{
@@ -21,8 +18,13 @@ use crate::{
         status::KycStatus,
         store::{self, Decided, NewClaim},
     },
+    operation::Operation,
     platform::db::Conn,
-    records::mail::{self, Template},
+    records::{
+        audit::AuditAction,
+        events::EventKind,
+        mail::{self, Template},
+    },
 };
 
 /// Approves, asks again, rejects or revokes. The change's note is the internal one.

@@ -1,14 +1,10 @@
 //! What time brings: approvals end, erased files are deleted, and objects that no row knows are swept.
 
-use crate::records::audit::AuditAction;
-use crate::records::events::EventKind;
-use crate::records::target::TargetKind;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Notice, Record, lock_account, mail_subject, notify, record, set_standing};
-use crate::operation::Operation;
 use crate::{
     accounts::model::Account,
     app::App,
@@ -18,10 +14,13 @@ use crate::{
         principal::Principal,
     },
     kyc::{attempt::UserKyc, status::KycStatus, store},
+    operation::Operation,
     platform::db::Conn,
     records::{
-        audit,
+        audit::{self, AuditAction},
+        events::EventKind,
         mail::{self, Template},
+        target::TargetKind,
     },
     timers::{self, Timer},
 };

@@ -7,8 +7,6 @@ mod retention;
 mod review;
 mod submit;
 
-use crate::records::audit::AuditAction;
-use crate::records::events::EventKind;
 pub use decide::{decide, undo};
 pub use retention::{Retained, retained};
 pub use review::{claim, file, list, next, release, show};
@@ -24,8 +22,6 @@ use super::{
     model::{AttemptBrief, KycCase},
     store,
 };
-use crate::operation::Operation;
-use crate::records::target::TargetKind;
 use crate::{
     accounts::{
         self,
@@ -39,10 +35,13 @@ use crate::{
         time::Timestamp,
     },
     kyc::model::FileKind,
+    operation::Operation,
     platform::{db::Conn, files::Expected},
     records::{
-        audit, events,
+        audit::{self, AuditAction},
+        events::{self, EventKind},
         mail::{self, Mail, Template},
+        target::TargetKind,
     },
     services,
 };

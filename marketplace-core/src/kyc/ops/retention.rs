@@ -1,8 +1,5 @@
 //! How long files are kept once a decision was made: for each outcome as long as the configuration says.
 
-use crate::operation::Operation;
-use crate::records::audit::AuditAction;
-use crate::records::events::EventKind;
 use std::{collections::HashMap, time::Duration};
 
 use super::{Record, lock_account, record};
@@ -10,10 +7,12 @@ use crate::{
     app::App,
     base::{error::Result, ids::AttemptId, time::Timestamp},
     kyc::{status::KycStatus, store},
+    operation::Operation,
     platform::{
         config::Retention,
         db::{Conn, Db},
     },
+    records::{audit::AuditAction, events::EventKind},
     timers::Timer,
 };
 

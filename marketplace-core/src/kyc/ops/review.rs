@@ -1,12 +1,8 @@
 //! The reviewers' side up to the decision: queue, claims, files.
 
-use crate::records::audit::AuditAction;
-use crate::records::events::EventKind;
-use crate::records::target::TargetKind;
 use std::time::Duration;
 
 use super::{Record, case, record};
-use crate::operation::Operation;
 use crate::{
     app::App,
     base::{
@@ -23,8 +19,13 @@ use crate::{
         status::KycStatus,
         store::{self, NewClaim, StoredFile, Waiting},
     },
+    operation::Operation,
     platform::db::Conn,
-    records::audit,
+    records::{
+        audit::{self, AuditAction},
+        events::EventKind,
+        target::TargetKind,
+    },
 };
 
 /// A claim is renewed by looking at the case only when so much of it has passed: a look is then no write, mostly.

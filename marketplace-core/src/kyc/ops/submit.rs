@@ -1,9 +1,6 @@
 //! A worker's own side: submit documents, and see what became of them.
 
-use crate::records::events::EventKind;
-
 use super::{SHOWN, account, due, lock_account, review::open, set_standing};
-use crate::operation::Operation;
 use crate::{
     accounts::model::{Account, Status},
     app::App,
@@ -19,12 +16,13 @@ use crate::{
         status::KycStatus,
         store::{self, NewAttempt, NewFile},
     },
+    operation::Operation,
     platform::{
         db::Conn,
         files::{FileFacts, Sealed},
         limiter::Turn,
     },
-    records::events,
+    records::events::{self, EventKind},
 };
 
 /// What a worker hands in. The files' memory is used until they are stored: nothing is copied.

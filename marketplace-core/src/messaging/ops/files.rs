@@ -1,6 +1,5 @@
 //! Files of messages: uploaded first, then carried by one message.
 
-use crate::operation::Operation;
 use crate::{
     app::App,
     base::{
@@ -13,6 +12,7 @@ use crate::{
         model::{Attachment, ThreadStatus},
         store::{self, ClearFile, File, Stored},
     },
+    operation::Operation,
     platform::files::{Cleaned, Expected, Owner, Round, Sealed, clean, inspect},
 };
 

@@ -2,7 +2,6 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::operation::Operation;
 use crate::{
     accounts::model::{Checks, Status},
     app::App,
@@ -19,6 +18,7 @@ use crate::{
         },
         store::{self, Sent},
     },
+    operation::Operation,
     platform::db::Conn,
 };
 

@@ -1,12 +1,10 @@
 //! Threads: opening, listing, reading.
 
-use crate::records::events::EventKind;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::send::{checked, send, send_in};
-use crate::operation::Operation;
 use crate::{
     app::App,
     base::{
@@ -21,8 +19,9 @@ use crate::{
         model::{Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadStatus, ThreadSummary},
         store::{self, NewThread, Window},
     },
+    operation::Operation,
     profiles,
-    records::events,
+    records::events::{self, EventKind},
 };
 
 /// Opens a thread about a published service, and sends the first message if there is one: both, or neither. A client has one

@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 use chain::{Beginning, GENESIS, StoredRow, Tagger, plain_link};
 
-use crate::operation::Operation;
 use crate::{
     actor::Actor,
     base::{
@@ -24,6 +23,7 @@ use crate::{
         permission::Permission,
         time::Timestamp,
     },
+    operation::Operation,
     platform::{
         db::{Conn, Db},
         keys::Keys,

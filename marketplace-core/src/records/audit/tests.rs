@@ -1,6 +1,3 @@
-use crate::base::text_enum::Name;
-use crate::records::audit::AuditAction;
-use crate::records::target::TargetKind;
 use std::path::PathBuf;
 
 use futures::FutureExt;
@@ -10,9 +7,10 @@ use super::*;
 use crate::{
     accounts::model::Status,
     app::App,
-    base::{permission::Role, principal::Principal, random::OsRandom},
+    base::{permission::Role, principal::Principal, random::OsRandom, text_enum::Name},
     operations::{backup, key_check::KeyState},
     platform::config::{Config, Secret},
+    records::{audit::AuditAction, target::TargetKind},
     testing::{self, TestApp},
 };
 

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use futures::FutureExt;
 
-use crate::operation::Operation;
 use crate::{
     app::App,
     base::{
@@ -19,6 +18,7 @@ use crate::{
         page::{Cursor, PageRequest},
         permission::Permission,
     },
+    operation::Operation,
 };
 
 /// Records that something changed, inside the transaction that changed it.

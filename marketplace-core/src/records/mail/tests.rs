@@ -1,7 +1,5 @@
 //! Mails that cannot be sent, for every reason there is.
 
-use crate::base::text_enum::Name;
-use crate::records::audit::AuditAction;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -12,14 +10,14 @@ use super::{
 };
 use crate::{
     app::App,
-    base::{change::Change, error::ErrorCode, ids::MailId, page::PageRequest, permission::Role},
+    base::{change::Change, error::ErrorCode, ids::MailId, page::PageRequest, permission::Role, text_enum::Name},
     operations::mail::{list, retry},
     platform::{
         config::{Config, Secret},
         health::Component,
         mailer::Mailer,
     },
-    records::audit::{self, AuditFilter},
+    records::audit::{self, AuditAction, AuditFilter},
     testing::{
         self, OPERATOR, TestApp,
         smtp::{Fault, MailServer, Step},

@@ -1,13 +1,13 @@
 //! What time brings to reviews, and what is left of an erased person's.
 
 use super::{publish, store};
-use crate::operation::Operation;
 use crate::{
     app::App,
     base::{
         error::Result,
         ids::{ReviewId, UserId},
     },
+    operation::Operation,
     platform::db::Conn,
     timers::Timer,
 };

@@ -20,8 +20,6 @@ use super::{
     row::{Review, shows_to_everybody},
     store,
 };
-use crate::operation::Operation;
-use crate::records::events::EventKind;
 use crate::{
     accounts,
     actor::Actor,
@@ -31,8 +29,9 @@ use crate::{
         permission::Permission,
         time::Timestamp,
     },
+    operation::Operation,
     platform::db::Conn,
-    records::events,
+    records::events::{self, EventKind},
     reviews::model::{ReviewStatus, ReviewView},
     services,
 };

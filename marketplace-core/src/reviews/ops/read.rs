@@ -1,7 +1,6 @@
 //! Reading reviews and ratings.
 
 use super::{due::settle, subject_shows, trader, view_for};
-use crate::operation::Operation;
 use crate::{
     app::App,
     base::{
@@ -11,6 +10,7 @@ use crate::{
         time::Timestamp,
     },
     jobs,
+    operation::Operation,
     platform::db::Conn,
     reviews::{
         model::{OwnReviewFilter, PublicReview, Rating, ReviewDirection, ReviewView},

@@ -1,11 +1,6 @@
 //! What staff see and do.
 
-use crate::records::audit::AuditAction;
-use crate::records::events::EventKind;
-use crate::records::target::TargetKind;
-
 use super::{lock_review, recount, store, tell};
-use crate::operation::Operation;
 use crate::{
     base::{
         change::Changed,
@@ -15,8 +10,13 @@ use crate::{
         permission::Permission,
         time::Timestamp,
     },
+    operation::Operation,
     platform::db::Conn,
-    records::{audit, events},
+    records::{
+        audit::{self, AuditAction},
+        events::{self, EventKind},
+        target::TargetKind,
+    },
     reviews::{
         model::{ReviewAction, ReviewDetail, ReviewFilter, ReviewStatus, ReviewSummary},
         row::Review,

@@ -1,9 +1,6 @@
 //! Writing reviews, replies and flags.
 
-use crate::records::events::EventKind;
-
 use super::{lock_review, publish, recount, tell, trader, view_for};
-use crate::operation::Operation;
 use crate::{
     accounts::model::Status,
     base::{
@@ -15,8 +12,9 @@ use crate::{
         self,
         model::{JobStatus, Side},
     },
+    operation::Operation,
     platform::db::Conn,
-    records::events,
+    records::events::{self, EventKind},
     reviews::{
         model::{NewFlag, NewReply, NewReview, ReviewStatus, ReviewView, UpdateReview, WINDOW},
         row::Review,

@@ -5,11 +5,11 @@ mod review;
 mod submit;
 mod time;
 
-use crate::actor::Actor;
 use std::{io::Cursor, sync::LazyLock, time::Duration};
 
 use super::*;
 use crate::{
+    actor::Actor,
     base::{change::Change, error::ErrorCode, page::PageRequest, permission::Role},
     kyc::{
         self,

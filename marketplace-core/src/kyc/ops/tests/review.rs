@@ -1,6 +1,5 @@
 use super::*;
-use crate::actor::Actor;
-use crate::{base::permission::Permission, kyc::model::CLAIM, users};
+use crate::{actor::Actor, base::permission::Permission, kyc::model::CLAIM, users};
 
 /// A claim has a second left.
 const ALMOST: Duration = Duration::from_secs(CLAIM.as_secs() - 1);

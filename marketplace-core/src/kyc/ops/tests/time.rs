@@ -1,11 +1,9 @@
 use super::*;
-use crate::actor::Actor;
-use crate::base::text_enum::Name;
-use crate::records::audit::AuditAction;
 use crate::{
-    base::{random::OsRandom, time::Clock},
+    actor::Actor,
+    base::{random::OsRandom, text_enum::Name, time::Clock},
     maintenance,
-    records::mail::Template,
+    records::{audit::AuditAction, mail::Template},
     timers::Timer,
 };
 
