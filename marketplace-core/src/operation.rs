@@ -32,7 +32,7 @@ pub struct Operation(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    app: App,
+    app: Arc<App>,
     actor: Actor,
     now: Timestamp,
     change: Change,
@@ -43,13 +43,18 @@ struct Inner {
 impl Operation {
     /// Creates the context of one operation by `actor`, at the present time.
     pub fn new(app: &App, actor: Actor) -> Self {
+        Self::owning(app.clone(), actor)
+    }
+
+    /// Like [`Operation::new`], for whoever needs the marketplace for nothing else.
+    pub(crate) fn owning(app: App, actor: Actor) -> Self {
         let now = app.clock.now();
-        Self::of(app.clone(), actor, now, Change::default())
+        Self::of(Arc::new(app), actor, now, Change::default())
     }
 
     /// Creates the context of what was done at another time: a made-up history.
     pub fn at(app: &App, actor: Actor, now: Timestamp) -> Self {
-        Self::of(app.clone(), actor, now, Change::default())
+        Self::of(Arc::new(app.clone()), actor, now, Change::default())
     }
 
     /// Creates the context of work that nobody asked for: due work.
@@ -57,10 +62,17 @@ impl Operation {
         Self::new(app, Actor::System)
     }
 
+    /// Returns the context of another operation by the same actor, at the present time.
+    #[must_use]
+    pub(crate) fn anew(&self) -> Self {
+        let now = self.0.app.clock.now();
+        Self::of(Arc::clone(&self.0.app), self.0.actor.clone(), now, Change::default())
+    }
+
     /// Returns the same context for a change that is to be made as `change` says.
     #[must_use]
     pub fn with(&self, change: Change) -> Self {
-        Self::of(self.0.app.clone(), self.0.actor.clone(), self.0.now, change)
+        Self::of(Arc::clone(&self.0.app), self.0.actor.clone(), self.0.now, change)
     }
 
     /// Returns the same context for a change of what is at that version, if one is named.
@@ -69,7 +81,7 @@ impl Operation {
         self.with(Change { if_version, ..self.0.change.clone() })
     }
 
-    fn of(app: App, actor: Actor, now: Timestamp, change: Change) -> Self {
+    fn of(app: Arc<App>, actor: Actor, now: Timestamp, change: Change) -> Self {
         Self(Arc::new(Inner { app, actor, now, change, has_event: AtomicBool::new(false) }))
     }
 
@@ -118,8 +130,8 @@ impl Operation {
     /// Returns the same context for units that may take long, on connections apart from those that people wait for.
     #[must_use]
     pub fn patient(&self) -> Self {
-        let app = App { db: self.0.app.db.patient(), ..self.0.app.clone() };
-        Self::of(app, self.0.actor.clone(), self.0.now, self.0.change.clone())
+        let app = App { db: self.0.app.db.patient(), ..App::clone(&self.0.app) };
+        Self::of(Arc::new(app), self.0.actor.clone(), self.0.now, self.0.change.clone())
     }
 
     /// Runs a unit of work in one transaction, durable when this returns `Ok`; on `Err`, and in a dry run, nothing of it

@@ -80,7 +80,7 @@ async fn record_read(op: &Operation, conn: &mut Conn<'_>, id: ThreadId, reason: 
         return Ok(());
     }
     let entry = entry(AuditAction::ThreadsRead, id, Some(reason.to_string()), serde_json::json!({}));
-    audit::append(&op, conn, entry).await.map(drop)
+    audit::append(op, conn, entry).await.map(drop)
 }
 
 fn entry(action: AuditAction, id: ThreadId, reason: Option<String>, metadata: serde_json::Value) -> Entry {
@@ -190,5 +190,5 @@ async fn removed(op: &Operation, conn: &mut Conn<'_>, thread: &ThreadInfo, id: M
         thread_id: Some(thread.id),
         n: Some(seq),
     };
-    events::record(&op, conn, &event).await
+    events::record(op, conn, &event).await
 }

@@ -52,7 +52,7 @@ pub(super) async fn find_or_make(op: &Operation, conn: &mut Conn<'_>, who: &Iden
         Some((account, _)) if account.email_verified => {
             admit(&account)?;
             notify(op, conn, &account, Template::IdentityLinked, None).await?;
-            events::append(&op, conn, EventKind::UserChanged, &account.id.to_string(), Some(account.id)).await?;
+            events::append(op, conn, EventKind::UserChanged, &account.id.to_string(), Some(account.id)).await?;
             account
         }
         Some((account, Some(_))) if account.status == Status::Unverified && !account.role.is_staff() => {
@@ -117,7 +117,7 @@ async fn make(op: &Operation, conn: &mut Conn<'_>, who: &Identity, email: &str, 
     let made = accounts::store::insert(conn, new).await?;
     made.ok_or_else(|| Error::busy("somebody signed up with this address just now; try again"))?;
     accounts::store::confirm_address(conn, id, now).await?;
-    events::append(&op, conn, EventKind::UserCreated, &id.to_string(), Some(id)).await?;
+    events::append(op, conn, EventKind::UserCreated, &id.to_string(), Some(id)).await?;
     accounts::store::lock(conn, id).await?.ok_or_else(|| Error::internal("an account that was just made is gone"))
 }
 

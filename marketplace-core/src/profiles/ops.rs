@@ -40,7 +40,7 @@ pub(super) async fn lock_own(conn: &mut Conn<'_>, user: UserId) -> Result<Accoun
 }
 
 pub(super) async fn changed(op: &Operation, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
-    events::append(&op, conn, EventKind::Profile, &user.to_string(), Some(user)).await
+    events::append(op, conn, EventKind::Profile, &user.to_string(), Some(user)).await
 }
 
 /// The caller's profile as a client.

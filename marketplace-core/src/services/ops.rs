@@ -83,7 +83,7 @@ fn owned(service: Option<Service>, worker: UserId) -> Result<Service> {
 }
 
 async fn changed(op: &Operation, conn: &mut Conn<'_>, id: ServiceId, worker: UserId) -> Result<()> {
-    events::append(&op, conn, EventKind::Service, &id.to_string(), Some(worker)).await
+    events::append(op, conn, EventKind::Service, &id.to_string(), Some(worker)).await
 }
 
 async fn reload(conn: &mut Conn<'_>, account: &Account, id: ServiceId, now: Timestamp) -> Result<OwnService> {

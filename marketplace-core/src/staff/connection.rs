@@ -67,7 +67,7 @@ pub trait Guard: Send + Sync {
 }
 
 enum Way {
-    Direct(App, Actor),
+    Direct(Operation),
     Remote(Arc<dyn Transport>),
 }
 
@@ -82,7 +82,7 @@ pub struct Connection {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match *self.way {
-            Way::Direct(..) => "Connection(direct)",
+            Way::Direct(_) => "Connection(direct)",
             Way::Remote(_) => "Connection(remote)",
         })
     }
@@ -91,7 +91,7 @@ impl fmt::Debug for Connection {
 impl Connection {
     /// Returns a connection over the database, as `actor`.
     pub fn direct(app: App, actor: Actor) -> Self {
-        Self { way: Arc::new(Way::Direct(app, actor)), guards: Arc::new([]) }
+        Self { way: Arc::new(Way::Direct(Operation::owning(app, actor))), guards: Arc::new([]) }
     }
 
     /// Returns a connection over HTTP.
@@ -115,7 +115,7 @@ impl Connection {
             guard.admit(&Request::of::<O>(&path, &query, &body)?).await?;
         }
         match &*self.way {
-            Way::Direct(app, actor) => run::<O>(&Operation::new(app, actor.clone()), path, query, body).await,
+            Way::Direct(op) => run::<O>(&op.anew(), path, query, body).await,
             Way::Remote(transport) => {
                 let content = transport.send(Request::of::<O>(&path, &query, &body)?).await?;
                 let ours = "the server's response makes no sense: is this a marketplace server of this version?";

@@ -202,7 +202,7 @@ async fn create_in(op: &Operation, conn: &mut Conn<'_>, wanted: CheckedToken, ha
     let metadata = serde_json::json!({
         "owner": owner.id, "scopes": token.scopes, "expires_at": token.expires_at, "note": note,
     });
-    record(&op, conn, &token, (AuditAction::TokensCreate, EventKind::TokenCreated), metadata).await?;
+    record(op, conn, &token, (AuditAction::TokensCreate, EventKind::TokenCreated), metadata).await?;
     Ok(token)
 }
 

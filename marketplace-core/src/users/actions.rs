@@ -194,7 +194,7 @@ async fn act_in(
             // What was prepared before, by whomever, must not come into the new powers.
             auth::store::revoke_all(conn, id, None, now).await?;
             auth::store::drop_outstanding(conn, id).await?;
-            events::append(&op, conn, EventKind::SessionRevoked, &id.to_string(), Some(id)).await?;
+            events::append(op, conn, EventKind::SessionRevoked, &id.to_string(), Some(id)).await?;
             tokens::revoke_all(conn, &op.actor().principal(), id, now).await?;
             services::worker_changed(conn, now, id).await?;
         }
@@ -208,7 +208,7 @@ async fn act_in(
             let sessions = auth::store::revoke_all(conn, id, None, now).await?;
             changed = sessions + tokens::revoke_all(conn, &op.actor().principal(), id, now).await? > 0;
             if changed {
-                events::append(&op, conn, EventKind::SessionRevoked, &id.to_string(), Some(id)).await?;
+                events::append(op, conn, EventKind::SessionRevoked, &id.to_string(), Some(id)).await?;
             }
         }
     }
@@ -223,7 +223,7 @@ async fn act_in(
         }
         let reason = op.change().reason.map(|reason| reason.to_string());
         audit::append(
-            &op,
+            op,
             conn,
             Entry {
                 action: action.audit_name(),
@@ -234,7 +234,7 @@ async fn act_in(
             },
         )
         .await?;
-        events::append(&op, conn, EventKind::UserChanged, &id.to_string(), Some(id)).await?;
+        events::append(op, conn, EventKind::UserChanged, &id.to_string(), Some(id)).await?;
     }
     Ok(Changed { changed, item: detail(conn, id, now).await? })
 }
@@ -245,7 +245,7 @@ async fn forbid(op: &Operation, conn: &mut Conn<'_>, account: &Account) -> Resul
     auth::store::revoke_all(conn, account.id, None, now).await?;
     tokens::revoke_all(conn, &op.actor().principal(), account.id, now).await?;
     auth::store::drop_outstanding(conn, account.id).await?;
-    events::append(&op, conn, EventKind::SessionRevoked, &account.id.to_string(), Some(account.id)).await?;
+    events::append(op, conn, EventKind::SessionRevoked, &account.id.to_string(), Some(account.id)).await?;
     jobs::cancel_live_of(op, conn, account.id).await?;
     let valid = std::time::Duration::from_secs(OWN_DATA_DAYS * 86_400);
     let link = auth::issue_one_time(op, conn, account.id, OneTime::OwnData, None, valid).await?;

@@ -55,7 +55,7 @@ pub(crate) async fn erase(
     let metadata = serde_json::json!({ "from": account.status, "role": account.role });
     let reason = reason.map(|reason| reason.to_string());
     audit::append(
-        &op,
+        op,
         conn,
         Entry {
             action: AuditAction::UsersDelete,
@@ -66,8 +66,8 @@ pub(crate) async fn erase(
         },
     )
     .await?;
-    events::append(&op, conn, EventKind::SessionRevoked, &id.to_string(), Some(id)).await?;
-    events::append(&op, conn, EventKind::UserChanged, &id.to_string(), Some(id)).await
+    events::append(op, conn, EventKind::SessionRevoked, &id.to_string(), Some(id)).await?;
+    events::append(op, conn, EventKind::UserChanged, &id.to_string(), Some(id)).await
 }
 
 /// Sweeps what erasures leave beside the rows that they deleted: mails in the folder, words in the search index, and rows in

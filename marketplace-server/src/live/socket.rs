@@ -32,7 +32,7 @@ const PAGE: u16 = 100;
 /// How long a client may take for the last frames and its own good-bye.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Opens a socket for `actor`. DenialLog are answers of HTTP; afterwards it is frames.
+/// Opens a socket for `actor`. `DenialLog` are answers of HTTP; afterwards it is frames.
 pub(crate) async fn serve(ctx: Ctx, actor: Actor, upgrade: WebSocketUpgrade, in_use: Working) -> Result<Response> {
     let me = actor.require_own(Permission::Trade)?;
     let place = ctx.hub.join(me.account.id, me.session)?;

@@ -74,11 +74,16 @@ pub(crate) async fn submit(State(ctx): State<Ctx>, Caller(actor): Caller, reques
         key.add(&form.selfie);
     }
     let (app, who) = (ctx.app.clone(), actor.clone());
-    idempotency::once(&ctx, &actor, key, async move {
-        let own = kyc::submit(&app.by(&who), form).await;
-        drop(permit);
-        own.map(|own| (StatusCode::CREATED, own))
-    })
+    idempotency::once(
+        &ctx,
+        &actor,
+        key,
+        Box::pin(async move {
+            let own = kyc::submit(&app.by(&who), form).await;
+            drop(permit);
+            own.map(|own| (StatusCode::CREATED, own))
+        }),
+    )
     .await
 }
 

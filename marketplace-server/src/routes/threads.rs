@@ -145,11 +145,16 @@ pub(crate) async fn attach(
         key.add(&file);
     }
     let (app, who) = (ctx.app.clone(), actor.clone());
-    idempotency::once(&ctx, &actor, key, async move {
-        let taken = messaging::attach(&app.by(&who), id, file).await;
-        drop(permit);
-        taken.map(|taken| (StatusCode::CREATED, taken))
-    })
+    idempotency::once(
+        &ctx,
+        &actor,
+        key,
+        Box::pin(async move {
+            let taken = messaging::attach(&app.by(&who), id, file).await;
+            drop(permit);
+            taken.map(|taken| (StatusCode::CREATED, taken))
+        }),
+    )
     .await
 }
 

@@ -70,7 +70,7 @@ pub async fn checks(world: &World, script: &mut Script) {
         ("reject again", &sam, reject(fence), Change::default()),
         ("approve what is rejected", &lea, Decision::approve(None), Change::default()),
     ] {
-        script.heard(format!("kyc_decide {name}"), &staff::decide(&api, id, decision.clone(), change.clone()).await);
+        script.heard(format!("kyc_decide {name}"), &staff::decide(api, id, decision.clone(), change.clone()).await);
     }
     script.heard("kyc_undo another's", &lea.call::<UndoDecision>(id, (), Change::default()).await);
     script.heard("kyc_undo dry", &sam.call::<UndoDecision>(id, (), dry()).await);

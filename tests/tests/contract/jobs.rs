@@ -75,7 +75,7 @@ pub async fn jobs(world: &World, trade: &Trade, script: &mut Script) {
         ("cancel a rejected one", &lea, JobStatus::Rejected, cancel(), Change::default()),
     ] {
         let (id, _) = trade.job(status);
-        script.heard(format!("jobs_act {name}"), &staff::act_on_job(&staff, id, &action, change.clone()).await);
+        script.heard(format!("jobs_act {name}"), &staff::act_on_job(staff, id, &action, change.clone()).await);
         script.heard(format!("jobs_show after {name}"), &lea.call::<ShowJob>(id, (), ()).await);
     }
     for action in ["jobs.cancel", "jobs.finalize"] {

@@ -1,7 +1,5 @@
 //! The market as rows of the tables.
 
-use marketplace_core::audit::AuditAction;
-use marketplace_core::records::target::TargetKind;
 use std::time::Duration;
 
 use marketplace_core::{
@@ -22,7 +20,10 @@ use marketplace_core::{
         model::{AccessReason, CloseReason, JobNotice, MessageKind, RemovalReason, ThreadStatus},
     },
     platform::db::bulk::Value,
-    records::audit::Entry,
+    records::{
+        audit::{AuditAction, Entry},
+        target::TargetKind,
+    },
 };
 use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
 use serde_json::json;
@@ -333,6 +334,33 @@ impl Conversation<'_> {
         }
     }
 
+    /// Staff read a thread that somebody complained about, close it, and take a message from it.
+    fn staff_step_in(
+        &self,
+        outline: &ConversationPlan,
+        thread: &Thread,
+        closed: Option<CloseReason>,
+        taken: Option<(Timestamp, Uuid, i64)>,
+        rows: &mut Rows,
+        rng: &mut StdRng,
+    ) {
+        let Some(at) = outline.staff_at else { return };
+        let by = self.cast.some_staff(Role::Support, rng);
+        let (about, facts) = ((TargetKind::Thread, self.id), json!({ "client": self.client, "worker": self.worker }));
+        let read = at.max(thread.start + Duration::from_mins(9)) - Duration::from_mins(4);
+        let reason = Some(AccessReason::Complaint.as_str());
+        self.did(rows, (read, by), AuditAction::ThreadsRead, about, reason, json!({}));
+        if closed == Some(CloseReason::Abuse) {
+            self.did(rows, (at, by), AuditAction::ThreadsClose, about, Some(CloseReason::Abuse.as_str()), facts);
+        }
+        if let Some((at, message, seq)) = taken {
+            let abusive = outline.tone == Tone::Abusive;
+            let reason = if abusive { RemovalReason::Abuse } else { RemovalReason::ContactDetails };
+            let (about, facts) = ((TargetKind::Message, message), json!({ "thread": self.id, "seq": seq }));
+            self.did(rows, (at, by), AuditAction::MessagesRemove, about, Some(reason.as_str()), facts);
+        }
+    }
+
     fn messages(
         &self,
         (number_, thread): (u64, &Thread),
@@ -421,36 +449,7 @@ impl Conversation<'_> {
             Value::Int(1 + i64::from(closed.is_some())),
             Value::Time(thread.start),
         ]);
-        if let Some(at) = outline.staff_at {
-            let by = self.cast.some_staff(Role::Support, rng);
-            let (about, facts) =
-                ((TargetKind::Thread, self.id), json!({ "client": self.client, "worker": self.worker }));
-            let read = at.max(thread.start + Duration::from_mins(9)) - Duration::from_mins(4);
-            self.did(
-                rows,
-                (read, by),
-                AuditAction::ThreadsRead,
-                about,
-                Some(AccessReason::Complaint.as_str()),
-                json!({}),
-            );
-            if closed == Some(CloseReason::Abuse) {
-                self.did(rows, (at, by), AuditAction::ThreadsClose, about, Some(CloseReason::Abuse.as_str()), facts);
-            }
-            if let Some((at, message, seq)) = taken {
-                let abusive = outline.tone == Tone::Abusive;
-                let reason = if abusive { RemovalReason::Abuse } else { RemovalReason::ContactDetails };
-                let facts = json!({ "thread": self.id, "seq": seq });
-                self.did(
-                    rows,
-                    (at, by),
-                    AuditAction::MessagesRemove,
-                    (TargetKind::Message, message),
-                    Some(reason.as_str()),
-                    facts,
-                );
-            }
-        }
+        self.staff_step_in(outline, thread, closed, taken, rows, rng);
         if outline.tone == Tone::Abusive && rng.random_ratio(2, 3) {
             rows.blocks.push((self.worker, self.client, (last_at + Duration::from_mins(3)).min(self.now)));
         }

@@ -258,7 +258,7 @@ async fn judged(op: &Operation, conn: &mut Conn<'_>, presented: Option<Presented
     let verdict = refresh::judge(generation, found.generation, &uses, now);
     if verdict == Verdict::Stolen {
         store::revoke(conn, session, found.account.id, now).await?;
-        events::append(&op, conn, EventKind::SessionRevoked, &session.to_string(), Some(found.account.id)).await?;
+        events::append(op, conn, EventKind::SessionRevoked, &session.to_string(), Some(found.account.id)).await?;
         tracing::warn!(%session, "an old refresh token was used again; the session was ended");
         return Ok(Judged::Ended);
     }

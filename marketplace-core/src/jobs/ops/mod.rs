@@ -98,7 +98,7 @@ async fn record(
         thread_id: Some(job.thread_id),
         n: Some(job.entries),
     };
-    events::record(&op, conn, &event).await
+    events::record(op, conn, &event).await
 }
 
 /// Does what time brings to a job, if its time has come: nobody can act on what is over just because no timer ran yet.

@@ -48,7 +48,7 @@ pub async fn staff_show(op: &Operation, id: JobId) -> Result<JobDetail> {
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let job = store::get(&mut conn, id).await?.ok_or_else(|| Error::not_found(format_args!("job {id}")))?;
-    detail(&op, &mut conn, &job).await
+    detail(op, &mut conn, &job).await
 }
 
 async fn detail(op: &Operation, conn: &mut Conn<'_>, job: &Job) -> Result<JobDetail> {
@@ -127,7 +127,7 @@ async fn act_in(
     let lapsed = expire(op, conn, &job).await?;
     let job = lapsed.as_ref().unwrap_or(&job);
     if job.status == action.goal() {
-        return Ok(Ok(Changed { changed: false, item: detail(&op, conn, job).await? }));
+        return Ok(Ok(Changed { changed: false, item: detail(op, conn, job).await? }));
     }
     if seen != job.version && lapsed.is_none() {
         return Err(overtaken(job.summary()));
@@ -149,6 +149,6 @@ async fn act_in(
             "from": job.status, "client": job.client_id, "worker": job.worker_id, "entry": next.entries, "note": noted,
         }),
     };
-    audit::append(&op, conn, entry).await?;
-    Ok(Ok(Changed { changed: true, item: detail(&op, conn, &next).await? }))
+    audit::append(op, conn, entry).await?;
+    Ok(Ok(Changed { changed: true, item: detail(op, conn, &next).await? }))
 }

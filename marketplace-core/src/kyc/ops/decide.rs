@@ -133,7 +133,7 @@ async fn apply(
     notify(op, conn, account, notice).await?;
     let codes: Vec<&str> = decision.reasons.iter().map(|reason| reason.as_str()).collect();
     let reason = (!codes.is_empty()).then(|| codes.join(","));
-    record(&op, conn, attempt, Record { action, event: EventKind::KycDecided, reason, fence }).await
+    record(op, conn, attempt, Record { action, event: EventKind::KycDecided, reason, fence }).await
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String> {
@@ -196,5 +196,5 @@ async fn restore(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, undo: U
     set_standing(conn, attempt.user_id, undo.user, op.now()).await?;
     mail::cancel(conn, &mail_subject(attempt.id)).await?;
     let what = Record { action: AuditAction::KycUndo, event: EventKind::KycUndone, reason: None, fence };
-    record(&op, conn, attempt, what).await
+    record(op, conn, attempt, what).await
 }

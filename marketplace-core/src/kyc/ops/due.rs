@@ -75,13 +75,13 @@ pub(super) async fn expire(op: &Operation, conn: &mut Conn<'_>, account: &Accoun
             reason: None,
             metadata: serde_json::json!({}),
         };
-        audit::append(&op, conn, entry).await?;
+        audit::append(op, conn, entry).await?;
         return Ok(None);
     };
     let attempt = store::get(conn, id).await?;
     let what =
         Record { action: AuditAction::KycExpire, event: EventKind::KycExpired, reason: None, fence: attempt.fence };
-    record(&op, conn, &attempt, what).await?;
+    record(op, conn, &attempt, what).await?;
     Ok(Some(id))
 }
 

@@ -62,7 +62,7 @@ pub async fn list(op: &Operation, filter: &KycFilter, page: &PageRequest) -> Res
         at: if waiting.is_some() { attempt.submitted_at } else { attempt.decided_at.unwrap_or(Timestamp::MAX) },
         id: attempt.id.0,
     };
-    Ok(Page::from_rows(rows, limit, position).map(|attempt| attempt.summary(now, &viewer)))
+    Ok(Page::from_rows(rows, limit, position).map(|attempt| attempt.summary(now, viewer)))
 }
 
 /// One user has few attempts: they are read by their user and chosen here.
@@ -101,7 +101,7 @@ pub async fn show(op: &Operation, id: AttemptId) -> Result<KycCase> {
     let mut shown = {
         let mut conn = reader.conn();
         let attempt = store::get(&mut conn, id).await?;
-        case(&op, &mut conn, &attempt).await?
+        case(op, &mut conn, &attempt).await?
     };
     drop(reader);
     if let Some(claim) = shown.attempt.claim.as_mut().filter(|claim| claim.mine)
@@ -161,7 +161,7 @@ async fn take(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, fence: i64
         NewClaim { holder: &op.actor().principal(), label: &op.actor().label(), expires_at: op.now() + CLAIM, fence };
     store::set_claim(conn, attempt.id, &new).await?;
     let what = Record { action: AuditAction::KycClaim, event: EventKind::KycClaimed, reason: None, fence };
-    record(&op, conn, attempt, what).await
+    record(op, conn, attempt, what).await
 }
 
 /// Gives the caller's claim back to the queue; nothing changes when they have none.

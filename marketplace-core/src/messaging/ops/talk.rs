@@ -108,7 +108,7 @@ pub(in crate::messaging) async fn changed(
         thread_id: Some(thread),
         n: None,
     };
-    events::record(&op, conn, &event).await
+    events::record(op, conn, &event).await
 }
 
 /// The caller's threads, newest activity first.

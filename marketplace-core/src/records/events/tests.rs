@@ -122,7 +122,7 @@ async fn a_follower_skips_nothing_and_nothing_overtakes_whatever_else_goes_on() 
         let writers = join_all((0..WRITERS).map(|_| async {
             let mut kept = Vec::new();
             for _ in 0..UNITS {
-                kept.extend(unit(&app, numbers.clone()).await);
+                kept.extend(unit(app, numbers.clone()).await);
             }
             kept
         }));

@@ -83,7 +83,7 @@ async fn tell(op: &Operation, conn: &mut Conn<'_>, review: &Review) -> Result<()
         thread_id: None,
         n: None,
     };
-    events::record(&op, conn, &event).await
+    events::record(op, conn, &event).await
 }
 
 /// A review as somebody sees it, or that there is none.

@@ -132,7 +132,7 @@ async fn act_in(
     store::update(conn, &review, &after).await?;
     recount(conn, &review, &after).await?;
     if after.status == review.status {
-        events::append(&op, conn, EventKind::ReviewDismissed, &id.to_string(), None).await?;
+        events::append(op, conn, EventKind::ReviewDismissed, &id.to_string(), None).await?;
     } else {
         tell(op, conn, &after).await?;
     }
@@ -146,7 +146,7 @@ async fn act_in(
             "flags": review.flags, "note": noted,
         }),
     };
-    audit::append(&op, conn, entry).await?;
+    audit::append(op, conn, entry).await?;
     Ok(Changed { changed: true, item: detail(conn, now, after).await? })
 }
 
