@@ -52,6 +52,7 @@ pub async fn refusals(world: &World, script: &mut Script) {
     script.heard("kyc_next nobody", &nobody.call::<ClaimNextAttempt>((), (), Change::default()).await);
 }
 
+#[expect(clippy::too_many_lines, reason = "a call of each operation")]
 async fn every_method(script: &mut Script, who: &str, api: &Connection) {
     let (user, attempt): (UserId, AttemptId) = (
         "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d".parse().unwrap(),
