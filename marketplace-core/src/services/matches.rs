@@ -107,6 +107,10 @@ impl Sql {
         self
     }
 
+    fn limit(&mut self, rows: i64) -> &mut Self {
+        self.push(" LIMIT (").bind(Bind::Int(rows)).push(" + 0)")
+    }
+
     async fn run(self, conn: &mut Conn<'_>) -> Result<Vec<Hit>> {
         macro_rules! run {
             ($conn:expr, $persistent:expr) => {{
@@ -264,10 +268,10 @@ fn in_span(sql: &mut Sql, order: Order, span: Span) {
 
 fn in_order(sql: &mut Sql, order: Order, limit: i64) {
     sql.push(match order {
-        Order::Newest => " ORDER BY s.number DESC LIMIT ",
-        Order::Rating => " ORDER BY s.rating DESC, s.number DESC LIMIT ",
+        Order::Newest => " ORDER BY s.number DESC",
+        Order::Rating => " ORDER BY s.rating DESC, s.number DESC",
     });
-    sql.bind(Bind::Int(limit));
+    sql.limit(limit);
 }
 
 const COLUMNS: &str = "SELECT s.number, s.rating, s.latitude, s.longitude FROM ";
@@ -315,7 +319,7 @@ pub(super) async fn look_up(
             // Told to the index, which goes on from there by itself.
             sql.push(" AND services_fts.rowid < ").bind(Bind::Int(span.after.1));
             other_tests(&mut sql, wanted, now);
-            sql.push(" ORDER BY services_fts.rowid DESC LIMIT ").bind(Bind::Int(limit));
+            sql.push(" ORDER BY services_fts.rowid DESC").limit(limit);
         } else {
             in_span(&mut sql, order, span);
             other_tests(&mut sql, wanted, now);
@@ -374,7 +378,7 @@ pub(super) async fn crowd(conn: &mut Conn<'_>, wanted: &Wanted, limit: i64) -> R
     sql.push(by_place(wanted, sqlite)).push(visible(sqlite));
     let place = Wanted { area: wanted.area, tiles: wanted.tiles, ..Wanted::default() };
     place_tests(&mut sql, &place);
-    sql.push(" LIMIT ").bind(Bind::Int(limit)).push(") AS capped");
+    sql.limit(limit).push(") AS capped");
     Ok(sql.run(conn).await?.first().map_or(0, |counted| counted.number))
 }
 
@@ -382,9 +386,9 @@ pub(super) async fn crowd(conn: &mut Conn<'_>, wanted: &Wanted, limit: i64) -> R
 pub(super) async fn farther(conn: &mut Conn<'_>, after: (i64, i64), rows: i64) -> Result<Option<(i64, i64)>> {
     Ok(q!(conn => opt (i64, i64), [
         sqlite: "SELECT rating, number FROM services WHERE visible = 1 AND (rating, number) < ($1, $2) \
-                 ORDER BY rating DESC, number DESC LIMIT 1 OFFSET $3",
+                 ORDER BY rating DESC, number DESC LIMIT 1 OFFSET ($3 + 0)",
         pg: "SELECT rating, number FROM services WHERE visible AND (rating, number) < ($1, $2) \
-             ORDER BY rating DESC, number DESC LIMIT 1 OFFSET $3",
+             ORDER BY rating DESC, number DESC LIMIT 1 OFFSET ($3 + 0)",
     ], after.0, after.1, rows)?)
 }
 

@@ -16,7 +16,7 @@ use crate::{
 /// Messages since a time, up to `limit`.
 pub(crate) async fn count_since(conn: &mut Conn<'_>, since: Timestamp, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
-        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM messages WHERE created_at > $1 LIMIT $2) AS capped",
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM messages WHERE created_at > $1 LIMIT ($2 + 0)) AS capped",
         since, limit)?)
 }
 
@@ -86,7 +86,7 @@ pub(in crate::messaging) async fn page(
     before: TimeCursor,
     limit: i64,
 ) -> Result<Vec<ThreadInfo>> {
-    const ORDER: &str = " ORDER BY last_at DESC, id DESC LIMIT ";
+    const ORDER: &str = " ORDER BY last_at DESC, id DESC LIMIT (";
     let rows = on!(conn, |x, Engine| {
         let mut sql = sqlx::QueryBuilder::<Engine>::new(info!(columns));
         let columns: &[&str] = if filter.user_id.is_some() { &["client_id", "worker_id"] } else { &["id"] };
@@ -104,9 +104,9 @@ pub(in crate::messaging) async fn page(
             if let Some(service) = filter.service_id {
                 sql.push(" AND service_id = ").push_bind(service);
             }
-            sql.push(ORDER).push_bind(limit).push(") AS one");
+            sql.push(ORDER).push_bind(limit).push(" + 0)) AS one");
         }
-        sql.push(") AS found").push(ORDER).push_bind(limit).push(")").push(info!(joins));
+        sql.push(") AS found").push(ORDER).push_bind(limit).push(" + 0))").push(info!(joins));
         sql.build_query_as::<Row>().fetch_all(x).await
     })?;
     let mut threads: Vec<ThreadInfo> = rows.into_iter().map(ThreadInfo::from).collect();

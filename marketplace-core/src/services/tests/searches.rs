@@ -14,6 +14,7 @@ use super::*;
 use crate::{
     accounts::model::Status,
     base::{error::ErrorCode, money::Money, permission::Role},
+    platform::db::tally,
     services::{
         follow::learn,
         model::ServiceSort,
@@ -279,6 +280,9 @@ async fn both_engines_find_exactly_what_the_definition_says_in_its_order() {
             assert_eq!(titles, world.expected(&filter), "{:?}: {filter:?}", test.app().db.engine());
             lengths.push(titles.len());
         }
+        let mut reader = test.app().db.read().await.unwrap();
+        assert_eq!(tally::prepared_again(&mut reader.conn()).await, Vec::<String>::new());
+        drop(reader);
         // The questions were neither all hopeless nor all the same.
         assert!(lengths.iter().filter(|length| **length == 0).count() < 28);
         assert!(

@@ -8,6 +8,7 @@ use crate::{
     messaging::model::{
         AccessReason, CloseReason, MessageKind, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter, ThreadStatus,
     },
+    platform::db::tally,
     records::audit::{self, AuditFilter},
     testing,
 };
@@ -148,6 +149,9 @@ async fn staff_find_threads_by_status_person_and_service() {
         }
         let filter = ThreadFilter { service_id: Some(other.service), ..ThreadFilter::default() };
         assert_eq!(find(filter).await, [second]);
+        let mut reader = app.db.read().await.unwrap();
+        assert_eq!(tally::prepared_again(&mut reader.conn()).await, Vec::<String>::new());
+        drop(reader);
         let shown = messaging::staff_show(app, &testing::operator(), first).await.unwrap();
         assert!(shown.client_name.contains('•') && shown.worker_name.contains('•'), "{shown:?}");
         test.close().await;
