@@ -376,6 +376,8 @@ pub(crate) async fn search(
     let mut terms = query.terms.iter();
     let first = if query.email.is_some() { query.email.as_ref() } else { terms.next() };
     let Some(first) = first else { return Ok(Vec::new()) };
+    // PostgreSQL starts to read where the position is, and not at the beginning of the range: from '' that is at the first of all.
+    let after = after.max((first.from.as_str(), Uuid::nil()));
     let [second, third, fourth] = std::array::from_fn(|_| terms.next());
     let from = |range: Option<&Range>| range.map(|range| range.from.clone());
     let to = |range: Option<&Range>| range.map(|range| range.to.clone());
