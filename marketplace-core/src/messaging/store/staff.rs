@@ -80,6 +80,7 @@ pub(in crate::messaging) async fn show(conn: &mut Conn<'_>, id: ThreadId) -> Res
 }
 
 /// Threads before a position, newest activity first. Each filter walks an index; of two, the second is looked at row by row.
+/// Each status has its own index, so that all threads are the newest of both.
 pub(in crate::messaging) async fn page(
     conn: &mut Conn<'_>,
     filter: &ThreadFilter,
@@ -87,20 +88,30 @@ pub(in crate::messaging) async fn page(
     limit: i64,
 ) -> Result<Vec<ThreadInfo>> {
     const ORDER: &str = " ORDER BY last_at DESC, id DESC LIMIT (";
+    // As texts: what is bound does not tell which index has it.
+    let status = match filter.status {
+        Some(ThreadStatus::Open) => " AND status = 'open'",
+        Some(ThreadStatus::Closed) => " AND status = 'closed'",
+        None => "",
+    };
+    let parts: &[&str] = if filter.user_id.is_some() {
+        &[" AND client_id = ", " AND worker_id = "]
+    } else if filter.service_id.is_some() || filter.status.is_some() {
+        &[""]
+    } else {
+        &[" AND status = 'open'", " AND status = 'closed'"]
+    };
     let rows = on!(conn, |x, Engine| {
         let mut sql = sqlx::QueryBuilder::<Engine>::new(info!(columns));
-        let columns: &[&str] = if filter.user_id.is_some() { &["client_id", "worker_id"] } else { &["id"] };
         sql.push("(SELECT * FROM (");
-        for (n, column) in columns.iter().enumerate() {
+        for (n, part) in parts.iter().enumerate() {
             sql.push(if n == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
             sql.push("SELECT * FROM threads WHERE (last_at, id) < (").push_bind(before.at);
-            sql.push(", ").push_bind(before.id).push(")");
+            sql.push(", ").push_bind(before.id).push(")").push(*part);
             if let Some(user) = filter.user_id {
-                sql.push(" AND ").push(*column).push(" = ").push_bind(user);
+                sql.push_bind(user);
             }
-            if let Some(status) = filter.status {
-                sql.push(" AND status = ").push_bind(status);
-            }
+            sql.push(status);
             if let Some(service) = filter.service_id {
                 sql.push(" AND service_id = ").push_bind(service);
             }
