@@ -144,7 +144,9 @@ impl Operation {
         T: Send + 'static,
         F: for<'a> FnOnce(Operation, &'a mut Conn<'_>) -> BoxFuture<'a, Result<T>> + Clone + Send + 'static,
     {
-        let (op, woken) = (self.clone(), self.clone());
+        // Of its own for each unit: what another one records is not this one's.
+        let op = self.with(self.0.change.clone());
+        let woken = op.clone();
         let after = move || {
             if woken.0.has_event.swap(false, Ordering::Relaxed) {
                 woken.0.app.wake();

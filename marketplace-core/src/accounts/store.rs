@@ -201,7 +201,7 @@ pub(crate) async fn phone_wanted(conn: &mut Conn<'_>, id: UserId) -> Result<Opti
 
 /// Accounts whose address is to be compared in another form than it is stored in.
 pub(crate) async fn unnormalised(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<UserId>> {
-    Ok(q!(conn => vals UserId, "SELECT user_id FROM unnormalised_emails ORDER BY user_id LIMIT $1", limit)?)
+    Ok(q!(conn => vals UserId, "SELECT user_id FROM unnormalised_emails ORDER BY user_id LIMIT ($1 + 0)", limit)?)
 }
 
 /// It is done.
@@ -287,7 +287,7 @@ pub(crate) async fn note_erasure(conn: &mut Conn<'_>, id: UserId, now: Timestamp
 
 /// Whose traces are to be swept.
 pub(crate) async fn erasures(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<UserId>> {
-    Ok(q!(conn => vals UserId, "SELECT user_id FROM erasures ORDER BY user_id LIMIT $1", limit)?)
+    Ok(q!(conn => vals UserId, "SELECT user_id FROM erasures ORDER BY user_id LIMIT ($1 + 0)", limit)?)
 }
 
 /// They are swept.
@@ -331,7 +331,7 @@ pub(crate) async fn add_note(conn: &mut Conn<'_>, user: UserId, note: &Note) -> 
 pub(crate) async fn notes(conn: &mut Conn<'_>, user: UserId, before: TimeCursor, limit: i64) -> Result<Vec<Note>> {
     Ok(q!(conn => all Note,
         "SELECT id, author, body, created_at FROM user_notes WHERE user_id = $1 AND (created_at, id) < ($2, $3) \
-         ORDER BY created_at DESC, id DESC LIMIT $4",
+         ORDER BY created_at DESC, id DESC LIMIT ($4 + 0)",
         user, before.at, NoteId(before.id), limit)?)
 }
 
@@ -345,13 +345,13 @@ pub(crate) async fn page(
     let (at, id) = (before.at, before.id);
     Ok(match (filter.role, filter.status) {
         (None, None) => q!(conn => all Account, concat!("SELECT ", account_columns!(),
-            " FROM users u WHERE (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT $3"), at, id, limit)?,
+            " FROM users u WHERE (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT ($3 + 0)"), at, id, limit)?,
         (Some(role), None) => q!(conn => all Account, concat!("SELECT ", account_columns!(),
-            " FROM users u WHERE u.role = $4 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT $3"), at, id, limit, role)?,
+            " FROM users u WHERE u.role = $4 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT ($3 + 0)"), at, id, limit, role)?,
         (None, Some(status)) => q!(conn => all Account, concat!("SELECT ", account_columns!(),
-            " FROM users u WHERE u.status = $4 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT $3"), at, id, limit, status)?,
+            " FROM users u WHERE u.status = $4 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT ($3 + 0)"), at, id, limit, status)?,
         (Some(role), Some(status)) => q!(conn => all Account, concat!("SELECT ", account_columns!(),
-            " FROM users u WHERE u.role = $4 AND u.status = $5 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT $3"),
+            " FROM users u WHERE u.role = $4 AND u.status = $5 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT ($3 + 0)"),
             at, id, limit, role, status)?,
     })
 }
@@ -376,6 +376,8 @@ pub(crate) async fn search(
     let mut terms = query.terms.iter();
     let first = if query.email.is_some() { query.email.as_ref() } else { terms.next() };
     let Some(first) = first else { return Ok(Vec::new()) };
+    // PostgreSQL starts to read where the position is, and not at the beginning of the range: from '' that is at the first of all.
+    let after = after.max((first.from.as_str(), Uuid::nil()));
     let [second, third, fourth] = std::array::from_fn(|_| terms.next());
     let from = |range: Option<&Range>| range.map(|range| range.from.clone());
     let to = |range: Option<&Range>| range.map(|range| range.to.clone());
@@ -390,14 +392,14 @@ pub(crate) async fn search(
     }
     Ok(if query.email.is_some() {
         q!(conn => all Found, concat!("SELECT ", account_columns!(), ", u.email_norm AS term FROM users u \
-             WHERE u.email_norm >= $1 AND u.email_norm <= $2 AND (u.email_norm, u.id) > ($3, $4)", others!(), "ORDER BY u.email_norm, u.id LIMIT $13"),
+             WHERE u.email_norm >= $1 AND u.email_norm <= $2 AND (u.email_norm, u.id) > ($3, $4)", others!(), "ORDER BY u.email_norm, u.id LIMIT ($13 + 0)"),
             &first.from, &first.to, after.0, after.1, filter.role, filter.status,
             from(second), to(second), from(third), to(third), from(fourth), to(fourth), limit)?
     } else {
         q!(conn => all Found, concat!("SELECT ", account_columns!(), ", t.term FROM user_terms t JOIN users u ON u.id = t.user_id \
              WHERE t.term >= $1 AND t.term <= $2 AND (t.term, t.user_id) > ($3, $4) AND t.term NOT LIKE '%@%' \
              AND NOT EXISTS (SELECT 1 FROM user_terms e WHERE e.user_id = t.user_id AND e.term >= $1 AND e.term < t.term AND e.term NOT LIKE '%@%')",
-            others!(), "ORDER BY t.term, t.user_id LIMIT $13"),
+            others!(), "ORDER BY t.term, t.user_id LIMIT ($13 + 0)"),
             &first.from, &first.to, after.0, after.1, filter.role, filter.status,
             from(second), to(second), from(third), to(third), from(fourth), to(fourth), limit)?
     })
@@ -408,10 +410,10 @@ pub(crate) async fn counts(conn: &mut Conn<'_>, since: Timestamp) -> Result<(Vec
     let mut users = Vec::with_capacity(Status::ALL.len());
     for status in Status::ALL {
         let rows = q!(conn => val i64,
-            "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM users WHERE status = $1 LIMIT $2) AS capped", status, Count::CAP + 1)?;
+            "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM users WHERE status = $1 LIMIT ($2 + 0)) AS capped", status, Count::CAP + 1)?;
         users.push(StatusCount { status: *status, count: Count::bounded(rows) });
     }
     let signups = q!(conn => val i64,
-        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM users WHERE created_at > $1 LIMIT $2) AS capped", since, Count::CAP + 1)?;
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM users WHERE created_at > $1 LIMIT ($2 + 0)) AS capped", since, Count::CAP + 1)?;
     Ok((users, Count::bounded(signups)))
 }

@@ -199,7 +199,7 @@ pub(crate) async fn page(
 ) -> Result<Vec<SessionView>> {
     let rows = q!(conn => all SessionRow,
         "SELECT id, user_agent, ip, created_at, last_used_at, expires_at FROM sessions \
-         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $5",
+         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT ($5 + 0)",
         user, now, before.at, before.id, limit)?;
     let view = |row: SessionRow| SessionView {
         id: row.id,
@@ -234,7 +234,7 @@ pub(crate) async fn all_of(
 ) -> Result<Vec<OwnSession>> {
     Ok(q!(conn => all OwnSession,
         "SELECT id, user_agent, ip, created_at, last_used_at, expires_at, revoked_at FROM sessions \
-         WHERE user_id = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4",
+         WHERE user_id = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT ($4 + 0)",
         user, before.at, before.id, limit)?)
 }
 

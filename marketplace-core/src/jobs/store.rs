@@ -81,17 +81,17 @@ pub(super) async fn of_user(
     if let Some(thread) = thread {
         return Ok(q!(conn => all Job,
             job!("jobs j", "j.thread_id = $1 AND (j.client_id = $2 OR j.worker_id = $2) AND (j.status = $3 OR $3 IS NULL) \
-                 AND (j.created_at, j.id) < ($4, $5) ORDER BY j.created_at DESC, j.id DESC LIMIT $6"),
+                 AND (j.created_at, j.id) < ($4, $5) ORDER BY j.created_at DESC, j.id DESC LIMIT ($6 + 0)"),
             thread, user, status, before.at, before.id, limit)?);
     }
     // Each in the order of its index, so that neither sorts more than it shows.
     let mut jobs = q!(conn => all Job,
         job!("jobs j", "j.client_id = $1 AND (j.status = $2 OR $2 IS NULL) AND (j.created_at, j.id) < ($3, $4) \
-             ORDER BY j.created_at DESC, j.id DESC LIMIT $5"),
+             ORDER BY j.created_at DESC, j.id DESC LIMIT ($5 + 0)"),
         user, status, before.at, before.id, limit)?;
     let works = q!(conn => all Job,
         job!("jobs j", "j.worker_id = $1 AND (j.status = $2 OR $2 IS NULL) AND (j.created_at, j.id) < ($3, $4) \
-             ORDER BY j.created_at DESC, j.id DESC LIMIT $5"),
+             ORDER BY j.created_at DESC, j.id DESC LIMIT ($5 + 0)"),
         user, status, before.at, before.id, limit)?;
     jobs.extend(works);
     jobs.sort_by_key(|job| std::cmp::Reverse((job.created_at, job.id)));
@@ -109,10 +109,10 @@ pub(super) async fn page(
     let before = before.unwrap_or(NEWEST);
     Ok(match status {
         None => q!(conn => all Job,
-            job!("jobs j", "(j.created_at, j.id) < ($1, $2) ORDER BY j.created_at DESC, j.id DESC LIMIT $3"),
+            job!("jobs j", "(j.created_at, j.id) < ($1, $2) ORDER BY j.created_at DESC, j.id DESC LIMIT ($3 + 0)"),
             before.at, before.id, limit)?,
         Some(status) => q!(conn => all Job,
-            job!("jobs j", "j.status = $4 AND (j.created_at, j.id) < ($1, $2) ORDER BY j.created_at DESC, j.id DESC LIMIT $3"),
+            job!("jobs j", "j.status = $4 AND (j.created_at, j.id) < ($1, $2) ORDER BY j.created_at DESC, j.id DESC LIMIT ($3 + 0)"),
             before.at, before.id, limit, status)?,
     })
 }
@@ -128,7 +128,7 @@ pub(super) async fn of_thread(
     let before = before.unwrap_or(NEWEST);
     Ok(q!(conn => all Job,
         job!("jobs j", "j.thread_id = $1 AND (j.status = $2 OR $2 IS NULL) AND (j.created_at, j.id) < ($3, $4) \
-             ORDER BY j.created_at DESC, j.id DESC LIMIT $5"),
+             ORDER BY j.created_at DESC, j.id DESC LIMIT ($5 + 0)"),
         thread, status, before.at, before.id, limit)?)
 }
 
@@ -212,7 +212,7 @@ struct OfferRow {
 pub(super) async fn offers(conn: &mut Conn<'_>, id: JobId, up_to: i64, limit: i64) -> Result<Vec<OfferView>> {
     let rows = q!(conn => all OfferRow,
         "SELECT revision, offered_by, price_amount, price_currency, schedule, scope, created_at FROM job_offers \
-         WHERE job_id = $1 AND revision <= $2 ORDER BY revision DESC LIMIT $3",
+         WHERE job_id = $1 AND revision <= $2 ORDER BY revision DESC LIMIT ($3 + 0)",
         id, up_to, limit)?;
     let view = |row: OfferRow| OfferView {
         revision: row.revision,
@@ -254,7 +254,7 @@ struct EntryRow {
 pub(super) async fn history(conn: &mut Conn<'_>, id: JobId, after: i64, limit: i64) -> Result<Vec<HistoryRow>> {
     let rows = q!(conn => all EntryRow,
         "SELECT entry, action, from_status, to_status, side, actor, revision, reason, comment, version, at FROM job_history \
-         WHERE job_id = $1 AND entry > $2 ORDER BY entry LIMIT $3",
+         WHERE job_id = $1 AND entry > $2 ORDER BY entry LIMIT ($3 + 0)",
         id, after, limit)?;
     let row = |row: EntryRow| HistoryRow {
         entry: row.entry,
@@ -275,7 +275,7 @@ pub(super) async fn history(conn: &mut Conn<'_>, id: JobId, after: i64, limit: i
 /// Jobs whose time has come, longest due first.
 pub(super) async fn due(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<JobId>> {
     Ok(q!(conn => vals JobId,
-        "SELECT id FROM jobs WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT $2", now, limit)?)
+        "SELECT id FROM jobs WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT ($2 + 0)", now, limit)?)
 }
 
 /// A person's live jobs.
@@ -319,7 +319,7 @@ pub(crate) async fn counts(conn: &mut Conn<'_>) -> Result<Vec<JobCount>> {
     let mut counts = Vec::with_capacity(JobStatus::ALL.len());
     for status in JobStatus::ALL {
         let rows = q!(conn => val i64,
-            "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM jobs WHERE status = $1 LIMIT $2) AS capped",
+            "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM jobs WHERE status = $1 LIMIT ($2 + 0)) AS capped",
             status, Count::CAP + 1)?;
         counts.push(JobCount { status: *status, count: Count::bounded(rows) });
     }

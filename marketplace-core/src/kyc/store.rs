@@ -54,7 +54,7 @@ pub(super) async fn subject(conn: &mut Conn<'_>, id: AttemptId) -> Result<UserId
 
 /// A user's attempts, newest first.
 pub(super) async fn of_user(conn: &mut Conn<'_>, user: UserId, limit: i64) -> Result<Vec<Attempt>> {
-    Ok(q!(conn => all Attempt, attempt!("a.user_id = $1 ORDER BY a.number DESC LIMIT $2"), user, limit)?)
+    Ok(q!(conn => all Attempt, attempt!("a.user_id = $1 ORDER BY a.number DESC LIMIT ($2 + 0)"), user, limit)?)
 }
 
 /// A user's newest attempt.
@@ -93,7 +93,7 @@ pub(super) async fn files_past(
 ) -> Result<Vec<AttemptId>> {
     Ok(q!(conn => vals AttemptId,
         "SELECT id FROM kyc_attempts WHERE wrapped_key IS NOT NULL AND decided_at IS NOT NULL AND status = $1 \
-         AND decided_at <= $2 ORDER BY decided_at LIMIT $3",
+         AND decided_at <= $2 ORDER BY decided_at LIMIT ($3 + 0)",
         outcome, before, limit)?)
 }
 
@@ -113,7 +113,7 @@ pub(super) async fn drop_files(conn: &mut Conn<'_>, id: AttemptId, now: Timestam
 /// How many objects wait to be deleted, up to `cap`.
 pub(super) async fn count_deletions(conn: &mut Conn<'_>, cap: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
-        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM file_deletions LIMIT $1) AS capped", cap)?)
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM file_deletions LIMIT ($1 + 0)) AS capped", cap)?)
 }
 
 /// A colleague is erased: their name goes from what they hold.
@@ -162,18 +162,18 @@ pub(super) async fn queue(
     Ok(match which {
         Waiting::All => q!(conn => all Attempt,
             attempt!("a.status = 'pending' AND (a.submitted_at, a.id) > ($1, $2) \
-                      AND (a.document_type = $3 OR $3 IS NULL) ORDER BY a.submitted_at, a.id LIMIT $4"),
+                      AND (a.document_type = $3 OR $3 IS NULL) ORDER BY a.submitted_at, a.id LIMIT ($4 + 0)"),
             at, id, document_type, limit)?,
         Waiting::Unclaimed => q!(conn => all Attempt,
             attempt!("a.status = 'pending' AND (a.submitted_at, a.id) > ($1, $2) \
                       AND (a.document_type = $3 OR $3 IS NULL) \
                       AND (a.claim_expires_at IS NULL OR a.claim_expires_at <= $4) \
-                      ORDER BY a.submitted_at, a.id LIMIT $5"),
+                      ORDER BY a.submitted_at, a.id LIMIT ($5 + 0)"),
             at, id, document_type, now, limit)?,
         // Only waiting attempts have a claim, and there are no more live ones than reviewers: sorted as they come.
         Waiting::Claimed => q!(conn => all Attempt,
             attempt!("a.claim_expires_at > $4 AND (a.submitted_at, a.id) > ($1, $2) \
-                      AND (a.document_type = $3 OR $3 IS NULL) ORDER BY a.submitted_at, a.id LIMIT $5"),
+                      AND (a.document_type = $3 OR $3 IS NULL) ORDER BY a.submitted_at, a.id LIMIT ($5 + 0)"),
             at, id, document_type, now, limit)?,
     })
 }
@@ -188,7 +188,7 @@ pub(super) async fn decided(
 ) -> Result<Vec<Attempt>> {
     Ok(q!(conn => all Attempt,
         attempt!("a.status = $1 AND (a.decided_at, a.id) < ($2, $3) AND (a.document_type = $4 OR $4 IS NULL) \
-                  ORDER BY a.decided_at DESC, a.id DESC LIMIT $5"),
+                  ORDER BY a.decided_at DESC, a.id DESC LIMIT ($5 + 0)"),
         status, before.at, before.id, document_type, limit)?)
 }
 
@@ -317,7 +317,7 @@ pub(super) async fn insert(conn: &mut Conn<'_>, new: &NewAttempt) -> Result<i64>
 /// Users whose approval has come to its end.
 pub(super) async fn expired_users(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<UserId>> {
     Ok(q!(conn => vals UserId,
-        "SELECT id FROM users WHERE kyc_expires_at IS NOT NULL AND kyc_expires_at <= $1 ORDER BY kyc_expires_at LIMIT $2",
+        "SELECT id FROM users WHERE kyc_expires_at IS NOT NULL AND kyc_expires_at <= $1 ORDER BY kyc_expires_at LIMIT ($2 + 0)",
         now, limit)?)
 }
 
@@ -357,7 +357,7 @@ pub(super) struct Deletion {
 /// Objects that are to be deleted now, those first that have waited longest since their time.
 pub(super) async fn due_deletions(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<Deletion>> {
     Ok(q!(conn => all Deletion,
-        "SELECT object_key, attempts FROM file_deletions WHERE not_before <= $1 ORDER BY not_before LIMIT $2", now, limit)?)
+        "SELECT object_key, attempts FROM file_deletions WHERE not_before <= $1 ORDER BY not_before LIMIT ($2 + 0)", now, limit)?)
 }
 
 /// The objects could not be deleted: each is tried again at its time.
@@ -413,10 +413,10 @@ pub(crate) struct KycCounts {
 pub(crate) async fn counts(conn: &mut Conn<'_>, now: Timestamp) -> Result<KycCounts> {
     let (yesterday, cap) = (now - Duration::from_hours(24), Count::CAP + 1);
     Ok(q!(conn => one KycCounts,
-        "SELECT (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM kyc_attempts WHERE status = 'pending' LIMIT $3) AS p) AS pending, \
-         (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM kyc_attempts WHERE claim_expires_at > $1 LIMIT $3) AS r) AS in_review, \
+        "SELECT (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM kyc_attempts WHERE status = 'pending' LIMIT ($3 + 0)) AS p) AS pending, \
+         (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM kyc_attempts WHERE claim_expires_at > $1 LIMIT ($3 + 0)) AS r) AS in_review, \
          (SELECT submitted_at FROM kyc_attempts WHERE status = 'pending' ORDER BY submitted_at, id LIMIT 1) AS oldest_at, \
-         (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM kyc_attempts WHERE decided_at > $2 LIMIT $3) AS d) AS decided_24h",
+         (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM kyc_attempts WHERE decided_at > $2 LIMIT ($3 + 0)) AS d) AS decided_24h",
         now, yesterday, cap)?)
 }
 

@@ -103,7 +103,7 @@ pub(super) async fn page(
 ) -> Result<Vec<IdentityView>> {
     let rows = q!(conn => all IdentityRow,
         "SELECT id, issuer, created_at, last_used_at FROM identities \
-         WHERE user_id = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4",
+         WHERE user_id = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT ($4 + 0)",
         user, before.at, before.id, limit)?;
     let view = |row: IdentityRow| IdentityView {
         id: row.id,

@@ -293,7 +293,7 @@ pub(super) async fn favorites(
     let rows = q!(conn => all FavoriteRow,
         concat!(public_workers!(", x.created_at AS since FROM (SELECT worker_id AS id, created_at FROM favorites WHERE user_id = $1 \
              AND (created_at, worker_id) < ($3, $4)) x"),
-            worker_is_public!("$2"), " ORDER BY x.created_at DESC, x.id DESC LIMIT $5"),
+            worker_is_public!("$2"), " ORDER BY x.created_at DESC, x.id DESC LIMIT ($5 + 0)"),
         user, now, before.at, before.id, limit)?;
     rows.into_iter().map(|row| Ok((row.since, row.worker.worker(now)?))).collect()
 }
@@ -312,7 +312,7 @@ pub(super) async fn drop_favorite(conn: &mut Conn<'_>, user: UserId, worker: Use
 
 pub(super) async fn count_favorites(conn: &mut Conn<'_>, user: UserId, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
-        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM favorites WHERE user_id = $1 LIMIT $2) AS capped", user, limit)?)
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM favorites WHERE user_id = $1 LIMIT ($2 + 0)) AS capped", user, limit)?)
 }
 
 /// A client or worker who was not deleted.
@@ -336,14 +336,14 @@ pub(super) async fn drop_block(conn: &mut Conn<'_>, user: UserId, blocked: UserI
 
 pub(super) async fn count_blocks(conn: &mut Conn<'_>, user: UserId, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
-        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM blocks WHERE user_id = $1 LIMIT $2) AS capped", user, limit)?)
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM blocks WHERE user_id = $1 LIMIT ($2 + 0)) AS capped", user, limit)?)
 }
 
 /// Whom a user blocks, by their ids.
 pub(super) async fn blocks(conn: &mut Conn<'_>, user: UserId, after: Uuid, limit: i64) -> Result<Vec<Blocked>> {
     Ok(q!(conn => all Blocked,
         "SELECT u.id, u.name, b.created_at AS since FROM blocks b JOIN users u ON u.id = b.blocked_id \
-         WHERE b.user_id = $1 AND b.blocked_id > $2 ORDER BY b.blocked_id LIMIT $3", user, after, limit)?)
+         WHERE b.user_id = $1 AND b.blocked_id > $2 ORDER BY b.blocked_id LIMIT ($3 + 0)", user, after, limit)?)
 }
 
 /// Whether one of two people has blocked the other.

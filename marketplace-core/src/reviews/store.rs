@@ -122,7 +122,7 @@ pub(super) async fn dismiss_flags(conn: &mut Conn<'_>, id: ReviewId, now: Timest
 pub(super) async fn flags(conn: &mut Conn<'_>, id: ReviewId, limit: i64) -> Result<Vec<FlagRow>> {
     Ok(q!(conn => all FlagRow,
         "SELECT user_id, reason, comment, created_at, dismissed_at FROM review_flags WHERE review_id = $1 \
-         ORDER BY created_at DESC, user_id DESC LIMIT $2",
+         ORDER BY created_at DESC, user_id DESC LIMIT ($2 + 0)",
         id, limit)?)
 }
 
@@ -136,7 +136,7 @@ pub(super) async fn of_worker(
     let before = before.unwrap_or(NEWEST);
     Ok(q!(conn => all Review,
         review!("r.subject_id = $1 AND r.status = 'published' AND r.side = 'client' AND (r.published_at, r.id) < ($2, $3) \
-                 ORDER BY r.published_at DESC, r.id DESC LIMIT $4"),
+                 ORDER BY r.published_at DESC, r.id DESC LIMIT ($4 + 0)"),
         worker, before.at, before.id, limit)?)
 }
 
@@ -149,7 +149,7 @@ pub(super) async fn written(
 ) -> Result<Vec<Review>> {
     let before = before.unwrap_or(NEWEST);
     Ok(q!(conn => all Review,
-        review!("r.author_id = $1 AND (r.created_at, r.id) < ($2, $3) ORDER BY r.created_at DESC, r.id DESC LIMIT $4"),
+        review!("r.author_id = $1 AND (r.created_at, r.id) < ($2, $3) ORDER BY r.created_at DESC, r.id DESC LIMIT ($4 + 0)"),
         author, before.at, before.id, limit)?)
 }
 
@@ -163,7 +163,7 @@ pub(super) async fn received(
     let before = before.unwrap_or(NEWEST);
     Ok(q!(conn => all Review,
         review!("r.subject_id = $1 AND r.published_at IS NOT NULL AND (r.published_at, r.id) < ($2, $3) \
-                 ORDER BY r.published_at DESC, r.id DESC LIMIT $4"),
+                 ORDER BY r.published_at DESC, r.id DESC LIMIT ($4 + 0)"),
         subject, before.at, before.id, limit)?)
 }
 
@@ -186,7 +186,7 @@ pub(super) async fn flagged(
     Ok(q!(conn => all Review,
         review!("r.flags > 0 AND (r.flagged_at, r.id) > ($1, $2) AND (r.status = $3 OR $3 IS NULL) \
                  AND (r.subject_id = $4 OR $4 IS NULL) AND (r.author_id = $5 OR $5 IS NULL) \
-                 ORDER BY r.flagged_at, r.id LIMIT $6"),
+                 ORDER BY r.flagged_at, r.id LIMIT ($6 + 0)"),
         after.at, after.id, wanted.status, wanted.subject, wanted.author, limit)?)
 }
 
@@ -204,19 +204,19 @@ pub(super) async fn page(
         (Some(author), subject, status) => q!(conn => all Review,
             review!("r.author_id = $4 AND (r.subject_id = $5 OR $5 IS NULL) AND (r.status = $6 OR $6 IS NULL) \
                      AND NOT (r.status = 'hidden' AND r.closes_at <= $7 AND $6 IS NOT NULL) \
-                     AND (r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT $3"),
+                     AND (r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT ($3 + 0)"),
             at, id, limit, author, subject, status, wanted.now)?,
         (None, Some(subject), status) => q!(conn => all Review,
             review!("r.subject_id = $4 AND (r.status = $5 OR $5 IS NULL) \
                      AND NOT (r.status = 'hidden' AND r.closes_at <= $6 AND $5 IS NOT NULL) \
-                     AND (r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT $3"),
+                     AND (r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT ($3 + 0)"),
             at, id, limit, subject, status, wanted.now)?,
         (None, None, Some(status)) => q!(conn => all Review,
-            review!("r.status = $4 AND NOT (r.status = 'hidden' AND r.closes_at <= $5) \
-                     AND (r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT $3"),
+            review!("r.status = CAST($4 AS TEXT) AND NOT (r.status = 'hidden' AND r.closes_at <= $5) \
+                     AND (r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT ($3 + 0)"),
             at, id, limit, status, wanted.now)?,
         (None, None, None) => q!(conn => all Review,
-            review!("(r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT $3"), at, id, limit)?,
+            review!("(r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT ($3 + 0)"), at, id, limit)?,
     })
 }
 
@@ -224,8 +224,8 @@ pub(super) async fn page(
 pub(super) async fn due(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<ReviewId>> {
     // SQLite would rather read all that are hidden and sort them.
     Ok(q!(conn => vals ReviewId, [
-        sqlite: "SELECT id FROM reviews INDEXED BY reviews_due WHERE status = 'hidden' AND closes_at <= $1 ORDER BY closes_at LIMIT $2",
-        pg: "SELECT id FROM reviews WHERE status = 'hidden' AND closes_at <= $1 ORDER BY closes_at LIMIT $2",
+        sqlite: "SELECT id FROM reviews INDEXED BY reviews_due WHERE status = 'hidden' AND closes_at <= $1 ORDER BY closes_at LIMIT ($2 + 0)",
+        pg: "SELECT id FROM reviews WHERE status = 'hidden' AND closes_at <= $1 ORDER BY closes_at LIMIT ($2 + 0)",
     ], now, limit)?)
 }
 
@@ -307,5 +307,5 @@ pub(crate) async fn complaints(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<
 /// Reviews with flags that wait for staff, up to `limit`.
 pub(crate) async fn count_flagged(conn: &mut Conn<'_>, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
-        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM reviews WHERE flags > 0 LIMIT $1) AS capped", limit)?)
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM reviews WHERE flags > 0 LIMIT ($1 + 0)) AS capped", limit)?)
 }

@@ -24,6 +24,25 @@ pub(super) struct Token {
     pub prefix: bool,
 }
 
+/// Characters of beginnings of which SQLite's full-text index has a list (`prefix` in the migrations): any other beginning is
+/// put together from all words that have it, which takes long where many services do.
+const LISTED: std::ops::RangeInclusive<usize> = 2..=5;
+
+impl Token {
+    fn is_listed(&self) -> bool {
+        !self.prefix || LISTED.contains(&self.text.chars().count())
+    }
+
+    /// What has a list, and what everything has that has this; none when that is everything.
+    fn covered(&self) -> Option<Self> {
+        if self.is_listed() {
+            return Some(self.clone());
+        }
+        let text: String = self.text.chars().take(*LISTED.end()).collect();
+        (text.chars().count() >= *LISTED.start()).then_some(Self { text, prefix: true })
+    }
+}
+
 /// All of these, of each at least one.
 pub(super) type Clauses = Vec<Vec<Token>>;
 
@@ -48,6 +67,30 @@ pub(super) struct Wanted {
     pub tiles: Option<(i64, i64)>,
 }
 
+fn are_listed(clauses: &Clauses) -> bool {
+    clauses.iter().flatten().all(Token::is_listed)
+}
+
+impl Wanted {
+    /// Words of which SQLite's full-text index has lists: what has all else has them, too. And what is left to be tested.
+    fn covered(&self) -> (Self, Self) {
+        let cover = |clause: &Vec<Token>| clause.iter().map(Token::covered).collect::<Option<Vec<_>>>();
+        let mut listed = Self { has: self.has.iter().filter_map(cover).collect(), ..Self::default() };
+        let unlisted = |clause: &&Vec<Token>| !clause.iter().all(Token::is_listed);
+        let mut rest = Self { has: self.has.iter().filter(unlisted).cloned().collect(), ..Self::default() };
+        match &self.lacks {
+            Some(lacks) if are_listed(lacks) && !listed.has.is_empty() => listed.lacks = Some(lacks.clone()),
+            lacks => rest.lacks.clone_from(lacks),
+        }
+        (listed, rest)
+    }
+
+    /// Whether SQLite's full-text index finds the first of them at once, however many there are.
+    pub fn is_listed(&self) -> bool {
+        are_listed(&self.has) && self.lacks.as_ref().is_none_or(are_listed)
+    }
+}
+
 /// A service that matches.
 #[derive(Debug, Clone, Copy, PartialEq, sqlx_macros::FromRow)]
 pub(super) struct Hit {
@@ -64,20 +107,6 @@ pub(super) enum Order {
     Newest,
     /// Best average first, then newest.
     Rating,
-}
-
-/// After which position, and up to which (itself included).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub after: (i64, i64),
-    pub until: (i64, i64),
-}
-
-impl Span {
-    /// Behind a position (rating and number), all of it.
-    pub fn after(after: (i64, i64)) -> Self {
-        Self { after, until: (i64::MIN, i64::MIN) }
-    }
 }
 
 enum Bind {
@@ -107,11 +136,15 @@ impl Sql {
         self
     }
 
-    async fn run(self, conn: &mut Conn<'_>) -> Result<Vec<Hit>> {
+    fn limit(&mut self, rows: i64) -> &mut Self {
+        self.push(" LIMIT (").bind(Bind::Int(rows)).push(" + 0)")
+    }
+
+    async fn run(&mut self, conn: &mut Conn<'_>) -> Result<Vec<Hit>> {
         macro_rules! run {
-            ($conn:expr, $persistent:expr) => {{
-                let mut query = sqlx::query_as::<_, Hit>(AssertSqlSafe(self.text)).persistent($persistent);
-                for value in self.binds {
+            ($conn:expr) => {{
+                let mut query = sqlx::query_as::<_, Hit>(AssertSqlSafe(std::mem::take(&mut self.text)));
+                for value in std::mem::take(&mut self.binds) {
                     query = match value {
                         Bind::Int(value) => query.bind(value),
                         Bind::Float(value) => query.bind(value),
@@ -123,15 +156,14 @@ impl Sql {
             }};
         }
         let rows = match conn {
-            Conn::Sqlite(conn) => run!(&mut **conn, true),
-            // Planned for these very values: what is good for a rare word is bad for a common one.
-            Conn::Pg(conn) => run!(&mut **conn, false),
+            Conn::Sqlite(conn) => run!(&mut **conn),
+            Conn::Pg(conn) => run!(&mut **conn),
         };
         Ok(rows.map_err(DbError::from)?)
     }
 }
 
-fn is_sqlite(conn: &Conn<'_>) -> bool {
+pub(super) fn is_sqlite(conn: &Conn<'_>) -> bool {
     matches!(conn, Conn::Sqlite(_))
 }
 
@@ -217,7 +249,7 @@ fn place_tests(sql: &mut Sql, wanted: &Wanted) {
 }
 
 /// All that is no word.
-fn other_tests(sql: &mut Sql, wanted: &Wanted, now: Timestamp) {
+fn other_tests(sql: &mut Sql, wanted: &Wanted, now: Timestamp, sqlite: bool) {
     place_tests(sql, wanted);
     if let Some(rating) = wanted.min_rating {
         sql.push(" AND s.rating >= ").bind(Bind::Int(rating));
@@ -226,13 +258,10 @@ fn other_tests(sql: &mut Sql, wanted: &Wanted, now: Timestamp) {
         sql.push(" AND s.price_currency = ").bind(Bind::Text(currency.clone()));
         sql.push(" AND s.price_amount BETWEEN ").bind(Bind::Int(*from)).push(" AND ").bind(Bind::Int(*to));
     }
-    // The truth about the worker: the mark on the service may be older.
-    sql.push(" AND s.status = 'published' AND ");
-    for (at, piece) in worker_is_public!("\u{1}").split('\u{1}').enumerate() {
-        if at > 0 {
-            sql.bind(Bind::Time(now));
-        }
-        sql.push(piece);
+    sql.push(" AND s.status = 'published'");
+    if sqlite {
+        sql.push(" AND ");
+        public_worker(sql, now);
     }
     if wanted.available {
         sql.push(" AND coalesce(w.available, TRUE) AND (w.away_until IS NULL OR w.away_until <= ");
@@ -240,34 +269,52 @@ fn other_tests(sql: &mut Sql, wanted: &Wanted, now: Timestamp) {
     }
 }
 
-fn joins(sql: &mut Sql, wanted: &Wanted, sqlite: bool) {
-    // On SQLite that is also the order in which tables are read.
-    sql.push(if sqlite { " CROSS JOIN users u ON u.id = s.worker_id" } else { " JOIN users u ON u.id = s.worker_id" });
-    if wanted.available {
-        sql.push(" LEFT JOIN worker_profiles w ON w.user_id = s.worker_id");
-    }
-}
-
-fn in_span(sql: &mut Sql, order: Order, span: Span) {
-    match order {
-        Order::Newest => {
-            sql.push(" AND s.number < ").bind(Bind::Int(span.after.1));
-            sql.push(" AND s.number >= ").bind(Bind::Int(span.until.1));
-        }
-        Order::Rating => {
-            sql.push(" AND (s.rating, s.number) < (").bind(Bind::Int(span.after.0)).push(", ");
-            sql.bind(Bind::Int(span.after.1)).push(") AND (s.rating, s.number) >= (");
-            sql.bind(Bind::Int(span.until.0)).push(", ").bind(Bind::Int(span.until.1)).push(")");
-        }
-    }
-}
-
-fn in_order(sql: &mut Sql, order: Order, limit: i64) {
-    sql.push(match order {
-        Order::Newest => " ORDER BY s.number DESC LIMIT ",
-        Order::Rating => " ORDER BY s.rating DESC, s.number DESC LIMIT ",
+fn joins(sql: &mut Sql, wanted: &Wanted, now: Timestamp, sqlite: bool) {
+    // Row by row, by key: on SQLite CROSS JOIN is the order in which tables are read; a planner of PostgreSQL that knows no
+    // values yet would rather read all users.
+    sql.push(if sqlite {
+        " CROSS JOIN users u ON u.id = s.worker_id"
+    } else {
+        " JOIN LATERAL (SELECT 1 FROM users u WHERE u.id = s.worker_id AND "
     });
-    sql.bind(Bind::Int(limit));
+    if !sqlite {
+        public_worker(sql, now);
+        sql.push(" OFFSET 0) u ON TRUE");
+    }
+    if wanted.available {
+        sql.push(if sqlite {
+            " LEFT JOIN worker_profiles w ON w.user_id = s.worker_id"
+        } else {
+            " LEFT JOIN LATERAL (SELECT available, away_until FROM worker_profiles WHERE user_id = s.worker_id OFFSET 0) w ON TRUE"
+        });
+    }
+}
+
+/// The truth about the worker: the mark on the service may be older.
+fn public_worker(sql: &mut Sql, now: Timestamp) {
+    for (at, piece) in worker_is_public!("\u{1}").split('\u{1}').enumerate() {
+        if at > 0 {
+            sql.bind(Bind::Time(now));
+        }
+        sql.push(piece);
+    }
+}
+
+fn behind(sql: &mut Sql, order: Order, after: (i64, i64)) {
+    match order {
+        Order::Newest => sql.push(" AND s.number < ").bind(Bind::Int(after.1)),
+        Order::Rating => {
+            sql.push(" AND (s.rating, s.number) < (").bind(Bind::Int(after.0)).push(", ");
+            sql.bind(Bind::Int(after.1)).push(")")
+        }
+    };
+}
+
+fn in_order(sql: &mut Sql, order: Order) {
+    sql.push(match order {
+        Order::Newest => " ORDER BY s.number DESC",
+        Order::Rating => " ORDER BY s.rating DESC, s.number DESC",
+    });
 }
 
 const COLUMNS: &str = "SELECT s.number, s.rating, s.latitude, s.longitude FROM ";
@@ -276,25 +323,70 @@ fn visible(sqlite: bool) -> &'static str {
     if sqlite { " WHERE s.visible = 1" } else { " WHERE s.visible" }
 }
 
-/// Along the order's own index, testing each row: fast when much matches, whatever the words are.
+/// Along the order's own index, testing each row: fast when much matches, whatever the words are. With `rows`, only so many
+/// are tested.
 pub(super) async fn walk(
     conn: &mut Conn<'_>,
     now: Timestamp,
     wanted: &Wanted,
     order: Order,
-    span: Span,
+    after: (i64, i64),
+    rows: Option<i64>,
     limit: i64,
 ) -> Result<Vec<Hit>> {
     let sqlite = is_sqlite(conn);
     let mut sql = Sql::default();
-    sql.push(COLUMNS).push("services s");
-    joins(&mut sql, wanted, sqlite);
-    sql.push(visible(sqlite));
-    in_span(&mut sql, order, span);
+    sql.push(COLUMNS);
+    if let Some(rows) = rows {
+        sql.push("(SELECT number, rating, latitude, longitude, search_text, status, worker_id, price_currency, price_amount, tile FROM services s");
+        sql.push(visible(sqlite));
+        behind(&mut sql, order, after);
+        in_order(&mut sql, order);
+        sql.limit(rows).push(") s");
+    } else {
+        sql.push("services s");
+    }
+    joins(&mut sql, wanted, now, sqlite);
+    if rows.is_some() {
+        sql.push(" WHERE TRUE");
+    } else {
+        sql.push(visible(sqlite));
+        behind(&mut sql, order, after);
+    }
     text_tests(&mut sql, wanted, sqlite);
-    other_tests(&mut sql, wanted, now);
-    in_order(&mut sql, order, limit);
-    sql.run(conn).await
+    other_tests(&mut sql, wanted, now, sqlite);
+    // SQLite goes over what is in brackets in its order, and would sort all of it first to be told so.
+    if rows.is_none() || !sqlite {
+        in_order(&mut sql, order);
+    }
+    sql.limit(limit).run(conn).await
+}
+
+/// What matches of the newest services, so many of them, that have the words of which SQLite's full-text index has lists.
+/// There must be words. For SQLite: PostgreSQL's index has no order.
+pub(super) async fn sift(
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    wanted: &Wanted,
+    after: i64,
+    rows: i64,
+    limit: i64,
+) -> Result<Vec<Hit>> {
+    let (listed, rest) = wanted.covered();
+    if listed.has.is_empty() {
+        return walk(conn, now, wanted, Order::Newest, (i64::MAX, after), Some(rows), limit).await;
+    }
+    let mut sql = Sql::default();
+    sql.push("WITH c (number) AS MATERIALIZED (SELECT rowid FROM services_fts WHERE services_fts MATCH ");
+    sql.bind(Bind::Text(fts_expression(&listed))).push(" AND rowid < ").bind(Bind::Int(after));
+    sql.push(" ORDER BY rowid DESC").limit(rows).push(") ");
+    sql.push(COLUMNS).push("c CROSS JOIN services s ON s.number = c.number");
+    joins(&mut sql, wanted, now, true);
+    sql.push(visible(true));
+    text_tests(&mut sql, &rest, true);
+    other_tests(&mut sql, wanted, now, true);
+    // In the order of `c`, as the tables are read in the order in which they stand here.
+    sql.limit(limit).run(conn).await
 }
 
 /// Through the full-text index: fast when little matches. There must be words.
@@ -303,44 +395,38 @@ pub(super) async fn look_up(
     now: Timestamp,
     wanted: &Wanted,
     order: Order,
-    span: Span,
+    after: (i64, i64),
     limit: i64,
 ) -> Result<Vec<Hit>> {
+    let sqlite = is_sqlite(conn);
     let mut sql = Sql::default();
-    if is_sqlite(conn) {
+    if sqlite && order == Order::Newest {
         sql.push(COLUMNS).push("services_fts CROSS JOIN services s ON s.number = services_fts.rowid");
-        joins(&mut sql, wanted, true);
+        joins(&mut sql, wanted, now, true);
         sql.push(" WHERE services_fts MATCH ").bind(Bind::Text(fts_expression(wanted)));
-        if order == Order::Newest {
-            // Told to the index, which goes on from there by itself.
-            sql.push(" AND services_fts.rowid < ").bind(Bind::Int(span.after.1));
-            other_tests(&mut sql, wanted, now);
-            sql.push(" ORDER BY services_fts.rowid DESC LIMIT ").bind(Bind::Int(limit));
-        } else {
-            in_span(&mut sql, order, span);
-            other_tests(&mut sql, wanted, now);
-            in_order(&mut sql, order, limit);
-        }
-        return sql.run(conn).await;
+        // Told to the index, which goes on from there by itself.
+        sql.push(" AND services_fts.rowid < ").bind(Bind::Int(after.1));
+        other_tests(&mut sql, wanted, now, true);
+        sql.push(" ORDER BY services_fts.rowid DESC");
+        return sql.limit(limit).run(conn).await;
     }
-    // First all that has the words, from the index alone: whatever else is asked could tempt the planner elsewhere.
-    sql.push("WITH s AS MATERIALIZED (SELECT number, rating, latitude, longitude, price_currency, price_amount, status, worker_id \
-              FROM services WHERE visible AND array_to_tsvector(string_to_array(search_text, ' ')) @@ ");
-    sql.bind(Bind::Text(ts_expression(wanted))).push("::tsquery) ").push(COLUMNS).push("s");
-    joins(&mut sql, wanted, false);
-    sql.push(" WHERE TRUE");
-    in_span(&mut sql, order, span);
-    other_tests(&mut sql, wanted, now);
-    in_order(&mut sql, order, limit);
-    let Conn::Pg(conn) = conn else { return Err(Error::internal("a connection changed its engine")) };
-    conn.begin().await.map_err(DbError::from)?;
-    sqlx::query("SELECT set_config('enable_seqscan', 'off', TRUE), set_config('jit', 'off', TRUE)")
-        .execute(&mut **conn)
-        .await
-        .map_err(DbError::from)?;
-    let hits = sql.run(&mut Conn::Pg(conn)).await?;
-    conn.commit().await.map_err(DbError::from)?;
-    Ok(hits)
+    if sqlite {
+        sql.push(COLUMNS).push("services_fts CROSS JOIN services s ON s.number = services_fts.rowid");
+        joins(&mut sql, wanted, now, true);
+        sql.push(" WHERE services_fts MATCH ").bind(Bind::Text(fts_expression(wanted)));
+    } else {
+        // First all that has the words, from the index alone: whatever else is asked could tempt the planner elsewhere, as
+        // could the words themselves, which a query in brackets keeps from it.
+        sql.push("WITH s AS MATERIALIZED (SELECT number, rating, latitude, longitude, price_currency, price_amount, status, worker_id \
+                  FROM services WHERE visible AND array_to_tsvector(string_to_array(search_text, ' ')) @@ (SELECT ");
+        sql.bind(Bind::Text(ts_expression(wanted))).push("::tsquery)) ").push(COLUMNS).push("s");
+        joins(&mut sql, wanted, now, false);
+        sql.push(" WHERE TRUE");
+    }
+    behind(&mut sql, order, after);
+    other_tests(&mut sql, wanted, now, sqlite);
+    in_order(&mut sql, order);
+    sql.limit(limit).run(conn).await
 }
 
 /// The services, to be read through an index of where they are.
@@ -357,10 +443,10 @@ pub(super) async fn nearby(conn: &mut Conn<'_>, now: Timestamp, wanted: &Wanted)
     let sqlite = is_sqlite(conn);
     let mut sql = Sql::default();
     sql.push(COLUMNS).push(by_place(wanted, sqlite));
-    joins(&mut sql, wanted, sqlite);
+    joins(&mut sql, wanted, now, sqlite);
     sql.push(visible(sqlite));
     text_tests(&mut sql, wanted, sqlite);
-    other_tests(&mut sql, wanted, now);
+    other_tests(&mut sql, wanted, now, sqlite);
     sql.run(conn).await
 }
 
@@ -374,27 +460,8 @@ pub(super) async fn crowd(conn: &mut Conn<'_>, wanted: &Wanted, limit: i64) -> R
     sql.push(by_place(wanted, sqlite)).push(visible(sqlite));
     let place = Wanted { area: wanted.area, tiles: wanted.tiles, ..Wanted::default() };
     place_tests(&mut sql, &place);
-    sql.push(" LIMIT ").bind(Bind::Int(limit)).push(") AS capped");
+    sql.limit(limit).push(") AS capped");
     Ok(sql.run(conn).await?.first().map_or(0, |counted| counted.number))
-}
-
-/// The position that lies so many rows behind another by rating; none when there are not so many.
-pub(super) async fn farther(conn: &mut Conn<'_>, after: (i64, i64), rows: i64) -> Result<Option<(i64, i64)>> {
-    Ok(q!(conn => opt (i64, i64), [
-        sqlite: "SELECT rating, number FROM services WHERE visible = 1 AND (rating, number) < ($1, $2) \
-                 ORDER BY rating DESC, number DESC LIMIT 1 OFFSET $3",
-        pg: "SELECT rating, number FROM services WHERE visible AND (rating, number) < ($1, $2) \
-             ORDER BY rating DESC, number DESC LIMIT 1 OFFSET $3",
-    ], after.0, after.1, rows)?)
-}
-
-/// The newest number, 0 without services.
-pub(super) async fn newest(conn: &mut Conn<'_>) -> Result<i64> {
-    Ok(q!(conn => optval i64, [
-        sqlite: "SELECT number FROM services WHERE visible = 1 ORDER BY number DESC LIMIT 1",
-        pg: "SELECT number FROM services WHERE visible ORDER BY number DESC LIMIT 1",
-    ])?
-    .unwrap_or(0))
 }
 
 /// Known words of which something is left that is also left of one of these.

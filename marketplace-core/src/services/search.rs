@@ -1,13 +1,14 @@
 //! The search. A page costs about the same for common and for rare words, and at any depth.
 //!
-//! Nothing ever ranks everything. A page is filled along the order that was asked for: first a few rows of the order's own
-//! index are tested. Where much matches that is the page; where little does, the full-text index is asked instead, and
-//! what it finds is little, too. Both answer the same, so it does not matter which did.
+//! Nothing ever ranks everything. A page is filled along the order that was asked for. SQLite's full-text index lists the newest
+//! first: it is asked at once, for what it has lists of, and a few of what it finds are tested for the rest. Everywhere else a
+//! few rows of the order's own index are tested first. Where much matches that is the page; where little does, the full-text
+//! index is asked for all of it, and what it finds is little, too. All answer the same, so it does not matter which did.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::{
-    matches::{Hit, Order, Span, Wanted, crowd, farther, look_up, nearby, neighbours, newest, walk},
+    matches::{Hit, Order, Wanted, crowd, is_sqlite, look_up, nearby, neighbours, sift, walk},
     model::{SearchFilter, ServiceCard, ServiceSort},
     place::{FARTHEST, Place},
     query::{Query, SearchCursor, Tier},
@@ -25,9 +26,17 @@ use crate::{
 };
 
 /// Rows that are tested to see how much matches.
-const SAMPLE: i64 = 400;
-/// Rows that are tested at most before the full-text index is asked.
-const LONG_WALK: i64 = 20_000;
+const SAMPLE: i64 = 100;
+/// Rows that are tested at most before the full-text index is asked for all that matches.
+const LONG_WALK: i64 = 4_000;
+/// Rows that are tested for each that is wanted of what the full-text index finds at once.
+const SIFT: i64 = 5;
+/// Rows that are looked at one by one before a search by distance gives up on places and asks for all that matches.
+const MANY: i64 = 20_000;
+/// Before everything, in every order.
+const FIRST: (i64, i64) = (i64::MAX, i64::MAX);
+/// Matches in a sample from which on they are not few.
+const SAMPLE_HITS: usize = 20;
 /// Rows in an area of which each may be looked at.
 const FEW: i64 = 4_000;
 /// Rows in a tile of a search by distance that is not cut further: each is looked at, and a page needs few.
@@ -129,85 +138,62 @@ impl Search<'_, '_> {
         query: &Query,
         mut wanted: Wanted,
         order: Order,
-        mut after: (i64, i64),
+        after: (i64, i64),
         want: i64,
     ) -> Result<Vec<Hit>> {
         let circle = query.place.zip(query.radius);
         wanted.area = circle.map(|(place, radius)| place.around(radius));
-        let inside = |hit: &Hit| circle.is_none_or(|(place, radius)| within(place, radius, hit));
-        let mut hits: Vec<Hit> = Vec::new();
-        let missing = |hits: &Vec<Hit>| want - i64::try_from(hits.len()).unwrap_or(want);
-        let (mut rows, mut walked) = (SAMPLE, 0);
-        loop {
-            let Some(until) = self.behind(order, after, rows).await? else { return Ok(hits) };
-            let span = Span { after, until };
-            let mut found = walk(self.conn, self.now, &wanted, order, span, missing(&hits)).await?;
-            let full = i64::try_from(found.len()).unwrap_or(want) >= missing(&hits);
-            let last = found.last().map(|hit| (hit.rating, hit.number));
-            found.retain(inside);
-            let matched = i64::try_from(found.len()).unwrap_or(want);
-            hits.append(&mut found);
-            if missing(&hits) <= 0 {
-                return Ok(hits);
+        let mut page = Filling { circle, after, want, hits: Vec::new() };
+        if wanted.has.is_empty() && wanted.area.is_none() {
+            // Everything fits, or is to be looked at: that is what the last loop does.
+        } else if order == Order::Newest && !wanted.has.is_empty() && is_sqlite(self.conn) {
+            if wanted.area.is_some() || !wanted.is_listed() {
+                let rows = SAMPLE.max(SIFT * want);
+                page.take(sift(self.conn, self.now, &wanted, after.1, rows, want).await?);
             }
-            // A full answer of which the area's corners were cut off: there may be more in the same span.
-            after = last.filter(|_| full).unwrap_or(until);
-            if !full && (until.1 <= 1 && order == Order::Newest || until.0 < 0 && order == Order::Rating) {
-                return Ok(hits);
-            }
-            walked += rows;
-            rows = if matched == 0 { rows * 4 } else { (missing(&hits) + 2) * rows / matched * 3 / 2 };
-            rows = rows.clamp(SAMPLE, LONG_WALK);
-            let hopeful = matched > 0 && walked + rows <= LONG_WALK;
-            if hopeful || (wanted.has.is_empty() && wanted.area.is_none()) {
-                continue;
-            }
-            break;
+        } else {
+            self.stroll(&wanted, order, &mut page).await?;
+        }
+        if page.missing() <= 0 {
+            return Ok(page.hits);
         }
         if wanted.area.is_some() && crowd(self.conn, &wanted, FEW + 1).await? <= FEW {
             let mut near = nearby(self.conn, self.now, &wanted).await?;
             let key = |hit: &Hit| if order == Order::Rating { (hit.rating, hit.number) } else { (0, hit.number) };
-            let after = if order == Order::Rating { after } else { (0, after.1) };
-            near.retain(|hit| key(hit) < after && inside(hit));
+            let after = if order == Order::Rating { page.after } else { (0, page.after.1) };
+            near.retain(|hit| key(hit) < after && page.is_inside(hit));
             near.sort_by_key(|hit| Reverse(key(hit)));
-            near.truncate(usize::try_from(missing(&hits)).unwrap_or(0));
-            hits.append(&mut near);
-            return Ok(hits);
+            near.truncate(usize::try_from(page.missing()).unwrap_or(0));
+            page.hits.append(&mut near);
+            return Ok(page.hits);
         }
         loop {
-            let limit = missing(&hits);
-            let span = Span::after(after);
-            let mut found = if wanted.has.is_empty() {
-                walk(self.conn, self.now, &wanted, order, span, limit).await?
+            let limit = page.missing();
+            let found = if wanted.has.is_empty() {
+                walk(self.conn, self.now, &wanted, order, page.after, None, limit).await?
             } else {
-                look_up(self.conn, self.now, &wanted, order, span, limit).await?
+                look_up(self.conn, self.now, &wanted, order, page.after, limit).await?
             };
-            let full = i64::try_from(found.len()).unwrap_or(limit) >= limit;
-            after = found.last().map_or(after, |hit| (hit.rating, hit.number));
-            found.retain(inside);
-            hits.append(&mut found);
-            if !full || missing(&hits) <= 0 {
-                return Ok(hits);
+            let (is_full, _) = page.take(found);
+            if !is_full || page.missing() <= 0 {
+                return Ok(page.hits);
             }
         }
     }
 
-    /// Where so many rows end that come after a position in an order; none when nothing comes after it.
-    async fn behind(&mut self, order: Order, after: (i64, i64), rows: i64) -> Result<Option<(i64, i64)>> {
-        match order {
-            Order::Newest => {
-                let start = if after.1 == i64::MAX { newest(self.conn).await?.saturating_add(1) } else { after.1 };
-                Ok((start > 1).then(|| (i64::MIN, start.saturating_sub(rows).max(1))))
+    /// Tests rows along the order's index while that promises to fill a page.
+    async fn stroll(&mut self, wanted: &Wanted, order: Order, page: &mut Filling) -> Result<()> {
+        let (mut rows, mut walked) = (SAMPLE, 0);
+        while walked + rows <= LONG_WALK {
+            let found = walk(self.conn, self.now, wanted, order, page.after, Some(rows), page.missing()).await?;
+            let (_, matched) = page.take(found);
+            if page.missing() <= 0 || matched == 0 {
+                break;
             }
-            Order::Rating => {
-                if after.0 < 0 || (after.0 == 0 && after.1 <= 1) {
-                    return Ok(None);
-                }
-                // Nothing is behind the last: one span more, which ends where no service can be.
-                let end = farther(self.conn, after, rows - 1).await?;
-                Ok(Some(end.unwrap_or((-1, 0))))
-            }
+            walked += rows;
+            rows = ((page.missing() + 2) * rows / matched * 3 / 2).max(SAMPLE);
         }
+        Ok(())
     }
 
     async fn by_distance(&mut self, query: &mut Query, cursor: Option<SearchCursor>, want: i64) -> Result<Vec<Ranked>> {
@@ -252,10 +238,9 @@ impl Search<'_, '_> {
                 continue;
             }
             looked_at += many;
-            if looked_at > LONG_WALK && !wanted.has.is_empty() {
+            if looked_at > MANY && !wanted.has.is_empty() {
                 // Fewer than the sample promised.
-                let first = Span::after((i64::MAX, i64::MAX));
-                let all = look_up(self.conn, self.now, &query.all(), Order::Newest, first, i64::MAX).await?;
+                let all = look_up(self.conn, self.now, &query.all(), Order::Newest, FIRST, i64::MAX).await?;
                 rows = rank(all);
                 break;
             }
@@ -268,20 +253,51 @@ impl Search<'_, '_> {
         Ok(rows)
     }
 
-    /// All matches, when a sample shows that there are few of them all over the world.
+    /// All matches, when there are few of them all over the world.
     async fn all_when_few(&mut self, wanted: &Wanted) -> Result<Option<Vec<Hit>>> {
-        let first = (i64::MAX, i64::MAX);
-        let Some(until) = self.behind(Order::Newest, first, SAMPLE).await? else { return Ok(Some(Vec::new())) };
-        let span = Span { after: first, until };
-        let sample = walk(self.conn, self.now, wanted, Order::Newest, span, SAMPLE).await?;
-        if until.1 <= 1 {
-            return Ok(Some(sample));
-        }
-        if !sample.is_empty() || wanted.has.is_empty() {
+        if wanted.has.is_empty() {
             return Ok(None);
         }
-        let all = look_up(self.conn, self.now, wanted, Order::Newest, Span::after(first), FEW + 1).await?;
+        let sample = if is_sqlite(self.conn) {
+            sift(self.conn, self.now, wanted, i64::MAX, SAMPLE, SAMPLE).await?
+        } else {
+            walk(self.conn, self.now, wanted, Order::Newest, FIRST, Some(SAMPLE), SAMPLE).await?
+        };
+        if sample.len() > SAMPLE_HITS {
+            return Ok(None);
+        }
+        let all = look_up(self.conn, self.now, wanted, Order::Newest, FIRST, FEW + 1).await?;
         Ok((i64::try_from(all.len()).unwrap_or(i64::MAX) <= FEW).then_some(all))
+    }
+}
+
+/// A page that is being filled along an order.
+struct Filling {
+    /// Within so many metres of a place.
+    circle: Option<(Place, i64)>,
+    /// Behind which position it goes on.
+    after: (i64, i64),
+    want: i64,
+    hits: Vec<Hit>,
+}
+
+impl Filling {
+    fn missing(&self) -> i64 {
+        self.want - i64::try_from(self.hits.len()).unwrap_or(self.want)
+    }
+
+    fn is_inside(&self, hit: &Hit) -> bool {
+        self.circle.is_none_or(|(place, radius)| within(place, radius, hit))
+    }
+
+    /// Adds what was found next. Returns whether it was as much as was missing, and how much of it is inside.
+    fn take(&mut self, mut found: Vec<Hit>) -> (bool, i64) {
+        let is_full = i64::try_from(found.len()).unwrap_or(i64::MAX) >= self.missing();
+        self.after = found.last().map_or(self.after, |hit| (hit.rating, hit.number));
+        found.retain(|hit| self.is_inside(hit));
+        let inside = i64::try_from(found.len()).unwrap_or(i64::MAX);
+        self.hits.append(&mut found);
+        (is_full, inside)
     }
 }
 

@@ -122,7 +122,7 @@ pub(super) async fn own_page(
 ) -> Result<Vec<Service>> {
     Ok(q!(conn => all Service,
         select!("worker_id = $1 AND (created_at, id) < ($2, $3) AND status <> 'deleted' AND (status = $4 OR $4 IS NULL) \
-                 ORDER BY created_at DESC, id DESC LIMIT $5"),
+                 ORDER BY created_at DESC, id DESC LIMIT ($5 + 0)"),
         worker, before.at, before.id, status, limit)?)
 }
 
@@ -139,7 +139,7 @@ pub(crate) async fn told(conn: &mut Conn<'_>, worker: &Account, now: Timestamp) 
 
 pub(super) async fn count_of(conn: &mut Conn<'_>, worker: UserId, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
-        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM services WHERE worker_id = $1 AND status <> 'deleted' LIMIT $2) AS capped",
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM services WHERE worker_id = $1 AND status <> 'deleted' LIMIT ($2 + 0)) AS capped",
         worker, limit)?)
 }
 
@@ -325,8 +325,8 @@ pub(super) async fn merge_index(conn: &mut Conn<'_>, begin: bool) -> Result<bool
 /// Services that searches find, up to `limit`.
 pub(crate) async fn count_visible(conn: &mut Conn<'_>, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64, [
-        sqlite: "SELECT count(*) FROM (SELECT 1 FROM services WHERE visible = 1 LIMIT $1) AS capped",
-        pg: "SELECT count(*) FROM (SELECT 1 FROM services WHERE visible LIMIT $1) AS capped",
+        sqlite: "SELECT count(*) FROM (SELECT 1 FROM services WHERE visible = 1 LIMIT ($1 + 0)) AS capped",
+        pg: "SELECT count(*) FROM (SELECT 1 FROM services WHERE visible LIMIT ($1 + 0)) AS capped",
     ], limit)?)
 }
 
@@ -506,6 +506,6 @@ pub(super) async fn of_worker(
 ) -> Result<Vec<i64>> {
     Ok(q!(conn => vals i64, concat!(
         "SELECT s.number FROM services s JOIN users u ON u.id = s.worker_id WHERE s.worker_id = $1 AND s.status = 'published' \
-         AND s.number < $2 AND ", worker_is_public!("$3"), " ORDER BY s.number DESC LIMIT $4"),
+         AND s.number < $2 AND ", worker_is_public!("$3"), " ORDER BY s.number DESC LIMIT ($4 + 0)"),
         worker, before, now, limit)?)
 }

@@ -161,10 +161,10 @@ pub(super) async fn page(
 ) -> Result<Vec<ApiToken>> {
     let rows = match owner {
         Some(owner) => q!(conn => all Row,
-            concat!("SELECT ", columns!(), " FROM api_tokens WHERE user_id = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4"),
+            concat!("SELECT ", columns!(), " FROM api_tokens WHERE user_id = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT ($4 + 0)"),
             owner, before.at, before.id, limit)?,
         None => q!(conn => all Row,
-            concat!("SELECT ", columns!(), " FROM api_tokens WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT $3"),
+            concat!("SELECT ", columns!(), " FROM api_tokens WHERE (created_at, id) < ($1, $2) ORDER BY created_at DESC, id DESC LIMIT ($3 + 0)"),
             before.at, before.id, limit)?,
     };
     Ok(rows.into_iter().map(|row| row.view(now)).collect())

@@ -158,16 +158,16 @@ pub(crate) async fn delivered(conn: &mut Conn<'_>, user: UserId, after: EventCur
     let found = q!(conn => val String, [
         sqlite: concat!(rendered!(sqlite), "( \
                 SELECT * FROM (SELECT * FROM events WHERE user_id = $1 AND (tx, seq) > ($2, $3) \
-                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4) \
+                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT ($4 + 0)) \
                 UNION ALL \
                 SELECT * FROM (SELECT * FROM events WHERE peer_id = $1 AND (tx, seq) > ($2, $3) \
-                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4))", rendered!(sqlite joins)),
+                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT ($4 + 0)))", rendered!(sqlite joins)),
         pg: concat!(rendered!(pg), "( \
                 (SELECT * FROM events WHERE user_id = $1 AND tx >= 0 AND (tx, seq) > ($2, $3) \
-                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4) \
+                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT ($4 + 0)) \
                 UNION ALL \
                 (SELECT * FROM events WHERE peer_id = $1 AND tx >= 0 AND (tx, seq) > ($2, $3) \
-                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT $4))", rendered!(pg joins)),
+                  AND kind IN ('message', 'message.removed', 'read', 'thread', 'job') ORDER BY tx, seq LIMIT ($4 + 0)))", rendered!(pg joins)),
     ], user, after.tx, after.seq, limit)?;
     let mut delivered = read(&found, limit)?;
     for event in &mut delivered.events {

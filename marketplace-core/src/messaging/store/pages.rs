@@ -261,13 +261,13 @@ pub(in crate::messaging) async fn list(
 ) -> Result<Vec<ThreadSummary>> {
     let found = q!(conn => val String, [
         sqlite: concat!("SELECT json_group_array(", summary!(sqlite), ") FROM ( \
-                SELECT * FROM (SELECT * FROM threads WHERE client_id = $1 AND (last_at, id) < ($2, $3) ORDER BY last_at DESC, id DESC LIMIT $4) \
+                SELECT * FROM (SELECT * FROM threads WHERE client_id = $1 AND (last_at, id) < ($2, $3) ORDER BY last_at DESC, id DESC LIMIT ($4 + 0)) \
                 UNION ALL \
-                SELECT * FROM (SELECT * FROM threads WHERE worker_id = $1 AND (last_at, id) < ($2, $3) ORDER BY last_at DESC, id DESC LIMIT $4)) AS t", summary!(joins)),
+                SELECT * FROM (SELECT * FROM threads WHERE worker_id = $1 AND (last_at, id) < ($2, $3) ORDER BY last_at DESC, id DESC LIMIT ($4 + 0))) AS t", summary!(joins)),
         pg: concat!("SELECT COALESCE(json_agg(", summary!(pg), "), '[]'::json)::text FROM ( \
-                (SELECT * FROM threads WHERE client_id = $1 AND (last_at, id) < ($2, $3) ORDER BY last_at DESC, id DESC LIMIT $4) \
+                (SELECT * FROM threads WHERE client_id = $1 AND (last_at, id) < ($2, $3) ORDER BY last_at DESC, id DESC LIMIT ($4 + 0)) \
                 UNION ALL \
-                (SELECT * FROM threads WHERE worker_id = $1 AND (last_at, id) < ($2, $3) ORDER BY last_at DESC, id DESC LIMIT $4)) AS t", summary!(joins)),
+                (SELECT * FROM threads WHERE worker_id = $1 AND (last_at, id) < ($2, $3) ORDER BY last_at DESC, id DESC LIMIT ($4 + 0))) AS t", summary!(joins)),
     ], user, before.at, before.id, limit)?;
     let rows: Vec<ThreadRow> = serde_json::from_str(&found).map_err(Error::internal)?;
     let mut threads: Vec<ThreadSummary> = rows.into_iter().map(ThreadSummary::from).collect();

@@ -16,7 +16,7 @@ use crate::{
 /// Messages since a time, up to `limit`.
 pub(crate) async fn count_since(conn: &mut Conn<'_>, since: Timestamp, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
-        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM messages WHERE created_at > $1 LIMIT $2) AS capped",
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM messages WHERE created_at > $1 LIMIT ($2 + 0)) AS capped",
         since, limit)?)
 }
 
@@ -80,33 +80,44 @@ pub(in crate::messaging) async fn show(conn: &mut Conn<'_>, id: ThreadId) -> Res
 }
 
 /// Threads before a position, newest activity first. Each filter walks an index; of two, the second is looked at row by row.
+/// Each status has its own index, so that all threads are the newest of both.
 pub(in crate::messaging) async fn page(
     conn: &mut Conn<'_>,
     filter: &ThreadFilter,
     before: TimeCursor,
     limit: i64,
 ) -> Result<Vec<ThreadInfo>> {
-    const ORDER: &str = " ORDER BY last_at DESC, id DESC LIMIT ";
+    const ORDER: &str = " ORDER BY last_at DESC, id DESC LIMIT (";
+    // As texts: what is bound does not tell which index has it.
+    let status = match filter.status {
+        Some(ThreadStatus::Open) => " AND status = 'open'",
+        Some(ThreadStatus::Closed) => " AND status = 'closed'",
+        None => "",
+    };
+    let parts: &[&str] = if filter.user_id.is_some() {
+        &[" AND client_id = ", " AND worker_id = "]
+    } else if filter.service_id.is_some() || filter.status.is_some() {
+        &[""]
+    } else {
+        &[" AND status = 'open'", " AND status = 'closed'"]
+    };
     let rows = on!(conn, |x, Engine| {
         let mut sql = sqlx::QueryBuilder::<Engine>::new(info!(columns));
-        let columns: &[&str] = if filter.user_id.is_some() { &["client_id", "worker_id"] } else { &["id"] };
         sql.push("(SELECT * FROM (");
-        for (n, column) in columns.iter().enumerate() {
+        for (n, part) in parts.iter().enumerate() {
             sql.push(if n == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
             sql.push("SELECT * FROM threads WHERE (last_at, id) < (").push_bind(before.at);
-            sql.push(", ").push_bind(before.id).push(")");
+            sql.push(", ").push_bind(before.id).push(")").push(*part);
             if let Some(user) = filter.user_id {
-                sql.push(" AND ").push(*column).push(" = ").push_bind(user);
+                sql.push_bind(user);
             }
-            if let Some(status) = filter.status {
-                sql.push(" AND status = ").push_bind(status);
-            }
+            sql.push(status);
             if let Some(service) = filter.service_id {
                 sql.push(" AND service_id = ").push_bind(service);
             }
-            sql.push(ORDER).push_bind(limit).push(") AS one");
+            sql.push(ORDER).push_bind(limit).push(" + 0)) AS one");
         }
-        sql.push(") AS found").push(ORDER).push_bind(limit).push(")").push(info!(joins));
+        sql.push(") AS found").push(ORDER).push_bind(limit).push(" + 0))").push(info!(joins));
         sql.build_query_as::<Row>().fetch_all(x).await
     })?;
     let mut threads: Vec<ThreadInfo> = rows.into_iter().map(ThreadInfo::from).collect();

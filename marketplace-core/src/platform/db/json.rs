@@ -15,9 +15,9 @@
 //! }
 //! let rows = q!(conn => json Vec<Row>, [
 //!     sqlite: "SELECT json_group_array(json_array(lower(hex(id)), seq, created_at, removed)) \
-//!              FROM (SELECT * FROM messages WHERE thread_id = $1 AND seq > $2 ORDER BY seq LIMIT $3)",
+//!              FROM (SELECT * FROM messages WHERE thread_id = $1 AND seq > $2 ORDER BY seq LIMIT ($3 + 0))",
 //!     pg: "SELECT json_agg(json_build_array(id, seq, (extract(epoch FROM created_at) * 1000000)::bigint, removed) ORDER BY seq) \
-//!          FROM (SELECT * FROM messages WHERE thread_id = $1 AND seq > $2 ORDER BY seq LIMIT $3) m",
+//!          FROM (SELECT * FROM messages WHERE thread_id = $1 AND seq > $2 ORDER BY seq LIMIT ($3 + 0)) m",
 //! ], thread, after, limit)?;
 //! ```
 //!

@@ -5,6 +5,8 @@
 //! - `q!(conn => json Vec<Row>, …)` reads a page as one row of JSON: see [`json`].
 //! - `q!` runs one SQL text with its binds on either engine. Every text registers itself, and the test
 //!   `every_sql_prepares` prepares each on both: that replaces compile-time checking.
+//! - A bound number of rows is `LIMIT ($n + 0)`: a bare `LIMIT $n` makes SQLite prepare the text at every execution, as does
+//!   a bind that the condition of a partial index is compared with. `no_sql_is_prepared_anew_when_it_runs_again` finds both.
 //! - A unit does no I/O but SQL, and never calls `write` again: that would wait for itself.
 
 // First: its macros are used by all that follow.
@@ -25,6 +27,8 @@ mod queues;
 #[doc(hidden)]
 pub mod run;
 pub(crate) mod schema;
+#[cfg(test)]
+pub(crate) mod tally;
 mod work;
 mod writer;
 

@@ -28,6 +28,38 @@ async fn every_sql_prepares() {
     }
 }
 
+/// A bound `LIMIT ($1 + 0)` once made SQLite prepare a page's text at every request, which took four times as long as to run it.
+#[tokio::test]
+async fn no_sql_is_prepared_anew_when_it_runs_again() {
+    let test = testing::databases().await.remove(0);
+    let done = test.db().write(|conn| {
+        async move {
+            let mut found = Vec::new();
+            for &(place, sqlite, _) in ALL_SQL {
+                let mut again = Vec::new();
+                for _ in 0..2 {
+                    let Conn::Sqlite(sqlx) = conn else { unreachable!() };
+                    let mut query = sqlx::query::<sqlx::Sqlite>(sqlite);
+                    for _ in 0..max_placeholder(sqlite) {
+                        query = query.bind(None::<i64>);
+                    }
+                    // What NULL breaks fails when it runs, and is prepared all the same.
+                    let _ = query.fetch_all(&mut **sqlx).await;
+                    let tallies = tally::tallies(conn).await.into_iter();
+                    again.push(tallies.filter(|one| sqlite.contains(&one.sql)).map(|one| one.again).sum::<i64>());
+                }
+                if again[1] > again[0] {
+                    found.push(format!("{place}: {sqlite}"));
+                }
+            }
+            Ok(found)
+        }
+        .boxed()
+    });
+    assert_eq!(done.await.unwrap(), Vec::<String>::new(), "see the module `db`");
+    test.close().await;
+}
+
 async fn heads(db: &Db) -> i64 {
     let mut reader = db.read().await.unwrap();
     q!(&mut reader.conn() => val i64, "SELECT CAST(count(*) AS BIGINT) FROM file_deletions").unwrap()

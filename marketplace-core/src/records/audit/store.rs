@@ -130,8 +130,8 @@ pub(super) async fn below_first(conn: &mut Conn<'_>) -> Result<Option<i64>> {
 
 pub(super) async fn from(conn: &mut Conn<'_>, from: i64, to: i64, limit: i64) -> Result<Vec<StoredRow>> {
     Ok(stored(q!(conn => all Found, [
-        sqlite: found!(sqlite "WHERE seq >= $1 AND seq <= $2 ORDER BY seq LIMIT $3"),
-        pg: found!(pg "WHERE seq >= $1 AND seq <= $2 ORDER BY seq LIMIT $3"),
+        sqlite: found!(sqlite "WHERE seq >= $1 AND seq <= $2 ORDER BY seq LIMIT ($3 + 0)"),
+        pg: found!(pg "WHERE seq >= $1 AND seq <= $2 ORDER BY seq LIMIT ($3 + 0)"),
     ], from, to, limit)?))
 }
 
@@ -152,20 +152,20 @@ pub(super) async fn page(conn: &mut Conn<'_>, filter: &AuditFilter, before: i64,
     let AuditFilter { actor, action, target } = filter;
     Ok(stored(match (target, actor, action) {
         (Some(target), actor, action) => q!(conn => all Found, [
-            sqlite: found!(sqlite "WHERE target = $1 AND seq < $2 AND (actor = $3 OR $3 IS NULL) AND (action = $4 OR $4 IS NULL) ORDER BY seq DESC LIMIT $5"),
-            pg: found!(pg "WHERE target = $1 AND seq < $2 AND (actor = $3 OR $3 IS NULL) AND (action = $4 OR $4 IS NULL) ORDER BY seq DESC LIMIT $5"),
+            sqlite: found!(sqlite "WHERE target = $1 AND seq < $2 AND (actor = $3 OR $3 IS NULL) AND (action = $4 OR $4 IS NULL) ORDER BY seq DESC LIMIT ($5 + 0)"),
+            pg: found!(pg "WHERE target = $1 AND seq < $2 AND (actor = $3 OR $3 IS NULL) AND (action = $4 OR $4 IS NULL) ORDER BY seq DESC LIMIT ($5 + 0)"),
         ], target, before, actor, action, limit)?,
         (None, Some(actor), action) => q!(conn => all Found, [
-            sqlite: found!(sqlite "WHERE actor = $1 AND seq < $2 AND (action = $3 OR $3 IS NULL) ORDER BY seq DESC LIMIT $4"),
-            pg: found!(pg "WHERE actor = $1 AND seq < $2 AND (action = $3 OR $3 IS NULL) ORDER BY seq DESC LIMIT $4"),
+            sqlite: found!(sqlite "WHERE actor = $1 AND seq < $2 AND (action = $3 OR $3 IS NULL) ORDER BY seq DESC LIMIT ($4 + 0)"),
+            pg: found!(pg "WHERE actor = $1 AND seq < $2 AND (action = $3 OR $3 IS NULL) ORDER BY seq DESC LIMIT ($4 + 0)"),
         ], actor, before, action, limit)?,
         (None, None, Some(action)) => q!(conn => all Found, [
-            sqlite: found!(sqlite "WHERE action = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3"),
-            pg: found!(pg "WHERE action = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3"),
+            sqlite: found!(sqlite "WHERE action = $1 AND seq < $2 ORDER BY seq DESC LIMIT ($3 + 0)"),
+            pg: found!(pg "WHERE action = $1 AND seq < $2 ORDER BY seq DESC LIMIT ($3 + 0)"),
         ], action, before, limit)?,
         (None, None, None) => q!(conn => all Found, [
-            sqlite: found!(sqlite "WHERE seq < $1 ORDER BY seq DESC LIMIT $2"),
-            pg: found!(pg "WHERE seq < $1 ORDER BY seq DESC LIMIT $2"),
+            sqlite: found!(sqlite "WHERE seq < $1 ORDER BY seq DESC LIMIT ($2 + 0)"),
+            pg: found!(pg "WHERE seq < $1 ORDER BY seq DESC LIMIT ($2 + 0)"),
         ], before, limit)?,
     }))
 }

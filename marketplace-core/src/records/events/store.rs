@@ -103,7 +103,7 @@ pub(crate) async fn publish(conn: &mut Conn<'_>) -> Result<i64> {
 /// Events after a cursor, in an order that later commits cannot change.
 pub(crate) async fn after(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) -> Result<Vec<Event>> {
     let rows = q!(conn => all Row,
-        "SELECT tx, seq, at, kind, target, user_id FROM events WHERE tx >= 0 AND (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT $3",
+        "SELECT tx, seq, at, kind, target, user_id FROM events WHERE tx >= 0 AND (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT ($3 + 0)",
         cursor.tx, cursor.seq, limit)?;
     let event = |row: Row| Event {
         cursor: EventCursor { tx: row.tx, seq: row.seq }.text(),
@@ -129,7 +129,7 @@ struct RawRow {
 /// Like [`after`], with all whom it concerns.
 pub(crate) async fn tail(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) -> Result<Vec<Raw>> {
     let rows = q!(conn => all RawRow,
-        "SELECT tx, seq, at, kind, target, user_id, peer_id FROM events WHERE tx >= 0 AND (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT $3",
+        "SELECT tx, seq, at, kind, target, user_id, peer_id FROM events WHERE tx >= 0 AND (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT ($3 + 0)",
         cursor.tx, cursor.seq, limit)?;
     let raw = |row: RawRow| Raw {
         cursor: EventCursor { tx: row.tx, seq: row.seq },

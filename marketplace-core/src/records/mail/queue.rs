@@ -20,7 +20,7 @@ const TRIED_FOR: Duration = Duration::from_hours(72);
 /// How many mails are due, up to `cap`.
 pub(super) async fn due(conn: &mut Conn<'_>, now: Timestamp, cap: u32) -> Result<usize> {
     let due = q!(conn => vals MailId,
-        "SELECT id FROM mail_outbox WHERE failed_at IS NULL AND not_before <= $1 ORDER BY not_before LIMIT $2",
+        "SELECT id FROM mail_outbox WHERE failed_at IS NULL AND not_before <= $1 ORDER BY not_before LIMIT ($2 + 0)",
         now, i64::from(cap))?;
     Ok(due.len())
 }

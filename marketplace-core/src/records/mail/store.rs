@@ -91,11 +91,11 @@ pub(crate) async fn page(
 ) -> Result<Vec<Waiting>> {
     Ok(match status {
         None => q!(conn => all Waiting,
-            concat!("SELECT ", columns!(), " FROM mail_outbox WHERE id < $1 ORDER BY id DESC LIMIT $2"), before, limit)?,
+            concat!("SELECT ", columns!(), " FROM mail_outbox WHERE id < $1 ORDER BY id DESC LIMIT ($2 + 0)"), before, limit)?,
         Some(MailStatus::Waiting) => q!(conn => all Waiting, concat!("SELECT ", columns!(),
-            " FROM mail_outbox WHERE failed_at IS NULL AND id < $1 ORDER BY id DESC LIMIT $2"), before, limit)?,
+            " FROM mail_outbox WHERE failed_at IS NULL AND id < $1 ORDER BY id DESC LIMIT ($2 + 0)"), before, limit)?,
         Some(MailStatus::Failed) => q!(conn => all Waiting, concat!("SELECT ", columns!(),
-            " FROM mail_outbox WHERE failed_at IS NOT NULL AND id < $1 ORDER BY id DESC LIMIT $2"), before, limit)?,
+            " FROM mail_outbox WHERE failed_at IS NOT NULL AND id < $1 ORDER BY id DESC LIMIT ($2 + 0)"), before, limit)?,
     })
 }
 
@@ -117,7 +117,7 @@ pub(crate) async fn try_again(conn: &mut Conn<'_>, id: MailId, now: Timestamp) -
 /// How many mails wait, up to `cap`.
 pub(crate) async fn waiting(conn: &mut Conn<'_>, cap: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
-        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM mail_outbox WHERE failed_at IS NULL LIMIT $1) AS capped", cap)?)
+        "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM mail_outbox WHERE failed_at IS NULL LIMIT ($1 + 0)) AS capped", cap)?)
 }
 
 /// How many mails are not sent yet.
@@ -137,9 +137,9 @@ pub struct Backlog {
 pub async fn backlog(db: &Db) -> Result<Backlog> {
     let mut reader = db.read().await?;
     Ok(q!(&mut reader.conn() => one Backlog,
-        "SELECT (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM mail_outbox WHERE failed_at IS NULL LIMIT $1) AS w) AS waiting, \
-         (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM mail_outbox WHERE failed_at IS NULL AND attempts > 0 LIMIT $1) AS r) AS retried, \
-         (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM mail_outbox WHERE failed_at IS NOT NULL LIMIT $1) AS f) AS failed, \
+        "SELECT (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM mail_outbox WHERE failed_at IS NULL LIMIT ($1 + 0)) AS w) AS waiting, \
+         (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM mail_outbox WHERE failed_at IS NULL AND attempts > 0 LIMIT ($1 + 0)) AS r) AS retried, \
+         (SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM mail_outbox WHERE failed_at IS NOT NULL LIMIT ($1 + 0)) AS f) AS failed, \
          (SELECT created_at FROM mail_outbox WHERE failed_at IS NULL ORDER BY id LIMIT 1) AS oldest_at",
         CAP)?)
 }

@@ -14,6 +14,7 @@ use super::*;
 use crate::{
     accounts::model::Status,
     base::{error::ErrorCode, money::Money, permission::Role},
+    platform::db::tally,
     services::{
         follow::learn,
         model::ServiceSort,
@@ -279,6 +280,9 @@ async fn both_engines_find_exactly_what_the_definition_says_in_its_order() {
             assert_eq!(titles, world.expected(&filter), "{:?}: {filter:?}", test.app().db.engine());
             lengths.push(titles.len());
         }
+        let mut reader = test.app().db.read().await.unwrap();
+        assert_eq!(tally::prepared_again(&mut reader.conn()).await, Vec::<String>::new());
+        drop(reader);
         // The questions were neither all hopeless nor all the same.
         assert!(lengths.iter().filter(|length| **length == 0).count() < 28);
         assert!(
@@ -348,6 +352,75 @@ async fn many_at_one_place_come_by_distance_one_after_the_other() {
         }
         // The newest first.
         assert_eq!(numbers, (3_500..4_100).rev().map(|at| format!("Same n{at}")).collect::<Vec<_>>());
+        test.close().await;
+    }
+}
+
+/// Steps that SQLite has taken on the connection that reads; 0 on PostgreSQL.
+async fn steps(test: &TestApp) -> i64 {
+    let mut reader = test.app().db.read().await.unwrap();
+    tally::tallies(&mut reader.conn()).await.iter().map(|tally| tally.steps).sum()
+}
+
+/// Once each search tested 400 rows before it asked the full-text index, up to 20,000 for what few have, and as many as there
+/// were numbers where many had been taken back.
+#[tokio::test]
+async fn a_search_looks_at_about_what_it_shows() {
+    const MANY: i64 = 3_000;
+    for test in testing::apps().await {
+        let worker = test.approved_worker().await;
+        let (owner, app) = (id(&worker), test.app());
+        let now = app.now();
+        let rows: Vec<ServiceId> = (0..MANY).map(|_| ServiceId::new(now, app.random.as_ref())).collect();
+        let made = rows.clone();
+        let write = app.db.write(move |conn| {
+            async move {
+                for (at, id) in (0..).zip(&made) {
+                    let (old, rare) = (at < MANY / 2, at == 700);
+                    let title = format!("Gardening {} n{at}", if rare { "orchidarium" } else { "x" });
+                    let category = if old { Category::ALL[1] } else { Category::ALL[0] };
+                    let service = NewService { category, ..new(&title) };
+                    let text = search_text(&service, "Ada");
+                    store::insert(conn, *id, owner, &service, &text, now).await?;
+                    learn(conn, plain(&text)).await?;
+                    store::publish(conn, *id, now).await?;
+                }
+                Ok(())
+            }
+            .boxed()
+        });
+        write.await.unwrap();
+        let cost = async |filter: SearchFilter, expected: usize| {
+            let before = steps(&test).await;
+            let page = search(app, &filter, &PageRequest::first(20)).await.unwrap();
+            assert_eq!(page.items.len(), expected, "{filter:?}");
+            (steps(&test).await - before, format!("{filter:?}"))
+        };
+        let of = |category| SearchFilter { category: Some(category), ..SearchFilter::default() };
+        cost(q("gardening"), 20).await;
+        let mut costs = vec![
+            cost(q("gardening"), 20).await,
+            cost(q("orchidarium"), 1).await,
+            cost(q("gard orchi"), 1).await,
+            cost(q("zzzzzz"), 0).await,
+            cost(SearchFilter::default(), 20).await,
+            cost(of(Category::ALL[1]), 20).await,
+        ];
+        let hidden = rows.get(1_500..).unwrap().to_vec();
+        let write = app.db.write(move |conn| {
+            async move {
+                for id in hidden {
+                    store::hide(conn, id, crate::services::model::ServiceStatus::Draft, now).await?;
+                }
+                Ok(())
+            }
+            .boxed()
+        });
+        write.await.unwrap();
+        costs.push(cost(q("gardening"), 20).await);
+        costs.push(cost(SearchFilter::default(), 20).await);
+        costs.push(cost(of(Category::ALL[1]), 20).await);
+        assert!(costs.iter().all(|(steps, _)| *steps < 8_000), "{costs:#?}");
         test.close().await;
     }
 }

@@ -47,8 +47,33 @@ use crate::{
         page::PageRequest,
     },
     messaging::model::{CloseReason, Message, MessageKind, MessagesQuery, Party, ThreadAction, ThreadStatus},
+    platform::db::{Engine, tally},
     testing, users,
 };
+
+/// What SQLite's writer has run so far, but for the savepoints of its units.
+async fn runs(test: &testing::TestApp) -> i64 {
+    let tallies = test.app().db.write(|conn| async move { Ok(tally::tallies(conn).await) }.boxed()).await.unwrap();
+    let units = ["BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT"];
+    let own = tallies.iter().filter(|one| !units.iter().any(|word| one.sql.trim_start().starts_with(word)));
+    own.map(|tally| tally.runs).sum()
+}
+
+#[tokio::test]
+async fn a_message_is_few_statements() {
+    for test in testing::apps().await {
+        let (app, pair) = (test.app(), Pair::new(&test).await);
+        let thread = pair.open(&test).await.id;
+        let before = runs(&test).await;
+        let op = app.by(&pair.client);
+        let sends = (0..20).map(|n| messaging::send(&op, thread, text(&n.to_string(), "Hello")));
+        futures::future::try_join_all(sends).await.unwrap();
+        let ran = runs(&test).await - before;
+        let most = if app.db.engine() == Engine::Sqlite { 20..=80 } else { 0..=0 };
+        assert!(most.contains(&ran), "{ran} statements for 20 messages");
+        test.close().await;
+    }
+}
 
 #[tokio::test]
 async fn sending_again_is_the_first_message_and_something_else_a_conflict() {

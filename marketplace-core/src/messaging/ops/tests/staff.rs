@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use sqlx::AssertSqlSafe;
+
 use super::*;
 use crate::{
     base::{change::Change, error::ErrorCode, page::PageRequest},
     messaging::model::{
         AccessReason, CloseReason, MessageKind, MessagesQuery, RemovalReason, ThreadAction, ThreadFilter, ThreadStatus,
     },
+    platform::db::{Conn, tally},
     records::audit::{self, AuditFilter},
     testing,
 };
@@ -152,6 +155,17 @@ async fn staff_find_threads_by_status_person_and_service() {
         }
         let filter = ThreadFilter { service_id: Some(other.service), ..ThreadFilter::default() };
         assert_eq!(find(filter).await, [second]);
+        let mut reader = app.db.read().await.unwrap();
+        let mut conn = reader.conn();
+        assert_eq!(tally::prepared_again(&mut conn).await, Vec::<String>::new());
+        for tally in tally::tallies(&mut conn).await.iter().filter(|one| one.sql.contains("w.name AS worker_name")) {
+            let sql = format!("EXPLAIN QUERY PLAN {}", tally.sql);
+            let Conn::Sqlite(sqlite) = &mut conn else { unreachable!() };
+            let plan = sqlx::query_as::<_, (i64, i64, i64, String)>(AssertSqlSafe(sql)).fetch_all(&mut **sqlite).await;
+            let scans = plan.unwrap().into_iter().map(|line| line.3).filter(|line| line.contains("SCAN threads"));
+            assert_eq!(scans.collect::<Vec<_>>(), Vec::<String>::new(), "{}", tally.sql);
+        }
+        drop(reader);
         let shown = messaging::staff_show(&app.by(&testing::operator()), first).await.unwrap();
         assert!(shown.client_name.contains('•') && shown.worker_name.contains('•'), "{shown:?}");
         test.close().await;
