@@ -12,7 +12,7 @@ use ratatui::{
     layout::{Position, Size},
 };
 
-/// A backend that moves the cursor explicitly after characters whose width is uncertain.
+/// A backend that positions the cursor explicitly after cells of several code points, whose width terminals disagree on.
 #[derive(Debug)]
 pub struct WideCharBackend<W: Write>(pub CrosstermBackend<W>);
 
