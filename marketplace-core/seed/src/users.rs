@@ -177,7 +177,7 @@ impl Users {
         self.plan.demo || !user.role.is_staff()
     }
 
-    /// Draws one of the staff who may do this.
+    /// Draws one of the staff with a role.
     pub fn some_staff(&self, role: Role, rng: &mut StdRng) -> usize {
         let able: Vec<usize> =
             self.staff.iter().enumerate().filter(|(_, staff)| staff.1 == role).map(|(number, _)| number).collect();
