@@ -37,7 +37,7 @@ pub enum ColorChoice {
 }
 
 impl ColorChoice {
-    /// Decides for a stream that is a terminal or not.
+    /// Returns whether to use colour on a stream, which is a terminal or not.
     pub fn enabled(self, terminal: bool) -> bool {
         match self {
             Self::Always => true,
@@ -51,7 +51,7 @@ impl ColorChoice {
     }
 }
 
-/// What every command takes.
+/// Options that every command accepts.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
@@ -87,7 +87,7 @@ pub struct Globals {
     pub verbose: u8,
 }
 
-/// `--color`, with its default.
+/// The type of `--color`, with its default.
 pub type ColorArg = ColorChoice;
 
 /// Which part of a list.
@@ -140,7 +140,7 @@ pub struct BatchArgs {
     pub continue_on_error: bool,
 }
 
-/// One of core's names, with all of them in the help and in completions.
+/// Parses one of core's names, and lists all of them in the help and in completions.
 pub fn one_of<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err = String> + Clone + Send + Sync + 'static,
@@ -148,14 +148,14 @@ where
     PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
-/// A time span such as `90d`, `12h`, `1h 30m` or `45s`, in seconds.
+/// Parses a time span such as `90d`, `12h`, `1h 30m` or `45s`, and returns seconds.
 pub fn span(text: &str) -> Result<u64, String> {
     humantime::parse_duration(text.trim())
         .map(|span| span.as_secs())
         .map_err(|_| "not a span of time, such as 90d, 12h, 30m or 45s".into())
 }
 
-/// A typed id.
+/// Parses a typed id.
 pub fn id<T: FromStr>(text: &str) -> Result<T, String> {
     text.trim().parse().map_err(|_| "not an id, such as 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d".into())
 }

@@ -22,23 +22,23 @@ use crate::{
     output::{Column, Kind, Row, safe},
 };
 
-/// Bytes of one line of a batch at most: an id, a note and a comment fit in many times over.
+/// Upper limit of the bytes of one line of a batch; an id, a note and a comment need far less.
 const MAX_LINE: u64 = 64 * 1024;
 /// How often an item is tried while the other side is busy.
 const TRIES: u32 = 5;
-/// How long to wait for the other side at most, between two tries.
+/// Upper limit of the wait for the other side between two tries.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// How much care a change needs.
+/// How much confirmation a change needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Care {
-    /// Easily taken back (a claim, a note): a person at a terminal is not asked.
+    /// Easily reversed (a claim, a note): a person at a terminal is not asked.
     Light,
     /// A person is asked.
     Ask,
 }
 
-/// What a line of a batch may say for its item; `R` is the kind of reason that the change takes.
+/// The values that a line of a batch may give for its item; `R` is the kind of reason that the change accepts.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields, bound(deserialize = "R: Deserialize<'de>"))]
 pub struct Line<R = NoReason> {
@@ -47,7 +47,7 @@ pub struct Line<R = NoReason> {
     if_version: Option<i64>,
 }
 
-/// The reason of a change that takes none.
+/// The reason type of a change that accepts none.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub enum NoReason {}
 
@@ -58,19 +58,19 @@ impl<R> Default for Line<R> {
 }
 
 impl<R: Copy> Line<R> {
-    /// The change itself, from the flags and what the line says otherwise.
+    /// Returns the change, from the flags unless the line overrides them.
     pub fn change(&self, how: &VersionedArgs) -> Change {
         how.with(self.note.as_ref(), self.if_version)
     }
 
-    /// The reason, from the flag unless the line has one.
+    /// Returns the reason, from the flag unless the line has one.
     pub fn reason(&self, flag: Option<R>) -> Outcome<R> {
         self.reason.or(flag).ok_or_else(|| Failure::usage("the reason is missing", "add --reason CODE"))
     }
 }
 
 impl VersionedArgs {
-    /// The change, with what a line of a batch says otherwise.
+    /// Returns the change with the overrides of a line of a batch.
     pub fn with(&self, note: Option<&String>, if_version: Option<i64>) -> Change {
         Change {
             note: note.or(self.change.note.as_ref()).cloned(),
@@ -82,7 +82,7 @@ impl VersionedArgs {
 }
 
 impl Context {
-    /// The way in, once it is clear that the change may be made and that its answer can be printed.
+    /// Connects, after checking that the change may be made and that its result can be printed.
     pub async fn connect_to_change<T: Row>(&self, batch: &BatchArgs, change: &ChangeArgs) -> Outcome<Connection> {
         if batch.stdin || batch.ids.len() > 1 {
             self.out.check::<ItemResult>()?;
@@ -93,7 +93,7 @@ impl Context {
         self.connect().await
     }
 
-    /// Refuses a change that nobody confirmed and nobody can be asked about. To be called before anything is opened.
+    /// Refuses a change that nobody confirmed when nobody can be asked. Call it before anything is opened.
     pub fn require_consent(&self, change: &ChangeArgs) -> Outcome {
         if change.yes || change.dry_run || can_ask() {
             return Ok(());
@@ -118,7 +118,7 @@ impl Context {
         }
     }
 
-    /// Makes a change to one item, and prints the item; or to many, and prints one result line for each.
+    /// Changes one item, and prints the item; or changes many, and prints one result line for each.
     ///
     /// `describe` names one item for the question, `apply` changes it. `O` is what a line of a batch may override.
     pub async fn change<I, O, T>(
@@ -182,7 +182,8 @@ impl Context {
             let result = ItemResult::new(id, &outcome);
             tally.count(&outcome);
             match bar.suspend(|| list.page(std::slice::from_ref(&result))) {
-                // Changes of which nobody is told are not made: the rest of the batch stays as it is, and that is said.
+                // A change whose result cannot be printed is not made: the rest of the batch is left unchanged, and an
+                // error says so.
                 Err(Failure::BrokenPipe) => {
                     return Err(Failure::Interrupted(format!("nobody reads the results; stopped after {tally}")));
                 }
@@ -211,7 +212,7 @@ impl Context {
         }
     }
 
-    /// One item; while the other side is busy, it is asked again.
+    /// Changes one item; retries while the other side is busy.
     async fn one<I, O, T>(
         &self,
         line: &str,
@@ -262,16 +263,17 @@ enum Stop {
     Failed,
 }
 
-/// Whether there is somebody to ask.
+/// Returns whether there is a person to ask.
 pub fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Asks on a thread of its own, so that signals are answered meanwhile: a prompt whose terminal has gone away never ends.
+/// Prompts on a separate thread, so that signals are handled meanwhile: a prompt whose terminal has gone away never
+/// ends.
 pub async fn prompt<T: Send + 'static>(
     ask: impl FnOnce() -> Result<T, inquire::InquireError> + Send + 'static,
 ) -> Outcome<T> {
-    /// Leaves the terminal as it was, also when a signal ends the program in the middle of the question.
+    /// Restores the terminal, also when a signal ends the program in the middle of the question.
     struct Cooked;
     impl Drop for Cooked {
         fn drop(&mut self) {
@@ -287,7 +289,7 @@ fn parse_id<I: FromStr>(text: &str) -> Outcome<I> {
     crate::args::id(text).map_err(|reason| Failure::Core(Error::invalid("/id", format!("`{text}` is {reason}"))))
 }
 
-/// An id, or a JSON object with `id` and overrides. Returns the id as text too, for the result line.
+/// Parses an id, or a JSON object with `id` and overrides. Returns the id as text too, for the result line.
 fn parse_line<I: FromStr, O: DeserializeOwned + Default>(line: &str) -> (String, Outcome<(I, O)>) {
     if !line.starts_with('{') {
         let id = line.trim_matches('"').to_owned();
@@ -310,7 +312,7 @@ fn parse_line<I: FromStr, O: DeserializeOwned + Default>(line: &str) -> (String,
     (id, parsed)
 }
 
-/// The items, read in a thread of their own so that Ctrl-C is heard while stdin is silent.
+/// Reads the items on a separate thread, so that Ctrl-C works while stdin is silent.
 fn lines(batch: &BatchArgs) -> tokio::sync::mpsc::Receiver<Outcome<String>> {
     let (sender, receiver) = tokio::sync::mpsc::channel(64);
     let ids = (!batch.stdin).then(|| batch.ids.clone());
@@ -321,7 +323,7 @@ fn lines(batch: &BatchArgs) -> tokio::sync::mpsc::Receiver<Outcome<String>> {
     receiver
 }
 
-/// Every line that is not blank, without ever holding more than one. Stops when `take` says so.
+/// Passes every line that is not blank to `take`, holding only one at a time. Stops when `take` returns false.
 fn read_lines(from: &mut impl BufRead, mut take: impl FnMut(Outcome<String>) -> bool) {
     let mut line = Vec::new();
     loop {
@@ -369,7 +371,7 @@ impl std::fmt::Display for Tally {
     }
 }
 
-/// What became of one item of a batch.
+/// The result for one item of a batch.
 #[derive(Debug, Serialize)]
 pub struct ItemResult {
     id: String,

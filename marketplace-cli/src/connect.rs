@@ -17,23 +17,23 @@ use crate::{
     remote::{Credentials, Remote, TokenFile, check_base},
 };
 
-/// Which system, and how to reach it.
+/// A system, and the way to connect to it.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// What people call it: the profile's name, the server's host, or the database.
+    /// The display name: the profile's name, the server's host, or the database.
     pub system: String,
-    /// How it is reached.
+    /// How to connect.
     pub way: Way,
     /// The profile, if one was used.
     pub profile: Option<String>,
-    /// Whether this is the real thing.
+    /// Whether this is a production system.
     pub production: bool,
 }
 
-/// How a system is reached.
+/// A way to connect to a system.
 #[derive(Debug, Clone)]
 pub enum Way {
-    /// At its database. None means: as the configuration says.
+    /// Directly to its database. `None` means: as the configuration says.
     Database {
         /// The database's URL.
         url: Option<Secret>,
@@ -48,7 +48,7 @@ pub enum Way {
 }
 
 impl Target {
-    /// Flags first, then the environment, then the current profile, then the embedded database.
+    /// Resolves the target: flags first, then the environment, then the current profile, then the embedded database.
     pub fn resolve(globals: &Globals) -> Outcome<Self> {
         Self::choose(globals, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
@@ -56,7 +56,7 @@ impl Target {
     fn choose(globals: &Globals, variable: impl Fn(&str) -> Option<String>) -> Outcome<Self> {
         let mut globals = globals.clone();
         if globals.db.is_none() && globals.api.is_none() && globals.profile.is_none() {
-            // No two of these mean the same, so a choice among them would be a guess.
+            // The two name different systems, so choosing one would be a guess.
             match (variable("MARKETPLACE_DB"), variable("MARKETPLACE_API")) {
                 (Some(_), Some(_)) => {
                     return Err(Failure::usage(
@@ -82,7 +82,8 @@ impl Target {
         }
         let chosen = match &globals.profile {
             Some(name) => Some(name.clone()),
-            // What the environment and a named configuration say goes before a profile that is merely the current one.
+            // The environment and an explicit configuration take precedence over a profile that is merely the current
+            // one.
             None if globals.config.is_some() || variable("MARKETPLACE_DATABASE_URL").is_some() => None,
             None => SettingsFile::open()?.settings.current,
         };
@@ -108,7 +109,7 @@ impl Target {
         Ok(Self { system: name.clone(), way, profile: Some(name), production: found.production })
     }
 
-    /// `direct` or `api`.
+    /// Returns `direct` or `api`.
     pub fn way_name(&self) -> &'static str {
         match self.way {
             Way::Database { .. } => "direct",
@@ -116,7 +117,7 @@ impl Target {
         }
     }
 
-    /// The configuration of a database; a usage error when this is a server.
+    /// Returns the configuration of a database; a usage error when the target is a server.
     pub fn config(&self) -> Outcome<Config> {
         match &self.way {
             Way::Database { url, config } => load_config(url.clone(), config.as_deref()),
@@ -127,7 +128,7 @@ impl Target {
         }
     }
 
-    /// The server, and who we are to it; a usage error when this is a database.
+    /// Returns the server with our credentials; a usage error when the target is a database.
     pub fn remote(&self) -> Outcome<Remote> {
         let Way::Api { url } = &self.way else {
             return Err(Failure::usage(
@@ -142,26 +143,27 @@ impl Target {
         Ok(Remote::new(url, credentials)?)
     }
 
-    /// Where the tokens for this server are kept.
+    /// Returns the file of the tokens for this server.
     pub fn tokens(&self, url: &str) -> Outcome<TokenFile> {
         let url = check_base(url)?;
         Ok(TokenFile::new(profile::token_file(&profile::folder()?, self.profile.as_deref(), url.as_str())))
     }
 }
 
-/// The token in `MARKETPLACE_TOKEN`, which goes before a log-in: one for scripts (`mkt_…`), or an access token.
+/// Returns the token in `MARKETPLACE_TOKEN`, which takes precedence over a log-in: one for scripts (`mkt_…`), or an
+/// access token.
 pub fn outside_token() -> Option<String> {
     let token = std::env::var("MARKETPLACE_TOKEN").ok()?;
     Some(token.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
-/// A URL, or a path to an SQLite file.
+/// Returns a database URL from a URL, or from a path to an SQLite file.
 pub fn database_url(text: &str) -> Secret {
     if text.contains("://") { Secret::new(text) } else { Secret::new(format!("sqlite://{text}")) }
 }
 
-/// The configuration for a database. With a database named apart from any configuration, its folder is where its files
-/// and keys are: so a command works from any folder.
+/// Loads the configuration of a database. For a database that is named without a configuration, files and keys are in
+/// its own folder, so that a command works from any folder.
 pub fn load_config(url: Option<Secret>, file: Option<&Path>) -> Outcome<Config> {
     let here = Path::new("marketplace.toml");
     let file = file.or_else(|| here.exists().then_some(here));
@@ -178,7 +180,7 @@ pub fn load_config(url: Option<Secret>, file: Option<&Path>) -> Outcome<Config> 
     Ok(config.checked()?)
 }
 
-/// Whoever sits at this machine.
+/// Returns the actor for the local operating system user.
 pub fn operator() -> Actor {
     Actor::Operator(Operator {
         os_user: whoami::username().unwrap_or_else(|_| "unknown".into()),
@@ -187,19 +189,19 @@ pub fn operator() -> Actor {
 }
 
 impl Context {
-    /// Opens the database that was chosen, with the memory that one person's work needs.
+    /// Opens the chosen database, with memory limits for one person's work.
     pub async fn open(&self, config: Config) -> Outcome<App> {
         self.kept(App::open_for_one(config).await?).await
     }
 
-    /// Creates a marketplace, with the memory that one person's work needs.
+    /// Creates a marketplace, with memory limits for one person's work.
     pub async fn create(&self, config: Config) -> Outcome<App> {
         self.kept(App::create_for_one(config).await?).await
     }
 
-    /// Opens the database that was chosen, making what is missing, with the memory that filling it needs.
+    /// Opens the chosen database, creating what is missing, with memory limits for filling it.
     pub async fn open_to_fill(&self, config: Config) -> Outcome<App> {
-        // One person's program tells nobody: the database is what counts.
+        // Without Redis: a program of one person needs no notifications, because the database is authoritative.
         self.kept(App::open(Config { redis_url: None, ..config }).await?).await
     }
 
@@ -208,12 +210,12 @@ impl Context {
         Ok(app)
     }
 
-    /// Opens the way in that was chosen.
+    /// Connects to the chosen system.
     pub async fn connect(&self) -> Outcome<Connection> {
         self.connect_to(&Target::resolve(&self.globals)?).await
     }
 
-    /// Opens a way in.
+    /// Connects to a target.
     pub async fn connect_to(&self, target: &Target) -> Outcome<Connection> {
         Ok(match &target.way {
             Way::Database { .. } => Connection::direct(self.open(target.config()?).await?, operator()),

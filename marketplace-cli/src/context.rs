@@ -23,21 +23,21 @@ use crate::{
     output::{Output, Row},
 };
 
-/// What a running command has at hand.
+/// The state of a running command.
 #[derive(Debug)]
 pub struct Context {
     /// Options of every command.
     pub globals: Globals,
     /// The printer.
     pub out: Output,
-    /// Word of Ctrl-C.
+    /// The notification of Ctrl-C.
     pub interrupt: Interrupt,
     opened: Mutex<Vec<App>>,
     folders: std::sync::Mutex<Vec<TempDir>>,
 }
 
 impl Context {
-    /// For this process.
+    /// Creates the context of this process.
     pub fn new(globals: Globals) -> Self {
         let out =
             Output::stdout(globals.output, globals.fields.clone(), !globals.no_header, globals.quiet, globals.color);
@@ -50,19 +50,20 @@ impl Context {
         }
     }
 
-    /// Remembers to close an open marketplace at the end.
+    /// Registers an open marketplace to be closed at the end.
     pub async fn keep(&self, app: &App) {
         self.opened.lock().await.push(app.clone());
     }
 
-    /// Keeps a temporary folder until the program ends, however it ends: it is removed last, when nothing writes any more.
+    /// Keeps a temporary folder until the program ends in any way: it is removed last, when nothing is written any
+    /// more.
     pub fn keep_folder(&self, folder: TempDir) -> PathBuf {
         let path = folder.path().to_owned();
         self.folders.lock().unwrap_or_else(PoisonError::into_inner).push(folder);
         path
     }
 
-    /// Closes what was opened.
+    /// Closes everything that was opened.
     pub async fn close(&self) {
         for app in self.opened.lock().await.drain(..) {
             app.close().await;
@@ -104,7 +105,8 @@ impl Context {
     }
 }
 
-/// Word of Ctrl-C and SIGTERM. The first one stops a command at once, unless it asked to finish its current step.
+/// The notification of Ctrl-C and SIGTERM. The first signal stops a command at once, unless it asked to finish its
+/// current step.
 #[derive(Debug, Default)]
 pub struct Interrupt {
     token: CancellationToken,
@@ -116,11 +118,11 @@ impl Interrupt {
     pub fn finish_steps(&self) {
         self.graceful.store(true, Ordering::Relaxed);
     }
-    /// Whether somebody wants the command to stop after its current step.
+    /// Returns whether the command should stop after its current step.
     pub fn requested(&self) -> bool {
         self.token.is_cancelled()
     }
-    /// Waits until somebody wants the command to stop.
+    /// Waits until the command should stop.
     pub async fn wait(&self) {
         self.token.cancelled().await;
     }

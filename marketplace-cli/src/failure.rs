@@ -2,16 +2,16 @@
 
 use marketplace_core::error::{Error, ErrorCode};
 
-/// What every command returns.
+/// The result of every command.
 pub type Outcome<T = ()> = std::result::Result<T, Failure>;
 
-/// Why a command did not do what was asked.
+/// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// An operation refused, either way in.
+    /// An operation failed, through either kind of connection.
     #[error(transparent)]
     Core(#[from] Error),
-    /// The command line asks for something that cannot be.
+    /// The command line asks for something impossible.
     #[error("{message}")]
     Usage {
         /// What is wrong.
@@ -19,16 +19,16 @@ pub enum Failure {
         /// What to do instead.
         hint: Option<String>,
     },
-    /// A batch ran, and not every item went well. The rows on stdout say which.
+    /// A batch ran, and some items failed. The rows on stdout say which.
     #[error("{0}")]
     Batch(String),
-    /// The user stopped it; the text says what was done until then.
+    /// The user interrupted the command; the text says what was done until then.
     #[error("{0}")]
     Interrupted(String),
     /// The system asked the program to end (SIGTERM).
     #[error("terminated")]
     Terminated,
-    /// What was checked is not as it must be (`audit verify`, `doctor`).
+    /// A check failed (`audit verify`, `doctor`).
     #[error("{message}")]
     Check {
         /// What was found.
@@ -36,10 +36,10 @@ pub enum Failure {
         /// What to do about it.
         hint: String,
     },
-    /// Whoever read our output has stopped reading.
+    /// The reader of our output has stopped reading.
     #[error("broken pipe")]
     BrokenPipe,
-    /// The surroundings fail us: a file that cannot be written, an answer that makes no sense.
+    /// A failure of the environment: a file that cannot be written, a response that cannot be parsed.
     #[error("{0:#}")]
     Other(anyhow::Error),
 }
@@ -50,7 +50,7 @@ impl From<std::io::Error> for Failure {
     }
 }
 impl From<anyhow::Error> for Failure {
-    /// An operation's error that went through `anyhow` keeps its code.
+    /// Converts an error; an operation's error that passed through `anyhow` keeps its code.
     fn from(error: anyhow::Error) -> Self {
         match error.downcast::<Error>() {
             Ok(error) => Self::Core(error),
@@ -73,12 +73,12 @@ impl From<inquire::InquireError> for Failure {
 }
 
 impl Failure {
-    /// A usage error with what to do instead.
+    /// Creates a usage error with advice on what to do instead.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage { message: message.into(), hint: Some(hint.into()) }
     }
 
-    /// The exit code of the process.
+    /// Returns the exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::BrokenPipe => 0,
@@ -91,7 +91,7 @@ impl Failure {
         }
     }
 
-    /// The stable name of the failure: an operation's code, or one of the command line's own.
+    /// Returns the stable name of the failure: an operation's code, or one of the command line's own.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Core(error) => error.code().as_str(),
@@ -104,7 +104,7 @@ impl Failure {
     }
 }
 
-/// The exit code for an operation's error.
+/// Returns the exit code for an operation's error.
 pub fn exit_code(code: ErrorCode) -> u8 {
     match code {
         ErrorCode::Internal => 1,

@@ -5,11 +5,11 @@ use std::{
     path::Path,
 };
 
-/// Writes a file that only its owner may read (0600): a reader sees the old content or the new, never half of one.
+/// Writes a file that only its owner may read (0600). The write is atomic: a reader sees the old content or the new.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     private_folder(folder)?;
-    // Temporary files are made 0600.
+    // Temporary files are created with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
@@ -17,7 +17,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Creates a folder, and its missing parents, that only the owner may enter (0700). One that exists is left as it is.
+/// Creates a folder, and its missing parents, that only the owner may enter (0700). An existing one is left unchanged.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -26,7 +26,7 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// A temporary folder that only the owner may enter (0700), removed when the answer is dropped.
+/// Creates a temporary folder that only the owner may enter (0700); it is removed when the returned value is dropped.
 pub fn private_temporary_folder(prefix: &str) -> io::Result<tempfile::TempDir> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(prefix);

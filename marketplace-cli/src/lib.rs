@@ -36,7 +36,8 @@ use context::Context;
 use failure::Failure;
 use report::{ErrorStyle, report};
 
-/// How long work that cannot be interrupted (a lock that somebody else holds) may go on after the command has ended.
+/// How long work that cannot be interrupted (waiting for a lock that another process holds) may continue after the
+/// command.
 const LINGER: Duration = Duration::from_millis(100);
 
 /// Runs the program, and returns its exit code. Errors are printed here, once.
@@ -53,12 +54,12 @@ pub fn main() -> ExitCode {
     };
     log(cli.globals.verbose, style.color);
 
-    // Outlives the runtime, also when the command panics: what it keeps goes last.
+    // Outlives the runtime, even when the command panics: what it keeps is dropped last.
     let context = Context::new(cli.globals);
     let mut builder = if cli.noun.is_heavy() {
         tokio::runtime::Builder::new_multi_thread()
     } else {
-        // One command makes a call or two: threads would only cost time to start.
+        // A command makes one or two calls: threads would only cost time to start.
         tokio::runtime::Builder::new_current_thread()
     };
     let runtime = match builder.enable_all().build() {
@@ -81,11 +82,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Help and version go to stdout with 0; everything else is a usage error, in the form of our own errors.
+/// Prints help and version to stdout with exit code 0; everything else is a usage error, in the form of our own errors.
 fn misused(error: &clap::Error, words: &[OsString]) -> u8 {
     use clap::error::ErrorKind;
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        // A reader who stops early is fine.
+        // A reader may stop early.
         let _closed = error.print();
         return 0;
     }
@@ -107,14 +108,14 @@ fn misused(error: &clap::Error, words: &[OsString]) -> u8 {
     report(&Failure::Usage { message, hint }, ErrorStyle { json, color, quiet: false })
 }
 
-/// Logs on stderr, when asked for.
+/// Enables logs on stderr, when asked for.
 fn log(verbose: u8, color: bool) {
     let (ours, others) = match verbose {
         0 => return,
         1 => (tracing::Level::INFO, tracing::Level::WARN),
         _ => (tracing::Level::DEBUG, tracing::Level::INFO),
     };
-    // PostgreSQL's remarks, such as "already exists, skipping" about what was made IF NOT EXISTS.
+    // PostgreSQL's notices, such as "already exists, skipping" after CREATE … IF NOT EXISTS.
     let notices = ("sqlx::postgres::notice", tracing::Level::WARN);
     let filter = Targets::new().with_default(others).with_target("marketplace", ours).with_target(notices.0, notices.1);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(color);

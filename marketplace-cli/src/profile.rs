@@ -14,20 +14,20 @@ use crate::{
     files::write_private,
 };
 
-/// One system, and how to reach it: either through a server or at its database.
+/// One system, reached either through a server or at its database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Profile {
     /// The server's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_url: Option<String>,
-    /// The database. May hold a password, so the file is for its owner only.
+    /// The database. It may contain a password, so only the owner may read the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database_url: Option<String>,
     /// The system's own configuration, for the folders of a database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<PathBuf>,
-    /// Whether this is the real thing: the console then looks different.
+    /// Whether this is a production system: the console then looks different.
     pub production: bool,
 }
 
@@ -39,7 +39,7 @@ pub struct Console {
     pub images: Option<String>,
 }
 
-/// All of the user's file.
+/// The contents of the user's settings file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
@@ -53,16 +53,16 @@ pub struct Settings {
     pub tui: Console,
 }
 
-/// The user's file, read and checked.
+/// The user's settings file, parsed and checked.
 #[derive(Debug)]
 pub struct SettingsFile {
     path: PathBuf,
     document: DocumentMut,
-    /// What it says.
+    /// Its contents.
     pub settings: Settings,
 }
 
-/// `$XDG_CONFIG_HOME/marketplace`, else `~/.config/marketplace`.
+/// Returns `$XDG_CONFIG_HOME/marketplace`, otherwise `~/.config/marketplace`.
 pub fn folder() -> Outcome<PathBuf> {
     let xdg = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let base = match xdg {
@@ -79,7 +79,7 @@ pub fn folder() -> Outcome<PathBuf> {
     Ok(base.join("marketplace"))
 }
 
-/// Where the tokens for a profile, or for a server without one, are kept.
+/// Returns the path of the tokens for a profile, or for a server without one.
 pub fn token_file(folder: &Path, profile: Option<&str>, api_url: &str) -> PathBuf {
     let key = match profile {
         Some(name) => format!("profile-{name}"),
@@ -96,12 +96,12 @@ pub fn token_file(folder: &Path, profile: Option<&str>, api_url: &str) -> PathBu
 }
 
 impl SettingsFile {
-    /// The user's own.
+    /// Opens the user's own file.
     pub fn open() -> Outcome<Self> {
         Self::at(&folder()?.join("config.toml"))
     }
 
-    /// At a path; a missing file is an empty one.
+    /// Opens the file at a path; a missing file counts as empty.
     pub fn at(path: &Path) -> Outcome<Self> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -122,7 +122,7 @@ impl SettingsFile {
         Ok(Self { path: path.to_owned(), document, settings })
     }
 
-    /// A profile by name.
+    /// Returns a profile by name.
     pub fn profile(&self, name: &str) -> Outcome<&Profile> {
         self.settings.profiles.get(name).ok_or_else(|| {
             let names = self.settings.profiles.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -171,7 +171,7 @@ impl SettingsFile {
         self.save()
     }
 
-    /// Takes a profile out. Returns whether there was one.
+    /// Removes a profile. Returns whether there was one.
     pub fn remove(&mut self, name: &str) -> Outcome<bool> {
         let Some(profiles) = self.document.get_mut("profiles").and_then(Item::as_table_like_mut) else {
             return Ok(false);
@@ -194,7 +194,7 @@ impl SettingsFile {
     }
 }
 
-/// Names are for shells, files and TOML keys alike.
+/// Checks a name, which must be valid in shells, file names and TOML keys.
 fn check_name(name: &str) -> Outcome {
     let fine = (1..=64).contains(&name.len())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))

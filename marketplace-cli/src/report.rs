@@ -6,7 +6,7 @@ use marketplace_core::error::{Error, ErrorCode, SecondFactor};
 
 use crate::{connect::outside_token, failure::Failure, output::safe};
 
-/// What to do next.
+/// Returns the suggested next step.
 pub fn next_step(failure: &Failure) -> Option<String> {
     match failure {
         Failure::Core(error) => Some(hint(error)),
@@ -21,7 +21,7 @@ pub fn next_step(failure: &Failure) -> Option<String> {
     }
 }
 
-/// What to do about an operation's error.
+/// Returns the advice on an operation's error.
 fn hint(error: &Error) -> String {
     let wait = || {
         let seconds = error.retry_after_hint().unwrap_or(Duration::from_secs(1)).as_secs().max(1);
@@ -73,13 +73,13 @@ pub struct ErrorStyle {
     pub quiet: bool,
 }
 
-/// Says on stderr what went wrong, once, and returns the exit code.
+/// Prints on stderr what went wrong, once, and returns the exit code.
 pub fn report(failure: &Failure, style: ErrorStyle) -> u8 {
     let code = failure.exit_code();
     if matches!(failure, Failure::BrokenPipe) {
         return code;
     }
-    // Nobody is left to tell when stderr is closed too.
+    // There is nowhere to report a closed stderr.
     let _closed = std::io::stderr().write_all(text(failure, style).as_bytes());
     code
 }

@@ -50,7 +50,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// The configuration to run with.
+    /// Returns the configuration to run with.
     pub fn config(&self, environment: impl IntoIterator<Item = (String, String)>) -> Result<Config> {
         let environment: Vec<_> = environment.into_iter().collect();
         let named = self.config.clone().or_else(|| {

@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 
 use crate::ctx::Ctx;
 
-/// How often samples are moved into the histograms' buckets.
+/// The interval at which samples are moved into the histograms' buckets.
 const UPKEEP: Duration = Duration::from_secs(1);
 
-/// Runs until the server stops. Outlives outages of the database, and faults.
+/// Runs scheduled work until the server stops. Survives database outages and panics.
 pub(crate) async fn run(ctx: Ctx) {
     let mut tasks = JoinSet::new();
     for timer in Timer::ALL {
@@ -26,13 +26,14 @@ pub(crate) async fn run(ctx: Ctx) {
     ctx.app.finish_mails().await;
 }
 
-/// Runs one kind again and again. How it goes, core records.
+/// Runs one kind of work repeatedly. Core records how each run went.
 async fn repeat(ctx: Ctx, timer: Timer) {
     let mut ticks = tokio::time::interval(timer.every());
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while ctx.ending.stopping.run_until_cancelled(ticks.tick()).await.is_some() {
         let mut begin = Instant::now();
-        // What is done in bounded parts goes on until it is done; in between, others get as much time as it took.
+        // Work that is done in bounded parts continues until it is finished; between the parts, it pauses for as long
+        // as the part took.
         while maintenance::run(&ctx.app, timer).await.is_ok_and(|done| done > 0) {
             let took = begin.elapsed().clamp(Duration::from_millis(10), Duration::from_secs(1));
             if ctx.ending.stopping.run_until_cancelled(tokio::time::sleep(took)).await.is_none() {

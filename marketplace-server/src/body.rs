@@ -30,26 +30,27 @@ use crate::{
     slot,
 };
 
-/// Bodies up to this many bytes are in the connection's buffer with the head, or nearly; nothing is done to drain them.
+/// Bodies up to this many bytes arrive with the head in the connection's buffer, or nearly so; they need not be
+/// drained.
 const SMALL: u64 = 16 * 1024;
-/// Bodies up to this many bytes are not counted while they come: there is one for each request under way at most.
+/// Bodies up to this many bytes are not counted while they arrive: there is at most one for each request in progress.
 const UNCOUNTED: usize = 4 * 1024;
-/// Bytes that are read and thrown away at most, so that a client that is still sending gets to see its answer.
+/// Upper limit of the bytes that are read and discarded so that a client that is still sending sees its response.
 const DISCARD: usize = 32 * 1024 * 1024;
 
 type Slot = Arc<Mutex<Option<Body>>>;
 
-/// A body of which whatever a handler left unread can be thrown away afterwards.
+/// A body whose unread rest can be discarded after the handler has run.
 ///
-/// A server that answers 401 to an upload and closes makes the client see a reset connection instead of the answer.
+/// If a server responds 401 to an upload and closes, the client sees a reset connection instead of the response.
 pub(crate) struct Unread(Slot);
 
 struct Shared(Slot);
 
-/// Splits a large body so; small ones stay as they are.
+/// Splits a large body in this way; small ones are returned unchanged.
 pub(crate) fn recoverable(request: Request) -> (Request, Option<Unread>) {
     let body = request.body();
-    // A client that waits to be told to go on (`Expect`) has not begun to send.
+    // A client that waits for `100 Continue` (`Expect`) has not begun to send.
     if request.headers().contains_key(EXPECT)
         || body.is_end_stream()
         || body.size_hint().upper().is_some_and(|size| size <= SMALL)
@@ -62,8 +63,8 @@ pub(crate) fn recoverable(request: Request) -> (Request, Option<Unread>) {
 }
 
 impl Unread {
-    /// Reads what is left, as long as it comes without a pause, is not too much, and has come by the end of `patience`: a
-    /// client that trickles is cut off.
+    /// Reads the rest, provided it arrives without a pause, is not too large, and is complete before `patience` has
+    /// passed: a client that trickles is cut off.
     pub async fn discard(self, patience: Duration) {
         let Some(mut body) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let mut left = DISCARD;
@@ -75,7 +76,7 @@ impl Unread {
                 left = less;
             }
         };
-        // In time or not, the answer is sent.
+        // The response is sent whether or not this timed out.
         let _ = tokio::time::timeout(patience, reading).await;
     }
 }
@@ -103,24 +104,24 @@ impl HttpBody for Shared {
     }
 }
 
-/// The body came too slowly (RFC 9110 §15.5.9).
+/// Returns the problem for a body that arrived too slowly (RFC 9110 §15.5.9).
 fn too_slow() -> Problem {
     let text = "the body came too slowly; send it again over a faster connection";
     Problem::with_status(StatusCode::REQUEST_TIMEOUT, Error::new(ErrorCode::Invalid, text))
 }
 
-/// The connection broke, or the body was not what its head said.
+/// Returns the problem for a broken connection, or a body that differs from what its head said.
 pub(crate) fn truncated() -> Problem {
     Problem::malformed(Error::new(ErrorCode::Invalid, "the body ended before it was whole"))
 }
 
-/// A body that has to come at a certain rate: slow and steady is fine, less is not. Only the time counts in which the client
-/// is waited for.
+/// A body that must arrive at a minimum rate: slow and steady is accepted, anything less is not. Only time spent
+/// waiting for the client counts.
 struct Paced {
     body: Body,
     window: Duration,
     least: u64,
-    /// Of this window, so far.
+    /// Time waited in this window so far.
     waited: Duration,
     came: u64,
 }
@@ -133,7 +134,7 @@ impl Paced {
         Self { body, window, least, waited: Duration::ZERO, came: 0 }
     }
 
-    /// The next bytes; none at the end.
+    /// Returns the next bytes, or `None` at the end.
     async fn next(&mut self) -> Answer<Option<Bytes>> {
         loop {
             let began = Instant::now();
@@ -147,13 +148,14 @@ impl Paced {
             };
             let waited = began.elapsed();
             if self.waited + waited >= self.window {
-                // It came in the nick of time, or nobody looked for a while: a machine that paused says nothing of the client.
+                // Either it arrived just in time or nobody polled for a while: if the machine was suspended, that is
+                // not the client's fault.
                 (self.waited, self.came) = (Duration::ZERO, 0);
             } else {
                 self.waited += waited;
             }
             let Some(frame) = frame else { return Ok(None) };
-            // Trailers say nothing here.
+            // Trailers are ignored.
             if let Ok(data) = frame.map_err(|_| truncated())?.into_data() {
                 self.came += data.len() as u64;
                 return Ok(Some(data));
@@ -162,7 +164,8 @@ impl Paced {
     }
 }
 
-/// A request whose whole body, of at most [`JSON_LIMIT`] bytes, is in memory, with the memory's place.
+/// Reads the whole body, at most [`JSON_LIMIT`] bytes, into memory, and returns the request with its share of that
+/// memory.
 pub(crate) async fn arrived(request: Request, client: Network, ctx: &Ctx) -> Answer<(Request, Option<Place<Network>>)> {
     let (parts, body) = request.into_parts();
     let too_large = || Problem::from(Error::too_large("the body", JSON_LIMIT as u64));
@@ -197,7 +200,7 @@ fn counted(ctx: &Ctx, client: Network, size: usize) -> Result<Option<Place<Netwo
     if size <= UNCOUNTED { Ok(None) } else { ctx.places.bodies.take(client, size).map(Some) }
 }
 
-/// The bytes of a JSON body, which has [`arrived`] before; of any other, as much as there may be.
+/// Returns the bytes of a body: for JSON, those that [`arrived`] has already read; for any other, up to the limit.
 pub(crate) async fn whole(body: Body) -> Answer<Bytes> {
     let limited = http_body_util::Limited::new(body, JSON_LIMIT);
     match limited.collect().await {
@@ -209,9 +212,10 @@ pub(crate) async fn whole(body: Body) -> Answer<Bytes> {
     }
 }
 
-/// Receives an upload of at most `limit` bytes, outside memory and without a place among the requests that are worked on.
+/// Receives an upload of at most `limit` bytes. It is not held in memory, and does not occupy a place among the
+/// requests that are being handled.
 ///
-/// `rate_limited` when this account, or this address, sends too much at once already.
+/// Fails with `rate_limited` when this account, or this address, already sends too many uploads at once.
 pub(crate) async fn received(request: Request, actor: &Actor, limit: u64, ctx: &Ctx) -> Answer<Spool> {
     let body = request.into_body();
     let too_large = || Problem::from(Error::too_large("the body", limit));

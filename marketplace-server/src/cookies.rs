@@ -33,19 +33,19 @@ use crate::{
     problem::{Answer, Problem},
 };
 
-/// Asks for cookies in place of tokens.
+/// The header that asks for cookies in place of tokens.
 pub(crate) static X_SESSION_MODE: HeaderName = HeaderName::from_static("x-session-mode");
-/// Shows that a page of ours asks.
+/// The header that shows that one of our own pages sends the request.
 pub(crate) static X_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 
-/// What a browser keeps for us.
+/// A cookie that a browser keeps for this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cookie {
     /// The access token.
     Access,
     /// The session and its refresh token.
     Refresh,
-    /// A login under way at a provider.
+    /// A login in progress at a provider.
     Login,
 }
 
@@ -58,18 +58,18 @@ impl Cookie {
         }
     }
 
-    /// The way back from a provider is a link from elsewhere; with `Strict` its cookie would not come along.
+    /// The way back from a provider is a link from another site, with which a `Strict` cookie would not be sent.
     fn same_site(self) -> SameSite {
         if self == Self::Login { SameSite::Lax } else { SameSite::Strict }
     }
 
-    /// With `__Host-` no other host and no plain connection can set it (RFC 6265bis §4.1.3.2). A server on loopback without
-    /// TLS has to do without: browsers take the prefix over TLS only.
+    /// The `__Host-` prefix keeps other hosts and plain connections from setting the cookie (RFC 6265bis §4.1.3.2). A
+    /// server on loopback without TLS has to do without it: browsers accept the prefix over TLS only.
     fn prefix(config: &Config) -> &'static str {
         if config.public_url.scheme() == "https" { "__Host-" } else { "" }
     }
 
-    /// Its value, when there is exactly one of its name.
+    /// Returns its value, when there is exactly one cookie of its name.
     pub fn read<'h>(self, config: &Config, headers: &'h HeaderMap) -> Option<&'h str> {
         let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
         let cookies = lines.flat_map(RawCookie::split_parse).filter_map(Result::ok);
@@ -79,7 +79,7 @@ impl Cookie {
         found.next().is_none().then_some(value).filter(|value| !value.is_empty())
     }
 
-    /// The header that gives it to a browser, for some seconds; for none, the header that takes it away.
+    /// Returns the header that sets the cookie for `seconds`; with 0 seconds, the header that removes it.
     pub fn header(self, config: &Config, value: &str, seconds: u64) -> Answer<(HeaderName, HeaderValue)> {
         let prefix = Self::prefix(config);
         let cookie = RawCookie::build((format!("{prefix}{}", self.name()), value))
@@ -92,7 +92,7 @@ impl Cookie {
     }
 }
 
-/// The token of a call: from `Authorization`, or from the cookie of a page that may.
+/// Returns the token of a request: from `Authorization`, or from the cookie of a page that may use cookies.
 pub(crate) fn credential<'h>(app: &App, method: &Method, headers: &'h HeaderMap) -> Answer<&'h str> {
     let config = &app.config;
     let in_cookie = Some(Cookie::Access).filter(|_| config.cookies && !headers.contains_key(AUTHORIZATION));
@@ -110,8 +110,8 @@ fn check_csrf(app: &App, session: SessionId, headers: &HeaderMap) -> Answer<()> 
     Ok(auth::check_csrf(app, session, given.ok_or_else(missing)?)?)
 }
 
-/// Browsers say which page asks: only ours, and those of `cors_origins`, may use cookies for changes. A caller that says
-/// nothing is no browser, and has no use for cookies.
+/// Checks which page sends the request, as browsers state it: only our own pages, and those of `cors_origins`, may use
+/// cookies for changes. A caller that does not state it is no browser, and has no use for cookies.
 fn check_page(config: &Config, headers: &HeaderMap) -> Answer<()> {
     let ours = match headers.get(ORIGIN) {
         Some(origin) => origin.to_str().is_ok_and(|origin| config.is_own_origin(origin)),
@@ -161,7 +161,7 @@ pub(crate) struct CookieSession {
 }
 
 impl InCookies {
-    /// Hands tokens out the way that was asked for.
+    /// Returns the tokens in the way that was asked for.
     pub fn answer(self, ctx: &Ctx, tokens: Tokens) -> Answer<Response> {
         if !self.0 {
             return Ok(Json(SessionAnswer::Tokens(tokens)).into_response());
@@ -181,7 +181,7 @@ impl InCookies {
         Ok(response)
     }
 
-    /// The refresh token: from the body, or from the cookie of a page that shows its session's `X-CSRF-Token`.
+    /// Returns the refresh token: from the body, or from the cookie of a page that sends its session's `X-CSRF-Token`.
     pub fn refresh_token(self, ctx: &Ctx, headers: &HeaderMap, given: Option<String>) -> Answer<String> {
         if !self.0 {
             return given.ok_or_else(|| Error::invalid("/refresh_token", "is required").into());
@@ -194,7 +194,7 @@ impl InCookies {
     }
 }
 
-/// An answer after which nobody is logged in: a browser that had cookies has them no longer.
+/// Returns `answer` with headers that remove the session's cookies from a browser that had them.
 pub(crate) fn cleared(ctx: &Ctx, headers: &HeaderMap, answer: impl IntoResponse) -> Answer<Response> {
     let config = &ctx.app.config;
     let mut response = answer.into_response();
@@ -209,7 +209,7 @@ pub(crate) fn cleared(ctx: &Ctx, headers: &HeaderMap, answer: impl IntoResponse)
     Ok(response)
 }
 
-/// Remembers in this browser, and nowhere else, that it began a login at a provider.
+/// Stores in this browser, and nowhere else, that it began a login at a provider.
 pub(crate) fn login_begun(ctx: &Ctx, browser: &str) -> Answer<(HeaderName, HeaderValue)> {
     Cookie::Login.header(&ctx.app.config, browser, LOGIN.as_secs())
 }

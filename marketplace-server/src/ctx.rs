@@ -18,66 +18,66 @@ use crate::{
     options::Options,
 };
 
-/// Bytes of answers that wait for their clients, in all; a quarter of them for one address.
+/// Bytes of responses that may wait for their clients, in all; a quarter of them for one address.
 const ANSWERS: usize = 128 * 1024 * 1024;
-/// Bytes of JSON bodies that are still coming, likewise.
+/// Bytes of JSON bodies that may still be arriving, in all; a quarter of them for one address.
 const BODIES: usize = 64 * 1024 * 1024;
-/// Uploads of one account that are coming at once.
+/// Uploads of one account that may be arriving at once.
 const INCOMING_PER_ACCOUNT: usize = 4;
 /// Event streams of one account.
 const STREAMS_PER_ACCOUNT: usize = 8;
-/// Exports that are taken at once, and those that one address takes.
+/// Exports that may be downloaded at once: in all, and by one address.
 const EXPORTS: (usize, usize) = (8, 4);
-/// Searches that wait for their turn.
+/// Searches that may wait for their turn.
 const SEARCHES_WAITING: usize = 1_024;
 
-/// Handlers' shared state; cheap to clone.
+/// The state that all handlers share; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Ctx(Arc<Shared>);
 
 /// See [`Ctx`].
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// The operations' world.
+    /// The adapters that the operations use.
     pub app: App,
     /// Limits and timeouts.
     pub options: Options,
-    /// Which calls count against the limit of their address.
+    /// The requests that count against the limit of their address.
     pub by_address: ByAddress,
     /// Counters.
     pub metrics: Metrics,
-    /// What goes into the log of it.
+    /// The log of refused requests.
     pub denials: DenialLog,
     /// Open connections.
     pub crowd: Crowd,
-    /// What there is place for.
+    /// The limits on concurrent use.
     pub places: AllPlaces,
-    /// Sockets that are open.
+    /// Open sockets.
     pub hub: Arc<Hub>,
-    /// How far the end of the server has come.
+    /// How far the shutdown has progressed.
     pub ending: Ending,
 }
 
-/// All that there is only so much of, and that nobody takes the last of.
+/// All limits on concurrent use; no single address or account can take the last place.
 #[derive(Debug)]
 pub(crate) struct AllPlaces {
-    /// Requests that are under way: coming, worked on, or being answered.
+    /// Requests in progress: arriving, being handled, or being responded to.
     pub under_way: Places<Network>,
-    /// Requests that are worked on.
+    /// Requests that are being handled.
     pub handlers: Places<Network>,
-    /// Likewise, of one account.
+    /// Requests that are being handled, by account.
     pub accounts: Places<UserId>,
-    /// Bytes of bodies that are coming.
+    /// Bytes of bodies that are arriving.
     pub bodies: Places<Network>,
-    /// Bytes of answers that wait to be taken.
+    /// Bytes of responses that wait to be read.
     pub answers: Places<Network>,
-    /// Uploads that are coming, by address.
+    /// Uploads that are arriving, by address.
     pub incoming: Places<Network>,
-    /// Likewise, by account.
+    /// Uploads that are arriving, by account.
     pub incoming_of: Places<UserId>,
     /// Event streams.
     pub streams: Places<UserId>,
-    /// Exports that are being taken.
+    /// Exports that are being downloaded.
     pub exports: Places<Network>,
     /// Searches, which take turns.
     pub searches: Turns<Network>,
@@ -101,21 +101,21 @@ impl AllPlaces {
     }
 }
 
-/// The end of a server, step by step.
+/// The shutdown of a server, step by step.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ending {
-    /// It is to stop: whoever asks whether it is ready hears that it is not.
+    /// Shutdown has begun: the readiness check reports that the server is not ready.
     pub begun: CancellationToken,
-    /// Its listener closes soon: connections end with the answer that they get next.
+    /// The listener closes soon: connections end with their next response.
     pub closing: CancellationToken,
-    /// Its listener is closed: only what is in flight is finished.
+    /// The listener is closed: only what is in flight is finished.
     pub stopping: CancellationToken,
-    /// Nobody listens any more to what happens.
+    /// Nothing listens to events any more.
     pub over: CancellationToken,
 }
 
 impl Ctx {
-    /// Of one server.
+    /// Creates the state of one server.
     pub fn new(app: App, options: Options, by_address: ByAddress, metrics: Metrics, ending: Ending) -> Self {
         Self(Arc::new(Shared {
             app,
@@ -130,7 +130,7 @@ impl Ctx {
         }))
     }
 
-    /// Whether what this peer says of its clients is believed.
+    /// Returns whether statements of this peer about its clients are trusted.
     pub fn trusts(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.app.config.trusted_proxies.iter().any(|proxy| proxy.to_canonical() == peer)
@@ -144,6 +144,6 @@ impl Deref for Ctx {
     }
 }
 
-/// The other end of the connection, as the socket has it. The accept loop puts it on every request.
+/// The remote address of the connection, as the socket reports it. The accept loop adds it to every request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub SocketAddr);

@@ -7,10 +7,10 @@ use axum::http::{Method, StatusCode};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use marketplace_core::ids::UserId;
 
-/// Lines a second, and at once.
+/// Lines per second, and in one burst.
 const LINES: std::num::NonZeroU32 = std::num::NonZeroU32::new(50).unwrap();
 
-/// Of one server.
+/// The log of refused requests of one server, limited in rate.
 pub(crate) struct DenialLog {
     lines: DefaultDirectRateLimiter,
     left_out: AtomicU64,
@@ -29,7 +29,7 @@ impl Default for DenialLog {
 }
 
 impl DenialLog {
-    /// Writes a line for an answer that refuses something; none for what is merely not there or came too late.
+    /// Writes a line for a response that refuses something; none for what merely does not exist or came too late.
     pub fn log(&self, status: StatusCode, id: &str, method: &Method, route: &str, user: Option<UserId>) {
         if !is_refusal(status) {
             return;
@@ -51,7 +51,8 @@ impl DenialLog {
     }
 }
 
-/// Who is calling, what they may, how often, and what they sent: what somebody who looks for a way in runs into.
+/// Returns whether a status concerns who is calling, what they may do, how often, or what they sent: the statuses that
+/// an attacker who probes the server meets.
 fn is_refusal(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 401 | 403 | 408 | 413 | 415 | 422 | 429)
 }

@@ -10,7 +10,7 @@ use std::{
 
 use metrics::Counter;
 
-/// It is over when it has not happened for so long.
+/// An episode is over when the event has not happened for this long.
 const OVER: Duration = Duration::from_secs(10);
 
 /// See the [module](self).
@@ -27,12 +27,12 @@ struct State {
 }
 
 impl Episode {
-    /// `what` happens, for the log.
+    /// Creates an episode of the event `what`, which is its name in the log.
     pub fn new(what: &'static str, counter: Counter) -> Self {
         Self { what, counter, state: Arc::default() }
     }
 
-    /// It happened.
+    /// Records one occurrence.
     pub fn happened(&self) {
         self.counter.increment(1);
         self.state.times.fetch_add(1, Ordering::Relaxed);

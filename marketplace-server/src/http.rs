@@ -24,31 +24,31 @@ use crate::{
     options::Options,
 };
 
-/// Bytes of a request's head at most, over HTTP/1 (hyper's buffer) and HTTP/2.
+/// Upper limit of the bytes of a request's head, over HTTP/1 (hyper's buffer) and HTTP/2.
 const HEAD_LIMIT: usize = 32 * 1024;
-/// Requests at once on one HTTP/2 connection.
+/// Concurrent requests on one HTTP/2 connection.
 const STREAMS: u32 = 100;
-/// Of a quiet HTTP/1 connection, until it gives back what hyper holds for it.
+/// How long an HTTP/1 connection is quiet before it gives back what hyper holds for it.
 const QUIET: Duration = Duration::from_secs(3);
 
-/// What speaks HTTP on the connections of one listener.
+/// The HTTP protocol on the connections of one listener.
 pub(crate) struct Http {
     ctx: Ctx,
     router: Router,
     one: http1::Builder,
     two: http2::Builder<TokioExecutor>,
-    /// Cuts off what does not end by itself.
+    /// Aborts what does not end by itself.
     abort: CancellationToken,
 }
 
 impl Http {
-    /// Answers requests by `router`.
+    /// Creates the protocol with `router` as its handler.
     pub fn new(ctx: Ctx, router: Router, abort: CancellationToken) -> Self {
         let (one, two) = (one(&ctx.options), two());
         Self { ctx, router, one, two, abort }
     }
 
-    /// Serves one connection to its end. `is_http2` is what was agreed on before, if anything was.
+    /// Serves one connection to its end. `is_http2` says whether the protocol was negotiated beforehand as HTTP/2.
     pub async fn serve<S>(
         &self,
         mut stream: ClientStream<S>,
@@ -68,7 +68,7 @@ impl Http {
                 Some(Err(_)) | None => return,
             }
         };
-        // On the heap, for as long as it takes.
+        // Kept on the heap while it is needed.
         if is_http2 {
             stream.member().weighs(HTTP2);
             return Box::pin(self.serve_two(stream, peer, activity)).await;
@@ -82,7 +82,7 @@ impl Http {
         }
     }
 
-    /// Serves HTTP/1 until the connection ends, or is quiet: then its stream is returned.
+    /// Serves HTTP/1 until the connection ends or is quiet; a quiet connection's stream is returned.
     async fn serve_one<S>(
         &self,
         stream: ClientStream<S>,
@@ -123,7 +123,8 @@ impl Http {
         tokio::select! {
             biased;
             ended = &mut connection => return log(ended),
-            // HTTP/2 has a word for it; over HTTP/1 the next answer says so, and an idle connection may still ask for it.
+            // HTTP/2 has a frame for this; over HTTP/1 the next response says so, and an idle connection may still send
+            // a request.
             () = self.ctx.ending.closing.cancelled() => {}
         }
         Pin::new(&mut connection).graceful_shutdown();
@@ -153,7 +154,7 @@ impl Http {
             async move {
                 answer.await.map(|mut response: Routed| {
                     let ends = ctx.ending.closing.is_cancelled() && !is_http2;
-                    // A socket goes on, and is notified of the end in its own frames.
+                    // A socket continues, and is notified of the shutdown in its own frames.
                     if ends && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                     }

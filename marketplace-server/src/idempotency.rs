@@ -32,10 +32,10 @@ use crate::{
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// Characters of a key at most.
+/// Upper limit of a key's characters.
 const KEY_LIMIT: usize = 255;
 
-/// A key, and a hash of what it stands for.
+/// A key, and a hash of the request that it stands for.
 #[derive(Debug)]
 pub(crate) struct Key {
     text: String,
@@ -44,7 +44,7 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// From the head of a request; none when there is no such header.
+    /// Reads the key from the head of a request; `None` when there is no such header.
     pub fn of(method: &str, path: &str, headers: &HeaderMap) -> Answer<Option<Self>> {
         let Some(value) = headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
         let text = value.to_str().ok().filter(|text| (1..=KEY_LIMIT).contains(&text.len())).ok_or_else(|| {
@@ -64,16 +64,17 @@ impl Key {
         self
     }
 
-    /// Binds the key to another part of what is asked.
+    /// Binds the key to another part of the request.
     pub fn add(&mut self, part: &[u8]) {
         self.fingerprint.update((part.len() as u64).to_le_bytes());
         self.fingerprint.update(part);
     }
 }
 
-/// Runs `work` under `key`, at most once; without a key, runs it.
+/// Runs `work` under `key`, at most once; without a key, just runs it.
 ///
-/// With a key it runs to its end even when the client goes away, so that the key always gets its answer.
+/// With a key, the work runs to its end even when the client disconnects, so that a response is always stored for the
+/// key.
 pub(crate) async fn once<A, W>(ctx: &Ctx, actor: &Actor, key: Option<Key>, work: W) -> Answer<Response>
 where
     A: Serialize + Send,
@@ -86,7 +87,7 @@ where
     once_bytes(ctx, actor, key, work).await
 }
 
-/// Like [`once`], for work that has its answer in JSON already.
+/// Like [`once`], for work whose result is JSON already.
 pub(crate) async fn once_bytes<W>(ctx: &Ctx, actor: &Actor, key: Option<Key>, work: W) -> Answer<Response>
 where
     W: Future<Output = Result<(StatusCode, Bytes)>> + Send + 'static,
@@ -96,7 +97,7 @@ where
         return Ok(response(status, body));
     };
     let (app, actor) = (ctx.app.clone(), actor.clone());
-    // Whoever goes away does not make room for more by that.
+    // The slot stays taken: a client that disconnects must not make room for more requests that way.
     let slot = slot::current();
     let work = async move {
         let _slot = slot;
@@ -124,7 +125,7 @@ where
     task.await.unwrap_or_else(|failure| Err(Error::internal(failure).into()))
 }
 
-/// Whether the same call may go another way later without anything being changed in it.
+/// Returns whether the same request may later have another outcome although nothing in it changes.
 fn passing(problem: &Problem) -> bool {
     let code = problem.error().code();
     code.retryable() || matches!(code, ErrorCode::Internal | ErrorCode::Unauthenticated | ErrorCode::Forbidden)
@@ -157,10 +158,10 @@ fn replay(status: u16, body: Vec<u8>) -> Response {
     response
 }
 
-/// A change: as whom and at which version it is made, what it is, and under which key.
+/// A request for a change: the actor, the expected version, the input, and the idempotency key.
 #[derive(Debug)]
 pub(crate) struct IdempotentRequest<T> {
-    /// As whom, and at which version.
+    /// The operation context: the actor and the expected version.
     pub op: Operation,
     /// The body.
     pub input: T,
@@ -215,7 +216,7 @@ mod tests {
         assert_eq!(first, fingerprint("POST", "/v1/a", b"{}"));
         assert_ne!(first, fingerprint("POST", "/v1/a", b"{} "));
         assert_ne!(first, fingerprint("POST", "/v1/b", b"{}"));
-        // Parts are kept apart.
+        // The boundaries of the parts are significant.
         assert_ne!(fingerprint("POST", "/v1/a", b"b"), fingerprint("POST", "/v1/ab", b""));
     }
 

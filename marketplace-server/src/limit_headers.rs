@@ -7,11 +7,11 @@ use marketplace_core::base::rate::Allowance;
 static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static LEFT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// Adds the fields that say what is left, unless they are there already.
+/// Adds the fields that state the remaining allowance, unless they are there already.
 pub(crate) fn tell(headers: &mut HeaderMap, allowance: Allowance) {
     let Allowance { class, quota, remaining, reset } = allowance;
     let window = Allowance::WINDOW.as_secs();
-    // A second that has begun is not over.
+    // Rounded up: a second that has begun is not over.
     let reset = reset.as_secs() + u64::from(reset.subsec_nanos() > 0);
     let fields = [
         (&POLICY, format!("\"{class}\";q={quota};w={window}")),
@@ -24,7 +24,7 @@ pub(crate) fn tell(headers: &mut HeaderMap, allowance: Allowance) {
     }
 }
 
-/// Adds the field for a caller who has to wait for another reason than a limit of calls.
+/// Adds the field for a caller who has to wait for a reason other than a rate limit.
 pub(crate) fn tell_to_wait(headers: &mut HeaderMap, seconds: u64) {
     if let Ok(value) = HeaderValue::try_from(format!("\"penalty\";r=0;t={seconds}")) {
         headers.insert(&LEFT, value);
@@ -46,7 +46,7 @@ mod tests {
         tell(&mut headers, Allowance { class: Class::Read, quota: 600, remaining: 599, reset });
         assert_eq!(headers["ratelimit-policy"], "\"read\";q=600;w=60");
         assert_eq!(headers["ratelimit"], "\"read\";r=599;t=2");
-        // The first word counts.
+        // The first call takes precedence.
         tell(&mut headers, Allowance { class: Class::Write, quota: 1, remaining: 0, reset });
         assert_eq!(headers["ratelimit"], "\"read\";r=599;t=2");
     }

@@ -11,25 +11,26 @@ use utoipa::openapi::OpenApi;
 
 use crate::openapi;
 
-/// The limits by address: of what anybody may read, as the routes declare it.
+/// The limits by address, which apply to what anybody may read, as the routes declare it.
 #[derive(Debug)]
 pub(crate) struct ByAddress(HashMap<Box<str>, Class>);
 
 impl ByAddress {
-    /// Of the routes of a complete description. Logins through providers are counted by core, with all others.
+    /// Creates the limits of the routes in a complete description. Logins through providers are counted by core, like
+    /// all other logins.
     pub fn new(description: &OpenApi) -> Self {
         let counted = |path: &&str| path.starts_with("/v1/") && !path.starts_with("/v1/auth/oidc/");
         let class = |path| if path == "/v1/services" { Class::Search } else { Class::Public };
         Self(openapi::public_to_read(description).filter(counted).map(|path| (path.into(), class(path))).collect())
     }
 
-    /// The limit of one call; none where it is counted elsewhere.
+    /// Returns the limit of one request; `None` where it is counted elsewhere.
     pub fn class(&self, method: &Method, route: &str) -> Option<Class> {
         reads(method).then(|| self.0.get(route).copied()).flatten()
     }
 }
 
-/// The limit by account of a route that needs one.
+/// Returns the per-account limit of a route that requires an account.
 pub(crate) fn by_account(method: &Method, route: &str) -> Class {
     if reads(method) {
         return Class::Read;

@@ -9,14 +9,14 @@ use marketplace_core::{
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt};
 
-/// Days of log files that are kept.
+/// Days for which log files are kept.
 const KEPT: usize = 14;
 
-/// Libraries that see whole requests, mails or rows, and write them out when asked for details.
+/// Libraries that handle whole requests, mails or rows, and log them when asked for details.
 const QUIET: [&str; 9] =
     ["hyper", "hyper_util", "h2", "rustls", "tokio_rustls", "sqlx", "lettre", "reqwest", "object_store"];
 
-/// A subscriber, and the guard that writes what is left when it is dropped.
+/// Creates a subscriber, and the guard that writes what is buffered when it is dropped.
 pub fn subscriber<W>(
     log: &Log,
     dir: &std::path::Path,
@@ -46,7 +46,7 @@ where
     Ok((subscriber, guard))
 }
 
-/// A level alone is for this program; libraries then speak from `warn` on.
+/// Parses a level or a filter. A level alone applies to this program; libraries then log from `warn` on.
 fn filter(level: &str) -> Result<EnvFilter> {
     let bad = |error: &dyn std::fmt::Display| {
         let rule = format!(
@@ -58,7 +58,7 @@ fn filter(level: &str) -> Result<EnvFilter> {
         "off" | "error" | "warn" | "info" | "debug" | "trace" => {
             format!("warn,marketplace_server={level},marketplace_core={level}")
         }
-        // A filter takes a bare word for the name of a module; here it is a mistyped level.
+        // A filter would read a bare word as the name of a module; here it is a misspelt level.
         word if !word.contains('=') => return Err(bad(&"no such level")),
         other => other.to_owned(),
     };
@@ -67,12 +67,12 @@ fn filter(level: &str) -> Result<EnvFilter> {
         text.push_str(library);
         text.push_str("=info");
     }
-    // PostgreSQL's remarks, such as "already exists, skipping" about what was made IF NOT EXISTS.
+    // PostgreSQL's notices, such as "already exists, skipping" after CREATE … IF NOT EXISTS.
     text.push_str(",sqlx::postgres::notice=warn");
     EnvFilter::builder().parse(&text).map_err(|error| bad(&error))
 }
 
-/// Panics go to the log too; of their text only what was written in the source, because the rest may be data.
+/// Logs panics too; of their text only what is a literal in the source, because the rest may be data.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let text = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(its text may hold data)");

@@ -18,12 +18,12 @@ use marketplace_core::{
 use marketplace_server::{Listeners, Options, Stop, args::Args, logging, serve};
 use tokio::net::TcpListener;
 
-/// Gives memory back: the blocks in which passwords are hashed stay with the system's allocator, 19 MiB for each thread that
-/// ever hashed one. And it is faster.
+/// Returns memory to the system: with the system's allocator, the blocks in which passwords are hashed would be kept,
+/// 19 MiB for each thread that ever hashed one. It is also faster.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Between two times that a thread gives memory back which it does not need.
+/// The interval at which a thread returns memory that it does not need.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 /// Larger than anything that the allocator keeps for later.
 const TIDY: usize = 8 * 1024 * 1024;
@@ -40,8 +40,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Has the allocator look for memory that the system can have back. It does so when something large is freed, and never on a
-/// thread that has nothing to do: what a flood of connections took would stay with us until the next flood.
+/// Makes the allocator return unused memory to the system. It does so when something large is freed, and never on an
+/// idle thread: without this, the memory used by a flood of connections would be kept until the next flood.
 fn tidy() {
     thread_local! {
         static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
@@ -59,7 +59,7 @@ async fn start() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { error, hint }) => {
             let inside = error.internal_text().map(|inside| format!(" ({inside})")).unwrap_or_default();
-            // Nobody is left to tell when this fails.
+            // There is no other place to report a failure of this.
             let _ = writeln!(std::io::stderr().lock(), "error: {error}{inside}\nhint: {hint}");
             ExitCode::from(match error.code() {
                 ErrorCode::Invalid => 2,
@@ -71,7 +71,7 @@ async fn start() -> ExitCode {
     }
 }
 
-/// Why the server did not start, and what to do.
+/// The reason why the server did not start, and what to do.
 struct Failure {
     error: Error,
     hint: String,
@@ -84,7 +84,7 @@ fn hint(text: impl Into<String>) -> impl FnOnce(Error) -> Failure {
 async fn run() -> Result<(), Failure> {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        // Help and version are no failures.
+        // Help and version are not failures.
         Err(answer) if !answer.use_stderr() => answer.exit(),
         Err(error) => {
             let text = error.to_string();
@@ -143,8 +143,8 @@ async fn bind(key: &str, listen: SocketAddr) -> Result<TcpListener, Failure> {
 #[cfg(unix)]
 const OTHER_FILES: u64 = 512;
 
-/// Raises the limit of open files as far as the system lets us, and returns how many connections fit under it: there must be
-/// no client for whose sake a file of ours cannot be opened.
+/// Raises the limit of open files as far as the system permits, and returns how many connections fit under it: no
+/// client may keep the server from opening a file of its own.
 #[cfg(unix)]
 fn connections() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -154,14 +154,14 @@ fn connections() -> usize {
     {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
-    // None is no limit.
+    // `None` means no limit.
     let Some(files) = getrlimit(Resource::Nofile).current else { return usize::MAX };
     let fit = files.saturating_sub(OTHER_FILES).max(files / 2);
     tracing::debug!(files, connections = fit, "the system's limit of open files");
     usize::try_from(fit).unwrap_or(usize::MAX)
 }
 
-/// There is no such limit.
+/// There is no such limit on this platform.
 #[cfg(not(unix))]
 fn connections() -> usize {
     usize::MAX
@@ -190,13 +190,13 @@ async fn open(config: Config, migrate: bool) -> Result<App, Failure> {
     })
 }
 
-/// Says where the server can be reached, on stdout, for people and scripts.
+/// Prints the server's addresses on stdout, for people and scripts.
 fn announce(app: &App, listeners: &Listeners) -> Result<()> {
     let address = listeners.public.local_addr().map_err(Error::internal)?;
     let scheme = if app.config.tls.cert.is_some() { "https" } else { "http" };
     tracing::info!(%address, "listening");
     let mut stdout = std::io::stdout().lock();
-    // A closed stdout is no reason not to serve.
+    // A closed stdout does not keep the server from running.
     let _ = writeln!(stdout, "listening on {scheme}://{address}").and_then(|()| stdout.flush());
     if let Some(metrics) = &listeners.metrics {
         let address = metrics.local_addr().map_err(Error::internal)?;
@@ -206,8 +206,8 @@ fn announce(app: &App, listeners: &Listeners) -> Result<()> {
     Ok(())
 }
 
-/// The first SIGTERM or SIGINT stops gracefully. A second one does not wait for balancers to notice; the next one ends the
-/// program at once.
+/// Installs signal handlers: the first SIGTERM or SIGINT begins a graceful shutdown; a second one skips the wait for
+/// load balancers to notice; the next one ends the program at once.
 #[cfg(unix)]
 fn stop_on_signals(stop: Stop, drains: bool) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -227,7 +227,7 @@ fn stop_on_signals(stop: Stop, drains: bool) -> Result<()> {
     Ok(())
 }
 
-/// Ctrl-C stops gracefully.
+/// Installs a handler: Ctrl-C begins a graceful shutdown.
 #[cfg(not(unix))]
 fn stop_on_signals(stop: Stop, _drains: bool) -> Result<()> {
     tokio::spawn(async move {

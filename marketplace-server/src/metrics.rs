@@ -24,7 +24,7 @@ pub(crate) struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
     routes: HashMap<Box<str>, Route>,
-    /// Requests whose path no route has.
+    /// Requests whose path matches no route.
     unmatched: Route,
     /// Open connections.
     pub connections: Gauge,
@@ -34,11 +34,12 @@ pub(crate) struct Metrics {
     pub connections_refused: Episode,
     /// Open sockets.
     pub sockets: Gauge,
-    /// Requests that were refused because too many were under way.
+    /// Requests that were refused because too many were in progress.
     pub shed: Episode,
-    /// Bodies that came too slowly.
+    /// Bodies that arrived too slowly.
     pub bodies_cut: Episode,
-    /// Age of the oldest event that was handed on by the last look at the log; while it cannot be followed, the time since.
+    /// Age of the oldest event that the last look at the log dispatched; while the log cannot be followed, the time
+    /// since then.
     pub event_lag: Gauge,
 }
 
@@ -50,19 +51,19 @@ struct Series {
     statuses: [OnceLock<Counter>; STATUSES.len()],
 }
 
-/// What core counts by itself.
+/// The figures that core counts itself.
 #[derive(Debug, Default)]
 pub(crate) struct Core {
-    /// How each component is.
+    /// The state of each component.
     pub components: Vec<ComponentState>,
-    /// How each kind of due work goes.
+    /// The state of each kind of scheduled work.
     pub timers: Vec<TimerState>,
-    /// Mails that wait, and that failed.
+    /// The number of mails that wait, and that failed.
     pub mails: (i64, i64),
 }
 
 impl Core {
-    /// As it is now.
+    /// Returns the current figures.
     pub fn of(app: &App) -> Self {
         Self { components: app.health.states(), timers: app.timers(), mails: app.mail_counts() }
     }
@@ -75,7 +76,7 @@ impl std::fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// For a server with these routes, as they are written in the router.
+    /// Creates the recorder of a server with these routes, as the router writes them.
     pub fn new(routes: impl IntoIterator<Item = String>) -> Self {
         let builder = PrometheusBuilder::new();
         // The only error is an empty list of buckets.
@@ -132,7 +133,7 @@ impl Metrics {
         }
     }
 
-    /// One answered request. `route` as written in the router, none when no route has the path.
+    /// Records one handled request. `route` is as the router writes it, `None` when no route has the path.
     pub fn record(&self, route: Option<&str>, method: &Method, status: StatusCode, took: Duration) {
         let (name, slots) = match route.and_then(|path| self.routes.get_key_value(path)) {
             Some((path, slots)) => (&**path, slots),
@@ -159,7 +160,7 @@ impl Metrics {
         }
     }
 
-    /// As Prometheus reads it, with how core is now.
+    /// Renders the metrics in Prometheus's text format, with core's current figures.
     pub fn render(&self, core: &Core) -> String {
         let gauge =
             |name: &'static str, labels| self.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA);
@@ -186,7 +187,7 @@ impl Metrics {
         self.handle.render()
     }
 
-    /// Moves samples into the histograms' buckets; without it they pile up until somebody reads them.
+    /// Moves samples into the histograms' buckets; without it they pile up until the metrics are read.
     pub fn upkeep(&self) {
         self.handle.run_upkeep();
     }

@@ -41,10 +41,11 @@ use crate::{
     slot,
 };
 
-/// Answers up to this many bytes are not counted while they wait for their clients: there is one for each request under way.
+/// Responses up to this many bytes are not counted while they wait for their clients: there is one for each request in
+/// progress.
 const SMALL_ANSWER: usize = 4 * 1024;
 
-/// The header that names a request in answers, problems and the log.
+/// The header that identifies a request in responses, problems and the log.
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const API_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
@@ -61,7 +62,7 @@ pub(crate) struct MiddlewareLayer {
 }
 
 impl MiddlewareLayer {
-    /// For one server.
+    /// Creates the layer of one server.
     pub fn new(ctx: Ctx) -> Self {
         Self { ids: RequestIds::new(u64::from_le_bytes(random::bytes(&*ctx.app.random))), ctx }
     }
@@ -121,7 +122,7 @@ where
                 if status == StatusCode::REQUEST_TIMEOUT {
                     ctx.metrics.bodies_cut.happened();
                 }
-                // Whoever is too slow is not waited for any longer.
+                // The rest of a body that was too slow is not waited for.
                 if let Some(unread) = unread.filter(|_| status != StatusCode::REQUEST_TIMEOUT) {
                     unread.discard(ctx.options.body_window).await;
                 }
@@ -152,7 +153,7 @@ where
     }
 }
 
-/// A request before its handler has it, and its answer afterwards.
+/// A request before its handler runs, and the data for its response afterwards.
 struct Incoming {
     address: IpAddr,
     /// Whether the connection is the client's own.
@@ -180,14 +181,15 @@ impl Incoming {
         answered.await.unwrap_or_else(|problem: Problem| problem.into_response())
     }
 
-    /// Takes a place among all that is under way. When there is none, the connection goes on which most waits for its client.
+    /// Takes a place among all requests in progress. When there is none, closes the connection that waits most for its
+    /// client.
     fn find_place(&self, ctx: &Ctx) -> Result<(), Full> {
         let Some(exchange) = &self.exchange else { return Ok(()) };
         let client = Network::of(self.address);
         let places = &ctx.places.under_way;
         let place = match places.take(client, 1) {
             Ok(place) => place,
-            // Health is told however much there is to do.
+            // Health is reported regardless of the load.
             Err(Full::All) if !self.is_api => places.force(client, 1),
             Err(Full::Share) if self.is_direct && ctx.crowd.close_heaviest(Some(client), exchange.activity()) => {
                 places.force(client, 1)
@@ -202,7 +204,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// Runs the handler, when the body is in and there is a place. An upload's body is received by its handler.
+    /// Runs the handler once the body has arrived and there is a place. An upload's body is received by its handler.
     async fn handled<S>(&self, ctx: &Ctx, mut inner: S, request: Request) -> Result<Response, Problem>
     where
         S: Service<Request, Response = Response, Error = Infallible>,
@@ -218,7 +220,7 @@ impl Incoming {
             let failed = |_| Problem::from(Error::internal("a handler panicked")).into_response();
             outcome.map_or_else(failed, |Ok(response)| response)
         };
-        // Health and metrics answer however much there is to do.
+        // Health and metrics respond regardless of the load.
         if !self.is_api {
             return Ok(handler.await);
         }
@@ -231,7 +233,8 @@ impl Incoming {
         Ok(slot::within(ctx, client, self.exchange.clone(), handler).await.map_err(Error::from)?)
     }
 
-    /// Takes a place in memory for an answer that is large. When there is none, the connection goes whose client takes least.
+    /// Takes a share of memory for a large response. When there is none, closes the connection whose client reads
+    /// least.
     fn remember(&self, ctx: &Ctx, response: &Response) -> Result<(), Full> {
         let size = response.body().size_hint().exact().and_then(|size| usize::try_from(size).ok()).unwrap_or_default();
         let Some(exchange) = self.exchange.as_ref().filter(|_| self.is_api && size > SMALL_ANSWER) else {
@@ -259,7 +262,7 @@ fn write_problem(response: &mut Response, id: &HeaderValue, method: &axum::http:
     let unwritten = match response.extensions_mut().remove::<PendingProblem>() {
         Some(unwritten) => unwritten,
         None if response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json") => return,
-        // An error that a library answered by itself.
+        // An error response that a library created.
         None => match Problem::bare(response.status()).into_response().extensions_mut().remove::<PendingProblem>() {
             Some(unwritten) => unwritten,
             None => return,
@@ -278,7 +281,8 @@ fn write_problem(response: &mut Response, id: &HeaderValue, method: &axum::http:
                 )
             };
         }
-        // What is away says so once, when it goes: a thousand requests that miss it tell nothing more.
+        // An unavailable component is logged once, when it fails: a thousand requests that fail because of it add no
+        // information.
         if response.status() == StatusCode::SERVICE_UNAVAILABLE {
             log_at!(debug);
         } else {
@@ -294,7 +298,7 @@ fn secure(headers: &mut HeaderMap, is_api: bool, is_page: bool, is_tls: bool) {
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(CONTENT_SECURITY_POLICY, if is_page { PAGE_POLICY } else { API_POLICY });
     if is_api {
-        // Unless the route knows that its answer never changes.
+        // Unless the route states that its response never changes.
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     if is_tls {
@@ -302,7 +306,7 @@ fn secure(headers: &mut HeaderMap, is_api: bool, is_page: bool, is_tls: bool) {
     }
 }
 
-/// The client's id when it is fit for a log line, else a new one.
+/// Returns the client's request id when it is fit for a log line, otherwise a new one.
 fn request_id(headers: &HeaderMap, ids: &RequestIds) -> HeaderValue {
     match headers.get(&X_REQUEST_ID) {
         Some(id) if is_sane(id.as_bytes()) => id.clone(),
@@ -314,7 +318,7 @@ fn is_sane(id: &[u8]) -> bool {
     (1..=64).contains(&id.len()) && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-/// Makes request ids: 64 bits that look random, never twice in one process. Not a secret.
+/// Generates request ids: 64 bits that look random, never twice in one process. They are not secret.
 #[derive(Clone, Debug)]
 struct RequestIds(std::sync::Arc<AtomicU64>);
 

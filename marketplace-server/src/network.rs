@@ -9,7 +9,7 @@ use marketplace_core::limiter::network;
 pub(crate) struct Network(IpAddr);
 
 impl Network {
-    /// The one of an address.
+    /// Returns the network of an address.
     pub fn of(address: IpAddr) -> Self {
         Self(network(address))
     }

@@ -48,12 +48,12 @@ use crate::problem::Document;
 )]
 pub(crate) struct Base;
 
-/// See the module.
+/// Completes the document: see the [module](self).
 pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi) {
     Common.modify(document);
 }
 
-/// Paths that anybody may read, of a description that is complete.
+/// Returns the paths of a complete description that anybody may read.
 pub(crate) fn public_to_read(document: &utoipa::openapi::OpenApi) -> impl Iterator<Item = &str> {
     let paths = document.paths.paths.iter();
     let open = |item: &PathItem| item.get.as_ref().is_some_and(|operation| operation.security.is_none());
@@ -99,7 +99,7 @@ fn complete_operation(path: &str, method: &HttpMethod, operation: &mut Operation
     if !is_public {
         operation.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
     }
-    // Ids are unique over the whole document: a verb alone is not.
+    // Ids must be unique in the whole document, and a verb alone is not.
     let id = path.trim_start_matches("/v1/").replace(['/', '-'], "_").replace(['{', '}'], "");
     operation.operation_id = Some(format!("{}_{id}", verb(method)));
     for (status, text) in errors(path, method, operation, is_public) {
@@ -136,7 +136,7 @@ fn verb(method: &HttpMethod) -> &'static str {
     }
 }
 
-/// Every error that a route of this shape can answer.
+/// Returns every error that a route of this shape can respond with.
 fn errors(
     path: &str,
     method: &HttpMethod,

@@ -4,46 +4,49 @@ use std::time::Duration;
 
 use marketplace_core::config::Config;
 
-/// Body of a JSON request at most, in bytes.
+/// Upper limit of a JSON request's body, in bytes.
 pub const JSON_LIMIT: usize = 64 * 1024;
-/// Body of a multipart request at most, in bytes: two files and what surrounds them.
+/// Upper limit of a multipart request's body, in bytes: two files and what surrounds them.
 pub const MULTIPART_LIMIT: usize = 21 * 1024 * 1024;
 
 /// Limits and timeouts. Tests shorten them; [`Options::from`] a configuration is what a server runs with.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Connections at once; for more, those that wait for their clients are closed, the longest idle first.
+    /// Concurrent connections; beyond that, connections that wait for their clients are closed, the longest idle first.
     pub connections: usize,
-    /// Connections of one address (IPv6: of one /64) at once, likewise. Those of trusted proxies are not counted so.
+    /// Concurrent connections of one address (IPv6: of one /64); beyond that, connections are closed in the same way.
+    /// Those of trusted proxies are not counted by address.
     pub connections_per_address: usize,
-    /// Handlers at once, half of them for one address; more requests are answered `busy`. Eight times as many may be under way
-    /// in all: while their bodies come, or their answers are taken.
+    /// Concurrent handlers, half of them for one address; more requests get `busy`. Eight times as many may be in
+    /// progress in all: while their bodies arrive, or their responses are read.
     pub requests: usize,
-    /// Uploads at once whose bodies are still coming, half of them for one address.
+    /// Concurrent uploads whose bodies are still arriving, half of them for one address.
     pub incoming: usize,
-    /// Searches at once; the others take turns by address.
+    /// Concurrent searches; the others take turns by address.
     pub searches: usize,
-    /// Event streams at once; more are answered `busy`.
+    /// Concurrent event streams; more get `busy`.
     pub streams: usize,
-    /// Sockets at once; more are answered `busy`.
+    /// Concurrent sockets; more get `busy`.
     pub sockets: usize,
-    /// For the head of an HTTP/1 request, and for a TLS handshake.
+    /// Time for the head of an HTTP/1 request, and for a TLS handshake.
     pub header_timeout: Duration,
-    /// For a connection without a request, and for a peer that does not take what there is for it.
+    /// Time for a connection without a request, and for a peer that does not read what is ready for it.
     pub idle_timeout: Duration,
-    /// Over this time a body comes at `body_rate` at least, on average.
+    /// The period over which a body must arrive at `body_rate` at least, on average.
     pub body_window: Duration,
-    /// Bytes a second that a client sends of a body, or takes of an answer, at least.
+    /// Minimum rate, in bytes per second, at which a client sends a body or reads a response.
     pub body_rate: u32,
-    /// Between the signal to stop and the end of the listener: as long as a balancer takes to notice.
+    /// Time between the signal to stop and the closing of the listener: as long as a load balancer needs to notice.
     pub drain: Duration,
-    /// For what is in flight when the server stops.
+    /// Time for what is in flight when the server stops.
     pub shutdown_grace: Duration,
-    /// Between two looks whether an event stream's caller is still signed in, and for events that nobody announced.
+    /// The interval at which an event stream checks that its caller is still signed in, and looks for events without a
+    /// notification.
     pub event_poll: Duration,
-    /// Between two signs of life on an event stream.
+    /// The interval between two signs of life on an event stream.
     pub heartbeat: Duration,
-    /// Between two pings of a socket; one that is silent for twice as long is gone, and so is one that was not greeted.
+    /// The interval between two pings of a socket; a client that is silent for twice as long is considered gone, and so
+    /// is one that never sent `hello`.
     pub socket_heartbeat: Duration,
 }
 
@@ -77,7 +80,7 @@ impl From<&Config> for Options {
             connections_per_address: config.limits.connections_per_address,
             requests: config.limits.requests,
             incoming: config.limits.uploads * 32,
-            // The other half is there for all that is read quickly.
+            // The other half is reserved for quick reads.
             searches: usize::try_from(config.database_connections / 2).unwrap_or(usize::MAX).max(1),
             sockets: config.limits.connections,
             drain: Duration::from_secs(config.drain_seconds),

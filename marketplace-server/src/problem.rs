@@ -23,14 +23,14 @@ use utoipa::ToSchema;
 
 use crate::limit_headers;
 
-/// An error on its way out.
+/// An error that becomes a response.
 #[derive(Debug)]
 pub(crate) struct Problem {
     error: Error,
     status: StatusCode,
 }
 
-/// Answer of every handler.
+/// The result of every handler.
 pub(crate) type Answer<T> = Result<T, Problem>;
 
 impl From<Error> for Problem {
@@ -47,15 +47,15 @@ impl From<Full> for Problem {
 }
 
 impl Problem {
-    /// With another status than its code's.
+    /// Creates a problem with another status than its code's.
     pub fn with_status(status: StatusCode, error: Error) -> Self {
         Self { error, status }
     }
-    /// Text that does not even parse, so no rule was looked at: 400 instead of 422.
+    /// Creates a problem for text that cannot be parsed, before any rule is checked: 400 instead of 422.
     pub fn malformed(error: Error) -> Self {
         Self::with_status(StatusCode::BAD_REQUEST, error)
     }
-    /// The method is not one of this path's.
+    /// Creates the problem for a method that the path does not have.
     pub fn method_not_allowed() -> Self {
         Self {
             error: Error::new(
@@ -65,7 +65,7 @@ impl Problem {
             status: StatusCode::METHOD_NOT_ALLOWED,
         }
     }
-    /// What stands for an error status that came without a text of ours.
+    /// Creates the problem for an error status without a text of ours.
     pub fn bare(status: StatusCode) -> Self {
         let code = match status {
             StatusCode::UNAUTHORIZED => ErrorCode::Unauthenticated,
@@ -79,15 +79,15 @@ impl Problem {
         };
         Self { error: Error::new(code, status.canonical_reason().unwrap_or("refused").to_lowercase()), status }
     }
-    /// The error itself.
+    /// Returns the error itself.
     pub fn error(&self) -> &Error {
         &self.error
     }
-    /// The status it is answered with.
+    /// Returns the status of the response.
     pub fn status(&self) -> StatusCode {
         self.status
     }
-    /// As it is written; `request_id` is filled in where it is known.
+    /// Returns the document to be written; `request_id` is filled in where it is known.
     pub fn document(&self) -> Document {
         let error = &self.error;
         Document {
@@ -104,7 +104,7 @@ impl Problem {
     }
 }
 
-/// Which status a code is answered with.
+/// Returns the HTTP status of an error code.
 pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
@@ -167,14 +167,14 @@ pub(crate) struct Document {
     pub second_factor: Option<SecondFactor>,
 }
 
-/// Rides on an answer without a body until the middleware writes it.
+/// A problem that is attached to a response without a body until the middleware writes it.
 #[derive(Clone)]
 pub(crate) struct PendingProblem {
     document: Document,
     retry_after: Option<u64>,
-    /// The limit that was met.
+    /// The limit that was reached.
     allowance: Option<Allowance>,
-    /// What happened inside, for the log.
+    /// The internal cause, for the log.
     pub inside: Option<Arc<str>>,
 }
 
@@ -191,7 +191,7 @@ impl IntoResponse for Problem {
 }
 
 impl From<Document> for PendingProblem {
-    /// A problem that was answered before: it is answered again, under the new request's id.
+    /// Converts a stored problem for repetition under the new request's id.
     fn from(document: Document) -> Self {
         Self { document, retry_after: None, allowance: None, inside: None }
     }
@@ -208,7 +208,7 @@ impl IntoResponse for PendingProblem {
 }
 
 impl PendingProblem {
-    /// Writes the body and the headers that go with it.
+    /// Writes the body and the headers that belong to it.
     pub fn write(mut self, response: &mut Response, request_id: &HeaderValue) {
         self.document.request_id = request_id.to_str().ok().map(str::to_owned);
         let headers = response.headers_mut();

@@ -27,13 +27,13 @@ use crate::{
     routes,
 };
 
-/// The whole server as a service, for an accept loop or for a test.
+/// Returns the whole server as a service, for an accept loop or for a test.
 pub fn router(app: App) -> Result<Router> {
     let options = Options::from(&*app.config);
     with_options(app, options, Ending::default()).map(|(router, _)| router)
 }
 
-/// The description that `/openapi.json` serves.
+/// Returns the description that `/openapi.json` serves.
 #[must_use]
 pub fn description() -> utoipa::openapi::OpenApi {
     api().1
@@ -77,7 +77,7 @@ pub(crate) fn with_options(app: App, options: Options, ending: Ending) -> Result
     Ok((router, ctx))
 }
 
-/// The routes for whoever runs the server.
+/// Returns the routes for the server's operators.
 pub(crate) fn for_operators(ctx: &Ctx) -> Router {
     routes::ops::for_operators()
         .fallback(async || Problem::from(Error::not_found("path")))
@@ -85,7 +85,7 @@ pub(crate) fn for_operators(ctx: &Ctx) -> Router {
         .with_state(ctx.clone())
 }
 
-/// Browsers of these origins may call the API; with credentials only where sessions may be in cookies.
+/// Permits browsers on pages of these origins to call the API; with credentials only where sessions may be in cookies.
 fn cors(origins: &[String], cookies: bool) -> Result<Option<CorsLayer>> {
     if origins.is_empty() {
         return Ok(None);

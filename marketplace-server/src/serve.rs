@@ -24,21 +24,20 @@ use crate::{
     tls,
 };
 
-/// Bytes in the kernel that are not sent yet, above which it takes no more: what a client does not take shows soon, and takes
-/// little memory.
+/// Upper limit of unsent bytes in the kernel: a client that does not read is noticed soon, and uses little memory.
 const UNSENT: u32 = 128 * 1024;
-/// Connections at once to the listener for whoever runs the server.
+/// Concurrent connections to the operators' listener.
 const OPERATORS: usize = 256;
-/// What a client is told when no connection of its own, or of anybody, could go for its sake.
+/// The response to a client for which no connection, of its own address or any other, could be closed.
 const NO_PLACE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
 
-/// Where a server listens.
+/// The listeners of a server.
 #[derive(Debug)]
 pub struct Listeners {
     /// For everybody.
     pub public: TcpListener,
-    /// For whoever runs it: counters and health, over plain HTTP.
+    /// For its operators: counters and health, over plain HTTP.
     pub metrics: Option<TcpListener>,
 }
 
@@ -48,9 +47,12 @@ impl From<TcpListener> for Listeners {
     }
 }
 
-/// Serves `app` on `listeners` until it is told to stop and what is in flight has ended, or its time is up.
+/// Serves `app` on `listeners` until `stop` is triggered and what is in flight has ended, or its time is up.
 ///
-/// Runs due work meanwhile. Does not close `app`. Fails only before it begins: on a certificate or an origin that cannot be used.
+/// Runs scheduled work meanwhile. Does not close `app`.
+///
+/// # Errors
+/// Fails only before it begins: on a certificate or an origin that cannot be used.
 pub async fn serve(app: App, listeners: impl Into<Listeners>, options: Options, stop: impl Into<Stop>) -> Result<()> {
     let listeners = listeners.into();
     let acceptor = tls::acceptor(&app.config.tls)?;
@@ -63,7 +65,7 @@ pub async fn serve(app: App, listeners: impl Into<Listeners>, options: Options, 
     let led = tokio::spawn(stop.into().lead(ending.clone(), options.drain));
     let operators = listeners.metrics.map(|listener| {
         let server = Server::new(ctx.clone(), router::for_operators(&ctx), None, Crowd::new(OPERATORS, OPERATORS));
-        // Until the very end: somebody may want to see how it goes.
+        // Until the very end, so that operators can watch the shutdown.
         let over = ending.over.clone();
         tokio::spawn(async move { server.accept(listener, &over).await })
     });
@@ -79,7 +81,7 @@ pub async fn serve(app: App, listeners: impl Into<Listeners>, options: Options, 
         // Its connections end with the program.
         operators.abort();
     }
-    // Due work that is under way may wait for a mail server; what it has not recorded it does after the next start.
+    // Running scheduled work may wait for a mail server; what it has not recorded is done after the next start.
     let abort = timers.abort_handle();
     match timeout(options.shutdown_grace, timers).await {
         Ok(Ok(())) => {}
@@ -89,7 +91,7 @@ pub async fn serve(app: App, listeners: impl Into<Listeners>, options: Options, 
     Ok(())
 }
 
-/// Sends sockets away, little by little, and waits for what is in flight; cuts off what takes too long.
+/// Ends sockets gradually, waits for what is in flight, and aborts what takes too long.
 async fn finish(ctx: &Ctx, server: &Server) {
     let grace = ctx.options.shutdown_grace;
     let requests = async {
@@ -129,7 +131,7 @@ impl Server {
         Arc::new(Self { ctx, http, acceptor, crowd, tracker: TaskTracker::new(), abort })
     }
 
-    /// Accepts connections until `stopping`. It waits for nothing but the next one.
+    /// Accepts connections until `stopping`. It waits only for the next connection.
     async fn accept(self: Arc<Self>, listener: TcpListener, stopping: &CancellationToken) {
         loop {
             let accepted = tokio::select! {
@@ -138,7 +140,7 @@ impl Server {
             };
             match accepted {
                 Ok((stream, peer)) => self.take(stream, peer),
-                // Out of file descriptors, or the peer went away meanwhile: neither ends the server.
+                // Out of file descriptors, or the peer disconnected meanwhile: neither ends the server.
                 Err(error) => {
                     let has_room = self.crowd.make_room();
                     tracing::warn!(%error, has_room, "a connection could not be accepted");
@@ -149,12 +151,12 @@ impl Server {
     }
 
     fn take(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        // A proxy stands for many, which are counted by the addresses that it names.
+        // A proxy stands for many clients, which are counted by the addresses that it reports.
         let address = (!self.ctx.trusts(peer.ip())).then(|| Network::of(peer.ip()));
         let Ok(member) = self.crowd.enter(address, &Activity::new()) else {
             self.ctx.metrics.connections_refused.happened();
             if self.acceptor.is_none() {
-                // Whoever does not hear it sees the connection closed.
+                // A client that misses this text still sees the connection closed.
                 let _ = stream.try_write(NO_PLACE);
             }
             return;

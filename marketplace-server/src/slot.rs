@@ -26,7 +26,7 @@ struct Current {
     exchange: Option<Arc<Exchange>>,
 }
 
-/// The place; cheap to share with whatever goes on when the request's client has gone away.
+/// A request's place among the handlers; cheap to share with work that continues after the client has disconnected.
 #[derive(Debug)]
 #[expect(dead_code, reason = "places are held, not read")]
 pub(crate) struct Slot {
@@ -56,7 +56,7 @@ pub(crate) async fn within<T>(
 
 /// Gives the place back while `waiting` for the client, and takes one again afterwards.
 pub(crate) async fn released<T>(ctx: &Ctx, waiting: impl Future<Output = Answer<T>>) -> Answer<T> {
-    // Outside of a request there is none.
+    // Outside of a request there is no place.
     let _ = CURRENT.try_with(|current| current.borrow_mut().slot.take());
     let came = waiting.await?;
     let again = CURRENT.try_with(|current| {
@@ -82,12 +82,12 @@ pub(crate) fn belongs_to(ctx: &Ctx, user: UserId) -> Result<(), Full> {
         .unwrap_or(Ok(()))
 }
 
-/// The place of the request that is worked on, for what goes on without it.
+/// Returns the place of the current request, for work that continues without it.
 pub(crate) fn current() -> Option<Arc<Slot>> {
     CURRENT.try_with(|current| current.borrow().slot.clone()).ok().flatten()
 }
 
-/// Where the request that is worked on comes from.
+/// Returns the network that the current request comes from.
 pub(crate) fn client() -> Option<Network> {
     CURRENT.try_with(|current| current.borrow().client).ok()
 }

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ctx::Ending;
 
-/// How a server is told to stop; cheap to clone.
+/// A handle that stops a server; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     begun: CancellationToken,
@@ -20,25 +20,26 @@ impl From<CancellationToken> for Stop {
 }
 
 impl Stop {
-    /// Tells it to stop: it says that it is not ready, serves on for as long as a balancer takes to notice
-    /// ([`drain`](crate::Options::drain)), and then finishes what is in flight.
+    /// Begins the shutdown: the server reports that it is not ready, keeps serving for as long as a load balancer needs
+    /// to notice ([`drain`](crate::Options::drain)), and then finishes what is in flight.
     pub fn begin(&self) {
         self.begun.cancel();
     }
 
-    /// Tells it that nobody needs to notice.
+    /// Skips the wait for load balancers.
     pub fn hurry(&self) {
         self.hurried.cancel();
     }
 
-    /// Takes the first steps of the end, each when its time has come.
+    /// Takes the first steps of the shutdown, each when it is due.
     pub(crate) async fn lead(self, ending: Ending, drain: Duration) {
         self.begun.cancelled().await;
         ending.begun.cancel();
         if !drain.is_zero() {
             tracing::info!(seconds = drain.as_secs(), "stopping; served on until balancers have noticed");
         }
-        // Who keeps a connection open learns of the end by an answer, while new connections still find the listener.
+        // A client that keeps a connection open learns of the shutdown from a response, while new connections still
+        // find the listener.
         self.pause(drain / 2).await;
         ending.closing.cancel();
         self.pause(drain.div_f64(2.0)).await;
@@ -47,7 +48,7 @@ impl Stop {
     }
 
     async fn pause(&self, time: Duration) {
-        // Either way it is over.
+        // The wait is over in either case.
         let _ = tokio::time::timeout(time, self.hurried.cancelled()).await;
     }
 }

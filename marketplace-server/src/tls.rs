@@ -12,7 +12,7 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// The acceptor for the configured certificate; none without one.
+/// Creates the acceptor for the configured certificate; `None` without one.
 pub(crate) fn acceptor(tls: &Tls) -> Result<Option<TlsAcceptor>> {
     let (Some(cert), Some(key)) = (&tls.cert, &tls.key) else { return Ok(None) };
     let chain = CertificateDer::pem_file_iter(cert)

@@ -7,27 +7,27 @@ use std::{
     time::SystemTime,
 };
 
-/// The server's binary.
+/// Returns the path of the server.
 pub fn server() -> PathBuf {
     binary("marketplace-server")
 }
 
-/// The command line's binary.
+/// Returns the path of the command line.
 pub fn cli() -> PathBuf {
     binary("marketplace")
 }
 
-/// A helper program of this package.
+/// Returns the path of a helper program of this package.
 pub fn helper(name: &str) -> PathBuf {
     binary(name)
 }
 
-/// The root of the workspace.
+/// Returns the root of the workspace.
 pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace")
 }
 
-/// `target/<profile>` of the program that is running.
+/// Returns `target/<profile>` of the running program.
 fn folder() -> PathBuf {
     let mut folder = std::env::current_exe().expect("a running program has a path");
     folder.pop();

@@ -14,7 +14,7 @@ use axum::{
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-/// Ends with this.
+/// A fake object store in memory; dropping this ends it.
 #[derive(Debug)]
 pub struct Bucket {
     port: u16,
@@ -26,7 +26,7 @@ pub struct Bucket {
 type Objects = Arc<Mutex<HashMap<String, bytes::Bytes>>>;
 
 impl Bucket {
-    /// A new one, empty, on a free port.
+    /// Starts an empty one on a free port.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -37,27 +37,27 @@ impl Bucket {
         Self { port, is_well, objects, task }
     }
 
-    /// From now on it accepts connections and requests, and says nothing.
+    /// Accepts connections and requests from now on, without responding.
     pub fn hang(&self) {
         self.is_well.send_replace(false);
     }
 
-    /// It answers again, also what it was asked meanwhile.
+    /// Resumes responding, also to requests that arrived meanwhile.
     pub fn go_on(&self) {
         self.is_well.send_replace(true);
     }
 
-    /// How many objects there are.
+    /// Returns how many objects there are.
     pub fn len(&self) -> usize {
         lock(&self.objects).len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no objects.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What a program needs in its environment to use it, with `files_url` being `s3://bucket/files`.
+    /// Returns the environment that a program needs to use it, with `files_url` being `s3://bucket/files`.
     pub fn variables(&self) -> Vec<(String, String)> {
         let endpoint = format!("http://127.0.0.1:{}", self.port);
         [
@@ -93,7 +93,7 @@ async fn serve(State((mut well, objects)): State<(watch::Receiver<bool>, Objects
             lock(&objects).insert(key, body);
             found().body(Body::empty())
         }
-        // Several at once, named in XML.
+        // Deletion of several at once, named in XML.
         Method::POST => {
             let text = String::from_utf8_lossy(&body).into_owned();
             let mut gone = String::new();

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{binaries, server::Server, server::isolate};
 
-/// Runs commands over one way in.
+/// Runs commands over one kind of connection.
 #[derive(Debug, Clone)]
 pub struct Cli {
     arguments: Vec<String>,
@@ -17,10 +17,10 @@ pub struct Cli {
     folder: PathBuf,
 }
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Ended {
-    /// What was run, for messages.
+    /// The command line, for messages.
     pub command: String,
     /// Exit code; -1 for a signal.
     pub code: i32,
@@ -31,7 +31,7 @@ pub struct Ended {
 }
 
 impl Cli {
-    /// Over the database of a server, with its configuration.
+    /// Creates a CLI on the database of a server, with its configuration.
     pub fn direct(server: &Server) -> Self {
         Self {
             arguments: vec!["--db".into(), server.database.url.clone()],
@@ -40,13 +40,13 @@ impl Cli {
         }
     }
 
-    /// The same over another database.
+    /// Returns the same CLI on another database.
     #[must_use]
     pub fn with_database(&self, url: &str) -> Self {
         Self { arguments: vec!["--db".into(), url.into()], ..self.clone() }
     }
 
-    /// Over HTTP, with an access token.
+    /// Creates a CLI over HTTP, with an access token.
     pub fn remote(server: &Server, token: &str) -> Self {
         Self {
             arguments: vec!["--api".into(), server.url.clone()],
@@ -55,7 +55,7 @@ impl Cli {
         }
     }
 
-    /// Over HTTP, as whoever has logged in with `marketplace auth login` in this server's folder.
+    /// Creates a CLI over HTTP, with the session of `marketplace auth login` in this server's folder.
     pub fn logged_in(server: &Server) -> Self {
         Self {
             arguments: vec!["--api".into(), server.url.clone()],
@@ -64,7 +64,7 @@ impl Cli {
         }
     }
 
-    /// The command, ready to be spawned.
+    /// Returns the command, ready to be spawned.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binaries::cli());
         isolate(&mut command);
@@ -72,7 +72,7 @@ impl Cli {
             .args(&self.arguments)
             .args(arguments)
             .envs(self.environment.iter().cloned())
-            // Profiles of whoever runs the tests are none of the tests' business.
+            // The tests must not use the profiles of the user who runs them.
             .env("HOME", &self.folder)
             .env("XDG_CONFIG_HOME", self.folder.join("config"))
             .current_dir(&self.folder)
@@ -110,7 +110,7 @@ impl Cli {
         }
     }
 
-    /// Runs a command that must succeed, and gives its JSON.
+    /// Runs a command that must succeed, and returns its JSON.
     pub async fn json(&self, arguments: &[&str]) -> Value {
         let mut all = arguments.to_vec();
         all.extend(["-o", "json"]);
@@ -125,7 +125,7 @@ impl Ended {
         self
     }
 
-    /// The data as JSON.
+    /// Returns the data as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("marketplace {}: {error}: {}", self.command, self.stdout))

@@ -10,7 +10,7 @@ pub struct FastClock {
 }
 
 impl FastClock {
-    /// From `epoch` (microseconds since 1970) on, time runs `speed` times as fast.
+    /// Creates a clock that runs `speed` times as fast from `epoch` (microseconds since 1970) on.
     pub fn new(epoch: i64, speed: i64) -> Self {
         Self { epoch, speed }
     }

@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Executor};
 use tempfile::TempDir;
 
-/// Ends with this, and is removed.
+/// A PostgreSQL server of the test's own; dropping this ends and removes it.
 #[derive(Debug)]
 pub struct Cluster {
     process: Option<Child>,
@@ -23,7 +23,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A new one. None where PostgreSQL's programs are not installed, or no user can run them; that is said.
+    /// Creates a server. `None`, with a message, where PostgreSQL's programs are not installed, or no user can run
+    /// them.
     pub async fn start() -> Option<Self> {
         let Some(mut cluster) = Self::prepare() else {
             eprintln!("skipped: initdb, or a user to run it, is not here");
@@ -41,7 +42,7 @@ impl Cluster {
         Some(cluster)
     }
 
-    /// A standby that follows `self`.
+    /// Creates a standby that follows `self`.
     pub async fn standby(&self) -> Self {
         let mut standby = Self::prepare().expect("as for the first");
         let data = standby.data();
@@ -91,12 +92,12 @@ impl Cluster {
         command
     }
 
-    /// A superuser's URL of its first database.
+    /// Returns a superuser's URL of its first database.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Starts it, or starts it again: at the same address when it had one.
+    /// Starts the server, or restarts it at the same address.
     pub async fn come_back(&mut self) {
         for _ in 0..20 {
             if self.try_run().await {
@@ -135,22 +136,22 @@ impl Cluster {
         false
     }
 
-    /// Stops it without a farewell: what was committed stays.
+    /// Stops it abruptly: what was committed is kept.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // SIGQUIT: "immediate shutdown". SIGKILL would leave its children.
+            // SIGQUIT is an "immediate shutdown". SIGKILL would leave its children.
             crate::server::signal(process.id(), "QUIT");
             let _ = process.wait();
         }
     }
 
-    /// Makes a standby the primary.
+    /// Promotes a standby to the primary.
     pub fn promote(&self) {
         let promoted = self.program("pg_ctl").args(["promote", "-w", "-D"]).arg(self.data()).output().unwrap();
         assert!(promoted.status.success(), "{}", String::from_utf8_lossy(&promoted.stderr));
     }
 
-    /// A connection of a superuser.
+    /// Opens a connection of a superuser.
     pub async fn connect(&self) -> PgConnection {
         connect(&self.url()).await
     }
@@ -172,7 +173,7 @@ impl Cluster {
     }
 }
 
-/// A connection by URL.
+/// Opens a connection by URL.
 pub async fn connect(url: &str) -> PgConnection {
     let options: PgConnectOptions = url.parse().expect("a PostgreSQL URL");
     options.connect().await.expect("PostgreSQL answers")
@@ -184,7 +185,7 @@ impl Drop for Cluster {
     }
 }
 
-/// The newest installed programs.
+/// Returns the newest installed programs.
 fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().filter_map(Result::ok);
     let mut found: Vec<PathBuf> =
@@ -203,14 +204,14 @@ fn has_all(folder: &Path) -> bool {
     ["initdb", "postgres", "pg_ctl", "pg_basebackup"].iter().all(|name| folder.join(name).exists())
 }
 
-/// Who runs it: not root, PostgreSQL refuses to.
+/// The user that runs the server: not root, which PostgreSQL refuses.
 #[derive(Debug, Clone, Copy)]
 enum User {
     Own,
     Other(u32, u32),
 }
 
-/// None when nobody can.
+/// Returns a user that can run it; `None` when there is none.
 fn user() -> Option<User> {
     let id = |arguments: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(arguments).output().ok().filter(|output| output.status.success())?;

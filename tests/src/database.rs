@@ -6,37 +6,37 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
 use uuid::Uuid;
 
-/// Which engine a story runs on.
+/// The engine that a story runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
-    /// A file.
+    /// SQLite, in a file.
     Sqlite,
-    /// The server that `MARKETPLACE_TEST_POSTGRES_URL` names.
+    /// PostgreSQL, on the server that `MARKETPLACE_TEST_POSTGRES_URL` names.
     Postgres,
 }
 
 impl Engine {
-    /// Whether stories can run on it here.
+    /// Returns whether stories can run on it here.
     pub fn is_here(self) -> bool {
         self == Self::Sqlite || postgres_url().is_some()
     }
 }
 
-/// A superuser's URL on a server made for tests: each story makes a database of its own there.
+/// Returns a superuser's URL of a server for tests: each story creates its own database there.
 fn postgres_url() -> Option<String> {
     std::env::var("MARKETPLACE_TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty())
 }
 
-/// A database that goes when this is dropped.
+/// A database that is deleted when this is dropped.
 #[derive(Debug)]
 pub struct Database {
-    /// As `database_url` takes it.
+    /// The URL for `database_url`.
     pub url: String,
     made: Option<(PgConnectOptions, String)>,
 }
 
 impl Database {
-    /// A new one, empty; on SQLite in `folder`.
+    /// Creates an empty database; on SQLite in `folder`.
     pub async fn new(engine: Engine, folder: &Path) -> Self {
         match engine {
             Engine::Sqlite => Self { url: format!("sqlite://{}", folder.join("marketplace.db").display()), made: None },
@@ -44,7 +44,7 @@ impl Database {
         }
     }
 
-    /// A new one, empty, on the PostgreSQL of a superuser's URL.
+    /// Creates an empty database on the PostgreSQL server of a superuser's URL.
     pub async fn on(server: &str) -> Self {
         let options = PgConnectOptions::from_str(server).expect("a PostgreSQL URL");
         let name = format!("story_{}", random_id().simple());
@@ -55,8 +55,8 @@ impl Database {
         Self { url: format!("{base}/{name}"), made: Some((options, name)) }
     }
 
-    /// Ends every connection and lets nobody in, as if the server of databases were away. False for a file, which
-    /// cannot be away.
+    /// Ends every connection and permits no new ones, as if the database server were away. Returns false for a file,
+    /// which cannot be away.
     pub async fn cut_off(&self) -> bool {
         self.allow_connections(false).await
     }
@@ -79,7 +79,7 @@ impl Database {
         true
     }
 
-    /// Which engine it is on.
+    /// Returns its engine.
     pub fn engine(&self) -> Engine {
         if self.made.is_some() { Engine::Postgres } else { Engine::Sqlite }
     }
@@ -104,7 +104,7 @@ impl Drop for Database {
     }
 }
 
-/// An id that no other test has.
+/// Returns an id that no other test has.
 #[expect(clippy::disallowed_methods, reason = "names of databases and addresses of people must differ between runs")]
 pub fn random_id() -> Uuid {
     Uuid::now_v7()

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::server::Server;
 
-/// `ENOENT` and the like are numbers here: they go to the library as they are.
+/// Error numbers as plain integers, because they are passed to the library unchanged.
 pub mod errno {
     /// Input/output error.
     pub const EIO: i32 = 5;
@@ -32,14 +32,14 @@ pub mod errno {
     pub const ESTALE: i32 = 116;
 }
 
-/// System calls of a program that fail while it is told so.
+/// System calls of a program that can be made to fail.
 #[derive(Debug)]
 pub struct Faults {
     folder: TempDir,
 }
 
 impl Faults {
-    /// Builds the library; none, with a word about it, where there is no C compiler.
+    /// Builds the library; returns `None`, with a message, where there is no C compiler.
     pub fn new() -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let source = folder.path().join("fault.c");
@@ -59,28 +59,28 @@ impl Faults {
         }
     }
 
-    /// What a program needs in its environment to be under these faults.
+    /// Returns the environment that a program needs for these faults.
     pub fn environment(&self) -> Vec<(String, String)> {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         vec![("LD_PRELOAD".into(), path("fault.so")), ("FAULT_CONTROL".into(), path("control"))]
     }
 
-    /// From now on calls of these kinds (`read`, `write`, `fsync`, `truncate`, `open`, separated by commas) fail with `errno` on files
-    /// whose name ends so. A negative `errno` only makes them take that many milliseconds longer.
+    /// Makes calls of these kinds (`read`, `write`, `fsync`, `truncate`, `open`, separated by commas) fail with `errno`
+    /// on files whose name ends in `ending`. A negative `errno` only delays them by that many milliseconds.
     pub fn fail(&self, errno: i32, calls: &str, ending: &str) {
         self.fail_all(&[(errno, calls, ending)]);
     }
 
-    /// Like [`Faults::fail`], for several; of those that fit a call, the first counts.
+    /// Like [`Faults::fail`], for several faults; the first that matches a call counts.
     pub fn fail_all(&self, faults: &[(i32, &str, &str)]) {
-        // At once: no call sees half of it.
+        // Replaced atomically: no call sees half of it.
         let draft = self.folder.path().join("draft");
         let lines = faults.iter().map(|(errno, calls, ending)| format!("{errno} {calls} {ending}\n"));
         fs::write(&draft, lines.collect::<String>()).unwrap();
         fs::rename(draft, self.folder.path().join("control")).unwrap();
     }
 
-    /// From now on nothing fails.
+    /// Ends all faults.
     pub fn heal(&self) {
         fs::remove_file(self.folder.path().join("control")).unwrap();
     }
@@ -93,7 +93,8 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one of so many bytes over a folder, which is made; none, with a word about it, where that is not allowed.
+    /// Mounts a disk of `bytes` over a folder, which is created; returns `None`, with a message, where that is not
+    /// permitted.
     pub fn mount(path: &Path, bytes: u64) -> Option<Self> {
         fs::create_dir_all(path).unwrap();
         let output =
@@ -111,12 +112,12 @@ impl SmallDisk {
         }
     }
 
-    /// Where it is.
+    /// Returns the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Takes every byte that is left.
+    /// Fills the disk completely.
     pub fn fill(&self) {
         use std::io::Write;
         let mut file = fs::OpenOptions::new().create(true).append(true).open(self.path.join("ballast")).unwrap();
@@ -126,7 +127,7 @@ impl SmallDisk {
         }
     }
 
-    /// Gives back what [`SmallDisk::fill`] took.
+    /// Frees what [`SmallDisk::fill`] used.
     pub fn empty(&self) {
         fs::remove_file(self.path.join("ballast")).unwrap();
     }
@@ -134,13 +135,13 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a program that is just ending may hold a file of it.
+        // Lazily, because a program that is just ending may still have a file open on it.
         let _ = Command::new("umount").arg("-l").arg(&self.path).status();
     }
 }
 
 impl Server {
-    /// A new one with settings, whose system calls can be made to fail.
+    /// Starts a server with settings, whose system calls can be made to fail.
     pub async fn start_under(faults: &Faults, engine: crate::Engine, settings: &[(&str, &str)]) -> Self {
         let mut server = Self::prepare(engine, settings).await;
         server.extra_environment = faults.environment();

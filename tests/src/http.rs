@@ -6,46 +6,46 @@ use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Sends requests to one server, as one person or as nobody.
+/// Sends requests to one server, as one user or anonymously.
 #[derive(Debug, Clone)]
 pub struct Http {
     base: String,
     client: reqwest::Client,
-    /// The access token; none for nobody.
+    /// The access token; `None` for anonymous requests.
     pub token: Option<String>,
 }
 
-/// A client of this machine's servers.
+/// Returns the builder of a client for servers on this machine.
 pub fn client() -> reqwest::ClientBuilder {
     marketplace_core::tls::install_provider();
     reqwest::Client::builder().no_proxy()
 }
 
 impl Http {
-    /// As nobody.
+    /// Creates an anonymous client.
     pub fn new(base: &str) -> Self {
         let client = client().timeout(Duration::from_mins(1)).build().unwrap();
         Self { base: base.to_owned(), client, token: None }
     }
 
-    /// As nobody, from an address of this machine.
+    /// Creates an anonymous client with a local address of this machine.
     pub fn from(base: &str, address: std::net::IpAddr) -> Self {
         let client = client().timeout(Duration::from_mins(1)).local_address(address);
         Self { base: base.to_owned(), client: client.build().unwrap(), token: None }
     }
 
-    /// The same connections, as the owner of a token.
+    /// Returns a client with the same connections and a token.
     #[must_use]
     pub fn with_token(&self, token: impl Into<String>) -> Self {
         Self { token: Some(token.into()), ..self.clone() }
     }
 
-    /// The server's address, such as `http://127.0.0.1:40001`.
+    /// Returns the server's address, such as `http://127.0.0.1:40001`.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// A request to a path such as `/v1/me`, to be added to before [`Answer::of`] sends it.
+    /// Returns a request to a path such as `/v1/me`, to be completed before [`Answer::of`] sends it.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.base));
         match &self.token {
@@ -54,36 +54,36 @@ impl Http {
         }
     }
 
-    /// GET.
+    /// Sends GET.
     pub async fn get(&self, path: &str) -> Answer {
         Answer::of(self.request(Method::GET, path)).await
     }
-    /// POST with a JSON body.
+    /// Sends POST with a JSON body.
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         Answer::of(self.request(Method::POST, path).json(&body)).await
     }
-    /// PATCH with a JSON body.
+    /// Sends PATCH with a JSON body.
     pub async fn patch(&self, path: &str, body: Value) -> Answer {
         Answer::of(self.request(Method::PATCH, path).json(&body)).await
     }
-    /// PUT with a JSON body.
+    /// Sends PUT with a JSON body.
     pub async fn put(&self, path: &str, body: Value) -> Answer {
         Answer::of(self.request(Method::PUT, path).json(&body)).await
     }
-    /// DELETE with a JSON body.
+    /// Sends DELETE with a JSON body.
     pub async fn delete(&self, path: &str, body: Value) -> Answer {
         Answer::of(self.request(Method::DELETE, path).json(&body)).await
     }
-    /// POST with a body as it is.
+    /// Sends POST with a raw body.
     pub async fn post_raw(&self, path: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
         Answer::of(self.request(Method::POST, path).header("content-type", content_type).body(body)).await
     }
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
-    /// What was asked, for messages.
+    /// The request, for messages.
     pub asked: String,
     /// Status.
     pub status: StatusCode,
@@ -99,7 +99,7 @@ impl Answer {
         Self::try_of(request).await.expect("the server answers")
     }
 
-    /// Sends a request that the server may not live to answer.
+    /// Sends a request whose response the server may not live to send.
     pub async fn try_of(request: RequestBuilder) -> reqwest::Result<Self> {
         let (client, request) = request.build_split();
         let request = request?;
@@ -109,12 +109,12 @@ impl Answer {
         Ok(Self { asked, status, headers, body: response.bytes().await? })
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON; null when empty.
+    /// Returns the body as JSON; null when empty.
     pub fn json(&self) -> Value {
         if self.body.is_empty() {
             return Value::Null;
@@ -122,21 +122,21 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{}: {error}: {}", self.asked, self.text()))
     }
 
-    /// The JSON body of a success.
+    /// Returns the JSON body of a success.
     #[track_caller]
     pub fn ok(&self) -> Value {
         assert!(self.status.is_success(), "{} → {} {}", self.asked, self.status, self.text());
         self.json()
     }
 
-    /// The body of a success, as a type.
+    /// Returns the body of a success, as a type.
     #[track_caller]
     pub fn ok_as<T: DeserializeOwned>(&self) -> T {
         let value = self.ok();
         serde_json::from_value(value).unwrap_or_else(|error| panic!("{}: {error}: {}", self.asked, self.text()))
     }
 
-    /// The problem of a refusal, whose shape is checked: problem+json with a title, a code and a request id.
+    /// Returns the problem of a refusal, after checking its form: problem+json with a title, a code and a request id.
     #[track_caller]
     pub fn problem(&self) -> Value {
         let said = format!("{} → {} {}", self.asked, self.status, self.text());
@@ -151,7 +151,7 @@ impl Answer {
         problem
     }
 
-    /// Asserts a refusal of this status and code, and gives its problem.
+    /// Asserts a refusal with this status and code, and returns its problem.
     #[track_caller]
     pub fn refused(&self, status: u16, code: &str) -> Value {
         let said = format!("{} → {} {}", self.asked, self.status, self.text());

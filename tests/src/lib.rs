@@ -57,7 +57,7 @@ pub use server::Server;
 pub use socket::Socket;
 pub use wire::Wire;
 
-/// Makes a test of each story on each engine: `sqlite::name` and `postgres::name`.
+/// Creates a test of each story on each engine: `sqlite::name` and `postgres::name`.
 ///
 /// The PostgreSQL half runs when `MARKETPLACE_TEST_POSTGRES_URL` names a server, as `tests/run` sets it.
 #[macro_export]

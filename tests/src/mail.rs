@@ -12,7 +12,7 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// What follows `token=` in its link.
+    /// Returns the value after `token=` in its link.
     pub fn token(&self) -> String {
         let start = self.text.find("token=").unwrap_or_else(|| panic!("a mail without a link: {}", self.text));
         self.text
@@ -23,7 +23,7 @@ impl Mail {
     }
 }
 
-/// All mails to an address, oldest first.
+/// Returns all mails to an address, oldest first.
 pub fn to(folder: &Path, address: &str) -> Vec<Mail> {
     let mut paths: Vec<_> = std::fs::read_dir(folder)
         .into_iter()
@@ -43,7 +43,7 @@ pub fn to(folder: &Path, address: &str) -> Vec<Mail> {
         .collect()
 }
 
-/// Waits until there are `count` mails to `address`, and gives the newest.
+/// Waits until there are `count` mails to `address`, and returns the newest.
 pub async fn wait_for(folder: &Path, address: &str, count: usize) -> Mail {
     for _ in 0..300 {
         let mut mails = to(folder, address);
@@ -55,7 +55,7 @@ pub async fn wait_for(folder: &Path, address: &str, count: usize) -> Mail {
     panic!("within 30 s there were {} mails to {address}, not {count}", to(folder, address).len());
 }
 
-/// The recipient and the rest of a mail as it was sent.
+/// Returns the recipient and the rest of a mail as it was sent.
 pub fn parse(bytes: &[u8]) -> Option<(String, Mail)> {
     let raw = String::from_utf8_lossy(bytes).into_owned();
     let header = |name: &str| {
@@ -65,7 +65,7 @@ pub fn parse(bytes: &[u8]) -> Option<(String, Mail)> {
             .map(|value| value.trim().to_owned())
     };
     let (to, subject) = (header("To:")?, header("Subject:").unwrap_or_default());
-    // Parts are 7bit or quoted-printable; what is not decodable as such is left as it is.
+    // Parts are 7bit or quoted-printable; what cannot be decoded is left unchanged.
     let decoded = quoted_printable::decode(&raw, quoted_printable::ParseMode::Robust).unwrap_or_else(|_| bytes.into());
     let text = if raw.to_lowercase().contains("quoted-printable") {
         String::from_utf8_lossy(&decoded).into_owned()

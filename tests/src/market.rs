@@ -13,35 +13,35 @@ use crate::{
     server::{self, ROOMY, Server},
 };
 
-/// A server with somebody of each kind.
+/// A server with a user of each kind.
 #[derive(Debug)]
 pub struct Market {
     /// The server.
     pub app: Server,
     /// An admin.
     pub sam: Person,
-    /// A worker whose identity was checked, with one published service.
+    /// A worker with an approved identity and one published service.
     pub ada: Person,
     /// A client.
     pub jon: Person,
     /// Ada's service.
     pub service: String,
-    /// Where Jon and Ada talk about it.
+    /// The thread of Jon and Ada about it.
     pub thread: String,
 }
 
 impl Market {
-    /// On a new server.
+    /// Creates a market on a new server.
     pub async fn open(engine: Engine) -> Self {
         Self::open_with(engine, ROOMY).await
     }
 
-    /// On a new server with settings.
+    /// Creates a market on a new server with settings.
     pub async fn open_with(engine: Engine, settings: &[(&str, &str)]) -> Self {
         Self::on(Server::start_with(engine, settings).await).await
     }
 
-    /// On a server that runs.
+    /// Creates a market on a running server.
     pub async fn on(app: Server) -> Self {
         let (sam, ada, jon) = tokio::join!(app.as_staff("admin"), app.as_worker(), app.as_client());
         app.approve(&sam, &ada).await;
@@ -50,14 +50,14 @@ impl Market {
         Self { app, sam, ada, jon, service, thread }
     }
 
-    /// Another client, with a thread about the same service.
+    /// Creates another client, with a thread about the same service.
     pub async fn another_client(&self) -> (Person, String) {
         let client = self.app.as_client().await;
         let thread = client.open_thread(&self.service).await;
         (client, thread)
     }
 
-    /// A job that Jon began and that has come so far: `negotiating`, `accepted`, `completed`, `finalized`, `rejected` or
+    /// Creates a job of Jon's in the given status: `negotiating`, `accepted`, `completed`, `finalized`, `rejected` or
     /// `cancelled`. Returns its id.
     pub async fn job(&self, status: &str) -> String {
         let job = id(&self.jon.begin_job(&self.thread).await.ok());
@@ -81,7 +81,7 @@ impl Market {
 }
 
 impl Server {
-    /// Has a worker submit, and staff approve; it is in effect when this answers.
+    /// Submits as a worker, and approves as staff; the approval is in effect on return.
     pub async fn approve(&self, staff: &Person, worker: &Person) {
         let attempt = worker.submit_good(1).await;
         staff.decide(&attempt, "approve", json!({})).await.ok();
@@ -95,7 +95,7 @@ impl Server {
         panic!("the approval does not take effect within 30 s");
     }
 
-    /// As if the ten seconds in which a decision can be undone were over. One story waits for them; the others need not.
+    /// Ends the ten seconds in which a decision can be undone. One story really waits; the others need not.
     pub async fn past_undo(&self) {
         let db = self.db().await;
         let texts = match self.database.engine() {
@@ -116,18 +116,18 @@ impl Server {
     }
 }
 
-/// The id of what was answered.
+/// Returns the id in a response.
 #[track_caller]
 pub fn id(answer: &Value) -> String {
     answer["id"].as_str().unwrap_or_else(|| panic!("no id: {answer}")).to_owned()
 }
 
-/// An offer for a price in cents.
+/// Returns an offer for a price in cents.
 pub fn offer(amount: i64) -> Value {
     json!({ "price": { "amount": amount, "currency": "EUR" }, "schedule": "Mondays at five", "scope": "Ten lessons" })
 }
 
-/// A service to be written.
+/// Returns a service to be created.
 pub fn service(title: &str) -> Value {
     json!({
         "title": title, "description": "For beginners and those who come back to it.", "category": "music",
@@ -137,12 +137,12 @@ pub fn service(title: &str) -> Value {
 }
 
 impl Person {
-    /// Writes a service; a draft.
+    /// Creates a draft of a service.
     pub async fn draft(&self, title: &str) -> String {
         id(&self.post("/v1/services", service(title)).await.ok())
     }
 
-    /// Writes and publishes a service.
+    /// Creates and publishes a service.
     pub async fn publish(&self, title: &str) -> String {
         let service = self.draft(title).await;
         self.post(&format!("/v1/services/{service}/publish"), json!({})).await.ok();
@@ -160,7 +160,7 @@ impl Person {
         self.post(&format!("/v1/threads/{thread}/messages"), body).await
     }
 
-    /// All messages of a thread, oldest first, page by page.
+    /// Returns all messages of a thread, oldest first, read page by page.
     pub async fn messages(&self, thread: &str) -> Vec<Value> {
         let mut all: Vec<Value> = Vec::new();
         loop {
@@ -179,12 +179,13 @@ impl Person {
         self.post("/v1/jobs", json!({ "thread_id": thread, "offer": offer(40_000) })).await
     }
 
-    /// Acts on a job: `accept`, `reject`, `cancel`, `complete`, `request-changes`, `finalize`, `offers`, `reviews`.
+    /// Performs an action on a job: `accept`, `reject`, `cancel`, `complete`, `request-changes`, `finalize`, `offers`,
+    /// `reviews`.
     pub async fn act(&self, job: &str, verb: &str, body: Value) -> Answer {
         self.post(&format!("/v1/jobs/{job}/{verb}"), body).await
     }
 
-    /// A job's history, oldest first: all of it, as no job of a story has 200 rows.
+    /// Returns a job's complete history, oldest first, because no job of a story has 200 rows.
     pub async fn history(&self, job: &str) -> Vec<Value> {
         let page = self.get(&format!("/v1/jobs/{job}/history?limit=200")).await.ok();
         assert!(page["next"].is_null(), "a long history: {page}");
@@ -204,7 +205,7 @@ impl Person {
     }
 }
 
-/// Asserts that a history is a chain from nothing to `status`, without gaps, and answers how many steps it has.
+/// Asserts that a history is a chain from nothing to `status`, without gaps, and returns its number of steps.
 pub fn folds_to(history: &[Value], status: &str) -> usize {
     let mut at = Value::Null;
     for (row, number) in history.iter().zip(1..) {

@@ -11,13 +11,13 @@ use crate::{
     server::Server,
 };
 
-/// The password of everybody in the stories.
+/// The password of all users in the stories.
 pub const PASSWORD: &str = "a long pass phrase for stories";
 
-/// Somebody who is logged in.
+/// A user who is logged in.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// Requests as them.
+    /// Requests as this user.
     pub http: Http,
     /// Their id.
     pub id: String,
@@ -34,14 +34,14 @@ impl std::ops::Deref for Person {
     }
 }
 
-/// An address that nobody else has.
+/// Returns an address that no one else has.
 pub fn address(name: &str) -> String {
     let name: String = name.chars().map(|c| if c.is_whitespace() { '.' } else { c }).collect();
     format!("{name}.{}@example.org", random_id().simple())
 }
 
 impl Server {
-    /// Signs up, and nothing more. Answers the address.
+    /// Signs up, and nothing more. Returns the address.
     pub async fn sign_up(&self, role: &str, name: &str) -> String {
         let email = address(name);
         let body = json!({ "role": role, "email": email, "password": PASSWORD, "name": name });
@@ -54,7 +54,7 @@ impl Server {
         self.as_nobody().post("/v1/auth/login", json!({ "email": email, "password": PASSWORD })).await
     }
 
-    /// Somebody who is logged in, from their address.
+    /// Logs in the user with an address.
     pub async fn person(&self, email: &str) -> Person {
         let tokens = self.log_in(email).await.ok();
         let text = |key: &str| tokens[key].as_str().unwrap_or_default().to_owned();
@@ -64,13 +64,13 @@ impl Server {
         Person { http, id, email: email.to_owned(), refresh_token: text("refresh_token") }
     }
 
-    /// Somebody with the token that they had, at the address that the server has since it was started again.
+    /// Returns a user with the same token, at the server's new address after a restart.
     pub fn still(&self, person: &Person) -> Person {
         let token = person.http.token.as_deref().expect("somebody who is logged in");
         Person { http: self.as_nobody().with_token(token), ..person.clone() }
     }
 
-    /// Somebody who signed up, confirmed the address and logged in.
+    /// Returns a user who signed up, confirmed the address and logged in.
     pub async fn verified(&self, role: &str, name: &str) -> Person {
         let email = self.sign_up(role, name).await;
         let token = self.mail(&email, 1).await.token();
@@ -78,17 +78,17 @@ impl Server {
         self.person(&email).await
     }
 
-    /// A worker.
+    /// Returns a worker.
     pub async fn as_worker(&self) -> Person {
         self.verified("worker", "Ada Obi").await
     }
 
-    /// A client.
+    /// Returns a client.
     pub async fn as_client(&self) -> Person {
         self.verified("client", "Jon Lee").await
     }
 
-    /// A member of staff, made from the command line against the database, who chose a password through the mail.
+    /// Returns a member of staff, created from the command line on the database, who chose a password through the mail.
     pub async fn as_staff(&self, role: &str) -> Person {
         let email = address(role);
         let name = format!("Sam {role}");
@@ -106,7 +106,7 @@ impl Person {
         self.submit_as("passport", "document.jpg", document, selfie).await
     }
 
-    /// Submits files under a name of one's choice.
+    /// Submits files under a given name.
     pub async fn submit_as(&self, kind: &str, file_name: &str, document: Vec<u8>, selfie: Vec<u8>) -> Answer {
         let form = multipart::Form::new()
             .text("document_type", kind.to_owned())
@@ -115,13 +115,13 @@ impl Person {
         Answer::of(self.request(Method::POST, "/v1/me/kyc").multipart(form)).await
     }
 
-    /// Submits two good pictures; answers the attempt's id.
+    /// Submits two valid pictures; returns the attempt's id.
     pub async fn submit_good(&self, seed: u32) -> String {
         let own = self.submit(pictures::jpeg(seed), pictures::jpeg(seed + 1)).await.ok();
         own["attempts"][0]["id"].as_str().expect("an attempt").to_owned()
     }
 
-    /// Claims an attempt, answering the fencing number.
+    /// Claims an attempt, and returns the fencing number.
     pub async fn claim(&self, attempt: &str) -> i64 {
         let case = self.post(&format!("/v1/admin/kyc/{attempt}/claim"), json!({})).await.ok();
         case["item"]["attempt"]["claim"]["fence"].as_i64().expect("a fence")

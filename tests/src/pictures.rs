@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{ImageFormat, Rgb, RgbImage};
 
-/// A picture of `side` × `side` pixels whose colours follow from `seed`.
+/// Returns a picture of `side` × `side` pixels whose colours depend on `seed`.
 pub fn picture(format: ImageFormat, side: u32, seed: u32) -> Vec<u8> {
     let shade = |value: u32| u8::try_from(value % 256).unwrap_or(0);
     let image =
@@ -14,12 +14,12 @@ pub fn picture(format: ImageFormat, side: u32, seed: u32) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A JPEG of 240 × 240 pixels.
+/// Returns a JPEG of 240 × 240 pixels.
 pub fn jpeg(seed: u32) -> Vec<u8> {
     picture(ImageFormat::Jpeg, 240, seed)
 }
 
-/// A PNG of 240 × 240 pixels.
+/// Returns a PNG of 240 × 240 pixels.
 pub fn png(seed: u32) -> Vec<u8> {
     picture(ImageFormat::Png, 240, seed)
 }

@@ -37,43 +37,44 @@ use crate::{
     tokens::{hs256, signed},
 };
 
-/// What the provider knows the marketplace by.
+/// The client id of the marketplace at the provider.
 pub const CLIENT: &str = "market";
-/// With characters that must be encoded on their way.
+/// The client secret, with characters that must be encoded for transport.
 const SECRET: &str = "s3cret:%/+ é";
 
-/// Who signs ID tokens, and how.
+/// How ID tokens are signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Signature {
-    /// A key of the provider's, for an algorithm that is allowed.
+    /// With a key of the provider's, using a permitted algorithm.
     #[default]
     EdDsa,
-    /// The same.
+    /// With a key of the provider's, using a permitted algorithm.
     Es256,
-    /// The same.
+    /// With a key of the provider's, using a permitted algorithm.
     Rs256,
-    /// Nobody.
+    /// Unsigned.
     None,
-    /// HMAC, with the public RSA key as its password.
+    /// HMAC, with the public RSA key as the secret.
     Hs256,
-    /// Somebody else, under the name of the provider's key.
+    /// With a foreign key, under the id of the provider's key.
     Foreign,
-    /// The provider, but an algorithm that is not allowed.
+    /// With a key of the provider's, using an algorithm that is not permitted.
     Rs512,
 }
 
-/// How the provider lies.
+/// False statements of the provider.
 #[derive(Clone, Debug, Default)]
 pub struct Lie {
-    /// Who signs.
+    /// The signature.
     pub signature: Signature,
-    /// Claims of the ID token in place of the right ones; null leaves one out.
+    /// Claims that replace those of the ID token; null removes one.
     pub claims: Map<String, Value>,
-    /// Parameters of the way back in place of the right ones; null leaves one out.
+    /// Parameters that replace those of the callback; null removes one.
     pub back: Map<String, Value>,
-    /// The issuer that its discovery document names.
+    /// The issuer in its discovery document.
     pub issuer: Option<String>,
-    /// Keeps the address out of the ID token, for whoever asks twice; with the subject that is answered then.
+    /// Omits the address from the ID token, so that the userinfo endpoint is queried; the value is the subject in its
+    /// response.
     pub userinfo: Option<String>,
 }
 
@@ -84,7 +85,7 @@ struct Keys {
     foreign: Ed25519KeyPair,
 }
 
-/// A login that waits for its code to be shown.
+/// A login whose code has not been redeemed yet.
 #[derive(Clone)]
 struct Asked {
     nonce: String,
@@ -101,7 +102,7 @@ struct Shared {
     names_itself: bool,
 }
 
-/// A running provider; it ends with this.
+/// A running provider; dropping this ends it.
 pub struct Provider {
     /// Its issuer, such as `http://127.0.0.1:40001`.
     pub issuer: String,
@@ -123,7 +124,7 @@ fn keys() -> Keys {
     Keys {
         ed: ed(),
         ec: EcdsaKeyPair::from_pkcs8(kind, ec.as_ref(), &random).unwrap(),
-        // ring makes no RSA keys: this is the example of RFC 7515 §A.2, which is nobody's secret.
+        // ring cannot generate RSA keys: this is the example of RFC 7515 §A.2, which is public.
         rsa: RsaKeyPair::from_der(include_bytes!("rfc7515_a2.der")).unwrap(),
         foreign: ed(),
     }
@@ -133,19 +134,19 @@ fn base64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The modulus and the exponent, as a set of keys has them.
+/// Returns the modulus and the exponent, as in a key set.
 fn public(key: &RsaKeyPair) -> [String; 2] {
     let RsaPublicKeyComponents::<Vec<u8>> { n, e } = key.public().into();
     [n, e].map(base64)
 }
 
 impl Provider {
-    /// One that names itself on the way back (RFC 9207).
+    /// Starts a provider that identifies itself in the callback (RFC 9207).
     pub async fn start() -> Self {
         Self::start_as(true).await
     }
 
-    /// One that names itself on the way back, or an older one that does not.
+    /// Starts a provider that identifies itself in the callback, or an older one that does not.
     pub async fn start_as(names_itself: bool) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
@@ -168,7 +169,8 @@ impl Provider {
         Self { issuer, shared, task }
     }
 
-    /// Settings of a server that knows this provider by a name, and lets one address do what a hundred people do.
+    /// Returns the settings of a server that knows this provider by a name, with limits for one address as for a
+    /// hundred people.
     pub fn settings(&self, name: &str) -> Vec<(String, String)> {
         let name = name.to_uppercase();
         let own = [("ISSUER", self.issuer.as_str()), ("CLIENT_ID", CLIENT), ("CLIENT_SECRET", SECRET)];
@@ -176,25 +178,25 @@ impl Provider {
         ROOMY.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).chain(own).collect()
     }
 
-    /// Who comes to its page from now on.
+    /// Sets the person who visits its page from now on.
     pub fn knows(&self, person: Value) {
         *self.shared.person.lock().unwrap() = person;
     }
 
-    /// Somebody new, with an address of which the provider says whether it is theirs. Answers the address.
+    /// Sets a new person, and whether the provider vouches for their address. Returns the address.
     pub fn knows_somebody(&self, verified: bool) -> String {
         let email = crate::people::address("kim");
         self.knows(person_of(&email, verified));
         email
     }
 
-    /// How it lies from now on.
+    /// Sets its false statements from now on.
     pub fn lies(&self, lie: Lie) {
         *self.shared.lie.lock().unwrap() = lie;
     }
 }
 
-/// What a provider says of somebody with an address.
+/// Returns a provider's statements about a person with an address.
 pub fn person_of(email: &str, verified: bool) -> Value {
     json!({ "sub": random_id().to_string(), "email": email, "email_verified": verified, "name": "Kim Park" })
 }
@@ -214,9 +216,9 @@ async fn discovery(State(shared): State<Arc<Shared>>) -> Json<Value> {
 
 async fn public_keys(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let keys = &shared.keys;
-    // Among them one of a kind that nobody knows yet.
+    // Includes a key of an unknown type.
     let unknown = json!({ "kty": "AKP", "kid": "later", "pub": "AAAA" });
-    // Behind a byte that says "uncompressed" (SEC 1 §2.3.3).
+    // After a byte that means "uncompressed" (SEC 1 §2.3.3).
     let (x, y) = keys.ec.public_key().as_ref()[1..].split_at(32);
     let [n, e] = public(&keys.rsa);
     Json(json!({ "keys": [
@@ -227,7 +229,7 @@ async fn public_keys(State(shared): State<Arc<Shared>>) -> Json<Value> {
     ] }))
 }
 
-/// Its page: whoever comes is logged in, and goes back at once.
+/// Serves its page: the visitor is logged in, and redirected back at once.
 async fn login(State(shared): State<Arc<Shared>>, Query(asked): Query<HashMap<String, String>>) -> Response {
     let given = |key: &str| asked.get(key).cloned().unwrap_or_default();
     let fine = given("response_type") == "code"
@@ -278,7 +280,7 @@ async fn token(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Stri
     if (parts.next().as_deref(), parts.next().as_deref()) != (Some(CLIENT), Some(SECRET)) {
         return refused("invalid_client");
     }
-    // A code is good once (RFC 6749 §4.1.2).
+    // A code is valid once (RFC 6749 §4.1.2).
     let asked = form.get("code").and_then(|code| shared.codes.lock().unwrap().remove(code));
     let Some(asked) = asked else { return refused("invalid_grant") };
     let verifier = form.get("code_verifier").map(String::as_str).unwrap_or_default();
@@ -333,7 +335,7 @@ async fn person(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Respon
     Json(person).into_response()
 }
 
-/// A browser: goes where it is sent, one step at a time, and keeps the one cookie that matters here.
+/// A browser: follows redirects one step at a time, and keeps the one relevant cookie.
 pub struct Browser<'a> {
     app: &'a Server,
     client: reqwest::Client,
@@ -342,13 +344,13 @@ pub struct Browser<'a> {
 }
 
 impl<'a> Browser<'a> {
-    /// A new one, without cookies.
+    /// Creates a browser without cookies.
     pub fn new(app: &'a Server) -> Self {
         let client = crate::http::client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { app, client, cookie: None }
     }
 
-    /// Asks the server to begin a login. Answers what it said.
+    /// Begins a login at the server. Returns its response.
     pub async fn ask(&mut self, provider: &str, query: &str) -> Answer {
         let url = format!("{}/v1/auth/oidc/{provider}/login?{query}", self.app.url);
         let answer = Answer::of(self.client.get(url)).await;
@@ -358,13 +360,13 @@ impl<'a> Browser<'a> {
         answer
     }
 
-    /// Begins a login, and logs in at the provider. Answers the way back, as it is on the server.
+    /// Begins a login, and logs in at the provider. Returns the callback URL on the server.
     pub async fn visit(&mut self, provider: &str, query: &str) -> Url {
         let page = location(&self.ask(provider, query).await);
         self.follow(&location(&Answer::of(self.client.get(page)).await))
     }
 
-    /// The same path on the server under test, whose `public_url` names another port.
+    /// Returns the same path on the server under test, whose `public_url` names another port.
     pub fn follow(&self, url: &Url) -> Url {
         let mut own = Url::parse(&self.app.url).unwrap();
         own.set_path(url.path());
@@ -372,7 +374,7 @@ impl<'a> Browser<'a> {
         own
     }
 
-    /// Comes back to the server.
+    /// Returns to the server.
     pub async fn come_back(&self, url: &Url) -> Answer {
         let mut request = self.client.request(Method::GET, url.clone());
         if let Some(cookie) = &self.cookie {
@@ -381,26 +383,26 @@ impl<'a> Browser<'a> {
         Answer::of(request).await
     }
 
-    /// The whole way.
+    /// Runs the whole login.
     pub async fn log_in(&mut self, provider: &str, query: &str) -> Answer {
         let back = self.visit(provider, query).await;
         self.come_back(&back).await
     }
 }
 
-/// Where an answer sends a browser.
+/// Returns the redirect target of a response.
 #[track_caller]
 pub fn location(answer: &Answer) -> Url {
     assert_eq!(answer.status, StatusCode::FOUND, "{} → {}", answer.asked, answer.text());
     Url::parse(answer.headers[header::LOCATION].to_str().unwrap()).unwrap()
 }
 
-/// A parameter of a URL.
+/// Returns a parameter of a URL.
 pub fn parameter(url: &Url, name: &str) -> Option<String> {
     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// A server that knows a provider by the name `house`, and whatever other settings.
+/// Starts a server that knows a provider by the name `house`, with other settings.
 pub async fn server_with(engine: crate::Engine, provider: &Provider, more: &[(&str, &str)]) -> Server {
     let mut settings = provider.settings("house");
     settings.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::server::signal;
 
-/// Ends with this.
+/// A Redis server; dropping this ends it.
 #[derive(Debug)]
 pub struct Redis {
     process: Option<Child>,
@@ -20,15 +20,15 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Whether stories can have one here: where `MARKETPLACE_TEST_REDIS_URL` is set, as `tests/run` does, the program is
-    /// installed.
+    /// Returns whether stories can start one here: where `MARKETPLACE_TEST_REDIS_URL` is set, as by `tests/run`, the
+    /// program is installed.
     pub fn is_here() -> bool {
         std::env::var("MARKETPLACE_TEST_REDIS_URL").is_ok_and(|url| !url.is_empty())
     }
 
-    /// A new one, empty. It keeps nothing on disk.
+    /// Starts an empty one, which stores nothing on disk.
     pub async fn start() -> Self {
-        // Between choosing a port and listening on it, somebody else may take it: then another one is tried.
+        // Another process may take the port between choosing it and listening on it: then another one is tried.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port();
             let mut redis = Self { process: None, port, folder: TempDir::new().unwrap() };
@@ -39,12 +39,12 @@ impl Redis {
         panic!("no Redis starts");
     }
 
-    /// As `redis_url` takes it.
+    /// Returns the URL for `redis_url`.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Ends it as a power cut would.
+    /// Kills it, as a power cut would.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
@@ -52,7 +52,7 @@ impl Redis {
         }
     }
 
-    /// Starts it again at the same address, empty.
+    /// Restarts it at the same address, empty.
     pub async fn come_back(&mut self) {
         for _ in 0..50 {
             if self.try_run().await {
@@ -63,17 +63,17 @@ impl Redis {
         panic!("Redis does not start again on port {}", self.port);
     }
 
-    /// Has it hang: its connections stay, and nothing is answered.
+    /// Suspends it: its connections remain, without replies.
     pub fn hang(&self) {
         signal(self.process.as_ref().expect("a Redis that runs").id(), "STOP");
     }
 
-    /// Has it go on.
+    /// Resumes it.
     pub fn go_on(&self) {
         signal(self.process.as_ref().expect("a Redis that runs").id(), "CONT");
     }
 
-    /// Says a command to it, such as `CONFIG SET maxmemory 1`, and returns the first line of its answer.
+    /// Sends it a command, such as `CONFIG SET maxmemory 1`, and returns the first line of its reply.
     pub fn tell(&self, command: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a Redis that runs");
         stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();

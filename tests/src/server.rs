@@ -26,7 +26,7 @@ use crate::{
     wire::Wire,
 };
 
-/// Settings that let one address do what a hundred people do.
+/// Settings with limits for one address as for a hundred people.
 pub const ROOMY: &[(&str, &str)] = &[
     ("LIMITS__AUTH_PER_IP_MINUTE", "1000000"),
     ("LIMITS__FAILED_LOGINS", "1000000"),
@@ -39,20 +39,20 @@ pub const ROOMY: &[(&str, &str)] = &[
     ("LIMITS__UPLOADS_PER_ACCOUNT_MINUTE", "1000000"),
 ];
 
-/// A server, its folder and its database; all of it ends with this.
+/// A server, its folder and its database; dropping this ends and removes all of it.
 #[derive(Debug)]
 pub struct Server {
     process: Option<Child>,
     settings: Vec<(String, String)>,
-    /// Variables of its process that configure no marketplace.
+    /// Variables of its process that do not configure the marketplace.
     pub extra_environment: Vec<(String, String)>,
     /// Its flags.
     pub arguments: Vec<String>,
-    /// Where what it prints is kept; its scratch folder unless set.
+    /// The folder for its output; its scratch folder unless set.
     pub output_folder: Option<PathBuf>,
-    /// Where it listens, such as `http://127.0.0.1:40001`.
+    /// Its address, such as `http://127.0.0.1:40001`.
     pub url: String,
-    /// Where its counters are, likewise.
+    /// The address of its counters.
     pub metrics_url: String,
     /// Its database.
     pub database: Database,
@@ -60,20 +60,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// A new one, with defaults, but for limits: a whole story comes from one address within seconds.
+    /// Starts a server with default settings, except for limits: a whole story comes from one address within seconds.
     pub async fn start(engine: Engine) -> Self {
         Self::start_with(engine, ROOMY).await
     }
 
-    /// A new one with settings, as environment variables without their prefix: `("LIMITS__UPLOADS", "1")`.
+    /// Starts a server with settings, as environment variables without their prefix: `("LIMITS__UPLOADS", "1")`.
     pub async fn start_with(engine: Engine, settings: &[(&str, &str)]) -> Self {
         let mut server = Self::prepare(engine, settings).await;
         server.run().await;
         server
     }
 
-    /// A new one with settings, all of whose calls to its database go over a wire: a server that can be cut off. For a
-    /// PostgreSQL; a file cannot be away.
+    /// Starts a server with settings, whose connections to its database go over a wire that can be cut. For PostgreSQL
+    /// only; a file cannot be away.
     pub async fn start_over_a_wire(settings: &[(&str, &str)]) -> (Self, Wire) {
         let mut server = Self::prepare(Engine::Postgres, settings).await;
         let (wire, url) = Wire::to_url(&server.database.url).await;
@@ -82,14 +82,14 @@ impl Server {
         (server, wire)
     }
 
-    /// The folder and the database of a new one, which [`Server::run`] starts.
+    /// Prepares the folder and the database of a new server, which [`Server::run`] starts.
     pub async fn prepare(engine: Engine, settings: &[(&str, &str)]) -> Self {
         let folder = new_folder();
         let database = Database::new(engine, &folder.path().join("data")).await;
         Self::of(folder, database, settings)
     }
 
-    /// A new one with settings, for a database of its own on a PostgreSQL of the story's own.
+    /// Starts a server with settings, on a new database of a PostgreSQL server of the story's own.
     pub async fn start_on(cluster: &Cluster, settings: &[(&str, &str)]) -> Self {
         let database = Database::on(&cluster.url()).await;
         let mut server = Self::of(new_folder(), database, settings);
@@ -114,7 +114,7 @@ impl Server {
 
     /// Starts the process, on a new port, and waits until it is ready.
     pub async fn run(&mut self) {
-        // Between choosing a port and listening on it, somebody else may take it: then another one is tried.
+        // Another process may take the port between choosing it and listening on it: then another one is tried.
         for _ in 0..5 {
             if self.try_run().await {
                 return;
@@ -131,7 +131,7 @@ impl Server {
         ready
     }
 
-    /// Starts it where it must not start. Returns its exit code and what it said.
+    /// Starts it where it must not start. Returns its exit code and its output.
     pub async fn is_refused(&mut self) -> (Option<i32>, String) {
         self.kill();
         let said = self.output().len();
@@ -140,7 +140,8 @@ impl Server {
         (code, self.output().split_off(said))
     }
 
-    /// A process on ports that were free just now, for this database and folder; where it listens, and where its counters are.
+    /// Spawns a process on ports that were free just now, for this database and folder; also returns its address, and
+    /// that of its counters.
     fn spawn(&self) -> (Child, String, String) {
         let [port, metrics] = free_ports();
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.output_path()).unwrap();
@@ -159,7 +160,7 @@ impl Server {
         (process, format!("http://{listen}"), format!("http://{metrics}"))
     }
 
-    /// Another server beside this one, for the same database and files: what a second machine would run.
+    /// Starts another server on the same database and files, as a second machine would.
     pub async fn beside(&self) -> Beside {
         for _ in 0..5 {
             let (process, url, metrics_url) = self.spawn();
@@ -171,7 +172,7 @@ impl Server {
         panic!("a second server does not start:\n{}", self.output());
     }
 
-    /// Another server beside this one that is not waited for to be ready: it answers, and no more is known.
+    /// Starts another server on the same database and files, without waiting for it to be ready: it only responds.
     pub async fn spawn_unready(&self) -> Beside {
         for _ in 0..5 {
             let (process, url, metrics_url) = self.spawn();
@@ -183,7 +184,7 @@ impl Server {
         panic!("a second server does not start:\n{}", self.output());
     }
 
-    /// What one that does not start says.
+    /// Returns the output of a server that does not start.
     pub async fn refusal(&self) -> String {
         let before = self.output().len();
         let (process, url, metrics_url) = self.spawn();
@@ -198,14 +199,15 @@ impl Server {
         panic!("it started:\n{}", self.output());
     }
 
-    /// Starts the process and waits until it has ended by itself: its exit code, and all that it printed since it was made.
+    /// Starts the process and waits until it has ended by itself: returns its exit code, and all output since it was
+    /// created.
     pub async fn refuses_to_start(&mut self) -> (Option<i32>, String) {
         let (process, _, _) = self.spawn();
         self.process = Some(process);
         (self.ended().await, self.output())
     }
 
-    /// The environment that configures this server, and any other program for the same database and folder.
+    /// Returns the environment that configures this server, and any other program for the same database and folder.
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut environment = vec![
             ("MARKETPLACE_DATABASE_URL".to_owned(), self.database.url.clone()),
@@ -216,7 +218,7 @@ impl Server {
         environment
     }
 
-    /// The marketplace that this server serves, opened here, its database brought up to date.
+    /// Opens the server's marketplace in this process, after migrating its database.
     pub async fn open_app(&self) -> marketplace_core::error::Result<App> {
         let config = Config::load(None, self.environment())?;
         let db = Db::open(&self.database.url, OpenOptions::default()).await?;
@@ -233,12 +235,12 @@ impl Server {
         }
     }
 
-    /// Another setting, from its next start on.
+    /// Changes a setting from its next start on.
     pub fn set(&mut self, key: &str, value: &str) {
         self.settings.push((key.to_owned(), value.to_owned()));
     }
 
-    /// Asks it to end (SIGTERM), and waits for that.
+    /// Requests its end (SIGTERM), and waits for it.
     pub async fn stop(&mut self) -> Option<i32> {
         signal(self.pid()?, "TERM");
         self.ended().await
@@ -258,51 +260,51 @@ impl Server {
         panic!("the server did not end within 30 s of SIGTERM:\n{}", self.output());
     }
 
-    /// Stops the process where it is (SIGSTOP): its connections stay, and nothing is answered.
+    /// Suspends the process (SIGSTOP): its connections remain, without responses.
     pub fn freeze(&self) {
         signal(self.pid().expect("a server that runs"), "STOP");
     }
 
-    /// Has it go on.
+    /// Resumes it.
     pub fn thaw(&self) {
         signal(self.pid().expect("a server that runs"), "CONT");
     }
 
-    /// The process's id, while it runs.
+    /// Returns the process's id, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Child::id)
     }
 
-    /// Its counters.
+    /// Returns its counters.
     pub async fn metrics(&self) -> String {
         counters(&self.metrics_url).await
     }
 
-    /// One of its counters that have no labels, or one line with them: the number behind `name`.
+    /// Returns one of its counters without labels, or one line with them: the number after `name`.
     pub async fn metric(&self, name: &str) -> f64 {
         let text = self.metrics().await;
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("there is no {name}:\n{text}")).parse().unwrap()
     }
 
-    /// Bytes of memory that it has; none where the system does not say so.
+    /// Returns its memory in bytes; `None` where the system does not report it.
     pub fn resident(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?)).ok()?;
         let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?;
         Some(kib.trim().parse::<u64>().ok()? * 1024)
     }
 
-    /// Its data folder.
+    /// Returns its data folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// A folder for whatever else the story writes.
+    /// Returns a folder for other files of the story.
     pub fn scratch(&self) -> &Path {
         self.folder.path()
     }
 
-    /// What it printed.
+    /// Returns its output.
     pub fn output(&self) -> String {
         std::fs::read_to_string(self.output_path()).unwrap_or_default()
     }
@@ -311,13 +313,13 @@ impl Server {
         self.output_folder.as_deref().unwrap_or(self.folder.path()).join("server.log")
     }
 
-    /// Its database, opened beside it, to look at or to set up what takes weeks otherwise.
+    /// Opens its database directly, to inspect it or to prepare states that would otherwise take weeks.
     pub async fn db(&self) -> Db {
         Db::open(&self.database.url, OpenOptions { connections: 2, ..OpenOptions::default() }).await.unwrap()
     }
 
-    /// How many rows each table of people, sessions, checks and records has, and how often its rows were changed: equal
-    /// before and after what must change nothing.
+    /// Returns how many rows each table of users, sessions, checks and records has, and how often its rows were
+    /// changed: equal before and after something that must change nothing.
     pub async fn fingerprint(&self) -> Vec<(&'static str, i64)> {
         let db = self.db().await;
         let mut all = Vec::new();
@@ -339,12 +341,12 @@ impl Server {
         all
     }
 
-    /// Requests as nobody.
+    /// Returns an anonymous client.
     pub fn as_nobody(&self) -> Http {
         Http::new(&self.url)
     }
 
-    /// All mails to an address, oldest first.
+    /// Returns all mails to an address, oldest first.
     pub fn mails(&self, address: &str) -> Vec<Mail> {
         mail::to(&self.data().join("mail"), address)
     }
@@ -359,7 +361,7 @@ async fn counters(url: &str) -> String {
     Http::new(url).request(reqwest::Method::GET, "/metrics").send().await.unwrap().text().await.unwrap()
 }
 
-/// Ports that nobody listens on, at least at this moment.
+/// Returns ports that nothing listens on, at least at this moment.
 fn free_ports<const N: usize>() -> [u16; N] {
     let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
@@ -390,39 +392,39 @@ fn new_folder() -> TempDir {
 }
 
 impl Beside {
-    /// Stops the process where it is (SIGSTOP).
+    /// Suspends the process (SIGSTOP).
     pub fn freeze(&self) {
         signal(self.process.id(), "STOP");
     }
 
-    /// Has it go on.
+    /// Resumes it.
     pub fn thaw(&self) {
         signal(self.process.id(), "CONT");
     }
 
-    /// Its process's id.
+    /// Returns its process's id.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// Its counters.
+    /// Returns its counters.
     pub async fn metrics(&self) -> String {
         counters(&self.metrics_url).await
     }
 
-    /// Somebody as that server knows them.
+    /// Returns a client of that server as a user.
     pub fn as_seen(&self, person: &Person) -> Http {
         Http::new(&self.url).with_token(person.http.token.clone().expect("somebody who is logged in"))
     }
 }
 
-/// A second server for a [`Server`]'s database; it ends with this.
+/// A second server for a [`Server`]'s database; dropping this ends it.
 #[derive(Debug)]
 pub struct Beside {
     process: Child,
-    /// Where it listens.
+    /// Its address.
     pub url: String,
-    /// Where its counters are.
+    /// The address of its counters.
     pub metrics_url: String,
 }
 
@@ -450,7 +452,7 @@ pub async fn number(db: &Db, sql: &'static str) -> i64 {
     on!(&mut reader.conn(), |conn, DB| sqlx::query_scalar::<DB, i64>(sql).fetch_one(conn).await).unwrap()
 }
 
-/// Runs a statement, answering how many rows it changed.
+/// Runs a statement, and returns how many rows it changed.
 pub async fn execute(db: &Db, sql: &'static str) -> u64 {
     db.write(move |conn| {
         async move {
@@ -464,7 +466,7 @@ pub async fn execute(db: &Db, sql: &'static str) -> u64 {
     .unwrap()
 }
 
-/// Takes out of a program's environment what configures a marketplace on this machine.
+/// Removes everything that configures a marketplace on this machine from a program's environment.
 pub fn isolate(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MARKETPLACE_") {

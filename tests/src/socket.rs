@@ -15,23 +15,23 @@ use tokio_tungstenite::{
 
 use crate::http::Http;
 
-/// Nothing that a story waits for takes longer, on any machine.
+/// Upper limit of every wait in a story, on any machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How a socket is opened.
+/// The parameters of opening a socket.
 #[derive(Debug, Clone, Default)]
 pub struct Opening {
-    /// A one-use ticket in the address, as browsers do it.
+    /// A one-use ticket in the address, as browsers send it.
     pub ticket: Option<String>,
     /// An access token in the header.
     pub token: Option<String>,
-    /// The page that opens it.
+    /// The page that opens it, as its origin.
     pub origin: Option<String>,
-    /// Bytes that the machine keeps unread for it; its usual number without.
+    /// The size of its receive buffer in bytes; the system's default without.
     pub receive_buffer: Option<u32>,
 }
 
-/// How a socket ended.
+/// The end of a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     /// With a close frame of this code.
@@ -40,7 +40,7 @@ pub enum End {
     Broken(String),
 }
 
-/// What [`Socket::heard`] gives.
+/// The result of [`Socket::heard`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
     /// A frame.
@@ -55,21 +55,21 @@ pub enum Heard {
 #[derive(Debug)]
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
-    /// What came before the answer to a hello.
+    /// Frames that arrived before the reply to a hello.
     early: VecDeque<Value>,
-    /// The newest cursor that it was told.
+    /// The newest cursor that it received.
     pub cursor: String,
 }
 
 impl Socket {
-    /// Opens one, without a greeting. A refusal is its status.
+    /// Opens a socket, without a greeting. A refusal is returned as its status.
     pub async fn open(server: &str, opening: &Opening) -> Result<Self, u16> {
         let address: SocketAddr = server.trim_start_matches("http://").parse().expect("an address");
         let socket = TcpSocket::new_v4().unwrap();
         if let Some(bytes) = opening.receive_buffer {
             socket.set_recv_buffer_size(bytes).unwrap();
         }
-        // A server that was just killed refuses: the caller tries again, as with any refusal.
+        // A server that was just killed refuses: the caller tries again, as after any refusal.
         let Ok(stream) = socket.connect(address).await else { return Err(0) };
         stream.set_nodelay(true).unwrap();
         let ticket = opening.ticket.as_ref().map_or(String::new(), |ticket| format!("?ticket={ticket}"));
@@ -90,9 +90,9 @@ impl Socket {
         }
     }
 
-    /// Opens one with an access token and says hello, after `cursor` or from now on.
+    /// Opens a socket with an access token and sends hello, with `cursor` or from now on.
     ///
-    /// A server that has just begun does not follow the log yet, and says so: then it is tried again.
+    /// A server that has just started does not follow the log yet, and reports that: then it is tried again.
     pub async fn connect(http: &Http, cursor: Option<&str>) -> Self {
         for _ in 0..300 {
             match Self::try_connect(http, cursor).await {
@@ -104,7 +104,7 @@ impl Socket {
         panic!("no socket opens within 30 s");
     }
 
-    /// Opens one with an access token and says hello, unless the server refuses or is gone.
+    /// Opens a socket with an access token and sends hello, unless the server refuses or is gone.
     pub async fn try_connect(http: &Http, cursor: Option<&str>) -> Result<Self, u16> {
         let opening = Opening { token: http.token.clone(), ..Opening::default() };
         let mut socket = Self::open(http.base(), &opening).await?;
@@ -112,7 +112,7 @@ impl Socket {
         Ok(socket)
     }
 
-    /// Says hello and waits for what answers it: `ready` or `resync_required`, which is given.
+    /// Sends hello and returns the reply: `ready` or `resync_required`.
     pub async fn hello(&mut self, cursor: Option<&str>) -> Result<Value, End> {
         self.say(json!({ "type": "hello", "cursor": cursor })).await;
         let mut early = VecDeque::new();
@@ -129,7 +129,7 @@ impl Socket {
         }
     }
 
-    /// Sends a frame; false when the socket is gone.
+    /// Sends a frame; returns false when the socket is gone.
     pub async fn say(&mut self, frame: Value) -> bool {
         self.say_raw(Message::text(frame.to_string())).await
     }
@@ -145,7 +145,7 @@ impl Socket {
         self.say(frame).await
     }
 
-    /// The next frame, the end, or nothing within `time`.
+    /// Returns the next frame, the end, or nothing within `time`.
     pub async fn heard(&mut self, time: Duration) -> Heard {
         if let Some(frame) = self.early.pop_front() {
             return Heard::Frame(frame);
@@ -172,7 +172,7 @@ impl Socket {
         }
     }
 
-    /// The next frame that `wanted` is true of; those before it are passed over.
+    /// Returns the next frame for which `wanted` is true; earlier frames are skipped.
     pub async fn wait_for(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let until = Instant::now() + PATIENCE;
         let mut passed = Vec::new();
@@ -185,18 +185,18 @@ impl Socket {
         }
     }
 
-    /// The next frame of a type.
+    /// Returns the next frame of a type.
     pub async fn frame(&mut self, kind: &str) -> Value {
         self.wait_for(kind, |frame| frame["type"] == kind).await
     }
 
-    /// Sends a message and gives its ack.
+    /// Sends a message and returns its ack.
     pub async fn send_and_wait(&mut self, thread: &str, client_msg_id: &str, content: &str) -> Value {
         assert!(self.send(thread, client_msg_id, content).await, "the socket is gone");
         self.wait_for("ack", |frame| frame["type"] == "ack" && frame["client_msg_id"] == client_msg_id).await
     }
 
-    /// Waits for the end, and for nothing else; frames before it are passed over. Answers how it ended and after what time.
+    /// Waits for the end only; earlier frames are skipped. Returns how it ended and after what time.
     pub async fn end(&mut self) -> (End, Duration) {
         let begun = Instant::now();
         loop {
@@ -208,7 +208,7 @@ impl Socket {
         }
     }
 
-    /// Asserts that nothing but `pong` comes before the answer to a ping: what was sent earlier did not concern this socket.
+    /// Asserts that nothing but `pong` precedes the reply to a ping: what was sent earlier did not concern this socket.
     pub async fn is_quiet(&mut self) {
         assert!(self.say(json!({ "type": "ping" })).await, "the socket is gone");
         match self.heard(PATIENCE).await {

@@ -9,7 +9,7 @@ use std::{
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-/// A program in a terminal of its own.
+/// A program in its own terminal.
 pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
@@ -19,7 +19,7 @@ pub struct Terminal {
 
 struct State {
     screen: vt100::Parser,
-    /// Everything that the program wrote, for what a screen does not show.
+    /// Everything that the program wrote, for what is not visible on the screen.
     raw: Vec<u8>,
 }
 
@@ -30,8 +30,8 @@ impl std::fmt::Debug for Terminal {
 }
 
 impl Terminal {
-    /// Runs a command in a terminal of so many columns and rows. Nothing of the tests' environment is passed on but
-    /// `PATH`; `TERM` is `xterm-256color`.
+    /// Runs a command in a terminal of so many columns and rows. Of the tests' environment, only `PATH` is passed on;
+    /// `TERM` is `xterm-256color`.
     pub fn run(command: &std::process::Command, columns: u16, rows: u16, environment: &[(&str, &str)]) -> Self {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
@@ -74,7 +74,7 @@ impl Terminal {
     pub fn keys(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).and_then(|()| self.keyboard.flush()).expect("the terminal is open");
         if keys.ends_with('\x1b') {
-            // What follows an escape at once is one key with it, to any terminal program.
+            // Any terminal program reads an escape and what follows at once as one key.
             thread::sleep(Duration::from_millis(300));
         }
     }
@@ -86,17 +86,17 @@ impl Terminal {
         self.state.lock().unwrap().screen.screen_mut().set_size(rows, columns);
     }
 
-    /// What the screen shows, a line a row.
+    /// Returns the text of the screen, a line for each row.
     pub fn text(&self) -> String {
         self.state.lock().unwrap().screen.screen().contents()
     }
 
-    /// The screen with its colours.
+    /// Returns the screen with its colours.
     pub fn screen(&self) -> vt100::Screen {
         self.state.lock().unwrap().screen.screen().clone()
     }
 
-    /// Everything that was written, escape sequences and all.
+    /// Returns everything that was written, including escape sequences.
     pub fn raw(&self) -> Vec<u8> {
         self.state.lock().unwrap().raw.clone()
     }
@@ -107,7 +107,7 @@ impl Terminal {
         self.wait_within(what, Duration::from_secs(20), condition)
     }
 
-    /// Waits until the screen satisfies a condition, for so long at most.
+    /// Waits until the screen satisfies a condition, for `limit` at most.
     #[track_caller]
     pub fn wait_within(&self, what: &str, limit: Duration, condition: impl Fn(&str) -> bool) -> String {
         let begun = Instant::now();
@@ -127,17 +127,17 @@ impl Terminal {
         self.wait(text, |screen| screen.contains(text))
     }
 
-    /// The process's id.
+    /// Returns the process's id.
     pub fn pid(&self) -> u32 {
         self.child.process_id().expect("a running program has an id")
     }
 
-    /// Waits for the program's end, at most 20 s. Answers its exit code.
+    /// Waits for the program's end, at most 20 s. Returns its exit code.
     pub fn ended(&mut self) -> u32 {
         let begun = Instant::now();
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
-                // What it wrote last may still be on its way to the screen.
+                // The last output may not have reached the screen yet.
                 thread::sleep(Duration::from_millis(100));
                 return status.exit_code();
             }

@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 use crate::server::Server;
 
-/// What a token says, unchecked.
+/// Returns a token's claims, unchecked.
 pub fn claims(token: &str) -> Claims {
     jsonwebtoken::dangerous::insecure_decode::<Claims>(token).expect("a token of ours").claims
 }
 
-/// A token in whose name anything signs, or nothing.
+/// Returns a token with any signature, or none.
 pub fn signed(algorithm: &str, kid: &str, claims: &impl Serialize, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
     let header = json!({ "typ": "JWT", "alg": algorithm, "kid": kid }).to_string();
     let claims = serde_json::to_vec(claims).unwrap();
@@ -28,12 +28,12 @@ pub fn signed(algorithm: &str, kid: &str, claims: &impl Serialize, sign: impl Fn
     format!("{text}.{signature}")
 }
 
-/// What HMAC says of a text.
+/// Returns the HMAC of a text.
 pub fn hs256(password: &[u8], text: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, password), text).as_ref().to_vec()
 }
 
-/// A token with other claims, signed with the server's own key.
+/// Returns a token with other claims, signed with the server's own key.
 pub fn resigned(server: &Server, claims: &Claims) -> String {
     let keys = Keys::open(&server.data().join("keys"), &OsRandom).unwrap();
     let key = keys.signer().unwrap();
@@ -42,7 +42,7 @@ pub fn resigned(server: &Server, claims: &Claims) -> String {
     jsonwebtoken::encode(&header, claims, &key.encoding).unwrap()
 }
 
-/// The same token, ended an hour ago, signed with the server's own key.
+/// Returns the same token, expired an hour ago, signed with the server's own key.
 pub fn expired(server: &Server, token: &str) -> String {
     let mut claims = claims(token);
     claims.exp = SystemClock.now().unix_seconds() - 3_600;
@@ -50,7 +50,7 @@ pub fn expired(server: &Server, token: &str) -> String {
     resigned(server, &claims)
 }
 
-/// Tokens that say the same as `token` and must not be believed, by name.
+/// Returns tokens with the same claims as `token` that must be rejected, by name.
 pub fn forgeries(token: &str) -> Vec<(&'static str, String)> {
     let claims = claims(token);
     let mut parts = token.split('.');

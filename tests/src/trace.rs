@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-/// Answers in order.
+/// Responses in order.
 #[derive(Debug, Default)]
 pub struct Trace {
     steps: Vec<String>,
@@ -13,13 +13,13 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Writes down an answer.
+    /// Records a response.
     pub fn note(&mut self, step: &str, answer: &Value) {
         let (step, plain) = (self.text("", step), self.plain("", answer));
         self.steps.push(format!("{step}: {plain:#}"));
     }
 
-    /// What was written down.
+    /// Returns what was recorded.
     pub fn steps(&self) -> &[String] {
         &self.steps
     }
@@ -66,7 +66,8 @@ impl Trace {
     }
 }
 
-/// Whether it is a time of RFC 3339, as the server writes them: `2026-01-31T12:00:00Z`, with or without a fraction.
+/// Returns whether it is a time of RFC 3339, as the server writes them: `2026-01-31T12:00:00Z`, with or without a
+/// fraction.
 fn is_time(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() >= 20

@@ -10,16 +10,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Passes on what is sent to [`Wire::address`]; ends with this.
+/// Forwards what is sent to [`Wire::address`]; dropping this ends it.
 #[derive(Debug)]
 pub struct Wire {
-    /// Where to connect.
+    /// The address to connect to.
     pub address: SocketAddr,
     is_whole: watch::Sender<bool>,
     is_listening: watch::Receiver<bool>,
-    /// Which of two servers it leads to.
+    /// The server that it leads to, of the two.
     server: watch::Sender<Arc<str>>,
-    /// The one that it leads to after a turn.
+    /// The server that it leads to after a turn.
     other: Arc<str>,
     /// Connections with lower numbers than this are silent.
     silent: watch::Sender<u64>,
@@ -29,12 +29,12 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// To the server at `host:port`.
+    /// Creates a wire to the server at `host:port`.
     pub async fn to(server: &str) -> Self {
         Self::to_either(server, server).await
     }
 
-    /// To the first of two servers, and after each [`Wire::turn`] to the other one.
+    /// Creates a wire to the first of two servers, and after each [`Wire::turn`] to the other one.
     pub async fn to_either(server: &str, other: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -49,7 +49,7 @@ impl Wire {
         Self { address, is_whole, is_listening, server, other: other.into(), silent, next, end }
     }
 
-    /// To the server of a URL with a user and a path, and that URL over this wire.
+    /// Creates a wire to the server of a URL with a user and a path, and returns that URL over this wire.
     pub async fn to_url(url: &str) -> (Self, String) {
         let (before, after) = url.split_once('@').expect("a URL with a user");
         let (host, path) = after.split_once('/').expect("a URL with a path");
@@ -58,7 +58,7 @@ impl Wire {
         (wire, over)
     }
 
-    /// Ends all connections; new ones lead to the other server when this answers.
+    /// Ends all connections; on return, new ones lead to the other server.
     pub async fn turn(&mut self) {
         self.cut().await;
         let now = std::mem::replace(&mut self.other, self.server.borrow().clone());
@@ -66,34 +66,34 @@ impl Wire {
         self.mend().await;
     }
 
-    /// Ends all connections; new ones are refused when this answers.
+    /// Ends all connections; on return, new ones are refused.
     pub async fn cut(&mut self) {
         self.is_whole.send_replace(false);
         self.is_listening.wait_for(|listening| !listening).await.unwrap();
     }
 
-    /// Connections are taken again when this answers.
+    /// Accepts connections again on return.
     pub async fn mend(&mut self) {
         self.is_whole.send_replace(true);
         self.is_listening.wait_for(|listening| *listening).await.unwrap();
     }
 
-    /// Nothing passes any more in either direction, and no connection ends; new ones are taken, and are silent.
+    /// Blocks all data in both directions, without ending connections; new ones are accepted, and blocked too.
     pub fn silence(&self) {
         self.silent.send_replace(u64::MAX);
     }
 
-    /// The connections that are there are silent for ever; new ones work.
+    /// Blocks the existing connections for ever; new ones work.
     pub fn silence_old(&self) {
         self.silent.send_replace(*self.next.borrow());
     }
 
-    /// What was held back arrives, and all goes on.
+    /// Delivers what was held back, and resumes.
     pub fn speak(&self) {
         self.silent.send_replace(0);
     }
 
-    /// Connections that were made so far.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> u64 {
         *self.next.borrow()
     }
@@ -132,7 +132,7 @@ async fn run(
         if whole.wait_for(|whole| *whole).await.is_err() {
             return;
         }
-        // Ours a moment ago; whoever took it meanwhile gives it back soon, or the test fails.
+        // The port was ours a moment ago; a process that has taken it meanwhile frees it soon, or the test fails.
         listener = loop {
             match TcpListener::bind(address).await {
                 Ok(listener) => break listener,
@@ -145,7 +145,7 @@ async fn run(
 
 async fn pass(near: TcpStream, server: Arc<str>, silent: watch::Receiver<u64>, number: u64) {
     if let Ok(far) = TcpStream::connect(&*server).await {
-        // Small questions and answers: each goes at once.
+        // Requests and responses are small: each is sent at once.
         let _ = (near.set_nodelay(true), far.set_nodelay(true));
         let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
         let there = carry(from_near, to_far, silent.clone(), number);
@@ -163,7 +163,7 @@ async fn carry(
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = from.read(&mut buffer).await.unwrap_or(0);
-        // The end of a connection does not get through either.
+        // The end of a connection is blocked too.
         if silent.wait_for(|silent| number >= *silent).await.is_err()
             || read == 0
             || to.write_all(&buffer[..read]).await.is_err()

@@ -47,7 +47,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Sends the call and prints the answer's body.
+/// Sends the request and prints the response's body.
 pub async fn run(args: Args, context: &Context) -> Outcome {
     let remote = Target::resolve(&context.globals)?.remote()?;
     let path = match args.path.trim_start_matches('/') {

@@ -21,7 +21,7 @@ use crate::{
     output::{Card, Column, Kind, Row, Tone, View},
 };
 
-/// How often a followed log is looked at.
+/// The interval at which a followed log is polled.
 const POLL: Duration = Duration::from_secs(1);
 
 /// What can be done with the audit log.
@@ -182,7 +182,8 @@ async fn verify(context: &Context, from: i64, expect: Option<&AuditHead>) -> Out
     }
 }
 
-/// Follows by number: numbers have no gaps, so nothing is missed or shown twice, also after a broken connection.
+/// Follows the log by number: numbers have no gaps, so nothing is missed or shown twice, even after a broken
+/// connection.
 async fn tail(context: &Context, filter: &AuditFilter, lines: u16) -> Outcome {
     let api = context.connect().await?;
     let newest = api.call::<ListAudit>((), ListQuery::new(&AuditFilter::default(), &PageRequest::first(1)), ()).await?;
@@ -225,7 +226,7 @@ async fn tail(context: &Context, filter: &AuditFilter, lines: u16) -> Outcome {
     Err(Failure::Interrupted("stopped".into()))
 }
 
-/// Rows after `last`, oldest first.
+/// Returns the rows after `last`, oldest first.
 async fn since(api: &Connection, filter: &AuditFilter, last: i64) -> Result<Vec<AuditRow>, Error> {
     let mut rows = Vec::new();
     let mut page = PageRequest::first(MAX_LIMIT);

@@ -78,7 +78,7 @@ pub enum Verb {
         #[arg(short, long)]
         yes: bool,
     },
-    /// Make a new key that signs access tokens; nobody is logged out
+    /// Create a new key that signs access tokens; nobody is logged out
     #[command(
         name = "rotate-keys",
         after_help = "At the machine that has the folder of keys. Running servers that share it notice by themselves.\n\n\

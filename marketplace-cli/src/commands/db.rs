@@ -227,7 +227,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
     }
 }
 
-/// Opens the database alone, whatever its schema.
+/// Opens only the database, whatever its schema version.
 async fn open(config: &Config, create: bool) -> Outcome<Db> {
     let url = config.database_url();
     let folder = url.expose().strip_prefix("sqlite://").and_then(|path| std::path::Path::new(path).parent());

@@ -74,8 +74,8 @@ impl Row for Demo {
     }
 }
 
-/// Creates the database, then opens the console on it, while the rest of the pictures is drawn. The folder is removed at the
-/// end, also when this is interrupted.
+/// Creates the database, then opens the console on it while the remaining pictures are drawn. The folder is removed at
+/// the end, even after an interruption.
 pub async fn run(args: Args, context: &Context) -> Outcome {
     let stays = args.no_tui || args.print_url;
     if stays {
@@ -91,7 +91,7 @@ pub async fn run(args: Args, context: &Context) -> Outcome {
     let url = app.config.database_url();
     if let Some(folder) = kept {
         db::finish(context, &app, rest).await?;
-        // Nothing can fail any more: from here on it is the user's.
+        // Nothing can fail any more: the folder now belongs to the user.
         let folder = folder.keep().display().to_string();
         let demo = Demo { database_url: url.expose().to_owned(), folder, made };
         let mut out = context.out.clone();
@@ -109,12 +109,13 @@ pub async fn run(args: Args, context: &Context) -> Outcome {
         task.abort();
         let _ = task.await;
     }
-    // Nothing may be written any more when the folder goes.
+    // Nothing may be written once the folder is being removed.
     app.close().await;
     done
 }
 
-/// What a server does every second: there is none here, and mails should go out and claims run out all the same.
+/// Runs the scheduled work that a server runs every second: there is no server here, but mails must be sent and claims
+/// must expire all the same.
 async fn run_timers(app: App) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     loop {
@@ -125,7 +126,7 @@ async fn run_timers(app: App) {
     }
 }
 
-/// New cases come in as their pictures are drawn.
+/// New cases arrive as their pictures are drawn.
 async fn draw(app: App, rest: Rest) {
     if let Err(error) = rest.run(&app, 1, &|_| ()).await {
         tracing::warn!(?error, "not all cases of the demonstration could be drawn");

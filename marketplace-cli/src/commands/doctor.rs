@@ -30,7 +30,7 @@ impl Row for Finding {
     }
 }
 
-/// Looks at everything, and prints what it found. A check that fails does not keep the others from being made.
+/// Runs all checks, and prints the findings. A check that fails does not prevent the others.
 pub async fn run(context: &Context) -> Outcome {
     context.out.check::<Finding>()?;
     let mut found = vec![checks::settings()];

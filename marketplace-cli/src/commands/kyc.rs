@@ -158,7 +158,7 @@ pub struct Deciding {
     /// Why; several with commas. Needed unless approving
     #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = one_of::<KycReason>(KycReason::NAMES))]
     reason: Vec<KycReason>,
-    /// What the worker is told, instead of the reasons' own texts
+    /// Text for the worker, instead of the reasons' own texts
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
     /// The claim's fencing number; without one the attempt is claimed and decided at once
@@ -168,7 +168,7 @@ pub struct Deciding {
     change: ChangeArgs,
 }
 
-/// What a line of a batch of decisions may say for its item.
+/// The values that a line of a batch of decisions may give for its item.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct DecisionOverrides {
@@ -195,7 +195,7 @@ impl From<OneOrMany> for Vec<KycReason> {
     }
 }
 
-/// What a line of a batch of claims may say for its item.
+/// The values that a line of a batch of claims may give for its item.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct NoteOverride {
@@ -276,7 +276,7 @@ async fn claims(context: &Context, verb: &str, batch: &BatchArgs, claiming: &Cla
 async fn decide(context: &Context, kind: DecisionKind, deciding: Deciding) -> Outcome {
     let Deciding { batch, reason, comment, fence, change } = deciding;
     if !batch.stdin {
-        // What cannot be right is refused before anybody is asked; core decides what that is.
+        // An invalid decision is refused before anybody is asked; core defines what is invalid.
         Decision { kind, fence, reasons: reason.clone(), comment: comment.clone() }.checked()?;
     }
     let api = context.connect_to_change::<KycCase>(&batch, &change).await?;

@@ -44,7 +44,7 @@ use crate::{args::Globals, context::Context, failure::Outcome};
         8 some items of a batch failed · 130 interrupted"
 )]
 pub struct Cli {
-    /// What every command takes.
+    /// The options that every command accepts.
     #[command(flatten)]
     pub globals: Globals,
     /// What to do.
@@ -129,7 +129,7 @@ pub enum Noun {
 }
 
 impl Noun {
-    /// Whether it draws, or does enough at once, to want more than one thread.
+    /// Returns whether the command draws, or does enough at once to benefit from more than one thread.
     pub fn is_heavy(&self) -> bool {
         matches!(self, Self::Demo(_) | Self::Tui(_) | Self::Db(_))
     }

@@ -15,10 +15,10 @@ use crate::{
     files::{private_temporary_folder, write_private},
 };
 
-/// What opens a file with the program that the user likes best.
+/// The command that opens a file with the user's preferred program.
 const DEFAULT_VIEWER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
 
-/// Saves to a file of the owner's only, or writes to stdout (`-`).
+/// Saves to a file that only its owner may read, or writes to stdout (`-`).
 pub fn save(context: &Context, file: &FileContent, path: &Path) -> Outcome {
     if path == Path::new("-") {
         if std::io::stdout().is_terminal() {
@@ -31,8 +31,8 @@ pub fn save(context: &Context, file: &FileContent, path: &Path) -> Outcome {
     Ok(())
 }
 
-/// Shows in a viewer. The file lies in a private folder for as long as that takes, and is removed afterwards, also when
-/// this is interrupted: dropping the folder removes it.
+/// Shows a file in a viewer. The file is in a private folder meanwhile, and is removed afterwards, even after an
+/// interruption: dropping the folder removes it.
 pub async fn view(context: &Context, file: &FileContent, kind: FileKind, viewer: Option<&str>) -> Outcome {
     let folder = private_temporary_folder("marketplace-")?;
     let path = folder.path().join(format!("{kind}.{}", extension(&file.media_type)));
@@ -59,7 +59,7 @@ pub async fn view(context: &Context, file: &FileContent, kind: FileKind, viewer:
     if !status.success() {
         return Err(Failure::Other(anyhow::anyhow!("the viewer `{program}` ended with {status}")));
     }
-    // The default opener hands the file to another program and is done at once: the file must outlive it.
+    // The default opener passes the file to another program and exits at once: the file must outlive it.
     if viewer.is_none() && std::io::stdin().is_terminal() {
         context.out.note("Enter removes the file again");
         let pressed = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));

@@ -80,7 +80,7 @@ pub fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::Add { name, production } => {
             let profile = match (&context.globals.api, &context.globals.db) {
                 (Some(api), _) => {
-                    // What cannot be an address is refused now, not when it is first used.
+                    // An invalid address is refused now, not when it is first used.
                     let url =
                         Remote::new(api, Credentials::anonymous())?.base().as_str().trim_end_matches('/').to_owned();
                     Profile { api_url: Some(url), production, ..Profile::default() }
@@ -149,7 +149,8 @@ pub fn run(verb: Verb, context: &Context) -> Outcome {
     Ok(())
 }
 
-/// A profile works from any folder, so the path of an SQLite file must not depend on this one.
+/// Makes the path of an SQLite file absolute: a profile works from any folder, so it must not depend on the current
+/// one.
 fn absolute(url: &str) -> Outcome<String> {
     let url = database_url(url);
     match url.expose().strip_prefix("sqlite://") {

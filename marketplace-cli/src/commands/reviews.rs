@@ -122,7 +122,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
     }
 }
 
-/// An action that needs no reason.
+/// Runs an action that needs no reason.
 async fn plain(context: &Context, verb: &str, batch: &BatchArgs, how: &VersionedArgs, action: ReviewAction) -> Outcome {
     let api = context.connect_to_change::<ReviewDetail>(batch, &how.change).await?;
     let apply = async |id: ReviewId, line: Line| -> Outcome<Changed<ReviewDetail>> {

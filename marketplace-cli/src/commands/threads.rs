@@ -81,7 +81,7 @@ pub enum Verb {
         #[command(flatten)]
         start: follow::Start,
     },
-    /// Close threads: they take no more messages
+    /// Close threads: they accept no more messages
     #[command(after_help = "Lines of --stdin may override: reason, note, if_version.\n\n\
         Example:\n  marketplace threads close 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason abuse --yes")]
     Close {
@@ -139,7 +139,7 @@ pub enum Verb {
     },
 }
 
-/// What a line of a batch of notices may say for its item.
+/// The values that a line of a batch of notices may give for its item.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct NoticeLine {
@@ -197,7 +197,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                     .call::<RemoveMessage>(id, (), ReasonedInput::new(line.reason(reason)?, line.change(&how)))
                     .await?)
             };
-            // Reading it, to name it, would need a reason of its own.
+            // Reading the message in order to describe it would need a reason of its own.
             let describe = async |id: MessageId| Ok(format!("the message {id}"));
             context.change("Remove", &batch, &how.change, Care::Ask, describe, apply).await
         }

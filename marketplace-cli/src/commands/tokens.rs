@@ -21,7 +21,7 @@ use crate::{
 /// What can be done with tokens for scripts.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Make a token; its secret is printed this once
+    /// Create a token; its secret is printed this once
     #[command(
         after_help = "A token may do what its scopes say, as long as its owner may. Scripts pass it in MARKETPLACE_TOKEN, or as\n\
         `Authorization: Bearer`. At a database, name the owner: a token belongs to a member of staff.\n\n\

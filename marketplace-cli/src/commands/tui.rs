@@ -25,13 +25,14 @@ pub struct Console {
     pub images: Option<String>,
 }
 
-/// Opens the console on the system that was chosen.
+/// Opens the console on the chosen system.
 pub async fn run(args: Console, context: &Context) -> Outcome {
     require_terminal()?;
     let target = Target::resolve(&context.globals)?;
     let mut api = context.connect_to(&target).await?;
     if let Way::Api { .. } = target.way {
-        // Somebody who is not logged in finds out on a screen that stays. A server that is away is the console's business.
+        // A missing log-in is reported on the ordinary screen, where the text stays. The console itself handles an
+        // unreachable server.
         match api.call::<WhoAmI>((), (), ()).await {
             Err(error) if error.code() == ErrorCode::Unauthenticated && outside_token().is_none() => {
                 context.out.note(&format!("{}: log in to {}", error.detail(), target.system));
@@ -47,7 +48,7 @@ pub async fn run(args: Console, context: &Context) -> Outcome {
     launch(context, api, args, &target).await
 }
 
-/// Refuses before any work is done.
+/// Fails without a terminal, before any work is done.
 pub(super) fn require_terminal() -> Outcome {
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         return Ok(());
@@ -67,7 +68,7 @@ pub(super) async fn launch(context: &Context, api: Connection, args: Console, ta
         images: args.images.or(settings.tui.images),
         keys: settings.keys,
     };
-    // The console hears signals itself: it must give claims back and restore the terminal.
+    // The console handles signals itself: it must release claims and restore the terminal.
     context.interrupt.finish_steps();
     tui::run(api, options).await?;
     Ok(())

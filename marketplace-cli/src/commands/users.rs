@@ -88,7 +88,7 @@ pub enum Verb {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Make an account of any role; its owner sets the password through the mail that goes out
+    /// Create an account of any role; its owner sets the password through the mail that goes out
     #[command(
         after_help = "Example:\n  marketplace users create --role support --email lea@example.org --name 'Lea Ortiz' --yes"
     )]
@@ -242,7 +242,7 @@ pub struct Acting {
     change: ChangeArgs,
 }
 
-/// What a line of a batch may say for its item.
+/// The values that a line of a batch may give for its item.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Overrides {

@@ -6,26 +6,26 @@ use marketplace_core::time::Timestamp;
 
 use super::{safe, time::relative, tone::Tone};
 
-/// How values are shown to whoever looks.
+/// The environment in which values are shown.
 #[derive(Debug, Clone, Copy)]
 pub struct View {
-    /// The present, for relative times.
+    /// The current time, for relative times.
     pub now: Timestamp,
-    /// Whether somebody looks at a terminal.
+    /// Whether the output is a terminal.
     pub terminal: bool,
     /// Whether colour may be used.
     pub color: bool,
 }
 
 impl View {
-    /// Both forms on a terminal, RFC 3339 elsewhere.
+    /// Formats a time: exact and relative on a terminal, RFC 3339 elsewhere.
     pub fn time(&self, at: Timestamp) -> String {
         let exact = at.to_string();
         if !self.terminal {
             return exact;
         }
         let near = relative(self.now, at);
-        // To the second is exact enough for the eye.
+        // Seconds are precise enough for people.
         let exact = match exact.split_once('.') {
             Some((seconds, _)) => format!("{seconds}Z"),
             None => exact,
@@ -34,7 +34,7 @@ impl View {
     }
 }
 
-/// Lines about one thing.
+/// Lines about one item.
 #[derive(Debug, Default)]
 pub struct Card(Vec<Line>);
 
@@ -46,24 +46,24 @@ enum Line {
 }
 
 impl Card {
-    /// A label and its value.
+    /// Adds a label and its value.
     #[must_use]
     pub fn pair(self, label: &str, text: impl Display) -> Self {
         self.toned(label, text, Tone::Plain)
     }
-    /// A label and its value with a tone.
+    /// Adds a label and its value with a tone.
     #[must_use]
     pub fn toned(mut self, label: &str, text: impl Display, tone: Tone) -> Self {
         self.0.push(Line::Pair { label: label.into(), text: text.to_string(), tone });
         self
     }
-    /// A pair above all others.
+    /// Adds a pair above all others.
     #[must_use]
     pub fn first(mut self, label: &str, text: impl Display, tone: Tone) -> Self {
         self.0.insert(0, Line::Pair { label: label.into(), text: text.to_string(), tone });
         self
     }
-    /// A label and its value, when there is one.
+    /// Adds a label and its value, when there is one.
     #[must_use]
     pub fn maybe(self, label: &str, text: Option<impl Display>) -> Self {
         match text {
@@ -71,7 +71,7 @@ impl Card {
             None => self,
         }
     }
-    /// A heading and its items; nothing when there are none.
+    /// Adds a heading and its items; nothing when there are none.
     #[must_use]
     pub fn section(mut self, title: &str, items: impl IntoIterator<Item = String>) -> Self {
         let mut items = items.into_iter().map(Line::Item).peekable();
@@ -82,7 +82,7 @@ impl Card {
         self
     }
 
-    /// As text.
+    /// Renders the card as text.
     pub fn render(&self, view: &View) -> String {
         let widest = self.0.iter().filter_map(|line| match line {
             Line::Pair { label, .. } => Some(label.chars().count()),
@@ -114,7 +114,7 @@ impl Card {
     }
 }
 
-/// Writing to a string cannot fail.
+/// Appends formatted text; writing to a string cannot fail.
 fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _infallible = out.write_fmt(text);
 }

@@ -8,7 +8,7 @@ use marketplace_core::{
 
 use super::{Card, Tone, View};
 
-/// A case as a reviewer reads it.
+/// Returns the card of a case, for reviewers.
 pub(super) fn kyc_case(case: &KycCase, view: &View) -> Card {
     let attempt = &case.attempt;
     let mut card = Card::default()
@@ -51,7 +51,7 @@ fn file(file: &FileInfo) -> String {
     format!("{:8}  {}{pixels}, {} KiB", file.kind.as_str(), file.media_type, (file.size + 1_023) / 1_024)
 }
 
-/// A user as support reads it.
+/// Returns the card of a user, for support.
 pub(super) fn user(detail: &UserDetail, view: &View) -> Card {
     let user = &detail.user;
     let verified = if user.email_verified { "verified" } else { "not verified" };
@@ -80,7 +80,7 @@ fn note(note: &Note, view: &View) -> String {
     format!("{}, {}: {}", view.time(note.created_at), note.author, note.body)
 }
 
-/// One line about an earlier attempt.
+/// Returns one line about an earlier attempt.
 fn brief(attempt: &AttemptBrief, view: &View) -> String {
     let stands = match &attempt.decision {
         Some(made) => decision(made, view),
@@ -95,7 +95,7 @@ fn brief(attempt: &AttemptBrief, view: &View) -> String {
     )
 }
 
-/// One line about a decision.
+/// Returns one line about a decision.
 fn decision(made: &DecisionMade, view: &View) -> String {
     let reasons = made.reasons.iter().map(|reason| reason.as_str()).collect::<Vec<_>>().join(", ");
     let because = if reasons.is_empty() { String::new() } else { format!(" ({reasons})") };

@@ -40,26 +40,26 @@ enum Sink {
     Memory(Arc<Mutex<Vec<u8>>>),
 }
 
-/// Where and how a command prints.
+/// The destination and form of a command's output.
 #[derive(Debug, Clone)]
 pub struct Output {
     /// The format.
     pub format: Format,
-    /// The fields that were asked for; none means the format's own choice.
+    /// The requested fields; empty means the format's own choice.
     pub selection: Selection,
     /// Whether tables and CSV have a header.
     pub header: bool,
-    /// Whether notes and progress stay away.
+    /// Whether notes and progress are suppressed.
     pub quiet: bool,
-    /// Columns of the terminal; none off one.
+    /// Columns of the terminal; `None` without a terminal.
     pub width: Option<u16>,
-    /// Time, terminal, colour.
+    /// Time, terminal and colour.
     pub view: View,
     sink: Sink,
 }
 
 impl Output {
-    /// For this process's stdout.
+    /// Creates the output on this process's stdout.
     pub fn stdout(format: Option<Format>, fields: Vec<String>, header: bool, quiet: bool, color: ColorChoice) -> Self {
         let terminal = std::io::stdout().is_terminal();
         let width = if terminal { crossterm::terminal::size().ok().map(|(columns, _)| columns) } else { None };
@@ -74,7 +74,7 @@ impl Output {
         }
     }
 
-    /// Into memory, with a view of the caller's choice.
+    /// Creates an output in memory, with a view of the caller's choice.
     pub fn memory(format: Format, fields: &[&str], view: View) -> Self {
         Self {
             format,
@@ -87,7 +87,7 @@ impl Output {
         }
     }
 
-    /// What was written into memory so far.
+    /// Returns what was written into memory so far.
     pub fn written(&self) -> String {
         match &self.sink {
             Sink::Stdout => String::new(),
@@ -97,7 +97,7 @@ impl Output {
         }
     }
 
-    /// With the time of now, where it is not set by the caller.
+    /// Returns the output with the current time, unless the caller has set a time.
     fn at_present(&self) -> Self {
         let mut output = self.clone();
         if matches!(self.sink, Sink::Stdout) {
@@ -110,12 +110,12 @@ impl Output {
         table::Layout { selection: &self.selection, header: self.header, width: self.width, view: self.view }
     }
 
-    /// Refuses fields that this type never has; to be called before any work is done.
+    /// Refuses fields that this type never has; call it before any work is done.
     pub fn check<T: Row>(&self) -> Outcome {
         self.selection.check::<T>()
     }
 
-    /// Writes bytes to the data stream, whole, and flushes.
+    /// Writes all bytes to the data stream, and flushes.
     pub fn write(&self, bytes: &[u8]) -> Outcome {
         match &self.sink {
             Sink::Stdout => {
@@ -128,15 +128,15 @@ impl Output {
         Ok(())
     }
 
-    /// A line for people, on stderr, unless they want quiet.
+    /// Writes a line for people on stderr, unless `--quiet` was given.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            // Nobody is left to tell when stderr is closed.
+            // There is nowhere to report a closed stderr.
             let _closed = writeln!(std::io::stderr(), "{}", safe::line(text));
         }
     }
 
-    /// Whether progress bars make sense.
+    /// Returns whether progress bars are shown.
     pub fn shows_progress(&self) -> bool {
         !self.quiet && std::io::stderr().is_terminal()
     }
@@ -146,7 +146,7 @@ impl Output {
         List { output: self, rows: 0, started: false, widths: Vec::new(), row: PhantomData }
     }
 
-    /// Prints one thing.
+    /// Prints one item.
     pub fn item<T: Row>(&self, item: &T) -> Outcome {
         let text = match self.format {
             Format::Json => format!("{}\n", self.json(item, true)?),
@@ -178,7 +178,7 @@ impl Output {
     }
 }
 
-/// One JSON call for typed rows and picked fields alike.
+/// One JSON function for typed rows and picked fields alike.
 mod erased {
     pub trait Json {
         fn pretty(&self) -> serde_json::Result<String>;
@@ -201,7 +201,7 @@ fn value(item: &impl Serialize) -> Outcome<Value> {
 fn yaml(item: &impl Serialize) -> Outcome<String> {
     let mut text = serde_saphyr::to_string(item).map_err(|error| Failure::Other(error.into()))?;
     if safe::needs_escape(&text) {
-        // The serialiser escapes control characters alone, and only a string in double quotes can have escapes.
+        // The serialiser escapes only control characters, and only double-quoted strings can have escapes.
         text = serde_saphyr::to_string(&Quoted(&value(item)?)).map_err(|error| Failure::Other(error.into()))?;
         text = safe::yaml(text);
     }
@@ -211,7 +211,7 @@ fn yaml(item: &impl Serialize) -> Outcome<String> {
     Ok(text)
 }
 
-/// A value whose strings stand in double quotes where they need escapes.
+/// A value whose strings are double-quoted where they need escapes.
 struct Quoted<'a>(&'a Value);
 
 impl Serialize for Quoted<'_> {
@@ -225,7 +225,7 @@ impl Serialize for Quoted<'_> {
     }
 }
 
-/// A list on its way out, page by page, in constant memory.
+/// A list that is being written, page by page, in constant memory.
 #[derive(Debug)]
 pub struct List<'o, T> {
     output: &'o Output,
@@ -236,10 +236,10 @@ pub struct List<'o, T> {
 }
 
 impl<T: Row> List<'_, T> {
-    /// Writes one page. Nothing is written of a page that fails on the way.
+    /// Writes one page. If a row of a page fails, nothing of the page is written.
     pub fn page(&mut self, items: &[T]) -> Outcome {
         let first = self.rows == 0;
-        // A list that is followed goes on for hours: its relative times are those of now.
+        // A list may be followed for hours: its relative times refer to the current time.
         let present = self.output.at_present();
         let mut text = String::new();
         match self.output.format {
@@ -290,12 +290,12 @@ impl<T: Row> List<'_, T> {
         Ok(())
     }
 
-    /// How many rows were written.
+    /// Returns how many rows were written.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Closes what is open. To be called after a failure too, once any page was written.
+    /// Closes open brackets. Call it after a failure too, once any page was written.
     pub fn finish(self) -> Outcome {
         let text = match (self.output.format, self.rows) {
             (Format::Json | Format::Yaml, 0) if self.started => "[]\n",
@@ -306,7 +306,7 @@ impl<T: Row> List<'_, T> {
     }
 }
 
-/// Bytes as people read them.
+/// Formats a number of bytes for people.
 pub fn size(bytes: u64) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     match units.into_iter().find(|(_, shift)| bytes >> shift > 0) {

@@ -4,14 +4,14 @@ use serde::Serialize;
 
 use super::card::{Card, View};
 
-/// What kind of value a column holds.
+/// The kind of value in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Text; cut when the terminal is too narrow.
     Text,
-    /// Text that goes on below when the terminal is too narrow.
+    /// Text that is wrapped when the terminal is too narrow.
     Wrapped,
-    /// Never cut: it is for copying.
+    /// Never cut, because it is for copying.
     Id,
     /// A time.
     Time,
@@ -32,30 +32,30 @@ pub struct Column {
     pub path: &'static str,
     /// How it is shown.
     pub kind: Kind,
-    /// Whether a narrow terminal does without it.
+    /// Whether a narrow terminal omits it.
     pub optional: bool,
 }
 
 impl Column {
-    /// A column that is always there.
+    /// Creates a column that is always shown.
     pub const fn new(head: &'static str, path: &'static str, kind: Kind) -> Self {
         Self { head, path, kind, optional: false }
     }
-    /// A column that a narrow terminal does without.
+    /// Creates a column that a narrow terminal omits.
     pub const fn optional(head: &'static str, path: &'static str, kind: Kind) -> Self {
         Self { head, path, kind, optional: true }
     }
 }
 
-/// Something that can be printed.
+/// A type that can be printed.
 pub trait Row: Serialize + Sync {
     /// The columns of its table.
     const COLUMNS: &'static [Column];
     /// Dotted path of its id.
     fn id() -> String;
-    /// Every dotted path that it can have: what `--fields` takes, and the columns of CSV.
+    /// Every dotted path that it can have: what `--fields` accepts, and the columns of CSV.
     fn fields() -> Vec<String>;
-    /// Everything about one, for people.
+    /// Returns everything about one item, for people.
     fn card(&self, _view: &View) -> Option<Card> {
         None
     }

@@ -5,7 +5,8 @@ use std::{borrow::Cow, fmt::Write};
 
 use marketplace_core::text::is_unsafe;
 
-/// A visible stand-in: the control pictures of Unicode for the C0 set, the replacement character for the rest.
+/// Returns a visible substitute: the control pictures of Unicode for the C0 set, the replacement character for the
+/// rest.
 fn stand_in(c: char) -> char {
     match u32::from(c) {
         code @ 0..0x20 => char::from_u32(0x2400 + code).unwrap_or('\u{fffd}'),
@@ -14,7 +15,7 @@ fn stand_in(c: char) -> char {
     }
 }
 
-/// For one line of a terminal: line breaks and tabs are blanks, and what is not harmless has a stand-in.
+/// Sanitizes text for one line of a terminal: line breaks and tabs become blanks, unsafe characters are substituted.
 pub fn line(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
@@ -27,13 +28,14 @@ pub fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(shown).collect())
 }
 
-/// For several lines of a terminal: line breaks stay.
+/// Sanitizes text for several lines of a terminal: line breaks are kept.
 pub fn lines(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     text.lines().map(line)
 }
 
-/// For a cell of a CSV file: as for a terminal, but with its line breaks and joiners, which some scripts need in words; and
-/// nothing is a formula to a spreadsheet (OWASP "CSV Injection"). Plain numbers and telephone numbers stay as they are.
+/// Sanitizes text for a cell of a CSV file: as for a terminal, but with its line breaks and joiners, which some scripts
+/// need in words; and a spreadsheet cannot read it as a formula (OWASP "CSV Injection"). Plain numbers and telephone
+/// numbers stay unchanged.
 pub fn csv(text: &str) -> String {
     let kept = |c| matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}') || !is_unsafe(c);
     let clean: String = text.chars().map(|c| if kept(c) { c } else { stand_in(c) }).collect();
@@ -43,12 +45,12 @@ pub fn csv(text: &str) -> String {
     if clean.starts_with(['=', '+', '-', '@', '\t', '\n']) && !number { format!("'{clean}") } else { clean }
 }
 
-/// Whether a text is better not written raw into JSON or YAML, whose own line breaks are no danger.
+/// Returns whether a text should not be written raw into JSON or YAML, where line breaks are harmless.
 pub fn needs_escape(text: &str) -> bool {
     text.chars().any(|c| is_unsafe(c) && c != '\n')
 }
 
-/// JSON text as serialised, with what is not harmless escaped: the meaning stays the same.
+/// Escapes unsafe characters in serialised JSON: the meaning stays the same.
 pub fn json(text: String) -> String {
     escaped(text, |out, c| {
         for unit in c.encode_utf16(&mut [0; 2]) {
@@ -57,7 +59,7 @@ pub fn json(text: String) -> String {
     })
 }
 
-/// YAML text as serialised, likewise; strings that need it must stand in double quotes.
+/// Escapes unsafe characters in serialised YAML; strings that need it must be double-quoted.
 pub fn yaml(text: String) -> String {
     escaped(text, |out, c| {
         let _infallible = write!(out, "\\U{:08x}", u32::from(c));

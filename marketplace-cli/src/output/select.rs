@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{row::Row, safe};
 use crate::failure::{Failure, Outcome};
 
-/// What a row is asked for: all of it, or some fields in an order.
+/// The requested part of a row: all of it, or some fields in an order.
 #[derive(Debug, Clone, Default)]
 pub struct Selection(pub Vec<String>);
 
@@ -26,7 +26,7 @@ impl Selection {
         Ok(())
     }
 
-    /// The selected part of a row, nested as it was, in the order asked for.
+    /// Returns the selected part of a row, nested as it was, in the requested order.
     pub fn pick(&self, row: &Value) -> Picked {
         let mut picked = Picked::Branch(Vec::new());
         for field in &self.0 {
@@ -36,12 +36,12 @@ impl Selection {
     }
 }
 
-/// The value at a dotted path; null where there is none.
+/// Returns the value at a dotted path; null where there is none.
 pub fn at<'v>(row: &'v Value, path: &str) -> &'v Value {
     path.split('.').try_fold(row, |value, part| value.get(part)).unwrap_or(&Value::Null)
 }
 
-/// A value in one cell.
+/// Formats a value for one cell.
 pub fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -58,7 +58,7 @@ pub fn plain(value: &Value) -> String {
 pub enum Picked {
     /// A value.
     Leaf(Value),
-    /// An object with the keys that were asked for.
+    /// An object with the requested keys.
     Branch(Vec<(String, Picked)>),
 }
 

@@ -17,16 +17,16 @@ use super::{
 };
 use crate::failure::{Failure, Outcome};
 
-/// What a table is fitted to.
+/// The parameters that a table is laid out for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout<'o> {
-    /// The fields that were asked for; none means the type's own columns.
+    /// The requested fields; empty means the type's own columns.
     pub(super) selection: &'o Selection,
     /// Whether there is a header.
     pub(super) header: bool,
-    /// Columns of the terminal; none off one.
+    /// Columns of the terminal; `None` without a terminal.
     pub(super) width: Option<u16>,
-    /// Time, terminal, colour.
+    /// Time, terminal and colour.
     pub(super) view: View,
 }
 
@@ -65,7 +65,7 @@ fn shown<T: Row>(layout: &Layout<'_>) -> Vec<Shown> {
     }
 }
 
-/// Fields that are no column of the type's own table still show as what they are.
+/// Guesses the kind of a field that is not a column of the type's own table.
 fn guess(path: &str) -> Kind {
     match path.rsplit('.').next().unwrap_or(path) {
         "id" => Kind::Id,
@@ -85,7 +85,7 @@ fn text(layout: &Layout<'_>, kind: Kind, value: &Value) -> String {
     }
 }
 
-/// A value for people.
+/// Formats a value for people.
 fn readable(kind: Kind, value: &Value) -> String {
     match kind {
         Kind::Money => Money::deserialize(value).map_or_else(|_| plain(value), |money| money.to_string()),
@@ -93,7 +93,7 @@ fn readable(kind: Kind, value: &Value) -> String {
     }
 }
 
-/// One page of a table. `widths` carries the widths of the pages before, so that columns stay where they are.
+/// Renders one page of a table. `widths` carries the widths of the earlier pages, so that columns keep their positions.
 pub(super) fn page<T: Row>(layout: &Layout<'_>, rows: &[Value], first: bool, widths: &mut Vec<u16>) -> String {
     let mut columns = shown::<T>(layout);
     if rows.is_empty() {
@@ -133,7 +133,7 @@ pub(super) fn page<T: Row>(layout: &Layout<'_>, rows: &[Value], first: bool, wid
         table.force_no_tty();
     }
     match layout.width {
-        // The blanks after the last column are cut off at the end.
+        // The blanks after the last column are trimmed at the end.
         Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.saturating_add(2)),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
@@ -174,8 +174,9 @@ pub(super) fn page<T: Row>(layout: &Layout<'_>, rows: &[Value], first: bool, wid
     text
 }
 
-/// Later pages keep to the columns of the earlier ones: only the widest text gives way, to what the others leave of the
-/// terminal. None when that is too little to read; then every text gives way, as on the first page.
+/// Returns the widths of a later page, which keeps the columns of the earlier ones: only the widest text shrinks, to
+/// what the others leave of the terminal. `None` when that is too little to read; then every text shrinks, as on the
+/// first page.
 fn settled(columns: &[Shown], widths: &[u16], hidden: &[bool], available: Option<u16>) -> Option<(usize, u16)> {
     const READABLE: u16 = 12;
     let shown = || columns.iter().zip(widths).zip(hidden).enumerate().filter(|(_, (_, hidden))| !**hidden);
@@ -209,7 +210,7 @@ fn tone(cell: Cell, tone: Tone) -> Cell {
     }
 }
 
-/// Labels and values of one thing that has no card of its own, or whose fields were chosen.
+/// Returns labels and values of an item that has no card of its own, or whose fields were chosen.
 pub(super) fn card<T: Row>(layout: &Layout<'_>, row: &Value) -> Card {
     let chosen = !layout.selection.0.is_empty();
     shown::<T>(layout).into_iter().fold(Card::default(), |card, column| {
@@ -224,7 +225,7 @@ pub(super) fn card<T: Row>(layout: &Layout<'_>, row: &Value) -> Card {
     })
 }
 
-/// Rows as CSV: the chosen fields, or every field that the type has.
+/// Formats rows as CSV: the chosen fields, or every field that the type has.
 pub(super) fn csv<T: Row>(selection: &Selection, rows: &[Value], header: bool) -> Outcome<String> {
     let paths = if selection.0.is_empty() { T::fields() } else { selection.0.clone() };
     let mut writer = csv::Writer::from_writer(Vec::new());

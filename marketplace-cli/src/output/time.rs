@@ -2,7 +2,7 @@
 
 use marketplace_core::time::Timestamp;
 
-/// `3h ago`, `in 9m`, and the date when it is more than a month away.
+/// Formats a relative time: `3h ago`, `in 9m`, or the date when it is more than a month away.
 pub fn relative(now: Timestamp, at: Timestamp) -> String {
     let (distance, past) = if at <= now { (now.since(at), true) } else { (at.since(now), false) };
     let seconds = distance.as_secs();

@@ -1,14 +1,14 @@
 //! Colours by meaning: good, warning, bad.
 
-/// What a value means to the eye. Never the only sign of it.
+/// The visual meaning of a value. Never the only sign of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tone {
-    /// As it is.
+    /// Neutral.
     #[default]
     Plain,
     /// All is well.
     Good,
-    /// Waits for somebody.
+    /// Waits for an action.
     Warn,
     /// Stopped, refused.
     Bad,
@@ -19,7 +19,7 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// With the terminal's colours, if wanted.
+    /// Applies the terminal's colours, if wanted.
     pub fn paint(self, text: &str, color: bool) -> String {
         let code = match self {
             Self::Good => "32",
@@ -31,7 +31,7 @@ impl Tone {
         };
         if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
-    /// The tone of a status word, whatever has the status.
+    /// Returns the tone of a status word, for any type of item.
     pub fn of(status: &str) -> Self {
         match status {
             "active" | "approved" | "changed" | "ok" | "accepted" | "finalized" | "open" | "published" => Self::Good,

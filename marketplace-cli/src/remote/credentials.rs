@@ -13,12 +13,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-/// What a log-in gives.
+/// The tokens of a session.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tokens {
-    /// Goes with every call; short-lived.
+    /// Sent with every request; short-lived.
     pub access_token: String,
-    /// Gets the next pair; works once.
+    /// Obtains the next pair; works once.
     pub refresh_token: String,
 }
 impl std::fmt::Debug for Tokens {
@@ -27,18 +27,19 @@ impl std::fmt::Debug for Tokens {
     }
 }
 
-/// Who we are to a server.
+/// Our credentials at a server.
 #[derive(Clone)]
 pub struct Credentials(Arc<Inner>);
 
 enum Inner {
-    /// Nobody: fit for logging in only.
+    /// None: sufficient only for logging in.
     Anonymous,
-    /// An access token from outside; nobody renews it.
+    /// An access token from outside, which is not renewed.
     Token(SecretString),
     /// A session kept in memory.
     Memory(Mutex<Option<Tokens>>),
-    /// A session kept in a file. The mutex is for the tasks of this process, the file's lock for other processes.
+    /// A session kept in a file. The mutex excludes other tasks of this process, the file's lock excludes other
+    /// processes.
     File { file: TokenFile, cached: Mutex<Option<Tokens>> },
 }
 
@@ -58,19 +59,19 @@ fn log_in() -> Error {
 }
 
 impl Credentials {
-    /// Nobody.
+    /// Creates credentials without an identity.
     pub fn anonymous() -> Self {
         Self(Arc::new(Inner::Anonymous))
     }
-    /// An access token that is not renewed.
+    /// Creates credentials from an access token that is not renewed.
     pub fn token(access_token: impl Into<String>) -> Self {
         Self(Arc::new(Inner::Token(SecretString::from(access_token.into()))))
     }
-    /// A session that lives as long as this value; none yet before a log-in.
+    /// Creates a session that lives as long as this value; `None` before a log-in.
     pub fn memory(tokens: Option<Tokens>) -> Self {
         Self(Arc::new(Inner::Memory(Mutex::new(tokens))))
     }
-    /// A session that lives in a file.
+    /// Creates a session that is kept in a file.
     pub fn file(file: TokenFile) -> Self {
         Self(Arc::new(Inner::File { file, cached: Mutex::new(None) }))
     }
@@ -96,7 +97,8 @@ impl Credentials {
         }
     }
 
-    /// Gets the next access token after `stale` ran out: from the file if another process was first, else from `ask`.
+    /// Returns the next access token after `stale` expired: from the file if another process was first, otherwise from
+    /// `ask`.
     pub(super) async fn renew<F>(&self, stale: &str, ask: impl FnOnce(String) -> F + Send) -> Result<String>
     where
         F: Future<Output = Result<Tokens>> + Send,
@@ -173,15 +175,15 @@ impl Credentials {
 pub struct TokenFile(PathBuf);
 
 impl TokenFile {
-    /// At a path; neither the file nor its folder need exist.
+    /// Creates a handle for a path; neither the file nor its folder need exist.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
-    /// Where it is.
+    /// Returns the path.
     pub fn path(&self) -> &Path {
         &self.0
     }
-    /// Whether somebody is logged in.
+    /// Returns whether there is a session.
     pub fn exists(&self) -> bool {
         self.0.exists()
     }
@@ -192,7 +194,7 @@ impl TokenFile {
 
     fn read(&self) -> Result<Option<Tokens>> {
         match std::fs::read(&self.0) {
-            // A file that makes no sense is as good as none: logging in again makes a new one.
+            // An unreadable file counts as missing: logging in again creates a new one.
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.failed("read", error)),
@@ -211,7 +213,7 @@ impl TokenFile {
         }
     }
 
-    /// Waits for the lock, which ends when the answer is dropped, or with the process.
+    /// Waits for the lock, which is released when the returned value is dropped, or with the process.
     async fn lock(&self) -> Result<File> {
         let path = self.0.with_extension("lock");
         let taken = tokio::task::spawn_blocking(move || {

@@ -18,13 +18,13 @@ use url::Url;
 
 use crate::output::plain;
 
-/// An answer of ours at most: a page of 200 rows, or a file of 10 MiB. More is not from our server.
+/// Upper limit of a response: a page of 200 rows, or a file of 10 MiB, is smaller. A larger one is not from our server.
 const MAX_ANSWER: u64 = 32 * 1024 * 1024;
 
-/// How long an answer may take that has everything of somebody in it.
+/// The time limit for a response that contains all data of a user.
 const LONG: Duration = Duration::from_hours(6);
 
-/// What to ask a server.
+/// A request to a server.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     method: Method,
@@ -48,7 +48,7 @@ impl Call {
             long: false,
         }
     }
-    /// More of the query string; what cannot be one is left out.
+    /// Adds to the query string; values that cannot be serialized are left out.
     pub(super) fn query(mut self, query: &(impl Serialize + ?Sized)) -> Self {
         let part = serde_urlencoded(query);
         if !part.is_empty() {
@@ -64,19 +64,19 @@ impl Call {
         self.if_version = version;
         self
     }
-    /// The answer may take as long as it takes, as long as something comes.
+    /// Lifts the time limit: the response may take long, as long as data keeps arriving.
     pub(super) fn long(mut self) -> Self {
         self.long = true;
         self
     }
-    /// Without a token.
+    /// Sends the request without a token.
     pub(super) fn anonymous(mut self) -> Self {
         self.anonymous = true;
         self
     }
 }
 
-/// A flat object or a list of pairs as a query string; nulls are left out.
+/// Encodes a flat object or a list of pairs as a query string; nulls are left out.
 fn serde_urlencoded(query: &(impl Serialize + ?Sized)) -> String {
     let mut out = url::form_urlencoded::Serializer::new(String::new());
     let mut add = |key: &str, value: &Value| {
@@ -98,30 +98,30 @@ fn serde_urlencoded(query: &(impl Serialize + ?Sized)) -> String {
     out.finish()
 }
 
-/// An answer with a good status.
+/// A successful response.
 #[derive(Debug)]
 pub(super) struct Answer(Response);
 
 impl Answer {
-    /// The body as JSON of a type.
+    /// Parses the body as JSON.
     pub(super) async fn json<T: serde::de::DeserializeOwned>(self) -> Result<T> {
         let bytes = body(self.0).await?;
         serde_json::from_slice(&bytes).map_err(not_ours)
     }
-    /// The body as it is.
+    /// Returns the body unchanged.
     pub(super) async fn content(self) -> Result<FileContent> {
         let media_type =
             self.0.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
         Ok(FileContent { media_type, bytes: body(self.0).await? })
     }
-    /// The body as it comes.
+    /// Returns the body as a stream.
     pub(super) fn export(self) -> Export {
         let name = self.0.headers().get(CONTENT_DISPOSITION).and_then(|value| value.to_str().ok()).unwrap_or("");
         let file_name = name.split('"').nth(1).unwrap_or("marketplace-data.zip").to_owned();
         let body = self.0.bytes_stream().map_err(|error| unreachable(&error)).boxed();
         Export { file_name, body }
     }
-    /// The `Date` of the answer, in seconds since the epoch.
+    /// Returns the `Date` of the response, in seconds since the epoch.
     pub(super) fn date(&self) -> Option<i64> {
         let text = self.0.headers().get(DATE)?.to_str().ok()?;
         let format = time::macros::format_description!(
@@ -146,7 +146,7 @@ async fn body(mut response: Response) -> Result<bytes::Bytes> {
     Ok(all.freeze())
 }
 
-/// What reqwest says, without the address's path and query: those may hold personal data.
+/// Converts reqwest's error, without the path and query of the address, which may contain personal data.
 fn unreachable(error: &reqwest::Error) -> Error {
     let mut cause = String::new();
     let mut source = std::error::Error::source(error);
@@ -202,7 +202,7 @@ impl Http {
     }
 }
 
-/// RFC 9457, with our own members.
+/// A problem document (RFC 9457), with our own members.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Problem {
@@ -228,7 +228,7 @@ pub(super) async fn read(response: Response) -> Result<Answer> {
     Err(rebuild(status, &headers, &bytes))
 }
 
-/// Core's error from the wire. What is not ours (a proxy's page, say) is judged by its status.
+/// Rebuilds core's error from the response. What is not ours (a proxy's page, for example) is classified by its status.
 fn rebuild(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let problem: Problem = serde_json::from_slice(body).unwrap_or_default();

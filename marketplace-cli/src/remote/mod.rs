@@ -20,12 +20,12 @@ use url::Url;
 pub use credentials::{Credentials, TokenFile, Tokens};
 use http::{Answer, Call, Http};
 
-/// How long a connection may take to stand.
+/// The time limit for establishing a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long an answer may take.
+/// The time limit for a response.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// A server, and who we are to it.
+/// A server, and our credentials.
 #[derive(Clone)]
 pub struct Remote {
     http: Http,
@@ -39,14 +39,14 @@ impl std::fmt::Debug for Remote {
 }
 
 impl Remote {
-    /// For the server at `base_url` (`https://market.example.org`, without `/v1`). Nothing is sent yet.
+    /// Creates a client of the server at `base_url` (`https://market.example.org`, without `/v1`). Nothing is sent yet.
     pub fn new(base_url: &str, credentials: Credentials) -> Result<Self> {
         let base = check_base(base_url)?;
         marketplace_core::tls::install_provider();
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .timeout(ANSWER)
-            // A token must never follow a redirect to somewhere else.
+            // A token must never follow a redirect to another address.
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("marketplace-cli/", env!("CARGO_PKG_VERSION")));
         if is_loopback(&base) {
@@ -56,12 +56,12 @@ impl Remote {
         Ok(Self { http: Http { client, base }, credentials })
     }
 
-    /// The server's address.
+    /// Returns the server's address.
     pub fn base(&self) -> &Url {
         &self.http.base
     }
 
-    /// Any call, for `marketplace api`; the answer's body as it came, and its media type.
+    /// Sends any request, for `marketplace api`; returns the response's body unchanged, and its media type.
     pub async fn raw(
         &self,
         method: Method,
@@ -76,20 +76,21 @@ impl Remote {
         self.send(call).await?.content().await
     }
 
-    /// Seconds by which the server's clock is ahead of `now`, from the `Date` of its answer to a health check.
+    /// Returns the seconds by which the server's clock is ahead of `now`, from the `Date` of its response to a health
+    /// check.
     pub async fn clock_skew(&self, now: marketplace_core::time::Timestamp) -> Result<Option<i64>> {
         let answer = self.send(Call::new(Method::GET, "/healthz").anonymous()).await?;
         Ok(answer.date().map(|at| at - now.unix_seconds()))
     }
 
-    /// Whether the server is ready, and what it goes on without.
+    /// Checks that the server is ready; returns the components that are degraded.
     pub async fn readiness(&self) -> Result<Vec<String>> {
         let body: Value = self.send(Call::new(Method::GET, "/readyz").anonymous()).await?.json().await?;
         let degraded = body.get("degraded").and_then(Value::as_array).into_iter().flatten();
         Ok(degraded.map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect())
     }
 
-    /// Sends a call. An access token that has run out is renewed once, silently.
+    /// Sends a request. An expired access token is renewed once, silently.
     async fn send(&self, call: Call) -> Result<Answer> {
         if call.anonymous {
             return http::read(self.http.send(&call, None).await?).await;
@@ -110,7 +111,7 @@ impl Remote {
     }
 }
 
-/// `http://` or `https://`, a host, no path of its own, no credentials.
+/// Checks a base address: `http://` or `https://`, a host, no path, no credentials.
 pub(crate) fn check_base(text: &str) -> Result<Url> {
     let bad = |detail: &str| Error::invalid("/api", detail);
     let mut url: Url = text

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Remote, Tokens, http::Call};
 
-/// The body of a call that needs the password, with the second factor.
+/// Returns the body of a request that needs the password, with the second factor.
 fn proven(mut body: Value, proof: Option<&Proof>) -> Value {
     if let (Value::Object(fields), Some(proof)) = (&mut body, proof) {
         let (name, code) = match proof {
@@ -27,6 +27,7 @@ fn proven(mut body: Value, proof: Option<&Proof>) -> Value {
 impl Remote {
     /// Opens a session, and keeps its tokens where the credentials say.
     ///
+    /// # Errors
     /// `unauthenticated` with a hint at the second factor when the password was right and a code is needed.
     pub async fn login(&self, email: &str, password: &Password, proof: Option<&Proof>) -> Result<Tokens> {
         let body = proven(json!({ "email": email, "password": password }), proof);
@@ -36,23 +37,23 @@ impl Remote {
         Ok(tokens)
     }
 
-    /// Ends the session on the server, then forgets it here. Here it is forgotten even if the server cannot be reached.
+    /// Ends the session on the server, then deletes it here, even if the server cannot be reached.
     pub async fn logout(&self) -> Result<()> {
         let revoked = self.send(Call::new(Method::POST, "/v1/auth/logout")).await.map(|_| ());
         self.credentials.forget().await?;
         match revoked {
-            // Nothing was alive any more: that is what was asked for.
+            // The session had already ended, which is the intended result.
             Err(error) if error.code() == ErrorCode::Unauthenticated => Ok(()),
             other => other,
         }
     }
 
-    /// One's own sessions, newest first.
+    /// Returns the caller's own sessions, newest first.
     pub async fn sessions(&self, page: &PageRequest) -> Result<Page<SessionView>> {
         self.send(Call::new(Method::GET, "/v1/auth/sessions").query(page)).await?.json().await
     }
 
-    /// Ends one of one's own sessions.
+    /// Ends one of the caller's own sessions.
     pub async fn revoke_session(&self, id: SessionId) -> Result<()> {
         self.send(Call::new(Method::DELETE, &format!("/v1/auth/sessions/{id}"))).await.map(|_| ())
     }

@@ -27,23 +27,23 @@ use super::{
     },
 };
 
-/// As whom.
+/// The identity of the caller.
 struct Whoami(Result<Identity>);
 
-/// What the whole asks by itself.
+/// The meaning of a form that the console itself opened.
 enum Intent {
-    /// Go to the place that is chosen.
+    /// Jump to the chosen destination.
     Jump(Vec<Destination>),
     /// Quit although a bulk action runs.
     Quit,
 }
 
-/// What the terminal is to do apart from drawing.
+/// What the terminal must do besides drawing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Put this on the clipboard.
+    /// Copy this to the clipboard.
     Copy(String),
-    /// Draw everything anew.
+    /// Redraw everything.
     Redraw,
     /// Go to the background.
     Suspend,
@@ -51,11 +51,11 @@ pub enum Effect {
 
 /// The console.
 pub struct App {
-    /// What every component has at hand.
+    /// The state that all components share.
     pub ctx: Ctx,
-    /// What the terminal is to do.
+    /// Effects that the terminal has yet to carry out.
     pub effects: Vec<Effect>,
-    /// Whether it is over.
+    /// Whether the console should quit.
     pub quit: bool,
     heartbeat: Heartbeat,
     active: Action,
@@ -71,7 +71,7 @@ pub struct App {
 }
 
 impl App {
-    /// At the dashboard, with the first loads under way.
+    /// Creates the console at the dashboard, with the first loads in progress.
     pub fn new(mut ctx: Ctx) -> Self {
         ctx.load(Whoami, |api| async move { api.call::<WhoAmI>((), (), ()).await });
         let slots = Slots::default();
@@ -108,7 +108,7 @@ impl App {
         (self.slots.iter_mut().map(|slot| slot.screen.as_mut()), &mut self.ctx)
     }
 
-    /// Goes somewhere; what was there before comes back with the way back.
+    /// Goes to a destination; what its screen showed before is restored on the way back.
     fn go(&mut self, to: &Destination) {
         let (from, subject, to) = (self.active, &to.subject, to.home);
         let (screen, ctx) = self.at(to);
@@ -118,7 +118,7 @@ impl App {
         self.active = to;
     }
 
-    /// Back along the jumps.
+    /// Goes back along the jumps.
     fn back(&mut self) {
         if let Some(step) = self.path.back(self.active) {
             let (screen, ctx) = self.at(step.to);
@@ -127,7 +127,7 @@ impl App {
         }
     }
 
-    /// Takes something from the terminal.
+    /// Handles an event of the terminal.
     pub fn event(&mut self, event: TermEvent) {
         let before = self.layers();
         match event {
@@ -138,13 +138,13 @@ impl App {
             _ => return,
         }
         self.settle();
-        // A letter that the terminal drew wider than it is said to be would stay behind in what comes next.
+        // A character that the terminal drew wider than declared would otherwise remain visible in the next layer.
         if self.layers() != before {
             self.effects.push(Effect::Redraw);
         }
     }
 
-    /// What is seen, from the screen up.
+    /// Returns the visible layers, from the screen up.
     fn layers(&self) -> (Action, bool, bool) {
         (self.active, self.popup.is_some(), self.form.is_some())
     }
@@ -219,7 +219,7 @@ impl App {
         }
     }
 
-    /// All ways out to choose from.
+    /// Opens the list of all links to choose from.
     fn choose_jump(&mut self) {
         let links = self.slots.links_from(self.active);
         if links.is_empty() {
@@ -231,7 +231,7 @@ impl App {
         self.ctx.ask(form, Intent::Jump(links.into_iter().map(|link| link.to).collect()));
     }
 
-    /// Does something, if it may be done.
+    /// Performs an action, if it is permitted.
     pub fn act(&mut self, action: Action) {
         if action == Action::BACK
             && let Some(bulk) = self.bulk.as_ref().filter(|bulk| bulk.running())
@@ -326,7 +326,7 @@ impl App {
         }
     }
 
-    /// Takes an answer.
+    /// Handles the result of a request.
     pub fn message(&mut self, message: Message) {
         self.ctx.dirty = true;
         match self.heartbeat.message(message, &mut self.ctx) {
@@ -340,7 +340,7 @@ impl App {
                         screen.event(event, ctx);
                     }
                 }
-                // A quiet beat shows nothing new.
+                // A heartbeat without events changes nothing on the screen.
                 self.ctx.dirty = back || !events.is_empty();
             }
             Err(other) => match other.open() {
@@ -389,7 +389,7 @@ impl App {
         }
     }
 
-    /// Looks at the clock.
+    /// Handles the passing of time.
     pub fn tick(&mut self) {
         if self.heartbeat.tick(&mut self.ctx) {
             self.ctx.dirty = true;
@@ -407,7 +407,7 @@ impl App {
         self.settle();
     }
 
-    /// After anything: screens start what they want, and wishes are granted.
+    /// Runs after every event: starts the loads that screens want, and carries out their requests.
     fn settle(&mut self) {
         self.look();
         for request in std::mem::take(&mut self.ctx.requests) {
@@ -433,7 +433,7 @@ impl App {
         }
     }
 
-    /// What is to be given back when it is over.
+    /// Returns the work that remains when the console ends, such as releasing claims.
     pub fn farewells(&self) -> Vec<Farewell> {
         self.slots.iter().flat_map(|slot| slot.screen.farewells()).collect()
     }

@@ -34,18 +34,18 @@ use super::{
     write_guard::Gate,
 };
 
-/// Tries at an item while the system says that it may work later.
+/// Attempts at an item while its error is retryable.
 const TRIES: u32 = 5;
 
-/// What comes back while it runs.
+/// A message from a running bulk action.
 enum Step {
     /// An item by its label, and whether it changed.
     Item(String, Result<bool>),
-    /// There is no more.
+    /// The end of the action.
     End,
 }
 
-/// One item's work; true when it changed something.
+/// The work on one item; returns true when it changed something.
 type Work = Box<dyn Fn(Connection) -> BoxFuture<'static, Result<bool>> + Send + Sync>;
 
 /// A bulk action, before and after its start.
@@ -62,7 +62,7 @@ pub struct Bulk {
 }
 
 impl Bulk {
-    /// Of the same change to each of these, by their labels.
+    /// Creates the same change for each of these items, with their labels.
     pub fn new<I, D: 'static, W>(
         title: impl Into<String>,
         items: impl IntoIterator<Item = (String, I)>,
@@ -94,7 +94,7 @@ impl Bulk {
         }
     }
 
-    /// Starts it; its steps come to `outlet`.
+    /// Starts it; its steps are sent to `outlet`.
     pub fn start(&mut self, outlet: Outlet, api: Connection, gate: Arc<Gate>) {
         self.id = Some(outlet.id());
         let work = std::mem::take(&mut self.work);
@@ -103,7 +103,7 @@ impl Bulk {
             for (label, item) in work {
                 let mut tries = 0;
                 let result = loop {
-                    // While the system is away there is no use in failing item by item.
+                    // While the system is unreachable, every single item would fail.
                     while gate.away() && !stop.load(Ordering::Relaxed) {
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
@@ -129,7 +129,7 @@ impl Bulk {
         });
     }
 
-    /// Takes a message that is meant for it, and gives back any other.
+    /// Handles a message that is meant for it, and returns any other.
     pub fn message(&mut self, message: Message) -> Option<Message> {
         if Some(message.id()) != self.id {
             return Some(message);
@@ -144,16 +144,16 @@ impl Bulk {
         None
     }
 
-    /// Whether it still runs.
+    /// Returns whether it is still running.
     pub fn running(&self) -> bool {
         !self.ended
     }
-    /// Stops it after the item that is under way.
+    /// Stops it after the current item.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// What became of it, in one line.
+    /// Returns a summary in one line.
     pub fn summary(&self) -> String {
         let left = self.total - self.done - self.unchanged - self.failed.len();
         let mut line =
@@ -166,12 +166,12 @@ impl Bulk {
         }
         line
     }
-    /// Whether anything failed.
+    /// Returns whether any item failed.
     pub fn any_failed(&self) -> bool {
         !self.failed.is_empty()
     }
 
-    /// What failed, and why.
+    /// Returns the failures with their reasons.
     pub fn failures(&self) -> Popup {
         let mut lines = vec![PopLine::Text(self.summary()), PopLine::Text(String::new())];
         lines.extend(self.failed.iter().map(|(label, error)| PopLine::Pair(label.clone(), error.to_string())));

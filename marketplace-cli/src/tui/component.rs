@@ -24,134 +24,134 @@ use super::{
     theme::Style,
 };
 
-/// Work that is still done when the console has ended.
+/// Work that is still done after the console has ended.
 pub type Farewell = Box<dyn FnOnce(Connection) -> BoxFuture<'static, ()>>;
 
 /// A screen.
 pub trait Screen {
-    /// Its list, if it has one.
+    /// Returns its list, if it has one.
     fn lists(&self) -> Option<&dyn Lists> {
         None
     }
-    /// The same, for changing it.
+    /// Like [`Self::lists`], mutably.
     fn lists_mut(&mut self) -> Option<&mut dyn Lists> {
         None
     }
-    /// Takes an action; false when it means nothing here.
+    /// Handles an action; returns false when it has no meaning here.
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool;
-    /// Whether keys are text now.
+    /// Returns whether keys are text now.
     fn typing(&self) -> bool {
         self.lists().is_some_and(Lists::typing)
     }
-    /// Takes a key as text.
+    /// Handles a key as text.
     fn key(&mut self, key: KeyEvent, ctx: &mut Ctx) {
         if let Some(list) = self.lists_mut() {
             list.key(key, ctx);
         }
     }
-    /// Takes pasted text.
+    /// Handles pasted text.
     fn paste(&mut self, pasted: &str, ctx: &mut Ctx) {
         if let Some(list) = self.lists_mut() {
             list.paste(pasted, ctx);
         }
     }
-    /// A filter from the command bar.
+    /// Applies a filter from the command bar.
     fn filter(&mut self, words: &str, ctx: &mut Ctx) {
         match self.lists_mut() {
             Some(list) => list.filter(words, ctx),
             None => ctx.refuse("nothing to filter here"),
         }
     }
-    /// What the row under the cursor, or the open one, belongs to: where jumps lead.
+    /// Returns what the row under the cursor, or the open one, belongs to: the destinations of jumps.
     fn relations(&self) -> Relations {
         Relations::default()
     }
-    /// Goes to something of its own.
+    /// Goes to one of its own subjects.
     fn go(&mut self, subject: &Subject, ctx: &mut Ctx) {
         if let Some(list) = self.lists_mut() {
             list.go(subject, ctx);
         }
     }
-    /// Puts aside what it shows, before a jump leads here.
+    /// Stashes what it shows, before a jump leads here.
     fn stash(&mut self) -> Box<dyn Any> {
         match self.lists_mut() {
             Some(list) => list.stash(),
             None => Box::new(()),
         }
     }
-    /// Shows again what was put aside.
+    /// Restores what was stashed.
     fn restore(&mut self, stashed: Box<dyn Any>, ctx: &mut Ctx) {
         if let Some(list) = self.lists_mut() {
             list.restore(stashed, ctx);
         }
     }
-    /// Takes an answer that is meant for it, and gives back any other.
+    /// Handles a result that is meant for it, and returns any other message.
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
         match self.lists_mut() {
             Some(list) => list.message(message, ctx),
             None => Some(message),
         }
     }
-    /// Something changed in the system.
+    /// Handles a change in the system.
     fn event(&mut self, _event: &Event, _ctx: &mut Ctx) {}
-    /// The system is back, or everything was asked for again.
+    /// Reloads, because the system is reachable again, or because the user asked for it.
     fn reload(&mut self, ctx: &mut Ctx) {
         if let Some(list) = self.lists_mut() {
             list.reload(ctx);
         }
     }
-    /// Looks at the clock, and starts what is wanted. Called often.
+    /// Handles the passing of time, and starts pending loads. Called often.
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
         if let Some(list) = self.lists_mut() {
             list.tick(visible, ctx);
         }
     }
-    /// Takes a confirmed form that it opened.
+    /// Handles a confirmed form that it opened.
     ///
     /// # Errors
-    /// Gives any other back.
+    /// Returns any other form.
     fn confirmed(&mut self, confirmed: Confirmed, _ctx: &mut Ctx) -> Result<(), Confirmed> {
         Err(confirmed)
     }
-    /// A bulk action ended.
+    /// Handles the end of a bulk action.
     fn bulk_ended(&mut self, _bulk: &Bulk, ctx: &mut Ctx) {
         if let Some(list) = self.lists_mut() {
             list.bulk_ended(ctx);
         }
     }
-    /// A click, and whether on what was selected already is for it to say.
+    /// Handles a click; the screen decides what a click on a selected row means.
     fn click(&mut self, at: Position, ctx: &mut Ctx) {
         if self.lists_mut().is_some_and(|list| list.click(at, ctx)) {
             self.action(Action::OPEN, ctx);
         }
     }
-    /// Draws it; only layout is remembered while drawing.
+    /// Draws the screen; drawing remembers only the layout.
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx);
-    /// Draws what is typed over the status line; returns where the text cursor is, if there is one.
+    /// Draws the typed text over the status line; returns the position of the text cursor, if there is one.
     fn draw_input(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position> {
         self.lists()?.draw_input(bar, buf, ctx)
     }
-    /// What it says on the status line.
+    /// Returns its text for the status line.
     fn status(&self, _ctx: &Ctx) -> Option<(String, Style)> {
         self.lists()?.marked("an action")
     }
-    /// Whether an action would do something now; the footer shows only those.
+    /// Returns whether an action would do something now; the footer shows only those.
     fn offers(&self, _action: Action) -> bool {
         true
     }
-    /// Commands that do the same.
+    /// Returns the commands that do the same.
     fn commands(&self) -> Vec<String>;
-    /// What is to be given back when it is over.
+    /// Returns the work that remains when the console ends.
     fn farewells(&self) -> Vec<Farewell> {
         Vec::new()
     }
 }
 
-/// A screen as the registry has it.
+/// A screen with what the registry needs.
 pub trait Registered: Screen + Default + 'static {
-    /// What it says of itself.
+    /// Its description.
     const INFO: &'static ScreenInfo;
-    /// The ways that lead here from something that belongs to these.
+    /// Returns the links that lead here from something with these relations.
     fn links(_from: &Relations) -> Vec<Link> {
         Vec::new()
     }
@@ -160,16 +160,16 @@ pub trait Registered: Screen + Default + 'static {
 /// A row of the registry.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
-    /// What the screen says of itself.
+    /// The screen's description.
     pub info: &'static ScreenInfo,
-    /// The ways that lead there.
+    /// The links that lead there.
     pub links: fn(&Relations) -> Vec<Link>,
     /// Creates the screen.
     pub create: fn() -> Box<dyn Screen>,
 }
 
 impl Entry {
-    /// Of a screen.
+    /// Creates the entry of a screen.
     pub const fn of<S: Registered>() -> Self {
         Self { info: S::INFO, links: S::links, create: || Box::new(S::default()) }
     }

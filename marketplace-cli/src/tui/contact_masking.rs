@@ -2,17 +2,17 @@
 
 /// Digits of the shortest number with a country code, and of the shortest without one.
 const SHORTEST: (usize, usize) = (7, 9);
-/// What stands for the rest.
+/// The replacement for what is masked.
 const DOTS: &str = "•••";
 
-/// The text with addresses, links and telephone numbers masked; none when there are none.
+/// Returns the text with addresses, links and telephone numbers masked; `None` when there are none.
 pub fn masked(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let mut found = false;
     let mut fresh = true;
     while let Some(c) = rest.chars().next() {
-        // Something is found only where a word begins.
+        // A match begins only where a word begins.
         let length = if fresh { word(rest).or_else(|| number(rest)) } else { None };
         if let Some((detail, after)) = length.and_then(|length| rest.split_at_checked(length)) {
             found = true;
@@ -30,7 +30,7 @@ pub fn masked(text: &str) -> Option<String> {
     found.then_some(out)
 }
 
-/// Bytes of an address or a link that the text begins with.
+/// Returns the bytes of an address or a link at the beginning of the text.
 fn word(text: &str) -> Option<usize> {
     let word =
         text.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '(' | ')' | ',' | ';')).next()?;
@@ -50,7 +50,7 @@ fn word(text: &str) -> Option<usize> {
     (mail || link).then_some(word.len())
 }
 
-/// Bytes of a telephone number that the text begins with.
+/// Returns the bytes of a telephone number at the beginning of the text.
 fn number(text: &str) -> Option<usize> {
     let plus = text.starts_with('+');
     if !plus && !text.starts_with(['0', '(']) {
@@ -72,7 +72,7 @@ fn number(text: &str) -> Option<usize> {
     (digits >= enough && digits <= 15).then_some(end)
 }
 
-/// Bytes of a number written as `555-123-4567`.
+/// Returns the bytes of a number written as `555-123-4567`.
 fn american(text: &str) -> Option<usize> {
     let number = text.get(..12)?.as_bytes();
     let fits = number.iter().enumerate().all(|(at, byte)| match at {

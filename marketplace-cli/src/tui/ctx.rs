@@ -26,26 +26,26 @@ use super::{
 
 /// How long a reveal lasts.
 pub const REVEAL: Duration = Duration::from_secs(30);
-/// A load that takes longer shows a skeleton.
+/// A load that takes longer than this shows a skeleton.
 pub const PATIENCE: Duration = Duration::from_millis(100);
-/// How long a line of success stays.
+/// How long a notice of success is shown.
 const SUCCESS: Duration = Duration::from_secs(6);
-/// How long a line of failure stays.
+/// How long a notice of failure is shown.
 const FAILURE: Duration = Duration::from_secs(20);
 
-/// What a component wants of the whole.
+/// A request of a component to the console.
 pub enum Request {
-    /// Ask something; the second is what is meant by it.
+    /// Open a form; the second value is its intent.
     Ask(Box<Form>, Box<dyn Any>),
-    /// Show something.
+    /// Open a popup.
     Popup(Popup),
-    /// Do something to many.
+    /// Start a bulk action.
     Bulk(Box<Bulk>),
-    /// Put a text on the clipboard; the second is what is said then.
+    /// Copy a text to the clipboard; the second text is the notice to show.
     Copy(String, String),
 }
 
-/// A form that was confirmed. What is meant by it is of a type that only the screen knows that asked.
+/// A confirmed form. The type of its intent is known only to the screen that opened it.
 pub struct Confirmed {
     /// What was filled in.
     pub filled: Filled,
@@ -53,15 +53,15 @@ pub struct Confirmed {
 }
 
 impl Confirmed {
-    /// With what is meant by it.
+    /// Creates it with its intent.
     pub fn new(filled: Filled, intent: Box<dyn Any>) -> Self {
         Self { filled, intent }
     }
 
-    /// What is meant by it, and what was filled in.
+    /// Returns the intent and what was filled in.
     ///
     /// # Errors
-    /// Gives it back when something else than a `T` is meant.
+    /// Returns `self` when the intent is not a `T`.
     pub fn open<T: Any>(self) -> Result<(T, Filled), Self> {
         let Self { filled, intent } = self;
         match intent.downcast() {
@@ -71,23 +71,23 @@ impl Confirmed {
     }
 }
 
-/// One line for the user.
+/// A notice to the user in one line.
 #[derive(Debug, Clone)]
 pub struct Notice {
-    /// The line.
+    /// Its text.
     pub text: String,
-    /// Whether something went wrong.
+    /// Whether it reports a failure.
     pub bad: bool,
-    /// When it goes away.
+    /// When it disappears.
     pub until: Timestamp,
 }
 
-/// What every component has at hand.
+/// The state that all components share.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Ctx {
-    /// The system, behind the gate.
+    /// The connection to the system, behind the gate.
     pub api: Connection,
-    /// Whether changes go through.
+    /// Whether changes are admitted.
     pub gate: Arc<Gate>,
     /// Colours.
     pub theme: Theme,
@@ -95,23 +95,23 @@ pub struct Ctx {
     pub keymap: Keymap,
     /// How pictures are drawn.
     pub images: Images,
-    /// What it was started with.
+    /// The options that the console was started with.
     pub options: Options,
-    /// As whom; none until the first answer.
+    /// The identity of the caller; `None` until it is known.
     pub identity: Option<Identity>,
-    /// The dashboard's numbers, as last heard.
+    /// The dashboard's numbers, as last received.
     pub stats: Option<Stats>,
-    /// Times exact rather than relative.
+    /// Whether times are shown exactly rather than relatively.
     pub exact: bool,
-    /// Something is drawn in front of the screen.
+    /// Whether something is drawn in front of the screen.
     pub covered: bool,
-    /// One line for the user.
+    /// The notice that is shown.
     pub notice: Option<Notice>,
-    /// All that is known of the latest error.
+    /// The full text of the latest error.
     pub error_detail: Option<Vec<String>>,
-    /// Something failed because the system is not there.
+    /// Whether a request failed because the system is unreachable.
     pub lost: bool,
-    /// Wishes since the last look.
+    /// Pending requests of components.
     pub requests: Vec<Request>,
     /// Whether the screen may look different.
     pub dirty: bool,
@@ -122,7 +122,7 @@ pub struct Ctx {
 }
 
 impl Ctx {
-    /// With all of it.
+    /// Creates the state from its parts.
     pub fn new(
         api: Connection,
         gate: Arc<Gate>,
@@ -154,15 +154,15 @@ impl Ctx {
         }
     }
 
-    /// The present, by the system's clock: countdowns must agree with whoever enforces them.
+    /// Returns the current time by the system's clock: countdowns must agree with the system that enforces them.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.clock.now().micros().saturating_add(self.skew))
     }
 
-    /// Takes numbers, and with them the system's time.
+    /// Stores the numbers, and with them the system's time.
     pub fn heard(&mut self, stats: Stats) {
         let ahead = stats.at.micros().saturating_sub(self.clock.now().micros());
-        // Less than two seconds is the way of the answer, not a clock that is wrong.
+        // Less than two seconds is the delay of the response, not a wrong clock.
         if ahead.saturating_sub(self.skew).abs() > 2_000_000 {
             self.skew = ahead;
         }
@@ -170,7 +170,7 @@ impl Ctx {
         self.dirty = true;
     }
 
-    /// Starts work in the background; its answer, wrapped, comes back as a message with the returned number.
+    /// Starts work in the background; its result, wrapped, arrives as a message with the returned number.
     pub fn load<T, M, F>(
         &mut self,
         wrap: impl FnOnce(T) -> M + Send + 'static,
@@ -188,7 +188,7 @@ impl Ctx {
         id
     }
 
-    /// Starts work in the background of which nobody waits for an answer.
+    /// Starts work in the background whose result nobody needs.
     pub fn detach<F>(&mut self, work: impl FnOnce(Connection) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -196,50 +196,50 @@ impl Ctx {
         self.load(|()| (), work);
     }
 
-    /// Returns where work with several results leaves them.
+    /// Returns the outlet for work with several results.
     pub fn outlet(&mut self) -> Outlet {
         self.loads.begin()
     }
 
-    /// Asks something; what is meant by it comes back when it is confirmed.
+    /// Opens a form; its intent is returned when the form is confirmed.
     pub fn ask(&mut self, form: Form, intent: impl Any) {
         self.requests.push(Request::Ask(Box::new(form), Box::new(intent)));
     }
 
-    /// Does something to many.
+    /// Starts a bulk action.
     pub fn bulk(&mut self, bulk: Bulk) {
         self.requests.push(Request::Bulk(Box::new(bulk)));
     }
 
-    /// How much work is under way.
+    /// Returns how much work is in progress.
     #[cfg(test)]
     pub fn in_flight(&self) -> usize {
         self.loads.in_flight()
     }
 
-    /// Whether the role may do it; until the role is known, it may.
+    /// Returns whether the role has the permission; true until the role is known.
     pub fn may(&self, permission: Permission) -> bool {
         self.identity.as_ref().is_none_or(|identity| identity.permissions.contains(&permission))
     }
 
-    /// Whether an action can be offered: its permission is there, and nothing forbids writing.
+    /// Returns whether an action can be offered: the permission is there, and writing is not forbidden.
     pub fn offers(&self, action: Action) -> bool {
         action.needs.is_none_or(|needed| self.may(needed)) && !(action.writes() && self.gate.read_only())
     }
 
-    /// Says that something went well.
+    /// Shows a notice of success.
     pub fn say(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), bad: false, until: self.now() + SUCCESS });
         self.dirty = true;
     }
 
-    /// Says that something cannot be done.
+    /// Shows a notice that something is not possible.
     pub fn refuse(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice { text: text.into(), bad: true, until: self.now() + FAILURE });
         self.dirty = true;
     }
 
-    /// Says that something failed, in one line; the rest is kept for `E`.
+    /// Shows a failure in one line; the rest is kept for `E`.
     pub fn fail(&mut self, what: &str, error: &Error) {
         self.lost |= error.code() == ErrorCode::Unavailable;
         self.error_detail = Some(detail(what, error));
@@ -251,7 +251,7 @@ impl Ctx {
         self.refuse(format!("{what}: {error}{advice}"));
     }
 
-    /// Keeps an error of a load that repeats by itself: for `E`, without a line for each.
+    /// Keeps the error of a load that repeats automatically: for `E`, without a notice each time.
     pub fn fail_quietly(&mut self, what: &str, error: &Error) {
         self.lost |= error.code() == ErrorCode::Unavailable;
         self.error_detail = Some(detail(what, error));

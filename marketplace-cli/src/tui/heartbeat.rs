@@ -14,35 +14,36 @@ use super::{
     message::{LoadId, Message},
 };
 
-/// Between a beat's answer and the next beat.
+/// The pause between the result of a heartbeat and the next heartbeat.
 const EVERY: Duration = Duration::from_millis(300);
-/// A beat without an answer for so long means that the system is away. Together with [`EVERY`], well within a second.
+/// A heartbeat without a result for this long means that the system is unreachable. Together with [`EVERY`], well
+/// within a second.
 const DEAD: Duration = Duration::from_millis(500);
-/// A beat that took so long is given up, and another one sent.
+/// A heartbeat that takes this long is abandoned, and another one is sent.
 const GIVEN_UP: Duration = Duration::from_secs(5);
-/// Between tries while the system is away, at most.
+/// Upper limit of the pause between attempts while the system is unreachable.
 const SLOWEST: Duration = Duration::from_secs(5);
 
-/// How the connection is.
+/// The state of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// No answer yet.
+    /// No result yet.
     Connecting,
-    /// All is well.
+    /// Connected.
     Connected,
-    /// Not reached.
+    /// Unreachable.
     Away {
         /// Since when.
         since: Timestamp,
-        /// What it says.
+        /// The reason.
         why: String,
     },
 }
 
-/// What happened since the last beat.
+/// The events since the last heartbeat.
 struct Beat(Answered<EventPage>);
 
-/// The heartbeat, and how the connection is by it.
+/// The heartbeat, and the state of the connection that it has determined.
 #[derive(Debug)]
 pub struct Heartbeat {
     state: State,
@@ -59,12 +60,12 @@ impl Default for Heartbeat {
 }
 
 impl Heartbeat {
-    /// How it is.
+    /// Returns the state of the connection.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// Beats when it is time to. True when the state changed.
+    /// Sends a heartbeat when it is due. Returns true when the state changed.
     pub fn tick(&mut self, ctx: &mut Ctx) -> bool {
         let now = ctx.now();
         let before = self.state.clone();
@@ -78,7 +79,7 @@ impl Heartbeat {
             }
         }
         if std::mem::take(&mut ctx.lost) && self.state == State::Connected {
-            // Some call found nobody; the next beat says whether that lasts.
+            // Another request found the system unreachable; the next heartbeat shows whether that lasts.
             self.away(ctx, now, "not reached");
             self.next = now;
         }
@@ -92,10 +93,11 @@ impl Heartbeat {
         self.state != before
     }
 
-    /// Takes the answer of a beat: what happened meanwhile, and whether the system is back just now.
+    /// Handles the result of a heartbeat: returns the events since the last one, and whether the system has just become
+    /// reachable.
     ///
     /// # Errors
-    /// Gives any other message back.
+    /// Returns any other message.
     pub fn message(&mut self, message: Message, ctx: &mut Ctx) -> Result<(Vec<Event>, bool), Message> {
         let (id, Beat(answer)) = message.open()?;
         Ok(self.answered(id, answer, ctx))
@@ -114,13 +116,13 @@ impl Heartbeat {
                 self.here(ctx, now);
                 (page.items, back)
             }
-            // Reached, and not answered for a reason that has nothing to do with the way.
+            // The system was reached, and refused for a reason unrelated to the connection.
             Err(error) if matches!(error.code(), ErrorCode::Forbidden | ErrorCode::RateLimited) => {
                 self.here(ctx, now);
                 self.next = now + error.retry_after_hint().unwrap_or(SLOWEST);
                 (Vec::new(), back)
             }
-            // The cursor is older than what is kept: start from the newest, and let everything load again.
+            // The cursor is older than the retained events: start from the newest, and reload everything.
             Err(error) if matches!(error.code(), ErrorCode::Invalid | ErrorCode::Conflict | ErrorCode::NotFound) => {
                 self.cursor = None;
                 self.here(ctx, now);

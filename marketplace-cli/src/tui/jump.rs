@@ -8,78 +8,78 @@ use uuid::Uuid;
 
 use super::{keymap::Action, text};
 
-/// Steps that are remembered.
+/// Jumps that are remembered.
 const LONGEST: usize = 50;
 
 /// Letters of links in the order in which they are listed; others follow.
 const ORDER: &str = "uwcjtvkA";
 
-/// What is shown on the screen that one goes to.
+/// What a jump shows on its screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// A row in full, by its id.
     One(Uuid),
-    /// What a user has there, whatever state it is in.
+    /// The items of a user there, in any state.
     Of(Uuid),
     /// The list, filtered.
     List(String),
 }
 
-/// Somewhere to go.
+/// The destination of a jump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
     /// The screen.
     pub home: Action,
-    /// What is shown there.
+    /// The subject that is shown there.
     pub subject: Subject,
 }
 
-/// A way out.
+/// A link to another screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// Its letter.
     pub key: char,
-    /// Where it leads, in words.
+    /// The description of the destination.
     pub label: String,
-    /// Where it leads.
+    /// The destination.
     pub to: Destination,
 }
 
 impl Link {
-    /// To a screen.
+    /// Creates a link to a screen.
     pub fn new(key: char, label: impl Into<String>, home: Action, subject: Subject) -> Self {
         Self { key, label: label.into(), to: Destination { home, subject } }
     }
 }
 
-/// One of the things that something belongs to.
+/// One of the items that something belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relation {
     kind: String,
-    /// Which.
+    /// Its id.
     pub id: Uuid,
-    /// As shown.
+    /// Its name, as shown.
     pub name: String,
 }
 
-/// What something belongs to, by kind: a `user` that it is about, or a `worker` and a `client`; its `attempt`, `job`,
-/// `thread`, `review`. The kinds are those of the audit log.
+/// The items that something belongs to, by kind: a `user` that it is about, or a `worker` and a `client`; its
+/// `attempt`, `job`, `thread`, `review`. The kinds are those of the audit log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Relations {
     known: Vec<Relation>,
-    /// What the audit log calls it.
+    /// The target id in the audit log.
     pub audit: Option<String>,
-    /// The letter of the link that would lead to where one is.
+    /// The letter of the link that would lead to the current screen.
     pub here: Option<char>,
 }
 
 impl Relations {
-    /// Of something that the audit log calls by its id.
+    /// Creates the relations of something with its target id in the audit log.
     pub fn of(id: impl Display) -> Self {
         Self { audit: Some(id.to_string()), ..Self::default() }
     }
 
-    /// Of a row of the audit log: its target, and the ids of its metadata.
+    /// Creates the relations of an audit row: its target, and the ids in its metadata.
     pub fn of_audit(row: &AuditRow) -> Self {
         let mut relations = Self::default();
         relations.add_text(&row.target_kind.to_string(), &row.target);
@@ -99,26 +99,26 @@ impl Relations {
         }
     }
 
-    /// With one more.
+    /// Adds a relation.
     #[must_use]
     pub fn with(mut self, kind: &str, id: Uuid, name: &str) -> Self {
         self.known.push(Relation { kind: kind.to_owned(), id, name: name.to_owned() });
         self
     }
 
-    /// Seen on the screen to which this letter leads.
+    /// Sets the current screen, to which this letter leads.
     #[must_use]
     pub fn seen_at(mut self, here: char) -> Self {
         self.here = Some(here);
         self
     }
 
-    /// The one of a kind.
+    /// Returns the relation of a kind.
     pub fn get(&self, kind: &str) -> Option<&Relation> {
         self.known.iter().find(|relation| relation.kind == kind)
     }
 
-    /// The person whose things are listed, and how they are called: `their` or `the worker's`.
+    /// Returns the person whose items are listed, and the possessive for them: `their` or `the worker's`.
     pub fn person(&self) -> Option<(Uuid, &'static str)> {
         match self.get("user") {
             Some(user) => Some((user.id, "their")),
@@ -127,14 +127,14 @@ impl Relations {
     }
 }
 
-/// Puts links in order, without the one that leads to where one is.
+/// Sorts links, and removes the one that leads to the current screen.
 pub fn in_order(mut links: Vec<Link>, here: Option<char>) -> Vec<Link> {
     links.retain(|link| Some(link.key) != here);
     links.sort_by_key(|link| ORDER.find(link.key).unwrap_or(ORDER.len()));
     links
 }
 
-/// The letter of the link that an action of its own key follows.
+/// Returns the letter of the link that an action with its own key follows.
 pub fn letter(action: Action) -> Option<char> {
     let letters = [
         (Action::GO_USER, 'u'),
@@ -148,7 +148,7 @@ pub fn letter(action: Action) -> Option<char> {
     letters.into_iter().find(|(known, _)| *known == action).map(|(_, letter)| letter)
 }
 
-/// A jump that was made: from which screen, to which, and what that one showed before.
+/// A jump: from which screen, to which, and what that one showed before.
 pub struct Step {
     /// The screen before.
     pub from: Action,
@@ -158,19 +158,19 @@ pub struct Step {
     pub stashed: Box<dyn Any>,
 }
 
-/// The jumps that were made.
+/// The jumps so far.
 #[derive(Default)]
 pub struct Path(Vec<Step>);
 
 impl Path {
-    /// Remembers a jump.
+    /// Adds a jump.
     pub fn push(&mut self, step: Step) {
         if self.0.len() >= LONGEST {
             self.0.remove(0);
         }
         self.0.push(step);
     }
-    /// The latest jump, if it led to the screen that is seen.
+    /// Removes and returns the latest jump, if it led to the visible screen.
     pub fn back(&mut self, active: Action) -> Option<Step> {
         self.0.pop_if(|step| step.to == active)
     }

@@ -10,33 +10,33 @@ use anyhow::{Context, bail};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use marketplace_core::base::permission::Permission;
 
-/// Something that can be done: its row in the help, the footer and the command bar.
+/// An action: its row in the help, the footer and the command bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Action(&'static Spec);
 
-/// What an action says of itself.
+/// The specification of an action.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Spec {
-    /// Its name in the config and in the command bar.
+    /// Its name in the configuration and in the command bar.
     pub name: &'static str,
-    /// Keys unless rebound, apart by blanks.
+    /// Its default keys, separated by blanks.
     pub keys: &'static str,
-    /// In the footer.
+    /// Its label in the footer.
     pub label: &'static str,
-    /// Place in the footer (0: not there; low ones stay longest when there is little room).
+    /// Its rank in the footer (0: not shown; the lowest remain longest when there is little room).
     pub rank: u8,
-    /// What the role must allow.
+    /// The permission that it requires.
     pub needs: Option<Permission>,
     /// One line of help.
     pub help: &'static str,
 }
 
 impl Action {
-    /// Of what it says of itself.
+    /// Creates the action of a specification.
     pub const fn new(spec: &'static Spec) -> Self {
         Self(spec)
     }
-    /// Whether it changes something, rather than shows it.
+    /// Returns whether it changes something rather than shows it.
     pub fn writes(self) -> bool {
         self.needs.is_some_and(|needed| needed != Permission::UsersReveal)
     }
@@ -49,8 +49,8 @@ impl std::ops::Deref for Action {
     }
 }
 
-/// Declares the actions that only one screen has: name, keys, footer label, footer rank, permission needed, help. `ACTIONS`
-/// is all of them, in the order of the help.
+/// Declares the actions that only one screen has: name, keys, footer label, footer rank, required permission, help.
+/// `ACTIONS` is all of them, in the order of the help.
 macro_rules! actions {
     ($($constant:ident, $name:literal, $keys:literal, $label:literal, $rank:literal, $needs:expr, $help:literal;)*) => {
         $(const $constant: $crate::tui::keymap::Action = $crate::tui::keymap::Action::new(&$crate::tui::keymap::Spec {
@@ -61,16 +61,16 @@ macro_rules! actions {
 }
 pub(super) use actions;
 
-/// Which screens have an action that several have.
+/// The screens that share an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
-    /// Everywhere.
+    /// All screens.
     All,
     /// Screens that are lists.
     Lists,
     /// Screens whose rows can be marked.
     Marks,
-    /// Those that name it.
+    /// Screens that list it.
     Chosen,
 }
 
@@ -131,10 +131,10 @@ shared! {
     SUSPEND, "suspend", "ctrl-z", All, "suspend", 0, None, "Back to the shell; `fg` returns";
 }
 
-/// What the rows of a screen are.
+/// The kind of a screen's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
-    /// No list that is filtered.
+    /// No filtered list.
     None,
     /// A list.
     Listed,
@@ -142,20 +142,20 @@ pub enum Rows {
     Marked,
 }
 
-/// What a screen says of itself.
+/// The description of a screen.
 #[derive(Debug)]
 pub struct ScreenInfo {
-    /// The action that leads here; its name goes before a filter in the command bar.
+    /// The action that leads here; its name precedes a filter in the command bar.
     pub home: Action,
-    /// On its tab.
+    /// The label of its tab.
     pub tab: &'static str,
-    /// In help: "On users".
+    /// The title in the help: "On users".
     pub title: &'static str,
-    /// What its rows are.
+    /// The kind of its rows.
     pub rows: Rows,
-    /// What only this screen has.
+    /// Actions that only this screen has.
     pub own: &'static [Action],
-    /// What it has of those that only some screens have.
+    /// Those of the shared optional actions that it has.
     pub chosen: &'static [Action],
     /// The word of the command bar that opens a row by its id, and its help.
     pub by_id: Option<(&'static str, &'static str)>,
@@ -172,7 +172,7 @@ impl ScreenInfo {
     }
 }
 
-/// A key with its modifiers, in one form however the terminal reports it.
+/// A key with its modifiers, in one canonical form regardless of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
     code: KeyCode,
@@ -182,7 +182,7 @@ pub struct Key {
 impl From<KeyEvent> for Key {
     fn from(event: KeyEvent) -> Self {
         let mut modifiers = event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
-        // A character says by itself whether Shift was held.
+        // A character itself shows whether Shift was held.
         if matches!(event.code, KeyCode::Char(_) | KeyCode::BackTab) {
             modifiers -= KeyModifiers::SHIFT;
         }
@@ -272,7 +272,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// An action, its keys, and where it is there.
+/// An action, its keys, and the screens where it exists.
 #[derive(Debug, Clone)]
 struct Binding {
     action: Action,
@@ -291,10 +291,10 @@ impl Binding {
     }
 }
 
-/// A row of the help of a screen.
+/// A row in a screen's help.
 #[derive(Debug)]
 pub struct HelpRow {
-    /// What can be done.
+    /// The action.
     pub action: Action,
     /// Its keys, as shown.
     pub keys: String,
@@ -302,7 +302,7 @@ pub struct HelpRow {
     pub everywhere: bool,
 }
 
-/// The screens, and which keys do what on each.
+/// The screens, and the action of each key on each of them.
 #[derive(Debug, Clone)]
 pub struct Keymap {
     screens: Vec<&'static ScreenInfo>,
@@ -310,7 +310,8 @@ pub struct Keymap {
 }
 
 impl Keymap {
-    /// The defaults of these screens, with what the user rebound: action name → keys, apart by blanks.
+    /// Creates the default keymap of these screens, changed by the user's bindings: action name → keys, separated by
+    /// blanks.
     pub fn new(screens: Vec<&'static ScreenInfo>, rebound: &BTreeMap<String, String>) -> anyhow::Result<Self> {
         let homes = |has: &dyn Fn(&ScreenInfo) -> bool| -> Vec<Action> {
             screens.iter().filter(|screen| has(screen)).map(|screen| screen.home).collect()
@@ -354,24 +355,24 @@ impl Keymap {
         Ok(Self { screens, bindings })
     }
 
-    /// The screens, in the order of their tabs.
+    /// Returns the screens, in the order of their tabs.
     pub fn screens(&self) -> impl Iterator<Item = &'static ScreenInfo> + '_ {
         self.screens.iter().copied()
     }
 
-    /// What a key does on a screen.
+    /// Returns the action of a key on a screen.
     pub fn find(&self, key: Key, home: Action) -> Option<Action> {
         let found = self.bindings.iter().find(|binding| binding.keys.contains(&key) && binding.is_on(home));
         found.map(|binding| binding.action)
     }
 
-    /// The first key of an action, as shown.
+    /// Returns the first key of an action, as shown.
     pub fn key(&self, action: Action) -> String {
         let found = self.bindings.iter().find(|binding| binding.action == action);
         found.and_then(|binding| binding.keys.first()).map_or_else(String::new, ToString::to_string)
     }
 
-    /// Every action of a screen, in the order of the help.
+    /// Returns every action of a screen, in the order of the help.
     pub fn of(&self, home: Action) -> impl Iterator<Item = HelpRow> + '_ {
         self.bindings.iter().filter(move |binding| binding.is_on(home)).map(|binding| HelpRow {
             action: binding.action,
@@ -429,7 +430,7 @@ mod tests {
         assert!(format!("{:#}", rebound("approve", "hyper-a").unwrap_err()).contains("keys.approve"));
         assert!(rebound("approve", "x").unwrap_err().to_string().contains("`approve`"));
         assert!(rebound("approve", "").is_err());
-        // The same key on different screens is fine.
+        // The same key may be used on different screens.
         assert!(rebound("approve", "f").is_ok());
     }
 }

@@ -10,11 +10,12 @@ use std::{
 
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Which request an answer belongs to. Whoever asked keeps the number of the latest one, and drops all other answers.
+/// The request that a result belongs to. The requester keeps the number of its latest request, and drops all other
+/// results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LoadId(pub u64);
 
-/// An answer. What it carries is of a type that only whoever asked knows, so a new screen needs no entry here.
+/// A result. The type of its content is known only to its requester, so a new screen needs no entry here.
 pub struct Message {
     id: LoadId,
     content: Box<dyn Any + Send>,
@@ -27,15 +28,15 @@ impl std::fmt::Debug for Message {
 }
 
 impl Message {
-    /// The request that it is the result of.
+    /// Returns the request that it is the result of.
     pub fn id(&self) -> LoadId {
         self.id
     }
 
-    /// Opens it.
+    /// Returns the content.
     ///
     /// # Errors
-    /// Gives it back when it carries something else than a `T`.
+    /// Returns `self` when the content is not a `T`.
     pub fn open<T: Any>(self) -> Result<(LoadId, T), Self> {
         let Self { id, content } = self;
         match content.downcast() {
@@ -45,7 +46,7 @@ impl Message {
     }
 }
 
-/// Where results are sent, and how many are under way.
+/// The destination of results, and the number of loads in progress.
 #[derive(Debug)]
 pub struct Loads {
     sender: UnboundedSender<Message>,
@@ -66,14 +67,14 @@ impl Loads {
         Outlet { id: LoadId(self.latest), sender: self.sender.clone(), in_flight: Arc::clone(&self.in_flight) }
     }
 
-    /// How much work is under way.
+    /// Returns how much work is in progress.
     #[cfg(test)]
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::SeqCst)
     }
 }
 
-/// Where one piece of work leaves its results. It counts as under way until this is dropped.
+/// The outlet for the results of one piece of work, which counts as in progress until this is dropped.
 #[derive(Debug)]
 pub struct Outlet {
     id: LoadId,
@@ -82,12 +83,12 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// The number of the request.
+    /// Returns the number of the request.
     pub fn id(&self) -> LoadId {
         self.id
     }
 
-    /// Sends an answer. Nobody is left to take it only when the console ends.
+    /// Sends a result. The receiver is gone only when the console ends.
     pub fn send<T: Any + Send>(&self, content: T) {
         drop(self.sender.send(Message { id: self.id, content: Box::new(content) }));
     }

@@ -14,13 +14,14 @@ use ratatui_image::{
     protocol::Protocol,
 };
 
-/// Pictures are kept no larger than this on their longer side, in pixels: more than a terminal shows, a few megabytes.
+/// Pictures are kept no larger than this on their longer side, in pixels: more than a terminal shows, in a few
+/// megabytes.
 const KEEP: u32 = 1_600;
 
 /// How pictures are drawn.
 #[derive(Debug, Clone)]
 pub enum Images {
-    /// In the terminal's own way, or in half blocks.
+    /// With the terminal's own protocol, or in half blocks.
     Pixels(Box<Picker>),
     /// In dots, without colours.
     Dots,
@@ -29,7 +30,8 @@ pub enum Images {
 }
 
 impl Images {
-    /// Without asking the terminal: `kitty`, `iterm2`, `sixel`, `halfblocks`, `mono`, `off`. None for `auto`.
+    /// Returns the way with a name, without querying the terminal: `kitty`, `iterm2`, `sixel`, `halfblocks`, `mono`,
+    /// `off`. `None` for `auto`.
     pub fn named(name: &str) -> anyhow::Result<Option<Self>> {
         let with = |protocol| {
             let mut picker = Picker::halfblocks();
@@ -50,23 +52,23 @@ impl Images {
         }
     }
 
-    /// Whether text drawn over a picture would be lost below it, or leave it torn.
+    /// Returns whether text drawn over a picture would be hidden by it, or damage it.
     pub fn fragile(&self) -> bool {
         matches!(self, Self::Pixels(picker) if picker.protocol_type() != ProtocolType::Halfblocks)
     }
 
-    /// Whether pictures stay in the terminal's memory until they are removed.
+    /// Returns whether pictures remain in the terminal's memory until they are removed.
     pub fn kitty(&self) -> bool {
         matches!(self, Self::Pixels(picker) if picker.protocol_type() == ProtocolType::Kitty)
     }
 }
 
-/// A file, as far as it can be shown.
+/// A decoded file, as far as it can be shown.
 #[derive(Debug, Clone)]
 pub enum Decoded {
     /// A picture, no larger than needed.
     Picture(Arc<DynamicImage>),
-    /// A PDF of so many bytes: terminals do not draw those.
+    /// A PDF with its size in bytes: terminals do not draw those.
     Pdf(usize),
 }
 
@@ -91,16 +93,16 @@ pub fn decode(content: &FileContent) -> Result<Decoded> {
     Ok(Decoded::Picture(Arc::new(DynamicImage::ImageRgb8(picture.into_rgb8()))))
 }
 
-/// How a picture is looked at.
+/// The view of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View {
     /// Quarter turns, clockwise.
     pub turns: u8,
-    /// 1, 2, 4 or 8 times.
+    /// Magnification: 1, 2, 4 or 8.
     pub scale: u8,
-    /// The middle of what is seen, in 64ths of the picture.
+    /// The centre of the visible part, in 64ths of the picture's width.
     pub x: u8,
-    /// The same, downwards.
+    /// The same, in 64ths of the height.
     pub y: u8,
 }
 
@@ -111,22 +113,22 @@ impl Default for View {
 }
 
 impl View {
-    /// A quarter turn on.
+    /// Turns the picture by a quarter.
     pub fn turn(&mut self) {
         self.turns = (self.turns + 1) % 4;
     }
-    /// Closer, up to eight times.
+    /// Zooms in, up to eight times.
     pub fn closer(&mut self) {
         self.scale = (self.scale * 2).min(8);
     }
-    /// Farther, down to the whole.
+    /// Zooms out, down to the whole.
     pub fn farther(&mut self) {
         self.scale = (self.scale / 2).max(1);
         if self.scale == 1 {
             (self.x, self.y) = (32, 32);
         }
     }
-    /// Moves what is seen by a part of it.
+    /// Moves the visible part by a fraction of it.
     pub fn pan(&mut self, dx: i8, dy: i8) {
         let step = 16 / i8::try_from(self.scale).unwrap_or(1).max(1);
         let shift = |at: u8, by: i8| at.saturating_add_signed(by.saturating_mul(step.max(2))).min(64);
@@ -137,17 +139,17 @@ impl View {
 /// A picture, ready for the terminal.
 #[derive(Debug)]
 pub struct Rendered {
-    /// For this room.
+    /// The area that it was rendered for.
     pub size: Size,
-    /// Seen so.
+    /// The view that it was rendered in.
     pub view: View,
-    /// What to draw.
+    /// The drawing.
     pub drawing: Drawing,
 }
 
-/// What to draw.
+/// The form of a drawing.
 pub enum Drawing {
-    /// The terminal's own way, or half blocks.
+    /// The terminal's own protocol, or half blocks.
     Protocol(Box<Protocol>),
     /// Lines of dots.
     Dots(Vec<String>),
@@ -162,7 +164,8 @@ impl std::fmt::Debug for Drawing {
     }
 }
 
-/// Turns, cuts and encodes a picture for a room in cells. Slow: not in the draw loop. None when there is nothing to draw.
+/// Rotates, crops and encodes a picture for an area in cells. Slow: not in the draw loop. Returns `None` when there is
+/// nothing to draw.
 pub fn render(images: &Images, picture: &DynamicImage, size: Size, view: View) -> Option<Rendered> {
     if size.width == 0 || size.height == 0 {
         return None;
@@ -180,7 +183,7 @@ pub fn render(images: &Images, picture: &DynamicImage, size: Size, view: View) -
         Images::Pixels(picker) => {
             let font = picker.font_size();
             let (cells, width, height) = whole_cells(&seen, size, (font.width, font.height));
-            // Filling up to whole cells would leave a black edge; stretching by less than one is not seen.
+            // Padding to whole cells would leave a black edge; stretching by less than one cell is not visible.
             let seen = seen.resize_exact(width, height, FilterType::Triangle);
             Drawing::Protocol(Box::new(picker.new_protocol(seen, cells, Resize::Fit(None)).ok()?))
         }
@@ -188,7 +191,7 @@ pub fn render(images: &Images, picture: &DynamicImage, size: Size, view: View) -
     Some(Rendered { size, view, drawing })
 }
 
-/// The most cells that a picture fills within a room, and the pixels of those cells.
+/// Returns the most cells that a picture fills within an area, and the pixels of those cells.
 fn whole_cells(picture: &DynamicImage, room: Size, (wide, high): (u16, u16)) -> (Size, u32, u32) {
     let (wide, high) = (u32::from(wide.max(1)), u32::from(high.max(1)));
     let (width, height) = (picture.width().max(1), picture.height().max(1));
@@ -220,7 +223,7 @@ fn cut(picture: &DynamicImage, view: View) -> DynamicImage {
 /// Bits of the dots of a braille character, by row and column (Unicode, "Braille Patterns").
 const BITS: [[u32; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 
-/// A picture in braille: two by four dots a cell, dithered (Floyd–Steinberg), bright dots for bright places.
+/// Draws a picture in braille: two by four dots a cell, dithered (Floyd–Steinberg), bright dots for bright places.
 fn dots(picture: &DynamicImage, size: Size) -> Vec<String> {
     // A cell is about twice as high as wide, and holds 2 × 4 dots: the dots are square.
     let grey = picture.resize(u32::from(size.width) * 2, u32::from(size.height) * 4, FilterType::Triangle).into_luma8();

@@ -44,21 +44,21 @@ use super::{
     write_guard::Gate,
 };
 
-/// Between two looks at the clock.
+/// The interval of the clock.
 const TICK: Duration = Duration::from_millis(50);
-/// Answers and keys that are handled at most before the next frame.
+/// The most results and keys that are handled before the next frame.
 const BATCH: usize = 512;
-/// Giving back claims may take so long at the end.
+/// Time limit for releasing claims at the end.
 const GOODBYE: Duration = Duration::from_millis(900);
 
 type Screen = Terminal<WideCharBackend<BufWriter<Stdout>>>;
 
-/// Something outside the background tasks panicked.
+/// Whether anything outside the background tasks panicked.
 static PANICKED: AtomicBool = AtomicBool::new(false);
-/// What a background task said when it panicked.
+/// The message of a background task's panic.
 static BROKEN: Mutex<Option<String>> = Mutex::new(None);
 
-/// Whether the terminal is ours now.
+/// Whether the console currently controls the terminal.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
 fn enter() -> std::io::Result<()> {
@@ -67,15 +67,15 @@ fn enter() -> std::io::Result<()> {
     execute!(std::io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste)
 }
 
-/// Leaves the terminal as it was. Called on every way out, so it must not fail half way; the second time does nothing, or
-/// it would write over what was said since.
+/// Restores the terminal. Called on every way out, so it must not fail half way; a second call does nothing, because it
+/// would overwrite what was printed since.
 fn leave(kitty: bool) {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;
     }
     let mut out = std::io::stdout();
     if kitty {
-        // Pictures of documents do not stay in the terminal's memory.
+        // Pictures of documents must not remain in the terminal's memory.
         drop(out.write_all(b"\x1b_Ga=d,d=A\x1b\\"));
     }
     drop(execute!(
@@ -133,12 +133,12 @@ impl Drop for PanicHook {
     }
 }
 
-/// Runs the console until the user quits or the terminal goes away. Claims are given back, and the terminal is left as it
-/// was, also after a panic, SIGTERM or SIGHUP.
+/// Runs the console until the user quits or the terminal goes away. Claims are released and the terminal is restored,
+/// even after a panic, SIGTERM or SIGHUP.
 ///
 /// # Errors
-/// When standard input or output is no terminal, when `options` hold an unknown action, key or way to draw pictures, and
-/// when the terminal cannot be written to.
+/// When standard input or output is not a terminal, when `options` contain an unknown action, key or way to draw
+/// pictures, and when the terminal cannot be written to.
 pub async fn run(api: Connection, options: Options) -> anyhow::Result<()> {
     let keymap = Keymap::new(screens::infos(), &options.keys)?;
     let wanted = options.images.clone().or_else(|| std::env::var("MARKETPLACE_IMAGES").ok()).unwrap_or_default();
@@ -162,7 +162,7 @@ pub async fn run(api: Connection, options: Options) -> anyhow::Result<()> {
     drop(hook);
     if !gate.read_only() {
         let farewells = app.farewells().into_iter().map(|farewell| farewell(api.clone()));
-        // What cannot be given back now ends by itself in ten minutes.
+        // A claim that cannot be released now expires within ten minutes.
         drop(tokio::time::timeout(GOODBYE, futures::future::join_all(farewells)).await);
     }
     outcome
@@ -176,7 +176,7 @@ async fn drive(
 ) -> anyhow::Result<()> {
     let backend = WideCharBackend(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
     let mut screen = Terminal::new(backend).context("the terminal")?;
-    // The first frame comes before any question to the terminal and before any answer of the system.
+    // The first frame is drawn before any query to the terminal and before any result from the system.
     draw(app, &mut screen)?;
     if ask {
         let (images, keys) = terminal_query::query();
@@ -207,7 +207,7 @@ async fn drive(
             Some(message) = receiver.recv() => app.message(message),
             _ = tick.tick() => app.tick(),
         }
-        // All that is there already belongs to the same frame.
+        // Everything that is already queued belongs to the same frame.
         for _ in 0..BATCH {
             if let Ok(message) = receiver.try_recv() {
                 app.message(message);
@@ -263,11 +263,11 @@ fn draw(app: &mut App, screen: &mut Screen) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// To the background, as any program does on ^Z; the shell's `fg` brings it back.
+/// Suspends the program, as ^Z does for any program; the shell's `fg` resumes it.
 fn suspend(kitty: bool) -> anyhow::Result<()> {
     leave(kitty);
     std::process::Command::new("kill").args(["-TSTP", &std::process::id().to_string()]).status()?;
-    // The signal may come a moment after `kill` ended.
+    // The signal may arrive a moment after `kill` has returned.
     std::thread::sleep(Duration::from_millis(50));
     enter()?;
     Ok(())

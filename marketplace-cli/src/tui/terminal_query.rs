@@ -16,10 +16,10 @@ use rustix::termios::{OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcg
 
 use super::picture::Images;
 
-/// How long the terminal has to answer.
+/// The time limit for the terminal's reply.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// How pictures are drawn here, and the keys that were pressed while it was found out.
+/// Returns how pictures are drawn here, and the keys that were pressed during the query.
 pub fn query() -> (Images, Vec<KeyEvent>) {
     let plain = || Images::Pixels(Box::new(Picker::halfblocks()));
     match ask() {
@@ -32,7 +32,7 @@ fn env(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
 }
 
-/// Inside tmux, questions to the outer terminal are wrapped.
+/// Returns whether this is tmux, where queries to the outer terminal must be wrapped.
 fn in_tmux() -> bool {
     env("TERM").starts_with("tmux") || env("TERM_PROGRAM") == "tmux"
 }
@@ -41,7 +41,7 @@ fn interpret(answers: &[Response]) -> Option<Images> {
     let terminal = env("TERM_PROGRAM");
     let known = ["iTerm", "WezTerm", "mintty", "vscode", "Tabby", "rio", "WarpTerminal"];
     let iterm = known.iter().any(|name| terminal.contains(name)) || env("LC_TERMINAL").contains("iTerm");
-    // These answer that they know the kitty protocol, and lack the part of it that is used here.
+    // These report support for the kitty protocol, but lack the part of it that is used here.
     let no_kitty = !env("WEZTERM_EXECUTABLE").is_empty() || !env("KONSOLE_VERSION").is_empty();
     let cell = answers.iter().find_map(|answer| match answer {
         Response::CellSize(Some(size)) => Some(*size),
@@ -69,7 +69,7 @@ fn interpret(answers: &[Response]) -> Option<Images> {
     Some(Images::Pixels(Box::new(picker)))
 }
 
-/// Puts the terminal's reading back as it was.
+/// Restores the terminal's input mode.
 struct Reading(File, Termios);
 
 impl Drop for Reading {
@@ -103,11 +103,11 @@ fn ask() -> std::io::Result<(Vec<Response>, Vec<KeyEvent>)> {
     while start.elapsed() < PATIENCE {
         let count = reading.0.read(&mut bytes)?;
         if count == 0 {
-            // Silence for a tenth of a second, before an answer or after it, is all there will be.
+            // After a tenth of a second of silence, before or after a reply, nothing more is expected.
             break;
         }
         for byte in bytes.iter().take(count) {
-            // Answers begin with Escape; what comes before one was typed.
+            // Replies begin with Escape; anything before was typed.
             escaped |= *byte == 0x1b;
             if escaped {
                 let found = parser.push(char::from(*byte));

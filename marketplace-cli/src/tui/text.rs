@@ -8,17 +8,17 @@ use unicode_truncate::{Alignment, UnicodeTruncateStr};
 
 pub use crate::output::safe::line as clean;
 
-/// The lines of a text, each cleaned.
+/// Returns the lines of a text, each cleaned.
 pub fn clean_lines(text: &str) -> Vec<String> {
     text.split('\n').map(|line| clean(line.trim_end_matches('\r')).into_owned()).collect()
 }
 
-/// Columns that a text takes.
+/// Returns the columns that a text needs.
 pub fn width(text: &str) -> usize {
     Span::raw(text).width()
 }
 
-/// The text cleaned and cut to at most `columns`, with `…` where something is missing.
+/// Returns the text cleaned and cut to at most `columns`, with `…` where something is missing.
 pub fn cut(text: &str, columns: usize) -> String {
     let text = clean(text);
     match columns {
@@ -28,20 +28,20 @@ pub fn cut(text: &str, columns: usize) -> String {
     }
 }
 
-/// The text in exactly `columns`, cut or filled up on the right.
+/// Returns the text in exactly `columns`, cut or padded on the right.
 pub fn left(text: &str, columns: usize) -> String {
     cut(text, columns).unicode_pad(columns, Alignment::Left, false).into_owned()
 }
 
-/// The text in exactly `columns`, cut or filled up on the left.
+/// Returns the text in exactly `columns`, cut or padded on the left.
 pub fn right(text: &str, columns: usize) -> String {
     cut(text, columns).unicode_pad(columns, Alignment::Right, false).into_owned()
 }
 
-/// Words of a text in lines of at most `columns`; longer words are broken.
+/// Wraps the words of a text in lines of at most `columns`; longer words are broken.
 ///
-/// Not by the crate `textwrap`: it adds up the widths of single characters, so that `❤\u{fe0f}❤\u{fe0f} b` fits into four
-/// columns (0.16.4) where the screen needs six, and the end of the line is not seen.
+/// Does not use the crate `textwrap`, which adds up the widths of single characters, so that `❤\u{fe0f}❤\u{fe0f} b`
+/// fits into four columns (0.16.4) where the screen needs six, and the end of the line is not visible.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
@@ -59,7 +59,7 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
                     lines.push(std::mem::take(&mut line));
                     continue;
                 }
-                // A character that is wider than the line has one of its own all the same.
+                // A character that is wider than the line still gets a line of its own.
                 let fits = word.unicode_truncate(columns).0.len().max(word.ceil_char_boundary(1));
                 let (head, rest) = word.split_at(fits);
                 lines.push(head.to_owned());
@@ -71,7 +71,7 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// A number with its thousands apart: `1,204`.
+/// Formats a number with thousands separators: `1,204`.
 pub fn thousands(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut out = String::new();
@@ -84,7 +84,7 @@ pub fn thousands(number: i64) -> String {
     if number < 0 { format!("-{out}") } else { out }
 }
 
-/// How long, in the largest unit that fits: `8s`, `5m`, `3h`, `2d`, `7w`, `2y`.
+/// Formats a duration in the largest unit that fits: `8s`, `5m`, `3h`, `2d`, `7w`, `2y`.
 pub fn age(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
@@ -97,34 +97,34 @@ pub fn age(duration: Duration) -> String {
     }
 }
 
-/// What is left, as minutes and seconds: `9:42`. Rounded up, so that it reaches 0:00 when it is over.
+/// Formats the remaining time as minutes and seconds: `9:42`. Rounded up, so that it reaches 0:00 when it is over.
 pub fn countdown(left: Duration) -> String {
     let seconds = left.as_millis().div_ceil(1_000);
     format!("{}:{:02}", seconds / 60, seconds % 60)
 }
 
-/// Whole seconds that are left, rounded up.
+/// Returns the whole seconds that remain, rounded up.
 pub fn seconds_left(until: Timestamp, now: Timestamp) -> u64 {
     u64::try_from(until.since(now).as_millis().div_ceil(1_000)).unwrap_or(0)
 }
 
-/// A time as a date and a time of day, UTC: `2026-03-02 10:00:00`.
+/// Formats a time as a date and a time of day, UTC: `2026-03-02 10:00:00`.
 pub fn exact(at: Timestamp) -> String {
     let (hour, minute, second) = at.to_offset().to_hms();
     format!("{} {hour:02}:{minute:02}:{second:02}", at.date())
 }
 
-/// A time as asked for: exact, or how long ago.
+/// Formats a time as requested: exact, or how long ago.
 pub fn when(at: Timestamp, now: Timestamp, in_full: bool) -> String {
     if in_full { exact(at) } else { age(now.since(at)) }
 }
 
-/// A code as words: `document_expired` → `document expired`.
+/// Returns a code as words: `document_expired` → `document expired`.
 pub fn words(code: &str) -> String {
     code.replace('_', " ")
 }
 
-/// 1st, 2nd, 3rd, 4th, 11th …
+/// Formats an ordinal: 1st, 2nd, 3rd, 4th, 11th …
 pub fn ordinal(number: i64) -> String {
     let ending = match (number % 100, number % 10) {
         (11..=13, _) => "th",
@@ -136,7 +136,7 @@ pub fn ordinal(number: i64) -> String {
     format!("{number}{ending}")
 }
 
-/// Who did something, without the length of an id.
+/// Returns the name of a principal, with its id shortened.
 pub fn who(principal: &Principal) -> String {
     match principal.user_id() {
         Some(id) => format!("user {}", short_id(&id)),
@@ -144,7 +144,8 @@ pub fn who(principal: &Principal) -> String {
     }
 }
 
-/// The last eight digits of an id, after `…`: the first ones are a time, and alike. Other names stay whole.
+/// Returns the last eight digits of an id, after `…`: the first ones are a time, and similar to each other. Other names
+/// are not shortened.
 pub fn short_id(id: &impl ToString) -> String {
     let id = id.to_string();
     match id.get(id.len().saturating_sub(8)..) {

@@ -6,20 +6,20 @@ use marketplace_core::{
 };
 use ratatui::style::{self, Color, Modifier};
 
-/// What a piece of the screen is for.
+/// The purpose of a piece of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// Ordinary text.
     Plain,
-    /// Of less weight: labels, hints, frames.
+    /// Less important: labels, hints, frames.
     Faint,
     /// Headings.
     Title,
-    /// What the eye should find: keys, the active tab.
+    /// Highlighted: keys, the active tab.
     Accent,
     /// All is well.
     Good,
-    /// Take care.
+    /// Needs attention.
     Warn,
     /// Wrong or dangerous.
     Bad,
@@ -40,16 +40,17 @@ pub struct Theme {
 }
 
 impl Theme {
-    /// With colours, or with bold, reverse and underline only.
+    /// Creates a theme with colours, or with bold, reverse and underline only.
     pub fn new(mono: bool) -> Self {
         Self { mono }
     }
-    /// Whether there are no colours.
+    /// Returns whether there are no colours.
     pub fn mono(self) -> bool {
         self.mono
     }
 
-    /// The style of a purpose. The sixteen colours of the terminal's own palette: they fit any background.
+    /// Returns the style of a purpose. Uses the sixteen colours of the terminal's own palette, which fit any
+    /// background.
     pub fn style(self, style: Style) -> style::Style {
         let plain = style::Style::new();
         if self.mono {
@@ -76,7 +77,7 @@ impl Theme {
     }
 }
 
-/// Glyph, word and style of an account's status.
+/// Returns glyph, word and style of an account's status.
 pub fn user_status(status: Status) -> (&'static str, &'static str, Style) {
     match status {
         Status::Unverified => ("○", "unverified", Style::Faint),
@@ -87,7 +88,7 @@ pub fn user_status(status: Status) -> (&'static str, &'static str, Style) {
     }
 }
 
-/// Glyph, word and style of an identity check.
+/// Returns glyph, word and style of an identity check.
 pub fn kyc_status(status: KycStatus) -> (&'static str, &'static str, Style) {
     match status {
         KycStatus::None => ("·", "none", Style::Faint),
@@ -101,7 +102,7 @@ pub fn kyc_status(status: KycStatus) -> (&'static str, &'static str, Style) {
     }
 }
 
-/// Glyph, word and style of a job.
+/// Returns glyph, word and style of a job.
 pub fn job_status(status: JobStatus) -> (&'static str, &'static str, Style) {
     match status {
         JobStatus::Negotiating => ("○", "negotiating", Style::Plain),
@@ -113,7 +114,7 @@ pub fn job_status(status: JobStatus) -> (&'static str, &'static str, Style) {
     }
 }
 
-/// Glyph, word and style of a thread.
+/// Returns glyph, word and style of a thread.
 pub fn thread_status(status: ThreadStatus) -> (&'static str, &'static str, Style) {
     match status {
         ThreadStatus::Open => ("●", "open", Style::Good),
@@ -121,7 +122,7 @@ pub fn thread_status(status: ThreadStatus) -> (&'static str, &'static str, Style
     }
 }
 
-/// Glyph, word and style of a review.
+/// Returns glyph, word and style of a review.
 pub fn review_status(status: ReviewStatus) -> (&'static str, &'static str, Style) {
     match status {
         ReviewStatus::Hidden => ("◌", "hidden", Style::Faint),
@@ -130,7 +131,7 @@ pub fn review_status(status: ReviewStatus) -> (&'static str, &'static str, Style
     }
 }
 
-/// Style of a role: staff stand out.
+/// Returns the style of a role: staff are highlighted.
 pub fn role(role: Role) -> Style {
     if role.is_staff() { Style::Accent } else { Style::Plain }
 }

@@ -12,7 +12,7 @@ use ratatui::{
     layout::{Position, Size},
 };
 
-/// A terminal that is written to with care.
+/// A backend that positions the cursor explicitly after cells of several code points, whose width terminals disagree on.
 #[derive(Debug)]
 pub struct WideCharBackend<W: Write>(pub CrosstermBackend<W>);
 
@@ -37,8 +37,8 @@ impl<W: Write> Backend for WideCharBackend<W> {
         self.0.show_cursor()
     }
     fn get_cursor_position(&mut self) -> io::Result<Position> {
-        // Asking would have the answer come among the keys. It is only wanted for putting the cursor back after clearing,
-        // and every frame places or hides it anyway.
+        // The reply to a query would arrive among the keys. The position is only needed to put the cursor back after
+        // clearing, and every frame places or hides it anyway.
         Ok(Position::ORIGIN)
     }
     fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {

@@ -9,7 +9,7 @@ use marketplace_core::{
     staff::{Effect, Guard, Request},
 };
 
-/// Whether changes go through.
+/// Decides whether changes are admitted.
 #[derive(Debug)]
 pub struct Gate {
     read_only: bool,
@@ -17,23 +17,23 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Open, unless read-only; the connection counts as there until it fails.
+    /// Creates a gate that is open unless read-only; the connection counts as available until it fails.
     pub fn new(read_only: bool) -> Self {
         Self { read_only, away: AtomicBool::new(false) }
     }
-    /// Whether this console was started to look only.
+    /// Returns whether this console is read-only.
     pub fn read_only(&self) -> bool {
         self.read_only
     }
-    /// Whether the system cannot be reached.
+    /// Returns whether the system is unreachable.
     pub fn away(&self) -> bool {
         self.away.load(Ordering::Relaxed)
     }
-    /// Says whether it can.
+    /// Sets whether the system is unreachable.
     pub fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::Relaxed);
     }
-    /// `Ok` when changes go through now.
+    /// Returns `Ok` when changes are admitted now.
     pub fn check(&self) -> Result<()> {
         if self.read_only {
             Err(Error::forbidden("this console is read-only: nothing was changed; start it without --read-only"))
@@ -47,7 +47,7 @@ impl Gate {
 
 impl Guard for Gate {
     fn admit<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<()>> {
-        // Looking at files and revealing personal data are reads, and audited as such.
+        // Viewing files and revealing personal data are reads, and audited as such.
         let admitted = if request.effect == Effect::Change { self.check() } else { Ok(()) };
         Box::pin(std::future::ready(admitted))
     }

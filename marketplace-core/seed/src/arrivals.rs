@@ -22,13 +22,13 @@ use crate::{
     users::{Attempt, Users},
 };
 
-/// What is still to be drawn.
+/// The pictures that are still to be drawn.
 #[derive(Debug)]
 #[must_use = "nothing is drawn until it runs"]
 pub struct Rest {
     gallery: Gallery,
     now: Timestamp,
-    /// Those that wait, then those that are decided, newest first.
+    /// Attempts that wait, then those that are decided, newest first.
     attempts: Vec<(Attempt, Vec<Value>)>,
 }
 
@@ -37,7 +37,7 @@ impl Rest {
         Self { gallery, now, attempts: Vec::new() }
     }
 
-    /// `waiting` are not in the database yet, `there` are.
+    /// Adds attempts; `waiting` are not in the database yet, `there` are.
     pub(crate) fn add(&mut self, cast: &Users, mut waiting: Vec<Attempt>, there: Vec<Attempt>) {
         let mut decided: Vec<Attempt> = there.into_iter().filter(|attempt| attempt.later).collect();
         waiting.sort_by_key(|attempt| attempt.submitted_at);
@@ -48,20 +48,20 @@ impl Rest {
         }
     }
 
-    /// How many cases there are to draw.
+    /// Returns how many cases there are to draw.
     pub fn len(&self) -> u64 {
         self.attempts.len() as u64
     }
 
-    /// Whether there is nothing to draw.
+    /// Returns whether there is nothing to draw.
     pub fn is_empty(&self) -> bool {
         self.attempts.is_empty()
     }
 
-    /// Draws, `painters` cases at a time. A case that waits comes in with its pictures, as if it were submitted now.
+    /// Draws `painters` cases at a time. A waiting case is added with its pictures, as if it were submitted now.
     ///
     /// # Errors
-    /// Whatever the database or the file store answer.
+    /// Any error of the database or the file store.
     pub async fn run(self, app: &App, painters: usize, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<()> {
         let total = self.len();
         let gallery = self.gallery;
@@ -91,7 +91,7 @@ impl Rest {
     }
 }
 
-/// Unless something has happened to its worker meanwhile.
+/// Adds an attempt, unless something has happened to its worker meanwhile.
 async fn come_in(app: &App, attempt: Attempt, mut row: Vec<Value>, stored: Stored) -> Result<()> {
     if let Some(key) = user_rows::ATTEMPTS.iter().zip(&mut row).find(|(name, _)| **name == "wrapped_key") {
         *key.1 = Value::Bytes(stored.wrapped_key.clone());
@@ -114,7 +114,7 @@ async fn come_in(app: &App, attempt: Attempt, mut row: Vec<Value>, stored: Store
         .await
 }
 
-/// Unless it is gone.
+/// Adds an attempt's files, unless it is gone.
 async fn add_files(app: &App, attempt: Attempt, stored: Stored) -> Result<()> {
     let files = Arc::new(stored.rows(&attempt).collect::<Vec<_>>());
     let key = Arc::new(stored.wrapped_key);

@@ -9,7 +9,7 @@
 use font8x8::{BASIC_FONTS, UnicodeFonts, unicode::BasicFonts};
 use image::{Rgb, RgbImage};
 
-/// Red, green, blue, each 0 to 255; between operations it may be outside.
+/// Red, green, blue, each 0 to 255; intermediate results may be outside.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Color(pub f32, pub f32, pub f32);
 
@@ -17,22 +17,22 @@ impl Color {
     pub const WHITE: Self = Self(255.0, 255.0, 255.0);
     pub const BLACK: Self = Self(0.0, 0.0, 0.0);
 
-    /// As `0xRRGGBB`.
+    /// Creates a colour from `0xRRGGBB`.
     pub fn hex(code: u32) -> Self {
         let part = |shift: u32| ((code >> shift) & 0xFF) as f32;
         Self(part(16), part(8), part(0))
     }
-    /// Lighter or darker.
+    /// Returns the colour multiplied by a factor: lighter or darker.
     pub fn times(self, by: f32) -> Self {
         Self(self.0 * by, self.1 * by, self.2 * by)
     }
-    /// Between the two: 0 is this one, 1 is `other`.
+    /// Mixes two colours: 0 is this one, 1 is `other`.
     pub fn mix(self, other: Self, part: f32) -> Self {
         let between = |a: f32, b: f32| a + (b - a) * part;
         Self(between(self.0, other.0), between(self.1, other.1), between(self.2, other.2))
     }
     fn pixel(self) -> [u8; 3] {
-        // What is outside 0 to 255 becomes the nearer end.
+        // The conversion clamps to 0 to 255.
         [self.0 as u8, self.1 as u8, self.2 as u8]
     }
     fn of([r, g, b]: [u8; 3]) -> Self {
@@ -44,13 +44,13 @@ impl Color {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Area(pub f32, pub f32, pub f32, pub f32);
 
-/// Where, how large and how turned something is drawn.
+/// The position, scale and rotation of a drawing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame {
     x: f32,
     y: f32,
     scale: f32,
-    /// 1 / `scale`: a division for every pixel would be felt.
+    /// 1 / `scale`: a division for every pixel would be slow.
     unscale: f32,
     sin: f32,
     cos: f32,
@@ -60,7 +60,7 @@ impl Frame {
     /// Pixels as they are.
     pub const PIXELS: Self = Self { x: 0.0, y: 0.0, scale: 1.0, unscale: 1.0, sin: 0.0, cos: 1.0 };
 
-    /// Its origin at (`x`, `y`), a unit `scale` pixels long, turned clockwise.
+    /// Creates a frame with its origin at (`x`, `y`), a unit `scale` pixels long, turned clockwise.
     pub fn at(x: f32, y: f32, scale: f32, degrees: f32) -> Self {
         let (sin, cos) = degrees.to_radians().sin_cos();
         Self { x, y, scale, unscale: 1.0 / scale, sin, cos }
@@ -74,7 +74,7 @@ impl Frame {
     }
 }
 
-/// How much of a pixel is inside, from the distance to the edge in units (inside is positive).
+/// Returns how much of a pixel is inside, from the distance to the edge in units (inside is positive).
 fn coverage(distance: f32, frame: Frame) -> f32 {
     (distance * frame.scale + 0.5).clamp(0.0, 1.0)
 }
@@ -90,7 +90,7 @@ impl Canvas {
         Self { image: RgbImage::from_pixel(width, height, Rgb(fill.pixel())) }
     }
 
-    /// The one primitive: for every pixel of `area`, `shade` tells colour and opacity at its place in the frame.
+    /// The one primitive: for every pixel of `area`, `shade` returns colour and opacity at its position in the frame.
     pub fn paint(&mut self, frame: Frame, area: Area, shade: impl Fn(f32, f32) -> (Color, f32)) {
         let corners =
             [(area.0, area.1), (area.2, area.1), (area.0, area.3), (area.2, area.3)].map(|c| frame.to_pixel(c));
@@ -114,7 +114,7 @@ impl Canvas {
         }
     }
 
-    /// Changes every pixel, told its place (0 to 1 each way) and 8 bits of noise.
+    /// Changes every pixel; `change` receives its position (0 to 1 each way) and 8 bits of noise.
     pub fn grade(&mut self, change: impl Fn(f32, f32, u8, Color) -> Color) {
         let (width, height) = (1.0 / self.image.width() as f32, 1.0 / self.image.height() as f32);
         let mut noise = 0x2545_F491_4F6C_DD1D_u64;
@@ -129,17 +129,17 @@ impl Canvas {
         }
     }
 
-    /// A filled rectangle with round corners.
+    /// Draws a filled rectangle with round corners.
     pub fn rect(&mut self, frame: Frame, area: Area, radius: f32, color: Color, opacity: f32) {
         self.paint(frame, area, |u, v| (color, opacity * coverage(inside_rect(area, radius, u, v), frame)));
     }
 
-    /// A filled ellipse; `shade` is told the place in it, -1 to 1 each way.
+    /// Draws a filled ellipse; `shade` receives the position in it, -1 to 1 each way.
     pub fn ellipse(&mut self, frame: Frame, center: (f32, f32), radii: (f32, f32), shade: impl Fn(f32, f32) -> Color) {
         self.blob(frame, center, radii, |_| 1.0, |u, v| (shade(u, v), 1.0));
     }
 
-    /// An ellipse whose half width at height `v` (-1 the top, 1 the bottom) is multiplied by `squash(v)`.
+    /// Draws an ellipse whose half width at height `v` (-1 the top, 1 the bottom) is multiplied by `squash(v)`.
     pub fn blob(
         &mut self,
         frame: Frame,
@@ -162,7 +162,7 @@ impl Canvas {
         });
     }
 
-    /// A stroke with round ends.
+    /// Draws a stroke with round ends.
     pub fn line(&mut self, frame: Frame, from: (f32, f32), to: (f32, f32), width: f32, color: Color, opacity: f32) {
         let half = width / 2.0;
         let area =
@@ -177,7 +177,7 @@ impl Canvas {
         });
     }
 
-    /// Strokes from point to point.
+    /// Draws strokes from point to point.
     pub fn curve(&mut self, frame: Frame, points: &[(f32, f32)], width: f32, color: Color, opacity: f32) {
         for pair in points.windows(2) {
             if let [from, to] = pair {
@@ -186,7 +186,7 @@ impl Canvas {
         }
     }
 
-    /// A line of text with its top left at (`x`, `y`), letters `size` units high and wide. Returns where it ends.
+    /// Draws a line of text with its top left at (`x`, `y`), letters `size` units high and wide. Returns where it ends.
     ///
     /// The bitmap font is sampled between its dots, so that enlarged letters have round shoulders, not stairs.
     pub fn text(&mut self, frame: Frame, (x, y): (f32, f32), size: f32, text: &str, color: Color, opacity: f32) -> f32 {
@@ -204,12 +204,12 @@ impl Canvas {
         left
     }
 
-    /// Another image laid into `frame`, whose units are that image's pixels; corners are round.
+    /// Draws another image in `frame`, whose units are that image's pixels, with round corners.
     pub fn lay(&mut self, frame: Frame, card: &Self, radius: f32) {
         let (width, height) = (card.image.width() as usize, card.image.height() as usize);
         let area = Area(0.0, 0.0, width as f32, height as f32);
         let bytes = card.image.as_raw();
-        // Two neighbours, mixed.
+        // Two neighbours, interpolated.
         let at = |x: usize, y: usize, part: f32| {
             let start = (y * width + x) * 3;
             match bytes.get(start..start + 6) {
@@ -237,7 +237,7 @@ pub(crate) fn length_of(x: f32, y: f32) -> f32 {
     (x * x + y * y).sqrt()
 }
 
-/// A sine by two parabolas, good to 6 %: enough for textures, and much faster. Takes any angle.
+/// Approximates a sine by two parabolas, to within 6 %: enough for textures, and much faster. Accepts any angle.
 pub(crate) fn wave(angle: f32) -> f32 {
     let turns = angle / std::f32::consts::TAU;
     let part = turns - (turns as i32) as f32;
@@ -245,7 +245,7 @@ pub(crate) fn wave(angle: f32) -> f32 {
     if part < 0.5 { 16.0 * part * (0.5 - part) } else { -16.0 * (part - 0.5) * (1.0 - part) }
 }
 
-/// Distance to the edge of a rectangle with round corners, positive inside.
+/// Returns the distance to the edge of a rectangle with round corners, positive inside.
 pub(crate) fn inside_rect(area: Area, radius: f32, u: f32, v: f32) -> f32 {
     let (cx, cy) = (f32::midpoint(area.0, area.2), f32::midpoint(area.1, area.3));
     let dx = (u - cx).abs() - ((area.2 - area.0) / 2.0 - radius);
@@ -258,7 +258,7 @@ fn glyph(c: char) -> [u8; 8] {
     ASCII.get(c).unwrap_or_default()
 }
 
-/// Ink at a place of a glyph (0 to 8 each way), from the four dots around it.
+/// Returns the coverage at a position of a glyph (0 to 8 each way), from the four dots around it.
 fn ink(glyph: [u8; 8], u: f32, v: f32) -> f32 {
     let dot = |x: i32, y: i32| {
         let row = usize::try_from(y).ok().and_then(|y| glyph.get(y)).copied().unwrap_or(0);

@@ -30,7 +30,7 @@ enum Hair {
     Scarf,
 }
 
-/// What a face looks like. Lengths are in half heights of the head.
+/// The features of a face. Lengths are in half heights of the head.
 #[derive(Debug, Clone)]
 pub(crate) struct Face {
     skin: Color,
@@ -54,7 +54,7 @@ pub(crate) struct Face {
 }
 
 impl Face {
-    /// The face of `person`: the same at any age, so that papers of any date show the one of the selfie.
+    /// Returns the face of `person`: the same at any age, so that papers of any date show the one of the selfie.
     pub fn of(person: &Person) -> Self {
         let mut rng = StdRng::seed_from_u64(person.face);
         let age = 2025 - person.birth.year();

@@ -17,7 +17,7 @@ use crate::{
     users::Attempt,
 };
 
-/// What was stored for an attempt.
+/// The files that were stored for an attempt.
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub wrapped_key: Vec<u8>,
@@ -33,7 +33,7 @@ struct File {
 }
 
 impl Stored {
-    /// Rows of `kyc_files`.
+    /// Returns the rows of `kyc_files`.
     pub fn rows(&self, attempt: &Attempt) -> impl Iterator<Item = Vec<Value>> {
         self.files.iter().map(|file| {
             vec![
@@ -52,14 +52,14 @@ impl Stored {
 /// A document and a selfie, as JPEG.
 type Pair = (Vec<u8>, Vec<u8>);
 
-/// Where pictures come from.
+/// The source of pictures.
 #[derive(Debug, Clone)]
 pub(crate) enum Gallery {
-    /// There are none.
+    /// No pictures.
     Empty,
     /// Each attempt has its own, drawn for it.
     Own,
-    /// Drawn once; by kind of document.
+    /// Pairs drawn once, by kind of document.
     Pool(Arc<Vec<(DocumentType, Pair)>>),
 }
 
@@ -85,8 +85,8 @@ impl Gallery {
         Ok(Self::Pool(Arc::new(drawn.await.map_err(Error::internal)??)))
     }
 
-    /// Whether an attempt gets pictures. From a pool only those that wait do: nobody opens 200,000 decided ones, and each
-    /// needs files of its own, sealed with its own key.
+    /// Returns whether an attempt gets pictures. From a pool only waiting attempts do: nobody opens 200,000 decided
+    /// ones, and each needs files of its own, sealed with its own key.
     pub fn has(&self, attempt: &Attempt) -> bool {
         match self {
             Self::Empty => false,

@@ -40,23 +40,23 @@ use crate::{
     users::{Attempt, Chunk, Users},
 };
 
-/// Users of one transaction: large enough that a commit costs nothing, small enough to be stopped soon.
+/// Users of one transaction: enough that the commit's cost is negligible, few enough to be stopped soon.
 const CHUNK: u64 = 10_000;
-/// How many attempts' files are made at the same time, when nothing else is to be done.
+/// How many attempts' files are created at the same time, when nothing else is to be done.
 pub const PAINTERS: usize = 4;
 
-/// Fills a database. Adds to what is there.
+/// Fills a database, in addition to its contents.
 ///
 /// # Errors
-/// `conflict` when this seed is in the database already; `invalid` for more than a billion users; whatever the database or
-/// the file store answer.
+/// `conflict` when this seed is in the database already; `invalid` for more than a billion users; any error of the
+/// database or the file store.
 pub async fn run(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<Summary> {
     let (summary, rest) = begin(app, plan, progress).await?;
     rest.run(app, PAINTERS, progress).await?;
     Ok(summary)
 }
 
-/// Fills a database with all but the [`Rest`], which takes its time: of a demonstration nearly all pictures.
+/// Fills a database with all but the [`Rest`], which is slow: in a demonstration nearly all pictures.
 ///
 /// # Errors
 /// See [`run`].
@@ -79,13 +79,13 @@ pub async fn begin(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send +
         let cast = Arc::new(cast);
         past.add(&chunk, plan, now);
         summary.add(&chunk, &gallery, &cast);
-        // What comes in later is not among those that are written now.
+        // Attempts that are added later are not written now.
         let (waiting, attempts): (Vec<_>, Vec<_>) =
             chunk.attempts.iter().cloned().partition(|attempt| attempt.later && attempt.status.is_open());
         let stored = pictures(app, &gallery, &attempts, progress).await?;
         let lines = attempt_rows(&cast, &attempts, &stored, now);
         rest.add(&cast, waiting, attempts);
-        // The next chunk is made while this one is written.
+        // The next chunk is created while this one is written.
         if to < plan.users {
             next = Some(making(Users::clone(&cast), to, hash.clone()));
         }
@@ -133,7 +133,7 @@ fn making(mut cast: Users, from: u64, hash: Arc<str>) -> tokio::task::JoinHandle
     })
 }
 
-/// Somebody of this seed is there already: loading it again would fail half way, on the first address that exists.
+/// Refuses a seed that is in the database already: loading it again would fail half way, on the first existing address.
 async fn refuse_again(app: &App, plan: &Plan) -> Result<()> {
     let mut reader = app.db.read().await?;
     for index in 8..plan.users.min(28) {
@@ -147,7 +147,7 @@ async fn refuse_again(app: &App, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Draws and stores the pictures of those attempts that get some; in their order.
+/// Draws and stores the pictures of those attempts that have some, in order.
 async fn pictures(
     app: &App,
     gallery: &Gallery,
@@ -182,7 +182,7 @@ fn attempt_rows(cast: &Users, attempts: &[Attempt], stored: &[Option<Stored>], n
     (lines, files)
 }
 
-/// What a demonstration's staff did, gathered until everybody is there.
+/// The past actions of a demonstration's staff, collected until all users exist.
 #[derive(Default)]
 struct Past {
     past_actions: Vec<PastAction>,
@@ -225,7 +225,7 @@ impl Past {
     }
 }
 
-/// On record, and known to PostgreSQL's planner.
+/// Records the seeding in the audit log, and updates the statistics of PostgreSQL's planner.
 async fn finish(app: &App, plan: &Plan, summary: &Summary) -> Result<()> {
     let entry = audit::Entry {
         action: AuditAction::DbSeed,

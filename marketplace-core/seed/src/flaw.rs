@@ -4,7 +4,7 @@ use marketplace_core::kyc::model::KycReason;
 
 use crate::people::{Person, mix};
 
-/// What is wrong with somebody's papers or selfie.
+/// A flaw in a person's papers or selfie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
     /// The photograph of the document is out of focus.
@@ -13,7 +13,7 @@ pub(crate) enum Flaw {
     Dark,
     /// Part of the document is outside the picture.
     CutOff,
-    /// A reflection hides the text.
+    /// A reflection covers the text.
     Glare,
     /// The selfie shows somebody else.
     OtherFace,
@@ -41,7 +41,7 @@ impl Flaw {
         Self::Minor,
     ];
 
-    /// What an attentive reviewer decides on.
+    /// Returns the reason that an attentive reviewer decides on.
     pub fn reason(self) -> KycReason {
         match self {
             Self::Blurred | Self::Dark | Self::CutOff | Self::Glare => KycReason::DocumentUnreadable,
@@ -54,7 +54,7 @@ impl Flaw {
     }
 }
 
-/// Somebody else, plainly: another face, other colouring.
+/// Returns an obviously different person: another face, other colouring.
 pub(crate) fn stranger(person: &Person) -> Person {
     Person {
         face: mix(person.face, 0x0DD),

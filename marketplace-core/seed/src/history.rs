@@ -25,7 +25,7 @@ use serde_json::json;
 
 use crate::users::{Attempt, User};
 
-/// Something that happened. `by` counts the staff; none is the user or the program.
+/// A past action. `by` is an index into the staff; `None` is the user or the program.
 #[derive(Debug, Clone)]
 pub(crate) struct PastAction {
     at: Timestamp,
@@ -35,13 +35,13 @@ pub(crate) struct PastAction {
 }
 
 impl PastAction {
-    /// What a member of staff did on the market.
+    /// Creates an action of a member of staff in the marketplace.
     pub fn of_staff(at: Timestamp, by: usize, entry: Entry) -> Self {
         Self { at, by: Some(by), entry: Some(entry), event: None }
     }
 }
 
-/// All that happened to a user and their attempts.
+/// Returns all actions on a user and their attempts.
 pub(crate) fn past_actions(user: &User, attempts: &[Attempt], now: Timestamp) -> Vec<PastAction> {
     let mut past_actions = Vec::new();
     let id = user.id.to_string();
@@ -91,7 +91,7 @@ fn of_attempt(attempt: &Attempt, now: Timestamp, past_actions: &mut Vec<PastActi
     };
     let facts = json!({ "user": attempt.user, "number": attempt.number, "fence": 1 });
     if attempt.later && attempt.status.is_open() {
-        // It has not come in yet.
+        // It has not been added yet.
         return;
     }
     past_actions.push(PastAction {
@@ -130,7 +130,7 @@ fn of_attempt(attempt: &Attempt, now: Timestamp, past_actions: &mut Vec<PastActi
     }
 }
 
-/// Writes past actions in the order in which they happened. Events are kept as long as [`events`] keeps them.
+/// Writes past actions in chronological order. Events are kept as long as [`events`] keeps them.
 pub(crate) async fn write(
     op: &Operation,
     conn: &mut Conn<'_>,
@@ -152,7 +152,7 @@ pub(crate) async fn write(
     Ok(())
 }
 
-/// A member of staff, as the operations would see them.
+/// Returns a member of staff as the actor of an operation.
 pub(crate) fn actor(user: &User) -> Actor {
     Actor::User(Arc::new(SignedIn {
         account: Account {

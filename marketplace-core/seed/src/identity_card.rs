@@ -13,22 +13,22 @@ use crate::{
     people::{Person, ascii, mix, person},
 };
 
-/// Pixels of a card, before it is photographed.
+/// Width of a card in pixels, before it is photographed.
 pub(crate) const WIDTH: f32 = 850.0;
-/// Pixels of a card, before it is photographed.
+/// Height of a card in pixels, before it is photographed.
 pub(crate) const HEIGHT: f32 = 540.0;
 
 const PX: Frame = Frame::PIXELS;
 const INK: Color = Color(28.0, 28.0, 38.0);
 
-/// What is printed.
+/// The printed data.
 struct Papers {
     holder: Person,
     number: String,
     personal: String,
     issued: Date,
     expires: Date,
-    /// As printed; another than the holder's where it was altered.
+    /// The printed date; different from the holder's where it was altered.
     birth: Date,
     altered: bool,
 }
@@ -85,7 +85,7 @@ impl Papers {
     }
 }
 
-/// The card itself, flat and complete.
+/// Draws the card itself, flat and complete.
 pub(crate) fn card(owner: &Person, kind: DocumentType, today: Date, flaw: Option<Flaw>) -> Canvas {
     let papers = Papers::of(owner, kind, today, flaw);
     match kind {
@@ -163,7 +163,7 @@ fn driving_licence(papers: &Papers) -> Canvas {
         patch(&mut card, (348.0, y - 5.0), &short(papers.birth), 20.0);
     }
     signature(&mut card, (330.0, 398.0), papers.holder.face, INK);
-    // Categories, then a bar code that codes nothing.
+    // Categories, then a bar code without meaning.
     card.rect(PX, Area(0.0, 444.0, WIDTH, HEIGHT), 0.0, dark, 0.12);
     for (column, category) in ["AM", "A1", "A", "B", "BE", "C"].into_iter().zip(0_u8..) {
         let x = 34.0 + 66.0 * f32::from(category);
@@ -248,14 +248,14 @@ impl Form<'_> {
     }
 }
 
-/// A date pasted over another: a paler patch, not quite straight, in other letters.
+/// Draws a date pasted over another: a paler patch, not quite straight, in other letters.
 fn patch(card: &mut Canvas, (x, y): (f32, f32), text: &str, size: f32) {
     let frame = Frame::at(x - 4.0, y, 1.0, -1.6);
     card.rect(frame, Area(0.0, -2.0, 202.0, 28.0), 0.0, Color::hex(0xFFFEFA), 0.97);
     card.text(frame, (6.0, 5.0), size, text, Color::BLACK, 1.0);
 }
 
-/// Upper case, without accents, as the office's printer has it.
+/// Returns the text in upper case, without accents, as the office's printer has it.
 fn printable(text: &str) -> String {
     let mut plain = String::new();
     for c in text.chars() {
@@ -273,7 +273,7 @@ fn short(date: Date) -> String {
     format!("{:02}.{:02}.{}", date.day(), u8::from(date.month()), date.year())
 }
 
-/// Paper that shades from one colour to another, under waves of fine lines.
+/// Draws paper that shades from one colour to another, under waves of fine lines.
 fn blank(from: Color, to: Color, line: Color, seed: u64) -> Canvas {
     let mut card = Canvas::new(850, 540, from);
     card.grade(|x, y, _, _| from.mix(to, 0.7 * x + 0.3 * y));
@@ -299,7 +299,7 @@ fn band(card: &mut Canvas, area: Area, left: Color, right: Color) {
     card.paint(PX, area, |u, _| (left.mix(right, u / WIDTH), 1.0));
 }
 
-/// The state's arms: a sun over waves, in a ring.
+/// Draws the state's arms: a sun over waves, in a ring.
 fn emblem(card: &mut Canvas, (x, y): (f32, f32), size: f32, color: Color) {
     let frame = Frame::at(x, y, size, 0.0);
     card.blob(frame, (0.0, 0.0), (1.0, 1.0), |_| 1.0, |u, v| (color, if length_of(u, v) > 0.86 { 1.0 } else { 0.12 }));
@@ -311,7 +311,7 @@ fn emblem(card: &mut Canvas, (x, y): (f32, f32), size: f32, color: Color) {
     card.curve(frame, &[(-0.6, 0.5), (-0.3, 0.4), (0.0, 0.5), (0.3, 0.4), (0.6, 0.5)], 0.1, color, 1.0);
 }
 
-/// A rosette of overlapping petals, such as holograms have.
+/// Draws a rosette of overlapping petals, as holograms have.
 fn rosette(card: &mut Canvas, (x, y): (f32, f32), size: f32, color: Color, opacity: f32) {
     let frame = Frame::at(x, y, size, 0.0);
     let tints = [color, Color::hex(0x2B8CBE), Color::hex(0xC9A227)];
@@ -339,7 +339,7 @@ fn chip(card: &mut Canvas, (x, y): (f32, f32)) {
     card.rect(PX, Area(x + 38.0, y + 26.0, x + 70.0, y + 60.0), 7.0, gold, 1.0);
 }
 
-/// The holder as the office photographed them; `opacity` below 1 is the ghost image.
+/// Draws the holder as the office photographed them; `opacity` below 1 is the ghost image.
 fn portrait(card: &mut Canvas, papers: &Papers, area: Area, wall: Color, opacity: f32) {
     let (width, height) = (area.2 - area.0, area.3 - area.1);
     let mut photo = Canvas::new(220, 290, wall);
@@ -364,7 +364,7 @@ fn signature(card: &mut Canvas, (x, y): (f32, f32), seed: u64, ink: Color) {
     card.curve(PX, &points, 2.6, ink, 0.8);
 }
 
-/// The machine-readable lines on their white band, letters `pitch` pixels apart.
+/// Draws the machine-readable lines on their white band, letters `pitch` pixels apart.
 fn machine_lines(card: &mut Canvas, lines: &[String], top: f32, pitch: f32) {
     card.rect(PX, Area(0.0, top, WIDTH, HEIGHT), 0.0, Color::WHITE, 0.88);
     let rows = f32::from(u8::try_from(lines.len()).unwrap_or(1));
@@ -376,7 +376,7 @@ fn machine_lines(card: &mut Canvas, lines: &[String], top: f32, pitch: f32) {
     }
 }
 
-/// So that nobody takes it for a real one, nor wants to.
+/// Marks the card as a specimen, so that nobody mistakes it for a real one.
 fn specimen(card: &mut Canvas) {
     let frame = Frame::at(140.0, 420.0, 1.0, -24.0);
     card.text(frame, (0.0, -20.0), 78.0, "SPECIMEN", Color::hex(0xC4141E), 0.20);

@@ -24,7 +24,7 @@ pub const DOCUMENT_SIZE: (u32, u32) = (900, 600);
 /// Width and height of a selfie, in pixels.
 pub const SELFIE_SIZE: (u32, u32) = (600, 800);
 
-/// The photograph of `person`'s document, as JPEG, as it would have been taken on `today`.
+/// Returns the photograph of `person`'s document, as JPEG, as if it had been taken on `today`.
 ///
 /// # Errors
 /// `internal` when the picture cannot be encoded.
@@ -36,7 +36,7 @@ pub fn document(person: &Person, kind: DocumentType, today: Date, flaw: Option<F
     desk(&mut photo, &mut rng);
     let scale = rng.random_range(0.90..0.97_f32);
     let tilt = rng.random_range(-3.0..3.0_f32);
-    // The card's middle in the picture's, give or take; a frame starts at the card's corner.
+    // The card's centre is near the picture's; a frame starts at the card's corner.
     let (sin, cos) = tilt.to_radians().sin_cos();
     let (half_width, half_height) = (identity_card::WIDTH / 2.0 * scale, identity_card::HEIGHT / 2.0 * scale);
     let mut x = 450.0 - half_width * cos + half_height * sin + rng.random_range(-8.0..8.0);
@@ -71,7 +71,7 @@ pub fn document(person: &Person, kind: DocumentType, today: Date, flaw: Option<F
     finish(photo, light, 0.22)
 }
 
-/// The photograph of `person` by themselves, as JPEG.
+/// Returns `person`'s selfie, as JPEG.
 ///
 /// # Errors
 /// `internal` when the picture cannot be encoded.
@@ -89,7 +89,7 @@ pub fn selfie(person: &Person, flaw: Option<Flaw>) -> Result<Vec<u8>> {
     finish(photo, rng.random_range(0.92..1.05), 0.38)
 }
 
-/// A wooden or plain table.
+/// Draws a wooden or plain table.
 fn desk(photo: &mut Canvas, rng: &mut StdRng) {
     let colors = [0x7A5636, 0x4A3524, 0x5B6470, 0x39424A, 0x8C7B66, 0x2F4F4F];
     let color = Color::hex(colors.get(rng.random_range(0..colors.len())).copied().unwrap_or(0x7A5636));
@@ -101,9 +101,9 @@ fn desk(photo: &mut Canvas, rng: &mut StdRng) {
     });
 }
 
-/// What is behind somebody who photographs themselves: a wall, a window or shelves.
+/// Draws the background of a selfie: a wall, a window or shelves.
 ///
-/// Drawn at a quarter of the size and enlarged: out of focus, at a sixteenth of the work.
+/// It is drawn at a quarter of the size and enlarged: out of focus, at a sixteenth of the work.
 fn room(photo: &mut Canvas, rng: &mut StdRng) {
     let colors = [0xB9C4CC, 0xD8CDB8, 0x9FB3A5, 0xC7B1A6, 0x8497AB, 0xE2DED6, 0x6F7F86];
     let wall = Color::hex(colors.get(rng.random_range(0..colors.len())).copied().unwrap_or(0xB9C4CC));
@@ -135,7 +135,7 @@ fn room(photo: &mut Canvas, rng: &mut StdRng) {
     photo.lay(Frame::at(-2.0, -2.0, 4.03, 0.0), &small, 0.0);
 }
 
-/// Light, vignette, noise; then JPEG.
+/// Adds light, vignette and noise; then encodes as JPEG.
 fn finish(mut photo: Canvas, light: f32, vignette: f32) -> Result<Vec<u8>> {
     photo.grade(|x, y, noise, color| {
         let (dx, dy) = (x - 0.5, y - 0.5);
@@ -163,7 +163,7 @@ mod tests {
         image::load_from_memory_with_format(jpeg, image::ImageFormat::Jpeg).unwrap().into_rgb8()
     }
 
-    /// Mean brightness, and mean difference between neighbours: light and sharpness.
+    /// Returns the mean brightness, and the mean difference between neighbours, which measures sharpness.
     fn light_and_detail(image: &image::RgbImage) -> (f64, f64) {
         let grey = image::DynamicImage::from(image.clone()).into_luma8();
         let pixels = f64::from(grey.width() * grey.height());

@@ -7,7 +7,7 @@ use crate::people::ascii;
 /// The fictional state's code, as ICAO's own specimens have it.
 pub(crate) const STATE: &str = "UTO";
 
-/// What the lines say.
+/// The data in the lines.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields<'a> {
     /// Family names.
@@ -26,14 +26,14 @@ pub(crate) struct Fields<'a> {
     pub optional: &'a str,
 }
 
-/// Check digit: weights 7, 3, 1; letters count from 10, the filler 0 (part 3, §4.9).
+/// Returns the check digit: weights 7, 3, 1; letters count from 10, the filler 0 (part 3, §4.9).
 fn check(text: &str) -> char {
     let sum: u32 =
         text.chars().zip([7, 3, 1].into_iter().cycle()).map(|(c, weight)| c.to_digit(36).unwrap_or(0) * weight).sum();
     char::from_digit(sum % 10, 10).unwrap_or('0')
 }
 
-/// Cut or filled to `width`.
+/// Cuts or pads to `width`.
 fn pad(text: &str, width: usize) -> String {
     text.chars().chain(std::iter::repeat('<')).take(width).collect()
 }
@@ -65,7 +65,7 @@ impl Fields<'_> {
         with_check(date(self.expires))
     }
 
-    /// Passport booklet: two lines of 44 (part 4).
+    /// Returns the lines of a passport booklet: two lines of 44 (part 4).
     pub fn td3(&self) -> Vec<String> {
         let optional = with_check(pad(self.optional, 14));
         let (number, birth, expires) = (self.number(), self.birth(), self.expires());
@@ -76,7 +76,7 @@ impl Fields<'_> {
         ]
     }
 
-    /// Large card: two lines of 36 (part 6).
+    /// Returns the lines of a large card: two lines of 36 (part 6).
     pub fn td2(&self) -> Vec<String> {
         let optional = pad(self.optional, 7);
         let (number, birth, expires) = (self.number(), self.birth(), self.expires());
@@ -87,7 +87,7 @@ impl Fields<'_> {
         ]
     }
 
-    /// Bank card size: three lines of 30 (part 5).
+    /// Returns the lines of a card of bank card size: three lines of 30 (part 5).
     pub fn td1(&self) -> Vec<String> {
         let optional = pad(self.optional, 15);
         let (number, birth, expires) = (self.number(), self.birth(), self.expires());
@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// The specimens that ICAO prints in the standard.
+    /// Checks the specimens that ICAO prints in the standard.
     #[test]
     fn icao_specimens() {
         let mut fields = Fields {

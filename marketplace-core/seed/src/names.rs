@@ -2,7 +2,7 @@
 //!
 //! One text a name: `native/latin` when the script is not Latin, and `masculine~feminine` for family names that differ.
 
-/// How people of one culture are called.
+/// The names of one culture, and its range of appearances.
 pub(crate) struct Culture {
     /// Given names of women.
     pub women: &'static [&'static str],
@@ -14,14 +14,14 @@ pub(crate) struct Culture {
     pub family_first: bool,
     /// Whether people carry two family names.
     pub two_families: bool,
-    /// Tones of skin that faces are drawn in, from and to, 0 the lightest.
+    /// Range of skin tones for drawn faces, 0 the lightest.
     pub skin: (u8, u8),
-    /// How often, in percent, hair is some other colour than black or dark brown.
+    /// How often, in percent, hair has another colour than black or dark brown.
     pub light_hair: u8,
 }
 
 impl Culture {
-    /// Stands in where no culture can be chosen, which the list below makes impossible.
+    /// The fallback when no culture can be chosen, which the list below makes impossible.
     pub(crate) const FALLBACK: Self = culture(&["Ada"], &["Jon"], &["Obi"], (0, 7), 0);
 }
 

@@ -10,12 +10,12 @@ use time::{Date, Duration, macros::date};
 
 use crate::names::{CULTURES, Culture};
 
-/// Seeds whose people share no address and no number; larger seeds are taken modulo this.
+/// The number of seeds whose people share no address and no phone number; larger seeds are taken modulo this.
 pub const SEEDS: u64 = 1_000;
 /// The last person of a seed: the index is nine digits of a phone number.
 pub const MAX_INDEX: u64 = 999_999_999;
 
-/// Prefixes kept for fiction, and how many digits follow. Seed 0 uses them up first.
+/// Prefixes reserved for fiction, and how many digits follow. Seed 0 uses them first.
 const NUMBERS: &[(&str, u32)] = &[
     ("+447700900", 3),
     ("+3319900", 4),
@@ -35,13 +35,13 @@ const NUMBERS: &[(&str, u32)] = &[
     ("+120655501", 2),
 ];
 
-/// Where addresses are.
+/// Domains of addresses.
 const DOMAINS: &[&str] = &["example.com", "example.org", "example.net", "mail.example.com", "post.example.org"];
 
-/// Somebody who does not exist.
+/// A fictitious person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// As the account shows it, in their own script or in Latin letters.
+    /// The account's name, in their own script or in Latin letters.
     pub name: String,
     /// Given names in Latin letters, accents kept.
     pub given: String,
@@ -51,19 +51,19 @@ pub struct Person {
     pub email: String,
     /// E.164, unique by seed and index; three people in four have one.
     pub phone: Option<String>,
-    /// For documents.
+    /// Sex, for documents.
     pub female: bool,
-    /// Between 1951 and 2006.
+    /// Date of birth, between 1951 and 2006.
     pub birth: Date,
-    /// What the face is drawn from.
+    /// The seed of the face.
     pub face: u64,
     /// Tone of skin, 0 the lightest, 7 the darkest.
     pub skin: u8,
-    /// Whether the hair is some other colour than black or dark brown.
+    /// Whether the hair has another colour than black or dark brown.
     pub light_hair: bool,
 }
 
-/// Person `index` of `seed`.
+/// Returns person `index` of `seed`.
 pub fn person(seed: u64, index: u64) -> Person {
     let mut rng = StdRng::seed_from_u64(mix(seed % SEEDS, index));
     let culture = CULTURES.choose(&mut rng).unwrap_or(&Culture::FALLBACK);
@@ -101,7 +101,7 @@ pub fn person(seed: u64, index: u64) -> Person {
     }
 }
 
-/// Two numbers to one, so that neighbours differ in every bit (the finaliser of `SplitMix64`).
+/// Combines two numbers, so that neighbours differ in every bit (the finaliser of `SplitMix64`).
 pub(crate) fn mix(a: u64, b: u64) -> u64 {
     let mut z = a.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ b.wrapping_add(0xD1B5_4A32_D192_ED03);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -126,7 +126,8 @@ fn pick(from: &[&str], female: bool, rng: &mut StdRng) -> Names {
     Names { own: own.to_owned(), latin: latin.to_owned() }
 }
 
-/// Latin letters with accents, and apostrophes and the like, to A–Z only; other characters become `other` or nothing.
+/// Converts Latin letters with accents, and apostrophes and the like, to A–Z only; other characters become `other` or
+/// are removed.
 pub(crate) fn ascii(text: &str, other: Option<char>) -> String {
     let mut plain = String::with_capacity(text.len());
     // `fold` lowers the case; documents and addresses restore what they need.
@@ -157,7 +158,7 @@ fn email(given: &str, family: &str, seed: u64, index: u64, rng: &mut StdRng) -> 
         2 => format!("{family}.{given}"),
         _ => format!("{given}.{family}"),
     };
-    // The index makes it unique within the seed; another seed than 0 says so.
+    // The index makes it unique within the seed; seeds other than 0 are part of it.
     match seed % SEEDS {
         0 => format!("{start}.{index}@{domain}"),
         tag => format!("{start}.{index}.s{tag}@{domain}"),
@@ -196,7 +197,7 @@ mod tests {
                 assert_eq!(check_name(&person.name).as_deref(), Ok(&*person.name));
                 assert!(emails.insert(normalise_email(&person.email)), "{}", person.email);
                 if let Some(phone) = person.phone {
-                    // A number that is set aside for films, or of a country that is none: nobody is called.
+                    // The number is reserved for fiction, or has an unassigned country code, so it reaches nobody.
                     assert!(phone.starts_with("+999") || check_phone(&phone).as_ref() == Ok(&phone), "{phone}");
                     assert!(phones.insert(phone.clone()), "{phone}");
                 }

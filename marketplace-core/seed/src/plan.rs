@@ -6,22 +6,22 @@ use serde::Serialize;
 /// The password of every seeded client and worker, and of the staff of a demonstration.
 pub const PASSWORD: &str = "open sesame utopia";
 
-/// What to create.
+/// The plan of what to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// Accounts; from 50 on the first eight are staff.
     pub users: u64,
-    /// Another seed is other people. 0 to 999; larger ones are taken modulo 1,000.
+    /// The seed; each gives other people. 0 to 999; larger ones are taken modulo 1,000.
     pub seed: u64,
-    /// Identity checks; a fifth of the users unless said. One in a hundred waits for a decision (at least 50, at most
+    /// Identity checks; by default a fifth of the users. One in a hundred waits for a decision (at least 50, at most
     /// 2,000 of them).
     pub attempts: Option<u64>,
     /// Which attempts have pictures.
     pub images: Images,
-    /// How much there is on the market.
+    /// The size of the market.
     pub market: Volume,
-    /// Lifelike in the small: staff who can log in, notes, claims, and a past on the audit log; two attempts in five, sixty
-    /// at most, wait. For throwaway databases only, as the staff's password is known.
+    /// Whether to create a small, lifelike demonstration: staff who can log in, notes, claims, and a past in the audit
+    /// log; two attempts in five, at most sixty, wait. For throwaway databases only, as the staff's password is known.
     pub demo: bool,
 }
 
@@ -38,14 +38,14 @@ impl Plan {
     }
 }
 
-/// How much of everything; what is not said follows from the number of users.
+/// The amounts of everything; those that are not given follow from the number of users.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Volume {
-    /// Services; 1.3 for every worker who may publish.
+    /// Services; by default 1.3 for every worker who may publish.
     pub services: Option<u64>,
-    /// Conversations; a twelfth of the messages, or one for six users.
+    /// Conversations; by default a twelfth of the messages, or one for six users.
     pub threads: Option<u64>,
-    /// Messages, give or take a few; twelve a conversation.
+    /// Messages, approximately; by default twelve a conversation.
     pub messages: Option<u64>,
 }
 
@@ -54,10 +54,10 @@ pub struct Volume {
 pub enum Images {
     /// None: a case shows no files.
     None,
-    /// Every attempt that waits shows one of so many drawn pairs (at least 4), which are other people's; decided attempts
+    /// Every waiting attempt shows one of this many drawn pairs (at least 4), which show other people; decided attempts
     /// have none, as after an erasure.
     Pool(u32),
-    /// Every attempt has its own, drawn for it: its name, its face, its flaw. About 40 ms of work each.
+    /// Every attempt has pictures of its own, drawn for it: its name, its face, its flaw. About 40 ms of work each.
     Own,
 }
 
@@ -66,7 +66,7 @@ pub fn demo_plan() -> Plan {
     Plan { users: 600, seed: 0, attempts: Some(240), images: Images::Own, market: Volume::default(), demo: true }
 }
 
-/// What is being created.
+/// A stage of the creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Pictures of identity checks.
@@ -75,11 +75,11 @@ pub enum Stage {
     Users,
     /// Profiles, ratings and favourites.
     Profiles,
-    /// What workers offer.
+    /// Services of workers.
     Services,
     /// Conversations with their jobs and reviews.
     Conversations,
-    /// The past, on the audit log.
+    /// The past, in the audit log.
     History,
 }
 
@@ -101,18 +101,18 @@ impl Stage {
     }
 }
 
-/// How far it is.
+/// The progress of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// What is being created.
+    /// The stage.
     pub stage: Stage,
-    /// So many are there.
+    /// Items that are done.
     pub done: u64,
-    /// So many there will be; 0 when that is not known.
+    /// Items in all; 0 when that is not known.
     pub total: u64,
 }
 
-/// What was created.
+/// The numbers of what was created.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// Accounts.
@@ -140,7 +140,7 @@ pub struct Summary {
 /// An account to log in with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Login {
-    /// What it is.
+    /// Its role.
     pub role: Role,
     /// Its address.
     pub email: String,

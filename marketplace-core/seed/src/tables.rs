@@ -31,8 +31,8 @@ impl Table {
     }
 }
 
-/// Writes tables in one transaction, in their order, and the words of which searches tolerate typos. `progress` hears ten
-/// times a second which share is written.
+/// Writes tables in one transaction, in their order, and the words in which searches tolerate typos. `progress`
+/// receives the written share ten times a second.
 pub(crate) async fn write(
     app: &App,
     tables: Vec<Table>,

@@ -70,7 +70,7 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Everything of a chunk but its attempts, which wait for their files.
+    /// Creates all rows of a chunk except its attempts, which wait for their files.
     pub fn of(cast: &Users, chunk: &Chunk, hash: &str) -> Self {
         let mut rows = Self::default();
         let mut terms = Vec::with_capacity(chunk.users.len() * 5);
@@ -90,7 +90,7 @@ impl Rows {
                 ]
             }));
         }
-        // In the order of the primary key: neighbours land on the same page of the table.
+        // In the order of the primary key, so that neighbours are on the same page of the table.
         terms.sort_unstable();
         rows.terms = terms.into_iter().map(|(term, user)| vec![Value::Text(term), Value::Id(user.0)]).collect();
         rows
@@ -124,7 +124,7 @@ fn user(cast: &Users, user: &User, hash: &str) -> Vec<Value> {
     ]
 }
 
-/// An attempt; `now` is when claims are made.
+/// Creates an attempt's row; `now` is when claims are made.
 pub(crate) fn attempt(cast: &Users, attempt: &Attempt, stored: Option<&Stored>, now: Timestamp) -> Vec<Value> {
     let decided = attempt.decided.as_ref();
     let reasons = |reasons: &[KycReason]| serde_json::to_string(reasons).unwrap_or_else(|_| "[]".into());

@@ -25,7 +25,7 @@ use crate::{
     plan::{Images, Plan},
 };
 
-/// Over how long accounts were made.
+/// The period over which accounts were created.
 const SPAN: Duration = Duration::from_hours(2 * 365 * 24);
 /// Staff of a database with at least [`STAFFED`] users: its first users.
 const STAFF: [(Role, &str); 8] = [
@@ -38,7 +38,7 @@ const STAFF: [(Role, &str); 8] = [
     (Role::Support, "support4"),
     (Role::Auditor, "auditor2"),
 ];
-/// From how many users on there is staff among them.
+/// The number of users from which some of them are staff.
 const STAFFED: u64 = 50;
 
 /// An account.
@@ -58,7 +58,7 @@ pub(crate) struct User {
     pub kyc_expires_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub notes: Vec<Note>,
-    /// Their only identity check comes in later: see [`Attempt::later`].
+    /// Whether their only identity check is added later: see [`Attempt::later`].
     pub checked_later: bool,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct Note {
     pub at: Timestamp,
 }
 
-/// An identity check. `by` and `claimed_by` count the staff.
+/// An identity check. `by` and `claimed_by` are indices into the staff.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     pub id: AttemptId,
@@ -90,7 +90,7 @@ pub(crate) struct Attempt {
     pub flaw: Option<Flaw>,
     pub decided: Option<Decided>,
     pub claimed_by: Option<usize>,
-    /// Its pictures may be drawn when the rest is there. One that waits comes in with them.
+    /// Whether its pictures may be drawn when the rest exists. A waiting attempt is added with them.
     pub later: bool,
 }
 
@@ -111,14 +111,14 @@ fn between(from: Timestamp, to: Timestamp, rng: &mut StdRng) -> Timestamp {
     from + to.since(from).mul_f64(rng.random_range(0.05..0.95))
 }
 
-/// Part of the cast.
+/// A range of the users.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     pub users: Vec<User>,
     pub attempts: Vec<Attempt>,
 }
 
-/// Makes users one after the other.
+/// Generates users one after the other.
 #[derive(Debug, Clone)]
 pub(crate) struct Users {
     plan: Plan,
@@ -133,7 +133,7 @@ pub(crate) struct Users {
 }
 
 impl Users {
-    /// `approval` is how long an approval holds.
+    /// Creates the generator; `approval` is how long an approval is valid.
     pub fn new(plan: &Plan, now: Timestamp, approval: Duration) -> Self {
         let wanted = plan.attempts();
         let open_wanted =
@@ -156,28 +156,28 @@ impl Users {
         cast
     }
 
-    /// How many users there will be.
+    /// Returns how many users there will be.
     pub fn users(&self) -> u64 {
         self.plan.users
     }
 
-    /// A member of staff, as records name them; the program itself where there is no staff.
+    /// Returns a member of staff, as records name them; the program itself where there is no staff.
     pub fn staff(&self, number: usize) -> Principal {
         self.staff.get(number).map_or_else(Principal::system, |staff| Principal::user(staff.0))
     }
 
-    /// How colleagues see a member of staff.
+    /// Returns how colleagues see a member of staff.
     pub fn label(&self, number: usize) -> String {
         self.staff.get(number).map_or_else(|| "system".to_owned(), |staff| staff.2.clone())
     }
 
-    /// Whether a user can log in with the password that all seeded users share. Staff only in a demonstration: elsewhere
-    /// it would be an open door.
+    /// Returns whether a user can log in with the password that all seeded users share. Staff can only in a
+    /// demonstration: elsewhere it would be a vulnerability.
     pub fn has_password(&self, user: &User) -> bool {
         self.plan.demo || !user.role.is_staff()
     }
 
-    /// Staff who may do this, of whom one is drawn.
+    /// Draws one of the staff with a role.
     pub fn some_staff(&self, role: Role, rng: &mut StdRng) -> usize {
         let able: Vec<usize> =
             self.staff.iter().enumerate().filter(|(_, staff)| staff.1 == role).map(|(number, _)| number).collect();
@@ -188,18 +188,18 @@ impl Users {
         StdRng::seed_from_u64(mix(mix(self.plan.seed, purpose), index))
     }
 
-    /// Which seed this is of, how many users there will be, and whether it is a demonstration.
+    /// Returns the seed, how many users there will be, and whether this is a demonstration.
     pub fn plan(&self) -> (u64, u64, bool) {
         (self.plan.seed, self.plan.users, self.plan.demo)
     }
 
-    /// How many users have surely signed up before `at`.
+    /// Returns how many users have certainly signed up before `at`.
     pub fn signed_up(&self, at: Timestamp) -> u64 {
         let since = at.since(self.now - SPAN - Duration::from_mins(1)).as_micros();
         u64::try_from(since * u128::from(self.plan.users) / SPAN.as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Later for every next user.
+    /// Returns the time of sign-up, which is later for every next user.
     pub fn created_at(&self, index: u64) -> Timestamp {
         let span = SPAN.as_micros();
         let place = |index: u64| {
@@ -207,7 +207,7 @@ impl Users {
             Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
         };
         let (from, to) = (place(index), place(index + 1));
-        // Nobody signed up in this very minute.
+        // Nobody signed up in the current minute.
         let start = self.now - SPAN - Duration::from_mins(1);
         start + from + to.saturating_sub(from).mul_f64(self.rng(1, index).random_range(0.0..0.99))
     }
@@ -217,7 +217,7 @@ impl Users {
         UserId(Builder::from_unix_timestamp_millis(self.created_at(index).unix_millis(), &bytes).into_uuid())
     }
 
-    /// Users `from` up to, not including, `to`; chunks must be asked for in order.
+    /// Returns users `from` up to, not including, `to`; chunks must be requested in order.
     pub fn chunk(&mut self, from: u64, to: u64) -> Chunk {
         let mut chunk = Chunk::default();
         for index in from..to.min(self.plan.users) {
@@ -302,10 +302,10 @@ impl Users {
         }
     }
 
-    /// Spreads the attempts evenly over those who may have some.
+    /// Distributes the attempts evenly over those who may have some.
     fn attempts_of(&mut self, user: &mut User, attempts: &mut Vec<Attempt>) {
         let able = user.role == Role::Worker && !matches!(user.status, Status::Unverified | Status::Deleted);
-        // Ahead of the users by a little, so that the last of them need not be able to take the rest.
+        // Slightly ahead of the users, so that the last of them need not be able to have all remaining ones.
         let pace = u128::from((self.plan.users - self.plan.users / 12).max(1));
         let due = |wanted: u64| {
             let due = u128::from(wanted) * u128::from(user.index + 1) / pace;
@@ -313,7 +313,7 @@ impl Users {
         };
         let behind = due(self.wanted).saturating_sub(self.made);
         let mut rng = self.rng(4, user.index);
-        // Now and then somebody is passed over, so that others have several.
+        // Occasionally a user is skipped, so that others have several.
         if !able || behind == 0 || (behind < 3 && rng.random_ratio(1, 3)) {
             return;
         }
@@ -331,7 +331,7 @@ impl Users {
         self.open += u64::from(open);
     }
 
-    /// In a demonstration hardly anybody waits for pictures: of those that are drawn for each attempt, the first few.
+    /// In a demonstration few attempts wait for pictures: of those with pictures of their own, the first few.
     fn mark_later(&self, user: &mut User, last: Option<&mut Attempt>) {
         let Some(last) = last.filter(|_| self.plan.demo && self.plan.images == Images::Own) else { return };
         let first = self.open < 2 || last.number > 1 || last.claimed_by.is_some();
@@ -358,11 +358,11 @@ impl Users {
         };
         let decided_at =
             submitted_at + self.now.since(submitted_at).min(Duration::from_mins(rng.random_range(12..1_500))) / 2;
-        // In the small, every outcome is to be seen.
+        // A small database should show every outcome.
         let luck = rng.random_range(0..100) + if self.plan.demo && last { 18 } else { 0 };
         let status = match luck {
             _ if open => KycStatus::Pending,
-            // What is not the last led to another attempt.
+            // An attempt that is not the last led to another one.
             0..95 if !last => KycStatus::Retry,
             _ if !last => KycStatus::Revoked,
             0..72 => KycStatus::Approved,
@@ -440,7 +440,7 @@ impl Users {
 }
 
 impl Attempt {
-    /// When a claim that was just made ends.
+    /// Returns when a claim made now expires.
     pub fn claim_expires_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.claimed_by.map(|_| now + CLAIM)
     }

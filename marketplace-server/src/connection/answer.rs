@@ -12,16 +12,17 @@ use hyper::body::{Frame, SizeHint};
 
 use super::{Exchange, Working};
 
-/// A body whose request is under way until its last byte is in the kernel's hands, and not only in a buffer of ours.
+/// A response body that counts its request as in progress until the last byte has reached the kernel, not only one of
+/// our buffers.
 pub(crate) struct Answer {
     body: Body,
     exchange: Arc<Exchange>,
-    /// What has no length is made while it is sent: the server works on it.
+    /// A body without a known length is produced while it is sent, so the server is working on it.
     _working: Option<Working>,
 }
 
 impl Answer {
-    /// Of `exchange`.
+    /// Creates the body of the response in `exchange`.
     pub fn new(body: Body, exchange: Arc<Exchange>) -> Self {
         let working = body.size_hint().exact().is_none().then(|| exchange.work());
         Self { body, exchange, _working: working }

@@ -15,11 +15,12 @@ use tokio::time::Instant;
 use super::{Activity, Standing};
 use crate::network::Network;
 
-/// When connections have to go, one part in so many goes at once, so that not every new one has to look at all of them.
+/// When connections must be closed, this fraction (1/64) is closed at once, so that not every new connection has to
+/// look at all of them.
 const PART: usize = 64;
-/// For how many an HTTP/2 connection counts: it takes more memory, and nobody needs many of them.
+/// The weight of an HTTP/2 connection: it needs more memory, and nobody needs many of them.
 pub(crate) const HTTP2: usize = 4;
-/// Since when a client has taken nothing of an answer, so that its connection may go for the answer's sake.
+/// A client that has read nothing of a response for this long may lose its connection to make room for other responses.
 const NOTHING_TAKEN: Duration = Duration::from_secs(1);
 
 /// See the [module](self); cheap to clone.
@@ -30,13 +31,13 @@ pub(crate) struct Crowd(Arc<Inner>);
 struct Inner {
     total: usize,
     share: usize,
-    /// Before every connection, to count times from.
+    /// A time before every connection, from which times are counted.
     epoch: Instant,
     next: AtomicU64,
     state: Mutex<State>,
 }
 
-/// By address; under no address, those that are not counted by address.
+/// Groups by address; connections that are not counted by address are under `None`.
 #[derive(Debug, Default)]
 struct State {
     groups: HashMap<Option<Network>, Group>,
@@ -50,18 +51,19 @@ struct Group {
     weight: usize,
 }
 
-/// There is no place, and no connection that could go.
+/// The error when there is no place, and no connection that could be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Full;
 
 impl Crowd {
-    /// `total` connections at once, `share` of one address.
+    /// Creates a crowd of at most `total` connections, at most `share` of them from one address.
     pub fn new(total: usize, share: usize) -> Self {
         let state = Mutex::default();
         Self(Arc::new(Inner { total, share, epoch: Instant::now(), next: AtomicU64::new(0), state }))
     }
 
-    /// Adds a connection, from `address` or from somebody who stands for many; makes room for it when there is none.
+    /// Adds a connection from `address`, or from a proxy that stands for many clients (`None`); makes room for it if
+    /// necessary.
     pub fn enter(&self, address: Option<Network>, activity: &Arc<Activity>) -> Result<Member, Full> {
         let mut state = self.lock();
         if !self.has_room(&mut state, address, 1) {
@@ -73,7 +75,7 @@ impl Crowd {
         Ok(Member { crowd: self.clone(), address, id, activity: Arc::clone(activity) })
     }
 
-    /// Whether there is room for so much more, after those have gone that may.
+    /// Returns whether there is room for `more`, after closing those connections that may be closed.
     fn has_room(&self, state: &mut State, address: Option<Network>, more: usize) -> bool {
         let own = address.and_then(|_| state.groups.get(&address)).map_or(0, |group| group.weight);
         if own + more > self.0.share && !self.close_some(state, |one| *one == address, self.0.share.div_ceil(PART)) {
@@ -82,15 +84,15 @@ impl Crowd {
         state.weight + more <= self.0.total || self.close_some(state, |_| true, self.0.total.div_ceil(PART))
     }
 
-    /// Closes the connections that have waited longest for their clients; whether there was one.
+    /// Closes the connections that have waited longest for their clients; returns whether there was one.
     pub fn make_room(&self) -> bool {
         let mut state = self.lock();
         let count = state.weight.div_ceil(PART);
         self.close_some(&mut state, |_| true, count)
     }
 
-    /// Closes the connection, of `address` or of all, that has most requests under way of those that only wait for their
-    /// clients, so that another one of it gets its turn; whether there was one besides `but`.
+    /// Closes the connection, of `address` or of all, that has the most requests waiting only for their clients, so
+    /// that another connection gets its turn; returns whether there was one besides `but`.
     pub fn close_heaviest(&self, address: Option<Network>, but: &Arc<Activity>) -> bool {
         self.close_most(address, but, |one| match one.standing(self.0.epoch) {
             Standing::Waiting(_) => one.requests.load(Ordering::Relaxed),
@@ -98,8 +100,8 @@ impl Crowd {
         })
     }
 
-    /// Closes the connection of `address`, or of all, that makes us hold most of what it does not take; whether there was one
-    /// besides `but`.
+    /// Closes the connection, of `address` or of all, for which the server holds the most unread response bytes;
+    /// returns whether there was one besides `but`.
     pub fn close_fullest(&self, address: Option<Network>, but: &Arc<Activity>) -> bool {
         self.close_most(address, but, |one| {
             let took_at = one.opened + Duration::from_millis(one.took_at.load(Ordering::Relaxed));
@@ -127,7 +129,7 @@ impl Crowd {
         }
     }
 
-    /// Closes so many, of those groups.
+    /// Closes up to `count` connections in the groups that `of` selects.
     fn close_some(&self, state: &mut State, of: impl Fn(&Option<Network>) -> bool, count: usize) -> bool {
         let groups = state.groups.iter().filter(|(key, _)| of(key));
         let members = groups.flat_map(|(key, group)| group.members.iter().map(move |(id, (one, _))| (*key, *id, one)));
@@ -145,13 +147,13 @@ impl Crowd {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics between the two changes that belong together.
+        // No panic can occur between two changes that belong together.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// The place is free at once; the connection ends when its task next runs.
+    /// Frees the place at once; the connection ends when its task next runs.
     fn close(&mut self, key: Option<Network>, id: u64) {
         if let Some(activity) = self.remove(key, id) {
             activity.end.cancel();
@@ -169,7 +171,7 @@ impl State {
         Some(removed)
     }
 
-    /// A connection weighs so much more, unless it has been closed.
+    /// Adds `more` to a connection's weight, unless it has been closed.
     fn add(&mut self, key: Option<Network>, id: u64, more: usize) {
         let Some(group) = self.groups.get_mut(&key) else { return };
         let Some((_, weight)) = group.members.get_mut(&id) else { return };
@@ -179,7 +181,7 @@ impl State {
     }
 }
 
-/// A connection's place, which it has until this is dropped, or somebody else needs it more.
+/// A connection's place; held until this is dropped, or until another connection needs the place more.
 #[derive(Debug)]
 pub(crate) struct Member {
     crowd: Crowd,
@@ -189,12 +191,12 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// The connection.
+    /// Returns the connection's activity.
     pub fn activity(&self) -> &Arc<Activity> {
         &self.activity
     }
 
-    /// Counts it for `weight` connections from now on; others may have to go for that, or this one.
+    /// Counts the connection as `weight` connections from now on; others may be closed for that, or this one.
     pub fn weighs(&self, weight: usize) {
         let more = weight.saturating_sub(1);
         let mut state = self.crowd.lock();
@@ -239,7 +241,7 @@ mod tests {
             pause().await;
         }
         let other = open(&crowd, 2).unwrap();
-        // The first one works, the second one waits for a body.
+        // The server works on the first one; the second one waits for a body.
         let busy = own[0].activity().begin();
         let _work = busy.work();
         let _body = own[1].activity().begin();

@@ -27,41 +27,41 @@ pub(crate) use self::{
 };
 use crate::network::Network;
 
-/// What the stream, the requests and the crowd of one connection know.
+/// State that the stream, the requests and the crowd of one connection share.
 #[derive(Debug)]
 pub(crate) struct Activity {
     opened: Instant,
-    /// Requests that came, and whose answers are not wholly in the kernel's hands.
+    /// Requests that arrived and whose responses are not completely in the kernel's hands.
     requests: AtomicUsize,
     /// Those of them that wait for the server and not for the client.
     working: AtomicUsize,
-    /// Bytes of answers that the client has not taken.
+    /// Response bytes that the client has not read.
     answers: AtomicUsize,
-    /// Since when all that is under way waits for the client, in milliseconds since `opened`.
+    /// The time since when everything in progress waits for the client, in milliseconds since `opened`.
     waiting_since: AtomicU64,
-    /// When the client last took a good piece of an answer, likewise.
+    /// The time when the client last read a sizeable piece of a response, in milliseconds since `opened`.
     took_at: AtomicU64,
-    /// Whether bytes came that no request was made of yet.
+    /// Whether bytes arrived that are not yet part of a request.
     has_unread: AtomicBool,
-    /// Whether the client does not take what there is for it at present.
+    /// Whether the client currently does not read what is ready for it.
     is_stuck: AtomicBool,
     /// Ends the connection.
     end: CancellationToken,
 }
 
-/// What a connection is to whoever has to choose between them; the first ones go first.
+/// How expendable a connection is when one must be closed; lower values are closed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
-    /// No request is under way, since then.
+    /// No request has been in progress since then.
     Idle(Duration),
-    /// Requests wait for their client, since then: for their bodies, or for their answers to be taken.
+    /// All requests have been waiting for their client since then: for their bodies, or for their responses to be read.
     Waiting(Duration),
-    /// The server works for it.
+    /// The server is working for it.
     Busy,
 }
 
 impl Activity {
-    /// Of a connection that was just accepted.
+    /// Creates the activity of a connection that was just accepted.
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             opened: Instant::now(),
@@ -76,15 +76,15 @@ impl Activity {
         })
     }
 
-    /// A request begins; it ends when the guard and all of its answer's bytes are gone.
+    /// Registers a new request; it ends when the guard and all bytes of its response are gone.
     pub fn begin(self: &Arc<Self>) -> Arc<Exchange> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.has_unread.store(false, Ordering::Relaxed);
         Arc::new(Exchange { activity: Arc::clone(self), place: OnceLock::new(), memory: OnceLock::new() })
     }
 
-    /// Waits until nothing has happened for so long: no request is under way, none has begun to come, and every byte of the
-    /// last answer is in the kernel's hands.
+    /// Waits until nothing has happened for `time`: no request is in progress, none has begun to arrive, and every byte
+    /// of the last response is in the kernel's hands.
     pub async fn quiet(&self, time: Duration) {
         loop {
             tokio::time::sleep(time).await;
@@ -95,7 +95,7 @@ impl Activity {
         }
     }
 
-    /// Waits until somebody else needs the place.
+    /// Waits until another connection needs the place.
     pub async fn ended(&self) {
         self.end.cancelled().await;
     }
@@ -122,41 +122,41 @@ impl Activity {
         }
     }
 
-    /// Since when no request is under way.
+    /// Returns the time since when no request is in progress.
     fn idle_since(&self) -> Option<Instant> {
         (self.requests.load(Ordering::Relaxed) == 0 && self.working.load(Ordering::Relaxed) == 0)
             .then(|| self.opened + Duration::from_millis(self.waiting_since.load(Ordering::Relaxed)))
     }
 }
 
-/// A request and its answer.
+/// A request and its response.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     activity: Arc<Activity>,
-    /// Its place among all that is under way.
+    /// Its place among all requests in progress.
     place: OnceLock<Place<Network>>,
-    /// Its answer's place in memory.
+    /// Its response's share of memory.
     memory: OnceLock<Place<Network>>,
 }
 
 impl Exchange {
-    /// The connection that it came over.
+    /// Returns the connection that it arrived over.
     pub fn activity(&self) -> &Arc<Activity> {
         &self.activity
     }
 
-    /// Has its place among all that is under way from now on.
+    /// Stores its place among all requests in progress.
     pub fn placed(&self, place: Place<Network>) {
-        // A request is placed once.
+        // A request is given a place only once.
         let _ = self.place.set(place);
     }
 
-    /// Has its answer's place in memory from now on.
+    /// Stores its response's share of memory.
     pub fn remembered(&self, memory: Place<Network>) {
         let _ = self.memory.set(memory);
     }
 
-    /// The server works on it until the guard goes.
+    /// Marks the request as being worked on until the guard is dropped.
     pub fn work(&self) -> Working {
         self.activity.working.fetch_add(1, Ordering::Relaxed);
         Working(Arc::clone(&self.activity))
@@ -165,14 +165,14 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        // Its body was read; what came behind it hyper gives back.
+        // Its body has been read; hyper gives back whatever followed it.
         self.activity.has_unread.store(false, Ordering::Relaxed);
         self.activity.waits();
         self.activity.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// A request that the server works on.
+/// Guard of a request that the server is working on.
 #[derive(Debug)]
 pub(crate) struct Working(Arc<Activity>);
 

@@ -15,34 +15,34 @@ use tokio::{
 
 use super::{Activity, Member};
 
-/// How a client begins that speaks HTTP/2 (RFC 9113 §3.4).
+/// The first bytes from a client that speaks HTTP/2 (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Bytes that the client takes at once and that count as a good piece.
+/// The number of bytes that the client must read at once to count as a sizeable piece.
 const PIECE: usize = 1024;
 
-/// A stream that fails with `TimedOut` when its connection idles for too long, from its first moment on, or when the peer is
-/// too slow in taking what there is for it.
+/// A stream that fails with `TimedOut` when its connection idles for too long, from its first moment on, or when the
+/// peer reads too slowly what is ready for it.
 ///
-/// The timer is not moved at every byte: when it fires it looks how much time is left, so traffic costs nothing.
+/// The timer is not moved at every byte: when it fires it checks how much time is left, so traffic costs nothing.
 pub(crate) struct ClientStream<S> {
     inner: S,
     activity: Arc<Activity>,
     limit: Duration,
-    /// Bytes that the peer takes in `limit` at least.
+    /// The least number of bytes that the peer must read within `limit`.
     least: u64,
     timer: Pin<Box<Sleep>>,
     written: u64,
     is_stuck: bool,
-    /// Bytes that were read and put back: they come next.
+    /// Bytes that were read and put back; they are read next.
     again: Vec<u8>,
-    /// Since when there is something that the peer does not take, and what was written until then.
+    /// The time since when there is something that the peer does not read, and how much had been written until then.
     behind: Option<(Instant, u64)>,
-    /// Whoever has the stream has the place, also when it is no HTTP any more.
+    /// The owner of the stream has the place, even after the connection has stopped being HTTP.
     member: Member,
 }
 
 impl<S> ClientStream<S> {
-    /// `limit` counts from when the connection was accepted; `rate` is bytes a second.
+    /// Creates a stream; `limit` counts from when the connection was accepted, `rate` is in bytes per second.
     pub fn new(inner: S, member: Member, limit: Duration, rate: u32) -> Self {
         let activity = Arc::clone(member.activity());
         let timer = Box::pin(tokio::time::sleep_until(activity.opened + limit));
@@ -61,12 +61,12 @@ impl<S> ClientStream<S> {
         }
     }
 
-    /// The connection's place.
+    /// Returns the connection's place.
     pub fn member(&self) -> &Member {
         &self.member
     }
 
-    /// Puts bytes back that were read from it.
+    /// Puts back bytes that were read from it.
     pub fn put_back(&mut self, bytes: &[u8]) {
         self.again.splice(..0, bytes.iter().copied());
     }
@@ -78,7 +78,7 @@ impl<S> ClientStream<S> {
         }
     }
 
-    /// Ready when the connection has to go.
+    /// Ready when the connection must be closed.
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
@@ -91,7 +91,7 @@ impl<S> ClientStream<S> {
                 (Some((since, before)), _) => (since, self.written - before < self.least),
                 (None, Some(since)) => (since, true),
                 (None, None) => {
-                    // Whatever waits for the client from here on is looked at next time.
+                    // Data that waits for the client from this moment is judged next time.
                     self.behind = Some((now, self.written));
                     (now, false)
                 }
@@ -132,7 +132,7 @@ impl<S> ClientStream<S> {
         if self.behind.is_none() {
             let now = Instant::now();
             self.behind = Some((now, self.written));
-            // The timer may stand at the end of the next idle time.
+            // The timer may already be set to the end of the next idle period.
             if self.timer.deadline() > now + self.limit {
                 self.timer.as_mut().reset(now + self.limit);
             }
@@ -141,8 +141,8 @@ impl<S> ClientStream<S> {
 }
 
 impl<S: AsyncRead + Unpin> ClientStream<S> {
-    /// Whether the client speaks HTTP/2 from the first byte on, as it may when it knows the server. `patience` is for all of
-    /// the beginning, once it has begun.
+    /// Returns whether the client speaks HTTP/2 from the first byte, as it may with prior knowledge. `patience` limits
+    /// the time for the whole preface, once it has begun.
     pub async fn begins_http2(&mut self, patience: Duration) -> io::Result<bool> {
         self.wakes().await?;
         let rest = async {
@@ -293,7 +293,7 @@ mod tests {
         let mut answer = Answer::new("an answer".into(), activity.begin());
         let piece = answer.frame().await.unwrap().unwrap().into_data().unwrap();
         drop(answer);
-        // Nothing is written: the client gives no window for it.
+        // Nothing is written, because the client grants no window for it.
         assert_eq!(stream.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(activity.idle_since().is_none());
         drop(piece);

@@ -5,10 +5,10 @@ use marketplace_core::error::Error;
 
 use crate::problem::Problem;
 
-/// An access token is about 400 bytes; nothing longer is looked at.
+/// Upper limit of a token's bytes; an access token has about 400, and anything longer is rejected unread.
 const TOKEN_LIMIT: usize = 4_096;
 
-/// The token of the one `Authorization` header.
+/// Returns the token of the single `Authorization` header.
 pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let missing = || Error::unauthenticated("this needs `Authorization: Bearer <access token>`; log in to get one");

@@ -21,8 +21,8 @@ use crate::{
     slot,
 };
 
-/// Whoever the access token in `Authorization: Bearer …` belongs to, or in a cookie where those are on. A handler that takes
-/// this is not public.
+/// The actor that the access token identifies, in `Authorization: Bearer …` or, where cookies are enabled, in a cookie.
+/// A handler with this extractor is not public.
 #[derive(Debug)]
 pub(crate) struct Caller(pub Actor);
 
@@ -42,7 +42,7 @@ impl FromRequestParts<Ctx> for Caller {
     }
 }
 
-/// The operation of whoever calls: see [`Caller`].
+/// The operation context of the caller: see [`Caller`].
 #[derive(Debug)]
 pub(crate) struct Asked(pub Operation);
 
@@ -55,7 +55,7 @@ impl FromRequestParts<Ctx> for Asked {
     }
 }
 
-/// Where a call comes from, for limits and for the list of sessions.
+/// The origin of a request, for limits and for the list of sessions.
 #[derive(Debug)]
 pub(crate) struct Client(pub ClientInfo);
 
@@ -71,14 +71,14 @@ impl FromRequestParts<Ctx> for Client {
     }
 }
 
-/// The address of the client, which limits count by.
+/// Returns the address of the client, by which limits count.
 pub(crate) fn address_of(extensions: &Extensions, headers: &HeaderMap, ctx: &Ctx) -> IpAddr {
     let peer = extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     client_ip(peer, headers, &ctx.app.config.trusted_proxies)
 }
 
-/// The address of the client: the peer's, unless the peer is a trusted proxy. Then the rightmost address of
-/// `X-Forwarded-For` that is no trusted proxy, because everything left of it is whatever the client wrote.
+/// Returns the address of the client: the peer's, unless the peer is a trusted proxy. Then it is the rightmost address
+/// of `X-Forwarded-For` that is not a trusted proxy, because everything to the left of it was written by the client.
 fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
     let mut client = peer.to_canonical();
     let is_trusted = |ip: IpAddr| trusted.iter().any(|proxy| proxy.to_canonical() == ip);
@@ -98,7 +98,7 @@ fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
     client
 }
 
-/// `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1` or `[2001:db8::1]:4711`.
+/// Parses `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1` or `[2001:db8::1]:4711`.
 fn address(hop: &str) -> Option<IpAddr> {
     hop.parse::<IpAddr>()
         .or_else(|_| hop.parse::<std::net::SocketAddr>().map(|address| address.ip()))

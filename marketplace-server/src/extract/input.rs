@@ -29,7 +29,7 @@ impl<T: DeserializeOwned> FromRequest<Ctx> for Input<T> {
     }
 }
 
-/// The bytes of a JSON body.
+/// Returns the bytes of a JSON body.
 pub(crate) async fn read_json(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, Problem> {
     let bytes = body::whole(body).await?;
     if !bytes.is_empty() && !is_json(headers) {
@@ -44,7 +44,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-/// Reads a value; text that is no JSON is 400, JSON that does not fit is 422 with a pointer.
+/// Deserializes a value; text that is not JSON is 400, JSON that does not fit the type is 422 with a pointer.
 pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { bytes };
     if has_escaped_nul(bytes) {
@@ -82,7 +82,7 @@ fn without_position(error: &serde_json::Error) -> String {
     }
 }
 
-/// An error of serde's as one of ours: which field, and what is wrong with it.
+/// Converts an error of serde's into one of ours: which field, and what is wrong with it.
 pub(crate) fn field_error(pointer: &str, text: &str) -> FieldError {
     let named = |prefix: &str| text.strip_prefix(prefix)?.split('`').next();
     let below = |name: &str| {
@@ -99,12 +99,12 @@ pub(crate) fn field_error(pointer: &str, text: &str) -> FieldError {
         let allowed = text.split_once("`, ").map_or("", |(_, allowed)| allowed);
         return FieldError { pointer: below(name), detail: format!("is unknown; {allowed}") };
     }
-    // The text repeats what was sent; that can be long.
+    // The text repeats what was sent, which can be long.
     let short: String = text.chars().take(300).collect();
     FieldError { pointer: pointer.to_owned(), detail: format!("does not fit: {short}") }
 }
 
-/// RFC 6901.
+/// Returns the path as a JSON pointer (RFC 6901).
 fn pointer(path: &Path) -> String {
     let mut pointer = String::new();
     for segment in path {
@@ -123,7 +123,8 @@ fn pointer(path: &Path) -> String {
     pointer
 }
 
-/// `\u0000` not itself escaped. PostgreSQL cannot keep the character, and nobody means it.
+/// Returns whether there is a `\u0000` that is not itself escaped. PostgreSQL cannot store the character, and no one
+/// sends it on purpose.
 fn has_escaped_nul(bytes: &[u8]) -> bool {
     let mut escaped = false;
     for (at, byte) in bytes.iter().enumerate() {
@@ -139,7 +140,7 @@ fn has_escaped_nul(bytes: &[u8]) -> bool {
     false
 }
 
-/// The version that `If-Match: "<version>"` names; none without the header or for `*`.
+/// The version that `If-Match: "<version>"` names; `None` without the header or for `*`.
 #[derive(Debug)]
 pub(crate) struct IfMatch(pub Option<i64>);
 

@@ -10,15 +10,15 @@ use serde::de::DeserializeOwned;
 
 use crate::{ctx::Ctx, problem::Problem};
 
-/// The whole query as one type.
+/// The whole query string as one type.
 #[derive(Debug)]
 pub(crate) struct Params<T>(pub T);
 
-/// The query of a list: a filter, and which page.
+/// The query string of a list: a filter, and the page that is requested.
 #[derive(Debug)]
 pub(crate) struct List<F>(pub F, pub PageRequest);
 
-/// A query string, read in parts.
+/// A query string that is read in parts.
 pub(crate) struct QueryText<'q>(pub &'q str);
 
 impl QueryReader for QueryText<'_> {

@@ -21,22 +21,24 @@ use super::{
 };
 use crate::ctx::Ctx;
 
-/// Events that are read at once.
+/// Events that are read in one query.
 const BATCH: i64 = 500;
-/// Between two looks that nobody asked for: other programs write too.
+/// The interval between two looks without a notification, because other programs write too.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Between two looks at most so often: many changes at once are one look.
+/// The minimum interval between two looks, so that many changes at once cause one look.
 const PAUSE: Duration = Duration::from_millis(3);
-/// Between two looks whether the log is still the one that was followed: it is another one after a restore or a failover.
+/// The interval at which the dispatcher checks that the log is still the same one; it is another after a restore or a
+/// failover.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// For an answer of the database: then it is asked again, on another connection.
+/// How long to wait for a reply of the database before asking again on another connection.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Sessions that are asked for at once.
+/// Sessions that are checked in one query.
 const SESSIONS: usize = 500;
-/// Between two looks for sessions that are over.
+/// The interval between two checks for sessions that have ended.
 const SESSIONS_EVERY: Duration = Duration::from_millis(500);
 
-/// Runs until the last socket of the server has ended. Outlives outages of the database, and faults: it goes on where it was.
+/// Runs until the last socket of the server has ended. Survives database outages and panics, and continues where it
+/// was.
 pub(crate) async fn run(ctx: Ctx) {
     let now = Instant::now();
     let mut dispatcher = Dispatcher {
@@ -52,7 +54,7 @@ pub(crate) async fn run(ctx: Ctx) {
     while !dispatcher.ctx.ending.over.is_cancelled() {
         let outcome = AssertUnwindSafe(dispatcher.look()).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|_| Err(Error::internal("following the log of events panicked")));
-        // However much there is: what else is to be done is done between two pieces of it.
+        // However much there is to dispatch, other work is done between two batches.
         if dispatcher.judge(outcome) {
             continue;
         }
@@ -60,7 +62,7 @@ pub(crate) async fn run(ctx: Ctx) {
             () = dispatcher.ctx.ending.over.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
             heard = wake.recv() => {
-                // It is never closed: the app that sends is here.
+                // The channel is never closed, because the app that holds its sender is alive here.
                 if matches!(heard, Err(broadcast::error::RecvError::Closed)) {
                     tokio::time::sleep(LOOK_EVERY).await;
                 }
@@ -73,14 +75,14 @@ pub(crate) async fn run(ctx: Ctx) {
 
 struct Dispatcher {
     ctx: Ctx,
-    /// None until it was found where the log ends.
+    /// `None` until the end of the log has been found.
     cursor: Option<EventCursor>,
-    /// When it was last seen that this is the log that was followed.
+    /// When the log was last verified to be the one that is followed.
     checked_at: Instant,
     /// Sockets whose login may have ended.
     doubtful: Vec<Arc<Listener>>,
     sessions_at: Instant,
-    /// When everything that was there had been handed on.
+    /// When all events that existed had been dispatched.
     looked_at: Instant,
     failures: u32,
 }
@@ -90,7 +92,7 @@ impl Dispatcher {
         &self.ctx.hub
     }
 
-    /// Whether to look again at once.
+    /// Returns whether to look again at once.
     fn judge(&mut self, outcome: Result<bool>) -> bool {
         let inside = match outcome {
             Ok(more) => {
@@ -112,7 +114,7 @@ impl Dispatcher {
         false
     }
 
-    /// Hands on what is new, and sends away those whose login has ended. Returns whether there may be more.
+    /// Dispatches new events, and closes the sockets whose login has ended. Returns whether there may be more.
     async fn look(&mut self) -> Result<bool> {
         if let Some(cursor) = self.cursor
             && self.checked_at.elapsed() >= CHECK_EVERY
@@ -160,7 +162,7 @@ impl Dispatcher {
         Ok(i64::try_from(found.len()).is_ok_and(|count| count >= BATCH))
     }
 
-    /// Asks of those in doubt. While the database is away they stay in doubt.
+    /// Checks the logins in doubt. While the database is away they stay in doubt.
     async fn end_logins(&mut self) -> Result<()> {
         while !self.doubtful.is_empty() {
             let from = self.doubtful.len().saturating_sub(SESSIONS);
@@ -172,14 +174,14 @@ impl Dispatcher {
     }
 }
 
-/// Waits for an answer of the database, and not for ever.
+/// Waits for a reply of the database, for a limited time.
 async fn answered<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(PATIENCE, answer)
         .await
         .unwrap_or_else(|elapsed| Err(Error::unavailable("the database does not answer", elapsed)))
 }
 
-/// Sends away sockets whose sessions have ended.
+/// Closes the sockets whose sessions have ended.
 pub(super) async fn check_logins(ctx: &Ctx, listeners: &[Arc<Listener>]) -> Result<()> {
     let sessions: Vec<_> = listeners.iter().map(|listener| listener.session).collect();
     let living: std::collections::HashMap<_, _> =
@@ -193,7 +195,7 @@ pub(super) async fn check_logins(ctx: &Ctx, listeners: &[Arc<Listener>]) -> Resu
     Ok(())
 }
 
-/// Tells each of those whom an event concerns.
+/// Sends an event to each user whom it concerns.
 fn dispatch(hub: &Hub, event: &UserEvent) {
     let cursor = event.cursor.text();
     for user in event.users.into_iter().flatten() {
@@ -201,7 +203,7 @@ fn dispatch(hub: &Hub, event: &UserEvent) {
     }
 }
 
-/// An event as a frame for one of the two.
+/// Renders an event as a frame for one of the two users.
 pub(super) fn render_for(what: Delivery, user: UserId, cursor: EventCursor, text: &str) -> Queued {
     let text = frames::event(&what.told_to(user), text);
     Queued { cursor: Some(cursor), text: Utf8Bytes::from(text) }

@@ -10,32 +10,32 @@ use marketplace_core::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Bytes of a client's frame at most.
+/// Upper limit of the bytes of a client's frame.
 pub(crate) const FRAME_LIMIT: usize = 64 * 1024;
-/// Frames that make no sense, or are too many, after which a client is sent away.
+/// Number of invalid or excessive frames after which a client is disconnected.
 const NONSENSE_LIMIT: u32 = 100;
-/// Between two notices that somebody is writing; what comes sooner is left out.
+/// Minimum interval between two typing notices; earlier ones are dropped.
 const TYPING_EVERY: Duration = Duration::from_secs(1);
 
-/// Why the server closes a socket (RFC 6455 §7.4; 4000 and above are ours).
+/// The reason why the server closes a socket (RFC 6455 §7.4; 4000 and above are ours).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Close {
-    /// The server stops; come back.
+    /// The server stops; the client may reconnect.
     GoingAway,
-    /// Frames of bytes are not taken.
+    /// Binary frames are not accepted.
     Binary,
-    /// The client does not keep to the protocol.
+    /// The client violates the protocol.
     Policy,
     /// A frame was too large.
     TooBig,
-    /// The client was too slow, or the database is away; come back with the last cursor.
+    /// The client was too slow, or the database is away; the client may reconnect with its last cursor.
     TryAgain,
     /// The login has ended.
     LoggedOut,
 }
 
 impl Close {
-    /// As it goes over the wire, with a text for people.
+    /// Returns the code for the wire, with a text for people.
     pub fn frame(self) -> (u16, &'static str) {
         match self {
             Self::GoingAway => (1001, "the server stops; come back"),
@@ -48,7 +48,7 @@ impl Close {
     }
 }
 
-/// What a client says.
+/// A frame from the client.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ClientFrame {
@@ -74,24 +74,24 @@ enum ClientFrame {
     Ping,
 }
 
-/// What the server says, apart from events.
+/// A frame from the server, other than an event.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum ServerFrame<'a> {
-    /// From here on what happens is told; what was missed comes first.
+    /// Events are delivered from here on; missed ones come first.
     Ready { cursor: &'a str },
-    /// Events may be missing: load anew what is shown.
+    /// Events may be missing: the client must reload what it shows.
     ResyncRequired { cursor: &'a str },
     /// A message is stored.
     Ack { thread_id: ThreadId, client_msg_id: &'a str, seq: i64, message_id: MessageId },
-    /// The other one of a thread is writing.
+    /// The other participant of a thread is typing.
     Typing { thread_id: ThreadId, user_id: UserId },
-    /// Still here; `cursor` is how far this socket was told.
+    /// The reply to a ping; `cursor` is the last event that this socket was sent.
     Pong {
         #[serde(skip_serializing_if = "Option::is_none")]
         cursor: Option<&'a str>,
     },
-    /// A frame came to nothing.
+    /// A frame could not be processed.
     Error {
         code: ErrorCode,
         detail: &'a str,
@@ -107,14 +107,14 @@ pub(crate) enum ServerFrame<'a> {
 }
 
 impl ServerFrame<'_> {
-    /// As it goes over the wire.
+    /// Returns the frame as text for the wire.
     pub fn text(&self) -> String {
         // Enums of texts, numbers and ids always serialise.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
-/// An error, as the answer to a frame about a thread or a message.
+/// Returns an error frame as the reply to a frame about a thread or a message.
 pub(crate) fn error(error: &Error, thread: Option<ThreadId>, client_msg_id: Option<&str>) -> String {
     let frame = ServerFrame::Error {
         code: error.code(),
@@ -127,7 +127,7 @@ pub(crate) fn error(error: &Error, thread: Option<ThreadId>, client_msg_id: Opti
     frame.text()
 }
 
-/// An event with its cursor, as it goes over the wire.
+/// Returns an event with its cursor, as text for the wire.
 pub(crate) fn event(what: &Delivery, cursor: &str) -> String {
     #[derive(Serialize)]
     struct Told<'a> {
@@ -138,62 +138,62 @@ pub(crate) fn event(what: &Delivery, cursor: &str) -> String {
     serde_json::to_string(&Told { what, cursor }).unwrap_or_default()
 }
 
-/// What is to be done about a frame.
+/// The reaction to a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Todo {
-    /// Tell what was missed since the cursor, and what happens from now on.
+    /// Send the events that were missed since the cursor, and new ones from now on.
     Follow(Option<String>),
     /// Send a message.
     Send(ThreadId, NewMessage),
     /// Move the read pointer.
     Read(ThreadId, i64),
-    /// Tell the other one.
+    /// Notify the other participant.
     Typing(ThreadId),
-    /// Answer a ping.
+    /// Reply to a ping.
     Pong,
-    /// Say this.
+    /// Send this text.
     Say(String),
-    /// Nothing.
+    /// Do nothing.
     Nothing,
-    /// Send the client away.
+    /// Close the socket.
     Close(Close),
 }
 
-/// What to do when time has passed without a frame.
+/// The reaction to an interval without a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Beat {
-    /// See whether the client is there.
+    /// Check whether the client is still there.
     Ping,
-    /// It is not.
+    /// The client is gone.
     Gone,
-    /// It never said hello.
+    /// The client never sent `hello`.
     Close(Close),
 }
 
-/// The server's side of one socket. Times are counted from its opening.
+/// The server's side of one socket's protocol. Times are counted from its opening.
 #[derive(Debug, Default)]
 pub(crate) struct Protocol {
     greeted: bool,
     nonsense: u32,
     typed: Option<Duration>,
-    /// Whether anything came since the last ping.
+    /// Whether anything arrived since the last ping.
     alive: bool,
     pinged: bool,
 }
 
 impl Protocol {
-    /// Any sign of life, also on the level of WebSocket.
+    /// Records a sign of life, including those at the level of WebSocket.
     pub fn heard(&mut self) {
         self.alive = true;
     }
 
-    /// A frame was refused; whether that was one too many.
+    /// Records a rejected frame; returns whether that was one too many.
     pub fn refused(&mut self) -> bool {
         self.nonsense += 1;
         self.nonsense > NONSENSE_LIMIT
     }
 
-    /// A frame of text came.
+    /// Handles a text frame.
     pub fn text(&mut self, text: &str, now: Duration) -> Todo {
         self.heard();
         let frame = match serde_json::from_str::<ClientFrame>(text) {
@@ -236,7 +236,7 @@ impl Protocol {
         }
     }
 
-    /// A heartbeat's time has passed.
+    /// Handles the end of a heartbeat interval.
     pub fn beat(&mut self) -> Beat {
         if !self.greeted {
             return Beat::Close(Close::Policy);

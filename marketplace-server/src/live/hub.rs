@@ -25,34 +25,34 @@ use tokio_util::task::TaskTracker;
 
 use super::frames::Close;
 
-/// Frames that wait for one socket at most.
+/// Upper limit of the frames that wait for one socket.
 pub(super) const QUEUE: usize = 256;
-/// Between two sockets that are sent away when the server stops, unless they are many.
+/// The interval at which sockets are closed, one after the other, when the server stops; shorter when they are many.
 const BETWEEN: Duration = Duration::from_millis(20);
-/// Sockets of one person at most, on one server.
+/// Upper limit of one user's sockets on one server.
 const PER_USER: usize = 20;
 
 /// A frame on its way to a socket.
 #[derive(Debug, Clone)]
 pub(super) struct Queued {
-    /// Of an event; none for what is not in the log.
+    /// The cursor of an event; `None` for what is not in the log.
     pub cursor: Option<EventCursor>,
     pub text: Utf8Bytes,
 }
 
-/// One socket, as the hub knows it.
+/// One socket, from the hub's point of view.
 #[derive(Debug)]
 pub(super) struct Listener {
     pub user: UserId,
     pub session: SessionId,
     queue: mpsc::Sender<Queued>,
     end: watch::Sender<Option<Close>>,
-    /// When its session ends by itself, in microseconds.
+    /// When its session expires, in microseconds.
     ends_at: AtomicI64,
 }
 
 impl Listener {
-    /// Sends it away; the first reason counts.
+    /// Ends the socket; the first reason counts.
     pub fn end(&self, why: Close) {
         self.end.send_if_modified(|end| {
             let first = end.is_none();
@@ -63,14 +63,14 @@ impl Listener {
         });
     }
 
-    /// Its session lives until then.
+    /// Sets the time when its session expires.
     pub fn lives_until(&self, at: Timestamp) {
         self.ends_at.store(at.micros(), Ordering::Relaxed);
     }
 
     fn tell(&self, frame: Queued) {
         match self.queue.try_send(frame) {
-            // A closed one is on its way out.
+            // A closed socket is already ending.
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
             Err(mpsc::error::TrySendError::Full(_)) => self.end(Close::TryAgain),
         }
@@ -83,15 +83,15 @@ pub(crate) struct Hub {
     listeners: Mutex<HashMap<UserId, Vec<Arc<Listener>>>>,
     /// Sockets that may be open at once.
     places: Arc<tokio::sync::Semaphore>,
-    /// Whether the server stops.
+    /// Whether the server is stopping.
     closed: AtomicBool,
-    /// Whether the dispatcher knows where it stands: before, a socket could miss what happens.
+    /// Whether the dispatcher has its position in the log: before that, a socket could miss events.
     follows: AtomicBool,
-    /// Sockets under way, for stopping.
+    /// Running socket tasks, which a shutdown waits for.
     pub(super) tasks: TaskTracker,
 }
 
-/// A socket's own end of its place in the hub; leaves it when dropped.
+/// A socket's place in the hub; dropping it leaves the hub.
 #[derive(Debug)]
 pub(super) struct Place {
     pub listener: Arc<Listener>,
@@ -114,7 +114,7 @@ impl Drop for Place {
 }
 
 impl Hub {
-    /// With so many places.
+    /// Creates a hub with `places` places.
     pub fn new(places: usize) -> Arc<Self> {
         Arc::new(Self {
             listeners: Mutex::default(),
@@ -126,7 +126,7 @@ impl Hub {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Vec<Arc<Listener>>>> {
-        // Whatever panicked while it held the lock left the map whole.
+        // A panic while the lock was held cannot have left the map inconsistent.
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -136,8 +136,8 @@ impl Hub {
         self.tasks.wait().await;
     }
 
-    /// Sends all sockets away, one after the other within that time, so that not all of them come back at the same moment. No
-    /// other one joins.
+    /// Ends all sockets one after the other, spread over `within`, so that their clients do not all reconnect at the
+    /// same moment. No other socket can join.
     pub async fn dismiss(&self, within: Duration) {
         self.closed.store(true, Ordering::SeqCst);
         let all: Vec<_> = self.lock().values().flatten().cloned().collect();
@@ -150,14 +150,15 @@ impl Hub {
         }
     }
 
-    /// The dispatcher knows where it stands.
+    /// Records that the dispatcher has its position in the log.
     pub(super) fn follows(&self) {
         self.follows.store(true, Ordering::SeqCst);
     }
 
-    /// A place for another socket. From now on what happens is queued for it.
+    /// Returns a place for another socket. From now on events are queued for it.
     ///
-    /// `busy` or `rate_limited` when there are too many; `unavailable` while the log cannot be followed.
+    /// # Errors
+    /// `busy` or `rate_limited` when there are too many sockets; `unavailable` while the log cannot be followed.
     pub(super) fn join(self: &Arc<Self>, user: UserId, session: SessionId) -> Result<Place> {
         if !self.follows.load(Ordering::SeqCst) {
             return Err(Error::unavailable(
@@ -171,7 +172,7 @@ impl Hub {
         let (ender, end) = watch::channel(None);
         let listener = Arc::new(Listener { user, session, queue: sender, end: ender, ends_at: AtomicI64::new(0) });
         let mut listeners = self.lock();
-        // Under the lock: whoever is in before is sent away.
+        // Checked under the lock, so that every socket that joined before is ended.
         if self.closed.load(Ordering::SeqCst) {
             return Err(Error::unavailable("the server stops; come back", "it was told to"));
         }
@@ -184,13 +185,13 @@ impl Hub {
         Ok(Place { listener, queue, end, hub: Arc::clone(self), _permit: permit })
     }
 
-    /// Whether any of these has a socket here.
+    /// Returns whether any of these users has a socket here.
     pub(super) fn anybody(&self, users: &[Option<UserId>]) -> bool {
         let listeners = self.lock();
         users.iter().flatten().any(|user| listeners.contains_key(user))
     }
 
-    /// Tells a person on all of their sockets.
+    /// Sends a frame to all sockets of a user.
     pub(super) fn tell(&self, user: UserId, frame: impl FnOnce() -> Queued) {
         let listeners = self.lock();
         let Some(of_user) = listeners.get(&user) else { return };
@@ -200,22 +201,22 @@ impl Hub {
         }
     }
 
-    /// Sends everybody away.
+    /// Ends all sockets.
     pub(super) fn end_all(&self, why: Close) {
         self.lock().values().flatten().for_each(|listener| listener.end(why));
     }
 
-    /// The sockets of a person.
+    /// Returns the sockets of a user.
     pub(super) fn of(&self, user: UserId) -> Vec<Arc<Listener>> {
         self.lock().get(&user).cloned().unwrap_or_default()
     }
 
-    /// Everybody's sockets.
+    /// Returns all sockets.
     pub(super) fn all(&self) -> Vec<Arc<Listener>> {
         self.lock().values().flatten().cloned().collect()
     }
 
-    /// The sockets whose sessions are over by now, as far as is known.
+    /// Returns the sockets whose sessions have ended by `now`, as far as is known.
     pub(super) fn past(&self, now: Timestamp) -> Vec<Arc<Listener>> {
         let listeners = self.lock();
         let past = |listener: &&Arc<Listener>| listener.ends_at.load(Ordering::Relaxed) <= now.micros();

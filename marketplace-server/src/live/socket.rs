@@ -23,20 +23,20 @@ use super::{
 };
 use crate::{connection::Working, ctx::Ctx};
 
-/// Bytes that are read at once: sockets are many and mostly quiet.
+/// Bytes that are read at once; small, because sockets are many and mostly quiet.
 const READ_BUFFER: usize = 2 * 1024;
-/// Bytes that wait to be written at most; each frame is written before the next one is taken.
+/// Upper limit of the bytes that wait to be written; each frame is written before the next one is taken from the queue.
 const WRITE_BUFFER: usize = 512 * 1024;
-/// Events of a catch-up that are read at once.
+/// Events of a catch-up that are read in one query.
 const PAGE: u16 = 100;
-/// How long a client may take for the last frames and its own good-bye.
+/// How long a client has for the last frames and its own close frame.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Opens a socket for `actor`. `DenialLog` are answers of HTTP; afterwards it is frames.
+/// Opens a socket for `actor`. Refusals before the upgrade are HTTP responses; afterwards they are frames.
 pub(crate) async fn serve(ctx: Ctx, actor: Actor, upgrade: WebSocketUpgrade, in_use: Working) -> Result<Response> {
     let me = actor.require_own(Permission::Trade)?;
     let place = ctx.hub.join(me.account.id, me.session)?;
-    // A login that ended before the socket had its place ended unheard.
+    // Nobody was notified of a login that ended before the socket had its place.
     dispatcher::check_logins(&ctx, std::slice::from_ref(&place.listener)).await?;
     if place.end.borrow().is_some() {
         return Err(Error::unauthenticated("the session has ended; log in again"));
@@ -64,11 +64,11 @@ pub(crate) async fn serve(ctx: Ctx, actor: Actor, upgrade: WebSocketUpgrade, in_
     }))
 }
 
-/// Why a socket ends.
+/// The reason why a socket ends.
 enum End {
     /// The client went away.
     Gone,
-    /// The server sends it away.
+    /// The server closes it.
     Close(Close),
 }
 
@@ -78,14 +78,14 @@ struct Socket {
     wire: WebSocket,
     place: Place,
     protocol: Protocol,
-    /// How far it was told; none before the greeting.
+    /// The last event that was sent; `None` before the greeting.
     told: Option<EventCursor>,
-    /// How far was last read, and where.
+    /// The latest read pointer that this socket moved, and its thread.
     read: Option<(ThreadId, i64)>,
     opened: Instant,
 }
 
-/// What happened first.
+/// The event that happened first.
 enum Next {
     Said(Option<Result<Message, axum::Error>>),
     Queued(Option<Queued>),
@@ -134,7 +134,7 @@ impl Socket {
             }
             Some(Ok(Message::Ping(_))) => {
                 self.protocol.heard();
-                // It is answered below this already.
+                // The WebSocket library has already replied to it.
                 return match self.ctx.app.admit(Class::Write, &self.actor).await {
                     Err(_) if self.protocol.refused() => Err(End::Close(Close::Policy)),
                     _ => Ok(()),
@@ -142,12 +142,12 @@ impl Socket {
             }
             Some(Ok(Message::Text(text))) => text,
         };
-        // Whatever a frame asks for, it counts as what changes something does over HTTP.
+        // Whatever a frame asks for, it counts like a change over HTTP.
         let admitted = self.ctx.app.admit(Class::Write, &self.actor).await;
         let todo = self.protocol.text(&text, self.opened.elapsed());
         if let Err(refused) = admitted {
             let (thread, name) = match &todo {
-                // Without its hello a socket is of no use.
+                // A socket that was not greeted is of no use.
                 Todo::Follow(_) => return Err(End::Close(Close::TryAgain)),
                 Todo::Close(why) => return Err(End::Close(*why)),
                 Todo::Send(thread, new) => (Some(*thread), Some(&*new.client_msg_id)),
@@ -167,7 +167,7 @@ impl Socket {
                 let cursor = self.told.map(|cursor| cursor.text());
                 self.say(ServerFrame::Pong { cursor: cursor.as_deref() }.text()).await
             }
-            // What is large lives on the heap, and only while it is needed: most sockets are quiet.
+            // Large futures live on the heap, and only while they are needed: most sockets are quiet.
             Todo::Follow(cursor) => Box::pin(self.follow(cursor)).await,
             Todo::Send(thread, new) => Box::pin(self.send(thread, new)).await,
             Todo::Read(thread, seq) => Box::pin(self.read(thread, seq)).await,
@@ -175,10 +175,10 @@ impl Socket {
         }
     }
 
-    /// Tells what was missed, and from then on what is queued.
+    /// Sends the events that were missed, and from then on those that are queued.
     ///
-    /// The socket has had its place in the hub for a while, so whatever the log showed later than that is queued; what is
-    /// queued before a look at the log shows in that look, and what both have is told once, by its cursor.
+    /// The socket already has its place in the hub, so whatever appears in the log from then on is queued; events that
+    /// are queued before the log is read also appear in that read, and an event in both is sent once, by its cursor.
     async fn follow(&mut self, cursor: Option<String>) -> Result<(), End> {
         let user = self.place.listener.user;
         let mut after = cursor;
@@ -197,7 +197,7 @@ impl Socket {
                 self.say(ServerFrame::ResyncRequired { cursor: &place }.text()).await?;
             }
             if page.resync_required || !is_ready {
-                // Where the client stands: what it missed comes after this.
+                // The client's position: the missed events follow it.
                 let stands = after.as_deref().filter(|_| !page.resync_required).unwrap_or(&place);
                 self.say(ServerFrame::Ready { cursor: stands }.text()).await?;
                 is_ready = true;
@@ -214,7 +214,7 @@ impl Socket {
         }
     }
 
-    /// Tells what is queued, unless it was told before.
+    /// Sends a queued frame, unless it was sent before.
     async fn tell(&mut self, frame: Queued) -> Result<(), End> {
         if frame.cursor.is_some_and(|cursor| self.told >= Some(cursor)) {
             return Ok(());
@@ -236,7 +236,7 @@ impl Socket {
     }
 
     async fn read(&mut self, thread: ThreadId, seq: i64) -> Result<(), End> {
-        // Pointers only advance: what this socket read before is no work for anybody.
+        // Pointers only advance: what this socket already marked as read causes no work.
         if self.read.is_some_and(|(of, last)| of == thread && (0..=last).contains(&seq)) {
             return Ok(());
         }
@@ -252,7 +252,7 @@ impl Socket {
         }
     }
 
-    /// Told to whoever is here, and kept nowhere.
+    /// Sent to the participants who are connected here, and not stored.
     async fn typing(&mut self, thread: ThreadId) -> Result<(), End> {
         match messaging::typing(&self.ctx.app.by(&self.actor), thread).await {
             Ok(Some(other)) => {
@@ -281,7 +281,7 @@ impl Socket {
         self.write(Message::Text(Utf8Bytes::from(text))).await
     }
 
-    /// Writes a frame, for as long as the socket is wanted.
+    /// Writes a frame, unless the socket is ended meanwhile.
     async fn write(&mut self, message: Message) -> Result<(), End> {
         tokio::select! {
             sent = self.wire.send(message) => sent.map_err(|_| End::Gone),
@@ -289,7 +289,7 @@ impl Socket {
         }
     }
 
-    /// Says why, and waits a moment for the client's good-bye.
+    /// Sends the reason, and waits a moment for the client's close frame.
     async fn leave(&mut self, end: End) {
         let End::Close(why) = end else { return };
         let (code, reason) = why.frame();
@@ -304,12 +304,12 @@ impl Socket {
                 }
             }
         };
-        // A client that takes nothing any more is cut off.
+        // A client that no longer reads is cut off.
         let _ = tokio::time::timeout(FAREWELL, farewell).await;
     }
 }
 
-/// Waits until the socket has to go.
+/// Waits until the socket has to end.
 async fn ended(end: &mut tokio::sync::watch::Receiver<Option<Close>>) -> Close {
     end.wait_for(Option::is_some).await.ok().and_then(|why| *why).unwrap_or(Close::TryAgain)
 }

@@ -23,15 +23,15 @@ use tokio::{sync::broadcast, time::Instant};
 
 use crate::{ctx::Ctx, problem::Answer};
 
-/// Events that are read at once.
+/// Events that are read in one query.
 const BATCH: u16 = 100;
 
 /// Streams events after `resume`, or from now on.
 pub(crate) async fn stream(ctx: Ctx, actor: Actor, token: String, resume: Option<String>) -> Answer<Response> {
     let place = actor.user_id().map(|user| ctx.places.streams.take(user, 1)).transpose()?;
-    // Before the first look, so that nothing falls between the two.
+    // Subscribed before the first look, so that no event is lost between the two.
     let wake = ctx.app.subscribe();
-    // A wrong cursor is told before the stream begins.
+    // A wrong cursor is reported before the stream begins.
     let page = events::since(&ctx.app.by(&actor), resume.as_deref(), BATCH).await?;
     let now = Instant::now();
     let follower = Follower {
@@ -45,7 +45,7 @@ pub(crate) async fn stream(ctx: Ctx, actor: Actor, token: String, resume: Option
         _place: place,
         ctx,
     };
-    // The first frame tells where the stream begins, so that even a client that saw no event can resume.
+    // The first frame states where the stream begins, so that even a client that saw no event can resume.
     let first = futures::stream::once(async move { Ok(Bytes::from(format!(": events\nid: {}\n\n", page.cursor))) });
     let opening = if resume.is_some() { None } else { Some(first) };
     let rest = futures::stream::unfold(follower, |mut follower| async move {
@@ -73,7 +73,8 @@ struct Follower {
     cursor: String,
     wake: broadcast::Receiver<()>,
     ready: VecDeque<Bytes>,
-    /// When the caller was last seen to be signed in; none after a wait, because what woke us may have ended that.
+    /// When the caller's login was last verified; `None` after a wait, because the event that ended the wait may have
+    /// ended the login.
     checked: Option<Instant>,
     /// When something was last sent.
     spoke: Instant,
@@ -81,7 +82,7 @@ struct Follower {
 }
 
 impl Follower {
-    /// The next piece of the stream; none at its end.
+    /// Returns the next piece of the stream, or `None` at its end.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if self.ctx.ending.stopping.is_cancelled() {
@@ -96,7 +97,7 @@ impl Follower {
                     match self.look().await {
                         Ok(true) => continue,
                         Ok(false) => {}
-                        // The database is away: the stream stays, and goes on where it was.
+                        // The database is away: the stream stays open, and continues where it was.
                         Err(error) if error.code().retryable() => {}
                         Err(error) => {
                             let inside = error.internal_text();
@@ -116,7 +117,7 @@ impl Follower {
         }
     }
 
-    /// Reads what is new; whether there was anything.
+    /// Reads new events; returns whether there were any.
     async fn look(&mut self) -> Result<bool> {
         let page = events::since(&self.ctx.app.by(&self.actor), Some(&self.cursor), BATCH).await?;
         self.cursor = page.cursor;
@@ -133,13 +134,13 @@ impl Follower {
                 tokio::time::sleep(poll).await;
             },
         }
-        // Many changes at once are one look.
+        // Many changes at once cause one look.
         tokio::time::sleep(Duration::from_millis(10)).await;
         while matches!(self.wake.try_recv(), Ok(()) | Err(broadcast::error::TryRecvError::Lagged(_))) {}
         self.checked = None;
     }
 
-    /// Whether the token is still good and still allows this.
+    /// Checks whether the token is still valid and still permits this stream.
     async fn welcome(&mut self) -> Welcome {
         if self.checked.is_some_and(|checked| checked.elapsed() < self.ctx.options.event_poll) {
             return Welcome::Yes;
@@ -160,7 +161,7 @@ impl Follower {
 
 enum Welcome {
     Yes,
-    /// The database is away: nothing is told until it is known again.
+    /// The database is away: nothing is sent until the answer is known again.
     Unknown,
     No,
 }

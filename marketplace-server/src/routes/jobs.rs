@@ -24,7 +24,7 @@ use crate::{
     problem::Answer,
 };
 
-/// This feature's routes.
+/// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(create))

@@ -29,7 +29,7 @@ use crate::{
     problem::{Answer, Problem},
 };
 
-/// This feature's routes.
+/// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new().routes(routes!(own, submit))
 }
@@ -61,7 +61,7 @@ pub(crate) async fn own(Asked(op): Asked) -> Answer<Json<OwnKyc>> {
     params(("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
     responses((status = 201, description = "Submitted", body = OwnKyc)))]
 pub(crate) async fn submit(State(ctx): State<Ctx>, Caller(actor): Caller, request: Request) -> Answer<Response> {
-    // Before 20 MiB are read for nothing.
+    // Checked first, so that 20 MiB are not read for nothing.
     actor.require_own(Permission::OwnKyc)?;
     let mut key = Key::of(request.method().as_str(), request.uri().path(), request.headers())?;
     let boundary = boundary(request.headers())?;

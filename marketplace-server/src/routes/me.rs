@@ -17,7 +17,7 @@ use crate::{
     problem::Answer,
 };
 
-/// This feature's routes.
+/// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new().routes(routes!(me, update_me, delete_me)).routes(routes!(export_me))
 }

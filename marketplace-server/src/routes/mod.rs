@@ -38,7 +38,7 @@ use serde::Serialize;
 
 use crate::{ctx::Ctx, problem::Answer, slot};
 
-/// A file, shown in its place under a name of ours: what its owner called it is nobody's business.
+/// Returns a file to be shown inline under a name of ours: its owner's name for it is private.
 pub(crate) fn shown_file(file: FileContent, name: &str) -> Answer<Response> {
     let ending = match file.media_type.as_str() {
         "image/jpeg" => "jpg",
@@ -55,7 +55,7 @@ pub(crate) fn shown_file(file: FileContent, name: &str) -> Answer<Response> {
     Ok(response)
 }
 
-/// A versioned resource: JSON with its `ETag`.
+/// Returns a versioned resource: JSON with its `ETag`.
 pub(crate) fn versioned(version: i64, value: impl Serialize) -> Response {
     let mut response = Json(value).into_response();
     if let Ok(tag) = HeaderValue::try_from(format!("\"{version}\"")) {
@@ -64,10 +64,10 @@ pub(crate) fn versioned(version: i64, value: impl Serialize) -> Response {
     response
 }
 
-/// An archive to be saved, sent while it is made. When it cannot be made whole the connection breaks, so that nobody takes
-/// a part for the whole.
+/// Returns an archive to be saved, sent while it is created. When creating it fails, the connection is aborted, so that
+/// nobody mistakes a part for the whole.
 ///
-/// An address takes some of the exports that are made at once, and never the last.
+/// One address can occupy some of the concurrent exports, but never the last one.
 pub(crate) async fn download(ctx: &Ctx, export: impl Future<Output = Result<Export>>) -> Answer<Response> {
     let place = slot::client().map(|client| ctx.places.exports.take(client, 1)).transpose()?;
     let export = export.await?;
@@ -82,7 +82,7 @@ pub(crate) async fn download(ctx: &Ctx, export: impl Future<Output = Result<Expo
     Ok(response)
 }
 
-/// Done, and there is nothing to say.
+/// Success without a body.
 pub(crate) const DONE: StatusCode = StatusCode::NO_CONTENT;
-/// Taken; what comes of it does not show here.
+/// Accepted; the result is not visible in the response.
 pub(crate) const TAKEN: StatusCode = StatusCode::ACCEPTED;

@@ -18,17 +18,17 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{ctx::Ctx, metrics::Core, problem::Answer};
 
-/// This feature's routes.
+/// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(jwks))
 }
 
-/// What the listener for whoever runs the server has; the counters are nowhere else.
+/// Returns the routes of the operators' listener; the counters are nowhere else.
 pub(crate) fn for_operators() -> Router<Ctx> {
     Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).route(METRICS, get(metrics))
 }
 
-/// Where the counters are.
+/// The path of the counters.
 pub(crate) const METRICS: &str = "/metrics";
 
 /// How the server is.
@@ -64,7 +64,7 @@ pub(crate) async fn readyz(State(ctx): State<Ctx>) -> Answer<Json<Health>> {
     Ok(Health::of(ctx.app.ready().await?))
 }
 
-/// Counters, for Prometheus.
+/// Returns the counters, for Prometheus.
 async fn metrics(State(ctx): State<Ctx>) -> Response {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], ctx.metrics.render(&Core::of(&ctx.app)))
         .into_response()
@@ -82,6 +82,6 @@ pub(crate) struct Jwks {
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "ops", security(()),
     responses((status = 200, description = "Public keys", body = Jwks)))]
 pub(crate) async fn jwks(State(ctx): State<Ctx>) -> Response {
-    // Short: after a rotation others must learn of the new key before they meet it often.
+    // Short: after a rotation, verifiers must get the new key before they see many tokens signed with it.
     ([(CACHE_CONTROL, "public, max-age=60")], Json(Jwks { keys: ctx.app.keys.public() })).into_response()
 }

@@ -39,7 +39,7 @@ use crate::{
     problem::{Answer, Problem},
 };
 
-/// This feature's routes.
+/// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(client, update_client))
@@ -107,7 +107,7 @@ pub(crate) async fn put_picture(
     Caller(actor): Caller,
     request: Request,
 ) -> Answer<Json<Picture>> {
-    // Before 10 MiB are read for nothing.
+    // Checked first, so that 10 MiB are not read for nothing.
     actor.require_own(Permission::Trade)?;
     let came = body::received(request, &actor, MAX_FILE, &ctx).await?;
     let permit = kyc::submit_permit(&ctx.app.by(&actor)).await?;
@@ -183,7 +183,7 @@ pub(crate) async fn public_client(State(ctx): State<Ctx>, Id(id): Id<UserId>) ->
     Ok(Json(profiles::public_client(&ctx.app, id).await?))
 }
 
-/// Whoever calls, if they say so.
+/// The caller, if the request identifies one.
 #[derive(Debug)]
 pub(crate) struct Viewer(Option<Actor>);
 
@@ -191,7 +191,7 @@ impl FromRequestParts<Ctx> for Viewer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, ctx: &Ctx) -> Result<Self, Problem> {
-        // Who cannot be recognised sees what everybody sees.
+        // A caller who cannot be identified sees what everybody sees.
         let caller = Caller::from_request_parts(parts, ctx).await.ok();
         Ok(Self(caller.map(|Caller(actor)| actor)))
     }
@@ -223,7 +223,7 @@ pub(crate) async fn picture(
     let mut response = Response::new(Body::from(file.bytes));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::try_from(file.media_type).map_err(Error::internal)?);
-    // Another picture has another id. Not for long, as whoever is banned is not to be seen.
+    // A changed picture has another id. Cached for a limited time, because a banned user's picture must disappear.
     let cache = if known { "private, max-age=3600, immutable" } else { "public, max-age=3600, immutable" };
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     Ok(response)

@@ -19,7 +19,7 @@ use crate::{
     problem::Answer,
 };
 
-/// This feature's routes.
+/// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(of_job, create))

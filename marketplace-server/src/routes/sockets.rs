@@ -30,7 +30,7 @@ use crate::{
     problem::{Answer, Problem},
 };
 
-/// This feature's routes.
+/// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new().routes(routes!(ticket)).routes(routes!(socket))
 }
@@ -94,7 +94,7 @@ pub(crate) async fn socket(
     let (mut parts, _) = request.into_parts();
     check_origin(&parts.headers, &ctx.app.config)?;
     let is_upgrade = parts.headers.contains_key("sec-websocket-key");
-    // Tickets can be guessed by anybody.
+    // Anybody can try to guess tickets.
     if opening.ticket.is_some() {
         ctx.app.admit_address(Class::Public, address_of(&parts.extensions, &parts.headers, &ctx)).await?;
     }
@@ -110,7 +110,8 @@ pub(crate) async fn socket(
     Ok(live::serve(ctx, actor, upgrade, in_use).await?)
 }
 
-/// Whoever the header names, else whoever asked for the ticket. A ticket is used up by a request for a socket only.
+/// Returns the caller that the header identifies, otherwise the owner of the ticket. Only a request for a socket uses
+/// up the ticket.
 async fn caller(ctx: &Ctx, headers: &HeaderMap, ticket: Option<&str>, is_upgrade: bool) -> Answer<Actor> {
     match ticket {
         Some(ticket) if !headers.contains_key(AUTHORIZATION) && is_upgrade => {
@@ -120,7 +121,7 @@ async fn caller(ctx: &Ctx, headers: &HeaderMap, ticket: Option<&str>, is_upgrade
     }
 }
 
-/// Browsers say which page opens a socket, and send it whatever the page is: only our own may.
+/// Checks the page that opens a socket. Browsers state it, and permit every page to open one: only our own may.
 fn check_origin(headers: &HeaderMap, config: &Config) -> Result<(), Problem> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     if origin.to_str().is_ok_and(|origin| config.is_own_origin(origin)) {

@@ -38,7 +38,7 @@ use crate::{
     problem::{Answer, Problem},
 };
 
-/// Every staff route.
+/// Returns all staff routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     let mut mount = Mount(OpenApiRouter::new());
     staff::visit(&mut mount);
@@ -62,7 +62,7 @@ impl Visitor for Mount {
     }
 }
 
-/// Runs an operation for a request: who asks comes first, then what.
+/// Runs an operation for a request: the caller is checked first, then the input.
 async fn handle<O: StaffOperation>(State(ctx): State<Ctx>, request: Request) -> Answer<Response> {
     let (mut parts, body) = request.into_parts();
     let Caller(actor) = Caller::from_request_parts(&mut parts, &ctx).await?;
@@ -100,7 +100,7 @@ async fn handle<O: StaffOperation>(State(ctx): State<Ctx>, request: Request) -> 
     }
 }
 
-/// Changes something, once for each `Idempotency-Key`.
+/// Runs a change, once for each `Idempotency-Key`.
 async fn change<O: StaffOperation>(
     ctx: &Ctx,
     parts: &Parts,
@@ -126,7 +126,7 @@ async fn change<O: StaffOperation>(
     once_bytes(ctx, &actor, key, work).await
 }
 
-/// Reads the body; what takes none takes no notice of one.
+/// Parses the body; an operation without a body ignores one.
 fn body_of<O: StaffOperation>(bytes: &[u8]) -> Answer<O::Body> {
     if O::Body::IS_PRESENT {
         return json(bytes);
@@ -135,7 +135,7 @@ fn body_of<O: StaffOperation>(bytes: &[u8]) -> Answer<O::Body> {
 }
 
 async fn path_of<O: StaffOperation>(parts: &mut Parts, ctx: &Ctx) -> Result<O::Path> {
-    // What cannot be decoded is no id either.
+    // A path segment that cannot be decoded cannot be an id.
     match RawPathParams::from_request_parts(parts, ctx).await {
         Ok(found) => O::Path::parse(&found.iter().map(|(_, value)| value).collect::<Vec<_>>()),
         Err(_) => O::Path::parse(&[]),
@@ -199,7 +199,7 @@ fn describe<O: StaffOperation>(document: &mut openapi::OpenApi) {
     document.components.get_or_insert_default().schemas.extend(schemas);
 }
 
-/// Events in pages, or as a stream where `Accept` asks for one.
+/// Returns events in pages, or as a stream where `Accept` asks for one.
 async fn events(
     State(ctx): State<Ctx>,
     Caller(actor): Caller,

@@ -34,7 +34,7 @@ use crate::{
     routes::shown_file,
 };
 
-/// This feature's routes.
+/// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(list, open))
@@ -138,7 +138,7 @@ pub(crate) async fn attach(
     let mut key = Key::of(request.method().as_str(), request.uri().path(), request.headers())?;
     let boundary = forms::boundary(request.headers())?;
     let came = body::received(request, &actor, MULTIPART_LIMIT as u64, &ctx).await?;
-    // Bounds the memory that uploads take together.
+    // Limits the memory that uploads use together.
     let permit = kyc::submit_permit(&ctx.app.by(&actor)).await?;
     let file = read_form(came, boundary).await?;
     if let Some(key) = &mut key {

@@ -67,12 +67,12 @@ async fn review(api: Connection, number: u32) -> Result<()> {
             {
                 Ok(open) if open.items.is_empty() => return Ok(()),
                 Err(error) if !error.code().retryable() => bail!("{error:?}"),
-                // What waits is somebody's, perhaps somebody's who was killed: it comes back when the claim expires.
+                // Waiting cases are claimed, perhaps by a process that was killed: they return when the claim expires.
                 _ => tokio::time::sleep(Duration::from_millis(50)).await,
             }
             continue;
         };
-        // A look at the case; long enough that many are killed during it.
+        // The time to look at a case; long enough that many processes are killed during it.
         tokio::time::sleep(Duration::from_millis(u64::from(count % 17))).await;
         let fence = case.attempt.claim.as_ref().map(|claim| claim.fence);
         let decision = if count.is_multiple_of(2) {
@@ -86,7 +86,7 @@ async fn review(api: Connection, number: u32) -> Result<()> {
                 writeln!(stdout, "{} local:reviewer{number}@race {}", case.attempt.id, decision.kind)?;
                 stdout.flush()?;
             }
-            // Too slow: somebody else has it, or decided it.
+            // Too slow: another reviewer has claimed or decided it.
             Ok(_) => {}
             Err(error) if error.code() == ErrorCode::Conflict || error.code().retryable() => {}
             Err(error) => bail!("{error:?}"),

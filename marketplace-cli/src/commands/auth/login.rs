@@ -19,9 +19,9 @@ use crate::{
     remote::Remote,
 };
 
-/// Bytes of a password on stdin at most; far more than core takes.
+/// Upper limit of the bytes of a password on stdin; far more than core accepts.
 const MAX_PASSWORD: u64 = 4_096;
-/// How often a code is asked for, as a person may be too late with the first.
+/// How often a code is asked for, because the first one may have expired while it was typed.
 const CODES: usize = 3;
 
 /// How somebody logs in.
@@ -53,7 +53,7 @@ pub struct SecondArgs {
 }
 
 impl SecondArgs {
-    /// What was given, if anything was.
+    /// Returns the second factor that was given, if any.
     pub fn proof(&self) -> Option<Proof> {
         let text = |given: &SecretString| given.expose_secret().to_owned();
         let code = self.totp.as_ref().map(|given| Proof::Code(text(given)));
@@ -97,7 +97,7 @@ async fn greet(context: &Context, target: &Target, remote: &Remote) -> Outcome<I
             }
             Ok(identity)
         }
-        // Clients and workers have no business here; do not leave a session of theirs behind.
+        // Clients and workers have no use for this program; do not leave a session of theirs behind.
         Err(error) => {
             remote.logout().await?;
             Err(error.into())
@@ -105,7 +105,7 @@ async fn greet(context: &Context, target: &Target, remote: &Remote) -> Outcome<I
     }
 }
 
-/// The password, from a person or from stdin.
+/// Reads the password, from a person or from stdin.
 pub async fn password(from_stdin: bool) -> Outcome<Password> {
     if from_stdin {
         return read_password();
@@ -113,7 +113,8 @@ pub async fn password(from_stdin: bool) -> Outcome<Password> {
     Ok(Password::new(prompt(|| inquire::Password::new("Password:").without_confirmation().prompt()).await?))
 }
 
-/// Tries with what was given; a person is asked for a code as soon as one is needed, and again when it was wrong.
+/// Tries with the second factor that was given; a person is asked for a code as soon as one is needed, and again when
+/// it was wrong.
 pub async fn with_codes<T>(
     context: &Context,
     given: Option<Proof>,
@@ -134,7 +135,8 @@ pub async fn with_codes<T>(
     Ok(attempt(proof.as_ref()).await?)
 }
 
-/// At a log-in, the server says so; of somebody who is logged in, it is a field like any other.
+/// Returns whether a code is needed. At a log-in the server says so in a member of its own; for a logged-in person it
+/// is an ordinary field error.
 fn needs_code(error: &Error) -> bool {
     matches!(error.second_factor_hint(), Some(SecondFactor::Required | SecondFactor::Wrong))
         || error.fields().iter().any(|field| field.pointer == "/totp")
@@ -147,7 +149,7 @@ async fn ask_code() -> Outcome<Proof> {
     Ok(if is_code { Proof::Code(text) } else { Proof::Recovery(text) })
 }
 
-/// All of stdin, less the line break at its end.
+/// Reads all of stdin, without the line break at its end.
 fn read_password() -> Outcome<Password> {
     let mut text = String::new();
     std::io::stdin().lock().take(MAX_PASSWORD).read_to_string(&mut text)?;

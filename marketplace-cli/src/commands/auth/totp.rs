@@ -18,7 +18,7 @@ use crate::{
     failure::{Failure, Outcome},
 };
 
-/// Blank modules around a QR code; readers want four, and terminals are small.
+/// Blank modules around a QR code; readers want four, but terminals are small.
 const MARGIN: usize = 2;
 /// How often a first code may be typed.
 const TRIES: usize = 3;
@@ -63,7 +63,7 @@ pub async fn run(verb: Verb, context: &Context, target: &Target) -> Outcome {
             }
             let password = login::password(false).await?;
             let enrolment = remote.begin_totp(&password).await?;
-            // A reader of stdout gets the recovery codes and nothing else.
+            // stdout receives only the recovery codes.
             std::io::stderr().write_all(sheet(&enrolment, context.out.view.color).as_bytes())?;
             let mut left = TRIES;
             let codes = loop {
@@ -96,8 +96,8 @@ fn sheet(enrolment: &Enrolment, color: bool) -> String {
     format!("Scan this with an authenticator app:\n\n{drawn}\nor type the secret into it: {}\n\n", enrolment.secret)
 }
 
-/// A QR code in half blocks. In colour it is black on white whatever the terminal's own colours are; without, it takes the
-/// terminal for dark.
+/// Draws a QR code in half blocks. In colour it is black on white whatever the terminal's own colours are; without
+/// colour, the terminal is assumed to be dark.
 fn draw(text: &str, color: bool) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     let (width, modules) = (code.width(), code.to_colors());
@@ -111,7 +111,7 @@ fn draw(text: &str, color: bool) -> Option<String> {
     for y in (0..side).step_by(2) {
         drawn += if color { "\u{1b}[30;107m" } else { "" };
         for x in 0..side {
-            // Below the last row there is nothing to draw: paper.
+            // There is nothing to draw below the last row: it is blank.
             let ink = |y: usize| (y < side && is_dark(x, y)) == color;
             drawn.push(match (ink(y), ink(y + 1)) {
                 (true, true) => '█',
@@ -131,7 +131,7 @@ mod tests {
 
     const URL: &str = "otpauth://totp/Marketplace:lea@example.org?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Marketplace&algorithm=SHA1&digits=6&period=30";
 
-    /// Read back module by module, it is the code that the library made.
+    /// Checks the drawing, module by module, against the code from the library.
     #[test]
     fn a_drawn_code_is_the_code() {
         for color in [true, false] {

@@ -51,7 +51,7 @@ impl Row for Summary {
     }
 }
 
-/// `db seed`: an empty database is filled at once, another one only by consent.
+/// Runs `db seed`: an empty database is filled at once, any other only after confirmation.
 pub(super) async fn run(context: &Context, config: Config, plan: &Plan, yes: bool) -> Outcome {
     context.out.check::<Summary>()?;
     let app = context.open_to_fill(config).await?;
@@ -66,14 +66,14 @@ pub(super) async fn run(context: &Context, config: Config, plan: &Plan, yes: boo
     context.out.item(&summary)
 }
 
-/// Fills, with progress.
+/// Fills the database, with progress.
 async fn seed(context: &Context, app: &App, plan: &Plan) -> Outcome<Summary> {
     let (summary, rest) = begin(context, app, plan).await?;
     finish(context, app, rest).await?;
     Ok(summary)
 }
 
-/// Fills with all but what can be drawn later, with progress.
+/// Fills the database with everything but what can be drawn later, with progress.
 pub(in crate::commands) async fn begin(context: &Context, app: &App, plan: &Plan) -> Outcome<(Summary, Rest)> {
     let bar = bar(context, plan.users);
     let made = seed::begin(app, plan, &|progress| show(&bar, progress)).await;

@@ -18,12 +18,12 @@ use crate::{
     remote::Remote,
 };
 
-/// Free bytes below which something will soon go wrong.
+/// Free bytes below which writes will soon fail.
 const LOW_DISK: u64 = 1024 * 1024 * 1024;
 /// Seconds by which clocks may differ: tokens live for 600, undo for 10.
 const SKEW: i64 = 5;
 
-/// A failure with its cause.
+/// Converts a failure into a finding, with its cause.
 pub(super) fn failure(name: &'static str, failure: &Failure) -> Finding {
     match failure {
         Failure::Core(error) => Finding::error(name, error),
@@ -31,7 +31,7 @@ pub(super) fn failure(name: &'static str, failure: &Failure) -> Finding {
     }
 }
 
-/// The user's own file.
+/// Checks the user's own settings file.
 pub(super) fn settings() -> Finding {
     const NAME: &str = "profiles";
     let path = match folder() {
@@ -50,7 +50,7 @@ pub(super) fn settings() -> Finding {
     }
 }
 
-/// The data folder, and space.
+/// Checks the data folder, and the free space.
 pub(super) fn folders(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     let data = config.data_dir.as_path();
@@ -80,7 +80,7 @@ fn free_space(_path: &Path) -> Option<u64> {
     None
 }
 
-/// Where mails go.
+/// Checks the delivery of mail.
 pub(super) async fn mail(config: &Config) -> Finding {
     const NAME: &str = "mail";
     let Some(smtp) = &config.smtp_url else {
@@ -99,7 +99,7 @@ pub(super) async fn mail(config: &Config) -> Finding {
     }
 }
 
-/// Whether the server answers, our clocks agree, and we are somebody to it.
+/// Checks whether the server responds, the clocks agree, and our credentials are valid.
 pub(super) async fn server(remote: &Remote) -> Vec<Finding> {
     let skew = match remote.clock_skew(SystemClock.now()).await {
         Ok(skew) => skew,
@@ -128,7 +128,7 @@ pub(super) async fn server(remote: &Remote) -> Vec<Finding> {
     found
 }
 
-/// What the terminal can do.
+/// Checks the capabilities of the terminal.
 pub(super) fn terminal(context: &Context) -> Vec<Finding> {
     const NAME: &str = "terminal";
     if !std::io::stdout().is_terminal() {

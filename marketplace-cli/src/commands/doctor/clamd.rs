@@ -11,7 +11,7 @@ use tokio::{
 const NAME: &str = "virus scanner";
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// `ClamAV`'s `clamd`.
+/// Checks `ClamAV`'s `clamd`.
 pub(super) async fn check(config: &Config) -> Finding {
     let Some(address) = config.clamd.as_deref() else {
         return Finding::ok(NAME, "none: files are taken as they come (no clamd)");
@@ -33,7 +33,7 @@ async fn ping(address: &str) -> io::Result<bool> {
     ping_over(TcpStream::connect(address).await?).await
 }
 
-/// `zPING` is answered by `PONG`, each with a NUL behind (clamd(8)).
+/// Sends `zPING` and expects `PONG`, each terminated by a NUL (clamd(8)).
 async fn ping_over(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<bool> {
     stream.write_all(b"zPING\0").await?;
     let mut said = [0; 5];

@@ -15,10 +15,10 @@ use tokio::{
 use url::Url;
 
 const NAME: &str = "redis";
-/// For all of it.
+/// The time limit for the whole check.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What servers share.
+/// Checks the Redis server that a cluster shares.
 pub(super) async fn check(config: &Config) -> Finding {
     let Some(secret) = &config.redis_url else {
         return Finding::ok(NAME, "one server by itself needs none (no redis_url)");
@@ -65,7 +65,7 @@ async fn ask(secret: &Secret) -> Result<&'static str, String> {
     judge(&String::from_utf8_lossy(&said))
 }
 
-/// What its lines come to.
+/// Evaluates the lines of the reply.
 fn judge(said: &str) -> Result<&'static str, String> {
     match said.lines().find(|line| line.starts_with('-')) {
         Some(refusal) => Err(format!("refuses: {}", refusal.trim_start_matches('-').trim())),
@@ -74,7 +74,7 @@ fn judge(said: &str) -> Result<&'static str, String> {
     }
 }
 
-/// A command as RESP has it: an array of strings, each after its length.
+/// Encodes a command in RESP: an array of strings, each after its length.
 fn command(words: &[&str]) -> Vec<u8> {
     let head = format!("*{}\r\n", words.len());
     let words = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that waits for `words` and answers `said`, once.
+    /// Runs a server that expects `words` and replies `said`, once.
     async fn asked(userinfo: &str, words: &'static str, said: &'static str) -> Result<&'static str, String> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Secret::new(format!("redis://{userinfo}{}/0", listener.local_addr().unwrap()));

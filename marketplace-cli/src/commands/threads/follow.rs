@@ -17,7 +17,7 @@ use crate::{
     failure::{Failure, Outcome},
 };
 
-/// How often a followed thread is looked at.
+/// The interval at which a followed thread is polled.
 const POLL: Duration = Duration::from_millis(500);
 
 /// Which messages.
@@ -45,7 +45,7 @@ pub struct Start {
     after_seq: Option<i64>,
 }
 
-/// Prints a stretch of a thread, page by page. Numbers have no gaps, so where a stretch begins is known beforehand.
+/// Prints a range of a thread, page by page. Numbers have no gaps, so the start of a range is known beforehand.
 pub async fn messages(context: &Context, id: ThreadId, reason: AccessReason, span: &Span) -> Outcome {
     context.out.check::<StaffMessage>()?;
     let api = context.connect().await?;
@@ -69,7 +69,8 @@ pub async fn messages(context: &Context, id: ThreadId, reason: AccessReason, spa
                 return Err(error.into());
             }
         };
-        // A thread that is empty, or ends before what was asked for, is still read: who may not read it hears so.
+        // A thread that is empty, or ends before the requested range, is still read, so that a caller without
+        // permission gets the error.
         let shown: Vec<_> = page.items.into_iter().take_while(|message| message.seq <= end).collect();
         list.page(&shown)?;
         if shown.is_empty() || !page.more_after || reader.last >= end {
@@ -90,13 +91,14 @@ pub async fn messages(context: &Context, id: ThreadId, reason: AccessReason, spa
     }
 }
 
-/// Prints the end of a thread, and then what comes. Messages are asked for by number, so none is missed or shown twice, also
-/// after a broken connection; events only say when to ask, so that a silent thread is not read over and over.
+/// Prints the end of a thread, and then each new message. Messages are requested by number, so none is missed or shown
+/// twice, even after a broken connection; events only say when to ask, so that a silent thread is not read over and
+/// over.
 pub async fn watch(context: &Context, id: ThreadId, reason: AccessReason, start: &Start) -> Outcome {
     let out = &context.out;
     out.check::<StaffMessage>()?;
     let api = context.connect().await?;
-    // Before the first reading: what comes meanwhile is heard of afterwards.
+    // Taken before the first read, so that events in between are seen afterwards.
     let cursor = api.call::<ListEvents>((), AfterQuery::new(None, 1), ()).await?.cursor;
     let thread = api.call::<ShowThread>(id, (), ()).await?;
     let last = start.after_seq.unwrap_or_else(|| (thread.last_seq - i64::from(start.lines)).max(0));
@@ -149,7 +151,7 @@ pub async fn watch(context: &Context, id: ThreadId, reason: AccessReason, start:
     Err(Failure::Interrupted("stopped".into()))
 }
 
-/// Reads on in a thread.
+/// Reads a thread incrementally.
 struct Reader {
     api: Connection,
     id: ThreadId,
@@ -173,17 +175,17 @@ impl Reader {
 
 struct Follower {
     reader: Reader,
-    /// Where the log of events was read to.
+    /// The position up to which the event log was read.
     cursor: String,
-    /// Whether there may be messages that were not read yet.
+    /// Whether there may be unread messages.
     behind: bool,
     status: ThreadStatus,
-    /// The state that the thread came into, until it was told.
+    /// The thread's new state, until it has been printed.
     turned: Option<ThreadStatus>,
 }
 
 impl Follower {
-    /// What was written since, a page at most; nothing when nothing was.
+    /// Returns the messages written since, at most one page; empty when there are none.
     async fn next(&mut self) -> Result<Vec<StaffMessage>> {
         if !self.behind {
             self.behind = self.stirred().await?;
@@ -202,11 +204,12 @@ impl Follower {
         Ok(page.items)
     }
 
-    /// Whether anything happened that could be about the thread.
+    /// Returns whether any event may concern the thread.
     async fn stirred(&mut self) -> Result<bool> {
         let api = &self.reader.api;
         match api.call::<ListEvents>((), AfterQuery::new(Some(&self.cursor), MAX_LIMIT), ()).await {
-            // More goes on than is worth looking through: the thread is read in any case, from a point before which all is told.
+            // There are more events than are worth examining: the thread is read in any case, and everything before
+            // this point is covered by that.
             Ok(page) if page.items.len() == usize::from(MAX_LIMIT) => {
                 self.cursor = api.call::<ListEvents>((), AfterQuery::new(None, 1), ()).await?.cursor;
                 Ok(true)
@@ -217,7 +220,7 @@ impl Follower {
                     [EventKind::Message, EventKind::Job, EventKind::Thread].iter().any(|kind| event.kind == *kind)
                 }))
             }
-            // A log that begins anew, after a restore.
+            // The log was restarted, after a restore.
             Err(error) if error.code() == ErrorCode::Invalid => {
                 self.cursor = api.call::<ListEvents>((), AfterQuery::new(None, 1), ()).await?.cursor;
                 Ok(true)

@@ -38,7 +38,8 @@ pub(super) async fn run(context: &Context, id: UserId, path: &Path) -> Outcome {
     Ok(())
 }
 
-/// Beside its place first: what breaks off in the middle leaves nothing. Temporary files are made 0600.
+/// Writes to a temporary file in the same folder first, so that an interrupted export leaves nothing. Temporary files
+/// are created with mode 0600.
 async fn save(mut export: Export, path: &Path) -> Outcome<u64> {
     let cannot = || format!("{} cannot be written", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -181,10 +181,10 @@ fn stats() -> Stats {
     }
 }
 
-/// The dotted paths of what is no object.
+/// Collects the dotted paths of all values that are not objects.
 fn leaves(value: &Value, path: &str, into: &mut BTreeSet<String>) {
     match value {
-        // One without members is whatever its row has.
+        // An object without members can hold any keys.
         Value::Object(map) if !map.is_empty() => {
             for (key, inner) in map {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
@@ -294,7 +294,7 @@ fn a_terminal_gets_relative_times_and_what_fits() {
     let narrow = list(Format::Table, &[], true, Some(80), &pages);
     assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
     insta::assert_snapshot!("list_table_narrow", narrow);
-    // Exactly as wide as it needs: nothing is cut.
+    // Exactly as wide as needed: nothing is cut.
     let needed = narrow.lines().map(|line| line.chars().count()).max().and_then(|width| u16::try_from(width).ok());
     assert_eq!(list(Format::Table, &[], true, needed, &pages), narrow);
     insta::assert_snapshot!("users_table_narrow", list(Format::Table, &[], true, Some(80), &[&[user()]]));

@@ -12,11 +12,11 @@ use super::{
     App, frame,
 };
 
-/// Columns and rows below which nothing sensible can be drawn.
+/// Columns and rows below which nothing useful can be drawn.
 const SMALLEST: (u16, u16) = (60, 16);
 
 impl App {
-    /// Draws everything; returns where the text cursor is.
+    /// Draws everything; returns the position of the text cursor.
     pub fn draw(&mut self, area: Rect, buf: &mut Buffer) -> Option<Position> {
         self.ctx.dirty = false;
         if area.width < SMALLEST.0 || area.height < SMALLEST.1 {

@@ -9,7 +9,8 @@ use ratatui::{
 
 use super::super::{ctx::Ctx, heartbeat::State, keymap::Action, text, theme::Style, widgets::rows::count};
 
-/// The line that says which system, which way in, as whom, what waits, and whether it is there.
+/// Draws the line with the system, the kind of connection, the identity, the numbers of waiting items, and the
+/// connection's state.
 pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
     let theme = ctx.theme;
     let options = &ctx.options;
@@ -39,7 +40,7 @@ pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
     let room = width.saturating_sub(text::width(&right) + 1);
     buf.set_string(area.x, area.y, text::cut(&left, room), base.add_modifier(ratatui::style::Modifier::BOLD));
     let gap = room.saturating_sub(text::width(&left) + 2);
-    // As many of the numbers as there is room for.
+    // As many of the numbers as fit.
     let counts = (1..=counts.len()).rev().filter_map(|many| counts.get(..many)).map(|some| some.join("   "));
     if let Some(counts) = counts.into_iter().find(|counts| text::width(counts) <= gap) {
         let x = width - text::width(&right) - text::width(&counts) - 3;
@@ -54,7 +55,7 @@ pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
     buf.set_string(area.x + u16::try_from(x).unwrap_or(0), area.y, &right, style);
 }
 
-/// The tabs; returns where each one is, for the mouse.
+/// Draws the tabs; returns the position of each, for the mouse.
 pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rect, Action)> {
     let theme = ctx.theme;
     let mut places = Vec::new();
@@ -86,7 +87,7 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
     places
 }
 
-/// The status line: what the screen says, then the notice.
+/// Draws the status line: the screen's text, then the notice.
 pub fn status(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State, screen: Option<(String, Style)>) {
     let theme = ctx.theme;
     let mut pieces = vec![Span::raw(" ")];
@@ -111,7 +112,7 @@ pub fn status(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State, screen: Op
     }
 }
 
-/// The keys that do something now, the weightiest first; what does not fit is left to the help.
+/// Draws the keys that currently do something, the most important ones first; what does not fit is in the help only.
 pub fn footer(area: Rect, buf: &mut Buffer, ctx: &Ctx, home: Action, offers: impl Fn(Action) -> bool) {
     let theme = ctx.theme;
     let mut rows: Vec<Action> =
@@ -122,7 +123,7 @@ pub fn footer(area: Rect, buf: &mut Buffer, ctx: &Ctx, home: Action, offers: imp
         let (key, label) = piece(*action);
         text::width(&key) + text::width(label) + 3
     };
-    // Help and quit are always there: they lead to all the rest.
+    // Help and quit are always shown: from them everything else can be reached.
     let (fixed, mut shown): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|action| matches!(*action, Action::HELP | Action::QUIT));
     let room = usize::from(area.width).saturating_sub(1 + fixed.iter().map(length).sum::<usize>());
@@ -140,7 +141,7 @@ pub fn footer(area: Rect, buf: &mut Buffer, ctx: &Ctx, home: Action, offers: imp
     buf.set_line(area.x, area.y, &Line::from(pieces), area.width);
 }
 
-/// Whether something that was to be seen until `until` is over.
+/// Returns whether something that was to be shown until `until` has expired.
 pub fn over(until: Timestamp, ctx: &Ctx) -> bool {
     ctx.now() >= until
 }

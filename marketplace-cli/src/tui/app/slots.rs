@@ -7,7 +7,7 @@ use super::super::{
     screens::{FIRST, REGISTRY},
 };
 
-/// A screen at work.
+/// A screen that is in use.
 pub struct Slot {
     entry: Entry,
     /// The screen.
@@ -18,11 +18,11 @@ impl Slot {
     fn new(entry: Entry) -> Self {
         Self { screen: (entry.create)(), entry }
     }
-    /// The action that leads there.
+    /// Returns the action that leads to it.
     pub fn home(&self) -> Action {
         self.entry.info.home
     }
-    /// In help.
+    /// Returns its title in the help.
     pub fn title(&self) -> &'static str {
         self.entry.info.title
     }
@@ -41,27 +41,27 @@ impl Default for Slots {
 }
 
 impl Slots {
-    /// The screen that one begins at.
+    /// Returns the action of the first screen.
     pub fn start(&self) -> Action {
         self.first.home()
     }
-    /// The screen to which an action leads.
+    /// Returns the screen to which an action leads.
     pub fn get(&self, home: Action) -> &Slot {
         self.others.iter().find(|slot| slot.home() == home).unwrap_or(&self.first)
     }
-    /// The same, for changing it.
+    /// Like [`Self::get`], mutably.
     pub fn get_mut(&mut self, home: Action) -> &mut Slot {
         self.others.iter_mut().find(|slot| slot.home() == home).unwrap_or(&mut self.first)
     }
-    /// Each, in the order of the tabs.
+    /// Iterates over the screens, in the order of the tabs.
     pub fn iter(&self) -> impl Iterator<Item = &Slot> {
         std::iter::once(&self.first).chain(&self.others)
     }
-    /// Each, for changing it.
+    /// Like [`Self::iter`], mutably.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
         std::iter::once(&mut self.first).chain(&mut self.others)
     }
-    /// The ways out of what a screen shows.
+    /// Returns the links from what a screen shows.
     pub fn links_from(&self, home: Action) -> Vec<Link> {
         let relations = self.get(home).screen.relations();
         let links = self.iter().flat_map(|slot| (slot.entry.links)(&relations)).collect();

@@ -4,19 +4,19 @@ use std::fmt::Write as _;
 
 /// A filter that can be typed.
 pub trait Typed: Default + Clone + PartialEq {
-    /// The words that it knows, each with the values that it takes; none when any value is fine.
+    /// The words that it knows, each with the values that it accepts; empty when any value is valid.
     const WORDS: &'static [(&'static str, &'static [&'static str])];
-    /// Whether words without a colon mean something.
+    /// Whether words without a colon have a meaning.
     const FREE_TEXT: bool;
-    /// Takes one word's value.
+    /// Sets the value of one word.
     fn set(&mut self, word: &str, value: &str) -> Result<(), String>;
-    /// Takes the free text.
+    /// Sets the free text.
     fn text(&mut self, _text: String) {}
-    /// As flags of the command line.
+    /// Returns the filter as flags of the command line.
     fn flags(&self) -> String;
 }
 
-/// Reads a filter. The error says what is allowed instead.
+/// Parses a filter. The error says what is allowed instead.
 pub fn parse<F: Typed>(typed: &str) -> Result<F, String> {
     let mut filter = F::default();
     let mut text = Vec::new();
@@ -29,7 +29,7 @@ pub fn parse<F: Typed>(typed: &str) -> Result<F, String> {
                 filter.set(word, value).map_err(|_| format!("{word}: {}", hint::<F>(word)))?;
             }
             None if F::FREE_TEXT && !part.contains(':') => text.push(part),
-            // An address or a number may hold a colon only by mistake; a word before one is a field that is not there.
+            // Addresses and numbers do not contain colons, so the word before the colon is an unknown field.
             _ => {
                 let words: Vec<String> = F::WORDS.iter().map(|(word, _)| format!("{word}:")).collect();
                 return Err(format!("`{part}`: filter by {}", words.join(" ")));
@@ -42,7 +42,7 @@ pub fn parse<F: Typed>(typed: &str) -> Result<F, String> {
     Ok(filter)
 }
 
-/// The word that was meant: `user` is `user_id` where there is no other.
+/// Returns the word that was meant: `user` is `user_id` where there is no other.
 fn known<F: Typed>(word: &str) -> Option<&'static str> {
     let id = format!("{word}_id");
     let words = || F::WORDS.iter().map(|(known, _)| *known);
@@ -56,7 +56,7 @@ fn hint<F: Typed>(word: &str) -> String {
     }
 }
 
-/// What the last word can become: for completion by Tab.
+/// Returns the completions of the last word, for Tab.
 pub fn complete<F: Typed>(typed: &str) -> Vec<String> {
     let start = typed.rfind(char::is_whitespace).map_or(0, |at| at + 1);
     let (head, last) = typed.split_at(start);
@@ -83,7 +83,7 @@ pub fn flag(flags: &mut String, name: &str, value: Option<impl ToString>) {
     }
 }
 
-/// A value as a shell takes it.
+/// Quotes a value for a shell.
 pub fn quoted(value: &str) -> String {
     if !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:@+".contains(c)) {
         value.to_owned()

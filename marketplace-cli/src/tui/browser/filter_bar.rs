@@ -15,13 +15,13 @@ use super::{
     filter::{self, Typed},
 };
 
-/// After the last key, before a filter is sent.
+/// The delay between the last key and sending the filter.
 const DEBOUNCE: Duration = Duration::from_millis(60);
 
-/// The filter of a list: what is typed, and what holds.
+/// The filter of a list: the typed text, and the filter in effect.
 #[derive(Debug, Default)]
 pub struct FilterBar<F> {
-    /// What holds.
+    /// The filter in effect.
     pub filter: F,
     input: Input,
     typing: bool,
@@ -31,7 +31,7 @@ pub struct FilterBar<F> {
 }
 
 impl<F: Typed> FilterBar<F> {
-    /// With a filter that holds from the start.
+    /// Creates a bar with a filter that is in effect from the start.
     pub fn starting(typed: &str) -> Self {
         let (filter, input) = (filter::parse(typed).unwrap_or_default(), typed.to_owned().into());
         Self { filter, input, typing: false, before: String::new(), due: None, hint: String::new() }
@@ -42,15 +42,15 @@ impl<F: Typed> FilterBar<F> {
         self.before = self.input.value().to_owned();
         self.suggest();
     }
-    /// Whether keys go here.
+    /// Returns whether keys are handled here.
     pub fn typing(&self) -> bool {
         self.typing
     }
-    /// What was typed.
+    /// Returns the typed text.
     pub fn text(&self) -> &str {
         self.input.value()
     }
-    /// Sets it all at once. False, with the reason in `ctx`, when it cannot be read.
+    /// Sets the whole filter at once. Returns false, with the reason in `ctx`, when it cannot be parsed.
     pub fn set(&mut self, typed: &str, ctx: &mut Ctx) -> bool {
         match filter::parse(typed) {
             Ok(filter) => {
@@ -83,7 +83,7 @@ impl<F: Typed> FilterBar<F> {
         };
     }
 
-    /// Takes a key while typing; true when the filter changed at once.
+    /// Handles a key while typing; returns true when the filter changed at once.
     pub fn key(&mut self, key: KeyEvent, ctx: &mut Ctx) -> bool {
         match key.code {
             KeyCode::Esc => {
@@ -123,7 +123,7 @@ impl<F: Typed> FilterBar<F> {
         false
     }
 
-    /// Pasted text.
+    /// Handles pasted text.
     pub fn paste(&mut self, pasted: &str, now: Timestamp) {
         for c in text::clean(pasted).chars() {
             self.input.handle(tui_input::InputRequest::InsertChar(c));
@@ -141,7 +141,7 @@ impl<F: Typed> FilterBar<F> {
         changed
     }
 
-    /// True when what was typed begins to hold now.
+    /// Returns true when the typed filter takes effect now.
     pub fn tick(&mut self, now: Timestamp) -> bool {
         if self.due.is_some_and(|due| now >= due) {
             self.due = None;
@@ -154,7 +154,7 @@ impl<F: Typed> FilterBar<F> {
         false
     }
 
-    /// Draws it while typing; returns where the cursor is.
+    /// Draws the bar while typing; returns the position of the cursor.
     pub fn draw(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position> {
         self.typing.then(|| input::draw(bar, buf, ctx.theme, "/", &self.input, &self.hint))
     }

@@ -16,8 +16,8 @@ use super::{
     paged::{Paged, Row},
 };
 
-/// Draws a list: each row by `cells`, the selected one with the cursor, marked ones with a mark; a skeleton while the
-/// first page is on its way for longer than a moment; `empty` when there is nothing.
+/// Draws a list: each row by `cells`, the selected one with the cursor, marked ones with a mark; a skeleton when
+/// loading the first page takes longer than a moment; `empty` when there are no rows.
 pub fn draw<T: Row>(
     area: Rect,
     buf: &mut Buffer,
@@ -61,7 +61,7 @@ pub fn draw<T: Row>(
 }
 
 fn highlight(buf: &mut Buffer, row: Rect, style: ratatui::style::Style, whole: bool) {
-    // The cursor's colours win over those of the cells: contrast matters more there, and the words stay.
+    // The cursor's colours take precedence over those of the cells: contrast matters more there, and the words remain.
     if whole {
         buf.set_style(row, style);
     } else {

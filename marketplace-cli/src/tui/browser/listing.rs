@@ -30,37 +30,37 @@ use super::{
     paged::{Paged, Row},
 };
 
-/// After an event, so that a burst is one look.
+/// The delay after an event, so that a burst causes one look.
 const SOON: Duration = Duration::from_millis(300);
-/// After an event of a kind that comes all the time.
+/// The delay after an event of a frequent kind.
 const LATER: Duration = Duration::from_secs(2);
-/// Most rows that "all that match" may mean.
+/// The most rows that "all that match" may mean.
 const MOST: usize = 10_000;
 
-/// Rows of a kind, and how to get them.
+/// A kind of row, and how to load it.
 pub trait Listed: Row + Debug + Serialize + Send + Sync + 'static {
-    /// Which of them.
+    /// The filter of these rows.
     type Filter: Typed + Debug + Send + Sync + 'static;
-    /// What they are called when something fails.
+    /// The name of the rows in error messages.
     const WHAT: &'static str;
-    /// The filter that holds until another is typed.
+    /// The filter in effect until another is typed.
     const DEFAULT: &'static str = "";
-    /// Asks for a page of them.
+    /// Loads a page of them.
     fn list(api: Connection, filter: Self::Filter, page: PageRequest) -> BoxFuture<'static, Answered<Page<Self>>>;
-    /// What is copied as the row's id.
+    /// Returns the text that is copied as the row's id.
     fn id_text(&self) -> String;
 }
 
-/// Rows that came.
+/// Rows that were loaded.
 #[derive(Debug)]
 enum Answer<T> {
     /// A page.
     Page(Answered<Page<T>>),
-    /// All that match, for marking them; and whether there are more than may be marked.
+    /// All that match, for marking them, and whether there are more than may be marked.
     All(Answered<(Vec<T>, bool)>),
 }
 
-/// Rows, the filter that chose them, and marks.
+/// Rows, the filter that selected them, and marks.
 #[derive(Debug)]
 pub struct Listing<T: Listed> {
     /// The rows.
@@ -85,7 +85,7 @@ impl<T: Listed> Default for Listing<T> {
 }
 
 impl<T: Listed> Listing<T> {
-    /// Takes what means the same on every list: filter, marks, movements. False when it is something else.
+    /// Handles the actions that mean the same on every list: filter, marks, movements. Returns false for any other.
     pub fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
             Action::FILTER => self.bar.open(),
@@ -107,8 +107,8 @@ impl<T: Listed> Listing<T> {
         true
     }
 
-    /// One step back to how the list was at first: without marks, then without a filter of the user's. False when there is
-    /// nothing to take back.
+    /// Goes one step back towards the list's initial state: without marks, then without a filter of the user's. Returns
+    /// false when there is nothing to undo.
     pub fn back(&mut self, ctx: &mut Ctx) -> bool {
         if self.rows.clear_marks() {
             return true;
@@ -121,12 +121,12 @@ impl<T: Listed> Listing<T> {
         true
     }
 
-    /// Whether the filter is the one that it began with.
+    /// Returns whether the filter is the initial one.
     pub fn at_base(&self) -> bool {
         self.bar.text() == self.base
     }
 
-    /// Filters anew.
+    /// Sets another filter.
     pub fn set(&mut self, words: &str, ctx: &mut Ctx) -> bool {
         let set = self.bar.set(words, ctx);
         if set {
@@ -135,17 +135,17 @@ impl<T: Listed> Listing<T> {
         set
     }
 
-    /// Filters anew, and takes that for the beginning: where a jump leads to.
+    /// Sets another filter as the initial one, for a jump.
     pub fn start_at(&mut self, words: &str, ctx: &mut Ctx) {
         if self.set(words, ctx) {
             words.clone_into(&mut self.base);
         }
     }
 
-    /// Takes an answer that it waits for. True when it was a page.
+    /// Handles a result that it waits for. Returns true when it was a page.
     ///
     /// # Errors
-    /// Gives any other message back.
+    /// Returns any other message.
     pub fn take(&mut self, message: Message, ctx: &mut Ctx) -> Result<bool, Message> {
         if !self.rows.awaits(message.id()) && self.matching != Some(message.id()) {
             return Err(message);
@@ -174,31 +174,31 @@ impl<T: Listed> Listing<T> {
         Ok(false)
     }
 
-    /// Looks again in a moment, because something changed.
+    /// Schedules a look in a moment, because something changed.
     pub fn soon(&mut self, ctx: &Ctx) {
         self.refresh_due.get_or_insert(ctx.now() + SOON);
     }
-    /// Looks again a little later, because of something that happens all the time.
+    /// Schedules a look a little later, because of a frequent event.
     pub fn later(&mut self, ctx: &Ctx) {
         self.refresh_due.get_or_insert(ctx.now() + LATER);
     }
-    /// True once, when that moment came.
+    /// Returns true once, when the scheduled time has come.
     pub fn due(&mut self, now: Timestamp) -> bool {
         self.refresh_due.take_if(|due| now >= *due).is_some()
     }
 
-    /// After it was put aside: what was under way then does not come any more.
+    /// Resumes after having been stashed: results of earlier requests no longer arrive.
     pub fn resume(&mut self) {
         self.matching = None;
         self.rows.resume();
     }
 
-    /// A heading with the filter.
+    /// Returns a heading with the filter.
     pub fn title(&self, name: &str) -> String {
         if self.bar.text().is_empty() { name.to_owned() } else { format!("{name} · {}", self.bar.text()) }
     }
 
-    /// Where the cursor is: `3 of 100+`.
+    /// Returns the cursor's position: `3 of 100+`.
     pub fn place(&self) -> String {
         if self.rows.is_empty() {
             return String::new();
@@ -210,7 +210,7 @@ impl<T: Listed> Listing<T> {
     }
 }
 
-/// Copies the id of a row, or the row. False when that is not asked for.
+/// Copies the id of a row, or the row. Returns false for any other action.
 pub fn copies<T: Listed>(row: Option<&T>, action: Action, ctx: &mut Ctx) -> bool {
     let request = match (action, row) {
         (Action::COPY_ID, Some(row)) => Request::Copy(row.id_text(), "the id is copied".into()),
@@ -225,7 +225,7 @@ pub fn copies<T: Listed>(row: Option<&T>, action: Action, ctx: &mut Ctx) -> bool
     true
 }
 
-/// All that match, up to a bound; and whether there are more.
+/// Loads all that match, up to a limit; also returns whether there are more.
 async fn matching<T: Listed>(api: Connection, filter: T::Filter) -> Answered<(Vec<T>, bool)> {
     let mut rows = Vec::new();
     let mut request = PageRequest::first(MAX_LIMIT);
@@ -240,35 +240,35 @@ async fn matching<T: Listed>(api: Connection, filter: T::Filter) -> Answered<(Ve
     }
 }
 
-/// A list, whatever it lists, with what stands beside it: what is the same on every screen that has one.
+/// A list of any kind with its detail: what is the same on every screen that has one.
 pub trait Lists {
-    /// Whether keys are text now.
+    /// Returns whether keys are text now.
     fn typing(&self) -> bool;
-    /// Takes a key as text.
+    /// Handles a key as text.
     fn key(&mut self, key: KeyEvent, ctx: &mut Ctx);
-    /// Takes pasted text.
+    /// Handles pasted text.
     fn paste(&mut self, pasted: &str, ctx: &mut Ctx);
-    /// A filter from the command bar.
+    /// Applies a filter from the command bar.
     fn filter(&mut self, words: &str, ctx: &mut Ctx);
-    /// Goes to something in it, if it can.
+    /// Goes to a subject in it, if possible.
     fn go(&mut self, subject: &Subject, ctx: &mut Ctx);
-    /// Puts aside what it shows, and begins anew.
+    /// Stashes what it shows, and starts afresh.
     fn stash(&mut self) -> Box<dyn Any>;
-    /// Shows again what was put aside.
+    /// Restores what was stashed.
     fn restore(&mut self, stashed: Box<dyn Any>, ctx: &mut Ctx);
-    /// Takes an answer that it waits for, and gives back any other.
+    /// Handles a result that it waits for, and returns any other message.
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message>;
-    /// Looks again at what is shown.
+    /// Reloads what is shown.
     fn reload(&mut self, ctx: &mut Ctx);
-    /// Looks at the clock, and asks for what is missing while it is seen.
+    /// Handles the passing of time, and loads what is missing while it is visible.
     fn tick(&mut self, visible: bool, ctx: &mut Ctx);
-    /// A bulk action ended.
+    /// Handles the end of a bulk action.
     fn bulk_ended(&mut self, ctx: &mut Ctx);
-    /// A click. True when it opens the row.
+    /// Handles a click. Returns true when it opens the row.
     fn click(&mut self, at: Position, ctx: &mut Ctx) -> bool;
-    /// How many rows are marked, and what is then for all of them, in words for the status line.
+    /// Returns the number of marked rows and what is then applied to all of them, as text for the status line.
     fn marked(&self, what: &str) -> Option<(String, Style)>;
-    /// Draws what is typed; returns where the text cursor is.
+    /// Draws the typed text; returns the position of the text cursor.
     fn draw_input(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position>;
 }
 

@@ -41,54 +41,54 @@ use super::{
     widgets::rows,
 };
 
-/// Columns from which list and detail stand side by side.
+/// Columns from which list and detail are shown side by side.
 pub const WIDE: u16 = 100;
-/// After the cursor came to rest on a row, before it is loaded in full.
+/// How long the cursor rests on a row before it is loaded in full.
 const REST: Duration = Duration::from_millis(120);
 
-/// Rows of which each can be seen in full.
+/// A kind of row that can be shown in full.
 pub trait Detailed: Listed {
     /// A row in full.
     type Detail: Debug + Send + 'static;
-    /// One of them.
+    /// The singular of its name.
     const ONE: &'static str;
-    /// Many of them.
+    /// The plural of its name.
     const MANY: &'static str;
-    /// The id of one.
+    /// Converts an id.
     fn by_id(id: Uuid) -> Self::Id;
-    /// Asks for one.
+    /// Loads one in full.
     fn show(api: Connection, id: Self::Id) -> BoxFuture<'static, Result<Self::Detail>>;
-    /// The row of the list.
+    /// Returns the row of the list.
     fn row(detail: &Self::Detail) -> &Self;
-    /// A heading for it.
+    /// Returns its heading.
     fn name(&self) -> String;
-    /// Counts changes.
+    /// Returns its version, which counts changes.
     fn version(&self) -> i64;
-    /// The filter of a list around it, for whoever was led here by its id.
+    /// Returns the filter of a list that contains it, for a jump by id.
     fn around(&self) -> String;
 }
 
-/// One that came, or that was changed.
+/// A row that was loaded or changed.
 #[derive(Debug)]
 enum Shown<D> {
-    /// One.
+    /// A loaded row.
     Detail(Result<D>),
-    /// What became of a change.
+    /// The result of a change.
     Changed(Result<Changed<D>>),
 }
 
-/// What is to be changed, as seen when that was asked for.
+/// The target of a change, as shown when the change was requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target<I> {
-    /// Which.
+    /// Its id.
     pub id: I,
-    /// As shown.
+    /// Its name, as shown.
     pub name: String,
-    /// The version that was seen, a change of another one being refused; none when one of many.
+    /// The version that was shown, so that a change of another version is refused; `None` when it is one of many.
     pub version: Option<i64>,
 }
 
-/// `Freeze Ada`, or `Freeze 12 users`.
+/// Returns `Freeze Ada`, or `Freeze 12 users`.
 pub fn heading<I>(verb: &str, targets: &[Target<I>], many: &str) -> String {
     match targets {
         [one] => format!("{verb} {}", text::clean(&one.name)),
@@ -96,22 +96,22 @@ pub fn heading<I>(verb: &str, targets: &[Target<I>], many: &str) -> String {
     }
 }
 
-/// A list beside one of its rows.
+/// A list beside one of its rows in full.
 #[derive(Debug)]
 pub struct Browser<T: Detailed> {
     /// The list.
     pub list: Listing<T>,
     /// The row in full.
     pub detail: Option<T::Detail>,
-    /// The detail has the keys; on a narrow terminal it has the whole screen.
+    /// Whether the detail has the focus; on a narrow terminal it then has the whole screen.
     pub in_detail: bool,
-    /// Both panes are seen.
+    /// Whether both panes are visible.
     pub wide: bool,
     load: Option<(LoadId, T::Id, Timestamp)>,
     due: Option<(T::Id, Timestamp)>,
-    /// A jump led to the detail, so that going back leads away from it.
+    /// Whether a jump led to the detail, so that going back leaves it.
     arrived: bool,
-    /// The row that the cursor goes to when it comes.
+    /// The row that the cursor moves to once it is loaded.
     seek: Option<T::Id>,
     scroll: usize,
     shown_rows: (usize, usize),
@@ -144,7 +144,7 @@ impl<T: Detailed> Browser<T> {
         self.load(id, ctx);
     }
 
-    /// Asks for one in full.
+    /// Loads one row in full.
     pub fn load(&mut self, id: T::Id, ctx: &mut Ctx) {
         self.due = None;
         self.load = Some((ctx.load(Shown::<T::Detail>::Detail, |api| T::show(api, id)), id, ctx.now()));
@@ -154,7 +154,7 @@ impl<T: Detailed> Browser<T> {
         }
     }
 
-    /// The row that keys are about: the open one, or the one under the cursor.
+    /// Returns the row that keys apply to: the open one, or the one under the cursor.
     pub fn subject(&self) -> Option<&T> {
         match (&self.detail, self.in_detail) {
             (Some(detail), true) => Some(T::row(detail)),
@@ -162,7 +162,7 @@ impl<T: Detailed> Browser<T> {
         }
     }
 
-    /// Those marked; without marks, the one that keys are about.
+    /// Returns the marked rows; without marks, the one that keys apply to.
     pub fn targets(&self) -> Vec<Target<T::Id>> {
         if self.list.rows.marked_count() > 0 {
             let target = |row: &T| Target { id: row.id(), name: row.name(), version: None };
@@ -172,7 +172,7 @@ impl<T: Detailed> Browser<T> {
         one.into_iter().collect()
     }
 
-    /// Makes a change: at once to one, as a bulk action to many.
+    /// Makes a change: at once for one, as a bulk action for many.
     pub fn change<F>(&mut self, targets: &[Target<T::Id>], verb: &str, done: &'static str, ctx: &mut Ctx, work: F)
     where
         F: Fn(Connection, T::Id, Option<i64>) -> BoxFuture<'static, Result<Changed<T::Detail>>>,
@@ -188,7 +188,7 @@ impl<T: Detailed> Browser<T> {
         ctx.bulk(Bulk::new(heading(verb, targets, T::MANY), items, move |api, id| work(api, id, None)));
     }
 
-    /// To the next row, for repeating an action there; says so at the end.
+    /// Moves to the next row, in order to repeat an action there; shows a notice at the end.
     pub fn advance(&mut self, ctx: &mut Ctx) -> bool {
         self.in_detail = false;
         if !self.list.rows.advance() {
@@ -199,13 +199,13 @@ impl<T: Detailed> Browser<T> {
         true
     }
 
-    /// The cursor went to another row.
+    /// Handles a move of the cursor to another row.
     pub fn moved(&mut self, ctx: &Ctx) {
         self.due = self.list.rows.selected().map(|row| (row.id(), ctx.now() + REST));
     }
 
-    /// Takes what means the same on every such screen. False when it is something else, or when there is nothing to go
-    /// back from.
+    /// Handles the actions that mean the same on every such screen. Returns false for any other, or when there is
+    /// nothing to go back from.
     pub fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         if copies(self.subject(), action, ctx) {
             return true;
@@ -267,8 +267,8 @@ impl<T: Detailed> Browser<T> {
         true
     }
 
-    /// Takes an answer that it waits for: rows, a row in full (with a look at it), what became of a change. Gives any other
-    /// message back.
+    /// Handles a result that it waits for: rows, a row in full (which is passed to `look`), the result of a change.
+    /// Returns any other message.
     pub fn message_with(&mut self, message: Message, ctx: &mut Ctx, look: impl FnOnce(&T::Detail)) -> Option<Message> {
         let message = match self.list.take(message, ctx) {
             Ok(page) => {
@@ -317,7 +317,7 @@ impl<T: Detailed> Browser<T> {
                     self.detail = None;
                 }
                 if self.arrived && self.list.at_base() && self.list.bar.text() == T::DEFAULT {
-                    // Led here by an id: what stands around it makes the list.
+                    // After a jump by id, the rows around it form the list.
                     self.list.start_at(&T::row(&detail).around(), ctx);
                 }
                 self.take(detail);
@@ -353,7 +353,7 @@ impl<T: Detailed> Browser<T> {
         }
     }
 
-    /// Where the list and the detail go, each if it is seen.
+    /// Returns the areas of the list and of the detail, each if it is visible.
     pub fn panes(&mut self, area: Rect) -> (Option<Rect>, Option<Rect>) {
         self.wide = area.width >= WIDE;
         if self.wide {
@@ -381,7 +381,7 @@ impl<T: Detailed> Browser<T> {
         list::draw(inner, buf, ctx, &mut self.list.rows, focused, empty, cells);
     }
 
-    /// Draws the detail in its frame, from lines that are made for its width.
+    /// Draws the detail in its frame, from lines that are created for its width.
     pub fn draw_detail(
         &mut self,
         area: Rect,
@@ -439,7 +439,7 @@ impl<T: Detailed> Lists for Browser<T> {
             other => self.list.go(other, ctx),
         }
     }
-    /// What is being changed stays.
+    /// The target of an unfinished change is kept.
     fn stash(&mut self) -> Box<dyn Any> {
         let changes = std::mem::take(&mut self.changes);
         Box::new(std::mem::replace(self, Self { wide: self.wide, changes, ..Self::default() }))
@@ -474,7 +474,7 @@ impl<T: Detailed> Lists for Browser<T> {
                 self.load(id, ctx);
             }
         }
-        // Whoever was led here by an id waits for the list that stands around it.
+        // After a jump by id, the list around it is loaded first.
         let around = self.arrived && self.detail.is_none() && self.load.is_some();
         self.list.tick(visible && !around, ctx);
     }

@@ -18,16 +18,16 @@ use super::super::{keymap::Action, message::LoadId};
 
 /// Rows on a page.
 pub const PAGE: u16 = 100;
-/// Pages that are kept: as many rows as anybody scrolls past in a moment, in well under a megabyte.
+/// Pages that are kept: as many rows as a user scrolls past in a moment, in well under a megabyte.
 const WINDOW: usize = 8;
-/// The next page is asked for when so few rows are left.
+/// The next page is loaded when this many rows are left.
 const AHEAD: usize = 40;
 
-/// Something with an identity.
+/// A row with an identity.
 pub trait Row: Clone {
-    /// Its type.
+    /// The type of its id.
     type Id: Copy + Eq + Hash + Debug + Send + Sync + 'static;
-    /// Its value.
+    /// Returns its id.
     fn id(&self) -> Self::Id;
 }
 
@@ -38,20 +38,20 @@ struct Chunk<T> {
     rows: Vec<T>,
 }
 
-/// Which page a load is for.
+/// The page that a load is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
-    /// The first, in place of all.
+    /// The first, replacing all.
     Reset,
     /// The one after the window.
     Next,
     /// The one before the window.
     Previous,
-    /// The one under the selection once more, because something changed.
+    /// The one under the selection again, because something changed.
     Refresh(usize),
 }
 
-/// The window of a list.
+/// The loaded window of a list.
 #[derive(Debug)]
 pub struct Paged<T: Row> {
     chunks: VecDeque<Chunk<T>>,
@@ -87,35 +87,35 @@ impl<T: Row> Default for Paged<T> {
 }
 
 impl<T: Row> Paged<T> {
-    /// The rows of the window.
+    /// Returns the rows of the window.
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.chunks.iter().flat_map(|chunk| &chunk.rows)
     }
-    /// How many rows the window holds.
+    /// Returns how many rows the window holds.
     pub fn len(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.rows.len()).sum()
     }
-    /// Whether there is no row.
+    /// Returns whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Whether a page was ever loaded.
+    /// Returns whether a page was ever loaded.
     pub fn loaded(&self) -> bool {
         self.loaded
     }
-    /// Whether the list goes on after the window.
+    /// Returns whether the list continues after the window.
     pub fn more(&self) -> bool {
         self.chunks.back().is_some_and(|chunk| chunk.next.is_some())
     }
-    /// The row under the cursor.
+    /// Returns the row under the cursor.
     pub fn selected(&self) -> Option<&T> {
         self.rows().nth(self.selected)
     }
-    /// Its place in the window.
+    /// Returns its index in the window.
     pub fn selected_index(&self) -> usize {
         self.selected
     }
-    /// Its place in the whole list, from 1.
+    /// Returns its position in the whole list, from 1.
     pub fn position(&self) -> usize {
         self.dropped.iter().map(|(_, rows)| rows).sum::<usize>() + self.selected + 1
     }
@@ -127,36 +127,36 @@ impl<T: Row> Paged<T> {
         }
         found.is_some()
     }
-    /// Since when a page is under way that the user waits for.
+    /// Returns the time since when the user has been waiting for a page.
     pub fn waiting_since(&self) -> Option<Timestamp> {
         self.pending.and_then(|(_, want, since)| (want == Want::Reset && !self.loaded).then_some(since))
     }
 
-    /// Forgets everything, and wants the first page.
+    /// Discards everything, and requests the first page.
     pub fn reset(&mut self) {
         let area = self.area;
         *self = Self { area, ..Self::default() };
     }
-    /// Wants the first page, and keeps what is shown until it comes.
+    /// Requests the first page, and keeps what is shown until it arrives.
     pub fn restart(&mut self) {
         self.wanted = Some(Want::Reset);
         self.marks.clear();
         self.range = None;
     }
-    /// Wants the page under the cursor again.
+    /// Requests the page under the cursor again.
     pub fn refresh(&mut self) {
         if self.wanted.is_none() {
             self.wanted = Some(if self.loaded { Want::Refresh(self.chunk_of(self.selected)) } else { Want::Reset });
         }
     }
 
-    /// After it was put aside: no answer to an old request comes any more.
+    /// Resumes after having been stashed: results of earlier requests no longer arrive.
     pub fn resume(&mut self) {
         self.pending = None;
         self.refresh();
     }
 
-    /// Which page to ask for now, if any. A wish for a new list does not wait for an answer to an old one.
+    /// Returns the page to load now, if any. A requested new list does not wait for the result of an old request.
     pub fn take_want(&mut self) -> Option<(Want, PageRequest)> {
         if self.wanted == Some(Want::Reset) {
             self.wanted = None;
@@ -182,17 +182,17 @@ impl<T: Row> Paged<T> {
         None
     }
 
-    /// The load that was started for [`Self::take_want`].
+    /// Records the load that was started for [`Self::take_want`].
     pub fn started(&mut self, id: LoadId, want: Want, now: Timestamp) {
         self.pending = Some((id, want, now));
     }
 
-    /// Whether an answer with this number is waited for.
+    /// Returns whether the result with this number is expected.
     pub fn awaits(&self, id: LoadId) -> bool {
         self.pending.is_some_and(|(pending, ..)| pending == id)
     }
 
-    /// Takes an answer. `None` when it is stale; then nothing changes.
+    /// Handles a result. Returns `None` when it is stale; then nothing changes.
     pub fn answered(&mut self, id: LoadId, answer: Result<Page<T>>) -> Option<Result<()>> {
         let (pending, want, _) = self.pending?;
         if pending != id {
@@ -238,7 +238,8 @@ impl<T: Row> Paged<T> {
                     self.range = self.range.map(|from| from + rows);
                 }
             }
-            // Rows may have gone from this page, so that it now reaches into the next one: later pages load anew.
+            // Rows may have disappeared from this page, so that it now overlaps the next one: later pages are loaded
+            // again.
             Want::Refresh(at) => {
                 self.chunks.truncate(at + 1);
                 if let Some(chunk) = self.chunks.get_mut(at) {
@@ -261,7 +262,7 @@ impl<T: Row> Paged<T> {
         Some(Ok(()))
     }
 
-    /// Puts a newer state of a row in its place.
+    /// Replaces a row by its newer state.
     pub fn replace(&mut self, row: &T) {
         for kept in self.chunks.iter_mut().flat_map(|chunk| &mut chunk.rows).filter(|kept| kept.id() == row.id()) {
             *kept = row.clone();
@@ -271,7 +272,7 @@ impl<T: Row> Paged<T> {
         }
     }
 
-    /// Takes a row out, because it no longer belongs to the list.
+    /// Removes a row that no longer belongs to the list.
     pub fn remove(&mut self, id: T::Id) {
         let before = self.rows().position(|row| row.id() == id);
         for chunk in &mut self.chunks {
@@ -293,7 +294,7 @@ impl<T: Row> Paged<T> {
             Action::PAGE_DOWN => self.selected + half,
             Action::PAGE_UP => self.selected.saturating_sub(half),
             Action::TOP => {
-                // The first row may be pages away; a new start is one page.
+                // The first row may be pages away; starting again needs one page.
                 if self.dropped.is_empty() {
                     0
                 } else {
@@ -308,7 +309,7 @@ impl<T: Row> Paged<T> {
         true
     }
 
-    /// Moves the cursor to the next row; false at the end.
+    /// Moves the cursor to the next row; returns false at the end.
     pub fn advance(&mut self) -> bool {
         let before = self.selected;
         self.go(self.selected + 1);
@@ -325,7 +326,7 @@ impl<T: Row> Paged<T> {
         self.scroll();
     }
 
-    /// Marks the row, or takes its mark off, and goes to the next.
+    /// Marks the row, or removes its mark, and moves to the next.
     pub fn mark(&mut self) {
         if let Some(row) = self.selected().cloned() {
             if self.marks.remove(&row.id()).is_none() {
@@ -334,42 +335,42 @@ impl<T: Row> Paged<T> {
             self.advance();
         }
     }
-    /// Begins or ends marking while moving. True when it began.
+    /// Begins or ends marking while moving. Returns true when it began.
     pub fn mark_range(&mut self) -> bool {
         self.range = if self.range.is_some() { None } else { Some(self.selected) };
         self.go(self.selected);
         self.range.is_some()
     }
-    /// Marks these.
+    /// Marks these rows.
     pub fn mark_rows(&mut self, rows: Vec<T>) {
         for row in rows {
             self.marked_so_far += 1;
             self.marks.entry(row.id()).or_insert((self.marked_so_far, row));
         }
     }
-    /// Takes all marks off. True when there were any.
+    /// Removes all marks. Returns true when there were any.
     pub fn clear_marks(&mut self) -> bool {
         let any = !self.marks.is_empty() || self.range.is_some();
         self.marks.clear();
         self.range = None;
         any
     }
-    /// Whether a row is marked.
+    /// Returns whether a row is marked.
     pub fn is_marked(&self, id: T::Id) -> bool {
         self.marks.contains_key(&id)
     }
-    /// How many rows are marked.
+    /// Returns how many rows are marked.
     pub fn marked_count(&self) -> usize {
         self.marks.len()
     }
-    /// The marked rows, in the order in which they were marked.
+    /// Returns the marked rows, in the order in which they were marked.
     pub fn marked(&self) -> Vec<&T> {
         let mut marked: Vec<_> = self.marks.values().collect();
         marked.sort_unstable_by_key(|(order, _)| *order);
         marked.into_iter().map(|(_, row)| row).collect()
     }
 
-    /// Takes note of where the rows are drawn, and says which ones: the first, and how many.
+    /// Records the area in which the rows are drawn, and returns which ones: the first, and how many.
     pub fn place(&mut self, area: Rect) -> (usize, usize) {
         self.area = area;
         self.scroll();
@@ -399,7 +400,7 @@ impl<T: Row> Paged<T> {
             .unwrap_or(self.chunks.len().saturating_sub(1))
     }
 
-    /// A click: `None` outside, else whether the row was selected already.
+    /// Handles a click: returns `None` outside, otherwise whether the row was selected already.
     pub fn click(&mut self, at: Position) -> Option<bool> {
         if !self.area.contains(at) {
             return None;

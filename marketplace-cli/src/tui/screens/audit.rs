@@ -36,12 +36,12 @@ use super::super::{
     },
 };
 
-/// Between two looks while following: not every row comes with an event.
+/// The interval of looks while following, because not every row comes with an event.
 const EVERY: Duration = Duration::from_secs(2);
-/// After an event, so that a burst is one look.
+/// The delay after an event, so that a burst causes one look.
 const SOON: Duration = Duration::from_millis(300);
 
-/// Leads here.
+/// The action that leads here.
 pub const HOME: Action =
     Action::new(&Spec { name: "audit", keys: "7", label: "audit log", rank: 0, needs: None, help: "Audit log" });
 
@@ -134,7 +134,7 @@ impl Default for Audit {
     }
 }
 
-/// A row in columns.
+/// Returns the columns of a row.
 pub fn cells(row: &AuditRow, width: usize, now: Timestamp, exact: bool, theme: Theme) -> Vec<Span<'static>> {
     let time = if exact { 20 } else { 5 };
     let action = 16;
@@ -164,7 +164,7 @@ pub fn cells(row: &AuditRow, width: usize, now: Timestamp, exact: bool, theme: T
     ]
 }
 
-/// A row in full.
+/// Returns a row in full.
 pub fn detail(row: &AuditRow) -> Popup {
     let pair = |key: &str, value: String| PopLine::Pair(key.into(), value);
     let mut lines = vec![
@@ -233,7 +233,7 @@ impl Screen for Audit {
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
-        // A newer row at the top pushes the selected one down: while following, the top stays selected.
+        // A newer row at the top pushes the selected one down: while following, the top row remains selected.
         let top = self.follow && self.list.rows.selected_index() == 0;
         match self.list.take(message, ctx) {
             Ok(page) => {

@@ -32,18 +32,18 @@ use super::super::{
 };
 use super::audit;
 
-/// Between two looks at the numbers while they are seen.
+/// The interval of loading the numbers while they are visible.
 const SEEN: Duration = Duration::from_secs(2);
-/// Between two looks at the numbers for the top line only.
+/// The interval of loading the numbers for the top line only.
 const UNSEEN: Duration = Duration::from_secs(10);
-/// After something changed, so that a burst of changes is one look.
+/// The delay after a change, so that a burst of changes causes one look.
 const SOON: Duration = Duration::from_millis(300);
 
-/// Leads here.
+/// The action that leads here.
 pub const HOME: Action =
     Action::new(&Spec { name: "dashboard", keys: "1", label: "dashboard", rank: 0, needs: None, help: "Dashboard" });
 
-/// What came.
+/// A result.
 enum Came {
     /// The numbers.
     Stats(Result<Stats>),
@@ -135,7 +135,7 @@ impl Screen for Dashboard {
 
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
         let now = ctx.now();
-        // An answer that never comes does not stop the numbers for good.
+        // A response that never arrives must not stop the numbers for good.
         if self.stats.is_some_and(|(_, since)| now.since(since) > UNSEEN) {
             self.stats = None;
         }
@@ -173,7 +173,7 @@ impl Screen for Dashboard {
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         let [left, right] = area.layout(&Layout::horizontal([Constraint::Length(38), Constraint::Min(20)]));
-        // Where there is little height the recent actions are a few, and the numbers stand beside each other.
+        // On a low terminal only a few recent actions are shown, with the numbers side by side.
         let (trade, recent) = if area.height < 32 {
             let [trade, recent] = right.layout(&Layout::vertical([Constraint::Length(12), Constraint::Min(3)]));
             (trade, recent)
@@ -244,7 +244,7 @@ fn draw_kyc(area: Rect, buf: &mut Buffer, ctx: &Ctx, stats: &Stats) {
     }
 }
 
-/// A state with its count and a bar.
+/// Returns a state with its count and a bar.
 fn bar(
     area: Rect,
     theme: theme::Theme,

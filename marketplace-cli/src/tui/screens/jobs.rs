@@ -41,7 +41,7 @@ use super::super::{
     },
 };
 
-/// How often a client may ask for changes.
+/// How often a client may request changes.
 const MOST_CHANGES: i64 = 3;
 
 /// The reasons that staff give, each with its letter; the others are the system's.
@@ -58,7 +58,7 @@ const REASONS: [(char, JobReason); 10] = [
     ('o', JobReason::Other),
 ];
 
-/// Leads here.
+/// The action that leads here.
 pub const HOME: Action =
     Action::new(&Spec { name: "jobs", keys: "4", label: "jobs", rank: 0, needs: None, help: "Jobs" });
 
@@ -130,16 +130,16 @@ impl Detailed for JobSummary {
     }
 }
 
-/// What is done to jobs, without its reason.
+/// An action on jobs, without its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum JobVerb {
-    /// Call off.
+    /// Cancel.
     Cancel,
-    /// End well.
+    /// Finalize.
     Finalize,
 }
 
-/// What a form is about; the reason comes from the choice.
+/// The intent of a form; the reason comes from the choice.
 struct Intent {
     kind: JobVerb,
     targets: Vec<Target<JobId>>,
@@ -335,14 +335,14 @@ impl Screen for Jobs {
     }
 }
 
-/// An amount with its thousands apart.
+/// Formats an amount with thousands separators.
 fn money(price: &marketplace_core::money::Money) -> String {
     let plain = price.to_string();
     let (whole, rest) = plain.split_at(plain.find(['.', ' ']).unwrap_or(plain.len()));
     whole.parse().map_or_else(|_| plain.clone(), |whole| format!("{}{rest}", text::thousands(whole)))
 }
 
-/// A job in full.
+/// Returns the lines of a job in full.
 fn lines(detail: &JobDetail, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let job = &detail.job;
@@ -392,7 +392,7 @@ fn lines(detail: &JobDetail, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Lin
     out
 }
 
-/// A history from its beginning: each state once, with what led there. Offers that follow one another are one row.
+/// Returns a history from its beginning: each state once, with what led there. Consecutive offers are one row.
 fn timeline(history: &[HistoryRow], ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let mut out = Vec::new();

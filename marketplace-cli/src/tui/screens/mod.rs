@@ -16,10 +16,10 @@ pub mod users;
 
 use super::{component::Entry, keymap::ScreenInfo};
 
-/// The screen that the console begins at.
+/// The screen that the console starts with.
 pub const FIRST: Entry = Entry::of::<dashboard::Dashboard>();
 
-/// The others, in the order of their tabs.
+/// The other screens, in the order of their tabs.
 pub const REGISTRY: &[Entry] = &[
     Entry::of::<kyc::Kyc>(),
     Entry::of::<users::Users>(),
@@ -29,7 +29,7 @@ pub const REGISTRY: &[Entry] = &[
     Entry::of::<audit::Audit>(),
 ];
 
-/// What they say of themselves.
+/// Returns the descriptions of all screens.
 pub fn infos() -> Vec<&'static ScreenInfo> {
     std::iter::once(&FIRST).chain(REGISTRY).map(|entry| entry.info).collect()
 }

@@ -42,7 +42,7 @@ use super::super::{
     },
 };
 
-/// Why something is removed, each with its letter: messages too.
+/// The reasons for removals, each with its letter; also used for messages.
 pub const REMOVALS: [(char, RemovalReason); 8] = [
     ('a', RemovalReason::Abuse),
     ('c', RemovalReason::ContactDetails),
@@ -53,10 +53,10 @@ pub const REMOVALS: [(char, RemovalReason); 8] = [
     ('l', RemovalReason::LegalRequest),
     ('o', RemovalReason::Other),
 ];
-/// Columns from which the two reviews of a job stand side by side.
+/// Columns from which the two reviews of a job are shown side by side.
 const BESIDE: usize = 72;
 
-/// Leads here.
+/// The action that leads here.
 pub const HOME: Action =
     Action::new(&Spec { name: "reviews", keys: "6", label: "reviews", rank: 0, needs: None, help: "Reviews" });
 
@@ -133,18 +133,18 @@ impl Detailed for ReviewSummary {
     }
 }
 
-/// What is done to reviews, without its reason.
+/// An action on reviews, without its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ReviewVerb {
-    /// The flags mean nothing.
+    /// Dismiss the flags.
     Dismiss,
-    /// It shows no more.
+    /// Remove the review from public view.
     Remove,
-    /// It shows again.
+    /// Show it again.
     Restore,
 }
 
-/// What a form is about; the reason comes from the choice.
+/// The intent of a form; the reason comes from the choice.
 struct Intent {
     kind: ReviewVerb,
     targets: Vec<Target<ReviewId>>,
@@ -165,7 +165,7 @@ pub struct Reviews {
     last: Option<Last>,
 }
 
-/// What it is, what it does, how it reads when done, and the command's verb.
+/// Returns the title, the consequence, the text when done, and the command's verb.
 fn wording(kind: ReviewVerb) -> (&'static str, &'static str, &'static str, &'static str) {
     match kind {
         ReviewVerb::Dismiss => {
@@ -221,7 +221,7 @@ impl Reviews {
     }
 }
 
-/// Whether the client wrote it.
+/// Returns whether the client wrote it.
 fn by_client(review: &ReviewSummary) -> bool {
     review.side == Side::Client
 }
@@ -362,7 +362,7 @@ impl Screen for Reviews {
     }
 }
 
-/// A review in so many columns: who, how many stars, and what it says.
+/// Returns a review in so many columns: author, stars and text.
 fn block(review: &ReviewSummary, title: &str, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let when = |at| if ctx.exact { text::exact(at) } else { format!("{} ago", text::age(ctx.now().since(at))) };
@@ -386,7 +386,7 @@ fn block(review: &ReviewSummary, title: &str, ctx: &Ctx, width: usize) -> Vec<Li
     out
 }
 
-/// A review in full.
+/// Returns the lines of a review in full.
 fn lines(detail: &ReviewDetail, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let head = |title: &str| Line::styled(title.to_owned(), theme.style(Style::Title));
@@ -445,7 +445,7 @@ fn lines(detail: &ReviewDetail, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     out
 }
 
-/// Two columns of lines as one.
+/// Joins two columns of lines.
 fn side_by_side(left: Vec<Line<'static>>, right: Vec<Line<'static>>, column: usize) -> Vec<Line<'static>> {
     let rows = left.len().max(right.len());
     let (mut left, mut right) = (left.into_iter(), right.into_iter());

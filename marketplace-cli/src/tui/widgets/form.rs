@@ -27,12 +27,12 @@ pub struct Choice {
     pub key: char,
     /// As shown.
     pub label: String,
-    /// What the comment begins with when it is chosen.
+    /// The beginning of the comment when it is chosen.
     pub template: &'static str,
 }
 
 impl Choice {
-    /// Of a code, such as a reason's, with its letter.
+    /// Creates a choice from a code, such as a reason's, with its letter.
     pub fn of(key: char, code: &str) -> Self {
         Self { key, label: text::words(code), template: "" }
     }
@@ -46,12 +46,12 @@ enum Field {
     Word,
 }
 
-/// What a key led to.
+/// The result of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Goes on.
+    /// The form stays open.
     Open,
-    /// Closed without anything.
+    /// Cancelled.
     Cancelled,
     /// Confirmed.
     Filled(Filled),
@@ -60,15 +60,15 @@ pub enum Outcome {
 /// A confirmed form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filled {
-    /// Places of the choices that were made.
+    /// Indices of the choices that were made.
     pub picked: Vec<usize>,
-    /// What the subject is told; none when left as the templates say.
+    /// The comment for the subject; `None` when it is left as the templates say.
     pub comment: Option<String>,
-    /// What only staff see.
+    /// The note that only staff see.
     pub note: Option<String>,
 }
 
-/// The box.
+/// A form in a box.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Form {
     title: String,
@@ -91,7 +91,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// A question that Enter answers with yes.
+    /// Creates a question to which Enter means yes.
     pub fn new(title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
@@ -113,19 +113,19 @@ impl Form {
             error: None,
         }
     }
-    /// With a line of explanation.
+    /// Adds a line of explanation.
     #[must_use]
     pub fn line(mut self, line: impl Into<String>) -> Self {
         self.lines.push(line.into());
         self
     }
-    /// Cannot be taken back.
+    /// Marks the action as irreversible.
     #[must_use]
     pub fn danger(mut self) -> Self {
         self.danger = true;
         self
     }
-    /// With choices, of which one must be made, or `many` may.
+    /// Adds choices, of which one must be made, or with `many` several.
     #[must_use]
     pub fn choices(mut self, choices: Vec<Choice>, many: bool) -> Self {
         self.picked = vec![false; choices.len()];
@@ -133,13 +133,13 @@ impl Form {
         self.many = many;
         self
     }
-    /// A letter is enough: for what changes nothing.
+    /// Confirms with a single letter, for actions that change nothing.
     #[must_use]
     pub fn at_once(mut self) -> Self {
         self.at_once = true;
         self
     }
-    /// With words that must be written, for `reader`; they are typed at once.
+    /// Adds a mandatory text for `reader`, with the focus.
     #[must_use]
     pub fn with_words(mut self, reader: &'static str) -> Self {
         self.comment = Some(area(String::new()));
@@ -148,7 +148,7 @@ impl Form {
         self.focus = Field::Comment;
         self
     }
-    /// With choices made beforehand.
+    /// Selects choices beforehand.
     #[must_use]
     pub fn with_picked(mut self, picked: &[usize]) -> Self {
         for at in picked {
@@ -159,20 +159,20 @@ impl Form {
         self.fill_comment();
         self
     }
-    /// With a comment that begins as the choices' templates.
+    /// Adds a comment that begins as the choices' templates.
     #[must_use]
     pub fn with_comment(mut self) -> Self {
         self.comment = Some(area(String::new()));
         self.fill_comment();
         self
     }
-    /// With a note for staff.
+    /// Adds a note for staff.
     #[must_use]
     pub fn with_note(mut self, note: Option<&str>) -> Self {
         self.note = Some(note.unwrap_or_default().to_owned().into());
         self
     }
-    /// With a note that must not be empty, and is typed at once.
+    /// Adds a note that must not be empty, with the focus.
     #[must_use]
     pub fn with_needed_note(mut self) -> Self {
         self.note = Some(Input::default());
@@ -180,7 +180,7 @@ impl Form {
         self.focus = Field::Note;
         self
     }
-    /// With a word that must be typed.
+    /// Adds a word that must be typed for confirmation.
     #[must_use]
     pub fn with_word(mut self, word: &'static str) -> Self {
         self.word = Some((word, Input::default()));
@@ -243,7 +243,7 @@ impl Form {
         }
     }
 
-    /// Pasted text goes where the cursor is, without control characters.
+    /// Inserts pasted text at the cursor, without control characters.
     pub fn paste(&mut self, pasted: &str) {
         let pasted = text::clean(pasted);
         match self.focus {
@@ -258,7 +258,7 @@ impl Form {
         }
     }
 
-    /// Takes a key.
+    /// Handles a key.
     pub fn key(&mut self, key: KeyEvent) -> Outcome {
         let plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         match key.code {
@@ -359,7 +359,7 @@ impl Form {
         Outcome::Filled(Filled { picked, comment, note })
     }
 
-    /// Draws it in the middle; returns where the cursor is.
+    /// Draws the form in the middle; returns the position of the cursor.
     pub fn draw(&self, area: Rect, buf: &mut Buffer, theme: Theme) -> Option<Position> {
         let width = area.width.saturating_sub(4).min(78);
         let columns = usize::from(width.saturating_sub(4));

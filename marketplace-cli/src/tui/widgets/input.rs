@@ -12,7 +12,7 @@ use super::super::{
     theme::{Style, Theme},
 };
 
-/// Draws it: a sign, what is typed, a hint. Returns where the cursor is.
+/// Draws the input: a sign, the typed text, a hint. Returns the position of the cursor.
 pub fn draw(bar: Rect, buf: &mut Buffer, theme: Theme, sign: &str, input: &Input, hint: &str) -> Position {
     let blank = " ".repeat(usize::from(bar.width));
     buf.set_string(bar.x, bar.y, blank, theme.style(Style::Plain));

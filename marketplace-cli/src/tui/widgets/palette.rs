@@ -23,20 +23,20 @@ use super::{
     input, rows,
 };
 
-/// What a key led to.
+/// The result of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Typing {
-    /// Goes on.
+    /// The bar stays open.
     Open,
-    /// Left without a command.
+    /// Closed without a command.
     Closed,
     /// Run this.
     Run(Action),
-    /// Filter so.
+    /// Apply this filter.
     Filter(String),
     /// Go there.
     Go(Destination),
-    /// What was typed leads nowhere, because of this.
+    /// The typed text cannot be run, for this reason.
     Refused(String),
 }
 
@@ -48,7 +48,7 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// Takes a key. `home` is the screen where the commands are run.
+    /// Handles a key. `home` is the screen where the commands are run.
     pub fn key(&mut self, key: KeyEvent, keymap: &Keymap, home: Action) -> Typing {
         let matches = self.matches(keymap, home);
         match key.code {
@@ -78,7 +78,7 @@ impl Palette {
         Typing::Open
     }
 
-    /// Pasted text.
+    /// Handles pasted text.
     pub fn paste(&mut self, pasted: &str) {
         for c in text::clean(pasted).chars() {
             self.input.handle(tui_input::InputRequest::InsertChar(c));
@@ -100,7 +100,7 @@ impl Palette {
             .collect()
     }
 
-    /// Draws the bar on `bar` and the list above it; returns where the cursor is.
+    /// Draws the bar on `bar` and the list above it; returns the position of the cursor.
     pub fn draw(&self, bar: Rect, buf: &mut Buffer, theme: Theme, keymap: &Keymap, home: Action) -> Position {
         let matches = self.matches(keymap, home);
         let height = u16::try_from(matches.len()).unwrap_or(u16::MAX).min(10) + 2;
@@ -130,13 +130,13 @@ impl Palette {
     }
 }
 
-/// The list that a word of the command bar filters, by its home.
+/// Returns the list that a word of the command bar filters, as its home.
 fn list_of(keymap: &Keymap, word: &str) -> Option<Action> {
     let mut lists = keymap.screens().filter(|screen| screen.rows != Rows::None).map(|screen| screen.home);
     lists.find(|home| home.name == word)
 }
 
-/// A command that takes words: `filter status:banned`, `jobs status:accepted`, `thread 0192…`.
+/// Parses a command with arguments: `filter status:banned`, `jobs status:accepted`, `thread 0192…`.
 fn with_words(keymap: &Keymap, word: &str, rest: &str) -> Option<Typing> {
     if word == "filter" {
         return Some(Typing::Filter(rest.to_owned()));

@@ -17,7 +17,7 @@ use super::{
     centred, rows,
 };
 
-/// The list with which the help shows how any is filtered.
+/// The list that the help uses as an example of filtering.
 const EXAMPLE: &str = "jobs";
 
 /// A line of a popup.
@@ -37,21 +37,21 @@ pub struct Popup {
     title: String,
     lines: Vec<PopLine>,
     offset: usize,
-    /// Rows drawn last time, and rows there were.
+    /// The number of rows drawn last time, and the total.
     seen: (usize, usize),
 }
 
 impl Popup {
-    /// With lines.
+    /// Creates a popup from lines.
     pub fn new(title: impl Into<String>, lines: Vec<PopLine>) -> Self {
         Self { title: title.into(), lines, offset: 0, seen: (0, 0) }
     }
-    /// With lines of plain text.
+    /// Creates a popup from lines of plain text.
     pub fn text(title: impl Into<String>, lines: Vec<String>) -> Self {
         Self::new(title, lines.into_iter().map(PopLine::Text).collect())
     }
 
-    /// The help of a screen, from the keymap.
+    /// Creates the help of a screen, from the keymap.
     pub fn help(keymap: &Keymap, home: Action, title: &str) -> Self {
         let pairs = |everywhere: bool| {
             let rows = keymap.of(home).filter(move |row| row.everywhere == everywhere);
@@ -79,7 +79,7 @@ impl Popup {
         Self::new("Help", lines)
     }
 
-    /// Takes a key; false when it closes the box.
+    /// Handles a key; returns false when it closes the box.
     pub fn key(&mut self, key: KeyEvent) -> bool {
         let half = (self.seen.0 / 2).max(1);
         let last = self.seen.1.saturating_sub(self.seen.0);
@@ -101,7 +101,7 @@ impl Popup {
         self.offset = self.offset.saturating_add_signed(lines).min(self.seen.1.saturating_sub(self.seen.0));
     }
 
-    /// Draws it in the middle.
+    /// Draws the box in the middle.
     pub fn draw(&mut self, area: Rect, buf: &mut Buffer, theme: Theme) {
         let width = area.width.saturating_sub(4).min(96);
         let columns = usize::from(width.saturating_sub(4));

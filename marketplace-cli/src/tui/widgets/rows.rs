@@ -12,7 +12,7 @@ use super::super::{
     theme::{Style, Theme},
 };
 
-/// A frame with a title on the left and one on the right; returns the room inside.
+/// Draws a frame with a title on the left and one on the right; returns the area inside.
 pub fn pane(area: Rect, buf: &mut Buffer, theme: Theme, left: &str, right: &str, focused: bool) -> Rect {
     let style = if focused { Style::Accent } else { Style::Faint };
     let room = usize::from(area.width.saturating_sub(4));
@@ -38,7 +38,7 @@ pub fn put(buf: &mut Buffer, area: Rect, row: u16, line: &Line<'_>) {
     }
 }
 
-/// Grey bars in place of what is still loading.
+/// Draws grey bars in place of what is still loading.
 pub fn skeleton(area: Rect, buf: &mut Buffer, theme: Theme) {
     const LENGTHS: [u16; 5] = [34, 27, 31, 22, 29];
     for (row, length) in (0..area.height.min(8)).zip(LENGTHS.iter().cycle()) {
@@ -47,28 +47,28 @@ pub fn skeleton(area: Rect, buf: &mut Buffer, theme: Theme) {
     }
 }
 
-/// A count with its thousands apart, and a plus when there are more.
+/// Formats a count with thousands separators, and a plus when there are more.
 pub fn count(count: marketplace_core::base::count::Count) -> String {
     format!("{}{}", text::thousands(count.value), if count.capped { "+" } else { "" })
 }
 
-/// Stars of five.
+/// Formats a rating as stars, out of five.
 pub fn stars(rating: i64) -> String {
     (1..=5).map(|star| if star <= rating { '★' } else { '☆' }).collect()
 }
 
-/// Two names in so many columns.
+/// Returns two names in so many columns.
 pub fn between(from: &str, to: &str, columns: usize) -> String {
     let each = columns.saturating_sub(4) / 2;
     format!("{} → {}", text::cut(from, each), text::cut(to, each))
 }
 
-/// A glyph with its word.
+/// Returns a glyph with its word.
 pub fn state(theme: Theme, (glyph, word, style): (&'static str, &'static str, Style), columns: usize) -> Span<'static> {
     Span::styled(text::left(&format!("{glyph} {word}"), columns), theme.style(style))
 }
 
-/// A label and its value.
+/// Returns a label and its value.
 pub fn field(theme: Theme, label: &str, value: impl Into<String>) -> Line<'static> {
     Line::from(vec![
         Span::styled(text::left(label, 11), theme.style(Style::Faint)),

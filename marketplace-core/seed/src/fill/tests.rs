@@ -125,7 +125,7 @@ async fn another_seed_adds_and_the_same_is_refused() {
         let mut reader = app.db.read().await.unwrap();
         let count = q!(&mut reader.conn() => val i64, "SELECT count(*) FROM users").unwrap();
         assert_eq!(count, 400);
-        // The account stands where its newest attempt does, and numbers have no gaps.
+        // The account's status is that of its newest attempt, and numbers have no gaps.
         let wrong = q!(&mut reader.conn() => val i64,
             "SELECT count(*) FROM kyc_attempts a JOIN users u ON u.id = a.user_id WHERE u.kyc_status <> a.status AND a.number = \
              (SELECT max(b.number) FROM kyc_attempts b WHERE b.user_id = a.user_id)")

@@ -6,14 +6,14 @@ use marketplace_core::base::{ids::UserId, time::Timestamp};
 
 use crate::{history::PastAction, tables::Table};
 
-/// What one transaction writes.
+/// The rows of one transaction.
 #[derive(Default)]
 pub(super) struct Batch {
     pub tables: Vec<Table>,
     /// Words by which services are found.
     pub words: BTreeSet<String>,
-    /// Who blocked whom.
+    /// Blocks: who, whom and when.
     pub blocks: Vec<(UserId, UserId, Timestamp)>,
-    /// What staff did.
+    /// Past actions of staff.
     pub past_actions: Vec<PastAction>,
 }

@@ -8,13 +8,13 @@ use rand::{RngExt, rngs::StdRng};
 
 use super::job_timeline::{DAY, Job, Limits, job};
 
-/// How two people talk.
+/// The tone of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Ordinary,
-    /// Somebody wants to get around the marketplace.
+    /// One of the two wants to get around the marketplace.
     Contact,
-    /// Somebody is abusive.
+    /// One of the two is abusive.
     Abusive,
 }
 
@@ -22,7 +22,7 @@ pub(super) enum Tone {
 pub(super) struct ConversationPlan {
     pub tone: Tone,
     pub jobs: Vec<Job>,
-    /// Staff closed the thread, or took a message away: when.
+    /// When staff closed the thread, or removed a message.
     pub staff_at: Option<Timestamp>,
 }
 
@@ -46,7 +46,7 @@ impl ConversationPlan {
             let Some(job) = job(at, limits, rng) else { break };
             let ended = job.ended_at().filter(|_| job.status() != JobStatus::Rejected);
             outline.jobs.push(job);
-            // Some come again.
+            // Some clients return for another job.
             match ended {
                 Some(ended) if rng.random_ratio(1, 6) => {
                     at = ended + Duration::from_secs(rng.random_range(2 * DAY..45 * DAY));
@@ -58,18 +58,18 @@ impl ConversationPlan {
         outline
     }
 
-    /// Staff look at what is odd, after a while.
+    /// Adds staff, who look at what is odd, after a while.
     fn staff(&mut self, limits: &Limits, rng: &mut StdRng) {
         let at = limits.start + Duration::from_secs(rng.random_range(2 * DAY..9 * DAY));
         let seen = rng.random_ratio(3, 5);
-        // A thread with a live job is left alone.
+        // Staff do not close a thread with a live job.
         let live = self.jobs.iter().any(|job| job.status().is_live());
         if self.tone != Tone::Ordinary && seen && !live && at < limits.end() {
             self.staff_at = Some(at);
         }
     }
 
-    /// How many notices of jobs there are.
+    /// Returns how many notices of jobs there are.
     pub fn notices(&self) -> usize {
         self.jobs.iter().map(|job| job.steps.len()).sum()
     }

@@ -52,14 +52,14 @@ pub(super) struct Rows {
     pub history: Vec<Vec<Value>>,
     pub reviews: Vec<Vec<Value>>,
     pub flags: Vec<Vec<Value>>,
-    /// Who blocked whom.
+    /// Blocks: who, whom and when.
     pub blocks: Vec<(UserId, UserId, Timestamp)>,
-    /// What staff did, in a demonstration.
+    /// Past actions of staff, in a demonstration.
     pub past_actions: Vec<PastAction>,
 }
 
 impl Rows {
-    /// In an order in which nothing refers to what is not there yet.
+    /// Returns the tables in an order in which no row refers to a later one.
     pub fn batch(self) -> Batch {
         let tables = vec![
             Table::new("threads", THREADS, self.threads),
@@ -74,7 +74,7 @@ impl Rows {
     }
 }
 
-/// What the rows of one conversation have in common.
+/// The data that the rows of one conversation share.
 pub(super) struct Conversation<'a> {
     pub plan: &'a PlanIndex,
     pub cast: &'a Users,
@@ -88,7 +88,7 @@ pub(super) struct Conversation<'a> {
     pub ware: usize,
 }
 
-/// What a job costs, offer by offer.
+/// The price of a job, offer by offer.
 struct Deal {
     id: Uuid,
     amounts: Vec<i64>,
@@ -111,7 +111,7 @@ impl Conversation<'_> {
         Money::new(amount, self.place.currency)
     }
 
-    /// Adds a conversation's rows. `texts` is how many messages the two write.
+    /// Adds a conversation's rows. `texts` is how many messages the two participants write.
     pub fn rows(&self, number: u64, thread: &Thread, texts: usize, rows: &mut Rows) {
         let limits = self.plan.limits(thread, self.now);
         let outline = self.plan.outline(number, thread, self.now);
@@ -146,7 +146,7 @@ impl Conversation<'_> {
         self.messages((number, thread), &outline, said, &deals, rows, &mut rng);
     }
 
-    /// What it costs as far as nobody has made an offer.
+    /// Returns the price before anybody has made an offer.
     fn hint(&self, ware: Option<&Ware>) -> String {
         let low = ware.map_or(50, |ware| ware.price.0);
         self.money(low * service_text::factor(self.place.currency) * 100).to_string()
@@ -154,7 +154,7 @@ impl Conversation<'_> {
 
     fn deal(&self, ware: Option<&Ware>, job: &Job, rng: &mut StdRng) -> Deal {
         let (low, high) = ware.map_or((20, 60), |ware| ware.price);
-        // Rates are by the hour.
+        // Rates are per hour.
         let hours = if high <= 120 { rng.random_range(2..7) } else { 1 };
         let whole = rng.random_range(low..=high) * hours * service_text::factor(self.place.currency);
         let id = job.created_at().map_or_else(Uuid::nil, |at| uuid(at, rng));
@@ -162,7 +162,7 @@ impl Conversation<'_> {
             job.steps.iter().filter(|step| matches!(step.action, JobAction::Create | JobAction::Offer)).count();
         let mut amounts = Vec::with_capacity(offers);
         for offer in 0..offers {
-            // Workers ask for more, clients for less, and they meet.
+            // Workers ask for more, clients offer less, and they meet.
             let percent = match (offer % 2, offer) {
                 (0, 0) if offers > 1 => 85,
                 (1, 1) => 110,
@@ -241,12 +241,12 @@ impl Conversation<'_> {
         }
     }
 
-    /// Who made a step, as the history names them; staff leave a row on the audit log.
+    /// Returns the principal of a step, for the history; steps of staff also write a row to the audit log.
     fn actor(&self, step: &Step, job: Uuid, rows: &mut Rows, rng: &mut StdRng) -> Principal {
         if step.side != Side::Staff {
             return self.party(step.side).map_or_else(Principal::system, Principal::user);
         }
-        // Only admins call completed work off.
+        // Only admins cancel completed work.
         let cancels = step.action == JobAction::Cancel;
         let by = self.cast.some_staff(if cancels { Role::Admin } else { Role::Support }, rng);
         let action = if cancels { AuditAction::JobsCancel } else { AuditAction::JobsFinalize };
@@ -255,7 +255,7 @@ impl Conversation<'_> {
         self.cast.staff(by)
     }
 
-    /// In a demonstration, what staff did is on the audit log.
+    /// Writes an action of staff to the audit log, in a demonstration.
     fn did(
         &self,
         rows: &mut Rows,
@@ -372,9 +372,9 @@ impl Conversation<'_> {
     ) {
         let last_at = said.last().map_or(thread.start, |said| said.at);
         let last = number(said.len());
-        // Who wrote which, by number: pointers and what is unread follow from it.
+        // The author of each message, by number: read pointers and unread counts are derived from it.
         let mut writers: Vec<Option<Side>> = Vec::with_capacity(said.len());
-        // What staff took away: when, and which message.
+        // The message that staff removed: when, and which.
         let mut taken: Option<(Timestamp, Uuid, i64)> = None;
         for (seq, said) in (1_i64..).zip(said) {
             let removed = outline.staff_at.filter(|_| said.removed);
@@ -455,7 +455,7 @@ impl Conversation<'_> {
         }
     }
 
-    /// What the thread says about a step of a job: for people, and for programs.
+    /// Returns the thread's notice of a step of a job: for people, and for programs.
     fn notice(
         &self,
         outline: &ConversationPlan,
@@ -481,7 +481,7 @@ impl Conversation<'_> {
     }
 }
 
-/// What goes with a step in words.
+/// Returns the comment on a step.
 fn comment(step: &Step, rng: &mut StdRng) -> Option<&'static str> {
     let lines: &[&str] = match (step.side, step.action) {
         (Side::Staff, _) => phrases::STAFF_NOTES,

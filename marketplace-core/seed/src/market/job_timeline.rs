@@ -16,21 +16,21 @@ use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
 const HOUR: u64 = 3_600;
 pub(super) const DAY: u64 = 24 * HOUR;
 
-/// What limits a conversation.
+/// The limits of a conversation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub start: Timestamp,
-    /// From when on one of the two begins nothing new.
+    /// From then on, one of the two begins nothing new.
     pub new_work: Timestamp,
     /// When one of the two was banned.
     pub ban: Option<Timestamp>,
     pub now: Timestamp,
-    /// In a demonstration more goes wrong.
+    /// Whether this is a demonstration, in which more goes wrong.
     pub demo: bool,
 }
 
 impl Limits {
-    /// Nothing happens from then on.
+    /// Returns the time from which nothing happens any more.
     pub fn end(&self) -> Timestamp {
         self.ban.map_or(self.now, |ban| ban.min(self.now))
     }
@@ -40,7 +40,7 @@ impl Limits {
 #[derive(Debug, Clone)]
 pub(super) struct Job {
     pub steps: Vec<Step>,
-    /// The client's first.
+    /// Reviews, the client's first.
     pub reviews: Vec<Review>,
 }
 
@@ -83,7 +83,7 @@ impl Job {
     pub fn ended_at(&self) -> Option<Timestamp> {
         self.steps.last().filter(|step| !step.to.is_live()).map(|step| step.at)
     }
-    /// The star that counts for the worker, if one does.
+    /// Returns the rating that counts for the worker, if there is one.
     pub fn stars(&self) -> Option<u8> {
         self.reviews
             .iter()
@@ -102,7 +102,7 @@ enum Fate {
     Finish,
 }
 
-/// A job's timeline as far as time has come.
+/// A job's timeline up to now.
 struct Timeline<'a> {
     steps: Vec<Step>,
     clock: Timestamp,
@@ -111,7 +111,7 @@ struct Timeline<'a> {
 }
 
 impl Timeline<'_> {
-    /// Goes on after some seconds; none when that is not yet, or not any more.
+    /// Adds a step after some seconds; `None` when that is not yet, or no longer, possible.
     fn go(&mut self, (from, to): (u64, u64), action: A, to_status: S, side: Side, reason: Option<R>) -> Option<()> {
         let at = self.clock + Duration::from_micros(self.rng.random_range(from * 1_000_000..to * 1_000_000));
         if at >= self.limits.end() {
@@ -192,7 +192,7 @@ impl Timeline<'_> {
         }
     }
 
-    /// What the system does to a job that is left as it is.
+    /// Adds what the system does to a job that nobody acts on.
     fn settle(&mut self) {
         let Some(last) = self.steps.last().copied() else { return };
         let end = self.limits.end();
@@ -205,7 +205,7 @@ impl Timeline<'_> {
         let due = transitions::due(last.to, last.at).unwrap_or(Timestamp::MAX);
         // The timers look every second.
         let due = due + Duration::from_millis(self.rng.random_range(50..1_500));
-        // A ban cancels what is not done yet; the clock goes on for what is.
+        // A ban cancels what is not completed yet; for completed work the timers keep running.
         let until = if last.to == S::Completed { self.limits.now } else { end };
         if due < until {
             self.push(due, action, to, Side::System, reason);
@@ -219,7 +219,7 @@ fn other(side: Side) -> Side {
     if side == Side::Client { Side::Worker } else { Side::Client }
 }
 
-/// A job that begins some time after `after`; none when it would begin too late.
+/// Returns a job that begins some time after `after`; `None` when it would begin too late.
 pub(super) fn job(after: Timestamp, limits: &Limits, rng: &mut StdRng) -> Option<Job> {
     let mut timeline = Timeline { steps: Vec::with_capacity(6), clock: after, limits, rng };
     timeline.go((20 * 60, 30 * HOUR), A::Create, S::Negotiating, Side::Client, None)?;
@@ -243,7 +243,7 @@ fn reviews(finalized: Timestamp, limits: &Limits, rng: &mut StdRng) -> Vec<Revie
     for (side, often) in [(Side::Client, 72), (Side::Worker, 52)] {
         let wrote = rng.random_range(0..100) < often;
         let at = finalized + Duration::from_secs(rng.random_range(HOUR..9 * DAY));
-        // Out of a hundred: so many have five stars, at least four, at least three, at least two.
+        // Percentages of reviews with five stars, at least four, at least three, and at least two.
         let shares = if side == Side::Client { [52, 77, 88, 94] } else { [70, 90, 96, 98] };
         let drawn = rng.random_range(0..100);
         let rating = shares.iter().zip([5, 4, 3, 2]).find(|(share, _)| drawn < **share).map_or(1, |(_, stars)| stars);
@@ -267,7 +267,7 @@ fn reviews(finalized: Timestamp, limits: &Limits, rng: &mut StdRng) -> Vec<Revie
         [_] => Some(closes_at + Duration::from_millis(400)),
         _ => None,
     };
-    // A ban does not keep a window from closing.
+    // A ban does not prevent a review window from closing.
     if let Some(shown) = shown.filter(|shown| *shown < limits.now) {
         for review in &mut reviews {
             review.status = ReviewStatus::Published;
@@ -278,7 +278,7 @@ fn reviews(finalized: Timestamp, limits: &Limits, rng: &mut StdRng) -> Vec<Revie
     reviews
 }
 
-/// What happens to a review that shows: a reply, a flag, a removal.
+/// Adds what happens to a published review: a reply, a flag, a removal.
 fn afterwards(review: &mut Review, shown: Timestamp, limits: &Limits, rng: &mut StdRng) {
     let later = |rng: &mut StdRng, days: u64| {
         let at = shown + Duration::from_secs(rng.random_range(HOUR..days * DAY));

@@ -55,18 +55,18 @@ use crate::{
     users::Users,
 };
 
-/// Messages of a conversation, on average, unless it is said how many there are in all.
+/// Messages of a conversation, on average, unless the plan gives their total.
 const MESSAGES: u64 = 12;
 /// Services, clients or workers of one transaction.
 const CHUNK: usize = 10_000;
 /// Conversations of one transaction.
 const TALKS: usize = 2_000;
-/// Services of a worker at most, on average.
+/// Upper limit of the services of a worker, on average.
 const MOST: u64 = MAX_SERVICES.unsigned_abs() / 2;
-/// Messages of one conversation at most.
+/// Upper limit of the messages of one conversation.
 const LONGEST: usize = 1_000;
 
-/// What was made.
+/// The result of filling the market.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Made {
     pub services: u64,
@@ -75,22 +75,22 @@ pub(super) struct Made {
     pub jobs: u64,
     pub reviews: u64,
     blocks: BTreeMap<(UserId, UserId), Timestamp>,
-    /// What staff did, in a demonstration.
+    /// Past actions of staff, in a demonstration.
     pub past_actions: Vec<PastAction>,
 }
 
-/// What stays the same for the whole market.
+/// The data that the whole market shares.
 struct Market {
     plan: PlanIndex,
     cast: Arc<Users>,
     now: Timestamp,
-    /// The first free number of a publication.
+    /// The first free publication number.
     base: i64,
-    /// Messages of the two in an average conversation.
+    /// Messages that the two participants write in an average conversation.
     texts: f64,
 }
 
-/// Fills the market with those who are there.
+/// Fills the market for the existing participants.
 pub(super) async fn run(
     app: &App,
     people: Participants,
@@ -128,7 +128,7 @@ pub(super) async fn run(
     Ok(made)
 }
 
-/// What was added to the full-text index in pieces becomes one: searches look at less.
+/// Merges the parts of the full-text index, so that searches have less to read.
 async fn settle_index(app: &App) -> Result<()> {
     app.db
         .patient()
@@ -145,7 +145,7 @@ async fn settle_index(app: &App) -> Result<()> {
         .await
 }
 
-/// Makes and writes things from first to last; the next are made while some are written.
+/// Creates and writes items from first to last; the next ones are created while others are written.
 async fn each(
     app: &App,
     market: &Arc<Market>,
@@ -208,7 +208,7 @@ impl Made {
             }
         }
         self.past_actions.extend_from_slice(&batch.past_actions);
-        // Two who talk about two services can block each other once.
+        // Two users with two conversations can still block each other only once.
         for (who, whom, at) in &batch.blocks {
             self.blocks.entry((*who, *whom)).or_insert(*at);
         }
@@ -227,7 +227,7 @@ impl Market {
         self.cast.id(index)
     }
 
-    /// Workers first, then clients.
+    /// Creates profiles, those of workers first, then those of clients.
     fn profiles(&self, range: Range<usize>) -> Batch {
         let (mut profiles, mut ratings) = (Vec::new(), Vec::new());
         let (mut clients, mut favorites) = (Vec::new(), Vec::new());
@@ -291,11 +291,11 @@ impl Market {
         rows.batch()
     }
 
-    /// How many messages the two of a conversation write: most write a few, some very many.
+    /// Returns how many messages the two participants of a conversation write: most write a few, some very many.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small number above zero")]
     fn texts(&self, rng: &mut StdRng) -> usize {
         let luck: f64 = rng.random_range(0.000_001..1.0);
-        // Of mean 1: the gamma function of 2.6 is 1.4296.
+        // The mean is 1, because the gamma function of 2.6 is 1.4296.
         let share = 0.35 + 0.65 * (-luck.ln()).powf(1.6) / 1.4296;
         ((self.texts * share).round() as usize).clamp(1, LONGEST)
     }

@@ -8,10 +8,10 @@ use marketplace_core::{
 
 use crate::users::User;
 
-/// A worker who is approved, or waits for it.
+/// A worker who is approved, or waits for approval.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Worker {
-    /// Counts the users of the seed.
+    /// Index among the users of the seed.
     pub index: u64,
     /// When they could begin to publish; when they signed up, for those who wait.
     pub from: Timestamp,
@@ -27,13 +27,13 @@ pub(crate) struct Client {
     pub ends: Ends,
 }
 
-/// Until when somebody takes part.
+/// When a user's participation ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ends {
     Never,
-    /// No new work from then on.
+    /// Frozen: no new work from then on.
     Frozen(Timestamp),
-    /// Nothing at all from then on.
+    /// Banned: nothing at all from then on.
     Banned(Timestamp),
 }
 
@@ -47,14 +47,14 @@ impl Ends {
             _ => None,
         }
     }
-    /// From when on nothing new can begin.
+    /// Returns the time from which nothing new can begin.
     pub fn new_work(self) -> Timestamp {
         match self {
             Self::Never => Timestamp::MAX,
             Self::Frozen(at) | Self::Banned(at) => at,
         }
     }
-    /// When it all ended.
+    /// Returns the time of a ban.
     pub fn ban(self) -> Option<Timestamp> {
         match self {
             Self::Banned(at) => Some(at),
@@ -63,11 +63,11 @@ impl Ends {
     }
 }
 
-/// Everybody who takes part, in the order of their accounts.
+/// All participants, in the order of their accounts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Participants {
     pub workers: Vec<Worker>,
-    /// Active ones: counted, as there are many.
+    /// Active clients: indices only, because there are many.
     pub clients: Vec<u32>,
     pub restricted: Vec<Client>,
 }

@@ -56,7 +56,7 @@ pub(super) const DISPUTE: &[(&str, &str)] = &[
     ("You were here for two hours, not four.", "Plus preparation, as we said on the phone."),
 ];
 
-/// When it came to nothing: client, then worker.
+/// When no agreement was reached: client, then worker.
 pub(super) const ENDED: &[(&str, &str)] = &[
     ("Pity, but I understand.", "Another time, gladly."),
     ("Okay, then I look for somebody else.", "Good luck, and sorry again."),
@@ -87,7 +87,7 @@ pub(super) const CHATTER: &[(&str, &str)] = &[
     ("All good so far?", "All good. I would say we are at two thirds."),
 ];
 
-/// Around the marketplace; what staff look for.
+/// Attempts to get around the marketplace, which staff look for.
 pub(super) const CONTACT: &[&str] = &[
     "Let's do this without the app, cheaper for both of us. My number is +447700900{digits}.",
     "Write me on the other messenger, +4930231250{digits}, I answer faster there. Cash is fine.",
@@ -101,7 +101,7 @@ pub(super) const CONTACT_ANSWERS: &[&str] = &[
     "Okay, I will write to you there.",
 ];
 
-/// What nobody should have to read: mild as demonstrations go.
+/// Abuse: mild, because this is for demonstrations.
 pub(super) const ABUSE: &[&str] = &[
     "Are you stupid or what? I wrote that three times already.",
     "You people are all the same, lazy and greedy.",
@@ -114,13 +114,13 @@ pub(super) const ABUSE_ANSWERS: &[&str] = &[
     "I do not work for people who talk like that.",
     "That is a threat. Support will read it.",
 ];
-/// What staff post then.
+/// The notice that staff post in that case.
 pub(super) const ABUSE_NOTICE: &str =
     "We have closed this conversation: threats and insults have no place here. Both of you can write to support.";
 pub(super) const CONTACT_NOTICE: &str =
     "A message with contact details was removed. Please keep agreements and payments here: only then can we help.";
 
-/// When, in an offer.
+/// Times in an offer.
 pub(super) const SCHEDULES: &[&str] = &[
     "{day}, 8:30, about three hours",
     "{day} afternoon, from two on",
@@ -131,7 +131,7 @@ pub(super) const SCHEDULES: &[&str] = &[
 
 pub(super) const DAYS: &[&str] = &["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
-/// Of a worker about a client: five or four stars, three, two or one.
+/// Reviews of clients by workers: five or four stars, three, two or one.
 pub(super) const OF_CLIENTS: [&[&str]; 3] = [
     &[
         "Clear about what was wanted, paid at once, good coffee.",
@@ -142,7 +142,7 @@ pub(super) const OF_CLIENTS: [&[&str]; 3] = [
     &["Changed the plan twice and complained about the result.", "Rude on the phone and late with the decision."],
 ];
 
-/// What a worker replies to a good review, and to a bad one; a client says the same kind of things.
+/// A worker's replies to a good review, and to a bad one; clients' replies are similar.
 pub(super) const REPLIES: [&[&str]; 2] = [
     &["Thank you, that means a lot!", "Gladly, and until next time.", "Thanks {other}, it was a pleasure."],
     &[
@@ -152,7 +152,7 @@ pub(super) const REPLIES: [&[&str]; 2] = [
     ],
 ];
 
-/// What people say when they flag a review.
+/// Comments on flagged reviews.
 pub(super) const FLAG_COMMENTS: &[&str] = &[
     "This never happened, please check the thread.",
     "My full name and street are in it.",
@@ -161,7 +161,7 @@ pub(super) const FLAG_COMMENTS: &[&str] = &[
     "Revenge because I did not lower the price.",
 ];
 
-/// Why staff cancelled or closed something, in a note for colleagues.
+/// Notes for colleagues on why staff cancelled or closed something.
 pub(super) const STAFF_NOTES: &[&str] = &[
     "Both sides heard, pictures are with the case.",
     "Third report about the same person this month.",

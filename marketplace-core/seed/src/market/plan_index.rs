@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{people::mix, users::Users};
 
-/// What random numbers are for: each purpose has its own.
+/// The purpose of random numbers: each purpose has its own sequence.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
     Services = 20,
@@ -31,7 +31,7 @@ pub(super) fn rng(seed: u64, purpose: Purpose, index: u64) -> StdRng {
     StdRng::seed_from_u64(mix(mix(seed, purpose as u64), index))
 }
 
-/// A UUID that sorts by `at`.
+/// Returns a UUID that sorts by `at`.
 pub(super) fn uuid(at: Timestamp, rng: &mut StdRng) -> uuid::Uuid {
     let bytes: [u8; 10] = rng.random();
     Builder::from_unix_timestamp_millis(at.unix_millis(), &bytes).into_uuid()
@@ -47,7 +47,7 @@ pub(super) enum Kind {
 /// A service.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Service {
-    /// Counts the workers.
+    /// Index among the workers.
     pub worker: u32,
     /// When it was published; when it was begun, if it is a draft.
     pub at: Timestamp,
@@ -57,28 +57,28 @@ pub(super) struct Service {
 /// A conversation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Thread {
-    /// Counts the services.
+    /// Index among the services.
     pub service: u32,
-    /// Counts the active clients; behind them, the others.
+    /// Index among the active clients, followed by the others.
     pub client: u32,
     pub start: Timestamp,
 }
 
-/// Everything that there will be.
+/// The index of everything that will be created.
 #[derive(Debug, Default)]
 pub(crate) struct PlanIndex {
     pub people: Participants,
     pub services: Vec<Service>,
     pub threads: Vec<Thread>,
-    /// By worker: how many 1, 2, 3, 4 and 5 stars count.
+    /// By worker: the numbers of counted reviews with 1, 2, 3, 4 and 5 stars.
     pub stars: Vec<[u32; 5]>,
-    /// How many notices of jobs there are.
+    /// The number of notices of jobs.
     pub notices: u64,
     pub seed: u64,
     pub demo: bool,
 }
 
-/// How many services and threads to make.
+/// The numbers of services and threads to create.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
     pub services: u64,
@@ -89,7 +89,7 @@ impl PlanIndex {
     pub fn of(people: Participants, cast: &Users, wanted: Wanted, (seed, demo): (u64, bool), now: Timestamp) -> Self {
         let mut plan = Self { people, seed, demo, ..Self::default() };
         plan.make_services(wanted.services, now);
-        // Two talk about a service once.
+        // Two users have at most one conversation about a service.
         let pairs = plan.services.len() * (plan.people.clients.len() + plan.people.restricted.len());
         plan.make_threads(wanted.threads.min(pairs as u64), cast, now);
         plan
@@ -131,7 +131,7 @@ impl PlanIndex {
         ConversationPlan::of(&self.limits(thread, now), &mut rng(self.seed, Purpose::ConversationPlan, number))
     }
 
-    /// A worker's average in thousandths of a star, 0 without reviews.
+    /// Returns a worker's average in thousandths of a star, 0 without reviews.
     pub fn rating(&self, worker: u32) -> i64 {
         let stars = self.stars.get(worker as usize).copied().unwrap_or_default();
         Rating::thousandths(stars.map(i64::from)).unwrap_or(0)
@@ -143,7 +143,7 @@ impl PlanIndex {
         let Some(last) = workers.checked_sub(1).and_then(|last| u32::try_from(last).ok()) else { return };
         self.services.reserve(usize::try_from(wanted).unwrap_or(0));
         for number in 0..wanted {
-            // One for each, then some have more.
+            // Each has one first, then some have more.
             let first = number <= u64::from(last);
             let slot = if first { u32::try_from(number).unwrap_or(last) } else { rng.random_range(0..=last) };
             let Some(worker) = self.people.workers.get(slot as usize) else { continue };
@@ -171,7 +171,7 @@ impl PlanIndex {
         }
         let mut rng = rng(self.seed, Purpose::Threads, 0);
         let mut known: HashSet<(u32, u32)> = HashSet::with_capacity(usize::try_from(wanted).unwrap_or(0));
-        // Half of a demonstration, and a fifth of anything else, is of the last weeks: there jobs are live.
+        // Half of a demonstration, and a fifth of anything else, is from the last weeks, when jobs are still live.
         let (recent, weeks) = if self.demo { (0.5, 4) } else { (0.2, 4) };
         let turn = (now - Duration::from_hours(weeks * 7 * 24)).max(begin);
         let last = now - Duration::from_mins(20);
@@ -207,7 +207,7 @@ impl PlanIndex {
         }
     }
 
-    /// One that could begin at `start`, among those who and what was there then.
+    /// Returns a thread that could begin at `start`, between users and a service that existed then.
     fn some_thread(
         &self,
         (services, clients): (usize, usize),
@@ -215,7 +215,7 @@ impl PlanIndex {
         cast: &Users,
         rng: &mut StdRng,
     ) -> Option<Thread> {
-        // Some are much in demand; in a demonstration few, so that their histories are rich.
+        // Some are in high demand; in a demonstration only a few, so that their histories are rich.
         let (every, often) = if self.demo { (17, 2) } else { (7, 3) };
         let mut place = rng.random_range(0..services);
         if rng.random_ratio(1, often) {

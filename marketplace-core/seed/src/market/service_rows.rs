@@ -84,7 +84,7 @@ pub(super) const CLIENT_PROFILES: &[&str] = &["user_id", "about", "location", "v
 pub(super) const RATINGS: &[&str] = &["user_id", "stars_1", "stars_2", "stars_3", "stars_4", "stars_5"];
 pub(super) const FAVORITES: &[&str] = &["user_id", "worker_id", "created_at"];
 
-/// What is behind a title, so that not all are alike.
+/// Endings of titles, so that they differ.
 const ENDINGS: &[&str] = &[
     "",
     "",
@@ -121,11 +121,11 @@ const LANGUAGES: &[&[&str]] = &[
     &["Português", "Español"],
 ];
 
-/// Where a worker is: their town, and a point in it.
+/// Returns a worker's location: their town, and a point in it.
 pub(super) fn whereabouts(seed: u64, index: u64) -> (&'static Place, f64, f64) {
     static NOWHERE: Place = Place { name: "Berlin", latitude: 52.52, longitude: 13.405, currency: "EUR" };
     let mut rng = rng(seed, Purpose::Profile, index);
-    // More people in the first towns.
+    // More people live in the first towns.
     let many = if rng.random_bool(0.5) { PLACES.len() / 4 } else { PLACES.len() };
     let place = PLACES.get(rng.random_range(0..many)).unwrap_or(&NOWHERE);
     let point =
@@ -133,13 +133,13 @@ pub(super) fn whereabouts(seed: u64, index: u64) -> (&'static Place, f64, f64) {
     (place, point(place.latitude, &mut rng), point(place.longitude, &mut rng))
 }
 
-/// A worker's trade: one for all of their services.
+/// Returns a worker's trade: one for all of their services.
 pub(super) fn trade(seed: u64, index: u64) -> &'static Trade {
     let number = mix(mix(seed, 77), index) % TRADES.len() as u64;
     usize::try_from(number).ok().and_then(|number| TRADES.get(number)).copied().unwrap_or(&home::HANDYMAN)
 }
 
-/// The id of service `number`, and which of the trade's wares it is.
+/// Returns the id of service `number`, and its index among the trade's wares.
 pub(super) fn identity(plan: &PlanIndex, number: u64, service: &Service) -> (ServiceId, usize) {
     let mut rng = rng(plan.seed, Purpose::Service, number);
     let id = ServiceId(uuid(created(service, &mut rng), &mut rng));
@@ -147,12 +147,12 @@ pub(super) fn identity(plan: &PlanIndex, number: u64, service: &Service) -> (Ser
     (id, rng.random_range(0..wares.max(1)))
 }
 
-/// A few minutes before it was published.
+/// Returns the time of creation, a few minutes before publication.
 fn created(service: &Service, rng: &mut StdRng) -> Timestamp {
     if service.kind == Kind::Draft { service.at } else { service.at - Duration::from_secs(rng.random_range(40..290)) }
 }
 
-/// What a worker writes about a ware of their trade.
+/// Returns a worker's text about a ware of their trade.
 fn content(
     trade: &Trade,
     ware: usize,
@@ -178,7 +178,7 @@ fn content(
     }
 }
 
-/// A row of `services`. `base` is the first free number of publications; `learned` gets the words that find it.
+/// Returns a row of `services`. `base` is the first free publication number; `learned` receives the words that find it.
 pub(super) fn service(
     plan: &PlanIndex,
     number: u64,
@@ -240,7 +240,7 @@ pub(super) fn service(
     ]
 }
 
-/// A row of `worker_profiles`, and of `worker_ratings` if there is a review.
+/// Returns a row of `worker_profiles`, and of `worker_ratings` if there is a review.
 pub(super) fn worker(
     plan: &PlanIndex,
     slot: u32,
@@ -279,7 +279,7 @@ pub(super) fn worker(
     (profile, rated)
 }
 
-/// A row of `client_profiles`, for those who wrote one; and whom they like, newest last.
+/// Returns a row of `client_profiles`, for those who wrote one, and their favourites, newest last.
 pub(super) fn client(
     plan: &PlanIndex,
     (index, id): (u64, UserId),

@@ -5,21 +5,21 @@
 
 use marketplace_core::services::model::Category;
 
-/// A trade: what is offered in it, and how people talk about it.
+/// A trade: what is offered in it, and how people write about it.
 #[derive(Debug)]
 pub(super) struct Trade {
     pub category: Category,
-    /// What workers call themselves.
+    /// The headlines of workers.
     pub headlines: &'static [&'static str],
     pub skills: &'static [&'static str],
     pub wares: &'static [Ware],
-    /// How a client begins.
+    /// First messages of clients.
     pub asks: &'static [&'static str],
-    /// What is asked and answered before a price is agreed.
+    /// Questions and replies before a price is agreed.
     pub details: &'static [(&'static str, &'static str)],
-    /// Said while the work is under way, by the worker.
+    /// Messages of the worker during the work.
     pub under_way: &'static [&'static str],
-    /// What an offer covers.
+    /// The scope of an offer.
     pub scopes: &'static [&'static str],
     /// Reviews of five or four, of three, and of two or one stars.
     pub good: &'static [&'static str],
@@ -33,11 +33,11 @@ pub(super) struct Ware {
     pub title: &'static str,
     pub description: &'static str,
     pub tags: &'static [&'static str],
-    /// Whole units of the currency, from and to.
+    /// Price range in whole units of the currency.
     pub price: (i64, i64),
 }
 
-/// A town, and what is paid with there.
+/// A town and its currency.
 #[derive(Debug)]
 pub(super) struct Place {
     pub name: &'static str,
@@ -50,7 +50,7 @@ const fn place(name: &'static str, latitude: f64, longitude: f64, currency: &'st
     Place { name, latitude, longitude, currency }
 }
 
-/// Where people live: the larger half of them in the first eight.
+/// The towns where people live: the larger half of people in the first eight.
 pub(super) const PLACES: &[Place] = &[
     place("Berlin", 52.520, 13.405, "EUR"),
     place("Lisbon", 38.722, -9.139, "EUR"),
@@ -86,7 +86,7 @@ pub(super) const PLACES: &[Place] = &[
     place("Thessaloníki", 40.640, 22.944, "EUR"),
 ];
 
-/// How much dearer things are in units of a currency than in euros.
+/// Returns the factor from prices in euros to prices in units of a currency.
 pub(super) fn factor(currency: &str) -> i64 {
     match currency {
         "PLN" => 4,

@@ -17,14 +17,14 @@ use crate::{
     plan::{Images, Plan, Summary, demo_plan},
 };
 
-/// A small one and a demonstration.
+/// Returns a small plan and a demonstration.
 fn plans() -> [Plan; 2] {
     let volume = Volume { services: Some(400), threads: Some(600), messages: Some(9_000) };
     let small = Plan { users: 900, seed: 5, attempts: Some(300), images: Images::None, market: volume, demo: false };
     [small, Plan { images: Images::None, ..demo_plan() }]
 }
 
-/// Answers of a query that finds what is wrong; there must be none.
+/// Fails when a query for inconsistencies returns any.
 async fn none(conn: &mut Conn<'_>, what: &str, text: &'static str) {
     let found = match conn {
         Conn::Sqlite(conn) => sqlx::query_scalar::<_, i64>(text).fetch_one(&mut **conn).await,
@@ -163,7 +163,7 @@ async fn jobs_are_what_their_histories_fold_to() {
         )
         .await;
         none(conn, "finalized at the end", "SELECT count(*) FROM jobs WHERE (status = 'finalized') <> (finalized_at IS NOT NULL) OR finalized_at <> updated_at").await;
-        // By the same fold that the operations are tested with: each step is one of the table.
+        // With the same fold that the operations are tested with: each step must be in the table.
         let jobs = q!(conn => vals JobId, "SELECT id FROM jobs").unwrap();
         drop(reader);
         for id in jobs.into_iter().step_by(5) {
@@ -263,7 +263,7 @@ async fn services_show_when_their_workers_may() {
         none(conn, "counted by publication", "SELECT count(*) FROM services WHERE (status = 'draft') <> (number IS NULL) OR (number IS NULL) <> (published_at IS NULL)").await;
         none(conn, "newest first by number", "SELECT count(*) FROM (SELECT a.published_at AS at, lag(a.published_at) OVER (ORDER BY a.number) AS before \
             FROM services a JOIN users u ON u.id = a.worker_id WHERE a.number IS NOT NULL AND u.email LIKE '%.s5@%') x WHERE at < before").await;
-        // What they say passes the rules for what workers write, and searches know its words.
+        // Texts pass the rules for workers' texts, and their words are in the search index.
         let ids =
             q!(conn => vals ServiceId, "SELECT id FROM services WHERE visible AND published_at IS NOT NULL").unwrap();
         drop(reader);

@@ -16,7 +16,7 @@ use super::{
     words::{Lines, Words},
 };
 
-/// Longest silence after the last that a conversation needs.
+/// The longest silence after the last message that a conversation needs.
 const LAST_WORDS: Duration = Duration::from_hours(36);
 
 /// A message.
@@ -24,19 +24,19 @@ const LAST_WORDS: Duration = Duration::from_hours(36);
 pub(super) struct Said {
     pub at: Timestamp,
     pub what: What,
-    /// Staff took it away.
+    /// Whether staff removed it.
     pub removed: bool,
 }
 
 #[derive(Debug)]
 pub(super) enum What {
     Text(Side, String),
-    /// A step of a job, by their places in the outline.
+    /// A step of a job, by its indices in the plan.
     Step(usize, usize),
     Notice(&'static str),
 }
 
-/// A stretch of time in which the two talk about something.
+/// A period in which the two participants write about a topic.
 #[derive(Debug)]
 struct Phase {
     from: Timestamp,
@@ -56,20 +56,20 @@ enum About {
     End,
 }
 
-/// What a conversation is made from.
+/// The data that a conversation is created from.
 pub(super) struct Scene<'a> {
     pub outline: &'a ConversationPlan,
     pub limits: &'a Limits,
     pub trade: &'static Trade,
-    /// Which of the trade's wares.
+    /// Index among the trade's wares.
     pub ware: usize,
-    /// Messages of the two wanted.
+    /// The number of messages that the two participants should write.
     pub texts: usize,
     pub words: Words,
 }
 
 impl Scene<'_> {
-    /// Everything that is said, in the order of time; at least the first question.
+    /// Returns all messages in chronological order; at least the first question.
     pub fn play(mut self, prices: &[String], rng: &mut StdRng) -> Vec<Said> {
         let phases = self.phases();
         let mut said = Vec::with_capacity(self.texts + self.outline.notices() + 3);
@@ -97,7 +97,7 @@ impl Scene<'_> {
         said
     }
 
-    /// Between the steps of the jobs.
+    /// Returns the periods between the steps of the jobs.
     fn phases(&self) -> Vec<Phase> {
         let mut phases = Vec::new();
         let end = self.limits.end();
@@ -106,7 +106,7 @@ impl Scene<'_> {
                 phases.push(Phase { from, to, about, weight });
             }
         };
-        // Without a live job nobody who is frozen writes.
+        // Without a live job, frozen users write nothing.
         let idle = end.min(self.limits.new_work);
         let closed = self.outline.staff_at.filter(|_| self.outline.tone == Tone::Abusive).unwrap_or(idle).min(idle);
         let first = self.outline.jobs.first().and_then(Job::created_at);
@@ -114,7 +114,7 @@ impl Scene<'_> {
         for (number, job) in self.outline.jobs.iter().enumerate() {
             for pair in job.steps.windows(2) {
                 let [before, after] = pair else { continue };
-                // Who waits for a timer says nothing more.
+                // While a timer is running, nobody writes.
                 let to = if after.side == Side::System { before.at + LAST_WORDS } else { after.at }.min(after.at);
                 let (about, weight) = match (before.to, before.action, after.to) {
                     (S::Negotiating, ..) => (About::Price, 2),
@@ -184,7 +184,7 @@ impl Scene<'_> {
         }
     }
 
-    /// What staff look for, and what they do about it.
+    /// Adds messages that staff look for, and their reaction.
     fn odd(&mut self, phase: Option<&Phase>, said: &mut Vec<Said>, rng: &mut StdRng) {
         let Some(phase) = phase.filter(|_| self.outline.tone != Tone::Ordinary) else { return };
         let (lines, answers, notice) = match self.outline.tone {

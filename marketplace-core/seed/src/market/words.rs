@@ -4,7 +4,7 @@ use rand::{RngExt, rngs::StdRng, seq::IndexedRandom};
 
 use super::phrases::DAYS;
 
-/// What stands for the names in braces.
+/// The values of the placeholders in braces.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Words {
     pub place: &'static str,
@@ -16,13 +16,13 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// Another day than before.
+    /// Chooses another day than before.
     pub fn next_day(&mut self, rng: &mut StdRng) {
         self.day = DAYS.choose(rng).copied().unwrap_or("Monday");
         self.digits = rng.random_range(100..1_000);
     }
 
-    /// A text with the words in their places.
+    /// Returns a text with the placeholders filled in.
     pub fn fill(&self, template: &str) -> String {
         let mut text = String::with_capacity(template.len() + 16);
         let mut rest = template;
@@ -44,7 +44,7 @@ impl Words {
     }
 }
 
-/// Goes through lines from a drawn one on: none is heard twice before all were.
+/// Iterates over lines from a random start: none is repeated before all were used.
 #[derive(Debug)]
 pub(super) struct Lines<T: 'static> {
     lines: &'static [T],

@@ -23,7 +23,7 @@ pub(crate) const PATHS: [&str; 7] = [
 
 struct Page {
     path: &'static str,
-    /// From the page's path to the root, so that a prefix in `public_url` does no harm.
+    /// The path from the page to the root, so that a prefix in `public_url` works.
     root: &'static str,
     title: &'static str,
     text: &'static str,
@@ -80,7 +80,7 @@ const PAGES: [Page; 5] = [
     },
 ];
 
-/// The pages, and what they load.
+/// Returns the routes of the pages, and of what they load.
 pub(crate) fn routes() -> Router<Ctx> {
     let script = "text/javascript; charset=utf-8";
     let style = "text/css; charset=utf-8";
@@ -89,7 +89,7 @@ pub(crate) fn routes() -> Router<Ctx> {
         .route("/auth/page.css", get(async move || ([(CONTENT_TYPE, style)], include_str!("page.css"))));
     for page in PAGES {
         let html = html(&page);
-        // The address bar holds a token: nothing of this is to be kept.
+        // The page's address contains a token: nothing of this may be stored.
         let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-store")];
         router = router.route(page.path, get(async move || (headers, html).into_response()));
     }

@@ -14,11 +14,11 @@ use hyper::{Request, Response, body::Incoming, header, server::conn::http1, serv
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-/// The responder's process; it ends with this.
+/// The responder's process; dropping this ends it.
 #[derive(Debug)]
 pub struct Bare {
     process: Child,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
 }
 
@@ -46,7 +46,7 @@ impl Drop for Bare {
     }
 }
 
-/// Answers `/N` with N bytes, until killed.
+/// Responds to `/N` with N bytes, until killed.
 pub async fn serve() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let mut stdout = std::io::stdout();
@@ -64,7 +64,7 @@ pub async fn serve() -> Result<()> {
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     static BYTES: &[u8] = &[b'x'; 1 << 20];
     let size: usize = request.uri().path().trim_start_matches('/').parse().unwrap_or(0);
-    // What was sent is read, as the real server reads it.
+    // The request body is read, as the real server reads it.
     let _ = request.into_body().collect().await;
     let body = Bytes::from_static(BYTES.get(..size).unwrap_or(BYTES));
     let mut response = Response::new(Full::new(body));

@@ -14,10 +14,10 @@ use crate::{
 
 /// Connections that read.
 const READERS: usize = 8;
-/// Between an answer and the next question of each: it is how long answers take that counts, not how many there are.
+/// The pause of each connection between a response and the next request: latency is measured here, not throughput.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Reads while nobody logs in, and while as many do as there are connections.
+/// Measures reads while nobody logs in, and while there is one login for each connection.
 pub async fn compare(server: &Server, crowd: Crowd, pace: Pace) -> Result<(Case, Case)> {
     let address: SocketAddr = server.url.trim_start_matches("http://").parse()?;
     let (reads, logins) = (Arc::new(crowd.reads), Arc::new(crowd.logins));
@@ -38,7 +38,7 @@ pub async fn compare(server: &Server, crowd: Crowd, pace: Pace) -> Result<(Case,
     Ok((case(&idle, None), case(&busy, Some(loud / quiet.max(f64::EPSILON)))))
 }
 
-/// Only what is read while all of the crowd is logging in counts.
+/// Counts only reads that happen while the whole crowd is logging in.
 async fn read_in_a_crowd(
     address: SocketAddr,
     reads: &Arc<Vec<Ask>>,

@@ -33,13 +33,13 @@ use crate::load::{Ask, CONNECTIONS};
 /// Rows on a page in the cases.
 const PAGE: u16 = 50;
 
-/// Rows on a page of what people read.
+/// Rows on a page of what clients and workers read.
 const OWN_PAGE: u16 = 20;
 /// Messages that each measured conversation has at least.
 const MESSAGES: usize = 40;
-/// Connections of the cases whose answers are waited for rather than counted.
+/// Connections of the cases in which latency is measured rather than throughput.
 const MODERATE: usize = 4;
-/// What people look for: common words, beginnings of words, a typo, several words, and a place.
+/// Search queries: common words, beginnings of words, a typo, several words, and a place.
 const SEARCHES: [&str; 8] = [
     "q=repair",
     "q=clean",
@@ -51,49 +51,49 @@ const SEARCHES: [&str; 8] = [
     "lat=52.52&lon=13.405&radius_km=50&sort=distance",
 ];
 
-/// A case: what is asked, over how many connections.
+/// A case: the requests, and over how many connections they are sent.
 #[derive(Debug)]
 pub struct Plan {
-    /// Of the case.
+    /// Its name.
     pub name: &'static str,
-    /// Dealt out to the connections.
+    /// Requests, distributed over the connections.
     pub asks: Vec<Ask>,
-    /// How many.
+    /// The number of connections.
     pub connections: usize,
 }
 
-/// A conversation, and both of those who talk in it.
+/// A conversation and its two participants.
 #[derive(Debug, Clone)]
 pub struct Talk {
     /// The thread.
     pub thread: ThreadId,
-    /// Who asks.
+    /// The client's token.
     pub client: String,
-    /// Who is asked.
+    /// The worker's token.
     pub worker: String,
 }
 
-/// What was loaded.
+/// The result of loading.
 #[derive(Debug)]
 pub struct Loaded {
     /// The cases, in the order in which they are run.
     pub plans: Vec<Plan>,
     /// One conversation for each connection.
     pub talks: Vec<Talk>,
-    /// What people ask while others log in.
+    /// Requests while others log in.
     pub crowd: Crowd,
 }
 
-/// A crowd that logs in, and those who are here already.
+/// A crowd that logs in, and users who are already logged in.
 #[derive(Debug)]
 pub struct Crowd {
-    /// One's own account, and services.
+    /// Reads of the caller's own account, and of services.
     pub reads: Vec<Ask>,
-    /// One for each connection.
+    /// Logins, one for each connection.
     pub logins: Vec<Ask>,
 }
 
-/// Loads a database, and answers the cases with what each connection asks.
+/// Loads a database, and returns the cases with the requests of each connection.
 pub async fn load(server: &Server, rows: u64) -> Result<Loaded> {
     let app = server.open_app().await?;
     let market = seed::Volume { services: Some(rows), messages: Some(rows * 2), ..seed::Volume::default() };
@@ -152,7 +152,8 @@ async fn log_in(app: &App, email: &str) -> Result<String> {
     Ok(auth::login(app, &client(), email, &Password::new(seed::PASSWORD)).await?.access_token)
 }
 
-/// Conversations of as many clients as there are connections, both of whom may write; with enough messages for a page.
+/// Returns conversations of as many clients as there are connections, in which both may write, with enough messages for
+/// a page.
 async fn talks(app: &App, api: &Connection, operator: &Actor) -> Result<Vec<Talk>> {
     let filter = ThreadFilter { status: Some(ThreadStatus::Open), ..ThreadFilter::default() };
     let (mut page, mut talks, mut clients) = (PageRequest::first(200), Vec::new(), HashSet::new());
@@ -164,7 +165,7 @@ async fn talks(app: &App, api: &Connection, operator: &Actor) -> Result<Vec<Talk
             }
             let client = token_of(app, operator, thread.client_id).await;
             let worker = token_of(app, operator, thread.worker_id).await;
-            // Somebody banned cannot log in, and somebody frozen or blocked cannot write.
+            // A banned user cannot log in, and a frozen or blocked one cannot write.
             if let (Ok(client), Ok(worker)) = (client, worker)
                 && talk(app, thread.id, &client).await.is_ok()
             {
@@ -182,7 +183,7 @@ async fn token_of(app: &App, operator: &Actor, user: UserId) -> Result<String> {
     log_in(app, &email).await
 }
 
-/// A few messages more.
+/// Sends a few more messages.
 async fn talk(app: &App, thread: ThreadId, token: &str) -> Result<()> {
     let actor = auth::authenticate(app, token).await?;
     let said = (0..MESSAGES).map(|n| {
@@ -200,7 +201,7 @@ async fn talk(app: &App, thread: ThreadId, token: &str) -> Result<()> {
     Ok(())
 }
 
-/// Services that everybody may see, one for each connection.
+/// Returns services that everybody may see, one for each connection.
 async fn services(app: &App) -> Result<Vec<ServiceId>> {
     let filter = SearchFilter { sort: Some(ServiceSort::Newest), ..SearchFilter::default() };
     let found = services::search(app, &filter, &PageRequest::first(u16::try_from(CONNECTIONS)?)).await?;
@@ -211,7 +212,7 @@ fn client() -> ClientInfo {
     ClientInfo { ip: [127, 0, 0, 1].into(), user_agent: "bench".into() }
 }
 
-/// One worker for each connection.
+/// Returns one worker for each connection.
 async fn workers(api: &Connection) -> Result<Vec<String>> {
     let filter =
         UserFilter { role: Some(Role::Worker), status: Some(Status::Active), reveal: true, ..UserFilter::default() };
@@ -221,7 +222,7 @@ async fn workers(api: &Connection) -> Result<Vec<String>> {
     Ok(page.items.into_iter().map(|user| user.email).collect())
 }
 
-/// An admin, who gets in as everybody does: through the mail.
+/// Returns the token of an admin, who is created and invited by mail like any other.
 async fn staff_token(server: &Server, app: &App, operator: &Actor) -> Result<String> {
     let email = "bench.admin@example.org";
     let new = NewUser { role: Role::Admin, email: email.into(), name: "Bench".into(), phone: None };
@@ -232,7 +233,7 @@ async fn staff_token(server: &Server, app: &App, operator: &Actor) -> Result<Str
     Ok(auth::login(app, &client(), email, &Password::new(PASSWORD)).await?.access_token)
 }
 
-/// The cursor in the middle of all users.
+/// Returns the cursor in the middle of all users.
 async fn middle_of_users(api: &Connection, rows: u64) -> Result<String> {
     let mut page = PageRequest::first(200);
     for _ in 0..(rows / 400).max(1) {

@@ -16,28 +16,28 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-/// A difference counts as real when chance gives one so large less often than this. Of the four calls together, one is
-/// found where there is none in one run of 250.
+/// The significance level. For the four calls together, a difference is found where there is none in one run of 250.
 const ALPHA: f64 = 0.001;
-/// Accounts that exist: asked in turn.
+/// Accounts that exist, which are used in turn.
 const KNOWN: usize = 16;
-/// Answers that are thrown away first, of each kind: connections, caches and statements are warm after them.
+/// Responses of each kind that are discarded first: they warm up connections, caches and statements.
 const WARM: usize = 20;
 
-/// What was found of one call.
+/// The result for one call.
 #[derive(Debug, Serialize)]
 pub struct Verdict {
-    /// Which call.
+    /// The call.
     pub call: &'static str,
-    /// Answers of each kind.
+    /// Responses of each kind.
     pub answers: usize,
-    /// Half of the answers for existing addresses took longer than this, in milliseconds.
+    /// Median time of the responses for existing addresses, in milliseconds.
     pub existing_ms: f64,
-    /// The same for unknown ones.
+    /// Median time of the responses for unknown addresses, in milliseconds.
     pub unknown_ms: f64,
-    /// How often an answer for an existing address takes longer than one for an unknown one: 0.5 when there is nothing in it.
+    /// The share of pairs in which the response for an existing address takes longer than that for an unknown one: 0.5
+    /// when there is no difference.
     pub longer: f64,
-    /// How often chance alone gives such a difference.
+    /// The probability of such a difference by chance alone.
     pub p: f64,
     /// Whether they can be told apart by time: `p` is below 0.001.
     pub told_apart: bool,
@@ -55,7 +55,10 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Asks, and prints what was found. An error when a call tells existing addresses from unknown ones.
+/// Measures and prints the results.
+///
+/// # Errors
+/// When a call distinguishes existing addresses from unknown ones.
 pub async fn run(engine: Engine, answers: usize, as_json: bool) -> Result<()> {
     let server = Server::start_with(engine, ROOMY).await;
     let mut known = Vec::new();
@@ -87,13 +90,13 @@ async fn compare(asker: &mut Asker, call: &'static str, known: &[String], answer
     let mut first: Option<(StatusCode, Value)> = None;
     for n in 0..answers + WARM {
         let old = known.get(n % known.len().max(1)).context("nobody is known")?;
-        // As long as theirs: a longer address is a longer body.
+        // As long as the existing one: a longer address is a longer body.
         let new = old.split_once('@').map(|(name, host)| {
             let fresh = random_id().simple().to_string();
             format!("{}{fresh}@{host}", name.get(..name.len().saturating_sub(fresh.len())).unwrap_or_default())
         });
         let new = new.context("an address")?;
-        // Whichever comes first in one pair comes second in the next.
+        // The order alternates from pair to pair.
         for turn in [n % 2 == 0, n % 2 == 1] {
             let (address, times) = if turn { (old.as_str(), &mut existing) } else { (new.as_str(), &mut unknown) };
             let (path, body) = question(call, address);
@@ -140,7 +143,8 @@ impl Asker {
         Ok(Self(sender))
     }
 
-    /// Microseconds until the answer was whole, its status, and its body but for the id of the request.
+    /// Returns the microseconds until the response was complete, its status, and its body without the id of the
+    /// request.
     async fn ask(&mut self, path: &str, body: &Value) -> Result<(f64, StatusCode, Value)> {
         let request = Request::post(path)
             .header(header::HOST, "bench")
@@ -170,8 +174,8 @@ fn median(times: &mut [f64]) -> f64 {
     times.get(times.len() / 2).copied().unwrap_or_default() / 1_000.0
 }
 
-/// How often one of the first is larger than one of the second (ties count half), and how often chance gives a share so far
-/// from a half.
+/// Returns the share of pairs in which the first is larger than the second (ties count half), and the probability by
+/// chance of a share so far from a half.
 fn mann_whitney(first: &[f64], second: &[f64]) -> (f64, f64) {
     let mut all: Vec<(f64, bool)> =
         first.iter().map(|value| (*value, true)).chain(second.iter().map(|value| (*value, false))).collect();
@@ -186,13 +190,13 @@ fn mann_whitney(first: &[f64], second: &[f64]) -> (f64, f64) {
     let (n, m, all) = (float(first.len()), float(second.len()), float(before));
     let u = ranks - n * (n + 1.0) / 2.0;
     let spread = (n * m / 12.0 * ((all + 1.0) - ties / (all * (all - 1.0)))).sqrt();
-    // Half a rank nearer to the middle: ranks are whole, the normal distribution is not.
+    // Half a rank nearer to the middle, because ranks are whole and the normal distribution is continuous.
     let z = ((u - n * m / 2.0).abs() - 0.5).max(0.0) / spread;
     (u / (n * m), if spread > 0.0 { beyond(z) } else { 1.0 })
 }
 
-/// How often something normally distributed is at least so many deviations off, either way (Abramowitz and Stegun 7.1.26,
-/// right to 1.5e-7).
+/// Returns the probability that something normally distributed is at least so many deviations off, either way
+/// (Abramowitz and Stegun 7.1.26, right to 1.5e-7).
 fn beyond(z: f64) -> f64 {
     let x = z / std::f64::consts::SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * x);
@@ -223,7 +227,7 @@ mod tests {
         let slower: Vec<f64> = b.iter().map(|time| time + 100.0).collect();
         let (longer, p) = mann_whitney(&slower, &a);
         assert!(longer > 0.55 && p < ALPHA, "{longer} {p}");
-        // All the same: nothing to tell.
+        // All equal: no difference.
         assert_eq!(mann_whitney(&[1.0; 9], &[1.0; 9]), (0.5, 1.0));
     }
 

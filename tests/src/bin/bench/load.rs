@@ -16,10 +16,10 @@ use hyper::{Method, Request, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, task::JoinSet};
 
-/// Connections that ask at once.
+/// Concurrent connections.
 pub const CONNECTIONS: usize = 64;
 
-/// What one connection asks again and again.
+/// The request that one connection repeats.
 #[derive(Debug, Clone)]
 pub struct Ask {
     /// Method.
@@ -30,29 +30,29 @@ pub struct Ask {
     pub token: Option<String>,
     /// JSON body; empty for none. `{n}` in it is another number each time.
     pub body: Bytes,
-    /// Whether there is one to be replaced.
+    /// Whether there is a `{n}` to be replaced.
     pub numbered: bool,
 }
 
 impl Ask {
-    /// GET with a token.
+    /// Creates a GET request with a token.
     pub fn get(path: impl Into<String>, token: impl Into<String>) -> Self {
         Self { token: Some(token.into()), ..Self::public(path) }
     }
 
-    /// GET by anybody.
+    /// Creates a GET request without a token.
     pub fn public(path: impl Into<String>) -> Self {
         Self { method: Method::GET, path: path.into(), token: None, body: Bytes::new(), numbered: false }
     }
 
-    /// POST.
+    /// Creates a POST request.
     pub fn post(path: impl Into<String>, token: Option<String>, body: &serde_json::Value) -> Self {
         let text = body.to_string();
         let numbered = text.contains("{n}");
         Self { method: Method::POST, path: path.into(), token, body: text.into(), numbered }
     }
 
-    /// The same question, to a responder that answers so many bytes.
+    /// Returns the same request for the bare responder, with a response of `size` bytes.
     pub fn to_bare(&self, size: usize) -> Self {
         Self { path: format!("/{size}"), ..self.clone() }
     }
@@ -78,33 +78,33 @@ impl Ask {
     }
 }
 
-/// What was seen during a stretch of load.
+/// The measurements of a period of load.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
-    /// Microseconds of each answer.
+    /// Microseconds of each response.
     pub latencies: Vec<u32>,
-    /// How long it went on.
+    /// The length of the period.
     pub elapsed: Duration,
-    /// Bytes of an answer's body.
+    /// Bytes of a response's body.
     pub size: usize,
 }
 
 impl Seen {
-    /// Answers per second.
+    /// Returns responses per second.
     pub fn rps(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a rate, shown with a few digits")]
         let count = self.latencies.len() as f64;
         count / self.elapsed.as_secs_f64().max(f64::EPSILON)
     }
 
-    /// Adds another stretch of the same load.
+    /// Adds another period of the same load.
     pub fn add(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
         self.elapsed += other.elapsed;
         self.size = other.size;
     }
 
-    /// The latency below which `share` of the answers stayed, in milliseconds.
+    /// Returns the latency that `share` of the responses did not exceed, in milliseconds.
     pub fn percentile(&self, share: f64) -> f64 {
         let mut sorted = self.latencies.clone();
         sorted.sort_unstable();
@@ -119,12 +119,13 @@ impl Seen {
     }
 }
 
-/// Drives a server for so long with so many connections, each with a task of its own; `asks` are dealt out to them in turn.
+/// Puts load on a server for `duration` with `count` connections, each with its own task; `asks` are distributed over
+/// them.
 pub async fn drive(server: SocketAddr, asks: &Arc<Vec<Ask>>, count: usize, duration: Duration) -> Result<Seen> {
     drive_at_ease(server, asks, count, duration, Duration::ZERO).await
 }
 
-/// Like [`drive`], with a pause on each connection after each answer.
+/// Like [`drive`], with a pause on each connection after each response.
 pub async fn drive_at_ease(
     server: SocketAddr,
     asks: &Arc<Vec<Ask>>,
@@ -146,7 +147,7 @@ pub async fn drive_at_ease(
         let asks = Arc::clone(asks);
         tasks.spawn(async move {
             let mut seen = Seen::default();
-            // Fewer connections than questions ask all of them in turn.
+            // When there are fewer connections than requests, each connection sends all of them in turn.
             let mut turn = index;
             while begun.elapsed() < duration {
                 let ask = asks.get(turn % asks.len().max(1)).context("nothing to ask")?;

@@ -67,7 +67,7 @@ enum Format {
     Json,
 }
 
-/// How long and how often.
+/// The duration and the number of repetitions.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     rounds: u32,
@@ -104,7 +104,7 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
         Pace { rounds: 5, stretch: Duration::from_secs(2) }
     };
 
-    // Everything as it comes, but for limits that one address with 64 connections would run into at once.
+    // Default settings, except for limits that one address with 64 connections would reach at once.
     let mut server = Server::prepare(engine, ROOMY).await;
     eprintln!("loading {rows} users …");
     let loaded = cases::load(&server, rows).await?;
@@ -114,7 +114,7 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
     let mut report = Report { rows, engine: name, ..Report::default() };
     let wanted = |name: &str| arguments.cases.is_empty() || arguments.cases.iter().any(|case| case == name);
     let pid = server.pid().context("the server runs")?;
-    // First: memory that other load leaves, and that is given back meanwhile, would blur what a socket costs.
+    // First, because memory that earlier load leaves and that is freed meanwhile would distort the memory of a socket.
     if wanted("ws_fanout") {
         eprintln!("ws_fanout …");
         let measured =
@@ -147,11 +147,11 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
     Ok(report)
 }
 
-/// The two in turn, so that whatever else the machine does falls on both.
+/// Measures the two alternately, so that other load on the machine affects both.
 async fn against_bare(server: &Server, bare: &Bare, asks: Vec<Ask>, connections: usize, pace: Pace) -> Result<Case> {
     let address = server.url.trim_start_matches("http://").parse()?;
     let asks = Arc::new(asks);
-    // Connections, caches and statements are warm after this; and the answer's size is known.
+    // This warms up connections, caches and statements, and returns the response's size.
     let size = drive(address, &asks, connections, pace.stretch / 2).await?.size;
     let bare_asks = Arc::new(asks.iter().map(|ask| ask.to_bare(size)).collect());
     drive(bare.address, &bare_asks, connections, pace.stretch / 4).await?;
@@ -168,7 +168,7 @@ async fn against_bare(server: &Server, bare: &Bare, asks: Vec<Ask>, connections:
     })
 }
 
-/// Memory of a process in MB, by the kernel's name for it.
+/// Returns the memory of a process in MB, by the kernel's name for it.
 fn memory(pid: u32, kind: &str) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("memory is read from /proc")?;
     let line = status.lines().find_map(|line| line.strip_prefix(kind)).with_context(|| kind.to_owned())?;

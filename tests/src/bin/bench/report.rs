@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// All of one run.
+/// The report of one run.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// By name.
+    /// Cases by name.
     pub cases: BTreeMap<&'static str, Case>,
     /// Memory of the server after the load, in MB (10⁶ bytes).
     pub rss_mb: f64,
-    /// Memory that an open socket on which nothing happens costs the server, in kB (10³ bytes).
+    /// Memory of the server for each open, idle socket, in kB (10³ bytes).
     pub socket_kb: f64,
     /// Users in the database, as many services, and twice as many messages.
     pub rows: u64,
@@ -22,19 +22,20 @@ pub struct Report {
 /// One case.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Case {
-    /// Answers per second.
+    /// Responses per second.
     pub rps: f64,
-    /// Half of the answers took at most so long.
+    /// Median latency in milliseconds.
     pub p50_ms: f64,
-    /// 99 of 100 answers took at most so long.
+    /// 99th percentile of the latency in milliseconds.
     pub p99_ms: f64,
-    /// Answers per second divided by the bare responder's, with answers of the same size, in the same run. For
-    /// `write_grouped`: divided by those of `write_single`. For `busy_login`: its `p99_ms` divided by that of `busy_idle`. None where the bare responder has nothing like it.
+    /// Responses per second divided by the bare responder's, with responses of the same size, in the same run. For
+    /// `write_grouped`: divided by those of `write_single`. For `busy_login`: its `p99_ms` divided by that of
+    /// `busy_idle`. `None` where the bare responder has no counterpart.
     pub ratio: Option<f64>,
 }
 
 impl Case {
-    /// Digits that mean something.
+    /// Returns the case rounded to significant digits.
     #[must_use]
     pub fn rounded(self) -> Self {
         let to = |value: f64, digits: f64| (value * digits).round() / digits;

@@ -16,26 +16,26 @@ use tokio::task::JoinSet;
 
 use crate::{Pace, cases::Talk, load::Seen, report::Case};
 
-/// Sockets that are open.
+/// Open sockets.
 const SOCKETS: usize = 1_000;
 /// Time between two messages: moderate load.
 const BETWEEN: Duration = Duration::from_millis(10);
-/// What comes later counts as lost.
+/// Messages that arrive later than this count as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// When the messages were sent that have not been heard yet, by their content.
+/// The times of messages that were sent and not received yet, by content.
 type Sent = Arc<Mutex<HashMap<String, Instant>>>;
 
-/// Opens the sockets, sends messages by REST at a steady pace, and measures from a request's first byte to the frame at the
-/// other one's socket: the commit is within. Answers as well what each adds to the memory, in kB.
+/// Opens the sockets, sends messages by REST at a steady rate, and measures from a request's first byte to the frame at
+/// the other participant's socket, including the commit. Also returns the memory that each socket adds, in kB.
 pub async fn fan_out(
     server: &Server,
     talks: &[Talk],
     memory: impl Fn() -> Result<f64>,
     pace: Pace,
 ) -> Result<(Case, f64)> {
-    // The second time: what the first brings for all, such as statements and caches, is no socket's, and with the work the
-    // allocator gives back what starting up needed.
+    // Opened twice: what the first time allocates for all, such as statements and caches, must not count for a socket,
+    // and the work makes the allocator return what the start needed.
     drop(open(server, talks).await?);
     let before = settled(&memory).await?;
     let sockets = open(server, talks).await?;
@@ -45,7 +45,7 @@ pub async fn fan_out(
     let mut listeners = JoinSet::new();
     let until = Instant::now() + pace.stretch * pace.rounds + PATIENCE;
     for (n, socket) in sockets.into_iter().enumerate() {
-        // The first socket of each worker is the one that is timed; the others are told as well.
+        // The first socket of each worker is the one that is timed; the others receive the messages as well.
         let timed = n % 2 == 0 && n / 2 < talks.len();
         listeners.spawn(listen(socket, timed.then(|| Arc::clone(&sent)), until));
     }
@@ -63,7 +63,7 @@ pub async fn fan_out(
     Ok((case, socket_kb))
 }
 
-/// Everybody has several: their telephone, their desk.
+/// Each user has several sockets, for several devices.
 async fn open(server: &Server, talks: &[Talk]) -> Result<Vec<Socket>> {
     let mut sockets = Vec::with_capacity(SOCKETS);
     for n in 0..SOCKETS {
@@ -77,7 +77,7 @@ async fn open(server: &Server, talks: &[Talk]) -> Result<Vec<Socket>> {
     Ok(sockets)
 }
 
-/// The memory once nothing is given back any more of what the work before needed; after five seconds, whatever it is.
+/// Returns the memory once it no longer shrinks after earlier work; after five seconds, in any case.
 async fn settled(memory: &impl Fn() -> Result<f64>) -> Result<f64> {
     const STILL_MB: f64 = 0.1;
     let mut last = memory()?;
@@ -92,7 +92,7 @@ async fn settled(memory: &impl Fn() -> Result<f64>) -> Result<f64> {
     Ok(last)
 }
 
-/// Hears until the end, or until nothing more is to come. Answers microseconds.
+/// Receives until the end, or until nothing more is expected. Returns microseconds.
 async fn listen(mut socket: Socket, timed: Option<Sent>, until: Instant) -> Result<Vec<u32>> {
     let mut latencies = Vec::new();
     loop {
@@ -111,7 +111,7 @@ async fn listen(mut socket: Socket, timed: Option<Sent>, until: Instant) -> Resu
     }
 }
 
-/// Sends messages at a steady pace, whatever time the answers take. Answers how many were stored.
+/// Sends messages at a steady rate, regardless of latency. Returns how many were stored.
 async fn say(server: &Server, talks: &[Talk], sent: &Sent, duration: Duration) -> Result<usize> {
     let begun = Instant::now();
     let mut beat = tokio::time::interval(BETWEEN);

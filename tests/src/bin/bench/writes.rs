@@ -23,12 +23,12 @@ use crate::{
     report::Case,
 };
 
-/// Grouped and single, in turn, on a database of their own.
+/// Measures grouped and single writes alternately, on a separate database.
 pub async fn compare(engine: Engine, pace: Pace) -> Result<(Case, Case)> {
     let folder = tempfile::tempdir()?;
     let database = Database::new(engine, folder.path()).await;
     let grouped = Db::open(&database.url, OpenOptions { connections: 16, ..OpenOptions::default() }).await?;
-    // On PostgreSQL, where every write commits for itself, one connection makes one commit follow the other.
+    // On PostgreSQL, where every write commits separately, one connection makes the commits sequential.
     let single =
         Db::open(&database.url, OpenOptions { connections: 1, group_commit: false, ..OpenOptions::default() }).await?;
     make_table(&grouped).await?;

@@ -53,7 +53,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Until the screen has stayed the same for a while: loads are done, pictures are drawn.
+/// Waits until the screen has not changed for a while: loads are done, pictures are drawn.
 fn settle(terminal: &Terminal) {
     let mut before = String::new();
     for _ in 0..20 {

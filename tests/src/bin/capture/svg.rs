@@ -8,7 +8,7 @@ use vt100::{Cell, Color, Screen};
 const WIDTH: f32 = 8.4;
 /// Height of a cell.
 const HEIGHT: f32 = 18.0;
-/// Room around the screen.
+/// Margin around the screen.
 const MARGIN: f32 = 12.0;
 
 const FOREGROUND: Rgb = Rgb(0xd8, 0xd8, 0xd8);
@@ -42,7 +42,7 @@ impl std::fmt::Display for Rgb {
     }
 }
 
-/// How a cell is drawn.
+/// The appearance of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Look {
     ink: Rgb,
@@ -51,7 +51,7 @@ struct Look {
     underline: bool,
 }
 
-/// The screen as a picture.
+/// Returns the screen as a picture.
 pub fn draw(screen: &Screen) -> String {
     let (rows, columns) = screen.size();
     let (width, height) = (f32::from(columns) * WIDTH + 2.0 * MARGIN, f32::from(rows) * HEIGHT + 2.0 * MARGIN);
@@ -97,7 +97,7 @@ fn rgb(color: Color, default: Rgb) -> Rgb {
     }
 }
 
-/// Colours 16 to 255 of xterm: a cube, then greys.
+/// Returns the colours 16 to 255 of xterm: a cube, then greys.
 fn indexed(index: u8) -> Rgb {
     if index >= 232 {
         let grey = 8 + (index - 232) * 10;
@@ -108,7 +108,7 @@ fn indexed(index: u8) -> Rgb {
     Rgb(level(cube / 36), level(cube / 6 % 6), level(cube % 6))
 }
 
-/// Upper and lower colour of a cell, when it is drawn as rectangles.
+/// Returns the upper and lower colour of a cell that is drawn as rectangles.
 fn halves(look: Look, glyph: &str) -> (Rgb, Rgb) {
     match glyph {
         "▀" => (look.ink, look.paper),
@@ -121,7 +121,7 @@ fn halves(look: Look, glyph: &str) -> (Rgb, Rgb) {
 fn draw_papers(svg: &mut String, row: u16, cells: &[(Look, String)]) {
     let top = MARGIN + f32::from(row) * HEIGHT;
     let halves: Vec<(Rgb, Rgb)> = cells.iter().map(|(look, glyph)| halves(*look, glyph)).collect();
-    // Whole cells of one colour go together; where halves differ, each half is its own line of rectangles.
+    // Adjacent cells of one colour are joined; where halves differ, each half is a separate row of rectangles.
     let mut column = 0;
     while let Some(&(upper, lower)) = halves.get(column) {
         let same = halves.iter().skip(column).take_while(|half| **half == (upper, lower)).count();
@@ -157,7 +157,7 @@ fn draw_texts(svg: &mut String, row: u16, cells: &[(Look, String)]) {
     while let Some((look, _)) = cells.get(column) {
         let run: Vec<&str> =
             cells.iter().skip(column).take_while(|(other, _)| other == look).map(|(_, glyph)| glyph.as_str()).collect();
-        // Blanks at either end need no text; blocks are drawn already.
+        // Blanks at either end need no text; blocks are already drawn.
         let blank = |glyph: &&&str| matches!(**glyph, " " | "▀" | "▄" | "█");
         let lead = run.iter().take_while(blank).count();
         let tail = run.iter().rev().take_while(blank).count();

@@ -7,7 +7,7 @@ impl Row for u32 {
     }
 }
 
-/// Answers what the list wants from the numbers below `end`, in pages of `PAGE`.
+/// Serves the requests of the list from the numbers below `end`, in pages of `PAGE`.
 fn serve(list: &mut Paged<u32>, end: u32, loads: &mut u64) {
     while let Some((want, request)) = list.take_want() {
         *loads += 1;

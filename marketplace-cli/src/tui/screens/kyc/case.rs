@@ -20,45 +20,45 @@ use super::super::super::{
     picture::{self, Decoded, Images, Rendered, View},
 };
 
-/// One picture is decoded at a time: a large one takes a hundred megabytes while it is.
+/// One picture is decoded at a time, because decoding a large one needs a hundred megabytes.
 static DECODING: Semaphore = Semaphore::const_new(1);
 
-/// How far a file is.
+/// The loading state of a file.
 #[derive(Debug)]
 pub enum Content {
-    /// Not asked for.
+    /// Not requested.
     Waiting,
-    /// On its way.
+    /// Loading.
     Loading(LoadId, Timestamp),
-    /// There is none, or it cannot be shown.
+    /// It does not exist, or it cannot be shown.
     Failed(String),
-    /// A PDF of so many bytes.
+    /// A PDF with its size in bytes.
     Pdf(usize),
     /// A picture.
     Picture(Arc<DynamicImage>),
 }
 
-/// What came.
+/// A result.
 enum Came {
     /// A file, decoded.
     File(Result<Decoded>),
-    /// A picture, ready for the terminal; none when it cannot be drawn there.
+    /// A picture, ready for the terminal; `None` when it cannot be drawn there.
     Rendered(Option<Box<Rendered>>),
 }
 
 /// One file of a case.
 #[derive(Debug)]
 pub struct CaseFile {
-    /// Which.
+    /// The kind of file.
     pub kind: FileKind,
-    /// How far it is.
+    /// Its loading state.
     pub content: Content,
-    /// How it is looked at.
+    /// Its view.
     pub view: View,
-    /// As drawn last.
+    /// The latest drawing.
     pub rendered: Option<Rendered>,
     rendering: Option<(LoadId, Size, View)>,
-    /// The room that the last frame had for it.
+    /// The area that the last frame had for it.
     pub wanted: Option<Size>,
 }
 
@@ -71,16 +71,16 @@ impl CaseFile {
 /// An open case.
 #[derive(Debug)]
 pub struct OpenCase {
-    /// All that is known of it.
+    /// The case itself.
     pub case: KycCase,
     /// Document and selfie.
     pub files: [CaseFile; 2],
-    /// Personal data, until when.
+    /// Personal data, and until when it is shown.
     pub revealed: Option<(PersonalData, Timestamp)>,
 }
 
 impl OpenCase {
-    /// With its files on their way.
+    /// Creates an open case, and starts loading its files.
     pub fn new(case: KycCase, ctx: &mut Ctx) -> Self {
         let mut open =
             Self { case, files: [CaseFile::new(FileKind::Document), CaseFile::new(FileKind::Selfie)], revealed: None };
@@ -88,20 +88,20 @@ impl OpenCase {
         open
     }
 
-    /// The attempt.
+    /// Returns the attempt.
     pub fn id(&self) -> AttemptId {
         self.case.attempt.id
     }
-    /// The person, masked.
+    /// Returns the person's name, masked.
     pub fn name(&self) -> &str {
         &self.case.attempt.name
     }
-    /// The fencing number, while the claim is ours and lasts.
+    /// Returns the fencing number, while the claim is ours and valid.
     pub fn fence(&self, now: Timestamp) -> Option<i64> {
         self.case.attempt.claim.as_ref().filter(|claim| claim.mine && claim.expires_at > now).map(|claim| claim.fence)
     }
 
-    /// Asks for the files that are there and not here yet.
+    /// Loads the files that exist and are not here yet.
     pub fn load_files(&mut self, ctx: &mut Ctx) {
         let id = self.id();
         for file in &mut self.files {
@@ -133,7 +133,7 @@ impl OpenCase {
         }
     }
 
-    /// Takes a file or a drawn picture of its own, and gives back any other message.
+    /// Handles a file or a drawn picture of its own, and returns any other message.
     pub fn message(&mut self, message: Message) -> Option<Message> {
         let id = message.id();
         let loads = |file: &CaseFile| matches!(file.content, Content::Loading(load, _) if load == id);
@@ -157,7 +157,7 @@ impl OpenCase {
         None
     }
 
-    /// Starts drawing what the last frame had room for, unless it is drawn so already.
+    /// Starts drawing for the areas of the last frame, unless that is done already.
     pub fn render(&mut self, ctx: &mut Ctx) {
         for file in &mut self.files {
             let (Content::Picture(picture), Some(size)) = (&file.content, file.wanted) else { continue };
@@ -178,7 +178,7 @@ impl OpenCase {
         }
     }
 
-    /// Lets go of the pictures too; they are loaded again if the case comes back.
+    /// Releases the pictures too; they are loaded again if the case returns.
     pub fn forget(&mut self) {
         self.rest();
         for file in &mut self.files {
@@ -188,7 +188,7 @@ impl OpenCase {
         }
     }
 
-    /// Lets go of what was drawn, but not of the pictures: for a case that waits its turn.
+    /// Releases what was drawn, but not the pictures: for a case in the background.
     pub fn rest(&mut self) {
         self.revealed = None;
         for file in &mut self.files {

@@ -24,7 +24,8 @@ use super::{
 };
 
 impl Kyc {
-    /// Those marked; without marks, the open case, if it is in a state for this. Says why not.
+    /// Returns the marked cases; without marks, the open case, if its state permits the decision. Shows a notice
+    /// otherwise.
     fn targets(&self, kind: DecisionKind, ctx: &mut Ctx) -> Vec<CaseTarget> {
         let now = ctx.now();
         if self.list.rows.marked_count() > 0 {
@@ -69,7 +70,7 @@ impl Kyc {
         }
     }
 
-    /// One case at once, for it can be undone; many after a question.
+    /// Approves one case at once, because that can be undone; many after a question.
     pub(super) fn approve(&mut self, ctx: &mut Ctx) {
         let targets = self.targets(DecisionKind::Approve, ctx);
         match targets.as_slice() {
@@ -83,7 +84,7 @@ impl Kyc {
         }
     }
 
-    /// Asks for reasons.
+    /// Opens the form for the reasons.
     pub(super) fn ask(&mut self, kind: DecisionKind, ctx: &mut Ctx) {
         let targets = self.targets(kind, ctx);
         let heading = match targets.as_slice() {
@@ -95,7 +96,7 @@ impl Kyc {
         ctx.ask(form, Intent(kind, targets));
     }
 
-    /// The latest decision once more, on the case that is open now.
+    /// Repeats the latest decision on the case that is open now.
     pub(super) fn repeat(&mut self, ctx: &mut Ctx) {
         let Some(last) = self.last.clone() else {
             ctx.say("nothing to repeat yet");
@@ -106,7 +107,7 @@ impl Kyc {
         }
     }
 
-    /// A form was confirmed.
+    /// Handles a confirmed form.
     pub(super) fn go_ahead(&mut self, Intent(kind, targets): Intent, filled: Filled, ctx: &mut Ctx) {
         let last = Last {
             kind,
@@ -131,7 +132,7 @@ impl Kyc {
             let (decision, change) = decision.request(fence);
             Box::pin(async move { staff::decide(&api, id, decision.clone(), change.clone()).await })
         });
-        // What is decided along with the others is not on the screen any more.
+        // A case that is decided as one of many is removed from the screen.
         if let Some(open) = self.open.take_if(|open| targets.iter().any(|target| target.id == open.id())) {
             drop(open);
             self.in_case = false;
@@ -140,7 +141,7 @@ impl Kyc {
         ctx.bulk(bulk);
     }
 
-    /// Sends the decision on the open case, and goes on to the next one without waiting for the answer.
+    /// Sends the decision on the open case, and goes on to the next one without waiting for the result.
     fn decide(&mut self, last: Last, ctx: &mut Ctx) {
         let Some(mut open) = self.open.take() else { return };
         let id = open.id();
@@ -149,7 +150,7 @@ impl Kyc {
             .load(Came::Decided, |api| async move { staff::decide(&api, id, decision.clone(), change.clone()).await });
         let kind = last.kind;
         open.rest();
-        // Whoever decides fast has many that could be undone: only the latest keeps its pictures.
+        // There may be many decisions that can still be undone: only the latest keeps its pictures.
         for sent in &mut self.sent {
             sent.open.forget();
         }
@@ -163,7 +164,7 @@ impl Kyc {
         }
     }
 
-    /// What became of a decision.
+    /// Handles the result of a decision.
     pub(super) fn decided(&mut self, id: LoadId, answer: Result<Changed<KycCase>>, ctx: &mut Ctx) {
         let Some(at) = self.sent.iter().position(|sent| sent.load == Some(id)) else { return };
         match answer {
@@ -172,7 +173,8 @@ impl Kyc {
                 if let Some(sent) = self.sent.get_mut(at) {
                     sent.load = None;
                     let (now, decision) = (ctx.now(), changed.item.decision.as_ref());
-                    // From now on, not from the system's "now": the way of the answer counts for the user.
+                    // From now on, not from the system's "now": the delay of the response must not shorten the user's
+                    // time.
                     sent.until = decision.map(|decision| now + decision.undo_until.since(decision.at));
                     sent.open.case = changed.item;
                     undo = sent.undo;
@@ -189,7 +191,8 @@ impl Kyc {
                 let (doing, _) = verbs(sent.kind);
                 ctx.fail(&format!("{doing} {} failed", sent.open.name()), &error);
                 self.list.rows.refresh();
-                // A conflict means that it is somebody else's by now. Anything else: it is still here to be decided.
+                // A conflict means that the case is someone else's by now. After any other error it is still here to be
+                // decided.
                 if error.code() != ErrorCode::Conflict {
                     self.bring_back(sent.open, ctx);
                 }
@@ -197,7 +200,7 @@ impl Kyc {
         }
     }
 
-    /// Takes the latest decision back.
+    /// Undoes the latest decision.
     pub(super) fn undo(&mut self, ctx: &mut Ctx) {
         let now = ctx.now();
         self.sent.retain(|sent| sent.load.is_some() || sent.until.is_some_and(|until| now < until));
@@ -206,7 +209,7 @@ impl Kyc {
             return;
         };
         if sent.load.is_some() {
-            // Not answered yet: it is taken back as soon as it is.
+            // There is no result yet: it is undone as soon as there is.
             sent.undo = true;
             return;
         }
@@ -218,7 +221,7 @@ impl Kyc {
         }
     }
 
-    /// What became of an undo.
+    /// Handles the result of an undo.
     pub(super) fn undone(&mut self, id: LoadId, answer: Result<Changed<KycCase>>, ctx: &mut Ctx) {
         let Some(at) = self.undoing.iter().position(|(load, _)| *load == id) else { return };
         let (_, mut open) = self.undoing.remove(at);
@@ -233,7 +236,7 @@ impl Kyc {
         }
     }
 
-    /// Puts a case in front again; the one that was there waits its turn.
+    /// Opens a case again; the one that was open waits in the background.
     fn bring_back(&mut self, open: OpenCase, ctx: &mut Ctx) {
         self.want_next = false;
         if let Some(mut current) = self.open.take() {

@@ -17,46 +17,46 @@ use super::{
 /// An attempt that is to be decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseTarget {
-    /// Which.
+    /// Its id.
     pub id: AttemptId,
-    /// As shown.
+    /// The name, as shown.
     pub name: String,
-    /// Of the claim, when there is one.
+    /// The fencing number of the claim, when there is one.
     pub fence: Option<i64>,
 }
 
-/// What a form is about: what is to be decided, and of which attempts.
+/// The intent of a form: the decision, and the attempts.
 pub struct Intent(pub DecisionKind, pub Vec<CaseTarget>);
 
-/// A decision that was sent, as long as it can be undone.
+/// A decision that was sent, kept for as long as it can be undone.
 #[derive(Debug)]
 pub struct SentDecision {
-    /// Its request, until that is answered.
+    /// Its request, until there is a result.
     pub load: Option<LoadId>,
-    /// What was decided.
+    /// The kind of decision.
     pub kind: DecisionKind,
     /// The case.
     pub open: OpenCase,
     /// Until when it can be undone.
     pub until: Option<Timestamp>,
-    /// It is to be undone as soon as it is answered.
+    /// Whether it is to be undone as soon as there is a result.
     pub undo: bool,
 }
 
-/// The latest decision's words, for repeating it.
+/// The latest decision's texts, for repeating it.
 #[derive(Debug, Clone)]
 pub struct Last {
-    /// What was decided.
+    /// The kind of decision.
     pub kind: DecisionKind,
-    /// Why.
+    /// The reasons.
     pub reasons: Vec<KycReason>,
-    /// What the worker was told.
+    /// The text for the worker.
     pub comment: Option<String>,
-    /// What only staff see.
+    /// The note that only staff see.
     pub note: Option<String>,
 }
 
-/// How a decision reads while it is under way, and afterwards.
+/// Returns the texts for a decision in progress, and for a completed one.
 pub fn verbs(kind: DecisionKind) -> (&'static str, &'static str) {
     match kind {
         DecisionKind::Approve => ("approving", "approved"),
@@ -66,7 +66,7 @@ pub fn verbs(kind: DecisionKind) -> (&'static str, &'static str) {
     }
 }
 
-/// As a heading.
+/// Returns the heading.
 pub fn title(kind: DecisionKind) -> &'static str {
     match kind {
         DecisionKind::Approve => "Approve",
@@ -76,7 +76,7 @@ pub fn title(kind: DecisionKind) -> &'static str {
     }
 }
 
-/// One letter a reason, the same for every decision.
+/// Returns the reasons, each with a letter, the same for every decision.
 pub fn reasons() -> Vec<Choice> {
     KycReason::ALL
         .iter()
@@ -97,18 +97,18 @@ pub fn reasons() -> Vec<Choice> {
 }
 
 impl Last {
-    /// Approval, without a word.
+    /// Creates an approval without texts.
     pub fn approval() -> Self {
         Self { kind: DecisionKind::Approve, reasons: Vec::new(), comment: None, note: None }
     }
-    /// As the system is asked, with the claim's fencing number.
+    /// Returns the request for the system, with the claim's fencing number.
     pub fn request(&self, fence: Option<i64>) -> (Decision, Change) {
         let decision =
             Decision { kind: self.kind, fence, reasons: self.reasons.clone(), comment: self.comment.clone() };
         (decision, Change { note: self.note.clone(), ..Change::default() })
     }
 
-    /// The command that decides the same.
+    /// Returns the command that makes the same decision.
     pub fn command(&self, id: AttemptId) -> String {
         let mut line = format!("marketplace kyc {} {id}", self.kind);
         for reason in &self.reasons {

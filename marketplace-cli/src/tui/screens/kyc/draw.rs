@@ -67,7 +67,7 @@ impl Kyc {
         };
         list::draw(inner, buf, ctx, &mut self.list.rows, !self.in_case, empty, |row, width| {
             let time = if exact { 19 } else { 4 };
-            // Where there is little room the name matters more; the case says which document it is.
+            // Where there is little room the name matters more; the case shows the kind of document.
             let kind = match width {
                 0..44 => 0,
                 44..55 => 13,
@@ -169,8 +169,8 @@ impl Kyc {
     }
 }
 
-/// Where the document, the selfie and the words go: side by side with the words below, or, where there is more height than
-/// width, the document above the selfie and the words. Whichever shows the document larger.
+/// Returns the areas of the document, the selfie and the text: side by side with the text below, or, where there is
+/// more height than width, the document above the selfie and the text. Whichever shows the document larger.
 fn arrange(area: Rect, lines: usize) -> [Rect; 3] {
     let lines = u16::try_from(lines).unwrap_or(u16::MAX);
     let below = lines.min((area.height * 2 / 5).max(4)).min(area.height.saturating_sub(6));
@@ -185,13 +185,13 @@ fn arrange(area: Rect, lines: usize) -> [Rect; 3] {
         return [document, selfie, text];
     }
     let [pictures, text] = area.layout(&Layout::vertical([Constraint::Min(1), Constraint::Length(below)]));
-    // Faces are upright and documents lie: the document gets more of the width.
+    // Faces are upright and documents are wide: the document gets more of the width.
     let [document, selfie] =
         pictures.layout(&Layout::horizontal([Constraint::Percentage(60), Constraint::Percentage(40)]));
     [document, selfie, text]
 }
 
-/// A kind of document in so many columns, one of them left free.
+/// Returns the kind of a document in so many columns, one of them left free.
 fn document(kind: DocumentType, columns: usize) -> &'static str {
     let short = columns < 17;
     match kind {
@@ -213,7 +213,7 @@ fn holder(claim: &Claim, open: bool, next: bool) -> (&'static str, String, Style
     }
 }
 
-/// What is known of the person and of what happened before.
+/// Returns what is known of the person and of the earlier attempts.
 fn about(open: &OpenCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let now = ctx.now();
@@ -257,7 +257,7 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// A picture with its caption, or what is there instead of it.
+/// Draws a picture with its caption, or a text in place of it.
 fn draw_file(file: &mut CaseFile, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
     let theme = ctx.theme;
     let mut caption = file.kind.as_str().to_owned();
@@ -299,7 +299,7 @@ fn draw_file(file: &mut CaseFile, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
 
 fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) {
     let Some(rendered) = &file.rendered else { return };
-    // What the terminal draws by itself would shine through a box in front of it.
+    // Pixels that the terminal itself draws would show through a box in front of them.
     if ctx.covered && ctx.images.fragile() {
         card(room, buf, ctx, &[file.kind.to_string()]);
         return;
@@ -322,7 +322,7 @@ fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) {
     }
 }
 
-/// A few words in a frame, in place of a picture.
+/// Draws a few words in a frame, in place of a picture.
 fn card(room: Rect, buf: &mut Buffer, ctx: &Ctx, lines: &[String]) {
     let inner = if room.height >= 5 { rows::pane(room, buf, ctx.theme, "", "", false) } else { room };
     let columns = usize::from(inner.width.saturating_sub(2));

@@ -49,7 +49,7 @@ use super::super::{
     theme::Style,
 };
 
-/// Leads here.
+/// The action that leads here.
 pub const HOME: Action =
     Action::new(&Spec { name: "kyc", keys: "2", label: "KYC", rank: 0, needs: None, help: "KYC queue" });
 
@@ -67,10 +67,10 @@ actions! {
     OUTSIDE, "outside", "o", "outside", 8, None, "Open the file in the desktop's viewer (audited)";
 }
 
-/// Which pictures are seen.
+/// The pictures that are visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Zoom {
-    /// Side by side, with what is known below.
+    /// Side by side, with the text below.
     #[default]
     Both,
     /// The document alone.
@@ -79,23 +79,23 @@ pub enum Zoom {
     Selfie,
 }
 
-/// What came.
+/// A result.
 enum Came {
-    /// Whose identity checks are wanted.
+    /// The user whose identity checks were requested.
     Whose(Result<UserDetail>),
-    /// A case that was asked for.
+    /// A requested case.
     Case(Result<KycCase>),
-    /// The case after the open one; none when the queue is empty.
+    /// The case after the open one; `None` when the queue is empty.
     Next(Result<Option<KycCase>>),
     /// A claim that was renewed.
     Renewed(Result<Changed<KycCase>>),
-    /// What became of a decision.
+    /// The result of a decision.
     Decided(Result<Changed<KycCase>>),
-    /// What became of an undo.
+    /// The result of an undo.
     Undone(Result<Changed<KycCase>>),
     /// The person's data.
     Revealed(Result<PersonalData>),
-    /// A file was handed to the desktop's viewer.
+    /// A file was opened in the desktop's viewer.
     Opened(Result<String>),
 }
 
@@ -108,7 +108,7 @@ pub struct Kyc {
     opening: Option<(LoadId, AttemptId, Timestamp, bool)>,
     next: Option<OpenCase>,
     fetching: Option<(LoadId, Timestamp)>,
-    /// The next case goes on the screen as soon as it is there.
+    /// Whether the next case is shown as soon as it arrives.
     want_next: bool,
     sent: Vec<SentDecision>,
     undoing: Vec<(LoadId, OpenCase)>,
@@ -119,9 +119,9 @@ pub struct Kyc {
     whose: Option<LoadId>,
     opened: Option<LoadId>,
     last: Option<Last>,
-    /// The case has the keys; on a narrow terminal it has the whole screen.
+    /// Whether the case has the focus; on a narrow terminal it then has the whole screen.
     in_case: bool,
-    /// A jump led to the case, so that going back leads away from it.
+    /// Whether a jump led to the case, so that going back leaves it.
     arrived: bool,
     wide: bool,
     zoom: Zoom,
@@ -130,7 +130,7 @@ pub struct Kyc {
 }
 
 impl Kyc {
-    /// The attempts that are claimed by this console.
+    /// Returns the attempts that are claimed by this console.
     fn claims(&self) -> Vec<AttemptId> {
         [&self.open, &self.next]
             .into_iter()
@@ -140,7 +140,7 @@ impl Kyc {
             .collect()
     }
 
-    /// Whether the queue shows what waits, and so loses what is decided.
+    /// Returns whether the queue shows open cases, and therefore loses decided ones.
     fn shows_open(&self) -> bool {
         self.list.bar.filter.status.is_none_or(KycStatus::is_open)
     }
@@ -161,7 +161,7 @@ impl Kyc {
         false
     }
 
-    /// The picture that keys are about: the one that is large, else the document.
+    /// Returns the picture that keys apply to: the enlarged one, otherwise the document.
     fn zoomed(&mut self) -> Option<&mut case::CaseFile> {
         let at = usize::from(self.zoom == Zoom::Selfie);
         self.open.as_mut()?.files.get_mut(at)
@@ -207,7 +207,7 @@ impl Kyc {
         true
     }
 
-    /// The attempt that keys are about: the open one, or the one under the cursor.
+    /// Returns the attempt that keys apply to: the open one, or the one under the cursor.
     fn subject(&self) -> Option<&KycSummary> {
         match (&self.open, self.in_case) {
             (Some(open), true) => Some(&open.case.attempt),
@@ -215,8 +215,8 @@ impl Kyc {
         }
     }
 
-    /// The state of a user's identity checks is known now: what waits is listed without a status, anything else has to be
-    /// asked for.
+    /// Handles the state of a user's identity checks: open cases are listed without a status, anything else has to be
+    /// requested.
     fn whose_came(&mut self, answer: Result<UserDetail>, ctx: &mut Ctx) {
         match answer {
             Ok(detail) if detail.user.kyc_status == KycStatus::None => ctx.say("no identity check so far"),
@@ -272,7 +272,7 @@ impl Screen for Kyc {
                     || (self.open.is_some() && self.list.rows.marked_count() == 0 && self.list.at_base())
                 {
                     self.close(ctx);
-                    // A jump that led to this case leads away from it with the same key.
+                    // The same key goes back from a case that a jump led to.
                     return !std::mem::take(&mut self.arrived);
                 } else {
                     return self.list.back(ctx);
@@ -340,7 +340,7 @@ impl Screen for Kyc {
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
         let message = match self.list.take(message, ctx) {
             Ok(page) => {
-                // The cursor stays with the case that is worked on.
+                // The cursor stays with the case that is being worked on.
                 if page
                     && self.in_case
                     && let Some(open) = &self.open

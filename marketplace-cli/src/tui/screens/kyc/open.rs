@@ -26,11 +26,11 @@ use super::{
     case::OpenCase,
 };
 
-/// A claim is renewed at most so often.
+/// Minimum interval between two renewals of a claim.
 const RENEW: Duration = Duration::from_secs(60);
 
 fn release(ctx: &mut Ctx, id: AttemptId) {
-    // Should it fail, the claim ends by itself.
+    // If this fails, the claim expires.
     ctx.detach(|api| async move { drop(api.call::<ReleaseAttempt>(id, (), Change::default()).await) });
 }
 
@@ -44,7 +44,7 @@ impl Kyc {
     /// Opens the row under the cursor.
     pub(super) fn open_selected(&mut self, ctx: &mut Ctx) {
         if self.in_case {
-            // Enter in a case whose claim ended claims it again.
+            // Enter in a case whose claim has expired claims it again.
             if let Some(open) = &self.open
                 && open.case.attempt.status.is_open()
                 && open.fence(ctx.now()).is_none()
@@ -58,7 +58,7 @@ impl Kyc {
         }
     }
 
-    /// Opens an attempt, claimed if it waits for a decision and this console may decide.
+    /// Opens an attempt; claims it if it waits for a decision and this console may decide.
     pub fn look(&mut self, id: AttemptId, ctx: &mut Ctx) {
         self.in_case = true;
         if let Some(next) = self.next.take_if(|next| next.id() == id) {
@@ -86,11 +86,11 @@ impl Kyc {
         self.opening = Some((load, id, ctx.now(), claims));
     }
 
-    /// A case that was asked for.
+    /// Handles a requested case.
     pub(super) fn case_came(&mut self, id: LoadId, answer: Result<KycCase>, ctx: &mut Ctx) {
         let Some((load, attempt, _, claimed)) = self.opening else { return };
         if load != id {
-            // The user went on to another one meanwhile: this claim is not needed.
+            // The user has meanwhile gone on to another one: this claim is not needed.
             if let Ok(case) = answer
                 && case.attempt.claim.as_ref().is_some_and(|claim| claim.mine)
                 && !self.claims().contains(&case.attempt.id)
@@ -112,7 +112,7 @@ impl Kyc {
                 }
             }
             Err(error) if claimed && error.code() == ErrorCode::Conflict => {
-                // Held or decided by a colleague: it can still be looked at.
+                // Claimed or decided by a colleague: it can still be viewed.
                 ctx.fail("not claimed", &error);
                 self.list.rows.refresh();
                 self.ask_for(attempt, false, ctx);
@@ -124,7 +124,7 @@ impl Kyc {
         }
     }
 
-    /// Puts a case on the screen, and gets the one after it.
+    /// Shows a case, and loads the one after it.
     pub(super) fn put(&mut self, mut open: OpenCase, ctx: &mut Ctx) {
         if let Some(before) = self.open.take()
             && before.id() != open.id()
@@ -145,7 +145,7 @@ impl Kyc {
         }
     }
 
-    /// Gets the next case in the background, claimed, with its pictures.
+    /// Loads the next case in the background, claimed, with its pictures.
     pub(super) fn fetch_next(&mut self, ctx: &mut Ctx) {
         if self.next.is_some() || self.fetching.is_some() || !self.shows_open() || ctx.gate.check().is_err() {
             return;
@@ -172,7 +172,7 @@ impl Kyc {
         self.fetching = Some((load, ctx.now()));
     }
 
-    /// The next case came.
+    /// Handles the arrival of the next case.
     pub(super) fn next_came(&mut self, id: LoadId, answer: Result<Option<KycCase>>, ctx: &mut Ctx) {
         if self.fetching.is_none_or(|(load, _)| load != id) {
             if let Ok(Some(case)) = answer
@@ -211,7 +211,7 @@ impl Kyc {
         }
     }
 
-    /// Goes on: to the case at hand, or to one that is asked for now.
+    /// Goes on: to the case that is ready, or to one that is requested now.
     pub(super) fn advance(&mut self, ctx: &mut Ctx) {
         if let Some(next) = self.next.take() {
             self.in_case = true;
@@ -227,10 +227,10 @@ impl Kyc {
         }
     }
 
-    /// The next case without a decision on this one, which goes back to the queue.
+    /// Goes to the next case without a decision on this one, which returns to the queue.
     pub(super) fn skip(&mut self, ctx: &mut Ctx) {
         if self.next.is_none() && self.fetching.is_none() && self.open.is_some() {
-            // Asking first keeps this case when there is no other.
+            // Requesting the next one first keeps this case when there is no other.
             self.want_next = true;
             self.fetch_next(ctx);
             if self.fetching.is_none() {
@@ -242,7 +242,7 @@ impl Kyc {
         self.advance(ctx);
     }
 
-    /// Back to the queue; what was claimed goes back too.
+    /// Returns to the queue, and releases the claims.
     pub(super) fn close(&mut self, ctx: &mut Ctx) {
         self.in_case = false;
         self.want_next = false;
@@ -253,7 +253,7 @@ impl Kyc {
         }
     }
 
-    /// Renews the claims while somebody works, and notices when they ended.
+    /// Renews the claims while the user is active, and detects when they have expired.
     pub(super) fn keep_claims(&mut self, ctx: &mut Ctx) {
         let now = ctx.now();
         if self.next.as_ref().is_some_and(|next| next.fence(now).is_none()) {
@@ -326,7 +326,7 @@ impl Kyc {
         }
     }
 
-    /// Hands a file to the desktop's viewer.
+    /// Opens a file in the desktop's viewer.
     pub(super) fn open_outside(&mut self, ctx: &mut Ctx) {
         let Some(open) = &self.open else { return };
         let id = open.id();
@@ -342,8 +342,8 @@ impl Kyc {
     }
 }
 
-/// Writes the file where only this user reads it, shows it, and removes it when the viewer ends, or after a minute for
-/// viewers that hand over to a running program.
+/// Writes the file where only this user can read it, shows it, and removes it when the viewer ends, or after a minute
+/// for viewers that pass it to a running program.
 fn outside(bytes: &[u8], media_type: &str, kind: FileKind) -> Result<String> {
     let ending = match media_type {
         "application/pdf" => ".pdf",
@@ -368,7 +368,7 @@ fn outside(bytes: &[u8], media_type: &str, kind: FileKind) -> Result<String> {
             )
         })?;
     std::thread::spawn(move || {
-        // The viewer's own end is not the file's: some only pass the path on.
+        // The file may be needed longer than the viewer's process: some only pass the path on.
         drop(child.wait());
         std::thread::sleep(Duration::from_secs(60));
         drop(file);

@@ -38,7 +38,7 @@ const WHY: [(char, AccessReason); 6] = [
     ('q', AccessReason::Quality),
 ];
 
-/// The reasons that staff give; the other one is the system's.
+/// The reasons that staff give; the remaining one is the system's.
 const CLOSING: [(char, CloseReason); 6] = [
     ('r', CloseReason::Requested),
     ('a', CloseReason::Abuse),
@@ -49,7 +49,7 @@ const CLOSING: [(char, CloseReason); 6] = [
 ];
 
 impl Threads {
-    /// Asks why somebody wants to read what two people wrote to each other.
+    /// Asks for the reason to read a private conversation.
     pub(super) fn ask_why(thread: &ThreadInfo, ctx: &mut Ctx) {
         let form = Form::new(format!("Read {}", thread.name()))
             .line("Why? The reason goes to the audit log.")
@@ -59,7 +59,7 @@ impl Threads {
         ctx.ask(form, Intent::Read(thread.id));
     }
 
-    /// The open thread; without one those marked, or the one under the cursor.
+    /// Returns the open thread; without one, the marked threads, or the one under the cursor.
     fn targets(&self) -> Vec<Target<ThreadId>> {
         match &self.talk {
             Some(talk) => {
@@ -70,7 +70,7 @@ impl Threads {
         }
     }
 
-    /// Takes what changes something. False when it is something else.
+    /// Handles actions that change something. Returns false for any other.
     pub(super) fn act(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
             CLOSE => self.ask(ThreadVerb::Close, None, None, ctx),
@@ -137,7 +137,7 @@ impl Threads {
         }
     }
 
-    /// A form was confirmed.
+    /// Handles a confirmed form.
     pub(super) fn go_ahead(&mut self, intent: Intent, filled: Filled, ctx: &mut Ctx) {
         let picked = filled.picked.first().copied();
         match intent {
@@ -202,7 +202,8 @@ impl Threads {
         });
     }
 
-    /// Changes messages: at once one, as a bulk action many. What is said of that: the verb, the noun, and when one is done.
+    /// Changes messages: one at once, many as a bulk action. The texts are the verb, the noun, and the notice when one
+    /// is done.
     fn say<I, W>(
         &mut self,
         targets: &[Target<I>],

@@ -23,7 +23,7 @@ use super::{
     talk::Talk,
 };
 
-/// The list beside what is known of a thread without its content.
+/// Draws the list beside a thread's data without its content.
 pub fn list(browser: &mut Browser<ThreadInfo>, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
     let (list, detail) = browser.panes(area);
     let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
@@ -143,7 +143,8 @@ impl Talk {
         self.seen_to = self.seen_to.max(last);
     }
 
-    /// Finds the first message to draw, so that the one under the cursor is seen and no room is left at the end.
+    /// Determines the first message to draw, so that the one under the cursor is visible and no room is left at the
+    /// end.
     fn place(&mut self, ctx: &Ctx, width: usize) {
         let height = self.seen.height.max(1);
         let (first, last) = match (self.messages.first_key_value(), self.messages.last_key_value()) {
@@ -153,7 +154,7 @@ impl Talk {
         if self.follow {
             self.cursor = last;
             let top = self.upwards(last, height, ctx, width);
-            // A newest message that is longer than the room stays where it is read.
+            // A newest message that is longer than the area keeps its scroll position.
             if top != (last, 0) || self.top.0 != last {
                 self.top = top;
             }
@@ -169,7 +170,7 @@ impl Talk {
         }
         let longest = self.lines_of(self.top.0, ctx, width).len();
         self.top.1 = self.top.1.min(longest.saturating_sub(1));
-        // How far the cursor is below the first line, as far as that matters.
+        // How far the cursor is below the first line, up to the height of the area.
         let mut lines = 0;
         for seq in self.messages.range(self.top.0..).map(|(seq, _)| *seq) {
             lines += self.lines_of(seq, ctx, width).len();
@@ -186,13 +187,13 @@ impl Talk {
             }
         }
         let end = self.upwards(last, height, ctx, width);
-        // A message that is longer than the room is read line by line, down to its own end.
+        // A message that is longer than the area is scrolled line by line, down to its own end.
         if end < self.top && self.cursor != self.top.0 {
             self.top = end;
         }
     }
 
-    /// Where to begin so that a message ends with the last line.
+    /// Returns where to begin so that a message ends with the last line.
     fn upwards(&self, from: i64, height: usize, ctx: &Ctx, width: usize) -> (i64, usize) {
         let mut lines = 0;
         let mut top = (from, 0);
@@ -203,11 +204,11 @@ impl Talk {
                 break;
             }
         }
-        // A message that does not fit begins with its beginning.
+        // A message that does not fit is shown from its beginning.
         if top.0 == from { (from, 0) } else { top }
     }
 
-    /// A message in lines, under its date where a new day begins.
+    /// Returns the lines of a message, under its date where a new day begins.
     fn lines_of(&self, seq: i64, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
         let Some(message) = self.messages.get(&seq) else { return Vec::new() };
         let theme = ctx.theme;
@@ -253,7 +254,7 @@ impl Talk {
         out
     }
 
-    /// What a message says, with what is masked, removed or attached.
+    /// Returns the content of a message, with what is masked, removed or attached.
     fn said(&self, message: &StaffMessage, ctx: &Ctx, columns: usize) -> Vec<Vec<Span<'static>>> {
         let theme = ctx.theme;
         let hidden = if message.kind == MessageKind::Text { contact_masking::masked(&message.content) } else { None };

@@ -43,10 +43,10 @@ use super::super::{
     theme::Style,
 };
 
-/// A reason that was given holds so long: as long as the system records it only once.
+/// How long a given reason is valid: as long as the system records it only once.
 const REASON_HOLDS: Duration = Duration::from_secs(600);
 
-/// Leads here.
+/// The action that leads here.
 pub const HOME: Action =
     Action::new(&Spec { name: "threads", keys: "5", label: "threads", rank: 0, needs: None, help: "Threads" });
 
@@ -120,32 +120,32 @@ impl Detailed for ThreadInfo {
     }
 }
 
-/// What came.
+/// A result.
 enum Came {
-    /// What was said in a thread.
+    /// The messages of a thread.
     Talk(Result<MessagePage<StaffMessage>>),
-    /// What became of a change to a message, or of a notice.
+    /// The result of a change to a message, or of a notice.
     Said(Result<Changed<StaffMessage>>),
 }
 
-/// What is done to threads, without its reason or words.
+/// An action on threads, without its reason or text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ThreadVerb {
-    /// No more messages.
+    /// Stop further messages.
     Close,
-    /// Messages again.
+    /// Permit messages again.
     Reopen,
-    /// Words that the two see.
+    /// Post a text that both participants see.
     Notice,
 }
 
-/// What a form is about.
+/// The intent of a form.
 enum Intent {
     /// Close or reopen threads, or post a notice there.
     Thread(ThreadVerb, Vec<Target<ThreadId>>),
-    /// Read a thread, for the reason that is chosen.
+    /// Read a thread, for the chosen reason.
     Read(ThreadId),
-    /// Remove messages from the two's view.
+    /// Remove messages from the participants' view.
     RemoveMessages(ThreadId, Vec<Target<MessageId>>),
 }
 
@@ -162,17 +162,17 @@ struct Last {
 #[derive(Default)]
 pub struct Threads {
     browser: Browser<ThreadInfo>,
-    /// The conversation that is read; it has the whole screen.
+    /// The open conversation; it has the whole screen.
     talk: Option<Talk>,
-    /// Why threads were read, and until when that holds.
+    /// The reasons for which threads were read, and until when each is valid.
     reasons: HashMap<ThreadId, (AccessReason, Timestamp)>,
-    /// Changes to messages and notices under way, and what is said when they are done.
+    /// Changes to messages and notices in progress, each with the text to show when it is done.
     saying: Vec<(LoadId, &'static str)>,
     last: Option<Last>,
 }
 
 impl Threads {
-    /// Opens the content: at once if a reason was given a moment ago, else after a question.
+    /// Opens the content: at once if a reason was given recently, otherwise after a question.
     fn open(&mut self, ctx: &mut Ctx) {
         let Some(thread) = self.browser.subject().cloned() else { return };
         let now = ctx.now();
@@ -184,7 +184,7 @@ impl Threads {
     }
 
     fn read(&mut self, id: ThreadId, reason: AccessReason, ctx: &mut Ctx) {
-        // The form stood in front of this thread; another one under the cursor by now is not what was asked about.
+        // The form was opened for this thread; another one under the cursor now was not meant.
         let Some(thread) = self.browser.subject().filter(|thread| thread.id == id).cloned() else { return };
         self.reasons.insert(id, (reason, ctx.now() + REASON_HOLDS));
         self.talk = Some(Talk::new(thread, reason));
@@ -239,7 +239,7 @@ impl Threads {
         }
     }
 
-    /// The thread that keys are about.
+    /// Returns the thread that keys apply to.
     fn subject(&self) -> Option<&ThreadInfo> {
         self.talk.as_ref().map(|talk| &talk.info).or_else(|| self.browser.subject())
     }

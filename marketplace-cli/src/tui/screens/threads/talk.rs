@@ -13,30 +13,30 @@ use marketplace_core::{
 
 use super::super::super::{keymap::Action, message::LoadId};
 
-/// Messages asked for at a time.
+/// Messages that are loaded at a time.
 const PAGE: u16 = 50;
-/// Messages that are kept at most.
+/// Upper limit of the messages that are kept.
 const WINDOW: usize = 1_000;
-/// The next page is asked for when so few messages are left.
+/// The next page is loaded when this many messages are left.
 const AHEAD: usize = 10;
-/// After a load that failed, before the next try.
+/// The delay between a failed load and the next attempt.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Which messages a load is for.
+/// The messages that a load is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
-    /// The newest, in place of all.
+    /// The newest, replacing all.
     Newest,
     /// Those after a number.
     After(i64),
     /// Those before a number.
     Before(i64),
-    /// Those that are seen, once more: one of them may have changed.
+    /// The visible ones again, because one of them may have changed.
     Again(i64),
 }
 
 impl Want {
-    /// As the system is asked.
+    /// Returns the query for the system.
     pub fn query(self) -> MessagesQuery {
         match self {
             Self::Newest => MessagesQuery { limit: Some(PAGE), ..MessagesQuery::default() },
@@ -49,56 +49,56 @@ impl Want {
     }
 }
 
-/// What the last frame showed.
+/// The layout of the last frame.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Where each message begins, and its number.
+    /// The row where each message begins, and its number.
     pub rows: Vec<(u16, i64)>,
-    /// Rows there are.
+    /// The number of rows.
     pub height: usize,
-    /// Lines of the message under the cursor that lie below the last row.
+    /// Lines of the message under the cursor that are below the last row.
     pub below: usize,
 }
 
-/// A conversation that somebody reads.
+/// An open conversation.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Talk {
     /// The thread.
     pub info: ThreadInfo,
-    /// Why it is read.
+    /// The reason why it is read.
     pub reason: AccessReason,
-    /// By their numbers: the only order there is.
+    /// Messages by number, which is their only order.
     pub messages: BTreeMap<i64, StaffMessage>,
     /// The message under the cursor.
     pub cursor: i64,
-    /// The newest message keeps the cursor.
+    /// Whether the cursor follows the newest message.
     pub follow: bool,
-    /// The first message that is drawn, and how many of its lines are above.
+    /// The first message that is drawn, and how many of its lines are above the area.
     pub top: (i64, usize),
     /// Marked messages.
     pub marks: BTreeSet<i64>,
-    /// Until when contact details show.
+    /// Until when contact details are shown.
     pub revealed: Option<Timestamp>,
-    /// What the last frame showed.
+    /// The layout of the last frame.
     pub seen: Seen,
-    /// The newest number that was seen.
+    /// The highest number that the user has seen.
     pub seen_to: i64,
-    /// Whether the first page came.
+    /// Whether the first page has arrived.
     pub loaded: bool,
     load: Option<(LoadId, Want, Timestamp)>,
     more_before: bool,
     more_after: bool,
-    /// Something happened since the newest messages were asked for.
+    /// Whether something happened since the newest messages were requested.
     woken: bool,
-    /// What is seen may have changed.
+    /// Whether visible messages may have changed.
     recheck: bool,
     restart: bool,
     retry_at: Timestamp,
 }
 
 impl Talk {
-    /// Keeps what is said of the thread in step with what is known of it.
+    /// Updates the thread's data.
     pub fn heard(&mut self, info: &ThreadInfo) {
         if self.info.id == info.id {
             let last_seq = self.info.last_seq.max(info.last_seq);
@@ -106,7 +106,7 @@ impl Talk {
         }
     }
 
-    /// Nothing read so far.
+    /// Creates a conversation without messages.
     pub fn new(info: ThreadInfo, reason: AccessReason) -> Self {
         Self {
             info,
@@ -130,7 +130,7 @@ impl Talk {
         }
     }
 
-    /// Something happened in the system: perhaps here.
+    /// Handles an event, which may concern this thread.
     pub fn event(&mut self, event: &Event) {
         let kind = event.kind == EventKind::Thread
             || matches!(event.target_kind(), Some(TargetKind::Message | TargetKind::Job));
@@ -140,33 +140,33 @@ impl Talk {
             self.wake();
         }
     }
-    /// Looks for what is new; when nothing is, for what changed.
+    /// Looks for new messages; when there are none, for changed ones.
     pub fn wake(&mut self) {
         self.woken = true;
     }
-    /// After it was put aside: what was under way then does not come any more.
+    /// Resumes after having been stashed: results of earlier requests no longer arrive.
     pub fn resume(&mut self) {
         self.load = None;
         (self.woken, self.recheck) = (true, true);
     }
 
-    /// Since when the first page is under way.
+    /// Returns the time since when the first page is being loaded.
     pub fn waiting_since(&self) -> Option<Timestamp> {
         self.load.filter(|_| !self.loaded).map(|(.., since)| since)
     }
-    /// Messages below the window's end that nobody has seen.
+    /// Returns the number of messages below the end of the window that the user has not seen.
     pub fn unseen(&self) -> i64 {
         self.messages.last_key_value().map_or(0, |(last, _)| (*last).max(self.info.last_seq)) - self.seen_to
     }
-    /// Whether there are messages before the window.
+    /// Returns whether there are messages before the window.
     pub fn more_before(&self) -> bool {
         self.more_before
     }
-    /// The message under the cursor.
+    /// Returns the message under the cursor.
     pub fn selected(&self) -> Option<&StaffMessage> {
         self.messages.get(&self.cursor)
     }
-    /// The marked messages; without marks, the one under the cursor.
+    /// Returns the marked messages; without marks, the one under the cursor.
     pub fn chosen(&self) -> Vec<&StaffMessage> {
         if self.marks.is_empty() {
             return self.selected().into_iter().collect();
@@ -174,7 +174,7 @@ impl Talk {
         self.marks.iter().filter_map(|seq| self.messages.get(seq)).collect()
     }
 
-    /// Which messages to ask for now, if any: one load at a time.
+    /// Returns which messages to load now, if any: one load at a time.
     pub fn want(&self, now: Timestamp) -> Option<Want> {
         if self.load.is_some() || now < self.retry_at {
             return None;
@@ -198,7 +198,7 @@ impl Talk {
             .then(|| Want::Again(self.seen.rows.first().map_or(self.cursor, |(_, seq)| *seq) - 1))
     }
 
-    /// The load that was started for [`Self::want`].
+    /// Records the load that was started for [`Self::want`].
     pub fn started(&mut self, id: LoadId, want: Want, now: Timestamp) {
         self.load = Some((id, want, now));
         match want {
@@ -209,7 +209,7 @@ impl Talk {
         }
     }
 
-    /// Takes messages. `None` when they are stale; then nothing changes.
+    /// Handles loaded messages. Returns `None` when they are stale; then nothing changes.
     pub fn answered(
         &mut self,
         id: LoadId,
@@ -234,14 +234,14 @@ impl Talk {
             }
             Want::After(_) => {
                 self.more_after = page.more_after;
-                // It was not a new message: then something that is seen may have changed.
+                // There was no new message, so a visible one may have changed.
                 self.recheck |= page.items.is_empty();
             }
             Want::Before(_) => self.more_before = page.more_before,
             Want::Again(_) => {}
         }
         for message in page.items {
-            // What is seen again is not what is new: it must leave no gap behind it.
+            // Visible messages are loaded again without adding others, which would leave a gap.
             if !matches!(want, Want::Again(_)) || self.messages.contains_key(&message.seq) {
                 self.messages.insert(message.seq, message);
             }
@@ -269,7 +269,7 @@ impl Talk {
         }
     }
 
-    /// Puts a newer state of a message in its place.
+    /// Replaces a message by its newer state.
     pub fn replace(&mut self, message: StaffMessage) {
         if let Some(kept) = self.messages.get_mut(&message.seq).filter(|kept| kept.id == message.id) {
             *kept = message;
@@ -304,7 +304,7 @@ impl Talk {
         if let Some((seq, _)) = next {
             self.cursor = *seq;
         }
-        // At the end it follows again.
+        // At the end, the cursor follows the newest message again.
         let last = self.messages.last_key_value().is_none_or(|(last, _)| *last == self.cursor);
         self.follow = last && !self.more_after;
     }
@@ -314,7 +314,7 @@ impl Talk {
             self.follow = false;
         }
     }
-    /// To the newest message, and with it from now on.
+    /// Moves to the newest message, and follows it from now on.
     pub fn newest(&mut self) {
         self.follow = true;
         self.restart |= self.more_after;
@@ -322,7 +322,7 @@ impl Talk {
             self.cursor = *last;
         }
     }
-    /// To a message that is seen.
+    /// Moves to a visible message.
     pub fn select(&mut self, seq: i64) {
         if self.messages.contains_key(&seq) {
             self.cursor = seq;
@@ -330,7 +330,7 @@ impl Talk {
         }
     }
 
-    /// Marks the message, or takes its mark off, and goes to the next.
+    /// Marks the message, or removes its mark, and moves to the next.
     pub fn mark(&mut self) {
         if self.selected().is_some() {
             if !self.marks.remove(&self.cursor) {

@@ -27,7 +27,7 @@ use super::{
     Came, Intent, Last, Users,
 };
 
-/// One letter a reason, the same everywhere.
+/// Returns the reasons, each with a letter, the same everywhere.
 fn reasons() -> Vec<Choice> {
     RestrictionReason::ALL
         .iter()
@@ -65,7 +65,7 @@ fn roles() -> Vec<Choice> {
         .collect()
 }
 
-/// What it is, what it does, and how it reads when done.
+/// Returns the title, the consequence, and the text when done.
 fn wording(action: &UserAction) -> (&'static str, &'static str, &'static str) {
     match action {
         UserAction::Freeze => ("Freeze", "May log in and finish what is under way; nothing new.", "frozen"),
@@ -82,7 +82,7 @@ fn wording(action: &UserAction) -> (&'static str, &'static str, &'static str) {
 }
 
 impl Users {
-    /// Asks for a reason, or only whether it is meant.
+    /// Asks for a reason, or only for confirmation.
     pub(super) fn ask(&mut self, action: &UserAction, ctx: &mut Ctx) {
         self.ask_with(action, None, None, ctx);
     }
@@ -133,7 +133,7 @@ impl Users {
         ctx.ask(form, Intent::Note(targets));
     }
 
-    /// The latest action on the next row; asks again, with everything filled in.
+    /// Repeats the latest action on the next row; asks again, with everything filled in.
     pub(super) fn repeat(&mut self, ctx: &mut Ctx) {
         let Some(last) = self.last.clone() else {
             ctx.say("nothing to repeat yet");
@@ -145,7 +145,7 @@ impl Users {
         self.ask_with(&last.action, last.reason, last.note.as_deref(), ctx);
     }
 
-    /// A form was confirmed.
+    /// Handles a confirmed form.
     pub(super) fn go_ahead(&mut self, intent: Intent, filled: Filled, ctx: &mut Ctx) {
         match intent {
             Intent::Act(action, targets) => {

@@ -55,7 +55,7 @@ impl Users {
     }
 }
 
-/// The lines that say who a user is, masked or not.
+/// Returns the lines that identify a user, masked or not.
 pub fn person(
     user: &UserSummary,
     revealed: Option<&marketplace_core::users::model::PersonalData>,
@@ -135,7 +135,7 @@ fn lines(
     out
 }
 
-/// An attempt in a line, and what was decided.
+/// Returns an attempt in one line, and its decision.
 pub fn attempt_lines(attempt: &AttemptBrief, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let when = text::when(attempt.submitted_at, ctx.now(), ctx.exact);

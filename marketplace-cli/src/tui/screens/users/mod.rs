@@ -42,7 +42,7 @@ use super::super::{
     theme::Style,
 };
 
-/// Leads here.
+/// The action that leads here.
 pub const HOME: Action =
     Action::new(&Spec { name: "users", keys: "3", label: "users", rank: 0, needs: None, help: "Users" });
 
@@ -122,7 +122,7 @@ impl Detailed for UserSummary {
         self.version
     }
     fn around(&self) -> String {
-        // An id is a filter too.
+        // An id is also a filter.
         self.id.to_string()
     }
 }
@@ -135,7 +135,7 @@ struct Last {
     note: Option<String>,
 }
 
-/// What came.
+/// A result.
 enum Came {
     /// A user's personal data.
     Revealed(Result<PersonalData>),
@@ -143,7 +143,7 @@ enum Came {
     Noted(Result<Changed<Note>>),
 }
 
-/// What a form is about.
+/// The intent of a form.
 enum Intent {
     /// Act on users; a role comes from the choice.
     Act(UserAction, Vec<Target<UserId>>),
