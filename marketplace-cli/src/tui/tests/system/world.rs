@@ -261,7 +261,8 @@ impl Rows {
                 (None, true) => operator("sam"),
                 (None, false) => signed_in(user_id(7), NAMES[7], Role::Support),
             };
-            let then = App { clock: Arc::new(At(self.ago(400 - seq * 9))), ..app.clone() };
+            let mut then = app.clone();
+            then.clock = Arc::new(At(self.ago(400 - seq * 9)));
             let entry = Entry {
                 action: actions[seq % 6].parse().unwrap(),
                 target_kind: if even { TargetKind::Attempt } else { TargetKind::User },
