@@ -252,7 +252,7 @@ impl Rows {
 
     /// Appends rows to the audit log, each by its actor at its time.
     async fn audit(&self, app: &App) {
-        let actions = ["kyc.approve", "users.freeze", "kyc.file", "users.reveal", "kyc.reject", "users.note"];
+        let actions = ["kyc.approve", "users.freeze", "kyc.view", "users.reveal", "kyc.reject", "users.note"];
         let mut entries = Vec::new();
         for seq in 1..=40_usize {
             let even = seq.is_multiple_of(2);
