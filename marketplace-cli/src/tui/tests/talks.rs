@@ -308,7 +308,7 @@ async fn a_thread_that_somebody_is_concerned_by_is_looked_at() {
     let price = Money::new(6_000, "EUR");
     let offer = Offer { price, schedule: "told by the job".into(), scope: "All of it".into() };
     let counter = CounterOffer { revision: 2, offer };
-    jobs::offer(&system.user(4, Role::Client), job_id(0), counter).await.unwrap();
+    jobs::offer(&system.user(0, Role::Worker), job_id(0), counter).await.unwrap();
     console.later(Duration::from_millis(310)).await;
     console.later(Duration::from_millis(310)).await;
     console.shows("offer 3");

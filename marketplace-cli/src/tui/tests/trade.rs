@@ -20,10 +20,10 @@ use super::{
     system::{System, job_id, review_id},
 };
 
-/// The two of the first job make so many more offers, in turns.
+/// The worker of the first job makes so many more offers; its client is banned.
 async fn offers(system: &System, count: i64) {
     for revision in 2..2 + count {
-        let by = if revision % 2 == 0 { system.user(4, Role::Client) } else { system.user(0, Role::Worker) };
+        let by = system.user(0, Role::Worker);
         let price = Money::new(5_000 + revision * 100, "EUR");
         let offer = Offer { price, schedule: "Friday".into(), scope: "The tap".into() };
         jobs::offer(&by, job_id(0), CounterOffer { revision, offer }).await.unwrap();
