@@ -130,7 +130,11 @@ impl System {
 
     /// The worker of a thread writes.
     pub async fn say(&self, thread: usize, content: &str) {
-        let new = NewMessage { client_msg_id: content.into(), content: content.into(), attachments: Vec::new() };
+        let new = NewMessage {
+            client_msg_id: content.chars().take(100).collect(),
+            content: content.into(),
+            attachments: Vec::new(),
+        };
         messaging::send(&self.user(thread % 4, Role::Worker), thread_id(thread), new).await.unwrap();
     }
 
