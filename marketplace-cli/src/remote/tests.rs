@@ -4,7 +4,15 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use marketplace_core::{error::ErrorCode, ids::UserId, kyc::model::Decision};
+use marketplace_core::{
+    accounts::{model::UserAction, summary::UserFilter},
+    base::change::Change,
+    error::ErrorCode,
+    ids::{AttemptId, UserId},
+    kyc::model::Decision,
+    page::PageRequest,
+    staff::Connection,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -110,7 +118,7 @@ async fn a_token_that_ran_out_is_renewed_once_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c/tokens.json");
     crate::files::write_private(&path, &serde_json::to_vec(&tokens(1)).unwrap()).unwrap();
-    let remote = Remote::new(&url, Credentials::file(TokenFile::new(&path))).unwrap();
+    let remote = Connection::remote(Remote::new(&url, Credentials::file(TokenFile::new(&path))).unwrap());
     assert_eq!(remote.call::<WhoAmI>((), (), ()).await.unwrap().name, "Lea");
     assert_eq!(remote.call::<WhoAmI>((), (), ()).await.unwrap().name, "Lea");
     let lines: Vec<String> = seen.lock().unwrap().iter().map(|request| request.line.clone()).collect();
@@ -131,7 +139,7 @@ async fn two_programs_renew_one_after_the_other() {
     let path = folder.path().join("tokens.json");
     crate::files::write_private(&path, &serde_json::to_vec(&tokens(1)).unwrap()).unwrap();
     // Credentials of their own each, as two processes have: only the file is between them.
-    let remote = || Remote::new(&url, Credentials::file(TokenFile::new(&path))).unwrap();
+    let remote = || Connection::remote(Remote::new(&url, Credentials::file(TokenFile::new(&path))).unwrap());
     let (one, other) = (remote(), remote());
     let (one, other) = tokio::join!(one.call::<WhoAmI>((), (), ()), other.call::<WhoAmI>((), (), ()));
     assert_eq!((one.unwrap().name, other.unwrap().name), ("Lea".into(), "Lea".into()));
@@ -148,7 +156,7 @@ async fn a_revoked_session_is_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.json");
     crate::files::write_private(&path, &serde_json::to_vec(&tokens(1)).unwrap()).unwrap();
-    let remote = Remote::new(&url, Credentials::file(TokenFile::new(&path))).unwrap();
+    let remote = Connection::remote(Remote::new(&url, Credentials::file(TokenFile::new(&path))).unwrap());
     let error = remote.call::<ShowStats>((), (), ()).await.unwrap_err();
     assert_eq!((error.code(), error.request_id()), (ErrorCode::Unauthenticated, Some("r-9")));
     assert!(!path.exists());
@@ -161,7 +169,7 @@ async fn a_revoked_session_is_forgotten() {
 async fn a_token_from_outside_is_never_renewed() {
     let answers: Answers = Arc::new(|_: &Request| (401, String::new(), ""));
     let (url, seen) = serve(answers).await;
-    let remote = Remote::new(&url, Credentials::token("from-env")).unwrap();
+    let remote = Connection::remote(Remote::new(&url, Credentials::token("from-env")).unwrap());
     assert_eq!(remote.call::<WhoAmI>((), (), ()).await.unwrap_err().code(), ErrorCode::Unauthenticated);
     assert_eq!(seen.lock().unwrap().len(), 1);
 }
@@ -170,7 +178,7 @@ async fn a_token_from_outside_is_never_renewed() {
 async fn what_is_sent_is_as_agreed() {
     let answers: Answers = Arc::new(|_: &Request| (200, "null".into(), ""));
     let (url, seen) = serve(answers).await;
-    let remote = Remote::new(&format!("{url}/v1/"), Credentials::token("t")).unwrap();
+    let remote = Connection::remote(Remote::new(&format!("{url}/v1/"), Credentials::token("t")).unwrap());
     let change = Change { note: Some("n".into()), dry_run: true, if_version: Some(4), ..Change::default() };
     let id: UserId = "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d".parse().unwrap();
     // The answers do not fit; what matters here is what was asked.
@@ -206,13 +214,19 @@ async fn nobody_there_is_unavailable_and_tokens_follow_no_redirect() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = Remote::new(&url, Credentials::token("t")).unwrap().call::<ShowStats>((), (), ()).await.unwrap_err();
+    let error = Connection::remote(Remote::new(&url, Credentials::token("t")).unwrap())
+        .call::<ShowStats>((), (), ())
+        .await
+        .unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unavailable);
     assert!(crate::report::next_step(&error.into()).unwrap().contains("doctor"));
 
     let answers: Answers = Arc::new(|_: &Request| (302, String::new(), "location: https://elsewhere.example/\r\n"));
     let (url, seen) = serve(answers).await;
-    let error = Remote::new(&url, Credentials::token("t")).unwrap().call::<ShowStats>((), (), ()).await.unwrap_err();
+    let error = Connection::remote(Remote::new(&url, Credentials::token("t")).unwrap())
+        .call::<ShowStats>((), (), ())
+        .await
+        .unwrap_err();
     assert!(error.detail().contains("elsewhere.example"), "{error}");
     assert_eq!(seen.lock().unwrap().len(), 1);
 }

@@ -41,8 +41,6 @@ mod widgets;
 mod write_guard;
 
 #[cfg(test)]
-mod fake;
-#[cfg(test)]
 mod tests;
 
 pub use options::Options;

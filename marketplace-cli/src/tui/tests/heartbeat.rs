@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use marketplace_core::staff::{ListEvents, ListUsers, ViewAttemptFile};
 use marketplace_core::{ids::UserId, text::is_unsafe};
 
 use super::{
-    super::fake::{Fake, user_id},
     Console, changes, options,
+    system::{System, World, user_id},
 };
 
 #[tokio::test]
 async fn the_first_frame_needs_no_answer() {
-    let fake = Fake::new(6, 4);
-    let mut console = Console::cold(&fake, options(), (80, 24));
+    let system = System::new(6, 4).await;
+    let mut console = Console::cold(&system, options(), (80, 24));
     console.draw();
     console.shows("Marketplace · test (db)");
     console.shows("connecting");
@@ -20,65 +21,65 @@ async fn the_first_frame_needs_no_answer() {
 
 #[tokio::test]
 async fn away_is_said_within_a_second_and_it_comes_back_by_itself() {
-    let fake = Fake::new(6, 4);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
     console.press("2").await;
     console.shows("● connected");
-    fake.state().down = true;
+    system.set_down(true);
     // The next beat is at most 300 ms away.
     console.later(Duration::from_millis(300)).await;
     console.shows("✖ away");
     console.shows("the database does not answer");
     // What it has stays, and nothing is changed.
     console.shows("Ada O•••");
-    fake.calls();
+    system.calls();
     console.press("space a").await;
     console.shows("not connected: nothing was changed");
     console.press("enter").await;
-    assert_eq!(changes(&fake), Vec::<String>::new());
-    fake.state().down = false;
+    assert_eq!(changes(&system), Vec::<String>::new());
+    system.set_down(false);
     for _ in 0..30 {
         console.later(Duration::from_millis(500)).await;
     }
     console.shows("● connected");
     console.press("esc enter").await;
-    assert_eq!(changes(&fake)[0], "claim 1");
+    assert_eq!(changes(&system)[0], "claim 1");
 }
 
 #[tokio::test]
 async fn silence_counts_as_away() {
-    let fake = Fake::new(6, 4);
-    let mut console = Console::start(&fake).await;
-    fake.hold("events");
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
+    system.hold::<ListEvents>();
     console.later(Duration::from_millis(300)).await;
     console.shows("● connected");
     console.later(Duration::from_millis(500)).await;
     console.shows("✖ away");
     console.shows("no answer");
-    fake.let_go("events");
+    system.let_go::<ListEvents>();
     console.settle().await;
     console.shows("● connected");
 }
 
 #[tokio::test]
 async fn a_call_that_finds_nobody_counts_at_once() {
-    let fake = Fake::new(6, 4);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
     console.press("3").await;
-    fake.state().down = true;
+    system.set_down(true);
     console.press("enter").await;
     console.shows("✖ away");
 }
 
 #[tokio::test]
 async fn the_tries_come_slower_and_slower() {
-    let fake = Fake::new(6, 4);
-    let mut console = Console::start(&fake).await;
-    fake.state().down = true;
-    fake.hold("kyc_file");
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
+    system.set_down(true);
+    system.hold::<ViewAttemptFile>();
     let mut beats = 0;
     for _ in 0..600 {
-        fake.clock.advance(Duration::from_millis(50));
+        system.advance(Duration::from_millis(50));
         let before = console.app.ctx.in_flight();
         console.app.tick();
         beats += usize::from(console.app.ctx.in_flight() > before);
@@ -90,12 +91,11 @@ async fn the_tries_come_slower_and_slower() {
 
 #[tokio::test]
 async fn what_others_did_shows_by_itself() {
-    let fake = Fake::new(6, 4);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
     console.press("2").await;
     console.hides("◐ Lea");
-    fake.claimed_by_lea(1);
-    fake.happened("kyc.claimed", &super::super::fake::attempt_id(1));
+    system.claimed_by_lea(1).await;
     console.later(Duration::from_millis(300)).await;
     console.later(Duration::from_millis(300)).await;
     console.shows("◐ Lea");
@@ -103,33 +103,30 @@ async fn what_others_did_shows_by_itself() {
 
 #[tokio::test]
 async fn the_audit_log_follows() {
-    let fake = Fake::new(6, 4);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
     console.press("7").await;
     console.shows("▼ following");
-    let mut row = fake.state().audit[0].clone();
-    row.seq = 4_711;
-    row.action = "users.delete".into();
-    fake.state().audit.push(row.clone());
+    system.approved_by_lea(1).await;
     console.later(Duration::from_secs(2)).await;
-    console.shows("4,711");
+    console.shows("kyc.approve");
+    console.shows("   41 ");
     // Further down, it stays where it is.
     console.press("j j").await;
     console.shows("paused");
-    row.seq = 4_712;
-    fake.state().audit.push(row);
+    system.approved_by_lea(0).await;
     console.later(Duration::from_secs(2)).await;
-    console.hides("4,712");
+    console.hides("   42 ");
     console.press("L L").await;
-    console.shows("4,712");
+    console.shows("   42 ");
 }
 
 #[tokio::test]
 async fn nothing_is_drawn_when_nothing_changed() {
-    let fake = Fake::new(6, 4);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
     assert!(!console.app.ctx.dirty);
-    fake.clock.advance(Duration::from_millis(310));
+    system.advance(Duration::from_millis(310));
     console.app.tick();
     while console.app.ctx.in_flight() > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -144,9 +141,9 @@ async fn nothing_is_drawn_when_nothing_changed() {
 
 #[tokio::test]
 async fn a_list_that_does_not_come_shows_a_skeleton_after_a_moment() {
-    let fake = Fake::new(6, 4);
-    let mut console = Console::start(&fake).await;
-    fake.hold("users_list");
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
+    system.hold::<ListUsers>();
     console.press("3").await;
     console.hides("░░░");
     console.later(Duration::from_millis(100)).await;
@@ -154,37 +151,16 @@ async fn a_list_that_does_not_come_shows_a_skeleton_after_a_moment() {
     // Keys are answered meanwhile.
     console.press("2").await;
     console.shows("Ada O•••");
-    fake.let_go("users_list");
+    system.let_go::<ListUsers>();
     console.press("3").await;
     console.hides("░░░");
 }
 
 #[tokio::test]
 async fn nothing_in_the_data_steers_the_terminal() {
-    let fake = Fake::new(6, 4);
     let evil = "\u{1b}[2J\u{7}Ev\u{202e}il\u{9b}31m\u{200b}\r\n\u{1b}]52;c;eA==\u{7}";
-    {
-        let mut state = fake.state();
-        for user in &mut state.users {
-            user.user.name = evil.into();
-            user.user.email = evil.into();
-            user.restriction = Some(marketplace_core::accounts::summary::Restriction {
-                reason: marketplace_core::base::change::RestrictionReason::Spam,
-                by: marketplace_core::base::principal::Principal(evil.into()),
-                at: marketplace_core::time::Timestamp::EPOCH,
-            });
-        }
-        for case in &mut state.cases {
-            case.attempt.name = evil.into();
-            case.user.name = evil.into();
-        }
-        for row in &mut state.audit {
-            row.actor = marketplace_core::base::principal::Principal(evil.into());
-            row.action = evil.into();
-            row.metadata = evil.into();
-        }
-    }
-    let mut console = Console::start(&fake).await;
+    let system = System::of(World { users: 6, cases: 4, text: Some(evil), ..World::default() }).await;
+    let mut console = Console::start(&system).await;
     for keys in
         ["1", "enter", "esc", "2", "enter", "x", "esc", "a", "3", "enter", "f", "esc", "c", "esc", "7", "enter", "esc"]
     {
@@ -197,15 +173,15 @@ async fn nothing_in_the_data_steers_the_terminal() {
 
 #[tokio::test]
 async fn a_small_terminal_says_so() {
-    let fake = Fake::new(6, 4);
-    let console = Console::start_with(&fake, options(), (50, 12)).await;
+    let system = System::new(6, 4).await;
+    let console = Console::start_with(&system, options(), (50, 12)).await;
     console.shows("terminal too small: 50×12, needs 60×16");
 }
 
 #[tokio::test]
 async fn jumps_between_a_user_their_checks_and_their_audit_rows() {
-    let fake = Fake::new(9, 4);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(9, 4).await;
+    let mut console = Console::start(&system).await;
     console.press("3 j K").await;
     console.shows("KYC queue · user_id:0192");
     console.shows("Tunde B•••");

@@ -1,14 +1,19 @@
 //! From a person to their jobs, threads, reviews, checks and audit rows, and back.
 
+use marketplace_core::{
+    messaging::model::{AccessReason, MessagesQuery},
+    staff::{ReadThread, ReadingQuery, UnfreezeUser},
+};
+
 use super::{
-    super::fake::{Fake, job_id, review_id, thread_id, user_id},
     Console,
+    system::{System, job_id, review_id, thread_id, user_id},
 };
 
 #[tokio::test]
 async fn one_key_leads_everywhere_and_escape_leads_back_to_the_same_place() {
-    let fake = Fake::new(12, 4);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 4).await;
+    let mut console = Console::start(&system).await;
     console.press("4 j j enter").await;
     console.shows("Move a piano");
     let job = console.screen();
@@ -35,8 +40,8 @@ async fn one_key_leads_everywhere_and_escape_leads_back_to_the_same_place() {
 
 #[tokio::test]
 async fn the_place_in_a_long_list_is_kept() {
-    let fake = Fake::new(1_500, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(1_500, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("3 G G G k k").await;
     let line = |console: &Console| {
         let screen = console.screen();
@@ -58,8 +63,8 @@ async fn the_place_in_a_long_list_is_kept() {
 
 #[tokio::test]
 async fn from_a_conversation_to_the_worker_and_back() {
-    let fake = Fake::new(12, 4);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 4).await;
+    let mut console = Console::start(&system).await;
     console.press("5 enter d k w").await;
     console.shows(&user_id(0).to_string());
     console.press("esc").await;
@@ -83,8 +88,8 @@ async fn from_a_conversation_to_the_worker_and_back() {
 
 #[tokio::test]
 async fn from_a_review_to_its_job_and_thread() {
-    let fake = Fake::new(12, 4);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 4).await;
+    let mut console = Console::start(&system).await;
     console.press("6 J j").await;
     console.shows(&job_id(3).to_string());
     // The list shows what stands around it, with the cursor on it.
@@ -100,14 +105,9 @@ async fn from_a_review_to_its_job_and_thread() {
 
 #[tokio::test]
 async fn identity_checks_of_a_worker_whatever_their_state() {
-    use marketplace_core::kyc::status::KycStatus;
-    let fake = Fake::new(12, 4);
-    {
-        let mut state = fake.state();
-        state.cases[1].attempt.status = KycStatus::Approved;
-        state.users[1].user.kyc_status = KycStatus::Approved;
-    }
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 4).await;
+    system.approved_by_lea(1).await;
+    let mut console = Console::start(&system).await;
     console.press("4 j K").await;
     console.shows("status:approved user_id:0192");
     console.shows("Tunde B•••");
@@ -121,8 +121,8 @@ async fn identity_checks_of_a_worker_whatever_their_state() {
 
 #[tokio::test]
 async fn commands_lead_to_ids() {
-    let fake = Fake::new(12, 4);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 4).await;
+    let mut console = Console::start(&system).await;
     for (word, id, shows) in [
         ("job", job_id(5).to_string(), "Repair a bicycle"),
         ("thread", thread_id(2).to_string(), "Enter reads what was said"),
@@ -149,16 +149,10 @@ async fn commands_lead_to_ids() {
 
 #[tokio::test]
 async fn audit_rows_lead_to_what_they_are_about() {
-    let fake = Fake::new(12, 4);
-    {
-        let mut state = fake.state();
-        let row = state.audit.last_mut().unwrap();
-        row.action = "threads.read".into();
-        row.target_kind = "thread".into();
-        row.target = thread_id(2).to_string();
-        row.metadata = serde_json::json!({ "worker_id": user_id(2) });
-    }
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 4).await;
+    let reading = ReadingQuery::new(AccessReason::Dispute, MessagesQuery::default());
+    system.direct().call::<ReadThread>(thread_id(2), reading, ()).await.unwrap();
+    let mut console = Console::start(&system).await;
     console.press("7 J t").await;
     console.shows(&thread_id(2).to_string());
     console.press("esc J w").await;
@@ -171,16 +165,16 @@ async fn audit_rows_lead_to_what_they_are_about() {
 
 #[tokio::test]
 async fn a_changed_row_is_known_where_one_comes_back_to() {
-    let fake = Fake::new(12, 4);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 4).await;
+    let mut console = Console::start(&system).await;
     console.press("3 j j").await;
     console.shows("❄ frozen");
     // A change that is under way when somebody goes on is still said when it is done.
-    fake.hold("users_act");
+    system.hold::<UnfreezeUser>();
     console.press("F enter J t").await;
     console.shows("Threads · user_id:0192");
     console.press("J w").await;
-    fake.let_go("users_act");
+    system.let_go::<UnfreezeUser>();
     console.settle().await;
     console.shows("Marta F•••: unfrozen");
     console.press("esc esc").await;

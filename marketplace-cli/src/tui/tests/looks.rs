@@ -2,21 +2,18 @@
 
 use std::time::Duration;
 
-use marketplace_core::base::permission::Role;
+use marketplace_core::staff::{ApproveAttempt, FreezeUser};
 
-use super::{
-    super::{fake::Fake, screens},
-    Console, options,
-};
+use super::{super::screens, Console, options, system::System};
 
 pub const SIZES: [(u16, u16); 2] = [(80, 24), (200, 50)];
 
 /// Takes a picture after the keys, at every size.
 pub async fn picture(name: &str, keys: &str) {
     for size in SIZES {
-        let fake = Fake::new(60, 24);
-        fake.claimed_by_lea(3);
-        let mut console = Console::start_with(&fake, options(), size).await;
+        let system = System::new(60, 24).await;
+        system.claimed_by_lea(3).await;
+        let mut console = Console::start_with(&system, options(), size).await;
         console.press(keys).await;
         console.later(Duration::from_millis(150)).await;
         snapshot(name, size, &console);
@@ -119,13 +116,13 @@ async fn exact_times() {
 #[tokio::test]
 async fn bulk() {
     for size in SIZES {
-        let fake = Fake::new(60, 24);
-        let mut console = Console::start_with(&fake, options(), size).await;
+        let system = System::new(60, 24).await;
+        let mut console = Console::start_with(&system, options(), size).await;
         console.press("3 * f s").await;
-        fake.hold("users_act");
+        system.hold::<FreezeUser>();
         console.press("enter").await;
         for _ in 0..7 {
-            fake.let_one_go("users_act");
+            system.let_one_go::<FreezeUser>();
             console.settle().await;
         }
         snapshot("bulk", size, &console);
@@ -135,10 +132,10 @@ async fn bulk() {
 #[tokio::test]
 async fn away() {
     for size in SIZES {
-        let fake = Fake::new(60, 24);
-        let mut console = Console::start_with(&fake, options(), size).await;
+        let system = System::new(60, 24).await;
+        let mut console = Console::start_with(&system, options(), size).await;
         console.press("2").await;
-        fake.state().down = true;
+        system.set_down(true);
         console.later(Duration::from_millis(400)).await;
         console.press("space").await;
         console.later(Duration::from_secs(4)).await;
@@ -149,11 +146,11 @@ async fn away() {
 #[tokio::test]
 async fn error_detail() {
     for size in SIZES {
-        let fake = Fake::new(60, 24);
-        let mut console = Console::start_with(&fake, options(), size).await;
+        let system = System::new(60, 24).await;
+        let mut console = Console::start_with(&system, options(), size).await;
         console.press("2 enter").await;
         let error = marketplace_core::error::Error::conflict("it is approved already, decided by Lea", "approved");
-        fake.fail("kyc_decide", error.with_request_id(Some("req-7".into())));
+        system.fail::<ApproveAttempt>(error.with_request_id(Some("req-7".into())));
         console.press("a E").await;
         snapshot("error_detail", size, &console);
     }
@@ -162,11 +159,10 @@ async fn error_detail() {
 #[tokio::test]
 async fn read_only_production() {
     for size in SIZES {
-        let fake = Fake::new(60, 24);
-        fake.state().role = Role::Auditor;
+        let system = System::audited(60, 24).await;
         let options =
             super::Options { read_only: true, production: true, system: "eu".into(), way: "api".into(), ..options() };
-        let mut console = Console::start_with(&fake, options, size).await;
+        let mut console = Console::start_with(&system, options, size).await;
         console.press("2 enter").await;
         snapshot("read_only_production", size, &console);
     }
@@ -175,9 +171,9 @@ async fn read_only_production() {
 #[tokio::test]
 async fn without_colours() {
     for size in SIZES {
-        let fake = Fake::new(60, 24);
+        let system = System::new(60, 24).await;
         let options = super::Options { no_color: true, ..options() };
-        let mut console = Console::start_with(&fake, options, size).await;
+        let mut console = Console::start_with(&system, options, size).await;
         for keys in
             ["1", "2 enter", "x f", "esc 3 enter", "f", "esc ?", "esc 4", "enter", "5", "enter d", "6", "d a", "esc J"]
         {
@@ -194,8 +190,8 @@ async fn without_colours() {
 
 #[tokio::test]
 async fn everything_has_a_row_in_the_help() {
-    let fake = Fake::new(6, 4);
-    let mut console = Console::start_with(&fake, options(), (120, 120)).await;
+    let system = System::new(6, 4).await;
+    let mut console = Console::start_with(&system, options(), (120, 120)).await;
     for screen in screens::infos() {
         console.press(screen.home.keys).await;
         console.press("?").await;

@@ -1,15 +1,16 @@
-//! Tests of the console against an in-memory marketplace: keys in, screens and calls out.
+//! Tests of the console against the real operations: keys in, screens and calls out.
 
 mod decisions;
 mod heartbeat;
 mod jumps;
 mod looks;
 mod people;
+mod system;
 mod talks;
 mod trade;
 mod trade_looks;
 
-use marketplace_core::staff::Connection;
+use marketplace_core::staff::Guard;
 use std::{sync::Arc, time::Duration};
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
@@ -18,21 +19,14 @@ use ratatui_image::picker::Picker;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{
-    Options,
-    app::App,
-    ctx::Ctx,
-    fake::Fake,
-    keymap::Keymap,
-    message::Message,
-    picture::Images,
-    screens,
-    write_guard::{Gate, WriteGuard},
+    Options, app::App, ctx::Ctx, keymap::Keymap, message::Message, picture::Images, screens, write_guard::Gate,
 };
+use system::System;
 
 /// A console with somebody at it.
 struct Console {
     app: Box<App>,
-    fake: Arc<Fake>,
+    system: Arc<System>,
     receiver: UnboundedReceiver<Message>,
     terminal: Terminal<TestBackend>,
 }
@@ -43,28 +37,27 @@ fn options() -> Options {
 
 impl Console {
     /// Started, with the first answers in.
-    async fn start(fake: &Arc<Fake>) -> Self {
-        Self::start_with(fake, options(), (120, 40)).await
+    async fn start(system: &Arc<System>) -> Self {
+        Self::start_with(system, options(), (120, 40)).await
     }
 
-    async fn start_with(fake: &Arc<Fake>, options: Options, size: (u16, u16)) -> Self {
-        let mut console = Self::cold(fake, options, size);
+    async fn start_with(system: &Arc<System>, options: Options, size: (u16, u16)) -> Self {
+        let mut console = Self::cold(system, options, size);
         console.settle().await;
         console
     }
 
     /// Started, before any answer.
-    fn cold(fake: &Arc<Fake>, options: Options, (width, height): (u16, u16)) -> Self {
+    fn cold(system: &Arc<System>, options: Options, (width, height): (u16, u16)) -> Self {
         let gate = Arc::new(Gate::new(options.read_only));
-        let api: Connection = Arc::clone(fake) as Connection;
-        let guarded = Arc::new(WriteGuard::new(api, Arc::clone(&gate)));
+        let guarded = system.connection().guarded(Arc::clone(&gate) as Arc<dyn Guard>);
         let (sender, receiver) = unbounded_channel();
         let keymap = Keymap::new(screens::infos(), &options.keys).unwrap();
         let images = if options.no_color { Images::Dots } else { Images::Pixels(Box::new(Picker::halfblocks())) };
-        let clock = Arc::clone(&fake.clock) as _;
+        let clock = system.clock();
         let app = Box::new(App::new(Ctx::new(guarded, gate, options, keymap, images, clock, sender)));
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        Self { app, fake: Arc::clone(fake), receiver, terminal }
+        Self { app, system: Arc::clone(system), receiver, terminal }
     }
 
     fn draw(&mut self) {
@@ -84,19 +77,21 @@ impl Console {
         loop {
             self.draw();
             self.app.tick();
-            let mut any = false;
-            while let Ok(message) = self.receiver.try_recv() {
-                self.app.message(message);
-                any = true;
-            }
-            if !any && self.app.ctx.in_flight() <= self.fake.waiting() {
-                // A call that is about to be held may not have got there yet.
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                if self.receiver.is_empty() && self.app.ctx.in_flight() <= self.fake.waiting() {
+            let mut message = self.receiver.try_recv().ok();
+            if message.is_none() {
+                if self.app.ctx.in_flight() <= self.system.waiting() && self.receiver.is_empty() {
                     break;
                 }
+                // An answer, one more call that is held, or work that ended without either.
+                tokio::select! {
+                    next = self.receiver.recv() => message = next,
+                    () = self.system.arrived() => {}
+                    () = tokio::time::sleep(Duration::from_millis(1)) => {}
+                }
             }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            for message in message.into_iter().chain(std::iter::from_fn(|| self.receiver.try_recv().ok())) {
+                self.app.message(message);
+            }
         }
         self.draw();
     }
@@ -141,7 +136,7 @@ impl Console {
     }
 
     async fn later(&mut self, by: Duration) {
-        self.fake.clock.advance(by);
+        self.system.advance(by);
         self.settle().await;
     }
 
@@ -163,6 +158,6 @@ impl Console {
 }
 
 /// The calls, without the looks at files.
-fn changes(fake: &Fake) -> Vec<String> {
-    fake.calls().into_iter().filter(|call| !call.starts_with("view")).collect()
+fn changes(system: &System) -> Vec<String> {
+    system.calls().into_iter().filter(|call| !call.starts_with("view")).collect()
 }

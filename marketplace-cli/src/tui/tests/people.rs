@@ -2,106 +2,109 @@
 
 use std::time::Duration;
 
-use marketplace_core::accounts::model::Status;
-
-use super::{
-    super::{app::Effect, fake::Fake},
-    Console, changes,
+use marketplace_core::staff::ListUsers;
+use marketplace_core::{
+    accounts::model::{Status, UserAction},
+    base::permission::Role,
 };
+
+use super::{super::app::Effect, Console, changes, system::System};
 
 #[tokio::test]
 async fn a_freeze_takes_a_reason() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("3 f").await;
     console.shows("Freeze Ada O•••");
     console.press("enter").await;
     console.shows("choose a reason");
-    assert_eq!(changes(&fake), Vec::<String>::new());
+    assert_eq!(changes(&system), Vec::<String>::new());
     console.press("s tab").await;
     console.write("three reports").await;
     console.press("enter").await;
-    assert_eq!(changes(&fake), ["freeze 0 spam \"three reports\""]);
+    assert_eq!(changes(&system), ["freeze 0 spam \"three reports\""]);
     console.shows("Ada O•••: frozen");
     console.shows("❄ frozen");
 }
 
 #[tokio::test]
 async fn a_deletion_takes_a_reason_and_the_word() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("3 D r enter").await;
     console.shows("type `delete` to confirm");
-    assert_eq!(changes(&fake), Vec::<String>::new());
+    assert_eq!(changes(&system), Vec::<String>::new());
     console.write("delete").await;
     console.press("enter").await;
-    assert_eq!(changes(&fake), ["delete 0 user_request"]);
-    assert_eq!(fake.state().users[0].user.status, Status::Deleted);
+    assert_eq!(changes(&system), ["delete 0 user_request"]);
+    assert_eq!(system.user_status(0).await, Status::Deleted);
 }
 
 #[tokio::test]
 async fn escape_never_changes_anything() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     for open in ["f s", "F", "b f", "B", "D o", "m a", "c x", "S"] {
         console.press("3").await;
         console.press(open).await;
         console.press("esc").await;
     }
-    assert_eq!(changes(&fake), Vec::<String>::new());
+    assert_eq!(changes(&system), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn lifting_and_ending_sessions_are_confirmed() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("3 j j F").await;
     console.shows("Unfreeze Marta F•••");
     console.press("y").await;
     console.press("S enter").await;
-    assert_eq!(changes(&fake), ["unfreeze 2", "revoke-sessions 2"]);
+    assert_eq!(changes(&system), ["unfreeze 2", "revoke-sessions 2"]);
 }
 
 #[tokio::test]
 async fn roles_and_notes() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("3 m s enter c").await;
     console.write("called back").await;
     console.press("enter enter").await;
-    assert_eq!(changes(&fake), ["role 0 support", "note 0 \"called back\""]);
+    assert_eq!(changes(&system), ["role 0 support", "notes 0 \"called back\""]);
     console.shows("called back");
 }
 
 #[tokio::test]
 async fn a_row_that_changed_meanwhile_is_not_changed_blindly() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("3 f s").await;
-    fake.state().users[0].user.version = 9;
+    marketplace_core::users::act(&system.lea(), super::system::user_id(0), &UserAction::SetRole { role: Role::Client })
+        .await
+        .unwrap();
     console.press("enter").await;
     console.shows("it was changed meanwhile");
-    assert_eq!(fake.state().users[0].user.status, Status::Active);
+    assert_eq!(system.user_status(0).await, Status::Active);
 }
 
 #[tokio::test]
 async fn repeating_goes_to_the_next_row_and_asks() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("3 b f enter").await;
-    fake.calls();
+    system.calls();
     console.press(".").await;
     console.shows("Ban Tunde B•••");
     console.shows("(•) fraud");
-    assert_eq!(changes(&fake), Vec::<String>::new());
+    assert_eq!(changes(&system), Vec::<String>::new());
     console.press("enter").await;
-    assert_eq!(changes(&fake), ["ban 1 fraud"]);
+    assert_eq!(changes(&system), ["ban 1 fraud"]);
 }
 
 #[tokio::test]
 async fn filtering_as_typed() {
-    let fake = Fake::new(40, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(40, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("3 /").await;
     console.write("status:banned").await;
     console.hides("Ada O•••");
@@ -122,20 +125,20 @@ async fn filtering_as_typed() {
 
 #[tokio::test]
 async fn only_the_latest_filter_counts() {
-    let fake = Fake::new(40, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(40, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("3 /").await;
-    fake.hold("users_list");
+    system.hold::<ListUsers>();
     console.write("lena").await;
     for _ in 0..4 {
         console.key("backspace");
     }
     console.write("tunde").await;
-    fake.let_one_go("users_list");
+    system.let_one_go::<ListUsers>();
     console.settle().await;
     // The answer for `lena` came, and changed nothing.
     console.shows("1 of 40");
-    fake.let_go("users_list");
+    system.let_go::<ListUsers>();
     console.settle().await;
     console.later(Duration::from_millis(200)).await;
     console.shows("1 of 4");
@@ -145,8 +148,8 @@ async fn only_the_latest_filter_counts() {
 
 #[tokio::test]
 async fn long_lists_load_as_they_are_scrolled() {
-    let fake = Fake::new(1_500, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(1_500, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("3").await;
     for _ in 0..20 {
         console.press("G").await;
@@ -158,21 +161,21 @@ async fn long_lists_load_as_they_are_scrolled() {
 
 #[tokio::test]
 async fn marked_users_are_frozen_together() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("3 V j j j V f s").await;
     console.shows("Freeze 4 users");
     console.press("enter").await;
-    assert_eq!(changes(&fake).len(), 4);
+    assert_eq!(changes(&system).len(), 4);
     console.shows("done 3 · unchanged 1 · failed 0");
 }
 
 #[tokio::test]
 async fn ids_and_rows_are_copied() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("3 y").await;
-    let id = super::super::fake::user_id(0).to_string();
+    let id = super::system::user_id(0).to_string();
     // The screen changed before.
     assert_eq!(console.app.effects, [Effect::Redraw, Effect::Copy(id.clone())]);
     console.app.effects.clear();
@@ -183,8 +186,8 @@ async fn ids_and_rows_are_copied() {
 
 #[tokio::test]
 async fn commands_and_their_equivalents() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press(":").await;
     console.write("users").await;
     console.press("enter").await;
@@ -199,8 +202,8 @@ async fn commands_and_their_equivalents() {
 
 #[tokio::test]
 async fn the_mouse_selects_opens_and_switches() {
-    let fake = Fake::new(12, 4);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 4).await;
+    let mut console = Console::start(&system).await;
     // The third tab, then the third row.
     let tabs = console.screen().lines().nth(1).unwrap().to_owned();
     let column = tabs.chars().position(|c| c == '3').unwrap();
@@ -215,10 +218,10 @@ async fn the_mouse_selects_opens_and_switches() {
 
 #[tokio::test]
 async fn details_follow_the_cursor_where_there_is_room() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("3 j j").await;
     console.later(Duration::from_millis(200)).await;
     console.shows("because    spam");
-    assert_eq!(changes(&fake), Vec::<String>::new());
+    assert_eq!(changes(&system), Vec::<String>::new());
 }

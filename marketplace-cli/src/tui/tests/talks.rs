@@ -2,38 +2,39 @@
 
 use std::time::Duration;
 
+use marketplace_core::staff::ReadThread;
 use marketplace_core::{
+    base::permission::Role,
     error::Error,
-    ids::UserId,
-    messaging::model::{RemovalReason, ThreadStatus},
+    jobs::{
+        self,
+        model::{CounterOffer, Offer},
+    },
+    messaging::{
+        self,
+        model::{RemovalReason, ThreadStatus},
+    },
+    money::Money,
     text::is_unsafe,
-    time::Clock,
 };
 
 use super::{
-    super::fake::{Fake, message_id, thread_id},
     Console, changes, options,
+    system::{System, World, job_id, message_id},
 };
-
-/// Somebody writes, and the log of events says so.
-fn say(fake: &Fake, thread: usize, content: &str) {
-    let now = fake.clock.now();
-    fake.state().say(thread, 1, content, now);
-    fake.happened("message", &thread_id(thread));
-}
 
 #[tokio::test]
 async fn content_is_read_for_a_reason_only() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("5").await;
     console.hides("are you free on Friday");
     console.press("enter").await;
     console.shows("Read “Fix a leaking tap”");
     console.press("esc").await;
-    assert_eq!(fake.calls(), Vec::<String>::new());
+    assert_eq!(system.calls(), Vec::<String>::new());
     console.press("enter d").await;
-    assert_eq!(fake.calls(), ["view 0 for dispute"]);
+    assert_eq!(system.calls(), ["view 0 for dispute"]);
     console.shows("Hi, are you free on Friday?");
     console.shows("read for: dispute (audited)");
     console.shows("Ada O••• (worker) ↔ Sora A••• (client) · “Fix a leaking tap”");
@@ -49,8 +50,8 @@ async fn content_is_read_for_a_reason_only() {
 
 #[tokio::test]
 async fn contact_details_are_masked_until_asked_for() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("5 enter f").await;
     console.shows("Pay me outside the app: +44••• or a•••   ⚑ contact detail");
     console.hides("7183");
@@ -65,17 +66,17 @@ async fn contact_details_are_masked_until_asked_for() {
 
 #[tokio::test]
 async fn new_messages_show_by_themselves_in_their_order() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("5 enter c").await;
-    fake.hold("threads_messages");
-    say(&fake, 0, "first new");
+    system.hold::<ReadThread>();
+    system.say(0, "first new").await;
     console.later(Duration::from_millis(310)).await;
     // While that answer is on its way more is written: it is asked for afterwards, from the last number on.
-    say(&fake, 0, "second new");
-    say(&fake, 0, "third new");
+    system.say(0, "second new").await;
+    system.say(0, "third new").await;
     console.later(Duration::from_millis(310)).await;
-    fake.let_go("threads_messages");
+    system.let_go::<ReadThread>();
     console.settle().await;
     console.later(Duration::from_millis(310)).await;
     let screen = console.screen();
@@ -83,33 +84,33 @@ async fn new_messages_show_by_themselves_in_their_order() {
     assert!(place("first new") < place("second new") && place("second new") < place("third new"));
     assert_eq!(screen.matches("second new").count(), 1);
     console.shows("▼ following");
-    let calls = fake.calls();
+    let calls = system.calls();
     assert!(calls.iter().skip(1).all(|call| call.starts_with("view 0 for complaint after")), "{calls:?}");
 }
 
 #[tokio::test]
 async fn what_happens_elsewhere_asks_for_nothing() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("5 enter c").await;
-    fake.calls();
-    say(&fake, 5, "somewhere else");
+    system.calls();
+    system.say(5, "somewhere else").await;
     console.later(Duration::from_millis(310)).await;
     console.later(Duration::from_millis(310)).await;
-    assert_eq!(fake.calls(), Vec::<String>::new());
+    assert_eq!(system.calls(), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn further_up_it_stays_where_it_is() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("5 j enter c").await;
     console.shows("line 130");
     console.press("ctrl-u ctrl-u ctrl-u").await;
     console.shows("paused: G follows");
     let body = |console: &Console| console.screen().lines().skip(4).take(30).map(str::to_owned).collect::<Vec<_>>();
     let before = body(&console);
-    say(&fake, 1, "much later");
+    system.say(1, "much later").await;
     console.later(Duration::from_millis(310)).await;
     console.later(Duration::from_millis(310)).await;
     assert_eq!(body(&console), before);
@@ -121,10 +122,10 @@ async fn further_up_it_stays_where_it_is() {
 
 #[tokio::test]
 async fn scrolling_back_loads_older_messages_and_keeps_the_place() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("5 j enter c").await;
-    let calls = fake.calls();
+    let calls = system.calls();
     assert_eq!(calls[0], "view 1 for complaint");
     for _ in 0..140 {
         let mut seen = Vec::new();
@@ -138,22 +139,22 @@ async fn scrolling_back_loads_older_messages_and_keeps_the_place() {
         console.press("k").await;
     }
     console.shows("line 1 ");
-    assert_eq!(fake.calls(), ["view 1 for complaint before 81", "view 1 for complaint before 31"]);
+    assert_eq!(system.calls(), ["view 1 for complaint before 81", "view 1 for complaint before 31"]);
 }
 
 #[tokio::test]
 async fn stale_answers_are_dropped() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
-    fake.hold("threads_messages");
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
+    system.hold::<ReadThread>();
     console.press("5 j enter c").await;
     console.later(Duration::from_millis(100)).await;
     console.shows("░░░");
     console.press("esc k enter d").await;
-    fake.let_one_go("threads_messages");
+    system.let_one_go::<ReadThread>();
     console.settle().await;
     console.hides("line 130");
-    fake.let_go("threads_messages");
+    system.let_go::<ReadThread>();
     console.settle().await;
     console.shows("are you free on Friday");
     console.hides("line 130");
@@ -161,8 +162,8 @@ async fn stale_answers_are_dropped() {
 
 #[tokio::test]
 async fn a_message_is_removed_with_a_reason() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("5 d").await;
     console.shows("open the thread and choose a message first");
     console.press("enter f k d").await;
@@ -170,7 +171,7 @@ async fn a_message_is_removed_with_a_reason() {
     console.press("enter").await;
     console.shows("choose a reason");
     console.press("c enter").await;
-    assert_eq!(changes(&fake), ["remove message 3 contact_details"]);
+    assert_eq!(changes(&system), ["remove message 3 contact_details"]);
     console.shows("✖ removed from their view: contact details");
     console.shows("the message is removed");
     // What became of a job is no message of anybody's.
@@ -180,48 +181,47 @@ async fn a_message_is_removed_with_a_reason() {
 
 #[tokio::test]
 async fn marked_messages_are_removed_together() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("5 enter f k k k space space").await;
     console.shows("◆ 2 messages marked");
     console.press("space d s").await;
     console.shows("Remove 2 messages");
     console.press("enter").await;
     console.shows("done 2 · unchanged 0 · failed 0");
-    assert_eq!(changes(&fake), ["remove message 1 spam", "remove message 3 spam"]);
+    assert_eq!(changes(&system), ["remove message 1 spam", "remove message 3 spam"]);
     console.shows("removed from their view: spam");
     console.hides("messages marked");
 }
 
 #[tokio::test]
 async fn a_removal_by_a_colleague_shows() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("5 enter f").await;
-    fake.state().remove_message(message_id(0), RemovalReason::Abuse).unwrap();
-    fake.happened("message", &thread_id(0));
+    messaging::staff_remove(&system.lea(), message_id(0), RemovalReason::Abuse).await.unwrap();
     for _ in 0..3 {
         console.later(Duration::from_millis(310)).await;
     }
     console.shows("removed from their view: abuse");
-    fake.calls();
+    system.calls();
     for _ in 0..3 {
         console.later(Duration::from_millis(310)).await;
     }
-    assert_eq!(fake.calls(), Vec::<String>::new());
+    assert_eq!(system.calls(), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn a_notice_is_posted() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("5 enter f N").await;
     console.shows("the two read");
     console.press("enter").await;
     console.shows("write something first");
     console.write("Please keep payments here.").await;
     console.press("enter").await;
-    assert_eq!(changes(&fake), ["notice 0 \"Please keep payments here.\""]);
+    assert_eq!(changes(&system), ["notice 0 \"Please keep payments here.\""]);
     console.shows("✎ staff");
     console.shows("Please keep payments here.");
     console.shows("the notice is posted");
@@ -229,22 +229,22 @@ async fn a_notice_is_posted() {
 
 #[tokio::test]
 async fn a_thread_is_closed_and_reopened() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("5 enter f C f enter").await;
-    assert_eq!(changes(&fake), ["close 0 fraud"]);
+    assert_eq!(changes(&system), ["close 0 fraud"]);
     console.shows("⊘ closed: fraud");
     console.shows("O reopen");
     console.press("O enter").await;
-    assert_eq!(changes(&fake), ["reopen 0"]);
-    assert_eq!(fake.state().threads[0].status, ThreadStatus::Open);
+    assert_eq!(changes(&system), ["reopen 0"]);
+    assert_eq!(system.thread(0).await.status, ThreadStatus::Open);
     console.shows("● open");
 }
 
 #[tokio::test]
 async fn marked_threads_are_closed_together() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("5 * C s").await;
     console.shows("Close 8 threads");
     console.press("enter").await;
@@ -255,10 +255,10 @@ async fn marked_threads_are_closed_together() {
 
 #[tokio::test]
 async fn messages_that_do_not_come_are_asked_for_again() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("5").await;
-    fake.fail("threads_messages", Error::internal("broken"));
+    system.fail::<ReadThread>(Error::internal("broken"));
     console.press("enter c").await;
     console.shows("messages:");
     console.later(Duration::from_secs(2)).await;
@@ -267,17 +267,17 @@ async fn messages_that_do_not_come_are_asked_for_again() {
 
 #[tokio::test]
 async fn a_message_longer_than_the_screen_is_read_line_by_line() {
-    let fake = Fake::new(12, 0);
-    let words: Vec<String> = (1..=600).map(|at| format!("word{at}")).collect();
-    fake.state().messages[4].content = words.join(" ");
-    let mut console = Console::start_with(&fake, options(), (80, 24)).await;
+    let system = System::new(12, 0).await;
+    let words: Vec<String> = (1..=500).map(|at| format!("word{at}")).collect();
+    system.say(0, &words.join(" ")).await;
+    let mut console = Console::start_with(&system, options(), (80, 24)).await;
     console.press("5 enter c").await;
     console.shows("word1 ");
-    console.hides("word600");
+    console.hides("word500");
     for _ in 0..40 {
         console.press("j").await;
     }
-    console.shows("word600");
+    console.shows("word500");
     for _ in 0..40 {
         console.press("k").await;
     }
@@ -286,29 +286,9 @@ async fn a_message_longer_than_the_screen_is_read_line_by_line() {
 
 #[tokio::test]
 async fn nothing_that_people_write_steers_the_terminal() {
-    let fake = Fake::new(12, 0);
     let evil = "\u{1b}[2J\u{7}Ev\u{202e}il\u{9b}31m\u{200b}\r\n\u{1b}]52;c;eA==\u{7}";
-    {
-        let mut state = fake.state();
-        for message in &mut state.messages {
-            message.content = evil.into();
-            message.sender_name = Some(evil.into());
-        }
-        for thread in &mut state.threads {
-            (thread.title, thread.client_name, thread.note) = (evil.into(), evil.into(), Some(evil.into()));
-        }
-        for job in &mut state.jobs {
-            (job.job.title, job.job.worker_name) = (evil.into(), evil.into());
-            job.offers[0].scope = evil.into();
-            job.history[0].comment = Some(evil.into());
-        }
-        for review in &mut state.reviews {
-            (review.review.content, review.review.author_name) = (evil.into(), evil.into());
-            review.flags.iter_mut().for_each(|flag| flag.comment = Some(evil.into()));
-            (review.reply, review.note) = (Some(evil.into()), Some(evil.into()));
-        }
-    }
-    let mut console = Console::start(&fake).await;
+    let system = System::of(World { text: Some(evil), ..World::default() }).await;
+    let mut console = Console::start(&system).await;
     for keys in [
         "4", "enter", "x", "esc", "J", "esc", "5", "l", "enter", "c", "R", "d", "esc", "J", "esc", "6", "enter", "d",
         "esc",
@@ -322,14 +302,14 @@ async fn nothing_that_people_write_steers_the_terminal() {
 
 #[tokio::test]
 async fn a_thread_that_somebody_is_concerned_by_is_looked_at() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("5 enter c").await;
-    let worker: UserId = fake.state().threads[0].worker_id;
-    let now = fake.clock.now();
-    fake.state().say(0, 0, "told by the job", now);
-    fake.happened_to("job", &"7c1e", Some(worker));
+    let price = Money::new(6_000, "EUR");
+    let offer = Offer { price, schedule: "told by the job".into(), scope: "All of it".into() };
+    let counter = CounterOffer { revision: 2, offer };
+    jobs::offer(&system.user(0, Role::Worker), job_id(0), counter).await.unwrap();
     console.later(Duration::from_millis(310)).await;
     console.later(Duration::from_millis(310)).await;
-    console.shows("told by the job");
+    console.shows("offer 3");
 }

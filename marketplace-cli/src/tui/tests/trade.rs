@@ -2,35 +2,48 @@
 
 use std::time::Duration;
 
+use marketplace_core::staff::{CancelJob, RemoveReview};
 use marketplace_core::{
     base::permission::Role,
     error::Error,
-    jobs::model::{HistoryRow, JobAction, JobStatus, Side},
+    jobs::{
+        self,
+        model::{CounterOffer, JobStatus, Offer},
+    },
+    money::Money,
     reviews::model::ReviewStatus,
 };
 
 use super::{
-    super::{
-        app::Effect,
-        fake::{Fake, job_id, review_id},
-    },
+    super::app::Effect,
     Console, changes, options,
+    system::{System, job_id, review_id},
 };
+
+/// The worker of the first job makes so many more offers; its client is banned.
+async fn offers(system: &System, count: i64) {
+    for revision in 2..2 + count {
+        let by = system.user(0, Role::Worker);
+        let price = Money::new(5_000 + revision * 100, "EUR");
+        let offer = Offer { price, schedule: "Friday".into(), scope: "The tap".into() };
+        jobs::offer(&by, job_id(0), CounterOffer { revision, offer }).await.unwrap();
+    }
+}
 
 #[tokio::test]
 async fn a_job_is_cancelled_with_a_reason_and_a_note() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("4 x").await;
     console.shows("Cancel “Fix a leaking tap”");
     console.press("enter").await;
     console.shows("choose a reason");
-    assert_eq!(changes(&fake), Vec::<String>::new());
+    assert_eq!(changes(&system), Vec::<String>::new());
     console.press("d tab").await;
     console.write("both asked").await;
     console.press("enter").await;
-    assert_eq!(changes(&fake), ["cancel 0 dispute \"both asked\""]);
-    assert_eq!(fake.state().jobs[0].job.status, JobStatus::Cancelled);
+    assert_eq!(changes(&system), ["cancel 0 dispute \"both asked\""]);
+    assert_eq!(system.job(0).await.job.status, JobStatus::Cancelled);
     console.shows("cancelled");
     console.shows("⊘ cancelled");
     // The history has it, with who did it.
@@ -40,19 +53,19 @@ async fn a_job_is_cancelled_with_a_reason_and_a_note() {
 
 #[tokio::test]
 async fn a_completed_job_is_finalized() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("4 j j f").await;
     console.shows("Finalize “Move a piano”");
     console.press("enter").await;
-    assert_eq!(changes(&fake), ["finalize 2"]);
+    assert_eq!(changes(&system), ["finalize 2"]);
     console.shows("✔ finalized");
 }
 
 #[tokio::test]
 async fn what_cannot_be_done_is_said_with_the_reason() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("4 f enter").await;
     console.shows("the job is negotiating");
     console.press("E").await;
@@ -61,24 +74,24 @@ async fn what_cannot_be_done_is_said_with_the_reason() {
 
 #[tokio::test]
 async fn a_job_that_changed_meanwhile_is_not_changed_blindly() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("4 x d").await;
-    fake.state().jobs[0].job.version = 9;
+    offers(&system, 1).await;
     console.press("enter").await;
     console.shows("it was changed meanwhile");
-    assert_eq!(fake.state().jobs[0].job.status, JobStatus::Negotiating);
+    assert_eq!(system.job(0).await.job.status, JobStatus::Negotiating);
 }
 
 #[tokio::test]
 async fn marked_jobs_are_cancelled_after_one_question() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("4 * x f").await;
     console.shows("Cancel 12 jobs");
-    assert_eq!(changes(&fake), Vec::<String>::new());
+    assert_eq!(changes(&system), Vec::<String>::new());
     console.press("enter").await;
-    assert_eq!(changes(&fake).len(), 12);
+    assert_eq!(changes(&system).len(), 12);
     // Six can be cancelled, two were, the others are over.
     console.shows("done 6 · unchanged 2 · failed 4");
     console.press("e").await;
@@ -89,38 +102,38 @@ async fn marked_jobs_are_cancelled_after_one_question() {
 
 #[tokio::test]
 async fn a_bulk_of_jobs_can_be_stopped() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("4 * x f").await;
-    fake.hold("jobs_act");
+    system.hold::<CancelJob>();
     console.press("enter").await;
     console.shows("0 of 12");
     console.press("esc").await;
-    fake.let_go("jobs_act");
+    system.let_go::<CancelJob>();
     console.settle().await;
     console.shows("done 1 · unchanged 0 · failed 0 · not tried 11");
 }
 
 #[tokio::test]
 async fn repeating_asks_on_the_next_row() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("4 x q enter").await;
-    fake.calls();
+    system.calls();
     console.press(".").await;
     console.shows("Cancel “Paint the hall”");
     console.shows("(•) quality");
-    assert_eq!(changes(&fake), Vec::<String>::new());
+    assert_eq!(changes(&system), Vec::<String>::new());
     console.press("enter").await;
-    assert_eq!(changes(&fake), ["cancel 1 quality"]);
+    assert_eq!(changes(&system), ["cancel 1 quality"]);
     console.press("6 . 5 .").await;
     console.shows("nothing to repeat yet");
 }
 
 #[tokio::test]
 async fn jobs_are_filtered_as_typed_and_by_command() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("4 /").await;
     console.write("status:accepted").await;
     console.hides("○ negotiating");
@@ -138,24 +151,9 @@ async fn jobs_are_filtered_as_typed_and_by_command() {
 
 #[tokio::test]
 async fn a_history_is_folded_into_its_states() {
-    let fake = Fake::new(12, 0);
-    {
-        let mut state = fake.state();
-        let job = &mut state.jobs[0];
-        let last = job.history.last().unwrap().clone();
-        for extra in 1..=4 {
-            let by = if extra % 2 == 0 { Side::Worker } else { Side::Client };
-            job.history.push(HistoryRow {
-                entry: last.entry + extra,
-                revision: last.revision + extra,
-                side: by,
-                version: last.version + extra,
-                ..last.clone()
-            });
-        }
-        assert!(job.history.iter().skip(1).all(|row| row.action == JobAction::Offer));
-    }
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    offers(&system, 4).await;
+    let mut console = Console::start(&system).await;
     console.press("4 enter").await;
     console.shows("offer 1");
     console.shows("both    offers 2 to 6");
@@ -164,17 +162,16 @@ async fn a_history_is_folded_into_its_states() {
 
 #[tokio::test]
 async fn flagged_reviews_come_first_and_their_flags_are_dismissed() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("6").await;
     console.shows("Reviews · flagged:yes");
     console.shows("1 of 3");
     console.press("a").await;
     console.shows("Dismiss flags of");
     console.press("enter").await;
-    assert_eq!(changes(&fake), ["dismiss 0"]);
+    assert_eq!(changes(&system), ["dismiss 0"]);
     console.shows("flags dismissed");
-    fake.happened("review", &review_id(0));
     console.later(Duration::from_millis(400)).await;
     console.later(Duration::from_millis(400)).await;
     console.shows("1 of 2");
@@ -182,24 +179,24 @@ async fn flagged_reviews_come_first_and_their_flags_are_dismissed() {
 
 #[tokio::test]
 async fn a_review_is_removed_with_a_reason_and_restored() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("6 d enter").await;
     console.shows("choose a reason");
     console.press("a tab").await;
     console.write("third time").await;
     console.press("enter").await;
-    assert_eq!(changes(&fake), ["remove 0 abuse \"third time\""]);
-    assert_eq!(fake.state().reviews[0].review.status, ReviewStatus::Removed);
+    assert_eq!(changes(&system), ["remove 0 abuse \"third time\""]);
+    assert_eq!(system.review(0).await.review.status, ReviewStatus::Removed);
     console.press("D enter").await;
-    assert_eq!(changes(&fake), ["restore 0"]);
-    assert_eq!(fake.state().reviews[0].review.status, ReviewStatus::Published);
+    assert_eq!(changes(&system), ["restore 0"]);
+    assert_eq!(system.review(0).await.review.status, ReviewStatus::Published);
 }
 
 #[tokio::test]
 async fn the_other_sides_review_stands_beside_it() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start_with(&fake, options(), (200, 50)).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start_with(&system, options(), (200, 50)).await;
     console.press("6 enter").await;
     let screen = console.screen();
     let beside = |line: &str| line.contains("This review") && line.contains("The other side's");
@@ -212,11 +209,11 @@ async fn the_other_sides_review_stands_beside_it() {
 
 #[tokio::test]
 async fn marked_reviews_are_removed_together() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("6 space space d s").await;
     console.shows("Remove 2 reviews");
-    fake.fail("reviews_act", Error::conflict("Lea did already", "removed"));
+    system.fail::<RemoveReview>(Error::conflict("Lea did already", "removed"));
     console.press("enter").await;
     console.shows("done 1 · unchanged 0 · failed 1");
     console.press("e").await;
@@ -225,8 +222,8 @@ async fn marked_reviews_are_removed_together() {
 
 #[tokio::test]
 async fn ids_and_rows_of_jobs_and_reviews_are_copied() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     console.press("4 y 6 y Y").await;
     console.app.effects.retain(|effect| *effect != Effect::Redraw);
     let [Effect::Copy(job), Effect::Copy(review), Effect::Copy(json)] = console.app.effects.as_slice() else {
@@ -238,30 +235,27 @@ async fn ids_and_rows_of_jobs_and_reviews_are_copied() {
 
 #[tokio::test]
 async fn escape_changes_no_job_thread_or_review() {
-    let fake = Fake::new(12, 0);
-    let mut console = Console::start(&fake).await;
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
     for (screen, open) in [("4", "x d"), ("4", "f"), ("5", "C a"), ("5", "O"), ("5", "N h i"), ("6", "a"), ("6", "d s")]
     {
         console.press(screen).await;
         console.press(open).await;
         console.press("esc").await;
     }
-    assert_eq!(fake.calls(), Vec::<String>::new());
+    assert_eq!(system.calls(), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn nothing_is_changed_read_only_or_by_an_auditor() {
     for read_only in [true, false] {
-        let fake = Fake::new(12, 0);
-        if !read_only {
-            fake.state().role = Role::Auditor;
-        }
-        let mut console = Console::start_with(&fake, super::Options { read_only, ..options() }, (120, 40)).await;
+        let system = if read_only { System::new(12, 0).await } else { System::audited(12, 0).await };
+        let mut console = Console::start_with(&system, super::Options { read_only, ..options() }, (120, 40)).await;
         console
             .press("4 x d enter esc f enter esc 5 C a enter esc O N h enter esc enter d d c enter esc N h enter")
             .await;
         console.press("esc esc 6 a enter esc d a enter esc D enter esc space d a enter").await;
-        assert_eq!(changes(&fake), Vec::<String>::new());
+        assert_eq!(changes(&system), Vec::<String>::new());
         console.press("esc esc 4 x").await;
         console.shows(if read_only { "this console is read-only" } else { "which auditor has not" });
     }

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use marketplace_core::base::permission::Role;
-
 use super::{
-    super::fake::{Fake, thread_id},
     Console,
     looks::{SIZES, picture, snapshot},
     options,
+    system::{System, thread_id},
 };
 
 #[tokio::test]
@@ -67,11 +65,10 @@ async fn review_remove() {
 #[tokio::test]
 async fn talk_read_only_production() {
     for size in SIZES {
-        let fake = Fake::new(60, 24);
-        fake.state().role = Role::Auditor;
+        let system = System::audited(60, 24).await;
         let options =
             super::Options { read_only: true, production: true, system: "eu".into(), way: "api".into(), ..options() };
-        let mut console = Console::start_with(&fake, options, size).await;
+        let mut console = Console::start_with(&system, options, size).await;
         console.press("5 enter q").await;
         snapshot("talk_read_only_production", size, &console);
         console.press("esc 4").await;
@@ -84,8 +81,8 @@ async fn talk_read_only_production() {
 #[tokio::test]
 async fn trade_without_colours() {
     for size in SIZES {
-        let fake = Fake::new(60, 24);
-        let mut console = Console::start_with(&fake, super::Options { no_color: true, ..options() }, size).await;
+        let system = System::new(60, 24).await;
+        let mut console = Console::start_with(&system, super::Options { no_color: true, ..options() }, size).await;
         console.press("4 enter").await;
         snapshot("job_without_colours", size, &console);
         console.press("5 enter d").await;
@@ -98,10 +95,10 @@ async fn trade_without_colours() {
 #[tokio::test]
 async fn trade_away() {
     for size in SIZES {
-        let fake = Fake::new(60, 24);
-        let mut console = Console::start_with(&fake, options(), size).await;
+        let system = System::new(60, 24).await;
+        let mut console = Console::start_with(&system, options(), size).await;
         console.press("4 6 5 enter d").await;
-        fake.state().down = true;
+        system.set_down(true);
         console.later(Duration::from_millis(400)).await;
         console.press("N").await;
         console.later(Duration::from_secs(4)).await;
@@ -115,8 +112,8 @@ async fn trade_away() {
 
 #[tokio::test]
 async fn a_narrow_thread_from_another_screen() {
-    let fake = Fake::new(60, 24);
-    let mut console = Console::start_with(&fake, options(), (80, 24)).await;
+    let system = System::new(60, 24).await;
+    let mut console = Console::start_with(&system, options(), (80, 24)).await;
     console.press("4 t").await;
     console.shows(&thread_id(0).to_string());
     snapshot("thread_from_job", (80, 24), &console);
