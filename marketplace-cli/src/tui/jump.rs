@@ -84,8 +84,8 @@ impl Relations {
         let mut relations = Self::default();
         relations.add_text(&row.target_kind.to_string(), &row.target);
         for (field, value) in row.metadata.as_object().into_iter().flatten() {
-            if let (Some(kind), Some(id)) = (field.strip_suffix("_id"), value.as_str()) {
-                relations.add_text(kind, id);
+            if let Some(id) = value.as_str() {
+                relations.add_text(field.strip_suffix("_id").unwrap_or(field), id);
             }
         }
         relations

@@ -296,8 +296,9 @@ mod tests {
     fn looking_for_more_keys_takes_nothing_from_whoever_waits() {
         let (waker, woken) = counting_waker();
         let mut events = Events::default();
-        let mut look = std::pin::pin!(if_there(&mut events));
+        let mut look = Box::pin(if_there(&mut events));
         assert!(look.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+        drop(look);
         events.0.take().unwrap().wake();
         assert_eq!(woken.load(Ordering::SeqCst), 1);
     }

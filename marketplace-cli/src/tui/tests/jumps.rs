@@ -155,8 +155,9 @@ async fn audit_rows_lead_to_what_they_are_about() {
     let mut console = Console::start(&system).await;
     console.press("7 J t").await;
     console.shows(&thread_id(2).to_string());
-    console.press("esc J w").await;
-    console.shows(&user_id(2).to_string());
+    // The row of a decision names whose it is.
+    console.press("esc j J u").await;
+    console.shows(&user_id(0).to_string());
     console.press("esc").await;
     console.shows("Audit log");
     console.press("1 J").await;

@@ -31,13 +31,14 @@ async fn a_freeze_takes_a_reason() {
 async fn a_deletion_takes_a_reason_and_the_word() {
     let system = System::new(12, 0).await;
     let mut console = Console::start(&system).await;
-    console.press("3 D r enter").await;
+    // Somebody without a live job.
+    console.press("3 j j j j j D r enter").await;
     console.shows("type `delete` to confirm");
     assert_eq!(changes(&system), Vec::<String>::new());
     console.write("delete").await;
     console.press("enter").await;
-    assert_eq!(changes(&system), ["delete 0 user_request"]);
-    assert_eq!(system.user_status(0).await, Status::Deleted);
+    assert_eq!(changes(&system), ["delete 5 user_request"]);
+    assert_eq!(system.user_status(5).await, Status::Deleted);
 }
 
 #[tokio::test]

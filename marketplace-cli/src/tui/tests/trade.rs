@@ -67,7 +67,7 @@ async fn what_cannot_be_done_is_said_with_the_reason() {
     let system = System::new(12, 0).await;
     let mut console = Console::start(&system).await;
     console.press("4 f enter").await;
-    console.shows("the job is negotiating");
+    console.shows("finalize is not possible");
     console.press("E").await;
     console.shows("code     conflict");
 }
@@ -95,7 +95,7 @@ async fn marked_jobs_are_cancelled_after_one_question() {
     // Six can be cancelled, two were, the others are over.
     console.shows("done 6 · unchanged 2 · failed 4");
     console.press("e").await;
-    console.shows("the job is finalized");
+    console.shows("cancel is not possible as the job stands");
     console.press("esc !").await;
     console.shows("marketplace jobs list --limit 0 -o id | marketplace jobs cancel --stdin --yes --reason fraud");
 }

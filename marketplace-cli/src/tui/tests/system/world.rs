@@ -268,7 +268,11 @@ impl Rows {
                 target_kind: if even { TargetKind::Attempt } else { TargetKind::User },
                 target: if even { attempt_id(seq % 5).to_string() } else { user_id(seq % 9).to_string() },
                 reason: (seq % 6 == 1).then(|| "spam".to_owned()),
-                metadata: serde_json::json!({ "version": 3, "by": self.world.text }),
+                metadata: if even {
+                    serde_json::json!({ "user": user_id(seq % 5), "by": self.world.text })
+                } else {
+                    serde_json::json!({ "version": 3, "by": self.world.text })
+                },
             };
             entries.push((Operation::new(&then, actor), entry));
         }
