@@ -1,4 +1,19 @@
-//! What an operation has at hand: the marketplace, who asks, when, and how the change is to be made.
+//! The context of an operation: the marketplace, the actor, the time, and the change.
+//!
+//! The context is created with [`App::by`]. A change can name a reason, a note and an expected version, and can be a dry run,
+//! which does everything except keep the result.
+//!
+//! ```no_run
+//! # use marketplace_core::{actor::Actor, app::App, error::Result, ids::UserId};
+//! use marketplace_core::{accounts::model::UserAction, base::change::{Change, RestrictionReason}, users};
+//!
+//! # async fn example(app: &App, actor: &Actor, user: UserId) -> Result<()> {
+//! let change = Change { reason: Some(RestrictionReason::Fraud), dry_run: true, ..Change::default() };
+//! let op = app.by(actor).with(change);
+//! users::act(&op, user, &UserAction::Freeze).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::{
     ops::Deref,

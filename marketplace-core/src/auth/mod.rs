@@ -1,4 +1,22 @@
 //! Passwords, tokens, sessions: who is calling.
+//!
+//! # Rules
+//!
+//! - Signup, login and what sends mails return the same, after the same time, whether or not the address has an account.
+//! - An access token lasts ten minutes. A refresh token is used once; using an old one again ends the session, apart from
+//!   the previous one in the first 15 seconds.
+//! - Logout, a ban, a deletion and a change of role end sessions at once. A one-time token works once, and only the newest does.
+//! - A second factor (TOTP, with recovery codes) is optional, and can be required.
+//!
+//! ```no_run
+//! # use marketplace_core::{accounts::model::Password, app::App, auth::{self, ClientInfo}, error::Result};
+//! # async fn example(app: &App, client: &ClientInfo) -> Result<()> {
+//! let tokens = auth::login(app, client, "ada@example.org", &Password::new("correct horse battery")).await?;
+//! let actor = auth::authenticate(app, &tokens.access_token).await?;
+//! auth::logout(&app.by(&actor)).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod csrf;
 pub(crate) mod identities;

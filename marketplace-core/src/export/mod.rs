@@ -4,6 +4,18 @@
 //! Of other people it holds what the person sees in the product anyway: names beside messages, jobs and reviews. Notes of
 //! the staff's, claims, and who decided what are not in it. It is written page by page while it is read, so it costs the
 //! same memory whatever its size; pages are read one after another, so what changes meanwhile may be in it or not.
+//!
+//! ```no_run
+//! # use futures::StreamExt;
+//! # use marketplace_core::{error::{Error, Result}, export, operation::Operation};
+//! # async fn example(op: &Operation, file: &mut impl std::io::Write) -> Result<()> {
+//! let mut export = export::own(op).await?;
+//! while let Some(piece) = export.body.next().await {
+//!     file.write_all(&piece?).map_err(Error::internal)?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod archive;
 mod fill;

@@ -14,6 +14,26 @@
 //! Signatures are checked by `jsonwebtoken`, which is in the tree for our own tokens. The crate `openidconnect` was weighed
 //! and left out: it brings some forty more crates, a second set of cryptography among them (with an `rsa` that has an open
 //! advisory, RUSTSEC-2023-0071), for what is a page of code here and is tried against a hostile provider, check by check.
+//!
+//! # Rules
+//!
+//! An identity is an issuer and a subject. It is linked to an account by address only if the provider says that the address is
+//! verified, and the account's own address is verified too. A first login creates a client or a worker, never staff.
+//!
+//! ```no_run
+//! # #[cfg(feature = "oidc")]
+//! # mod example {
+//! # use marketplace_core::{app::App, auth::ClientInfo, error::Result};
+//! use marketplace_core::oidc::{model::BeginLogin, ops};
+//!
+//! # pub async fn example(app: &App, client: &ClientInfo) -> Result<()> {
+//! let begin = BeginLogin { role: None, redirect: None, code_challenge: None };
+//! let begun = ops::begin_login(app, client, "google", &begin).await?;
+//! println!("open {}", begun.location);
+//! # Ok(())
+//! # }
+//! # }
+//! ```
 
 #[cfg(feature = "oidc")]
 mod account;

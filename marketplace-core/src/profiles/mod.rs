@@ -7,6 +7,20 @@
 //! | the use cases | `ops.rs`, `people.rs`, `pictures.rs` |
 //!
 //! Nobody needs a row to have a profile: without one it holds the defaults.
+//!
+//! The public sees the profile of a worker who is active and whose identity is approved. Either of two people can block the
+//! other: then no thread is opened between them. Pictures are encoded anew, which removes their metadata.
+//!
+//! ```no_run
+//! # use marketplace_core::{error::Result, operation::Operation};
+//! use marketplace_core::profiles::{self, model::UpdateWorkerProfile};
+//!
+//! # async fn example(op: &Operation) -> Result<()> {
+//! let update = UpdateWorkerProfile { headline: Some("Painter".into()), ..UpdateWorkerProfile::default() };
+//! let profile = profiles::update_worker(op, update).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod model;
 mod ops;
