@@ -62,7 +62,8 @@ impl fmt::Debug for Export {
 
 /// One's own data, whatever the account's status. On record before the first byte.
 ///
-/// Errors: `busy` while the same export runs.
+/// # Errors
+/// `busy` while the same export runs.
 pub async fn own(op: &Operation) -> Result<Export> {
     let user = op.actor().require_own(Permission::OwnAccount)?.account.id;
     begin(op, user).await
@@ -81,7 +82,10 @@ const SHOWN: &[Permission] = &[
 
 /// Somebody's data, for staff who answer their request. On record before the first byte.
 ///
-/// Needs the permission to see each thing that is in it, besides `users:admin`. Errors: `not_found` when there is no such account, or nothing of it is left; `busy` while the same export runs.
+/// Needs the permission to see each thing that is in it, besides `users:admin`.
+///
+/// # Errors
+/// `not_found` when there is no such account, or nothing of it is left; `busy` while the same export runs.
 pub async fn of_user(op: &Operation, user: UserId) -> Result<Export> {
     op.actor().require(Permission::UsersAdmin)?;
     SHOWN.iter().try_for_each(|permission| op.actor().require(*permission))?;
@@ -91,7 +95,8 @@ pub async fn of_user(op: &Operation, user: UserId) -> Result<Export> {
 /// The data of a banned person, who holds the link from the mail about the ban. The link goes on working, for the
 /// deletion. Nobody is logged in, so the record says `system`.
 ///
-/// Errors: `invalid` for a link that does not count; `busy` while the same export runs.
+/// # Errors
+/// `invalid` for a link that does not count; `busy` while the same export runs.
 pub async fn by_link(app: &App, client: &ClientInfo, one_time: &str) -> Result<Export> {
     let user = auth::owner_of_link(app, client, one_time).await?;
     begin(&app.by(&Actor::System), user).await

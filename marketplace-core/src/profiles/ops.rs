@@ -53,7 +53,8 @@ pub async fn client(op: &Operation) -> Result<ClientProfile> {
 
 /// Changes the caller's profile as a client.
 ///
-/// Errors: `invalid` with each field that breaks a rule; `precondition_failed` at another version.
+/// # Errors
+/// `invalid` with each field that breaks a rule; `precondition_failed` at another version.
 pub async fn update_client(op: &Operation, update: UpdateClientProfile) -> Result<ClientProfile> {
     let user = require_role(op.actor(), Role::Client)?.id;
 
@@ -77,7 +78,8 @@ pub async fn worker(op: &Operation) -> Result<WorkerProfile> {
 
 /// Changes the caller's profile as a worker.
 ///
-/// Errors: `invalid` with each field that breaks a rule; `precondition_failed` at another version.
+/// # Errors
+/// `invalid` with each field that breaks a rule; `precondition_failed` at another version.
 pub async fn update_worker(op: &Operation, update: UpdateWorkerProfile) -> Result<WorkerProfile> {
     let user = require_role(op.actor(), Role::Worker)?.id;
 

@@ -31,7 +31,8 @@ pub async fn favorites(op: &Operation, page: &PageRequest) -> Result<Page<Public
 
 /// Makes a worker a favourite of the caller, or not one any more. Doing it twice changes nothing.
 ///
-/// Errors: `not_found` for somebody whom the public does not see; `conflict` beyond 2,000.
+/// # Errors
+/// `not_found` for somebody whom the public does not see; `conflict` beyond 2,000.
 pub async fn favorite(op: &Operation, worker: UserId, wanted: bool) -> Result<()> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;
 
@@ -63,7 +64,8 @@ pub async fn blocks(op: &Operation, page: &PageRequest) -> Result<Page<Blocked>>
 /// Blocks somebody, or not any more: no new threads between the two, and messages only while a job of theirs is live.
 /// Doing it twice changes nothing.
 ///
-/// Errors: `not_found` for staff and for who is gone; `forbidden` about oneself; `conflict` beyond 2,000.
+/// # Errors
+/// `not_found` for staff and for who is gone; `forbidden` about oneself; `conflict` beyond 2,000.
 pub async fn block(op: &Operation, other: UserId, wanted: bool) -> Result<()> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;
     if user == other {

@@ -28,7 +28,8 @@ use crate::{
 
 /// Erases an account inside the transaction that decided so. The row stays, without anything personal in it.
 ///
-/// Errors: `conflict` while jobs of theirs are live.
+/// # Errors
+/// `conflict` while jobs of theirs are live.
 pub(crate) async fn erase(
     op: &Operation,
     conn: &mut Conn<'_>,

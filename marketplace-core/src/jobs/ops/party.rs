@@ -25,7 +25,8 @@ use crate::{
 
 /// Begins a job in a thread of the caller's.
 ///
-/// Errors: `not_found` for a thread of other people; `forbidden` unless its client, with an active account; `conflict` when
+/// # Errors
+/// `not_found` for a thread of other people; `forbidden` unless its client, with an active account; `conflict` when
 /// the service, the worker or the thread takes no job now, with the live job of the thread as `current` if there is one.
 pub async fn create(op: &Operation, new: NewJob) -> Result<JobView> {
     let me = op.actor().require_own(Permission::Trade)?.account.id;

@@ -101,7 +101,8 @@ impl StaffJobAction {
 
 /// Staff cancel or finalize a job. The change's note stands in the history, for staff only.
 ///
-/// Errors: `conflict` with the [`JobSummary`] as `current` when the job stands otherwise. A job that is cancelled, or
+/// # Errors
+/// `conflict` with the [`JobSummary`] as `current` when the job stands otherwise. A job that is cancelled, or
 /// finalized, already is unchanged.
 pub async fn staff_act(op: &Operation, id: JobId, action: &StaffJobAction) -> Result<Changed<JobDetail>> {
     op.actor().require(Permission::JobsWrite)?;

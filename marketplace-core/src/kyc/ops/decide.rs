@@ -30,7 +30,8 @@ use crate::{
 /// Takes effect after [`UNDO`]: until then the worker and the public see the state before, and the mail waits. The same
 /// decision again by its maker changes nothing.
 ///
-/// Errors: `conflict` with the claim of somebody else, with the newer state when the fencing number is old, or with the
+/// # Errors
+/// `conflict` with the claim of somebody else, with the newer state when the fencing number is old, or with the
 /// decision that was made; `forbidden` about oneself; `precondition_failed` at another version.
 pub async fn decide(op: &Operation, id: AttemptId, decision: &Decision) -> Result<Changed<KycCase>> {
     op.actor().require(Permission::KycWrite)?;
@@ -141,7 +142,8 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
 /// Takes the caller's own decision back within [`UNDO`]: the attempt is claimed by them again, under a new fencing number,
 /// or approved again after a revocation. The mail is never sent.
 ///
-/// Errors: `conflict` with the decision once it has taken effect, or when there is none; `forbidden` for another's.
+/// # Errors
+/// `conflict` with the decision once it has taken effect, or when there is none; `forbidden` for another's.
 pub async fn undo(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
     op.actor().require(Permission::KycWrite)?;
 

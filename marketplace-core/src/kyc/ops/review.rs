@@ -130,7 +130,8 @@ pub async fn next(op: &Operation) -> Result<Option<KycCase>> {
 
 /// Claims an attempt, or renews the caller's claim: then the fencing number stays, and nothing counts as changed.
 ///
-/// Errors: `conflict` with the [`super::super::model::Claim`] of somebody else, or with the decision that was made.
+/// # Errors
+/// `conflict` with the [`super::super::model::Claim`] of somebody else, or with the decision that was made.
 pub async fn claim(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
     op.actor().require(Permission::KycWrite)?;
 
@@ -186,7 +187,8 @@ pub async fn release(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> 
 
 /// One file, decrypted. The audit row is durable before the file is read; renews the caller's own claim.
 ///
-/// Errors: `not_found` for an attempt that is not there or was erased; `internal` when the file was altered or swapped.
+/// # Errors
+/// `not_found` for an attempt that is not there or was erased; `internal` when the file was altered or swapped.
 pub async fn file(op: &Operation, id: AttemptId, kind: FileKind) -> Result<FileContent> {
     op.actor().require(Permission::KycRead)?;
 

@@ -53,7 +53,8 @@ pub async fn submit_permit(op: &Operation) -> Result<Turn<Option<UserId>>> {
 
 /// Submits a new attempt.
 ///
-/// Errors: `forbidden` unless an active worker; `conflict` with the current state unless a new attempt may be submitted; for
+/// # Errors
+/// `forbidden` unless an active worker; `conflict` with the current state unless a new attempt may be submitted; for
 /// the files see [`inspect`](crate::platform::files::inspect()).
 pub async fn submit(op: &Operation, submission: Submission) -> Result<OwnKyc> {
     let user = op.actor().require_own(Permission::OwnKyc)?.account.id;

@@ -29,7 +29,8 @@ const BATCH: i64 = 8;
 /// checks. Pictures are turned upright and lose what is told about them, such as where they were taken. One that no message
 /// carries is deleted after a day.
 ///
-/// Errors: `not_found` when the thread is not the caller's; `conflict` when it is closed, or when too many files wait for a
+/// # Errors
+/// `not_found` when the thread is not the caller's; `conflict` when it is closed, or when too many files wait for a
 /// message; for the file, with the pointer `/file`, see [`crate::platform::files::inspect()`].
 pub async fn attach(op: &Operation, thread: ThreadId, bytes: Vec<u8>) -> Result<Attachment> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;

@@ -24,7 +24,8 @@ use crate::{
 
 /// Sends a message, durable when this answers. Sending the same again answers the first one.
 ///
-/// Errors: `not_found` when the thread is not the caller's; `conflict` when the thread is closed, when the caller's name for
+/// # Errors
+/// `not_found` when the thread is not the caller's; `conflict` when the thread is closed, when the caller's name for
 /// the message was used for another one, or when a file is no loose one of the caller's in this thread; `forbidden` when the
 /// account is frozen or one of the two has blocked the other, unless they have a live job here.
 pub async fn send(op: &Operation, thread: ThreadId, new: NewMessage) -> Result<Message> {

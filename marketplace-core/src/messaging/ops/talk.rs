@@ -28,7 +28,8 @@ use crate::{
 /// Opens a thread about a published service, and sends the first message if there is one: both, or neither. A client has one
 /// thread per service: opening it again answers the same, whatever became of the service.
 ///
-/// Errors: `forbidden` unless an active client, or when one of the two has blocked the other; `not_found` when nobody may
+/// # Errors
+/// `forbidden` unless an active client, or when one of the two has blocked the other; `not_found` when nobody may
 /// see the service; and those of [`send`].
 pub async fn open(op: &Operation, new: OpenThread) -> Result<ThreadSummary> {
     let me = op.actor().require_new_work()?;

@@ -34,7 +34,8 @@ pub(crate) struct Cleaned {
 /// on its side is turned, and for that written anew, in its own format if that is not too large, else as JPEG. A PDF stays
 /// as it is. Slow and hungry for memory: see [`super::FileStore::decoding`].
 ///
-/// Errors: `invalid`, with the pointer `/file`, when it cannot be turned.
+/// # Errors
+/// `invalid`, with the pointer `/file`, when it cannot be turned.
 pub(crate) fn clean(facts: &FileFacts, bytes: Vec<u8>) -> Result<Cleaned> {
     let FileFacts { media_type, width, height, .. } = *facts;
     let format = match media_type {

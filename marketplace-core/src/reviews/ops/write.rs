@@ -26,7 +26,8 @@ use crate::{
 
 /// Reviews the other side of a finalized job. Hidden until the other side's is in or the window closes.
 ///
-/// Errors: `not_found` for other people's jobs; `conflict` unless the job was finalized less than 14 days ago, and with the
+/// # Errors
+/// `not_found` for other people's jobs; `conflict` unless the job was finalized less than 14 days ago, and with the
 /// caller's review as `current` when there is one.
 pub async fn create(op: &Operation, job: JobId, new: NewReview) -> Result<ReviewView> {
     let me = trader(op.actor())?;
@@ -109,7 +110,8 @@ async fn create_in(
 
 /// Changes a review of the caller's while it is hidden.
 ///
-/// Errors: `conflict` with the review as `current` once it shows or was removed.
+/// # Errors
+/// `conflict` with the review as `current` once it shows or was removed.
 pub async fn edit(op: &Operation, id: ReviewId, update: UpdateReview) -> Result<ReviewView> {
     let me = trader(op.actor())?;
     let update = update.checked()?;
@@ -142,7 +144,8 @@ pub async fn edit(op: &Operation, id: ReviewId, update: UpdateReview) -> Result<
 
 /// The subject's one public answer to a review that shows.
 ///
-/// Errors: `conflict` with the review as `current` when there is a reply, or when it was removed.
+/// # Errors
+/// `conflict` with the review as `current` when there is a reply, or when it was removed.
 pub async fn reply(op: &Operation, id: ReviewId, reply: NewReply) -> Result<ReviewView> {
     let me = trader(op.actor())?;
     let text = check_text("/text", &reply.text, 1, 2_000)?;
