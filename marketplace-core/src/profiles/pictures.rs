@@ -26,7 +26,7 @@ use crate::{
 /// Gives the caller a picture in place of the one before. Of the upload only the pixels stay.
 ///
 /// # Errors
-/// those of [`crate::platform::files::inspect()`], with the pointer `/picture`.
+/// Those of [`crate::platform::files::inspect()`], with the pointer `/picture`.
 pub async fn set_picture(op: &Operation, bytes: Vec<u8>) -> Result<Picture> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;
     let Rendered { full, thumb, width, height } = op.files.decoding(bytes, |bytes| render(&bytes)).await?;

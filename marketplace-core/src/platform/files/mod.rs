@@ -139,7 +139,7 @@ impl FileStore {
     /// where there is one.
     ///
     /// # Errors
-    /// see [`inspect()`]; `unavailable` while the scanner does not answer.
+    /// Those of [`inspect()`]; `unavailable` while the scanner does not answer.
     pub async fn inspected(
         &self,
         wanted: impl Into<Expected> + Send + 'static,
