@@ -1,4 +1,4 @@
-//! Passwords, tokens, sessions: who is calling.
+//! Authentication: passwords, tokens, sessions, the second factor.
 //!
 //! # Rules
 //!
@@ -47,18 +47,18 @@ use futures::FutureExt;
 
 use crate::{accounts::model::Password, app::App, base::error::Result};
 
-/// Forgets sessions and one-time tokens that ended.
+/// Deletes sessions and one-time tokens that ended.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     app.limiter.prune();
     let now = app.now();
-    // Ended sessions stay a day longer, so that a late refresh is told from a stolen one.
+    // Ended sessions stay a day longer, so that a late refresh can be distinguished from a stolen one.
     let before = now - Duration::from_secs(86_400);
     let sessions = app.db.prune_in_batches(move |c| async move { store::prune_sessions(c, before).await }.boxed());
     let one_time = app.db.prune_in_batches(move |c| async move { store::prune_one_time(c, now).await }.boxed());
     Ok(sessions.await? + one_time.await?)
 }
 
-/// Returns what is stored of a password: its hash, in the PHC string format.
+/// Returns the hash of a password as it is stored, in the PHC string format.
 ///
 /// # Errors
 /// `busy` when too many are waiting to be hashed; `internal` when it cannot be hashed.

@@ -4,7 +4,7 @@
 //! | to read about | open |
 //! |---|---|
 //! | states, reasons, claims, decisions | [`model`] |
-//! | what files are taken, how they are encrypted and kept | [`crate::platform::files`] |
+//! | which files are accepted, how they are encrypted and kept | [`crate::platform::files`] |
 //! | what may be done with an attempt, and when | `attempt.rs` |
 //! | the use cases | [`ops`] |
 //!

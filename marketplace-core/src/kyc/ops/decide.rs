@@ -1,4 +1,4 @@
-//! Decisions, and taking them back.
+//! Decisions, and undoing them.
 
 use crate::records::audit::AuditAction;
 use crate::records::events::EventKind;
@@ -60,14 +60,14 @@ pub async fn decide(op: &Operation, id: AttemptId, decision: &Decision) -> Resul
     .await
 }
 
-/// A decision that may be made.
+/// A decision that passed the checks.
 struct CheckedDecision {
     decision: Decision,
     note: Option<String>,
     fence: i64,
 }
 
-/// An approval can be revoked while it is the one that counts: the user's newest attempt, not expired.
+/// Checks that an approval can be revoked: it is the user's newest attempt, and has not expired.
 async fn require_current_approval(
     conn: &mut Conn<'_>,
     now: Timestamp,
