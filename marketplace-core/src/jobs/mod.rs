@@ -1,4 +1,4 @@
-//! Jobs: a client and a worker agree on price, schedule and scope, the worker does it, the client is content.
+//! Jobs: a client and a worker agree on price, schedule and scope, the worker does the work, and the client accepts it.
 //!
 //! | to read about | open |
 //! |---|---|
