@@ -3,10 +3,10 @@
 //! | to read about | open |
 //! |---|---|
 //! | what threads and messages are | [`model`] |
-//! | the only way a message comes to be | `append.rs` |
-//! | what the two do | `ops/` |
-//! | what staff do | `staff.rs` |
-//! | what time and erasure bring | `due.rs` |
+//! | the only way a message is created | `append.rs` |
+//! | the use cases of the two sides | `ops/` |
+//! | the staff's use cases | `staff.rs` |
+//! | due work and erasure | `due.rs` |
 //!
 //! # Rules
 //!

@@ -1,9 +1,9 @@
-//! Profiles: what clients and workers tell of themselves, their pictures, whom they favour and whom they block.
+//! Profiles: what clients and workers publish about themselves, their pictures, favourites and blocks.
 //!
 //! | to read about | open |
 //! |---|---|
 //! | profiles, what may be in them, what the public sees | [`model`] |
-//! | how a picture is made fit to be shown | `picture.rs` |
+//! | how a picture is cleaned and resized | `picture.rs` |
 //! | the use cases | `ops.rs`, `people.rs`, `pictures.rs` |
 //!
 //! Nobody needs a row to have a profile: without one it holds the defaults.

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// Reviews the other side of a finalized job. Hidden until the other side's is in or the window closes.
+/// Creates a review of the other side of a finalized job. It is hidden until the other side's is in or the window closes.
 ///
 /// # Errors
 /// `not_found` for other people's jobs; `conflict` unless the job was finalized less than 14 days ago, and with the
@@ -142,7 +142,7 @@ pub async fn edit(op: &Operation, id: ReviewId, update: UpdateReview) -> Result<
     .await
 }
 
-/// The subject's one public answer to a review that shows.
+/// Adds the subject's one public reply to a review that shows.
 ///
 /// # Errors
 /// `conflict` with the review as `current` when there is a reply, or when it was removed.
@@ -177,7 +177,10 @@ pub async fn reply(op: &Operation, id: ReviewId, reply: NewReply) -> Result<Revi
     .await
 }
 
-/// Complains about a review that the caller can see; once. It changes nothing but that staff hear of it.
+/// Flags a review that the caller can see, once for each caller. It only brings the review to the attention of staff.
+///
+/// # Errors
+/// `not_found` for a review that the caller cannot see.
 pub async fn flag(op: &Operation, id: ReviewId, flag: NewFlag) -> Result<()> {
     let me = trader(op.actor())?;
     let comment = flag.comment.as_deref().filter(|comment| !comment.trim().is_empty());
