@@ -146,8 +146,8 @@ async fn public_worker(app: &App, worker: UserId, now: Timestamp) -> Result<()> 
     if is_worker && subject_shows(&mut conn, now, worker).await? { Ok(()) } else { Err(Error::not_found("worker")) }
 }
 
-/// Publishes the reviews about a person that are due now, rather than when the timer comes to it: a list or a number that is read after
-/// the end of a window has what the window held back.
+/// Publishes the reviews about a person that are due now, without waiting for the timer: a list or a number that is read
+/// after the end of a window has what the window held back.
 async fn settle_about(app: &App, subject: UserId, now: Timestamp) -> Result<()> {
     let mut reader = app.db.read().await?;
     let due = store::due_about(&mut reader.conn(), subject, now).await?;
