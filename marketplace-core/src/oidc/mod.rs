@@ -2,11 +2,11 @@
 //!
 //! | | |
 //! |---|---|
-//! | what a login is asked with, and what comes of it | [`model`] |
-//! | one function a use case | [`ops`] |
+//! | the input and the outcome of a login | [`model`] |
+//! | the use cases | [`ops`] |
 //! | whose account a person at a provider is | `account` |
 //! | talking to a provider: discovery, keys, codes | `provider`, over `http` |
-//! | what is believed of an ID token | `id_token` |
+//! | the checks of an ID token | `id_token` |
 //!
 //! All of that is there with the feature `oidc` only, which a server has and a command line does not; an account's identities
 //! go with it either way.
@@ -50,7 +50,7 @@ mod store;
 
 use crate::{app::App, base::error::Result, platform::db::PRUNE_BATCH};
 
-/// Forgets logins and codes that nobody came back with.
+/// Deletes logins and codes that were not used in time.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     use futures::FutureExt;
     let now = app.now();
