@@ -90,7 +90,7 @@ pub async fn finish_login(
     }
 }
 
-/// Returns what went wrong, for the page: the code and the public text.
+/// Returns the address of the page, with what went wrong: the code and the public text.
 fn told(mut page: url::Url, error: &Error) -> url::Url {
     if let Some(inside) = error.internal_text() {
         tracing::warn!(inside, "a login through a provider failed");
@@ -121,7 +121,7 @@ async fn complete(
     Ok(done)
 }
 
-/// Returns the outcome for apps: the session itself.
+/// Begins a session, for apps, which get the tokens themselves.
 async fn open(app: &App, client: &ClientInfo, who: Identity, asked: &Asked) -> Result<Tokens> {
     let (opening, role) = (Opening::new(app, client), asked.role);
     let within = opening.clone();
@@ -136,7 +136,7 @@ async fn open(app: &App, client: &ClientInfo, who: Identity, asked: &Asked) -> R
     opening.tokens(app, &account)
 }
 
-/// Returns the outcome for pages: a code instead of tokens, as addresses stay in histories and logs.
+/// Returns the address of the page with a code, not with tokens, as addresses stay in histories and logs.
 async fn hand_over(app: &App, who: Identity, asked: &Asked, back: Back) -> Result<url::Url> {
     let Back { mut redirect, challenge } = back;
     let code = Opaque::new(app.random.as_ref());
