@@ -95,7 +95,7 @@ fn entry(action: AuditAction, id: ThreadId, reason: Option<String>, metadata: se
     Entry { action, target_kind: TargetKind::Thread, target: id.to_string(), reason, metadata }
 }
 
-/// Returns the thread, after checking that it is at the expected version.
+/// Locks and returns the thread, after checking that the actor is neither side and that it is at the expected version.
 async fn subject(op: &Operation, conn: &mut Conn<'_>, id: ThreadId) -> Result<ThreadInfo> {
     lock_thread(conn, id).await?;
     let thread = info(conn, id).await?;
@@ -109,7 +109,8 @@ async fn subject(op: &Operation, conn: &mut Conn<'_>, id: ThreadId) -> Result<Th
 /// Closes or reopens a thread. The change's note stays with the thread, for staff only.
 ///
 /// # Errors
-/// `not_found` when there is no such thread; `forbidden` without the permission; `precondition_failed` at another version.
+/// `not_found` when there is no such thread; `forbidden` without the permission, and for one's own thread;
+/// `precondition_failed` at another version.
 pub async fn staff_act(op: &Operation, id: ThreadId, action: &ThreadAction) -> Result<Changed<ThreadInfo>> {
     op.actor().require(Permission::ThreadsWrite)?;
     let note = op.note()?;

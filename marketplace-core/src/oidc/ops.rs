@@ -216,7 +216,7 @@ pub async fn identities(op: &Operation, page: &PageRequest) -> Result<Page<Ident
 /// Removes a provider identity from the caller's account.
 ///
 /// # Errors
-/// `conflict` when it is the last way to log in: set a password first.
+/// `not_found` when it is not the caller's; `conflict` when it is the last way to log in: set a password first.
 pub async fn remove_identity(op: &Operation, id: IdentityId) -> Result<()> {
     let user = op.actor().require_own(Permission::OwnAccount)?.account.id;
 

@@ -67,7 +67,8 @@ pub async fn blocks(op: &Operation, page: &PageRequest) -> Result<Page<Blocked>>
     Ok(Page::from_rows(rows, limit, |blocked| TextCursor { key: String::new(), id: blocked.id.0 }))
 }
 
-/// Blocks or unblocks a person. A block means no new threads between the two, and messages only while a job of theirs is live.
+/// Blocks or unblocks a person. A block means no new threads between the two, and messages only while a job of theirs is
+/// live.
 /// Doing it twice changes nothing.
 ///
 /// # Errors

@@ -57,7 +57,7 @@ pub async fn set_picture(op: &Operation, bytes: Vec<u8>) -> Result<Picture> {
 /// Removes the caller's picture. Without one it changes nothing.
 ///
 /// # Errors
-/// `forbidden` for a caller without a profile.
+/// `forbidden` for a caller without an account of their own.
 pub async fn remove_picture(op: &Operation) -> Result<()> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;
 

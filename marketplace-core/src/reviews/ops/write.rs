@@ -180,7 +180,7 @@ pub async fn reply(op: &Operation, id: ReviewId, reply: NewReply) -> Result<Revi
 /// Flags a review that the caller can see, once for each caller. It only brings the review to the attention of staff.
 ///
 /// # Errors
-/// `not_found` for a review that the caller cannot see.
+/// `not_found` for a review that the caller cannot see; `forbidden` for the caller's own; `conflict` when it was removed.
 pub async fn flag(op: &Operation, id: ReviewId, flag: NewFlag) -> Result<()> {
     let me = trader(op.actor())?;
     let comment = flag.comment.as_deref().filter(|comment| !comment.trim().is_empty());
