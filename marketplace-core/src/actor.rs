@@ -1,4 +1,4 @@
-//! Who is asking, and what they may do.
+//! The caller of an operation, and what they may do.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub struct SignedIn {
     pub session: SessionId,
     /// When the session ends unless it is used.
     pub expires_at: Timestamp,
-    /// Whether this login is good for nothing but enrolling a second factor, because they must have one
+    /// Whether this login only allows enrolling a second factor, because one is required
     /// (`require_staff_totp`, `require_totp`).
     pub must_enrol: bool,
 }
@@ -47,9 +47,9 @@ pub struct TokenHolder {
     pub account: Account,
     /// The token.
     pub id: TokenId,
-    /// What its owner calls it.
+    /// The name that its owner gave it.
     pub name: String,
-    /// What it may do, if its owner still may.
+    /// Its permissions, as far as its owner still has them.
     pub scopes: Vec<Permission>,
     /// When it ends.
     pub expires_at: Timestamp,
@@ -65,7 +65,7 @@ pub struct Operator {
 }
 
 impl Actor {
-    /// How records name this actor.
+    /// Returns the name of this actor in records.
     pub fn principal(&self) -> Principal {
         match self {
             Self::User(user) => Principal::user(user.account.id),
@@ -75,7 +75,7 @@ impl Actor {
         }
     }
 
-    /// A short name for colleagues to see (on a claim, say).
+    /// Returns a short name that colleagues see, for example on a claim.
     pub fn label(&self) -> String {
         match self {
             Self::User(user) => user.account.name.clone(),
@@ -85,7 +85,7 @@ impl Actor {
         }
     }
 
-    /// The account, when the actor has one; of a token, its owner's.
+    /// Returns the account, when the actor has one; of a token, its owner's.
     pub fn user_id(&self) -> Option<UserId> {
         match self {
             Self::User(user) => Some(user.account.id),
@@ -94,7 +94,7 @@ impl Actor {
         }
     }
 
-    /// The role whose permissions apply.
+    /// Returns the role whose permissions apply.
     pub fn role(&self) -> Role {
         match self {
             Self::User(user) => user.account.role,
@@ -103,10 +103,10 @@ impl Actor {
         }
     }
 
-    /// Whether the table, the account's status and, of a token, its scopes allow `permission`.
+    /// Returns whether the table, the account's status and, of a token, its scopes allow `permission`.
     ///
-    /// Staff who are not `active` have lost their powers, though a frozen one may still see their own account. Staff who must
-    /// enrol a second factor first may do nothing else.
+    /// Staff who are not `active` have no staff permissions, though a frozen one may still see their own account. Staff who
+    /// must enrol a second factor first may do nothing else.
     pub fn may(&self, permission: Permission) -> bool {
         !self.must_enrol() && self.holds(permission)
     }
@@ -139,7 +139,10 @@ impl Actor {
         allowed && permissions(self.role()).contains(&permission)
     }
 
-    /// `Ok` when allowed, `forbidden` with the missing permission when not.
+    /// Checks that the actor has a permission.
+    ///
+    /// # Errors
+    /// `forbidden` with the missing permission, or with the hint that a second factor must be enrolled first.
     pub fn require(&self, permission: Permission) -> Result<()> {
         if self.must_enrol() {
             return Err(Error::forbidden(
@@ -164,8 +167,11 @@ impl Actor {
         }))
     }
 
-    /// Refuses to give a role, or the powers of one back, to whoever may not do all of it themselves: nobody gives away what
-    /// they do not have.
+    /// Checks that the actor may give a role, or give the powers of one back: nobody gives away a permission that they do
+    /// not have.
+    ///
+    /// # Errors
+    /// `forbidden` with the first permission that is missing.
     pub fn require_grant(&self, role: Role) -> Result<()> {
         match permissions(role).iter().find(|permission| permission.is_scope() && !self.may(**permission)) {
             Some(missing) => Err(Error::forbidden(format!(
@@ -175,7 +181,10 @@ impl Actor {
         }
     }
 
-    /// The caller's login, also when it is good for nothing but enrolling a second factor.
+    /// Returns the caller's login, also when it only allows enrolling a second factor.
+    ///
+    /// # Errors
+    /// `forbidden` for any other actor than a person who is logged in.
     pub fn require_session(&self) -> Result<&SignedIn> {
         match self {
             Self::User(user) if self.holds(Permission::OwnAccount) => Ok(user),
@@ -183,7 +192,10 @@ impl Actor {
         }
     }
 
-    /// The account of the caller, for operations on one's own things.
+    /// Returns the caller's login, for operations on what is the caller's own.
+    ///
+    /// # Errors
+    /// `forbidden` without the permission, and for actors without an account of their own.
     pub fn require_own(&self, permission: Permission) -> Result<&SignedIn> {
         self.require(permission)?;
         match self {
@@ -197,8 +209,11 @@ impl Actor {
         }
     }
 
-    /// The account of the caller, when it may begin new work: list services, open threads, offer jobs. Only an active
-    /// one may; a frozen one finishes what it has.
+    /// Returns the caller's login, when the account may begin new work: list services, open threads, offer jobs. Only an
+    /// active one may; a frozen one finishes what it has.
+    ///
+    /// # Errors
+    /// `forbidden` when it may not.
     pub fn require_new_work(&self) -> Result<&SignedIn> {
         let me = self.require_own(Permission::Trade)?;
         if me.account.status == Status::Active {
@@ -208,7 +223,10 @@ impl Actor {
         }
     }
 
-    /// Refuses somebody acting on their own account.
+    /// Checks that the actor does not act on their own account.
+    ///
+    /// # Errors
+    /// `forbidden` when `subject` is the caller's own account.
     pub fn require_other(&self, subject: UserId) -> Result<()> {
         if self.user_id() == Some(subject) {
             Err(Error::forbidden("nobody decides about their own account; ask a colleague"))

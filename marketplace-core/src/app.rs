@@ -33,17 +33,17 @@ use crate::{
 pub struct App {
     /// The database.
     pub db: Db,
-    /// Where "now" comes from.
+    /// The source of the time.
     pub clock: Arc<dyn Clock>,
-    /// Where randomness comes from.
+    /// The source of randomness.
     pub random: Arc<dyn Random>,
-    /// All that can be set.
+    /// The configuration.
     pub config: Arc<Config>,
-    /// Stored files.
+    /// The file store.
     pub files: FileStore,
-    /// Keys on disk.
+    /// The keys on disk.
     pub keys: Arc<Keys>,
-    /// How each of what it depends on is.
+    /// The health of each dependency.
     pub health: Health,
     pub(crate) hasher: Hasher,
     pub(crate) breached: Breached,
@@ -53,51 +53,52 @@ pub struct App {
     /// Providers of social login.
     #[cfg(feature = "oidc")]
     pub(crate) oidc: Arc<crate::platform::openid::Providers>,
-    /// Uploads in memory at once, by account.
+    /// Turns of uploads in memory, by account.
     pub(crate) uploads: Turns<Option<UserId>>,
-    /// Exports under way.
+    /// Turns of running exports.
     pub(crate) exports: Turns<UserId>,
-    /// How far files from before they were sealed have been: attachments, and pictures.
+    /// How far the sealing of older, unsealed files has come: attachments, and pictures.
     pub(crate) sealing: Arc<Mutex<(files::Round, files::Round)>>,
     pub(crate) wake: broadcast::Sender<()>,
-    /// Mails under way.
+    /// Mails that are being sent.
     pub(crate) mailer: Arc<crate::platform::mailer::Mailer>,
-    /// How due work goes.
+    /// The state of due work.
     pub(crate) timers: Arc<Timers>,
 }
 
 impl App {
-    /// The present.
+    /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// The name under which this place is reached.
+    /// Returns the host name of the public site.
     pub(crate) fn site(&self) -> &str {
         self.config.public_url.host_str().unwrap_or_default()
     }
 
-    /// Hears of it when the event log may have grown. A lost notification loses nothing: read the log.
+    /// Returns a receiver that is notified when the event log may have grown. A lost notification loses nothing: read the
+    /// log.
     pub fn subscribe(&self) -> broadcast::Receiver<()> {
         self.wake.subscribe()
     }
 
-    /// Tells whoever follows the event log to look. Called after the commit of what appended to it.
+    /// Notifies those who follow the event log that it may have grown. Called after the commit of what appended to it.
     pub fn wake(&self) {
         // Nobody listening is fine.
         let _ = self.wake.send(());
         self.shared.wake();
     }
 
-    /// Hears from other servers that the log may have grown, and tells them, for ever: a server runs it beside its work.
-    /// Without others it does nothing.
+    /// Exchanges notifications that the log may have grown with other servers, for ever: a server runs it beside its work.
+    /// Without other servers it does nothing.
     pub async fn hear_others(&self) {
         // Only here: what came from others does not go back to them.
         self.shared.carry(|| drop(self.wake.send(()))).await;
     }
 
-    /// Whether requests can be served: the database answers within two seconds. Returns what fails and is not needed for
-    /// that.
+    /// Checks that requests can be served: the database responds within two seconds. Returns the failing components that
+    /// are not needed for that.
     ///
     /// # Errors
     /// `unavailable` when requests cannot be served.
@@ -117,22 +118,23 @@ impl App {
         Ok(failing.into_iter().map(|(component, _)| component).collect())
     }
 
-    /// Creates a place outside memory for an upload on its way in.
+    /// Creates a place on disk for an incoming upload.
     pub fn spool(&self) -> Spool {
         Spool::new(self.config.data_dir.join("incoming"), self.random.as_ref(), self.health.clone())
     }
 
-    /// Closes the database, after the writes under way.
+    /// Closes the database, after the running writes.
     pub async fn close(&self) {
         self.db.close().await;
     }
 }
 
 impl App {
-    /// One more call of a class, by an account, wherever it calls from; staff may do ten times as much. `rate_limited` when
-    /// it is one too many.
+    /// Counts one more call of a class by an account, from any address; staff may make ten times as many. What is left is
+    /// recorded for [`recording()`](crate::base::call_context::recording).
     ///
-    /// What is left is noted for whoever waits in [`recording()`](crate::base::call_context::recording).
+    /// # Errors
+    /// `rate_limited` when it is one too many.
     pub async fn admit(&self, class: Class, actor: &Actor) -> Result<()> {
         match actor.user_id() {
             Some(user) => self.limiter.pass(class, Key::Account(user), actor.role().is_staff()).await,
@@ -140,7 +142,10 @@ impl App {
         }
     }
 
-    /// One more call of a class, by nobody in particular, from an address. Like [`App::admit`] otherwise.
+    /// Counts one more anonymous call of a class from an address. Otherwise like [`App::admit`].
+    ///
+    /// # Errors
+    /// `rate_limited` when it is one too many.
     pub async fn admit_address(&self, class: Class, ip: IpAddr) -> Result<()> {
         self.limiter.pass(class, Key::Address(network(ip)), false).await
     }

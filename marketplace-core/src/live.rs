@@ -1,5 +1,5 @@
-//! A user's own log: what concerns them, each once, in order, rendered as it is now. And the log's end, for a server that
-//! hands out what comes to all who listen.
+//! A user's own log: the events that concern them, each once, in order, rendered as their subject is now. And the end of
+//! the whole log, for a server that dispatches new events to its listeners.
 
 use crate::{
     app::App,
@@ -12,21 +12,24 @@ use crate::{
     records::events::{EventCursor, Raw, settle, store},
 };
 
-/// A piece of a user's own log.
+/// A page of a user's own log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnPage {
     /// Oldest first.
     pub items: Vec<UserEvent>,
-    /// Where to go on.
+    /// The cursor to continue from.
     pub cursor: EventCursor,
-    /// Whether to go on at once.
+    /// Whether there may be more events already.
     pub more: bool,
-    /// The cursor is older than what is kept, or none that this log gave out: events may be missing, so that the reader has
-    /// to load anew what it shows. There are no items then, and `cursor` is where the log ends now.
+    /// Whether the cursor is older than what is kept, or is no cursor of this log: events may be missing, so the reader has
+    /// to reload what it shows. There are no items then, and `cursor` is the end of the log.
     pub resync_required: bool,
 }
 
-/// What concerns a user, after a cursor; without one, nothing but where the log ends now.
+/// Returns the events that concern a user, after a cursor; without one, only the end of the log.
+///
+/// # Errors
+/// `invalid` for a limit out of range.
 pub async fn own_since(app: &App, user: UserId, after: Option<&str>, limit: u16) -> Result<OwnPage> {
     let limit = PageRequest::first(limit).checked_limit()?;
     let mut reader = app.db.read().await?;
@@ -47,14 +50,20 @@ pub async fn own_since(app: &App, user: UserId, after: Option<&str>, limit: u16)
     Ok(OwnPage { items: found.events, cursor: last, more: found.rows == limit, resync_required: false })
 }
 
-/// Where the log ends now.
+/// Returns the end of the log.
+///
+/// # Errors
+/// `unavailable` when the database cannot be read.
 pub async fn end(app: &App) -> Result<EventCursor> {
     let mut reader = app.db.read().await?;
     Ok(store::bounds(&mut reader.conn()).await?.end)
 }
 
-/// Up to `limit` events of anybody's after a cursor, oldest first; for servers, which hand them on to whom they concern.
+/// Returns up to `limit` events after a cursor, oldest first, whomever they concern; for servers, which dispatch them.
 /// Publishes first what was committed since.
+///
+/// # Errors
+/// `unavailable` when the database cannot be read.
 pub async fn tail(app: &App, after: EventCursor, limit: i64) -> Result<Vec<Raw>> {
     let mut reader = app.db.read().await?;
     let mut conn = reader.conn();
@@ -62,15 +71,21 @@ pub async fn tail(app: &App, after: EventCursor, limit: i64) -> Result<Vec<Raw>>
     store::tail(&mut conn, after, limit).await
 }
 
-/// Whether nothing after a cursor is missing, and it is one of this log's; for servers, which follow it for long. Looks first
-/// whether the database is still the one in which the log was written, and lets it begin anew if not.
+/// Returns whether a cursor is one of this log's, with nothing missing after it; for servers, which follow the log for a
+/// long time. Checks first that the database is still the one in which the log was written, and restarts the log if not.
+///
+/// # Errors
+/// `unavailable` when the database cannot be used.
 pub async fn is_current(app: &App, cursor: EventCursor) -> Result<bool> {
     settle(app).await?;
     let mut reader = app.db.read().await?;
     Ok(store::bounds(&mut reader.conn()).await?.hold(cursor))
 }
 
-/// Renders events of [`tail`], in one statement, in order. Those of which nothing is left are left out.
+/// Renders events of [`tail`], in one statement, in order. Those whose subject no longer exists are left out.
+///
+/// # Errors
+/// `unavailable` when the database cannot be read.
 pub async fn rendered(app: &App, events: &[EventCursor]) -> Result<Vec<UserEvent>> {
     if events.is_empty() {
         return Ok(Vec::new());

@@ -1,9 +1,9 @@
-//! Due work: what time brings. Each kind of it runs by itself, with a time limit of its own: none waits for another, and one
-//! that fails, panics or hangs stops nothing else. Within a kind, items are isolated in the same way (`each`).
+//! Due work: what becomes due with time. Each kind runs by itself, with a time limit of its own: none waits for another, and
+//! one that fails, panics or hangs stops nothing else. Within a kind, items are isolated in the same way (`each`).
 //!
 //! A server runs every kind in a task of its own ([`run`]); a program without a server runs all of them in turn
-//! ([`App::run_due`]). How each went is kept in memory ([`App::timers`]) and, once a minute, in the database, so that a
-//! command beside the server can tell ([`crate::timers::recorded`]).
+//! ([`App::run_due`]). The state of each is kept in memory ([`App::timers`]) and, once a minute, in the database,
+//! where a command beside the server can read it ([`crate::timers::recorded`]).
 
 use crate::{
     app::App,
@@ -46,8 +46,8 @@ impl Timer {
 /// Runs one kind of due work once. Running it twice, or on two servers, does nothing more. Returns how many things were done.
 ///
 /// # Errors
-/// When the kind as a whole could not be worked on: what it needs is away, or it took too long. Items that failed alone are
-/// counted in [`App::timers`] and tried again after a pause.
+/// When the kind as a whole failed: a dependency is away, or it took too long. Items that failed alone are counted in
+/// [`App::timers`] and tried again after a pause.
 pub async fn run(app: &App, timer: Timer) -> Result<u64> {
     let outcome = crate::scheduled::contained(timer.limit(), timer.work(app)).await;
     app.timers.ran(timer, &outcome, app.now());
@@ -55,11 +55,11 @@ pub async fn run(app: &App, timer: Timer) -> Result<u64> {
 }
 
 impl App {
-    /// Runs every kind of due work once, each whatever became of the others: for programs without a server, and for tests.
+    /// Runs every kind of due work once, even if others fail: for programs without a server, and for tests.
     /// Returns how many things were done.
     ///
     /// # Errors
-    /// The first of the kinds that failed.
+    /// The error of the first kind that failed.
     pub async fn run_due(&self) -> Result<u64> {
         let mut all = Ok(0);
         for timer in Timer::ALL.iter().copied().filter(|timer| self.timers.is_due(*timer, self.now())) {
@@ -76,16 +76,16 @@ impl App {
         all
     }
 
-    /// Returns how each kind of due work went, in the order of [`Timer::ALL`].
+    /// Returns the state of each kind of due work, in the order of [`Timer::ALL`].
     pub fn timers(&self) -> Vec<timers::TimerState> {
         self.timers.states()
     }
 }
 
 impl App {
-    /// Seals files that lie in the clear from before they were, a few at a time. Returns how many.
+    /// Seals older files that are not sealed yet, a few at a time. Returns how many.
     pub(crate) async fn seal_stored(&self) -> Result<u64> {
-        // One after the other; whoever finds it under way has nothing to do.
+        // One run at a time; when another is running, there is nothing to do.
         let Ok(mut rounds) = self.sealing.try_lock() else { return Ok(0) };
         let (attachments, pictures) = &mut *rounds;
         let mut done = 0;

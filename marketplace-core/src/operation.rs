@@ -1,4 +1,19 @@
-//! What an operation has at hand: the marketplace, who asks, when, and how the change is to be made.
+//! The context of an operation: the marketplace, the actor, the time, and the change.
+//!
+//! The context is created with [`App::by`]. A change can name a reason, a note and an expected version, and can be a dry run,
+//! which does everything except keep the result.
+//!
+//! ```no_run
+//! # use marketplace_core::{actor::Actor, app::App, error::Result, ids::UserId};
+//! use marketplace_core::{accounts::model::UserAction, base::change::{Change, RestrictionReason}, users};
+//!
+//! # async fn example(app: &App, actor: &Actor, user: UserId) -> Result<()> {
+//! let change = Change { reason: Some(RestrictionReason::Fraud), dry_run: true, ..Change::default() };
+//! let op = app.by(actor).with(change);
+//! users::act(&op, user, &UserAction::Freeze).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::{
     ops::Deref,
@@ -25,7 +40,7 @@ use crate::{
 /// The context of one operation; cheap to clone. Dereferences to the [`App`], so that `op.db` is the database.
 ///
 /// Every unit of work of an operation begins with [`Operation::write`]. What is recorded in it (an audit row, an event)
-/// names this actor and this time, and whoever follows the log of events is woken when an event was recorded and the unit
+/// names this actor and this time. Those who follow the event log are woken when an event was recorded and the unit
 /// committed: not by a dry run, not by a change that changed nothing.
 #[derive(Clone, Debug)]
 pub struct Operation(Arc<Inner>);
@@ -36,7 +51,7 @@ struct Inner {
     actor: Actor,
     now: Timestamp,
     change: Change,
-    /// An event was recorded by the unit under way.
+    /// Whether the current unit recorded an event.
     has_event: AtomicBool,
 }
 
@@ -52,12 +67,12 @@ impl Operation {
         Self::of(Arc::new(app), actor, now, Change::default())
     }
 
-    /// Creates the context of what was done at another time: a made-up history.
+    /// Creates the context of an operation at another time, for made-up histories.
     pub fn at(app: &App, actor: Actor, now: Timestamp) -> Self {
         Self::of(Arc::new(app.clone()), actor, now, Change::default())
     }
 
-    /// Creates the context of work that nobody asked for: due work.
+    /// Creates the context of due work, whose actor is the system.
     pub fn system(app: &App) -> Self {
         Self::new(app, Actor::System)
     }
@@ -69,13 +84,13 @@ impl Operation {
         Self::of(Arc::clone(&self.0.app), self.0.actor.clone(), now, Change::default())
     }
 
-    /// Returns the same context for a change that is to be made as `change` says.
+    /// Returns the same context with the reason, note, expected version and dry run of `change`.
     #[must_use]
     pub fn with(&self, change: Change) -> Self {
         Self::of(Arc::clone(&self.0.app), self.0.actor.clone(), self.0.now, change)
     }
 
-    /// Returns the same context for a change of what is at that version, if one is named.
+    /// Returns the same context with an expected version of the subject; with none, any version will do.
     #[must_use]
     pub fn at_version(&self, if_version: Option<i64>) -> Self {
         self.with(Change { if_version, ..self.0.change.clone() })
@@ -85,7 +100,7 @@ impl Operation {
         Self(Arc::new(Inner { app, actor, now, change, has_event: AtomicBool::new(false) }))
     }
 
-    /// Returns who asks.
+    /// Returns the actor.
     pub fn actor(&self) -> &Actor {
         &self.0.actor
     }
@@ -95,7 +110,7 @@ impl Operation {
         self.0.now
     }
 
-    /// Returns how the change is to be made; the default for what changes nothing.
+    /// Returns the change; the default for an operation that changes nothing.
     pub fn change(&self) -> &Change {
         &self.0.change
     }
@@ -108,7 +123,7 @@ impl Operation {
         self.0.actor.require(permission)
     }
 
-    /// Returns the note of the change, checked; none when there is nothing in it.
+    /// Returns the note of the change, checked; none when it is empty.
     ///
     /// # Errors
     /// `invalid` when it is too long or has characters that a note cannot have.
@@ -119,7 +134,7 @@ impl Operation {
     /// Checks that the subject is at the version that the change names, if it names one.
     ///
     /// # Errors
-    /// `precondition_failed` with the version that it is at.
+    /// `precondition_failed` with the subject's version.
     pub fn check_version(&self, version: i64) -> Result<()> {
         match self.0.change.if_version {
             Some(expected) if expected != version => Err(Error::stale(version)),
@@ -127,18 +142,18 @@ impl Operation {
         }
     }
 
-    /// Returns the same context for units that may take long, on connections apart from those that people wait for.
+    /// Returns the same context for units that may take long, on connections apart from those that serve people.
     #[must_use]
     pub fn patient(&self) -> Self {
         let app = App { db: self.0.app.db.patient(), ..App::clone(&self.0.app) };
         Self::of(Arc::new(app), self.0.actor.clone(), self.0.now, self.0.change.clone())
     }
 
-    /// Runs a unit of work in one transaction, durable when this returns `Ok`; on `Err`, and in a dry run, nothing of it
-    /// stays. Units are written with `unit!`. Inside, nothing waits for anything but SQL.
+    /// Runs a unit of work in one transaction. It is durable when this returns `Ok`; on `Err`, and in a dry run, it is
+    /// rolled back. Units are written with `unit!`, and wait for nothing but SQL.
     ///
     /// # Errors
-    /// What the unit returns, and what the database does.
+    /// Errors of the unit and of the database.
     pub async fn write<T, F>(&self, unit: F) -> Result<T>
     where
         T: Send + 'static,
@@ -166,7 +181,7 @@ impl Operation {
         unit(self, conn)
     }
 
-    /// Has whoever follows the log of events woken when the unit under way is committed.
+    /// Requests that those who follow the event log are woken when the current unit is committed.
     pub(crate) fn has_event(&self) {
         self.0.has_event.store(true, Ordering::Relaxed);
     }
@@ -187,8 +202,8 @@ impl Deref for Operation {
     }
 }
 
-/// Writes a unit of work: `op.write(unit!(|op, conn| { … })).await`. The body is async, and has the operation and the
-/// connection; it may be run again, so what it takes from outside is cloned for each run.
+/// Creates a unit of work: `op.write(unit!(|op, conn| { … })).await`. The body is async and has the operation and the
+/// connection. It may be run again, so what it captures is cloned for each run.
 #[macro_export]
 macro_rules! unit {
     (|$op:ident, $conn:ident| $body:block) => {
@@ -212,7 +227,7 @@ mod tests {
         testing, users,
     };
 
-    /// Once some woke whoever follows on a dry run, or without a change.
+    /// Some operations once woke followers on a dry run, or without a change.
     #[tokio::test]
     async fn followers_are_woken_exactly_when_an_event_is_committed() {
         for test in testing::apps().await {

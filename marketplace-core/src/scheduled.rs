@@ -1,4 +1,4 @@
-//! How due work is done: each item by itself.
+//! Runs due work, each item by itself.
 
 use std::{fmt::Display, panic::AssertUnwindSafe, time::Duration};
 
@@ -16,14 +16,15 @@ use crate::{
 
 /// Items of one kind that are worked on at the same time.
 const TOGETHER: usize = 8;
-/// How long one item may take. Its unit of work is not undone when it takes longer: only nobody waits for it any more.
+/// How long one item may take. When it takes longer, its unit of work is not undone; it is only no longer waited for.
 const ITEM_LIMIT: Duration = Duration::from_secs(10);
 
-/// Works on each of some items, side by side. One that fails, panics or hangs stops no other: it is counted, logged, and left
-/// alone for a while that grows. Returns how many things were done.
+/// Works on items concurrently. One that fails, panics or hangs stops no other: it is counted, logged, and left alone for a
+/// pause that grows. Returns how many things were done.
 ///
 /// # Errors
-/// When something that items need is away: then they are tried again with the next run, as none of them is at fault.
+/// `unavailable` or `busy` when something that items need is away: then they are tried again with the next run, as none of
+/// them is at fault.
 pub(crate) async fn each<T, F>(app: &App, timer: Timer, items: Vec<T>, work: impl Fn(T) -> F) -> Result<u64>
 where
     T: Copy + Display,
@@ -52,12 +53,12 @@ where
     away.map_or(Ok(done), Err)
 }
 
-/// How many more items are to be looked at, so that those that rest do not hide the others.
+/// Returns how many more items to look at, so that those that rest do not hide the others.
 pub(crate) fn resting(app: &App, timer: Timer) -> i64 {
     app.timers.resting(timer)
 }
 
-/// Awaits work for so long; a panic in it is its failure.
+/// Awaits work for at most `limit`; a panic in it becomes an error.
 pub(crate) async fn contained<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
     match tokio::time::timeout(limit, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(done)) => done,
@@ -66,7 +67,7 @@ pub(crate) async fn contained<T>(limit: Duration, work: impl Future<Output = Res
     }
 }
 
-/// Writes down how each kind went. Of several servers, the latest times stay.
+/// Stores the state of each kind. Of several servers, the latest times stay.
 pub(crate) async fn record(app: &App) -> Result<u64> {
     let slots = app.timers.slots();
     app.db

@@ -1,4 +1,4 @@
-//! How each kind of due work goes: in memory, in the log at each change, and in the database for whoever looks from beside.
+//! The state of each kind of due work: in memory, in the log at each change, and in the database for other programs.
 
 use std::{
     collections::HashMap,
@@ -94,7 +94,7 @@ impl Timer {
 const FIRST_PAUSE: Duration = Duration::from_mins(1);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_hours(4);
-/// Items that can rest at once; what fails beyond them is tried again at once.
+/// Items that can rest at the same time; those that fail beyond that number are tried again without a pause.
 const MOST_RESTING: usize = 10_000;
 
 /// How one kind of due work went since the program started.
@@ -112,7 +112,7 @@ pub struct TimerState {
     pub failures: u64,
 }
 
-/// What the database says of a kind of due work, whichever server did it.
+/// The state of a kind of due work in the database, whichever server did it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct RecordedTimer {
     /// Which one, by its name: another release may have others.
@@ -126,7 +126,8 @@ pub struct RecordedTimer {
 }
 
 impl RecordedTimer {
-    /// Whether it should have run again by now: it is written down every minute, and others may be under way.
+    /// Returns whether it should have run again by now: it has not succeeded for five minutes. The state is stored every
+    /// minute, and other work may be running.
     pub fn is_late(&self, now: Timestamp) -> bool {
         now.since(self.last_success_at) > Duration::from_mins(5)
     }
@@ -136,7 +137,7 @@ impl RecordedTimer {
 #[derive(Debug)]
 pub(crate) struct Timers {
     inner: Mutex<Inner>,
-    /// Where keys are read.
+    /// The threads that read keys.
     pub keys: Slots,
 }
 
@@ -171,7 +172,7 @@ impl Default for Timers {
 }
 
 impl Timers {
-    /// Returns how each kind went that ran.
+    /// Returns the state of each kind that ran.
     pub(crate) fn slots(&self) -> Vec<(Timer, Slot)> {
         self.inner().slots.iter().map(|(timer, slot)| (*timer, slot.clone())).collect()
     }
@@ -180,13 +181,13 @@ impl Timers {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a kind that runs now and then should run again. One that runs every second always should.
+    /// Returns whether a kind should run again. One that runs every second always should.
     pub fn is_due(&self, timer: Timer, now: Timestamp) -> bool {
         let last_run = self.inner().slots.get(&timer).and_then(|slot| slot.last_run);
         timer.every() <= Duration::from_secs(1) || last_run.is_none_or(|last| now.since(last) >= timer.every())
     }
 
-    /// Records how a run went. One log line at each change.
+    /// Records the outcome of a run. Writes one log line at each change.
     pub fn ran(&self, timer: Timer, outcome: &Result<u64>, now: Timestamp) {
         let mut inner = self.inner();
         let slot = inner.slots.entry(timer).or_default();
@@ -211,7 +212,7 @@ impl Timers {
         }
     }
 
-    /// An item failed by itself: it rests.
+    /// Records that one item failed: it rests for a pause that grows.
     pub fn item_failed(&self, timer: Timer, item: &impl Display, error: &Error, now: Timestamp) {
         let (key, reason) = ((timer, item.to_string()), reason(error));
         let mut inner = self.inner();
@@ -228,7 +229,7 @@ impl Timers {
         tracing::error!(%timer, %item, reason, failures = rest.failures, until = %rest.until, "an item of due work failed; it is tried again");
     }
 
-    /// An item was done.
+    /// Records that an item succeeded.
     pub fn item_succeeded(&self, timer: Timer, item: &impl Display) {
         let mut inner = self.inner();
         // Nearly always empty.
@@ -237,18 +238,18 @@ impl Timers {
         }
     }
 
-    /// Counts an item's failure that is kept elsewhere.
+    /// Counts the failure of an item whose state is kept elsewhere.
     pub fn count_failure(&self, timer: Timer, reason: String, now: Timestamp) {
         self.inner().slots.entry(timer).or_default().failed(now, reason);
     }
 
-    /// Whether an item is to be left alone.
+    /// Returns whether an item rests after a failure.
     pub fn rests(&self, timer: Timer, item: &impl Display, now: Timestamp) -> bool {
         let inner = self.inner();
         !inner.resting.is_empty() && inner.resting.get(&(timer, item.to_string())).is_some_and(|rest| now < rest.until)
     }
 
-    /// How many items of a kind failed and may be due.
+    /// Returns how many items of a kind failed and may be due.
     pub fn resting(&self, timer: Timer) -> i64 {
         let count = self.inner().resting.keys().filter(|(kind, _)| *kind == timer).count();
         i64::try_from(count).unwrap_or(i64::MAX)
@@ -273,21 +274,23 @@ impl Slot {
     }
 }
 
-/// For the log and for operators.
+/// Returns the reason of a failure, for the log and for operators.
 fn reason(error: &Error) -> String {
     let reason = error.internal_text().unwrap_or_else(|| error.detail().to_owned());
     crate::base::text::clean_line(&reason, 300).unwrap_or_default()
 }
 
-/// Returns what the database says of each kind of due work, by name: what servers wrote down in the last minute. Empty when
-/// none ever ran.
+/// Returns the stored state of each kind of due work, by name, at most a minute old. Empty when none ever ran.
+///
+/// # Errors
+/// `unavailable` when the database cannot be read.
 pub async fn recorded(db: &Db) -> Result<Vec<RecordedTimer>> {
     let mut reader = db.read().await?;
     Ok(q!(&mut reader.conn() => all RecordedTimer,
         "SELECT timer, last_success_at, last_failure_at, failure FROM timers ORDER BY timer")?)
 }
 
-/// A pause that doubles with each try: `first` after the first one.
+/// Returns a pause that doubles with each try: `first` after the first one, `longest` at most.
 pub(crate) fn pause(attempts: i64, first: Duration, longest: Duration) -> Duration {
     let doublings = u32::try_from(attempts.saturating_sub(1).clamp(0, 20)).unwrap_or(0);
     first.saturating_mul(1 << doublings).min(longest)

@@ -1,4 +1,4 @@
-//! Proof that a call under a cookie comes from a page that may: browsers send cookies whoever asks.
+//! Proof that a call with a cookie comes from a permitted page: browsers send cookies with calls from any page.
 //!
 //! A session's proof is a keyed hash of its id (OWASP, Cross-Site Request Forgery Prevention Cheat Sheet: "HMAC-based token
 //! pattern"): nothing is stored, no other session's fits, and it lives as long as the session.
@@ -36,14 +36,17 @@ fn key(app: &App) -> hmac::Key {
     app.keys.mac_key(b"csrf")
 }
 
-/// The proof of the session that an access token of ours belongs to.
+/// Returns the proof of the session that an access token belongs to.
 pub fn csrf(app: &App, access_token: &str) -> Result<Csrf> {
     let session = token::verify(&app.keys, &app.tokens, access_token, app.now())?.sid;
     let tag = hmac::sign(&key(app), session.0.as_bytes());
     Ok(Csrf { session, token: URL_SAFE_NO_PAD.encode(tag) })
 }
 
-/// Whether `given` is the proof of a session; compared in constant time. `forbidden` when it is not.
+/// Checks that `given` is the proof of a session, in constant time.
+///
+/// # Errors
+/// `forbidden` when it is not.
 pub fn check_csrf(app: &App, session: SessionId, given: &str) -> Result<()> {
     let tag = URL_SAFE_NO_PAD.decode(given).unwrap_or_default();
     hmac::verify(&key(app), session.0.as_bytes(), &tag)

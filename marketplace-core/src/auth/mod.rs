@@ -1,4 +1,22 @@
-//! Passwords, tokens, sessions: who is calling.
+//! Authentication: passwords, tokens, sessions, the second factor.
+//!
+//! # Rules
+//!
+//! - Signup, login and what sends mails return the same, after the same time, whether or not the address has an account.
+//! - An access token lasts ten minutes. A refresh token is used once; using an old one again ends the session, apart from
+//!   the previous one in the first 15 seconds.
+//! - Logout, a ban, a deletion and a change of role end sessions at once. A one-time token works once, and only the newest does.
+//! - A second factor (TOTP, with recovery codes) is optional, and can be required.
+//!
+//! ```no_run
+//! # use marketplace_core::{accounts::model::Password, app::App, auth::{self, ClientInfo}, error::Result};
+//! # async fn example(app: &App, client: &ClientInfo) -> Result<()> {
+//! let tokens = auth::login(app, client, "ada@example.org", &Password::new("correct horse battery")).await?;
+//! let actor = auth::authenticate(app, &tokens.access_token).await?;
+//! auth::logout(&app.by(&actor)).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod csrf;
 pub(crate) mod identities;
@@ -29,18 +47,18 @@ use futures::FutureExt;
 
 use crate::{accounts::model::Password, app::App, base::error::Result};
 
-/// Forgets sessions and one-time tokens that ended.
+/// Deletes sessions and one-time tokens that ended.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     app.limiter.prune();
     let now = app.now();
-    // Ended sessions stay a day longer, so that a late refresh is told from a stolen one.
+    // Ended sessions stay a day longer, so that a late refresh can be distinguished from a stolen one.
     let before = now - Duration::from_secs(86_400);
     let sessions = app.db.prune_in_batches(move |c| async move { store::prune_sessions(c, before).await }.boxed());
     let one_time = app.db.prune_in_batches(move |c| async move { store::prune_one_time(c, now).await }.boxed());
     Ok(sessions.await? + one_time.await?)
 }
 
-/// Returns what is stored of a password: its hash, in the PHC string format.
+/// Returns the hash of a password as it is stored, in the PHC string format.
 ///
 /// # Errors
 /// `busy` when too many are waiting to be hashed; `internal` when it cannot be hashed.

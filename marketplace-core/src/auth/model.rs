@@ -1,4 +1,4 @@
-//! Sessions and what is handed out for them.
+//! Sessions, and the tokens that belong to them.
 
 use std::net::IpAddr;
 
@@ -11,12 +11,12 @@ use crate::base::{ids::SessionId, time::Timestamp};
 pub struct ClientInfo {
     /// The client's own address, not a proxy's.
     pub ip: IpAddr,
-    /// What it calls itself; shown in the list of sessions, cut at 200 characters.
+    /// Its `User-Agent`; shown in the list of sessions, cut at 200 characters.
     pub user_agent: String,
 }
 
 impl ClientInfo {
-    /// What is kept of the client's name for itself.
+    /// Returns the part of the `User-Agent` that is stored.
     pub(crate) fn agent(&self) -> String {
         self.user_agent.chars().filter(|c| !c.is_control()).take(200).collect()
     }

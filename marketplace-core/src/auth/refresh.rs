@@ -3,9 +3,9 @@
 //! A token is `session ‖ generation ‖ HMAC(key, session ‖ generation ‖ secret)`. The key is derived from the master key and is
 //! not in the database; the secret is drawn for each session and is nowhere else. So:
 //!
-//! - whoever has the database alone, or the keys alone, can make no token;
+//! - with the database alone, or the keys alone, no token can be created;
 //! - the successor of a token is the same however often it is asked for, and no token needs a row;
-//! - an old token is told from one that was made up, however old it is, by a hash and a number.
+//! - an old token is distinguished from a forged one, however old it is, by a hash and a number.
 
 use std::time::Duration;
 

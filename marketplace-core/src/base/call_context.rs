@@ -1,17 +1,17 @@
-//! What was found out along a call and does not stand in its answer, for whoever presents the answer or writes it down.
+//! What a call found out besides its result, for code that presents the result or logs the call.
 
 use std::{cell::Cell, net::IpAddr};
 
 use crate::base::{ids::UserId, rate::Allowance};
 
-/// See [`recording()`].
+/// What was recorded during one call; see [`recording()`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CallContext {
-    /// What the last limit that was met said.
+    /// What is left of the limit that was checked last.
     pub allowance: Option<Allowance>,
     /// Whose token the call carried.
     pub user: Option<UserId>,
-    /// From where the call came.
+    /// The address that the call came from.
     pub address: Option<IpAddr>,
 }
 
@@ -19,7 +19,7 @@ tokio::task_local! {
     static CONTEXT: Cell<CallContext>;
 }
 
-/// Returns what `work` returns, with what was noted meanwhile. `address` is where the call came from, if that is known.
+/// Returns what `work` returns, with what was recorded meanwhile. `address` is where the call came from, if that is known.
 pub async fn recording<T>(address: Option<IpAddr>, work: impl Future<Output = T>) -> (T, CallContext) {
     CONTEXT
         .scope(Cell::new(CallContext { address, ..CallContext::default() }), async {
@@ -29,27 +29,27 @@ pub async fn recording<T>(address: Option<IpAddr>, work: impl Future<Output = T>
         .await
 }
 
-/// Returns what was noted so far.
+/// Returns what was recorded so far.
 pub fn current() -> CallContext {
     CONTEXT.try_with(Cell::get).unwrap_or_default()
 }
 
-/// Returns `work` as a part of the call of which this was noted, for a task of its own.
+/// Returns `work` as a part of the call that this was recorded for, to be run in a task of its own.
 pub fn part_of<T>(call: CallContext, work: impl Future<Output = T>) -> impl Future<Output = T> {
     CONTEXT.scope(Cell::new(call), work)
 }
 
-/// Returns whose token the call carried that is worked on.
+/// Returns the owner of the token that the current call carried.
 pub(crate) fn caller() -> Option<UserId> {
     current().user
 }
 
-/// Returns where the call came from that is worked on; none for what no call asked for.
+/// Returns the address that the current call came from; none for work that no call asked for.
 pub(crate) fn caller_address() -> Option<IpAddr> {
     current().address
 }
 
-/// Nobody waits for it where there is no answer to present, as in the command line.
+/// Changes what is recorded for the current call. Does nothing outside [`recording()`], as in the command line.
 pub(crate) fn record(change: impl FnOnce(&mut CallContext)) {
     let _ = CONTEXT.try_with(|noted| {
         let mut now = noted.get();

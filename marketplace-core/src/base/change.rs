@@ -1,4 +1,4 @@
-//! How staff ask for a change, and what comes of it.
+//! What staff send with a change, and what a change returns.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,10 @@ pub struct Change {
 }
 
 impl Change {
-    /// The note, checked; none when there is nothing in it.
+    /// Returns the note, checked; none when it is empty.
+    ///
+    /// # Errors
+    /// The field when the note is too long, or has characters that a note cannot have.
     pub(crate) fn checked_note(&self) -> Result<Option<String>, FieldError> {
         let note = self.note.as_deref().filter(|note| !note.trim().is_empty());
         note.map(|note| check_text("/note", note, 1, MAX_NOTE)).transpose()

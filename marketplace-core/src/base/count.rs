@@ -1,4 +1,4 @@
-//! Counts that stop counting.
+//! Counts that stop at a bound.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub struct Count {
 impl Count {
     /// Where counting stops: an index scan of so many rows takes about a millisecond.
     pub const CAP: i64 = 10_000;
-    /// From a count that was limited to `CAP + 1` rows.
+    /// Creates a count from one that was limited to `CAP + 1` rows.
     pub fn bounded(rows: i64) -> Self {
         Self { value: rows.min(Self::CAP), capped: rows > Self::CAP }
     }

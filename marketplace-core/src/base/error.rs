@@ -1,5 +1,5 @@
-//! The one error of every operation. Its [`ErrorCode`] is stable and crosses the wire and back; its public text says
-//! what went wrong and what to do; what happened inside is kept apart, for the log only.
+//! The error type of every operation. Its [`ErrorCode`] is stable and crosses the wire and back; its public text says
+//! what went wrong and what to do; the internal cause is kept apart, for the log only.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{rate::Allowance, text_enum::text_enum};
 
-/// What every operation answers.
+/// The result of every operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 text_enum! {
@@ -70,13 +70,13 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// Of one field: `pointer` as in RFC 6901 (`/email`).
+    /// Creates the error of one field, with `pointer` as in RFC 6901 (`/email`).
     pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), detail: detail.into() }
     }
 }
 
-/// What went wrong, for the caller; and, apart, for the log.
+/// What went wrong: a code and a text for the caller, and apart from them the cause for the log.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -92,7 +92,7 @@ struct Inner {
 }
 
 impl Error {
-    /// Any code with its public text; the more telling constructors are below.
+    /// Creates an error of any code with its public text; the constructors below are more specific.
     pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
             code,
@@ -106,11 +106,11 @@ impl Error {
             source: None,
         }))
     }
-    /// One field breaks a rule. `pointer` as in RFC 6901 (`/email`).
+    /// Creates an `invalid` error of one field that breaks a rule, with `pointer` as in RFC 6901 (`/email`).
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         FieldError::new(pointer, detail).into()
     }
-    /// Several fields break rules.
+    /// Creates an `invalid` error of several fields that break rules.
     pub fn invalid_fields(fields: Vec<FieldError>) -> Self {
         let detail = fields
             .iter()
@@ -121,25 +121,25 @@ impl Error {
         error.0.fields = fields;
         error
     }
-    /// No credential, or not a valid one.
+    /// Creates an error for a call without a valid credential.
     pub fn unauthenticated(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorCode::Unauthenticated, detail)
     }
-    /// Known, and not allowed.
+    /// Creates an error for a caller who is known and may not do this.
     pub fn forbidden(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorCode::Forbidden, detail)
     }
-    /// There is no such `what`, for this caller.
+    /// Creates an error that says that there is no such `what`, or none that the caller may know of.
     pub fn not_found(what: impl fmt::Display) -> Self {
         Self::new(ErrorCode::NotFound, format!("no such {what}"))
     }
-    /// Another state than the operation needs; `current` is that state.
+    /// Creates an error for a subject in another state than the operation needs; `current` is that state.
     pub fn conflict(detail: impl Into<Cow<'static, str>>, current: impl Serialize) -> Self {
         let mut error = Self::new(ErrorCode::Conflict, detail);
         error.0.current = serde_json::to_value(current).ok().filter(|value| !value.is_null());
         error
     }
-    /// The resource is at another version than `If-Match` named.
+    /// Creates an error for a resource at another version than `If-Match` named.
     pub fn stale(current_version: i64) -> Self {
         let mut error = Self::new(
             ErrorCode::PreconditionFailed,
@@ -148,22 +148,22 @@ impl Error {
         error.0.current = Some(serde_json::json!({ "version": current_version }));
         error
     }
-    /// Too many tries.
+    /// Creates an error for too many calls; the wait is rounded up to whole seconds.
     pub fn rate_limited(retry_after: Duration) -> Self {
         let wait = Duration::from_secs(
             retry_after.as_secs().max(1) + u64::from(retry_after.subsec_nanos() > 0 && retry_after.as_secs() > 0),
         );
         Self::new(ErrorCode::RateLimited, format!("too many tries; wait {} s", wait.as_secs())).retry_after(wait)
     }
-    /// Larger than `limit` bytes.
+    /// Creates an error for content larger than `limit` bytes.
     pub fn too_large(what: &str, limit: u64) -> Self {
         Self::new(ErrorCode::TooLarge, format!("{what} is larger than {limit} bytes"))
     }
-    /// Too much at once; try again.
+    /// Creates an error for too much work at once, to be tried again after one second.
     pub fn busy(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorCode::Busy, detail).retry_after(Duration::from_secs(1))
     }
-    /// Something outside cannot be reached. `source` is for the log.
+    /// Creates an error for a dependency that cannot be reached. `source` is for the log.
     pub fn unavailable(
         detail: impl Into<Cow<'static, str>>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -172,60 +172,60 @@ impl Error {
         error.0.source = Some(source.into());
         error
     }
-    /// A fault of ours. The caller learns nothing of `source`.
+    /// Creates an error for a fault of ours. `source` is for the log; the caller does not see it.
     pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let mut error = Self::new(ErrorCode::Internal, "something went wrong on our side; it is in the log");
         error.0.source = Some(source.into());
         error
     }
 
-    /// With what happened inside, for the log.
+    /// Returns the error with its internal cause, for the log.
     #[must_use]
     pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// With the time after which the call may be repeated.
+    /// Returns the error with the time after which the call may be repeated.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
         self
     }
-    /// With the state that the thing is in.
+    /// Returns the error with the state that the subject is in.
     #[must_use]
     pub fn with_current(mut self, current: Option<serde_json::Value>) -> Self {
         self.0.current = current;
         self
     }
-    /// With the fields that break rules.
+    /// Returns the error with the fields that break rules.
     #[must_use]
     pub fn with_fields(mut self, fields: Vec<FieldError>) -> Self {
         self.0.fields = fields;
         self
     }
-    /// With the id under which a server logged the request.
+    /// Returns the error with the id under which a server logged the request.
     #[must_use]
     pub fn with_request_id(mut self, id: Option<String>) -> Self {
         self.0.request_id = id;
         self
     }
 
-    /// With the limit that was met.
+    /// Returns the error with the limit that was exceeded.
     #[must_use]
     pub(crate) fn limited_by(mut self, allowance: Allowance) -> Self {
         self.0.allowance = Some(allowance);
         self
     }
 
-    /// With what is wrong about the second factor.
+    /// Returns the error with what is wrong about the second factor.
     #[must_use]
     pub fn second_factor(mut self, what: SecondFactor) -> Self {
         self.0.second_factor = Some(what);
         self
     }
 
-    /// The same for another who waited for the same thing; what happened inside is told in words.
+    /// Returns a copy for another caller who waited for the same work; its internal cause is kept as text.
     pub(crate) fn duplicate(&self) -> Self {
         let inner = &*self.0;
         Self(Box::new(Inner {
@@ -241,39 +241,39 @@ impl Error {
         }))
     }
 
-    /// What is wrong about the second factor, if that is it.
+    /// Returns what is wrong about the second factor, if that is the reason.
     pub fn second_factor_hint(&self) -> Option<SecondFactor> {
         self.0.second_factor
     }
-    /// The stable code.
+    /// Returns the stable code.
     pub fn code(&self) -> ErrorCode {
         self.0.code
     }
-    /// The public text.
+    /// Returns the public text.
     pub fn detail(&self) -> &str {
         &self.0.detail
     }
-    /// The fields that break rules.
+    /// Returns the fields that break rules.
     pub fn fields(&self) -> &[FieldError] {
         &self.0.fields
     }
-    /// On a conflict, the state that the thing is in.
+    /// Returns the state that the subject is in, on a conflict.
     pub fn current(&self) -> Option<&serde_json::Value> {
         self.0.current.as_ref()
     }
-    /// When to come back.
+    /// Returns the time after which the call may be repeated.
     pub fn retry_after_hint(&self) -> Option<Duration> {
         self.0.retry_after
     }
-    /// The limit that was met, where it is one of those that callers are told of.
+    /// Returns the limit that was exceeded, if it is one that callers can see.
     pub fn allowance(&self) -> Option<Allowance> {
         self.0.allowance
     }
-    /// The server's request id, when the error came over the wire.
+    /// Returns the server's request id, when the error came over the wire.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
-    /// What happened inside, for the log only.
+    /// Returns the internal cause as text, for the log only.
     pub fn internal_text(&self) -> Option<String> {
         let mut source: Option<&(dyn std::error::Error + 'static)> = self.0.source.as_deref().map(|source| source as _);
         let mut text: Option<String> = None;

@@ -21,12 +21,15 @@ impl Money {
     /// The largest amount: ten thousand million of a currency with cents.
     pub const MAX: i64 = 1_000_000_000_000;
 
-    /// An amount.
+    /// Creates an amount.
     pub fn new(amount: i64, currency: impl Into<String>) -> Self {
         Self { amount, currency: currency.into() }
     }
 
-    /// Refuses amounts out of range and what is no currency code; `pointer` says where the value stands.
+    /// Checks the amount's range and the form of the currency code.
+    ///
+    /// # Errors
+    /// The field that breaks the rule; `pointer` is where the value stands in the input.
     pub fn check(&self, pointer: &str) -> Result<(), FieldError> {
         if !(0..=Self::MAX).contains(&self.amount) {
             let detail = format!("must be from 0 to {} minor units", Self::MAX);

@@ -34,12 +34,15 @@ impl Default for PageRequest {
 }
 
 impl PageRequest {
-    /// The first page of `limit` rows.
+    /// Creates a request for the first page of `limit` rows.
     pub fn first(limit: u16) -> Self {
         Self { limit, after: None }
     }
 
-    /// The limit, checked, as the databases take it.
+    /// Returns the limit, checked, in the type that the databases accept.
+    ///
+    /// # Errors
+    /// `invalid` outside 1 to [`MAX_LIMIT`].
     pub fn checked_limit(&self) -> Result<i64> {
         if (1..=MAX_LIMIT).contains(&self.limit) {
             Ok(i64::from(self.limit))
@@ -48,7 +51,10 @@ impl PageRequest {
         }
     }
 
-    /// The decoded cursor, if one was given.
+    /// Returns the decoded cursor, if one was given.
+    ///
+    /// # Errors
+    /// `invalid` for a text that is no cursor of this kind.
     pub fn cursor<C: Cursor>(&self) -> Result<Option<C>> {
         let Some(text) = &self.after else { return Ok(None) };
         let bad = || Error::invalid("/after", "is not a cursor that this list gave out");
@@ -69,7 +75,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// From rows of which one more than `limit` was asked for, so that the last page knows itself.
+    /// Creates a page from up to `limit + 1` rows; one row more than `limit` shows that there is a next page.
     pub fn from_rows<C: Cursor>(mut rows: Vec<T>, limit: i64, cursor: impl Fn(&T) -> C) -> Self {
         let limit = usize::try_from(limit).unwrap_or(0);
         let more = rows.len() > limit;
@@ -78,7 +84,7 @@ impl<T> Page<T> {
         Self { items: rows, next }
     }
 
-    /// The same page with each row changed.
+    /// Returns the same page with each row mapped.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(change).collect(), next: self.next }
     }
@@ -86,9 +92,9 @@ impl<T> Page<T> {
 
 /// A position in an ordered list.
 pub trait Cursor: Sized {
-    /// As text, without secrets: clients see it (base64url).
+    /// Returns the cursor as text (base64url), without secrets, as clients see it.
     fn text(&self) -> String;
-    /// Back from [`Cursor::text`].
+    /// Parses what [`Cursor::text`] returned.
     fn parse(text: &str) -> Option<Self>;
 }
 
@@ -96,7 +102,7 @@ fn encode(cursor: &impl Cursor) -> String {
     URL_SAFE_NO_PAD.encode(cursor.text())
 }
 
-/// Position by time, ties broken by id.
+/// A position by time, ties broken by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeCursor {
     /// Time of the last row.
@@ -115,7 +121,7 @@ impl Cursor for TimeCursor {
     }
 }
 
-/// Position by sequence number.
+/// A position by sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeqCursor(pub i64);
 
@@ -128,7 +134,7 @@ impl Cursor for SeqCursor {
     }
 }
 
-/// Position by text, ties broken by id.
+/// A position by text, ties broken by id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextCursor {
     /// Key of the last row.

@@ -19,7 +19,7 @@ text_enum! {
 }
 
 impl Role {
-    /// Whether this role works for the marketplace.
+    /// Returns whether the role is one of staff's.
     pub fn is_staff(self) -> bool {
         matches!(self, Self::Support | Self::Admin | Self::Auditor)
     }

@@ -1,4 +1,4 @@
-//! A ZIP archive that leaves while it is written: nothing of it is kept, so its size is bounded by nothing here.
+//! A ZIP archive that is streamed while it is written: nothing of it is kept, so its size is not bounded here.
 
 use std::{
     io::{self, Write},
@@ -51,7 +51,7 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// An empty one, for `reader`.
+    /// Creates an empty archive for `reader`.
     pub fn new(reader: mpsc::Sender<Result<Bytes>>) -> Self {
         let out = Out::default();
         // Only its owner can read what is unpacked; and the same data gives the same archive, whatever the hour.
@@ -62,7 +62,7 @@ impl Archive {
         Self { zip: ZipWriter::new_stream(out.clone()), out, reader, options }
     }
 
-    /// A file of bytes.
+    /// Adds a file of bytes.
     pub async fn file(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         self.zip.start_file(name, self.options).map_err(Error::internal)?;
         for piece in bytes.chunks(PIECE) {
@@ -71,7 +71,7 @@ impl Archive {
         self.send().await
     }
 
-    /// A file of one JSON value.
+    /// Adds a file of one JSON value.
     pub async fn json(&mut self, name: &str, value: &impl Serialize) -> Result<()> {
         let bytes = serde_json::to_vec_pretty(value).map_err(Error::internal)?;
         self.file(name, &bytes).await
@@ -84,7 +84,7 @@ impl Archive {
         Ok(List { empty: true })
     }
 
-    /// More of a list.
+    /// Adds items to a list.
     pub async fn items<T: Serialize>(&mut self, list: &mut List, items: impl IntoIterator<Item = T>) -> Result<()> {
         let mut text = Vec::new();
         for item in items {
@@ -104,7 +104,7 @@ impl Archive {
         self.send().await
     }
 
-    /// The table of contents, without which no reader takes the archive for whole.
+    /// Writes the central directory, without which no reader accepts the archive as complete.
     pub async fn finish(self) -> Result<()> {
         let Self { zip, out, reader, .. } = self;
         zip.finish().map_err(Error::internal)?;

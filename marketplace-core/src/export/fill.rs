@@ -1,4 +1,4 @@
-//! What is in an export, file by file.
+//! The content of an export, file by file.
 
 use serde::Serialize;
 use serde_json::json;
@@ -25,7 +25,7 @@ const ROWS: i64 = 200;
 /// Before everything, in lists whose newest come first.
 const NEWEST: TimeCursor = TimeCursor { at: Timestamp::MAX, id: Uuid::max() };
 
-/// Writes everything about a person.
+/// Writes everything that is stored of a person.
 pub(super) async fn fill(app: &App, user: UserId, mut zip: Archive) -> Result<()> {
     about(app, user, &mut zip).await?;
     account(app, user, &mut zip).await?;
@@ -40,7 +40,7 @@ pub(super) async fn fill(app: &App, user: UserId, mut zip: Archive) -> Result<()
     zip.finish().await
 }
 
-/// How a file of a type ends.
+/// Returns the file extension of a media type.
 fn ending(media_type: &str) -> &'static str {
     match media_type {
         "image/jpeg" => "jpg",
@@ -145,7 +145,7 @@ async fn profile(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
     let mut reader = app.db.read().await?;
     let mut conn = reader.conn();
     let account = accounts::store::get(&mut conn, user).await?.ok_or_else(|| Error::not_found("user"))?;
-    // Whoever changed sides has both.
+    // A person who changed sides has both.
     let told = profiles::told(&mut conn, user).await?;
     let pictures = profiles::pictures_of(&mut conn, user).await?;
     let offered = services::told(&mut conn, &account, app.now()).await?;

@@ -1,9 +1,21 @@
-//! Everything that is stored of one person, to take away (GDPR art. 15 and 20): a ZIP archive with a JSON file for each
+//! The export of everything that is stored of one person (GDPR art. 15 and 20): a ZIP archive with a JSON file for each
 //! subject, and the person's own files.
 //!
 //! Of other people it holds what the person sees in the product anyway: names beside messages, jobs and reviews. Notes of
 //! the staff's, claims, and who decided what are not in it. It is written page by page while it is read, so it costs the
 //! same memory whatever its size; pages are read one after another, so what changes meanwhile may be in it or not.
+//!
+//! ```no_run
+//! # use futures::StreamExt;
+//! # use marketplace_core::{error::{Error, Result}, export, operation::Operation};
+//! # async fn example(op: &Operation, file: &mut impl std::io::Write) -> Result<()> {
+//! let mut export = export::own(op).await?;
+//! while let Some(piece) = export.body.next().await {
+//!     file.write_all(&piece?).map_err(Error::internal)?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod archive;
 mod fill;
@@ -35,9 +47,9 @@ use crate::{
 
 /// Pieces that wait for the reader; each has some 64 KiB.
 const AHEAD: usize = 2;
-/// An archive that is made while it is read.
+/// An archive that is created while it is read.
 pub struct Export {
-    /// What a saved copy is best called; ASCII.
+    /// The suggested name of a saved copy; ASCII.
     pub file_name: String,
     /// Its bytes. An error in the middle means that what came before is no whole archive.
     pub body: BoxStream<'static, Result<Bytes>>,
@@ -49,15 +61,16 @@ impl fmt::Debug for Export {
     }
 }
 
-/// One's own data, whatever the account's status. On record before the first byte.
+/// Exports the caller's own data, whatever the account's status. Audited before the first byte.
 ///
-/// Errors: `busy` while the same export runs.
+/// # Errors
+/// `busy` while the same export runs.
 pub async fn own(op: &Operation) -> Result<Export> {
     let user = op.actor().require_own(Permission::OwnAccount)?.account.id;
     begin(op, user).await
 }
 
-/// What is in an archive shows what each of these shows: whoever may not see that otherwise does not see it this way.
+/// The permissions that show what is in an archive: a caller without one of them may not export.
 const SHOWN: &[Permission] = &[
     Permission::UsersRead,
     Permission::UsersReveal,
@@ -68,19 +81,23 @@ const SHOWN: &[Permission] = &[
     Permission::TokensRead,
 ];
 
-/// Somebody's data, for staff who answer their request. On record before the first byte.
+/// Exports a person's data, for staff who handle their request. Audited before the first byte.
 ///
-/// Needs the permission to see each thing that is in it, besides `users:admin`. Errors: `not_found` when there is no such account, or nothing of it is left; `busy` while the same export runs.
+/// Needs the permission to see each thing that is in it, besides `users:admin`.
+///
+/// # Errors
+/// `not_found` when there is no such account, or nothing of it is left; `busy` while the same export runs.
 pub async fn of_user(op: &Operation, user: UserId) -> Result<Export> {
     op.actor().require(Permission::UsersAdmin)?;
     SHOWN.iter().try_for_each(|permission| op.actor().require(*permission))?;
     begin(op, user).await
 }
 
-/// The data of a banned person, who holds the link from the mail about the ban. The link goes on working, for the
+/// Exports the data of a banned person, who has the link from the mail about the ban. The link goes on working, for the
 /// deletion. Nobody is logged in, so the record says `system`.
 ///
-/// Errors: `invalid` for a link that does not count; `busy` while the same export runs.
+/// # Errors
+/// `invalid` for a link that does not count; `busy` while the same export runs.
 pub async fn by_link(app: &App, client: &ClientInfo, one_time: &str) -> Result<Export> {
     let user = auth::owner_of_link(app, client, one_time).await?;
     begin(&app.by(&Actor::System), user).await

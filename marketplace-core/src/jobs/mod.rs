@@ -1,4 +1,4 @@
-//! Jobs: a client and a worker agree on price, schedule and scope, the worker does it, the client is content.
+//! Jobs: a client and a worker agree on price, schedule and scope, the worker does the work, and the client accepts it.
 //!
 //! | to read about | open |
 //! |---|---|
@@ -7,6 +7,27 @@
 //! | a stored job | `row.rs` |
 //! | the use cases | [`ops`] |
 //! | what a job does to its thread | `thread.rs` |
+//!
+//! # Rules
+//!
+//! - A job begins with a client's offer in a thread that has no other live job: `negotiating`, then `accepted`, `completed` and
+//!   `finalized`, or `rejected` or `cancelled` on the way. The last three are terminal.
+//! - An offer is accepted by the side that did not make it, and names its revision.
+//! - Of transitions that race, one wins; the others get `conflict` with the current state.
+//! - A negotiation without a new offer is cancelled after 6 days, and completed work is finalized after 14.
+//!
+//! ```no_run
+//! # use marketplace_core::{error::Result, ids::ThreadId, operation::Operation};
+//! use marketplace_core::{jobs::{self, model::{NewJob, Offer}}, money::Money};
+//!
+//! # async fn example(client: &Operation, worker: &Operation, thread_id: ThreadId) -> Result<()> {
+//! let price = Money::new(12_000, "EUR");
+//! let offer = Offer { price, schedule: "Saturday at nine".into(), scope: "Paint the kitchen".into() };
+//! let job = jobs::create(client, NewJob { thread_id, offer }).await?;
+//! jobs::accept(worker, job.id, 1).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod model;
 pub mod ops;

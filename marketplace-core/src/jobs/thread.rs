@@ -11,7 +11,7 @@ use crate::{
     platform::db::Conn,
 };
 
-/// Tells the two of a transition, in their thread, which the unit holds. A rejected job closes it.
+/// Posts the notice of a transition in the job's thread, which the unit has locked. A rejected job closes it.
 pub(super) async fn tell(op: &Operation, conn: &mut Conn<'_>, job: &Job, row: &HistoryRow) -> Result<()> {
     let notice = JobNotice {
         id: job.id,
@@ -29,12 +29,12 @@ pub(super) async fn tell(op: &Operation, conn: &mut Conn<'_>, job: &Job, row: &H
     Ok(())
 }
 
-/// The notice in words, for whoever does not know the codes.
+/// Returns the notice as text, for clients that do not know the codes.
 fn text(job: &Job, row: &HistoryRow) -> String {
     notice((row.side, row.action), row.revision, &job.offer().price, row.reason)
 }
 
-/// What a thread says about a step: who did what, on which offer, and why.
+/// Returns the text of a notice about a transition: who did what, on which offer, and why.
 pub fn notice((side, action): (Side, JobAction), revision: i64, price: &Money, reason: Option<JobReason>) -> String {
     let who = match side {
         Side::Client => "The client",

@@ -4,9 +4,30 @@
 //! | to read about | open |
 //! |---|---|
 //! | states, reasons, claims, decisions | [`model`] |
-//! | what files are taken, how they are encrypted and kept | [`crate::platform::files`] |
+//! | which files are accepted, how they are encrypted and kept | [`crate::platform::files`] |
 //! | what may be done with an attempt, and when | `attempt.rs` |
 //! | the use cases | [`ops`] |
+//!
+//! # Rules
+//!
+//! - A submission is a numbered attempt with a document and a selfie. An active worker may submit one when none is under way, the
+//!   last decision was not final, and no approval is in effect.
+//! - A reviewer claims an attempt for ten minutes. A decision carries the claim's fencing number; an old number is a `conflict`.
+//! - Nobody decides about their own account. A decision takes effect after ten seconds, in which its maker can undo it.
+//! - Files are encrypted with a key for each attempt, and each view by staff is audited before the first byte is read.
+//!
+//! ```no_run
+//! # use marketplace_core::{error::Result, operation::Operation};
+//! use marketplace_core::kyc::{self, model::Decision};
+//!
+//! # async fn example(op: &Operation) -> Result<()> {
+//! if let Some(case) = kyc::next(op).await? {
+//!     let fence = case.attempt.claim.map(|claim| claim.fence);
+//!     kyc::decide(op, case.attempt.id, &Decision::approve(fence)).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod attempt;
 pub mod model;

@@ -1,4 +1,4 @@
-//! The only way a message comes to be.
+//! The only way a message is created.
 
 use crate::{
     app::App,
@@ -14,7 +14,7 @@ use crate::{
     platform::db::Conn,
 };
 
-/// What is to be written in a thread.
+/// A message to be written in a thread.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
     kind: MessageKind,
@@ -23,7 +23,7 @@ pub(crate) struct Draft {
     client_msg_id: Option<String>,
     fingerprint: Option<Vec<u8>>,
     data: Data,
-    /// Whether the rules for people's own messages are asked: membership, an open thread, blocks, the account's status.
+    /// Whether the rules for people's own messages apply: membership, an open thread, blocks, the account's status.
     guarded: bool,
 }
 
@@ -40,14 +40,14 @@ impl Draft {
         }
     }
 
-    /// What became of a job: a text for people and the same for programs. Taken in a closed thread too.
+    /// Creates a notice about a job: a text for people and the same for programs. Accepted in a closed thread too.
     pub fn job(content: impl Into<String>, job: JobNotice) -> Self {
         let mut draft = Self::new(MessageKind::Job, content.into());
         draft.data.job = Some(job);
         draft
     }
 
-    /// Words of the staff's. Taken in a closed thread too.
+    /// Creates a notice of the staff's. Accepted in a closed thread too.
     pub fn notice(content: impl Into<String>) -> Self {
         Self::new(MessageKind::Notice, content.into())
     }
@@ -56,7 +56,7 @@ impl Draft {
         Self { sender: Some(sender), ..Self::new(MessageKind::Text, content.into()) }
     }
 
-    /// Words of one of the two, under every rule: what [`super::send`] writes.
+    /// Creates a message of one of the two, under every rule, as [`super::send`] writes it.
     pub(super) fn guarded(
         sender: UserId,
         content: String,
@@ -74,7 +74,7 @@ impl Draft {
     }
 }
 
-/// What came of a draft.
+/// The message that a draft became.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Appended {
     /// The message.
@@ -85,7 +85,7 @@ pub(crate) struct Appended {
     pub at: Timestamp,
 }
 
-/// Takes a thread for the rest of the transaction. Whoever appends calls it before any other write or lock of the unit:
+/// Locks a thread for the rest of the transaction. Code that appends calls it before any other write or lock of the unit:
 /// then events, messages and commits of a thread have one order on PostgreSQL as well, where a transaction gets its number
 /// with its first write. On SQLite there is one writer, and nothing to do.
 pub(crate) async fn lock_thread(conn: &mut Conn<'_>, thread: ThreadId) -> Result<()> {
@@ -95,8 +95,11 @@ pub(crate) async fn lock_thread(conn: &mut Conn<'_>, thread: ThreadId) -> Result
     Ok(())
 }
 
-/// Writes a message: gives it the thread's next number, counts it as unread for whoever did not write it, and appends the
-/// event. `not_found` without such a thread.
+/// Writes a message: gives it the thread's next number, counts it as unread for those who did not write it, and appends
+/// the event.
+///
+/// # Errors
+/// `not_found` when there is no such thread.
 pub(crate) async fn append(app: &App, conn: &mut Conn<'_>, thread: ThreadId, draft: Draft) -> Result<Appended> {
     try_append(app, conn, thread, draft).await?.ok_or_else(|| Error::not_found("thread"))
 }

@@ -1,5 +1,5 @@
-//! What the two are told as it happens. An event says only what it is about; what is told is read from the tables, so that a
-//! removed message is told as a tombstone, however late.
+//! Events as the two sides receive them. An event only names its subject; the content is read from the tables, so that a
+//! removed message is delivered as a tombstone, however late.
 
 use serde::{Deserialize, Serialize};
 

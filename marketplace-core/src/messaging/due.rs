@@ -1,4 +1,4 @@
-//! What time, rejected jobs and erasure bring.
+//! Due work, closing threads of rejected jobs, and erasure.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::{
 /// How long a file may wait for a message.
 const LOOSE_FOR: Duration = Duration::from_hours(24);
 
-/// A job was rejected: its thread takes no more messages. The unit has called `lock_thread` before.
+/// Closes the thread of a rejected job. The unit has called `lock_thread` before.
 pub(crate) async fn close_for_job(op: &Operation, conn: &mut Conn<'_>, thread: ThreadId) -> Result<()> {
     let (client, worker) = store::parties(conn, thread).await?.ok_or_else(|| Error::not_found("thread"))?;
     if store::set_status(conn, thread, ThreadStatus::Closed, Some(CloseReason::JobRejected), None).await? {
@@ -32,7 +32,7 @@ pub(crate) async fn close_for_job(op: &Operation, conn: &mut Conn<'_>, thread: T
     Ok(())
 }
 
-/// Takes a user's words and files out of their threads, inside the transaction that deletes the user. Their messages stay as
+/// Removes a user's texts and files from their threads, inside the transaction that deletes the user. Their messages stay as
 /// tombstones, so that numbers have no gaps and the other side sees that something was said, by "Deleted user"; what staff
 /// wrote about the threads goes as well.
 pub(crate) async fn erase(op: &Operation, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
@@ -59,7 +59,7 @@ pub(crate) async fn run_due(app: &App) -> Result<u64> {
     Operation::system(app).write(unit!(|op, conn| { store::delete_loose(conn, before, op.now()).await })).await
 }
 
-/// Forgets who of the staff has read what: the audit log has it.
+/// Deletes the records of which staff read which thread: the audit log has them.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     let now = app.now();
     app.db.prune_in_batches(move |conn| async move { store::prune_reads(conn, now - AUDIT_EVERY).await }.boxed()).await

@@ -3,10 +3,31 @@
 //! | to read about | open |
 //! |---|---|
 //! | what threads and messages are | [`model`] |
-//! | the only way a message comes to be | `append.rs` |
-//! | what the two do | `ops/` |
-//! | what staff do | `staff.rs` |
-//! | what time and erasure bring | `due.rs` |
+//! | the only way a message is created | `append.rs` |
+//! | the use cases of the two sides | `ops/` |
+//! | the staff's use cases | `staff.rs` |
+//! | due work and erasure | `due.rs` |
+//!
+//! # Rules
+//!
+//! - A thread has one client and one worker; the client opens it from a published service, once for each service.
+//! - Messages of a thread have numbers without gaps, which are their only order.
+//! - Sending is idempotent: the same `client_msg_id` with the same body returns the first message again, with another body it is
+//!   a `conflict`.
+//! - A closed thread refuses messages. Between two people one of whom blocks the other, messages pass only while a job is live.
+//! - Staff read a thread after giving a reason, which is audited.
+//!
+//! ```no_run
+//! # use marketplace_core::{error::Result, ids::ThreadId, operation::Operation};
+//! use marketplace_core::messaging::{self, model::NewMessage};
+//!
+//! # async fn example(op: &Operation, thread: ThreadId) -> Result<()> {
+//! let new = NewMessage { client_msg_id: "hello-1".into(), content: "Hello".into(), attachments: vec![] };
+//! let message = messaging::send(op, thread, new).await?;
+//! messaging::read(op, thread, message.seq).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod append;
 mod deliver;

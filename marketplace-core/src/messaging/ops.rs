@@ -1,4 +1,4 @@
-//! What the two of a thread do: one function a use case.
+//! The use cases of a thread's two sides, one function each.
 
 mod files;
 mod send;

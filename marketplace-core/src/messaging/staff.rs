@@ -1,4 +1,4 @@
-//! What staff see of threads, and do to them.
+//! The staff's use cases about threads.
 
 use std::time::Duration;
 
@@ -34,7 +34,10 @@ use crate::{
 /// Reading on, for the same reason, is one row of the audit log in so long a time.
 pub(super) const AUDIT_EVERY: Duration = Duration::from_mins(10);
 
-/// Threads, newest activity first, as staff see them.
+/// Returns threads, newest activity first, as staff see them.
+///
+/// # Errors
+/// `forbidden` without the permission; `invalid` for a limit or cursor that is not valid.
 pub async fn staff_list(op: &Operation, filter: &ThreadFilter, page: &PageRequest) -> Result<Page<ThreadInfo>> {
     op.actor().require(Permission::ThreadsRead)?;
     let limit = page.checked_limit()?;
@@ -44,7 +47,10 @@ pub async fn staff_list(op: &Operation, filter: &ThreadFilter, page: &PageReques
     Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.last_at, id: row.id.0 }))
 }
 
-/// One thread, without its content.
+/// Returns one thread, without its content.
+///
+/// # Errors
+/// `not_found` when there is no such thread; `forbidden` without the permission.
 pub async fn staff_show(op: &Operation, id: ThreadId) -> Result<ThreadInfo> {
     op.actor().require(Permission::ThreadsRead)?;
     let mut reader = op.db.read().await?;
@@ -55,8 +61,8 @@ async fn info(conn: &mut Conn<'_>, id: ThreadId) -> Result<ThreadInfo> {
     store::show(conn, id).await?.ok_or_else(|| Error::not_found("thread"))
 }
 
-/// A thread's content, for a reason. The audit row is committed before anything is answered; reading on for the same reason
-/// within ten minutes is no new row.
+/// Returns a thread's content, for a reason. The audit row is committed before anything is returned; reading on for the same
+/// reason within ten minutes adds no row.
 pub async fn staff_messages(
     op: &Operation,
     id: ThreadId,
@@ -87,7 +93,7 @@ fn entry(action: AuditAction, id: ThreadId, reason: Option<String>, metadata: se
     Entry { action, target_kind: TargetKind::Thread, target: id.to_string(), reason, metadata }
 }
 
-/// The thread as it is, when the change may be made to it.
+/// Locks and returns the thread, after checking that the actor is neither side and that it is at the expected version.
 async fn subject(op: &Operation, conn: &mut Conn<'_>, id: ThreadId) -> Result<ThreadInfo> {
     lock_thread(conn, id).await?;
     let thread = info(conn, id).await?;
@@ -99,6 +105,10 @@ async fn subject(op: &Operation, conn: &mut Conn<'_>, id: ThreadId) -> Result<Th
 }
 
 /// Closes or reopens a thread. The change's note stays with the thread, for staff only.
+///
+/// # Errors
+/// `not_found` when there is no such thread; `forbidden` without the permission, and for one's own thread;
+/// `precondition_failed` at another version.
 pub async fn staff_act(op: &Operation, id: ThreadId, action: &ThreadAction) -> Result<Changed<ThreadInfo>> {
     op.actor().require(Permission::ThreadsWrite)?;
     let note = op.note()?;
@@ -143,7 +153,7 @@ pub async fn staff_notice(op: &Operation, id: ThreadId, content: &str) -> Result
     .await
 }
 
-/// One message, as staff see it.
+/// Returns one message, as staff see it.
 async fn message(conn: &mut Conn<'_>, thread: ThreadId, seq: i64) -> Result<StaffMessage> {
     let mut window =
         store::messages(conn, thread, None, Some(seq - 1), None, 1).await?.ok_or_else(|| Error::not_found("thread"))?;
@@ -151,7 +161,8 @@ async fn message(conn: &mut Conn<'_>, thread: ThreadId, seq: i64) -> Result<Staf
     Ok(window.staff(row))
 }
 
-/// Takes a message from the two's view; staff still see it. The change's note stays with the message, for staff only.
+/// Removes a message from the view of the two sides; staff still see it. The change's note stays with the message, for staff
+/// only.
 pub async fn staff_remove(op: &Operation, id: MessageId, reason: RemovalReason) -> Result<Changed<StaffMessage>> {
     op.actor().require(Permission::ThreadsWrite)?;
     let note = op.note()?;
@@ -179,7 +190,7 @@ pub async fn staff_remove(op: &Operation, id: MessageId, reason: RemovalReason) 
     .await
 }
 
-/// Tells the two that a message is a tombstone now.
+/// Appends the event that a message is a tombstone now.
 async fn removed(op: &Operation, conn: &mut Conn<'_>, thread: &ThreadInfo, id: MessageId, seq: i64) -> Result<()> {
     let target = id.to_string();
     let event = events::New {

@@ -2,11 +2,11 @@
 //!
 //! | | |
 //! |---|---|
-//! | what a login is asked with, and what comes of it | [`model`] |
-//! | one function a use case | [`ops`] |
+//! | the input and the outcome of a login | [`model`] |
+//! | the use cases | [`ops`] |
 //! | whose account a person at a provider is | `account` |
 //! | talking to a provider: discovery, keys, codes | `provider`, over `http` |
-//! | what is believed of an ID token | `id_token` |
+//! | the checks of an ID token | `id_token` |
 //!
 //! All of that is there with the feature `oidc` only, which a server has and a command line does not; an account's identities
 //! go with it either way.
@@ -14,6 +14,26 @@
 //! Signatures are checked by `jsonwebtoken`, which is in the tree for our own tokens. The crate `openidconnect` was weighed
 //! and left out: it brings some forty more crates, a second set of cryptography among them (with an `rsa` that has an open
 //! advisory, RUSTSEC-2023-0071), for what is a page of code here and is tried against a hostile provider, check by check.
+//!
+//! # Rules
+//!
+//! An identity is an issuer and a subject. It is linked to an account by address only if the provider says that the address is
+//! verified, and the account's own address is verified too. A first login creates a client or a worker, never staff.
+//!
+//! ```no_run
+//! # #[cfg(feature = "oidc")]
+//! # mod example {
+//! # use marketplace_core::{app::App, auth::ClientInfo, error::Result};
+//! use marketplace_core::oidc::{model::BeginLogin, ops};
+//!
+//! # pub async fn example(app: &App, client: &ClientInfo) -> Result<()> {
+//! let begin = BeginLogin { role: None, redirect: None, code_challenge: None };
+//! let begun = ops::begin_login(app, client, "google", &begin).await?;
+//! println!("open {}", begun.location);
+//! # Ok(())
+//! # }
+//! # }
+//! ```
 
 #[cfg(feature = "oidc")]
 mod account;
@@ -30,7 +50,7 @@ mod store;
 
 use crate::{app::App, base::error::Result, platform::db::PRUNE_BATCH};
 
-/// Forgets logins and codes that nobody came back with.
+/// Deletes logins and codes that were not used in time.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     use futures::FutureExt;
     let now = app.now();

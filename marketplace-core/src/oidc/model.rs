@@ -1,4 +1,4 @@
-//! What a login through a provider is asked with, and what comes of it. Pure.
+//! The input and the outcome of a login through a provider. Pure.
 
 use std::{fmt, time::Duration};
 

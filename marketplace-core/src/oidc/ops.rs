@@ -1,4 +1,4 @@
-//! One function a use case.
+//! The use cases of social login, one function each.
 
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ use crate::{
 /// Longest of each parameter that a browser comes back with, in bytes.
 const PARAMETER: usize = 4_096;
 
-/// The providers that people can log in through.
+/// Returns the providers that people can log in through.
 pub fn providers(app: &App) -> Page<ProviderView> {
     let items = app.config.oidc.keys().map(|name| ProviderView { name: name.clone() }).collect();
     Page { items, next: None }
@@ -35,8 +35,12 @@ pub fn providers(app: &App) -> Page<ProviderView> {
 
 /// Begins a login through a provider.
 ///
-/// What the browser gets is its alone, and the provider's answer counts with it only: nobody is logged in by a link that
-/// somebody else prepared. The newest login of a browser is the one that it can finish.
+/// The provider's response is accepted only from the browser that got the cookie: nobody is logged in by a link that somebody
+/// else prepared. A browser can finish its newest login only.
+///
+/// # Errors
+/// `not_found` for an unknown provider; `invalid` for a parameter that breaks a rule; `unavailable` when the provider cannot
+/// be reached.
 pub async fn begin_login(app: &App, client: &ClientInfo, provider: &str, begin: &BeginLogin) -> Result<Begun> {
     app.limiter.call(client.ip).await?;
     let provider = Provider::named(app, provider)?;
@@ -51,11 +55,12 @@ pub async fn begin_login(app: &App, client: &ClientInfo, provider: &str, begin: 
     Ok(Begun { location, browser: browser.0 })
 }
 
-/// Finishes a login: a browser is back from the provider. `browser` is what [`Begun`] gave it.
+/// Finishes a login, when a browser is back from the provider. `browser` is the value that [`Begun`] gave it. A login that a
+/// page began returns to that page, also when it failed.
 ///
-/// `unauthenticated` when it did not begin here, was finished before, took too long, or the provider's answer does not hold;
-/// `forbidden` when the account is closed, or the provider does not vouch for the address. A login that was begun by a page
-/// answers to that page, also when it failed.
+/// # Errors
+/// `unauthenticated` when it did not begin here, was finished before, took too long, or the provider's response is not valid;
+/// `forbidden` when the account is closed, or the provider does not vouch for the address.
 pub async fn finish_login(
     app: &App,
     client: &ClientInfo,
@@ -84,7 +89,7 @@ pub async fn finish_login(
     }
 }
 
-/// What went wrong, for the page: the code, and the sentence that anybody may read.
+/// Returns the address of the page, with what went wrong: the code and the public text.
 fn told(mut page: url::Url, error: &Error) -> url::Url {
     if let Some(inside) = error.internal_text() {
         tracing::warn!(inside, "a login through a provider failed");
@@ -115,7 +120,7 @@ async fn complete(
     Ok(done)
 }
 
-/// For apps: the session itself.
+/// Begins a session, for apps, which get the tokens themselves.
 async fn open(app: &App, client: &ClientInfo, who: Identity, asked: &Asked) -> Result<Tokens> {
     let (opening, role) = (Opening::new(app, client), asked.role);
     let within = opening.clone();
@@ -130,7 +135,7 @@ async fn open(app: &App, client: &ClientInfo, who: Identity, asked: &Asked) -> R
     opening.tokens(app, &account)
 }
 
-/// For pages: a code, as an address stays in histories and logs.
+/// Returns the address of the page with a code, not with tokens, as addresses stay in histories and logs.
 async fn hand_over(app: &App, who: Identity, asked: &Asked, back: Back) -> Result<url::Url> {
     let Back { mut redirect, challenge } = back;
     let code = Opaque::new(app.random.as_ref());
@@ -145,10 +150,12 @@ async fn hand_over(app: &App, who: Identity, asked: &Asked, back: Back) -> Resul
     Ok(redirect)
 }
 
-/// A session for the code that a page got, and the secret of which it sent the hash when the login began.
+/// Begins a session with the code that a page got, and the secret whose hash it sent when the login began. Where the account
+/// has a second factor, `proof` proves it. A wrong secret uses the code up.
 ///
-/// Where the account has a second factor, `proof` shows it: without one, `unauthenticated` with
-/// [`SecondFactor`](crate::base::error::SecondFactor), and the code can be tried again with one. A wrong secret uses the code up.
+/// # Errors
+/// `unauthenticated` for a code or a secret that is not valid; `unauthenticated` with
+/// [`SecondFactor`](crate::base::error::SecondFactor) without a second factor: the code can then be tried again with one.
 pub async fn exchange(
     app: &App,
     client: &ClientInfo,
@@ -188,7 +195,10 @@ fn code_invalid() -> Error {
     Error::invalid("/code", "is not valid: it was used, has expired, or is not this page's; log in again")
 }
 
-/// The ways into the caller's account through providers, newest first.
+/// Returns the provider identities linked to the caller's account, newest first.
+///
+/// # Errors
+/// `forbidden` for a caller without an account of their own; `invalid` for a limit or cursor that is not valid.
 pub async fn identities(op: &Operation, page: &PageRequest) -> Result<Page<IdentityView>> {
     let me = op.actor().require_own(Permission::OwnAccount)?;
     let limit = page.checked_limit()?;
@@ -202,7 +212,10 @@ pub async fn identities(op: &Operation, page: &PageRequest) -> Result<Page<Ident
     Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }).map(named))
 }
 
-/// Closes one of those ways. `conflict` when it is the last one in: set a password first.
+/// Removes a provider identity from the caller's account.
+///
+/// # Errors
+/// `not_found` when it is not the caller's; `conflict` when it is the last way to log in: set a password first.
 pub async fn remove_identity(op: &Operation, id: IdentityId) -> Result<()> {
     let user = op.actor().require_own(Permission::OwnAccount)?.account.id;
 

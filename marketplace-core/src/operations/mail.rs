@@ -1,4 +1,4 @@
-//! What staff see of mails that were not sent yet, and how they have one tried again.
+//! The staff's use cases about mails that were not sent yet: list them, and try one again.
 
 use futures::FutureExt;
 use uuid::Uuid;
@@ -24,7 +24,10 @@ use crate::{
     },
 };
 
-/// Mails that were not sent yet, newest first; addresses are masked.
+/// Returns mails that were not sent yet, newest first; addresses are masked.
+///
+/// # Errors
+/// `forbidden` without the permission; `invalid` for a limit or cursor that is not valid.
 pub async fn list(op: &Operation, filter: &MailFilter, page: &PageRequest) -> Result<Page<MailSummary>> {
     op.actor().require(Permission::UsersRead)?;
     let limit = page.checked_limit()?;
@@ -89,7 +92,7 @@ fn summary(app: &App, row: Waiting) -> MailSummary {
     }
 }
 
-/// Forgets mails that failed long ago.
+/// Deletes mails that failed long ago.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     let now = app.now();
     app.db.write(move |conn| async move { store::prune(conn, now).await }.boxed()).await

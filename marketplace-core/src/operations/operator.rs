@@ -1,4 +1,4 @@
-//! What an operator does to a whole database, on its audit log, and with its keys only.
+//! Audit records of what an operator does to a whole database; this needs only the keys.
 
 use std::{path::Path, sync::Arc};
 
@@ -25,7 +25,7 @@ pub(crate) async fn open_keys(db: &Db, dir: &Path, adopt: Adopt) -> Result<Arc<K
     Ok(keys)
 }
 
-/// Puts on the audit log what is done to the database.
+/// Appends to the audit log what is done to the database.
 pub(crate) async fn record(
     db: &Db,
     keys: &Arc<Keys>,
@@ -42,7 +42,7 @@ pub(crate) async fn record(
     .await
 }
 
-/// The name of a file without its folder, as the audit log has it.
+/// Returns the name of a file without its folder, for the audit log.
 pub(crate) fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

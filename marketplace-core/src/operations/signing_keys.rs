@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// Makes a new key that signs access tokens from now on. Running servers that share the folder of keys notice by
+/// Creates a new key that signs access tokens from now on. Running servers that share the folder of keys notice by
 /// themselves, and what the keys before it signed stays valid until its end: nobody is logged out.
 ///
 /// A token that was signed three rotations ago is not valid any more; its session is, and refreshes.
@@ -36,7 +36,7 @@ pub async fn rotate_keys(op: &Operation) -> Result<Rotation> {
     Ok(rotation)
 }
 
-/// Makes a new key that signs in place of those that are lost, in a marketplace that does not open for want of them. Nobody
+/// Creates a new key that signs in place of those that are lost, in a marketplace that does not open for want of them. Nobody
 /// is logged out for good: what they signed is not valid any more, sessions are, and refresh.
 ///
 /// # Errors

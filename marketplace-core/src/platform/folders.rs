@@ -1,10 +1,10 @@
-//! Folders of ours.
+//! Folders that belong to the marketplace.
 
 use std::path::Path;
 
 use crate::base::error::{Error, Result};
 
-/// Makes a folder that only its owner can enter, with its parents; leaves one that is there as it is.
+/// Creates a folder that only its owner can enter, with its parents; leaves an existing one as it is.
 pub fn make_private_folder(path: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     if path.as_os_str().is_empty() {

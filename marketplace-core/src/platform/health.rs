@@ -1,7 +1,7 @@
-//! How each thing that this program depends on is: one log line at each change of state, counters for `/metrics`, and the
+//! The health of each dependency of this program: one log line at each change of state, counters for `/metrics`, and the
 //! list that `/readyz` and `doctor` show.
 //!
-//! Whoever calls a dependency reports how it went. A success costs one atomic load.
+//! Code that calls a dependency reports the outcome. A success costs one atomic load.
 
 use std::{
     fmt,
@@ -31,7 +31,7 @@ text_enum! {
     }
 }
 
-/// How a component is.
+/// The state of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentState {
     /// Which one.
@@ -91,7 +91,7 @@ impl Health {
         }
     }
 
-    /// Whether the last use of it succeeded, or there was none.
+    /// Returns whether the last use of it succeeded, or there was none.
     pub fn works(&self, component: Component) -> bool {
         self.slot(component).is_none_or(|slot| !slot.is_failing.load(Ordering::Relaxed))
     }

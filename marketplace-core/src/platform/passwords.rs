@@ -1,6 +1,6 @@
 //! Hashing of passwords: argon2id, on threads of their own that leave a core to others and that the system puts
-//! behind all others. The rest queues up to a bound, each address behind its own, and then hears `busy`: a crowd that logs
-//! in cannot starve everybody else, and whoever logs in from elsewhere does not wait for the crowd.
+//! behind all others. The rest queues up to a bound, each address behind its own, and then gets `busy`: a crowd that logs
+//! in cannot starve everybody else, and logins from elsewhere do not wait for the crowd.
 
 pub(crate) mod breached;
 mod threads;
@@ -79,7 +79,7 @@ impl Hasher {
         let turn = self.turns.take(caller_address().map(network), "too many logins at once; try again").await?;
         let (done, answer) = oneshot::channel();
         self.threads.run(move || {
-            // Whoever has gone away in the meantime needs no hash.
+            // A caller who has gone away in the meantime needs no hash.
             if !done.is_closed() {
                 // And may go away during it.
                 let _ = done.send(work());
@@ -89,7 +89,7 @@ impl Hasher {
         answer.await.map_err(Error::internal)
     }
 
-    /// A hash in the PHC string format.
+    /// Returns the hash of a password in the PHC string format.
     pub(crate) async fn hash(&self, password: Password) -> Result<String> {
         let argon = self.argon.clone();
         let salt = random::bytes::<16>(self.random.as_ref());
@@ -103,7 +103,7 @@ impl Hasher {
         hash.map_err(Error::internal)
     }
 
-    /// Whether the password is the one behind the hash; with no hash, [`Fit::No`] after the same time.
+    /// Checks whether the password is the one behind the hash; with no hash, [`Fit::No`] after the same time.
     pub(crate) async fn verify(&self, password: Password, hash: Option<String>) -> Result<Fit> {
         let argon = self.argon.clone();
         let known = hash.is_some();
@@ -125,7 +125,7 @@ impl Hasher {
         Ok(if known { fit } else { Fit::No })
     }
 
-    /// Whether the hash was made with other settings than today's.
+    /// Returns whether the hash was created with other settings than today's.
     pub(crate) fn is_outdated(&self, hash: &str) -> bool {
         !hash.starts_with(&*self.prefix)
     }

@@ -1,6 +1,6 @@
-//! Work that may hang for as long as something outside likes: a file system whose server is gone, a bucket that does not
-//! answer. So much of it runs at once, and each caller waits for so long. What hangs keeps its slot until it ends, so that it
-//! never takes all threads: the callers after it are refused in time, and when it ends, all works again.
+//! Work that may hang because of something outside: a file system whose server is gone, a bucket that does not respond. A
+//! bounded amount of it runs at once, and each caller waits for a bounded time. Work that hangs keeps its slot until it ends,
+//! so that it never uses all threads: later callers are refused in time, and everything works again when it ends.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::base::error::{Error, Result};
 
-/// Something did not answer within so long.
+/// Something did not respond within this time.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer within {} s", .0.as_secs())]
 pub(crate) struct Late(pub Duration);
@@ -24,17 +24,20 @@ pub(crate) struct Late(pub Duration);
 pub(crate) struct Slots {
     permits: Arc<Semaphore>,
     limit: Duration,
-    /// What callers are told when it hangs.
+    /// The text of the error when it hangs.
     detail: &'static str,
 }
 
 impl Slots {
-    /// So many at once, each waited for up to `limit`, the wait for a slot included.
+    /// Creates `count` slots; callers wait for up to `limit`, the wait for a slot included.
     pub fn new(count: usize, limit: Duration, detail: &'static str) -> Self {
         Self { permits: Arc::new(Semaphore::new(count)), limit, detail }
     }
 
-    /// Runs `work` to its end, also when nobody waits for it any more. `unavailable` when it takes too long.
+    /// Runs `work` to its end, even when nobody waits for it any more.
+    ///
+    /// # Errors
+    /// `unavailable` when it takes too long; errors of the work.
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
         let permits = Arc::clone(&self.permits);
         let done = async {
@@ -52,12 +55,12 @@ impl Slots {
         }
     }
 
-    /// Whether an error says that something took too long, and nothing else.
+    /// Returns whether an error only says that something took too long.
     pub fn was_late(error: &Error) -> bool {
         std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<Late>)
     }
 
-    /// Runs what blocks its thread.
+    /// Runs work that blocks its thread; otherwise like [`Slots::run`].
     pub async fn run_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -66,17 +69,17 @@ impl Slots {
     }
 }
 
-/// Remembers that something hangs, so that nobody waits for it again before it answers; cheap to clone.
+/// Remembers that something hangs, so that nobody waits for it again before it responds; cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hanging(Arc<AtomicBool>);
 
 impl Hanging {
-    /// How often it is asked whether it answers again.
+    /// How often it is probed.
     const ASK_EVERY: Duration = Duration::from_secs(1);
-    /// Questions that wait for an answer at the same time.
+    /// Probes that wait for a response at the same time.
     const QUESTIONS: usize = 8;
 
-    /// Whether it hangs.
+    /// Returns whether it hangs.
     pub fn is_so(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -1,12 +1,26 @@
-//! Profiles: what clients and workers tell of themselves, their pictures, whom they favour and whom they block.
+//! Profiles: what clients and workers publish about themselves, their pictures, favourites and blocks.
 //!
 //! | to read about | open |
 //! |---|---|
 //! | profiles, what may be in them, what the public sees | [`model`] |
-//! | how a picture is made fit to be shown | `picture.rs` |
+//! | how a picture is cleaned and resized | `picture.rs` |
 //! | the use cases | `ops.rs`, `people.rs`, `pictures.rs` |
 //!
 //! Nobody needs a row to have a profile: without one it holds the defaults.
+//!
+//! The public sees the profile of a worker who is active and whose identity is approved. Either of two people can block the
+//! other: then no thread is opened between them. Pictures are encoded anew, which removes their metadata.
+//!
+//! ```no_run
+//! # use marketplace_core::{error::Result, operation::Operation};
+//! use marketplace_core::profiles::{self, model::UpdateWorkerProfile};
+//!
+//! # async fn example(op: &Operation) -> Result<()> {
+//! let update = UpdateWorkerProfile { headline: Some("Painter".into()), ..UpdateWorkerProfile::default() };
+//! let profile = profiles::update_worker(op, update).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod model;
 mod ops;

@@ -1,4 +1,4 @@
-//! One's own profile, and what the public sees of others.
+//! The caller's own profile, and the public profiles of others.
 
 use super::{
     model::{ClientProfile, PublicClient, PublicWorker, UpdateClientProfile, UpdateWorkerProfile, WorkerProfile},
@@ -21,7 +21,7 @@ use crate::{
     records::events::{self, EventKind},
 };
 
-/// The caller, when they have this role.
+/// Returns the caller's account, when they have this role.
 pub(super) fn require_role(actor: &Actor, role: Role) -> Result<&Account> {
     let account = &actor.require_own(Permission::Trade)?.account;
     if account.role == role {
@@ -43,7 +43,10 @@ pub(super) async fn changed(op: &Operation, conn: &mut Conn<'_>, user: UserId) -
     events::append(op, conn, EventKind::Profile, &user.to_string(), Some(user)).await
 }
 
-/// The caller's profile as a client.
+/// Returns the caller's profile as a client.
+///
+/// # Errors
+/// `forbidden` unless the caller is a client.
 pub async fn client(op: &Operation) -> Result<ClientProfile> {
     let user = require_role(op.actor(), Role::Client)?.id;
     store::client(&mut op.db.read().await?.conn(), user).await
@@ -51,7 +54,8 @@ pub async fn client(op: &Operation) -> Result<ClientProfile> {
 
 /// Changes the caller's profile as a client.
 ///
-/// Errors: `invalid` with each field that breaks a rule; `precondition_failed` at another version.
+/// # Errors
+/// `invalid` with each field that breaks a rule; `precondition_failed` at another version.
 pub async fn update_client(op: &Operation, update: UpdateClientProfile) -> Result<ClientProfile> {
     let user = require_role(op.actor(), Role::Client)?.id;
 
@@ -67,7 +71,10 @@ pub async fn update_client(op: &Operation, update: UpdateClientProfile) -> Resul
     .await
 }
 
-/// The caller's profile as a worker.
+/// Returns the caller's profile as a worker.
+///
+/// # Errors
+/// `forbidden` unless the caller is a worker.
 pub async fn worker(op: &Operation) -> Result<WorkerProfile> {
     let user = require_role(op.actor(), Role::Worker)?.id;
     store::worker(&mut op.db.read().await?.conn(), user).await
@@ -75,7 +82,8 @@ pub async fn worker(op: &Operation) -> Result<WorkerProfile> {
 
 /// Changes the caller's profile as a worker.
 ///
-/// Errors: `invalid` with each field that breaks a rule; `precondition_failed` at another version.
+/// # Errors
+/// `invalid` with each field that breaks a rule; `precondition_failed` at another version.
 pub async fn update_worker(op: &Operation, update: UpdateWorkerProfile) -> Result<WorkerProfile> {
     let user = require_role(op.actor(), Role::Worker)?.id;
 
@@ -91,19 +99,25 @@ pub async fn update_worker(op: &Operation, update: UpdateWorkerProfile) -> Resul
     .await
 }
 
-/// A worker's public page: there as soon as they are active and approved, whether or not they wrote anything.
+/// Returns a worker's public profile, which exists as soon as they are active and approved, even when it is empty.
+///
+/// # Errors
+/// `not_found` for a worker whom the public does not see.
 pub async fn public_worker(app: &App, id: UserId) -> Result<PublicWorker> {
     let mut reader = app.db.read().await?;
     store::public_worker(&mut reader.conn(), app.now(), id).await?.ok_or_else(|| Error::not_found("worker"))
 }
 
-/// A client's public page: there as soon as they are active.
+/// Returns a client's public profile, which exists as soon as they are active.
+///
+/// # Errors
+/// `not_found` for a client whom the public does not see.
 pub async fn public_client(app: &App, id: UserId) -> Result<PublicClient> {
     let mut reader = app.db.read().await?;
     store::public_client(&mut reader.conn(), id).await?.ok_or_else(|| Error::not_found("client"))
 }
 
-/// Everything that a person told of themselves goes, inside the transaction that erases them.
+/// Deletes everything in a person's profile, inside the transaction that erases them.
 pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     store::erase(conn, user, app.now()).await
 }

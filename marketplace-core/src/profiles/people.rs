@@ -19,7 +19,10 @@ use crate::{
 /// Favourites, and blocks, that one person may have.
 const MOST: i64 = 2_000;
 
-/// The caller's favourite workers, those that the public sees, newest first.
+/// Returns the caller's favourite workers, those that the public sees, newest first.
+///
+/// # Errors
+/// `forbidden` for a caller without an account of their own; `invalid` for a limit or cursor that is not valid.
 pub async fn favorites(op: &Operation, page: &PageRequest) -> Result<Page<PublicWorker>> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;
     let limit = page.checked_limit()?;
@@ -31,9 +34,10 @@ pub async fn favorites(op: &Operation, page: &PageRequest) -> Result<Page<Public
         .map(|(_, worker)| worker))
 }
 
-/// Makes a worker a favourite of the caller, or not one any more. Doing it twice changes nothing.
+/// Adds a worker to the caller's favourites, or removes them. Doing it twice changes nothing.
 ///
-/// Errors: `not_found` for somebody whom the public does not see; `conflict` beyond 2,000.
+/// # Errors
+/// `not_found` for somebody whom the public does not see; `conflict` beyond 2,000.
 pub async fn favorite(op: &Operation, worker: UserId, wanted: bool) -> Result<()> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;
 
@@ -52,7 +56,10 @@ pub async fn favorite(op: &Operation, worker: UserId, wanted: bool) -> Result<()
     .await
 }
 
-/// Whom the caller blocks.
+/// Returns the people whom the caller blocks.
+///
+/// # Errors
+/// `forbidden` for a caller without an account of their own; `invalid` for a limit or cursor that is not valid.
 pub async fn blocks(op: &Operation, page: &PageRequest) -> Result<Page<Blocked>> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;
     let limit = page.checked_limit()?;
@@ -62,10 +69,12 @@ pub async fn blocks(op: &Operation, page: &PageRequest) -> Result<Page<Blocked>>
     Ok(Page::from_rows(rows, limit, |blocked| TextCursor { key: String::new(), id: blocked.id.0 }))
 }
 
-/// Blocks somebody, or not any more: no new threads between the two, and messages only while a job of theirs is live.
+/// Blocks or unblocks a person. A block means no new threads between the two, and messages only while a job of theirs is
+/// live.
 /// Doing it twice changes nothing.
 ///
-/// Errors: `not_found` for staff and for who is gone; `forbidden` about oneself; `conflict` beyond 2,000.
+/// # Errors
+/// `not_found` for staff and for who is gone; `forbidden` about oneself; `conflict` beyond 2,000.
 pub async fn block(op: &Operation, other: UserId, wanted: bool) -> Result<()> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;
     if user == other {

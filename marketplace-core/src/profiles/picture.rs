@@ -1,4 +1,4 @@
-//! Makes an uploaded picture fit to be shown: only its pixels stay. Where it was taken, with what and by whom is in the
+//! Renders an uploaded picture anew, so that only its pixels stay. Where it was taken, with what and by whom is in the
 //! metadata, which is not copied.
 
 use image::{DynamicImage, imageops::FilterType, metadata::Orientation};

@@ -23,9 +23,10 @@ use crate::{
     },
 };
 
-/// Gives the caller a picture in place of the one before. Of the upload only the pixels stay.
+/// Sets the caller's picture, which replaces the previous one. Only the pixels of the upload are kept.
 ///
-/// Errors: those of [`crate::platform::files::inspect()`], with the pointer `/picture`.
+/// # Errors
+/// Those of [`crate::platform::files::inspect()`], with the pointer `/picture`.
 pub async fn set_picture(op: &Operation, bytes: Vec<u8>) -> Result<Picture> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;
     let Rendered { full, thumb, width, height } = op.files.decoding(bytes, |bytes| render(&bytes)).await?;
@@ -53,7 +54,10 @@ pub async fn set_picture(op: &Operation, bytes: Vec<u8>) -> Result<Picture> {
     Ok(picture)
 }
 
-/// Takes the caller's picture away. Without one it changes nothing.
+/// Removes the caller's picture. Without one it changes nothing.
+///
+/// # Errors
+/// `forbidden` for a caller without an account of their own.
 pub async fn remove_picture(op: &Operation) -> Result<()> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;
 
@@ -81,7 +85,10 @@ async fn put(op: &Operation, conn: &mut Conn<'_>, user: UserId, role: Role, pict
     changed(op, conn, user).await
 }
 
-/// A picture of somebody whom the public sees; its owner sees it before that.
+/// Returns a picture of a person whom the public sees; its owner always sees it.
+///
+/// # Errors
+/// `not_found` when the viewer may not see it.
 pub async fn picture(app: &App, viewer: Option<&Actor>, id: PictureId, size: PictureSize) -> Result<FileContent> {
     let mut reader = app.db.read().await?;
     let found = store::stored_picture(&mut reader.conn(), app.now(), id).await?;
@@ -110,7 +117,7 @@ pub async fn picture(app: &App, viewer: Option<&Actor>, id: PictureId, size: Pic
     Ok(FileContent { media_type: found.media_type, bytes: bytes.into() })
 }
 
-/// One of the files of a picture.
+/// Returns one of the files of a picture, decrypted.
 async fn opened(app: &App, id: PictureId, size: PictureSize, stored: &StoredFiles) -> Result<Vec<u8>> {
     let key = match size {
         PictureSize::Full => &stored.full_key,
@@ -119,7 +126,7 @@ async fn opened(app: &App, id: PictureId, size: PictureSize, stored: &StoredFile
     app.files.get_opened(&app.keys, Owner::Picture(id), size.as_str(), key, stored.wrapped_key.as_deref()).await
 }
 
-/// The full picture, for its owner's export.
+/// Returns the full picture, for its owner's export.
 pub(crate) async fn own_picture(app: &App, picture: &OwnPicture) -> Result<FileContent> {
     let bytes = opened(app, picture.id, PictureSize::Full, &picture.stored).await?;
     Ok(FileContent { media_type: picture.media_type.clone(), bytes: bytes.into() })
@@ -128,7 +135,7 @@ pub(crate) async fn own_picture(app: &App, picture: &OwnPicture) -> Result<FileC
 /// Pictures that one call seals at most.
 const BATCH: i64 = 32;
 
-/// Seals pictures from before they were, the next few of a round.
+/// Seals older pictures that are not sealed yet, the next few of a round.
 pub(crate) async fn seal_stored(app: &App, round: &mut Round) -> Result<u64> {
     let mut reader = app.db.read().await?;
     let clear = store::clear_pictures(&mut reader.conn(), round.after, BATCH).await?;

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a repeated request with the same key gets the first answer instead of doing the work twice.
+//! `Idempotency-Key`: a repeated request with the same key gets the first response instead of doing the work twice.
 //! Keys belong to their caller, and are kept for 24 hours.
 
 use std::{collections::BTreeSet, time::Duration};
@@ -19,15 +19,15 @@ use crate::{
     platform::db::{Conn, Db, PRUNE_BATCH, json},
 };
 
-/// How long an answer is kept.
+/// How long a response is kept.
 pub const KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// After so long a call that never finished (its server was killed) may be repeated.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// Between two tries to give a key back.
+/// The pause between two tries to release a key.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Whether the work is to be done.
+/// Whether the work must be done, or has been done.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Begin {
     /// Nobody has done it: do it, then [`finish`] or [`abandon`].
@@ -35,7 +35,7 @@ pub enum Begin {
         /// Since when the key is this call's.
         since: Timestamp,
     },
-    /// It was done: this was the answer.
+    /// It was done: this was the response.
     Replay {
         /// HTTP status.
         status: u16,
@@ -52,11 +52,11 @@ struct Row {
     created_at: Timestamp,
 }
 
-/// Takes a key for a request whose method, path and body have this fingerprint.
+/// Acquires a key for a request whose method, path and body have this fingerprint.
 ///
 /// # Errors
 /// `conflict` when the key was used for another request; `busy` while the first call still runs, as far as is known: it may
-/// also have ended without a word, so that asking again is right.
+/// also have ended without releasing the key, so the caller should try again.
 pub async fn begin(app: &App, actor: &Actor, key: &str, fingerprint: [u8; 32]) -> Result<Begin> {
     if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::invalid("/headers/idempotency-key", "must have 1 to 255 printable ASCII characters"));
@@ -104,10 +104,10 @@ pub async fn begin(app: &App, actor: &Actor, key: &str, fingerprint: [u8; 32]) -
     begun
 }
 
-/// Ids that are looked for in an answer, at most.
+/// Ids that are extracted from a response, at most.
 const IDS: usize = 500;
 
-/// The ids that stand in a path and an answer; none when there are too many to list.
+/// Returns the ids in a path and a response; none when there are too many to list.
 fn ids_in(path: &str, body: &[u8]) -> Option<Vec<Uuid>> {
     let pieces = |text: &[u8]| {
         let pieces = text.split(|byte| !(byte.is_ascii_hexdigit() || *byte == b'-')).filter(|piece| piece.len() == 36);
@@ -117,7 +117,10 @@ fn ids_in(path: &str, body: &[u8]) -> Option<Vec<Uuid>> {
     (ids.len() <= IDS).then(|| ids.into_iter().collect())
 }
 
-/// Keeps the answer to a request for `path`, for whoever repeats it.
+/// Stores the response to a request for `path`, for repetitions of the request.
+///
+/// # Errors
+/// `unavailable` when the database cannot be used.
 pub async fn finish(app: &App, actor: &Actor, key: &str, path: &str, status: u16, body: Vec<u8>) -> Result<()> {
     let (principal, key) = (actor.principal(), key.to_owned());
     let ids = ids_in(path, &body);
@@ -145,7 +148,7 @@ pub async fn finish(app: &App, actor: &Actor, key: &str, path: &str, status: u16
         .await
 }
 
-/// Gives the key back that was taken then: the work failed on our side and may be repeated. While the database is away it is
+/// Releases the key that was acquired at `since`: the work failed on our side and may be repeated. While the database is away it is
 /// tried again for as long as the key would be kept from others.
 pub async fn abandon(app: &App, actor: &Actor, key: &str, since: Timestamp) {
     let (db, principal, key) = (app.db.clone(), actor.principal(), key.to_owned());
@@ -177,7 +180,7 @@ async fn forget(db: &Db, principal: &Principal, key: &str, since: Timestamp) -> 
     .await
 }
 
-/// Forgets the answers that somebody got, and those that others got about them: their id is in each, or that of a note.
+/// Deletes the responses that a person got, and those that others got about them: their id is in each, or that of a note.
 pub(crate) async fn erase(conn: &mut Conn<'_>, now: Timestamp, user: UserId, notes: &[NoteId]) -> Result<()> {
     q!(conn => exec, "DELETE FROM idempotency_keys WHERE principal = $1", Principal::user(user))?;
     q!(conn => exec,
@@ -196,7 +199,7 @@ pub(crate) async fn erase(conn: &mut Conn<'_>, now: Timestamp, user: UserId, not
     Ok(())
 }
 
-/// Forgets answers that are past their time.
+/// Deletes responses that are older than [`KEPT`].
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     let before = app.now() - KEPT;
     let pruned = app.db.prune_in_batches(move |conn| {

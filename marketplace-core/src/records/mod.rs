@@ -1,5 +1,5 @@
-//! What is only ever appended to, inside the transaction of what it records: the audit log, the log of events, mails that wait,
-//! answers kept for repeated requests.
+//! Append-only records, written inside the transaction of what they record: the audit log, the event log, waiting mails,
+//! responses kept for repeated requests.
 
 pub mod audit;
 pub mod events;

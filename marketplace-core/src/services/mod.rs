@@ -8,6 +8,23 @@
 //! | what a search asks for; how it is answered; in which words of the databases | `query.rs`, `search.rs`, `matches.rs` |
 //! | which words find a service, and which typos | `words.rs` |
 //! | distances, and what is near | `place.rs`, `tiles.rs` |
+//!
+//! # Rules
+//!
+//! - A service is a draft, published or closed, and belongs to one worker. Publishing needs an active worker whose identity is
+//!   approved; a service whose worker is not is in no public view.
+//! - Search covers title, description, tags, category, place and the worker's name. It finds beginnings of words and tolerates
+//!   typos.
+//!
+//! ```no_run
+//! # use marketplace_core::{error::Result, ids::ServiceId, operation::Operation};
+//! use marketplace_core::services;
+//!
+//! # async fn example(op: &Operation, id: ServiceId) -> Result<()> {
+//! let published = services::publish(op, id).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod follow;
 mod matches;

@@ -1,8 +1,19 @@
-//! Everything that staff can do, whichever way they came in.
+//! Every staff operation, over the database or over HTTP.
 //!
-//! Each operation is declared once, in the file of its feature: how it is called, what it takes and returns, which permission
-//! it asks for, and which function runs it. From that the server mounts and describes its routes, and a [`Connection`] calls it,
+//! Each operation is declared once, in the file of its feature: how it is called, what it accepts and returns, which permission
+//! it requires, and which function runs it. From that the server mounts and describes its routes, and a [`Connection`] calls it,
 //! over the database or over HTTP. The contract suite in `tests/` runs every one over both.
+//!
+//! ```no_run
+//! # use marketplace_core::{actor::Actor, app::App, error::Result};
+//! use marketplace_core::staff::{Connection, ListQuery, ListUsers};
+//!
+//! # async fn example(app: App, actor: Actor) -> Result<()> {
+//! let connection = Connection::direct(app, actor);
+//! let users = connection.call::<ListUsers>((), ListQuery::default(), ()).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 #[cfg(feature = "openapi")]
 pub mod describe;

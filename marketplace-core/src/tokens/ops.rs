@@ -1,4 +1,4 @@
-//! One function a use case.
+//! The use cases of tokens for scripts, one function each.
 
 use std::{sync::Arc, time::Duration};
 
@@ -48,8 +48,9 @@ const USED_EVERY: Duration = Duration::from_secs(600);
 /// How long a token that has ended is listed.
 const LISTED: Duration = Duration::from_secs(90 * 86_400);
 
-/// Whom a token speaks for, as its owner's account stands now: one read.
+/// Returns the actor of a token, with its owner's account as it is now, in one read.
 ///
+/// # Errors
 /// `unauthenticated` when it is not known, has ended, or its owner is not an active member of staff; `forbidden` while its owner
 /// lacks the second factor that staff must have (`require_staff_totp`).
 pub(crate) async fn authenticate(app: &App, secret: &str) -> Result<Actor> {
@@ -86,7 +87,10 @@ pub(crate) async fn authenticate(app: &App, secret: &str) -> Result<Actor> {
     })))
 }
 
-/// Tokens, newest first; never their secrets.
+/// Returns tokens, newest first, without their secrets.
+///
+/// # Errors
+/// `forbidden` without the permission; `invalid` for a limit or cursor that is not valid.
 pub async fn list(op: &Operation, filter: &TokenFilter, page: &PageRequest) -> Result<Page<ApiToken>> {
     op.actor().require(Permission::TokensRead)?;
     let limit = page.checked_limit()?;
@@ -96,7 +100,7 @@ pub async fn list(op: &Operation, filter: &TokenFilter, page: &PageRequest) -> R
     Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }))
 }
 
-/// A user's own tokens, newest first.
+/// Returns a user's own tokens, newest first.
 pub(crate) async fn all_of(
     app: &App,
     conn: &mut Conn<'_>,
@@ -155,10 +159,11 @@ fn wanted(op: &Operation, new: &NewToken) -> Result<CheckedToken> {
     Ok(CheckedToken { name, scopes, owner, expires_at, note })
 }
 
-/// Makes a token. Its secret is in this answer and never again.
+/// Creates a token for the caller, or for another active member of staff. Its secret is returned only here.
 ///
-/// For the caller, or for another active member of staff. `invalid` for a scope that the owner's role does not give.
-/// `forbidden` for one that the caller does not have: a token makes none that may more than itself.
+/// # Errors
+/// `invalid` for a scope that the owner's role does not give; `forbidden` for one that the caller does not have: a token
+/// creates none with more permissions than its own.
 pub async fn create(op: &Operation, new: &NewToken) -> Result<Changed<CreatedToken>> {
     op.actor().require(Permission::TokensWrite)?;
     let wanted = wanted(op, new)?;
@@ -218,8 +223,11 @@ fn check_owner(owner: &Account, scopes: &[Permission]) -> Result<()> {
     }
 }
 
-/// Ends a token at once, and every token that it created, or one of these: whoever held it has seen their secrets. Unchanged
-/// when it was revoked or has ended and none of those works.
+/// Revokes a token at once, and every token that it or one of these created: its holder has seen their secrets. Unchanged
+/// when it was revoked or has ended, and none of those works.
+///
+/// # Errors
+/// `not_found` when there is no such token; `forbidden` without the permission.
 pub async fn revoke(op: &Operation, id: TokenId) -> Result<Changed<ApiToken>> {
     op.actor().require(Permission::TokensWrite)?;
     let note = op.note()?;
@@ -255,7 +263,7 @@ async fn record(
         .map(drop)
 }
 
-/// Ends every token of a user, inside the transaction that decided so, and every token that they or one of these created for
+/// Revokes every token of a user, inside the transaction that decided to, and every token that they or one of these created for
 /// somebody else: they have seen its secret. Returns how many worked until now.
 pub(crate) async fn revoke_all(conn: &mut Conn<'_>, by: &Principal, user: UserId, now: Timestamp) -> Result<u64> {
     let done = store::revoke_all(conn, user, by, now).await?;
@@ -264,7 +272,7 @@ pub(crate) async fn revoke_all(conn: &mut Conn<'_>, by: &Principal, user: UserId
     Ok(done + revoke_created(conn, by, creators, now).await?.len() as u64)
 }
 
-/// Ends every token that one of `creators` created, or one of these. Returns those that worked until now.
+/// Revokes every token that one of `creators` created, or one of these. Returns those that worked until now.
 async fn revoke_created(
     conn: &mut Conn<'_>,
     by: &Principal,
@@ -283,7 +291,7 @@ async fn revoke_created(
     Ok(ended)
 }
 
-/// Ends every token of everybody; returns how many worked until now.
+/// Revokes every token of every user; returns how many worked until now.
 pub(crate) async fn revoke_everybodys(conn: &mut Conn<'_>, by: &Principal, now: Timestamp) -> Result<u64> {
     store::revoke_everybodys(conn, by, now).await
 }
@@ -293,7 +301,7 @@ pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     store::erase(conn, user).await
 }
 
-/// Forgets tokens that ended long ago.
+/// Deletes tokens that ended long ago.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     let before = app.now() - LISTED;
     app.db.prune_in_batches(move |c| async move { store::prune(c, before).await }.boxed()).await

@@ -34,7 +34,7 @@ use crate::{
 const OWN_DATA_DAYS: u64 = 30;
 
 impl UserAction {
-    /// What an actor needs for it.
+    /// Returns the permission that the action needs.
     pub fn permission(&self) -> Permission {
         match self {
             Self::Freeze | Self::Unfreeze | Self::RevokeSessions => Permission::UsersWrite,
@@ -55,7 +55,7 @@ impl UserAction {
         }
     }
 
-    /// The role whose powers it gives to an account that has `role`, or gives back to it.
+    /// Returns the role whose permissions the action gives, or gives back, to an account that has `role`.
     fn grants(&self, role: Role) -> Option<Role> {
         match self {
             Self::SetRole { role } => Some(*role),
@@ -65,7 +65,7 @@ impl UserAction {
         }
     }
 
-    /// Whether it takes an active admin's powers away.
+    /// Returns whether the action takes an active admin's permissions away.
     fn disarms(&self) -> bool {
         match self {
             Self::Freeze | Self::Ban | Self::Delete => true,
@@ -75,20 +75,20 @@ impl UserAction {
     }
 }
 
-/// What an action comes to, given how the account stands. Pure.
+/// The effect of an action on an account in its current state. Pure.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// It is so already.
+    /// The account already is as asked.
     Unchanged,
     /// Another status; with the reason when it restricts.
     Status(Status, Option<RestrictionReason>),
-    /// Personal data goes.
+    /// Personal data is erased.
     Erase,
     /// Another role.
     Role(Role),
     /// Sessions end.
     EndSessions,
-    /// The second factor goes.
+    /// The second factor is removed.
     ResetTotp,
 }
 
@@ -117,10 +117,14 @@ pub(crate) fn step(account: &Account, action: &UserAction, reason: Option<Restri
     })
 }
 
-/// Does something to a user. A restriction commits together with the end of what it forbids.
+/// Applies an action to a user. A restriction commits together with the end of what it forbids.
 ///
 /// Nobody acts on their own account; support staff act on clients and workers only; the last active admin stays; and nobody
-/// gives, or gives back, powers that they do not have themselves.
+/// gives, or gives back, permissions that they do not have themselves.
+///
+/// # Errors
+/// `forbidden` without the permission, and about oneself; `not_found` when there is no such user;
+/// `precondition_failed` at another version.
 pub async fn act(op: &Operation, id: UserId, action: &UserAction) -> Result<Changed<UserDetail>> {
     op.actor().require(action.permission())?;
     op.actor().require_other(id)?;

@@ -24,9 +24,10 @@ use crate::{
     tokens,
 };
 
-/// Erases an account inside the transaction that decided so. The row stays, without anything personal in it.
+/// Erases an account, inside the transaction that decided to. The row stays, without anything personal in it.
 ///
-/// Errors: `conflict` while jobs of theirs are live.
+/// # Errors
+/// `conflict` while jobs of theirs are live.
 pub(crate) async fn erase(
     op: &Operation,
     conn: &mut Conn<'_>,
@@ -70,7 +71,7 @@ pub(crate) async fn erase(
     events::append(op, conn, EventKind::UserChanged, &id.to_string(), Some(id)).await
 }
 
-/// Sweeps what erasures leave beside the rows that they deleted: mails in the folder, words in the search index, and rows in
+/// Deletes what erasures leave beside the rows that they deleted: mails in the folder, words in the search index, and rows in
 /// the write-ahead log; files go by themselves. A server does it within a second; whatever stops it, the next one goes on.
 pub(crate) async fn sweep(app: &App) -> Result<u64> {
     /// Erasures of one round.

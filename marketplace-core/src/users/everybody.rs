@@ -1,4 +1,4 @@
-//! Ending everybody's sessions at once: when keys, a backup or a server may be in other hands.
+//! Ending the sessions of all users at once: when keys, a backup or a server may be in other hands.
 
 use uuid::Uuid;
 
@@ -24,8 +24,11 @@ use crate::{
 /// Sessions of one unit: more would keep others from writing.
 const ROUND: i64 = 2_000;
 
-/// Ends every session and every API token of everybody, the caller's too. Needs a reason; is on record before the first one
-/// ends. Sessions end in rounds: what breaks off in the middle can be done again.
+/// Ends every session and every API token of all users, the caller's too. Needs a reason, and is audited before the first
+/// one ends. Sessions end in rounds: after an interruption it can be repeated.
+///
+/// # Errors
+/// `invalid` without a reason; `forbidden` without the permission.
 pub async fn end_all_sessions(op: &Operation) -> Result<EndedSessions> {
     op.actor().require(Permission::UsersAdmin)?;
     let Some(reason) = op.change().reason else {

@@ -1,4 +1,4 @@
-//! One's own account.
+//! The caller's own account.
 
 use serde::{Deserialize, Serialize};
 
@@ -78,12 +78,19 @@ pub struct UpdateMe {
     pub phone: Option<String>,
 }
 
-/// The caller's account. Costs nothing: it was read when the token was checked for this very call.
+/// Returns the caller's account. It costs no query: it was read when the token was checked for this call.
+///
+/// # Errors
+/// `forbidden` for a caller without an account of their own.
 pub fn me(op: &Operation) -> Result<Me> {
     Ok(Me::of(&op.actor().require_own(Permission::OwnAccount)?.account, op.now()))
 }
 
-/// Changes the caller's name or number. `conflict` when the number is somebody else's, `rate_limited` after some tries.
+/// Changes the caller's name or number.
+///
+/// # Errors
+/// `invalid` with each field that breaks a rule; `conflict` when the number is somebody else's; `rate_limited` after some
+/// tries; `precondition_failed` at another version.
 pub async fn update_me(op: &Operation, update: UpdateMe) -> Result<Me> {
     let me = op.actor().require_own(Permission::OwnAccount)?;
     if me.account.status == Status::Unverified {
@@ -125,7 +132,10 @@ pub async fn update_me(op: &Operation, update: UpdateMe) -> Result<Me> {
     .await
 }
 
-/// Erases the caller's account for good. Staff cannot: an admin has to.
+/// Erases the caller's account for good. Staff accounts are erased by an admin.
+///
+/// # Errors
+/// `forbidden` for staff; `invalid` for a wrong password; `conflict` while jobs of theirs are live.
 pub async fn delete_me(op: &Operation, password: &Password) -> Result<()> {
     let me = op.actor().require_own(Permission::OwnAccount)?;
     if me.account.role.is_staff() {

@@ -1,4 +1,23 @@
 //! People, across features: staff's view of one and what staff do with them, one's own account, erasure.
+//!
+//! # Rules
+//!
+//! - Staff see contact data masked. Revealing it is audited, once for each person.
+//! - A restriction (freeze, ban, deletion) names a reason, and commits together with the end of what it forbids.
+//! - Nobody acts on their own account, gives away a permission that they do not have, or takes the powers of the last active
+//!   admin. Support staff act on clients and workers only.
+//! - Erasure removes personal fields and files, and is refused while jobs are live.
+//!
+//! ```no_run
+//! # use marketplace_core::{error::Result, ids::UserId, operation::Operation};
+//! use marketplace_core::{accounts::model::UserAction, base::change::{Change, RestrictionReason}, users};
+//!
+//! # async fn example(op: &Operation, user: UserId) -> Result<()> {
+//! let op = op.with(Change { reason: Some(RestrictionReason::Fraud), ..Change::default() });
+//! users::act(&op, user, &UserAction::Freeze).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod actions;
 mod erase;

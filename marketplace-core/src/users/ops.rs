@@ -1,4 +1,4 @@
-//! What staff see of users, and how they make and annotate them.
+//! The staff's use cases about users: list, show, reveal, create, annotate.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
@@ -37,10 +37,13 @@ use crate::{
 /// Notes on a user's own page.
 const NOTES_SHOWN: i64 = 20;
 
-/// Users, newest first; with `q`, in the order of what matched. Masked, unless revealed: then audited with a row for each
-/// person, before anything is returned.
+/// Returns users, newest first; with `q`, in the order of what matched. They are masked, unless revealed: then audited with a
+/// row for each person, before anything is returned.
 ///
-/// Addresses and numbers are found by their beginnings only by whoever may reveal them, and then the search is audited.
+/// Only callers who may reveal addresses and numbers find them by their beginnings, and then the search is audited.
+///
+/// # Errors
+/// `forbidden` without the permission; `invalid` for a limit or cursor that is not valid.
 pub async fn list(op: &Operation, filter: &UserFilter, page: &PageRequest) -> Result<Page<UserSummary>> {
     op.actor().require(Permission::UsersRead)?;
     if filter.reveal {
@@ -67,7 +70,7 @@ pub async fn list(op: &Operation, filter: &UserFilter, page: &PageRequest) -> Re
     Ok(found.map(UserSummary::revealed))
 }
 
-/// Whom a search by contact data showed goes on record, not what was looked for: it is somebody's.
+/// Audits whom a search by contact data showed. The search text is not recorded, as it is personal data.
 async fn searched(op: &Operation, found: &Page<Account>) -> Result<()> {
     let ids: Vec<UserId> = found.items.iter().map(|account| account.id).collect();
 
@@ -117,10 +120,10 @@ async fn find(op: &Operation, filter: &UserFilter, page: &PageRequest) -> Result
     Ok((found, query.by_contact))
 }
 
-/// What separates these sealed texts from all others.
+/// The context that separates these sealed texts from all others.
 const CURSOR: &[u8] = b"cursor of users by term";
 
-/// The term at which a page of a search ends may be somebody's whole address: nobody but us reads it.
+/// Seals a cursor: the term at which a page of a search ends may be a whole address, so that only we can read it.
 fn sealed(app: &App, cursor: &str) -> Result<String> {
     Ok(URL_SAFE_NO_PAD.encode(app.keys.seal_same(CURSOR, cursor.as_bytes())?))
 }
@@ -131,14 +134,17 @@ fn opened(app: &App, sealed: &str) -> Result<String> {
     plain.ok_or_else(|| Error::invalid("/after", "is not a cursor that this list gave out"))
 }
 
-/// One user, masked.
+/// Returns one user, masked.
+///
+/// # Errors
+/// `not_found` when there is no such user; `forbidden` without the permission.
 pub async fn show(op: &Operation, id: UserId) -> Result<UserDetail> {
     op.actor().require(Permission::UsersRead)?;
     let mut reader = op.db.read().await?;
     detail(&mut reader.conn(), id, op.now()).await
 }
 
-/// What staff see of a user, inside or outside a transaction.
+/// Returns a user as staff see them, inside or outside a transaction.
 pub(super) async fn detail(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<UserDetail> {
     let account = store::get(conn, id).await?.ok_or_else(|| Error::not_found("user"))?;
     let (sessions, last_seen_at) = auth::store::summary(conn, id, now).await?;
@@ -153,7 +159,10 @@ pub(super) async fn detail(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> R
     })
 }
 
-/// One user's personal data in full. The audit row is committed before it is answered.
+/// Returns one user's personal data in full. The audit row is committed first.
+///
+/// # Errors
+/// `not_found` when there is no such user; `forbidden` without the permission.
 pub async fn reveal(op: &Operation, id: UserId) -> Result<PersonalData> {
     op.actor().require(Permission::UsersReveal)?;
 
@@ -177,7 +186,12 @@ pub async fn reveal(op: &Operation, id: UserId) -> Result<PersonalData> {
     .await
 }
 
-/// A new account of any role that the caller has all permissions of. Its owner sets the password through the mail that is sent, which also confirms the address.
+/// Creates an account of any role whose permissions the caller has. Its owner sets the password through the mail that is
+/// sent, which also confirms the address.
+///
+/// # Errors
+/// `invalid` with each field that breaks a rule; `forbidden` without the permission or those of the role; `conflict` when the
+/// address or the number is taken.
 pub async fn create(op: &Operation, new: &NewUser) -> Result<Changed<UserDetail>> {
     op.actor().require(Permission::UsersAdmin)?;
     op.actor().require_grant(new.role)?;
@@ -248,7 +262,10 @@ pub async fn create(op: &Operation, new: &NewUser) -> Result<Changed<UserDetail>
     .await
 }
 
-/// Writes a note on a user.
+/// Adds a note to a user.
+///
+/// # Errors
+/// `not_found` when there is no such user; `invalid` for a text that breaks a rule; `forbidden` without the permission.
 pub async fn note(op: &Operation, id: UserId, body: &str) -> Result<Changed<Note>> {
     op.actor().require(Permission::UsersWrite)?;
     let body = check_text("/body", body, 1, MAX_NOTE)?;
@@ -280,7 +297,10 @@ pub async fn note(op: &Operation, id: UserId, body: &str) -> Result<Changed<Note
     .await
 }
 
-/// The notes on a user, newest first.
+/// Returns the notes on a user, newest first.
+///
+/// # Errors
+/// `not_found` when there is no such user; `forbidden` without the permission.
 pub async fn notes(op: &Operation, id: UserId, page: &PageRequest) -> Result<Page<Note>> {
     op.actor().require(Permission::UsersRead)?;
     let limit = page.checked_limit()?;

@@ -1,4 +1,4 @@
-//! Another address for an account: takes effect when it is confirmed.
+//! Changing an account's address, which takes effect when the new one is confirmed.
 
 use super::{
     super::{ClientInfo, store},
@@ -27,9 +27,13 @@ use crate::{
     },
 };
 
-/// Asks for another address: a mail to it confirms, a mail to the old one warns.
+/// Requests another address: the mail to it confirms the change, and a mail to the old one warns.
 ///
-/// Answers alike whether or not the new address has an account.
+/// Returns the same whether or not the new address has an account.
+///
+/// # Errors
+/// `invalid` for a wrong password, and for an address that is not valid or already the caller's; `rate_limited` after too
+/// many calls.
 pub async fn change_email(op: &Operation, password: &Password, email: &str) -> Result<()> {
     let me = op.actor().require_own(Permission::OwnAccount)?;
     require_verified(&me.account)?;
@@ -63,7 +67,10 @@ pub async fn change_email(op: &Operation, password: &Password, email: &str) -> R
     Ok(())
 }
 
-/// Makes the new address take effect.
+/// Confirms the new address, which takes effect.
+///
+/// # Errors
+/// `invalid` for a token that is not valid; `conflict` when the address has become another account's.
 pub async fn confirm_email(app: &App, client: &ClientInfo, one_time: &str) -> Result<()> {
     app.limiter.call(client.ip).await?;
     let hash = token::hash(one_time);

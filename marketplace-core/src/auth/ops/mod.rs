@@ -1,4 +1,4 @@
-//! One function a use case.
+//! The use cases of authentication, one function each.
 
 mod email;
 mod passwords;
@@ -35,13 +35,13 @@ use crate::{
     records::mail::{self, Mail, Template},
 };
 
-/// Hours, as a duration.
+/// Returns a number of hours as a duration.
 pub(crate) const fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3_600)
 }
 
-/// Creates the token of a kind, the only one that counts from now on, and returns the link with it. A mail that waits with the
-/// one before is taken back.
+/// Creates a one-time token, which replaces the previous one of its kind, and returns the link with it. A waiting mail with
+/// the previous one is cancelled.
 pub(crate) async fn issue_one_time(
     app: &App,
     conn: &mut Conn<'_>,
@@ -56,7 +56,7 @@ pub(crate) async fn issue_one_time(
     link(app, kind.path(), Some(&token.0))
 }
 
-/// A link into the public site.
+/// Returns a link into the public site.
 pub(crate) fn link(app: &App, path: &str, token: Option<&str>) -> Result<String> {
     let mut url = app.config.public_url.clone();
     url.path_segments_mut()
@@ -69,7 +69,7 @@ pub(crate) fn link(app: &App, path: &str, token: Option<&str>) -> Result<String>
     Ok(url.into())
 }
 
-/// Records a mail about an account, to its address.
+/// Queues a mail about an account, to its address.
 pub(crate) async fn notify(
     app: &App,
     conn: &mut Conn<'_>,
@@ -83,24 +83,24 @@ pub(crate) async fn notify(
     mail::enqueue(app, conn, &subject, app.now(), &mail).await
 }
 
-/// The account of an address, locked: what is sent to it is sent to whoever has it now.
+/// Returns the account that has an address now, locked.
 async fn lock_by_email(conn: &mut Conn<'_>, email: &str) -> Result<Option<Account>> {
     let Some((found, _)) = accounts::store::by_email(conn, email).await? else { return Ok(None) };
     let account = accounts::store::lock(conn, found.id).await?;
     Ok(account.filter(|account| normalise_email(&account.email) == email))
 }
 
-/// Whether a link went to the address that an account has now; those of the release before do not say where they went.
+/// Returns whether a link was sent to the address that an account has now; links of the previous release do not record it.
 fn is_to(sent_to: Option<&str>, account: &Account) -> bool {
     sent_to.is_none_or(|email| email == normalise_email(&account.email))
 }
 
-/// A one-time token that does not count, whatever the reason.
+/// Returns the error for a one-time token that is not valid, whatever the reason.
 fn token_invalid() -> Error {
     Error::invalid("/token", "is not valid: it was used, has expired, or a newer one was sent; ask for a new one")
 }
 
-/// An unverified account may only verify, ask for the mail again, or be deleted.
+/// Checks that the address is confirmed: an unverified account may only verify, request the mail again, or be deleted.
 pub(super) fn require_verified(account: &Account) -> Result<()> {
     if account.status == Status::Unverified {
         Err(Error::forbidden("confirm your address first: the link is in the mail that we sent"))

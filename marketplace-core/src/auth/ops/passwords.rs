@@ -29,7 +29,11 @@ use crate::{
     tokens,
 };
 
-/// Sends a mail with which a new password can be set, if there is such an account. Answers alike, at once, in any case.
+/// Sends a mail with which a new password can be set, if there is such an account. Returns the same, at once, in
+/// any case.
+///
+/// # Errors
+/// `rate_limited` after too many calls.
 pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Result<()> {
     app.limiter.call(client.ip).await?;
     if email.len() > EMAIL_LIMIT {
@@ -63,6 +67,9 @@ pub async fn forgot_password(app: &App, client: &ClientInfo, email: &str) -> Res
 
 /// Sets a password with the token from a mail, which also confirms the address. Every session and API token ends, and so does
 /// every other link that was sent.
+///
+/// # Errors
+/// `invalid` for a token that is not valid, or a password that breaks a rule.
 pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new: &Password) -> Result<()> {
     app.limiter.call(client.ip).await?;
     new.check("", app.site())?;
@@ -93,6 +100,9 @@ pub async fn reset_password(app: &App, client: &ClientInfo, one_time: &str, new:
 }
 
 /// Changes the caller's password, and ends every other session, every API token and every link that was sent.
+///
+/// # Errors
+/// `invalid` when the current password is wrong or the new one breaks a rule; `conflict` when it was changed meanwhile.
 pub async fn change_password(op: &Operation, current: &Password, new: &Password) -> Result<()> {
     let me = op.actor().require_own(Permission::OwnAccount)?;
     require_verified(&me.account)?;
@@ -114,8 +124,10 @@ pub async fn change_password(op: &Operation, current: &Password, new: &Password)
     .await
 }
 
-/// Locks the caller's account, of which [`check_own_password`] returned the hash: whoever set another password meanwhile, or
-/// closed the account, came first.
+/// Locks the caller's account, of which [`check_own_password`] returned the hash.
+///
+/// # Errors
+/// `conflict` when another password was set meanwhile, or the account was closed.
 pub(crate) async fn lock_checked(conn: &mut Conn<'_>, user: UserId, checked: Option<&str>) -> Result<Account> {
     let found = accounts::store::lock_with_hash(conn, user).await?;
     let (account, hash) = found.ok_or_else(|| Error::not_found("account"))?;

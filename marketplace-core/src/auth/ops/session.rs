@@ -1,4 +1,4 @@
-//! Logging in, staying in, getting out.
+//! Login, refresh, logout.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,9 +35,11 @@ use crate::{
     tokens,
 };
 
-/// Who an access token speaks for, as their account stands now: one read. Of a token for scripts (`mkt_…`), the same.
+/// Returns the actor of an access token, with their account as it is now, in one read. Also accepts a token for scripts
+/// (`mkt_…`).
 ///
-/// `unauthenticated` whatever is wrong: signature, time, session, account. `unavailable` while the database cannot say so.
+/// # Errors
+/// `unauthenticated` whatever is wrong: signature, time, session, account; `unavailable` while the database cannot be read.
 pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
     if access_token.starts_with(tokens::model::PREFIX) {
         return tokens::authenticate(app, access_token).await;
@@ -60,18 +62,20 @@ pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
     })))
 }
 
-/// A session for an address and a password; see [`login_with`].
+/// Begins a session with an address and a password; see [`login_with`].
+///
+/// # Errors
+/// Those of [`login_with`].
 pub async fn login(app: &App, client: &ClientInfo, email: &str, password: &Password) -> Result<Tokens> {
     login_with(app, client, email, password, None).await
 }
 
-/// A session for an address, a password and, where the account has one, a second factor.
+/// Begins a session with an address, a password and, where the account has one, a second factor.
 ///
-/// Unknown addresses and wrong passwords are answered alike, in the same time. `forbidden` for a banned account, to whoever
-/// knows its password. `rate_limited` after too many failures from one address.
-///
-/// That there is a second factor is told only to whoever knows the password: `unauthenticated` with
-/// [`SecondFactor`](crate::base::error::SecondFactor).
+/// # Errors
+/// `unauthenticated` for unknown addresses and wrong passwords alike, after the same time; with the right password,
+/// `unauthenticated` with [`SecondFactor`](crate::base::error::SecondFactor) when a second factor is missing or wrong, and
+/// `forbidden` for a banned account. `rate_limited` after too many failures from one address.
 pub async fn login_with(
     app: &App,
     client: &ClientInfo,
@@ -118,8 +122,9 @@ pub async fn login_with(
     start_session(app, client, account, hash, rehash, spent).await
 }
 
-/// The password that was checked must still be the account's, and the account must still be allowed in, when the session
-/// is written: a reset or a ban in between wins. So does a second factor that was enrolled, or a code that was used.
+/// Writes the session. The password that was checked must still be the account's, and the account must still be allowed in,
+/// when the session is written: a reset or a ban in between wins. So does a second factor that was enrolled, or a code that
+/// was used.
 async fn start_session(
     app: &App,
     client: &ClientInfo,
@@ -146,7 +151,7 @@ async fn start_session(
     opening.tokens(app, &account)
 }
 
-/// A session for somebody who showed who they are by other means than a password.
+/// A session for a person who was authenticated by other means than a password.
 #[derive(Clone)]
 pub(crate) struct Opening {
     session: SessionId,
@@ -156,14 +161,14 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// For whoever asks.
+    /// Creates the session of a client, not stored yet.
     pub fn new(app: &App, client: &ClientInfo) -> Self {
         let session = SessionId::new(app.now(), app.random.as_ref());
         let refresh_secret = random::bytes(app.random.as_ref());
         Self { session, refresh_secret, agent: client.agent(), ip: client.ip.to_string() }
     }
 
-    /// Begins it, inside the transaction that decided so. Where the account has a second factor, `spent` is what shows it.
+    /// Stores the session, inside the transaction that decided to. Where the account has a second factor, `spent` proves it.
     pub async fn write(&self, app: &App, conn: &mut Conn<'_>, user: UserId, spent: Option<&totp::Used>) -> Result<()> {
         totp::consume(conn, user, spent).await?;
         let now = app.now();
@@ -179,14 +184,14 @@ impl Opening {
         store::create(conn, new).await
     }
 
-    /// What is handed out after the commit.
+    /// Returns the tokens, to be handed out after the commit.
     pub fn tokens(self, app: &App, account: &Account) -> Result<Tokens> {
         tracing::info!(user = %account.id, session = %self.session, "logged in");
         tokens(app, account, self.session, 1, &self.refresh_secret)
     }
 }
 
-/// A new access token, with the refresh token of a generation.
+/// Creates an access token, with the refresh token of a generation.
 fn tokens(app: &App, account: &Account, session: SessionId, generation: i64, secret: &[u8]) -> Result<Tokens> {
     let now = app.now();
     let claims = Claims {
@@ -205,14 +210,15 @@ fn tokens(app: &App, account: &Account, session: SessionId, generation: i64, sec
     })
 }
 
-/// When a session ends that began then and is used now: when it is not used for long, and in any case some day.
+/// Returns the end of a session that began then and is used now: it ends when it is unused for long, and in any case after a
+/// fixed time.
 fn session_end(app: &App, began_at: Timestamp, now: Timestamp) -> Timestamp {
     let days = |count: u32| Duration::from_secs(u64::from(count) * 86_400);
     let kept = &app.config.retention;
     (now + days(kept.session_days)).min(began_at + days(kept.session_max_days))
 }
 
-/// What came of a refresh token.
+/// The outcome of a refresh.
 enum Judged {
     /// The token of this generation follows it.
     Followed(Box<Account>, SessionId, i64, Vec<u8>),
@@ -221,10 +227,13 @@ enum Judged {
     Ended,
 }
 
-/// The next pair of tokens for a refresh token, which is used up.
+/// Returns the next pair of tokens for a refresh token, which is used up.
 ///
-/// For 15 seconds after its first use a token goes on answering, with the same next refresh token, however many ask: two tabs
-/// refresh at once, and answers get lost. Using an older one again ends the whole session: one of the two who hold it stole it.
+/// For 15 seconds after its first use a token still returns the same next refresh token, however often it is used: two tabs
+/// refresh at once, and responses get lost. Using an older one again ends the whole session: one of its two holders stole it.
+///
+/// # Errors
+/// `unauthenticated` for a token that is not valid or no longer valid; `rate_limited` after too many calls.
 pub async fn refresh(app: &App, client: &ClientInfo, refresh_token: &str) -> Result<Tokens> {
     app.limiter.call(client.ip).await?;
     let presented = Presented::parse(refresh_token);
@@ -273,18 +282,27 @@ async fn judged(op: &Operation, conn: &mut Conn<'_>, presented: Option<Presented
 }
 
 /// Ends the session of the caller.
+///
+/// # Errors
+/// `forbidden` for a caller who is not logged in.
 pub async fn logout(op: &Operation) -> Result<()> {
     let session = op.actor().require_session()?.session;
     end(op, Some(session)).await
 }
 
 /// Ends every session of the caller.
+///
+/// # Errors
+/// `forbidden` for a caller who is not logged in.
 pub async fn logout_all(op: &Operation) -> Result<()> {
     op.actor().require(Permission::OwnAccount)?;
     end(op, None).await
 }
 
-/// Ends one session of the caller; `not_found` when it is not theirs or has ended.
+/// Ends one session of the caller.
+///
+/// # Errors
+/// `not_found` when it is not theirs or has ended.
 pub async fn revoke_session(op: &Operation, session: SessionId) -> Result<()> {
     op.actor().require(Permission::OwnAccount)?;
     end(op, Some(session)).await
@@ -307,7 +325,10 @@ async fn end(op: &Operation, session: Option<SessionId>) -> Result<()> {
     Ok(())
 }
 
-/// The caller's sessions that live, newest first.
+/// Returns the caller's live sessions, newest first.
+///
+/// # Errors
+/// `forbidden` for a caller who is not logged in; `invalid` for a limit or cursor that is not valid.
 pub async fn sessions(op: &Operation, page: &PageRequest) -> Result<Page<SessionView>> {
     let me = op.actor().require_own(Permission::OwnAccount)?;
     let limit = page.checked_limit()?;

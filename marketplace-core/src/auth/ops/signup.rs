@@ -1,4 +1,4 @@
-//! Signing up and confirming the address; and the way out for those who may not log in.
+//! Signing up, confirming the address, and deletion of their own data for banned people.
 
 use futures::FutureExt;
 
@@ -32,10 +32,15 @@ use crate::{
     users,
 };
 
-/// Makes an account of a client or a worker, and sends the mail that confirms its address.
+/// Creates an account of a client or a worker, and sends the mail that confirms its address.
 ///
-/// Answers alike whether or not the address has an account: then that account's owner gets a mail instead. So it does
-/// whether or not the phone number is somebody's: it becomes the account's when its address is confirmed, if it is free then.
+/// Returns the same whether or not the address has an account; if it has one, that account's owner gets a mail instead. Also
+/// returns the same whether or not the phone number is taken: it becomes the account's when its address is confirmed, if it
+/// is free then.
+///
+/// # Errors
+/// `invalid` with each field that breaks a rule; `rate_limited` after too many calls; `busy` when too many passwords wait to
+/// be hashed.
 pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
     app.limiter.call(client.ip).await?;
     let mut checks = Checks::default();
@@ -98,6 +103,9 @@ pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
 }
 
 /// Confirms the address of a new account.
+///
+/// # Errors
+/// `invalid` for a token that is not valid; `rate_limited` after too many calls.
 pub async fn verify_email(app: &App, client: &ClientInfo, one_time: &str) -> Result<()> {
     app.limiter.call(client.ip).await?;
     let hash = token::hash(one_time);
@@ -114,7 +122,10 @@ pub async fn verify_email(app: &App, client: &ClientInfo, one_time: &str) -> Res
         .await
 }
 
-/// Sends the mail that confirms an address again, if an account waits for it. Answers alike, at once, in any case.
+/// Sends the mail that confirms an address again, if an account waits for it. Returns the same, at once, in any case.
+///
+/// # Errors
+/// `rate_limited` after too many calls.
 pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) -> Result<()> {
     app.limiter.call(client.ip).await?;
     if email.len() > EMAIL_LIMIT {
@@ -146,7 +157,7 @@ pub async fn resend_verification(app: &App, client: &ClientInfo, email: &str) ->
     Ok(())
 }
 
-/// Who holds the link from the mail about a ban. It is not used up: what it is for besides, the deletion, comes last.
+/// Returns the owner of the link in the mail about a ban. The link is not used up: the deletion, its other use, comes last.
 pub(crate) async fn owner_of_link(app: &App, client: &ClientInfo, one_time: &str) -> Result<UserId> {
     app.limiter.call(client.ip).await?;
     let mut reader = app.db.read().await?;
@@ -160,7 +171,10 @@ pub(crate) async fn owner_of_link(app: &App, client: &ClientInfo, one_time: &str
     }
 }
 
-/// Deletes the data of a banned person, who holds the link from the mail about the ban.
+/// Deletes the data of a banned person, who has the link from the mail about the ban.
+///
+/// # Errors
+/// `invalid` for a token that is not valid; `conflict` while jobs of theirs are live.
 pub async fn delete_own_data(app: &App, client: &ClientInfo, one_time: &str) -> Result<()> {
     app.limiter.call(client.ip).await?;
     let hash = token::hash(one_time);

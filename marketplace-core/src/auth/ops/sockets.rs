@@ -38,7 +38,10 @@ impl std::fmt::Debug for SocketTicket {
     }
 }
 
-/// A ticket for the caller's session.
+/// Creates a ticket for the caller's session.
+///
+/// # Errors
+/// `forbidden` for a caller who is not logged in.
 pub async fn issue_ticket(op: &Operation) -> Result<SocketTicket> {
     let me = op.actor().require_own(Permission::Trade)?;
     let ticket = Opaque::new(op.random.as_ref());
@@ -47,7 +50,10 @@ pub async fn issue_ticket(op: &Operation) -> Result<SocketTicket> {
     Ok(SocketTicket { ticket: ticket.0, expires_in: TICKET.as_secs() })
 }
 
-/// Uses a ticket up: whoever asked for it, as their account stands now.
+/// Uses a ticket up, and returns the actor that it was issued to, with their account as it is now.
+///
+/// # Errors
+/// `unauthenticated` for a ticket that is not valid or no longer valid.
 pub async fn redeem_ticket(app: &App, ticket: &str) -> Result<Actor> {
     let invalid = || Error::unauthenticated("the ticket is not valid, or was used; ask for another one");
     if ticket.len() != Opaque::LENGTH {
@@ -71,11 +77,15 @@ pub async fn redeem_ticket(app: &App, ticket: &str) -> Result<Actor> {
     let live = live.filter(|live| live.lives(user, now) && live.account.status.may_log_in());
     let live = live.ok_or_else(|| Error::unauthenticated("the session has ended; log in again"))?;
     let (account, expires_at) = (live.account, live.expires_at);
-    // Whoever must enrol a second factor first gets no ticket.
+    // A login that must enrol a second factor first gets no ticket.
     Ok(Actor::User(Arc::new(SignedIn { account, session, expires_at, must_enrol: false })))
 }
 
-/// Which of some sessions still live and belong to somebody who may trade, each with the time at which it ends by itself.
+/// Returns those of some sessions that are still live and belong to people who may trade, each with the time at which it
+/// expires.
+///
+/// # Errors
+/// `unavailable` when the database cannot be read.
 pub async fn live_sessions(app: &App, sessions: &[SessionId]) -> Result<Vec<(SessionId, Timestamp)>> {
     if sessions.is_empty() {
         return Ok(Vec::new());
@@ -84,7 +94,7 @@ pub async fn live_sessions(app: &App, sessions: &[SessionId]) -> Result<Vec<(Ses
     store::living(&mut reader.conn(), sessions, app.now()).await
 }
 
-/// Forgets tickets that nobody used.
+/// Deletes tickets that nobody used.
 pub(crate) async fn prune_tickets(app: &App) -> Result<u64> {
     let now = app.now();
     app.db.prune_in_batches(move |conn| async move { store::prune_tickets(conn, now).await }.boxed()).await

@@ -1,4 +1,4 @@
-//! One function a use case.
+//! The use cases of the second factor, one function each.
 
 use std::net::IpAddr;
 
@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// What an account's secret is sealed for.
+/// Returns the context that an account's secret is sealed for.
 pub(crate) fn context(user: UserId) -> Vec<u8> {
     format!("marketplace/totp/1/{user}").into_bytes()
 }
@@ -96,8 +96,9 @@ pub(crate) async fn consume(conn: &mut Conn<'_>, user: UserId, spent: Option<&Us
     if fits { Ok(()) } else { Err(wrong()) }
 }
 
-/// Makes a secret for the caller's device. It counts once [`confirm_totp`] has seen a code of it.
+/// Creates a secret for the caller's device. It takes effect once [`confirm_totp`] has seen a code of it.
 ///
+/// # Errors
 /// `invalid` for a wrong password, `conflict` when a second factor is on.
 pub async fn begin_totp(op: &Operation, password: &Password) -> Result<Enrolment> {
     let me = op.actor().require_session()?;
@@ -128,9 +129,11 @@ fn otpauth_url(email: &str, secret: &str) -> Result<String> {
     Ok(url.into())
 }
 
-/// Turns the second factor on, with a first code of the new secret. Every other session ends, and a mail tells.
+/// Turns the second factor on, with a first code of the new secret. Every other session ends, and a mail is sent. Returns
+/// the recovery codes, which are shown only once.
 ///
-/// Answers the recovery codes, this once. `invalid` for a code that does not fit, `conflict` when nothing was begun.
+/// # Errors
+/// `invalid` for a code that does not fit, `conflict` when nothing was begun.
 pub async fn confirm_totp(op: &Operation, given: &str) -> Result<RecoveryCodes> {
     let me = op.actor().require_session()?;
     let user = me.account.id;
@@ -165,8 +168,9 @@ pub async fn confirm_totp(op: &Operation, given: &str) -> Result<RecoveryCodes> 
     Ok(RecoveryCodes { recovery_codes: codes })
 }
 
-/// Removes the caller's second factor, with the password and a code. Every other session ends, and a mail tells.
+/// Removes the caller's second factor, with the password and a code. Every other session ends, and a mail is sent.
 ///
+/// # Errors
 /// `invalid` for a wrong password or a wrong code, `conflict` when there is none.
 pub async fn disable_totp(
     op: &Operation,

@@ -1,4 +1,4 @@
-//! What time brings to jobs, and what becomes of them when one of the two goes.
+//! Due work on jobs, and what happens to them when one of the two sides is banned or erased.
 
 use super::{by_system, list::settle};
 use crate::{
@@ -20,6 +20,9 @@ const BATCH: i64 = 200;
 
 /// Cancels negotiations without a new offer for 6 days, and finalizes what was completed 14 days ago. Doing it twice, or on
 /// two servers, does nothing more. Returns how many things were done.
+///
+/// # Errors
+/// `unavailable` when the database cannot be used.
 pub async fn run_due(app: &App) -> Result<u64> {
     let limit = BATCH + crate::scheduled::resting(app, Timer::Jobs);
     let mut reader = app.db.read().await?;
@@ -28,7 +31,7 @@ pub async fn run_due(app: &App) -> Result<u64> {
     crate::scheduled::each(app, Timer::Jobs, due, async |id| settle(app, id).await.map(u64::from)).await
 }
 
-/// Holds the threads of a person's live jobs, before every other write of the transaction that restricts them.
+/// Locks the threads of a person's live jobs, before every other write of the transaction that restricts them.
 pub(crate) async fn lock_live_threads_of(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     for live in store::live_of(conn, user).await? {
         messaging::lock_thread(conn, live.thread_id).await?;
@@ -57,12 +60,12 @@ pub(crate) async fn cancel_live_of(op: &Operation, conn: &mut Conn<'_>, user: Us
     Ok(())
 }
 
-/// Whether a person has live jobs: then the account is not deleted.
+/// Returns whether a person has live jobs: then the account is not deleted.
 pub(crate) async fn any_live(conn: &mut Conn<'_>, user: UserId) -> Result<bool> {
     Ok(!store::live_of(conn, user).await?.is_empty())
 }
 
-/// Takes from an erased person's jobs what nobody else needs: what they wrote in the history, what staff wrote about their
+/// Removes from an erased person's jobs what nobody else needs: what they wrote in the history, what staff wrote about their
 /// jobs, and the words of offers that were never agreed to. The agreed terms and the history itself stay, as the other side
 /// needs them.
 pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {

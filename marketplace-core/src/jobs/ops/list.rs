@@ -19,7 +19,10 @@ use crate::{
     platform::db::Conn,
 };
 
-/// One of the caller's jobs. What time has brought to it by now has happened.
+/// Returns one of the caller's jobs. A transition that is due is made first.
+///
+/// # Errors
+/// `not_found` for other people's jobs.
 pub async fn get(op: &Operation, id: JobId) -> Result<JobView> {
     let me = op.actor().require_own(Permission::Trade)?.account.id;
     let mut reader = op.db.read().await?;
@@ -34,7 +37,7 @@ pub async fn get(op: &Operation, id: JobId) -> Result<JobView> {
     full_view(&mut reader.conn(), &job, side).await
 }
 
-/// Does to a job what time brings, now rather than when the timer comes to it.
+/// Makes a transition of a job that is due, without waiting for the timer.
 pub(super) async fn settle(app: &App, id: JobId) -> Result<bool> {
     Operation::system(app)
         .write(unit!(|op, conn| {
@@ -49,7 +52,10 @@ async fn own_one(conn: &mut Conn<'_>, id: JobId, me: UserId) -> Result<(Job, Sid
     job.and_then(|job| job.side_of(me).map(|side| (job, side))).ok_or_else(|| Error::not_found("job"))
 }
 
-/// A job as one of its two sides sees it; none for everybody else. For what is sent to sockets.
+/// Returns a job as one of its two sides sees it, to be sent to sockets; none for everybody else.
+///
+/// # Errors
+/// `unavailable` when the database cannot be read.
 pub async fn view_for(conn: &mut Conn<'_>, id: JobId, user: UserId) -> Result<Option<JobView>> {
     let Some(job) = store::get(conn, id).await? else { return Ok(None) };
     let Some(side) = job.side_of(user) else { return Ok(None) };
@@ -60,7 +66,10 @@ pub async fn view_for(conn: &mut Conn<'_>, id: JobId, user: UserId) -> Result<Op
     Ok(Some(view))
 }
 
-/// The history of one of the caller's jobs, oldest first. Staff act as `staff`, and what they wrote is not shown.
+/// Returns the history of one of the caller's jobs, oldest first. Staff appear as `staff`, and what they wrote is not shown.
+///
+/// # Errors
+/// `not_found` for other people's jobs.
 pub async fn history(op: &Operation, id: JobId, page: &PageRequest) -> Result<Page<HistoryRow>> {
     let me = op.actor().require_own(Permission::Trade)?.account.id;
     let limit = page.checked_limit()?;
@@ -72,7 +81,7 @@ pub async fn history(op: &Operation, id: JobId, page: &PageRequest) -> Result<Pa
     Ok(Page::from_rows(rows, limit, |row| SeqCursor(row.entry)).map(masked_history))
 }
 
-/// A job as one of its two sides takes it away.
+/// A job as it stands in the export of one of its two sides.
 #[derive(serde::Serialize)]
 pub(crate) struct Told {
     /// The job with its offers.
@@ -82,7 +91,7 @@ pub(crate) struct Told {
     history: Vec<HistoryRow>,
 }
 
-/// Somebody's jobs, newest first, in whichever part.
+/// Returns a person's jobs, newest first, on either side.
 pub(crate) async fn told(
     conn: &mut Conn<'_>,
     user: UserId,
@@ -98,7 +107,7 @@ pub(crate) async fn told(
     Ok(all)
 }
 
-/// A row of a history as the two sides see it.
+/// Returns a row of a history as the two sides see it.
 fn masked_history(mut row: HistoryRow) -> HistoryRow {
     if row.side == Side::Staff {
         row.actor = Principal("staff".into());
@@ -107,7 +116,10 @@ fn masked_history(mut row: HistoryRow) -> HistoryRow {
     row
 }
 
-/// The caller's jobs, newest first, in whichever part.
+/// Returns the caller's jobs, newest first, on either side.
+///
+/// # Errors
+/// `forbidden` for a caller without an account of their own; `invalid` for a limit or cursor that is not valid.
 pub async fn own(op: &Operation, filter: &OwnJobFilter, page: &PageRequest) -> Result<Page<JobView>> {
     let me = op.actor().require_own(Permission::Trade)?.account.id;
     let limit = page.checked_limit()?;

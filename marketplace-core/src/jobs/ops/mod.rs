@@ -1,7 +1,7 @@
-//! What people and time do with jobs: one function a use case.
+//! The use cases of jobs, one function each.
 //!
-//! Every unit of work begins by holding the job's thread (`take`), so that of two at once the second sees what the first
-//! made of it; and it stores by compare-and-set, so that not even a unit that forgot to could overwrite the first.
+//! Every unit of work begins by locking the job's thread (`lock_job`), so that of two at once the second sees the result of
+//! the first; and it stores by compare-and-set, so that even a unit that forgot the lock could not overwrite the first.
 
 mod due;
 mod list;
@@ -37,26 +37,26 @@ use crate::{
 /// Offers that are shown with a job.
 const OFFERS_SHOWN: i64 = 50;
 
-/// One job, which nobody else changes before the end of the transaction. Before every other write.
+/// Returns one job, locked until the end of the transaction. Called before every other write.
 async fn lock_job(conn: &mut Conn<'_>, id: JobId) -> Result<Option<Job>> {
     let Some(held) = store::thread_of(conn, id).await? else { return Ok(None) };
     messaging::lock_thread(conn, held).await?;
     store::get(conn, id).await
 }
 
-/// A job's version when the call came in. Somebody who cancels what they negotiate does not mean to cancel what the other
-/// side agrees to at the same moment, although either could be done: of two at once, only one goes through.
+/// Returns a job's version when the call came in. Somebody who cancels what they negotiate does not mean to cancel what the
+/// other side agrees to at the same moment, although either could be done: of two at once, only one goes through.
 async fn seen(app: &App, id: JobId) -> Result<i64> {
     let mut reader = app.db.read().await?;
     store::version_of(&mut reader.conn(), id).await?.ok_or_else(|| Error::not_found("job"))
 }
 
-/// Somebody else was faster.
+/// Creates the conflict of a call that another one overtook.
 fn overtaken(current: impl serde::Serialize) -> Error {
     Error::conflict("somebody else was faster; look at what the job is now", current)
 }
 
-/// Stores a transition with its records: the history's entry, the notice in the thread, the event. Answers the job as it
+/// Stores a transition with its records: the history's entry, the notice in the thread, the event. Returns the job as it
 /// is then.
 async fn apply(
     op: &Operation,
@@ -75,7 +75,7 @@ async fn apply(
     Ok(next)
 }
 
-/// Writes down how a job came to be what it is.
+/// Stores the history entry of a transition, with its notice and event.
 async fn record(
     op: &Operation,
     conn: &mut Conn<'_>,
@@ -101,13 +101,13 @@ async fn record(
     events::record(op, conn, &event).await
 }
 
-/// Does what time brings to a job, if its time has come: nobody can act on what is over just because no timer ran yet.
+/// Makes a transition of a job that is due: nobody can act on an expired job because no timer ran yet.
 async fn expire(op: &Operation, conn: &mut Conn<'_>, job: &Job) -> Result<Option<Job>> {
     let Some(asked) = transitions::when_due(job.status).filter(|_| job.is_due(op.now())) else { return Ok(None) };
     by_system(op, conn, job, &asked).await.map(Some)
 }
 
-/// The system acts on a job.
+/// Makes a transition of a job as the system.
 async fn by_system(op: &Operation, conn: &mut Conn<'_>, job: &Job, asked: &Asked) -> Result<Job> {
     let row = transitions::decide(&job.facts(), Caller::System, asked)
         .map_err(|refusal| Error::internal(format!("the table refuses the system {refusal:?}")))?;
@@ -115,7 +115,7 @@ async fn by_system(op: &Operation, conn: &mut Conn<'_>, job: &Job, asked: &Asked
     apply(op, conn, job, row, (Side::System, Principal::system()), &details).await
 }
 
-/// A refusal as an error. `current` is the job as the caller sees it.
+/// Converts a refusal to an error. `current` is the job as the caller sees it.
 fn refused(refusal: Refusal, asked: &Asked, current: impl serde::Serialize) -> Error {
     let action = asked.action;
     match refusal {
@@ -138,13 +138,13 @@ fn refused(refusal: Refusal, asked: &Asked, current: impl serde::Serialize) -> E
     }
 }
 
-/// The rules of an action in one line.
+/// Returns the rules of an action in one line.
 fn rules(action: JobAction) -> String {
     let rows = transitions::TRANSITIONS.iter().filter(|row| row.action == action);
     rows.map(|row| row.rule).collect::<Vec<_>>().join(" ")
 }
 
-/// The job as a side sees it, with all its offers.
+/// Returns the job as a side sees it, with all its offers.
 async fn full_view(conn: &mut Conn<'_>, job: &Job, side: Side) -> Result<JobView> {
     let mut view = job.view(side);
     if job.revision > 1 {

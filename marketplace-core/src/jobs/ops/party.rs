@@ -1,4 +1,4 @@
-//! What the two sides of a job do with it.
+//! The use cases of a job's two sides.
 
 use super::{apply, expire, full_view, lock_job, overtaken, record, refused, seen};
 use crate::{
@@ -23,9 +23,10 @@ use crate::{
     profiles,
 };
 
-/// Begins a job in a thread of the caller's.
+/// Creates a job in a thread of the caller's.
 ///
-/// Errors: `not_found` for a thread of other people; `forbidden` unless its client, with an active account; `conflict` when
+/// # Errors
+/// `not_found` for a thread of other people; `forbidden` unless its client, with an active account; `conflict` when
 /// the service, the worker or the thread takes no job now, with the live job of the thread as `current` if there is one.
 pub async fn create(op: &Operation, new: NewJob) -> Result<JobView> {
     let me = op.actor().require_own(Permission::Trade)?.account.id;
@@ -125,7 +126,7 @@ async fn in_the_way(conn: &mut Conn<'_>, live: &Job, side: Side) -> Result<Error
     Ok(Error::conflict("the thread has a live job", full_view(conn, live, side).await?))
 }
 
-/// A checked wish of one of the two.
+/// A checked request of one of the two sides.
 #[derive(Debug, Clone)]
 struct Wish {
     action: JobAction,
@@ -140,7 +141,7 @@ impl Wish {
     }
 }
 
-/// What became of a wish.
+/// The outcome of a request.
 enum Outcome {
     Done(JobView),
     /// The job's time had come before: it is over, and that stays.
@@ -196,7 +197,8 @@ async fn act_in(
 
 /// Makes another offer.
 ///
-/// Errors of this and all that follow: `not_found` for other people's jobs; `forbidden` when it is never for this side, or
+/// # Errors
+/// Of this and the functions below: `not_found` for other people's jobs; `forbidden` when it is never for this side, or
 /// not with an account like the caller's; `precondition_failed` at another version than `if_version`; `conflict` when the
 /// job stands otherwise, with the job as `current`.
 pub async fn offer(op: &Operation, id: JobId, counter: CounterOffer) -> Result<JobView> {
@@ -206,19 +208,28 @@ pub async fn offer(op: &Operation, id: JobId, counter: CounterOffer) -> Result<J
     act(op, id, wish).await
 }
 
-/// Agrees to the other side's latest offer, which `revision` names.
+/// Accepts the other side's latest offer, which `revision` names.
+///
+/// # Errors
+/// Those of [`offer`].
 pub async fn accept(op: &Operation, id: JobId, revision: i64) -> Result<JobView> {
     let mut wish = Wish::new(JobAction::Accept, op.change().if_version);
     wish.revision = Some(revision);
     act(op, id, wish).await
 }
 
-/// The worker declines; the thread closes.
+/// Rejects the job, as its worker; the thread closes.
+///
+/// # Errors
+/// Those of [`offer`].
 pub async fn reject(op: &Operation, id: JobId, why: EndJob) -> Result<JobView> {
     end(op, id, JobAction::Reject, &why).await
 }
 
-/// One of the two calls it off.
+/// Cancels the job, as one of the two sides.
+///
+/// # Errors
+/// Those of [`offer`].
 pub async fn cancel(op: &Operation, id: JobId, why: EndJob) -> Result<JobView> {
     end(op, id, JobAction::Cancel, &why).await
 }
@@ -230,12 +241,18 @@ async fn end(op: &Operation, id: JobId, action: JobAction, why: &EndJob) -> Resu
     act(op, id, wish).await
 }
 
-/// The worker says that it is done.
+/// Marks the work as completed, as the worker.
+///
+/// # Errors
+/// Those of [`offer`].
 pub async fn complete(op: &Operation, id: JobId) -> Result<JobView> {
     act(op, id, Wish::new(JobAction::Complete, op.change().if_version)).await
 }
 
-/// The client wants more done.
+/// Requests changes to completed work, as the client.
+///
+/// # Errors
+/// Those of [`offer`].
 pub async fn request_changes(op: &Operation, id: JobId, what: ChangeRequest) -> Result<JobView> {
     let comment = check_text("/comment", &what.comment, 1, 2_000)?;
     let mut wish = Wish::new(JobAction::RequestChanges, op.change().if_version);
@@ -243,7 +260,10 @@ pub async fn request_changes(op: &Operation, id: JobId, what: ChangeRequest) -> 
     act(op, id, wish).await
 }
 
-/// The client is content.
+/// Finalizes completed work, as the client.
+///
+/// # Errors
+/// Those of [`offer`].
 pub async fn finalize(op: &Operation, id: JobId) -> Result<JobView> {
     act(op, id, Wish::new(JobAction::Finalize, op.change().if_version)).await
 }

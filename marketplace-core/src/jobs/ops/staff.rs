@@ -1,4 +1,4 @@
-//! What staff see and do.
+//! The staff's use cases about jobs.
 
 use super::{OFFERS_SHOWN, apply, expire, lock_job, overtaken, refused, seen};
 use crate::{
@@ -26,7 +26,10 @@ use crate::{
 /// Rows of the history that are shown with a job.
 const HISTORY_SHOWN: i64 = 200;
 
-/// Jobs, newest first, as staff see them.
+/// Returns jobs, newest first, as staff see them.
+///
+/// # Errors
+/// `forbidden` without the permission; `invalid` for a limit or cursor that is not valid.
 pub async fn staff_list(op: &Operation, filter: &JobFilter, page: &PageRequest) -> Result<Page<JobSummary>> {
     op.actor().require(Permission::JobsRead)?;
     let limit = page.checked_limit()?;
@@ -42,7 +45,10 @@ pub async fn staff_list(op: &Operation, filter: &JobFilter, page: &PageRequest) 
     Ok(page.map(|job| job.summary()))
 }
 
-/// One job, as staff see it.
+/// Returns one job, as staff see it.
+///
+/// # Errors
+/// `not_found` when there is no such job; `forbidden` without the permission.
 pub async fn staff_show(op: &Operation, id: JobId) -> Result<JobDetail> {
     op.actor().require(Permission::JobsRead)?;
     let mut reader = op.db.read().await?;
@@ -64,7 +70,10 @@ async fn detail(op: &Operation, conn: &mut Conn<'_>, job: &Job) -> Result<JobDet
     })
 }
 
-/// A job's history, oldest first.
+/// Returns a job's history, oldest first.
+///
+/// # Errors
+/// `not_found` when there is no such job; `forbidden` without the permission.
 pub async fn staff_history(op: &Operation, id: JobId, page: &PageRequest) -> Result<Page<HistoryRow>> {
     op.actor().require(Permission::JobsRead)?;
     let limit = page.checked_limit()?;
@@ -99,10 +108,11 @@ impl StaffJobAction {
     }
 }
 
-/// Staff cancel or finalize a job. The change's note stands in the history, for staff only.
+/// Cancels or finalizes a job, as staff. The change's note stands in the history, for staff only. A job that already is
+/// cancelled, or finalized, is unchanged.
 ///
-/// Errors: `conflict` with the [`JobSummary`] as `current` when the job stands otherwise. A job that is cancelled, or
-/// finalized, already is unchanged.
+/// # Errors
+/// `conflict` with the [`JobSummary`] as `current` when the job is in another state.
 pub async fn staff_act(op: &Operation, id: JobId, action: &StaffJobAction) -> Result<Changed<JobDetail>> {
     op.actor().require(Permission::JobsWrite)?;
     let note = op.note()?;
@@ -111,7 +121,7 @@ pub async fn staff_act(op: &Operation, id: JobId, action: &StaffJobAction) -> Re
     op.write(unit!(|op, conn| { act_in(&op, conn, (id, seen), &action, note).await })).await?
 }
 
-/// The inner answer is a refusal that leaves what time brought to the job.
+/// Acts on a job. The inner result is a refusal after which a due transition of the job stays.
 async fn act_in(
     op: &Operation,
     conn: &mut Conn<'_>,

@@ -1,4 +1,4 @@
-//! Whether files of identity checks open, for whoever looks after the machine. They are shown to nobody.
+//! Checks whether files of identity checks can be opened, for operators. They are shown to nobody.
 
 use super::review;
 use crate::{

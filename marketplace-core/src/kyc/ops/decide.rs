@@ -1,4 +1,4 @@
-//! Decisions, and taking them back.
+//! Decisions, and undoing them.
 
 use std::time::Duration;
 
@@ -32,7 +32,8 @@ use crate::{
 /// Takes effect after [`UNDO`]: until then the worker and the public see the state before, and the mail waits. The same
 /// decision again by its maker changes nothing.
 ///
-/// Errors: `conflict` with the claim of somebody else, with the newer state when the fencing number is old, or with the
+/// # Errors
+/// `conflict` with the claim of somebody else, with the newer state when the fencing number is old, or with the
 /// decision that was made; `forbidden` about oneself; `precondition_failed` at another version.
 pub async fn decide(op: &Operation, id: AttemptId, decision: &Decision) -> Result<Changed<KycCase>> {
     op.actor().require(Permission::KycWrite)?;
@@ -61,14 +62,14 @@ pub async fn decide(op: &Operation, id: AttemptId, decision: &Decision) -> Resul
     .await
 }
 
-/// A decision that may be made.
+/// A decision that passed the checks.
 struct CheckedDecision {
     decision: Decision,
     note: Option<String>,
     fence: i64,
 }
 
-/// An approval can be revoked while it is the one that counts: the user's newest attempt, not expired.
+/// Checks that an approval can be revoked: it is the user's newest attempt, and has not expired.
 async fn require_current_approval(
     conn: &mut Conn<'_>,
     now: Timestamp,
@@ -143,7 +144,8 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
 /// Takes the caller's own decision back within [`UNDO`]: the attempt is claimed by them again, under a new fencing number,
 /// or approved again after a revocation. The mail is never sent.
 ///
-/// Errors: `conflict` with the decision once it has taken effect, or when there is none; `forbidden` for another's.
+/// # Errors
+/// `conflict` with the decision once it has taken effect, or when there is none; `forbidden` for another's.
 pub async fn undo(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
     op.actor().require(Permission::KycWrite)?;
 

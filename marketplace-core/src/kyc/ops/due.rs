@@ -58,7 +58,7 @@ async fn expire_one(app: &App, user: UserId) -> Result<u64> {
         .await
 }
 
-/// Ends the approval of a locked account if its time is over; answers the attempt that it belonged to.
+/// Ends the approval of a locked account if its time is over; returns the attempt that it belonged to.
 pub(super) async fn expire(op: &Operation, conn: &mut Conn<'_>, account: &Account) -> Result<Option<AttemptId>> {
     let now = op.now();
     if account.kyc_expires_at.is_none_or(|end| now < end) {

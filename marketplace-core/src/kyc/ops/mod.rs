@@ -1,4 +1,4 @@
-//! What people do with identity checks: one function a use case.
+//! The use cases of identity checks, one function each.
 
 mod check;
 mod decide;
@@ -46,31 +46,31 @@ use crate::{
     services,
 };
 
-/// How many of a user's attempts are shown at once.
+/// The number of a user's attempts on one page.
 const SHOWN: i64 = 20;
 
-/// A user's attempts in brief, newest first.
+/// Returns a user's attempts in brief, newest first.
 pub(crate) async fn briefs(conn: &mut Conn<'_>, now: Timestamp, user: UserId) -> Result<Vec<AttemptBrief>> {
     Ok(store::of_user(conn, user, SHOWN).await?.iter().map(|attempt| attempt.brief(now)).collect())
 }
 
-/// One account.
+/// Returns one account.
 async fn account(conn: &mut Conn<'_>, id: UserId) -> Result<Account> {
     accounts::store::get(conn, id).await?.ok_or_else(|| Error::not_found(format_args!("user {id}")))
 }
 
-/// One account, which nobody else changes until the end of the transaction. Always locked before an attempt.
+/// Returns one account, locked until the end of the transaction. Always locked before an attempt.
 async fn lock_account(conn: &mut Conn<'_>, id: UserId) -> Result<Account> {
     accounts::store::lock(conn, id).await?.ok_or_else(|| Error::not_found(format_args!("user {id}")))
 }
 
-/// Stores where an account's identity check stands, and lets searches know.
+/// Stores the state of an account's identity check, and updates the search index.
 async fn set_standing(conn: &mut Conn<'_>, user: UserId, kyc: UserKyc, now: Timestamp) -> Result<()> {
     store::set_user(conn, user, kyc, now).await?;
     services::worker_changed(conn, now, user).await
 }
 
-/// All that is needed to decide.
+/// Returns everything that is needed to decide.
 async fn case(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt) -> Result<KycCase> {
     let others = store::of_user(conn, attempt.user_id, SHOWN + 1).await?;
     Ok(KycCase {
@@ -102,7 +102,7 @@ async fn record(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, what: Re
     Ok(())
 }
 
-/// What a change is called.
+/// The names of a change in the audit log and the event log.
 struct Record {
     action: AuditAction,
     event: EventKind,
@@ -119,7 +119,7 @@ async fn notify(app: &App, conn: &mut Conn<'_>, account: &Account, about: Notice
     mail::enqueue(app, conn, &mail_subject(about.attempt), about.not_before, &mail).await
 }
 
-/// What a worker is told.
+/// A mail to a worker about an attempt.
 struct Notice {
     attempt: AttemptId,
     template: Template,
@@ -127,7 +127,7 @@ struct Notice {
     not_before: Timestamp,
 }
 
-/// How the outbox names the mails about an attempt.
+/// Returns the name under which the outbox groups the mails about an attempt.
 fn mail_subject(id: AttemptId) -> String {
     format!("attempt:{id}")
 }

@@ -43,7 +43,7 @@ impl Retention {
     }
 }
 
-/// How files of identity checks are kept, for whoever looks after the machine.
+/// How files of identity checks are kept, for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retained {
     /// For each outcome, the days that its files are kept from the decision on; none is as long as the account.

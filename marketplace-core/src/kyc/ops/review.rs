@@ -28,10 +28,13 @@ use crate::{
     },
 };
 
-/// A claim is renewed by looking at the case only when so much of it has passed: a look is then no write, mostly.
+/// The age from which looking at a case renews its claim, so that most looks write nothing.
 const RENEW_AFTER: Duration = Duration::from_secs(60);
 
-/// The queue, oldest first; or decided attempts, newest decision first. Without a status, all that wait.
+/// Returns the queue, oldest first; or decided attempts, newest decision first. Without a status, all that wait.
+///
+/// # Errors
+/// `invalid` for the status `none`, and for a limit or cursor that is not valid; `forbidden` without `kyc:read`.
 pub async fn list(op: &Operation, filter: &KycFilter, page: &PageRequest) -> Result<Page<KycSummary>> {
     op.actor().require(Permission::KycRead)?;
     let limit = page.checked_limit()?;
@@ -65,7 +68,7 @@ pub async fn list(op: &Operation, filter: &KycFilter, page: &PageRequest) -> Res
     Ok(Page::from_rows(rows, limit, position).map(|attempt| attempt.summary(now, viewer)))
 }
 
-/// One user has few attempts: they are read by their user and chosen here.
+/// Returns one user's attempts that pass the filter. A user has few, so they are all read and filtered here.
 async fn of_user(
     conn: &mut Conn<'_>,
     user: UserId,
@@ -73,7 +76,7 @@ async fn of_user(
     cursor: Option<TimeCursor>,
     now: Timestamp,
 ) -> Result<Vec<Attempt>> {
-    /// Nobody submits so often.
+    /// More than anybody submits.
     const ALL: i64 = 1_000;
     let mut rows = store::of_user(conn, user, ALL).await?;
     let open = filter.status.is_none_or(KycStatus::is_open);
@@ -93,7 +96,10 @@ async fn of_user(
     Ok(rows)
 }
 
-/// One attempt with all that is needed to decide. Renews the caller's own claim.
+/// Returns one attempt with everything that is needed to decide. Renews the caller's own claim.
+///
+/// # Errors
+/// `not_found` when there is no such attempt; `forbidden` without `kyc:read`.
 pub async fn show(op: &Operation, id: AttemptId) -> Result<KycCase> {
     op.actor().require(Permission::KycRead)?;
 
@@ -114,7 +120,10 @@ pub async fn show(op: &Operation, id: AttemptId) -> Result<KycCase> {
     Ok(shown)
 }
 
-/// Claims the oldest attempt that nobody holds and that is not the caller's own; none when there is none.
+/// Claims the oldest unclaimed attempt that is not the caller's own; returns none when there is none.
+///
+/// # Errors
+/// `forbidden` without `kyc:write`.
 pub async fn next(op: &Operation) -> Result<Option<KycCase>> {
     op.actor().require(Permission::KycWrite)?;
 
@@ -129,9 +138,10 @@ pub async fn next(op: &Operation) -> Result<Option<KycCase>> {
     .await
 }
 
-/// Claims an attempt, or renews the caller's claim: then the fencing number stays, and nothing counts as changed.
+/// Claims an attempt, or renews the caller's claim: then the fencing number stays, and `changed` is false.
 ///
-/// Errors: `conflict` with the [`super::super::model::Claim`] of somebody else, or with the decision that was made.
+/// # Errors
+/// `conflict` with the [`super::super::model::Claim`] of somebody else, or with the decision that was made.
 pub async fn claim(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
     op.actor().require(Permission::KycWrite)?;
 
@@ -164,7 +174,10 @@ async fn take(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, fence: i64
     record(op, conn, attempt, what).await
 }
 
-/// Gives the caller's claim back to the queue; nothing changes when they have none.
+/// Releases the caller's claim, which returns the attempt to the queue; changes nothing when they have none.
+///
+/// # Errors
+/// `forbidden` about oneself; `precondition_failed` at another version.
 pub async fn release(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
     op.actor().require(Permission::KycWrite)?;
 
@@ -185,9 +198,10 @@ pub async fn release(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> 
     .await
 }
 
-/// One file, decrypted. The audit row is durable before the file is read; renews the caller's own claim.
+/// Returns one file, decrypted. The audit row is durable before the file is read; renews the caller's own claim.
 ///
-/// Errors: `not_found` for an attempt that is not there or was erased; `internal` when the file was altered or swapped.
+/// # Errors
+/// `not_found` for an attempt that is not there or was erased; `internal` when the file was altered or swapped.
 pub async fn file(op: &Operation, id: AttemptId, kind: FileKind) -> Result<FileContent> {
     op.actor().require(Permission::KycRead)?;
 

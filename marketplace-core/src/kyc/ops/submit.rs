@@ -1,4 +1,4 @@
-//! A worker's own side: submit documents, and see what became of them.
+//! The worker's side: submit documents, and see the state of the check.
 
 use super::{SHOWN, account, due, lock_account, review::open, set_standing};
 use crate::{
@@ -25,9 +25,9 @@ use crate::{
     records::events::{self, EventKind},
 };
 
-/// What a worker hands in. The files' memory is used until they are stored: nothing is copied.
+/// The documents that a worker submits. The files' memory is used until they are stored: nothing is copied.
 pub struct Submission {
-    /// What is on the document.
+    /// The type of the document.
     pub document_type: DocumentType,
     /// JPEG, PNG, WebP or PDF; at most 10 MiB.
     pub document: Vec<u8>,
@@ -42,16 +42,20 @@ impl std::fmt::Debug for Submission {
     }
 }
 
-/// A turn to hand in files; to be taken when they have come ([`Spool`](crate::platform::files::Spool)), before they are in memory, and held
-/// until [`submit`] has answered, as it bounds the memory that uploads take together. Accounts take turns. `busy` when too
-/// many wait already.
+/// Waits for a turn to submit files. It is acquired once they have arrived ([`Spool`](crate::platform::files::Spool)), before
+/// they are in memory, and held until [`submit`] has returned, as it bounds the memory of all uploads together. Accounts take
+/// turns.
+///
+/// # Errors
+/// `busy` when too many are waiting already.
 pub async fn submit_permit(op: &Operation) -> Result<Turn<Option<UserId>>> {
     op.uploads.take(op.actor().user_id(), "too many files are being submitted; try again in a moment").await
 }
 
 /// Submits a new attempt.
 ///
-/// Errors: `forbidden` unless an active worker; `conflict` with the current state unless a new attempt may be submitted; for
+/// # Errors
+/// `forbidden` unless an active worker; `conflict` with the current state unless a new attempt may be submitted; for
 /// the files see [`inspect`](crate::platform::files::inspect()).
 pub async fn submit(op: &Operation, submission: Submission) -> Result<OwnKyc> {
     let user = op.actor().require_own(Permission::OwnKyc)?.account.id;
@@ -119,24 +123,27 @@ fn check_may_submit(account: &Account, app: &App) -> Result<()> {
     Err(Error::conflict(why, serde_json::json!({ "status": status })))
 }
 
-/// One's own identity check: says nothing of a decision that can still be undone, of reviewers or of internal notes.
+/// Returns the caller's own identity check, without decisions that can still be undone, reviewers and internal notes.
+///
+/// # Errors
+/// `forbidden` for a caller without an account of their own.
 pub async fn own(op: &Operation) -> Result<OwnKyc> {
     own_of(op, op.actor().require_own(Permission::OwnKyc)?.account.id).await
 }
 
-/// An attempt as its subject may take it away.
+/// An attempt as it stands in its subject's export.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct Submitted {
-    /// What became of it.
+    /// The attempt and its outcome.
     #[serde(flatten)]
     pub attempt: OwnAttempt,
     /// The files, as far as they are still kept.
     pub files: Vec<FileInfo>,
 }
 
-/// All that somebody submitted, newest first.
+/// Returns everything that a user submitted, newest first.
 pub(crate) async fn submitted(conn: &mut Conn<'_>, now: Timestamp, user: UserId) -> Result<Vec<Submitted>> {
-    /// Nobody submits so often.
+    /// More than anybody submits.
     const ALL: i64 = 1_000;
     let mut all = Vec::new();
     for attempt in store::of_user(conn, user, ALL).await? {
@@ -145,8 +152,8 @@ pub(crate) async fn submitted(conn: &mut Conn<'_>, now: Timestamp, user: UserId)
     Ok(all)
 }
 
-/// A file of an attempt, for its subject: who calls has made sure that it is them, and has recorded it. None when it is not
-/// kept any more.
+/// Returns a file of an attempt, for its subject: the caller has checked that it is theirs, and has audited it. None when
+/// the file is no longer kept.
 pub(crate) async fn submitted_file(app: &App, id: AttemptId, kind: FileKind) -> Result<Option<FileContent>> {
     let mut reader = app.db.read().await?;
     let stored = store::stored_file(&mut reader.conn(), id, kind).await?;

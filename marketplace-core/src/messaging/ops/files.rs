@@ -1,4 +1,4 @@
-//! Files of messages: uploaded first, then carried by one message.
+//! Files of messages: uploaded first, then attached to one message.
 
 use crate::{
     app::App,
@@ -25,11 +25,12 @@ const MEDIA_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "applic
 /// Files that one call seals at most: each may have to be turned.
 const BATCH: i64 = 8;
 
-/// Takes a file for a message that is sent later: JPEG, PNG, WebP or PDF by content, 10 MiB at most, as for identity
-/// checks. Pictures are turned upright and lose what is told about them, such as where they were taken. One that no message
+/// Stores a file for a message that is sent later: JPEG, PNG, WebP or PDF by content, 10 MiB at most, as for identity
+/// checks. Pictures are turned upright and lose their metadata, such as where they were taken. A file that no message
 /// carries is deleted after a day.
 ///
-/// Errors: `not_found` when the thread is not the caller's; `conflict` when it is closed, or when too many files wait for a
+/// # Errors
+/// `not_found` when the thread is not the caller's; `conflict` when it is closed, or when too many files wait for a
 /// message; for the file, with the pointer `/file`, see [`crate::platform::files::inspect()`].
 pub async fn attach(op: &Operation, thread: ThreadId, bytes: Vec<u8>) -> Result<Attachment> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;
@@ -69,8 +70,11 @@ async fn put(app: &App, id: AttachmentId, file: Cleaned) -> Result<(Attachment, 
     Ok((attachment, Stored { object_key, wrapped_key }))
 }
 
-/// A file of a thread of the caller's; one that waits for a message is for its uploader only, and with a removed message its
-/// files are gone for the two.
+/// Returns a file of a thread of the caller's. One that waits for a message is visible to its uploader only; the files of a
+/// removed message are hidden from the two.
+///
+/// # Errors
+/// `not_found` when the thread is not the caller's, or the file is not visible to them.
 pub async fn attachment(op: &Operation, thread: ThreadId, id: AttachmentId) -> Result<FileContent> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;
     let mut reader = op.db.read().await?;
@@ -84,7 +88,7 @@ pub async fn attachment(op: &Operation, thread: ThreadId, id: AttachmentId) -> R
     content(op, id, file).await
 }
 
-/// A file's content, for whoever may have it; none when it has gone.
+/// Returns a file's content, for callers that have checked access; none when it no longer exists.
 pub(crate) async fn file_content(app: &App, id: AttachmentId) -> Result<Option<FileContent>> {
     let mut reader = app.db.read().await?;
     let file = store::file(&mut reader.conn(), id).await?;
@@ -120,8 +124,8 @@ async fn opened(app: &App, id: AttachmentId, object_key: &str, wrapped_key: Opti
     app.files.get_opened(&app.keys, Owner::Attachment(id), FILE, object_key, wrapped_key).await
 }
 
-/// Seals files from before they were, the next few of a round; pictures lose what is told about them. What cannot be
-/// cleaned is sealed as it is.
+/// Seals older files that are not sealed yet, the next few of a round; pictures lose their metadata. What cannot be cleaned
+/// is sealed as it is.
 pub(crate) async fn seal_stored(app: &App, round: &mut Round) -> Result<u64> {
     let mut reader = app.db.read().await?;
     let clear = store::clear_files(&mut reader.conn(), round.after, BATCH).await?;

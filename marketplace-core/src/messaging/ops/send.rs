@@ -22,9 +22,10 @@ use crate::{
     platform::db::Conn,
 };
 
-/// Sends a message, durable when this answers. Sending the same again answers the first one.
+/// Sends a message, which is durable when this returns. Sending the same again returns the first one.
 ///
-/// Errors: `not_found` when the thread is not the caller's; `conflict` when the thread is closed, when the caller's name for
+/// # Errors
+/// `not_found` when the thread is not the caller's; `conflict` when the thread is closed, when the caller's name for
 /// the message was used for another one, or when a file is no loose one of the caller's in this thread; `forbidden` when the
 /// account is frozen or one of the two has blocked the other, unless they have a live job here.
 pub async fn send(op: &Operation, thread: ThreadId, new: NewMessage) -> Result<Message> {
@@ -51,7 +52,7 @@ pub async fn send(op: &Operation, thread: ThreadId, new: NewMessage) -> Result<M
     }
 }
 
-/// A message with its rules checked.
+/// Checks a message against the rules, and returns it.
 pub(super) fn checked(mut new: NewMessage) -> Result<NewMessage> {
     let mut checks = Checks::default();
     checks.take(check_client_msg_id(&new.client_msg_id));
@@ -69,7 +70,7 @@ pub(super) fn checked(mut new: NewMessage) -> Result<NewMessage> {
     Ok(new)
 }
 
-/// What came of sending.
+/// The outcome of sending.
 #[derive(Clone)]
 pub(super) enum Outcome {
     /// The message, with its files.
@@ -129,7 +130,7 @@ fn not_loose(id: AttachmentId) -> Error {
     Error::conflict("a file is not there", ()).with_fields(vec![field])
 }
 
-/// The same body under the same name is the same message.
+/// Checks that a message that was sent before under this name has the same body.
 fn same(sent: Sent, print: &[u8]) -> Result<Sent> {
     if sent.fingerprint.as_deref() == Some(print) {
         return Ok(sent);
@@ -138,7 +139,7 @@ fn same(sent: Sent, print: &[u8]) -> Result<Sent> {
     Err(Error::conflict("this client_msg_id was used for another message; use a new one", current))
 }
 
-/// Why the thread does not take a message of this user's.
+/// Returns why the thread does not accept a message of this user's.
 async fn refusal(conn: &mut Conn<'_>, user: UserId, thread: ThreadId) -> Result<Error> {
     let Some(membership) = store::membership(conn, thread, user).await? else { return Ok(Error::not_found("thread")) };
     Ok(if membership.status == ThreadStatus::Closed {
@@ -152,7 +153,7 @@ async fn refusal(conn: &mut Conn<'_>, user: UserId, thread: ThreadId) -> Result<
     })
 }
 
-/// What was sent, with every part's length before it so that no two messages read alike.
+/// Returns a message's content as bytes, with each part's length before it so that no two messages give the same bytes.
 pub fn fingerprint(thread: ThreadId, content: &str, attachments: &[AttachmentId]) -> Vec<u8> {
     let mut hash = Sha256::new();
     hash.update(thread.0.as_bytes());

@@ -25,9 +25,10 @@ use crate::{
 };
 
 /// Opens a thread about a published service, and sends the first message if there is one: both, or neither. A client has one
-/// thread per service: opening it again answers the same, whatever became of the service.
+/// thread per service: opening it again returns the same, whatever happened to the service.
 ///
-/// Errors: `forbidden` unless an active client, or when one of the two has blocked the other; `not_found` when nobody may
+/// # Errors
+/// `forbidden` unless an active client, or when one of the two has blocked the other; `not_found` when nobody may
 /// see the service; and those of [`send`].
 pub async fn open(op: &Operation, new: OpenThread) -> Result<ThreadSummary> {
     let me = op.actor().require_new_work()?;
@@ -61,8 +62,8 @@ async fn find(app: &App, client: UserId, service: ServiceId) -> Result<Option<Th
     store::of_service(&mut reader.conn(), client, service).await
 }
 
-/// A new thread with its first message: neither comes to be without the other. When another call has just made the thread,
-/// the message comes back unsent.
+/// Creates a thread with its first message, both or neither. When another call has just created the thread, the message is
+/// returned unsent.
 async fn make(
     app: &App,
     client: UserId,
@@ -91,7 +92,7 @@ async fn make(
         .await
 }
 
-/// Tells the two that a thread is new, or that its status changed.
+/// Appends the event that a thread is new, or that its status changed.
 pub(in crate::messaging) async fn changed(
     op: &Operation,
     conn: &mut crate::platform::db::Conn<'_>,
@@ -111,7 +112,10 @@ pub(in crate::messaging) async fn changed(
     events::record(op, conn, &event).await
 }
 
-/// The caller's threads, newest activity first.
+/// Returns the caller's threads, newest activity first.
+///
+/// # Errors
+/// `forbidden` for a caller without an account of their own; `invalid` for a limit or cursor that is not valid.
 pub async fn list(op: &Operation, page: &PageRequest) -> Result<Page<ThreadSummary>> {
     let me = op.actor().require_own(Permission::Trade)?.account.id;
     let limit = page.checked_limit()?;
@@ -121,14 +125,20 @@ pub async fn list(op: &Operation, page: &PageRequest) -> Result<Page<ThreadSumma
     Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.last_at, id: row.id.0 }))
 }
 
-/// One thread of the caller's.
+/// Returns one thread of the caller's.
+///
+/// # Errors
+/// `not_found` when the thread is not the caller's.
 pub async fn get(op: &Operation, thread: ThreadId) -> Result<ThreadSummary> {
     let me = op.actor().require_own(Permission::Trade)?.account.id;
     let mut reader = op.db.read().await?;
     store::get(&mut reader.conn(), me, thread).await?.ok_or_else(|| Error::not_found("thread"))
 }
 
-/// Messages of a thread of the caller's, in the order of their numbers.
+/// Returns messages of a thread of the caller's, in the order of their numbers.
+///
+/// # Errors
+/// `not_found` when the thread is not the caller's; `invalid` for a query that is not valid.
 pub async fn messages(op: &Operation, thread: ThreadId, query: &MessagesQuery) -> Result<MessagePage<Message>> {
     let me = op.actor().require_own(Permission::Trade)?.account.id;
     let mut reader = op.db.read().await?;
@@ -136,7 +146,7 @@ pub async fn messages(op: &Operation, thread: ThreadId, query: &MessagesQuery) -
     Ok(paged(window, query, |window, row| window.message(row, me)))
 }
 
-/// A checked query's messages.
+/// Returns the messages of a checked query.
 pub(in crate::messaging) async fn window(
     conn: &mut crate::platform::db::Conn<'_>,
     thread: ThreadId,
@@ -155,7 +165,7 @@ pub(in crate::messaging) async fn window(
     found.ok_or_else(|| Error::not_found("thread"))
 }
 
-/// A page, which knows whether there is more on either side: numbers have no gaps.
+/// Creates a page. As numbers have no gaps, it is known whether there is more on either side.
 pub(in crate::messaging) fn paged<M>(
     mut window: Window,
     query: &MessagesQuery,
@@ -171,7 +181,10 @@ pub(in crate::messaging) fn paged<M>(
     MessagePage { items: rows.into_iter().map(|row| view(&window, row)).collect(), more_before, more_after }
 }
 
-/// Moves the caller's pointer forward; one that stands further already stays. `invalid` beyond the newest message.
+/// Moves the caller's read pointer forward; it never moves back.
+///
+/// # Errors
+/// `invalid` beyond the newest message; `not_found` when the thread is not the caller's.
 pub async fn read(op: &Operation, thread: ThreadId, seq: i64) -> Result<ReadState> {
     let me = op.actor().require_own(Permission::Trade)?.account.id;
 
@@ -201,8 +214,11 @@ pub async fn read(op: &Operation, thread: ThreadId, seq: i64) -> Result<ReadStat
     .await
 }
 
-/// Whom to tell that the caller is writing in a thread: nobody when it is closed, or when one of the two has blocked the
-/// other. Nothing is stored. `not_found` when the thread is not the caller's.
+/// Returns who is notified that the caller is typing in a thread: nobody when it is closed, or when one of the two has
+/// blocked the other. Nothing is stored.
+///
+/// # Errors
+/// `not_found` when the thread is not the caller's.
 pub async fn typing(op: &Operation, thread: ThreadId) -> Result<Option<UserId>> {
     let me = op.actor().require_own(Permission::Trade)?.account.id;
     let mut reader = op.db.read().await?;

@@ -1,4 +1,4 @@
-//! Makes a picture fit to be handed on: it stands upright, and nothing of what is told about it stays.
+//! Cleans a picture before it is passed on: it is turned upright, and its metadata is removed.
 
 use std::io::Cursor;
 
@@ -19,7 +19,7 @@ const QUALITIES: [u8; 3] = [92, 80, 60];
 /// written, which only the JPEG encoder can do.
 const TURNED_IN_MEMORY: u64 = 16_000_000;
 
-/// A file without what is told about it.
+/// A file without its metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cleaned {
     pub media_type: &'static str,
@@ -34,7 +34,8 @@ pub(crate) struct Cleaned {
 /// on its side is turned, and for that written anew, in its own format if that is not too large, else as JPEG. A PDF stays
 /// as it is. Slow and hungry for memory: see [`super::FileStore::decoding`].
 ///
-/// Errors: `invalid`, with the pointer `/file`, when it cannot be turned.
+/// # Errors
+/// `invalid`, with the pointer `/file`, when it cannot be turned.
 pub(crate) fn clean(facts: &FileFacts, bytes: Vec<u8>) -> Result<Cleaned> {
     let FileFacts { media_type, width, height, .. } = *facts;
     let format = match media_type {

@@ -95,7 +95,8 @@ impl FileStore {
     /// Opens `file://<folder>` (relative to the working directory, or absolute; created with mode 0700) or
     /// `s3://<bucket>/<prefix>` (credentials and region from the usual `AWS_…` variables).
     ///
-    /// Errors: `invalid` for another URL, or `s3://` in a build without it; `unavailable` when the folder cannot be made.
+    /// # Errors
+    /// `invalid` for another URL, or `s3://` in a build without it; `unavailable` when the folder cannot be made.
     pub fn open(files_url: &str) -> Result<Self> {
         let (store, base, folder): (Arc<dyn ObjectStore>, Path, Option<PathBuf>) = match files_url.split_once("://") {
             Some(("file", folder)) => {
@@ -135,7 +136,10 @@ impl FileStore {
     }
 
     /// Inspects a file on a blocking thread, a few at a time, cuts off what was appended to it, and asks the virus scanner
-    /// where there is one. Errors: see [`inspect()`]; `unavailable` while the scanner does not answer.
+    /// where there is one.
+    ///
+    /// # Errors
+    /// Those of [`inspect()`]; `unavailable` while the scanner does not answer.
     pub async fn inspected(
         &self,
         wanted: impl Into<Expected> + Send + 'static,

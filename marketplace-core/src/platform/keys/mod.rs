@@ -69,7 +69,7 @@ impl Keys {
         Ok(Self { master: parse_master(dir, &text)?, signing: Ring::read(dir)?, dir: dir.to_owned() })
     }
 
-    /// Names the master key and tells nothing of it.
+    /// Returns a name of the master key that reveals nothing of it.
     pub fn id(&self) -> String {
         hex::encode(hmac::sign(&self.mac_key(b"marketplace/key id/1"), b"").as_ref().get(..8).unwrap_or_default())
     }
@@ -83,13 +83,13 @@ impl Keys {
         if other.master == self.master { Ok(()) } else { Err(foreign(&dir.join(MASTER), &self.id(), &other.id())) }
     }
 
-    /// Whether an audit log was tagged under these keys before, in whatever database.
+    /// Returns whether an audit log was tagged under these keys before, in whatever database.
     pub(crate) fn has_begun_log(&self) -> bool {
         self.dir.join(LOG_BEGUN).exists()
     }
 
-    /// Remembers, outside every database, that these keys tag an audit log. In a folder that cannot be written it is told
-    /// in the log instead: whoever has the database can then pass a log off as one from before keys.
+    /// Remembers, outside every database, that these keys tag an audit log. For a folder that cannot be written, a log line
+    /// warns instead: with the database alone, a log can then be passed off as one from before keys.
     pub(crate) fn remember_log(&self) {
         let path = self.dir.join(LOG_BEGUN);
         if let Err(error) = read_or_make(&path, || LOG_BEGUN_TEXT.to_owned()) {
@@ -97,7 +97,7 @@ impl Keys {
         }
     }
 
-    /// The key that encrypts the keys of files.
+    /// Returns the key that encrypts the keys of files.
     pub fn master(&self) -> &[u8; 32] {
         &self.master
     }
@@ -118,12 +118,12 @@ impl Keys {
         self.signing.refresh()
     }
 
-    /// Makes a new key that signs from now on. Those before it still verify, so nobody is logged out.
+    /// Creates a new key that signs from now on. Those before it still verify, so nobody is logged out.
     pub(crate) fn rotate(&self) -> Result<Rotation> {
         self.signing.rotate(None)
     }
 
-    /// The public halves, for whoever verifies our tokens.
+    /// Returns the public keys, for those who verify our tokens.
     pub fn public(&self) -> Vec<Jwk> {
         self.signing.public()
     }

@@ -34,8 +34,8 @@ use crate::{
     },
 };
 
-/// Searches for whole addresses and numbers in an hour, by whoever may not see them in full: enough for those who call, and too
-/// few to guess one.
+/// Searches for whole addresses and numbers in an hour, by staff who may not see them in full: enough for those who answer
+/// calls, and too few to guess one.
 const CONTACT_SEARCHES: u32 = 300;
 const HOUR: Duration = Duration::from_hours(1);
 /// How much more staff may do than others: their work is lists, and batches of decisions.
@@ -131,7 +131,7 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// From the configuration.
+    /// Creates the limits of a configuration.
     pub(crate) fn new(limits: &Limits, shared: Cluster) -> Self {
         let minute = |count| Bucket::new(count, Allowance::WINDOW);
         Self {
@@ -193,7 +193,7 @@ impl Limiter {
         checked
     }
 
-    /// The try was a success: what failed before from that address is forgotten, and this try was no failure.
+    /// Records that a try was a success: earlier failures from that address are forgotten, and this try was no failure.
     pub async fn logged_in(&self, ip: IpAddr, email: &str) {
         self.failures.forgive(&self.shared, network(ip), email).await;
     }

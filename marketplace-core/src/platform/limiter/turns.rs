@@ -1,4 +1,4 @@
-//! Turns at something of which little can be done at once: whoever asks for much waits behind their own, not before others.
+//! Turns at scarce work: a caller who asks for much waits behind their own requests, not before those of others.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -48,7 +48,10 @@ impl<K: Copy + Eq + Hash> Turns<K> {
         Self(Arc::new(Inner { at_once, at_once_per_key, waiting, state: Mutex::new(state) }))
     }
 
-    /// Waits for a turn. `busy` with `why` when too many wait already, of this key or of all.
+    /// Waits for a turn.
+    ///
+    /// # Errors
+    /// `busy` with `why` when too many wait already, of this key or of all.
     pub async fn take(&self, key: K, why: &'static str) -> Result<Turn<K>> {
         let mut waiter = {
             let mut state = self.0.lock();

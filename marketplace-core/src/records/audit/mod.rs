@@ -1,9 +1,9 @@
 //! Who did what: an append-only log of rows of which each is linked to the one before it, written inside the transaction of
 //! what it records. Rows hold ids and codes, never personal text, so erasure leaves them whole.
 //!
-//! A link is a tag under a key that is not in the database: whoever has only the database can change it, and cannot make it
-//! look as if nothing had been changed. What the log ended with at some time (`sequence:tag`), kept elsewhere, tells whether
-//! it was taken back to before. Rows from before there were keys are linked by plain SHA-256; the first tag vouches for them.
+//! A link is a tag under a key that is not in the database: with only the database the log can be changed, but not without
+//! trace. An earlier head of the log (`sequence:tag`), kept elsewhere, shows whether it was rolled back to before that. Rows
+//! from before there were keys are linked by plain SHA-256; the first tag vouches for them.
 
 mod chain;
 mod model;
@@ -37,7 +37,7 @@ pub const VERIFY_LIMIT: i64 = 10_000;
 /// Returns its number.
 ///
 /// # Errors
-/// What the database returns.
+/// Errors of the database.
 pub async fn append(op: &Operation, conn: &mut Conn<'_>, entry: Entry) -> Result<i64> {
     append_all(&op.keys, conn, op.now(), op.actor(), vec![entry]).await
 }
@@ -74,7 +74,7 @@ pub(crate) async fn append_all(
     Ok(last)
 }
 
-/// Whether a log without a beginning under a key may be given one.
+/// Whether a log without a recorded beginning under a key may be given one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Adopt {
     /// Only when these keys never tagged a log: else it is one from before keys only because somebody says so.
@@ -105,7 +105,7 @@ pub(crate) async fn begin(db: &Db, keys: &Arc<Keys>, now: Timestamp, adopt: Adop
         let keys = Arc::clone(keys);
         db.write(move |conn| {
             Box::pin(async move {
-                // The head is locked first, as by whoever appends; of several programs one is first.
+                // The head is locked first, as when appending; of several programs one is first.
                 let (seq, previous) = store::take_head(conn, 0).await?;
                 if store::beginnings(conn).await?.is_empty() {
                     store::insert_beginning(conn, &Beginning::new(&keys, seq + 1, &previous), now).await?;
@@ -119,7 +119,7 @@ pub(crate) async fn begin(db: &Db, keys: &Arc<Keys>, now: Timestamp, adopt: Adop
     Ok(())
 }
 
-/// Whether the log is tagged under the master key: so this is the database's.
+/// Returns whether the log is tagged under the master key, which then is this database's key.
 pub(crate) async fn is_begun_by(conn: &mut Conn<'_>, keys: &Keys) -> Result<bool> {
     Ok(store::beginnings(conn).await?.iter().any(|beginning| beginning.holds(keys)))
 }
@@ -135,7 +135,10 @@ impl From<StoredRow> for AuditRow {
     }
 }
 
-/// The log, newest first.
+/// Returns the log, newest first.
+///
+/// # Errors
+/// `forbidden` without the permission; `invalid` for a limit or cursor that is not valid.
 pub async fn list(op: &Operation, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>> {
     op.actor().require(Permission::AuditRead)?;
     let limit = page.checked_limit()?;
@@ -145,7 +148,7 @@ pub async fn list(op: &Operation, filter: &AuditFilter, page: &PageRequest) -> R
     Ok(Page::from_rows(rows, limit, |row| SeqCursor(row.seq)).map(AuditRow::from))
 }
 
-/// The number of the newest row; 0 when there is none, or its record is gone.
+/// Returns the number of the newest row; 0 when there is none, or its record is gone.
 pub(crate) async fn head_seq(conn: &mut Conn<'_>) -> Result<i64> {
     Ok(store::head(conn).await?.map_or(0, |head| head.seq))
 }
@@ -164,7 +167,7 @@ pub async fn verify(op: &Operation, from: i64, limit: i64, expect: Option<&Audit
     verify_on(&op.keys, &mut reader.conn(), from, limit, expect).await
 }
 
-/// Like [`verify`], over a connection and for whoever has it.
+/// Like [`verify`], over a connection and without a check of permissions.
 pub(crate) async fn verify_on(
     keys: &Keys,
     conn: &mut Conn<'_>,
@@ -242,7 +245,7 @@ pub(crate) async fn verify_on(
     })
 }
 
-/// What is wrong with a row, when it is the one that is expected to have another tag.
+/// Returns what is wrong with a row, when it is the one that is expected to have another tag.
 fn unexpected(expect: Option<&AuditHead>, seq: i64, tag: &str) -> Option<&'static str> {
     let expect = expect.filter(|expect| expect.seq == seq && expect.tag != tag);
     expect.map(|_| "is not the row that was expected: the log was rebuilt, or taken back to before and continued")
@@ -279,7 +282,7 @@ impl Links {
         Ok(Self { tagger: Tagger::new(keys), beginnings })
     }
 
-    /// What is wrong with the link of a row to the one before it.
+    /// Returns what is wrong with the link of a row to the one before it.
     fn fault(&self, previous: &str, row: &StoredRow) -> Option<&'static str> {
         let tag = match self.beginnings.iter().rfind(|one| one.first_seq <= row.seq) {
             Some(one) if one.first_seq == row.seq && one.previous != previous => {
@@ -291,7 +294,7 @@ impl Links {
         (tag != row.tag).then_some("was edited, or the row before it was")
     }
 
-    /// What is wrong with a log that ends so.
+    /// Returns what is wrong with a log that ends with this head.
     fn fault_of_end(&self, head: &AuditHead) -> Option<&'static str> {
         let last = self.beginnings.last()?;
         let early = last.first_seq > head.seq + 1 || (last.first_seq == head.seq + 1 && last.previous != head.tag);

@@ -1,4 +1,4 @@
-//! The event log: what changed, in order, written inside the transaction that changed it. Whoever follows it resumes by
+//! The event log: what changed, in order, written inside the transaction that changed it. Readers resume by
 //! cursor, so a lost notification loses nothing: the bus only says "look".
 
 mod model;
@@ -25,10 +25,10 @@ use crate::{
 pub use store::append;
 pub(crate) use store::{New, record};
 
-/// Events after a cursor, oldest first; without one, none but where the log ends now.
+/// Returns events after a cursor, oldest first; without one, only the end of the log.
 ///
 /// # Errors
-/// `conflict` when the cursor is older than what is kept, or from before a restore: load anew what is shown, and begin
+/// `conflict` when the cursor is older than what is kept, or from before a restore: reload what is shown, and begin
 /// without one.
 pub async fn since(op: &Operation, after: Option<&str>, limit: u16) -> Result<EventPage> {
     op.actor().require(Permission::StatsRead)?;
@@ -55,7 +55,7 @@ pub async fn since(op: &Operation, after: Option<&str>, limit: u16) -> Result<Ev
     Ok(EventPage { items, cursor })
 }
 
-/// Forgets events older than the retention, and notes up to where: a reader whose cursor is older starts anew from the lists.
+/// Deletes events older than the retention, and records up to which: a reader whose cursor is older reloads the lists.
 pub(crate) async fn prune(app: &App) -> Result<u64> {
     let before = app.now() - Duration::from_secs(u64::from(app.config.retention.event_days) * 86_400);
     app.db.prune_in_batches(move |conn| async move { store::prune(conn, before).await }.boxed()).await
@@ -64,7 +64,7 @@ pub(crate) async fn prune(app: &App) -> Result<u64> {
 #[cfg(test)]
 mod tests;
 
-/// Lets the log begin anew when this is another database than the one in which it was written: one that was restored, copied,
+/// Restarts the log when this is another database than the one in which it was written: one that was restored, copied,
 /// or that took over from one that was lost and may have known more. Cursors from before are then too old to go on from.
 pub(crate) async fn settle(app: &App) -> Result<()> {
     // In this order: what is restored meanwhile is seen by the second if it was by the first.

@@ -1,4 +1,4 @@
-//! What time brings to reviews, and what is left of an erased person's.
+//! Due work on reviews, and the erasure of a person's reviews.
 
 use super::{publish, store};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 /// Reviews that one call works on at most.
 const BATCH: i64 = 200;
 
-/// Shows the hidden reviews whose window has closed. Doing it twice, or on two servers, does nothing more. Returns how many
+/// Publishes the hidden reviews whose window has closed. Doing it twice, or on two servers, does nothing more. Returns how many
 /// things were done.
 pub async fn run_due(app: &App) -> Result<u64> {
     let limit = BATCH + crate::scheduled::resting(app, Timer::Reviews);
@@ -25,7 +25,7 @@ pub async fn run_due(app: &App) -> Result<u64> {
     crate::scheduled::each(app, Timer::Reviews, due, async |id| settle(app, id).await.map(u64::from)).await
 }
 
-/// Shows one hidden review if its window has closed.
+/// Publishes one hidden review if its window has closed.
 pub(super) async fn settle(app: &App, id: ReviewId) -> Result<bool> {
     Operation::system(app)
         .write(unit!(|op, conn| {
@@ -37,7 +37,7 @@ pub(super) async fn settle(app: &App, id: ReviewId) -> Result<bool> {
         .await
 }
 
-/// Takes from an erased person's reviews what nobody else needs: hidden ones, which nobody has seen; the words of removed
+/// Removes from an erased person's reviews what nobody else needs: hidden ones, which nobody has seen; the words of removed
 /// ones; their replies and complaints; what staff wrote. What shows stays, with its stars, by "Deleted user".
 pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     store::erase(conn, user, app.now()).await

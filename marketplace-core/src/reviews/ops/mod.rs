@@ -1,7 +1,7 @@
-//! What people, staff and time do with reviews: one function a use case.
+//! The use cases of reviews, one function each.
 //!
-//! Whoever changes a review holds its job: so the second of two that come in at once finds the first, and a worker's stars
-//! are counted once for each review that begins or ceases to show.
+//! A change of a review locks its job: so the second of two that come in at once finds the first, and a worker's rating
+//! counts each review once that begins or ceases to show.
 
 mod due;
 mod read;
@@ -36,12 +36,12 @@ use crate::{
     services,
 };
 
-/// The caller, as one of those who write and read reviews.
+/// Returns the caller, who must be one of those who write and read reviews.
 fn trader(actor: &Actor) -> Result<UserId> {
     Ok(actor.require_own(Permission::Trade)?.account.id)
 }
 
-/// One review for a change, as it is now: what its time has brought is stored first.
+/// Locks one review for a change, as it is now: if it is due to be published, that is stored first.
 async fn lock_review(op: &Operation, conn: &mut Conn<'_>, id: ReviewId) -> Result<Option<Review>> {
     let Some(review) = store::lock(conn, id).await? else { return Ok(None) };
     if !review.is_due(op.now()) {
@@ -51,7 +51,7 @@ async fn lock_review(op: &Operation, conn: &mut Conn<'_>, id: ReviewId) -> Resul
     publish(op, conn, &review, end).await.map(Some)
 }
 
-/// Shows a hidden review from `at` on.
+/// Publishes a hidden review from `at` on.
 async fn publish(op: &Operation, conn: &mut Conn<'_>, review: &Review, at: Timestamp) -> Result<Review> {
     let mut shown = review.clone();
     shown.publish(at);
@@ -61,7 +61,7 @@ async fn publish(op: &Operation, conn: &mut Conn<'_>, review: &Review, at: Times
     Ok(shown)
 }
 
-/// Keeps a worker's stars equal to what shows.
+/// Updates a worker's rating to the reviews that show.
 async fn recount(conn: &mut Conn<'_>, before: &Review, after: &Review) -> Result<()> {
     let by = i64::from(after.counts()) - i64::from(before.counts());
     if by == 0 {
@@ -86,14 +86,14 @@ async fn tell(op: &Operation, conn: &mut Conn<'_>, review: &Review) -> Result<()
     events::record(op, conn, &event).await
 }
 
-/// A review as somebody sees it, or that there is none.
+/// Returns a review as a viewer sees it; `not_found` when they do not.
 async fn view_for(conn: &mut Conn<'_>, now: Timestamp, review: &Review, viewer: UserId) -> Result<ReviewView> {
     let is_party = viewer == review.author_id || viewer == review.subject_id;
     let subject_shows = !is_party && subject_shows(conn, now, review.subject_id).await?;
     review.view(viewer, subject_shows).ok_or_else(|| Error::not_found("review"))
 }
 
-/// Whether everybody can see somebody.
+/// Returns whether the public sees a person.
 async fn subject_shows(conn: &mut Conn<'_>, now: Timestamp, subject: UserId) -> Result<bool> {
     let account = accounts::store::get(conn, subject).await?;
     Ok(account.is_some_and(|account| shows_to_everybody(&account, now)))

@@ -19,7 +19,10 @@ use crate::{
     },
 };
 
-/// One review that the caller may see: their own, one about them that shows, or one that everybody sees.
+/// Returns one review that the caller may see: their own, one about them that shows, or one that everybody sees.
+///
+/// # Errors
+/// `not_found` when there is none that the caller may see.
 pub async fn get(op: &Operation, id: ReviewId) -> Result<ReviewView> {
     let me = trader(op.actor())?;
     let now = op.now();
@@ -29,7 +32,10 @@ pub async fn get(op: &Operation, id: ReviewId) -> Result<ReviewView> {
     view_for(&mut conn, now, &review.at(now), me).await
 }
 
-/// The reviews of one of the caller's jobs, as far as the caller may see them; two at most.
+/// Returns the reviews of one of the caller's jobs, as far as the caller may see them; two at most.
+///
+/// # Errors
+/// `not_found` for other people's jobs.
 pub async fn of_job(op: &Operation, job: JobId) -> Result<Page<ReviewView>> {
     let me = trader(op.actor())?;
     jobs::get(op, job).await?;
@@ -39,7 +45,10 @@ pub async fn of_job(op: &Operation, job: JobId) -> Result<Page<ReviewView>> {
     Ok(Page { items: rows.into_iter().filter_map(|review| review.at(now).view(me, false)).collect(), next: None })
 }
 
-/// The caller's reviews, newest first: those they wrote, or those about them as far as they show.
+/// Returns the caller's reviews, newest first: those they wrote, or those about them as far as they show.
+///
+/// # Errors
+/// `forbidden` for a caller without an account of their own; `invalid` for a limit or cursor that is not valid.
 pub async fn own(op: &Operation, filter: &OwnReviewFilter, page: &PageRequest) -> Result<Page<ReviewView>> {
     let me = trader(op.actor())?;
     let limit = page.checked_limit()?;
@@ -65,13 +74,13 @@ pub async fn own(op: &Operation, filter: &OwnReviewFilter, page: &PageRequest) -
     Ok(Page { items, next: page.next })
 }
 
-/// Reviews that somebody takes away, and where to go on.
+/// Reviews for a person's export, and the cursor to continue from.
 pub(crate) struct Told {
     pub items: Vec<ReviewView>,
     pub next: Option<TimeCursor>,
 }
 
-/// Reviews that somebody wrote, or those about them as far as they show, newest first.
+/// Returns reviews that a person wrote, or those about them as far as they show, newest first.
 pub(crate) async fn told(
     conn: &mut Conn<'_>,
     now: Timestamp,
@@ -92,7 +101,10 @@ pub(crate) async fn told(
     Ok(Told { items: rows.into_iter().filter_map(|review| review.at(now).view(user, false)).collect(), next })
 }
 
-/// What shows of a worker whom everybody can see, newest first.
+/// Returns the published reviews of a worker whom the public sees, newest first.
+///
+/// # Errors
+/// `not_found` for a worker whom the public does not see; `invalid` for a limit or cursor that is not valid.
 pub async fn of_worker(app: &App, worker: UserId, page: &PageRequest) -> Result<Page<PublicReview>> {
     let limit = page.checked_limit()?;
     let before = page.cursor::<TimeCursor>()?;
@@ -106,7 +118,10 @@ pub async fn of_worker(app: &App, worker: UserId, page: &PageRequest) -> Result<
     Ok(Page { items: page.items.into_iter().filter_map(Review::public).collect(), next: page.next })
 }
 
-/// The stars of a worker whom everybody can see.
+/// Returns the rating of a worker whom the public sees.
+///
+/// # Errors
+/// `not_found` for a worker whom the public does not see.
 pub async fn rating(app: &App, worker: UserId) -> Result<Rating> {
     let now = app.now();
     public_worker(app, worker, now).await?;
@@ -115,7 +130,10 @@ pub async fn rating(app: &App, worker: UserId) -> Result<Rating> {
     rating_of(&mut reader.conn(), worker).await
 }
 
-/// A worker's stars, as they are kept. They lag behind the end of a window by a second at most.
+/// Returns a worker's stored rating. It lags behind the end of a window by a second at most.
+///
+/// # Errors
+/// `unavailable` when the database cannot be read.
 pub async fn rating_of(conn: &mut Conn<'_>, worker: UserId) -> Result<Rating> {
     Ok(Rating::of(store::stars(conn, worker).await?.distribution()))
 }
@@ -128,8 +146,8 @@ async fn public_worker(app: &App, worker: UserId, now: Timestamp) -> Result<()> 
     if is_worker && subject_shows(&mut conn, now, worker).await? { Ok(()) } else { Err(Error::not_found("worker")) }
 }
 
-/// Publishes what is due about somebody now, rather than when the timer comes to it: a list or a number that is read after
-/// the end of a window has what the window held back.
+/// Publishes the reviews about a person that are due now, without waiting for the timer: a list or a number that is read
+/// after the end of a window has what the window held back.
 async fn settle_about(app: &App, subject: UserId, now: Timestamp) -> Result<()> {
     let mut reader = app.db.read().await?;
     let due = store::due_about(&mut reader.conn(), subject, now).await?;

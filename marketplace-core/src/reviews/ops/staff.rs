@@ -1,4 +1,4 @@
-//! What staff see and do.
+//! The staff's use cases about reviews.
 
 use super::{lock_review, recount, store, tell};
 use crate::{
@@ -26,7 +26,10 @@ use crate::{
 /// Flags that are shown with a review.
 const FLAGS_SHOWN: i64 = 50;
 
-/// Reviews, newest first; flagged ones longest waiting first.
+/// Returns reviews, newest first; flagged ones longest waiting first.
+///
+/// # Errors
+/// `forbidden` without the permission; `invalid` for a limit or cursor that is not valid.
 pub async fn staff_list(op: &Operation, filter: &ReviewFilter, page: &PageRequest) -> Result<Page<ReviewSummary>> {
     op.actor().require(Permission::ReviewsRead)?;
     let limit = page.checked_limit()?;
@@ -47,7 +50,10 @@ pub async fn staff_list(op: &Operation, filter: &ReviewFilter, page: &PageReques
     Ok(Page::from_rows(rows, limit, position).map(|review| review.at(now).summary()))
 }
 
-/// One review, with its flags.
+/// Returns one review, with its flags.
+///
+/// # Errors
+/// `not_found` when there is no such review; `forbidden` without the permission.
 pub async fn staff_show(op: &Operation, id: ReviewId) -> Result<ReviewDetail> {
     op.actor().require(Permission::ReviewsRead)?;
     let now = op.now();
@@ -72,7 +78,10 @@ async fn detail(conn: &mut Conn<'_>, now: Timestamp, review: Review) -> Result<R
     })
 }
 
-/// Dismisses flags, removes or restores. What already is so stays unchanged.
+/// Dismisses the flags of a review, removes it or restores it. One that already is as asked is unchanged.
+///
+/// # Errors
+/// `not_found` when there is no such review; `forbidden` without the permission; `precondition_failed` at another version.
 pub async fn staff_act(op: &Operation, id: ReviewId, action: &ReviewAction) -> Result<Changed<ReviewDetail>> {
     op.actor().require(Permission::ReviewsWrite)?;
     let note = op.note()?;
@@ -150,7 +159,7 @@ async fn act_in(
     Ok(Changed { changed: true, item: detail(conn, now, after).await? })
 }
 
-/// A removed review is again what it would be now: shown, if it was, or if it would have come to that meanwhile.
+/// Restores a removed review to the state that it would have now: shown, if it was, or if its window has closed meanwhile.
 async fn restore(conn: &mut Conn<'_>, review: &mut Review, now: Timestamp) -> Result<()> {
     let both = store::of_job(conn, review.job_id).await?.len() > 1;
     review.removed_reason = None;

@@ -22,9 +22,10 @@ use crate::{
     },
 };
 
-/// Reviews the other side of a finalized job. Hidden until the other side's is in or the window closes.
+/// Creates a review of the other side of a finalized job. It is hidden until the other side's is in or the window closes.
 ///
-/// Errors: `not_found` for other people's jobs; `conflict` unless the job was finalized less than 14 days ago, and with the
+/// # Errors
+/// `not_found` for other people's jobs; `conflict` unless the job was finalized less than 14 days ago, and with the
 /// caller's review as `current` when there is one.
 pub async fn create(op: &Operation, job: JobId, new: NewReview) -> Result<ReviewView> {
     let me = trader(op.actor())?;
@@ -107,7 +108,8 @@ async fn create_in(
 
 /// Changes a review of the caller's while it is hidden.
 ///
-/// Errors: `conflict` with the review as `current` once it shows or was removed.
+/// # Errors
+/// `conflict` with the review as `current` once it shows or was removed.
 pub async fn edit(op: &Operation, id: ReviewId, update: UpdateReview) -> Result<ReviewView> {
     let me = trader(op.actor())?;
     let update = update.checked()?;
@@ -138,9 +140,10 @@ pub async fn edit(op: &Operation, id: ReviewId, update: UpdateReview) -> Result<
     .await
 }
 
-/// The subject's one public answer to a review that shows.
+/// Adds the subject's one public reply to a review that shows.
 ///
-/// Errors: `conflict` with the review as `current` when there is a reply, or when it was removed.
+/// # Errors
+/// `conflict` with the review as `current` when there is a reply, or when it was removed.
 pub async fn reply(op: &Operation, id: ReviewId, reply: NewReply) -> Result<ReviewView> {
     let me = trader(op.actor())?;
     let text = check_text("/text", &reply.text, 1, 2_000)?;
@@ -172,7 +175,10 @@ pub async fn reply(op: &Operation, id: ReviewId, reply: NewReply) -> Result<Revi
     .await
 }
 
-/// Complains about a review that the caller can see; once. It changes nothing but that staff hear of it.
+/// Flags a review that the caller can see, once for each caller. It only brings the review to the attention of staff.
+///
+/// # Errors
+/// `not_found` for a review that the caller cannot see; `forbidden` for the caller's own; `conflict` when it was removed.
 pub async fn flag(op: &Operation, id: ReviewId, flag: NewFlag) -> Result<()> {
     let me = trader(op.actor())?;
     let comment = flag.comment.as_deref().filter(|comment| !comment.trim().is_empty());
