@@ -77,11 +77,14 @@ impl Clock for At {
     }
 }
 
+/// The name of a table, its columns, and rows.
+type Table = (&'static str, Vec<&'static str>, Vec<Vec<Value>>);
+
 /// Rows on their way into the database.
 struct Rows {
     world: World,
     now: Timestamp,
-    tables: Vec<(&'static str, Vec<&'static str>, Vec<Vec<Value>>)>,
+    tables: Vec<Table>,
 }
 
 /// Adds a row: values by the names of their columns.
@@ -457,7 +460,7 @@ impl Rows {
                         S::Cancelled => Some("expired"),
                         _ => None,
                     },
-                    comment: (to == S::Rejected).then(|| "too little for the way").or(self.world.text),
+                    comment: (to == S::Rejected).then_some("too little for the way").or(self.world.text),
                     version: entry,
                     at: self.ago(began - entry * 120),
                 }
