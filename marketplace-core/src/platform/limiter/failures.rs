@@ -1,4 +1,4 @@
-//! Failed logins: who guesses passwords waits, and nobody else.
+//! Counts failed logins, so that only the one who guesses passwords has to wait.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -12,28 +12,28 @@ use crate::{
     },
 };
 
-/// Failures that are remembered, of each kind.
+/// Maximum number of failures that are remembered, of each kind.
 const REMEMBERED: u64 = 100_000;
-/// How long failures of one address with one account count; each starts the wait anew.
+/// How long failures of one address with one account count; each failure restarts the time.
 const PAIR: Duration = Duration::from_secs(15 * 60);
 /// How long failures of one account count.
 const ACCOUNT: Duration = Duration::from_secs(60 * 60);
-/// How long an address that got in is known.
+/// How long an address that logged in is remembered.
 const KNOWN: Duration = Duration::from_secs(30 * 86_400);
 
-/// Failures, counted here or for all servers.
+/// Failed logins, counted in this process or for all servers.
 pub(super) struct Failures {
     penalties: Penalties,
     pairs: Counts,
     accounts: Counts,
-    /// From where an account was entered before.
+    /// Addresses from which an account was logged in to before.
     known: moka::sync::Cache<Digest, ()>,
 }
 
-/// What stands for a text of whatever length that a stranger chose: nobody fills the memory with texts.
+/// A fixed-size digest of a text that a stranger chose, so that long texts cannot fill the memory.
 type Digest = [u8; 16];
 
-/// Counts that end some time after they last grew.
+/// Counts that expire some time after they last increased.
 struct Counts(moka::sync::Cache<Digest, u32>);
 
 impl Counts {
@@ -65,7 +65,7 @@ impl Failures {
         }
     }
 
-    /// One more try, which counts as failed until it is forgiven.
+    /// Counts one more attempt, which counts as failed until it is forgiven.
     pub(super) async fn count(&self, shared: &Cluster, ip: IpAddr, email: &str) -> Result<()> {
         let (pair, account) = digests(ip, email);
         let wait = match shared.remote() {
@@ -83,7 +83,7 @@ impl Failures {
         if self.pairs.add(pair) > self.penalties.pair.0 {
             return Some(self.penalties.pair.1);
         }
-        // What is refused here is no try: it prolongs nothing.
+        // An attempt that is refused here does not count and does not prolong the wait.
         if !is_known && self.accounts.0.get(&account).unwrap_or_default() >= self.penalties.account.0 {
             return Some(self.penalties.account.1);
         }
@@ -93,7 +93,7 @@ impl Failures {
         None
     }
 
-    /// The last try came to no verdict.
+    /// Takes back the last attempt, which had no result.
     pub(super) async fn take_back(&self, shared: &Cluster, ip: IpAddr, email: &str) {
         let (pair, account) = digests(ip, email);
         if let Some(remote) = shared.remote()
@@ -107,7 +107,7 @@ impl Failures {
         }
     }
 
-    /// The last try was none that failed.
+    /// Records that the last attempt succeeded.
     pub(super) async fn forgive(&self, shared: &Cluster, ip: IpAddr, email: &str) {
         let (pair, account) = digests(ip, email);
         if let Some(remote) = shared.remote()
@@ -123,17 +123,17 @@ impl Failures {
     }
 }
 
-/// Of what a store outside is told, no part names a person.
+/// Returns the hashes for an external store; none of them identifies a person.
 fn login(pair: Digest, account: Digest) -> Login {
     Login { pair: hex::encode(pair), account: hex::encode(account) }
 }
 
-/// Of an address with an account, and of the account.
+/// Returns the digests of an address with an account, and of the account.
 fn digests(ip: IpAddr, email: &str) -> (Digest, Digest) {
     (digest(&[&ip.to_string(), email]), digest(&[email]))
 }
 
-/// 128 bits of a hash over parts that have no line breaks.
+/// Returns 128 bits of a hash over parts that contain no line breaks.
 pub(super) fn digest(parts: &[&str]) -> Digest {
     let mut short = Digest::default();
     for (to, from) in short.iter_mut().zip(Sha256::digest(parts.join("\n").as_bytes())) {
