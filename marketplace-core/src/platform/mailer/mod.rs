@@ -31,7 +31,7 @@ use crate::{
 /// Number of mails that one program sends concurrently, so that a slow one does not delay the others.
 pub(crate) const TOGETHER: u32 = 8;
 
-/// The mails that one program is sending, and how many it has sent in all.
+/// The mails that one program is sending, with the numbers of sent, waiting and failed mails.
 #[derive(Debug)]
 pub(crate) struct Mailer {
     pub places: Arc<Semaphore>,
