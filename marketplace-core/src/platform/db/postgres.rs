@@ -196,7 +196,7 @@ impl PgConn {
     async fn settles(&mut self, within: Duration) -> bool {
         let settling = async {
             if self.is_committing {
-                // This may take longer than a statement; the response to that statement arrives before this one.
+                // This may take longer than a statement's limit. The response to COMMIT arrives before this one.
                 self.raw.ping().await?;
                 (self.is_committing, self.in_transaction, self.watch.state) = (false, false, State::Answered);
                 Ok(())

@@ -80,7 +80,7 @@ impl Db {
     /// Checks that the schema is exactly that of this program.
     ///
     /// # Errors
-    /// Returns an error when the database does not fit this program.
+    /// Returns `unavailable` when the database does not fit this program.
     pub async fn require_current(&self) -> Result<()> {
         let state = self.schema_state().await?;
         if state.applied > state.newest {
