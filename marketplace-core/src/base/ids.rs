@@ -1,6 +1,7 @@
-//! Typed identifiers: a user's id can never be passed where an attempt's is meant.
+//! Typed identifiers: a user's id can never be passed where an attempt's id is expected.
 //!
-//! All are UUIDv7 (RFC 9562 §5.7), so they sort by time of creation; 16-byte BLOB on SQLite, UUID on PostgreSQL.
+//! All are UUIDv7 (RFC 9562 §5.7), so they sort by creation time. They are stored as 16-byte BLOB on SQLite and UUID on
+//! PostgreSQL.
 
 use std::{fmt, str::FromStr};
 
@@ -9,9 +10,9 @@ use uuid::Uuid;
 
 use crate::base::{random::Random, time::Timestamp};
 
-/// What a path can name: the name of its kind says what there is none of when it cannot be read.
+/// An id that can occur in a path. The name of its kind is used in the "not found" error when it cannot be parsed.
 pub trait Named: FromStr + fmt::Display {
-    /// `user`, `attempt`, and so on.
+    /// The name of the kind: `user`, `attempt`, and so on.
     const NAME: &'static str;
 }
 
@@ -25,7 +26,7 @@ macro_rules! id {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A new id that sorts by `now`.
+            /// Creates an id that sorts by `now`.
             pub fn new(now: Timestamp, random: &dyn Random) -> Self {
                 Self(uuid_v7(now, random))
             }
@@ -81,7 +82,7 @@ id! {
     IdentityId = "identity",
 }
 
-/// UUIDv7 from the injected clock and randomness.
+/// Creates a UUIDv7 from the injected clock and randomness.
 pub fn uuid_v7(now: Timestamp, random: &dyn Random) -> Uuid {
     let mut bytes = [0; 10];
     random.fill(&mut bytes);

@@ -1,4 +1,4 @@
-//! How records name who did something.
+//! How records identify who did something.
 
 use std::fmt;
 
@@ -14,19 +14,19 @@ use crate::base::ids::{TokenId, UserId};
 pub struct Principal(pub String);
 
 impl Principal {
-    /// The program itself.
+    /// Returns the principal of the program itself.
     pub fn system() -> Self {
         Self("system".into())
     }
-    /// The principal of an account.
+    /// Returns the principal of an account.
     pub fn user(id: UserId) -> Self {
         Self(format!("user:{id}"))
     }
-    /// The principal of a token for scripts.
+    /// Returns the principal of a token for scripts.
     pub fn token(id: TokenId) -> Self {
         Self(format!("token:{id}"))
     }
-    /// The account, if it is one.
+    /// Returns the account's id, if the principal is an account.
     pub fn user_id(&self) -> Option<UserId> {
         self.0.strip_prefix("user:")?.parse().ok()
     }

@@ -1,6 +1,6 @@
-//! Randomness is injected, so that tests repeat; `clippy.toml` forbids the globals elsewhere.
+//! Injected randomness, so that tests are reproducible; `clippy.toml` forbids the global sources elsewhere.
 
-/// A source of random bytes, fit for keys and tokens.
+/// A source of random bytes, suitable for keys and tokens.
 pub trait Random: Send + Sync + std::fmt::Debug {
     /// Fills `bytes`.
     fn fill(&self, bytes: &mut [u8]);
@@ -22,7 +22,7 @@ impl Random for OsRandom {
     }
 }
 
-/// `N` random bytes.
+/// Returns `N` random bytes.
 pub fn bytes<const N: usize>(random: &dyn Random) -> [u8; N] {
     let mut bytes = [0; N];
     random.fill(&mut bytes);

@@ -1,4 +1,4 @@
-//! Kinds of calls whose rate is limited, and what is left of a limit.
+//! Classes of calls whose rate is limited, and the remainder of a limit.
 
 use std::time::Duration;
 
@@ -22,16 +22,16 @@ text_enum! {
     }
 }
 
-/// How much of a limit is left, for a caller to be told.
+/// The remainder of a limit, for display to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
-    /// Of which kind of calls.
+    /// The class of calls.
     pub class: Class,
-    /// Calls in a window, and at once.
+    /// Number of calls in a window, and at once.
     pub quota: u32,
-    /// Calls that may follow at once.
+    /// Number of calls that may follow at once.
     pub remaining: u32,
-    /// Until all of them may.
+    /// Time until the full quota is available again.
     pub reset: Duration,
 }
 

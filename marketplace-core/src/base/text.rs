@@ -1,9 +1,9 @@
-//! What people may write: names, titles and texts have something to see in them, and nothing that acts on whoever reads
-//! them. Every operation that takes words checks them here, and nothing else does.
+//! Validation of text from users: names, titles and texts must contain something visible, and no characters that affect how
+//! they are displayed. Every operation that accepts text checks it here and nowhere else.
 //!
-//! Refused are control characters and what overrides the direction of writing (`DOMAIN.md`, "Accounts"; Unicode Technical
-//! Report 36, §2.10). Joiners (U+200C, U+200D) and direction marks stay where they stand between letters: Persian, Hindi and
-//! emoji need them. A text of several lines keeps its line breaks, as `\n`; its tabs become blanks.
+//! Control characters and characters that override the writing direction are refused (`DOMAIN.md`, "Accounts"; Unicode
+//! Technical Report 36, §2.10). Joiners (U+200C, U+200D) and direction marks between letters are kept: Persian, Hindi and
+//! emoji need them. A multi-line text keeps its line breaks, as `\n`; its tabs become spaces.
 
 use icu_properties::{
     CodePointMapData, CodePointSetData,
@@ -12,43 +12,43 @@ use icu_properties::{
 
 use crate::base::error::FieldError;
 
-/// Characters of a note of staff at most.
+/// Maximum length of a staff note, in characters.
 pub const MAX_NOTE: usize = 4_000;
 
-/// Returns a person's or a token's name, trimmed: one line of 1 to 100 characters.
+/// Returns the trimmed name of a person or a token: one line of 1 to 100 characters.
 pub fn check_name(name: &str) -> Result<String, FieldError> {
     check_line("/name", name, 1, 100)
 }
 
-/// Returns a text of one line, trimmed. Its length counts characters (Unicode scalar values) after trimming; with a `min` of
-/// 0 it may be empty.
+/// Returns a trimmed text of one line. Its length is counted in characters (Unicode scalar values) after trimming; with a
+/// `min` of 0 it may be empty.
 pub fn check_line(pointer: &str, text: &str, min: usize, max: usize) -> Result<String, FieldError> {
-    // Before anything is trimmed: a line break is refused at the ends too.
+    // Before trimming: a line break is refused at the ends too.
     if text.chars().any(breaks_line) {
         return Err(FieldError::new(pointer, "must be one line without control characters"));
     }
     checked(pointer, trimmed(text), min, max).map(str::to_owned)
 }
 
-/// Returns a text of one or several lines, trimmed, with `\n` between lines and blanks for tabs. Its length counts characters
-/// (Unicode scalar values) after that; with a `min` of 0 it may be empty.
+/// Returns a trimmed text of one or several lines, with `\n` between lines and spaces for tabs. Its length is counted in
+/// characters (Unicode scalar values) after that; with a `min` of 0 it may be empty.
 pub fn check_text(pointer: &str, text: &str, min: usize, max: usize) -> Result<String, FieldError> {
     let text = text.replace("\r\n", "\n").replace('\t', " ").replace(['\u{2028}', '\u{2029}'], "\n");
     checked(pointer, trimmed(&text), min, max).map(str::to_owned)
 }
 
-/// Returns what of a foreign text can stand in one line: what [`check_line`] refuses and runs of white space become a blank,
-/// the rest is cut to `max` characters. None when there is nothing to see in it.
+/// Converts an external text to one line: characters that [`check_line`] refuses and runs of white space become a space,
+/// and the rest is cut to `max` characters. Returns `None` when nothing visible remains.
 pub fn clean_line(text: &str, max: usize) -> Option<String> {
     let acts = |c: char| if breaks_line(c) || overrides_direction(c) { ' ' } else { c };
-    // Bounded before it is worked on: the text may be of any length.
+    // Truncated before it is processed: the text may be of any length.
     let text: String = text.chars().take(max.saturating_mul(8)).map(acts).collect();
     let words: Vec<&str> = text.split_whitespace().collect();
     let line: String = trimmed(&words.join(" ")).chars().take(max).collect();
     line.chars().any(is_visible).then(|| trimmed(&line).to_owned())
 }
 
-/// Returns a text that was stored before these rules, with blanks for what they refuse.
+/// Returns a text that was stored before these rules, with spaces for the characters that they refuse.
 pub fn clean_text(text: &str) -> String {
     let acts = |c: char| (breaks_line(c) && c != '\n') || overrides_direction(c);
     text.replace("\r\n", "\n").replace(acts, " ")
@@ -71,20 +71,20 @@ fn checked<'a>(pointer: &str, text: &'a str, min: usize, max: usize) -> Result<&
     Ok(text)
 }
 
-/// Without what shows nothing at its ends: white space, joiners that join nothing, marks of byte order.
+/// Removes invisible characters at the ends: white space, joiners that join nothing, byte order marks.
 fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}'))
 }
 
-/// Whether a character must not reach a screen as it is: it would steer the terminal, end a line, turn the direction of
-/// what stands beside it, or not be seen at all. Joiners are among them, as no two terminals agree on how wide they leave a
-/// word.
+/// Returns whether a character must not reach a screen as it is: it would control the terminal, end a line, change the
+/// direction of the text beside it, or be invisible. Joiners are included, as terminals disagree on the width of a word
+/// that contains them.
 pub fn is_unsafe(c: char) -> bool {
     breaks_line(c) || is_unseen(c)
 }
 
-/// Whether a character takes no room and leaves no ink, by Unicode's list of what is ignored where it cannot be drawn, and
-/// the marks of annotations. Not what only chooses the shape of the character before it.
+/// Returns whether a character has no width and no glyph: by Unicode's list of characters that are ignored where they
+/// cannot be drawn, and the annotation marks. Excludes characters that only select the shape of the preceding one.
 pub(crate) fn is_unseen(c: char) -> bool {
     !c.is_ascii()
         && (matches!(c, '\u{FFF9}'..='\u{FFFB}')
@@ -92,23 +92,23 @@ pub(crate) fn is_unseen(c: char) -> bool {
                 && !CodePointSetData::new::<VariationSelector>().contains(c))
 }
 
-/// Whether a character may not be drawn at all, by Unicode's list: also one that only chooses a shape.
+/// Returns whether a character may not be drawn at all, by Unicode's list, including one that only selects a shape.
 pub(crate) fn is_ignorable(c: char) -> bool {
     !c.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
-/// Control characters, and what ends a line besides them.
+/// Returns whether a character is a control character or another one that ends a line.
 fn breaks_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Embeddings, overrides, isolates, and the deprecated controls of shaping beside them.
+/// Returns whether a character is an embedding, an override, an isolate, or a deprecated shaping control beside them.
 fn overrides_direction(c: char) -> bool {
     matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{206F}')
 }
 
-/// Whether a character leaves ink of its own: a letter, digit, sign or symbol that is not drawn as nothing. Accents alone
-/// are none, nor is what no standard gives a shape to.
+/// Returns whether a character is visible by itself: a letter, digit, sign or symbol that is not drawn as blank. Accents
+/// alone are not, nor are characters to which no standard assigns a shape.
 fn is_visible(c: char) -> bool {
     let group = GeneralCategoryGroup::Letter
         .union(GeneralCategoryGroup::Number)
@@ -116,7 +116,7 @@ fn is_visible(c: char) -> bool {
         .union(GeneralCategoryGroup::Symbol);
     group.contains(CodePointMapData::<GeneralCategory>::new().get(c))
         && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
-        // Symbols and letters by their category, drawn as blanks: a Braille cell without dots, a note without a head, two
+        // Symbols and letters by category, but drawn as blanks: a Braille cell without dots, a note without a head, two
         // spaces between hieroglyphs.
         && !matches!(c, '\u{2800}' | '\u{1D159}' | '\u{13441}' | '\u{13442}')
 }

@@ -1,4 +1,4 @@
-//! Points in time: UTC with microseconds, the resolution that both engines keep.
+//! Points in time: UTC with microseconds, the resolution of both engines.
 
 use std::{fmt, ops, str::FromStr, time::Duration};
 
@@ -14,40 +14,40 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Later than every stored time, and still representable by both engines: 9999-12-31T23:59:59Z.
+    /// A time later than every stored time that both engines can represent: 9999-12-31T23:59:59Z.
     pub const MAX: Self = Self(253_402_300_799_000_000);
     /// The epoch.
     pub const EPOCH: Self = Self(0);
 
-    /// From microseconds since the epoch; values outside year 0–9999 are brought to the nearest end.
+    /// Creates a time from microseconds since the epoch; values outside the years 0–9999 are clamped.
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(-62_167_219_200_000_000, Self::MAX.0))
     }
-    /// Microseconds since the epoch.
+    /// Returns the microseconds since the epoch.
     pub fn micros(self) -> i64 {
         self.0
     }
-    /// Milliseconds since the epoch, 0 before it.
+    /// Returns the milliseconds since the epoch, or 0 for earlier times.
     pub fn unix_millis(self) -> u64 {
         u64::try_from(self.0 / 1_000).unwrap_or(0)
     }
-    /// Whole seconds since the epoch.
+    /// Returns the whole seconds since the epoch.
     pub fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)
     }
-    /// From whole seconds since the epoch.
+    /// Creates a time from whole seconds since the epoch.
     pub fn from_unix_seconds(seconds: i64) -> Self {
         Self::from_micros(seconds.saturating_mul(1_000_000))
     }
-    /// How long ago `earlier` was, zero when it is not earlier.
+    /// Returns the time elapsed since `earlier`, or zero when it is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
-    /// The date in UTC: `2026-03-02`.
+    /// Returns the date in UTC: `2026-03-02`.
     pub fn date(self) -> String {
         self.to_offset().date().to_string()
     }
-    /// As the `time` crate has it.
+    /// Converts to the type of the `time` crate.
     pub fn to_offset(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
@@ -126,13 +126,13 @@ impl<'r> sqlx::Decode<'r, Postgres> for Timestamp {
     }
 }
 
-/// Where "now" comes from.
+/// A source of the current time.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The present.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -19,32 +19,32 @@ use crate::{
     platform::keys::Keys,
 };
 
-/// How long an access token lives.
+/// Lifetime of an access token.
 pub const ACCESS: Duration = Duration::from_secs(600);
-/// Longest token that is looked at; ours have about 330 bytes.
+/// Maximum length of a token that is examined; our own have about 330 bytes.
 const MAX_LENGTH: usize = 2_048;
-/// Verified tokens that are remembered.
+/// Maximum number of verified tokens that are cached.
 const REMEMBERED: u64 = 100_000;
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Whose.
+    /// The account.
     pub sub: UserId,
-    /// Of which session.
+    /// The session.
     pub sid: SessionId,
-    /// The role when it was made; the account's own role decides.
+    /// The role at the time of issue; the account's current role is decisive.
     pub role: Role,
-    /// Names this token.
+    /// The id of this token.
     pub jti: Uuid,
-    /// Made at, in seconds since the epoch.
+    /// Time of issue, in seconds since the epoch.
     pub iat: i64,
-    /// Ends at, in seconds since the epoch.
+    /// Time of expiry, in seconds since the epoch.
     pub exp: i64,
 }
 
-/// Tokens whose signature was verified before: a signature does not change. Whether the session still lives is asked
-/// every time. By their hash, so that no token lies in memory.
+/// A cache of tokens whose signature was verified before, as a signature does not change. Whether the session is still
+/// active is checked every time. Tokens are stored by their hash, so that none is in memory.
 #[derive(Clone)]
 pub(crate) struct TokenCache(moka::sync::Cache<[u8; 32], Arc<Claims>>);
 
@@ -68,7 +68,7 @@ pub(crate) fn sign(keys: &Keys, claims: &Claims) -> Result<String> {
     jsonwebtoken::encode(&header, claims, &key.encoding).map_err(Error::internal)
 }
 
-/// The claims of a token that we signed and that has not ended.
+/// Returns the claims of a token that was signed by our keys and has not expired.
 pub(crate) fn verify(keys: &Keys, cache: &TokenCache, token: &str, now: Timestamp) -> Result<Arc<Claims>> {
     let invalid = || Error::unauthenticated("the access token is not valid; log in again");
     if token.len() > MAX_LENGTH {
@@ -91,7 +91,7 @@ pub(crate) fn verify(keys: &Keys, cache: &TokenCache, token: &str, now: Timestam
 fn check_signature(keys: &Keys, token: &str, now: Timestamp) -> Option<Claims> {
     let header = jsonwebtoken::decode_header(token).ok()?;
     let key = keys.verifier(header.kid.as_deref()?, now)?;
-    // The algorithm is ours to name, never the token's: `none` and HMAC with the public key do not get past here.
+    // We choose the algorithm, never the token: `none` and HMAC with the public key are rejected here.
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.required_spec_claims.clear();
     // Time is checked by the caller, with the injected clock.
@@ -100,25 +100,25 @@ fn check_signature(keys: &Keys, token: &str, now: Timestamp) -> Option<Claims> {
     jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).ok().map(|data| data.claims)
 }
 
-/// An opaque token as its holder gets it. Never printed.
+/// An opaque token as given to its holder. Never printed.
 #[derive(Clone)]
 pub(crate) struct Opaque(pub(crate) String);
 
 impl Opaque {
-    /// Characters of one: 32 bytes in base64url.
+    /// Length of a token in characters: 32 bytes in base64url.
     pub(crate) const LENGTH: usize = 43;
 
-    /// 256 bits, base64url.
+    /// Creates a token of 256 random bits in base64url.
     pub(crate) fn new(random: &dyn Random) -> Self {
         Self(URL_SAFE_NO_PAD.encode(random::bytes::<32>(random)))
     }
-    /// What is stored.
+    /// Returns the hash that is stored.
     pub(crate) fn hash(&self) -> Vec<u8> {
         hash(&self.0)
     }
 }
 
-/// What is stored of an opaque token. A plain hash will do: nobody guesses 256 bits.
+/// Returns the hash of an opaque token that is stored. A plain hash suffices, as 256 bits cannot be guessed.
 pub(crate) fn hash(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }

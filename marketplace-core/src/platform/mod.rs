@@ -1,4 +1,4 @@
-//! The world outside, behind adapters that know no feature: database, files, keys, mail servers, providers, Redis.
+//! External systems, behind adapters independent of any feature: database, files, keys, mail servers, providers, Redis.
 
 #[macro_use]
 pub mod db;

@@ -1,6 +1,6 @@
-//! Hashing of passwords: argon2id, on threads of their own that leave a core to others and that the system puts
-//! behind all others. The rest queues up to a bound, each address behind its own, and then gets `busy`: a crowd that logs
-//! in cannot starve everybody else, and logins from elsewhere do not wait for the crowd.
+//! Password hashing: argon2id, on dedicated threads that leave one core free and have a lower priority than all others.
+//! Further work is queued up to a limit, per address, and then fails with `busy`: mass logins cannot starve other requests,
+//! and logins from other addresses do not wait for them.
 
 pub(crate) mod breached;
 mod threads;
@@ -28,29 +28,29 @@ use crate::{
     },
 };
 
-/// Hashes that wait for a core.
+/// Maximum number of hashes that wait for a core.
 const QUEUE: usize = 512;
 
-/// How a password fits a hash.
+/// How a password matches a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
-    /// It does not.
+    /// The password does not match.
     No,
-    /// In the form in which passwords are compared.
+    /// It matches in the normalized form in which passwords are compared.
     Prepared,
-    /// As it was sent: the hash is of the time when that form was hashed, and should be made anew.
+    /// It matches as it was sent: the hash predates normalization and should be replaced.
     AsSent,
 }
 
-/// Hashes passwords; cheap to clone.
+/// Hashes passwords. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Hasher {
     argon: Arc<Argon2<'static>>,
     prefix: Arc<str>,
-    /// A hash of no password, of the same cost: verified when an address is unknown.
+    /// A hash of no password, with the same cost: verified when an address is unknown.
     dummy: Arc<str>,
     threads: Threads,
-    /// By address; what does not come from one is one crowd.
+    /// Turns by address; calls without an address share one key.
     turns: Turns<Option<IpAddr>>,
     random: Arc<dyn Random>,
 }
@@ -68,20 +68,20 @@ impl Hasher {
             dummy: format!("{prefix}{salt}${output}").into(),
             prefix: prefix.into(),
             threads: Threads::default(),
-            // One more than there are threads, so that none waits for the next to be called.
+            // One more than there are threads, so that no thread waits for the next call.
             turns: Turns::new(threads::count() + 1, threads::count() + 1, QUEUE),
             random,
         })
     }
 
-    /// Runs `work` when a thread is free for it, and it is this caller's turn.
+    /// Runs `work` when a thread is free and it is this caller's turn.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let turn = self.turns.take(caller_address().map(network), "too many logins at once; try again").await?;
         let (done, answer) = oneshot::channel();
         self.threads.run(move || {
-            // A caller who has gone away in the meantime needs no hash.
+            // A caller that has gone away in the meantime needs no hash.
             if !done.is_closed() {
-                // And may go away during it.
+                // The caller may also go away during the work.
                 let _ = done.send(work());
             }
             drop(turn);
@@ -103,7 +103,7 @@ impl Hasher {
         hash.map_err(Error::internal)
     }
 
-    /// Checks whether the password is the one behind the hash; with no hash, [`Fit::No`] after the same time.
+    /// Checks whether the password matches the hash. Without a hash, returns [`Fit::No`] after the same time.
     pub(crate) async fn verify(&self, password: Password, hash: Option<String>) -> Result<Fit> {
         let argon = self.argon.clone();
         let known = hash.is_some();
@@ -125,7 +125,7 @@ impl Hasher {
         Ok(if known { fit } else { Fit::No })
     }
 
-    /// Returns whether the hash was created with other settings than today's.
+    /// Returns whether the hash was created with other settings than the current ones.
     pub(crate) fn is_outdated(&self, hash: &str) -> bool {
         !hash.starts_with(&*self.prefix)
     }
@@ -155,7 +155,7 @@ mod tests {
         let long = "é".repeat(128);
         let hash = hasher.hash(Password::new(&*long)).await.unwrap();
         assert_eq!(hasher.verify(Password::new(&*long), Some(hash.clone())).await.unwrap(), Fit::Prepared);
-        // Not cut at 72 bytes, as bcrypt does.
+        // Not truncated at 72 bytes, as bcrypt does.
         assert_eq!(hasher.verify(Password::new("é".repeat(127)), Some(hash.clone())).await.unwrap(), Fit::No);
         assert_eq!(hasher.verify(Password::new(&*long), None).await.unwrap(), Fit::No);
         assert!(!hasher.is_outdated(&hash));
@@ -175,12 +175,12 @@ mod tests {
             for typed in spellings {
                 assert_eq!(hasher.verify(Password::new(typed), Some(hash.clone())).await.unwrap(), Fit::Prepared);
             }
-            // Compatibility forms differ, and so does case: that would make passwords weaker.
+            // Compatibility forms and case are distinguished: ignoring them would weaken passwords.
             for other in ["für Ångström im MÄRZ", "ｆür Ångström im März", "für Ångström  im März"] {
                 assert_eq!(hasher.verify(Password::new(other), Some(hash.clone())).await.unwrap(), Fit::No, "{other}");
             }
         }
-        // A hash of before, over what was sent.
+        // An old hash, of the password as it was sent.
         let (argon, sent) = (hasher.argon.clone(), spellings[1]);
         let old: PasswordHash = argon.hash_password_with_salt(sent.as_bytes(), &[7; 16]).unwrap();
         let old = Some(old.to_string());

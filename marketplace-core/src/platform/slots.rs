@@ -14,30 +14,30 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::base::error::{Error, Result};
 
-/// Something did not respond within this time.
+/// An operation did not respond within this time.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer within {} s", .0.as_secs())]
 pub(crate) struct Late(pub Duration);
 
-/// A number of slots; cheap to clone.
+/// A number of slots. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Slots {
     permits: Arc<Semaphore>,
     limit: Duration,
-    /// The text of the error when it hangs.
+    /// The text of the error when the work hangs.
     detail: &'static str,
 }
 
 impl Slots {
-    /// Creates `count` slots; callers wait for up to `limit`, the wait for a slot included.
+    /// Creates `count` slots. Callers wait for up to `limit`, including the wait for a slot.
     pub fn new(count: usize, limit: Duration, detail: &'static str) -> Self {
         Self { permits: Arc::new(Semaphore::new(count)), limit, detail }
     }
 
-    /// Runs `work` to its end, even when nobody waits for it any more.
+    /// Runs `work` to its end, even when the caller stops waiting.
     ///
     /// # Errors
-    /// `unavailable` when it takes too long; errors of the work.
+    /// Returns `unavailable` when the work takes too long, and otherwise the error of the work.
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
         let permits = Arc::clone(&self.permits);
         let done = async {
@@ -55,7 +55,7 @@ impl Slots {
         }
     }
 
-    /// Returns whether an error only says that something took too long.
+    /// Returns whether an error only reports a timeout.
     pub fn was_late(error: &Error) -> bool {
         std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<Late>)
     }
@@ -69,22 +69,22 @@ impl Slots {
     }
 }
 
-/// Remembers that something hangs, so that nobody waits for it again before it responds; cheap to clone.
+/// Records that a resource hangs, so that callers do not wait for it before it responds again. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hanging(Arc<AtomicBool>);
 
 impl Hanging {
-    /// How often it is probed.
+    /// Interval between probes.
     const ASK_EVERY: Duration = Duration::from_secs(1);
-    /// Probes that wait for a response at the same time.
+    /// Number of probes that may wait for a response at the same time.
     const QUESTIONS: usize = 8;
 
-    /// Returns whether it hangs.
+    /// Returns whether the resource hangs.
     pub fn is_so(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// It hangs: from now on, until it answers. `answers` asks it.
+    /// Marks the resource as hanging until it responds. `answers` probes it.
     pub fn watch<F>(&self, answers: impl Fn() -> F + Send + 'static)
     where
         F: Future<Output = bool> + Send + 'static,
@@ -96,7 +96,7 @@ impl Hanging {
         tokio::spawn(async move {
             let mut questions = JoinSet::new();
             loop {
-                // A new one each second, as those before it may hang for longer than it does.
+                // A new probe each second, as earlier ones may hang for longer than the resource does.
                 if questions.len() < Self::QUESTIONS {
                     questions.spawn(answers());
                 }

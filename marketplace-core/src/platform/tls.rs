@@ -2,8 +2,8 @@
 
 /// Makes rustls use ring. Calling it again does nothing.
 ///
-/// Opening a marketplace does this; what speaks TLS without one does it itself, before it sets up its client.
+/// Opening a marketplace calls this. Code that uses TLS without opening one calls it before it sets up its client.
 pub fn install_provider() {
-    // An error says that one is installed already; only whoever embeds us could have chosen another.
+    // An error means that a provider is already installed, which only a program that embeds this crate could have chosen.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

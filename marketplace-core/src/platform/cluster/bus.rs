@@ -1,5 +1,5 @@
-//! Carries "look" to the other servers and back. The content is in the log of events: a wake-up that is lost costs the
-//! time until the next look, nothing else.
+//! Carries wake-ups ("look") to the other servers and back. The content is in the event log: a lost wake-up costs only the
+//! time until the next look.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use tokio::sync::Notify;
 
 use super::remote::ClusterStore;
 
-/// Between two tries while the store is away.
+/// Pause between two attempts while the store is away.
 const AGAIN: Duration = Duration::from_millis(250);
 
-/// What waits to be told to others: one thing.
+/// The pending wake-up for the other servers; several are merged into one.
 #[derive(Debug, Default)]
 pub(super) struct Bus(Notify);
 
 impl Bus {
-    /// The others should look.
+    /// Tells the other servers to look.
     pub(super) fn wake(&self) {
         self.0.notify_one();
     }
 
-    /// Both ways, for ever.
+    /// Carries wake-ups in both directions, forever.
     pub(super) async fn carry(&self, remote: &dyn ClusterStore, woken: &(dyn Fn() + Send + Sync)) {
         let out = async {
             loop {

@@ -1,14 +1,14 @@
-//! What the servers of one marketplace share besides its database: how often somebody tried, and that there is something
-//! new. Without `redis_url` there is one server, and all of it is in this process.
+//! State that the servers of one marketplace share besides its database: counts for limits, and wake-ups for new events.
+//! Without `redis_url` there is one server, and all of it is in this process.
 //!
 //! | | one server | several, with Redis |
 //! |---|---|---|
 //! | limits, failed logins | counted here | counted in Redis; here while it is away |
 //! | "look, there is something new" | a channel | a channel, and Redis carries it to the others |
 //!
-//! Nothing fails without it. The database is the truth about sessions, which every call asks, and the log in it about
-//! events: what is lost in Redis brings no session back and hides no event. Nothing in Redis names a person: keys are
-//! hashes and addresses, and each has an end.
+//! Nothing fails without Redis. The database is authoritative for sessions, which every call checks there, and its log for
+//! events: a loss in Redis restores no session and hides no event. Nothing in Redis names a person: keys are hashes and
+//! addresses, and each one expires.
 
 mod bus;
 #[cfg(feature = "redis")]
@@ -25,11 +25,11 @@ use crate::{
     platform::{config::Config, health::Health},
 };
 
-/// See the [module](self); cheap to clone.
+/// The shared state; see the [module](self). Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cluster(Option<Arc<Peers>>);
 
-/// With others.
+/// The connection to the other servers.
 #[derive(Debug)]
 struct Peers {
     remote: Arc<dyn ClusterStore>,
@@ -37,9 +37,10 @@ struct Peers {
 }
 
 impl Cluster {
-    /// As configured. Does not wait for Redis: it may come later.
+    /// Opens the shared state as configured. Does not wait for Redis, which may become available later.
     ///
-    /// `invalid` for a URL that cannot be one, and for any URL in a program that was built without the feature `redis`.
+    /// # Errors
+    /// Returns `invalid` for an invalid URL, and for any URL in a program built without the feature `redis`.
     pub fn open(config: &Config, random: &dyn crate::base::random::Random, health: &Health) -> Result<Self> {
         let Some(url) = &config.redis_url else { return Ok(Self::default()) };
         #[cfg(feature = "redis")]
@@ -54,25 +55,26 @@ impl Cluster {
         }
     }
 
-    /// With this store.
+    /// Creates the shared state on a given store.
     #[cfg(any(test, feature = "redis"))]
     pub fn over(remote: Arc<dyn ClusterStore>) -> Self {
         Self(Some(Arc::new(Peers { remote, bus: bus::Bus::default() })))
     }
 
-    /// The store, when there is one.
+    /// Returns the store, if there is one.
     pub fn remote(&self) -> Option<&Arc<dyn ClusterStore>> {
         self.0.as_deref().map(|several| &several.remote)
     }
 
-    /// Tells the other servers to look, soon. Many at once are one.
+    /// Tells the other servers to look, soon. Several calls in quick succession are merged into one.
     pub fn wake(&self) {
         if let Some(several) = self.0.as_deref() {
             several.bus.wake();
         }
     }
 
-    /// Carries wake-ups to the others and from them, for ever. Outlives outages: what was missed meanwhile is in the log.
+    /// Carries wake-ups to the other servers and from them, forever. Survives outages: what was missed meanwhile is in the
+    /// log.
     pub async fn carry(&self, woken: impl Fn() + Send + Sync) {
         match self.0.as_deref() {
             Some(several) => several.bus.carry(several.remote.as_ref(), &woken).await,

@@ -1,15 +1,15 @@
-//! The store that is Redis (7, or what speaks like it: scripts, pub/sub, expiry).
+//! The store in Redis (version 7, or a compatible server with scripts, pub/sub and expiry).
 //!
-//! One connection carries all questions. What goes wrong is judged by its kind: a connection that broke, a question that was
-//! not answered within [`PATIENCE`], and a reply that says that this Redis is of no use as it is (full, read-only, loading,
-//! not allowed). From then on nobody asks it, and nobody waits for it: one task tries four times a second whether all that
-//! is needed works again. A reply about one key alone concerns that one call.
+//! One connection carries all requests. Failures are classified: a broken connection, a request without a response within
+//! [`PATIENCE`], or a reply that shows that this Redis is unusable in its current state (full, read-only, loading, not
+//! permitted). After such a failure no request is sent and no caller waits: one task checks four times a second whether
+//! everything needed works again. An error reply about one key affects only that call.
 //!
-//! Not the crate's `ConnectionManager`: who asks it while it connects waits for that, and it stays with a connection that
-//! died silently, since it takes a question without a reply for no reason to connect again. Measured with redis 1.8.1 behind
-//! a proxy that swallows what the first connection carries and serves all others: in 20 s, 79 of 79 questions failed, each
-//! after 253 ms, and no second connection was made. Here one question fails after [`PATIENCE`], and the next find a new
-//! connection or an error at once.
+//! This replaces the crate's `ConnectionManager`: its callers wait while it connects, and it keeps a connection that died
+//! silently, since it does not reconnect because of a request without a reply. Measured with redis 1.8.1 behind a proxy
+//! that swallows what the first connection carries and serves all others: in 20 s, 79 of 79 requests failed, each after 253
+//! ms, and no second connection was made. Here one request fails after [`PATIENCE`], and the next ones get a new connection
+//! or an error at once.
 
 use std::{
     sync::{Arc, LazyLock, Weak},
@@ -36,18 +36,18 @@ use crate::{
     },
 };
 
-/// Redis answers in well under a millisecond; whoever waits for it this long waits in vain, and is the last to do so.
+/// Time limit of a request. Redis responds in well under a millisecond; after one such timeout no further caller waits.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// For a new connection and everything that is tried on it.
+/// Time limit for a new connection and for everything that is tested on it.
 const CONNECT: Duration = Duration::from_secs(1);
-/// Between two tries while it is of no use.
+/// Pause between two attempts while Redis is unusable.
 const AGAIN: Duration = Duration::from_millis(250);
-/// A subscription on which nothing was heard for so long is made anew: the other end may be gone without a word.
+/// Time without a message after which a subscription is renewed: the other end may be gone silently.
 const QUIET: Duration = Duration::from_secs(30);
-/// Before every key, for those who share a Redis with other programs.
+/// Prefix of every key, for a Redis shared with other programs.
 const PREFIX: &str = "marketplace:";
 
-/// GCRA, after Brandur Leach's redis-cell: one time is kept for each key, at which it will have all of its calls back.
+/// GCRA, after Brandur Leach's redis-cell: for each key one time is stored, at which its full quota is available again.
 static SPEND: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"local time = redis.call('TIME')
@@ -64,8 +64,8 @@ return {1, math.floor((now - from) / refill), 0, next - now}",
     )
 });
 
-/// Counts a try before its password is looked at, so that many at once do not slip through. An address that got in before
-/// is not kept out by what others do to its account.
+/// Counts an attempt before its password is checked, so that concurrent attempts cannot bypass the limit. An address that
+/// logged in before is not locked out by what others do to its account.
 static TRY_LOGIN: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"local tries = redis.call('INCR', KEYS[1])
@@ -81,7 +81,7 @@ return 0",
     )
 });
 
-/// The last try came to no verdict. Lifetimes stay as they are.
+/// Takes back the last attempt, which had no result. Expiry times stay unchanged.
 static TAKE_BACK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"local counted = redis.call('EXISTS', KEYS[3]) == 0 and 2 or 1
@@ -92,7 +92,7 @@ return 0",
     )
 });
 
-/// What failed before from that address is forgotten, and this try was no failure of the account's.
+/// Forgets earlier failures from that address, and does not count this attempt as a failure of the account.
 static LOGGED_IN: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"redis.call('DEL', KEYS[1])
@@ -104,7 +104,7 @@ return 0",
     )
 });
 
-/// See the [module](self); cheap to clone.
+/// The store; see the [module](self). Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Redis(Arc<Inner>);
 
@@ -113,30 +113,30 @@ struct Inner {
     client: Client,
     link: watch::Sender<Link>,
     channel: String,
-    /// This server's name among those that wake each other.
+    /// The name of this server in wake-ups.
     name: String,
     health: Health,
 }
 
-/// How to reach it.
+/// The state of the connection.
 #[derive(Debug, Clone)]
 enum Link {
     /// Not tried yet.
     New,
-    /// By the connection with this number.
+    /// Connected, with the number of the connection.
     Up(MultiplexedConnection, u64),
-    /// Not: it is tried again.
+    /// Disconnected; a task is trying to reconnect.
     Down,
 }
 
 impl Redis {
-    /// Checks the URL, and begins to connect.
+    /// Checks the URL and starts connecting.
     pub(super) fn new(url: &Secret, random: &dyn Random, health: &Health) -> Result<Self> {
-        // The crate's own text may repeat the URL, password and all.
+        // The crate's own message may repeat the URL, including the password.
         let client = Client::open(url.expose()).map_err(|_| {
             Error::invalid("/redis_url", "must be redis://user:password@host:6379/0, or rediss:// for TLS")
         })?;
-        // Numbered databases of one Redis have their own keys, and share channels.
+        // Numbered databases of one Redis have separate keys but share channels.
         let database = url::Url::parse(url.expose()).map(|url| url.path().trim_matches('/').to_owned());
         let inner = Arc::new(Inner {
             client,
@@ -149,10 +149,10 @@ impl Redis {
         Ok(Self(inner))
     }
 
-    /// Asks, unless it is known to be of no use.
+    /// Sends a request, unless Redis is known to be unusable.
     async fn ask<T>(&self, question: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>) -> Result<T> {
         let mut link = self.0.link.subscribe();
-        // Only at the very beginning there is something to wait for.
+        // Only the very first connection is worth waiting for.
         let known = timeout(PATIENCE, link.wait_for(|link| !matches!(link, Link::New)));
         let Ok(Ok(Link::Up(connection, number))) = known.await.map(|link| link.map(|link| link.clone())) else {
             return Err(unavailable("Redis is of no use just now"));
@@ -172,7 +172,7 @@ impl Redis {
         }
     }
 
-    /// Gives a connection up, unless that was done.
+    /// Gives a connection up, unless that has already been done.
     fn down(&self, number: u64, why: impl std::fmt::Display) {
         let given_up = self.0.link.send_if_modified(|link| {
             let is_this = matches!(link, Link::Up(_, current) if *current == number);
@@ -188,7 +188,7 @@ impl Redis {
     }
 }
 
-/// Tries until all that is needed works; ends with its Redis.
+/// Retries until everything needed works. Ends when its `Redis` is dropped.
 async fn restore(redis: Weak<Inner>, number: u64) {
     while let Some(inner) = redis.upgrade() {
         let tried = timeout(CONNECT, inner.connect()).await;
@@ -215,9 +215,9 @@ async fn restore(redis: Weak<Inner>, number: u64) {
 }
 
 impl Inner {
-    /// A connection on which everything works that this program does.
+    /// Opens a connection and checks that everything this program needs works on it.
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        // Time is limited where it is asked.
+        // Each request has its own time limit.
         let settings = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let mut connection = self.client.get_multiplexed_async_connection_with_config(&settings).await?;
         let mut spend = SPEND.key(format!("{PREFIX}limit:try"));
@@ -226,13 +226,13 @@ impl Inner {
         Ok(connection)
     }
 
-    /// "Look", from this server.
+    /// Returns the wake-up message of this server.
     fn look(&self) -> redis::Cmd {
         redis::cmd("PUBLISH").arg(&self.channel).arg(&self.name).to_owned()
     }
 }
 
-/// Whether nothing works on this connection, or on this server, until something changes there.
+/// Returns whether nothing works on this connection, or on this server, until something changes there.
 fn is_of_no_use(error: &RedisError) -> bool {
     match error.kind() {
         ErrorKind::Server(
@@ -247,7 +247,7 @@ fn is_of_no_use(error: &RedisError) -> bool {
             | ServerErrorKind::ExecAbort,
         )
         | ErrorKind::AuthenticationFailed => true,
-        // Older ones wrap what happened in a script into a text of their own.
+        // Older versions wrap an error inside a script in a message of their own.
         ErrorKind::Server(_) | ErrorKind::Extension => {
             let said = error.to_string();
             let states =
@@ -319,13 +319,13 @@ impl ClusterStore for Redis {
             Ok::<_, RedisError>(subscription)
         };
         let mut subscription = timeout(CONNECT, connecting).await.map_err(unavailable)?.map_err(unavailable)?;
-        // Something may have happened before.
+        // There may have been events before.
         woken();
         let mut messages = subscription.on_message();
         loop {
             let next = tokio::select! {
                 next = timeout(QUIET, messages.next()) => next,
-                // What does not answer the others says nothing here either.
+                // When requests get no response, this subscription gets none either.
                 _ = link.wait_for(|link| matches!(link, Link::Down)) => return Ok(()),
             };
             let Ok(next) = next else { return Ok(()) };

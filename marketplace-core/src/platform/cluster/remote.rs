@@ -1,4 +1,4 @@
-//! What a store can do that all servers share.
+//! The operations of a store that all servers share.
 
 use std::{fmt, time::Duration};
 
@@ -6,53 +6,53 @@ use async_trait::async_trait;
 
 use crate::base::error::Result;
 
-/// What a limit said to one call.
+/// The result of counting one call against a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spent {
-    /// Whether the call may go on.
+    /// Whether the call is allowed.
     pub allowed: bool,
-    /// Calls that may follow at once.
+    /// Number of calls that may follow at once.
     pub remaining: u32,
-    /// Until the next one may follow, when this one may not.
+    /// Time until the next call is allowed, when this one is not.
     pub wait: Duration,
-    /// Until all of them may follow at once.
+    /// Time until the full quota is available again.
     pub reset: Duration,
 }
 
-/// Who tries to log in to what, as hashes.
+/// A login attempt, identified by hashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Login {
-    /// Address and account.
+    /// Hash of address and account.
     pub pair: String,
-    /// Account.
+    /// Hash of the account.
     pub account: String,
 }
 
 /// How many failed logins are too many, and for how long they count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Penalties {
-    /// Of one address with one account.
+    /// For one address with one account.
     pub pair: (u32, Duration),
-    /// Of one account, over all addresses that never got in.
+    /// For one account, over all addresses that never logged in.
     pub account: (u32, Duration),
-    /// For how long an address that got in is known.
+    /// For how long an address that logged in is remembered.
     pub known: Duration,
 }
 
-/// A store outside this process that all servers ask. Every call ends within a quarter of a second; with an error when the
-/// store is of no use, and then whoever asks goes on without it.
+/// A store outside this process that all servers use. Every call ends within a quarter of a second, with an error when the
+/// store is unusable; the caller then continues without it.
 #[async_trait]
 pub(crate) trait ClusterStore: fmt::Debug + Send + Sync {
-    /// One more call under a key that may have `burst` at once and gets one back every `refill` (GCRA).
+    /// Counts a call under a key that may make `burst` calls at once and regains one every `refill` (GCRA).
     async fn spend(&self, key: &str, refill: Duration, burst: u32) -> Result<Spent>;
-    /// Counts a try to log in as failed. Returns how long to wait when there were too many.
+    /// Counts a login attempt as failed. Returns how long to wait when there were too many.
     async fn try_login(&self, login: &Login, penalties: &Penalties) -> Result<Option<Duration>>;
-    /// It came to no verdict: it counts no longer.
+    /// Takes back an attempt that had no result.
     async fn take_back(&self, login: &Login) -> Result<()>;
-    /// It was none that failed.
+    /// Records that an attempt succeeded.
     async fn logged_in(&self, login: &Login, penalties: &Penalties) -> Result<()>;
     /// Tells the other servers to look.
     async fn wake(&self) -> Result<()>;
-    /// Calls `woken` whenever another server says so, until the connection breaks.
+    /// Calls `woken` on each wake-up of another server, until the connection breaks.
     async fn listen(&self, woken: &(dyn Fn() + Send + Sync)) -> Result<()>;
 }

@@ -81,7 +81,7 @@ mod real {
         Some(Arc::new(Redis::new(&Secret::new(url), &OsRandom, &Health::default()).unwrap()))
     }
 
-    /// A key that nobody else has.
+    /// Returns a key that no other test uses.
     fn key() -> String {
         hex::encode(random::bytes::<8>(&OsRandom))
     }

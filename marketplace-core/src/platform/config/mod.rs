@@ -1,4 +1,5 @@
-//! Configuration: one set of keys for every program. Flag before environment before file before default.
+//! Configuration: one set of keys for every program. A flag overrides the environment, which overrides the file, which
+//! overrides the default.
 
 mod parts;
 mod private_way;
@@ -23,39 +24,38 @@ pub use private_way::{is_loopback, is_private_way};
 /// Prefix of environment variables: `MARKETPLACE_DATABASE_URL`, `MARKETPLACE_LOG__LEVEL` for `log.level`.
 pub const ENV_PREFIX: &str = "MARKETPLACE_";
 
-/// Variables with the prefix that configure the command line or the tests, not this.
+/// Variables with the prefix that configure the command line or the tests, not the marketplace.
 const NOT_CONFIG: &[&str] = &["CONFIG", "PROFILE", "TOKEN", "IMAGES", "DB", "API", "CONFIG_DIR"];
 
-/// All that can be set.
+/// All settings.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Folder of everything that is not configured elsewhere: database, files, mails, logs, keys.
+    /// Folder for everything that is not configured elsewhere: database, files, mails, logs, keys.
     pub data_dir: PathBuf,
     /// `sqlite://PATH` or `postgres://user:password@host/database`; default `sqlite://<data_dir>/marketplace.db`.
     pub database_url: Option<Secret>,
     /// `redis://user:password@host:6379/0`, or `rediss://…` for TLS: what several servers of one marketplace share besides
-    /// the database: limits and wake-ups. Without it each counts by itself.
+    /// the database, namely limits and wake-ups. Without it, each server counts by itself.
     pub redis_url: Option<Secret>,
-    /// Connections to the database at most; on PostgreSQL as many again that are overdue, and two for long work.
+    /// Maximum number of connections to the database; on PostgreSQL plus as many that are overdue, and two for long work.
     pub database_connections: u32,
-    /// Where files are kept: `file:///PATH` or `s3://bucket/prefix`; default `<data_dir>/files`.
+    /// Where files are stored: `file:///PATH` or `s3://bucket/prefix`; default `<data_dir>/files`.
     pub files_url: Option<String>,
-    /// Folder of the keys (0700, files 0600); default `<data_dir>/keys`. Servers that share a database share it too.
+    /// Folder of the keys (mode 0700, files 0600); default `<data_dir>/keys`. Servers that share a database share it too.
     pub keys_dir: Option<PathBuf>,
-    /// `smtp://user:password@host:587` or `smtps://…`; without one, mails are written to `<data_dir>/mail/`.
+    /// `smtp://user:password@host:587` or `smtps://…`; without it, mails are written to `<data_dir>/mail/`.
     pub smtp_url: Option<Secret>,
-    /// From whom mails come.
+    /// Sender of mails.
     pub mail_from: String,
-    /// How clients reach the server; links in mails start with it.
+    /// URL at which clients reach the server; links in mails start with it.
     pub public_url: Url,
     /// Address the server listens on.
     pub listen: SocketAddr,
-    /// Address of the listener for whoever runs the server: `/metrics`, `/healthz`, `/readyz`. Without one, nobody is told the
-    /// counters.
+    /// Address of the listener for operators: `/metrics`, `/healthz`, `/readyz`. Without it, the counters are not exposed.
     pub metrics_listen: Option<SocketAddr>,
-    /// Seconds between the signal to stop and the end of the listener, in which `/readyz` says that the server stops and all
-    /// else is served: as long as a balancer takes to notice.
+    /// Seconds between the stop signal and closing the listener, during which `/readyz` reports that the server is stopping
+    /// and everything else is still served: as long as a load balancer takes to notice.
     pub drain_seconds: u64,
     /// Certificate and key, both PEM; without them the server speaks plain HTTP.
     pub tls: Tls,
@@ -63,13 +63,13 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Whether browser apps may keep their session in cookies.
     pub cookies: bool,
-    /// Providers of social login (OpenID Connect), by the name that stands in routes.
+    /// Providers of social login (OpenID Connect), by the name used in routes.
     pub oidc: BTreeMap<String, Oidc>,
-    /// Addresses of proxies whose `X-Forwarded-For` is believed.
+    /// Addresses of proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpAddr>,
-    /// Whether staff need a second factor: without one they can log in only to enrol it.
+    /// Whether staff need a second factor. Without one they can log in only to enroll it.
     pub require_staff_totp: bool,
-    /// Whether everybody does.
+    /// Whether all users need a second factor.
     pub require_totp: bool,
     /// By how many steps of 30 seconds a code may be early or late, as clocks differ: 0 or 1.
     pub totp_tolerance: u8,
@@ -77,15 +77,15 @@ pub struct Config {
     pub log: Log,
     /// Password hashing.
     pub argon2: Argon2,
-    /// A file of passwords that are known from breaches, as *Pwned Passwords* gives them away ordered by hash: a line
-    /// `SHA-1:count` each. None of them can be chosen. Without a file only the most common ones are refused.
+    /// A file of passwords known from breaches, as *Pwned Passwords* distributes them ordered by hash: one line
+    /// `SHA-1:count` each. These passwords are refused. Without a file only the most common ones are refused.
     pub breached_passwords: Option<PathBuf>,
-    /// Where `ClamAV`'s `clamd` listens, as `host:port` or the path of its socket: it sees every upload that is not drawn anew,
-    /// and nothing is taken while it does not answer. Without one, files are taken as they come.
+    /// Where `ClamAV`'s `clamd` listens, as `host:port` or the path of its socket. It scans every upload that is not
+    /// re-encoded, and such uploads are refused while it does not respond. Without it, files are accepted unscanned.
     pub clamd: Option<String>,
-    /// How much of something in how long.
+    /// Rate and size limits.
     pub limits: Limits,
-    /// How long things are kept.
+    /// Retention periods.
     pub retention: Retention,
 }
 
@@ -124,10 +124,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// From a file (strict: an unknown key is an error with its line) and `environment` over it.
+    /// Loads the configuration from a file (strict: an unknown key is an error with its line), overridden by `environment`.
     ///
-    /// `MARKETPLACE_<KEY>` sets a key, `__` goes into a table, `MARKETPLACE_<KEY>_FILE` names a file with the value.
-    /// Lists are separated by commas.
+    /// `MARKETPLACE_<KEY>` sets a key, `__` separates a table from its key, and `MARKETPLACE_<KEY>_FILE` names a file with
+    /// the value. Lists are separated by commas.
     pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let mut table = toml::Table::new();
         if let Some(path) = file {
@@ -152,7 +152,7 @@ impl Config {
         config.checked()
     }
 
-    /// Checks what types cannot.
+    /// Checks what the types cannot express.
     pub fn checked(self) -> Result<Self> {
         let bad = |key: &str, rule: &str| Err(Error::invalid(format!("/{key}"), rule));
         let url = self.database_url();
@@ -216,31 +216,31 @@ impl Config {
         Ok(self)
     }
 
-    /// Whether pages of an origin (RFC 6454, as text) are ours: that of `public_url`, or one of `cors_origins`.
+    /// Returns whether an origin (RFC 6454, as text) is our own: that of `public_url`, or one of `cors_origins`.
     pub fn is_own_origin(&self, origin: &str) -> bool {
         let public = self.public_url.origin();
         self.cors_origins.iter().any(|ours| ours == origin)
             || public.is_tuple() && public.ascii_serialization() == origin
     }
-    /// The database's URL, or its default.
+    /// Returns the database's URL, or its default.
     pub fn database_url(&self) -> Secret {
         self.database_url
             .clone()
             .unwrap_or_else(|| Secret::new(format!("sqlite://{}", self.data_dir.join("marketplace.db").display())))
     }
-    /// Where files are kept, or the default.
+    /// Returns where files are stored, or the default.
     pub fn files_url(&self) -> String {
         self.files_url.clone().unwrap_or_else(|| format!("file://{}", self.data_dir.join("files").display()))
     }
-    /// The folder of the keys, or its default.
+    /// Returns the folder of the keys, or its default.
     pub fn keys_dir(&self) -> PathBuf {
         self.keys_dir.clone().unwrap_or_else(|| self.data_dir.join("keys"))
     }
-    /// The folder to which mails are written when there is no SMTP server.
+    /// Returns the folder to which mails are written when there is no SMTP server.
     pub fn mail_dir(&self) -> PathBuf {
         self.data_dir.join("mail")
     }
-    /// The folder of the rotating log file, or its default.
+    /// Returns the folder of the rotating log file, or its default.
     pub fn log_dir(&self) -> PathBuf {
         self.log.dir.clone().unwrap_or_else(|| self.data_dir.join("logs"))
     }
@@ -286,7 +286,7 @@ fn set_from_environment(table: &mut toml::Table, name: &str, key: &str, value: S
         .map_err(|error| Error::invalid("/config", format!("{name}: {}", error.message())))
 }
 
-/// Numbers, flags and lists look as they do in the file; everything else is text.
+/// Parses a variable's value. Numbers, booleans and lists are written as in the file; everything else is text.
 fn environment_value(key: &str, value: &str) -> toml::Value {
     if matches!(key, "cors_origins" | "trusted_proxies") {
         let parts = value.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -295,7 +295,7 @@ fn environment_value(key: &str, value: &str) -> toml::Value {
     if let ("cookies" | "require_staff_totp" | "require_totp", Ok(flag)) = (key, value.parse()) {
         return toml::Value::Boolean(flag);
     }
-    // Some providers give out numbers; they are names all the same.
+    // Some providers issue numeric ids, which are text all the same.
     if matches!(key, "client_id" | "client_secret") {
         return toml::Value::String(value.to_owned());
     }

@@ -1,4 +1,4 @@
-//! The tables of the configuration, and what stands in them when nobody says otherwise.
+//! The tables of the configuration and their defaults.
 
 use std::path::PathBuf;
 
@@ -28,23 +28,24 @@ pub struct Tls {
     pub key: Option<PathBuf>,
 }
 
-/// A provider of social login (OpenID Connect). All three are needed; [`Config::checked`](super::Config::checked) says which is missing.
+/// A provider of social login (OpenID Connect). All three fields are required; [`Config::checked`](super::Config::checked)
+/// reports which is missing.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Oidc {
-    /// Its issuer, exactly as its tokens and its discovery document have it; `https`, or `http` on loopback.
+    /// The provider's issuer, exactly as in its tokens and its discovery document; `https`, or `http` on loopback.
     pub issuer: String,
-    /// What it knows this marketplace by.
+    /// The id under which the provider knows this marketplace.
     pub client_id: String,
-    /// What proves that to it.
+    /// The secret that authenticates this marketplace to the provider.
     pub client_secret: Option<Secret>,
 }
 
-/// Logs.
+/// Log settings.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// How lines look.
+    /// Format of log lines.
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug` or `trace`, or a filter such as `info,sqlx=warn`.
     pub level: String,
@@ -58,65 +59,67 @@ pub struct Log {
 pub struct Argon2 {
     /// Memory of one hash, in KiB; 8 to 1,048,576.
     pub memory_kib: u32,
-    /// Passes; 1 to 64.
+    /// Number of passes; 1 to 64.
     pub iterations: u32,
-    /// Lanes; 1 to 16.
+    /// Number of lanes; 1 to 16.
     pub parallelism: u32,
 }
 
-/// How much of something in how long.
+/// Rate and size limits.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections at once; for more, those that have idled longest are closed, and when none idles the new ones.
+    /// Concurrent connections. Above this, the longest idle ones are closed, and if none is idle, the new ones.
     pub connections: usize,
-    /// Connections of one client address (IPv6: of one /64) at once, likewise; those of trusted proxies are not counted.
+    /// Concurrent connections of one client address (IPv6: of one /64), handled likewise; those of trusted proxies are not
+    /// counted.
     pub connections_per_address: usize,
-    /// Requests that are worked on at once, half of them for one client address; more are answered 503.
+    /// Requests processed concurrently, at most half of them for one client address; further requests get 503.
     pub requests: usize,
-    /// Logins, signups and mails asked for, per client address and minute.
+    /// Logins, sign-ups and requested mails, per client address and minute.
     pub auth_per_ip_minute: u32,
-    /// Failed logins per client address and account in 15 minutes; afterwards that address waits, nobody else.
+    /// Failed logins per client address and account in 15 minutes; afterwards only that address has to wait.
     pub failed_logins: u32,
-    /// Failed logins per account and hour over all addresses; keeps a botnet slow.
+    /// Failed logins per account and hour over all addresses; slows down a botnet.
     pub failed_logins_account_hour: u32,
     /// Mails to one address per hour.
     pub mails_per_account_hour: u32,
-    /// Reads of what is public, per client address and minute; 0 for no limit, as in those that follow.
+    /// Reads of public data, per client address and minute; 0 for no limit, as in the following limits.
     pub public_per_ip_minute: u32,
     /// Searches for services, per client address and minute.
     pub searches_per_ip_minute: u32,
-    /// Reads with an account, per account and minute; ten times as many for staff, as in those that follow.
+    /// Reads with an account, per account and minute; ten times as many for staff, as in the following limits.
     pub reads_per_account_minute: u32,
-    /// Changes, per account and minute.
+    /// Writes, per account and minute.
     pub writes_per_account_minute: u32,
-    /// Files sent, per account and minute.
+    /// Uploaded files, per account and minute.
     pub uploads_per_account_minute: u32,
-    /// Uploads in memory at once, from when all of one has come.
+    /// Uploads held in memory at once, counted once an upload has arrived completely.
     pub uploads: usize,
 }
 
-/// How long things are kept, in days.
+/// Retention periods, in days.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
-    /// A session without use.
+    /// A session that is not used.
     pub session_days: u32,
-    /// A session in all, however much it is used; then it takes a login again.
+    /// A session in total, however much it is used; afterwards a new login is required.
     pub session_max_days: u32,
     /// The event log.
     pub event_days: u32,
-    /// An approval of an identity; it expires then.
+    /// An approval of an identity, which expires after this time.
     pub kyc_approval_days: u32,
-    /// The files of an approved identity check, from the approval on. This and those below: 0 is as long as the account.
+    /// The files of an approved identity check, from the approval on. Here and below, 0 means as long as the account
+    /// exists.
     pub kyc_files_approved_days: u32,
-    /// The files of a check after which the worker was asked again, from then on.
+    /// The files of a check after which the worker was asked to try again, from that time on.
     pub kyc_files_retry_days: u32,
     /// The files of a rejected check, from the rejection on.
     pub kyc_files_rejected_days: u32,
-    /// The files of an approval that was revoked, from then on.
+    /// The files of an approval that was revoked, from the revocation on.
     pub kyc_files_revoked_days: u32,
-    /// The files of an approval that expired, from then on.
+    /// The files of an approval that expired, from the expiry on.
     pub kyc_files_expired_days: u32,
 }
 
@@ -156,7 +159,8 @@ impl Default for Retention {
             session_max_days: 180,
             event_days: 7,
             kyc_approval_days: 730,
-            // What confirms an identity that still counts stays; what no decision rests on any more goes in a year at most.
+            // Evidence of an identity that still counts is kept; evidence that no decision rests on is deleted within a
+            // year.
             kyc_files_approved_days: 0,
             kyc_files_retry_days: 90,
             kyc_files_rejected_days: 365,

@@ -1,8 +1,8 @@
-//! Which addresses nobody on the way can read along with.
+//! Checks which URLs cannot be eavesdropped on.
 
 use url::Url;
 
-/// Whether nobody on the way can read along: `https`, or `http` that does not leave the machine.
+/// Returns whether traffic to a URL cannot be read on the way: `https`, or `http` that does not leave the machine.
 pub fn is_private_way(url: &Url) -> bool {
     match url.scheme() {
         "https" => url.has_host(),
@@ -11,11 +11,11 @@ pub fn is_private_way(url: &Url) -> bool {
     }
 }
 
-/// Whether a URL's host is this machine: a loopback address, or the name `localhost`.
+/// Returns whether a URL's host is this machine: a loopback address, or the name `localhost`.
 ///
 /// RFC 6761 §6.3 reserves all names below `localhost`, but that binds resolvers, not us: many of them know only the one
-/// name and send `shop.localhost` to the network's DNS server, which may answer with any address. What is called loopback
-/// here may carry passwords without TLS, so such a name is not.
+/// name and send `shop.localhost` to the network's DNS server, which may return any address. A host that counts as loopback
+/// here may carry passwords without TLS, so such a name does not count.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",

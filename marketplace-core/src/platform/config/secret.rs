@@ -1,4 +1,4 @@
-//! What must not be read by chance.
+//! Values that must not be revealed by accident.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-/// A text that may hold a credential: never printed whole.
+/// A text that may contain a credential. Never printed in full.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(SecretString);
@@ -16,7 +16,7 @@ impl Secret {
     pub fn new(text: impl Into<String>) -> Self {
         Self(SecretString::from(text.into()))
     }
-    /// The text, for the one place that needs it.
+    /// Returns the text, for the one place that needs it.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -28,7 +28,7 @@ impl From<&str> for Secret {
     }
 }
 
-/// A URL shows with its password left out; anything else does not show.
+/// Shows a URL without its password; hides anything else.
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Url::parse(self.expose()) {
@@ -40,7 +40,7 @@ impl fmt::Display for Secret {
                 url.set_query(None);
                 f.write_str(url.as_str())
             }
-            // `sqlite://relative/path` has no host that a URL parser takes, and no password.
+            // `sqlite://relative/path` has no host that a URL parser accepts, and no password.
             Err(_) if self.expose().starts_with("sqlite://") => f.write_str(self.expose()),
             Err(_) => f.write_str("…"),
         }

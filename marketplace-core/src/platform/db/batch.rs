@@ -1,7 +1,7 @@
-//! Point reads that wait are answered by one statement.
+//! Batches pending point reads into one statement.
 //!
-//! A read of one row by its key costs SQLite about 3 µs, and getting there and back 25 µs: a hop to its thread, a snapshot,
-//! a wake-up. With many callers at once that is paid once for all who wait:
+//! Reading one row by its key costs SQLite about 3 µs, and the round trip 25 µs: a hop to its thread, a snapshot, a
+//! wake-up. With many concurrent callers, that cost is paid once for all who are waiting:
 //!
 //! ```ignore
 //! struct Brief;
@@ -21,14 +21,14 @@
 //! let row = app.db.point::<Brief>(id).await?; // None: there is no such row
 //! ```
 //!
-//! - **Nobody waits for company.** Without others a read begins at once. Those who come while a statement runs form the
-//!   next one.
-//! - **Fresh.** A read never joins a statement that has begun, so one that starts after a commit sees it. Rows are kept
-//!   for nobody.
-//! - **Apart.** Who goes away takes nothing from the others; an error, or a panic in `load`, reaches all of its statement,
-//!   and the next begins anew.
-//! - A key that is asked for twice is read once; `Row` is cloned, so put what is large in an `Arc`.
-//! - `load` decides nothing: who may see a row, and what time it is, differs from caller to caller.
+//! - **No added delay.** Without concurrent callers a read starts at once. Reads that arrive while a statement runs form
+//!   the next one.
+//! - **Fresh.** A read never joins a statement that has already started, so a read that starts after a commit sees it. Rows
+//!   are not cached.
+//! - **Isolated.** A caller that goes away does not affect the others. An error or a panic in `load` reaches all callers of
+//!   its statement; the next statement is unaffected.
+//! - A key that is requested twice is read once. `Row` is cloned, so put large values in an `Arc`.
+//! - `load` makes no decisions: who may see a row, and the current time, differ from caller to caller.
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -41,16 +41,16 @@ use super::{
 };
 use crate::base::error::{Error, Result};
 
-/// A read by key takes microseconds, and so long when something is wrong.
+/// Time without a response after which a read by key is assumed to be stuck; it normally takes microseconds.
 const SILENCE: Duration = Duration::from_millis(500);
 
 impl Db {
-    /// The row of a key, read in one statement with those of others who wait; see [`batch`](super::batch).
+    /// Returns the row of a key, read in one statement with other pending reads; see [`batch`](super::batch).
     pub async fn point<P: PointRead>(&self, key: P::Key) -> Result<Option<P::Row>> {
         let queue = self.1.of::<P>();
         let (answer, answered) = oneshot::channel();
         if queue.push((key, answer)) {
-            // A task of its own: callers may go away, also the first.
+            // In a task of its own, as any caller may go away, including the first.
             tokio::spawn(run(self.clone(), queue));
         }
         let gone = |_| Err(Error::unavailable("the database does not answer; try again", "the read was dropped"));
@@ -58,13 +58,13 @@ impl Db {
     }
 }
 
-/// Answers until nobody waits.
+/// Runs statements until no caller is waiting.
 async fn run<P: PointRead>(db: Db, queue: Arc<Queue<P>>) {
     let mut lent = None;
     loop {
-        // Whoever is about to ask does so first.
+        // Let callers that are about to ask join first.
         tokio::task::yield_now().await;
-        // Before the keys are taken: who comes while all connections are in use is in time.
+        // Connect before taking the keys, so that reads that arrive while all connections are in use still join.
         let connected = match lent.take() {
             Some(reader) => Ok(reader),
             None => db.read().await,
@@ -77,7 +77,7 @@ async fn run<P: PointRead>(db: Db, queue: Arc<Queue<P>>) {
         let outcome = match connected {
             Ok(reader) => {
                 let (rows, reader) = read::<P>(&db, reader, &batch).await;
-                // A connection on which something failed may be broken: the pool looks at it.
+                // A connection on which something failed may be broken, so it goes back to the pool, which checks it.
                 lent = reader.filter(|_| rows.is_ok());
                 rows
             }
@@ -87,8 +87,8 @@ async fn run<P: PointRead>(db: Db, queue: Arc<Queue<P>>) {
     }
 }
 
-/// Reads, and once more on another connection when nothing is heard for long: one that died silently must not have everybody
-/// wait who comes after.
+/// Runs the statement, and runs it once more on another connection when there is no response for too long: a connection
+/// that died silently must not delay every later caller.
 async fn read<P: PointRead>(
     db: &Db,
     mut reader: Reader,
@@ -117,7 +117,7 @@ async fn rows_of<P: PointRead>(conn: &mut Conn<'_>, batch: &[Asked<P>]) -> Resul
     Ok(rows.into_iter().collect())
 }
 
-/// A caller that has gone away hears nothing, which is fine.
+/// Sends each caller its row or the error. A caller that has gone away does not receive it, which is fine.
 fn answer<P: PointRead>(batch: Vec<Asked<P>>, outcome: Result<HashMap<P::Key, P::Row>>) {
     match outcome {
         Ok(mut rows) => {

@@ -1,4 +1,4 @@
-//! Many rows at once into any table, by the fastest way that each engine has inside a transaction: long multi-row
+//! Inserts many rows at once into any table, by the fastest way that each engine has inside a transaction: long multi-row
 //! statements on SQLite, `COPY` on PostgreSQL.
 
 use std::fmt::Write;
@@ -13,14 +13,14 @@ use crate::base::{
     time::Timestamp,
 };
 
-/// Binds of one SQLite statement at most (`SQLITE_MAX_VARIABLE_NUMBER` is 32,766); more bring no more speed.
+/// Maximum number of binds in one SQLite statement (`SQLITE_MAX_VARIABLE_NUMBER` is 32,766). More binds are not faster.
 const BINDS: usize = 8_000;
-/// Pages that SQLite's writer keeps in memory: KiB, negative by SQLite's convention.
+/// Page cache of SQLite's writer, in KiB; negative by SQLite's convention.
 pub(crate) const WRITER_CACHE: &str = "-16384";
-/// Bytes that are sent to PostgreSQL at a time.
+/// Number of bytes sent to PostgreSQL at a time.
 const PIECE: usize = 256 * 1024;
 
-/// A value of any column.
+/// A value of a column of any type.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// NULL.
@@ -29,32 +29,32 @@ pub enum Value {
     Id(Uuid),
     /// A text.
     Text(String),
-    /// A text that the program knows: no row holds a copy of it.
+    /// A text known at compile time, which is not copied for each row.
     Word(&'static str),
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A real number.
+    /// A floating-point number.
     Float(f64),
-    /// Yes or no.
+    /// A boolean.
     Bool(bool),
-    /// A time.
+    /// A point in time.
     Time(Timestamp),
-    /// Bytes.
+    /// A byte string.
     Bytes(Vec<u8>),
 }
 
 impl Value {
-    /// NULL for none.
+    /// Returns the value that `some` makes, or NULL for `None`.
     pub fn or_null<T>(value: Option<T>, some: impl FnOnce(T) -> Self) -> Self {
         value.map_or(Self::Null, some)
     }
-    /// A text.
+    /// Creates a text value.
     pub fn text(value: impl Into<String>) -> Self {
         Self::Text(value.into())
     }
 }
 
-/// A name in SQL.
+/// Quotes a name for use in SQL.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -63,11 +63,11 @@ fn list(columns: &[&str]) -> String {
     columns.iter().map(|column| quoted(column)).collect::<Vec<_>>().join(", ")
 }
 
-/// Appends rows, each with a value for every column. `progress` is told how many more were sent. No rule is asked: what is
-/// written must be what the operations would have written.
+/// Appends rows, each with a value for every column. Calls `progress` with the number of rows sent since the last call. No
+/// business rule is checked: the rows must be what the operations would have written.
 ///
 /// # Errors
-/// `internal` when a row has more or fewer values than there are columns; what the database returns otherwise.
+/// Returns `internal` when a row has more or fewer values than there are columns, and otherwise the database's error.
 pub async fn insert(
     conn: &mut Conn<'_>,
     table: &str,
@@ -145,7 +145,7 @@ pub(crate) fn bind<'q>(
     }
 }
 
-/// One line of COPY's text format (PostgreSQL manual, "COPY", File Formats).
+/// Appends one line of COPY's text format (PostgreSQL manual, "COPY", File Formats).
 fn copy_line(line: &mut String, row: &[Value]) {
     for (index, value) in row.iter().enumerate() {
         if index > 0 {
@@ -174,7 +174,7 @@ fn copy_line(line: &mut String, row: &[Value]) {
 }
 
 fn escaped(line: &mut String, text: &str) {
-    // Whole stretches at a time: hardly any text has something to escape.
+    // Copies whole runs at a time, as hardly any text contains characters to escape.
     let mut rest = text;
     while let Some(at) = rest.find(['\\', '\n', '\r', '\t']) {
         let (plain, from) = rest.split_at(at);
@@ -192,10 +192,11 @@ fn escaped(line: &mut String, text: &str) {
     line.push_str(rest);
 }
 
-/// Sets whether SQLite's writer keeps more of the database in memory: indexes that are filled out of order stay there then.
+/// Sets whether SQLite's writer keeps more of the database in memory, so that indexes that are filled out of order stay
+/// there.
 ///
 /// # Errors
-/// What the database returns.
+/// Returns the database's error.
 pub async fn make_room(conn: &mut Conn<'_>, room: bool) -> Result<()> {
     if let Conn::Sqlite(conn) = conn {
         let size = if room { "-262144" } else { WRITER_CACHE };
@@ -207,10 +208,10 @@ pub async fn make_room(conn: &mut Conn<'_>, room: bool) -> Result<()> {
     Ok(())
 }
 
-/// Runs a statement that was put together from names in the schema. Returns how many rows it changed.
+/// Runs a statement that was built from names in the schema. Returns the number of rows it changed.
 ///
 /// # Errors
-/// What the database returns.
+/// Returns the database's error.
 pub async fn execute(conn: &mut Conn<'_>, statement: String) -> Result<u64> {
     let done = match conn {
         Conn::Sqlite(conn) => {

@@ -7,26 +7,26 @@ use super::{
     postgres::{PgConn, PgLease},
 };
 
-/// A borrowed connection, inside or outside a transaction, of either engine.
+/// A borrowed connection of either engine, inside or outside a transaction.
 #[derive(Debug)]
 pub enum Conn<'c> {
-    /// Embedded.
+    /// A connection to SQLite.
     Sqlite(&'c mut SqliteConnection),
-    /// A server.
+    /// A connection to PostgreSQL.
     Pg(&'c mut PgConn),
 }
 
-/// A connection lent by the pool for reading.
+/// A connection borrowed from the pool for reading.
 #[derive(Debug)]
 pub enum Reader {
-    /// Embedded.
+    /// A connection to SQLite.
     Sqlite(Lent),
-    /// A server.
+    /// A connection to PostgreSQL.
     Pg(PgLease),
 }
 
 impl Reader {
-    /// What stores borrow.
+    /// Returns the connection in the form that stores accept.
     pub fn conn(&mut self) -> Conn<'_> {
         match self {
             Self::Sqlite(conn) => Conn::Sqlite(conn),

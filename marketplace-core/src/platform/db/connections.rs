@@ -1,7 +1,7 @@
-//! Connections to SQLite, lent in turn: those that read, and the one that writes.
+//! The pool of SQLite connections: those for reading, and the one for writing.
 //!
-//! Not sqlx's pool: that one asks a connection whether it lives each time it comes back, which is one more hop to its
-//! thread for every read. And what was lent while the disk failed is not lent again: whether its state is right nobody knows.
+//! This replaces sqlx's pool, which checks each returned connection for liveness: one more hop to its thread for every
+//! read. In addition, a connection that was lent while the disk failed is not reused, because its state cannot be trusted.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -20,16 +20,17 @@ use crate::platform::health::{Component, Health};
 
 /// How long a caller waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a statement waits for a lock that another program holds; and opening, where SQLite itself does not wait.
+/// How long a statement waits for a lock held by another program. Also applies to opening, where SQLite itself does not
+/// wait.
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-/// How often a connection that comes back is asked whether it lives: its thread could have ended.
+/// Interval at which a returned connection is checked for liveness, as its thread could have ended.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// How often it is looked whether a database works again that could not be read.
+/// Interval at which a database that could not be read is checked again.
 pub(super) const PROBE_EVERY: Duration = Duration::from_millis(500);
-/// How long closing may take: a statement may hang in the system.
+/// Time limit for closing a connection, as a statement may hang in the operating system.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// The connections of one database; cheap to clone.
+/// The connections of one database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Connections(Arc<Cluster>);
 
@@ -38,10 +39,10 @@ struct Cluster {
     options: SqliteConnectOptions,
     count: u32,
     permits: Arc<Semaphore>,
-    /// The one that came back last is lent first: its pages are at hand.
+    /// Idle connections. The last one returned is lent first, as its pages are in memory.
     idle: Mutex<Vec<Idle>>,
     health: Health,
-    /// Somebody looks whether the database can be read again.
+    /// Whether a task is checking if the database can be read again.
     is_suspected: AtomicBool,
 }
 
@@ -52,7 +53,7 @@ struct Idle {
 }
 
 impl Connections {
-    /// At most `count` at once; each is opened when it is needed first.
+    /// Creates a pool of at most `count` connections, each opened when first needed.
     pub fn new(options: SqliteConnectOptions, count: u32, health: Health) -> Self {
         let count = count.max(1);
         let permits = Arc::new(Semaphore::new(usize::try_from(count).unwrap_or(1)));
@@ -60,13 +61,13 @@ impl Connections {
         Self(Arc::new(Cluster { options, count, permits, idle: Mutex::default(), health, is_suspected }))
     }
 
-    /// With one that is open already.
+    /// Adds a connection that is already open.
     pub fn with(self, connection: SqliteConnection) -> Self {
         self.0.idle().push(Idle { connection, checked: Instant::now() });
         self
     }
 
-    /// One of them.
+    /// Borrows a connection.
     pub async fn acquire(&self) -> Result<Lent, sqlx::Error> {
         let permits = &self.0.permits;
         let permit = match Arc::clone(permits).try_acquire_owned() {
@@ -90,7 +91,7 @@ impl Connections {
         Ok(Lent { lent: Some(lent), connections: self.clone(), permit: Some(permit), failures: storage_failures() })
     }
 
-    /// One more, for its caller alone, which waits so long for locks.
+    /// Opens an additional connection for the caller alone, which waits up to `patience` for locks.
     pub async fn open_another(&self, patience: Duration) -> Result<SqliteConnection, sqlx::Error> {
         if self.is_closed() {
             return Err(sqlx::Error::PoolClosed);
@@ -98,14 +99,14 @@ impl Connections {
         connect(&self.0.options.clone().busy_timeout(patience)).await
     }
 
-    /// Whether [`Connections::close`] was called.
+    /// Returns whether [`Connections::close`] was called.
     pub fn is_closed(&self) -> bool {
         self.0.permits.is_closed()
     }
 
-    /// Waits until all came back, and closes them.
+    /// Waits until all connections have been returned, and closes them.
     pub async fn close(&self) {
-        // Refused only when they are closed already.
+        // Fails only when the pool is already closed.
         let all = self.0.permits.acquire_many(self.0.count).await;
         self.0.permits.close();
         drop(all);
@@ -115,7 +116,7 @@ impl Connections {
         }
     }
 
-    /// Something failed that is not a statement's own fault: finds out whether the database can be read, and reports it,
+    /// Handles a failure that is not the statement's own fault: checks whether the database can be read, and reports it,
     /// until it can.
     fn suspect(&self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
@@ -138,7 +139,7 @@ impl Connections {
         });
     }
 
-    /// On a connection that has none in memory.
+    /// Reads a page on a new connection, which has none in memory.
     async fn read_a_page(&self) -> Result<(), sqlx::Error> {
         let mut fresh = self.open_another(LOCK_PATIENCE).await?;
         let read = sqlx::query("SELECT count(*) FROM sqlite_schema").execute(&mut fresh).await;
@@ -147,8 +148,8 @@ impl Connections {
     }
 }
 
-/// Opens a connection. Of programs that make a database at once, one changes its mode, and SQLite tells the others at once
-/// that it is locked instead of waiting.
+/// Opens a connection. When several programs create a database at once, one changes its mode, and SQLite reports to the
+/// others at once that it is locked, instead of waiting; this function then retries.
 pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
     let begun = Instant::now();
     loop {
@@ -161,9 +162,9 @@ pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConn
     }
 }
 
-/// Closes a connection for real: its thread has ended and its locks are free, unless it hangs.
+/// Closes a connection and waits until its thread has ended and its locks are released, unless it hangs.
 pub(super) async fn close(connection: SqliteConnection) {
-    // It is going away in any case.
+    // The connection is discarded in any case.
     let _ = tokio::time::timeout(CLOSING, connection.close()).await;
 }
 
@@ -173,19 +174,19 @@ impl Cluster {
     }
 }
 
-/// A connection that is lent; goes back when dropped.
+/// A borrowed connection, returned to the pool when dropped.
 #[derive(Debug)]
 pub struct Lent {
-    /// Some until dropped.
+    /// `Some` until dropped.
     lent: Option<Idle>,
     connections: Connections,
     permit: Option<OwnedSemaphorePermit>,
-    /// Failures of disks that were known when it was lent.
+    /// Number of known disk failures when the connection was lent.
     failures: u64,
 }
 
 impl Lent {
-    /// Throws it away; another is opened in its place.
+    /// Discards the connection; another is opened in its place.
     pub async fn discard(mut self) {
         if let Some(idle) = self.lent.take() {
             close(idle.connection).await;

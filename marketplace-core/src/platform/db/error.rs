@@ -1,4 +1,4 @@
-//! What databases answer when something is wrong, in one form for both.
+//! Database errors, in one form for both engines.
 
 use std::{
     collections::BTreeSet,
@@ -13,14 +13,14 @@ use sqlx::sqlite::SqliteError;
 
 use crate::base::error::Error;
 
-/// Failures of disks so far, in this program. Which connection met one cannot be told, so none that was lent meanwhile is
-/// trusted.
+/// Number of disk failures so far in this process. It cannot be determined which connection met one, so none that was lent
+/// at that time is trusted.
 static STORAGE_FAILURES: AtomicU64 = AtomicU64::new(0);
 
-/// So many things that are missing are told.
+/// Maximum number of missing items that are logged.
 const UNFIT: usize = 100;
 
-/// How many failures of disks there were.
+/// Returns the number of disk failures so far.
 pub(super) fn storage_failures() -> u64 {
     STORAGE_FAILURES.load(Ordering::Relaxed)
 }
@@ -28,31 +28,31 @@ pub(super) fn storage_failures() -> u64 {
 /// A failed statement.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// A unique constraint, by the name that PostgreSQL gives it (`users_email_norm_key`).
+    /// A unique constraint was violated. Holds the name that PostgreSQL gives it (`users_email_norm_key`).
     #[error("unique constraint {0}")]
     Unique(String),
-    /// A foreign key; SQLite never says which one.
+    /// A foreign key was violated; SQLite never reports which one.
     #[error("foreign key")]
     ForeignKey,
-    /// Too much at once, or a lost deadlock.
+    /// Too many concurrent requests, or a lost deadlock.
     #[error("database busy")]
     Busy(#[source] sqlx::Error),
     /// The database cannot be reached.
     #[error("database unreachable")]
     Unreachable(#[source] sqlx::Error),
-    /// SQLite's files fail: what is wrong with them and what to do.
+    /// SQLite's files cannot be used. Holds what is wrong with them and what to do.
     #[error("database unusable")]
     Storage(&'static str, #[source] sqlx::Error),
-    /// The database takes no writes: a standby, or a primary that was told so.
+    /// The database accepts no writes: it is a standby, or a primary set to read-only.
     #[error("database read-only")]
     ReadOnly(#[source] sqlx::Error),
-    /// The database's machine is out of disk, memory or connections, or cannot use its files.
+    /// The database's machine is out of disk space, memory or connections, or cannot use its files.
     #[error("database exhausted")]
     Exhausted(#[source] sqlx::Error),
-    /// The database is not as this program needs it: a right of its role, a table or a schema is missing.
+    /// The database does not have what this program needs: a privilege of its role, a table or a schema is missing.
     #[error("database unfit")]
     Unfit(#[source] sqlx::Error),
-    /// Anything else is a fault of ours.
+    /// Any other error, which is a bug in this program.
     #[error("statement failed")]
     Other(#[source] sqlx::Error),
 }
@@ -88,24 +88,23 @@ impl From<sqlx::Error> for DbError {
         match database.kind() {
             ErrorKind::UniqueViolation => Self::Unique(unique_name(database)),
             ErrorKind::ForeignKeyViolation => Self::ForeignKey,
-            // NUL in a text: PostgreSQL refuses it, and the rules of the features should have before.
+            // NUL in a text: PostgreSQL refuses it, and the validation of the features should have done so before.
             _ => database.code().as_deref().and_then(postgres_kind).unwrap_or(Self::Other)(error),
         }
     }
 }
 
-/// What a code of PostgreSQL's (its manual's appendix A) is, when it is no fault of the statement's. SQLite's codes are
-/// shorter.
+/// Classifies a code of PostgreSQL (its manual's appendix A) that is not the statement's fault. SQLite's codes are shorter.
 fn postgres_kind(code: &str) -> Option<fn(sqlx::Error) -> DbError> {
     Some(match code {
-        // serialization_failure, deadlock_detected; lock_not_available, object_in_use; query_canceled: by `statement_timeout`;
-        // idle_in_transaction_session_timeout, transaction_timeout
+        // serialization_failure, deadlock_detected; lock_not_available, object_in_use; query_canceled: by
+        // `statement_timeout`; idle_in_transaction_session_timeout, transaction_timeout
         "40001" | "40P01" | "55P03" | "55006" | "57014" | "25P03" | "25P04" => DbError::Busy,
         // read_only_sql_transaction
         "25006" => DbError::ReadOnly,
         // insufficient_privilege, invalid_schema_name, undefined_table
         "42501" | "3F000" | "42P01" => DbError::Unfit,
-        // A role or a database that is gone or was renamed.
+        // A role or a database that was dropped or renamed.
         "28000" | "28P01" | "3D000" => DbError::Unreachable,
         _ if code.len() != 5 => return None,
         _ => match code.get(..2) {
@@ -118,16 +117,16 @@ fn postgres_kind(code: &str) -> Option<fn(sqlx::Error) -> DbError> {
     })
 }
 
-/// What an error of SQLite means that is not the statement's own fault.
+/// The meaning of a SQLite error that is not the statement's own fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sqlite {
-    /// Somebody else holds a lock.
+    /// Another connection holds a lock.
     Lock,
-    /// Files fail; with advice.
+    /// The files cannot be used. Holds advice.
     Storage(&'static str),
 }
 
-/// By the code, of which the lowest byte is the primary one (<https://www.sqlite.org/rescode.html>).
+/// Classifies a result code, whose lowest byte is the primary code (<https://www.sqlite.org/rescode.html>).
 fn sqlite(code: i32) -> Option<Sqlite> {
     Some(match code & 0xff {
         // BUSY, LOCKED
@@ -138,7 +137,7 @@ fn sqlite(code: i32) -> Option<Sqlite> {
         3 | 8 => Sqlite::Storage(
             "it cannot be written; see who may write its file and its folder, and how its disk is mounted",
         ),
-        // ABORT, INTERRUPT: of what had begun when something else failed
+        // ABORT, INTERRUPT: statements that were running when something else failed
         4 | 9 => Sqlite::Storage("it was interrupted; try again"),
         10 => Sqlite::Storage("the disk fails; the system's log says more"),
         11 => Sqlite::Storage("its file is damaged; stop, keep a copy of it, and restore a backup"),
@@ -158,12 +157,12 @@ fn sqlite_code(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
 }
 
 impl DbError {
-    /// Whether somebody else holds a lock of SQLite.
+    /// Returns whether another connection holds a lock of SQLite.
     pub(super) fn is_lock(error: &sqlx::Error) -> bool {
         error.as_database_error().and_then(sqlite_code).and_then(sqlite) == Some(Sqlite::Lock)
     }
 
-    /// That SQLite's files fail, when that is what an operation met.
+    /// Returns an error for failing SQLite files, if that is what the operation met.
     pub(super) fn storage(error: &Error) -> Option<Self> {
         match std::error::Error::source(error)?.downcast_ref()? {
             Self::Storage(advice, cause) => Some(Self::Storage(advice, sqlx::Error::Protocol(cause.to_string()))),
@@ -171,12 +170,12 @@ impl DbError {
         }
     }
 
-    /// What is wrong and what to do, for the caller.
+    /// Returns what is wrong and what to do, as shown to the caller.
     pub(super) fn advice(&self) -> &'static str {
         if let Self::Storage(advice, _) = self { advice } else { "the log says why" }
     }
 
-    /// With all its causes, for the log.
+    /// Returns the error with all its causes, for the log.
     pub(super) fn in_full(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
@@ -219,7 +218,8 @@ impl From<DbError> for Error {
     }
 }
 
-/// What is missing, and what to do; once in the log, as each request that needs it meets it.
+/// Returns the error for a database that lacks something, with what is missing and what to do. Each is logged only once, as
+/// every request that needs it meets it.
 fn unfit(source: sqlx::Error) -> Error {
     static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let what = source.as_database_error().map(|error| error.message().to_owned()).unwrap_or_default();
@@ -237,7 +237,7 @@ fn unfit(source: sqlx::Error) -> Error {
     )
 }
 
-/// Whether somebody held a lock of PostgreSQL's for longer than a unit waits.
+/// Returns whether another session held a PostgreSQL lock for longer than a unit waits.
 pub(super) fn lock_did_not_come(error: &Error) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<DbError>());
     let Some(DbError::Busy(sqlx::Error::Database(database))) = source else { return false };
@@ -250,7 +250,7 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// What the database could not do for its own reasons, when it was not asked for too much.
+/// Returns the failure if the database could not write for reasons of its own, other than overload.
 pub(super) fn cannot_write(error: &Error) -> Option<&sqlx::Error> {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -264,15 +264,16 @@ pub(super) fn cannot_write(error: &Error) -> Option<&sqlx::Error> {
     None
 }
 
-/// Whether running the unit again may succeed at once: it lost a deadlock or a serialisation race, or this program was
-/// stopped for so long in the middle of it that the server took it back.
+/// Returns whether retrying the unit may succeed at once: it lost a deadlock or a serialization race, or this program was
+/// stopped for so long in the middle of it that the server rolled it back.
 pub(super) fn lost_a_race(error: &Error) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<DbError>());
     let Some(DbError::Busy(sqlx::Error::Database(database))) = source else { return false };
     matches!(database.code().as_deref(), Some("40001" | "40P01" | "25P03"))
 }
 
-/// Whether the database could not be reached, and said so: who waited in vain does not wait again.
+/// Returns whether the database reported that it cannot be reached. False after a wait that timed out, so that the caller
+/// does not wait again.
 pub(super) fn is_away(error: &Error) -> bool {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -292,7 +293,7 @@ pub(super) fn is_away(error: &Error) -> bool {
     false
 }
 
-/// A database that cannot be opened, with what to do. `place` has no credentials in it.
+/// Returns the error for a database that cannot be opened, with what to do. `place` contains no credentials.
 pub(super) fn opening(place: &str, error: impl Into<DbError>) -> Error {
     match error.into() {
         error @ DbError::Busy(_) => error.into(),
@@ -309,8 +310,8 @@ pub(super) fn opening(place: &str, error: impl Into<DbError>) -> Error {
     }
 }
 
-/// PostgreSQL: the constraint's name. SQLite: `UNIQUE constraint failed: users.email_norm`, rebuilt as the name that
-/// PostgreSQL would have chosen.
+/// Returns the name of a unique constraint. On SQLite, the message `UNIQUE constraint failed: users.email_norm` is
+/// converted to the name that PostgreSQL would have chosen.
 fn unique_name(error: &dyn sqlx::error::DatabaseError) -> String {
     if let Some(name) = error.constraint() {
         return name.to_owned();
@@ -328,7 +329,7 @@ mod tests {
 
     #[test]
     fn whatever_fails_outside_is_no_fault_of_ours() {
-        // The families of result codes that say something of locks, disks and memory, with their extensions.
+        // The families of result codes about locks, disks and memory, with their extensions.
         for (primary, extensions) in
             [(5, 4), (6, 3), (7, 1), (8, 7), (10, 34), (11, 4), (13, 1), (14, 7), (15, 1), (26, 1)]
         {
@@ -338,7 +339,7 @@ mod tests {
                 assert_eq!(known == Some(Sqlite::Lock), primary < 7, "{primary} {extension}");
             }
         }
-        // ERROR, INTERNAL, SCHEMA, MISMATCH, MISUSE, RANGE: statements that are wrong; constraints.
+        // ERROR, INTERNAL, SCHEMA, MISMATCH, MISUSE, RANGE: wrong statements; constraints.
         for ours in [1, 2, 17, 20, 21, 25, 19, 787, 1555, 2067] {
             assert_eq!(sqlite(ours), None, "{ours}");
         }

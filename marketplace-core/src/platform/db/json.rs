@@ -1,7 +1,7 @@
-//! A page as one row of JSON: reading row by row through sqlx costs 1–2 µs a row and a hop for some of them.
+//! Reading a page as one row of JSON. Reading row by row through sqlx costs 1–2 µs a row, and a hop for some of them.
 //!
-//! The text selects one row with one column, a JSON array of rows, each an array in the order of the struct's fields
-//! (shorter to make and to read than objects, which work as well):
+//! The text selects one row with one column: a JSON array of rows, each an array in the order of the struct's fields.
+//! Arrays are shorter to write and to read than objects, which work as well:
 //!
 //! ```ignore
 //! #[derive(serde::Deserialize)]
@@ -21,13 +21,15 @@
 //! ], thread, after, limit)?;
 //! ```
 //!
-//! - No rows: `json_agg` answers NULL, which is the type's default. No cast to text on PostgreSQL.
-//! - An id is `lower(hex(id))` and `id`; a list of ids to look for is [`keys`], read by
-//!   `json_each($1)` with `unhex(value, '-')`, and by `json_array_elements_text($1::json)` with `value::uuid`.
+//! - Without rows, `json_agg` returns NULL, which is read as the type's default. Do not cast to text on PostgreSQL.
+//! - An id is `lower(hex(id))` on SQLite and `id` on PostgreSQL. A list of ids to look for is [`keys`], read by
+//!   `json_each($1)` with `unhex(value, '-')` on SQLite, and by `json_array_elements_text($1::json)` with `value::uuid` on
+//!   PostgreSQL.
 //! - A time is its integer on SQLite and `(extract(epoch FROM t) * 1000000)::bigint` on PostgreSQL: [`micros`],
 //!   [`opt_micros`].
 //! - SQLite has no booleans: [`flag`].
-//! - On SQLite `json_group_array` goes over its rows in the order of the subquery; on PostgreSQL say ORDER BY inside.
+//! - On SQLite `json_group_array` processes its rows in the order of the subquery; on PostgreSQL, write ORDER BY inside the
+//!   aggregate.
 
 use std::fmt;
 
@@ -38,23 +40,23 @@ use serde::{
 
 use crate::base::time::Timestamp;
 
-/// A list of ids or other keys, as a bind.
+/// Returns a list of ids or other keys as a JSON array, for use as a bind.
 pub fn keys(keys: &[impl Serialize]) -> String {
     // Ids, numbers and texts always have a JSON form.
     serde_json::to_string(keys).unwrap_or_else(|_| "[]".to_owned())
 }
 
-/// A time in microseconds since the epoch.
+/// Deserializes a time from microseconds since the epoch.
 pub fn micros<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
     i64::deserialize(from).map(Timestamp::from_micros)
 }
 
-/// A time that may be NULL.
+/// Deserializes a time that may be NULL.
 pub fn opt_micros<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
     Option::<i64>::deserialize(from).map(|micros| micros.map(Timestamp::from_micros))
 }
 
-/// A boolean: 0 or 1 on SQLite.
+/// Deserializes a boolean, which is 0 or 1 on SQLite.
 pub fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     struct Flag;
     impl Visitor<'_> for Flag {

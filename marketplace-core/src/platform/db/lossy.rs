@@ -1,4 +1,4 @@
-//! Text of a database that somebody else may have written to.
+//! Text from a database that another program may have written to.
 
 use sqlx::{
     Decode, Sqlite, Type,
@@ -7,7 +7,7 @@ use sqlx::{
     sqlite::{SqliteTypeInfo, SqliteValueRef},
 };
 
-/// A text; what is no UTF-8 in it is replaced. SQLite keeps whatever bytes it is given in a column of texts.
+/// A text in which invalid UTF-8 is replaced. SQLite stores arbitrary bytes in a text column.
 #[derive(Debug, Clone)]
 pub(crate) struct Lossy(pub String);
 

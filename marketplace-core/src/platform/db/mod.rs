@@ -1,15 +1,16 @@
-//! The only code that knows there are two engines.
+//! Database access: the only code that knows that there are two engines.
 //!
 //! - [`Db::read`] lends a connection; [`Db::write`] runs a closure as one unit of work in one transaction.
-//! - [`Db::point`] reads one row by its key, together with those of others who wait: see [`batch`].
+//! - [`Db::point`] reads one row by its key, in one statement with other pending reads of the same kind: see [`batch`].
 //! - `q!(conn => json Vec<Row>, …)` reads a page as one row of JSON: see [`json`].
-//! - `q!` runs one SQL text with its binds on either engine. Every text registers itself, and the test
-//!   `every_sql_prepares` prepares each on both: that replaces compile-time checking.
-//! - A bound number of rows is `LIMIT ($n + 0)`: a bare `LIMIT $n` makes SQLite prepare the text at every execution, as does
-//!   a bind that the condition of a partial index is compared with. `no_sql_is_prepared_anew_when_it_runs_again` finds both.
-//! - A unit does no I/O but SQL, and never calls `write` again: that would wait for itself.
+//! - `q!` runs one SQL text with its binds on either engine. Every text registers itself, and the test `every_sql_prepares`
+//!   prepares each on both engines; this replaces compile-time checking.
+//! - Write a bound number of rows as `LIMIT ($n + 0)`. With a bare `LIMIT $n`, SQLite prepares the text again at every
+//!   execution; it does the same for a bind that is compared with the condition of a partial index. The test
+//!   `no_sql_is_prepared_anew_when_it_runs_again` finds both.
+//! - A unit of work does no I/O except SQL, and never calls `write` itself: that would be a deadlock.
 
-// First: its macros are used by all that follow.
+// Must come first: the modules below use its macros.
 #[macro_use]
 mod query;
 
@@ -71,32 +72,33 @@ use crate::{
     },
 };
 
-/// Units that may wait for the writer of SQLite; more are answered `busy`.
+/// Maximum number of units that may wait for SQLite's writer; further units fail with `busy`.
 const QUEUE: usize = 4_096;
-/// Units committed together at most: bounds how long the first of them waits.
+/// Maximum number of units committed together. This bounds how long the first of them waits.
 const BATCH: usize = 256;
-/// Pages of SQLite's journal that are copied into the database at once: 32 MB. Each copy costs two syncs, and a page that
-/// was written many times is copied once; SQLite's own 1,000 took a third of the rate of messages sent.
+/// Number of pages of SQLite's journal after which it is copied into the database: 8,000 pages are 32 MB. Each copy costs
+/// two syncs, and a page that was written many times is copied only once; SQLite's default of 1,000 pages cost a third of
+/// the rate of sent messages.
 const CHECKPOINT: u32 = 8_000;
-/// How long emptying SQLite's log waits for those who read: nobody writes meanwhile.
+/// How long emptying SQLite's log waits for readers. No write can run during this time.
 const EMPTYING: Duration = Duration::from_millis(100);
-/// How often a unit that lost a deadlock on PostgreSQL is run again.
+/// How many times a unit that lost a deadlock on PostgreSQL is retried.
 const RETRIES: u32 = 5;
-/// Before it is run again on another connection.
+/// Pause before a unit is retried on another connection.
 const BREATH: Duration = Duration::from_millis(50);
-/// Connections to PostgreSQL for work that takes long.
+/// Number of PostgreSQL connections for long-running work.
 const PATIENT: u32 = 2;
 
-/// Which engine.
+/// A database engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
-    /// Embedded; one writer.
+    /// SQLite: embedded, with a single writer.
     Sqlite,
-    /// A server.
+    /// PostgreSQL: a server.
     Postgres,
 }
 
-/// An open database; cheap to clone.
+/// An open database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Db(Inner, queues::Queues, Health);
 
@@ -107,30 +109,31 @@ enum Inner {
         write: Connections,
         queue: mpsc::Sender<writer::Unit>,
     },
-    /// Connections for what people wait for, and those of [`Db::patient`], with longer limits.
+    /// The connections for interactive requests, and those of [`Db::patient`], which have longer time limits.
     Postgres {
         pool: postgres::Pool,
         patient: postgres::Pool,
-        /// One by which it is found out how the database is, however much there is to do.
+        /// A separate connection for checking the state of the database, available however busy the others are.
         apart: postgres::Pool,
     },
 }
 
-/// How a database is opened.
+/// Options for opening a database.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenOptions {
-    /// Connections that read (SQLite) or all connections (PostgreSQL), at most.
+    /// Maximum number of read connections (SQLite) or of all connections (PostgreSQL).
     pub connections: u32,
-    /// Whether units that wait are committed together; without, for measuring what it brings, each has its own fsync.
+    /// Whether waiting units are committed together. When `false`, each unit has its own fsync, which is useful for
+    /// measuring the gain.
     pub group_commit: bool,
-    /// Memory for pages that each connection that reads SQLite keeps, in KiB.
+    /// Page cache of each SQLite read connection, in KiB.
     pub cache_kib: u32,
-    /// Whether a missing SQLite database is made; without, a mistyped path makes nothing.
+    /// Whether a missing SQLite database is created. When `false`, a mistyped path creates nothing.
     pub create: bool,
 }
 
 impl OpenOptions {
-    /// For a program that one person uses on a marketplace that is there: few connections, little memory.
+    /// Returns options for a program used by one person on an existing marketplace: few connections and little memory.
     #[must_use]
     pub fn for_one() -> Self {
         Self { connections: 3, cache_kib: 4 * 1024, create: false, ..Self::default() }
@@ -144,7 +147,7 @@ impl Default for OpenOptions {
 }
 
 impl Db {
-    /// Opens a connection to PostgreSQL besides those of the pool; none with SQLite.
+    /// Opens a connection to PostgreSQL outside the pool. Returns `None` on SQLite.
     pub(crate) async fn connect_apart(&self) -> Result<Option<PgConn>, DbError> {
         match &self.0 {
             Inner::Postgres { pool, .. } => pool.connect_apart().await.map(Some),
@@ -152,11 +155,11 @@ impl Db {
         }
     }
 
-    /// Opens `sqlite://PATH` or `postgres://…`. Brings nothing up to date: see [`Db::migrate`].
+    /// Opens `sqlite://PATH` or `postgres://…`. Does not run migrations: see [`Db::migrate`].
     ///
     /// # Errors
-    /// `unavailable` when there is none and it is not to be made, when the file is another program's, or when it cannot be
-    /// reached; `invalid` for another URL.
+    /// Returns `unavailable` when the database does not exist and is not to be created, when the file belongs to another
+    /// program, or when the database cannot be reached, and `invalid` for any other URL.
     pub async fn open(url: &str, options: OpenOptions) -> Result<Self> {
         if let Some(path) = url.strip_prefix("sqlite://") {
             Self::open_sqlite(Path::new(path), options).await
@@ -196,17 +199,17 @@ impl Db {
             .foreign_keys(true)
             .busy_timeout(LOCK_PATIENCE)
             .statement_cache_capacity(512)
-            // Nothing is mapped: each connection would count the file again as the program's memory, and an error of the disk
+            // No memory mapping: every connection would count the file again as memory of the process, and a disk error
             // would be a signal that ends the program.
             .pragma("mmap_size", "0")
             .pragma("wal_autocheckpoint", CHECKPOINT.to_string())
             .pragma("temp_store", "memory")
-            // What is deleted is overwritten: somebody who is erased leaves nothing in free pages.
+            // Overwrite deleted content, so that an erased person's data does not remain in free pages.
             .pragma("secure_delete", "ON")
             .disable_statement_logging();
         let health = Health::default();
         let writing = base.clone().pragma("cache_size", bulk::WRITER_CACHE);
-        // Whether the database can be opened is to be known now.
+        // Connect now, to find out whether the database can be opened.
         let first = connections::connect(&writing).await.map_err(opening)?;
         let write = Connections::new(writing, 1, health.clone()).with(first);
         let cache = format!("-{}", options.cache_kib);
@@ -229,17 +232,18 @@ impl Db {
         let pool = |limits, size| postgres::Pool::new(connect.clone(), limits, size, prober.clone(), health.clone());
         let (pool, patient, apart) =
             (pool(Limits::USUAL, options.connections), pool(Limits::LONG, PATIENT), pool(Limits::USUAL, 1));
-        // Whether it can be reached at all is told here.
+        // Reports here whether the server can be reached at all.
         drop(apart.acquire().await.map_err(|error| error::opening(&place, error))?);
         Ok(Self(Inner::Postgres { pool, patient, apart }, queues::Queues::default(), health))
     }
 
-    /// Where failures of the database are recorded, and those of all else that an [`App`](crate::app::App) over it uses.
+    /// Returns the health record for failures of the database and of everything else that an [`App`](crate::app::App) on it
+    /// uses.
     pub fn health(&self) -> &Health {
         &self.2
     }
 
-    /// Which engine this is.
+    /// Returns the engine of this database.
     pub fn engine(&self) -> Engine {
         match self.0 {
             Inner::Sqlite { .. } => Engine::Sqlite,
@@ -247,7 +251,7 @@ impl Db {
         }
     }
 
-    /// Lends a connection for reading. On SQLite each statement sees its own snapshot.
+    /// Borrows a connection for reading. On SQLite each statement sees its own snapshot.
     pub async fn read(&self) -> Result<Reader> {
         Ok(match &self.0 {
             Inner::Sqlite { read, .. } => Reader::Sqlite(read.acquire().await.map_err(DbError::from)?),
@@ -255,8 +259,8 @@ impl Db {
         })
     }
 
-    /// The same database with statements that may take minutes, on connections apart from those that people wait for: for work
-    /// on much at once.
+    /// Returns the same database for statements that may take minutes, such as work on much data at once. It uses
+    /// connections separate from those for interactive requests.
     #[must_use]
     pub fn patient(&self) -> Self {
         let mut patient = self.clone();
@@ -266,7 +270,7 @@ impl Db {
         patient
     }
 
-    /// The same database by a connection that nothing else uses.
+    /// Returns the same database on a connection that nothing else uses.
     fn apart(&self) -> Self {
         let mut apart = self.clone();
         if let Inner::Postgres { pool, apart: alone, .. } = &mut apart.0 {
@@ -275,10 +279,11 @@ impl Db {
         apart
     }
 
-    /// Runs `unit` in one transaction, durable when this answers `Ok`; on `Err` nothing of it stays.
+    /// Runs `unit` in one transaction. When this returns `Ok`, the result is durable; on `Err`, everything is rolled back.
     ///
-    /// SQLite: queued to the single writer, which commits many units with one fsync and answers each after it.
-    /// PostgreSQL: its own transaction, run again when it lost a deadlock. A dropped caller does not stop a unit.
+    /// On SQLite the unit is queued for the single writer, which commits many units with one fsync and returns each result
+    /// after it. On PostgreSQL each unit has its own transaction, which is retried after a lost deadlock. Dropping the
+    /// returned future does not stop a unit.
     pub async fn write<T, F>(&self, unit: F) -> Result<T>
     where
         T: Send + 'static,
@@ -287,7 +292,8 @@ impl Db {
         self.write_or_preview(false, unit).await
     }
 
-    /// Like [`Db::write`]; with `preview`, everything is rolled back at the end: the result is what would have been.
+    /// Runs `unit` like [`Db::write`]. With `preview`, everything is rolled back at the end, and the result shows what
+    /// would have happened.
     pub async fn write_or_preview<T, F>(&self, preview: bool, unit: F) -> Result<T>
     where
         T: Send + 'static,
@@ -296,8 +302,8 @@ impl Db {
         self.write_then(preview, unit, || {}).await
     }
 
-    /// Like [`Db::write_or_preview`]; `after` runs once the unit is committed, also when its caller has gone away, and not
-    /// when nothing of it stays.
+    /// Runs `unit` like [`Db::write_or_preview`], and calls `after` once the unit is committed, even when the caller has
+    /// gone away. `after` is not called when the unit is rolled back.
     pub(crate) async fn write_then<T, F>(
         &self,
         preview: bool,
@@ -308,7 +314,8 @@ impl Db {
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Conn<'_>) -> BoxFuture<'a, Result<T>> + Clone + Send + 'static,
     {
-        // One way for every unit, whatever it returns: only what a unit does itself is compiled for each.
+        // All units share one code path regardless of their return type, so that only the unit itself is compiled for each
+        // type.
         let answer = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&answer);
         let work: Work = Box::new(move |conn| {
@@ -342,8 +349,8 @@ impl Db {
         }
     }
 
-    /// Empties the write-ahead log of SQLite, in which rows stand that were deleted since. `false` when somebody reads and it
-    /// is to be tried again. PostgreSQL's log is its operator's to keep or to recycle.
+    /// Empties SQLite's write-ahead log, which may still hold rows that were deleted since. Returns `false` when a reader
+    /// prevents it and it has to be retried. Keeping or recycling PostgreSQL's log is left to its operator.
     pub async fn empty_log(&self) -> Result<bool> {
         let Inner::Sqlite { write, .. } = &self.0 else { return Ok(true) };
         let mut connection = write.open_another(EMPTYING).await.map_err(DbError::from)?;
@@ -352,7 +359,7 @@ impl Db {
         Ok(busy.map_err(DbError::from)? == 0)
     }
 
-    /// What is wrong with the structure of SQLite's file, if anything is.
+    /// Checks the structure of SQLite's file. Returns a description of the problem, if there is one.
     pub(crate) async fn quick_check(&self) -> Result<Option<String>> {
         let Inner::Sqlite { read, .. } = &self.0 else { return Ok(None) };
         let mut reader = read.acquire().await.map_err(DbError::from)?;
@@ -361,7 +368,7 @@ impl Db {
         Ok((found != ["ok"]).then(|| found.join("; ")))
     }
 
-    /// Closes every connection, after the units under way.
+    /// Closes all connections after the units in progress have finished.
     pub async fn close(&self) {
         match &self.0 {
             Inner::Sqlite { read, write, .. } => {
@@ -376,21 +383,21 @@ impl Db {
         }
     }
 
-    /// Tries whether PostgreSQL takes writes again, after one failed: nobody else may try meanwhile.
+    /// Checks whether PostgreSQL accepts writes again after one failed, as no other caller may try in the meantime.
     pub(crate) async fn try_writes(&self) {
         if self.engine() == Engine::Postgres && !self.health().works(Component::DatabaseWrites) {
             let apart = self.apart();
             let unit = apart.write(|conn| {
                 async move { Ok(q!(conn => exec, "UPDATE event_marks SET place = place WHERE id = 1")?) }.boxed()
             });
-            // What came of it is recorded.
+            // The outcome is already recorded.
             let _ = unit.await;
         }
     }
 
-    /// Whether the database answers.
+    /// Checks whether the database responds.
     pub async fn ping(&self) -> Result<()> {
-        // It may have been lost, when the server has no more to give; then those in use tell.
+        // The separate connection may be lost while the server accepts no more; then the connections in use show the state.
         let mut reader = match self.apart().read().await {
             Ok(reader) => reader,
             Err(_) => self.read().await?,
@@ -400,7 +407,7 @@ impl Db {
     }
 }
 
-/// Whether a SQLite file is a marketplace's, or can become one because nothing is in it. Nothing is changed in it.
+/// Returns whether a SQLite file belongs to a marketplace, or is empty and can become one. Changes nothing in it.
 async fn is_ours(path: &Path) -> Result<bool, sqlx::Error> {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).busy_timeout(LOCK_PATIENCE);
     let mut connection = connections::connect(&options.disable_statement_logging()).await?;
@@ -412,21 +419,21 @@ async fn is_ours(path: &Path) -> Result<bool, sqlx::Error> {
     found
 }
 
-/// Makes the file when it is missing, for its owner only: SQLite gives its journal the same permissions. Whether it can be
-/// made SQLite tells, when it opens it.
+/// Creates the file if it is missing, accessible only to its owner; SQLite gives its journal the same permissions. A
+/// failure is reported by SQLite when it opens the file.
 fn make_private_file(path: &Path) {
     use std::os::unix::fs::OpenOptionsExt;
     let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
-/// Runs a unit until something else than a race or a lost connection comes of it.
+/// Runs a unit, and retries it as long as it fails because of a lost race or a lost connection.
 async fn postgres_retrying(pool: &postgres::Pool, writer: Option<Key>, preview: bool, work: &mut Work) -> Result<()> {
     let mut tries = 0;
     loop {
         let (outcome, nothing_done) = postgres_unit(pool, writer, preview, work).await;
         match outcome {
             Err(error) if tries < RETRIES && error::lost_a_race(&error) => tries += 1,
-            // Its connection broke; there is another one, or will be in a moment.
+            // Its connection broke; another one exists, or will soon.
             Err(error) if tries < RETRIES && (nothing_done || (tries > 0 && error::is_away(&error))) => {
                 tries += 1;
                 tokio::time::sleep(BREATH).await;
@@ -436,7 +443,7 @@ async fn postgres_retrying(pool: &postgres::Pool, writer: Option<Key>, preview: 
     }
 }
 
-/// What came of a unit, and whether it is certain that nothing of it was done because its connection broke before the end.
+/// Runs a unit once. Returns its result, and whether its connection broke early enough that certainly nothing was done.
 async fn postgres_unit(
     pool: &postgres::Pool,
     writer: Option<Key>,
@@ -461,7 +468,7 @@ async fn postgres_unit(
         return (outcome, false);
     }
     let broke = conn.is_broken() && outcome.as_ref().is_err_and(error::is_away);
-    // A connection that cannot is not lent again, and its transaction ends with it.
+    // A connection that cannot roll back is not lent again, and its transaction ends with it.
     let _ = conn.rollback().await;
     if let Err(error) = &outcome {
         pool.wrote(Some(error));

@@ -1,4 +1,4 @@
-//! What tells a database from its copies.
+//! Distinguishes a database from its copies.
 
 use std::os::unix::fs::MetadataExt;
 
@@ -6,11 +6,11 @@ use super::{Db, Engine};
 use crate::base::error::{ErrorCode, Result};
 
 impl Db {
-    /// Returns a text that is another one in every copy of this database, however it was made, and after every restore.
+    /// Returns a text that differs in every copy of this database, however the copy was made, and after every restore.
     ///
-    /// SQLite: the file's number and the time at which it was made. PostgreSQL: the cluster, the database, the table of the
-    /// log (which a restore makes anew), and the timeline, which is another one after a failover and after a recovery to a
-    /// point in time. Files that are overwritten in their place, and disks that are set back, cannot be told.
+    /// On SQLite it consists of the file's number and creation time. On PostgreSQL it consists of the cluster, the
+    /// database, the log's table (which a restore recreates), and the timeline, which changes after a failover and after a
+    /// point-in-time recovery. Files that are overwritten in place, and disks that are rolled back, cannot be detected.
     pub(crate) async fn place(&self) -> Result<String> {
         let mut reader = self.read().await?;
         let found = q!(&mut reader.conn() => val String, [
@@ -24,7 +24,7 @@ impl Db {
         ]);
         let found = match found.map_err(crate::base::error::Error::from) {
             Ok(found) => found,
-            // Some services that speak like PostgreSQL have no such functions: then copies cannot be told there.
+            // Some PostgreSQL-compatible services lack these functions; copies cannot be detected there.
             Err(error) if error.code() == ErrorCode::Internal => return Ok("unknown".to_owned()),
             Err(error) => return Err(error),
         };

@@ -1,9 +1,9 @@
-//! A connection to PostgreSQL on which nobody waits for ever.
+//! A PostgreSQL connection on which no caller waits forever.
 //!
-//! A wire can die without a word (a switch, a firewall that forgets, a host that freezes), and then no error comes, ever. So
-//! each statement has a limit of time on both ends: the server ends what takes too long ([`Limits`]), and whoever hears
-//! nothing a second later gives the connection up. sqlx has no keepalives to set on its sockets; what the server's sockets
-//! can do is asked of it when a connection is opened.
+//! A network connection can die silently (a switch, a firewall that drops its state, a host that freezes), and then no
+//! error ever arrives. Therefore each statement has a time limit on both ends: the server ends what takes too long
+//! ([`Limits`]), and the client gives up the connection when there is still no response a second later. sqlx cannot set
+//! keepalives on its sockets; the server is asked to set them on its own sockets when a connection is opened.
 
 mod pool;
 mod prober;
@@ -32,37 +32,40 @@ pub(super) use prober::Prober;
 use super::DbError;
 use crate::platform::limiter::{Key, Turn};
 
-/// For a connection to be made, encryption and password included.
+/// Time limit for connecting, including encryption and password.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How much later than the server we give a statement up: its word comes first.
+/// How much later than the server the client gives a statement up, so that the server's error arrives first.
 const LATER: Duration = Duration::from_secs(1);
-/// Who hears nothing for so long does not keep others from a connection.
+/// Time without a response after which a connection no longer counts against the pool's size.
 const OVERDUE: Duration = Duration::from_millis(500);
 
-/// How long the server lets things take. What an operator sets in `database_url` (`?options=-c lock_timeout=9s`) goes before.
+/// Time limits that the server enforces. Settings of the operator in `database_url` (`?options=-c lock_timeout=9s`) take
+/// precedence.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// One statement.
+    /// Limit for one statement.
     statement: Duration,
-    /// Waiting for a lock: longer than `idle`, so that those who wait for a frozen program's locks still get them.
+    /// Limit for waiting for a lock. It is longer than `idle`, so that those waiting for the locks of a frozen program
+    /// still get them.
     lock: Duration,
-    /// The answer to COMMIT, which the server's own limits do not end: a standby that must have it may be away.
+    /// Limit for the response to COMMIT, which the server's own limits do not end: a required standby may be away.
     commit: Duration,
 }
 
-/// Between two statements of a unit. A program that was stopped in the middle of one keeps its locks no longer than this.
+/// Limit between two statements of a unit. A program that was stopped in the middle of a unit keeps its locks no longer
+/// than this.
 const IDLE: Duration = Duration::from_secs(2);
 
 impl Limits {
-    /// For what people wait for.
+    /// Limits for interactive requests.
     pub const USUAL: Self =
         Self { statement: Duration::from_secs(5), lock: Duration::from_secs(3), commit: Duration::from_secs(2) };
-    /// For work on much at once, such as taking somebody out of all that they wrote.
+    /// Limits for work on much data at once, such as removing a person from everything they wrote.
     pub const LONG: Self =
         Self { statement: Duration::from_secs(600), lock: Duration::from_secs(10), commit: Duration::from_secs(20) };
 
-    /// As the server takes them when a connection begins. A pooler in between may have to be told to let them pass, or to
-    /// drop them (`PgBouncer`: `ignore_startup_parameters = options`) and to set them itself.
+    /// Adds the limits to the startup options of a connection. A pooler in between may need to be configured to pass them
+    /// on, or to drop them (`PgBouncer`: `ignore_startup_parameters = options`) and to set them itself.
     fn set(self, options: PgConnectOptions) -> PgConnectOptions {
         let given = options.get_options().unwrap_or("").to_owned();
         let millis = |limit: Duration| limit.as_millis().to_string();
@@ -70,9 +73,9 @@ impl Limits {
             ("statement_timeout", millis(self.statement)),
             ("lock_timeout", millis(self.lock)),
             ("idle_in_transaction_session_timeout", millis(IDLE)),
-            // Units are written for this one, whatever is set for a database or a role.
+            // Units are written for this isolation level, whatever is set for a database or a role.
             ("default_transaction_isolation", "read committed".to_owned()),
-            // A machine that is gone, with its kernel: its sessions end within some 10 s.
+            // When a machine is gone together with its kernel, its sessions end within some 10 s.
             ("tcp_keepalives_idle", "5".to_owned()),
             ("tcp_keepalives_interval", "2".to_owned()),
             ("tcp_keepalives_count", "3".to_owned()),
@@ -82,44 +85,44 @@ impl Limits {
     }
 }
 
-/// A connection.
+/// A connection to PostgreSQL.
 #[derive(Debug)]
 pub struct PgConn {
     raw: PgConnection,
     watch: Watch,
     in_transaction: bool,
-    /// COMMIT was sent, and no answer was heard.
+    /// COMMIT was sent, and no response has arrived.
     is_committing: bool,
     commit: Duration,
     born: Instant,
 }
 
-/// What is known about a connection.
+/// What is known about the state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Every statement was answered.
     Answered,
-    /// One was sent, and it may be that nobody waited for the answer.
+    /// A statement was sent, and its caller may not have waited for the response.
     Asked,
-    /// It is of no use any more.
+    /// The connection is unusable.
     Broken,
 }
 
-/// Watches over the answers to statements.
+/// Watches the responses to statements.
 #[derive(Debug)]
 struct Watch {
     deadline: Duration,
     state: State,
-    /// Its place among the connections of a pool.
+    /// The connection's place in a pool.
     place: Option<OwnedSemaphorePermit>,
-    /// Places for those that are overdue.
+    /// Places for overdue connections.
     aside: Option<std::sync::Arc<Semaphore>>,
-    /// Of a unit: its turn among those who write.
+    /// For a unit: its turn among the writers.
     turn: Option<Turn<Option<Key>>>,
 }
 
 impl PgConn {
-    /// Connects, to a server that takes writes.
+    /// Connects to a server that accepts writes.
     async fn connect(options: &PgConnectOptions, limits: Option<Limits>) -> Result<Self, DbError> {
         let options = limits.map_or_else(|| options.clone(), |limits| limits.set(options.clone()));
         let deadline = limits.map_or(Limits::LONG.statement * 10, |limits| limits.statement + LATER);
@@ -135,7 +138,7 @@ impl PgConn {
         match timeout(CONNECT, connecting).await {
             Ok(Ok((_, true))) => Err(DbError::ReadOnly(sqlx::Error::Protocol("pg_is_in_recovery".into()))),
             Ok(Ok((conn, false))) => Ok(conn),
-            // A refused login, no such database, too many connections: whatever it is, it cannot be reached.
+            // A refused login, a missing database, too many connections: in every case the database cannot be reached.
             Ok(Err(error)) => Err(DbError::Unreachable(error)),
             Err(_) => Err(DbError::Unreachable(silent(CONNECT))),
         }
@@ -147,29 +150,29 @@ impl PgConn {
         self.say("BEGIN ISOLATION LEVEL READ COMMITTED").await
     }
 
-    /// Commits. When this fails without an error of the database, nobody knows whether it was committed.
+    /// Commits. When this fails without an error from the database, it is unknown whether the transaction was committed.
     pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
         self.is_committing = true;
         let limit = self.commit;
         let answer = timeout(limit, self.say("COMMIT")).await.unwrap_or_else(|_| Err(silent(limit)));
-        // Whatever was answered: it is over. What is not answered may be, later.
+        // Any response means that it is over. Without a response, it may still be committed later.
         self.is_committing = self.watch.state == State::Asked;
         answer?;
         self.in_transaction = false;
         Ok(())
     }
 
-    /// Whether it is of no use any more.
+    /// Returns whether the connection is unusable.
     pub(super) fn is_broken(&self) -> bool {
         self.watch.state == State::Broken
     }
 
-    /// Whether COMMIT has no answer yet.
+    /// Returns whether COMMIT has not been answered yet.
     pub(super) fn is_committing(&self) -> bool {
         self.is_committing
     }
 
-    /// Takes everything back. A connection that is of no use needs nothing: the server does it.
+    /// Rolls back. An unusable connection needs no rollback: the server does it.
     pub(crate) async fn rollback(&mut self) -> Result<(), sqlx::Error> {
         if self.watch.state != State::Broken {
             self.say("ROLLBACK").await?;
@@ -182,18 +185,18 @@ impl PgConn {
         sqlx::raw_sql(statement).execute(self).await.map(drop)
     }
 
-    /// The connection itself, for what is no statement; how it is afterwards is not known, and is looked at before it is
-    /// lent again.
+    /// Returns the underlying connection, for anything that is not a statement. Its state afterwards is unknown, and is
+    /// checked before the connection is lent again.
     pub(crate) fn raw(&mut self) -> &mut PgConnection {
         self.watch.state = State::Asked;
         &mut self.raw
     }
 
-    /// Whether it answers in time, with nothing left of what was done on it.
+    /// Returns whether the connection responds in time, with nothing left of what was done on it.
     async fn settles(&mut self, within: Duration) -> bool {
         let settling = async {
             if self.is_committing {
-                // For longer than a statement may take; its answer comes before this one's.
+                // This may take longer than a statement's limit. The response to COMMIT arrives before this one.
                 self.raw.ping().await?;
                 (self.is_committing, self.in_transaction, self.watch.state) = (false, false, State::Answered);
                 Ok(())
@@ -212,7 +215,7 @@ impl PgConn {
 }
 
 impl Watch {
-    /// Waits for an answer, within the limit.
+    /// Waits for a response, within the limit.
     async fn over<T>(&mut self, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
         self.state = State::Asked;
         let mut answer = pin!(answer);
@@ -247,10 +250,10 @@ fn silent(limit: Duration) -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs())))
 }
 
-/// Whether a connection is of no use after this: it is gone, or it leads to a server that is not the one to ask.
+/// Returns whether a connection is unusable after this error: it is lost, or it leads to the wrong server.
 fn is_fatal(error: &sqlx::Error) -> bool {
     let Some(database) = error.as_database_error() else {
-        // Values that cannot be written or read are no fault of the connection's.
+        // Values that cannot be encoded or decoded are not the connection's fault.
         return !matches!(
             error,
             sqlx::Error::Encode(_)
@@ -266,7 +269,7 @@ fn is_fatal(error: &sqlx::Error) -> bool {
 
 type Piece = Result<Either<PgQueryResult, PgRow>, sqlx::Error>;
 
-/// Every statement goes through here, whichever way it was written.
+/// Every statement passes through here, however it was written.
 impl<'c> Executor<'c> for &'c mut PgConn {
     type Database = Postgres;
 
@@ -280,7 +283,7 @@ impl<'c> Executor<'c> for &'c mut PgConn {
         let pieces = raw.fetch_many(query);
         let next = async |(mut pieces, watch): (BoxStream<'e, Piece>, &'e mut Watch)| {
             let piece = watch.over(async { pieces.next().await.transpose() }).await.transpose()?;
-            // Until the end was seen, there is more to come.
+            // More follows until the end was seen.
             if piece.is_ok() {
                 watch.state = State::Asked;
             }

@@ -1,4 +1,4 @@
-//! Forgetting what is past its time, at any rate and in nobody's way.
+//! Deletes expired rows at any rate of arrival, without delaying other callers.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use tokio::time::Instant;
 use super::{Conn, Db};
 use crate::base::error::Result;
 
-/// Rows that one unit removes at most. On SQLite every other write waits for that long: some milliseconds.
+/// Maximum number of rows that one unit removes. On SQLite every other write waits that long: some milliseconds.
 pub(crate) const PRUNE_BATCH: i64 = 500;
-/// Between two units, for those who wait.
+/// Pause between two units, for other callers.
 const PAUSE: Duration = Duration::from_millis(5);
-/// After so long it is enough for now; the next call goes on.
+/// Time limit of one call; the next call continues.
 const ENOUGH: Duration = Duration::from_secs(20);
 
 impl Db {
-    /// Runs `unit`, which removes at most [`PRUNE_BATCH`] rows and returns how many, again and again while it removes as many,
-    /// for 20 s at most. Returns how many rows were removed.
+    /// Runs `unit`, which removes at most [`PRUNE_BATCH`] rows and returns how many, repeatedly until it removes fewer, for
+    /// at most 20 s. Returns the total number of removed rows.
     ///
     /// Two servers that prune the same table take turns at its rows, and the later one ends early.
     pub(crate) async fn prune_in_batches<F>(&self, unit: F) -> Result<u64>
@@ -49,7 +49,8 @@ mod tests {
         testing,
     };
 
-    /// Once it was a thousand events a minute, and 500 sessions: what came faster than that was kept for ever.
+    /// Regression test: the rate was once limited to a thousand events a minute and 500 sessions, and what arrived faster
+    /// was kept forever.
     #[tokio::test]
     async fn whatever_arrived_is_forgotten_in_one_call() {
         const ROWS: i64 = 2 * PRUNE_BATCH + 7;

@@ -1,6 +1,6 @@
-//! `q!` and `on!`: one SQL text, or one body, for both engines.
+//! The macros `q!` and `on!`: one SQL text, or one body, for both engines.
 
-/// A SQL text: where it stands, as SQLite gets it, as PostgreSQL gets it.
+/// A SQL text: its location in the source, the text for SQLite, the text for PostgreSQL.
 #[cfg(any(test, feature = "testing"))]
 pub type SqlText = (&'static str, &'static str, &'static str);
 
@@ -9,7 +9,7 @@ pub type SqlText = (&'static str, &'static str, &'static str);
 #[linkme::distributed_slice]
 pub static ALL_SQL: [SqlText];
 
-/// The highest `$n` in a SQL text, at compile time.
+/// Returns the highest `$n` in a SQL text, at compile time.
 #[expect(
     clippy::indexing_slicing,
     reason = "a const fn has no iterators; each index is compared with the length first"
@@ -36,8 +36,8 @@ pub const fn max_placeholder(sql: &str) -> usize {
 /// Runs one SQL text on either engine: `q!(conn => opt Account, "SELECT … WHERE id = $1", id)?`.
 ///
 /// Kinds: `one`, `opt`, `all` (rows), `val`, `optval`, `vals` (scalars), `exec` (count of rows), `json` (one row with one
-/// column of JSON, read by serde; NULL is the type's default: see [`json`](crate::platform::db::json)). Where dialects truly
-/// differ: `q!(conn => all Hit, [sqlite: "…", pg: "…"], a, b)`. Placeholders and binds are counted at compile time.
+/// column of JSON, read by serde; NULL is the type's default: see [`json`](crate::platform::db::json)). Where the dialects
+/// really differ: `q!(conn => all Hit, [sqlite: "…", pg: "…"], a, b)`. Placeholders and binds are counted at compile time.
 #[macro_export]
 macro_rules! q {
     (@run exec [] $e:ident $x:expr, $s:expr, $b:expr) => { $crate::platform::db::run::$e::exec($x, $s, $b).await };
@@ -98,8 +98,8 @@ macro_rules! q {
     };
 }
 
-/// Any body, expanded once per engine, for texts that are put together at run time. Inside, the first name is the
-/// connection and the second the engine's `sqlx::Database`: `on!(conn, |x, DB| QueryBuilder::<DB>::new("…")…)`.
+/// Expands a body once per engine, for texts that are built at run time. Inside, the first name is the connection and the
+/// second the engine's `sqlx::Database`: `on!(conn, |x, DB| QueryBuilder::<DB>::new("…")…)`.
 #[macro_export]
 macro_rules! on {
     ($c:expr, |$x:ident, $db:ident| $body:expr) => {

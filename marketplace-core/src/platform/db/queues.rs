@@ -1,4 +1,4 @@
-//! Who waits for a read by key: see `batch.rs`.
+//! Queues of callers that wait for a read by key: see `batch.rs`.
 
 use std::{
     any::{Any, TypeId},
@@ -13,19 +13,19 @@ use tokio::sync::oneshot;
 use super::Conn;
 use crate::base::error::Result;
 
-/// Keys in one statement at most: bounds how long the first of them waits.
+/// Maximum number of keys in one statement. This bounds how long the first of them waits.
 const KEYS: usize = 256;
-/// Statements of one kind that run at once.
+/// Number of statements of one kind that run concurrently.
 const RUNNERS: usize = 1;
 
 /// A kind of read by key that reads many keys in one statement; see `batch.rs`.
 pub trait PointRead: 'static {
-    /// What it is asked by.
+    /// The key of a row.
     type Key: Clone + Eq + Hash + Send + Sync + 'static;
-    /// What it returns.
+    /// The row that is returned.
     type Row: Clone + Send + Sync + 'static;
 
-    /// The rows of those keys that have one, in any order. One statement.
+    /// Returns the rows of those keys that have one, in any order. Runs one statement.
     fn load(
         conn: &mut Conn<'_>,
         keys: &[Self::Key],
@@ -35,12 +35,12 @@ pub trait PointRead: 'static {
 pub(super) type Answer<P> = oneshot::Sender<Result<Option<<P as PointRead>::Row>>>;
 pub(super) type Asked<P> = (<P as PointRead>::Key, Answer<P>);
 
-/// Who waits for one kind of read.
+/// The callers that wait for one kind of read.
 pub(super) struct Queue<P: PointRead>(Mutex<State<P>>);
 
 pub(super) struct State<P: PointRead> {
     pub waiting: Vec<Asked<P>>,
-    /// Tasks that are answering.
+    /// Number of running tasks that serve this queue.
     pub runners: usize,
 }
 
@@ -49,7 +49,7 @@ impl<P: PointRead> Queue<P> {
         Self(Mutex::new(State { waiting: Vec::new(), runners: 0 }))
     }
 
-    /// Adds a caller; `true` when a runner is needed and is counted already.
+    /// Adds a caller. Returns `true` when a runner is needed, which is then already counted.
     pub fn push(&self, asked: Asked<P>) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.waiting.push(asked);
@@ -58,7 +58,7 @@ impl<P: PointRead> Queue<P> {
         needed
     }
 
-    /// Those to answer next; none when nobody waits, and then the runner that asks is no longer counted.
+    /// Returns the callers to serve next. Empty when none is waiting; then the calling runner is no longer counted.
     pub fn take(&self) -> Vec<Asked<P>> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.waiting.is_empty() {
@@ -89,7 +89,8 @@ impl Queues {
             let mut queues = self.0.write().unwrap_or_else(PoisonError::into_inner);
             queues.entry(kind).or_insert_with(|| Arc::new(Queue::<P>::new())).clone()
         });
-        // The map has the queue of a kind under that kind, so this is no second choice but the type system's due.
+        // The map stores each kind's queue under that kind, so the fallback is never used; only the type system requires
+        // it.
         queue.downcast().unwrap_or_else(|_| Arc::new(Queue::new()))
     }
 }

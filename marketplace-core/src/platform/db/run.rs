@@ -1,9 +1,9 @@
-//! What `q!` runs: one set of functions for each engine, whatever the row, so that a text costs the compiler its binds and
-//! its mapping and not a way of its own through sqlx.
+//! The functions that `q!` runs: one set for each engine, independent of the row type, so that each text costs the compiler
+//! only its binds and its mapping, not its own path through sqlx.
 
 use sqlx::{Arguments, Encode, FromRow, Row, Type, error::BoxDynError};
 
-/// Binds so far, or the first that cannot be encoded.
+/// The binds so far, or the first encoding error.
 pub type Bound<A> = Result<A, BoxDynError>;
 
 /// Adds a bind.
@@ -13,12 +13,12 @@ pub fn bind<'q, A: Arguments, T: Encode<'q, A::Database> + Type<A::Database>>(bo
     Ok(arguments)
 }
 
-/// A row as its type.
+/// Converts a row to its type.
 pub fn row<R: Row, T: for<'r> FromRow<'r, R>>(row: &R) -> Result<T, sqlx::Error> {
     T::from_row(row)
 }
 
-/// The only column of a row.
+/// Returns the only column of a row.
 pub fn value<R: Row, T>(row: &R) -> Result<T, sqlx::Error>
 where
     (T,): for<'r> FromRow<'r, R>,
@@ -26,9 +26,10 @@ where
     <(T,)>::from_row(row).map(|columns| columns.0)
 }
 
-// Loops, not chains of adapters: each is compiled for every type of row on both engines, and a chain is many times the code.
+// Loops, not chains of adapters: each is compiled for every type of row on both engines, and a chain is many times the
+// code.
 
-/// The row, if there is one, as its type.
+/// Converts the row, if there is one, to its type.
 pub fn maybe_row<R: Row, T: for<'r> FromRow<'r, R>>(found: Option<&R>) -> Result<Option<T>, sqlx::Error> {
     match found {
         Some(found) => Ok(Some(row(found)?)),
@@ -36,7 +37,7 @@ pub fn maybe_row<R: Row, T: for<'r> FromRow<'r, R>>(found: Option<&R>) -> Result
     }
 }
 
-/// The only column of the row, if there is one.
+/// Returns the only column of the row, if there is one.
 pub fn maybe_value<R: Row, T>(found: Option<&R>) -> Result<Option<T>, sqlx::Error>
 where
     (T,): for<'r> FromRow<'r, R>,
@@ -47,7 +48,7 @@ where
     }
 }
 
-/// Rows as their type.
+/// Converts rows to their type.
 pub fn rows<R: Row, T: for<'r> FromRow<'r, R>>(found: &[R]) -> Result<Vec<T>, sqlx::Error> {
     let mut rows = Vec::with_capacity(found.len());
     for found in found {
@@ -56,7 +57,7 @@ pub fn rows<R: Row, T: for<'r> FromRow<'r, R>>(found: &[R]) -> Result<Vec<T>, sq
     Ok(rows)
 }
 
-/// The only column of each row.
+/// Returns the only column of each row.
 pub fn values<R: Row, T>(found: &[R]) -> Result<Vec<T>, sqlx::Error>
 where
     (T,): for<'r> FromRow<'r, R>,
@@ -74,25 +75,25 @@ macro_rules! engine {
         pub mod $name {
             use super::Bound;
 
-            /// No bind yet.
+            /// Returns an empty list of binds.
             pub fn none() -> Bound<$arguments> {
                 Ok(<$arguments>::default())
             }
-            /// How many rows it changed.
+            /// Runs a statement. Returns the number of changed rows.
             pub async fn exec(conn: &mut $connection, sql: &'static str, bound: Bound<$arguments>) -> Result<u64, sqlx::Error> {
                 let bound = bound.map_err(sqlx::Error::Encode)?;
                 sqlx::query_with(sql, bound).execute(conn).await.map(|done| done.rows_affected())
             }
-            /// The first row.
+            /// Returns the first row, if there is one.
             pub async fn opt(conn: &mut $connection, sql: &'static str, bound: Bound<$arguments>) -> Result<Option<$row>, sqlx::Error> {
                 let bound = bound.map_err(sqlx::Error::Encode)?;
                 sqlx::query_with(sql, bound).fetch_optional(conn).await
             }
-            /// The first row, which there is.
+            /// Returns the first row, which must exist.
             pub async fn one(conn: &mut $connection, sql: &'static str, bound: Bound<$arguments>) -> Result<$row, sqlx::Error> {
                 opt(conn, sql, bound).await?.ok_or(sqlx::Error::RowNotFound)
             }
-            /// Every row.
+            /// Returns every row.
             pub async fn all(conn: &mut $connection, sql: &'static str, bound: Bound<$arguments>) -> Result<Vec<$row>, sqlx::Error> {
                 let bound = bound.map_err(sqlx::Error::Encode)?;
                 sqlx::query_with(sql, bound).fetch_all(conn).await
@@ -102,14 +103,14 @@ macro_rules! engine {
 }
 
 engine!(
-    /// On SQLite.
+    /// The functions for SQLite.
     sqlite,
     sqlx::SqliteConnection,
     sqlx::sqlite::SqliteArguments,
     sqlx::sqlite::SqliteRow
 );
 engine!(
-    /// On PostgreSQL.
+    /// The functions for PostgreSQL.
     pg,
     crate::platform::db::PgConn,
     sqlx::postgres::PgArguments,

@@ -1,8 +1,8 @@
-//! Bringing a database up to date, and knowing whether it is.
+//! Migrates a database, and checks whether its schema is current.
 //!
-//! Looking changes nothing, so it works for a role that may only read and change rows, and on a standby. Migrations run one
-//! program at a time: under the write lock of SQLite, all in one transaction; under a lock of their own on PostgreSQL, each
-//! in a transaction, so that none holds locks that another needs.
+//! The check changes nothing, so it works for a role that may only read and change rows, and on a standby. Only one program
+//! at a time runs migrations: on SQLite under the write lock, all in one transaction; on PostgreSQL under a dedicated lock,
+//! each in its own transaction, so that none holds locks that another needs.
 
 use std::time::Duration;
 
@@ -21,22 +21,22 @@ use crate::base::error::{Error, Result};
 static SQLITE: Migrator = sqlx_macros::migrate!("../migrations/sqlite");
 static POSTGRES: Migrator = sqlx_macros::migrate!("../migrations/postgres");
 
-/// How long a program waits for another that migrates.
+/// How long a program waits for another one that is migrating.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Where a database's schema stands.
+/// The state of a database's schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct SchemaState {
     /// Number of the newest migration that was run; 0 for none.
     pub applied: i64,
     /// Number of the newest migration that this program has.
     pub newest: i64,
-    /// How many of this program's migrations were not run.
+    /// How many of this program's migrations have not been run.
     pub missing: usize,
 }
 
 impl SchemaState {
-    /// Whether every migration was run, and none that this program does not know.
+    /// Returns whether every migration was run, and none that this program does not know.
     pub fn is_current(self) -> bool {
         self.applied == self.newest && self.missing == 0
     }
@@ -58,11 +58,11 @@ impl Db {
         }
     }
 
-    /// Runs the migrations that are missing, one program at a time.
+    /// Runs the missing migrations, one program at a time.
     ///
     /// # Errors
-    /// `unavailable` when the database does not fit this program (see [`Db::schema_state`]) or its role may not change the
-    /// schema; `busy` when another program holds its lock for a minute.
+    /// Returns `unavailable` when the database does not fit this program (see [`Db::schema_state`]) or its role may not
+    /// change the schema, and `busy` when another program holds the lock for a minute.
     pub async fn migrate(&self) -> Result<SchemaState> {
         let state = self.schema_state().await?;
         if state.applied > state.newest {
@@ -77,7 +77,10 @@ impl Db {
         self.schema_state().await
     }
 
-    /// Refuses a database that this program does not fit.
+    /// Checks that the schema is exactly that of this program.
+    ///
+    /// # Errors
+    /// Returns `unavailable` when the database does not fit this program.
     pub async fn require_current(&self) -> Result<()> {
         let state = self.schema_state().await?;
         if state.applied > state.newest {
@@ -95,10 +98,10 @@ impl Db {
         }
     }
 
-    /// Refuses a database without all tables of its migrations, and a role that may not read and change their rows.
+    /// Checks that all tables of the migrations exist and that the role may read and change their rows.
     ///
     /// # Errors
-    /// `unavailable`, naming what is missing.
+    /// Returns `unavailable`, naming what is missing.
     pub async fn require_rights(&self) -> Result<()> {
         let tables = serde_json::to_string(&tables().collect::<Vec<_>>()).map_err(Error::internal)?;
         let mut reader = self.read().await?;
@@ -117,7 +120,7 @@ impl Db {
             return Ok(());
         }
         let sequences = serde_json::to_string(&sequences_after(0).collect::<Vec<_>>()).map_err(Error::internal)?;
-        // Whoever runs the place may keep the program from changing the audit log.
+        // The operator may deny the program changes to the audit log.
         let denied = q!(&mut conn => vals String, [
             sqlite: "SELECT value FROM json_each($1) WHERE value = $2",
             pg: "SELECT r || ' on ' || t.value FROM json_array_elements_text($1::json) t(value) \
@@ -135,11 +138,11 @@ impl Db {
         Ok(())
     }
 
-    /// Where the schema stands. Changes nothing.
+    /// Returns the state of the schema. Changes nothing.
     ///
     /// # Errors
-    /// `unavailable` for a database that this program must not be run on: not in UTF-8, or with other migrations than
-    /// this program's.
+    /// Returns `unavailable` for a database that this program must not be run on: one that is not in UTF-8, or that has
+    /// other migrations than this program's.
     pub async fn schema_state(&self) -> Result<SchemaState> {
         let mut reader = self.read().await?;
         let mut conn = reader.conn();
@@ -183,7 +186,7 @@ impl Db {
     }
 }
 
-/// Where a schema stands on which these migrations were run; refuses those that are not this program's.
+/// Computes the schema state from the migrations that were run. Fails for migrations that are not this program's.
 fn check<'a>(migrator: &Migrator, done: impl Iterator<Item = (i64, &'a [u8])>) -> Result<SchemaState> {
     let mut state = SchemaState { applied: 0, newest: 0, missing: migrator.iter().count() };
     state.newest = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
@@ -195,7 +198,7 @@ fn check<'a>(migrator: &Migrator, done: impl Iterator<Item = (i64, &'a [u8])>) -
                 let what = format!("({}) is not the one that was run on this database", migration.description);
                 return Err(misfit(version, &format!("{what}: it was edited since; use the program that ran it")));
             }
-            // Of a newer program, which is said elsewhere.
+            // It is from a newer program, which is reported elsewhere.
             None if version > state.newest => {}
             None => return Err(misfit(version, "was run on this database, and this program has none of that number")),
         }
@@ -223,7 +226,7 @@ async fn migrate_postgres(pool: &Pool) -> Result<()> {
     let mut connection = pool.connect_apart().await?;
     loop {
         let mut tx = connection.raw().begin().await.map_err(DbError::from)?;
-        // Limits are for requests. And a lock that ends with the transaction holds behind a pooler too.
+        // The limits are for requests. A lock that ends with the transaction also works behind a pooler.
         let setup = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
                      SET LOCAL idle_in_transaction_session_timeout = 0; \
                      SELECT pg_advisory_xact_lock(hashtext('marketplace migrations'))";
@@ -236,12 +239,12 @@ async fn migrate_postgres(pool: &Pool) -> Result<()> {
     }
 }
 
-/// Runs so many missing migrations at most, under a lock that keeps others out. Returns whether none is left.
+/// Runs up to `at_most` missing migrations under a lock that excludes other programs. Returns whether none is left.
 async fn run_missing<C: Migrate>(conn: &mut C, migrator: &Migrator, at_most: usize) -> Result<bool> {
     let table = migrator.table_name.as_ref();
     conn.ensure_migrations_table(table).await.map_err(failed)?;
     let done = conn.list_applied_migrations(table).await.map_err(failed)?;
-    // Another program may have been first.
+    // Another program may have run them first.
     let state = check(migrator, done.iter().map(|row| (row.version, &*row.checksum)))?;
     let missing = migrator.iter().filter(|migration| !done.iter().any(|row| row.version == migration.version));
     for migration in missing.take(at_most) {
@@ -261,27 +264,27 @@ fn failed(error: MigrateError) -> Error {
     cause.into()
 }
 
-/// A schema that this program can bring up to date; `unavailable` when it is of a newer one. Both engines have the same
-/// numbers.
+/// Checks that a schema can be migrated by this program. Returns `unavailable` when it is from a newer program. Both
+/// engines use the same numbers.
 pub(crate) fn check_known(applied: i64) -> Result<i64> {
     let newest = SQLITE.iter().map(|migration| migration.version).max().unwrap_or(0);
     if applied > newest { Err(newer(SchemaState { applied, newest, missing: 0 })) } else { Ok(applied) }
 }
 
-/// The sequences that PostgreSQL's migrations after one create by themselves.
+/// Returns the sequences that PostgreSQL's migrations after `version` create implicitly.
 pub(crate) fn sequences_after(version: i64) -> impl Iterator<Item = &'static str> {
     let later = POSTGRES.iter().filter(move |migration| migration.version > version);
     let lines = later.flat_map(|migration| migration.sql.as_str().lines());
     lines.filter_map(|line| line.strip_prefix("CREATE SEQUENCE ")?.strip_suffix(';'))
 }
 
-/// The tables that the migrations make.
+/// Returns the tables that the migrations create.
 fn tables() -> impl Iterator<Item = &'static str> {
     let lines = POSTGRES.iter().flat_map(|migration| migration.sql.as_str().lines());
     lines.filter_map(|line| line.strip_prefix("CREATE TABLE ")?.strip_suffix(" ("))
 }
 
-/// Whether a migration of PostgreSQL's creates a table of that name.
+/// Returns whether a migration for PostgreSQL creates a table of that name.
 pub(crate) fn creates(table: &str) -> bool {
     let statement = format!("CREATE TABLE {table} (");
     POSTGRES.iter().any(|migration| migration.sql.as_str().contains(&statement))
@@ -300,7 +303,7 @@ fn newer(state: SchemaState) -> Error {
 #[cfg(any(test, feature = "testing"))]
 #[expect(clippy::unwrap_used, reason = "a helper of tests")]
 impl Db {
-    /// Brings an empty database to where a release before this one left it.
+    /// Migrates an empty database to the state in which an earlier release left it.
     pub(crate) async fn migrate_to(&self, version: i64) {
         let before = self.migrator().iter().filter(|migration| migration.version <= version).cloned().collect();
         let migrator = Migrator::with_migrations(before);
@@ -328,7 +331,7 @@ mod tests {
         let newest = all.last().unwrap().0;
         assert!(check(&all).unwrap().is_current());
         assert_eq!(check(&[]).unwrap(), SchemaState { applied: 0, newest, missing: all.len() });
-        // One in the middle was left out: the newest number alone does not tell.
+        // One in the middle is missing, which the newest number alone does not show.
         let mut gap = all.clone();
         gap.remove(2);
         let state = check(&gap).unwrap();

@@ -1,4 +1,4 @@
-//! What SQLite counts of each statement that a connection keeps, for tests of what a thing costs.
+//! SQLite's counters for each statement that a connection caches, for tests of what an operation costs.
 
 use std::ffi::CStr;
 
@@ -10,15 +10,15 @@ use super::Conn;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub sql: String,
-    /// How often it was run.
+    /// How many times it was run.
     pub runs: i64,
-    /// How often SQLite prepared it anew, because what was bound could have changed the plan.
+    /// How many times SQLite prepared it again, because a bound value could have changed the plan.
     pub again: i64,
-    /// Steps of SQLite's machine: grows with the rows that are looked at.
+    /// Steps of SQLite's virtual machine, which grow with the number of rows examined.
     pub steps: i64,
 }
 
-/// Returns the tally of every statement of a connection to SQLite; of none on PostgreSQL.
+/// Returns the tally of every statement of a SQLite connection; empty on PostgreSQL.
 #[expect(unsafe_code, reason = "SQLite's own counters have no other way; in tests only")]
 pub(crate) async fn tallies(conn: &mut Conn<'_>) -> Vec<Tally> {
     let Conn::Sqlite(conn) = conn else { return Vec::new() };
@@ -46,7 +46,7 @@ pub(crate) async fn tallies(conn: &mut Conn<'_>) -> Vec<Tally> {
     found
 }
 
-/// Returns the statements of a connection that were prepared anew when they ran: see the module `db`.
+/// Returns the statements of a connection that were prepared again when they ran: see the module `db`.
 pub(crate) async fn prepared_again(conn: &mut Conn<'_>) -> Vec<String> {
     tallies(conn).await.into_iter().filter(|tally| tally.again > 0).map(|tally| tally.sql).collect()
 }

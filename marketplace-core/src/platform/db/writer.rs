@@ -1,7 +1,8 @@
-//! The single writer of SQLite: many units of work, each in a savepoint, in one transaction with one fsync.
+//! The single writer of SQLite: runs many units of work, each in a savepoint, in one transaction with one fsync.
 //!
-//! A connection on which anything of that failed is thrown away. From then on units are refused at once, in words that say
-//! why, and a tiny commit is tried twice a second: when it is durable, everything goes on.
+//! When the transaction itself fails, its connection is discarded. From then on units are refused at once with an error
+//! that gives the reason, and a small probe commit is tried twice a second. Once a probe is durable, normal operation
+//! resumes.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -22,17 +23,18 @@ use crate::{
     platform::health::{Component, Health},
 };
 
-/// How long the tiny commit waits for a lock that another program holds.
+/// How long the probe commit waits for a lock held by another program.
 const PROBE_PATIENCE: Duration = Duration::from_millis(200);
-/// A failure so soon after the last one ends only with the next probe: a disk that is full to the brim takes one unit and
-/// refuses the next.
+/// A failure within this time after the last one ends only with the next probe: a disk that is almost full accepts one unit
+/// and refuses the next.
 const SETTLING: Duration = Duration::from_secs(1);
-/// A commit that takes so long is a failure, though it may end well: nobody else waits for it.
+/// A commit that takes longer than this counts as failed, even though it may still succeed, so that later units are not
+/// kept waiting.
 const SLOW: Duration = Duration::from_secs(5);
-/// How long the tiny commit may take.
+/// Time limit of the probe commit.
 const PROBING: Duration = Duration::from_secs(2);
 
-/// A unit of work, and whom to tell once its fate is known.
+/// A unit of work, with the channel on which its outcome is reported.
 pub(super) struct Unit {
     work: Work,
     preview: bool,
@@ -40,14 +42,14 @@ pub(super) struct Unit {
     answer: oneshot::Sender<Result<()>>,
 }
 
-/// A unit that ran: what came of it, and whom to tell after the commit.
+/// A unit that ran, with its result and the channel on which it is reported after the commit.
 struct Ran {
     result: Result<()>,
     after: Option<AfterCommit>,
     answer: oneshot::Sender<Result<()>>,
 }
 
-/// Hands a unit to the writer and waits for the commit that holds it.
+/// Sends a unit to the writer and waits for the commit that contains it.
 pub(super) async fn submit(queue: &mpsc::Sender<Unit>, preview: bool, work: Work, after: AfterCommit) -> Result<()> {
     let (answer, answered) = oneshot::channel();
     queue.try_send(Unit { work, preview, after, answer }).map_err(|refused| match refused {
@@ -58,47 +60,48 @@ pub(super) async fn submit(queue: &mpsc::Sender<Unit>, preview: bool, work: Work
     answered.await.unwrap_or_else(|_| Err(Error::unavailable(unknown, "the writer dropped the unit")))
 }
 
-/// Whoever runs the units of one database.
+/// The task that runs the units of one database.
 pub(super) struct Writer {
     connections: Connections,
     units: mpsc::Receiver<Unit>,
-    /// Units committed together at most.
+    /// Maximum number of units committed together.
     batch: usize,
     health: Health,
     failing: Option<Failing>,
     failed_at: Option<Instant>,
 }
 
-/// Why nothing is written just now.
+/// Why writes currently fail.
 struct Failing {
-    /// What every unit is answered.
+    /// The error returned for every unit.
     error: Error,
-    /// When it is tried next.
+    /// When the next probe is due.
     probe_at: Instant,
 }
 
 impl Writer {
-    /// Writes on the only one of `connections`.
+    /// Creates a writer on the only connection of `connections`.
     pub fn new(connections: Connections, units: mpsc::Receiver<Unit>, batch: usize, health: Health) -> Self {
         Self { connections, units, batch, health, failing: None, failed_at: None }
     }
 
-    /// Runs units until nobody can send one any more.
+    /// Runs units until every sender is gone.
     pub async fn run(mut self) {
         loop {
             match AssertUnwindSafe(self.step()).catch_unwind().await {
                 Ok(true) => {}
                 Ok(false) => return,
-                // Of ours, or of whoever writes the log: the units of others must not suffer.
+                // A panic of this module or of the log writer: units of other callers must not suffer from it.
                 Err(_) => self.health.failed(Component::DatabaseWrites, "the writer panicked"),
             }
         }
     }
 
-    /// Waits for units and commits them; refuses them, or probes, while nothing can be written. `false` at the end.
+    /// Waits for units and commits them; while nothing can be written, refuses or probes instead. Returns `false` at the
+    /// end.
     async fn step(&mut self) -> bool {
         if self.connections.is_closed() {
-            // Nothing is probed any more, and each unit is told so.
+            // Probing stops now, and each remaining unit gets its own error.
             self.failing = None;
         }
         let Some(Failing { error, probe_at }) = &self.failing else {
@@ -121,7 +124,7 @@ impl Writer {
         true
     }
 
-    /// Commits a unit together with those that wait, and tells them.
+    /// Commits a unit together with those that are waiting, and reports their outcomes.
     async fn commit(&mut self, first: Unit) {
         let (mut next, mut done) = (Some(first), Vec::<Ran>::new());
         let outcome = match self.connections.acquire().await {
@@ -137,7 +140,8 @@ impl Writer {
                 None
             }
             Err((error, lent)) => {
-                // SQLite rolls all back by itself when a statement cannot write; what fails then is only what follows.
+                // SQLite rolls everything back by itself when a statement cannot write; later failures are only
+                // consequences.
                 let mut own = done.iter().rev().filter_map(|ran| ran.result.as_ref().err());
                 let error = own.find_map(DbError::storage).unwrap_or(error);
                 Some(self.failed(error, lent).await)
@@ -147,8 +151,8 @@ impl Writer {
             if let (None, Some(after)) = (&failure, after) {
                 after();
             }
-            // Also of one that failed by itself: what it met may have been another's that is not there now. The caller may
-            // have gone away: its unit is kept all the same.
+            // Also for a unit that failed by itself: it may have failed because of another unit's row that no longer
+            // exists. The caller may have gone away; its unit is kept all the same.
             let _ = answer.send(failure.as_ref().map_or(result, |error| Err(error.duplicate())));
         }
         if let (Some(unit), Some(error)) = (next, failure) {
@@ -156,8 +160,9 @@ impl Writer {
         }
     }
 
-    /// Each hop to sqlx's SQLite thread costs about 25 µs, so BEGIN and SAVEPOINT go in one text, RELEASE and SAVEPOINT in
-    /// one and only between units, and COMMIT releases the last savepoint.
+    /// Runs units and commits them in one transaction. Each hop to sqlx's SQLite thread costs about 25 µs, so BEGIN and
+    /// SAVEPOINT are sent in one text, RELEASE and SAVEPOINT in one text and only between units, and COMMIT releases the
+    /// last savepoint.
     async fn commit_together(
         &mut self,
         connection: &mut SqliteConnection,
@@ -191,7 +196,7 @@ impl Writer {
         }
     }
 
-    /// Throws the connection away, records the failure, and returns what the units are told.
+    /// Discards the connection, records the failure, and returns the error for the units.
     async fn failed(&mut self, error: DbError, lent: Option<Lent>) -> Error {
         if self.connections.is_closed() {
             return Error::unavailable("the database is closed", error);
@@ -199,8 +204,8 @@ impl Writer {
         let now = Instant::now();
         let is_first = self.failed_at.replace(now).is_none_or(|before| before + SETTLING < now);
         let told = self.refuse(error);
-        // At once, and before anybody is told that nothing was changed: when a sync failed, the whole transaction is in the
-        // log's file and would be found after a crash. The next commit is written over it, durable or not.
+        // Probe at once, before any caller learns that nothing was changed: when a sync failed, the whole transaction is in
+        // the log file and would be found after a crash. The next commit overwrites it, durable or not.
         match self.probe(lent).await {
             Err(error) => drop(self.refuse(error)),
             Ok(()) if is_first => self.go_on(),
@@ -209,7 +214,7 @@ impl Writer {
         told
     }
 
-    /// From now on units are refused. Returns how.
+    /// Refuses units from now on. Returns the error they get.
     fn refuse(&mut self, error: DbError) -> Error {
         self.health.failed(Component::DatabaseWrites, error.in_full());
         let told = match error {
@@ -223,14 +228,14 @@ impl Writer {
         told
     }
 
-    /// From now on units are committed.
+    /// Resumes committing units.
     fn go_on(&mut self) {
         self.failing = None;
         self.health.succeeded(Component::DatabaseWrites);
     }
 
-    /// Tries a tiny commit on a new connection. It is opened before `failed` is closed: as long as somebody has the
-    /// database open, SQLite does not read its log again.
+    /// Tries a small commit on a new connection. The new connection is opened before `failed` is closed: as long as any
+    /// connection to the database is open, SQLite does not read its log again.
     async fn probe(&mut self, failed: Option<Lent>) -> Result<(), DbError> {
         let fresh = self.connections.open_another(PROBE_PATIENCE).await;
         if let Some(failed) = failed {
@@ -242,8 +247,8 @@ impl Writer {
             if outcome.is_ok() {
                 return outcome;
             }
-            // A log that was copied into the database begins anew, in the room that it has: so a disk that is full takes
-            // writes again even if nobody empties it. Whether that went well the commit tells.
+            // A log that was copied into the database restarts in the space it already has, so that a full disk accepts
+            // writes again even if nobody frees space. The commit shows whether this succeeded.
             let _ = sqlx::query("PRAGMA wal_checkpoint").execute(&mut fresh).await;
             tiny_commit(&mut fresh).await
         };
@@ -253,12 +258,12 @@ impl Writer {
     }
 }
 
-/// The disk neither fails nor comes back.
+/// Returns the error for a disk that neither fails nor responds.
 fn hanging() -> DbError {
     DbError::Storage("the disk does not answer", sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))
 }
 
-/// Changes nothing, and writes a page to the log all the same.
+/// Commits without changing anything, but still writes a page to the log.
 async fn tiny_commit(connection: &mut SqliteConnection) -> Result<(), DbError> {
     Ok(sqlx::query("PRAGMA user_version = 0").execute(connection).await.map(drop)?)
 }

@@ -1,4 +1,4 @@
-//! Cleans a picture before it is passed on: it is turned upright, and its metadata is removed.
+//! Cleans a picture before it is passed on: rotates it upright and removes its metadata.
 
 use std::io::Cursor;
 
@@ -13,10 +13,10 @@ use crate::{
     platform::files::MAX_FILE,
 };
 
-/// Qualities of a picture that is written anew, of which the first is taken that is small enough.
+/// Qualities for a re-encoded picture; the first one that makes it small enough is used.
 const QUALITIES: [u8; 3] = [92, 80, 60];
-/// Pixels of a picture at most that is turned in memory, where it lies twice meanwhile. A larger one is turned while it is
-/// written, which only the JPEG encoder can do.
+/// Maximum number of pixels of a picture that is rotated in memory, which needs two copies of it. A larger one is rotated
+/// while it is written, which only the JPEG encoder can do.
 const TURNED_IN_MEMORY: u64 = 16_000_000;
 
 /// A file without its metadata.
@@ -24,18 +24,18 @@ const TURNED_IN_MEMORY: u64 = 16_000_000;
 pub(crate) struct Cleaned {
     pub media_type: &'static str,
     pub bytes: Vec<u8>,
-    /// Pixels; none for a PDF.
+    /// Width in pixels; `None` for a PDF.
     pub width: Option<u32>,
-    /// Pixels; none for a PDF.
+    /// Height in pixels; `None` for a PDF.
     pub height: Option<u32>,
 }
 
-/// Takes a file apart that passed [`super::inspect()`], and puts it together without anything but the picture. One that lies
-/// on its side is turned, and for that written anew, in its own format if that is not too large, else as JPEG. A PDF stays
-/// as it is. Slow and hungry for memory: see [`super::FileStore::decoding`].
+/// Rewrites a file that passed [`super::inspect()`] so that only the picture is left. A picture stored rotated is turned
+/// upright and therefore re-encoded, in its own format if the result is not too large, otherwise as JPEG. A PDF is left
+/// unchanged. Slow and memory-intensive: see [`super::FileStore::decoding`].
 ///
 /// # Errors
-/// `invalid`, with the pointer `/file`, when it cannot be turned.
+/// Returns `invalid`, with the pointer `/file`, when the picture cannot be rotated.
 pub(crate) fn clean(facts: &FileFacts, bytes: Vec<u8>) -> Result<Cleaned> {
     let FileFacts { media_type, width, height, .. } = *facts;
     let format = match media_type {
@@ -78,7 +78,7 @@ pub(crate) fn clean(facts: &FileFacts, bytes: Vec<u8>) -> Result<Cleaned> {
     Err(Error::invalid("/file", "is too large once it is turned upright; send a lower resolution"))
 }
 
-/// Returns what decodes a picture, and how it lies.
+/// Returns the decoder of a picture, and the picture's orientation.
 pub(crate) fn decoder(bytes: &[u8]) -> ImageResult<(impl ImageDecoder, Orientation)> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     reader.limits(limits());
@@ -87,7 +87,7 @@ pub(crate) fn decoder(bytes: &[u8]) -> ImageResult<(impl ImageDecoder, Orientati
     Ok((decoder, orientation))
 }
 
-/// Writes a JPEG of a picture turned upright, on white as JPEG knows no transparency, with nothing but the pixels.
+/// Encodes a picture as an upright JPEG that contains only the pixels, on white, as JPEG has no transparency.
 pub(crate) fn write_jpeg(picture: &DynamicImage, orientation: Orientation, quality: u8) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let encoder = &mut JpegEncoder::new_with_quality(&mut bytes, quality);
@@ -95,7 +95,7 @@ pub(crate) fn write_jpeg(picture: &DynamicImage, orientation: Orientation, quali
     Ok(bytes)
 }
 
-/// A picture as it is to be seen, without a copy of it.
+/// A view of a picture turned upright, without copying it.
 struct Upright<'a> {
     picture: &'a DynamicImage,
     orientation: Orientation,

@@ -1,8 +1,8 @@
-//! Which files are taken: decided by content alone, never by a name or a header.
+//! Decides which files are accepted, by content alone, never by a name or a header.
 //!
-//! Each format's own structure is walked to its end first: that finds truncated files, refuses animations, and tells where
-//! the picture ends, so that whatever was appended to it (a second format, a script, an archive) is cut off and never
-//! stored. Then the picture is decoded in full, after its declared size has been checked.
+//! Each format's own structure is walked to its end first. This detects truncated files, rejects animations, and finds the
+//! end of the picture, so that anything appended to it (a second format, a script, an archive) is cut off and never stored.
+//! Then the picture is decoded in full, after its declared size has been checked.
 
 use std::io::Cursor;
 
@@ -12,49 +12,50 @@ use zune_core::{bytestream::ZCursor, options::DecoderOptions};
 use super::parts::{self, End};
 use crate::base::error::{Error, ErrorCode, FieldError, Result};
 
-/// A file's size at most, in bytes.
+/// Maximum size of a file, in bytes.
 pub const MAX_FILE: u64 = 10 * 1024 * 1024;
-/// An image's width and height at least, in pixels.
+/// Minimum width and height of an image, in pixels.
 pub const MIN_SIDE: u32 = 200;
-/// An image's width and height at most, in pixels.
+/// Maximum width and height of an image, in pixels.
 pub const MAX_SIDE: u32 = 12_000;
-/// A decoded image's size at most, in bytes: 55 million pixels of three bytes.
+/// Maximum size of a decoded image, in bytes: 55 million pixels of three bytes.
 pub const MAX_DECODED: u64 = 160 * 1024 * 1024;
-/// What decoding an image takes at most, in bytes, with what the decoder holds besides the pixels. As much is there for all
-/// images that are decoded at the same time.
+/// Maximum memory for decoding an image, in bytes, including what the decoder holds besides the pixels. It is also the
+/// total for all images decoded at the same time.
 pub const MAX_DECODING: u64 = 256 * 1024 * 1024;
-/// What a decoder holds besides the pixels, for each: a progressive JPEG's coefficients of two bytes for three components;
-/// a WebP's own pixels before they are handed on.
+/// Bytes per pixel that a decoder holds besides the pixels: a progressive JPEG's coefficients of two bytes for three
+/// components; a WebP's own pixels before they are passed on.
 const PROGRESSIVE_EXTRA: u64 = 6;
 const WEBP_EXTRA: u64 = 4;
 
-/// What a file is, by its content.
+/// Properties of a file, determined from its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileFacts {
     /// `image/jpeg`, `image/png`, `image/webp` or `application/pdf`.
     pub media_type: &'static str,
-    /// Pixels; none for a PDF.
+    /// Width in pixels; `None` for a PDF.
     pub width: Option<u32>,
-    /// Pixels; none for a PDF.
+    /// Height in pixels; `None` for a PDF.
     pub height: Option<u32>,
-    /// Bytes that belong to the file; what was appended behind them is to be cut off.
+    /// Number of bytes that belong to the file; anything appended after them has to be cut off.
     pub length: usize,
 }
 
-/// As what a file is handed in.
+/// The purpose for which a file is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
-    /// The field, as refusals name it.
+    /// The field named in errors.
     pub field: &'static str,
-    /// Whether a PDF is taken beside pictures.
+    /// Whether a PDF is accepted besides pictures.
     pub pdf: bool,
 }
 
-/// Decides whether a file can be taken. Slow and hungry for memory (up to [`MAX_DECODING`] bytes): see
+/// Decides whether a file is acceptable. Slow and memory-intensive (up to [`MAX_DECODING`] bytes): see
 /// [`super::FileStore::inspected`].
 ///
-/// Errors, each with the pointer of the field: `too_large` above 10 MiB; `unsupported_media` when it is none of
-/// the formats, or animated; `invalid` when it does not decode, or is too small or too large in pixels.
+/// # Errors
+/// Each error has the pointer of the field. Returns `too_large` above 10 MiB, `unsupported_media` when the file has none of
+/// the formats or is animated, and `invalid` when it cannot be decoded, or has too few or too many pixels.
 pub fn inspect(wanted: impl Into<Expected>, bytes: &[u8]) -> Result<FileFacts> {
     let wanted = wanted.into();
     let refuse = |code, detail: &str| refusal(wanted, code, detail);
@@ -122,11 +123,11 @@ fn refusal(wanted: Expected, code: ErrorCode, detail: &str) -> Error {
     Error::new(code, format!("the {name} {detail}")).with_fields(vec![field])
 }
 
-/// Why a picture is not taken.
+/// Why a picture is refused.
 enum Flaw {
     Broken,
     Small(u32, u32),
-    /// With the pixels that one of its kind may have.
+    /// Too large. Holds the number of pixels allowed for its kind.
     Large(u64),
 }
 
@@ -144,8 +145,8 @@ pub(super) fn limits() -> Limits {
     limits
 }
 
-/// Before anything of the picture's size is allocated. `bytes` are those of its pixels, `extra` is what the decoder holds
-/// besides for each pixel.
+/// Checks the size before anything proportional to it is allocated. `bytes` is the size of the pixels, and `extra` is what
+/// the decoder holds in addition for each pixel.
 fn check_size((width, height): (u32, u32), bytes: u64, extra: u64) -> Result<usize, Flaw> {
     let pixels = u64::from(width) * u64::from(height);
     let each = bytes.div_ceil(pixels.max(1)).max(1);
@@ -159,7 +160,8 @@ fn check_size((width, height): (u32, u32), bytes: u64, extra: u64) -> Result<usi
     }
 }
 
-/// Returns what decoding a picture may take, in bytes: as if it were of the hungriest kind. Of what is none, nothing.
+/// Returns the memory that decoding a picture may need, in bytes, assuming its most demanding kind; 0 if it is not a
+/// picture.
 pub(super) fn memory_needed(bytes: &[u8]) -> u64 {
     let reader = image::ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok();
     let size = reader.and_then(|reader| reader.into_dimensions().ok());
@@ -174,7 +176,7 @@ fn decode(mut decoder: impl ImageDecoder, extra: u64) -> Result<(u32, u32), Flaw
     Ok(size)
 }
 
-/// By the decoder that the image crate wraps: that one copies the file, and lets damage pass.
+/// Decodes with the decoder that the image crate wraps, as the image crate itself copies the file and tolerates damage.
 fn decode_jpeg(picture: &[u8]) -> Result<(u32, u32), Flaw> {
     let options = DecoderOptions::default()
         .set_strict_mode(true)
@@ -192,7 +194,8 @@ fn decode_jpeg(picture: &[u8]) -> Result<(u32, u32), Flaw> {
     Ok(size)
 }
 
-/// Header at the very beginning, `startxref` with an offset into the file, `%%EOF` near the end (ISO 32000-1 §7.5).
+/// Finds the end of a PDF: a header at the very beginning, `startxref` with an offset into the file, and `%%EOF` near the
+/// end (ISO 32000-1 §7.5).
 fn pdf_end(bytes: &[u8]) -> Option<usize> {
     const NEAR: usize = 1_024;
     if !bytes.starts_with(b"%PDF-") {
@@ -204,7 +207,7 @@ fn pdf_end(bytes: &[u8]) -> Option<usize> {
     let before = bytes.get(from..eof)?;
     let offset = before.get(last(before, b"startxref")? + 9..)?.trim_ascii();
     let offset: usize = std::str::from_utf8(offset).ok()?.parse().ok()?;
-    // A table (`xref`), or an object that holds it (`12 0 obj`).
+    // A table (`xref`), or an object that contains it (`12 0 obj`).
     let table = bytes.get(offset..eof)?.trim_ascii_start();
     if !(table.starts_with(b"xref") || table.first()?.is_ascii_digit()) {
         return None;

@@ -1,8 +1,9 @@
-//! Files: what is taken ([`inspect()`]), how pictures lose what is told about them, how each is encrypted ([`seal()`]), where
-//! they lie ([`FileStore`]).
+//! Files: which are accepted ([`inspect()`]), how pictures lose their metadata, how each is encrypted ([`seal()`]), and
+//! where they are stored ([`FileStore`]).
 //!
-//! An upload lies outside memory until all of it has come ([`Spool`]). Then a file is held in memory once: the upload's own
-//! bytes are inspected, encrypted in place and handed to the store. How many are held at once is bounded by [`crate::kyc::submit_permit`], and how many are decoded by the store.
+//! An upload is kept outside memory until it has arrived completely ([`Spool`]). Then the file is held in memory once: the
+//! upload's own bytes are inspected, encrypted in place and passed to the store. [`crate::kyc::submit_permit`] bounds how
+//! many are held at once, and the store how many are decoded.
 
 mod clean;
 mod inspect;
@@ -46,30 +47,30 @@ use crate::{
     },
 };
 
-/// Below these every object lies: files of identity checks, pictures, files sent in threads.
+/// Every object is stored below one of these folders.
 const FOLDERS: [&str; 3] = [PREFIX, PICTURES, ATTACHMENTS];
-/// Files that are decoded at the same time, however small.
+/// Maximum number of files decoded at the same time, however small.
 const DECODERS: u64 = 4;
-/// How often objects without a row are looked for: they come from programs that died in the middle of a submission.
+/// Interval of the sweep for objects without a row, which are left by programs that died in the middle of a submission.
 const SWEEP_EVERY: Duration = Duration::from_hours(6);
-/// How long a call to the store may take: whoever uploads or downloads is answered within 10 s.
+/// Time limit of a call to the store, so that uploads and downloads get a response within 10 s.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// Objects that are written at the same time; each holds a file in memory, also while the store hangs.
+/// Maximum number of concurrent writes; each holds a file in memory, even while the store hangs.
 const WRITES: usize = 8;
-/// Objects that are read at the same time.
+/// Maximum number of concurrent reads.
 const READS: usize = 32;
-/// Objects that are deleted at the same time.
+/// Maximum number of concurrent deletions.
 const DELETIONS: usize = 8;
 
-/// Where encrypted files lie: a local folder, or a bucket when the build has the feature `s3`. Cheap to clone.
+/// The store of encrypted files: a local folder, or a bucket when the build has the feature `s3`. Cheap to clone.
 #[derive(Clone)]
 pub struct FileStore {
     store: Arc<dyn ObjectStore>,
-    /// What comes before `kyc/` in a bucket; empty for a folder.
+    /// The prefix before `kyc/` in a bucket; empty for a folder.
     base: Path,
-    /// The folder, when it is one.
+    /// The folder, if the store is one.
     folder: Option<PathBuf>,
-    /// MiB that decoding may take.
+    /// Memory available for decoding, in MiB.
     decoding: Arc<Semaphore>,
     writes: Slots,
     reads: Slots,
@@ -80,7 +81,7 @@ pub struct FileStore {
     swept: Arc<Mutex<Option<Timestamp>>>,
 }
 
-/// Rounded up.
+/// Converts bytes to MiB, rounded up.
 fn mebibytes(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(1024 * 1024)).unwrap_or(u32::MAX)
 }
@@ -96,7 +97,8 @@ impl FileStore {
     /// `s3://<bucket>/<prefix>` (credentials and region from the usual `AWS_…` variables).
     ///
     /// # Errors
-    /// `invalid` for another URL, or `s3://` in a build without it; `unavailable` when the folder cannot be made.
+    /// Returns `invalid` for another URL, or for `s3://` in a build without it, and `unavailable` when the folder cannot be
+    /// created.
     pub fn open(files_url: &str) -> Result<Self> {
         let (store, base, folder): (Arc<dyn ObjectStore>, Path, Option<PathBuf>) = match files_url.split_once("://") {
             Some(("file", folder)) => {
@@ -125,21 +127,21 @@ impl FileStore {
         })
     }
 
-    /// From now on it is recorded there whether the store works.
+    /// Sets where the health of the store is recorded.
     pub(crate) fn reporting_to(self, health: Health) -> Self {
         Self { health, ..self }
     }
 
-    /// From now on what comes in is shown to the virus scanner at that address.
+    /// Sets the address of the virus scanner that checks incoming files.
     pub(crate) fn scanned_by(self, clamd: Option<&str>) -> Self {
         Self { scanner: scan::Scanner::at(clamd), ..self }
     }
 
-    /// Inspects a file on a blocking thread, a few at a time, cuts off what was appended to it, and asks the virus scanner
-    /// where there is one.
+    /// Inspects a file on a blocking thread, a few at a time, cuts off what was appended to it, and has it checked by the
+    /// virus scanner, if there is one.
     ///
     /// # Errors
-    /// Those of [`inspect()`]; `unavailable` while the scanner does not answer.
+    /// Returns the errors of [`inspect()`], and `unavailable` while the scanner does not respond.
     pub async fn inspected(
         &self,
         wanted: impl Into<Expected> + Send + 'static,
@@ -163,8 +165,8 @@ impl FileStore {
         Ok((facts, bytes))
     }
 
-    /// Runs what decodes a picture on a blocking thread: as many at the same time as [`MAX_DECODING`] suffices for, so that a
-    /// large one is decoded alone.
+    /// Runs work that decodes a picture on a blocking thread. [`MAX_DECODING`] bounds the total memory, so that a large
+    /// picture is decoded alone.
     pub(crate) async fn decoding<T: Send + 'static>(
         &self,
         bytes: Vec<u8>,
@@ -176,7 +178,7 @@ impl FileStore {
         let turn = Arc::clone(&self.decoding).acquire_many_owned(share).await.map_err(Error::internal)?;
         tokio::task::spawn_blocking(move || {
             let done = work(bytes);
-            // Not before the work is done, even when nobody waits for it any more.
+            // Released only when the work is done, even if the caller no longer waits for it.
             drop(turn);
             done
         })
@@ -195,11 +197,11 @@ impl FileStore {
         Ok(key)
     }
 
-    /// Seals the files of an owner, each with its name, with a new key, and stores them. Durable when it returns; of files
-    /// of which one cannot be stored none stays.
+    /// Seals the files of an owner, each with its name, with a new key, and stores them. Durable when it returns; if one of
+    /// the files cannot be stored, none is kept.
     ///
     /// # Errors
-    /// `unavailable` when the store cannot take them; `internal` when they cannot be sealed.
+    /// Returns `unavailable` when the store cannot accept them, and `internal` when they cannot be sealed.
     pub async fn put_sealed(
         &self,
         keys: &Keys,
@@ -215,7 +217,7 @@ impl FileStore {
             files.into_iter().map(seal).collect::<Result<Vec<_>>>()
         });
         let sealed = sealed.await.map_err(Error::internal)??;
-        // Side by side: a store that hangs is waited for once.
+        // Concurrently, so that the timeout of a store that hangs is spent only once.
         let puts = sealed.into_iter().map(|bytes| self.put_in(owner.folder(), random.as_ref(), bytes));
         let (mut object_keys, mut failure) = (Vec::new(), None);
         for outcome in future::join_all(puts).await {
@@ -231,8 +233,7 @@ impl FileStore {
         Ok(Sealed { wrapped_key, object_keys })
     }
 
-    /// Reads a file of an owner and opens it; without a wrapped key it is from before files were sealed, and is returned as
-    /// it lies.
+    /// Reads and decrypts a file of an owner. A file without a wrapped key predates encryption and is returned as stored.
     pub(crate) async fn get_opened(
         &self,
         keys: &Keys,
@@ -252,14 +253,15 @@ impl FileStore {
         self.require_answers()?;
         let (this, path) = (self.clone(), self.path(key)?);
         let done = self.writes.run(async move {
-            // What is written below a mount that is gone is lost to everybody when it is back.
+            // A file written below a mount point while the mount is missing would be hidden once it is back.
             this.require_folder().await?;
             this.store.put(&path, Bytes::from(bytes).into()).await.map(drop).map_err(unreachable_store)
         });
         self.observed(done).await
     }
 
-    /// The bytes under a key. A missing or oversized object is a fault of ours: rows name only what was put.
+    /// Returns the bytes under a key. A missing or oversized object is a bug in this program, as rows name only stored
+    /// objects.
     pub async fn get(&self, key: &str) -> Result<Vec<u8>> {
         self.require_answers()?;
         let (this, path, name) = (self.clone(), self.path(key)?, key.to_owned());
@@ -280,7 +282,7 @@ impl FileStore {
         self.observed(done).await
     }
 
-    /// Deletes an object; one that is already gone is no error.
+    /// Deletes an object. An object that is already gone is not an error.
     pub async fn delete(&self, key: &str) -> Result<()> {
         let (this, path) = (self.clone(), self.path(key)?);
         let done = self.deletions.run(async move {
@@ -293,7 +295,7 @@ impl FileStore {
         done.await
     }
 
-    /// Deletes what was put for nothing, while the caller goes on. What cannot be deleted now, the sweep finds.
+    /// Deletes objects that are not needed after all, in the background. The sweep finds those that cannot be deleted now.
     pub(crate) fn discard(&self, keys: impl IntoIterator<Item = String>) {
         for key in keys {
             let this = self.clone();
@@ -305,8 +307,8 @@ impl FileStore {
         }
     }
 
-    /// Records how a use of the store went. Deletions are not recorded: one file that cannot be deleted says nothing of the
-    /// others, and their own timer counts them.
+    /// Records the outcome of using the store. Deletions are not recorded: one file that cannot be deleted says nothing
+    /// about the others, and their own timer counts them.
     async fn observed<T>(&self, using: impl Future<Output = Result<T>>) -> Result<T> {
         let recoveries = self.health.recoveries(Component::Files);
         let done = using.await;
@@ -319,18 +321,19 @@ impl FileStore {
                     self.hanging.watch(move || this.clone().answers());
                 }
             }
-            // What is missing or broken was looked for by a store that works.
+            // A store that reports a missing or broken object works.
             _ => self.health.succeeded(Component::Files),
         }
         done
     }
 
-    /// `unavailable` at once while the store is known to hang: nobody waits for it in vain, or for a place in memory.
+    /// Returns `unavailable` at once while the store is known to hang, so that no caller waits for it, or for memory, in
+    /// vain.
     fn require_answers(&self) -> Result<()> {
         if self.hanging.is_so() { Err(Error::unavailable(AWAY, "it hangs")) } else { Ok(()) }
     }
 
-    /// Whether the store says anything within a moment, be it that it cannot.
+    /// Returns whether the store responds within a moment, even with an error.
     async fn answers(self) -> bool {
         let begin = Instant::now();
         let Ok(path) = self.path(PREFIX) else { return true };
@@ -338,7 +341,7 @@ impl FileStore {
         matches!(answer, Ok(_) | Err(object_store::Error::NotFound { .. })) || begin.elapsed() < Duration::from_secs(2)
     }
 
-    /// `unavailable` when the folder is not what it was when it was opened: a mount that is gone leaves an empty one.
+    /// Returns `unavailable` when the folder is not the one that was opened: a missing mount leaves an empty folder.
     async fn require_folder(&self) -> Result<()> {
         let Some(folder) = self.folder.clone() else { return Ok(()) };
         let look = tokio::task::spawn_blocking(move || folder.join(PREFIX).is_dir());
@@ -349,7 +352,7 @@ impl FileStore {
         }
     }
 
-    /// Keys of objects that were last written before `before`, by the store's own clock, in no particular order.
+    /// Lists the keys of objects last written before `before`, by the store's own clock, in no particular order.
     pub fn list_before(&self, before: Timestamp) -> Result<BoxStream<'static, Result<String>>> {
         let mut listed = Vec::with_capacity(FOLDERS.len());
         for folder in FOLDERS {
@@ -366,7 +369,8 @@ impl FileStore {
         Ok(stream::iter(listed).flatten().boxed())
     }
 
-    /// Whether objects without a row should be looked for again: every six hours, and first so long after the start.
+    /// Returns whether the sweep for objects without a row is due: every six hours, the first time six hours after the
+    /// start.
     pub fn sweep_is_due(&self, now: Timestamp) -> bool {
         let mut last = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
         let due = last.is_some_and(|last| now.since(last) >= SWEEP_EVERY);
@@ -382,32 +386,32 @@ impl FileStore {
     }
 }
 
-/// What was stored for an owner.
+/// The stored files of an owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// The key of the files, encrypted with the master key.
     pub wrapped_key: Vec<u8>,
-    /// Where each lies, in the order in which they were given.
+    /// The object key of each file, in the order in which the files were given.
     pub object_keys: Vec<String>,
 }
 
-/// How far a walk over files that lie in the clear from before has come. A file that cannot be read stops nothing: it is
-/// tried again in the next round.
+/// Progress of a pass over the files that are still stored unencrypted from earlier releases. A file that cannot be read
+/// does not stop the pass; it is retried in the next round.
 #[derive(Debug, Default)]
 pub(crate) struct Round {
-    /// The last one that was looked at.
+    /// The last file that was examined.
     pub after: uuid::Uuid,
-    /// Whether there were none after it.
+    /// Whether no files follow it.
     pub over: bool,
     /// When the next round begins.
     begins_at: Option<Timestamp>,
 }
 
-/// How long after a round the next begins.
+/// Pause between two rounds.
 const ROUND_EVERY: Duration = Duration::from_mins(10);
 
 impl Round {
-    /// Whether there may be something to do.
+    /// Returns whether there may be something to do.
     pub fn is_due(&mut self, now: Timestamp) -> bool {
         if self.over {
             *self = Self { begins_at: Some(now + ROUND_EVERY), ..Self::default() };
@@ -415,7 +419,8 @@ impl Round {
         self.begins_at.is_none_or(|at| at <= now)
     }
 
-    /// Goes on to the next, whatever came of this one, unless the store or the database does not answer: all fail then.
+    /// Continues with the next file, whatever the outcome of this one, unless the store or the database does not respond:
+    /// then all would fail.
     pub fn step(&mut self, id: uuid::Uuid, outcome: Result<bool>) -> Result<u64> {
         let done = match outcome {
             Ok(done) => u64::from(done),
@@ -430,7 +435,7 @@ impl Round {
     }
 }
 
-/// A new random key below `prefix`. What lies below the prefix of identity checks and has no row there is swept; elsewhere,
+/// Creates a random key below `prefix`. Objects below the prefix of identity checks that have no row are swept; elsewhere,
 /// rows are written before objects.
 pub fn new_key(prefix: &str, random: &dyn Random) -> String {
     let name = hex::encode(random::bytes::<16>(random));
@@ -442,14 +447,14 @@ fn wrong(detail: &str) -> Error {
     Error::invalid("/files_url", detail)
 }
 
-/// What callers are told.
+/// The message for callers.
 const AWAY: &str = "the file store does not answer; try again shortly";
 
 fn unreachable_store(error: object_store::Error) -> Error {
     Error::unavailable(AWAY, error)
 }
 
-/// The folder of a `file://` URL, percent-decoded, made if need be.
+/// Opens the folder of a `file://` URL, percent-decoded, and creates it if needed.
 fn local(folder: &str) -> Result<(LocalFileSystem, PathBuf)> {
     let here = std::env::current_dir().map_err(|error| Error::unavailable("the working directory is gone", error))?;
     let path: PathBuf = Url::from_directory_path(here)
@@ -476,7 +481,7 @@ fn local(folder: &str) -> Result<(LocalFileSystem, PathBuf)> {
 fn bucket(url: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
     use object_store::{ClientConfigKey, aws::AmazonS3ConfigKey};
     let parsed = Url::parse(url).map_err(|_| wrong("must be s3://<bucket>/<prefix>"))?;
-    // By themselves they wait for minutes; nobody waits longer for an answer than this, and we are done before it.
+    // Their defaults are minutes; no caller waits longer than this, as our own time limit is shorter.
     let patience = format!("{} seconds", PATIENCE.as_secs() + 2);
     let retry =
         object_store::RetryConfig { max_retries: 2, retry_timeout: PATIENCE, ..object_store::RetryConfig::default() };
@@ -513,7 +518,7 @@ mod tests {
         (folder, store)
     }
 
-    /// As much of a PNG as says how large it is.
+    /// Returns the part of a PNG that declares its size.
     fn declared(width: u32, height: u32) -> Vec<u8> {
         let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
         let header = pictures::chunk(b"IHDR", &[&size[..], &[8, 2, 0, 0, 0]].concat());

@@ -1,25 +1,25 @@
-//! What picture files are made of: each format's own structure, walked to its end. That finds truncated files and
-//! animations, tells where the picture ends, and tells the picture from what is told about it.
+//! The structure of picture files: each format is walked to its end. This detects truncated files and animations, finds the
+//! end of the picture, and separates the picture from its metadata.
 
-/// Where a picture ends.
+/// The end of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// What follows was appended to it.
+    /// The picture ends here; anything after it was appended.
     At(usize),
-    /// It moves, and was not walked on.
+    /// The picture is animated, and was not walked further.
     Animated,
 }
 
 /// One part of a file.
 pub(super) struct Part<'a> {
-    /// A JPEG marker's second byte, in the first place; or a chunk's name.
+    /// The second byte of a JPEG marker, in the first position; or the name of a chunk.
     name: [u8; 4],
-    /// All of it, with its name, length and checksum.
+    /// The whole part, with its name, length and checksum.
     bytes: &'a [u8],
 }
 
-/// Walks a picture, telling each part; what lies between parts belongs to none. `None` when it is cut off, or is not what
-/// its first bytes say.
+/// Walks a picture and calls `tell` for each part; bytes between parts belong to none. Returns `None` when the picture is
+/// truncated, or does not have the format that its first bytes indicate.
 pub(super) fn walk<'a>(media_type: &str, bytes: &'a [u8], tell: &mut dyn FnMut(Part<'a>)) -> Option<End> {
     match media_type {
         "image/jpeg" => jpeg(bytes, tell),
@@ -29,8 +29,8 @@ pub(super) fn walk<'a>(media_type: &str, bytes: &'a [u8], tell: &mut dyn FnMut(P
     }
 }
 
-/// The same picture without what is told about it: where and when it was taken, with what, by whom, how it was worked on,
-/// a smaller picture of it from before. The pixels are not touched. What stays is listed, so nothing unknown does.
+/// Returns the same picture without its metadata: where, when, with what and by whom it was taken, how it was edited, and
+/// an older thumbnail. The pixels are unchanged. The parts to keep are listed, so no unknown part is kept.
 pub(super) fn strip(media_type: &str, bytes: &[u8]) -> Option<Vec<u8>> {
     let mut kept = Vec::with_capacity(bytes.len());
     match media_type {
@@ -57,7 +57,7 @@ pub(super) fn strip(media_type: &str, bytes: &[u8]) -> Option<Vec<u8>> {
                     let flags = kept.len() + 8;
                     kept.extend_from_slice(part.bytes);
                     if let Some(flags) = kept.get_mut(flags).filter(|_| part.name == *b"VP8X") {
-                        // Of what it announces, only transparency is left (RFC 9649 §2.7).
+                        // Of the announced features, only transparency is left (RFC 9649 §2.7).
                         *flags &= 0x10;
                     }
                     if kept.len() % 2 == 1 {
@@ -72,13 +72,15 @@ pub(super) fn strip(media_type: &str, bytes: &[u8]) -> Option<Vec<u8>> {
     Some(kept)
 }
 
-/// The picture itself, its transparency, and what its numbers mean as colours; ancillary texts, times, profiles do not stay.
+/// The picture itself, its transparency, and the meaning of its color values; ancillary texts, times and profiles are
+/// removed.
 const PNG_KEPT: [&[u8; 4]; 9] = [b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"cICP"];
 /// The picture, lossy or lossless, and its transparency.
 const WEBP_KEPT: [&[u8; 4]; 4] = [b"VP8X", b"VP8 ", b"VP8L", b"ALPH"];
 
-/// Frames, tables, scans and the end (ITU-T T.81, table B.1). Of applications' segments only the two that say what the
-/// numbers mean, and only when nothing else is in them: JFIF without a small picture, and Adobe's with the colour transform.
+/// Frames, tables, scans and the end (ITU-T T.81, table B.1). Of the application segments only the two that define the
+/// meaning of the values are kept, and only when they contain nothing else: JFIF without a thumbnail, and Adobe's with the
+/// color transform.
 fn jpeg_keeps(marker: u8, segment: &[u8]) -> bool {
     match marker {
         0xE0 => segment.len() == 18 && segment.get(4..9) == Some(b"JFIF\0"),
@@ -89,7 +91,7 @@ fn jpeg_keeps(marker: u8, segment: &[u8]) -> bool {
     }
 }
 
-/// Markers and segments up to `EOI` (ITU-T T.81, annex B). A scan's compressed data belongs to its segment.
+/// Walks markers and segments up to `EOI` (ITU-T T.81, annex B). A scan's compressed data belongs to its segment.
 fn jpeg<'a>(bytes: &'a [u8], tell: &mut dyn FnMut(Part<'a>)) -> Option<End> {
     let mut at = 2;
     loop {
@@ -103,7 +105,7 @@ fn jpeg<'a>(bytes: &'a [u8], tell: &mut dyn FnMut(Part<'a>)) -> Option<End> {
                 at += 1;
                 continue;
             }
-            // Markers that stand alone.
+            // Markers without a segment.
             0xD9 | 0x01 | 0xD0..=0xD7 => at + 2,
             0x00 | 0xD8 => return None,
             _ => {
@@ -123,7 +125,7 @@ fn jpeg<'a>(bytes: &'a [u8], tell: &mut dyn FnMut(Part<'a>)) -> Option<End> {
     }
 }
 
-/// Where the compressed data of a scan ends: at a marker that is neither a stuffed zero nor a restart.
+/// Returns where the compressed data of a scan ends: at a marker that is neither a stuffed zero nor a restart.
 fn scan_end(bytes: &[u8], start: usize) -> Option<usize> {
     let scan = bytes.get(start..)?;
     let marker =
@@ -131,7 +133,7 @@ fn scan_end(bytes: &[u8], start: usize) -> Option<usize> {
     Some(start + marker)
 }
 
-/// Chunks up to `IEND` (ISO/IEC 15948 §5.3). `acTL` makes it an animation.
+/// Walks chunks up to `IEND` (ISO/IEC 15948 §5.3). `acTL` marks an animation.
 fn png<'a>(bytes: &'a [u8], tell: &mut dyn FnMut(Part<'a>)) -> Option<End> {
     let mut at = 8;
     loop {
@@ -148,7 +150,7 @@ fn png<'a>(bytes: &'a [u8], tell: &mut dyn FnMut(Part<'a>)) -> Option<End> {
     }
 }
 
-/// The RIFF container's own length (WebP container specification, RFC 9649 §2.4). `ANIM` makes it an animation.
+/// Uses the RIFF container's own length (WebP container specification, RFC 9649 §2.4). `ANIM` marks an animation.
 fn webp<'a>(bytes: &'a [u8], tell: &mut dyn FnMut(Part<'a>)) -> Option<End> {
     let little = |at: usize| {
         let four = bytes.get(at..at + 4)?.try_into().ok()?;

@@ -1,4 +1,4 @@
-//! Uploads are shown to a virus scanner before anybody gets to see them, when the operator runs one (`clamd` of `ClamAV`).
+//! Checks uploads with a virus scanner before anyone can see them, when the operator runs one (`clamd` of `ClamAV`).
 
 use std::{fmt, sync::Arc};
 
@@ -8,7 +8,7 @@ use crate::{
     platform::slots::Hanging,
 };
 
-/// Where `clamd` listens; nowhere when files are taken as they come.
+/// The address of `clamd`; none when files are accepted unscanned.
 #[derive(Clone, Default)]
 pub(super) struct Scanner {
     address: Option<Arc<str>>,
@@ -22,13 +22,13 @@ impl fmt::Debug for Scanner {
 }
 
 impl Scanner {
-    /// `host:port`, or the path of a socket.
+    /// Creates a scanner at `host:port`, or at the path of a socket.
     pub fn at(address: Option<&str>) -> Self {
         Self { address: address.map(Arc::from), hanging: Hanging::default() }
     }
 
-    /// Whether a file may be taken. `invalid`, with the field, for one in which something was found; `unavailable` while
-    /// nobody can say, and at once while it is known that nobody can.
+    /// Checks whether a file may be accepted. Returns `invalid`, with the field, for a file in which something was found,
+    /// and `unavailable` while the scanner does not respond, at once if that is already known.
     pub async fn check(&self, wanted: Expected, bytes: &[u8]) -> Result<()> {
         let Some(address) = &self.address else { return Ok(()) };
         match verdict(address, &self.hanging, bytes).await? {
@@ -41,11 +41,11 @@ impl Scanner {
     }
 }
 
-/// What was found in a file.
+/// Returns what was found in a file.
 #[cfg(feature = "clamd")]
 async fn verdict(address: &Arc<str>, hanging: &Hanging, bytes: &[u8]) -> Result<Option<String>> {
     use clamav_client::tokio::{Socket, Tcp, ping, scan_buffer};
-    /// For one file, so that whoever uploads is answered within 10 s.
+    /// Time limit for one file, so that an upload gets a response within 10 s.
     const PATIENCE: std::time::Duration = std::time::Duration::from_secs(9);
 
     let away = |why: String| Error::unavailable("files cannot be checked at present; try again later", why);
@@ -70,7 +70,7 @@ async fn verdict(address: &Arc<str>, hanging: &Hanging, bytes: &[u8]) -> Result<
                     ping(Tcp { host_address: &*address }).await
                 }
             };
-            // Whatever it answers: the next file will tell.
+            // Any response will do: the next file shows whether the scanner works.
             async { tokio::time::timeout(PATIENCE, asked).await.is_ok() }
         });
         return Err(away(format!("clamd does not answer within {} s", PATIENCE.as_secs())));
@@ -105,7 +105,8 @@ mod tests {
     use super::*;
     use crate::base::error::ErrorCode;
 
-    /// Speaks as `clamd` does (`zINSTREAM`, pieces after their lengths, an empty one) and finds what contains `EICAR`.
+    /// Speaks the protocol of `clamd` (`zINSTREAM`, chunks after their lengths, an empty one) and finds files that contain
+    /// `EICAR`.
     async fn clamd(answer: Option<&'static [u8]>) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -167,7 +168,7 @@ mod tests {
             waited.push(begin.elapsed().as_secs());
         }
         assert!(waited[0] >= 9 && waited[9] <= waited[0] + 2, "{waited:?}");
-        // Something answers, be it nonsense: the next file is shown to it again.
+        // Any response, even an invalid one, means that the next file is sent to the scanner again.
         tokio::spawn(async move {
             loop {
                 drop(silent.accept().await);

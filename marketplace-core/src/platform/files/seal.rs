@@ -1,8 +1,9 @@
-//! Encryption at rest: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha), a 256-bit key for each [`Owner`] of files, itself
-//! encrypted by the master key. Dropping a wrapped key makes its files unreadable for good, in every backup that has only them.
+//! Encryption at rest: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha), with a 256-bit key for each [`Owner`] of files, itself
+//! encrypted with the master key. Deleting a wrapped key makes its files permanently unreadable, in every backup that
+//! contains only the files.
 //!
 //! A sealed text is `ciphertext ‖ tag (16 bytes) ‖ nonce (24 bytes)`. The associated data names the owner and which of its
-//! files it is, so that a file that was swapped with another in the store or the database does not open.
+//! files it is, so that a file that was swapped with another in the store or the database cannot be decrypted.
 
 use std::fmt;
 
@@ -17,17 +18,17 @@ use crate::base::{
 
 const NONCE: usize = 24;
 const TAG: usize = 16;
-/// Files of identity checks.
+/// Folder of files of identity checks.
 pub(super) const PREFIX: &str = "kyc";
-/// Pictures of profiles.
+/// Folder of profile pictures.
 pub(super) const PICTURES: &str = "pictures";
-/// Files sent in threads.
+/// Folder of files sent in threads.
 pub(super) const ATTACHMENTS: &str = "attachments";
 
-/// By how many bytes a sealed text is longer than the plain one.
+/// Number of bytes by which a sealed text is longer than the plain one.
 pub const OVERHEAD: usize = NONCE + TAG;
 
-/// What files belong to; each has a key of its own.
+/// The owner of files; each has its own key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// An identity check: its document and its selfie.
@@ -39,7 +40,7 @@ pub enum Owner {
 }
 
 impl Owner {
-    /// Its kind, as contexts name it.
+    /// Returns the owner's kind, as named in contexts.
     fn kind(self) -> &'static str {
         match self {
             Self::Attempt(_) => "kyc",
@@ -48,7 +49,7 @@ impl Owner {
         }
     }
 
-    /// The folder in which its files lie.
+    /// Returns the folder of the owner's files.
     pub(super) fn folder(self) -> &'static str {
         match self {
             Self::Attempt(_) => super::PREFIX,
@@ -65,12 +66,12 @@ impl Owner {
         }
     }
 
-    /// What one of its files is sealed for.
+    /// Returns the context for which one of the owner's files is sealed.
     fn file_context(self, file: impl fmt::Display) -> String {
         format!("marketplace/{}/file/1/{}/{file}", self.kind(), self.id())
     }
 
-    /// What its key is sealed for.
+    /// Returns the context for which the owner's key is sealed.
     fn key_context(self) -> String {
         format!("marketplace/{}/key/1/{}", self.kind(), self.id())
     }
@@ -93,18 +94,18 @@ impl From<AttemptId> for Owner {
     }
 }
 
-/// The key of one owner's files. Never printed, erased from memory when dropped.
+/// The key of one owner's files. Never printed, and erased from memory when dropped.
 #[derive(Debug)]
 pub struct FileKey(SecretBox<[u8; 32]>);
 
 impl FileKey {
-    /// A new key.
+    /// Creates a random key.
     pub fn new(random: &dyn Random) -> Self {
         Self(SecretBox::init_with_mut(|key: &mut [u8; 32]| random.fill(key)))
     }
 }
 
-/// Encrypts one of an owner's files in its own memory.
+/// Encrypts one of an owner's files in place.
 pub fn seal(
     key: &FileKey,
     owner: impl Into<Owner>,
@@ -115,8 +116,8 @@ pub fn seal(
     encrypt(key.0.expose_secret(), owner.into().file_context(file).as_bytes(), random, plain)
 }
 
-/// Decrypts a file in its own memory. One that was altered, or belongs elsewhere, is `internal`; the log names the owner and
-/// the file, never content.
+/// Decrypts a file in place. Returns `internal` for a file that was altered or belongs elsewhere; the log names the owner
+/// and the file, never content.
 pub fn open(key: &FileKey, owner: impl Into<Owner>, file: impl fmt::Display, sealed: Vec<u8>) -> Result<Vec<u8>> {
     let owner = owner.into();
     decrypt(key.0.expose_secret(), owner.file_context(&file).as_bytes(), sealed)
@@ -128,7 +129,8 @@ pub fn wrap_key(master: &[u8; 32], owner: impl Into<Owner>, random: &dyn Random,
     encrypt(master, owner.into().key_context().as_bytes(), random, key.0.expose_secret().to_vec())
 }
 
-/// Decrypts an owner's key. `internal` when it was altered, belongs to another owner, or the master key is another.
+/// Decrypts an owner's key. Returns `internal` when it was altered, belongs to another owner, or was encrypted with another
+/// master key.
 pub fn unwrap_key(master: &[u8; 32], owner: impl Into<Owner>, wrapped: &[u8]) -> Result<FileKey> {
     let owner = owner.into();
     decrypt(master, owner.key_context().as_bytes(), wrapped.to_vec())
@@ -138,7 +140,7 @@ pub fn unwrap_key(master: &[u8; 32], owner: impl Into<Owner>, wrapped: &[u8]) ->
 }
 
 fn encrypt(key: &[u8; 32], context: &[u8], random: &dyn Random, mut text: Vec<u8>) -> Result<Vec<u8>> {
-    // 192-bit nonces can be random: a collision is out of reach (the reason for XChaCha).
+    // 192-bit nonces can be random: a collision is practically impossible (the reason for XChaCha).
     let nonce: [u8; NONCE] = random::bytes(random);
     text.reserve_exact(OVERHEAD);
     XChaCha20Poly1305::new(key.into())

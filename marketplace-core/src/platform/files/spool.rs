@@ -1,8 +1,8 @@
-//! Bytes on their way in, kept outside memory until all of them have come: slow senders cost a little disk, and no place in
-//! memory that others wait for.
+//! Stores incoming bytes outside memory until all of them have arrived: slow senders use a little disk space, and no memory
+//! that others wait for.
 //!
-//! They lie in a file without a name, encrypted under a key that exists in memory only: when the program ends, however it
-//! ends, nothing of them can be read.
+//! The bytes are in an unnamed file, encrypted with a key that exists in memory only. However the program ends, nothing of
+//! them can be read afterwards.
 
 use std::{
     fs::File,
@@ -22,20 +22,20 @@ use crate::{
     platform::health::{Component, Health},
 };
 
-/// Bytes that are encrypted and written at once. What is no longer than this never leaves memory.
+/// Number of bytes that are encrypted and written at once. An upload that is not longer than this never leaves memory.
 const CHUNK: usize = 64 * 1024;
-/// By how many bytes an encrypted chunk is longer than the plain one.
+/// Number of bytes by which an encrypted chunk is longer than the plain one.
 const TAG: usize = 16;
 
-/// See the module.
+/// The bytes of an upload; see the module.
 pub struct Spool {
     folder: PathBuf,
     health: Health,
     cipher: XChaCha20Poly1305,
     file: Option<File>,
-    /// Chunks in the file.
+    /// Number of chunks in the file.
     chunks: u64,
-    /// What came after them.
+    /// The bytes after the last chunk.
     rest: Vec<u8>,
 }
 
@@ -46,18 +46,18 @@ impl std::fmt::Debug for Spool {
 }
 
 impl Spool {
-    /// Creates an empty one, whose file will lie in `folder` (made when it is needed, with mode 0700).
+    /// Creates an empty spool, whose file is created in `folder` (itself created when needed, with mode 0700).
     pub fn new(folder: PathBuf, random: &dyn Random, health: Health) -> Self {
         let cipher = XChaCha20Poly1305::new(&random::bytes::<32>(random).into());
         Self { folder, health, cipher, file: None, chunks: 0, rest: Vec::new() }
     }
 
-    /// Returns how many bytes have come.
+    /// Returns how many bytes have arrived.
     pub fn len(&self) -> u64 {
         self.chunks * CHUNK as u64 + self.rest.len() as u64
     }
 
-    /// Returns whether nothing has come.
+    /// Returns whether no bytes have arrived.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -65,7 +65,7 @@ impl Spool {
     /// Adds bytes.
     ///
     /// # Errors
-    /// `unavailable` when the disk does not take them.
+    /// Returns `unavailable` when the disk does not accept them.
     pub async fn push(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(CHUNK - self.rest.len()));
@@ -111,10 +111,10 @@ impl Spool {
         }
     }
 
-    /// Returns what came as one, in memory.
+    /// Returns all bytes at once, in memory.
     ///
     /// # Errors
-    /// `unavailable` when the disk does not give it back.
+    /// Returns `unavailable` when the disk does not return them.
     pub async fn into_bytes(self) -> Result<Vec<u8>> {
         let mut whole = Vec::with_capacity(usize::try_from(self.len()).unwrap_or_default());
         let mut pieces = std::pin::pin!(self.into_pieces());
@@ -124,7 +124,7 @@ impl Spool {
         Ok(whole)
     }
 
-    /// Returns what came, piece by piece, from the beginning.
+    /// Returns the bytes as a stream of pieces, from the beginning.
     pub fn into_pieces(mut self) -> impl Stream<Item = Result<Bytes>> + Send {
         let rest = Bytes::from(std::mem::take(&mut self.rest));
         let reader = Reader { chunk: 0, spool: self };
@@ -139,7 +139,7 @@ impl Spool {
 
 struct Reader {
     spool: Spool,
-    /// The next one.
+    /// The number of the next chunk.
     chunk: u64,
 }
 
@@ -166,7 +166,7 @@ impl Reader {
     }
 }
 
-/// The number of a chunk: no other text is encrypted under the same key.
+/// Returns the nonce of a chunk: its number, as no other text is encrypted with the same key.
 fn nonce(chunk: u64) -> XNonce {
     let mut nonce = [0; 24];
     for (to, from) in nonce.iter_mut().zip(chunk.to_le_bytes()) {
@@ -175,7 +175,7 @@ fn nonce(chunk: u64) -> XNonce {
     nonce.into()
 }
 
-/// A file that nobody else can open, and that is gone with this program.
+/// Creates a file that no other program can open, and that disappears when this program ends.
 fn create(folder: &Path) -> io::Result<File> {
     if !folder.is_dir() {
         crate::platform::folders::make_private_folder(folder).map_err(io::Error::other)?;
@@ -224,7 +224,7 @@ mod tests {
         let mut written = vec![0; usize::try_from(facts.len()).unwrap()];
         file.read_exact_at(&mut written, 0).unwrap();
         assert!(!written.windows(10).any(|window| window == b"a passport"));
-        // And what was altered does not come back.
+        // Altered bytes are not returned either.
         file.write_all_at(b"x", 100).unwrap();
         let back: Result<Vec<Bytes>> = spool.into_pieces().try_collect().await;
         assert_eq!(back.unwrap_err().code(), crate::base::error::ErrorCode::Unavailable);

@@ -1,4 +1,4 @@
-//! Files of keys.
+//! Key files.
 
 use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
@@ -11,20 +11,20 @@ pub(super) fn damaged(path: &Path) -> Error {
     )
 }
 
-/// Of two programs that start at once, one makes the file and both read it.
+/// Reads a file, creating it if it is missing. Of two programs that start at once, one creates it and both read it.
 pub(super) fn read_or_make(path: &Path, make: impl FnOnce() -> String) -> std::io::Result<String> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         answer => return answer,
     }
-    // Not by the process's number: programs in containers have the same.
+    // A random name, not the process id: programs in containers share the same ids.
     let draft = path.with_extension(format!("{}.tmp", hex::encode(random::bytes::<8>(&random::OsRandom))));
     let linked = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut file| {
         file.write_all(make().as_bytes())?;
         file.sync_all()?;
         fs::hard_link(&draft, path)
     });
-    // Also when the disk was full: half a key is none.
+    // Also when the disk was full: a partial key is useless.
     let removed = fs::remove_file(&draft);
     match linked {
         Ok(()) => removed?,

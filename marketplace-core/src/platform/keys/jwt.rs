@@ -1,5 +1,5 @@
-//! The signatures of tokens, for `jsonwebtoken`, by ring. Of the two libraries that it offers itself, aws-lc takes longer to build
-//! than everything else, and `rsa` has an advisory (RUSTSEC-2023-0071).
+//! Signs and verifies tokens for `jsonwebtoken` with ring. Of the two libraries that it offers itself, aws-lc takes longer
+//! to build than everything else, and `rsa` has an advisory (RUSTSEC-2023-0071).
 
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey,
@@ -15,17 +15,17 @@ use ring::signature::{
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |algorithm, key| Ok(Box::new(Ed25519Signer::new(*algorithm, key)?)),
     verifier_factory: |algorithm, key| Ok(Box::new(PublicKey::new(*algorithm, key)?)),
-    // They make JWKs of other keys; ours are written by `SigningKey`.
+    // These create JWKs from other keys; ours are written by `SigningKey`.
     key_utils: KeyUtils::new_unimplemented(),
 };
 
 /// Makes `jsonwebtoken` sign and verify with ring. Calling it again does nothing.
 pub(crate) fn install() {
-    // An error says that one is installed: this one, for nothing else installs any.
+    // An error means that a provider is already installed: this one, as nothing else installs any.
     let _ = PROVIDER.install_default();
 }
 
-/// Our own tokens are signed with Ed25519 and nothing else.
+/// A signer for our own tokens, which use only Ed25519.
 struct Ed25519Signer(Ed25519KeyPair);
 
 impl Ed25519Signer {
@@ -51,7 +51,7 @@ impl JwtSigner for Ed25519Signer {
     }
 }
 
-/// Verifies our own tokens, and those that providers of social login sign (`platform::openid` names the algorithms).
+/// A verifier for our own tokens, and for those of providers of social login (`platform::openid` names the algorithms).
 struct PublicKey {
     algorithm: Algorithm,
     key: DecodingKey,
@@ -97,7 +97,8 @@ impl JwtVerifier for PublicKey {
     }
 }
 
-/// Some write numbers with a zero in front, as in ASN.1 (RFC 7518 §6.3.1.1 warns of them); ring takes none.
+/// Removes leading zeros. Some issuers write them, as in ASN.1 (RFC 7518 §6.3.1.1 warns of this); ring does not accept
+/// them.
 fn without_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.get(zeros..).unwrap_or_default()
@@ -114,13 +115,13 @@ mod tests {
         URL_SAFE_NO_PAD.decode(text).unwrap()
     }
 
-    /// RFC 8037 §A.1, as our key files had it before ring wrote them: PKCS#8 version 1.
+    /// Returns the key of RFC 8037 §A.1 in the format of our key files before ring wrote them: PKCS#8 version 1.
     fn private_key() -> EncodingKey {
         let prefix = hex::decode("302e020100300506032b657004220420").unwrap();
         EncodingKey::from_ed_der(&[prefix, bytes("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")].concat())
     }
 
-    /// The algorithm, key, text and signature of the standards' examples (RFC 8037 §A.4, RFC 7515 §A.3 and §A.2).
+    /// Returns the algorithm, key, text and signature of the standards' examples (RFC 8037 §A.4, RFC 7515 §A.3 and §A.2).
     fn examples() -> [(Algorithm, DecodingKey, String, &'static str); 3] {
         let claims = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
         let ed = DecodingKey::from_ed_components("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();

@@ -1,6 +1,7 @@
-//! The keys that the marketplace keeps on disk: one that encrypts (files' keys, waiting mails) and tags the audit log, and
-//! those that sign access tokens. All are created with a new database, readable by their owner only, and never again:
-//! [`crate::operations::key_check`] tells whether those on disk are the ones that a database was written with.
+//! The keys that the marketplace stores on disk: the master key, which encrypts (files' keys, waiting mails) and tags the
+//! audit log, and the keys that sign access tokens. All are created with a new database, readable by their owner only, and
+//! are never created again. [`crate::operations::key_check`] checks whether those on disk are the ones that a database was
+//! written with.
 
 use std::{
     fmt, fs,
@@ -32,11 +33,11 @@ use crate::base::{
 pub use signing::{Jwk, Rotation, SigningKey};
 
 pub(crate) const MASTER: &str = "master.key";
-/// Stands in the folder from when its keys began to tag an audit log.
+/// File that exists in the folder once its keys have tagged an audit log.
 const LOG_BEGUN: &str = "audit.begun";
 const LOG_BEGUN_TEXT: &str = "An audit log is tagged under the keys of this folder. While this file is here, a log without tags is \
                               not taken for one from before; `marketplace db restore` takes it.\n";
-/// Bytes of an XChaCha20 nonce: long enough to be drawn at random.
+/// Size of an XChaCha20 nonce in bytes: long enough to be chosen at random.
 const NONCE: usize = 24;
 
 /// The keys of one marketplace.
@@ -47,8 +48,8 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Reads the keys of a folder, creating the folder and the keys when they are missing: for a database that was not
-    /// written with any. `keys::open` knows whether it was.
+    /// Reads the keys of a folder, and creates the folder and the keys when they are missing. Use this only for a database
+    /// that was not written with any keys, which `keys::open` checks.
     pub fn open(dir: &Path, random: &dyn Random) -> Result<Self> {
         let failed = |what: &str, error: std::io::Error| {
             Error::unavailable(format!("{what} in {} cannot be read or made: {error}", dir.display()), error)
@@ -69,12 +70,13 @@ impl Keys {
         Ok(Self { master: parse_master(dir, &text)?, signing: Ring::read(dir)?, dir: dir.to_owned() })
     }
 
-    /// Returns a name of the master key that reveals nothing of it.
+    /// Returns an identifier of the master key that reveals nothing about it.
     pub fn id(&self) -> String {
         hex::encode(hmac::sign(&self.mac_key(b"marketplace/key id/1"), b"").as_ref().get(..8).unwrap_or_default())
     }
 
-    /// Refuses another folder that has another master key; in one that has none yet, the keys can still be put.
+    /// Fails when another folder has a different master key. A folder without one is accepted, as the keys can still be put
+    /// there.
     pub(crate) fn require_same(&self, dir: &Path) -> Result<()> {
         if !dir.join(MASTER).exists() {
             return Ok(());
@@ -83,13 +85,13 @@ impl Keys {
         if other.master == self.master { Ok(()) } else { Err(foreign(&dir.join(MASTER), &self.id(), &other.id())) }
     }
 
-    /// Returns whether an audit log was tagged under these keys before, in whatever database.
+    /// Returns whether an audit log was tagged with these keys before, in any database.
     pub(crate) fn has_begun_log(&self) -> bool {
         self.dir.join(LOG_BEGUN).exists()
     }
 
-    /// Remembers, outside every database, that these keys tag an audit log. For a folder that cannot be written, a log line
-    /// warns instead: with the database alone, a log can then be passed off as one from before keys.
+    /// Records, outside every database, that these keys tag an audit log. If the folder is not writable, it logs a warning
+    /// instead: anyone who controls the database could then pass a log off as one that predates the keys.
     pub(crate) fn remember_log(&self) {
         let path = self.dir.join(LOG_BEGUN);
         if let Err(error) = read_or_make(&path, || LOG_BEGUN_TEXT.to_owned()) {
@@ -102,39 +104,39 @@ impl Keys {
         &self.master
     }
 
-    /// The key that signs new tokens: the newest.
+    /// Returns the key that signs new tokens: the newest one.
     pub fn signer(&self) -> Result<Arc<SigningKey>> {
         self.signing.signer()
     }
 
-    /// The key that a token names. An unknown one is looked for on disk, once a second at most: another program may have
-    /// made it.
+    /// Returns the key that a token names. An unknown one is looked up on disk, at most once a second, as another program
+    /// may have created it.
     pub fn verifier(&self, kid: &str, now: Timestamp) -> Option<Arc<SigningKey>> {
         self.signing.verifier(kid, now)
     }
 
-    /// Looks for keys that another program made.
+    /// Loads keys that another program created.
     pub fn refresh(&self) -> Result<()> {
         self.signing.refresh()
     }
 
-    /// Creates a new key that signs from now on. Those before it still verify, so nobody is logged out.
+    /// Creates a new key that signs from now on. The previous keys still verify, so all sessions stay valid.
     pub(crate) fn rotate(&self) -> Result<Rotation> {
         self.signing.rotate(None)
     }
 
-    /// Returns the public keys, for those who verify our tokens.
+    /// Returns the public keys, for verifying our tokens.
     pub fn public(&self) -> Vec<Jwk> {
         self.signing.public()
     }
 
-    /// A key for hashes of one purpose, derived from the master key (HMAC as in NIST SP 800-108 §4).
+    /// Returns a key for hashes of one purpose, derived from the master key (HMAC as in NIST SP 800-108 §4).
     pub(crate) fn mac_key(&self, purpose: &[u8]) -> hmac::Key {
         let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.master), purpose);
         hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
     }
 
-    /// Encrypts a short text; `context` must be given again to open it.
+    /// Encrypts a short text; the same `context` is required to decrypt it.
     pub fn seal(&self, context: &[u8], plain: &[u8], random: &dyn Random) -> Result<Vec<u8>> {
         self.seal_with(context, plain, random::bytes::<NONCE>(random))
     }
@@ -150,14 +152,14 @@ impl Keys {
         Ok(sealed)
     }
 
-    /// Like [`Keys::seal`], but the same text comes out the same each time: for cursors, which may be compared. The nonce
-    /// is derived from key and text (a synthetic IV, as in RFC 5297), so it tells only that two texts are equal.
+    /// Encrypts like [`Keys::seal`], but deterministically: for cursors, which may be compared. The nonce is derived from
+    /// key and text (a synthetic IV, as in RFC 5297), so it reveals only whether two texts are equal.
     pub fn seal_same(&self, context: &[u8], plain: &[u8]) -> Result<Vec<u8>> {
         let digest = Sha256::new().chain_update(self.master).chain_update(context).chain_update(plain).finalize();
         self.seal_with(context, plain, digest.first_chunk().copied().unwrap_or([0; NONCE]))
     }
 
-    /// Decrypts what [`Keys::seal`] or [`Keys::seal_same`] made.
+    /// Decrypts the result of [`Keys::seal`] or [`Keys::seal_same`].
     pub fn open_sealed(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
         let wrong = || Error::internal("a sealed text was made with another key, or altered");
         let (nonce, text) = sealed.split_first_chunk::<NONCE>().ok_or_else(wrong)?;
@@ -188,7 +190,7 @@ pub(crate) fn missing(path: &Path) -> Error {
     )
 }
 
-/// The error of a key that is not the one that a database was written with.
+/// Returns the error for a key that is not the one that a database was written with.
 pub(crate) fn foreign(path: &Path, wanted: &str, found: &str) -> Error {
     let detail = format!(
         "{} is another key ({found}) than this database was written with ({wanted}); restore the right one from a backup",

@@ -1,5 +1,5 @@
-//! The keys that sign access tokens: numbered files, of which the newest signs and all verify. A program that runs notices
-//! a new file by itself, so rotating them logs nobody out and needs no restart.
+//! The keys that sign access tokens: numbered files, of which the newest signs and all verify. A running program detects a
+//! new file by itself, so rotating the keys ends no session and needs no restart.
 
 use std::{
     fmt, fs,
@@ -32,18 +32,18 @@ use crate::base::{
     time::Timestamp,
 };
 
-/// The folder is looked at again for a key that is unknown once in so many microseconds at most: strangers make them up.
+/// Minimum interval, in microseconds, between two scans of the folder for an unknown key, as anyone can invent key names.
 const LOOK_EVERY: i64 = 1_000_000;
-/// Retired keys that still verify. An access token lives for minutes, so one would do; more cost nothing.
+/// Number of retired keys that still verify. An access token lives for minutes, so one would suffice; more cost nothing.
 const RETIRED: usize = 2;
 
 /// A key that signs access tokens (EdDSA over Ed25519, RFC 8037).
 pub struct SigningKey {
-    /// Names the key in a token's header.
+    /// The id of the key in a token's header.
     pub kid: String,
-    /// Signs.
+    /// The signing half.
     pub encoding: EncodingKey,
-    /// Verifies.
+    /// The verifying half.
     pub decoding: DecodingKey,
     /// The public half, 32 bytes.
     public: Vec<u8>,
@@ -73,21 +73,21 @@ pub struct Jwk {
     pub x: String,
 }
 
-/// What a rotation did.
+/// The result of a rotation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rotation {
-    /// The key that signs from now on.
+    /// The id of the key that signs from now on.
     pub signs: String,
-    /// Keys that verify the tokens they signed before.
+    /// The ids of the keys that verify earlier tokens.
     pub verify: Vec<String>,
-    /// Keys that are gone, with the tokens they signed.
+    /// The ids of the removed keys; tokens signed by them are no longer valid.
     pub removed: Vec<String>,
 }
 
-/// The keys of a folder, as they were when it was last looked at.
+/// The keys of a folder, as of the last scan.
 pub(crate) struct Ring {
     dir: PathBuf,
-    /// By age: the last one signs.
+    /// Sorted from oldest to newest: the last one signs.
     keys: watch::Sender<Arc<[Arc<SigningKey>]>>,
     looked_at: AtomicI64,
 }
@@ -96,7 +96,7 @@ impl Ring {
     /// The file of the first key.
     pub const FIRST: &str = "jwt-0001.key";
 
-    /// Reads the keys of a folder, making the first one when there is none.
+    /// Reads the keys of a folder, and creates the first one when there is none.
     pub fn open(dir: &Path) -> Result<Self> {
         if names(dir)?.is_empty() {
             make(dir, 1)?;
@@ -104,14 +104,14 @@ impl Ring {
         Self::read(dir)
     }
 
-    /// Reads the keys of a folder, be there none.
+    /// Reads the keys of a folder, which may be empty.
     pub fn read(dir: &Path) -> Result<Self> {
         jwt::install();
         let keys = read(dir, &[])?;
         Ok(Self { dir: dir.to_owned(), keys: watch::Sender::new(keys), looked_at: AtomicI64::new(0) })
     }
 
-    /// Returns the file and the id of each key, the oldest first.
+    /// Returns the file and the id of each key, oldest first.
     pub fn files(&self) -> Vec<(String, String)> {
         self.keys.borrow().iter().map(|key| (key.file.clone(), key.kid.clone())).collect()
     }
@@ -136,7 +136,7 @@ impl Ring {
         self.keys.borrow().iter().find(|key| key.kid == kid).cloned()
     }
 
-    /// Looks at the folder again.
+    /// Scans the folder again.
     pub fn refresh(&self) -> Result<()> {
         let known = self.keys.borrow().clone();
         if names(&self.dir)?.iter().eq(known.iter().map(|key| &key.file)) {
@@ -149,8 +149,8 @@ impl Ring {
         Ok(())
     }
 
-    /// A new key that signs from now on; keys that are older than the retired ones go.
-    /// Its number is above that of every file in the folder and of `above`, a file that was there once.
+    /// Creates a key that signs from now on, and removes keys older than the retired ones. Its number is above that of
+    /// every file in the folder and of `above`, a file that existed before.
     pub fn rotate(&self, above: Option<&str>) -> Result<Rotation> {
         self.refresh()?;
         let newest = self.keys.borrow().last().map(|key| key.file.clone());
@@ -216,7 +216,7 @@ fn number(file: &str) -> u32 {
     file.trim_start_matches("jwt-").trim_end_matches(".key").parse().unwrap_or(0)
 }
 
-/// In order of age: names are numbered.
+/// Returns the names of the key files, oldest first, as names are numbered.
 fn names(dir: &Path) -> Result<Vec<String>> {
     let mut names: Vec<String> = fs::read_dir(dir)
         .map_err(|error| failed(dir, error))?
@@ -234,7 +234,7 @@ fn make(dir: &Path, number: u32) -> Result<()> {
     read_or_make(&path, || STANDARD.encode(der.as_ref())).map(drop).map_err(|error| failed(dir, error))
 }
 
-/// All keys of the folder; those that are known are not read again.
+/// Reads all keys of the folder; known ones are not read again.
 fn read(dir: &Path, known: &[Arc<SigningKey>]) -> Result<Arc<[Arc<SigningKey>]>> {
     names(dir)?
         .into_iter()
@@ -264,12 +264,12 @@ mod tests {
         assert_eq!((rotation.verify, rotation.removed), (vec![first.clone()], vec![]));
         let second = rotation.signs;
         assert_eq!(other.signer().unwrap().kid, second);
-        // A token of the new key comes in: found at once, though nobody told.
+        // A token of the new key arrives, and the key is found at once without any notification.
         let now = Timestamp::from_micros(10 * LOOK_EVERY);
         assert_eq!(one.verifier(&second, now).unwrap().kid, second);
         assert_eq!(one.verifier(&first, now).unwrap().kid, first);
         assert_eq!(one.signer().unwrap().kid, second);
-        // Made-up names do not make it look again and again.
+        // Invented names do not cause repeated scans.
         other.rotate(None).unwrap();
         assert!(one.verifier("made up", now).is_none());
         assert_eq!(one.len(), 2);

@@ -1,5 +1,5 @@
-//! Limits on how often, by client address and by account (GCRA): in memory through governor, or in Redis for all servers.
-//! While Redis is away each server counts by itself, so that nobody is let through without a limit and nobody is kept out.
+//! Rate limits by client address and by account (GCRA): in memory through governor, or in Redis for all servers. While
+//! Redis is away each server counts by itself, so that there is always a limit and no caller is locked out.
 
 mod failures;
 mod places;
@@ -34,14 +34,14 @@ use crate::{
     },
 };
 
-/// Searches for whole addresses and numbers in an hour, by staff who may not see them in full: enough for those who answer
-/// calls, and too few to guess one.
+/// Searches per hour for complete addresses and numbers, by staff who may not see them in full: enough for answering calls,
+/// and too few to guess one.
 const CONTACT_SEARCHES: u32 = 300;
 const HOUR: Duration = Duration::from_hours(1);
-/// How much more staff may do than others: their work is lists, and batches of decisions.
+/// Factor by which the limits of staff are higher: their work consists of lists, and batches of decisions.
 const STAFF: u32 = 10;
 
-/// Whose calls are counted together.
+/// What calls are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
     Address(IpAddr),
@@ -59,13 +59,13 @@ impl fmt::Display for Key {
 
 type Keyed<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
 
-/// `count` at once, refilled evenly over `period`.
+/// Creates a limit of `count` at once, refilled evenly over `period`.
 fn keyed<K: std::hash::Hash + Eq + Clone>(count: NonZeroU32, period: Duration) -> Keyed<K> {
     let quota = Quota::with_period(period / count.get()).unwrap_or_else(|| Quota::per_second(count)).allow_burst(count);
     RateLimiter::keyed(quota).with_middleware()
 }
 
-/// A limit: so many at once, refilled evenly over a period.
+/// A limit: a number of calls at once, refilled evenly over a period.
 struct Bucket<K: std::hash::Hash + Eq + Clone> {
     quota: u32,
     refill: Duration,
@@ -73,13 +73,13 @@ struct Bucket<K: std::hash::Hash + Eq + Clone> {
 }
 
 impl<K: std::hash::Hash + Eq + Clone + fmt::Display> Bucket<K> {
-    /// None for 0: then there is no limit.
+    /// Creates a limit. Returns `None` for 0, which means no limit.
     fn new(count: u32, period: Duration) -> Option<Self> {
         let count = NonZeroU32::new(count)?;
         Some(Self { quota: count.get(), refill: period / count.get(), local: keyed(count, period) })
     }
 
-    /// Counts one call, with the other servers where there are any.
+    /// Counts one call, together with the other servers if there are any.
     async fn spend(&self, shared: &Cluster, name: &str, key: &K) -> Spent {
         if let Some(remote) = shared.remote()
             && let Ok(spent) = remote.spend(&format!("{name}:{key}"), self.refill, self.quota).await
@@ -100,7 +100,7 @@ impl<K: std::hash::Hash + Eq + Clone + fmt::Display> Bucket<K> {
     }
 }
 
-/// A limit of people, and a wider one of staff.
+/// A limit for users, and a higher one for staff.
 struct Each {
     people: Option<Bucket<Key>>,
     staff: Option<Bucket<Key>>,
@@ -135,7 +135,7 @@ impl Limiter {
     pub(crate) fn new(limits: &Limits, shared: Cluster) -> Self {
         let minute = |count| Bucket::new(count, Allowance::WINDOW);
         Self {
-            // At least one: who may not log in at all has no use for a server.
+            // At least one, as a server on which nobody can log in is useless.
             auth: minute(limits.auth_per_ip_minute.max(1)),
             public: minute(limits.public_per_ip_minute),
             search: minute(limits.searches_per_ip_minute),
@@ -149,7 +149,7 @@ impl Limiter {
         }
     }
 
-    /// One more call of a class.
+    /// Counts one more call of a class.
     pub(crate) async fn pass(&self, class: Class, key: Key, is_staff: bool) -> Result<()> {
         let bucket = match class {
             Class::Auth => self.auth.as_ref(),
@@ -166,22 +166,23 @@ impl Limiter {
         if spent.allowed { Ok(()) } else { Err(Error::rate_limited(spent.wait).limited_by(allowance)) }
     }
 
-    /// One more call of a route that needs no login.
+    /// Counts one more call of a route that needs no login.
     pub async fn call(&self, ip: IpAddr) -> Result<()> {
         self.pass(Class::Auth, Key::Address(network(ip)), false).await
     }
 
-    /// Counts one try to log in as failed, before the password is looked at: many at once do not slip through.
+    /// Counts one login attempt as failed, before the password is checked, so that concurrent attempts cannot bypass the
+    /// limit.
     ///
-    /// Failures count against the pair of address and account: an attacker locks out the attacker, not the victim. A
-    /// second, wider limit per account slows down many addresses that try one account; an address from which the account
-    /// was entered before does not fall under it.
+    /// Failures count against the pair of address and account: an attacker locks out only the attacker, not the victim. A
+    /// second, higher limit per account slows down many addresses that try one account; it does not apply to an address
+    /// from which the account was logged in to before.
     pub async fn try_login(&self, ip: IpAddr, email: &str) -> Result<()> {
         self.failures.count(&self.shared, network(ip), email).await
     }
 
-    /// Counts a try, as [`try_login`](Self::try_login), and takes the count back when the check of the secret fails for
-    /// reasons of our own: that says nothing about the secret, and must not lock anybody out.
+    /// Counts an attempt like [`try_login`](Self::try_login), and takes the count back when the check of the secret fails
+    /// because of an error on our side: that says nothing about the secret, and must not lock anyone out.
     pub async fn attempt<T>(&self, ip: IpAddr, email: &str, check: impl Future<Output = Result<T>>) -> Result<T> {
         self.try_login(ip, email).await?;
         let checked = check.await;
@@ -193,19 +194,21 @@ impl Limiter {
         checked
     }
 
-    /// Records that a try was a success: earlier failures from that address are forgotten, and this try was no failure.
+    /// Records that an attempt succeeded: forgets earlier failures from that address, and does not count this attempt as
+    /// one.
     pub async fn logged_in(&self, ip: IpAddr, email: &str) {
         self.failures.forgive(&self.shared, network(ip), email).await;
     }
 
-    /// Counts one more mail to an address that anybody can cause: whether it may be sent. Silent, as the caller's answer must
-    /// not depend on it; asked before the unit of work, for addresses with and without an account alike.
+    /// Counts one more mail of a kind that anyone can trigger, and returns whether it may be sent. Reports no error, as the
+    /// response must not depend on it. Call it before the unit of work, for addresses with and without an account alike.
     pub async fn may_mail(&self, email: &str) -> bool {
         self.mail(&[email]).await.is_none_or(|spent| spent.allowed)
     }
 
-    /// Counts one more notice to the caller's own address about what they do to their account; `rate_limited` when it is one
-    /// too many. Counted apart from the mails that strangers can cause, so that those keep nobody from securing an account.
+    /// Counts one more notice to the caller's own address about changes to their account. Returns `rate_limited` when there
+    /// are too many. Counted separately from mails that strangers can trigger, so that those cannot keep a user from
+    /// securing an account.
     pub async fn notice(&self, email: &str) -> Result<()> {
         match self.mail(&["notice", email]).await {
             Some(spent) if !spent.allowed => Err(Error::rate_limited(spent.wait)),
@@ -214,7 +217,7 @@ impl Limiter {
     }
 
     async fn mail(&self, key: &[&str]) -> Option<Spent> {
-        // Where others may read it, an address is no more than a hash.
+        // Where others may read it, an address appears only as a hash.
         let key = hex::encode(failures::digest(key));
         match &self.mails {
             Some(bucket) => Some(bucket.spend(&self.shared, "mail", &key).await),
@@ -222,15 +225,15 @@ impl Limiter {
         }
     }
 
-    /// Counts one search for a whole address or number by an account that may not see them in full; `rate_limited` when it is
-    /// one too many.
+    /// Counts one search for a complete address or number by an account that may not see them in full. Returns
+    /// `rate_limited` when there are too many.
     pub async fn contact_search(&self, account: UserId) -> Result<()> {
         let Some(bucket) = &self.contact_searches else { return Ok(()) };
         let spent = bucket.spend(&self.shared, "contact_search", &Key::Account(account)).await;
         if spent.allowed { Ok(()) } else { Err(Error::rate_limited(spent.wait)) }
     }
 
-    /// Forgets keys whose quota is full again.
+    /// Removes keys whose quota is full again.
     pub fn prune(&self) {
         let by_account =
             [&self.read, &self.write, &self.upload].into_iter().flat_map(|each| [&each.people, &each.staff]);
@@ -246,7 +249,8 @@ impl Limiter {
     }
 }
 
-/// Returns what addresses are counted by: a home has a whole IPv6 /64, whose addresses count as one (RFC 6177).
+/// Returns the network by which an address is counted: a home has a whole IPv6 /64, whose addresses count as one (RFC
+/// 6177).
 pub fn network(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,

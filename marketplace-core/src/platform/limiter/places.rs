@@ -1,4 +1,4 @@
-//! Places of which there are so many, and of which nobody takes the last.
+//! Limited places, of which one key can hold only a share.
 
 use std::{
     collections::HashMap,
@@ -10,9 +10,9 @@ use std::{
 
 use crate::base::error::Error;
 
-/// So many places, and how many of them one key (an address, an account) may hold. Cheap to clone.
+/// A limited number of places, and how many of them one key (an address, an account) may hold. Cheap to clone.
 ///
-/// A place is whatever is scarce: a request that is worked on, a byte that is held in memory.
+/// A place stands for any scarce resource: a request being processed, a byte held in memory.
 pub struct Places<K: Copy + Eq + Hash>(Arc<Inner<K>>);
 
 struct Inner<K> {
@@ -26,12 +26,12 @@ struct Taken<K> {
     by_key: HashMap<K, usize>,
 }
 
-/// Why there is no place.
+/// Why no place is available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
-    /// The key has its share.
+    /// The key already holds its share.
     Share,
-    /// All are taken.
+    /// All places are taken.
     All,
 }
 
@@ -53,10 +53,10 @@ impl<K: Copy + Eq + Hash> Places<K> {
 
     /// Takes `weight` places.
     ///
-    /// Whoever holds nothing may take more than a share: else what is large would never be taken at all.
+    /// A key that holds nothing may take more than a share: otherwise large items could never be accepted.
     ///
     /// # Errors
-    /// [`Full`] when that is more than is left, or more than the key's share.
+    /// Returns [`Full`] when `weight` is more than is left, or more than the key's share.
     pub fn take(&self, key: K, weight: usize) -> Result<Place<K>, Full> {
         let mut taken = self.lock();
         let held = taken.by_key.get(&key).copied().unwrap_or_default();
@@ -69,7 +69,7 @@ impl<K: Copy + Eq + Hash> Places<K> {
         Ok(self.add(&mut taken, key, weight))
     }
 
-    /// Takes `weight` places whether or not they are there: for what is under way and cannot be refused any more.
+    /// Takes `weight` places whether or not they are available: for work in progress that can no longer be refused.
     pub fn force(&self, key: K, weight: usize) -> Place<K> {
         self.add(&mut self.lock(), key, weight)
     }
@@ -87,7 +87,7 @@ impl<K: Copy + Eq + Hash> Places<K> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken<K>> {
-        // Nothing panics between the two sums.
+        // No code panics between the two updates.
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -135,7 +135,7 @@ mod tests {
         let greedy: Vec<_> = (0..10).filter_map(|_| places.take('a', 1).ok()).collect();
         assert_eq!((greedy.len(), places.taken()), (4, 4));
         let other = places.take('b', 4).unwrap();
-        // What is left is less than a share, and goes to whoever asks for no more than that.
+        // The remainder is less than a share, and is available to keys that ask for no more than that.
         assert_eq!(places.take('a', 1).unwrap_err(), Full::Share);
         assert_eq!(places.take('c', 3).unwrap_err(), Full::All);
         let third = places.take('c', 2).unwrap();

@@ -1,4 +1,4 @@
-//! Turns at scarce work: a caller who asks for much waits behind their own requests, not before those of others.
+//! Turns at scarce work: a caller with many requests waits behind its own requests, not ahead of those of others.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,11 +11,11 @@ use tokio::sync::oneshot;
 
 use crate::base::error::{Error, Result};
 
-/// Of what is left of the queue, one key (an address, an account) may take so much more: one part in four.
+/// One key (an address, an account) may take this fraction of the free part of the queue: a quarter.
 const PART: usize = 4;
 
-/// So many turns at once. Who has to wait does so in the queue of their key, and the queues are served one after the other.
-/// Cheap to clone.
+/// A limited number of concurrent turns. A caller that has to wait does so in the queue of its key, and the queues are
+/// served in rotation. Cheap to clone.
 pub struct Turns<K: Copy + Eq + Hash>(Arc<Inner<K>>);
 
 struct Inner<K> {
@@ -35,7 +35,7 @@ struct State<K> {
 }
 
 impl<K: Copy + Eq + Hash> Turns<K> {
-    /// Creates `at_once` turns, of which a key may have `at_once_per_key`, and room for `waiting` who wait.
+    /// Creates `at_once` turns, of which a key may have `at_once_per_key`, and room for `waiting` waiting callers.
     pub fn new(at_once: usize, at_once_per_key: usize, waiting: usize) -> Self {
         let state = State {
             running: 0,
@@ -51,7 +51,7 @@ impl<K: Copy + Eq + Hash> Turns<K> {
     /// Waits for a turn.
     ///
     /// # Errors
-    /// `busy` with `why` when too many wait already, of this key or of all.
+    /// Returns `busy` with `why` when too many callers are already waiting, of this key or in total.
     pub async fn take(&self, key: K, why: &'static str) -> Result<Turn<K>> {
         let mut waiter = {
             let mut state = self.0.lock();
@@ -76,11 +76,11 @@ impl<K: Copy + Eq + Hash> Turns<K> {
 
 impl<K: Copy + Eq + Hash> Inner<K> {
     fn lock(&self) -> MutexGuard<'_, State<K>> {
-        // Nothing panics while the numbers change.
+        // No code panics while the numbers change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A turn is over.
+    /// Ends a turn.
     fn end(&self, key: K) {
         let mut state = self.lock();
         state.running = state.running.saturating_sub(1);
@@ -88,9 +88,9 @@ impl<K: Copy + Eq + Hash> Inner<K> {
         self.call(&mut state);
     }
 
-    /// Those who wait are called, as far as there is room.
+    /// Calls waiting callers, as far as there is room.
     fn call(&self, state: &mut State<K>) {
-        // Each key is looked at once: whoever has all the turns of a key stays where they are.
+        // Each key is examined once: a key that has all its turns keeps its position.
         let mut left = state.order.len();
         while state.running < self.at_once && left > 0 {
             left -= 1;
@@ -101,7 +101,7 @@ impl<K: Copy + Eq + Hash> Inner<K> {
             if state.queues.contains_key(&next) {
                 state.order.push_back(next);
             }
-            // A call that nobody hears any more is no turn.
+            // A call to a caller that has gone away is not a turn.
             if called.is_some_and(|called| called.send(()).is_ok()) {
                 state.begin(next);
                 left = state.order.len();
@@ -134,7 +134,7 @@ impl<K: Copy + Eq + Hash> State<K> {
         queue.push_back(called);
     }
 
-    /// The first of a key's queue that still waits.
+    /// Removes and returns the first caller in a key's queue that is still waiting.
     fn pop(&mut self, key: K) -> Option<oneshot::Sender<()>> {
         let queue = self.queues.get_mut(&key)?;
         let called = queue.pop_front();
@@ -145,7 +145,7 @@ impl<K: Copy + Eq + Hash> State<K> {
         called
     }
 
-    /// Forgets those of a key who wait no longer.
+    /// Removes the callers of a key that are no longer waiting.
     fn forget(&mut self, key: K) {
         let Some(queue) = self.queues.get_mut(&key) else { return };
         let before = queue.len();
@@ -158,7 +158,7 @@ impl<K: Copy + Eq + Hash> State<K> {
     }
 }
 
-/// Somebody in a queue; leaves it when dropped.
+/// A waiting caller, removed from its queue when dropped.
 struct Waiter<'t, K: Copy + Eq + Hash> {
     turns: &'t Turns<K>,
     key: K,
@@ -172,7 +172,7 @@ impl<K: Copy + Eq + Hash> Drop for Waiter<'_, K> {
         }
         self.call.close();
         if self.call.try_recv().is_ok() {
-            // It was called and did not hear it: the turn goes on to the next one.
+            // It was called but has not noticed: the turn passes to the next caller.
             self.turns.0.end(self.key);
         } else {
             self.turns.0.lock().forget(self.key);
@@ -188,7 +188,7 @@ pub struct Turn<K: Copy + Eq + Hash> {
 }
 
 impl<K: Copy + Eq + Hash> Turn<K> {
-    /// Makes room for another key. Its own key has this turn until it ends.
+    /// Makes room for another key. Its own key keeps this turn until it ends.
     pub fn step_aside(&mut self) {
         if !std::mem::replace(&mut self.is_aside, true) {
             let mut state = self.turns.0.lock();
@@ -240,7 +240,7 @@ mod tests {
 
     type Waiting = BoxFuture<'static, Result<Turn<char>>>;
 
-    /// Somebody who stands in the queue.
+    /// Starts waiting in the queue.
     async fn wait(turns: &Turns<char>, key: char) -> Waiting {
         let turns = turns.clone();
         let mut waiting = async move { turns.take(key, "busy").await }.boxed();
@@ -257,7 +257,7 @@ mod tests {
             crowd.push(wait(&turns, 'a').await);
         }
         let mut other = wait(&turns, 'b').await;
-        // One of those who came before, and then the other one.
+        // One of the earlier callers, and then the other one.
         drop(running);
         running = crowd.remove(0).await.unwrap();
         drop(running);
@@ -292,7 +292,7 @@ mod tests {
         }
         assert!(crowd.len() < 30, "{}", crowd.len());
         drop(wait(&turns, 'd').await);
-        // Who goes away leaves the queue.
+        // A caller that goes away leaves the queue.
         drop(crowd);
         assert_eq!(format!("{turns:?}"), "Turns(1 of 1, 0 wait)");
     }
@@ -303,7 +303,7 @@ mod tests {
         let running = turns.take('a', "busy").await.unwrap();
         let (called, mut next) = (wait(&turns, 'a').await, wait(&turns, 'b').await);
         drop(running);
-        // It was called, and is dropped before it looks.
+        // It was called, and is dropped before it notices.
         drop(called);
         let Poll::Ready(turn) = poll!(&mut next) else { panic!("the turn is lost") };
         drop(turn.unwrap());

@@ -1,14 +1,14 @@
-//! A mail on its way out.
+//! An outgoing mail.
 
 use std::time::Duration;
 
 #[cfg(feature = "smtp")]
 use lettre::address::Envelope;
 
-/// How long one try may take in all: connecting, the greeting, every reply.
+/// Time limit of one attempt in total: connecting, the greeting, every reply.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A mail as it goes out.
+/// A mail ready to be sent.
 #[cfg(feature = "smtp")]
 pub(crate) struct LaidOut {
     pub envelope: Envelope,

@@ -1,4 +1,4 @@
-//! The way out for mails: a mail server, or a folder.
+//! Delivery of mails: to a mail server, or into a folder.
 
 mod message;
 #[cfg(feature = "smtp")]
@@ -28,10 +28,10 @@ use crate::{
     platform::{config::Config, slots::Slots},
 };
 
-/// Mails that one program sends at the same time: one that is slow does not stop the others.
+/// Number of mails that one program sends concurrently, so that a slow one does not delay the others.
 pub(crate) const TOGETHER: u32 = 8;
 
-/// The mails of one program that are under way, and how many there are in all.
+/// The mails that one program is sending, with the numbers of sent, waiting and failed mails.
 #[derive(Debug)]
 pub(crate) struct Mailer {
     pub places: Arc<Semaphore>,
@@ -46,7 +46,10 @@ pub(crate) struct Mailer {
 }
 
 impl Mailer {
-    /// As the configuration says. `invalid` for an `smtp_url` or a `mail_from` that nobody can send by.
+    /// Creates a mailer from the configuration.
+    ///
+    /// # Errors
+    /// Returns `invalid` for an `smtp_url` or a `mail_from` that cannot be used.
     #[cfg_attr(not(feature = "smtp"), expect(clippy::unnecessary_wraps, reason = "as the one that sends"))]
     pub fn open(config: &Config) -> Result<Self> {
         Ok(Self {
@@ -62,23 +65,23 @@ impl Mailer {
         })
     }
 
-    /// Waits until no mail is under way. Returns how many were sent since the last call.
+    /// Waits until no mail is being sent. Returns how many were sent since the last call.
     pub async fn idle(&self) -> u64 {
-        // Never closed.
+        // The semaphore is never closed.
         let all = self.places.acquire_many(TOGETHER).await;
         drop(all);
         self.sent.swap(0, Ordering::Relaxed)
     }
 }
 
-/// From whom mails come, and by which way they go.
+/// The sender of mails, and how they are delivered.
 #[cfg(feature = "smtp")]
 #[derive(Debug)]
 pub(crate) struct Post {
     pub from: Mailbox,
-    /// Without one, mails are written to a folder.
+    /// The mail server. Without one, mails are written to a folder.
     pub relay: Option<Relay>,
-    /// Which end of what waits is next.
+    /// Whether the newest waiting mail is next, or the oldest.
     pub newest_next: AtomicBool,
     /// When mails were last counted, in microseconds.
     pub counted_at: AtomicI64,

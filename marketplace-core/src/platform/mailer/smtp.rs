@@ -1,5 +1,5 @@
-//! The conversation with a mail server (RFC 5321), one mail at a time and within a time limit: lettre's parts in our order, as
-//! what a failure means depends on how far the conversation has come.
+//! The conversation with a mail server (RFC 5321), one mail at a time and within a time limit. It uses lettre's parts in
+//! our own order, as the meaning of a failure depends on how far the conversation has come.
 
 use std::fmt;
 
@@ -16,17 +16,17 @@ use url::{Host, Url};
 use super::message::{LaidOut, PATIENCE};
 use crate::base::error::{Error, Result};
 
-/// How long the farewell may take; the mail is accepted by then.
+/// Time limit for QUIT; the mail is already accepted by then.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Why a mail was not sent.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The server cannot be reached, breaks off, is silent, or serves nobody at present.
+    /// The server cannot be reached, breaks off, is silent, or currently serves no client.
     Away(String),
-    /// The server does not take this mail now.
+    /// The server does not accept this mail now.
     Later(String),
-    /// This mail is never taken.
+    /// The server will never accept this mail.
     Final(String),
 }
 
@@ -50,18 +50,18 @@ impl fmt::Display for Stage {
     }
 }
 
-/// Whether the conversation is encrypted.
+/// How the conversation is encrypted.
 enum Encryption {
     None,
     /// From the first byte on.
     Whole(TlsParameters),
-    /// After a request for it.
+    /// After STARTTLS, which is required.
     Begun(TlsParameters),
-    /// The same, when the server can.
+    /// After STARTTLS, if the server supports it.
     BegunIfPossible(TlsParameters),
 }
 
-/// A mail server that takes mails for others.
+/// A mail server that relays mails.
 pub(crate) struct Relay {
     host: String,
     port: u16,
@@ -77,8 +77,8 @@ impl fmt::Debug for Relay {
 }
 
 impl Relay {
-    /// `smtps://user:password@host:port/name`, or `smtp://…?tls=required`, `?tls=opportunistic`, or neither, as lettre's own
-    /// transport takes them.
+    /// Parses `smtps://user:password@host:port/name`, or `smtp://…` with `?tls=required`, `?tls=opportunistic`, or neither,
+    /// as lettre's own transport does.
     pub fn parse(url: &str) -> Result<Self> {
         let wrong = || Error::invalid("/smtp_url", "must be smtps://user:password@host, or smtp://…?tls=required");
         let url = Url::parse(url).map_err(|_| wrong())?;
@@ -110,14 +110,14 @@ impl Relay {
         let mut stage = Stage::Connection;
         match tokio::time::timeout(PATIENCE, self.converse(message, &mut stage)).await {
             Ok(Ok(mut connection)) => {
-                // Accepted; what follows is courtesy.
+                // The mail is accepted; QUIT is only a courtesy.
                 let _ = tokio::time::timeout(FAREWELL, connection.quit()).await;
                 Ok(())
             }
             Ok(Err(error)) => Err(meaning(stage, &error)),
             Err(_) => {
                 let reason = format!("{stage}: no answer within {} s", PATIENCE.as_secs());
-                // It may look into this one recipient; the others are another matter.
+                // The server may be verifying this one recipient; other recipients are unaffected.
                 Err(if stage == Stage::Recipient { Failure::Later(reason) } else { Failure::Away(reason) })
             }
         }
@@ -157,8 +157,8 @@ impl Relay {
     }
 }
 
-/// What a failure means for the mail. A refusal for good (5xx) is final once it is about the mail; before that, and where the
-/// server wants us to log in first (RFC 4954 §6), it is about us, and somebody will mend it.
+/// Returns what a failure means for the mail. A permanent refusal (5xx) is final once it concerns the mail. Before that,
+/// and where the server requires a login first (RFC 4954 §6), it concerns our setup, which an operator will fix.
 fn meaning(stage: Stage, error: &SmtpError) -> Failure {
     let code = error.status().map(u16::from);
     let reason = match code {
@@ -173,8 +173,8 @@ fn meaning(stage: Stage, error: &SmtpError) -> Failure {
     }
 }
 
-/// The enhanced code of a reply (RFC 3463 §2), such as ` 5.1.1`. The words beside it are the server's, which likes to put the
-/// recipient's address among them, in whatever disguise: they are not kept.
+/// Returns the enhanced status code of a reply (RFC 3463 §2), such as ` 5.1.1`. The text beside it is discarded: servers
+/// often include the recipient's address in it, in one form or another.
 fn enhanced(error: &SmtpError) -> String {
     let words = with_sources(error);
     let is_number = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());

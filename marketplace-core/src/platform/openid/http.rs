@@ -1,16 +1,16 @@
-//! Requests to a provider: nothing is followed, nothing takes long, nothing grows, and nothing goes over the wire in the open.
+//! Requests to a provider: no redirects, bounded time, bounded size, and only over encrypted connections.
 
 use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::base::error::{Error, Result};
 
-/// One answer at most, in bytes.
+/// Maximum size of a response, in bytes.
 const MAX_ANSWER: usize = 256 * 1024;
 
-/// What a request carries besides its address.
+/// The content of a request besides its URL.
 pub(crate) enum Ask {
-    /// Nothing.
+    /// No content.
     Get,
     /// An access token.
     GetAs(String),
@@ -18,14 +18,14 @@ pub(crate) enum Ask {
     Form(String, Option<String>),
 }
 
-/// What came back, when it was an answer at all.
+/// A response.
 pub(crate) struct Reply {
     pub status: u16,
     pub body: Vec<u8>,
 }
 
 impl Reply {
-    /// The body of a success.
+    /// Returns the body of a successful response.
     pub fn json<T: DeserializeOwned>(&self, what: &'static str) -> Result<T> {
         if self.status != 200 {
             return Err(away(format!("{what} answered {}", self.status)));
@@ -34,20 +34,20 @@ impl Reply {
     }
 }
 
-/// Returns the error of a provider that does not do its part. What exactly is for the log, and is written here: which of the
-/// providers it is, and whether all of it fails, no state of ours says.
+/// Returns the error for a provider that does not work correctly. The details are only for the log, and are written here,
+/// as no health state says which provider fails, or whether all requests to it do.
 pub(crate) fn away(inside: String) -> Error {
     tracing::warn!(inside, "a provider of social login fails");
     Error::unavailable("the provider cannot be reached, or does not answer as it should; try again", inside)
 }
 
-/// Like the addresses that may be configured: the provider's document could name others.
+/// Checks a URL by the rules for configured ones, as the provider's document could name others.
 fn allowed(url: &str) -> Result<Url> {
     let url = Url::parse(url).ok().filter(crate::platform::config::is_private_way);
     url.ok_or_else(|| away("an address of the provider's is neither https nor on loopback".into()))
 }
 
-/// A client for all providers, made when it is first needed.
+/// A client for all providers, created when first needed.
 #[derive(Default)]
 pub(crate) struct Http {
     client: std::sync::OnceLock<reqwest::Client>,
@@ -69,10 +69,10 @@ impl Http {
         Ok(self.client.get_or_init(|| client))
     }
 
-    /// Sends one request. Any status is an answer, but a redirect.
+    /// Sends one request. Any status except a redirect counts as a response.
     pub async fn ask(&self, url: &str, ask: Ask) -> Result<Reply> {
         use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-        // An error of the client's may name the whole address; ours have no secret in them.
+        // An error of the client may contain the whole URL; ours contain no secret.
         let failed = |error: reqwest::Error| away(error.to_string());
         let (url, client) = (allowed(url)?, self.client()?);
         let request = match ask {

@@ -1,4 +1,4 @@
-//! Providers of social login, and what is remembered of each.
+//! Providers of social login, and what is cached for each.
 
 pub(crate) mod http;
 
@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use self::http::Http;
 use crate::{base::time::Timestamp, platform::config::Config};
 
-/// What a provider says of itself (OpenID Connect Discovery 1.0 §3, RFC 8414, RFC 9207).
+/// A provider's metadata (OpenID Connect Discovery 1.0 §3, RFC 8414, RFC 9207).
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Document {
     pub issuer: String,
@@ -36,7 +36,7 @@ pub(crate) struct Granted {
     pub access_token: Option<String>,
 }
 
-/// What is remembered of a provider.
+/// The cached data of a provider.
 #[derive(Clone)]
 pub(crate) struct Known {
     pub document: Arc<Document>,
@@ -45,7 +45,7 @@ pub(crate) struct Known {
     pub keys_at: Timestamp,
 }
 
-/// The configured providers, with what is remembered of each.
+/// The configured providers, with the cached data of each.
 #[derive(Default)]
 pub(crate) struct Providers {
     pub http: Http,
@@ -59,7 +59,8 @@ impl fmt::Debug for Providers {
 }
 
 impl Providers {
-    /// Those of a configuration. Asks nobody anything yet: a provider that is away must not keep a server from starting.
+    /// Creates the providers of a configuration. Sends no request yet: an unreachable provider must not keep a server from
+    /// starting.
     pub fn new(config: &Config) -> Self {
         let known = config.oidc.keys().map(|name| (name.clone(), Mutex::new(None))).collect();
         Self { http: Http::default(), known }

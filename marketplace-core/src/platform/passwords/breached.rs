@@ -1,7 +1,7 @@
-//! Passwords that are known from breaches, when the operator has a list of them.
+//! Passwords known from breaches, when the operator has a list of them.
 //!
-//! The list is a file as *Pwned Passwords* gives it away in one piece, ordered by hash: a line `SHA-1 in upper case
-//! hexadecimal:count` a password. It is 40 GB large and more, so it is searched where it lies: some 35 reads of 128 bytes.
+//! The list is a file as *Pwned Passwords* distributes it in one piece, ordered by hash: one line `SHA-1 in upper case
+//! hexadecimal:count` for each password. It is 40 GB or larger, so it is searched on disk: some 35 reads of 128 bytes.
 //! Nothing about a password leaves the machine.
 
 use std::{
@@ -17,17 +17,20 @@ use crate::{
     base::error::{Error, Result},
 };
 
-/// Characters of a hash.
+/// Length of a hash in characters.
 const HASH: usize = 40;
-/// More than a line has: a hash, a colon, a count, `\r\n`.
+/// Upper bound for the length of a line: a hash, a colon, a count, `\r\n`.
 const LINE: u64 = 64;
 
-/// A list of hashes; none when nobody gave one.
+/// A list of hashes; `None` when none is configured.
 #[derive(Clone, Debug)]
 pub(crate) struct Breached(Option<PathBuf>);
 
 impl Breached {
-    /// `invalid` when the file cannot be read or is not such a list.
+    /// Checks the configured list.
+    ///
+    /// # Errors
+    /// Returns `invalid` when the file cannot be read or is not such a list.
     pub(crate) fn new(file: Option<&Path>) -> Result<Self> {
         if let Some(path) = file {
             let wrong = |why: String| Error::invalid("/breached_passwords", format!("{}: {why}", path.display()));
@@ -54,12 +57,12 @@ impl Breached {
     }
 }
 
-/// Looks for a line that begins with `hash`, halving the part of the file where it can begin.
+/// Looks for a line that begins with `hash`, by binary search over where it can begin.
 fn contains(file: &mut File, hash: &[u8]) -> io::Result<bool> {
     let (mut low, mut high) = (0, file.seek(SeekFrom::End(0))?);
     while low < high {
         let middle = low + (high - low) / 2;
-        // The first line that begins at or after `middle`: from the byte before on, behind the first line's end.
+        // The first line that begins at or after `middle`: read from the byte before, and skip to the end of that line.
         let from = middle.saturating_sub(1);
         file.seek(SeekFrom::Start(from))?;
         let mut piece = Vec::new();
@@ -126,7 +129,7 @@ mod tests {
     }
 
     proptest! {
-        /// Lines of any length, at any place in the file, with either line end.
+        /// Lines of any length, anywhere in the file, with either line ending.
         #[test]
         fn each_line_is_found_and_nothing_else(
             hashes in proptest::collection::btree_map("[0-9A-F]{40}", 1_u32..4_000_000, 1..60), others in proptest::collection::vec("[0-9A-F]{40}", 5), dos: bool,

@@ -51,7 +51,7 @@ async fn insert(db: &Db, key: &'static str) {
     unit.await.unwrap();
 }
 
-/// A read in a task of its own, begun before this answers.
+/// Starts a read in a task of its own. The read has begun when this returns.
 async fn asked<const TEST: usize>(db: &Db, key: &str) -> tokio::task::JoinHandle<Result<Option<String>>> {
     let (db, key) = (db.clone(), key.to_owned());
     let task = tokio::spawn(async move { db.point::<Probe<TEST>>(key).await });
@@ -59,7 +59,7 @@ async fn asked<const TEST: usize>(db: &Db, key: &str) -> tokio::task::JoinHandle
     task
 }
 
-/// One that has its statement behind it and waits at the gate.
+/// Starts a read that has run its statement and waits at the gate.
 async fn at_gate<const TEST: usize>(db: &Db) -> tokio::task::JoinHandle<Result<Option<String>>> {
     let before = STATEMENTS[TEST].load(Ordering::SeqCst);
     let task = asked::<TEST>(db, "wait").await;

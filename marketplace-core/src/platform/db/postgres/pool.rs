@@ -1,7 +1,7 @@
-//! Connections to PostgreSQL, lent in turn.
+//! The pool of connections to PostgreSQL.
 //!
-//! Not sqlx's pool: that one asks each connection that comes back whether it lives, which is a round trip for every read, and
-//! waits for that answer without an end, so that a connection which died silently keeps its place for ever.
+//! This replaces sqlx's pool, which checks each returned connection for liveness, a round trip for every read, and waits
+//! for that response without a time limit, so that a connection that died silently keeps its place forever.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -33,36 +33,36 @@ use crate::{
     },
 };
 
-/// For a place among the connections.
+/// How long a caller waits for a place among the connections.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// A connection that was not used for so long is asked whether it lives, which costs a round trip. With much to do none is at
-/// rest for as long, and nobody pays; with little to do nobody minds.
+/// Idle time after which a connection is checked for liveness, which costs a round trip. Under load no connection is idle
+/// for so long, so the check costs nothing; without load the cost does not matter.
 const TRUSTED: Duration = Duration::from_millis(5);
-/// For the answer to that.
+/// Time limit for the response to that check.
 const ALIVE: Duration = Duration::from_millis(400);
-/// For a connection to answer whose caller went away.
+/// How long an abandoned connection may take to respond.
 const SETTLE: Duration = Duration::from_secs(2);
-/// For the answer to COMMIT, when nobody waits for it any more: the server goes on with it for as long as it takes, and its
-/// place is not another's meanwhile, or there would be ever more of them.
+/// How long an abandoned COMMIT may take to be answered. The server continues it for as long as it takes, and its place
+/// stays taken meanwhile; otherwise such connections would accumulate.
 const GIVEN_UP: Duration = Duration::from_secs(60);
-/// Units that may wait for a turn.
+/// Maximum number of units that may wait for a turn.
 const QUEUE: usize = 4_096;
-/// One part in so many of the places is for reading only, and as many are for the program's own work.
+/// One place in this many is reserved for reading, and as many are for the program's own work.
 const PART: u32 = 8;
-/// Between two looks for a connection that came back, when the server has none more to give.
+/// Interval between checks for a returned connection while the server accepts no more.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// While the server cannot be reached one caller tries so long after the last one that failed, and the others are told at once.
+/// While the server cannot be reached, one caller retries this long after the last failed attempt; the others fail at once.
 const PAUSE: Duration = Duration::from_millis(250);
-/// And so long after the last one that has not ended: what is tried again arrives before what waits.
+/// A new attempt starts this long after an attempt that has not ended: the new one arrives before the one that hangs.
 const PROBE: Duration = Duration::from_secs(1);
-/// Without a failure for so long, writes work again.
+/// Time without a failure after which writes count as working again.
 const STEADY: Duration = Duration::from_secs(1);
-/// Without one that did not come for so long, locks come again.
+/// Time without a failed wait for a lock after which locks count as available again.
 const LOCKS_COME: Duration = Duration::from_secs(10);
-/// No connection is kept longer: after a failover, and behind a balancer, they spread again.
+/// Maximum lifetime of a connection, so that connections are redistributed after a failover and behind a load balancer.
 const LIFE: Duration = Duration::from_secs(30 * 60);
 
-/// The connections to one server; cheap to clone.
+/// The connections to one server. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool(Arc<Cluster>);
 
@@ -72,19 +72,20 @@ struct Cluster {
     limits: Limits,
     size: u32,
     places: Arc<Semaphore>,
-    /// As many places again, for connections that are overdue: while some hang, others are served.
+    /// The same number of extra places, for overdue connections: while some hang, other callers are served.
     aside: Arc<Semaphore>,
-    /// Those who write take turns before they take a place, each caller for their own: whoever asks for much at once, or for
-    /// what is locked, waits behind themselves. What is left of the places is for reading.
+    /// Turns of the writers, taken before a place among the connections. Each caller has a queue of its own, so that a
+    /// caller with many units, or with units that wait for a lock, delays only itself. The remaining places are for
+    /// reading.
     callers: Turns<Option<Key>>,
-    /// And due work, which no caller waits for.
+    /// Turns of due work, for which no caller waits.
     own: Turns<Option<Key>>,
     prober: Prober,
-    /// The one that came back last is lent first.
+    /// Idle connections. The last one returned is lent first.
     idle: Mutex<Vec<Idle>>,
-    /// When a lock did not come last.
+    /// When a lock was last not obtained.
     locked: Mutex<Option<Instant>>,
-    /// While it cannot be reached: when to try again.
+    /// When to retry while the server cannot be reached.
     again: Mutex<Option<Instant>>,
     health: Health,
 }
@@ -96,18 +97,18 @@ struct Idle {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these.
+    // No code panics while it holds one of these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether the server has as many connections as it may.
+/// Returns whether the server has reached its maximum number of connections.
 fn is_refused_for_number(error: &DbError) -> bool {
     let DbError::Unreachable(error) = error else { return false };
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("53300")
 }
 
 impl Pool {
-    /// At most `size` at once, and as many that are overdue; each is made when it is needed first.
+    /// Creates a pool of at most `size` connections, plus as many overdue ones. Each is opened when first needed.
     pub(in crate::platform::db) fn new(
         options: PgConnectOptions,
         limits: Limits,
@@ -140,7 +141,7 @@ impl Pool {
         }))
     }
 
-    /// Lends a connection that works, as far as is known.
+    /// Borrows a connection that works, as far as is known.
     pub(in crate::platform::db) async fn acquire(&self) -> Result<PgLease, DbError> {
         let place = match timeout(PATIENCE, Arc::clone(&self.0.places).acquire_owned()).await {
             Ok(Ok(place)) => place,
@@ -158,33 +159,33 @@ impl Pool {
         Ok(PgLease { conn, pool: self.clone() })
     }
 
-    /// Lends a connection for a unit, when it is its turn.
+    /// Borrows a connection for a unit that has its turn.
     pub(in crate::platform::db) async fn acquire_for_unit(&self, turn: UnitTurn) -> Result<PgLease, Error> {
         let mut lease = self.acquire().await?;
         lease.watch.turn = Some(turn);
         Ok(lease)
     }
 
-    /// Waits for a turn at writing.
+    /// Waits for a turn to write.
     ///
     /// # Errors
-    /// `busy` when too many wait; `unavailable` while what is written is not confirmed.
+    /// Returns `busy` when too many units wait, and `unavailable` while commits are not confirmed.
     pub(in crate::platform::db) async fn turn(&self, of: Option<Key>) -> Result<UnitTurn, Error> {
         self.0.prober.admit()?;
         let turns = if of.is_some() { &self.0.callers } else { &self.0.own };
         let waiting = turns.take(of, "the database has too much to do; try again");
         let turn = timeout(PATIENCE, waiting).await.map_err(|_| DbError::Busy(sqlx::Error::PoolTimedOut))??;
-        // It may have fallen silent meanwhile.
+        // Commits may have stopped being confirmed in the meantime.
         self.0.prober.admit()?;
         Ok(turn)
     }
 
-    /// Returns for whom the work is done that is under way.
+    /// Returns the caller on whose behalf the current work is done.
     pub(in crate::platform::db) fn writer() -> Option<Key> {
         caller().map(Key::Account).or_else(|| caller_address().map(|ip| Key::Address(network(ip))))
     }
 
-    /// Whether the server still works on the COMMIT of one of its processes.
+    /// Returns whether the server is still working on the COMMIT of one of its processes.
     async fn is_worked_on(&self, pid: i32) -> Result<bool, DbError> {
         let mut lease = self.acquire().await?;
         let found = sqlx::query_scalar::<_, bool>(
@@ -193,7 +194,7 @@ impl Pool {
         Ok(found.bind(pid).fetch_one(&mut *lease).await?)
     }
 
-    /// COMMIT was not answered: is none?
+    /// Starts checking, after one COMMIT without a response, whether any COMMIT is answered.
     pub(in crate::platform::db) fn doubt_writes(&self) {
         let pool = self.clone();
         let is_worked_on = move |pid| {
@@ -203,7 +204,7 @@ impl Pool {
         self.0.prober.start(Box::new(is_worked_on), &self.0.options, &self.0.health);
     }
 
-    /// One that was used before and lives.
+    /// Returns an idle connection that is alive.
     async fn known(&self) -> Option<Box<PgConn>> {
         loop {
             let Idle { mut conn, since } = lock(&self.0.idle).pop()?;
@@ -214,7 +215,7 @@ impl Pool {
         }
     }
 
-    /// One more, or one that came back meanwhile when the server has none more to give.
+    /// Opens a connection, or returns one that was given back meanwhile when the server accepts no more.
     async fn another(&self) -> Result<Box<PgConn>, DbError> {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -232,9 +233,9 @@ impl Pool {
         }
     }
 
-    /// Whether the server has no more connections for us, besides those that are in use.
+    /// Returns whether the server accepts no more connections besides those of this pool in use.
     fn is_crowded(&self, error: &DbError) -> bool {
-        // Our own place is one of those that are taken.
+        // This caller's own place is among those taken.
         let others = self.0.places.available_permits() + 1 < usize::try_from(self.0.size).unwrap_or(1);
         is_refused_for_number(error) && (others || !lock(&self.0.idle).is_empty())
     }
@@ -245,7 +246,7 @@ impl Pool {
             if let Some(at) = *again {
                 if Instant::now() >= at {
                     *again = Some(Instant::now() + PROBE);
-                    // Nobody waits for what probably fails.
+                    // In a task, so that no caller waits for an attempt that probably fails.
                     tokio::spawn(self.clone().reconnect());
                 }
                 let refused = std::io::Error::other("it could not be reached a moment ago");
@@ -255,21 +256,21 @@ impl Pool {
         let made = PgConn::connect(&self.0.options, Some(self.0.limits)).await;
         match &made {
             Ok(_) => self.reached(),
-            // A pool of one has no others, and says nothing of those of other pools.
+            // A pool of one has no other connections, and knows nothing of those of other pools.
             Err(error) if self.is_crowded(error) || (self.0.size == 1 && is_refused_for_number(error)) => {}
             Err(error) => self.failed(error),
         }
         made
     }
 
-    /// Tries whether the server can be reached again.
+    /// Checks whether the server can be reached again.
     async fn reconnect(self) {
         match PgConn::connect(&self.0.options, Some(self.0.limits)).await {
             Ok(conn) => {
                 self.reached();
                 self.put_back(Box::new(conn));
             }
-            // Somebody who tried later was there first.
+            // A later attempt succeeded first.
             Err(_) if lock(&self.0.again).is_none() => {}
             Err(error) => self.failed(&error),
         }
@@ -285,11 +286,11 @@ impl Pool {
         self.0.health.failed(Component::Database, error.in_full());
     }
 
-    /// Records how a unit went.
+    /// Records the outcome of a unit.
     pub(in crate::platform::db) fn wrote(&self, error: Option<&Error>) {
         self.note_lock(error);
         if self.0.prober.is_silent() {
-            // Only COMMIT that is answered tells something, and not every unit has something to commit.
+            // Only an answered COMMIT is conclusive, and not every unit has something to commit.
             return;
         }
         if let Some(why) = error.and_then(cannot_write) {
@@ -304,7 +305,7 @@ impl Pool {
         }
     }
 
-    /// A lock that somebody holds for long stops only those who need it, and nothing else tells of it.
+    /// Records a lock that is held for long: it stops only the callers that need it, and nothing else reports it.
     fn note_lock(&self, error: Option<&Error>) {
         let mut locked = lock(&self.0.locked);
         if error.is_some_and(lock_did_not_come) {
@@ -317,12 +318,12 @@ impl Pool {
         }
     }
 
-    /// A connection of its own, for as long as its work takes; the limits are the server's.
+    /// Opens a connection outside the pool, for as long as its work takes. Only the server's own limits apply.
     pub(crate) async fn connect_apart(&self) -> Result<PgConn, DbError> {
         PgConn::connect(&self.0.options, None).await
     }
 
-    /// One connection broke: those beside it may have as well, and are made anew.
+    /// Distrusts the idle connections after one broke: others may have broken as well, so they are replaced.
     fn distrust(&self) {
         lock(&self.0.idle).clear();
     }
@@ -335,31 +336,31 @@ impl Pool {
                 idle.push(Idle { conn, since: Instant::now() });
             }
         }
-        // Whoever waits for it finds the connection.
+        // Released last, so that the next caller in line finds the connection.
         drop((place, turn));
     }
 
-    /// Waits until all came back, and closes them.
+    /// Waits until all connections have been returned, and closes them.
     pub(in crate::platform::db) async fn close(&self) {
-        // What hangs is given up.
+        // Connections that hang are given up.
         let all = timeout(CONNECT + SETTLE, self.0.places.acquire_many(self.0.size)).await;
         self.0.places.close();
         drop(all);
         let idle = std::mem::take(&mut *lock(&self.0.idle));
         for Idle { conn, .. } in idle {
-            // It is going away in any case.
+            // The connection is discarded in any case.
             let _ = timeout(ALIVE, conn.raw.close()).await;
         }
     }
 }
 
-/// A turn at writing.
+/// A turn to write.
 pub(in crate::platform::db) type UnitTurn = Turn<Option<Key>>;
 
-/// A connection lent by the pool; goes back when dropped, if it can be lent again.
+/// A borrowed connection, returned to the pool when dropped if it is still usable.
 #[derive(Debug)]
 pub struct PgLease {
-    /// Some until dropped.
+    /// `Some` until dropped.
     conn: Option<Box<PgConn>>,
     pool: Pool,
 }
@@ -370,13 +371,13 @@ impl Drop for PgLease {
         if conn.is_clean() {
             self.pool.put_back(conn);
         } else if conn.watch.state == State::Broken {
-            // Dropped without a farewell, which could hang as well.
+            // Dropped without closing it properly, which could hang as well.
             self.pool.distrust();
         } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            // Somebody did not wait for an answer, or for the end of a transaction.
+            // The caller did not wait for a response, or for the end of a transaction.
             let pool = self.pool.clone();
             let within = if conn.is_committing { GIVEN_UP } else { SETTLE };
-            // Nobody of the same caller has to wait for that.
+            // Other units of the same caller do not have to wait for that.
             conn.watch.turn = None;
             runtime.spawn(async move {
                 if conn.settles(within).await {

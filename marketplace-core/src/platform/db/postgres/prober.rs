@@ -1,8 +1,8 @@
-//! Finds out whether what is written is confirmed.
+//! Checks whether commits are confirmed.
 //!
-//! A COMMIT can wait for ever, past every limit of the server's: for a standby that must have it and is away, or for a disk.
-//! Then each unit would hold its caller for seconds and leave a connection behind on which nothing comes. So after one COMMIT
-//! without an answer a task tries with one of its own; while that is not answered either, nobody else writes.
+//! A COMMIT can wait forever, past every limit of the server: for a required standby that is away, or for a disk. Each unit
+//! would then hold its caller for seconds and leave a connection behind on which no response arrives. So after one COMMIT
+//! without a response, a task tries a COMMIT of its own; while that is not answered either, no other unit writes.
 
 use std::{
     pin::pin,
@@ -26,39 +26,39 @@ use crate::{
     },
 };
 
-/// For the COMMIT that is tried; then writes are refused.
+/// Time limit of the trial COMMIT; after it, writes are refused.
 const PROBED: Duration = Duration::from_secs(1);
-/// Between two looks whether the server still works on it, and between two tries.
+/// Interval between checks whether the server is still working on the COMMIT, and between two trials.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Looks that may fail before it is tried anew.
+/// Number of failed checks after which a new trial starts.
 const LOOKS: u32 = 4;
 
-/// See the [module](self); cheap to clone.
+/// The prober; see the [module](self). Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(in crate::platform::db) struct Prober(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// A task tries.
+    /// Whether a task is trying.
     is_trying: AtomicBool,
-    /// No COMMIT is answered.
+    /// Whether COMMITs go unanswered.
     is_silent: AtomicBool,
-    /// When a write failed last because the server could not.
+    /// When a write last failed because of the server.
     refused: Mutex<Option<Instant>>,
 }
 
 impl Prober {
-    /// Whether no COMMIT is answered.
+    /// Returns whether COMMITs go unanswered.
     pub(super) fn is_silent(&self) -> bool {
         self.0.is_silent.load(Ordering::Relaxed)
     }
 
-    /// When a write failed last because the server could not.
+    /// Returns when a write last failed because of the server.
     pub(super) fn refused(&self) -> &Mutex<Option<Instant>> {
         &self.0.refused
     }
 
-    /// Refuses what would not be confirmed.
+    /// Refuses a unit while commits are not confirmed.
     pub(super) fn admit(&self) -> Result<()> {
         if self.is_silent() {
             return Err(Error::unavailable(
@@ -69,7 +69,7 @@ impl Prober {
         Ok(())
     }
 
-    /// Tries until it is answered, in a task of its own; once at a time.
+    /// Starts a task that tries until a COMMIT is answered, unless one is already running.
     pub(super) fn start(&self, is_worked_on: IsWorkedOn, options: &PgConnectOptions, health: &Health) {
         if !self.0.is_trying.swap(true, Ordering::Relaxed) {
             let trying =
@@ -79,7 +79,7 @@ impl Prober {
     }
 }
 
-/// Whether the server still works on a COMMIT, by the process that it runs in; asked over another connection.
+/// Checks over another connection whether the server is still working on a COMMIT, given the id of its process.
 pub(super) type IsWorkedOn = Box<dyn Fn(i32) -> BoxFuture<'static, bool> + Send + Sync>;
 
 struct Trying {
@@ -99,14 +99,14 @@ impl Drop for Trying {
 impl Trying {
     async fn run(self) {
         loop {
-            // That it cannot be reached is told by those who read.
+            // A server that cannot be reached is reported by the readers.
             if let Ok(mut conn) = PgConn::connect(&self.options, Some(Limits::USUAL)).await
                 && let Some(outcome) = self.attempt(&mut conn).await
             {
                 let error = outcome.map_err(Error::from).err();
                 match error.as_ref().map(|error| (error, cannot_write(error))) {
                     None => return self.health.succeeded(Component::DatabaseWrites),
-                    // It says why: whoever writes hears it as well.
+                    // The server gives the reason, which writers also receive.
                     Some((_, Some(why))) => return self.health.failed(Component::DatabaseWrites, why),
                     Some((error, None)) => tracing::debug!(%error, "a write that was tried failed"),
                 }
@@ -115,11 +115,13 @@ impl Trying {
         }
     }
 
-    /// What came of one unit; none when its COMMIT got no answer and the server does not work on it any more.
+    /// Returns the outcome of one trial unit, or `None` when its COMMIT got no response and the server no longer works on
+    /// it.
     async fn attempt(&self, conn: &mut PgConn) -> Option<std::result::Result<(), sqlx::Error>> {
         let begun = async {
             conn.begin().await?;
-            // Another server's may wait with this row locked, or somebody's unit: then the second one alone has to do.
+            // Another server's trial, or some unit, may be waiting with this row locked: then the second statement alone
+            // has to do.
             sqlx::query(
                 "UPDATE event_marks SET place = place WHERE id = (SELECT id FROM event_marks WHERE id = 1 FOR UPDATE SKIP LOCKED)",
             )
@@ -141,7 +143,7 @@ impl Trying {
         }
         self.prober.0.is_silent.store(true, Ordering::Relaxed);
         self.health.failed(Component::DatabaseWrites, silent(PROBED));
-        // A try that is given up leaves a connection behind: this one is waited for, as long as it is worked on.
+        // An abandoned trial leaves a connection behind, so this one is waited for as long as the server works on it.
         let mut looks = 0;
         while looks < LOOKS {
             if let Ok(answer) = timeout(PAUSE, &mut committed).await {
