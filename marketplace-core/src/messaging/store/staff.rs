@@ -144,7 +144,7 @@ pub(in crate::messaging) async fn parties(conn: &mut Conn<'_>, id: ThreadId) -> 
     Ok(q!(conn => opt (UserId, UserId), "SELECT client_id, worker_id FROM threads WHERE id = $1", id)?)
 }
 
-/// Returns when a member of staff last gave a reason to read a thread's content.
+/// Returns when a member of staff last read a thread's content for the given reason.
 pub(in crate::messaging) async fn read_at(
     conn: &mut Conn<'_>,
     who: &Principal,
