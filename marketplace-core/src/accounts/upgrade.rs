@@ -51,8 +51,7 @@ async fn normalise(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     store::is_normalised(conn, user).await
 }
 
-/// Sets aside an account that mail to its address can no longer identify. Its owner has the other account; staff see
-/// both.
+/// Sets aside an account, so that its address no longer finds it. Its owner has the other account; staff see both.
 async fn set_aside(conn: &mut Conn<'_>, norm: &str, account: &Account, other: &Account) -> Result<()> {
     tracing::warn!(user = %account.id, other = %other.id, "two accounts have one address; only the other is found by it");
     store::set_email_norm(conn, account.id, &format!("{norm} {}", account.id)).await
