@@ -59,7 +59,7 @@ pub(super) async fn take_login(
     Ok(Some((provider, Asked { role, back }, expires_at)))
 }
 
-/// Returns an identity's id and the user whom it belongs to.
+/// Returns an identity's id and the user that it belongs to.
 pub(super) async fn find(conn: &mut Conn<'_>, issuer: &str, subject: &str) -> Result<Option<(IdentityId, UserId)>> {
     Ok(q!(conn => opt (IdentityId, UserId),
         "SELECT id, user_id FROM identities WHERE issuer = $1 AND subject = $2", issuer, subject)?)

@@ -283,7 +283,7 @@ struct FavoriteRow {
     worker: PublicWorkerRow,
 }
 
-/// Returns a user's favourites whom the public sees, with the times at which they were added, newest first.
+/// Returns those of a user's favourites that the public sees, with the times at which they were added, newest first.
 pub(super) async fn favorites(
     conn: &mut Conn<'_>,
     now: Timestamp,

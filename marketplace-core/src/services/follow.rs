@@ -83,7 +83,7 @@ pub(crate) async fn sweep_index(app: &App) -> Result<()> {
 /// Stores the words for which typos are tolerated. A word that is already known costs one read.
 ///
 /// # Errors
-/// Returns the errors of the database.
+/// Errors of the database.
 pub async fn learn(conn: &mut Conn<'_>, words: impl Iterator<Item = &str> + Send) -> Result<()> {
     store::take_turn(conn).await?;
     let words: BTreeSet<&str> = words.filter(|word| !parts(word).is_empty()).collect();

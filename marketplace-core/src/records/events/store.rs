@@ -53,7 +53,7 @@ pub(crate) async fn record(op: &Operation, conn: &mut Conn<'_>, new: &New<'_>) -
 /// Records a change, inside the transaction that makes it.
 ///
 /// # Errors
-/// Returns the errors of the database.
+/// Errors of the database.
 pub async fn append(
     op: &Operation,
     conn: &mut Conn<'_>,
