@@ -129,7 +129,7 @@ fn is_filler(c: char) -> bool {
 /// dropped; full-width digits count as digits.
 ///
 /// # Errors
-/// The error of the field when the number is not valid.
+/// The error of the field `/phone` when the number is not valid.
 pub fn check_phone(phone: &str) -> Result<String, FieldError> {
     // The limit is longer than any number with everything that people put between the digits.
     let visible: String = phone.nfkc().filter(|c| !is_filler(*c) || matches!(c, '(' | ')')).take(100).collect();
