@@ -1,5 +1,5 @@
-//! The most common passwords: what password sprays try first (NIST SP 800-63B §3.1.1.2 asks for such a list, OWASP ASVS 5
-//! §6.2.4 for 3,000).
+//! The most common passwords, which password-spraying attacks try first (NIST SP 800-63B §3.1.1.2 asks for such a
+//! list, OWASP ASVS 5 §6.2.4 for 3,000).
 
 use std::collections::HashSet;
 
@@ -9,8 +9,8 @@ fn words() -> impl Iterator<Item = &'static str> {
     COMMON.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_ascii_whitespace)
 }
 
-/// Words of this place (OWASP ASVS 5 §6.1.2): its name, who is here, and what they do. With the names in its own address and in
-/// the account's, they are what somebody tries who knows it.
+/// Words related to this site (OWASP ASVS 5 §6.1.2): its name, who uses it, and what they do. Together with the names
+/// in the site's own address and in the account's, an attacker who knows the site tries them.
 const PLACE: &[&str] = &[
     "marketplace",
     "market",
@@ -40,8 +40,8 @@ const PLACE: &[&str] = &[
     "welcome",
 ];
 
-/// Whether a lower-case text is nothing but words of this place, of its address and of the account's, whatever stands between
-/// and behind them.
+/// Returns whether a lower-case text consists only of words related to this site, its address and the account's
+/// address, with any separators between and after them.
 pub(super) fn is_of_this_place(lower: &str, email: &str, site: &str) -> bool {
     let local = email.rsplit_once('@').map_or(email, |(local, _)| local).to_lowercase();
     let site = site.to_lowercase();
@@ -61,7 +61,8 @@ pub(super) fn is_of_this_place(lower: &str, email: &str, site: &str) -> bool {
     false
 }
 
-/// Whether a lower-case text is on the list. Looked at one by one: what follows, the hash, takes a thousand times as long.
+/// Returns whether a lower-case text is on the list. A linear search is enough: the hash that follows takes a thousand
+/// times as long.
 pub(super) fn is_common(lower: &str) -> bool {
     words().any(|word| word == lower)
 }
@@ -105,7 +106,7 @@ mod tests {
         {
             assert!(!known(own), "{own}");
         }
-        // However long it is, it is looked at in no time.
+        // Even a very long text is checked quickly.
         assert!(!known(&format!("{}x", "job".repeat(100_000))));
     }
 }

@@ -1,4 +1,4 @@
-//! Addresses and phone numbers: which are good, and in which form two of them are one. No SQL, no I/O.
+//! Email addresses and phone numbers: which are valid, and in which form two of them are equal. No SQL, no I/O.
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
@@ -8,35 +8,36 @@ use crate::base::{
     text::{is_ignorable, is_unseen},
 };
 
-/// Longest address, and longest part before the `@`, in bytes (RFC 5321 §4.5.3.1).
+/// Maximum length of an address, and of the part before the `@`, in bytes (RFC 5321 §4.5.3.1).
 const EMAIL: usize = 254;
 const LOCAL: usize = 64;
-/// Longer texts are no addresses, and are not looked at. In bytes, as people type them.
+/// Length in bytes, as people type them, beyond which texts are not examined because they cannot be addresses.
 pub const EMAIL_LIMIT: usize = 1_000;
 
-/// The ASCII form of a domain (IDNA 2008 by UTS #46): no empty labels, none that begins or ends with `-`, 63 bytes each at most.
+/// Returns the ASCII form of a domain (IDNA 2008 by UTS #46): no empty labels, none that begins or ends with `-`, at
+/// most 63 bytes each.
 fn ascii_domain(domain: &str) -> Option<String> {
     let ascii = Uts46::new()
         .to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify)
         .ok()?;
     let (_, last) = ascii.rsplit_once('.')?;
-    // An address of a machine is no domain.
+    // An IP address is not a domain.
     (!last.bytes().all(|byte| byte.is_ascii_digit())).then(|| ascii.into_owned())
 }
 
-/// `atext` (RFC 5321 §4.1.2), and letters beyond ASCII (RFC 6531 §3.3).
+/// Returns whether a text is `atext` (RFC 5321 §4.1.2), which includes letters beyond ASCII (RFC 6531 §3.3).
 fn is_atom(text: &str) -> bool {
     let fine = |c: char| {
         c.is_ascii_alphanumeric()
             || "!#$%&'*+-/=?^_`{|}~".contains(c)
             || (!c.is_ascii() && (c.is_alphanumeric() || is_combining_mark(c)) && !is_ignorable(c))
     };
-    // A mark has nothing to stand on at the beginning, and no mail server takes it there.
+    // A combining mark at the beginning has no base character, and mail servers reject it there.
     !text.is_empty() && text.chars().all(fine) && !text.starts_with(is_combining_mark)
 }
 
-/// The form in which mail is sent to an address: its domain in ASCII, which every server understands. As it is when it is no
-/// address.
+/// Returns the form in which mail is sent to an address: its domain in ASCII, which every server understands. Text
+/// that is not an address is returned unchanged.
 pub fn deliverable_email(email: &str) -> String {
     let email: String = email.trim().nfc().collect();
     let ascii = || {
@@ -46,23 +47,27 @@ pub fn deliverable_email(email: &str) -> String {
     ascii().unwrap_or(email)
 }
 
-/// The form in which addresses are compared: trimmed, in NFC, lower case, the domain in ASCII. So `Jon@MÜNCHEN.example` and
-/// `jon@xn--mnchen-3ya.example` are one.
+/// Returns the form in which addresses are compared: trimmed, in NFC, lower case, the domain in ASCII. So
+/// `Jon@MÜNCHEN.example` and `jon@xn--mnchen-3ya.example` are equal.
 pub fn normalise_email(email: &str) -> String {
     deliverable_email(email).to_lowercase().nfc().collect()
 }
 
-/// Checks an address: atoms with dots between them, `@`, and a dotted domain (RFC 5321 §4.1.2, without quoting), at most 254
-/// bytes with the domain in ASCII. Returns it as it was typed. Whether it exists only a mail can tell.
+/// Checks an address: atoms with dots between them, `@`, and a dotted domain (RFC 5321 §4.1.2, without quoting), at
+/// most 254 bytes with the domain in ASCII. Returns it as it was typed. Only a mail can show whether the address
+/// exists.
 ///
-/// Not by the crate `email_address` (0.2.9): of the bad addresses in the tests below it takes `a@127.0.0.1`, `a@b_c.de`,
-/// `a@xn--a.example`, a quoted part and a domain that is too long, and refuses `jon@münchen。example`. It knows no IDNA, by
-/// which two spellings are one account.
+/// The crate `email_address` (0.2.9) is not used: of the invalid addresses in the tests below it accepts
+/// `a@127.0.0.1`, `a@b_c.de`, `a@xn--a.example`, a quoted part and a domain that is too long, and it rejects
+/// `jon@münchen。example`. It does not implement IDNA, by which two spellings are one account.
+///
+/// # Errors
+/// The error of the field `/email` when the address is not valid.
 pub fn check_email(email: &str) -> Result<String, FieldError> {
     let email: String = email.trim().nfc().collect();
     let fine = || {
         let (local, domain) = email.rsplit_once('@').filter(|_| email.len() <= EMAIL_LIMIT)?;
-        // What is not seen in it is not compared either, and would make two of one.
+        // Invisible characters are ignored in comparisons, and would make two different spellings equal.
         let length = local.len() + 1 + ascii_domain(domain).filter(|_| !domain.contains(is_ignorable))?.len();
         (length <= EMAIL && local.len() <= LOCAL && local.split('.').all(is_atom)).then_some(())
     };
@@ -72,12 +77,13 @@ pub fn check_email(email: &str) -> Result<String, FieldError> {
     }
 }
 
-/// Country codes (ITU-T E.164, list of assigned codes), each with how many digits follow it in numbers of people: lines, mobiles,
-/// and numbers that move with somebody. `0,` before the lengths says that they may begin with 0.
+/// Country codes (ITU-T E.164, list of assigned codes), each with the number of digits that follow it in personal
+/// numbers: landlines, mobiles, and numbers that move with a person. `0,` before the lengths means that the digits may
+/// begin with 0.
 ///
-/// Lengths, not patterns: new ranges are given out every month, and a number that is dialled wrong is found out by dialling it.
-/// The crate `phonenumber`, which has the patterns, was weighed: it takes 17 MB and 0.2 s when it is first asked, and refuses what
-/// was given out after its release and the numbers that are set aside for films and made-up data.
+/// The table has lengths, not patterns: new ranges are assigned every month, and a wrong number shows when it is
+/// dialled. The crate `phonenumber`, which has the patterns, was considered: it takes 17 MB and 0.2 s on first use,
+/// and rejects numbers that were assigned after its release and those that are reserved for films and made-up data.
 const PLANS: &str = "\
 1:10 7:10 20:8-10 27:5-9 30:10 31:9-11 32:8-9 33:9 34:9 36:8-9 39:0,6-12 40:6-9 41:9 43:4-13 44:9-10 45:8 46:7-9 47:8 48:7-9 \
 49:5-13 51:8-9 52:10 53:6-10 54:10-11 55:10-11 56:9 57:8-10 58:10 60:8-10 61:9 62:7-12 63:6-10 64:8-10 65:8 66:8-9 81:9-10 \
@@ -92,7 +98,7 @@ const PLANS: &str = "\
 853:8 855:8-9 856:8-10 870:9-12 878:12 880:6-10 881:0,9-10 882:7-12 883:8-12 886:8-11 960:7 961:7-8 962:8-9 963:8-9 964:8-10 \
 965:8 966:9 967:7-9 968:8 970:8-9 971:8-9 972:8-12 973:8 974:8 975:7-8 976:8-10 977:8-10 992:0,9 993:8 994:9 995:9 996:9 998:0,9";
 
-/// Whether digits begin with a country's code, and go on as numbers there do.
+/// Returns whether digits begin with a country's code, and continue as numbers of that country do.
 fn is_of_a_country(digits: &str) -> bool {
     PLANS.split(' ').any(|plan| {
         let Some((code, rule)) = plan.split_once(':') else { return false };
@@ -102,12 +108,13 @@ fn is_of_a_country(digits: &str) -> bool {
         let bound = |text: &str| text.parse::<usize>().unwrap_or(0);
         (bound(shortest)..=bound(longest)).contains(&national.len())
             && (zero || !national.starts_with('0'))
-            // North American areas begin with 2 to 9.
+            // North American area codes begin with 2 to 9.
             && !(code == "1" && national.starts_with('1'))
     })
 }
 
-/// What people paste between digits: blanks, dashes, dots, slashes, brackets, and marks that are not seen.
+/// Returns whether a character is one that people paste between digits: blanks, dashes, dots, slashes, brackets, and
+/// invisible marks.
 fn is_filler(c: char) -> bool {
     c.is_whitespace()
         || is_unseen(c)
@@ -117,10 +124,14 @@ fn is_filler(c: char) -> bool {
         )
 }
 
-/// Checks a phone number and returns it as E.164 (ITU-T) has it: `+`, the code of a country, and as many digits as numbers have
-/// there. Blanks, dashes, invisible marks and a bracketed trunk zero (`+44 (0)20 …`) are dropped; wide digits count as digits.
+/// Checks a phone number and returns it in the form of E.164 (ITU-T): `+`, a country code, and as many digits as
+/// numbers of that country have. Blanks, dashes, invisible marks and a bracketed trunk zero (`+44 (0)20 …`) are
+/// dropped; full-width digits count as digits.
+///
+/// # Errors
+/// The error of the field `/phone` when the number is not valid.
 pub fn check_phone(phone: &str) -> Result<String, FieldError> {
-    // Longer than any number with all that people put between.
+    // The limit is longer than any number with everything that people put between the digits.
     let visible: String = phone.nfkc().filter(|c| !is_filler(*c) || matches!(c, '(' | ')')).take(100).collect();
     let plain: String = visible.replacen("(0)", "", 1).chars().filter(|c| !is_filler(*c)).collect();
     let digits = plain.strip_prefix('+').unwrap_or("");
@@ -209,10 +220,10 @@ mod tests {
             ("jon@münchen。example", "jon@xn--mnchen-3ya.example"),
             ("jon@ＭÜＮＣＨＥＮ.example", "jon@xn--mnchen-3ya.example"),
             ("U\u{308}@example.org", "ü@example.org"),
-            // Two domains, by IDNA 2008.
+            // By IDNA 2008 these are two different domains.
             ("a@straße.example", "a@xn--strae-oqa.example"),
             ("a@strasse.example", "a@strasse.example"),
-            // What is no address is compared as it is.
+            // A text that is not an address is compared as it is.
             (" No address ", "no address"),
             ("a@-b.co", "a@-b.co"),
         ] {
@@ -249,7 +260,7 @@ mod tests {
             "+123",
             "+1234567890123456",
             "+12345abc",
-            // No country, too short, too long, and a trunk zero or an area that cannot be.
+            // No such country, too short, too long, and a trunk zero or an area code that cannot exist.
             "+999123456789",
             "+2101234567",
             "+44207183875000",
@@ -270,7 +281,7 @@ mod tests {
         }
         let codes: Vec<&str> = PLANS.split(' ').filter_map(|plan| plan.split(':').next()).collect();
         assert_eq!(codes.len(), 211);
-        // No code begins another: a number is of one country.
+        // No code is a prefix of another, so a number belongs to one country.
         for (at, code) in codes.iter().enumerate() {
             assert!(codes.iter().enumerate().all(|(other, begun)| other == at || !begun.starts_with(code)), "{code}");
         }

@@ -1,4 +1,4 @@
-//! Staff's notes on an account.
+//! Notes of staff on an account.
 
 use super::{model::Note, store};
 use crate::{
@@ -10,7 +10,8 @@ use crate::{
     platform::db::Conn,
 };
 
-/// Keeps a change's note with its subject. Returns its id, which the audit row may hold where the text may not be.
+/// Stores the note of a change with the user whom it is about. Returns its id, which the audit row may hold where it
+/// may not hold the text.
 pub(crate) async fn keep_note(
     op: &Operation,
     conn: &mut Conn<'_>,

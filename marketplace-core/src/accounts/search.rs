@@ -1,14 +1,15 @@
-//! What staff look for when they look for somebody.
+//! The terms by which staff search for users.
 //!
-//! Names are found by beginnings of their words. Addresses and numbers are found whole; by their beginnings only by whoever may
-//! see them in full: asked often enough, beginnings spell a masked address out. Either is on record.
+//! Names match by prefixes of their words. Addresses and numbers match as a whole. They match by prefixes only for
+//! staff who may see them in full: otherwise a masked address could be spelled out by repeated searches for prefixes.
+//! Both kinds of search are on record.
 
 use super::model::{check_phone, fold, normalise_email};
 
-/// Words that count, of those that are looked for.
+/// Maximum number of words of a search that are used.
 const WORDS: usize = 3;
 
-/// Texts from one on, to another.
+/// A range of texts, from one to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Range {
     pub from: String,
@@ -19,30 +20,30 @@ impl Range {
     fn whole(text: String) -> Self {
         Self { to: text.clone(), from: text }
     }
-    /// All that begin with a text.
+    /// Returns the range of all texts with a prefix.
     fn beginning(text: String) -> Self {
         Self { to: format!("{text}\u{10FFFF}"), from: text }
     }
 }
 
-/// What somebody must have to be found.
+/// The terms that a user must have to be found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Query {
     /// The address, in the form in which addresses are compared.
     pub email: Option<Range>,
-    /// Words of the name and the number, the most telling first.
+    /// Words of the name and the number, the most selective first.
     pub terms: Vec<Range>,
-    /// Whether it looks for contact data.
+    /// Whether the search is for contact data.
     pub by_contact: bool,
 }
 
 impl Query {
-    /// Reads what somebody typed. `beginnings` says whether contact data may be found by its beginning. None when nobody can be
-    /// found by it.
+    /// Parses the text that was typed. `beginnings` says whether contact data may be found by a prefix. Returns `None`
+    /// when the text can match nobody.
     pub fn parse(typed: &str, beginnings: bool) -> Option<Self> {
         let mut query = Self::default();
         let contact = if beginnings { Range::beginning } else { Range::whole };
-        // As people paste it, with blanks.
+        // As people paste numbers, with blanks.
         if let Ok(number) = check_phone(typed) {
             query.terms.push(contact(number));
             query.by_contact = true;

@@ -1,4 +1,4 @@
-//! Accounts' SQL.
+//! SQL queries for accounts.
 
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ use crate::{
     platform::db::{Conn, DbError},
 };
 
-/// The columns of [`Account`], of a table named `u`.
+/// Expands to the columns of [`Account`], read from a table aliased `u`.
 macro_rules! account_columns {
     () => {
         "u.id, u.role, u.status, u.email, u.email_verified, u.name, u.phone, u.kyc_status, u.kyc_prior, u.kyc_effective_at, u.kyc_expires_at, u.version, u.created_at"
@@ -30,7 +30,7 @@ macro_rules! account_columns {
 }
 pub(crate) use account_columns;
 
-/// The same, of a table named `u`, as JSON.
+/// Expands to the same columns, read from a table aliased `u`, as JSON.
 macro_rules! account_json {
     (sqlite) => {
         "json_array(lower(hex(u.id)), u.role, u.status, u.email, u.email_verified, u.name, u.phone, u.kyc_status, u.kyc_prior, \
@@ -55,7 +55,7 @@ pub(crate) async fn get(conn: &mut Conn<'_>, id: UserId) -> Result<Option<Accoun
     Ok(q!(conn => opt Account, concat!("SELECT ", account_columns!(), " FROM users u WHERE u.id = $1"), id)?)
 }
 
-/// Like [`get`]; nobody else changes the account before the transaction ends.
+/// Returns an account like [`get`], and locks it: no other transaction can change it before this one ends.
 pub(crate) async fn lock(conn: &mut Conn<'_>, id: UserId) -> Result<Option<Account>> {
     Ok(q!(conn => opt Account, [
         sqlite: concat!("SELECT ", account_columns!(), " FROM users u WHERE u.id = $1"),
@@ -71,9 +71,9 @@ pub(crate) async fn lock_with_hash(conn: &mut Conn<'_>, id: UserId) -> Result<Op
     Ok(row.map(|row| (row.account, row.password_hash)))
 }
 
-/// By the form in which addresses are compared.
+/// Returns the account with an address, which is given in its normalised form.
 pub(crate) async fn by_email(conn: &mut Conn<'_>, norm: &str) -> Result<Option<(Account, Option<String>)>> {
-    // PostgreSQL refuses NUL in a text; no address has one.
+    // PostgreSQL rejects NUL in text; no address contains one.
     if norm.contains('\0') {
         return Ok(None);
     }
@@ -93,13 +93,13 @@ pub(crate) struct NewAccount<'a> {
     pub email_norm: &'a str,
     pub name: &'a str,
     pub phone: Option<&'a str>,
-    /// To be theirs once the address is confirmed, if it is free then.
+    /// Phone number that the account gets once the address is confirmed, if it is free then.
     pub phone_wanted: Option<&'a str>,
     pub hash: Option<&'a str>,
     pub now: Timestamp,
 }
 
-/// A new account with what it can be found by; none when the address has one.
+/// Creates an account with its search terms. Returns `None` when another account has the address.
 pub(crate) async fn insert(conn: &mut Conn<'_>, new: NewAccount<'_>) -> Result<Option<Account>> {
     let done = q!(conn => exec,
         "INSERT INTO users (id, role, status, email, email_norm, email_verified, name, phone, password_hash, kyc_status, kyc_prior, version, created_at, updated_at, phone_wanted) \
@@ -133,13 +133,13 @@ fn phone_taken() -> Error {
     Error::conflict("this phone number belongs to another account", ())
 }
 
-/// `conflict` when another account has the number.
+/// Fails with `conflict` when another account has the number.
 pub(crate) async fn require_free_phone(conn: &mut Conn<'_>, phone: &str, but: Option<UserId>) -> Result<()> {
     let holder = q!(conn => optval UserId, "SELECT id FROM users WHERE phone = $1", phone)?;
     if holder.is_some_and(|holder| Some(holder) != but) { Err(phone_taken()) } else { Ok(()) }
 }
 
-/// Writes anew what a user can be found by.
+/// Replaces the search terms of a user.
 async fn put_terms(conn: &mut Conn<'_>, id: UserId, name: &str, phone: Option<&str>) -> Result<(), DbError> {
     let terms = search_terms(name, phone);
     if terms.is_empty() {
@@ -165,7 +165,7 @@ pub(crate) async fn set_password(conn: &mut Conn<'_>, id: UserId, hash: &str, no
     Ok(())
 }
 
-/// The address is theirs: an unverified account becomes active, a restricted one stays restricted.
+/// Marks the address as confirmed: an unverified account becomes active, a restricted one stays restricted.
 pub(crate) async fn confirm_address(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "UPDATE users SET email_verified = TRUE, status = CASE WHEN status = 'unverified' THEN 'active' ELSE status END, \
@@ -174,7 +174,7 @@ pub(crate) async fn confirm_address(conn: &mut Conn<'_>, id: UserId, now: Timest
     claim_phone(conn, id).await
 }
 
-/// The number that somebody gave when they signed up becomes theirs, unless it is somebody's by now.
+/// Gives the account the number from its sign-up, unless another account has it by now.
 async fn claim_phone(conn: &mut Conn<'_>, id: UserId) -> Result<()> {
     let claimed = q!(conn => exec,
         "UPDATE users SET phone = phone_wanted WHERE id = $1 AND phone IS NULL AND phone_wanted IS NOT NULL \
@@ -194,29 +194,29 @@ async fn claim_phone(conn: &mut Conn<'_>, id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// The number that somebody gave who has not confirmed their address.
+/// Returns the number from the sign-up of an account whose address is not confirmed yet.
 pub(crate) async fn phone_wanted(conn: &mut Conn<'_>, id: UserId) -> Result<Option<String>> {
     Ok(q!(conn => optval Option<String>, "SELECT phone_wanted FROM users WHERE id = $1", id)?.flatten())
 }
 
-/// Accounts whose address is to be compared in another form than it is stored in.
+/// Returns accounts whose address must be normalised again, because the compared form has changed.
 pub(crate) async fn unnormalised(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<UserId>> {
     Ok(q!(conn => vals UserId, "SELECT user_id FROM unnormalised_emails ORDER BY user_id LIMIT ($1 + 0)", limit)?)
 }
 
-/// It is done.
+/// Marks an account's address as normalised.
 pub(crate) async fn is_normalised(conn: &mut Conn<'_>, id: UserId) -> Result<()> {
     q!(conn => exec, "DELETE FROM unnormalised_emails WHERE user_id = $1", id)?;
     Ok(())
 }
 
-/// The form in which an account's address is compared.
+/// Stores the normalised form of an account's address.
 pub(crate) async fn set_email_norm(conn: &mut Conn<'_>, id: UserId, norm: &str) -> Result<()> {
     q!(conn => exec, "UPDATE users SET email_norm = $2 WHERE id = $1", id, norm)?;
     Ok(())
 }
 
-/// Another, confirmed address.
+/// Stores a new, confirmed address.
 pub(crate) async fn set_email(
     conn: &mut Conn<'_>,
     account: &Account,
@@ -229,7 +229,7 @@ pub(crate) async fn set_email(
     Ok(())
 }
 
-/// Another name or number.
+/// Stores a new name or number.
 pub(crate) async fn set_person(conn: &mut Conn<'_>, account: &Account, now: Timestamp) -> Result<()> {
     let done = q!(conn => exec,
         "UPDATE users SET name = $2, phone = $3, version = version + 1, updated_at = $4 WHERE id = $1",
@@ -242,7 +242,7 @@ pub(crate) async fn set_person(conn: &mut Conn<'_>, account: &Account, now: Time
     Ok(put_terms(conn, account.id, &account.name, account.phone.as_deref()).await?)
 }
 
-/// Another status, with the restriction that explains it or none.
+/// Stores a new status, with the restriction that explains it, if any.
 pub(crate) async fn set_status(
     conn: &mut Conn<'_>,
     id: UserId,
@@ -263,7 +263,7 @@ pub(crate) async fn set_role(conn: &mut Conn<'_>, id: UserId, role: Role, now: T
     Ok(())
 }
 
-/// Leaves only what others need: the row, its dates, and that it is deleted.
+/// Deletes all data of an account except what other rows need: the row itself, its dates, and that it is deleted.
 pub(crate) async fn anonymise(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "UPDATE users SET status = 'deleted', email = '', email_norm = NULL, email_verified = FALSE, name = 'Deleted user', phone = NULL, phone_wanted = NULL, \
@@ -274,23 +274,23 @@ pub(crate) async fn anonymise(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -
     Ok(drop_terms(conn, id).await?)
 }
 
-/// All notes on a user.
+/// Returns the ids of all notes on a user.
 pub(crate) async fn note_ids(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<NoteId>> {
     Ok(q!(conn => vals NoteId, "SELECT id FROM user_notes WHERE user_id = $1", user)?)
 }
 
-/// Somebody was erased: what is left beside the rows is to be swept.
+/// Records that a user was erased, so that data outside the database's rows is deleted later.
 pub(crate) async fn note_erasure(conn: &mut Conn<'_>, id: UserId, now: Timestamp) -> Result<()> {
     q!(conn => exec, "INSERT INTO erasures (user_id, at) VALUES ($1, $2) ON CONFLICT (user_id) DO NOTHING", id, now)?;
     Ok(())
 }
 
-/// Whose traces are to be swept.
+/// Returns erased users whose remaining data is still to be deleted.
 pub(crate) async fn erasures(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<UserId>> {
     Ok(q!(conn => vals UserId, "SELECT user_id FROM erasures ORDER BY user_id LIMIT ($1 + 0)", limit)?)
 }
 
-/// They are swept.
+/// Removes the records of erased users whose remaining data was deleted.
 pub(crate) async fn forget_erasures(conn: &mut Conn<'_>, users: &[UserId]) -> Result<()> {
     for user in users {
         q!(conn => exec, "DELETE FROM erasures WHERE user_id = $1", user)?;
@@ -298,7 +298,7 @@ pub(crate) async fn forget_erasures(conn: &mut Conn<'_>, users: &[UserId]) -> Re
     Ok(())
 }
 
-/// The active admins but one; locked, so that two of them cannot remove each other.
+/// Counts the active admins other than `but`, and locks them, so that two admins cannot remove each other.
 pub(crate) async fn other_active_admins(conn: &mut Conn<'_>, but: UserId) -> Result<usize> {
     let admins = q!(conn => vals UserId, [
         sqlite: "SELECT id FROM users WHERE role = 'admin' AND status = 'active' ORDER BY id LIMIT 50",
@@ -335,7 +335,8 @@ pub(crate) async fn notes(conn: &mut Conn<'_>, user: UserId, before: TimeCursor,
         user, before.at, NoteId(before.id), limit)?)
 }
 
-/// Newest first. Each combination of filters has its own text, so that its own index is used.
+/// Returns a page of accounts, newest first. Each combination of filters has its own SQL text, so that its own index
+/// is used.
 pub(crate) async fn page(
     conn: &mut Conn<'_>,
     filter: &UserFilter,
@@ -356,7 +357,7 @@ pub(crate) async fn page(
     })
 }
 
-/// A user, and the term by which they were found.
+/// A user, and the search term that matched.
 #[derive(sqlx_macros::FromRow)]
 pub(crate) struct Found {
     #[sqlx(flatten)]
@@ -364,8 +365,8 @@ pub(crate) struct Found {
     pub term: String,
 }
 
-/// By a range of an index: of addresses when one is looked for, else of names' words and numbers. A user who is found by several
-/// terms comes once, with the first of them.
+/// Searches by a range of an index: over addresses when the query has one, otherwise over words of names and numbers.
+/// A user who matches several terms is returned once, with the first of them.
 pub(crate) async fn search(
     conn: &mut Conn<'_>,
     query: &Query,
@@ -376,12 +377,13 @@ pub(crate) async fn search(
     let mut terms = query.terms.iter();
     let first = if query.email.is_some() { query.email.as_ref() } else { terms.next() };
     let Some(first) = first else { return Ok(Vec::new()) };
-    // PostgreSQL starts to read where the position is, and not at the beginning of the range: from '' that is at the first of all.
+    // PostgreSQL starts to read at the position given here. With '' as position it would start before the range, at
+    // the first entry of the index.
     let after = after.max((first.from.as_str(), Uuid::nil()));
     let [second, third, fourth] = std::array::from_fn(|_| terms.next());
     let from = |range: Option<&Range>| range.map(|range| range.from.clone());
     let to = |range: Option<&Range>| range.map(|range| range.to.clone());
-    // Releases before kept addresses among the terms, and may still write some.
+    // Earlier releases kept addresses among the terms, and may still write some.
     macro_rules! others {
         () => {
             " AND (u.role = $5 OR $5 IS NULL) AND (u.status = $6 OR $6 IS NULL) \
@@ -405,7 +407,7 @@ pub(crate) async fn search(
     })
 }
 
-/// Users of each status, and accounts made since; each count stops at its bound.
+/// Counts users of each status, and accounts created since `since`; each count stops at its bound.
 pub(crate) async fn counts(conn: &mut Conn<'_>, since: Timestamp) -> Result<(Vec<StatusCount>, Count)> {
     let mut users = Vec::with_capacity(Status::ALL.len());
     for status in Status::ALL {

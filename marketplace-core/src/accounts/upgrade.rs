@@ -1,4 +1,4 @@
-//! What the release before left to be rewritten.
+//! Data of the previous release that must be rewritten.
 
 use futures::FutureExt;
 
@@ -14,11 +14,11 @@ use crate::{
     platform::db::{Conn, Db},
 };
 
-/// Accounts of one round.
+/// Number of accounts of one round.
 const ROUND: i64 = 200;
 
-/// Brings addresses into the form in which they are compared now, where it is another: domains in ASCII. Costs a look at an
-/// empty table once that is done.
+/// Normalises addresses whose compared form has changed: domains are now in ASCII. Once that is done, a call costs one
+/// read of an empty table.
 pub(crate) async fn normalise_emails(db: &Db) -> Result<()> {
     loop {
         let mut reader = db.read().await?;
@@ -39,7 +39,8 @@ async fn normalise(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     if !norm.is_empty() {
         match store::by_email(conn, &norm).await?.map(|(holder, _)| holder).filter(|holder| holder.id != user) {
             None => store::set_email_norm(conn, user, &norm).await?,
-            // One mailbox, two accounts. The one whose address was confirmed answers to it, or the one that has it already.
+            // Two accounts have one mailbox. It belongs to the account whose address was confirmed, or else to the one
+            // that already has the form.
             Some(holder) if account.email_verified && !holder.email_verified => {
                 set_aside(conn, &norm, &holder, &account).await?;
                 store::set_email_norm(conn, user, &norm).await?;
@@ -50,7 +51,7 @@ async fn normalise(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     store::is_normalised(conn, user).await
 }
 
-/// An account that its address does not reach any more. Its owner has the other one; staff see both.
+/// Sets aside an account, so that its address no longer finds it. Its owner has the other account; staff see both.
 async fn set_aside(conn: &mut Conn<'_>, norm: &str, account: &Account, other: &Account) -> Result<()> {
     tracing::warn!(user = %account.id, other = %other.id, "two accounts have one address; only the other is found by it");
     store::set_email_norm(conn, account.id, &format!("{norm} {}", account.id)).await
@@ -64,7 +65,8 @@ mod tests {
         testing,
     };
 
-    /// Filled as the release before filled it, before addresses had another form and refresh tokens no rows.
+    /// The database is filled as the previous release filled it, when addresses had no normalised form and refresh
+    /// tokens had rows.
     #[tokio::test]
     async fn a_filled_database_of_the_release_before_is_brought_up_to_date() {
         for test in testing::databases_at(14).await {

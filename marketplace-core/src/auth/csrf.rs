@@ -1,7 +1,8 @@
 //! Proof that a call with a cookie comes from a permitted page: browsers send cookies with calls from any page.
 //!
-//! A session's proof is a keyed hash of its id (OWASP, Cross-Site Request Forgery Prevention Cheat Sheet: "HMAC-based token
-//! pattern"): nothing is stored, no other session's fits, and it lives as long as the session.
+//! A session's proof is a keyed hash of its id (OWASP, Cross-Site Request Forgery Prevention Cheat Sheet: "HMAC-based
+//! token pattern"): nothing is stored, the proof of another session does not match, and it is valid for as long as the
+//! session.
 
 use std::fmt;
 
@@ -17,10 +18,10 @@ use crate::{
     platform::access_token as token,
 };
 
-/// What a page sends with every change, in the header `X-CSRF-Token`.
+/// The proof that a page sends with every change, in the header `X-CSRF-Token`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Csrf {
-    /// Of which session.
+    /// Session to which the proof belongs.
     pub session: SessionId,
     /// The proof.
     pub token: String,
@@ -37,6 +38,9 @@ fn key(app: &App) -> hmac::Key {
 }
 
 /// Returns the proof of the session that an access token belongs to.
+///
+/// # Errors
+/// The error of the verification when the access token is not valid.
 pub fn csrf(app: &App, access_token: &str) -> Result<Csrf> {
     let session = token::verify(&app.keys, &app.tokens, access_token, app.now())?.sid;
     let tag = hmac::sign(&key(app), session.0.as_bytes());

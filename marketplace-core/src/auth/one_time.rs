@@ -29,12 +29,13 @@ impl OneTime {
         }
     }
 
-    /// What a mail with such a link is about: it is taken back together with what the link is good for.
+    /// Returns the subject under which a mail with such a link is queued, so that the mail is cancelled together with
+    /// its link.
     pub(crate) fn mail_subject(self, user: UserId) -> String {
         format!("user:{user}:{self}")
     }
 
-    /// What the link in a mail is good for, where it is one of these.
+    /// Returns the kind of the link in a mail with this template; `None` when the mail has no such link.
     pub(super) fn of(template: Template) -> Option<Self> {
         match template {
             Template::VerifyEmail => Some(Self::VerifyEmail),

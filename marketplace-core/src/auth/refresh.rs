@@ -1,10 +1,10 @@
-//! Refresh tokens: 256 bits that nobody can make up, bound to a session and to a generation of it.
+//! Refresh tokens: 256 bits that cannot be forged, bound to a session and to a generation of it.
 //!
-//! A token is `session ‖ generation ‖ HMAC(key, session ‖ generation ‖ secret)`. The key is derived from the master key and is
-//! not in the database; the secret is drawn for each session and is nowhere else. So:
+//! A token is `session ‖ generation ‖ HMAC(key, session ‖ generation ‖ secret)`. The key is derived from the master
+//! key and is not in the database; the secret is drawn for each session and stored only with it. So:
 //!
 //! - with the database alone, or the keys alone, no token can be created;
-//! - the successor of a token is the same however often it is asked for, and no token needs a row;
+//! - the successor of a token is the same however often it is requested, and no token needs a row;
 //! - an old token is distinguished from a forged one, however old it is, by a hash and a number.
 
 use std::time::Duration;
@@ -22,12 +22,13 @@ use crate::{
     platform::keys::Keys,
 };
 
-/// How long a token goes on giving its successor after its first use: for two tabs, and for an answer that was lost.
+/// Time after its first use for which a token still returns its successor: for two tabs, and for a response that was
+/// lost.
 pub(super) const REPEAT: Duration = Duration::from_secs(15);
-/// Uses that are remembered. More than these within [`REPEAT`] is nobody's tabs.
+/// Number of uses that are remembered. More uses than these within [`REPEAT`] do not come from a user's tabs.
 const REMEMBERED: usize = 32;
 
-/// What a token says of itself, before it is known whether that is true.
+/// The content of a token, before its authenticity is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Presented {
     pub session: SessionId,
@@ -36,7 +37,7 @@ pub(super) struct Presented {
 }
 
 impl Presented {
-    /// None for anything that is not of this form.
+    /// Parses a token. Returns `None` for text that does not have this form.
     pub fn parse(text: &str) -> Option<Self> {
         // 56 bytes in base64.
         if text.len() != 75 {
@@ -49,13 +50,13 @@ impl Presented {
         Some(Self { session: SessionId(Uuid::from_bytes(*session)), generation, tag: tag.try_into().ok()? })
     }
 
-    /// Whether we made it for a session with this secret; compared in constant time.
+    /// Returns whether this program created the token for a session with this secret; compares in constant time.
     pub fn is_ours(&self, keys: &Keys, secret: &[u8]) -> bool {
         hmac::verify(&key(keys), &signed(self.session, self.generation, secret), &self.tag).is_ok()
     }
 }
 
-/// The token of a session's generation.
+/// Returns the token of a session's generation.
 pub(super) fn token(keys: &Keys, session: SessionId, generation: i64, secret: &[u8]) -> String {
     let mut bytes = [session.0.as_bytes().as_slice(), &generation.to_be_bytes()].concat();
     bytes.extend(hmac::sign(&key(keys), &signed(session, generation, secret)).as_ref());
@@ -70,7 +71,7 @@ fn signed(session: SessionId, generation: i64, secret: &[u8]) -> Vec<u8> {
     [session.0.as_bytes().as_slice(), &generation.to_be_bytes(), secret].concat()
 }
 
-/// When the latest generations of a session were first used, the newest last.
+/// Times at which the latest generations of a session were first used, the newest last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Uses(Vec<i64>);
 
@@ -79,7 +80,7 @@ impl Uses {
         stored.map_or(Ok(Self::default()), |text| serde_json::from_str(text).map(Self).map_err(Error::internal))
     }
 
-    /// As it is stored, once the newest token is used now: without those that are past answering.
+    /// Returns the stored form after the newest token is used now, without uses older than [`REPEAT`].
     pub fn and_now(mut self, now: Timestamp) -> Result<String> {
         self.0.retain(|at| now.since(Timestamp::from_micros(*at)) < REPEAT);
         self.0.push(now.micros());
@@ -88,26 +89,27 @@ impl Uses {
         serde_json::to_string(&self.0).map_err(Error::internal)
     }
 
-    /// Whether a generation that came `back` ones before the newest was first used so lately that it still answers.
+    /// Returns whether the generation `back` before the newest was first used so recently that it still returns its
+    /// successor.
     fn answers(&self, back: usize, now: Timestamp) -> bool {
         let used = self.0.len().checked_sub(back).and_then(|at| self.0.get(at));
         used.is_some_and(|at| now.since(Timestamp::from_micros(*at)) < REPEAT)
     }
 }
 
-/// What a token of ours is good for.
+/// The result for an authentic token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is the newest: its successor becomes that.
+    /// It is the newest token: its successor becomes the newest.
     Rotates,
-    /// It was used a moment ago: its successor, once more.
+    /// It was used a moment ago: its successor is returned again.
     Repeats,
     /// It was used long ago: one of the two who hold it stole it.
     Stolen,
 }
 
-/// Judges a token of ours. One that is newer than the newest is of a time that the database has forgotten (it was restored, or
-/// failed over), and the newest all the same.
+/// Judges an authentic token. A generation above the newest comes from a time that the database has lost (it was
+/// restored, or failed over), and is treated as the newest.
 pub(super) fn judge(generation: i64, newest: i64, uses: &Uses, now: Timestamp) -> Verdict {
     match usize::try_from(newest.saturating_sub(generation)) {
         Err(_) | Ok(0) => Verdict::Rotates,
@@ -161,7 +163,7 @@ mod tests {
         }
         assert_eq!(judge(0, 4, &uses, after(10)), Verdict::Stolen);
         assert_eq!(judge(i64::MIN, 4, &uses, after(10)), Verdict::Stolen);
-        // What is past answering is forgotten, and so is what no tabs do.
+        // Uses older than the repeat time are forgotten, and so are more uses than tabs can cause.
         assert_eq!(uses.and_now(after(60)).unwrap(), format!("[{}]", after(60).micros()));
         let mut many = Uses::default();
         for _ in 0..100 {

@@ -1,4 +1,4 @@
-//! Sessions' and tokens' SQL.
+//! SQL queries for sessions and tokens.
 
 use super::{OneTime, SessionView, identities, totp};
 use crate::{
@@ -28,13 +28,13 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Whether it still speaks for `user`.
+    /// Returns whether the session belongs to `user` and is still valid.
     pub(crate) fn lives(&self, user: UserId, now: Timestamp) -> bool {
         self.account.id == user && self.revoked_at.is_none() && self.expires_at > now
     }
 }
 
-/// Reads sessions with their accounts: once for every call that carries a token, so with those of other calls.
+/// Reads sessions with their accounts. Every call with a token needs one, so reads of concurrent calls are batched.
 pub(crate) struct Sessions;
 
 impl PointRead for Sessions {
@@ -67,7 +67,7 @@ pub(crate) struct NewSession<'a> {
 }
 
 pub(crate) async fn create(conn: &mut Conn<'_>, new: NewSession<'_>) -> Result<()> {
-    // Programs of before ask for the newest access token; nothing else does.
+    // Earlier releases read the newest access token from here; nothing else does.
     q!(conn => exec,
         "INSERT INTO sessions (id, user_id, user_agent, ip, created_at, last_used_at, expires_at, generation, refresh_secret, access_jti, access_used) \
          VALUES ($1, $2, $3, $4, $5, $5, $6, 1, $7, $1, TRUE)",
@@ -75,14 +75,14 @@ pub(crate) async fn create(conn: &mut Conn<'_>, new: NewSession<'_>) -> Result<(
     Ok(())
 }
 
-/// A session with what is needed to judge its refresh tokens.
+/// A session with the data that is needed to judge its refresh tokens.
 #[derive(sqlx_macros::FromRow)]
 pub(crate) struct Refresh {
     #[sqlx(flatten)]
     pub account: Account,
-    /// Of the session's newest token.
+    /// Generation of the session's newest token.
     pub generation: i64,
-    /// None while its newest token is of the time when each had a row.
+    /// Secret of the session; `None` while its newest token dates from releases that stored a row for each token.
     pub refresh_secret: Option<Vec<u8>>,
     pub refresh_uses: Option<String>,
     pub revoked_at: Option<Timestamp>,
@@ -91,7 +91,7 @@ pub(crate) struct Refresh {
     pub began_at: Timestamp,
 }
 
-/// Locks the session, so that of two refreshes at once the second sees what the first did.
+/// Returns a session and locks it, so that of two concurrent refreshes the second sees the effect of the first.
 pub(crate) async fn refresh(conn: &mut Conn<'_>, session: SessionId) -> Result<Option<Refresh>> {
     Ok(q!(conn => opt Refresh, [
         sqlite: concat!("SELECT ", account_columns!(), ", s.generation, s.refresh_secret, s.refresh_uses, s.revoked_at, s.expires_at, s.created_at AS began_at \
@@ -101,12 +101,12 @@ pub(crate) async fn refresh(conn: &mut Conn<'_>, session: SessionId) -> Result<O
     ], session)?)
 }
 
-/// Session and generation of a token of the time when each had a row.
+/// Returns session and generation of a token from releases that stored a row for each token.
 pub(crate) async fn refresh_by_row(conn: &mut Conn<'_>, hash: &[u8]) -> Result<Option<(SessionId, i64)>> {
     Ok(q!(conn => opt (SessionId, i64), "SELECT session_id, generation FROM refresh_tokens WHERE hash = $1", hash)?)
 }
 
-/// The session's newest token is of another generation now.
+/// Stores a new generation for the session's newest token.
 pub(crate) async fn rotate(
     conn: &mut Conn<'_>,
     session: SessionId,
@@ -122,7 +122,7 @@ pub(crate) async fn rotate(
     Ok(())
 }
 
-/// Whether a session lives still; it stays so until the transaction ends.
+/// Returns whether a session is alive, and keeps it so until the transaction ends.
 pub(crate) async fn holds(conn: &mut Conn<'_>, session: SessionId, now: Timestamp) -> Result<bool> {
     let found = q!(conn => optval SessionId, [
         sqlite: "SELECT id FROM sessions WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2",
@@ -131,14 +131,14 @@ pub(crate) async fn holds(conn: &mut Conn<'_>, session: SessionId, now: Timestam
     Ok(found.is_some())
 }
 
-/// Ends one session of a user; `false` when it is not theirs or has ended.
+/// Ends one session of a user. Returns `false` when it is not theirs or has already ended.
 pub(crate) async fn revoke(conn: &mut Conn<'_>, session: SessionId, user: UserId, now: Timestamp) -> Result<bool> {
     Ok(q!(conn => exec, "UPDATE sessions SET revoked_at = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL",
         session, user, now)?
         == 1)
 }
 
-/// Ends every session of a user, or all but one. Returns how many.
+/// Ends all sessions of a user, or all but one. Returns how many.
 pub(crate) async fn revoke_all(
     conn: &mut Conn<'_>,
     user: UserId,
@@ -154,14 +154,15 @@ pub(crate) async fn revoke_all(
     })
 }
 
-/// How many sessions live.
+/// Counts the sessions that are alive.
 pub(crate) async fn count_alive(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
     let count = q!(conn => val i64,
         "SELECT CAST(count(*) AS BIGINT) FROM sessions WHERE revoked_at IS NULL AND expires_at > $1", now)?;
     Ok(count.unsigned_abs())
 }
 
-/// The last of some sessions after one, in the order of their ids; none when there are none.
+/// Returns the last id of the batch of sessions that follows `after` in the order of ids; `None` when no session
+/// follows.
 pub(crate) async fn end_of_round(
     conn: &mut Conn<'_>,
     after: SessionId,
@@ -173,7 +174,7 @@ pub(crate) async fn end_of_round(
     .pop())
 }
 
-/// Ends the sessions after one, up to another, whoever has them. Returns how many lived.
+/// Ends all users' sessions with ids after one and up to another. Returns how many were alive.
 pub(crate) async fn revoke_range(conn: &mut Conn<'_>, after: SessionId, end: SessionId, now: Timestamp) -> Result<u64> {
     Ok(q!(conn => exec,
         "UPDATE sessions SET revoked_at = $3 WHERE id > $1 AND id <= $2 AND revoked_at IS NULL AND expires_at > $3", after, end, now)?)
@@ -213,7 +214,7 @@ pub(crate) async fn page(
     Ok(rows.into_iter().map(view).collect())
 }
 
-/// A session as its owner is told of it.
+/// A session as shown to its owner.
 #[derive(serde::Serialize, sqlx_macros::FromRow)]
 pub(crate) struct OwnSession {
     pub id: SessionId,
@@ -225,7 +226,7 @@ pub(crate) struct OwnSession {
     revoked_at: Option<Timestamp>,
 }
 
-/// A user's sessions, ended ones too, newest first.
+/// Returns a user's sessions, including ended ones, newest first.
 pub(crate) async fn all_of(
     conn: &mut Conn<'_>,
     user: UserId,
@@ -238,7 +239,7 @@ pub(crate) async fn all_of(
         user, before.at, before.id, limit)?)
 }
 
-/// Sessions that live, and when the newest of all was last used.
+/// Counts a user's live sessions, and returns when any of the user's sessions was last used.
 pub(crate) async fn summary(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<(i64, Option<Timestamp>)> {
     let alive = q!(conn => val i64,
         "SELECT CAST(count(*) AS BIGINT) FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2", user, now)?;
@@ -246,7 +247,7 @@ pub(crate) async fn summary(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -
     Ok((alive, seen))
 }
 
-/// The newest token of a kind is the only one.
+/// Stores a one-time token, which replaces an earlier one of the same kind.
 pub(crate) async fn put_one_time(
     conn: &mut Conn<'_>,
     hash: Vec<u8>,
@@ -262,7 +263,7 @@ pub(crate) async fn put_one_time(
     Ok(())
 }
 
-/// Uses a token up.
+/// Consumes a one-time token.
 pub(crate) async fn take_one_time(
     conn: &mut Conn<'_>,
     hash: Vec<u8>,
@@ -273,7 +274,7 @@ pub(crate) async fn take_one_time(
         "DELETE FROM one_time_tokens WHERE hash = $1 AND kind = $2 AND expires_at > $3 RETURNING user_id, payload", hash, kind, now)?)
 }
 
-/// Whose a token is, without using it up.
+/// Returns whose a one-time token is, without consuming it.
 pub(crate) async fn owner_of_one_time(
     conn: &mut Conn<'_>,
     hash: Vec<u8>,
@@ -284,8 +285,9 @@ pub(crate) async fn owner_of_one_time(
         "SELECT user_id FROM one_time_tokens WHERE hash = $1 AND kind = $2 AND expires_at > $3", hash, kind, now)?)
 }
 
-/// Drops all that was handed out and could still log a user in or change their account, sessions apart: links, with the mails
-/// that wait to carry them, codes of logins through a provider, and a second factor that was begun.
+/// Deletes everything issued to a user, except sessions, that could still log them in or change their account: links,
+/// with the queued mails that carry them, codes of logins through a provider, and a second factor whose enrolment was
+/// begun.
 pub(crate) async fn drop_outstanding(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     q!(conn => exec, "DELETE FROM one_time_tokens WHERE user_id = $1", user)?;
     for kind in OneTime::ALL {
@@ -295,28 +297,28 @@ pub(crate) async fn drop_outstanding(conn: &mut Conn<'_>, user: UserId) -> Resul
     totp::store::drop_begun(conn, user).await
 }
 
-/// Removes sessions with their addresses and names of clients.
+/// Deletes a user's sessions, with the addresses and names of clients in them.
 pub(crate) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     q!(conn => exec, "DELETE FROM sessions WHERE user_id = $1", user)?;
     totp::store::remove(conn, user).await?;
     drop_outstanding(conn, user).await
 }
 
-/// Forgets a batch of sessions that ended before `before`.
+/// Deletes a batch of sessions that ended before `before`.
 pub(crate) async fn prune_sessions(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
     Ok(q!(conn => exec,
         "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT ($2 + 0))",
         before, PRUNE_BATCH)?)
 }
 
-/// Forgets a batch of one-time tokens that ended.
+/// Deletes a batch of expired one-time tokens.
 pub(crate) async fn prune_one_time(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
     Ok(q!(conn => exec,
         "DELETE FROM one_time_tokens WHERE hash IN (SELECT hash FROM one_time_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT ($2 + 0))",
         now, PRUNE_BATCH)?)
 }
 
-/// Which of some sessions live, and belong to somebody who may trade.
+/// Returns which of the given sessions are alive and belong to a user who may trade.
 pub(crate) async fn living(
     conn: &mut Conn<'_>,
     sessions: &[SessionId],
@@ -333,7 +335,7 @@ pub(crate) async fn living(
     ], ids, now)?)
 }
 
-/// One-use tickets of browsers' sockets.
+/// Stores a single-use ticket with which a browser opens a socket.
 pub(crate) async fn put_ticket(
     conn: &mut Conn<'_>,
     hash: Vec<u8>,
@@ -347,13 +349,13 @@ pub(crate) async fn put_ticket(
     Ok(())
 }
 
-/// Whether there is such a ticket.
+/// Returns whether a ticket exists.
 pub(crate) async fn has_ticket(conn: &mut Conn<'_>, hash: &[u8]) -> Result<bool> {
     let found = q!(conn => opt (UserId,), "SELECT user_id FROM socket_tickets WHERE hash = $1", hash)?;
     Ok(found.is_some())
 }
 
-/// Uses a ticket up: whose it was, and when it ended.
+/// Consumes a ticket. Returns its user, its session, and when it ends.
 pub(crate) async fn take_ticket(conn: &mut Conn<'_>, hash: Vec<u8>) -> Result<Option<(UserId, SessionId, Timestamp)>> {
     Ok(q!(conn => opt (UserId, SessionId, Timestamp),
         "DELETE FROM socket_tickets WHERE hash = $1 RETURNING user_id, session_id, expires_at", hash)?)

@@ -1,4 +1,4 @@
-//! A stored job, and what follows from it at a point in time. Pure: no SQL, no I/O.
+//! A stored job, and its state at a point in time. Pure: no SQL, no I/O.
 
 use super::{
     model::{HistoryRow, JobAction, JobReason, JobStatus, JobSummary, JobView, Offer, OfferView, Party, Side},
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// A row of `jobs` with its latest offer, its service's title and its two people.
+/// A row of `jobs` with its latest offer, its service's title and its two parties.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
 pub(crate) struct Job {
     pub id: JobId,
@@ -46,7 +46,7 @@ pub(crate) struct Job {
     pub worker_status: Status,
 }
 
-/// What goes with a transition.
+/// Data that comes with a transition.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Details {
     pub offer: Option<Offer>,
@@ -64,7 +64,7 @@ impl Job {
         }
     }
 
-    /// Which of the two somebody is, if one.
+    /// Returns the side on which a user takes part; `None` when they do not.
     pub fn side_of(&self, user: UserId) -> Option<Side> {
         if user == self.client_id {
             Some(Side::Client)
@@ -75,7 +75,7 @@ impl Job {
         }
     }
 
-    /// One of the two, as their accounts stand.
+    /// Returns one of the two parties as a caller, with the statuses of both accounts.
     pub fn party(&self, side: Side) -> Caller {
         match side {
             Side::Worker => Caller::Party { side, own: self.worker_status, other: self.client_status },
@@ -83,12 +83,12 @@ impl Job {
         }
     }
 
-    /// Whether its time had come at `now`.
+    /// Returns whether the job was due at `now`.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.due_at.is_some_and(|due| due <= now)
     }
 
-    /// The job after a transition at `now`.
+    /// Returns the job after a transition at `now`.
     pub fn after(&self, row: &Transition, side: Side, details: &Details, now: Timestamp) -> Self {
         let mut next = self.clone();
         next.status = row.to;
@@ -110,7 +110,7 @@ impl Job {
         next
     }
 
-    /// The history's entry of the transition that led to this job.
+    /// Returns the history's entry for the transition that led to this job.
     pub fn entry(&self, row: &Transition, side: Side, actor: Principal, details: &Details) -> HistoryRow {
         HistoryRow {
             entry: self.entries,
@@ -127,7 +127,7 @@ impl Job {
         }
     }
 
-    /// The latest offer.
+    /// Returns the latest offer.
     pub fn offer(&self) -> OfferView {
         OfferView {
             revision: self.revision,
@@ -139,7 +139,7 @@ impl Job {
         }
     }
 
-    /// As one of its two sides sees it, with the latest offer alone.
+    /// Returns the job as one of its two sides sees it, with only the latest offer.
     pub fn view(&self, side: Side) -> JobView {
         JobView {
             id: self.id,
@@ -162,7 +162,7 @@ impl Job {
         }
     }
 
-    /// As a row of the staff's list.
+    /// Returns the job as a row of the staff's list.
     pub fn summary(&self) -> JobSummary {
         JobSummary {
             id: self.id,
@@ -184,12 +184,12 @@ impl Job {
     }
 }
 
-/// Staff, with what they may do to jobs.
+/// Returns a member of staff as a caller, with their permissions on jobs.
 pub(super) fn staff(actor: &Actor) -> Caller {
     Caller::Staff { write: actor.may(Permission::JobsWrite), admin: actor.may(Permission::JobsAdmin) }
 }
 
-/// A name as lists of the staff's show it.
+/// Returns a name as the staff's lists show it.
 pub(crate) fn masked(name: &str, status: Status) -> String {
     if status == Status::Deleted { name.to_owned() } else { mask_name(name) }
 }

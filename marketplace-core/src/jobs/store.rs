@@ -1,7 +1,7 @@
-//! All SQL of jobs.
+//! All SQL queries for jobs.
 //!
-//! Lists are driven by one index each: all jobs by `(created_at, id)`, those of a state by `(status, created_at, id)`, of a
-//! thread, a client or a worker by theirs; what is due by `due_at`.
+//! Each list uses one index: all jobs by `(created_at, id)`, jobs of a status by `(status, created_at, id)`, and jobs
+//! of a thread, a client or a worker by an index of their own; due jobs by `due_at`.
 
 use super::{
     model::{HistoryRow, JobAction, JobReason, JobStatus, OfferView, Side, job_is_live},
@@ -22,7 +22,8 @@ use crate::{
     platform::db::Conn,
 };
 
-/// A job with its latest offer, its service's title, and its two people; of a table or subquery named `j`.
+/// Expands to the columns of a job with its latest offer, its service's title, and its two parties; from a table or
+/// subquery aliased `j`.
 macro_rules! job {
     ($from:expr, $rest:expr) => {
         concat!(
@@ -40,35 +41,35 @@ macro_rules! job {
 
 const NEWEST: TimeCursor = TimeCursor { at: Timestamp::MAX, id: uuid::Uuid::max() };
 
-/// One job.
+/// Returns one job.
 pub(super) async fn get(conn: &mut Conn<'_>, id: JobId) -> Result<Option<Job>> {
     Ok(q!(conn => opt Job, job!("jobs j", "j.id = $1"), id)?)
 }
 
-/// The thread of a job, which never changes.
+/// Returns the thread of a job, which never changes.
 pub(super) async fn thread_of(conn: &mut Conn<'_>, id: JobId) -> Result<Option<ThreadId>> {
     Ok(q!(conn => optval ThreadId, "SELECT thread_id FROM jobs WHERE id = $1", id)?)
 }
 
-/// The version of a job.
+/// Returns the version of a job.
 pub(super) async fn version_of(conn: &mut Conn<'_>, id: JobId) -> Result<Option<i64>> {
     Ok(q!(conn => optval i64, "SELECT version FROM jobs WHERE id = $1", id)?)
 }
 
-/// The live job of a thread.
+/// Returns the live job of a thread.
 pub(super) async fn live_in(conn: &mut Conn<'_>, thread: ThreadId) -> Result<Option<Job>> {
     Ok(q!(conn => opt Job,
         job!("jobs j", concat!("j.thread_id = $1 AND ", job_is_live!("j.status"))), thread)?)
 }
 
-/// Whether a thread has a live job.
+/// Returns whether a thread has a live job.
 pub async fn live_in_thread(conn: &mut Conn<'_>, thread: ThreadId) -> Result<bool> {
     Ok(q!(conn => optval i64,
         concat!("SELECT CAST(1 AS BIGINT) FROM jobs WHERE thread_id = $1 AND ", job_is_live!("status")), thread)?
     .is_some())
 }
 
-/// One person's jobs, newest first, in whichever part.
+/// Returns a user's jobs, as client or worker, newest first.
 pub(super) async fn of_user(
     conn: &mut Conn<'_>,
     user: UserId,
@@ -84,7 +85,7 @@ pub(super) async fn of_user(
                  AND (j.created_at, j.id) < ($4, $5) ORDER BY j.created_at DESC, j.id DESC LIMIT ($6 + 0)"),
             thread, user, status, before.at, before.id, limit)?);
     }
-    // Each in the order of its index, so that neither sorts more than it shows.
+    // Each query follows the order of its index, so that neither sorts more rows than the page shows.
     let mut jobs = q!(conn => all Job,
         job!("jobs j", "j.client_id = $1 AND (j.status = $2 OR $2 IS NULL) AND (j.created_at, j.id) < ($3, $4) \
              ORDER BY j.created_at DESC, j.id DESC LIMIT ($5 + 0)"),
@@ -99,7 +100,7 @@ pub(super) async fn of_user(
     Ok(jobs)
 }
 
-/// Everybody's jobs, newest first.
+/// Returns jobs of all users, newest first.
 pub(super) async fn page(
     conn: &mut Conn<'_>,
     status: Option<JobStatus>,
@@ -117,7 +118,7 @@ pub(super) async fn page(
     })
 }
 
-/// A thread's jobs, newest first.
+/// Returns a thread's jobs, newest first.
 pub(super) async fn of_thread(
     conn: &mut Conn<'_>,
     thread: ThreadId,
@@ -132,7 +133,7 @@ pub(super) async fn of_thread(
         thread, status, before.at, before.id, limit)?)
 }
 
-/// What a new job needs to know of its thread.
+/// The data of a thread that a new job needs.
 #[derive(Debug, sqlx_macros::FromRow)]
 pub(super) struct Place {
     pub service_id: ServiceId,
@@ -141,12 +142,12 @@ pub(super) struct Place {
     pub status: crate::messaging::model::ThreadStatus,
 }
 
-/// The thread in which a job is to be agreed.
+/// Returns the data of the thread in which a job is to be agreed.
 pub(super) async fn place(conn: &mut Conn<'_>, thread: ThreadId) -> Result<Option<Place>> {
     Ok(q!(conn => opt Place, "SELECT service_id, client_id, worker_id, status FROM threads WHERE id = $1", thread)?)
 }
 
-/// An account that nobody restricts before the transaction ends.
+/// Returns an account, and locks it against restriction until the transaction ends.
 pub(super) async fn steady_account(conn: &mut Conn<'_>, id: UserId) -> Result<Account> {
     use crate::accounts::store::account_columns;
     q!(conn => opt Account, [
@@ -156,7 +157,8 @@ pub(super) async fn steady_account(conn: &mut Conn<'_>, id: UserId) -> Result<Ac
     .ok_or_else(|| Error::not_found("user"))
 }
 
-/// A service's state, which nobody changes before the transaction ends; none when it is gone.
+/// Returns a service's status, and locks it against changes until the transaction ends; `None` when the service is
+/// gone.
 pub(super) async fn steady_service(conn: &mut Conn<'_>, id: ServiceId) -> Result<Option<String>> {
     Ok(q!(conn => optval String, [
         sqlite: "SELECT status FROM services WHERE id = $1",
@@ -164,7 +166,7 @@ pub(super) async fn steady_service(conn: &mut Conn<'_>, id: ServiceId) -> Result
     ], id)?)
 }
 
-/// A new job; false when the thread has a live one.
+/// Stores a new job. Returns `false` when the thread has a live one.
 pub(super) async fn insert(conn: &mut Conn<'_>, job: &Job) -> Result<bool> {
     let made = q!(conn => exec,
         "INSERT INTO jobs (id, thread_id, service_id, client_id, worker_id, status, revision, offered_by, price_amount, \
@@ -176,7 +178,7 @@ pub(super) async fn insert(conn: &mut Conn<'_>, job: &Job) -> Result<bool> {
     Ok(made == 1)
 }
 
-/// Stores what became of a job, unless somebody was faster: then false.
+/// Stores the new state of a job. Returns `false` when the job has changed since `from` and `version` were read.
 pub(super) async fn advance(conn: &mut Conn<'_>, from: JobStatus, version: i64, job: &Job) -> Result<bool> {
     let changed = q!(conn => exec,
         "UPDATE jobs SET status = $4, revision = $5, offered_by = $6, price_amount = $7, price_currency = $8, \
@@ -187,7 +189,7 @@ pub(super) async fn advance(conn: &mut Conn<'_>, from: JobStatus, version: i64, 
     Ok(changed == 1)
 }
 
-/// The latest offer of a job, as it is made.
+/// Stores the latest offer of a job.
 pub(super) async fn add_offer(conn: &mut Conn<'_>, job: &Job) -> Result<()> {
     q!(conn => exec,
         "INSERT INTO job_offers (job_id, revision, offered_by, price_amount, price_currency, schedule, scope, created_at) \
@@ -208,7 +210,7 @@ struct OfferRow {
     created_at: Timestamp,
 }
 
-/// A job's offers up to a revision, newest first.
+/// Returns a job's offers up to a revision, newest first.
 pub(super) async fn offers(conn: &mut Conn<'_>, id: JobId, up_to: i64, limit: i64) -> Result<Vec<OfferView>> {
     let rows = q!(conn => all OfferRow,
         "SELECT revision, offered_by, price_amount, price_currency, schedule, scope, created_at FROM job_offers \
@@ -225,7 +227,7 @@ pub(super) async fn offers(conn: &mut Conn<'_>, id: JobId, up_to: i64, limit: i6
     Ok(rows.into_iter().map(view).collect())
 }
 
-/// Appends to a job's history.
+/// Appends an entry to a job's history.
 pub(super) async fn add_history(conn: &mut Conn<'_>, id: JobId, row: &HistoryRow) -> Result<()> {
     q!(conn => exec,
         "INSERT INTO job_history (job_id, entry, action, from_status, to_status, side, actor, revision, reason, comment, version, at) \
@@ -250,7 +252,7 @@ struct EntryRow {
     at: Timestamp,
 }
 
-/// A job's history after an entry, oldest first.
+/// Returns a job's history after an entry, oldest first.
 pub(super) async fn history(conn: &mut Conn<'_>, id: JobId, after: i64, limit: i64) -> Result<Vec<HistoryRow>> {
     let rows = q!(conn => all EntryRow,
         "SELECT entry, action, from_status, to_status, side, actor, revision, reason, comment, version, at FROM job_history \
@@ -272,13 +274,13 @@ pub(super) async fn history(conn: &mut Conn<'_>, id: JobId, after: i64, limit: i
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// Jobs whose time has come, longest due first.
+/// Returns jobs that are due, longest due first.
 pub(super) async fn due(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<JobId>> {
     Ok(q!(conn => vals JobId,
         "SELECT id FROM jobs WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT ($2 + 0)", now, limit)?)
 }
 
-/// A person's live jobs.
+/// A live job of a user.
 #[derive(Debug, Clone, Copy, sqlx_macros::FromRow)]
 pub(super) struct Live {
     pub id: JobId,
@@ -286,7 +288,7 @@ pub(super) struct Live {
     pub status: JobStatus,
 }
 
-/// A person's live jobs in whichever part, in the order of their threads.
+/// Returns a user's live jobs, as client or worker, in the order of their threads.
 pub(super) async fn live_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<Live>> {
     let mut live = q!(conn => all Live,
         concat!("SELECT id, thread_id, status FROM jobs WHERE client_id = $1 AND ", job_is_live!("status"),
@@ -296,8 +298,8 @@ pub(super) async fn live_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<Liv
     Ok(live)
 }
 
-/// Takes from a person's jobs what nobody else needs: their words in the history and the staff's about them, and what they
-/// proposed but was never agreed to.
+/// Deletes from a user's jobs what nobody else needs: the texts in the history that they wrote or that staff wrote
+/// about them, and offers of theirs that were never agreed to.
 pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     for side in [Side::Client, Side::Worker] {
         q!(conn => exec,
@@ -314,7 +316,7 @@ pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     Ok(())
 }
 
-/// How many jobs have each state; each count stops at its bound.
+/// Counts the jobs of each status; each count stops at its bound.
 pub(crate) async fn counts(conn: &mut Conn<'_>) -> Result<Vec<JobCount>> {
     let mut counts = Vec::with_capacity(JobStatus::ALL.len());
     for status in JobStatus::ALL {

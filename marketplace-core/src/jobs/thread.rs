@@ -1,4 +1,4 @@
-//! What a job does to its thread.
+//! Effects of a job on its thread.
 
 use super::{
     model::{HistoryRow, JobAction, JobReason, Side},
@@ -11,7 +11,8 @@ use crate::{
     platform::db::Conn,
 };
 
-/// Posts the notice of a transition in the job's thread, which the unit has locked. A rejected job closes it.
+/// Posts the notice of a transition in the job's thread, which the unit of work has locked. A rejected job closes the
+/// thread.
 pub(super) async fn tell(op: &Operation, conn: &mut Conn<'_>, job: &Job, row: &HistoryRow) -> Result<()> {
     let notice = JobNotice {
         id: job.id,

@@ -1,5 +1,5 @@
-//! The table of a job's transitions: who may do what, in which state. The guards, the texts of the API's description and
-//! the exhaustive test all come from [`TRANSITIONS`]. No SQL, no I/O.
+//! The table of a job's transitions: who may do what, in which state. The guards, the texts in the API's description
+//! and the exhaustive test are all derived from [`TRANSITIONS`]. No SQL, no I/O.
 
 use std::time::Duration;
 
@@ -9,42 +9,42 @@ use crate::{
     base::{permission::Permission, time::Timestamp},
 };
 
-/// A negotiation without a new offer for so long is over.
+/// Time after which a negotiation without a new offer ends.
 pub const OFFER_VALID: Duration = Duration::from_hours(6 * 24);
-/// A client who says nothing for so long after the work was done is content.
+/// Time after the work was done at which a client who has not responded is considered satisfied.
 pub const CONTENT_AFTER: Duration = Duration::from_hours(14 * 24);
-/// How often a client can ask for changes.
+/// Maximum number of times that a client can ask for changes.
 pub const MAX_CHANGE_REQUESTS: i64 = 3;
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transition {
-    /// What is done.
+    /// The action.
     pub action: JobAction,
-    /// In which state; none begins a job.
+    /// State in which the action is possible; `None` for the action that begins a job.
     pub from: Option<JobStatus>,
-    /// What comes of it.
+    /// State after the action.
     pub to: JobStatus,
-    /// Who does it; staff have a permission instead.
+    /// Sides that may do it; staff need a permission instead.
     pub by: &'static [Side],
-    /// What staff need to do it; none when it is not for them.
+    /// Permission that staff need to do it; `None` when staff cannot.
     pub staff: Option<Permission>,
-    /// How the account of the side that does it must stand.
+    /// Statuses that the account of the acting side may have.
     pub accounts: &'static [Status],
-    /// What else must hold.
+    /// Further conditions.
     pub needs: &'static [Need],
-    /// The rule, for people.
+    /// The rule, as text for people.
     pub rule: &'static str,
 }
 
-/// What else must hold for a transition.
+/// A further condition of a transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// The caller names the latest offer's number: they know what they answer.
+    /// The caller names the latest offer's number, which shows that they know the offer that they respond to.
     LatestRevision,
     /// The latest offer is the other side's.
     OthersOffer,
-    /// Why, as a code.
+    /// A reason is given, as a code.
     Reason,
     /// The client has asked for changes fewer than [`MAX_CHANGE_REQUESTS`] times.
     ChangesLeft,
@@ -53,10 +53,10 @@ pub enum Need {
 }
 
 const NEW_WORK: &[Status] = &[Status::Active];
-/// A frozen account finishes what is under way.
+/// A frozen account may finish the work that is under way.
 const UNDER_WAY: &[Status] = &[Status::Active, Status::Frozen];
 
-/// Every transition there is. What is not here is refused.
+/// Every transition that exists. All others are refused.
 pub static TRANSITIONS: &[Transition] = {
     use JobStatus as S;
     use Side::{Client, System, Worker};
@@ -168,36 +168,36 @@ pub static TRANSITIONS: &[Transition] = {
     ]
 };
 
-/// A job, as far as the rules look at it.
+/// The facts about a job that the rules depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
-    /// Where it stands; none before it begins.
+    /// The current state; `None` before the job begins.
     pub status: Option<JobStatus>,
     /// The latest offer's number.
     pub revision: i64,
-    /// Who made the latest offer.
+    /// The side that made the latest offer.
     pub offered_by: Side,
-    /// How often the client asked for changes.
+    /// How often the client has asked for changes.
     pub change_requests: i64,
 }
 
-/// Who asks.
+/// Who requests an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
-    /// One of the two, with how their own account and the other's stand.
+    /// One of the two parties, with the statuses of their own account and of the other's.
     Party {
         /// `client` or `worker`.
         side: Side,
-        /// Their account.
+        /// Status of the caller's account.
         own: Status,
-        /// The other's.
+        /// Status of the other party's account.
         other: Status,
     },
-    /// Staff, with which of the permissions of [`Transition::staff`] they have.
+    /// Staff, with those of the permissions of [`Transition::staff`] that they have.
     Staff {
-        /// `jobs:write`.
+        /// Whether they have `jobs:write`.
         write: bool,
-        /// `jobs:admin`.
+        /// Whether they have `jobs:admin`.
         admin: bool,
     },
     /// The program itself.
@@ -205,7 +205,7 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// In which part.
+    /// Returns the side on which the caller acts.
     pub fn side(self) -> Side {
         match self {
             Self::Party { side, .. } => side,
@@ -235,39 +235,42 @@ impl Caller {
     }
 }
 
-/// What is asked for.
+/// A requested action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
-    /// What.
+    /// The action.
     pub action: JobAction,
-    /// The offer that it answers.
+    /// Number of the offer that the caller responds to.
     pub revision: Option<i64>,
-    /// Why.
+    /// The reason.
     pub reason: Option<JobReason>,
 }
 
-/// Why it is refused.
+/// Why an action is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Never for this side.
+    /// The action is never possible for this side.
     Side(&'static Transition),
-    /// Not with an account, or a permission, like this.
+    /// The action is not possible with this account's status, or with these permissions.
     Standing(&'static Transition),
-    /// Not in this state, or not by this side in this state.
+    /// The action is not possible in this state, or not for this side in this state.
     State,
-    /// The offer that it answers is not the latest.
+    /// The offer that the caller responds to is not the latest.
     StaleRevision,
     /// The latest offer is the caller's own.
     OwnOffer,
-    /// The client has asked for changes often enough.
+    /// The client has already asked for changes [`MAX_CHANGE_REQUESTS`] times.
     NoChangesLeft,
-    /// The other side cannot do its part any more.
+    /// The other side's account can no longer do its part.
     OtherSideGone,
     /// A reason is missing.
     NoReason,
 }
 
-/// The transition that an action is, or why it is none.
+/// Returns the transition that a request leads to.
+///
+/// # Errors
+/// Returns the reason why the request is refused.
 pub fn decide(facts: &Facts, asker: Caller, wish: &Asked) -> Result<&'static Transition, Refusal> {
     let rows = || TRANSITIONS.iter().filter(|row| row.action == wish.action);
     let Some(row) = rows().find(|row| row.from == facts.status && asker.is_named_in(row)) else {
@@ -294,7 +297,7 @@ pub fn decide(facts: &Facts, asker: Caller, wish: &Asked) -> Result<&'static Tra
     Ok(row)
 }
 
-/// What somebody could do now, in the order of the table.
+/// Returns the actions that the caller could do now, in the order of the table.
 pub fn possible(facts: &Facts, asker: Caller) -> Vec<JobAction> {
     let mut actions = Vec::new();
     for action in JobAction::ALL {
@@ -306,7 +309,7 @@ pub fn possible(facts: &Facts, asker: Caller) -> Vec<JobAction> {
     actions
 }
 
-/// When the system acts on a job that came to `status`, or got its latest offer, at `since`.
+/// Returns when the system acts on a job that reached `status`, or got its latest offer, at `since`.
 pub fn due(status: JobStatus, since: Timestamp) -> Option<Timestamp> {
     match status {
         JobStatus::Negotiating => Some(since + OFFER_VALID),
@@ -315,7 +318,7 @@ pub fn due(status: JobStatus, since: Timestamp) -> Option<Timestamp> {
     }
 }
 
-/// What the system does to a job that is due in `status`.
+/// Returns the action that the system performs on a job that is due in `status`.
 pub fn when_due(status: JobStatus) -> Option<Asked> {
     match status {
         JobStatus::Negotiating => {
@@ -326,14 +329,14 @@ pub fn when_due(status: JobStatus) -> Option<Asked> {
     }
 }
 
-/// The rules of an action, for people: one line a row of the table.
+/// Returns the rules of an action as text for people: one line for each row of the table.
 pub fn rules(action: JobAction) -> String {
     let rows = TRANSITIONS.iter().filter(|row| row.action == action);
     rows.map(Transition::text).collect::<Vec<_>>().join("\n")
 }
 
 impl Transition {
-    /// The row as a line: `negotiating → accepted (client, worker): …`.
+    /// Returns the row as a line of text: `negotiating → accepted (client, worker): …`.
     pub fn text(&self) -> String {
         let from = self.from.map_or("–", JobStatus::as_str);
         let mut by: Vec<String> = self.by.iter().map(ToString::to_string).collect();
@@ -344,28 +347,29 @@ impl Transition {
     }
 }
 
-/// What a history comes to.
+/// The state that a history leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Folded {
-    /// Where the job stands.
+    /// State of the job.
     pub status: JobStatus,
     /// The latest offer's number.
     pub revision: i64,
-    /// Who made it.
+    /// The side that made the latest offer.
     pub offered_by: Side,
     /// How often the client asked for changes.
     pub change_requests: i64,
-    /// The newest entry.
+    /// Number of the newest entry.
     pub entry: i64,
-    /// The version.
+    /// The job's version.
     pub version: i64,
-    /// When the system acts.
+    /// When the system acts on the job.
     pub due_at: Option<Timestamp>,
-    /// When it was finalized.
+    /// When the job was finalized.
     pub finalized_at: Option<Timestamp>,
 }
 
-/// Folds a whole history, oldest first, and checks each entry against the table. None when it is no history of a job.
+/// Folds a whole history, oldest first, and checks each entry against the table. Returns `None` when it is not a valid
+/// history of a job.
 pub fn fold(history: &[HistoryRow]) -> Option<Folded> {
     let mut state: Option<Folded> = None;
     for row in history {
@@ -402,7 +406,7 @@ pub fn fold(history: &[HistoryRow]) -> Option<Folded> {
 mod tests {
     use super::*;
 
-    /// `DOMAIN.md`, "Jobs", written out again: a change of the table shows here.
+    /// Repeats `DOMAIN.md`, "Jobs", so that a change of the table fails here.
     #[test]
     fn the_table_is_the_agreed_one() {
         let line = |row: &Transition| {

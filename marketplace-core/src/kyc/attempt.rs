@@ -1,7 +1,7 @@
-//! A stored attempt, and what may be done with it at a point in time. Pure: no SQL, no I/O.
+//! A stored attempt, and the actions that are possible with it at a point in time. Pure: no SQL, no I/O.
 //!
-//! A claim is live until its end passes; nothing has to run for it to end. What is stored as `pending` shows as
-//! `in_review` while a claim is live.
+//! A claim is live until its end passes; nothing has to run for it to end. An attempt that is stored as `pending` is
+//! shown as `in_review` while a claim is live.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ pub(super) struct Attempt {
     pub user_status: Status,
 }
 
-/// The identity check's columns of an account.
+/// The columns of an account that belong to its identity check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct UserKyc {
     pub status: KycStatus,
@@ -54,44 +54,44 @@ pub(super) struct UserKyc {
     pub expires_at: Option<Timestamp>,
 }
 
-/// What an undo restores.
+/// The data that an undo restores.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Undo {
-    /// The account as it was.
+    /// The account's identity check before the decision.
     pub user: UserKyc,
-    /// The approval that was revoked; none when the attempt was open.
+    /// The approval that was revoked; `None` when the attempt was open.
     pub approval: Option<DecisionMade>,
 }
 
-/// What claiming leads to.
+/// The outcome of claiming.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claiming {
     /// A new claim, with the next fencing number.
     New { fence: i64 },
-    /// The caller's own claim goes on.
+    /// The caller's own claim is renewed.
     Renewed,
 }
 
-/// What deciding leads to.
+/// The outcome of deciding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Deciding {
-    /// It is decided, under this fencing number.
+    /// The attempt is decided, under this fencing number.
     Decided { fence: i64 },
-    /// The same caller decided the same before.
+    /// The same caller made the same decision before.
     Unchanged,
 }
 
-/// What undoing leads to.
+/// The outcome of undoing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Undoing {
-    /// It is taken back.
+    /// The decision is undone.
     Undone(Box<Undo>),
-    /// It was taken back before.
+    /// The decision was undone before.
     Unchanged,
 }
 
 impl Attempt {
-    /// The claim that is live at `now`, as `viewer` sees it.
+    /// Returns the claim that is live at `now`, as `viewer` sees it.
     pub fn claim(&self, now: Timestamp, viewer: &Principal) -> Option<Claim> {
         let expires_at = self.claim_expires_at.filter(|end| now < *end)?;
         let holder = self.claim_holder.clone()?;
@@ -100,7 +100,7 @@ impl Attempt {
         Some(Claim { holder, label, mine, fence: self.fence, expires_at })
     }
 
-    /// `Err` with the current version unless it is the one asked for.
+    /// Checks that the attempt has the given version; fails with the current version otherwise.
     pub fn check_version(&self, if_version: Option<i64>) -> Result<()> {
         match if_version {
             Some(version) if version != self.version => Err(Error::stale(self.version)),
@@ -108,7 +108,7 @@ impl Attempt {
         }
     }
 
-    /// Whether `who` may claim it now.
+    /// Returns the outcome of a claim by `who` now, or an error when they may not claim the attempt.
     pub fn claiming(&self, now: Timestamp, who: &Principal) -> Result<Claiming> {
         self.require_open()?;
         match self.claim(now, who) {
@@ -118,10 +118,11 @@ impl Attempt {
         }
     }
 
-    /// Whether `who` may decide this now.
+    /// Returns the outcome of a decision by `who` now, or an error when they may not decide.
     ///
-    /// A fencing number holds as long as nobody else has claimed since, even when the claim's time is over: only the
-    /// newest claim has it. Without a number the caller's own claim counts, or a new one if nobody holds the attempt.
+    /// A fencing number is valid for as long as nobody else has claimed the attempt since, even after the claim's end:
+    /// only the newest claim has it. Without a number, the caller's own claim counts, or a new one if nobody holds the
+    /// attempt.
     pub fn deciding(&self, now: Timestamp, who: &Principal, decision: &Decision) -> Result<Deciding> {
         if self.repeats(who, decision) {
             return Ok(Deciding::Unchanged);
@@ -157,7 +158,7 @@ impl Attempt {
         }
     }
 
-    /// Whether `who` may take the decision back now.
+    /// Returns the outcome of an undo by `who` now, or an error when they may not undo the decision.
     pub fn undoing(&self, now: Timestamp, who: &Principal) -> Result<Undoing> {
         let (Some(made), Some(undo)) = (self.decision(), &self.undo) else {
             return match self.claim(now, who) {
@@ -180,7 +181,7 @@ impl Attempt {
         })
     }
 
-    /// The decision that was made, if one was.
+    /// Returns the decision, if one was made.
     pub fn decision(&self) -> Option<DecisionMade> {
         Some(DecisionMade {
             status: self.status,
@@ -193,7 +194,7 @@ impl Attempt {
         })
     }
 
-    /// The row of the queue.
+    /// Returns the attempt as a row of the queue.
     pub fn summary(&self, now: Timestamp, viewer: &Principal) -> KycSummary {
         let claim = self.claim(now, viewer);
         KycSummary {
@@ -210,7 +211,7 @@ impl Attempt {
         }
     }
 
-    /// In brief, for staff.
+    /// Returns the attempt in brief, for staff.
     pub fn brief(&self, now: Timestamp) -> AttemptBrief {
         AttemptBrief {
             id: self.id,
@@ -222,7 +223,8 @@ impl Attempt {
         }
     }
 
-    /// As its subject sees it: a decision shows once it cannot be undone any more, and a claim never.
+    /// Returns the attempt as its subject sees it: a decision is shown once it can no longer be undone, and a claim
+    /// never.
     pub fn own(&self, now: Timestamp) -> OwnAttempt {
         let effective = self.effective_at.is_none_or(|at| at <= now);
         let before = match self.undo.as_deref().map(serde_json::from_str::<Undo>) {
@@ -245,13 +247,14 @@ impl Attempt {
     }
 
     fn reasons(&self) -> Vec<KycReason> {
-        // Written by us from the enum; a code that a later version knows and this one does not is left out.
+        // This program writes the codes from the enum; a code that a later version added and this one does not know is
+        // left out.
         let codes: Vec<String> =
             self.reasons.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         codes.iter().filter_map(|code| code.parse().ok()).collect()
     }
 
-    /// Whether `who` decided exactly this already: repeating it, after a lost answer, is harmless.
+    /// Returns whether `who` has already made exactly this decision: repeating it, after a lost response, is harmless.
     fn repeats(&self, who: &Principal, decision: &Decision) -> bool {
         self.decided_by.as_ref() == Some(who)
             && self.status == decision.kind.status()
@@ -263,7 +266,7 @@ impl Attempt {
         if self.status.is_open() { Ok(()) } else { Err(self.in_the_way()) }
     }
 
-    /// The conflict with the decision that was made, or with the state if none was.
+    /// Returns a conflict that names the decision, or the state if there is no decision.
     fn in_the_way(&self) -> Error {
         match self.decision() {
             Some(made) => Error::conflict(format!("it is {} already, decided by {}", made.status, made.by), made),

@@ -1,7 +1,7 @@
-//! All SQL of identity checks.
+//! All SQL queries for identity checks.
 //!
-//! Lists are driven by one index each: waiting attempts by `(status, submitted_at, id)`, decided ones by
-//! `(status, decided_at, id)`, claimed ones by the end of the claim, and a user's own by `(user_id, number)`.
+//! Each list uses one index: waiting attempts by `(status, submitted_at, id)`, decided ones by `(status, decided_at,
+//! id)`, claimed ones by the end of the claim, and a user's own by `(user_id, number)`.
 
 use std::time::Duration;
 
@@ -35,56 +35,57 @@ macro_rules! attempt {
     };
 }
 
-/// One attempt.
+/// Returns one attempt.
 pub(super) async fn get(conn: &mut Conn<'_>, id: AttemptId) -> Result<Attempt> {
     q!(conn => opt Attempt, attempt!("a.id = $1"), id)?.ok_or_else(|| Error::not_found(format_args!("attempt {id}")))
 }
 
-/// One attempt, which nobody else changes until the end of the transaction.
+/// Returns one attempt, and locks it until the end of the transaction.
 pub(super) async fn lock(conn: &mut Conn<'_>, id: AttemptId) -> Result<Attempt> {
     q!(conn => opt Attempt, [sqlite: attempt!("a.id = $1"), pg: attempt!("a.id = $1 FOR UPDATE OF a")], id)?
         .ok_or_else(|| Error::not_found(format_args!("attempt {id}")))
 }
 
-/// Whose attempt it is.
+/// Returns the user whose attempt it is.
 pub(super) async fn subject(conn: &mut Conn<'_>, id: AttemptId) -> Result<UserId> {
     q!(conn => optval UserId, "SELECT user_id FROM kyc_attempts WHERE id = $1", id)?
         .ok_or_else(|| Error::not_found(format_args!("attempt {id}")))
 }
 
-/// A user's attempts, newest first.
+/// Returns a user's attempts, newest first.
 pub(super) async fn of_user(conn: &mut Conn<'_>, user: UserId, limit: i64) -> Result<Vec<Attempt>> {
     Ok(q!(conn => all Attempt, attempt!("a.user_id = $1 ORDER BY a.number DESC LIMIT ($2 + 0)"), user, limit)?)
 }
 
-/// A user's newest attempt.
+/// Returns a user's newest attempt.
 pub(super) async fn latest(conn: &mut Conn<'_>, user: UserId) -> Result<Option<AttemptId>> {
     Ok(
         q!(conn => optval AttemptId, "SELECT id FROM kyc_attempts WHERE user_id = $1 ORDER BY number DESC LIMIT 1", user)?,
     )
 }
 
-/// The files of an attempt, the document first.
+/// Returns the files of an attempt, the document first.
 pub(super) async fn files(conn: &mut Conn<'_>, id: AttemptId) -> Result<Vec<FileInfo>> {
     Ok(q!(conn => all FileInfo,
         "SELECT kind, media_type, size, width, height FROM kyc_files WHERE attempt_id = $1 ORDER BY kind", id)?)
 }
 
-/// Where a file lies.
+/// Location of a file in the store.
 #[derive(sqlx_macros::FromRow)]
 pub(super) struct StoredFile {
     pub object_key: String,
     pub media_type: String,
-    /// None once erased.
+    /// Encrypted key of the file; `None` once erased.
     pub wrapped_key: Option<Vec<u8>>,
 }
 
-/// When the files of an attempt were deleted because their time was over.
+/// Returns when the files of an attempt were deleted because their retention period had ended.
 pub(super) async fn files_deleted_at(conn: &mut Conn<'_>, id: AttemptId) -> Result<Option<Timestamp>> {
     Ok(q!(conn => optval Option<Timestamp>, "SELECT files_deleted_at FROM kyc_attempts WHERE id = $1", id)?.flatten())
 }
 
-/// Attempts of an outcome that was decided before `before` and whose files are still kept, longest ago first.
+/// Returns attempts with a given outcome that were decided before `before` and whose files are still kept, oldest
+/// decision first.
 pub(super) async fn files_past(
     conn: &mut Conn<'_>,
     outcome: KycStatus,
@@ -97,8 +98,8 @@ pub(super) async fn files_past(
         outcome, before, limit)?)
 }
 
-/// The files of an attempt go: unreadable from the commit on, as their key is gone, and queued for deletion. `false` when
-/// they had gone before.
+/// Deletes the files of an attempt: they are unreadable from the commit on, because their key is gone, and their
+/// objects are queued for deletion. Returns `false` when they were already deleted.
 pub(super) async fn drop_files(conn: &mut Conn<'_>, id: AttemptId, now: Timestamp) -> Result<bool> {
     let kept = q!(conn => exec,
         "UPDATE kyc_attempts SET wrapped_key = NULL, files_deleted_at = $2, version = version + 1 \
@@ -110,20 +111,20 @@ pub(super) async fn drop_files(conn: &mut Conn<'_>, id: AttemptId, now: Timestam
     Ok(kept == 1)
 }
 
-/// How many objects wait to be deleted, up to `cap`.
+/// Counts the objects that are queued for deletion, up to `cap`.
 pub(super) async fn count_deletions(conn: &mut Conn<'_>, cap: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
         "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM file_deletions LIMIT ($1 + 0)) AS capped", cap)?)
 }
 
-/// A colleague is erased: their name goes from what they hold.
+/// Clears the name of an erased member of staff from the claims that they hold.
 pub(super) async fn clear_claim_label(conn: &mut Conn<'_>, holder: &Principal) -> Result<()> {
     q!(conn => exec,
         "UPDATE kyc_attempts SET claim_label = NULL WHERE claim_expires_at IS NOT NULL AND claim_holder = $1", holder)?;
     Ok(())
 }
 
-/// Where a file lies, and the key it is encrypted with.
+/// Returns where a file is stored, and the key with which it is encrypted.
 pub(super) async fn stored_file(conn: &mut Conn<'_>, id: AttemptId, kind: FileKind) -> Result<Option<StoredFile>> {
     Ok(q!(conn => opt StoredFile,
         "SELECT f.object_key, f.media_type, a.wrapped_key FROM kyc_files f JOIN kyc_attempts a ON a.id = f.attempt_id \
@@ -131,7 +132,7 @@ pub(super) async fn stored_file(conn: &mut Conn<'_>, id: AttemptId, kind: FileKi
         id, kind)?)
 }
 
-/// The file of the newest attempt that has one whose key is there.
+/// Returns the file of the newest attempt that has a file with its key.
 pub(super) async fn newest_file(conn: &mut Conn<'_>) -> Result<Option<(AttemptId, FileKind, StoredFile)>> {
     let found = q!(conn => opt (AttemptId, FileKind),
         "SELECT f.attempt_id, f.kind FROM kyc_files f JOIN kyc_attempts a ON a.id = f.attempt_id \
@@ -141,7 +142,7 @@ pub(super) async fn newest_file(conn: &mut Conn<'_>) -> Result<Option<(AttemptId
     Ok(stored_file(conn, id, kind).await?.map(|stored| (id, kind, stored)))
 }
 
-/// Which of the waiting attempts.
+/// Selects among the waiting attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waiting {
     All,
@@ -149,7 +150,7 @@ pub(super) enum Waiting {
     Claimed,
 }
 
-/// The queue, oldest first.
+/// Returns the queue, oldest first.
 pub(super) async fn queue(
     conn: &mut Conn<'_>,
     which: Waiting,
@@ -170,7 +171,8 @@ pub(super) async fn queue(
                       AND (a.claim_expires_at IS NULL OR a.claim_expires_at <= $4) \
                       ORDER BY a.submitted_at, a.id LIMIT ($5 + 0)"),
             at, id, document_type, now, limit)?,
-        // Only waiting attempts have a claim, and there are no more live ones than reviewers: sorted as they come.
+        // Only waiting attempts have a claim, and there are no more live claims than reviewers; so this query sorts
+        // them without an index.
         Waiting::Claimed => q!(conn => all Attempt,
             attempt!("a.claim_expires_at > $4 AND (a.submitted_at, a.id) > ($1, $2) \
                       AND (a.document_type = $3 OR $3 IS NULL) ORDER BY a.submitted_at, a.id LIMIT ($5 + 0)"),
@@ -178,7 +180,7 @@ pub(super) async fn queue(
     })
 }
 
-/// Decided attempts of one state, newest decision first.
+/// Returns decided attempts of one status, newest decision first.
 pub(super) async fn decided(
     conn: &mut Conn<'_>,
     status: KycStatus,
@@ -192,7 +194,8 @@ pub(super) async fn decided(
         status, before.at, before.id, document_type, limit)?)
 }
 
-/// Claims the oldest attempt that nobody holds and that is not `except`'s own.
+/// Returns the oldest waiting attempt that nobody has claimed and that is not `except`'s own. PostgreSQL also locks
+/// it, and skips attempts that others have locked.
 pub(super) async fn oldest_unclaimed(conn: &mut Conn<'_>, now: Timestamp, except: UserId) -> Result<Option<AttemptId>> {
     Ok(q!(conn => optval AttemptId, [
         sqlite: "SELECT id FROM kyc_attempts WHERE status = 'pending' AND (claim_expires_at IS NULL OR claim_expires_at <= $1) \
@@ -202,7 +205,7 @@ pub(super) async fn oldest_unclaimed(conn: &mut Conn<'_>, now: Timestamp, except
     ], now, except)?)
 }
 
-/// A claim as it is stored.
+/// A claim to be stored.
 pub(super) struct NewClaim<'a> {
     pub holder: &'a Principal,
     pub label: &'a str,
@@ -219,7 +222,7 @@ pub(super) async fn set_claim(conn: &mut Conn<'_>, id: AttemptId, claim: &NewCla
     Ok(())
 }
 
-/// Moves the end of a live claim. Not a change of the attempt: its version stays.
+/// Moves the end of a live claim. This does not count as a change of the attempt: its version stays.
 pub(super) async fn renew_claim(
     conn: &mut Conn<'_>,
     id: AttemptId,
@@ -242,7 +245,7 @@ pub(super) async fn clear_claim(conn: &mut Conn<'_>, id: AttemptId) -> Result<()
     Ok(())
 }
 
-/// A decision as it is stored; all `None` when there is none.
+/// A decision to be stored; all fields are `None` when there is none.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Decided {
     pub by: Option<Principal>,
@@ -254,7 +257,7 @@ pub(super) struct Decided {
     pub undo: Option<String>,
 }
 
-/// Stores a state with its decision, if nobody else changed the attempt since it was read; ends the claim.
+/// Stores a status with its decision, and ends the claim, unless the attempt has changed since it was read.
 pub(super) async fn set_decision(
     conn: &mut Conn<'_>,
     read: &Attempt,
@@ -271,7 +274,7 @@ pub(super) async fn set_decision(
     if changed == 1 { Ok(()) } else { Err(Error::conflict("it was changed meanwhile; load it again", ())) }
 }
 
-/// Stores where an account's identity check stands.
+/// Stores the status of an account's identity check.
 pub(super) async fn set_user(conn: &mut Conn<'_>, user: UserId, kyc: UserKyc, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "UPDATE users SET kyc_status = $2, kyc_prior = $3, kyc_effective_at = $4, kyc_expires_at = $5, \
@@ -280,7 +283,7 @@ pub(super) async fn set_user(conn: &mut Conn<'_>, user: UserId, kyc: UserKyc, no
     Ok(())
 }
 
-/// An attempt as it is submitted.
+/// An attempt to be stored.
 #[derive(Debug, Clone)]
 pub(super) struct NewAttempt {
     pub id: AttemptId,
@@ -291,7 +294,7 @@ pub(super) struct NewAttempt {
     pub files: Vec<NewFile>,
 }
 
-/// A file as it is stored.
+/// A file to be stored.
 #[derive(Debug, Clone)]
 pub(super) struct NewFile {
     pub object_key: String,
@@ -314,14 +317,14 @@ pub(super) async fn insert(conn: &mut Conn<'_>, new: &NewAttempt) -> Result<i64>
     Ok(number)
 }
 
-/// Users whose approval has come to its end.
+/// Returns users whose approval has expired.
 pub(super) async fn expired_users(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<UserId>> {
     Ok(q!(conn => vals UserId,
         "SELECT id FROM users WHERE kyc_expires_at IS NOT NULL AND kyc_expires_at <= $1 ORDER BY kyc_expires_at LIMIT ($2 + 0)",
         now, limit)?)
 }
 
-/// The attempt that an account's approval belongs to becomes expired.
+/// Marks as expired the attempt that an account's approval belongs to.
 pub(super) async fn expire_attempt(conn: &mut Conn<'_>, user: UserId) -> Result<Option<AttemptId>> {
     Ok(q!(conn => optval AttemptId,
         "UPDATE kyc_attempts SET status = 'expired', version = version + 1 WHERE status || '' = 'approved' AND id = \
@@ -329,8 +332,8 @@ pub(super) async fn expire_attempt(conn: &mut Conn<'_>, user: UserId) -> Result<
         user)?)
 }
 
-/// Everything personal in a user's attempts goes; attempts that nobody decided go as a whole. Files are queued for
-/// deletion, and unreadable from the commit on, because their keys are gone.
+/// Deletes all personal data in a user's attempts, and undecided attempts as a whole. Files are queued for deletion,
+/// and are unreadable from the commit on, because their keys are gone.
 pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "INSERT INTO file_deletions (object_key, created_at) SELECT object_key, $2 FROM kyc_files WHERE attempt_id IN \
@@ -350,17 +353,17 @@ pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> 
 #[derive(Debug, sqlx_macros::FromRow)]
 pub(super) struct Deletion {
     pub object_key: String,
-    /// Tries that failed.
+    /// Number of failed tries.
     pub attempts: i64,
 }
 
-/// Objects that are to be deleted now, those first that have waited longest since their time.
+/// Returns objects whose deletion is due, longest due first.
 pub(super) async fn due_deletions(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<Deletion>> {
     Ok(q!(conn => all Deletion,
         "SELECT object_key, attempts FROM file_deletions WHERE not_before <= $1 ORDER BY not_before LIMIT ($2 + 0)", now, limit)?)
 }
 
-/// The objects could not be deleted: each is tried again at its time.
+/// Postpones the deletion of objects that could not be deleted, each until its own time.
 pub(super) async fn delete_later(conn: &mut Conn<'_>, later: &[(String, Timestamp)]) -> Result<()> {
     for (key, at) in later {
         q!(conn => exec,
@@ -369,7 +372,7 @@ pub(super) async fn delete_later(conn: &mut Conn<'_>, later: &[(String, Timestam
     Ok(())
 }
 
-/// The objects are gone.
+/// Removes deleted objects from the queue.
 pub(super) async fn deleted(conn: &mut Conn<'_>, keys: &[String]) -> Result<()> {
     for key in keys {
         q!(conn => exec, "DELETE FROM file_deletions WHERE object_key = $1", key)?;
@@ -377,7 +380,7 @@ pub(super) async fn deleted(conn: &mut Conn<'_>, keys: &[String]) -> Result<()> 
     Ok(())
 }
 
-/// Every table that names objects.
+/// Expands to the condition that no row names an object `k`. It covers every table that names objects.
 macro_rules! unknown {
     () => {
         "NOT EXISTS (SELECT 1 FROM kyc_files f WHERE f.object_key = k.value) \
@@ -387,7 +390,7 @@ macro_rules! unknown {
     };
 }
 
-/// Those of some keys that no row knows.
+/// Returns those of the given keys that no row names.
 pub(super) async fn unknown_objects(conn: &mut Conn<'_>, keys: &[String]) -> Result<Vec<String>> {
     let keys = serde_json::to_string(keys).map_err(Error::internal)?;
     Ok(q!(conn => vals String, [
@@ -396,20 +399,20 @@ pub(super) async fn unknown_objects(conn: &mut Conn<'_>, keys: &[String]) -> Res
     ], keys)?)
 }
 
-/// The dashboard's numbers. Counts stop one above [`Count::CAP`], so that they cost the same on any number of rows.
+/// Counts for the dashboard. They stop one above [`Count::CAP`], so that they cost the same on any number of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx_macros::FromRow)]
 pub(crate) struct KycCounts {
-    /// Attempts that wait, claimed ones among them.
+    /// Waiting attempts, including claimed ones.
     pub pending: i64,
-    /// Attempts that somebody has claimed.
+    /// Claimed attempts.
     pub in_review: i64,
-    /// When the oldest of those that wait was submitted.
+    /// When the oldest waiting attempt was submitted.
     pub oldest_at: Option<Timestamp>,
     /// Attempts decided in the last 24 hours.
     pub decided_24h: i64,
 }
 
-/// How much waits and how much was done.
+/// Returns the counts for the dashboard.
 pub(crate) async fn counts(conn: &mut Conn<'_>, now: Timestamp) -> Result<KycCounts> {
     let (yesterday, cap) = (now - Duration::from_hours(24), Count::CAP + 1);
     Ok(q!(conn => one KycCounts,

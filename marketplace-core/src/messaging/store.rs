@@ -1,5 +1,5 @@
-//! All SQL of threads and messages. What is read in pages comes as one row of JSON: row by row through the driver a page
-//! costs several times as much.
+//! All SQL queries for threads and messages. Pages are read as one row of JSON: read row by row through the driver, a
+//! page costs several times as much.
 
 mod append;
 mod deliver;

@@ -1,4 +1,4 @@
-//! Whose account a person at a provider is.
+//! Finding the account of a person at a provider.
 
 use super::{provider::Identity, store};
 use crate::{
@@ -23,14 +23,15 @@ use crate::{
     users,
 };
 
-/// The account of an identity, found or made.
+/// Returns the account of an identity, and creates it when there is none.
 ///
-/// An identity is `(issuer, subject)`, never an address. A new one comes to an account that is there only when the provider
-/// vouches for the address *and* the account's owner has confirmed it.
+/// An identity is `(issuer, subject)`, never an address. A new identity is linked to an existing account only when the
+/// provider vouches for the address *and* the account's owner has confirmed it.
 ///
-/// An unverified account with that address and a password was made by somebody who never showed that the address is theirs:
-/// it may be a trap, waiting for the owner to confirm it. It is erased, with its password, sessions, and whatever else was set,
-/// and a new account takes its place; it had nothing to lose, as an unverified account can do nothing.
+/// An unverified account with that address and a password was created by a person who never proved that the address is
+/// theirs: it may be a trap, waiting for the owner to confirm it. It is erased, with its password, its sessions and
+/// everything else that was set, and a new account replaces it. Nothing is lost, because an unverified account can do
+/// nothing.
 pub(super) async fn find_or_make(op: &Operation, conn: &mut Conn<'_>, who: &Identity, role: Role) -> Result<Account> {
     let now = op.now();
     if let Some((identity, user)) = store::find(conn, &who.issuer, &who.subject).await? {
@@ -45,7 +46,7 @@ pub(super) async fn find_or_make(op: &Operation, conn: &mut Conn<'_>, who: &Iden
         Some((account, _)) => accounts::store::lock_with_hash(conn, account.id).await?,
         None => None,
     };
-    // Between the look and the lock the address may have gone to somebody else.
+    // Between the read and the lock the address may have moved to another account.
     let found = found.filter(|(account, _)| normalise_email(&account.email) == norm);
     let account = match found {
         None => make(op, conn, who, &email, role).await?,
@@ -74,7 +75,8 @@ pub(super) async fn find_or_make(op: &Operation, conn: &mut Conn<'_>, who: &Iden
     }
 }
 
-/// Who may log in this way: clients and workers whose account is open. Staff have a password, and a second factor with it.
+/// Checks that an account may log in this way: clients and workers whose account is open. Staff have a password, and a
+/// second factor with it.
 pub(super) fn admit(account: &Account) -> Result<()> {
     if !account.status.may_log_in() {
         return Err(Error::forbidden("this account was closed; the mail that we sent says what can be done"));
@@ -85,7 +87,7 @@ pub(super) fn admit(account: &Account) -> Result<()> {
     Ok(())
 }
 
-/// The address, if the provider says that it is theirs.
+/// Returns the address, if the provider says that it is the person's.
 fn vouched_for(who: &Identity) -> Result<String> {
     let email = who.person.email.as_deref().filter(|_| who.person.email_verified);
     email.and_then(|email| check_email(email).ok()).ok_or_else(|| {
@@ -93,9 +95,9 @@ fn vouched_for(who: &Identity) -> Result<String> {
     })
 }
 
-/// A new account, whose address the provider has confirmed. It has no password until one is set by mail.
+/// Creates an account whose address the provider has confirmed. It has no password until one is set by mail.
 async fn make(op: &Operation, conn: &mut Conn<'_>, who: &Identity, email: &str, role: Role) -> Result<Account> {
-    // Asked for at the beginning already; here is where it would count.
+    // This was checked at the beginning of the login; here is where it matters.
     if role.is_staff() {
         return Err(Error::forbidden("staff are made by staff"));
     }
@@ -121,7 +123,8 @@ async fn make(op: &Operation, conn: &mut Conn<'_>, who: &Identity, email: &str, 
     accounts::store::lock(conn, id).await?.ok_or_else(|| Error::internal("an account that was just made is gone"))
 }
 
-/// The provider's name for somebody as far as it is fit for one here, else what stands before the `@`.
+/// Returns the provider's name for a person, as far as it is a valid name here; otherwise the part of the address
+/// before the `@`.
 fn name(given: Option<&str>, email: &str) -> String {
     let local = email.split('@').next().unwrap_or_default();
     let clean = |text| clean_line(text, 100);

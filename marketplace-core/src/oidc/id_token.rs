@@ -1,4 +1,4 @@
-//! What is believed of an ID token: OpenID Connect Core 1.0 §3.1.3.7, and RFC 8725. Pure.
+//! Verification of ID tokens: OpenID Connect Core 1.0 §3.1.3.7, and RFC 8725. Pure.
 
 use jsonwebtoken::{
     Algorithm, DecodingKey, Validation,
@@ -8,18 +8,19 @@ use serde::Deserialize;
 
 use crate::base::time::Timestamp;
 
-/// What may sign: asymmetric only. `none` is no algorithm, and a public key is no password.
+/// Accepted signature algorithms: asymmetric ones only, so neither `none` nor an HMAC with a public key as its secret
+/// is accepted.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
-/// Longest token that is looked at, in bytes.
+/// Maximum length of a token that is examined, in bytes.
 const MAX_LENGTH: usize = 16 * 1024;
-/// By how much the provider's clock may differ, in seconds.
+/// Tolerated difference of the provider's clock, in seconds.
 const LEEWAY: i64 = 60;
-/// How old a token may be that was made for this very login, in seconds.
+/// Maximum age of a token, which is made for the login in progress, in seconds.
 const AGE: i64 = 600;
-/// Longest name that a provider may have for somebody (Core §2: 255 ASCII characters).
+/// Maximum length of a subject (Core §2: 255 ASCII characters).
 const SUBJECT: usize = 255;
 
-/// What a token must say.
+/// Values that a token must contain.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expected<'a> {
     pub issuer: &'a str,
@@ -28,7 +29,7 @@ pub(super) struct Expected<'a> {
     pub now: Timestamp,
 }
 
-/// What is taken from a token that holds.
+/// Claims that are read from a valid token.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Claims {
     iss: String,
@@ -43,7 +44,7 @@ pub(super) struct Claims {
     pub person: Person,
 }
 
-/// What a provider says of somebody, in the ID token or at the userinfo endpoint (Core §5.1).
+/// What a provider says about a person, in the ID token or at the userinfo endpoint (Core §5.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(super) struct Person {
@@ -53,7 +54,7 @@ pub(super) struct Person {
     pub name: Option<String>,
 }
 
-/// `true`, which some providers put in quotes. Whatever else stands there is no.
+/// Reads `true`, which some providers put in quotes. Any other value is read as `false`.
 fn is_true<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     let value = serde_json::Value::deserialize(from)?;
     Ok(value == true || value == "true")
@@ -67,7 +68,8 @@ enum Audience {
 }
 
 impl Audience {
-    /// A token that is for others as well could be shown by them: nobody else is trusted.
+    /// Returns whether this client is the only audience. A token for other clients as well could be presented by them,
+    /// and no other client is trusted.
     fn is_only(&self, client_id: &str) -> bool {
         match self {
             Self::One(one) => one == client_id,
@@ -76,7 +78,7 @@ impl Audience {
     }
 }
 
-/// Why a token is not believed.
+/// Why a token is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("it is no JWT")]
@@ -101,7 +103,7 @@ pub(super) enum Refusal {
     Subject,
 }
 
-/// The claims of a token that one of `keys` signed for this login.
+/// Verifies a token that one of `keys` must have signed for this login. Returns its claims.
 pub(super) fn verify(token: &str, keys: &[Jwk], expected: Expected<'_>) -> Result<Claims, Refusal> {
     if token.len() > MAX_LENGTH {
         return Err(Refusal::Malformed);
@@ -110,13 +112,14 @@ pub(super) fn verify(token: &str, keys: &[Jwk], expected: Expected<'_>) -> Resul
     if !ALGORITHMS.contains(&header.alg) {
         return Err(Refusal::Algorithm);
     }
-    // RFC 7515 §4.1.11: extensions that must be understood, and are not.
+    // RFC 7515 §4.1.11: critical extensions must be understood, and none are supported.
     if header.crit.is_some() {
         return Err(Refusal::Malformed);
     }
     let key = key(keys, header.kid.as_deref(), header.alg).ok_or(Refusal::Key)?;
     let mut validation = Validation::new(header.alg);
-    // The claims are checked below: with the injected clock, and each as one text where the standard says so.
+    // The claims are checked below: with the injected clock, and each as a single text where the standard requires
+    // that.
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
     validation.validate_aud = false;
@@ -155,7 +158,7 @@ fn is_subject(sub: &str) -> bool {
     (1..=SUBJECT).contains(&sub.len()) && sub.bytes().all(|byte| (0x20..0x7f).contains(&byte))
 }
 
-/// The one key that is meant: by its name when the token says one, else the only one of the algorithm's kind.
+/// Returns the key to use: the one that the token names, otherwise the only one for the algorithm.
 fn key(keys: &[Jwk], kid: Option<&str>, algorithm: Algorithm) -> Option<DecodingKey> {
     let mut fitting = keys.iter().filter(|key| fits(key, algorithm));
     let found = if let Some(kid) = kid {
@@ -199,13 +202,14 @@ mod tests {
         jwk: Jwk,
     }
 
-    /// Our own keys are Ed25519 as well. (All three algorithms are tried end to end, by the stories' provider.)
+    /// This program's own keys are Ed25519 as well. (All three algorithms are tested end to end, by the stories'
+    /// provider.)
     fn signer(kid: &str) -> Signer {
         let dir = tempfile::tempdir().unwrap();
         let keys = Keys::open(dir.path(), &OsRandom).unwrap();
         let public = serde_json::to_value(&keys.public()[0]).unwrap();
         let mut jwk: Jwk = serde_json::from_value(public).unwrap();
-        // Providers need not say these.
+        // Providers may omit these.
         jwk.common.public_key_use = None;
         jwk.common.key_algorithm = None;
         jwk.common.key_id = Some(kid.into());
@@ -305,7 +309,7 @@ mod tests {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         let provider = signer("k");
         let AlgorithmParameters::OctetKeyPair(public) = &provider.jwk.algorithm else { panic!("an Ed25519 key") };
-        // HS256 with the public key as its password, which the set of keys even offers.
+        // HS256 with the public key as its secret, which the key set even offers.
         let shared = json!({ "kty": "oct", "kid": "k", "k": public.x });
         let keys = [serde_json::from_value(shared).unwrap(), provider.jwk.clone()];
         let text = ["{\"alg\":\"HS256\",\"kid\":\"k\"}".to_owned(), good().to_string()]

@@ -1,4 +1,4 @@
-//! Talking to a provider: its discovery document, its keys, and what it gives for a code.
+//! Communication with a provider: its discovery document, its keys, and what it returns for a code.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,23 +23,24 @@ use crate::{
     },
 };
 
-/// How long what a provider says of itself is remembered.
+/// How long a provider's document and keys are cached.
 const FRESH: Duration = Duration::from_secs(3_600);
-/// A token may be signed with a key made since. So they are asked for again, this often at most.
+/// Minimum pause between two requests for the keys. A token may be signed with a key that is newer than the cached
+/// ones, so the keys are requested again.
 const KEYS_AGAIN: Duration = Duration::from_secs(10);
-/// How long a login waits for another that asks the same of a provider.
+/// How long a login waits for another one that makes the same request to a provider.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What is asked for: who it is, the address, the name.
+/// Requested scopes: the identity, the address, the name.
 const SCOPE: &str = "openid email profile";
 
-/// One provider, for one login.
+/// A provider, for one login.
 pub(super) struct Provider<'a> {
     app: &'a App,
     name: &'a str,
     config: &'a Oidc,
 }
 
-/// Who somebody is at their provider.
+/// A person's identity at their provider.
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     pub issuer: String,
@@ -48,20 +49,20 @@ pub(super) struct Identity {
 }
 
 impl<'a> Provider<'a> {
-    /// By the name that stands in routes.
+    /// Returns the provider with the name that is used in routes.
     pub fn named(app: &'a App, name: &str) -> Result<Self> {
         let found = app.config.oidc.get_key_value(name);
         let (name, config) = found.ok_or_else(|| Error::not_found("provider"))?;
         Ok(Self { app, name, config })
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &str {
         self.name
     }
 
-    /// Where it sends browsers back to. Each provider has an address of its own: an answer of one is not taken for
-    /// another's (RFC 9700 §4.4.2).
+    /// Returns the address to which the provider redirects browsers. Each provider has its own address, so that the
+    /// response of one is not mistaken for another's (RFC 9700 §4.4.2).
     fn callback(&self) -> Result<String> {
         let mut url = self.app.config.public_url.clone();
         url.path_segments_mut()
@@ -72,7 +73,7 @@ impl<'a> Provider<'a> {
         Ok(url.into())
     }
 
-    /// Its page, for one login.
+    /// Returns the address of the provider's login page, for one login.
     pub async fn login_page(&self, state: &str, browser: &str) -> Result<Url> {
         let document = self.known(Duration::MAX).await?.document;
         let page = Url::parse(&document.authorization_endpoint).ok().filter(crate::platform::config::is_private_way);
@@ -89,7 +90,7 @@ impl<'a> Provider<'a> {
         Ok(page)
     }
 
-    /// Whether an answer is this provider's, as far as it says whose it is (RFC 9207 §2.4).
+    /// Checks that a response comes from this provider, as far as it names its issuer (RFC 9207 §2.4).
     pub async fn check_sender(&self, iss: Option<&str>) -> Result<()> {
         let fits = match iss {
             Some(iss) => iss == self.config.issuer,
@@ -98,7 +99,7 @@ impl<'a> Provider<'a> {
         if fits { Ok(()) } else { Err(Error::unauthenticated("the answer is another provider's; log in again")) }
     }
 
-    /// Who somebody is, for the code that they came back with.
+    /// Returns a person's identity, for the code with which their browser came back.
     pub async fn identity(&self, code: &str, browser: &str) -> Result<Identity> {
         let known = self.known(Duration::MAX).await?;
         let granted = self.exchange(&known.document, code, &derived("verifier", browser)).await?;
@@ -115,7 +116,7 @@ impl<'a> Provider<'a> {
             tracing::warn!(provider = self.name, %refusal, "an ID token is not believed");
             Error::unauthenticated("the provider's answer does not hold; log in again")
         })?;
-        // Providers that have the address for whoever asks twice (Core §5.4).
+        // Some providers return the address only from the userinfo endpoint (Core §5.4).
         if person.email.is_none()
             && let (Some(endpoint), Some(token)) = (&known.document.userinfo_endpoint, granted.access_token)
         {
@@ -124,7 +125,7 @@ impl<'a> Provider<'a> {
         Ok(Identity { issuer: self.config.issuer.clone(), subject: sub, person })
     }
 
-    /// What the provider says of somebody, of whom the ID token said who it is (Core §5.3.2).
+    /// Returns what the userinfo endpoint says about the person whom the ID token identified (Core §5.3.2).
     async fn person(&self, endpoint: &str, token: String, subject: &str) -> Result<Person> {
         #[derive(Deserialize)]
         struct Said {
@@ -141,7 +142,7 @@ impl<'a> Provider<'a> {
         Ok(said.person)
     }
 
-    /// A code for tokens (RFC 6749 §4.1.3, RFC 7636 §4.5).
+    /// Exchanges a code for tokens (RFC 6749 §4.1.3, RFC 7636 §4.5).
     async fn exchange(&self, document: &Document, code: &str, verifier: &str) -> Result<Granted> {
         let ask = self.token_request(document, code, verifier)?;
         let reply = self.app.oidc.http.ask(&document.token_endpoint, ask).await?;
@@ -162,7 +163,7 @@ impl<'a> Provider<'a> {
             .append_pair("code_verifier", verifier);
         let methods = document.token_endpoint_auth_methods_supported.as_deref();
         let takes = |method: &str| methods.is_some_and(|methods| methods.iter().any(|known| known == method));
-        // Basic unless told otherwise (Core §9).
+        // Basic is the default (Core §9).
         let authorization = if methods.is_none() || takes("client_secret_basic") {
             Some(basic(id, secret))
         } else if takes("client_secret_post") {
@@ -174,12 +175,12 @@ impl<'a> Provider<'a> {
         Ok(Ask::Form(form.finish(), authorization))
     }
 
-    /// What the provider says of itself: as remembered, with keys no older than `keys_age`.
+    /// Returns the provider's document and keys, from the cache if possible, with keys no older than `keys_age`.
     ///
-    /// Of several logins at once one asks, and the others wait for its answer.
+    /// Of several concurrent logins one makes the request, and the others wait for its result.
     async fn known(&self, keys_age: Duration) -> Result<Known> {
         let place = self.app.oidc.known.get(self.name).ok_or_else(|| Error::not_found("provider"))?;
-        // A provider that hangs must not make a queue of those who wait for it.
+        // A provider that hangs must not queue up everyone who waits for it.
         let place = tokio::time::timeout(PATIENCE, place.lock()).await;
         let mut place = place.map_err(|_| Error::busy("the provider is slow; try again shortly"))?;
         let now = self.app.now();
@@ -202,14 +203,14 @@ impl<'a> Provider<'a> {
     async fn document(&self) -> Result<Document> {
         let url = format!("{}/.well-known/openid-configuration", self.config.issuer.trim_end_matches('/'));
         let document: Document = self.app.oidc.http.ask(&url, Ask::Get).await?.json("its discovery document")?;
-        // Discovery §4.3: another issuer's document says nothing of this one.
+        // Discovery §4.3: a document of another issuer says nothing about this one.
         if document.issuer != self.config.issuer {
             return Err(away(format!("its discovery document is that of `{}`", document.issuer)));
         }
         Ok(document)
     }
 
-    /// Its keys; those of kinds that we do not know are of no use to us.
+    /// Returns the provider's keys, without those of unsupported types.
     async fn keys(&self, document: &Document) -> Result<Arc<[Jwk]>> {
         let set: KeySet = self.app.oidc.http.ask(&document.jwks_uri, Ask::Get).await?.json("its keys")?;
         Ok(set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect())

@@ -1,4 +1,4 @@
-//! SQL of identities, of logins under way, and of their codes.
+//! SQL queries for identities, pending logins, and their codes.
 
 use url::Url;
 
@@ -14,7 +14,7 @@ use crate::{
     platform::db::Conn,
 };
 
-/// A login begins.
+/// Stores a login that begins.
 pub(super) async fn put_login(
     conn: &mut Conn<'_>,
     state_hash: Vec<u8>,
@@ -40,7 +40,7 @@ struct LoginRow {
     expires_at: Timestamp,
 }
 
-/// Uses a login up that this browser began: through which provider, what it asked for, and when it ended.
+/// Consumes a pending login that this browser began. Returns its provider, what it asked for, and when it ends.
 pub(super) async fn take_login(
     conn: &mut Conn<'_>,
     state_hash: Vec<u8>,
@@ -59,7 +59,7 @@ pub(super) async fn take_login(
     Ok(Some((provider, Asked { role, back }, expires_at)))
 }
 
-/// Whose identity it is.
+/// Returns an identity's id and the user that it belongs to.
 pub(super) async fn find(conn: &mut Conn<'_>, issuer: &str, subject: &str) -> Result<Option<(IdentityId, UserId)>> {
     Ok(q!(conn => opt (IdentityId, UserId),
         "SELECT id, user_id FROM identities WHERE issuer = $1 AND subject = $2", issuer, subject)?)
@@ -70,7 +70,7 @@ pub(super) async fn touch(conn: &mut Conn<'_>, id: IdentityId, now: Timestamp) -
     Ok(())
 }
 
-/// Gives an account an identity; `false` when another account was quicker.
+/// Links an identity to an account. Returns `false` when another account has linked it first.
 pub(super) async fn add(
     conn: &mut Conn<'_>,
     id: IdentityId,
@@ -94,7 +94,7 @@ struct IdentityRow {
     last_used_at: Timestamp,
 }
 
-/// A user's identities, newest first.
+/// Returns a user's identities, newest first.
 pub(super) async fn page(
     conn: &mut Conn<'_>,
     user: UserId,
@@ -115,13 +115,13 @@ pub(super) async fn page(
     Ok(rows.into_iter().map(view).collect())
 }
 
-/// Whether a user has another identity.
+/// Returns whether a user has an identity other than `but`.
 pub(super) async fn has_other(conn: &mut Conn<'_>, user: UserId, but: IdentityId) -> Result<bool> {
     Ok(q!(conn => optval IdentityId, "SELECT id FROM identities WHERE user_id = $1 AND id <> $2 LIMIT 1", user, but)?
         .is_some())
 }
 
-/// Removes one of a user's identities; `false` when it is not theirs.
+/// Deletes one of a user's identities. Returns `false` when it is not theirs.
 pub(super) async fn remove(conn: &mut Conn<'_>, user: UserId, id: IdentityId) -> Result<bool> {
     Ok(q!(conn => exec, "DELETE FROM identities WHERE id = $2 AND user_id = $1", user, id)? == 1)
 }
@@ -139,13 +139,13 @@ pub(super) async fn put_code(
     Ok(())
 }
 
-/// Whose a code is, what must be shown with it, and when it ends.
+/// Returns whose a code is, what must be presented with it, and when it ends.
 pub(super) async fn code(conn: &mut Conn<'_>, hash: &[u8]) -> Result<Option<(UserId, String, Timestamp)>> {
     Ok(q!(conn => opt (UserId, String, Timestamp),
         "SELECT user_id, challenge, expires_at FROM oidc_codes WHERE hash = $1", hash)?)
 }
 
-/// Uses a code up; `false` when it was used before.
+/// Consumes a code. Returns `false` when it was used before.
 pub(super) async fn take_code(conn: &mut Conn<'_>, hash: &[u8]) -> Result<bool> {
     Ok(q!(conn => exec, "DELETE FROM oidc_codes WHERE hash = $1", hash)? == 1)
 }

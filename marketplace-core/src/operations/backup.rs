@@ -1,8 +1,9 @@
-//! Backing a database up into one file, and putting it back.
+//! Backing up a database into one file, and restoring it.
 //!
-//! SQLite by itself, while it is in use: the backup is one consistent snapshot. PostgreSQL through its own `pg_dump` and
-//! `pg_restore`, which must be installed. Keys and files are not in the database and not in the backup: keep copies of
-//! `keys_dir` and of the file store beside it, or it cannot be opened after a restore. Both stand on the audit log.
+//! SQLite is backed up by the program itself, while the database is in use: the backup is one consistent snapshot.
+//! PostgreSQL is backed up through its own `pg_dump` and `pg_restore`, which must be installed. Keys and files are not
+//! in the database and not in the backup: keep copies of `keys_dir` and of the file store with it, otherwise the
+//! database cannot be opened after a restore. Backups and restores are both recorded in the audit log.
 
 mod postgres;
 mod restored;
@@ -32,23 +33,25 @@ use crate::{
     records::audit::{Adopt, AuditAction},
 };
 
-/// What was backed up.
+/// Result of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BackedUp {
-    /// Where it is.
+    /// Path of the backup.
     pub path: PathBuf,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
-    /// Whether it is on the audit log, which a database can only have written to whose schema is this program's.
+    /// Whether the backup is recorded in the audit log, which is possible only if the database has this program's
+    /// schema.
     pub recorded: bool,
 }
 
-/// Writes a backup of the configured database to `to`, readable by its owner only. Durable when it answers; a file that
-/// was not finished never has that name. The audit row is committed before the first byte is read, and is in the backup.
+/// Writes a backup of the configured database to `to`, readable by its owner only. The backup is durable when the call
+/// returns; an unfinished file never has the name `to`. The audit row is committed before the first byte is read, and
+/// is in the backup.
 ///
 /// # Errors
-/// `conflict` when `to` exists; `not_found` when there is no database; `unavailable` when it, its keys or the folder cannot
-/// be used.
+/// `conflict` when `to` exists; `not_found` when there is no database; `unavailable` when it, its keys or the folder
+/// cannot be used.
 pub async fn backup(config: &Config, to: &Path, actor: &Actor) -> Result<BackedUp> {
     if to.try_exists().map_err(|error| unusable(to, error))? {
         return Err(Error::conflict(
@@ -71,7 +74,8 @@ pub async fn backup(config: &Config, to: &Path, actor: &Actor) -> Result<BackedU
     Ok(BackedUp { path: to.to_owned(), bytes, recorded })
 }
 
-/// A database of another schema than the program's can be backed up, before an update say, and not be written to.
+/// Records the backup in the audit log. A database with another schema than the program's can be backed up, for
+/// example before an update, but not written to; then this returns `false`.
 async fn record_backup(config: &Config, to: &Path, actor: &Actor) -> Result<bool> {
     let db = Db::open(config.database_url().expose(), crate::platform::db::OpenOptions::for_one()).await?;
     let recorded = async {
@@ -87,18 +91,19 @@ async fn record_backup(config: &Config, to: &Path, actor: &Actor) -> Result<bool
     recorded
 }
 
-/// Puts a backup in the place of the configured database.
+/// Replaces the configured database with a backup.
 ///
-/// The backup is checked first: whole, and of a schema that this program knows. SQLite: the database that is there is kept
-/// under another name beside it. It is refused when another program has that database open, unless `force`: what such a
-/// program still writes then goes to the database that was put aside. PostgreSQL: refused when the database has tables or
-/// other sessions, unless `force`, which drops and replaces the tables in one transaction. What comes back is brought up to
-/// date, and its audit log says that it came back, and what the log of the database that was there ended with.
+/// The backup is checked first: it must be complete, and of a schema that this program knows. SQLite: the existing
+/// database is kept under another name beside it. The restore is refused when another program has that database open,
+/// unless `force` is set: what such a program still writes then goes to the database that was put aside. PostgreSQL:
+/// the restore is refused when the database has tables or other sessions, unless `force` is set, which drops and
+/// replaces the tables in one transaction. The restored database is brought up to date, and its audit log records the
+/// restore and the last row of the audit log of the database that it replaced.
 ///
 /// # Errors
-/// `not_found` without a backup; `invalid` when it is none, or damaged; `conflict` when the target is in use;
-/// `unavailable` when the backup is of a newer program, was written with other keys than those in `keys_dir`, or something
-/// cannot be used.
+/// `not_found` without a backup; `invalid` when the file is not a backup, or is damaged; `conflict` when the target is
+/// in use; `unavailable` when the backup is of a newer program, was written with other keys than those in `keys_dir`,
+/// or something cannot be used.
 pub async fn restore(config: &Config, from: &Path, force: bool, actor: &Actor) -> Result<Restored> {
     if !from.try_exists().map_err(|error| unusable(from, error))? {
         return Err(Error::not_found(format_args!("backup {}", from.display())));
@@ -112,8 +117,8 @@ pub async fn restore(config: &Config, from: &Path, force: bool, actor: &Actor) -
     Ok(restored)
 }
 
-/// Opens a database that was restored as the marketplace does, which brings it up to date and refuses other keys; and puts
-/// it on record. The operator says that its audit log is the right one, should it be from before tags.
+/// Opens a restored database as the marketplace does, which brings it up to date and rejects other keys; and records
+/// the restore. If its audit log is from before tags, the operator vouches that it is the right one.
 async fn take_over(config: &Config, url: &str, from: &Path, replaced: Option<String>, actor: &Actor) -> Result<()> {
     let db = Db::open(url, crate::platform::db::OpenOptions::for_one()).await?;
     let taken = async {
@@ -133,7 +138,7 @@ async fn restore_sqlite(config: &Config, from: &Path, target: &Path, force: bool
         crate::platform::folders::make_private_folder(folder)?;
     }
     let draft = Draft::beside(target)?;
-    // The copy is what is checked again: the backup's disk may be failing.
+    // The copy is checked again: the backup's disk may be failing.
     fs::copy(from, &draft.0).map_err(|error| unusable(target, error))?;
     check_backup(&draft.0).await?;
     let replaced = last_row(target).await;
@@ -159,7 +164,7 @@ async fn restore_sqlite(config: &Config, from: &Path, target: &Path, force: bool
     Ok(Restored { schema, kept })
 }
 
-/// What the audit log of the database at `path` ends with, when there is one that tells.
+/// Returns the last row of the audit log of the database at `path`, if it can be read.
 async fn last_row(path: &Path) -> Option<String> {
     let mut conn = SqliteConnection::connect_with(&options(path)).await.ok()?;
     let head: Option<(i64, String)> =
@@ -168,7 +173,7 @@ async fn last_row(path: &Path) -> Option<String> {
     head.map(|(seq, tag)| format!("{seq}:{tag}"))
 }
 
-/// The file of `sqlite://…` must be there: opening would make an empty one.
+/// Checks that the file of `sqlite://…` exists: opening it would create an empty one.
 pub(super) fn require_file(url: &str) -> Result<()> {
     let path = Path::new(url.strip_prefix("sqlite://").unwrap_or(url));
     if path.try_exists().map_err(|error| unusable(path, error))? {
@@ -189,9 +194,9 @@ fn options(path: &Path) -> SqliteConnectOptions {
 async fn vacuum_into(path: &Path, to: &Path) -> Result<()> {
     let text = to.to_str().ok_or_else(|| Error::invalid("/to", "must be a path in UTF-8"))?;
     let mut conn = SqliteConnection::connect_with(&options(path)).await.map_err(DbError::from)?;
-    // Into the empty file that is there already, which only its owner can read.
+    // Written into the empty file that already exists, which only its owner can read.
     let copied = sqlx::query("VACUUM INTO ?").bind(text).execute(&mut conn).await.map_err(DbError::from);
-    // Nothing of it is needed any more.
+    // Nothing of this connection is needed any more.
     let _ = conn.close().await;
     match copied {
         Ok(_) => {}
@@ -202,14 +207,14 @@ async fn vacuum_into(path: &Path, to: &Path) -> Result<()> {
         Err(error) => return Err(error.into()),
     }
     let mut copy = SqliteConnection::connect_with(&options(to)).await.map_err(DbError::from)?;
-    // Whoever opens it, under whatever name, opens another database than this one: see `Db::place`. An older schema has no
-    // such column, and the migration that brings it says the same.
+    // Whoever opens the copy, under whatever name, opens another database than this one: see `Db::place`. An older
+    // schema has no such column, and the migration that adds it sets the same value.
     let _ = sqlx::query("UPDATE event_marks SET place = ''").execute(&mut copy).await;
     copy.close().await.map_err(DbError::from)?;
     Ok(())
 }
 
-/// Answers the backup's schema, if it is a whole database of ours.
+/// Returns the backup's schema version, if the file is a complete database of a marketplace.
 async fn check_backup(path: &Path) -> Result<i64> {
     let broken = |what: &str| Error::invalid("/from", format!("{} is {what}", path.display()));
     let none_of_ours = || broken("not a backup of a marketplace's SQLite database");
@@ -231,13 +236,14 @@ async fn check_backup(path: &Path) -> Result<i64> {
     schema::check_known(applied.ok_or_else(none_of_ours)?)
 }
 
-/// Whether nobody else has the database open; if so, all of it is in its one file afterwards.
+/// Returns whether nobody else has the database open; if so, all of it is in its one file afterwards.
 ///
-/// Every connection of a database in WAL mode holds a shared lock on its file. Leaving that mode needs all of them.
+/// Every connection to a database in WAL mode holds a shared lock on its file. Leaving that mode requires an exclusive
+/// lock.
 async fn settle(path: &Path) -> Result<bool> {
     let options = options(path).busy_timeout(Duration::from_millis(500));
     let Ok(mut conn) = SqliteConnection::connect_with(&options).await else {
-        // Damaged beyond opening: a reason to restore, not a program that uses it.
+        // Too damaged to be opened: that is a reason to restore, not a program that uses it.
         return Ok(true);
     };
     let mode = sqlx::query_scalar::<_, String>("PRAGMA journal_mode = DELETE").fetch_one(&mut conn).await;
@@ -249,7 +255,7 @@ async fn settle(path: &Path) -> Result<bool> {
     Ok(alone)
 }
 
-/// Keeps the old database, with its log, beside its place; a name that is free.
+/// Keeps the old database, with its log, beside its original path, under a name that is free.
 fn put_aside(target: &Path) -> io::Result<PathBuf> {
     let mut number = 1;
     let kept = loop {
@@ -259,14 +265,14 @@ fn put_aside(target: &Path) -> io::Result<PathBuf> {
         }
         number += 1;
     };
-    // The log first: SQLite would take it for the new database's.
+    // The log comes first: SQLite would apply it to the new database.
     for end in ["-wal", "-shm"] {
         match fs::rename(with_suffix(target, end), with_suffix(&kept, end)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }
-    // A second name, not another: the first stays until the new database takes its place.
+    // This adds a second name and keeps the first until the new database replaces it.
     fs::hard_link(target, &kept)?;
     Ok(kept)
 }
@@ -281,12 +287,12 @@ fn unusable(path: &Path, error: io::Error) -> Error {
     Error::unavailable(format!("{} cannot be used: {error}", path.display()), error)
 }
 
-/// A file that is being written, gone again unless it was finished.
+/// A file that is being written, and is deleted on drop unless it was finished.
 #[derive(Debug)]
 struct Draft(PathBuf);
 
 impl Draft {
-    /// An empty file that only its owner can read, in the folder of `path`.
+    /// Creates an empty file that only its owner can read, in the folder of `path`.
     fn beside(path: &Path) -> Result<Self> {
         let draft = with_suffix(path, &format!(".{}.tmp", std::process::id()));
         OpenOptions::new()
@@ -304,14 +310,14 @@ impl Draft {
         file.map(|metadata| metadata.len()).map_err(|error| unusable(&self.0, error))
     }
 
-    /// Under its final name, which must be free.
+    /// Gives the file its final name, which must be free. Returns its size.
     fn publish(self, path: &Path) -> Result<u64> {
         let bytes = self.sync()?;
         fs::hard_link(&self.0, path).and_then(|()| sync_folder(path)).map_err(|error| unusable(path, error))?;
         Ok(bytes)
     }
 
-    /// In the place of what has its final name.
+    /// Gives the file its final name, replacing the file that has it.
     fn replace(self, path: &Path) -> Result<()> {
         fs::rename(&self.0, path).and_then(|()| sync_folder(path)).map_err(|error| unusable(path, error))
     }
@@ -319,7 +325,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Gone already when it was renamed.
+        // The file no longer exists under this name if it was renamed.
         for end in ["", "-wal", "-shm"] {
             let _ = fs::remove_file(with_suffix(&self.0, end));
         }

@@ -1,10 +1,10 @@
-//! Moving house: everything of a SQLite database into an empty PostgreSQL one, by the schema that the databases themselves
-//! describe, so that a new table needs nothing here.
+//! Migration of a marketplace: copies everything from a SQLite database into an empty PostgreSQL one, by the schema
+//! that the databases themselves describe, so that a new table requires no change here.
 //!
-//! Nobody else has the source open meanwhile, so that nothing is written to it that would be missed; by leave it is read
-//! while in use, in one snapshot, and what is written later is not copied. The target is written in one transaction: after a
-//! failure it is as empty as before. Keys and files are not in the database: the new configuration must name the same
-//! `keys_dir` and `files_url`, or copies of them.
+//! Nobody else may have the source open meanwhile, so that no writes to it are missed; on request it is read while in
+//! use, in one snapshot, and later writes are not copied. The target is written in one transaction: after a failure it
+//! is as empty as before. Keys and files are not in the database: the new configuration must name the same `keys_dir`
+//! and `files_url`, or copies of them.
 
 use std::time::Duration;
 
@@ -36,18 +36,19 @@ use crate::{
     records::audit::{self, Adopt, AuditAction},
 };
 
-/// Rows that are held in memory at a time.
+/// Number of rows that are held in memory at a time.
 const BATCH: usize = 2_000;
-/// sqlx's own table: both databases have run their own migrations.
+/// sqlx's own table, which is not copied: each database has run its own migrations.
 const MIGRATIONS: &str = "_sqlx_migrations";
-/// Has a row from the migrations on, which the source's replaces.
+/// Table that has a row since the migrations, which the source's row replaces.
 const HEAD: &str = "audit_head";
-/// Has a row since a program opened the target, which the source's replaces.
+/// Table that has a row since a program opened the target, which the source's row replaces.
 const MARKS: &str = "event_marks";
-/// What a server writes when it opens a new database, which the source's replaces. See [`begun_with`].
+/// Tables into which a server writes when it opens a new database; the source's rows replace these. See
+/// [`begun_with`].
 const BEGUN: [&str; 2] = ["key_check", "audit_keys"];
 
-/// How far it is.
+/// Progress of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress<'a> {
     /// The table that is being copied.
@@ -58,29 +59,29 @@ pub struct Progress<'a> {
     pub total: u64,
 }
 
-/// What was copied.
+/// Result of a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Copied {
-    /// Each table and its rows.
+    /// Each table with its number of rows.
     pub tables: Vec<(String, u64)>,
     /// Rows of the audit log whose chain was verified in the target.
     pub audit_verified: i64,
-    /// The newest row of the audit log that was copied.
+    /// Number of the newest row of the audit log that was copied.
     pub last_audit: i64,
-    /// The newest event that was copied.
+    /// Number of the newest event that was copied.
     pub last_event: i64,
-    /// How many rows of the two were written to a source in use since then, as far as could be seen at the end; what else was
-    /// written is not counted. None when nobody else had the source open: then nothing was written.
+    /// How many audit rows and events were written to a source in use since then, as far as could be seen at the end;
+    /// other writes are not counted. `None` when nobody else had the source open: then nothing was written.
     pub written_since: Option<i64>,
 }
 
-/// Copies all rows of `from` (SQLite) to `to` (PostgreSQL, migrated and empty). A source that another program has open is
-/// refused, unless `while_running`: then what is written from the beginning on is not copied.
+/// Copies all rows of `from` (SQLite) to `to` (PostgreSQL, migrated and empty). A source that another program has open
+/// is refused, unless `while_running` is set: then writes after the start of the copy are not copied.
 ///
 /// # Errors
-/// `invalid` for other engines; `conflict` when the source is in use, or the target has rows; `unavailable` when a database
-/// cannot be reached, its schema is not this program's, or the keys of either configuration are not the source's; `internal`
-/// when what arrived is not what was sent.
+/// `invalid` for other engines; `conflict` when the source is in use, or the target has rows; `unavailable` when a
+/// database cannot be reached, its schema is not this program's, or the keys of either configuration are not the
+/// source's; `internal` when the copied rows differ from the source's.
 pub async fn copy(
     from: &Config,
     to: &Config,
@@ -98,7 +99,7 @@ pub async fn copy(
     }
     backup::require_file(from.expose())?;
     let path = from.expose().strip_prefix("sqlite://").unwrap_or_default();
-    // Whoever has it open is found before anything is written.
+    // Another program that has it open is detected before anything is written.
     let _ = open_alone(path, while_running).await?.close().await;
     let options = OpenOptions { connections: 2, ..OpenOptions::default() };
     let source = Db::open(from.expose(), options).await?;
@@ -109,7 +110,7 @@ pub async fn copy(
         target.require_current().await?;
         let keys = open_keys(&source, &keys_dir, Adopt::Unknown).await?;
         keys.require_same(&new_keys_dir)?;
-        // Before the first row is read; so both have it.
+        // Recorded before the first row is read, so that both databases contain the record.
         record(&source, &keys, actor, AuditAction::DbCopy, serde_json::json!({ "to": "postgres" })).await?;
         Ok::<_, Error>((keys, target))
     };
@@ -126,14 +127,14 @@ pub async fn copy(
         }
         copied => copied,
     };
-    // It was only read.
+    // The source was only read, so an error does not matter.
     let _ = source.close().await;
     copied
 }
 
-/// The source for us alone, unless it may be shared: in WAL mode every connection of any program holds a lock on the file
-/// for as long as it is open, and one that asks for all of it is refused. As long as we hold it no other program opens the
-/// database.
+/// Opens the source exclusively, unless it may be shared: in WAL mode every connection of any program holds a lock on
+/// the file for as long as it is open, and a request for an exclusive lock is refused. While this connection holds
+/// that lock, no other program can open the database.
 async fn open_alone(path: &str, while_running: bool) -> Result<SqliteConnection> {
     let mode = if while_running { SqliteLockingMode::Normal } else { SqliteLockingMode::Exclusive };
     let options = SqliteConnectOptions::new()
@@ -144,7 +145,7 @@ async fn open_alone(path: &str, while_running: bool) -> Result<SqliteConnection>
         .disable_statement_logging();
     let opened = async {
         let mut source = options.connect().await?;
-        // The lock comes with the first look.
+        // The first read takes the lock.
         sqlx::query("SELECT count(*) FROM sqlite_schema").execute(&mut source).await?;
         Ok(source)
     };
@@ -159,7 +160,7 @@ async fn open_alone(path: &str, while_running: bool) -> Result<SqliteConnection>
     })
 }
 
-/// The newest rows of the audit log and of the log of events.
+/// Returns the numbers of the newest rows of the audit log and of the event log.
 async fn newest(source: &mut SqliteConnection) -> Result<(i64, i64)> {
     let audit = sqlite_number(source, format!("SELECT coalesce(max(seq), 0) FROM {HEAD}")).await?;
     let event = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'";
@@ -219,7 +220,7 @@ struct Table {
     key: Vec<usize>,
 }
 
-/// A column, by the type that it has in the target.
+/// A column, with the type that it has in the target.
 #[derive(Debug)]
 struct Column {
     name: String,
@@ -269,7 +270,7 @@ impl Kind {
 }
 
 impl Table {
-    /// Batch by batch along the primary key.
+    /// Copies the table in batches along the primary key.
     async fn copy(
         &self,
         from: &mut SqliteConnection,
@@ -317,7 +318,8 @@ impl Table {
             .collect()
     }
 
-    /// The target's next number is the one that the source would have given, which remembers those of deleted rows.
+    /// Sets the target's next number to the one that the source, which remembers the numbers of deleted rows, would
+    /// have assigned.
     async fn go_on_counting(&self, from: &mut SqliteConnection, to: &mut PgConn) -> Result<()> {
         for column in self.columns.iter().filter(|column| column.identity) {
             let last = format!("SELECT coalesce(max({}), 0) FROM {}", quoted(&column.name), quoted(&self.name));
@@ -342,8 +344,8 @@ impl Table {
     }
 }
 
-/// Both databases' tables, those that others refer to first. They must be the same, but for SQLite's full-text index: the
-/// target's fills itself.
+/// Returns the tables of both databases, referenced tables first. They must be the same, except for SQLite's full-text
+/// index: the target fills its own.
 async fn tables(source: &mut SqliteConnection, target: &mut PgConn) -> Result<Vec<Table>> {
     let described: Vec<(String, String, String, bool)> = sqlx::query_as(
         "SELECT c.table_name::text, c.column_name::text, c.data_type::text, c.is_identity = 'YES' \
@@ -363,7 +365,7 @@ async fn tables(source: &mut SqliteConnection, target: &mut PgConn) -> Result<Ve
             None => tables.push(Table { name: table, columns: vec![column], key: Vec::new() }),
         }
     }
-    // Full-text indexes are virtual tables over shadow tables: the target has its own kind.
+    // Full-text indexes are virtual tables over shadow tables: the target has another kind of index.
     let known: Vec<String> = sqlx::query_scalar(
         "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
          AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> ?",
@@ -390,7 +392,7 @@ async fn tables(source: &mut SqliteConnection, target: &mut PgConn) -> Result<Ve
     in_order(tables, &references)
 }
 
-/// Columns must be the same ones; the primary key is the source's.
+/// Reads the source's primary key, and checks that the columns are the same in both databases.
 async fn describe(source: &mut SqliteConnection, table: &mut Table) -> Result<()> {
     let columns: Vec<(String, i64)> = sqlx::query_as("SELECT name, pk FROM pragma_table_info(?) ORDER BY pk, cid")
         .bind(&table.name)
@@ -410,7 +412,7 @@ async fn describe(source: &mut SqliteConnection, table: &mut Table) -> Result<()
     Ok(())
 }
 
-/// Parents before children.
+/// Orders tables so that parents come before children.
 fn in_order(mut tables: Vec<Table>, references: &[(String, String)]) -> Result<Vec<Table>> {
     let mut ordered: Vec<Table> = Vec::with_capacity(tables.len());
     while !tables.is_empty() {
@@ -426,7 +428,7 @@ fn in_order(mut tables: Vec<Table>, references: &[(String, String)]) -> Result<V
     Ok(ordered)
 }
 
-/// Nobody else writes from here on, and there is nothing to overwrite.
+/// Locks the target's tables against other writers, and checks that they contain no rows that would be overwritten.
 async fn lock_empty(target: &mut PgConn, tables: &[Table]) -> Result<()> {
     let names = tables.iter().map(|table| quoted(&table.name)).collect::<Vec<_>>().join(", ");
     bulk::execute(&mut Conn::Pg(target), format!("LOCK TABLE {names} IN EXCLUSIVE MODE")).await?;
@@ -447,7 +449,7 @@ async fn lock_empty(target: &mut PgConn, tables: &[Table]) -> Result<()> {
     Ok(())
 }
 
-/// A server may have opened the target before: with the same keys.
+/// Checks that a server that opened the target before did so with the same keys.
 async fn begun_with(target: &mut PgConn, keys: &Keys) -> Result<()> {
     let known = key_check::known(&mut Conn::Pg(target)).await?;
     key_check::require_master_fit(&known, keys)

@@ -1,5 +1,5 @@
-//! Whether all that a marketplace stands on is in order, for whoever looks after the machine. Nothing is made or changed, but for
-//! one object that is put into the file store and taken out again.
+//! Checks of everything that a marketplace depends on, for the operator of the machine. Nothing is created or changed,
+//! except for one object that is put into the file store and deleted again.
 
 mod due_work;
 pub mod finding;
@@ -25,11 +25,11 @@ use crate::{
     records::audit,
 };
 
-/// How long the file store may take for what is asked of it here.
+/// Timeout for the requests that are made to the file store here.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Looks at the database, the keys, the files, the audit log and what is due. What fails does not keep the rest from being
-/// looked at, as far as the rest can be.
+/// Checks the database, the keys, the files, the audit log and the due work. A failed check does not prevent the
+/// others, as far as they are possible without it.
 pub async fn examine(config: &Config) -> Vec<Finding> {
     const NAME: &str = "database";
     let url = config.database_url();
@@ -54,7 +54,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         found.push(audit(&db, keys.as_ref()).await);
         found.extend(due_work::checks(&db, SystemClock.now()).await);
         found.push(retention(config, &db).await);
-        // Opening would make keys that are missing.
+        // Opening would create missing keys.
         if keys.is_some() {
             found.extend(files(config).await);
         }
@@ -63,7 +63,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     found
 }
 
-/// Whether every page of SQLite's file is as it must be. PostgreSQL has tools of its own for that.
+/// Checks the integrity of every page of SQLite's file. PostgreSQL has tools of its own for that.
 async fn integrity(db: &Db) -> Option<Finding> {
     const NAME: &str = "integrity";
     if db.engine() == Engine::Postgres {
@@ -93,7 +93,7 @@ async fn schema(db: &Db) -> Finding {
     }
 }
 
-/// The whole chain of the audit log.
+/// Verifies the whole chain of the audit log.
 async fn audit(db: &Db, keys: Option<&Keys>) -> Finding {
     const NAME: &str = "audit log";
     let Some(keys) = keys else {
@@ -118,7 +118,7 @@ async fn audit(db: &Db, keys: Option<&Keys>) -> Finding {
     }
 }
 
-/// How long files of identity checks are kept, and how much of what is over waits.
+/// Reports how long files of identity checks are kept, and how many files past that time still wait for deletion.
 async fn retention(config: &Config, db: &Db) -> Finding {
     const NAME: &str = "retention";
     let kept = match kyc::retained(db, &config.retention, crate::base::time::Clock::now(&SystemClock)).await {
@@ -138,7 +138,7 @@ async fn retention(config: &Config, db: &Db) -> Finding {
     }
 }
 
-/// Whether the store takes an object and gives it up again, and a stored file opens with its key.
+/// Checks that the store accepts an object and deletes it again, and that a stored file can be decrypted with its key.
 async fn files(config: &Config) -> Vec<Finding> {
     const STORE: &str = "file store";
     const STORED: &str = "stored file";

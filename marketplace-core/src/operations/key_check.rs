@@ -1,8 +1,8 @@
-//! Whether the keys on disk are those that a database was written with.
+//! Checks that the keys on disk are those with which a database was written.
 //!
-//! The database names the files of its keys, with a fingerprint of each (`register`). A database that has fingerprints, or
-//! anything that is encrypted, opens only with the keys that made them; new keys are created for a database that has neither.
-//! One from before fingerprints gets them once its keys have opened something of it.
+//! The database names the files of its keys, with a fingerprint of each (`register`). A database that has
+//! fingerprints, or any encrypted data, opens only with the keys that wrote it; new keys are created for a database
+//! that has neither. A database from before fingerprints gets them once its keys have decrypted some of its data.
 
 use std::{path::Path, sync::Arc};
 
@@ -23,32 +23,33 @@ use crate::{
     },
 };
 
-/// How the keys of a folder and a database go together, when they do.
+/// How the keys of a folder and a database match, when they do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyState {
-    /// The database was written with no key so far: any fit, and missing ones are created by whoever opens it.
+    /// The database was written without any key so far: any keys match, and missing ones are created when it is
+    /// opened.
     Unused,
-    /// They are those that the database was written with.
+    /// The keys are those with which the database was written.
     Fit {
-        /// Names the master key.
+        /// Id of the master key.
         master: String,
-        /// Names the key that signs access tokens.
+        /// Id of the key that signs access tokens.
         signs: String,
     },
 }
 
-/// A key that a database was written with.
+/// Fingerprint of a key with which a database was written.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
 pub(crate) struct Fingerprint {
-    /// Its file in the folder of keys.
+    /// Name of its file in the folder of keys.
     pub file: String,
-    /// Names it.
+    /// Id of the key.
     pub key_id: String,
-    /// Vouches for both, under the master key.
+    /// MAC over both, under the master key.
     pub mac: Vec<u8>,
 }
 
-/// Returns how the keys in `dir` and a database go together. Creates and changes nothing.
+/// Returns how the keys in `dir` and a database match. Creates and changes nothing.
 ///
 /// # Errors
 /// `unavailable`, naming the file, when a key is missing, damaged, or another than the database was written with.
@@ -63,7 +64,7 @@ pub async fn check(db: &Db, dir: &Path) -> Result<KeyState> {
     Ok(KeyState::Fit { master: keys.id(), signs: keys.signer()?.kid.clone() })
 }
 
-/// Opens the keys in `dir` for a database, creating them when it was never written with any, and registers them there.
+/// Opens the keys in `dir` for a database, creates them when it was never written with any, and registers them there.
 ///
 /// # Errors
 /// Those of [`check`].
@@ -77,7 +78,7 @@ pub(crate) async fn open(db: &Db, dir: &Path, random: &dyn Random, now: Timestam
         Keys::open(dir, random)?
     };
     drop(reader);
-    // Most of the time nothing is to be written: a database that takes no writes can then be opened, too.
+    // Usually there is nothing to write: then a read-only database can be opened as well.
     let wanted = fingerprints(&keys);
     if wanted.iter().any(|one| !before.contains(one)) {
         let after = db.write(move |conn| {
@@ -86,13 +87,14 @@ pub(crate) async fn open(db: &Db, dir: &Path, random: &dyn Random, now: Timestam
                 known(conn).await
             })
         });
-        // Of two programs that begin a database at once with keys of their own, one was first.
+        // When two programs create keys of their own for a new database at the same time, only the first one's are
+        // valid.
         require_fit(&after.await?, &keys)?;
     }
     Ok(Arc::new(keys))
 }
 
-/// Makes a new key that signs in place of those that are lost, for a database of which the master key is there.
+/// Creates a new signing key in place of lost ones, for a database whose master key exists.
 ///
 /// # Errors
 /// Those of [`check`], as far as they are about the master key.
@@ -108,7 +110,7 @@ pub(crate) async fn replace_signing(db: &Db, dir: &Path) -> Result<(Arc<Keys>, R
     Ok((Arc::new(keys), rotation))
 }
 
-/// Writes the fingerprints that are new, inside the caller's transaction.
+/// Stores the fingerprints that are new, inside the caller's transaction.
 pub(crate) async fn register(conn: &mut Conn<'_>, wanted: &[Fingerprint], now: Timestamp) -> Result<()> {
     for one in wanted {
         q!(conn => exec,
@@ -118,7 +120,7 @@ pub(crate) async fn register(conn: &mut Conn<'_>, wanted: &[Fingerprint], now: T
     Ok(())
 }
 
-/// Forgets the fingerprints of signing keys that are not among `kept`, inside the caller's transaction.
+/// Deletes the fingerprints of signing keys that are not among `kept`, inside the caller's transaction.
 pub(crate) async fn forget_others(conn: &mut Conn<'_>, kept: &[Fingerprint]) -> Result<()> {
     for one in known(conn).await?.iter().filter(|one| one.file != MASTER && !kept.contains(one)) {
         q!(conn => exec, "DELETE FROM key_check WHERE file = $1", &one.file)?;
@@ -126,14 +128,15 @@ pub(crate) async fn forget_others(conn: &mut Conn<'_>, kept: &[Fingerprint]) -> 
     Ok(())
 }
 
-/// Returns the fingerprints of keys, as a database holds them.
+/// Returns the fingerprints of keys, in the form that a database stores.
 pub(crate) fn fingerprints(keys: &Keys) -> Vec<Fingerprint> {
     let master = Fingerprint::new(keys, MASTER, &keys.id());
     let signing = keys.signing.files().into_iter().map(|(file, id)| Fingerprint::new(keys, &file, &id));
     std::iter::once(master).chain(signing).collect()
 }
 
-/// Refuses keys in `dir` that are not those of a database's fingerprints. For a backup of which only these can be read.
+/// Rejects keys in `dir` that do not match a database's fingerprints. Used for a backup of which only the fingerprints
+/// can be read.
 pub(crate) fn require_known(known: &[Fingerprint], dir: &Path) -> Result<()> {
     if known.is_empty() { Ok(()) } else { require_fit(known, &Keys::read(dir)?) }
 }
@@ -146,7 +149,7 @@ impl Fingerprint {
     }
 }
 
-/// Returns the files of signing keys that a database knows and that are not there: what they signed is not valid any more.
+/// Returns the files of signing keys that a database knows and that do not exist: what they signed is no longer valid.
 pub(crate) async fn retired_and_missing(db: &Db, keys: &Keys) -> Result<Vec<String>> {
     let mut reader = db.read().await?;
     let known = known(&mut reader.conn()).await?;
@@ -155,12 +158,12 @@ pub(crate) async fn retired_and_missing(db: &Db, keys: &Keys) -> Result<Vec<Stri
     Ok(known.into_iter().filter(is_missing).map(|one| one.file).collect())
 }
 
-/// The fingerprints that a database holds.
+/// Returns the fingerprints that a database stores.
 pub(crate) async fn known(conn: &mut Conn<'_>) -> Result<Vec<Fingerprint>> {
     Ok(q!(conn => all Fingerprint, "SELECT file, key_id, mac FROM key_check ORDER BY file")?)
 }
 
-/// Whether a key was used for anything that is in the database.
+/// Returns whether a key was used for anything in the database.
 async fn is_used(conn: &mut Conn<'_>, known: &[Fingerprint]) -> Result<bool> {
     Ok(!known.is_empty()
         || q!(conn => val bool,
@@ -170,7 +173,7 @@ async fn is_used(conn: &mut Conn<'_>, known: &[Fingerprint]) -> Result<bool> {
              OR EXISTS (SELECT 1 FROM pictures WHERE wrapped_key IS NOT NULL)")?)
 }
 
-/// Reads the keys in `dir`, all of which must be there and fit.
+/// Reads the keys in `dir`, all of which must exist and match.
 async fn fitting(conn: &mut Conn<'_>, known: &[Fingerprint], dir: &Path) -> Result<Keys> {
     let keys = Keys::read(dir)?;
     require_master(conn, known, &keys).await?;
@@ -178,7 +181,7 @@ async fn fitting(conn: &mut Conn<'_>, known: &[Fingerprint], dir: &Path) -> Resu
     Ok(keys)
 }
 
-/// By its fingerprint; in a database that has none, by something that it opens.
+/// Checks the master key: by its fingerprint, or, in a database that has none, by decrypting some of its data.
 async fn require_master(conn: &mut Conn<'_>, known: &[Fingerprint], keys: &Keys) -> Result<()> {
     if known.iter().any(|one| one.file == MASTER) {
         return require_master_fit(known, keys);
@@ -193,7 +196,7 @@ async fn require_master(conn: &mut Conn<'_>, known: &[Fingerprint], keys: &Keys)
     Err(Error::unavailable(detail, "a foreign master key"))
 }
 
-/// Refuses a master key that is not the one of a database's fingerprints, when there are any.
+/// Rejects a master key that does not match a database's fingerprints, when there are any.
 pub(crate) fn require_master_fit(known: &[Fingerprint], keys: &Keys) -> Result<()> {
     let (mine, path) = (Fingerprint::new(keys, MASTER, &keys.id()), keys.dir.join(MASTER));
     match known.iter().find(|one| one.file == MASTER) {
@@ -206,20 +209,20 @@ pub(crate) fn require_master_fit(known: &[Fingerprint], keys: &Keys) -> Result<(
     }
 }
 
-/// The master key, and of those that sign the newest: other servers sign with it.
+/// Checks the master key, and the newest of the signing keys, because other servers sign with that one.
 fn require_fit(known: &[Fingerprint], keys: &Keys) -> Result<()> {
     require_master_fit(known, keys)?;
     let present = keys.signing.files();
-    // What does not verify was not written by us, and says nothing.
+    // A fingerprint that does not verify was not written by this program, and is ignored.
     let ours = known.iter().filter(|one| one.file != MASTER && **one == Fingerprint::new(keys, &one.file, &one.key_id));
     for one in ours.clone() {
-        // Also one that only verifies.
+        // This includes keys that only verify.
         if let Some((_, other)) = present.iter().find(|(file, id)| *file == one.file && *id != one.key_id) {
             return Err(foreign(&keys.dir.join(&one.file), &one.key_id, other));
         }
     }
     let Some(newest) = ours.max_by(|one, other| one.file.cmp(&other.file)) else {
-        // From before fingerprints: there was one.
+        // The database is from before fingerprints: there was one signing key.
         return if present.is_empty() { Err(missing(&keys.dir.join(Ring::FIRST))) } else { Ok(()) };
     };
     if present.iter().any(|(_, id)| *id == newest.key_id) {
@@ -228,7 +231,8 @@ fn require_fit(known: &[Fingerprint], keys: &Keys) -> Result<()> {
     Err(missing(&keys.dir.join(&newest.file)))
 }
 
-/// Whether the master key opens one of the newest of anything that is encrypted. One is enough: single rows may be damaged.
+/// Returns whether the master key decrypts one of the newest values of any encrypted kind. One is enough: single rows
+/// may be damaged.
 async fn opens_something(conn: &mut Conn<'_>, keys: &Keys) -> Result<bool> {
     let master = keys.master();
     let secrets = q!(conn => all (UserId, Vec<u8>), "SELECT user_id, sealed FROM totp ORDER BY user_id DESC LIMIT 20")?;

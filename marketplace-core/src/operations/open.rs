@@ -27,21 +27,22 @@ use crate::{
     records::{audit, events},
 };
 
-/// Uploads that may wait for memory, for each that has some.
+/// Number of uploads that may wait for memory, for each upload that has some.
 const UPLOADS_WAITING: usize = 32;
 
-/// Exports under way at once in one program: each has a file of 10 MiB in memory at most.
+/// Number of concurrent exports in one program: each holds a file of at most 10 MiB in memory.
 const EXPORTS: usize = 8;
 
 impl App {
-    /// Opens everything, making what is missing. Brings SQLite up to date by itself; refuses a PostgreSQL whose schema is behind.
+    /// Opens everything, and creates what is missing. Migrates SQLite by itself; rejects a PostgreSQL database whose
+    /// schema is outdated.
     pub async fn open(config: Config) -> Result<Self> {
         let options = OpenOptions { connections: config.database_connections, ..OpenOptions::default() };
         Self::open_with(config, options, Arc::new(SystemClock), Arc::new(OsRandom)).await
     }
 
-    /// Like [`App::open`], for a program that one person uses on a marketplace that is there: few connections, little memory,
-    /// no Redis. What it ends has ended, since the database says so.
+    /// Opens an existing marketplace like [`App::open`], for a program that one person uses: few connections, little
+    /// memory, no Redis. Sessions and tokens that it ends are ended everywhere, because the database says so.
     ///
     /// # Errors
     /// `unavailable` when there is no such database, besides those of [`App::open`].
@@ -49,7 +50,7 @@ impl App {
         Self::open_alone(config, OpenOptions::for_one()).await
     }
 
-    /// Like [`App::open_for_one`], making what is missing.
+    /// Opens a marketplace like [`App::open_for_one`], and creates what is missing.
     pub async fn create_for_one(config: Config) -> Result<Self> {
         Self::open_alone(config, OpenOptions { create: true, ..OpenOptions::for_one() }).await
     }
@@ -59,7 +60,8 @@ impl App {
         Self::open_with(config, options, Arc::new(SystemClock), Arc::new(OsRandom)).await
     }
 
-    /// Like [`App::open`], with another clock, randomness and way of opening the database.
+    /// Opens a marketplace like [`App::open`], with a given clock, source of randomness and way of opening the
+    /// database.
     pub async fn open_with(
         config: Config,
         options: OpenOptions,
@@ -76,7 +78,7 @@ impl App {
         }
         db.require_rights().await?;
         if let Err(error) = accounts::normalise_emails(&db).await {
-            // The next program goes on. Meanwhile nobody is kept out but who has such an address.
+            // The next start continues. Until then only people with such an address are locked out.
             tracing::warn!(?error, "addresses with domains beyond ASCII could not all be brought into their new form");
         }
         let keys = key_check::open(&db, &config.keys_dir(), random.as_ref(), clock.now()).await?;
@@ -93,7 +95,7 @@ impl App {
             shared,
             #[cfg(feature = "oidc")]
             oidc: Arc::new(crate::platform::openid::Providers::new(&config)),
-            // Nobody takes the last: one account has half of them.
+            // Nobody can use all of them: one account gets at most half.
             uploads: Turns::new(
                 config.limits.uploads,
                 config.limits.uploads.div_ceil(2),

@@ -1,4 +1,4 @@
-//! All SQL of profiles.
+//! All SQL queries for profiles.
 
 use uuid::Uuid;
 
@@ -17,8 +17,9 @@ use crate::{
     reviews::model::Rating,
 };
 
-/// Whether the identity check of a row of `users` named `u` is approved in effect at the time `$n`, as
-/// [`crate::accounts::model::Account::visible_kyc`] has it: a decision counts once it can no longer be undone.
+/// Expands to the condition that the identity check of a row of `users` aliased `u` is approved and in effect at the
+/// time `$n`, as [`crate::accounts::model::Account::visible_kyc`] defines it: a decision counts once it can no longer
+/// be undone.
 macro_rules! approved_in_effect {
     ($now:literal) => {
         concat!(
@@ -32,7 +33,7 @@ macro_rules! approved_in_effect {
 }
 pub(crate) use approved_in_effect;
 
-/// Whether a row of `users` named `u` is a worker whom the public sees at the time `$n`.
+/// Expands to the condition that a row of `users` aliased `u` is a worker whom the public sees at the time `$n`.
 macro_rules! worker_is_public {
     ($now:literal) => {
         concat!("u.role = 'worker' AND u.status = 'active' AND ", $crate::profiles::approved_in_effect!($now))
@@ -40,7 +41,7 @@ macro_rules! worker_is_public {
 }
 pub(crate) use worker_is_public;
 
-/// Whether one of two people has blocked the other.
+/// Expands to the condition that one of two users has blocked the other.
 macro_rules! one_blocks_the_other {
     ($a:literal, $b:literal) => {
         concat!(
@@ -58,7 +59,7 @@ macro_rules! one_blocks_the_other {
 }
 pub(crate) use one_blocks_the_other;
 
-/// A profile's picture as a row has it.
+/// The columns of a profile's picture.
 #[derive(sqlx_macros::FromRow)]
 struct PictureColumns {
     picture_id: Option<PictureId>,
@@ -118,7 +119,7 @@ impl WorkerRow {
     }
 }
 
-/// A client's profile, the defaults without a row.
+/// Returns a client's profile, or the defaults when no row is stored.
 pub(super) async fn client(conn: &mut Conn<'_>, user: UserId) -> Result<ClientProfile> {
     let row = q!(conn => opt ClientRow,
         "SELECT c.about, c.location, c.version, p.id AS picture_id, p.width AS picture_width, p.height AS picture_height \
@@ -128,7 +129,7 @@ pub(super) async fn client(conn: &mut Conn<'_>, user: UserId) -> Result<ClientPr
     }))
 }
 
-/// A worker's profile, the defaults without a row.
+/// Returns a worker's profile, or the defaults when no row is stored.
 pub(super) async fn worker(conn: &mut Conn<'_>, user: UserId) -> Result<WorkerProfile> {
     let row = q!(conn => opt WorkerRow,
         "SELECT w.headline, w.about, w.location, w.latitude, w.longitude, w.rate_amount, w.rate_currency, w.skills, w.languages, \
@@ -137,7 +138,7 @@ pub(super) async fn worker(conn: &mut Conn<'_>, user: UserId) -> Result<WorkerPr
     row.map_or(Ok(WorkerProfile::default()), WorkerRow::profile)
 }
 
-/// Stores what a client tells, at the version that the profile carries; answers the new version.
+/// Stores a client's profile if the stored version is the one that the profile carries. Returns the new version.
 pub(super) async fn put_client(
     conn: &mut Conn<'_>,
     user: UserId,
@@ -152,7 +153,7 @@ pub(super) async fn put_client(
         user, &profile.about, &profile.location, picture, now)?)
 }
 
-/// Stores what a worker tells; answers the new version.
+/// Stores a worker's profile if the stored version is the one that the profile carries. Returns the new version.
 pub(super) async fn put_worker(
     conn: &mut Conn<'_>,
     user: UserId,
@@ -187,7 +188,7 @@ struct PublicClientRow {
     picture: PictureColumns,
 }
 
-/// A client whom the public sees.
+/// Returns a client whom the public sees.
 pub(super) async fn public_client(conn: &mut Conn<'_>, id: UserId) -> Result<Option<PublicClient>> {
     let row = q!(conn => opt PublicClientRow,
         "SELECT u.id, u.name, u.created_at, c.about, c.location, \
@@ -268,7 +269,7 @@ macro_rules! public_workers {
     };
 }
 
-/// A worker whom the public sees.
+/// Returns a worker whom the public sees.
 pub(super) async fn public_worker(conn: &mut Conn<'_>, now: Timestamp, id: UserId) -> Result<Option<PublicWorker>> {
     let row = q!(conn => opt PublicWorkerRow,
         concat!(public_workers!(" FROM (SELECT id FROM users WHERE id = $1) x"), worker_is_public!("$2")), id, now)?;
@@ -282,7 +283,7 @@ struct FavoriteRow {
     worker: PublicWorkerRow,
 }
 
-/// Favourites of a user whom the public sees, newest first, with when they became so.
+/// Returns those of a user's favourites that the public sees, with the times at which they were added, newest first.
 pub(super) async fn favorites(
     conn: &mut Conn<'_>,
     now: Timestamp,
@@ -315,7 +316,7 @@ pub(super) async fn count_favorites(conn: &mut Conn<'_>, user: UserId, limit: i6
         "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM favorites WHERE user_id = $1 LIMIT ($2 + 0)) AS capped", user, limit)?)
 }
 
-/// A client or worker who was not deleted.
+/// Returns whether a user is a client or worker who was not deleted.
 pub(super) async fn is_somebody(conn: &mut Conn<'_>, id: UserId) -> Result<bool> {
     let known = q!(conn => optval i64,
         "SELECT CAST(1 AS BIGINT) FROM users WHERE id = $1 AND role IN ('client', 'worker') AND status <> 'deleted'", id)?;
@@ -339,23 +340,23 @@ pub(super) async fn count_blocks(conn: &mut Conn<'_>, user: UserId, limit: i64) 
         "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM blocks WHERE user_id = $1 LIMIT ($2 + 0)) AS capped", user, limit)?)
 }
 
-/// Whom a user blocks, by their ids.
+/// Returns the users whom a user blocks, in the order of their ids.
 pub(super) async fn blocks(conn: &mut Conn<'_>, user: UserId, after: Uuid, limit: i64) -> Result<Vec<Blocked>> {
     Ok(q!(conn => all Blocked,
         "SELECT u.id, u.name, b.created_at AS since FROM blocks b JOIN users u ON u.id = b.blocked_id \
          WHERE b.user_id = $1 AND b.blocked_id > $2 ORDER BY b.blocked_id LIMIT ($3 + 0)", user, after, limit)?)
 }
 
-/// Whether one of two people has blocked the other.
+/// Returns whether one of two users has blocked the other.
 pub(crate) async fn blocked_between(conn: &mut Conn<'_>, a: UserId, b: UserId) -> Result<bool> {
     Ok(q!(conn => val bool, concat!("SELECT ", one_blocks_the_other!("$1", "$2")), a, b)?)
 }
 
-/// A picture as it is stored.
+/// A picture to be stored.
 pub(super) struct NewPicture<'a> {
     pub picture: Picture,
     pub user: UserId,
-    /// The full one and the thumbnail.
+    /// The sealed full-size picture and thumbnail.
     pub sealed: &'a Sealed,
     pub media_type: &'a str,
 }
@@ -372,23 +373,24 @@ pub(super) async fn insert_picture(conn: &mut Conn<'_>, new: &NewPicture<'_>, no
     Ok(())
 }
 
-/// Where the files of a picture lie.
+/// Locations of the files of a picture.
 #[derive(Clone, sqlx_macros::FromRow)]
 pub(crate) struct StoredFiles {
     pub full_key: String,
     pub thumb_key: String,
-    /// None for files from before they were sealed.
+    /// Encrypted key; `None` for files that were stored before files were sealed.
     pub wrapped_key: Option<Vec<u8>>,
 }
 
-/// Pictures after an id whose files lie in the clear.
+/// Returns pictures whose files are stored unencrypted, after an id.
 pub(super) async fn clear_pictures(conn: &mut Conn<'_>, after: Uuid, limit: i64) -> Result<Vec<OwnPicture>> {
     Ok(q!(conn => all OwnPicture,
         "SELECT id, full_key, thumb_key, wrapped_key, media_type FROM pictures WHERE wrapped_key IS NULL AND id > $1 \
          ORDER BY id LIMIT ($2 + 0)", after, limit)?)
 }
 
-/// Puts sealed files in the place of those in the clear, which are queued for deletion; `false` when those have gone.
+/// Replaces unencrypted files with sealed ones and queues the old ones for deletion. Returns `false` when those no
+/// longer exist.
 pub(super) async fn seal_picture(
     conn: &mut Conn<'_>,
     id: PictureId,
@@ -413,7 +415,7 @@ pub(super) async fn seal_picture(
     Ok(replaced == 1)
 }
 
-/// A user's pictures go but one; their files are queued for deletion. Returns how many went.
+/// Deletes all pictures of a user but one, and queues their files for deletion. Returns how many were deleted.
 pub(super) async fn drop_pictures(
     conn: &mut Conn<'_>,
     user: UserId,
@@ -430,7 +432,7 @@ pub(super) async fn drop_pictures(
     Ok(q!(conn => exec, "DELETE FROM pictures WHERE user_id = $1 AND id <> $2", user, but)?)
 }
 
-/// Where a picture lies, and how its owner stands.
+/// Location of a picture, and the status of its owner.
 #[derive(sqlx_macros::FromRow)]
 pub(super) struct StoredPicture {
     pub user_id: UserId,
@@ -452,15 +454,15 @@ pub(super) async fn stored_picture(
          FROM pictures p JOIN users u ON u.id = p.user_id WHERE p.id = $1"), id, now)?)
 }
 
-/// What a person told of themselves, as a client, as a worker, or both when they changed sides.
+/// Returns what a user entered in their profiles: as a client, as a worker, or both when they changed their role.
 pub(crate) async fn told(conn: &mut Conn<'_>, user: UserId) -> Result<serde_json::Value> {
     let (client, worker) = (client(conn, user).await?, worker(conn, user).await?);
-    // Version 0 is that of defaults.
+    // Version 0 marks defaults, which are not stored.
     let (client, worker) = (Some(client).filter(|row| row.version > 0), Some(worker).filter(|row| row.version > 0));
     Ok(serde_json::json!({ "client": client, "worker": worker }))
 }
 
-/// Where a person's picture lies.
+/// Location of a user's picture.
 #[derive(Clone, sqlx_macros::FromRow)]
 pub(crate) struct OwnPicture {
     pub id: PictureId,
@@ -469,24 +471,25 @@ pub(crate) struct OwnPicture {
     pub media_type: String,
 }
 
-/// A person's pictures, newest first: one at most, mostly.
+/// Returns a user's pictures, newest first; usually there is one at most.
 pub(crate) async fn pictures_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<OwnPicture>> {
     Ok(q!(conn => all OwnPicture,
         "SELECT id, full_key, thumb_key, wrapped_key, media_type FROM pictures WHERE user_id = $1 ORDER BY created_at DESC, id DESC", user)?)
 }
 
-/// All favourites of a person, whoever sees them, newest first. How many there can be is limited.
+/// Returns all favourites of a user, whether the public sees them or not, newest first. Their number is limited.
 pub(crate) async fn favorite_ids(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<(UserId, Timestamp)>> {
     Ok(q!(conn => all (UserId, Timestamp),
         "SELECT worker_id, created_at FROM favorites WHERE user_id = $1 ORDER BY created_at DESC, worker_id DESC", user)?)
 }
 
-/// All whom a person blocks. How many there can be is limited.
+/// Returns all users whom a user blocks. Their number is limited.
 pub(crate) async fn blocked_by(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<Blocked>> {
     blocks(conn, user, Uuid::nil(), i64::MAX).await
 }
 
-/// Everything that a person told of themselves goes, and so do the marks that others put on them.
+/// Deletes everything that a user entered in their profiles, and the favourites and blocks of others that point to
+/// them.
 pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<()> {
     drop_pictures(conn, user, None, now).await?;
     q!(conn => exec, "DELETE FROM client_profiles WHERE user_id = $1", user)?;

@@ -1,6 +1,6 @@
-//! A stored review, and what follows from it at a point in time. Pure: no SQL, no I/O.
+//! A stored review, and its state at a point in time. Pure: no SQL, no I/O.
 //!
-//! What is stored as `hidden` shows from the end of its window on; nothing has to run for that.
+//! A review that is stored as `hidden` is visible from the end of its window on; nothing has to run for that.
 
 use super::model::{Flag, FlagReason, PublicReview, ReviewStatus, ReviewSummary, ReviewView};
 use crate::{
@@ -66,12 +66,12 @@ impl From<FlagRow> for Flag {
 }
 
 impl Review {
-    /// Whether its window had closed at `now` while it is still stored as hidden.
+    /// Returns whether the review's window had closed at `now` although it is still stored as hidden.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.status == ReviewStatus::Hidden && self.closes_at <= now
     }
 
-    /// As it is at `now`.
+    /// Returns the review as it is at `now`.
     #[must_use]
     pub fn at(mut self, now: Timestamp) -> Self {
         if self.is_due(now) {
@@ -81,7 +81,7 @@ impl Review {
         self
     }
 
-    /// Shows from `at` on.
+    /// Publishes the review as of `at`.
     pub fn publish(&mut self, at: Timestamp) {
         self.status = ReviewStatus::Published;
         self.published_at = Some(at);
@@ -89,12 +89,12 @@ impl Review {
         self.version += 1;
     }
 
-    /// Whether it counts in a worker's rating.
+    /// Returns whether the review counts in a worker's rating.
     pub fn counts(&self) -> bool {
         self.side == Side::Client && self.status == ReviewStatus::Published
     }
 
-    /// Whether somebody who is neither its author nor its subject, but may see its subject or not, can see it.
+    /// Returns whether a viewer can see the review; `subject_shows` says whether its subject is visible to them.
     fn shows_to(&self, viewer: UserId, subject_shows: bool) -> bool {
         if viewer == self.author_id {
             return true;
@@ -102,12 +102,13 @@ impl Review {
         match self.status {
             ReviewStatus::Hidden => false,
             ReviewStatus::Published => viewer == self.subject_id || subject_shows,
-            // Its subject knew it before; whoever never saw it does not hear of it now.
+            // Its subject could read it before it was removed; a subject who never could does not learn of it now.
             ReviewStatus::Removed => viewer == self.subject_id && self.published_at.is_some(),
         }
     }
 
-    /// As somebody sees it; none when they may not know of it. `self` is as it is now.
+    /// Returns the review as a viewer sees it; `None` when they may not know of it. `self` must be the review as it is
+    /// now.
     pub fn view(&self, viewer: UserId, subject_shows: bool) -> Option<ReviewView> {
         if !self.shows_to(viewer, subject_shows) {
             return None;
@@ -142,7 +143,7 @@ impl Review {
         matches!(self.author_status, Status::Active | Status::Deleted).then(|| self.author())
     }
 
-    /// As everybody sees it; none unless it shows.
+    /// Returns the review as the public sees it; `None` unless it is published.
     pub fn public(self) -> Option<PublicReview> {
         let published_at = self.published_at.filter(|_| self.status == ReviewStatus::Published)?;
         Some(PublicReview {
@@ -156,7 +157,7 @@ impl Review {
         })
     }
 
-    /// As a row of the staff's list.
+    /// Returns the review as a row of the staff's list.
     pub fn summary(&self) -> ReviewSummary {
         let masked = |name: &str, status| if status == Status::Deleted { name.to_owned() } else { mask_name(name) };
         ReviewSummary {
@@ -179,7 +180,8 @@ impl Review {
     }
 }
 
-/// Whether everybody can see somebody: an active account, and a worker's identity check approved and in effect.
+/// Returns whether the public can see a user: an active account, and for a worker an identity check that is approved
+/// and in effect.
 pub(super) fn shows_to_everybody(account: &Account, now: Timestamp) -> bool {
     account.status == Status::Active
         && match account.role {

@@ -1,6 +1,6 @@
-//! All SQL of reviews.
+//! All SQL queries for reviews.
 //!
-//! Lists are driven by one index each: by author or subject and time, by state and time, flagged ones by the first flag.
+//! Each list uses one index: by author or subject and time, by status and time, flagged reviews by the first flag.
 
 use super::{
     model::{FlagReason, ReviewStatus},
@@ -17,7 +17,7 @@ use crate::{
     platform::db::Conn,
 };
 
-/// A review with its two people; of a table named `r`.
+/// Expands to the columns of a review with its two people, from a table aliased `r`.
 macro_rules! review {
     ($rest:literal) => {
         concat!(
@@ -34,12 +34,12 @@ macro_rules! review {
 const NEWEST: TimeCursor = TimeCursor { at: Timestamp::MAX, id: uuid::Uuid::max() };
 const OLDEST: TimeCursor = TimeCursor { at: Timestamp::EPOCH, id: uuid::Uuid::nil() };
 
-/// One review.
+/// Returns one review.
 pub(super) async fn get(conn: &mut Conn<'_>, id: ReviewId) -> Result<Option<Review>> {
     Ok(q!(conn => opt Review, review!("r.id = $1"), id)?)
 }
 
-/// What a review needs to know of its job.
+/// The data of a job that a review needs.
 #[derive(Debug, Clone, Copy, sqlx_macros::FromRow)]
 pub(super) struct JobFacts {
     pub client_id: UserId,
@@ -48,7 +48,7 @@ pub(super) struct JobFacts {
     pub finalized_at: Option<Timestamp>,
 }
 
-/// A job, of which nobody else writes or changes a review before the end of the transaction.
+/// Returns a job, and locks it: nobody else writes or changes a review of it before the end of the transaction.
 pub(super) async fn lock_job(conn: &mut Conn<'_>, id: JobId) -> Result<Option<JobFacts>> {
     Ok(q!(conn => opt JobFacts, [
         sqlite: "SELECT client_id, worker_id, status, finalized_at FROM jobs WHERE id = $1",
@@ -56,7 +56,7 @@ pub(super) async fn lock_job(conn: &mut Conn<'_>, id: JobId) -> Result<Option<Jo
     ], id)?)
 }
 
-/// One review, which nobody else changes before the end of the transaction.
+/// Returns one review, and locks it until the end of the transaction.
 pub(super) async fn lock(conn: &mut Conn<'_>, id: ReviewId) -> Result<Option<Review>> {
     let job = q!(conn => optval JobId, "SELECT job_id FROM reviews WHERE id = $1", id)?;
     let Some(job) = job else { return Ok(None) };
@@ -64,12 +64,12 @@ pub(super) async fn lock(conn: &mut Conn<'_>, id: ReviewId) -> Result<Option<Rev
     get(conn, id).await
 }
 
-/// The reviews of a job, the client's first.
+/// Returns the reviews of a job, the client's first.
 pub(super) async fn of_job(conn: &mut Conn<'_>, job: JobId) -> Result<Vec<Review>> {
     Ok(q!(conn => all Review, review!("r.job_id = $1 ORDER BY r.side"), job)?)
 }
 
-/// A new review; false when that side has written one.
+/// Stores a new review. Returns `false` when that side has already written one.
 pub(super) async fn insert(conn: &mut Conn<'_>, new: &Review) -> Result<bool> {
     let made = q!(conn => exec,
         "INSERT INTO reviews (id, job_id, side, author_id, subject_id, rating, content, status, closes_at, published_at, flags, \
@@ -80,7 +80,7 @@ pub(super) async fn insert(conn: &mut Conn<'_>, new: &Review) -> Result<bool> {
     Ok(made == 1)
 }
 
-/// Stores a review as it became, unless somebody changed it meanwhile.
+/// Stores a changed review. Fails with `conflict` when it has changed since `from` was read.
 pub(super) async fn update(conn: &mut Conn<'_>, from: &Review, to: &Review) -> Result<()> {
     let changed = q!(conn => exec,
         "UPDATE reviews SET rating = $4, content = $5, status = $6, published_at = $7, reply = $8, replied_at = $9, \
@@ -91,7 +91,7 @@ pub(super) async fn update(conn: &mut Conn<'_>, from: &Review, to: &Review) -> R
     if changed == 1 { Ok(()) } else { Err(Error::conflict("it was changed meanwhile; load it again", ())) }
 }
 
-/// A flag; false when that person has flagged it.
+/// Stores a flag. Returns `false` when that user has already flagged the review.
 pub(super) async fn add_flag(
     conn: &mut Conn<'_>,
     id: ReviewId,
@@ -111,14 +111,14 @@ pub(super) async fn add_flag(
     Ok(made == 1)
 }
 
-/// The flags of a review are dealt with.
+/// Marks the flags of a review as handled.
 pub(super) async fn dismiss_flags(conn: &mut Conn<'_>, id: ReviewId, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "UPDATE review_flags SET dismissed_at = $2 WHERE review_id = $1 AND dismissed_at IS NULL", id, now)?;
     Ok(())
 }
 
-/// The flags of a review, newest first.
+/// Returns the flags of a review, newest first.
 pub(super) async fn flags(conn: &mut Conn<'_>, id: ReviewId, limit: i64) -> Result<Vec<FlagRow>> {
     Ok(q!(conn => all FlagRow,
         "SELECT user_id, reason, comment, created_at, dismissed_at FROM review_flags WHERE review_id = $1 \
@@ -126,7 +126,7 @@ pub(super) async fn flags(conn: &mut Conn<'_>, id: ReviewId, limit: i64) -> Resu
         id, limit)?)
 }
 
-/// What shows of a worker, newest first.
+/// Returns the published reviews of a worker, newest first.
 pub(super) async fn of_worker(
     conn: &mut Conn<'_>,
     worker: UserId,
@@ -140,7 +140,7 @@ pub(super) async fn of_worker(
         worker, before.at, before.id, limit)?)
 }
 
-/// What somebody wrote, newest first.
+/// Returns the reviews that a user wrote, newest first.
 pub(super) async fn written(
     conn: &mut Conn<'_>,
     author: UserId,
@@ -153,7 +153,7 @@ pub(super) async fn written(
         author, before.at, before.id, limit)?)
 }
 
-/// What showed of somebody, newest first.
+/// Returns the reviews about a user that were published, newest first.
 pub(super) async fn received(
     conn: &mut Conn<'_>,
     subject: UserId,
@@ -167,7 +167,7 @@ pub(super) async fn received(
         subject, before.at, before.id, limit)?)
 }
 
-/// Which reviews staff look at.
+/// Filter of the reviews that staff list.
 pub(super) struct Wanted {
     pub status: Option<ReviewStatus>,
     pub subject: Option<UserId>,
@@ -175,7 +175,7 @@ pub(super) struct Wanted {
     pub now: Timestamp,
 }
 
-/// Those with flags that wait, longest waiting first.
+/// Returns reviews with unhandled flags, longest waiting first.
 pub(super) async fn flagged(
     conn: &mut Conn<'_>,
     wanted: &Wanted,
@@ -190,7 +190,7 @@ pub(super) async fn flagged(
         after.at, after.id, wanted.status, wanted.subject, wanted.author, limit)?)
 }
 
-/// All, newest first. Each combination that has an index of its own has its own text.
+/// Returns all reviews, newest first. Each combination of filters that has its own index has its own SQL text.
 pub(super) async fn page(
     conn: &mut Conn<'_>,
     wanted: &Wanted,
@@ -199,7 +199,7 @@ pub(super) async fn page(
 ) -> Result<Vec<Review>> {
     let before = before.unwrap_or(NEWEST);
     let (at, id) = (before.at, before.id);
-    // What is stored as hidden shows from the end of its window on.
+    // A review that is stored as hidden is visible from the end of its window on.
     Ok(match (wanted.author, wanted.subject, wanted.status) {
         (Some(author), subject, status) => q!(conn => all Review,
             review!("r.author_id = $4 AND (r.subject_id = $5 OR $5 IS NULL) AND (r.status = $6 OR $6 IS NULL) \
@@ -220,22 +220,22 @@ pub(super) async fn page(
     })
 }
 
-/// Hidden reviews whose window has closed, longest ago first.
+/// Returns hidden reviews whose window has closed, oldest end first.
 pub(super) async fn due(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<ReviewId>> {
-    // SQLite would rather read all that are hidden and sort them.
+    // SQLite would otherwise read all hidden reviews and sort them.
     Ok(q!(conn => vals ReviewId, [
         sqlite: "SELECT id FROM reviews INDEXED BY reviews_due WHERE status = 'hidden' AND closes_at <= $1 ORDER BY closes_at LIMIT ($2 + 0)",
         pg: "SELECT id FROM reviews WHERE status = 'hidden' AND closes_at <= $1 ORDER BY closes_at LIMIT ($2 + 0)",
     ], now, limit)?)
 }
 
-/// Those of them that are about somebody.
+/// Returns hidden reviews about a user whose window has closed.
 pub(super) async fn due_about(conn: &mut Conn<'_>, subject: UserId, now: Timestamp) -> Result<Vec<ReviewId>> {
     Ok(q!(conn => vals ReviewId,
         "SELECT id FROM reviews WHERE subject_id = $1 AND status = 'hidden' AND closes_at <= $2", subject, now)?)
 }
 
-/// How many of 1, 2, 3, 4 and 5 stars a worker has.
+/// How many reviews of 1, 2, 3, 4 and 5 stars a worker has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx_macros::FromRow)]
 pub(super) struct Stars {
     stars_1: i64,
@@ -246,20 +246,20 @@ pub(super) struct Stars {
 }
 
 impl Stars {
-    /// As a list.
+    /// Returns the numbers as a list.
     pub fn distribution(self) -> [i64; 5] {
         [self.stars_1, self.stars_2, self.stars_3, self.stars_4, self.stars_5]
     }
 }
 
-/// A worker's stars, as they are kept.
+/// Returns a worker's stored star counts.
 pub(super) async fn stars(conn: &mut Conn<'_>, worker: UserId) -> Result<Stars> {
     Ok(q!(conn => opt Stars,
         "SELECT stars_1, stars_2, stars_3, stars_4, stars_5 FROM worker_ratings WHERE user_id = $1", worker)?
     .unwrap_or_default())
 }
 
-/// One review of so many stars more, or less.
+/// Adds `by` to the number of a worker's reviews with `rating` stars.
 pub(super) async fn count(conn: &mut Conn<'_>, worker: UserId, rating: i64, by: i64) -> Result<Stars> {
     let of = |stars: i64| if rating == stars { by } else { 0 };
     Ok(q!(conn => one Stars,
@@ -271,8 +271,8 @@ pub(super) async fn count(conn: &mut Conn<'_>, worker: UserId, rating: i64, by: 
         worker, of(1), of(2), of(3), of(4), of(5))?)
 }
 
-/// Takes from an erased person's reviews what nobody else needs: hidden ones, which nobody has seen; the words of removed
-/// ones; their replies and complaints; what staff wrote. What shows stays, by "Deleted user".
+/// Deletes from an erased user's reviews what nobody else needs: hidden reviews, which nobody has seen; the text of
+/// removed ones; the user's replies and complaints; what staff wrote. Published reviews stay, by "Deleted user".
 pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "DELETE FROM review_flags WHERE review_id IN \
@@ -288,7 +288,7 @@ pub(super) async fn erase(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> 
     Ok(())
 }
 
-/// A complaint as whoever made it takes it away.
+/// A complaint as its author exports it.
 #[derive(serde::Serialize, sqlx_macros::FromRow)]
 pub(crate) struct Complaint {
     review_id: ReviewId,
@@ -297,14 +297,14 @@ pub(crate) struct Complaint {
     created_at: Timestamp,
 }
 
-/// Complaints that somebody made, one a review.
+/// Returns the complaints that a user made, at most one for each review.
 pub(crate) async fn complaints(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<Complaint>> {
     Ok(q!(conn => all Complaint,
         "SELECT review_id, reason, comment, created_at FROM review_flags WHERE user_id = $1 ORDER BY created_at, review_id",
         user)?)
 }
 
-/// Reviews with flags that wait for staff, up to `limit`.
+/// Counts the reviews with flags that wait for staff, up to `limit`.
 pub(crate) async fn count_flagged(conn: &mut Conn<'_>, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
         "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM reviews WHERE flags > 0 LIMIT ($1 + 0)) AS capped", limit)?)

@@ -1,5 +1,5 @@
-//! What follows for services from what happens elsewhere: to their worker, to reviews. Each is called inside the
-//! transaction in which it happens.
+//! Updates of services that follow from changes elsewhere: of their worker, or of reviews. Each is called inside the
+//! transaction that makes the change.
 
 use std::collections::BTreeSet;
 
@@ -20,13 +20,14 @@ use crate::{
     platform::db::Conn,
 };
 
-/// A worker's status, role or identity check changed: their services are looked at by searches, or not.
+/// Includes a worker's services in searches or excludes them, after a change of the worker's status, role or identity
+/// check.
 pub(crate) async fn worker_changed(conn: &mut Conn<'_>, now: Timestamp, worker: UserId) -> Result<()> {
     let visible = store::may_show(conn, worker, now).await?;
     store::set_visible(conn, worker, visible).await
 }
 
-/// A worker's name changed, by which their services are found.
+/// Updates the search text of a worker's services after a change of the worker's name, by which they are found.
 pub(crate) async fn name_changed(conn: &mut Conn<'_>, worker: UserId, name: &str) -> Result<()> {
     let mut old: BTreeSet<String> = BTreeSet::new();
     for service in store::all_of(conn, worker).await? {
@@ -45,12 +46,13 @@ pub(crate) async fn name_changed(conn: &mut Conn<'_>, worker: UserId, name: &str
     forget(conn, old.iter().map(String::as_str)).await
 }
 
-/// A worker's average changed: thousandths of a star, 0 without reviews.
+/// Stores a worker's new average rating with their services: thousandths of a star, 0 without reviews.
 pub(crate) async fn rating_changed(conn: &mut Conn<'_>, worker: UserId, thousandths: i64) -> Result<()> {
     store::set_rating(conn, worker, thousandths).await
 }
 
-/// Everything that a worker wrote in services goes; those that threads are about stay, without a word of theirs.
+/// Deletes everything that a worker wrote in services; services that threads are about stay, without the worker's
+/// text.
 pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, worker: UserId) -> Result<()> {
     let mut words: BTreeSet<String> = BTreeSet::new();
     for service in store::all_of(conn, worker).await? {
@@ -65,7 +67,7 @@ pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, worker: UserId) -> Res
     forget(conn, words.iter().map(String::as_str)).await
 }
 
-/// Takes the words of services that are gone out of the search index, a bounded part of it in each unit of work.
+/// Removes the words of deleted services from the search index, a bounded part of it in each unit of work.
 pub(crate) async fn sweep_index(app: &App) -> Result<()> {
     let mut begin = true;
     loop {
@@ -78,10 +80,10 @@ pub(crate) async fn sweep_index(app: &App) -> Result<()> {
     }
 }
 
-/// Keeps the words that typos are tolerated of. A word that is known already costs a look.
+/// Stores the words for which typos are tolerated. A word that is already known costs one read.
 ///
 /// # Errors
-/// What the database returns.
+/// Errors of the database.
 pub async fn learn(conn: &mut Conn<'_>, words: impl Iterator<Item = &str> + Send) -> Result<()> {
     store::take_turn(conn).await?;
     let words: BTreeSet<&str> = words.filter(|word| !parts(word).is_empty()).collect();
@@ -94,7 +96,7 @@ pub async fn learn(conn: &mut Conn<'_>, words: impl Iterator<Item = &str> + Send
     store::add_words(conn, &json(&unknown)?, &json(&pairs)?).await
 }
 
-/// Forgets words that no service has any more: they may be somebody's name.
+/// Deletes words that no service has any more: they may be somebody's name.
 pub(super) async fn forget(conn: &mut Conn<'_>, words: impl IntoIterator<Item = &str> + Send) -> Result<()> {
     let words: BTreeSet<&str> = words.into_iter().collect();
     if words.is_empty() {

@@ -1,5 +1,6 @@
-//! Which services match, told to either engine: as an expression of its full-text index, or as tests of the indexed text.
-//! Both say exactly the same, because the index holds exactly the words of that text.
+//! The condition that a service must meet, written for both engines: as an expression of the full-text index, or as
+//! tests of the indexed text. Both select exactly the same services, because the index holds exactly the words of that
+//! text.
 
 use std::fmt::Write;
 
@@ -15,17 +16,18 @@ use crate::{
     profiles::worker_is_public,
 };
 
-/// A word that a service may have.
+/// A word that a service may contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
-    /// With its mark.
+    /// The word, with its mark.
     pub text: String,
-    /// Whether words that begin so will do.
+    /// Whether words that begin with it match as well.
     pub prefix: bool,
 }
 
-/// Characters of beginnings of which SQLite's full-text index has a list (`prefix` in the migrations): any other beginning is
-/// put together from all words that have it, which takes long where many services do.
+/// Lengths in characters of the prefixes that SQLite's full-text index lists (`prefix` in the migrations). For any
+/// other prefix it merges the lists of all words that begin with it, which takes long when many services contain
+/// those.
 const LISTED: std::ops::RangeInclusive<usize> = 2..=5;
 
 impl Token {
@@ -33,7 +35,8 @@ impl Token {
         !self.prefix || LISTED.contains(&self.text.chars().count())
     }
 
-    /// What has a list, and what everything has that has this; none when that is everything.
+    /// Returns a token that has a list and that matches every service which this one matches; `None` when only a token
+    /// that matches everything would do.
     fn covered(&self) -> Option<Self> {
         if self.is_listed() {
             return Some(self.clone());
@@ -43,27 +46,27 @@ impl Token {
     }
 }
 
-/// All of these, of each at least one.
+/// A conjunction of disjunctions: a service must contain at least one token of each inner list.
 pub(super) type Clauses = Vec<Vec<Token>>;
 
-/// What a service must be like.
+/// Conditions that a service must meet.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
-    /// Words that it has.
+    /// Words that it contains.
     pub has: Clauses,
-    /// Words that it does not all have.
+    /// Words that it does not contain all of.
     pub lacks: Option<Clauses>,
-    /// Its worker takes new work.
+    /// Whether its worker must be available for new work.
     pub available: bool,
-    /// Thousandths of a star at least.
+    /// Minimum rating in thousandths of a star.
     pub min_rating: Option<i64>,
-    /// Minor units of that currency, at least and at most.
+    /// Currency, and the least and greatest price in its minor units.
     pub price: Option<(String, i64, i64)>,
-    /// It has a place.
+    /// Whether it must have coordinates.
     pub placed: bool,
-    /// It lies in there.
+    /// Area in which it must lie.
     pub area: Option<Area>,
-    /// Its tile is one of these, first and last.
+    /// First and last number of the tiles in which it must lie.
     pub tiles: Option<(i64, i64)>,
 }
 
@@ -72,7 +75,8 @@ fn are_listed(clauses: &Clauses) -> bool {
 }
 
 impl Wanted {
-    /// Words of which SQLite's full-text index has lists: what has all else has them, too. And what is left to be tested.
+    /// Returns the words of which SQLite's full-text index has lists, which every match contains, and the conditions
+    /// that remain to be tested.
     fn covered(&self) -> (Self, Self) {
         let cover = |clause: &Vec<Token>| clause.iter().map(Token::covered).collect::<Option<Vec<_>>>();
         let mut listed = Self { has: self.has.iter().filter_map(cover).collect(), ..Self::default() };
@@ -85,7 +89,7 @@ impl Wanted {
         (listed, rest)
     }
 
-    /// Whether SQLite's full-text index finds the first of them at once, however many there are.
+    /// Returns whether SQLite's full-text index finds the first matches at once, however many there are.
     pub fn is_listed(&self) -> bool {
         are_listed(&self.has) && self.lacks.as_ref().is_none_or(are_listed)
     }
@@ -100,12 +104,12 @@ pub(super) struct Hit {
     pub longitude: Option<f64>,
 }
 
-/// In which order.
+/// Order of matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     /// Newest publication first.
     Newest,
-    /// Best average first, then newest.
+    /// Best average rating first, then newest.
     Rating,
 }
 
@@ -116,7 +120,7 @@ enum Bind {
     Time(Timestamp),
 }
 
-/// A statement that is put together: its text, and its values in order.
+/// A statement under construction: its text, and its values in order.
 #[derive(Default)]
 struct Sql {
     text: String,
@@ -131,7 +135,7 @@ impl Sql {
 
     fn bind(&mut self, value: Bind) -> &mut Self {
         self.binds.push(value);
-        // Writing to a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(self.text, "${}", self.binds.len());
         self
     }
@@ -167,7 +171,7 @@ pub(super) fn is_sqlite(conn: &Conn<'_>) -> bool {
     matches!(conn, Conn::Sqlite(_))
 }
 
-/// Words as SQLite's full-text index is asked for them.
+/// Returns the words as an expression for SQLite's full-text index.
 fn fts_expression(wanted: &Wanted) -> String {
     let token = |token: &Token| format!("\"{}\"{}", token.text, if token.prefix { "*" } else { "" });
     let all = |clauses: &Clauses| {
@@ -180,7 +184,7 @@ fn fts_expression(wanted: &Wanted) -> String {
     }
 }
 
-/// Words as PostgreSQL's full-text index is asked for them.
+/// Returns the words as an expression for PostgreSQL's full-text index.
 fn ts_expression(wanted: &Wanted) -> String {
     let token = |token: &Token| format!("'{}'{}", token.text, if token.prefix { ":*" } else { "" });
     let all = |clauses: &Clauses| {
@@ -193,7 +197,7 @@ fn ts_expression(wanted: &Wanted) -> String {
     }
 }
 
-/// Words as tests of the indexed text.
+/// Appends the words as tests of the indexed text.
 fn text_tests(sql: &mut Sql, wanted: &Wanted, sqlite: bool) {
     let all = |sql: &mut Sql, clauses: &Clauses| {
         for (at, clause) in clauses.iter().enumerate() {
@@ -248,7 +252,7 @@ fn place_tests(sql: &mut Sql, wanted: &Wanted) {
     }
 }
 
-/// All that is no word.
+/// Appends all conditions that are not about words.
 fn other_tests(sql: &mut Sql, wanted: &Wanted, now: Timestamp, sqlite: bool) {
     place_tests(sql, wanted);
     if let Some(rating) = wanted.min_rating {
@@ -270,8 +274,8 @@ fn other_tests(sql: &mut Sql, wanted: &Wanted, now: Timestamp, sqlite: bool) {
 }
 
 fn joins(sql: &mut Sql, wanted: &Wanted, now: Timestamp, sqlite: bool) {
-    // Row by row, by key: on SQLite CROSS JOIN is the order in which tables are read; a planner of PostgreSQL that knows no
-    // values yet would rather read all users.
+    // Workers are read row by row, by key. On SQLite, CROSS JOIN fixes the order in which tables are read;
+    // PostgreSQL's planner would otherwise prefer to read all users while it does not know the values.
     sql.push(if sqlite {
         " CROSS JOIN users u ON u.id = s.worker_id"
     } else {
@@ -290,7 +294,8 @@ fn joins(sql: &mut Sql, wanted: &Wanted, now: Timestamp, sqlite: bool) {
     }
 }
 
-/// The truth about the worker: the mark on the service may be older.
+/// Appends the condition that the worker is public, from the worker's own row: the mark on the service may be
+/// outdated.
 fn public_worker(sql: &mut Sql, now: Timestamp) {
     for (at, piece) in worker_is_public!("\u{1}").split('\u{1}').enumerate() {
         if at > 0 {
@@ -323,8 +328,8 @@ fn visible(sqlite: bool) -> &'static str {
     if sqlite { " WHERE s.visible = 1" } else { " WHERE s.visible" }
 }
 
-/// Along the order's own index, testing each row: fast when much matches, whatever the words are. With `rows`, only so many
-/// are tested.
+/// Walks along the index of the order and tests each row: fast when much matches, whatever the words are. With `rows`,
+/// tests only that many rows.
 pub(super) async fn walk(
     conn: &mut Conn<'_>,
     now: Timestamp,
@@ -355,15 +360,15 @@ pub(super) async fn walk(
     }
     text_tests(&mut sql, wanted, sqlite);
     other_tests(&mut sql, wanted, now, sqlite);
-    // SQLite goes over what is in brackets in its order, and would sort all of it first to be told so.
+    // SQLite reads the subquery in the subquery's order; if the order were stated again, it would sort all rows first.
     if rows.is_none() || !sqlite {
         in_order(&mut sql, order);
     }
     sql.limit(limit).run(conn).await
 }
 
-/// What matches of the newest services, so many of them, that have the words of which SQLite's full-text index has lists.
-/// There must be words. For SQLite: PostgreSQL's index has no order.
+/// Returns the matches among a number of the newest services that contain the words of which SQLite's full-text index
+/// has lists. There must be words. Only for SQLite: PostgreSQL's index has no order.
 pub(super) async fn sift(
     conn: &mut Conn<'_>,
     now: Timestamp,
@@ -385,11 +390,11 @@ pub(super) async fn sift(
     sql.push(visible(true));
     text_tests(&mut sql, &rest, true);
     other_tests(&mut sql, wanted, now, true);
-    // In the order of `c`, as the tables are read in the order in which they stand here.
+    // The result is in the order of `c`, because the tables are read in the order in which they are listed.
     sql.limit(limit).run(conn).await
 }
 
-/// Through the full-text index: fast when little matches. There must be words.
+/// Finds matches through the full-text index: fast when little matches. There must be words.
 pub(super) async fn look_up(
     conn: &mut Conn<'_>,
     now: Timestamp,
@@ -404,7 +409,7 @@ pub(super) async fn look_up(
         sql.push(COLUMNS).push("services_fts CROSS JOIN services s ON s.number = services_fts.rowid");
         joins(&mut sql, wanted, now, true);
         sql.push(" WHERE services_fts MATCH ").bind(Bind::Text(fts_expression(wanted)));
-        // Told to the index, which goes on from there by itself.
+        // The index accepts this condition and continues from there by itself.
         sql.push(" AND services_fts.rowid < ").bind(Bind::Int(after.1));
         other_tests(&mut sql, wanted, now, true);
         sql.push(" ORDER BY services_fts.rowid DESC");
@@ -415,8 +420,8 @@ pub(super) async fn look_up(
         joins(&mut sql, wanted, now, true);
         sql.push(" WHERE services_fts MATCH ").bind(Bind::Text(fts_expression(wanted)));
     } else {
-        // First all that has the words, from the index alone: whatever else is asked could tempt the planner elsewhere, as
-        // could the words themselves, which a query in brackets keeps from it.
+        // First everything that contains the words is read, from the index alone: other conditions could lead the
+        // planner to another index, and so could the words themselves, which a subquery prevents.
         sql.push("WITH s AS MATERIALIZED (SELECT number, rating, latitude, longitude, price_currency, price_amount, status, worker_id \
                   FROM services WHERE visible AND array_to_tsvector(string_to_array(search_text, ' ')) @@ (SELECT ");
         sql.bind(Bind::Text(ts_expression(wanted))).push("::tsquery)) ").push(COLUMNS).push("s");
@@ -429,7 +434,7 @@ pub(super) async fn look_up(
     sql.limit(limit).run(conn).await
 }
 
-/// The services, to be read through an index of where they are.
+/// Returns the table of services, to be read through an index of positions.
 fn by_place(wanted: &Wanted, sqlite: bool) -> &'static str {
     match (sqlite, wanted.tiles) {
         (true, Some(_)) => "services s INDEXED BY services_tile",
@@ -438,7 +443,7 @@ fn by_place(wanted: &Wanted, sqlite: bool) -> &'static str {
     }
 }
 
-/// Through an index of places, in no order. There must be an area, or tiles.
+/// Finds matches through an index of positions, in no order. There must be an area, or tiles.
 pub(super) async fn nearby(conn: &mut Conn<'_>, now: Timestamp, wanted: &Wanted) -> Result<Vec<Hit>> {
     let sqlite = is_sqlite(conn);
     let mut sql = Sql::default();
@@ -450,11 +455,11 @@ pub(super) async fn nearby(conn: &mut Conn<'_>, now: Timestamp, wanted: &Wanted)
     sql.run(conn).await
 }
 
-/// How many services lie in the area, or in the tiles, whatever they are; counted up to a limit.
+/// Counts the services in the area or the tiles, without other conditions, up to a limit.
 pub(super) async fn crowd(conn: &mut Conn<'_>, wanted: &Wanted, limit: i64) -> Result<i64> {
     let sqlite = is_sqlite(conn);
     let mut sql = Sql::default();
-    // As a hit, of which only the number counts.
+    // Read as a [`Hit`] of which only the number is used.
     sql.push("SELECT CAST(count(*) AS BIGINT) AS number, CAST(0 AS BIGINT) AS rating, \
               CAST(NULL AS DOUBLE PRECISION) AS latitude, CAST(NULL AS DOUBLE PRECISION) AS longitude FROM (SELECT 1 FROM ");
     sql.push(by_place(wanted, sqlite)).push(visible(sqlite));
@@ -464,7 +469,7 @@ pub(super) async fn crowd(conn: &mut Conn<'_>, wanted: &Wanted, limit: i64) -> R
     Ok(sql.run(conn).await?.first().map_or(0, |counted| counted.number))
 }
 
-/// Known words of which something is left that is also left of one of these.
+/// Returns known words that share a part, with letters left out, with one of these words.
 pub(super) async fn neighbours(conn: &mut Conn<'_>, words: &[String]) -> Result<Vec<String>> {
     let parts: Vec<String> = words.iter().flat_map(|word| query_parts(word)).collect();
     if parts.is_empty() {

@@ -1,4 +1,4 @@
-//! What a worker does with a service, and what everybody sees of it.
+//! Operations with which workers manage their services, and with which the public reads them.
 
 use std::collections::BTreeSet;
 
@@ -34,24 +34,25 @@ use crate::{
     records::events::{self, EventKind},
 };
 
-/// The kinds of services there are.
+/// Returns the categories of services.
 pub fn categories() -> Vec<CategoryInfo> {
     Category::ALL.iter().map(|code| CategoryInfo { code: *code, name: code.name().to_owned() }).collect()
 }
 
-/// The caller, when they are a worker.
+/// Returns the caller's account if they are a worker.
 fn require_worker(actor: &Actor) -> Result<&Account> {
     let account = &actor.require_own(Permission::Trade)?.account;
     if account.role == Role::Worker { Ok(account) } else { Err(Error::forbidden("only workers offer services")) }
 }
 
-/// The caller, when they are a worker who may begin new work.
+/// Returns the caller's id if they are a worker who may begin new work.
 fn require_lister(actor: &Actor) -> Result<UserId> {
     require_worker(actor)?;
     Ok(actor.require_new_work()?.account.id)
 }
 
-/// Locks the worker's account, whose status may have changed since the call began; always before a service of theirs.
+/// Locks the worker's account, because its status may have changed since the call began. Always called before a
+/// service of theirs is locked.
 async fn lock_worker(conn: &mut Conn<'_>, worker: UserId, new_work: bool) -> Result<Account> {
     let account = accounts::store::lock(conn, worker).await?;
     let account = account
@@ -66,7 +67,8 @@ async fn lock_worker(conn: &mut Conn<'_>, worker: UserId, new_work: bool) -> Res
     Ok(account)
 }
 
-/// One of the worker's own services; strangers learn nothing of it.
+/// Locks and returns one of the worker's own services. Other people's services are `not_found`, so strangers learn
+/// nothing about them.
 async fn lock_own(conn: &mut Conn<'_>, worker: UserId, id: ServiceId, if_version: Option<i64>) -> Result<Service> {
     let service = store::lock(conn, id).await?;
     let service = owned(service, worker)?;
@@ -90,9 +92,11 @@ async fn reload(conn: &mut Conn<'_>, account: &Account, id: ServiceId, now: Time
     owned(store::find(conn, id).await?, account.id)?.own(account, now)
 }
 
-/// Writes a new service: a draft, which only its worker sees.
+/// Creates a service as a draft, which only its worker sees.
 ///
-/// Errors: `invalid` with each field that breaks a rule; `forbidden` unless an active worker; `conflict` beyond 200.
+/// # Errors
+/// `invalid` with each field that breaks a rule; `forbidden` unless the caller is an active worker; `conflict` beyond
+/// 200 services.
 pub async fn create(op: &Operation, new: NewService) -> Result<OwnService> {
     let worker = require_lister(op.actor())?;
     let new = new.checked()?;
@@ -113,9 +117,10 @@ pub async fn create(op: &Operation, new: NewService) -> Result<OwnService> {
     .await
 }
 
-/// Changes what a service says. A published one stays published.
+/// Changes the content of a service. A published one stays published.
 ///
-/// Errors: as for [`create`]; `not_found` for other people's; `precondition_failed` at another version.
+/// # Errors
+/// Those of [`create`]; `not_found` for other people's services; `precondition_failed` at another version.
 pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Result<OwnService> {
     let worker = require_lister(op.actor())?;
 
@@ -128,7 +133,7 @@ pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Res
             learn(conn, plain(&text)).await?;
         }
         store::set_content(conn, id, &content, &text, op.now()).await?;
-        // Words that it had: they may be a name, or an address.
+        // The old words may be a name or an address, so they are forgotten.
         let old: BTreeSet<&str> = plain(&service.search_text).collect();
         forget(conn, old).await?;
         changed(&op, conn, id, worker).await?;
@@ -137,9 +142,10 @@ pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Res
     .await
 }
 
-/// Shows a draft or a closed service to everybody. A published one stays as it is.
+/// Publishes a draft or a closed service. A published one stays as it is.
 ///
-/// Errors: `forbidden` unless the worker is active and their identity is approved; `not_found` for other people's.
+/// # Errors
+/// `forbidden` unless the worker is active and their identity is approved; `not_found` for other people's services.
 pub async fn publish(op: &Operation, id: ServiceId) -> Result<OwnService> {
     let worker = require_lister(op.actor())?;
 
@@ -159,9 +165,10 @@ pub async fn publish(op: &Operation, id: ServiceId) -> Result<OwnService> {
     .await
 }
 
-/// Takes a published service back. A closed one stays as it is.
+/// Closes a published service, which hides it from the public. A closed one stays as it is.
 ///
-/// Errors: `conflict` for a draft; `not_found` for other people's.
+/// # Errors
+/// `conflict` for a draft; `not_found` for other people's services.
 pub async fn close(op: &Operation, id: ServiceId) -> Result<OwnService> {
     let worker = require_worker(op.actor())?.id;
 
@@ -186,9 +193,10 @@ pub async fn close(op: &Operation, id: ServiceId) -> Result<OwnService> {
     .await
 }
 
-/// Deletes a service for good. Threads about it remember its title.
+/// Deletes a service for good. Threads about it keep its title.
 ///
-/// Errors: `conflict` while a job about it is live; `not_found` for other people's.
+/// # Errors
+/// `conflict` while a job about it is live; `not_found` for other people's services.
 pub async fn delete(op: &Operation, id: ServiceId) -> Result<()> {
     let worker = require_worker(op.actor())?.id;
 
@@ -215,7 +223,7 @@ pub async fn delete(op: &Operation, id: ServiceId) -> Result<()> {
     .await
 }
 
-/// The caller's own services, newest first.
+/// Returns the caller's own services, newest first.
 pub async fn own(op: &Operation, filter: &OwnServices, page: &PageRequest) -> Result<Page<OwnService>> {
     let account = require_worker(op.actor())?;
     let limit = page.checked_limit()?;
@@ -229,21 +237,21 @@ pub async fn own(op: &Operation, filter: &OwnServices, page: &PageRequest) -> Re
     Ok(Page { items, next: found.next })
 }
 
-/// One of the caller's own services, in any state.
+/// Returns one of the caller's own services, in any state.
 pub async fn own_one(op: &Operation, id: ServiceId) -> Result<OwnService> {
     let account = require_worker(op.actor())?;
     let mut reader = op.db.read().await?;
     reload(&mut reader.conn(), account, id, op.now()).await
 }
 
-/// A service as everybody sees it: published, by a worker who is active and approved.
+/// Returns a service as the public sees it: published, by a worker who is active and approved.
 pub async fn get(app: &App, id: ServiceId) -> Result<PublicService> {
     let shown = app.db.point::<store::Services>(id).await?;
     let public = shown.map(|shown| shown.public(app.now())).transpose()?.flatten();
     public.ok_or_else(|| Error::not_found("service"))
 }
 
-/// A worker's services as everybody sees them, newest first.
+/// Returns a worker's services as the public sees them, newest first.
 pub async fn of_worker(app: &App, worker: UserId, page: &PageRequest) -> Result<Page<ServiceCard>> {
     let limit = page.checked_limit()?;
     let before = page.cursor::<SeqCursor>()?.map_or(i64::MAX, |cursor| cursor.0);

@@ -2,17 +2,17 @@
 
 /// Mean radius of Earth in metres (IUGG).
 const EARTH: f64 = 6_371_008.8;
-/// Half way around Earth, in whole metres: nothing is farther.
+/// Half the circumference of Earth, in whole metres: no distance is greater.
 pub(super) const FARTHEST: i64 = 20_015_115;
 
-/// A place that somebody asks about.
+/// The place around which a search looks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Place {
     pub latitude: f64,
     pub longitude: f64,
 }
 
-/// Degrees from south to north, and one or two ranges from west to east.
+/// A range of degrees from south to north, and one or two ranges from west to east.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Area {
     pub south: f64,
@@ -21,7 +21,7 @@ pub(super) struct Area {
 }
 
 impl Place {
-    /// Whole metres to another place, along the surface (haversine).
+    /// Returns the distance to another place in whole metres, along the surface (haversine).
     #[expect(clippy::cast_possible_truncation, reason = "at most half way around Earth")]
     pub fn metres_to(self, latitude: f64, longitude: f64) -> i64 {
         let (from, to) = (self.latitude.to_radians(), latitude.to_radians());
@@ -31,10 +31,10 @@ impl Place {
         (2.0 * EARTH * half.sqrt().asin()).round() as i64
     }
 
-    /// Degrees that hold everything within so many metres, and more.
+    /// Returns an area in degrees that contains everything within a number of metres, and slightly more.
     #[expect(clippy::cast_precision_loss, reason = "at most half way around Earth")]
     pub fn around(self, metres: i64) -> Area {
-        // A metre for rounding, and a little for what floating point makes of it.
+        // One metre allows for rounding, and the factor for the error of floating-point arithmetic.
         let angle = (metres as f64 + 1.0) / EARTH * 1.000_001;
         let height = angle.to_degrees();
         let (south, north) = (self.latitude - height, self.latitude + height);

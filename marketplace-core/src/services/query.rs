@@ -1,4 +1,4 @@
-//! What a search asks for: its filter, checked, and as conditions on the words that the index holds. No SQL, no I/O.
+//! The checked filter of a search, and the conditions that it sets on the words in the index. No SQL, no I/O.
 
 use super::{
     matches::{Clauses, Token, Wanted},
@@ -16,29 +16,30 @@ use crate::{
     profiles::model::check_place,
 };
 
-/// Words of a query, or of a location, at most.
+/// Maximum number of words of a query, or of a location.
 const MAX_WORDS: usize = 8;
-/// Known words that a word of a query may stand for beside those that it begins, nearest first.
+/// Maximum number of known words for which a word of a query may be a typo, nearest first, besides those that it
+/// begins.
 const MAX_TYPOS: usize = 40;
 
-/// A search that can be made.
+/// A search with a valid filter.
 #[derive(Debug, Clone)]
 pub(super) struct Query {
     /// Folded words of the query.
     pub words: Vec<String>,
-    /// Known words that each may be a typo of; filled in when they are needed.
+    /// For each word, the known words of which it may be a typo; filled in when they are needed.
     pub typos: Option<Vec<Vec<String>>>,
-    /// All conditions but the words.
+    /// All conditions except the words.
     pub others: Wanted,
     pub place: Option<Place>,
-    /// Metres from the place at most.
+    /// Maximum distance from the place in metres.
     pub radius: Option<i64>,
     pub sort: ServiceSort,
-    /// There were texts without a word in them, which nothing has.
+    /// Whether a text of the filter contains no word, so that nothing matches it.
     pub hopeless: bool,
 }
 
-/// How well a service matches; each holds the one before. `Typo` is everything that matches at all.
+/// How well a service matches; each tier includes the one before. `Typo` includes everything that matches at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tier {
     Title,
@@ -86,7 +87,7 @@ fn begins(mark: char, word: &str) -> Token {
 }
 
 impl SearchFilter {
-    /// As a query; or each parameter that breaks a rule.
+    /// Returns the filter as a query, or each parameter that breaks a rule.
     pub(super) fn checked(&self) -> Result<Query> {
         let mut checks = Checks::default();
         let q = checks.take(words_of("/q", self.q.as_deref(), 200)).flatten();
@@ -177,13 +178,13 @@ impl SearchFilter {
 }
 
 impl Query {
-    /// Which of some neighbours each word may stand for, nearest first.
+    /// Chooses from `neighbours` the words of which each word may be a typo, nearest first.
     pub fn learn_typos(&mut self, neighbours: &[String]) {
         let of = |word: &String| {
             let most = tolerance(word);
             let mut near: Vec<(usize, &String)> = neighbours
                 .iter()
-                // What the word begins is found anyway.
+                // Words that the query's word begins are found anyway.
                 .filter(|other| most > 0 && !other.starts_with(word.as_str()))
                 .filter_map(|other| Some((distance(word, other, most)?, other)))
                 .collect();
@@ -212,14 +213,14 @@ impl Query {
             .collect()
     }
 
-    /// Everything that matches, at any tier.
+    /// Returns the conditions for everything that matches, at any tier.
     pub fn all(&self) -> Wanted {
         let mut wanted = self.others.clone();
         wanted.has.splice(0..0, self.clauses(Tier::Typo));
         wanted
     }
 
-    /// What matches at this tier and at none before.
+    /// Returns the conditions for what matches at this tier and at none before.
     pub fn at(&self, tier: Tier) -> Wanted {
         let mut wanted = self.others.clone();
         wanted.has.splice(0..0, self.clauses(tier));
@@ -227,17 +228,17 @@ impl Query {
         wanted
     }
 
-    /// Whether anything can match with typos that does not match without.
+    /// Returns whether typos can add any matches.
     pub fn has_typos(&self) -> bool {
         self.typos.as_ref().is_some_and(|typos| typos.iter().any(|of| !of.is_empty()))
     }
 }
 
-/// Position in a list of services: how far in the order, and which number.
+/// Position in a list of services: the sort key, and the service's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SearchCursor {
     pub sort: ServiceSort,
-    /// The tier, the thousandths of a star, or the metres; 0 by age.
+    /// The tier, the thousandths of a star, or the metres; 0 when ordered by age.
     pub key: i64,
     pub number: i64,
 }

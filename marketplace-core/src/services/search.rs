@@ -1,9 +1,10 @@
 //! The search. A page costs about the same for common and for rare words, and at any depth.
 //!
-//! Nothing ever ranks everything. A page is filled along the order that was asked for. SQLite's full-text index lists the newest
-//! first: it is asked at once, for what it has lists of, and a few of what it finds are tested for the rest. Everywhere else a
-//! few rows of the order's own index are tested first. Where much matches that is the page; where little does, the full-text
-//! index is asked for all of it, and what it finds is little, too. All answer the same, so it does not matter which did.
+//! Nothing ever ranks all matches. A page is filled along the requested order. SQLite's full-text index lists the
+//! newest first: it is queried at once, for the words of which it has lists, and a few of the services found are
+//! tested for the remaining conditions. In all other cases a few rows of the order's own index are tested first. When
+//! much matches, these fill the page; when little does, the full-text index is queried for all matches, which are few
+//! as well. All ways return the same services, so it does not matter which was used.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -25,29 +26,31 @@ use crate::{
     platform::db::Conn,
 };
 
-/// Rows that are tested to see how much matches.
+/// Number of rows that are tested to estimate how much matches.
 const SAMPLE: i64 = 100;
-/// Rows that are tested at most before the full-text index is asked for all that matches.
+/// Maximum number of rows that are tested before the full-text index is queried for all matches.
 const LONG_WALK: i64 = 4_000;
-/// Rows that are tested for each that is wanted of what the full-text index finds at once.
+/// Number of rows found by the full-text index that are tested for each match that is wanted.
 const SIFT: i64 = 5;
-/// Rows that are looked at one by one before a search by distance gives up on places and asks for all that matches.
+/// Number of rows after which a search by distance stops looking at places and queries all matches.
 const MANY: i64 = 20_000;
-/// Before everything, in every order.
+/// Position before everything, in every order.
 const FIRST: (i64, i64) = (i64::MAX, i64::MAX);
-/// Matches in a sample from which on they are not few.
+/// Number of matches in a sample from which on matches are not considered few.
 const SAMPLE_HITS: usize = 20;
-/// Rows in an area of which each may be looked at.
+/// Number of rows in an area up to which each row may be read.
 const FEW: i64 = 4_000;
-/// Rows in a tile of a search by distance that is not cut further: each is looked at, and a page needs few.
+/// Number of rows up to which a search by distance does not divide a tile further: each row is read, and a page needs
+/// few.
 const TILE: i64 = 300;
 
-/// A match and its place in the order.
+/// A match and its position in the order.
 type Ranked = (SearchCursor, Hit);
 
-/// Services that everybody may see, found by words, kind, place, stars, price.
+/// Returns services that are public, found by words, category, place, rating and price.
 ///
-/// Errors: `invalid` with each parameter that breaks a rule, or a cursor of another order.
+/// # Errors
+/// `invalid` with each parameter that breaks a rule, or for a cursor of another order.
 pub async fn search(app: &App, filter: &SearchFilter, page: &PageRequest) -> Result<Page<ServiceCard>> {
     let limit = page.checked_limit()?;
     let mut query = filter.checked()?;
@@ -132,7 +135,7 @@ impl Search<'_, '_> {
         Ok(hits.into_iter().map(rank).collect())
     }
 
-    /// The next matches in an order.
+    /// Returns the next matches in an order.
     async fn fill(
         &mut self,
         query: &Query,
@@ -145,7 +148,7 @@ impl Search<'_, '_> {
         wanted.area = circle.map(|(place, radius)| place.around(radius));
         let mut page = Filling { circle, after, want, hits: Vec::new() };
         if wanted.has.is_empty() && wanted.area.is_none() {
-            // Everything fits, or is to be looked at: that is what the last loop does.
+            // Either all rows fit, or all of them must be read: the last loop does that.
         } else if order == Order::Newest && !wanted.has.is_empty() && is_sqlite(self.conn) {
             if wanted.area.is_some() || !wanted.is_listed() {
                 let rows = SAMPLE.max(SIFT * want);
@@ -181,7 +184,7 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Tests rows along the order's index while that promises to fill a page.
+    /// Tests rows along the order's index for as long as that is likely to fill a page.
     async fn stroll(&mut self, wanted: &Wanted, order: Order, page: &mut Filling) -> Result<()> {
         let (mut rows, mut walked) = (SAMPLE, 0);
         while walked + rows <= LONG_WALK {
@@ -220,7 +223,7 @@ impl Search<'_, '_> {
         }
         let mut rows: Vec<Ranked> = Vec::new();
         let mut looked_at = 0;
-        // The nearest tile first. What is nearer than the nearest that is left is in its final order.
+        // The nearest tile comes first. Matches nearer than the nearest remaining tile are in their final order.
         let mut tiles = BinaryHeap::from([Reverse((0, Tile::ALL))]);
         while let Some(Reverse((nearest, tile))) = tiles.pop() {
             if nearest > farthest || rows.iter().filter(|(cursor, _)| cursor.key < nearest).count() >= cut {
@@ -239,7 +242,7 @@ impl Search<'_, '_> {
             }
             looked_at += many;
             if looked_at > MANY && !wanted.has.is_empty() {
-                // Fewer than the sample promised.
+                // There were fewer matches than the sample suggested.
                 let all = look_up(self.conn, self.now, &query.all(), Order::Newest, FIRST, i64::MAX).await?;
                 rows = rank(all);
                 break;
@@ -253,7 +256,7 @@ impl Search<'_, '_> {
         Ok(rows)
     }
 
-    /// All matches, when there are few of them all over the world.
+    /// Returns all matches when there are few of them in the whole world.
     async fn all_when_few(&mut self, wanted: &Wanted) -> Result<Option<Vec<Hit>>> {
         if wanted.has.is_empty() {
             return Ok(None);
@@ -273,9 +276,9 @@ impl Search<'_, '_> {
 
 /// A page that is being filled along an order.
 struct Filling {
-    /// Within so many metres of a place.
+    /// Centre, and maximum distance from it in metres.
     circle: Option<(Place, i64)>,
-    /// Behind which position it goes on.
+    /// Position after which the page continues.
     after: (i64, i64),
     want: i64,
     hits: Vec<Hit>,
@@ -290,7 +293,8 @@ impl Filling {
         self.circle.is_none_or(|(place, radius)| within(place, radius, hit))
     }
 
-    /// Adds what was found next. Returns whether it was as much as was missing, and how much of it is inside.
+    /// Adds the next rows found. Returns whether as many were found as were missing, and how many of them lie inside
+    /// the circle.
     fn take(&mut self, mut found: Vec<Hit>) -> (bool, i64) {
         let is_full = i64::try_from(found.len()).unwrap_or(i64::MAX) >= self.missing();
         self.after = found.last().map_or(self.after, |hit| (hit.rating, hit.number));

@@ -1,4 +1,4 @@
-//! SQL of services themselves; that of searches is in `matches.rs`.
+//! SQL queries for services; the queries of searches are in `matches.rs`.
 
 use serde::Deserialize;
 
@@ -49,7 +49,7 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// What its worker wrote.
+    /// Returns the content that the worker wrote.
     pub fn content(&self) -> Result<NewService> {
         let price = self.price_amount.zip(self.price_currency.clone());
         Ok(NewService {
@@ -64,7 +64,7 @@ impl Service {
         })
     }
 
-    /// As its worker sees it.
+    /// Returns the service as its worker sees it.
     pub fn own(self, worker: &Account, now: Timestamp) -> Result<OwnService> {
         let content = self.content()?;
         Ok(OwnService {
@@ -87,7 +87,7 @@ impl Service {
     }
 }
 
-/// Whether everybody sees a worker, and what they publish.
+/// Returns whether a worker, and what they publish, is public.
 fn is_public(worker: &Account, now: Timestamp) -> bool {
     worker.role == Role::Worker && worker.status == Status::Active && worker.visible_kyc(now) == KycStatus::Approved
 }
@@ -102,17 +102,17 @@ macro_rules! select {
     };
 }
 
-/// One service, whatever its state.
+/// Returns one service, in any state.
 pub(super) async fn find(conn: &mut Conn<'_>, id: ServiceId) -> Result<Option<Service>> {
     Ok(q!(conn => opt Service, select!("id = $1"), id)?)
 }
 
-/// Like [`find`]; nobody else changes it before the end of the transaction.
+/// Returns a service like [`find`], and locks it until the end of the transaction.
 pub(super) async fn lock(conn: &mut Conn<'_>, id: ServiceId) -> Result<Option<Service>> {
     Ok(q!(conn => opt Service, [sqlite: select!("id = $1"), pg: select!("id = $1 FOR UPDATE")], id)?)
 }
 
-/// A worker's services, newest first, without deleted ones.
+/// Returns a worker's services, newest first, without deleted ones.
 pub(super) async fn own_page(
     conn: &mut Conn<'_>,
     worker: UserId,
@@ -126,12 +126,13 @@ pub(super) async fn own_page(
         worker, before.at, before.id, status, limit)?)
 }
 
-/// All services of a worker, for what changes all of them. There are no more than a worker may have, and deleted ones.
+/// Returns all services of a worker, for changes that affect all of them. There are no more than the limit for a
+/// worker, plus deleted ones.
 pub(super) async fn all_of(conn: &mut Conn<'_>, worker: UserId) -> Result<Vec<Service>> {
     Ok(q!(conn => all Service, select!("worker_id = $1 ORDER BY created_at, id"), worker)?)
 }
 
-/// A worker's services, as they see them.
+/// Returns a worker's services, as the worker sees them.
 pub(crate) async fn told(conn: &mut Conn<'_>, worker: &Account, now: Timestamp) -> Result<Vec<OwnService>> {
     let all = all_of(conn, worker.id).await?.into_iter();
     all.filter(|service| service.status != ServiceStatus::Deleted).map(|service| service.own(worker, now)).collect()
@@ -143,7 +144,7 @@ pub(super) async fn count_of(conn: &mut Conn<'_>, worker: UserId, limit: i64) ->
         worker, limit)?)
 }
 
-/// Where searches by distance look for it.
+/// Returns the tile in which searches by distance find a service.
 fn tile(service: &NewService) -> Option<i64> {
     service.latitude.zip(service.longitude).map(|(latitude, longitude)| tile_of(latitude, longitude))
 }
@@ -169,7 +170,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Stores what a service says now.
+/// Stores new content of a service.
 pub(super) async fn set_content(
     conn: &mut Conn<'_>,
     id: ServiceId,
@@ -187,7 +188,7 @@ pub(super) async fn set_content(
     Ok(())
 }
 
-/// Everybody finds it from now on, under the next number.
+/// Makes a service public, with the next publication number.
 pub(super) async fn publish(conn: &mut Conn<'_>, id: ServiceId, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "UPDATE services SET status = 'published', visible = TRUE, published_at = $2, version = version + 1, updated_at = $2, \
@@ -196,7 +197,7 @@ pub(super) async fn publish(conn: &mut Conn<'_>, id: ServiceId, now: Timestamp) 
     Ok(())
 }
 
-/// Another state, in which nobody finds it.
+/// Stores another state, in which a service is not public.
 pub(super) async fn hide(conn: &mut Conn<'_>, id: ServiceId, status: ServiceStatus, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "UPDATE services SET status = $2, visible = FALSE, version = version + 1, updated_at = $3 WHERE id = $1",
@@ -204,7 +205,7 @@ pub(super) async fn hide(conn: &mut Conn<'_>, id: ServiceId, status: ServiceStat
     Ok(())
 }
 
-/// Only its title stays, for the threads that are about it. `title` is what they show.
+/// Deletes the content of a service except its title, which the threads about it show. `title` is what they show.
 pub(super) async fn blank(conn: &mut Conn<'_>, id: ServiceId, title: &str, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "UPDATE services SET status = 'deleted', visible = FALSE, title = $2, description = '', location = '', latitude = NULL, \
@@ -219,15 +220,15 @@ pub(super) async fn remove(conn: &mut Conn<'_>, id: ServiceId) -> Result<()> {
     Ok(())
 }
 
-/// Whether a thread is about it, and whether a job about it is live.
+/// Returns whether a thread is about a service, and whether a job about it is live.
 pub(super) async fn ties(conn: &mut Conn<'_>, id: ServiceId) -> Result<(bool, bool)> {
     Ok(q!(conn => one (bool, bool),
         concat!("SELECT EXISTS (SELECT 1 FROM threads WHERE service_id = $1), \
             EXISTS (SELECT 1 FROM jobs WHERE service_id = $1 AND ", job_is_live!("status"), ")"), id)?)
 }
 
-/// Whether searches should look at a worker's published services: also while a decision that can still be undone may
-/// bring or end the approval, as each row is checked again when it is shown.
+/// Returns whether searches should consider a worker's published services. They also do so while a decision that can
+/// still be undone may start or end the approval, because each row is checked again when it is shown.
 pub(super) async fn may_show(conn: &mut Conn<'_>, worker: UserId, now: Timestamp) -> Result<bool> {
     Ok(q!(conn => optval bool,
         "SELECT role = 'worker' AND status = 'active' AND \
@@ -252,24 +253,24 @@ pub(super) async fn set_rating(conn: &mut Conn<'_>, worker: UserId, thousandths:
     Ok(())
 }
 
-/// A worker's average in thousandths of a star, 0 without reviews.
+/// Returns a worker's average rating in thousandths of a star, 0 without reviews.
 async fn rating_of(conn: &mut Conn<'_>, worker: UserId) -> Result<i64> {
     let stars = q!(conn => opt (i64, i64, i64, i64, i64),
         "SELECT stars_1, stars_2, stars_3, stars_4, stars_5 FROM worker_ratings WHERE user_id = $1", worker)?;
     Ok(stars.and_then(|(one, two, three, four, five)| Rating::thousandths([one, two, three, four, five])).unwrap_or(0))
 }
 
-/// Publications, and changes of the words that typos are tolerated of, take turns until the end of the transaction. On
-/// SQLite there is one writer anyway.
+/// Serialises publications, and changes of the words for which typos are tolerated, until the end of the transaction.
+/// SQLite has only one writer anyway.
 pub(super) async fn take_turn(conn: &mut Conn<'_>) -> Result<()> {
     if let Conn::Pg(_) = conn {
-        // The number is this lock's name; nothing else has it.
+        // The number identifies this lock; no other lock uses it.
         q!(conn => exec, [sqlite: "SELECT 1", pg: "SELECT pg_advisory_xact_lock(7305804385)"])?;
     }
     Ok(())
 }
 
-/// Those of some words (a JSON array) that were never seen.
+/// Returns those of some words (a JSON array) that are not stored yet.
 pub(super) async fn unknown_words(conn: &mut Conn<'_>, words: &str) -> Result<Vec<String>> {
     Ok(q!(conn => vals String, [
         sqlite: "SELECT value FROM json_each($1) AS k WHERE NOT EXISTS (SELECT 1 FROM search_words w WHERE w.word = k.value)",
@@ -278,7 +279,7 @@ pub(super) async fn unknown_words(conn: &mut Conn<'_>, words: &str) -> Result<Ve
     ], words)?)
 }
 
-/// Keeps words (a JSON array), and what is left of them when letters are left out (an array of pairs).
+/// Stores words (a JSON array), and their parts with letters left out (an array of pairs).
 pub(super) async fn add_words(conn: &mut Conn<'_>, words: &str, parts: &str) -> Result<()> {
     q!(conn => exec, [
         sqlite: "INSERT INTO search_words (word) SELECT value FROM json_each($1) WHERE TRUE ON CONFLICT (word) DO NOTHING",
@@ -293,7 +294,7 @@ pub(super) async fn add_words(conn: &mut Conn<'_>, words: &str, parts: &str) -> 
     Ok(())
 }
 
-/// Forgets those of some words (a JSON array) that no service has any more.
+/// Deletes those of some words (a JSON array) that no service has any more.
 pub(super) async fn drop_words(conn: &mut Conn<'_>, words: &str) -> Result<()> {
     q!(conn => exec, [
         sqlite: "DELETE FROM search_words WHERE word IN (SELECT value FROM json_each($1)) \
@@ -305,13 +306,15 @@ pub(super) async fn drop_words(conn: &mut Conn<'_>, words: &str) -> Result<()> {
     Ok(())
 }
 
-/// Merges the index of SQLite's searches some way on, so that words of services that are gone leave it: until then they
-/// are only marked as deleted. `begin` with all that is there. `false` once there is nothing more to merge.
+/// Merges a bounded part of SQLite's full-text index, so that words of deleted services are removed from it: until
+/// then they are only marked as deleted. With `begin`, starts a merge of the whole index. Returns `false` once nothing
+/// is left to merge.
 pub(super) async fn merge_index(conn: &mut Conn<'_>, begin: bool) -> Result<bool> {
     if matches!(conn, Conn::Pg(_)) {
         return Ok(false);
     }
-    // Pages at once; negative begins with all there is (FTS5, 6.8). It has done nothing when it changed fewer than two rows.
+    // Number of pages to merge; a negative number starts a merge of everything (FTS5, 6.8). Nothing was merged when
+    // fewer than two rows changed.
     let pages = if begin { -500 } else { 500 };
     let before = q!(conn => val i64, [sqlite: "SELECT total_changes()", pg: "SELECT 0::bigint"])?;
     q!(conn => exec, [
@@ -322,7 +325,7 @@ pub(super) async fn merge_index(conn: &mut Conn<'_>, begin: bool) -> Result<bool
     Ok(after - before >= 2)
 }
 
-/// Services that searches find, up to `limit`.
+/// Counts services that searches find, up to `limit`.
 pub(crate) async fn count_visible(conn: &mut Conn<'_>, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64, [
         sqlite: "SELECT count(*) FROM (SELECT 1 FROM services WHERE visible = 1 LIMIT ($1 + 0)) AS capped",
@@ -330,11 +333,11 @@ pub(crate) async fn count_visible(conn: &mut Conn<'_>, limit: i64) -> Result<i64
     ], limit)?)
 }
 
-/// A service with its worker, as the databases put it into one text, in this order: a row of many columns costs more to
-/// read than this.
+/// A service with its worker, as the databases put it into one text, in this order: a row of many columns costs more
+/// to read.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Shown {
-    /// None of a draft.
+    /// Publication number; `None` for a draft.
     number: Option<i64>,
     id: ServiceId,
     title: String,
@@ -362,7 +365,7 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// Whether everybody may see it now.
+    /// Returns whether the service is public now.
     fn is_public(&self, now: Timestamp) -> bool {
         self.status == ServiceStatus::Published && is_public(&self.account, now)
     }
@@ -404,7 +407,7 @@ impl Shown {
         })
     }
 
-    /// As everybody sees it, if everybody may.
+    /// Returns the service as the public sees it; `None` when it is not public.
     pub(super) fn public(self, now: Timestamp) -> Result<Option<PublicService>> {
         if self.is_public(now) { self.service(now).map(Some) } else { Ok(None) }
     }
@@ -459,7 +462,7 @@ macro_rules! with_worker {
     };
 }
 
-/// Reads services with their workers: what is asked for most, so with those of other calls.
+/// Reads services with their workers. This is the most frequent read, so reads of concurrent calls are batched.
 pub(super) struct Services;
 
 impl PointRead for Services {
@@ -476,7 +479,7 @@ impl PointRead for Services {
     }
 }
 
-/// The services of some numbers, in that order; without those that nobody may see any more.
+/// Returns the services with the given numbers, in that order, without those that are not public any more.
 pub(super) async fn cards(conn: &mut Conn<'_>, now: Timestamp, numbers: &[i64]) -> Result<Vec<ServiceCard>> {
     if numbers.is_empty() {
         return Ok(Vec::new());
@@ -496,7 +499,7 @@ pub(super) async fn cards(conn: &mut Conn<'_>, now: Timestamp, numbers: &[i64]) 
     Ok(numbers.iter().filter_map(|number| by_number.remove(number)).collect())
 }
 
-/// The numbers of a worker's services that everybody may see, newest first.
+/// Returns the numbers of a worker's public services, newest first.
 pub(super) async fn of_worker(
     conn: &mut Conn<'_>,
     now: Timestamp,

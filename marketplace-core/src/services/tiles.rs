@@ -1,10 +1,10 @@
-//! Tiles: the surface of Earth in degrees, cut in four again and again. Every place has the number of its smallest tile, and
-//! a larger tile is a range of numbers (Morton order), so an index of numbers finds what is near, wherever that is and however
-//! far around nothing is. No SQL, no I/O.
+//! Tiles: the surface of Earth in degrees, divided into four again and again. Every place has the number of its
+//! smallest tile, and a larger tile is a range of numbers (Morton order). So an index of numbers finds what is near,
+//! anywhere on Earth and however large the empty surroundings are. No SQL, no I/O.
 
 use super::place::Place;
 
-/// How often the surface is cut. The smallest tiles are 305 m high, and at most 611 m wide.
+/// Number of divisions of the surface. The smallest tiles are 305 m high, and at most 611 m wide.
 pub(super) const LEVELS: u32 = 16;
 
 /// A part of the surface.
@@ -14,14 +14,15 @@ pub(super) struct Tile {
     code: i64,
 }
 
-/// The number of the smallest tile that holds a place. The migration that brought tiles says the same in SQL.
+/// Returns the number of the smallest tile that contains a place. The migration that added tiles computes the same in
+/// SQL.
 #[expect(clippy::cast_possible_truncation, reason = "degrees are checked when they come in, and clamped here")]
 pub fn tile_of(latitude: f64, longitude: f64) -> i64 {
     let cut = |part: f64| ((part * f64::from(1 << LEVELS)) as i64).clamp(0, (1 << LEVELS) - 1);
     spread(cut((latitude + 90.0) / 180.0)) << 1 | spread(cut((longitude + 180.0) / 360.0))
 }
 
-/// Sixteen bits with room for another between each two.
+/// Spreads sixteen bits so that there is room for another bit between each two.
 fn spread(bits: i64) -> i64 {
     let bits = (bits | bits << 8) & 0x00FF_00FF;
     let bits = (bits | bits << 4) & 0x0F0F_0F0F;
@@ -29,7 +30,7 @@ fn spread(bits: i64) -> i64 {
     (bits | bits << 1) & 0x5555_5555
 }
 
-/// Every other bit.
+/// Collects every other bit; the inverse of [`spread`].
 fn gather(bits: i64) -> i64 {
     let bits = bits & 0x5555_5555;
     let bits = (bits | bits >> 1) & 0x3333_3333;
@@ -39,27 +40,27 @@ fn gather(bits: i64) -> i64 {
 }
 
 impl Tile {
-    /// All of the surface.
+    /// The whole surface.
     pub const ALL: Self = Self { level: 0, code: 0 };
 
-    /// The first and the last number of the places in it.
+    /// Returns the first and the last number of the places in the tile.
     pub fn numbers(self) -> (i64, i64) {
         let below = 2 * (LEVELS - self.level);
         (self.code << below, ((self.code + 1) << below) - 1)
     }
 
-    /// Whether it is cut no more.
+    /// Returns whether the tile cannot be divided further.
     pub fn is_smallest(self) -> bool {
         self.level == LEVELS
     }
 
-    /// Its quarters; a smallest tile has none.
+    /// Returns the quarters of the tile; a smallest tile has none.
     pub fn quarters(self) -> impl Iterator<Item = Self> {
         let quarters = if self.is_smallest() { 0 } else { 4 };
         (0..quarters).map(move |at| Self { level: self.level + 1, code: self.code * 4 + at })
     }
 
-    /// Its southern, northern, western and eastern edge, in degrees.
+    /// Returns the southern, northern, western and eastern edge of the tile, in degrees.
     #[expect(clippy::cast_precision_loss, reason = "sixteen bits at most")]
     fn edges(self) -> (f64, f64, f64, f64) {
         let height = 180.0 / f64::from(1 << self.level);
@@ -68,13 +69,15 @@ impl Tile {
         (south, south + height, west, west + 2.0 * height)
     }
 
-    /// Metres from a place to the nearest point of the tile at least, and to the farthest at most.
+    /// Returns a lower bound of the metres from a place to the nearest point of the tile, and an upper bound of those
+    /// to the farthest.
     pub fn metres_from(self, place: Place) -> (i64, i64) {
         let opposite = Place {
             latitude: -place.latitude,
             longitude: if place.longitude > 0.0 { place.longitude - 180.0 } else { place.longitude + 180.0 },
         };
-        // What is farthest from here is nearest to the other side of Earth. A metre each way is for rounding.
+        // The point farthest from here is the one nearest to the opposite side of Earth. One metre each way allows for
+        // rounding.
         let half_way = place.metres_to(opposite.latitude, opposite.longitude);
         ((self.nearest(place) - 2).max(0), half_way - self.nearest(opposite) + 3)
     }

@@ -1,5 +1,5 @@
-//! The words by which services are found: how texts become words, which of a service's words stand where, and how far
-//! apart two words are.
+//! The words by which services are found: how texts become words, which of a service's words are marked by their
+//! place, and how the distance of two words is measured.
 //!
 //! Both engines index exactly these words, so both find exactly the same services.
 
@@ -16,12 +16,12 @@ pub(super) const HEAD: char = '+';
 pub(super) const PLACE: char = '#';
 /// Marks the category.
 pub(super) const CATEGORY: char = '@';
-/// Marks the currency of the price, and the currency with how many binary digits the amount has.
+/// Marks the currency of the price, and the currency together with the number of binary digits of the amount.
 pub(super) const PRICE: char = '$';
-/// Letters of a word at most; what is longer is cut, in texts and in queries alike.
+/// Maximum number of letters of a word; longer words are cut, in texts and in queries alike.
 const LONGEST: usize = 40;
 
-/// Words of a text: folded, letters and digits only.
+/// Returns the words of a text: folded, letters and digits only.
 pub(super) fn words(text: &str) -> impl Iterator<Item = String> {
     let folded = fold(text);
     let words: Vec<String> = folded
@@ -32,7 +32,8 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = String> {
     words.into_iter()
 }
 
-/// What the index holds of a service: every word once, plain, and marked where it stands; blanks between.
+/// Returns the indexed text of a service: every word once plain, and once with the mark of each place where it occurs;
+/// separated by blanks.
 pub fn search_text(service: &NewService, worker: &str) -> String {
     let mut all = BTreeSet::new();
     for word in words(&service.title) {
@@ -56,17 +57,17 @@ pub fn search_text(service: &NewService, worker: &str) -> String {
     all.into_iter().collect::<Vec<_>>().join(" ")
 }
 
-/// Binary digits of an amount: 0 has none.
+/// Returns the number of binary digits of an amount: 0 has none.
 pub(super) fn magnitude(amount: i64) -> u32 {
     i64::BITS - amount.max(0).leading_zeros()
 }
 
-/// The plain words of what the index holds.
+/// Returns the plain words of an indexed text.
 pub fn plain(search_text: &str) -> impl Iterator<Item = &str> {
     search_text.split(' ').filter(|word| word.starts_with(char::is_alphanumeric))
 }
 
-/// How many typos are tolerated in a word of a query: none below 4 letters, one from 4 on, two from 8 on.
+/// Returns how many typos are tolerated in a word of a query: none below 4 letters, one from 4 on, two from 8 on.
 pub(super) fn tolerance(word: &str) -> usize {
     match word.chars().count() {
         0..=3 => 0,
@@ -75,14 +76,14 @@ pub(super) fn tolerance(word: &str) -> usize {
     }
 }
 
-/// Letters at the beginning of a word in which letters are left out, to find its neighbours.
+/// Number of letters at the beginning of a word from which letters are left out to find its neighbours.
 const BEGINNING: usize = 7;
-/// Words shorter than this are no neighbours of a word in which a typo is tolerated.
+/// Minimum length of a neighbour of a word in which a typo is tolerated.
 const SHORTEST: usize = 3;
 
-/// What is left of a word's beginning when up to as many letters are left out as typos may be tolerated of it. Two words
-/// within that distance of each other have one of these in common (`SymSpell`, W. Garbe 2012): whatever differs is left
-/// out of both.
+/// Returns what remains of a word's beginning when letters are left out, up to as many as typos may be tolerated for
+/// it. Two words within that distance share one of these parts (`SymSpell`, W. Garbe 2012): the letters in which they
+/// differ are left out of both.
 pub(super) fn parts(word: &str) -> Vec<String> {
     let length = word.chars().count();
     // The other word may be longer by as many letters as typos are tolerated in it.
@@ -94,7 +95,7 @@ pub(super) fn parts(word: &str) -> Vec<String> {
     left_out(word, typos)
 }
 
-/// Like [`parts`], of a word in a query.
+/// Returns parts like [`parts`], of a word in a query.
 pub(super) fn query_parts(word: &str) -> Vec<String> {
     match tolerance(word) {
         0 => Vec::new(),
@@ -124,8 +125,8 @@ fn left_out(word: &str, typos: usize) -> Vec<String> {
     parts
 }
 
-/// Letters that were put in, left out, changed, or swapped with their neighbour (Damerau and Levenshtein, in the
-/// restricted form: no letter is touched twice), when these are at most `most`.
+/// Returns the number of letters that were inserted, left out, changed, or swapped with their neighbour (Damerau and
+/// Levenshtein, in the restricted form: no letter is edited twice), if it is at most `most`.
 pub(super) fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     if a.len().abs_diff(b.len()) > most {
@@ -209,7 +210,7 @@ mod tests {
     }
 
     proptest! {
-        /// However a word of a query and a word of a text came to differ, they have a part in common.
+        /// Checks that a word of a query and a word of a text share a part, in whichever way they came to differ.
         #[test]
         fn neighbours_share_a_part(a in "[a-d]{3,14}", b in "[a-d]{3,14}") {
             let most = tolerance(&a);

@@ -1,4 +1,4 @@
-//! Tokens' SQL.
+//! SQL queries for API tokens.
 
 use super::model::{ApiToken, TokenStatus, parse_scopes};
 use crate::{
@@ -106,7 +106,7 @@ pub(super) async fn insert(conn: &mut Conn<'_>, token: &ApiToken, scopes: &str, 
     Ok(())
 }
 
-/// Of two who change a token at once, the second sees what the first did.
+/// Returns a token and locks it, so that of two concurrent changes the second sees the effect of the first.
 pub(super) async fn lock(conn: &mut Conn<'_>, id: TokenId, now: Timestamp) -> Result<Option<ApiToken>> {
     let row = q!(conn => opt Row, [
         sqlite: concat!("SELECT ", columns!(), " FROM api_tokens WHERE id = $1"),
@@ -115,39 +115,39 @@ pub(super) async fn lock(conn: &mut Conn<'_>, id: TokenId, now: Timestamp) -> Re
     Ok(row.map(|row| row.view(now)))
 }
 
-/// Returns whether it worked until now.
+/// Revokes a token. Returns whether it was valid until now.
 pub(super) async fn revoke(conn: &mut Conn<'_>, id: TokenId, by: &Principal, now: Timestamp) -> Result<bool> {
     Ok(q!(conn => exec,
         "UPDATE api_tokens SET revoked_at = $2, revoked_by = $3 WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2", id, now, by)?
         == 1)
 }
 
-/// Returns how many of a user's tokens worked until now.
+/// Revokes a user's tokens. Returns how many were valid until now.
 pub(super) async fn revoke_all(conn: &mut Conn<'_>, user: UserId, by: &Principal, now: Timestamp) -> Result<u64> {
     Ok(q!(conn => exec,
         "UPDATE api_tokens SET revoked_at = $2, revoked_by = $3 WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2",
         user, now, by)?)
 }
 
-/// Returns how many of everybody's tokens worked until now.
+/// Revokes all tokens of all users. Returns how many were valid until now.
 pub(super) async fn revoke_everybodys(conn: &mut Conn<'_>, by: &Principal, now: Timestamp) -> Result<u64> {
     Ok(q!(conn => exec,
         "UPDATE api_tokens SET revoked_at = $1, revoked_by = $2 WHERE revoked_at IS NULL AND expires_at > $1", now, by)?)
 }
 
-/// How many tokens work.
+/// Counts the valid tokens.
 pub(crate) async fn count_alive(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
     let count = q!(conn => val i64,
         "SELECT CAST(count(*) AS BIGINT) FROM api_tokens WHERE revoked_at IS NULL AND expires_at > $1", now)?;
     Ok(count.unsigned_abs())
 }
 
-/// All of a user's tokens, ended ones too.
+/// Returns all of a user's tokens, including ended ones.
 pub(super) async fn ids_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<TokenId>> {
     Ok(q!(conn => vals TokenId, "SELECT id FROM api_tokens WHERE user_id = $1", user)?)
 }
 
-/// All tokens that somebody created, ended ones too.
+/// Returns all tokens that a principal created, including ended ones.
 pub(super) async fn created_by(conn: &mut Conn<'_>, maker: &Principal) -> Result<Vec<TokenId>> {
     Ok(q!(conn => vals TokenId, "SELECT id FROM api_tokens WHERE created_by = $1", maker)?)
 }

@@ -1,11 +1,11 @@
-//! Second factors' SQL.
+//! SQL queries for second factors.
 
 use crate::{
     base::{error::Result, ids::UserId, time::Timestamp},
     platform::db::Conn,
 };
 
-/// A second factor, enrolled or about to be.
+/// A second factor, enrolled or with its enrolment begun.
 #[derive(sqlx_macros::FromRow)]
 pub(super) struct Row {
     pub sealed: Vec<u8>,
@@ -22,7 +22,7 @@ pub(crate) async fn is_on(conn: &mut Conn<'_>, user: UserId) -> Result<bool> {
         .is_some())
 }
 
-/// A new secret, which takes the place of one that was never confirmed; `false` when one is in use.
+/// Stores a new secret, replacing one that was never confirmed. Returns `false` when a second factor is in use.
 pub(super) async fn begin(conn: &mut Conn<'_>, user: UserId, sealed: Vec<u8>, now: Timestamp) -> Result<bool> {
     Ok(q!(conn => exec,
         "INSERT INTO totp (user_id, sealed, created_at, enabled_at, last_step) VALUES ($1, $2, $3, NULL, 0) \
@@ -32,7 +32,8 @@ pub(super) async fn begin(conn: &mut Conn<'_>, user: UserId, sealed: Vec<u8>, no
         == 1)
 }
 
-/// `false` when another confirmed it first, or the secret was replaced meanwhile.
+/// Puts a second factor into use. Returns `false` when another call confirmed it first, or the secret was replaced
+/// meanwhile.
 pub(super) async fn enable(
     conn: &mut Conn<'_>,
     user: UserId,
@@ -46,7 +47,7 @@ pub(super) async fn enable(
         == 1)
 }
 
-/// Uses a code up; `false` when it, or a later one, was used.
+/// Consumes a code. Returns `false` when it, or a later one, was used before.
 pub(super) async fn take_step(conn: &mut Conn<'_>, user: UserId, step: i64) -> Result<bool> {
     Ok(q!(conn => exec,
         "UPDATE totp SET last_step = $2 WHERE user_id = $1 AND enabled_at IS NOT NULL AND last_step < $2", user, step)?
@@ -63,18 +64,19 @@ pub(super) async fn has_recovery(conn: &mut Conn<'_>, user: UserId, hash: &[u8])
         .is_some())
 }
 
-/// Uses a recovery code up; `false` when there is no such code any more.
+/// Consumes a recovery code. Returns `false` when there is no such code, or it was used before.
 pub(super) async fn take_recovery(conn: &mut Conn<'_>, user: UserId, hash: &[u8]) -> Result<bool> {
     Ok(q!(conn => exec, "DELETE FROM recovery_codes WHERE user_id = $1 AND hash = $2", user, hash)? == 1)
 }
 
-/// Removes a secret that was never confirmed: whoever began may not be whoever goes on.
+/// Deletes a secret that was never confirmed: the person who began the enrolment may not be the one who now uses the
+/// account.
 pub(crate) async fn drop_begun(conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     q!(conn => exec, "DELETE FROM totp WHERE user_id = $1 AND enabled_at IS NULL", user)?;
     Ok(())
 }
 
-/// Removes a second factor and its recovery codes; `false` when there was none in use.
+/// Deletes a second factor and its recovery codes. Returns `false` when none was in use.
 pub(crate) async fn remove(conn: &mut Conn<'_>, user: UserId) -> Result<bool> {
     let was_on = is_on(conn, user).await?;
     q!(conn => exec, "DELETE FROM totp WHERE user_id = $1", user)?;

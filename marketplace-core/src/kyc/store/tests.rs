@@ -5,7 +5,7 @@ use crate::{
     testing,
 };
 
-/// How each engine would run a text, with parameters that it does not know yet.
+/// Returns the plan by which each engine would run a statement whose parameters are not known yet.
 async fn plan(conn: &mut Conn<'_>, sqlite: &'static str, postgres: &'static str) -> String {
     let lines: Vec<String> = match conn {
         Conn::Sqlite(conn) => {
@@ -29,7 +29,7 @@ async fn plan(conn: &mut Conn<'_>, sqlite: &'static str, postgres: &'static str)
     lines.join("\n")
 }
 
-/// What a page or a change costs does not depend on how many attempts there are.
+/// Checks that the cost of a page or a change does not depend on the number of attempts.
 #[tokio::test]
 async fn no_statement_reads_or_sorts_a_whole_table() {
     for test in testing::databases().await {
@@ -39,9 +39,9 @@ async fn no_statement_reads_or_sorts_a_whole_table() {
         for &(place, sqlite, postgres) in ALL_SQL.iter().filter(|text| text.0.contains("kyc/store.rs")) {
             seen += 1;
             let plan = plan(&mut conn, sqlite, postgres).await;
-            // A bounded handful of rows without an order, and the keys that a sweep brings along.
+            // A small, bounded number of rows without an order, and the keys that a sweep passes in.
             let bounded = sqlite.contains("FROM file_deletions") || sqlite.contains("json_each");
-            // As many claims are live as there are reviewers: these are sorted as they come.
+            // There are as many live claims as reviewers: these rows are sorted without an index.
             let sorts = sqlite.contains("a.claim_expires_at > $4");
             for line in plan.lines().filter(|_| !bounded) {
                 let reads_all = line.contains("Seq Scan")

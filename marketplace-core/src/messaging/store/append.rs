@@ -1,4 +1,4 @@
-//! Writing a message, and why one is not written.
+//! Appending a message to a thread, and finding out why it was refused.
 
 use crate::{
     accounts::model::Status,
@@ -13,14 +13,15 @@ use crate::{
     profiles::one_blocks_the_other,
 };
 
-/// Waits for the thread's turn; it ends with the transaction. UUIDv7 ends in random bits, so threads rarely share a lock.
+/// Waits for the lock of a thread and takes it until the transaction ends. The lock's number comes from the thread's
+/// id, a UUIDv7, which ends in random bits; so threads rarely share a lock.
 pub(in crate::messaging) async fn take(conn: &mut Conn<'_>, thread: ThreadId) -> Result<()> {
     let key = i64::from_ne_bytes(thread.0.as_u64_pair().1.to_ne_bytes());
     q!(conn => exec, [sqlite: "SELECT $1", pg: "SELECT pg_advisory_xact_lock($1)"], key)?;
     Ok(())
 }
 
-/// A message to be written.
+/// A message to be stored.
 pub(in crate::messaging) struct NewRow<'a> {
     pub thread: ThreadId,
     pub id: MessageId,
@@ -34,15 +35,16 @@ pub(in crate::messaging) struct NewRow<'a> {
     pub guarded: bool,
 }
 
-/// Whether the two of a thread in `t` have a live job there.
+/// Expands to the condition that the two members of a thread `t` have a live job there.
 macro_rules! has_live_job {
     () => {
         concat!("EXISTS (SELECT 1 FROM jobs j WHERE j.thread_id = t.id AND ", job_is_live!("j.status"), ")")
     };
 }
 
-/// Which threads take a message: any when nothing is asked ($11), else an open one of the sender's ($4), who is active and
-/// not blocked either way, or at least not banned while the two have a live job.
+/// Expands to the condition that thread `t` accepts a message. Any thread does when no check is requested ($11).
+/// Otherwise the thread must be open and one of the sender's ($4), and the sender must be active with no block between
+/// the two members, or at least not banned while the two have a live job.
 macro_rules! takes_it {
     () => {
         concat!(
@@ -56,8 +58,9 @@ macro_rules! takes_it {
     };
 }
 
-/// Message, counters and event in one go: three statements in one trip to SQLite's thread, one statement on PostgreSQL.
-/// Answers the message's number, and none when the thread does not take it or it was sent before.
+/// Stores a message, updates the counters and records the event at once: three statements in one trip to SQLite's
+/// thread, one statement on PostgreSQL. Returns the message's number, or `None` when the thread does not accept it or
+/// it was sent before.
 pub(in crate::messaging) async fn append(conn: &mut Conn<'_>, new: &NewRow<'_>) -> Result<Option<i64>> {
     Ok(q!(conn => optval i64, [
         sqlite: concat!(
@@ -84,7 +87,7 @@ pub(in crate::messaging) async fn append(conn: &mut Conn<'_>, new: &NewRow<'_>) 
         new.at, new.id.to_string(), new.guarded)?)
 }
 
-/// A message that was sent under a name before.
+/// A message that was already sent with the same client id.
 #[derive(Clone, sqlx_macros::FromRow)]
 pub(in crate::messaging) struct Sent {
     pub thread_id: ThreadId,
@@ -92,7 +95,7 @@ pub(in crate::messaging) struct Sent {
     pub fingerprint: Option<Vec<u8>>,
 }
 
-/// What the sender sent under a name of theirs.
+/// Returns the message that the sender sent with a client id of theirs.
 pub(in crate::messaging) async fn sent(
     conn: &mut Conn<'_>,
     sender: UserId,
@@ -103,20 +106,20 @@ pub(in crate::messaging) async fn sent(
         sender, client_msg_id)?)
 }
 
-/// How somebody stands to a thread of theirs.
+/// A user's membership of a thread of theirs.
 #[derive(sqlx_macros::FromRow)]
 pub(in crate::messaging) struct Membership {
     pub status: ThreadStatus,
     pub account: Status,
     pub client_id: UserId,
     pub worker_id: UserId,
-    /// Whether one of the two has blocked the other.
+    /// Whether one of the two members has blocked the other.
     pub blocked: bool,
-    /// Whether the two have a live job here.
+    /// Whether the two members have a live job in the thread.
     pub live_job: bool,
 }
 
-/// None when the thread is not theirs.
+/// Returns a user's membership of a thread; `None` when the thread is not theirs.
 pub(in crate::messaging) async fn membership(
     conn: &mut Conn<'_>,
     thread: ThreadId,

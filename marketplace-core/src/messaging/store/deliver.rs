@@ -1,4 +1,4 @@
-//! Events with what they are about, in one row of JSON.
+//! Events joined with the data that they are about, read as one row of JSON.
 
 use serde::Deserialize;
 use uuid::Uuid;
@@ -60,7 +60,7 @@ impl EventRow {
         EventCursor { tx: self.tx, seq: self.seq }
     }
 
-    /// None when nothing is left of what it is about.
+    /// Returns the event, or `None` when the data that it is about no longer exists.
     fn event(self) -> Option<UserEvent> {
         let cursor = self.cursor();
         let thread = self.thread?;
@@ -99,7 +99,7 @@ impl EventRow {
     }
 }
 
-/// What an event `e` is about. A list of JSON, as [`EventRow`] reads it.
+/// Expands to the query of the data that an event `e` is about, as a JSON list which [`EventRow`] reads.
 macro_rules! rendered {
     (sqlite) => {
         "SELECT json_group_array(json_array(e.tx, e.seq, e.at, e.kind, nullif(lower(hex(e.user_id)), ''), nullif(lower(hex(e.peer_id)), ''), e.n, \
@@ -133,17 +133,18 @@ macro_rules! rendered {
     };
 }
 
-/// Events that were looked at.
+/// A batch of events that was read.
 pub(crate) struct Delivered {
-    /// In order, without those of which nothing is left.
+    /// Events in order, without those whose data no longer exists.
     pub events: Vec<UserEvent>,
-    /// The place of the last that was looked at.
+    /// Position of the last event that was read.
     pub last: Option<EventCursor>,
-    /// How many were looked at.
+    /// Number of events that were read.
     pub rows: i64,
 }
 
-/// The first `limit` in order: of two lists that each have their first, the first of both.
+/// Returns the first `limit` events in order. When `found` joins two lists that each hold their own first `limit`, the
+/// result is the first of both.
 fn read(found: &str, limit: i64) -> Result<Delivered> {
     let mut rows: Vec<EventRow> = serde_json::from_str(found).map_err(Error::internal)?;
     rows.sort_unstable_by_key(EventRow::cursor);
@@ -153,7 +154,7 @@ fn read(found: &str, limit: i64) -> Result<Delivered> {
     Ok(Delivered { events, last, rows: i64::try_from(count).unwrap_or(i64::MAX) })
 }
 
-/// Up to `limit` events that concern a user, after a cursor.
+/// Returns up to `limit` events that concern a user, after a cursor.
 pub(crate) async fn delivered(conn: &mut Conn<'_>, user: UserId, after: EventCursor, limit: i64) -> Result<Delivered> {
     let found = q!(conn => val String, [
         sqlite: concat!(rendered!(sqlite), "( \
@@ -176,7 +177,7 @@ pub(crate) async fn delivered(conn: &mut Conn<'_>, user: UserId, after: EventCur
     Ok(delivered)
 }
 
-/// Events by their numbers, in order.
+/// Returns events by their numbers, in order.
 pub(crate) async fn rendered(conn: &mut Conn<'_>, seqs: &[i64]) -> Result<Vec<UserEvent>> {
     let seqs = serde_json::to_string(seqs).map_err(Error::internal)?;
     let found = q!(conn => val String, [

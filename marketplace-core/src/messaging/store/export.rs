@@ -1,4 +1,4 @@
-//! What somebody takes away of their threads.
+//! Queries for the part of a user's data export that is about threads.
 
 use crate::{
     base::{
@@ -12,7 +12,7 @@ use crate::{
     platform::db::Conn,
 };
 
-/// All threads of a user's, oldest first.
+/// Returns all threads of a user, oldest first.
 pub(crate) async fn threads_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<ThreadId>> {
     let mut threads = q!(conn => vals ThreadId,
         "SELECT id FROM threads WHERE client_id = $1 UNION ALL SELECT id FROM threads WHERE worker_id = $1", user)?;
@@ -20,12 +20,12 @@ pub(crate) async fn threads_of(conn: &mut Conn<'_>, user: UserId) -> Result<Vec<
     Ok(threads)
 }
 
-/// One of them, as the user sees it.
+/// Returns one thread of a user, as the user sees it.
 pub(crate) async fn summary_of(conn: &mut Conn<'_>, user: UserId, thread: ThreadId) -> Result<Option<ThreadSummary>> {
     store::get(conn, user, thread).await
 }
 
-/// Messages of one of them after a number, as the user sees them.
+/// Returns messages of one of a user's threads, after a number, as the user sees them.
 pub(crate) async fn messages_of(
     conn: &mut Conn<'_>,
     user: UserId,
@@ -40,7 +40,7 @@ pub(crate) async fn messages_of(
     Ok(rows.into_iter().map(|row| window.message(row, user)).collect())
 }
 
-/// The files that a user uploaded to a thread of theirs, sent or not.
+/// Returns the files that a user uploaded to a thread of theirs, sent or not.
 pub(crate) async fn files_sent(conn: &mut Conn<'_>, user: UserId, thread: ThreadId) -> Result<Vec<AttachmentId>> {
     Ok(q!(conn => vals AttachmentId,
         "SELECT id FROM attachments WHERE thread_id = $1 AND user_id = $2 ORDER BY id",

@@ -1,4 +1,4 @@
-//! Files of messages.
+//! Queries for the files of messages.
 
 use super::Data;
 use crate::{
@@ -17,10 +17,10 @@ pub(in crate::messaging) struct File {
     pub thread_id: ThreadId,
     pub user_id: UserId,
     pub message_seq: Option<i64>,
-    /// Whether staff took its message away.
+    /// Whether staff removed its message.
     pub removed: bool,
     pub object_key: String,
-    /// None for a file from before they were sealed.
+    /// The file's encrypted key; `None` for a file that was stored before files were sealed.
     pub wrapped_key: Option<Vec<u8>>,
     pub media_type: String,
     pub size: i64,
@@ -35,7 +35,7 @@ impl File {
     }
 }
 
-/// Where a sealed file lies.
+/// Location of a sealed file in the store.
 #[derive(Clone)]
 pub(in crate::messaging) struct Stored {
     pub object_key: String,
@@ -65,7 +65,8 @@ pub(in crate::messaging) async fn file(conn: &mut Conn<'_>, id: AttachmentId) ->
         id)?)
 }
 
-/// Gives a loose file of the sender's in this thread to a message; `false` when it is none.
+/// Attaches a file to a message. Returns `false` unless it is a file of the sender's in this thread that no message
+/// carries.
 pub(in crate::messaging) async fn claim(
     conn: &mut Conn<'_>,
     id: AttachmentId,
@@ -79,19 +80,20 @@ pub(in crate::messaging) async fn claim(
         == 1)
 }
 
-/// Files of a user's that no message carries.
+/// Counts the files of a user that no message carries.
 pub(in crate::messaging) async fn loose_of_user(conn: &mut Conn<'_>, user: UserId) -> Result<i64> {
     Ok(q!(conn => val i64,
         "SELECT CAST(count(*) AS BIGINT) FROM attachments WHERE user_id = $1 AND message_seq IS NULL", user)?)
 }
 
-/// Whether there are files from before `before` that no message carries.
+/// Returns whether there are files that were uploaded before `before` and that no message carries.
 pub(in crate::messaging) async fn loose(conn: &mut Conn<'_>, before: Timestamp) -> Result<bool> {
     Ok(q!(conn => val bool,
         "SELECT EXISTS (SELECT 1 FROM attachments WHERE message_seq IS NULL AND created_at < $1)", before)?)
 }
 
-/// Forgets such files, a bounded number at a time; their objects go soon after.
+/// Deletes a bounded number of files that were uploaded before `before` and that no message carries; their objects are
+/// deleted soon after.
 pub(in crate::messaging) async fn delete_loose(conn: &mut Conn<'_>, before: Timestamp, now: Timestamp) -> Result<u64> {
     let keys = q!(conn => vals String,
         "DELETE FROM attachments WHERE message_seq IS NULL AND id IN \
@@ -100,7 +102,7 @@ pub(in crate::messaging) async fn delete_loose(conn: &mut Conn<'_>, before: Time
     to_delete(conn, &keys, now).await
 }
 
-/// Forgets the files that a user uploaded, sent or not; their objects go soon after.
+/// Deletes the rows of all files that a user uploaded, sent or not; their objects are deleted soon after.
 pub(in crate::messaging) async fn delete_files_of(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<u64> {
     let keys = q!(conn => vals String,
         "DELETE FROM attachments WHERE user_id = $1 AND thread_id IN \
@@ -109,7 +111,7 @@ pub(in crate::messaging) async fn delete_files_of(conn: &mut Conn<'_>, user: Use
     to_delete(conn, &keys, now).await
 }
 
-/// A file that lies in the clear.
+/// A file that is stored unencrypted.
 #[derive(sqlx_macros::FromRow)]
 pub(in crate::messaging) struct ClearFile {
     pub id: AttachmentId,
@@ -119,7 +121,7 @@ pub(in crate::messaging) struct ClearFile {
     pub height: Option<i64>,
 }
 
-/// Files after an id that lie in the clear.
+/// Returns files that are stored unencrypted, after an id.
 pub(in crate::messaging) async fn clear_files(
     conn: &mut Conn<'_>,
     after: uuid::Uuid,
@@ -130,8 +132,8 @@ pub(in crate::messaging) async fn clear_files(
         after, limit)?)
 }
 
-/// Puts a sealed file in the place of one in the clear, which is queued for deletion, and says in its message what it is
-/// now; `false` when the other has gone.
+/// Replaces an unencrypted file with a sealed one, queues the old object for deletion, and updates the description of
+/// the file in its message. Returns `false` when the old file no longer exists.
 pub(in crate::messaging) async fn seal_file(
     conn: &mut Conn<'_>,
     before: &str,

@@ -1,4 +1,4 @@
-//! What the two read: their threads and messages; and how far they have read.
+//! Queries with which the two members of a thread read their threads and messages, and store how far they have read.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::{
     profiles::worker_is_public,
 };
 
-/// What a message carries besides its text, as it is stored.
+/// Data of a message besides its text, as it is stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::messaging) struct Data {
@@ -29,7 +29,7 @@ pub(in crate::messaging) struct Data {
 }
 
 impl Data {
-    /// None when there is nothing to store.
+    /// Returns the data as JSON; `None` when there is nothing to store.
     pub fn text(&self) -> Result<Option<String>> {
         if *self == Self::default() {
             return Ok(None);
@@ -38,7 +38,7 @@ impl Data {
     }
 }
 
-/// A message as a page has it: a JSON list, in this order.
+/// A message as a page of JSON holds it: a JSON list, in this order.
 #[derive(Debug, Deserialize)]
 pub(in crate::messaging) struct MessageRow {
     pub seq: i64,
@@ -52,13 +52,13 @@ pub(in crate::messaging) struct MessageRow {
     at: i64,
 }
 
-/// Messages of a thread, and what they have in common.
+/// Messages of a thread, and the data that they share.
 pub(in crate::messaging) struct Window {
     pub thread: ThreadId,
     pub client: Counterpart,
     pub worker: Counterpart,
     pub last_seq: i64,
-    /// In the order of their numbers.
+    /// Messages in the order of their numbers.
     pub rows: Vec<MessageRow>,
 }
 
@@ -72,14 +72,14 @@ impl Window {
         (Some(person.id), Some(person.name.clone()))
     }
 
-    /// As one of the two sees it.
+    /// Returns a message as the member `viewer` sees it.
     pub fn message(&self, row: MessageRow, viewer: UserId) -> Message {
         let mut message = self.told(row);
         message.client_msg_id = message.client_msg_id.filter(|_| message.sender_id == Some(viewer));
         message
     }
 
-    /// As the two see it, with the sender's name for it, which only the sender sees.
+    /// Returns a message as both members see it, with the sender's client id for it, which only the sender may see.
     pub fn told(&self, row: MessageRow) -> Message {
         let (sender_id, sender_name) = self.sender(row.sender);
         let removed = row.removed.is_some();
@@ -100,7 +100,7 @@ impl Window {
         }
     }
 
-    /// As staff see it.
+    /// Returns a message as staff see it.
     pub fn staff(&self, row: MessageRow) -> StaffMessage {
         let (sender_id, sender_name) = self.sender(row.sender);
         StaffMessage {
@@ -128,8 +128,9 @@ struct RawWindow {
     rows: Vec<MessageRow>,
 }
 
-/// Up to `limit` messages after a number, or the newest before one, or the newest of all, of a thread of `viewer`'s; of any
-/// thread without one. Numbers have no gaps, so each is a range of the primary key. None when there is no such thread.
+/// Returns up to `limit` messages of a thread: after a number, the newest before one, or the newest of all. With
+/// `viewer`, only of a thread of theirs; without, of any thread. Numbers have no gaps, so each page is a range of the
+/// primary key. Returns `None` when there is no such thread.
 pub(in crate::messaging) async fn messages(
     conn: &mut Conn<'_>,
     thread: ThreadId,
@@ -168,7 +169,7 @@ pub(in crate::messaging) async fn messages(
     }))
 }
 
-/// A thread as one of the two sees it: a JSON list, in this order.
+/// A thread as one of its two members sees it: a JSON list, in this order.
 #[derive(Deserialize)]
 struct ThreadRow {
     id: Uuid,
@@ -225,7 +226,7 @@ impl From<ThreadRow> for ThreadSummary {
     }
 }
 
-/// A thread `t` as `$1` sees it, with its service, the other one and the newest message.
+/// Expands to the query of a thread `t` as `$1` sees it, with its service, the other member and the newest message.
 macro_rules! summary {
     (sqlite) => {
         "json_array(lower(hex(t.id)), lower(hex(t.service_id)), s.title, CASE WHEN t.client_id = $1 THEN 'client' ELSE 'worker' END, \
@@ -252,7 +253,7 @@ macro_rules! summary {
     };
 }
 
-/// A user's threads before a position, newest activity first.
+/// Returns a user's threads before a position, newest activity first.
 pub(in crate::messaging) async fn list(
     conn: &mut Conn<'_>,
     user: UserId,
@@ -271,13 +272,13 @@ pub(in crate::messaging) async fn list(
     ], user, before.at, before.id, limit)?;
     let rows: Vec<ThreadRow> = serde_json::from_str(&found).map_err(Error::internal)?;
     let mut threads: Vec<ThreadSummary> = rows.into_iter().map(ThreadSummary::from).collect();
-    // Of each side's newest: the newest of both.
+    // Each side contributed its newest threads; the newest of both are kept.
     threads.sort_unstable_by_key(|thread| std::cmp::Reverse((thread.last_at, thread.id)));
     threads.truncate(usize::try_from(limit).unwrap_or(0));
     Ok(threads)
 }
 
-/// One thread of a user's; none when it is not theirs.
+/// Returns one thread of a user; `None` when it is not theirs.
 pub(in crate::messaging) async fn get(
     conn: &mut Conn<'_>,
     user: UserId,
@@ -291,7 +292,7 @@ pub(in crate::messaging) async fn get(
     Ok(row.map(ThreadSummary::from))
 }
 
-/// The client's thread about a service.
+/// Returns the client's thread about a service.
 pub(in crate::messaging) async fn of_service(
     conn: &mut Conn<'_>,
     client: UserId,
@@ -300,7 +301,7 @@ pub(in crate::messaging) async fn of_service(
     Ok(q!(conn => optval ThreadId, "SELECT id FROM threads WHERE client_id = $1 AND service_id = $2", client, service)?)
 }
 
-/// The worker of a service that anybody may see now: published, by a worker whom the public sees.
+/// Returns the worker of a service that is public now: published, by a worker whom the public sees.
 pub(in crate::messaging) async fn offered(
     conn: &mut Conn<'_>,
     service: ServiceId,
@@ -320,7 +321,7 @@ pub(in crate::messaging) struct NewThread {
     pub at: Timestamp,
 }
 
-/// A new thread; `false` when the client has one about the service.
+/// Stores a new thread. Returns `false` when the client already has one about the service.
 pub(in crate::messaging) async fn insert_thread(conn: &mut Conn<'_>, new: &NewThread) -> Result<bool> {
     Ok(q!(conn => exec,
         "INSERT INTO threads (id, service_id, client_id, worker_id, status, last_seq, last_at, client_read, worker_read, client_unread, \
@@ -330,7 +331,7 @@ pub(in crate::messaging) async fn insert_thread(conn: &mut Conn<'_>, new: &NewTh
         == 1)
 }
 
-/// A reader's pointer, what is unread after it, and the newest message's number.
+/// Returns a reader's pointer, the number of unread messages after it, and the newest message's number.
 pub(in crate::messaging) async fn pointer(
     conn: &mut Conn<'_>,
     thread: ThreadId,
@@ -343,7 +344,7 @@ pub(in crate::messaging) async fn pointer(
         thread, user)?)
 }
 
-/// Moves a reader's pointer forward; answers the other one, and none when it does not move.
+/// Moves a reader's pointer forward. Returns the id of the other member, or `None` when the pointer does not move.
 pub(in crate::messaging) async fn advance(
     conn: &mut Conn<'_>,
     thread: ThreadId,

@@ -1,4 +1,4 @@
-//! What staff see and do.
+//! Queries with which staff read and moderate threads.
 
 use crate::{
     accounts::model::mask_name,
@@ -13,7 +13,7 @@ use crate::{
     platform::db::{Conn, PRUNE_BATCH},
 };
 
-/// Messages since a time, up to `limit`.
+/// Counts messages since a time, up to `limit`.
 pub(crate) async fn count_since(conn: &mut Conn<'_>, since: Timestamp, limit: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
         "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM messages WHERE created_at > $1 LIMIT ($2 + 0)) AS capped",
@@ -73,14 +73,14 @@ macro_rules! info {
     };
 }
 
-/// One thread.
+/// Returns one thread.
 pub(in crate::messaging) async fn show(conn: &mut Conn<'_>, id: ThreadId) -> Result<Option<ThreadInfo>> {
     let row = q!(conn => opt Row, concat!(info!(columns), "threads", info!(joins), "WHERE t.id = $1"), id)?;
     Ok(row.map(ThreadInfo::from))
 }
 
-/// Threads before a position, newest activity first. Each filter walks an index; of two, the second is looked at row by row.
-/// Each status has its own index, so that all threads are the newest of both.
+/// Returns threads before a position, newest activity first. Each filter walks an index; of two filters, the second is
+/// tested row by row. Each status has its own index, so a list of all threads merges the newest of both.
 pub(in crate::messaging) async fn page(
     conn: &mut Conn<'_>,
     filter: &ThreadFilter,
@@ -88,7 +88,7 @@ pub(in crate::messaging) async fn page(
     limit: i64,
 ) -> Result<Vec<ThreadInfo>> {
     const ORDER: &str = " ORDER BY last_at DESC, id DESC LIMIT (";
-    // As texts: what is bound does not tell which index has it.
+    // Written as literal text: from a bound value the planner cannot tell which index applies.
     let status = match filter.status {
         Some(ThreadStatus::Open) => " AND status = 'open'",
         Some(ThreadStatus::Closed) => " AND status = 'closed'",
@@ -139,12 +139,12 @@ pub(in crate::messaging) async fn set_status(
         == 1)
 }
 
-/// The two of a thread.
+/// Returns the two members of a thread.
 pub(in crate::messaging) async fn parties(conn: &mut Conn<'_>, id: ThreadId) -> Result<Option<(UserId, UserId)>> {
     Ok(q!(conn => opt (UserId, UserId), "SELECT client_id, worker_id FROM threads WHERE id = $1", id)?)
 }
 
-/// When somebody of the staff last read a thread's content for a reason.
+/// Returns when a member of staff last read a thread's content for the given reason.
 pub(in crate::messaging) async fn read_at(
     conn: &mut Conn<'_>,
     who: &Principal,
@@ -155,7 +155,7 @@ pub(in crate::messaging) async fn read_at(
         "SELECT at FROM thread_reads WHERE principal = $1 AND thread_id = $2 AND reason = $3", who, thread, reason)?)
 }
 
-/// Somebody of the staff reads a thread's content; `false` when they did so after `since` already.
+/// Records that a member of staff reads a thread's content. Returns `false` when they already did so after `since`.
 pub(in crate::messaging) async fn note_read(
     conn: &mut Conn<'_>,
     who: &Principal,
@@ -171,7 +171,7 @@ pub(in crate::messaging) async fn note_read(
         == 1)
 }
 
-/// Forgets a batch of who read what before `before`: the audit log has it.
+/// Deletes a batch of records of who read what before `before`; the audit log keeps these facts.
 pub(in crate::messaging) async fn prune_reads(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
     Ok(q!(conn => exec,
         "DELETE FROM thread_reads WHERE (principal, thread_id, reason) IN \
@@ -179,7 +179,7 @@ pub(in crate::messaging) async fn prune_reads(conn: &mut Conn<'_>, before: Times
         before, PRUNE_BATCH)?)
 }
 
-/// Where a message stands.
+/// Position of a message: its thread and its number.
 #[derive(Clone, sqlx_macros::FromRow)]
 pub(in crate::messaging) struct Place {
     pub thread_id: ThreadId,
@@ -190,7 +190,7 @@ pub(in crate::messaging) async fn place(conn: &mut Conn<'_>, id: MessageId) -> R
     Ok(q!(conn => opt Place, "SELECT thread_id, seq FROM messages WHERE id = $1", id)?)
 }
 
-/// Takes a message from the two's view; `false` when it was taken before.
+/// Hides a message from both members. Returns `false` when it was already removed.
 pub(in crate::messaging) async fn remove(
     conn: &mut Conn<'_>,
     place: &Place,
@@ -204,7 +204,8 @@ pub(in crate::messaging) async fn remove(
         == 1)
 }
 
-/// Leaves only the places of a user's messages, and nothing of what staff wrote about them and their threads.
+/// Deletes the content of a user's messages, and all that staff wrote about those and the user's threads; the
+/// messages' positions stay.
 pub(in crate::messaging) async fn tombstone(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "UPDATE messages SET content = '', client_msg_id = NULL, fingerprint = NULL, data = NULL, removed_note = NULL, \
@@ -217,7 +218,7 @@ pub(in crate::messaging) async fn tombstone(conn: &mut Conn<'_>, user: UserId, n
     Ok(())
 }
 
-/// What staff write when they act on a thread, for staff only.
+/// Stores the note that staff write when they act on a thread; only staff can read it.
 pub(in crate::messaging) async fn set_note(conn: &mut Conn<'_>, id: ThreadId, note: &str) -> Result<()> {
     q!(conn => exec, "UPDATE threads SET note = $2, version = version + 1 WHERE id = $1", id, note)?;
     Ok(())

@@ -1,4 +1,5 @@
-//! PostgreSQL's own tools, found on the PATH. The password goes through the environment: arguments can be seen by everybody.
+//! PostgreSQL's own tools, found on the PATH. The password is passed in the environment, because arguments are visible
+//! to everybody.
 
 use std::{
     io,
@@ -27,7 +28,8 @@ pub(super) async fn dump(url: &str, to: &Path) -> Result<()> {
     run("pg_dump", command).await.map(drop)
 }
 
-/// Reads an archive back in one transaction. Returns, too, what the audit log of the database ended with that was there.
+/// Restores an archive in one transaction. Also returns the last row of the audit log of the database that was
+/// replaced.
 pub(super) async fn restore(config: &Config, from: &Path, force: bool) -> Result<(Restored, Option<String>)> {
     let url = config.database_url();
     let url = url.expose();
@@ -71,8 +73,8 @@ pub(super) async fn restore(config: &Config, from: &Path, force: bool) -> Result
         "--if-exists",
     ]);
     command.arg("--dbname").arg(database).arg(from);
-    // The tool replaces what is in the archive. What a newer schema had besides would be in the way: its references now, and
-    // the tables themselves of the migrations that follow.
+    // The tool replaces the tables in the archive. Tables that a newer schema added would be in the way: their
+    // references now, and the tables themselves for the migrations that follow.
     let archived = archived_tables(url, from).await?;
     let newer: Vec<&String> =
         there.iter().filter(|table| schema::creates(table) && !archived.contains(table)).collect();
@@ -103,7 +105,7 @@ async fn execute(conn: &mut PgConnection, text: String) -> Result<()> {
     Ok(())
 }
 
-/// The foreign keys of tables: table, name, definition.
+/// Returns the foreign keys of tables: table, name, definition.
 async fn references_of(conn: &mut PgConnection, tables: &[&String]) -> Result<Vec<(String, String, String)>> {
     let names: Vec<&str> = tables.iter().map(|table| table.as_str()).collect();
     let found = sqlx::query_as(
@@ -118,13 +120,13 @@ async fn references_of(conn: &mut PgConnection, tables: &[&String]) -> Result<Ve
     Ok(found)
 }
 
-/// The newest migration in an archive, read without a server.
+/// Returns the newest migration in an archive, read without a server.
 async fn archived_schema(url: &str, from: &Path) -> Result<i64> {
     let none_of_ours = || {
         Error::invalid("/from", format!("{} is not a backup of a marketplace's PostgreSQL database", from.display()))
     };
     let rows = archived_rows(url, from, "_sqlx_migrations").await.map_err(|error| {
-        // The tool is there, and cannot read this.
+        // The tool exists, and cannot read this file.
         let refused = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Failed>()).is_some();
         if refused { none_of_ours() } else { error }
     })?;
@@ -132,11 +134,11 @@ async fn archived_schema(url: &str, from: &Path) -> Result<i64> {
     schema::check_known(newest.ok_or_else(none_of_ours)?)
 }
 
-/// The tables of an archive.
+/// Returns the tables of an archive.
 async fn archived_tables(url: &str, from: &Path) -> Result<Vec<String>> {
     let mut command = tool("pg_restore", url)?;
     command.arg("--list").arg(from);
-    // Number, catalogue, object, `TABLE`, schema, name, owner; data of a table is `TABLE DATA`.
+    // Number, catalogue, object, `TABLE`, schema, name, owner; the data of a table is `TABLE DATA`.
     let table = |line: &str| {
         let mut words = line.split(' ').skip(3);
         let found = words.next() == Some("TABLE") && words.next() != Some("DATA");
@@ -145,7 +147,8 @@ async fn archived_tables(url: &str, from: &Path) -> Result<Vec<String>> {
     Ok(run("pg_restore", command).await?.lines().filter_map(table).collect())
 }
 
-/// Fingerprints of the keys that an archive was written with; none in one from before there were any.
+/// Returns the fingerprints of the keys with which an archive was written; none in an archive from before
+/// fingerprints.
 async fn archived_keys(url: &str, from: &Path) -> Result<Vec<Fingerprint>> {
     let rows = archived_rows(url, from, "key_check").await?;
     Ok(rows.iter().filter_map(|row| fingerprint(row)).collect())
@@ -157,7 +160,8 @@ fn fingerprint(row: &[String]) -> Option<Fingerprint> {
     Some(Fingerprint { file: file.clone(), key_id: key_id.clone(), mac })
 }
 
-/// The rows of one table of an archive, as COPY writes them, read without a server. None when there is no such table.
+/// Returns the rows of one table of an archive, as COPY writes them, read without a server. Returns `None` when there
+/// is no such table.
 async fn archived_rows(url: &str, from: &Path, table: &str) -> Result<Vec<Vec<String>>> {
     let mut command = tool("pg_restore", url)?;
     command.args(["--data-only", &format!("--table={table}"), "--file=-"]).arg(from);
@@ -176,13 +180,13 @@ fn database(url: &str) -> Result<String> {
 }
 
 fn decoded(text: &str) -> String {
-    // Percent-encoding, as in any part of a URL; a form decoder would do the same but for `+`.
+    // Percent-encoding, as in any part of a URL; a form decoder does the same except for `+`.
     url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes())
         .next()
         .map_or_else(String::new, |(name, _)| name.into_owned())
 }
 
-/// A command that reaches the database of `url` through its environment.
+/// Returns a command that gets the connection data of the database at `url` through its environment.
 fn tool(name: &str, url: &str) -> Result<Command> {
     let url: Url = url.parse().map_err(|_| wrong_url())?;
     let mut command = Command::new(name);
@@ -208,12 +212,12 @@ fn tool(name: &str, url: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// The tool ran and was not content.
+/// The tool ran and reported a failure.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Failed(String);
 
-/// What it printed, when it ended well.
+/// Runs a command. Returns its output, if it succeeded.
 async fn run(name: &str, mut command: Command) -> Result<String> {
     let output =
         tokio::task::spawn_blocking(move || command.output()).await.map_err(Error::internal)?.map_err(|error| {

@@ -1,14 +1,15 @@
-//! What was restored.
+//! The result of a restore.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// What was restored.
+/// Result of a restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Restored {
-    /// Number of the newest migration in the backup; from an older one than the program's it was brought up to date.
+    /// Number of the newest migration in the backup; a backup with an older schema than the program's was brought up
+    /// to date.
     pub schema: i64,
-    /// Where the database is that was there before; none when there was none, or on PostgreSQL.
+    /// Path of the database that was replaced; `None` when there was none, or on PostgreSQL.
     pub kept: Option<PathBuf>,
 }

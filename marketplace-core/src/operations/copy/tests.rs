@@ -56,7 +56,8 @@ async fn a_copy_needs_the_keys_of_its_source_and_is_on_record() {
                 }
                 assert!(App::open((*target.config).clone()).await.is_ok());
             } else if target.db.engine() == Engine::Postgres {
-                // Of its own configuration; and of a database that was begun with them.
+                // First with the keys of the target's own configuration; then with the source's keys, although the target's
+                // database was opened with its own before.
                 let forced = Config { keys_dir: Some(from.keys_dir()), ..(*target.config).clone() };
                 for to in [&*target.config, &forced] {
                     let refused = copy(from, to, &testing::OPERATOR, true, &|_| ()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What servers wrote down of their due work, and the mails that wait.
+//! Checks of the due work that servers recorded, and of the waiting mails.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::{
     timers::{self, RecordedTimer},
 };
 
-/// How long a failure of a single item is worth a word.
+/// How long the failure of a single item is reported.
 const RECENT: Duration = Duration::from_hours(24);
-/// How long a mail may wait before something is wrong.
+/// How long a mail may wait before it is reported as a problem.
 const LATE_MAIL: Duration = Duration::from_mins(5);
 
-/// Looks at the due work of a database's servers.
+/// Checks the due work of a database's servers.
 pub(crate) async fn checks(db: &Db, now: Timestamp) -> Vec<Finding> {
     let of = |name, checked: Result<Finding>| checked.unwrap_or_else(|error| Finding::error(name, &error));
     vec![

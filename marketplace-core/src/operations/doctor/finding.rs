@@ -1,4 +1,4 @@
-//! What a look at a part of a marketplace found.
+//! The result of checking one part of a marketplace.
 
 use std::path::Path;
 
@@ -21,42 +21,42 @@ text_enum! {
     }
 }
 
-/// What one look found.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was looked at.
+    /// What was checked.
     pub name: &'static str,
-    /// How it is.
+    /// The verdict.
     pub status: Verdict,
-    /// What was seen, and what to do.
+    /// What was found, and what to do.
     pub detail: String,
 }
 
 impl Finding {
-    /// In order.
+    /// Returns a finding that all is in order.
     pub fn ok(name: &'static str, detail: impl Into<String>) -> Self {
         Self { name, status: Verdict::Ok, detail: detail.into() }
     }
-    /// Works, and somebody should look at it.
+    /// Returns a finding of a part that works but needs attention.
     pub fn warning(name: &'static str, detail: impl Into<String>) -> Self {
         Self { name, status: Verdict::Warning, detail: detail.into() }
     }
-    /// Does not work.
+    /// Returns a finding of a part that does not work.
     pub fn failed(name: &'static str, detail: impl Into<String>) -> Self {
         Self { name, status: Verdict::Failed, detail: detail.into() }
     }
-    /// An error, with its cause: whoever asks a doctor wants to know.
+    /// Returns a finding of an error, with its cause, which an operator who runs the checks needs.
     pub fn error(name: &'static str, error: &Error) -> Self {
         let cause = error.internal_text().map(|cause| format!(" ({cause})"));
         Self::failed(name, format!("{error}{}", cause.unwrap_or_default()))
     }
-    /// Of an outcome: in order with that detail, or its error.
+    /// Returns the finding of an outcome: in order with that detail, or its error.
     pub fn of(name: &'static str, outcome: Result<String>) -> Self {
         outcome.map_or_else(|error| Self::error(name, &error), |detail| Self::ok(name, detail))
     }
 }
 
-/// Permissions of a file that others than its owner have something of.
+/// Returns the permissions of a file if users other than its owner have any.
 pub fn open_to_others(path: &Path) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;

@@ -1,4 +1,4 @@
-//! Whether the keys on disk are there, are their owner's only, and are those of a database.
+//! Checks that the keys on disk exist, that only their owner has access, and that they are those of a database.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::{
 
 const NAME: &str = "keys";
 
-/// Looks at the keys of a marketplace, and makes none. Returns them too, when the database was written with them.
+/// Checks the keys of a marketplace, and creates none. Also returns them if the database was written with them.
 pub(crate) async fn examine(config: &Config, db: &Db) -> (Vec<Finding>, Option<Keys>) {
     let dir = config.keys_dir();
     match check(db, &dir).await {
@@ -42,7 +42,7 @@ pub(crate) async fn examine(config: &Config, db: &Db) -> (Vec<Finding>, Option<K
     (found, Some(keys))
 }
 
-/// Whether only their owner may read them.
+/// Checks that only their owner may read them.
 fn permissions(dir: &Path) -> Finding {
     let paths = match std::fs::read_dir(dir) {
         Ok(files) => files.flatten().map(|file| file.path()).chain([dir.to_owned()]),

@@ -8,7 +8,7 @@ use crate::{
     testing::{self, OPERATOR, TestApp},
 };
 
-/// The same marketplace, opened once more: as after a restart.
+/// Opens the same marketplace once more, as after a restart.
 async fn reopened(test: &TestApp) -> Result<App> {
     App::open((*test.app().config).clone()).await
 }
@@ -61,7 +61,7 @@ async fn a_lost_or_foreign_key_is_never_made_anew() {
             let error = refused(&test, &keys.join(file).display().to_string()).await;
             assert!(error.detail().contains("missing"), "{error}");
             assert_eq!(listed(&keys), before, "nothing was made");
-            // One of another marketplace in its place.
+            // A key of another marketplace replaces it.
             let other = tempfile::tempdir().unwrap();
             Keys::open(other.path(), &OsRandom).unwrap();
             fs::copy(other.path().join(file), keys.join(file)).unwrap();
@@ -73,7 +73,7 @@ async fn a_lost_or_foreign_key_is_never_made_anew() {
             fs::rename(aside.path().join(file), keys.join(file)).unwrap();
             opens(&test).await;
         }
-        // The whole folder, which is not made either.
+        // The whole folder is missing, and is not created either.
         fs::rename(&keys, aside.path().join("keys")).unwrap();
         refused(&test, MASTER).await;
         assert!(!keys.exists());
@@ -88,7 +88,7 @@ async fn a_lost_or_foreign_key_is_never_made_anew() {
 async fn a_database_from_before_fingerprints_gets_them_from_keys_that_open_it() {
     for test in testing::apps().await {
         let (app, keys, aside) = (test.app(), dir(&test), tempfile::tempdir().unwrap());
-        // A mail waits, which is sealed.
+        // A waiting mail, which is encrypted.
         test.user(Role::Client, Status::Unverified).await;
         let before = async || {
             sql(&test, "DELETE FROM key_check").await;
@@ -106,7 +106,7 @@ async fn a_database_from_before_fingerprints_gets_them_from_keys_that_open_it() 
         opens(&test).await;
         let known = known(&mut app.db.read().await.unwrap().conn()).await.unwrap();
         assert!(known.len() == 2 && fingerprints(&app.keys).iter().all(|one| known.contains(one)), "{known:?}");
-        // One damaged row is no foreign key, while others open.
+        // One damaged row does not count as a foreign key while others can be decrypted.
         before().await;
         test.user(Role::Client, Status::Unverified).await;
         let unit = app.db.write(|conn| {
@@ -131,7 +131,7 @@ async fn a_database_that_was_never_written_with_a_key_takes_any() {
         assert_eq!(check(test.db(), &keys).await.unwrap(), KeyState::Unused);
         assert!(!keys.exists());
         let now = Timestamp::from_micros(0);
-        // Two programs at once with the same folder make one key; a third with a folder of its own is one too many.
+        // Two concurrent programs with the same folder create one key; a third with its own folder is rejected.
         let (one, other) = tokio::join!(open(test.db(), &keys, &OsRandom, now), open(test.db(), &keys, &OsRandom, now));
         assert_eq!(one.unwrap().id(), other.unwrap().id());
         let own = tempfile::tempdir().unwrap();
@@ -168,7 +168,7 @@ async fn rotations_are_registered_and_lost_signing_keys_are_replaced_on_purpose(
             known.into_iter().map(|one| one.file).collect::<Vec<_>>()
         };
         assert_eq!(registered().await, ["jwt-0003.key", "jwt-0004.key", "jwt-0005.key", MASTER]);
-        // A copy of the folder from before the last rotations: others sign with what it has not.
+        // A copy of the folder from before the last rotations: other servers sign with a key that it does not have.
         fs::remove_file(keys.join("jwt-0005.key")).unwrap();
         refused(&test, "jwt-0005.key").await;
         for file in ["jwt-0003.key", "jwt-0004.key"] {
@@ -194,7 +194,7 @@ async fn whoever_has_the_database_makes_no_other_key_pass() {
         let (app, keys) = (test.app(), dir(&test));
         let other = tempfile::tempdir().unwrap();
         let foreign = Keys::open(other.path(), &OsRandom).unwrap();
-        // The name of a foreign key with the fingerprint of ours, and the other way round.
+        // The name of a foreign key with this marketplace's fingerprint, and the other way round.
         let (id, theirs) = (foreign.id(), fingerprints(&foreign).remove(0).mac);
         let unit = app.db.write(move |conn| {
             let (id, theirs) = (id.clone(), theirs.clone());
@@ -217,7 +217,7 @@ async fn whoever_has_the_database_makes_no_other_key_pass() {
         unit.await.unwrap();
         let error = refused(&test, MASTER).await;
         assert!(error.detail().contains("altered"), "{error}");
-        // Made-up signing keys keep nobody out.
+        // Forged signing keys prevent nobody from opening the database.
         sql(&test, "DELETE FROM key_check WHERE file = 'master.key'").await;
         sql(&test, "INSERT INTO key_check (file, key_id, mac, created_at) SELECT 'jwt-9999.key', key_id, mac, created_at FROM key_check WHERE file = 'jwt-0001.key'").await;
         opens(&test).await;

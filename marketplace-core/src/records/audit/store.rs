@@ -1,4 +1,4 @@
-//! The audit log's SQL.
+//! SQL queries for the audit log.
 
 use super::chain::{Beginning, StoredRow};
 use crate::{
@@ -14,14 +14,16 @@ use crate::{
     records::audit::{AuditFilter, AuditHead},
 };
 
-/// The column of tags has its name from when anybody could compute them.
+/// Expands to the columns of a row. The column `hash` holds the tag; it was named when it held a hash that anybody
+/// could compute.
 macro_rules! columns {
     () => {
         "seq, at, actor, action, target_kind, target, reason, metadata, hash"
     };
 }
 
-/// A row as it is read, whatever somebody wrote over it: what cannot be read is replaced, so that its tag does not fit.
+/// A row as it is read, even when it was tampered with: values that cannot be read are replaced, so that the tag does
+/// not match.
 #[derive(sqlx_macros::FromRow)]
 struct Found {
     seq: i64,
@@ -56,7 +58,8 @@ fn stored(found: Vec<Found>) -> Vec<StoredRow> {
     found.into_iter().map(StoredRow::from).collect()
 }
 
-/// The columns of [`Found`], for PostgreSQL: times that nothing of ours writes, infinity among them, are the epoch.
+/// Expands to the columns of [`Found`], for PostgreSQL: times that this program never writes, such as infinity, are
+/// read as the epoch.
 macro_rules! found {
     (sqlite $rest:literal) => {
         concat!("SELECT seq, at, actor, action, target_kind, target, reason, metadata, hash FROM audit_log ", $rest)
@@ -70,11 +73,11 @@ macro_rules! found {
     };
 }
 
-/// Counts `rows` more; returns the number of the last of them, and the tag before the first. The head stays locked until
-/// the transaction ends.
+/// Reserves the next `rows` numbers. Returns the last of them, and the tag before the first. The head stays locked
+/// until the transaction ends.
 pub(super) async fn take_head(conn: &mut Conn<'_>, rows: i64) -> Result<(i64, String)> {
     let head = q!(conn => opt (i64, String),
-        // Beyond what any log has: somebody altered it, and nothing can be counted on from there.
+        // A number beyond this range was tampered with: no log is that long, and counting cannot continue from there.
         "UPDATE audit_head SET seq = seq + $1 WHERE id = 1 AND seq BETWEEN 0 AND 4611686018427387904 RETURNING seq, hash", rows)?;
     head.ok_or_else(|| {
         let detail =
@@ -83,7 +86,7 @@ pub(super) async fn take_head(conn: &mut Conn<'_>, rows: i64) -> Result<(i64, St
     })
 }
 
-/// Writes rows, of which the last becomes the head.
+/// Stores rows, of which the last becomes the head.
 pub(super) async fn insert(conn: &mut Conn<'_>, rows: &[StoredRow]) -> Result<()> {
     let Some(last) = rows.last() else { return Ok(()) };
     if let [row] = rows {
@@ -112,18 +115,18 @@ pub(super) async fn insert(conn: &mut Conn<'_>, rows: &[StoredRow]) -> Result<()
     Ok(())
 }
 
-/// The newest row's number and tag; none when the row that says so is gone.
+/// Returns the newest row's number and tag, as the head states them; `None` when the head is missing.
 pub(super) async fn head(conn: &mut Conn<'_>) -> Result<Option<AuditHead>> {
     let head = q!(conn => opt (i64, Lossy), "SELECT seq, hash FROM audit_head WHERE id = 1")?;
     Ok(head.map(|(seq, tag)| AuditHead { seq, tag: tag.0 }))
 }
 
-/// The number of the row with the highest number, whatever the head says.
+/// Returns the highest number of all rows, regardless of the head.
 pub(super) async fn last_seq(conn: &mut Conn<'_>) -> Result<Option<i64>> {
     Ok(q!(conn => optval i64, "SELECT seq FROM audit_log ORDER BY seq DESC LIMIT 1")?)
 }
 
-/// The number of the row with the lowest number, if it is below 1.
+/// Returns the lowest number of all rows, if it is below 1.
 pub(super) async fn below_first(conn: &mut Conn<'_>) -> Result<Option<i64>> {
     Ok(q!(conn => optval i64, "SELECT seq FROM audit_log WHERE seq < 1 ORDER BY seq LIMIT 1")?)
 }
@@ -135,7 +138,7 @@ pub(super) async fn from(conn: &mut Conn<'_>, from: i64, to: i64, limit: i64) ->
     ], from, to, limit)?))
 }
 
-/// From which rows on which keys count, in the order of the log.
+/// Returns the rows from which on each key is used, in the order of the log.
 pub(super) async fn beginnings(conn: &mut Conn<'_>) -> Result<Vec<Beginning>> {
     Ok(q!(conn => all Beginning, "SELECT first_seq, key_id, previous, mac FROM audit_keys ORDER BY first_seq")?)
 }
@@ -147,7 +150,8 @@ pub(super) async fn insert_beginning(conn: &mut Conn<'_>, new: &Beginning, now: 
     Ok(())
 }
 
-/// The most telling filter finds the rows, so that its index is used; the others narrow them.
+/// Returns a page of rows. The most selective filter finds the rows, so that its index is used; the others narrow
+/// them.
 pub(super) async fn page(conn: &mut Conn<'_>, filter: &AuditFilter, before: i64, limit: i64) -> Result<Vec<StoredRow>> {
     let AuditFilter { actor, action, target } = filter;
     Ok(stored(match (target, actor, action) {

@@ -1,4 +1,4 @@
-//! The event log's SQL.
+//! SQL queries for the event log.
 
 use super::{Event, EventCursor, EventKind, Raw};
 use crate::{
@@ -23,24 +23,24 @@ struct Row {
     user_id: Option<UserId>,
 }
 
-/// Something that changed, as it is recorded.
+/// A change to be recorded.
 #[derive(Debug, Clone)]
 pub(crate) struct New<'a> {
-    /// What, such as `message`.
+    /// Kind of the change, such as `message`.
     pub kind: EventKind,
-    /// The id of what changed.
+    /// Id of what changed.
     pub target: &'a str,
-    /// Whom it concerns.
+    /// User whom it concerns.
     pub user_id: Option<UserId>,
-    /// Who else it concerns.
+    /// Other user whom it concerns.
     pub peer_id: Option<UserId>,
-    /// Where it happened.
+    /// Thread in which it happened.
     pub thread_id: Option<ThreadId>,
-    /// The number that it brought: a message's, a read pointer's.
+    /// Number that came with the change: a message's or a read pointer's.
     pub n: Option<i64>,
 }
 
-/// Records what concerns the two sides of a thread, inside the transaction that changed it.
+/// Records a change that concerns both members of a thread, inside the transaction that makes the change.
 pub(crate) async fn record(op: &Operation, conn: &mut Conn<'_>, new: &New<'_>) -> Result<()> {
     op.has_event();
     let now = op.now();
@@ -50,10 +50,10 @@ pub(crate) async fn record(op: &Operation, conn: &mut Conn<'_>, new: &New<'_>) -
     Ok(())
 }
 
-/// Records that something changed, inside the transaction that changed it.
+/// Records a change, inside the transaction that makes it.
 ///
 /// # Errors
-/// What the database returns.
+/// Errors of the database.
 pub async fn append(
     op: &Operation,
     conn: &mut Conn<'_>,
@@ -64,33 +64,35 @@ pub async fn append(
     record(op, conn, &New { kind, target, user_id, peer_id: None, thread_id: None, n: None }).await
 }
 
-/// Events that one batch publishes at most.
+/// Maximum number of events that one batch publishes.
 pub(crate) const BATCH: i64 = 1_000;
 
-/// Publishes what was committed, up to [`BATCH`] events: gives them their place in the log. Returns how many. Nothing on
-/// SQLite, where one writer writes them in their order.
+/// Publishes up to [`BATCH`] committed events: assigns them their place in the log. Returns how many. Does nothing on
+/// SQLite, where the only writer writes events in their order.
 ///
-/// PostgreSQL commits transactions in another order than that in which their rows got numbers, so that a reader who went by
-/// those would skip what is committed late. A reader could wait until all older transactions have ended, but then waits for
-/// whatever is open anywhere in the cluster. Instead rows are ordered by the batch that published them, and
-/// **what becomes visible to anybody has a higher batch than all that was visible before**:
+/// PostgreSQL commits transactions in another order than that in which their rows got numbers, so a reader that went
+/// by those numbers would skip rows that are committed late. A reader could wait until all older transactions have
+/// ended, but would then wait for any open transaction in the cluster. Instead rows are ordered by the batch that
+/// published them, and **what becomes visible to anybody has a higher batch than all that was visible before**:
 ///
-/// - A batch gets its number under the lock, which it holds until its rows are visible to everybody (PostgreSQL lets go of a
-///   transaction's locks after that). The number of a later batch is drawn afterwards, and sequences only rise.
-/// - So of two batches the one with the lower number is visible whenever the other is, and each is visible as a whole. Whoever
-///   reads on after the last (batch, number) that they saw therefore skips nothing, and sees nothing twice.
-/// - A row is published once. The statement sees rows as they were when it began, which may be before it got the lock; one
-///   that another batch published meanwhile is looked at again when it is to be changed, and no longer qualifies.
-/// - Within a thread events keep their order: who writes there holds the thread's row until the commit, so that an event
-///   that is committed earlier has a lower number as well, and the lowest numbers are published first.
+/// - A batch gets its number under the lock, which it holds until its rows are visible to everybody (PostgreSQL
+///   releases a transaction's locks after that). The number of a later batch is drawn afterwards, and sequences only
+///   rise.
+/// - So of two batches the one with the lower number is visible whenever the other is, and each is visible as a whole.
+///   A reader that continues after the last (batch, number) that it saw therefore skips nothing, and sees nothing
+///   twice.
+/// - A row is published once. The statement sees rows as they were when it began, which may be before it got the lock;
+///   a row that another batch published meanwhile is checked again before it is changed, and no longer qualifies.
+/// - Within a thread events keep their order: a writer to the thread holds the thread's row until the commit, so an
+///   event that is committed earlier has a lower number as well, and the lowest numbers are published first.
 ///
-/// Nobody who writes takes the lock, nor waits. Whoever publishes does so in this one statement: the server goes on with it by
-/// itself, even when the program that sent it is stopped.
+/// Writers neither take the lock nor wait for it. Publishing is this one statement: the server completes it by itself,
+/// even when the program that sent it is stopped.
 pub(crate) async fn publish(conn: &mut Conn<'_>) -> Result<i64> {
     if matches!(conn, Conn::Sqlite(_)) {
         return Ok(0);
     }
-    // The subquery is run once for all rows, and not at all when there are none: then the lock is not taken either.
+    // The subquery runs once for all rows, and not at all when there are none: then the lock is not taken either.
     let published = q!(conn => exec, [
         sqlite: "UPDATE events SET tx = tx WHERE tx < 0 AND seq IN (SELECT seq FROM events WHERE tx < 0 ORDER BY seq LIMIT ($1 + 0))",
         pg: "UPDATE events \
@@ -100,7 +102,7 @@ pub(crate) async fn publish(conn: &mut Conn<'_>) -> Result<i64> {
     Ok(i64::try_from(published).unwrap_or(i64::MAX))
 }
 
-/// Events after a cursor, in an order that later commits cannot change.
+/// Returns events after a cursor, in an order that later commits cannot change.
 pub(crate) async fn after(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) -> Result<Vec<Event>> {
     let rows = q!(conn => all Row,
         "SELECT tx, seq, at, kind, target, user_id FROM events WHERE tx >= 0 AND (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT ($3 + 0)",
@@ -126,7 +128,7 @@ struct RawRow {
     peer_id: Option<UserId>,
 }
 
-/// Like [`after`], with all whom it concerns.
+/// Returns events like [`after`], with all users whom each concerns.
 pub(crate) async fn tail(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) -> Result<Vec<Raw>> {
     let rows = q!(conn => all RawRow,
         "SELECT tx, seq, at, kind, target, user_id, peer_id FROM events WHERE tx >= 0 AND (tx, seq) > ($1, $2) ORDER BY tx, seq LIMIT ($3 + 0)",
@@ -141,23 +143,23 @@ pub(crate) async fn tail(conn: &mut Conn<'_>, cursor: EventCursor, limit: i64) -
     Ok(rows.into_iter().map(raw).collect())
 }
 
-/// What of the log can be read.
+/// The part of the log that can be read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// Up to where it was forgotten: a cursor before this has missed something.
+    /// Position up to which the log was pruned: a reader with a cursor before this has missed events.
     pub mark: EventCursor,
-    /// Where it ends now, for readers who want only what comes.
+    /// Current end of the log, for readers that want only new events.
     pub end: EventCursor,
 }
 
 impl Bounds {
-    /// Whether nothing after a cursor is missing, and it is one of this log's.
+    /// Returns whether a cursor belongs to this log and no event after it was pruned.
     pub fn hold(self, cursor: EventCursor) -> bool {
         (self.mark..=self.end).contains(&cursor)
     }
 }
 
-/// What of the log can be read now.
+/// Returns the part of the log that can be read now.
 pub(crate) async fn bounds(conn: &mut Conn<'_>) -> Result<Bounds> {
     let found = q!(conn => one (Option<i64>, Option<i64>, Option<i64>, Option<i64>),
         "SELECT (SELECT tx FROM event_marks WHERE id = 1), (SELECT seq FROM event_marks WHERE id = 1), \
@@ -165,34 +167,34 @@ pub(crate) async fn bounds(conn: &mut Conn<'_>) -> Result<Bounds> {
            (SELECT seq FROM events WHERE tx >= 0 ORDER BY tx DESC, seq DESC LIMIT 1)")?;
     let cursor = |tx: Option<i64>, seq: Option<i64>| EventCursor { tx: tx.unwrap_or(0), seq: seq.unwrap_or(0) };
     let (mark, end) = (cursor(found.0, found.1), cursor(found.2, found.3));
-    // All may be forgotten.
+    // The whole log may have been pruned.
     Ok(Bounds { mark, end: end.max(mark) })
 }
 
-/// In which database the log was written last; empty for one that nobody has opened.
+/// Returns the identifier of the database in which the log was last written; empty for one that was never opened.
 pub(crate) async fn place(conn: &mut Conn<'_>) -> Result<String> {
     Ok(q!(conn => optval String, "SELECT place FROM event_marks WHERE id = 1")?.unwrap_or_default())
 }
 
-/// Begins the log anew in `place`, unless that was done: from now on numbers are higher than any that were ever given out, in
-/// this database or in those that it came from, and every cursor from before is older than what is kept. Returns whether it
-/// was done now.
+/// Restarts the log in `place`, unless that was done before. From then on numbers are higher than any ever assigned in
+/// this database or in those that it was copied from, and every earlier cursor is older than what is kept. Returns
+/// whether this call restarted the log.
 pub(crate) async fn begin_anew(conn: &mut Conn<'_>, place: &str, now: Timestamp) -> Result<bool> {
     q!(conn => exec, "INSERT INTO event_marks (id, tx, seq) VALUES (1, 0, 0) ON CONFLICT (id) DO NOTHING")?;
     let moved = q!(conn => exec, "UPDATE event_marks SET place = $1 WHERE id = 1 AND place <> $1", place)?;
     if moved == 0 {
         return Ok(false);
     }
-    // What was not published is history as well.
+    // Unpublished events belong to the history as well.
     while publish(conn).await? == BATCH {}
-    // Numbers rise by one with each batch, or event, and time by a million a second: whatever was given out elsewhere, in
-    // a history that this database knows nothing of, is lower.
+    // Numbers rise by one with each batch or event, and time by a million a second. So every number that was assigned
+    // elsewhere, in a history that this database does not know, is lower.
     q!(conn => exec, [
         sqlite: "UPDATE event_marks SET tx = 0, seq = max($1, seq, coalesce((SELECT max(seq) FROM events), 0)) WHERE id = 1",
         pg: "UPDATE event_marks SET tx = setval('event_batches', greatest($1, nextval('event_batches'))), seq = 0 WHERE id = 1",
     ], now.micros())?;
     if let Conn::Sqlite(conn) = conn {
-        // SQLite has no way to say which number is next but to write where it keeps the last one.
+        // In SQLite the next number can be set only by writing to the table in which it keeps the last one.
         let go_on = "DELETE FROM sqlite_sequence WHERE name = 'events'; \
                      INSERT INTO sqlite_sequence (name, seq) SELECT 'events', seq FROM event_marks WHERE id = 1";
         sqlx::raw_sql(go_on).execute(&mut **conn).await?;
@@ -200,9 +202,10 @@ pub(crate) async fn begin_anew(conn: &mut Conn<'_>, place: &str, now: Timestamp)
     Ok(true)
 }
 
-/// Forgets a batch of what is older than `before`. Returns how many rows.
+/// Deletes a batch of events older than `before`. Returns how many rows.
 pub(crate) async fn prune(conn: &mut Conn<'_>, before: Timestamp) -> Result<u64> {
-    // What a server left unpublished when it ended has no place in the log yet, and could not be said to be missing.
+    // Events that a server left unpublished when it stopped have no place in the log yet, and could not be reported as
+    // missing.
     publish(conn).await?;
     let gone = q!(conn => all (i64, i64),
         "DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE at < $1 AND tx >= 0 ORDER BY at LIMIT ($2 + 0)) RETURNING tx, seq",

@@ -1,4 +1,4 @@
-//! What mails say: one list of texts, laid out as plain text and as HTML.
+//! The texts of mails, laid out as plain text and as HTML.
 
 use std::time::{Duration, SystemTime};
 
@@ -24,13 +24,13 @@ use crate::{
 };
 
 impl Template {
-    /// Whether it goes to an address that may be a stranger's, because somebody typed it and nobody has confirmed it: then it
-    /// greets nobody by name.
+    /// Returns whether the address may be a stranger's, because somebody typed it and nobody has confirmed it. Such a
+    /// mail greets nobody by name.
     fn is_for_strangers(self) -> bool {
         matches!(self, Self::VerifyEmail | Self::AccountExists | Self::ConfirmNewEmail | Self::Invitation)
     }
 
-    /// Subject line, sentences, and what the link is called.
+    /// Returns the subject line, the sentences, and the label of the link.
     fn text(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::VerifyEmail => (
@@ -125,9 +125,10 @@ const HTML: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><ti
 {% if link %}<p><a href=\"{{ link }}\" style=\"display:inline-block;padding:.7em 1.2em;background:#1a5fb4;color:#fff;text-decoration:none;border-radius:4px\">{{ label }}</a></p>\
 <p style=\"color:#666;font-size:.85em\">{{ link }}</p>{% endif %}<p>Marketplace</p></body></html>";
 
-/// Lays a mail out. The same mail comes out the same each time it is tried, so that a server that gets it twice can tell.
+/// Lays out a mail. The result is the same each time the mail is tried, so that a server that receives it twice can
+/// tell.
 ///
-/// No name stands in its head: a name is a text of somebody's, and the recipient knows their own.
+/// Its header contains no name: a name is text that a user chose, and the recipients know their own.
 pub(super) fn lay_out(mail: &Mail, id: MailId, from: &Mailbox, at: Timestamp) -> Result<LaidOut> {
     const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
     let rendered = render(mail)?;
@@ -136,7 +137,7 @@ pub(super) fn lay_out(mail: &Mail, id: MailId, from: &Mailbox, at: Timestamp) ->
     let message = Message::builder()
         .message_id(Some(format!("<{id}@{}>", from.email.domain())))
         .date(SystemTime::UNIX_EPOCH + since_epoch)
-        // RFC 3834 §5: nobody's program answers it.
+        // RFC 3834 §5: prevents automatic replies.
         .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
         .from(from.clone())
         .to(to)
@@ -152,14 +153,14 @@ struct Rendered {
     html: String,
 }
 
-/// The words; the HTML is escaped.
+/// Renders the text; the HTML is escaped.
 fn render(mail: &Mail) -> Result<Rendered> {
     let (subject, body, label) = mail.template.text();
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|name| if name == "html" { AutoEscape::Html } else { AutoEscape::None });
     environment.add_template("plain", PLAIN).map_err(Error::internal)?;
     environment.add_template("html", HTML).map_err(Error::internal)?;
-    // What was stored before a rule was made may break it.
+    // A name that was stored before a rule existed may break it.
     let name = mail.name.as_deref().filter(|_| !mail.template.is_for_strangers());
     let name = name.and_then(|name| text::clean_line(name, 100));
     let comment = mail.comment.as_deref().map(text::clean_text);
@@ -210,7 +211,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|has| has == line), "{line}: {text}");
         }
-        // The boundary between the parts is drawn anew.
+        // The boundary between the parts is random.
         assert_eq!(text.lines().take(5).collect::<Vec<_>>(), laid_out(&mail).lines().take(5).collect::<Vec<_>>());
     }
 

@@ -1,5 +1,5 @@
-//! Mails: recorded in the transaction that causes them, sent after it, each by itself. What waits is encrypted, as there may
-//! be a token in it.
+//! Mails: recorded in the transaction that causes them and sent after it, one at a time. Waiting mails are encrypted,
+//! as they may contain a token.
 //!
 //! | to read about | open |
 //! |---|---|
@@ -37,22 +37,24 @@ use crate::{
 };
 
 impl App {
-    /// Lets the mails that are under way end, and begins no more.
+    /// Waits until the mails that are being sent are finished, and starts no more.
     pub async fn finish_mails(&self) {
         self.mailer.stopping.store(true, Ordering::Relaxed);
         self.mailer.idle().await;
     }
 
-    /// Returns how many mails waited and how many had failed a moment ago; each count stops at 10,000.
+    /// Returns how many mails were waiting and how many had failed at the latest count, a moment ago; each count stops
+    /// at 10,000.
     pub fn mail_counts(&self) -> (i64, i64) {
         (self.mailer.waiting.load(Ordering::Relaxed), self.mailer.failed.load(Ordering::Relaxed))
     }
 }
 
-/// Deletes what was written to the folder of mails about an account. Returns how many.
+/// Deletes the files of mails about an account that were written to the folder. Returns how many.
 pub(crate) async fn forget_written(app: &App, user: UserId) -> Result<u64> {
     let folder = app.mailer.folder.clone();
-    // The folder's own fault, not that of something that comes back by itself: the others' mails go all the same.
+    // An `internal` error: the folder itself is at fault, not a component that recovers by itself, so the mails of other
+    // users are deleted all the same.
     let cannot = |error: std::io::Error| Error::internal(format!("the folder of mails cannot be swept: {error}"));
     let sweep = move || {
         let entries = match std::fs::read_dir(&folder) {

@@ -1,4 +1,4 @@
-//! Mails as they wait, and as staff see them. No SQL, no I/O.
+//! Waiting mails, and mails as staff see them. No SQL, no I/O.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::{
     timers,
 };
 
-/// The pause after the first try, which doubles with each that follows, and the longest.
+/// Pause after the first try, which doubles with each further try, and its maximum.
 const PAUSES: (Duration, Duration) = (Duration::from_mins(1), Duration::from_hours(4));
 
-/// How long one that could not be sent stays to be seen.
+/// How long a mail that could not be sent is kept.
 pub(crate) const KEPT_FOR: Duration = Duration::from_hours(14 * 24);
 
 /// Returns how long a mail waits after so many tries, counted from when the last one began.
@@ -31,28 +31,28 @@ pub(crate) fn pause_after(attempts: i64) -> Duration {
 pub(crate) struct Mail {
     /// Recipient's address.
     pub to: String,
-    /// Recipient's name, where the address is known to be theirs.
+    /// Recipient's name, if the address is known to be theirs.
     pub name: Option<String>,
-    /// Which text.
+    /// Which text it has.
     pub template: Template,
-    /// Where its link goes, if it has one.
+    /// Target of its link, if it has one.
     pub link: Option<String>,
-    /// What somebody wrote for the recipient, if anything.
+    /// Text that a person wrote for the recipient, if any.
     pub comment: Option<String>,
-    /// Whose account it is about: with it goes what was written of it to the folder.
+    /// Account that it is about. When the account is erased, so is the mail's file in the folder.
     #[serde(default)]
     pub user: Option<UserId>,
 }
 
 impl Mail {
-    /// A mail about an account, to its address. Until that is confirmed it says nothing that somebody chose, the name
-    /// included: whoever signed up may have given the address of a stranger.
+    /// Returns a mail about an account, to its address. Until the address is confirmed the mail contains nothing that
+    /// a person chose, including the name: the person who signed up may have entered a stranger's address.
     pub fn to_owner(account: &Account, template: Template) -> Self {
         let name = account.email_verified.then(|| account.name.clone());
         Self { name, user: Some(account.id), ..Self::to_stranger(&account.email, template) }
     }
 
-    /// A mail to whoever has that address.
+    /// Returns a mail to an address whose owner is not known.
     pub fn to_stranger(address: &str, template: Template) -> Self {
         Self { to: address.to_owned(), name: None, template, link: None, comment: None, user: None }
     }

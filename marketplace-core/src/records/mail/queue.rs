@@ -1,4 +1,4 @@
-//! The SQL of sending: a mail is taken, then it was sent or not.
+//! SQL queries for sending: a mail is claimed, and then its result is stored.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
 /// How long a mail is tried.
 const TRIED_FOR: Duration = Duration::from_hours(72);
 
-/// How many mails are due, up to `cap`.
+/// Counts the mails that are due, up to `cap`.
 pub(super) async fn due(conn: &mut Conn<'_>, now: Timestamp, cap: u32) -> Result<usize> {
     let due = q!(conn => vals MailId,
         "SELECT id FROM mail_outbox WHERE failed_at IS NULL AND not_before <= $1 ORDER BY not_before LIMIT ($2 + 0)",
@@ -25,8 +25,8 @@ pub(super) async fn due(conn: &mut Conn<'_>, now: Timestamp, cap: u32) -> Result
     Ok(due.len())
 }
 
-/// Takes one mail that is due, from one end of those that wait: the try counts from now on, whatever becomes of it, and
-/// nobody else gets it until its next one.
+/// Claims one due mail from one end of the queue. The try counts from now on, whatever its result, and nobody else can
+/// claim the mail until its next try.
 pub(super) async fn take(app: &App, newest: bool) -> Result<Option<Waiting>> {
     let now = app.now();
     app.db
@@ -59,14 +59,15 @@ pub(super) async fn take(app: &App, newest: bool) -> Result<Option<Waiting>> {
         .await
 }
 
-/// It was sent. `false` when it was taken back before.
+/// Removes a mail that was sent. Returns `false` when it was cancelled before.
 pub(super) async fn sent(app: &App, id: MailId) -> Result<bool> {
     app.db
         .write(move |c| async move { Ok(q!(c => exec, "DELETE FROM mail_outbox WHERE id = $1", id)? == 1) }.boxed())
         .await
 }
 
-/// It was not sent: given up when that is final, or when it was tried for long enough. Returns whether it is.
+/// Records that a mail was not sent. It is given up when the failure is final, or when it was tried for long enough.
+/// Returns whether it was given up.
 pub(super) async fn not_sent(app: &App, id: MailId, reason: String, is_final: bool) -> Result<bool> {
     let now = app.now();
     let since = if is_final { Timestamp::MAX } else { now - TRIED_FOR };

@@ -1,5 +1,5 @@
-//! Sending: by SMTP when configured, else into files that any mail program opens. Each mail is a try of its own, a few at a
-//! time; whatever becomes of one, the others go on.
+//! Sending: by SMTP when configured, otherwise into files that any mail program opens. Each mail is sent
+//! independently, a few at a time; the result of one does not affect the others.
 
 use std::{
     io::Write,
@@ -34,10 +34,10 @@ use crate::{
     timers::Timer,
 };
 
-/// How often mails are counted, in microseconds.
+/// Time between two counts of the mails, in microseconds.
 const COUNT_EVERY: i64 = 5_000_000;
 
-/// Begins to send what is due, as far as there are places. Those who send go on until nothing is due any more.
+/// Starts tasks that send due mails, as far as there are places. Each goes on until nothing is due any more.
 pub(crate) async fn send_due(app: &App) -> Result<u64> {
     let now = app.now();
     count(app, now).await?;
@@ -48,11 +48,11 @@ pub(crate) async fn send_due(app: &App) -> Result<u64> {
         let Ok(place) = Arc::clone(&app.mailer.places).try_acquire_owned() else { break };
         tokio::spawn(send_while_due(app.clone(), place));
     }
-    // What was sent is counted when it is.
+    // Each task counts a mail when it has sent it.
     Ok(0)
 }
 
-/// Counts what waits and what failed, now and then.
+/// Counts waiting and failed mails, at most once every [`COUNT_EVERY`].
 async fn count(app: &App, now: Timestamp) -> Result<()> {
     let mailer = &app.mailer;
     if now.micros().saturating_sub(mailer.post.counted_at.load(Ordering::Relaxed)) >= COUNT_EVERY {
@@ -66,7 +66,7 @@ async fn count(app: &App, now: Timestamp) -> Result<()> {
 
 async fn send_while_due(app: App, _place: OwnedSemaphorePermit) {
     while !app.mailer.stopping.load(Ordering::Relaxed) {
-        // From both ends in turn: many that hang keep neither those before them nor those after them waiting.
+        // Mails are claimed from both ends in turn: many that hang delay neither those before nor those after them.
         let newest = app.mailer.post.newest_next.fetch_xor(true, Ordering::Relaxed);
         let done = match queue::take(&app, newest).await {
             Ok(Some(waiting)) => {
@@ -77,17 +77,17 @@ async fn send_while_due(app: App, _place: OwnedSemaphorePermit) {
             Err(error) => Err(error),
         };
         if let Err(error) = done {
-            // The database is away, mostly: the next round tells, and begins anew.
+            // The database is usually away: the next round reports it, and starts again.
             app.timers.count_failure(Timer::Mail, format!("{error:?}"), app.now());
             return;
         }
     }
 }
 
-/// Tries one mail, and records what became of it.
+/// Tries one mail, and records the result.
 async fn send_one(app: &App, waiting: Waiting) -> Result<()> {
     let id = waiting.id;
-    // One that cannot be laid out, whatever is in it, is its own fault.
+    // A mail that cannot be laid out, whatever is in it, is itself at fault.
     let laid_out = catch_unwind(AssertUnwindSafe(|| lay_out(app, &waiting)))
         .unwrap_or_else(|_| Err(Error::internal("laying it out panicked")))
         .map_err(|error| Failure::Final(format!("it cannot be laid out: {}", inside(&error))));
@@ -99,13 +99,13 @@ async fn send_one(app: &App, waiting: Waiting) -> Result<()> {
     };
     match &outcome {
         Err(Failure::Away(reason)) => app.health.failed_since(Component::Mail, recoveries, fit_to_keep(reason)),
-        // Whatever it says of this mail, the server answers.
+        // Whatever the server says about this mail, it responds.
         _ if is_tried => app.health.succeeded(Component::Mail),
         _ => {}
     }
     match outcome {
         Ok(written) => {
-            // Taken back meanwhile: what is not sent by then must not stay.
+            // The mail was cancelled meanwhile: a mail cancelled before it was sent must not stay.
             if !queue::sent(app, id).await?
                 && let Some(path) = written
             {
@@ -140,14 +140,15 @@ fn inside(error: &Error) -> String {
     error.internal_text().unwrap_or_else(|| error.detail().to_owned())
 }
 
-/// What a mail server says often has the recipient's address in it, which is kept encrypted only.
+/// Removes the recipient's address, which is stored only encrypted, from the text of a mail server, which often
+/// contains it.
 fn fit_to_keep(reason: &str) -> String {
     let without: Vec<&str> =
         reason.split_whitespace().map(|word| if word.contains('@') { "<address>" } else { word }).collect();
     text::clean_line(&without.join(" "), 300).unwrap_or_default()
 }
 
-/// Under its id and that of whom it is about, whole or not at all.
+/// Writes a mail to a file, named by its id and the id of the user whom it is about, as a whole or not at all.
 async fn write(app: &App, id: MailId, user: Option<UserId>, message: LaidOut) -> Result<PathBuf, Failure> {
     let folder = app.mailer.folder.clone();
     let name = user.map_or_else(|| id.to_string(), |user| format!("{id}.{user}"));

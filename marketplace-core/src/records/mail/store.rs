@@ -1,4 +1,4 @@
-//! The outbox's SQL.
+//! SQL queries for the outbox.
 
 use super::model::{KEPT_FOR, Mail, MailStatus, pause_after};
 use crate::{
@@ -14,10 +14,10 @@ use crate::{
     },
 };
 
-/// Where counts stop.
+/// Bound at which counts stop.
 const CAP: i64 = 10_000;
 
-/// Records a mail that is to be sent at `not_before`. `subject` says what it is about, so that it can be taken back.
+/// Queues a mail to be sent at `not_before`. `subject` names what the mail is about, so that it can be cancelled.
 pub(crate) async fn enqueue(
     app: &App,
     conn: &mut Conn<'_>,
@@ -35,7 +35,7 @@ pub(crate) async fn enqueue(
     Ok(())
 }
 
-/// Takes back the mails about `subject` that were not sent yet.
+/// Cancels the unsent mails about `subject`.
 pub(crate) async fn cancel(conn: &mut Conn<'_>, subject: &str) -> Result<()> {
     q!(conn => exec, "DELETE FROM mail_outbox WHERE subject = $1", subject)?;
     Ok(())
@@ -53,7 +53,7 @@ pub(crate) struct Waiting {
     pub failure: Option<String>,
 }
 
-/// The columns of [`Waiting`].
+/// Expands to the columns of [`Waiting`].
 macro_rules! columns {
     () => {
         "id, sealed, not_before, attempts, created_at, failed_at, failure"
@@ -63,26 +63,26 @@ macro_rules! columns {
 pub(crate) use columns;
 
 impl Waiting {
-    /// Whether its last try began so recently that it may not have ended.
+    /// Returns whether its last try began so recently that it may still be running.
     pub fn may_be_under_way(&self, now: Timestamp) -> bool {
         self.attempts > 0
             && self.failed_at.is_none()
             && now.since(self.not_before - pause_after(self.attempts)) < PATIENCE * 2
     }
 
-    /// What it says; fails when it was encrypted with another key, or altered.
+    /// Decrypts the mail. Fails when it was encrypted with another key, or was altered.
     pub fn open(&self, app: &App) -> Result<Mail> {
         let plain = app.keys.open_sealed(self.id.0.as_bytes(), &self.sealed)?;
         serde_json::from_slice(&plain).map_err(Error::internal)
     }
 }
 
-/// Forgets those that failed long ago.
+/// Deletes mails that failed long ago.
 pub(crate) async fn prune(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
     Ok(q!(conn => exec, "DELETE FROM mail_outbox WHERE failed_at IS NOT NULL AND failed_at < $1", now - KEPT_FOR)?)
 }
 
-/// Newest first.
+/// Returns a page of unsent mails, newest first.
 pub(crate) async fn page(
     conn: &mut Conn<'_>,
     status: Option<MailStatus>,
@@ -99,7 +99,7 @@ pub(crate) async fn page(
     })
 }
 
-/// One of them; nobody else changes it before the transaction ends.
+/// Returns one mail, and locks it until the transaction ends.
 pub(crate) async fn lock(conn: &mut Conn<'_>, id: MailId) -> Result<Option<Waiting>> {
     Ok(q!(conn => opt Waiting, [
         sqlite: concat!("SELECT ", columns!(), " FROM mail_outbox WHERE id = $1"),
@@ -107,33 +107,33 @@ pub(crate) async fn lock(conn: &mut Conn<'_>, id: MailId) -> Result<Option<Waiti
     ], id)?)
 }
 
-/// It is tried now, and its time begins anew.
+/// Makes a mail due now, and restarts the time for which it is tried.
 pub(crate) async fn try_again(conn: &mut Conn<'_>, id: MailId, now: Timestamp) -> Result<()> {
     q!(conn => exec,
         "UPDATE mail_outbox SET attempts = 0, not_before = $2, failed_at = NULL, retried_at = $2 WHERE id = $1", id, now)?;
     Ok(())
 }
 
-/// How many mails wait, up to `cap`.
+/// Counts the waiting mails, up to `cap`.
 pub(crate) async fn waiting(conn: &mut Conn<'_>, cap: i64) -> Result<i64> {
     Ok(q!(conn => val i64,
         "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM mail_outbox WHERE failed_at IS NULL LIMIT ($1 + 0)) AS capped", cap)?)
 }
 
-/// How many mails are not sent yet.
+/// Counts of unsent mails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx_macros::FromRow)]
 pub struct Backlog {
-    /// Those that wait, up to 10,000.
+    /// Waiting mails, up to 10,000.
     pub waiting: i64,
-    /// Those among them whose first try failed, up to 10,000.
+    /// Waiting mails whose first try failed, up to 10,000.
     pub retried: i64,
-    /// Those that could not be sent, up to 10,000.
+    /// Mails that could not be sent, up to 10,000.
     pub failed: i64,
-    /// Since when the oldest of those that wait does.
+    /// When the oldest waiting mail was queued.
     pub oldest_at: Option<Timestamp>,
 }
 
-/// Returns how many mails are not sent yet.
+/// Returns the counts of unsent mails.
 pub async fn backlog(db: &Db) -> Result<Backlog> {
     let mut reader = db.read().await?;
     Ok(q!(&mut reader.conn() => one Backlog,

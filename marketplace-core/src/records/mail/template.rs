@@ -1,4 +1,4 @@
-//! Which mails there are.
+//! The kinds of mails.
 
 use crate::base::text_enum::text_enum;
 

@@ -1,4 +1,4 @@
-//! Mails that cannot be sent, for every reason there is.
+//! Tests of mails that cannot be sent, for every possible reason.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ async fn a_mail_that_cannot_be_laid_out_fails_alone_and_is_kept() {
         assert!(listed(app, MailStatus::Waiting).await.is_empty());
         let counted = app.timers().into_iter().find(|state| state.timer == crate::timers::Timer::Mail).unwrap();
         assert_eq!((counted.failures, counted.failing), (4, None));
-        // They are not tried again, and go after a while.
+        // They are not tried again, and are deleted after a while.
         test.advance(Duration::from_hours(15 * 24));
         app.run_due().await.unwrap();
         assert!(listed(app, MailStatus::Failed).await.is_empty());
@@ -94,7 +94,7 @@ async fn a_mail_that_cannot_be_laid_out_fails_alone_and_is_kept() {
 async fn what_each_answer_means_for_a_mail() {
     let server = MailServer::start().await;
     let cases = [
-        // About the mail: final when it is for good.
+        // The reply is about the mail: it is final when the failure is permanent.
         (Step::Recipient, "550 5.1.1 <no.one@b.co>: no such mailbox", true),
         (Step::Recipient, "450 4.2.0 <no.one@b.co>: greylisted", false),
         (Step::Sender, "552 too big", true),
@@ -102,7 +102,7 @@ async fn what_each_answer_means_for_a_mail() {
         (Step::Data, "554 no", true),
         (Step::Content, "550 spam", true),
         (Step::Content, "452 full", false),
-        // About us, or the server: somebody will mend it.
+        // The reply is about this program or the server: the fault will be corrected.
         (Step::Greeting, "554 no service", false),
         (Step::Greeting, "421 too many connections", false),
         (Step::Hello, "502 what", false),
@@ -137,7 +137,7 @@ async fn what_each_answer_means_for_a_mail() {
                     && !reply.starts_with("421")
             );
             test.advance(Duration::from_mins(2));
-            // A mail that waits is sent now; one that failed is not, until staff say so.
+            // A waiting mail is sent now; a failed one is not, until staff request it.
             assert_eq!(app.run_due().await.unwrap(), u64::from(!is_final), "{step:?} {reply}");
             if is_final {
                 assert!(retry(&app.by(&OPERATOR), mail.id).await.unwrap().changed);
@@ -207,7 +207,7 @@ async fn a_try_counts_before_it_begins() {
     for test in apps(&server).await {
         let app = test.app();
         put_to(app, "a@b.co").await;
-        // What a program that dies in the middle of sending leaves.
+        // The state that a program leaves when it dies while sending.
         let taken = queue::take(app, false).await.unwrap().unwrap();
         assert_eq!(taken.attempts, 1);
         assert!(queue::take(app, true).await.unwrap().is_none());
@@ -337,7 +337,7 @@ async fn settings_that_nothing_can_be_sent_by_are_refused_at_once() {
     }
 }
 
-/// Takes 20 s: the time that a silent server gets.
+/// Takes 20 s: the timeout for a silent server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_silent_at_any_step_costs_a_bounded_time() {
     let mut all = tokio::task::JoinSet::new();
