@@ -61,7 +61,7 @@ impl Operation {
         Self::owning(app.clone(), actor)
     }
 
-    /// Like [`Operation::new`], for whoever needs the marketplace for nothing else.
+    /// Like [`Operation::new`], for callers that need the marketplace for nothing else.
     pub(crate) fn owning(app: App, actor: Actor) -> Self {
         let now = app.clock.now();
         Self::of(Arc::new(app), actor, now, Change::default())

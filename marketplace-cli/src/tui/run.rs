@@ -244,8 +244,8 @@ async fn drive(
     Ok(())
 }
 
-/// Returns the next item if it is there already. Whoever awaits this is the one who is woken by the next: a stream may wake
-/// only the first who found nothing, and a key would otherwise wait for the next tick.
+/// Returns the next item if it is there already. The task that awaits this is the one that the next item wakes: a stream
+/// may wake only the first that found nothing, and a key would otherwise wait for the next tick.
 async fn if_there<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
     let polled = std::future::poll_fn(|context| Poll::Ready(stream.poll_next_unpin(context))).await;
     if let Poll::Ready(item) = polled { item } else { None }
