@@ -44,7 +44,7 @@ impl Status {
     }
 }
 
-/// An account as the operations see it. As JSON only within a row that a database made (`account_json!`).
+/// An account as the operations see it. As JSON only within a row that a database made (`account_columns!`).
 #[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow, Deserialize)]
 pub struct Account {
     /// Its id.

@@ -22,27 +22,15 @@ use crate::{
     platform::db::{Conn, DbError},
 };
 
-/// Expands to the columns of [`Account`], read from a table aliased `u`.
+/// Expands to the columns of [`Account`], read from a table aliased `u`: see [`column_list!`](crate::column_list).
 macro_rules! account_columns {
-    () => {
-        "u.id, u.role, u.status, u.email, u.email_verified, u.name, u.phone, u.kyc_status, u.kyc_prior, u.kyc_effective_at, u.kyc_expires_at, u.version, u.created_at"
+    ($form:ident) => {
+        $crate::column_list!($form: id "u.id", text "u.role", text "u.status", text "u.email", flag "u.email_verified", text "u.name",
+            text "u.phone", text "u.kyc_status", text "u.kyc_prior", time "u.kyc_effective_at", time "u.kyc_expires_at",
+            int "u.version", time "u.created_at")
     };
 }
 pub(crate) use account_columns;
-
-/// Expands to the same columns, read from a table aliased `u`, as JSON.
-macro_rules! account_json {
-    (sqlite) => {
-        "json_array(lower(hex(u.id)), u.role, u.status, u.email, u.email_verified, u.name, u.phone, u.kyc_status, u.kyc_prior, \
-         u.kyc_effective_at, u.kyc_expires_at, u.version, u.created_at)"
-    };
-    (pg) => {
-        "json_build_array(u.id, u.role, u.status, u.email, u.email_verified, u.name, u.phone, u.kyc_status, u.kyc_prior, \
-         (extract(epoch FROM u.kyc_effective_at) * 1000000)::bigint, (extract(epoch FROM u.kyc_expires_at) * 1000000)::bigint, \
-         u.version, (extract(epoch FROM u.created_at) * 1000000)::bigint)"
-    };
-}
-pub(crate) use account_json;
 
 #[derive(sqlx_macros::FromRow)]
 struct WithHash {
@@ -52,21 +40,21 @@ struct WithHash {
 }
 
 pub(crate) async fn get(conn: &mut Conn<'_>, id: UserId) -> Result<Option<Account>> {
-    Ok(q!(conn => opt Account, concat!("SELECT ", account_columns!(), " FROM users u WHERE u.id = $1"), id)?)
+    Ok(q!(conn => opt Account, concat!("SELECT ", account_columns!(rows), " FROM users u WHERE u.id = $1"), id)?)
 }
 
 /// Returns an account like [`get`], and locks it: no other transaction can change it before this one ends.
 pub(crate) async fn lock(conn: &mut Conn<'_>, id: UserId) -> Result<Option<Account>> {
     Ok(q!(conn => opt Account, [
-        sqlite: concat!("SELECT ", account_columns!(), " FROM users u WHERE u.id = $1"),
-        pg: concat!("SELECT ", account_columns!(), " FROM users u WHERE u.id = $1 FOR UPDATE"),
+        sqlite: concat!("SELECT ", account_columns!(rows), " FROM users u WHERE u.id = $1"),
+        pg: concat!("SELECT ", account_columns!(rows), " FROM users u WHERE u.id = $1 FOR UPDATE"),
     ], id)?)
 }
 
 pub(crate) async fn lock_with_hash(conn: &mut Conn<'_>, id: UserId) -> Result<Option<(Account, Option<String>)>> {
     let row = q!(conn => opt WithHash, [
-        sqlite: concat!("SELECT ", account_columns!(), ", u.password_hash FROM users u WHERE u.id = $1"),
-        pg: concat!("SELECT ", account_columns!(), ", u.password_hash FROM users u WHERE u.id = $1 FOR UPDATE"),
+        sqlite: concat!("SELECT ", account_columns!(rows), ", u.password_hash FROM users u WHERE u.id = $1"),
+        pg: concat!("SELECT ", account_columns!(rows), ", u.password_hash FROM users u WHERE u.id = $1 FOR UPDATE"),
     ], id)?;
     Ok(row.map(|row| (row.account, row.password_hash)))
 }
@@ -78,7 +66,7 @@ pub(crate) async fn by_email(conn: &mut Conn<'_>, norm: &str) -> Result<Option<(
         return Ok(None);
     }
     let row = q!(conn => opt WithHash,
-        concat!("SELECT ", account_columns!(), ", u.password_hash FROM users u WHERE u.email_norm = $1"), norm)?;
+        concat!("SELECT ", account_columns!(rows), ", u.password_hash FROM users u WHERE u.email_norm = $1"), norm)?;
     Ok(row.map(|row| (row.account, row.password_hash)))
 }
 
@@ -345,14 +333,14 @@ pub(crate) async fn page(
 ) -> Result<Vec<Account>> {
     let (at, id) = (before.at, before.id);
     Ok(match (filter.role, filter.status) {
-        (None, None) => q!(conn => all Account, concat!("SELECT ", account_columns!(),
-            " FROM users u WHERE (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT ($3 + 0)"), at, id, limit)?,
-        (Some(role), None) => q!(conn => all Account, concat!("SELECT ", account_columns!(),
-            " FROM users u WHERE u.role = $4 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT ($3 + 0)"), at, id, limit, role)?,
-        (None, Some(status)) => q!(conn => all Account, concat!("SELECT ", account_columns!(),
-            " FROM users u WHERE u.status = $4 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT ($3 + 0)"), at, id, limit, status)?,
-        (Some(role), Some(status)) => q!(conn => all Account, concat!("SELECT ", account_columns!(),
-            " FROM users u WHERE u.role = $4 AND u.status = $5 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT ($3 + 0)"),
+        (None, None) => q!(conn => page Account, account_columns,
+            "FROM users u WHERE (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT ($3 + 0)", at, id, limit)?,
+        (Some(role), None) => q!(conn => page Account, account_columns,
+            "FROM users u WHERE u.role = $4 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT ($3 + 0)", at, id, limit, role)?,
+        (None, Some(status)) => q!(conn => page Account, account_columns,
+            "FROM users u WHERE u.status = $4 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT ($3 + 0)", at, id, limit, status)?,
+        (Some(role), Some(status)) => q!(conn => page Account, account_columns,
+            "FROM users u WHERE u.role = $4 AND u.status = $5 AND (u.created_at, u.id) < ($1, $2) ORDER BY u.created_at DESC, u.id DESC LIMIT ($3 + 0)",
             at, id, limit, role, status)?,
     })
 }
@@ -393,12 +381,12 @@ pub(crate) async fn search(
         };
     }
     Ok(if query.email.is_some() {
-        q!(conn => all Found, concat!("SELECT ", account_columns!(), ", u.email_norm AS term FROM users u \
+        q!(conn => all Found, concat!("SELECT ", account_columns!(rows), ", u.email_norm AS term FROM users u \
              WHERE u.email_norm >= $1 AND u.email_norm <= $2 AND (u.email_norm, u.id) > ($3, $4)", others!(), "ORDER BY u.email_norm, u.id LIMIT ($13 + 0)"),
             &first.from, &first.to, after.0, after.1, filter.role, filter.status,
             from(second), to(second), from(third), to(third), from(fourth), to(fourth), limit)?
     } else {
-        q!(conn => all Found, concat!("SELECT ", account_columns!(), ", t.term FROM user_terms t JOIN users u ON u.id = t.user_id \
+        q!(conn => all Found, concat!("SELECT ", account_columns!(rows), ", t.term FROM user_terms t JOIN users u ON u.id = t.user_id \
              WHERE t.term >= $1 AND t.term <= $2 AND (t.term, t.user_id) > ($3, $4) AND t.term NOT LIKE '%@%' \
              AND NOT EXISTS (SELECT 1 FROM user_terms e WHERE e.user_id = t.user_id AND e.term >= $1 AND e.term < t.term AND e.term NOT LIKE '%@%')",
             others!(), "ORDER BY t.term, t.user_id LIMIT ($13 + 0)"),

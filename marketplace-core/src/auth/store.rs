@@ -2,10 +2,7 @@
 
 use super::{OneTime, SessionView, identities, totp};
 use crate::{
-    accounts::{
-        model::Account,
-        store::{account_columns, account_json},
-    },
+    accounts::{model::Account, store::account_columns},
     base::{
         error::{Error, Result},
         ids::{SessionId, UserId},
@@ -44,12 +41,12 @@ impl PointRead for Sessions {
         let rows = q!(conn => json Vec<Session>, [
             sqlite: concat!(
                 "SELECT json_group_array(json_array(lower(hex(s.id)), s.revoked_at, s.expires_at, ",
-                account_json!(sqlite),
+                account_columns!(sqlite),
                 ")) FROM json_each($1) k CROSS JOIN sessions s ON s.id = unhex(k.value, '-') CROSS JOIN users u ON u.id = s.user_id"),
             pg: concat!(
                 "SELECT json_agg(json_build_array(s.id, (extract(epoch FROM s.revoked_at) * 1000000)::bigint, \
                  (extract(epoch FROM s.expires_at) * 1000000)::bigint, ",
-                account_json!(pg),
+                account_columns!(pg),
                 ")) FROM json_array_elements_text($1::json) k(value) JOIN sessions s ON s.id = k.value::uuid JOIN users u ON u.id = s.user_id"),
         ], json::keys(ids))?;
         Ok(rows.into_iter().map(|row| (row.id, row)).collect())
@@ -94,9 +91,9 @@ pub(crate) struct Refresh {
 /// Returns a session and locks it, so that of two concurrent refreshes the second sees the effect of the first.
 pub(crate) async fn refresh(conn: &mut Conn<'_>, session: SessionId) -> Result<Option<Refresh>> {
     Ok(q!(conn => opt Refresh, [
-        sqlite: concat!("SELECT ", account_columns!(), ", s.generation, s.refresh_secret, s.refresh_uses, s.revoked_at, s.expires_at, s.created_at AS began_at \
+        sqlite: concat!("SELECT ", account_columns!(rows), ", s.generation, s.refresh_secret, s.refresh_uses, s.revoked_at, s.expires_at, s.created_at AS began_at \
             FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1"),
-        pg: concat!("SELECT ", account_columns!(), ", s.generation, s.refresh_secret, s.refresh_uses, s.revoked_at, s.expires_at, s.created_at AS began_at \
+        pg: concat!("SELECT ", account_columns!(rows), ", s.generation, s.refresh_secret, s.refresh_uses, s.revoked_at, s.expires_at, s.created_at AS began_at \
             FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1 FOR UPDATE OF s"),
     ], session)?)
 }

@@ -1,5 +1,7 @@
 //! A stored job, and its state at a point in time. Pure: no SQL, no I/O.
 
+use serde::Deserialize;
+
 use super::{
     model::{HistoryRow, JobAction, JobReason, JobStatus, JobSummary, JobView, Offer, OfferView, Party, Side},
     transitions::{self, Caller, Facts, Transition},
@@ -14,10 +16,11 @@ use crate::{
         principal::Principal,
         time::Timestamp,
     },
+    platform::db::json,
 };
 
 /// A row of `jobs` with its latest offer, its service's title and its two parties.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow, Deserialize)]
 pub(crate) struct Job {
     pub id: JobId,
     pub thread_id: ThreadId,
@@ -31,13 +34,18 @@ pub(crate) struct Job {
     pub price_currency: String,
     pub change_requests: i64,
     pub entries: i64,
+    #[serde(deserialize_with = "json::opt_micros")]
     pub due_at: Option<Timestamp>,
+    #[serde(deserialize_with = "json::opt_micros")]
     pub finalized_at: Option<Timestamp>,
     pub version: i64,
+    #[serde(deserialize_with = "json::micros")]
     pub created_at: Timestamp,
+    #[serde(deserialize_with = "json::micros")]
     pub updated_at: Timestamp,
     pub schedule: String,
     pub scope: String,
+    #[serde(deserialize_with = "json::micros")]
     pub offered_at: Timestamp,
     pub title: String,
     pub client_name: String,

@@ -22,20 +22,33 @@ use crate::{
     platform::db::Conn,
 };
 
-/// Expands to the columns of a job with its latest offer, its service's title, and its two parties; from a table or
-/// subquery aliased `j`.
-macro_rules! job {
-    ($from:expr, $rest:expr) => {
+/// Expands to the columns of [`Job`].
+macro_rules! job_columns {
+    ($form:ident) => {
+        $crate::column_list!($form: id "j.id", id "j.thread_id", id "j.service_id", id "j.client_id", id "j.worker_id", text "j.status",
+            int "j.revision", text "j.offered_by", int "j.price_amount", text "j.price_currency", int "j.change_requests",
+            int "j.entries", time "j.due_at", time "j.finalized_at", int "j.version", time "j.created_at", time "j.updated_at",
+            text "o.schedule", text "o.scope", time "o.created_at" as "offered_at", text "s.title",
+            text "c.name" as "client_name", text "c.status" as "client_status",
+            text "w.name" as "worker_name", text "w.status" as "worker_status")
+    };
+}
+
+/// Expands to the rows that [`job_columns`] are read from, with a condition.
+macro_rules! jobs {
+    ($rest:expr) => {
         concat!(
-            "SELECT j.id, j.thread_id, j.service_id, j.client_id, j.worker_id, j.status, j.revision, j.offered_by, \
-             j.price_amount, j.price_currency, j.change_requests, j.entries, j.due_at, j.finalized_at, j.version, \
-             j.created_at, j.updated_at, o.schedule, o.scope, o.created_at AS offered_at, s.title, c.name AS client_name, \
-             c.status AS client_status, w.name AS worker_name, w.status AS worker_status FROM ",
-            $from,
-            " JOIN job_offers o ON o.job_id = j.id AND o.revision = j.revision JOIN services s ON s.id = j.service_id \
+            "FROM jobs j JOIN job_offers o ON o.job_id = j.id AND o.revision = j.revision JOIN services s ON s.id = j.service_id \
              JOIN users c ON c.id = j.client_id JOIN users w ON w.id = j.worker_id WHERE ",
             $rest
         )
+    };
+}
+
+/// Expands to a query of whole jobs.
+macro_rules! job {
+    ($rest:expr) => {
+        concat!("SELECT ", job_columns!(rows), " ", jobs!($rest))
     };
 }
 
@@ -43,7 +56,7 @@ const NEWEST: TimeCursor = TimeCursor { at: Timestamp::MAX, id: uuid::Uuid::max(
 
 /// Returns one job.
 pub(super) async fn get(conn: &mut Conn<'_>, id: JobId) -> Result<Option<Job>> {
-    Ok(q!(conn => opt Job, job!("jobs j", "j.id = $1"), id)?)
+    Ok(q!(conn => opt Job, job!("j.id = $1"), id)?)
 }
 
 /// Returns the thread of a job, which never changes.
@@ -59,7 +72,7 @@ pub(super) async fn version_of(conn: &mut Conn<'_>, id: JobId) -> Result<Option<
 /// Returns the live job of a thread.
 pub(super) async fn live_in(conn: &mut Conn<'_>, thread: ThreadId) -> Result<Option<Job>> {
     Ok(q!(conn => opt Job,
-        job!("jobs j", concat!("j.thread_id = $1 AND ", job_is_live!("j.status"))), thread)?)
+        job!(concat!("j.thread_id = $1 AND ", job_is_live!("j.status"))), thread)?)
 }
 
 /// Returns whether a thread has a live job.
@@ -80,18 +93,18 @@ pub(super) async fn of_user(
 ) -> Result<Vec<Job>> {
     let before = before.unwrap_or(NEWEST);
     if let Some(thread) = thread {
-        return Ok(q!(conn => all Job,
-            job!("jobs j", "j.thread_id = $1 AND (j.client_id = $2 OR j.worker_id = $2) AND (j.status = $3 OR $3 IS NULL) \
+        return Ok(q!(conn => page Job, job_columns,
+            jobs!("j.thread_id = $1 AND (j.client_id = $2 OR j.worker_id = $2) AND (j.status = $3 OR $3 IS NULL) \
                  AND (j.created_at, j.id) < ($4, $5) ORDER BY j.created_at DESC, j.id DESC LIMIT ($6 + 0)"),
             thread, user, status, before.at, before.id, limit)?);
     }
     // Each query follows the order of its index, so that neither sorts more rows than the page shows.
-    let mut jobs = q!(conn => all Job,
-        job!("jobs j", "j.client_id = $1 AND (j.status = $2 OR $2 IS NULL) AND (j.created_at, j.id) < ($3, $4) \
+    let mut jobs = q!(conn => page Job, job_columns,
+        jobs!("j.client_id = $1 AND (j.status = $2 OR $2 IS NULL) AND (j.created_at, j.id) < ($3, $4) \
              ORDER BY j.created_at DESC, j.id DESC LIMIT ($5 + 0)"),
         user, status, before.at, before.id, limit)?;
-    let works = q!(conn => all Job,
-        job!("jobs j", "j.worker_id = $1 AND (j.status = $2 OR $2 IS NULL) AND (j.created_at, j.id) < ($3, $4) \
+    let works = q!(conn => page Job, job_columns,
+        jobs!("j.worker_id = $1 AND (j.status = $2 OR $2 IS NULL) AND (j.created_at, j.id) < ($3, $4) \
              ORDER BY j.created_at DESC, j.id DESC LIMIT ($5 + 0)"),
         user, status, before.at, before.id, limit)?;
     jobs.extend(works);
@@ -109,11 +122,11 @@ pub(super) async fn page(
 ) -> Result<Vec<Job>> {
     let before = before.unwrap_or(NEWEST);
     Ok(match status {
-        None => q!(conn => all Job,
-            job!("jobs j", "(j.created_at, j.id) < ($1, $2) ORDER BY j.created_at DESC, j.id DESC LIMIT ($3 + 0)"),
+        None => q!(conn => page Job, job_columns,
+            jobs!("(j.created_at, j.id) < ($1, $2) ORDER BY j.created_at DESC, j.id DESC LIMIT ($3 + 0)"),
             before.at, before.id, limit)?,
-        Some(status) => q!(conn => all Job,
-            job!("jobs j", "j.status = $4 AND (j.created_at, j.id) < ($1, $2) ORDER BY j.created_at DESC, j.id DESC LIMIT ($3 + 0)"),
+        Some(status) => q!(conn => page Job, job_columns,
+            jobs!("j.status = $4 AND (j.created_at, j.id) < ($1, $2) ORDER BY j.created_at DESC, j.id DESC LIMIT ($3 + 0)"),
             before.at, before.id, limit, status)?,
     })
 }
@@ -127,8 +140,8 @@ pub(super) async fn of_thread(
     limit: i64,
 ) -> Result<Vec<Job>> {
     let before = before.unwrap_or(NEWEST);
-    Ok(q!(conn => all Job,
-        job!("jobs j", "j.thread_id = $1 AND (j.status = $2 OR $2 IS NULL) AND (j.created_at, j.id) < ($3, $4) \
+    Ok(q!(conn => page Job, job_columns,
+        jobs!("j.thread_id = $1 AND (j.status = $2 OR $2 IS NULL) AND (j.created_at, j.id) < ($3, $4) \
              ORDER BY j.created_at DESC, j.id DESC LIMIT ($5 + 0)"),
         thread, status, before.at, before.id, limit)?)
 }
@@ -151,8 +164,8 @@ pub(super) async fn place(conn: &mut Conn<'_>, thread: ThreadId) -> Result<Optio
 pub(super) async fn steady_account(conn: &mut Conn<'_>, id: UserId) -> Result<Account> {
     use crate::accounts::store::account_columns;
     q!(conn => opt Account, [
-        sqlite: concat!("SELECT ", account_columns!(), " FROM users u WHERE u.id = $1"),
-        pg: concat!("SELECT ", account_columns!(), " FROM users u WHERE u.id = $1 FOR SHARE"),
+        sqlite: concat!("SELECT ", account_columns!(rows), " FROM users u WHERE u.id = $1"),
+        pg: concat!("SELECT ", account_columns!(rows), " FROM users u WHERE u.id = $1 FOR SHARE"),
     ], id)?
     .ok_or_else(|| Error::not_found("user"))
 }

@@ -2,6 +2,8 @@
 //!
 //! A review that is stored as `hidden` is visible from the end of its window on; nothing has to run for that.
 
+use serde::Deserialize;
+
 use super::model::{Flag, FlagReason, PublicReview, ReviewStatus, ReviewSummary, ReviewView};
 use crate::{
     accounts::model::{Account, Status, mask_name},
@@ -13,10 +15,11 @@ use crate::{
     jobs::model::{Party, Side},
     kyc::status::KycStatus,
     messaging::model::RemovalReason,
+    platform::db::json,
 };
 
 /// A row of `reviews` with its two people.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow, Deserialize)]
 pub(super) struct Review {
     pub id: ReviewId,
     pub job_id: JobId,
@@ -26,16 +29,22 @@ pub(super) struct Review {
     pub rating: i64,
     pub content: String,
     pub status: ReviewStatus,
+    #[serde(deserialize_with = "json::micros")]
     pub closes_at: Timestamp,
+    #[serde(deserialize_with = "json::opt_micros")]
     pub published_at: Option<Timestamp>,
     pub reply: Option<String>,
+    #[serde(deserialize_with = "json::opt_micros")]
     pub replied_at: Option<Timestamp>,
     pub removed_reason: Option<RemovalReason>,
     pub note: Option<String>,
     pub flags: i64,
+    #[serde(deserialize_with = "json::opt_micros")]
     pub flagged_at: Option<Timestamp>,
     pub version: i64,
+    #[serde(deserialize_with = "json::micros")]
     pub created_at: Timestamp,
+    #[serde(deserialize_with = "json::micros")]
     pub updated_at: Timestamp,
     pub author_name: String,
     pub author_status: Status,

@@ -17,17 +17,28 @@ use crate::{
     platform::db::Conn,
 };
 
-/// Expands to the columns of a review with its two people, from a table aliased `r`.
+/// Expands to the columns of [`Review`].
+macro_rules! review_columns {
+    ($form:ident) => {
+        $crate::column_list!($form: id "r.id", id "r.job_id", text "r.side", id "r.author_id", id "r.subject_id", int "r.rating",
+            text "r.content", text "r.status", time "r.closes_at", time "r.published_at", text "r.reply", time "r.replied_at",
+            text "r.removed_reason", text "r.note", int "r.flags", time "r.flagged_at", int "r.version", time "r.created_at",
+            time "r.updated_at", text "a.name" as "author_name", text "a.status" as "author_status",
+            text "s.name" as "subject_name", text "s.status" as "subject_status")
+    };
+}
+
+/// Expands to the rows that [`review_columns`] are read from, with a condition.
+macro_rules! reviews {
+    ($rest:literal) => {
+        concat!("FROM reviews r JOIN users a ON a.id = r.author_id JOIN users s ON s.id = r.subject_id WHERE ", $rest)
+    };
+}
+
+/// Expands to a query of whole reviews.
 macro_rules! review {
     ($rest:literal) => {
-        concat!(
-            "SELECT r.id, r.job_id, r.side, r.author_id, r.subject_id, r.rating, r.content, r.status, r.closes_at, \
-             r.published_at, r.reply, r.replied_at, r.removed_reason, r.note, r.flags, r.flagged_at, r.version, r.created_at, \
-             r.updated_at, a.name AS author_name, a.status AS author_status, s.name AS subject_name, \
-             s.status AS subject_status FROM reviews r JOIN users a ON a.id = r.author_id JOIN users s ON s.id = r.subject_id \
-             WHERE ",
-            $rest
-        )
+        concat!("SELECT ", review_columns!(rows), " ", reviews!($rest))
     };
 }
 
@@ -66,7 +77,7 @@ pub(super) async fn lock(conn: &mut Conn<'_>, id: ReviewId) -> Result<Option<Rev
 
 /// Returns the reviews of a job, the client's first.
 pub(super) async fn of_job(conn: &mut Conn<'_>, job: JobId) -> Result<Vec<Review>> {
-    Ok(q!(conn => all Review, review!("r.job_id = $1 ORDER BY r.side"), job)?)
+    Ok(q!(conn => page Review, review_columns, reviews!("r.job_id = $1 ORDER BY r.side"), job)?)
 }
 
 /// Stores a new review. Returns `false` when that side has already written one.
@@ -134,8 +145,8 @@ pub(super) async fn of_worker(
     limit: i64,
 ) -> Result<Vec<Review>> {
     let before = before.unwrap_or(NEWEST);
-    Ok(q!(conn => all Review,
-        review!("r.subject_id = $1 AND r.status = 'published' AND r.side = 'client' AND (r.published_at, r.id) < ($2, $3) \
+    Ok(q!(conn => page Review, review_columns,
+        reviews!("r.subject_id = $1 AND r.status = 'published' AND r.side = 'client' AND (r.published_at, r.id) < ($2, $3) \
                  ORDER BY r.published_at DESC, r.id DESC LIMIT ($4 + 0)"),
         worker, before.at, before.id, limit)?)
 }
@@ -148,8 +159,8 @@ pub(super) async fn written(
     limit: i64,
 ) -> Result<Vec<Review>> {
     let before = before.unwrap_or(NEWEST);
-    Ok(q!(conn => all Review,
-        review!("r.author_id = $1 AND (r.created_at, r.id) < ($2, $3) ORDER BY r.created_at DESC, r.id DESC LIMIT ($4 + 0)"),
+    Ok(q!(conn => page Review, review_columns,
+        reviews!("r.author_id = $1 AND (r.created_at, r.id) < ($2, $3) ORDER BY r.created_at DESC, r.id DESC LIMIT ($4 + 0)"),
         author, before.at, before.id, limit)?)
 }
 
@@ -161,8 +172,8 @@ pub(super) async fn received(
     limit: i64,
 ) -> Result<Vec<Review>> {
     let before = before.unwrap_or(NEWEST);
-    Ok(q!(conn => all Review,
-        review!("r.subject_id = $1 AND r.published_at IS NOT NULL AND (r.published_at, r.id) < ($2, $3) \
+    Ok(q!(conn => page Review, review_columns,
+        reviews!("r.subject_id = $1 AND r.published_at IS NOT NULL AND (r.published_at, r.id) < ($2, $3) \
                  ORDER BY r.published_at DESC, r.id DESC LIMIT ($4 + 0)"),
         subject, before.at, before.id, limit)?)
 }
@@ -183,8 +194,8 @@ pub(super) async fn flagged(
     limit: i64,
 ) -> Result<Vec<Review>> {
     let after = after.unwrap_or(OLDEST);
-    Ok(q!(conn => all Review,
-        review!("r.flags > 0 AND (r.flagged_at, r.id) > ($1, $2) AND (r.status = $3 OR $3 IS NULL) \
+    Ok(q!(conn => page Review, review_columns,
+        reviews!("r.flags > 0 AND (r.flagged_at, r.id) > ($1, $2) AND (r.status = $3 OR $3 IS NULL) \
                  AND (r.subject_id = $4 OR $4 IS NULL) AND (r.author_id = $5 OR $5 IS NULL) \
                  ORDER BY r.flagged_at, r.id LIMIT ($6 + 0)"),
         after.at, after.id, wanted.status, wanted.subject, wanted.author, limit)?)
@@ -201,22 +212,22 @@ pub(super) async fn page(
     let (at, id) = (before.at, before.id);
     // A review that is stored as hidden is visible from the end of its window on.
     Ok(match (wanted.author, wanted.subject, wanted.status) {
-        (Some(author), subject, status) => q!(conn => all Review,
-            review!("r.author_id = $4 AND (r.subject_id = $5 OR $5 IS NULL) AND (r.status = $6 OR $6 IS NULL) \
+        (Some(author), subject, status) => q!(conn => page Review, review_columns,
+            reviews!("r.author_id = $4 AND (r.subject_id = $5 OR $5 IS NULL) AND (r.status = $6 OR $6 IS NULL) \
                      AND NOT (r.status = 'hidden' AND r.closes_at <= $7 AND $6 IS NOT NULL) \
                      AND (r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT ($3 + 0)"),
             at, id, limit, author, subject, status, wanted.now)?,
-        (None, Some(subject), status) => q!(conn => all Review,
-            review!("r.subject_id = $4 AND (r.status = $5 OR $5 IS NULL) \
+        (None, Some(subject), status) => q!(conn => page Review, review_columns,
+            reviews!("r.subject_id = $4 AND (r.status = $5 OR $5 IS NULL) \
                      AND NOT (r.status = 'hidden' AND r.closes_at <= $6 AND $5 IS NOT NULL) \
                      AND (r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT ($3 + 0)"),
             at, id, limit, subject, status, wanted.now)?,
-        (None, None, Some(status)) => q!(conn => all Review,
-            review!("r.status = CAST($4 AS TEXT) AND NOT (r.status = 'hidden' AND r.closes_at <= $5) \
+        (None, None, Some(status)) => q!(conn => page Review, review_columns,
+            reviews!("r.status = CAST($4 AS TEXT) AND NOT (r.status = 'hidden' AND r.closes_at <= $5) \
                      AND (r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT ($3 + 0)"),
             at, id, limit, status, wanted.now)?,
-        (None, None, None) => q!(conn => all Review,
-            review!("(r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT ($3 + 0)"), at, id, limit)?,
+        (None, None, None) => q!(conn => page Review, review_columns,
+            reviews!("(r.created_at, r.id) < ($1, $2) ORDER BY r.created_at DESC, r.id DESC LIMIT ($3 + 0)"), at, id, limit)?,
     })
 }
 

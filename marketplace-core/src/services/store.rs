@@ -9,7 +9,7 @@ use super::{
 use crate::{
     accounts::{
         model::{Account, Status},
-        store::account_json,
+        store::account_columns,
     },
     base::{
         error::{Error, Result},
@@ -437,7 +437,7 @@ macro_rules! shown {
              s.longitude, s.price_amount, s.price_currency, s.published_at, s.version, s.status, nullif(lower(hex(p.id)), ''), \
              p.width, p.height, coalesce(w.available, 1), w.away_until, \
              json_array(r.stars_1, r.stars_2, r.stars_3, r.stars_4, r.stars_5), ",
-            account_json!(sqlite), ")"
+            account_columns!(sqlite), ")"
         )
     };
     (pg $description:literal) => {
@@ -446,7 +446,7 @@ macro_rules! shown {
              s.longitude, s.price_amount, s.price_currency, (extract(epoch from s.published_at) * 1000000)::bigint, s.version, \
              s.status, p.id, p.width, p.height, coalesce(w.available, TRUE), (extract(epoch from w.away_until) * 1000000)::bigint, \
              json_build_array(r.stars_1, r.stars_2, r.stars_3, r.stars_4, r.stars_5), ",
-            account_json!(pg), ")"
+            account_columns!(pg), ")"
         )
     };
 }

@@ -2,7 +2,7 @@
 
 use super::model::{ApiToken, TokenStatus, parse_scopes};
 use crate::{
-    accounts::{model::Account, store::account_json},
+    accounts::{model::Account, store::account_columns},
     base::{
         error::Result,
         ids::{TokenId, UserId},
@@ -39,12 +39,12 @@ impl PointRead for ByHash {
         let rows = q!(conn => json Vec<Held>, [
             sqlite: concat!(
                 "SELECT json_group_array(json_array(lower(hex(t.hash)), lower(hex(t.id)), t.name, t.scopes, t.expires_at, t.last_used_at, t.revoked_at, ",
-                account_json!(sqlite),
+                account_columns!(sqlite),
                 ")) FROM json_each($1) k CROSS JOIN api_tokens t ON t.hash = unhex(k.value) CROSS JOIN users u ON u.id = t.user_id"),
             pg: concat!(
                 "SELECT json_agg(json_build_array(encode(t.hash, 'hex'), t.id, t.name, t.scopes, (extract(epoch FROM t.expires_at) * 1000000)::bigint, \
                  (extract(epoch FROM t.last_used_at) * 1000000)::bigint, (extract(epoch FROM t.revoked_at) * 1000000)::bigint, ",
-                account_json!(pg),
+                account_columns!(pg),
                 ")) FROM json_array_elements_text($1::json) k(value) JOIN api_tokens t ON t.hash = decode(k.value, 'hex') JOIN users u ON u.id = t.user_id"),
         ], json::keys(hashes))?;
         Ok(rows.into_iter().map(|row| (row.hash.clone(), row)).collect())

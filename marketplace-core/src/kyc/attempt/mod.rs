@@ -17,29 +17,35 @@ use crate::{
         time::Timestamp,
     },
     kyc::status::KycStatus,
+    platform::db::json,
 };
 
 /// A row of `kyc_attempts` with the name and status of its user.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx_macros::FromRow, Deserialize)]
 pub(super) struct Attempt {
     pub id: AttemptId,
     pub user_id: UserId,
     pub number: i64,
     pub document_type: DocumentType,
     pub status: KycStatus,
+    #[serde(deserialize_with = "json::micros")]
     pub submitted_at: Timestamp,
     pub claim_holder: Option<Principal>,
     pub claim_label: Option<String>,
+    #[serde(deserialize_with = "json::opt_micros")]
     pub claim_expires_at: Option<Timestamp>,
     pub fence: i64,
     pub decided_by: Option<Principal>,
+    #[serde(deserialize_with = "json::opt_micros")]
     pub decided_at: Option<Timestamp>,
+    #[serde(deserialize_with = "json::opt_micros")]
     pub effective_at: Option<Timestamp>,
     pub reasons: Option<String>,
     pub comment: Option<String>,
     pub note: Option<String>,
     pub undo: Option<String>,
     pub version: i64,
+    #[serde(deserialize_with = "json::opt_micros")]
     pub files_deleted_at: Option<Timestamp>,
     pub name: String,
     pub user_status: Status,

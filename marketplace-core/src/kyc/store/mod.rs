@@ -24,14 +24,27 @@ use crate::{
     platform::db::Conn,
 };
 
+/// Expands to the columns of [`Attempt`].
+macro_rules! attempt_columns {
+    ($form:ident) => {
+        $crate::column_list!($form: id "a.id", id "a.user_id", int "a.number", text "a.document_type", text "a.status", time "a.submitted_at",
+            text "a.claim_holder", text "a.claim_label", time "a.claim_expires_at", int "a.fence", text "a.decided_by",
+            time "a.decided_at", time "a.effective_at", text "a.reasons", text "a.comment", text "a.note", text "a.undo",
+            int "a.version", time "a.files_deleted_at", text "u.name", text "u.status" as "user_status")
+    };
+}
+
+/// Expands to the rows that [`attempt_columns`] are read from, with a condition.
+macro_rules! attempts {
+    ($rest:literal) => {
+        concat!("FROM kyc_attempts a JOIN users u ON u.id = a.user_id WHERE ", $rest)
+    };
+}
+
+/// Expands to a query of whole attempts.
 macro_rules! attempt {
     ($rest:literal) => {
-        concat!(
-            "SELECT a.id, a.user_id, a.number, a.document_type, a.status, a.submitted_at, a.claim_holder, a.claim_label, \
-             a.claim_expires_at, a.fence, a.decided_by, a.decided_at, a.effective_at, a.reasons, a.comment, a.note, a.undo, \
-             a.version, a.files_deleted_at, u.name, u.status AS user_status FROM kyc_attempts a JOIN users u ON u.id = a.user_id WHERE ",
-            $rest
-        )
+        concat!("SELECT ", attempt_columns!(rows), " ", attempts!($rest))
     };
 }
 
@@ -54,7 +67,9 @@ pub(super) async fn subject(conn: &mut Conn<'_>, id: AttemptId) -> Result<UserId
 
 /// Returns a user's attempts, newest first.
 pub(super) async fn of_user(conn: &mut Conn<'_>, user: UserId, limit: i64) -> Result<Vec<Attempt>> {
-    Ok(q!(conn => all Attempt, attempt!("a.user_id = $1 ORDER BY a.number DESC LIMIT ($2 + 0)"), user, limit)?)
+    Ok(
+        q!(conn => page Attempt, attempt_columns, attempts!("a.user_id = $1 ORDER BY a.number DESC LIMIT ($2 + 0)"), user, limit)?,
+    )
 }
 
 /// Returns a user's newest attempt.
@@ -161,20 +176,20 @@ pub(super) async fn queue(
 ) -> Result<Vec<Attempt>> {
     let (at, id) = (after.at, after.id);
     Ok(match which {
-        Waiting::All => q!(conn => all Attempt,
-            attempt!("a.status = 'pending' AND (a.submitted_at, a.id) > ($1, $2) \
+        Waiting::All => q!(conn => page Attempt, attempt_columns,
+            attempts!("a.status = 'pending' AND (a.submitted_at, a.id) > ($1, $2) \
                       AND (a.document_type = $3 OR $3 IS NULL) ORDER BY a.submitted_at, a.id LIMIT ($4 + 0)"),
             at, id, document_type, limit)?,
-        Waiting::Unclaimed => q!(conn => all Attempt,
-            attempt!("a.status = 'pending' AND (a.submitted_at, a.id) > ($1, $2) \
+        Waiting::Unclaimed => q!(conn => page Attempt, attempt_columns,
+            attempts!("a.status = 'pending' AND (a.submitted_at, a.id) > ($1, $2) \
                       AND (a.document_type = $3 OR $3 IS NULL) \
                       AND (a.claim_expires_at IS NULL OR a.claim_expires_at <= $4) \
                       ORDER BY a.submitted_at, a.id LIMIT ($5 + 0)"),
             at, id, document_type, now, limit)?,
         // Only waiting attempts have a claim, and there are no more live claims than reviewers; so this query sorts
         // them without an index.
-        Waiting::Claimed => q!(conn => all Attempt,
-            attempt!("a.claim_expires_at > $4 AND (a.submitted_at, a.id) > ($1, $2) \
+        Waiting::Claimed => q!(conn => page Attempt, attempt_columns,
+            attempts!("a.claim_expires_at > $4 AND (a.submitted_at, a.id) > ($1, $2) \
                       AND (a.document_type = $3 OR $3 IS NULL) ORDER BY a.submitted_at, a.id LIMIT ($5 + 0)"),
             at, id, document_type, now, limit)?,
     })
@@ -188,8 +203,8 @@ pub(super) async fn decided(
     before: TimeCursor,
     limit: i64,
 ) -> Result<Vec<Attempt>> {
-    Ok(q!(conn => all Attempt,
-        attempt!("a.status = $1 AND (a.decided_at, a.id) < ($2, $3) AND (a.document_type = $4 OR $4 IS NULL) \
+    Ok(q!(conn => page Attempt, attempt_columns,
+        attempts!("a.status = $1 AND (a.decided_at, a.id) < ($2, $3) AND (a.document_type = $4 OR $4 IS NULL) \
                   ORDER BY a.decided_at DESC, a.id DESC LIMIT ($5 + 0)"),
         status, before.at, before.id, document_type, limit)?)
 }

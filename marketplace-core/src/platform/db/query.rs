@@ -38,6 +38,9 @@ pub const fn max_placeholder(sql: &str) -> usize {
 /// Kinds: `one`, `opt`, `all` (rows), `val`, `optval`, `vals` (scalars), `exec` (count of rows), `json` (one row with one
 /// column of JSON, read by serde; NULL is the type's default: see [`json`](crate::platform::db::json)). Where the dialects
 /// really differ: `q!(conn => all Hit, [sqlite: "…", pg: "…"], a, b)`. Placeholders and binds are counted at compile time.
+///
+/// `q!(conn => page Account, account_columns, "FROM users u WHERE …", a, b)` reads rows like `all`, on SQLite as one row of
+/// JSON; the macro that it names expands to [`column_list!`].
 #[macro_export]
 macro_rules! q {
     (@run exec [] $e:ident $x:expr, $s:expr, $b:expr) => { $crate::platform::db::run::$e::exec($x, $s, $b).await };
@@ -65,7 +68,7 @@ macro_rules! q {
             .map(|found| found.map(|json| json.0).unwrap_or_default())
     };
     (@unit $a:expr) => { () };
-    (@both $c:expr, $m:ident [$($t:ty)?], $s:expr, $p:expr, $($a:expr),*) => {{
+    (@both $c:expr, $m:ident [$($t:ty)?], $n:ident [$($u:ty)?], $s:expr, $p:expr, $($a:expr),*) => {{
         const _: () = {
             let binds = <[()]>::len(&[$($crate::q!(@unit $a)),*]);
             assert!($crate::platform::db::max_placeholder($s) == binds, "SQLite text: placeholders and binds differ");
@@ -86,16 +89,39 @@ macro_rules! q {
             $crate::platform::db::Conn::Pg(x) => {
                 let bound = $crate::platform::db::run::pg::none();
                 $(let bound = $crate::platform::db::run::bind(bound, $a);)*
-                $crate::q!(@run $m [$($t)?] pg &mut **x, $p, bound)
+                $crate::q!(@run $n [$($u)?] pg &mut **x, $p, bound)
             }
         }.map_err($crate::platform::db::DbError::from)
     }};
+    ($c:expr => page $t:ty, $columns:ident, $rest:expr $(, $a:expr)* $(,)?) => {
+        $crate::q!(@both $c, json [Vec<$t>], all [$t],
+            concat!("SELECT '[' || group_concat(j) || ']' FROM (SELECT ", $columns!(sqlite), " AS j ", $rest, ") AS page"),
+            concat!("SELECT ", $columns!(rows), " ", $rest), $($a),*)
+    };
     ($c:expr => $m:ident $($t:ty)?, [sqlite: $s:expr, pg: $p:expr $(,)?] $(, $a:expr)* $(,)?) => {
-        $crate::q!(@both $c, $m [$($t)?], $s, $p, $($a),*)
+        $crate::q!(@both $c, $m [$($t)?], $m [$($t)?], $s, $p, $($a),*)
     };
     ($c:expr => $m:ident $($t:ty)?, $sql:expr $(, $a:expr)* $(,)?) => {
-        $crate::q!(@both $c, $m [$($t)?], $sql, $sql, $($a),*)
+        $crate::q!(@both $c, $m [$($t)?], $m [$($t)?], $sql, $sql, $($a),*)
     };
+}
+
+/// Expands to the columns of a row type in the order of its fields, from one list: `column_list!($form: id "u.id", text "u.name",
+/// time "u.created_at", text "c.name" as "client_name")`. The forms are `rows` (for a SELECT), and `sqlite` and `pg`, a JSON
+/// array of the row on that engine. Only `id` and `time` are written differently; every other kind is documentation.
+#[macro_export]
+macro_rules! column_list {
+    (@rows $kind:ident $column:literal) => { $column };
+    (@rows $kind:ident $column:literal $name:literal) => { concat!($column, " AS ", $name) };
+    (@sqlite id $column:literal $($name:literal)?) => { concat!("lower(hex(", $column, "))") };
+    (@pg time $column:literal $($name:literal)?) => { concat!("(extract(epoch FROM ", $column, ") * 1000000)::bigint") };
+    (@$form:ident $kind:ident $column:literal $($name:literal)?) => { $column };
+    (@list $form:ident $first:ident $column:literal $(as $name:literal)? $(, $kind:ident $other:literal $(as $alias:literal)?)*) => {
+        concat!($crate::column_list!(@$form $first $column $($name)?) $(, ", ", $crate::column_list!(@$form $kind $other $($alias)?))*)
+    };
+    (rows: $($list:tt)+) => { $crate::column_list!(@list rows $($list)+) };
+    (sqlite: $($list:tt)+) => { concat!("json_array(", $crate::column_list!(@list sqlite $($list)+), ")") };
+    (pg: $($list:tt)+) => { concat!("json_build_array(", $crate::column_list!(@list pg $($list)+), ")") };
 }
 
 /// Expands a body once per engine, for texts that are built at run time. Inside, the first name is the connection and the
