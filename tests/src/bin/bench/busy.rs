@@ -34,6 +34,7 @@ pub async fn compare(server: &Server, crowd: Crowd, pace: Pace) -> Result<(Case,
         p50_ms: seen.percentile(0.50),
         p99_ms: seen.percentile(0.99),
         ratio,
+        vs: None,
     };
     Ok((case(&idle, None), case(&busy, Some(loud / quiet.max(f64::EPSILON)))))
 }

@@ -1,7 +1,7 @@
 //! Loads the database, and says what is asked in each case.
 
 use marketplace_core::staff::{Connection, ListQuery, ListThreads, ListUsers};
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use anyhow::{Context, Result};
 use marketplace_core::{
@@ -18,15 +18,18 @@ use marketplace_core::{
         self,
         model::{NewMessage, ThreadFilter, ThreadStatus},
     },
-    page::PageRequest,
+    page::{Page, PageRequest, TimeCursor},
     services::{
         self,
         model::{SearchFilter, ServiceSort},
     },
+    time::Timestamp,
 };
 use marketplace_seed as seed;
 use marketplace_tests::{Server, people::PASSWORD};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::load::{Ask, CONNECTIONS};
 
@@ -39,6 +42,8 @@ const OWN_PAGE: u16 = 20;
 const MESSAGES: usize = 40;
 /// Connections of the cases in which latency is measured rather than throughput.
 const MODERATE: usize = 4;
+/// Places in the table of users for requests with random ids.
+const PLACES: u64 = 20_000;
 /// Search queries: common words, beginnings of words, a typo, several words, and a place.
 const SEARCHES: [&str; 8] = [
     "q=repair",
@@ -52,10 +57,10 @@ const SEARCHES: [&str; 8] = [
 ];
 
 /// A case: the requests, and over how many connections they are sent.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Plan {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// Requests, distributed over the connections.
     pub asks: Vec<Ask>,
     /// The number of connections.
@@ -111,6 +116,7 @@ pub async fn load(server: &Server, rows: u64) -> Result<Loaded> {
     let services = services(&app).await?;
     let staff = staff_token(server, &app, &operator).await?;
     let middle = middle_of_users(&api, rows).await?;
+    let random = random(&app, &api, &staff).await?;
     app.close().await;
 
     let each = |path: &str| tokens.iter().map(|token| Ask::get(path, token)).collect();
@@ -128,21 +134,23 @@ pub async fn load(server: &Server, rows: u64) -> Result<Loaded> {
     let logins: Vec<Ask> = emails.iter().map(login).collect();
     let both = me.iter().zip(&services).flat_map(|(one, other)| [one.clone(), other.clone()]);
     let crowd = Crowd { reads: both.collect(), logins: logins.clone() };
-    let many = |name, asks| Plan { name, asks, connections: CONNECTIONS };
+    let many = |name: &str, asks| Plan { name: name.to_owned(), asks, connections: CONNECTIONS };
     let plans = vec![
         many("me", me),
         many("service", services),
         Plan {
-            name: "search",
+            name: "search".to_owned(),
             asks: SEARCHES.iter().map(|query| Ask::public(format!("/v1/services?limit={OWN_PAGE}&{query}"))).collect(),
             connections: MODERATE,
         },
-        many("threads", of_client(&|_| format!("/v1/threads?limit={OWN_PAGE}"))),
+        many("threads", of_client(&|_| format!("/v1/threads?limit={PAGE}"))),
         many("messages", of_client(&|thread| format!("/v1/threads/{thread}/messages?limit={OWN_PAGE}"))),
         many("send", talks.iter().map(send).collect()),
         many("users_first", vec![Ask::get(format!("/v1/admin/users?limit={PAGE}"), &staff)]),
         many("users_deep", vec![Ask::get(format!("/v1/admin/users?limit={PAGE}&after={middle}"), &staff)]),
         many("kyc_queue", vec![Ask::get(format!("/v1/admin/kyc?limit={PAGE}"), &staff)]),
+        many("jobs_page", vec![Ask::get(format!("/v1/admin/jobs?limit={PAGE}"), &staff)]),
+        many("random", random),
         many("login", logins),
     ];
     Ok(Loaded { plans, talks, crowd })
@@ -231,6 +239,35 @@ async fn staff_token(server: &Server, app: &App, operator: &Actor) -> Result<Str
     let token = server.mail(email, 1).await.token();
     auth::reset_password(app, &client(), &token, &Password::new(PASSWORD)).await?;
     Ok(auth::login(app, &client(), email, &Password::new(PASSWORD)).await?.access_token)
+}
+
+/// Returns requests for accounts, profiles and services all over the tables, so that few of their pages are read twice.
+async fn random(app: &App, api: &Connection, staff: &str) -> Result<Vec<Ask>> {
+    let list = async |before: Timestamp| {
+        let place = TimeCursor { at: before, id: Uuid::max() };
+        let page = PageRequest { limit: 1, after: Page::from_rows(vec![(), ()], 1, |()| place).next };
+        api.call::<ListUsers>((), ListQuery::new(&UserFilter::default(), &page), ()).await
+    };
+    let newest = list(Timestamp::MAX).await?.items.pop().context("there are no users")?.created_at;
+    let mut oldest = newest;
+    let mut step = Duration::from_hours(1);
+    while let Some(user) = list(newest - step).await?.items.pop() {
+        oldest = user.created_at;
+        step = step.saturating_mul(2);
+    }
+    let span = u64::try_from(newest.since(oldest).as_micros())?;
+    let mut asks = Vec::new();
+    // The golden ratio spreads any number of points evenly, and in no order that a cache would like.
+    for place in (0..PLACES).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % span.max(1)) {
+        let Some(user) = list(oldest + Duration::from_micros(place)).await?.items.pop() else { continue };
+        asks.push(Ask::get(format!("/v1/admin/users/{}", user.id), staff));
+        if user.role == Role::Worker && user.status == Status::Active {
+            let Ok(offered) = services::of_worker(app, user.id, &PageRequest::first(1)).await else { continue };
+            asks.push(Ask::public(format!("/v1/workers/{}", user.id)));
+            asks.extend(offered.items.into_iter().map(|service| Ask::public(format!("/v1/services/{}", service.id))));
+        }
+    }
+    Ok(asks)
 }
 
 /// Returns the cursor in the middle of all users.

@@ -14,22 +14,23 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
 use tokio::{net::TcpStream, task::JoinSet};
 
 /// Concurrent connections.
 pub const CONNECTIONS: usize = 64;
 
 /// The request that one connection repeats.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ask {
-    /// Method.
-    pub method: Method,
+    /// Whether it is a POST request; otherwise it is a GET request.
+    pub post: bool,
     /// Path and query.
     pub path: String,
     /// Access token.
     pub token: Option<String>,
     /// JSON body; empty for none. `{n}` in it is another number each time.
-    pub body: Bytes,
+    pub body: String,
     /// Whether there is a `{n}` to be replaced.
     pub numbered: bool,
 }
@@ -42,14 +43,14 @@ impl Ask {
 
     /// Creates a GET request without a token.
     pub fn public(path: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), token: None, body: Bytes::new(), numbered: false }
+        Self { post: false, path: path.into(), token: None, body: String::new(), numbered: false }
     }
 
     /// Creates a POST request.
     pub fn post(path: impl Into<String>, token: Option<String>, body: &serde_json::Value) -> Self {
         let text = body.to_string();
         let numbered = text.contains("{n}");
-        Self { method: Method::POST, path: path.into(), token, body: text.into(), numbered }
+        Self { post: true, path: path.into(), token, body: text, numbered }
     }
 
     /// Returns the same request for the bare responder, with a response of `size` bytes.
@@ -57,24 +58,28 @@ impl Ask {
         Self { path: format!("/{size}"), ..self.clone() }
     }
 
-    fn numbered_body(&self) -> Result<Bytes> {
+    fn method(&self) -> Method {
+        if self.post { Method::POST } else { Method::GET }
+    }
+
+    fn numbered_body(&self) -> Bytes {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         if !self.numbered {
-            return Ok(self.body.clone());
+            return self.body.clone().into();
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
-        Ok(std::str::from_utf8(&self.body)?.replace("{n}", &number).into())
+        self.body.replace("{n}", &number).into()
     }
 
     fn request(&self) -> Result<Request<Full<Bytes>>> {
-        let mut request = Request::builder().method(self.method.clone()).uri(&self.path).header(header::HOST, "bench");
+        let mut request = Request::builder().method(self.method()).uri(&self.path).header(header::HOST, "bench");
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         if !self.body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        Ok(request.body(Full::new(self.numbered_body()?))?)
+        Ok(request.body(Full::new(self.numbered_body()))?)
     }
 }
 
@@ -160,7 +165,7 @@ pub async fn drive_at_ease(
                 ensure!(
                     status.is_success(),
                     "{} {}: {status} {}",
-                    ask.method,
+                    ask.method(),
                     ask.path,
                     String::from_utf8_lossy(&body)
                 );

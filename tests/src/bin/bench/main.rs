@@ -7,9 +7,10 @@ mod enumeration;
 mod load;
 mod report;
 mod sockets;
+mod versus;
 mod writes;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
@@ -19,6 +20,7 @@ use crate::{
     bare::Bare,
     load::{Ask, Seen, drive},
     report::{Case, Report},
+    versus::Other,
 };
 
 /// Measures the real server against a bare hyper responder, over loopback, in the same run.
@@ -41,6 +43,12 @@ struct Arguments {
     /// How the numbers are printed.
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
+    /// Another build to compare with, in turns in the same run: the folder with its `bench` and `marketplace-server`.
+    #[arg(long, value_name = "FOLDER")]
+    vs: Option<PathBuf>,
+    /// Loads a database and starts a server for another build's `--vs`: prints what to ask it, and ends with its input.
+    #[arg(long, hide = true)]
+    serve: bool,
     /// Runs as the bare responder.
     #[arg(long, hide = true)]
     bare: bool,
@@ -50,6 +58,12 @@ struct Arguments {
 enum On {
     Sqlite,
     Postgres,
+}
+
+impl Arguments {
+    fn rows(&self) -> u64 {
+        self.rows.unwrap_or(if self.quick { 5_000 } else { 100_000 })
+    }
 }
 
 impl On {
@@ -86,6 +100,9 @@ fn main() -> Result<()> {
         let answers = if arguments.quick { 300 } else { 2_000 };
         return runtime.block_on(enumeration::run(engine, answers, arguments.output == Format::Json));
     }
+    if arguments.serve {
+        return runtime.block_on(versus::serve(&arguments));
+    }
     let report = runtime.block_on(measure(&arguments))?;
     match arguments.output {
         Format::Table => println!("{report}"),
@@ -97,7 +114,7 @@ fn main() -> Result<()> {
 async fn measure(arguments: &Arguments) -> Result<Report> {
     let (engine, name) = arguments.engine.on();
     ensure!(engine.is_here(), "MARKETPLACE_TEST_POSTGRES_URL names no server; run tests/bench, which starts one");
-    let rows = arguments.rows.unwrap_or(if arguments.quick { 5_000 } else { 100_000 });
+    let rows = arguments.rows();
     let pace = if arguments.quick {
         Pace { rounds: 2, stretch: Duration::from_millis(700) }
     } else {
@@ -110,6 +127,7 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
     let loaded = cases::load(&server, rows).await?;
     server.run().await;
     let bare = Bare::start()?;
+    let other = arguments.vs.as_ref().map(|folder| Other::start(folder, rows, name)).transpose()?;
 
     let mut report = Report { rows, engine: name, ..Report::default() };
     let wanted = |name: &str| arguments.cases.is_empty() || arguments.cases.iter().any(|case| case == name);
@@ -119,52 +137,67 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
         eprintln!("ws_fanout …");
         let measured =
             sockets::fan_out(&server, &loaded.talks, || memory(pid, "RssAnon:"), pace).await.context("ws_fanout")?;
-        report.cases.insert("ws_fanout", measured.0.rounded());
+        report.cases.insert("ws_fanout".into(), measured.0.rounded());
         report.socket_kb = (measured.1 * 10.0).round() / 10.0;
     }
     for cases::Plan { name, asks, connections } in loaded.plans {
-        if !wanted(name) {
+        if !wanted(&name) {
             continue;
         }
         eprintln!("{name} …");
-        let case = against_bare(&server, &bare, asks, connections, pace).await.with_context(|| name)?;
+        let address = server.url.trim_start_matches("http://").parse()?;
+        let other = other.as_ref().and_then(|other| other.asks(&name));
+        let case = against_bare(address, &bare, asks, connections, pace, other).await.with_context(|| name.clone())?;
         report.cases.insert(name, case.rounded());
     }
     if wanted("busy_login") {
         eprintln!("busy_login …");
         let (idle, busy) = busy::compare(&server, loaded.crowd, pace).await.context("busy_login")?;
-        report.cases.insert("busy_idle", idle.rounded());
-        report.cases.insert("busy_login", busy.rounded());
+        report.cases.insert("busy_idle".into(), idle.rounded());
+        report.cases.insert("busy_login".into(), busy.rounded());
     }
     report.rss_mb = memory(pid, "VmRSS:")?;
     drop((server, bare));
     if wanted("write_grouped") || wanted("write_single") {
         eprintln!("writes …");
         let (grouped, single) = writes::compare(engine, pace).await?;
-        report.cases.insert("write_grouped", grouped.rounded());
-        report.cases.insert("write_single", single.rounded());
+        report.cases.insert("write_grouped".into(), grouped.rounded());
+        report.cases.insert("write_single".into(), single.rounded());
     }
     Ok(report)
 }
 
 /// Measures the two alternately, so that other load on the machine affects both.
-async fn against_bare(server: &Server, bare: &Bare, asks: Vec<Ask>, connections: usize, pace: Pace) -> Result<Case> {
-    let address = server.url.trim_start_matches("http://").parse()?;
+async fn against_bare(
+    address: SocketAddr,
+    bare: &Bare,
+    asks: Vec<Ask>,
+    connections: usize,
+    pace: Pace,
+    other: Option<(SocketAddr, Arc<Vec<Ask>>)>,
+) -> Result<Case> {
     let asks = Arc::new(asks);
     // This warms up connections, caches and statements, and returns the response's size.
     let size = drive(address, &asks, connections, pace.stretch / 2).await?.size;
     let bare_asks = Arc::new(asks.iter().map(|ask| ask.to_bare(size)).collect());
     drive(bare.address, &bare_asks, connections, pace.stretch / 4).await?;
-    let (mut real, mut measure) = (Seen::default(), Seen::default());
+    if let Some((address, asks)) = &other {
+        drive(*address, asks, connections, pace.stretch / 2).await?;
+    }
+    let (mut real, mut measure, mut compared) = (Seen::default(), Seen::default(), Seen::default());
     for _ in 0..pace.rounds {
         real.add(drive(address, &asks, connections, pace.stretch).await?);
         measure.add(drive(bare.address, &bare_asks, connections, pace.stretch).await?);
+        if let Some((address, asks)) = &other {
+            compared.add(drive(*address, asks, connections, pace.stretch).await?);
+        }
     }
     Ok(Case {
         rps: real.rps(),
         p50_ms: real.percentile(0.50),
         p99_ms: real.percentile(0.99),
         ratio: Some(real.rps() / measure.rps().max(f64::EPSILON)),
+        vs: other.map(|_| real.rps() / compared.rps().max(f64::EPSILON)),
     })
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// Cases by name.
-    pub cases: BTreeMap<&'static str, Case>,
+    pub cases: BTreeMap<String, Case>,
     /// Memory of the server after the load, in MB (10⁶ bytes).
     pub rss_mb: f64,
     /// Memory of the server for each open, idle socket, in kB (10³ bytes).
@@ -32,6 +32,9 @@ pub struct Case {
     /// `write_grouped`: divided by those of `write_single`. For `busy_login`: its `p99_ms` divided by that of
     /// `busy_idle`. `None` where the bare responder has no counterpart.
     pub ratio: Option<f64>,
+    /// Responses per second divided by those of the build that `--vs` names, in turns in the same run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vs: Option<f64>,
 }
 
 impl Case {
@@ -44,16 +47,18 @@ impl Case {
             p50_ms: to(self.p50_ms, 1_000.0),
             p99_ms: to(self.p99_ms, 1_000.0),
             ratio: self.ratio.map(|ratio| to(ratio, 1_000.0)),
+            vs: self.vs.map(|vs| to(vs, 1_000.0)),
         }
     }
 }
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{:<14} {:>10} {:>9} {:>9} {:>7}", "case", "req/s", "p50 ms", "p99 ms", "ratio")?;
+        writeln!(f, "{:<14} {:>10} {:>9} {:>9} {:>7} {:>7}", "case", "req/s", "p50 ms", "p99 ms", "ratio", "vs")?;
         for (name, case) in &self.cases {
-            let ratio = case.ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.3}"));
-            writeln!(f, "{name:<14} {:>10.0} {:>9.2} {:>9.2} {ratio:>7}", case.rps, case.p50_ms, case.p99_ms)?;
+            let [ratio, vs] =
+                [case.ratio, case.vs].map(|ratio| ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.3}")));
+            writeln!(f, "{name:<14} {:>10.0} {:>9.2} {:>9.2} {ratio:>7} {vs:>7}", case.rps, case.p50_ms, case.p99_ms)?;
         }
         writeln!(
             f,
@@ -63,7 +68,7 @@ impl std::fmt::Display for Report {
         write!(
             f,
             "ratio: to a bare hyper responder with answers of the same size, in the same run; write_grouped: to write_single; \
-             busy_login: its p99 to that of busy_idle"
+             busy_login: its p99 to that of busy_idle; vs: to the build that --vs names"
         )
     }
 }

@@ -45,6 +45,7 @@ pub async fn compare(engine: Engine, pace: Pace) -> Result<(Case, Case)> {
         p50_ms: seen.percentile(0.50),
         p99_ms: seen.percentile(0.99),
         ratio: Some(seen.rps() / alone.rps().max(f64::EPSILON)),
+        vs: None,
     };
     Ok((case(&together), case(&alone)))
 }
