@@ -34,7 +34,9 @@ pub async fn compare(server: &Server, crowd: Crowd, pace: Pace) -> Result<(Case,
         p50_ms: seen.percentile(0.50),
         p99_ms: seen.percentile(0.99),
         ratio,
+        cpu_us: None,
         vs: None,
+        vs_cpu: None,
     };
     Ok((case(&idle, None), case(&busy, Some(loud / quiet.max(f64::EPSILON)))))
 }

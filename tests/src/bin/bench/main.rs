@@ -146,8 +146,9 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
         }
         eprintln!("{name} …");
         let address = server.url.trim_start_matches("http://").parse()?;
-        let other = other.as_ref().and_then(|other| other.asks(&name));
-        let case = against_bare(address, &bare, asks, connections, pace, other).await.with_context(|| name.clone())?;
+        let own = Asked { address, pid, asks: Arc::new(asks) };
+        let other = other.as_ref().and_then(|other| other.asked(&name));
+        let case = against_bare(&own, &bare, connections, pace, other).await.with_context(|| name.clone())?;
         report.cases.insert(name, case.rounded());
     }
     if wanted("busy_login") {
@@ -167,38 +168,76 @@ async fn measure(arguments: &Arguments) -> Result<Report> {
     Ok(report)
 }
 
-/// Measures the two alternately, so that other load on the machine affects both.
-async fn against_bare(
+/// A server, and what it is asked.
+#[derive(Debug)]
+struct Asked {
     address: SocketAddr,
-    bare: &Bare,
-    asks: Vec<Ask>,
-    connections: usize,
-    pace: Pace,
-    other: Option<(SocketAddr, Arc<Vec<Ask>>)>,
-) -> Result<Case> {
-    let asks = Arc::new(asks);
-    // This warms up connections, caches and statements, and returns the response's size.
-    let size = drive(address, &asks, connections, pace.stretch / 2).await?.size;
-    let bare_asks = Arc::new(asks.iter().map(|ask| ask.to_bare(size)).collect());
-    drive(bare.address, &bare_asks, connections, pace.stretch / 4).await?;
-    if let Some((address, asks)) = &other {
-        drive(*address, asks, connections, pace.stretch / 2).await?;
+    pid: u32,
+    asks: Arc<Vec<Ask>>,
+}
+
+impl Asked {
+    /// Puts load on the server. Returns what was seen, and the CPU time that the server used, in microseconds.
+    async fn drive(&self, connections: usize, duration: Duration) -> Result<(Seen, f64)> {
+        let before = cpu_time(self.pid)?;
+        let seen = drive(self.address, &self.asks, connections, duration).await?;
+        Ok((seen, cpu_time(self.pid)? - before))
     }
-    let (mut real, mut measure, mut compared) = (Seen::default(), Seen::default(), Seen::default());
+}
+
+/// The sum of several periods of load.
+#[derive(Debug, Default)]
+struct Sum(Seen, f64);
+
+impl Sum {
+    fn add(&mut self, (seen, cpu): (Seen, f64)) {
+        self.0.add(seen);
+        self.1 += cpu;
+    }
+
+    /// Returns the CPU time of a response, in microseconds.
+    fn cpu_us(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a mean, shown with a few digits")]
+        let count = self.0.latencies.len().max(1) as f64;
+        self.1 / count
+    }
+}
+
+/// Measures the servers alternately, so that other load on the machine affects all of them.
+async fn against_bare(own: &Asked, bare: &Bare, connections: usize, pace: Pace, other: Option<Asked>) -> Result<Case> {
+    // This warms up connections, caches and statements, and returns the response's size.
+    let size = drive(own.address, &own.asks, connections, pace.stretch / 2).await?.size;
+    let bare_asks = Arc::new(own.asks.iter().map(|ask| ask.to_bare(size)).collect());
+    drive(bare.address, &bare_asks, connections, pace.stretch / 4).await?;
+    if let Some(other) = &other {
+        drive(other.address, &other.asks, connections, pace.stretch / 2).await?;
+    }
+    let (mut real, mut measure, mut compared) = (Sum::default(), Seen::default(), Sum::default());
     for _ in 0..pace.rounds {
-        real.add(drive(address, &asks, connections, pace.stretch).await?);
+        real.add(own.drive(connections, pace.stretch).await?);
         measure.add(drive(bare.address, &bare_asks, connections, pace.stretch).await?);
-        if let Some((address, asks)) = &other {
-            compared.add(drive(*address, asks, connections, pace.stretch).await?);
+        if let Some(other) = &other {
+            compared.add(other.drive(connections, pace.stretch).await?);
         }
     }
     Ok(Case {
-        rps: real.rps(),
-        p50_ms: real.percentile(0.50),
-        p99_ms: real.percentile(0.99),
-        ratio: Some(real.rps() / measure.rps().max(f64::EPSILON)),
-        vs: other.map(|_| real.rps() / compared.rps().max(f64::EPSILON)),
+        rps: real.0.rps(),
+        p50_ms: real.0.percentile(0.50),
+        p99_ms: real.0.percentile(0.99),
+        ratio: Some(real.0.rps() / measure.rps().max(f64::EPSILON)),
+        cpu_us: Some(real.cpu_us()),
+        vs: other.as_ref().map(|_| real.0.rps() / compared.0.rps().max(f64::EPSILON)),
+        vs_cpu: other.map(|_| real.cpu_us() / compared.cpu_us().max(f64::EPSILON)),
     })
+}
+
+/// Returns the CPU time of a process so far, in microseconds; the kernel counts it in hundredths of a second.
+fn cpu_time(pid: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("CPU time is read from /proc")?;
+    // The name of the program, in parentheses, may hold blanks.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    let ticks: f64 = fields.map(|field| field.parse().unwrap_or(0.0)).sum();
+    Ok(ticks * 10_000.0)
 }
 
 /// Returns the memory of a process in MB, by the kernel's name for it.

@@ -32,9 +32,15 @@ pub struct Case {
     /// `write_grouped`: divided by those of `write_single`. For `busy_login`: its `p99_ms` divided by that of
     /// `busy_idle`. `None` where the bare responder has no counterpart.
     pub ratio: Option<f64>,
+    /// Microseconds of the server's CPU time for each response: other work on the machine hardly changes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_us: Option<f64>,
     /// Responses per second divided by those of the build that `--vs` names, in turns in the same run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vs: Option<f64>,
+    /// CPU time divided by that of the same build.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vs_cpu: Option<f64>,
 }
 
 impl Case {
@@ -47,18 +53,37 @@ impl Case {
             p50_ms: to(self.p50_ms, 1_000.0),
             p99_ms: to(self.p99_ms, 1_000.0),
             ratio: self.ratio.map(|ratio| to(ratio, 1_000.0)),
+            cpu_us: self.cpu_us.map(|cpu| to(cpu, 10.0)),
             vs: self.vs.map(|vs| to(vs, 1_000.0)),
+            vs_cpu: self.vs_cpu.map(|vs| to(vs, 1_000.0)),
         }
     }
 }
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{:<14} {:>10} {:>9} {:>9} {:>7} {:>7}", "case", "req/s", "p50 ms", "p99 ms", "ratio", "vs")?;
+        let titles = ["case", "req/s", "p50 ms", "p99 ms", "ratio", "CPU µs", "vs", "vs CPU"];
+        let line = |f: &mut std::fmt::Formatter<'_>, [name, rest @ ..]: [&str; 8]| {
+            write!(f, "{name:<14}")?;
+            rest.iter().try_for_each(|text| write!(f, " {text:>9}"))?;
+            writeln!(f)
+        };
+        line(f, titles)?;
         for (name, case) in &self.cases {
-            let [ratio, vs] =
-                [case.ratio, case.vs].map(|ratio| ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.3}")));
-            writeln!(f, "{name:<14} {:>10.0} {:>9.2} {:>9.2} {ratio:>7} {vs:>7}", case.rps, case.p50_ms, case.p99_ms)?;
+            let maybe = |value: Option<f64>, digits: usize| {
+                value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
+            };
+            let texts = [
+                format!("{:.0}", case.rps),
+                format!("{:.2}", case.p50_ms),
+                format!("{:.2}", case.p99_ms),
+                maybe(case.ratio, 3),
+                maybe(case.cpu_us, 1),
+                maybe(case.vs, 3),
+                maybe(case.vs_cpu, 3),
+            ];
+            let [rps, p50, p99, ratio, cpu, vs, vs_cpu] = &texts;
+            line(f, [name, rps, p50, p99, ratio, cpu, vs, vs_cpu])?;
         }
         writeln!(
             f,
@@ -68,7 +93,8 @@ impl std::fmt::Display for Report {
         write!(
             f,
             "ratio: to a bare hyper responder with answers of the same size, in the same run; write_grouped: to write_single; \
-             busy_login: its p99 to that of busy_idle; vs: to the build that --vs names"
+             busy_login: its p99 to that of busy_idle; vs: to the build that \
+             --vs names"
         )
     }
 }

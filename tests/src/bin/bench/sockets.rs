@@ -59,8 +59,15 @@ pub async fn fan_out(
     }
     ensure!(seen.latencies.len() == count, "{} of {count} messages arrived", seen.latencies.len());
     seen.elapsed = elapsed;
-    let case =
-        Case { rps: seen.rps(), p50_ms: seen.percentile(0.50), p99_ms: seen.percentile(0.99), ratio: None, vs: None };
+    let case = Case {
+        rps: seen.rps(),
+        p50_ms: seen.percentile(0.50),
+        p99_ms: seen.percentile(0.99),
+        ratio: None,
+        cpu_us: None,
+        vs: None,
+        vs_cpu: None,
+    };
     Ok((case, socket_kb))
 }
 

@@ -12,12 +12,13 @@ use anyhow::{Context, Result};
 use marketplace_tests::{Server, server::ROOMY};
 use serde::{Deserialize, Serialize};
 
-use crate::{Arguments, cases, load::Ask};
+use crate::{Arguments, Asked, cases};
 
 /// What the other build's server is asked, and where.
 #[derive(Debug, Serialize, Deserialize)]
 struct Served {
     url: String,
+    pid: u32,
     plans: Vec<cases::Plan>,
 }
 
@@ -26,6 +27,7 @@ struct Served {
 pub struct Other {
     process: Child,
     address: SocketAddr,
+    pid: u32,
     plans: Vec<cases::Plan>,
 }
 
@@ -45,13 +47,14 @@ impl Other {
         let out = process.stdout.take().context("its output is read")?;
         BufReader::new(out).read_line(&mut line)?;
         let served: Served = serde_json::from_str(&line).context("the other build does not know `--serve`")?;
-        Ok(Self { process, address: served.url.trim_start_matches("http://").parse()?, plans: served.plans })
+        let address = served.url.trim_start_matches("http://").parse()?;
+        Ok(Self { process, address, pid: served.pid, plans: served.plans })
     }
 
     /// Returns what the other server is asked in a case; `None` for a case that it does not know.
-    pub fn asks(&self, name: &str) -> Option<(SocketAddr, Arc<Vec<Ask>>)> {
+    pub fn asked(&self, name: &str) -> Option<Asked> {
         let plan = self.plans.iter().find(|plan| plan.name == name)?;
-        Some((self.address, Arc::new(plan.asks.clone())))
+        Some(Asked { address: self.address, pid: self.pid, asks: Arc::new(plan.asks.clone()) })
     }
 }
 
@@ -68,7 +71,8 @@ pub async fn serve(arguments: &Arguments) -> Result<()> {
     let mut server = Server::prepare(engine, ROOMY).await;
     let loaded = cases::load(&server, arguments.rows()).await?;
     server.run().await;
-    let served = Served { url: server.url.clone(), plans: loaded.plans };
+    let pid = server.pid().context("the server runs")?;
+    let served = Served { url: server.url.clone(), pid, plans: loaded.plans };
     writeln!(std::io::stdout(), "{}", serde_json::to_string(&served)?)?;
     // Until the other side has finished, or is gone.
     tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;

@@ -45,7 +45,9 @@ pub async fn compare(engine: Engine, pace: Pace) -> Result<(Case, Case)> {
         p50_ms: seen.percentile(0.50),
         p99_ms: seen.percentile(0.99),
         ratio: Some(seen.rps() / alone.rps().max(f64::EPSILON)),
+        cpu_us: None,
         vs: None,
+        vs_cpu: None,
     };
     Ok((case(&together), case(&alone)))
 }
