@@ -30,13 +30,29 @@ use axum::{
 };
 use futures::StreamExt;
 use marketplace_core::{
+    accounts::model::Password,
     error::{Error, Result},
     export::Export,
     kyc::model::FileContent,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{ctx::Ctx, problem::Answer, slot};
+
+/// Nothing needs to be said.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoInput {}
+
+/// The present password, again.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordInput {
+    /// The present password.
+    #[schema(value_type = String, format = Password)]
+    pub password: Password,
+}
 
 /// Returns a file to be shown inline under a name of ours: its owner's name for it is private.
 pub(crate) fn shown_file(file: FileContent, name: &str) -> Answer<Response> {
