@@ -2,7 +2,8 @@
 //!
 //! To add a route: a handler with `#[utoipa::path]` in the file of its feature (with `security(())` when it is to be
 //! public, that is without an access token), its name in that file's `routes()`, and a row in the table of
-//! `tests/http/access.rs` (the test fails until it is there).
+//! `tests/http/access.rs` (the test fails until it is there). Its name begins with a verb, and is its `operationId` in camel
+//! case.
 
 pub(crate) mod auth;
 pub(crate) mod docs;
