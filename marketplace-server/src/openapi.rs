@@ -34,7 +34,7 @@ pub(crate) struct IdempotencyKey {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes the header; it is read elsewhere")]
 pub(crate) struct IfMatchHeader {
-    /// ETag of the version that the change is meant for.
+    /// The `ETag` of the version that the change is meant for.
     #[param(rename = "if-match")]
     version: Option<String>,
 }

@@ -251,6 +251,8 @@ fn describe_stream(document: &mut openapi::OpenApi) {
         .description(Some("Cursor to resume a stream from"))
         .schema(Some(text()));
     operation.parameters.get_or_insert_default().push(openapi::RefOr::T(resume.build()));
+    let gap = ResponseBuilder::new().description("Events after this cursor may be missing; begin anew at `current`");
+    operation.responses.responses.insert("409".to_owned(), gap.build().into());
     if let Some(openapi::RefOr::T(response)) = operation.responses.responses.get_mut("200") {
         let stream = ContentBuilder::new().schema(Some(text())).build();
         response.content.insert("text/event-stream".to_owned(), stream.into());
