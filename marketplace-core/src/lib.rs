@@ -18,7 +18,7 @@
 //!     actor::{Actor, Operator},
 //!     app::App,
 //!     auth::{self, ClientInfo},
-//!     base::permission::Role,
+//!     base::permission::TraderRole,
 //!     config::Config,
 //!     kyc::{self, Submission, model::{Decision, DocumentType}, status::KycStatus},
 //! };
@@ -29,7 +29,7 @@
 //! let client = ClientInfo { ip: IpAddr::from([127, 0, 0, 1]), user_agent: "example".into() };
 //! let password = Password::new("correct horse battery");
 //! let new = SignUp {
-//!     role: Role::Worker,
+//!     role: TraderRole::Worker,
 //!     email: "ada@example.org".into(),
 //!     password: password.clone(),
 //!     name: "Ada Obi".into(),

@@ -6,6 +6,8 @@ use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::description;
+
 /// Sends requests to one server, as one user or anonymously.
 #[derive(Debug, Clone)]
 pub struct Http {
@@ -99,14 +101,20 @@ impl Answer {
         Self::try_of(request).await.expect("the server answers")
     }
 
-    /// Sends a request whose response the server may not live to send.
+    /// Sends a request whose response the server may not live to send. One that comes is as the server describes it.
     pub async fn try_of(request: RequestBuilder) -> reqwest::Result<Self> {
         let (client, request) = request.build_split();
         let request = request?;
         let asked = format!("{} {}", request.method(), request.url());
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
         let response = client.execute(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        Ok(Self { asked, status, headers, body: response.bytes().await? })
+        let body = response.bytes().await?;
+        let content_type = headers.get("content-type").and_then(|value| value.to_str().ok());
+        if let Some(fault) = description::fault(&method, &path, status, content_type, &body) {
+            panic!("{asked}: {fault}: {}", String::from_utf8_lossy(&body));
+        }
+        Ok(Self { asked, status, headers, body })
     }
 
     /// Returns the body as text.

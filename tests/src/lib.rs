@@ -32,6 +32,7 @@ pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod database;
+mod description;
 pub mod fault;
 pub mod http;
 pub mod mail;

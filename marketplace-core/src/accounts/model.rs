@@ -8,7 +8,7 @@ use crate::{
     base::{
         error::{Error, FieldError, Result},
         ids::{NoteId, UserId},
-        permission::Role,
+        permission::{Role, TraderRole},
         principal::Principal,
         text_enum::text_enum,
         time::Timestamp,
@@ -137,13 +137,13 @@ impl UserAction {
     }
 }
 
-/// A new account, by its future owner. Only `client` and `worker` can sign up.
+/// A new account, by its future owner.
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignUp {
-    /// `client` or `worker`.
-    pub role: Role,
+    /// What it shall be; staff are made by staff.
+    pub role: TraderRole,
     /// Where mail reaches them.
     #[cfg_attr(feature = "openapi", schema(max_length = 254))]
     pub email: String,

@@ -13,6 +13,7 @@ use crate::{
         error::ErrorCode,
         ids::UserId,
         page::PageRequest,
+        patch::Patch,
         permission::{Permission, Role, permissions},
         random::OsRandom,
         text_enum::Name,
@@ -560,7 +561,7 @@ async fn own_accounts_change_with_versions() {
         let app = test.app();
         let actor = test.actor(Role::Client).await;
         let was = me(&app.by(&actor)).unwrap();
-        let update = UpdateMe { name: Some(" Eve  Adams ".into()), phone: Some("+44 20 7183 8752".into()) };
+        let update = UpdateMe { name: Patch::Set(" Eve  Adams ".into()), phone: Patch::Set("+44 20 7183 8752".into()) };
         let now = update_me(&app.by(&actor).at_version(Some(was.version)), update.clone()).await.unwrap();
         assert_eq!((now.name.as_str(), now.phone.as_deref()), ("Eve  Adams", Some("+442071838752")));
         assert_eq!(
@@ -568,10 +569,17 @@ async fn own_accounts_change_with_versions() {
             ErrorCode::PreconditionFailed
         );
         let other = test.actor(Role::Client).await;
-        let same = UpdateMe { name: None, phone: Some("+442071838752".into()) };
+        let same = UpdateMe { name: Patch::Keep, phone: Patch::Set("+442071838752".into()) };
         assert_eq!(update_me(&app.by(&other), same).await.unwrap_err().code(), ErrorCode::Conflict);
-        let cleared = update_me(&app.by(&actor), UpdateMe { name: None, phone: Some(String::new()) }).await.unwrap();
-        assert_eq!(cleared.phone, None);
+        assert_eq!(
+            update_me(&app.by(&actor), UpdateMe::default()).await.unwrap(),
+            now,
+            "an empty update changes nothing"
+        );
+        let cleared = update_me(&app.by(&actor), UpdateMe { name: Patch::Keep, phone: Patch::Clear }).await.unwrap();
+        assert_eq!((cleared.phone.as_deref(), cleared.version), (None, now.version + 1));
+        let nameless = UpdateMe { name: Patch::Clear, phone: Patch::Keep };
+        assert_eq!(update_me(&app.by(&actor), nameless).await.unwrap_err().fields()[0].pointer, "/name");
         assert!(delete_me(&app.by(&actor), &crate::accounts::model::Password::new("wrong one")).await.is_err());
         delete_me(&app.by(&actor), &crate::accounts::model::Password::new(testing::PASSWORD)).await.unwrap();
         let staff: Actor = test.actor(Role::Admin).await;

@@ -7,6 +7,7 @@ pub mod error;
 pub mod ids;
 pub mod money;
 pub mod page;
+pub mod patch;
 pub mod permission;
 pub mod principal;
 pub mod random;

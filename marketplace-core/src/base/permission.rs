@@ -18,6 +18,25 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// One of the two roles that trade with each other, and that people sign up as.
+    pub enum TraderRole {
+        /// Hires.
+        Client = "client",
+        /// Is hired.
+        Worker = "worker",
+    }
+}
+
+impl From<TraderRole> for Role {
+    fn from(role: TraderRole) -> Self {
+        match role {
+            TraderRole::Client => Self::Client,
+            TraderRole::Worker => Self::Worker,
+        }
+    }
+}
+
 impl Role {
     /// Returns whether the role is one of staff's.
     pub fn is_staff(self) -> bool {

@@ -6,6 +6,7 @@ use crate::{
     base::{
         error::FieldError,
         ids::{AttachmentId, JobId, MessageId, ServiceId, ThreadId, UserId},
+        permission::TraderRole,
         text::check_text,
         text_enum::text_enum,
         time::Timestamp,
@@ -32,16 +33,6 @@ pub fn check_client_msg_id(id: &str) -> Result<(), FieldError> {
     }
     let detail = "must have 1 to 100 characters, and no control characters".into();
     Err(FieldError { pointer: "/client_msg_id".into(), detail })
-}
-
-text_enum! {
-    /// One of the two of a thread.
-    pub enum Party {
-        /// Who asks.
-        Client = "client",
-        /// Who is asked.
-        Worker = "worker",
-    }
 }
 
 text_enum! {
@@ -230,7 +221,7 @@ pub struct ThreadSummary {
     /// The service's title.
     pub title: String,
     /// Which of the two looks.
-    pub party: Party,
+    pub party: TraderRole,
     /// The other one.
     pub counterpart: Counterpart,
     /// Whether it takes messages.

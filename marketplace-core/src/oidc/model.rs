@@ -8,12 +8,11 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::{
-    accounts::model::Checks,
     auth::Tokens,
     base::{
-        error::{Error, FieldError, Result},
+        error::{FieldError, Result},
         ids::IdentityId,
-        permission::Role,
+        permission::TraderRole,
         time::Timestamp,
     },
     platform::config::Config,
@@ -44,7 +43,7 @@ pub struct BeginLogin {
     /// What the account shall be, if this login makes one: `client` (the default) or `worker`. An account that is there keeps
     /// its role.
     #[cfg_attr(feature = "openapi", param(inline))]
-    pub role: Option<Role>,
+    pub role: Option<TraderRole>,
     /// For browser apps: where to go afterwards, with `code` (see `POST /v1/auth/oidc/exchange`) or `error` in the query. Its
     /// origin must be one of `cors_origins`, or that of `public_url`.
     pub redirect: Option<String>,
@@ -56,7 +55,7 @@ pub struct BeginLogin {
 /// A login as it is remembered while the person is at the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
-    pub role: Role,
+    pub role: TraderRole,
     pub back: Option<Back>,
 }
 
@@ -68,14 +67,9 @@ pub(super) struct Back {
 }
 
 impl BeginLogin {
-    /// Staff are made by staff; redirects lead to our own pages only.
+    /// Redirects lead to our own pages only.
     pub(super) fn checked(&self, config: &Config) -> Result<Asked> {
-        let mut checks = Checks::default();
-        let role = checks.take(match self.role.unwrap_or(Role::Client) {
-            role if role.is_staff() => Err(FieldError::new("/role", "must be client or worker")),
-            role => Ok(role),
-        });
-        let back = checks.take(match (&self.redirect, &self.code_challenge) {
+        let back = match (&self.redirect, &self.code_challenge) {
             (None, None) => Ok(None),
             (Some(_), None) => Err(FieldError::new("/code_challenge", "is required with redirect")),
             (None, Some(_)) => Err(FieldError::new("/code_challenge", "is for logins with a redirect")),
@@ -86,12 +80,8 @@ impl BeginLogin {
                 (_, false) => Err(FieldError::new("/code_challenge", "must be 43 characters of base64url (S256)")),
                 (Some(redirect), true) => Ok(Some(Back { redirect, challenge: challenge.clone() })),
             },
-        });
-        checks.finish()?;
-        match (role, back) {
-            (Some(role), Some(back)) => Ok(Asked { role, back }),
-            _ => Err(Error::internal("checks passed without values")),
-        }
+        }?;
+        Ok(Asked { role: self.role.unwrap_or(TraderRole::Client), back })
     }
 }
 
@@ -184,7 +174,7 @@ pub(super) fn challenge(verifier: &str) -> String {
 mod tests {
     use super::*;
 
-    fn checked(role: Option<Role>, redirect: Option<&str>, challenge: Option<&str>) -> Result<Asked> {
+    fn checked(role: Option<TraderRole>, redirect: Option<&str>, challenge: Option<&str>) -> Result<Asked> {
         let config = Config {
             public_url: "https://market.example/shop".parse().unwrap(),
             cors_origins: vec!["https://app.example".into(), "http://localhost:5173".into()],
@@ -196,12 +186,9 @@ mod tests {
     }
 
     #[test]
-    fn nobody_asks_to_be_staff() {
-        assert_eq!(checked(None, None, None).unwrap().role, Role::Client);
-        assert_eq!(checked(Some(Role::Worker), None, None).unwrap().role, Role::Worker);
-        for role in [Role::Admin, Role::Support, Role::Auditor] {
-            assert!(checked(Some(role), None, None).is_err(), "{role}");
-        }
+    fn a_first_login_makes_a_client_unless_asked_otherwise() {
+        assert_eq!(checked(None, None, None).unwrap().role, TraderRole::Client);
+        assert_eq!(checked(Some(TraderRole::Worker), None, None).unwrap().role, TraderRole::Worker);
     }
 
     #[test]

@@ -122,7 +122,7 @@ async fn complete(
 
 /// Begins a session, for apps, which get the tokens themselves.
 async fn open(app: &App, client: &ClientInfo, who: Identity, asked: &Asked) -> Result<Tokens> {
-    let (opening, role) = (Opening::new(app, client), asked.role);
+    let (opening, role) = (Opening::new(app, client), asked.role.into());
     let within = opening.clone();
     let account = Operation::system(app)
         .write(unit!(|op, c| {
@@ -139,7 +139,7 @@ async fn open(app: &App, client: &ClientInfo, who: Identity, asked: &Asked) -> R
 async fn hand_over(app: &App, who: Identity, asked: &Asked, back: Back) -> Result<url::Url> {
     let Back { mut redirect, challenge } = back;
     let code = Opaque::new(app.random.as_ref());
-    let (role, hash) = (asked.role, code.hash());
+    let (role, hash) = (asked.role.into(), code.hash());
     Operation::system(app)
         .write(unit!(|op, c| {
             let account = account::find_or_make(&op, c, &who, role).await?;

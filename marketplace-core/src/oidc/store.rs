@@ -8,7 +8,7 @@ use crate::{
         error::{Error, Result},
         ids::{IdentityId, UserId},
         page::TimeCursor,
-        permission::Role,
+        permission::TraderRole,
         time::Timestamp,
     },
     platform::db::Conn,
@@ -34,7 +34,7 @@ pub(super) async fn put_login(
 #[derive(sqlx_macros::FromRow)]
 struct LoginRow {
     provider: String,
-    role: Role,
+    role: TraderRole,
     redirect: Option<String>,
     challenge: Option<String>,
     expires_at: Timestamp,

@@ -13,10 +13,10 @@
 //!
 //! ```no_run
 //! # use marketplace_core::{error::Result, operation::Operation};
-//! use marketplace_core::profiles::{self, model::UpdateWorkerProfile};
+//! use marketplace_core::{base::patch::Patch, profiles::{self, model::UpdateWorkerProfile}};
 //!
 //! # async fn example(op: &Operation) -> Result<()> {
-//! let update = UpdateWorkerProfile { headline: Some("Painter".into()), ..UpdateWorkerProfile::default() };
+//! let update = UpdateWorkerProfile { headline: Patch::Set("Painter".into()), ..UpdateWorkerProfile::default() };
 //! let profile = profiles::update_worker(op, update).await?;
 //! # Ok(())
 //! # }

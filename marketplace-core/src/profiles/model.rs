@@ -1,6 +1,6 @@
 //! What a profile holds and what of it the public sees. No SQL, no I/O.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     accounts::model::Checks,
@@ -8,6 +8,7 @@ use crate::{
         error::{FieldError, Result},
         ids::{PictureId, UserId},
         money::Money,
+        patch::Patch,
         text::{check_line, check_text},
         text_enum::text_enum,
         time::Timestamp,
@@ -54,19 +55,19 @@ pub struct ClientProfile {
     pub version: i64,
 }
 
-/// What of it shall change; what is left out stays.
+/// What of it shall change; what is left out stays, `null` takes away.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct UpdateClientProfile {
     /// Up to 2,000 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(max_length = 2_000))]
-    pub about: Option<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 2_000))]
+    pub about: Patch<String>,
     /// Up to 100 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(max_length = 100))]
-    pub location: Option<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 100))]
+    pub location: Patch<String>,
 }
 
 /// A worker's profile, as its owner sees it.
@@ -121,51 +122,48 @@ impl Default for WorkerProfile {
 /// What of it shall change; what is left out stays, `null` takes away.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct UpdateWorkerProfile {
     /// Up to 120 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(max_length = 120))]
-    pub headline: Option<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 120))]
+    pub headline: Patch<String>,
     /// Up to 4,000 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(max_length = 4_000))]
-    pub about: Option<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 4_000))]
+    pub about: Patch<String>,
     /// Up to 100 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(max_length = 100))]
-    pub location: Option<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 100))]
+    pub location: Patch<String>,
     /// Degrees north, -90 to 90; together with `longitude`.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>, minimum = -90, maximum = 90))]
-    pub latitude: Option<Option<f64>>,
+    pub latitude: Patch<f64>,
     /// Degrees east, -180 to 180; together with `latitude`.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>, minimum = -180, maximum = 180))]
-    pub longitude: Option<Option<f64>>,
+    pub longitude: Patch<f64>,
     /// What an hour costs.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Money>))]
-    pub hourly_rate: Option<Option<Money>>,
+    pub hourly_rate: Patch<Money>,
     /// Up to 30, of 1 to 50 characters each.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub skills: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<String>>))]
+    pub skills: Patch<Vec<String>>,
     /// Up to 30, of 1 to 50 characters each.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub languages: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<String>>))]
+    pub languages: Patch<Vec<String>>,
     /// Whether they take new work.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub available: Option<bool>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = bool))]
+    pub available: Patch<bool>,
     /// Until when they are away.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
-    pub away_until: Option<Option<Timestamp>>,
-}
-
-/// Tells `null` from what is left out.
-#[expect(clippy::option_option, reason = "left out, taken away, given")]
-pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(from).map(Some)
+    pub away_until: Patch<Timestamp>,
 }
 
 impl UpdateClientProfile {
@@ -185,22 +183,24 @@ impl UpdateWorkerProfile {
         put(&mut to.headline, checks.take(line("/headline", self.headline, 120)).flatten());
         put(&mut to.about, checks.take(text("/about", self.about, 4_000)).flatten());
         put(&mut to.location, checks.take(line("/location", self.location, 100)).flatten());
-        to.latitude = self.latitude.unwrap_or(to.latitude).map(rounded);
-        to.longitude = self.longitude.unwrap_or(to.longitude).map(rounded);
+        to.latitude = self.latitude.or(to.latitude).map(rounded);
+        to.longitude = self.longitude.or(to.longitude).map(rounded);
         checks.take(check_place(("latitude", "longitude"), to.latitude, to.longitude));
-        if let Some(rate) = self.hourly_rate {
-            checks.take(rate.as_ref().map_or(Ok(()), |rate| rate.check("/hourly_rate")));
-            to.hourly_rate = rate;
+        if let Patch::Set(rate) = &self.hourly_rate {
+            checks.take(rate.check("/hourly_rate"));
         }
+        to.hourly_rate = self.hourly_rate.or(to.hourly_rate.take());
         for (pointer, given, kept) in
             [("/skills", self.skills, &mut to.skills), ("/languages", self.languages, &mut to.languages)]
         {
-            if let Some(list) = given.and_then(|list| checks.take(check_list(pointer, &list, MAX_ENTRIES, 50))) {
+            if let Some(list) =
+                given.or_empty().and_then(|list| checks.take(check_list(pointer, &list, MAX_ENTRIES, 50)))
+            {
                 *kept = list;
             }
         }
-        to.available = self.available.unwrap_or(to.available);
-        to.away_until = self.away_until.unwrap_or(to.away_until);
+        to.available = checks.take(self.available.required("/available")).flatten().unwrap_or(to.available);
+        to.away_until = self.away_until.or(to.away_until);
         checks.finish()
     }
 }
@@ -211,13 +211,13 @@ fn put(to: &mut String, given: Option<String>) {
     }
 }
 
-fn text(pointer: &str, given: Option<String>, max: usize) -> Result<Option<String>, FieldError> {
-    given.map(|text| check_text(pointer, &text, 0, max)).transpose()
+fn text(pointer: &str, given: Patch<String>, max: usize) -> Result<Option<String>, FieldError> {
+    given.or_empty().map(|text| check_text(pointer, &text, 0, max)).transpose()
 }
 
 /// Text without line breaks.
-fn line(pointer: &str, given: Option<String>, max: usize) -> Result<Option<String>, FieldError> {
-    given.map(|text| check_line(pointer, &text, 0, max)).transpose()
+fn line(pointer: &str, given: Patch<String>, max: usize) -> Result<Option<String>, FieldError> {
+    given.or_empty().map(|text| check_line(pointer, &text, 0, max)).transpose()
 }
 
 /// Checks a list of short texts: `most` at most, each of 1 to `max` characters; doubles go.
@@ -348,6 +348,7 @@ mod tests {
     fn what_breaks_a_rule_is_named() {
         for (text, pointer) in [
             (r#"{"latitude": null}"#, "/latitude"),
+            (r#"{"available": null}"#, "/available"),
             (r#"{"longitude": 181}"#, "/longitude"),
             (r#"{"latitude": -90.5}"#, "/latitude"),
             (r#"{"headline": "a\u0007b"}"#, "/headline"),

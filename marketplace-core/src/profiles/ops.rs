@@ -52,7 +52,7 @@ pub async fn client(op: &Operation) -> Result<ClientProfile> {
     store::client(&mut op.db.read().await?.conn(), user).await
 }
 
-/// Changes the caller's profile as a client.
+/// Changes the caller's profile as a client. An update that changes nothing makes no new version.
 ///
 /// # Errors
 /// `invalid` with each field that breaks a rule; `precondition_failed` at another version.
@@ -63,7 +63,11 @@ pub async fn update_client(op: &Operation, update: UpdateClientProfile) -> Resul
         lock_own(conn, user).await?;
         let mut profile = store::client(conn, user).await?;
         op.check_version(profile.version)?;
+        let before = profile.clone();
         update.apply(&mut profile)?;
+        if profile == before {
+            return Ok(profile);
+        }
         profile.version = store::put_client(conn, user, &profile, op.now()).await?;
         changed(&op, conn, user).await?;
         Ok(profile)
@@ -80,7 +84,7 @@ pub async fn worker(op: &Operation) -> Result<WorkerProfile> {
     store::worker(&mut op.db.read().await?.conn(), user).await
 }
 
-/// Changes the caller's profile as a worker.
+/// Changes the caller's profile as a worker. An update that changes nothing makes no new version.
 ///
 /// # Errors
 /// `invalid` with each field that breaks a rule; `precondition_failed` at another version.
@@ -91,7 +95,11 @@ pub async fn update_worker(op: &Operation, update: UpdateWorkerProfile) -> Resul
         lock_own(conn, user).await?;
         let mut profile = store::worker(conn, user).await?;
         op.check_version(profile.version)?;
+        let before = profile.clone();
         update.apply(&mut profile)?;
+        if profile == before {
+            return Ok(profile);
+        }
         profile.version = store::put_worker(conn, user, &profile, op.now()).await?;
         changed(&op, conn, user).await?;
         Ok(profile)

@@ -15,6 +15,7 @@ use crate::{
         error::ErrorCode,
         ids::UserId,
         page::PageRequest,
+        patch::Patch,
         permission::Role,
     },
     maintenance,
@@ -76,13 +77,18 @@ async fn changes_are_versioned_and_shown() {
         let again = update_worker(&app.by(&worker).at_version(Some(1)), update(r#"{"about": "x"}"#)).await.unwrap();
         assert_eq!((again.version, again.headline.as_str(), again.skills.len()), (2, "Pianos", 1));
         assert_eq!(super::worker(&app.by(&worker)).await.unwrap(), again);
+        assert_eq!(
+            update_worker(&app.by(&worker), update("{}")).await.unwrap(),
+            again,
+            "an empty update changes nothing"
+        );
         let page = public_worker(app, id(&worker)).await.unwrap();
         assert!(!page.available && page.away_until.is_some());
         test.advance(std::time::Duration::from_hours(24 * 40));
         let page = public_worker(app, id(&worker)).await.unwrap();
         assert!(page.available && page.away_until.is_none());
         // A profile is its role's.
-        let update = UpdateClientProfile { about: Some("x".into()), ..UpdateClientProfile::default() };
+        let update = UpdateClientProfile { about: Patch::Set("x".into()), ..UpdateClientProfile::default() };
         assert_eq!(update_client(&app.by(&worker), update).await.unwrap_err().code(), ErrorCode::Forbidden);
         test.close().await;
     }

@@ -9,6 +9,7 @@ use crate::{
     base::{
         error::{FieldError, Result},
         ids::{JobId, ReviewId, UserId},
+        patch::Patch,
         text::check_text,
         text_enum::text_enum,
         time::Timestamp,
@@ -199,31 +200,42 @@ pub struct NewReview {
     pub text: String,
 }
 
-/// What of a hidden review shall change; what is left out stays.
+/// What of a hidden review shall change; what is left out stays, `null` takes the text away.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct UpdateReview {
     /// Stars, 1 to 5.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 5))]
-    pub rating: Option<i64>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 1, maximum = 5))]
+    pub rating: Patch<i64>,
     /// What there is to say, up to 2,000 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(max_length = 2000))]
-    pub text: Option<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 2000))]
+    pub text: Patch<String>,
 }
 
-impl UpdateReview {
+impl NewReview {
     /// Trimmed and checked.
     pub(super) fn checked(self) -> Result<Self> {
         let mut checks = Checks::default();
-        if self.rating.is_some_and(|rating| !(1..=5).contains(&rating)) {
-            checks.take::<()>(Err(FieldError { pointer: "/rating".into(), detail: "must be from 1 to 5".into() }));
+        if !(1..=5).contains(&self.rating) {
+            checks.take::<()>(Err(FieldError::new("/rating", "must be from 1 to 5")));
         }
-        let text = checks.take(self.text.as_deref().map(|text| check_text("/text", text, 0, 2_000)).transpose());
+        let text = checks.take(check_text("/text", &self.text, 0, 2_000));
         checks.finish()?;
-        Ok(Self { rating: self.rating, text: text.flatten() })
+        Ok(Self { text: text.unwrap_or_default(), ..self })
+    }
+}
+
+impl UpdateReview {
+    /// What the review says with the changes.
+    pub(super) fn apply(self, to: NewReview) -> Result<NewReview> {
+        NewReview {
+            rating: self.rating.required("/rating")?.unwrap_or(to.rating),
+            text: self.text.or_empty().unwrap_or(to.text),
+        }
+        .checked()
     }
 }
 

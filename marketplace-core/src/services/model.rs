@@ -8,11 +8,12 @@ use crate::{
         error::Result,
         ids::{ServiceId, UserId},
         money::Money,
+        patch::Patch,
         text::{check_line, check_text},
         text_enum::text_enum,
         time::Timestamp,
     },
-    profiles::model::{Picture, check_list, check_place, given, rounded},
+    profiles::model::{Picture, check_list, check_place, rounded},
 };
 
 /// Tags of a service at most.
@@ -191,53 +192,58 @@ impl NewService {
 /// What of a service shall change; what is left out stays, `null` takes away.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct UpdateService {
     /// 3 to 100 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(min_length = 3, max_length = 100))]
-    pub title: Option<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, min_length = 3, max_length = 100))]
+    pub title: Patch<String>,
     /// Up to 4,000 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(max_length = 4_000))]
-    pub description: Option<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 4_000))]
+    pub description: Patch<String>,
     /// Its kind.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub category: Option<Category>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Category))]
+    pub category: Patch<Category>,
     /// Up to 10, of 1 to 30 characters each.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(max_items = 10))]
-    pub tags: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<String>>, max_items = 10))]
+    pub tags: Patch<Vec<String>>,
     /// Up to 100 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(max_length = 100))]
-    pub location: Option<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 100))]
+    pub location: Patch<String>,
     /// Degrees north, -90 to 90; together with `longitude`.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>, minimum = -90, maximum = 90))]
-    pub latitude: Option<Option<f64>>,
+    pub latitude: Patch<f64>,
     /// Degrees east, -180 to 180; together with `latitude`.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>, minimum = -180, maximum = 180))]
-    pub longitude: Option<Option<f64>>,
+    pub longitude: Patch<f64>,
     /// What it roughly costs.
-    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Money>))]
-    pub price: Option<Option<Money>>,
+    pub price: Patch<Money>,
 }
 
 impl UpdateService {
     /// What the service says with the changes.
     pub(super) fn apply(self, to: NewService) -> Result<NewService> {
+        let mut checks = Checks::default();
+        let title = checks.take(self.title.required("/title")).flatten();
+        let category = checks.take(self.category.required("/category")).flatten();
+        checks.finish()?;
         NewService {
-            title: self.title.unwrap_or(to.title),
-            description: self.description.unwrap_or(to.description),
-            category: self.category.unwrap_or(to.category),
-            tags: self.tags.unwrap_or(to.tags),
-            location: self.location.unwrap_or(to.location),
-            latitude: self.latitude.unwrap_or(to.latitude),
-            longitude: self.longitude.unwrap_or(to.longitude),
-            price: self.price.unwrap_or(to.price),
+            title: title.unwrap_or(to.title),
+            description: self.description.or_empty().unwrap_or(to.description),
+            category: category.unwrap_or(to.category),
+            tags: self.tags.or_empty().unwrap_or(to.tags),
+            location: self.location.or_empty().unwrap_or(to.location),
+            latitude: self.latitude.or(to.latitude),
+            longitude: self.longitude.or(to.longitude),
+            price: self.price.or(to.price),
         }
         .checked()
     }

@@ -117,7 +117,7 @@ pub async fn create(op: &Operation, new: NewService) -> Result<OwnService> {
     .await
 }
 
-/// Changes the content of a service. A published one stays published.
+/// Changes the content of a service. A published one stays published. An update that changes nothing makes no new version.
 ///
 /// # Errors
 /// Those of [`create`]; `not_found` for other people's services; `precondition_failed` at another version.
@@ -127,7 +127,11 @@ pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Res
     op.write(unit!(|op, conn| {
         let account = lock_worker(conn, worker, true).await?;
         let service = lock_own(conn, worker, id, op.change().if_version).await?;
-        let content = update.apply(service.content()?)?;
+        let before = service.content()?;
+        let content = update.apply(before.clone())?;
+        if content == before {
+            return reload(conn, &account, id, op.now()).await;
+        }
         let text = search_text(&content, &account.name);
         if service.status == ServiceStatus::Published {
             learn(conn, plain(&text)).await?;

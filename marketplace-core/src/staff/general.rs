@@ -38,7 +38,8 @@ impl AfterQuery {
 operations! { "admin":
     /// As whom you are calling, and what you may do.
     WhoAmI = GET "/v1/admin/whoami",
-    (op, (): (), (): (), (): ()) -> Identity as "You" {
+    (op, (): (), (): (), (): ()) -> Identity as "You"
+    with { const ID: &'static str = "ShowIdentity"; } {
         Ok(Identity::of(op.actor()))
     }
 

@@ -34,19 +34,22 @@ operations! { "admin jobs":
 
     /// A job's history, oldest first.
     ListJobHistory = GET "/v1/admin/jobs/{id}/history" needs JobsRead,
-    (op, id: JobId, page: PageRequest, (): ()) -> Page<HistoryRow> as "A page" {
+    (op, id: JobId, page: PageRequest, (): ()) -> Page<HistoryRow> as "A page"
+    with { const ID: &'static str = "ListAnyJobHistory"; } {
         jobs::staff_history(op, id, &page).await
     }
 
     /// Call a job off. One that the worker has completed needs an admin.
     CancelJob = POST "/v1/admin/jobs/{id}/cancel" needs JobsWrite,
-    (op, id: JobId, (): (), input: ReasonedInput<JobReason>) -> Changed<JobDetail> as "The job, as it is now" {
+    (op, id: JobId, (): (), input: ReasonedInput<JobReason>) -> Changed<JobDetail> as "The job, as it is now"
+    with { const ID: &'static str = "CancelAnyJob"; } {
         jobs::staff_act(op, id, &StaffJobAction::Cancel { reason: input.reason }).await
     }
 
     /// End well a job that the worker has completed.
     FinalizeJob = POST "/v1/admin/jobs/{id}/finalize" needs JobsWrite,
-    (op, id: JobId, (): (), _: PlainInput) -> Changed<JobDetail> as "The job, as it is now" {
+    (op, id: JobId, (): (), _: PlainInput) -> Changed<JobDetail> as "The job, as it is now"
+    with { const ID: &'static str = "FinalizeAnyJob"; } {
         jobs::staff_act(op, id, &StaffJobAction::Finalize).await
     }
 }

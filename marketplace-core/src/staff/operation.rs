@@ -41,6 +41,8 @@ pub enum Effect {
 pub trait StaffOperation: Send + Sync + 'static {
     /// Its name, as tests and logs have it.
     const NAME: &'static str;
+    /// Its name in the description; clients and workers have operations of their own for what is called alike there.
+    const ID: &'static str = Self::NAME;
     /// How it is called over HTTP.
     const METHOD: Method;
     /// Where, with the parameters in braces.

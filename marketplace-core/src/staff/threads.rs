@@ -87,7 +87,8 @@ bodies! {
 operations! { "admin threads":
     /// Threads, newest activity first, without their content. Names are masked.
     ListThreads = GET "/v1/admin/threads" needs ThreadsRead,
-    (op, (): (), list: ListQuery<ThreadFilter>, (): ()) -> Page<ThreadInfo> as "A page" {
+    (op, (): (), list: ListQuery<ThreadFilter>, (): ()) -> Page<ThreadInfo> as "A page"
+    with { const ID: &'static str = "ListAllThreads"; } {
         messaging::staff_list(op, &list.filter, &list.page).await
     }
 

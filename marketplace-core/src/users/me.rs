@@ -12,6 +12,7 @@ use crate::{
     base::{
         error::{Error, Result},
         ids::UserId,
+        patch::Patch,
         permission::{Permission, Role},
         text::check_name,
         time::Timestamp,
@@ -65,17 +66,19 @@ impl Me {
     }
 }
 
-/// What of it shall change; what is left out stays.
+/// What of it shall change; what is left out stays, `null` takes the number away.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct UpdateMe {
     /// 1 to 100 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// E.164; an empty text takes the number away.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phone: Option<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub name: Patch<String>,
+    /// E.164; an empty text takes the number away too.
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub phone: Patch<String>,
 }
 
 /// Returns the caller's account. It costs no query: it was read when the token was checked for this call.
@@ -86,7 +89,7 @@ pub fn me(op: &Operation) -> Result<Me> {
     Ok(Me::of(&op.actor().require_own(Permission::OwnAccount)?.account, op.now()))
 }
 
-/// Changes the caller's name or number.
+/// Changes the caller's name or number. An update that changes nothing makes no new version.
 ///
 /// # Errors
 /// `invalid` with each field that breaks a rule; `conflict` when the number is somebody else's; `rate_limited` after some
@@ -97,13 +100,16 @@ pub async fn update_me(op: &Operation, update: UpdateMe) -> Result<Me> {
         return Err(Error::forbidden("confirm your address first: the link is in the mail that we sent"));
     }
     let mut checks = Checks::default();
-    let name = checks.take(update.name.as_deref().map(check_name).transpose()).flatten();
-    let clears_phone = update.phone.as_deref().is_some_and(|phone| phone.trim().is_empty());
-    let phone = update.phone.as_deref().filter(|_| !clears_phone);
-    let phone = checks.take(phone.map(check_phone).transpose()).flatten();
+    let name = checks.take(update.name.required("/name")).flatten();
+    let name = checks.take(name.as_deref().map(check_name).transpose()).flatten();
+    let phone = match update.phone {
+        Patch::Set(phone) if phone.trim().is_empty() => Patch::Clear,
+        Patch::Set(phone) => checks.take(check_phone(&phone)).map_or(Patch::Keep, Patch::Set),
+        other => other,
+    };
     checks.finish()?;
     let id = me.account.id;
-    if phone.is_some() && phone != me.account.phone {
+    if matches!(&phone, Patch::Set(phone) if Some(phone) != me.account.phone.as_ref()) {
         // A few in a quarter of an hour: the answer tells whether a number is somebody's.
         op.limiter.try_login(std::net::IpAddr::from([0, 0, 0, 0]), &format!("phone:{id}")).await?;
     }
@@ -112,14 +118,16 @@ pub async fn update_me(op: &Operation, update: UpdateMe) -> Result<Me> {
         if op.change().if_version.is_some_and(|version| version != account.version) {
             return Err(Error::stale(account.version));
         }
+        let before = (account.name.clone(), account.phone.clone());
         if let Some(name) = name {
             account.name = name;
         }
-        if clears_phone {
-            account.phone = None;
-        } else if let Some(phone) = phone {
-            store::require_free_phone(c, &phone, Some(id)).await?;
-            account.phone = Some(phone);
+        account.phone = phone.or(account.phone);
+        if (&account.name, &account.phone) == (&before.0, &before.1) {
+            return Ok(Me::of(&account, op.now()));
+        }
+        if let Some(phone) = account.phone.as_deref().filter(|phone| Some(*phone) != before.1.as_deref()) {
+            store::require_free_phone(c, phone, Some(id)).await?;
         }
         store::set_person(c, &account, op.now()).await?;
         if account.role == Role::Worker {

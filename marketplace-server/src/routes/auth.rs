@@ -17,7 +17,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{DONE, TAKEN, download};
+use super::{DONE, PasswordInput, TAKEN, download};
 use crate::{
     cookies::{self, InCookies, SessionAnswer},
     ctx::Ctx,
@@ -28,23 +28,23 @@ use crate::{
 /// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
-        .routes(routes!(signup))
+        .routes(routes!(sign_up))
         .routes(routes!(verify_email))
         .routes(routes!(resend_verification))
-        .routes(routes!(login))
-        .routes(routes!(refresh))
-        .routes(routes!(logout))
-        .routes(routes!(logout_all))
-        .routes(routes!(forgot_password))
+        .routes(routes!(log_in))
+        .routes(routes!(refresh_session))
+        .routes(routes!(log_out))
+        .routes(routes!(log_out_everywhere))
+        .routes(routes!(request_password_reset))
         .routes(routes!(reset_password))
         .routes(routes!(change_password))
-        .routes(routes!(change_email))
-        .routes(routes!(confirm_email))
+        .routes(routes!(request_email_change))
+        .routes(routes!(confirm_email_change))
         .routes(routes!(delete_own_data))
         .routes(routes!(export_own_data))
         .routes(routes!(begin_totp, disable_totp))
         .routes(routes!(confirm_totp))
-        .routes(routes!(sessions))
+        .routes(routes!(list_sessions))
         .routes(routes!(revoke_session))
 }
 
@@ -80,15 +80,6 @@ pub(crate) struct Credentials {
     /// In place of `totp`: a recovery code, which is used up.
     #[serde(default)]
     recovery_code: Option<String>,
-}
-
-/// The present password.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PasswordInput {
-    /// The present password.
-    #[schema(value_type = String, format = Password)]
-    password: Password,
 }
 
 /// A code of a new second factor.
@@ -161,7 +152,7 @@ pub(crate) struct ChangeEmailInput {
 /// Sign up as a client or a worker. The answer is the same whether or not the address is taken; a mail says more.
 #[utoipa::path(post, path = "/v1/auth/signup", tag = "auth", security(()), request_body = SignUp,
     responses((status = 202, description = "Taken; look into your mail")))]
-pub(crate) async fn signup(
+pub(crate) async fn sign_up(
     State(ctx): State<Ctx>,
     Client(client): Client,
     Input(input): Input<SignUp>,
@@ -200,7 +191,7 @@ pub(crate) async fn resend_verification(
     responses((status = 200, description = "A new session", body = SessionAnswer),
         (status = 401, description = "Address or password is wrong, or the account may not log in"),
         (status = 403, description = "The account is closed, or a page of this origin may not")))]
-pub(crate) async fn login(
+pub(crate) async fn log_in(
     State(ctx): State<Ctx>,
     Client(client): Client,
     in_cookies: InCookies,
@@ -242,12 +233,12 @@ pub(crate) async fn disable_totp(
 
 /// Exchange the refresh token for new tokens. For 15 seconds after its first use it gives the same next one again; used later, it
 /// ends the session.
-#[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", security(()), request_body = RefreshInput,
+#[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", security((), ("refreshCookie" = [], "csrf" = [])), request_body = RefreshInput,
     params(("x-session-mode" = Option<String>, Header, description = "`cookie`: the session is kept in cookies")),
     responses((status = 200, description = "The session goes on", body = SessionAnswer),
         (status = 401, description = "The token is not, or no longer, valid"),
         (status = 403, description = "Under a cookie: without the session's CSRF token, or by a page that may not")))]
-pub(crate) async fn refresh(
+pub(crate) async fn refresh_session(
     State(ctx): State<Ctx>,
     Client(client): Client,
     in_cookies: InCookies,
@@ -260,14 +251,18 @@ pub(crate) async fn refresh(
 
 /// End this session, everywhere at once.
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "auth", responses((status = 204, description = "Ended")))]
-pub(crate) async fn logout(State(ctx): State<Ctx>, Asked(op): Asked, headers: HeaderMap) -> Answer<Response> {
+pub(crate) async fn log_out(State(ctx): State<Ctx>, Asked(op): Asked, headers: HeaderMap) -> Answer<Response> {
     auth::logout(&op).await?;
     cookies::cleared(&ctx, &headers, DONE)
 }
 
 /// End every session of this account.
 #[utoipa::path(post, path = "/v1/auth/logout-all", tag = "auth", responses((status = 204, description = "Ended")))]
-pub(crate) async fn logout_all(State(ctx): State<Ctx>, Asked(op): Asked, headers: HeaderMap) -> Answer<Response> {
+pub(crate) async fn log_out_everywhere(
+    State(ctx): State<Ctx>,
+    Asked(op): Asked,
+    headers: HeaderMap,
+) -> Answer<Response> {
     auth::logout_all(&op).await?;
     cookies::cleared(&ctx, &headers, DONE)
 }
@@ -275,7 +270,7 @@ pub(crate) async fn logout_all(State(ctx): State<Ctx>, Asked(op): Asked, headers
 /// Ask for a mail to set a new password. The answer is the same whether or not there is such an account.
 #[utoipa::path(post, path = "/v1/auth/password/forgot", tag = "auth", security(()), request_body = EmailInput,
     responses((status = 202, description = "Taken")))]
-pub(crate) async fn forgot_password(
+pub(crate) async fn request_password_reset(
     State(ctx): State<Ctx>,
     Client(client): Client,
     Input(input): Input<EmailInput>,
@@ -307,7 +302,10 @@ pub(crate) async fn change_password(Asked(op): Asked, Input(input): Input<Change
 /// Ask to change the address. It changes when the new one is confirmed; the old one is told.
 #[utoipa::path(post, path = "/v1/auth/email/change", tag = "auth", request_body = ChangeEmailInput,
     responses((status = 202, description = "Taken; look into the new address's mail")))]
-pub(crate) async fn change_email(Asked(op): Asked, Input(input): Input<ChangeEmailInput>) -> Answer<StatusCode> {
+pub(crate) async fn request_email_change(
+    Asked(op): Asked,
+    Input(input): Input<ChangeEmailInput>,
+) -> Answer<StatusCode> {
     auth::change_email(&op, &input.password, &input.email).await?;
     Ok(TAKEN)
 }
@@ -315,7 +313,7 @@ pub(crate) async fn change_email(Asked(op): Asked, Input(input): Input<ChangeEma
 /// Confirm the new address with the token from the mail.
 #[utoipa::path(post, path = "/v1/auth/email/confirm", tag = "auth", security(()), request_body = TokenInput,
     responses((status = 204, description = "Changed")))]
-pub(crate) async fn confirm_email(
+pub(crate) async fn confirm_email_change(
     State(ctx): State<Ctx>,
     Client(client): Client,
     Input(input): Input<TokenInput>,
@@ -350,7 +348,10 @@ pub(crate) async fn export_own_data(
 /// One's own sessions, newest first.
 #[utoipa::path(get, path = "/v1/auth/sessions", tag = "auth", params(PageRequest),
     responses((status = 200, description = "A page", body = Page<SessionView>)))]
-pub(crate) async fn sessions(Asked(op): Asked, Params(page): Params<PageRequest>) -> Answer<Json<Page<SessionView>>> {
+pub(crate) async fn list_sessions(
+    Asked(op): Asked,
+    Params(page): Params<PageRequest>,
+) -> Answer<Json<Page<SessionView>>> {
     Ok(Json(auth::sessions(&op, &page).await?))
 }
 

@@ -25,13 +25,14 @@ use crate::{
     ctx::Ctx,
     extract::{Asked, Caller},
     idempotency::{self, Key},
+    openapi::IdempotencyKey,
     options::MULTIPART_LIMIT,
     problem::{Answer, Problem},
 };
 
 /// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(own, submit))
+    OpenApiRouter::new().routes(routes!(get_own_kyc, submit_kyc))
 }
 
 /// A submission, in any order of fields. File names and declared types are not looked at: content decides.
@@ -51,16 +52,16 @@ pub(crate) struct SubmissionForm {
 /// Where one's identity check stands.
 #[utoipa::path(get, path = "/v1/me/kyc", tag = "me",
     responses((status = 200, description = "Status and attempts", body = OwnKyc)))]
-pub(crate) async fn own(Asked(op): Asked) -> Answer<Json<OwnKyc>> {
+pub(crate) async fn get_own_kyc(Asked(op): Asked) -> Answer<Json<OwnKyc>> {
     Ok(Json(kyc::own(&op).await?))
 }
 
 /// Submit identity documents.
 #[utoipa::path(post, path = "/v1/me/kyc", tag = "me",
     request_body(content = SubmissionForm, content_type = "multipart/form-data"),
-    params(("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
+    params(IdempotencyKey),
     responses((status = 201, description = "Submitted", body = OwnKyc)))]
-pub(crate) async fn submit(State(ctx): State<Ctx>, Caller(actor): Caller, request: Request) -> Answer<Response> {
+pub(crate) async fn submit_kyc(State(ctx): State<Ctx>, Caller(actor): Caller, request: Request) -> Answer<Response> {
     // Checked first, so that 20 MiB are not read for nothing.
     actor.require_own(Permission::OwnKyc)?;
     let mut key = Key::of(request.method().as_str(), request.uri().path(), request.headers())?;

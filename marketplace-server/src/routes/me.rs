@@ -2,15 +2,12 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use marketplace_core::{
-    accounts::model::Password,
     export,
     users::{Me, UpdateMe},
 };
-use serde::Deserialize;
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{DONE, download, versioned};
+use super::{DONE, PasswordInput, download, versioned};
 use crate::{
     ctx::Ctx,
     extract::{Asked, IfMatch, Input},
@@ -19,30 +16,22 @@ use crate::{
 
 /// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(me, update_me, delete_me)).routes(routes!(export_me))
-}
-
-/// The present password, again.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PasswordInput {
-    /// The present password.
-    #[schema(value_type = String, format = Password)]
-    password: Password,
+    OpenApiRouter::new().routes(routes!(get_me, update_me, delete_me)).routes(routes!(export_me))
 }
 
 /// One's own account.
 #[utoipa::path(get, path = "/v1/me", tag = "me",
     responses((status = 200, description = "The account", body = Me, headers(("etag" = String)))))]
-pub(crate) async fn me(Asked(op): Asked) -> Answer<Response> {
+pub(crate) async fn get_me(Asked(op): Asked) -> Answer<Response> {
     let me = marketplace_core::users::me(&op)?;
     Ok(versioned(me.version, me))
 }
 
-/// Change name or number. A field that is left out stays; `phone: ""` takes the number away.
+/// Change name or number. A field that is left out stays; `phone: null` takes the number away.
 #[utoipa::path(patch, path = "/v1/me", tag = "me", request_body = UpdateMe,
     params(("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
-    responses((status = 200, description = "The account", body = Me, headers(("etag" = String)))))]
+    responses((status = 200, description = "The account", body = Me, headers(("etag" = String))),
+        (status = 409, description = "The number is somebody else's")))]
 pub(crate) async fn update_me(
     Asked(op): Asked,
     IfMatch(if_version): IfMatch,
@@ -54,7 +43,8 @@ pub(crate) async fn update_me(
 
 /// Delete the account for good: personal data and files go.
 #[utoipa::path(delete, path = "/v1/me", tag = "me", request_body = PasswordInput,
-    responses((status = 204, description = "Deleted")))]
+    responses((status = 204, description = "Deleted"),
+        (status = 409, description = "A job of one's own is under way")))]
 pub(crate) async fn delete_me(Asked(op): Asked, Input(input): Input<PasswordInput>) -> Answer<StatusCode> {
     marketplace_core::users::delete_me(&op, &input.password).await?;
     Ok(DONE)

@@ -2,7 +2,8 @@
 //!
 //! To add a route: a handler with `#[utoipa::path]` in the file of its feature (with `security(())` when it is to be
 //! public, that is without an access token), its name in that file's `routes()`, and a row in the table of
-//! `tests/http/access.rs` (the test fails until it is there).
+//! `tests/http/access.rs` (the test fails until it is there). Its name begins with a verb, and is its `operationId` in camel
+//! case.
 
 pub(crate) mod auth;
 pub(crate) mod docs;
@@ -30,13 +31,29 @@ use axum::{
 };
 use futures::StreamExt;
 use marketplace_core::{
+    accounts::model::Password,
     error::{Error, Result},
     export::Export,
     kyc::model::FileContent,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{ctx::Ctx, problem::Answer, slot};
+
+/// Nothing needs to be said.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoInput {}
+
+/// The present password, again.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordInput {
+    /// The present password.
+    #[schema(value_type = String, format = Password)]
+    pub password: Password,
+}
 
 /// Returns a file to be shown inline under a name of ours: its owner's name for it is private.
 pub(crate) fn shown_file(file: FileContent, name: &str) -> Answer<Response> {

@@ -30,11 +30,11 @@ use crate::{
 /// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
-        .routes(routes!(providers))
-        .routes(routes!(begin))
-        .routes(routes!(finish))
-        .routes(routes!(exchange))
-        .routes(routes!(identities))
+        .routes(routes!(list_providers))
+        .routes(routes!(begin_provider_login))
+        .routes(routes!(finish_provider_login))
+        .routes(routes!(exchange_login_code))
+        .routes(routes!(list_identities))
         .routes(routes!(remove_identity))
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct ExchangeInput {
 /// The providers that people can log in through.
 #[utoipa::path(get, path = "/v1/auth/oidc", tag = "auth", security(()),
     responses((status = 200, description = "All of them", body = Page<ProviderView>)))]
-pub(crate) async fn providers(State(ctx): State<Ctx>) -> Json<Page<ProviderView>> {
+pub(crate) async fn list_providers(State(ctx): State<Ctx>) -> Json<Page<ProviderView>> {
     Json(ops::providers(&ctx.app))
 }
 
@@ -67,7 +67,7 @@ pub(crate) async fn providers(State(ctx): State<Ctx>) -> Json<Page<ProviderView>
     params(("provider" = String, Path, description = "Its name"), BeginLogin),
     responses((status = 302, description = "To the provider's page; a cookie binds the login to this browser for ten minutes"),
         (status = 429, description = "Too many tries; `Retry-After` says when to come back")))]
-pub(crate) async fn begin(
+pub(crate) async fn begin_provider_login(
     State(ctx): State<Ctx>,
     Client(client): Client,
     ProviderName(provider): ProviderName,
@@ -87,7 +87,7 @@ pub(crate) async fn begin(
         (status = 401, description = "Not begun in this browser, or the provider's answer does not hold"),
         (status = 403, description = "The account is closed, or the provider does not vouch for the address"),
         (status = 429, description = "Too many tries; `Retry-After` says when to come back")))]
-pub(crate) async fn finish(
+pub(crate) async fn finish_provider_login(
     State(ctx): State<Ctx>,
     Client(client): Client,
     ProviderName(provider): ProviderName,
@@ -110,7 +110,7 @@ pub(crate) async fn finish(
     responses((status = 200, description = "A new session", body = SessionAnswer),
         (status = 401, description = "A second factor is needed as well"),
         (status = 403, description = "The account is closed, or a page of this origin may not")))]
-pub(crate) async fn exchange(
+pub(crate) async fn exchange_login_code(
     State(ctx): State<Ctx>,
     Client(client): Client,
     in_cookies: InCookies,
@@ -124,7 +124,7 @@ pub(crate) async fn exchange(
 /// The ways into one's account through providers, newest first.
 #[utoipa::path(get, path = "/v1/me/identities", tag = "me", params(PageRequest),
     responses((status = 200, description = "A page", body = Page<IdentityView>)))]
-pub(crate) async fn identities(
+pub(crate) async fn list_identities(
     Asked(op): Asked,
     Params(page): Params<PageRequest>,
 ) -> Answer<Json<Page<IdentityView>>> {
@@ -133,7 +133,8 @@ pub(crate) async fn identities(
 
 /// Close one of them. The last way into an account without a password stays.
 #[utoipa::path(delete, path = "/v1/me/identities/{id}", tag = "me", params(("id" = IdentityId, Path)),
-    responses((status = 204, description = "Closed")))]
+    responses((status = 204, description = "Closed"),
+        (status = 409, description = "It is the last way into the account")))]
 pub(crate) async fn remove_identity(Asked(op): Asked, Id(id): Id<IdentityId>) -> Answer<StatusCode> {
     ops::remove_identity(&op, id).await?;
     Ok(DONE)

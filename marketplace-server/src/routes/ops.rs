@@ -20,12 +20,12 @@ use crate::{ctx::Ctx, metrics::Core, problem::Answer};
 
 /// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(jwks))
+    OpenApiRouter::new().routes(routes!(get_health)).routes(routes!(get_readiness)).routes(routes!(get_keys))
 }
 
 /// Returns the routes of the operators' listener; the counters are nowhere else.
 pub(crate) fn for_operators() -> Router<Ctx> {
-    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).route(METRICS, get(metrics))
+    Router::new().route("/healthz", get(get_health)).route("/readyz", get(get_readiness)).route(METRICS, get(metrics))
 }
 
 /// The path of the counters.
@@ -51,13 +51,13 @@ impl Health {
 
 /// Whether the process answers.
 #[utoipa::path(get, path = "/healthz", tag = "ops", security(()), responses((status = 200, description = "Alive", body = Health)))]
-pub(crate) async fn healthz() -> Json<Health> {
+pub(crate) async fn get_health() -> Json<Health> {
     Health::of(Vec::new())
 }
 
 /// Whether requests can be served: the database answers, and the server is not stopping.
 #[utoipa::path(get, path = "/readyz", tag = "ops", security(()), responses((status = 200, description = "Ready", body = Health)))]
-pub(crate) async fn readyz(State(ctx): State<Ctx>) -> Answer<Json<Health>> {
+pub(crate) async fn get_readiness(State(ctx): State<Ctx>) -> Answer<Json<Health>> {
     if ctx.ending.begun.is_cancelled() {
         return Err(Error::new(ErrorCode::Unavailable, "the server is stopping").into());
     }
@@ -81,7 +81,7 @@ pub(crate) struct Jwks {
 /// `GET /v1/me` where that matters.
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "ops", security(()),
     responses((status = 200, description = "Public keys", body = Jwks)))]
-pub(crate) async fn jwks(State(ctx): State<Ctx>) -> Response {
+pub(crate) async fn get_keys(State(ctx): State<Ctx>) -> Response {
     // Short: after a rotation, verifiers must get the new key before they see many tokens signed with it.
     ([(CACHE_CONTROL, "public, max-age=60")], Json(Jwks { keys: ctx.app.keys.public() })).into_response()
 }

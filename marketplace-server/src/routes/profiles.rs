@@ -42,31 +42,31 @@ use crate::{
 /// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
-        .routes(routes!(client, update_client))
-        .routes(routes!(worker, update_worker))
-        .routes(routes!(put_picture, delete_picture))
-        .routes(routes!(favorites))
-        .routes(routes!(add_favorite, drop_favorite))
-        .routes(routes!(blocks))
-        .routes(routes!(add_block, drop_block))
-        .routes(routes!(public_worker))
-        .routes(routes!(public_client))
-        .routes(routes!(picture))
+        .routes(routes!(get_client_profile, update_client_profile))
+        .routes(routes!(get_worker_profile, update_worker_profile))
+        .routes(routes!(set_picture, delete_picture))
+        .routes(routes!(list_favorites))
+        .routes(routes!(add_favorite, remove_favorite))
+        .routes(routes!(list_blocks))
+        .routes(routes!(block_user, unblock_user))
+        .routes(routes!(get_worker))
+        .routes(routes!(get_client))
+        .routes(routes!(get_picture))
 }
 
 /// One's own profile as a client.
 #[utoipa::path(get, path = "/v1/me/client-profile", tag = "me",
     responses((status = 200, description = "The profile", body = ClientProfile, headers(("etag" = String)))))]
-pub(crate) async fn client(Asked(op): Asked) -> Answer<Response> {
+pub(crate) async fn get_client_profile(Asked(op): Asked) -> Answer<Response> {
     let profile = profiles::client(&op).await?;
     Ok(versioned(profile.version, profile))
 }
 
-/// Change one's own profile as a client. A field that is left out stays.
+/// Change one's own profile as a client. A field that is left out stays, `null` takes away.
 #[utoipa::path(patch, path = "/v1/me/client-profile", tag = "me", request_body = UpdateClientProfile,
     params(("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
     responses((status = 200, description = "The profile", body = ClientProfile, headers(("etag" = String)))))]
-pub(crate) async fn update_client(
+pub(crate) async fn update_client_profile(
     Asked(op): Asked,
     IfMatch(if_version): IfMatch,
     Input(input): Input<UpdateClientProfile>,
@@ -78,7 +78,7 @@ pub(crate) async fn update_client(
 /// One's own profile as a worker.
 #[utoipa::path(get, path = "/v1/me/worker-profile", tag = "me",
     responses((status = 200, description = "The profile", body = WorkerProfile, headers(("etag" = String)))))]
-pub(crate) async fn worker(Asked(op): Asked) -> Answer<Response> {
+pub(crate) async fn get_worker_profile(Asked(op): Asked) -> Answer<Response> {
     let profile = profiles::worker(&op).await?;
     Ok(versioned(profile.version, profile))
 }
@@ -87,7 +87,7 @@ pub(crate) async fn worker(Asked(op): Asked) -> Answer<Response> {
 #[utoipa::path(patch, path = "/v1/me/worker-profile", tag = "me", request_body = UpdateWorkerProfile,
     params(("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
     responses((status = 200, description = "The profile", body = WorkerProfile, headers(("etag" = String)))))]
-pub(crate) async fn update_worker(
+pub(crate) async fn update_worker_profile(
     Asked(op): Asked,
     IfMatch(if_version): IfMatch,
     Input(input): Input<UpdateWorkerProfile>,
@@ -99,10 +99,10 @@ pub(crate) async fn update_worker(
 /// Put a picture in place of the one before: the file itself as the body, JPEG, PNG or WebP by its content, at most
 /// 10 MiB. Only its pixels are kept.
 #[utoipa::path(put, path = "/v1/me/picture", tag = "me",
-    request_body(content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"),
-        (Vec<u8> = "application/octet-stream"))),
+    request_body(content = String, content_type = "application/octet-stream",
+        description = "The file; another `Content-Type`, such as `image/jpeg`, will do too"),
     responses((status = 200, description = "The picture", body = Picture)))]
-pub(crate) async fn put_picture(
+pub(crate) async fn set_picture(
     State(ctx): State<Ctx>,
     Caller(actor): Caller,
     request: Request,
@@ -126,7 +126,10 @@ pub(crate) async fn delete_picture(Asked(op): Asked) -> Answer<StatusCode> {
 /// One's favourite workers, newest first.
 #[utoipa::path(get, path = "/v1/me/favorites", tag = "me", params(PageRequest),
     responses((status = 200, description = "A page", body = Page<PublicWorker>)))]
-pub(crate) async fn favorites(Asked(op): Asked, Params(page): Params<PageRequest>) -> Answer<Json<Page<PublicWorker>>> {
+pub(crate) async fn list_favorites(
+    Asked(op): Asked,
+    Params(page): Params<PageRequest>,
+) -> Answer<Json<Page<PublicWorker>>> {
     Ok(Json(profiles::favorites(&op, &page).await?))
 }
 
@@ -141,7 +144,7 @@ pub(crate) async fn add_favorite(Asked(op): Asked, Id(id): Id<UserId>) -> Answer
 /// Make a worker no favourite any more.
 #[utoipa::path(delete, path = "/v1/me/favorites/{id}", tag = "me",
     params(("id" = UserId, Path, description = "The worker")), responses((status = 204, description = "They are none")))]
-pub(crate) async fn drop_favorite(Asked(op): Asked, Id(id): Id<UserId>) -> Answer<StatusCode> {
+pub(crate) async fn remove_favorite(Asked(op): Asked, Id(id): Id<UserId>) -> Answer<StatusCode> {
     profiles::favorite(&op, id, false).await?;
     Ok(DONE)
 }
@@ -149,14 +152,14 @@ pub(crate) async fn drop_favorite(Asked(op): Asked, Id(id): Id<UserId>) -> Answe
 /// Whom one blocks.
 #[utoipa::path(get, path = "/v1/me/blocks", tag = "me", params(PageRequest),
     responses((status = 200, description = "A page", body = Page<Blocked>)))]
-pub(crate) async fn blocks(Asked(op): Asked, Params(page): Params<PageRequest>) -> Answer<Json<Page<Blocked>>> {
+pub(crate) async fn list_blocks(Asked(op): Asked, Params(page): Params<PageRequest>) -> Answer<Json<Page<Blocked>>> {
     Ok(Json(profiles::blocks(&op, &page).await?))
 }
 
 /// Block somebody: no new threads between the two, and messages only while a job of theirs is live.
 #[utoipa::path(put, path = "/v1/me/blocks/{id}", tag = "me", params(("id" = UserId, Path)),
     responses((status = 204, description = "They are blocked")))]
-pub(crate) async fn add_block(Asked(op): Asked, Id(id): Id<UserId>) -> Answer<StatusCode> {
+pub(crate) async fn block_user(Asked(op): Asked, Id(id): Id<UserId>) -> Answer<StatusCode> {
     profiles::block(&op, id, true).await?;
     Ok(DONE)
 }
@@ -164,7 +167,7 @@ pub(crate) async fn add_block(Asked(op): Asked, Id(id): Id<UserId>) -> Answer<St
 /// Block somebody no more.
 #[utoipa::path(delete, path = "/v1/me/blocks/{id}", tag = "me", params(("id" = UserId, Path)),
     responses((status = 204, description = "They are not blocked")))]
-pub(crate) async fn drop_block(Asked(op): Asked, Id(id): Id<UserId>) -> Answer<StatusCode> {
+pub(crate) async fn unblock_user(Asked(op): Asked, Id(id): Id<UserId>) -> Answer<StatusCode> {
     profiles::block(&op, id, false).await?;
     Ok(DONE)
 }
@@ -172,14 +175,14 @@ pub(crate) async fn drop_block(Asked(op): Asked, Id(id): Id<UserId>) -> Answer<S
 /// A worker, as everybody sees them: active, and their identity confirmed.
 #[utoipa::path(get, path = "/v1/workers/{id}", tag = "market", security(()), params(("id" = UserId, Path)),
     responses((status = 200, description = "The worker", body = PublicWorker)))]
-pub(crate) async fn public_worker(State(ctx): State<Ctx>, Id(id): Id<UserId>) -> Answer<Json<PublicWorker>> {
+pub(crate) async fn get_worker(State(ctx): State<Ctx>, Id(id): Id<UserId>) -> Answer<Json<PublicWorker>> {
     Ok(Json(profiles::public_worker(&ctx.app, id).await?))
 }
 
 /// A client, as everybody sees them.
 #[utoipa::path(get, path = "/v1/clients/{id}", tag = "market", security(()), params(("id" = UserId, Path)),
     responses((status = 200, description = "The client", body = PublicClient)))]
-pub(crate) async fn public_client(State(ctx): State<Ctx>, Id(id): Id<UserId>) -> Answer<Json<PublicClient>> {
+pub(crate) async fn get_client(State(ctx): State<Ctx>, Id(id): Id<UserId>) -> Answer<Json<PublicClient>> {
     Ok(Json(profiles::public_client(&ctx.app, id).await?))
 }
 
@@ -208,10 +211,10 @@ pub(crate) struct PictureParams {
 }
 
 /// A profile picture: of somebody whom everybody sees, or one's own.
-#[utoipa::path(get, path = "/v1/pictures/{id}", tag = "market", security(()), params(("id" = PictureId, Path), PictureParams),
+#[utoipa::path(get, path = "/v1/pictures/{id}", tag = "market", security((), ("bearer" = []), ("cookie" = [])), params(("id" = PictureId, Path), PictureParams),
     responses((status = 200, description = "The picture, which never changes", content_type = "image/jpeg",
         headers(("cache-control" = String)))))]
-pub(crate) async fn picture(
+pub(crate) async fn get_picture(
     State(ctx): State<Ctx>,
     Id(id): Id<PictureId>,
     Params(PictureParams { size }): Params<PictureParams>,

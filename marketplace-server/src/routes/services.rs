@@ -11,40 +11,34 @@ use marketplace_core::{
         },
     },
 };
-use serde::Deserialize;
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{DONE, versioned};
+use super::{DONE, NoInput, versioned};
 use crate::{
     ctx::Ctx,
     extract::{Asked, Id, IfMatch, Input, List, Params},
     idempotency::IdempotentRequest,
+    openapi::IdempotencyKey,
     problem::Answer,
 };
 
 /// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
-        .routes(routes!(search, create))
-        .routes(routes!(show, update, delete))
-        .routes(routes!(publish))
-        .routes(routes!(close))
-        .routes(routes!(own))
-        .routes(routes!(own_one))
-        .routes(routes!(of_worker))
-        .routes(routes!(categories))
+        .routes(routes!(list_services, create_service))
+        .routes(routes!(get_service, update_service, delete_service))
+        .routes(routes!(publish_service))
+        .routes(routes!(close_service))
+        .routes(routes!(list_own_services))
+        .routes(routes!(get_own_service))
+        .routes(routes!(list_worker_services))
+        .routes(routes!(list_categories))
 }
-
-/// Nothing needs to be said.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NoInput {}
 
 /// Find services. Every word of `q` must be in the title, the description, the tags or the worker's name.
 #[utoipa::path(get, path = "/v1/services", tag = "market", security(()), params(SearchFilter, PageRequest),
     responses((status = 200, description = "A page", body = Page<ServiceCard>)))]
-pub(crate) async fn search(
+pub(crate) async fn list_services(
     State(ctx): State<Ctx>,
     List(filter, page): List<SearchFilter>,
 ) -> Answer<Json<Page<ServiceCard>>> {
@@ -54,16 +48,16 @@ pub(crate) async fn search(
 /// A published service, with its worker.
 #[utoipa::path(get, path = "/v1/services/{id}", tag = "market", security(()), params(("id" = ServiceId, Path)),
     responses((status = 200, description = "The service", body = PublicService, headers(("etag" = String)))))]
-pub(crate) async fn show(State(ctx): State<Ctx>, Id(id): Id<ServiceId>) -> Answer<Response> {
+pub(crate) async fn get_service(State(ctx): State<Ctx>, Id(id): Id<ServiceId>) -> Answer<Response> {
     let service = services::get(&ctx.app, id).await?;
     Ok(versioned(service.version, service))
 }
 
 /// Write a service: a draft, until it is published.
 #[utoipa::path(post, path = "/v1/services", tag = "services", request_body = NewService,
-    params(("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
+    params(IdempotencyKey),
     responses((status = 201, description = "The draft", body = OwnService)))]
-pub(crate) async fn create(command: IdempotentRequest<NewService>) -> Answer<Response> {
+pub(crate) async fn create_service(command: IdempotentRequest<NewService>) -> Answer<Response> {
     command.run(|op, new| async move { services::create(&op, new).await.map(|made| (StatusCode::CREATED, made)) }).await
 }
 
@@ -72,7 +66,7 @@ pub(crate) async fn create(command: IdempotentRequest<NewService>) -> Answer<Res
     params(("id" = ServiceId, Path),
         ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
     responses((status = 200, description = "The service", body = OwnService, headers(("etag" = String)))))]
-pub(crate) async fn update(
+pub(crate) async fn update_service(
     Asked(op): Asked,
     Id(id): Id<ServiceId>,
     IfMatch(if_version): IfMatch,
@@ -86,8 +80,9 @@ pub(crate) async fn update(
 #[utoipa::path(delete, path = "/v1/services/{id}", tag = "services",
     params(("id" = ServiceId, Path),
         ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
-    responses((status = 204, description = "Deleted")))]
-pub(crate) async fn delete(
+    responses((status = 204, description = "Deleted"),
+        (status = 409, description = "A job about it is under way")))]
+pub(crate) async fn delete_service(
     Asked(op): Asked,
     Id(id): Id<ServiceId>,
     IfMatch(if_version): IfMatch,
@@ -100,9 +95,9 @@ pub(crate) async fn delete(
 #[utoipa::path(post, path = "/v1/services/{id}/publish", tag = "services", request_body = NoInput,
     params(("id" = ServiceId, Path),
         ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for"),
-        ("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
+        IdempotencyKey),
     responses((status = 200, description = "The service", body = OwnService)))]
-pub(crate) async fn publish(Id(id): Id<ServiceId>, command: IdempotentRequest<NoInput>) -> Answer<Response> {
+pub(crate) async fn publish_service(Id(id): Id<ServiceId>, command: IdempotentRequest<NoInput>) -> Answer<Response> {
     command
         .run(move |op, _| async move { services::publish(&op, id).await.map(|service| (StatusCode::OK, service)) })
         .await
@@ -112,9 +107,9 @@ pub(crate) async fn publish(Id(id): Id<ServiceId>, command: IdempotentRequest<No
 #[utoipa::path(post, path = "/v1/services/{id}/close", tag = "services", request_body = NoInput,
     params(("id" = ServiceId, Path),
         ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for"),
-        ("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
+        IdempotencyKey),
     responses((status = 200, description = "The service", body = OwnService)))]
-pub(crate) async fn close(Id(id): Id<ServiceId>, command: IdempotentRequest<NoInput>) -> Answer<Response> {
+pub(crate) async fn close_service(Id(id): Id<ServiceId>, command: IdempotentRequest<NoInput>) -> Answer<Response> {
     command
         .run(move |op, _| async move { services::close(&op, id).await.map(|service| (StatusCode::OK, service)) })
         .await
@@ -123,14 +118,17 @@ pub(crate) async fn close(Id(id): Id<ServiceId>, command: IdempotentRequest<NoIn
 /// One's own services, newest first, drafts and closed ones among them.
 #[utoipa::path(get, path = "/v1/me/services", tag = "services", params(OwnServices, PageRequest),
     responses((status = 200, description = "A page", body = Page<OwnService>)))]
-pub(crate) async fn own(Asked(op): Asked, List(filter, page): List<OwnServices>) -> Answer<Json<Page<OwnService>>> {
+pub(crate) async fn list_own_services(
+    Asked(op): Asked,
+    List(filter, page): List<OwnServices>,
+) -> Answer<Json<Page<OwnService>>> {
     Ok(Json(services::own(&op, &filter, &page).await?))
 }
 
 /// One of one's own services, in any state.
 #[utoipa::path(get, path = "/v1/me/services/{id}", tag = "services", params(("id" = ServiceId, Path)),
     responses((status = 200, description = "The service", body = OwnService, headers(("etag" = String)))))]
-pub(crate) async fn own_one(Asked(op): Asked, Id(id): Id<ServiceId>) -> Answer<Response> {
+pub(crate) async fn get_own_service(Asked(op): Asked, Id(id): Id<ServiceId>) -> Answer<Response> {
     let service = services::own_one(&op, id).await?;
     Ok(versioned(service.version, service))
 }
@@ -138,7 +136,7 @@ pub(crate) async fn own_one(Asked(op): Asked, Id(id): Id<ServiceId>) -> Answer<R
 /// What a worker offers, newest first.
 #[utoipa::path(get, path = "/v1/workers/{id}/services", tag = "market", security(()), params(("id" = UserId, Path), PageRequest),
     responses((status = 200, description = "A page", body = Page<ServiceCard>)))]
-pub(crate) async fn of_worker(
+pub(crate) async fn list_worker_services(
     State(ctx): State<Ctx>,
     Id(id): Id<UserId>,
     Params(page): Params<PageRequest>,
@@ -149,6 +147,6 @@ pub(crate) async fn of_worker(
 /// The kinds of services there are.
 #[utoipa::path(get, path = "/v1/categories", tag = "market", security(()),
     responses((status = 200, description = "All of them", body = Vec<CategoryInfo>)))]
-pub(crate) async fn categories() -> Json<Vec<CategoryInfo>> {
+pub(crate) async fn list_categories() -> Json<Vec<CategoryInfo>> {
     Json(services::categories())
 }

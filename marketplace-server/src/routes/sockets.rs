@@ -32,13 +32,13 @@ use crate::{
 
 /// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
-    OpenApiRouter::new().routes(routes!(ticket)).routes(routes!(socket))
+    OpenApiRouter::new().routes(routes!(create_socket_ticket)).routes(routes!(open_socket))
 }
 
 /// A one-use ticket for a socket, good for 30 seconds: browsers cannot send the `Authorization` header with one.
 #[utoipa::path(post, path = "/v1/ws/ticket", tag = "threads",
     responses((status = 200, description = "The ticket", body = SocketTicket)))]
-pub(crate) async fn ticket(Asked(op): Asked) -> Answer<Json<SocketTicket>> {
+pub(crate) async fn create_socket_ticket(Asked(op): Asked) -> Answer<Json<SocketTicket>> {
     Ok(Json(auth::issue_ticket(&op).await?))
 }
 
@@ -81,12 +81,12 @@ pub(crate) struct Opening {
 /// gone. Each frame counts as a change does over HTTP: one too many is answered by `error` (`rate_limited`), and a hundred such
 /// end the socket. Closing codes: 1001 the server stops, 1003 bytes instead of text, 1008 not the protocol (no `hello` within 30
 /// seconds, or far too many frames), 1009 too large, 1013 too slow or the database is away (resume by cursor), 4401 the login has ended.
-#[utoipa::path(get, path = "/v1/ws", tag = "threads", params(Opening),
+#[utoipa::path(get, path = "/v1/ws", tag = "threads", security(("bearer" = []), ("ticket" = [])), params(Opening),
     responses(
         (status = 101, description = "The connection is a WebSocket from here on"),
         (status = 426, description = "This is no request for a WebSocket"),
         (status = 429, description = "The caller has too many sockets")))]
-pub(crate) async fn socket(
+pub(crate) async fn open_socket(
     State(ctx): State<Ctx>,
     Params(opening): Params<Opening>,
     request: Request,

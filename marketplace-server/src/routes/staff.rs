@@ -20,11 +20,14 @@ use marketplace_core::{
         PathParameters as _, Query as _, StaffOperation, Visitor, describe,
     },
 };
-use utoipa::openapi::{
-    self, ContentBuilder, HeaderBuilder, Ref, Required, ResponseBuilder,
-    path::{HttpMethod as DescribedMethod, OperationBuilder, ParameterBuilder, ParameterIn},
-    request_body::RequestBodyBuilder,
-    schema::{ObjectBuilder, Type},
+use utoipa::{
+    IntoParams as _,
+    openapi::{
+        self, ContentBuilder, HeaderBuilder, Ref, Required, ResponseBuilder,
+        path::{HttpMethod as DescribedMethod, OperationBuilder, ParameterBuilder, ParameterIn},
+        request_body::RequestBodyBuilder,
+        schema::{ObjectBuilder, Type},
+    },
 };
 use utoipa_axum::router::OpenApiRouter;
 
@@ -35,6 +38,7 @@ use crate::{
     extract::{Caller, IfMatch, QueryText, json, read_json},
     idempotency::{Key, once_bytes},
     live,
+    openapi::{IdempotencyKey, IfMatchHeader},
     problem::{Answer, Problem},
 };
 
@@ -158,7 +162,13 @@ fn describe<O: StaffOperation>(document: &mut openapi::OpenApi) {
             .schema(Some(Ref::from_schema_name(schema)))
             .build()
     });
-    let parameters: Vec<_> = in_path.chain(O::Query::parameters()).collect();
+    let mut parameters: Vec<_> = in_path.chain(O::Query::parameters()).collect();
+    if O::EFFECT == Effect::Change {
+        parameters.extend(IfMatchHeader::into_params(|| None));
+        if O::KEEPS_RESPONSE {
+            parameters.extend(IdempotencyKey::into_params(|| None));
+        }
+    }
     let answer = O::Answer::describe();
     let response = |text: &str| {
         let mut response = ResponseBuilder::new().description(text);
@@ -174,7 +184,7 @@ fn describe<O: StaffOperation>(document: &mut openapi::OpenApi) {
     let mut lines = O::DOC.iter().map(|line| line.trim());
     let summary = lines.next().unwrap_or_default();
     let description = lines.collect::<Vec<_>>().join("\n").trim().to_owned();
-    let mut operation = OperationBuilder::new().tag(O::TAG).summary(Some(summary));
+    let mut operation = OperationBuilder::new().tag(O::TAG).summary(Some(summary)).operation_id(Some(O::ID));
     if !description.is_empty() {
         operation = operation.description(Some(description));
     }
@@ -241,6 +251,8 @@ fn describe_stream(document: &mut openapi::OpenApi) {
         .description(Some("Cursor to resume a stream from"))
         .schema(Some(text()));
     operation.parameters.get_or_insert_default().push(openapi::RefOr::T(resume.build()));
+    let gap = ResponseBuilder::new().description("Events after this cursor may be missing; begin anew at `current`");
+    operation.responses.responses.insert("409".to_owned(), gap.build().into());
     if let Some(openapi::RefOr::T(response)) = operation.responses.responses.get_mut("200") {
         let stream = ContentBuilder::new().schema(Some(text())).build();
         response.content.insert("text/event-stream".to_owned(), stream.into());

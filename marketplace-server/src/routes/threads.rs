@@ -29,6 +29,7 @@ use crate::{
     ctx::Ctx,
     extract::{Asked, Attached, Caller, Id, Params},
     idempotency::{self, IdempotentRequest, Key},
+    openapi::IdempotencyKey,
     options::MULTIPART_LIMIT,
     problem::Answer,
     routes::shown_file,
@@ -37,36 +38,39 @@ use crate::{
 /// Returns this feature's routes.
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
-        .routes(routes!(list, open))
-        .routes(routes!(show))
-        .routes(routes!(messages, send))
-        .routes(routes!(read))
-        .routes(routes!(attach))
-        .routes(routes!(attachment))
+        .routes(routes!(list_threads, open_thread))
+        .routes(routes!(get_thread))
+        .routes(routes!(list_messages, send_message))
+        .routes(routes!(mark_thread_read))
+        .routes(routes!(upload_attachment))
+        .routes(routes!(download_attachment))
 }
 
 /// One's threads, newest activity first.
 #[utoipa::path(get, path = "/v1/threads", tag = "threads", params(PageRequest),
     responses((status = 200, description = "A page", body = Page<ThreadSummary>)))]
-pub(crate) async fn list(Asked(op): Asked, Params(page): Params<PageRequest>) -> Answer<Json<Page<ThreadSummary>>> {
+pub(crate) async fn list_threads(
+    Asked(op): Asked,
+    Params(page): Params<PageRequest>,
+) -> Answer<Json<Page<ThreadSummary>>> {
     Ok(Json(messaging::list(&op, &page).await?))
 }
 
 /// Open a thread about a service. A client has one per service: opening it again answers the same.
 #[utoipa::path(post, path = "/v1/threads", tag = "threads", request_body = OpenThread,
-    params(("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
+    params(IdempotencyKey),
     responses(
         (status = 200, description = "The thread", body = ThreadSummary),
         (status = 404, description = "There is no such service, or nobody may see it"),
         (status = 409, description = "The thread is closed, or `client_msg_id` was used for another message")))]
-pub(crate) async fn open(command: IdempotentRequest<OpenThread>) -> Answer<Response> {
+pub(crate) async fn open_thread(command: IdempotentRequest<OpenThread>) -> Answer<Response> {
     command.run(|op, new| async move { Ok((StatusCode::OK, messaging::open(&op, new).await?)) }).await
 }
 
 /// One thread of one's own.
 #[utoipa::path(get, path = "/v1/threads/{id}", tag = "threads", params(("id" = ThreadId, Path, description = "The thread")),
     responses((status = 200, description = "The thread", body = ThreadSummary)))]
-pub(crate) async fn show(Asked(op): Asked, Id(id): Id<ThreadId>) -> Answer<Json<ThreadSummary>> {
+pub(crate) async fn get_thread(Asked(op): Asked, Id(id): Id<ThreadId>) -> Answer<Json<ThreadSummary>> {
     Ok(Json(messaging::get(&op, id).await?))
 }
 
@@ -74,7 +78,7 @@ pub(crate) async fn show(Asked(op): Asked, Id(id): Id<ThreadId>) -> Answer<Json<
 #[utoipa::path(get, path = "/v1/threads/{id}/messages", tag = "threads",
     params(("id" = ThreadId, Path, description = "The thread"), MessagesQuery),
     responses((status = 200, description = "A page", body = MessagePage<Message>)))]
-pub(crate) async fn messages(
+pub(crate) async fn list_messages(
     Asked(op): Asked,
     Id(id): Id<ThreadId>,
     Params(query): Params<MessagesQuery>,
@@ -85,11 +89,11 @@ pub(crate) async fn messages(
 /// Send a message. Sending the same `client_msg_id` again answers the first one.
 #[utoipa::path(post, path = "/v1/threads/{id}/messages", tag = "threads", request_body = NewMessage,
     params(("id" = ThreadId, Path, description = "The thread"),
-        ("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
+        IdempotencyKey),
     responses(
         (status = 201, description = "Stored", body = Message),
         (status = 409, description = "The thread is closed, a file is not there, or `client_msg_id` was used for another message")))]
-pub(crate) async fn send(Id(id): Id<ThreadId>, command: IdempotentRequest<NewMessage>) -> Answer<Response> {
+pub(crate) async fn send_message(Id(id): Id<ThreadId>, command: IdempotentRequest<NewMessage>) -> Answer<Response> {
     command.run(move |op, new| async move { Ok((StatusCode::CREATED, messaging::send(&op, id, new).await?)) }).await
 }
 
@@ -103,11 +107,11 @@ pub(crate) struct ReadInput {
 
 /// Move one's read pointer forward. One that stands further already stays.
 #[utoipa::path(post, path = "/v1/threads/{id}/read", tag = "threads", request_body = ReadInput,
-    params(("id" = ThreadId, Path, description = "The thread")),
+    params(("id" = ThreadId, Path, description = "The thread"), IdempotencyKey),
     responses(
         (status = 200, description = "The pointer, and what is unread after it", body = ReadState),
         (status = 409, description = "The `Idempotency-Key` was used for something else")))]
-pub(crate) async fn read(Id(id): Id<ThreadId>, command: IdempotentRequest<ReadInput>) -> Answer<Response> {
+pub(crate) async fn mark_thread_read(Id(id): Id<ThreadId>, command: IdempotentRequest<ReadInput>) -> Answer<Response> {
     command.run(move |op, input| async move { Ok((StatusCode::OK, messaging::read(&op, id, input.seq).await?)) }).await
 }
 
@@ -124,11 +128,11 @@ pub(crate) struct AttachmentForm {
 #[utoipa::path(post, path = "/v1/threads/{id}/attachments", tag = "threads",
     request_body(content = AttachmentForm, content_type = "multipart/form-data"),
     params(("id" = ThreadId, Path, description = "The thread"),
-        ("idempotency-key" = Option<String>, Header, description = "Makes sending it again harmless, for 24 h")),
+        IdempotencyKey),
     responses(
         (status = 201, description = "Taken", body = Attachment),
         (status = 409, description = "The thread is closed, or too many files wait for a message")))]
-pub(crate) async fn attach(
+pub(crate) async fn upload_attachment(
     State(ctx): State<Ctx>,
     Caller(actor): Caller,
     Id(id): Id<ThreadId>,
@@ -179,7 +183,11 @@ async fn read_form(came: Spool, boundary: String) -> Answer<Vec<u8>> {
         ("attachment_id" = marketplace_core::ids::AttachmentId, Path, description = "The file")),
     responses((status = 200, description = "The file", content(
         (String = "image/jpeg"), (String = "image/png"), (String = "image/webp"), (String = "application/pdf")))))]
-pub(crate) async fn attachment(Asked(op): Asked, Id(id): Id<ThreadId>, Attached(file): Attached) -> Answer<Response> {
+pub(crate) async fn download_attachment(
+    Asked(op): Asked,
+    Id(id): Id<ThreadId>,
+    Attached(file): Attached,
+) -> Answer<Response> {
     let content = messaging::attachment(&op, id, file).await?;
     shown_file(content, "attachment")
 }

@@ -19,7 +19,7 @@ use crate::{
     auth::one_time::OneTime,
     base::{
         call_context::{current, part_of},
-        error::{Error, FieldError, Result},
+        error::{Error, Result},
         ids::UserId,
         text::check_name,
     },
@@ -44,17 +44,13 @@ use crate::{
 pub async fn signup(app: &App, client: &ClientInfo, new: SignUp) -> Result<()> {
     app.limiter.call(client.ip).await?;
     let mut checks = Checks::default();
-    let role = checks.take(if new.role.is_staff() {
-        Err(FieldError { pointer: "/role".into(), detail: "must be client or worker".into() })
-    } else {
-        Ok(new.role)
-    });
+    let role = new.role.into();
     let email = checks.take(check_email(&new.email));
     let name = checks.take(check_name(&new.name));
     let phone = checks.take(new.phone.as_deref().map(check_phone).transpose());
     checks.take(new.password.check(&new.email, app.site()));
     checks.finish()?;
-    let (Some(role), Some(email), Some(name), Some(phone)) = (role, email, name, phone) else {
+    let (Some(email), Some(name), Some(phone)) = (email, name, phone) else {
         return Err(Error::internal("checks passed without values"));
     };
     app.breached.check(&new.password).await?;

@@ -8,11 +8,12 @@ use crate::{
         error::{Error, Result},
         ids::{MessageId, ServiceId, ThreadId, UserId},
         page::TimeCursor,
+        permission::TraderRole,
         time::Timestamp,
     },
     messaging::model::{
-        Attachment, CloseReason, Counterpart, JobNotice, Message, MessageKind, Party, Preview, RemovalReason,
-        StaffMessage, ThreadStatus, ThreadSummary,
+        Attachment, CloseReason, Counterpart, JobNotice, Message, MessageKind, Preview, RemovalReason, StaffMessage,
+        ThreadStatus, ThreadSummary,
     },
     platform::db::Conn,
     profiles::worker_is_public,
@@ -44,7 +45,7 @@ pub(in crate::messaging) struct MessageRow {
     pub seq: i64,
     id: Uuid,
     kind: MessageKind,
-    sender: Option<Party>,
+    sender: Option<TraderRole>,
     content: String,
     client_msg_id: Option<String>,
     data: Option<Data>,
@@ -63,11 +64,11 @@ pub(in crate::messaging) struct Window {
 }
 
 impl Window {
-    fn sender(&self, party: Option<Party>) -> (Option<UserId>, Option<String>) {
+    fn sender(&self, party: Option<TraderRole>) -> (Option<UserId>, Option<String>) {
         let person = match party {
             None => return (None, None),
-            Some(Party::Client) => &self.client,
-            Some(Party::Worker) => &self.worker,
+            Some(TraderRole::Client) => &self.client,
+            Some(TraderRole::Worker) => &self.worker,
         };
         (Some(person.id), Some(person.name.clone()))
     }
@@ -175,7 +176,7 @@ struct ThreadRow {
     id: Uuid,
     service_id: Uuid,
     title: String,
-    party: Party,
+    party: TraderRole,
     other_id: Uuid,
     other_name: String,
     own_id: Uuid,
@@ -189,7 +190,7 @@ struct ThreadRow {
     created_at: i64,
     version: i64,
     kind: Option<MessageKind>,
-    sender: Option<Party>,
+    sender: Option<TraderRole>,
     text: Option<String>,
     files: Option<i64>,
     removed: Option<RemovalReason>,

@@ -29,10 +29,7 @@ use crate::{
 /// caller's review as `current` when there is one.
 pub async fn create(op: &Operation, job: JobId, new: NewReview) -> Result<ReviewView> {
     let me = trader(op.actor())?;
-    let checked = UpdateReview { rating: Some(new.rating), text: Some(new.text) }.checked()?;
-    let (Some(rating), Some(text)) = (checked.rating, checked.text) else {
-        return Err(Error::internal("checks passed without values"));
-    };
+    let NewReview { rating, text } = new.checked()?;
     // Also brings the job to where it is by now.
     let seen = jobs::get(op, job).await?;
     if seen.status != JobStatus::Finalized {
@@ -106,13 +103,12 @@ async fn create_in(
     view_for(conn, now, &made, me).await
 }
 
-/// Changes a review of the caller's while it is hidden.
+/// Changes a review of the caller's while it is hidden. An update that changes nothing makes no new version.
 ///
 /// # Errors
 /// `conflict` with the review as `current` once it shows or was removed.
 pub async fn edit(op: &Operation, id: ReviewId, update: UpdateReview) -> Result<ReviewView> {
     let me = trader(op.actor())?;
-    let update = update.checked()?;
 
     op.write(unit!(|op, conn| {
         // Not taken: what its time has brought is stored by others, and shows here all the same.
@@ -128,9 +124,14 @@ pub async fn edit(op: &Operation, id: ReviewId, update: UpdateReview) -> Result<
         if review.status != ReviewStatus::Hidden {
             return Err(Error::conflict("a review is fixed once it shows", view));
         }
+        let before = NewReview { rating: review.rating, text: review.content.clone() };
+        let changed = update.apply(before.clone())?;
+        if changed == before {
+            return Ok(view);
+        }
         let mut after = review.clone();
-        after.rating = update.rating.unwrap_or(review.rating);
-        after.content = update.text.unwrap_or_else(|| review.content.clone());
+        after.rating = changed.rating;
+        after.content = changed.text;
         after.version += 1;
         after.updated_at = op.now();
         store::update(conn, &review, &after).await?;

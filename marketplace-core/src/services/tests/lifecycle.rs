@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     accounts::model::Status,
-    base::{error::ErrorCode, money::Money, permission::Role},
+    base::{error::ErrorCode, money::Money, patch::Patch, permission::Role},
     services::{model::OwnServices, store},
     users::{UpdateMe, update_me},
 };
@@ -29,11 +29,12 @@ async fn from_draft_to_publication_and_back() {
         assert_eq!(publish(&app.by(&worker), draft.id).await.unwrap(), shown);
         assert_eq!(get(app, draft.id).await.unwrap().worker.id, id(&worker));
         assert_eq!(found(&test, &q("piano")).await, ["Piano lessons"]);
-        let price = Some(Money::new(4_000, "EUR"));
-        let change =
-            UpdateService { title: Some("Violin lessons".into()), price: Some(price), ..UpdateService::default() };
+        let price = Patch::Set(Money::new(4_000, "EUR"));
+        let change = UpdateService { title: Patch::Set("Violin lessons".into()), price, ..UpdateService::default() };
         let changed = update(&app.by(&worker).at_version(Some(2)), draft.id, change).await.unwrap();
         assert_eq!((changed.version, changed.price.as_ref().unwrap().amount), (3, 4_000));
+        let same = update(&app.by(&worker).at_version(Some(3)), draft.id, UpdateService::default()).await.unwrap();
+        assert_eq!(same, changed, "an empty update changes nothing");
         assert!(found(&test, &q("piano")).await.is_empty());
         assert_eq!(found(&test, &q("violin")).await, ["Violin lessons"]);
         let closed = close(&app.by(&worker), draft.id).await.unwrap();
@@ -148,7 +149,7 @@ async fn a_name_finds_its_worker_s_services_until_it_changes_or_is_erased() {
         let app = test.app();
         let worker = test.approved_worker().await;
         published(&test, &worker, new("Piano lessons")).await;
-        let name = |name: &str| UpdateMe { name: Some(name.into()), ..UpdateMe::default() };
+        let name = |name: &str| UpdateMe { name: Patch::Set(name.into()), ..UpdateMe::default() };
         update_me(&app.by(&worker), name("Zdenka Novotná")).await.unwrap();
         assert_eq!(found(&test, &q("novotna")).await.len(), 1);
         assert_eq!(found(&test, &q("zdenca")).await.len(), 1);

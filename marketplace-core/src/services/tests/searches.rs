@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use super::*;
 use crate::{
     accounts::model::Status,
-    base::{error::ErrorCode, money::Money, permission::Role},
+    base::{error::ErrorCode, money::Money, patch::Patch, permission::Role},
     platform::db::tally,
     services::{
         follow::learn,
@@ -111,10 +111,11 @@ async fn fill(test: &TestApp, world: &World) {
         let user = test.user(Role::Worker, Status::Active).await;
         test.approve(user).await;
         let (actor, _) = test.log_in(user).await;
-        let update = users::UpdateMe { name: Some(name.clone()), ..users::UpdateMe::default() };
+        let update = users::UpdateMe { name: Patch::Set(name.clone()), ..users::UpdateMe::default() };
         users::update_me(&app.by(&actor), update).await.unwrap();
         if world.away[workers.len()] {
-            let update = crate::profiles::model::UpdateWorkerProfile { available: Some(false), ..Default::default() };
+            let update =
+                crate::profiles::model::UpdateWorkerProfile { available: Patch::Set(false), ..Default::default() };
             crate::profiles::update_worker(&app.by(&actor), update).await.unwrap();
         }
         workers.push(user);

@@ -7,7 +7,7 @@ async fn a_conversation() {
     for test in testing::apps().await {
         let (app, pair) = (test.app(), Pair::new(&test).await);
         let thread = pair.open(&test).await;
-        assert_eq!((thread.party, thread.status, thread.last_seq), (Party::Client, ThreadStatus::Open, 0));
+        assert_eq!((thread.party, thread.status, thread.last_seq), (TraderRole::Client, ThreadStatus::Open, 0));
         assert_eq!((thread.last, thread.title.as_str()), (None, "Garden"));
         // Opening it again is the same thread.
         assert_eq!(pair.open(&test).await.id, thread.id);
@@ -21,7 +21,7 @@ async fn a_conversation() {
         let seen = Message { client_msg_id: None, ..second.clone() };
         assert_eq!((page.items, page.more_before, page.more_after), (vec![first.clone(), seen], false, false));
         let own = messaging::get(&app.by(&pair.worker), thread.id).await.unwrap();
-        assert_eq!((own.party, own.unread, own.last_seq), (Party::Worker, 1, 2));
+        assert_eq!((own.party, own.unread, own.last_seq), (TraderRole::Worker, 1, 2));
         let last = own.last.unwrap();
         assert_eq!((last.text.as_str(), last.sender_id), (second.content.as_str(), pair.worker.user_id()));
         let listed = messaging::list(&app.by(&pair.client), &PageRequest::default()).await.unwrap();
@@ -45,8 +45,9 @@ use crate::{
         change::{Change, RestrictionReason},
         error::ErrorCode,
         page::PageRequest,
+        permission::TraderRole,
     },
-    messaging::model::{CloseReason, Message, MessageKind, MessagesQuery, Party, ThreadAction, ThreadStatus},
+    messaging::model::{CloseReason, Message, MessageKind, MessagesQuery, ThreadAction, ThreadStatus},
     platform::db::{Engine, tally},
     testing, users,
 };

@@ -73,7 +73,7 @@ async fn a_hidden_review_changes_no_answer_to_anybody_else() {
                 before.push(all_answers(&test, &pair, job, none, viewer).await);
             }
             let written = reviews::create(&app.by(pair.actor(author)), job, stars(1)).await.unwrap();
-            let worse = UpdateReview { rating: Some(2), text: Some("on second thought".into()) };
+            let worse = UpdateReview { rating: Patch::Set(2), text: Patch::Set("on second thought".into()) };
             let compare = async |step: &str| {
                 for (viewer, before) in [other, &stranger].into_iter().zip(&before) {
                     assert_eq!(&all_answers(&test, &pair, job, written.id, viewer).await, before, "{author} {step}");

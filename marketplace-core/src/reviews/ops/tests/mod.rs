@@ -15,6 +15,7 @@ use crate::{
         error::ErrorCode,
         ids::JobId,
         page::PageRequest,
+        patch::Patch,
         permission::Role,
     },
     jobs::{

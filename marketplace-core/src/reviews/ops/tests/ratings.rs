@@ -67,7 +67,7 @@ async fn walk(test: &TestApp, steps: Vec<Step>) {
             }
             Step::Edit(at, rating) => {
                 if let Some(id) = written[at] {
-                    let update = UpdateReview { rating: Some(rating), text: None };
+                    let update = UpdateReview { rating: Patch::Set(rating), text: Patch::Keep };
                     let _ = reviews::edit(&app.by(&jobs[at].0.client), id, update).await;
                 }
             }

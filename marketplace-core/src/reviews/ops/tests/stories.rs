@@ -10,7 +10,7 @@ async fn two_reviews_show_when_both_are_in() {
         let mine = reviews::create(&app.by(&pair.client), job, stars(2)).await.unwrap();
         assert_eq!((mine.status, mine.side, mine.version), (ReviewStatus::Hidden, Side::Client, 1));
         assert_eq!(mine.editable_until, Some(app.now() + WINDOW));
-        let better = UpdateReview { rating: Some(4), text: None };
+        let better = UpdateReview { rating: Patch::Set(4), text: Patch::Keep };
         let stale = reviews::edit(&app.by(&pair.client).at_version(Some(7)), mine.id, better.clone()).await;
         refused(stale, ErrorCode::PreconditionFailed);
         let mine = reviews::edit(&app.by(&pair.client).at_version(Some(1)), mine.id, better.clone()).await.unwrap();
