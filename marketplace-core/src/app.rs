@@ -24,6 +24,7 @@ use crate::{
         keys::Keys,
         limiter::{Key, Limiter, Turns, network},
         passwords::{Hasher, breached::Breached},
+        rounds::Rounds,
     },
     timers::Timers,
 };
@@ -59,6 +60,8 @@ pub struct App {
     pub(crate) exports: Turns<UserId>,
     /// How far the sealing of older, unsealed files has come: attachments, and pictures.
     pub(crate) sealing: Arc<Mutex<(files::Round, files::Round)>>,
+    /// Rounds in which rows of the audit log are sealed, by their entries.
+    pub(crate) audit_rounds: Arc<Rounds>,
     pub(crate) wake: broadcast::Sender<()>,
     /// Mails that are being sent.
     pub(crate) mailer: Arc<crate::platform::mailer::Mailer>,

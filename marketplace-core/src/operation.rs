@@ -16,14 +16,16 @@
 //! ```
 
 use std::{
+    fmt,
     ops::Deref,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
+use tokio::sync::oneshot;
 
 use crate::{
     actor::Actor,
@@ -45,7 +47,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Operation(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     app: Arc<App>,
     actor: Actor,
@@ -53,6 +54,15 @@ struct Inner {
     change: Change,
     /// Whether the current unit recorded an event.
     has_event: AtomicBool,
+    /// What the current unit wants done after its commit.
+    after_commit: Mutex<Vec<BoxFuture<'static, ()>>>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { actor, now, change, .. } = self;
+        f.debug_struct("Inner").field("actor", actor).field("now", now).field("change", change).finish_non_exhaustive()
+    }
 }
 
 impl Operation {
@@ -97,7 +107,8 @@ impl Operation {
     }
 
     fn of(app: Arc<App>, actor: Actor, now: Timestamp, change: Change) -> Self {
-        Self(Arc::new(Inner { app, actor, now, change, has_event: AtomicBool::new(false) }))
+        let (has_event, after_commit) = (AtomicBool::new(false), Mutex::default());
+        Self(Arc::new(Inner { app, actor, now, change, has_event, after_commit }))
     }
 
     /// Returns the actor.
@@ -150,7 +161,8 @@ impl Operation {
     }
 
     /// Runs a unit of work in one transaction. It is durable when this returns `Ok`; on `Err`, and in a dry run, it is
-    /// rolled back. Units are written with `unit!`, and wait for nothing but SQL.
+    /// rolled back. Units are written with `unit!`, and wait for nothing but SQL. What a unit wants done after its commit is
+    /// done when this returns, and also when its caller goes away.
     ///
     /// # Errors
     /// Errors of the unit and of the database.
@@ -162,13 +174,24 @@ impl Operation {
         // Of its own for each unit: what another one records is not this one's.
         let op = self.with(self.0.change.clone());
         let woken = op.clone();
+        let (begun, rest) = oneshot::channel();
         let after = move || {
             if woken.0.has_event.swap(false, Ordering::Relaxed) {
                 woken.0.app.wake();
             }
+            let work = std::mem::take(&mut *woken.after());
+            if !work.is_empty() {
+                // The caller may have gone away.
+                let _ = begun.send(tokio::spawn(join_all(work)));
+            }
         };
         let db = &self.0.app.db;
-        db.write_then(self.0.change.dry_run, move |conn| op.begin(unit, conn), after).await
+        let answer = db.write_then(self.0.change.dry_run, move |conn| op.begin(unit, conn), after).await?;
+        if let Ok(rest) = rest.await {
+            // A panic in it was reported, and takes nothing back.
+            let _ = rest.await;
+        }
+        Ok(answer)
     }
 
     fn begin<'a, T>(
@@ -178,7 +201,17 @@ impl Operation {
     ) -> BoxFuture<'a, Result<T>> {
         // It may be run again.
         self.0.has_event.store(false, Ordering::Relaxed);
+        self.after().clear();
         unit(self, conn)
+    }
+
+    fn after(&self) -> MutexGuard<'_, Vec<BoxFuture<'static, ()>>> {
+        self.0.after_commit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has `work` done once the current unit is committed.
+    pub(crate) fn after_commit(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.after().push(Box::pin(work));
     }
 
     /// Requests that those who follow the event log are woken when the current unit is committed.

@@ -57,6 +57,8 @@ text_enum! {
         SocialLogins = "social_logins",
         /// Tokens for scripts that ended long ago are forgotten.
         ApiTokens = "api_tokens",
+        /// Rows of the audit log that a stopped program left unsealed are sealed.
+        AuditSeals = "audit_seals",
         /// How each kind went is written down.
         TimerRecords = "timer_records",
     }

@@ -174,6 +174,10 @@ async fn drive(
     ask: bool,
     restore: &mut Restore,
 ) -> anyhow::Result<()> {
+    // Before the first frame: whoever sees it may send one.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let backend = WideCharBackend(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
     let mut screen = Terminal::new(backend).context("the terminal")?;
     // The first frame is drawn before any query to the terminal and before any result from the system.
@@ -187,9 +191,6 @@ async fn drive(
     }
     restore.0 = app.ctx.images.kitty();
 
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut events = EventStream::new();

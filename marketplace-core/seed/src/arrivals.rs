@@ -7,9 +7,14 @@ use std::sync::Arc;
 
 use futures::{FutureExt, StreamExt, stream};
 use marketplace_core::{
+    actor::Actor,
     app::App,
-    base::{error::Result, ids::UserId, time::Timestamp},
-    kyc::status::KycStatus,
+    base::{
+        error::{ErrorCode, Result},
+        ids::{AttemptId, UserId},
+        time::Timestamp,
+    },
+    kyc::{self, status::KycStatus},
     platform::db::bulk::{self, Value},
     q,
     records::events,
@@ -29,12 +34,21 @@ pub struct Rest {
     gallery: Gallery,
     now: Timestamp,
     /// Attempts that wait, then those that are decided, newest first.
-    attempts: Vec<(Attempt, Vec<Value>)>,
+    attempts: Vec<Arrival>,
+    staff: Vec<Actor>,
+}
+
+#[derive(Debug)]
+struct Arrival {
+    attempt: Attempt,
+    row: Vec<Value>,
+    /// Which of the staff claims it.
+    claims: Option<usize>,
 }
 
 impl Rest {
     pub(crate) fn new(gallery: Gallery, now: Timestamp) -> Self {
-        Self { gallery, now, attempts: Vec::new() }
+        Self { gallery, now, attempts: Vec::new(), staff: Vec::new() }
     }
 
     /// Adds attempts; `waiting` are not in the database yet, `there` are.
@@ -42,10 +56,17 @@ impl Rest {
         let mut decided: Vec<Attempt> = there.into_iter().filter(|attempt| attempt.later).collect();
         waiting.sort_by_key(|attempt| attempt.submitted_at);
         decided.sort_by_key(|attempt| std::cmp::Reverse(attempt.submitted_at));
-        for attempt in waiting.into_iter().chain(decided) {
+        for mut attempt in waiting.into_iter().chain(decided) {
+            let claims = attempt.claimed_by.take();
             let row = user_rows::attempt(cast, &attempt, None, self.now);
-            self.attempts.push((attempt, row));
+            self.attempts.push(Arrival { attempt, row, claims });
         }
+    }
+
+    /// Adds the staff who claim some of the cases.
+    pub(crate) fn with_staff(mut self, staff: &[Actor]) -> Self {
+        self.staff.extend_from_slice(staff);
+        self
     }
 
     /// Returns how many cases there are to draw.
@@ -58,31 +79,33 @@ impl Rest {
         self.attempts.is_empty()
     }
 
-    /// Draws `painters` cases at a time. A waiting case is added with its pictures, as if it were submitted now.
+    /// Draws `painters` cases at a time. A waiting case is added with its pictures, as if it were submitted now, and
+    /// staff claim some of them.
     ///
     /// # Errors
     /// Any error of the database or the file store.
     pub async fn run(self, app: &App, painters: usize, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<()> {
         let total = self.len();
-        let gallery = self.gallery;
+        let Self { gallery, attempts, staff, .. } = self;
         let mut done = 0;
-        let mut drawn = stream::iter(self.attempts)
-            .map(|(attempt, row)| {
+        let mut drawn = stream::iter(attempts)
+            .map(|arrival| {
                 let gallery = &gallery;
                 async move {
-                    let stored = gallery.store(app, &attempt).await;
-                    (attempt, row, stored)
+                    let stored = gallery.store(app, &arrival.attempt).await;
+                    (arrival, stored)
                 }
             })
             .buffered(painters.max(1));
-        while let Some((attempt, row, stored)) = drawn.next().await {
-            let stored = stored?;
-            let waits = attempt.status.is_open();
-            let came =
-                if waits { come_in(app, attempt, row, stored).await } else { add_files(app, attempt, stored).await };
-            came?;
-            if waits {
-                app.wake();
+        while let Some((Arrival { attempt, row, claims }, stored)) = drawn.next().await {
+            let (stored, id) = (stored?, attempt.id);
+            if attempt.status.is_open() {
+                let came = come_in(app, attempt, row, stored).await?;
+                if let Some(holder) = claims.and_then(|holder| staff.get(holder)).filter(|_| came) {
+                    claim(app, id, holder).await?;
+                }
+            } else {
+                add_files(app, attempt, stored).await?;
             }
             done += 1;
             progress(Progress { stage: Stage::Pictures, done, total });
@@ -91,8 +114,8 @@ impl Rest {
     }
 }
 
-/// Adds an attempt, unless something has happened to its worker meanwhile.
-async fn come_in(app: &App, attempt: Attempt, mut row: Vec<Value>, stored: Stored) -> Result<()> {
+/// Adds an attempt, unless something has happened to its worker meanwhile. Returns whether it was added.
+async fn come_in(app: &App, attempt: Attempt, mut row: Vec<Value>, stored: Stored) -> Result<bool> {
     if let Some(key) = user_rows::ATTEMPTS.iter().zip(&mut row).find(|(name, _)| **name == "wrapped_key") {
         *key.1 = Value::Bytes(stored.wrapped_key.clone());
     }
@@ -101,17 +124,26 @@ async fn come_in(app: &App, attempt: Attempt, mut row: Vec<Value>, stored: Store
         .write(unit!(|op, conn| {
             let user: UserId = attempt.user;
             let changed = q!(conn => exec,
-                    "UPDATE users SET kyc_status = $2, kyc_prior = $2, version = version + 1, updated_at = $3 \
-                     WHERE id = $1 AND status = 'active' AND kyc_status = 'none'",
-                    user, KycStatus::Pending, op.now())?;
+                    "UPDATE users SET kyc_status = $2, kyc_prior = $2, kyc_effective_at = NULL, kyc_expires_at = NULL, \
+                     version = version + 1, updated_at = $3 WHERE id = $1 AND status = 'active' \
+                     AND (SELECT count(*) FROM kyc_attempts WHERE user_id = $1) = $4",
+                    user, KycStatus::Pending, op.now(), attempt.number - 1)?;
             if changed == 1 {
                 bulk::insert(conn, "kyc_attempts", user_rows::ATTEMPTS, &rows, &|_| ()).await?;
                 bulk::insert(conn, "kyc_files", user_rows::FILES, &files, &|_| ()).await?;
                 events::append(&op, conn, EventKind::KycSubmitted, &attempt.id.to_string(), Some(user)).await?;
             }
-            Ok(())
+            Ok(changed == 1)
         }))
         .await
+}
+
+/// Claims an attempt, unless somebody at the console was faster.
+async fn claim(app: &App, id: AttemptId, holder: &Actor) -> Result<()> {
+    match kyc::claim(&app.by(holder), id).await {
+        Err(error) if error.code() != ErrorCode::Conflict => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Adds an attempt's files, unless it is gone.

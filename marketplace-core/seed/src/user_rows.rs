@@ -3,10 +3,7 @@
 use marketplace_core::{
     accounts::model::{Status, normalise_email, search_terms},
     base::time::Timestamp,
-    kyc::{
-        model::{KycReason, UNDO},
-        status::KycStatus,
-    },
+    kyc::model::{KycReason, UNDO},
     platform::db::bulk::Value,
 };
 
@@ -100,6 +97,7 @@ impl Rows {
 fn user(cast: &Users, user: &User, hash: &str) -> Vec<Value> {
     let deleted = user.status == Status::Deleted;
     let restriction = user.restriction.as_ref().filter(|_| !deleted);
+    let kyc = user.kyc_before.unwrap_or(user.kyc);
     let known = |value: &str| if deleted { Value::Null } else { Value::text(value) };
     vec![
         Value::Id(user.id.0),
@@ -111,10 +109,10 @@ fn user(cast: &Users, user: &User, hash: &str) -> Vec<Value> {
         Value::text(if deleted { "Deleted user" } else { &*user.person.name }),
         user.person.phone.as_deref().map_or(Value::Null, known),
         if cast.has_password(user) { known(hash) } else { Value::Null },
-        Value::Word(if user.checked_later { KycStatus::None } else { user.kyc }.as_str()),
-        Value::Word(if user.checked_later { KycStatus::None } else { user.kyc_prior }.as_str()),
-        Value::or_null(user.kyc_effective_at, Value::Time),
-        Value::or_null(user.kyc_expires_at, Value::Time),
+        Value::Word(kyc.status.as_str()),
+        Value::Word(kyc.prior.as_str()),
+        Value::or_null(kyc.effective_at, Value::Time),
+        Value::or_null(kyc.expires_at, Value::Time),
         Value::or_null(restriction, |restriction| Value::text(restriction.reason.as_str())),
         Value::or_null(restriction, |restriction| Value::Text(cast.staff(restriction.by).0)),
         Value::or_null(restriction, |restriction| Value::Time(restriction.at)),

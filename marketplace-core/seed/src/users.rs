@@ -52,14 +52,20 @@ pub(crate) struct User {
     pub status: Status,
     pub email_verified: bool,
     pub restriction: Option<Restriction>,
-    pub kyc: KycStatus,
-    pub kyc_prior: KycStatus,
-    pub kyc_effective_at: Option<Timestamp>,
-    pub kyc_expires_at: Option<Timestamp>,
+    pub kyc: Standing,
     pub created_at: Timestamp,
     pub notes: Vec<Note>,
-    /// Whether their only identity check is added later: see [`Attempt::later`].
-    pub checked_later: bool,
+    /// What came of their identity checks so far, when their last one is added later: see [`Attempt::later`].
+    pub kyc_before: Option<Standing>,
+}
+
+/// What came of an account's identity checks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standing {
+    pub status: KycStatus,
+    pub prior: KycStatus,
+    pub effective_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -90,7 +96,7 @@ pub(crate) struct Attempt {
     pub flaw: Option<Flaw>,
     pub decided: Option<Decided>,
     pub claimed_by: Option<usize>,
-    /// Whether its pictures may be drawn when the rest exists. A waiting attempt is added with them.
+    /// Whether its pictures are drawn when the rest exists. A waiting attempt is added with them.
     pub later: bool,
 }
 
@@ -257,13 +263,10 @@ impl Users {
             status,
             email_verified: status != Status::Unverified,
             restriction: None,
-            kyc: KycStatus::None,
-            kyc_prior: KycStatus::None,
-            kyc_effective_at: None,
-            kyc_expires_at: None,
+            kyc: Standing { status: KycStatus::None, prior: KycStatus::None, effective_at: None, expires_at: None },
             created_at,
             notes: Vec::new(),
-            checked_later: false,
+            kyc_before: None,
         };
         self.restrict(&mut user, &mut rng);
         user
@@ -322,23 +325,18 @@ impl Users {
         let mut end = user.created_at;
         for number in 1..=count {
             let last = number == count;
+            user.kyc_before = (last && open && self.draws_later()).then_some(user.kyc);
             let attempt = self.attempt(user, (number, last, last && open), end, &mut rng);
             end = attempt.decided.as_ref().map_or(attempt.submitted_at, |decided| decided.at);
             attempts.push(attempt);
         }
-        self.mark_later(user, attempts.last_mut());
         self.made += count;
         self.open += u64::from(open);
     }
 
-    /// In a demonstration few attempts wait for pictures: of those with pictures of their own, the first few.
-    fn mark_later(&self, user: &mut User, last: Option<&mut Attempt>) {
-        let Some(last) = last.filter(|_| self.plan.demo && self.plan.images == Images::Own) else { return };
-        let first = self.open < 2 || last.number > 1 || last.claimed_by.is_some();
-        if last.status.is_open() && !first {
-            last.later = true;
-            user.checked_later = true;
-        }
+    /// Nobody waits for the pictures of a demonstration.
+    fn draws_later(&self) -> bool {
+        self.plan.demo && self.plan.images == Images::Own
     }
 
     fn attempt(
@@ -400,19 +398,13 @@ impl Users {
                 _ => None,
             },
         });
-        if last {
-            user.kyc = status;
-            user.kyc_prior = KycStatus::Pending;
-            (user.kyc_effective_at, user.kyc_expires_at) = match status {
-                KycStatus::Pending => (None, None),
-                KycStatus::Expired => {
-                    user.kyc_prior = KycStatus::Expired;
-                    (None, None)
-                }
-                KycStatus::Approved => (Some(effective_at), Some(expires_at)),
-                _ => (Some(effective_at), None),
-            };
-        }
+        let (effective_at, expires_at) = match status {
+            KycStatus::Pending | KycStatus::Expired => (None, None),
+            KycStatus::Approved => (Some(effective_at), Some(expires_at)),
+            _ => (Some(effective_at), None),
+        };
+        let prior = if status == KycStatus::Expired { status } else { KycStatus::Pending };
+        user.kyc = Standing { status, prior, effective_at, expires_at };
         let claimed_by = (open && self.plan.demo && rng.random_ratio(1, 8) && self.claimed < 6).then(|| {
             self.claimed += 1;
             self.some_staff(Role::Support, rng)
@@ -432,7 +424,7 @@ impl Users {
             status,
             submitted_at,
             flaw,
-            later: self.plan.demo && self.plan.images == Images::Own && decided.is_some(),
+            later: self.draws_later(),
             decided,
             claimed_by,
         }

@@ -10,7 +10,7 @@ use crate::{
     auth,
     base::error::Result,
     jobs, kyc, messaging, oidc, operations, profiles,
-    records::{events, idempotency, mail},
+    records::{audit, events, idempotency, mail},
     reviews,
     timers::{self, Timer},
     tokens, users,
@@ -38,6 +38,7 @@ impl Timer {
             Self::SocketTickets => auth::prune_tickets(app).await,
             Self::SocialLogins => oidc::prune(app).await,
             Self::ApiTokens => tokens::prune(app).await,
+            Self::AuditSeals => audit::seal_left(app).await,
             Self::TimerRecords => crate::scheduled::record(app).await,
         }
     }

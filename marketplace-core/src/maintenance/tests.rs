@@ -120,7 +120,8 @@ async fn an_item_that_fails_stops_no_other_and_is_tried_again_after_a_while() {
             .unwrap();
         execute(app, trap).await;
         if app.db.engine() == crate::platform::db::Engine::Postgres {
-            execute(app, "CREATE TRIGGER trap BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION trap()").await;
+            execute(app, "CREATE TRIGGER trap BEFORE INSERT ON audit_unsealed FOR EACH ROW EXECUTE FUNCTION trap()")
+                .await;
         }
         let mut others = Vec::new();
         for _ in 0..3 {

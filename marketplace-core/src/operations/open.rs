@@ -110,6 +110,7 @@ impl App {
             config: Arc::new(config),
             health,
             sealing: Arc::default(),
+            audit_rounds: Arc::default(),
             wake: broadcast::channel(16).0,
             mailer: Arc::new(mailer),
             timers: Arc::default(),

@@ -36,10 +36,8 @@ pub(crate) async fn record(
     let (keys, actor) = (Arc::clone(keys), actor.clone());
     let entry = Entry { action, target_kind: TargetKind::Database, target: "database".into(), reason: None, metadata };
     let now = SystemClock.now();
-    db.write(move |conn| {
-        Box::pin(async move { audit::append_all(&keys, conn, now, &actor, vec![entry]).await.map(drop) })
-    })
-    .await
+    db.write(move |conn| Box::pin(async move { audit::append_sealed(&keys, conn, now, &actor, vec![entry]).await }))
+        .await
 }
 
 /// Returns the name of a file without its folder, for the audit log.

@@ -78,7 +78,7 @@ async fn record(
             let present = key_check::fingerprints(&keys);
             key_check::register(c, &present, now).await?;
             key_check::forget_others(c, &present).await?;
-            audit::append_all(&keys, c, now, &actor, vec![entry]).await.map(drop)
+            audit::append_sealed(&keys, c, now, &actor, vec![entry]).await
         }
         .boxed()
     })

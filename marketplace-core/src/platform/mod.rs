@@ -15,5 +15,6 @@ pub(crate) mod mailer;
 #[cfg(feature = "oidc")]
 pub(crate) mod openid;
 pub(crate) mod passwords;
+pub(crate) mod rounds;
 pub(crate) mod slots;
 pub mod tls;

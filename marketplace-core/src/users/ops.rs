@@ -65,7 +65,7 @@ pub async fn list(op: &Operation, filter: &UserFilter, page: &PageRequest) -> Re
     };
     let entries: Vec<Entry> = found.items.iter().map(reveal).collect();
     if !entries.is_empty() {
-        op.write(unit!(|op, c| { audit::append_all(&op.keys, c, op.now(), op.actor(), entries).await })).await?;
+        op.write(unit!(|op, c| { audit::append_all(&op, c, entries).await })).await?;
     }
     Ok(found.map(UserSummary::revealed))
 }

@@ -73,8 +73,9 @@ async fn a_log_that_is_not_ours_is_found_out_after_a_restart_too(engine: Engine)
     };
     let db = app.db().await;
     for seq in ["0", "-1"] {
-        let copy = "at, actor, action, target_kind, target, reason, metadata, hash FROM audit_log WHERE seq = 1";
-        let text: &'static str = format!("INSERT INTO audit_log SELECT {seq}, {copy}").leak();
+        let copied = "at, actor, action, target_kind, target, reason, metadata, hash";
+        let copy = format!("INSERT INTO audit_log (seq, {copied}) SELECT {seq}, {copied} FROM audit_log WHERE seq = 1");
+        let text: &'static str = copy.leak();
         server::execute(&db, text).await;
         assert_eq!(found("a row below the first").await["seq"].to_string(), seq);
         server::execute(&db, "DELETE FROM audit_log WHERE seq < 1").await;

@@ -56,7 +56,7 @@ pub async fn run(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send + S
     Ok(summary)
 }
 
-/// Fills a database with all but the [`Rest`], which is slow: in a demonstration nearly all pictures.
+/// Fills a database with all but the [`Rest`], which is slow: the pictures of a demonstration, and the cases that wait.
 ///
 /// # Errors
 /// See [`run`].
@@ -110,6 +110,7 @@ pub async fn begin(app: &App, plan: &Plan, progress: &(dyn Fn(Progress) + Send +
         summary.market(&made);
         past.past_actions.extend(made.past_actions);
     }
+    let rest = rest.with_staff(&past.actors);
     past.write(app, plan, now, progress).await?;
     finish(app, plan, &summary).await?;
     app.wake();

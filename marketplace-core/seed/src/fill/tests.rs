@@ -190,17 +190,24 @@ async fn a_demonstration_is_usable_before_all_is_drawn_and_no_case_waits_without
             assert_eq!(wrong, 0, "an account waits as long as its attempt does");
             rows.len() as u64
         };
-        let before = queue().await;
-        assert!(before > 0 && before < summary.open && !rest.is_empty(), "{before} of {summary:?}");
+        let files = async || {
+            let mut reader = app.db.read().await.unwrap();
+            q!(&mut reader.conn() => val i64, "SELECT count(*) FROM kyc_files").unwrap().unsigned_abs()
+        };
+        assert_eq!((queue().await, files().await), (0, 0), "nobody waits for a picture");
         let come = Mutex::new(0);
         let total = rest.len();
         rest.run(app, 2, &|progress| *come.lock().unwrap() = progress.done).await.unwrap();
         assert_eq!(*come.lock().unwrap(), total);
-        assert_eq!(queue().await, summary.open);
+        assert_eq!((queue().await, files().await), (summary.open, summary.files));
         let mut reader = app.db.read().await.unwrap();
-        let files = q!(&mut reader.conn() => val i64, "SELECT count(*) FROM kyc_files").unwrap();
-        assert_eq!(files.unsigned_abs(), summary.files);
+        let claimed = q!(&mut reader.conn() => val i64,
+            "SELECT count(*) FROM kyc_attempts WHERE status = 'pending' AND claim_holder IS NOT NULL")
+        .unwrap();
+        assert!(claimed > 0, "colleagues hold some");
         drop(reader);
+        let checked = audit::verify(&app.by(&operator()), 1, audit::VERIFY_LIMIT, None).await.unwrap();
+        assert!(checked.broken.is_none(), "{checked:?}");
         test.close().await;
     }
 }

@@ -80,7 +80,7 @@ impl Participants {
                 Role::Client if ends == Ends::Never => self.clients.extend(u32::try_from(user.index)),
                 Role::Client => self.restricted.push(Client { index: user.index, ends }),
                 Role::Worker => {
-                    let approved = match (user.kyc, user.kyc_effective_at) {
+                    let approved = match (user.kyc.status, user.kyc.effective_at) {
                         (KycStatus::Approved, Some(at)) if at <= now => Some((at, true)),
                         (KycStatus::Pending, _) if ends == Ends::Never => Some((user.created_at, false)),
                         _ => None,

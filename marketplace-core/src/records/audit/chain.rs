@@ -23,6 +23,8 @@ pub(super) struct StoredRow {
     pub reason: Option<String>,
     pub metadata: String,
     pub tag: String,
+    /// What it was before it was sealed; `None` when it was put on the log at once.
+    pub entry: Option<String>,
 }
 
 /// From which row on the log is tagged under a key.
@@ -62,6 +64,11 @@ impl Tagger {
         Self(keys.mac_key(b"marketplace/audit/1"))
     }
 
+    /// For rows that are not on the log yet: they have no number and no predecessor.
+    pub fn of_unsealed(keys: &Keys) -> Self {
+        Self(keys.mac_key(b"marketplace/audit unsealed/1"))
+    }
+
     /// HMAC-SHA-256 over the previous tag and every field.
     pub fn tag(&self, previous: &str, row: &StoredRow) -> String {
         let mut context = hmac::Context::with_key(&self.0);
@@ -81,7 +88,7 @@ pub(super) fn plain_link(previous: &str, row: &StoredRow) -> String {
 fn each_part(previous: &str, row: &StoredRow, take: &mut dyn FnMut(&[u8])) {
     let numbers = [row.seq.to_string(), row.at.micros().to_string()];
     let reason = row.reason.as_deref().map(|reason| format!("={reason}")).unwrap_or_default();
-    for part in [
+    let parts = [
         previous,
         &numbers[0],
         &numbers[1],
@@ -91,7 +98,8 @@ fn each_part(previous: &str, row: &StoredRow, take: &mut dyn FnMut(&[u8])) {
         &row.target,
         &reason,
         &row.metadata,
-    ] {
+    ];
+    for part in parts.into_iter().chain(row.entry.as_deref()) {
         take(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         take(part.as_bytes());
     }

@@ -7,7 +7,10 @@
 
 mod chain;
 mod model;
+mod sealing;
 mod store;
+
+pub(crate) use sealing::seal_left;
 
 pub use model::{AuditAction, AuditFilter, AuditHead, AuditRow, AuditVerification, BrokenLink, Entry};
 
@@ -21,6 +24,7 @@ use crate::{
         error::{Error, Result},
         page::{Page, PageRequest, SeqCursor},
         permission::Permission,
+        principal::Principal,
         time::Timestamp,
     },
     operation::Operation,
@@ -33,45 +37,65 @@ use crate::{
 /// Rows that one call of [`verify`] checks at most.
 pub const VERIFY_LIMIT: i64 = 10_000;
 
-/// Appends a row. Writers take turns at the head, so sequence numbers have no gaps and every row has one predecessor.
-/// Returns its number.
+/// Appends a row: on SQLite at once; on PostgreSQL it is written with the change and sealed after the commit, before
+/// [`Operation::write`] returns (see `sealing.rs`). Either way sequence numbers have no gaps, and every row has one
+/// predecessor.
 ///
 /// # Errors
 /// Errors of the database.
-pub async fn append(op: &Operation, conn: &mut Conn<'_>, entry: Entry) -> Result<i64> {
-    append_all(&op.keys, conn, op.now(), op.actor(), vec![entry]).await
+pub async fn append(op: &Operation, conn: &mut Conn<'_>, entry: Entry) -> Result<()> {
+    append_all(op, conn, vec![entry]).await
 }
 
-/// Appends a row for each entry, in their order; returns the number of the last.
-pub(crate) async fn append_all(
+/// Appends a row for each entry, in their order; otherwise like [`append`].
+pub(crate) async fn append_all(op: &Operation, conn: &mut Conn<'_>, entries: Vec<Entry>) -> Result<()> {
+    if let Conn::Pg(_) = conn {
+        return sealing::append(op, conn, entries).await;
+    }
+    append_sealed(&op.keys, conn, op.now(), op.actor(), entries).await
+}
+
+/// Appends a row for each entry to the log itself, of which the end is locked until the transaction ends: for what an
+/// operator seldom does to a whole database.
+pub(crate) async fn append_sealed(
     keys: &Keys,
     conn: &mut Conn<'_>,
     now: Timestamp,
     actor: &Actor,
     entries: Vec<Entry>,
-) -> Result<i64> {
-    let count = i64::try_from(entries.len()).map_err(Error::internal)?;
+) -> Result<()> {
+    let actor = actor.principal();
+    link(keys, conn, entries.into_iter().map(|entry| entry.row(now, &actor)).collect()).await
+}
+
+/// Numbers and links rows, and puts them at the end of the log.
+async fn link(keys: &Keys, conn: &mut Conn<'_>, mut rows: Vec<StoredRow>) -> Result<()> {
+    let count = i64::try_from(rows.len()).map_err(Error::internal)?;
     let (last, mut previous) = store::take_head(conn, count).await?;
-    let (tagger, actor) = (Tagger::new(keys), actor.principal());
-    let mut rows = Vec::with_capacity(entries.len());
-    for (seq, entry) in (last - count + 1..).zip(entries) {
-        let mut row = StoredRow {
-            seq,
-            at: now,
-            actor: actor.clone(),
-            action: entry.action.to_string(),
-            target_kind: entry.target_kind.to_string(),
-            target: entry.target,
-            reason: entry.reason,
-            metadata: entry.metadata.to_string(),
-            tag: String::new(),
-        };
-        row.tag = tagger.tag(&previous, &row);
+    let tagger = Tagger::new(keys);
+    for (seq, row) in (last - count + 1..).zip(&mut rows) {
+        row.seq = seq;
+        row.tag = tagger.tag(&previous, row);
         previous.clone_from(&row.tag);
-        rows.push(row);
     }
-    store::insert(conn, &rows).await?;
-    Ok(last)
+    store::insert(conn, &rows).await
+}
+
+impl Entry {
+    fn row(self, at: Timestamp, actor: &Principal) -> StoredRow {
+        StoredRow {
+            seq: 0,
+            at,
+            actor: actor.clone(),
+            action: self.action.to_string(),
+            target_kind: self.target_kind.to_string(),
+            target: self.target,
+            reason: self.reason,
+            metadata: self.metadata.to_string(),
+            tag: String::new(),
+            entry: None,
+        }
+    }
 }
 
 /// Whether a log without a recorded beginning under a key may be given one.
@@ -126,7 +150,7 @@ pub(crate) async fn is_begun_by(conn: &mut Conn<'_>, keys: &Keys) -> Result<bool
 
 impl From<StoredRow> for AuditRow {
     fn from(row: StoredRow) -> Self {
-        let StoredRow { seq, at, actor, action, target_kind, target, reason, metadata, tag } = row;
+        let StoredRow { seq, at, actor, action, target_kind, target, reason, metadata, tag, entry: _ } = row;
         // What is no object was not written by us; it is shown all the same.
         let object = serde_json::from_str(&metadata).ok().filter(serde_json::Value::is_object);
         let metadata = object.unwrap_or_else(|| serde_json::json!({ "unreadable": metadata }));
@@ -143,6 +167,9 @@ pub async fn list(op: &Operation, filter: &AuditFilter, page: &PageRequest) -> R
     op.actor().require(Permission::AuditRead)?;
     let limit = page.checked_limit()?;
     let before = page.cursor::<SeqCursor>()?.map_or(i64::MAX, |cursor| cursor.0);
+    if before == i64::MAX {
+        sealing::catch_up(op).await;
+    }
     let mut reader = op.db.read().await?;
     let rows = store::page(&mut reader.conn(), filter, before, limit + 1).await?;
     Ok(Page::from_rows(rows, limit, |row| SeqCursor(row.seq)).map(AuditRow::from))
@@ -163,6 +190,7 @@ pub async fn verify(op: &Operation, from: i64, limit: i64, expect: Option<&Audit
     if !(1..=VERIFY_LIMIT).contains(&limit) {
         return Err(Error::invalid("/limit", format!("must be from 1 to {VERIFY_LIMIT}")));
     }
+    sealing::catch_up(op).await;
     let mut reader = op.db.read().await?;
     verify_on(&op.keys, &mut reader.conn(), from, limit, expect).await
 }
@@ -239,8 +267,12 @@ pub(crate) async fn verify_on(
     } else {
         unexpected(expect.filter(|_| head.seq == 0), 0, GENESIS).map(|detail| (0, detail))
     };
+    let fault = match fault {
+        Some((seq, detail)) => Some((seq, detail.to_owned())),
+        None => sealing::fault(keys, conn).await?.map(|detail| (head.seq + 1, detail)),
+    };
     Ok(match fault {
-        Some((seq, detail)) => broken(checked, seq, detail),
+        Some((seq, detail)) => broken(checked, seq, &detail),
         None => AuditVerification { checked, next: None, head: Some(head), broken: None },
     })
 }

@@ -114,8 +114,10 @@ async fn rows_outside_the_log_are_found() {
             record(app, n).await;
         }
         for seq in [0, -1, i64::MIN, 4, i64::MAX] {
-            let copy = "actor, action, target_kind, target, reason, metadata, hash FROM audit_log WHERE seq = 3";
-            sql(app, format!("INSERT INTO audit_log SELECT {seq}, at, {copy}")).await;
+            let copied = "at, actor, action, target_kind, target, reason, metadata, hash";
+            let copy =
+                format!("INSERT INTO audit_log (seq, {copied}) SELECT {seq}, {copied} FROM audit_log WHERE seq = 3");
+            sql(app, copy).await;
             let broken = whole(app).await.broken.unwrap_or_else(|| panic!("row {seq} is not found"));
             assert!(broken.detail.contains("outside the log"), "{broken:?}");
             sql(app, format!("DELETE FROM audit_log WHERE seq = {seq}")).await;
@@ -321,11 +323,15 @@ async fn from_before(db: &Db, keys: &Keys) {
                     reason: None,
                     metadata: r#"{"note": "y"}"#.into(),
                     tag: String::new(),
+                    entry: None,
                 };
                 row.tag = plain_link(&previous, &row);
                 previous.clone_from(&row.tag);
                 store::take_head(conn, 1).await?;
-                store::insert(conn, &[row]).await?;
+                q!(conn => exec,
+                    "INSERT INTO audit_log (seq, at, actor, action, target_kind, target, metadata, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                    row.seq, row.at, &row.actor, &row.action, &row.target_kind, &row.target, &row.metadata, &row.tag)?;
+                q!(conn => exec, "UPDATE audit_head SET hash = $1 WHERE id = 1", &row.tag)?;
             }
             Ok(())
         }
@@ -453,6 +459,157 @@ async fn pages_and_filters() {
         let shown = list(&app.by(&operator), &AuditFilter::default(), &PageRequest::first(1)).await.unwrap();
         assert_eq!(shown.items[0].metadata, serde_json::json!({ "unreadable": "x" }));
         assert_eq!(whole(app).await.broken.unwrap().seq, 5);
+        test.close().await;
+    }
+}
+
+/// Writes a row whose program is stopped right after the commit.
+async fn record_and_stop(app: &App, n: usize) {
+    let op = app.by(&testing::operator());
+    let entry = Entry {
+        action: AuditAction::UsersNote,
+        target_kind: TargetKind::User,
+        target: n.to_string(),
+        reason: None,
+        metadata: serde_json::json!({ "n": n }),
+    };
+    let unit = app.db.write(move |c| {
+        let (op, entry) = (op.clone(), entry.clone());
+        async move { append(&op, c, entry).await }.boxed()
+    });
+    unit.await.unwrap();
+}
+
+async fn number(app: &App, text: &'static str) -> i64 {
+    let mut reader = app.db.read().await.unwrap();
+    let mut conn = reader.conn();
+    let found = crate::on!(&mut conn, |x, _DB| sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(x).await);
+    found.unwrap()
+}
+
+async fn on_postgres() -> Option<TestApp> {
+    testing::apps().await.into_iter().find(|test| test.app().db.engine() == crate::db::Engine::Postgres)
+}
+
+const UNSEALED: &str = "SELECT count(*) FROM audit_unsealed";
+
+#[tokio::test]
+async fn whoever_waits_for_the_end_of_the_log_keeps_no_connection() {
+    let Some(test) = on_postgres().await else { return };
+    let app = test.app();
+    record(app, 0).await;
+    // A server that is stopped in the middle of a seal.
+    let mut holder = app.db.connect_apart().await.unwrap().unwrap();
+    holder.begin().await.unwrap();
+    store::take_head(&mut Conn::Pg(&mut holder), 0).await.unwrap();
+    let all = futures::future::join_all((1..=200).map(|n| record(app, n)));
+    let look = async {
+        let mut tries = 0..1_000;
+        while number(app, UNSEALED).await < 200 {
+            assert!(tries.next().is_some(), "who waits at the end of the log has all connections");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        holder.rollback().await.unwrap();
+    };
+    futures::join!(all, look);
+    // Those who had waited too long have been answered; what they did is durable.
+    sealing::catch_up(app).await;
+    futures::future::join_all((201..=400).map(|n| record(app, n))).await;
+    let found = whole(app).await;
+    assert_eq!((found.checked, found.broken), (401, None));
+    assert_eq!(number(app, UNSEALED).await, 0);
+    assert_eq!(number(app, "SELECT count(DISTINCT target) FROM audit_log").await, 401, "each is there once");
+    test.close().await;
+}
+
+#[tokio::test]
+async fn what_a_stopped_program_left_is_sealed_and_what_is_not_ours_is_not() {
+    let Some(test) = on_postgres().await else { return };
+    let app = test.app();
+    record(app, 0).await;
+    record_and_stop(app, 1).await;
+    seal_left(app).await.unwrap();
+    assert_eq!(number(app, UNSEALED).await, 1, "it may be on its way");
+    sql(app, "CREATE TABLE kept AS SELECT * FROM audit_unsealed").await;
+    let back = "UPDATE audit_unsealed SET written_at = written_at - interval '2 minutes'";
+    sql(app, back).await;
+    let late = verify_on(&app.keys, &mut app.db.read().await.unwrap().conn(), 1, 100, None).await.unwrap();
+    assert!(late.broken.as_ref().is_some_and(|broken| broken.seq == 2 && broken.detail.contains("waited")), "{late:?}");
+    let found = whole(app).await;
+    assert_eq!((found.checked, found.broken, number(app, UNSEALED).await), (2, None, 0));
+
+    // It cannot be put there a second time.
+    let columns = "entry, at, actor, action, target_kind, target, reason, metadata, hash";
+    sql(app, format!("INSERT INTO audit_unsealed ({columns}) SELECT {columns} FROM kept")).await;
+    record(app, 2).await;
+    let found = whole(app).await;
+    assert_eq!((found.checked, found.broken, number(app, UNSEALED).await), (3, None, 0));
+    sql(app, "UPDATE audit_log SET entry = NULL WHERE seq = 2").await;
+    assert_eq!(whole(app).await.broken.unwrap().seq, 2, "the tag covers the entry");
+    sql(app, "UPDATE audit_log SET entry = (SELECT entry FROM kept) WHERE seq = 2").await;
+
+    // Nor can another be made of it; it stops nobody.
+    for change in ["target = '7'", "entry = 'another'", "at = at + interval '1 second'", "hash = repeat('0', 64)"] {
+        sql(app, format!("INSERT INTO audit_unsealed ({columns}) SELECT {columns} FROM kept")).await;
+        sql(app, format!("UPDATE audit_unsealed SET {change}, written_at = written_at - interval '5 seconds'")).await;
+        let before = number(app, "SELECT seq FROM audit_head").await;
+        record(app, 3).await;
+        let found = whole(app).await.broken.unwrap();
+        assert!(found.seq == before + 2 && found.detail.contains("audit_unsealed"), "{change}: {found:?}");
+        assert_eq!(number(app, UNSEALED).await, 1);
+        sql(app, "DELETE FROM audit_unsealed").await;
+        assert!(whole(app).await.broken.is_none());
+    }
+    test.close().await;
+}
+
+#[tokio::test]
+async fn a_row_that_is_gone_before_its_seal_is_put_on_the_log_all_the_same() {
+    let Some(test) = on_postgres().await else { return };
+    let app = test.app();
+    sql(app, "CREATE FUNCTION gone() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'").await;
+    sql(app, "CREATE TRIGGER gone BEFORE INSERT ON audit_unsealed FOR EACH ROW EXECUTE FUNCTION gone()").await;
+    for n in 0..3 {
+        record(app, n).await;
+    }
+    let found = whole(app).await;
+    assert_eq!((found.checked, found.broken), (3, None));
+    test.close().await;
+}
+
+/// Not a test: prints how many actions of staff are done a second.
+/// `cargo nextest run -p marketplace-core --all-features --run-ignored only --no-capture actions_a_second`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures"]
+async fn actions_a_second() {
+    const CALLERS: usize = 64;
+    for connections in [8, 32] {
+        let test = testing::apps_with(|config| config.database_connections = connections).await.pop().unwrap();
+        let app = test.app();
+        let mut users = Vec::new();
+        for _ in 0..CALLERS {
+            users.push(test.user(Role::Client, Status::Active).await);
+        }
+        let begun = std::time::Instant::now();
+        let caller = |(n, user)| {
+            let app = app.clone();
+            // Each from an address of its own: those of one take turns.
+            tokio::spawn(crate::base::call_context::recording(Some([10, 0, 0, n].into()), async move {
+                let mut done = 0;
+                while begun.elapsed().as_secs() < 5 {
+                    crate::users::reveal(&app.by(&testing::operator()), user).await.unwrap();
+                    done += 1;
+                }
+                done
+            }))
+        };
+        let all = futures::future::join_all((0..).zip(users).map(caller)).await;
+        let done: u32 = all.into_iter().map(|done| done.unwrap().0).sum();
+        println!(
+            "{:?}, {connections} connections: {:.0} a second",
+            test.app().db.engine(),
+            f64::from(done) / begun.elapsed().as_secs_f64()
+        );
         test.close().await;
     }
 }
