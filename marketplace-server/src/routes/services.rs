@@ -7,7 +7,8 @@ use marketplace_core::{
     services::{
         self,
         model::{
-            CategoryInfo, NewService, OwnService, OwnServices, PublicService, SearchFilter, ServiceCard, UpdateService,
+            CategoryInfo, FoundServices, NewService, OwnService, OwnServices, PublicService, SearchFilter, ServiceCard,
+            SuggestFilter, Suggestions, UpdateService,
         },
     },
 };
@@ -27,6 +28,7 @@ use crate::{
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(search, create))
+        .routes(routes!(suggest))
         .routes(routes!(show, update, delete))
         .routes(routes!(publish))
         .routes(routes!(close))
@@ -41,14 +43,24 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoInput {}
 
-/// Find services. Every word of `q` must be in the title, the description, the tags or the worker's name.
+/// Find services. Those with every word of `q` come first, then those that lack some.
 #[utoipa::path(get, path = "/v1/services", tag = "market", security(()), params(SearchFilter, PageRequest),
-    responses((status = 200, description = "A page", body = Page<ServiceCard>)))]
+    responses((status = 200, description = "A page", body = FoundServices)))]
 pub(crate) async fn search(
     State(ctx): State<Ctx>,
     List(filter, page): List<SearchFilter>,
-) -> Answer<Json<Page<ServiceCard>>> {
+) -> Answer<Json<FoundServices>> {
     Ok(Json(services::search(&ctx.app, &filter, &page).await?))
+}
+
+/// What may be meant by the beginning of a query: words of services, and categories.
+#[utoipa::path(get, path = "/v1/services/suggest", tag = "market", security(()), params(SuggestFilter),
+    responses((status = 200, description = "Suggestions, best first", body = Suggestions)))]
+pub(crate) async fn suggest(
+    State(ctx): State<Ctx>,
+    Params(filter): Params<SuggestFilter>,
+) -> Answer<Json<Suggestions>> {
+    Ok(Json(services::suggest(&ctx.app, &filter).await?))
 }
 
 /// A published service, with its worker.
