@@ -778,3 +778,113 @@ impl Cursor for SearchCursor {
         Some(Self { sort: sort.parse().ok()?, key: key.parse().ok()?, number: number.parse().ok()? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(text: &str) -> SearchFilter {
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn query(q: &str) -> Query {
+        SearchFilter { q: Some(q.into()), ..SearchFilter::default() }.checked().unwrap()
+    }
+
+    fn words_of(q: &str) -> Vec<String> {
+        query(q).terms.into_iter().map(|term| term.exact[0].text.clone()).collect()
+    }
+
+    #[test]
+    fn odd_parameters_are_named() {
+        for (text, pointer) in [
+            (r#"{"q": "a\u0000b"}"#, "/q"),
+            (r#"{"location": "a\nb"}"#, "/location"),
+            (r#"{"lat": 1}"#, "/lon"),
+            (r#"{"lat": 91, "lon": 0}"#, "/lat"),
+            (r#"{"lat": 0, "lon": -180.1}"#, "/lon"),
+            (r#"{"radius_km": 5}"#, "/radius_km"),
+            (r#"{"lat": 0, "lon": 0, "radius_km": -1}"#, "/radius_km"),
+            (r#"{"sort": "distance"}"#, "/sort"),
+            (r#"{"min_rating": 5.1}"#, "/min_rating"),
+            (r#"{"min_price": 5}"#, "/currency"),
+            (r#"{"currency": "eur"}"#, "/currency"),
+            (r#"{"currency": "EUR", "max_price": -1}"#, "/max_price"),
+        ] {
+            assert_eq!(filter(text).checked().unwrap_err().fields()[0].pointer, pointer, "{text}");
+        }
+        let nan = SearchFilter { lat: Some(f64::NAN), lon: Some(0.0), ..SearchFilter::default() };
+        assert_eq!(nan.checked().unwrap_err().fields()[0].pointer, "/lat");
+        assert!(filter(r#"{"q": "?!"}"#).checked().unwrap().hopeless);
+        assert_eq!(filter(r#"{"q": " "}"#).checked().unwrap().sort, ServiceSort::Newest);
+    }
+
+    #[test]
+    fn prices_are_looked_for_by_magnitude() {
+        let filter = SearchFilter { currency: Some("EUR".into()), max_price: Some(5), ..SearchFilter::default() };
+        let clause = &filter.checked().unwrap().others.has[0];
+        assert_eq!(
+            clause.iter().map(|token| token.text.as_str()).collect::<Vec<_>>(),
+            ["$eur0", "$eur1", "$eur2", "$eur3"]
+        );
+    }
+
+    #[test]
+    fn queries_are_divided() {
+        let typed = |text: &str| {
+            let typed = divided(text);
+            (typed.free.concat().trim().to_owned(), typed.phrases.join("|"), typed.excluded.join("|"))
+        };
+        for (text, free, phrases, excluded) in [
+            ("plumber -leaking", "plumber", "", "leaking"),
+            ("-leaking", "", "", "leaking"),
+            ("x-ray - a", "x-ray - a", "", ""),
+            ("\"hot water\" now", "now", "hot water", ""),
+            ("a -\"hot water\" b", "a  b", "", "hot water"),
+            ("„hot water“", "", "hot water", ""),
+            ("\"hot water", "\"hot water", "", ""),
+            ("水 「修理」", "水", "修理", ""),
+        ] {
+            assert_eq!(typed(text), (free.into(), phrases.into(), excluded.into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_that_say_nothing_are_left_out() {
+        assert_eq!(words_of("I need a plumber in Berlin"), ["=plumber", "=berlin"]);
+        assert_eq!(words_of("the"), ["=the"]);
+        assert_eq!(words_of("我想找人打扫"), ["=打扫"]);
+        assert_eq!(words_of("ガラスの修理をお願いします"), ["=ガラ", "=ラス", "=修理"]);
+        assert_eq!(words_of(&"word number ".repeat(10)).len(), 2);
+    }
+
+    #[test]
+    fn conditions_are_nested_and_few() {
+        let all = "one two three four five six seven eight nine";
+        assert_eq!(query(all).terms.len(), MAX_WORDS);
+        for text in ["plumber", "plumber berlin", "ガラス修理", all] {
+            let query = query(text);
+            let chains: Vec<Vec<Tier>> = std::iter::once(query.full_tiers()).chain(query.partial_tiers()).collect();
+            assert!(chains.iter().flatten().all(|tier| tier.has.len() <= MAX_CLAUSES + MAX_WORDS), "{text}");
+            let ids: Vec<i64> = chains.iter().flatten().map(|tier| tier.id).collect();
+            assert!(ids.is_sorted() && ids.len() >= 3, "{text}: {ids:?}");
+        }
+        assert!(query("ガラス").partial_tiers().is_empty(), "a word of pairs is one word");
+        assert!(query("\"hot water\"").partial_tiers().is_empty());
+        // What is done is not left out for where it is done.
+        let chains = query("plumber berlin").partial_tiers();
+        assert_eq!(chains.iter().map(|chain| chain[0].id).collect::<Vec<_>>(), [100, 150]);
+    }
+
+    #[test]
+    fn typos_stand_for_their_neighbours() {
+        let mut query = query("Paino lessonz xyz");
+        let known = ["piano", "painter", "lessons", "lesson", "xyzz", "pains"].map(str::to_owned);
+        query.learn(&Vocabulary { neighbours: known.to_vec(), ..Vocabulary::default() });
+        let typos = |term: &Term| term.typo.iter().map(|token| token.text.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            query.terms.iter().map(typos).collect::<Vec<_>>(),
+            [vec!["pains", "piano"], vec!["lesson", "lessons"], vec![]]
+        );
+    }
+}

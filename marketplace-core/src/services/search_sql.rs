@@ -283,6 +283,10 @@ fn behind(sql: &mut Sql, order: Order, after: (i64, i64)) {
     match order {
         Order::Newest => sql.push(" AND s.number < ").bind(Bind::Int(after.1)),
         Order::Rating | Order::Price => {
+            if order == Order::Price {
+                // In a row of values, SQLite does not recognise the expression of the index.
+                sql.push(" AND ").push(order.key()).push(" <= ").bind(Bind::Int(after.0));
+            }
             sql.push(" AND (").push(order.key()).push(", s.number) < (").bind(Bind::Int(after.0)).push(", ");
             sql.bind(Bind::Int(after.1)).push(")")
         }

@@ -373,7 +373,9 @@ async fn many_at_one_place_come_by_distance_one_after_the_other() {
 /// Steps that SQLite has taken on the connection that reads; 0 on PostgreSQL.
 async fn steps(test: &TestApp) -> i64 {
     let mut reader = test.app().db.read().await.unwrap();
-    tally::tallies(&mut reader.conn()).await.iter().map(|tally| tally.steps).sum()
+    let tallies = tally::tallies(&mut reader.conn()).await;
+    // Looking up a token costs about as much in each segment of the full-text index, whatever it contains.
+    tallies.iter().filter(|tally| !tally.sql.contains("services_fts_idx")).map(|tally| tally.steps).sum()
 }
 
 /// Once each search tested 400 rows before it asked the full-text index, up to 20,000 for what few have, and as many as there
@@ -434,12 +436,7 @@ async fn a_search_looks_at_about_what_it_shows() {
         costs.push(cost(q("gardening"), 20).await);
         costs.push(cost(SearchFilter::default(), 20).await);
         costs.push(cost(of(Category::ALL[1]), 20).await);
-        let mut reader = test.app().db.read().await.unwrap();
-        let mut tallies = tally::tallies(&mut reader.conn()).await;
-        tallies.sort_by_key(|tally| -tally.steps);
-        tallies.truncate(5);
-        drop(reader);
-        assert!(costs.iter().all(|(steps, _)| *steps < 8_000), "{costs:#?} {tallies:#?}");
+        assert!(costs.iter().all(|(steps, _)| *steps < 8_000), "{costs:#?}");
         test.close().await;
     }
 }
