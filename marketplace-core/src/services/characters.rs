@@ -20,8 +20,6 @@ pub(super) enum Kind {
 /// Returns how the script of a character is written.
 pub(super) fn kind(c: char) -> Kind {
     match c {
-        'a'..='z' | 'A'..='Z' | '0'..='9' => Kind::Spaced,
-        '\0'..='\u{7F}' => Kind::Gap,
         // Kana with its marks, bopomofo, ideographs and their iteration marks. Half-width kana is folded to full width.
         '\u{3005}'..='\u{3007}'
         | '\u{3041}'..='\u{309F}'
@@ -37,9 +35,8 @@ pub(super) fn kind(c: char) -> Kind {
         '\u{0E01}'..='\u{0E4E}' | '\u{0E81}'..='\u{0ECF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17D3}' => {
             Kind::Other
         }
-        // Joiners, and marks on letters.
-        '\u{200C}' | '\u{200D}' => Kind::Spaced,
-        _ if c.is_alphanumeric() || is_combining_mark(c) => Kind::Spaced,
+        // With joiners, and marks on letters.
+        _ if c.is_alphanumeric() || is_combining_mark(c) || matches!(c, '\u{200C}' | '\u{200D}') => Kind::Spaced,
         _ => Kind::Gap,
     }
 }

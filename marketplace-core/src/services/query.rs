@@ -183,9 +183,9 @@ fn divided(text: &str) -> Typed {
         if let Some((inner, end)) = quoted {
             let phrase = inner.get(..end).unwrap_or_default().to_owned();
             if is_excluded {
-                typed.excluded.push(phrase)
+                typed.excluded.push(phrase);
             } else {
-                typed.phrases.push(phrase)
+                typed.phrases.push(phrase);
             }
             rest = inner.get(end..).and_then(|rest| rest.strip_prefix(is_quote)).unwrap_or_default();
         } else if is_excluded {
@@ -730,7 +730,7 @@ fn distinct(tokens: impl Iterator<Item = Token>) -> Vec<Token> {
 }
 
 /// Returns all subsets of a size.
-fn subsets<'a, T>(of: &'a [T], size: usize) -> Vec<Vec<&'a T>> {
+fn subsets<T>(of: &[T], size: usize) -> Vec<Vec<&T>> {
     let mut found = Vec::new();
     for bits in 0..1_u32 << of.len().min(16) {
         if bits.count_ones() as usize == size {

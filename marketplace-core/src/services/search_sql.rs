@@ -294,10 +294,10 @@ fn behind(sql: &mut Sql, order: Order, after: (i64, i64)) {
 }
 
 fn in_order(sql: &mut Sql, order: Order) {
-    if order != Order::Newest {
-        sql.push(" ORDER BY ").push(order.key()).push(" DESC, s.number DESC");
-    } else {
+    if order == Order::Newest {
         sql.push(" ORDER BY s.number DESC");
+    } else {
+        sql.push(" ORDER BY ").push(order.key()).push(" DESC, s.number DESC");
     }
 }
 

@@ -14,6 +14,8 @@ use super::characters::{Kind, is_accent, kind, loses_accents, plain_letter, unif
 
 /// Maximum number of letters of a word; longer words are cut, in texts and in queries alike.
 const LONGEST: usize = 40;
+/// Minimum number of letters of two words that are written together.
+const SHORTEST_JOINED: usize = 5;
 /// Minimum number of letters of a word that loses an ending, an article or the sign of an umlaut.
 const SHORTEST_STEM: usize = 3;
 
@@ -126,11 +128,10 @@ fn without_accents(lower: &str) -> String {
     let mut plain = String::with_capacity(lower.len());
     for c in lower.chars() {
         match c {
-            'a'..='z' | '0'..='9' => plain.push(c),
-            // A letter of its own; the accent of other letters of the script is one.
-            'й' => plain.push(c),
+            // The last is a letter of its own; the accent of other letters of the script is one.
+            'a'..='z' | '0'..='9' | 'й' => plain.push(c),
             _ if loses_accents(c) => {
-                plain.extend(std::iter::once(c).nfd().filter(|c| !is_accent(*c)).map(plain_letter))
+                plain.extend(std::iter::once(c).nfd().filter(|c| !is_accent(*c)).map(plain_letter));
             }
             'ـ' => {}
             _ if is_accent(c) => {}
@@ -227,7 +228,7 @@ impl Word {
     /// Returns this word and the next one, written together.
     pub fn joined(&self, next: &Self) -> Option<Self> {
         let length = self.lower.chars().count() + next.lower.chars().count();
-        if self.is_part || next.is_part || length > LONGEST || length < 5 {
+        if self.is_part || next.is_part || !(SHORTEST_JOINED..=LONGEST).contains(&length) {
             return None;
         }
         let lower = format!("{}{}", self.lower, next.lower);

@@ -71,7 +71,8 @@ async fn a_service_goes_public_and_is_found() {
         ] {
             assert_eq!(titles(&server, query).await.len(), expected, "{query}");
         }
-        let found = expect(server.get("/v1/services?q=lessons&total=true&facets=true&snippets=true&sort=price"), 200).await;
+        let found =
+            expect(server.get("/v1/services?q=lessons&total=true&facets=true&snippets=true&sort=price"), 200).await;
         assert_eq!(found["total"], json!({"value": 1, "exact": true}));
         assert_eq!(found["facets"]["categories"], json!([{"category": "music", "count": 1}]));
         assert_eq!(found["items"][0]["snippet"]["title"][1], json!({"text": "lessons", "found": true}));
