@@ -33,6 +33,8 @@ text_enum! {
         LostFiles = "lost_files",
         /// Files that lie in the clear from before they were sealed are sealed.
         FileSealing = "file_sealing",
+        /// Services that an earlier release indexed are indexed again.
+        SearchIndex = "search_index",
         /// What erasures leave beside the rows is swept.
         Erasures = "erasures",
         /// Negotiations lapse, and finished work is finalized.

@@ -20,7 +20,10 @@ impl ByAddress {
     /// all other logins.
     pub fn new(description: &OpenApi) -> Self {
         let counted = |path: &&str| path.starts_with("/v1/") && !path.starts_with("/v1/auth/oidc/");
-        let class = |path| if path == "/v1/services" { Class::Search } else { Class::Public };
+        let class = |path| match path {
+            "/v1/services" | "/v1/services/suggest" => Class::Search,
+            _ => Class::Public,
+        };
         Self(openapi::public_to_read(description).filter(counted).map(|path| (path.into(), class(path))).collect())
     }
 
@@ -54,6 +57,7 @@ mod tests {
         let limits = ByAddress::new(&crate::description());
         for (path, class) in [
             ("/v1/services", Some(Class::Search)),
+            ("/v1/services/suggest", Some(Class::Search)),
             ("/v1/services/{id}", Some(Class::Public)),
             ("/v1/workers/{id}/reviews", Some(Class::Public)),
             ("/v1/pictures/{id}", Some(Class::Public)),

@@ -11,7 +11,7 @@ use crate::{
     base::error::Result,
     jobs, kyc, messaging, oidc, operations, profiles,
     records::{audit, events, idempotency, mail},
-    reviews,
+    reviews, services,
     timers::{self, Timer},
     tokens, users,
 };
@@ -26,6 +26,7 @@ impl Timer {
             Self::FileDeletions => kyc::delete_due_objects(app).await,
             Self::LostFiles => kyc::sweep_objects(app).await,
             Self::FileSealing => app.seal_stored().await,
+            Self::SearchIndex => services::reindex(app).await,
             Self::Erasures => users::sweep(app).await,
             Self::Jobs => jobs::run_due(app).await,
             Self::LooseFiles => messaging::run_due(app).await,

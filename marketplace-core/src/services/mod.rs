@@ -4,17 +4,20 @@
 //! |---|---|
 //! | states, categories, what may be in a service | [`model`] |
 //! | what a worker does with a service | `ops.rs` |
-//! | what follows from what happens to the worker | `follow.rs` |
-//! | what a search asks for; how it is answered; in which words of the databases | `query.rs`, `search.rs`, `matches.rs` |
-//! | which words find a service, and which typos | `words.rs` |
+//! | what follows from what happens to the worker | `index_sync.rs` |
+//! | how texts become words; in which languages; which words mean the same | `characters.rs`, `tokenizer.rs`, `languages.rs`, `synonyms.rs` |
+//! | which words find a service, and which typos | `index_text.rs`, `typos.rs` |
+//! | what a search asks for and in which ranks; how it is answered; in SQL | `query.rs`, `search.rs`, `search_sql.rs` |
+//! | counts, marked texts and suggestions | `summary.rs`, `snippets.rs`, `suggest.rs` |
 //! | distances, and what is near | `place.rs`, `tiles.rs` |
 //!
 //! # Rules
 //!
 //! - A service is a draft, published or closed, and belongs to one worker. Publishing needs an active worker whose identity is
 //!   approved; a service whose worker is not is in no public view.
-//! - Search covers title, description, tags, category, place and the worker's name. It finds beginnings of words and tolerates
-//!   typos.
+//! - Search covers title, description, tags, category, place and the worker's name, in any language. It finds other forms and
+//!   beginnings of words, words written apart or together, and tolerates typos. What has every word comes first, and what
+//!   lacks some follows.
 //!
 //! ```no_run
 //! # use marketplace_core::{error::Result, ids::ServiceId, operation::Operation};
@@ -26,24 +29,33 @@
 //! # }
 //! ```
 
-mod follow;
-mod matches;
+mod characters;
+mod index_sync;
+mod index_text;
+mod languages;
 pub mod model;
 mod ops;
 mod place;
 mod query;
 mod search;
+mod search_sql;
+mod snippets;
 mod store;
+mod suggest;
+mod summary;
+mod synonyms;
 mod tiles;
-mod words;
+mod tokenizer;
+mod typos;
 
-pub use follow::learn;
-pub(crate) use follow::{erase, name_changed, rating_changed, sweep_index, worker_changed};
+pub use index_sync::learn;
+pub(crate) use index_sync::{erase, name_changed, rating_changed, reindex, sweep_index, worker_changed};
+pub use index_text::{plain, search_text};
 pub use ops::{categories, close, create, delete, get, of_worker, own, own_one, publish, update};
 pub use search::search;
 pub(crate) use store::{count_visible, told};
+pub use suggest::suggest;
 pub use tiles::tile_of;
-pub use words::{plain, search_text};
 
 #[cfg(test)]
 mod tests;

@@ -299,8 +299,9 @@ pub struct OwnServices {
 text_enum! {
     /// In which order services are found.
     pub enum ServiceSort {
-        /// Best match first, and of equal ones the newest: all words of the query whole in the title; the beginnings of words
-        /// of title and tags; of words anywhere; with typos. Without a query, newest first.
+        /// Best match first, and of equal ones the newest. Services with every word of the query come first, and those that
+        /// lack some follow. A word in the title counts more than in the tags, then category and place, then description and
+        /// name; the word itself more than another form of it, its beginning, or a typo. Without a query, newest first.
         Relevance = "relevance",
         /// Newest publication first.
         Newest = "newest",
@@ -308,6 +309,9 @@ text_enum! {
         Rating = "rating",
         /// Nearest first; needs `lat` and `lon`.
         Distance = "distance",
+        /// Smallest amount first, in minor units, whatever the currency is, and of equal ones the newest; services without
+        /// a price come last.
+        Price = "price",
     }
 }
 
@@ -316,8 +320,9 @@ text_enum! {
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct SearchFilter {
-    /// Words, up to 200 characters and 8 words: a service must have each of them, in its title, description, tags or its
-    /// worker's name. The beginning of a word will do; from 4 letters on a typo is tolerated, from 8 on two.
+    /// Words, up to 200 characters and 8 words, in title, description, tags, category, place or the worker's name. Other
+    /// forms of a word and its beginning will do; from 4 letters on a typo is tolerated, from 8 on two. `"…"` finds words
+    /// next to each other, `-word` excludes a word. Services that lack some of the words come last.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", param(max_length = 200))]
     pub q: Option<String>,
@@ -364,6 +369,140 @@ pub struct SearchFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", param(inline))]
     pub sort: Option<ServiceSort>,
+    /// Whether to tell how many services are found: those with every word, or with most of them if there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<bool>,
+    /// Whether to tell how many of them there are by category, price and rating.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facets: Option<bool>,
+    /// Whether to add to each service a part of its text in which the words found are marked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snippets: Option<bool>,
+}
+
+/// A number of services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Estimate {
+    /// How many.
+    pub value: i64,
+    /// Whether they were counted; beyond 1,000 they are estimated.
+    pub exact: bool,
+}
+
+/// How many of the services found are of each kind. Beyond 1,000 services, an estimate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Facets {
+    /// By category, most first.
+    pub categories: Vec<CategoryFacet>,
+    /// By currency and price, cheapest first.
+    pub prices: Vec<PriceFacet>,
+    /// By the worker's average of stars, best first.
+    pub ratings: Vec<RatingFacet>,
+}
+
+/// Services of a category.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CategoryFacet {
+    /// Their category.
+    pub category: Category,
+    /// How many.
+    pub count: i64,
+}
+
+/// Services in a band of prices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PriceFacet {
+    /// Their currency (ISO 4217).
+    pub currency: String,
+    /// The least price in the band, in minor units: as `min_price`.
+    pub from: i64,
+    /// The greatest price in the band, in minor units: as `max_price`.
+    pub to: i64,
+    /// How many.
+    pub count: i64,
+}
+
+/// Services by workers with an average of stars.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RatingFacet {
+    /// Whole stars, 1 to 5; 0 without reviews.
+    pub stars: i64,
+    /// How many.
+    pub count: i64,
+}
+
+/// A page of services that were found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FoundServices {
+    /// The services of the page, in order.
+    pub items: Vec<ServiceCard>,
+    /// Cursor of the next page; `None` on the last.
+    pub next: Option<String>,
+    /// How many services are found, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<Estimate>,
+    /// How many by category, price and rating, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facets: Option<Facets>,
+}
+
+/// A text of a service, divided where words of the query were found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Snippet {
+    /// The title.
+    pub title: Vec<SnippetPart>,
+    /// Up to 200 characters of the description, around the first word found.
+    pub text: Vec<SnippetPart>,
+}
+
+/// A part of a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SnippetPart {
+    /// The text itself, not HTML.
+    pub text: String,
+    /// Whether it is a word that was found.
+    pub found: bool,
+}
+
+/// What has been typed of a query.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+#[serde(default, deny_unknown_fields)]
+pub struct SuggestFilter {
+    /// The beginning of a query, up to 200 characters.
+    #[cfg_attr(feature = "openapi", param(max_length = 200))]
+    pub q: String,
+    /// How many suggestions at most: 1 to 20, 8 without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 20))]
+    pub limit: Option<i64>,
+}
+
+/// Suggestions, best first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Suggestions {
+    /// What may be meant.
+    pub items: Vec<Suggestion>,
+}
+
+/// What may be meant by what has been typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Suggestion {
+    /// The completed query, or the name of a category.
+    pub text: String,
+    /// The category, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<Category>,
 }
 
 /// The worker of a service, in short.
@@ -440,6 +579,9 @@ pub struct ServiceCard {
     pub published_at: Timestamp,
     /// Who offers it.
     pub worker: ServiceWorker,
+    /// Part of its text with the words found, when a search asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snippet: Option<Snippet>,
 }
 
 #[cfg(test)]

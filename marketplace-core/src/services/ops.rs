@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::{
-    follow::{forget, learn},
+    index_sync::{forget, learn},
+    index_text::{plain, search_text},
     model::{
         Category, CategoryInfo, MAX_SERVICES, NewService, OwnService, OwnServices, PublicService, ServiceCard,
         ServiceStatus, UpdateService,
     },
     store::{self, Service},
-    words::{plain, search_text},
 };
 use crate::{
     accounts::{

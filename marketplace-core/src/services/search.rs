@@ -1,20 +1,27 @@
 //! The search. A page costs about the same for common and for rare words, and at any depth.
 //!
-//! Nothing ever ranks all matches. A page is filled along the requested order. SQLite's full-text index lists the
-//! newest first: it is queried at once, for the words of which it has lists, and a few of the services found are
-//! tested for the remaining conditions. In all other cases a few rows of the order's own index are tested first. When
-//! much matches, these fill the page; when little does, the full-text index is queried for all matches, which are few
-//! as well. All ways return the same services, so it does not matter which was used.
+//! Nothing ever ranks all matches. Services are in tiers (`query.rs`), and in each tier the newest come first. A page is
+//! filled tier by tier: SQLite's full-text index lists the newest first, so it is read until the page is full; on
+//! PostgreSQL a few rows of the order's own index are tested first, which fill the page when much matches, and then the
+//! full-text index is queried for all matches, which are few. When few services match at all, they are read once and put
+//! into their tiers here. All ways return the same services in the same order, so it does not matter which was used.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashSet},
+};
 
 use super::{
-    matches::{Hit, Order, Wanted, crowd, is_sqlite, look_up, nearby, neighbours, sift, walk},
-    model::{SearchFilter, ServiceCard, ServiceSort},
+    model::{Estimate, FoundServices, SearchFilter, ServiceSort},
     place::{FARTHEST, Place},
-    query::{Query, SearchCursor, Tier},
-    store,
+    query::{MAX_COMPLETIONS, Query, SearchCursor, Tier, Vocabulary},
+    search_sql::{
+        Hit, Order, Wanted, completions, crowd, fits, is_sqlite, known, look_up, nearby, neighbours, scan, walk,
+    },
+    snippets, store,
+    summary::Summary,
     tiles::Tile,
+    tokenizer::words,
 };
 use crate::{
     app::App,
@@ -28,21 +35,28 @@ use crate::{
 
 /// Number of rows that are tested to estimate how much matches.
 const SAMPLE: i64 = 100;
+/// Number of matches in a sample from which on matches are not considered few.
+const SAMPLE_HITS: usize = 6;
+/// Number of tiers that are asked for before anything else is read.
+const AT_ONCE: i64 = 2;
+/// Number of matches up to which all are read at once, to be ranked here.
+const PROBE: i64 = 60;
 /// Maximum number of rows that are tested before the full-text index is queried for all matches.
 const LONG_WALK: i64 = 4_000;
-/// Number of rows found by the full-text index that are tested for each match that is wanted.
-const SIFT: i64 = 5;
 /// Number of rows after which a search by distance stops looking at places and queries all matches.
 const MANY: i64 = 20_000;
 /// Position before everything, in every order.
 const FIRST: (i64, i64) = (i64::MAX, i64::MAX);
-/// Number of matches in a sample from which on matches are not considered few.
-const SAMPLE_HITS: usize = 20;
-/// Number of rows in an area up to which each row may be read.
-const FEW: i64 = 4_000;
+/// Number of rows in an area, or of matches in the world, up to which each may be read.
+const FEW: i64 = 1_000;
 /// Number of rows up to which a search by distance does not divide a tile further: each row is read, and a page needs
 /// few.
 const TILE: i64 = 300;
+/// Maximum number of services of which the texts are read to test whether they contain a phrase.
+const MAX_PHRASE_TESTS: i64 = 2_000;
+
+/// Number of matches that are counted; the rest is estimated.
+const COUNTED: i64 = 1_000;
 
 /// A match and its position in the order.
 type Ranked = (SearchCursor, Hit);
@@ -51,145 +65,301 @@ type Ranked = (SearchCursor, Hit);
 ///
 /// # Errors
 /// `invalid` with each parameter that breaks a rule, or for a cursor of another order.
-pub async fn search(app: &App, filter: &SearchFilter, page: &PageRequest) -> Result<Page<ServiceCard>> {
+pub async fn search(app: &App, filter: &SearchFilter, page: &PageRequest) -> Result<FoundServices> {
     let limit = page.checked_limit()?;
-    let mut query = filter.checked()?;
+    let query = filter.checked()?;
     let cursor = page.cursor::<SearchCursor>()?;
     if cursor.is_some_and(|cursor| cursor.sort != query.sort) {
         return Err(Error::invalid("/after", "is not a cursor that this list gave out"));
     }
-    if query.hopeless {
-        return Ok(Page { items: Vec::new(), next: None });
-    }
     let now = app.now();
     let mut reader = app.db.read().await?;
     let mut conn = reader.conn();
-    let mut search = Search { conn: &mut conn, now };
-    let rows = match query.sort {
-        ServiceSort::Relevance => search.by_relevance(&mut query, cursor, limit + 1).await?,
-        ServiceSort::Newest | ServiceSort::Rating => search.by_order(&mut query, cursor, limit + 1).await?,
-        ServiceSort::Distance => search.by_distance(&mut query, cursor, limit + 1).await?,
+    let mut search = Search::new(&mut conn, now, query);
+    let rows = if search.query.hopeless {
+        Vec::new()
+    } else {
+        match search.query.sort {
+            ServiceSort::Relevance => search.by_relevance(cursor, limit + 1).await?,
+            ServiceSort::Newest => search.by_order(Order::Newest, cursor, limit + 1).await?,
+            ServiceSort::Rating => search.by_order(Order::Rating, cursor, limit + 1).await?,
+            ServiceSort::Price => search.by_order(Order::Price, cursor, limit + 1).await?,
+            ServiceSort::Distance => search.by_distance(cursor, limit + 1).await?,
+        }
     };
     let found = Page::from_rows(rows, limit, |(cursor, _)| *cursor);
     let numbers: Vec<i64> = found.items.iter().map(|(_, hit)| hit.number).collect();
-    let cards = store::cards(&mut conn, now, &numbers).await?;
-    let items = cards.into_iter().map(|mut card| {
+    let summary = search.summary(filter.total == Some(true), filter.facets == Some(true)).await?;
+    let query = search.query;
+    let mut cards = store::cards(&mut conn, now, &numbers).await?;
+    if filter.snippets == Some(true) {
+        snippets::add(&mut conn, &query, &numbers, &mut cards).await?;
+    }
+    for card in &mut cards {
         let from = query.place.zip(card.latitude.zip(card.longitude));
         card.distance = from.map(|(place, (latitude, longitude))| place.metres_to(latitude, longitude));
-        card
-    });
-    Ok(Page { items: items.collect(), next: found.next })
+    }
+    Ok(FoundServices { items: cards, next: found.next, total: summary.total, facets: summary.facets })
 }
 
-struct Search<'a, 'c> {
+/// A search under way.
+pub(super) struct Search<'a, 'c> {
     conn: &'a mut Conn<'c>,
     now: Timestamp,
+    query: Query,
+    /// Number of services of which the texts were read for phrases.
+    phrase_tests: i64,
 }
 
-impl Search<'_, '_> {
-    async fn learn_typos(&mut self, query: &mut Query) -> Result<()> {
-        if query.typos.is_none() {
-            query.learn_typos(&neighbours(self.conn, &query.words).await?);
+impl<'a, 'c> Search<'a, 'c> {
+    pub fn new(conn: &'a mut Conn<'c>, now: Timestamp, query: Query) -> Self {
+        Self { conn, now, query, phrase_tests: 0 }
+    }
+
+    /// Returns the numbers of some of the newest services with the query's words, or words that begin so, in title, tags or
+    /// place.
+    pub async fn completed(&mut self, want: i64) -> Result<Vec<i64>> {
+        if self.query.terms.is_empty() {
+            return Ok(Vec::new());
         }
+        self.learn().await?;
+        let wanted = self.query.completed();
+        Ok(self.fill(wanted, Order::Newest, FIRST, want).await?.into_iter().map(|hit| hit.number).collect())
+    }
+
+    /// Reads the known words that complete and correct those of the query.
+    async fn learn(&mut self) -> Result<()> {
+        if self.query.is_learned {
+            return Ok(());
+        }
+        let mut vocabulary = Vocabulary::default();
+        let most = i64::try_from(MAX_COMPLETIONS).unwrap_or(0) + 1;
+        for beginning in self.query.beginnings() {
+            vocabulary.completions.push(match beginning {
+                Some(beginning) => completions(self.conn, beginning, most).await?,
+                None => Vec::new(),
+            });
+        }
+        let words: Vec<&str> = self.query.terms.iter().map(|term| term.word.as_str()).collect();
+        vocabulary.neighbours = neighbours(self.conn, &words).await?;
+        vocabulary.synonyms = known(self.conn, self.query.synonyms()).await?.into_iter().collect();
+        self.query.learn(&vocabulary);
         Ok(())
     }
 
-    async fn by_relevance(
-        &mut self,
-        query: &mut Query,
-        cursor: Option<SearchCursor>,
-        want: i64,
-    ) -> Result<Vec<Ranked>> {
+    async fn by_relevance(&mut self, cursor: Option<SearchCursor>, want: i64) -> Result<Vec<Ranked>> {
         let mut rows = Vec::new();
-        for (key, tier) in (0..).zip(Tier::ALL) {
-            let missing = want - i64::try_from(rows.len()).unwrap_or(want);
-            if missing <= 0 {
+        // What most searches find needs no known words.
+        let mut tiers = self.query.full_tiers();
+        tiers.retain(|tier| tier.id < AT_ONCE);
+        self.rank(&tiers, cursor, want, &mut rows).await?;
+        if missing(&rows, want) <= 0 {
+            return Ok(rows);
+        }
+        self.learn().await?;
+        let mut tiers = self.query.full_tiers();
+        tiers.retain(|tier| tier.id >= AT_ONCE);
+        self.rank(&tiers, cursor, want, &mut rows).await?;
+        for chain in self.query.partial_tiers() {
+            if missing(&rows, want) <= 0 {
                 break;
             }
-            let after = match cursor {
-                Some(cursor) if key < cursor.key => continue,
-                Some(cursor) if key == cursor.key => cursor.number,
-                _ => i64::MAX,
-            };
-            if tier == Tier::Typo {
-                self.learn_typos(query).await?;
-                if !query.has_typos() {
-                    break;
-                }
-            }
-            let hits = self.fill(query, query.at(tier), Order::Newest, (i64::MAX, after), missing).await?;
-            let rank = |hit: Hit| (SearchCursor { sort: ServiceSort::Relevance, key, number: hit.number }, hit);
-            rows.extend(hits.into_iter().map(rank));
+            self.rank(&chain, cursor, want, &mut rows).await?;
         }
         Ok(rows)
     }
 
-    async fn by_order(&mut self, query: &mut Query, cursor: Option<SearchCursor>, want: i64) -> Result<Vec<Ranked>> {
-        self.learn_typos(query).await?;
-        let sort = query.sort;
-        let order = if sort == ServiceSort::Rating { Order::Rating } else { Order::Newest };
-        let after = cursor.map_or((i64::MAX, i64::MAX), |cursor| (cursor.key, cursor.number));
-        let hits = self.fill(query, query.all(), order, after, want).await?;
-        let key = |hit: &Hit| if order == Order::Rating { hit.rating } else { 0 };
-        let rank = |hit: Hit| (SearchCursor { sort, key: key(&hit), number: hit.number }, hit);
+    /// Appends the next matches of some tiers, whose conditions are nested.
+    async fn rank(
+        &mut self,
+        tiers: &[Tier],
+        cursor: Option<SearchCursor>,
+        want: i64,
+        rows: &mut Vec<Ranked>,
+    ) -> Result<()> {
+        let sort = ServiceSort::Relevance;
+        let ahead: Vec<&Tier> = tiers.iter().filter(|tier| cursor.is_none_or(|cursor| tier.id >= cursor.key)).collect();
+        let Some(last) = ahead.last() else { return Ok(()) };
+        if ahead.len() > 2 {
+            let all = Tier { id: last.id, has: last.has.clone(), lacks: Vec::new() };
+            if let Some(all) = self.few(&all).await? {
+                let before = tiers.first().map(|tier| tier.lacks.clone()).unwrap_or_default();
+                let ranked = all.into_iter().filter_map(|hit| {
+                    let text = hit.text.clone().unwrap_or_default();
+                    let tokens: Vec<&str> = text.split(' ').collect();
+                    if before.iter().any(|before| fits(before, &tokens)) {
+                        return None;
+                    }
+                    let tier = tiers.iter().find(|tier| tier.matches(&tokens))?;
+                    Some((SearchCursor { sort, key: tier.id, number: hit.number }, hit))
+                });
+                let after = cursor.map_or((i64::MIN, Reverse(i64::MAX)), |cursor| (cursor.key, Reverse(cursor.number)));
+                let place = |cursor: &SearchCursor| (cursor.key, Reverse(cursor.number));
+                let mut ranked: Vec<Ranked> = ranked.filter(|(cursor, _)| place(cursor) > after).collect();
+                ranked.sort_by_key(|(cursor, _)| place(cursor));
+                ranked.truncate(usize::try_from(missing(rows, want)).unwrap_or(0));
+                rows.append(&mut ranked);
+                return Ok(());
+            }
+        }
+        for tier in ahead {
+            let missing = missing(rows, want);
+            if missing <= 0 {
+                break;
+            }
+            let after = cursor.filter(|cursor| cursor.key == tier.id).map_or(i64::MAX, |cursor| cursor.number);
+            let mut wanted = self.query.wanted(tier);
+            let mut limit = missing;
+            if cursor.is_none() {
+                // All services of the tiers before are in the page: leaving them out here makes the condition short.
+                wanted.lacks.drain(..tier.lacks.len());
+                limit = want;
+            }
+            let mut hits = self.fill(wanted, Order::Newest, (i64::MAX, after), limit).await?;
+            hits.retain(|hit| !rows.iter().any(|(_, known)| known.number == hit.number));
+            hits.truncate(usize::try_from(missing).unwrap_or(0));
+            let ranked = |hit: Hit| (SearchCursor { sort, key: tier.id, number: hit.number }, hit);
+            rows.extend(hits.into_iter().map(ranked));
+        }
+        Ok(())
+    }
+
+    /// Returns all matches with their texts, if they are few.
+    async fn few(&mut self, tier: &Tier) -> Result<Option<Vec<Hit>>> {
+        let mut wanted = self.query.wanted(tier);
+        let circle = self.circle();
+        wanted.area = circle.map(|(place, radius)| place.around(radius));
+        let mut found = if wanted.area.is_some() {
+            if crowd(self.conn, &wanted, FEW + 1).await? > FEW {
+                return Ok(None);
+            }
+            let mut found = nearby(self.conn, self.now, &wanted, Order::Newest).await?;
+            found.retain(|hit| wanted.fits(hit.text.as_deref().unwrap_or_default()));
+            found
+        } else {
+            if !is_sqlite(self.conn) && self.sample(&wanted).await? > SAMPLE_HITS {
+                return Ok(None);
+            }
+            let found = look_up(self.conn, self.now, &wanted, Order::Newest, FIRST, PROBE, true).await?;
+            if i64::try_from(found.len()).unwrap_or(PROBE) >= PROBE {
+                return Ok(None);
+            }
+            found
+        };
+        found.retain(|hit| is_inside(circle, hit));
+        let with_phrases = self.with_phrases(&found).await?;
+        found.retain(|hit| with_phrases.as_ref().is_none_or(|numbers| numbers.contains(&hit.number)));
+        Ok(Some(found))
+    }
+
+    /// Returns the number of matches among the newest services.
+    async fn sample(&mut self, wanted: &Wanted) -> Result<usize> {
+        let sample = walk(self.conn, self.now, wanted, Order::Newest, FIRST, SAMPLE).await?;
+        Ok(sample.iter().filter(|hit| wanted.fits(hit.text.as_deref().unwrap_or_default())).count())
+    }
+
+    fn circle(&self) -> Option<(Place, i64)> {
+        self.query.place.zip(self.query.radius)
+    }
+
+    /// Returns the numbers of those services whose texts contain every phrase of the query; `None` without phrases.
+    async fn with_phrases(&mut self, hits: &[Hit]) -> Result<Option<HashSet<i64>>> {
+        if self.query.phrases.is_empty() {
+            return Ok(None);
+        }
+        let numbers: Vec<i64> = hits.iter().map(|hit| hit.number).collect();
+        self.phrase_tests += i64::try_from(numbers.len()).unwrap_or(0);
+        let mut found = HashSet::new();
+        for texts in store::texts(self.conn, &numbers).await? {
+            let words_of = |text: &String| words(text).into_iter().map(|word| word.text).collect::<Vec<_>>();
+            let all: Vec<Vec<String>> = texts.all().map(words_of).collect();
+            let holds =
+                |phrase: &Vec<String>| all.iter().any(|text| text.windows(phrase.len()).any(|part| part == phrase));
+            if self.query.phrases.iter().all(holds) {
+                found.insert(texts.number);
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// Returns what a search in another order than by relevance finds: the best matches only, as the order says nothing
+    /// about how well a service matches.
+    async fn chosen(&mut self) -> Result<Wanted> {
+        self.learn().await?;
+        let choices = self.query.choices();
+        let fallback = choices.first().cloned().unwrap_or_default();
+        if choices.len() == 1 {
+            return Ok(fallback);
+        }
+        for choice in choices {
+            if !self.fill(choice.clone(), Order::Newest, FIRST, 1).await?.is_empty() {
+                return Ok(choice);
+            }
+        }
+        Ok(fallback)
+    }
+
+    async fn by_order(&mut self, order: Order, cursor: Option<SearchCursor>, want: i64) -> Result<Vec<Ranked>> {
+        let sort = self.query.sort;
+        let wanted = self.chosen().await?;
+        let after = cursor.map_or(FIRST, |cursor| (cursor.key, cursor.number));
+        let hits = self.fill(wanted, order, after, want).await?;
+        let rank = |hit: Hit| (SearchCursor { sort, key: hit.key, number: hit.number }, hit);
         Ok(hits.into_iter().map(rank).collect())
     }
 
     /// Returns the next matches in an order.
-    async fn fill(
-        &mut self,
-        query: &Query,
-        mut wanted: Wanted,
-        order: Order,
-        after: (i64, i64),
-        want: i64,
-    ) -> Result<Vec<Hit>> {
-        let circle = query.place.zip(query.radius);
+    async fn fill(&mut self, mut wanted: Wanted, order: Order, after: (i64, i64), want: i64) -> Result<Vec<Hit>> {
+        let circle = self.circle();
         wanted.area = circle.map(|(place, radius)| place.around(radius));
         let mut page = Filling { circle, after, want, hits: Vec::new() };
-        if wanted.has.is_empty() && wanted.area.is_none() {
-            // Either all rows fit, or all of them must be read: the last loop does that.
-        } else if order == Order::Newest && !wanted.has.is_empty() && is_sqlite(self.conn) {
-            if wanted.area.is_some() || !wanted.is_listed() {
-                let rows = SAMPLE.max(SIFT * want);
-                page.take(sift(self.conn, self.now, &wanted, after.1, rows, want).await?);
-            }
+        if wanted.area.is_some() && crowd(self.conn, &wanted, FEW + 1).await? <= FEW {
+            let mut near = nearby(self.conn, self.now, &wanted, order).await?;
+            let key = |hit: &Hit| (hit.key, hit.number);
+            let after = if order == Order::Newest { (0, page.after.1) } else { page.after };
+            near.retain(|hit| key(hit) < after);
+            near.sort_by_key(|hit| Reverse(key(hit)));
+            self.take(&mut page, &wanted, near).await?;
+            return Ok(page.hits);
+        }
+        let only_category = wanted.category.is_some() && wanted.has.len() == 1 && order == Order::Newest;
+        if only_category {
+            wanted.has.clear();
         } else {
+            wanted.category = None;
+        }
+        if wanted.has.is_empty() {
+            loop {
+                let limit = page.batch(!wanted.lacks.is_empty());
+                let found = scan(self.conn, self.now, &wanted, order, page.after, limit).await?;
+                let is_last = i64::try_from(found.len()).unwrap_or(limit) < limit;
+                self.take(&mut page, &wanted, found).await?;
+                if is_last || page.missing() <= 0 {
+                    return Ok(page.hits);
+                }
+            }
+        }
+        if order != Order::Newest || !is_sqlite(self.conn) {
             self.stroll(&wanted, order, &mut page).await?;
         }
-        if page.missing() <= 0 {
-            return Ok(page.hits);
-        }
-        if wanted.area.is_some() && crowd(self.conn, &wanted, FEW + 1).await? <= FEW {
-            let mut near = nearby(self.conn, self.now, &wanted).await?;
-            let key = |hit: &Hit| if order == Order::Rating { (hit.rating, hit.number) } else { (0, hit.number) };
-            let after = if order == Order::Rating { page.after } else { (0, page.after.1) };
-            near.retain(|hit| key(hit) < after && page.is_inside(hit));
-            near.sort_by_key(|hit| Reverse(key(hit)));
-            near.truncate(usize::try_from(page.missing()).unwrap_or(0));
-            page.hits.append(&mut near);
-            return Ok(page.hits);
-        }
-        loop {
-            let limit = page.missing();
-            let found = if wanted.has.is_empty() {
-                walk(self.conn, self.now, &wanted, order, page.after, None, limit).await?
-            } else {
-                look_up(self.conn, self.now, &wanted, order, page.after, limit).await?
-            };
-            let (is_full, _) = page.take(found);
-            if !is_full || page.missing() <= 0 {
-                return Ok(page.hits);
+        while page.missing() > 0 && self.phrase_tests < MAX_PHRASE_TESTS {
+            let limit = page.batch(!self.query.phrases.is_empty());
+            let found = look_up(self.conn, self.now, &wanted, order, page.after, limit, false).await?;
+            let is_last = i64::try_from(found.len()).unwrap_or(limit) < limit;
+            self.take(&mut page, &wanted, found).await?;
+            if is_last {
+                break;
             }
         }
+        Ok(page.hits)
     }
 
     /// Tests rows along the order's index for as long as that is likely to fill a page.
     async fn stroll(&mut self, wanted: &Wanted, order: Order, page: &mut Filling) -> Result<()> {
         let (mut rows, mut walked) = (SAMPLE, 0);
         while walked + rows <= LONG_WALK {
-            let found = walk(self.conn, self.now, wanted, order, page.after, Some(rows), page.missing()).await?;
-            let (_, matched) = page.take(found);
+            let found = walk(self.conn, self.now, wanted, order, page.after, rows).await?;
+            let matched = self.take(page, wanted, found).await?;
             if page.missing() <= 0 || matched == 0 {
                 break;
             }
@@ -199,12 +369,27 @@ impl Search<'_, '_> {
         Ok(())
     }
 
-    async fn by_distance(&mut self, query: &mut Query, cursor: Option<SearchCursor>, want: i64) -> Result<Vec<Ranked>> {
-        let Some(place) = query.place else { return Ok(Vec::new()) };
-        self.learn_typos(query).await?;
-        let farthest = query.radius.unwrap_or(FARTHEST);
+    /// Adds the next rows found that meet what the engine did not test: words, where it returned the text, phrases, and the
+    /// circle. Returns how many did.
+    async fn take(&mut self, page: &mut Filling, wanted: &Wanted, mut found: Vec<Hit>) -> Result<i64> {
+        let last = found.last().map(|hit| (hit.key, hit.number));
+        found.retain(|hit| hit.text.as_ref().is_none_or(|text| wanted.fits(text)) && is_inside(page.circle, hit));
+        if let Some(numbers) = self.with_phrases(&found).await? {
+            found.retain(|hit| numbers.contains(&hit.number));
+        }
+        let matched = i64::try_from(found.len()).unwrap_or(i64::MAX);
+        let room = usize::try_from(page.missing()).unwrap_or(0);
+        page.after = last.unwrap_or(page.after);
+        page.hits.extend(found.into_iter().take(room));
+        Ok(matched)
+    }
+
+    async fn by_distance(&mut self, cursor: Option<SearchCursor>, want: i64) -> Result<Vec<Ranked>> {
+        let Some(place) = self.query.place else { return Ok(Vec::new()) };
+        let farthest = self.query.radius.unwrap_or(FARTHEST);
         let after = cursor.map_or((-1, i64::MAX), |cursor| (cursor.key.max(-1), cursor.number));
-        let mut wanted = query.all();
+        let mut wanted = self.chosen().await?;
+        wanted.category = None;
         let rank = |hits: Vec<Hit>| -> Vec<Ranked> {
             let ranked = hits.into_iter().filter_map(|hit| {
                 let key = place.metres_to(hit.latitude?, hit.longitude?);
@@ -243,12 +428,15 @@ impl Search<'_, '_> {
             looked_at += many;
             if looked_at > MANY && !wanted.has.is_empty() {
                 // There were fewer matches than the sample suggested.
-                let all = look_up(self.conn, self.now, &query.all(), Order::Newest, FIRST, i64::MAX).await?;
-                rows = rank(all);
+                wanted.tiles = None;
+                let all = look_up(self.conn, self.now, &wanted, Order::Newest, FIRST, i64::MAX, false).await?;
+                rows = rank(self.phrased(all).await?);
                 break;
             }
             if many > 0 {
-                rows.append(&mut rank(nearby(self.conn, self.now, &wanted).await?));
+                let mut near = nearby(self.conn, self.now, &wanted, Order::Newest).await?;
+                near.retain(|hit| hit.text.as_ref().is_none_or(|text| wanted.fits(text)));
+                rows.append(&mut rank(self.phrased(near).await?));
             }
         }
         rows.sort_by_key(|(cursor, _)| (cursor.key, Reverse(cursor.number)));
@@ -256,22 +444,54 @@ impl Search<'_, '_> {
         Ok(rows)
     }
 
+    /// Counts what is found, from its newest part when there is more.
+    async fn summary(&mut self, with_total: bool, with_facets: bool) -> Result<Summary> {
+        if !with_total && !with_facets {
+            return Ok(Summary::default());
+        }
+        if self.query.hopeless {
+            return Ok(Summary::of(&[], Estimate { value: 0, exact: true }, with_total, with_facets));
+        }
+        let wanted = self.chosen().await?;
+        let hits = self.fill(wanted, Order::Newest, FIRST, COUNTED + 1).await?;
+        let numbers: Vec<i64> = hits.iter().map(|hit| hit.number).collect();
+        let newest = store::newest_number(self.conn).await?;
+        let total = Estimate::of(&numbers, COUNTED, newest);
+        let rows = if with_facets { store::facet_rows(self.conn, &numbers).await? } else { Vec::new() };
+        Ok(Summary::of(&rows, total, with_total, with_facets))
+    }
+
+    /// Returns those hits that contain the phrases of the query.
+    async fn phrased(&mut self, mut hits: Vec<Hit>) -> Result<Vec<Hit>> {
+        if let Some(numbers) = self.with_phrases(&hits).await? {
+            hits.retain(|hit| numbers.contains(&hit.number));
+        }
+        Ok(hits)
+    }
+
     /// Returns all matches when there are few of them in the whole world.
     async fn all_when_few(&mut self, wanted: &Wanted) -> Result<Option<Vec<Hit>>> {
-        if wanted.has.is_empty() {
+        if wanted.has.is_empty() || (!is_sqlite(self.conn) && self.sample(wanted).await? > SAMPLE_HITS) {
             return Ok(None);
         }
-        let sample = if is_sqlite(self.conn) {
-            sift(self.conn, self.now, wanted, i64::MAX, SAMPLE, SAMPLE).await?
-        } else {
-            walk(self.conn, self.now, wanted, Order::Newest, FIRST, Some(SAMPLE), SAMPLE).await?
-        };
-        if sample.len() > SAMPLE_HITS {
+        let all = look_up(self.conn, self.now, wanted, Order::Newest, FIRST, FEW + 1, false).await?;
+        if i64::try_from(all.len()).unwrap_or(i64::MAX) > FEW {
             return Ok(None);
         }
-        let all = look_up(self.conn, self.now, wanted, Order::Newest, FIRST, FEW + 1).await?;
-        Ok((i64::try_from(all.len()).unwrap_or(i64::MAX) <= FEW).then_some(all))
+        self.phrased(all).await.map(Some)
     }
+}
+
+fn missing(rows: &[Ranked], want: i64) -> i64 {
+    want - i64::try_from(rows.len()).unwrap_or(want)
+}
+
+fn is_inside(circle: Option<(Place, i64)>, hit: &Hit) -> bool {
+    let within = |(place, radius): (Place, i64)| {
+        let at = hit.latitude.zip(hit.longitude);
+        at.is_some_and(|(latitude, longitude)| place.metres_to(latitude, longitude) <= radius)
+    };
+    circle.is_none_or(within)
 }
 
 /// A page that is being filled along an order.
@@ -289,22 +509,8 @@ impl Filling {
         self.want - i64::try_from(self.hits.len()).unwrap_or(self.want)
     }
 
-    fn is_inside(&self, hit: &Hit) -> bool {
-        self.circle.is_none_or(|(place, radius)| within(place, radius, hit))
+    /// Returns how many rows to read next: more than are missing when not each will do.
+    fn batch(&self, is_tested: bool) -> i64 {
+        if is_tested || self.circle.is_some() { (self.missing() * 3).max(SAMPLE) } else { self.missing() }
     }
-
-    /// Adds the next rows found. Returns whether as many were found as were missing, and how many of them lie inside
-    /// the circle.
-    fn take(&mut self, mut found: Vec<Hit>) -> (bool, i64) {
-        let is_full = i64::try_from(found.len()).unwrap_or(i64::MAX) >= self.missing();
-        self.after = found.last().map_or(self.after, |hit| (hit.rating, hit.number));
-        found.retain(|hit| self.is_inside(hit));
-        let inside = i64::try_from(found.len()).unwrap_or(i64::MAX);
-        self.hits.append(&mut found);
-        (is_full, inside)
-    }
-}
-
-fn within(place: Place, radius: i64, hit: &Hit) -> bool {
-    hit.latitude.zip(hit.longitude).is_some_and(|(latitude, longitude)| place.metres_to(latitude, longitude) <= radius)
 }

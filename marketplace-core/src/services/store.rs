@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::{
     model::{Category, NewService, OwnService, PublicService, ServiceCard, ServiceStatus, ServiceWorker},
+    summary::FacetRow,
     tiles::tile_of,
 };
 use crate::{
@@ -298,11 +299,92 @@ pub(super) async fn add_words(conn: &mut Conn<'_>, words: &str, parts: &str) -> 
 pub(super) async fn drop_words(conn: &mut Conn<'_>, words: &str) -> Result<()> {
     q!(conn => exec, [
         sqlite: "DELETE FROM search_words WHERE word IN (SELECT value FROM json_each($1)) \
-                 AND NOT EXISTS (SELECT 1 FROM services_fts WHERE services_fts MATCH '\"' || search_words.word || '\"')",
+                 AND NOT EXISTS (SELECT 1 FROM services_fts \
+                 WHERE services_fts MATCH '\"' || search_words.word || '\" OR \"#' || search_words.word || '\"')",
         pg: "DELETE FROM search_words w WHERE word IN (SELECT value COLLATE \"C\" FROM json_array_elements_text($1::json)) \
              AND NOT EXISTS (SELECT 1 FROM services s WHERE s.visible \
-             AND array_to_tsvector(string_to_array(s.search_text, ' ')) @@ ('''' || w.word || '''')::tsquery)",
+             AND array_to_tsvector(string_to_array(s.search_text, ' ')) @@ ('''' || w.word || ''' | ''#' || w.word || '''')::tsquery)",
     ], words)?;
+    Ok(())
+}
+
+/// The texts of a service.
+#[derive(Debug, Clone)]
+pub(super) struct Texts {
+    pub number: i64,
+    pub id: ServiceId,
+    pub title: String,
+    pub description: String,
+    pub tags: Vec<String>,
+    location: String,
+}
+
+impl Texts {
+    /// Returns each text.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        [&self.title, &self.description, &self.location].into_iter().chain(&self.tags)
+    }
+}
+
+#[derive(sqlx_macros::FromRow)]
+struct TextsRow {
+    number: i64,
+    id: ServiceId,
+    title: String,
+    description: String,
+    tags: String,
+    location: String,
+}
+
+/// Returns the texts of the services with the given numbers, in no order.
+pub(super) async fn texts(conn: &mut Conn<'_>, numbers: &[i64]) -> Result<Vec<Texts>> {
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = q!(conn => all TextsRow, [
+        sqlite: "SELECT s.number, s.id, s.title, s.description, s.tags, s.location \
+                 FROM json_each($1) AS k CROSS JOIN services s ON s.number = k.value",
+        pg: "SELECT s.number, s.id, s.title, s.description, s.tags, s.location \
+             FROM json_array_elements_text($1::json) AS k (value) JOIN services s ON s.number = k.value::bigint",
+    ], json::keys(numbers))?;
+    let texts = rows.into_iter().map(|row| {
+        Ok(Texts {
+            number: row.number,
+            id: row.id,
+            title: row.title,
+            description: row.description,
+            tags: serde_json::from_str(&row.tags).map_err(Error::internal)?,
+            location: row.location,
+        })
+    });
+    texts.collect()
+}
+
+/// Returns what the facets of the services with the given numbers are counted by.
+pub(super) async fn facet_rows(conn: &mut Conn<'_>, numbers: &[i64]) -> Result<Vec<FacetRow>> {
+    Ok(q!(conn => all (Category, Option<String>, Option<i64>, i64), [
+        sqlite: "SELECT s.category, s.price_currency, s.price_amount, s.rating \
+                 FROM json_each($1) AS k CROSS JOIN services s ON s.number = k.value",
+        pg: "SELECT s.category, s.price_currency, s.price_amount, s.rating \
+             FROM json_array_elements_text($1::json) AS k (value) JOIN services s ON s.number = k.value::bigint",
+    ], json::keys(numbers))?)
+}
+
+/// Returns the number of the last publication.
+pub(super) async fn newest_number(conn: &mut Conn<'_>) -> Result<i64> {
+    Ok(q!(conn => val i64, "SELECT coalesce(max(number), 0) FROM services")?)
+}
+
+/// Returns services whose indexed text was written by an earlier release.
+pub(super) async fn unindexed(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<ServiceId>> {
+    Ok(
+        q!(conn => vals ServiceId, "SELECT service_id FROM unindexed_services ORDER BY service_id LIMIT ($1 + 0)", limit)?,
+    )
+}
+
+/// Notes that the indexed text of a service is current.
+pub(super) async fn is_indexed(conn: &mut Conn<'_>, id: ServiceId) -> Result<()> {
+    q!(conn => exec, "DELETE FROM unindexed_services WHERE service_id = $1", id)?;
     Ok(())
 }
 
@@ -404,6 +486,7 @@ impl Shown {
             longitude: self.longitude,
             distance: None,
             published_at: self.published_at.unwrap_or(Timestamp::EPOCH),
+            snippet: None,
         })
     }
 

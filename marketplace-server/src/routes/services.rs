@@ -7,7 +7,8 @@ use marketplace_core::{
     services::{
         self,
         model::{
-            CategoryInfo, NewService, OwnService, OwnServices, PublicService, SearchFilter, ServiceCard, UpdateService,
+            CategoryInfo, FoundServices, NewService, OwnService, OwnServices, PublicService, SearchFilter, ServiceCard,
+            SuggestFilter, Suggestions, UpdateService,
         },
     },
 };
@@ -26,6 +27,7 @@ use crate::{
 pub(crate) fn routes() -> OpenApiRouter<Ctx> {
     OpenApiRouter::new()
         .routes(routes!(list_services, create_service))
+        .routes(routes!(suggest_services))
         .routes(routes!(get_service, update_service, delete_service))
         .routes(routes!(publish_service))
         .routes(routes!(close_service))
@@ -35,14 +37,24 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
         .routes(routes!(list_categories))
 }
 
-/// Find services. Every word of `q` must be in the title, the description, the tags or the worker's name.
+/// Find services. Those with every word of `q` come first, then those that lack some.
 #[utoipa::path(get, path = "/v1/services", tag = "market", security(()), params(SearchFilter, PageRequest),
-    responses((status = 200, description = "A page", body = Page<ServiceCard>)))]
+    responses((status = 200, description = "A page", body = FoundServices)))]
 pub(crate) async fn list_services(
     State(ctx): State<Ctx>,
     List(filter, page): List<SearchFilter>,
-) -> Answer<Json<Page<ServiceCard>>> {
+) -> Answer<Json<FoundServices>> {
     Ok(Json(services::search(&ctx.app, &filter, &page).await?))
+}
+
+/// What may be meant by the beginning of a query: words of services, and categories.
+#[utoipa::path(get, path = "/v1/services/suggest", tag = "market", security(()), params(SuggestFilter),
+    responses((status = 200, description = "Suggestions, best first", body = Suggestions)))]
+pub(crate) async fn suggest_services(
+    State(ctx): State<Ctx>,
+    Params(filter): Params<SuggestFilter>,
+) -> Answer<Json<Suggestions>> {
+    Ok(Json(services::suggest(&ctx.app, &filter).await?))
 }
 
 /// A published service, with its worker.

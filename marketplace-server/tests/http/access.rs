@@ -144,6 +144,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("GET", "/v1/pictures/{id}", ALL, none.clone()),
         ("GET", "/v1/categories", ALL, none.clone()),
         ("GET", "/v1/services", ALL, none.clone()),
+        ("GET", "/v1/services/suggest", ALL, none.clone()),
         ("GET", "/v1/services/{id}", ALL, none.clone()),
         ("POST", "/v1/services", "w", json!({"title": "Piano lessons", "category": "music"})),
         ("PATCH", "/v1/services/{id}", "w", json!({})),

@@ -71,6 +71,13 @@ async fn a_service_goes_public_and_is_found() {
         ] {
             assert_eq!(titles(&server, query).await.len(), expected, "{query}");
         }
+        let found =
+            expect(server.get("/v1/services?q=lessons&total=true&facets=true&snippets=true&sort=price"), 200).await;
+        assert_eq!(found["total"], json!({"value": 1, "exact": true}));
+        assert_eq!(found["facets"]["categories"], json!([{"category": "music", "count": 1}]));
+        assert_eq!(found["items"][0]["snippet"]["title"][1], json!({"text": "lessons", "found": true}));
+        let suggested = expect(server.get("/v1/services/suggest?q=less"), 200).await;
+        assert_eq!(suggested["items"][0], json!({"text": "lessons"}));
         let of = expect(server.get(&format!("/v1/workers/{worker_id}/services")), 200).await;
         assert_eq!(of["items"].as_array().unwrap().len(), 1);
         let page = expect(server.get(&format!("/v1/workers/{worker_id}")), 200).await;
@@ -91,7 +98,7 @@ async fn odd_queries_are_refused_and_never_a_fault() {
             ("q=a%00b", 400),
             ("limit=0", 400),
             ("limit=99999999999999999999", 400),
-            ("sort=price", 400),
+            ("sort=best", 400),
             ("category=spaceflight", 400),
             ("radius_km=ten", 400),
             ("nonsense=1", 400),

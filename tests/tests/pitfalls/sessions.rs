@@ -215,6 +215,7 @@ const OPEN: &[&str] = &[
     // What the public finds.
     "GET /v1/categories",
     "GET /v1/services",
+    "GET /v1/services/suggest",
     "GET /v1/services/{id}",
     "GET /v1/workers/{id}",
     "GET /v1/workers/{id}/services",

@@ -159,7 +159,7 @@ async fn a_name_finds_its_worker_s_services_until_it_changes_or_is_erased() {
             let mut reader = app.db.read().await.unwrap();
             q!(&mut reader.conn() => vals String, "SELECT word FROM search_words ORDER BY word").unwrap()
         };
-        assert_eq!(words().await, ["ada", "lessons", "obi", "piano"]);
+        assert_eq!(words().await, ["ada", "lessons", "lyon", "obi", "piano"]);
         act(&test, id(&worker), UserAction::Delete).await;
         assert!(found(&test, &SearchFilter::default()).await.is_empty());
         assert!(words().await.is_empty());

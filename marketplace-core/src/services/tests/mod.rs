@@ -1,6 +1,8 @@
 //! Stories of services, on both engines.
 
+mod judged;
 mod lifecycle;
+mod queries;
 mod searches;
 
 use super::{

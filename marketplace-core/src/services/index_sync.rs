@@ -3,18 +3,20 @@
 
 use std::collections::BTreeSet;
 
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use super::{
+    index_text::{plain, search_text},
     model::ServiceStatus,
     store,
-    words::{parts, plain, search_text},
+    typos::parts,
 };
 use crate::{
+    accounts,
     app::App,
     base::{
         error::{Error, Result},
-        ids::UserId,
+        ids::{ServiceId, UserId},
         time::Timestamp,
     },
     platform::db::Conn,
@@ -78,6 +80,35 @@ pub(crate) async fn sweep_index(app: &App) -> Result<()> {
         }
         begin = false;
     }
+}
+
+/// Number of services that one run indexes again, and how many of them at the same time.
+const REINDEXED: (i64, usize) = (2_000, 32);
+
+/// Writes the indexed texts of services again that an earlier release wrote, some in each run. Until then, those services
+/// are found by their words, but not by other forms of them. Returns how many were written.
+pub(crate) async fn reindex(app: &App) -> Result<u64> {
+    let mut reader = app.db.read().await?;
+    let ids = store::unindexed(&mut reader.conn(), REINDEXED.0).await?;
+    drop(reader);
+    let done = u64::try_from(ids.len()).unwrap_or(0);
+    let work = |id| app.db.write(move |conn| async move { reindex_one(conn, id).await }.boxed());
+    stream::iter(ids).map(work).buffer_unordered(REINDEXED.1).try_collect::<Vec<()>>().await?;
+    Ok(done)
+}
+
+async fn reindex_one(conn: &mut Conn<'_>, id: ServiceId) -> Result<()> {
+    if let Some(service) = store::lock(conn, id).await?.filter(|service| service.status != ServiceStatus::Deleted) {
+        let worker = accounts::store::get(conn, service.worker_id).await?;
+        let text = search_text(&service.content()?, worker.as_ref().map_or("", |worker| &worker.name));
+        if service.status == ServiceStatus::Published {
+            learn(conn, plain(&text)).await?;
+        }
+        store::set_search_text(conn, id, &text).await?;
+        let new: BTreeSet<&str> = plain(&text).collect();
+        forget(conn, plain(&service.search_text).filter(|word| !new.contains(word)).collect::<Vec<_>>()).await?;
+    }
+    store::is_indexed(conn, id).await
 }
 
 /// Stores the words for which typos are tolerated. A word that is already known costs one read.

@@ -1,12 +1,12 @@
-//! The condition that a service must meet, written for both engines: as an expression of the full-text index, or as
-//! tests of the indexed text. Both select exactly the same services, because the index holds exactly the words of that
+//! The conditions that a service must meet, written for both engines: as an expression of the full-text index, or tested
+//! here on the indexed text. All ways select exactly the same services, because the index holds exactly the tokens of that
 //! text.
 
 use std::fmt::Write;
 
 use sqlx::AssertSqlSafe;
 
-use super::{place::Area, words::query_parts};
+use super::{model::Category, place::Area, typos::query_parts};
 use crate::{
     base::{
         error::{Error, Result},
@@ -25,24 +25,12 @@ pub(super) struct Token {
     pub prefix: bool,
 }
 
-/// Lengths in characters of the prefixes that SQLite's full-text index lists (`prefix` in the migrations). For any
-/// other prefix it merges the lists of all words that begin with it, which takes long when many services contain
-/// those.
-const LISTED: std::ops::RangeInclusive<usize> = 2..=5;
-
 impl Token {
-    fn is_listed(&self) -> bool {
-        !self.prefix || LISTED.contains(&self.text.chars().count())
-    }
-
-    /// Returns a token that has a list and that matches every service which this one matches; `None` when only a token
-    /// that matches everything would do.
-    fn covered(&self) -> Option<Self> {
-        if self.is_listed() {
-            return Some(self.clone());
-        }
-        let text: String = self.text.chars().take(*LISTED.end()).collect();
-        (text.chars().count() >= *LISTED.start()).then_some(Self { text, prefix: true })
+    /// Returns whether a service with these tokens, in order, has this one.
+    pub fn is_in(&self, tokens: &[&str]) -> bool {
+        let at = tokens.partition_point(|token| *token < self.text.as_str());
+        let found = tokens.get(at);
+        found.is_some_and(|token| if self.prefix { token.starts_with(&self.text) } else { **token == *self.text })
     }
 }
 
@@ -54,8 +42,10 @@ pub(super) type Clauses = Vec<Vec<Token>>;
 pub(super) struct Wanted {
     /// Words that it contains.
     pub has: Clauses,
-    /// Words that it does not contain all of.
-    pub lacks: Option<Clauses>,
+    /// Conditions on its words that it does not meet.
+    pub lacks: Vec<Clauses>,
+    /// Its category.
+    pub category: Option<Category>,
     /// Whether its worker must be available for new work.
     pub available: bool,
     /// Minimum rating in thousandths of a star.
@@ -70,38 +60,34 @@ pub(super) struct Wanted {
     pub tiles: Option<(i64, i64)>,
 }
 
-fn are_listed(clauses: &Clauses) -> bool {
-    clauses.iter().flatten().all(Token::is_listed)
+impl Wanted {
+    /// Returns whether there are conditions on words.
+    pub fn has_words(&self) -> bool {
+        !self.has.is_empty() || !self.lacks.is_empty()
+    }
+
+    /// Returns whether an indexed text meets the conditions on words.
+    pub fn fits(&self, text: &str) -> bool {
+        let tokens: Vec<&str> = text.split(' ').collect();
+        fits(&self.has, &tokens) && !self.lacks.iter().any(|lacks| fits(lacks, &tokens))
+    }
 }
 
-impl Wanted {
-    /// Returns the words of which SQLite's full-text index has lists, which every match contains, and the conditions
-    /// that remain to be tested.
-    fn covered(&self) -> (Self, Self) {
-        let cover = |clause: &Vec<Token>| clause.iter().map(Token::covered).collect::<Option<Vec<_>>>();
-        let mut listed = Self { has: self.has.iter().filter_map(cover).collect(), ..Self::default() };
-        let unlisted = |clause: &&Vec<Token>| !clause.iter().all(Token::is_listed);
-        let mut rest = Self { has: self.has.iter().filter(unlisted).cloned().collect(), ..Self::default() };
-        match &self.lacks {
-            Some(lacks) if are_listed(lacks) && !listed.has.is_empty() => listed.lacks = Some(lacks.clone()),
-            lacks => rest.lacks.clone_from(lacks),
-        }
-        (listed, rest)
-    }
-
-    /// Returns whether SQLite's full-text index finds the first matches at once, however many there are.
-    pub fn is_listed(&self) -> bool {
-        are_listed(&self.has) && self.lacks.as_ref().is_none_or(are_listed)
-    }
+/// Returns whether a service with these tokens, in order, meets a condition.
+pub(super) fn fits(clauses: &Clauses, tokens: &[&str]) -> bool {
+    clauses.iter().all(|clause| clause.iter().any(|token| token.is_in(tokens)))
 }
 
 /// A service that matches.
-#[derive(Debug, Clone, Copy, PartialEq, sqlx_macros::FromRow)]
+#[derive(Debug, Clone, PartialEq, sqlx_macros::FromRow)]
 pub(super) struct Hit {
     pub number: i64,
-    pub rating: i64,
+    /// Its first sort key, largest first: see [`Order`].
+    pub key: i64,
     pub latitude: Option<f64>,
     pub longitude: Option<f64>,
+    /// The indexed text, if it was asked for.
+    pub text: Option<String>,
 }
 
 /// Order of matches.
@@ -111,6 +97,20 @@ pub(super) enum Order {
     Newest,
     /// Best average rating first, then newest.
     Rating,
+    /// Smallest amount first, then newest; services without a price last.
+    Price,
+}
+
+impl Order {
+    /// Returns the first sort key of a service, largest first; all have the same when there is only the number.
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Newest => "CAST(0 AS BIGINT)",
+            Self::Rating => "s.rating",
+            // As in the index `services_price`.
+            Self::Price => "(-coalesce(s.price_amount, 9223372036854775807))",
+        }
+    }
 }
 
 enum Bind {
@@ -171,56 +171,30 @@ pub(super) fn is_sqlite(conn: &Conn<'_>) -> bool {
     matches!(conn, Conn::Sqlite(_))
 }
 
+/// Returns the words as an expression, with the signs of an engine's full-text index.
+fn expression(wanted: &Wanted, token: impl Fn(&Token) -> String, [and, or, not]: [&str; 3]) -> String {
+    let all = |clauses: &Clauses| {
+        let any = |clause: &Vec<Token>| format!("({})", clause.iter().map(&token).collect::<Vec<_>>().join(or));
+        clauses.iter().map(any).collect::<Vec<_>>().join(and)
+    };
+    let has = all(&wanted.has);
+    if wanted.lacks.is_empty() {
+        return has;
+    }
+    let lacks: Vec<String> = wanted.lacks.iter().map(|lacks| format!("({})", all(lacks))).collect();
+    format!("({has}){not}({})", lacks.join(or))
+}
+
 /// Returns the words as an expression for SQLite's full-text index.
 fn fts_expression(wanted: &Wanted) -> String {
     let token = |token: &Token| format!("\"{}\"{}", token.text, if token.prefix { "*" } else { "" });
-    let all = |clauses: &Clauses| {
-        let any = |clause: &Vec<Token>| format!("({})", clause.iter().map(token).collect::<Vec<_>>().join(" OR "));
-        clauses.iter().map(any).collect::<Vec<_>>().join(" AND ")
-    };
-    match &wanted.lacks {
-        Some(lacks) => format!("({}) NOT ({})", all(&wanted.has), all(lacks)),
-        None => all(&wanted.has),
-    }
+    expression(wanted, token, [" AND ", " OR ", " NOT "])
 }
 
 /// Returns the words as an expression for PostgreSQL's full-text index.
 fn ts_expression(wanted: &Wanted) -> String {
     let token = |token: &Token| format!("'{}'{}", token.text, if token.prefix { ":*" } else { "" });
-    let all = |clauses: &Clauses| {
-        let any = |clause: &Vec<Token>| format!("({})", clause.iter().map(token).collect::<Vec<_>>().join(" | "));
-        clauses.iter().map(any).collect::<Vec<_>>().join(" & ")
-    };
-    match &wanted.lacks {
-        Some(lacks) => format!("({}) & !({})", all(&wanted.has), all(lacks)),
-        None => all(&wanted.has),
-    }
-}
-
-/// Appends the words as tests of the indexed text.
-fn text_tests(sql: &mut Sql, wanted: &Wanted, sqlite: bool) {
-    let all = |sql: &mut Sql, clauses: &Clauses| {
-        for (at, clause) in clauses.iter().enumerate() {
-            sql.push(if at == 0 { "(" } else { " AND (" });
-            for (at, token) in clause.iter().enumerate() {
-                sql.push(if at == 0 { "" } else { " OR " });
-                sql.push(if sqlite { "instr" } else { "strpos" });
-                sql.push("(' ' || s.search_text || ' ', ");
-                let end = if token.prefix { "" } else { " " };
-                sql.bind(Bind::Text(format!(" {}{end}", token.text))).push(") > 0");
-            }
-            sql.push(")");
-        }
-    };
-    if !wanted.has.is_empty() {
-        sql.push(" AND ");
-        all(sql, &wanted.has);
-    }
-    if let Some(lacks) = &wanted.lacks {
-        sql.push(" AND NOT (");
-        all(sql, lacks);
-        sql.push(")");
-    }
+    expression(wanted, token, [" & ", " | ", " & !"])
 }
 
 fn in_area(sql: &mut Sql, area: &Area) {
@@ -308,93 +282,91 @@ fn public_worker(sql: &mut Sql, now: Timestamp) {
 fn behind(sql: &mut Sql, order: Order, after: (i64, i64)) {
     match order {
         Order::Newest => sql.push(" AND s.number < ").bind(Bind::Int(after.1)),
-        Order::Rating => {
-            sql.push(" AND (s.rating, s.number) < (").bind(Bind::Int(after.0)).push(", ");
+        Order::Rating | Order::Price => {
+            if order == Order::Price {
+                // In a row of values, SQLite does not recognise the expression of the index.
+                sql.push(" AND ").push(order.key()).push(" <= ").bind(Bind::Int(after.0));
+            }
+            sql.push(" AND (").push(order.key()).push(", s.number) < (").bind(Bind::Int(after.0)).push(", ");
             sql.bind(Bind::Int(after.1)).push(")")
         }
     };
 }
 
 fn in_order(sql: &mut Sql, order: Order) {
-    sql.push(match order {
-        Order::Newest => " ORDER BY s.number DESC",
-        Order::Rating => " ORDER BY s.rating DESC, s.number DESC",
-    });
+    if order == Order::Newest {
+        sql.push(" ORDER BY s.number DESC");
+    } else {
+        sql.push(" ORDER BY ").push(order.key()).push(" DESC, s.number DESC");
+    }
 }
 
-const COLUMNS: &str = "SELECT s.number, s.rating, s.latitude, s.longitude FROM ";
+/// Appends the columns of a [`Hit`].
+fn columns(sql: &mut Sql, order: Order, with_text: bool) {
+    sql.push("SELECT s.number, ").push(order.key()).push(" AS key, s.latitude, s.longitude, ");
+    sql.push(if with_text { "s.search_text AS text FROM " } else { "CAST(NULL AS TEXT) AS text FROM " });
+}
 
 fn visible(sqlite: bool) -> &'static str {
     if sqlite { " WHERE s.visible = 1" } else { " WHERE s.visible" }
 }
 
-/// Walks along the index of the order and tests each row: fast when much matches, whatever the words are. With `rows`,
-/// tests only that many rows.
+/// Walks along the index of the order and returns each row that meets the conditions besides words, with its text if there
+/// are conditions on words. Tests only a number of rows.
 pub(super) async fn walk(
     conn: &mut Conn<'_>,
     now: Timestamp,
     wanted: &Wanted,
     order: Order,
     after: (i64, i64),
-    rows: Option<i64>,
+    rows: i64,
+) -> Result<Vec<Hit>> {
+    let sqlite = is_sqlite(conn);
+    let mut sql = Sql::default();
+    columns(&mut sql, order, wanted.has_words());
+    sql.push("(SELECT number, rating, latitude, longitude, search_text, status, worker_id, price_currency, price_amount, tile FROM services s");
+    sql.push(visible(sqlite));
+    behind(&mut sql, order, after);
+    in_order(&mut sql, order);
+    sql.limit(rows).push(") s");
+    joins(&mut sql, wanted, now, sqlite);
+    sql.push(" WHERE TRUE");
+    other_tests(&mut sql, wanted, now, sqlite);
+    // SQLite reads the subquery in the subquery's order; if the order were stated again, it would sort all rows first.
+    if !sqlite {
+        in_order(&mut sql, order);
+    }
+    sql.run(conn).await
+}
+
+/// Returns the next rows in an order that meet the conditions besides words, however many others lie between. Those of a
+/// category have an index of their own, newest first.
+pub(super) async fn scan(
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    wanted: &Wanted,
+    order: Order,
+    after: (i64, i64),
     limit: i64,
 ) -> Result<Vec<Hit>> {
     let sqlite = is_sqlite(conn);
     let mut sql = Sql::default();
-    sql.push(COLUMNS);
-    if let Some(rows) = rows {
-        sql.push("(SELECT number, rating, latitude, longitude, search_text, status, worker_id, price_currency, price_amount, tile FROM services s");
-        sql.push(visible(sqlite));
-        behind(&mut sql, order, after);
-        in_order(&mut sql, order);
-        sql.limit(rows).push(") s");
-    } else {
-        sql.push("services s");
-    }
+    columns(&mut sql, order, wanted.has_words());
+    let is_indexed = sqlite && order == Order::Newest && wanted.category.is_some();
+    sql.push(if is_indexed { "services s INDEXED BY services_category" } else { "services s" });
     joins(&mut sql, wanted, now, sqlite);
-    if rows.is_some() {
-        sql.push(" WHERE TRUE");
-    } else {
-        sql.push(visible(sqlite));
-        behind(&mut sql, order, after);
+    sql.push(visible(sqlite));
+    if let Some(category) = wanted.category {
+        sql.push(" AND s.category = ").bind(Bind::Text(category.as_str().to_owned()));
     }
-    text_tests(&mut sql, wanted, sqlite);
+    behind(&mut sql, order, after);
     other_tests(&mut sql, wanted, now, sqlite);
-    // SQLite reads the subquery in the subquery's order; if the order were stated again, it would sort all rows first.
-    if rows.is_none() || !sqlite {
-        in_order(&mut sql, order);
-    }
+    in_order(&mut sql, order);
     sql.limit(limit).run(conn).await
 }
 
-/// Returns the matches among a number of the newest services that contain the words of which SQLite's full-text index
-/// has lists. There must be words. Only for SQLite: PostgreSQL's index has no order.
-pub(super) async fn sift(
-    conn: &mut Conn<'_>,
-    now: Timestamp,
-    wanted: &Wanted,
-    after: i64,
-    rows: i64,
-    limit: i64,
-) -> Result<Vec<Hit>> {
-    let (listed, rest) = wanted.covered();
-    if listed.has.is_empty() {
-        return walk(conn, now, wanted, Order::Newest, (i64::MAX, after), Some(rows), limit).await;
-    }
-    let mut sql = Sql::default();
-    sql.push("WITH c (number) AS MATERIALIZED (SELECT rowid FROM services_fts WHERE services_fts MATCH ");
-    sql.bind(Bind::Text(fts_expression(&listed))).push(" AND rowid < ").bind(Bind::Int(after));
-    sql.push(" ORDER BY rowid DESC").limit(rows).push(") ");
-    sql.push(COLUMNS).push("c CROSS JOIN services s ON s.number = c.number");
-    joins(&mut sql, wanted, now, true);
-    sql.push(visible(true));
-    text_tests(&mut sql, &rest, true);
-    other_tests(&mut sql, wanted, now, true);
-    // The result is in the order of `c`, because the tables are read in the order in which they are listed.
-    sql.limit(limit).run(conn).await
-}
-
-/// Finds matches through the full-text index: fast when little matches. There must be words.
+/// Finds matches through the full-text index. There must be words. On SQLite, the index lists the newest first, so it is
+/// read only until the page is full. With `with_text`, the indexed texts are returned as well.
 pub(super) async fn look_up(
     conn: &mut Conn<'_>,
     now: Timestamp,
@@ -402,34 +374,40 @@ pub(super) async fn look_up(
     order: Order,
     after: (i64, i64),
     limit: i64,
+    with_text: bool,
 ) -> Result<Vec<Hit>> {
     let sqlite = is_sqlite(conn);
     let mut sql = Sql::default();
-    if sqlite && order == Order::Newest {
-        sql.push(COLUMNS).push("services_fts CROSS JOIN services s ON s.number = services_fts.rowid");
+    if sqlite {
+        columns(&mut sql, order, with_text);
+        sql.push("services_fts CROSS JOIN services s ON s.number = services_fts.rowid");
         joins(&mut sql, wanted, now, true);
         sql.push(" WHERE services_fts MATCH ").bind(Bind::Text(fts_expression(wanted)));
-        // The index accepts this condition and continues from there by itself.
-        sql.push(" AND services_fts.rowid < ").bind(Bind::Int(after.1));
+        if order == Order::Newest {
+            // The index accepts this condition and continues from there by itself.
+            sql.push(" AND services_fts.rowid < ").bind(Bind::Int(after.1));
+        } else {
+            behind(&mut sql, order, after);
+        }
         other_tests(&mut sql, wanted, now, true);
-        sql.push(" ORDER BY services_fts.rowid DESC");
+        if order == Order::Newest {
+            sql.push(" ORDER BY services_fts.rowid DESC");
+        } else {
+            in_order(&mut sql, order);
+        }
         return sql.limit(limit).run(conn).await;
     }
-    if sqlite {
-        sql.push(COLUMNS).push("services_fts CROSS JOIN services s ON s.number = services_fts.rowid");
-        joins(&mut sql, wanted, now, true);
-        sql.push(" WHERE services_fts MATCH ").bind(Bind::Text(fts_expression(wanted)));
-    } else {
-        // First everything that contains the words is read, from the index alone: other conditions could lead the
-        // planner to another index, and so could the words themselves, which a subquery prevents.
-        sql.push("WITH s AS MATERIALIZED (SELECT number, rating, latitude, longitude, price_currency, price_amount, status, worker_id \
-                  FROM services WHERE visible AND array_to_tsvector(string_to_array(search_text, ' ')) @@ (SELECT ");
-        sql.bind(Bind::Text(ts_expression(wanted))).push("::tsquery)) ").push(COLUMNS).push("s");
-        joins(&mut sql, wanted, now, false);
-        sql.push(" WHERE TRUE");
-    }
+    // First everything that contains the words is read, from the index alone: other conditions could lead the planner to
+    // another index, and so could the words themselves, which a subquery prevents.
+    sql.push("WITH s AS MATERIALIZED (SELECT number, rating, latitude, longitude, price_currency, price_amount, status, worker_id, \
+              tile, search_text FROM services WHERE visible AND array_to_tsvector(string_to_array(search_text, ' ')) @@ (SELECT ");
+    sql.bind(Bind::Text(ts_expression(wanted))).push("::tsquery)) ");
+    columns(&mut sql, order, with_text);
+    sql.push("s");
+    joins(&mut sql, wanted, now, false);
+    sql.push(" WHERE TRUE");
     behind(&mut sql, order, after);
-    other_tests(&mut sql, wanted, now, sqlite);
+    other_tests(&mut sql, wanted, now, false);
     in_order(&mut sql, order);
     sql.limit(limit).run(conn).await
 }
@@ -443,14 +421,15 @@ fn by_place(wanted: &Wanted, sqlite: bool) -> &'static str {
     }
 }
 
-/// Finds matches through an index of positions, in no order. There must be an area, or tiles.
-pub(super) async fn nearby(conn: &mut Conn<'_>, now: Timestamp, wanted: &Wanted) -> Result<Vec<Hit>> {
+/// Returns what meets the conditions besides words, through an index of positions, in no order; with the text if there are
+/// conditions on words. There must be an area, or tiles.
+pub(super) async fn nearby(conn: &mut Conn<'_>, now: Timestamp, wanted: &Wanted, order: Order) -> Result<Vec<Hit>> {
     let sqlite = is_sqlite(conn);
     let mut sql = Sql::default();
-    sql.push(COLUMNS).push(by_place(wanted, sqlite));
+    columns(&mut sql, order, wanted.has_words());
+    sql.push(by_place(wanted, sqlite));
     joins(&mut sql, wanted, now, sqlite);
     sql.push(visible(sqlite));
-    text_tests(&mut sql, wanted, sqlite);
     other_tests(&mut sql, wanted, now, sqlite);
     sql.run(conn).await
 }
@@ -460,8 +439,11 @@ pub(super) async fn crowd(conn: &mut Conn<'_>, wanted: &Wanted, limit: i64) -> R
     let sqlite = is_sqlite(conn);
     let mut sql = Sql::default();
     // Read as a [`Hit`] of which only the number is used.
-    sql.push("SELECT CAST(count(*) AS BIGINT) AS number, CAST(0 AS BIGINT) AS rating, \
-              CAST(NULL AS DOUBLE PRECISION) AS latitude, CAST(NULL AS DOUBLE PRECISION) AS longitude FROM (SELECT 1 FROM ");
+    sql.push(
+        "SELECT CAST(count(*) AS BIGINT) AS number, CAST(0 AS BIGINT) AS key, \
+              CAST(NULL AS DOUBLE PRECISION) AS latitude, CAST(NULL AS DOUBLE PRECISION) AS longitude, \
+              CAST(NULL AS TEXT) AS text FROM (SELECT 1 FROM ",
+    );
     sql.push(by_place(wanted, sqlite)).push(visible(sqlite));
     let place = Wanted { area: wanted.area, tiles: wanted.tiles, ..Wanted::default() };
     place_tests(&mut sql, &place);
@@ -470,7 +452,7 @@ pub(super) async fn crowd(conn: &mut Conn<'_>, wanted: &Wanted, limit: i64) -> R
 }
 
 /// Returns known words that share a part, with letters left out, with one of these words.
-pub(super) async fn neighbours(conn: &mut Conn<'_>, words: &[String]) -> Result<Vec<String>> {
+pub(super) async fn neighbours(conn: &mut Conn<'_>, words: &[&str]) -> Result<Vec<String>> {
     let parts: Vec<String> = words.iter().flat_map(|word| query_parts(word)).collect();
     if parts.is_empty() {
         return Ok(Vec::new());
@@ -483,19 +465,53 @@ pub(super) async fn neighbours(conn: &mut Conn<'_>, words: &[String]) -> Result<
     ], parts)?)
 }
 
+/// Returns known words that begin with a text, in order.
+pub(super) async fn completions(conn: &mut Conn<'_>, beginning: &str, limit: i64) -> Result<Vec<String>> {
+    let end = format!("{beginning}\u{10FFFF}");
+    Ok(q!(conn => vals String,
+        "SELECT word FROM search_words WHERE word >= $1 AND word < $2 ORDER BY word LIMIT ($3 + 0)", beginning, end, limit)?)
+}
+
+/// Returns those of some words that are known.
+pub(super) async fn known(conn: &mut Conn<'_>, words: impl IntoIterator<Item = &str>) -> Result<Vec<String>> {
+    let words: Vec<&str> = words.into_iter().collect();
+    if words.is_empty() {
+        return Ok(Vec::new());
+    }
+    let words = serde_json::to_string(&words).map_err(Error::internal)?;
+    Ok(q!(conn => vals String, [
+        sqlite: "SELECT w.word FROM json_each($1) AS k CROSS JOIN search_words w ON w.word = k.value",
+        pg: "SELECT w.word FROM json_array_elements_text($1::json) AS k (value) \
+             JOIN search_words w ON w.word = k.value COLLATE \"C\"",
+    ], words)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn token(text: &str, prefix: bool) -> Token {
+        Token { text: text.into(), prefix }
+    }
+
     #[test]
     fn words_are_told_to_each_engine() {
-        let token = |text: &str, prefix| Token { text: text.into(), prefix };
         let wanted = Wanted {
             has: vec![vec![token("piano", true), token("paino", false)], vec![token("@music", false)]],
-            lacks: Some(vec![vec![token("+piano", true)]]),
+            lacks: vec![vec![vec![token("+piano", true)]], vec![vec![token("a", false)], vec![token("b", false)]]],
             ..Wanted::default()
         };
-        assert_eq!(fts_expression(&wanted), r#"(("piano"* OR "paino") AND ("@music")) NOT (("+piano"*))"#);
-        assert_eq!(ts_expression(&wanted), "(('piano':* | 'paino') & ('@music')) & !(('+piano':*))");
+        assert_eq!(
+            fts_expression(&wanted),
+            r#"(("piano"* OR "paino") AND ("@music")) NOT ((("+piano"*)) OR (("a") AND ("b")))"#
+        );
+        assert_eq!(
+            ts_expression(&wanted),
+            "(('piano':* | 'paino') & ('@music')) & !((('+piano':*)) | (('a') & ('b')))"
+        );
+        assert!(wanted.fits("=b @music pianola"));
+        assert!(!wanted.fits("+pianola @music pianola"));
+        assert!(!wanted.fits("@music a b pianola"));
+        assert!(!wanted.fits("@music pian"));
     }
 }

@@ -1,71 +1,6 @@
-//! The words by which services are found: how texts become words, which of a service's words are marked by their
-//! place, and how the distance of two words is measured.
-//!
-//! Both engines index exactly these words, so both find exactly the same services.
+//! Which words may be typos of which others, and how the distance of two words is measured. No SQL, no I/O.
 
-use std::collections::{BTreeSet, HashSet};
-
-use super::model::NewService;
-use crate::accounts::model::fold;
-
-/// Marks a word of the title.
-pub(super) const TITLE: char = '=';
-/// Marks a word of the title or of a tag.
-pub(super) const HEAD: char = '+';
-/// Marks a word of the location.
-pub(super) const PLACE: char = '#';
-/// Marks the category.
-pub(super) const CATEGORY: char = '@';
-/// Marks the currency of the price, and the currency together with the number of binary digits of the amount.
-pub(super) const PRICE: char = '$';
-/// Maximum number of letters of a word; longer words are cut, in texts and in queries alike.
-const LONGEST: usize = 40;
-
-/// Returns the words of a text: folded, letters and digits only.
-pub(super) fn words(text: &str) -> impl Iterator<Item = String> {
-    let folded = fold(text);
-    let words: Vec<String> = folded
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(|word| word.chars().take(LONGEST).collect())
-        .collect();
-    words.into_iter()
-}
-
-/// Returns the indexed text of a service: every word once plain, and once with the mark of each place where it occurs;
-/// separated by blanks.
-pub fn search_text(service: &NewService, worker: &str) -> String {
-    let mut all = BTreeSet::new();
-    for word in words(&service.title) {
-        all.insert(format!("{TITLE}{word}"));
-        all.insert(format!("{HEAD}{word}"));
-        all.insert(word);
-    }
-    for word in service.tags.iter().flat_map(|tag| words(tag)) {
-        all.insert(format!("{HEAD}{word}"));
-        all.insert(word);
-    }
-    all.extend(words(&service.description));
-    all.extend(words(worker));
-    all.extend(words(&service.location).map(|word| format!("{PLACE}{word}")));
-    all.insert(format!("{CATEGORY}{}", service.category));
-    if let Some(price) = &service.price {
-        let currency = price.currency.to_ascii_lowercase();
-        all.insert(format!("{PRICE}{currency}"));
-        all.insert(format!("{PRICE}{currency}{}", magnitude(price.amount)));
-    }
-    all.into_iter().collect::<Vec<_>>().join(" ")
-}
-
-/// Returns the number of binary digits of an amount: 0 has none.
-pub(super) fn magnitude(amount: i64) -> u32 {
-    i64::BITS - amount.max(0).leading_zeros()
-}
-
-/// Returns the plain words of an indexed text.
-pub fn plain(search_text: &str) -> impl Iterator<Item = &str> {
-    search_text.split(' ').filter(|word| word.starts_with(char::is_alphanumeric))
-}
+use std::collections::HashSet;
 
 /// Returns how many typos are tolerated in a word of a query: none below 4 letters, one from 4 on, two from 8 on.
 pub(super) fn tolerance(word: &str) -> usize {
@@ -161,36 +96,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::services::model::Category;
-
-    #[test]
-    fn texts_become_words() {
-        let found = |text: &str| words(text).collect::<Vec<_>>();
-        assert_eq!(found("Ménage à  domicile — L’Été, 24/7!"), ["menage", "a", "domicile", "l", "ete", "24", "7"]);
-        assert_eq!(found("Ｆｕｌｌ ﬁt STRASSE straße"), ["full", "fit", "strasse", "straße"]);
-        assert_eq!(found("\0 \t=+@# %_*\"'"), Vec::<String>::new());
-        assert_eq!(found(&"a".repeat(100))[0].len(), LONGEST);
-    }
-
-    #[test]
-    fn the_index_says_where_words_stand() {
-        let service = NewService {
-            title: "Piano lessons".into(),
-            description: "Lessons at home".into(),
-            category: Category::Music,
-            tags: vec!["Keyboard".into()],
-            location: "Lyon".into(),
-            latitude: None,
-            longitude: None,
-            price: None,
-        };
-        let text = search_text(&service, "Ada Obi");
-        assert_eq!(
-            text,
-            "#lyon +keyboard +lessons +piano =lessons =piano @music ada at home keyboard lessons obi piano"
-        );
-        assert_eq!(plain(&text).count(), 7);
-    }
 
     #[test]
     fn typos_are_counted() {
