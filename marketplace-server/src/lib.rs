@@ -41,6 +41,7 @@ mod slot;
 mod stop;
 mod tls;
 
+pub use live::description as frames_description;
 pub use options::Options;
 pub use router::{description, router};
 pub use serve::{Listeners, serve};

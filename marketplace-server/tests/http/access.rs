@@ -311,6 +311,17 @@ async fn call(server: &Server, method: &str, path: &str, body: &Value, token: Op
         .replace("{kind}", "document")
         .replace("{*rest}", "swagger-ui.css");
     let mut request = server.request(method.parse().unwrap(), &path);
+    if path == "/v1/ws" {
+        // What is no handshake is refused before anybody asks who sent it.
+        for (name, value) in [
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ] {
+            request = request.header(name, value);
+        }
+    }
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }

@@ -128,3 +128,20 @@ async fn the_links_in_mails_lead_to_a_page_that_calls_the_api() {
     }
     server.stop().await;
 }
+
+/// Programs generate clients from it: it is written by this test when it is run with `UPDATE_DOCS=1`.
+#[test]
+fn the_frames_are_as_described() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/asyncapi.yaml");
+    let description = marketplace_server::frames_description();
+    let mut references = Vec::new();
+    collect(&description, &mut references);
+    for reference in references {
+        assert!(description.pointer(reference.strip_prefix('#').unwrap()).is_some(), "{reference}");
+    }
+    let text = serde_saphyr::to_string(&description).unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    assert!(std::fs::read_to_string(path).unwrap() == text, "the types have changed: run this with UPDATE_DOCS=1");
+}

@@ -23,3 +23,4 @@ mod sockets;
 mod stop;
 mod threads;
 mod tls;
+mod wire;
