@@ -243,7 +243,7 @@ pub struct ThreadSummary {
     pub last_at: Timestamp,
     /// The newest message, if there is one.
     pub last: Option<Preview>,
-    /// Others' messages after one's own pointer, notices included.
+    /// Others' messages after one's own pointer, and notices of what one did not do oneself.
     pub unread: i64,
     /// How far one has read.
     pub read_seq: i64,
@@ -263,7 +263,7 @@ pub struct ReadState {
     pub thread_id: ThreadId,
     /// The pointer, which only advances.
     pub read_seq: i64,
-    /// Others' messages after it, notices included.
+    /// Others' messages after it, and notices of what one did not do oneself.
     pub unread: i64,
 }
 

@@ -344,6 +344,34 @@ pub(in crate::messaging) async fn pointer(
         thread, user)?)
 }
 
+/// Expands to the condition that a message `m` is nothing that reader `$2`, the `side` of a thread, wrote or caused.
+macro_rules! is_news {
+    (sqlite, $side:literal) => {
+        concat!("m.sender_id IS NOT $2 AND (m.kind <> 'job' OR json_extract(m.data, '$.job.side') IS NOT '", $side, "')")
+    };
+    (pg, $side:literal) => {
+        concat!("m.sender_id IS DISTINCT FROM $2 AND (m.kind <> 'job' OR (m.data::json -> 'job' ->> 'side') IS DISTINCT FROM '", $side, "')")
+    };
+}
+
+/// Expands to the statement that moves a reader's pointer forward and counts what is news after it.
+macro_rules! advance {
+    ($engine:ident) => {
+        concat!(
+            "UPDATE threads SET client_read = CASE WHEN client_id = $2 THEN $3 ELSE client_read END, \
+               worker_read = CASE WHEN client_id = $2 THEN worker_read ELSE $3 END, \
+               client_unread = CASE WHEN client_id = $2 THEN (SELECT count(*) FROM messages m WHERE m.thread_id = $1 AND m.seq > $3 AND ",
+            is_news!($engine, "client"),
+            ") ELSE client_unread END, \
+               worker_unread = CASE WHEN client_id = $2 THEN worker_unread ELSE (SELECT count(*) FROM messages m WHERE m.thread_id = $1 AND m.seq > $3 AND ",
+            is_news!($engine, "worker"),
+            ") END \
+             WHERE id = $1 AND last_seq >= $3 AND ((client_id = $2 AND client_read < $3) OR (worker_id = $2 AND worker_read < $3)) \
+             RETURNING CASE WHEN client_id = $2 THEN worker_id ELSE client_id END"
+        )
+    };
+}
+
 /// Moves a reader's pointer forward. Returns the id of the other member, or `None` when the pointer does not move.
 pub(in crate::messaging) async fn advance(
     conn: &mut Conn<'_>,
@@ -351,14 +379,6 @@ pub(in crate::messaging) async fn advance(
     user: UserId,
     seq: i64,
 ) -> Result<Option<UserId>> {
-    Ok(q!(conn => optval UserId,
-        "UPDATE threads SET client_read = CASE WHEN client_id = $2 THEN $3 ELSE client_read END, \
-           worker_read = CASE WHEN client_id = $2 THEN worker_read ELSE $3 END, \
-           client_unread = CASE WHEN client_id = $2 THEN (SELECT count(*) FROM messages m WHERE m.thread_id = $1 AND m.seq > $3 \
-             AND (m.sender_id IS NULL OR m.sender_id <> $2)) ELSE client_unread END, \
-           worker_unread = CASE WHEN client_id = $2 THEN worker_unread ELSE (SELECT count(*) FROM messages m WHERE m.thread_id = $1 AND m.seq > $3 \
-             AND (m.sender_id IS NULL OR m.sender_id <> $2)) END \
-         WHERE id = $1 AND last_seq >= $3 AND ((client_id = $2 AND client_read < $3) OR (worker_id = $2 AND worker_read < $3)) \
-         RETURNING CASE WHEN client_id = $2 THEN worker_id ELSE client_id END",
+    Ok(q!(conn => optval UserId, [sqlite: advance!(sqlite), pg: advance!(pg)],
         thread, user, seq)?)
 }
