@@ -51,8 +51,16 @@ struct Inner {
     actor: Actor,
     now: Timestamp,
     change: Change,
+    /// Versions of the subject that are as good as the change's.
+    or_versions: Vec<i64>,
     /// Whether the current unit recorded an event.
     has_event: AtomicBool,
+}
+
+impl Inner {
+    fn new(app: Arc<App>, actor: Actor, now: Timestamp, change: Change) -> Self {
+        Self { app, actor, now, change, or_versions: Vec::new(), has_event: AtomicBool::new(false) }
+    }
 }
 
 impl Operation {
@@ -87,7 +95,7 @@ impl Operation {
     /// Returns the same context with the reason, note, expected version and dry run of `change`.
     #[must_use]
     pub fn with(&self, change: Change) -> Self {
-        Self::of(Arc::clone(&self.0.app), self.0.actor.clone(), self.0.now, change)
+        self.derived(Arc::clone(&self.0.app), change)
     }
 
     /// Returns the same context with an expected version of the subject; with none, any version will do.
@@ -96,8 +104,27 @@ impl Operation {
         self.with(Change { if_version, ..self.0.change.clone() })
     }
 
+    /// Returns the same context with several versions of the subject of which any will do; of none, none will.
+    #[must_use]
+    pub fn at_versions(&self, versions: Option<&[i64]>) -> Self {
+        /// No version of anything.
+        const NEVER: i64 = i64::MIN;
+        let Some(versions) = versions else { return self.at_version(None) };
+        let if_version = Some(versions.first().copied().unwrap_or(NEVER));
+        let change = Change { if_version, ..self.0.change.clone() };
+        let mut op = Inner::new(Arc::clone(&self.0.app), self.0.actor.clone(), self.0.now, change);
+        op.or_versions = versions.to_vec();
+        Self(Arc::new(op))
+    }
+
     fn of(app: Arc<App>, actor: Actor, now: Timestamp, change: Change) -> Self {
-        Self(Arc::new(Inner { app, actor, now, change, has_event: AtomicBool::new(false) }))
+        Self(Arc::new(Inner::new(app, actor, now, change)))
+    }
+
+    fn derived(&self, app: Arc<App>, change: Change) -> Self {
+        let mut op = Inner::new(app, self.0.actor.clone(), self.0.now, change);
+        op.or_versions.clone_from(&self.0.or_versions);
+        Self(Arc::new(op))
     }
 
     /// Returns the actor.
@@ -137,7 +164,9 @@ impl Operation {
     /// `precondition_failed` with the subject's version.
     pub fn check_version(&self, version: i64) -> Result<()> {
         match self.0.change.if_version {
-            Some(expected) if expected != version => Err(Error::stale(version)),
+            Some(expected) if expected != version && !self.0.or_versions.contains(&version) => {
+                Err(Error::stale(version))
+            }
             _ => Ok(()),
         }
     }
@@ -146,7 +175,7 @@ impl Operation {
     #[must_use]
     pub fn patient(&self) -> Self {
         let app = App { db: self.0.app.db.patient(), ..App::clone(&self.0.app) };
-        Self::of(Arc::new(app), self.0.actor.clone(), self.0.now, self.0.change.clone())
+        self.derived(Arc::new(app), self.0.change.clone())
     }
 
     /// Runs a unit of work in one transaction. It is durable when this returns `Ok`; on `Err`, and in a dry run, it is

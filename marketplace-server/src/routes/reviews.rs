@@ -69,10 +69,10 @@ pub(crate) async fn show(Asked(op): Asked, Id(id): Id<ReviewId>) -> Answer<Respo
 pub(crate) async fn edit(
     Asked(op): Asked,
     Id(id): Id<ReviewId>,
-    IfMatch(if_version): IfMatch,
+    if_match: IfMatch,
     Input(update): Input<UpdateReview>,
 ) -> Answer<Response> {
-    let review = reviews::edit(&op.at_version(if_version), id, update).await?;
+    let review = reviews::edit(&if_match.at(&op), id, update).await?;
     Ok(versioned(review.version, review))
 }
 

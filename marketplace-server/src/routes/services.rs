@@ -75,10 +75,10 @@ pub(crate) async fn create(command: IdempotentRequest<NewService>) -> Answer<Res
 pub(crate) async fn update(
     Asked(op): Asked,
     Id(id): Id<ServiceId>,
-    IfMatch(if_version): IfMatch,
+    if_match: IfMatch,
     Input(input): Input<UpdateService>,
 ) -> Answer<Response> {
-    let service = services::update(&op.at_version(if_version), id, input).await?;
+    let service = services::update(&if_match.at(&op), id, input).await?;
     Ok(versioned(service.version, service))
 }
 
@@ -87,12 +87,8 @@ pub(crate) async fn update(
     params(("id" = ServiceId, Path),
         ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
     responses((status = 204, description = "Deleted")))]
-pub(crate) async fn delete(
-    Asked(op): Asked,
-    Id(id): Id<ServiceId>,
-    IfMatch(if_version): IfMatch,
-) -> Answer<StatusCode> {
-    services::delete(&op.at_version(if_version), id).await?;
+pub(crate) async fn delete(Asked(op): Asked, Id(id): Id<ServiceId>, if_match: IfMatch) -> Answer<StatusCode> {
+    services::delete(&if_match.at(&op), id).await?;
     Ok(DONE)
 }
 

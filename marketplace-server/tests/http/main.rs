@@ -17,6 +17,7 @@ mod limits;
 mod live;
 mod market;
 mod problems;
+mod representation;
 mod secrets;
 mod socket;
 mod sockets;

@@ -1,0 +1,364 @@
+//! What a response looks like on the wire: its `ETag`, its compression, and whether the client has it already (RFC 9110 §8, §12,
+//! §13). Handlers know nothing of it.
+
+use std::io::Write as _;
+
+use axum::{
+    body::{Body, Bytes, HttpBody as _},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+        header::{
+            ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+            IF_NONE_MATCH, VARY,
+        },
+    },
+    response::Response,
+};
+use http_body_util::BodyExt as _;
+use marketplace_core::base::rate::Class;
+use sha2::{Digest as _, Sha256};
+
+use crate::ctx::Ctx;
+
+/// Bodies up to this many bytes are not compressed: they fit in a packet or two as they are.
+const SMALL: usize = 1024;
+/// Larger ones are compressed on threads of their own, and only when one is free.
+const QUICK: usize = 32 * 1024;
+/// Larger ones are sent as they are.
+const LARGE: usize = 4 * 1024 * 1024;
+/// How hard brotli tries, of 11: smaller than the best of gzip, in less time.
+const BROTLI: i32 = 4;
+/// How hard gzip tries, of 9.
+const GZIP: u32 = 5;
+
+/// What the client said about the representation that it wants.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    is_read: bool,
+    has: Option<HeaderValue>,
+    coding: Coding,
+}
+
+/// How a body is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Identity,
+    Gzip,
+    Brotli,
+}
+
+impl Coding {
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some("gzip"),
+            Self::Brotli => Some("br"),
+        }
+    }
+
+    /// Returns the one to use for `Accept-Encoding` (RFC 9110 §12.5.3): of those that are accepted most, the smallest.
+    fn of(headers: &HeaderMap) -> Self {
+        let (mut gzip, mut brotli, mut any) = (None, None, None);
+        for value in headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()) {
+            for part in value.split(',') {
+                let mut pieces = part.split(';').map(str::trim);
+                let name = pieces.next().unwrap_or_default().to_ascii_lowercase();
+                let weight = pieces.find_map(|piece| piece.strip_prefix("q=").or_else(|| piece.strip_prefix("Q=")));
+                let weight = weight.map_or(1.0, |weight| weight.trim().parse::<f32>().unwrap_or(0.0));
+                match name.as_str() {
+                    "gzip" | "x-gzip" => gzip = Some(weight),
+                    "br" => brotli = Some(weight),
+                    "*" => any = Some(weight),
+                    _ => {}
+                }
+            }
+        }
+        let gzip = gzip.or(any).unwrap_or(0.0);
+        let brotli = brotli.or(any).unwrap_or(0.0);
+        match (gzip > 0.0, brotli > 0.0) {
+            (_, true) if brotli >= gzip => Self::Brotli,
+            (true, _) => Self::Gzip,
+            (false, _) => Self::Identity,
+        }
+    }
+
+    fn encode(self, bytes: &[u8]) -> Option<Vec<u8>> {
+        // Texts become a fifth or so.
+        let mut encoded = Vec::with_capacity(bytes.len() / 4);
+        match self {
+            Self::Identity => return None,
+            Self::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(&mut encoded, flate2::Compression::new(GZIP));
+                encoder.write_all(bytes).ok()?;
+                encoder.finish().ok()?;
+            }
+            Self::Brotli => {
+                let params = brotli::enc::BrotliEncoderParams {
+                    quality: BROTLI,
+                    size_hint: bytes.len(),
+                    ..brotli::enc::BrotliEncoderParams::default()
+                };
+                brotli::BrotliCompress(&mut &*bytes, &mut encoded, &params).ok()?;
+            }
+        }
+        Some(encoded)
+    }
+}
+
+impl Wish {
+    /// Reads the head of a request.
+    pub fn of(method: &Method, headers: &HeaderMap, path: &str) -> Self {
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        // The length of a compressed answer tells about secrets in it, when an attacker chooses other parts of it (BREACH).
+        let has_secrets = ["/v1/auth/", "/v1/ws/", "/v1/admin/tokens", "/v1/me/kyc"];
+        let coding = if has_secrets.iter().any(|start| path.starts_with(start)) {
+            Coding::Identity
+        } else {
+            Coding::of(headers)
+        };
+        let has = is_read.then(|| headers.get(IF_NONE_MATCH).cloned()).flatten();
+        Self { is_read, has, coding }
+    }
+
+    /// Completes a response: tags it, compresses it, or says that the client has it.
+    pub async fn fulfil(self, response: &mut Response, ctx: &Ctx) {
+        // A body that is made while it is sent has no tag, nor has a part of one.
+        let Some(size) = response.body().size_hint().exact().and_then(|size| usize::try_from(size).ok()) else {
+            return;
+        };
+        let is_tagged = response.status() == StatusCode::OK && (self.is_read || response.headers().contains_key(ETAG));
+        let can_shrink = (SMALL..LARGE).contains(&size) && is_text(response.headers());
+        if !is_tagged && !can_shrink || response.headers().contains_key(CONTENT_RANGE) {
+            return;
+        }
+        let mut coding = if can_shrink { self.coding } else { Coding::Identity };
+        let turn = if coding == Coding::Identity || size <= QUICK {
+            None
+        } else {
+            let turn = ctx.compressions.clone().try_acquire_owned().ok();
+            if turn.is_none() {
+                coding = Coding::Identity;
+            }
+            turn
+        };
+        let Ok(body) = std::mem::take(response.body_mut()).collect().await else { return };
+        let mut bytes = body.to_bytes();
+        let headers = response.headers_mut();
+        if can_shrink {
+            headers.append(VARY, HeaderValue::from_static("accept-encoding"));
+        }
+        if is_tagged {
+            let tag = tag(headers.get(ETAG), &bytes, coding);
+            let has_it = self.has.as_ref().is_some_and(|has| lists_weakly(has, &tag));
+            headers.insert(ETAG, tag);
+            if has_it {
+                for name in [CONTENT_TYPE, CONTENT_DISPOSITION] {
+                    headers.remove(name);
+                }
+                *response.status_mut() = StatusCode::NOT_MODIFIED;
+                return;
+            }
+        }
+        if let Some(name) = coding.name() {
+            let whole = bytes.clone();
+            let encoded = match turn {
+                None => coding.encode(&whole),
+                Some(turn) => {
+                    let work = tokio::task::spawn_blocking(move || {
+                        let _turn = turn;
+                        coding.encode(&whole)
+                    });
+                    work.await.ok().flatten()
+                }
+            };
+            // Writing to memory does not fail.
+            if let Some(encoded) = encoded {
+                headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+                bytes = encoded.into();
+            }
+        }
+        *response.body_mut() = Body::from(bytes);
+    }
+}
+
+/// Returns a strong tag over all bytes of a body and its coding. What the handler set is the version of the resource, which comes
+/// first: `If-Match` compares that.
+fn tag(version: Option<&HeaderValue>, bytes: &Bytes, coding: Coding) -> HeaderValue {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let version = version.and_then(|tag| tag.to_str().ok()).map(|tag| tag.trim_matches('"')).unwrap_or_default();
+    let hash = Sha256::digest(bytes);
+    let mut text = String::with_capacity(48);
+    text.push('"');
+    if !version.is_empty() {
+        text.push_str(version);
+        text.push('-');
+    }
+    URL_SAFE_NO_PAD.encode_string(hash.first_chunk::<15>().unwrap_or(&[0; 15]), &mut text);
+    if let Some(name) = coding.name() {
+        text.push('.');
+        text.push_str(name);
+    }
+    text.push('"');
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+}
+
+/// Returns whether `If-None-Match` names a tag, compared weakly (RFC 9110 §8.8.3.2). No tag of ours has a comma in it.
+fn lists_weakly(header: &HeaderValue, tag: &HeaderValue) -> bool {
+    let Ok(header) = header.to_str() else { return false };
+    header.trim() == "*"
+        || header.split(',').map(str::trim).any(|listed| listed.strip_prefix("W/").unwrap_or(listed) == tag)
+}
+
+fn is_text(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let is_encoded = headers.contains_key(CONTENT_ENCODING);
+    !is_encoded
+        && (kind.starts_with("text/")
+            || kind.ends_with("json")
+            || matches!(kind, "application/javascript" | "application/yaml" | "image/svg+xml"))
+}
+
+/// Sets how a response may be stored, unless its handler did. Errors, changes, secrets and documents are not.
+pub(crate) fn set_cache_control(response: &mut Response, method: &Method, path: &str, class: Option<Class>) {
+    const NEVER: HeaderValue = HeaderValue::from_static("no-store");
+    // Short, because what is hidden from the public must disappear from caches too.
+    const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=30, must-revalidate");
+    const CONSTANT: HeaderValue = HeaderValue::from_static("public, max-age=300, must-revalidate");
+    const OWN: HeaderValue = HeaderValue::from_static("private, no-cache");
+    let is_shown = matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED | StatusCode::PARTIAL_CONTENT)
+        && matches!(*method, Method::GET | Method::HEAD);
+    let is_static = path == "/openapi.json" || path.starts_with("/docs");
+    let policy = match (path.starts_with("/v1/"), is_shown, class) {
+        (false, true, _) if is_static => CONSTANT,
+        (false, ..) => return,
+        (true, true, Some(_)) if path == "/v1/categories" => CONSTANT,
+        (true, true, Some(_)) => PUBLIC,
+        (true, true, None)
+            if !["/v1/admin/", "/v1/auth/", "/v1/me/export"].iter().any(|start| path.starts_with(start)) =>
+        {
+            OWN
+        }
+        (true, ..) => NEVER,
+    };
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(policy);
+}
+
+/// Returns where the thing is that a request to `path` created (RFC 9110 §15.3.2); `body` is its representation.
+pub(crate) fn location(path: &str, body: &[u8]) -> Option<HeaderValue> {
+    #[derive(serde::Deserialize)]
+    struct Created<'a> {
+        #[serde(borrow)]
+        id: Option<&'a str>,
+        seq: Option<i64>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Item<'a> {
+        #[serde(borrow)]
+        item: Option<Created<'a>>,
+    }
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let direct = serde_json::from_slice::<Created<'_>>(body).ok();
+    let within = || serde_json::from_slice::<Item<'_>>(body).ok().and_then(|item| item.item);
+    let made = direct.filter(|made| made.id.is_some()).or_else(within);
+    let id = made.as_ref().and_then(|made| made.id);
+    let place = match (parts.as_slice(), id) {
+        (["v1", "me", "kyc"], _) => path.to_owned(),
+        (["v1", "services"], Some(id)) => format!("/v1/me/services/{id}"),
+        (["v1", "jobs", _, "reviews"], Some(id)) => format!("/v1/reviews/{id}"),
+        // A message has no address of its own, but a page of one.
+        (["v1", .., "threads", thread, "messages" | "notice"], Some(_)) => {
+            let before = made.as_ref()?.seq?.checked_sub(1)?;
+            let staff = if path.starts_with("/v1/admin/") { "admin/" } else { "" };
+            format!("/v1/{staff}threads/{thread}/messages?after_seq={before}&limit=1")
+        }
+        (_, Some(id)) => format!("{path}/{id}"),
+        (_, None) => return None,
+    };
+    HeaderValue::try_from(place).ok()
+}
+
+/// The header that says which codings of a request's body are taken (RFC 7694).
+pub(crate) const TAKEN_CODINGS: (HeaderName, HeaderValue) = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_coding_is_the_one_that_is_wanted_most() {
+        let of = |accepts: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_ENCODING, accepts.parse().unwrap());
+            Coding::of(&headers)
+        };
+        assert_eq!(Coding::of(&HeaderMap::new()), Coding::Identity);
+        for (accepts, coding) in [
+            ("gzip, deflate, br, zstd", Coding::Brotli),
+            ("gzip", Coding::Gzip),
+            ("GZIP;q=0.5", Coding::Gzip),
+            ("br;q=0.1, gzip;q=0.9", Coding::Gzip),
+            ("br;q=0, gzip", Coding::Gzip),
+            ("br; q=0, *", Coding::Gzip),
+            ("*", Coding::Brotli),
+            ("*;q=0", Coding::Identity),
+            ("identity", Coding::Identity),
+            ("gzip;q=0", Coding::Identity),
+            ("gzip;q=nonsense", Coding::Identity),
+            ("", Coding::Identity),
+        ] {
+            assert_eq!(of(accepts), coding, "{accepts}");
+        }
+    }
+
+    #[test]
+    fn tags_differ_by_version_content_and_coding() {
+        let version = HeaderValue::from_static("\"7\"");
+        let body = |text: &'static str| Bytes::from_static(text.as_bytes());
+        let one = tag(Some(&version), &body("a"), Coding::Identity);
+        assert!(one.to_str().unwrap().starts_with("\"7-"), "{one:?}");
+        for other in [
+            tag(None, &body("a"), Coding::Identity),
+            tag(Some(&version), &body("b"), Coding::Identity),
+            tag(Some(&version), &body("a"), Coding::Brotli),
+            tag(Some(&version), &body("a"), Coding::Gzip),
+        ] {
+            assert_ne!(one, other);
+        }
+        assert_eq!(one, tag(Some(&version), &body("a"), Coding::Identity));
+        let tag = one.to_str().unwrap();
+        for (list, has) in [
+            (tag.to_owned(), true),
+            (format!("W/{tag}"), true),
+            (format!("\"x\", W/{tag} ,\"y\""), true),
+            ("*".to_owned(), true),
+            ("\"x\"".to_owned(), false),
+            (tag.trim_matches('"').to_owned(), false),
+            (String::new(), false),
+        ] {
+            assert_eq!(lists_weakly(&list.parse().unwrap(), &one), has, "{list}");
+        }
+    }
+
+    #[test]
+    fn what_is_created_has_a_place() {
+        let place = |path: &str, body: &str| location(path, body.as_bytes()).map(|at| at.to_str().unwrap().to_owned());
+        for (path, body, at) in [
+            ("/v1/services", r#"{"id":"5","title":"x"}"#, "/v1/me/services/5"),
+            ("/v1/jobs", r#"{"id":"5"}"#, "/v1/jobs/5"),
+            ("/v1/jobs/7/reviews", r#"{"id":"5"}"#, "/v1/reviews/5"),
+            ("/v1/threads/7/messages", r#"{"id":"5","seq":3}"#, "/v1/threads/7/messages?after_seq=2&limit=1"),
+            (
+                "/v1/admin/threads/7/notice",
+                r#"{"item":{"id":"5","seq":3}}"#,
+                "/v1/admin/threads/7/messages?after_seq=2&limit=1",
+            ),
+            ("/v1/threads/7/attachments", r#"{"id":"5"}"#, "/v1/threads/7/attachments/5"),
+            ("/v1/admin/users", r#"{"changed":true,"item":{"id":"5"}}"#, "/v1/admin/users/5"),
+            ("/v1/me/kyc", r#"{"status":"pending"}"#, "/v1/me/kyc"),
+        ] {
+            assert_eq!(place(path, body).as_deref(), Some(at));
+        }
+        assert_eq!(place("/v1/x", "nonsense"), None);
+    }
+}
