@@ -121,6 +121,13 @@ async fn the_links_in_mails_lead_to_a_page_that_calls_the_api() {
         for part in ["src", "href"] {
             assert_eq!(server.get(&attribute(part)).send().await.unwrap().status(), 200);
         }
+        // Whoever comes too late is offered another mail.
+        assert_eq!(html.contains("data-again"), path == "/auth/verify-email");
+        if path == "/auth/verify-email" {
+            let resend = attribute("data-again");
+            let body = serde_json::json!({"email": "nobody@example.org"});
+            assert_eq!(server.post(&resend).json(&body).send().await.unwrap().status(), 202);
+        }
         // What the page would send is understood.
         let answer =
             server.post(&attribute("data-call")).json(&serde_json::json!({"nonsense": true})).send().await.unwrap();
