@@ -129,7 +129,13 @@ where
         Box::pin(async move {
             let work = incoming.answer(&ctx, inner, request, head);
             let (mut response, context) = recording(Some(incoming.address), work).await;
-            let mut status = response.status();
+            if response.status() == StatusCode::CREATED {
+                name_place(&mut response, uri.path()).await;
+            }
+            if response.status().is_success() {
+                wish.fulfil(&mut response, &ctx).await;
+            }
+            let status = response.status();
             if status.is_client_error() || status.is_server_error() {
                 if status == StatusCode::REQUEST_TIMEOUT {
                     ctx.metrics.bodies_cut.happened();
@@ -139,14 +145,10 @@ where
                     unread.discard(ctx.options.body_window).await;
                 }
                 write_problem(&mut response, &id, &method, route.as_ref());
-            }
-            if status == StatusCode::CREATED {
-                name_place(&mut response, uri.path()).await;
+                wish.fulfil(&mut response, &ctx).await;
             }
             if status != StatusCode::SWITCHING_PROTOCOLS {
-                wish.fulfil(&mut response, &ctx).await;
                 representation::set_cache_control(&mut response, &method, uri.path(), class);
-                status = response.status();
             }
             let took = began.elapsed();
             let route = route.as_ref().map(MatchedPath::as_str);

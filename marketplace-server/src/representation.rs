@@ -8,17 +8,20 @@ use axum::{
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
         header::{
-            ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-            IF_NONE_MATCH, VARY,
+            ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_RANGE,
+            CONTENT_TYPE, ETAG, IF_NONE_MATCH, IF_RANGE, RANGE, VARY,
         },
     },
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use http_body_util::BodyExt as _;
-use marketplace_core::base::rate::Class;
+use marketplace_core::{
+    base::rate::Class,
+    error::{Error, ErrorCode},
+};
 use sha2::{Digest as _, Sha256};
 
-use crate::ctx::Ctx;
+use crate::{ctx::Ctx, problem::Problem};
 
 /// Bodies up to this many bytes are not compressed: they fit in a packet or two as they are.
 const SMALL: usize = 1024;
@@ -36,6 +39,8 @@ const GZIP: u32 = 5;
 pub(crate) struct Wish {
     is_read: bool,
     has: Option<HeaderValue>,
+    /// A part that is wanted, and the tag of which it must be a part.
+    part: Option<(HeaderValue, Option<HeaderValue>)>,
     coding: Coding,
 }
 
@@ -117,11 +122,13 @@ impl Wish {
             Coding::of(headers)
         };
         let has = is_read.then(|| headers.get(IF_NONE_MATCH).cloned()).flatten();
-        Self { is_read, has, coding }
+        let part = headers.get(RANGE).filter(|_| *method == Method::GET).cloned();
+        let part = part.map(|part| (part, headers.get(IF_RANGE).cloned()));
+        Self { is_read, has, part, coding }
     }
 
     /// Completes a response: tags it, compresses it, or says that the client has it.
-    pub async fn fulfil(self, response: &mut Response, ctx: &Ctx) {
+    pub async fn fulfil(&self, response: &mut Response, ctx: &Ctx) {
         // A body that is made while it is sent has no tag, nor has a part of one.
         let Some(size) = response.body().size_hint().exact().and_then(|size| usize::try_from(size).ok()) else {
             return;
@@ -150,7 +157,13 @@ impl Wish {
         if is_tagged {
             let tag = tag(headers.get(ETAG), &bytes, coding);
             let has_it = self.has.as_ref().is_some_and(|has| lists_weakly(has, &tag));
+            let part = self.part.as_ref().filter(|(_, of)| of.as_ref().is_none_or(|of| *of == tag));
+            let part =
+                part.filter(|_| headers.contains_key(ACCEPT_RANGES)).map(|(part, _)| Part::of(part, bytes.len()));
             headers.insert(ETAG, tag);
+            if !has_it && let Some(part) = part {
+                return part.cut(bytes, response);
+            }
             if has_it {
                 for name in [CONTENT_TYPE, CONTENT_DISPOSITION] {
                     headers.remove(name);
@@ -178,6 +191,64 @@ impl Wish {
             }
         }
         *response.body_mut() = Body::from(bytes);
+    }
+}
+
+/// What `Range` asks for of a body (RFC 9110 §14). Several parts at once are not made: the whole is answered then, as for what is
+/// not understood.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    /// From the first byte to the last, both included.
+    Bytes(usize, usize),
+    /// It begins beyond the end.
+    Beyond,
+}
+
+impl Part {
+    fn of(range: &HeaderValue, length: usize) -> Self {
+        let asked = range.to_str().ok().and_then(|range| range.trim().strip_prefix("bytes="));
+        let Some((first, last)) = asked.and_then(|asked| asked.trim().split_once('-')) else { return Self::Whole };
+        let number = |digits: &str| {
+            let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            // A larger number than fits is beyond every end.
+            is_number.then(|| digits.parse::<usize>().unwrap_or(usize::MAX))
+        };
+        match (number(first), number(last)) {
+            (Some(first), _) if first >= length && (last.is_empty() || number(last).is_some()) => Self::Beyond,
+            (Some(first), None) if last.is_empty() => Self::Bytes(first, length - 1),
+            (Some(first), Some(last)) if first <= last => Self::Bytes(first, last.min(length - 1)),
+            (None, Some(0)) if first.is_empty() => Self::Beyond,
+            (None, Some(_)) if first.is_empty() && length == 0 => Self::Beyond,
+            (None, Some(count)) if first.is_empty() => Self::Bytes(length.saturating_sub(count), length - 1),
+            _ => Self::Whole,
+        }
+    }
+
+    /// Makes a response of the part.
+    fn cut(self, bytes: Bytes, response: &mut Response) {
+        let range = match self {
+            Self::Whole => {
+                *response.body_mut() = Body::from(bytes);
+                return;
+            }
+            Self::Bytes(first, last) => {
+                let range = format!("bytes {first}-{last}/{}", bytes.len());
+                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                *response.body_mut() = Body::from(bytes.slice(first..=last));
+                range
+            }
+            Self::Beyond => {
+                let text = format!("the file has {} bytes", bytes.len());
+                let problem =
+                    Problem::with_status(StatusCode::RANGE_NOT_SATISFIABLE, Error::new(ErrorCode::Invalid, text));
+                *response = problem.into_response();
+                format!("bytes */{}", bytes.len())
+            }
+        };
+        if let Ok(range) = HeaderValue::try_from(range) {
+            response.headers_mut().insert(CONTENT_RANGE, range);
+        }
     }
 }
 
@@ -338,6 +409,33 @@ mod tests {
         ] {
             assert_eq!(lists_weakly(&list.parse().unwrap(), &one), has, "{list}");
         }
+    }
+
+    #[test]
+    fn parts_are_cut_out_of_the_whole() {
+        let of = |range: &str| Part::of(&range.parse().unwrap(), 10);
+        for (range, part) in [
+            ("bytes=0-3", Part::Bytes(0, 3)),
+            ("bytes=4-", Part::Bytes(4, 9)),
+            ("bytes=9-9", Part::Bytes(9, 9)),
+            ("bytes=0-99999999999999999999999", Part::Bytes(0, 9)),
+            ("bytes=-3", Part::Bytes(7, 9)),
+            ("bytes=-30", Part::Bytes(0, 9)),
+            ("bytes=10-", Part::Beyond),
+            ("bytes=10-20", Part::Beyond),
+            ("bytes=99999999999999999999999-", Part::Beyond),
+            ("bytes=-0", Part::Beyond),
+            ("bytes=3-2", Part::Whole),
+            ("bytes=-", Part::Whole),
+            ("bytes=", Part::Whole),
+            ("bytes=a-b", Part::Whole),
+            ("bytes=0-1,3-4", Part::Whole),
+            ("lines=0-1", Part::Whole),
+        ] {
+            assert_eq!(of(range), part, "{range}");
+        }
+        assert_eq!(Part::of(&"bytes=0-".parse().unwrap(), 0), Part::Beyond);
+        assert_eq!(Part::of(&"bytes=-5".parse().unwrap(), 0), Part::Beyond);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::{
     },
     jobs::model::JobCount,
     platform::db::Conn,
+    profiles::shown_picture,
 };
 
 /// Expands to the columns of a job with its latest offer, its service's title, and its two parties; from a table or
@@ -30,7 +31,11 @@ macro_rules! job {
             "SELECT j.id, j.thread_id, j.service_id, j.client_id, j.worker_id, j.status, j.revision, j.offered_by, \
              j.price_amount, j.price_currency, j.change_requests, j.entries, j.due_at, j.finalized_at, j.version, \
              j.created_at, j.updated_at, o.schedule, o.scope, o.created_at AS offered_at, s.title, c.name AS client_name, \
-             c.status AS client_status, w.name AS worker_name, w.status AS worker_status FROM ",
+             c.status AS client_status, w.name AS worker_name, w.status AS worker_status, ",
+            shown_picture!("c"),
+            " AS client_picture, ",
+            shown_picture!("w"),
+            " AS worker_picture FROM ",
             $from,
             " JOIN job_offers o ON o.job_id = j.id AND o.revision = j.revision JOIN services s ON s.id = j.service_id \
              JOIN users c ON c.id = j.client_id JOIN users w ON w.id = j.worker_id WHERE ",

@@ -134,6 +134,9 @@ pub struct Attachment {
     pub id: AttachmentId,
     /// `image/jpeg`, `image/png`, `image/webp` or `application/pdf`, by content.
     pub media_type: String,
+    /// As its sender's machine had it, with an ending that fits the type; none when there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Bytes.
     pub size: i64,
     /// Pixels; none for a PDF.
@@ -217,6 +220,9 @@ pub struct Counterpart {
     pub id: UserId,
     /// Their name; "Deleted user" once erased.
     pub name: String,
+    /// The address of their picture, 256 pixels a side at most, if they have one that everybody sees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
 }
 
 /// A thread as one of the two sees it.

@@ -6,13 +6,14 @@ use super::model::{Flag, FlagReason, PublicReview, ReviewStatus, ReviewSummary, 
 use crate::{
     accounts::model::{Account, Status, mask_name},
     base::{
-        ids::{JobId, ReviewId, UserId},
+        ids::{JobId, PictureId, ReviewId, UserId},
         permission::Role,
         time::Timestamp,
     },
     jobs::model::{Party, Side},
     kyc::status::KycStatus,
     messaging::model::RemovalReason,
+    profiles::model::small_picture,
 };
 
 /// A row of `reviews` with its two people.
@@ -41,6 +42,8 @@ pub(super) struct Review {
     pub author_status: Status,
     pub subject_name: String,
     pub subject_status: Status,
+    pub author_picture: Option<PictureId>,
+    pub subject_picture: Option<PictureId>,
 }
 
 /// A row of `review_flags`.
@@ -120,7 +123,11 @@ impl Review {
             job_id: self.job_id,
             side: self.side,
             author: if is_party { Some(self.author()) } else { self.public_author() },
-            subject: Party { id: self.subject_id, name: self.subject_name.clone() },
+            subject: Party {
+                id: self.subject_id,
+                name: self.subject_name.clone(),
+                picture: self.subject_picture.map(small_picture),
+            },
             rating: whole.then_some(self.rating),
             text: whole.then(|| self.content.clone()),
             status: self.status,
@@ -136,7 +143,7 @@ impl Review {
     }
 
     fn author(&self) -> Party {
-        Party { id: self.author_id, name: self.author_name.clone() }
+        Party { id: self.author_id, name: self.author_name.clone(), picture: self.author_picture.map(small_picture) }
     }
 
     fn public_author(&self) -> Option<Party> {

@@ -15,6 +15,7 @@ use crate::{
     },
     jobs::model::JobStatus,
     platform::db::Conn,
+    profiles::shown_picture,
 };
 
 /// Expands to the columns of a review with its two people, from a table aliased `r`.
@@ -24,7 +25,7 @@ macro_rules! review {
             "SELECT r.id, r.job_id, r.side, r.author_id, r.subject_id, r.rating, r.content, r.status, r.closes_at, \
              r.published_at, r.reply, r.replied_at, r.removed_reason, r.note, r.flags, r.flagged_at, r.version, r.created_at, \
              r.updated_at, a.name AS author_name, a.status AS author_status, s.name AS subject_name, \
-             s.status AS subject_status FROM reviews r JOIN users a ON a.id = r.author_id JOIN users s ON s.id = r.subject_id \
+             s.status AS subject_status, ", shown_picture!("a"), " AS author_picture, ", shown_picture!("s"), " AS subject_picture FROM reviews r JOIN users a ON a.id = r.author_id JOIN users s ON s.id = r.subject_id \
              WHERE ",
             $rest
         )

@@ -122,6 +122,8 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Value)> {
         ("POST", "/v1/threads/{id}/read", "c w", json!({"seq": 1})),
         ("POST", "/v1/threads/{id}/attachments", "c w", none.clone()),
         ("GET", "/v1/threads/{id}/attachments/{attachment_id}", "c w", none.clone()),
+        ("POST", "/v1/threads/{id}/attachments/{attachment_id}/address", "c w", none.clone()),
+        ("GET", "/v1/attachments/{id}", ALL, none.clone()),
         ("POST", "/v1/ws/ticket", "c w", none.clone()),
         ("GET", "/v1/ws", "c w", none.clone()),
         ("GET", "/v1/me/client-profile", "c", none.clone()),

@@ -109,6 +109,8 @@ async fn create_in(
         client_status: client.status,
         worker_name: worker.name,
         worker_status: worker.status,
+        client_picture: None,
+        worker_picture: None,
     };
     if !store::insert(conn, &job).await? {
         return match store::live_in(conn, id).await? {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::{
     base::{
         error::{Error, Result},
-        ids::{MessageId, ServiceId, ThreadId, UserId},
+        ids::{MessageId, PictureId, ServiceId, ThreadId, UserId},
         page::TimeCursor,
         time::Timestamp,
     },
@@ -15,7 +15,7 @@ use crate::{
         StaffMessage, ThreadStatus, ThreadSummary,
     },
     platform::db::Conn,
-    profiles::worker_is_public,
+    profiles::{model::small_picture, shown_picture, worker_is_public},
 };
 
 /// Data of a message besides its text, as it is stored.
@@ -162,8 +162,8 @@ pub(in crate::messaging) async fn messages(
     raw.rows.sort_unstable_by_key(|row| row.seq);
     Ok(Some(Window {
         thread,
-        client: Counterpart { id: UserId(raw.client), name: raw.client_name },
-        worker: Counterpart { id: UserId(raw.worker), name: raw.worker_name },
+        client: Counterpart { id: UserId(raw.client), name: raw.client_name, picture: None },
+        worker: Counterpart { id: UserId(raw.worker), name: raw.worker_name, picture: None },
         last_seq: raw.last_seq,
         rows: raw.rows,
     }))
@@ -178,6 +178,7 @@ struct ThreadRow {
     party: Party,
     other_id: Uuid,
     other_name: String,
+    other_picture: Option<Uuid>,
     own_id: Uuid,
     status: ThreadStatus,
     closed_reason: Option<CloseReason>,
@@ -211,7 +212,11 @@ impl From<ThreadRow> for ThreadSummary {
             service_id: ServiceId(row.service_id),
             title: row.title,
             party: row.party,
-            counterpart: Counterpart { id: UserId(row.other_id), name: row.other_name },
+            counterpart: Counterpart {
+                id: UserId(row.other_id),
+                name: row.other_name,
+                picture: row.other_picture.map(|id| small_picture(PictureId(id))),
+            },
             status: row.status,
             closed_reason: row.closed_reason,
             last_seq: row.last_seq,
@@ -229,23 +234,23 @@ impl From<ThreadRow> for ThreadSummary {
 /// Expands to the query of a thread `t` as `$1` sees it, with its service, the other member and the newest message.
 macro_rules! summary {
     (sqlite) => {
-        "json_array(lower(hex(t.id)), lower(hex(t.service_id)), s.title, CASE WHEN t.client_id = $1 THEN 'client' ELSE 'worker' END, \
-           lower(hex(o.id)), o.name, lower(hex($1)), t.status, t.closed_reason, t.last_seq, t.last_at, \
+        concat!("json_array(lower(hex(t.id)), lower(hex(t.service_id)), s.title, CASE WHEN t.client_id = $1 THEN 'client' ELSE 'worker' END, \
+           lower(hex(o.id)), o.name, nullif(lower(hex(", shown_picture!("o"), ")), ''), lower(hex($1)), t.status, t.closed_reason, t.last_seq, t.last_at, \
            CASE WHEN t.client_id = $1 THEN t.client_unread ELSE t.worker_unread END, \
            CASE WHEN t.client_id = $1 THEN t.client_read ELSE t.worker_read END, \
            CASE WHEN t.client_id = $1 THEN t.worker_read ELSE t.client_read END, \
            t.created_at, t.version, m.kind, CASE WHEN m.sender_id IS NULL THEN NULL WHEN m.sender_id = t.client_id THEN 'client' ELSE 'worker' END, \
-           substr(m.content, 1, 140), COALESCE(json_array_length(m.data, '$.attachments'), 0), m.removed_reason)"
+           substr(m.content, 1, 140), COALESCE(json_array_length(m.data, '$.attachments'), 0), m.removed_reason)")
     };
     (pg) => {
-        "json_build_array(t.id, t.service_id, s.title, CASE WHEN t.client_id = $1 THEN 'client' ELSE 'worker' END, \
-           o.id, o.name, $1::uuid, t.status, t.closed_reason, t.last_seq, (extract(epoch FROM t.last_at) * 1000000)::bigint, \
+        concat!("json_build_array(t.id, t.service_id, s.title, CASE WHEN t.client_id = $1 THEN 'client' ELSE 'worker' END, \
+           o.id, o.name, ", shown_picture!("o"), ", $1::uuid, t.status, t.closed_reason, t.last_seq, (extract(epoch FROM t.last_at) * 1000000)::bigint, \
            CASE WHEN t.client_id = $1 THEN t.client_unread ELSE t.worker_unread END, \
            CASE WHEN t.client_id = $1 THEN t.client_read ELSE t.worker_read END, \
            CASE WHEN t.client_id = $1 THEN t.worker_read ELSE t.client_read END, \
            (extract(epoch FROM t.created_at) * 1000000)::bigint, t.version, m.kind, \
            CASE WHEN m.sender_id IS NULL THEN NULL WHEN m.sender_id = t.client_id THEN 'client' ELSE 'worker' END, \
-           substr(m.content, 1, 140), COALESCE(json_array_length(m.data::json -> 'attachments'), 0), m.removed_reason)"
+           substr(m.content, 1, 140), COALESCE(json_array_length(m.data::json -> 'attachments'), 0), m.removed_reason)")
     };
     (joins) => {
         " JOIN services s ON s.id = t.service_id JOIN users o ON o.id = CASE WHEN t.client_id = $1 THEN t.worker_id ELSE t.client_id END \

@@ -88,6 +88,8 @@ async fn create_in(
         author_status: Status::Active,
         subject_name: String::new(),
         subject_status: Status::Active,
+        author_picture: None,
+        subject_picture: None,
     };
     let hidden = review.clone();
     if !others.is_empty() {
