@@ -17,6 +17,9 @@ pub fn is_valid(entry: &str) -> bool {
         Some(parent) => format!("{scheme}://{parent}"),
         None => entry.to_owned(),
     };
+    if exact.contains('*') {
+        return false;
+    }
     let Some(url) = Url::parse(&exact).ok().filter(|url| matches!(url.scheme(), "http" | "https")) else {
         return false;
     };
