@@ -350,7 +350,7 @@ fn write_problem(response: &mut Response, id: &HeaderValue, method: &axum::http:
     }
     unwritten.write(response, id);
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-        let (name, value) = representation::TAKEN_CODINGS;
+        let (name, value) = representation::taken_codings();
         response.headers_mut().insert(name, value);
     }
 }

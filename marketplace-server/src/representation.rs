@@ -19,6 +19,7 @@ use marketplace_core::{
     base::rate::Class,
     error::{Error, ErrorCode},
 };
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{ctx::Ctx, problem::Problem};
@@ -317,29 +318,20 @@ pub(crate) fn set_cache_control(response: &mut Response, method: &Method, path: 
 
 /// Returns where the thing is that a request to `path` created (RFC 9110 §15.3.2); `body` is its representation.
 pub(crate) fn location(path: &str, body: &[u8]) -> Option<HeaderValue> {
-    #[derive(serde::Deserialize)]
-    struct Created<'a> {
-        #[serde(borrow)]
-        id: Option<&'a str>,
-        seq: Option<i64>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Item<'a> {
-        #[serde(borrow)]
-        item: Option<Created<'a>>,
-    }
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let item = body.get("item").unwrap_or(&body);
+    // Some are in an object of their own, beside what comes with them.
+    let within = ["user", "token"].iter().filter_map(|name| item.get(name)).find(|part| part.get("id").is_some());
+    let made = within.filter(|_| item.get("id").is_none()).unwrap_or(item);
+    let id = made.get("id").and_then(Value::as_str);
     let parts: Vec<&str> = path.split('/').skip(1).collect();
-    let direct = serde_json::from_slice::<Created<'_>>(body).ok();
-    let within = || serde_json::from_slice::<Item<'_>>(body).ok().and_then(|item| item.item);
-    let made = direct.filter(|made| made.id.is_some()).or_else(within);
-    let id = made.as_ref().and_then(|made| made.id);
     let place = match (parts.as_slice(), id) {
         (["v1", "me", "kyc"], _) => path.to_owned(),
         (["v1", "services"], Some(id)) => format!("/v1/me/services/{id}"),
         (["v1", "jobs", _, "reviews"], Some(id)) => format!("/v1/reviews/{id}"),
         // A message has no address of its own, but a page of one.
         (["v1", .., "threads", thread, "messages" | "notice"], Some(_)) => {
-            let before = made.as_ref()?.seq?.checked_sub(1)?;
+            let before = made.get("seq")?.as_i64()?.checked_sub(1)?;
             let staff = if path.starts_with("/v1/admin/") { "admin/" } else { "" };
             format!("/v1/{staff}threads/{thread}/messages?after_seq={before}&limit=1")
         }
@@ -349,8 +341,10 @@ pub(crate) fn location(path: &str, body: &[u8]) -> Option<HeaderValue> {
     HeaderValue::try_from(place).ok()
 }
 
-/// The header that says which codings of a request's body are taken (RFC 7694).
-pub(crate) const TAKEN_CODINGS: (HeaderName, HeaderValue) = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+/// Returns the header that says which codings of a request's body are taken (RFC 7694).
+pub(crate) fn taken_codings() -> (HeaderName, HeaderValue) {
+    (ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+}
 
 #[cfg(test)]
 mod tests {
@@ -453,6 +447,8 @@ mod tests {
             ),
             ("/v1/threads/7/attachments", r#"{"id":"5"}"#, "/v1/threads/7/attachments/5"),
             ("/v1/admin/users", r#"{"changed":true,"item":{"id":"5"}}"#, "/v1/admin/users/5"),
+            ("/v1/admin/users", r#"{"changed":true,"item":{"user":{"id":"5"},"notes":0}}"#, "/v1/admin/users/5"),
+            ("/v1/admin/tokens", r#"{"item":{"token":{"id":"5"},"secret":"x"}}"#, "/v1/admin/tokens/5"),
             ("/v1/me/kyc", r#"{"status":"pending"}"#, "/v1/me/kyc"),
         ] {
             assert_eq!(place(path, body).as_deref(), Some(at));
