@@ -52,6 +52,8 @@ struct Inner {
     actor: Actor,
     now: Timestamp,
     change: Change,
+    /// Versions of the subject that are as good as the change's.
+    or_versions: Vec<i64>,
     /// Whether the current unit recorded an event.
     has_event: AtomicBool,
     /// What the current unit wants done after its commit.
@@ -62,6 +64,13 @@ impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { actor, now, change, .. } = self;
         f.debug_struct("Inner").field("actor", actor).field("now", now).field("change", change).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn new(app: Arc<App>, actor: Actor, now: Timestamp, change: Change) -> Self {
+        let (or_versions, has_event, after_commit) = (Vec::new(), AtomicBool::new(false), Mutex::default());
+        Self { app, actor, now, change, or_versions, has_event, after_commit }
     }
 }
 
@@ -97,7 +106,7 @@ impl Operation {
     /// Returns the same context with the reason, note, expected version and dry run of `change`.
     #[must_use]
     pub fn with(&self, change: Change) -> Self {
-        Self::of(Arc::clone(&self.0.app), self.0.actor.clone(), self.0.now, change)
+        self.derived(Arc::clone(&self.0.app), change)
     }
 
     /// Returns the same context with an expected version of the subject; with none, any version will do.
@@ -106,9 +115,27 @@ impl Operation {
         self.with(Change { if_version, ..self.0.change.clone() })
     }
 
+    /// Returns the same context with several versions of the subject of which any will do; of none, none will.
+    #[must_use]
+    pub fn at_versions(&self, versions: Option<&[i64]>) -> Self {
+        /// No version of anything.
+        const NEVER: i64 = i64::MIN;
+        let Some(versions) = versions else { return self.at_version(None) };
+        let if_version = Some(versions.first().copied().unwrap_or(NEVER));
+        let change = Change { if_version, ..self.0.change.clone() };
+        let mut op = Inner::new(Arc::clone(&self.0.app), self.0.actor.clone(), self.0.now, change);
+        op.or_versions = versions.to_vec();
+        Self(Arc::new(op))
+    }
+
     fn of(app: Arc<App>, actor: Actor, now: Timestamp, change: Change) -> Self {
-        let (has_event, after_commit) = (AtomicBool::new(false), Mutex::default());
-        Self(Arc::new(Inner { app, actor, now, change, has_event, after_commit }))
+        Self(Arc::new(Inner::new(app, actor, now, change)))
+    }
+
+    fn derived(&self, app: Arc<App>, change: Change) -> Self {
+        let mut op = Inner::new(app, self.0.actor.clone(), self.0.now, change);
+        op.or_versions.clone_from(&self.0.or_versions);
+        Self(Arc::new(op))
     }
 
     /// Returns the actor.
@@ -148,7 +175,9 @@ impl Operation {
     /// `precondition_failed` with the subject's version.
     pub fn check_version(&self, version: i64) -> Result<()> {
         match self.0.change.if_version {
-            Some(expected) if expected != version => Err(Error::stale(version)),
+            Some(expected) if expected != version && !self.0.or_versions.contains(&version) => {
+                Err(Error::stale(version))
+            }
             _ => Ok(()),
         }
     }
@@ -157,7 +186,7 @@ impl Operation {
     #[must_use]
     pub fn patient(&self) -> Self {
         let app = App { db: self.0.app.db.patient(), ..App::clone(&self.0.app) };
-        Self::of(Arc::new(app), self.0.actor.clone(), self.0.now, self.0.change.clone())
+        self.derived(Arc::new(app), self.0.change.clone())
     }
 
     /// Runs a unit of work in one transaction. It is durable when this returns `Ok`; on `Err`, and in a dry run, it is

@@ -52,6 +52,8 @@ pub(crate) struct Shared {
     pub crowd: Crowd,
     /// The limits on concurrent use.
     pub places: AllPlaces,
+    /// Large responses that may be compressed at once.
+    pub compressions: Arc<tokio::sync::Semaphore>,
     /// Open sockets.
     pub hub: Arc<Hub>,
     /// How far the shutdown has progressed.
@@ -122,6 +124,9 @@ impl Ctx {
             crowd: Crowd::new(options.connections, options.connections_per_address),
             places: AllPlaces::new(&options),
             hub: Hub::new(options.sockets),
+            compressions: Arc::new(tokio::sync::Semaphore::new(
+                std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            )),
             by_address,
             metrics,
             denials: DenialLog::default(),

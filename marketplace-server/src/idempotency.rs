@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: a POST that is sent twice is executed once, and the second response repeats the first.
 //!
 //! A key belongs to its caller. It is bound to the request (method, path, `If-Match`, body), so that using it for
-//! another request is a conflict. A failure for a transient reason releases the key.
+//! another request is invalid. A failure for a transient reason, and invalid input, release the key.
 
 use axum::{
     body::{Body, Bytes},
@@ -125,10 +125,19 @@ where
     task.await.unwrap_or_else(|failure| Err(Error::internal(failure).into()))
 }
 
-/// Returns whether the same request may later have another outcome although nothing in it changes.
+/// Returns whether the key is free again: the same request may later have another outcome although nothing in it changes, or
+/// its input has to be corrected.
 fn passing(problem: &Problem) -> bool {
     let code = problem.error().code();
-    code.retryable() || matches!(code, ErrorCode::Internal | ErrorCode::Unauthenticated | ErrorCode::Forbidden)
+    let is_kept = matches!(
+        code,
+        ErrorCode::NotFound
+            | ErrorCode::Conflict
+            | ErrorCode::PreconditionFailed
+            | ErrorCode::TooLarge
+            | ErrorCode::UnsupportedMedia
+    );
+    !is_kept
 }
 
 fn written(status: StatusCode, value: &impl Serialize) -> Result<Bytes> {
@@ -176,11 +185,11 @@ impl<T: DeserializeOwned> FromRequest<Ctx> for IdempotentRequest<T> {
         use axum::extract::FromRequestParts as _;
         let (mut parts, body) = request.into_parts();
         let Asked(op) = Asked::from_request_parts(&mut parts, ctx).await?;
-        let IfMatch(if_version) = IfMatch::of(&parts.headers)?;
+        let op = IfMatch::of(&parts.headers)?.at(&op);
         let key = Key::of(parts.method.as_str(), parts.uri.path(), &parts.headers)?;
         let bytes = read_json(&parts.headers, body).await?;
         let key = key.map(|key| key.with(&bytes));
-        Ok(Self { op: op.at_version(if_version), input: json(&bytes)?, key, ctx: ctx.clone() })
+        Ok(Self { op, input: json(&bytes)?, key, ctx: ctx.clone() })
     }
 }
 

@@ -5,6 +5,7 @@
 //! | connections, HTTP, stopping | `serve`, `http`, `stop` |
 //! | the middleware around every handler | `middleware` |
 //! | errors as HTTP responses | `problem` |
+//! | ETags, compression, caching | `representation` |
 //! | authentication, bodies, queries, ids | `extract` |
 //! | sessions of browser apps | `cookies` |
 //! | repeated POST requests | `idempotency` |
@@ -34,6 +35,7 @@ mod network;
 mod openapi;
 pub mod options;
 mod problem;
+mod representation;
 mod router;
 mod routes;
 mod serve;
@@ -41,6 +43,7 @@ mod slot;
 mod stop;
 mod tls;
 
+pub use live::description as frames_description;
 pub use options::Options;
 pub use router::{description, router};
 pub use serve::{Listeners, serve};

@@ -16,19 +16,27 @@ use std::{
 };
 
 use axum::{
-    body::HttpBody as _,
+    body::{Body, HttpBody as _},
     extract::{MatchedPath, Request},
     http::{
-        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        HeaderMap, HeaderName, HeaderValue, StatusCode, Version,
         header::{
-            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-            X_CONTENT_TYPE_OPTIONS,
+            CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, REFERRER_POLICY,
+            STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
         },
+        uri::Authority,
     },
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
-use marketplace_core::{base::rate::Class, call_context::recording, error::Error, limiter::Full, random};
+use http_body_util::BodyExt as _;
+use marketplace_core::{
+    base::rate::Class,
+    call_context::recording,
+    error::{Error, ErrorCode},
+    limiter::Full,
+    random,
+};
 use tower::{Layer, Service};
 
 use crate::{
@@ -38,6 +46,7 @@ use crate::{
     extract, limit_headers, limits,
     network::Network,
     problem::{PendingProblem, Problem},
+    representation::{self, Wish},
     slot,
 };
 
@@ -101,7 +110,8 @@ where
         let ctx = self.layer.ctx.clone();
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().cloned();
-        let path = request.uri().path();
+        let uri = request.uri().clone();
+        let path = uri.path();
         let is_page = path.starts_with("/docs") || path.starts_with("/auth/");
         let incoming = Incoming {
             address: extract::address_of(request.extensions(), request.headers(), &ctx),
@@ -111,12 +121,20 @@ where
             class: route.as_ref().and_then(|route| ctx.by_address.class(&method, route.as_str())),
             is_upload: limits::by_account(&method, route.as_ref().map_or("", MatchedPath::as_str)) == Class::Upload,
         };
-        let is_api = incoming.is_api;
+        let class = incoming.class;
+        let wish = Wish::of(&method, request.headers(), path);
+        let head = check_head(&request);
         let (request, unread) = body::recoverable(request);
         let inner = self.inner.clone();
         Box::pin(async move {
-            let work = incoming.answer(&ctx, inner, request);
+            let work = incoming.answer(&ctx, inner, request, head);
             let (mut response, context) = recording(Some(incoming.address), work).await;
+            if response.status() == StatusCode::CREATED {
+                name_place(&mut response, uri.path()).await;
+            }
+            if response.status().is_success() {
+                wish.fulfil(&mut response, &ctx).await;
+            }
             let status = response.status();
             if status.is_client_error() || status.is_server_error() {
                 if status == StatusCode::REQUEST_TIMEOUT {
@@ -127,6 +145,10 @@ where
                     unread.discard(ctx.options.body_window).await;
                 }
                 write_problem(&mut response, &id, &method, route.as_ref());
+                wish.fulfil(&mut response, &ctx).await;
+            }
+            if status != StatusCode::SWITCHING_PROTOCOLS {
+                representation::set_cache_control(&mut response, &method, uri.path(), class);
             }
             let took = began.elapsed();
             let route = route.as_ref().map(MatchedPath::as_str);
@@ -146,7 +168,7 @@ where
             if let Some(allowance) = context.allowance {
                 limit_headers::tell(headers, allowance);
             }
-            secure(headers, is_api, is_page, ctx.app.config.tls.cert.is_some());
+            secure(headers, is_page, ctx.app.config.tls.cert.is_some());
             headers.insert(X_REQUEST_ID.clone(), id);
             Ok(response)
         })
@@ -165,11 +187,12 @@ struct Incoming {
 }
 
 impl Incoming {
-    async fn answer<S>(&self, ctx: &Ctx, inner: S, request: Request) -> Response
+    async fn answer<S>(&self, ctx: &Ctx, inner: S, request: Request, head: Result<(), Problem>) -> Response
     where
         S: Service<Request, Response = Response, Error = Infallible>,
     {
         let answered = async {
+            head?;
             self.find_place(ctx)?;
             if let Some(class) = self.class {
                 ctx.app.admit_address(class, self.address).await?;
@@ -258,6 +281,42 @@ impl Incoming {
     }
 }
 
+/// Checks what no handler looks at: whom the request is for (RFC 9112 §3.2), and that its body can be read as it is.
+fn check_head(request: &Request) -> Result<(), Problem> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (first, second) = (hosts.next(), hosts.next());
+    // HTTP/2 has it in the URI, and HTTP/1.0 knows no such header.
+    let is_named = match first {
+        Some(host) => {
+            let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+            host.is_some_and(|host| !host.as_str().contains('@'))
+        }
+        None => request.uri().authority().is_some() && request.version() == Version::HTTP_2,
+    };
+    if second.is_some() || !(is_named || first.is_none() && request.version() == Version::HTTP_10) {
+        return Err(Problem::malformed(Error::new(ErrorCode::Invalid, "there must be one Host header, with a host")));
+    }
+    let mut codings = request.headers().get_all(CONTENT_ENCODING).iter();
+    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let text = "bodies are taken as they are, without Content-Encoding";
+        return Err(Error::new(ErrorCode::UnsupportedMedia, text).into());
+    }
+    Ok(())
+}
+
+/// Says where the thing is that was created.
+async fn name_place(response: &mut Response, path: &str) {
+    if response.headers().contains_key(LOCATION) || response.body().size_hint().exact().is_none() {
+        return;
+    }
+    let Ok(body) = std::mem::take(response.body_mut()).collect().await else { return };
+    let body = body.to_bytes();
+    if let Some(place) = representation::location(path, &body) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    *response.body_mut() = Body::from(body);
+}
+
 fn write_problem(response: &mut Response, id: &HeaderValue, method: &axum::http::Method, route: Option<&MatchedPath>) {
     let unwritten = match response.extensions_mut().remove::<PendingProblem>() {
         Some(unwritten) => unwritten,
@@ -290,17 +349,17 @@ fn write_problem(response: &mut Response, id: &HeaderValue, method: &axum::http:
         }
     }
     unwritten.write(response, id);
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        let (name, value) = representation::taken_codings();
+        response.headers_mut().insert(name, value);
+    }
 }
 
-fn secure(headers: &mut HeaderMap, is_api: bool, is_page: bool, is_tls: bool) {
+fn secure(headers: &mut HeaderMap, is_page: bool, is_tls: bool) {
     headers.reserve(8);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(CONTENT_SECURITY_POLICY, if is_page { PAGE_POLICY } else { API_POLICY });
-    if is_api {
-        // Unless the route states that its response never changes.
-        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    }
     if is_tls {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }

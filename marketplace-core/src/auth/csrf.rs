@@ -42,7 +42,7 @@ fn key(app: &App) -> hmac::Key {
 /// # Errors
 /// The error of the verification when the access token is not valid.
 pub fn csrf(app: &App, access_token: &str) -> Result<Csrf> {
-    let session = token::verify(&app.keys, &app.tokens, access_token, app.now())?.sid;
+    let session = token::verify(&app.keys, &app.tokens, app.config.issuer(), access_token, app.now())?.sid;
     let tag = hmac::sign(&key(app), session.0.as_bytes());
     Ok(Csrf { session, token: URL_SAFE_NO_PAD.encode(tag) })
 }

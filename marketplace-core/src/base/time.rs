@@ -74,7 +74,11 @@ impl ops::Sub<Duration> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_offset().format(&Rfc3339).map_err(|_| fmt::Error)?)
+        let at = self.to_offset();
+        let (date, time) = (at.date(), at.time());
+        write!(f, "{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())?;
+        // Always with six digits, so that times sort as texts too.
+        write!(f, "T{:02}:{:02}:{:02}.{:06}Z", time.hour(), time.minute(), time.second(), time.microsecond())
     }
 }
 impl FromStr for Timestamp {
@@ -152,6 +156,15 @@ mod tests {
         let at = Timestamp::from_micros(1_772_445_600_123_456);
         assert_eq!(at.to_string(), "2026-03-02T10:00:00.123456Z");
         assert_eq!(at.to_string().parse::<Timestamp>().unwrap(), at);
+        for (micros, text) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (-1, "1969-12-31T23:59:59.999999Z"),
+            (1_500_000, "1970-01-01T00:00:01.500000Z"),
+            (Timestamp::MAX.micros(), "9999-12-31T23:59:59.000000Z"),
+        ] {
+            assert_eq!(Timestamp::from_micros(micros).to_string(), text);
+            assert_eq!(text.parse::<Timestamp>().unwrap().micros(), micros);
+        }
         assert_eq!("2026-03-02T12:00:00.123456+02:00".parse::<Timestamp>().unwrap(), at);
         assert_eq!((at.date().as_str(), Timestamp::EPOCH.date().as_str()), ("2026-03-02", "1970-01-01"));
         assert!("yesterday".parse::<Timestamp>().is_err());

@@ -65,7 +65,7 @@ async fn an_export_has_all_that_is_the_persons_and_nothing_of_the_staffs() {
         let id = trade.worker.user_id().unwrap();
         crate::users::act(&app.by(&operator()).with(note.clone()), id, &UserAction::Freeze).await.unwrap();
         crate::users::act(&app.by(&operator()), id, &UserAction::Unfreeze).await.unwrap();
-        let file = messaging::attach(&app.by(&trade.worker), trade.thread, photo()).await.unwrap();
+        let file = messaging::attach(&app.by(&trade.worker), trade.thread, photo(), None).await.unwrap();
         let sent = NewMessage { client_msg_id: "f".into(), content: String::new(), attachments: vec![file.id] };
         messaging::send(&app.by(&trade.worker), trade.thread, sent).await.unwrap();
 

@@ -349,6 +349,9 @@ pub struct Party {
     pub id: UserId,
     /// Their name; `Deleted user` once erased.
     pub name: String,
+    /// The address of their picture, 256 pixels a side at most, if they have one that everybody sees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
 }
 
 /// A job as one of its two sides sees it.

@@ -10,13 +10,14 @@ use crate::{
     accounts::model::{Status, mask_name},
     actor::Actor,
     base::{
-        ids::{JobId, ServiceId, ThreadId, UserId},
+        ids::{JobId, PictureId, ServiceId, ThreadId, UserId},
         money::Money,
         permission::Permission,
         principal::Principal,
         time::Timestamp,
     },
     platform::db::json,
+    profiles::model::small_picture,
 };
 
 /// A row of `jobs` with its latest offer, its service's title and its two parties.
@@ -52,6 +53,8 @@ pub(crate) struct Job {
     pub client_status: Status,
     pub worker_name: String,
     pub worker_status: Status,
+    pub client_picture: Option<PictureId>,
+    pub worker_picture: Option<PictureId>,
 }
 
 /// Data that comes with a transition.
@@ -154,8 +157,16 @@ impl Job {
             thread_id: self.thread_id,
             service_id: self.service_id,
             title: self.title.clone(),
-            client: Party { id: self.client_id, name: self.client_name.clone() },
-            worker: Party { id: self.worker_id, name: self.worker_name.clone() },
+            client: Party {
+                id: self.client_id,
+                name: self.client_name.clone(),
+                picture: self.client_picture.map(small_picture),
+            },
+            worker: Party {
+                id: self.worker_id,
+                name: self.worker_name.clone(),
+                picture: self.worker_picture.map(small_picture),
+            },
             side,
             status: self.status,
             revision: self.revision,

@@ -20,6 +20,7 @@ use crate::{
     },
     jobs::model::JobCount,
     platform::db::Conn,
+    profiles::shown_picture,
 };
 
 /// Expands to the columns of [`Job`].
@@ -28,9 +29,10 @@ macro_rules! job_columns {
         $crate::column_list!($form: id "j.id", id "j.thread_id", id "j.service_id", id "j.client_id", id "j.worker_id", text "j.status",
             int "j.revision", text "j.offered_by", int "j.price_amount", text "j.price_currency", int "j.change_requests",
             int "j.entries", time "j.due_at", time "j.finalized_at", int "j.version", time "j.created_at", time "j.updated_at",
-            text "o.schedule", text "o.scope", time "o.created_at" as "offered_at", text "s.title",
-            text "c.name" as "client_name", text "c.status" as "client_status",
-            text "w.name" as "worker_name", text "w.status" as "worker_status")
+            text "o.schedule", text "o.scope", time "o.created_at" => "offered_at", text "s.title",
+            text "c.name" => "client_name", text "c.status" => "client_status",
+            text "w.name" => "worker_name", text "w.status" => "worker_status",
+            opt_id shown_picture!("c") => "client_picture", opt_id shown_picture!("w") => "worker_picture")
     };
 }
 

@@ -23,7 +23,12 @@ pub(super) async fn tell(op: &Operation, conn: &mut Conn<'_>, job: &Job, row: &H
         revision: row.revision,
         reason: row.reason,
     };
-    messaging::append(op, conn, job.thread_id, Draft::job(text(job, row), notice)).await?;
+    let cause = match row.side {
+        Side::Client => Some(job.client_id),
+        Side::Worker => Some(job.worker_id),
+        Side::Staff | Side::System => None,
+    };
+    messaging::append(op, conn, job.thread_id, Draft::job(text(job, row), notice, cause)).await?;
     if row.action == JobAction::Reject {
         messaging::close_for_job(op, conn, job.thread_id).await?;
     }

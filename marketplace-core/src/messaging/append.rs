@@ -19,6 +19,8 @@ use crate::{
 pub(crate) struct Draft {
     kind: MessageKind,
     sender: Option<UserId>,
+    /// For whom it is nothing new: who wrote it, or did what it is about.
+    cause: Option<UserId>,
     content: String,
     client_msg_id: Option<String>,
     fingerprint: Option<Vec<u8>>,
@@ -32,6 +34,7 @@ impl Draft {
         Self {
             kind,
             sender: None,
+            cause: None,
             content,
             client_msg_id: None,
             fingerprint: None,
@@ -40,9 +43,10 @@ impl Draft {
         }
     }
 
-    /// Creates a notice about a job: a text for people and the same for programs. Accepted in a closed thread too.
-    pub fn job(content: impl Into<String>, job: JobNotice) -> Self {
-        let mut draft = Self::new(MessageKind::Job, content.into());
+    /// Creates a notice about what `cause` did to a job: a text for people and the same for programs. Accepted in a closed
+    /// thread too.
+    pub fn job(content: impl Into<String>, job: JobNotice, cause: Option<UserId>) -> Self {
+        let mut draft = Self { cause, ..Self::new(MessageKind::Job, content.into()) };
         draft.data.job = Some(job);
         draft
     }
@@ -53,7 +57,7 @@ impl Draft {
     }
 
     fn text(sender: UserId, content: impl Into<String>) -> Self {
-        Self { sender: Some(sender), ..Self::new(MessageKind::Text, content.into()) }
+        Self { sender: Some(sender), cause: Some(sender), ..Self::new(MessageKind::Text, content.into()) }
     }
 
     /// Creates a message of one of the two, under every rule, as [`super::send`] writes it.
@@ -95,7 +99,7 @@ pub(crate) async fn lock_thread(conn: &mut Conn<'_>, thread: ThreadId) -> Result
     Ok(())
 }
 
-/// Writes a message: gives it the thread's next number, counts it as unread for those who did not write it, and appends
+/// Writes a message: gives it the thread's next number, counts it as unread for those who did not cause it, and appends
 /// the event.
 ///
 /// # Errors
@@ -118,6 +122,7 @@ pub(super) async fn try_append(
         id,
         kind: draft.kind,
         sender: draft.sender,
+        cause: draft.cause,
         content: &draft.content,
         client_msg_id: draft.client_msg_id.as_deref(),
         fingerprint: draft.fingerprint.as_deref(),

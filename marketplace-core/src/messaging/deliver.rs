@@ -28,6 +28,7 @@ pub struct UserEvent {
 
 /// What is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Delivery {
     /// A message is new, or was removed.
@@ -71,6 +72,7 @@ impl Delivery {
 
 /// A job, in brief.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobBrief {
     /// The job.
     pub id: JobId,
@@ -86,6 +88,7 @@ pub struct JobBrief {
 
 /// A thread, in brief.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ThreadBrief {
     /// The thread.
     pub id: ThreadId,

@@ -125,6 +125,9 @@ pub struct Attachment {
     pub id: AttachmentId,
     /// `image/jpeg`, `image/png`, `image/webp` or `application/pdf`, by content.
     pub media_type: String,
+    /// As its sender's machine had it, with an ending that fits the type; none when there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Bytes.
     pub size: i64,
     /// Pixels; none for a PDF.
@@ -208,6 +211,9 @@ pub struct Counterpart {
     pub id: UserId,
     /// Their name; "Deleted user" once erased.
     pub name: String,
+    /// The address of their picture, 256 pixels a side at most, if they have one that everybody sees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
 }
 
 /// A thread as one of the two sees it.
@@ -234,7 +240,7 @@ pub struct ThreadSummary {
     pub last_at: Timestamp,
     /// The newest message, if there is one.
     pub last: Option<Preview>,
-    /// Others' messages after one's own pointer, notices included.
+    /// Others' messages after one's own pointer, and notices of what one did not do oneself.
     pub unread: i64,
     /// How far one has read.
     pub read_seq: i64,
@@ -254,7 +260,7 @@ pub struct ReadState {
     pub thread_id: ThreadId,
     /// The pointer, which only advances.
     pub read_seq: i64,
-    /// Others' messages after it, notices included.
+    /// Others' messages after it, and notices of what one did not do oneself.
     pub unread: i64,
 }
 

@@ -29,6 +29,10 @@ const REMEMBERED: u64 = 100_000;
 /// The claims of an access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
+    /// Who issued it: the marketplace, by its `public_url`.
+    pub iss: String,
+    /// Whom it is for: the API of the same marketplace.
+    pub aud: String,
     /// The account.
     pub sub: UserId,
     /// The session.
@@ -68,8 +72,19 @@ pub(crate) fn sign(keys: &Keys, claims: &Claims) -> Result<String> {
     jsonwebtoken::encode(&header, claims, &key.encoding).map_err(Error::internal)
 }
 
-/// Returns the claims of a token that was signed by our keys and has not expired.
-pub(crate) fn verify(keys: &Keys, cache: &TokenCache, token: &str, now: Timestamp) -> Result<Arc<Claims>> {
+/// Returns whom tokens of an issuer are for.
+pub(crate) fn audience(issuer: &str) -> String {
+    format!("{issuer}/v1")
+}
+
+/// Returns the claims of a token that was signed by our keys, in the name of `issuer` and for its API, and has not expired.
+pub(crate) fn verify(
+    keys: &Keys,
+    cache: &TokenCache,
+    issuer: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<Arc<Claims>> {
     let invalid = || Error::unauthenticated("the access token is not valid; log in again");
     if token.len() > MAX_LENGTH {
         return Err(invalid());
@@ -78,7 +93,7 @@ pub(crate) fn verify(keys: &Keys, cache: &TokenCache, token: &str, now: Timestam
     let claims = if let Some(claims) = cache.0.get(&hash) {
         claims
     } else {
-        let claims = Arc::new(check_signature(keys, token, now).ok_or_else(invalid)?);
+        let claims = Arc::new(check_signature(keys, issuer, token, now).ok_or_else(invalid)?);
         cache.0.insert(hash, claims.clone());
         claims
     };
@@ -88,15 +103,16 @@ pub(crate) fn verify(keys: &Keys, cache: &TokenCache, token: &str, now: Timestam
     Ok(claims)
 }
 
-fn check_signature(keys: &Keys, token: &str, now: Timestamp) -> Option<Claims> {
+fn check_signature(keys: &Keys, issuer: &str, token: &str, now: Timestamp) -> Option<Claims> {
     let header = jsonwebtoken::decode_header(token).ok()?;
     let key = keys.verifier(header.kid.as_deref()?, now)?;
     // We choose the algorithm, never the token: `none` and HMAC with the public key are rejected here.
     let mut validation = Validation::new(Algorithm::EdDSA);
-    validation.required_spec_claims.clear();
+    validation.set_required_spec_claims(&["iss", "aud"]);
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(&[audience(issuer)]);
     // Time is checked by the caller, with the injected clock.
     validation.validate_exp = false;
-    validation.validate_aud = false;
     jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).ok().map(|data| data.claims)
 }
 
@@ -128,11 +144,15 @@ mod tests {
     use super::*;
     use crate::base::{random::OsRandom, time::Clock};
 
+    const ISSUER: &str = "https://market.example.org";
+
     fn setup() -> (tempfile::TempDir, Keys, Claims, Timestamp) {
         let dir = tempfile::tempdir().unwrap();
         let keys = Keys::open(dir.path(), &OsRandom).unwrap();
         let now = crate::testing::FixedClock::new().now();
         let claims = Claims {
+            iss: ISSUER.into(),
+            aud: audience(ISSUER),
             sub: UserId::new(now, &OsRandom),
             sid: SessionId::new(now, &OsRandom),
             role: Role::Client,
@@ -153,8 +173,8 @@ mod tests {
         let (_dir, keys, claims, now) = setup();
         let cache = TokenCache::default();
         let token = sign(&keys, &claims).unwrap();
-        assert_eq!(*verify(&keys, &cache, &token, now).unwrap(), claims);
-        assert_eq!(*verify(&keys, &cache, &token, now).unwrap(), claims);
+        assert_eq!(*verify(&keys, &cache, ISSUER, &token, now).unwrap(), claims);
+        assert_eq!(*verify(&keys, &cache, ISSUER, &token, now).unwrap(), claims);
         let kid = &keys.signer().unwrap().kid;
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let other = Keys::open(tempfile::tempdir().unwrap().path(), &OsRandom).unwrap();
@@ -175,8 +195,26 @@ mod tests {
             "..".into(),
             "x".repeat(3_000),
         ] {
-            assert!(verify(&keys, &cache, &bad, now).is_err(), "{bad}");
+            assert!(verify(&keys, &cache, ISSUER, &bad, now).is_err(), "{bad}");
         }
+    }
+
+    /// Two marketplaces may share keys by mistake, or a token be made for something else.
+    #[test]
+    fn a_token_is_good_where_it_was_issued() {
+        let (_dir, keys, claims, now) = setup();
+        for (iss, aud) in [
+            (ISSUER, "https://market.example.org"),
+            (ISSUER, "https://other.example.org/v1"),
+            (ISSUER, ""),
+            ("https://other.example.org", "https://market.example.org/v1"),
+            ("", "https://market.example.org/v1"),
+        ] {
+            let token = sign(&keys, &Claims { iss: iss.into(), aud: aud.into(), ..claims.clone() }).unwrap();
+            assert!(verify(&keys, &TokenCache::default(), ISSUER, &token, now).is_err(), "{iss} {aud}");
+        }
+        let token = sign(&keys, &claims).unwrap();
+        assert!(verify(&keys, &TokenCache::default(), "https://other.example.org", &token, now).is_err());
     }
 
     #[test]
@@ -184,8 +222,8 @@ mod tests {
         let (_dir, keys, claims, now) = setup();
         let cache = TokenCache::default();
         let token = sign(&keys, &claims).unwrap();
-        verify(&keys, &cache, &token, now).unwrap();
-        verify(&keys, &cache, &token, now + ACCESS - Duration::from_secs(1)).unwrap();
-        assert!(verify(&keys, &cache, &token, now + ACCESS).unwrap_err().to_string().contains("expired"));
+        verify(&keys, &cache, ISSUER, &token, now).unwrap();
+        verify(&keys, &cache, ISSUER, &token, now + ACCESS - Duration::from_secs(1)).unwrap();
+        assert!(verify(&keys, &cache, ISSUER, &token, now + ACCESS).unwrap_err().to_string().contains("expired"));
     }
 }

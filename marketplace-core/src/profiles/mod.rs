@@ -35,8 +35,8 @@ pub use people::{block, blocks, favorite, favorites};
 pub(crate) use pictures::{own_picture, seal_stored};
 pub use pictures::{picture, remove_picture, set_picture};
 pub(crate) use store::{
-    approved_in_effect, blocked_between, blocked_by, favorite_ids, one_blocks_the_other, pictures_of, told,
-    worker_is_public,
+    approved_in_effect, blocked_between, blocked_by, favorite_ids, one_blocks_the_other, pictures_of, shown_picture,
+    told, worker_is_public,
 };
 
 #[cfg(test)]

@@ -31,6 +31,11 @@ pub struct Picture {
     pub height: i64,
 }
 
+/// Returns the address of a picture, small.
+pub(crate) fn small_picture(id: PictureId) -> String {
+    format!("/v1/pictures/{id}?size=thumb")
+}
+
 text_enum! {
     /// Which rendering of a picture.
     pub enum PictureSize {

@@ -41,6 +41,24 @@ macro_rules! worker_is_public {
 }
 pub(crate) use worker_is_public;
 
+/// Expands to the id of the picture of a row of `users` with this alias, if everybody sees it.
+macro_rules! shown_picture {
+    ($user:literal) => {
+        concat!(
+            "(SELECT x.id FROM pictures x WHERE x.user_id = ",
+            $user,
+            ".id AND ",
+            $user,
+            ".status = 'active' AND (",
+            $user,
+            ".role = 'client' OR ",
+            $user,
+            ".kyc_status = 'approved') ORDER BY x.created_at DESC LIMIT 1)"
+        )
+    };
+}
+pub(crate) use shown_picture;
+
 /// Expands to the condition that one of two users has blocked the other.
 macro_rules! one_blocks_the_other {
     ($a:literal, $b:literal) => {

@@ -24,7 +24,10 @@ pub const KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// After so long a call that never finished (its server was killed) may be repeated.
 const LEASE: Duration = Duration::from_secs(60);
 
-/// The pause between two tries to release a key.
+/// Where errors say that the key is wrong.
+const KEY: &str = "/headers/idempotency-key";
+
+/// The pause between two tries to release a key, and until somebody else should ask for it again.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Whether the work must be done, or has been done.
@@ -55,11 +58,11 @@ struct Row {
 /// Acquires a key for a request whose method, path and body have this fingerprint.
 ///
 /// # Errors
-/// `conflict` when the key was used for another request; `busy` while the first call still runs, as far as is known: it may
-/// also have ended without releasing the key, so the caller should try again.
+/// `invalid` when the key was used for another request; `conflict`, with a time to wait, while the first call still runs, as
+/// far as is known: it may also have ended without releasing the key, so the caller should try again.
 pub async fn begin(app: &App, actor: &Actor, key: &str, fingerprint: [u8; 32]) -> Result<Begin> {
     if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Error::invalid("/headers/idempotency-key", "must have 1 to 255 printable ASCII characters"));
+        return Err(Error::invalid(KEY, "must have 1 to 255 printable ASCII characters"));
     }
     let (principal, now, kept_key) = (actor.principal(), app.now(), key.to_owned());
     let begun = app
@@ -87,11 +90,14 @@ pub async fn begin(app: &App, actor: &Actor, key: &str, fingerprint: [u8; 32]) -
                     return Ok(Begin::Fresh { since: now });
                 }
                 if row.fingerprint != fingerprint {
-                    return Err(Error::conflict("this Idempotency-Key was used for another request; use a new one", ()));
+                    return Err(Error::invalid(KEY, "was used for another request; use a new one"));
                 }
                 match (row.status.and_then(|status| u16::try_from(status).ok()), row.body) {
                     (Some(status), Some(body)) => Ok(Begin::Replay { status, body }),
-                    _ => Err(Error::busy("the first request with this Idempotency-Key is still running; ask again")),
+                    _ => {
+                        let text = "the first request with this Idempotency-Key is still running; ask again";
+                        Err(Error::conflict(text, ()).retry_after(AGAIN))
+                    }
                 }
             }
             .boxed()
@@ -225,14 +231,15 @@ mod tests {
             let (app, actor) = (test.app(), testing::operator());
             let call = |key: &'static str, print: u8| begin(app, &testing::OPERATOR, key, [print; 32]);
             assert_eq!(call("k", 1).await.unwrap(), Begin::Fresh { since: app.now() });
-            assert_eq!(call("k", 1).await.unwrap_err().code(), ErrorCode::Busy);
+            let running = call("k", 1).await.unwrap_err();
+            assert_eq!((running.code(), running.retry_after_hint()), (ErrorCode::Conflict, Some(AGAIN)));
             finish(app, &actor, "k", "/v1/x", 201, b"{}".to_vec()).await.unwrap();
             assert_eq!(call("k", 1).await.unwrap(), Begin::Replay { status: 201, body: b"{}".to_vec() });
-            assert_eq!(call("k", 2).await.unwrap_err().code(), ErrorCode::Conflict);
+            assert_eq!(call("k", 2).await.unwrap_err().code(), ErrorCode::Invalid);
             assert_eq!(call("other", 2).await.unwrap(), Begin::Fresh { since: app.now() });
             // Another call's is left alone.
             abandon(app, &actor, "other", app.now() - Duration::from_secs(1)).await;
-            assert_eq!(call("other", 2).await.unwrap_err().code(), ErrorCode::Busy);
+            assert_eq!(call("other", 2).await.unwrap_err().code(), ErrorCode::Conflict);
             abandon(app, &actor, "other", app.now()).await;
             assert_eq!(call("other", 3).await.unwrap(), Begin::Fresh { since: app.now() });
             test.advance(KEPT);

@@ -8,7 +8,7 @@ use super::model::{Flag, FlagReason, PublicReview, ReviewStatus, ReviewSummary, 
 use crate::{
     accounts::model::{Account, Status, mask_name},
     base::{
-        ids::{JobId, ReviewId, UserId},
+        ids::{JobId, PictureId, ReviewId, UserId},
         permission::Role,
         time::Timestamp,
     },
@@ -16,6 +16,7 @@ use crate::{
     kyc::status::KycStatus,
     messaging::model::RemovalReason,
     platform::db::json,
+    profiles::model::small_picture,
 };
 
 /// A row of `reviews` with its two people.
@@ -50,6 +51,8 @@ pub(super) struct Review {
     pub author_status: Status,
     pub subject_name: String,
     pub subject_status: Status,
+    pub author_picture: Option<PictureId>,
+    pub subject_picture: Option<PictureId>,
 }
 
 /// A row of `review_flags`.
@@ -129,7 +132,11 @@ impl Review {
             job_id: self.job_id,
             side: self.side,
             author: if is_party { Some(self.author()) } else { self.public_author() },
-            subject: Party { id: self.subject_id, name: self.subject_name.clone() },
+            subject: Party {
+                id: self.subject_id,
+                name: self.subject_name.clone(),
+                picture: self.subject_picture.map(small_picture),
+            },
             rating: whole.then_some(self.rating),
             text: whole.then(|| self.content.clone()),
             status: self.status,
@@ -145,7 +152,7 @@ impl Review {
     }
 
     fn author(&self) -> Party {
-        Party { id: self.author_id, name: self.author_name.clone() }
+        Party { id: self.author_id, name: self.author_name.clone(), picture: self.author_picture.map(small_picture) }
     }
 
     fn public_author(&self) -> Option<Party> {

@@ -15,6 +15,7 @@ use crate::{
     },
     jobs::model::JobStatus,
     platform::db::Conn,
+    profiles::shown_picture,
 };
 
 /// Expands to the columns of [`Review`].
@@ -23,8 +24,9 @@ macro_rules! review_columns {
         $crate::column_list!($form: id "r.id", id "r.job_id", text "r.side", id "r.author_id", id "r.subject_id", int "r.rating",
             text "r.content", text "r.status", time "r.closes_at", time "r.published_at", text "r.reply", time "r.replied_at",
             text "r.removed_reason", text "r.note", int "r.flags", time "r.flagged_at", int "r.version", time "r.created_at",
-            time "r.updated_at", text "a.name" as "author_name", text "a.status" as "author_status",
-            text "s.name" as "subject_name", text "s.status" as "subject_status")
+            time "r.updated_at", text "a.name" => "author_name", text "a.status" => "author_status",
+            text "s.name" => "subject_name", text "s.status" => "subject_status",
+            opt_id shown_picture!("a") => "author_picture", opt_id shown_picture!("s") => "subject_picture")
     };
 }
 

@@ -69,12 +69,10 @@ async fn lock_worker(conn: &mut Conn<'_>, worker: UserId, new_work: bool) -> Res
 
 /// Locks and returns one of the worker's own services. Other people's services are `not_found`, so strangers learn
 /// nothing about them.
-async fn lock_own(conn: &mut Conn<'_>, worker: UserId, id: ServiceId, if_version: Option<i64>) -> Result<Service> {
+async fn lock_own(op: &Operation, conn: &mut Conn<'_>, worker: UserId, id: ServiceId) -> Result<Service> {
     let service = store::lock(conn, id).await?;
     let service = owned(service, worker)?;
-    if if_version.is_some_and(|version| version != service.version) {
-        return Err(Error::stale(service.version));
-    }
+    op.check_version(service.version)?;
     Ok(service)
 }
 
@@ -126,7 +124,7 @@ pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Res
 
     op.write(unit!(|op, conn| {
         let account = lock_worker(conn, worker, true).await?;
-        let service = lock_own(conn, worker, id, op.change().if_version).await?;
+        let service = lock_own(&op, conn, worker, id).await?;
         let before = service.content()?;
         let content = update.apply(before.clone())?;
         if content == before {
@@ -155,7 +153,7 @@ pub async fn publish(op: &Operation, id: ServiceId) -> Result<OwnService> {
 
     op.write(unit!(|op, conn| {
         let account = lock_worker(conn, worker, true).await?;
-        let service = lock_own(conn, worker, id, op.change().if_version).await?;
+        let service = lock_own(&op, conn, worker, id).await?;
         if account.visible_kyc(op.now()) != KycStatus::Approved {
             return Err(Error::forbidden("publishing needs a confirmed identity: submit your documents first"));
         }
@@ -178,7 +176,7 @@ pub async fn close(op: &Operation, id: ServiceId) -> Result<OwnService> {
 
     op.write(unit!(|op, conn| {
         let account = lock_worker(conn, worker, false).await?;
-        let service = lock_own(conn, worker, id, op.change().if_version).await?;
+        let service = lock_own(&op, conn, worker, id).await?;
         match service.status {
             ServiceStatus::Published => {
                 store::hide(conn, id, ServiceStatus::Closed, op.now()).await?;
@@ -206,7 +204,7 @@ pub async fn delete(op: &Operation, id: ServiceId) -> Result<()> {
 
     op.write(unit!(|op, conn| {
         lock_worker(conn, worker, false).await?;
-        let service = lock_own(conn, worker, id, op.change().if_version).await?;
+        let service = lock_own(&op, conn, worker, id).await?;
         let (threads, live) = store::ties(conn, id).await?;
         if live {
             return Err(Error::conflict(

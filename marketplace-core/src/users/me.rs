@@ -115,9 +115,7 @@ pub async fn update_me(op: &Operation, update: UpdateMe) -> Result<Me> {
     }
     op.write(unit!(|op, c| {
         let mut account = store::lock(c, id).await?.ok_or_else(|| Error::not_found("account"))?;
-        if op.change().if_version.is_some_and(|version| version != account.version) {
-            return Err(Error::stale(account.version));
-        }
+        op.check_version(account.version)?;
         let before = (account.name.clone(), account.phone.clone());
         if let Some(name) = name {
             account.name = name;

@@ -9,7 +9,10 @@ use axum::{
         request::Parts,
     },
 };
-use marketplace_core::error::{Error, ErrorCode, FieldError};
+use marketplace_core::{
+    error::{Error, ErrorCode, FieldError},
+    operation::Operation,
+};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
 
@@ -140,9 +143,10 @@ fn has_escaped_nul(bytes: &[u8]) -> bool {
     false
 }
 
-/// The version that `If-Match: "<version>"` names; `None` without the header or for `*`.
+/// The versions that `If-Match` names (RFC 9110 §13.1.1); `None` without the header or for `*`. A tag begins with the version of
+/// what it was given out for; tags of anything else name no version, and weak ones never match.
 #[derive(Debug)]
-pub(crate) struct IfMatch(pub Option<i64>);
+pub(crate) struct IfMatch(Option<Vec<i64>>);
 
 impl FromRequestParts<Ctx> for IfMatch {
     type Rejection = Problem;
@@ -153,26 +157,38 @@ impl FromRequestParts<Ctx> for IfMatch {
 }
 
 impl IfMatch {
-    /// Returns the version that the headers name.
+    /// Returns an operation that is meant for these versions.
+    pub fn at(&self, op: &Operation) -> Operation {
+        op.at_versions(self.0.as_deref())
+    }
+
+    /// Returns the versions that the headers name.
     pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
         if_match(headers).map(Self)
     }
 }
 
-/// See [`IfMatch`].
-pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
-    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
-    let value = value.to_str().unwrap_or_default().trim();
-    if value == "*" {
+fn if_match(headers: &HeaderMap) -> Result<Option<Vec<i64>>, Problem> {
+    let malformed = || {
+        let text = "If-Match must be `*`, or ETags as they were given out, such as \"3-x\", with commas between them";
+        Problem::malformed(Error::new(ErrorCode::Invalid, text))
+    };
+    let values = headers.get_all(IF_MATCH).iter().map(|value| value.to_str().map_err(|_| malformed()));
+    let list = values.collect::<Result<Vec<_>, _>>()?.join(",");
+    if !headers.contains_key(IF_MATCH) || list.trim() == "*" {
         return Ok(None);
     }
-    let version = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|text| text.parse().ok());
-    version.map(Some).ok_or_else(|| {
-        Problem::malformed(Error::new(
-            ErrorCode::Invalid,
-            "If-Match must be one ETag as it was given out, such as \"3\"",
-        ))
-    })
+    let (mut versions, mut rest) = (Vec::new(), list.trim());
+    while !rest.is_empty() {
+        let (is_weak, tag) = rest.strip_prefix("W/").map_or((false, rest), |tag| (true, tag));
+        let (tag, after) = tag.strip_prefix('"').and_then(|tag| tag.split_once('"')).ok_or_else(malformed)?;
+        if !is_weak {
+            versions.extend(tag.split('-').next().and_then(|version| version.parse::<i64>().ok()));
+        }
+        let after = after.trim_start();
+        rest = after.strip_prefix(',').map(str::trim_start).or(after.is_empty().then_some("")).ok_or_else(malformed)?;
+    }
+    if list.contains('"') { Ok(Some(versions)) } else { Err(malformed()) }
 }
 
 #[cfg(test)]
@@ -244,9 +260,18 @@ mod tests {
             if_match(&headers).map_err(|problem| problem.status().as_u16())
         };
         assert_eq!(if_match(&HeaderMap::new()).unwrap(), None);
-        assert_eq!(with("\"3\""), Ok(Some(3)));
+        for (list, versions) in [
+            ("\"3\"", vec![3]),
+            ("\"3-aB_-9.br\"", vec![3]),
+            ("\"1\", W/\"2\" ,\"4-x\",", vec![1, 4]),
+            ("W/\"3\"", vec![]),
+            ("\"x\", \"\"", vec![]),
+            ("\"a,b\", \"5\"", vec![5]),
+        ] {
+            assert_eq!(with(list), Ok(Some(versions)), "{list}");
+        }
         assert_eq!(with("*"), Ok(None));
-        for bad in ["3", "W/\"3\"", "\"x\"", "\"1\", \"2\"", ""] {
+        for bad in ["3", "\"3", "\"1\" \"2\"", "*, \"1\"", "w/\"1\"", "", ","] {
             assert_eq!(with(bad), Err(400), "{bad}");
         }
     }

@@ -3,7 +3,6 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use axum::extract::ws::Utf8Bytes;
 use futures::FutureExt;
 use marketplace_core::{
     error::{Error, Result},
@@ -14,6 +13,7 @@ use marketplace_core::{
     page::Cursor,
 };
 use tokio::{sync::broadcast, time::Instant};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::{
     frames::{self, Close},

@@ -9,6 +9,7 @@ use marketplace_core::{
     messaging::{Delivery, model::NewMessage},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Upper limit of the bytes of a client's frame.
 pub(crate) const FRAME_LIMIT: usize = 64 * 1024;
@@ -22,9 +23,13 @@ const TYPING_EVERY: Duration = Duration::from_secs(1);
 pub(crate) enum Close {
     /// The server stops; the client may reconnect.
     GoingAway,
+    /// The client violates WebSocket itself.
+    Protocol,
     /// Binary frames are not accepted.
     Binary,
-    /// The client violates the protocol.
+    /// A text frame or a reason is not UTF-8.
+    NotText,
+    /// The client violates the protocol of this socket.
     Policy,
     /// A frame was too large.
     TooBig,
@@ -39,43 +44,62 @@ impl Close {
     pub fn frame(self) -> (u16, &'static str) {
         match self {
             Self::GoingAway => (1001, "the server stops; come back"),
+            Self::Protocol => (1002, "this is not WebSocket (RFC 6455)"),
             Self::Binary => (1003, "frames are text"),
+            Self::NotText => (1007, "text is UTF-8"),
             Self::Policy => (1008, "this is not the protocol"),
             Self::TooBig => (1009, "a frame is at most 65536 bytes"),
             Self::TryAgain => (1013, "come back and resume by cursor"),
             Self::LoggedOut => (4401, "the login has ended"),
         }
     }
+
+    /// Returns whether nothing that the client sends afterwards can be understood.
+    pub fn is_fault(self) -> bool {
+        matches!(self, Self::Protocol | Self::NotText | Self::TooBig)
+    }
 }
 
 /// A frame from the client.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum ClientFrame {
+pub(super) enum ClientFrame {
+    /// Once, first. Missed events follow, and then new ones.
     Hello {
-        #[serde(default)]
+        /// The last cursor that was received; without one, events from now on.
         cursor: Option<String>,
     },
+    /// Sends a message. The same again is harmless.
     Send {
+        /// The thread.
         thread_id: ThreadId,
+        /// The sender's own name for it, 1 to 100 characters.
         client_msg_id: String,
+        /// 1 to 4,000 characters; may be left out when there are files.
         #[serde(default)]
         content: String,
+        /// Files that the sender has uploaded to this thread, 10 at most.
         #[serde(default)]
         attachments: Vec<AttachmentId>,
     },
+    /// Moves the read pointer, which only advances.
     Read {
+        /// The thread.
         thread_id: ThreadId,
+        /// How far.
         seq: i64,
     },
+    /// Passed on to the other one at most once a second, and not stored.
     Typing {
+        /// The thread.
         thread_id: ThreadId,
     },
+    /// Asks whether the server is there.
     Ping,
 }
 
 /// A frame from the server, other than an event.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum ServerFrame<'a> {
     /// Events are delivered from here on; missed ones come first.

@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use axum::extract::ws::Utf8Bytes;
 use marketplace_core::{
     error::{Error, Result},
     events::EventCursor,
@@ -21,6 +20,7 @@ use tokio::{
     sync::{mpsc, watch},
     time::Instant,
 };
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_util::task::TaskTracker;
 
 use super::frames::Close;

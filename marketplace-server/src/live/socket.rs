@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
+use futures::{SinkExt as _, StreamExt as _};
 use marketplace_core::{
     actor::Actor,
     base::{permission::Permission, rate::Class},
@@ -14,26 +14,27 @@ use marketplace_core::{
     messaging::{self, model::NewMessage},
     page::Cursor,
 };
-use tokio::time::Instant;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::Instant,
+};
+use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes, protocol::CloseFrame};
 
 use super::{
     dispatcher,
-    frames::{self, Beat, Close, FRAME_LIMIT, Protocol, ServerFrame, Todo},
+    frames::{self, Beat, Close, Protocol, ServerFrame, Todo},
+    handshake::{Handshake, Wire},
     hub::{Place, Queued},
 };
 use crate::{connection::Working, ctx::Ctx};
 
-/// Bytes that are read at once; small, because sockets are many and mostly quiet.
-const READ_BUFFER: usize = 2 * 1024;
-/// Upper limit of the bytes that wait to be written; each frame is written before the next one is taken from the queue.
-const WRITE_BUFFER: usize = 512 * 1024;
 /// Events of a catch-up that are read in one query.
 const PAGE: u16 = 100;
-/// How long a client has for the last frames and its own close frame.
+/// How long a client has for the last frames, its own close frame, and the end of the connection.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Opens a socket for `actor`. Refusals before the upgrade are HTTP responses; afterwards they are frames.
-pub(crate) async fn serve(ctx: Ctx, actor: Actor, upgrade: WebSocketUpgrade, in_use: Working) -> Result<Response> {
+pub(crate) async fn serve(ctx: Ctx, actor: Actor, handshake: Handshake, in_use: Working) -> Result<Response> {
     let me = actor.require_own(Permission::Trade)?;
     let place = ctx.hub.join(me.account.id, me.session)?;
     // Nobody was notified of a login that ended before the socket had its place.
@@ -42,32 +43,30 @@ pub(crate) async fn serve(ctx: Ctx, actor: Actor, upgrade: WebSocketUpgrade, in_
         return Err(Error::unauthenticated("the session has ended; log in again"));
     }
     let tasks = ctx.hub.tasks.clone();
-    let upgrade = upgrade
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_write_buffer_size(WRITE_BUFFER)
-        .max_message_size(FRAME_LIMIT)
-        .max_frame_size(FRAME_LIMIT);
+    let (response, wire) = handshake.grant();
     let call = call_context::current();
-    Ok(upgrade.on_upgrade(move |wire| {
-        tasks.track_future(call_context::part_of(call, async move {
-            let protocol = Protocol::default();
-            let mut socket =
-                Socket { ctx, actor, wire, place, protocol, told: None, read: None, opened: Instant::now() };
-            socket.ctx.metrics.sockets.increment(1);
-            let end = socket.talk().await;
-            socket.leave(end).await;
-            socket.ctx.metrics.sockets.decrement(1);
-            // The connection counts as in use for as long as the socket lives.
-            drop(in_use);
-        }))
-    }))
+    tokio::spawn(tasks.track_future(call_context::part_of(call, async move {
+        // The client may have gone before it had the answer.
+        let Ok(wire) = wire.await else { return };
+        let protocol = Protocol::default();
+        let mut socket = Socket { ctx, actor, wire, place, protocol, told: None, read: None, opened: Instant::now() };
+        let metrics = socket.ctx.metrics.sockets.clone();
+        metrics.increment(1);
+        let end = socket.talk().await;
+        socket.leave(end).await;
+        metrics.decrement(1);
+        // The connection counts as in use for as long as the socket lives.
+        drop(in_use);
+    })));
+    Ok(response)
 }
 
 /// The reason why a socket ends.
 enum End {
     /// The client went away.
     Gone,
+    /// The client closes it.
+    Closed,
     /// The server closes it.
     Close(Close),
 }
@@ -75,7 +74,7 @@ enum End {
 struct Socket {
     ctx: Ctx,
     actor: Actor,
-    wire: WebSocket,
+    wire: Wire,
     place: Place,
     protocol: Protocol,
     /// The last event that was sent; `None` before the greeting.
@@ -87,7 +86,7 @@ struct Socket {
 
 /// The event that happened first.
 enum Next {
-    Said(Option<Result<Message, axum::Error>>),
+    Said(Option<tungstenite::Result<Message>>),
     Queued(Option<Queued>),
     Beat,
     End(Close),
@@ -99,7 +98,7 @@ impl Socket {
         loop {
             let next = tokio::select! {
                 why = ended(&mut self.place.end) => Next::End(why),
-                said = self.wire.recv() => Next::Said(said),
+                said = self.wire.next() => Next::Said(said),
                 queued = self.place.queue.recv(), if self.told.is_some() => Next::Queued(queued),
                 () = tokio::time::sleep_until(beat) => Next::Beat,
             };
@@ -111,7 +110,7 @@ impl Socket {
                 Next::Beat => {
                     beat = Instant::now() + self.ctx.options.socket_heartbeat;
                     match self.protocol.beat() {
-                        Beat::Ping => self.write(Message::Ping(axum::body::Bytes::new())).await,
+                        Beat::Ping => self.write(Message::Ping(Vec::new().into())).await,
                         Beat::Gone => Err(End::Gone),
                         Beat::Close(why) => Err(End::Close(why)),
                     }
@@ -123,10 +122,12 @@ impl Socket {
         }
     }
 
-    async fn said(&mut self, said: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+    async fn said(&mut self, said: Option<tungstenite::Result<Message>>) -> Result<(), End> {
         let text = match said {
-            None | Some(Ok(Message::Close(_))) => return Err(End::Gone),
-            Some(Err(error)) => return Err(if is_too_big(&error) { End::Close(Close::TooBig) } else { End::Gone }),
+            // Raw frames are only ever sent.
+            None | Some(Ok(Message::Frame(_))) => return Err(End::Gone),
+            Some(Ok(Message::Close(_))) => return Err(End::Closed),
+            Some(Err(error)) => return Err(fault(&error).map_or(End::Gone, End::Close)),
             Some(Ok(Message::Binary(_))) => return Err(End::Close(Close::Binary)),
             Some(Ok(Message::Pong(_))) => {
                 self.protocol.heard();
@@ -289,20 +290,30 @@ impl Socket {
         }
     }
 
-    /// Sends the reason, and waits a moment for the client's close frame.
-    async fn leave(&mut self, end: End) {
-        let End::Close(why) = end else { return };
-        let (code, reason) = why.frame();
+    /// Ends the socket so that the client receives all that was said, its reason last.
+    async fn leave(self, end: End) {
+        let Self { mut wire, place, .. } = self;
+        // The same person may open another one from here on.
+        drop(place);
         let farewell = async {
-            let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-            if self.wire.send(Message::Close(Some(frame))).await.is_err() {
-                return;
-            }
-            while let Some(Ok(said)) = self.wire.recv().await {
-                if matches!(said, Message::Close(_)) {
-                    return;
+            match end {
+                End::Gone => return,
+                // The reply to a close frame waits to be written, maybe behind other frames.
+                End::Closed => _ = wire.flush().await,
+                End::Close(why) => {
+                    let (code, reason) = why.frame();
+                    let frame = CloseFrame { code: code.into(), reason: Utf8Bytes::from_static(reason) };
+                    if wire.send(Message::Close(Some(frame))).await.is_err() {
+                        return;
+                    }
+                    while !why.is_fault() && matches!(wire.next().await, Some(Ok(said)) if !said.is_close()) {}
                 }
             }
+            // A connection that is closed while it has unread bytes is reset, and the client loses what it was sent last.
+            let stream = wire.get_mut();
+            let _ = stream.shutdown().await;
+            let mut unread = [0; 1024];
+            while stream.read(&mut unread).await.is_ok_and(|count| count > 0) {}
         };
         // A client that no longer reads is cut off.
         let _ = tokio::time::timeout(FAREWELL, farewell).await;
@@ -314,9 +325,14 @@ async fn ended(end: &mut tokio::sync::watch::Receiver<Option<Close>>) -> Close {
     end.wait_for(Option::is_some).await.ok().and_then(|why| *why).unwrap_or(Close::TryAgain)
 }
 
-fn is_too_big(error: &axum::Error) -> bool {
-    use std::error::Error as _;
-    use tokio_tungstenite::tungstenite;
-    let inner = error.source().and_then(|inner| inner.downcast_ref::<tungstenite::Error>());
-    matches!(inner, Some(tungstenite::Error::Capacity(_)))
+/// Returns how to end a socket whose client broke the protocol; `None` when the connection broke.
+fn fault(error: &tungstenite::Error) -> Option<Close> {
+    use tungstenite::{Error, error::ProtocolError};
+    match error {
+        Error::Capacity(_) => Some(Close::TooBig),
+        Error::Utf8(_) => Some(Close::NotText),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(Close::Protocol),
+        _ => None,
+    }
 }

@@ -32,12 +32,8 @@ pub(crate) async fn get_me(Asked(op): Asked) -> Answer<Response> {
     params(("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
     responses((status = 200, description = "The account", body = Me, headers(("etag" = String))),
         (status = 409, description = "The number is somebody else's")))]
-pub(crate) async fn update_me(
-    Asked(op): Asked,
-    IfMatch(if_version): IfMatch,
-    Input(input): Input<UpdateMe>,
-) -> Answer<Response> {
-    let me = marketplace_core::users::update_me(&op.at_version(if_version), input).await?;
+pub(crate) async fn update_me(Asked(op): Asked, if_match: IfMatch, Input(input): Input<UpdateMe>) -> Answer<Response> {
+    let me = marketplace_core::users::update_me(&if_match.at(&op), input).await?;
     Ok(versioned(me.version, me))
 }
 

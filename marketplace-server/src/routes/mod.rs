@@ -25,7 +25,7 @@ use axum::{
     body::Body,
     http::{
         HeaderValue, StatusCode,
-        header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG},
+        header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG},
     },
     response::{IntoResponse, Response},
 };
@@ -35,6 +35,7 @@ use marketplace_core::{
     error::{Error, Result},
     export::Export,
     kyc::model::FileContent,
+    messaging::AttachmentFile,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -72,6 +73,37 @@ pub(crate) fn shown_file(file: FileContent, name: &str) -> Answer<Response> {
     Ok(response)
 }
 
+/// Returns a file of a message, to be shown inline, in whole or in parts. Its two readers may keep it for a while; a removed one
+/// disappears from caches soon.
+pub(crate) fn shown_attachment(file: AttachmentFile) -> Answer<Response> {
+    let AttachmentFile { name, content } = file;
+    let mut response = Response::new(Body::from(content.bytes));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::try_from(content.media_type).map_err(Error::internal)?);
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::try_from(inline(&name)).map_err(Error::internal)?);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600, must-revalidate"));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    Ok(response)
+}
+
+/// Returns a `Content-Disposition` with a name of any characters (RFC 6266, RFC 8187).
+fn inline(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ' { c } else { '_' };
+    let fallback: String = name.chars().map(plain).collect();
+    let mut text = format!("inline; filename=\"{fallback}\"");
+    if fallback != name {
+        text.push_str("; filename*=UTF-8''");
+        for byte in name.bytes() {
+            if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
+                text.push(char::from(byte));
+            } else {
+                text.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+    text
+}
+
 /// Returns a versioned resource: JSON with its `ETag`.
 pub(crate) fn versioned(version: i64, value: impl Serialize) -> Response {
     let mut response = Json(value).into_response();
@@ -103,3 +135,17 @@ pub(crate) async fn download(ctx: &Ctx, export: impl Future<Output = Result<Expo
 pub(crate) const DONE: StatusCode = StatusCode::NO_CONTENT;
 /// Accepted; the result is not visible in the response.
 pub(crate) const TAKEN: StatusCode = StatusCode::ACCEPTED;
+
+#[cfg(test)]
+mod tests {
+    use super::inline;
+
+    #[test]
+    fn names_of_files_survive_the_header() {
+        assert_eq!(inline("plan.pdf"), "inline; filename=\"plan.pdf\"");
+        assert_eq!(
+            inline("Küche \"neu\" 100%.jpg"),
+            "inline; filename=\"K_che _neu_ 100_.jpg\"; filename*=UTF-8''K%C3%BCche%20%22neu%22%20100%25.jpg"
+        );
+    }
+}

@@ -83,5 +83,6 @@ pub(crate) struct Jwks {
     responses((status = 200, description = "Public keys", body = Jwks)))]
 pub(crate) async fn get_keys(State(ctx): State<Ctx>) -> Response {
     // Short: after a rotation, verifiers must get the new key before they see many tokens signed with it.
-    ([(CACHE_CONTROL, "public, max-age=60")], Json(Jwks { keys: ctx.app.keys.public() })).into_response()
+    ([(CACHE_CONTROL, "public, max-age=60, must-revalidate")], Json(Jwks { keys: ctx.app.keys.public() }))
+        .into_response()
 }

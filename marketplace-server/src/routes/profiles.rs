@@ -68,10 +68,10 @@ pub(crate) async fn get_client_profile(Asked(op): Asked) -> Answer<Response> {
     responses((status = 200, description = "The profile", body = ClientProfile, headers(("etag" = String)))))]
 pub(crate) async fn update_client_profile(
     Asked(op): Asked,
-    IfMatch(if_version): IfMatch,
+    if_match: IfMatch,
     Input(input): Input<UpdateClientProfile>,
 ) -> Answer<Response> {
-    let profile = profiles::update_client(&op.at_version(if_version), input).await?;
+    let profile = profiles::update_client(&if_match.at(&op), input).await?;
     Ok(versioned(profile.version, profile))
 }
 
@@ -89,10 +89,10 @@ pub(crate) async fn get_worker_profile(Asked(op): Asked) -> Answer<Response> {
     responses((status = 200, description = "The profile", body = WorkerProfile, headers(("etag" = String)))))]
 pub(crate) async fn update_worker_profile(
     Asked(op): Asked,
-    IfMatch(if_version): IfMatch,
+    if_match: IfMatch,
     Input(input): Input<UpdateWorkerProfile>,
 ) -> Answer<Response> {
-    let profile = profiles::update_worker(&op.at_version(if_version), input).await?;
+    let profile = profiles::update_worker(&if_match.at(&op), input).await?;
     Ok(versioned(profile.version, profile))
 }
 
@@ -227,7 +227,11 @@ pub(crate) async fn get_picture(
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::try_from(file.media_type).map_err(Error::internal)?);
     // A changed picture has another id. Cached for a limited time, because a banned user's picture must disappear.
-    let cache = if known { "private, max-age=3600, immutable" } else { "public, max-age=3600, immutable" };
+    let cache = if known {
+        "private, max-age=3600, must-revalidate, immutable"
+    } else {
+        "public, max-age=3600, must-revalidate, immutable"
+    };
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     Ok(response)
 }

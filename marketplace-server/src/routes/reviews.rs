@@ -74,10 +74,10 @@ pub(crate) async fn get_review(Asked(op): Asked, Id(id): Id<ReviewId>) -> Answer
 pub(crate) async fn update_review(
     Asked(op): Asked,
     Id(id): Id<ReviewId>,
-    IfMatch(if_version): IfMatch,
+    if_match: IfMatch,
     Input(update): Input<UpdateReview>,
 ) -> Answer<Response> {
-    let review = reviews::edit(&op.at_version(if_version), id, update).await?;
+    let review = reviews::edit(&if_match.at(&op), id, update).await?;
     Ok(versioned(review.version, review))
 }
 

@@ -81,10 +81,10 @@ pub(crate) async fn create_service(command: IdempotentRequest<NewService>) -> An
 pub(crate) async fn update_service(
     Asked(op): Asked,
     Id(id): Id<ServiceId>,
-    IfMatch(if_version): IfMatch,
+    if_match: IfMatch,
     Input(input): Input<UpdateService>,
 ) -> Answer<Response> {
-    let service = services::update(&op.at_version(if_version), id, input).await?;
+    let service = services::update(&if_match.at(&op), id, input).await?;
     Ok(versioned(service.version, service))
 }
 
@@ -94,12 +94,8 @@ pub(crate) async fn update_service(
         ("if-match" = Option<String>, Header, description = "ETag of the version that the change is meant for")),
     responses((status = 204, description = "Deleted"),
         (status = 409, description = "A job about it is under way")))]
-pub(crate) async fn delete_service(
-    Asked(op): Asked,
-    Id(id): Id<ServiceId>,
-    IfMatch(if_version): IfMatch,
-) -> Answer<StatusCode> {
-    services::delete(&op.at_version(if_version), id).await?;
+pub(crate) async fn delete_service(Asked(op): Asked, Id(id): Id<ServiceId>, if_match: IfMatch) -> Answer<StatusCode> {
+    services::delete(&if_match.at(&op), id).await?;
     Ok(DONE)
 }
 

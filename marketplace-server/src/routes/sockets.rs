@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Request, State, ws::WebSocketUpgrade},
+    extract::{Request, State},
     http::{
-        HeaderMap,
-        header::{AUTHORIZATION, ORIGIN},
+        HeaderMap, HeaderValue,
+        header::{AUTHORIZATION, HOST, ORIGIN},
     },
     response::{IntoResponse, Response},
 };
@@ -26,7 +26,7 @@ use crate::{
     connection::Exchange,
     ctx::Ctx,
     extract::{Asked, Params, address_of, bearer},
-    live,
+    live::{self, Handshake},
     problem::{Answer, Problem},
 };
 
@@ -80,11 +80,12 @@ pub(crate) struct Opening {
 /// Frames are text of at most 65,536 bytes. Every 30 seconds the server pings; a client that is silent for twice as long is
 /// gone. Each frame counts as a change does over HTTP: one too many is answered by `error` (`rate_limited`), and a hundred such
 /// end the socket. Closing codes: 1001 the server stops, 1003 bytes instead of text, 1008 not the protocol (no `hello` within 30
-/// seconds, or far too many frames), 1009 too large, 1013 too slow or the database is away (resume by cursor), 4401 the login has ended.
+/// seconds, or far too many frames), 1002 not WebSocket, 1007 text that is not UTF-8, 1009 too large, 1013 too slow or the database is
+/// away (resume by cursor), 4401 the login has ended.
 #[utoipa::path(get, path = "/v1/ws", tag = "threads", security(("bearer" = []), ("ticket" = [])), params(Opening),
     responses(
         (status = 101, description = "The connection is a WebSocket from here on"),
-        (status = 426, description = "This is no request for a WebSocket"),
+        (status = 426, description = "This is no request for a WebSocket of version 13"),
         (status = 429, description = "The caller has too many sockets")))]
 pub(crate) async fn open_socket(
     State(ctx): State<Ctx>,
@@ -92,39 +93,43 @@ pub(crate) async fn open_socket(
     request: Request,
 ) -> Answer<Response> {
     let (mut parts, _) = request.into_parts();
+    // Before anything is asked of the caller: whoever comes by mistake is told what this is, and keeps their ticket.
+    let handshake = match Handshake::of(&mut parts) {
+        Ok(handshake) => handshake,
+        Err(none) => return Ok(none.into_response()),
+    };
     check_origin(&parts.headers, &ctx.app.config)?;
-    let is_upgrade = parts.headers.contains_key("sec-websocket-key");
     // Anybody can try to guess tickets.
     if opening.ticket.is_some() {
         ctx.app.admit_address(Class::Public, address_of(&parts.extensions, &parts.headers, &ctx)).await?;
     }
-    let actor = caller(&ctx, &parts.headers, opening.ticket.as_deref(), is_upgrade).await?;
+    let actor = caller(&ctx, &parts.headers, opening.ticket.as_deref()).await?;
     ctx.app.admit(Class::Read, &actor).await?;
     actor.require_own(Permission::Trade)?;
-    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &ctx).await {
-        Ok(upgrade) => upgrade,
-        Err(refusal) => return Ok(refusal.into_response()),
-    };
     let exchange = parts.extensions.get::<Arc<Exchange>>();
     let in_use = exchange.map(|exchange| exchange.work()).ok_or_else(|| Error::internal("no connection"))?;
-    Ok(live::serve(ctx, actor, upgrade, in_use).await?)
+    Ok(live::serve(ctx, actor, handshake, in_use).await?)
 }
 
-/// Returns the caller that the header identifies, otherwise the owner of the ticket. Only a request for a socket uses
-/// up the ticket.
-async fn caller(ctx: &Ctx, headers: &HeaderMap, ticket: Option<&str>, is_upgrade: bool) -> Answer<Actor> {
+/// Returns the caller that the header identifies, otherwise the owner of the ticket.
+async fn caller(ctx: &Ctx, headers: &HeaderMap, ticket: Option<&str>) -> Answer<Actor> {
     match ticket {
-        Some(ticket) if !headers.contains_key(AUTHORIZATION) && is_upgrade => {
-            Ok(auth::redeem_ticket(&ctx.app, ticket).await?)
-        }
+        Some(ticket) if !headers.contains_key(AUTHORIZATION) => Ok(auth::redeem_ticket(&ctx.app, ticket).await?),
         _ => Ok(auth::authenticate(&ctx.app, bearer(headers)?).await?),
     }
 }
 
 /// Checks the page that opens a socket. Browsers state it, and permit every page to open one: only our own may.
+///
+/// With a token in a header it is no page of a browser's, and may name the address that it connects to, as libraries do.
 fn check_origin(headers: &HeaderMap, config: &Config) -> Result<(), Problem> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
-    if origin.to_str().is_ok_and(|origin| config.is_own_origin(origin)) {
+    let is_ours = |origin: &str| {
+        let address = origin.split_once("://").map(|(_, address)| address.as_bytes());
+        let named = headers.contains_key(AUTHORIZATION) && address == headers.get(HOST).map(HeaderValue::as_bytes);
+        named || config.is_own_origin(origin)
+    };
+    if origin.to_str().is_ok_and(is_ours) {
         Ok(())
     } else {
         Err(Error::forbidden("pages of this origin open no sockets here").into())

@@ -113,12 +113,12 @@ async fn change<O: StaffOperation>(
     path: O::Path,
     query: O::Query,
 ) -> Answer<Response> {
-    let IfMatch(if_version) = IfMatch::of(&parts.headers)?;
+    let op = IfMatch::of(&parts.headers)?.at(&op);
     let key = if O::KEEPS_RESPONSE { Key::of(parts.method.as_str(), parts.uri.path(), &parts.headers)? } else { None };
     let bytes = read_json(&parts.headers, body).await?;
     let key = key.map(|key| key.with(&bytes));
     let mut input = body_of::<O>(&bytes)?;
-    input.set_version(if_version);
+    input.set_version(op.change().if_version);
     let is_created = O::DRY_RUN.is_some() && !input.change().dry_run;
     let actor = op.actor().clone();
     let work = async move {

@@ -9,10 +9,10 @@ use axum::{
 use marketplace_core::{
     base::permission::Permission,
     error::Error,
-    ids::ThreadId,
+    ids::{AttachmentId, ThreadId},
     kyc,
     messaging::{
-        self,
+        self, AddressQuery, AttachmentSize, SignedAddress,
         model::{Attachment, Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadSummary},
     },
     page::{Page, PageRequest},
@@ -20,7 +20,7 @@ use marketplace_core::{
 };
 use multer::Multipart;
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::kyc as forms;
@@ -32,7 +32,7 @@ use crate::{
     openapi::IdempotencyKey,
     options::MULTIPART_LIMIT,
     problem::Answer,
-    routes::shown_file,
+    routes::shown_attachment,
 };
 
 /// Returns this feature's routes.
@@ -44,6 +44,8 @@ pub(crate) fn routes() -> OpenApiRouter<Ctx> {
         .routes(routes!(mark_thread_read))
         .routes(routes!(upload_attachment))
         .routes(routes!(download_attachment))
+        .routes(routes!(sign_attachment_address))
+        .routes(routes!(download_signed_attachment))
 }
 
 /// One's threads, newest activity first.
@@ -144,9 +146,10 @@ pub(crate) async fn upload_attachment(
     let came = body::received(request, &actor, MULTIPART_LIMIT as u64, &ctx).await?;
     // Limits the memory that uploads use together.
     let permit = kyc::submit_permit(&ctx.app.by(&actor)).await?;
-    let file = read_form(came, boundary).await?;
+    let (file, name) = read_form(came, boundary).await?;
     if let Some(key) = &mut key {
         key.add(&file);
+        key.add(name.as_deref().unwrap_or_default().as_bytes());
     }
     let (app, who) = (ctx.app.clone(), actor.clone());
     idempotency::once(
@@ -154,7 +157,7 @@ pub(crate) async fn upload_attachment(
         &actor,
         key,
         Box::pin(async move {
-            let taken = messaging::attach(&app.by(&who), id, file).await;
+            let taken = messaging::attach(&app.by(&who), id, file, name.as_deref()).await;
             drop(permit);
             taken.map(|taken| (StatusCode::CREATED, taken))
         }),
@@ -162,7 +165,8 @@ pub(crate) async fn upload_attachment(
     .await
 }
 
-async fn read_form(came: Spool, boundary: String) -> Answer<Vec<u8>> {
+/// Returns the file of the form, and its name.
+async fn read_form(came: Spool, boundary: String) -> Answer<(Vec<u8>, Option<String>)> {
     let capacity = usize::try_from(came.len().min(MAX_FILE)).unwrap_or(0);
     let mut form = Multipart::new(came.into_pieces(), boundary);
     let mut file = None;
@@ -170,7 +174,8 @@ async fn read_form(came: Spool, boundary: String) -> Answer<Vec<u8>> {
         if field.name() != Some("file") {
             return Err(Error::invalid("/file", "is the only field of this form").into());
         }
-        if file.replace(forms::read_field(field, "file", MAX_FILE, capacity).await?).is_some() {
+        let name = field.file_name().map(str::to_owned);
+        if file.replace((forms::read_field(field, "file", MAX_FILE, capacity).await?, name)).is_some() {
             return Err(Error::invalid("/file", "is given twice").into());
         }
     }
@@ -180,14 +185,58 @@ async fn read_form(came: Spool, boundary: String) -> Answer<Vec<u8>> {
 /// A file of a thread.
 #[utoipa::path(get, path = "/v1/threads/{id}/attachments/{attachment_id}", tag = "threads",
     params(("id" = ThreadId, Path, description = "The thread"),
-        ("attachment_id" = marketplace_core::ids::AttachmentId, Path, description = "The file")),
-    responses((status = 200, description = "The file", content(
-        (String = "image/jpeg"), (String = "image/png"), (String = "image/webp"), (String = "application/pdf")))))]
+        ("attachment_id" = AttachmentId, Path, description = "The file"), SizeQuery,
+        ("range" = Option<String>, Header, description = "A part of it, such as `bytes=0-1023`")),
+    responses(
+        (status = 200, description = "The file", content(
+            (String = "image/jpeg"), (String = "image/png"), (String = "image/webp"), (String = "application/pdf"))),
+        (status = 206, description = "The part", content(
+            (String = "image/jpeg"), (String = "image/png"), (String = "image/webp"), (String = "application/pdf"))),
+        (status = 416, description = "The part is beyond the end")))]
 pub(crate) async fn download_attachment(
     Asked(op): Asked,
     Id(id): Id<ThreadId>,
     Attached(file): Attached,
+    Params(SizeQuery { size }): Params<SizeQuery>,
 ) -> Answer<Response> {
-    let content = messaging::attachment(&op, id, file).await?;
-    shown_file(content, "attachment")
+    shown_attachment(messaging::attachment(&op, id, file, size.unwrap_or(AttachmentSize::Full)).await?)
+}
+
+/// Which rendering of a file.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SizeQuery {
+    /// `full`, or `thumb`: a picture made small, 320 pixels a side at most.
+    #[param(inline)]
+    size: Option<AttachmentSize>,
+}
+
+/// An address of a file that needs no access token, for `<img>`: good for five minutes, and only as long as the caller may see the
+/// file. Whoever has it sees the file.
+#[utoipa::path(post, path = "/v1/threads/{id}/attachments/{attachment_id}/address", tag = "threads",
+    params(("id" = ThreadId, Path, description = "The thread"),
+        ("attachment_id" = AttachmentId, Path, description = "The file")),
+    responses((status = 200, description = "The address", body = SignedAddress)))]
+pub(crate) async fn sign_attachment_address(
+    Asked(op): Asked,
+    Id(id): Id<ThreadId>,
+    Attached(file): Attached,
+) -> Answer<Json<SignedAddress>> {
+    Ok(Json(messaging::attachment_address(&op, id, file).await?))
+}
+
+/// A file at its signed address.
+#[utoipa::path(get, path = "/v1/attachments/{id}", tag = "threads", security(()),
+    params(("id" = AttachmentId, Path, description = "The file"), AddressQuery),
+    responses(
+        (status = 200, description = "The file", content(
+            (String = "image/jpeg"), (String = "image/png"), (String = "image/webp"), (String = "application/pdf"))),
+        (status = 404, description = "The address is wrong or over, or the person it was made for may not see the file any more")))]
+pub(crate) async fn download_signed_attachment(
+    State(ctx): State<Ctx>,
+    Id(id): Id<AttachmentId>,
+    Params(query): Params<AddressQuery>,
+) -> Answer<Response> {
+    shown_attachment(messaging::addressed_attachment(&ctx.app, id, &query).await?)
 }

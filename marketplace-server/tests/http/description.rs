@@ -206,6 +206,13 @@ async fn the_links_in_mails_lead_to_a_page_that_calls_the_api() {
         for part in ["src", "href"] {
             assert_eq!(server.get(&attribute(part)).send().await.unwrap().status(), 200);
         }
+        // Whoever comes too late is offered another mail.
+        assert_eq!(html.contains("data-again"), path == "/auth/verify-email");
+        if path == "/auth/verify-email" {
+            let resend = attribute("data-again");
+            let body = serde_json::json!({"email": "nobody@example.org"});
+            assert_eq!(server.post(&resend).json(&body).send().await.unwrap().status(), 202);
+        }
         // What the page would send is understood.
         let answer =
             server.post(&attribute("data-call")).json(&serde_json::json!({"nonsense": true})).send().await.unwrap();
@@ -267,4 +274,21 @@ fn described_types(text: &str) -> Vec<String> {
         (is_described, other_name) = (false, None);
     }
     names
+}
+
+/// Programs generate clients from it: it is written by this test when it is run with `UPDATE_DOCS=1`.
+#[test]
+fn the_frames_are_as_described() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/asyncapi.yaml");
+    let description = marketplace_server::frames_description();
+    let mut references = Vec::new();
+    collect(&description, &mut references);
+    for reference in references {
+        assert!(description.pointer(reference.strip_prefix('#').unwrap()).is_some(), "{reference}");
+    }
+    let text = serde_saphyr::to_string(&description).unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    assert!(std::fs::read_to_string(path).unwrap() == text, "the types have changed: run this with UPDATE_DOCS=1");
 }

@@ -27,7 +27,7 @@ async fn happens_once_and_answers_twice() {
         assert_eq!(again.headers()["content-type"], "application/json");
         assert_eq!(again.json::<Value>().await.unwrap(), first);
         // The key is bound to what was asked, and to who asked.
-        problem(create(&server, &token, "k1", "other@example.org"), 409, "conflict").await;
+        problem(create(&server, &token, "k1", "other@example.org"), 422, "invalid").await;
         let colleague = server.token(Role::Admin).await;
         expect(create(&server, &colleague, "k1", "colleague@example.org"), 201).await;
         server.stop().await;
@@ -47,6 +47,17 @@ async fn a_refusal_is_answered_again_under_its_own_request_id() {
     }
 }
 
+/// Whoever corrects a typo keeps the key.
+#[tokio::test]
+async fn invalid_input_does_not_use_up_a_key() {
+    for server in servers().await {
+        let token = server.token(Role::Admin).await;
+        problem(create(&server, &token, "k", "nonsense"), 422, "invalid").await;
+        expect(create(&server, &token, "k", "corrected@example.org"), 201).await;
+        server.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn of_many_at_once_one_happens() {
     for server in servers().await {
@@ -59,7 +70,7 @@ async fn of_many_at_once_one_happens() {
             match answer.status().as_u16() {
                 201 if !replayed => made += 1,
                 201 => {}
-                503 => {
+                409 => {
                     assert!(answer.headers().contains_key("retry-after"));
                     assert!(answer.text().await.unwrap().contains("still running"));
                 }

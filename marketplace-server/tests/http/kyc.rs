@@ -187,7 +187,7 @@ async fn a_submission_sent_twice_with_a_key_is_one() {
         let again = expect(submit(&server, &worker, form()).header("idempotency-key", "k"), 201).await;
         assert_eq!(first, again);
         let other = form_without("selfie").part("selfie", file(picture(9), "x"));
-        problem(submit(&server, &worker, other).header("idempotency-key", "k"), 409, "conflict").await;
+        problem(submit(&server, &worker, other).header("idempotency-key", "k"), 422, "invalid").await;
         server.stop().await;
     }
 }

@@ -1,6 +1,6 @@
 //! What goes wrong is told in one form, on every path.
 
-use marketplace_core::{accounts::model::Status, base::permission::Role};
+use marketplace_core::{accounts::model::Status, base::permission::Role, config::Config};
 use reqwest::Method;
 use serde_json::json;
 
@@ -132,8 +132,9 @@ async fn request_ids_and_headers_are_on_every_answer() {
 #[tokio::test]
 async fn browsers_of_listed_origins_only() {
     let app = "https://app.example.org";
-    let server =
-        server_with(|config| config.cors_origins = vec![app.to_owned()], marketplace_server::Options::default()).await;
+    let any = ["capacitor://localhost", "https://*.example.net"];
+    let listed = |config: &mut Config| config.cors_origins = [app].iter().chain(&any).map(|&own| own.into()).collect();
+    let server = server_with(listed, marketplace_server::Options::default()).await;
     let ask = |origin: &'static str| {
         server
             .request(Method::OPTIONS, "/v1/me")
@@ -146,8 +147,13 @@ async fn browsers_of_listed_origins_only() {
     assert_eq!(answer.headers()["access-control-allow-origin"], app);
     assert!(answer.headers().get("access-control-allow-credentials").is_none());
     assert!(answer.headers().get("x-request-id").is_some());
-    let answer = ask("https://evil.example.org").send().await.unwrap();
-    assert!(answer.headers().get("access-control-allow-origin").is_none());
+    for own in ["capacitor://localhost", "https://a.example.net", "https://a.b.example.net"] {
+        assert_eq!(ask(own).send().await.unwrap().headers()["access-control-allow-origin"], own);
+    }
+    for foreign in ["https://evil.example.org", "https://example.net", "http://a.example.net", "ionic://localhost"] {
+        let answer = ask(foreign).send().await.unwrap();
+        assert!(answer.headers().get("access-control-allow-origin").is_none(), "{foreign}");
+    }
     let answer = server.get("/v1/me").header("origin", app).send().await.unwrap();
     assert_eq!(answer.headers()["access-control-allow-origin"], app);
     server.stop().await;

@@ -372,7 +372,7 @@ impl Conversation<'_> {
     ) {
         let last_at = said.last().map_or(thread.start, |said| said.at);
         let last = number(said.len());
-        // The author of each message, by number: read pointers and unread counts are derived from it.
+        // For whom each message, by number, is nothing new: read pointers and unread counts are derived from it.
         let mut writers: Vec<Option<Side>> = Vec::with_capacity(said.len());
         // The message that staff removed: when, and which.
         let mut taken: Option<(Timestamp, Uuid, i64)> = None;
@@ -380,6 +380,13 @@ impl Conversation<'_> {
             let removed = outline.staff_at.filter(|_| said.removed);
             let reason =
                 if outline.tone == Tone::Abusive { RemovalReason::Abuse } else { RemovalReason::ContactDetails };
+            let cause = match said.what {
+                What::Text(side, _) => Some(side),
+                What::Notice(_) => None,
+                What::Step(job, step) => {
+                    outline.jobs.get(job).and_then(|job| job.steps.get(step)).map(|step| step.side)
+                }
+            };
             let (kind, side, content, data) = match said.what {
                 What::Text(side, content) => (MessageKind::Text, Some(side), Value::Text(content), None),
                 What::Notice(content) => (MessageKind::Notice, None, Value::Word(content), None),
@@ -388,7 +395,7 @@ impl Conversation<'_> {
                     (MessageKind::Job, None, Value::Text(content), Some(data))
                 }
             };
-            writers.push(side);
+            writers.push(cause);
             let id = uuid(said.at, rng);
             taken = taken.or(removed.map(|at| (at, id, seq)));
             let print = match (&content, side) {

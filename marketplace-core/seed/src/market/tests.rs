@@ -63,8 +63,8 @@ async fn threads_count_what_they_hold() {
         )
         .await;
         none(conn, "what is unread", "SELECT count(*) FROM threads t WHERE \
-            t.client_unread <> (SELECT count(*) FROM messages m WHERE m.thread_id = t.id AND m.seq > t.client_read AND (m.sender_id IS NULL OR m.sender_id <> t.client_id)) OR \
-            t.worker_unread <> (SELECT count(*) FROM messages m WHERE m.thread_id = t.id AND m.seq > t.worker_read AND (m.sender_id IS NULL OR m.sender_id <> t.worker_id))").await;
+            t.client_unread <> (SELECT count(*) FROM messages m WHERE m.thread_id = t.id AND m.seq > t.client_read AND (m.sender_id IS NULL OR m.sender_id <> t.client_id) AND COALESCE(m.data, '') NOT LIKE '%\"side\":\"client\"%') OR \
+            t.worker_unread <> (SELECT count(*) FROM messages m WHERE m.thread_id = t.id AND m.seq > t.worker_read AND (m.sender_id IS NULL OR m.sender_id <> t.worker_id) AND COALESCE(m.data, '') NOT LIKE '%\"side\":\"worker\"%')").await;
         none(conn, "only the two write", "SELECT count(*) FROM messages m JOIN threads t ON t.id = m.thread_id WHERE \
             (m.kind = 'text') <> (m.sender_id IS NOT NULL) OR (m.sender_id <> t.client_id AND m.sender_id <> t.worker_id)").await;
         none(

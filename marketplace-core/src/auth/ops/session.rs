@@ -45,7 +45,7 @@ pub async fn authenticate(app: &App, access_token: &str) -> Result<Actor> {
         return tokens::authenticate(app, access_token).await;
     }
     let now = app.now();
-    let claims = token::verify(&app.keys, &app.tokens, access_token, now)?;
+    let claims = token::verify(&app.keys, &app.tokens, app.config.issuer(), access_token, now)?;
     let live = app
         .db
         .point::<store::Sessions>(claims.sid)
@@ -194,7 +194,10 @@ impl Opening {
 /// Creates an access token, with the refresh token of a generation.
 fn tokens(app: &App, account: &Account, session: SessionId, generation: i64, secret: &[u8]) -> Result<Tokens> {
     let now = app.now();
+    let issuer = app.config.issuer();
     let claims = Claims {
+        iss: issuer.to_owned(),
+        aud: token::audience(issuer),
         sub: account.id,
         sid: session,
         role: account.role,

@@ -109,6 +109,8 @@ async fn create_in(
         client_status: client.status,
         worker_name: worker.name,
         worker_status: worker.status,
+        client_picture: None,
+        worker_picture: None,
     };
     if !store::insert(conn, &job).await? {
         return match store::live_in(conn, id).await? {
@@ -131,13 +133,12 @@ async fn in_the_way(conn: &mut Conn<'_>, live: &Job, side: Side) -> Result<Error
 struct Wish {
     action: JobAction,
     revision: Option<i64>,
-    if_version: Option<i64>,
     details: Details,
 }
 
 impl Wish {
-    fn new(action: JobAction, if_version: Option<i64>) -> Self {
-        Self { action, revision: None, if_version, details: Details::default() }
+    fn new(action: JobAction) -> Self {
+        Self { action, revision: None, details: Details::default() }
     }
 }
 
@@ -180,9 +181,7 @@ async fn act_in(
     if let Some(lapsed) = expire(op, conn, &job).await? {
         return Ok(Outcome::Lapsed(full_view(conn, &lapsed, side).await?));
     }
-    if wish.if_version.is_some_and(|version| version != job.version) {
-        return Err(Error::stale(job.version));
-    }
+    op.check_version(job.version)?;
     if seen != job.version {
         return Err(overtaken(full_view(conn, &job, side).await?));
     }
@@ -202,7 +201,7 @@ async fn act_in(
 /// not with an account like the caller's; `precondition_failed` at another version than `if_version`; `conflict` when the
 /// job stands otherwise, with the job as `current`.
 pub async fn offer(op: &Operation, id: JobId, counter: CounterOffer) -> Result<JobView> {
-    let mut wish = Wish::new(JobAction::Offer, op.change().if_version);
+    let mut wish = Wish::new(JobAction::Offer);
     wish.revision = Some(counter.revision);
     wish.details.offer = Some(counter.offer.checked("/offer")?);
     act(op, id, wish).await
@@ -213,7 +212,7 @@ pub async fn offer(op: &Operation, id: JobId, counter: CounterOffer) -> Result<J
 /// # Errors
 /// Those of [`offer`].
 pub async fn accept(op: &Operation, id: JobId, revision: i64) -> Result<JobView> {
-    let mut wish = Wish::new(JobAction::Accept, op.change().if_version);
+    let mut wish = Wish::new(JobAction::Accept);
     wish.revision = Some(revision);
     act(op, id, wish).await
 }
@@ -235,7 +234,7 @@ pub async fn cancel(op: &Operation, id: JobId, why: EndJob) -> Result<JobView> {
 }
 
 async fn end(op: &Operation, id: JobId, action: JobAction, why: &EndJob) -> Result<JobView> {
-    let mut wish = Wish::new(action, op.change().if_version);
+    let mut wish = Wish::new(action);
     wish.details.comment = why.checked()?;
     wish.details.reason = Some(why.reason);
     act(op, id, wish).await
@@ -246,7 +245,7 @@ async fn end(op: &Operation, id: JobId, action: JobAction, why: &EndJob) -> Resu
 /// # Errors
 /// Those of [`offer`].
 pub async fn complete(op: &Operation, id: JobId) -> Result<JobView> {
-    act(op, id, Wish::new(JobAction::Complete, op.change().if_version)).await
+    act(op, id, Wish::new(JobAction::Complete)).await
 }
 
 /// Requests changes to completed work, as the client.
@@ -255,7 +254,7 @@ pub async fn complete(op: &Operation, id: JobId) -> Result<JobView> {
 /// Those of [`offer`].
 pub async fn request_changes(op: &Operation, id: JobId, what: ChangeRequest) -> Result<JobView> {
     let comment = check_text("/comment", &what.comment, 1, 2_000)?;
-    let mut wish = Wish::new(JobAction::RequestChanges, op.change().if_version);
+    let mut wish = Wish::new(JobAction::RequestChanges);
     wish.details.comment = Some(comment);
     act(op, id, wish).await
 }
@@ -265,5 +264,5 @@ pub async fn request_changes(op: &Operation, id: JobId, what: ChangeRequest) -> 
 /// # Errors
 /// Those of [`offer`].
 pub async fn finalize(op: &Operation, id: JobId) -> Result<JobView> {
-    act(op, id, Wish::new(JobAction::Finalize, op.change().if_version)).await
+    act(op, id, Wish::new(JobAction::Finalize)).await
 }

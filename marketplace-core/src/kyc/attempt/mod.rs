@@ -106,14 +106,6 @@ impl Attempt {
         Some(Claim { holder, label, mine, fence: self.fence, expires_at })
     }
 
-    /// Checks that the attempt has the given version; fails with the current version otherwise.
-    pub fn check_version(&self, if_version: Option<i64>) -> Result<()> {
-        match if_version {
-            Some(version) if version != self.version => Err(Error::stale(self.version)),
-            _ => Ok(()),
-        }
-    }
-
     /// Returns the outcome of a claim by `who` now, or an error when they may not claim the attempt.
     pub fn claiming(&self, now: Timestamp, who: &Principal) -> Result<Claiming> {
         self.require_open()?;

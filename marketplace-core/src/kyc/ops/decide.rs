@@ -45,7 +45,7 @@ pub async fn decide(op: &Operation, id: AttemptId, decision: &Decision) -> Resul
         op.actor().require_other(subject)?;
         let account = lock_account(conn, subject).await?;
         let mut attempt = store::lock(conn, id).await?;
-        attempt.check_version(op.change().if_version)?;
+        op.check_version(attempt.version)?;
         let changed = match attempt.deciding(op.now(), &op.actor().principal(), &decision)? {
             Deciding::Unchanged => false,
             Deciding::Decided { fence } => {
@@ -154,7 +154,7 @@ pub async fn undo(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
         op.actor().require_other(subject)?;
         lock_account(conn, subject).await?;
         let mut attempt = store::lock(conn, id).await?;
-        attempt.check_version(op.change().if_version)?;
+        op.check_version(attempt.version)?;
         let changed = match attempt.undoing(op.now(), &op.actor().principal())? {
             Undoing::Unchanged => false,
             Undoing::Undone(undo) => {

@@ -148,7 +148,7 @@ pub async fn claim(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> {
     op.write(unit!(|op, conn| {
         let attempt = store::lock(conn, id).await?;
         op.actor().require_other(attempt.user_id)?;
-        attempt.check_version(op.change().if_version)?;
+        op.check_version(attempt.version)?;
         let changed = match attempt.claiming(op.now(), &op.actor().principal())? {
             Claiming::New { fence } => {
                 take(&op, conn, &attempt, fence).await?;
@@ -184,7 +184,7 @@ pub async fn release(op: &Operation, id: AttemptId) -> Result<Changed<KycCase>> 
     op.write(unit!(|op, conn| {
         let mut attempt = store::lock(conn, id).await?;
         op.actor().require_other(attempt.user_id)?;
-        attempt.check_version(op.change().if_version)?;
+        op.check_version(attempt.version)?;
         let changed = attempt.claim(op.now(), &op.actor().principal()).is_some_and(|claim| claim.mine);
         if changed {
             store::clear_claim(conn, id).await?;

@@ -30,7 +30,7 @@ macro_rules! attempt_columns {
         $crate::column_list!($form: id "a.id", id "a.user_id", int "a.number", text "a.document_type", text "a.status", time "a.submitted_at",
             text "a.claim_holder", text "a.claim_label", time "a.claim_expires_at", int "a.fence", text "a.decided_by",
             time "a.decided_at", time "a.effective_at", text "a.reasons", text "a.comment", text "a.note", text "a.undo",
-            int "a.version", time "a.files_deleted_at", text "u.name", text "u.status" as "user_status")
+            int "a.version", time "a.files_deleted_at", text "u.name", text "u.status" => "user_status")
     };
 }
 

@@ -1,11 +1,16 @@
 //! Files of messages: uploaded first, then attached to one message.
 
+use image::DynamicImage;
+use unicode_normalization::UnicodeNormalization as _;
+
 use crate::{
     app::App,
     base::{
         error::{Error, Result},
-        ids::{AttachmentId, ThreadId},
+        ids::{AttachmentId, ThreadId, UserId},
         permission::Permission,
+        text::clean_line,
+        text_enum::text_enum,
     },
     kyc::model::FileContent,
     messaging::{
@@ -13,7 +18,7 @@ use crate::{
         store::{self, ClearFile, File, Stored},
     },
     operation::Operation,
-    platform::files::{Cleaned, Expected, Owner, Round, Sealed, clean, inspect},
+    platform::files::{Cleaned, Expected, Owner, Round, Sealed, clean, decoder, inspect, write_jpeg},
 };
 
 /// Files of a person's that may wait for a message.
@@ -22,17 +27,22 @@ const LOOSE: i64 = 50;
 const FILE: &str = "file";
 const WANTED: Expected = Expected { field: "file", pdf: true };
 const MEDIA_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "application/pdf"];
+/// Characters of a file's name at most.
+const NAME: usize = 120;
+/// Pixels a side of a thumbnail at most.
+const THUMB_SIDE: u32 = 320;
+const THUMB_QUALITY: u8 = 80;
 /// Files that one call seals at most: each may have to be turned.
 const BATCH: i64 = 8;
 
 /// Stores a file for a message that is sent later: JPEG, PNG, WebP or PDF by content, 10 MiB at most, as for identity
 /// checks. Pictures are turned upright and lose their metadata, such as where they were taken. A file that no message
-/// carries is deleted after a day.
+/// carries is deleted after a day. `name` is what the sender's machine calls it.
 ///
 /// # Errors
 /// `not_found` when the thread is not the caller's; `conflict` when it is closed, or when too many files wait for a
 /// message; for the file, with the pointer `/file`, see [`crate::platform::files::inspect()`].
-pub async fn attach(op: &Operation, thread: ThreadId, bytes: Vec<u8>) -> Result<Attachment> {
+pub async fn attach(op: &Operation, thread: ThreadId, bytes: Vec<u8>, name: Option<&str>) -> Result<Attachment> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
@@ -47,7 +57,8 @@ pub async fn attach(op: &Operation, thread: ThreadId, bytes: Vec<u8>) -> Result<
     let (facts, bytes) = op.files.inspected(WANTED, bytes).await?;
     let cleaned = op.files.decoding(bytes, move |bytes| clean(&facts, bytes)).await?;
     let id = AttachmentId::new(op.now(), op.random.as_ref());
-    let (file, stored) = put(op, id, cleaned).await?;
+    let (mut file, stored) = put(op, id, cleaned).await?;
+    file.name = name.and_then(|name| file_name(name, &file.media_type));
     let row = file.clone();
     // An object whose row is not written is swept.
     op.write(unit!(|op, conn| { store::insert_file(conn, &row, thread, user, &stored, op.now()).await })).await?;
@@ -60,6 +71,7 @@ async fn put(app: &App, id: AttachmentId, file: Cleaned) -> Result<(Attachment, 
     let attachment = Attachment {
         id,
         media_type: media_type.to_owned(),
+        name: None,
         size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
         width: width.map(i64::from),
         height: height.map(i64::from),
@@ -70,22 +82,112 @@ async fn put(app: &App, id: AttachmentId, file: Cleaned) -> Result<(Attachment, 
     Ok((attachment, Stored { object_key, wrapped_key }))
 }
 
+/// Returns a name that can stand in a header and in a folder: the last part of a path, without what has a meaning there, and with
+/// an ending that fits the type. `None` when nothing visible remains.
+fn file_name(given: &str, media_type: &str) -> Option<String> {
+    let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = clean_line(last, NAME)?.nfc().collect();
+    let name = name.replace([':', '*', '?', '"', '<', '>', '|'], "_");
+    let name = name.trim_matches(['.', ' ']);
+    let endings = endings(media_type);
+    let fits = name.rsplit_once('.').is_some_and(|(stem, ending)| {
+        !stem.is_empty() && endings.iter().any(|known| ending.eq_ignore_ascii_case(known))
+    });
+    match (name.is_empty(), endings.first()) {
+        (true, _) => None,
+        (false, Some(ending)) if !fits => Some(format!("{name}.{ending}")),
+        _ => Some(name.to_owned()),
+    }
+}
+
+/// Returns the endings of the names of files of a type, the usual one first.
+fn endings(media_type: &str) -> &'static [&'static str] {
+    match media_type {
+        "image/jpeg" => &["jpg", "jpeg"],
+        "image/png" => &["png"],
+        "image/webp" => &["webp"],
+        "application/pdf" => &["pdf"],
+        _ => &[],
+    }
+}
+
+text_enum! {
+    /// Which rendering of a file.
+    pub enum AttachmentSize {
+        /// As it was sent.
+        Full = "full",
+        /// A picture made small: 320 pixels a side at most, as JPEG.
+        Thumb = "thumb",
+    }
+}
+
+/// A file, and what to call it.
+#[derive(Debug)]
+pub struct AttachmentFile {
+    /// Its name, with an ending.
+    pub name: String,
+    /// Its content.
+    pub content: FileContent,
+}
+
 /// Returns a file of a thread of the caller's. One that waits for a message is visible to its uploader only; the files of a
 /// removed message are hidden from the two.
 ///
 /// # Errors
-/// `not_found` when the thread is not the caller's, or the file is not visible to them.
-pub async fn attachment(op: &Operation, thread: ThreadId, id: AttachmentId) -> Result<FileContent> {
+/// `not_found` when the thread is not the caller's, when the file is not visible to them, or when it is no picture and is to be
+/// small.
+pub async fn attachment(
+    op: &Operation,
+    thread: ThreadId,
+    id: AttachmentId,
+    size: AttachmentSize,
+) -> Result<AttachmentFile> {
     let user = op.actor().require_own(Permission::Trade)?.account.id;
-    let mut reader = op.db.read().await?;
+    let file = visible(op, user, Some(thread), id).await?;
+    shown(op, id, file, size).await
+}
+
+/// Returns a file that a user may see, in this thread or in any.
+pub(super) async fn visible(app: &App, user: UserId, thread: Option<ThreadId>, id: AttachmentId) -> Result<File> {
+    let none = || Error::not_found("attachment");
+    let mut reader = app.db.read().await?;
     let mut conn = reader.conn();
-    let theirs = store::membership(&mut conn, thread, user).await?.is_some();
-    let file = store::file(&mut conn, id).await?.filter(|file| {
-        theirs && file.thread_id == thread && !file.removed && (file.message_seq.is_some() || file.user_id == user)
-    });
-    drop(reader);
-    let file = file.ok_or_else(|| Error::not_found("attachment"))?;
-    content(op, id, file).await
+    let file = store::file(&mut conn, id).await?.ok_or_else(none)?;
+    let is_member = store::membership(&mut conn, file.thread_id, user).await?.is_some();
+    let shows = !file.removed && (file.message_seq.is_some() || file.user_id == user);
+    if is_member && shows && thread.is_none_or(|thread| thread == file.thread_id) { Ok(file) } else { Err(none()) }
+}
+
+/// Returns a file in one of its sizes, for callers that have checked access.
+pub(super) async fn shown(app: &App, id: AttachmentId, file: File, size: AttachmentSize) -> Result<AttachmentFile> {
+    let is_picture = file.media_type.starts_with("image/");
+    let ending = endings(&file.media_type).first().unwrap_or(&"bin");
+    let name = file.name.clone().unwrap_or_else(|| format!("attachment.{ending}"));
+    if size == AttachmentSize::Thumb && !is_picture {
+        return Err(Error::not_found("thumbnail"));
+    }
+    let content = content(app, id, file).await?;
+    match size {
+        AttachmentSize::Full => Ok(AttachmentFile { name, content }),
+        AttachmentSize::Thumb => {
+            let bytes = app.files.decoding(content.bytes.into(), |bytes| small(&bytes)).await?;
+            let name = format!("{}-small.jpg", name.rsplit_once('.').map_or(&*name, |(stem, _)| stem));
+            Ok(AttachmentFile {
+                name,
+                content: FileContent { media_type: "image/jpeg".to_owned(), bytes: bytes.into() },
+            })
+        }
+    }
+}
+
+/// Returns a stored picture made small. It was checked when it was uploaded.
+fn small(bytes: &[u8]) -> Result<Vec<u8>> {
+    let (decoder, orientation) = decoder(bytes).map_err(Error::internal)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(Error::internal)?;
+    if picture.width().max(picture.height()) > THUMB_SIDE {
+        picture = picture.thumbnail(THUMB_SIDE, THUMB_SIDE);
+    }
+    write_jpeg(&picture, orientation, THUMB_QUALITY)
 }
 
 /// Returns a file's content, for callers that have checked access; none when it no longer exists.

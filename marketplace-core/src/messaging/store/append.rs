@@ -30,6 +30,8 @@ pub(in crate::messaging) struct NewRow<'a> {
     pub id: MessageId,
     pub kind: MessageKind,
     pub sender: Option<UserId>,
+    /// For whom it is nothing new: who wrote it, or did what it is about.
+    pub cause: Option<UserId>,
     pub content: &'a str,
     pub client_msg_id: Option<&'a str>,
     pub fingerprint: Option<&'a [u8]>,
@@ -71,7 +73,7 @@ pub(in crate::messaging) async fn append(conn: &mut Conn<'_>, new: &NewRow<'_>) 
                SELECT t.id, t.last_seq + 1, $2, $3, $4, $5, $6, $7, $8, $9 FROM threads t WHERE t.id = $1 AND ", takes_it!(), " \
                ON CONFLICT (sender_id, client_msg_id) WHERE client_msg_id IS NOT NULL DO NOTHING; \
              UPDATE threads SET last_seq = last_seq + 1, last_at = $9, \
-               client_unread = client_unread + (client_id IS NOT $4), worker_unread = worker_unread + (worker_id IS NOT $4) \
+               client_unread = client_unread + (client_id IS NOT $12), worker_unread = worker_unread + (worker_id IS NOT $12) \
                WHERE id = $1 AND EXISTS (SELECT 1 FROM messages m WHERE m.thread_id = $1 AND m.seq = threads.last_seq + 1); \
              INSERT INTO events (at, kind, target, user_id, peer_id, thread_id, n) \
                SELECT $9, 'message', $10, t.client_id, t.worker_id, t.id, t.last_seq FROM threads t \
@@ -81,13 +83,13 @@ pub(in crate::messaging) async fn append(conn: &mut Conn<'_>, new: &NewRow<'_>) 
                SELECT t.id, t.last_seq + 1, $2, $3, $4, $5, $6, $7, $8, $9 FROM threads t WHERE t.id = $1 AND ", takes_it!(), " \
                ON CONFLICT (sender_id, client_msg_id) WHERE client_msg_id IS NOT NULL DO NOTHING RETURNING thread_id, seq), \
              t AS (UPDATE threads t SET last_seq = m.seq, last_at = $9, \
-               client_unread = client_unread + CASE WHEN client_id = $4 THEN 0 ELSE 1 END, \
-               worker_unread = worker_unread + CASE WHEN worker_id = $4 THEN 0 ELSE 1 END \
+               client_unread = client_unread + CASE WHEN client_id = $12 THEN 0 ELSE 1 END, \
+               worker_unread = worker_unread + CASE WHEN worker_id = $12 THEN 0 ELSE 1 END \
                FROM m WHERE t.id = m.thread_id RETURNING t.id, t.client_id, t.worker_id, t.last_seq) \
              INSERT INTO events (at, kind, target, user_id, peer_id, thread_id, n) \
                SELECT $9, 'message', $10, t.client_id, t.worker_id, t.id, t.last_seq FROM t RETURNING n"),
     ], new.thread, new.id, new.kind, new.sender, new.content, new.client_msg_id, new.fingerprint, new.data.as_deref(),
-        new.at, new.id.to_string(), new.guarded)?)
+        new.at, new.id.to_string(), new.guarded, new.cause)?)
 }
 
 /// A message that was already sent with the same client id.

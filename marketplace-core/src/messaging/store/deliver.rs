@@ -86,8 +86,8 @@ impl EventRow {
             _ => {
                 let window = Window {
                     thread: thread_id,
-                    client: Counterpart { id: UserId(thread.client_id), name: thread.client_name },
-                    worker: Counterpart { id: UserId(thread.worker_id), name: thread.worker_name },
+                    client: Counterpart { id: UserId(thread.client_id), name: thread.client_name, picture: None },
+                    worker: Counterpart { id: UserId(thread.worker_id), name: thread.worker_name, picture: None },
                     last_seq: thread.last_seq,
                     rows: Vec::new(),
                 };

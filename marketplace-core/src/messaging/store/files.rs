@@ -23,6 +23,7 @@ pub(in crate::messaging) struct File {
     /// The file's encrypted key; `None` for a file that was stored before files were sealed.
     pub wrapped_key: Option<Vec<u8>>,
     pub media_type: String,
+    pub name: Option<String>,
     pub size: i64,
     pub width: Option<i64>,
     pub height: Option<i64>,
@@ -31,7 +32,8 @@ pub(in crate::messaging) struct File {
 impl File {
     pub fn attachment(&self, id: AttachmentId) -> Attachment {
         let media_type = self.media_type.clone();
-        Attachment { id, media_type, size: self.size, width: self.width, height: self.height }
+        let name = self.name.clone();
+        Attachment { id, media_type, name, size: self.size, width: self.width, height: self.height }
     }
 }
 
@@ -51,16 +53,16 @@ pub(in crate::messaging) async fn insert_file(
     at: Timestamp,
 ) -> Result<()> {
     q!(conn => exec,
-        "INSERT INTO attachments (id, thread_id, user_id, message_seq, object_key, wrapped_key, media_type, size, width, height, created_at) \
-         VALUES ($1, $2, $3, NULL, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO attachments (id, thread_id, user_id, message_seq, object_key, wrapped_key, media_type, size, width, height, created_at, name) \
+         VALUES ($1, $2, $3, NULL, $4, $5, $6, $7, $8, $9, $10, $11)",
         file.id, thread, user, &stored.object_key, &stored.wrapped_key, &file.media_type, file.size, file.width, file.height,
-        at)?;
+        at, file.name.as_deref())?;
     Ok(())
 }
 
 pub(in crate::messaging) async fn file(conn: &mut Conn<'_>, id: AttachmentId) -> Result<Option<File>> {
     Ok(q!(conn => opt File,
-        "SELECT a.thread_id, a.user_id, a.message_seq, m.removed_at IS NOT NULL AS removed, a.object_key, a.wrapped_key, a.media_type, a.size, a.width, a.height \
+        "SELECT a.thread_id, a.user_id, a.message_seq, m.removed_at IS NOT NULL AS removed, a.object_key, a.wrapped_key, a.media_type, a.name, a.size, a.width, a.height \
          FROM attachments a LEFT JOIN messages m ON m.thread_id = a.thread_id AND m.seq = a.message_seq WHERE a.id = $1",
         id)?)
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::{
     base::{
         error::{Error, Result},
-        ids::{MessageId, ServiceId, ThreadId, UserId},
+        ids::{MessageId, PictureId, ServiceId, ThreadId, UserId},
         page::TimeCursor,
         permission::TraderRole,
         time::Timestamp,
@@ -16,7 +16,7 @@ use crate::{
         ThreadStatus, ThreadSummary,
     },
     platform::db::Conn,
-    profiles::worker_is_public,
+    profiles::{model::small_picture, shown_picture, worker_is_public},
 };
 
 /// Data of a message besides its text, as it is stored.
@@ -163,8 +163,8 @@ pub(in crate::messaging) async fn messages(
     raw.rows.sort_unstable_by_key(|row| row.seq);
     Ok(Some(Window {
         thread,
-        client: Counterpart { id: UserId(raw.client), name: raw.client_name },
-        worker: Counterpart { id: UserId(raw.worker), name: raw.worker_name },
+        client: Counterpart { id: UserId(raw.client), name: raw.client_name, picture: None },
+        worker: Counterpart { id: UserId(raw.worker), name: raw.worker_name, picture: None },
         last_seq: raw.last_seq,
         rows: raw.rows,
     }))
@@ -179,6 +179,7 @@ struct ThreadRow {
     party: TraderRole,
     other_id: Uuid,
     other_name: String,
+    other_picture: Option<Uuid>,
     own_id: Uuid,
     status: ThreadStatus,
     closed_reason: Option<CloseReason>,
@@ -212,7 +213,11 @@ impl From<ThreadRow> for ThreadSummary {
             service_id: ServiceId(row.service_id),
             title: row.title,
             party: row.party,
-            counterpart: Counterpart { id: UserId(row.other_id), name: row.other_name },
+            counterpart: Counterpart {
+                id: UserId(row.other_id),
+                name: row.other_name,
+                picture: row.other_picture.map(|id| small_picture(PictureId(id))),
+            },
             status: row.status,
             closed_reason: row.closed_reason,
             last_seq: row.last_seq,
@@ -230,23 +235,23 @@ impl From<ThreadRow> for ThreadSummary {
 /// Expands to the query of a thread `t` as `$1` sees it, with its service, the other member and the newest message.
 macro_rules! summary {
     (sqlite) => {
-        "json_array(lower(hex(t.id)), lower(hex(t.service_id)), s.title, CASE WHEN t.client_id = $1 THEN 'client' ELSE 'worker' END, \
-           lower(hex(o.id)), o.name, lower(hex($1)), t.status, t.closed_reason, t.last_seq, t.last_at, \
+        concat!("json_array(lower(hex(t.id)), lower(hex(t.service_id)), s.title, CASE WHEN t.client_id = $1 THEN 'client' ELSE 'worker' END, \
+           lower(hex(o.id)), o.name, nullif(lower(hex(", shown_picture!("o"), ")), ''), lower(hex($1)), t.status, t.closed_reason, t.last_seq, t.last_at, \
            CASE WHEN t.client_id = $1 THEN t.client_unread ELSE t.worker_unread END, \
            CASE WHEN t.client_id = $1 THEN t.client_read ELSE t.worker_read END, \
            CASE WHEN t.client_id = $1 THEN t.worker_read ELSE t.client_read END, \
            t.created_at, t.version, m.kind, CASE WHEN m.sender_id IS NULL THEN NULL WHEN m.sender_id = t.client_id THEN 'client' ELSE 'worker' END, \
-           substr(m.content, 1, 140), COALESCE(json_array_length(m.data, '$.attachments'), 0), m.removed_reason)"
+           substr(m.content, 1, 140), COALESCE(json_array_length(m.data, '$.attachments'), 0), m.removed_reason)")
     };
     (pg) => {
-        "json_build_array(t.id, t.service_id, s.title, CASE WHEN t.client_id = $1 THEN 'client' ELSE 'worker' END, \
-           o.id, o.name, $1::uuid, t.status, t.closed_reason, t.last_seq, (extract(epoch FROM t.last_at) * 1000000)::bigint, \
+        concat!("json_build_array(t.id, t.service_id, s.title, CASE WHEN t.client_id = $1 THEN 'client' ELSE 'worker' END, \
+           o.id, o.name, ", shown_picture!("o"), ", $1::uuid, t.status, t.closed_reason, t.last_seq, (extract(epoch FROM t.last_at) * 1000000)::bigint, \
            CASE WHEN t.client_id = $1 THEN t.client_unread ELSE t.worker_unread END, \
            CASE WHEN t.client_id = $1 THEN t.client_read ELSE t.worker_read END, \
            CASE WHEN t.client_id = $1 THEN t.worker_read ELSE t.client_read END, \
            (extract(epoch FROM t.created_at) * 1000000)::bigint, t.version, m.kind, \
            CASE WHEN m.sender_id IS NULL THEN NULL WHEN m.sender_id = t.client_id THEN 'client' ELSE 'worker' END, \
-           substr(m.content, 1, 140), COALESCE(json_array_length(m.data::json -> 'attachments'), 0), m.removed_reason)"
+           substr(m.content, 1, 140), COALESCE(json_array_length(m.data::json -> 'attachments'), 0), m.removed_reason)")
     };
     (joins) => {
         " JOIN services s ON s.id = t.service_id JOIN users o ON o.id = CASE WHEN t.client_id = $1 THEN t.worker_id ELSE t.client_id END \
@@ -345,6 +350,34 @@ pub(in crate::messaging) async fn pointer(
         thread, user)?)
 }
 
+/// Expands to the condition that a message `m` is nothing that reader `$2`, the `side` of a thread, wrote or caused.
+macro_rules! is_news {
+    (sqlite, $side:literal) => {
+        concat!("m.sender_id IS NOT $2 AND (m.kind <> 'job' OR json_extract(m.data, '$.job.side') IS NOT '", $side, "')")
+    };
+    (pg, $side:literal) => {
+        concat!("m.sender_id IS DISTINCT FROM $2 AND (m.kind <> 'job' OR (m.data::json -> 'job' ->> 'side') IS DISTINCT FROM '", $side, "')")
+    };
+}
+
+/// Expands to the statement that moves a reader's pointer forward and counts what is news after it.
+macro_rules! advance {
+    ($engine:ident) => {
+        concat!(
+            "UPDATE threads SET client_read = CASE WHEN client_id = $2 THEN $3 ELSE client_read END, \
+               worker_read = CASE WHEN client_id = $2 THEN worker_read ELSE $3 END, \
+               client_unread = CASE WHEN client_id = $2 THEN (SELECT count(*) FROM messages m WHERE m.thread_id = $1 AND m.seq > $3 AND ",
+            is_news!($engine, "client"),
+            ") ELSE client_unread END, \
+               worker_unread = CASE WHEN client_id = $2 THEN worker_unread ELSE (SELECT count(*) FROM messages m WHERE m.thread_id = $1 AND m.seq > $3 AND ",
+            is_news!($engine, "worker"),
+            ") END \
+             WHERE id = $1 AND last_seq >= $3 AND ((client_id = $2 AND client_read < $3) OR (worker_id = $2 AND worker_read < $3)) \
+             RETURNING CASE WHEN client_id = $2 THEN worker_id ELSE client_id END"
+        )
+    };
+}
+
 /// Moves a reader's pointer forward. Returns the id of the other member, or `None` when the pointer does not move.
 pub(in crate::messaging) async fn advance(
     conn: &mut Conn<'_>,
@@ -352,14 +385,6 @@ pub(in crate::messaging) async fn advance(
     user: UserId,
     seq: i64,
 ) -> Result<Option<UserId>> {
-    Ok(q!(conn => optval UserId,
-        "UPDATE threads SET client_read = CASE WHEN client_id = $2 THEN $3 ELSE client_read END, \
-           worker_read = CASE WHEN client_id = $2 THEN worker_read ELSE $3 END, \
-           client_unread = CASE WHEN client_id = $2 THEN (SELECT count(*) FROM messages m WHERE m.thread_id = $1 AND m.seq > $3 \
-             AND (m.sender_id IS NULL OR m.sender_id <> $2)) ELSE client_unread END, \
-           worker_unread = CASE WHEN client_id = $2 THEN worker_unread ELSE (SELECT count(*) FROM messages m WHERE m.thread_id = $1 AND m.seq > $3 \
-             AND (m.sender_id IS NULL OR m.sender_id <> $2)) END \
-         WHERE id = $1 AND last_seq >= $3 AND ((client_id = $2 AND client_read < $3) OR (worker_id = $2 AND worker_read < $3)) \
-         RETURNING CASE WHEN client_id = $2 THEN worker_id ELSE client_id END",
+    Ok(q!(conn => optval UserId, [sqlite: advance!(sqlite), pg: advance!(pg)],
         thread, user, seq)?)
 }

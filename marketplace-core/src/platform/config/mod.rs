@@ -1,6 +1,7 @@
 //! Configuration: one set of keys for every program. A flag overrides the environment, which overrides the file, which
 //! overrides the default.
 
+pub mod origins;
 mod parts;
 mod private_way;
 mod secret;
@@ -196,6 +197,10 @@ impl Config {
         if self.drain_seconds > 3_600 {
             return bad("drain_seconds", "must be from 0 to 3600");
         }
+        if let Some(odd) = self.cors_origins.iter().find(|entry| !origins::is_valid(entry)) {
+            let rule = "is no origin; it must be like https://app.example.org or https://*.example.org, without a path";
+            return bad("cors_origins", &format!("`{odd}` {rule}"));
+        }
         if self.metrics_listen == Some(self.listen) && self.listen.port() != 0 {
             return bad("metrics_listen", "must be another address than listen");
         }
@@ -216,10 +221,15 @@ impl Config {
         Ok(self)
     }
 
+    /// Returns who issues access tokens, and for whom: this marketplace, and its API.
+    pub fn issuer(&self) -> &str {
+        self.public_url.as_str().trim_end_matches('/')
+    }
+
     /// Returns whether an origin (RFC 6454, as text) is our own: that of `public_url`, or one of `cors_origins`.
     pub fn is_own_origin(&self, origin: &str) -> bool {
         let public = self.public_url.origin();
-        self.cors_origins.iter().any(|ours| ours == origin)
+        self.cors_origins.iter().any(|ours| origins::covers(ours, origin))
             || public.is_tuple() && public.ascii_serialization() == origin
     }
     /// Returns the database's URL, or its default.

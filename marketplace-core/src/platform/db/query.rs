@@ -106,18 +106,20 @@ macro_rules! q {
     };
 }
 
-/// Expands to the columns of a row type in the order of its fields, from one list: `column_list!($form: id "u.id", text "u.name",
-/// time "u.created_at", text "c.name" as "client_name")`. The forms are `rows` (for a SELECT), and `sqlite` and `pg`, a JSON
-/// array of the row on that engine. Only `id` and `time` are written differently; every other kind is documentation.
+/// Expands to the columns of a row type in the order of its fields, from one list: `column_list!($form: id "u.id", text
+/// "u.name", time "u.created_at", text "c.name" => "client_name")`. The forms are `rows` (for a SELECT), and `sqlite` and `pg`,
+/// a JSON array of the row on that engine. Only `id`, `opt_id` and `time` are written differently; every other kind is
+/// documentation.
 #[macro_export]
 macro_rules! column_list {
-    (@rows $kind:ident $column:literal) => { $column };
-    (@rows $kind:ident $column:literal $name:literal) => { concat!($column, " AS ", $name) };
-    (@sqlite id $column:literal $($name:literal)?) => { concat!("lower(hex(", $column, "))") };
-    (@pg time $column:literal $($name:literal)?) => { concat!("(extract(epoch FROM ", $column, ") * 1000000)::bigint") };
-    (@$form:ident $kind:ident $column:literal $($name:literal)?) => { $column };
-    (@list $form:ident $first:ident $column:literal $(as $name:literal)? $(, $kind:ident $other:literal $(as $alias:literal)?)*) => {
-        concat!($crate::column_list!(@$form $first $column $($name)?) $(, ", ", $crate::column_list!(@$form $kind $other $($alias)?))*)
+    (@rows $kind:ident $column:expr) => { $column };
+    (@rows $kind:ident $column:expr, $name:literal) => { concat!($column, " AS ", $name) };
+    (@sqlite id $column:expr $(, $name:literal)?) => { concat!("lower(hex(", $column, "))") };
+    (@sqlite opt_id $column:expr $(, $name:literal)?) => { concat!("nullif(lower(hex(", $column, ")), '')") };
+    (@pg time $column:expr $(, $name:literal)?) => { concat!("(extract(epoch FROM ", $column, ") * 1000000)::bigint") };
+    (@$form:ident $kind:ident $column:expr $(, $name:literal)?) => { $column };
+    (@list $form:ident $first:ident $column:expr $(=> $name:literal)? $(, $kind:ident $other:expr $(=> $alias:literal)?)*) => {
+        concat!($crate::column_list!(@$form $first $column $(, $name)?) $(, ", ", $crate::column_list!(@$form $kind $other $(, $alias)?))*)
     };
     (rows: $($list:tt)+) => { $crate::column_list!(@list rows $($list)+) };
     (sqlite: $($list:tt)+) => { concat!("json_array(", $crate::column_list!(@list sqlite $($list)+), ")") };

@@ -100,9 +100,7 @@ async fn act_in(
     let review = lock_review(op, conn, id).await?.ok_or_else(|| none(id))?;
     op.actor().require_other(review.author_id)?;
     op.actor().require_other(review.subject_id)?;
-    if op.change().if_version.is_some_and(|version| version != review.version) {
-        return Err(Error::stale(review.version));
-    }
+    op.check_version(review.version)?;
     let mut after = review.clone();
     let (name, reason) = match action {
         ReviewAction::Dismiss => {

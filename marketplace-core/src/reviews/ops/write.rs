@@ -85,6 +85,8 @@ async fn create_in(
         author_status: Status::Active,
         subject_name: String::new(),
         subject_status: Status::Active,
+        author_picture: None,
+        subject_picture: None,
     };
     let hidden = review.clone();
     if !others.is_empty() {
@@ -118,9 +120,7 @@ pub async fn edit(op: &Operation, id: ReviewId, update: UpdateReview) -> Result<
         if me != review.author_id {
             return Err(Error::forbidden("a review is changed by its author alone"));
         }
-        if op.change().if_version.is_some_and(|version| version != review.version) {
-            return Err(Error::stale(review.version));
-        }
+        op.check_version(review.version)?;
         if review.status != ReviewStatus::Hidden {
             return Err(Error::conflict("a review is fixed once it shows", view));
         }
@@ -155,9 +155,7 @@ pub async fn reply(op: &Operation, id: ReviewId, reply: NewReply) -> Result<Revi
         if me != review.subject_id {
             return Err(Error::forbidden("a review is answered by whom it is about"));
         }
-        if op.change().if_version.is_some_and(|version| version != review.version) {
-            return Err(Error::stale(review.version));
-        }
+        op.check_version(review.version)?;
         if review.status != ReviewStatus::Published {
             return Err(Error::conflict("the review was removed", view));
         }

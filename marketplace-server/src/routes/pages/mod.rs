@@ -28,6 +28,8 @@ struct Page {
     title: &'static str,
     text: &'static str,
     fields: &'static str,
+    /// What is offered when it fails.
+    again: &'static str,
     button: &'static str,
     done: &'static str,
 }
@@ -39,6 +41,11 @@ const PAGES: [Page; 5] = [
         title: "Confirm your address",
         text: "One press, and your account is ready.",
         fields: "",
+        again: r#"<form data-again="../v1/auth/verify-email/resend" hidden>
+<p>A link is good for 24 hours, and only the newest one is. We send you another:</p>
+<label>Address <input name="email" type="email" autocomplete="email" required></label>
+<button>Send a new mail</button>
+</form>"#,
         button: "Confirm my address",
         done: "Your address is confirmed. You can log in now.",
     },
@@ -48,6 +55,7 @@ const PAGES: [Page; 5] = [
         title: "Confirm your new address",
         text: "From then on, mail reaches you there, and you log in with it.",
         fields: "",
+        again: "",
         button: "Confirm my new address",
         done: "Your new address is confirmed.",
     },
@@ -57,6 +65,7 @@ const PAGES: [Page; 5] = [
         title: "Delete your data",
         text: "Your account, your personal data and your documents are deleted for good. Save a copy first, if you want one.",
         fields: r#"<button type="button" data-save="../../v1/auth/own-data/export">Save a copy</button>"#,
+        again: "",
         button: "Delete my data",
         done: "Your data is deleted.",
     },
@@ -66,6 +75,7 @@ const PAGES: [Page; 5] = [
         title: "Set a new password",
         text: "If there is an account with this address, a mail with a link is on its way to it afterwards.",
         fields: r#"<label>Address <input name="email" type="email" autocomplete="email" required></label>"#,
+        again: "",
         button: "Send me a link",
         done: "If there is such an account, a mail is on its way.",
     },
@@ -75,6 +85,7 @@ const PAGES: [Page; 5] = [
         title: "Set a new password",
         text: "8 to 128 characters. You are logged out everywhere.",
         fields: r#"<label>New password <input name="password" type="password" autocomplete="new-password" minlength="8" required></label>"#,
+        again: "",
         button: "Set my password",
         done: "Your password is set. You can log in now.",
     },
@@ -97,7 +108,7 @@ pub(crate) fn routes() -> Router<Ctx> {
 }
 
 fn html(page: &Page) -> String {
-    let Page { path, root, title, text, fields, button, done } = page;
+    let Page { path, root, title, text, fields, again, button, done } = page;
     format!(
         r#"<!doctype html>
 <html lang="en">
@@ -113,6 +124,7 @@ fn html(page: &Page) -> String {
 <button>{button}</button>
 </form>
 <p role="status"></p>
+{again}
 <noscript>This page needs JavaScript.</noscript>
 </main>
 <script src="{root}auth/page.js"></script>

@@ -1,6 +1,7 @@
 // Hands the token of the link, and what is typed, on to the API.
 "use strict";
 const form = document.querySelector("form");
+const again = document.querySelector("[data-again]");
 const status = document.querySelector("[role=status]");
 const token = new URLSearchParams(location.search).get("token");
 if (token) {
@@ -28,11 +29,38 @@ form.addEventListener("submit", async (event) => {
     } else {
       status.textContent = (await answer.json()).detail;
       button.disabled = false;
+      // A link that is over stays so; a server that is busy does not.
+      if (again && answer.status < 500 && answer.status !== 429) {
+        form.hidden = true;
+        again.hidden = false;
+      }
     }
   } catch {
     status.textContent = "The server cannot be reached. Please try again.";
     button.disabled = false;
   }
+});
+again?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const button = again.querySelector("button");
+  button.disabled = true;
+  status.textContent = "…";
+  try {
+    const answer = await fetch(again.dataset.again, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(Object.fromEntries(new FormData(again))),
+    });
+    if (answer.ok) {
+      again.hidden = true;
+      status.textContent = "If an account with this address waits to be confirmed, a mail is on its way.";
+    } else {
+      status.textContent = (await answer.json()).detail;
+    }
+  } catch {
+    status.textContent = "The server cannot be reached. Please try again.";
+  }
+  button.disabled = false;
 });
 const save = form.querySelector("[data-save]");
 save?.addEventListener("click", async () => {

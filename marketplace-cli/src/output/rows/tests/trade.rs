@@ -103,6 +103,7 @@ fn message() -> StaffMessage {
         attachments: vec![Attachment {
             id: ATTEMPT.parse().unwrap(),
             media_type: "image/png".into(),
+            name: Some("card.png".into()),
             size: 81_000,
             width: Some(900),
             height: Some(600),

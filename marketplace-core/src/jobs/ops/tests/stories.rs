@@ -47,6 +47,32 @@ async fn from_the_first_offer_to_the_last_word() {
     }
 }
 
+/// What one did oneself is no news to oneself, however it is counted: as it is written, or when the pointer moves.
+#[tokio::test]
+async fn a_notice_is_unread_for_those_who_did_not_cause_it() {
+    for test in testing::apps().await {
+        let (app, pair) = (test.app(), pair(&test).await);
+        let (client, worker) = (app.by(&pair.client), app.by(&pair.worker));
+        let job = created(&test, &pair).await;
+        let unread = async || {
+            let of = async |op| messaging::get(op, pair.thread).await.unwrap().unread;
+            (of(&client).await, of(&worker).await)
+        };
+        assert_eq!(unread().await, (0, 1));
+        jobs::offer(&worker, job.id, counter(1, 6_000)).await.unwrap();
+        assert_eq!(unread().await, (1, 1));
+        jobs::accept(&client, job.id, 2).await.unwrap();
+        jobs::complete(&worker, job.id).await.unwrap();
+        assert_eq!(unread().await, (2, 2));
+        // Of the four, the first: of those after it, one is the client's own.
+        assert_eq!(messaging::read(&client, pair.thread, 1).await.unwrap().unread, 2);
+        assert_eq!(messaging::read(&worker, pair.thread, 1).await.unwrap().unread, 1);
+        assert_eq!(messaging::read(&client, pair.thread, 3).await.unwrap().unread, 1);
+        assert_eq!(messaging::read(&worker, pair.thread, 3).await.unwrap().unread, 0);
+        test.close().await;
+    }
+}
+
 #[tokio::test]
 async fn a_rejected_job_closes_its_thread_and_a_cancelled_one_leaves_it_open() {
     for test in testing::apps().await {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::*;
 use crate::{
     base::error::ErrorCode,
-    messaging::model::{Attachment, MessagesQuery, RemovalReason},
+    messaging::{
+        AddressQuery, AttachmentSize,
+        model::{Attachment, MessagesQuery, RemovalReason},
+    },
     testing::{self, pictures},
 };
 
@@ -17,7 +20,7 @@ fn png() -> Vec<u8> {
 }
 
 async fn upload(test: &TestApp, actor: &Actor, thread: ThreadId) -> Attachment {
-    messaging::attach(&test.app().by(actor), thread, png()).await.unwrap()
+    messaging::attach(&test.app().by(actor), thread, png(), None).await.unwrap()
 }
 
 #[tokio::test]
@@ -28,9 +31,10 @@ async fn files_belong_to_one_message_of_their_uploader_in_their_thread() {
         let file = upload(&test, &pair.client, thread).await;
         assert_eq!((file.media_type.as_str(), file.width, file.height), ("image/png", Some(300), Some(200)));
         // Until it is sent it is nobody else's.
-        let see = async |actor: &Actor| messaging::attachment(&app.by(actor), thread, file.id).await;
+        let see =
+            async |actor: &Actor| messaging::attachment(&app.by(actor), thread, file.id, AttachmentSize::Full).await;
         assert_eq!(see(&pair.worker).await.unwrap_err().code(), ErrorCode::NotFound);
-        assert_eq!(see(&pair.client).await.unwrap().bytes, png());
+        assert_eq!(see(&pair.client).await.unwrap().content.bytes, png());
         let stolen = messaging::send(&app.by(&pair.worker), thread, with_files("1", vec![file.id])).await.unwrap_err();
         assert_eq!(stolen.code(), ErrorCode::Conflict);
         let sent = messaging::send(&app.by(&pair.client), thread, with_files("1", vec![file.id])).await.unwrap();
@@ -40,7 +44,7 @@ async fn files_belong_to_one_message_of_their_uploader_in_their_thread() {
         let twice = messaging::send(&app.by(&pair.client), thread, with_files("2", vec![file.id])).await.unwrap_err();
         assert_eq!(twice.code(), ErrorCode::Conflict);
         assert_eq!(messaging::send(&app.by(&pair.client), thread, text("3", "next")).await.unwrap().seq, 2);
-        assert_eq!(see(&pair.worker).await.unwrap().media_type, "image/png");
+        assert_eq!(see(&pair.worker).await.unwrap().content.media_type, "image/png");
         let stranger = test.actor(Role::Client).await;
         assert_eq!(see(&stranger).await.unwrap_err().code(), ErrorCode::NotFound);
         // In the page and in the preview.
@@ -49,13 +53,13 @@ async fn files_belong_to_one_message_of_their_uploader_in_their_thread() {
         // Another thread does not know it.
         let other = Pair { service: service(&test, &pair.worker).await, ..pair };
         let elsewhere = other.open(&test).await.id;
-        let found = messaging::attachment(&app.by(&other.client), elsewhere, file.id).await;
+        let found = messaging::attachment(&app.by(&other.client), elsewhere, file.id, AttachmentSize::Full).await;
         assert_eq!(found.unwrap_err().code(), ErrorCode::NotFound);
         // With its message it goes from the two's view.
         let operator = testing::operator();
         let change = crate::base::change::Change::default();
         messaging::staff_remove(&app.by(&operator).with(change.clone()), sent.id, RemovalReason::Spam).await.unwrap();
-        let gone = messaging::attachment(&app.by(&other.client), thread, file.id).await;
+        let gone = messaging::attachment(&app.by(&other.client), thread, file.id, AttachmentSize::Full).await;
         assert_eq!(gone.unwrap_err().code(), ErrorCode::NotFound);
         test.close().await;
     }
@@ -71,12 +75,12 @@ async fn what_is_no_file_is_refused_with_its_field() {
         (b"plain text".to_vec(), ErrorCode::UnsupportedMedia),
         (vec![0; 11 * 1024 * 1024], ErrorCode::TooLarge),
     ] {
-        let refused = messaging::attach(&app.by(&pair.client), thread, bytes).await.unwrap_err();
+        let refused = messaging::attach(&app.by(&pair.client), thread, bytes, None).await.unwrap_err();
         assert_eq!((refused.code(), refused.fields()[0].pointer.as_str()), (code, "/file"));
         assert!(refused.detail().starts_with("the file"), "{refused}");
     }
     let stranger = test.actor(Role::Client).await;
-    let refused = messaging::attach(&app.by(&stranger), thread, png()).await.unwrap_err();
+    let refused = messaging::attach(&app.by(&stranger), thread, png(), None).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::NotFound);
     test.close().await;
 }
@@ -90,11 +94,12 @@ async fn files_that_no_message_carries_go_after_a_day_and_with_their_uploader() 
         messaging::send(&app.by(&pair.client), thread, with_files("1", vec![kept.id])).await.unwrap();
         test.advance(Duration::from_hours(23));
         app.run_due().await.unwrap();
-        assert!(messaging::attachment(&app.by(&pair.client), thread, loose.id).await.is_ok());
+        assert!(messaging::attachment(&app.by(&pair.client), thread, loose.id, AttachmentSize::Full).await.is_ok());
         test.advance(Duration::from_hours(2));
         // The row goes, then the object.
         app.run_due().await.unwrap();
-        let gone = messaging::attachment(&app.by(&pair.client), thread, loose.id).await.unwrap_err();
+        let gone =
+            messaging::attachment(&app.by(&pair.client), thread, loose.id, AttachmentSize::Full).await.unwrap_err();
         assert_eq!(gone.code(), ErrorCode::NotFound);
         let own = upload(&test, &pair.client, thread).await;
         let change = crate::base::change::Change {
@@ -108,7 +113,8 @@ async fn files_that_no_message_carries_go_after_a_day_and_with_their_uploader() 
         app.run_due().await.unwrap();
         // What they sent goes with them; that they sent it stays, by nobody who can be named.
         for file in [kept.id, own.id] {
-            let gone = messaging::attachment(&app.by(&pair.worker), thread, file).await.unwrap_err();
+            let gone =
+                messaging::attachment(&app.by(&pair.worker), thread, file, AttachmentSize::Full).await.unwrap_err();
             assert_eq!(gone.code(), ErrorCode::NotFound);
         }
         let mut reader = app.db.read().await.unwrap();
@@ -160,15 +166,18 @@ async fn files_lie_encrypted_and_do_not_tell_where_they_were_taken() {
         let mut sent = Vec::new();
         for plain in [pictures::jpeg(), pictures::png(), pictures::webp()] {
             let told = pictures::with_everything(&plain, PLACE, 6);
-            let file = messaging::attach(&app.by(&pair.client), thread, told).await.unwrap();
+            let file = messaging::attach(&app.by(&pair.client), thread, told, None).await.unwrap();
             assert_eq!((file.width, file.height), (Some(200), Some(300)), "it stands upright");
             sent.push(file);
         }
-        let pdf = messaging::attach(&app.by(&pair.client), thread, pictures::pdf()).await.unwrap();
+        let pdf = messaging::attach(&app.by(&pair.client), thread, pictures::pdf(), None).await.unwrap();
         let ids = sent.iter().map(|file| file.id).chain([pdf.id]).collect();
         messaging::send(&app.by(&pair.client), thread, with_files("1", ids)).await.unwrap();
         for file in sent.iter().chain([&pdf]) {
-            let seen = messaging::attachment(&app.by(&pair.worker), thread, file.id).await.unwrap();
+            let seen = messaging::attachment(&app.by(&pair.worker), thread, file.id, AttachmentSize::Full)
+                .await
+                .unwrap()
+                .content;
             assert_eq!((&seen.media_type, seen.bytes.len()), (&file.media_type, usize::try_from(file.size).unwrap()));
             assert!(!has(&seen.bytes, PLACE) && !has(&seen.bytes, b"Exif"));
         }
@@ -202,8 +211,8 @@ async fn files_from_before_are_sealed_and_read_meanwhile() {
         }
         // One is lost; the others do not wait for it.
         app.files.delete(&before[0]).await.unwrap();
-        let see = async |id| messaging::attachment(&app.by(&pair.worker), thread, id).await;
-        assert_eq!(see(ids[2]).await.unwrap().bytes, photo);
+        let see = async |id| messaging::attachment(&app.by(&pair.worker), thread, id, AttachmentSize::Full).await;
+        assert_eq!(see(ids[2]).await.unwrap().content.bytes, photo);
 
         app.run_due().await.unwrap();
         app.run_due().await.unwrap();
@@ -211,11 +220,11 @@ async fn files_from_before_are_sealed_and_read_meanwhile() {
         let page = messaging::messages(&app.by(&pair.worker), thread, &MessagesQuery::default()).await.unwrap();
         for id in &ids[1..] {
             let seen = see(*id).await.unwrap();
-            assert!(!has(&seen.bytes, PLACE));
+            assert!(!has(&seen.content.bytes, PLACE));
             // Its message says what it is now.
             let file = page.items[0].attachments.iter().find(|file| file.id == *id).unwrap();
             assert_eq!((file.width, file.height), (Some(200), Some(300)));
-            assert_eq!(usize::try_from(file.size).unwrap(), seen.bytes.len());
+            assert_eq!(usize::try_from(file.size).unwrap(), seen.content.bytes.len());
         }
         let now = object_keys(&test).await;
         for key in &before[1..] {
@@ -232,7 +241,7 @@ async fn files_from_before_are_sealed_and_read_meanwhile() {
         app.run_due().await.unwrap();
         app.run_due().await.unwrap();
         assert!(!object_keys(&test).await.contains(&before[0]));
-        assert!(!has(&see(ids[0]).await.unwrap().bytes, PLACE));
+        assert!(!has(&see(ids[0]).await.unwrap().content.bytes, PLACE));
         test.close().await;
     }
 }
@@ -253,9 +262,118 @@ async fn a_sealed_file_opens_nowhere_else() {
             })
         });
         unit.await.unwrap();
-        let refused = messaging::attachment(&app.by(&pair.client), thread, one.id).await.unwrap_err();
+        let refused =
+            messaging::attachment(&app.by(&pair.client), thread, one.id, AttachmentSize::Full).await.unwrap_err();
         assert_eq!(refused.code(), ErrorCode::Internal);
-        assert!(messaging::attachment(&app.by(&pair.client), thread, other.id).await.is_ok());
+        assert!(messaging::attachment(&app.by(&pair.client), thread, other.id, AttachmentSize::Full).await.is_ok());
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn names_are_kept_as_far_as_they_are_names() {
+    let test = testing::apps().await.remove(0);
+    let (app, pair) = (test.app(), Pair::new(&test).await);
+    let thread = pair.open(&test).await.id;
+    for (given, kept) in [
+        (Some("plan.png"), Some("plan.png")),
+        (Some("PLAN.PNG"), Some("PLAN.PNG")),
+        (Some("C:\\photos\\Ku\u{308}che \"neu\".exe"), Some("Küche _neu_.exe.png")),
+        (Some("../../etc/passwd"), Some("passwd.png")),
+        (Some("x\u{202E}gnp.exe\r\nset-cookie: a"), Some("x gnp.exe set-cookie_ a.png")),
+        (Some("...."), None),
+        (Some(""), None),
+        (Some(".png"), Some("png.png")),
+        (None, None),
+    ] {
+        let file = messaging::attach(&app.by(&pair.client), thread, png(), given).await.unwrap();
+        assert_eq!(file.name.as_deref(), kept, "{given:?}");
+        let shown = messaging::attachment(&app.by(&pair.client), thread, file.id, AttachmentSize::Full).await.unwrap();
+        assert_eq!(shown.name, kept.unwrap_or("attachment.png"));
+    }
+    let long = "ü".repeat(500);
+    let file = messaging::attach(&app.by(&pair.client), thread, png(), Some(&long)).await.unwrap();
+    assert_eq!(file.name.unwrap().chars().count(), 124);
+    test.close().await;
+}
+
+#[tokio::test]
+async fn a_name_goes_with_its_message_and_pictures_are_made_small() {
+    for test in testing::apps().await {
+        let (app, pair) = (test.app(), Pair::new(&test).await);
+        let thread = pair.open(&test).await.id;
+        let mut large = std::io::Cursor::new(Vec::new());
+        image::RgbImage::new(2_000, 500).write_to(&mut large, image::ImageFormat::Png).unwrap();
+        let (client, worker) = (app.by(&pair.client), app.by(&pair.worker));
+        let file = messaging::attach(&client, thread, large.into_inner(), Some("wall.png")).await.unwrap();
+        let sent = messaging::send(&client, thread, with_files("1", vec![file.id])).await.unwrap();
+        assert_eq!(sent.attachments[0].name.as_deref(), Some("wall.png"));
+        let query = MessagesQuery::default();
+        let listed = messaging::messages(&worker, thread, &query).await.unwrap();
+        assert_eq!(listed.items[0].attachments, sent.attachments);
+        let small = messaging::attachment(&worker, thread, file.id, AttachmentSize::Thumb).await.unwrap();
+        assert_eq!((small.name.as_str(), small.content.media_type.as_str()), ("wall-small.jpg", "image/jpeg"));
+        let picture = image::load_from_memory(&small.content.bytes).unwrap();
+        assert_eq!((picture.width(), picture.height()), (320, 80));
+        let pdf = messaging::attach(&client, thread, pictures::pdf(), None).await.unwrap();
+        let none = messaging::attachment(&client, thread, pdf.id, AttachmentSize::Thumb).await.unwrap_err();
+        assert_eq!(none.code(), ErrorCode::NotFound);
+        test.close().await;
+    }
+}
+
+/// The query of a signed address.
+fn query_of(address: &str) -> AddressQuery {
+    let pairs = address.split_once('?').unwrap().1.split('&').map(|pair| pair.split_once('=').unwrap());
+    let pairs: std::collections::HashMap<_, _> = pairs.collect();
+    AddressQuery {
+        user: pairs["user"].parse().unwrap(),
+        expires: pairs["expires"].parse().unwrap(),
+        signature: pairs["signature"].to_owned(),
+        size: None,
+    }
+}
+
+#[tokio::test]
+async fn a_signed_address_shows_one_file_as_one_person_for_a_while() {
+    for test in testing::apps().await {
+        let (app, pair) = (test.app(), Pair::new(&test).await);
+        let thread = pair.open(&test).await.id;
+        let file = upload(&test, &pair.client, thread).await;
+        let worker = app.by(&pair.worker);
+        // One cannot give away what one does not see.
+        let early = messaging::attachment_address(&worker, thread, file.id).await.unwrap_err();
+        assert_eq!(early.code(), ErrorCode::NotFound);
+        let sent = messaging::send(&app.by(&pair.client), thread, with_files("1", vec![file.id])).await.unwrap();
+        let signed = messaging::attachment_address(&worker, thread, file.id).await.unwrap();
+        assert!(!format!("{signed:?}").contains("signature"));
+        let query = query_of(&signed.address);
+        assert!(!format!("{query:?}").contains(&query.signature));
+        let see = async |id, query: &AddressQuery| messaging::addressed_attachment(app, id, query).await;
+        assert_eq!(see(file.id, &query).await.unwrap().content.bytes, png());
+        let other = upload(&test, &pair.client, thread).await;
+        let flipped = if query.signature.starts_with('A') { "B" } else { "A" };
+        let forged = [
+            AddressQuery { user: pair.client.user_id().unwrap(), ..query.clone() },
+            AddressQuery { expires: query.expires + 1, ..query.clone() },
+            AddressQuery { signature: format!("{flipped}{}", &query.signature[1..]), ..query.clone() },
+            AddressQuery { signature: String::new(), ..query.clone() },
+        ];
+        for forged in &forged {
+            assert_eq!(see(file.id, forged).await.unwrap_err().code(), ErrorCode::NotFound, "{forged:?}");
+        }
+        assert_eq!(see(other.id, &query).await.unwrap_err().code(), ErrorCode::NotFound);
+        // It ends with what the person may see, before its time.
+        let operator = testing::operator();
+        let op = app.by(&operator).with(crate::base::change::Change::default());
+        messaging::staff_remove(&op, sent.id, RemovalReason::Abuse).await.unwrap();
+        assert_eq!(see(file.id, &query).await.unwrap_err().code(), ErrorCode::NotFound);
+        let client = app.by(&pair.client);
+        messaging::send(&client, thread, with_files("2", vec![other.id])).await.unwrap();
+        let again = query_of(&messaging::attachment_address(&client, thread, other.id).await.unwrap().address);
+        assert!(see(other.id, &again).await.is_ok());
+        test.advance(Duration::from_secs(301));
+        assert_eq!(see(other.id, &again).await.unwrap_err().code(), ErrorCode::NotFound);
         test.close().await;
     }
 }
