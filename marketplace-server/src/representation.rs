@@ -94,9 +94,9 @@ impl Coding {
         match self {
             Self::Identity => return None,
             Self::Gzip => {
-                let mut encoder = flate2::write::GzEncoder::new(&mut encoded, flate2::Compression::new(GZIP));
-                encoder.write_all(bytes).ok()?;
-                encoder.finish().ok()?;
+                let mut gzip = flate2::write::GzEncoder::new(&mut encoded, flate2::Compression::new(GZIP));
+                gzip.write_all(bytes).ok()?;
+                gzip.finish().ok()?;
             }
             Self::Brotli => {
                 let params = brotli::enc::BrotliEncoderParams {

@@ -92,12 +92,11 @@ pub async fn begin(app: &App, actor: &Actor, key: &str, fingerprint: [u8; 32]) -
                 if row.fingerprint != fingerprint {
                     return Err(Error::invalid(KEY, "was used for another request; use a new one"));
                 }
-                match (row.status.and_then(|status| u16::try_from(status).ok()), row.body) {
-                    (Some(status), Some(body)) => Ok(Begin::Replay { status, body }),
-                    _ => {
-                        let text = "the first request with this Idempotency-Key is still running; ask again";
-                        Err(Error::conflict(text, ()).retry_after(AGAIN))
-                    }
+                if let (Some(status), Some(body)) = (row.status.and_then(|status| u16::try_from(status).ok()), row.body) {
+                    Ok(Begin::Replay { status, body })
+                } else {
+                    let text = "the first request with this Idempotency-Key is still running; ask again";
+                    Err(Error::conflict(text, ()).retry_after(AGAIN))
                 }
             }
             .boxed()

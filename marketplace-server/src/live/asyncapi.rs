@@ -1,4 +1,4 @@
-//! The description of the frames (AsyncAPI 3), generated from their types: `docs/asyncapi.yaml`.
+//! The description of the frames (`AsyncAPI` 3), generated from their types: `docs/asyncapi.yaml`.
 
 use marketplace_core::messaging::Delivery;
 use serde_json::{Map, Value, json};
@@ -21,18 +21,18 @@ pub fn description() -> Value {
     let client = variants::<ClientFrame>(&mut schemas);
     let mut server = variants::<ServerFrame<'static>>(&mut schemas);
     server.extend(variants::<Delivery>(&mut schemas).into_iter().map(|(name, mut event)| {
-        if let Some(properties) = event["properties"].as_object_mut() {
+        if let Some(properties) = event.get_mut("properties").and_then(Value::as_object_mut) {
             let about = "The position of this event in the log, for the next `hello`";
             properties.insert("cursor".to_owned(), json!({"type": "string", "description": about}));
         }
-        if let Some(required) = event["required"].as_array_mut() {
+        if let Some(required) = event.get_mut("required").and_then(Value::as_array_mut) {
             required.push(json!("cursor"));
         }
         (name, event)
     }));
     for (side, frames) in [("client", &client), ("server", &server)] {
         for (name, payload) in frames {
-            let summary = payload["description"].clone();
+            let summary = payload.get("description");
             messages.insert(key(side, name), json!({"name": name, "summary": summary, "payload": payload}));
         }
     }
@@ -44,9 +44,10 @@ pub fn description() -> Value {
     let mut operations = Map::new();
     for (name, _) in &client {
         let mut operation = json!({"action": "receive", "channel": channel, "messages": [of_channel("client", name)]});
-        if let Some((_, replies)) = REPLIES.iter().find(|(asked, _)| asked == name) {
+        let replies = REPLIES.iter().find(|(asked, _)| asked == name);
+        if let (Some((_, replies)), Some(operation)) = (replies, operation.as_object_mut()) {
             let replies: Vec<Value> = replies.iter().map(|reply| of_channel("server", reply)).collect();
-            operation["reply"] = json!({"channel": channel, "messages": replies});
+            operation.insert("reply".to_owned(), json!({"channel": channel, "messages": replies}));
         }
         operations.insert(key("client", name), operation);
     }
@@ -99,8 +100,8 @@ fn value(schema: &RefOr<Schema>) -> Value {
 /// Returns the frames of an enum by their `type`, and adds the types that they refer to.
 fn variants<T: PartialSchema + ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) -> Vec<(String, Value)> {
     T::schemas(schemas);
-    let frames = value(&T::schema())["oneOf"].take();
-    let name = |frame: &Value| frame["properties"]["type"]["enum"][0].as_str().map(str::to_owned);
-    let frames = frames.as_array().cloned().unwrap_or_default();
+    let description = value(&T::schema());
+    let name = |frame: &Value| frame.pointer("/properties/type/enum/0")?.as_str().map(str::to_owned);
+    let frames = description.get("oneOf").and_then(Value::as_array).cloned().unwrap_or_default();
     frames.into_iter().filter_map(|frame| Some((name(&frame)?, frame))).collect()
 }

@@ -88,6 +88,8 @@ pub(crate) fn shown_attachment(file: AttachmentFile) -> Answer<Response> {
 
 /// Returns a `Content-Disposition` with a name of any characters (RFC 6266, RFC 8187).
 fn inline(name: &str) -> String {
+    use std::fmt::Write as _;
+
     let plain = |c: char| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ' { c } else { '_' };
     let fallback: String = name.chars().map(plain).collect();
     let mut text = format!("inline; filename=\"{fallback}\"");
@@ -97,7 +99,8 @@ fn inline(name: &str) -> String {
             if byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&byte) {
                 text.push(char::from(byte));
             } else {
-                text.push_str(&format!("%{byte:02X}"));
+                // Writing to a text does not fail.
+                let _ = write!(text, "%{byte:02X}");
             }
         }
     }

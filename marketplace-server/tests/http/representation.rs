@@ -1,4 +1,4 @@
-//! ETags, conditional requests, compression, caching, and what a request's head must have.
+//! `ETag`s, conditional requests, compression, caching, and what a request's head must have.
 
 use std::io::Read as _;
 
@@ -84,12 +84,12 @@ async fn a_tag_changes_with_everything_in_the_body_and_a_version_is_matched() {
     }
     expect(patch("Third Name").header("if-match", "*"), 200).await;
     // A thread's summary counts what is unread, which is no version of it.
-    let path = format!("/v1/threads/{}", talk.thread);
-    let thread = async || header(&send(server.get(&path).bearer_auth(&talk.client_token)).await, "etag");
+    let address = format!("/v1/threads/{}", talk.thread);
+    let thread = async || header(&send(server.get(&address).bearer_auth(&talk.client_token)).await, "etag");
     let before = thread().await;
     assert_eq!(thread().await, before);
     let message = json!({"client_msg_id": "a", "content": "hello"});
-    expect(server.post(&format!("{path}/messages")).bearer_auth(&talk.worker_token).json(&message), 201).await;
+    expect(server.post(&format!("{address}/messages")).bearer_auth(&talk.worker_token).json(&message), 201).await;
     assert_ne!(thread().await, before);
     server.stop().await;
 }

@@ -131,11 +131,11 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         short @ ..=125 => bytes.push(0x80 | u8::try_from(short).unwrap()),
         middle @ ..=65_535 => {
-            bytes.push(0x80 | 126);
+            bytes.push(0x80 | 0x7e);
             bytes.extend(u16::try_from(middle).unwrap().to_be_bytes());
         }
         long => {
-            bytes.push(0x80 | 127);
+            bytes.push(0x80 | 0x7f);
             bytes.extend((long as u64).to_be_bytes());
         }
     }
@@ -235,7 +235,7 @@ async fn faults_of_the_protocol_end_with_their_codes() {
         let mut wire = Wire::open(&server, &talk.client_token).await;
         wire.raw(&bytes).await;
         // Unread bytes at the moment of closing would reset the connection, and the code would be lost.
-        wire.raw(&masked(FIN | TEXT, &[b'y'; 20_000])).await;
+        wire.raw(&masked(FIN | TEXT, &vec![b'y'; 20_000])).await;
         tokio::time::sleep(Duration::from_millis(5)).await;
         assert_eq!(wire.end().await, Some(code), "{name}");
     }

@@ -140,7 +140,7 @@ async fn a_search_tells_how_much_there_is_and_where_the_words_stand() {
             } else {
                 String::new()
             };
-            published(&test, &worker, NewService { price, category, description, ..new(title) }).await;
+            published(&test, &worker, NewService { description, category, price, ..new(title) }).await;
         }
         let filter = SearchFilter {
             total: Some(true),

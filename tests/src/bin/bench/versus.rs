@@ -72,8 +72,8 @@ pub async fn serve(arguments: &Arguments) -> Result<()> {
     let loaded = cases::load(&server, arguments.rows()).await?;
     server.run().await;
     let pid = server.pid().context("the server runs")?;
-    let served = Served { url: server.url.clone(), pid, plans: loaded.plans };
-    writeln!(std::io::stdout(), "{}", serde_json::to_string(&served)?)?;
+    let answer = Served { url: server.url.clone(), pid, plans: loaded.plans };
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(&answer)?)?;
     // Until the other side has finished, or is gone.
     tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
     Ok(())
