@@ -51,7 +51,7 @@ async fn social_login_makes_no_staff(engine: Engine) {
     let app = server_with(engine, &provider, &[]).await;
     let before = app.fingerprint().await;
     for role in ["admin", "support", "auditor"] {
-        Browser::new(&app).ask("house", &format!("role={role}")).await.refused(422, "invalid");
+        Browser::new(&app).ask("house", &format!("role={role}")).await.refused(400, "invalid");
     }
     assert_eq!(app.fingerprint().await, before);
     // Nor when the provider says so.

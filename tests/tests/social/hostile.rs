@@ -84,7 +84,7 @@ async fn what_comes_back_must_be_what_was_asked_for(engine: Engine) {
     }
     // Nobody asks to be staff, and nothing is begun for whoever does.
     for role in ["admin", "support", "auditor"] {
-        Browser::new(&app).ask("house", &format!("role={role}")).await.refused(422, "invalid");
+        Browser::new(&app).ask("house", &format!("role={role}")).await.refused(400, "invalid");
     }
     for query in ["role=emperor", "role=", "admin=true", "role=client&role=worker"] {
         Browser::new(&app).ask("house", query).await.refused(400, "invalid");

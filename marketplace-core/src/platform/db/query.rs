@@ -40,7 +40,7 @@ pub const fn max_placeholder(sql: &str) -> usize {
 /// really differ: `q!(conn => all Hit, [sqlite: "…", pg: "…"], a, b)`. Placeholders and binds are counted at compile time.
 ///
 /// `q!(conn => page Account, account_columns, "FROM users u WHERE …", a, b)` reads rows like `all`, on SQLite as one row of
-/// JSON; the macro that it names expands to [`column_list!`].
+/// JSON; the macro that it names expands to [`column_list!`](crate::column_list).
 #[macro_export]
 macro_rules! q {
     (@run exec [] $e:ident $x:expr, $s:expr, $b:expr) => { $crate::platform::db::run::$e::exec($x, $s, $b).await };

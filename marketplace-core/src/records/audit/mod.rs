@@ -65,20 +65,7 @@ pub(crate) async fn append_sealed(
     entries: Vec<Entry>,
 ) -> Result<()> {
     let actor = actor.principal();
-    link(keys, conn, entries.into_iter().map(|entry| entry.row(now, &actor)).collect()).await
-}
-
-/// Numbers and links rows, and puts them at the end of the log.
-async fn link(keys: &Keys, conn: &mut Conn<'_>, mut rows: Vec<StoredRow>) -> Result<()> {
-    let count = i64::try_from(rows.len()).map_err(Error::internal)?;
-    let (last, mut previous) = store::take_head(conn, count).await?;
-    let tagger = Tagger::new(keys);
-    for (seq, row) in (last - count + 1..).zip(&mut rows) {
-        row.seq = seq;
-        row.tag = tagger.tag(&previous, row);
-        previous.clone_from(&row.tag);
-    }
-    store::insert(conn, &rows).await
+    sealing::link(keys, conn, entries.into_iter().map(|entry| entry.row(now, &actor)).collect()).await
 }
 
 impl Entry {

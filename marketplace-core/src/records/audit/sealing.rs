@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::{
     Entry,
     chain::{GENESIS, StoredRow, Tagger},
-    link, store,
+    store,
 };
 use crate::{
     app::App,
@@ -206,4 +206,17 @@ async fn put_back(app: &App, rows: Vec<StoredRow>) -> Result<()> {
         })
     });
     unit.await
+}
+
+/// Numbers and links rows, and puts them at the end of the log.
+pub(super) async fn link(keys: &Keys, conn: &mut Conn<'_>, mut rows: Vec<StoredRow>) -> Result<()> {
+    let count = i64::try_from(rows.len()).map_err(Error::internal)?;
+    let (last, mut previous) = store::take_head(conn, count).await?;
+    let tagger = Tagger::new(keys);
+    for (seq, row) in (last - count + 1..).zip(&mut rows) {
+        row.seq = seq;
+        row.tag = tagger.tag(&previous, row);
+        previous.clone_from(&row.tag);
+    }
+    store::insert(conn, &rows).await
 }
