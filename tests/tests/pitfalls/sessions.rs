@@ -265,7 +265,19 @@ async fn every_route_asks_who_is_calling(engine: Engine) {
             if path == "/v1/admin/threads/{id}/messages" {
                 real += "?reason=quality";
             }
-            let ask = |http: &Http| Answer::of(http.request(method.clone(), &real).json(&body));
+            let ask = |http: &Http| {
+                let mut request = http.request(method.clone(), &real).json(&body);
+                if path == "/v1/ws" {
+                    let opening = [
+                        ("connection", "upgrade"),
+                        ("upgrade", "websocket"),
+                        ("sec-websocket-version", "13"),
+                        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+                    ];
+                    request = opening.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+                }
+                Answer::of(request)
+            };
             ask(&app.as_nobody()).await.refused(401, "unauthenticated");
             ask(&app.as_nobody().with_token("e30.e30.e30")).await.refused(401, "unauthenticated");
             if path.starts_with("/v1/admin/") && path != "/v1/admin/whoami" {
