@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use marketplace_core::{
     accounts::{
         model::{NewUser, Password, Status},
-        summary::UserFilter,
+        summary::{UserFilter, UserSummary},
     },
     actor::{Actor, Operator},
     app::App,
@@ -107,7 +107,8 @@ pub async fn load(server: &Server, rows: u64) -> Result<Loaded> {
     let operator = Actor::Operator(Operator { os_user: "bench".into(), host: "localhost".into() });
     let api = Connection::direct(app.clone(), operator.clone());
 
-    let emails = workers(&api).await?;
+    let workers = workers(&api).await?;
+    let emails: Vec<String> = workers.iter().map(|worker| worker.email.clone()).collect();
     let mut tokens = Vec::new();
     for email in &emails {
         tokens.push(log_in(&app, email).await?);
@@ -134,6 +135,10 @@ pub async fn load(server: &Server, rows: u64) -> Result<Loaded> {
     let logins: Vec<Ask> = emails.iter().map(login).collect();
     let both = me.iter().zip(&services).flat_map(|(one, other)| [one.clone(), other.clone()]);
     let crowd = Crowd { reads: both.collect(), logins: logins.clone() };
+    // Each is on the audit log before it is answered.
+    let reveals = workers
+        .iter()
+        .map(|worker| Ask::post(format!("/v1/admin/users/{}/reveal", worker.id), Some(staff.clone()), &json!({})));
     let many = |name: &str, asks| Plan { name: name.to_owned(), asks, connections: CONNECTIONS };
     let plans = vec![
         many("me", me),
@@ -151,6 +156,7 @@ pub async fn load(server: &Server, rows: u64) -> Result<Loaded> {
         many("kyc_queue", vec![Ask::get(format!("/v1/admin/kyc?limit={PAGE}"), &staff)]),
         many("jobs_page", vec![Ask::get(format!("/v1/admin/jobs?limit={PAGE}"), &staff)]),
         many("random", random),
+        many("staff_actions", reveals.collect()),
         many("login", logins),
     ];
     Ok(Loaded { plans, talks, crowd })
@@ -221,13 +227,13 @@ fn client() -> ClientInfo {
 }
 
 /// Returns one worker for each connection.
-async fn workers(api: &Connection) -> Result<Vec<String>> {
+async fn workers(api: &Connection) -> Result<Vec<UserSummary>> {
     let filter =
         UserFilter { role: Some(Role::Worker), status: Some(Status::Active), reveal: true, ..UserFilter::default() };
     let page = api
         .call::<ListUsers>((), ListQuery::new(&filter, &PageRequest::first(u16::try_from(CONNECTIONS)?)), ())
         .await?;
-    Ok(page.items.into_iter().map(|user| user.email).collect())
+    Ok(page.items)
 }
 
 /// Returns the token of an admin, who is created and invited by mail like any other.
