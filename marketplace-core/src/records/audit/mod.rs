@@ -179,7 +179,13 @@ pub async fn verify(op: &Operation, from: i64, limit: i64, expect: Option<&Audit
     }
     sealing::catch_up(op).await;
     let mut reader = op.db.read().await?;
-    verify_on(&op.keys, &mut reader.conn(), from, limit, expect).await
+    let found = verify_on(&op.keys, &mut reader.conn(), from, limit, expect).await?;
+    if let (Some(head), None) = (&found.head, &found.broken)
+        && let Some(detail) = sealing::late(&mut reader.conn()).await?
+    {
+        return Ok(broken(found.checked, head.seq + 1, &detail));
+    }
+    Ok(found)
 }
 
 /// Like [`verify`], over a connection and without a check of permissions.

@@ -104,7 +104,7 @@ async fn seal_waiting(app: &App, seconds: i64) -> Result<u64> {
     Ok(left.unsigned_abs())
 }
 
-/// Returns what is wrong with the rows that wait.
+/// Returns what is wrong with the rows that wait, however long they do.
 pub(super) async fn fault(keys: &Keys, conn: &mut Conn<'_>) -> Result<Option<String>> {
     let tagger = Tagger::of_unsealed(keys);
     let mut after = i64::MIN;
@@ -120,6 +120,11 @@ pub(super) async fn fault(keys: &Keys, conn: &mut Conn<'_>) -> Result<Option<Str
             _ => break,
         }
     }
+    Ok(None)
+}
+
+/// Returns what is wrong when rows wait although everything that waits was just to be sealed.
+pub(super) async fn late(conn: &mut Conn<'_>) -> Result<Option<String>> {
     Ok(match store::waiting(conn, LATE).await? {
         (count, Some(since)) if count > 0 => {
             Some(format!("is one of {count} that have waited to be sealed since {since}: no program seals them"))

@@ -157,7 +157,9 @@ pub(super) async fn unsealed(conn: &mut Conn<'_>, after: i64, limit: i64) -> Res
 pub(super) async fn waiting(conn: &mut Conn<'_>, seconds: i64) -> Result<(i64, Option<Timestamp>)> {
     Ok(q!(conn => one (i64, Option<Timestamp>), [
         sqlite: "SELECT count(*), min(written_at) FROM audit_unsealed WHERE $1 >= 0",
-        pg: "SELECT count(*), min(written_at) FROM audit_unsealed WHERE written_at <= clock_timestamp() - $1 * interval '1 second'",
+        // A time that this program never writes was put there by hand, and counts as one of long ago.
+        pg: "SELECT count(*), min(CASE WHEN written_at > '0001-01-01' AND written_at < '9999-12-31' THEN written_at ELSE 'epoch' END) \
+             FROM audit_unsealed WHERE written_at <= clock_timestamp() - $1 * interval '1 second' OR written_at > '9999-12-31'",
     ], seconds)?)
 }
 
