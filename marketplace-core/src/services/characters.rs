@@ -35,10 +35,15 @@ pub(super) fn kind(c: char) -> Kind {
         '\u{0E01}'..='\u{0E4E}' | '\u{0E81}'..='\u{0ECF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17D3}' => {
             Kind::Other
         }
-        // With joiners, and marks on letters.
-        _ if c.is_alphanumeric() || is_combining_mark(c) || matches!(c, '\u{200C}' | '\u{200D}') => Kind::Spaced,
+        // With marks on letters.
+        _ if c.is_alphanumeric() || is_combining_mark(c) || is_invisible(c) => Kind::Spaced,
         _ => Kind::Gap,
     }
+}
+
+/// Returns whether a character within a word is not seen: joiners, soft hyphens, marks of direction.
+pub(super) fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{AD}' | '\u{61C}' | '\u{200C}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}')
 }
 
 /// Returns whether a letter is of a script in which accents do not distinguish words.

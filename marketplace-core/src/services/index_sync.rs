@@ -26,6 +26,11 @@ use crate::{
 /// check.
 pub(crate) async fn worker_changed(conn: &mut Conn<'_>, now: Timestamp, worker: UserId) -> Result<()> {
     let visible = store::may_show(conn, worker, now).await?;
+    if visible {
+        // Words that only hidden services have are forgotten with the next service that has them.
+        let texts = store::hidden_texts(conn, worker).await?;
+        learn(conn, texts.iter().flat_map(|text| plain(text))).await?;
+    }
     store::set_visible(conn, worker, visible).await
 }
 
@@ -116,8 +121,11 @@ async fn reindex_one(conn: &mut Conn<'_>, id: ServiceId) -> Result<()> {
 /// # Errors
 /// Errors of the database.
 pub async fn learn(conn: &mut Conn<'_>, words: impl Iterator<Item = &str> + Send) -> Result<()> {
-    store::take_turn(conn).await?;
     let words: BTreeSet<&str> = words.filter(|word| !parts(word).is_empty()).collect();
+    if words.is_empty() {
+        return Ok(());
+    }
+    store::take_turn(conn).await?;
     let unknown = store::unknown_words(conn, &json(&words)?).await?;
     if unknown.is_empty() {
         return Ok(());

@@ -38,8 +38,8 @@ pub fn search_text(service: &NewService, worker: &str) -> String {
         add(&mut tokens, tag, &[HEAD, ANYWHERE], &languages);
     }
     add(&mut tokens, &description, &[ANYWHERE], &languages);
-    tokens.extend(words(worker).into_iter().map(|word| word.text));
-    tokens.extend(words(&service.location).into_iter().map(|word| format!("{PLACE}{}", word.text)));
+    tokens.extend(words(worker).iter().flat_map(Word::forms).cloned());
+    tokens.extend(words(&service.location).iter().flat_map(Word::forms).map(|form| format!("{PLACE}{form}")));
     tokens.insert(format!("{CATEGORY}{}", service.category));
     if let Some(price) = &service.price {
         let currency = price.currency.to_ascii_lowercase();
@@ -57,12 +57,12 @@ fn add(tokens: &mut BTreeSet<String>, words: &[Word], marks: &[&str], languages:
         tokens.extend(marks.iter().map(|mark| format!("{mark}{stem}{text}")));
     };
     for word in words {
-        insert(&word.text, true);
+        word.forms().for_each(|form| insert(form, true));
         word.stems(languages.iter().copied()).iter().for_each(|stem| insert(stem, false));
     }
     if marks.contains(&HEAD) {
         for joined in words.iter().zip(words.iter().skip(1)).filter_map(|(word, next)| word.joined(next)) {
-            insert(&joined.text, false);
+            joined.forms().for_each(|form| insert(form, false));
             joined.stems(languages.iter().copied()).iter().for_each(|stem| insert(stem, false));
         }
     }

@@ -5,7 +5,7 @@ use std::{
     sync::LazyLock,
 };
 
-use super::tokenizer::{Language, Word, fold};
+use super::tokenizer::{Language, Word, words};
 
 /// Frequent words that occur in hardly any service for what they mean. They tell the language of a text, and a
 /// search does not look for them. Words that name things in another of the languages are left out (`car`, `main`,
@@ -124,7 +124,11 @@ const PARTICLES: &str = "のをでにはがともへ";
 static FREQUENT: LazyLock<HashMap<String, Vec<Language>>> = LazyLock::new(|| {
     let mut languages: HashMap<String, Vec<Language>> = HashMap::new();
     for language in Language::ALL {
-        let words: HashSet<String> = frequent(language).split_whitespace().map(fold).collect();
+        let words: HashSet<String> = frequent(language)
+            .split_whitespace()
+            .flat_map(words)
+            .flat_map(|word| word.forms().cloned().collect::<Vec<_>>())
+            .collect();
         for word in words {
             languages.entry(word).or_default().push(language);
         }
@@ -133,7 +137,7 @@ static FREQUENT: LazyLock<HashMap<String, Vec<Language>>> = LazyLock::new(|| {
 });
 
 /// Frequent words that are looked for all the same, because they name a thing in another language.
-const NAMES: &[&str] = &["van"];
+const NAMES: &[&str] = &["bin", "it", "plus", "van"];
 
 /// Returns whether a word of a query says nothing about what is looked for.
 pub(super) fn is_stop_word(word: &Word) -> bool {

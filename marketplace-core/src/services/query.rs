@@ -120,12 +120,27 @@ pub(super) struct Vocabulary {
     pub synonyms: BTreeSet<String>,
 }
 
+/// Words that stand next to each other in this order, or must not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Phrase {
+    words: Vec<Word>,
+    is_excluded: bool,
+}
+
+impl Phrase {
+    /// Returns whether a service with these texts, as [`query_words`], may be found.
+    pub fn fits(&self, texts: &[Vec<Word>]) -> bool {
+        let is_same = |a: &Word, b: &Word| a.forms().any(|form| b.forms().any(|other| form == other));
+        let holds = |part: &[Word]| part.iter().zip(&self.words).all(|(a, b)| is_same(a, b));
+        texts.iter().any(|text| text.windows(self.words.len()).any(holds)) != self.is_excluded
+    }
+}
+
 /// A search with a valid filter.
 #[derive(Debug, Clone)]
 pub(super) struct Query {
     pub terms: Vec<Term>,
-    /// Phrases: words that must stand next to each other, in this order.
-    pub phrases: Vec<Vec<String>>,
+    pub phrases: Vec<Phrase>,
     /// Conditions besides the terms.
     pub others: Wanted,
     /// Whether completions and corrections were added to the terms.
@@ -210,8 +225,8 @@ fn divided(text: &str) -> Typed {
     typed
 }
 
-/// Returns the words of a query, without the last single character of a run of pairs, which the pair before it includes.
-fn query_words(text: &str) -> Vec<Word> {
+/// Returns the words of a text as a query has them: without the last single character of a run of pairs, which the pair before it includes.
+pub(super) fn query_words(text: &str) -> Vec<Word> {
     let mut found: Vec<Word> = Vec::new();
     for word in words(text) {
         if found.last().is_some_and(|last| word.is_part && last.is_part && last.at.end == word.at.end) {
@@ -222,29 +237,34 @@ fn query_words(text: &str) -> Vec<Word> {
     found
 }
 
+/// Returns whether a form of a word may well be another word, as the language of a query is not known: all that it lacks is an
+/// `e` at the end (`car` is no form of `care`, while `lamp` is one of `Lampe`).
+fn is_guess(word: &Word, form: &str) -> bool {
+    word.forms().any(|text| text.strip_suffix('e') == Some(form))
+}
+
 impl Term {
     /// Creates the term for a free word. `joined` are the words that it makes with its neighbours.
     fn free(word: &Word, meaning: Meaning, joined: &[Word]) -> Self {
         let mut term = Self { is_trade: meaning.is_known, synonyms: meaning.words, ..Self::default() };
-        let text = word.text.as_str();
-        if word.is_part {
-            term.exact_tokens(text, word.is_single);
-        } else {
+        if !word.is_part {
             term.word.clone_from(&word.text);
-            term.exact_tokens(text, false);
         }
+        word.forms().for_each(|form| term.exact_tokens(form, word.is_single));
         let mut forms: BTreeSet<String> = word.stems(Language::ALL);
         for other in joined {
-            term.place.push(whole(PLACE, &other.text));
+            term.place.extend(other.forms().map(|form| whole(PLACE, form)));
             forms.extend(other.stems(Language::ALL));
-            forms.insert(other.text.clone());
+            forms.extend(other.forms().cloned());
         }
         for (mark, tokens) in [(TITLE, &mut term.title), (HEAD, &mut term.head), (ANYWHERE, &mut term.anywhere)] {
             if !word.is_part {
-                tokens.push(whole(mark, &format!("{STEM}{text}")));
+                tokens.extend(word.forms().map(|form| whole(mark, &format!("{STEM}{form}"))));
             }
             for form in &forms {
-                tokens.push(whole(mark, form));
+                if !is_guess(word, form) {
+                    tokens.push(whole(mark, form));
+                }
                 tokens.push(whole(mark, &format!("{STEM}{form}")));
             }
         }
@@ -257,18 +277,21 @@ impl Term {
     /// Creates the term for a word in quotes.
     fn required(word: &Word) -> Self {
         let mut term = Self { is_required: true, ..Self::default() };
-        term.exact_tokens(&word.text, word.is_single);
+        word.forms().for_each(|form| term.exact_tokens(form, word.is_single));
         term
     }
 
     /// Returns the tokens that a service with an excluded word has.
     fn excluded(word: &Word) -> Vec<Token> {
-        let mut tokens = vec![whole(ANYWHERE, &word.text), whole(PLACE, &word.text)];
-        if !word.is_part {
-            tokens.push(whole(STEM, &word.text));
+        let mut tokens = Vec::new();
+        for form in word.forms() {
+            tokens.extend([whole(ANYWHERE, form), whole(PLACE, form)]);
+            if !word.is_part {
+                tokens.push(whole(STEM, form));
+            }
         }
-        for stem in word.stems(Language::ALL) {
-            tokens.extend([whole(ANYWHERE, &stem), whole(STEM, &stem)]);
+        for stem in word.stems(Language::ALL).iter().filter(|stem| !is_guess(word, stem)) {
+            tokens.extend([whole(ANYWHERE, stem), whole(STEM, stem)]);
         }
         tokens
     }
@@ -362,7 +385,7 @@ impl Term {
 #[derive(Debug, Default)]
 struct Asked {
     terms: Vec<Term>,
-    phrases: Vec<Vec<String>>,
+    phrases: Vec<Phrase>,
     excluded: Vec<Clauses>,
 }
 
@@ -374,7 +397,7 @@ impl Asked {
             let room = MAX_WORDS.saturating_sub(asked.terms.len());
             asked.terms.extend(phrase.iter().take(room).map(Term::required));
             if phrase.len() > 1 {
-                asked.phrases.push(phrase.into_iter().map(|word| word.text).collect());
+                asked.phrases.push(Phrase { words: phrase, is_excluded: false });
             }
         }
         for part in &typed.free {
@@ -386,9 +409,11 @@ impl Asked {
             asked.terms.retain(|term| !term.is_idle);
         }
         for excluded in &typed.excluded {
-            let clauses: Clauses = query_words(excluded).iter().map(Term::excluded).collect();
-            if !clauses.is_empty() {
-                asked.excluded.push(clauses);
+            let words = query_words(excluded);
+            match words.as_slice() {
+                [] => {}
+                [word] => asked.excluded.push(vec![Term::excluded(word)]),
+                _ => asked.phrases.push(Phrase { words, is_excluded: true }),
             }
         }
         asked
@@ -427,7 +452,7 @@ impl Asked {
     }
 
     fn is_empty(&self) -> bool {
-        self.terms.is_empty() && self.excluded.is_empty()
+        self.terms.is_empty() && self.excluded.is_empty() && self.phrases.is_empty()
     }
 }
 
@@ -448,7 +473,7 @@ impl SearchFilter {
         let mut has: Clauses = Vec::new();
         has.extend(self.category.map(|category| vec![whole(CATEGORY, category.as_str())]));
         let places = query_words(location.as_deref().unwrap_or_default());
-        has.extend(places.iter().take(MAX_WORDS).map(|word| vec![begins(PLACE, &word.text)]));
+        has.extend(places.iter().take(MAX_WORDS).map(|word| word.forms().map(|form| begins(PLACE, form)).collect()));
         let asked = q.as_deref().map(Asked::of).unwrap_or_default();
         let hopeless = (location.is_some() && places.is_empty()) || (q.is_some() && asked.is_empty());
         if let Some((currency, from, to)) = &price {

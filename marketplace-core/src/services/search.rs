@@ -14,14 +14,14 @@ use std::{
 use super::{
     model::{Estimate, FoundServices, SearchFilter, ServiceSort},
     place::{FARTHEST, Place},
-    query::{MAX_COMPLETIONS, Query, SearchCursor, Tier, Vocabulary},
+    query::{MAX_COMPLETIONS, Query, SearchCursor, Tier, Vocabulary, query_words},
     search_sql::{
         Hit, Order, Wanted, completions, crowd, fits, is_sqlite, known, look_up, nearby, neighbours, scan, walk,
     },
     snippets, store,
     summary::Summary,
     tiles::Tile,
-    tokenizer::words,
+    tokenizer::Word,
 };
 use crate::{
     app::App,
@@ -262,7 +262,8 @@ impl<'a, 'c> Search<'a, 'c> {
         self.query.place.zip(self.query.radius)
     }
 
-    /// Returns the numbers of those services whose texts contain every phrase of the query; `None` without phrases.
+    /// Returns the numbers of those services whose texts contain every phrase of the query, and none that is excluded; `None`
+    /// without phrases.
     async fn with_phrases(&mut self, hits: &[Hit]) -> Result<Option<HashSet<i64>>> {
         if self.query.phrases.is_empty() {
             return Ok(None);
@@ -271,11 +272,8 @@ impl<'a, 'c> Search<'a, 'c> {
         self.phrase_tests += i64::try_from(numbers.len()).unwrap_or(0);
         let mut found = HashSet::new();
         for texts in store::texts(self.conn, &numbers).await? {
-            let words_of = |text: &String| words(text).into_iter().map(|word| word.text).collect::<Vec<_>>();
-            let all: Vec<Vec<String>> = texts.all().map(words_of).collect();
-            let holds =
-                |phrase: &Vec<String>| all.iter().any(|text| text.windows(phrase.len()).any(|part| part == phrase));
-            if self.query.phrases.iter().all(holds) {
+            let all: Vec<Vec<Word>> = texts.all().map(|text| query_words(text)).collect();
+            if self.query.phrases.iter().all(|phrase| phrase.fits(&all)) {
                 found.insert(texts.number);
             }
         }

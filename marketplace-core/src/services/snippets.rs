@@ -39,14 +39,14 @@ pub(super) async fn add(conn: &mut Conn<'_>, query: &Query, numbers: &[i64], car
 fn hits(query: &Query, words: &[Word], languages: &[Language]) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     for (at, word) in words.iter().enumerate() {
-        let mut tokens: Vec<String> = vec![format!("{ANYWHERE}{}", word.text)];
+        let mut tokens: Vec<String> = word.forms().map(|form| format!("{ANYWHERE}{form}")).collect();
         tokens.extend(word.stems(languages.iter().copied()).iter().map(|stem| format!("{STEM}{stem}")));
         if query.has_token(&mut tokens) {
             found.push(word.at.clone());
             continue;
         }
         if let Some(joined) = words.get(at + 1).and_then(|next| word.joined(next)) {
-            let mut tokens = vec![format!("{STEM}{}", joined.text)];
+            let mut tokens: Vec<String> = joined.forms().map(|form| format!("{STEM}{form}")).collect();
             if query.has_token(&mut tokens) {
                 found.push(joined.at);
             }

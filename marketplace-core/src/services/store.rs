@@ -238,6 +238,12 @@ pub(super) async fn may_show(conn: &mut Conn<'_>, worker: UserId, now: Timestamp
     .unwrap_or(false))
 }
 
+/// Returns the indexed texts of a worker's published services that are hidden.
+pub(super) async fn hidden_texts(conn: &mut Conn<'_>, worker: UserId) -> Result<Vec<String>> {
+    Ok(q!(conn => vals String,
+        "SELECT search_text FROM services WHERE worker_id = $1 AND status = 'published' AND NOT visible", worker)?)
+}
+
 pub(super) async fn set_visible(conn: &mut Conn<'_>, worker: UserId, visible: bool) -> Result<()> {
     q!(conn => exec,
         "UPDATE services SET visible = $2 WHERE worker_id = $1 AND status = 'published' AND visible <> $2", worker, visible)?;

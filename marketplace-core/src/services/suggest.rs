@@ -86,7 +86,7 @@ fn completions(text: &str, beginning: &[&Word]) -> Vec<String> {
     for at in 0..words.len() {
         let here = words.get(at..at + beginning.len()).unwrap_or_default();
         let Some((word, pairs)) = here.split_last() else { continue };
-        let begins = word.text.starts_with(&last.text)
+        let begins = word.forms().any(|form| last.forms().any(|typed| form.starts_with(typed)))
             && pairs.iter().map(|pair| &pair.text).eq(before.iter().map(|pair| &pair.text));
         let Some(start) = here.first().map(|word| word.at.start).filter(|_| begins) else { continue };
         let end = if word.is_part {

@@ -69,11 +69,13 @@ fn read(text: &str) -> Table {
             let parts = tokenizer::words(entry);
             match parts.as_slice() {
                 [word] if !word.is_part => {
-                    table.by_word.entry(word.text.clone()).or_default().insert(at);
+                    for form in word.forms() {
+                        table.by_word.entry(form.clone()).or_default().insert(at);
+                    }
                     for stem in word.stems(Language::ALL).into_iter().filter(|stem| is_long(stem)) {
                         table.by_stem.entry(stem).or_default().insert(at);
                     }
-                    words.push(word.text.clone());
+                    words.extend(word.forms().cloned());
                 }
                 [] => {}
                 parts => {

@@ -10,13 +10,13 @@ use std::{collections::BTreeSet, ops::Range};
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use super::characters::{Kind, is_accent, kind, loses_accents, plain_letter, unified};
+use super::characters::{Kind, is_accent, is_invisible, kind, loses_accents, plain_letter, unified};
 
 /// Maximum number of letters of a word; longer words are cut, in texts and in queries alike.
 const LONGEST: usize = 40;
 /// Minimum number of letters of two words that are written together.
 const SHORTEST_JOINED: usize = 5;
-/// Minimum number of letters of a word that loses an ending, an article or the sign of an umlaut.
+/// Minimum number of letters of a word that loses an ending or an article.
 const SHORTEST_STEM: usize = 3;
 
 /// A language of which words have stems.
@@ -39,8 +39,10 @@ impl Language {
 /// A word of a text, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
-    /// Its folded form: what is compared.
+    /// Its folded form: what is compared. It has no blank and no sign in it, which would divide it in an index.
     pub text: String,
+    /// Its folded form with `ae`, `oe` and `ue` for umlauts, if it has any: as it is written where the letters are missing.
+    pub spelled_out: Option<String>,
     /// Its bytes in the text.
     pub at: Range<usize>,
     /// Whether it is a pair of characters (or a single one) of a script that does not separate words.
@@ -76,10 +78,10 @@ pub(super) fn words(text: &str) -> Vec<Word> {
     found
 }
 
-fn spaced(run: &str, start: usize) -> Option<Word> {
-    let lower = lower(run);
-    let text = canonical(&lower);
-    (!text.is_empty()).then(|| Word { text, at: start..start + run.len(), is_part: false, is_single: false, lower })
+/// Returns the words of a run of letters: more than one when a character in it stands for several.
+fn spaced(run: &str, start: usize) -> impl Iterator<Item = Word> {
+    let at = start..start + run.len();
+    lower(run).into_iter().filter_map(move |lower| Word::of(lower, at.clone()))
 }
 
 /// Appends each two neighbouring characters of a run, and its last one: so every character begins a word, and is found
@@ -90,8 +92,10 @@ fn pairs(run: &str, start: usize, found: &mut Vec<Word>) {
         let from = start + at;
         let until = from + c.len_utf8();
         match characters.last_mut() {
-            // Half-width sound marks are marks, too.
-            Some((text, range)) if is_combining_mark(c) || matches!(c, '\u{FF9E}' | '\u{FF9F}') => {
+            // Sound marks of their own and half-width ones are marks, too.
+            Some((text, range))
+                if is_combining_mark(c) || matches!(c, '\u{309B}' | '\u{309C}' | '\u{FF9E}' | '\u{FF9F}') =>
+            {
                 text.push(c);
                 range.end = until;
             }
@@ -99,7 +103,7 @@ fn pairs(run: &str, start: usize, found: &mut Vec<Word>) {
         }
     }
     for character in &mut characters {
-        character.0 = character.0.nfkc().map(unified).collect();
+        character.0 = character.0.nfkd().filter(|c| kind(*c) != Kind::Gap).nfc().map(unified).collect();
     }
     for (at, (first, range)) in characters.iter().enumerate() {
         let next = characters.get(at + 1);
@@ -107,20 +111,36 @@ fn pairs(run: &str, start: usize, found: &mut Vec<Word>) {
             Some((second, next)) => (format!("{first}{second}"), next.end),
             None => (first.clone(), range.end),
         };
-        found.push(Word { lower: text.clone(), text, at: range.start..end, is_part: true, is_single: next.is_none() });
+        found.push(Word {
+            lower: text.clone(),
+            text,
+            spelled_out: None,
+            at: range.start..end,
+            is_part: true,
+            is_single: next.is_none(),
+        });
     }
 }
 
-/// Returns the lower-case form of a word, with its accents.
-fn lower(run: &str) -> String {
-    run.nfkc().flat_map(char::to_lowercase).filter(|c| !matches!(c, '\u{200C}' | '\u{200D}')).take(LONGEST).collect()
+/// Returns the lower-case words of a run, with their accents. A character that stands for several can divide it.
+fn lower(run: &str) -> Vec<String> {
+    let lower: String = run.nfkc().flat_map(char::to_lowercase).filter(|c| !is_invisible(*c)).collect();
+    let words = lower.split(|c| kind(c) == Kind::Gap).filter(|word| !word.is_empty());
+    words.map(|word| word.chars().take(LONGEST).collect()).collect()
 }
 
 /// Returns the form of a lower-case word that is compared.
 fn canonical(lower: &str) -> String {
-    let plain = without_accents(lower);
-    let plain = without_article(&plain);
-    without_umlaut_signs(plain)
+    without_article(&without_accents(lower)).to_owned()
+}
+
+/// Returns the form of a lower-case word that is compared, with its umlauts spelled out; `None` without umlauts.
+fn spelled_out(lower: &str) -> Option<String> {
+    const UMLAUTS: [(char, &str); 4] = [('ä', "ae"), ('ö', "oe"), ('ø', "oe"), ('ü', "ue")];
+    lower.contains(UMLAUTS.map(|(letter, _)| letter)).then(|| {
+        let spelled = UMLAUTS.iter().fold(lower.to_owned(), |word, (letter, two)| word.replace(*letter, two));
+        canonical(&spelled)
+    })
 }
 
 /// Returns a lower-case word with plain letters, whatever marks stand on them.
@@ -160,30 +180,6 @@ fn without_article(word: &str) -> &str {
     articles.iter().find_map(|article| word.strip_prefix(article).filter(|rest| is_long(rest))).unwrap_or(word)
 }
 
-/// Returns a word with `a`, `o` and `u` for `ae`, `oe` and `ue`, as umlauts are written where the letters are missing.
-/// At the end of a word, and after another vowel or `q`, those letters are no umlaut.
-fn without_umlaut_signs(word: &str) -> String {
-    let bytes = word.as_bytes();
-    if bytes.len() < 4 || !bytes.contains(&b'e') {
-        return word.to_owned();
-    }
-    let mut plain = String::with_capacity(word.len());
-    let mut letters = word.chars().peekable();
-    let mut before = None;
-    while let Some(c) = letters.next() {
-        plain.push(c);
-        let follows_vowel = matches!(before, Some('a' | 'e' | 'i' | 'o' | 'u' | 'q'));
-        before = Some(c);
-        if matches!(c, 'a' | 'o' | 'u') && !follows_vowel && letters.peek() == Some(&'e') {
-            letters.next();
-            if letters.peek().is_none() {
-                plain.push('e');
-            }
-        }
-    }
-    plain
-}
-
 fn algorithm(language: Language) -> Algorithm {
     match language {
         Language::English => Algorithm::English,
@@ -197,6 +193,18 @@ fn algorithm(language: Language) -> Algorithm {
 }
 
 impl Word {
+    /// Returns the word of a lower-case form; `None` when nothing of it is compared.
+    fn of(lower: String, at: Range<usize>) -> Option<Self> {
+        let text = canonical(&lower);
+        let spelled_out = spelled_out(&lower);
+        (!text.is_empty()).then_some(Self { text, spelled_out, at, is_part: false, is_single: false, lower })
+    }
+
+    /// Returns the forms in which the word is compared.
+    pub fn forms(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.text).chain(&self.spelled_out)
+    }
+
     /// Returns the word's stems in some languages, without the word itself. With and without its accents, because one
     /// may be missing on either side.
     pub fn stems(&self, languages: impl IntoIterator<Item = Language>) -> BTreeSet<String> {
@@ -214,9 +222,12 @@ impl Word {
                 if plain != self.lower {
                     stems.insert(canonical(&stemmer.stem(&self.lower)));
                 }
+                if let Some(spelled_out) = &self.spelled_out {
+                    stems.insert(canonical(&stemmer.stem(spelled_out)));
+                }
             }
         }
-        stems.retain(|stem| *stem != self.text && is_long(stem));
+        stems.retain(|stem| self.forms().all(|form| form != stem) && is_long(stem));
         stems
     }
 
@@ -231,14 +242,8 @@ impl Word {
         if self.is_part || next.is_part || !(SHORTEST_JOINED..=LONGEST).contains(&length) {
             return None;
         }
-        let lower = format!("{}{}", self.lower, next.lower);
-        Some(Self { text: canonical(&lower), at: self.at.start..next.at.end, is_part: false, is_single: false, lower })
+        Self::of(format!("{}{}", self.lower, next.lower), self.at.start..next.at.end)
     }
-}
-
-/// Returns the folded form of a single word of data.
-pub(super) fn fold(word: &str) -> String {
-    canonical(&lower(word))
 }
 
 #[cfg(test)]
@@ -261,12 +266,12 @@ mod tests {
     #[test]
     fn spellings_of_one_word_are_equal() {
         for spellings in [
-            &["Müller", "Mueller", "Muller", "MÜLLER", "Mu\u{308}ller"][..],
+            &["Müller", "Muller", "MÜLLER", "Mu\u{308}ller"][..],
             &["große", "grosse", "GROẞE", "GROSSE"],
             &["ışık", "isik", "IŞIK"],
-            &["København", "kobenhavn", "koebenhavn"],
+            &["København", "kobenhavn"],
             &["Łódź", "lodz"],
-            &["München", "muenchen", "munchen"],
+            &["München", "munchen"],
             &["Đà", "da"],
             &["þór", "thor"],
             &["œuf", "oeuf"],
@@ -295,13 +300,37 @@ mod tests {
             ("ตู้", "ตู"),
             ("май", "маи"),
             ("blue", "blu"),
-            ("queen", "quen"),
+            ("poet", "pot"),
             ("Bauer", "Baur"),
             ("ال", "لا"),
         ] {
             assert_ne!(found(a), found(b), "{a} {b}");
         }
         assert_eq!(found("shoe queen neue"), ["shoe", "queen", "neue"]);
+    }
+
+    #[test]
+    fn umlauts_are_spelled_out() {
+        for (text, spelled_out) in
+            [("Müller", "mueller"), ("MU\u{308}LLER", "mueller"), ("København", "koebenhavn"), ("Käse", "kaese")]
+        {
+            assert_eq!(words(text)[0].forms().nth(1).unwrap(), spelled_out);
+        }
+        assert_eq!(words("Mueller")[0].spelled_out, None);
+        assert!(words("Gärtners")[0].stems([Language::German]).contains("gaertn"));
+    }
+
+    #[test]
+    fn no_character_divides_a_word_in_the_index() {
+        assert_eq!(found("a⒈b ⑴ ﷺ"), ["a1", "b", "1", "صلي", "الله", "عليه", "وسلم"]);
+        assert_eq!(found("カ゛ラス"), found("ガラス"));
+        assert_eq!(found("Fenster\u{AD}reinigung \u{200F}plumber"), ["fensterreinigung", "plumber"]);
+        for c in (0..=0x10_FFFF).filter_map(char::from_u32) {
+            for word in found(&format!("x{c}修")) {
+                let is_plain = |c: char| !c.is_whitespace() && (!c.is_ascii() || c.is_ascii_alphanumeric());
+                assert!(!word.is_empty() && word.chars().all(is_plain), "{c:?} {word:?}");
+            }
+        }
     }
 
     #[test]
@@ -319,8 +348,9 @@ mod tests {
         assert_eq!(stems("cleaning", Language::English), ["clean"]);
         assert_eq!(stems("plumbers", Language::English), ["plumber"]);
         assert_eq!(stems("puppies", Language::English), ["puppi"]);
-        assert_eq!(stems("Gärten", Language::German), ["gart"]);
-        assert_eq!(stems("Häuser", Language::German), stems("Hauses", Language::German));
+        assert_eq!(stems("Gärten", Language::German), ["gaert", "gart"]);
+        assert_eq!(stems("Häuser", Language::German), ["haeus", "haus"]);
+        assert_eq!(stems("Hauses", Language::German), ["haus"]);
         assert_eq!(stems("fontaneros", Language::Spanish), ["fontaner"]);
         assert_eq!(stems("سباكة", Language::English), ["سباك"]);
         assert_eq!(stems("修理", Language::English), Vec::<String>::new());

@@ -1,7 +1,7 @@
 //! What people type, and what they must find, on both engines.
 
 use super::*;
-use crate::base::money::Money;
+use crate::base::{money::Money, patch::Patch};
 
 fn of(title: &str, category: Category, location: &str) -> NewService {
     NewService { category, location: location.into(), ..new(title) }
@@ -119,6 +119,99 @@ async fn people_find_what_they_type() {
         ] {
             let filter = SearchFilter { location: Some(location.into()), ..SearchFilter::default() };
             assert_eq!(found(&test, &filter).await, [title], "{location}");
+        }
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn words_that_look_alike_are_not_mixed_up() {
+    for test in testing::apps().await {
+        let worker = test.approved_worker().await;
+        let described = |title: &str, description: &str| NewService { description: description.into(), ..new(title) };
+        for service in [
+            new("Car repair at your door"),
+            described("Company for elderly people", "Care at home."),
+            new("Tap repair"),
+            new("Red tape cut"),
+            new("Blueprint drafting"),
+            new("Aerobics for seniors"),
+            new("Poet for weddings"),
+            new("Pot plants"),
+            new("Oven cleaning"),
+            new("Wheelie bin cleaning"),
+            new("IT support for small firms"),
+            new("Computer support"),
+            new("Hot air balloon with cold water"),
+            new("Balloon show, hot water for tea"),
+            new("エアコン 清掃"),
+            new("PC修理 大阪"),
+            new("Fenster\u{AD}reinigung zum Festpreis"),
+            new("Büro Mueller"),
+        ] {
+            published(&test, &worker, service).await;
+        }
+        for (query, first, never) in [
+            ("care", &["Aerobics for seniors", "Company for elderly people"][..], &[][..]),
+            ("car -care", &["Car repair at your door"], &["Company for elderly people"]),
+            ("tap -tape", &["Tap repair"], &["Red tape cut"]),
+            ("tape", &["Red tape cut"], &[]),
+            ("blue", &["Blueprint drafting"], &[]),
+            ("aer", &["Aerobics for seniors"], &[]),
+            ("poet", &["Poet for weddings"], &[]),
+            ("bin cleaning", &["Wheelie bin cleaning", "Oven cleaning"], &[]),
+            ("IT support", &["IT support for small firms", "Computer support"], &[]),
+            ("balloon -\"hot water\"", &["Hot air balloon with cold water"], &["Balloon show, hot water for tea"]),
+            ("-\"hot water\" balloon", &["Hot air balloon with cold water"], &["Balloon show, hot water for tea"]),
+            ("\"エアコン 清掃\"", &["エアコン 清掃"], &[]),
+            ("\"PC修理 大阪\"", &["PC修理 大阪"], &[]),
+            ("\"Fensterreinigung\"", &["Fenster\u{AD}reinigung zum Festpreis"], &[]),
+            ("Müller", &["Büro Mueller"], &[]),
+            ("buero", &["Büro Mueller"], &[]),
+        ] {
+            let titles = found(&test, &q(query)).await;
+            let engine = test.app().db.engine();
+            assert!(titles.iter().take(first.len()).eq(first.iter()), "{engine:?} {query}: {titles:?}");
+            assert!(!titles.iter().any(|title| never.contains(&title.as_str())), "{engine:?} {query}: {titles:?}");
+        }
+        let excluding = SearchFilter { total: Some(true), ..q("-\"hot water\"") };
+        let page = search(test.app(), &excluding, &PageRequest::first(200)).await.unwrap();
+        assert_eq!((page.items.len(), page.total.map(|total| total.value)), (17, Some(17)));
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn characters_that_stand_for_several_stop_no_change() {
+    for test in testing::apps().await {
+        let worker = test.approved_worker().await;
+        let odd = "a⒈b ⑴ ﷺ カ゛ x\u{AD}y";
+        let service = NewService { description: odd.into(), tags: vec!["⒈".into()], ..new("⑴ piano") };
+        let made = published(&test, &worker, service).await;
+        for query in [odd, "⑴", "ﷺ", "صلى", "piano"] {
+            assert_eq!(found(&test, &q(query)).await, ["⑴ piano"], "{query}");
+        }
+        let update = UpdateService { title: Patch::Set("plain ﷺ".into()), ..UpdateService::default() };
+        crate::services::update(&test.app().by(&worker), made.id, update).await.unwrap();
+        act(&test, id(&worker), UserAction::Delete).await;
+        assert_eq!(found(&test, &q("plain")).await, Vec::<String>::new());
+        test.close().await;
+    }
+}
+
+#[tokio::test]
+async fn words_of_services_that_come_back_are_known_again() {
+    for test in testing::apps().await {
+        let (worker, other) = (test.approved_worker().await, test.approved_worker().await);
+        published(&test, &worker, new("Orchidarium building")).await;
+        for (action, back) in [(UserAction::Freeze, UserAction::Unfreeze), (UserAction::Ban, UserAction::Unban)] {
+            act(&test, id(&worker), action).await;
+            let same = published(&test, &other, new("Orchidarium building")).await;
+            delete(&test.app().by(&other), same.id).await.unwrap();
+            act(&test, id(&worker), back).await;
+            for query in ["orchidarium", "orchidaruim", "orchida"] {
+                assert_eq!(found(&test, &q(query)).await, ["Orchidarium building"], "{query}");
+            }
         }
         test.close().await;
     }
