@@ -62,8 +62,10 @@ async fn start(test: TestApp, options: Options) -> Server {
     let listeners = Listeners { public, metrics: Some(metrics) };
     let shutdown = CancellationToken::new();
     let stop = Stop::from(shutdown.clone());
+    // Reading the certificates of the system takes longer than most requests.
+    let http = reqwest::Client::builder().tls_certs_only([]).build().unwrap();
     let task = tokio::spawn(marketplace_server::serve(test.app().clone(), listeners, options, stop.clone()));
-    Server { test, address, metrics: metrics_address, shutdown, stop, task, http: reqwest::Client::new() }
+    Server { test, address, metrics: metrics_address, shutdown, stop, task, http }
 }
 
 impl Server {
