@@ -3,7 +3,7 @@
 use iso_currency::Currency;
 use serde::{Deserialize, Serialize};
 
-use crate::base::error::FieldError;
+use crate::base::{error::FieldError, patch::Patch};
 
 /// An amount in minor units (cents) of a currency (ISO 4217).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,9 +45,57 @@ impl Money {
     }
 }
 
+/// Codes that nobody pays with, though they have digits: retired ones, and units of account and of funds (ISO 4217, lists one
+/// and three).
+const NOT_PAID: [&str; 13] =
+    ["BGN", "BOV", "CHE", "CHW", "CLF", "COU", "CUC", "HRK", "MXV", "SLL", "USN", "UYW", "ZWL"];
+
 /// Returns the digits behind the point of a currency that people pay with; none for other codes, metals and funds included.
 fn digits(code: &str) -> Option<usize> {
-    Currency::from_code(code)?.exponent().map(usize::from)
+    Currency::from_code(code).filter(|_| !NOT_PAID.contains(&code))?.exponent().map(usize::from)
+}
+
+/// An amount in a merge patch: what is left out stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MoneyPatch {
+    /// Minor units, 0 to 1,000,000,000,000.
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000_i64))]
+    pub amount: Patch<i64>,
+    /// Three capital letters, such as `EUR`.
+    #[serde(default, skip_serializing_if = "Patch::is_kept")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[A-Z]{3}$"))]
+    pub currency: Patch<String>,
+}
+
+impl From<Money> for MoneyPatch {
+    fn from(Money { amount, currency }: Money) -> Self {
+        Self { amount: Patch::Set(amount), currency: Patch::Set(currency) }
+    }
+}
+
+impl Patch<MoneyPatch> {
+    /// Returns what becomes of an amount.
+    ///
+    /// # Errors
+    /// The field at or below `pointer`: one that is missing where there was no amount, or that breaks a rule.
+    pub fn merged(self, kept: Option<Money>, pointer: &str) -> Result<Option<Money>, FieldError> {
+        let Self::Set(MoneyPatch { amount, currency }) = self else {
+            return Ok(if self.is_kept() { kept } else { None });
+        };
+        let missing = |name: &str| FieldError::new(format!("{pointer}/{name}"), "is required");
+        let (kept_amount, kept_currency) = kept.map(|kept| (kept.amount, kept.currency)).unzip();
+        let amount = amount.required(&format!("{pointer}/amount"))?.or(kept_amount);
+        let currency = currency.required(&format!("{pointer}/currency"))?.or(kept_currency);
+        let money = Money {
+            amount: amount.ok_or_else(|| missing("amount"))?,
+            currency: currency.ok_or_else(|| missing("currency"))?,
+        };
+        money.check(pointer)?;
+        Ok(Some(money))
+    }
 }
 
 /// Checks that a code is that of a currency (ISO 4217).
@@ -87,13 +135,53 @@ mod tests {
 
     #[test]
     fn what_is_no_amount_is_refused() {
-        for (amount, currency) in
-            [(-1, "EUR"), (Money::MAX + 1, "EUR"), (1, "eur"), (1, "EURO"), (1, ""), (1, "ABC"), (1, "XAU"), (1, "XXX")]
-        {
+        for (amount, currency) in [
+            (-1, "EUR"),
+            (Money::MAX + 1, "EUR"),
+            (1, "eur"),
+            (1, "EURO"),
+            (1, ""),
+            (1, "ABC"),
+            (1, "XAU"),
+            (1, "XXX"),
+            (1, "HRK"),
+            (1, "CLF"),
+            (1, "BGN"),
+        ] {
             assert!(Money::new(amount, currency).check("/price").is_err(), "{amount} {currency}");
         }
-        for currency in ["EUR", "USD", "JPY", "KWD", "CLP", "CHF"] {
+        for currency in ["EUR", "USD", "JPY", "KWD", "CLP", "CHF", "SLE", "CUP", "UYU"] {
             assert!(Money::new(Money::MAX, currency).check("/price").is_ok(), "{currency}");
+        }
+    }
+
+    #[test]
+    fn a_patch_changes_what_it_names() {
+        let kept = || Some(Money::new(4_000, "JPY"));
+        let merged = |text: &str, kept: Option<Money>| {
+            serde_json::from_str::<Patch<MoneyPatch>>(text)
+                .unwrap()
+                .merged(kept, "/price")
+                .map_err(|error| error.pointer)
+        };
+        for (text, after) in [
+            (r#"{"amount": 5000}"#, Money::new(5_000, "JPY")),
+            (r#"{"currency": "EUR"}"#, Money::new(4_000, "EUR")),
+            ("{}", Money::new(4_000, "JPY")),
+            (r#"{"amount": 1, "currency": "EUR"}"#, Money::new(1, "EUR")),
+        ] {
+            assert_eq!(merged(text, kept()), Ok(Some(after)), "{text}");
+        }
+        assert_eq!(merged("null", kept()), Ok(None));
+        assert_eq!(Patch::<MoneyPatch>::Keep.merged(kept(), "/price"), Ok(kept()));
+        for (text, kept, pointer) in [
+            (r#"{"amount": 5}"#, None, "/price/currency"),
+            ("{}", None, "/price/amount"),
+            (r#"{"amount": null}"#, kept(), "/price/amount"),
+            (r#"{"amount": -1}"#, kept(), "/price/amount"),
+            (r#"{"currency": "XXX"}"#, kept(), "/price/currency"),
+        ] {
+            assert_eq!(merged(text, kept), Err(pointer.to_owned()), "{text}");
         }
     }
 }

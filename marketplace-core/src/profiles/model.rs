@@ -7,7 +7,7 @@ use crate::{
     base::{
         error::{FieldError, Result},
         ids::{PictureId, UserId},
-        money::Money,
+        money::{Money, MoneyPatch},
         patch::Patch,
         text::{check_line, check_text},
         text_enum::text_enum,
@@ -151,8 +151,8 @@ pub struct UpdateWorkerProfile {
     pub longitude: Patch<f64>,
     /// What an hour costs.
     #[serde(default, skip_serializing_if = "Patch::is_kept")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Money>))]
-    pub hourly_rate: Patch<Money>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<MoneyPatch>))]
+    pub hourly_rate: Patch<MoneyPatch>,
     /// Up to 30, of 1 to 50 characters each.
     #[serde(default, skip_serializing_if = "Patch::is_kept")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<String>>))]
@@ -191,10 +191,7 @@ impl UpdateWorkerProfile {
         to.latitude = self.latitude.or(to.latitude).map(rounded);
         to.longitude = self.longitude.or(to.longitude).map(rounded);
         checks.take(check_place(("latitude", "longitude"), to.latitude, to.longitude));
-        if let Patch::Set(rate) = &self.hourly_rate {
-            checks.take(rate.check("/hourly_rate"));
-        }
-        to.hourly_rate = self.hourly_rate.or(to.hourly_rate.take());
+        to.hourly_rate = checks.take(self.hourly_rate.merged(to.hourly_rate.take(), "/hourly_rate")).flatten();
         for (pointer, given, kept) in
             [("/skills", self.skills, &mut to.skills), ("/languages", self.languages, &mut to.languages)]
         {

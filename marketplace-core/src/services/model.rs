@@ -7,7 +7,7 @@ use crate::{
     base::{
         error::Result,
         ids::{ServiceId, UserId},
-        money::Money,
+        money::{Money, MoneyPatch},
         patch::Patch,
         text::{check_line, check_text},
         text_enum::text_enum,
@@ -224,8 +224,8 @@ pub struct UpdateService {
     pub longitude: Patch<f64>,
     /// What it roughly costs.
     #[serde(default, skip_serializing_if = "Patch::is_kept")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<Money>))]
-    pub price: Patch<Money>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<MoneyPatch>))]
+    pub price: Patch<MoneyPatch>,
 }
 
 impl UpdateService {
@@ -234,6 +234,7 @@ impl UpdateService {
         let mut checks = Checks::default();
         let title = checks.take(self.title.required("/title")).flatten();
         let category = checks.take(self.category.required("/category")).flatten();
+        let price = checks.take(self.price.merged(to.price, "/price")).flatten();
         checks.finish()?;
         NewService {
             title: title.unwrap_or(to.title),
@@ -243,7 +244,7 @@ impl UpdateService {
             location: self.location.or_empty().unwrap_or(to.location),
             latitude: self.latitude.or(to.latitude),
             longitude: self.longitude.or(to.longitude),
-            price: self.price.or(to.price),
+            price,
         }
         .checked()
     }

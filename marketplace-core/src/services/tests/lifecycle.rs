@@ -29,7 +29,7 @@ async fn from_draft_to_publication_and_back() {
         assert_eq!(publish(&app.by(&worker), draft.id).await.unwrap(), shown);
         assert_eq!(get(app, draft.id).await.unwrap().worker.id, id(&worker));
         assert_eq!(found(&test, &q("piano")).await, ["Piano lessons"]);
-        let price = Patch::Set(Money::new(4_000, "EUR"));
+        let price = Patch::Set(Money::new(4_000, "EUR").into());
         let change = UpdateService { title: Patch::Set("Violin lessons".into()), price, ..UpdateService::default() };
         let changed = update(&app.by(&worker).at_version(Some(2)), draft.id, change).await.unwrap();
         assert_eq!((changed.version, changed.price.as_ref().unwrap().amount), (3, 4_000));
