@@ -27,8 +27,8 @@ const LOOSE: i64 = 50;
 const FILE: &str = "file";
 const WANTED: Expected = Expected { field: "file", pdf: true };
 const MEDIA_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "application/pdf"];
-/// Characters of a file's name at most.
-const NAME: usize = 120;
+/// Characters of a file's name at most, and its bytes: folders take 255.
+const NAME: (usize, usize) = (120, 200);
 /// Pixels a side of a thumbnail at most.
 const THUMB_SIDE: u32 = 320;
 const THUMB_QUALITY: u8 = 80;
@@ -86,8 +86,11 @@ async fn put(app: &App, id: AttachmentId, file: Cleaned) -> Result<(Attachment, 
 /// an ending that fits the type. `None` when nothing visible remains.
 fn file_name(given: &str, media_type: &str) -> Option<String> {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name: String = clean_line(last, NAME)?.nfc().collect();
+    // Browsers write a quote in the name of a file of a form so (HTML, "Multipart form data").
+    let last = last.replace("%22", "\"");
+    let name: String = clean_line(&last, NAME.0)?.nfc().collect();
     let name = name.replace([':', '*', '?', '"', '<', '>', '|'], "_");
+    let name = within(&name, NAME.1);
     let name = name.trim_matches(['.', ' ']);
     let endings = endings(media_type);
     let fits = name.rsplit_once('.').is_some_and(|(stem, ending)| {
@@ -98,6 +101,16 @@ fn file_name(given: &str, media_type: &str) -> Option<String> {
         (false, Some(ending)) if !fits => Some(format!("{name}.{ending}")),
         _ => Some(name.to_owned()),
     }
+}
+
+/// Returns a name with at most so many bytes: its ending stays.
+fn within(name: &str, most: usize) -> String {
+    if name.len() <= most {
+        return name.to_owned();
+    }
+    let ending = name.rfind('.').and_then(|at| name.get(at..)).filter(|ending| ending.len() <= 10).unwrap_or_default();
+    let stem = name.get(..name.floor_char_boundary(most - ending.len())).unwrap_or_default();
+    format!("{stem}{ending}")
 }
 
 /// Returns the endings of the names of files of a type, the usual one first.
