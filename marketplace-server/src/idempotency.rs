@@ -52,7 +52,8 @@ impl Key {
             Problem::malformed(Error::new(ErrorCode::Invalid, text))
         })?;
         let mut key = Self { text: text.to_owned(), path: path.to_owned(), fingerprint: Sha256::new() };
-        for part in [method.as_bytes(), path.as_bytes(), headers.get(IF_MATCH).map_or(b"", HeaderValue::as_bytes)] {
+        let versions: Vec<&[u8]> = headers.get_all(IF_MATCH).iter().map(HeaderValue::as_bytes).collect();
+        for part in [method.as_bytes(), path.as_bytes(), &versions.join(&b',')] {
             key.add(part);
         }
         Ok(Some(key))

@@ -289,7 +289,7 @@ fn check_head(request: &Request) -> Result<(), Problem> {
     let is_named = match first {
         Some(host) => {
             let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
-            host.is_some_and(|host| !host.as_str().contains('@'))
+            host.is_some_and(|host| !host.as_str().contains('@') && has_valid_port(host.as_str()))
         }
         None => request.uri().authority().is_some() && request.version() == Version::HTTP_2,
     };
@@ -302,6 +302,12 @@ fn check_head(request: &Request) -> Result<(), Problem> {
         return Err(Error::new(ErrorCode::UnsupportedMedia, text).into());
     }
     Ok(())
+}
+
+/// Returns whether what follows the last colon outside brackets, if there is one, has the form of a port.
+fn has_valid_port(host: &str) -> bool {
+    let after_address = host.rsplit(']').next().unwrap_or_default();
+    after_address.rsplit_once(':').is_none_or(|(_, port)| port.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
 /// Says where the thing is that was created.

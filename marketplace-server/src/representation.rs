@@ -39,7 +39,7 @@ const GZIP: u32 = 5;
 #[derive(Debug)]
 pub(crate) struct Wish {
     is_read: bool,
-    has: Option<HeaderValue>,
+    has: Option<String>,
     /// A part that is wanted, and the tag of which it must be a part.
     part: Option<(HeaderValue, Option<HeaderValue>)>,
     coding: Coding,
@@ -64,16 +64,18 @@ impl Coding {
 
     /// Returns the one to use for `Accept-Encoding` (RFC 9110 §12.5.3): of those that are accepted most, the smallest.
     fn of(headers: &HeaderMap) -> Self {
-        let (mut gzip, mut brotli, mut any) = (None, None, None);
+        let (mut gzip, mut brotli, mut identity, mut any) = (None, None, None, None);
         for value in headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()) {
             for part in value.split(',') {
                 let mut pieces = part.split(';').map(str::trim);
                 let name = pieces.next().unwrap_or_default().to_ascii_lowercase();
-                let weight = pieces.find_map(|piece| piece.strip_prefix("q=").or_else(|| piece.strip_prefix("Q=")));
-                let weight = weight.map_or(1.0, |weight| weight.trim().parse::<f32>().unwrap_or(0.0));
+                let weight = pieces
+                    .find_map(|piece| piece.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q")));
+                let weight = weight.map_or(1.0, |(_, weight)| weight.trim().parse::<f32>().unwrap_or(0.0));
                 match name.as_str() {
                     "gzip" | "x-gzip" => gzip = Some(weight),
                     "br" => brotli = Some(weight),
+                    "identity" => identity = Some(weight),
                     "*" => any = Some(weight),
                     _ => {}
                 }
@@ -81,7 +83,9 @@ impl Coding {
         }
         let gzip = gzip.or(any).unwrap_or(0.0);
         let brotli = brotli.or(any).unwrap_or(0.0);
-        match (gzip > 0.0, brotli > 0.0) {
+        // Whoever names it says how much it is wanted; otherwise it is what is left.
+        let identity = identity.unwrap_or(0.0);
+        match (gzip > 0.0 && gzip >= identity, brotli > 0.0 && brotli >= identity) {
             (_, true) if brotli >= gzip => Self::Brotli,
             (true, _) => Self::Gzip,
             (false, _) => Self::Identity,
@@ -122,7 +126,10 @@ impl Wish {
         } else {
             Coding::of(headers)
         };
-        let has = is_read.then(|| headers.get(IF_NONE_MATCH).cloned()).flatten();
+        // Several lines are one list, and other bytes than ASCII are allowed in a tag.
+        let has = headers.get_all(IF_NONE_MATCH).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
+        let has: Vec<_> = has.filter(|_| is_read).collect();
+        let has = (!has.is_empty()).then(|| has.join(","));
         let part = headers.get(RANGE).filter(|_| *method == Method::GET).cloned();
         let part = part.map(|part| (part, headers.get(IF_RANGE).cloned()));
         Self { is_read, has, part, coding }
@@ -275,8 +282,7 @@ fn tag(version: Option<&HeaderValue>, bytes: &Bytes, coding: Coding) -> HeaderVa
 }
 
 /// Returns whether `If-None-Match` names a tag, compared weakly (RFC 9110 §8.8.3.2). No tag of ours has a comma in it.
-fn lists_weakly(header: &HeaderValue, tag: &HeaderValue) -> bool {
-    let Ok(header) = header.to_str() else { return false };
+fn lists_weakly(header: &str, tag: &HeaderValue) -> bool {
     header.trim() == "*"
         || header.split(',').map(str::trim).any(|listed| listed.strip_prefix("W/").unwrap_or(listed) == tag)
 }
@@ -326,14 +332,17 @@ pub(crate) fn location(path: &str, body: &[u8]) -> Option<HeaderValue> {
     let id = made.get("id").and_then(Value::as_str);
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let place = match (parts.as_slice(), id) {
-        (["v1", "me", "kyc"], _) => path.to_owned(),
         (["v1", "services"], Some(id)) => format!("/v1/me/services/{id}"),
         (["v1", "jobs", _, "reviews"], Some(id)) => format!("/v1/reviews/{id}"),
-        // A message has no address of its own, but a page of one.
-        (["v1", .., "threads", thread, "messages" | "notice"], Some(_)) => {
+        // A message has no address of its own, but a page of one; staff state a reason for that.
+        (["v1", "threads", thread, "messages"], Some(_)) => {
             let before = made.get("seq")?.as_i64()?.checked_sub(1)?;
-            let staff = if path.starts_with("/v1/admin/") { "admin/" } else { "" };
-            format!("/v1/{staff}threads/{thread}/messages?after_seq={before}&limit=1")
+            format!("/v1/threads/{thread}/messages?after_seq={before}&limit=1")
+        }
+        (["v1", "admin", "threads", thread, "notice"], Some(_)) => format!("/v1/admin/threads/{thread}"),
+        // These are only read in their list.
+        (["v1", "me", "kyc"], _) | (["v1", "admin", "tokens"] | ["v1", "admin", "users", _, "notes"], Some(_)) => {
+            path.to_owned()
         }
         (_, Some(id)) => format!("{path}/{id}"),
         (_, None) => return None,
@@ -368,6 +377,10 @@ mod tests {
             ("*", Coding::Brotli),
             ("*;q=0", Coding::Identity),
             ("identity", Coding::Identity),
+            ("identity;q=1, br;q=0.5", Coding::Identity),
+            ("gzip;q=0.5, identity;q=0.9", Coding::Identity),
+            ("gzip;q=0.5, identity;q=0.5", Coding::Gzip),
+            ("gzip; q = 0", Coding::Identity),
             ("gzip;q=0", Coding::Identity),
             ("gzip;q=nonsense", Coding::Identity),
             ("", Coding::Identity),
@@ -401,7 +414,7 @@ mod tests {
             (tag.trim_matches('"').to_owned(), false),
             (String::new(), false),
         ] {
-            assert_eq!(lists_weakly(&list.parse().unwrap(), &one), has, "{list}");
+            assert_eq!(lists_weakly(&list, &one), has, "{list}");
         }
     }
 
@@ -440,15 +453,12 @@ mod tests {
             ("/v1/jobs", r#"{"id":"5"}"#, "/v1/jobs/5"),
             ("/v1/jobs/7/reviews", r#"{"id":"5"}"#, "/v1/reviews/5"),
             ("/v1/threads/7/messages", r#"{"id":"5","seq":3}"#, "/v1/threads/7/messages?after_seq=2&limit=1"),
-            (
-                "/v1/admin/threads/7/notice",
-                r#"{"item":{"id":"5","seq":3}}"#,
-                "/v1/admin/threads/7/messages?after_seq=2&limit=1",
-            ),
+            ("/v1/admin/threads/7/notice", r#"{"item":{"id":"5","seq":3}}"#, "/v1/admin/threads/7"),
             ("/v1/threads/7/attachments", r#"{"id":"5"}"#, "/v1/threads/7/attachments/5"),
             ("/v1/admin/users", r#"{"changed":true,"item":{"id":"5"}}"#, "/v1/admin/users/5"),
             ("/v1/admin/users", r#"{"changed":true,"item":{"user":{"id":"5"},"notes":0}}"#, "/v1/admin/users/5"),
-            ("/v1/admin/tokens", r#"{"item":{"token":{"id":"5"},"secret":"x"}}"#, "/v1/admin/tokens/5"),
+            ("/v1/admin/tokens", r#"{"item":{"token":{"id":"5"},"secret":"x"}}"#, "/v1/admin/tokens"),
+            ("/v1/admin/users/7/notes", r#"{"item":{"id":"5"}}"#, "/v1/admin/users/7/notes"),
             ("/v1/me/kyc", r#"{"status":"pending"}"#, "/v1/me/kyc"),
         ] {
             assert_eq!(place(path, body).as_deref(), Some(at));

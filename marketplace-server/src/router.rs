@@ -1,21 +1,27 @@
 //! All routes, with their middleware.
 
+use std::convert::Infallible;
+
 use axum::{
     Router,
+    extract::{Request, State},
     http::{
         HeaderName, HeaderValue, Method,
         header::{
             ACCEPT_RANGES, AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MATCH,
-            IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE, RETRY_AFTER,
+            IF_NONE_MATCH, IF_RANGE, LOCATION, ORIGIN, RANGE, RETRY_AFTER, VARY,
         },
         request::Parts,
     },
+    middleware::Next,
+    response::Response,
 };
 use marketplace_core::{
     app::App,
     config::origins,
     error::{Error, Result},
 };
+use tower::{Layer as _, ServiceExt as _};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
@@ -75,11 +81,15 @@ pub(crate) fn with_options(app: App, options: Options, ending: Ending) -> Result
         .merge(routes::pages::routes())
         .fallback(async || Problem::from(Error::not_found("path")))
         .method_not_allowed_fallback(async || Problem::method_not_allowed());
-    if let Some(cors) = cors {
-        router = router.layer(cors);
+    // Inside, so that the middleware also sees what browsers ask in advance.
+    if let Some(cors) = &cors {
+        router = router.layer(cors.clone());
     }
-    let router = router.layer(MiddlewareLayer::new(ctx.clone())).with_state(ctx.clone());
-    Ok((router, ctx))
+    router = router.layer(MiddlewareLayer::new(ctx.clone()));
+    if let Some(cors) = cors {
+        router = router.layer(axum::middleware::from_fn_with_state(cors, permit_refusals));
+    }
+    Ok((router.with_state(ctx.clone()), ctx))
 }
 
 /// Returns the routes for the server's operators.
@@ -88,6 +98,21 @@ pub(crate) fn for_operators(ctx: &Ctx) -> Router {
         .fallback(async || Problem::from(Error::not_found("path")))
         .layer(MiddlewareLayer::new(ctx.clone()))
         .with_state(ctx.clone())
+}
+
+/// Lets pages read the answers that the middleware gives itself, such as those to too many requests.
+async fn permit_refusals(State(cors): State<CorsLayer>, request: Request, next: Next) -> Response {
+    let origin = request.headers().get(ORIGIN).cloned();
+    let response = next.run(request).await;
+    let has_passed = response.headers().get_all(VARY).iter().any(|names| names.as_bytes().starts_with(b"origin"));
+    let Some(origin) = origin.filter(|_| !has_passed) else { return response };
+    let mut asked = axum::http::Request::new(());
+    asked.headers_mut().insert(ORIGIN, origin);
+    let mut response = Some(response);
+    let given =
+        tower::service_fn(move |_| std::future::ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
+    let Ok(response) = cors.layer(given).oneshot(asked).await;
+    response
 }
 
 /// Permits browsers on pages of these origins to call the API; with credentials only where sessions may be in cookies.

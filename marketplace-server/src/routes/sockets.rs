@@ -125,7 +125,8 @@ async fn caller(ctx: &Ctx, headers: &HeaderMap, ticket: Option<&str>) -> Answer<
 fn check_origin(headers: &HeaderMap, config: &Config) -> Result<(), Problem> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let is_ours = |origin: &str| {
-        let address = origin.split_once("://").map(|(_, address)| address.as_bytes());
+        // The server may not know whether a proxy in front of it speaks TLS.
+        let address = ["https://", "http://"].iter().find_map(|scheme| origin.strip_prefix(scheme)).map(str::as_bytes);
         let named = headers.contains_key(AUTHORIZATION) && address == headers.get(HOST).map(HeaderValue::as_bytes);
         named || config.is_own_origin(origin)
     };

@@ -156,6 +156,19 @@ async fn browsers_of_listed_origins_only() {
     }
     let answer = server.get("/v1/me").header("origin", app).send().await.unwrap();
     assert_eq!(answer.headers()["access-control-allow-origin"], app);
+    // Refusals, too: a page has to see why.
+    let encoded = server.post("/v1/auth/login").header("content-encoding", "gzip").body("x");
+    let odd_host = server.get("/v1/me").header("host", "a:abc");
+    for (refused, status) in [(encoded, 415), (odd_host, 400), (server.get("/v1/nowhere"), 404)] {
+        let answer = refused.header("origin", app).send().await.unwrap();
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.headers()["access-control-allow-origin"], app, "{status}");
+        assert_eq!(answer.headers().get_all("access-control-allow-origin").iter().count(), 1);
+        let exposed = answer.headers()["access-control-expose-headers"].to_str().unwrap();
+        assert!(exposed.contains("retry-after"), "{exposed}");
+    }
+    let foreign = server.get("/v1/me").header("origin", "https://evil.example.org").header("host", "a:abc");
+    assert!(foreign.send().await.unwrap().headers().get("access-control-allow-origin").is_none());
     server.stop().await;
 }
 

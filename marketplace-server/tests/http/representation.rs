@@ -52,6 +52,8 @@ async fn what_the_client_has_is_not_sent_again() {
                     assert_eq!(same.bytes().await.unwrap().len(), 0);
                 }
             }
+            let lines = get(path).header("if-none-match", "\"x\"").header("if-none-match", &tag);
+            assert_eq!(send(lines).await.status(), 304, "{path}");
             let other = send(get(path).header("if-none-match", "\"x\"")).await;
             assert_eq!((other.status().as_u16(), header(&other, "etag")), (200, tag.clone()));
             let head = send(server.request(Method::HEAD, path).bearer_auth(&token)).await;
@@ -206,7 +208,7 @@ async fn what_is_created_is_located() {
         assert_eq!((again.status().as_u16(), header(&again, "location")), (201, place.clone()));
         let shown = expect(server.get(&place).bearer_auth(token), 200).await;
         let id_of = |value: &Value| {
-            let places = ["/items/0/id", "/item/user/id", "/user/id", "/id"];
+            let places = ["/items/0/id", "/item/user/id", "/item/id", "/user/id", "/id"];
             places.iter().find_map(|place| value.pointer(place)?.as_str().map(str::to_owned))
         };
         let (found, id) = (id_of(&shown), id_of(&made));
@@ -221,6 +223,16 @@ async fn what_is_created_is_located() {
     created("/v1/jobs", &talk.client_token, json!({"thread_id": talk.thread, "offer": offer})).await;
     let admin = server.token(Role::Admin).await;
     let user = json!({"role": "client", "email": "made@example.org", "name": "Made"});
-    created("/v1/admin/users", &admin, user).await;
+    let made = created("/v1/admin/users", &admin, user).await;
+    let notes = format!("/v1/admin/users/{}/notes", made["item"]["user"]["id"].as_str().unwrap());
+    created(&notes, &admin, json!({"body": "Called"})).await;
+    // What has no address of its own is located where it shows.
+    let notice = format!("/v1/admin/threads/{}/notice", talk.thread);
+    let token = json!({"name": "night", "scopes": ["kyc:read"], "expires_in": 60});
+    for (path, body) in [(notice.as_str(), json!({"content": "Hello"})), ("/v1/admin/tokens", token)] {
+        let answer = send(server.post(path).bearer_auth(&admin).json(&body)).await;
+        assert_eq!(answer.status(), 201, "{path}");
+        expect(server.get(&header(&answer, "location")).bearer_auth(&admin), 200).await;
+    }
     server.stop().await;
 }
