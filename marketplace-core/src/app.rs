@@ -145,6 +145,11 @@ impl App {
         }
     }
 
+    /// Notes that something other than a password is being worked on: hashing leaves it a core for the next second.
+    pub fn note_work(&self) {
+        self.hasher.note_other_work();
+    }
+
     /// Counts one more anonymous call of a class from an address. Otherwise like [`App::admit`].
     ///
     /// # Errors

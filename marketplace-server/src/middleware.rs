@@ -122,6 +122,10 @@ where
             is_upload: limits::by_account(&method, route.as_ref().map_or("", MatchedPath::as_str)) == Class::Upload,
         };
         let class = incoming.class;
+        // What logs in waits for passwords anyway.
+        if incoming.is_api && !path.starts_with("/v1/auth/") {
+            ctx.app.note_work();
+        }
         let wish = Wish::of(&method, request.headers(), path);
         let head = check_head(&request);
         let (request, unread) = body::recoverable(request);

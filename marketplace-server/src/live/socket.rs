@@ -143,6 +143,7 @@ impl Socket {
             }
             Some(Ok(Message::Text(text))) => text,
         };
+        self.ctx.app.note_work();
         // Whatever a frame asks for, it counts like a change over HTTP.
         let admitted = self.ctx.app.admit(Class::Write, &self.actor).await;
         let todo = self.protocol.text(&text, self.opened.elapsed());

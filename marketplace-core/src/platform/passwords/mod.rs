@@ -1,4 +1,4 @@
-//! Password hashing: argon2id, on dedicated threads that leave one core free and have a lower priority than all others.
+//! Password hashing: argon2id, on dedicated threads that leave one core to other work and have a lower priority than all others.
 //! Further work is queued up to a limit, per address, and then fails with `busy`: mass logins cannot starve other requests,
 //! and logins from other addresses do not wait for them.
 
@@ -72,6 +72,11 @@ impl Hasher {
             turns: Turns::new(threads::count() + 1, threads::count() + 1, QUEUE),
             random,
         })
+    }
+
+    /// Notes that the program has other work: a core is left to it for a second.
+    pub(crate) fn note_other_work(&self) {
+        self.threads.note_other_work();
     }
 
     /// Runs `work` when a thread is free and it is this caller's turn.
