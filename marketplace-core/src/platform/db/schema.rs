@@ -213,8 +213,17 @@ fn misfit(version: i64, what: &str) -> Error {
 async fn migrate_sqlite(write: &Connections) -> Result<()> {
     let mut connection = write.open_another(PATIENCE).await.map_err(DbError::from)?;
     let outcome = async {
+        // A table that is made anew is dropped in between, which must delete nothing that refers to it. Within a transaction this
+        // cannot be set.
+        sqlx::raw_sql("PRAGMA foreign_keys = OFF").execute(&mut connection).await.map_err(DbError::from)?;
         let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(DbError::from)?;
         run_missing(&mut *tx, &SQLITE, usize::MAX).await?;
+        let strays = sqlx::query_scalar::<_, String>("SELECT DISTINCT \"table\" FROM pragma_foreign_key_check");
+        let strays = strays.fetch_all(&mut *tx).await.map_err(DbError::from)?;
+        if !strays.is_empty() {
+            let text = format!("rows of {} refer to rows that do not exist; restore a backup", strays.join(", "));
+            return Err(Error::unavailable(text, "the foreign keys do not hold"));
+        }
         Ok(tx.commit().await.map_err(DbError::from)?)
     };
     let outcome = outcome.await;
@@ -343,6 +352,76 @@ mod tests {
             let mut other = all.clone();
             other[at] = row;
             assert!(check(&other).unwrap_err().to_string().contains(said));
+        }
+    }
+
+    /// A user with everything that refers to them, of a database as it was before its tables of wide rows were made anew.
+    const FILLED: &str = "
+        INSERT INTO users (id, role, status, email, email_norm, email_verified, name, kyc_status, kyc_prior, version, created_at, updated_at) VALUES
+            (x'01', 'worker', 'active', 'a@example.org', 'a@example.org', 1, 'Ada', 'approved', 'none', 1, 1, 1),
+            (x'02', 'client', 'active', 'j@example.org', 'j@example.org', 1, 'Jon', 'none', 'none', 1, 1, 1);
+        INSERT INTO user_terms VALUES ('ada', x'01');
+        INSERT INTO worker_profiles VALUES (x'01', 'h', 'a', 'l', NULL, NULL, NULL, NULL, '[]', '[]', 1, NULL, NULL, 1, 1);
+        INSERT INTO kyc_attempts (id, user_id, number, document_type, status, submitted_at, fence, version) VALUES (x'03', x'01', 1, 'passport', 'pending', 1, 0, 1);
+        INSERT INTO services (id, worker_id, status, title, description, category, location, tags, visible, number, search_text, rating, version,
+            created_at, updated_at) VALUES (x'04', x'01', 'published', 'Piano', 'Lessons', 'music', 'Berlin', '[]', 1, 7, '=piano', 0, 1, 1, 1);
+        INSERT INTO unindexed_services VALUES (x'04');
+        INSERT INTO threads (id, service_id, client_id, worker_id, status, last_seq, last_at, client_read, worker_read, client_unread, worker_unread,
+            version, created_at) VALUES (x'05', x'04', x'02', x'01', 'open', 0, 1, 0, 0, 0, 0, 1, 1);
+        INSERT INTO jobs (id, thread_id, service_id, client_id, worker_id, status, revision, offered_by, price_amount, price_currency, change_requests,
+            entries, version, created_at, updated_at) VALUES (x'06', x'05', x'04', x'02', x'01', 'accepted', 1, 'client', 1, 'EUR', 0, 1, 1, 1, 1);
+        INSERT INTO job_offers VALUES (x'06', 1, 'client', 1, 'EUR', 's', 's', 1);
+        INSERT INTO reviews (id, job_id, side, author_id, subject_id, rating, content, status, closes_at, flags, version, created_at, updated_at)
+            VALUES (x'07', x'06', 'client', x'02', x'01', 5, 'c', 'hidden', 9, 0, 1, 1, 1);";
+
+    /// Runs statements without regard to foreign keys.
+    async fn run(test: &crate::testing::TestDb, statements: &'static str) {
+        let Inner::Sqlite { write, .. } = &test.db().0 else { return };
+        let mut connection = write.open_another(PATIENCE).await.unwrap();
+        sqlx::raw_sql("PRAGMA foreign_keys = OFF").execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
+        connections::close(connection).await;
+    }
+
+    #[tokio::test]
+    async fn tables_made_anew_lose_nothing_that_refers_to_them() {
+        for test in crate::testing::databases_at(28).await {
+            run(&test, FILLED).await;
+            assert!(test.db().migrate().await.unwrap().is_current());
+            if let Inner::Sqlite { .. } = &test.db().0 {
+                let mut reader = test.db().read().await.unwrap();
+                let count = q!(&mut reader.conn() => val i64, [
+                    sqlite: "SELECT (SELECT count(*) FROM users) * 10000000 + (SELECT count(*) FROM services) * 1000000 \
+                    + (SELECT count(*) FROM user_terms) * 100000 + (SELECT count(*) FROM unindexed_services) * 10000 \
+                    + (SELECT count(*) FROM threads) * 1000 + (SELECT count(*) FROM job_offers) * 100 + (SELECT count(*) FROM reviews) * 10 \
+                    + (SELECT count(*) FROM services s JOIN services_fts f ON f.rowid = s.number WHERE services_fts MATCH '\"=piano\"')",
+                    pg: "SELECT 0::bigint",
+                ]).unwrap();
+                drop(reader);
+                assert_eq!(count, 21_111_111);
+                // The index of words still follows the services, and what refers to a user still goes with them.
+                run(&test, "UPDATE services SET visible = 0").await;
+                let mut reader = test.db().read().await.unwrap();
+                let found = q!(&mut reader.conn() => val i64, [
+                    sqlite: "SELECT count(*) FROM services_fts WHERE services_fts MATCH '\"=piano\"'", pg: "SELECT 0::bigint",
+                ]);
+                assert_eq!(found.unwrap(), 0);
+            }
+            test.close().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_refers_to_nothing_is_told_before_it_is_kept() {
+        for test in crate::testing::databases_at(28).await {
+            run(&test, FILLED).await;
+            run(&test, "DELETE FROM jobs").await;
+            if let Inner::Sqlite { .. } = &test.db().0 {
+                let refused = test.db().migrate().await.unwrap_err().to_string();
+                assert!(refused.contains("job_offers") && refused.contains("reviews"), "{refused}");
+                assert_eq!(test.db().schema_state().await.unwrap().applied, 28);
+            }
+            test.close().await;
         }
     }
 }

@@ -1,0 +1,2 @@
+-- Nothing to do: only SQLite has tables without row ids.
+SELECT 1;
