@@ -81,7 +81,7 @@ impl From<&Config> for Options {
             requests: config.limits.requests,
             incoming: config.limits.uploads * 32,
             // The other half is reserved for quick reads.
-            searches: usize::try_from(config.database_connections / 2).unwrap_or(usize::MAX).max(1),
+            searches: usize::try_from(config.connections() / 2).unwrap_or(usize::MAX).max(1),
             sockets: config.limits.connections,
             drain: Duration::from_secs(config.drain_seconds),
             ..Self::default()

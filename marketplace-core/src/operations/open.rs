@@ -37,7 +37,7 @@ impl App {
     /// Opens everything, and creates what is missing. Migrates SQLite by itself; rejects a PostgreSQL database whose
     /// schema is outdated.
     pub async fn open(config: Config) -> Result<Self> {
-        let options = OpenOptions { connections: config.database_connections, ..OpenOptions::default() };
+        let options = OpenOptions { connections: config.connections(), ..OpenOptions::default() };
         Self::open_with(config, options, Arc::new(SystemClock), Arc::new(OsRandom)).await
     }
 

