@@ -22,12 +22,13 @@ use crossterm::{
 };
 use futures::{Stream, StreamExt};
 use marketplace_core::{
+    error::Error,
     staff::{Connection, Guard},
     time::SystemClock,
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::MissedTickBehavior,
 };
@@ -48,8 +49,13 @@ use super::{
 const TICK: Duration = Duration::from_millis(50);
 /// The most results and keys that are handled before the next frame.
 const BATCH: usize = 512;
-/// Time limit for releasing claims at the end.
-const GOODBYE: Duration = Duration::from_millis(900);
+/// How long leaving waits for what is under way, and then for the release of claims.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// The same for the release of claims while the system is known to be unreachable.
+const BRIEF_GOODBYE: Duration = Duration::from_millis(900);
+
+/// Makes a kitty terminal forget all pictures.
+const FORGET: &[u8] = b"\x1b_Ga=d,d=A\x1b\\";
 
 type Screen = Terminal<WideCharBackend<BufWriter<Stdout>>>;
 
@@ -76,7 +82,7 @@ fn leave(kitty: bool) {
     let mut out = std::io::stdout();
     if kitty {
         // Pictures of documents must not remain in the terminal's memory.
-        drop(out.write_all(b"\x1b_Ga=d,d=A\x1b\\"));
+        drop(out.write_all(FORGET));
     }
     drop(execute!(
         out,
@@ -133,13 +139,18 @@ impl Drop for PanicHook {
     }
 }
 
-/// Runs the console until the user quits or the terminal goes away. Claims are released and the terminal is restored,
+/// Runs the console until the user quits or the terminal goes away. When the session ends, `log_in` opens another, on
+/// the ordinary screen. Claims are released and the terminal is restored,
 /// even after a panic, SIGTERM or SIGHUP.
 ///
 /// # Errors
 /// When standard input or output is not a terminal, when `options` contain an unknown action, key or way to draw
-/// pictures, and when the terminal cannot be written to.
-pub async fn run(api: Connection, options: Options) -> anyhow::Result<()> {
+/// pictures, when the terminal cannot be written to, and when something that was under way was not done.
+pub async fn run(
+    api: Connection,
+    options: Options,
+    log_in: impl AsyncFn() -> anyhow::Result<Connection>,
+) -> anyhow::Result<()> {
     let keymap = Keymap::new(screens::infos(), &options.keys)?;
     let wanted = options.images.clone().or_else(|| std::env::var("MARKETPLACE_IMAGES").ok()).unwrap_or_default();
     let chosen = Images::named(&wanted)?.or_else(|| options.no_color.then_some(Images::Dots));
@@ -155,94 +166,192 @@ pub async fn run(api: Connection, options: Options) -> anyhow::Result<()> {
 
     let hook = PanicHook::set();
     enter().context("the terminal")?;
-    let mut restore = Restore(false);
+    let mut desk = Desk { receiver, restore: Restore(false), api, log_in };
     let mut app = Box::new(App::new(ctx));
-    let outcome = drive(&mut app, receiver, ask, &mut restore).await;
+    let outcome = desk.drive(&mut app, ask).await;
+    let Desk { restore, api, .. } = desk;
     drop(restore);
     drop(hook);
     if !gate.read_only() {
         let farewells = app.farewells().into_iter().map(|farewell| farewell(api.clone()));
         // A claim that cannot be released now expires within ten minutes.
-        drop(tokio::time::timeout(GOODBYE, futures::future::join_all(farewells)).await);
+        let patience = if app.ctx.gate.away() { BRIEF_GOODBYE } else { GOODBYE };
+        drop(tokio::time::timeout(patience, futures::future::join_all(farewells)).await);
     }
-    outcome
+    let undone = app.undone();
+    if undone.is_empty() {
+        return outcome;
+    }
+    let said = format!("left before all was done: {}", undone.join("; "));
+    Err(Error::unavailable(said, "the console was left while something was under way").into())
 }
 
-async fn drive(
-    app: &mut App,
-    mut receiver: UnboundedReceiver<Message>,
-    ask: bool,
-    restore: &mut Restore,
-) -> anyhow::Result<()> {
-    // Before the first frame: whoever sees it may send one.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let backend = WideCharBackend(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
-    let mut screen = Terminal::new(backend).context("the terminal")?;
-    // The first frame is drawn before any query to the terminal and before any result from the system.
-    draw(app, &mut screen)?;
-    if ask {
-        let (images, keys) = terminal_query::query();
-        app.ctx.images = images;
-        for key in keys {
-            app.event(Event::Key(key));
-        }
-    }
-    restore.0 = app.ctx.images.kitty();
+/// The signals that end the console.
+struct Signals(Signal, Signal, Signal);
 
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut events = EventStream::new();
-    while !app.quit {
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let [terminate, hang_up, interrupt] =
+            [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()].map(signal);
+        Ok(Self(terminate?, hang_up?, interrupt?))
+    }
+    async fn recv(&mut self) {
         tokio::select! {
-            biased;
-            _ = terminate.recv() => break,
-            _ = hang_up.recv() => break,
-            _ = interrupt.recv() => break,
-            event = events.next() => match event {
-                Some(Ok(event)) => app.event(event),
-                // The terminal is gone.
-                Some(Err(_)) | None => break,
-            },
-            Some(message) = receiver.recv() => app.message(message),
-            _ = tick.tick() => app.tick(),
-        }
-        // Everything that is already queued belongs to the same frame.
-        for _ in 0..BATCH {
-            if let Ok(message) = receiver.try_recv() {
-                app.message(message);
-            } else if let Some(Ok(event)) = if_there(&mut events).await {
-                app.event(event);
-            } else {
-                break;
-            }
-        }
-        if PANICKED.load(Ordering::SeqCst) {
-            bail!("the console broke; the message is above");
-        }
-        if let Some(said) = BROKEN.lock().ok().and_then(|mut broken| broken.take()) {
-            app.ctx.error_detail = Some(said.lines().map(str::to_owned).collect());
-            app.ctx.refuse("something broke inside; E for detail, ^r to load again");
-        }
-        for effect in std::mem::take(&mut app.effects) {
-            match effect {
-                Effect::Copy(copied) => {
-                    execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(copied))?;
-                }
-                Effect::Redraw => screen.clear()?,
-                Effect::Suspend => {
-                    suspend(restore.0)?;
-                    screen.clear()?;
-                }
-            }
-            app.ctx.dirty = true;
-        }
-        if app.ctx.dirty && !app.quit {
-            draw(app, &mut screen)?;
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+            _ = self.2.recv() => {}
         }
     }
-    Ok(())
+}
+
+/// What the console is connected to.
+struct Desk<L> {
+    receiver: UnboundedReceiver<Message>,
+    restore: Restore,
+    api: Connection,
+    log_in: L,
+}
+
+impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
+    async fn drive(&mut self, app: &mut App, ask: bool) -> anyhow::Result<()> {
+        // Before the first frame: whoever sees it may send one.
+        let mut signals = Signals::new()?;
+        let backend = WideCharBackend(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
+        let mut screen = Terminal::new(backend).context("the terminal")?;
+        let mut events = None;
+        let outcome = self.work(app, &mut screen, &mut events, &mut signals, ask).await;
+        self.finish(app, &mut screen, &mut events, &mut signals).await;
+        outcome
+    }
+
+    async fn work(
+        &mut self,
+        app: &mut App,
+        screen: &mut Screen,
+        stream: &mut Option<EventStream>,
+        signals: &mut Signals,
+        ask: bool,
+    ) -> anyhow::Result<()> {
+        // The first frame is drawn before any query to the terminal and before any result from the system.
+        draw(app, screen)?;
+        if ask {
+            let (images, keys) = terminal_query::query();
+            app.ctx.images = images;
+            for key in keys {
+                app.event(Event::Key(key));
+            }
+        }
+        self.restore.0 = app.ctx.images.kitty();
+
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        while !app.quit {
+            let events = stream.get_or_insert_with(EventStream::new);
+            tokio::select! {
+                biased;
+                () = signals.recv() => break,
+                event = events.next() => match event {
+                    Some(Ok(event)) => app.event(event),
+                    // The terminal is gone.
+                    Some(Err(_)) | None => break,
+                },
+                Some(message) = self.receiver.recv() => app.message(message),
+                _ = tick.tick() => app.tick(),
+            }
+            // Everything that is already queued belongs to the same frame.
+            for _ in 0..BATCH {
+                if let Ok(message) = self.receiver.try_recv() {
+                    app.message(message);
+                } else if let Some(Ok(event)) = if_there(events).await {
+                    app.event(event);
+                } else {
+                    break;
+                }
+            }
+            if PANICKED.load(Ordering::SeqCst) {
+                bail!("the console broke; the message is above");
+            }
+            if let Some(said) = BROKEN.lock().ok().and_then(|mut broken| broken.take()) {
+                app.ctx.error_detail = Some(said.lines().map(str::to_owned).collect());
+                app.ctx.refuse("something broke inside; E for detail, ^r to load again");
+            }
+            for effect in std::mem::take(&mut app.effects) {
+                match effect {
+                    Effect::Copy(copied) => {
+                        execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(copied))?;
+                    }
+                    Effect::Redraw => screen.clear()?,
+                    Effect::Forget if self.restore.0 => std::io::stdout().write_all(FORGET)?,
+                    Effect::Forget => {}
+                    Effect::Suspend => {
+                        suspend(self.restore.0)?;
+                        screen.clear()?;
+                    }
+                    Effect::LogIn => {
+                        // Its thread would take the answers to the questions.
+                        *stream = None;
+                        self.log_in(app).await?;
+                        screen.clear()?;
+                    }
+                }
+                app.ctx.dirty = true;
+            }
+            if app.ctx.dirty && !app.quit {
+                draw(app, screen)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the credentials on the ordinary screen.
+    async fn log_in(&mut self, app: &mut App) -> anyhow::Result<()> {
+        leave(self.restore.0);
+        let answer = (self.log_in)().await;
+        enter()?;
+        match answer {
+            Ok(api) => {
+                let gate = Arc::new(Gate::new(app.ctx.gate.read_only()));
+                self.api = api;
+                app.resume(self.api.guarded(Arc::clone(&gate) as Arc<dyn Guard>), gate);
+            }
+            Err(error) => app.not_resumed(&format!("{error:#}")),
+        }
+        Ok(())
+    }
+
+    /// Waits for what is under way, as long as the terminal may be gone by now, but never for ever.
+    async fn finish(
+        &mut self,
+        app: &mut App,
+        screen: &mut Screen,
+        stream: &mut Option<EventStream>,
+        signals: &mut Signals,
+    ) {
+        app.leave();
+        let end = tokio::time::sleep(GOODBYE);
+        tokio::pin!(end);
+        let mut there = true;
+        while app.busy() {
+            there = there && draw(app, screen).is_ok();
+            let key = async {
+                match stream {
+                    Some(events) if there => events.next().await,
+                    _ => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                Some(message) = self.receiver.recv() => app.message(message),
+                () = signals.recv() => break,
+                () = &mut end => break,
+                event = key => match event {
+                    Some(Ok(event)) if app.leaves_at_once(&event) => break,
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => there = false,
+                },
+            }
+        }
+    }
 }
 
 /// Returns the next item if it is there already. The task that awaits this is the one that the next item wakes: a stream
