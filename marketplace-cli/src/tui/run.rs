@@ -7,13 +7,16 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
 use crossterm::{
     clipboard::CopyToClipboard,
-    event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event, EventStream},
+    event::{
+        DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event, EventStream,
+        KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
+    },
     execute, queue,
     terminal::{
         BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
@@ -70,7 +73,17 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 fn enter() -> std::io::Result<()> {
     ENTERED.store(true, Ordering::SeqCst);
     enable_raw_mode()?;
-    execute!(std::io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste)
+    // Terminals that do not know it ignore it; the others say which keys are held.
+    let keys = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES
+        | KeyboardEnhancementFlags::REPORT_EVENT_TYPES
+        | KeyboardEnhancementFlags::REPORT_ALTERNATE_KEYS;
+    execute!(
+        std::io::stdout(),
+        EnterAlternateScreen,
+        PushKeyboardEnhancementFlags(keys),
+        EnableMouseCapture,
+        EnableBracketedPaste
+    )
 }
 
 /// Restores the terminal. Called on every way out, so it must not fail half way; a second call does nothing, because it
@@ -89,6 +102,7 @@ fn leave(kitty: bool) {
         EndSynchronizedUpdate,
         DisableBracketedPaste,
         DisableMouseCapture,
+        PopKeyboardEnhancementFlags,
         LeaveAlternateScreen,
         crossterm::cursor::Show
     ));
@@ -243,6 +257,7 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
         }
         self.restore.0 = app.ctx.images.kitty();
 
+        let mut late = terminal_query::LateAnswers::default();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while !app.quit {
@@ -251,22 +266,30 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
                 biased;
                 () = signals.recv() => break,
                 event = events.next() => match event {
-                    Some(Ok(event)) => app.event(event),
+                    Some(Ok(event)) => late.sift(event, Instant::now()).into_iter().for_each(|event| app.event(event)),
                     // The terminal is gone.
                     Some(Err(_)) | None => break,
                 },
                 Some(message) = self.receiver.recv() => app.message(message),
-                _ = tick.tick() => app.tick(),
+                _ = tick.tick() => {
+                    late.expire(Instant::now()).into_iter().for_each(|event| app.event(event));
+                    app.tick();
+                }
             }
             // Everything that is already queued belongs to the same frame.
             for _ in 0..BATCH {
                 if let Ok(message) = self.receiver.try_recv() {
                     app.message(message);
                 } else if let Some(Ok(event)) = if_there(events).await {
-                    app.event(event);
+                    late.sift(event, Instant::now()).into_iter().for_each(|event| app.event(event));
                 } else {
                     break;
                 }
+            }
+            if ask && let Some(images) = late.images() {
+                app.ctx.images = images;
+                self.restore.0 = app.ctx.images.kitty();
+                app.pictures_changed();
             }
             if PANICKED.load(Ordering::SeqCst) {
                 bail!("the console broke; the message is above");

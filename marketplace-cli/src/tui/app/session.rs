@@ -128,6 +128,15 @@ impl App {
         self.tick();
     }
 
+    /// Draws every picture again, in the way that has just become known.
+    pub fn pictures_changed(&mut self) {
+        for slot in self.slots.iter_mut() {
+            slot.screen.pictures_changed();
+        }
+        self.ctx.dirty = true;
+        self.effects.push(Effect::Redraw);
+    }
+
     /// Says why nobody could log in.
     pub fn not_resumed(&mut self, why: &str) {
         self.over = Some(why.to_owned());

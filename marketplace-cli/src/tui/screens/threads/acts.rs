@@ -179,6 +179,7 @@ impl Threads {
     }
 
     fn post(&mut self, targets: &[Target<ThreadId>], words: String, ctx: &mut Ctx) {
+        self.browser.acted = targets.iter().map(|target| target.id).collect();
         let said = ("Post a notice in", "threads", "the notice is posted");
         self.say(targets, said, ctx, move |api, id| {
             let words = words.clone();
@@ -252,10 +253,7 @@ impl Threads {
             if let Some(note) = &last.note {
                 let _ = write!(rest, " --note {}", quoted(note));
             }
-            lines.push(format!("marketplace threads {verb} {}{rest}", thread.id));
-            lines.push(format!(
-                "marketplace threads list{flags} --limit 0 -o id | marketplace threads {verb} --stdin --yes{rest}"
-            ));
+            lines.extend(self.browser.command(&format!("marketplace threads {verb}"), &rest));
         }
         lines
     }
