@@ -25,7 +25,7 @@ use crossterm::{
 };
 use futures::{Stream, StreamExt};
 use marketplace_core::{
-    error::Error,
+    error::{Error, ErrorCode},
     staff::{Connection, Guard},
     time::SystemClock,
 };
@@ -52,9 +52,9 @@ use super::{
 const TICK: Duration = Duration::from_millis(50);
 /// The most results and keys that are handled before the next frame.
 const BATCH: usize = 512;
-/// How long leaving waits for what is under way, and then for the release of claims.
+/// How long leaving waits for what is under way and for the release of claims.
 const GOODBYE: Duration = Duration::from_secs(5);
-/// The same for the release of claims while the system is known to be unreachable.
+/// How long it waits for the release of claims at least, also when the system is known to be unreachable.
 const BRIEF_GOODBYE: Duration = Duration::from_millis(900);
 
 /// Makes a kitty terminal forget all pictures.
@@ -182,22 +182,23 @@ pub async fn run(
     enter().context("the terminal")?;
     let mut desk = Desk { receiver, restore: Restore(false), api, log_in };
     let mut app = Box::new(App::new(ctx));
-    let outcome = desk.drive(&mut app, ask).await;
+    let (outcome, end) = desk.drive(&mut app, ask).await;
     let Desk { restore, api, .. } = desk;
     drop(restore);
     drop(hook);
     if !gate.read_only() {
         let farewells = app.farewells().into_iter().map(|farewell| farewell(api.clone()));
         // A claim that cannot be released now expires within ten minutes.
-        let patience = if app.ctx.gate.away() { BRIEF_GOODBYE } else { GOODBYE };
-        drop(tokio::time::timeout(patience, futures::future::join_all(farewells)).await);
+        let end = if app.ctx.gate.away() { Instant::now() } else { end };
+        let end = end.max(Instant::now() + BRIEF_GOODBYE);
+        drop(tokio::time::timeout_at(end.into(), futures::future::join_all(farewells)).await);
     }
     let undone = app.undone();
     if undone.is_empty() {
         return outcome;
     }
     let said = format!("left before all was done: {}", undone.join("; "));
-    Err(Error::unavailable(said, "the console was left while something was under way").into())
+    Err(Error::new(ErrorCode::Unavailable, said).into())
 }
 
 /// The signals that end the console.
@@ -227,15 +228,22 @@ struct Desk<L> {
 }
 
 impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
-    async fn drive(&mut self, app: &mut App, ask: bool) -> anyhow::Result<()> {
-        // Before the first frame: whoever sees it may send one.
-        let mut signals = Signals::new()?;
-        let backend = WideCharBackend(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
-        let mut screen = Terminal::new(backend).context("the terminal")?;
+    /// Works until the user leaves or the terminal is gone; also returns until when leaving may take.
+    async fn drive(&mut self, app: &mut App, ask: bool) -> (anyhow::Result<()>, Instant) {
         let mut events = None;
+        let mut screen = match screen() {
+            Ok(screen) => screen,
+            Err(error) => return (Err(error), Instant::now()),
+        };
+        // Before the first frame: whoever sees it may send one.
+        let mut signals = match Signals::new() {
+            Ok(signals) => signals,
+            Err(error) => return (Err(error.into()), Instant::now()),
+        };
         let outcome = self.work(app, &mut screen, &mut events, &mut signals, ask).await;
-        self.finish(app, &mut screen, &mut events, &mut signals).await;
-        outcome
+        let end = Instant::now() + GOODBYE;
+        self.finish(app, &mut screen, &mut events, &mut signals, end).await;
+        (outcome, end)
     }
 
     async fn work(
@@ -349,9 +357,10 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
         screen: &mut Screen,
         stream: &mut Option<EventStream>,
         signals: &mut Signals,
+        end: Instant,
     ) {
         app.leave();
-        let end = tokio::time::sleep(GOODBYE);
+        let end = tokio::time::sleep_until(end.into());
         tokio::pin!(end);
         let mut there = true;
         while app.busy() {
@@ -375,6 +384,11 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
             }
         }
     }
+}
+
+fn screen() -> anyhow::Result<Screen> {
+    let backend = WideCharBackend(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
+    Terminal::new(backend).context("the terminal")
 }
 
 /// Returns the next item if it is there already. The task that awaits this is the one that the next item wakes: a stream

@@ -96,7 +96,9 @@ impl App {
             why = format!("{why}\nnot done, or not known to be done: {}", lost.join(", "));
         }
         if self.ctx.leaving() {
-            lost.into_iter().for_each(|what| self.ctx.say_after(what));
+            for what in lost {
+                self.ctx.say_after(what);
+            }
         }
         self.clear();
         self.ctx.identity = None;
