@@ -1,7 +1,12 @@
 //! `marketplace tui`: the console.
 
 use marketplace_core::staff::{Connection, WhoAmI};
-use std::io::IsTerminal;
+use std::{
+    fs::File,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::IsTerminal,
+    path::PathBuf,
+};
 
 use marketplace_core::error::ErrorCode;
 
@@ -10,7 +15,7 @@ use crate::{
     connect::{Target, Way, outside_token},
     context::Context,
     failure::{Failure, Outcome},
-    profile::SettingsFile,
+    profile::{self, SettingsFile},
     tui::{self, Options},
 };
 
@@ -59,17 +64,42 @@ pub(super) fn require_terminal() -> Outcome {
 /// Runs the console until the user quits.
 pub(super) async fn launch(context: &Context, api: Connection, args: Console, target: &Target) -> Outcome {
     let settings = SettingsFile::open()?.settings;
+    let lock = only_console(target);
     let options = Options {
         system: target.system.clone(),
         way: target.way_name().into(),
         production: target.production,
         read_only: args.read_only,
+        alone: lock.is_some(),
         no_color: !context.out.view.color,
         images: args.images.or(settings.tui.images),
         keys: settings.keys,
     };
     // The console handles signals itself: it must release claims and restore the terminal.
-    context.interrupt.finish_steps();
-    tui::run(api, options).await?;
+    context.interrupt.ignore();
+    let again = async || -> anyhow::Result<Connection> {
+        if let Way::Api { .. } = target.way {
+            login::log_in(context, target, LoginArgs::default()).await?;
+        }
+        Ok(context.connect_to(target).await?)
+    };
+    tui::run(api, options, again).await?;
+    drop(lock);
     Ok(())
+}
+
+/// Returns a lock if no other console with these credentials runs on this machine; it ends with the process, however
+/// that ends.
+fn only_console(target: &Target) -> Option<File> {
+    let mut hasher = DefaultHasher::new();
+    let system = match &target.way {
+        Way::Database { url: Some(url), .. } => url.expose().to_owned(),
+        way => format!("{way:?}"),
+    };
+    (system, &target.profile, outside_token(), profile::folder().ok()).hash(&mut hasher);
+    let folder = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let user = rustix::process::getuid().as_raw();
+    let path = folder.join(format!("marketplace-console-{user}-{:016x}.lock", hasher.finish()));
+    let file = File::options().write(true).create(true).truncate(false).open(path).ok()?;
+    file.try_lock().ok().map(|()| file)
 }

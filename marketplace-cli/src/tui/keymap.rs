@@ -36,6 +36,10 @@ impl Action {
     pub const fn new(spec: &'static Spec) -> Self {
         Self(spec)
     }
+    /// Returns whether it decides something, now or after a question: a held key must not repeat it.
+    pub fn decides(self) -> bool {
+        self.writes() || self == Self::REPEAT
+    }
     /// Returns whether it changes something rather than shows it.
     pub fn writes(self) -> bool {
         self.needs.is_some_and(|needed| needed != Permission::UsersReveal)

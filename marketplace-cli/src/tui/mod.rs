@@ -5,6 +5,8 @@
 //! | the loop, the terminal, signals | `run`, `terminal_query`, `wide_char_backend` |
 //! | the routing of keys, results and ticks | `app`, `component` |
 //! | which key does what | `keymap` |
+//! | one press, one act | `key_gate` |
+//! | what has to be typed before an act | `confirmation` |
 //! | background work and its results | `ctx`, `message` |
 //! | protection against accidental changes | `write_guard`, `widgets/form` |
 //! | connection state | `heartbeat` |
@@ -23,10 +25,12 @@ mod app;
 mod browser;
 mod bulk;
 mod component;
+mod confirmation;
 mod contact_masking;
 mod ctx;
 mod heartbeat;
 mod jump;
+mod key_gate;
 mod keymap;
 mod message;
 mod options;

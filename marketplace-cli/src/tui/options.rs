@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 /// The options that the console is started with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Options {
     /// The name of the system, for the top line: `prod`, `demo`, a host.
     pub system: String,
@@ -15,6 +16,8 @@ pub struct Options {
     pub read_only: bool,
     /// Bold, reverse and underline in place of colours (`NO_COLOR`).
     pub no_color: bool,
+    /// Whether no other console of this person runs here: claims that are nobody's are then taken up again.
+    pub alone: bool,
     /// How pictures are drawn: `auto`, `kitty`, `iterm2`, `sixel`, `halfblocks`, `mono` or `off`. Without a value, the
     /// variable `MARKETPLACE_IMAGES` decides; without that, the terminal is queried.
     pub images: Option<String>,

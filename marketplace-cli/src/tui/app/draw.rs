@@ -12,16 +12,25 @@ use super::{
     App, frame,
 };
 
-/// Columns and rows below which nothing useful can be drawn.
-const SMALLEST: (u16, u16) = (60, 16);
-
 impl App {
     /// Draws everything; returns the position of the text cursor.
     pub fn draw(&mut self, area: Rect, buf: &mut Buffer) -> Option<Position> {
         self.ctx.dirty = false;
-        if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-            let line =
-                format!("terminal too small: {}×{}, needs {}×{}", area.width, area.height, SMALLEST.0, SMALLEST.1);
+        if let Some(why) = &self.over {
+            frame::ended(why, area, buf, &self.ctx);
+            return None;
+        }
+        self.small = frame::too_small(area.width, area.height);
+        if self.small {
+            self.sight = None;
+            let leave = self.ctx.keymap.key(Action::QUIT);
+            let line = format!(
+                "terminal too small: {}×{}, needs {}×{}; {leave} leaves",
+                area.width,
+                area.height,
+                frame::SMALLEST.0,
+                frame::SMALLEST.1
+            );
             for (row, line) in text::wrap(&line, usize::from(area.width)).iter().enumerate() {
                 rows::put(buf, area, u16::try_from(row).unwrap_or(u16::MAX), &Line::raw(line.as_str()));
             }
@@ -40,6 +49,7 @@ impl App {
         self.tabs = frame::tabs(tabs, buf, &self.ctx, self.active);
         let (screen, ctx) = self.screen();
         screen.draw(body, buf, ctx);
+        self.saw();
         let theme = self.ctx.theme;
         let seen = self.seen();
         frame::status(status, buf, &self.ctx, self.heartbeat.state(), seen.status(&self.ctx));

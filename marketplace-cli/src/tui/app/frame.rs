@@ -7,7 +7,22 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::super::{ctx::Ctx, heartbeat::State, keymap::Action, text, theme::Style, widgets::rows::count};
+use super::super::{
+    ctx::Ctx,
+    heartbeat::State,
+    keymap::Action,
+    text,
+    theme::Style,
+    widgets::rows::{self, count},
+};
+
+/// Columns and rows below which nothing useful can be drawn.
+pub const SMALLEST: (u16, u16) = (60, 16);
+
+/// Returns whether a window is too small for anything to be drawn, or decided, in it.
+pub fn too_small(width: u16, height: u16) -> bool {
+    width < SMALLEST.0 || height < SMALLEST.1
+}
 
 /// Draws the line with the system, the kind of connection, the identity, the numbers of waiting items, and the
 /// connection's state.
@@ -19,6 +34,7 @@ pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
     let (dot, word) = match state {
         State::Connecting => ("◌", "connecting".to_owned()),
         State::Connected => ("●", "connected".to_owned()),
+        State::Slow(delay) => ("◐", format!("slow {:.1}s", delay.as_secs_f32())),
         State::Away { since, .. } => ("✖", format!("away {}", text::age(ctx.now().since(*since)))),
     };
     let right = format!("{dot} {word} ");
@@ -47,7 +63,7 @@ pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
         buf.set_string(area.x + u16::try_from(x).unwrap_or(0), area.y, &counts, base);
     }
     let style = match state {
-        State::Connected | State::Connecting => base,
+        State::Connected | State::Slow(_) | State::Connecting => base,
         State::Away { .. } if theme.mono() => base.add_modifier(ratatui::style::Modifier::BOLD),
         State::Away { .. } => base.patch(theme.style(Style::Bad)),
     };
@@ -144,4 +160,19 @@ pub fn footer(area: Rect, buf: &mut Buffer, ctx: &Ctx, home: Action, offers: imp
 /// Returns whether something that was to be shown until `until` has expired.
 pub fn over(until: Timestamp, ctx: &Ctx) -> bool {
     ctx.now() >= until
+}
+
+/// Draws that the session ended, and nothing else.
+pub fn ended(why: &str, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
+    let leave = ctx.keymap.key(Action::QUIT);
+    let mut lines = vec![format!("Marketplace · {}", ctx.options.system), String::new()];
+    lines.extend(why.lines().map(|line| text::clean(line).into_owned()));
+    let rest = ["", "The session ended, and the screen was cleared.", ""];
+    lines.extend(rest.map(str::to_owned));
+    lines.push(format!("Enter logs in again · {leave} leaves"));
+    let columns = usize::from(area.width.saturating_sub(2));
+    let lines = lines.iter().flat_map(|line| text::wrap(line, columns)).collect::<Vec<_>>();
+    for (row, line) in (1..area.height).zip(lines) {
+        rows::put(buf, area, row, &Line::styled(format!(" {line}"), ctx.theme.style(Style::Plain)));
+    }
 }

@@ -30,6 +30,7 @@ use super::super::{
         paged::Row,
     },
     component::{Registered, Screen},
+    confirmation,
     ctx::{Confirmed, Ctx},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
@@ -176,7 +177,8 @@ impl Jobs {
                 .line("Ends it well, in the client's place: both may review it then. It cannot be taken back.")
                 .line(""),
         };
-        ctx.ask(form.with_note(note), Intent { kind, targets });
+        let act = if kind == JobVerb::Cancel { confirmation::CANCEL } else { confirmation::FINALIZE };
+        ctx.ask(form.with_note(note).confirmed_by(act, targets.len()), Intent { kind, targets });
     }
 
     fn repeat(&mut self, ctx: &mut Ctx) {
@@ -326,10 +328,7 @@ impl Screen for Jobs {
                 let _ = write!(rest, " --note {}", quoted(note));
             }
             let verb = if last.kind == JobVerb::Cancel { "cancel" } else { "finalize" };
-            lines.push(format!("marketplace jobs {verb} {}{rest}", job.id));
-            lines.push(format!(
-                "marketplace jobs list{flags} --limit 0 -o id | marketplace jobs {verb} --stdin --yes{rest}"
-            ));
+            lines.extend(self.browser.command(&format!("marketplace jobs {verb}"), &rest));
         }
         lines
     }

@@ -31,6 +31,7 @@ use super::super::{
         paged::Row,
     },
     component::{Registered, Screen},
+    confirmation,
     ctx::{Confirmed, Ctx},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
@@ -190,7 +191,8 @@ impl Reviews {
             let choices = REMOVALS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect();
             form = form.choices(choices, false).with_picked(reason.as_slice());
         }
-        ctx.ask(form.with_note(note), Intent { kind, targets });
+        let form = form.with_note(note).confirmed_by(confirmation::UNDOABLE, targets.len());
+        ctx.ask(form, Intent { kind, targets });
     }
 
     fn repeat(&mut self, ctx: &mut Ctx) {
@@ -353,10 +355,7 @@ impl Screen for Reviews {
                 let _ = write!(rest, " --note {}", quoted(note));
             }
             let (.., verb) = wording(last.kind);
-            lines.push(format!("marketplace reviews {verb} {}{rest}", review.id));
-            lines.push(format!(
-                "marketplace reviews list{flags} --limit 0 -o id | marketplace reviews {verb} --stdin --yes{rest}"
-            ));
+            lines.extend(self.browser.command(&format!("marketplace reviews {verb}"), &rest));
         }
         lines
     }

@@ -32,9 +32,13 @@ use super::{
     case::{CaseFile, Content, OpenCase},
 };
 
+/// Columns and rows below which a picture shows nothing.
+const LEAST: (u16, u16) = (8, 3);
+
 impl Kyc {
     pub(super) fn draw_all(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         self.wide = area.width >= WIDE;
+        self.drawn = None;
         let case_seen = self.open.is_some() || self.opening.is_some() || self.want_next;
         if self.wide && !(self.zoom != Zoom::Both && self.open.is_some()) {
             let list = (area.width * 11 / 25).clamp(44, 76);
@@ -141,6 +145,7 @@ impl Kyc {
             }
         };
         let inner = rows::pane(area, buf, theme, &title, &right, self.in_case);
+        self.drawn = Some(open.id());
         if self.zoom != Zoom::Both {
             let at = usize::from(self.zoom == Zoom::Selfie);
             if let Some(file) = open.files.get_mut(at) {
@@ -280,7 +285,11 @@ fn draw_file(file: &mut CaseFile, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         Content::Picture(_) if matches!(ctx.images, Images::Off) => {
             card(room, buf, ctx, &[format!("{} (pictures are off)", file.kind), format!("{outside} opens it outside")]);
         }
-        Content::Picture(_) => draw_picture(file, room, buf, ctx),
+        Content::Picture(_) => {
+            let whole = draw_picture(file, room, buf, ctx);
+            file.seen |= whole && room.width >= LEAST.0 && room.height >= LEAST.1;
+            return;
+        }
         Content::Pdf(size) => {
             card(
                 room,
@@ -290,19 +299,24 @@ fn draw_file(file: &mut CaseFile, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
             );
         }
         Content::Failed(why) => card(room, buf, ctx, &[format!("✖ no {}", file.kind), why.clone()]),
-        Content::Loading(_, since) if ctx.now().since(*since) >= PATIENCE => {
-            card(room, buf, ctx, &["░░░░░░░░░░░░░░".into(), format!("{} on its way", file.kind)]);
+        Content::Loading(_, since) => {
+            if ctx.now().since(*since) >= PATIENCE {
+                card(room, buf, ctx, &["░░░░░░░░░░░░░░".into(), format!("{} on its way", file.kind)]);
+            }
+            return;
         }
-        Content::Loading(..) | Content::Waiting => {}
+        Content::Waiting => return,
     }
+    file.seen |= room.height > 0;
 }
 
-fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) {
-    let Some(rendered) = &file.rendered else { return };
+/// Draws a picture; returns whether all of it is there.
+fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) -> bool {
+    let Some(rendered) = &file.rendered else { return false };
     // Pixels that the terminal itself draws would show through a box in front of them.
     if ctx.covered && ctx.images.fragile() {
         card(room, buf, ctx, &[file.kind.to_string()]);
-        return;
+        return false;
     }
     match &rendered.drawing {
         Drawing::Protocol(protocol) => {
@@ -312,12 +326,15 @@ fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) {
             let at = Rect::new(x, room.y, size.width, size.height).intersection(room);
             if at.width >= size.width && at.height >= size.height {
                 Image::new(protocol).render(at, buf);
+                return true;
             }
+            false
         }
         Drawing::Dots(lines) => {
             for (row, line) in (0..room.height).zip(lines) {
                 rows::put(buf, room, row, &Line::raw(line.as_str()));
             }
+            true
         }
     }
 }

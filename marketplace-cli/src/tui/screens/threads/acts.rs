@@ -20,6 +20,7 @@ use super::{
                 heading,
             },
             bulk::Bulk,
+            confirmation,
             ctx::Ctx,
             keymap::Action,
             widgets::form::{Choice, Filled, Form},
@@ -101,7 +102,7 @@ impl Threads {
             }
             ThreadVerb::Notice => Form::new(heading("Post a notice in")).with_words("the two read"),
         };
-        ctx.ask(form, Intent::Thread(kind, targets));
+        ctx.ask(form.confirmed_by(confirmation::UNDOABLE, targets.len()), Intent::Thread(kind, targets));
     }
 
     fn ask_remove(&self, ctx: &mut Ctx) {
@@ -121,7 +122,8 @@ impl Threads {
             .line("The two see that it was removed, and why; staff still see what it said.")
             .line("")
             .choices(REMOVALS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect(), false)
-            .with_note(None);
+            .with_note(None)
+            .confirmed_by(confirmation::REMOVE_MESSAGES, targets.len());
         ctx.ask(form, Intent::RemoveMessages(talk.info.id, targets));
     }
 
@@ -177,6 +179,7 @@ impl Threads {
     }
 
     fn post(&mut self, targets: &[Target<ThreadId>], words: String, ctx: &mut Ctx) {
+        self.browser.acted = targets.iter().map(|target| target.id).collect();
         let said = ("Post a notice in", "threads", "the notice is posted");
         self.say(targets, said, ctx, move |api, id| {
             let words = words.clone();
@@ -215,7 +218,7 @@ impl Threads {
         W: Fn(Connection, I) -> BoxFuture<'static, Result<Changed<StaffMessage>>> + Clone + Send + Sync + 'static,
     {
         if let [one] = targets {
-            let load = ctx.load(Came::Said, |api| change(api, one.id));
+            let load = ctx.act(format!("{verb} {}", one.name), Came::Said, |api| change(api, one.id));
             self.saying.push((load, done));
         } else {
             let items = targets.iter().map(|target| (target.name.clone(), target.id));
@@ -250,10 +253,7 @@ impl Threads {
             if let Some(note) = &last.note {
                 let _ = write!(rest, " --note {}", quoted(note));
             }
-            lines.push(format!("marketplace threads {verb} {}{rest}", thread.id));
-            lines.push(format!(
-                "marketplace threads list{flags} --limit 0 -o id | marketplace threads {verb} --stdin --yes{rest}"
-            ));
+            lines.extend(self.browser.command(&format!("marketplace threads {verb}"), &rest));
         }
         lines
     }

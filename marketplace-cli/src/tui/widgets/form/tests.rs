@@ -47,8 +47,8 @@ fn the_comment_starts_as_the_templates_and_is_kept_once_edited() {
 
 #[test]
 fn a_word_must_be_typed() {
-    let mut form = Form::new("Delete").with_word("delete");
-    press(&mut form, KeyCode::Enter);
+    let mut form = Form::new("Delete").confirmed_by(confirmation::DELETE, 1);
+    assert_eq!(press(&mut form, KeyCode::Enter), Outcome::Open);
     for c in "delete".chars() {
         press(&mut form, KeyCode::Char(c));
     }
