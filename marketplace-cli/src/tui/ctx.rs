@@ -4,7 +4,7 @@ use marketplace_core::staff::{Connection, Identity, Stats};
 use std::{any::Any, future::Future, sync::Arc, time::Duration};
 
 use marketplace_core::{
-    base::permission::Permission,
+    base::{permission::Permission, principal::Principal},
     error::{Error, ErrorCode},
     time::{Clock, Timestamp},
 };
@@ -12,13 +12,14 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     bulk::Bulk,
+    colleagues::Colleagues,
     keymap::{Action, Keymap},
     message::{LoadId, Loads, Message, Outlet},
     options::Options,
     picture::Images,
     theme::Theme,
     widgets::{
-        form::{Filled, Form},
+        form::{Drafts, Filled, Form},
         popup::Popup,
     },
     write_guard::Gate,
@@ -95,12 +96,16 @@ pub struct Ctx {
     pub keymap: Keymap,
     /// How pictures are drawn.
     pub images: Images,
+    /// What was typed into forms that were left.
+    pub drafts: Drafts,
     /// The options that the console was started with.
     pub options: Options,
     /// The identity of the caller; `None` until it is known.
     pub identity: Option<Identity>,
     /// The dashboard's numbers, as last received.
     pub stats: Option<Stats>,
+    /// Names of colleagues.
+    pub colleagues: Colleagues,
     /// Whether times are shown exactly rather than relatively.
     pub exact: bool,
     /// Whether something is drawn in front of the screen.
@@ -138,9 +143,11 @@ impl Ctx {
             theme: Theme::new(options.no_color),
             keymap,
             images,
+            drafts: Drafts::default(),
             options,
             identity: None,
             stats: None,
+            colleagues: Colleagues::default(),
             exact: false,
             covered: false,
             skew: 0,
@@ -152,6 +159,11 @@ impl Ctx {
             clock,
             loads: Loads::new(sender),
         }
+    }
+
+    /// Returns the name of whoever did something, as colleagues know it.
+    pub fn who(&self, principal: &Principal) -> String {
+        self.colleagues.name(principal)
     }
 
     /// Returns the current time by the system's clock: countdowns must agree with the system that enforces them.
@@ -202,7 +214,8 @@ impl Ctx {
     }
 
     /// Opens a form; its intent is returned when the form is confirmed.
-    pub fn ask(&mut self, form: Form, intent: impl Any) {
+    pub fn ask(&mut self, mut form: Form, intent: impl Any) {
+        form.keep_in(&self.drafts);
         self.requests.push(Request::Ask(Box::new(form), Box::new(intent)));
     }
 

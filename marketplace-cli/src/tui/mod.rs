@@ -8,6 +8,7 @@
 //! | background work and its results | `ctx`, `message` |
 //! | protection against accidental changes | `write_guard`, `widgets/form` |
 //! | connection state | `heartbeat` |
+//! | names of colleagues | `colleagues` |
 //! | long lists, filters, marks; the detail of a row | `browser/` |
 //! | from a person to their jobs and back | `jump` |
 //! | one action on many rows | `bulk` |
@@ -22,6 +23,7 @@
 mod app;
 mod browser;
 mod bulk;
+mod colleagues;
 mod component;
 mod contact_masking;
 mod ctx;

@@ -178,7 +178,7 @@ async fn drive(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let backend = WideCharBackend(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
+    let backend = WideCharBackend::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
     let mut screen = Terminal::new(backend).context("the terminal")?;
     // The first frame is drawn before any query to the terminal and before any result from the system.
     draw(app, &mut screen)?;

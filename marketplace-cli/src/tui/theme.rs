@@ -15,6 +15,8 @@ pub enum Style {
     Faint,
     /// Headings.
     Title,
+    /// The headings of a list's columns.
+    Heading,
     /// Highlighted: keys, the active tab.
     Accent,
     /// All is well.
@@ -57,6 +59,7 @@ impl Theme {
             return match style {
                 Style::Plain | Style::Faint | Style::Skeleton | Style::Good => plain,
                 Style::Title | Style::Accent | Style::Warn => plain.add_modifier(Modifier::BOLD),
+                Style::Heading => plain.add_modifier(Modifier::UNDERLINED),
                 Style::Bad => plain.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
                 Style::Selected | Style::Header => plain.add_modifier(Modifier::REVERSED),
                 Style::Production => plain.add_modifier(Modifier::REVERSED | Modifier::BOLD | Modifier::UNDERLINED),
@@ -66,6 +69,7 @@ impl Theme {
             Style::Plain => plain,
             Style::Faint | Style::Skeleton => plain.fg(Color::DarkGray),
             Style::Title => plain.add_modifier(Modifier::BOLD),
+            Style::Heading => plain.fg(Color::DarkGray).add_modifier(Modifier::UNDERLINED),
             Style::Accent => plain.fg(Color::Cyan),
             Style::Good => plain.fg(Color::Green),
             Style::Warn => plain.fg(Color::Yellow),

@@ -125,7 +125,7 @@ impl<F: Typed> FilterBar<F> {
 
     /// Handles pasted text.
     pub fn paste(&mut self, pasted: &str, now: Timestamp) {
-        for c in text::clean(pasted).chars() {
+        for c in text::pasted_line(pasted).chars() {
             self.input.handle(tui_input::InputRequest::InsertChar(c));
         }
         self.due = Some(now + DEBOUNCE);

@@ -38,7 +38,7 @@ use super::{
     message::{LoadId, Message},
     text,
     theme::Style,
-    widgets::rows,
+    widgets::{columns::Column, rows},
 };
 
 /// Columns from which list and detail are shown side by side.
@@ -374,11 +374,12 @@ impl<T: Detailed> Browser<T> {
         buf: &mut Buffer,
         ctx: &Ctx,
         (title, empty): (&str, &str),
-        cells: impl Fn(&T, usize) -> Vec<Span<'static>>,
+        columns: &[Column],
+        cells: impl Fn(&T) -> Vec<Span<'static>>,
     ) {
         let focused = !self.in_detail;
         let inner = rows::pane(area, buf, ctx.theme, &self.list.title(title), &self.list.place(), focused);
-        list::draw(inner, buf, ctx, &mut self.list.rows, focused, empty, cells);
+        list::draw(inner, buf, ctx, &mut self.list.rows, focused, empty, columns, cells);
     }
 
     /// Draws the detail in its frame, from lines that are created for its width.

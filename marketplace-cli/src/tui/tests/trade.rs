@@ -48,7 +48,7 @@ async fn a_job_is_cancelled_with_a_reason_and_a_note() {
     console.shows("⊘ cancelled");
     // The history has it, with who did it.
     console.press("enter").await;
-    console.shows("dispute · “both asked” · local:sam@desk");
+    console.shows("dispute · “both asked” · sam@desk");
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_history_is_folded_into_its_states() {
     let mut console = Console::start(&system).await;
     console.press("4 enter").await;
     console.shows("offer 1");
-    console.shows("both    offers 2 to 6");
+    console.shows("worker  offers 2 to 6");
     console.hides("offer 4");
 }
 

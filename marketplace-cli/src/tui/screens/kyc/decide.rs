@@ -92,7 +92,8 @@ impl Kyc {
             [one] => format!("{} · {}", title(kind), text::clean(&one.name)),
             many => format!("{} · {} cases", title(kind), many.len()),
         };
-        let form = Form::new(heading).choices(reasons(), true).with_comment().with_note(None);
+        let about = targets.iter().map(|target| target.id);
+        let form = Form::new(heading).choices(reasons(kind), true).with_comment().with_note(None).about(about);
         ctx.ask(form, Intent(kind, targets));
     }
 

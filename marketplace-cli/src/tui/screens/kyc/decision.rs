@@ -76,8 +76,8 @@ pub fn title(kind: DecisionKind) -> &'static str {
     }
 }
 
-/// Returns the reasons, each with a letter, the same for every decision.
-pub fn reasons() -> Vec<Choice> {
+/// Returns the reasons, each with a letter, the same for every decision, and with that decision's text.
+pub fn reasons(kind: DecisionKind) -> Vec<Choice> {
     KycReason::ALL
         .iter()
         .map(|reason| {
@@ -91,7 +91,7 @@ pub fn reasons() -> Vec<Choice> {
                 KycReason::UnsupportedDocument => 'd',
                 KycReason::Other => 'o',
             };
-            Choice { key, label: text::words(reason.as_str()), template: reason.template() }
+            Choice { key, label: text::words(reason.as_str()), template: reason.template(kind) }
         })
         .collect()
 }

@@ -24,13 +24,25 @@ use super::{
             picture::{Drawing, Images},
             text,
             theme::{self, Style},
-            widgets::rows::{self, count},
+            widgets::{
+                columns::Column,
+                rows::{self, count},
+            },
         },
         users::details::{attempt_lines, person},
     },
     Kyc, NEXT, OUTSIDE, Zoom,
     case::{CaseFile, Content, OpenCase},
 };
+
+/// The columns of the queue. The case shows the kind of document as well.
+const COLUMNS: [Column; 5] = [
+    Column::time("sent", 2).rising(),
+    Column::text("name", 10, 0),
+    Column::text("document", 8, 3),
+    Column::new("try", 4),
+    Column::text("state", 11, 0),
+];
 
 impl Kyc {
     pub(super) fn draw_all(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
@@ -65,18 +77,7 @@ impl Kyc {
         } else {
             "Nothing matches. Esc clears the filter."
         };
-        list::draw(inner, buf, ctx, &mut self.list.rows, !self.in_case, empty, |row, width| {
-            let time = if exact { 19 } else { 4 };
-            // Where there is little room the name matters more; the case shows the kind of document.
-            let kind = match width {
-                0..44 => 0,
-                44..55 => 13,
-                _ => 17,
-            };
-            let nth = 4;
-            let state = 16.min(width / 4).max(11);
-            let name = width.saturating_sub(time + kind + nth + state + 3);
-            let age = text::when(row.submitted_at, now, exact);
+        list::draw(inner, buf, ctx, &mut self.list.rows, !self.in_case, empty, &COLUMNS, |row| {
             let late = now.since(row.submitted_at) > Duration::from_secs(86_400) && row.status.is_open();
             let (glyph, word, style) = match &row.claim {
                 Some(claim) if row.status == KycStatus::InReview && claim.expires_at > now => {
@@ -87,17 +88,16 @@ impl Kyc {
                     (glyph, word.to_owned(), style)
                 }
             };
+            let waits = rows::time(theme, row.submitted_at, now, exact);
             vec![
-                Span::styled(text::right(&age, time), theme.style(if late { Style::Warn } else { Style::Faint })),
-                Span::raw("  "),
-                Span::raw(text::left(&row.name, name)),
-                Span::raw(" "),
-                Span::raw(text::left(document(row.document_type, kind), kind)),
+                if late { waits.style(theme.style(Style::Warn)) } else { waits },
+                Span::raw(row.name.clone()),
+                Span::raw(document(row.document_type)),
                 Span::styled(
-                    text::left(&text::ordinal(row.number), nth),
+                    text::ordinal(row.number),
                     theme.style(if row.number > 1 { Style::Warn } else { Style::Faint }),
                 ),
-                Span::styled(text::left(&format!("{glyph} {word}"), state), theme.style(style)),
+                Span::styled(format!("{glyph} {word}"), theme.style(style)),
             ]
         });
     }
@@ -191,15 +191,12 @@ fn arrange(area: Rect, lines: usize) -> [Rect; 3] {
     [document, selfie, text]
 }
 
-/// Returns the kind of a document in so many columns, one of them left free.
-fn document(kind: DocumentType, columns: usize) -> &'static str {
-    let short = columns < 17;
+/// Returns the kind of a document as lists name it.
+fn document(kind: DocumentType) -> &'static str {
     match kind {
         DocumentType::Passport => "passport",
         DocumentType::NationalId => "national id",
-        DocumentType::DrivingLicence if short => "driving lic.",
         DocumentType::DrivingLicence => "driving licence",
-        DocumentType::ResidencePermit if short => "residence p.",
         DocumentType::ResidencePermit => "residence permit",
     }
 }
@@ -219,7 +216,7 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let now = ctx.now();
     let user = &open.case.user;
     let revealed = open.revealed.as_ref().map(|(data, _)| data);
-    let mut lines = person(user, revealed, ctx);
+    let mut lines = person(user, revealed, ctx, width);
     if let Some((_, until)) = &open.revealed {
         let left = text::seconds_left(*until, now);
         lines.push(Line::styled(format!("           masked again in {left}s"), theme.style(Style::Warn)));
@@ -239,7 +236,7 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
         lines.push(Line::from(vec![
             Span::styled(text::left("decision", 11), theme.style(Style::Faint)),
             Span::styled(format!("{glyph} {word}"), theme.style(style)),
-            Span::raw(format!(" · {} · {when}", text::who(&decision.by))),
+            Span::raw(format!(" · {} · {when}", ctx.who(&decision.by))),
         ]));
         let reasons: Vec<_> = decision.reasons.iter().map(|reason| text::words(reason.as_str())).collect();
         let said = [reasons.join(", "), decision.comment.clone().unwrap_or_default()];

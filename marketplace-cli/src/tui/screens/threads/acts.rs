@@ -101,6 +101,7 @@ impl Threads {
             }
             ThreadVerb::Notice => Form::new(heading("Post a notice in")).with_words("the two read"),
         };
+        let form = form.about(targets.iter().map(|target| target.id));
         ctx.ask(form, Intent::Thread(kind, targets));
     }
 
@@ -121,7 +122,8 @@ impl Threads {
             .line("The two see that it was removed, and why; staff still see what it said.")
             .line("")
             .choices(REMOVALS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect(), false)
-            .with_note(None);
+            .with_note(None)
+            .about(targets.iter().map(|target| target.id));
         ctx.ask(form, Intent::RemoveMessages(talk.info.id, targets));
     }
 

@@ -94,6 +94,7 @@ impl Users {
         }
         let (verb, means, _) = wording(action);
         let mut form = Form::new(heading(verb, &targets, "users")).line(means).line("");
+        form = form.about(targets.iter().map(|target| target.id));
         if action.needs_reason() {
             let picked: Vec<usize> =
                 RestrictionReason::ALL.iter().position(|known| Some(*known) == reason).into_iter().collect();
@@ -129,7 +130,8 @@ impl Users {
         let form = Form::new(heading("Note on", &targets, "users"))
             .line("Only staff see it; it is erased with the account.")
             .line("")
-            .with_needed_note();
+            .with_needed_note()
+            .about(targets.iter().map(|target| target.id));
         ctx.ask(form, Intent::Note(targets));
     }
 
