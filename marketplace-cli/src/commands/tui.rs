@@ -1,7 +1,12 @@
 //! `marketplace tui`: the console.
 
 use marketplace_core::staff::{Connection, WhoAmI};
-use std::io::IsTerminal;
+use std::{
+    fs::File,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::IsTerminal,
+    path::PathBuf,
+};
 
 use marketplace_core::error::ErrorCode;
 
@@ -10,7 +15,7 @@ use crate::{
     connect::{Target, Way, outside_token},
     context::Context,
     failure::{Failure, Outcome},
-    profile::SettingsFile,
+    profile::{self, Settings, SettingsFile},
     tui::{self, Options},
 };
 
@@ -27,6 +32,7 @@ pub struct Console {
 
 /// Opens the console on the chosen system.
 pub async fn run(args: Console, context: &Context) -> Outcome {
+    settings()?;
     require_terminal()?;
     let target = Target::resolve(&context.globals)?;
     let mut api = context.connect_to(&target).await?;
@@ -48,6 +54,21 @@ pub async fn run(args: Console, context: &Context) -> Outcome {
     launch(context, api, args, &target).await
 }
 
+/// Returns the user's settings, whose keys are checked.
+fn settings() -> Outcome<Settings> {
+    let file = SettingsFile::open()?;
+    match tui::wrong_key(&file.settings.keys) {
+        Some((name, why)) => {
+            let place = file.place_of("keys", &name);
+            Err(Failure::usage(
+                format!("{place}: {why}"),
+                "correct the file with an editor; docs/console.md lists the actions",
+            ))
+        }
+        None => Ok(file.settings),
+    }
+}
+
 /// Fails without a terminal, before any work is done.
 pub(super) fn require_terminal() -> Outcome {
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
@@ -58,12 +79,14 @@ pub(super) fn require_terminal() -> Outcome {
 
 /// Runs the console until the user quits.
 pub(super) async fn launch(context: &Context, api: Connection, args: Console, target: &Target) -> Outcome {
-    let settings = SettingsFile::open()?.settings;
+    let settings = settings()?;
+    let lock = only_console(target);
     let options = Options {
         system: target.system.clone(),
         way: target.way_name().into(),
         production: target.production,
         read_only: args.read_only,
+        alone: lock.is_some(),
         no_color: !context.out.view.color,
         images: args.images.or(settings.tui.images),
         keys: settings.keys,
@@ -71,5 +94,22 @@ pub(super) async fn launch(context: &Context, api: Connection, args: Console, ta
     // The console handles signals itself: it must release claims and restore the terminal.
     context.interrupt.finish_steps();
     tui::run(api, options).await?;
+    drop(lock);
     Ok(())
+}
+
+/// Returns a lock if no other console with these credentials runs on this machine; it ends with the process, however
+/// that ends.
+fn only_console(target: &Target) -> Option<File> {
+    let mut hasher = DefaultHasher::new();
+    let system = match &target.way {
+        Way::Database { url: Some(url), .. } => url.expose().to_owned(),
+        way => format!("{way:?}"),
+    };
+    (system, &target.profile, outside_token(), profile::folder().ok()).hash(&mut hasher);
+    let folder = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let user = rustix::process::getuid().as_raw();
+    let path = folder.join(format!("marketplace-console-{user}-{:016x}.lock", hasher.finish()));
+    let file = File::options().write(true).create(true).truncate(false).open(path).ok()?;
+    file.try_lock().ok().map(|()| file)
 }

@@ -39,8 +39,8 @@ const TRIES: u32 = 5;
 
 /// A message from a running bulk action.
 enum Step {
-    /// An item by its label, and whether it changed.
-    Item(String, Result<bool>),
+    /// An item by its position and its label, and whether it changed.
+    Item(usize, String, Result<bool>),
     /// The end of the action.
     End,
 }
@@ -55,7 +55,7 @@ pub struct Bulk {
     id: Option<LoadId>,
     stop: Arc<AtomicBool>,
     total: usize,
-    done: usize,
+    done: Vec<usize>,
     unchanged: usize,
     failed: Vec<(String, Error)>,
     ended: bool,
@@ -87,7 +87,7 @@ impl Bulk {
             work,
             id: None,
             stop: Arc::new(AtomicBool::new(false)),
-            done: 0,
+            done: Vec::new(),
             unchanged: 0,
             failed: Vec::new(),
             ended: false,
@@ -100,7 +100,7 @@ impl Bulk {
         let work = std::mem::take(&mut self.work);
         let stop = Arc::clone(&self.stop);
         tokio::spawn(async move {
-            for (label, item) in work {
+            for (at, (label, item)) in work.into_iter().enumerate() {
                 let mut tries = 0;
                 let result = loop {
                     // While the system is unreachable, every single item would fail.
@@ -121,7 +121,7 @@ impl Bulk {
                     }
                 };
                 match result {
-                    Some(result) => outlet.send(Step::Item(label, result)),
+                    Some(result) => outlet.send(Step::Item(at, label, result)),
                     None => break,
                 }
             }
@@ -135,9 +135,9 @@ impl Bulk {
             return Some(message);
         }
         match message.open() {
-            Ok((_, Step::Item(_, Ok(true)))) => self.done += 1,
-            Ok((_, Step::Item(_, Ok(false)))) => self.unchanged += 1,
-            Ok((_, Step::Item(label, Err(error)))) => self.failed.push((label, error)),
+            Ok((_, Step::Item(at, _, Ok(true)))) => self.done.push(at),
+            Ok((_, Step::Item(.., Ok(false)))) => self.unchanged += 1,
+            Ok((_, Step::Item(_, label, Err(error)))) => self.failed.push((label, error)),
             Ok((_, Step::End)) => self.ended = true,
             Err(other) => return Some(other),
         }
@@ -153,11 +153,25 @@ impl Bulk {
         self.stop.store(true, Ordering::Relaxed);
     }
 
+    /// Returns how many items were not tried, or not yet.
+    pub fn left(&self) -> usize {
+        self.total.saturating_sub(self.done.len() + self.unchanged + self.failed.len())
+    }
+    /// Returns the positions of the items that it changed.
+    pub fn changed(&self) -> &[usize] {
+        &self.done
+    }
+
     /// Returns a summary in one line.
     pub fn summary(&self) -> String {
-        let left = self.total - self.done - self.unchanged - self.failed.len();
-        let mut line =
-            format!("{}: done {} · unchanged {} · failed {}", self.title, self.done, self.unchanged, self.failed.len());
+        let left = self.left();
+        let mut line = format!(
+            "{}: done {} · unchanged {} · failed {}",
+            self.title,
+            self.done.len(),
+            self.unchanged,
+            self.failed.len()
+        );
         if left > 0 && self.ended {
             let _ = write!(line, " · not tried {left}");
         }
@@ -186,14 +200,14 @@ impl Bulk {
         let area = centred(area, 64, 6);
         Clear.render(area, buf);
         let inner = rows::pane(area, buf, theme, &self.title, "Esc stops", true);
-        let tried = self.done + self.unchanged + self.failed.len();
+        let tried = self.total - self.left();
         let columns = usize::from(inner.width.saturating_sub(2));
         let full = columns * tried / self.total.max(1);
         rows::put(buf, inner, 1, &Line::raw(format!(" {}{}", "█".repeat(full), "░".repeat(columns - full))));
         let counts = format!(
             " {tried} of {} · done {} · unchanged {} · failed {}",
             text::thousands(i64::try_from(self.total).unwrap_or(i64::MAX)),
-            self.done,
+            self.done.len(),
             self.unchanged,
             self.failed.len()
         );

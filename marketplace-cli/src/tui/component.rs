@@ -24,6 +24,15 @@ use super::{
     theme::Style,
 };
 
+/// What an act on the open item decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    /// What it is, and in which state.
+    pub subject: String,
+    /// Why not all of it is on the screen; `None` when it is.
+    pub missing: Option<&'static str>,
+}
+
 /// Work that is still done after the console has ended.
 pub type Farewell = Box<dyn FnOnce(Connection) -> BoxFuture<'static, ()>>;
 
@@ -138,6 +147,15 @@ pub trait Screen {
     /// Returns whether an action would do something now; the footer shows only those.
     fn offers(&self, _action: Action) -> bool {
         true
+    }
+    /// Returns what the last frame showed of the item that an act would decide without another question; `None` for acts
+    /// that ask, naming what they are about.
+    fn sight(&self, _act: Action) -> Option<Sight> {
+        None
+    }
+    /// Returns an act that needs what [`Self::sight`] tells, if there is one.
+    fn acts_on_sight(&self) -> Option<Action> {
+        None
     }
     /// Returns the commands that do the same.
     fn commands(&self) -> Vec<String>;

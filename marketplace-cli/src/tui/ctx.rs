@@ -1,7 +1,12 @@
 //! The context of every component: the system, the clock, the theme; and the queue of its requests to the application.
 
 use marketplace_core::staff::{Connection, Identity, Stats};
-use std::{any::Any, future::Future, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use marketplace_core::{
     base::{permission::Permission, principal::Principal},
@@ -33,6 +38,9 @@ pub const PATIENCE: Duration = Duration::from_millis(100);
 const SUCCESS: Duration = Duration::from_secs(6);
 /// How long a notice of failure is shown.
 const FAILURE: Duration = Duration::from_secs(20);
+
+/// A clock that only moves forward.
+pub type Pulse = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 /// A request of a component to the console.
 pub enum Request {
@@ -120,6 +128,13 @@ pub struct Ctx {
     pub requests: Vec<Request>,
     /// Whether the screen may look different.
     pub dirty: bool,
+    /// The clock that only moves forward, for how long something was shown or a key was held.
+    pub pulse: Pulse,
+    /// Changes under way that leaving waits for, each with what is being done; empty for claims.
+    acts: Vec<(LoadId, String)>,
+    /// Whether the console is being left: what fails is then kept to be said afterwards.
+    leaving: bool,
+    unsaid: Vec<String>,
     clock: Arc<dyn Clock>,
     /// How far the system's clock is ahead of this one, in microseconds.
     skew: i64,
@@ -156,6 +171,10 @@ impl Ctx {
             lost: false,
             requests: Vec::new(),
             dirty: true,
+            pulse: Arc::new(Instant::now),
+            acts: Vec::new(),
+            leaving: false,
+            unsaid: Vec::new(),
             clock,
             loads: Loads::new(sender),
         }
@@ -200,12 +219,57 @@ impl Ctx {
         id
     }
 
-    /// Starts work in the background whose result nobody needs.
+    /// Starts a change in the background, like [`Self::load`]: leaving waits for it, and says if it was not done. `what`
+    /// is empty when nobody misses it.
+    pub fn act<T, M, F>(
+        &mut self,
+        what: impl Into<String>,
+        wrap: impl FnOnce(T) -> M + Send + 'static,
+        work: impl FnOnce(Connection) -> F,
+    ) -> LoadId
+    where
+        F: Future<Output = T> + Send + 'static,
+        M: Any + Send,
+        T: Send,
+    {
+        let id = self.load(wrap, work);
+        self.acts.push((id, what.into()));
+        id
+    }
+
+    /// Starts a change in the background whose result nobody needs.
     pub fn detach<F>(&mut self, work: impl FnOnce(Connection) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.load(|()| (), work);
+        self.act("", |()| (), work);
+    }
+
+    /// Records that a result has arrived.
+    pub fn arrived(&mut self, id: LoadId) {
+        self.acts.retain(|(pending, _)| *pending != id);
+    }
+
+    /// Returns what is under way and must not be lost.
+    pub fn under_way(&self) -> impl Iterator<Item = &str> {
+        self.acts.iter().map(|(_, what)| what.as_str())
+    }
+
+    /// Keeps failures from now on, to be said after the console has gone.
+    pub fn leave(&mut self) {
+        self.leaving = true;
+    }
+    /// Returns whether the console is being left.
+    pub fn leaving(&self) -> bool {
+        self.leaving
+    }
+    /// Keeps something to be said after the console has gone.
+    pub fn say_after(&mut self, text: impl Into<String>) {
+        self.unsaid.push(text.into());
+    }
+    /// Returns what is to be said after the console has gone.
+    pub fn unsaid(&self) -> &[String] {
+        &self.unsaid
     }
 
     /// Returns the outlet for work with several results.
@@ -261,6 +325,9 @@ impl Ctx {
             ErrorCode::Internal => " (E for detail)",
             _ => "",
         };
+        if self.leaving {
+            self.unsaid.push(format!("{what}: {error}"));
+        }
         self.refuse(format!("{what}: {error}{advice}"));
     }
 

@@ -36,6 +36,10 @@ impl Action {
     pub const fn new(spec: &'static Spec) -> Self {
         Self(spec)
     }
+    /// Returns whether it decides something, now or after a question: a held key must not repeat it.
+    pub fn decides(self) -> bool {
+        self.writes() || self == Self::REPEAT
+    }
     /// Returns whether it changes something rather than shows it.
     pub fn writes(self) -> bool {
         self.needs.is_some_and(|needed| needed != Permission::UsersReveal)
@@ -353,6 +357,16 @@ impl Keymap {
             bindings.push(Binding { action, keys, everywhere, homes });
         }
         Ok(Self { screens, bindings })
+    }
+
+    /// Checks bindings one by one: returns the name of the first that is not valid, and what is wrong with it.
+    pub fn wrong(screens: &[&'static ScreenInfo], rebound: &BTreeMap<String, String>) -> Option<(String, String)> {
+        let mut so_far = BTreeMap::new();
+        rebound.iter().find_map(|(name, keys)| {
+            so_far.insert(name.clone(), keys.clone());
+            let error = Self::new(screens.to_vec(), &so_far).err()?;
+            Some((name.clone(), format!("{error:#}")))
+        })
     }
 
     /// Returns the screens, in the order of their tabs.

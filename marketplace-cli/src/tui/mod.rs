@@ -5,6 +5,8 @@
 //! | the loop, the terminal, signals | `run`, `terminal_query`, `wide_char_backend` |
 //! | the routing of keys, results and ticks | `app`, `component` |
 //! | which key does what | `keymap` |
+//! | one press, one act | `key_gate` |
+//! | what has to be typed before an act | `confirmation` |
 //! | background work and its results | `ctx`, `message` |
 //! | protection against accidental changes | `write_guard`, `widgets/form` |
 //! | connection state | `heartbeat` |
@@ -25,10 +27,12 @@ mod browser;
 mod bulk;
 mod colleagues;
 mod component;
+mod confirmation;
 mod contact_masking;
 mod ctx;
 mod heartbeat;
 mod jump;
+mod key_gate;
 mod keymap;
 mod message;
 mod options;
@@ -44,6 +48,11 @@ mod write_guard;
 
 #[cfg(test)]
 mod tests;
+
+/// Returns the name of the first binding of a key that is not valid, and what is wrong with it.
+pub fn wrong_key(keys: &std::collections::BTreeMap<String, String>) -> Option<(String, String)> {
+    keymap::Keymap::wrong(&screens::infos(), keys)
+}
 
 pub use options::Options;
 pub use run::run;

@@ -15,6 +15,8 @@ pub struct Options {
     pub read_only: bool,
     /// Bold, reverse and underline in place of colours (`NO_COLOR`).
     pub no_color: bool,
+    /// Whether no other console of this person runs here: claims that are nobody's are then taken up again.
+    pub alone: bool,
     /// How pictures are drawn: `auto`, `kitty`, `iterm2`, `sixel`, `halfblocks`, `mono` or `off`. Without a value, the
     /// variable `MARKETPLACE_IMAGES` decides; without that, the terminal is queried.
     pub images: Option<String>,

@@ -26,6 +26,7 @@ use marketplace_core::{
     time::SystemClock,
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
+use rustix::process::Signal;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
@@ -178,6 +179,8 @@ async fn drive(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut suspended = signal(SignalKind::from_raw(Signal::TSTP.as_raw()))?;
+    let mut resumed = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
     let backend = WideCharBackend::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
     let mut screen = Terminal::new(backend).context("the terminal")?;
     // The first frame is drawn before any query to the terminal and before any result from the system.
@@ -200,6 +203,14 @@ async fn drive(
             _ = terminate.recv() => break,
             _ = hang_up.recv() => break,
             _ = interrupt.recv() => break,
+            _ = suspended.recv() => suspend(restore.0)?,
+            _ = resumed.recv() => {
+                // The shell has used the terminal meanwhile, whichever signal stopped this program.
+                leave(restore.0);
+                enter()?;
+                screen.clear()?;
+                app.ctx.dirty = true;
+            }
             event = events.next() => match event {
                 Some(Ok(event)) => app.event(event),
                 // The terminal is gone.
@@ -231,14 +242,12 @@ async fn drive(
                     execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(copied))?;
                 }
                 Effect::Redraw => screen.clear()?,
-                Effect::Suspend => {
-                    suspend(restore.0)?;
-                    screen.clear()?;
-                }
+                // The whole job, as ^Z does for any program; this one is stopped once the signal arrives.
+                Effect::Suspend => rustix::process::kill_current_process_group(Signal::TSTP)?,
             }
             app.ctx.dirty = true;
         }
-        if app.ctx.dirty && !app.quit {
+        if app.ctx.dirty && !app.quit && ENTERED.load(Ordering::SeqCst) {
             draw(app, &mut screen)?;
         }
     }
@@ -264,13 +273,11 @@ fn draw(app: &mut App, screen: &mut Screen) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Suspends the program, as ^Z does for any program; the shell's `fg` resumes it.
+/// Gives the terminal back and stops the program; the signal with which the shell's `fg` resumes it is handled like any
+/// other.
 fn suspend(kitty: bool) -> anyhow::Result<()> {
     leave(kitty);
-    std::process::Command::new("kill").args(["-TSTP", &std::process::id().to_string()]).status()?;
-    // The signal may arrive a moment after `kill` has returned.
-    std::thread::sleep(Duration::from_millis(50));
-    enter()?;
+    rustix::process::kill_process(rustix::process::getpid(), Signal::STOP)?;
     Ok(())
 }
 

@@ -5,9 +5,13 @@ mod frame;
 mod slots;
 
 use marketplace_core::staff::WhoAmI;
-use std::{any::Any, sync::Arc};
+use std::{
+    any::Any,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use crossterm::event::{Event as TermEvent, KeyEvent, KeyEventKind};
+use crossterm::event::{Event as TermEvent, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use marketplace_core::{error::Result, staff::Identity};
 use ratatui::layout::Rect;
 
@@ -18,6 +22,7 @@ use super::{
     ctx::{Confirmed, Ctx, Request},
     heartbeat::Heartbeat,
     jump::{Destination, Path, Step, letter},
+    key_gate::{KeyGate, Press},
     keymap::Action,
     message::Message,
     widgets::{
@@ -26,6 +31,9 @@ use super::{
         popup::{PopLine, Popup},
     },
 };
+
+/// How long something is on the screen before it can be decided.
+const LOOK: Duration = Duration::from_millis(400);
 
 /// The identity of the caller.
 struct Whoami(Result<Identity>);
@@ -68,6 +76,11 @@ pub struct App {
     failures: Option<Popup>,
     tabs: Vec<(Rect, Action)>,
     drawn_second: i64,
+    keys: KeyGate,
+    /// What an act would decide, as the last frame showed it in whole, and since when.
+    sight: Option<(String, Instant)>,
+    /// Whether the window is too small to show anything.
+    small: bool,
 }
 
 impl App {
@@ -90,6 +103,9 @@ impl App {
             failures: None,
             tabs: Vec::new(),
             drawn_second: 0,
+            keys: KeyGate::default(),
+            sight: None,
+            small: false,
         };
         app.tick();
         app
@@ -131,12 +147,24 @@ impl App {
     pub fn event(&mut self, event: TermEvent) {
         let before = self.layers();
         match event {
-            TermEvent::Key(key) if key.kind != KeyEventKind::Release => self.key(key),
-            TermEvent::Paste(pasted) => self.paste(&pasted),
-            TermEvent::Mouse(mouse) => self.mouse(mouse),
-            TermEvent::Resize(..) => self.ctx.dirty = true,
+            TermEvent::Key(key) if key.kind == KeyEventKind::Release => {
+                self.keys.released(key);
+                return;
+            }
+            TermEvent::Key(key) => self.key(key),
+            TermEvent::Paste(pasted) if !self.small => self.paste(&pasted),
+            TermEvent::Mouse(mouse) if !self.small => self.mouse(mouse),
+            TermEvent::Resize(width, height) => {
+                self.small = draw::too_small(width, height);
+                self.ctx.dirty = true;
+            }
             _ => return,
         }
+        self.handled(before);
+    }
+
+    /// Runs after every event.
+    fn handled(&mut self, before: (Action, bool, bool)) {
         self.settle();
         // A character that the terminal drew wider than declared would otherwise remain visible in the next layer.
         if self.layers() != before {
@@ -149,15 +177,66 @@ impl App {
         (self.active, self.popup.is_some(), self.form.is_some())
     }
 
+    /// Handles a key, unless it is a held one that has acted.
     fn key(&mut self, key: KeyEvent) {
+        let now = (self.ctx.pulse)();
+        if let Some(waited) = self.keys.flush(key) {
+            self.press(waited, Press::Pressed);
+            self.settle();
+        }
+        let press = self.keys.judge(key, now);
+        let text = matches!(key.code, KeyCode::Char(_)) && self.typing();
+        match press {
+            // What is typed is text however fast it comes.
+            Press::Spent if text => self.press(key, Press::Repeated),
+            Press::Spent | Press::Unknown => {}
+            Press::Pressed | Press::Repeated => self.press(key, press),
+        }
+    }
+
+    /// Returns whether characters are text now.
+    fn typing(&self) -> bool {
+        match (&self.popup, &self.form, &self.palette) {
+            (Some(_), ..) => false,
+            (None, Some((form, _)), _) => form.typing(),
+            (None, None, Some(_)) => true,
+            (None, None, None) => self.seen().typing(),
+        }
+    }
+
+    fn press(&mut self, key: KeyEvent, press: Press) {
+        let asked = self.form.is_some();
+        let acted = self.route(key, press == Press::Repeated);
+        self.settle();
+        if acted || self.form.is_some() != asked {
+            self.keys.acted(key, (self.ctx.pulse)());
+        }
+    }
+
+    /// Passes a key to whatever has the focus. Returns whether it acted, or would have.
+    fn route(&mut self, key: KeyEvent, repeated: bool) -> bool {
         self.ctx.dirty = true;
+        if self.small {
+            // What cannot be seen cannot be decided.
+            let interrupts = key.modifiers.contains(KeyModifiers::CONTROL);
+            if let Some(action @ (Action::QUIT | Action::SUSPEND)) = self.ctx.keymap.find(key.into(), self.active)
+                && (interrupts || !self.typing())
+            {
+                self.act(action);
+            }
+            return false;
+        }
         if let Some(popup) = &mut self.popup {
             if !popup.key(key) {
                 self.popup = None;
             }
-            return;
+            return false;
         }
         if let Some((form, _)) = &mut self.form {
+            let moves = matches!(key.code, KeyCode::Up | KeyCode::Down | KeyCode::Left | KeyCode::Right);
+            if repeated && !moves && (key.code == KeyCode::Enter || !form.typing()) {
+                return false;
+            }
             match form.key(key) {
                 Outcome::Open => {}
                 Outcome::Cancelled => self.form = None,
@@ -167,7 +246,7 @@ impl App {
                     }
                 }
             }
-            return;
+            return false;
         }
         if let Some(palette) = &mut self.palette {
             let typing = palette.key(key, &self.ctx.keymap, self.active);
@@ -175,7 +254,10 @@ impl App {
                 self.palette = None;
             }
             match typing {
-                Typing::Run(action) => self.act(action),
+                Typing::Run(action) => {
+                    self.act(action);
+                    return action.decides();
+                }
                 Typing::Filter(words) => {
                     let (screen, ctx) = self.screen();
                     screen.filter(&words, ctx);
@@ -184,16 +266,45 @@ impl App {
                 Typing::Refused(why) => self.ctx.refuse(why),
                 Typing::Open | Typing::Closed => {}
             }
-            return;
+            return false;
         }
         if self.seen().typing() {
             let (screen, ctx) = self.screen();
             screen.key(key, ctx);
-            return;
+            return false;
         }
-        if let Some(action) = self.ctx.keymap.find(key.into(), self.active) {
-            self.act(action);
+        let Some(action) = self.ctx.keymap.find(key.into(), self.active) else { return false };
+        if repeated && action.decides() {
+            return true;
         }
+        self.act(action);
+        action.decides()
+    }
+
+    /// Returns why the item that an act decides has not been seen, if so.
+    fn unseen(&self, action: Action) -> Option<&'static str> {
+        let sight = self.seen().sight(action)?;
+        if sight.missing.is_some() {
+            return sight.missing;
+        }
+        let now = (self.ctx.pulse)();
+        match &self.sight {
+            Some((subject, since)) if *subject == sight.subject && now.saturating_duration_since(*since) >= LOOK => {
+                None
+            }
+            _ => Some("this was shown only just now: look, then press again"),
+        }
+    }
+
+    /// Learns what the frame that was just drawn shows.
+    fn saw(&mut self) {
+        let screen = self.seen();
+        let sight = screen.acts_on_sight().and_then(|act| screen.sight(act)).filter(|sight| sight.missing.is_none());
+        let now = (self.ctx.pulse)();
+        self.sight = sight.map(|sight| match self.sight.take() {
+            Some((subject, since)) if subject == sight.subject => (subject, since),
+            _ => (sight.subject, now),
+        });
     }
 
     fn confirmed(&mut self, confirmed: Confirmed) {
@@ -251,6 +362,16 @@ impl App {
                 self.ctx.refuse(format!("{} needs the permission {needed}, which {role} has not", action.name));
                 return;
             }
+        }
+        if action.decides() && self.bulk.as_ref().is_some_and(|bulk| bulk.running()) {
+            self.ctx.refuse("a bulk action is under way: wait for it, or Esc stops it");
+            return;
+        }
+        if action.decides()
+            && let Some(why) = self.unseen(action)
+        {
+            self.ctx.refuse(why);
+            return;
         }
         self.ctx.notice = None;
         let (screen, ctx) = self.screen();
@@ -329,6 +450,7 @@ impl App {
     /// Handles the result of a request.
     pub fn message(&mut self, message: Message) {
         self.ctx.dirty = true;
+        self.ctx.arrived(message.id());
         match self.heartbeat.message(message, &mut self.ctx) {
             Ok((events, back)) => {
                 if back {
@@ -391,6 +513,11 @@ impl App {
 
     /// Handles the passing of time.
     pub fn tick(&mut self) {
+        if let Some(key) = self.keys.due((self.ctx.pulse)()) {
+            let before = self.layers();
+            self.press(key, Press::Pressed);
+            self.handled(before);
+        }
         if self.heartbeat.tick(&mut self.ctx) {
             self.ctx.dirty = true;
         }
@@ -414,6 +541,9 @@ impl App {
             match request {
                 Request::Ask(form, intent) => self.form = Some((form, intent)),
                 Request::Popup(popup) => self.popup = Some(popup),
+                Request::Bulk(_) if self.bulk.as_ref().is_some_and(|bulk| bulk.running()) => {
+                    self.ctx.refuse("a bulk action is under way: nothing else was changed");
+                }
                 Request::Bulk(mut bulk) => {
                     bulk.start(self.ctx.outlet(), self.ctx.api.clone(), Arc::clone(&self.ctx.gate));
                     self.bulk = Some(bulk);

@@ -180,7 +180,8 @@ impl<T: Detailed> Browser<T> {
     {
         if let [one] = targets {
             let (id, version) = (one.id, one.version);
-            let load = ctx.load(Shown::<T::Detail>::Changed, |api| work(api, id, version));
+            let what = format!("{verb} {}", text::clean(&one.name));
+            let load = ctx.act(what, Shown::<T::Detail>::Changed, |api| work(api, id, version));
             self.changes.push((load, one.name.clone(), done));
             return;
         }

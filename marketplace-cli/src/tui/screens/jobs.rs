@@ -30,6 +30,7 @@ use super::super::{
         paged::Row,
     },
     component::{Registered, Screen},
+    confirmation,
     ctx::{Confirmed, Ctx},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
@@ -188,8 +189,9 @@ impl Jobs {
                 .line("Ends it well, in the client's place: both may review it then. It cannot be taken back.")
                 .line(""),
         };
+        let act = if kind == JobVerb::Cancel { confirmation::CANCEL } else { confirmation::FINALIZE };
         let form = form.with_note(note).about(targets.iter().map(|target| target.id));
-        ctx.ask(form, Intent { kind, targets });
+        ctx.ask(form.confirmed_by(act, targets.len()), Intent { kind, targets });
     }
 
     fn repeat(&mut self, ctx: &mut Ctx) {

@@ -31,6 +31,7 @@ use super::super::{
         paged::Row,
     },
     component::{Registered, Screen},
+    confirmation,
     ctx::{Confirmed, Ctx},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
@@ -202,7 +203,8 @@ impl Reviews {
             let choices = REMOVALS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect();
             form = form.choices(choices, false).with_picked(reason.as_slice());
         }
-        let form = form.with_note(note).about(targets.iter().map(|target| target.id));
+        let about = targets.iter().map(|target| target.id);
+        let form = form.with_note(note).about(about).confirmed_by(confirmation::UNDOABLE, targets.len());
         ctx.ask(form, Intent { kind, targets });
     }
 

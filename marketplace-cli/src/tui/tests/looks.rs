@@ -139,7 +139,7 @@ async fn bulk() {
         let mut console = Console::start_with(&system, options(), size).await;
         console.press("3 * f s").await;
         system.hold::<FreezeUser>();
-        console.press("enter").await;
+        console.confirm("60").await;
         for _ in 0..7 {
             system.let_one_go::<FreezeUser>();
             console.settle().await;

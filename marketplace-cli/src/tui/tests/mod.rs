@@ -5,13 +5,17 @@ mod heartbeat;
 mod jumps;
 mod looks;
 mod people;
+mod safety;
 mod system;
 mod talks;
 mod trade;
 mod trade_looks;
 
 use marketplace_core::staff::Guard;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::{Terminal, backend::TestBackend};
@@ -29,6 +33,7 @@ struct Console {
     system: Arc<System>,
     receiver: UnboundedReceiver<Message>,
     terminal: Terminal<TestBackend>,
+    pulse: Arc<Mutex<Instant>>,
 }
 
 fn options() -> Options {
@@ -55,9 +60,13 @@ impl Console {
         let keymap = Keymap::new(screens::infos(), &options.keys).unwrap();
         let images = if options.no_color { Images::Dots } else { Images::Pixels(Box::new(Picker::halfblocks())) };
         let clock = system.clock();
-        let app = Box::new(App::new(Ctx::new(guarded, gate, options, keymap, images, clock, sender)));
+        let mut ctx = Ctx::new(guarded, gate, options, keymap, images, clock, sender);
+        let pulse = Arc::new(Mutex::new(Instant::now()));
+        let shared = Arc::clone(&pulse);
+        ctx.pulse = Arc::new(move || *shared.lock().unwrap());
+        let app = Box::new(App::new(ctx));
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        Self { app, system: Arc::clone(system), receiver, terminal }
+        Self { app, system: Arc::clone(system), receiver, terminal, pulse }
     }
 
     fn draw(&mut self) {
@@ -96,12 +105,26 @@ impl Console {
         self.draw();
     }
 
-    /// Keys apart by blanks, each answered before the next.
+    /// Time that passes at the desk, but not on the clock of the system.
+    fn pass(&self, by: Duration) {
+        *self.pulse.lock().unwrap() += by;
+    }
+
+    /// Keys apart by blanks, each a second after the one before, and answered before the next.
     async fn press(&mut self, keys: &str) {
         for key in keys.split_whitespace() {
+            self.pass(Duration::from_secs(1));
             self.key(key);
             self.settle().await;
         }
+    }
+
+    /// Enter, then the word that is asked for, then Enter again.
+    async fn confirm(&mut self, word: &str) {
+        self.press("enter").await;
+        self.shows(&format!("type `{word}` to confirm"));
+        self.write(word).await;
+        self.press("enter").await;
     }
 
     /// One key, without waiting for what it leads to.
@@ -135,7 +158,27 @@ impl Console {
         self.settle().await;
     }
 
+    /// A key held down, as a terminal that reports no releases sends it: a pause, then press after press.
+    async fn hold(&mut self, key: &str, pause: u64, every: u64, during: u64) {
+        self.pass(Duration::from_secs(1));
+        self.key(key);
+        self.settle().await;
+        let mut now = 0;
+        for at in (pause..during).step_by(usize::try_from(every).unwrap()) {
+            self.pass(Duration::from_millis(at - now));
+            now = at;
+            self.app.tick();
+            self.key(key);
+            self.settle().await;
+        }
+        for _ in 0..10 {
+            self.pass(Duration::from_millis(100));
+            self.settle().await;
+        }
+    }
+
     async fn later(&mut self, by: Duration) {
+        self.pass(by);
         self.system.advance(by);
         self.settle().await;
     }

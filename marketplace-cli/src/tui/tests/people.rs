@@ -60,7 +60,8 @@ async fn lifting_and_ending_sessions_are_confirmed() {
     console.press("3 j j F").await;
     console.shows("Unfreeze Marta F•••");
     console.press("y").await;
-    console.press("S enter").await;
+    console.press("S").await;
+    console.confirm("end").await;
     assert_eq!(changes(&system), ["unfreeze 2", "revoke-sessions 2"]);
 }
 
@@ -68,7 +69,9 @@ async fn lifting_and_ending_sessions_are_confirmed() {
 async fn roles_and_notes() {
     let system = System::new(12, 0).await;
     let mut console = Console::start(&system).await;
-    console.press("3 m s enter c").await;
+    console.press("3 m s").await;
+    console.confirm("role").await;
+    console.press("c").await;
     console.write("called back").await;
     console.press("enter enter").await;
     assert_eq!(changes(&system), ["role 0 support", "notes 0 \"called back\""]);

@@ -170,7 +170,8 @@ async fn a_message_is_removed_with_a_reason() {
     console.shows("Remove message 4");
     console.press("enter").await;
     console.shows("choose a reason");
-    console.press("c enter").await;
+    console.press("c").await;
+    console.confirm("remove").await;
     assert_eq!(changes(&system), ["remove message 3 contact_details"]);
     console.shows("✖ removed from their view: contact details");
     console.shows("the message is removed");
@@ -187,7 +188,7 @@ async fn marked_messages_are_removed_together() {
     console.shows("◆ 2 messages marked");
     console.press("space d s").await;
     console.shows("Remove 2 messages");
-    console.press("enter").await;
+    console.confirm("remove").await;
     console.shows("done 2 · unchanged 0 · failed 0");
     assert_eq!(changes(&system), ["remove message 1 spam", "remove message 3 spam"]);
     console.shows("removed from their view: spam");

@@ -41,7 +41,7 @@ async fn a_job_is_cancelled_with_a_reason_and_a_note() {
     assert_eq!(changes(&system), Vec::<String>::new());
     console.press("d tab").await;
     console.write("both asked").await;
-    console.press("enter").await;
+    console.confirm("cancel").await;
     assert_eq!(changes(&system), ["cancel 0 dispute \"both asked\""]);
     assert_eq!(system.job(0).await.job.status, JobStatus::Cancelled);
     console.shows("cancelled");
@@ -57,7 +57,7 @@ async fn a_completed_job_is_finalized() {
     let mut console = Console::start(&system).await;
     console.press("4 j j f").await;
     console.shows("Finalize “Move a piano”");
-    console.press("enter").await;
+    console.confirm("finalize").await;
     assert_eq!(changes(&system), ["finalize 2"]);
     console.shows("✔ finalized");
 }
@@ -66,7 +66,8 @@ async fn a_completed_job_is_finalized() {
 async fn what_cannot_be_done_is_said_with_the_reason() {
     let system = System::new(12, 0).await;
     let mut console = Console::start(&system).await;
-    console.press("4 f enter").await;
+    console.press("4 f").await;
+    console.confirm("finalize").await;
     console.shows("finalize is not possible");
     console.press("E").await;
     console.shows("code     conflict");
@@ -78,7 +79,7 @@ async fn a_job_that_changed_meanwhile_is_not_changed_blindly() {
     let mut console = Console::start(&system).await;
     console.press("4 x d").await;
     offers(&system, 1).await;
-    console.press("enter").await;
+    console.confirm("cancel").await;
     console.shows("it was changed meanwhile");
     assert_eq!(system.job(0).await.job.status, JobStatus::Negotiating);
 }
@@ -90,7 +91,7 @@ async fn marked_jobs_are_cancelled_after_one_question() {
     console.press("4 * x f").await;
     console.shows("Cancel 12 jobs");
     assert_eq!(changes(&system), Vec::<String>::new());
-    console.press("enter").await;
+    console.confirm("cancel").await;
     assert_eq!(changes(&system).len(), 12);
     // Six can be cancelled, two were, the others are over.
     console.shows("done 6 · unchanged 2 · failed 4");
@@ -106,7 +107,7 @@ async fn a_bulk_of_jobs_can_be_stopped() {
     let mut console = Console::start(&system).await;
     console.press("4 * x f").await;
     system.hold::<CancelJob>();
-    console.press("enter").await;
+    console.confirm("cancel").await;
     console.shows("0 of 12");
     console.press("esc").await;
     system.let_go::<CancelJob>();
@@ -118,13 +119,14 @@ async fn a_bulk_of_jobs_can_be_stopped() {
 async fn repeating_asks_on_the_next_row() {
     let system = System::new(12, 0).await;
     let mut console = Console::start(&system).await;
-    console.press("4 x q enter").await;
+    console.press("4 x q").await;
+    console.confirm("cancel").await;
     system.calls();
     console.press(".").await;
     console.shows("Cancel “Paint the hall”");
     console.shows("(•) quality");
     assert_eq!(changes(&system), Vec::<String>::new());
-    console.press("enter").await;
+    console.confirm("cancel").await;
     assert_eq!(changes(&system), ["cancel 1 quality"]);
     console.press("6 . 5 .").await;
     console.shows("nothing to repeat yet");

@@ -72,7 +72,18 @@ impl Palette {
                 {
                     return typing;
                 }
-                return matches.get(self.cursor).map_or(Typing::Closed, |action| Typing::Run(*action));
+                let Some(action) = matches.get(self.cursor) else { return Typing::Closed };
+                let typed = self.input.value().trim();
+                if typed.is_empty() && self.cursor == 0 {
+                    return Typing::Closed;
+                }
+                if typed != action.name && (typed.is_empty() || action.decides()) {
+                    // What was not written in full is written first, so that nothing is done by half a word.
+                    self.input = action.name.into();
+                    self.cursor = 0;
+                    return Typing::Open;
+                }
+                return Typing::Run(*action);
             }
             _ => {
                 self.input.handle_event(&Event::Key(key));

@@ -60,11 +60,21 @@ pub struct CaseFile {
     rendering: Option<(LoadId, Size, View)>,
     /// The area that the last frame had for it.
     pub wanted: Option<Size>,
+    /// Whether it has been drawn since the case is on the screen.
+    pub seen: bool,
 }
 
 impl CaseFile {
     fn new(kind: FileKind) -> Self {
-        Self { kind, content: Content::Waiting, view: View::default(), rendered: None, rendering: None, wanted: None }
+        Self {
+            kind,
+            content: Content::Waiting,
+            view: View::default(),
+            rendered: None,
+            rendering: None,
+            wanted: None,
+            seen: false,
+        }
     }
 }
 
@@ -103,6 +113,9 @@ impl OpenCase {
 
     /// Loads the files that exist and are not here yet.
     pub fn load_files(&mut self, ctx: &mut Ctx) {
+        if ctx.leaving() {
+            return;
+        }
         let id = self.id();
         for file in &mut self.files {
             let kind = file.kind;
@@ -195,6 +208,7 @@ impl OpenCase {
             file.rendered = None;
             file.rendering = None;
             file.wanted = None;
+            file.seen = false;
         }
     }
 }

@@ -8,11 +8,13 @@ use marketplace_core::{
         model::{DecisionKind, KycCase, KycReason},
         status::KycStatus,
     },
+    time::Timestamp,
 };
 
 use super::{
     super::super::{
         bulk::Bulk,
+        confirmation,
         ctx::Ctx,
         message::LoadId,
         text,
@@ -20,7 +22,7 @@ use super::{
     },
     Came, Kyc,
     case::OpenCase,
-    decision::{CaseTarget, Intent, Last, SentDecision, reasons, title, verbs},
+    decision::{Batch, CaseTarget, Intent, Last, SentDecision, reasons, title, verbs},
 };
 
 impl Kyc {
@@ -78,7 +80,8 @@ impl Kyc {
             [_] if self.list.rows.marked_count() == 0 => self.decide(Last::approval(), ctx),
             many => {
                 let form = Form::new(format!("Approve {} cases", many.len()))
-                    .line("Approves all that are marked and that no colleague holds.");
+                    .line("Approves all that are marked and that no colleague holds.")
+                    .confirmed_by(confirmation::UNDOABLE, many.len());
                 ctx.ask(form, Intent(DecisionKind::Approve, targets));
             }
         }
@@ -92,8 +95,12 @@ impl Kyc {
             [one] => format!("{} · {}", title(kind), text::clean(&one.name)),
             many => format!("{} · {} cases", title(kind), many.len()),
         };
-        let about = targets.iter().map(|target| target.id);
-        let form = Form::new(heading).choices(reasons(kind), true).with_comment().with_note(None).about(about);
+        let form = Form::new(heading)
+            .choices(reasons(kind), true)
+            .with_comment()
+            .with_note(None)
+            .about(targets.iter().map(|target| target.id))
+            .confirmed_by(confirmation::UNDOABLE, targets.len());
         ctx.ask(form, Intent(kind, targets));
     }
 
@@ -138,6 +145,8 @@ impl Kyc {
             drop(open);
             self.in_case = false;
         }
+        let cases = targets.iter().map(|target| (target.id, target.name.clone())).collect();
+        self.batch = Some(Batch { kind: last.kind, cases, until: None });
         self.last = Some(last);
         ctx.bulk(bulk);
     }
@@ -147,9 +156,11 @@ impl Kyc {
         let Some(mut open) = self.open.take() else { return };
         let id = open.id();
         let (decision, change) = last.request(open.fence(ctx.now()));
-        let load = ctx
-            .load(Came::Decided, |api| async move { staff::decide(&api, id, decision.clone(), change.clone()).await });
         let kind = last.kind;
+        let what = format!("{} {}", verbs(kind).0, text::clean(open.name()));
+        let load = ctx.act(what, Came::Decided, |api| async move {
+            staff::decide(&api, id, decision.clone(), change.clone()).await
+        });
         open.rest();
         // There may be many decisions that can still be undone: only the latest keeps its pictures.
         for sent in &mut self.sent {
@@ -201,9 +212,36 @@ impl Kyc {
         }
     }
 
-    /// Undoes the latest decision.
+    /// Returns the latest batch, if it is what an undo takes back, and until when.
+    pub(super) fn undoable_batch(&self, now: Timestamp) -> Option<(&Batch, Timestamp)> {
+        let batch = self.batch.as_ref()?;
+        let until = batch.until.filter(|until| now < *until)?;
+        let older = |sent: &SentDecision| sent.load.is_none() && sent.until.is_some_and(|at| at <= until);
+        self.sent.last().is_none_or(older).then_some((batch, until))
+    }
+
+    /// Takes the latest batch back, the oldest decision first, and returns the cases to the queue.
+    fn undo_batch(&mut self, ctx: &mut Ctx) {
+        let Some(batch) = self.batch.take() else { return };
+        let heading = format!("Take back {} decisions", batch.cases.len());
+        let items = batch.cases.into_iter().map(|(id, name)| (name, id));
+        ctx.bulk(Bulk::new(heading, items, |api, id| {
+            Box::pin(async move {
+                let undone = api.call::<UndoDecision>(id, (), Change::default()).await?;
+                // If this fails, the claim expires.
+                drop(api.call::<ReleaseAttempt>(id, (), Change::default()).await);
+                Ok(undone)
+            })
+        }));
+    }
+
+    /// Undoes the latest decision, or the latest batch of them.
     pub(super) fn undo(&mut self, ctx: &mut Ctx) {
         let now = ctx.now();
+        if self.undoable_batch(now).is_some() {
+            self.undo_batch(ctx);
+            return;
+        }
         self.sent.retain(|sent| sent.load.is_some() || sent.until.is_some_and(|until| now < until));
         let Some(sent) = self.sent.last_mut() else {
             ctx.refuse("nothing to undo: a decision can be taken back for 10 s");
@@ -216,8 +254,13 @@ impl Kyc {
         }
         if let Some(sent) = self.sent.pop() {
             let id = sent.open.id();
+            let what = format!("taking back {}", text::clean(sent.open.name()));
             let load =
-                ctx.load(Came::Undone, |api| async move { api.call::<UndoDecision>(id, (), Change::default()).await });
+                ctx.act(
+                    what,
+                    Came::Undone,
+                    |api| async move { api.call::<UndoDecision>(id, (), Change::default()).await },
+                );
             self.undoing.push((load, sent.open));
         }
     }

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use marketplace_core::{
     base::change::Change,
     ids::AttemptId,
-    kyc::model::{Decision, DecisionKind, KycReason},
+    kyc::model::{Decision, DecisionKind, KycReason, UNDO},
     time::Timestamp,
 };
 
 use super::{
-    super::super::{browser::filter::quoted, message::LoadId, text, widgets::form::Choice},
+    super::super::{browser::filter::quoted, bulk::Bulk, message::LoadId, text, widgets::form::Choice},
     case::OpenCase,
 };
 
@@ -41,6 +41,31 @@ pub struct SentDecision {
     pub until: Option<Timestamp>,
     /// Whether it is to be undone as soon as there is a result.
     pub undo: bool,
+}
+
+/// Decisions on many cases at once, kept for as long as they can be taken back.
+#[derive(Debug)]
+pub struct Batch {
+    /// The kind of decision.
+    pub kind: DecisionKind,
+    /// The cases; once it has ended, those that were decided.
+    pub cases: Vec<(AttemptId, String)>,
+    /// Until when the latest of them can be taken back; `None` while it runs.
+    pub until: Option<Timestamp>,
+}
+
+impl Batch {
+    /// Handles the end of the bulk action.
+    pub fn ended(&mut self, bulk: &Bulk, now: Timestamp) {
+        if self.until.is_some() {
+            return;
+        }
+        let cases = std::mem::take(&mut self.cases);
+        self.cases = bulk.changed().iter().filter_map(|at| cases.get(*at).cloned()).collect();
+        if !self.cases.is_empty() {
+            self.until = Some(now + UNDO);
+        }
+    }
 }
 
 /// The latest decision's texts, for repeating it.

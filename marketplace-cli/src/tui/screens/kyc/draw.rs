@@ -35,6 +35,9 @@ use super::{
     case::{CaseFile, Content, OpenCase},
 };
 
+/// Columns and rows below which a picture shows nothing.
+const LEAST: (u16, u16) = (8, 3);
+
 /// The columns of the queue. The case shows the kind of document as well.
 const COLUMNS: [Column; 5] = [
     Column::time("sent", 2).rising(),
@@ -47,6 +50,7 @@ const COLUMNS: [Column; 5] = [
 impl Kyc {
     pub(super) fn draw_all(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         self.wide = area.width >= WIDE;
+        self.drawn = None;
         let case_seen = self.open.is_some() || self.opening.is_some() || self.want_next;
         if self.wide && !(self.zoom != Zoom::Both && self.open.is_some()) {
             let list = (area.width * 11 / 25).clamp(44, 76);
@@ -141,6 +145,7 @@ impl Kyc {
             }
         };
         let inner = rows::pane(area, buf, theme, &title, &right, self.in_case);
+        self.drawn = Some(open.id());
         if self.zoom != Zoom::Both {
             let at = usize::from(self.zoom == Zoom::Selfie);
             if let Some(file) = open.files.get_mut(at) {
@@ -148,11 +153,13 @@ impl Kyc {
             }
             return;
         }
-        let [document, selfie, text] = arrange(inner, about(open, ctx, usize::from(inner.width)).len());
+        // On a low screen everything has its place too, in fewer rows.
+        let compact = inner.height < 14;
+        let [document, selfie, text] = arrange(inner, about(open, ctx, usize::from(inner.width), compact).len());
         for (file, area) in open.files.iter_mut().zip([document, selfie]) {
             draw_file(file, area, buf, ctx);
         }
-        let lines = about(open, ctx, usize::from(text.width.saturating_sub(2)));
+        let lines = about(open, ctx, usize::from(text.width.saturating_sub(2)), compact);
         let room = usize::from(text.height);
         self.shown_rows = (room, lines.len());
         self.scroll = self.scroll.min(lines.len().saturating_sub(room));
@@ -210,8 +217,8 @@ fn holder(claim: &Claim, open: bool, next: bool) -> (&'static str, String, Style
     }
 }
 
-/// Returns what is known of the person and of the earlier attempts.
-fn about(open: &OpenCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
+/// Returns what is known of the person and of the earlier attempts; compact, with several facts in a row.
+fn about(open: &OpenCase, ctx: &Ctx, width: usize, compact: bool) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let now = ctx.now();
     let user = &open.case.user;
@@ -222,14 +229,20 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
         lines.push(Line::styled(format!("           masked again in {left}s"), theme.style(Style::Warn)));
     }
     let (glyph, word, style) = theme::user_status(user.status);
-    lines.push(Line::from(vec![
-        Span::styled(text::left("account", 11), theme.style(Style::Faint)),
-        Span::styled(format!("{glyph} {word}"), theme.style(style)),
-        Span::raw(format!(" · {}", user.role)),
-    ]));
-    let ago = if ctx.exact { "" } else { " ago" };
-    let submitted = text::when(open.case.attempt.submitted_at, now, ctx.exact);
-    lines.push(rows::field(theme, "submitted", format!("{submitted}{ago} · joined {}", user.created_at.date())));
+    let label = |label: &str| Span::styled(text::left(label, 11), theme.style(Style::Faint));
+    let account = Span::styled(format!("{glyph} {word}"), theme.style(style));
+    let submitted = text::ago(open.case.attempt.submitted_at, now, ctx.exact);
+    if compact && revealed.is_none() {
+        lines.truncate(1);
+        let verified = if user.email_verified { "✔" } else { "○ not verified" };
+        let phone = user.phone.as_deref().unwrap_or("–");
+        lines.push(rows::field(theme, "contact", format!("{} {verified} · {phone}", user.email)));
+        let rest = format!(" · {} · {submitted} · joined {}", user.role, user.created_at.date());
+        lines.push(Line::from(vec![label("account"), account, Span::raw(rest)]));
+    } else {
+        lines.push(Line::from(vec![label("account"), account, Span::raw(format!(" · {}", user.role))]));
+        lines.push(rows::field(theme, "submitted", format!("{submitted} · joined {}", user.created_at.date())));
+    }
     if let Some(decision) = &open.case.decision {
         let (glyph, word, style) = theme::kyc_status(decision.status);
         let when = text::when(decision.at, now, ctx.exact);
@@ -277,7 +290,11 @@ fn draw_file(file: &mut CaseFile, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         Content::Picture(_) if matches!(ctx.images, Images::Off) => {
             card(room, buf, ctx, &[format!("{} (pictures are off)", file.kind), format!("{outside} opens it outside")]);
         }
-        Content::Picture(_) => draw_picture(file, room, buf, ctx),
+        Content::Picture(_) => {
+            let whole = draw_picture(file, room, buf, ctx);
+            file.seen |= whole && room.width >= LEAST.0 && room.height >= LEAST.1;
+            return;
+        }
         Content::Pdf(size) => {
             card(
                 room,
@@ -287,19 +304,24 @@ fn draw_file(file: &mut CaseFile, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
             );
         }
         Content::Failed(why) => card(room, buf, ctx, &[format!("✖ no {}", file.kind), why.clone()]),
-        Content::Loading(_, since) if ctx.now().since(*since) >= PATIENCE => {
-            card(room, buf, ctx, &["░░░░░░░░░░░░░░".into(), format!("{} on its way", file.kind)]);
+        Content::Loading(_, since) => {
+            if ctx.now().since(*since) >= PATIENCE {
+                card(room, buf, ctx, &["░░░░░░░░░░░░░░".into(), format!("{} on its way", file.kind)]);
+            }
+            return;
         }
-        Content::Loading(..) | Content::Waiting => {}
+        Content::Waiting => return,
     }
+    file.seen |= room.height > 0;
 }
 
-fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) {
-    let Some(rendered) = &file.rendered else { return };
+/// Draws a picture; returns whether all of it is there.
+fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) -> bool {
+    let Some(rendered) = &file.rendered else { return false };
     // Pixels that the terminal itself draws would show through a box in front of them.
     if ctx.covered && ctx.images.fragile() {
         card(room, buf, ctx, &[file.kind.to_string()]);
-        return;
+        return false;
     }
     match &rendered.drawing {
         Drawing::Protocol(protocol) => {
@@ -309,12 +331,15 @@ fn draw_picture(file: &CaseFile, room: Rect, buf: &mut Buffer, ctx: &Ctx) {
             let at = Rect::new(x, room.y, size.width, size.height).intersection(room);
             if at.width >= size.width && at.height >= size.height {
                 Image::new(protocol).render(at, buf);
+                return true;
             }
+            false
         }
         Drawing::Dots(lines) => {
             for (row, line) in (0..room.height).zip(lines) {
                 rows::put(buf, room, row, &Line::raw(line.as_str()));
             }
+            true
         }
     }
 }

@@ -8,7 +8,7 @@ mod open;
 mod queue;
 
 use marketplace_core::records::target::TargetKind;
-use marketplace_core::staff::{ReleaseAttempt, ShowUser};
+use marketplace_core::staff::{ReleaseAttempt, ShowAttempt, ShowUser};
 use std::any::Any;
 
 use marketplace_core::{
@@ -17,7 +17,7 @@ use marketplace_core::{
         permission::Permission,
     },
     error::Result,
-    events::Event,
+    events::{Event, EventKind},
     ids::{AttemptId, UserId},
     kyc::{
         model::{DecisionKind, KycCase, KycSummary},
@@ -33,14 +33,15 @@ use ratatui::{
 
 use self::{
     case::OpenCase,
-    decision::{Last, SentDecision, verbs},
+    decision::{Batch, Last, SentDecision, verbs},
 };
 use super::super::{
     browser::{
         filter::Typed,
         listing::{Listing, Lists, copies},
     },
-    component::{Farewell, Registered, Screen},
+    bulk::Bulk,
+    component::{Farewell, Registered, Screen, Sight},
     ctx::{Confirmed, Ctx},
     jump::{Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
@@ -57,8 +58,8 @@ actions! {
     APPROVE, "approve", "a", "approve", 1, Some(Permission::KycWrite), "Approve the open case (or the marked ones)";
     RETRY, "retry", "t", "ask again", 2, Some(Permission::KycWrite), "Ask for another attempt: reasons, comment";
     REJECT, "reject", "x", "reject", 3, Some(Permission::KycWrite), "Reject for good: reasons, comment";
-    NEXT, "next", "n", "next", 4, Some(Permission::KycWrite), "Claim and open the next case, give this one back";
-    UNDO, "undo", "u", "undo", 5, Some(Permission::KycWrite), "Take the latest decision back, within 10 s";
+    NEXT, "next", "n", "next", 4, Some(Permission::KycWrite), "Skip: claim and open the next case; this one comes again after all others";
+    UNDO, "undo", "u", "undo", 5, Some(Permission::KycWrite), "Take the latest decision back, or the latest batch of them, within 10 s";
     REVOKE, "revoke", "v", "revoke", 0, Some(Permission::KycWrite), "Take an approval back: reasons, comment";
     ZOOM, "zoom", "z", "zoom", 6, None, "Document large, selfie large, both";
     ROTATE, "rotate", "r", "rotate", 7, None, "Rotate the picture by a quarter turn";
@@ -93,6 +94,8 @@ enum Came {
     Decided(Result<Changed<KycCase>>),
     /// The result of an undo.
     Undone(Result<Changed<KycCase>>),
+    /// The open case, because something changed about it.
+    Watched(Result<KycCase>),
     /// The person's data.
     Revealed(Result<PersonalData>),
     /// A file was opened in the desktop's viewer.
@@ -112,6 +115,14 @@ pub struct Kyc {
     want_next: bool,
     sent: Vec<SentDecision>,
     undoing: Vec<(LoadId, OpenCase)>,
+    batch: Option<Batch>,
+    /// Cases that were skipped, in this order: they come again once every other case has come.
+    skipped: Vec<AttemptId>,
+    /// Whether claims of an earlier console were asked for.
+    orphans_sought: bool,
+    watching: Option<LoadId>,
+    /// The case that the last frame showed.
+    drawn: Option<AttemptId>,
     renewing: Vec<LoadId>,
     active_at: Option<Timestamp>,
     renewed_at: Option<Timestamp>,
@@ -362,6 +373,7 @@ impl Screen for Kyc {
             Ok((id, Came::Renewed(answer))) => self.renewed(id, answer, ctx),
             Ok((id, Came::Decided(answer))) => self.decided(id, answer, ctx),
             Ok((id, Came::Undone(answer))) => self.undone(id, answer, ctx),
+            Ok((id, Came::Watched(answer))) => self.watched(id, answer, ctx),
             Ok((id, Came::Revealed(answer))) => self.revealed(id, answer, ctx),
             Ok((id, Came::Opened(answer))) => {
                 if self.opened.take_if(|load| *load == id).is_some() {
@@ -388,6 +400,31 @@ impl Screen for Kyc {
         if event.target_kind() == Some(TargetKind::Attempt) {
             self.list.soon(ctx);
         }
+        if let Some(open) = &self.open {
+            let id = open.id();
+            // Nobody but ourselves claims and releases what is ours; looking would renew the claim.
+            let ours = open.fence(ctx.now()).is_some()
+                && matches!(event.kind.known(), Some(EventKind::KycClaimed | EventKind::KycReleased));
+            if ours {
+                return;
+            }
+            if event.target == id.to_string() || event.user_id == Some(open.case.attempt.user_id) {
+                self.watching =
+                    Some(ctx.load(Came::Watched, |api| async move { api.call::<ShowAttempt>(id, (), ()).await }));
+            }
+        }
+    }
+    fn reload(&mut self, ctx: &mut Ctx) {
+        // A claim may have been granted while the connection was lost.
+        self.orphans_sought = false;
+        self.list.reload(ctx);
+    }
+    fn bulk_ended(&mut self, bulk: &Bulk, ctx: &mut Ctx) {
+        if let Some(batch) = &mut self.batch {
+            batch.ended(bulk, ctx.now());
+        }
+        self.batch.take_if(|batch| batch.until.is_none());
+        self.list.bulk_ended(ctx);
     }
     fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
         let (intent, filled) = confirmed.open()?;
@@ -398,6 +435,7 @@ impl Screen for Kyc {
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
         let now = ctx.now();
         self.sent.retain(|sent| sent.load.is_some() || sent.until.is_some_and(|until| now < until));
+        self.batch.take_if(|batch| batch.until.is_some_and(|until| now >= until));
         if let Some(open) = &mut self.open {
             if open.revealed.as_ref().is_some_and(|(_, until)| now >= *until) {
                 open.revealed = None;
@@ -428,6 +466,12 @@ impl Screen for Kyc {
         if marked.is_some() {
             return marked;
         }
+        if let Some((batch, until)) = self.undoable_batch(ctx.now()) {
+            let (key, left) = (ctx.keymap.key(UNDO), text::seconds_left(until, ctx.now()));
+            let (_, done) = verbs(batch.kind);
+            let text = format!("{done} {} cases · {key} takes all of them back, {left}s", batch.cases.len());
+            return Some((text, Style::Accent));
+        }
         let sent = self.sent.last()?;
         let (doing, done) = verbs(sent.kind);
         let name = text::clean(sent.open.name());
@@ -446,12 +490,28 @@ impl Screen for Kyc {
         match action {
             APPROVE | RETRY | REJECT => many || status.is_some_and(KycStatus::is_open),
             REVOKE => status == Some(KycStatus::Approved),
-            UNDO => !self.sent.is_empty(),
+            UNDO => !self.sent.is_empty() || self.batch.is_some(),
             ZOOM | ROTATE | OUTSIDE | Action::REVEAL => self.open.is_some(),
             Action::OPEN | Action::MARK => !self.in_case && !self.list.rows.is_empty(),
             Action::GO_USER | Action::GO_AUDIT => self.subject().is_some(),
             _ => true,
         }
+    }
+
+    fn sight(&self, act: Action) -> Option<Sight> {
+        let by_sight = matches!(act, APPROVE | RETRY | REJECT | REVOKE | Action::REPEAT);
+        let open = self.open.as_ref().filter(|_| by_sight && self.list.rows.marked_count() == 0)?;
+        let missing = if self.drawn != Some(open.id()) {
+            Some("this case is not on the screen: open it first, nothing was decided")
+        } else if open.files.iter().any(|file| !file.seen) {
+            Some("its pictures are not all on the screen: nothing was decided")
+        } else {
+            None
+        };
+        Some(Sight { subject: format!("{} {}", open.id(), open.case.attempt.status), missing })
+    }
+    fn acts_on_sight(&self) -> Option<Action> {
+        Some(APPROVE)
     }
 
     fn commands(&self) -> Vec<String> {

@@ -1,9 +1,10 @@
 //! Opening, claiming, renewing and releasing cases; prefetching the next one.
 
 use marketplace_core::staff::{
-    ClaimAttempt, ClaimNextAttempt, FileOf, ReleaseAttempt, RevealUser, ShowAttempt, ViewAttemptFile,
+    ClaimAttempt, ClaimNextAttempt, Connection, FileOf, ListAttempts, ListQuery, ReleaseAttempt, RevealUser,
+    ShowAttempt, ViewAttemptFile,
 };
-use std::{io::Write, time::Duration};
+use std::{collections::HashSet, io::Write, time::Duration};
 
 use marketplace_core::{
     base::{
@@ -12,7 +13,11 @@ use marketplace_core::{
     },
     error::{Error, ErrorCode, Result},
     ids::AttemptId,
-    kyc::model::{CLAIM, FileKind, KycCase, KycFilter, KycSummary},
+    kyc::{
+        model::{CLAIM, FileKind, KycCase, KycFilter, KycSummary},
+        status::KycStatus,
+    },
+    page::{MAX_LIMIT, PageRequest},
     users::model::PersonalData,
 };
 
@@ -28,6 +33,77 @@ use super::{
 
 /// Minimum interval between two renewals of a claim.
 const RENEW: Duration = Duration::from_secs(60);
+
+/// How the next case is chosen.
+struct Seek {
+    filter: KycFilter,
+    /// These come last, in this order.
+    skipped: Vec<AttemptId>,
+    /// These are not wanted: this console has them.
+    held: Vec<AttemptId>,
+    /// Whether a claim that an earlier console of the same person left behind comes first.
+    orphans: bool,
+}
+
+impl Seek {
+    /// Returns the next case, claimed: an orphaned one, otherwise the oldest that was not skipped, otherwise the oldest.
+    async fn next(self, api: &Connection) -> Result<Option<KycCase>> {
+        if self.orphans
+            && let Some(case) = self.orphan(api).await?
+        {
+            return Ok(Some(case));
+        }
+        if self.skipped.is_empty() && self.filter == KycFilter::default() {
+            return api.call::<ClaimNextAttempt>((), (), Change::default()).await;
+        }
+        let mut waiting = HashSet::new();
+        let mut request = PageRequest::first(MAX_LIMIT);
+        loop {
+            let page = api.call::<ListAttempts>((), ListQuery::new(&self.filter, &request), ()).await?;
+            let free = |row: &&KycSummary| row.claim.is_none() && row.status.is_open() && !self.held.contains(&row.id);
+            for row in page.items.iter().filter(free) {
+                if self.skipped.contains(&row.id) {
+                    waiting.insert(row.id);
+                } else if let Some(case) = taken(api, row.id).await? {
+                    return Ok(Some(case));
+                }
+            }
+            match page.next {
+                Some(next) => request.after = Some(next),
+                None => break,
+            }
+        }
+        for id in self.skipped.iter().filter(|id| waiting.contains(id)) {
+            if let Some(case) = taken(api, *id).await? {
+                return Ok(Some(case));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn orphan(&self, api: &Connection) -> Result<Option<KycCase>> {
+        let filter = KycFilter { status: Some(KycStatus::InReview), ..KycFilter::default() };
+        let page = PageRequest::first(MAX_LIMIT);
+        let page = api.call::<ListAttempts>((), ListQuery::new(&filter, &page), ()).await?;
+        let mine =
+            |row: &&KycSummary| row.claim.as_ref().is_some_and(|claim| claim.mine) && !self.held.contains(&row.id);
+        match page.items.iter().find(mine) {
+            Some(row) => taken(api, row.id).await,
+            None => Ok(None),
+        }
+    }
+}
+
+/// Claims an attempt; returns none when somebody else was faster, or it is not for this person to decide.
+async fn taken(api: &Connection, id: AttemptId) -> Result<Option<KycCase>> {
+    match api.call::<ClaimAttempt>(id, (), Change::default()).await {
+        Ok(claimed) => Ok(Some(claimed.item)),
+        Err(error) if matches!(error.code(), ErrorCode::Conflict | ErrorCode::Forbidden | ErrorCode::NotFound) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
 
 fn release(ctx: &mut Ctx, id: AttemptId) {
     // If this fails, the claim expires.
@@ -76,13 +152,14 @@ impl Kyc {
     }
 
     fn ask_for(&mut self, id: AttemptId, claims: bool, ctx: &mut Ctx) {
-        let load = ctx.load(Came::Case, |api| async move {
+        let load =
             if claims {
-                Ok(api.call::<ClaimAttempt>(id, (), Change::default()).await?.item)
+                ctx.act("", Came::Case, |api| async move {
+                    Ok(api.call::<ClaimAttempt>(id, (), Change::default()).await?.item)
+                })
             } else {
-                api.call::<ShowAttempt>(id, (), ()).await
-            }
-        });
+                ctx.load(Came::Case, |api| async move { api.call::<ShowAttempt>(id, (), ()).await })
+            };
         self.opening = Some((load, id, ctx.now(), claims));
     }
 
@@ -133,6 +210,7 @@ impl Kyc {
         }
         self.list.rows.replace(&open.case.attempt);
         self.list.rows.select(open.id());
+        open.files.iter_mut().for_each(|file| file.seen = false);
         open.load_files(ctx);
         self.opening = None;
         self.want_next = false;
@@ -150,25 +228,13 @@ impl Kyc {
         if self.next.is_some() || self.fetching.is_some() || !self.shows_open() || ctx.gate.check().is_err() {
             return;
         }
-        let open = self.open.as_ref().map(OpenCase::id);
-        let candidate = if self.list.bar.filter == KycFilter::default() {
-            None
-        } else {
-            let free = |row: &&KycSummary| row.claim.is_none() && row.status.is_open() && Some(row.id) != open;
-            let after = self.list.rows.rows().skip(self.list.rows.selected_index()).find(free);
-            let Some(row) = after.or_else(|| self.list.rows.rows().find(free)) else { return };
-            Some(row.id)
+        let seek = Seek {
+            filter: self.list.bar.filter.clone(),
+            skipped: self.skipped.clone(),
+            held: self.held(),
+            orphans: ctx.options.alone && !std::mem::replace(&mut self.orphans_sought, true),
         };
-        let load = ctx.load(Came::Next, |api| async move {
-            match candidate {
-                None => api.call::<ClaimNextAttempt>((), (), Change::default()).await,
-                Some(id) => match api.call::<ClaimAttempt>(id, (), Change::default()).await {
-                    Ok(claimed) => Ok(Some(claimed.item)),
-                    Err(error) if error.code() == ErrorCode::Conflict => Ok(None),
-                    Err(error) => Err(error),
-                },
-            }
-        });
+        let load = ctx.act("", Came::Next, |api| async move { seek.next(&api).await });
         self.fetching = Some((load, ctx.now()));
     }
 
@@ -227,8 +293,14 @@ impl Kyc {
         }
     }
 
-    /// Goes to the next case without a decision on this one, which returns to the queue.
+    /// Goes to the next case without a decision on this one, which returns to the queue, and comes again once every
+    /// other case has come.
     pub(super) fn skip(&mut self, ctx: &mut Ctx) {
+        if let Some(open) = self.open.as_ref().filter(|open| open.case.attempt.status.is_open()) {
+            let id = open.id();
+            self.skipped.retain(|skipped| *skipped != id);
+            self.skipped.push(id);
+        }
         if self.next.is_none() && self.fetching.is_none() && self.open.is_some() {
             // Requesting the next one first keeps this case when there is no other.
             self.want_next = true;
@@ -277,8 +349,8 @@ impl Kyc {
         }
         self.renewed_at = Some(now);
         for id in due {
-            let load =
-                ctx.load(Came::Renewed, |api| async move { api.call::<ClaimAttempt>(id, (), Change::default()).await });
+            let load = ctx
+                .act("", Came::Renewed, |api| async move { api.call::<ClaimAttempt>(id, (), Change::default()).await });
             self.renewing.push(load);
         }
     }
@@ -299,6 +371,37 @@ impl Kyc {
             }
             Err(error) if error.code() == ErrorCode::Unavailable => ctx.fail_quietly("claim", &error),
             Err(error) => ctx.fail("claim not renewed", &error),
+        }
+    }
+
+    /// Returns the attempts that this console is at work on.
+    fn held(&self) -> Vec<AttemptId> {
+        let open = [&self.open, &self.next].into_iter().flatten();
+        let sent = self.sent.iter().map(|sent| &sent.open);
+        let undoing = self.undoing.iter().map(|(_, open)| open);
+        let opening = self.opening.map(|(_, id, ..)| id);
+        open.chain(sent).chain(undoing).map(OpenCase::id).chain(opening).collect()
+    }
+
+    /// Handles the state of the open case after something changed about it.
+    pub(super) fn watched(&mut self, id: LoadId, answer: Result<KycCase>, ctx: &mut Ctx) {
+        if self.watching.take_if(|load| *load == id).is_none() {
+            return;
+        }
+        match answer {
+            Ok(case) => {
+                self.list.rows.replace(&case.attempt);
+                let Some(open) = self.open.as_mut().filter(|open| open.id() == case.attempt.id) else { return };
+                let (before, after) = (open.case.attempt.status, case.attempt.status);
+                if before.is_open() && !after.is_open() {
+                    let by =
+                        case.decision.as_ref().map_or_else(String::new, |made| format!(" by {}", text::who(&made.by)));
+                    ctx.refuse(format!("this case was decided meanwhile{by}: {}", text::words(after.as_str())));
+                }
+                open.case = case;
+                open.load_files(ctx);
+            }
+            Err(error) => ctx.fail_quietly("case", &error),
         }
     }
 

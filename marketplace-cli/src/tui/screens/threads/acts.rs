@@ -20,6 +20,7 @@ use super::{
                 heading,
             },
             bulk::Bulk,
+            confirmation,
             ctx::Ctx,
             keymap::Action,
             widgets::form::{Choice, Filled, Form},
@@ -102,7 +103,7 @@ impl Threads {
             ThreadVerb::Notice => Form::new(heading("Post a notice in")).with_words("the two read"),
         };
         let form = form.about(targets.iter().map(|target| target.id));
-        ctx.ask(form, Intent::Thread(kind, targets));
+        ctx.ask(form.confirmed_by(confirmation::UNDOABLE, targets.len()), Intent::Thread(kind, targets));
     }
 
     fn ask_remove(&self, ctx: &mut Ctx) {
@@ -123,7 +124,8 @@ impl Threads {
             .line("")
             .choices(REMOVALS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect(), false)
             .with_note(None)
-            .about(targets.iter().map(|target| target.id));
+            .about(targets.iter().map(|target| target.id))
+            .confirmed_by(confirmation::REMOVE_MESSAGES, targets.len());
         ctx.ask(form, Intent::RemoveMessages(talk.info.id, targets));
     }
 
@@ -217,7 +219,7 @@ impl Threads {
         W: Fn(Connection, I) -> BoxFuture<'static, Result<Changed<StaffMessage>>> + Clone + Send + Sync + 'static,
     {
         if let [one] = targets {
-            let load = ctx.load(Came::Said, |api| change(api, one.id));
+            let load = ctx.act(format!("{verb} {}", one.name), Came::Said, |api| change(api, one.id));
             self.saying.push((load, done));
         } else {
             let items = targets.iter().map(|target| (target.name.clone(), target.id));

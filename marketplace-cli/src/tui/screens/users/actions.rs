@@ -21,6 +21,7 @@ use super::{
             heading,
         },
         bulk::Bulk,
+        confirmation,
         ctx::Ctx,
         widgets::form::{Choice, Filled, Form},
     },
@@ -100,25 +101,34 @@ impl Users {
                 RestrictionReason::ALL.iter().position(|known| Some(*known) == reason).into_iter().collect();
             form = form.choices(reasons(), false).with_picked(&picked).with_note(note);
         }
+        let act = match action {
+            UserAction::Delete => confirmation::DELETE,
+            UserAction::RevokeSessions => confirmation::END_SESSIONS,
+            UserAction::SetRole { .. } => confirmation::ROLE,
+            _ => confirmation::UNDOABLE,
+        };
+        form = form.confirmed_by(act, targets.len());
         if *action == UserAction::Delete {
-            form = form.with_word("delete").danger();
+            form = form.danger();
         }
         ctx.ask(form, Intent::Act(action.clone(), targets));
     }
 
-    pub(super) fn ask_role(&mut self, ctx: &mut Ctx) {
+    pub(super) fn ask_role(&mut self, before: Option<Role>, ctx: &mut Ctx) {
         let targets = self.browser.targets();
         if targets.is_empty() {
             return;
         }
         let action = UserAction::SetRole { role: Role::Client };
         let (verb, means, _) = wording(&action);
-        let now: Vec<usize> = match (targets.len(), self.browser.subject()) {
-            (1, Some(user)) => Role::ALL.iter().position(|role| *role == user.role).into_iter().collect(),
-            _ => Vec::new(),
-        };
-        let form =
-            Form::new(heading(verb, &targets, "users")).line(means).line("").choices(roles(), false).with_picked(&now);
+        let now = self.browser.subject().filter(|_| targets.len() == 1).map(|user| user.role);
+        let now: Vec<usize> = Role::ALL.iter().position(|role| Some(*role) == before.or(now)).into_iter().collect();
+        let form = Form::new(heading(verb, &targets, "users"))
+            .line(means)
+            .line("")
+            .choices(roles(), false)
+            .with_picked(&now)
+            .confirmed_by(confirmation::ROLE, targets.len());
         ctx.ask(form, Intent::Act(action, targets));
     }
 
@@ -131,7 +141,8 @@ impl Users {
             .line("Only staff see it; it is erased with the account.")
             .line("")
             .with_needed_note()
-            .about(targets.iter().map(|target| target.id));
+            .about(targets.iter().map(|target| target.id))
+            .confirmed_by(confirmation::UNDOABLE, targets.len());
         ctx.ask(form, Intent::Note(targets));
     }
 
@@ -143,6 +154,9 @@ impl Users {
         };
         if !self.browser.advance(ctx) {
             return;
+        }
+        if let UserAction::SetRole { role } = last.action {
+            return self.ask_role(Some(role), ctx);
         }
         self.ask_with(&last.action, last.reason, last.note.as_deref(), ctx);
     }
@@ -172,7 +186,7 @@ impl Users {
                     })
                 };
                 if let [one] = targets.as_slice() {
-                    let load = ctx.load(Came::Noted, |api| note(api, one.id));
+                    let load = ctx.act(format!("Note on {}", one.name), Came::Noted, |api| note(api, one.id));
                     self.noting.push((load, one.name.clone()));
                 } else {
                     let heading = heading("Note on", &targets, "users");

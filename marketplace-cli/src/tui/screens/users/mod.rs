@@ -167,6 +167,8 @@ impl Users {
         if self.revealed.take_if(|(data, _)| data.id == id).is_some() {
             return;
         }
+        // What is revealed, and audited, is seen: where there is no room for both, the detail comes to the front.
+        self.browser.in_detail |= !self.browser.wide;
         if self.browser.detail.as_ref().is_none_or(|detail| detail.user.id != id) {
             self.browser.load(id, ctx);
         }
@@ -212,7 +214,7 @@ impl Screen for Users {
             UNBAN => self.ask(&UserAction::Unban, ctx),
             DELETE => self.ask(&UserAction::Delete, ctx),
             SESSIONS => self.ask(&UserAction::RevokeSessions, ctx),
-            ROLE => self.ask_role(ctx),
+            ROLE => self.ask_role(None, ctx),
             COMMENT => self.ask_note(ctx),
             Action::REPEAT => self.repeat(ctx),
             _ => return self.browser.action(action, ctx),

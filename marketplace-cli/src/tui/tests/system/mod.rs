@@ -2,7 +2,7 @@
 //! a guard that delays and fails calls to order and keeps a record of them.
 
 mod guard;
-mod world;
+pub mod world;
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
@@ -46,7 +46,7 @@ pub fn review_id(number: usize) -> ReviewId {
 }
 
 /// Somebody at the machine; colleagues see the name.
-fn operator(os_user: &str) -> Actor {
+pub fn operator(os_user: &str) -> Actor {
     Actor::Operator(Operator { os_user: os_user.into(), host: "desk".into() })
 }
 
@@ -104,6 +104,10 @@ impl System {
 
     pub fn advance(&self, by: Duration) {
         self.test.advance(by);
+    }
+
+    pub fn app(&self) -> &marketplace_core::app::App {
+        self.test.app()
     }
 
     /// What a colleague does.

@@ -18,7 +18,7 @@ use tui_input::{Input, backend::crossterm::EventHandler};
 
 use super::{
     super::{
-        text,
+        confirmation, text,
         theme::{Style, Theme},
     },
     centred, rows,
@@ -92,7 +92,7 @@ pub struct Form {
     edited: bool,
     note: Option<Input>,
     note_needed: bool,
-    word: Option<(&'static str, Input)>,
+    word: Option<(String, Input)>,
     focus: Field,
     error: Option<String>,
     /// Where what was typed is kept when the form is left, and under which name.
@@ -264,11 +264,21 @@ impl Form {
         self.focus = Field::Note;
         self
     }
-    /// Adds a word that must be typed for confirmation.
+    /// Adds what must be typed before this act on so many rows, if anything.
     #[must_use]
-    pub fn with_word(mut self, word: &'static str) -> Self {
-        self.word = Some((word, Input::default()));
+    pub fn confirmed_by(mut self, act: &'static str, rows: usize) -> Self {
+        if let Some(word) = confirmation::typed(act, rows) {
+            self.word = Some((word, Input::default()));
+            if self.fields() == [Field::Word] {
+                self.focus = Field::Word;
+            }
+        }
         self
+    }
+
+    /// Returns whether a character is text now, rather than a choice.
+    pub fn typing(&self) -> bool {
+        self.focus != Field::Choices
     }
 
     fn fields(&self) -> Vec<Field> {
@@ -425,9 +435,8 @@ impl Form {
         if let Some((word, input)) = &self.word
             && input.value().trim() != *word
         {
-            let word = *word;
-            self.focus = Field::Word;
             self.error = Some(format!("type `{word}` to confirm"));
+            self.focus = Field::Word;
             return Outcome::Open;
         }
         let comment = if self.edited {

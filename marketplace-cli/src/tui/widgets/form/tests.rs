@@ -47,8 +47,8 @@ fn the_comment_starts_as_the_templates_and_is_kept_once_edited() {
 
 #[test]
 fn a_word_must_be_typed() {
-    let mut form = Form::new("Delete").with_word("delete");
-    press(&mut form, KeyCode::Enter);
+    let mut form = Form::new("Delete").confirmed_by(confirmation::DELETE, 1);
+    assert_eq!(press(&mut form, KeyCode::Enter), Outcome::Open);
     for c in "delete".chars() {
         press(&mut form, KeyCode::Char(c));
     }
@@ -89,7 +89,7 @@ fn every_field_is_drawn_on_the_smallest_screen() {
         .choices("abcdefghij".chars().map(choice).collect(), true)
         .with_comment()
         .with_note(Some("noted"))
-        .with_word("delete");
+        .confirmed_by(confirmation::DELETE, 1);
     for (width, height) in [(60, 12), (80, 20), (200, 46)] {
         let area = Rect::new(0, 0, width, height);
         let mut buf = Buffer::empty(area);

@@ -1,0 +1,45 @@
+//! What has to be typed before an act: the one list of the acts that cannot be undone or give power.
+
+/// Acts on more rows than this ask for their number.
+const MANY: usize = 20;
+
+/// Acts that cannot be undone, or that give power over others, as the words to be typed.
+const GRAVE: [&str; 6] = [DELETE, ROLE, END_SESSIONS, CANCEL, FINALIZE, REMOVE_MESSAGES];
+
+/// Erasing an account.
+pub const DELETE: &str = "delete";
+/// Changing a role.
+pub const ROLE: &str = "role";
+/// Ending all sessions.
+pub const END_SESSIONS: &str = "end";
+/// Cancelling a job.
+pub const CANCEL: &str = "cancel";
+/// Finalizing a job.
+pub const FINALIZE: &str = "finalize";
+/// Removing messages: staff still see them, but nobody can restore them.
+pub const REMOVE_MESSAGES: &str = "remove";
+/// An act that can be undone.
+pub const UNDOABLE: &str = "";
+
+/// Returns what has to be typed before an act on so many rows, if anything.
+pub fn typed(act: &'static str, rows: usize) -> Option<String> {
+    match (GRAVE.contains(&act), rows > MANY) {
+        (true, true) => Some(format!("{act} {rows}")),
+        (true, false) => Some(act.to_owned()),
+        (false, true) => Some(rows.to_string()),
+        (false, false) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_grave_or_wide_is_typed() {
+        assert_eq!(typed(UNDOABLE, 20), None);
+        assert_eq!(typed(UNDOABLE, 21).unwrap(), "21");
+        assert_eq!(typed(DELETE, 1).unwrap(), "delete");
+        assert_eq!(typed(ROLE, 603).unwrap(), "role 603");
+    }
+}
