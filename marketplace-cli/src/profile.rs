@@ -37,6 +37,10 @@ pub struct Profile {
 pub struct Console {
     /// How pictures are drawn: `auto`, `kitty`, `iterm2`, `sixel`, `halfblocks`.
     pub images: Option<String>,
+    /// The theme: `dark`, `light`, `contrast` or `16`.
+    pub theme: Option<String>,
+    /// Frames and signs in ASCII.
+    pub ascii: bool,
 }
 
 /// The contents of the user's settings file.

@@ -28,6 +28,12 @@ pub struct Console {
     /// How pictures are drawn: auto, kitty, iterm2, sixel, halfblocks, mono or off
     #[arg(long, value_name = "HOW", env = "MARKETPLACE_IMAGES")]
     pub images: Option<String>,
+    /// How the console looks: dark, light, contrast or 16 (colours)
+    #[arg(long, value_name = "NAME", value_parser = tui::THEMES)]
+    pub theme: Option<String>,
+    /// Draw frames and signs in ASCII
+    #[arg(long)]
+    pub ascii: bool,
 }
 
 /// Opens the console on the chosen system.
@@ -54,16 +60,16 @@ pub async fn run(args: Console, context: &Context) -> Outcome {
     launch(context, api, args, &target).await
 }
 
-/// Returns the user's settings, whose keys are checked.
+/// Returns the user's settings, after checking those of the console.
 fn settings() -> Outcome<Settings> {
     let file = SettingsFile::open()?;
-    match tui::wrong_key(&file.settings.keys) {
-        Some((name, why)) => {
-            let place = file.place_of("keys", &name);
-            Err(Failure::usage(
-                format!("{place}: {why}"),
-                "correct the file with an editor; docs/console.md lists the actions",
-            ))
+    let Settings { tui, keys, .. } = &file.settings;
+    let options =
+        Options { images: tui.images.clone(), theme: tui.theme.clone(), keys: keys.clone(), ..Options::default() };
+    match tui::wrong_setting(&options) {
+        Some((table, name, why)) => {
+            let place = file.place_of(table, &name);
+            Err(Failure::usage(format!("{place}: {why}"), "correct the file with an editor"))
         }
         None => Ok(file.settings),
     }
@@ -89,6 +95,9 @@ pub(super) async fn launch(context: &Context, api: Connection, args: Console, ta
         alone: lock.is_some(),
         no_color: !context.out.view.color,
         images: args.images.or(settings.tui.images),
+        theme: args.theme.or(settings.tui.theme),
+        ascii: args.ascii || settings.tui.ascii,
+        memory: profile::folder().ok().map(|folder| folder.join("console.json")),
         keys: settings.keys,
     };
     // The console handles signals itself: it must release claims and restore the terminal.

@@ -19,6 +19,7 @@ use super::{
     bulk::Bulk,
     colleagues::Colleagues,
     keymap::{Action, Keymap},
+    memory::Memory,
     message::{LoadId, Loads, Message, Outlet},
     options::Options,
     picture::Images,
@@ -104,6 +105,8 @@ pub struct Ctx {
     pub keymap: Keymap,
     /// How pictures are drawn.
     pub images: Images,
+    /// What is remembered between sessions.
+    pub memory: Memory,
     /// What was typed into forms that were left.
     pub drafts: Drafts,
     /// The options that the console was started with.
@@ -155,9 +158,10 @@ impl Ctx {
         Self {
             api,
             gate,
-            theme: Theme::new(options.no_color),
+            theme: Theme::of(&options).unwrap_or_else(|_| Theme::new(options.no_color)),
             keymap,
             images,
+            memory: Memory::at(options.memory.clone()),
             drafts: Drafts::default(),
             options,
             identity: None,

@@ -94,10 +94,15 @@ impl<W: Write> WideCharBackend<W> {
             if disputed(cell) {
                 // What is drawn again may disturb others in turn.
                 disturbed = disturbed.max(end_of(x, reach(cell)));
-                // Nothing of the cell before remains if the terminal needs fewer columns than this one has.
-                let mut blank = cell.clone();
-                blank.set_symbol(" ");
-                self.0.draw((x..hidden).map(|x| (x, y, &blank)))?;
+                // Nothing that was there before remains if the terminal needs fewer columns than this cell has, or draws
+                // the next one in the same.
+                let mut blanks = row.clone();
+                for cell in &mut blanks {
+                    cell.set_symbol(" ");
+                }
+                let behind = usize::from(x)..usize::from(disturbed.max(hidden));
+                let behind = (x..).zip(blanks.iter().take(behind.end).skip(behind.start));
+                self.0.draw(behind.map(|(x, blank)| (x, y, blank)))?;
             }
             // Each call begins by moving the cursor.
             self.0.draw(std::iter::once((x, y, cell)))?;
@@ -248,7 +253,9 @@ mod tests {
                     continue;
                 }
                 match c.to_string().cell_width() {
+                    // As tmux does: what follows a joiner belongs to the cell before, wherever the cursor was moved.
                     0 => cells[at - 1].push(c),
+                    _ if at > 0 && cells[at - 1].ends_with('\u{200d}') => cells[at - 1].push(c),
                     width => {
                         cells[at] = c.into();
                         (1..usize::from(width)).for_each(|after| cells[at + after].clear());
@@ -262,8 +269,14 @@ mod tests {
 
     #[test]
     fn nothing_remains_of_names_that_a_terminal_draws_wider() {
-        for name in ["क\u{94d}\u{937}", "👩\u{200d}👩\u{200d}👧", "Vie\u{302}\u{323}t", "தி", "❤\u{fe0f}\u{200d}🔥"]
-        {
+        for name in [
+            "क\u{94d}\u{937}",
+            "ति\u{200d}ज",
+            "👩\u{200d}👩\u{200d}👧",
+            "Vie\u{302}\u{323}t",
+            "தி",
+            "❤\u{fe0f}\u{200d}🔥",
+        ] {
             let before = format!("{name} was here");
             assert_eq!(naive(&written(&[&before, "-"])), "-", "{name}");
             assert_eq!(naive(&written(&[&before, "a plain name"])), "a plain name", "{name}");

@@ -74,6 +74,7 @@ impl App {
             popup.draw(body, buf, theme);
             cursor = None;
         }
+        theme.finish(buf);
         cursor
     }
 

@@ -104,7 +104,16 @@ fn fit<T: Row>(
         needed => needed.max(text::width(&column.heading(exact, sorted))),
     };
     let natural: Vec<usize> = columns.iter().zip(&rows.needed.1).map(need).collect();
-    columns::widths(columns, &natural, room)
+    // Whoever asks for exact times wants to see them.
+    let asked = |column: &Column| {
+        let mut column = *column;
+        if exact && column.time && column.rank < columns::SPARE {
+            column.rank = column.rank.min(1);
+        }
+        column
+    };
+    let ranked: Vec<Column> = columns.iter().map(asked).collect();
+    columns::widths(&ranked, &natural, room)
 }
 
 /// Returns cells in the widths of their columns.

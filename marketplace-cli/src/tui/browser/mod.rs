@@ -32,7 +32,7 @@ use uuid::Uuid;
 use self::listing::{Listed, Listing, Lists, copies};
 use super::{
     bulk::Bulk,
-    ctx::{Ctx, PATIENCE},
+    ctx::{Confirmed, Ctx, PATIENCE},
     jump::Subject,
     keymap::Action,
     message::{LoadId, Message},
@@ -185,6 +185,7 @@ impl<T: Detailed> Browser<T> {
             self.changes.push((load, one.name.clone(), done));
             return;
         }
+        self.list.acting_on(targets.iter().map(|target| target.id));
         let items = targets.iter().map(|target| (target.name.clone(), target.id));
         ctx.bulk(Bulk::new(heading(verb, targets, T::MANY), items, move |api, id| work(api, id, None)));
     }
@@ -232,7 +233,7 @@ impl<T: Detailed> Browser<T> {
                     return self.list.back(ctx);
                 }
             }
-            Action::FILTER => {
+            Action::FILTER | Action::SORT | Action::REVERSE | Action::COLUMNS => {
                 self.in_detail = false;
                 return self.list.action(action, ctx);
             }
@@ -480,9 +481,12 @@ impl<T: Detailed> Lists for Browser<T> {
         let around = self.arrived && self.detail.is_none() && self.load.is_some();
         self.list.tick(visible && !around, ctx);
     }
-    fn bulk_ended(&mut self, ctx: &mut Ctx) {
-        self.list.rows.clear_marks();
+    fn bulk_ended(&mut self, bulk: &Bulk, ctx: &mut Ctx) {
+        self.list.bulk_ended(bulk, ctx);
         self.reload(ctx);
+    }
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
+        self.list.confirmed(confirmed, ctx)
     }
     fn click(&mut self, at: Position, ctx: &mut Ctx) -> bool {
         match self.list.rows.click(at) {

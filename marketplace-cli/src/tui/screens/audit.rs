@@ -20,7 +20,7 @@ use super::super::{
     browser::{
         filter::{Typed, flag, quoted},
         list,
-        listing::{Listed, Listing, Lists, copies},
+        listing::{Key, Listed, Listing, Lists, copies},
         paged::Row,
     },
     component::{Registered, Screen},
@@ -112,6 +112,18 @@ impl Listed for AuditRow {
     }
     fn id_text(&self) -> String {
         self.target.clone()
+    }
+    fn columns() -> &'static [Column] {
+        &COLUMNS
+    }
+    fn key(&self, column: &str) -> Key {
+        match column {
+            "what" => Key::text(self.action.to_string()),
+            "who" => Key::text(&self.actor.0),
+            "of" => Key::text(format!("{} {}", self.target_kind, self.target)),
+            "why" => Key::text(self.reason.as_deref().unwrap_or_default()),
+            _ => Key::Number(self.seq),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use super::super::{
         Browser, Detailed, Target,
         filter::{Typed, flag, quoted},
         heading,
-        listing::{Listed, Lists},
+        listing::{Key, Listed, Lists},
         paged::Row,
     },
     component::{Registered, Screen},
@@ -63,7 +63,7 @@ const REASONS: [(char, JobReason); 10] = [
 /// The columns of the list.
 const COLUMNS: [Column; 7] = [
     Column::time("began", 3).falling(),
-    Column::new("status", 0),
+    Column::new("status", 2),
     Column::text("about", 12, 0),
     Column::text("client", 7, 0),
     Column::text("worker", 7, 0),
@@ -116,6 +116,20 @@ impl Listed for JobSummary {
     }
     fn id_text(&self) -> String {
         self.id.to_string()
+    }
+    fn columns() -> &'static [Column] {
+        &COLUMNS
+    }
+    fn key(&self, column: &str) -> Key {
+        match column {
+            "began" => Key::time(self.created_at),
+            "status" => Key::text(self.status.as_str()),
+            "client" => Key::text(&self.client_name),
+            "worker" => Key::text(&self.worker_name),
+            "price" => Key::Number(self.price.amount),
+            "changed" => Key::time(self.updated_at),
+            _ => Key::text(&self.title),
+        }
     }
 }
 
@@ -318,6 +332,19 @@ impl Screen for Jobs {
             }
             _ => true,
         }
+    }
+
+    fn why_not(&self, action: Action, _ctx: &Ctx) -> Option<String> {
+        if self.browser.list.rows.marked_count() > 0 {
+            return None;
+        }
+        let status = self.browser.subject()?.status;
+        let why = match action {
+            CANCEL if !status.is_live() => format!("it is {status} already"),
+            FINALIZE if status != JobStatus::Completed => format!("only a completed job can be; it is {status}"),
+            _ => return None,
+        };
+        Some(format!("{}: {why}", action.label))
     }
 
     fn commands(&self) -> Vec<String> {

@@ -27,7 +27,7 @@ use super::super::{
         Browser, Detailed, Target,
         filter::{Typed, flag, quoted},
         heading,
-        listing::{Listed, Lists},
+        listing::{Key, Listed, Lists},
         paged::Row,
     },
     component::{Registered, Screen},
@@ -119,6 +119,20 @@ impl Listed for ReviewSummary {
     }
     fn id_text(&self) -> String {
         self.id.to_string()
+    }
+    fn columns() -> &'static [Column] {
+        &COLUMNS
+    }
+    fn key(&self, column: &str) -> Key {
+        match column {
+            "written" => Key::time(self.created_at),
+            "flags" => Key::Number(self.flags),
+            "stars" => Key::Number(self.rating),
+            "by" => Key::text(&self.author_name),
+            "about" => Key::text(&self.subject_name),
+            "status" => Key::text(self.status.as_str()),
+            _ => Key::text(&self.content),
+        }
     }
 }
 
@@ -348,6 +362,21 @@ impl Screen for Reviews {
             Action::JUMP | Action::GO_WORKER | Action::GO_CLIENT | Action::GO_THREADS => review.is_some(),
             _ => true,
         }
+    }
+
+    fn why_not(&self, action: Action, _ctx: &Ctx) -> Option<String> {
+        if self.browser.list.rows.marked_count() > 0 {
+            return None;
+        }
+        let review = self.browser.subject()?;
+        let removed = review.status == ReviewStatus::Removed;
+        let why = match action {
+            DISMISS if review.flags == 0 => "nobody flags it",
+            REMOVE if removed => "removed already",
+            RESTORE if !removed => "it was not removed",
+            _ => return None,
+        };
+        Some(format!("{}: {why}", action.label))
     }
 
     fn commands(&self) -> Vec<String> {

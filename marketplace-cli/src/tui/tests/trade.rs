@@ -66,11 +66,11 @@ async fn a_completed_job_is_finalized() {
 async fn what_cannot_be_done_is_said_with_the_reason() {
     let system = System::new(12, 0).await;
     let mut console = Console::start(&system).await;
+    // Before anything is filled in.
     console.press("4 f").await;
-    console.confirm("finalize").await;
-    console.shows("finalize is not possible");
-    console.press("E").await;
-    console.shows("code     conflict");
+    console.shows("finalize: only a completed job can be; it is negotiating");
+    console.press("enter").await;
+    assert_eq!(changes(&system), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -366,6 +366,11 @@ impl<T: Row> Paged<T> {
         self.range = None;
         any
     }
+    /// Removes all marks but those of these rows.
+    pub fn keep_marks(&mut self, ids: &[T::Id]) {
+        self.marks.retain(|id, _| ids.contains(id));
+        self.range = None;
+    }
     /// Returns whether a row is marked.
     pub fn is_marked(&self, id: T::Id) -> bool {
         self.marks.contains_key(&id)

@@ -148,6 +148,7 @@ impl Kyc {
         let cases = targets.iter().map(|target| (target.id, target.name.clone())).collect();
         self.batch = Some(Batch { kind: last.kind, cases, until: None });
         self.last = Some(last);
+        self.list.acting_on(targets.iter().map(|target| target.id));
         ctx.bulk(bulk);
     }
 

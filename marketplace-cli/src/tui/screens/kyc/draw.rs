@@ -39,7 +39,7 @@ use super::{
 const LEAST: (u16, u16) = (8, 3);
 
 /// The columns of the queue. The case shows the kind of document as well.
-const COLUMNS: [Column; 5] = [
+pub const COLUMNS: [Column; 5] = [
     Column::time("sent", 2).rising(),
     Column::text("name", 10, 0),
     Column::text("document", 8, 3),

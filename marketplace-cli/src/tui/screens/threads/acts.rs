@@ -181,6 +181,9 @@ impl Threads {
     }
 
     fn post(&mut self, targets: &[Target<ThreadId>], words: String, ctx: &mut Ctx) {
+        if targets.len() > 1 {
+            self.browser.list.acting_on(targets.iter().map(|target| target.id));
+        }
         let said = ("Post a notice in", "threads", "the notice is posted");
         self.say(targets, said, ctx, move |api, id| {
             let words = words.clone();

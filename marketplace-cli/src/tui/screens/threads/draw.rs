@@ -25,7 +25,7 @@ use super::{
 };
 
 /// The columns of the list.
-const COLUMNS: [Column; 6] = [
+pub const COLUMNS: [Column; 6] = [
     Column::time("latest", 3).falling(),
     Column::new("status", 2),
     Column::text("about", 12, 0),

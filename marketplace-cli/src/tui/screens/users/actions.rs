@@ -190,6 +190,7 @@ impl Users {
                     self.noting.push((load, one.name.clone()));
                 } else {
                     let heading = heading("Note on", &targets, "users");
+                    self.browser.list.acting_on(targets.iter().map(|target| target.id));
                     ctx.bulk(Bulk::new(heading, targets.into_iter().map(|target| (target.name, target.id)), note));
                 }
             }

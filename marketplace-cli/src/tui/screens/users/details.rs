@@ -26,7 +26,7 @@ use super::{
 };
 
 /// The columns of the list.
-const COLUMNS: [Column; 6] = [
+pub const COLUMNS: [Column; 6] = [
     Column::text("name", 12, 0),
     Column::text("email", 12, SPARE),
     Column::new("role", 3),
