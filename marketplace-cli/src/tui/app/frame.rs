@@ -60,9 +60,14 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
     let theme = ctx.theme;
     let mut places = Vec::new();
     let mut x = area.x + 1;
-    for screen in ctx.keymap.screens() {
-        let action = screen.home;
-        let label = format!(" {} {} ", ctx.keymap.key(action), screen.tab);
+    let labels = |blank: &str| -> Vec<(Action, String)> {
+        let label = |action: Action, tab| format!("{blank}{} {tab} ", ctx.keymap.key(action));
+        ctx.keymap.screens().map(|screen| (screen.home, label(screen.home, screen.tab))).collect()
+    };
+    // Where there is little room the tabs stand closer.
+    let wide = labels(" ");
+    let needed: usize = wide.iter().map(|(_, label)| text::width(label)).sum();
+    for (action, label) in if needed < usize::from(area.width) { wide } else { labels("") } {
         let width = u16::try_from(text::width(&label)).unwrap_or(0);
         let style = if action == active { theme.style(Style::Selected) } else { theme.style(Style::Plain) };
         if x + width <= area.right() {

@@ -19,16 +19,26 @@ pub fn pane(area: Rect, buf: &mut Buffer, theme: Theme, left: &str, right: &str,
     let room = usize::from(area.width.saturating_sub(4));
     let left = text::cut(left, room);
     let right = text::cut(right, room.saturating_sub(text::width(&left) + 3));
-    let mut block = Block::bordered()
+    let block = Block::bordered()
         .border_type(if focused && theme.mono() { BorderType::Thick } else { BorderType::Plain })
-        .border_style(theme.style(style))
-        .title_top(Span::styled(format!(" {left} "), theme.style(Style::Title)));
-    if !right.is_empty() {
-        block =
-            block.title_top(Line::from(Span::styled(format!(" {right} "), theme.style(Style::Plain))).right_aligned());
-    }
+        .border_style(theme.style(style));
     let inner = block.inner(area);
     block.render(area, buf);
+    // Titles of a block are measured as a whole, which some scripts are not drawn as.
+    let mut title = |text: &str, x: u16, style: Style| {
+        if !text.is_empty() && area.height > 0 {
+            buf.set_stringn(
+                x,
+                area.y,
+                format!(" {text} "),
+                (area.right().saturating_sub(x + 1)).into(),
+                theme.style(style),
+            );
+        }
+    };
+    title(&left, area.x + 1, Style::Title);
+    let columns = u16::try_from(text::width(&right)).unwrap_or(u16::MAX);
+    title(&right, area.right().saturating_sub(columns.saturating_add(3)).max(area.x + 1), Style::Plain);
     inner
 }
 
