@@ -111,9 +111,14 @@ impl Context {
 pub struct Interrupt {
     token: CancellationToken,
     graceful: AtomicBool,
+    ignored: AtomicBool,
 }
 
 impl Interrupt {
+    /// From now on, the command itself handles every signal.
+    pub fn ignore(&self) {
+        self.ignored.store(true, Ordering::Relaxed);
+    }
     /// From now on, the first Ctrl-C only sets [`Interrupt::requested`]; the second stops at once.
     pub fn finish_steps(&self) {
         self.graceful.store(true, Ordering::Relaxed);
@@ -131,6 +136,9 @@ impl Interrupt {
     pub async fn aborted(&self) -> Failure {
         loop {
             let failure = signal().await;
+            if self.ignored.load(Ordering::Relaxed) {
+                continue;
+            }
             if self.token.is_cancelled() || !self.graceful.load(Ordering::Relaxed) {
                 return failure;
             }

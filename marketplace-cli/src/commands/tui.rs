@@ -101,8 +101,14 @@ pub(super) async fn launch(context: &Context, api: Connection, args: Console, ta
         keys: settings.keys,
     };
     // The console handles signals itself: it must release claims and restore the terminal.
-    context.interrupt.finish_steps();
-    tui::run(api, options).await?;
+    context.interrupt.ignore();
+    let again = async || -> anyhow::Result<Connection> {
+        if let Way::Api { .. } = target.way {
+            login::log_in(context, target, LoginArgs::default()).await?;
+        }
+        Ok(context.connect_to(target).await?)
+    };
+    tui::run(api, options, again).await?;
     drop(lock);
     Ok(())
 }

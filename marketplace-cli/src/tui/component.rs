@@ -109,6 +109,8 @@ pub trait Screen {
             list.reload(ctx);
         }
     }
+    /// Handles a change of the way in which pictures are drawn.
+    fn pictures_changed(&mut self) {}
     /// Handles the passing of time, and starts pending loads. Called often.
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
         if let Some(list) = self.lists_mut() {

@@ -254,6 +254,11 @@ impl Ctx {
         self.acts.retain(|(pending, _)| *pending != id);
     }
 
+    /// Forgets what is under way, and returns what is being done.
+    pub fn drop_acts(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.acts).into_iter().map(|(_, what)| what).filter(|what| !what.is_empty()).collect()
+    }
+
     /// Returns what is under way and must not be lost.
     pub fn under_way(&self) -> impl Iterator<Item = &str> {
         self.acts.iter().map(|(_, what)| what.as_str())

@@ -16,11 +16,13 @@ use super::{
 
 /// The pause between the result of a heartbeat and the next heartbeat.
 const EVERY: Duration = Duration::from_millis(300);
-/// A heartbeat without a result for this long means that the system is unreachable. Together with [`EVERY`], well
-/// within a second.
-const DEAD: Duration = Duration::from_millis(500);
-/// A heartbeat that takes this long is abandoned, and another one is sent.
-const GIVEN_UP: Duration = Duration::from_secs(5);
+/// A heartbeat that takes longer than this is slow.
+const SLOW: Duration = Duration::from_millis(500);
+/// A heartbeat without a result means that the system is unreachable when it has taken this long, and this many times
+/// longer than heartbeats take here. (A connection that is refused is noticed at once.)
+const DEAD: (Duration, u32) = (Duration::from_secs(2), 4);
+/// A heartbeat that takes this long is abandoned, and another one is sent. This is also how long the first one may take.
+const GIVEN_UP: Duration = Duration::from_secs(10);
 /// Upper limit of the pause between attempts while the system is unreachable.
 const SLOWEST: Duration = Duration::from_secs(5);
 
@@ -31,6 +33,8 @@ pub enum State {
     Connecting,
     /// Connected.
     Connected,
+    /// Connected, with this delay.
+    Slow(Duration),
     /// Unreachable.
     Away {
         /// Since when.
@@ -51,11 +55,13 @@ pub struct Heartbeat {
     pending: Option<(LoadId, Timestamp)>,
     next: Timestamp,
     wait: Duration,
+    /// How long heartbeats take here.
+    delay: Option<Duration>,
 }
 
 impl Default for Heartbeat {
     fn default() -> Self {
-        Self { state: State::Connecting, cursor: None, pending: None, next: Timestamp::EPOCH, wait: EVERY }
+        Self { state: State::Connecting, cursor: None, pending: None, next: Timestamp::EPOCH, wait: EVERY, delay: None }
     }
 }
 
@@ -70,15 +76,18 @@ impl Heartbeat {
         let now = ctx.now();
         let before = self.state.clone();
         if let Some((_, since)) = self.pending {
-            if now.since(since) >= DEAD {
+            let taken = now.since(since);
+            if taken >= self.patience() {
                 self.away(ctx, now, "no answer");
+            } else if taken >= SLOW && matches!(self.state, State::Connected | State::Slow(_)) {
+                self.state = State::Slow(seconds(taken.max(self.delay.unwrap_or_default())));
             }
             if now.since(since) >= GIVEN_UP {
                 self.pending = None;
                 self.later(now);
             }
         }
-        if std::mem::take(&mut ctx.lost) && self.state == State::Connected {
+        if std::mem::take(&mut ctx.lost) && matches!(self.state, State::Connected | State::Slow(_)) {
             // Another request found the system unreachable; the next heartbeat shows whether that lasts.
             self.away(ctx, now, "not reached");
             self.next = now;
@@ -104,11 +113,13 @@ impl Heartbeat {
     }
 
     fn answered(&mut self, id: LoadId, answer: Answered<EventPage>, ctx: &mut Ctx) -> (Vec<Event>, bool) {
-        if self.pending.is_none_or(|(pending, _)| pending != id) {
+        let Some((_, since)) = self.pending.take_if(|(pending, _)| *pending == id) else {
             return (Vec::new(), false);
-        }
-        self.pending = None;
+        };
         let now = ctx.now();
+        // Half of the news, so that one slow answer does not make everything after it slow.
+        let taken = now.since(since);
+        self.delay = Some(self.delay.map_or(taken, |before| (before + taken) / 2));
         let back = matches!(self.state, State::Away { .. } | State::Connecting);
         match answer {
             Ok(page) => {
@@ -143,11 +154,19 @@ impl Heartbeat {
     }
 
     fn here(&mut self, ctx: &mut Ctx, now: Timestamp) {
-        self.state = State::Connected;
+        self.state = match self.delay.filter(|delay| *delay >= SLOW) {
+            Some(delay) => State::Slow(seconds(delay)),
+            None => State::Connected,
+        };
         ctx.gate.set_away(false);
         ctx.lost = false;
         self.wait = EVERY;
         self.next = now + EVERY;
+    }
+
+    /// Returns how long a heartbeat may take before the system counts as unreachable.
+    fn patience(&self) -> Duration {
+        self.delay.map_or(GIVEN_UP, |delay| (delay * DEAD.1).clamp(DEAD.0, GIVEN_UP))
     }
 
     fn away(&mut self, ctx: &mut Ctx, now: Timestamp, why: &str) {
@@ -163,4 +182,9 @@ impl Heartbeat {
         self.next = now + self.wait;
         self.wait = (self.wait * 2).min(SLOWEST);
     }
+}
+
+/// Rounds to tenths of a second, so that the screen does not change with every heartbeat.
+fn seconds(delay: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(delay.as_millis() / 100 * 100).unwrap_or(u64::MAX))
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 /// The options that the console is started with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Options {
     /// The name of the system, for the top line: `prod`, `demo`, a host.
     pub system: String,

@@ -7,13 +7,16 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
 use crossterm::{
     clipboard::CopyToClipboard,
-    event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event, EventStream},
+    event::{
+        DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event, EventStream,
+        KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
+    },
     execute, queue,
     terminal::{
         BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
@@ -22,13 +25,14 @@ use crossterm::{
 };
 use futures::{Stream, StreamExt};
 use marketplace_core::{
+    error::{Error, ErrorCode},
     staff::{Connection, Guard},
     time::SystemClock,
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
-use rustix::process::Signal;
+use rustix::process;
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::MissedTickBehavior,
 };
@@ -49,8 +53,13 @@ use super::{
 const TICK: Duration = Duration::from_millis(50);
 /// The most results and keys that are handled before the next frame.
 const BATCH: usize = 512;
-/// Time limit for releasing claims at the end.
-const GOODBYE: Duration = Duration::from_millis(900);
+/// How long leaving waits for what is under way and for the release of claims.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// How long it waits for the release of claims at least, also when the system is known to be unreachable.
+const BRIEF_GOODBYE: Duration = Duration::from_millis(900);
+
+/// Makes a kitty terminal forget all pictures.
+const FORGET: &[u8] = b"\x1b_Ga=d,d=A\x1b\\";
 
 type Screen = Terminal<WideCharBackend<BufWriter<Stdout>>>;
 
@@ -65,7 +74,17 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 fn enter() -> std::io::Result<()> {
     ENTERED.store(true, Ordering::SeqCst);
     enable_raw_mode()?;
-    execute!(std::io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste)
+    // Terminals that do not know it ignore it; the others say which keys are held.
+    let keys = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES
+        | KeyboardEnhancementFlags::REPORT_EVENT_TYPES
+        | KeyboardEnhancementFlags::REPORT_ALTERNATE_KEYS;
+    execute!(
+        std::io::stdout(),
+        EnterAlternateScreen,
+        PushKeyboardEnhancementFlags(keys),
+        EnableMouseCapture,
+        EnableBracketedPaste
+    )
 }
 
 /// Restores the terminal. Called on every way out, so it must not fail half way; a second call does nothing, because it
@@ -77,13 +96,14 @@ fn leave(kitty: bool) {
     let mut out = std::io::stdout();
     if kitty {
         // Pictures of documents must not remain in the terminal's memory.
-        drop(out.write_all(b"\x1b_Ga=d,d=A\x1b\\"));
+        drop(out.write_all(FORGET));
     }
     drop(execute!(
         out,
         EndSynchronizedUpdate,
         DisableBracketedPaste,
         DisableMouseCapture,
+        PopKeyboardEnhancementFlags,
         LeaveAlternateScreen,
         crossterm::cursor::Show
     ));
@@ -134,13 +154,18 @@ impl Drop for PanicHook {
     }
 }
 
-/// Runs the console until the user quits or the terminal goes away. Claims are released and the terminal is restored,
+/// Runs the console until the user quits or the terminal goes away. When the session ends, `log_in` opens another, on
+/// the ordinary screen. Claims are released and the terminal is restored,
 /// even after a panic, SIGTERM or SIGHUP.
 ///
 /// # Errors
 /// When standard input or output is not a terminal, when `options` contain an unknown action, key or way to draw
-/// pictures, and when the terminal cannot be written to.
-pub async fn run(api: Connection, options: Options) -> anyhow::Result<()> {
+/// pictures, when the terminal cannot be written to, and when something that was under way was not done.
+pub async fn run(
+    api: Connection,
+    options: Options,
+    log_in: impl AsyncFn() -> anyhow::Result<Connection>,
+) -> anyhow::Result<()> {
     let keymap = Keymap::new(screens::infos(), &options.keys)?;
     let wanted = options.images.clone().or_else(|| std::env::var("MARKETPLACE_IMAGES").ok()).unwrap_or_default();
     let chosen = Images::named(&wanted)?.or_else(|| options.no_color.then_some(Images::Dots));
@@ -156,102 +181,224 @@ pub async fn run(api: Connection, options: Options) -> anyhow::Result<()> {
 
     let hook = PanicHook::set();
     enter().context("the terminal")?;
-    let mut restore = Restore(false);
+    let mut desk = Desk { receiver, restore: Restore(false), api, log_in };
     let mut app = Box::new(App::new(ctx));
-    let outcome = drive(&mut app, receiver, ask, &mut restore).await;
+    let (outcome, end) = desk.drive(&mut app, ask).await;
+    let Desk { restore, api, .. } = desk;
     drop(restore);
     drop(hook);
     if !gate.read_only() {
         let farewells = app.farewells().into_iter().map(|farewell| farewell(api.clone()));
         // A claim that cannot be released now expires within ten minutes.
-        drop(tokio::time::timeout(GOODBYE, futures::future::join_all(farewells)).await);
+        let end = if app.ctx.gate.away() { Instant::now() } else { end };
+        let end = end.max(Instant::now() + BRIEF_GOODBYE);
+        drop(tokio::time::timeout_at(end.into(), futures::future::join_all(farewells)).await);
     }
-    outcome
+    let undone = app.undone();
+    if undone.is_empty() {
+        return outcome;
+    }
+    let said = format!("left before all was done: {}", undone.join("; "));
+    Err(Error::new(ErrorCode::Unavailable, said).into())
 }
 
-async fn drive(
-    app: &mut App,
-    mut receiver: UnboundedReceiver<Message>,
-    ask: bool,
-    restore: &mut Restore,
-) -> anyhow::Result<()> {
-    // Before the first frame: whoever sees it may send one.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut suspended = signal(SignalKind::from_raw(Signal::TSTP.as_raw()))?;
-    let mut resumed = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
-    let backend = WideCharBackend::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
-    let mut screen = Terminal::new(backend).context("the terminal")?;
-    // The first frame is drawn before any query to the terminal and before any result from the system.
-    draw(app, &mut screen)?;
-    if ask {
-        let (images, keys) = terminal_query::query();
-        app.ctx.images = images;
-        for key in keys {
-            app.event(Event::Key(key));
+/// The signals that end the console.
+struct Signals(Signal, Signal, Signal);
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let [terminate, hang_up, interrupt] =
+            [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()].map(signal);
+        Ok(Self(terminate?, hang_up?, interrupt?))
+    }
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+            _ = self.2.recv() => {}
         }
     }
-    restore.0 = app.ctx.images.kitty();
+}
 
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut events = EventStream::new();
-    while !app.quit {
-        tokio::select! {
-            biased;
-            _ = terminate.recv() => break,
-            _ = hang_up.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = suspended.recv() => suspend(restore.0)?,
-            _ = resumed.recv() => {
-                // The shell has used the terminal meanwhile, whichever signal stopped this program.
-                leave(restore.0);
-                enter()?;
-                screen.clear()?;
+/// What the console is connected to.
+struct Desk<L> {
+    receiver: UnboundedReceiver<Message>,
+    restore: Restore,
+    api: Connection,
+    log_in: L,
+}
+
+impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
+    /// Works until the user leaves or the terminal is gone; also returns until when leaving may take.
+    async fn drive(&mut self, app: &mut App, ask: bool) -> (anyhow::Result<()>, Instant) {
+        let mut events = None;
+        let mut screen = match screen() {
+            Ok(screen) => screen,
+            Err(error) => return (Err(error), Instant::now()),
+        };
+        // Before the first frame: whoever sees it may send one.
+        let mut signals = match Signals::new() {
+            Ok(signals) => signals,
+            Err(error) => return (Err(error.into()), Instant::now()),
+        };
+        let outcome = self.work(app, &mut screen, &mut events, &mut signals, ask).await;
+        let end = Instant::now() + GOODBYE;
+        self.finish(app, &mut screen, &mut events, &mut signals, end).await;
+        (outcome, end)
+    }
+
+    async fn work(
+        &mut self,
+        app: &mut App,
+        screen: &mut Screen,
+        stream: &mut Option<EventStream>,
+        signals: &mut Signals,
+        ask: bool,
+    ) -> anyhow::Result<()> {
+        // The first frame is drawn before any query to the terminal and before any result from the system.
+        draw(app, screen)?;
+        if ask {
+            let (images, keys) = terminal_query::query();
+            app.ctx.images = images;
+            for key in keys {
+                app.event(Event::Key(key));
+            }
+        }
+        self.restore.0 = app.ctx.images.kitty();
+
+        let [stop, resume] =
+            [process::Signal::TSTP, process::Signal::CONT].map(|sent| signal(SignalKind::from_raw(sent.as_raw())));
+        let mut job = (stop?, resume?);
+        let mut late = terminal_query::LateAnswers::default();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        while !app.quit {
+            let events = stream.get_or_insert_with(EventStream::new);
+            tokio::select! {
+                biased;
+                () = signals.recv() => break,
+                _ = job.0.recv() => suspend(self.restore.0)?,
+                _ = job.1.recv() => {
+                    // The shell has used the terminal meanwhile, whichever signal stopped this program.
+                    leave(self.restore.0);
+                    enter()?;
+                    screen.clear()?;
+                    app.ctx.dirty = true;
+                }
+                event = events.next() => match event {
+                    Some(Ok(event)) => late.sift(event, Instant::now()).into_iter().for_each(|event| app.event(event)),
+                    // The terminal is gone.
+                    Some(Err(_)) | None => break,
+                },
+                Some(message) = self.receiver.recv() => app.message(message),
+                _ = tick.tick() => {
+                    late.expire(Instant::now()).into_iter().for_each(|event| app.event(event));
+                    app.tick();
+                }
+            }
+            // Everything that is already queued belongs to the same frame.
+            for _ in 0..BATCH {
+                if let Ok(message) = self.receiver.try_recv() {
+                    app.message(message);
+                } else if let Some(Ok(event)) = if_there(events).await {
+                    late.sift(event, Instant::now()).into_iter().for_each(|event| app.event(event));
+                } else {
+                    break;
+                }
+            }
+            if ask && let Some(images) = late.images() {
+                app.ctx.images = images;
+                self.restore.0 = app.ctx.images.kitty();
+                app.pictures_changed();
+            }
+            if PANICKED.load(Ordering::SeqCst) {
+                bail!("the console broke; the message is above");
+            }
+            if let Some(said) = BROKEN.lock().ok().and_then(|mut broken| broken.take()) {
+                app.ctx.error_detail = Some(said.lines().map(str::to_owned).collect());
+                app.ctx.refuse("something broke inside; E for detail, ^r to load again");
+            }
+            for effect in std::mem::take(&mut app.effects) {
+                match effect {
+                    Effect::Copy(copied) => {
+                        execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(copied))?;
+                    }
+                    Effect::Redraw => screen.clear()?,
+                    Effect::Forget if self.restore.0 => std::io::stdout().write_all(FORGET)?,
+                    Effect::Forget => {}
+                    // The whole job, as ^Z does for any program; this one is stopped once the signal arrives.
+                    Effect::Suspend => process::kill_current_process_group(process::Signal::TSTP)?,
+                    Effect::LogIn => {
+                        // Its thread would take the answers to the questions.
+                        *stream = None;
+                        self.log_in(app).await?;
+                        screen.clear()?;
+                    }
+                }
                 app.ctx.dirty = true;
             }
-            event = events.next() => match event {
-                Some(Ok(event)) => app.event(event),
-                // The terminal is gone.
-                Some(Err(_)) | None => break,
-            },
-            Some(message) = receiver.recv() => app.message(message),
-            _ = tick.tick() => app.tick(),
-        }
-        // Everything that is already queued belongs to the same frame.
-        for _ in 0..BATCH {
-            if let Ok(message) = receiver.try_recv() {
-                app.message(message);
-            } else if let Some(Ok(event)) = if_there(&mut events).await {
-                app.event(event);
-            } else {
-                break;
+            if app.ctx.dirty && !app.quit && ENTERED.load(Ordering::SeqCst) {
+                draw(app, screen)?;
             }
         }
-        if PANICKED.load(Ordering::SeqCst) {
-            bail!("the console broke; the message is above");
+        Ok(())
+    }
+
+    /// Asks for the credentials on the ordinary screen.
+    async fn log_in(&mut self, app: &mut App) -> anyhow::Result<()> {
+        leave(self.restore.0);
+        let answer = (self.log_in)().await;
+        enter()?;
+        match answer {
+            Ok(api) => {
+                let gate = Arc::new(Gate::new(app.ctx.gate.read_only()));
+                self.api = api;
+                app.resume(self.api.guarded(Arc::clone(&gate) as Arc<dyn Guard>), gate);
+            }
+            Err(error) => app.not_resumed(&format!("{error:#}")),
         }
-        if let Some(said) = BROKEN.lock().ok().and_then(|mut broken| broken.take()) {
-            app.ctx.error_detail = Some(said.lines().map(str::to_owned).collect());
-            app.ctx.refuse("something broke inside; E for detail, ^r to load again");
-        }
-        for effect in std::mem::take(&mut app.effects) {
-            match effect {
-                Effect::Copy(copied) => {
-                    execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(copied))?;
+        Ok(())
+    }
+
+    /// Waits for what is under way, as long as the terminal may be gone by now, but never for ever.
+    async fn finish(
+        &mut self,
+        app: &mut App,
+        screen: &mut Screen,
+        stream: &mut Option<EventStream>,
+        signals: &mut Signals,
+        end: Instant,
+    ) {
+        app.leave();
+        let end = tokio::time::sleep_until(end.into());
+        tokio::pin!(end);
+        let mut there = true;
+        while app.busy() {
+            there = there && draw(app, screen).is_ok();
+            let key = async {
+                match stream {
+                    Some(events) if there => events.next().await,
+                    _ => std::future::pending().await,
                 }
-                Effect::Redraw => screen.clear()?,
-                // The whole job, as ^Z does for any program; this one is stopped once the signal arrives.
-                Effect::Suspend => rustix::process::kill_current_process_group(Signal::TSTP)?,
+            };
+            tokio::select! {
+                biased;
+                Some(message) = self.receiver.recv() => app.message(message),
+                () = signals.recv() => break,
+                () = &mut end => break,
+                event = key => match event {
+                    Some(Ok(event)) if app.leaves_at_once(&event) => break,
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => there = false,
+                },
             }
-            app.ctx.dirty = true;
-        }
-        if app.ctx.dirty && !app.quit && ENTERED.load(Ordering::SeqCst) {
-            draw(app, &mut screen)?;
         }
     }
-    Ok(())
+}
+
+fn screen() -> anyhow::Result<Screen> {
+    let backend = WideCharBackend::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
+    Terminal::new(backend).context("the terminal")
 }
 
 /// Returns the next item if it is there already. The task that awaits this is the one that the next item wakes: a stream
@@ -277,7 +424,7 @@ fn draw(app: &mut App, screen: &mut Screen) -> anyhow::Result<()> {
 /// other.
 fn suspend(kitty: bool) -> anyhow::Result<()> {
     leave(kitty);
-    rustix::process::kill_process(rustix::process::getpid(), Signal::STOP)?;
+    process::kill_process(process::getpid(), process::Signal::STOP)?;
     Ok(())
 }
 

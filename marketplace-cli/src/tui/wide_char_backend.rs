@@ -165,7 +165,9 @@ impl<W: Write> Backend for WideCharBackend<W> {
         self.0.hide_cursor()
     }
     fn show_cursor(&mut self) -> io::Result<()> {
-        self.0.show_cursor()
+        // The terminal may be gone. Ratatui reports a failure here on stderr, which is gone as well then, and panics.
+        drop(self.0.show_cursor());
+        Ok(())
     }
     fn get_cursor_position(&mut self) -> io::Result<Position> {
         // The reply to a query would arrive among the keys. The position is only needed to put the cursor back after

@@ -60,10 +60,12 @@ pub trait Transport: Send + Sync {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Content>>;
 }
 
-/// Looks at every call before it is made.
+/// Looks at every call before it is made, and at how it ended.
 pub trait Guard: Send + Sync {
     /// Lets it through, or does not.
     fn admit<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<()>>;
+    /// Learns how a call ended.
+    fn ended(&self, _error: Option<&Error>) {}
 }
 
 enum Way {
@@ -111,6 +113,14 @@ impl Connection {
     /// # Errors
     /// What the operation returns; `unavailable` when the server cannot be reached, or is not one of ours.
     pub async fn call<O: StaffOperation>(&self, path: O::Path, query: O::Query, body: O::Body) -> Result<O::Answer> {
+        let answer = self.carry::<O>(path, query, body).await;
+        for guard in &*self.guards {
+            guard.ended(answer.as_ref().err());
+        }
+        answer
+    }
+
+    async fn carry<O: StaffOperation>(&self, path: O::Path, query: O::Query, body: O::Body) -> Result<O::Answer> {
         for guard in &*self.guards {
             guard.admit(&Request::of::<O>(&path, &query, &body)?).await?;
         }

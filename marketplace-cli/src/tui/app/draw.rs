@@ -14,7 +14,7 @@ use super::{
         text,
         widgets::{form::Outcome, rows},
     },
-    App, frame,
+    App, frame, session,
 };
 
 /// Columns and rows below which nothing useful can be drawn.
@@ -29,6 +29,10 @@ impl App {
     /// Draws everything; returns the position of the text cursor.
     pub fn draw(&mut self, area: Rect, buf: &mut Buffer) -> Option<Position> {
         self.ctx.dirty = false;
+        if let Some(why) = &self.over {
+            session::draw(why, area, buf, &self.ctx);
+            return None;
+        }
         self.small = too_small(area.width, area.height);
         if self.small {
             self.sight = None;

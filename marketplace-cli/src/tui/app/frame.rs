@@ -19,6 +19,7 @@ pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
     let (dot, word) = match state {
         State::Connecting => ("◌", "connecting".to_owned()),
         State::Connected => ("●", "connected".to_owned()),
+        State::Slow(delay) => ("◐", format!("slow {:.1}s", delay.as_secs_f32())),
         State::Away { since, .. } => ("✖", format!("away {}", text::age(ctx.now().since(*since)))),
     };
     let right = format!("{dot} {word} ");
@@ -47,7 +48,7 @@ pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
         buf.set_string(area.x + u16::try_from(x).unwrap_or(0), area.y, &counts, base);
     }
     let style = match state {
-        State::Connected | State::Connecting => base,
+        State::Connected | State::Slow(_) | State::Connecting => base,
         State::Away { .. } if theme.mono() => base.add_modifier(ratatui::style::Modifier::BOLD),
         State::Away { .. } => base.patch(theme.style(Style::Bad)),
     };

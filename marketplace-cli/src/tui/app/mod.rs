@@ -2,9 +2,9 @@
 
 mod draw;
 mod frame;
+mod session;
 mod slots;
 
-use marketplace_core::staff::WhoAmI;
 use std::{
     any::Any,
     sync::Arc,
@@ -55,6 +55,10 @@ pub enum Effect {
     Redraw,
     /// Go to the background.
     Suspend,
+    /// Make the terminal forget the pictures that it keeps.
+    Forget,
+    /// Log in again, on the ordinary screen.
+    LogIn,
 }
 
 /// The console.
@@ -81,12 +85,15 @@ pub struct App {
     sight: Option<(String, Instant)>,
     /// Whether the window is too small to show anything.
     small: bool,
+    /// Why the session ended: nothing is shown then.
+    over: Option<String>,
+    /// When the identity was last asked for because something was forbidden.
+    doubted_at: Option<Instant>,
 }
 
 impl App {
     /// Creates the console at the dashboard, with the first loads in progress.
-    pub fn new(mut ctx: Ctx) -> Self {
-        ctx.load(Whoami, |api| async move { api.call::<WhoAmI>((), (), ()).await });
+    pub fn new(ctx: Ctx) -> Self {
         let slots = Slots::default();
         let mut app = Self {
             ctx,
@@ -106,7 +113,10 @@ impl App {
             keys: KeyGate::default(),
             sight: None,
             small: false,
+            over: None,
+            doubted_at: None,
         };
+        app.ask_identity();
         app.tick();
         app
     }
@@ -146,6 +156,9 @@ impl App {
     /// Handles an event of the terminal.
     pub fn event(&mut self, event: TermEvent) {
         let before = self.layers();
+        if self.over.is_some() {
+            return self.event_after_end(&event);
+        }
         match event {
             TermEvent::Key(key) if key.kind == KeyEventKind::Release => {
                 self.keys.released(key);
@@ -438,7 +451,7 @@ impl App {
     }
 
     fn reload(&mut self) {
-        self.ctx.load(Whoami, |api| async move { api.call::<WhoAmI>((), (), ()).await });
+        self.ask_identity();
         let (screens, ctx) = self.each();
         for screen in screens {
             screen.reload(ctx);
@@ -460,6 +473,9 @@ impl App {
     /// Handles the result of a request.
     pub fn message(&mut self, message: Message) {
         self.ctx.dirty = true;
+        if self.watch_session() {
+            return;
+        }
         self.ctx.arrived(message.id());
         match self.heartbeat.message(message, &mut self.ctx) {
             Ok((events, back)) => {
@@ -476,8 +492,7 @@ impl App {
                 self.ctx.dirty = back || !events.is_empty();
             }
             Err(other) => match other.open() {
-                Ok((_, Whoami(Ok(identity)))) => self.ctx.identity = Some(identity),
-                Ok((_, Whoami(Err(error)))) => self.ctx.fail_quietly("whoami", &error),
+                Ok((_, Whoami(answer))) => self.identified(answer),
                 Err(other) => self.deliver(other),
             },
         }
@@ -509,6 +524,9 @@ impl App {
     fn bulk_ended(&mut self) {
         if let Some(bulk) = self.bulk.take() {
             self.failures = Some(bulk.failures());
+            if self.ctx.leaving() && (bulk.any_failed() || bulk.left() > 0) {
+                self.ctx.say_after(bulk.summary());
+            }
             if bulk.any_failed() {
                 self.ctx.refuse(bulk.summary());
             } else {
@@ -523,6 +541,9 @@ impl App {
 
     /// Handles the passing of time.
     pub fn tick(&mut self) {
+        if self.watch_session() || self.ctx.leaving() {
+            return;
+        }
         if let Some(key) = self.keys.due((self.ctx.pulse)()) {
             let before = self.layers();
             self.press(key, Press::Pressed);

@@ -13,7 +13,11 @@ pub mod listing;
 pub mod paged;
 
 use marketplace_core::staff::Connection;
-use std::{any::Any, fmt::Debug, time::Duration};
+use std::{
+    any::Any,
+    fmt::{Debug, Display},
+    time::Duration,
+};
 
 use crossterm::event::KeyEvent;
 use futures::future::BoxFuture;
@@ -43,6 +47,8 @@ use super::{
 
 /// Columns from which list and detail are shown side by side.
 pub const WIDE: u16 = 100;
+/// The most rows that a command names.
+const SHOWN: usize = 50;
 /// How long the cursor rests on a row before it is loaded in full.
 const REST: Duration = Duration::from_millis(120);
 
@@ -116,6 +122,8 @@ pub struct Browser<T: Detailed> {
     scroll: usize,
     shown_rows: (usize, usize),
     changes: Vec<(LoadId, String, &'static str)>,
+    /// What the latest change was about.
+    pub acted: Vec<T::Id>,
 }
 
 impl<T: Detailed> Default for Browser<T> {
@@ -132,6 +140,7 @@ impl<T: Detailed> Default for Browser<T> {
             scroll: 0,
             shown_rows: (0, 0),
             changes: Vec::new(),
+            acted: Vec::new(),
         }
     }
 }
@@ -178,6 +187,7 @@ impl<T: Detailed> Browser<T> {
         F: Fn(Connection, T::Id, Option<i64>) -> BoxFuture<'static, Result<Changed<T::Detail>>>,
         F: Clone + Send + Sync + 'static,
     {
+        self.acted = targets.iter().map(|target| target.id).collect();
         if let [one] = targets {
             let (id, version) = (one.id, one.version);
             let what = format!("{verb} {}", text::clean(&one.name));
@@ -188,6 +198,24 @@ impl<T: Detailed> Browser<T> {
         self.list.acting_on(targets.iter().map(|target| target.id));
         let items = targets.iter().map(|target| (target.name.clone(), target.id));
         ctx.bulk(Bulk::new(heading(verb, targets, T::MANY), items, move |api, id| work(api, id, None)));
+    }
+
+    /// Returns the command that would make the latest change to the marked rows, without marks to the rows that it was
+    /// about, as a dry run: whoever means it takes `--dry-run` away. Never a filter: what matches changes.
+    pub fn command(&self, verb: &str, rest: &str) -> Option<String>
+    where
+        T::Id: Display,
+    {
+        let marked: Vec<T::Id> = self.list.rows.marked().into_iter().map(T::id).collect();
+        let ids = if marked.is_empty() { &self.acted } else { &marked };
+        if ids.is_empty() {
+            return None;
+        }
+        if ids.len() > SHOWN {
+            return Some(format!("# {verb}: {} rows are too many to show; mark up to {SHOWN}", ids.len()));
+        }
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        Some(format!("{verb} {}{rest} --dry-run", ids.join(" ")))
     }
 
     /// Moves to the next row, in order to repeat an action there; shows a notice at the end.

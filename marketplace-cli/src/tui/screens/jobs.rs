@@ -362,10 +362,7 @@ impl Screen for Jobs {
                 let _ = write!(rest, " --note {}", quoted(note));
             }
             let verb = if last.kind == JobVerb::Cancel { "cancel" } else { "finalize" };
-            lines.push(format!("marketplace jobs {verb} {}{rest}", job.id));
-            lines.push(format!(
-                "marketplace jobs list{flags} --limit 0 -o id | marketplace jobs {verb} --stdin --yes{rest}"
-            ));
+            lines.extend(self.browser.command(&format!("marketplace jobs {verb}"), &rest));
         }
         lines
     }

@@ -393,10 +393,7 @@ impl Screen for Reviews {
                 let _ = write!(rest, " --note {}", quoted(note));
             }
             let (.., verb) = wording(last.kind);
-            lines.push(format!("marketplace reviews {verb} {}{rest}", review.id));
-            lines.push(format!(
-                "marketplace reviews list{flags} --limit 0 -o id | marketplace reviews {verb} --stdin --yes{rest}"
-            ));
+            lines.extend(self.browser.command(&format!("marketplace reviews {verb}"), &rest));
         }
         lines
     }

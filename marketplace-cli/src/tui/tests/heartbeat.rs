@@ -53,11 +53,17 @@ async fn silence_counts_as_away() {
     system.hold::<ListEvents>();
     console.later(Duration::from_millis(300)).await;
     console.shows("● connected");
-    console.later(Duration::from_millis(500)).await;
+    console.later(Duration::from_millis(600)).await;
+    console.shows("◐ slow 0.6s");
+    console.later(Duration::from_millis(1_400)).await;
     console.shows("✖ away");
     console.shows("no answer");
     system.let_go::<ListEvents>();
     console.settle().await;
+    console.hides("away");
+    for _ in 0..3 {
+        console.later(Duration::from_millis(300)).await;
+    }
     console.shows("● connected");
 }
 
@@ -193,4 +199,29 @@ async fn jumps_between_a_user_their_checks_and_their_audit_rows() {
     console.shows(&format!("Audit log · target:{id}"));
     console.press("U").await;
     console.shows(&id.to_string());
+}
+
+#[tokio::test]
+async fn a_slow_link_is_slow_and_works() {
+    let system = System::new(6, 4).await;
+    system.hold::<ListEvents>();
+    let mut console = Console::start(&system).await;
+    // Every answer takes a second and a half, from the first on.
+    for _ in 0..4 {
+        console.later(Duration::from_millis(1_500)).await;
+        console.hides("away");
+        if system.waiting() > 0 {
+            system.let_one_go::<ListEvents>();
+        }
+        console.settle().await;
+        console.shows("◐ slow 1.5s");
+        console.later(Duration::from_millis(300)).await;
+    }
+    console.press("2 enter").await;
+    system.calls();
+    console.press("a").await;
+    assert_eq!(changes(&system).first().unwrap(), "approve 0");
+    // Silence is still noticed.
+    console.later(Duration::from_secs(6)).await;
+    console.shows("✖ away");
 }

@@ -3,6 +3,7 @@
 mod decisions;
 mod heartbeat;
 mod jumps;
+mod leaving;
 mod lists;
 mod looks;
 mod people;
@@ -68,6 +69,13 @@ impl Console {
         let app = Box::new(App::new(ctx));
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         Self { app, system: Arc::clone(system), receiver, terminal, pulse }
+    }
+
+    /// Goes on with another session, as after logging in again.
+    fn resume(&mut self) {
+        let gate = Arc::new(Gate::new(false));
+        let guarded = self.system.connection().guarded(Arc::clone(&gate) as Arc<dyn Guard>);
+        self.app.resume(guarded, gate);
     }
 
     fn draw(&mut self) {

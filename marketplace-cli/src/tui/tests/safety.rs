@@ -295,3 +295,24 @@ async fn a_users_data_is_shown_as_it_is_audited() {
         console.hides("ada@mail.example.org");
     }
 }
+
+#[tokio::test]
+async fn the_command_of_a_bulk_act_names_its_rows_and_is_a_dry_run() {
+    let system = System::new(12, 0).await;
+    let mut console = Console::start(&system).await;
+    console.press("3 j space space f s enter !").await;
+    for number in [1, 2] {
+        console.shows(&super::system::user_id(number).to_string());
+    }
+    console.shows("marketplace users freeze");
+    console.shows("--reason spam --dry-run");
+    console.hides("--yes");
+    console.hides("--stdin");
+    // Marks of now count for more, and erasing is not handed out.
+    console.press("esc g space !").await;
+    console.shows(&format!("marketplace users freeze {}", super::system::user_id(0)));
+    console.press("esc esc g j j j j j D o").await;
+    console.confirm("delete").await;
+    console.press("!").await;
+    console.hides("users delete");
+}

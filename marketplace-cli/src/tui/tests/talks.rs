@@ -251,7 +251,9 @@ async fn marked_threads_are_closed_together() {
     console.press("enter").await;
     console.shows("done 6 · unchanged 2 · failed 0");
     console.press("!").await;
-    console.shows("marketplace threads list --limit 0 -o id | marketplace threads close --stdin --yes");
+    console.shows("marketplace threads close 01920000-");
+    console.shows("--reason spam --dry-run");
+    console.hides("--limit 0");
 }
 
 #[tokio::test]

@@ -98,7 +98,9 @@ async fn marked_jobs_are_cancelled_after_one_question() {
     console.press("e").await;
     console.shows("cancel is not possible as the job stands");
     console.press("esc !").await;
-    console.shows("marketplace jobs list --limit 0 -o id | marketplace jobs cancel --stdin --yes --reason fraud");
+    console.shows("marketplace jobs cancel 01920000-");
+    console.shows("--reason fraud --dry-run");
+    console.hides("--limit 0");
 }
 
 #[tokio::test]

@@ -201,6 +201,14 @@ impl OpenCase {
         }
     }
 
+    /// Draws the pictures again, because they are drawn in another way from now on.
+    pub fn draw_again(&mut self) {
+        for file in &mut self.files {
+            file.rendered = None;
+            file.rendering = None;
+        }
+    }
+
     /// Releases what was drawn, but not the pictures: for a case in the background.
     pub fn rest(&mut self) {
         self.revealed = None;

@@ -414,6 +414,11 @@ impl Screen for Kyc {
             }
         }
     }
+    fn pictures_changed(&mut self) {
+        for open in [&mut self.open, &mut self.next].into_iter().flatten() {
+            open.draw_again();
+        }
+    }
     fn reload(&mut self, ctx: &mut Ctx) {
         // A claim may have been granted while the connection was lost.
         self.orphans_sought = false;
@@ -520,7 +525,7 @@ impl Screen for Kyc {
             lines.push(format!("marketplace kyc show {}", row.id));
         }
         if let (Some(last), Some(row)) = (&self.last, self.subject()) {
-            lines.push(last.command(row.id));
+            lines.push(format!("{} --dry-run", last.command(row.id)));
         }
         lines
     }

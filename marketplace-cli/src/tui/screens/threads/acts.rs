@@ -184,6 +184,7 @@ impl Threads {
         if targets.len() > 1 {
             self.browser.list.acting_on(targets.iter().map(|target| target.id));
         }
+        self.browser.acted = targets.iter().map(|target| target.id).collect();
         let said = ("Post a notice in", "threads", "the notice is posted");
         self.say(targets, said, ctx, move |api, id| {
             let words = words.clone();
@@ -257,10 +258,7 @@ impl Threads {
             if let Some(note) = &last.note {
                 let _ = write!(rest, " --note {}", quoted(note));
             }
-            lines.push(format!("marketplace threads {verb} {}{rest}", thread.id));
-            lines.push(format!(
-                "marketplace threads list{flags} --limit 0 -o id | marketplace threads {verb} --stdin --yes{rest}"
-            ));
+            lines.extend(self.browser.command(&format!("marketplace threads {verb}"), &rest));
         }
         lines
     }

@@ -212,20 +212,19 @@ impl Users {
         if let Some(user) = self.browser.subject() {
             lines.push(format!("marketplace users show {}", user.id));
         }
-        if let (Some(last), Some(user)) = (&self.last, self.browser.subject()) {
-            let mut line = format!("marketplace users {} {}", last.action.name(), user.id);
+        // A command that erases is not handed out to be run once more.
+        if let Some(last) = self.last.as_ref().filter(|last| last.action != UserAction::Delete) {
+            let mut rest = String::new();
             if let UserAction::SetRole { role } = last.action {
-                let _ = write!(line, " --role {role}");
+                let _ = write!(rest, " --role {role}");
             }
             if let Some(reason) = last.reason {
-                let _ = write!(line, " --reason {reason}");
+                let _ = write!(rest, " --reason {reason}");
             }
             if let Some(note) = &last.note {
-                let _ = write!(line, " --note {}", quoted(note));
+                let _ = write!(rest, " --note {}", quoted(note));
             }
-            lines.push(line.clone());
-            let rest = line.replacen(&format!(" {}", user.id), " --stdin --yes", 1);
-            lines.push(format!("marketplace users list{flags} --limit 0 -o id | {rest}"));
+            lines.extend(self.browser.command(&format!("marketplace users {}", last.action.name()), &rest));
         }
         lines
     }

@@ -1,0 +1,202 @@
+//! The end of the session, and of the console.
+
+use std::time::Duration;
+
+use crossterm::event::{Event as TermEvent, KeyCode, KeyEventKind};
+use marketplace_core::{
+    error::{ErrorCode, Result},
+    staff::{Connection, Identity, WhoAmI},
+};
+use ratatui::{buffer::Buffer, layout::Rect, text::Line};
+use std::sync::Arc;
+
+use super::{
+    super::{
+        ctx::Ctx, heartbeat::Heartbeat, jump::Path, keymap::Action, text, theme::Style, widgets::rows,
+        write_guard::Gate,
+    },
+    App, Effect, Whoami,
+    slots::Slots,
+};
+
+/// The least time between two questions for the identity because something was forbidden.
+const DOUBT: Duration = Duration::from_secs(5);
+
+impl App {
+    /// Ends what is shown if the session has ended. Returns whether it has.
+    pub(super) fn watch_session(&mut self) -> bool {
+        if let Some(why) = self.ctx.gate.take_over() {
+            self.end(&why);
+        } else if self.over.is_none() && self.ctx.gate.take_doubt() {
+            let now = (self.ctx.pulse)();
+            if self.doubted_at.is_none_or(|at| now.saturating_duration_since(at) >= DOUBT) {
+                self.doubted_at = Some(now);
+                self.ask_identity();
+            }
+        }
+        self.over.is_some()
+    }
+
+    /// Asks the system who this is.
+    pub(super) fn ask_identity(&mut self) {
+        self.ctx.load(Whoami, |api| async move { api.call::<WhoAmI>((), (), ()).await });
+    }
+
+    /// Handles the identity of the caller: whoever is no staff any more sees nothing any more, and whoever may see less
+    /// than before starts afresh.
+    pub(super) fn identified(&mut self, answer: Result<Identity>) {
+        match answer {
+            Ok(identity) => {
+                let less = self.ctx.identity.as_ref().is_some_and(|before| {
+                    before.permissions.iter().any(|permission| !identity.permissions.contains(permission))
+                });
+                if less {
+                    self.clear();
+                    self.ctx.refuse(format!("your role is {} now", identity.role));
+                }
+                self.ctx.identity = Some(identity);
+            }
+            Err(error) if matches!(error.code(), ErrorCode::Unauthenticated | ErrorCode::Forbidden) => {
+                self.end(error.detail());
+            }
+            Err(error) => self.ctx.fail_quietly("whoami", &error),
+        }
+    }
+
+    /// Removes everything that was shown.
+    fn clear(&mut self) {
+        if let Some(bulk) = self.bulk.take() {
+            bulk.stop();
+        }
+        self.slots = Slots::default();
+        self.active = self.slots.start();
+        self.path = Path::default();
+        self.form = None;
+        self.popup = None;
+        self.palette = None;
+        self.failures = None;
+        self.sight = None;
+        self.tabs = Vec::new();
+        self.ctx.stats = None;
+        self.ctx.notice = None;
+        self.ctx.error_detail = None;
+        self.ctx.requests.clear();
+        self.ctx.dirty = true;
+        self.effects.extend([Effect::Forget, Effect::Redraw]);
+    }
+
+    fn end(&mut self, why: &str) {
+        if self.over.is_some() {
+            return;
+        }
+        let mut why = why.to_owned();
+        let bulk = self.bulk.as_ref().filter(|bulk| bulk.running()).map(|bulk| bulk.summary());
+        let lost: Vec<String> = self.ctx.drop_acts().into_iter().chain(bulk).collect();
+        if !lost.is_empty() {
+            why = format!("{why}\nnot done, or not known to be done: {}", lost.join(", "));
+        }
+        if self.ctx.leaving() {
+            for what in lost {
+                self.ctx.say_after(what);
+            }
+        }
+        self.clear();
+        self.ctx.identity = None;
+        self.over = Some(why);
+    }
+
+    pub(super) fn event_after_end(&mut self, event: &TermEvent) {
+        self.ctx.dirty = true;
+        let TermEvent::Key(key) = event else { return };
+        if key.kind != KeyEventKind::Press {
+            return;
+        }
+        if key.code == KeyCode::Enter {
+            self.effects.push(Effect::LogIn);
+        } else if self.ctx.keymap.find((*key).into(), self.active) == Some(Action::QUIT) {
+            self.quit = true;
+        }
+    }
+
+    /// Goes on with another session, from the first screen.
+    pub fn resume(&mut self, api: Connection, gate: Arc<Gate>) {
+        self.over = None;
+        self.doubted_at = None;
+        self.ctx.api = api;
+        self.ctx.gate = gate;
+        self.heartbeat = Heartbeat::default();
+        self.ask_identity();
+        self.clear();
+        self.tick();
+    }
+
+    /// Draws every picture again, in the way that has just become known.
+    pub fn pictures_changed(&mut self) {
+        for slot in self.slots.iter_mut() {
+            slot.screen.pictures_changed();
+        }
+        self.ctx.dirty = true;
+        self.effects.push(Effect::Redraw);
+    }
+
+    /// Says why nobody could log in.
+    pub fn not_resumed(&mut self, why: &str) {
+        self.over = Some(why.to_owned());
+        self.ctx.dirty = true;
+    }
+
+    /// Begins to leave: nothing new is begun, and a bulk action stops after its current item.
+    pub fn leave(&mut self) {
+        self.ctx.leave();
+        self.ctx.gate.close();
+        if let Some(bulk) = &self.bulk {
+            bulk.stop();
+        }
+        self.form = None;
+        self.popup = None;
+        self.palette = None;
+        let what = self.pending().join(", ");
+        if self.busy() && self.over.is_none() {
+            let what = if what.is_empty() { "claims to be given back" } else { &what };
+            let key = self.ctx.keymap.key(Action::QUIT);
+            self.ctx.say(format!("leaving, waiting for: {what} · {key} leaves at once"));
+        }
+    }
+
+    fn pending(&self) -> Vec<String> {
+        let acts = self.ctx.under_way().filter(|what| !what.is_empty()).map(str::to_owned);
+        acts.chain(self.bulk.as_ref().filter(|bulk| bulk.running()).map(|bulk| bulk.summary())).collect()
+    }
+
+    /// Returns whether something is under way that must not be lost.
+    pub fn busy(&self) -> bool {
+        self.ctx.under_way().next().is_some() || self.bulk.as_ref().is_some_and(|bulk| bulk.running())
+    }
+
+    /// Returns whether an event asks to leave without waiting any longer.
+    pub fn leaves_at_once(&self, event: &TermEvent) -> bool {
+        matches!(event, TermEvent::Key(key) if key.kind == KeyEventKind::Press
+            && self.ctx.keymap.find((*key).into(), self.active) == Some(Action::QUIT))
+    }
+
+    /// Returns what was not done, or is not known to be done, when the console is left now.
+    pub fn undone(&self) -> Vec<String> {
+        let open = self.pending().into_iter().map(|what| format!("{what}: no answer, so it may not have been done"));
+        self.ctx.unsaid().iter().cloned().chain(open).collect()
+    }
+}
+
+/// Draws that the session ended, and nothing else.
+pub(super) fn draw(why: &str, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
+    let leave = ctx.keymap.key(Action::QUIT);
+    let mut lines = vec![format!("Marketplace · {}", ctx.options.system), String::new()];
+    lines.extend(why.lines().map(|line| text::clean(line).into_owned()));
+    let rest = ["", "The session ended, and the screen was cleared.", ""];
+    lines.extend(rest.map(str::to_owned));
+    lines.push(format!("Enter logs in again · {leave} leaves"));
+    let columns = usize::from(area.width.saturating_sub(2));
+    let lines = lines.iter().flat_map(|line| text::wrap(line, columns)).collect::<Vec<_>>();
+    for (row, line) in (1..area.height).zip(lines) {
+        rows::put(buf, area, row, &Line::styled(format!(" {line}"), ctx.theme.style(Style::Plain)));
+    }
+}
