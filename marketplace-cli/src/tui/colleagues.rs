@@ -91,7 +91,7 @@ pub async fn load(api: Connection, others: Vec<UserId>) -> Vec<Named> {
     let page = PageRequest::first(MAX_LIMIT);
     if let Ok(tokens) = api.call::<ListTokens>((), ListQuery::new(&TokenFilter::default(), &page), ()).await {
         let owner = |id| names.iter().find(|(principal, _)| *principal == Principal::user(id)).map(|(_, name)| name);
-        let named: Vec<Named> = tokens
+        let of_tokens: Vec<Named> = tokens
             .items
             .iter()
             .map(|token| {
@@ -99,7 +99,7 @@ pub async fn load(api: Connection, others: Vec<UserId>) -> Vec<Named> {
                 (Principal::token(token.id), format!("{owner}({})", token.name))
             })
             .collect();
-        names.extend(named);
+        names.extend(of_tokens);
     }
     names
 }

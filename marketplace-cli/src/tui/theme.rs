@@ -92,49 +92,14 @@ impl Theme {
 
     /// Returns the style of a purpose.
     pub fn style(self, style: Style) -> style::Style {
-        let plain = style::Style::new();
-        let bold = plain.add_modifier(Modifier::BOLD);
-        let heading = plain.add_modifier(Modifier::UNDERLINED);
-        match (self.kind, style) {
-            (Kind::Mono, Style::Plain | Style::Faint | Style::Skeleton | Style::Good) => plain,
-            (Kind::Mono, Style::Title | Style::Accent | Style::Warn) => bold,
-            (Kind::Mono, Style::Heading) => heading,
-            (Kind::Mono, Style::Bad) => bold.add_modifier(Modifier::UNDERLINED),
-            (Kind::Mono, Style::Selected | Style::Header) => plain.add_modifier(Modifier::REVERSED),
-            (Kind::Mono, Style::Production) => bold.add_modifier(Modifier::REVERSED | Modifier::UNDERLINED),
-            (_, Style::Plain) => plain,
-            (_, Style::Title) => bold,
-
-            (Kind::Contrast, Style::Faint | Style::Skeleton) => plain,
-            (Kind::Contrast, Style::Heading) => heading.add_modifier(Modifier::BOLD),
-            (Kind::Contrast, Style::Accent) => bold.fg(Color::LightCyan),
-            (Kind::Contrast, Style::Good) => bold.fg(Color::LightGreen),
-            (Kind::Contrast, Style::Warn) => bold.fg(Color::LightYellow),
-            (Kind::Contrast, Style::Bad) => bold.fg(Color::White).bg(Color::Red),
-            (Kind::Contrast, Style::Selected) => bold.fg(Color::Black).bg(Color::LightYellow),
-            (Kind::Contrast, Style::Header) => bold.fg(Color::Black).bg(Color::White),
-            (Kind::Contrast, Style::Production) => bold.fg(Color::White).bg(Color::Red),
-
-            (_, Style::Faint | Style::Skeleton) => plain.fg(Color::DarkGray),
-            (_, Style::Heading) => heading.fg(Color::DarkGray),
-            // Bright colours cannot be read on white.
-            (Kind::Light, Style::Accent) => plain.fg(Color::Indexed(25)),
-            (Kind::Light, Style::Good) => plain.fg(Color::Indexed(22)),
-            (Kind::Light, Style::Warn) => plain.fg(Color::Indexed(94)),
-            (Kind::Light, Style::Bad) => bold.fg(Color::Indexed(124)),
-            (Kind::Light, Style::Selected) => plain.bg(Color::Indexed(153)).fg(Color::Black),
-            (Kind::Light, Style::Header) => plain.bg(Color::Indexed(252)).fg(Color::Black),
-            (_, Style::Accent) => plain.fg(Color::Cyan),
-            (_, Style::Good) => plain.fg(Color::Green),
-            (_, Style::Warn) => plain.fg(Color::Yellow),
-            (_, Style::Bad) => bold.fg(Color::LightRed),
-            (Kind::Sixteen, Style::Selected) => plain.bg(Color::Blue).fg(Color::White),
-            (Kind::Sixteen, Style::Header) => plain.add_modifier(Modifier::REVERSED),
-            (Kind::Sixteen, Style::Production) => plain.bg(Color::Red).fg(Color::White),
-            (_, Style::Selected) => plain.bg(Color::Indexed(24)).fg(Color::White),
-            (_, Style::Header) => plain.bg(Color::Indexed(236)).fg(Color::Gray),
-            (_, Style::Production) => plain.bg(Color::Indexed(88)).fg(Color::White),
-        }
+        let of = match self.kind {
+            Kind::Mono => mono,
+            Kind::Contrast => contrast,
+            Kind::Light => light,
+            Kind::Sixteen => sixteen,
+            Kind::Dark => dark,
+        };
+        of(style)
     }
 
     /// Replaces frames and signs by ASCII, if the theme is. What people wrote stays as it is.
@@ -153,21 +118,88 @@ impl Theme {
     }
 }
 
+const PLAIN: style::Style = style::Style::new();
+const BOLD: style::Style = PLAIN.add_modifier(Modifier::BOLD);
+const HEADING: style::Style = PLAIN.add_modifier(Modifier::UNDERLINED);
+const REVERSED: style::Style = PLAIN.add_modifier(Modifier::REVERSED);
+
+fn mono(style: Style) -> style::Style {
+    match style {
+        Style::Plain | Style::Faint | Style::Skeleton | Style::Good => PLAIN,
+        Style::Title | Style::Accent | Style::Warn => BOLD,
+        Style::Heading => HEADING,
+        Style::Bad => BOLD.add_modifier(Modifier::UNDERLINED),
+        Style::Selected | Style::Header => REVERSED,
+        Style::Production => BOLD.add_modifier(Modifier::REVERSED | Modifier::UNDERLINED),
+    }
+}
+
+fn contrast(style: Style) -> style::Style {
+    match style {
+        Style::Plain | Style::Faint | Style::Skeleton => PLAIN,
+        Style::Title => BOLD,
+        Style::Heading => HEADING.add_modifier(Modifier::BOLD),
+        Style::Accent => BOLD.fg(Color::LightCyan),
+        Style::Good => BOLD.fg(Color::LightGreen),
+        Style::Warn => BOLD.fg(Color::LightYellow),
+        Style::Selected => BOLD.fg(Color::Black).bg(Color::LightYellow),
+        Style::Header => BOLD.fg(Color::Black).bg(Color::White),
+        Style::Bad | Style::Production => BOLD.fg(Color::White).bg(Color::Red),
+    }
+}
+
+/// Bright colours cannot be read on white.
+fn light(style: Style) -> style::Style {
+    match style {
+        Style::Accent => PLAIN.fg(Color::Indexed(25)),
+        Style::Good => PLAIN.fg(Color::Indexed(22)),
+        Style::Warn => PLAIN.fg(Color::Indexed(94)),
+        Style::Bad => BOLD.fg(Color::Indexed(124)),
+        Style::Selected => PLAIN.bg(Color::Indexed(153)).fg(Color::Black),
+        Style::Header => PLAIN.bg(Color::Indexed(252)).fg(Color::Black),
+        other => dark(other),
+    }
+}
+
+fn sixteen(style: Style) -> style::Style {
+    match style {
+        Style::Selected => PLAIN.bg(Color::Blue).fg(Color::White),
+        Style::Header => REVERSED,
+        Style::Production => PLAIN.bg(Color::Red).fg(Color::White),
+        other => dark(other),
+    }
+}
+
+fn dark(style: Style) -> style::Style {
+    match style {
+        Style::Plain => PLAIN,
+        Style::Title => BOLD,
+        Style::Faint | Style::Skeleton => PLAIN.fg(Color::DarkGray),
+        Style::Heading => HEADING.fg(Color::DarkGray),
+        Style::Accent => PLAIN.fg(Color::Cyan),
+        Style::Good => PLAIN.fg(Color::Green),
+        Style::Warn => PLAIN.fg(Color::Yellow),
+        Style::Bad => BOLD.fg(Color::LightRed),
+        Style::Selected => PLAIN.bg(Color::Indexed(24)).fg(Color::White),
+        Style::Header => PLAIN.bg(Color::Indexed(236)).fg(Color::Gray),
+        Style::Production => PLAIN.bg(Color::Indexed(88)).fg(Color::White),
+    }
+}
+
 /// Returns the ASCII character for a sign or a part of a frame that the console draws.
 fn ascii(sign: char) -> Option<char> {
     Some(match sign {
         '│' | '┃' => '|',
         '─' | '━' | '–' => '-',
-        '┌' | '┐' | '└' | '┘' | '├' | '┤' | '┏' | '┓' | '┗' | '┛' | '✚' => '+',
+        '┌' | '┐' | '└' | '┘' | '├' | '┤' | '┏' | '┓' | '┗' | '┛' | '✔' => '+',
         '▸' | '→' => '>',
-        '←' => '<',
-        '↔' | '↕' => '=',
+        '←' | '⌫' => '<',
+        '↔' | '↕' | '▆' | '▅' => '=',
         '↑' | '▲' | '⇧' => '^',
         '↓' | '▼' => 'v',
         '◆' | '●' | '★' | '•' | '✎' => '*',
         '○' | '◌' | '☆' => 'o',
         '◐' | '◔' | '◕' => '@',
-        '✔' => '+',
         '✖' | '⊘' | '∅' | '×' => 'x',
         '❄' | '⚑' => '!',
         '↻' => '~',
@@ -175,11 +207,9 @@ fn ascii(sign: char) -> Option<char> {
         '“' | '”' => '"',
         '’' => '\'',
         '█' | '▇' | '▀' | '▄' => '#',
-        '▆' | '▅' => '=',
         '▃' | '▂' | '▁' => '_',
         '░' => ':',
         '▤' => '&',
-        '⌫' => '<',
         _ => return None,
     })
 }

@@ -131,12 +131,15 @@ impl Recent {
         // The number of a row tells nothing here.
         let mut cells = audit::cells(&self.row, ctx).into_iter().skip(1).collect::<Vec<_>>();
         if !self.folded.is_empty() {
-            let counts: Vec<String> = self.folded.iter().map(|(what, times)| format!("{times} × {what}")).collect();
+            let mut counts = self.folded.iter().map(|(what, times)| format!("{times} × {what}"));
+            let first = counts.next().unwrap_or_default();
+            let others = counts.collect::<Vec<_>>().join(", ");
             let faint = ctx.theme.style(Style::Faint);
             for (at, cell) in cells.iter_mut().enumerate() {
                 match at {
-                    1 => *cell = Span::styled(counts.join(", "), faint),
-                    3 | 4 => *cell = Span::raw(""),
+                    1 => *cell = Span::styled(first.clone(), faint),
+                    3 => *cell = Span::styled(others.clone(), faint),
+                    4 => *cell = Span::raw(""),
                     _ => {}
                 }
             }
@@ -318,7 +321,7 @@ impl Screen for Dashboard {
             .map_or_else(String::new, |stats| format!("{} ago", text::age(ctx.now().since(stats.at))));
         let taken = if self.failed { format!("✖ {taken}") } else { taken };
         let recent = if area.width < COMPACT.0 || area.height < COMPACT.1 {
-            self.draw_compact(area, buf, ctx, &taken)
+            Self::draw_compact(area, buf, ctx, &taken)
         } else {
             self.draw_panes(area, buf, ctx, &taken)
         };
@@ -394,8 +397,7 @@ impl Dashboard {
             format!("since {hour:02}:{minute:02} UTC")
         });
         let thirds = area.layout::<3>(&Layout::horizontal([Constraint::Fill(1); 3]));
-        type Of = fn(&Sample) -> u64;
-        let charts: [(&str, Of); 3] = [
+        let charts: [(&str, fn(&Sample) -> u64); 3] = [
             ("Waiting", |sample| sample.waiting),
             ("Messages, 1 h", |sample| sample.messages),
             ("Decided, 24 h", |sample| sample.decided),
@@ -411,17 +413,17 @@ impl Dashboard {
     }
 
     /// Draws all numbers in three columns; returns the area that is left.
-    fn draw_compact(&self, area: Rect, buf: &mut Buffer, ctx: &Ctx, taken: &str) -> Rect {
+    fn draw_compact(area: Rect, buf: &mut Buffer, ctx: &Ctx, taken: &str) -> Rect {
         let theme = ctx.theme;
         let Some(stats) = &ctx.stats else { return area };
         let now = ctx.now();
-        let state =
+        let counted =
             |(glyph, word, style): (&str, &str, Style), value: Count| (format!("{glyph} {word}"), count(value), style);
         let plain = |label: &str, value: String| (label.to_owned(), value, Style::Plain);
-        let mut jobs: Vec<_> = stats.jobs.iter().map(|job| state(theme::job_status(job.status), job.count)).collect();
+        let mut jobs: Vec<_> = stats.jobs.iter().map(|job| counted(theme::job_status(job.status), job.count)).collect();
         jobs.push(plain("services found", count(stats.services_visible)));
         let mut users: Vec<_> =
-            stats.users.iter().map(|user| state(theme::user_status(user.status), user.count)).collect();
+            stats.users.iter().map(|user| counted(theme::user_status(user.status), user.count)).collect();
         users.push(plain("new, 24 h", count(stats.signups_24h)));
         users.push(plain("mails waiting", count(stats.mails_waiting)));
         let oldest = stats.kyc_oldest_at.map_or_else(|| "–".to_owned(), |at| text::age(now.since(at)));

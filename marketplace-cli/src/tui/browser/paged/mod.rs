@@ -145,7 +145,7 @@ impl<T: Row> Paged<T> {
     /// Discards everything, and requests the first page.
     pub fn reset(&mut self) {
         let (area, sorted, hidden) = (self.area, self.sorted, std::mem::take(&mut self.hidden));
-        *self = Self { area, sorted, hidden, ..Self::default() };
+        *self = Self { area, hidden, sorted, ..Self::default() };
     }
     /// Requests the first page, and keeps what is shown until it arrives.
     pub fn restart(&mut self) {

@@ -120,7 +120,8 @@ fn lines(
         ]));
     }
     out.extend(person(user, revealed, ctx, width));
-    out.push(rows::field(theme, "joined", format!("{} · {}", user.created_at.date(), ago(user.created_at))));
+    let day = if ctx.exact { String::new() } else { format!("{} · ", user.created_at.date()) };
+    out.push(rows::field(theme, "joined", format!("{day}{}", ago(user.created_at))));
     out.push(rows::field(theme, "last seen", detail.last_seen_at.map_or_else(|| "never".into(), ago)));
     out.push(rows::field(theme, "sessions", detail.sessions.to_string()));
     out.push(Line::from(vec![label("KYC"), rows::state(theme, theme::kyc_status(user.kyc_status), 13)]));

@@ -155,7 +155,7 @@ impl Form {
             }
             match draft.comment {
                 Some(words) if self.comment.is_some() => {
-                    self.comment = Some(area(words));
+                    self.comment = Some(area(&words));
                     self.edited = true;
                 }
                 _ => self.fill_comment(),
@@ -226,7 +226,7 @@ impl Form {
     /// Adds a mandatory text for `reader`, with the focus.
     #[must_use]
     pub fn with_words(mut self, reader: &'static str) -> Self {
-        self.comment = Some(area(String::new()));
+        self.comment = Some(area(""));
         self.reader = reader;
         self.comment_needed = true;
         self.focus = Field::Comment;
@@ -246,7 +246,7 @@ impl Form {
     /// Adds a comment that begins as the choices' templates.
     #[must_use]
     pub fn with_comment(mut self) -> Self {
-        self.comment = Some(area(String::new()));
+        self.comment = Some(area(""));
         self.fill_comment();
         self
     }
@@ -309,7 +309,7 @@ impl Form {
             .filter(|(_, picked)| **picked)
             .map(|(choice, _)| choice.template)
             .collect();
-        self.comment = Some(area(text.join(" ")));
+        self.comment = Some(area(&text.join(" ")));
     }
 
     fn pick(&mut self, at: usize) {
@@ -656,7 +656,7 @@ impl Plan {
     }
 }
 
-fn area(text: String) -> TextArea<'static> {
+fn area(text: &str) -> TextArea<'static> {
     let mut area = TextArea::new(text.split('\n').map(str::to_owned).collect());
     area.set_wrap_mode(WrapMode::WordOrGlyph);
     area.set_cursor_line_style(ratatui::style::Style::new());
