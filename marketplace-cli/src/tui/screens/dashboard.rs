@@ -181,6 +181,9 @@ struct Sample {
     decided: u64,
 }
 
+/// The number of a sample that a chart shows.
+type Series = fn(&Sample) -> u64;
+
 /// The dashboard.
 #[derive(Debug)]
 pub struct Dashboard {
@@ -397,7 +400,7 @@ impl Dashboard {
             format!("since {hour:02}:{minute:02} UTC")
         });
         let thirds = area.layout::<3>(&Layout::horizontal([Constraint::Fill(1); 3]));
-        let charts: [(&str, fn(&Sample) -> u64); 3] = [
+        let charts: [(&str, Series); 3] = [
             ("Waiting", |sample| sample.waiting),
             ("Messages, 1 h", |sample| sample.messages),
             ("Decided, 24 h", |sample| sample.decided),
