@@ -243,7 +243,7 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
         };
         let outcome = self.work(app, &mut screen, &mut events, &mut signals, ask).await;
         let end = Instant::now() + GOODBYE;
-        self.finish(app, &mut screen, &mut events, &mut signals, end).await;
+        self.finish(app, &mut screen, &mut events, end).await;
         (outcome, end)
     }
 
@@ -360,15 +360,9 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
         Ok(())
     }
 
-    /// Waits for what is under way, as long as the terminal may be gone by now, but never for ever.
-    async fn finish(
-        &mut self,
-        app: &mut App,
-        screen: &mut Screen,
-        stream: &mut Option<EventStream>,
-        signals: &mut Signals,
-        end: Instant,
-    ) {
+    /// Waits for what is under way, but never for ever; the terminal may be gone by now. Further signals change nothing:
+    /// a window that is closed sends more than one.
+    async fn finish(&mut self, app: &mut App, screen: &mut Screen, stream: &mut Option<EventStream>, end: Instant) {
         app.leave();
         let end = tokio::time::sleep_until(end.into());
         tokio::pin!(end);
@@ -384,7 +378,6 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
             tokio::select! {
                 biased;
                 Some(message) = self.receiver.recv() => app.message(message),
-                () = signals.recv() => break,
                 () = &mut end => break,
                 event = key => match event {
                     Some(Ok(event)) if app.leaves_at_once(&event) => break,

@@ -14,32 +14,27 @@ use super::{
         text,
         widgets::{form::Outcome, rows},
     },
-    App, frame, session,
+    App, frame,
 };
-
-/// Columns and rows below which nothing useful can be drawn.
-const SMALLEST: (u16, u16) = (60, 16);
-
-/// Returns whether a window is too small for anything to be drawn, or decided, in it.
-pub fn too_small(width: u16, height: u16) -> bool {
-    width < SMALLEST.0 || height < SMALLEST.1
-}
 
 impl App {
     /// Draws everything; returns the position of the text cursor.
     pub fn draw(&mut self, area: Rect, buf: &mut Buffer) -> Option<Position> {
         self.ctx.dirty = false;
         if let Some(why) = &self.over {
-            session::draw(why, area, buf, &self.ctx);
+            frame::ended(why, area, buf, &self.ctx);
             return None;
         }
-        self.small = too_small(area.width, area.height);
+        self.small = frame::too_small(area.width, area.height);
         if self.small {
             self.sight = None;
             let leave = self.ctx.keymap.key(Action::QUIT);
             let line = format!(
                 "terminal too small: {}×{}, needs {}×{}; {leave} leaves",
-                area.width, area.height, SMALLEST.0, SMALLEST.1
+                area.width,
+                area.height,
+                frame::SMALLEST.0,
+                frame::SMALLEST.1
             );
             for (row, line) in text::wrap(&line, usize::from(area.width)).iter().enumerate() {
                 rows::put(buf, area, u16::try_from(row).unwrap_or(u16::MAX), &Line::raw(line.as_str()));

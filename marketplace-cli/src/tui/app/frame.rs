@@ -7,7 +7,22 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use super::super::{ctx::Ctx, heartbeat::State, keymap::Action, text, theme::Style, widgets::rows::count};
+use super::super::{
+    ctx::Ctx,
+    heartbeat::State,
+    keymap::Action,
+    text,
+    theme::Style,
+    widgets::rows::{self, count},
+};
+
+/// Columns and rows below which nothing useful can be drawn.
+pub const SMALLEST: (u16, u16) = (60, 16);
+
+/// Returns whether a window is too small for anything to be drawn, or decided, in it.
+pub fn too_small(width: u16, height: u16) -> bool {
+    width < SMALLEST.0 || height < SMALLEST.1
+}
 
 /// Draws the line with the system, the kind of connection, the identity, the numbers of waiting items, and the
 /// connection's state.
@@ -155,4 +170,19 @@ pub fn footer(area: Rect, buf: &mut Buffer, ctx: &Ctx, home: Action, offers: imp
 /// Returns whether something that was to be shown until `until` has expired.
 pub fn over(until: Timestamp, ctx: &Ctx) -> bool {
     ctx.now() >= until
+}
+
+/// Draws that the session ended, and nothing else.
+pub fn ended(why: &str, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
+    let leave = ctx.keymap.key(Action::QUIT);
+    let mut lines = vec![format!("Marketplace · {}", ctx.options.system), String::new()];
+    lines.extend(why.lines().map(|line| text::clean(line).into_owned()));
+    let rest = ["", "The session ended, and the screen was cleared.", ""];
+    lines.extend(rest.map(str::to_owned));
+    lines.push(format!("Enter logs in again · {leave} leaves"));
+    let columns = usize::from(area.width.saturating_sub(2));
+    let lines = lines.iter().flat_map(|line| text::wrap(line, columns)).collect::<Vec<_>>();
+    for (row, line) in (1..area.height).zip(lines) {
+        rows::put(buf, area, row, &Line::styled(format!(" {line}"), ctx.theme.style(Style::Plain)));
+    }
 }

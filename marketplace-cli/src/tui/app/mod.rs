@@ -168,7 +168,7 @@ impl App {
             TermEvent::Paste(pasted) if !self.small => self.paste(&pasted),
             TermEvent::Mouse(mouse) if !self.small => self.mouse(mouse),
             TermEvent::Resize(width, height) => {
-                self.small = draw::too_small(width, height);
+                self.small = frame::too_small(width, height);
                 self.ctx.dirty = true;
             }
             _ => return,

@@ -7,14 +7,10 @@ use marketplace_core::{
     error::{ErrorCode, Result},
     staff::{Connection, Identity, WhoAmI},
 };
-use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 use std::sync::Arc;
 
 use super::{
-    super::{
-        ctx::Ctx, heartbeat::Heartbeat, jump::Path, keymap::Action, text, theme::Style, widgets::rows,
-        write_guard::Gate,
-    },
+    super::{heartbeat::Heartbeat, jump::Path, keymap::Action, write_guard::Gate},
     App, Effect, Whoami,
     slots::Slots,
 };
@@ -183,20 +179,5 @@ impl App {
     pub fn undone(&self) -> Vec<String> {
         let open = self.pending().into_iter().map(|what| format!("{what}: no answer, so it may not have been done"));
         self.ctx.unsaid().iter().cloned().chain(open).collect()
-    }
-}
-
-/// Draws that the session ended, and nothing else.
-pub(super) fn draw(why: &str, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
-    let leave = ctx.keymap.key(Action::QUIT);
-    let mut lines = vec![format!("Marketplace · {}", ctx.options.system), String::new()];
-    lines.extend(why.lines().map(|line| text::clean(line).into_owned()));
-    let rest = ["", "The session ended, and the screen was cleared.", ""];
-    lines.extend(rest.map(str::to_owned));
-    lines.push(format!("Enter logs in again · {leave} leaves"));
-    let columns = usize::from(area.width.saturating_sub(2));
-    let lines = lines.iter().flat_map(|line| text::wrap(line, columns)).collect::<Vec<_>>();
-    for (row, line) in (1..area.height).zip(lines) {
-        rows::put(buf, area, row, &Line::styled(format!(" {line}"), ctx.theme.style(Style::Plain)));
     }
 }

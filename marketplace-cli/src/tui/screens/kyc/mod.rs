@@ -86,8 +86,8 @@ enum Came {
     Whose(Result<UserDetail>),
     /// A requested case.
     Case(Result<KycCase>),
-    /// The case after the open one; `None` when the queue is empty.
-    Next(Result<Option<KycCase>>),
+    /// The case after the open one.
+    Next(Result<open::Next>),
     /// A claim that was renewed.
     Renewed(Result<Changed<KycCase>>),
     /// The result of a decision.
@@ -118,7 +118,7 @@ pub struct Kyc {
     batch: Option<Batch>,
     /// Cases that were skipped, in this order: they come again once every other case has come.
     skipped: Vec<AttemptId>,
-    /// Whether claims of an earlier console were asked for.
+    /// Whether no claim of an earlier console is left to be taken up.
     orphans_sought: bool,
     watching: Option<LoadId>,
     /// The case that the last frame showed.

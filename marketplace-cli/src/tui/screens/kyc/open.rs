@@ -34,6 +34,13 @@ use super::{
 /// Minimum interval between two renewals of a claim.
 const RENEW: Duration = Duration::from_secs(60);
 
+/// The next case; none when the queue is empty.
+pub(super) struct Next {
+    case: Option<KycCase>,
+    /// Whether it was left behind: there may be more such cases.
+    orphan: bool,
+}
+
 /// How the next case is chosen.
 struct Seek {
     filter: KycFilter,
@@ -47,12 +54,17 @@ struct Seek {
 
 impl Seek {
     /// Returns the next case, claimed: an orphaned one, otherwise the oldest that was not skipped, otherwise the oldest.
-    async fn next(self, api: &Connection) -> Result<Option<KycCase>> {
+    async fn next(self, api: &Connection) -> Result<Next> {
         if self.orphans
             && let Some(case) = self.orphan(api).await?
         {
-            return Ok(Some(case));
+            return Ok(Next { case: Some(case), orphan: true });
         }
+        let case = self.waiting(api).await?;
+        Ok(Next { case, orphan: false })
+    }
+
+    async fn waiting(&self, api: &Connection) -> Result<Option<KycCase>> {
         if self.skipped.is_empty() && self.filter == KycFilter::default() {
             return api.call::<ClaimNextAttempt>((), (), Change::default()).await;
         }
@@ -85,8 +97,9 @@ impl Seek {
         let filter = KycFilter { status: Some(KycStatus::InReview), ..KycFilter::default() };
         let page = PageRequest::first(MAX_LIMIT);
         let page = api.call::<ListAttempts>((), ListQuery::new(&filter, &page), ()).await?;
-        let mine =
-            |row: &&KycSummary| row.claim.as_ref().is_some_and(|claim| claim.mine) && !self.held.contains(&row.id);
+        // What was skipped a moment ago may not have been given back yet.
+        let known = |id: &AttemptId| self.held.contains(id) || self.skipped.contains(id);
+        let mine = |row: &&KycSummary| row.claim.as_ref().is_some_and(|claim| claim.mine) && !known(&row.id);
         match page.items.iter().find(mine) {
             Some(row) => taken(api, row.id).await,
             None => Ok(None),
@@ -232,14 +245,18 @@ impl Kyc {
             filter: self.list.bar.filter.clone(),
             skipped: self.skipped.clone(),
             held: self.held(),
-            orphans: ctx.options.alone && !std::mem::replace(&mut self.orphans_sought, true),
+            orphans: ctx.options.alone && !self.orphans_sought,
         };
         let load = ctx.act("", Came::Next, |api| async move { seek.next(&api).await });
         self.fetching = Some((load, ctx.now()));
     }
 
     /// Handles the arrival of the next case.
-    pub(super) fn next_came(&mut self, id: LoadId, answer: Result<Option<KycCase>>, ctx: &mut Ctx) {
+    pub(super) fn next_came(&mut self, id: LoadId, answer: Result<Next>, ctx: &mut Ctx) {
+        if let Ok(next) = &answer {
+            self.orphans_sought = !next.orphan;
+        }
+        let answer = answer.map(|next| next.case);
         if self.fetching.is_none_or(|(load, _)| load != id) {
             if let Ok(Some(case)) = answer
                 && !self.claims().contains(&case.attempt.id)

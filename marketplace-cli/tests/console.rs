@@ -1,0 +1,149 @@
+//! The real console on a real terminal: keys held, keys at once, a window that is closed.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a failure is the test's")]
+
+use std::{
+    io::{Read, Write},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// A console that `script` gives a terminal.
+struct Desk {
+    folder: TempDir,
+    script: Child,
+    keys: ChildStdin,
+    screen: Arc<Mutex<String>>,
+}
+
+fn run(folder: &TempDir, line: &str) -> String {
+    let output = assert_cmd::Command::cargo_bin("marketplace")
+        .unwrap()
+        .current_dir(folder.path())
+        .env_clear()
+        .env("HOME", folder.path())
+        .env("USER", "test")
+        .args(line.split_whitespace())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+impl Desk {
+    /// The console on a new database with its first case open; `None` where there is no `script`.
+    fn sit_down() -> Option<Self> {
+        if Command::new("script").arg("--version").stdout(Stdio::null()).status().is_err() {
+            eprintln!("skipped: there is no program `script` here");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        run(&folder, "db seed --users 60 --attempts 30 --yes --db data/marketplace.db");
+        let binary = assert_cmd::cargo::cargo_bin("marketplace");
+        let line = format!(
+            "trap '' HUP; stty rows 36 cols 120; {} tui --db data/marketplace.db; echo $? > exit",
+            binary.display()
+        );
+        let mut script = Command::new("script")
+            .args(["-qfec", &line, "/dev/null"])
+            .current_dir(folder.path())
+            .env("HOME", folder.path())
+            .env("XDG_RUNTIME_DIR", folder.path())
+            .env("TERM", "xterm-256color")
+            .env("MARKETPLACE_IMAGES", "halfblocks")
+            .env("SHELL", "/bin/sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (keys, mut shown) = (script.stdin.take().unwrap(), script.stdout.take().unwrap());
+        let screen = Arc::<Mutex<String>>::default();
+        let written = Arc::clone(&screen);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4_096];
+            while let Ok(count @ 1..) = shown.read(&mut bytes) {
+                written.lock().unwrap().push_str(&String::from_utf8_lossy(bytes.get(..count).unwrap()));
+            }
+        });
+        let mut desk = Self { folder, script, keys, screen };
+        desk.wait_for("oldest");
+        desk.press("2");
+        std::thread::sleep(Duration::from_millis(500));
+        desk.press("\r");
+        desk.wait_for("yours");
+        desk.wait_for("▀");
+        // A look at it.
+        std::thread::sleep(Duration::from_secs(2));
+        Some(desk)
+    }
+
+    fn wait_for(&self, text: &str) {
+        let start = Instant::now();
+        while !self.screen.lock().unwrap().contains(text) {
+            let screen = self.screen.lock().unwrap().clone();
+            assert!(start.elapsed() < Duration::from_secs(30), "`{text}` never came: {screen}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// The exit code of the console.
+    fn exit(&self) -> String {
+        let (start, path) = (Instant::now(), self.folder.path().join("exit"));
+        loop {
+            match std::fs::read_to_string(&path) {
+                Ok(code) if code.ends_with('\n') => return code.trim().to_owned(),
+                _ if start.elapsed() > Duration::from_secs(20) => panic!("the console did not end"),
+                _ => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+
+    fn count(&self, status: &str) -> usize {
+        run(&self.folder, &format!("kyc list --status {status} --limit 0 -o id --db data/marketplace.db"))
+            .lines()
+            .count()
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ended = self.script.kill();
+        let _ended = self.script.wait();
+    }
+}
+
+#[test]
+fn a_held_key_decides_once_and_leaving_at_once_loses_nothing() {
+    let Some(mut desk) = Desk::sit_down() else { return };
+    let before = desk.count("approved");
+    desk.press("a");
+    std::thread::sleep(Duration::from_millis(500));
+    for _ in 0..50 {
+        desk.press("a");
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    assert_eq!(desk.count("approved"), before + 1);
+    // The next one, and out before any answer.
+    std::thread::sleep(Duration::from_secs(1));
+    desk.press("aq");
+    assert_eq!(desk.exit(), "0");
+    assert_eq!((desk.count("approved"), desk.count("in_review")), (before + 2, 0));
+}
+
+#[test]
+fn a_closed_window_gives_the_claims_back() {
+    let Some(mut desk) = Desk::sit_down() else { return };
+    assert_eq!(desk.count("in_review"), 2);
+    desk.script.kill().unwrap();
+    desk.script.wait().unwrap();
+    let code = desk.exit();
+    assert_ne!(code, "101", "it panicked");
+    assert_eq!(desk.count("in_review"), 0);
+}
