@@ -37,6 +37,10 @@ pub struct Profile {
 pub struct Console {
     /// How pictures are drawn: `auto`, `kitty`, `iterm2`, `sixel`, `halfblocks`.
     pub images: Option<String>,
+    /// The theme: `dark`, `light`, `contrast` or `16`.
+    pub theme: Option<String>,
+    /// Frames and signs in ASCII.
+    pub ascii: bool,
 }
 
 /// The contents of the user's settings file.
@@ -120,6 +124,18 @@ impl SettingsFile {
         let settings = toml_edit::de::from_str(&text).map_err(|error| wrong(&error))?;
         let document = text.parse::<DocumentMut>().map_err(|error| wrong(&error))?;
         Ok(Self { path: path.to_owned(), document, settings })
+    }
+
+    /// Returns where a key of a table is: the file and the line.
+    pub fn place_of(&self, table: &str, key: &str) -> String {
+        let text = self.document.to_string();
+        let document = toml_edit::Document::parse(text.as_str()).ok();
+        let entry = document.as_ref().and_then(|document| document.get(table)?.as_table_like()?.get_key_value(key));
+        let start = entry.and_then(|(key, item)| key.span().or_else(|| item.span())).map(|span| span.start);
+        match start.and_then(|start| text.get(..start)) {
+            Some(before) => format!("{}, line {}", self.path.display(), before.matches('\n').count() + 1),
+            None => self.path.display().to_string(),
+        }
     }
 
     /// Returns a profile by name.
@@ -254,6 +270,16 @@ mod tests {
         std::fs::write(&path, "[profiles.a]\napi_ulr = \"x\"\n").unwrap();
         let text = SettingsFile::at(&path).unwrap_err().to_string();
         assert!(text.contains("line 2") && text.contains("api_ulr") && text.contains("api_url"), "{text}");
+    }
+
+    #[test]
+    fn a_key_has_a_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, "# mine\n[keys]\nopen = \"o\"\napprove = \"hyper-a\"\n").unwrap();
+        let file = SettingsFile::at(&path).unwrap();
+        assert_eq!(file.place_of("keys", "approve"), format!("{}, line 4", path.display()));
+        assert_eq!(file.place_of("keys", "none"), path.display().to_string());
     }
 
     #[test]

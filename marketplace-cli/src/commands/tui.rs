@@ -15,7 +15,7 @@ use crate::{
     connect::{Target, Way, outside_token},
     context::Context,
     failure::{Failure, Outcome},
-    profile::{self, SettingsFile},
+    profile::{self, Settings, SettingsFile},
     tui::{self, Options},
 };
 
@@ -28,10 +28,17 @@ pub struct Console {
     /// How pictures are drawn: auto, kitty, iterm2, sixel, halfblocks, mono or off
     #[arg(long, value_name = "HOW", env = "MARKETPLACE_IMAGES")]
     pub images: Option<String>,
+    /// How the console looks: dark, light, contrast or 16 (colours)
+    #[arg(long, value_name = "NAME", value_parser = tui::THEMES)]
+    pub theme: Option<String>,
+    /// Draw frames and signs in ASCII
+    #[arg(long)]
+    pub ascii: bool,
 }
 
 /// Opens the console on the chosen system.
 pub async fn run(args: Console, context: &Context) -> Outcome {
+    settings()?;
     require_terminal()?;
     let target = Target::resolve(&context.globals)?;
     let mut api = context.connect_to(&target).await?;
@@ -53,6 +60,21 @@ pub async fn run(args: Console, context: &Context) -> Outcome {
     launch(context, api, args, &target).await
 }
 
+/// Returns the user's settings, after checking those of the console.
+fn settings() -> Outcome<Settings> {
+    let file = SettingsFile::open()?;
+    let Settings { tui, keys, .. } = &file.settings;
+    let options =
+        Options { images: tui.images.clone(), theme: tui.theme.clone(), keys: keys.clone(), ..Options::default() };
+    match tui::wrong_setting(&options) {
+        Some((table, name, why)) => {
+            let place = file.place_of(table, &name);
+            Err(Failure::usage(format!("{place}: {why}"), "correct the file with an editor"))
+        }
+        None => Ok(file.settings),
+    }
+}
+
 /// Fails without a terminal, before any work is done.
 pub(super) fn require_terminal() -> Outcome {
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
@@ -63,7 +85,7 @@ pub(super) fn require_terminal() -> Outcome {
 
 /// Runs the console until the user quits.
 pub(super) async fn launch(context: &Context, api: Connection, args: Console, target: &Target) -> Outcome {
-    let settings = SettingsFile::open()?.settings;
+    let settings = settings()?;
     let lock = only_console(target);
     let options = Options {
         system: target.system.clone(),
@@ -73,6 +95,9 @@ pub(super) async fn launch(context: &Context, api: Connection, args: Console, ta
         alone: lock.is_some(),
         no_color: !context.out.view.color,
         images: args.images.or(settings.tui.images),
+        theme: args.theme.or(settings.tui.theme),
+        ascii: args.ascii || settings.tui.ascii,
+        memory: profile::folder().ok().map(|folder| folder.join("console.json")),
         keys: settings.keys,
     };
     // The console handles signals itself: it must release claims and restore the terminal.

@@ -16,16 +16,30 @@ fn stand_in(c: char) -> char {
 }
 
 /// Sanitizes text for one line of a terminal: line breaks and tabs become blanks, unsafe characters are substituted.
+///
+/// Joiners between letters are kept, as words of some scripts and emoji are spelt with them; where they join nothing they
+/// are left out. So are the marks of direction: they have no shape, and a line of cells has its own order. The characters
+/// that spell a flag are kept behind the flag that they belong to.
 pub fn line(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }
-    let shown = |c| match c {
-        '\n' | '\r' | '\t' => ' ',
-        c if is_unsafe(c) => stand_in(c),
-        c => c,
-    };
-    Cow::Owned(text.chars().map(shown).collect())
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = chars.next() {
+        let letter = |c: char| !c.is_whitespace() && !is_unsafe(c);
+        before = match c {
+            '\n' | '\r' | '\t' => ' ',
+            '\u{200c}' | '\u{200d}' if letter(before) && chars.peek().is_some_and(|next| letter(*next)) => c,
+            '\u{200c}'..='\u{200f}' | '\u{61c}' => continue,
+            '\u{e0020}'..='\u{e007f}' if matches!(before, '\u{1f3f4}' | '\u{e0020}'..='\u{e007e}') => c,
+            c if is_unsafe(c) => stand_in(c),
+            c => c,
+        };
+        out.push(before);
+    }
+    Cow::Owned(out)
 }
 
 /// Sanitizes text for several lines of a terminal: line breaks are kept.
@@ -90,7 +104,27 @@ mod tests {
         assert_eq!(line("Ada\x1b]0;owned\x07\r\n\u{9b}31m\u{202e}x\x7f"), "Ada␛]0;owned␇  \u{fffd}31m\u{fffd}x␡");
         assert_eq!(line("a\u{200b}d\u{feff}m\u{ad}in"), "a\u{fffd}d\u{fffd}m\u{fffd}in");
         assert_eq!(line("Zoë 🐴 مرحبا"), "Zoë 🐴 مرحبا");
+        assert_eq!(line("a\u{e0041}"), "a\u{fffd}");
         assert_eq!(lines("a\x08\nb").collect::<Vec<_>>(), ["a␈", "b"]);
+    }
+
+    #[test]
+    fn names_are_shown_as_they_are_written() {
+        for name in [
+            "می\u{200c}خواهم",
+            "क\u{94d}\u{200d}ष",
+            "👩\u{200d}👩\u{200d}👧\u{200d}👦",
+            "❤\u{fe0f}\u{200d}🔥",
+            "🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+            "Vie\u{302}\u{323}t",
+        ] {
+            assert_eq!(line(name), name);
+            // What makes the whole text be looked at changes nothing about it.
+            assert_eq!(line(&format!("\t{name}")), format!(" {name}"));
+        }
+        assert_eq!(line("שלום!\u{200f} טוב\u{200e}"), "שלום! טוב");
+        assert_eq!(line("\u{200d}Ada\u{200c} \u{200d}Obi\u{200d}"), "Ada Obi");
+        assert_eq!(line("a\u{200d}\u{200d}b"), "a\u{200d}b");
     }
 
     #[test]

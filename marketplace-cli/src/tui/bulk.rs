@@ -58,6 +58,8 @@ pub struct Bulk {
     done: Vec<usize>,
     unchanged: usize,
     failed: Vec<(String, Error)>,
+    /// The positions of the items that are in the state that was wanted.
+    settled: Vec<usize>,
     ended: bool,
 }
 
@@ -90,6 +92,7 @@ impl Bulk {
             done: Vec::new(),
             unchanged: 0,
             failed: Vec::new(),
+            settled: Vec::new(),
             ended: false,
         }
     }
@@ -134,7 +137,11 @@ impl Bulk {
         if Some(message.id()) != self.id {
             return Some(message);
         }
-        match message.open() {
+        let message = message.open();
+        if let Ok((_, Step::Item(at, _, Ok(_)))) = &message {
+            self.settled.push(*at);
+        }
+        match message {
             Ok((_, Step::Item(at, _, Ok(true)))) => self.done.push(at),
             Ok((_, Step::Item(.., Ok(false)))) => self.unchanged += 1,
             Ok((_, Step::Item(_, label, Err(error)))) => self.failed.push((label, error)),
@@ -160,6 +167,11 @@ impl Bulk {
     /// Returns the positions of the items that it changed.
     pub fn changed(&self) -> &[usize] {
         &self.done
+    }
+
+    /// Returns the positions of the items that failed or were not tried.
+    pub fn unfinished(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.total).filter(|at| !self.settled.contains(at))
     }
 
     /// Returns a summary in one line.

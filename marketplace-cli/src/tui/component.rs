@@ -125,9 +125,9 @@ pub trait Screen {
         Err(confirmed)
     }
     /// Handles the end of a bulk action.
-    fn bulk_ended(&mut self, _bulk: &Bulk, ctx: &mut Ctx) {
+    fn bulk_ended(&mut self, bulk: &Bulk, ctx: &mut Ctx) {
         if let Some(list) = self.lists_mut() {
-            list.bulk_ended(ctx);
+            list.bulk_ended(bulk, ctx);
         }
     }
     /// Handles a click; the screen decides what a click on a selected row means.
@@ -157,6 +157,10 @@ pub trait Screen {
     }
     /// Returns an act that needs what [`Self::sight`] tells, if there is one.
     fn acts_on_sight(&self) -> Option<Action> {
+        None
+    }
+    /// Returns why an act on what keys apply to is not possible, if that is known beforehand.
+    fn why_not(&self, _action: Action, _ctx: &Ctx) -> Option<String> {
         None
     }
     /// Returns the commands that do the same.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use marketplace_core::{
-    base::permission::Permission,
+    base::{permission::Permission, principal::Principal},
     error::{Error, ErrorCode},
     time::{Clock, Timestamp},
 };
@@ -17,13 +17,15 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     bulk::Bulk,
+    colleagues::Colleagues,
     keymap::{Action, Keymap},
+    memory::Memory,
     message::{LoadId, Loads, Message, Outlet},
     options::Options,
     picture::Images,
     theme::Theme,
     widgets::{
-        form::{Filled, Form},
+        form::{Drafts, Filled, Form},
         popup::Popup,
     },
     write_guard::Gate,
@@ -103,12 +105,18 @@ pub struct Ctx {
     pub keymap: Keymap,
     /// How pictures are drawn.
     pub images: Images,
+    /// What is remembered between sessions.
+    pub memory: Memory,
+    /// What was typed into forms that were left.
+    pub drafts: Drafts,
     /// The options that the console was started with.
     pub options: Options,
     /// The identity of the caller; `None` until it is known.
     pub identity: Option<Identity>,
     /// The dashboard's numbers, as last received.
     pub stats: Option<Stats>,
+    /// Names of colleagues.
+    pub colleagues: Colleagues,
     /// Whether times are shown exactly rather than relatively.
     pub exact: bool,
     /// Whether something is drawn in front of the screen.
@@ -150,12 +158,15 @@ impl Ctx {
         Self {
             api,
             gate,
-            theme: Theme::new(options.no_color),
+            theme: Theme::of(&options).unwrap_or_else(|_| Theme::new(options.no_color)),
             keymap,
             images,
+            memory: Memory::at(options.memory.clone()),
+            drafts: Drafts::default(),
             options,
             identity: None,
             stats: None,
+            colleagues: Colleagues::default(),
             exact: false,
             covered: false,
             skew: 0,
@@ -171,6 +182,11 @@ impl Ctx {
             clock,
             loads: Loads::new(sender),
         }
+    }
+
+    /// Returns the name of whoever did something, as colleagues know it.
+    pub fn who(&self, principal: &Principal) -> String {
+        self.colleagues.name(principal)
     }
 
     /// Returns the current time by the system's clock: countdowns must agree with the system that enforces them.
@@ -271,7 +287,8 @@ impl Ctx {
     }
 
     /// Opens a form; its intent is returned when the form is confirmed.
-    pub fn ask(&mut self, form: Form, intent: impl Any) {
+    pub fn ask(&mut self, mut form: Form, intent: impl Any) {
+        form.keep_in(&self.drafts);
         self.requests.push(Request::Ask(Box::new(form), Box::new(intent)));
     }
 

@@ -125,6 +125,9 @@ shared! {
     LEFT, "left", "h left", Marks, "list", 0, None, "To the list";
     RIGHT, "right", "l right", Marks, "detail", 0, None, "To the detail";
     FOCUS, "focus", "tab", Marks, "other pane", 0, None, "Between list and detail";
+    SORT, "sort", ">", Lists, "sort", 0, None, "Sort by the next column, at last as the system does";
+    REVERSE, "reverse", "<", Lists, "reverse", 0, None, "Sort the other way round";
+    COLUMNS, "columns", "|", Lists, "columns", 0, None, "Choose the columns of the list";
     COPY_ID, "copy-id", "y", Lists, "copy id", 0, None, "Copy the row's id";
     COPY_ROW, "copy-row", "Y", Lists, "copy row", 0, None, "Copy the row as JSON";
     SHOW_CLI, "cli", "!", All, "as command", 0, None, "The command that does the same as this screen";
@@ -359,6 +362,16 @@ impl Keymap {
         Ok(Self { screens, bindings })
     }
 
+    /// Checks bindings one by one: returns the name of the first that is not valid, and what is wrong with it.
+    pub fn wrong(screens: &[&'static ScreenInfo], rebound: &BTreeMap<String, String>) -> Option<(String, String)> {
+        let mut so_far = BTreeMap::new();
+        rebound.iter().find_map(|(name, keys)| {
+            so_far.insert(name.clone(), keys.clone());
+            let error = Self::new(screens.to_vec(), &so_far).err()?;
+            Some((name.clone(), format!("{error:#}")))
+        })
+    }
+
     /// Returns the screens, in the order of their tabs.
     pub fn screens(&self) -> impl Iterator<Item = &'static ScreenInfo> + '_ {
         self.screens.iter().copied()
@@ -388,6 +401,8 @@ impl Keymap {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::{
         super::screens::{self, dashboard::HOME as DASH, kyc::HOME as KYC, users::HOME as USERS},
         *,
@@ -426,6 +441,48 @@ mod tests {
         assert_eq!(name(&keymap, "a", KYC), None);
         let approve = keymap.of(KYC).find(|row| row.action.name == "approve").unwrap();
         assert_eq!((keymap.key(approve.action), approve.keys), ("^y".to_owned(), "^y F2".to_owned()));
+    }
+
+    /// Returns the table of all actions as the documentation has it.
+    fn documented(keymap: &Keymap) -> String {
+        let mut out = String::new();
+        let cell = |text: &str| text.replace('|', "\\|");
+        let mut table = |title: &str, rows: &[&Binding]| {
+            let _ = write!(out, "\n### {title}\n\n| name | keys | what it does | needs |\n|---|---|---|---|\n");
+            for Binding { action, .. } in rows {
+                let keys: Vec<_> = action.keys.split_whitespace().map(|key| format!("`{}`", cell(key))).collect();
+                let needs = action.needs.map_or_else(String::new, |needed| format!("`{needed}`"));
+                let _ = writeln!(out, "| `{}` | {} | {} | {needs} |", action.name, keys.join(" "), cell(action.help));
+            }
+        };
+        let several = |binding: &&Binding| binding.homes.len() > 1;
+        let everywhere: Vec<_> = keymap.bindings.iter().filter(several).collect();
+        table("On several screens", &everywhere);
+        for screen in keymap.screens() {
+            let own = keymap.bindings.iter().filter(|binding| !several(binding) && binding.is_on(screen.home));
+            let own: Vec<_> = own.collect();
+            if !own.is_empty() {
+                table(&format!("On {}", screen.title), &own);
+            }
+        }
+        out
+    }
+
+    /// With `INSTA_UPDATE=always`, writes the table anew.
+    #[test]
+    fn the_documentation_lists_every_action() {
+        const MARKS: [&str; 2] = ["<!-- actions: from the keymap -->\n", "<!-- end of actions -->"];
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/console.md");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (head, rest) = text.split_once(MARKS[0]).expect("a mark where the actions begin");
+        let (listed, tail) = rest.split_once(MARKS[1]).expect("a mark where the actions end");
+        let keymap = Keymap::new(screens::infos(), &BTreeMap::new()).unwrap();
+        let wanted = format!("{}\n", documented(&keymap));
+        if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+            std::fs::write(&path, [head, MARKS[0], &wanted, MARKS[1], tail].concat()).unwrap();
+        } else {
+            assert_eq!(listed, wanted, "docs/console.md is not what the keymap says: see the comment here");
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@
 //! | background work and its results | `ctx`, `message` |
 //! | protection against accidental changes | `write_guard`, `widgets/form` |
 //! | connection state | `heartbeat` |
+//! | filters and columns of earlier sessions | `memory` |
+//! | names of colleagues | `colleagues` |
 //! | long lists, filters, marks; the detail of a row | `browser/` |
 //! | from a person to their jobs and back | `jump` |
 //! | one action on many rows | `bulk` |
@@ -24,6 +26,7 @@
 mod app;
 mod browser;
 mod bulk;
+mod colleagues;
 mod component;
 mod confirmation;
 mod contact_masking;
@@ -32,6 +35,7 @@ mod heartbeat;
 mod jump;
 mod key_gate;
 mod keymap;
+mod memory;
 mod message;
 mod options;
 mod picture;
@@ -47,5 +51,16 @@ mod write_guard;
 #[cfg(test)]
 mod tests;
 
+/// Returns the table and the name of the first setting that is not valid, and what is wrong with it.
+pub fn wrong_setting(options: &Options) -> Option<(&'static str, String, String)> {
+    let theme = theme::Theme::of(options).err();
+    let images = options.images.as_deref().and_then(|images| picture::Images::named(images).err());
+    keymap::Keymap::wrong(&screens::infos(), &options.keys)
+        .map(|(name, why)| ("keys", name, why))
+        .or_else(|| Some(("tui", "theme".into(), format!("tui.theme: {}", theme?))))
+        .or_else(|| Some(("tui", "images".into(), images?.to_string())))
+}
+
 pub use options::Options;
 pub use run::run;
+pub use theme::NAMES as THEMES;

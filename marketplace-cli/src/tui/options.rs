@@ -1,6 +1,6 @@
 //! Options that the console is started with.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// The options that the console is started with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +21,12 @@ pub struct Options {
     /// How pictures are drawn: `auto`, `kitty`, `iterm2`, `sixel`, `halfblocks`, `mono` or `off`. Without a value, the
     /// variable `MARKETPLACE_IMAGES` decides; without that, the terminal is queried.
     pub images: Option<String>,
+    /// Where filters and columns are remembered; nowhere without a path.
+    pub memory: Option<PathBuf>,
+    /// How the console looks: `dark`, `light`, `contrast` or `16`.
+    pub theme: Option<String>,
+    /// Draws frames and signs in ASCII.
+    pub ascii: bool,
     /// Other keys: action → keys, separated by blanks.
     pub keys: BTreeMap<String, String>,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use image::{DynamicImage, ImageReader, Limits, imageops::FilterType};
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, imageops::FilterType, metadata::Orientation};
 use marketplace_core::{
     error::{Error, ErrorCode, Result},
     kyc::model::FileContent,
@@ -88,8 +88,14 @@ pub fn decode(content: &FileContent) -> Result<Decoded> {
     limits.max_image_height = Some(20_000);
     limits.max_alloc = Some(256 * 1_024 * 1_024);
     reader.limits(limits);
-    let picture = reader.decode().map_err(broken)?;
-    let picture = if picture.width().max(picture.height()) > KEEP { picture.thumbnail(KEEP, KEEP) } else { picture };
+    let mut decoder = reader.into_decoder().map_err(broken)?;
+    // Cameras store pictures as the sensor lies, and say how to turn them. What cannot be understood turns nothing.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    let mut picture =
+        if picture.width().max(picture.height()) > KEEP { picture.thumbnail(KEEP, KEEP) } else { picture };
+    // After the reduction: turning needs a second copy.
+    picture.apply_orientation(orientation);
     Ok(Decoded::Picture(Arc::new(DynamicImage::ImageRgb8(picture.into_rgb8()))))
 }
 
@@ -343,6 +349,42 @@ mod tests {
         assert_eq!((kept.width(), kept.height()), (1_600, 400));
         let broken = FileContent { media_type: "image/png".into(), bytes: "no".into() };
         assert_eq!(decode(&broken).unwrap_err().code(), ErrorCode::UnsupportedMedia);
+    }
+
+    #[test]
+    fn pictures_are_upright_whatever_way_the_camera_lay() {
+        let mut bytes = Vec::new();
+        let lying =
+            image::RgbImage::from_fn(300, 200, |x, _| image::Rgb(if x < 60 { [255, 0, 0] } else { [0, 0, 255] }));
+        DynamicImage::ImageRgb8(lying)
+            .write_to(&mut std::io::Cursor::new(&mut bytes), image::ImageFormat::Jpeg)
+            .unwrap();
+        // Where red, the left edge as it is stored, is to be seen for each orientation of EXIF.
+        let edges = ["left", "right", "right", "left", "top", "top", "bottom", "bottom"];
+        for (orientation, edge) in (1_u8..).zip(edges) {
+            let content =
+                FileContent { media_type: "image/jpeg".into(), bytes: with_orientation(&bytes, orientation).into() };
+            let Decoded::Picture(shown) = decode(&content).unwrap() else { panic!() };
+            let (width, height) = (shown.width(), shown.height());
+            assert_eq!((width, height), if orientation > 4 { (200, 300) } else { (300, 200) }, "{orientation}");
+            let at = match edge {
+                "left" => (8, height / 2),
+                "right" => (width - 8, height / 2),
+                "top" => (width / 2, 8),
+                _ => (width / 2, height - 8),
+            };
+            let image::Rgb([red, _, blue]) = *shown.to_rgb8().get_pixel(at.0, at.1);
+            assert!(red > 180 && blue < 80, "orientation {orientation}: red {red}, blue {blue}");
+        }
+    }
+
+    /// A JPEG with a segment of EXIF that says nothing but how it lies.
+    fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+        let exif = [
+            b"\xff\xe1\0\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".as_slice(),
+            &[orientation, 0, 0, 0, 0, 0, 0],
+        ];
+        [&jpeg[..2], &exif.concat(), &jpeg[2..]].concat()
     }
 
     #[test]

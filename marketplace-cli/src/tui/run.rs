@@ -30,6 +30,7 @@ use marketplace_core::{
     time::SystemClock,
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
+use rustix::process;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
@@ -265,6 +266,9 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
         }
         self.restore.0 = app.ctx.images.kitty();
 
+        let [stop, resume] =
+            [process::Signal::TSTP, process::Signal::CONT].map(|sent| signal(SignalKind::from_raw(sent.as_raw())));
+        let mut job = (stop?, resume?);
         let mut late = terminal_query::LateAnswers::default();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -273,6 +277,14 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
             tokio::select! {
                 biased;
                 () = signals.recv() => break,
+                _ = job.0.recv() => suspend(self.restore.0)?,
+                _ = job.1.recv() => {
+                    // The shell has used the terminal meanwhile, whichever signal stopped this program.
+                    leave(self.restore.0);
+                    enter()?;
+                    screen.clear()?;
+                    app.ctx.dirty = true;
+                }
                 event = events.next() => match event {
                     Some(Ok(event)) => late.sift(event, Instant::now()).into_iter().for_each(|event| app.event(event)),
                     // The terminal is gone.
@@ -314,10 +326,8 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
                     Effect::Redraw => screen.clear()?,
                     Effect::Forget if self.restore.0 => std::io::stdout().write_all(FORGET)?,
                     Effect::Forget => {}
-                    Effect::Suspend => {
-                        suspend(self.restore.0)?;
-                        screen.clear()?;
-                    }
+                    // The whole job, as ^Z does for any program; this one is stopped once the signal arrives.
+                    Effect::Suspend => process::kill_current_process_group(process::Signal::TSTP)?,
                     Effect::LogIn => {
                         // Its thread would take the answers to the questions.
                         *stream = None;
@@ -327,7 +337,7 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
                 }
                 app.ctx.dirty = true;
             }
-            if app.ctx.dirty && !app.quit {
+            if app.ctx.dirty && !app.quit && ENTERED.load(Ordering::SeqCst) {
                 draw(app, screen)?;
             }
         }
@@ -380,7 +390,7 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
 }
 
 fn screen() -> anyhow::Result<Screen> {
-    let backend = WideCharBackend(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
+    let backend = WideCharBackend::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, std::io::stdout())));
     Terminal::new(backend).context("the terminal")
 }
 
@@ -403,13 +413,11 @@ fn draw(app: &mut App, screen: &mut Screen) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Suspends the program, as ^Z does for any program; the shell's `fg` resumes it.
+/// Gives the terminal back and stops the program; the signal with which the shell's `fg` resumes it is handled like any
+/// other.
 fn suspend(kitty: bool) -> anyhow::Result<()> {
     leave(kitty);
-    std::process::Command::new("kill").args(["-TSTP", &std::process::id().to_string()]).status()?;
-    // The signal may arrive a moment after `kill` has returned.
-    std::thread::sleep(Duration::from_millis(50));
-    enter()?;
+    process::kill_process(process::getpid(), process::Signal::STOP)?;
     Ok(())
 }
 

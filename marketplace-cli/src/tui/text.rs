@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use marketplace_core::{base::principal::Principal, time::Timestamp};
-use ratatui::text::Span;
-use unicode_truncate::{Alignment, UnicodeTruncateStr};
+use marketplace_core::{base::principal::Principal, text::is_unsafe, time::Timestamp};
+use ratatui::{
+    buffer::CellWidth,
+    style::Style,
+    text::{Line, Span},
+};
 
 pub use crate::output::safe::line as clean;
 
@@ -13,9 +16,35 @@ pub fn clean_lines(text: &str) -> Vec<String> {
     text.split('\n').map(|line| clean(line.trim_end_matches('\r')).into_owned()).collect()
 }
 
+/// Returns the bytes of the longest beginning of a text that fits into so many columns, and the columns that it needs.
+///
+/// Counts cells as they are drawn, cluster by cluster. The width of a whole text may be less, because the crate
+/// `unicode-width` joins Arabic letters across clusters; what follows would be drawn too far on the left.
+fn fitting(text: &str, columns: usize) -> (usize, usize) {
+    if text.is_ascii() {
+        let end = text.len().min(columns);
+        return (end, end);
+    }
+    let (mut bytes, mut used) = (0, 0);
+    for grapheme in Span::raw(text).styled_graphemes(Style::new()) {
+        let width = usize::from(grapheme.symbol.cell_width());
+        if used + width > columns {
+            break;
+        }
+        used += width;
+        bytes += grapheme.symbol.len();
+    }
+    (bytes, used)
+}
+
 /// Returns the columns that a text needs.
 pub fn width(text: &str) -> usize {
-    Span::raw(text).width()
+    fitting(text, usize::MAX).1
+}
+
+/// Returns the columns that a line needs.
+pub fn line_width(line: &Line<'_>) -> usize {
+    line.spans.iter().map(|span| width(&span.content)).sum()
 }
 
 /// Returns the text cleaned and cut to at most `columns`, with `…` where something is missing.
@@ -24,18 +53,82 @@ pub fn cut(text: &str, columns: usize) -> String {
     match columns {
         _ if width(&text) <= columns => text.into_owned(),
         0 => String::new(),
-        _ => format!("{}…", text.unicode_truncate(columns - 1).0),
+        _ => format!("{}…", text.get(..fitting(&text, columns - 1).0).unwrap_or_default()),
     }
 }
 
 /// Returns the text in exactly `columns`, cut or padded on the right.
 pub fn left(text: &str, columns: usize) -> String {
-    cut(text, columns).unicode_pad(columns, Alignment::Left, false).into_owned()
+    let mut text = cut(text, columns);
+    text.push_str(&" ".repeat(columns.saturating_sub(width(&text))));
+    text
 }
 
 /// Returns the text in exactly `columns`, cut or padded on the left.
 pub fn right(text: &str, columns: usize) -> String {
-    cut(text, columns).unicode_pad(columns, Alignment::Right, false).into_owned()
+    let text = cut(text, columns);
+    format!("{}{text}", " ".repeat(columns.saturating_sub(width(&text))))
+}
+
+/// Returns pasted text as it may be inserted: without escape sequences and control characters; line breaks of any kind
+/// become `\n`, tabs become blanks.
+pub fn pasted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' => {
+                chars.next_if_eq(&'\n');
+                out.push('\n');
+            }
+            '\n' | '\u{2028}' | '\u{2029}' => out.push('\n'),
+            '\t' => out.push(' '),
+            '\u{1b}' | '\u{80}'..='\u{9f}' => skip_sequence(c, &mut chars),
+            '\u{200c}' | '\u{200d}' | '\u{e0020}'..='\u{e007f}' => out.push(c),
+            c if is_unsafe(c) => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Like [`pasted`], in one line.
+pub fn pasted_line(text: &str) -> String {
+    pasted(text).split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Skips the rest of an escape sequence (ECMA-48, "Control functions").
+fn skip_sequence(first: char, chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    let kind = match first {
+        '\u{1b}' => chars.next_if(|c| !c.is_control()),
+        '\u{9b}' => Some('['),
+        '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => Some(']'),
+        _ => None,
+    };
+    match kind {
+        Some('[') => {
+            while chars.next_if(|c| matches!(c, ' '..='?')).is_some() {}
+            chars.next_if(|c| matches!(c, '@'..='~'));
+        }
+        // A string for the terminal, up to its end; one without an end is no longer than its line.
+        Some(']' | 'P' | 'X' | '^' | '_') => {
+            while let Some(c) = chars.next_if(|c| !matches!(c, '\n' | '\r')) {
+                match c {
+                    '\u{7}' | '\u{9c}' => return,
+                    '\u{1b}' => {
+                        chars.next_if_eq(&'\\');
+                        return;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Some(' '..='/') => {
+            while chars.next_if(|c| matches!(c, ' '..='/')).is_some() {}
+            chars.next_if(|c| matches!(c, '0'..='~'));
+        }
+        _ => {}
+    }
 }
 
 /// Wraps the words of a text in lines of at most `columns`; longer words are broken.
@@ -60,7 +153,10 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
                     continue;
                 }
                 // A character that is wider than the line still gets a line of its own.
-                let fits = word.unicode_truncate(columns).0.len().max(word.ceil_char_boundary(1));
+                let fits = match fitting(word, columns).0 {
+                    0 => word.len().min(fitting(word, columns + 2).0.max(word.ceil_char_boundary(1))),
+                    fits => fits,
+                };
                 let (head, rest) = word.split_at(fits);
                 lines.push(head.to_owned());
                 word = rest;
@@ -108,8 +204,13 @@ pub fn seconds_left(until: Timestamp, now: Timestamp) -> u64 {
     u64::try_from(until.since(now).as_millis().div_ceil(1_000)).unwrap_or(0)
 }
 
-/// Formats a time as a date and a time of day, UTC: `2026-03-02 10:00:00`.
+/// Formats a time as a date and a time of day with the zone: `2026-03-02 10:00:00 UTC`.
 pub fn exact(at: Timestamp) -> String {
+    format!("{} UTC", stamp(at))
+}
+
+/// Formats a time as a date and a time of day, UTC, where a heading names the zone: `2026-03-02 10:00:00`.
+pub fn stamp(at: Timestamp) -> String {
     let (hour, minute, second) = at.to_offset().to_hms();
     format!("{} {hour:02}:{minute:02}:{second:02}", at.date())
 }
@@ -117,6 +218,11 @@ pub fn exact(at: Timestamp) -> String {
 /// Formats a time as requested: exact, or how long ago.
 pub fn when(at: Timestamp, now: Timestamp, in_full: bool) -> String {
     if in_full { exact(at) } else { age(now.since(at)) }
+}
+
+/// Formats a time as requested for a sentence: exact, or `3h ago`.
+pub fn ago(at: Timestamp, now: Timestamp, in_full: bool) -> String {
+    if in_full { exact(at) } else { format!("{} ago", age(now.since(at))) }
 }
 
 /// Returns a code as words: `document_expired` → `document expired`.
@@ -170,6 +276,51 @@ mod tests {
         assert_eq!(wrap("青木 a", 1), ["青", "木", "a"]);
         assert_eq!(wrap("❤\u{fe0f}❤\u{fe0f} b", 4), ["❤\u{fe0f}❤\u{fe0f}", "b"]);
         assert_eq!(cut("❤\u{fe0f}❤\u{fe0f}b", 4), "❤\u{fe0f}…");
+        assert_eq!(wrap("👩\u{200d}👧 x", 1), ["👩\u{200d}👧", "x"]);
+    }
+
+    #[test]
+    fn texts_fill_exactly_the_cells_that_they_are_drawn_in() {
+        for name in [
+            "Ada Obi",
+            "علاء الدين",
+            "می\u{200c}خواهم",
+            "שָׁלוֹם כהן",
+            "क\u{94d}\u{200d}ष प्रिया",
+            "สมชาย ใจดี กำ",
+            "青木 真司",
+            "김민준",
+            "தமிழ்ச்செல்வி",
+            "👩\u{200d}👩\u{200d}👧\u{200d}👦 Kim",
+            "Nguye\u{302}\u{303}n Vie\u{323}\u{302}t",
+            "❤\u{fe0f}\u{200d}🔥",
+        ] {
+            for columns in 1..24 {
+                for text in [left(name, columns), right(name, columns)] {
+                    let mut buf = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 40, 1));
+                    let (x, _) = buf.set_stringn(0, 0, &text, 40, Style::new());
+                    assert_eq!(usize::from(x), columns, "{name} in {columns}: {text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pasting_keeps_lines_and_drops_what_steers() {
+        for (text, kept) in [
+            ("one\r\ntwo\rthree\nfour", "one\ntwo\nthree\nfour"),
+            ("a\u{1b}[31mred\u{1b}[0m b", "ared b"),
+            ("\u{1b}[38;2;1;2;3mx\u{9b}1Ky", "xy"),
+            ("\u{1b}]8;;https://a.example\u{7}link\u{1b}]8;;\u{1b}\\.", "link."),
+            ("\u{1b}Pq#0\u{1b}\\x", "x"),
+            ("\u{1b}]0;no end\nnext", "\nnext"),
+            ("\u{1b}(Bx\u{1b}7y\u{1b}", "xy"),
+            ("a\tb\u{8}\u{202e}c", "a bc"),
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+        ] {
+            assert_eq!(pasted(text), kept, "{text:?}");
+        }
+        assert_eq!(pasted_line(" a \r\n\r\n b\n"), "a b");
     }
 
     #[test]

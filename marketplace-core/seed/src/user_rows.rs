@@ -3,7 +3,10 @@
 use marketplace_core::{
     accounts::model::{Status, normalise_email, search_terms},
     base::time::Timestamp,
-    kyc::model::{KycReason, UNDO},
+    kyc::{
+        model::{DecisionKind, KycReason, UNDO},
+        status::KycStatus,
+    },
     platform::db::bulk::Value,
 };
 
@@ -126,8 +129,10 @@ fn user(cast: &Users, user: &User, hash: &str) -> Vec<Value> {
 pub(crate) fn attempt(cast: &Users, attempt: &Attempt, stored: Option<&Stored>, now: Timestamp) -> Vec<Value> {
     let decided = attempt.decided.as_ref();
     let reasons = |reasons: &[KycReason]| serde_json::to_string(reasons).unwrap_or_else(|_| "[]".into());
-    let comment =
-        decided.map(|decided| decided.reasons.iter().map(|reason| reason.template()).collect::<Vec<_>>().join(" "));
+    let kind = if attempt.status == KycStatus::Retry { DecisionKind::Retry } else { DecisionKind::Reject };
+    let texts =
+        |reasons: &[KycReason]| reasons.iter().map(|reason| reason.template(kind)).collect::<Vec<_>>().join(" ");
+    let comment = decided.map(|decided| texts(&decided.reasons));
     let claims = decided.is_some() || attempt.claimed_by.is_some();
     vec![
         Value::Id(attempt.id.0),

@@ -74,11 +74,11 @@ impl UserSummary {
             version: account.version,
         }
     }
-    /// Personal data masked.
+    /// Personal data masked. Colleagues know each other by name, as claims and records name them.
     pub fn masked(account: Account) -> Self {
-        let deleted = account.status == Status::Deleted;
+        let named = account.status == Status::Deleted || account.role.is_staff();
         let mut user = Self::revealed(account);
-        if !deleted {
+        if !named {
             user.name = mask_name(&user.name);
         }
         user.email = mask_email(&user.email);

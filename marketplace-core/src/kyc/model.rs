@@ -94,22 +94,50 @@ text_enum! {
 }
 
 impl KycReason {
-    /// What the worker is told unless the reviewer writes something else.
-    pub fn template(self) -> &'static str {
+    /// What the worker is told unless the reviewer writes something else; empty for an approval. Who may try again is told
+    /// what to send; who may not is told why, and nothing that asks for more.
+    pub fn template(self, kind: DecisionKind) -> &'static str {
+        match kind {
+            DecisionKind::Approve => "",
+            DecisionKind::Retry => self.ask_again(),
+            DecisionKind::Reject | DecisionKind::Revoke => self.refuse(),
+        }
+    }
+
+    fn ask_again(self) -> &'static str {
         match self {
             Self::DocumentExpired => "Your document is out of date. Please send one that is still valid.",
             Self::DocumentUnreadable => {
                 "We could not read your document. Please photograph it in good light, with all four corners in view."
             }
-            Self::DocumentMismatch => "The document does not match the details of your account.",
+            Self::DocumentMismatch => {
+                "The document does not match the details of your account. Please correct them, or send a document that matches."
+            }
             Self::SelfieMismatch => {
                 "The photo of you does not match the document. Please take a new one, facing the camera."
             }
-            Self::SuspectedForgery => "We could not confirm that the document is genuine.",
-            Self::Underage => "You must be of age to offer services here.",
+            Self::SuspectedForgery => {
+                "We could not confirm that the document is genuine. Please photograph the original, not a copy or a screen."
+            }
+            Self::Underage => {
+                "The document does not show that you are of age. Please send one with a readable date of birth."
+            }
             Self::UnsupportedDocument => {
                 "We do not take this kind of document. Please send a passport, a national identity card, a driving licence or a residence permit."
             }
+            Self::Other => "We could not confirm your identity with what you sent. Please try again.",
+        }
+    }
+
+    fn refuse(self) -> &'static str {
+        match self {
+            Self::DocumentExpired => "The document that you sent is out of date.",
+            Self::DocumentUnreadable => "The document that you sent cannot be read.",
+            Self::DocumentMismatch => "The document that you sent does not match the details of your account.",
+            Self::SelfieMismatch => "The photo of you does not match the document that you sent.",
+            Self::SuspectedForgery => "We could not establish that the document is genuine.",
+            Self::Underage => "You must be of age to offer services here.",
+            Self::UnsupportedDocument => "We do not take the kind of document that you sent.",
             Self::Other => "We could not confirm your identity with what you sent.",
         }
     }
@@ -148,7 +176,7 @@ impl Decision {
         self.comment = match self.comment.filter(|comment| !comment.trim().is_empty()) {
             Some(comment) => Some(check_text("/comment", &comment, 1, 1_000)?),
             None if self.reasons.is_empty() => None,
-            None => Some(self.reasons.iter().map(|reason| reason.template()).collect::<Vec<_>>().join(" ")),
+            None => Some(self.reasons.iter().map(|reason| reason.template(self.kind)).collect::<Vec<_>>().join(" ")),
         };
         Ok(self)
     }
@@ -351,7 +379,20 @@ mod tests {
             assert!(decision(kind, &[]).is_err());
             let checked = decision(kind, &[KycReason::Other, KycReason::Underage, KycReason::Other]).unwrap();
             assert_eq!(checked.reasons, [KycReason::Underage, KycReason::Other]);
-            assert!(checked.comment.unwrap().starts_with("You must be of age"));
+            assert!(checked.comment.unwrap().starts_with(KycReason::Underage.template(kind)));
+        }
+    }
+
+    #[test]
+    fn only_who_may_try_again_is_asked_to() {
+        for reason in KycReason::ALL {
+            let [ask, reject, revoke] =
+                [DecisionKind::Retry, DecisionKind::Reject, DecisionKind::Revoke].map(|kind| reason.template(kind));
+            assert!(ask.to_lowercase().contains("please"), "{reason}: {ask}");
+            for text in [reject, revoke] {
+                assert!(!text.is_empty() && text != ask && !text.to_lowercase().contains("please"), "{reason}: {text}");
+            }
+            assert_eq!(reason.template(DecisionKind::Approve), "");
         }
     }
 }

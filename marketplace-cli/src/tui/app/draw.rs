@@ -1,6 +1,6 @@
 //! Draws the application, and resolves what the mouse points at.
 
-use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Position, Rect},
@@ -8,7 +8,12 @@ use ratatui::{
 };
 
 use super::{
-    super::{keymap::Action, text, widgets::rows},
+    super::{
+        ctx::Confirmed,
+        keymap::Action,
+        text,
+        widgets::{form::Outcome, rows},
+    },
     App, frame,
 };
 
@@ -68,6 +73,7 @@ impl App {
             popup.draw(body, buf, theme);
             cursor = None;
         }
+        theme.finish(buf);
         cursor
     }
 
@@ -79,18 +85,33 @@ impl App {
             _ => return,
         };
         self.ctx.dirty = true;
+        let at = Position::new(mouse.column, mouse.row);
         if let Some(popup) = &mut self.popup {
-            if lines == 0 {
-                self.popup = None;
-            } else {
+            if lines != 0 {
                 popup.scroll(lines);
+            } else if !popup.contains(at) {
+                self.popup = None;
             }
             return;
         }
-        if self.form.is_some() || self.palette.is_some() {
+        if let Some((form, _)) = &mut self.form {
+            if lines != 0 {
+                form.scroll(lines.signum());
+            } else if let Outcome::Filled(filled) = form.click(at)
+                && let Some((_, intent)) = self.form.take()
+            {
+                self.confirmed(Confirmed::new(filled, intent));
+            }
             return;
         }
-        let at = Position::new(mouse.column, mouse.row);
+        if let Some(palette) = &mut self.palette {
+            if lines != 0 {
+                palette.scroll(lines.signum());
+            } else if palette.click(at) {
+                self.key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE));
+            }
+            return;
+        }
         if lines == 0 {
             if let Some((_, action)) = self.tabs.iter().find(|(area, _)| area.contains(at)) {
                 self.act(*action);

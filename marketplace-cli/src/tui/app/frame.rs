@@ -58,7 +58,7 @@ pub fn header(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State) {
     let gap = room.saturating_sub(text::width(&left) + 2);
     // As many of the numbers as fit.
     let counts = (1..=counts.len()).rev().filter_map(|many| counts.get(..many)).map(|some| some.join("   "));
-    if let Some(counts) = counts.into_iter().find(|counts| text::width(counts) <= gap) {
+    if let Some(counts) = counts.into_iter().find(|counts| text::width(counts) + 2 <= gap) {
         let x = width - text::width(&right) - text::width(&counts) - 3;
         buf.set_string(area.x + u16::try_from(x).unwrap_or(0), area.y, &counts, base);
     }
@@ -76,9 +76,14 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
     let theme = ctx.theme;
     let mut places = Vec::new();
     let mut x = area.x + 1;
-    for screen in ctx.keymap.screens() {
-        let action = screen.home;
-        let label = format!(" {} {} ", ctx.keymap.key(action), screen.tab);
+    let labels = |blank: &str| -> Vec<(Action, String)> {
+        let label = |action: Action, tab| format!("{blank}{} {tab} ", ctx.keymap.key(action));
+        ctx.keymap.screens().map(|screen| (screen.home, label(screen.home, screen.tab))).collect()
+    };
+    // Where there is little room the tabs stand closer.
+    let wide = labels(" ");
+    let needed: usize = wide.iter().map(|(_, label)| text::width(label)).sum();
+    for (action, label) in if needed < usize::from(area.width) { wide } else { labels("") } {
         let width = u16::try_from(text::width(&label)).unwrap_or(0);
         let style = if action == active { theme.style(Style::Selected) } else { theme.style(Style::Plain) };
         if x + width <= area.right() {
@@ -118,7 +123,12 @@ pub fn status(area: Rect, buf: &mut Buffer, ctx: &Ctx, state: &State, screen: Op
         let line = format!("✖ not connected ({}); shows what it has, changes nothing, tries again", text::clean(why));
         pieces.push(Span::styled(line, theme.style(Style::Bad)));
     }
-    let used: usize = pieces.iter().map(Span::width).sum();
+    let mut used: usize = pieces.iter().map(Span::width).sum();
+    if used > usize::from(area.width) && pieces.len() > 3 {
+        // What just happened matters more than what can be seen anyway.
+        pieces.drain(1..3);
+        used = pieces.iter().map(Span::width).sum();
+    }
     let line = Line::from(pieces);
     buf.set_line(area.x, area.y, &line, area.width);
     if used > usize::from(area.width)

@@ -336,6 +336,12 @@ impl App {
         };
         let (screens, ctx) = self.each();
         for screen in screens {
+            if let Some(list) = screen.lists_mut() {
+                match list.confirmed(confirmed, ctx) {
+                    Ok(()) => return,
+                    Err(other) => confirmed = other,
+                }
+            }
             match screen.confirmed(confirmed, ctx) {
                 Ok(()) => return,
                 Err(other) => confirmed = other,
@@ -383,6 +389,10 @@ impl App {
         if action.decides()
             && let Some(why) = self.unseen(action)
         {
+            self.ctx.refuse(why);
+            return;
+        }
+        if let Some(why) = self.seen().why_not(action, &self.ctx) {
             self.ctx.refuse(why);
             return;
         }

@@ -11,7 +11,7 @@ use ratatui::{
 use tui_input::{Input, backend::crossterm::EventHandler};
 
 use super::{
-    super::{ctx::Ctx, text, widgets::input},
+    super::{ctx::Ctx, memory::Memory, text, widgets::input},
     filter::{self, Typed},
 };
 
@@ -25,20 +25,30 @@ pub struct FilterBar<F> {
     pub filter: F,
     input: Input,
     typing: bool,
+    /// Whether the text is still the one before: what is typed then replaces it.
+    fresh: bool,
     before: String,
     due: Option<Timestamp>,
     hint: String,
+    /// The filters that were used and saved, and the list that they belong to.
+    memory: Memory,
+    list: &'static str,
+    /// How far back in the used ones.
+    back: usize,
 }
 
 impl<F: Typed> FilterBar<F> {
-    /// Creates a bar with a filter that is in effect from the start.
-    pub fn starting(typed: &str) -> Self {
+    /// Creates the bar of a list, with a filter that is in effect from the start.
+    pub fn starting(list: &'static str, typed: &str) -> Self {
         let (filter, input) = (filter::parse(typed).unwrap_or_default(), typed.to_owned().into());
-        Self { filter, input, typing: false, before: String::new(), due: None, hint: String::new() }
+        Self { filter, input, list, ..Self::default() }
     }
-    /// Begins typing.
-    pub fn open(&mut self) {
+    /// Begins typing: a new filter replaces the one in effect, unless that is edited.
+    pub fn open(&mut self, memory: &Memory) {
+        self.memory = memory.clone();
         self.typing = true;
+        self.fresh = !self.input.value().is_empty();
+        self.back = 0;
         self.before = self.input.value().to_owned();
         self.suggest();
     }
@@ -52,10 +62,11 @@ impl<F: Typed> FilterBar<F> {
     }
     /// Sets the whole filter at once. Returns false, with the reason in `ctx`, when it cannot be parsed.
     pub fn set(&mut self, typed: &str, ctx: &mut Ctx) -> bool {
-        match filter::parse(typed) {
-            Ok(filter) => {
+        self.memory = ctx.memory.clone();
+        match self.meaning(typed).and_then(|typed| Ok((filter::parse(&typed)?, typed))) {
+            Ok((filter, typed)) => {
                 self.filter = filter;
-                self.input = typed.to_owned().into();
+                self.input = typed.into();
                 self.typing = false;
                 self.due = None;
                 true
@@ -67,17 +78,43 @@ impl<F: Typed> FilterBar<F> {
         }
     }
 
+    /// Returns what is meant by a text: a saved filter for its `@name`, and otherwise the text.
+    fn meaning(&self, typed: &str) -> Result<String, String> {
+        let Some(name) = typed.trim().strip_prefix('@') else { return Ok(typed.to_owned()) };
+        self.memory.saved(self.list, name).ok_or_else(|| match self.memory.names(self.list) {
+            names if names.is_empty() => "nothing is saved here yet: end a filter with =name".to_owned(),
+            names => format!("saved are {}", names.iter().map(|name| format!("@{name}")).collect::<Vec<_>>().join(" ")),
+        })
+    }
+
+    fn completions(&self) -> Vec<String> {
+        match self.input.value().strip_prefix('@') {
+            Some(begun) => {
+                let names = self.memory.names(self.list).into_iter();
+                names.filter(|name| name.starts_with(begun) && name != begun).map(|name| format!("@{name}")).collect()
+            }
+            None => filter::complete::<F>(self.input.value()),
+        }
+    }
+
     fn suggest(&mut self) {
-        let more = filter::complete::<F>(self.input.value());
-        self.hint = match filter::parse::<F>(self.input.value()) {
+        let typed = self.input.value();
+        let more = self.completions();
+        self.hint = match self.meaning(typed).and_then(|typed| filter::parse::<F>(&typed)) {
+            _ if self.fresh => "type another, or → to edit, ↑ for earlier ones".into(),
             _ if !more.is_empty() => {
                 format!("Tab: {}", more.iter().map(|whole| last(whole)).collect::<Vec<_>>().join("  "))
             }
+            _ if let Some((filter, name)) = saving(typed) => match filter {
+                "" => format!("Enter forgets @{name}"),
+                _ => format!("Enter saves it as @{name}"),
+            },
             Err(why) => why,
-            Ok(_) if self.input.value().is_empty() => {
+            Ok(_) if typed.is_empty() => {
                 let words: Vec<_> = F::WORDS.iter().map(|(word, _)| format!("{word}:")).collect();
                 let free = if F::FREE_TEXT { " or any text" } else { "" };
-                format!("{}{free}", words.join(" "))
+                let saved = if self.memory.names(self.list).is_empty() { "" } else { " @saved" };
+                format!("{}{free}{saved}", words.join(" "))
             }
             Ok(_) => String::new(),
         };
@@ -85,6 +122,7 @@ impl<F: Typed> FilterBar<F> {
 
     /// Handles a key while typing; returns true when the filter changed at once.
     pub fn key(&mut self, key: KeyEvent, ctx: &mut Ctx) -> bool {
+        let fresh = std::mem::take(&mut self.fresh);
         match key.code {
             KeyCode::Esc => {
                 self.typing = false;
@@ -96,25 +134,29 @@ impl<F: Typed> FilterBar<F> {
                 let before = std::mem::take(&mut self.before);
                 return self.take(&before);
             }
-            KeyCode::Enter => {
-                let typed = self.input.value().to_owned();
-                match filter::parse::<F>(&typed) {
-                    Ok(_) => {
-                        self.typing = false;
-                        return self.take(&typed);
-                    }
-                    Err(why) => self.hint = why,
-                }
+            KeyCode::Enter => return self.enter(),
+            KeyCode::Up | KeyCode::Down => {
+                let used = self.memory.used(self.list);
+                let used: Vec<_> = used.into_iter().filter(|used| *used != self.before).collect();
+                let up = key.code == KeyCode::Up;
+                self.back = if up { (self.back + 1).min(used.len()) } else { self.back.saturating_sub(1) };
+                let shown = self.back.checked_sub(1).and_then(|at| used.get(at));
+                self.input = shown.unwrap_or(&self.before).clone().into();
+                self.due = Some(ctx.now() + DEBOUNCE);
+                self.suggest();
             }
             KeyCode::Tab => {
-                let more = filter::complete::<F>(self.input.value());
-                if let Some(first) = more.first() {
+                if let Some(first) = self.completions().first() {
                     self.input = first.clone().into();
                     self.due = Some(ctx.now() + DEBOUNCE);
                 }
                 self.suggest();
             }
-            _ => {
+            code => {
+                let replaces = matches!(code, KeyCode::Char(_) | KeyCode::Backspace | KeyCode::Delete);
+                if fresh && replaces && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
+                    self.input = Input::default();
+                }
                 self.input.handle_event(&Event::Key(key));
                 self.due = Some(ctx.now() + DEBOUNCE);
                 self.suggest();
@@ -123,9 +165,35 @@ impl<F: Typed> FilterBar<F> {
         false
     }
 
+    fn enter(&mut self) -> bool {
+        let typed = self.input.value().to_owned();
+        let typed = match saving(&typed) {
+            Some((filter, _)) if filter::parse::<F>(filter).is_err() => typed,
+            Some((filter, name)) => {
+                self.memory.save_filter(self.list, name, filter);
+                filter.to_owned()
+            }
+            None => typed,
+        };
+        match self.meaning(&typed).and_then(|typed| filter::parse::<F>(&typed).map(|_| typed)) {
+            Ok(typed) => {
+                self.typing = false;
+                self.memory.use_filter(self.list, &typed);
+                self.take(&typed)
+            }
+            Err(why) => {
+                self.hint = why;
+                false
+            }
+        }
+    }
+
     /// Handles pasted text.
     pub fn paste(&mut self, pasted: &str, now: Timestamp) {
-        for c in text::clean(pasted).chars() {
+        if std::mem::take(&mut self.fresh) {
+            self.input = Input::default();
+        }
+        for c in text::pasted_line(pasted).chars() {
             self.input.handle(tui_input::InputRequest::InsertChar(c));
         }
         self.due = Some(now + DEBOUNCE);
@@ -145,7 +213,9 @@ impl<F: Typed> FilterBar<F> {
     pub fn tick(&mut self, now: Timestamp) -> bool {
         if self.due.is_some_and(|due| now >= due) {
             self.due = None;
-            if let Ok(filter) = filter::parse(self.input.value()) {
+            let typed = self.input.value();
+            let typed = saving(typed).map_or(typed, |(filter, _)| filter);
+            if let Ok(filter) = self.meaning(typed).and_then(|typed| filter::parse(&typed)) {
                 let changed = self.filter != filter;
                 self.filter = filter;
                 return changed;
@@ -158,6 +228,16 @@ impl<F: Typed> FilterBar<F> {
     pub fn draw(&self, bar: Rect, buf: &mut Buffer, ctx: &Ctx) -> Option<Position> {
         self.typing.then(|| input::draw(bar, buf, ctx.theme, "/", &self.input, &self.hint))
     }
+}
+
+/// Returns a filter and the name that it is to be saved under: `status:banned =bans`.
+fn saving(typed: &str) -> Option<(&str, &str)> {
+    let (filter, name) = match typed.rsplit_once(' ') {
+        Some((filter, last)) => (filter, last.strip_prefix('=')?),
+        None => ("", typed.strip_prefix('=')?),
+    };
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
+    plain.then_some((filter.trim(), name))
 }
 
 fn last(typed: &str) -> &str {

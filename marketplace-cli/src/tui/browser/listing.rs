@@ -1,12 +1,12 @@
 //! What all list screens share: a list that loads its pages, filters as the user types, and has marks.
 
 use marketplace_core::staff::Connection;
-use std::{any::Any, fmt::Debug, time::Duration};
+use std::{any::Any, fmt::Debug, marker::PhantomData, time::Duration};
 
 use crossterm::event::KeyEvent;
 use futures::future::BoxFuture;
 use marketplace_core::{
-    error::Result as Answered,
+    error::{Error, ErrorCode, Result as Answered},
     page::{MAX_LIMIT, Page, PageRequest},
     time::Timestamp,
 };
@@ -18,12 +18,17 @@ use serde::Serialize;
 
 use super::{
     super::{
-        ctx::{Ctx, Request},
+        bulk::Bulk,
+        ctx::{Confirmed, Ctx, Request},
         jump::Subject,
         keymap::Action,
         message::{LoadId, Message},
         text,
         theme::Style,
+        widgets::{
+            columns::{Column, Sorted},
+            form::{Choice, Form},
+        },
     },
     filter::Typed,
     filter_bar::FilterBar,
@@ -49,7 +54,34 @@ pub trait Listed: Row + Debug + Serialize + Send + Sync + 'static {
     fn list(api: Connection, filter: Self::Filter, page: PageRequest) -> BoxFuture<'static, Answered<Page<Self>>>;
     /// Returns the text that is copied as the row's id.
     fn id_text(&self) -> String;
+    /// Returns the columns of the list.
+    fn columns() -> &'static [Column];
+    /// Returns what rows are sorted by in a column.
+    fn key(&self, column: &str) -> Key;
 }
+
+/// What a row is sorted by in a column.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// A number, or a time.
+    Number(i64),
+    /// A text, without regard to its case.
+    Text(String),
+}
+
+impl Key {
+    /// Returns the key of a text.
+    pub fn text(text: impl AsRef<str>) -> Self {
+        Self::Text(text.as_ref().to_lowercase())
+    }
+    /// Returns the key of a time.
+    pub fn time(at: Timestamp) -> Self {
+        Self::Number(at.micros())
+    }
+}
+
+/// The intent of the form in which columns are chosen.
+struct ChooseColumns<T>(PhantomData<T>);
 
 /// Rows that were loaded.
 #[derive(Debug)]
@@ -70,16 +102,22 @@ pub struct Listing<T: Listed> {
     base: String,
     matching: Option<LoadId>,
     refresh_due: Option<Timestamp>,
+    /// Whether it was looked up which columns are not shown.
+    remembered: bool,
+    /// The rows that a bulk action was started for, in its order.
+    acting: Vec<T::Id>,
 }
 
 impl<T: Listed> Default for Listing<T> {
     fn default() -> Self {
         Self {
             rows: Paged::default(),
-            bar: FilterBar::starting(T::DEFAULT),
+            bar: FilterBar::starting(T::WHAT, T::DEFAULT),
             base: T::DEFAULT.to_owned(),
             matching: None,
             refresh_due: None,
+            remembered: false,
+            acting: Vec::new(),
         }
     }
 }
@@ -88,7 +126,16 @@ impl<T: Listed> Listing<T> {
     /// Handles the actions that mean the same on every list: filter, marks, movements. Returns false for any other.
     pub fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
         match action {
-            Action::FILTER => self.bar.open(),
+            Action::FILTER => self.bar.open(&ctx.memory),
+            Action::SORT => self.sort_by_next(ctx),
+            Action::REVERSE => match &mut self.rows.sorted {
+                Some(sorted) => {
+                    sorted.falling = !sorted.falling;
+                    self.rows.restart();
+                }
+                None => ctx.say(format!("{} sorts by a column first", ctx.keymap.key(Action::SORT))),
+            },
+            Action::COLUMNS => self.choose_columns(ctx),
             Action::MARK => self.rows.mark(),
             Action::MARK_RANGE => {
                 if self.rows.mark_range() {
@@ -105,6 +152,38 @@ impl<T: Listed> Listing<T> {
             _ => return self.rows.moved(action),
         }
         true
+    }
+
+    /// Sorts by the next column that is shown, and after the last one as the system does.
+    fn sort_by_next(&mut self, ctx: &mut Ctx) {
+        let shown: Vec<_> = T::columns().iter().filter(|column| !self.rows.hidden.contains(&column.name)).collect();
+        let at = self.rows.sorted.and_then(|sorted| shown.iter().position(|column| column.name == sorted.column));
+        let next = shown.get(at.map_or(0, |at| at + 1));
+        self.rows.sorted = next.map(|column| Sorted { column: column.name, falling: column.right });
+        self.rows.restart();
+        match next {
+            Some(column) => ctx.say(format!("sorted by {}", column.name)),
+            None => ctx.say("in the system's order again"),
+        }
+    }
+
+    fn choose_columns(&self, ctx: &mut Ctx) {
+        let columns = T::columns();
+        let choices =
+            ('a'..='z').zip(columns).map(|(key, column)| Choice { key, label: column.name.to_owned(), template: "" });
+        let shown = |(at, column): (usize, &Column)| (!self.rows.hidden.contains(&column.name)).then_some(at);
+        let picked: Vec<usize> = columns.iter().enumerate().filter_map(shown).collect();
+        let form = Form::new(format!("Columns of {}", T::WHAT))
+            .line("Shown where there is room for them.")
+            .line("")
+            .choices(choices.collect(), true)
+            .with_picked(&picked);
+        ctx.ask(form, ChooseColumns::<T>(PhantomData));
+    }
+
+    /// Remembers the rows that a bulk action is about to change, in its order.
+    pub fn acting_on(&mut self, ids: impl IntoIterator<Item = T::Id>) {
+        self.acting = ids.into_iter().collect();
     }
 
     /// Goes one step back towards the list's initial state: without marks, then without a filter of the user's. Returns
@@ -154,7 +233,12 @@ impl<T: Listed> Listing<T> {
         match answer {
             Answer::Page(answer) => match self.rows.answered(id, answer) {
                 Some(Ok(())) => return Ok(true),
-                Some(Err(error)) => ctx.fail(T::WHAT, &error),
+                Some(Err(error)) => {
+                    ctx.fail(T::WHAT, &error);
+                    if error.code() == ErrorCode::Invalid && self.rows.sorted.take().is_some() {
+                        self.rows.restart();
+                    }
+                }
                 None => {}
             },
             Answer::All(answer) => {
@@ -240,6 +324,20 @@ async fn matching<T: Listed>(api: Connection, filter: T::Filter) -> Answered<(Ve
     }
 }
 
+/// Loads all that match, up to a limit, in the order of a column.
+async fn sorted<T: Listed>(api: Connection, filter: T::Filter, by: Sorted) -> Answered<Page<T>> {
+    let (mut rows, more) = matching::<T>(api, filter).await?;
+    if more {
+        let why = format!("more than {MOST} match: narrow the filter to sort by {}", by.column);
+        return Err(Error::new(ErrorCode::Invalid, why));
+    }
+    rows.sort_by_cached_key(|row| row.key(by.column));
+    if by.falling {
+        rows.reverse();
+    }
+    Ok(Page { items: rows, next: None })
+}
+
 /// A list of any kind with its detail: what is the same on every screen that has one.
 pub trait Lists {
     /// Returns whether keys are text now.
@@ -262,8 +360,13 @@ pub trait Lists {
     fn reload(&mut self, ctx: &mut Ctx);
     /// Handles the passing of time, and loads what is missing while it is visible.
     fn tick(&mut self, visible: bool, ctx: &mut Ctx);
-    /// Handles the end of a bulk action.
-    fn bulk_ended(&mut self, ctx: &mut Ctx);
+    /// Handles the end of a bulk action: what failed keeps its mark.
+    fn bulk_ended(&mut self, bulk: &Bulk, ctx: &mut Ctx);
+    /// Handles a confirmed form of its own.
+    ///
+    /// # Errors
+    /// Returns any other form.
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Result<(), Confirmed>;
     /// Handles a click. Returns true when it opens the row.
     fn click(&mut self, at: Position, ctx: &mut Ctx) -> bool;
     /// Returns the number of marked rows and what is then applied to all of them, as text for the status line.
@@ -312,18 +415,49 @@ impl<T: Listed> Lists for Listing<T> {
         if self.bar.tick(now) {
             self.rows.restart();
         }
+        if !self.remembered {
+            self.remembered = true;
+            let hidden = ctx.memory.hidden(T::WHAT);
+            let known = T::columns().iter().map(|column| column.name);
+            self.rows.hidden = known.filter(|name| hidden.iter().any(|hidden| hidden == name)).collect();
+        }
         if !visible {
             return;
         }
         while let Some((want, request)) = self.rows.take_want() {
             let filter = self.bar.filter.clone();
-            let id = ctx.load(Answer::<T>::Page, |api| T::list(api, filter, request));
+            let by = self.rows.sorted;
+            let id = ctx.load(Answer::<T>::Page, |api| async move {
+                match by {
+                    Some(by) => sorted(api, filter, by).await,
+                    None => T::list(api, filter, request).await,
+                }
+            });
             self.rows.started(id, want, now);
         }
     }
-    fn bulk_ended(&mut self, _ctx: &mut Ctx) {
-        self.rows.clear_marks();
+    fn bulk_ended(&mut self, bulk: &Bulk, _ctx: &mut Ctx) {
+        let acting = std::mem::take(&mut self.acting);
+        if acting.is_empty() {
+            // Another list's.
+            self.rows.refresh();
+            return;
+        }
+        let failed: Vec<T::Id> = bulk.unfinished().filter_map(|at| acting.get(at)).copied().collect();
+        self.rows.keep_marks(&failed);
         self.rows.refresh();
+    }
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> Result<(), Confirmed> {
+        let (ChooseColumns::<T>(_), filled) = confirmed.open()?;
+        let columns = T::columns().iter().enumerate();
+        self.rows.hidden =
+            columns.filter(|(at, _)| !filled.picked.contains(at)).map(|(_, column)| column.name).collect();
+        ctx.memory.hide(T::WHAT, &self.rows.hidden);
+        if self.rows.sorted.is_some_and(|sorted| self.rows.hidden.contains(&sorted.column)) {
+            self.rows.sorted = None;
+            self.rows.restart();
+        }
+        Ok(())
     }
     fn click(&mut self, at: Position, _ctx: &mut Ctx) -> bool {
         self.rows.click(at) == Some(true)

@@ -36,13 +36,13 @@ use uuid::Uuid;
 use self::listing::{Listed, Listing, Lists, copies};
 use super::{
     bulk::Bulk,
-    ctx::{Ctx, PATIENCE},
+    ctx::{Confirmed, Ctx, PATIENCE},
     jump::Subject,
     keymap::Action,
     message::{LoadId, Message},
     text,
     theme::Style,
-    widgets::rows,
+    widgets::{columns::Column, rows},
 };
 
 /// Columns from which list and detail are shown side by side.
@@ -195,6 +195,7 @@ impl<T: Detailed> Browser<T> {
             self.changes.push((load, one.name.clone(), done));
             return;
         }
+        self.list.acting_on(targets.iter().map(|target| target.id));
         let items = targets.iter().map(|target| (target.name.clone(), target.id));
         ctx.bulk(Bulk::new(heading(verb, targets, T::MANY), items, move |api, id| work(api, id, None)));
     }
@@ -260,7 +261,7 @@ impl<T: Detailed> Browser<T> {
                     return self.list.back(ctx);
                 }
             }
-            Action::FILTER => {
+            Action::FILTER | Action::SORT | Action::REVERSE | Action::COLUMNS => {
                 self.in_detail = false;
                 return self.list.action(action, ctx);
             }
@@ -403,11 +404,12 @@ impl<T: Detailed> Browser<T> {
         buf: &mut Buffer,
         ctx: &Ctx,
         (title, empty): (&str, &str),
-        cells: impl Fn(&T, usize) -> Vec<Span<'static>>,
+        columns: &[Column],
+        cells: impl Fn(&T) -> Vec<Span<'static>>,
     ) {
         let focused = !self.in_detail;
         let inner = rows::pane(area, buf, ctx.theme, &self.list.title(title), &self.list.place(), focused);
-        list::draw(inner, buf, ctx, &mut self.list.rows, focused, empty, cells);
+        list::draw(inner, buf, ctx, &mut self.list.rows, focused, empty, columns, cells);
     }
 
     /// Draws the detail in its frame, from lines that are created for its width.
@@ -507,9 +509,12 @@ impl<T: Detailed> Lists for Browser<T> {
         let around = self.arrived && self.detail.is_none() && self.load.is_some();
         self.list.tick(visible && !around, ctx);
     }
-    fn bulk_ended(&mut self, ctx: &mut Ctx) {
-        self.list.rows.clear_marks();
+    fn bulk_ended(&mut self, bulk: &Bulk, ctx: &mut Ctx) {
+        self.list.bulk_ended(bulk, ctx);
         self.reload(ctx);
+    }
+    fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
+        self.list.confirmed(confirmed, ctx)
     }
     fn click(&mut self, at: Position, ctx: &mut Ctx) -> bool {
         match self.list.rows.click(at) {

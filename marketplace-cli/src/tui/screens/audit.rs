@@ -20,7 +20,7 @@ use super::super::{
     browser::{
         filter::{Typed, flag, quoted},
         list,
-        listing::{Listed, Listing, Lists, copies},
+        listing::{Key, Listed, Listing, Lists, copies},
         paged::Row,
     },
     component::{Registered, Screen},
@@ -29,8 +29,9 @@ use super::super::{
     keymap::{Action, Rows, ScreenInfo, Spec},
     message::Message,
     text,
-    theme::{Style, Theme},
+    theme::Style,
     widgets::{
+        columns::Column,
         popup::{PopLine, Popup},
         rows,
     },
@@ -112,6 +113,18 @@ impl Listed for AuditRow {
     fn id_text(&self) -> String {
         self.target.clone()
     }
+    fn columns() -> &'static [Column] {
+        &COLUMNS
+    }
+    fn key(&self, column: &str) -> Key {
+        match column {
+            "what" => Key::text(self.action.to_string()),
+            "who" => Key::text(&self.actor.0),
+            "of" => Key::text(format!("{} {}", self.target_kind, self.target)),
+            "why" => Key::text(self.reason.as_deref().unwrap_or_default()),
+            _ => Key::Number(self.seq),
+        }
+    }
 }
 
 impl Row for AuditRow {
@@ -134,13 +147,19 @@ impl Default for Audit {
     }
 }
 
-/// Returns the columns of a row.
-pub fn cells(row: &AuditRow, width: usize, now: Timestamp, exact: bool, theme: Theme) -> Vec<Span<'static>> {
-    let time = if exact { 20 } else { 5 };
-    let action = 16;
-    let actor = if width > 90 { 26 } else { 16 };
-    let rest = width.saturating_sub(time + action + actor + 2);
-    let reason = row.reason.as_deref().map_or_else(String::new, |reason| format!("  {}", text::words(reason)));
+/// The columns of the log.
+pub const COLUMNS: [Column; 6] = [
+    Column::number("row", 4).falling(),
+    Column::time("when", 2),
+    Column::text("what", 12, 0),
+    Column::text("who", 10, 0),
+    Column::text("of", 12, 0),
+    Column::text("why", 8, 3),
+];
+
+/// Returns the cells of a row.
+pub fn cells(row: &AuditRow, ctx: &Ctx) -> Vec<Span<'static>> {
+    let theme = ctx.theme;
     let style = row.action.known().map_or(Style::Plain, |action| match action {
         AuditAction::UsersBan
         | AuditAction::UsersDelete
@@ -156,21 +175,23 @@ pub fn cells(row: &AuditRow, width: usize, now: Timestamp, exact: bool, theme: T
         _ => Style::Plain,
     });
     vec![
-        Span::styled(text::right(&text::when(row.at, now, exact), time - 1), theme.style(Style::Faint)),
-        Span::raw("  "),
-        Span::styled(text::left(&row.action.to_string(), action), theme.style(style)),
-        Span::raw(text::left(&text::who(&row.actor), actor)),
-        Span::raw(text::left(&format!("{} {}{reason}", row.target_kind, text::short_id(&row.target)), rest)),
+        Span::styled(text::thousands(row.seq), theme.style(Style::Faint)),
+        rows::time(theme, row.at, ctx.now(), ctx.exact),
+        Span::styled(row.action.to_string(), theme.style(style)),
+        Span::raw(ctx.who(&row.actor)),
+        Span::raw(format!("{} {}", row.target_kind, text::short_id(&row.target))),
+        Span::raw(row.reason.as_deref().map_or_else(String::new, text::words)),
     ]
 }
 
 /// Returns a row in full.
-pub fn detail(row: &AuditRow) -> Popup {
+pub fn detail(row: &AuditRow, ctx: &Ctx) -> Popup {
     let pair = |key: &str, value: String| PopLine::Pair(key.into(), value);
     let mut lines = vec![
         pair("row", text::thousands(row.seq)),
-        pair("when", format!("{} UTC", text::exact(row.at))),
-        pair("who", row.actor.to_string()),
+        pair("when", text::exact(row.at)),
+        pair("who", ctx.who(&row.actor)),
+        pair("actor", row.actor.to_string()),
         pair("what", row.action.to_string()),
         pair(&row.target_kind.to_string(), row.target.clone()),
         pair("reason", row.reason.clone().unwrap_or_else(|| "–".into())),
@@ -213,7 +234,7 @@ impl Screen for Audit {
             }
             Action::OPEN => {
                 if let Some(row) = self.list.rows.selected() {
-                    ctx.requests.push(Request::Popup(detail(row)));
+                    ctx.requests.push(Request::Popup(detail(row, ctx)));
                 }
             }
             Action::BACK => return self.list.back(ctx),
@@ -273,15 +294,7 @@ impl Screen for Audit {
             (false, _) => "not following",
         };
         let inner = rows::pane(area, buf, ctx.theme, &title, follow, true);
-        let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
-        list::draw(inner, buf, ctx, &mut self.list.rows, true, "No row matches.", |row, width| {
-            let mut spans = vec![
-                Span::styled(text::right(&text::thousands(row.seq), 8), theme.style(Style::Faint)),
-                Span::raw(" "),
-            ];
-            spans.extend(cells(row, width.saturating_sub(9), now, exact, theme));
-            spans
-        });
+        list::draw(inner, buf, ctx, &mut self.list.rows, true, "No row matches.", &COLUMNS, |row| cells(row, ctx));
     }
 
     fn commands(&self) -> Vec<String> {

@@ -1,12 +1,12 @@
 //! The dashboard: pending work, current numbers, and recent actions of colleagues.
 
 use marketplace_core::staff::{ListAudit, ListQuery, ShowStats, Stats};
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use marketplace_core::{
     accounts::model::Status,
-    audit::{AuditFilter, AuditRow},
-    base::count::Count,
+    audit::{AuditAction, AuditFilter, AuditRow},
+    base::{count::Count, principal::Principal},
     error::Result,
     events::Event,
     jobs::model::JobStatus,
@@ -17,10 +17,15 @@ use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Position, Rect},
     text::{Line, Span},
+    widgets::{Sparkline, Widget},
 };
 
 use super::super::{
-    browser::{list, paged::Paged},
+    browser::{
+        list,
+        paged::{Paged, Row},
+    },
+    colleagues,
     component::{Registered, Screen},
     ctx::{Ctx, PATIENCE, Request},
     jump::Relations,
@@ -28,7 +33,11 @@ use super::super::{
     message::{LoadId, Message},
     text,
     theme::{self, Style},
-    widgets::rows::{self, count},
+    widgets::{
+        columns::Column,
+        popup::{PopLine, Popup},
+        rows::{self, count},
+    },
 };
 use super::audit;
 
@@ -43,20 +52,145 @@ const SOON: Duration = Duration::from_millis(300);
 pub const HOME: Action =
     Action::new(&Spec { name: "dashboard", keys: "1", label: "dashboard", rank: 0, needs: None, help: "Dashboard" });
 
+/// Rows of the audit log of which the recent actions are made.
+const LOOKED_AT: u16 = 100;
+/// The interval of the samples that the charts are drawn from, and how many are kept.
+const SAMPLE: Duration = Duration::from_secs(10);
+const SAMPLES: usize = 360;
+/// Columns from which the charts stand beside what waits, and the rows that they take.
+const CHARTS: (u16, u16) = (120, 7);
+
+/// The columns of the recent actions.
+const COLUMNS: [Column; 5] = [
+    Column::time("when", 1).falling(),
+    Column::text("what", 12, 0),
+    Column::text("who", 8, 0),
+    Column::text("of", 12, 2),
+    Column::text("why", 8, 3),
+];
+
+/// A row of the recent actions: what somebody did, or how often something was done that is not worth a row of its own.
+#[derive(Debug, Clone)]
+struct Recent {
+    /// The newest row of the audit log that belongs to it.
+    row: AuditRow,
+    /// How often each was done, when it stands for several.
+    folded: Vec<(String, usize)>,
+}
+
+impl Row for Recent {
+    type Id = i64;
+    fn id(&self) -> i64 {
+        self.row.seq
+    }
+}
+
+/// Returns whether a row is no decision of anybody's: timers and retention, claims, and looking.
+fn is_routine(row: &AuditRow) -> bool {
+    row.actor == Principal::system()
+        || row.action.known().is_some_and(|action| {
+            matches!(
+                action,
+                AuditAction::KycClaim
+                    | AuditAction::KycRelease
+                    | AuditAction::KycView
+                    | AuditAction::KycExpire
+                    | AuditAction::KycFilesDeleted
+                    | AuditAction::UsersSearch
+                    | AuditAction::ThreadsRead
+            )
+        })
+}
+
+/// Returns what people did; what is routine is one row for each who did it, with counts.
+fn fold(rows: Vec<AuditRow>) -> Vec<Recent> {
+    let mut out: Vec<Recent> = Vec::new();
+    for row in rows {
+        let routine = is_routine(&row);
+        let known = out.iter_mut().find(|known| routine && !known.folded.is_empty() && known.row.actor == row.actor);
+        let what = row.action.to_string();
+        match known {
+            Some(known) => match known.folded.iter_mut().find(|(action, _)| *action == what) {
+                Some((_, times)) => *times += 1,
+                None => known.folded.push((what, 1)),
+            },
+            None => out.push(Recent { folded: if routine { vec![(what, 1)] } else { Vec::new() }, row }),
+        }
+    }
+    // A single one is as short by itself.
+    for recent in &mut out {
+        if matches!(recent.folded.as_slice(), [(_, 1)]) {
+            recent.folded.clear();
+        }
+    }
+    out
+}
+
+impl Recent {
+    fn cells(&self, ctx: &Ctx) -> Vec<Span<'static>> {
+        // The number of a row tells nothing here.
+        let mut cells = audit::cells(&self.row, ctx).into_iter().skip(1).collect::<Vec<_>>();
+        if !self.folded.is_empty() {
+            let mut counts = self.folded.iter().map(|(what, times)| format!("{times} × {what}"));
+            let first = counts.next().unwrap_or_default();
+            let others = counts.collect::<Vec<_>>().join(", ");
+            let faint = ctx.theme.style(Style::Faint);
+            for (at, cell) in cells.iter_mut().enumerate() {
+                match at {
+                    1 => *cell = Span::styled(first.clone(), faint),
+                    3 => *cell = Span::styled(others.clone(), faint),
+                    4 => *cell = Span::raw(""),
+                    _ => {}
+                }
+            }
+        }
+        cells
+    }
+
+    fn detail(&self, ctx: &Ctx) -> Popup {
+        if self.folded.is_empty() {
+            return audit::detail(&self.row, ctx);
+        }
+        let mut lines = vec![PopLine::Pair("who".into(), ctx.who(&self.row.actor))];
+        lines.extend(self.folded.iter().map(|(what, times)| PopLine::Pair(what.clone(), format!("{times} times"))));
+        lines.push(PopLine::Text(String::new()));
+        lines.push(PopLine::Text(format!(
+            "Of the newest {LOOKED_AT} rows of the audit log, which has each of them: :audit actor:{}",
+            self.row.actor
+        )));
+        Popup::new("Routine", lines)
+    }
+}
+
 /// A result.
 enum Came {
     /// The numbers.
     Stats(Result<Stats>),
     /// The newest audit rows.
-    Recent(Result<Page<AuditRow>>),
+    Recent(Result<Page<Recent>>),
+    /// Names of colleagues.
+    Names(Vec<(Principal, String)>),
 }
+
+/// The numbers at a time, for the charts.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    at: Timestamp,
+    waiting: u64,
+    messages: u64,
+    decided: u64,
+}
+
+/// The number of a sample that a chart shows.
+type Series = fn(&Sample) -> u64;
 
 /// The dashboard.
 #[derive(Debug)]
 pub struct Dashboard {
     stats: Option<(LoadId, Timestamp)>,
     recent_load: Option<LoadId>,
-    recent: Paged<AuditRow>,
+    recent: Paged<Recent>,
+    samples: VecDeque<Sample>,
     due: Timestamp,
     failed: bool,
 }
@@ -64,7 +198,8 @@ pub struct Dashboard {
 impl Default for Dashboard {
     fn default() -> Self {
         let recent = Paged::default();
-        Self { stats: None, recent_load: None, recent, due: Timestamp::EPOCH, failed: false }
+        let samples = VecDeque::new();
+        Self { stats: None, recent_load: None, recent, samples, due: Timestamp::EPOCH, failed: false }
     }
 }
 
@@ -85,7 +220,7 @@ impl Screen for Dashboard {
         match action {
             Action::OPEN => {
                 if let Some(row) = self.recent.selected() {
-                    ctx.requests.push(Request::Popup(audit::detail(row)));
+                    ctx.requests.push(Request::Popup(row.detail(ctx)));
                 }
                 true
             }
@@ -94,7 +229,8 @@ impl Screen for Dashboard {
     }
 
     fn relations(&self) -> Relations {
-        self.recent.selected().map(Relations::of_audit).unwrap_or_default()
+        let one = self.recent.selected().filter(|recent| recent.folded.is_empty());
+        one.map(|recent| Relations::of_audit(&recent.row)).unwrap_or_default()
     }
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
@@ -104,7 +240,10 @@ impl Screen for Dashboard {
                     self.stats = None;
                     self.failed = answer.is_err();
                     match answer {
-                        Ok(stats) => ctx.heard(stats),
+                        Ok(stats) => {
+                            self.sample(&stats);
+                            ctx.heard(stats);
+                        }
                         Err(error) => ctx.fail_quietly("numbers", &error),
                     }
                 }
@@ -117,6 +256,11 @@ impl Screen for Dashboard {
                         ctx.fail_quietly("recent actions", &error);
                     }
                 }
+                None
+            }
+            Ok((_, Came::Names(names))) => {
+                ctx.colleagues.learn(names);
+                ctx.dirty = true;
                 None
             }
             Err(other) => Some(other),
@@ -135,6 +279,11 @@ impl Screen for Dashboard {
 
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
         let now = ctx.now();
+        if !ctx.gate.away()
+            && let Some(others) = ctx.colleagues.due(now)
+        {
+            ctx.load(Came::Names, |api| colleagues::load(api, others));
+        }
         // A response that never arrives must not stop the numbers for good.
         if self.stats.is_some_and(|(_, since)| now.since(since) > UNSEEN) {
             self.stats = None;
@@ -152,12 +301,9 @@ impl Screen for Dashboard {
             self.recent.refresh();
             if let Some((want, _)) = self.recent.take_want() {
                 let id = ctx.load(Came::Recent, |api| async move {
-                    api.call::<ListAudit>((), ListQuery::new(&AuditFilter::default(), &PageRequest::first(50)), ())
-                        .await
-                        .map(|mut page| {
-                            page.next = None;
-                            page
-                        })
+                    let page = PageRequest::first(LOOKED_AT);
+                    let page = api.call::<ListAudit>((), ListQuery::new(&AuditFilter::default(), &page), ()).await?;
+                    Ok(Page { items: fold(page.items), next: None })
                 });
                 self.recent.started(id, want, now);
                 self.recent_load = Some(id);
@@ -172,9 +318,50 @@ impl Screen for Dashboard {
     }
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
+        let taken = ctx
+            .stats
+            .as_ref()
+            .map_or_else(String::new, |stats| format!("{} ago", text::age(ctx.now().since(stats.at))));
+        let taken = if self.failed { format!("✖ {taken}") } else { taken };
+        let recent = if area.width < COMPACT.0 || area.height < COMPACT.1 {
+            Self::draw_compact(area, buf, ctx, &taken)
+        } else {
+            self.draw_panes(area, buf, ctx, &taken)
+        };
+        let inner = rows::pane(recent, buf, ctx.theme, "Recent actions", "", true);
+        list::draw(inner, buf, ctx, &mut self.recent, true, "Nothing was done yet.", &COLUMNS, |row| row.cells(ctx));
+    }
+
+    fn commands(&self) -> Vec<String> {
+        vec!["marketplace stats".into(), "marketplace audit list --limit 50".into()]
+    }
+}
+
+/// Columns and rows below which the numbers are drawn without frames and bars.
+const COMPACT: (u16, u16) = (80, 20);
+
+impl Dashboard {
+    fn sample(&mut self, stats: &Stats) {
+        if self.samples.back().is_some_and(|last| stats.at.since(last.at) < SAMPLE) {
+            return;
+        }
+        let number = |count: Count| u64::try_from(count.value).unwrap_or(0);
+        self.samples.push_back(Sample {
+            at: stats.at,
+            waiting: number(stats.kyc_pending),
+            messages: number(stats.messages_1h),
+            decided: number(stats.kyc_decided_24h),
+        });
+        if self.samples.len() > SAMPLES {
+            self.samples.pop_front();
+        }
+    }
+
+    /// Draws the numbers in panes; returns the area that is left.
+    fn draw_panes(&self, area: Rect, buf: &mut Buffer, ctx: &Ctx, taken: &str) -> Rect {
         let [left, right] = area.layout(&Layout::horizontal([Constraint::Length(38), Constraint::Min(20)]));
         // On a low terminal only a few recent actions are shown, with the numbers side by side.
-        let (trade, recent) = if area.height < 32 {
+        let (trade, mut recent) = if area.height < 32 {
             let [trade, recent] = right.layout(&Layout::vertical([Constraint::Length(12), Constraint::Min(3)]));
             (trade, recent)
         } else {
@@ -183,13 +370,13 @@ impl Screen for Dashboard {
         let [kyc, users, low] =
             left.layout(&Layout::vertical([Constraint::Length(8), Constraint::Length(12), Constraint::Min(0)]));
         let trade = if trade.is_empty() { low } else { trade };
-        let taken = ctx
-            .stats
-            .as_ref()
-            .map_or_else(String::new, |stats| format!("{} ago", text::age(ctx.now().since(stats.at))));
-        let taken = if self.failed { format!("✖ {taken}") } else { taken };
+        if area.width >= CHARTS.0 && recent.height > CHARTS.1 + 4 {
+            let [charts, rest] = recent.layout(&Layout::vertical([Constraint::Length(CHARTS.1), Constraint::Min(3)]));
+            self.draw_charts(charts, buf, ctx);
+            recent = rest;
+        }
         let panes = [
-            rows::pane(kyc, buf, ctx.theme, "Identity checks", &taken, false),
+            rows::pane(kyc, buf, ctx.theme, "Identity checks", taken, false),
             rows::pane(users, buf, ctx.theme, "Users", "", false),
             rows::pane(trade, buf, ctx.theme, "Marketplace", "", false),
         ];
@@ -202,16 +389,76 @@ impl Screen for Dashboard {
                 rows::skeleton(area, buf, ctx.theme);
             }
         }
-        let inner = rows::pane(recent, buf, ctx.theme, "Recent actions", "", true);
-        let (now, exact) = (ctx.now(), ctx.exact);
-        let theme = ctx.theme;
-        list::draw(inner, buf, ctx, &mut self.recent, true, "Nothing was done yet.", |row, width| {
-            audit::cells(row, width, now, exact, theme)
-        });
+        recent
     }
 
-    fn commands(&self) -> Vec<String> {
-        vec!["marketplace stats".into(), "marketplace audit list --limit 50".into()]
+    /// Draws how some of the numbers went while the console has been open.
+    fn draw_charts(&self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
+        let theme = ctx.theme;
+        let since = self.samples.front().map_or_else(String::new, |first| {
+            let (hour, minute, _) = first.at.to_offset().to_hms();
+            format!("since {hour:02}:{minute:02} UTC")
+        });
+        let thirds = area.layout::<3>(&Layout::horizontal([Constraint::Fill(1); 3]));
+        let charts: [(&str, Series); 3] = [
+            ("Waiting", |sample| sample.waiting),
+            ("Messages, 1 h", |sample| sample.messages),
+            ("Decided, 24 h", |sample| sample.decided),
+        ];
+        for ((title, of), area) in charts.into_iter().zip(thirds) {
+            let values: Vec<u64> = self.samples.iter().map(of).collect();
+            let most = values.iter().copied().max().unwrap_or(0);
+            let inner = rows::pane(area, buf, theme, &format!("{title}, to {most}"), &since, false);
+            let room = usize::from(inner.width);
+            let newest = values.get(values.len().saturating_sub(room)..).unwrap_or_default();
+            Sparkline::default().data(newest).max(most.max(1)).style(theme.style(Style::Accent)).render(inner, buf);
+        }
+    }
+
+    /// Draws all numbers in three columns; returns the area that is left.
+    fn draw_compact(area: Rect, buf: &mut Buffer, ctx: &Ctx, taken: &str) -> Rect {
+        let theme = ctx.theme;
+        let Some(stats) = &ctx.stats else { return area };
+        let now = ctx.now();
+        let counted =
+            |(glyph, word, style): (&str, &str, Style), value: Count| (format!("{glyph} {word}"), count(value), style);
+        let plain = |label: &str, value: String| (label.to_owned(), value, Style::Plain);
+        let mut jobs: Vec<_> = stats.jobs.iter().map(|job| counted(theme::job_status(job.status), job.count)).collect();
+        jobs.push(plain("services found", count(stats.services_visible)));
+        let mut users: Vec<_> =
+            stats.users.iter().map(|user| counted(theme::user_status(user.status), user.count)).collect();
+        users.push(plain("new, 24 h", count(stats.signups_24h)));
+        users.push(plain("mails waiting", count(stats.mails_waiting)));
+        let oldest = stats.kyc_oldest_at.map_or_else(|| "–".to_owned(), |at| text::age(now.since(at)));
+        let queues = vec![
+            ("KYC waiting".to_owned(), count(stats.kyc_pending), Style::Title),
+            plain("in review", count(stats.kyc_in_review)),
+            plain("oldest", oldest),
+            plain("decided 24h", count(stats.kyc_decided_24h)),
+            plain("messages 1h", count(stats.messages_1h)),
+            ("flagged".to_owned(), count(stats.reviews_flagged), Style::Warn),
+            plain("audit", text::thousands(stats.audit_seq)),
+        ];
+        let rows_of = [&queues, &users, &jobs].iter().map(|column| column.len()).max().unwrap_or(0);
+        let high = u16::try_from(rows_of + 1).unwrap_or(u16::MAX);
+        let [numbers, rest] = area.layout(&Layout::vertical([Constraint::Length(high), Constraint::Min(3)]));
+        let head = format!(" Identity checks, users, jobs · {taken}");
+        rows::put(buf, numbers, 0, &Line::styled(head, theme.style(Style::Title)));
+        let body = Rect { y: numbers.y + 1, height: numbers.height.saturating_sub(1), ..numbers };
+        let columns = body.layout::<3>(
+            &Layout::horizontal([Constraint::Fill(18), Constraint::Fill(20), Constraint::Fill(22)]).spacing(1),
+        );
+        for (column, area) in [queues, users, jobs].iter().zip(columns) {
+            for (row, (label, value, style)) in (0..).zip(column) {
+                let room = usize::from(area.width).saturating_sub(text::width(label) + 1);
+                let line = Line::from(vec![
+                    Span::styled(format!(" {label}"), theme.style(*style)),
+                    Span::raw(text::right(value, room)),
+                ]);
+                rows::put(buf, area, row, &line);
+            }
+        }
+        rest
     }
 }
 
@@ -297,5 +544,52 @@ fn draw_trade(area: Rect, buf: &mut Buffer, ctx: &Ctx, stats: &Stats) {
     );
     for (row, line) in (0..).zip(&lines) {
         rows::put(buf, area, row, line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use marketplace_core::{base::text_enum::Name, records::target::TargetKind};
+
+    use super::*;
+
+    fn row(seq: i64, actor: &str, action: AuditAction) -> AuditRow {
+        AuditRow {
+            seq,
+            at: Timestamp::EPOCH,
+            actor: Principal(actor.into()),
+            action: Name::Known(action),
+            target_kind: Name::Known(TargetKind::User),
+            target: "u".into(),
+            reason: None,
+            metadata: serde_json::json!({}),
+            tag: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_routine_is_counted_and_what_people_did_is_listed() {
+        let rows = vec![
+            row(9, "system", AuditAction::KycFilesDeleted),
+            row(8, "user:a", AuditAction::KycApprove),
+            row(7, "user:a", AuditAction::KycView),
+            row(6, "system", AuditAction::KycExpire),
+            row(5, "user:a", AuditAction::KycView),
+            row(4, "system", AuditAction::KycFilesDeleted),
+            row(3, "user:b", AuditAction::UsersBan),
+            row(2, "user:b", AuditAction::ThreadsRead),
+        ];
+        let folded = fold(rows);
+        let shown: Vec<_> = folded.iter().map(|recent| (recent.row.seq, recent.folded.clone())).collect();
+        assert_eq!(
+            shown,
+            [
+                (9, vec![("kyc.files_deleted".to_owned(), 2), ("kyc.expire".to_owned(), 1)]),
+                (8, vec![]),
+                (7, vec![("kyc.view".to_owned(), 2)]),
+                (3, vec![]),
+                (2, vec![]),
+            ]
+        );
     }
 }

@@ -26,7 +26,7 @@ use super::super::{
         Browser, Detailed, Target,
         filter::{Typed, flag, quoted},
         heading,
-        listing::{Listed, Lists},
+        listing::{Key, Listed, Lists},
         paged::Row,
     },
     component::{Registered, Screen},
@@ -37,6 +37,7 @@ use super::super::{
     text,
     theme::{self, Style},
     widgets::{
+        columns::{Column, SPARE},
         form::{Choice, Filled, Form},
         rows,
     },
@@ -57,6 +58,17 @@ const REASONS: [(char, JobReason); 10] = [
     ('u', JobReason::Unavailable),
     ('n', JobReason::NotNeeded),
     ('o', JobReason::Other),
+];
+
+/// The columns of the list.
+const COLUMNS: [Column; 7] = [
+    Column::time("began", 3).falling(),
+    Column::new("status", 2),
+    Column::text("about", 12, 0),
+    Column::text("client", 7, 0),
+    Column::text("worker", 7, 0),
+    Column::number("price", 4),
+    Column::time("changed", SPARE),
 ];
 
 /// The action that leads here.
@@ -104,6 +116,20 @@ impl Listed for JobSummary {
     }
     fn id_text(&self) -> String {
         self.id.to_string()
+    }
+    fn columns() -> &'static [Column] {
+        &COLUMNS
+    }
+    fn key(&self, column: &str) -> Key {
+        match column {
+            "began" => Key::time(self.created_at),
+            "status" => Key::text(self.status.as_str()),
+            "client" => Key::text(&self.client_name),
+            "worker" => Key::text(&self.worker_name),
+            "price" => Key::Number(self.price.amount),
+            "changed" => Key::time(self.updated_at),
+            _ => Key::text(&self.title),
+        }
     }
 }
 
@@ -178,7 +204,8 @@ impl Jobs {
                 .line(""),
         };
         let act = if kind == JobVerb::Cancel { confirmation::CANCEL } else { confirmation::FINALIZE };
-        ctx.ask(form.with_note(note).confirmed_by(act, targets.len()), Intent { kind, targets });
+        let form = form.with_note(note).about(targets.iter().map(|target| target.id));
+        ctx.ask(form.confirmed_by(act, targets.len()), Intent { kind, targets });
     }
 
     fn repeat(&mut self, ctx: &mut Ctx) {
@@ -277,21 +304,15 @@ impl Screen for Jobs {
         let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
         if let Some(list) = list {
             let words = ("Jobs", "No job matches. Esc clears the filter.");
-            self.browser.draw_list(list, buf, ctx, words, |job, width| {
-                let (time, status, price) = (if exact { 20 } else { 5 }, 14, 13);
-                let who = (width / 4).max(14);
-                let title = width.saturating_sub(time + status + price + who + 4);
+            self.browser.draw_list(list, buf, ctx, words, &COLUMNS, |job| {
                 vec![
-                    Span::styled(text::right(&text::when(job.updated_at, now, exact), time), theme.style(Style::Faint)),
-                    Span::raw("  "),
-                    rows::state(theme, theme::job_status(job.status), status),
-                    Span::raw(text::left(&job.title, title)),
-                    Span::raw("  "),
-                    Span::styled(
-                        text::left(&rows::between(&job.client_name, &job.worker_name, who), who),
-                        theme.style(Style::Faint),
-                    ),
-                    Span::raw(text::right(&money(&job.price), price)),
+                    rows::time(theme, job.created_at, now, exact),
+                    rows::short_state(theme, theme::job_status(job.status)),
+                    Span::raw(job.title.clone()),
+                    Span::styled(job.client_name.clone(), theme.style(Style::Faint)),
+                    Span::styled(job.worker_name.clone(), theme.style(Style::Faint)),
+                    Span::raw(money(&job.price)),
+                    rows::time(theme, job.updated_at, now, exact),
                 ]
             });
         }
@@ -311,6 +332,19 @@ impl Screen for Jobs {
             }
             _ => true,
         }
+    }
+
+    fn why_not(&self, action: Action, _ctx: &Ctx) -> Option<String> {
+        if self.browser.list.rows.marked_count() > 0 {
+            return None;
+        }
+        let status = self.browser.subject()?.status;
+        let why = match action {
+            CANCEL if !status.is_live() => format!("it is {status} already"),
+            FINALIZE if status != JobStatus::Completed => format!("only a completed job can be; it is {status}"),
+            _ => return None,
+        };
+        Some(format!("{}: {why}", action.label))
     }
 
     fn commands(&self) -> Vec<String> {
@@ -345,7 +379,7 @@ fn money(price: &marketplace_core::money::Money) -> String {
 fn lines(detail: &JobDetail, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let job = &detail.job;
-    let when = |at| if ctx.exact { text::exact(at) } else { format!("{} ago", text::age(now.since(at))) };
+    let when = |at| text::ago(at, now, ctx.exact);
     let head = |title: &str| Line::styled(title.to_owned(), theme.style(Style::Title));
     let mut out = vec![
         Line::from(vec![
@@ -404,24 +438,25 @@ fn timeline(history: &[HistoryRow], ctx: &Ctx, now: Timestamp, width: usize) -> 
         let (glyph, word, style) = theme::job_status(last.to);
         let (glyph, word) = if state == Some(last.to) { ("│", "") } else { (glyph, word) };
         state = Some(last.to);
-        let time = if ctx.exact { 20 } else { 5 };
+        let time = if ctx.exact { 23 } else { 5 };
         let what = match (row.action, run) {
             (JobAction::Offer, 1) | (JobAction::Create, _) => format!("offer {}", row.revision),
             (JobAction::Offer, _) => format!("offers {} to {}", row.revision, last.revision),
             (action, _) => text::words(action.as_str()),
         };
-        let by = if run > 1 { "both".to_owned() } else { row.side.to_string() };
+        let sides = history.iter().skip(at).take(run).map(|row| row.side);
+        let by = if sides.clone().all(|side| side == row.side) { row.side.as_str() } else { "in turn" };
         out.push(Line::from(vec![
             Span::styled(text::right(&text::when(last.at, now, ctx.exact), time), theme.style(Style::Faint)),
             Span::raw("  "),
             Span::styled(text::left(&format!("{glyph} {word}"), 15), theme.style(style)),
-            Span::styled(text::left(&by, 8), theme.style(Style::Faint)),
+            Span::styled(text::left(by, 8), theme.style(Style::Faint)),
             Span::raw(text::cut(&what, width.saturating_sub(time + 25))),
         ]));
         let mut said: Vec<String> = last.reason.iter().map(|reason| text::words(reason.as_str())).collect();
         said.extend(last.comment.iter().map(|comment| format!("“{comment}”")));
         if last.side == marketplace_core::jobs::model::Side::Staff {
-            said.push(text::who(&last.actor));
+            said.push(ctx.who(&last.actor));
         }
         if !said.is_empty() {
             let pad = " ".repeat(time + 4);

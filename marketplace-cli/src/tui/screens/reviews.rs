@@ -9,7 +9,7 @@ use marketplace_core::{
     base::{change::Change, permission::Permission},
     error::Result,
     events::Event,
-    ids::ReviewId,
+    ids::{ReviewId, UserId},
     jobs::model::Side,
     messaging::model::RemovalReason,
     page::{Page, PageRequest},
@@ -27,7 +27,7 @@ use super::super::{
         Browser, Detailed, Target,
         filter::{Typed, flag, quoted},
         heading,
-        listing::{Listed, Lists},
+        listing::{Key, Listed, Lists},
         paged::Row,
     },
     component::{Registered, Screen},
@@ -38,6 +38,7 @@ use super::super::{
     text,
     theme::{self, Style},
     widgets::{
+        columns::Column,
         form::{Choice, Filled, Form},
         rows,
     },
@@ -56,6 +57,17 @@ pub const REMOVALS: [(char, RemovalReason); 8] = [
 ];
 /// Columns from which the two reviews of a job are shown side by side.
 const BESIDE: usize = 72;
+
+/// The columns of the list.
+const COLUMNS: [Column; 7] = [
+    Column::time("written", 4).falling(),
+    Column::new("flags", 0),
+    Column::new("stars", 3),
+    Column::text("by", 7, 0),
+    Column::text("about", 7, 0),
+    Column::new("status", 2),
+    Column::text("text", 10, 1),
+];
 
 /// The action that leads here.
 pub const HOME: Action =
@@ -107,6 +119,20 @@ impl Listed for ReviewSummary {
     }
     fn id_text(&self) -> String {
         self.id.to_string()
+    }
+    fn columns() -> &'static [Column] {
+        &COLUMNS
+    }
+    fn key(&self, column: &str) -> Key {
+        match column {
+            "written" => Key::time(self.created_at),
+            "flags" => Key::Number(self.flags),
+            "stars" => Key::Number(self.rating),
+            "by" => Key::text(&self.author_name),
+            "about" => Key::text(&self.subject_name),
+            "status" => Key::text(self.status.as_str()),
+            _ => Key::text(&self.content),
+        }
     }
 }
 
@@ -191,7 +217,8 @@ impl Reviews {
             let choices = REMOVALS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect();
             form = form.choices(choices, false).with_picked(reason.as_slice());
         }
-        let form = form.with_note(note).confirmed_by(confirmation::UNDOABLE, targets.len());
+        let about = targets.iter().map(|target| target.id);
+        let form = form.with_note(note).about(about).confirmed_by(confirmation::UNDOABLE, targets.len());
         ctx.ask(form, Intent { kind, targets });
     }
 
@@ -300,25 +327,21 @@ impl Screen for Reviews {
             let flagged = self.browser.list.bar.filter.flagged;
             let empty =
                 if flagged { "No review waits with flags." } else { "No review matches. Esc clears the filter." };
-            self.browser.draw_list(list, buf, ctx, ("Reviews", empty), |review, width| {
-                let (time, stars, flags, status) = (if exact { 20 } else { 5 }, 7, 5, 13);
-                let who = (width / 4).max(16);
-                let content = width.saturating_sub(time + stars + flags + status + who + 3);
+            // Flagged ones come in the order in which they wait.
+            let mut columns = COLUMNS;
+            if flagged && let Some(first) = columns.first_mut() {
+                *first = Column::time("written", 4);
+            }
+            self.browser.draw_list(list, buf, ctx, ("Reviews", empty), &columns, |review| {
                 let flag = if review.flags > 0 { format!("⚑ {}", review.flags) } else { String::new() };
                 vec![
-                    Span::styled(
-                        text::right(&text::when(review.created_at, now, exact), time),
-                        theme.style(Style::Faint),
-                    ),
-                    Span::raw("  "),
-                    Span::styled(text::left(&flag, flags), theme.style(Style::Warn)),
-                    Span::raw(text::left(&rows::stars(review.rating), stars)),
-                    Span::styled(
-                        text::left(&rows::between(&review.author_name, &review.subject_name, who), who),
-                        theme.style(Style::Faint),
-                    ),
-                    rows::state(theme, theme::review_status(review.status), status),
-                    Span::raw(text::left(&review.content, content)),
+                    rows::time(theme, review.created_at, now, exact),
+                    Span::styled(flag, theme.style(Style::Warn)),
+                    Span::raw(rows::stars(review.rating)),
+                    Span::styled(review.author_name.clone(), theme.style(Style::Faint)),
+                    Span::styled(review.subject_name.clone(), theme.style(Style::Faint)),
+                    rows::short_state(theme, theme::review_status(review.status)),
+                    Span::raw(review.content.clone()),
                 ]
             });
         }
@@ -341,6 +364,21 @@ impl Screen for Reviews {
         }
     }
 
+    fn why_not(&self, action: Action, _ctx: &Ctx) -> Option<String> {
+        if self.browser.list.rows.marked_count() > 0 {
+            return None;
+        }
+        let review = self.browser.subject()?;
+        let removed = review.status == ReviewStatus::Removed;
+        let why = match action {
+            DISMISS if review.flags == 0 => "nobody flags it",
+            REMOVE if removed => "removed already",
+            RESTORE if !removed => "it was not removed",
+            _ => return None,
+        };
+        Some(format!("{}: {why}", action.label))
+    }
+
     fn commands(&self) -> Vec<String> {
         let flags = self.browser.list.bar.filter.flags();
         let mut lines = vec![format!("marketplace reviews list{flags}")];
@@ -361,10 +399,19 @@ impl Screen for Reviews {
     }
 }
 
+/// Returns the name of whoever flagged a review: mostly one of the two whom it concerns.
+fn flagger(review: &ReviewSummary, id: UserId) -> String {
+    match id {
+        _ if id == review.subject_id => text::clean(&review.subject_name).into_owned(),
+        _ if id == review.author_id => text::clean(&review.author_name).into_owned(),
+        other => format!("user {}", text::short_id(&other)),
+    }
+}
+
 /// Returns a review in so many columns: author, stars and text.
 fn block(review: &ReviewSummary, title: &str, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
-    let when = |at| if ctx.exact { text::exact(at) } else { format!("{} ago", text::age(ctx.now().since(at))) };
+    let when = |at| text::ago(at, ctx.now(), ctx.exact);
     let (author, subject) = if by_client(review) { ("client", "worker") } else { ("worker", "client") };
     let mut out = vec![
         Line::styled(text::cut(title, width), theme.style(Style::Title)),
@@ -426,7 +473,10 @@ fn lines(detail: &ReviewDetail, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
         let when = text::when(flag.at, ctx.now(), ctx.exact);
         out.push(Line::from(vec![
             Span::styled(format!("{glyph} {}", text::left(&text::words(flag.reason.as_str()), 15)), theme.style(style)),
-            Span::styled(format!("user {} · {when}{state}", text::short_id(&flag.user_id)), theme.style(Style::Faint)),
+            Span::styled(
+                format!("{} · {when}{state}", flagger(&detail.review, flag.user_id)),
+                theme.style(Style::Faint),
+            ),
         ]));
         if let Some(comment) = &flag.comment {
             let wrapped = text::wrap(&format!("“{comment}”"), width.saturating_sub(2));

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use marketplace_core::staff::{ApproveAttempt, ClaimAttempt, ViewAttemptFile};
 use marketplace_core::{
     error::{Error, ErrorCode},
-    kyc::{model::KycReason, status::KycStatus},
+    kyc::{
+        model::{DecisionKind, KycReason},
+        status::KycStatus,
+    },
 };
 
 use super::{
@@ -40,7 +43,7 @@ async fn reject_in_three_keys() {
     assert_eq!(changes(&system), ["reject 0 [suspected_forgery]", "next"]);
     let case = system.attempt(0).await;
     assert_eq!(case.attempt.status, KycStatus::Rejected);
-    assert_eq!(case.decision.unwrap().comment.unwrap(), KycReason::SuspectedForgery.template());
+    assert_eq!(case.decision.unwrap().comment.unwrap(), KycReason::SuspectedForgery.template(DecisionKind::Reject));
     // The next case is there, and the footer offers the way back.
     console.shows("Tunde B••• · attempt 1");
     console.shows("rejected Ada O••• · u undo 10s");
@@ -57,8 +60,12 @@ async fn several_reasons_an_edited_comment_and_a_note() {
     console.press("tab").await;
     console.write("blurred").await;
     console.press("enter").await;
-    let comment =
-        format!("{} {} Thanks!", KycReason::DocumentExpired.template(), KycReason::DocumentUnreadable.template());
+    let kind = DecisionKind::Retry;
+    let comment = format!(
+        "{} {} Thanks!",
+        KycReason::DocumentExpired.template(kind),
+        KycReason::DocumentUnreadable.template(kind)
+    );
     assert_eq!(
         changes(&system).first().unwrap(),
         &format!("retry 0 [document_expired document_unreadable] {comment:?} \"blurred\"")

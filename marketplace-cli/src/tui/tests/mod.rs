@@ -4,6 +4,7 @@ mod decisions;
 mod heartbeat;
 mod jumps;
 mod leaving;
+mod lists;
 mod looks;
 mod people;
 mod safety;
@@ -143,6 +144,7 @@ impl Console {
             "tab" => (KeyCode::Tab, KeyModifiers::NONE),
             "space" => (KeyCode::Char(' '), KeyModifiers::NONE),
             "down" => (KeyCode::Down, KeyModifiers::NONE),
+            "up" => (KeyCode::Up, KeyModifiers::NONE),
             "backspace" => (KeyCode::Backspace, KeyModifiers::NONE),
             other => match other.strip_prefix("ctrl-") {
                 Some(rest) => (KeyCode::Char(rest.chars().next().unwrap()), KeyModifiers::CONTROL),

@@ -213,9 +213,9 @@ async fn the_mouse_selects_opens_and_switches() {
     let column = tabs.chars().position(|c| c == '3').unwrap();
     console.click(u16::try_from(column).unwrap() - 1, 1).await;
     console.shows("of 12");
-    console.click(10, 5).await;
+    console.click(10, 6).await;
     console.shows("3 of 12");
-    console.click(10, 5).await;
+    console.click(10, 6).await;
     console.later(Duration::from_millis(200)).await;
     console.shows("because");
 }

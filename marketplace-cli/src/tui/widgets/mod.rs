@@ -1,5 +1,6 @@
 //! Widgets that several screens share.
 
+pub mod columns;
 pub mod form;
 pub mod input;
 pub mod palette;

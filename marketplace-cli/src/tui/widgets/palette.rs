@@ -1,5 +1,7 @@
 //! The `:` command bar with its list.
 
+use std::cell::Cell;
+
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use nucleo_matcher::{
     Config, Matcher,
@@ -45,6 +47,8 @@ pub enum Typing {
 pub struct Palette {
     input: Input,
     cursor: usize,
+    /// Where the list was drawn last, and its first and last command.
+    seen: Cell<(Rect, usize, usize)>,
 }
 
 impl Palette {
@@ -89,9 +93,27 @@ impl Palette {
         Typing::Open
     }
 
+    /// Handles a click; returns true when it runs the command that was chosen already.
+    pub fn click(&mut self, at: Position) -> bool {
+        let (area, first, count) = self.seen.get();
+        let row = first + usize::from(at.y.saturating_sub(area.y));
+        if !area.contains(at) || row >= count {
+            return false;
+        }
+        let again = row == self.cursor;
+        self.cursor = row;
+        again
+    }
+
+    /// Moves among the commands.
+    pub fn scroll(&mut self, lines: isize) {
+        let last = self.seen.get().2.saturating_sub(1);
+        self.cursor = self.cursor.saturating_add_signed(lines).min(last);
+    }
+
     /// Handles pasted text.
     pub fn paste(&mut self, pasted: &str) {
-        for c in text::clean(pasted).chars() {
+        for c in text::pasted_line(pasted).chars() {
             self.input.handle(tui_input::InputRequest::InsertChar(c));
         }
     }
@@ -128,6 +150,7 @@ impl Palette {
             None => String::new(),
         };
         let skip = self.cursor.saturating_sub(usize::from(inner.height).saturating_sub(1));
+        self.seen.set((inner, skip, matches.len()));
         for (row, (at, action)) in (0..inner.height).zip(matches.iter().enumerate().skip(skip)) {
             let line = Line::from(vec![
                 Span::raw(if at == self.cursor { "▸ " } else { "  " }),

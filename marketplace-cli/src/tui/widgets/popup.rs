@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::{
     buffer::Buffer,
-    layout::Rect,
+    layout::{Position, Rect},
     text::{Line, Span},
     widgets::{Clear, Widget},
 };
@@ -39,12 +39,14 @@ pub struct Popup {
     offset: usize,
     /// The number of rows drawn last time, and the total.
     seen: (usize, usize),
+    /// Where it was drawn last.
+    area: Rect,
 }
 
 impl Popup {
     /// Creates a popup from lines.
     pub fn new(title: impl Into<String>, lines: Vec<PopLine>) -> Self {
-        Self { title: title.into(), lines, offset: 0, seen: (0, 0) }
+        Self { title: title.into(), lines, offset: 0, seen: (0, 0), area: Rect::ZERO }
     }
     /// Creates a popup from lines of plain text.
     pub fn text(title: impl Into<String>, lines: Vec<String>) -> Self {
@@ -96,6 +98,11 @@ impl Popup {
         true
     }
 
+    /// Returns whether a position is on it.
+    pub fn contains(&self, at: Position) -> bool {
+        self.area.contains(at)
+    }
+
     /// Scrolls by lines.
     pub fn scroll(&mut self, lines: isize) {
         self.offset = self.offset.saturating_add_signed(lines).min(self.seen.1.saturating_sub(self.seen.0));
@@ -127,6 +134,7 @@ impl Popup {
         let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(area.height.saturating_sub(2));
         let area = centred(area, width, height);
         Clear.render(area, buf);
+        self.area = area;
         let room = usize::from(area.height.saturating_sub(2));
         self.seen = (room, lines.len());
         self.offset = self.offset.min(lines.len().saturating_sub(room));

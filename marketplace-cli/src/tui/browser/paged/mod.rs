@@ -14,7 +14,7 @@ use marketplace_core::{
 };
 use ratatui::layout::{Position, Rect};
 
-use super::super::{keymap::Action, message::LoadId};
+use super::super::{keymap::Action, message::LoadId, widgets::columns::Sorted};
 
 /// Rows on a page.
 pub const PAGE: u16 = 100;
@@ -66,6 +66,13 @@ pub struct Paged<T: Row> {
     pending: Option<(LoadId, Want, Timestamp)>,
     wanted: Option<Want>,
     loaded: bool,
+    /// The columns that each column needed so far, so that they stay where they are while one scrolls; and whether times
+    /// were exact then.
+    pub needed: (bool, Vec<usize>),
+    /// The names of columns that are not shown.
+    pub hidden: Vec<&'static str>,
+    /// What the rows are sorted by, if not as the system has them.
+    pub sorted: Option<Sorted>,
 }
 
 impl<T: Row> Default for Paged<T> {
@@ -82,6 +89,9 @@ impl<T: Row> Default for Paged<T> {
             pending: None,
             wanted: Some(Want::Reset),
             loaded: false,
+            needed: (false, Vec::new()),
+            hidden: Vec::new(),
+            sorted: None,
         }
     }
 }
@@ -134,8 +144,8 @@ impl<T: Row> Paged<T> {
 
     /// Discards everything, and requests the first page.
     pub fn reset(&mut self) {
-        let area = self.area;
-        *self = Self { area, ..Self::default() };
+        let (area, sorted, hidden) = (self.area, self.sorted, std::mem::take(&mut self.hidden));
+        *self = Self { area, hidden, sorted, ..Self::default() };
     }
     /// Requests the first page, and keeps what is shown until it arrives.
     pub fn restart(&mut self) {
@@ -210,6 +220,7 @@ impl<T: Row> Paged<T> {
                 self.dropped.clear();
                 self.chunks.push_back(Chunk { after: None, next: page.next, rows: page.items });
                 self.loaded = true;
+                self.needed.1.clear();
                 self.offset = 0;
                 self.selected = 0;
             }
@@ -354,6 +365,11 @@ impl<T: Row> Paged<T> {
         self.marks.clear();
         self.range = None;
         any
+    }
+    /// Removes all marks but those of these rows.
+    pub fn keep_marks(&mut self, ids: &[T::Id]) {
+        self.marks.retain(|id, _| ids.contains(id));
+        self.range = None;
     }
     /// Returns whether a row is marked.
     pub fn is_marked(&self, id: T::Id) -> bool {

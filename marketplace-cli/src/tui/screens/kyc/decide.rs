@@ -96,9 +96,10 @@ impl Kyc {
             many => format!("{} · {} cases", title(kind), many.len()),
         };
         let form = Form::new(heading)
-            .choices(reasons(), true)
+            .choices(reasons(kind), true)
             .with_comment()
             .with_note(None)
+            .about(targets.iter().map(|target| target.id))
             .confirmed_by(confirmation::UNDOABLE, targets.len());
         ctx.ask(form, Intent(kind, targets));
     }
@@ -147,6 +148,7 @@ impl Kyc {
         let cases = targets.iter().map(|target| (target.id, target.name.clone())).collect();
         self.batch = Some(Batch { kind: last.kind, cases, until: None });
         self.last = Some(last);
+        self.list.acting_on(targets.iter().map(|target| target.id));
         ctx.bulk(bulk);
     }
 

@@ -101,8 +101,8 @@ pub fn title(kind: DecisionKind) -> &'static str {
     }
 }
 
-/// Returns the reasons, each with a letter, the same for every decision.
-pub fn reasons() -> Vec<Choice> {
+/// Returns the reasons, each with a letter, the same for every decision, and with that decision's text.
+pub fn reasons(kind: DecisionKind) -> Vec<Choice> {
     KycReason::ALL
         .iter()
         .map(|reason| {
@@ -116,7 +116,7 @@ pub fn reasons() -> Vec<Choice> {
                 KycReason::UnsupportedDocument => 'd',
                 KycReason::Other => 'o',
             };
-            Choice { key, label: text::words(reason.as_str()), template: reason.template() }
+            Choice { key, label: text::words(reason.as_str()), template: reason.template(kind) }
         })
         .collect()
 }

@@ -24,7 +24,10 @@ use super::{
             picture::{Drawing, Images},
             text,
             theme::{self, Style},
-            widgets::rows::{self, count},
+            widgets::{
+                columns::Column,
+                rows::{self, count},
+            },
         },
         users::details::{attempt_lines, person},
     },
@@ -34,6 +37,15 @@ use super::{
 
 /// Columns and rows below which a picture shows nothing.
 const LEAST: (u16, u16) = (8, 3);
+
+/// The columns of the queue. The case shows the kind of document as well.
+pub const COLUMNS: [Column; 5] = [
+    Column::time("sent", 2).rising(),
+    Column::text("name", 10, 0),
+    Column::text("document", 8, 3),
+    Column::new("try", 4),
+    Column::text("state", 11, 0),
+];
 
 impl Kyc {
     pub(super) fn draw_all(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
@@ -69,18 +81,7 @@ impl Kyc {
         } else {
             "Nothing matches. Esc clears the filter."
         };
-        list::draw(inner, buf, ctx, &mut self.list.rows, !self.in_case, empty, |row, width| {
-            let time = if exact { 19 } else { 4 };
-            // Where there is little room the name matters more; the case shows the kind of document.
-            let kind = match width {
-                0..44 => 0,
-                44..55 => 13,
-                _ => 17,
-            };
-            let nth = 4;
-            let state = 16.min(width / 4).max(11);
-            let name = width.saturating_sub(time + kind + nth + state + 3);
-            let age = text::when(row.submitted_at, now, exact);
+        list::draw(inner, buf, ctx, &mut self.list.rows, !self.in_case, empty, &COLUMNS, |row| {
             let late = now.since(row.submitted_at) > Duration::from_secs(86_400) && row.status.is_open();
             let (glyph, word, style) = match &row.claim {
                 Some(claim) if row.status == KycStatus::InReview && claim.expires_at > now => {
@@ -91,17 +92,16 @@ impl Kyc {
                     (glyph, word.to_owned(), style)
                 }
             };
+            let waits = rows::time(theme, row.submitted_at, now, exact);
             vec![
-                Span::styled(text::right(&age, time), theme.style(if late { Style::Warn } else { Style::Faint })),
-                Span::raw("  "),
-                Span::raw(text::left(&row.name, name)),
-                Span::raw(" "),
-                Span::raw(text::left(document(row.document_type, kind), kind)),
+                if late { waits.style(theme.style(Style::Warn)) } else { waits },
+                Span::raw(row.name.clone()),
+                Span::raw(document(row.document_type)),
                 Span::styled(
-                    text::left(&text::ordinal(row.number), nth),
+                    text::ordinal(row.number),
                     theme.style(if row.number > 1 { Style::Warn } else { Style::Faint }),
                 ),
-                Span::styled(text::left(&format!("{glyph} {word}"), state), theme.style(style)),
+                Span::styled(format!("{glyph} {word}"), theme.style(style)),
             ]
         });
     }
@@ -153,11 +153,13 @@ impl Kyc {
             }
             return;
         }
-        let [document, selfie, text] = arrange(inner, about(open, ctx, usize::from(inner.width)).len());
+        // On a low screen everything has its place too, in fewer rows.
+        let compact = inner.height < 14;
+        let [document, selfie, text] = arrange(inner, about(open, ctx, usize::from(inner.width), compact).len());
         for (file, area) in open.files.iter_mut().zip([document, selfie]) {
             draw_file(file, area, buf, ctx);
         }
-        let lines = about(open, ctx, usize::from(text.width.saturating_sub(2)));
+        let lines = about(open, ctx, usize::from(text.width.saturating_sub(2)), compact);
         let room = usize::from(text.height);
         self.shown_rows = (room, lines.len());
         self.scroll = self.scroll.min(lines.len().saturating_sub(room));
@@ -196,15 +198,12 @@ fn arrange(area: Rect, lines: usize) -> [Rect; 3] {
     [document, selfie, text]
 }
 
-/// Returns the kind of a document in so many columns, one of them left free.
-fn document(kind: DocumentType, columns: usize) -> &'static str {
-    let short = columns < 17;
+/// Returns the kind of a document as lists name it.
+fn document(kind: DocumentType) -> &'static str {
     match kind {
         DocumentType::Passport => "passport",
         DocumentType::NationalId => "national id",
-        DocumentType::DrivingLicence if short => "driving lic.",
         DocumentType::DrivingLicence => "driving licence",
-        DocumentType::ResidencePermit if short => "residence p.",
         DocumentType::ResidencePermit => "residence permit",
     }
 }
@@ -218,33 +217,39 @@ fn holder(claim: &Claim, open: bool, next: bool) -> (&'static str, String, Style
     }
 }
 
-/// Returns what is known of the person and of the earlier attempts.
-fn about(open: &OpenCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
+/// Returns what is known of the person and of the earlier attempts; compact, with several facts in a row.
+fn about(open: &OpenCase, ctx: &Ctx, width: usize, compact: bool) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let now = ctx.now();
     let user = &open.case.user;
     let revealed = open.revealed.as_ref().map(|(data, _)| data);
-    let mut lines = person(user, revealed, ctx);
+    let mut lines = person(user, revealed, ctx, width);
     if let Some((_, until)) = &open.revealed {
         let left = text::seconds_left(*until, now);
         lines.push(Line::styled(format!("           masked again in {left}s"), theme.style(Style::Warn)));
     }
     let (glyph, word, style) = theme::user_status(user.status);
-    lines.push(Line::from(vec![
-        Span::styled(text::left("account", 11), theme.style(Style::Faint)),
-        Span::styled(format!("{glyph} {word}"), theme.style(style)),
-        Span::raw(format!(" · {}", user.role)),
-    ]));
-    let ago = if ctx.exact { "" } else { " ago" };
-    let submitted = text::when(open.case.attempt.submitted_at, now, ctx.exact);
-    lines.push(rows::field(theme, "submitted", format!("{submitted}{ago} · joined {}", user.created_at.date())));
+    let label = |label: &str| Span::styled(text::left(label, 11), theme.style(Style::Faint));
+    let account = Span::styled(format!("{glyph} {word}"), theme.style(style));
+    let submitted = text::ago(open.case.attempt.submitted_at, now, ctx.exact);
+    if compact && revealed.is_none() {
+        lines.truncate(1);
+        let verified = if user.email_verified { "✔" } else { "○ not verified" };
+        let phone = user.phone.as_deref().unwrap_or("–");
+        lines.push(rows::field(theme, "contact", format!("{} {verified} · {phone}", user.email)));
+        let rest = format!(" · {} · {submitted} · joined {}", user.role, user.created_at.date());
+        lines.push(Line::from(vec![label("account"), account, Span::raw(rest)]));
+    } else {
+        lines.push(Line::from(vec![label("account"), account, Span::raw(format!(" · {}", user.role))]));
+        lines.push(rows::field(theme, "submitted", format!("{submitted} · joined {}", user.created_at.date())));
+    }
     if let Some(decision) = &open.case.decision {
         let (glyph, word, style) = theme::kyc_status(decision.status);
         let when = text::when(decision.at, now, ctx.exact);
         lines.push(Line::from(vec![
             Span::styled(text::left("decision", 11), theme.style(Style::Faint)),
             Span::styled(format!("{glyph} {word}"), theme.style(style)),
-            Span::raw(format!(" · {} · {when}", text::who(&decision.by))),
+            Span::raw(format!(" · {} · {when}", ctx.who(&decision.by))),
         ]));
         let reasons: Vec<_> = decision.reasons.iter().map(|reason| text::words(reason.as_str())).collect();
         let said = [reasons.join(", "), decision.comment.clone().unwrap_or_default()];

@@ -429,7 +429,7 @@ impl Screen for Kyc {
             batch.ended(bulk, ctx.now());
         }
         self.batch.take_if(|batch| batch.until.is_none());
-        self.list.bulk_ended(ctx);
+        self.list.bulk_ended(bulk, ctx);
     }
     fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
         let (intent, filled) = confirmed.open()?;

@@ -13,10 +13,13 @@ use marketplace_core::{
     page::{Page, PageRequest},
 };
 
-use super::super::super::browser::{
-    filter::{Typed, flag},
-    listing::Listed,
-    paged::Row,
+use super::super::super::{
+    browser::{
+        filter::{Typed, flag},
+        listing::{Key, Listed},
+        paged::Row,
+    },
+    widgets::columns::Column,
 };
 
 impl Row for KycSummary {
@@ -34,6 +37,18 @@ impl Listed for KycSummary {
     }
     fn id_text(&self) -> String {
         self.id.to_string()
+    }
+    fn columns() -> &'static [Column] {
+        &super::draw::COLUMNS
+    }
+    fn key(&self, column: &str) -> Key {
+        match column {
+            "sent" => Key::time(self.submitted_at),
+            "document" => Key::text(self.document_type.as_str()),
+            "try" => Key::Number(self.number),
+            "state" => Key::text(self.status.as_str()),
+            _ => Key::text(&self.name),
+        }
     }
 }
 

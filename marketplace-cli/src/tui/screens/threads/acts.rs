@@ -102,6 +102,7 @@ impl Threads {
             }
             ThreadVerb::Notice => Form::new(heading("Post a notice in")).with_words("the two read"),
         };
+        let form = form.about(targets.iter().map(|target| target.id));
         ctx.ask(form.confirmed_by(confirmation::UNDOABLE, targets.len()), Intent::Thread(kind, targets));
     }
 
@@ -123,6 +124,7 @@ impl Threads {
             .line("")
             .choices(REMOVALS.iter().map(|(key, reason)| Choice::of(*key, reason.as_str())).collect(), false)
             .with_note(None)
+            .about(targets.iter().map(|target| target.id))
             .confirmed_by(confirmation::REMOVE_MESSAGES, targets.len());
         ctx.ask(form, Intent::RemoveMessages(talk.info.id, targets));
     }
@@ -179,6 +181,9 @@ impl Threads {
     }
 
     fn post(&mut self, targets: &[Target<ThreadId>], words: String, ctx: &mut Ctx) {
+        if targets.len() > 1 {
+            self.browser.list.acting_on(targets.iter().map(|target| target.id));
+        }
         self.browser.acted = targets.iter().map(|target| target.id).collect();
         let said = ("Post a notice in", "threads", "the notice is posted");
         self.say(targets, said, ctx, move |api, id| {

@@ -1,6 +1,7 @@
 //! Draws the list of threads, and a conversation.
 
 use marketplace_core::{
+    ids::UserId,
     messaging::model::{MessageKind, StaffMessage, ThreadInfo},
     time::Timestamp,
 };
@@ -18,10 +19,20 @@ use super::{
         ctx::{Ctx, PATIENCE},
         text,
         theme::{self, Style},
-        widgets::rows,
+        widgets::{columns::Column, rows},
     },
     talk::Talk,
 };
+
+/// The columns of the list.
+pub const COLUMNS: [Column; 6] = [
+    Column::time("latest", 3).falling(),
+    Column::new("status", 2),
+    Column::text("about", 12, 0),
+    Column::text("client", 7, 0),
+    Column::text("worker", 7, 0),
+    Column::number("messages", 4),
+];
 
 /// Draws the list beside a thread's data without its content.
 pub fn list(browser: &mut Browser<ThreadInfo>, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
@@ -29,18 +40,14 @@ pub fn list(browser: &mut Browser<ThreadInfo>, area: Rect, buf: &mut Buffer, ctx
     let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
     if let Some(list) = list {
         let words = ("Threads", "No thread matches. Esc clears the filter.");
-        browser.draw_list(list, buf, ctx, words, |thread, width| {
-            let (time, status, count) = (if exact { 20 } else { 5 }, 10, 8);
-            let who = (width / 3).max(16);
-            let title = width.saturating_sub(time + status + count + who + 4);
+        browser.draw_list(list, buf, ctx, words, &COLUMNS, |thread| {
             vec![
-                Span::styled(text::right(&text::when(thread.last_at, now, exact), time), theme.style(Style::Faint)),
-                Span::raw("  "),
-                rows::state(theme, theme::thread_status(thread.status), status),
-                Span::raw(text::left(&thread.title, title)),
-                Span::raw("  "),
-                Span::raw(text::left(&rows::between(&thread.client_name, &thread.worker_name, who), who)),
-                Span::styled(text::right(&text::thousands(thread.last_seq), count), theme.style(Style::Faint)),
+                rows::time(theme, thread.last_at, now, exact),
+                rows::short_state(theme, theme::thread_status(thread.status)),
+                Span::raw(thread.title.clone()),
+                Span::raw(thread.client_name.clone()),
+                Span::raw(thread.worker_name.clone()),
+                Span::styled(text::thousands(thread.last_seq), theme.style(Style::Faint)),
             ]
         });
     }
@@ -51,7 +58,7 @@ pub fn list(browser: &mut Browser<ThreadInfo>, area: Rect, buf: &mut Buffer, ctx
 
 fn about(thread: &ThreadInfo, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
-    let when = |at| if ctx.exact { text::exact(at) } else { format!("{} ago", text::age(now.since(at))) };
+    let when = |at| text::ago(at, now, ctx.exact);
     let (glyph, word, style) = theme::thread_status(thread.status);
     let why = thread.closed_reason.map_or_else(String::new, |reason| format!(" · {}", text::words(reason.as_str())));
     let mut out = vec![
@@ -226,8 +233,7 @@ impl Talk {
         let name = match (message.kind, &message.sender_name) {
             (MessageKind::Job, _) => "──",
             (MessageKind::Notice, _) => "✎ staff",
-            (MessageKind::Text, Some(name)) => name.as_str(),
-            (MessageKind::Text, None) => "?",
+            (MessageKind::Text, sent) => self.sender(message.sender_id, sent.as_deref()),
         };
         let style = match (message.kind, message.sender_id == Some(self.info.worker_id)) {
             (MessageKind::Text, true) => Style::Accent,
@@ -252,6 +258,16 @@ impl Talk {
             out.push(line);
         }
         out
+    }
+
+    /// Returns the name of a message's sender as in the heading, masked: showing a name in full is a call of its own, which
+    /// is audited.
+    fn sender<'a>(&'a self, id: Option<UserId>, name: Option<&'a str>) -> &'a str {
+        match id {
+            Some(id) if id == self.info.worker_id => &self.info.worker_name,
+            Some(id) if id == self.info.client_id => &self.info.client_name,
+            _ => name.unwrap_or("?"),
+        }
     }
 
     /// Returns the content of a message, with what is masked, removed or attached.

@@ -30,7 +30,7 @@ use super::super::{
     browser::{
         Browser, Detailed, Target,
         filter::{Typed, flag},
-        listing::{Listed, Lists, copies},
+        listing::{Key, Listed, Lists, copies},
         paged::Row,
     },
     bulk::Bulk,
@@ -41,6 +41,7 @@ use super::super::{
     message::{LoadId, Message},
     text,
     theme::Style,
+    widgets::columns::Column,
 };
 
 /// How long a given reason is valid: as long as the system records it only once.
@@ -93,6 +94,19 @@ impl Listed for ThreadInfo {
     }
     fn id_text(&self) -> String {
         self.id.to_string()
+    }
+    fn columns() -> &'static [Column] {
+        &draw::COLUMNS
+    }
+    fn key(&self, column: &str) -> Key {
+        match column {
+            "latest" => Key::time(self.last_at),
+            "status" => Key::text(self.status.as_str()),
+            "client" => Key::text(&self.client_name),
+            "worker" => Key::text(&self.worker_name),
+            "messages" => Key::Number(self.last_seq),
+            _ => Key::text(&self.title),
+        }
     }
 }
 
@@ -363,12 +377,12 @@ impl Screen for Threads {
         }
         self.browser.reload(ctx);
     }
-    fn bulk_ended(&mut self, _bulk: &Bulk, ctx: &mut Ctx) {
+    fn bulk_ended(&mut self, bulk: &Bulk, ctx: &mut Ctx) {
         if let Some(talk) = &mut self.talk {
             talk.marks.clear();
             talk.resume();
         }
-        self.browser.bulk_ended(ctx);
+        self.browser.bulk_ended(bulk, ctx);
     }
     fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
         let (intent, filled) = confirmed.open()?;
@@ -439,6 +453,18 @@ impl Screen for Threads {
             }
             _ => true,
         }
+    }
+
+    fn why_not(&self, action: Action, _ctx: &Ctx) -> Option<String> {
+        if self.talk.is_none() && self.browser.list.rows.marked_count() > 0 {
+            return None;
+        }
+        let why = match (action, self.subject()?.status) {
+            (CLOSE, ThreadStatus::Closed) => "closed already",
+            (REOPEN, ThreadStatus::Open) => "it is open",
+            _ => return None,
+        };
+        Some(format!("{}: {why}", action.label))
     }
 
     fn commands(&self) -> Vec<String> {

@@ -95,6 +95,7 @@ impl Users {
         }
         let (verb, means, _) = wording(action);
         let mut form = Form::new(heading(verb, &targets, "users")).line(means).line("");
+        form = form.about(targets.iter().map(|target| target.id));
         if action.needs_reason() {
             let picked: Vec<usize> =
                 RestrictionReason::ALL.iter().position(|known| Some(*known) == reason).into_iter().collect();
@@ -140,6 +141,7 @@ impl Users {
             .line("Only staff see it; it is erased with the account.")
             .line("")
             .with_needed_note()
+            .about(targets.iter().map(|target| target.id))
             .confirmed_by(confirmation::UNDOABLE, targets.len());
         ctx.ask(form, Intent::Note(targets));
     }
@@ -188,6 +190,7 @@ impl Users {
                     self.noting.push((load, one.name.clone()));
                 } else {
                     let heading = heading("Note on", &targets, "users");
+                    self.browser.list.acting_on(targets.iter().map(|target| target.id));
                     ctx.bulk(Bulk::new(heading, targets.into_iter().map(|target| (target.name, target.id)), note));
                 }
             }

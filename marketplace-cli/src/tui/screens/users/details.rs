@@ -17,10 +17,23 @@ use super::{
         ctx::Ctx,
         text,
         theme::{self, Style},
-        widgets::rows,
+        widgets::{
+            columns::{Column, SPARE},
+            rows,
+        },
     },
     Users,
 };
+
+/// The columns of the list.
+pub const COLUMNS: [Column; 6] = [
+    Column::text("name", 12, 0),
+    Column::text("email", 12, SPARE),
+    Column::new("role", 3),
+    Column::new("status", 0),
+    Column::new("KYC", 4),
+    Column::time("joined", 2).falling(),
+];
 
 impl Users {
     pub(super) fn draw_all(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
@@ -28,21 +41,15 @@ impl Users {
         let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
         if let Some(list) = list {
             let words = ("Users", "Nobody matches. Esc clears the filter.");
-            self.browser.draw_list(list, buf, ctx, words, |user, width| {
-                let time = if exact { 20 } else { 5 };
-                let (role, status, kyc) = (9, 13, 13);
-                let email = if width > 78 { 20 } else { 0 };
-                let name = width.saturating_sub(time + role + status + kyc + email + 1);
-                let mut spans = vec![Span::raw(text::left(&user.name, name)), Span::raw(" ")];
-                if email > 0 {
-                    spans.push(Span::styled(text::left(&user.email, email), theme.style(Style::Faint)));
-                }
-                spans.push(Span::styled(text::left(user.role.as_str(), role), theme.style(theme::role(user.role))));
-                spans.push(rows::state(theme, theme::user_status(user.status), status));
-                spans.push(rows::state(theme, theme::kyc_status(user.kyc_status), kyc));
-                let when = text::right(&text::when(user.created_at, now, exact), time);
-                spans.push(Span::styled(when, theme.style(Style::Faint)));
-                spans
+            self.browser.draw_list(list, buf, ctx, words, &COLUMNS, |user| {
+                vec![
+                    Span::raw(user.name.clone()),
+                    Span::styled(user.email.clone(), theme.style(Style::Faint)),
+                    Span::styled(user.role.as_str(), theme.style(theme::role(user.role))),
+                    rows::short_state(theme, theme::user_status(user.status)),
+                    rows::short_state(theme, theme::kyc_status(user.kyc_status)),
+                    rows::time(theme, user.created_at, now, exact),
+                ]
             });
         }
         if let Some(detail) = detail {
@@ -55,11 +62,12 @@ impl Users {
     }
 }
 
-/// Returns the lines that identify a user, masked or not.
+/// Returns the lines that identify a user, masked or not, in so many columns.
 pub fn person(
     user: &UserSummary,
     revealed: Option<&marketplace_core::users::model::PersonalData>,
     ctx: &Ctx,
+    width: usize,
 ) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let (name, email, phone) = match revealed {
@@ -74,9 +82,10 @@ pub fn person(
     };
     let style = if revealed.is_some() { Style::Warn } else { Style::Plain };
     let field = |label: &str, value: &str, after: &str| {
+        let after = if 11 + text::width(value) + text::width(after) > width { "" } else { after };
         Line::from(vec![
             Span::styled(text::left(label, 11), theme.style(Style::Faint)),
-            Span::styled(text::clean(value).into_owned(), theme.style(style)),
+            Span::styled(text::cut(value, width.saturating_sub(11)), theme.style(style)),
             Span::styled(after.to_owned(), theme.style(Style::Faint)),
         ])
     };
@@ -98,7 +107,7 @@ fn lines(
     let user = &detail.user;
     let head = |title: &str| Line::styled(title.to_owned(), theme.style(Style::Title));
     let label = |label: &str| Span::styled(text::left(label, 11), theme.style(Style::Faint));
-    let ago = |at| if ctx.exact { text::exact(at) } else { format!("{} ago", text::age(now.since(at))) };
+    let ago = |at| text::ago(at, now, ctx.exact);
     let mut out = vec![
         Line::from(vec![label("status"), rows::state(theme, theme::user_status(user.status), 13)]),
         Line::from(vec![label("role"), Span::styled(user.role.as_str(), theme.style(theme::role(user.role)))]),
@@ -107,11 +116,12 @@ fn lines(
         out.push(Line::from(vec![
             label("because"),
             Span::styled(text::words(restriction.reason.as_str()), theme.style(Style::Warn)),
-            Span::raw(format!(" · {} · {}", text::who(&restriction.by), ago(restriction.at))),
+            Span::raw(format!(" · {} · {}", ctx.who(&restriction.by), ago(restriction.at))),
         ]));
     }
-    out.extend(person(user, revealed, ctx));
-    out.push(rows::field(theme, "joined", format!("{} · {}", user.created_at.date(), ago(user.created_at))));
+    out.extend(person(user, revealed, ctx, width));
+    let day = if ctx.exact { String::new() } else { format!("{} · ", user.created_at.date()) };
+    out.push(rows::field(theme, "joined", format!("{day}{}", ago(user.created_at))));
     out.push(rows::field(theme, "last seen", detail.last_seen_at.map_or_else(|| "never".into(), ago)));
     out.push(rows::field(theme, "sessions", detail.sessions.to_string()));
     out.push(Line::from(vec![label("KYC"), rows::state(theme, theme::kyc_status(user.kyc_status), 13)]));
@@ -166,7 +176,7 @@ pub fn attempt_lines(attempt: &AttemptBrief, ctx: &Ctx, width: usize) -> Vec<Lin
 
 fn note_lines(note: &Note, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
-    let head = format!("{} · {}", text::when(note.created_at, ctx.now(), ctx.exact), text::who(&note.author));
+    let head = format!("{} · {}", text::when(note.created_at, ctx.now(), ctx.exact), ctx.who(&note.author));
     let mut lines = vec![Line::styled(text::cut(&head, width), theme.style(Style::Faint))];
     lines
         .extend(text::wrap(&note.body, width.saturating_sub(2)).into_iter().map(|line| Line::raw(format!("  {line}"))));

@@ -30,7 +30,7 @@ use super::super::{
     browser::{
         Browser, Detailed, Target,
         filter::{Typed, flag},
-        listing::{Listed, Lists},
+        listing::{Key, Listed, Lists},
         paged::Row,
     },
     component::{Registered, Screen},
@@ -40,6 +40,7 @@ use super::super::{
     message::{LoadId, Message},
     text,
     theme::Style,
+    widgets::columns::Column,
 };
 
 /// The action that leads here.
@@ -99,6 +100,19 @@ impl Listed for UserSummary {
     }
     fn id_text(&self) -> String {
         self.id.to_string()
+    }
+    fn columns() -> &'static [Column] {
+        &details::COLUMNS
+    }
+    fn key(&self, column: &str) -> Key {
+        match column {
+            "email" => Key::text(&self.email),
+            "role" => Key::text(self.role.as_str()),
+            "status" => Key::text(self.status.as_str()),
+            "KYC" => Key::text(self.kyc_status.as_str()),
+            "joined" => Key::time(self.created_at),
+            _ => Key::text(&self.name),
+        }
     }
 }
 
@@ -298,6 +312,27 @@ impl Screen for Users {
             Action::OPEN | Action::MARK => !self.browser.in_detail && status.is_some(),
             _ => true,
         }
+    }
+
+    fn why_not(&self, action: Action, ctx: &Ctx) -> Option<String> {
+        if self.browser.list.rows.marked_count() > 0 {
+            return None;
+        }
+        let user = self.browser.subject()?;
+        let changes = [FREEZE, UNFREEZE, BAN, UNBAN, DELETE, ROLE, SESSIONS].contains(&action);
+        let own = ctx.identity.as_ref().is_some_and(|identity| identity.principal.user_id() == Some(user.id));
+        let why = match (action, user.status) {
+            _ if !changes => return None,
+            _ if own => "this is your own account: a colleague has to do it",
+            (_, Status::Deleted) => "the account is deleted: nothing about it can be changed",
+            (FREEZE, Status::Frozen) => "frozen already",
+            (FREEZE, Status::Banned) => "banned, which is more than frozen",
+            (BAN, Status::Banned) => "banned already",
+            (UNFREEZE, status) if status != Status::Frozen => "not frozen",
+            (UNBAN, status) if status != Status::Banned => "not banned",
+            _ => return None,
+        };
+        Some(format!("{}: {why}", action.label))
     }
 
     fn commands(&self) -> Vec<String> {

@@ -1,6 +1,10 @@
 //! The dialog before a change: reasons with one-letter keys, a comment, a note, a word to type.
 //! A single key changes something only if the change can be undone.
 
+mod drafts;
+
+use std::cell::{Cell, RefCell};
+
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{
     buffer::Buffer,
@@ -19,6 +23,9 @@ use super::{
     },
     centred, rows,
 };
+
+use self::drafts::Draft;
+pub use self::drafts::Drafts;
 
 /// One choice.
 #[derive(Debug, Clone)]
@@ -88,6 +95,20 @@ pub struct Form {
     word: Option<(String, Input)>,
     focus: Field,
     error: Option<String>,
+    /// Where what was typed is kept when the form is left, and under which name.
+    draft: Option<(Drafts, String)>,
+    about: Option<String>,
+    /// Where the choices and fields were drawn last.
+    places: RefCell<Vec<(Rect, Place)>>,
+    /// The first choice that was drawn.
+    offset: Cell<usize>,
+}
+
+/// What is at a place of a form.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Choice(usize),
+    Field(Field),
 }
 
 impl Form {
@@ -111,7 +132,70 @@ impl Form {
             word: None,
             focus: Field::Choices,
             error: None,
+            draft: None,
+            about: None,
+            places: RefCell::default(),
+            offset: Cell::new(0),
         }
+    }
+    /// Names what the form is about, so that what was typed comes back when the same is asked about the same again.
+    #[must_use]
+    pub fn about(mut self, ids: impl IntoIterator<Item = impl std::fmt::Debug>) -> Self {
+        let ids: Vec<String> = ids.into_iter().map(|id| format!("{id:?}")).collect();
+        self.about = Some(ids.join(" "));
+        self
+    }
+    /// Fills in what was typed before the same form was left, and keeps what is typed from now on.
+    pub fn keep_in(&mut self, drafts: &Drafts) {
+        let Some(about) = &self.about else { return };
+        let name = format!("{} {about}", self.title);
+        if let Some(draft) = drafts.get(&name) {
+            if draft.picked.len() == self.picked.len() && draft.picked.contains(&true) {
+                self.picked = draft.picked;
+            }
+            match draft.comment {
+                Some(words) if self.comment.is_some() => {
+                    self.comment = Some(area(&words));
+                    self.edited = true;
+                }
+                _ => self.fill_comment(),
+            }
+            if let Some(note) = self.note.as_mut().filter(|note| note.value().is_empty()) {
+                *note = draft.note.into();
+            }
+        }
+        self.draft = Some((drafts.clone(), name));
+    }
+
+    fn leave(&self) -> Outcome {
+        if let Some((drafts, name)) = &self.draft {
+            let words = self.comment.as_ref().filter(|_| self.edited).map(|comment| comment.lines().join("\n"));
+            let note = self.note.as_ref().map_or("", |note| note.value()).to_owned();
+            drafts.put(name, Draft { picked: self.picked.clone(), comment: words, note });
+        }
+        Outcome::Cancelled
+    }
+
+    /// Handles a click at a position.
+    pub fn click(&mut self, at: Position) -> Outcome {
+        let place = self.places.borrow().iter().find(|(area, _)| area.contains(at)).map(|(_, place)| *place);
+        match place {
+            Some(Place::Choice(choice)) => {
+                self.focus = Field::Choices;
+                self.pick(choice);
+                if self.at_once {
+                    return self.submit();
+                }
+            }
+            Some(Place::Field(field)) => self.focus = field,
+            None => {}
+        }
+        Outcome::Open
+    }
+
+    /// Moves among the choices, for the wheel.
+    pub fn scroll(&mut self, lines: isize) {
+        self.cursor = self.cursor.saturating_add_signed(lines).min(self.choices.len().saturating_sub(1));
     }
     /// Adds a line of explanation.
     #[must_use]
@@ -142,7 +226,7 @@ impl Form {
     /// Adds a mandatory text for `reader`, with the focus.
     #[must_use]
     pub fn with_words(mut self, reader: &'static str) -> Self {
-        self.comment = Some(area(String::new()));
+        self.comment = Some(area(""));
         self.reader = reader;
         self.comment_needed = true;
         self.focus = Field::Comment;
@@ -162,7 +246,7 @@ impl Form {
     /// Adds a comment that begins as the choices' templates.
     #[must_use]
     pub fn with_comment(mut self) -> Self {
-        self.comment = Some(area(String::new()));
+        self.comment = Some(area(""));
         self.fill_comment();
         self
     }
@@ -225,7 +309,7 @@ impl Form {
             .filter(|(_, picked)| **picked)
             .map(|(choice, _)| choice.template)
             .collect();
-        self.comment = Some(area(text.join(" ")));
+        self.comment = Some(area(&text.join(" ")));
     }
 
     fn pick(&mut self, at: usize) {
@@ -253,17 +337,17 @@ impl Form {
         }
     }
 
-    /// Inserts pasted text at the cursor, without control characters.
+    /// Inserts pasted text at the cursor, without control characters; with its lines where there can be several.
     pub fn paste(&mut self, pasted: &str) {
-        let pasted = text::clean(pasted);
+        let line = text::pasted_line(pasted);
         match self.focus {
             Field::Comment => {
                 if let Some(comment) = &mut self.comment {
-                    self.edited |= comment.insert_str(pasted);
+                    self.edited |= comment.insert_str(text::pasted(pasted));
                 }
             }
-            Field::Note => insert(self.note.as_mut(), &pasted),
-            Field::Word => insert(self.word.as_mut().map(|(_, input)| input), &pasted),
+            Field::Note => insert(self.note.as_mut(), &line),
+            Field::Word => insert(self.word.as_mut().map(|(_, input)| input), &line),
             Field::Choices => {}
         }
     }
@@ -272,8 +356,8 @@ impl Form {
     pub fn key(&mut self, key: KeyEvent) -> Outcome {
         let plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         match key.code {
-            KeyCode::Esc => return Outcome::Cancelled,
-            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return Outcome::Cancelled,
+            KeyCode::Esc => return self.leave(),
+            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return self.leave(),
             KeyCode::Enter if plain => return self.submit(),
             KeyCode::Tab => {
                 self.step(1);
@@ -365,60 +449,30 @@ impl Form {
             self.error = Some("write something first".into());
             return Outcome::Open;
         }
+        if let Some((drafts, name)) = &self.draft {
+            drafts.remove(name);
+        }
         Outcome::Filled(Filled { picked, comment, note })
     }
 
     /// Draws the form in the middle; returns the position of the cursor.
     pub fn draw(&self, area: Rect, buf: &mut Buffer, theme: Theme) -> Option<Position> {
-        let width = area.width.saturating_sub(4).min(78);
+        let margin = if area.width < 70 { 0 } else { 4 };
+        let width = area.width.saturating_sub(margin).min(78);
         let columns = usize::from(width.saturating_sub(4));
-        let mut head: Vec<Line<'_>> = Vec::new();
-        for line in &self.lines {
-            head.extend(text::wrap(line, columns).into_iter().map(Line::raw));
-        }
-        let comment_rows = if self.comment.is_some() { 4 } else { 0 };
-        let one = |there: bool| u16::from(there);
-        let body = head.len()
-            + self.choices.len()
-            + usize::from(
-                comment_rows + one(self.comment.is_some()) + one(self.note.is_some()) + one(self.word.is_some()),
-            )
-            + 2;
-        let area = centred(area, width, u16::try_from(body + 2).unwrap_or(u16::MAX));
+        let plan = self.plan(columns, usize::from(area.height.saturating_sub(2)));
+        let area = centred(area, width, u16::try_from(plan.rows() + 2).unwrap_or(u16::MAX));
         Clear.render(area, buf);
-        let verb = if self.at_once {
-            "a letter chooses · Esc cancels"
-        } else if self.fields().is_empty() {
-            "y or Enter confirms · Esc cancels"
-        } else {
-            "Enter confirms · Esc cancels"
-        };
         let title = if self.danger { format!("! {}", self.title) } else { self.title.clone() };
         let inner = rows::pane(area, buf, theme, &title, "", true);
         let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+        self.places.borrow_mut().clear();
         let mut row = 0;
-        let mut put = |line: &Line<'_>| {
-            rows::put(buf, inner, row, line);
+        for line in &plan.head {
+            rows::put(buf, inner, row, &Line::raw(line.as_str()));
             row += 1;
-        };
-        head.iter().for_each(&mut put);
-        for (at, choice) in self.choices.iter().enumerate() {
-            let on = self.picked.get(at).copied().unwrap_or(false);
-            let mark = match (self.many, on) {
-                (true, true) => "[x]",
-                (true, false) => "[ ]",
-                (false, true) => "(•)",
-                (false, false) => "( )",
-            };
-            let cursor = if at == self.cursor && self.focus == Field::Choices { "▸ " } else { "  " };
-            let style = if on { Style::Title } else { Style::Plain };
-            put(&Line::from(vec![
-                Span::raw(cursor),
-                Span::styled(choice.key.to_string(), theme.style(Style::Accent).add_modifier(Modifier::BOLD)),
-                Span::raw(format!("  {mark} ")),
-                Span::styled(text::clean(&choice.label).into_owned(), theme.style(style)),
-            ]));
         }
+        row = self.draw_choices(inner, row, &plan, buf, theme);
         let mut cursor = None;
         let label = |name: &str, focused: bool| {
             Span::styled(name.to_owned(), theme.style(if focused { Style::Accent } else { Style::Faint }))
@@ -427,16 +481,20 @@ impl Form {
             let focused = self.focus == Field::Comment;
             let hint = if focused { "  (Alt-Enter: new line)" } else { "  (Tab to edit)" };
             rows::put(buf, inner, row, &Line::from(vec![label(self.reader, focused), label(hint, false)]));
+            let top = row;
             row += 1;
-            let room = Rect { y: inner.y + row, height: comment_rows.min(inner.height.saturating_sub(row)), ..inner };
+            let high = u16::try_from(plan.comment).unwrap_or(1).min(inner.height.saturating_sub(row));
+            let room = Rect { y: inner.y + row, height: high, ..inner };
             comment.render(room, buf);
             if focused {
                 let at = comment.screen_cursor();
                 cursor = Some((u16::try_from(at.col).unwrap_or(0), row + u16::try_from(at.row).unwrap_or(0)));
             }
-            row += comment_rows;
+            row += high;
+            self.place(Rect { y: inner.y + top, height: high + 1, ..inner }, Place::Field(Field::Comment));
         }
-        let mut input = |name: &str, input: &Input, focused: bool| {
+        let mut input = |name: &str, input: &Input, field: Field| {
+            let focused = self.focus == field;
             let room = columns.saturating_sub(text::width(name) + 2);
             let scroll = input.visual_scroll(room);
             let shown: String = input.value().chars().skip(scroll).collect();
@@ -450,25 +508,156 @@ impl Form {
                 let x = text::width(name) + 2 + input.visual_cursor().saturating_sub(scroll);
                 cursor = Some((u16::try_from(x).unwrap_or(0), row));
             }
+            self.place(Rect { y: inner.y + row, height: 1, ..inner }, Place::Field(field));
             row += 1;
         };
         if let Some(note) = &self.note {
-            input("note (staff only)", note, self.focus == Field::Note);
+            input("note (staff only)", note, Field::Note);
         }
         if let Some((word, typed)) = &self.word {
-            input(&format!("type `{word}`"), typed, self.focus == Field::Word);
+            input(&format!("type `{word}`"), typed, Field::Word);
         }
         let foot = match &self.error {
             Some(error) => Line::styled(format!("✖ {error}"), theme.style(Style::Bad)),
-            None => Line::styled(verb, theme.style(Style::Faint)),
+            None if self.at_once => Line::styled("a letter chooses · Esc cancels", theme.style(Style::Faint)),
+            None if self.fields().is_empty() => {
+                Line::styled("y or Enter confirms · Esc cancels", theme.style(Style::Faint))
+            }
+            None => Line::styled("Enter confirms · Esc cancels", theme.style(Style::Faint)),
         };
         rows::put(buf, inner, inner.height.saturating_sub(1), &foot);
-        cursor.map(|(x, y)| Position::new(inner.x + x.min(inner.width.saturating_sub(1)), inner.y + y))
+        cursor.map(|(x, y)| {
+            Position::new(
+                inner.x + x.min(inner.width.saturating_sub(1)),
+                inner.y + y.min(inner.height.saturating_sub(1)),
+            )
+        })
+    }
+
+    fn place(&self, area: Rect, place: Place) {
+        self.places.borrow_mut().push((area, place));
+    }
+
+    /// Decides how the form fits into so many columns and rows: what is said first becomes shorter, then the choices stand
+    /// side by side, then they are scrolled. Nothing that is filled in is ever left out.
+    fn plan(&self, columns: usize, room: usize) -> Plan {
+        let head: Vec<String> = self.lines.iter().flat_map(|line| text::wrap(line, columns)).collect();
+        let one = |there: bool| usize::from(there);
+        let fixed = one(self.comment.is_some()) + one(self.note.is_some()) + one(self.word.is_some()) + 1;
+        let written = if self.comment.is_some() { [4, 2, 1].as_slice() } else { &[0] };
+        let full = Plan { head, across: 1, choices: self.choices.len(), comment: 0, fixed, spare: 1 };
+        let least = 8 + self.choices.iter().map(|choice| text::width(&choice.label).min(20)).max().unwrap_or(0);
+        let mut plan = full;
+        for across in 1..=(columns / least.max(1)).clamp(1, 3) {
+            for comment in written {
+                plan.across = across;
+                plan.choices = self.choices.len().div_ceil(across);
+                plan.comment = *comment;
+                for spare in [1, 0] {
+                    plan.spare = spare;
+                    if plan.rows() <= room {
+                        return plan;
+                    }
+                }
+            }
+        }
+        plan.head.retain(|line| !line.is_empty());
+        while plan.rows() > room && plan.head.len() > 1 {
+            plan.head.pop();
+        }
+        while plan.rows() > room && plan.choices > 1 {
+            plan.choices -= 1;
+        }
+        while plan.rows() > room && !plan.head.is_empty() {
+            plan.head.pop();
+        }
+        plan
+    }
+
+    /// Draws the choices from a row on; returns the row after them.
+    fn draw_choices(&self, inner: Rect, from: u16, plan: &Plan, buf: &mut Buffer, theme: Theme) -> u16 {
+        // In columns of several, one letter after the other from top to bottom.
+        let high = self.choices.len().div_ceil(plan.across.max(1));
+        let shown = plan.choices.min(high);
+        let at_row = if high == 0 { 0 } else { self.cursor % high };
+        let mut offset = self.offset.get().min(high.saturating_sub(shown));
+        if at_row < offset {
+            offset = at_row;
+        } else if shown > 0 && at_row >= offset + shown {
+            offset = at_row + 1 - shown;
+        }
+        self.offset.set(offset);
+        let wide = inner.width / u16::try_from(plan.across.max(1)).unwrap_or(1);
+        for (at, choice) in self.choices.iter().enumerate() {
+            let (column, line) = (at / high.max(1), at % high.max(1));
+            if !(offset..offset + shown).contains(&line) {
+                continue;
+            }
+            let on = self.picked.get(at).copied().unwrap_or(false);
+            let mark = match (self.many, on) {
+                (true, true) => "[x]",
+                (true, false) => "[ ]",
+                (false, true) => "(•)",
+                (false, false) => "( )",
+            };
+            let cursor = if at == self.cursor && self.focus == Field::Choices { "▸ " } else { "  " };
+            let style = if on { Style::Title } else { Style::Plain };
+            let x = inner.x + wide * u16::try_from(column).unwrap_or(0);
+            let y = inner.y + from + u16::try_from(line - offset).unwrap_or(0);
+            let place = Rect { x, y, width: wide, height: 1 }.intersection(inner);
+            rows::put(
+                buf,
+                place,
+                0,
+                &Line::from(vec![
+                    Span::raw(cursor),
+                    Span::styled(choice.key.to_string(), theme.style(Style::Accent).add_modifier(Modifier::BOLD)),
+                    Span::raw(if plan.across > 1 { format!(" {mark} ") } else { format!("  {mark} ") }),
+                    Span::styled(text::clean(&choice.label).into_owned(), theme.style(style)),
+                ]),
+            );
+            self.place(place, Place::Choice(at));
+        }
+        if shown < high {
+            let more = format!(" {} of {high} ↕ ", offset + shown);
+            let x = inner.right().saturating_sub(u16::try_from(text::width(&more)).unwrap_or(0));
+            let y = inner.y + from + u16::try_from(shown).unwrap_or(1).saturating_sub(1);
+            rows::put(
+                buf,
+                Rect { x, y, width: inner.right() - x, height: 1 },
+                0,
+                &Line::styled(more, theme.style(Style::Faint)),
+            );
+        }
+        from + u16::try_from(shown).unwrap_or(0)
     }
 }
 
-fn area(text: String) -> TextArea<'static> {
-    let mut area = TextArea::new(vec![text]);
+/// How a form is laid out.
+#[derive(Debug)]
+struct Plan {
+    /// What is said first.
+    head: Vec<String>,
+    /// Choices beside each other.
+    across: usize,
+    /// Rows of choices.
+    choices: usize,
+    /// Rows of the comment.
+    comment: usize,
+    /// Rows of labels, inputs and the last line.
+    fixed: usize,
+    /// Blank rows.
+    spare: usize,
+}
+
+impl Plan {
+    fn rows(&self) -> usize {
+        self.head.len() + self.choices + self.comment + self.fixed + self.spare
+    }
+}
+
+fn area(text: &str) -> TextArea<'static> {
+    let mut area = TextArea::new(text.split('\n').map(str::to_owned).collect());
     area.set_wrap_mode(WrapMode::WordOrGlyph);
     area.set_cursor_line_style(ratatui::style::Style::new());
     area.set_cursor_style(ratatui::style::Style::new());

@@ -1,0 +1,44 @@
+//! What was typed into forms that were left: it comes back when the same is asked again.
+
+use std::{cell::RefCell, collections::VecDeque, rc::Rc};
+
+/// The most drafts that are kept; the oldest goes first.
+const MOST: usize = 20;
+
+/// What was filled in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// Which choices were made.
+    pub picked: Vec<bool>,
+    /// The comment, if it was edited.
+    pub comment: Option<String>,
+    /// The note.
+    pub note: String,
+}
+
+/// The drafts of this session, in memory only. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Drafts(Rc<RefCell<VecDeque<(String, Draft)>>>);
+
+impl Drafts {
+    /// Returns the draft under a name.
+    pub fn get(&self, name: &str) -> Option<Draft> {
+        self.0.borrow().iter().find(|(known, _)| known == name).map(|(_, draft)| draft.clone())
+    }
+    /// Keeps a draft under a name, unless nothing was filled in.
+    pub fn put(&self, name: &str, draft: Draft) {
+        self.remove(name);
+        if draft.comment.is_none() && draft.note.trim().is_empty() && !draft.picked.contains(&true) {
+            return;
+        }
+        let mut drafts = self.0.borrow_mut();
+        drafts.push_back((name.to_owned(), draft));
+        if drafts.len() > MOST {
+            drafts.pop_front();
+        }
+    }
+    /// Removes the draft under a name.
+    pub fn remove(&self, name: &str) {
+        self.0.borrow_mut().retain(|(known, _)| known != name);
+    }
+}
