@@ -73,6 +73,12 @@ pub struct Globals {
     /// Print only these fields, in this order; dotted paths reach inside
     #[arg(long, global = true, hide_short_help = true, value_name = "A,B", value_delimiter = ',')]
     pub fields: Vec<String>,
+    /// Filter each row as jq does (all rows at once with -o json), and print what comes out; texts as they are
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILTER", conflicts_with = "template")]
+    pub jq: Option<String>,
+    /// Print each row through this Jinja template: '{{ id }} {{ name }}'
+    #[arg(long, global = true, hide_short_help = true, value_name = "TEXT")]
+    pub template: Option<String>,
     /// Leave out the header of tables and CSV
     #[arg(long, global = true, hide_short_help = true)]
     pub no_header: bool,

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     args::{Format, Globals, Range},
     failure::{Failure, Outcome},
-    output::{Output, Row},
+    output::{Output, Row, Transform},
 };
 
 /// The state of a running command.
@@ -38,16 +38,25 @@ pub struct Context {
 
 impl Context {
     /// Creates the context of this process.
-    pub fn new(globals: Globals) -> Self {
+    ///
+    /// # Errors
+    /// A usage error for a filter or a template that cannot be read.
+    pub fn new(globals: Globals) -> Outcome<Self> {
+        let transform = match (&globals.jq, &globals.template) {
+            (Some(filter), _) => Some(Transform::jq(filter)?),
+            (None, Some(template)) => Some(Transform::template(template)?),
+            (None, None) => None,
+        };
         let out =
-            Output::stdout(globals.output, globals.fields.clone(), !globals.no_header, globals.quiet, globals.color);
-        Self {
+            Output::stdout(globals.output, globals.fields.clone(), !globals.no_header, globals.quiet, globals.color)
+                .through(transform);
+        Ok(Self {
             globals,
             out,
             interrupt: Interrupt::default(),
             opened: Mutex::default(),
             folders: std::sync::Mutex::default(),
-        }
+        })
     }
 
     /// Registers an open marketplace to be closed at the end.

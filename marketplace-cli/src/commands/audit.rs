@@ -4,18 +4,17 @@ use marketplace_core::base::text_enum::Name;
 use marketplace_core::staff::{Connection, ListAudit, ListQuery, StretchQuery, VerifyAudit};
 use std::time::Duration;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use marketplace_core::{
-    audit::{AuditFilter, AuditHead, AuditRow, AuditVerification, VERIFY_LIMIT},
+    audit::{AuditAction, AuditFilter, AuditHead, AuditRow, AuditVerification, VERIFY_LIMIT},
     base::principal::Principal,
     error::Error,
-    page::{Cursor, MAX_LIMIT, PageRequest, SeqCursor},
+    page::{MAX_LIMIT, PageRequest, SeqCursor, cursor_of},
 };
 
 use crate::{
-    args::{Format, Range},
+    args::{Format, Range, one_of},
     context::Context,
     failure::{Failure, Outcome},
     output::{Card, Column, Kind, Row, Tone, View},
@@ -78,12 +77,12 @@ pub enum Verb {
 /// Which rows.
 #[derive(Debug, clap::Args)]
 pub struct Filter {
-    /// Only by this actor: user:ID, local:USER@HOST or system
+    /// Only by this actor: user:ID, token:ID, local:USER@HOST or system
     #[arg(long)]
     actor: Option<String>,
     /// Only this action, such as users.ban or threads.read
-    #[arg(long)]
-    action: Option<String>,
+    #[arg(long, value_parser = one_of::<AuditAction>(AuditAction::NAMES))]
+    action: Option<AuditAction>,
     /// Only about this user, attempt, job, thread, message or review
     #[arg(long, value_name = "ID")]
     target: Option<String>,
@@ -91,7 +90,7 @@ pub struct Filter {
 
 impl From<Filter> for AuditFilter {
     fn from(filter: Filter) -> Self {
-        Self { actor: filter.actor.map(Principal), action: filter.action.map(Name::from), target: filter.target }
+        Self { actor: filter.actor.map(Principal), action: filter.action.map(Name::Known), target: filter.target }
     }
 }
 
@@ -132,7 +131,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             context.out.check::<AuditRow>()?;
             let api = context.connect().await?;
             // The list is newest first: the row after the cursor of the next number is this one.
-            let after = Some(URL_SAFE_NO_PAD.encode(SeqCursor(seq + 1).text()));
+            let after = Some(cursor_of("audit", &SeqCursor(seq + 1)));
             let page = api
                 .call::<ListAudit>((), ListQuery::new(&AuditFilter::default(), &PageRequest { limit: 1, after }), ())
                 .await?;

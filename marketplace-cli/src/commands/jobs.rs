@@ -105,6 +105,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             context.stream(&range, async |page| api.call::<ListJobHistory>(id, page.clone(), ()).await).await
         }
         Verb::Cancel { batch, reason, how } => {
+            let reason = context.reason(reason, JobReason::NAMES, &how.change).await?;
             if !batch.stdin {
                 Line::default().reason(reason)?;
             }

@@ -23,6 +23,7 @@ use crate::{
     change::Care,
     context::Context,
     failure::Outcome,
+    files::require_place,
 };
 
 /// What can be done with identity checks.
@@ -111,11 +112,13 @@ pub enum Verb {
         claiming: Claiming,
     },
     /// Look at a file of an attempt in an external viewer, or save it; each view is audited
-    #[command(after_help = "The file is removed again once the viewer is closed, or on Enter.\n\n\
+    #[command(
+        after_help = "The file is removed again once the viewer is closed, or on Enter. --output makes a new file, and replaces nothing.\n\n\
         Examples:\n  \
         marketplace kyc open 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d\n  \
         marketplace kyc open 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d selfie --viewer feh\n  \
-        marketplace kyc open 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d document --output passport.jpg")]
+        marketplace kyc open 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d document --output passport.jpg"
+    )]
     Open {
         /// The attempt
         #[arg(value_parser = args::id::<AttemptId>)]
@@ -126,7 +129,7 @@ pub enum Verb {
         /// The viewer; the file's path is its last argument
         #[arg(long, value_name = "COMMAND")]
         viewer: Option<String>,
-        /// Save to this file instead of viewing; - for stdout
+        /// Save to this new file instead of viewing; - for stdout
         #[arg(long = "output", value_name = "FILE", conflicts_with = "viewer")]
         save_to: Option<PathBuf>,
     },
@@ -220,11 +223,11 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             out.item(&case)
         }
         Verb::Next { claiming } => {
-            out.check::<KycCase>()?;
+            context.check_change::<KycCase>(&claiming.change)?;
             context.require_consent(&claiming.change)?;
             let asked = claiming.change(NoteOverride::default());
             match context.connect().await?.call::<ClaimNextAttempt>((), (), asked.clone()).await? {
-                Some(case) => out.item(&case),
+                Some(case) => context.print_change(&case, &claiming.change),
                 None if matches!(out.format, Format::Json | Format::Yaml) => out.write(b"null\n"),
                 None => {
                     out.note("the queue is empty");
@@ -242,6 +245,10 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::Reject(deciding) => decide(context, DecisionKind::Reject, deciding).await,
         Verb::Revoke(deciding) => decide(context, DecisionKind::Revoke, deciding).await,
         Verb::Open { id, kind, viewer, save_to } => {
+            if let Some(path) = &save_to {
+                // Each view is audited, so what cannot be saved is not fetched.
+                require_place(path)?;
+            }
             let api = context.connect().await?;
             let file = api.call::<ViewAttemptFile>(FileOf(id, kind), (), ()).await?;
             match save_to {
@@ -274,7 +281,10 @@ async fn claims(context: &Context, verb: &str, batch: &BatchArgs, claiming: &Cla
 }
 
 async fn decide(context: &Context, kind: DecisionKind, deciding: Deciding) -> Outcome {
-    let Deciding { batch, reason, comment, fence, change } = deciding;
+    let Deciding { batch, mut reason, comment, fence, change } = deciding;
+    if kind != DecisionKind::Approve && reason.is_empty() {
+        reason.extend(context.reason::<KycReason>(None, KycReason::NAMES, &change).await?);
+    }
     if !batch.stdin {
         // An invalid decision is refused before anybody is asked; core defines what is invalid.
         Decision { kind, fence, reasons: reason.clone(), comment: comment.clone() }.checked()?;

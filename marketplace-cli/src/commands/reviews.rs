@@ -108,6 +108,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         }
         Verb::Restore { batch, how } => plain(context, "Restore", &batch, &how, ReviewAction::Restore).await,
         Verb::Remove { batch, reason, how } => {
+            let reason = context.reason(reason, RemovalReason::NAMES, &how.change).await?;
             if !batch.stdin {
                 Line::default().reason(reason)?;
             }

@@ -15,7 +15,7 @@ use crate::{
     args::{self, BatchArgs, ChangeArgs, Range, VersionedArgs, one_of},
     change::{Care, Line},
     context::Context,
-    failure::Outcome,
+    failure::{Failure, Outcome},
 };
 
 /// What can be done with tokens for scripts.
@@ -77,7 +77,13 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let out = &context.out;
     match verb {
         Verb::Create { name, scopes, expires, owner, change } => {
-            out.check::<Changed<CreatedToken>>()?;
+            context.check_change::<Changed<CreatedToken>>(&change)?;
+            if !change.dry_run && !out.shows("item.secret") {
+                return Err(Failure::usage(
+                    "the secret would be lost: it is shown this once, and not in this output",
+                    "choose -o json, or name it too: --fields item.token.id,item.secret",
+                ));
+            }
             context.confirm(&format!("Make the token `{name}`?"), &change, Care::Ask).await?;
             let new = NewToken { name, scopes, expires_in: expires, owner_id: owner };
             let asked = Change { note: change.note.clone(), dry_run: change.dry_run, ..Change::default() };
@@ -86,10 +92,8 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                 .await?
                 .call::<CreateToken>((), (), NewTokenInput::new(new.clone(), asked.clone()))
                 .await?;
-            out.item(&created)?;
-            if change.dry_run {
-                out.note("dry run: nothing was made");
-            } else {
+            context.print_created(&created, &change)?;
+            if !change.dry_run {
                 out.note("keep the secret now: it is shown this once");
             }
             Ok(())

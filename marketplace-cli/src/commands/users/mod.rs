@@ -18,10 +18,13 @@ use marketplace_core::{
         change::{Change, Changed, IdentityProof, RestrictionReason},
         permission::Role,
     },
+    error::Error,
     ids::UserId,
+    page::{MAX_LIMIT, PageRequest},
     users::model::{PersonalData, UserDetail},
 };
 use serde::Deserialize;
+use tokio::sync::Mutex;
 
 use crate::{
     args::{self, BatchArgs, ChangeArgs, Range, one_of},
@@ -227,7 +230,7 @@ pub enum Verb {
 }
 
 /// How users are acted on.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, Clone, clap::Args)]
 pub struct Acting {
     /// Why, as a code; restrictions need one
     #[arg(long, value_name = "CODE", value_parser = one_of::<RestrictionReason>(RestrictionReason::NAMES))]
@@ -294,7 +297,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         }
         Verb::Export { id, out } => export::run(context, id, &out).await,
         Verb::Create { role, email, name, phone, acting } => {
-            out.check::<Changed<UserDetail>>()?;
+            context.check_change::<Changed<UserDetail>>(&acting.change)?;
             context.confirm(&format!("Make the {role} account {email} for {name}?"), &acting.change, Care::Ask).await?;
             let new = NewUser { role, email, name, phone };
             let made = context
@@ -302,10 +305,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                 .await?
                 .call::<CreateUser>((), (), NewUserInput::new(new.clone(), acting.change(&Overrides::default())))
                 .await?;
-            if acting.change.dry_run {
-                out.note("dry run: nothing was changed");
-            }
-            out.item(&made)
+            context.print_created(&made, &acting.change)
         }
         Verb::Freeze { batch, acting } => {
             act(context, "Freeze", &batch, &acting, Action::Fixed(UserAction::Freeze)).await
@@ -340,11 +340,11 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                     .stream(&range, async |page| api.call::<ListUserNotes>(id, page.clone(), ()).await)
                     .await;
             };
-            out.check::<Changed<Note>>()?;
+            context.check_change::<Changed<Note>>(&change)?;
             context.confirm("Write the note?", &change, Care::Light).await?;
             let asked = Change { dry_run: change.dry_run, ..Change::default() };
             let written = context.connect().await?.call::<WriteUserNote>(id, (), NoteInput::new(body, &asked)).await?;
-            out.item(&written)
+            context.print_created(&written, &change)
         }
     }
 }
@@ -355,8 +355,17 @@ enum Action {
 }
 
 async fn act(context: &Context, verb: &str, batch: &BatchArgs, acting: &Acting, action: Action) -> Outcome {
+    let reason = match &action {
+        Action::Fixed(action) if action.needs_reason() => {
+            context.reason(acting.reason, RestrictionReason::NAMES, &acting.change).await?
+        }
+        _ => acting.reason,
+    };
+    let acting = &Acting { reason, ..acting.clone() };
     let api = context.connect_to_change::<UserDetail>(batch, &acting.change).await?;
     let describe = async |id: UserId| describe(&api, id).await;
+    let is_foreseen = acting.change.dry_run && (batch.stdin || batch.ids.len() > 1);
+    let foresight = Mutex::new(Foresight::default());
     let apply = async |id: UserId, line: Overrides| -> Outcome<Changed<UserDetail>> {
         let action = match (&action, line.role) {
             (Action::Fixed(action), None) => action.clone(),
@@ -367,9 +376,56 @@ async fn act(context: &Context, verb: &str, batch: &BatchArgs, acting: &Acting, 
             },
             (Action::Fixed(_), Some(_)) => return Err(Failure::usage("`role` is for `users role`", "leave it out")),
         };
-        Ok(staff::act_on_user(&api, id, &action, acting.change(&line)).await?)
+        let before =
+            if is_foreseen && action.disarms() { Some(api.call::<ShowUser>(id, (), ()).await?.user) } else { None };
+        let done = staff::act_on_user(&api, id, &action, acting.change(&line)).await?;
+        if let Some(before) = before.filter(|_| done.changed) {
+            foresight.lock().await.admit(&api, &before).await?;
+        }
+        Ok(done)
     };
     context.change(verb, batch, &acting.change, Care::Ask, describe, apply).await
+}
+
+/// What a dry run of a batch would have done so far, as far as it makes later items fail: each item by itself is tried on
+/// what there is now.
+#[derive(Default)]
+struct Foresight {
+    /// Active admins who would be left.
+    left: Option<usize>,
+}
+
+impl Foresight {
+    /// Counts an account that would lose its powers.
+    async fn admit(&mut self, api: &Connection, account: &UserSummary) -> Outcome {
+        if account.role != Role::Admin || account.status != Status::Active {
+            return Ok(());
+        }
+        let left = match self.left {
+            Some(left) => left,
+            None => active_admins(api).await?,
+        };
+        if left <= 1 {
+            self.left = Some(left);
+            let text = "by then this is the last active admin; make another one first";
+            return Err(Error::conflict(text, serde_json::json!({ "status": account.status })).into());
+        }
+        self.left = Some(left - 1);
+        Ok(())
+    }
+}
+
+async fn active_admins(api: &Connection) -> Outcome<usize> {
+    let filter = UserFilter { role: Some(Role::Admin), status: Some(Status::Active), ..UserFilter::default() };
+    let (mut page, mut count) = (PageRequest::first(MAX_LIMIT), 0);
+    loop {
+        let admins = api.call::<ListUsers>((), ListQuery::new(&filter, &page), ()).await?;
+        count += admins.items.len();
+        match admins.next {
+            Some(next) => page.after = Some(next),
+            None => return Ok(count),
+        }
+    }
 }
 
 async fn describe(api: &Connection, id: UserId) -> Outcome<String> {

@@ -19,14 +19,17 @@ pub use self::{
     parts::{Argon2, Limits, Log, LogFormat, Oidc, Retention, Tls},
     secret::Secret,
 };
-use crate::base::error::{Error, Result};
+use crate::{
+    base::error::{Error, Result},
+    platform::sqlite_url::SqliteUrl,
+};
 pub use private_way::{is_loopback, is_private_way};
 
 /// Prefix of environment variables: `MARKETPLACE_DATABASE_URL`, `MARKETPLACE_LOG__LEVEL` for `log.level`.
 pub const ENV_PREFIX: &str = "MARKETPLACE_";
 
 /// Variables with the prefix that configure the command line or the tests, not the marketplace.
-const NOT_CONFIG: &[&str] = &["CONFIG", "PROFILE", "TOKEN", "IMAGES", "DB", "API", "CONFIG_DIR"];
+const NOT_CONFIG: &[&str] = &["CONFIG", "PROFILE", "TOKEN", "TOKEN_FILE", "IMAGES", "DB", "API", "CONFIG_DIR"];
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -157,7 +160,7 @@ impl Config {
     pub fn checked(self) -> Result<Self> {
         let bad = |key: &str, rule: &str| Err(Error::invalid(format!("/{key}"), rule));
         let url = self.database_url();
-        if !url.expose().starts_with("sqlite://") && !url.expose().starts_with("postgres") {
+        if SqliteUrl::parse(url.expose())?.is_none() && !url.expose().starts_with("postgres") {
             return bad("database_url", "must be sqlite://PATH or postgres://user:password@host/database");
         }
         if let Some(redis) = &self.redis_url {
@@ -234,9 +237,7 @@ impl Config {
     }
     /// Returns the database's URL, or its default.
     pub fn database_url(&self) -> Secret {
-        self.database_url
-            .clone()
-            .unwrap_or_else(|| Secret::new(format!("sqlite://{}", self.data_dir.join("marketplace.db").display())))
+        self.database_url.clone().unwrap_or_else(|| Secret::new(SqliteUrl::of(&self.data_dir.join("marketplace.db"))))
     }
     /// Returns where files are stored, or the default.
     pub fn files_url(&self) -> String {
