@@ -29,6 +29,7 @@ use crate::{
     connect::Target,
     context::Context,
     failure::{Failure, Outcome},
+    find::{Findable, Ref, reference},
     output::{Card, Column, Kind, Row, Tone, View, safe},
 };
 
@@ -62,9 +63,9 @@ pub struct Line<R = NoReason> {
 pub enum NoReason {}
 
 /// An id that a batch takes: alone, or in a whole row of the list that shows it.
-pub trait BatchId: FromStr + Copy {
+pub trait BatchId: Findable {
     /// What several of them are.
-    const NOUN: &'static str;
+    const SEVERAL: &'static str;
     /// The row of the list.
     type Listed: DeserializeOwned;
 }
@@ -72,7 +73,7 @@ pub trait BatchId: FromStr + Copy {
 macro_rules! batch_ids {
     ($($id:ty = $listed:ty, $noun:literal;)*) => {$(
         impl BatchId for $id {
-            const NOUN: &'static str = $noun;
+            const SEVERAL: &'static str = $noun;
             type Listed = $listed;
         }
     )*};
@@ -154,6 +155,14 @@ impl Context {
         self.print_change(result, change)
     }
 
+    /// Returns the id that is meant.
+    async fn found<I: Findable>(&self, named: &Ref<I>) -> Outcome<I> {
+        match self.connection.get() {
+            Some(api) => named.find(api).await,
+            None => named.find(&self.connect().await?).await,
+        }
+    }
+
     /// Returns the reason that was given; asks a person for it before anything else, where there is none.
     pub async fn reason<R: FromStr<Err = String>>(
         &self,
@@ -212,14 +221,14 @@ impl Context {
         T: Row,
     {
         if let ([id], false) = (batch.ids.as_slice(), batch.stdin) {
-            let id = parse_id::<I>(id)?;
+            let id = self.found(&parse_id::<I>(id)?).await?;
             let asks = care == Care::Ask && !change.yes && !change.dry_run;
             let what = if asks { describe(id).await? } else { String::new() };
             self.confirm(&format!("{verb} {what}?"), change, care).await?;
             let changed = apply(id, O::default()).await?;
             return self.print_change(&changed, change);
         }
-        let noun = I::NOUN;
+        let noun = I::SEVERAL;
         let many = if batch.stdin { format!("all {noun} on stdin") } else { format!("{} {noun}", batch.ids.len()) };
         self.confirm(&format!("{verb} {many}?"), change, care).await?;
         self.batch(batch, change, apply).await
@@ -236,6 +245,19 @@ impl Context {
         O: DeserializeOwned + Default,
         T: Row,
     {
+        let name = |line: &str| parse_line::<I, O>(line).0;
+        self.run_batch(batch, change, name, async |line: &str| self.one(line, &apply).await).await
+    }
+
+    /// Runs a batch, of whatever its lines are, and prints one result line for each. `name` returns what a line is about, and
+    /// `run` does it, and returns the id of what it was done to.
+    pub async fn run_batch(
+        &self,
+        batch: &BatchArgs,
+        change: &ChangeArgs,
+        name: impl Fn(&str) -> String,
+        run: impl AsyncFn(&str) -> (String, Outcome<bool>),
+    ) -> Outcome {
         self.interrupt.finish_steps();
         let mut items = lines(batch);
         let mut list = self.out.list::<ItemResult>();
@@ -251,10 +273,8 @@ impl Context {
             let Some(line) = line else { break None };
             let (id, mut outcome) = match &line {
                 // What a dry run does not keep, the same line later on does not find done.
-                Ok(line) if change.dry_run && !foreseen.insert(line.text.clone()) => {
-                    (parse_line::<I, O>(&line.text).0, Ok(false))
-                }
-                Ok(line) => self.one(&line.text, &apply).await,
+                Ok(line) if change.dry_run && !foreseen.insert(line.text.clone()) => (name(&line.text), Ok(false)),
+                Ok(line) => run(&line.text).await,
                 Err(_) => (String::new(), Ok(false)),
             };
             let number = match line {
@@ -283,11 +303,10 @@ impl Context {
             bar.inc(1);
             bar.set_message(tally.to_string());
             match outcome {
-                Ok(_) => {}
                 // Every other item would meet the same.
                 Err(Failure::Core(error)) if is_everybodys(&error) => break Some(Stop::Ended(error)),
                 Err(_) if !batch.continue_on_error => break Some(Stop::Failed),
-                Err(_) => {}
+                _ => {}
             }
         };
         bar.finish_and_clear();
@@ -323,6 +342,10 @@ impl Context {
             let (text, parsed) = parse_line::<I, O>(line);
             let (id, overrides) = match parsed {
                 Ok(parsed) => parsed,
+                Err(failure) => return (text, Err(failure)),
+            };
+            let id = match self.found(&id).await {
+                Ok(id) => id,
                 Err(failure) => return (text, Err(failure)),
             };
             tries += 1;
@@ -394,8 +417,8 @@ pub async fn prompt<T: Send + 'static>(
     Ok(tokio::task::spawn_blocking(ask).await.map_err(Error::internal)??)
 }
 
-fn parse_id<I: FromStr>(text: &str) -> Outcome<I> {
-    crate::args::id(text).map_err(|reason| Failure::Core(Error::invalid("/id", format!("`{text}` is {reason}"))))
+fn parse_id<I: Findable>(text: &str) -> Outcome<Ref<I>> {
+    reference(text).map_err(|reason| Failure::Core(Error::invalid("/id", format!("`{text}` is {reason}"))))
 }
 
 /// A row of the results of an earlier batch.
@@ -413,7 +436,7 @@ struct EarlierResult {
 
 /// Parses an id, or a JSON object: `id` and overrides, a whole row of a list, or a result of an earlier batch. Of rows only
 /// the id is taken, whatever else they say. Returns the id as text too, for the result line.
-fn parse_line<I: BatchId, O: DeserializeOwned + Default>(line: &str) -> (String, Outcome<(I, O)>) {
+fn parse_line<I: BatchId, O: DeserializeOwned + Default>(line: &str) -> (String, Outcome<(Ref<I>, O)>) {
     if !line.starts_with('{') {
         let id = line.trim_matches('"').to_owned();
         let parsed = parse_id(&id).map(|parsed| (parsed, O::default()));
@@ -444,7 +467,7 @@ fn parse_line<I: BatchId, O: DeserializeOwned + Default>(line: &str) -> (String,
             Ok(_) => Ok((parsed, O::default())),
             Err(_) => Err(Error::invalid(
                 "/",
-                format!("{error}; a row of {} is taken whole, or its id alone: -o id", I::NOUN),
+                format!("{error}; a row of {} is taken whole, or its id alone: -o id", I::SEVERAL),
             )
             .into()),
         }

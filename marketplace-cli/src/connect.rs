@@ -242,7 +242,7 @@ impl Context {
 
     /// Connects to a target.
     pub async fn connect_to(&self, target: &Target) -> Outcome<Connection> {
-        Ok(match &target.way {
+        let api = match &target.way {
             Way::Database { .. } => {
                 let config = target.config()?;
                 tracing::info!(
@@ -259,7 +259,10 @@ impl Context {
                 tracing::info!(system = target.system, by, "the server {url}");
                 Connection::remote(target.remote()?)
             }
-        })
+        };
+        // The first one stays: a command works on one system.
+        let _ = self.connection.set(api.clone());
+        Ok(api)
     }
 }
 

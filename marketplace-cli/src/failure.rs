@@ -36,6 +36,9 @@ pub enum Failure {
     /// The system asked the program to end (SIGTERM).
     #[error("terminated")]
     Terminated,
+    /// Nothing failed, and the caller chose an exit code for what was found.
+    #[error("")]
+    Chosen(u8),
     /// A check failed (`audit verify`, `doctor`).
     #[error("{message}")]
     Check {
@@ -90,6 +93,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::BrokenPipe => 0,
+            Self::Chosen(code) => *code,
             Self::Other(_) | Self::Check { .. } => 1,
             Self::Usage { .. } => 2,
             Self::Batch(_) => 8,
@@ -107,7 +111,7 @@ impl Failure {
             Self::Batch(_) => "batch",
             Self::Interrupted(_) | Self::Terminated => "interrupted",
             Self::Check { .. } => "check_failed",
-            Self::BrokenPipe | Self::Other(_) => ErrorCode::Internal.as_str(),
+            Self::BrokenPipe | Self::Chosen(_) | Self::Other(_) => ErrorCode::Internal.as_str(),
         }
     }
 }

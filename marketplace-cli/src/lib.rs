@@ -19,6 +19,7 @@ pub mod connect;
 pub mod context;
 pub mod failure;
 pub mod files;
+pub mod find;
 pub mod output;
 pub mod profile;
 pub mod remote;

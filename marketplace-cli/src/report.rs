@@ -16,7 +16,7 @@ pub fn next_step(failure: &Failure) -> Option<String> {
             "the rows on stdout name each failure; run the same batch again to resume: what is done stays `unchanged`"
                 .into(),
         ),
-        Failure::Interrupted(_) | Failure::Terminated | Failure::BrokenPipe => None,
+        Failure::Interrupted(_) | Failure::Terminated | Failure::BrokenPipe | Failure::Chosen(_) => None,
         Failure::Other(_) => Some("`marketplace doctor` checks the surroundings".into()),
     }
 }
@@ -79,7 +79,7 @@ pub struct ErrorStyle {
 /// Prints on stderr what went wrong, once, and returns the exit code.
 pub fn report(failure: &Failure, style: ErrorStyle) -> u8 {
     let code = failure.exit_code();
-    if matches!(failure, Failure::BrokenPipe) {
+    if matches!(failure, Failure::BrokenPipe | Failure::Chosen(_)) {
         return code;
     }
     // There is nowhere to report a closed stderr.

@@ -254,7 +254,10 @@ fn head(answer: &RawAnswer) -> String {
     let reason = answer.status.canonical_reason().unwrap_or_default();
     let mut text = format!("HTTP {} {reason}\n", answer.status.as_u16());
     for (name, value) in &answer.headers {
-        text += &format!("{name}: {}\n", crate::output::safe::line(&String::from_utf8_lossy(value.as_bytes())));
+        text.push_str(name.as_str());
+        text.push_str(": ");
+        text.push_str(&crate::output::safe::line(&String::from_utf8_lossy(value.as_bytes())));
+        text.push('\n');
     }
     text + "\n"
 }

@@ -6,7 +6,9 @@
 pub mod api;
 pub mod audit;
 pub mod auth;
+pub mod bundle;
 pub mod completions;
+pub mod config;
 pub mod db;
 pub mod demo;
 pub mod doctor;
@@ -17,6 +19,7 @@ pub mod man;
 mod open;
 pub mod profile;
 pub mod reviews;
+pub mod schema;
 pub mod stats;
 pub mod threads;
 pub mod tokens;
@@ -103,6 +106,12 @@ pub enum Noun {
         after_help = "Example:\n  marketplace profile add prod --api https://market.example.org --production"
     )]
     Profile(profile::Verb),
+    /// What counts, and where it comes from
+    #[command(subcommand, after_help = "Example:\n  marketplace config view --profile prod")]
+    Config(config::Verb),
+    /// The JSON Schema of what a noun prints
+    #[command(after_help = "Examples:\n  marketplace schema users\n  marketplace schema kyc --of show")]
+    Schema(schema::Args),
     /// Check that everything that this program needs is in order
     #[command(after_help = "Example:\n  marketplace doctor\n  marketplace doctor --api https://market.example.org")]
     Doctor,
@@ -166,6 +175,8 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Db(verb) => db::run(verb, context).await,
         Noun::Auth(verb) => auth::run(verb, context).await,
         Noun::Profile(verb) => profile::run(verb, context),
+        Noun::Config(config::Verb::View) => config::view(context),
+        Noun::Schema(args) => schema::run(&args, context),
         Noun::Doctor => doctor::run(context).await,
         Noun::Demo(args) => demo::run(args, context).await,
         Noun::Tui(args) => tui::run(args, context).await,

@@ -26,7 +26,7 @@ use serde_json::Value;
 use serde_saphyr::DoubleQuoted;
 
 pub use card::{Card, View};
-pub use row::{Column, Kind, Row};
+pub use row::{Column, Kind, Order, Row, Timeline};
 pub use select::{Selection, at, plain};
 pub use tone::Tone;
 pub use transform::Transform;

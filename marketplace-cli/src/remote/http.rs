@@ -250,12 +250,11 @@ impl Http {
         let answered = request.send().await;
         let took_ms = begun.elapsed().as_millis();
         // Without the query, which may hold personal data.
-        match &answered {
-            Ok(answer) => {
-                let id = answer.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("-");
-                tracing::info!(took_ms, id, "{} {path}: {}", call.method, answer.status().as_u16());
-            }
-            Err(_) => tracing::info!(took_ms, "{} {path}: no answer", call.method),
+        if let Ok(answer) = &answered {
+            let id = answer.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("-");
+            tracing::info!(took_ms, id, "{} {path}: {}", call.method, answer.status().as_u16());
+        } else {
+            tracing::info!(took_ms, "{} {path}: no answer", call.method);
         }
         answered.map_err(|error| unreachable(&error))
     }

@@ -248,3 +248,164 @@ fn help_tells_of_the_options_of_every_command_once() {
     let spoken = place.run("kyc list -v --db nowhere.db");
     assert!(err(&spoken).contains("nowhere.db, keys in"), "{}", err(&spoken));
 }
+
+#[test]
+fn lists_are_cut_by_time_and_sorted() {
+    let place = seeded();
+    let times = |line: &str| -> Vec<String> {
+        let listed = place.run(&format!("{line} --jq .created_at"));
+        assert_eq!(code(&listed), 0, "{line}: {}", err(&listed));
+        out(&listed).lines().map(str::to_owned).collect()
+    };
+    for list in ["users list --limit 0", "jobs list --limit 0", "users list --q a --limit 0"] {
+        let all = times(list);
+        assert!(all.len() > 3, "{list}");
+        let mut sorted = all.clone();
+        sorted.sort();
+        let (since, until) = (&sorted[sorted.len() / 4], &sorted[sorted.len() * 3 / 4]);
+        let within = times(&format!("{list} --since {since} --until {until}"));
+        let wanted: Vec<_> = all.iter().filter(|time| *time >= since && *time < until).cloned().collect();
+        assert_eq!(within, wanted, "{list}");
+        assert_eq!(times(&format!("{list} --sort created_at")), sorted, "{list}");
+        sorted.reverse();
+        assert_eq!(times(&format!("{list} --sort created_at:desc")), sorted, "{list}");
+        assert_eq!(times(&format!("{list} --sort created_at:desc").replace("--limit 0", "--limit 2")), sorted[..2]);
+        assert!(times(&format!("{list} --until 2001-01-01")).is_empty());
+    }
+    assert!(!out(&place.run("audit list --since 1h")).is_empty());
+    assert!(
+        out(&place.run("audit list --until 1h")).lines().count()
+            < out(&place.run("audit list --limit 0")).lines().count()
+    );
+    for (line, exit) in [
+        ("users list --since yesterday", 2),
+        ("users list --since 1d --until 2d", 2),
+        ("users list --sort nope", 2),
+        ("kyc list --since 7d", 0),
+        ("kyc list --mine", 0),
+        ("audit list --mine", 0),
+        ("tokens list --mine", 2),
+    ] {
+        assert_eq!(code(&place.run(line)), exit, "{line}: {}", err(&place.run(line)));
+    }
+}
+
+#[test]
+fn an_address_or_the_end_of_an_id_stands_for_it() {
+    let place = seeded();
+    let user = json(&out(&place.run("users list --role client --status active --limit 1 --reveal")));
+    let (id, email) = (user["id"].as_str().unwrap(), user["email"].as_str().unwrap());
+    let end = &id[id.len() - 8..];
+    for named in [id, end, email, &id[id.len() - 12..]] {
+        let shown = place.run(&format!("users show {named}"));
+        assert_eq!(json(&out(&shown))["user"]["id"], id, "{named}: {}", err(&shown));
+        let jobs = place.run(&format!("jobs list --user-id {named}"));
+        assert_eq!(code(&jobs), 0, "{named}: {}", err(&jobs));
+    }
+    // Not by its beginning, which an operator's search would find.
+    assert_eq!(code(&place.run(&format!("users show {}", &email[..email.len() - 1]))), 3);
+    assert_eq!(code(&place.run("users show ffffffffffff")), 3);
+    let frozen = fed(&place, "users freeze --stdin --yes --reason spam", &format!("{email}\n{end}\n"));
+    let results: Vec<_> = rows(&frozen).iter().map(|row| row["result"].clone()).collect();
+    assert_eq!(results, ["changed", "unchanged"], "{}", err(&frozen));
+    let thread = out(&place.run("threads list --limit 1 -o id"));
+    let thread = thread.trim();
+    let shown = place.run(&format!("threads show {} -o id", &thread[thread.len() - 10..]));
+    assert_eq!(out(&shown).trim(), thread, "{}", err(&shown));
+    for status in ["pending", "approved"] {
+        let attempt = out(&place.run(&format!("kyc list --status {status} --limit 1 -o id")));
+        let attempt = attempt.trim();
+        let shown = place.run(&format!("kyc show {}", &attempt[attempt.len() - 10..]));
+        assert_eq!(code(&shown), 0, "{status}: {}", err(&shown));
+    }
+}
+
+#[test]
+fn an_empty_queue_ends_as_one_chooses() {
+    let place = Place::with_users(0);
+    assert_eq!(code(&place.run("kyc next --yes")), 0);
+    let chosen = place.run("kyc next --yes --empty 9 -o json");
+    assert_eq!((code(&chosen), out(&chosen).as_str()), (9, "null\n"), "{}", err(&chosen));
+    assert_eq!(err(&chosen), "the queue is empty\n");
+}
+
+#[test]
+fn accounts_come_from_stdin_once_each() {
+    let place = Place::with_users(0);
+    let people = "{\"role\":\"support\",\"email\":\"lea@example.org\",\"name\":\"Lea Ortiz\"}\n# the next\n\
+                  {\"role\":\"worker\",\"email\":\"kim@example.org\",\"name\":\"Kim\",\"phone\":\"+442071838750\"}\n";
+    let line = "users create --stdin --yes";
+    let dry = fed(&place, &format!("{line} --dry-run"), people);
+    assert_eq!(rows(&dry)[0], serde_json::json!({"id": "lea@example.org", "result": "would_change", "dry_run": true}));
+    assert_eq!(out(&place.run("users list")), "");
+    let made = fed(&place, line, people);
+    assert_eq!((code(&made), rows(&made).len()), (0, 2), "{}", err(&made));
+    let again = fed(&place, line, people);
+    assert_eq!(code(&again), 0, "{}", err(&again));
+    assert!(rows(&again).iter().all(|row| row["result"] == "unchanged"), "{}", out(&again));
+    assert_eq!(rows(&made)[0]["id"], rows(&again)[0]["id"]);
+    assert_eq!(out(&place.run("users list")).lines().count(), 2);
+    let odd = fed(
+        &place,
+        &format!("{line} --continue-on-error"),
+        "{\"role\":\"boss\",\"email\":\"x@example.org\",\"name\":\"X\"}\nx\n",
+    );
+    assert_eq!((code(&odd), rows(&odd)[1]["line"].as_u64()), (8, Some(2)), "{}", out(&odd));
+    assert_eq!(code(&place.run("users create --role support --yes")), 2);
+    // As it is written in its country.
+    let found = place.command().args(["users", "list", "--q", "020 7183 8750", "--jq", ".id"]).output().unwrap();
+    assert_eq!(out(&found).trim(), rows(&made)[1]["id"].as_str().unwrap(), "{}", err(&found));
+}
+
+#[test]
+fn a_job_is_bundled_for_a_dispute() {
+    let place = seeded();
+    let job = out(&place.run("jobs list --limit 1 -o id"));
+    let line = format!("jobs bundle {} --reason dispute --out", job.trim());
+    let made = place.run(&format!("{line} case.zip"));
+    assert_eq!(code(&made), 0, "{}", err(&made));
+    let bytes = std::fs::read(place.path("case.zip")).unwrap();
+    assert!(bytes.starts_with(b"PK"));
+    for name in ["job.json", "history.jsonl", "thread.json", "messages.jsonl"] {
+        assert!(bytes.windows(name.len()).any(|window| window == name.as_bytes()), "{name}");
+    }
+    assert_eq!(code(&place.run(&format!("{line} case.zip"))), 5);
+    assert_eq!(out(&place.run("audit list --action threads.read")).lines().count(), 1);
+}
+
+#[test]
+fn what_counts_and_what_is_printed_is_told() {
+    let place = Place::with_users(1);
+    std::fs::write(
+        place.path("marketplace.toml"),
+        "# mine\ndata_dir = 'data'\nredis_url = 'redis://me:hunter2@cache'\n",
+    )
+    .unwrap();
+    let mut command = place.command();
+    let told = command.env("MARKETPLACE_LOG__LEVEL", "warn").args(["config", "view"]).output().unwrap();
+    assert_eq!(code(&told), 0, "{}", err(&told));
+    let told: Vec<Value> = rows(&told);
+    let source = |key: &str| told.iter().find(|row| row["key"] == key).unwrap()["source"].as_str().unwrap().to_owned();
+    assert_eq!((source("log.level").as_str(), source("keys_dir").as_str()), ("MARKETPLACE_LOG__LEVEL", "default"));
+    assert_eq!(
+        (source("data_dir").as_str(), source("redis_url").as_str()),
+        ("marketplace.toml:2", "marketplace.toml:3")
+    );
+    assert!(!format!("{told:?}").contains("hunter2"));
+    std::fs::write(place.path("marketplace.toml"), "[limits]\nrequests = 0\n").unwrap();
+    let wrong = place.run("users list");
+    assert!(code(&wrong) == 2 && err(&wrong).contains("marketplace.toml, line 2"), "{}", err(&wrong));
+    std::fs::remove_file(place.path("marketplace.toml")).unwrap();
+
+    let schema = json(&out(&place.run("schema users")));
+    let row = json(&out(&place.run("users list")));
+    for key in row.as_object().unwrap().keys() {
+        assert!(schema["properties"].get(key).is_some(), "{key}");
+    }
+    assert_eq!(schema["properties"]["created_at"]["format"], "date-time");
+    for noun in ["kyc", "users", "jobs", "threads", "reviews", "audit", "tokens", "mail", "stats"] {
+        for what in ["list", "show", "batch"] {
+            assert_eq!(code(&place.run(&format!("schema {noun} --of {what}"))), 0, "{noun} {what}");
+        }
+    }
+}

@@ -131,16 +131,8 @@ fn decode(text: &str) -> OsString {
             let digit = |byte: u8| char::from(byte).to_digit(16);
             u8::try_from(digit(two[0])? * 16 + digit(two[1])?).ok()
         });
-        match hex {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
+        bytes.push(hex.unwrap_or(*first));
+        rest = if hex.is_some() { after.get(2..).unwrap_or_default() } else { after };
     }
     OsString::from_vec(bytes)
 }

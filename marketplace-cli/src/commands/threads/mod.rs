@@ -20,6 +20,7 @@ use crate::{
     change::{Care, Line},
     context::Context,
     failure::{Failure, Outcome},
+    find::{Ref, optional, reference},
 };
 
 /// What can be done with threads.
@@ -34,8 +35,8 @@ pub enum Verb {
         #[arg(long, value_parser = one_of::<ThreadStatus>(ThreadStatus::NAMES))]
         status: Option<ThreadStatus>,
         /// Only of this client or worker
-        #[arg(long, alias = "user", value_name = "ID", value_parser = args::id::<UserId>)]
-        user_id: Option<UserId>,
+        #[arg(long, alias = "user", value_name = "ID", value_parser = reference::<UserId>)]
+        user_id: Option<Ref<UserId>>,
         /// Only about this service
         #[arg(long, alias = "service", value_name = "ID", value_parser = args::id::<ServiceId>)]
         service_id: Option<ServiceId>,
@@ -47,8 +48,8 @@ pub enum Verb {
     #[command(after_help = "Example:\n  marketplace threads show 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d")]
     Show {
         /// The thread
-        #[arg(value_parser = args::id::<ThreadId>)]
-        id: ThreadId,
+        #[arg(value_parser = reference::<ThreadId>)]
+        id: Ref<ThreadId>,
     },
     /// What is written in a thread, the newest messages, oldest of them first; audited
     #[command(after_help = "Examples:\n  \
@@ -56,8 +57,8 @@ pub enum Verb {
         marketplace threads messages 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason dispute --limit 0 -o json")]
     Messages {
         /// The thread
-        #[arg(value_parser = args::id::<ThreadId>)]
-        id: ThreadId,
+        #[arg(value_parser = reference::<ThreadId>)]
+        id: Ref<ThreadId>,
         /// Why you read it, as a code
         #[arg(long, value_name = "CODE", value_parser = one_of::<AccessReason>(AccessReason::NAMES))]
         reason: AccessReason,
@@ -72,8 +73,8 @@ pub enum Verb {
         marketplace threads watch 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason fraud --after-seq 41 -o jsonl")]
     Watch {
         /// The thread
-        #[arg(value_parser = args::id::<ThreadId>)]
-        id: ThreadId,
+        #[arg(value_parser = reference::<ThreadId>)]
+        id: Ref<ThreadId>,
         /// Why you read it, as a code
         #[arg(long, value_name = "CODE", value_parser = one_of::<AccessReason>(AccessReason::NAMES))]
         reason: AccessReason,
@@ -160,6 +161,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::List { status, user_id, service_id, range } => {
             out.check::<ThreadInfo>()?;
             let api = context.connect().await?;
+            let user_id = optional(&api, user_id.as_ref()).await?;
             let filter = ThreadFilter { status, user_id, service_id };
             context
                 .stream(&range, async |page| api.call::<ListThreads>((), ListQuery::new(&filter, &page), ()).await)
@@ -167,10 +169,12 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         }
         Verb::Show { id } => {
             out.check::<ThreadInfo>()?;
-            out.item(&context.connect().await?.call::<ShowThread>(id, (), ()).await?)
+            let api = context.connect().await?;
+            let id = id.find(&api).await?;
+            out.item(&api.call::<ShowThread>(id, (), ()).await?)
         }
-        Verb::Messages { id, reason, span } => follow::messages(context, id, reason, &span).await,
-        Verb::Watch { id, reason, start } => follow::watch(context, id, reason, &start).await,
+        Verb::Messages { id, reason, span } => follow::messages(context, &id, reason, &span).await,
+        Verb::Watch { id, reason, start } => follow::watch(context, &id, reason, &start).await,
         Verb::Close { batch, reason, how } => {
             let reason = context.reason(reason, CloseReason::NAMES, &how.change).await?;
             if !batch.stdin {

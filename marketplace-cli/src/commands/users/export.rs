@@ -10,20 +10,23 @@ use crate::{
     context::Context,
     failure::Outcome,
     files::{is_stdout, require_place},
+    find::Ref,
     output::size,
 };
 
 /// Saves a user's data to a new file that only its owner may read, or writes it to stdout (`-`).
-pub(super) async fn run(context: &Context, id: UserId, path: &Path) -> Outcome {
+pub(super) async fn run(context: &Context, id: &Ref<UserId>, path: &Path) -> Outcome {
     require_place(path)?;
+    let api = context.connect().await?;
+    let id = id.find(&api).await?;
     if is_stdout(path) {
-        let mut export = context.connect().await?.call::<ExportUser>(id, (), ()).await?;
+        let mut export = api.call::<ExportUser>(id, (), ()).await?;
         while let Some(piece) = export.body.next().await {
             context.out.write(&piece?)?;
         }
         return Ok(());
     }
-    let export = context.connect().await?.call::<ExportUser>(id, (), ()).await?;
+    let export = api.call::<ExportUser>(id, (), ()).await?;
     let written = save(export, path).await?;
     context.out.note(&format!("{} ({})", path.display(), size(written)));
     Ok(())

@@ -20,7 +20,7 @@ pub use self::{
     secret::Secret,
 };
 use crate::{
-    base::error::{Error, Result},
+    base::error::{Error, FieldError, Result},
     platform::sqlite_url::SqliteUrl,
 };
 pub use private_way::{is_loopback, is_private_way};
@@ -134,6 +134,7 @@ impl Config {
     /// the value. Lists are separated by commas.
     pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let mut table = toml::Table::new();
+        let mut places = Places::default();
         if let Some(path) = file {
             let text = std::fs::read_to_string(path)
                 .map_err(|error| Error::invalid("/config", format!("{} cannot be read: {error}", path.display())))?;
@@ -142,6 +143,7 @@ impl Config {
             };
             toml::from_str::<Self>(&text).map_err(wrong)?;
             table = toml::from_str(&text).map_err(wrong)?;
+            places.file = Some((path.to_owned(), text));
         }
         for (name, value) in environment {
             let Some(key) = name.strip_prefix(ENV_PREFIX) else { continue };
@@ -149,11 +151,13 @@ impl Config {
                 continue;
             }
             set_from_environment(&mut table, &name, key, value)?;
+            let key = key.strip_suffix("_FILE").unwrap_or(key).to_lowercase().replace("__", "/");
+            places.variables.insert(key, name);
         }
         let config: Self = toml::Value::Table(table)
             .try_into()
             .map_err(|error: toml::de::Error| Error::invalid("/config", error.message().to_owned()))?;
-        config.checked()
+        config.checked().map_err(|error| places.named(error))
     }
 
     /// Checks what the types cannot express.
@@ -257,6 +261,48 @@ impl Config {
     }
 }
 
+/// Where settings stand: in the file, or in the environment, which counts more.
+#[derive(Default)]
+struct Places {
+    file: Option<(PathBuf, String)>,
+    /// Variables by their keys, with `/` between the parts.
+    variables: BTreeMap<String, String>,
+}
+
+impl Places {
+    /// Returns an error of settings with the place of each.
+    fn named(&self, error: Error) -> Error {
+        let fields = error.fields().iter().map(|field| {
+            let place = self.place(field.pointer.trim_start_matches('/'));
+            let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+            FieldError::new(field.pointer.clone(), format!("{}{place}", field.detail))
+        });
+        let fields: Vec<FieldError> = fields.collect();
+        if fields.is_empty() { error } else { Error::invalid_fields(fields) }
+    }
+
+    fn place(&self, key: &str) -> Option<String> {
+        let is_of = |set: &str| set == key || set.strip_prefix(key).is_some_and(|rest| rest.starts_with('/'));
+        if let Some((_, name)) = self.variables.iter().find(|(set, _)| is_of(set)) {
+            return Some(format!("set by {name}"));
+        }
+        let (path, text) = self.file.as_ref()?;
+        let mut section = String::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if let Some(name) = line.strip_prefix('[').and_then(|line| line.split(']').next()) {
+                section = name.trim_matches(['[', ' ']).replace(['.'], "/");
+            }
+            let name = line.split('=').next().unwrap_or_default().trim().replace('.', "/");
+            let whole = if section.is_empty() { name } else { format!("{section}/{name}") };
+            if is_of(&whole) && line.contains('=') {
+                return Some(format!("{}, line {}", path.display(), index + 1));
+            }
+        }
+        None
+    }
+}
+
 fn set_from_environment(table: &mut toml::Table, name: &str, key: &str, value: String) -> Result<()> {
     let (key, value) = match key.strip_suffix("_FILE") {
         Some(key) => {
@@ -354,6 +400,20 @@ mod tests {
         assert!(error.contains("MARKETPLACE_LISTEN"), "{error}");
         let error = load("", &[("MARKETPLACE_LISTENN", "127.0.0.1:1")]).unwrap_err().to_string();
         assert!(error.contains("MARKETPLACE_LISTENN"), "{error}");
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_its_place() {
+        for (text, variable, place) in [
+            ("# mine\ndrain_seconds = 9999\n", None, "line 2"),
+            ("[retention]\nsession_days = 9\nsession_max_days = 1\n", None, "line 3"),
+            ("retention.session_days = 9\nretention.session_max_days = 1\n", None, "line 2"),
+            ("[limits]\n\nrequests = 0\n", None, "line 3"),
+            ("redis_url = 'redis://a'\n", Some(("MARKETPLACE_REDIS_URL", "http://b")), "set by MARKETPLACE_REDIS_URL"),
+        ] {
+            let error = load(text, variable.as_slice()).unwrap_err().to_string();
+            assert!(error.contains(place), "{error}");
+        }
     }
 
     #[test]

@@ -170,7 +170,8 @@ pub async fn list(op: &Operation, filter: &AuditFilter, page: &PageRequest) -> R
     }
     if rows.is_empty()
         && before == i64::MAX
-        && let Some(actor) = filter.actor.as_ref().filter(|actor| actor.0.starts_with("local:"))
+        && let Some(actor) =
+            filter.actor.as_ref().filter(|actor| actor.0.starts_with("local:") && **actor != op.actor().principal())
         && store::page(
             &mut reader.conn(),
             &AuditFilter { actor: Some(actor.clone()), ..AuditFilter::default() },
