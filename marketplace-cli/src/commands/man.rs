@@ -6,10 +6,9 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use marketplace_core::platform::new_file::require_free;
 
-use super::Cli;
 use crate::{context::Context, failure::Outcome, files::private_temporary_folder};
 
 /// What stands at the end of every page.
@@ -22,11 +21,11 @@ pub struct Args {
     pub folder: Option<PathBuf>,
 }
 
-/// Writes the pages of a program.
-pub fn run(args: &Args, program: Command, context: &Context) -> Outcome {
+/// Writes the first page of a program, as `whole` describes it, or a page for each of its commands.
+pub fn run(args: &Args, whole: Command, program: Command, context: &Context) -> Outcome {
     let Some(folder) = &args.folder else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+        clap_mangen::Man::new(whole).render(&mut page)?;
         page.extend_from_slice(COMMON.as_bytes());
         return context.out.write(&page);
     };

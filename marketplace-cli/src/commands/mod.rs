@@ -182,6 +182,6 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Tui(args) => tui::run(args, context).await,
         Noun::Api(args) => api::run(args, context).await,
         Noun::Completions(args) => completions::run(&args, Cli::command(), context),
-        Noun::Man(args) => man::run(&args, program(), context),
+        Noun::Man(args) => man::run(&args, Cli::command(), program(), context),
     }
 }
