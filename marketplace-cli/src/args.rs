@@ -1,11 +1,12 @@
 //! Arguments that every command accepts, and parsers that several commands share.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{
     Args, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
 };
+use marketplace_core::time::{Clock, SystemClock, Timestamp};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -73,6 +74,12 @@ pub struct Globals {
     /// Print only these fields, in this order; dotted paths reach inside
     #[arg(long, global = true, hide_short_help = true, value_name = "A,B", value_delimiter = ',')]
     pub fields: Vec<String>,
+    /// Filter each row as jq does (all rows at once with -o json), and print what comes out; texts as they are
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILTER", conflicts_with = "template")]
+    pub jq: Option<String>,
+    /// Print each row through this Jinja template: '{{ id }} {{ name }}'
+    #[arg(long, global = true, hide_short_help = true, value_name = "TEXT")]
+    pub template: Option<String>,
     /// Leave out the header of tables and CSV
     #[arg(long, global = true, hide_short_help = true)]
     pub no_header: bool,
@@ -99,6 +106,18 @@ pub struct Range {
     /// Go on after this cursor of an earlier list
     #[arg(long, value_name = "CURSOR")]
     pub after: Option<String>,
+    /// Only what is not older: 7d, 12h, 2026-03-02 or 2026-03-02T10:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub since: Option<Timestamp>,
+    /// Only what is older
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub until: Option<Timestamp>,
+    /// Sort all rows by this field; `FIELD:desc` the other way round
+    #[arg(long, value_name = "FIELD")]
+    pub sort: Option<String>,
+    /// Whether the filter changes the order of the list.
+    #[arg(skip)]
+    pub is_reordered: bool,
 }
 
 /// How a change is made.
@@ -155,6 +174,16 @@ pub fn span(text: &str) -> Result<u64, String> {
         .map_err(|_| "not a span of time, such as 90d, 12h, 30m or 45s".into())
 }
 
+/// Parses a time: a span before now, a date (in UTC), or a time in RFC 3339.
+pub fn moment(text: &str) -> Result<Timestamp, String> {
+    let text = text.trim();
+    if let Ok(seconds) = span(text) {
+        return Ok(SystemClock.now() - Duration::from_secs(seconds));
+    }
+    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    whole.parse().map_err(|_| "not a time, such as 7d, 12h, 2026-03-02 or 2026-03-02T10:00:00Z".into())
+}
+
 /// Parses a typed id.
 pub fn id<T: FromStr>(text: &str) -> Result<T, String> {
     text.trim().parse().map_err(|_| "not an id, such as 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d".into())
@@ -162,7 +191,16 @@ pub fn id<T: FromStr>(text: &str) -> Result<T, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::span;
+    use super::{moment, span};
+
+    #[test]
+    fn times_are_spans_dates_or_whole() {
+        assert_eq!(moment("2026-03-02").unwrap(), moment("2026-03-02T00:00:00Z").unwrap());
+        assert!(moment("7d").unwrap() < moment("6d").unwrap());
+        for bad in ["", "yesterday", "2026-13-02", "2026-03-02 10:00"] {
+            assert!(moment(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn spans_are_a_number_and_a_unit() {

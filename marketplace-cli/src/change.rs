@@ -1,7 +1,7 @@
 //! Changes: confirmation, single items and batches, and the result line for each item.
 
-use marketplace_core::staff::Connection;
 use std::{
+    collections::HashSet,
     io::{BufRead, IsTerminal, Read},
     str::FromStr,
     time::Duration,
@@ -9,17 +9,28 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use marketplace_core::{
+    accounts::summary::UserSummary,
     base::change::{Change, Changed},
     error::{Error, ErrorCode},
+    ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
+    jobs::model::JobSummary,
+    kyc::model::KycSummary,
+    mail::model::MailSummary,
+    messaging::model::{StaffMessage, ThreadInfo},
+    reviews::model::ReviewSummary,
+    staff::Connection,
+    tokens::model::ApiToken,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::{
-    args::{BatchArgs, ChangeArgs, VersionedArgs},
+    args::{BatchArgs, ChangeArgs, Format, VersionedArgs},
+    connect::Target,
     context::Context,
     failure::{Failure, Outcome},
-    output::{Column, Kind, Row, safe},
+    find::{Findable, Ref, reference},
+    output::{Card, Column, Kind, Row, Tone, View, safe},
 };
 
 /// Upper limit of the bytes of one line of a batch; an id, a note and a comment need far less.
@@ -50,6 +61,34 @@ pub struct Line<R = NoReason> {
 /// The reason type of a change that accepts none.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub enum NoReason {}
+
+/// An id that a batch takes: alone, or in a whole row of the list that shows it.
+pub trait BatchId: Findable {
+    /// What several of them are.
+    const SEVERAL: &'static str;
+    /// The row of the list.
+    type Listed: DeserializeOwned;
+}
+
+macro_rules! batch_ids {
+    ($($id:ty = $listed:ty, $noun:literal;)*) => {$(
+        impl BatchId for $id {
+            const SEVERAL: &'static str = $noun;
+            type Listed = $listed;
+        }
+    )*};
+}
+
+batch_ids! {
+    AttemptId = KycSummary, "identity checks";
+    UserId = UserSummary, "users";
+    JobId = JobSummary, "jobs";
+    ThreadId = ThreadInfo, "threads";
+    MessageId = StaffMessage, "messages";
+    ReviewId = ReviewSummary, "reviews";
+    TokenId = ApiToken, "tokens";
+    MailId = MailSummary, "mails";
+}
 
 impl<R> Default for Line<R> {
     fn default() -> Self {
@@ -87,10 +126,55 @@ impl Context {
         if batch.stdin || batch.ids.len() > 1 {
             self.out.check::<ItemResult>()?;
         } else {
-            self.out.check::<Changed<T>>()?;
+            self.check_change::<Changed<T>>(change)?;
         }
         self.require_consent(change)?;
         self.connect().await
+    }
+
+    /// Refuses fields that the result of a change never has.
+    pub fn check_change<T: Row>(&self, change: &ChangeArgs) -> Outcome {
+        if change.dry_run { self.out.check::<Preview<'_, T>>() } else { self.out.check::<T>() }
+    }
+
+    /// Prints the result of a change, which a dry run marks.
+    pub fn print_change<T: Row>(&self, result: &T, change: &ChangeArgs) -> Outcome {
+        if !change.dry_run {
+            return self.out.item(result);
+        }
+        self.out.note("dry run: nothing was changed");
+        self.out.item(&Preview { dry_run: true, would_be: result })
+    }
+
+    /// Prints what was created; of a dry run, which created nothing, no id.
+    pub fn print_created<T: Row>(&self, result: &T, change: &ChangeArgs) -> Outcome {
+        if change.dry_run && self.out.format == Format::Id {
+            self.out.note("dry run: nothing was made, so there is no id");
+            return Ok(());
+        }
+        self.print_change(result, change)
+    }
+
+    /// Returns the id that is meant.
+    async fn found<I: Findable>(&self, named: &Ref<I>) -> Outcome<I> {
+        match self.connection.get() {
+            Some(api) => named.find(api).await,
+            None => named.find(&self.connect().await?).await,
+        }
+    }
+
+    /// Returns the reason that was given; asks a person for it before anything else, where there is none.
+    pub async fn reason<R: FromStr<Err = String>>(
+        &self,
+        given: Option<R>,
+        names: &'static [&'static str],
+        change: &ChangeArgs,
+    ) -> Outcome<Option<R>> {
+        if given.is_some() || change.yes || !can_ask() {
+            return Ok(given);
+        }
+        let chosen = prompt(move || inquire::Select::new("Why?", names.to_vec()).prompt()).await?;
+        chosen.parse().map(Some).map_err(|error| Failure::usage(error, "add --reason CODE"))
     }
 
     /// Refuses a change that nobody confirmed when nobody can be asked. Call it before anything is opened.
@@ -110,7 +194,8 @@ impl Context {
         if change.yes || change.dry_run || care == Care::Light {
             return Ok(());
         }
-        let question = safe::line(question).to_string();
+        let system = Target::resolve(&self.globals)?.system;
+        let question = safe::line(&format!("on {system}: {question}")).to_string();
         if prompt(move || inquire::Confirm::new(&question).with_default(false).prompt()).await? {
             Ok(())
         } else {
@@ -131,22 +216,20 @@ impl Context {
         apply: impl AsyncFn(I, O) -> Outcome<Changed<T>>,
     ) -> Outcome
     where
-        I: FromStr + Copy,
+        I: BatchId,
         O: DeserializeOwned + Default,
         T: Row,
     {
         if let ([id], false) = (batch.ids.as_slice(), batch.stdin) {
-            let id = parse_id::<I>(id)?;
+            let id = self.found(&parse_id::<I>(id)?).await?;
             let asks = care == Care::Ask && !change.yes && !change.dry_run;
             let what = if asks { describe(id).await? } else { String::new() };
             self.confirm(&format!("{verb} {what}?"), change, care).await?;
             let changed = apply(id, O::default()).await?;
-            if change.dry_run {
-                self.out.note("dry run: nothing was changed");
-            }
-            return self.out.item(&changed);
+            return self.print_change(&changed, change);
         }
-        let many = if batch.stdin { "every item on stdin".to_owned() } else { format!("{} items", batch.ids.len()) };
+        let noun = I::SEVERAL;
+        let many = if batch.stdin { format!("all {noun} on stdin") } else { format!("{} {noun}", batch.ids.len()) };
         self.confirm(&format!("{verb} {many}?"), change, care).await?;
         self.batch(batch, change, apply).await
     }
@@ -158,14 +241,28 @@ impl Context {
         apply: impl AsyncFn(I, O) -> Outcome<Changed<T>>,
     ) -> Outcome
     where
-        I: FromStr + Copy,
+        I: BatchId,
         O: DeserializeOwned + Default,
         T: Row,
     {
+        let name = |line: &str| parse_line::<I, O>(line).0;
+        self.run_batch(batch, change, name, async |line: &str| self.one(line, &apply).await).await
+    }
+
+    /// Runs a batch, of whatever its lines are, and prints one result line for each. `name` returns what a line is about, and
+    /// `run` does it, and returns the id of what it was done to.
+    pub async fn run_batch(
+        &self,
+        batch: &BatchArgs,
+        change: &ChangeArgs,
+        name: impl Fn(&str) -> String,
+        run: impl AsyncFn(&str) -> (String, Outcome<bool>),
+    ) -> Outcome {
         self.interrupt.finish_steps();
         let mut items = lines(batch);
         let mut list = self.out.list::<ItemResult>();
-        let mut tally = Tally::default();
+        let mut tally = Tally { is_dry: change.dry_run, ..Tally::default() };
+        let mut foreseen = HashSet::new();
         let bar = self.bar(batch);
         let stopped = loop {
             let line = tokio::select! {
@@ -174,14 +271,28 @@ impl Context {
                 line = items.recv() => line,
             };
             let Some(line) = line else { break None };
-            let (id, outcome) = match line {
-                Ok(line) => self.one(&line, &apply).await,
-                Err(failure) => (String::new(), Err(failure)),
+            let (id, mut outcome) = match &line {
+                // What a dry run does not keep, the same line later on does not find done.
+                Ok(line) if change.dry_run && !foreseen.insert(line.text.clone()) => (name(&line.text), Ok(false)),
+                Ok(line) => run(&line.text).await,
+                Err(_) => (String::new(), Ok(false)),
             };
-            let fatal = matches!(&outcome, Err(Failure::Core(error)) if error.code() == ErrorCode::Unauthenticated);
-            let result = ItemResult::new(id, &outcome);
+            let number = match line {
+                Ok(line) => line.number,
+                Err(failure) => {
+                    outcome = Err(failure);
+                    None
+                }
+            };
+            let result = ItemResult::new(id, number, change.dry_run, &outcome);
             tally.count(&outcome);
-            match bar.suspend(|| list.page(std::slice::from_ref(&result))) {
+            if self.out.format == Format::Id && outcome.is_err() {
+                // Ids on stdout are for the next program, which is not to go on with what failed.
+                bar.suspend(|| self.out.note(&result.failed()));
+            }
+            let shown =
+                if self.out.format == Format::Id && outcome.is_err() { &[][..] } else { std::slice::from_ref(&result) };
+            match bar.suspend(|| list.page(shown)) {
                 // A change whose result cannot be printed is not made: the rest of the batch is left unchanged, and an
                 // error says so.
                 Err(Failure::BrokenPipe) => {
@@ -191,8 +302,11 @@ impl Context {
             }
             bar.inc(1);
             bar.set_message(tally.to_string());
-            if outcome.is_err() && (fatal || !batch.continue_on_error) {
-                break Some(Stop::Failed);
+            match outcome {
+                // Every other item would meet the same.
+                Err(Failure::Core(error)) if is_everybodys(&error) => break Some(Stop::Ended(error)),
+                Err(_) if !batch.continue_on_error => break Some(Stop::Failed),
+                _ => {}
             }
         };
         bar.finish_and_clear();
@@ -200,6 +314,7 @@ impl Context {
         list.finish()?;
         let dry = if change.dry_run { " (dry run: nothing was changed)" } else { "" };
         match stopped {
+            Some(Stop::Ended(error)) => Err(Failure::Stopped { error, done: format!("{tally}{dry}") }),
             Some(Stop::Interrupted) => Err(Failure::Interrupted(format!("stopped after {tally}{dry}"))),
             Some(Stop::Failed) if !batch.continue_on_error => {
                 Err(Failure::Batch(format!("stopped at the first failure: {tally}{dry}; --continue-on-error goes on")))
@@ -219,7 +334,7 @@ impl Context {
         apply: &impl AsyncFn(I, O) -> Outcome<Changed<T>>,
     ) -> (String, Outcome<bool>)
     where
-        I: FromStr + Copy,
+        I: BatchId,
         O: DeserializeOwned + Default,
     {
         let mut tries = 0;
@@ -229,10 +344,14 @@ impl Context {
                 Ok(parsed) => parsed,
                 Err(failure) => return (text, Err(failure)),
             };
+            let id = match self.found(&id).await {
+                Ok(id) => id,
+                Err(failure) => return (text, Err(failure)),
+            };
             tries += 1;
             let wait = match apply(id, overrides).await {
                 Ok(changed) => return (text, Ok(changed.changed)),
-                Err(Failure::Core(error)) if error.code().retryable() && tries < TRIES => {
+                Err(Failure::Core(error)) if is_passing(&error) && tries < TRIES => {
                     error.retry_after_hint().unwrap_or(Duration::from_secs(1)).min(MAX_WAIT)
                 }
                 Err(failure) => return (text, Err(failure)),
@@ -261,6 +380,19 @@ impl Context {
 enum Stop {
     Interrupted,
     Failed,
+    /// What ended it concerns every item.
+    Ended(Error),
+}
+
+/// Returns whether an error has nothing to do with the item that met it.
+fn is_everybodys(error: &Error) -> bool {
+    matches!(error.code(), ErrorCode::Unauthenticated | ErrorCode::Unavailable)
+}
+
+/// Returns whether the same call may succeed after a while.
+fn is_passing(error: &Error) -> bool {
+    let is_waiting = error.code() == ErrorCode::Conflict && error.retry_after_hint().is_some();
+    is_waiting || (error.code().retryable() && !is_everybodys(error))
 }
 
 /// Returns whether there is a person to ask.
@@ -285,12 +417,26 @@ pub async fn prompt<T: Send + 'static>(
     Ok(tokio::task::spawn_blocking(ask).await.map_err(Error::internal)??)
 }
 
-fn parse_id<I: FromStr>(text: &str) -> Outcome<I> {
-    crate::args::id(text).map_err(|reason| Failure::Core(Error::invalid("/id", format!("`{text}` is {reason}"))))
+fn parse_id<I: Findable>(text: &str) -> Outcome<Ref<I>> {
+    reference(text).map_err(|reason| Failure::Core(Error::invalid("/id", format!("`{text}` is {reason}"))))
 }
 
-/// Parses an id, or a JSON object with `id` and overrides. Returns the id as text too, for the result line.
-fn parse_line<I: FromStr, O: DeserializeOwned + Default>(line: &str) -> (String, Outcome<(I, O)>) {
+/// A row of the results of an earlier batch.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EarlierResult {
+    result: String,
+    #[serde(default, rename = "line")]
+    _line: Option<u64>,
+    #[serde(default, rename = "dry_run")]
+    _dry_run: bool,
+    #[serde(default, rename = "error")]
+    _error: Option<Value>,
+}
+
+/// Parses an id, or a JSON object: `id` and overrides, a whole row of a list, or a result of an earlier batch. Of rows only
+/// the id is taken, whatever else they say. Returns the id as text too, for the result line.
+fn parse_line<I: BatchId, O: DeserializeOwned + Default>(line: &str) -> (String, Outcome<(Ref<I>, O)>) {
     if !line.starts_with('{') {
         let id = line.trim_matches('"').to_owned();
         let parsed = parse_id(&id).map(|parsed| (parsed, O::default()));
@@ -300,33 +446,61 @@ fn parse_line<I: FromStr, O: DeserializeOwned + Default>(line: &str) -> (String,
         Ok(object) => object,
         Err(error) => return (String::new(), Err(Error::invalid("/", format!("is not JSON: {error}")).into())),
     };
-    let Some(Value::String(id)) = object.remove("id") else {
+    let Some(Value::String(id)) = object.get("id").cloned() else {
         return (String::new(), Err(Error::invalid("/id", "is missing").into()));
     };
+    let is_row = I::Listed::deserialize(Value::Object(object.clone())).is_ok();
+    object.remove("id");
     let parsed = parse_id(&id).and_then(|parsed| {
-        let overrides = serde_json::from_value(Value::Object(object)).map_err(|error| {
-            Failure::Core(Error::invalid("/", format!("{error}; whole rows are taken as ids: pipe `-o id`")))
-        })?;
-        Ok((parsed, overrides))
+        if is_row {
+            return Ok((parsed, O::default()));
+        }
+        let object = Value::Object(object);
+        let error = match O::deserialize(object.clone()) {
+            Ok(overrides) => return Ok((parsed, overrides)),
+            Err(error) => error,
+        };
+        match EarlierResult::deserialize(object) {
+            Ok(earlier) if earlier.result == "failed" => {
+                Err(Error::invalid("/id", "failed in the batch before").into())
+            }
+            Ok(_) => Ok((parsed, O::default())),
+            Err(_) => Err(Error::invalid(
+                "/",
+                format!("{error}; a row of {} is taken whole, or its id alone: -o id", I::SEVERAL),
+            )
+            .into()),
+        }
     });
     (id, parsed)
 }
 
+/// An item of a batch, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Item {
+    text: String,
+    /// The number of its line on stdin, from 1.
+    number: Option<u64>,
+}
+
 /// Reads the items on a separate thread, so that Ctrl-C works while stdin is silent.
-fn lines(batch: &BatchArgs) -> tokio::sync::mpsc::Receiver<Outcome<String>> {
+fn lines(batch: &BatchArgs) -> tokio::sync::mpsc::Receiver<Outcome<Item>> {
     let (sender, receiver) = tokio::sync::mpsc::channel(64);
     let ids = (!batch.stdin).then(|| batch.ids.clone());
     std::thread::spawn(move || match ids {
-        Some(ids) => drop(ids.into_iter().try_for_each(|id| sender.blocking_send(Ok(id)).map_err(drop))),
+        Some(ids) => drop(
+            ids.into_iter().try_for_each(|text| sender.blocking_send(Ok(Item { text, number: None })).map_err(drop)),
+        ),
         None => read_lines(&mut std::io::stdin().lock(), |line| sender.blocking_send(line).is_ok()),
     });
     receiver
 }
 
-/// Passes every line that is not blank to `take`, holding only one at a time. Stops when `take` returns false.
-fn read_lines(from: &mut impl BufRead, mut take: impl FnMut(Outcome<String>) -> bool) {
+/// Passes every line that is neither blank nor a comment (`# …`) to `take`, holding only one at a time. Stops when `take`
+/// returns false.
+fn read_lines(from: &mut impl BufRead, mut take: impl FnMut(Outcome<Item>) -> bool) {
     let mut line = Vec::new();
-    loop {
+    for number in 1.. {
         line.clear();
         match from.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
             Ok(0) => return,
@@ -337,12 +511,14 @@ fn read_lines(from: &mut impl BufRead, mut take: impl FnMut(Outcome<String>) -> 
             }
         }
         if line.len() as u64 == MAX_LINE && !line.ends_with(b"\n") {
-            take(Err(Error::too_large("a line of the batch", MAX_LINE).into()));
+            take(Err(Error::too_large(&format!("line {number} of the batch"), MAX_LINE).into()));
             return;
         }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_start_matches('\u{feff}').trim();
-        if !text.is_empty() && !take(Ok(text.to_owned())) {
+        // In JSON a `#` may be part of a text.
+        let text = if text.starts_with('{') { text } else { text.split('#').next().unwrap_or_default().trim_end() };
+        if !text.is_empty() && !take(Ok(Item { text: text.to_owned(), number: Some(number) })) {
             return;
         }
     }
@@ -353,6 +529,7 @@ struct Tally {
     changed: u64,
     unchanged: u64,
     failed: u64,
+    is_dry: bool,
 }
 
 impl Tally {
@@ -367,7 +544,9 @@ impl Tally {
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} changed, {} unchanged, {} failed", self.changed, self.unchanged, self.failed)
+        let Self { changed, unchanged, failed, is_dry } = self;
+        let would = if *is_dry { "would change" } else { "changed" };
+        write!(f, "{changed} {would}, {unchanged} unchanged, {failed} failed")
     }
 }
 
@@ -376,6 +555,10 @@ impl std::fmt::Display for Tally {
 pub struct ItemResult {
     id: String,
     result: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ItemError>,
 }
@@ -387,8 +570,9 @@ struct ItemError {
 }
 
 impl ItemResult {
-    fn new(id: String, outcome: &Outcome<bool>) -> Self {
+    fn new(id: String, line: Option<u64>, dry_run: bool, outcome: &Outcome<bool>) -> Self {
         let (result, error) = match outcome {
+            Ok(true) if dry_run => ("would_change", None),
             Ok(true) => ("changed", None),
             Ok(false) => ("unchanged", None),
             Err(failure) => (
@@ -396,7 +580,36 @@ impl ItemResult {
                 Some(ItemError { code: failure.code(), message: safe::line(&failure.to_string()).into_owned() }),
             ),
         };
-        Self { id, result, error }
+        // The line says where to look, which is only needed where something is wrong.
+        Self { id, result, dry_run, line: line.filter(|_| error.is_some()), error }
+    }
+
+    /// Returns what became of an item that failed, for people.
+    fn failed(&self) -> String {
+        let place = self.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+        let message = self.error.as_ref().map_or("", |error| error.message.as_str());
+        format!("failed: {place}{} {message}", self.id)
+    }
+}
+
+/// What a change would do; its first field says that it is not done.
+#[derive(Debug, Serialize)]
+pub struct Preview<'a, T> {
+    dry_run: bool,
+    #[serde(flatten)]
+    would_be: &'a T,
+}
+
+impl<T: Row> Row for Preview<'_, T> {
+    const COLUMNS: &'static [Column] = T::COLUMNS;
+    fn id() -> String {
+        T::id()
+    }
+    fn fields() -> Vec<String> {
+        std::iter::once("dry_run".to_owned()).chain(T::fields()).collect()
+    }
+    fn card(&self, view: &View) -> Option<Card> {
+        Some(self.would_be.card(view)?.toned("dry run", "nothing was changed", Tone::Warn))
     }
 }
 
@@ -404,13 +617,14 @@ impl Row for ItemResult {
     const COLUMNS: &'static [Column] = &[
         Column::new("ID", "id", Kind::Id),
         Column::new("RESULT", "result", Kind::State),
+        Column::optional("LINE", "line", Kind::Number),
         Column::new("ERROR", "error.message", Kind::Text),
     ];
     fn id() -> String {
         "id".into()
     }
     fn fields() -> Vec<String> {
-        ["id", "result", "error.code", "error.message"].map(String::from).to_vec()
+        ["id", "result", "error.code", "error.message", "dry_run", "line"].map(String::from).to_vec()
     }
 }
 
@@ -445,6 +659,29 @@ mod tests {
     }
 
     #[test]
+    fn of_rows_only_the_id_is_taken() {
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        struct Role {
+            role: Option<String>,
+        }
+        let row = serde_json::json!({"id": ID, "role": "worker", "status": "active", "name": "A", "email": "a•••", "kyc_status": "none",
+            "email_verified": true, "phone": null, "version": 1, "created_at": "2026-03-02T10:00:00.000000Z"});
+        serde_json::from_value::<UserSummary>(row.clone()).unwrap();
+        let (_, taken) = parse_line::<UserId, Role>(&row.to_string()).1.unwrap();
+        assert_eq!(taken.role, None, "the role that somebody has is not the one that they are to get");
+        let own = parse_line::<UserId, Role>(&format!(r#"{{"id":"{ID}","role":"admin"}}"#)).1.unwrap().1;
+        assert_eq!(own.role.as_deref(), Some("admin"));
+        assert!(parse_line::<UserId, Role>(&format!(r#"{{"id":"{ID}","result":"changed"}}"#)).1.is_ok());
+        for bad in [
+            format!(r#"{{"id":"{ID}","result":"failed","error":{{"code":"x"}}}}"#),
+            format!(r#"{{"id":"{ID}","roel":"admin"}}"#),
+        ] {
+            assert_eq!(parse_line::<UserId, Role>(&bad).1.unwrap_err().exit_code(), 2, "{bad}");
+        }
+    }
+
+    #[test]
     fn a_line_has_a_reason_only_where_the_change_takes_one() {
         let line = format!(r#"{{"id":"{ID}","reason":"dispute","if_version":3}}"#);
         let how = VersionedArgs {
@@ -464,11 +701,13 @@ mod tests {
     #[test]
     fn reading_holds_one_line_and_refuses_endless_ones() {
         let mut seen = Vec::new();
-        read_lines(&mut "\u{feff}a\r\n\n  b\nc".as_bytes(), |line| {
-            seen.push(line.unwrap());
+        let text = "\u{feff}a\r\n\n# a comment\n  b # another\n{\"note\":\"#1\"}\nc";
+        read_lines(&mut text.as_bytes(), |line| {
+            let line = line.unwrap();
+            seen.push(format!("{} {}", line.number.unwrap(), line.text));
             true
         });
-        assert_eq!(seen, ["a", "b", "c"]);
+        assert_eq!(seen, ["1 a", "4 b", "5 {\"note\":\"#1\"}", "6 c"]);
         let endless = vec![b'x'; 2 * usize::try_from(MAX_LINE).unwrap()];
         let mut failures = 0;
         read_lines(&mut endless.as_slice(), |line| {

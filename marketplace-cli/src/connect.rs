@@ -7,6 +7,7 @@ use marketplace_core::{
     actor::{Actor, Operator},
     app::App,
     config::{Config, Secret},
+    platform::sqlite_url::SqliteUrl,
 };
 
 use crate::{
@@ -76,7 +77,7 @@ impl Target {
             return Ok(Self { system, way: Way::Api { url: url.clone() }, profile: None, production: false });
         }
         if let Some(url) = &globals.db {
-            let url = database_url(url);
+            let url = database_url(url)?;
             let way = Way::Database { url: Some(url), config: globals.config.clone() };
             return Ok(Self { system: "database".into(), way, profile: None, production: false });
         }
@@ -97,7 +98,7 @@ impl Target {
             (Some(url), None) => Way::Api { url: url.clone() },
             (None, Some(url)) => {
                 let config = globals.config.clone().or_else(|| found.config.clone());
-                Way::Database { url: Some(database_url(url)), config }
+                Way::Database { url: Some(database_url(url)?), config }
             }
             _ => {
                 return Err(Failure::usage(
@@ -136,7 +137,7 @@ impl Target {
                 "name the server with --api URL, or a profile that has one",
             ));
         };
-        let credentials = match outside_token() {
+        let credentials = match outside_token()? {
             Some(token) => Credentials::token(token),
             None => Credentials::file(self.tokens(url)?),
         };
@@ -150,16 +151,40 @@ impl Target {
     }
 }
 
-/// Returns the token in `MARKETPLACE_TOKEN`, which takes precedence over a log-in: one for scripts (`mkt_…`), or an
-/// access token.
-pub fn outside_token() -> Option<String> {
-    let token = std::env::var("MARKETPLACE_TOKEN").ok()?;
-    Some(token.trim().to_owned()).filter(|token| !token.is_empty())
+/// Returns the token in `MARKETPLACE_TOKEN`, or in the file that `MARKETPLACE_TOKEN_FILE` names, which takes precedence over
+/// a log-in: one for scripts (`mkt_…`), or an access token.
+///
+/// # Errors
+/// A usage error when both are set, or the file has no token.
+pub fn outside_token() -> Outcome<Option<String>> {
+    let variable =
+        |name: &str| std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    match (variable("MARKETPLACE_TOKEN"), variable("MARKETPLACE_TOKEN_FILE")) {
+        (Some(_), Some(_)) => {
+            Err(Failure::usage("MARKETPLACE_TOKEN and MARKETPLACE_TOKEN_FILE are both set", "unset one of them"))
+        }
+        (None, Some(file)) => match std::fs::read_to_string(&file) {
+            Ok(text) if !text.trim().is_empty() => Ok(Some(text.trim().to_owned())),
+            Ok(_) => Err(Failure::usage(format!("MARKETPLACE_TOKEN_FILE: {file} is empty"), "write the token into it")),
+            Err(error) => Err(Failure::usage(
+                format!("MARKETPLACE_TOKEN_FILE: {file} cannot be read: {error}"),
+                "correct the path, or who may read it",
+            )),
+        },
+        (token, None) => Ok(token),
+    }
 }
 
-/// Returns a database URL from a URL, or from a path to an SQLite file.
-pub fn database_url(text: &str) -> Secret {
-    if text.contains("://") { Secret::new(text) } else { Secret::new(format!("sqlite://{text}")) }
+/// Returns a database URL from a URL, or from a path to an SQLite file, in which `%` stands for itself.
+///
+/// # Errors
+/// A usage error for a parameter that is not known.
+pub fn database_url(text: &str) -> Outcome<Secret> {
+    if text.contains("://") {
+        return Ok(Secret::new(text));
+    }
+    let path = text.strip_prefix("sqlite:").unwrap_or(text);
+    Ok(Secret::new(SqliteUrl::parse_path(path)?.url()))
 }
 
 /// Loads the configuration of a database. For a database that is named without a configuration, files and keys are in
@@ -169,8 +194,8 @@ pub fn load_config(url: Option<Secret>, file: Option<&Path>) -> Outcome<Config> 
     let file = file.or_else(|| here.exists().then_some(here));
     let mut config = Config::load(file, std::env::vars())?;
     if let Some(url) = url {
-        let folder = url.expose().strip_prefix("sqlite://").and_then(|path| Path::new(path).parent());
-        if let Some(folder) = folder
+        let at = SqliteUrl::parse(url.expose())?;
+        if let Some(folder) = at.as_ref().and_then(|at| at.path.parent())
             && config.data_dir == Config::default().data_dir
         {
             config.data_dir = if folder.as_os_str().is_empty() { ".".into() } else { folder.to_owned() };
@@ -217,10 +242,27 @@ impl Context {
 
     /// Connects to a target.
     pub async fn connect_to(&self, target: &Target) -> Outcome<Connection> {
-        Ok(match &target.way {
-            Way::Database { .. } => Connection::direct(self.open(target.config()?).await?, operator()),
-            Way::Api { .. } => Connection::remote(target.remote()?),
-        })
+        let api = match &target.way {
+            Way::Database { .. } => {
+                let config = target.config()?;
+                tracing::info!(
+                    system = target.system,
+                    "the database {}, keys in {}",
+                    config.database_url(),
+                    config.keys_dir().display()
+                );
+                Connection::direct(self.open(config).await?, operator())
+            }
+            Way::Api { url } => {
+                let by =
+                    if outside_token()?.is_some() { "a token from the environment" } else { "the login that is kept" };
+                tracing::info!(system = target.system, by, "the server {url}");
+                Connection::remote(target.remote()?)
+            }
+        };
+        // The first one stays: a command works on one system.
+        let _ = self.connection.set(api.clone());
+        Ok(api)
     }
 }
 
@@ -230,11 +272,14 @@ mod tests {
 
     #[test]
     fn a_named_database_has_its_files_beside_it() {
-        let config = load_config(Some(database_url("/srv/market/m.db")), None).unwrap();
+        let config = load_config(Some(database_url("/srv/market/m.db").unwrap()), None).unwrap();
         assert_eq!(config.database_url().expose(), "sqlite:///srv/market/m.db");
         assert_eq!(config.keys_dir(), Path::new("/srv/market/keys"));
-        let config = load_config(Some(database_url("m.db")), None).unwrap();
+        let config = load_config(Some(database_url("m.db").unwrap()), None).unwrap();
         assert_eq!(config.keys_dir(), Path::new("./keys"));
+        let config = load_config(Some(database_url("sqlite:///srv/a%20b/m.db?mode=ro").unwrap()), None).unwrap();
+        assert_eq!(config.keys_dir(), Path::new("/srv/a b/keys"));
+        assert!(database_url("m.db?mode=odd").is_err());
     }
 
     #[test]

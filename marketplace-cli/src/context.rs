@@ -1,26 +1,32 @@
 //! The context of a running command: its options, the printer, the connection, and the interrupt signal.
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::{
-        PoisonError,
+        OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use marketplace_core::{
     app::App,
     error::Result,
-    page::{MAX_LIMIT, Page, PageRequest},
+    page::{MAX_LIMIT, Page, PageRequest, TimeCursor, cursor_of},
+    staff::Connection,
+    time::Timestamp,
 };
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     args::{Format, Globals, Range},
     failure::{Failure, Outcome},
-    output::{Output, Row},
+    output::{Order, Output, Row, Selection, Timeline, Transform, at, plain},
 };
 
 /// The state of a running command.
@@ -32,22 +38,34 @@ pub struct Context {
     pub out: Output,
     /// The notification of Ctrl-C.
     pub interrupt: Interrupt,
+    /// The connection that was made last.
+    pub connection: OnceLock<Connection>,
     opened: Mutex<Vec<App>>,
     folders: std::sync::Mutex<Vec<TempDir>>,
 }
 
 impl Context {
     /// Creates the context of this process.
-    pub fn new(globals: Globals) -> Self {
+    ///
+    /// # Errors
+    /// A usage error for a filter or a template that cannot be read.
+    pub fn new(globals: Globals) -> Outcome<Self> {
+        let transform = match (&globals.jq, &globals.template) {
+            (Some(filter), _) => Some(Transform::jq(filter)?),
+            (None, Some(template)) => Some(Transform::template(template)?),
+            (None, None) => None,
+        };
         let out =
-            Output::stdout(globals.output, globals.fields.clone(), !globals.no_header, globals.quiet, globals.color);
-        Self {
+            Output::stdout(globals.output, globals.fields.clone(), !globals.no_header, globals.quiet, globals.color)
+                .through(transform);
+        Ok(Self {
             globals,
             out,
             interrupt: Interrupt::default(),
+            connection: OnceLock::new(),
             opened: Mutex::default(),
             folders: std::sync::Mutex::default(),
-        }
+        })
     }
 
     /// Registers an open marketplace to be closed at the end.
@@ -70,38 +88,222 @@ impl Context {
         }
     }
 
-    /// Prints a list page by page, in constant memory, up to the limit.
+    /// Prints a list page by page, in constant memory, up to the limit; unless it is to be sorted, which takes all of it.
     pub async fn stream<T: Row>(&self, range: &Range, fetch: impl AsyncFn(PageRequest) -> Result<Page<T>>) -> Outcome {
         let mut list = self.out.list::<T>();
-        let mut left = if range.limit == 0 { u64::MAX } else { range.limit };
-        let mut after = range.after.clone();
+        let sorting = range.sort.as_deref().map(Sorting::of::<T>).transpose()?;
+        if let Some(sorting) = sorting {
+            let mut rows = collect(range, &fetch, u64::MAX).await?.0;
+            sorting.sort(&mut rows)?;
+            rows.truncate(usize::try_from(limit(range)).unwrap_or(usize::MAX));
+            list.page(&rows)?;
+            list.finish()?;
+            self.nothing(rows.len() as u64);
+            return Ok(());
+        }
+        let mut reading = Reading::new::<T>(range)?;
+        let mut left = limit(range);
         loop {
-            let limit = u16::try_from(left).unwrap_or(MAX_LIMIT).min(MAX_LIMIT);
-            let page = match fetch(PageRequest { limit, after }).await {
+            let page = match reading.next(&fetch, left).await {
                 Ok(page) => page,
-                Err(error) => {
+                Err(failure) => {
                     if list.rows() > 0 {
                         list.finish()?;
                     }
-                    return Err(error.into());
+                    return Err(failure);
                 }
             };
-            list.page(&page.items)?;
-            left = left.saturating_sub(page.items.len() as u64);
-            match page.next {
-                Some(next) if left > 0 => after = Some(next),
-                next => {
-                    let rows = list.rows();
-                    list.finish()?;
-                    if let Some(next) = next {
-                        self.out.note(&format!("there is more: go on with --after {next}, or take all with --limit 0"));
-                    } else if rows == 0 && self.out.format == Format::Table {
-                        self.out.note("nothing found");
-                    }
-                    return Ok(());
+            list.page(&page)?;
+            left = left.saturating_sub(page.len() as u64);
+            if left > 0 && !reading.is_over {
+                continue;
+            }
+            let rows = list.rows();
+            list.finish()?;
+            match reading.after.filter(|_| !reading.is_over) {
+                Some(next) => {
+                    self.out.note(&format!("there is more: go on with --after {next}, or take all with --limit 0"));
                 }
+                None => self.nothing(rows),
+            }
+            return Ok(());
+        }
+    }
+
+    /// Prints a list, and then each row that is new in it or changes, until Ctrl-C.
+    pub async fn watch<T: Row>(&self, range: &Range, fetch: impl AsyncFn(PageRequest) -> Result<Page<T>>) -> Outcome {
+        let mut list = self.out.list::<T>();
+        let mut known: HashMap<String, Value> = HashMap::new();
+        let id = T::id();
+        self.interrupt.finish_steps();
+        let mut is_away = false;
+        loop {
+            match collect(range, &fetch, limit(range)).await {
+                Ok((rows, _)) => {
+                    is_away = false;
+                    let (mut fresh, mut now) = (Vec::new(), HashMap::new());
+                    for row in rows {
+                        let value = serde_json::to_value(&row).map_err(|error| Failure::Other(error.into()))?;
+                        let key = plain(at(&value, &id));
+                        if known.get(&key) != Some(&value) {
+                            fresh.push(row);
+                        }
+                        now.insert(key, value);
+                    }
+                    known = now;
+                    if !fresh.is_empty() {
+                        list.page(&fresh)?;
+                    }
+                }
+                Err(Failure::Core(error)) if error.code().retryable() && !known.is_empty() => {
+                    if !is_away {
+                        self.out.note(&format!("{error}; trying again"));
+                    }
+                    is_away = true;
+                }
+                Err(failure) => return Err(failure),
+            }
+            tokio::select! {
+                () = self.interrupt.wait() => break,
+                () = tokio::time::sleep(WATCH) => {}
             }
         }
+        list.finish()?;
+        Err(Failure::Interrupted("stopped".into()))
+    }
+
+    fn nothing(&self, rows: u64) {
+        if rows == 0 && self.out.format == Format::Table {
+            self.out.note("nothing found");
+        }
+    }
+}
+
+/// The interval at which a watched list is read again.
+const WATCH: Duration = Duration::from_secs(2);
+
+fn limit(range: &Range) -> u64 {
+    if range.limit == 0 { u64::MAX } else { range.limit }
+}
+
+/// Returns the rows of a list up to a limit, and whether there are more.
+async fn collect<T: Row>(
+    range: &Range,
+    fetch: &impl AsyncFn(PageRequest) -> Result<Page<T>>,
+    limit: u64,
+) -> Outcome<(Vec<T>, bool)> {
+    let mut reading = Reading::new::<T>(range)?;
+    let mut rows = Vec::new();
+    while !reading.is_over && (rows.len() as u64) < limit {
+        rows.extend(reading.next(fetch, limit - rows.len() as u64).await?);
+    }
+    Ok((rows, !reading.is_over))
+}
+
+/// Reads a list from where its range begins to where it ends.
+struct Reading {
+    after: Option<String>,
+    is_over: bool,
+    timeline: Option<Timeline>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+impl Reading {
+    fn new<T: Row>(range: &Range) -> Outcome<Self> {
+        let timeline = T::timeline();
+        if timeline.is_none() && (range.since.is_some() || range.until.is_some()) {
+            return Err(Failure::usage("these rows have no time of their own", "leave --since and --until away"));
+        }
+        if let (Some(since), Some(until)) = (range.since, range.until)
+            && since >= until
+        {
+            return Err(Failure::usage("--since is not before --until, so nothing can be between", "exchange them"));
+        }
+        let timeline = timeline.map(|timeline| {
+            if range.is_reordered { Timeline { list: None, order: Order::Mixed, ..timeline } } else { timeline }
+        });
+        let mut after = range.after.clone();
+        if let (None, Some(until), Some(list)) = (&after, range.until, timeline.and_then(|timeline| timeline.list)) {
+            // What is newer is not even read.
+            after = Some(cursor_of(list, &TimeCursor { at: until, id: Uuid::nil() }));
+        }
+        Ok(Self { after, is_over: false, timeline, since: range.since, until: range.until })
+    }
+
+    /// Returns the next rows, `left` at most; sometimes none before the end.
+    async fn next<T: Row>(
+        &mut self,
+        fetch: &impl AsyncFn(PageRequest) -> Result<Page<T>>,
+        left: u64,
+    ) -> Outcome<Vec<T>> {
+        let limit = u16::try_from(left).unwrap_or(MAX_LIMIT).min(MAX_LIMIT);
+        let page = fetch(PageRequest { limit, after: self.after.take() }).await?;
+        self.is_over = page.next.is_none();
+        self.after = page.next;
+        let Some(timeline) = self.timeline.filter(|_| self.since.is_some() || self.until.is_some()) else {
+            return Ok(page.items);
+        };
+        let mut rows = Vec::with_capacity(page.items.len());
+        for row in page.items {
+            let value = serde_json::to_value(&row).map_err(|error| Failure::Other(error.into()))?;
+            let Ok(time) = plain(at(&value, timeline.path)).parse::<Timestamp>() else { continue };
+            let (is_early, is_late) =
+                (self.since.is_some_and(|since| time < since), self.until.is_some_and(|until| time >= until));
+            match timeline.order {
+                // All that follow are outside as well.
+                Order::NewestFirst if is_early => {
+                    self.is_over = true;
+                    break;
+                }
+                Order::OldestFirst if is_late => {
+                    self.is_over = true;
+                    break;
+                }
+                _ if is_early || is_late => {}
+                _ => rows.push(row),
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// A field to sort by.
+struct Sorting {
+    field: String,
+    is_falling: bool,
+}
+
+impl Sorting {
+    fn of<T: Row>(text: &str) -> Outcome<Self> {
+        let (field, is_falling) = match text.rsplit_once(':') {
+            Some((field, "desc")) => (field, true),
+            Some((field, "asc")) => (field, false),
+            _ => (text, false),
+        };
+        Selection(vec![field.to_owned()]).check::<T>()?;
+        Ok(Self { field: field.to_owned(), is_falling })
+    }
+
+    /// Sorts rows; those without the field come last.
+    fn sort<T: Row>(&self, rows: &mut Vec<T>) -> Outcome {
+        let mut keyed = Vec::with_capacity(rows.len());
+        for row in rows.drain(..) {
+            let value = serde_json::to_value(&row).map_err(|error| Failure::Other(error.into()))?;
+            keyed.push((at(&value, &self.field).clone(), row));
+        }
+        keyed.sort_by(|(one, _), (other, _)| match (one.is_null(), other.is_null()) {
+            (false, false) => {
+                let order = match (one.as_f64(), other.as_f64()) {
+                    (Some(one), Some(other)) => one.total_cmp(&other),
+                    _ => plain(one).to_lowercase().cmp(&plain(other).to_lowercase()),
+                };
+                if self.is_falling { order.reverse() } else { order }
+            }
+            (is_missing, is_other_missing) => is_missing.cmp(&is_other_missing),
+        });
+        rows.extend(keyed.into_iter().map(|(_, row)| row));
+        Ok(())
     }
 }
 

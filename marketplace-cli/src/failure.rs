@@ -22,12 +22,23 @@ pub enum Failure {
     /// A batch ran, and some items failed. The rows on stdout say which.
     #[error("{0}")]
     Batch(String),
+    /// A batch ended at once, for a reason that would fail every other item too.
+    #[error("{error}; stopped after {done}")]
+    Stopped {
+        /// The reason.
+        error: Error,
+        /// What was done until then.
+        done: String,
+    },
     /// The user interrupted the command; the text says what was done until then.
     #[error("{0}")]
     Interrupted(String),
     /// The system asked the program to end (SIGTERM).
     #[error("terminated")]
     Terminated,
+    /// Nothing failed, and the caller chose an exit code for what was found.
+    #[error("")]
+    Chosen(u8),
     /// A check failed (`audit verify`, `doctor`).
     #[error("{message}")]
     Check {
@@ -82,24 +93,25 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::BrokenPipe => 0,
+            Self::Chosen(code) => *code,
             Self::Other(_) | Self::Check { .. } => 1,
             Self::Usage { .. } => 2,
             Self::Batch(_) => 8,
             Self::Interrupted(_) => 130,
             Self::Terminated => 143,
-            Self::Core(error) => exit_code(error.code()),
+            Self::Core(error) | Self::Stopped { error, .. } => exit_code(error.code()),
         }
     }
 
     /// Returns the stable name of the failure: an operation's code, or one of the command line's own.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Core(error) => error.code().as_str(),
+            Self::Core(error) | Self::Stopped { error, .. } => error.code().as_str(),
             Self::Usage { .. } => "usage",
             Self::Batch(_) => "batch",
             Self::Interrupted(_) | Self::Terminated => "interrupted",
             Self::Check { .. } => "check_failed",
-            Self::BrokenPipe | Self::Other(_) => ErrorCode::Internal.as_str(),
+            Self::BrokenPipe | Self::Chosen(_) | Self::Other(_) => ErrorCode::Internal.as_str(),
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod connect;
 pub mod context;
 pub mod failure;
 pub mod files;
+pub mod find;
 pub mod output;
 pub mod profile;
 pub mod remote;
@@ -27,7 +28,7 @@ pub mod tui;
 
 use std::{ffi::OsString, io::IsTerminal, process::ExitCode, time::Duration};
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 use args::{ColorChoice, Format};
@@ -43,7 +44,10 @@ const LINGER: Duration = Duration::from_millis(100);
 /// Runs the program, and returns its exit code. Errors are printed here, once.
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(&words) {
+    // The help of the program itself has the options of every command; that of a command does not.
+    let program = if words.len() > 2 { commands::program() } else { Cli::command() };
+    let parsed = program.try_get_matches_from(&words).and_then(|found| Cli::from_arg_matches(&found));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(misused(&error, &words)),
     };
@@ -55,7 +59,10 @@ pub fn main() -> ExitCode {
     log(cli.globals.verbose, style.color);
 
     // Outlives the runtime, even when the command panics: what it keeps is dropped last.
-    let context = Context::new(cli.globals);
+    let context = match Context::new(cli.globals) {
+        Ok(context) => context,
+        Err(failure) => return ExitCode::from(report(&failure, style)),
+    };
     let mut builder = if cli.noun.is_heavy() {
         tokio::runtime::Builder::new_multi_thread()
     } else {

@@ -9,14 +9,14 @@ use crate::{connect::outside_token, failure::Failure, output::safe};
 /// Returns the suggested next step.
 pub fn next_step(failure: &Failure) -> Option<String> {
     match failure {
-        Failure::Core(error) => Some(hint(error)),
+        Failure::Core(error) | Failure::Stopped { error, .. } => Some(hint(error)),
         Failure::Usage { hint, .. } => hint.clone(),
         Failure::Check { hint, .. } => Some(hint.clone()),
         Failure::Batch(_) => Some(
             "the rows on stdout name each failure; run the same batch again to resume: what is done stays `unchanged`"
                 .into(),
         ),
-        Failure::Interrupted(_) | Failure::Terminated | Failure::BrokenPipe => None,
+        Failure::Interrupted(_) | Failure::Terminated | Failure::BrokenPipe | Failure::Chosen(_) => None,
         Failure::Other(_) => Some("`marketplace doctor` checks the surroundings".into()),
     }
 }
@@ -36,13 +36,16 @@ fn hint(error: &Error) -> String {
     }
     match error.code() {
         ErrorCode::Invalid => "`--help` on the same command says what is allowed".into(),
-        ErrorCode::Unauthenticated if outside_token().is_some() => {
-            "MARKETPLACE_TOKEN is no good here any more: set another, or unset it and log in with: marketplace auth login".into()
+        ErrorCode::Unauthenticated if outside_token().is_ok_and(|token| token.is_some()) => {
+            "the token in MARKETPLACE_TOKEN or MARKETPLACE_TOKEN_FILE is no good here any more: set another, or unset it and log in with: marketplace auth login".into()
         }
         ErrorCode::Unauthenticated => "log in with: marketplace auth login".into(),
         ErrorCode::Forbidden => "`marketplace auth whoami` shows what you may do; ask an admin for more".into(),
         ErrorCode::NotFound => "check the id; the `list` command of the same noun finds it".into(),
         ErrorCode::Conflict => match error.current() {
+            Some(current) if current.get("exists").is_some() => {
+                "name another file, or put that one elsewhere first".into()
+            }
             Some(current) => format!("as it is now: {}", safe::line(&current.to_string())),
             None => "look at it again with the `show` command of the same noun".into(),
         },
@@ -76,7 +79,7 @@ pub struct ErrorStyle {
 /// Prints on stderr what went wrong, once, and returns the exit code.
 pub fn report(failure: &Failure, style: ErrorStyle) -> u8 {
     let code = failure.exit_code();
-    if matches!(failure, Failure::BrokenPipe) {
+    if matches!(failure, Failure::BrokenPipe | Failure::Chosen(_)) {
         return code;
     }
     // There is nowhere to report a closed stderr.
@@ -88,7 +91,8 @@ fn text(failure: &Failure, style: ErrorStyle) -> String {
     let message = safe::line(&failure.to_string()).into_owned();
     let hint = next_step(failure);
     if style.json {
-        let retryable = matches!(failure, Failure::Core(error) if error.code().retryable());
+        let retryable =
+            matches!(failure, Failure::Core(error) | Failure::Stopped { error, .. } if error.code().retryable());
         let mut object = serde_json::json!({
             "code": failure.code(),
             "message": message,
@@ -113,7 +117,7 @@ fn text(failure: &Failure, style: ErrorStyle) -> String {
 }
 
 fn request_id(failure: &Failure) -> Option<&str> {
-    if let Failure::Core(error) = failure { error.request_id() } else { None }
+    if let Failure::Core(error) | Failure::Stopped { error, .. } = failure { error.request_id() } else { None }
 }
 
 #[cfg(test)]

@@ -1,23 +1,24 @@
 //! `marketplace audit`: the audit log.
 
 use marketplace_core::base::text_enum::Name;
-use marketplace_core::staff::{Connection, ListAudit, ListQuery, StretchQuery, VerifyAudit};
+use marketplace_core::staff::{Connection, ListAudit, ListQuery, StretchQuery, VerifyAudit, WhoAmI};
 use std::time::Duration;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use marketplace_core::{
-    audit::{AuditFilter, AuditHead, AuditRow, AuditVerification, VERIFY_LIMIT},
+    audit::{AuditAction, AuditFilter, AuditHead, AuditRow, AuditVerification, VERIFY_LIMIT},
     base::principal::Principal,
     error::Error,
-    page::{Cursor, MAX_LIMIT, PageRequest, SeqCursor},
+    ids::UserId,
+    page::{MAX_LIMIT, PageRequest, SeqCursor, cursor_of},
 };
 
 use crate::{
-    args::{Format, Range},
+    args::{Format, Range, one_of},
     context::Context,
     failure::{Failure, Outcome},
+    find::reference,
     output::{Card, Column, Kind, Row, Tone, View},
 };
 
@@ -78,20 +79,32 @@ pub enum Verb {
 /// Which rows.
 #[derive(Debug, clap::Args)]
 pub struct Filter {
-    /// Only by this actor: user:ID, local:USER@HOST or system
+    /// Only by this actor: user:ID, token:ID, local:USER@HOST or system
     #[arg(long)]
     actor: Option<String>,
+    /// Only what you did
+    #[arg(long, conflicts_with = "actor")]
+    mine: bool,
     /// Only this action, such as users.ban or threads.read
-    #[arg(long)]
-    action: Option<String>,
+    #[arg(long, value_parser = one_of::<AuditAction>(AuditAction::NAMES))]
+    action: Option<AuditAction>,
     /// Only about this user, attempt, job, thread, message or review
     #[arg(long, value_name = "ID")]
     target: Option<String>,
 }
 
-impl From<Filter> for AuditFilter {
-    fn from(filter: Filter) -> Self {
-        Self { actor: filter.actor.map(Principal), action: filter.action.map(Name::from), target: filter.target }
+impl Filter {
+    async fn resolved(self, api: &Connection) -> Outcome<AuditFilter> {
+        let actor = match self.actor {
+            None if self.mine => Some(api.call::<WhoAmI>((), (), ()).await?.principal),
+            // An address stands for an account, as everywhere.
+            Some(actor) if actor.contains('@') && !actor.contains(':') => {
+                let named = reference::<UserId>(&actor).map_err(|error| Failure::usage(error, "name user:ID"))?;
+                Some(Principal::user(named.find(api).await?))
+            }
+            actor => actor.map(Principal),
+        };
+        Ok(AuditFilter { actor, action: self.action.map(Name::Known), target: self.target })
     }
 }
 
@@ -123,7 +136,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::List { filter, range } => {
             context.out.check::<AuditRow>()?;
             let api = context.connect().await?;
-            let filter = AuditFilter::from(filter);
+            let filter = filter.resolved(&api).await?;
             context
                 .stream(&range, async |page| api.call::<ListAudit>((), ListQuery::new(&filter, &page), ()).await)
                 .await
@@ -132,7 +145,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             context.out.check::<AuditRow>()?;
             let api = context.connect().await?;
             // The list is newest first: the row after the cursor of the next number is this one.
-            let after = Some(URL_SAFE_NO_PAD.encode(SeqCursor(seq + 1).text()));
+            let after = Some(cursor_of("audit", &SeqCursor(seq + 1)));
             let page = api
                 .call::<ListAudit>((), ListQuery::new(&AuditFilter::default(), &PageRequest { limit: 1, after }), ())
                 .await?;
@@ -142,7 +155,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::Verify { from, expect } => verify(context, from, expect.as_ref()).await,
         Verb::Tail { filter, lines } => {
             context.out.check::<AuditRow>()?;
-            tail(context, &filter.into(), lines).await
+            tail(context, filter, lines).await
         }
     }
 }
@@ -184,8 +197,9 @@ async fn verify(context: &Context, from: i64, expect: Option<&AuditHead>) -> Out
 
 /// Follows the log by number: numbers have no gaps, so nothing is missed or shown twice, even after a broken
 /// connection.
-async fn tail(context: &Context, filter: &AuditFilter, lines: u16) -> Outcome {
+async fn tail(context: &Context, filter: Filter, lines: u16) -> Outcome {
     let api = context.connect().await?;
+    let filter = &filter.resolved(&api).await?;
     let newest = api.call::<ListAudit>((), ListQuery::new(&AuditFilter::default(), &PageRequest::first(1)), ()).await?;
     let mut last = newest.items.first().map_or(0, |row| row.seq);
     let mut rows = context.out.list::<AuditRow>();

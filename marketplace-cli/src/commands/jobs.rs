@@ -1,18 +1,23 @@
 //! `marketplace jobs`.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use marketplace_core::staff::{self, Connection, ListJobHistory, ListJobs, ListQuery, ShowJob};
 use marketplace_core::{
     base::change::Changed,
     ids::{JobId, ThreadId, UserId},
     jobs::model::{HistoryRow, JobDetail, JobFilter, JobReason, JobStatus, JobSummary, StaffJobAction},
+    messaging::model::AccessReason,
 };
 
+use super::bundle;
 use crate::{
-    args::{self, BatchArgs, Range, VersionedArgs, one_of},
+    args::{BatchArgs, Range, VersionedArgs, one_of},
     change::{Care, Line},
     context::Context,
     failure::Outcome,
+    find::{Ref, optional, reference},
 };
 
 /// What can be done with jobs.
@@ -20,18 +25,22 @@ use crate::{
 pub enum Verb {
     /// Jobs, newest first
     #[command(after_help = "Examples:\n  \
-        marketplace jobs list --status completed\n  \
+        marketplace jobs list --status completed --since 7d\n  \
+        marketplace jobs list --sort price.amount:desc --limit 10\n  \
         marketplace jobs list --user-id 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --limit 0 -o csv")]
     List {
         /// Only in this state
         #[arg(long, value_parser = one_of::<JobStatus>(JobStatus::NAMES))]
         status: Option<JobStatus>,
         /// Only of this client or worker
-        #[arg(long, alias = "user", value_name = "ID", value_parser = args::id::<UserId>)]
-        user_id: Option<UserId>,
+        #[arg(long, alias = "user", value_name = "ID", value_parser = reference::<UserId>)]
+        user_id: Option<Ref<UserId>>,
         /// Only of this thread
-        #[arg(long, alias = "thread", value_name = "ID", value_parser = args::id::<ThreadId>)]
-        thread_id: Option<ThreadId>,
+        #[arg(long, alias = "thread", value_name = "ID", value_parser = reference::<ThreadId>)]
+        thread_id: Option<Ref<ThreadId>>,
+        /// Go on, and print each job that is new or changes, until Ctrl-C
+        #[arg(long)]
+        watch: bool,
         /// Which part of the list.
         #[command(flatten)]
         range: Range,
@@ -40,18 +49,35 @@ pub enum Verb {
     #[command(after_help = "Example:\n  marketplace jobs show 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d")]
     Show {
         /// The job
-        #[arg(value_parser = args::id::<JobId>)]
-        id: JobId,
+        #[arg(value_parser = reference::<JobId>)]
+        id: Ref<JobId>,
     },
     /// What became of a job, step by step, oldest first
     #[command(after_help = "Example:\n  marketplace jobs history 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --limit 0")]
     History {
         /// The job
-        #[arg(value_parser = args::id::<JobId>)]
-        id: JobId,
+        #[arg(value_parser = reference::<JobId>)]
+        id: Ref<JobId>,
         /// Which part of the list.
         #[command(flatten)]
         range: Range,
+    },
+    /// All that is known of a job, as a ZIP archive for a dispute; audited
+    #[command(
+        after_help = "The archive holds job.json (with the offers), history.jsonl, thread.json and messages.jsonl; of attachments it\n\
+        holds what the messages say of them. It is a new file that only you can read.\n\n\
+        Example:\n  marketplace jobs bundle 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason dispute --out case-4711.zip"
+    )]
+    Bundle {
+        /// The job
+        #[arg(value_parser = reference::<JobId>)]
+        id: Ref<JobId>,
+        /// Why you read what the two wrote, as a code
+        #[arg(long, value_name = "CODE", value_parser = one_of::<AccessReason>(AccessReason::NAMES))]
+        reason: AccessReason,
+        /// Where the archive goes; `-` for stdout
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
     },
     /// Call jobs off
     #[command(after_help = "A job that the worker has completed needs an admin.\n\
@@ -87,24 +113,30 @@ pub enum Verb {
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let out = &context.out;
     match verb {
-        Verb::List { status, user_id, thread_id, range } => {
+        Verb::List { status, user_id, thread_id, watch, range } => {
             out.check::<JobSummary>()?;
             let api = context.connect().await?;
+            let user_id = optional(&api, user_id.as_ref()).await?;
+            let thread_id = optional(&api, thread_id.as_ref()).await?;
             let filter = JobFilter { status, user_id, thread_id };
-            context
-                .stream(&range, async |page| api.call::<ListJobs>((), ListQuery::new(&filter, &page), ()).await)
-                .await
+            let fetch = async |page| api.call::<ListJobs>((), ListQuery::new(&filter, &page), ()).await;
+            if watch { context.watch(&range, fetch).await } else { context.stream(&range, fetch).await }
         }
         Verb::Show { id } => {
             out.check::<JobDetail>()?;
-            out.item(&context.connect().await?.call::<ShowJob>(id, (), ()).await?)
+            let api = context.connect().await?;
+            let id = id.find(&api).await?;
+            out.item(&api.call::<ShowJob>(id, (), ()).await?)
         }
         Verb::History { id, range } => {
             out.check::<HistoryRow>()?;
             let api = context.connect().await?;
+            let id = id.find(&api).await?;
             context.stream(&range, async |page| api.call::<ListJobHistory>(id, page.clone(), ()).await).await
         }
+        Verb::Bundle { id, reason, out } => Box::pin(bundle::run(context, &id, reason, &out)).await,
         Verb::Cancel { batch, reason, how } => {
+            let reason = context.reason(reason, JobReason::NAMES, &how.change).await?;
             if !batch.stdin {
                 Line::default().reason(reason)?;
             }

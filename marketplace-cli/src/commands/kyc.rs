@@ -19,10 +19,12 @@ use serde::Deserialize;
 
 use super::open;
 use crate::{
-    args::{self, BatchArgs, ChangeArgs, Format, Range, one_of},
+    args::{BatchArgs, ChangeArgs, Format, Range, one_of},
     change::Care,
     context::Context,
-    failure::Outcome,
+    failure::{Failure, Outcome},
+    files::require_place,
+    find::{Ref, optional, reference},
 };
 
 /// What can be done with identity checks.
@@ -41,8 +43,14 @@ pub enum Verb {
         #[arg(long, value_parser = one_of::<DocumentType>(DocumentType::NAMES))]
         document_type: Option<DocumentType>,
         /// Only of this user
-        #[arg(long, value_name = "ID", value_parser = args::id::<UserId>)]
-        user_id: Option<UserId>,
+        #[arg(long, value_name = "ID", value_parser = reference::<UserId>)]
+        user_id: Option<Ref<UserId>>,
+        /// Only those that you hold a claim on
+        #[arg(long)]
+        mine: bool,
+        /// Go on, and print each one that is new or changes, until Ctrl-C
+        #[arg(long)]
+        watch: bool,
         /// Which part of the list.
         #[command(flatten)]
         range: Range,
@@ -51,13 +59,20 @@ pub enum Verb {
     #[command(after_help = "Example:\n  marketplace kyc show 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d")]
     Show {
         /// The attempt
-        #[arg(value_parser = args::id::<AttemptId>)]
-        id: AttemptId,
+        #[arg(value_parser = reference::<AttemptId>)]
+        id: Ref<AttemptId>,
     },
     /// Claim the oldest attempt that nobody holds
-    #[command(after_help = "An empty queue answers nothing (null in JSON), with exit code 0.\n\n\
-        Example:\n  marketplace kyc next --yes -o id")]
+    #[command(
+        after_help = "An empty queue answers nothing (null in JSON), with exit code 0 unless --empty names another.\n\n\
+        Examples:\n  \
+        marketplace kyc next --yes -o id\n  \
+        marketplace kyc next --yes -o id --empty 3"
+    )]
     Next {
+        /// The exit code of an empty queue
+        #[arg(long, value_name = "CODE", default_value_t = 0)]
+        empty: u8,
         /// How the change is made.
         #[command(flatten)]
         claiming: Claiming,
@@ -111,22 +126,24 @@ pub enum Verb {
         claiming: Claiming,
     },
     /// Look at a file of an attempt in an external viewer, or save it; each view is audited
-    #[command(after_help = "The file is removed again once the viewer is closed, or on Enter.\n\n\
+    #[command(
+        after_help = "The file is removed again once the viewer is closed, or on Enter. --output makes a new file, and replaces nothing.\n\n\
         Examples:\n  \
         marketplace kyc open 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d\n  \
         marketplace kyc open 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d selfie --viewer feh\n  \
-        marketplace kyc open 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d document --output passport.jpg")]
+        marketplace kyc open 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d document --output passport.jpg"
+    )]
     Open {
         /// The attempt
-        #[arg(value_parser = args::id::<AttemptId>)]
-        id: AttemptId,
+        #[arg(value_parser = reference::<AttemptId>)]
+        id: Ref<AttemptId>,
         /// Which file
         #[arg(default_value = "document", value_parser = one_of::<FileKind>(FileKind::NAMES))]
         kind: FileKind,
         /// The viewer; the file's path is its last argument
         #[arg(long, value_name = "COMMAND")]
         viewer: Option<String>,
-        /// Save to this file instead of viewing; - for stdout
+        /// Save to this new file instead of viewing; - for stdout
         #[arg(long = "output", value_name = "FILE", conflicts_with = "viewer")]
         save_to: Option<PathBuf>,
     },
@@ -206,31 +223,40 @@ struct NoteOverride {
 pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let out = &context.out;
     match verb {
-        Verb::List { status, document_type, user_id, range } => {
+        Verb::List { status, document_type, user_id, mine, watch, range } => {
             out.check::<KycSummary>()?;
             let api = context.connect().await?;
+            let user_id = optional(&api, user_id.as_ref()).await?;
             let filter = KycFilter { status, document_type, user_id };
-            context
-                .stream(&range, async |page| api.call::<ListAttempts>((), ListQuery::new(&filter, &page), ()).await)
-                .await
+            let fetch = async |page| {
+                let mut page = api.call::<ListAttempts>((), ListQuery::new(&filter, &page), ()).await?;
+                if mine {
+                    page.items.retain(|row| row.claim.as_ref().is_some_and(|claim| claim.mine));
+                }
+                Ok(page)
+            };
+            if watch { context.watch(&range, fetch).await } else { context.stream(&range, fetch).await }
         }
         Verb::Show { id } => {
             out.check::<KycCase>()?;
-            let case = context.connect().await?.call::<ShowAttempt>(id, (), ()).await?;
+            let api = context.connect().await?;
+            let id = id.find(&api).await?;
+            let case = api.call::<ShowAttempt>(id, (), ()).await?;
             out.item(&case)
         }
-        Verb::Next { claiming } => {
-            out.check::<KycCase>()?;
+        Verb::Next { empty, claiming } => {
+            context.check_change::<KycCase>(&claiming.change)?;
             context.require_consent(&claiming.change)?;
             let asked = claiming.change(NoteOverride::default());
-            match context.connect().await?.call::<ClaimNextAttempt>((), (), asked.clone()).await? {
-                Some(case) => out.item(&case),
-                None if matches!(out.format, Format::Json | Format::Yaml) => out.write(b"null\n"),
-                None => {
-                    out.note("the queue is empty");
-                    Ok(())
-                }
+            let next = context.connect().await?.call::<ClaimNextAttempt>((), (), asked.clone()).await?;
+            if let Some(case) = next {
+                return context.print_change(&case, &claiming.change);
             }
+            if matches!(out.format, Format::Json | Format::Yaml) && !out.transforms() {
+                out.write(b"null\n")?;
+            }
+            out.note("the queue is empty");
+            if empty == 0 { Ok(()) } else { Err(Failure::Chosen(empty)) }
         }
         Verb::Claim { batch, claiming } => claims(context, "Claim", &batch, &claiming, AdminCall::Claim).await,
         Verb::Release { batch, claiming } => claims(context, "Release", &batch, &claiming, AdminCall::Release).await,
@@ -242,7 +268,12 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::Reject(deciding) => decide(context, DecisionKind::Reject, deciding).await,
         Verb::Revoke(deciding) => decide(context, DecisionKind::Revoke, deciding).await,
         Verb::Open { id, kind, viewer, save_to } => {
+            if let Some(path) = &save_to {
+                // Each view is audited, so what cannot be saved is not fetched.
+                require_place(path)?;
+            }
             let api = context.connect().await?;
+            let id = id.find(&api).await?;
             let file = api.call::<ViewAttemptFile>(FileOf(id, kind), (), ()).await?;
             match save_to {
                 Some(path) => open::save(context, &file, &path),
@@ -274,7 +305,10 @@ async fn claims(context: &Context, verb: &str, batch: &BatchArgs, claiming: &Cla
 }
 
 async fn decide(context: &Context, kind: DecisionKind, deciding: Deciding) -> Outcome {
-    let Deciding { batch, reason, comment, fence, change } = deciding;
+    let Deciding { batch, mut reason, comment, fence, change } = deciding;
+    if kind != DecisionKind::Approve && reason.is_empty() {
+        reason.extend(context.reason::<KycReason>(None, KycReason::NAMES, &change).await?);
+    }
     if !batch.stdin {
         // An invalid decision is refused before anybody is asked; core defines what is invalid.
         Decision { kind, fence, reasons: reason.clone(), comment: comment.clone() }.checked()?;

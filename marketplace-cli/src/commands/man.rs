@@ -1,27 +1,47 @@
 //! `marketplace man`.
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::PathBuf,
+};
 
 use clap::Command;
+use marketplace_core::platform::new_file::require_free;
 
-use crate::{context::Context, failure::Outcome};
+use crate::{context::Context, failure::Outcome, files::private_temporary_folder};
+
+/// What stands at the end of every page.
+const COMMON: &str = include_str!("man_common.roff");
 
 /// Where to.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Write a page for every command into this folder; without one, the first page goes to stdout
+    /// Write a page for every command into this folder, replacing none; without one, the first page goes to stdout
     pub folder: Option<PathBuf>,
 }
 
-/// Writes the pages of a program.
-pub fn run(args: &Args, program: Command, context: &Context) -> Outcome {
+/// Writes the first page of a program, as `whole` describes it, or a page for each of its commands.
+pub fn run(args: &Args, whole: Command, program: Command, context: &Context) -> Outcome {
     let Some(folder) = &args.folder else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(program).render(&mut page)?;
+        clap_mangen::Man::new(whole).render(&mut page)?;
+        page.extend_from_slice(COMMON.as_bytes());
         return context.out.write(&page);
     };
-    std::fs::create_dir_all(folder)?;
-    clap_mangen::generate_to(program, folder)?;
-    context.out.note(&format!("the pages are in {}", folder.display()));
+    let made = private_temporary_folder("marketplace-man-")?;
+    clap_mangen::generate_to(program, made.path())?;
+    let names = std::fs::read_dir(made.path())?.map(|page| Ok(page?.file_name()));
+    let mut names: Vec<_> = names.collect::<io::Result<_>>()?;
+    names.sort();
+    for name in &names {
+        require_free(&folder.join(name))?;
+    }
+    for name in &names {
+        let mut page = std::fs::read(made.path().join(name))?;
+        page.extend_from_slice(COMMON.as_bytes());
+        File::create_new(folder.join(name))?.write_all(&page)?;
+    }
+    context.out.note(&format!("{} pages are in {}", names.len(), folder.display()));
     Ok(())
 }

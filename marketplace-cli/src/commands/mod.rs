@@ -6,7 +6,9 @@
 pub mod api;
 pub mod audit;
 pub mod auth;
+pub mod bundle;
 pub mod completions;
+pub mod config;
 pub mod db;
 pub mod demo;
 pub mod doctor;
@@ -17,13 +19,14 @@ pub mod man;
 mod open;
 pub mod profile;
 pub mod reviews;
+pub mod schema;
 pub mod stats;
 pub mod threads;
 pub mod tokens;
 pub mod tui;
 pub mod users;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Command, CommandFactory, Parser, Subcommand};
 
 use crate::{args::Globals, context::Context, failure::Outcome};
 
@@ -34,14 +37,14 @@ use crate::{args::Globals, context::Context, failure::Outcome};
     version,
     subcommand_required = true,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     after_help = "Examples:\n  \
         marketplace demo\n  \
         marketplace kyc list\n  \
         marketplace users list --status frozen -o csv\n\n\
         Exit codes: 0 ok · 1 internal · 2 usage or invalid · 3 not found ·\n\
         4 unauthenticated or forbidden · 5 conflict · 6 rate limited or busy · 7 unavailable ·\n\
-        8 some items of a batch failed · 130 interrupted"
+        8 some items of a batch failed · 130 interrupted · 143 terminated\n\n\
+        `marketplace help COMMAND` tells of a command. Completions: marketplace completions --help"
 )]
 pub struct Cli {
     /// The options that every command accepts.
@@ -103,6 +106,12 @@ pub enum Noun {
         after_help = "Example:\n  marketplace profile add prod --api https://market.example.org --production"
     )]
     Profile(profile::Verb),
+    /// What counts, and where it comes from
+    #[command(subcommand, after_help = "Example:\n  marketplace config view --profile prod")]
+    Config(config::Verb),
+    /// The JSON Schema of what a noun prints
+    #[command(after_help = "Examples:\n  marketplace schema users\n  marketplace schema kyc --of show")]
+    Schema(schema::Args),
     /// Check that everything that this program needs is in order
     #[command(after_help = "Example:\n  marketplace doctor\n  marketplace doctor --api https://market.example.org")]
     Doctor,
@@ -121,7 +130,11 @@ pub enum Noun {
     )]
     Api(api::Args),
     /// Completions for your shell, on stdout
-    #[command(after_help = "Example:\n  marketplace completions bash > marketplace.bash")]
+    #[command(after_help = "To install them:\n  \
+        bash: marketplace completions bash > ~/.local/share/bash-completion/completions/marketplace\n  \
+        zsh:  marketplace completions zsh > ~/.zfunc/_marketplace (with `fpath+=~/.zfunc` before `compinit` in ~/.zshrc)\n  \
+        fish: marketplace completions fish > ~/.config/fish/completions/marketplace.fish\n\n\
+        Example:\n  marketplace completions bash > marketplace.bash")]
     Completions(completions::Args),
     /// Manual pages
     #[command(after_help = "Examples:\n  marketplace man\n  marketplace man target/man")]
@@ -133,6 +146,18 @@ impl Noun {
     pub fn is_heavy(&self) -> bool {
         matches!(self, Self::Demo(_) | Self::Tui(_) | Self::Db(_))
     }
+}
+
+/// Returns the definition of the program, in which the help of a command does not repeat the options that every command
+/// accepts.
+pub fn program() -> Command {
+    const EVERYWHERE: &str = "The options of every command: marketplace --help";
+    fn point(command: Command) -> Command {
+        let help = command.get_after_help().map_or_else(String::new, |help| format!("{help}\n\n"));
+        command.after_help(format!("{help}{EVERYWHERE}")).mut_subcommands(point)
+    }
+    let hide = |arg: clap::Arg| if arg.is_global_set() { arg.hide(true) } else { arg };
+    Cli::command().mut_args(hide).mut_subcommands(point)
 }
 
 /// Runs one command.
@@ -150,11 +175,13 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Db(verb) => db::run(verb, context).await,
         Noun::Auth(verb) => auth::run(verb, context).await,
         Noun::Profile(verb) => profile::run(verb, context),
+        Noun::Config(config::Verb::View) => config::view(context),
+        Noun::Schema(args) => schema::run(&args, context),
         Noun::Doctor => doctor::run(context).await,
         Noun::Demo(args) => demo::run(args, context).await,
         Noun::Tui(args) => tui::run(args, context).await,
         Noun::Api(args) => api::run(args, context).await,
         Noun::Completions(args) => completions::run(&args, Cli::command(), context),
-        Noun::Man(args) => man::run(&args, Cli::command(), context),
+        Noun::Man(args) => man::run(&args, Cli::command(), program(), context),
     }
 }

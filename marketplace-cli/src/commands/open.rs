@@ -6,27 +6,26 @@ use std::{
     process::Stdio,
 };
 
-use anyhow::Context as _;
-use marketplace_core::kyc::model::{FileContent, FileKind};
+use marketplace_core::{
+    kyc::model::{FileContent, FileKind},
+    platform::new_file::NewFile,
+};
 
 use crate::{
     context::Context,
     failure::{Failure, Outcome},
-    files::{private_temporary_folder, write_private},
+    files::{is_stdout, private_temporary_folder},
 };
 
 /// The command that opens a file with the user's preferred program.
 const DEFAULT_VIEWER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
 
-/// Saves to a file that only its owner may read, or writes to stdout (`-`).
+/// Saves to a new file that only its owner may read, or writes to stdout (`-`).
 pub fn save(context: &Context, file: &FileContent, path: &Path) -> Outcome {
-    if path == Path::new("-") {
-        if std::io::stdout().is_terminal() {
-            return Err(Failure::usage("a picture is no text for a terminal", "send stdout to a file or a program"));
-        }
+    if is_stdout(path) {
         return context.out.write(&file.bytes);
     }
-    write_private(path, &file.bytes).with_context(|| format!("{} cannot be written", path.display()))?;
+    NewFile::write_whole(path, &file.bytes)?;
     context.out.note(&format!("{} ({}, {} bytes)", path.display(), file.media_type, file.bytes.len()));
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use marketplace_core::{config::Secret, platform::sqlite_url::SqliteUrl};
 use serde::Serialize;
 
 use crate::{
@@ -119,7 +120,7 @@ pub fn run(verb: Verb, context: &Context) -> Outcome {
                     way: if profile.api_url.is_some() { "api" } else { "direct" },
                     url: match (&profile.api_url, &profile.database_url) {
                         (Some(url), _) => url.clone(),
-                        (None, url) => url.as_deref().map(|url| database_url(url).to_string()).unwrap_or_default(),
+                        (None, url) => url.as_deref().map(|url| Secret::new(url).to_string()).unwrap_or_default(),
                     },
                     config: profile.config.clone(),
                     production: profile.production,
@@ -144,6 +145,12 @@ pub fn run(verb: Verb, context: &Context) -> Outcome {
                 }
             }
             context.out.note(&format!("the profile `{name}` is gone"));
+            if file.settings.current.is_none() {
+                context.out.note(
+                    "no profile is the current one now: without --profile, --db or --api, commands work on the database of the \
+                     folder that they are run in; choose one with: marketplace profile use NAME",
+                );
+            }
         }
     }
     Ok(())
@@ -152,9 +159,9 @@ pub fn run(verb: Verb, context: &Context) -> Outcome {
 /// Makes the path of an SQLite file absolute: a profile works from any folder, so it must not depend on the current
 /// one.
 fn absolute(url: &str) -> Outcome<String> {
-    let url = database_url(url);
-    match url.expose().strip_prefix("sqlite://") {
-        Some(path) => Ok(format!("sqlite://{}", std::path::absolute(path)?.display())),
+    let url = database_url(url)?;
+    match SqliteUrl::parse(url.expose())? {
+        Some(at) => Ok(SqliteUrl { path: std::path::absolute(&at.path)?, ..at }.url()),
         None => Ok(url.expose().to_owned()),
     }
 }

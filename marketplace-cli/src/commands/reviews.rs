@@ -10,10 +10,11 @@ use marketplace_core::{
 };
 
 use crate::{
-    args::{self, BatchArgs, Range, VersionedArgs, one_of},
+    args::{BatchArgs, Range, VersionedArgs, one_of},
     change::{Care, Line},
     context::Context,
     failure::Outcome,
+    find::{Ref, optional, reference},
 };
 
 /// What can be done with reviews.
@@ -31,11 +32,11 @@ pub enum Verb {
         #[arg(long, value_parser = one_of::<ReviewStatus>(ReviewStatus::NAMES))]
         status: Option<ReviewStatus>,
         /// Only about this person
-        #[arg(long, alias = "subject", value_name = "ID", value_parser = args::id::<UserId>)]
-        subject_id: Option<UserId>,
+        #[arg(long, alias = "subject", value_name = "ID", value_parser = reference::<UserId>)]
+        subject_id: Option<Ref<UserId>>,
         /// Only by this person
-        #[arg(long, alias = "author", value_name = "ID", value_parser = args::id::<UserId>)]
-        author_id: Option<UserId>,
+        #[arg(long, alias = "author", value_name = "ID", value_parser = reference::<UserId>)]
+        author_id: Option<Ref<UserId>>,
         /// Which part of the list.
         #[command(flatten)]
         range: Range,
@@ -44,8 +45,8 @@ pub enum Verb {
     #[command(after_help = "Example:\n  marketplace reviews show 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d")]
     Show {
         /// The review
-        #[arg(value_parser = args::id::<ReviewId>)]
-        id: ReviewId,
+        #[arg(value_parser = reference::<ReviewId>)]
+        id: Ref<ReviewId>,
     },
     /// Dismiss the flags of reviews: they mean nothing
     #[command(after_help = "Lines of --stdin may override: note, if_version.\n\n\
@@ -94,20 +95,26 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::List { flagged, status, subject_id, author_id, range } => {
             out.check::<ReviewSummary>()?;
             let api = context.connect().await?;
+            let subject_id = optional(&api, subject_id.as_ref()).await?;
+            let author_id = optional(&api, author_id.as_ref()).await?;
             let filter = ReviewFilter { flagged, status, subject_id, author_id };
+            let range = Range { is_reordered: flagged, ..range };
             context
                 .stream(&range, async |page| api.call::<ListReviews>((), ListQuery::new(&filter, &page), ()).await)
                 .await
         }
         Verb::Show { id } => {
             out.check::<ReviewDetail>()?;
-            out.item(&context.connect().await?.call::<ShowReview>(id, (), ()).await?)
+            let api = context.connect().await?;
+            let id = id.find(&api).await?;
+            out.item(&api.call::<ShowReview>(id, (), ()).await?)
         }
         Verb::Dismiss { batch, how } => {
             plain(context, "Dismiss the flags of", &batch, &how, ReviewAction::Dismiss).await
         }
         Verb::Restore { batch, how } => plain(context, "Restore", &batch, &how, ReviewAction::Restore).await,
         Verb::Remove { batch, reason, how } => {
+            let reason = context.reason(reason, RemovalReason::NAMES, &how.change).await?;
             if !batch.stdin {
                 Line::default().reason(reason)?;
             }

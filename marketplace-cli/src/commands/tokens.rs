@@ -15,7 +15,8 @@ use crate::{
     args::{self, BatchArgs, ChangeArgs, Range, VersionedArgs, one_of},
     change::{Care, Line},
     context::Context,
-    failure::Outcome,
+    failure::{Failure, Outcome},
+    find::{Ref, optional, own_account, reference},
 };
 
 /// What can be done with tokens for scripts.
@@ -41,8 +42,8 @@ pub enum Verb {
         #[arg(long, value_name = "TIME", value_parser = args::span)]
         expires: u64,
         /// Whose it is; you, unless named
-        #[arg(long, value_name = "USER", value_parser = args::id::<UserId>)]
-        owner: Option<UserId>,
+        #[arg(long, value_name = "USER", value_parser = reference::<UserId>)]
+        owner: Option<Ref<UserId>>,
         /// How the change is made.
         #[command(flatten)]
         change: ChangeArgs,
@@ -51,8 +52,11 @@ pub enum Verb {
     #[command(after_help = "Example:\n  marketplace tokens list --owner 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d")]
     List {
         /// Only this member of staff's
-        #[arg(long, value_name = "USER", value_parser = args::id::<UserId>)]
-        owner: Option<UserId>,
+        #[arg(long, value_name = "USER", value_parser = reference::<UserId>)]
+        owner: Option<Ref<UserId>>,
+        /// Only your own
+        #[arg(long, conflicts_with = "owner")]
+        mine: bool,
         /// Which part of the list.
         #[command(flatten)]
         range: Range,
@@ -77,27 +81,34 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
     let out = &context.out;
     match verb {
         Verb::Create { name, scopes, expires, owner, change } => {
-            out.check::<Changed<CreatedToken>>()?;
+            context.check_change::<Changed<CreatedToken>>(&change)?;
+            if !change.dry_run && !out.shows("item.secret") {
+                return Err(Failure::usage(
+                    "the secret would be lost: it is shown this once, and not in this output",
+                    "choose -o json, or name it too: --fields item.token.id,item.secret",
+                ));
+            }
             context.confirm(&format!("Make the token `{name}`?"), &change, Care::Ask).await?;
-            let new = NewToken { name, scopes, expires_in: expires, owner_id: owner };
+            let api = context.connect().await?;
+            let owner_id = optional(&api, owner.as_ref()).await?;
+            let new = NewToken { name, scopes, expires_in: expires, owner_id };
             let asked = Change { note: change.note.clone(), dry_run: change.dry_run, ..Change::default() };
-            let created = context
-                .connect()
-                .await?
-                .call::<CreateToken>((), (), NewTokenInput::new(new.clone(), asked.clone()))
-                .await?;
-            out.item(&created)?;
-            if change.dry_run {
-                out.note("dry run: nothing was made");
-            } else {
+            let created = api.call::<CreateToken>((), (), NewTokenInput::new(new.clone(), asked.clone())).await?;
+            context.print_created(&created, &change)?;
+            if !change.dry_run {
                 out.note("keep the secret now: it is shown this once");
             }
             Ok(())
         }
-        Verb::List { owner, range } => {
+        Verb::List { owner, mine, range } => {
             out.check::<ApiToken>()?;
             let api = context.connect().await?;
-            let filter = TokenFilter { owner_id: owner };
+            let owner_id = match (owner, mine) {
+                (Some(owner), _) => Some(owner.find(&api).await?),
+                (None, true) => Some(own_account(&api).await?),
+                (None, false) => None,
+            };
+            let filter = TokenFilter { owner_id };
             context
                 .stream(&range, async |page| api.call::<ListTokens>((), ListQuery::new(&filter, &page), ()).await)
                 .await

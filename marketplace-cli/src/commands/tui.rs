@@ -46,7 +46,7 @@ pub async fn run(args: Console, context: &Context) -> Outcome {
         // A missing log-in is reported on the ordinary screen, where the text stays. The console itself handles an
         // unreachable server.
         match api.call::<WhoAmI>((), (), ()).await {
-            Err(error) if error.code() == ErrorCode::Unauthenticated && outside_token().is_none() => {
+            Err(error) if error.code() == ErrorCode::Unauthenticated && outside_token()?.is_none() => {
                 context.out.note(&format!("{}: log in to {}", error.detail(), target.system));
                 login::log_in(context, &target, LoginArgs::default()).await?;
                 api = context.connect_to(&target).await?;

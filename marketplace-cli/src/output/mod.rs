@@ -12,6 +12,7 @@ mod select;
 mod table;
 pub mod time;
 mod tone;
+mod transform;
 
 use std::{
     io::{IsTerminal, Write},
@@ -25,9 +26,10 @@ use serde_json::Value;
 use serde_saphyr::DoubleQuoted;
 
 pub use card::{Card, View};
-pub use row::{Column, Kind, Row};
+pub use row::{Column, Kind, Order, Row, Timeline};
 pub use select::{Selection, at, plain};
 pub use tone::Tone;
+pub use transform::Transform;
 
 use crate::{
     args::{ColorChoice, Format},
@@ -55,6 +57,8 @@ pub struct Output {
     pub width: Option<u16>,
     /// Time, terminal and colour.
     pub view: View,
+    /// What rows go through instead of a format: `--jq` or `--template`.
+    transform: Option<Arc<Transform>>,
     sink: Sink,
 }
 
@@ -70,6 +74,7 @@ impl Output {
             quiet,
             width,
             view: View { now: SystemClock.now(), terminal, color: color.enabled(terminal) },
+            transform: None,
             sink: Sink::Stdout,
         }
     }
@@ -83,6 +88,7 @@ impl Output {
             quiet: false,
             width: None,
             view,
+            transform: None,
             sink: Sink::Memory(Arc::default()),
         }
     }
@@ -115,6 +121,16 @@ impl Output {
         self.selection.check::<T>()
     }
 
+    /// Returns whether a field that is shown once is certain to be in what is printed.
+    pub fn shows(&self, field: &str) -> bool {
+        let is_chosen = |chosen: &String| {
+            field == chosen || field.strip_prefix(chosen.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.format != Format::Id
+            && self.transform.is_none()
+            && (self.selection.0.is_empty() || self.selection.0.iter().any(is_chosen))
+    }
+
     /// Writes all bytes to the data stream, and flushes.
     pub fn write(&self, bytes: &[u8]) -> Outcome {
         match &self.sink {
@@ -143,11 +159,40 @@ impl Output {
 
     /// Starts a list.
     pub fn list<T: Row>(&self) -> List<'_, T> {
-        List { output: self, rows: 0, started: false, widths: Vec::new(), row: PhantomData }
+        List { output: self, rows: 0, started: false, widths: Vec::new(), kept: Vec::new(), row: PhantomData }
+    }
+
+    /// Returns the same output, whose rows go through `transform` instead of a format.
+    #[must_use]
+    pub fn through(mut self, transform: Option<Transform>) -> Self {
+        self.transform = transform.map(Arc::new);
+        self
+    }
+
+    /// Returns whether rows go through `--jq` or `--template`.
+    pub fn transforms(&self) -> bool {
+        self.transform.is_some()
+    }
+
+    /// Prints a value of any shape.
+    pub fn value(&self, value: &Value) -> Outcome {
+        let failed = |error: serde_json::Error| Failure::Other(error.into());
+        let text = match (&self.transform, self.format) {
+            (Some(transform), _) => transform.apply(value)?,
+            (None, Format::Yaml) => yaml(value)?,
+            (None, Format::Json | Format::Table) => {
+                format!("{}\n", safe::json(serde_json::to_string_pretty(value).map_err(failed)?))
+            }
+            (None, _) => format!("{}\n", safe::json(serde_json::to_string(value).map_err(failed)?)),
+        };
+        self.write(text.as_bytes())
     }
 
     /// Prints one item.
     pub fn item<T: Row>(&self, item: &T) -> Outcome {
+        if let Some(transform) = &self.transform {
+            return self.write(transform.apply(&self.picked(item)?)?.as_bytes());
+        }
         let text = match self.format {
             Format::Json => format!("{}\n", self.json(item, true)?),
             Format::Yaml => {
@@ -168,6 +213,12 @@ impl Output {
             Format::Jsonl | Format::Csv | Format::Id => return self.list().page(std::slice::from_ref(item)),
         };
         self.write(text.as_bytes())
+    }
+
+    /// Returns the chosen fields of an item as a value.
+    fn picked<T: Row>(&self, item: &T) -> Outcome<Value> {
+        let all = value(item)?;
+        if self.selection.0.is_empty() { Ok(all) } else { value(&self.selection.pick(&all)) }
     }
 
     fn json<T: Row>(&self, item: &T, pretty: bool) -> Outcome<String> {
@@ -232,6 +283,8 @@ pub struct List<'o, T> {
     rows: u64,
     started: bool,
     widths: Vec<u16>,
+    /// The rows so far, where `--jq` is to have them all at once.
+    kept: Vec<Value>,
     row: PhantomData<fn(&T)>,
 }
 
@@ -239,13 +292,24 @@ impl<T: Row> List<'_, T> {
     /// Writes one page. If a row of a page fails, nothing of the page is written.
     pub fn page(&mut self, items: &[T]) -> Outcome {
         let first = self.rows == 0;
+        if let Some(transform) = &self.output.transform {
+            let rows = items.iter().map(|item| self.output.picked(item)).collect::<Outcome<Vec<_>>>()?;
+            self.rows += items.len() as u64;
+            if self.output.format == Format::Json {
+                self.kept.extend(rows);
+                return Ok(());
+            }
+            let text = rows.iter().map(|row| transform.apply(row)).collect::<Outcome<String>>()?;
+            return self.output.write(text.as_bytes());
+        }
         // A list may be followed for hours: its relative times refer to the current time.
         let present = self.output.at_present();
         let mut text = String::new();
+        let mut left_out = Vec::new();
         match self.output.format {
             Format::Table => {
                 let values = items.iter().map(value).collect::<Outcome<Vec<_>>>()?;
-                text = table::page::<T>(&present.layout(), &values, first, &mut self.widths);
+                (text, left_out) = table::page::<T>(&present.layout(), &values, first, &mut self.widths);
             }
             Format::Json => {
                 for (index, item) in items.iter().enumerate() {
@@ -287,6 +351,10 @@ impl<T: Row> List<'_, T> {
         self.output.write(text.as_bytes())?;
         self.rows += items.len() as u64;
         self.started = true;
+        if first && !left_out.is_empty() {
+            let left_out = left_out.join(",");
+            self.output.note(&format!("no room here for {left_out}; --fields shows them, and a wider terminal does"));
+        }
         Ok(())
     }
 
@@ -297,6 +365,12 @@ impl<T: Row> List<'_, T> {
 
     /// Closes open brackets. Call it after a failure too, once any page was written.
     pub fn finish(self) -> Outcome {
+        if let Some(transform) = &self.output.transform {
+            return match self.output.format {
+                Format::Json => self.output.write(transform.apply(&Value::Array(self.kept))?.as_bytes()),
+                _ => Ok(()),
+            };
+        }
         let text = match (self.output.format, self.rows) {
             (Format::Json | Format::Yaml, 0) if self.started => "[]\n",
             (Format::Json, 1..) => "\n]\n",

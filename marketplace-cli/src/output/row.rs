@@ -47,6 +47,28 @@ impl Column {
     }
 }
 
+/// How the lists of a type are ordered by time.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeline {
+    /// Dotted path of the time.
+    pub path: &'static str,
+    /// The list whose cursors are positions in time, newest first; none when there is no such cursor.
+    pub list: Option<&'static str>,
+    /// In which order rows come.
+    pub order: Order,
+}
+
+/// In which order rows come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By falling time.
+    NewestFirst,
+    /// By rising time.
+    OldestFirst,
+    /// It depends on the filter.
+    Mixed,
+}
+
 /// A type that can be printed.
 pub trait Row: Serialize + Sync {
     /// The columns of its table.
@@ -55,6 +77,10 @@ pub trait Row: Serialize + Sync {
     fn id() -> String;
     /// Every dotted path that it can have: what `--fields` accepts, and the columns of CSV.
     fn fields() -> Vec<String>;
+    /// Returns the time of a row, for `--since` and `--until`; none when it has none.
+    fn timeline() -> Option<Timeline> {
+        None
+    }
     /// Returns everything about one item, for people.
     fn card(&self, _view: &View) -> Option<Card> {
         None

@@ -94,10 +94,16 @@ fn readable(kind: Kind, value: &Value) -> String {
 }
 
 /// Renders one page of a table. `widths` carries the widths of the earlier pages, so that columns keep their positions.
-pub(super) fn page<T: Row>(layout: &Layout<'_>, rows: &[Value], first: bool, widths: &mut Vec<u16>) -> String {
+/// Also returns the headings of the columns for which there is no room.
+pub(super) fn page<T: Row>(
+    layout: &Layout<'_>,
+    rows: &[Value],
+    first: bool,
+    widths: &mut Vec<u16>,
+) -> (String, Vec<String>) {
     let mut columns = shown::<T>(layout);
     if rows.is_empty() {
-        return String::new();
+        return (String::new(), Vec::new());
     }
     let cells: Vec<Vec<String>> = rows
         .iter()
@@ -125,6 +131,8 @@ pub(super) fn page<T: Row>(layout: &Layout<'_>, rows: &[Value], first: bool, wid
         }
     }
 
+    let left_out =
+        columns.iter().zip(&hidden).filter(|(_, hidden)| **hidden).map(|(column, _)| column.path.clone()).collect();
     let mut table = Table::new();
     table.load_style(NOTHING).set_truncation_indicator("…");
     if layout.view.color {
@@ -171,7 +179,7 @@ pub(super) fn page<T: Row>(layout: &Layout<'_>, rows: &[Value], first: bool, wid
     }
     let mut text = table.trim_fmt();
     text.push('\n');
-    text
+    (text, left_out)
 }
 
 /// Returns the widths of a later page, which keeps the columns of the earlier ones: only the widest text shrinks, to

@@ -21,6 +21,9 @@ use crate::output::plain;
 /// Upper limit of a response: a page of 200 rows, or a file of 10 MiB, is smaller. A larger one is not from our server.
 const MAX_ANSWER: u64 = 32 * 1024 * 1024;
 
+/// What is said of a response that no server of ours gives.
+const NOT_OURS: &str = "the server's answer makes no sense: is this a marketplace server of this version?";
+
 /// The time limit for a response that contains all data of a user.
 const LONG: Duration = Duration::from_hours(6);
 
@@ -31,6 +34,8 @@ pub(super) struct Call {
     path: String,
     query: Vec<String>,
     body: Option<Value>,
+    bytes: Option<bytes::Bytes>,
+    headers: HeaderMap,
     if_version: Option<i64>,
     pub(super) anonymous: bool,
     long: bool,
@@ -43,6 +48,8 @@ impl Call {
             path: path.into(),
             query: Vec::new(),
             body: None,
+            bytes: None,
+            headers: HeaderMap::new(),
             if_version: None,
             anonymous: false,
             long: false,
@@ -58,6 +65,16 @@ impl Call {
     }
     pub(super) fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
+        self
+    }
+    /// Sends these bytes as the body.
+    pub(super) fn bytes(mut self, bytes: bytes::Bytes) -> Self {
+        self.bytes = Some(bytes);
+        self
+    }
+    /// Sends these headers, in place of those that the call would have.
+    pub(super) fn headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
         self
     }
     pub(super) fn if_version(mut self, version: Option<i64>) -> Self {
@@ -108,6 +125,27 @@ impl Answer {
         let bytes = body(self.0).await?;
         serde_json::from_slice(&bytes).map_err(not_ours)
     }
+    /// Returns nothing, as the response has nothing to say: it is empty, or JSON.
+    pub(super) fn done(self) -> Result<()> {
+        if self.0.status() == StatusCode::NO_CONTENT { Ok(()) } else { self.require(&["application/json"]) }
+    }
+
+    /// Returns the body, which must be of one of these media types.
+    pub(super) async fn content_of(self, media_types: &[&str]) -> Result<FileContent> {
+        self.require(media_types)?;
+        self.content().await
+    }
+
+    /// Fails unless the response is of one of these media types: a page of another program is not to be taken for a file.
+    fn require(&self, media_types: &[&str]) -> Result<()> {
+        let found = self.0.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let found = found.split(';').next().unwrap_or("").trim();
+        if media_types.iter().any(|one| one.eq_ignore_ascii_case(found)) {
+            return Ok(());
+        }
+        Err(Error::unavailable(NOT_OURS, format!("a response of type `{found}`")))
+    }
+
     /// Returns the body unchanged.
     pub(super) async fn content(self) -> Result<FileContent> {
         let media_type =
@@ -115,11 +153,16 @@ impl Answer {
         Ok(FileContent { media_type, bytes: body(self.0).await? })
     }
     /// Returns the body as a stream.
-    pub(super) fn export(self) -> Export {
+    pub(super) fn export(self) -> Result<Export> {
+        self.require(&["application/zip"])?;
         let name = self.0.headers().get(CONTENT_DISPOSITION).and_then(|value| value.to_str().ok()).unwrap_or("");
         let file_name = name.split('"').nth(1).unwrap_or("marketplace-data.zip").to_owned();
         let body = self.0.bytes_stream().map_err(|error| unreachable(&error)).boxed();
-        Export { file_name, body }
+        Ok(Export { file_name, body })
+    }
+    /// Returns whether the response repeats that to an earlier request with the same key.
+    pub(super) fn is_repeated(&self) -> bool {
+        self.0.headers().get("idempotency-replayed").is_some_and(|value| value == "true")
     }
     /// Returns the `Date` of the response, in seconds since the epoch.
     pub(super) fn date(&self) -> Option<i64> {
@@ -132,7 +175,7 @@ impl Answer {
 }
 
 fn not_ours(error: serde_json::Error) -> Error {
-    Error::unavailable("the server's answer makes no sense: is this a marketplace server of this version?", error)
+    Error::unavailable(NOT_OURS, error)
 }
 
 async fn body(mut response: Response) -> Result<bytes::Bytes> {
@@ -198,7 +241,22 @@ impl Http {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        request.send().await.map_err(|error| unreachable(&error))
+        if let Some(bytes) = &call.bytes {
+            request = request.header(CONTENT_TYPE, "application/json").body(bytes.clone());
+        }
+        // Replaces those above, and keeps several of one name.
+        request = request.headers(call.headers.clone());
+        let begun = std::time::Instant::now();
+        let answered = request.send().await;
+        let took_ms = begun.elapsed().as_millis();
+        // Without the query, which may hold personal data.
+        if let Ok(answer) = &answered {
+            let id = answer.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("-");
+            tracing::info!(took_ms, id, "{} {path}: {}", call.method, answer.status().as_u16());
+        } else {
+            tracing::info!(took_ms, "{} {path}: no answer", call.method);
+        }
+        answered.map_err(|error| unreachable(&error))
     }
 }
 
@@ -214,18 +272,51 @@ struct Problem {
     second_factor: Option<String>,
 }
 
+/// A response as it came, of any status.
+#[derive(Debug)]
+pub struct RawAnswer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub bytes: bytes::Bytes,
+}
+
+impl RawAnswer {
+    pub(super) async fn read(response: Response) -> Result<Self> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok(Self { status, headers, bytes: body(response).await? })
+    }
+
+    /// Returns the media type, without its parameters.
+    pub fn media_type(&self) -> &str {
+        let text = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        text.split(';').next().unwrap_or("").trim()
+    }
+
+    /// Returns the error that the response stands for, if it does.
+    pub fn error(&self) -> Option<Error> {
+        (!self.status.is_success()).then(|| refused(self.status, &self.headers, &self.bytes))
+    }
+}
+
 pub(super) async fn read(response: Response) -> Result<Answer> {
     let status = response.status();
     if status.is_success() {
         return Ok(Answer(response));
     }
     let headers = response.headers().clone();
+    let bytes = if status.is_redirection() { bytes::Bytes::new() } else { body(response).await.unwrap_or_default() };
+    Err(refused(status, &headers, &bytes))
+}
+
+fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     if status.is_redirection() {
         let to = headers.get("location").and_then(|value| value.to_str().ok()).unwrap_or("elsewhere").to_owned();
-        return Err(Error::unavailable(format!("the server sends us to {to}; use that address"), "redirect"));
+        return Error::unavailable(format!("the server sends us to {to}; use that address"), "redirect");
     }
-    let bytes = body(response).await.unwrap_or_default();
-    Err(rebuild(status, &headers, &bytes))
+    rebuild(status, headers, body)
 }
 
 /// Rebuilds core's error from the response. What is not ours (a proxy's page, for example) is classified by its status.
@@ -233,7 +324,12 @@ fn rebuild(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
     let request_id = problem.request_id.or_else(|| text("x-request-id").map(str::to_owned));
-    let code = problem.code.parse::<ErrorCode>().unwrap_or_else(|_| by_status(status));
+    let code = match problem.code.parse::<ErrorCode>() {
+        Ok(code) => code,
+        // From a newer server of ours.
+        Err(_) if !problem.code.is_empty() => by_status(status),
+        Err(_) => return foreign(status, headers),
+    };
     let detail = if problem.detail.is_empty() {
         format!("the server answered {} without saying more", status.as_u16())
     } else {
@@ -248,6 +344,24 @@ fn rebuild(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
         error = error.retry_after(Duration::from_secs(seconds));
     }
     error
+}
+
+/// Returns the error for a response that is no problem document of ours: a proxy's page, or one of another program. It
+/// says nothing about what was asked for, so that "not found" is not "no such user".
+fn foreign(status: StatusCode, headers: &HeaderMap) -> Error {
+    let wait = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+    let error = match status.as_u16() {
+        413 => Error::new(ErrorCode::TooLarge, "something before the server takes no request as large as this"),
+        429 => Error::new(ErrorCode::RateLimited, "something before the server takes no more requests just now"),
+        other => Error::unavailable(
+            format!("what answered ({other}) is no marketplace server: is the address right, and the server running?"),
+            "the response is no problem document of ours",
+        ),
+    };
+    match wait {
+        Some(wait) => error.retry_after(wait),
+        None => error,
+    }
 }
 
 fn by_status(status: StatusCode) -> ErrorCode {
@@ -287,14 +401,19 @@ mod tests {
     }
 
     #[test]
-    fn a_proxys_page_is_judged_by_its_status() {
-        for (status, code) in
-            [(502, ErrorCode::Unavailable), (401, ErrorCode::Unauthenticated), (500, ErrorCode::Internal)]
-        {
-            let error = rebuild(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), b"<html>nope</html>");
-            assert_eq!(error.code(), code);
-            assert!(error.detail().contains(&status.to_string()) && !error.detail().contains("html"));
+    fn a_page_of_another_program_says_nothing_about_what_was_asked() {
+        for status in [400, 401, 403, 404, 405, 409, 412, 500, 502, 503] {
+            for body in ["<html>nope</html>", "", r#"{"error":"not found"}"#, "[]", "null"] {
+                let error = rebuild(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes());
+                assert_eq!(error.code(), ErrorCode::Unavailable, "{status} {body}");
+                assert!(error.detail().contains(&status.to_string()) && !error.detail().contains("html"));
+            }
         }
+        for (status, code) in [(413, ErrorCode::TooLarge), (429, ErrorCode::RateLimited)] {
+            assert_eq!(rebuild(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), b"").code(), code);
+        }
+        let newer = rebuild(StatusCode::NOT_FOUND, &HeaderMap::new(), br#"{"code":"vanished","detail":"it is gone"}"#);
+        assert_eq!((newer.code(), newer.detail()), (ErrorCode::NotFound, "it is gone"));
     }
 
     #[test]

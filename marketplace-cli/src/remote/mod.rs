@@ -10,20 +10,42 @@ use futures::future::BoxFuture;
 use marketplace_core::{
     config::is_loopback,
     error::{Error, Result},
-    kyc::model::FileContent,
     staff::{self, Content, ContentKind, Request, Transport},
 };
-use reqwest::{Method, StatusCode};
+use reqwest::{
+    Method, Response, StatusCode,
+    header::{HeaderMap, HeaderName, HeaderValue},
+};
 use serde_json::{Value, json};
 use url::Url;
 
 pub use credentials::{Credentials, TokenFile, Tokens};
+pub use http::RawAnswer;
 use http::{Answer, Call, Http};
 
+/// The media types of files of identity checks.
+const FILES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "application/pdf"];
+/// The header that carries the key of a call that is made once.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The time limit for establishing a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 /// The time limit for a response.
 const ANSWER: Duration = Duration::from_secs(30);
+
+/// Any request, for `marketplace api`.
+#[derive(Debug, Clone)]
+pub struct RawRequest {
+    /// How.
+    pub method: Method,
+    /// Where, from the server's root.
+    pub path: String,
+    /// The parameters of the query.
+    pub query: Vec<(String, String)>,
+    /// Headers, in place of the usual ones.
+    pub headers: HeaderMap,
+    /// The body: JSON, unless the headers say otherwise.
+    pub body: Option<bytes::Bytes>,
+}
 
 /// A server, and our credentials.
 #[derive(Clone)]
@@ -61,19 +83,14 @@ impl Remote {
         &self.http.base
     }
 
-    /// Sends any request, for `marketplace api`; returns the response's body unchanged, and its media type.
-    pub async fn raw(
-        &self,
-        method: Method,
-        path: &str,
-        query: &[(String, String)],
-        body: Option<Value>,
-    ) -> Result<FileContent> {
-        let mut call = Call::new(method, path).query(&query);
+    /// Sends any request, for `marketplace api`, and returns the response as it came, of any status.
+    pub async fn raw(&self, request: RawRequest) -> Result<RawAnswer> {
+        let RawRequest { method, path, query, headers, body } = request;
+        let mut call = Call::new(method, &path).query(&query).headers(headers);
         if let Some(body) = body {
-            call = call.body(body);
+            call = call.bytes(body);
         }
-        self.send(call).await?.content().await
+        RawAnswer::read(self.respond(&call).await?).await
     }
 
     /// Returns the seconds by which the server's clock is ahead of `now`, from the `Date` of its response to a health
@@ -90,18 +107,22 @@ impl Remote {
         Ok(degraded.map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect())
     }
 
-    /// Sends a request. An expired access token is renewed once, silently.
     async fn send(&self, call: Call) -> Result<Answer> {
+        http::read(self.respond(&call).await?).await
+    }
+
+    /// Sends a request, and returns its response, of any status. An expired access token is renewed once, silently.
+    async fn respond(&self, call: &Call) -> Result<Response> {
         if call.anonymous {
-            return http::read(self.http.send(&call, None).await?).await;
+            return self.http.send(call, None).await;
         }
         let token = self.credentials.access().await?;
-        let response = self.http.send(&call, Some(&token)).await?;
+        let response = self.http.send(call, Some(&token)).await?;
         if response.status() != StatusCode::UNAUTHORIZED || !self.credentials.renewable() {
-            return http::read(response).await;
+            return Ok(response);
         }
         let renewed = self.credentials.renew(&token, |refresh_token| self.refresh(refresh_token)).await?;
-        http::read(self.http.send(&call, Some(&renewed)).await?).await
+        self.http.send(call, Some(&renewed)).await
     }
 
     async fn refresh(&self, refresh_token: String) -> Result<Tokens> {
@@ -131,28 +152,45 @@ pub(crate) fn check_base(text: &str) -> Result<Url> {
     Ok(url)
 }
 
+/// Returns a request as a call.
+fn call_of(request: Request) -> (Call, ContentKind) {
+    let Request { method, path, query, body, if_version, kind, .. } = request;
+    let method = match method {
+        staff::Method::GET => Method::GET,
+        staff::Method::POST => Method::POST,
+        staff::Method::DELETE => Method::DELETE,
+    };
+    let mut call = Call::new(method, &path).query(&query).if_version(if_version);
+    if let Some(body) = body {
+        call = call.body(body);
+    }
+    if kind == ContentKind::Archive {
+        call = call.long();
+    }
+    (call, kind)
+}
+
+async fn content(answer: Answer, kind: ContentKind) -> Result<Content> {
+    Ok(match kind {
+        ContentKind::Json => Content::Json(answer.content().await?.bytes),
+        ContentKind::File => Content::File(answer.content_of(&FILES).await?),
+        ContentKind::Archive => Content::Archive(answer.export()?),
+    })
+}
+
 impl Transport for Remote {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Content>> {
-        let Request { method, path, query, body, if_version, kind, .. } = request;
-        let method = match method {
-            staff::Method::GET => Method::GET,
-            staff::Method::POST => Method::POST,
-            staff::Method::DELETE => Method::DELETE,
-        };
-        let mut call = Call::new(method, &path).query(&query).if_version(if_version);
-        if let Some(body) = body {
-            call = call.body(body);
-        }
-        if kind == ContentKind::Archive {
-            call = call.long();
-        }
+        let (call, kind) = call_of(request);
+        Box::pin(async move { content(self.send(call).await?, kind).await })
+    }
+
+    fn send_once(&self, request: Request, key: String) -> BoxFuture<'_, Result<(Content, bool)>> {
+        let (call, kind) = call_of(request);
         Box::pin(async move {
-            let answer = self.send(call).await?;
-            Ok(match kind {
-                ContentKind::Json => Content::Json(answer.content().await?.bytes),
-                ContentKind::File => Content::File(answer.content().await?),
-                ContentKind::Archive => Content::Archive(answer.export()),
-            })
+            let key = HeaderValue::try_from(key).map_err(Error::internal)?;
+            let answer = self.send(call.headers(HeaderMap::from_iter([(IDEMPOTENCY_KEY, key)]))).await?;
+            let is_repeated = answer.is_repeated();
+            Ok((content(answer, kind).await?, is_repeated))
         })
     }
 }

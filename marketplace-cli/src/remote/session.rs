@@ -10,7 +10,10 @@ use marketplace_core::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Remote, Tokens, http::Call};
+use super::{
+    Remote, Tokens,
+    http::{Answer, Call},
+};
 
 /// Returns the body of a request that needs the password, with the second factor.
 fn proven(mut body: Value, proof: Option<&Proof>) -> Value {
@@ -39,7 +42,7 @@ impl Remote {
 
     /// Ends the session on the server, then deletes it here, even if the server cannot be reached.
     pub async fn logout(&self) -> Result<()> {
-        let revoked = self.send(Call::new(Method::POST, "/v1/auth/logout")).await.map(|_| ());
+        let revoked = self.send(Call::new(Method::POST, "/v1/auth/logout")).await.and_then(Answer::done);
         self.credentials.forget().await?;
         match revoked {
             // The session had already ended, which is the intended result.
@@ -55,7 +58,7 @@ impl Remote {
 
     /// Ends one of the caller's own sessions.
     pub async fn revoke_session(&self, id: SessionId) -> Result<()> {
-        self.send(Call::new(Method::DELETE, &format!("/v1/auth/sessions/{id}"))).await.map(|_| ())
+        self.send(Call::new(Method::DELETE, &format!("/v1/auth/sessions/{id}"))).await?.done()
     }
 
     /// Begins to enrol a second factor.
@@ -73,6 +76,6 @@ impl Remote {
     /// Removes the second factor.
     pub async fn disable_totp(&self, password: &Password, proof: Option<&Proof>) -> Result<()> {
         let body = proven(json!({ "password": password }), proof);
-        self.send(Call::new(Method::DELETE, "/v1/auth/totp").body(body)).await.map(|_| ())
+        self.send(Call::new(Method::DELETE, "/v1/auth/totp").body(body)).await?.done()
     }
 }

@@ -167,7 +167,7 @@ async fn a_revoked_session_is_forgotten() {
 
 #[tokio::test]
 async fn a_token_from_outside_is_never_renewed() {
-    let answers: Answers = Arc::new(|_: &Request| (401, String::new(), ""));
+    let answers: Answers = Arc::new(|_: &Request| (401, r#"{"code":"unauthenticated"}"#.into(), ""));
     let (url, seen) = serve(answers).await;
     let remote = Connection::remote(Remote::new(&url, Credentials::token("from-env")).unwrap());
     assert_eq!(remote.call::<WhoAmI>((), (), ()).await.unwrap_err().code(), ErrorCode::Unauthenticated);

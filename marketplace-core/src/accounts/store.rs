@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{
     model::{Account, Note, Status, normalise_email, search_terms},
-    search::{Query, Range},
+    search::{DIGITS, PhoneEnd, Query, Range},
 };
 use crate::{
     accounts::summary::{Restriction, StatusCount, UserFilter},
@@ -362,8 +362,11 @@ pub(crate) async fn search(
     after: (&str, Uuid),
     limit: i64,
 ) -> Result<Vec<Found>> {
+    if let Some(end) = &query.phone_end {
+        return by_phone_end(conn, end, filter, after, limit).await;
+    }
     let mut terms = query.terms.iter();
-    let first = if query.email.is_some() { query.email.as_ref() } else { terms.next() };
+    let first = query.email.as_ref().or(query.domain.as_ref()).or_else(|| terms.next());
     let Some(first) = first else { return Ok(Vec::new()) };
     // PostgreSQL starts to read at the position given here. With '' as position it would start before the range, at
     // the first entry of the index.
@@ -380,7 +383,35 @@ pub(crate) async fn search(
              AND (CAST($11 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM user_terms c WHERE c.user_id = u.id AND c.term >= $11 AND c.term <= $12 AND c.term NOT LIKE '%@%')) "
         };
     }
-    Ok(if query.email.is_some() {
+    macro_rules! by_domain {
+        ($domain:literal) => {
+            concat!(
+                "SELECT ",
+                account_columns!(rows),
+                ", ",
+                $domain,
+                " AS term FROM users u WHERE u.email_norm IS NOT NULL \
+             AND ",
+                $domain,
+                " >= $1 AND ",
+                $domain,
+                " <= $2 AND (",
+                $domain,
+                ", u.id) > ($3, $4)",
+                others!(),
+                "ORDER BY ",
+                $domain,
+                ", u.id LIMIT ($13 + 0)"
+            )
+        };
+    }
+    Ok(if query.email.is_none() && query.domain.is_some() {
+        q!(conn => all Found, [
+            sqlite: by_domain!("substr(u.email_norm, instr(u.email_norm, '@') + 1)"),
+            pg: by_domain!("(split_part(u.email_norm, '@', 2) COLLATE \"C\")"),
+        ], &first.from, &first.to, after.0, after.1, filter.role, filter.status,
+            from(second), to(second), from(third), to(third), from(fourth), to(fourth), limit)?
+    } else if query.email.is_some() {
         q!(conn => all Found, concat!("SELECT ", account_columns!(rows), ", u.email_norm AS term FROM users u \
              WHERE u.email_norm >= $1 AND u.email_norm <= $2 AND (u.email_norm, u.id) > ($3, $4)", others!(), "ORDER BY u.email_norm, u.id LIMIT ($13 + 0)"),
             &first.from, &first.to, after.0, after.1, filter.role, filter.status,
@@ -393,6 +424,32 @@ pub(crate) async fn search(
             &first.from, &first.to, after.0, after.1, filter.role, filter.status,
             from(second), to(second), from(third), to(third), from(fourth), to(fourth), limit)?
     })
+}
+
+/// Returns users whose number ends so.
+async fn by_phone_end(
+    conn: &mut Conn<'_>,
+    end: &PhoneEnd,
+    filter: &UserFilter,
+    after: (&str, Uuid),
+    limit: i64,
+) -> Result<Vec<Found>> {
+    /// Characters of the code of a country, with its sign.
+    const CODE: (i64, i64) = (2, 4);
+    let index_key = end.digits.get(end.digits.len().saturating_sub(DIGITS)..).unwrap_or_default();
+    let (least, most) = if end.is_whole { CODE } else { (0, i64::MAX) };
+    macro_rules! ending {
+        ($last:literal, $phone:literal) => {
+            concat!("SELECT ", account_columns!(rows), ", u.phone AS term FROM users u \
+             WHERE u.phone IS NOT NULL AND ", $last, " = $1 AND u.phone LIKE '%' || $2 AND length(u.phone) - length($2) >= $9 AND length(u.phone) - length($2) <= $3 \
+             AND (", $phone, ", u.id) > ($4, $5) AND (u.role = $6 OR $6 IS NULL) AND (u.status = $7 OR $7 IS NULL) \
+             ORDER BY ", $phone, ", u.id LIMIT ($8 + 0)")
+        };
+    }
+    Ok(q!(conn => all Found, [
+        sqlite: ending!("substr(u.phone, -4)", "u.phone"),
+        pg: ending!("right(u.phone, 4)", "(u.phone COLLATE \"C\")"),
+    ], index_key, &end.digits, most, after.0, after.1, filter.role, filter.status, limit, least)?)
 }
 
 /// Counts users of each status, and accounts created since `since`; each count stops at its bound.

@@ -15,8 +15,9 @@ use crate::{
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(default, deny_unknown_fields)]
 pub struct UserFilter {
-    /// Beginnings of words of the name; a whole address (with `@`), a whole number (with `+`), or a whole id. With
-    /// `users:reveal`, beginnings of addresses and numbers as well, and then the search is audited. Case and accents do not count.
+    /// Beginnings of words of the name; a whole address (with `@`), a whole number (international, or as it is written in its
+    /// country), or a whole id. With `users:reveal`, beginnings of addresses and numbers, the last digits of a number (at least 4), and
+    /// `@` with the beginning of a domain as well. Searches for contact data are audited. Case and accents do not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
     /// Only of this role.

@@ -312,6 +312,37 @@ async fn users_are_found_by_beginnings_of_words_once_each() {
 }
 
 #[tokio::test]
+async fn users_are_found_by_numbers_as_written_and_by_domains() {
+    for test in testing::apps().await {
+        let mut ids = Vec::new();
+        for (name, email, phone) in [
+            ("Ian St. John", "ian@mail.example.org", Some("+442071838750")),
+            ("Zoe Zola", "zoe@example.net", Some("+33142685300")),
+            ("Ada Obi", "ada@elsewhere.example", None),
+        ] {
+            let phone = phone.map(str::to_owned);
+            let new = NewUser { role: Role::Worker, email: email.into(), name: name.into(), phone };
+            ids.push(create(&test.app().by(&OPERATOR), &new).await.unwrap().item.user.id);
+        }
+        for typed in ["020 7183 8750", "(020) 7183 8750", "7183 8750", "8750", "207183-8750"] {
+            assert_eq!(found(&test, typed).await, [ids[0]], "{typed}");
+        }
+        for typed in ["01 42 68 53 00", "5300"] {
+            assert_eq!(found(&test, typed).await, [ids[1]], "{typed}");
+        }
+        assert!(found(&test, "0207 183 8751").await.is_empty());
+        for typed in ["St. John", "st john", "Ian St. John", "john"] {
+            assert_eq!(found(&test, typed).await, [ids[0]], "{typed}");
+        }
+        assert_eq!(found(&test, "@example").await, [ids[1]]);
+        assert_eq!(found(&test, "@mail.EXAMPLE.org").await, [ids[0]]);
+        assert_eq!(found(&test, "ada @else").await, [ids[2]]);
+        assert!(found(&test, "zoe @else").await.is_empty());
+        test.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_cursor_tells_nothing_of_the_term_at_which_its_page_ends() {
     let test = testing::app().await;
     for email in ["canary@example.org", "canary@example.net"] {

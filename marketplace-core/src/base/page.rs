@@ -51,6 +51,19 @@ impl PageRequest {
         }
     }
 
+    /// Returns the decoded cursor of a list, if one was given; that of another list is refused.
+    ///
+    /// # Errors
+    /// `invalid` for a text that is no cursor of this list.
+    pub fn cursor_in<C: Cursor>(&self, list: &str) -> Result<Option<C>> {
+        let Some(text) = &self.after else { return Ok(None) };
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+        let plain = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        let cursor = plain.as_deref().and_then(|plain| C::parse(plain.strip_prefix(list)?.strip_prefix('/')?));
+        let bad = || Error::invalid("/after", "is not a cursor that this list gave out");
+        cursor.map(Some).ok_or_else(bad)
+    }
+
     /// Returns the decoded cursor, if one was given.
     ///
     /// # Errors
@@ -84,6 +97,17 @@ impl<T> Page<T> {
         Self { items: rows, next }
     }
 
+    /// Returns the same page of a list: its cursor is of no other.
+    #[must_use]
+    pub fn of(mut self, list: &str) -> Self {
+        let plain = self
+            .next
+            .and_then(|next| URL_SAFE_NO_PAD.decode(next).ok())
+            .and_then(|plain| String::from_utf8(plain).ok());
+        self.next = plain.map(|plain| URL_SAFE_NO_PAD.encode(format!("{list}/{plain}")));
+        self
+    }
+
     /// Returns the same page with each row mapped.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(change).collect(), next: self.next }
@@ -96,6 +120,11 @@ pub trait Cursor: Sized {
     fn text(&self) -> String;
     /// Parses what [`Cursor::text`] returned.
     fn parse(text: &str) -> Option<Self>;
+}
+
+/// Returns a position in a list as its cursor.
+pub fn cursor_of(list: &str, position: &impl Cursor) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{list}/{}", position.text()))
 }
 
 fn encode(cursor: &impl Cursor) -> String {
@@ -172,6 +201,19 @@ mod tests {
             let page = PageRequest { limit: 1, after: Some(after.into()) };
             assert!(page.cursor::<TimeCursor>().is_err(), "{after}");
         }
+    }
+
+    #[test]
+    fn a_cursor_is_of_one_list() {
+        let page = Page::from_rows(vec![1, 2], 1, |n| SeqCursor(*n)).of("users");
+        let again = PageRequest { limit: 1, after: page.next };
+        assert_eq!(again.cursor_in::<SeqCursor>("users").unwrap(), Some(SeqCursor(1)));
+        assert_eq!(again.after, Some(cursor_of("users", &SeqCursor(1))));
+        for other in ["user", "jobs", ""] {
+            assert!(again.cursor_in::<SeqCursor>(other).is_err(), "{other}");
+        }
+        assert!(again.cursor::<SeqCursor>().is_err());
+        assert_eq!(Page::from_rows(vec![1], 1, |n| SeqCursor(*n)).of("users").next, None);
     }
 
     #[test]

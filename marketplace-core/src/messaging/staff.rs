@@ -41,10 +41,10 @@ pub(super) const AUDIT_EVERY: Duration = Duration::from_mins(10);
 pub async fn staff_list(op: &Operation, filter: &ThreadFilter, page: &PageRequest) -> Result<Page<ThreadInfo>> {
     op.actor().require(Permission::ThreadsRead)?;
     let limit = page.checked_limit()?;
-    let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
+    let before = page.cursor_in::<TimeCursor>("threads")?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
     let mut reader = op.db.read().await?;
     let rows = store::page(&mut reader.conn(), filter, before, limit + 1).await?;
-    Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.last_at, id: row.id.0 }))
+    Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.last_at, id: row.id.0 }).of("threads"))
 }
 
 /// Returns one thread, without its content.

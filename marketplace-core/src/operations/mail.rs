@@ -31,10 +31,10 @@ use crate::{
 pub async fn list(op: &Operation, filter: &MailFilter, page: &PageRequest) -> Result<Page<MailSummary>> {
     op.actor().require(Permission::UsersRead)?;
     let limit = page.checked_limit()?;
-    let before = page.cursor::<TimeCursor>()?.map_or(Uuid::max(), |cursor| cursor.id);
+    let before = page.cursor_in::<TimeCursor>("mail")?.map_or(Uuid::max(), |cursor| cursor.id);
     let mut reader = op.db.read().await?;
     let rows = store::page(&mut reader.conn(), filter.status, MailId(before), limit + 1).await?;
-    let rows = Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 });
+    let rows = Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }).of("mail");
     Ok(rows.map(|row| summary(op, row)))
 }
 

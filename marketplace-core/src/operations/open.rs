@@ -35,14 +35,15 @@ const EXPORTS: usize = 8;
 
 impl App {
     /// Opens everything, and creates what is missing. Migrates SQLite by itself; rejects a PostgreSQL database whose
-    /// schema is outdated.
+    /// schema is outdated, and a SQLite database that cannot be written.
     pub async fn open(config: Config) -> Result<Self> {
         let options = OpenOptions { connections: config.connections(), ..OpenOptions::default() };
         Self::open_with(config, options, Arc::new(SystemClock), Arc::new(OsRandom)).await
     }
 
     /// Opens an existing marketplace like [`App::open`], for a program that one person uses: few connections, little
-    /// memory, no Redis. Sessions and tokens that it ends are ended everywhere, because the database says so.
+    /// memory, no Redis. Neither creates nor migrates anything; a SQLite database that cannot be written, or whose URL says
+    /// `mode=ro`, is opened to be read. Sessions and tokens that it ends are ended everywhere, because the database says so.
     ///
     /// # Errors
     /// `unavailable` when there is no such database, besides those of [`App::open`].
@@ -73,16 +74,26 @@ impl App {
         let url = config.database_url();
         let db = Db::open(url.expose(), options).await?;
         match db.engine() {
-            Engine::Sqlite => drop(db.migrate().await?),
-            Engine::Postgres => db.require_current().await?,
+            // Whoever creates what is missing brings it up to date too; whoever only looks at a database does not.
+            Engine::Sqlite if options.create => drop(db.migrate().await?),
+            _ => db.require_current().await?,
         }
         db.require_rights().await?;
-        if let Err(error) = accounts::normalise_emails(&db).await {
+        if !db.is_kept()
+            && let Err(error) = accounts::normalise_emails(&db).await
+        {
             // The next start continues. Until then only people with such an address are locked out.
             tracing::warn!(?error, "addresses with domains beyond ASCII could not all be brought into their new form");
         }
         let keys = key_check::open(&db, &config.keys_dir(), random.as_ref(), clock.now()).await?;
-        audit::begin(&db, &keys, clock.now(), audit::Adopt::Unknown).await?;
+        if !db.is_kept() {
+            audit::begin(&db, &keys, clock.now(), audit::Adopt::Unknown).await?;
+        }
+        let files = if db.is_kept() {
+            FileStore::open_to_read(&config.files_url())?
+        } else {
+            FileStore::open(&config.files_url())?
+        };
         let shared = Cluster::open(&config, random.as_ref(), db.health())?;
         let (health, mailer) = (db.health().clone(), Mailer::open(&config)?);
         let app = Self {
@@ -102,9 +113,7 @@ impl App {
                 config.limits.uploads * UPLOADS_WAITING,
             ),
             exports: Turns::new(EXPORTS, 1, 0),
-            files: FileStore::open(&config.files_url())?
-                .scanned_by(config.clamd.as_deref())
-                .reporting_to(health.clone()),
+            files: files.scanned_by(config.clamd.as_deref()).reporting_to(health.clone()),
             random,
             keys,
             config: Arc::new(config),
@@ -115,7 +124,9 @@ impl App {
             mailer: Arc::new(mailer),
             timers: Arc::default(),
         };
-        events::settle(&app).await?;
+        if !app.db.is_kept() {
+            events::settle(&app).await?;
+        }
         Ok(app)
     }
 }

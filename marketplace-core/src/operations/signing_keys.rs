@@ -30,6 +30,7 @@ use crate::{
 /// A token that was signed three rotations ago is not valid any more; its session is, and refreshes.
 pub async fn rotate_keys(op: &Operation) -> Result<Rotation> {
     op.actor().require(Permission::KeysWrite)?;
+    op.db.require_writable()?;
     let rotation = op.keys.rotate()?;
     let metadata = serde_json::json!({ "removed": rotation.removed });
     record(&op.db, &op.keys, op.now(), op.actor(), &rotation.signs, metadata).await?;
@@ -46,6 +47,7 @@ pub async fn replace_lost_keys(config: &Config, actor: &Actor) -> Result<Rotatio
     let db = Db::open(config.database_url().expose(), OpenOptions::for_one()).await?;
     let replaced = async {
         db.require_current().await?;
+        db.require_writable()?;
         let (keys, rotation) = key_check::replace_signing(&db, &config.keys_dir()).await?;
         let metadata = serde_json::json!({ "removed": rotation.removed, "lost": true });
         record(&db, &keys, SystemClock.now(), actor, &rotation.signs, metadata).await?;

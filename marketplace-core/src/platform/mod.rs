@@ -12,9 +12,11 @@ pub mod health;
 pub mod keys;
 pub mod limiter;
 pub(crate) mod mailer;
+pub mod new_file;
 #[cfg(feature = "oidc")]
 pub(crate) mod openid;
 pub(crate) mod passwords;
 pub(crate) mod rounds;
 pub(crate) mod slots;
+pub mod sqlite_url;
 pub mod tls;

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use futures::future::BoxFuture;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::operation::{
     Answer, Body, Content, ContentKind, Effect, Method, PathParameters, Query, StaffOperation, run,
@@ -13,6 +14,7 @@ use crate::{
     app::App,
     base::error::{Error, Result},
     operation::Operation,
+    records::idempotency::{self, Begin},
 };
 
 /// A call, as it goes over HTTP.
@@ -52,12 +54,27 @@ impl Request {
             kind: O::Answer::KIND,
         })
     }
+
+    /// Returns a hash of all that it asks for.
+    fn fingerprint(&self) -> [u8; 32] {
+        let Self { name, path, query, body, if_version, .. } = self;
+        let asked = serde_json::json!([name, path, query, body, if_version]).to_string();
+        Sha256::digest(asked).into()
+    }
 }
 
 /// Carries calls to a server.
 pub trait Transport: Send + Sync {
     /// Sends a call, and returns what came back.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Content>>;
+
+    /// Sends a call that is made once for each key, however often it is sent. Also returns whether it was made before.
+    ///
+    /// # Errors
+    /// `internal` where a transport cannot.
+    fn send_once(&self, _: Request, _: String) -> BoxFuture<'_, Result<(Content, bool)>> {
+        Box::pin(async { Err(Error::internal("this transport sends no keys")) })
+    }
 }
 
 /// Looks at every call before it is made, and at how it ended.
@@ -126,12 +143,61 @@ impl Connection {
         }
         match &*self.way {
             Way::Direct(op) => run::<O>(&op.anew(), path, query, body).await,
+            Way::Remote(transport) => decode::<O>(transport.send(Request::of::<O>(&path, &query, &body)?).await?),
+        }
+    }
+
+    /// Calls an operation once for each batch: the same call of the same batch by the same caller is not made again within a
+    /// day, and returns what the first one did. Also returns whether that was so. A call that fails may be made again.
+    ///
+    /// # Errors
+    /// Those of [`Connection::call`]; `conflict`, with a time to wait, while the first call may still run.
+    pub async fn call_once<O: StaffOperation>(
+        &self,
+        batch: &str,
+        path: O::Path,
+        query: O::Query,
+        body: O::Body,
+    ) -> Result<(O::Answer, bool)> {
+        let request = Request::of::<O>(&path, &query, &body)?;
+        if body.change().dry_run {
+            return Ok((self.call::<O>(path, query, body).await?, false));
+        }
+        for guard in &*self.guards {
+            guard.admit(&request).await?;
+        }
+        let print = request.fingerprint();
+        let key = hex::encode(Sha256::new().chain_update(batch).chain_update([0]).chain_update(print).finalize());
+        let op = match &*self.way {
             Way::Remote(transport) => {
-                let content = transport.send(Request::of::<O>(&path, &query, &body)?).await?;
-                let ours = "the server's response makes no sense: is this a marketplace server of this version?";
-                let answer = O::Answer::decode(content).map_err(|error| Error::unavailable(ours, error))?;
-                answer.ok_or_else(|| Error::unavailable(ours, "content of another kind"))
+                let (content, is_repeated) = transport.send_once(request, key).await?;
+                return Ok((decode::<O>(content)?, is_repeated));
+            }
+            Way::Direct(op) => op.anew(),
+        };
+        let since = match idempotency::begin(&op, op.actor(), &key, print).await? {
+            Begin::Fresh { since } => since,
+            Begin::Replay { body, .. } => return Ok((decode::<O>(Content::Json(body.into()))?, true)),
+        };
+        let made = async {
+            let content = run::<O>(&op, path, query, body).await?.encode()?;
+            if let Content::Json(bytes) = &content {
+                idempotency::finish(&op, op.actor(), &key, &request.path, 200, bytes.to_vec()).await?;
+            }
+            decode::<O>(content)
+        };
+        match made.await {
+            Ok(answer) => Ok((answer, false)),
+            Err(error) => {
+                idempotency::abandon(&op, op.actor(), &key, since).await;
+                Err(error)
             }
         }
     }
+}
+
+fn decode<O: StaffOperation>(content: Content) -> Result<O::Answer> {
+    let ours = "the server's response makes no sense: is this a marketplace server of this version?";
+    let answer = O::Answer::decode(content).map_err(|error| Error::unavailable(ours, error))?;
+    answer.ok_or_else(|| Error::unavailable(ours, "content of another kind"))
 }

@@ -94,10 +94,10 @@ pub(crate) async fn authenticate(app: &App, secret: &str) -> Result<Actor> {
 pub async fn list(op: &Operation, filter: &TokenFilter, page: &PageRequest) -> Result<Page<ApiToken>> {
     op.actor().require(Permission::TokensRead)?;
     let limit = page.checked_limit()?;
-    let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
+    let before = page.cursor_in::<TimeCursor>("tokens")?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
     let mut reader = op.db.read().await?;
     let rows = store::page(&mut reader.conn(), filter.owner_id, op.now(), before, limit + 1).await?;
-    Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }))
+    Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }).of("tokens"))
 }
 
 /// Returns a user's own tokens, newest first.

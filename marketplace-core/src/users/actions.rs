@@ -66,7 +66,7 @@ impl UserAction {
     }
 
     /// Returns whether the action takes an active admin's permissions away.
-    fn disarms(&self) -> bool {
+    pub fn disarms(&self) -> bool {
         match self {
             Self::Freeze | Self::Ban | Self::Delete => true,
             Self::SetRole { role } => *role != Role::Admin,

@@ -86,13 +86,20 @@ async fn searched(op: &Operation, found: &Page<Account>) -> Result<()> {
 /// others not too often.
 async fn find(op: &Operation, filter: &UserFilter, page: &PageRequest) -> Result<(Page<Account>, bool)> {
     let limit = page.checked_limit()?;
+    if filter.q.as_deref().is_some_and(|q| q.trim().is_empty()) {
+        return Err(Error::invalid("/q", "must not be empty; without it, all are listed"));
+    }
     let reveals = op.actor().may(Permission::UsersReveal);
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let Some(q) = filter.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) else {
-        let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
+        let before =
+            page.cursor_in::<TimeCursor>("users")?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
         let rows = store::page(&mut conn, filter, before, limit + 1).await?;
-        return Ok((Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }), false));
+        return Ok((
+            Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }).of("users"),
+            false,
+        ));
     };
     let nobody = || (Page { items: Vec::new(), next: None }, false);
     if q.chars().count() > 254 || q.chars().any(char::is_control) {
@@ -304,10 +311,10 @@ pub async fn note(op: &Operation, id: UserId, body: &str) -> Result<Changed<Note
 pub async fn notes(op: &Operation, id: UserId, page: &PageRequest) -> Result<Page<Note>> {
     op.actor().require(Permission::UsersRead)?;
     let limit = page.checked_limit()?;
-    let before = page.cursor::<TimeCursor>()?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
+    let before = page.cursor_in::<TimeCursor>("notes")?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     store::get(&mut conn, id).await?.ok_or_else(|| Error::not_found("user"))?;
     let rows = store::notes(&mut conn, id, before, limit + 1).await?;
-    Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }))
+    Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }).of("notes"))
 }

@@ -64,8 +64,9 @@ impl SecondArgs {
 /// Logs in to a server; keeps the session where the target's credentials are.
 pub async fn log_in(context: &Context, target: &Target, args: LoginArgs) -> Outcome<Identity> {
     let remote = target.remote()?;
-    if outside_token().is_some() {
-        return Err(Failure::usage("MARKETPLACE_TOKEN is set and would be used instead of a log-in", "unset it first"));
+    if outside_token()?.is_some() {
+        let text = "MARKETPLACE_TOKEN or MARKETPLACE_TOKEN_FILE is set and would be used instead of a log-in";
+        return Err(Failure::usage(text, "unset it first"));
     }
     if !is_private_way(remote.base()) && !args.insecure {
         return Err(Failure::usage(

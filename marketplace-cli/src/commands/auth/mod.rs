@@ -149,15 +149,12 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             Ok(())
         }
         Verb::RevokeAll { reason, dry_run, yes } => {
-            context.out.check::<EndedSessions>()?;
             let asked = ChangeArgs { dry_run, yes, ..ChangeArgs::default() };
+            context.check_change::<EndedSessions>(&asked)?;
             context.confirm("End everybody's sessions and tokens, your own too?", &asked, Care::Ask).await?;
             let change = Change { reason: Some(reason), dry_run, ..Change::default() };
             let ended = context.connect().await?.call::<EndAllSessions>((), (), change.clone()).await?;
-            if dry_run {
-                context.out.note("dry run: nothing was changed");
-            }
-            context.out.item(&ended)
+            context.print_change(&ended, &asked)
         }
         Verb::Totp(verb) => totp::run(verb, context, &server(context)?).await,
         Verb::Logout => {

@@ -55,6 +55,12 @@ pub async fn run(verb: Verb, context: &Context, target: &Target) -> Outcome {
     match verb {
         Verb::Enrol => {
             context.out.check::<RecoveryCodes>()?;
+            if !context.out.shows("recovery_codes") {
+                return Err(Failure::usage(
+                    "the recovery codes would be lost: they are shown this once, and not in this output",
+                    "leave -o, --fields, --jq and --template away",
+                ));
+            }
             if !can_ask() {
                 return Err(Failure::usage(
                     "a device is enrolled by a person, and there is no terminal",

@@ -105,10 +105,10 @@ pub(super) async fn copy(
     context.out.check::<Copied>()?;
     let file = context.globals.config.as_deref();
     let from = match from {
-        Some(url) => load_config(Some(database_url(url)), file)?,
+        Some(url) => load_config(Some(database_url(url)?), file)?,
         None => chosen,
     };
-    let to = load_config(Some(database_url(to)), file)?;
+    let to = load_config(Some(database_url(to)?), file)?;
     let bar = if context.out.shows_progress() {
         let style = ProgressStyle::with_template("{wide_bar} {msg} {human_pos}/{human_len} · {eta}");
         ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))

@@ -3,13 +3,13 @@
 mod backup;
 mod seed;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use marketplace_core::{
     config::Config,
     db::{Db, Engine, OpenOptions, SchemaState},
-    platform::folders::make_private_folder,
+    platform::sqlite_url::SqliteUrl,
 };
 use marketplace_seed::{Images, Plan, Volume};
 use serde::Serialize;
@@ -132,11 +132,13 @@ pub(super) struct Status {
 impl Status {
     fn new(config: &Config, engine: Engine, schema: SchemaState) -> Self {
         let url = config.database_url();
-        let size = |path: &str| std::fs::metadata(path).map(|file| file.len()).ok();
-        let size_bytes = url
-            .expose()
-            .strip_prefix("sqlite://")
-            .and_then(|path| Some(size(path)? + size(&format!("{path}-wal")).unwrap_or(0)));
+        let size = |path: &Path| std::fs::metadata(path).map(|file| file.len()).ok();
+        let at = SqliteUrl::parse(url.expose()).ok().flatten();
+        let size_bytes = at.and_then(|at| {
+            let mut log = at.path.clone().into_os_string();
+            log.push("-wal");
+            Some(size(&at.path)? + size(Path::new(&log)).unwrap_or(0))
+        });
         Self {
             engine: match engine {
                 Engine::Sqlite => "sqlite",
@@ -229,10 +231,6 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
 
 /// Opens only the database, whatever its schema version.
 async fn open(config: &Config, create: bool) -> Outcome<Db> {
-    let url = config.database_url();
-    let folder = url.expose().strip_prefix("sqlite://").and_then(|path| std::path::Path::new(path).parent());
-    if let Some(folder) = folder.filter(|_| create) {
-        make_private_folder(folder)?;
-    }
-    Ok(Db::open(url.expose(), OpenOptions { connections: 1, create, ..OpenOptions::default() }).await?)
+    Ok(Db::open(config.database_url().expose(), OpenOptions { connections: 1, create, ..OpenOptions::default() })
+        .await?)
 }

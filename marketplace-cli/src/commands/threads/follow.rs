@@ -15,6 +15,7 @@ use crate::{
     args::Format,
     context::Context,
     failure::{Failure, Outcome},
+    find::Ref,
 };
 
 /// The interval at which a followed thread is polled.
@@ -46,9 +47,10 @@ pub struct Start {
 }
 
 /// Prints a range of a thread, page by page. Numbers have no gaps, so the start of a range is known beforehand.
-pub async fn messages(context: &Context, id: ThreadId, reason: AccessReason, span: &Span) -> Outcome {
+pub async fn messages(context: &Context, id: &Ref<ThreadId>, reason: AccessReason, span: &Span) -> Outcome {
     context.out.check::<StaffMessage>()?;
     let api = context.connect().await?;
+    let id = id.find(&api).await?;
     let wanted = if span.limit == 0 { i64::MAX } else { i64::from(span.limit) };
     let end = match (span.after_seq, span.before_seq) {
         (Some(after), _) => after.saturating_add(wanted),
@@ -94,10 +96,11 @@ pub async fn messages(context: &Context, id: ThreadId, reason: AccessReason, spa
 /// Prints the end of a thread, and then each new message. Messages are requested by number, so none is missed or shown
 /// twice, even after a broken connection; events only say when to ask, so that a silent thread is not read over and
 /// over.
-pub async fn watch(context: &Context, id: ThreadId, reason: AccessReason, start: &Start) -> Outcome {
+pub async fn watch(context: &Context, id: &Ref<ThreadId>, reason: AccessReason, start: &Start) -> Outcome {
     let out = &context.out;
     out.check::<StaffMessage>()?;
     let api = context.connect().await?;
+    let id = id.find(&api).await?;
     // Taken before the first read, so that events in between are seen afterwards.
     let cursor = api.call::<ListEvents>((), AfterQuery::new(None, 1), ()).await?.cursor;
     let thread = api.call::<ShowThread>(id, (), ()).await?;

@@ -20,6 +20,7 @@ use crate::{
     change::{Care, Line},
     context::Context,
     failure::{Failure, Outcome},
+    find::{Ref, optional, reference},
 };
 
 /// What can be done with threads.
@@ -34,8 +35,8 @@ pub enum Verb {
         #[arg(long, value_parser = one_of::<ThreadStatus>(ThreadStatus::NAMES))]
         status: Option<ThreadStatus>,
         /// Only of this client or worker
-        #[arg(long, alias = "user", value_name = "ID", value_parser = args::id::<UserId>)]
-        user_id: Option<UserId>,
+        #[arg(long, alias = "user", value_name = "ID", value_parser = reference::<UserId>)]
+        user_id: Option<Ref<UserId>>,
         /// Only about this service
         #[arg(long, alias = "service", value_name = "ID", value_parser = args::id::<ServiceId>)]
         service_id: Option<ServiceId>,
@@ -47,8 +48,8 @@ pub enum Verb {
     #[command(after_help = "Example:\n  marketplace threads show 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d")]
     Show {
         /// The thread
-        #[arg(value_parser = args::id::<ThreadId>)]
-        id: ThreadId,
+        #[arg(value_parser = reference::<ThreadId>)]
+        id: Ref<ThreadId>,
     },
     /// What is written in a thread, the newest messages, oldest of them first; audited
     #[command(after_help = "Examples:\n  \
@@ -56,8 +57,8 @@ pub enum Verb {
         marketplace threads messages 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason dispute --limit 0 -o json")]
     Messages {
         /// The thread
-        #[arg(value_parser = args::id::<ThreadId>)]
-        id: ThreadId,
+        #[arg(value_parser = reference::<ThreadId>)]
+        id: Ref<ThreadId>,
         /// Why you read it, as a code
         #[arg(long, value_name = "CODE", value_parser = one_of::<AccessReason>(AccessReason::NAMES))]
         reason: AccessReason,
@@ -72,8 +73,8 @@ pub enum Verb {
         marketplace threads watch 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason fraud --after-seq 41 -o jsonl")]
     Watch {
         /// The thread
-        #[arg(value_parser = args::id::<ThreadId>)]
-        id: ThreadId,
+        #[arg(value_parser = reference::<ThreadId>)]
+        id: Ref<ThreadId>,
         /// Why you read it, as a code
         #[arg(long, value_name = "CODE", value_parser = one_of::<AccessReason>(AccessReason::NAMES))]
         reason: AccessReason,
@@ -107,9 +108,11 @@ pub enum Verb {
         how: VersionedArgs,
     },
     /// Post a notice that the two of a thread see
-    #[command(after_help = "Lines of --stdin may override: content, note, if_version.\n\n\
-        Example:\n  \
-        marketplace threads notice 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --content 'Please keep payments here.' --yes")]
+    #[command(after_help = "Lines of --stdin may override: content, note, if_version.\n\
+        A batch can be run again: what was posted already is `unchanged`. --occasion posts it once more.\n\n\
+        Examples:\n  \
+        marketplace threads notice 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --content 'Please keep payments here.' --yes\n  \
+        marketplace threads notice --stdin --content 'We are closed on Friday.' --occasion friday-2 --yes < ids.txt")]
     Notice {
         /// Which ones.
         #[command(flatten)]
@@ -117,6 +120,9 @@ pub enum Verb {
         /// What they read, 1 to 4,000 characters
         #[arg(long, value_name = "TEXT")]
         content: Option<String>,
+        /// Within a day, a batch posts the same text to a thread once for each occasion
+        #[arg(long, value_name = "NAME", default_value = "")]
+        occasion: String,
         /// How the change is made.
         #[command(flatten)]
         how: VersionedArgs,
@@ -155,6 +161,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::List { status, user_id, service_id, range } => {
             out.check::<ThreadInfo>()?;
             let api = context.connect().await?;
+            let user_id = optional(&api, user_id.as_ref()).await?;
             let filter = ThreadFilter { status, user_id, service_id };
             context
                 .stream(&range, async |page| api.call::<ListThreads>((), ListQuery::new(&filter, &page), ()).await)
@@ -162,11 +169,14 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         }
         Verb::Show { id } => {
             out.check::<ThreadInfo>()?;
-            out.item(&context.connect().await?.call::<ShowThread>(id, (), ()).await?)
+            let api = context.connect().await?;
+            let id = id.find(&api).await?;
+            out.item(&api.call::<ShowThread>(id, (), ()).await?)
         }
-        Verb::Messages { id, reason, span } => follow::messages(context, id, reason, &span).await,
-        Verb::Watch { id, reason, start } => follow::watch(context, id, reason, &start).await,
+        Verb::Messages { id, reason, span } => follow::messages(context, &id, reason, &span).await,
+        Verb::Watch { id, reason, start } => follow::watch(context, &id, reason, &start).await,
         Verb::Close { batch, reason, how } => {
+            let reason = context.reason(reason, CloseReason::NAMES, &how.change).await?;
             if !batch.stdin {
                 Line::default().reason(reason)?;
             }
@@ -186,8 +196,11 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let describe = async |id| describe(&api, id).await;
             context.change("Reopen", &batch, &how.change, Care::Ask, describe, apply).await
         }
-        Verb::Notice { batch, content, how } => notice(context, &batch, content.as_deref(), &how).await,
+        Verb::Notice { batch, content, occasion, how } => {
+            notice(context, &batch, content.as_deref(), &occasion, &how).await
+        }
         Verb::RemoveMessage { batch, reason, how } => {
+            let reason = context.reason(reason, RemovalReason::NAMES, &how.change).await?;
             if !batch.stdin {
                 Line::default().reason(reason)?;
             }
@@ -204,17 +217,28 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
     }
 }
 
-async fn notice(context: &Context, batch: &BatchArgs, text: Option<&str>, how: &VersionedArgs) -> Outcome {
+async fn notice(
+    context: &Context,
+    batch: &BatchArgs,
+    text: Option<&str>,
+    occasion: &str,
+    how: &VersionedArgs,
+) -> Outcome {
     let missing = || Failure::usage("the text of the notice is missing", "add --content TEXT");
     if text.is_none() && !batch.stdin {
         return Err(missing());
     }
+    let is_batch = batch.stdin || batch.ids.len() > 1;
     let api = context.connect_to_change::<StaffMessage>(batch, &how.change).await?;
     let apply = async |id: ThreadId, line: NoticeLine| -> Outcome<Changed<StaffMessage>> {
         let text = line.content.as_deref().or(text).ok_or_else(missing)?;
-        Ok(api
-            .call::<PostNotice>(id, (), NoticeInput::new(text, how.with(line.note.as_ref(), line.if_version)))
-            .await?)
+        let notice = NoticeInput::new(text, how.with(line.note.as_ref(), line.if_version));
+        if !is_batch {
+            return Ok(api.call::<PostNotice>(id, (), notice).await?);
+        }
+        // Nothing of a thread says that a notice was posted already, so the batch keeps it in mind.
+        let (posted, is_repeated) = api.call_once::<PostNotice>(occasion, id, (), notice).await?;
+        Ok(Changed { changed: posted.changed && !is_repeated, ..posted })
     };
     let describe = async |id| describe(&api, id).await;
     context.change("Post the notice in", batch, &how.change, Care::Ask, describe, apply).await

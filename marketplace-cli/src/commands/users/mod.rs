@@ -18,16 +18,20 @@ use marketplace_core::{
         change::{Change, Changed, IdentityProof, RestrictionReason},
         permission::Role,
     },
+    error::Error,
     ids::UserId,
+    page::{MAX_LIMIT, PageRequest},
     users::model::{PersonalData, UserDetail},
 };
 use serde::Deserialize;
+use tokio::sync::Mutex;
 
 use crate::{
-    args::{self, BatchArgs, ChangeArgs, Range, one_of},
-    change::Care,
+    args::{BatchArgs, ChangeArgs, Range, one_of},
+    change::{Care, ItemResult},
     context::Context,
     failure::{Failure, Outcome},
+    find::{Ref, reference},
 };
 
 /// What can be done with users.
@@ -38,7 +42,7 @@ pub enum Verb {
         marketplace users list --q 'ada obi'\n  \
         marketplace users list --role worker --status frozen --limit 0 -o id")]
     List {
-        /// Beginnings of words of the name; an address (with @) or a number (with +), or their beginnings, which is audited; or a whole id
+        /// Beginnings of words of the name; an address, or @ and the beginning of its domain; a number as it is written, or its last digits; or a whole id. Contact data is audited
         #[arg(long, value_name = "TEXT")]
         q: Option<String>,
         /// Only of this role
@@ -60,8 +64,8 @@ pub enum Verb {
         marketplace users show 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reveal")]
     Show {
         /// The user
-        #[arg(value_parser = args::id::<UserId>)]
-        id: UserId,
+        #[arg(value_parser = reference::<UserId>)]
+        id: Ref<UserId>,
         /// Show personal data in full; audited
         #[arg(long)]
         reveal: bool,
@@ -70,8 +74,8 @@ pub enum Verb {
     #[command(after_help = "Example:\n  marketplace users reveal 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d -o json")]
     Reveal {
         /// The user
-        #[arg(value_parser = args::id::<UserId>)]
-        id: UserId,
+        #[arg(value_parser = reference::<UserId>)]
+        id: Ref<UserId>,
     },
     /// Everything that is stored of one user, as a ZIP archive; audited
     #[command(
@@ -82,29 +86,39 @@ pub enum Verb {
     )]
     Export {
         /// The user
-        #[arg(value_parser = args::id::<UserId>)]
-        id: UserId,
+        #[arg(value_parser = reference::<UserId>)]
+        id: Ref<UserId>,
         /// Where the archive goes; `-` for stdout
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
     /// Create an account of any role; its owner sets the password through the mail that goes out
     #[command(
-        after_help = "Example:\n  marketplace users create --role support --email lea@example.org --name 'Lea Ortiz' --yes"
+        after_help = "Lines of --stdin are JSON objects with role, email, name and, if there is one, phone. A batch can be run again\n\
+        within a day: who was created is `unchanged`.\n\n\
+        Examples:\n  \
+        marketplace users create --role support --email lea@example.org --name 'Lea Ortiz' --yes\n  \
+        marketplace users create --stdin --yes --continue-on-error < people.jsonl"
     )]
     Create {
         /// The role
-        #[arg(long, value_parser = one_of::<Role>(Role::NAMES))]
-        role: Role,
+        #[arg(long, required_unless_present = "stdin", value_parser = one_of::<Role>(Role::NAMES))]
+        role: Option<Role>,
         /// Where mail reaches them
-        #[arg(long)]
-        email: String,
+        #[arg(long, required_unless_present = "stdin")]
+        email: Option<String>,
         /// Name
-        #[arg(long)]
-        name: String,
+        #[arg(long, required_unless_present = "stdin")]
+        name: Option<String>,
         /// Number, E.164: +442071838750
         #[arg(long)]
         phone: Option<String>,
+        /// Read the accounts from stdin
+        #[arg(long, conflicts_with_all = ["role", "email", "name", "phone"])]
+        stdin: bool,
+        /// Do not stop a batch at its first failure
+        #[arg(long)]
+        continue_on_error: bool,
         /// Why and how.
         #[command(flatten)]
         acting: Acting,
@@ -212,8 +226,8 @@ pub enum Verb {
         marketplace users note 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d")]
     Note {
         /// The user
-        #[arg(value_parser = args::id::<UserId>)]
-        id: UserId,
+        #[arg(value_parser = reference::<UserId>)]
+        id: Ref<UserId>,
         /// The note (or --note); without one, the notes there are
         #[arg(conflicts_with = "note")]
         body: Option<String>,
@@ -227,7 +241,7 @@ pub enum Verb {
 }
 
 /// How users are acted on.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, Clone, clap::Args)]
 pub struct Acting {
     /// Why, as a code; restrictions need one
     #[arg(long, value_name = "CODE", value_parser = one_of::<RestrictionReason>(RestrictionReason::NAMES))]
@@ -272,6 +286,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::List { q, role, status, reveal, range } => {
             out.check::<UserSummary>()?;
             let api = context.connect().await?;
+            let range = Range { is_reordered: q.is_some(), ..range };
             let filter = UserFilter { q, role, status, reveal };
             context
                 .stream(&range, async |page| api.call::<ListUsers>((), ListQuery::new(&filter, &page), ()).await)
@@ -280,6 +295,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         Verb::Show { id, reveal } => {
             out.check::<UserDetail>()?;
             let api = context.connect().await?;
+            let id = id.find(&api).await?;
             let mut detail = api.call::<ShowUser>(id, (), ()).await?;
             if reveal {
                 let data = api.call::<RevealUser>(id, (), ()).await?;
@@ -289,12 +305,14 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
         }
         Verb::Reveal { id } => {
             out.check::<PersonalData>()?;
-            let data = context.connect().await?.call::<RevealUser>(id, (), ()).await?;
+            let api = context.connect().await?;
+            let id = id.find(&api).await?;
+            let data = api.call::<RevealUser>(id, (), ()).await?;
             out.item(&data)
         }
-        Verb::Export { id, out } => export::run(context, id, &out).await,
-        Verb::Create { role, email, name, phone, acting } => {
-            out.check::<Changed<UserDetail>>()?;
+        Verb::Export { id, out } => export::run(context, &id, &out).await,
+        Verb::Create { role: Some(role), email: Some(email), name: Some(name), phone, acting, .. } => {
+            context.check_change::<Changed<UserDetail>>(&acting.change)?;
             context.confirm(&format!("Make the {role} account {email} for {name}?"), &acting.change, Care::Ask).await?;
             let new = NewUser { role, email, name, phone };
             let made = context
@@ -302,11 +320,9 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                 .await?
                 .call::<CreateUser>((), (), NewUserInput::new(new.clone(), acting.change(&Overrides::default())))
                 .await?;
-            if acting.change.dry_run {
-                out.note("dry run: nothing was changed");
-            }
-            out.item(&made)
+            context.print_created(&made, &acting.change)
         }
+        Verb::Create { continue_on_error, acting, .. } => create_all(context, continue_on_error, &acting).await,
         Verb::Freeze { batch, acting } => {
             act(context, "Freeze", &batch, &acting, Action::Fixed(UserAction::Freeze)).await
         }
@@ -336,17 +352,59 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let Some(body) = body.as_ref().or(change.note.as_ref()) else {
                 out.check::<Note>()?;
                 let api = context.connect().await?;
+                let id = id.find(&api).await?;
                 return context
                     .stream(&range, async |page| api.call::<ListUserNotes>(id, page.clone(), ()).await)
                     .await;
             };
-            out.check::<Changed<Note>>()?;
+            context.check_change::<Changed<Note>>(&change)?;
             context.confirm("Write the note?", &change, Care::Light).await?;
             let asked = Change { dry_run: change.dry_run, ..Change::default() };
-            let written = context.connect().await?.call::<WriteUserNote>(id, (), NoteInput::new(body, &asked)).await?;
-            out.item(&written)
+            let api = context.connect().await?;
+            let id = id.find(&api).await?;
+            let written = api.call::<WriteUserNote>(id, (), NoteInput::new(body, &asked)).await?;
+            context.print_created(&written, &change)
         }
     }
+}
+
+/// A line of a batch of accounts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewLine {
+    role: Role,
+    email: String,
+    name: String,
+    #[serde(default)]
+    phone: Option<String>,
+    #[serde(default)]
+    note: Option<String>,
+}
+
+async fn create_all(context: &Context, continue_on_error: bool, acting: &Acting) -> Outcome {
+    context.out.check::<ItemResult>()?;
+    context.confirm("Make every account on stdin?", &acting.change, Care::Ask).await?;
+    let api = context.connect().await?;
+    let batch = BatchArgs { ids: Vec::new(), stdin: true, continue_on_error };
+    let parse = |line: &str| {
+        serde_json::from_str::<NewLine>(line)
+            .map_err(|error| Failure::Core(Error::invalid("/", format!("is no account: {error}"))))
+    };
+    let name = |line: &str| parse(line).map_or_else(|_| String::new(), |new| new.email);
+    let create = async |line: &str| -> Outcome<(String, bool)> {
+        let NewLine { role, email, name, phone, note } = parse(line)?;
+        let change = acting.change(&Overrides { note, ..Overrides::default() });
+        let input = NewUserInput::new(NewUser { role, email, name, phone }, change);
+        let (made, is_repeated) = api.call_once::<CreateUser>("", (), (), input).await?;
+        Ok((made.item.user.id.to_string(), made.changed && !is_repeated))
+    };
+    let run = async |line: &str| match create(line).await {
+        // Of a dry run, the account has no id that would stay.
+        Ok((_, changed)) if acting.change.dry_run => (name(line), Ok(changed)),
+        Ok((id, changed)) => (id, Ok(changed)),
+        Err(failure) => (name(line), Err(failure)),
+    };
+    context.run_batch(&batch, &acting.change, name, run).await
 }
 
 enum Action {
@@ -355,8 +413,17 @@ enum Action {
 }
 
 async fn act(context: &Context, verb: &str, batch: &BatchArgs, acting: &Acting, action: Action) -> Outcome {
+    let reason = match &action {
+        Action::Fixed(action) if action.needs_reason() => {
+            context.reason(acting.reason, RestrictionReason::NAMES, &acting.change).await?
+        }
+        _ => acting.reason,
+    };
+    let acting = &Acting { reason, ..acting.clone() };
     let api = context.connect_to_change::<UserDetail>(batch, &acting.change).await?;
     let describe = async |id: UserId| describe(&api, id).await;
+    let is_foreseen = acting.change.dry_run && (batch.stdin || batch.ids.len() > 1);
+    let foresight = Mutex::new(Foresight::default());
     let apply = async |id: UserId, line: Overrides| -> Outcome<Changed<UserDetail>> {
         let action = match (&action, line.role) {
             (Action::Fixed(action), None) => action.clone(),
@@ -367,9 +434,56 @@ async fn act(context: &Context, verb: &str, batch: &BatchArgs, acting: &Acting, 
             },
             (Action::Fixed(_), Some(_)) => return Err(Failure::usage("`role` is for `users role`", "leave it out")),
         };
-        Ok(staff::act_on_user(&api, id, &action, acting.change(&line)).await?)
+        let before =
+            if is_foreseen && action.disarms() { Some(api.call::<ShowUser>(id, (), ()).await?.user) } else { None };
+        let done = staff::act_on_user(&api, id, &action, acting.change(&line)).await?;
+        if let Some(before) = before.filter(|_| done.changed) {
+            foresight.lock().await.admit(&api, &before).await?;
+        }
+        Ok(done)
     };
     context.change(verb, batch, &acting.change, Care::Ask, describe, apply).await
+}
+
+/// What a dry run of a batch would have done so far, as far as it makes later items fail: each item by itself is tried on
+/// what there is now.
+#[derive(Default)]
+struct Foresight {
+    /// Active admins who would be left.
+    left: Option<usize>,
+}
+
+impl Foresight {
+    /// Counts an account that would lose its powers.
+    async fn admit(&mut self, api: &Connection, account: &UserSummary) -> Outcome {
+        if account.role != Role::Admin || account.status != Status::Active {
+            return Ok(());
+        }
+        let left = match self.left {
+            Some(left) => left,
+            None => active_admins(api).await?,
+        };
+        if left <= 1 {
+            self.left = Some(left);
+            let text = "by then this is the last active admin; make another one first";
+            return Err(Error::conflict(text, serde_json::json!({ "status": account.status })).into());
+        }
+        self.left = Some(left - 1);
+        Ok(())
+    }
+}
+
+async fn active_admins(api: &Connection) -> Outcome<usize> {
+    let filter = UserFilter { role: Some(Role::Admin), status: Some(Status::Active), ..UserFilter::default() };
+    let (mut page, mut count) = (PageRequest::first(MAX_LIMIT), 0);
+    loop {
+        let admins = api.call::<ListUsers>((), ListQuery::new(&filter, &page), ()).await?;
+        count += admins.items.len();
+        match admins.next {
+            Some(next) => page.after = Some(next),
+            None => return Ok(count),
+        }
+    }
 }
 
 async fn describe(api: &Connection, id: UserId) -> Outcome<String> {

@@ -3,7 +3,7 @@
 use marketplace_core::jobs::model::{HistoryRow, JobDetail, JobSummary, OfferView};
 
 use super::{names, within};
-use crate::output::{Card, Column, Kind, Row, Tone, View};
+use crate::output::{Card, Column, Kind, Order, Row, Timeline, Tone, View};
 
 impl Row for JobSummary {
     const COLUMNS: &'static [Column] = &[
@@ -16,6 +16,9 @@ impl Row for JobSummary {
         Column::optional("CHANGED", "updated_at", Kind::Time),
         Column::optional("DUE", "due_at", Kind::Time),
     ];
+    fn timeline() -> Option<Timeline> {
+        Some(Timeline { path: "created_at", list: Some("jobs"), order: Order::NewestFirst })
+    }
     fn id() -> String {
         "id".into()
     }
@@ -53,6 +56,9 @@ impl Row for HistoryRow {
         Column::optional("COMMENT", "comment", Kind::Text),
         Column::optional("BY", "actor", Kind::Id),
     ];
+    fn timeline() -> Option<Timeline> {
+        Some(Timeline { path: "at", list: None, order: Order::OldestFirst })
+    }
     fn id() -> String {
         "entry".into()
     }

@@ -3,7 +3,7 @@
 use marketplace_core::mail::model::MailSummary;
 
 use super::names;
-use crate::output::{Card, Column, Kind, Row, Tone, View};
+use crate::output::{Card, Column, Kind, Order, Row, Timeline, Tone, View};
 
 impl Row for MailSummary {
     const COLUMNS: &'static [Column] = &[
@@ -16,6 +16,9 @@ impl Row for MailSummary {
         Column::optional("NEXT TRY", "next_try_at", Kind::Time),
         Column::optional("MADE", "created_at", Kind::Time),
     ];
+    fn timeline() -> Option<Timeline> {
+        Some(Timeline { path: "created_at", list: None, order: Order::NewestFirst })
+    }
     fn id() -> String {
         "id".into()
     }

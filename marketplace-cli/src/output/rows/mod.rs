@@ -15,7 +15,7 @@ use marketplace_core::{
     users::model::{PersonalData, UserDetail},
 };
 
-use super::{Card, Column, Kind, Row, Tone, View, cards};
+use super::{Card, Column, Kind, Order, Row, Timeline, Tone, View, cards};
 
 fn names(fields: &[&str]) -> Vec<String> {
     fields.iter().map(|&field| field.to_owned()).collect()
@@ -36,6 +36,9 @@ impl Row for KycSummary {
         Column::optional("CLAIMED BY", "claim.label", Kind::Text),
         Column::optional("CLAIM ENDS", "claim.expires_at", Kind::Time),
     ];
+    fn timeline() -> Option<Timeline> {
+        Some(Timeline { path: "submitted_at", list: None, order: Order::Mixed })
+    }
     fn id() -> String {
         "id".into()
     }
@@ -97,6 +100,9 @@ impl Row for UserSummary {
         Column::optional("KYC", "kyc_status", Kind::State),
         Column::optional("SIGNED UP", "created_at", Kind::Time),
     ];
+    fn timeline() -> Option<Timeline> {
+        Some(Timeline { path: "created_at", list: Some("users"), order: Order::NewestFirst })
+    }
     fn id() -> String {
         "id".into()
     }
@@ -158,6 +164,9 @@ impl Row for Note {
         Column::new("BY", "author", Kind::Text),
         Column::new("NOTE", "body", Kind::Text),
     ];
+    fn timeline() -> Option<Timeline> {
+        Some(Timeline { path: "created_at", list: Some("notes"), order: Order::NewestFirst })
+    }
     fn id() -> String {
         "id".into()
     }
@@ -179,6 +188,9 @@ impl Row for AuditRow {
         Column::optional("REASON", "reason", Kind::Text),
         Column::optional("BY", "actor", Kind::Id),
     ];
+    fn timeline() -> Option<Timeline> {
+        Some(Timeline { path: "at", list: None, order: Order::NewestFirst })
+    }
     fn id() -> String {
         "seq".into()
     }

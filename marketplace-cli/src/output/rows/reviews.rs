@@ -3,7 +3,7 @@
 use marketplace_core::reviews::model::{Flag, ReviewDetail, ReviewSummary};
 
 use super::{names, within};
-use crate::output::{Card, Column, Kind, Row, Tone, View};
+use crate::output::{Card, Column, Kind, Order, Row, Timeline, Tone, View};
 
 impl Row for ReviewSummary {
     const COLUMNS: &'static [Column] = &[
@@ -16,6 +16,9 @@ impl Row for ReviewSummary {
         Column::optional("ABOUT", "subject_name", Kind::Text),
         Column::optional("WRITTEN", "created_at", Kind::Time),
     ];
+    fn timeline() -> Option<Timeline> {
+        Some(Timeline { path: "created_at", list: Some("reviews"), order: Order::NewestFirst })
+    }
     fn id() -> String {
         "id".into()
     }

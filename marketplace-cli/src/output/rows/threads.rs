@@ -3,7 +3,7 @@
 use marketplace_core::messaging::model::{Attachment, StaffMessage, ThreadInfo};
 
 use super::names;
-use crate::output::{Card, Column, Kind, Row, Tone, View, size};
+use crate::output::{Card, Column, Kind, Order, Row, Timeline, Tone, View, size};
 
 impl Row for ThreadInfo {
     const COLUMNS: &'static [Column] = &[
@@ -16,6 +16,9 @@ impl Row for ThreadInfo {
         Column::optional("LAST", "last_at", Kind::Time),
         Column::optional("CLOSED FOR", "closed_reason", Kind::Text),
     ];
+    fn timeline() -> Option<Timeline> {
+        Some(Timeline { path: "last_at", list: Some("threads"), order: Order::NewestFirst })
+    }
     fn id() -> String {
         "id".into()
     }

@@ -6,7 +6,7 @@ use marketplace_core::{
 };
 
 use super::{names, within};
-use crate::output::{Card, Column, Kind, Row, Tone, View};
+use crate::output::{Card, Column, Kind, Order, Row, Timeline, Tone, View};
 
 impl Row for ApiToken {
     const COLUMNS: &'static [Column] = &[
@@ -19,6 +19,9 @@ impl Row for ApiToken {
         Column::optional("OWNER", "owner_id", Kind::Id),
         Column::optional("MADE", "created_at", Kind::Time),
     ];
+    fn timeline() -> Option<Timeline> {
+        Some(Timeline { path: "created_at", list: Some("tokens"), order: Order::NewestFirst })
+    }
     fn id() -> String {
         "id".into()
     }

@@ -33,7 +33,7 @@ const HISTORY_SHOWN: i64 = 200;
 pub async fn staff_list(op: &Operation, filter: &JobFilter, page: &PageRequest) -> Result<Page<JobSummary>> {
     op.actor().require(Permission::JobsRead)?;
     let limit = page.checked_limit()?;
-    let before = page.cursor::<TimeCursor>()?;
+    let before = page.cursor_in::<TimeCursor>("jobs")?;
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let rows = match (filter.user_id, filter.thread_id) {
@@ -41,7 +41,7 @@ pub async fn staff_list(op: &Operation, filter: &JobFilter, page: &PageRequest) 
         (None, Some(thread)) => store::of_thread(&mut conn, thread, filter.status, before, limit + 1).await?,
         (None, None) => store::page(&mut conn, filter.status, before, limit + 1).await?,
     };
-    let page = Page::from_rows(rows, limit, |job| TimeCursor { at: job.created_at, id: job.id.0 });
+    let page = Page::from_rows(rows, limit, |job| TimeCursor { at: job.created_at, id: job.id.0 }).of("jobs");
     Ok(page.map(|job| job.summary()))
 }
 
@@ -77,12 +77,12 @@ async fn detail(op: &Operation, conn: &mut Conn<'_>, job: &Job) -> Result<JobDet
 pub async fn staff_history(op: &Operation, id: JobId, page: &PageRequest) -> Result<Page<HistoryRow>> {
     op.actor().require(Permission::JobsRead)?;
     let limit = page.checked_limit()?;
-    let after = page.cursor::<SeqCursor>()?.map_or(0, |cursor| cursor.0);
+    let after = page.cursor_in::<SeqCursor>("history")?.map_or(0, |cursor| cursor.0);
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     store::thread_of(&mut conn, id).await?.ok_or_else(|| Error::not_found(format_args!("job {id}")))?;
     let rows = store::history(&mut conn, id, after, limit + 1).await?;
-    Ok(Page::from_rows(rows, limit, |row| SeqCursor(row.entry)))
+    Ok(Page::from_rows(rows, limit, |row| SeqCursor(row.entry)).of("history"))
 }
 
 impl StaffJobAction {

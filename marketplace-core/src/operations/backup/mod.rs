@@ -28,7 +28,9 @@ use crate::{
     operations::operator::{name_of, open_keys, record},
     platform::{
         config::Config,
-        db::{Db, DbError, schema},
+        db::{Db, DbError, schema, sqlite_options},
+        new_file::NewFile,
+        sqlite_url::{Mode, SqliteUrl, file_name},
     },
     records::audit::{Adopt, AuditAction},
 };
@@ -41,7 +43,7 @@ pub struct BackedUp {
     /// Size in bytes.
     pub bytes: u64,
     /// Whether the backup is recorded in the audit log, which is possible only if the database has this program's
-    /// schema.
+    /// schema and can be written.
     pub recorded: bool,
 }
 
@@ -53,24 +55,18 @@ pub struct BackedUp {
 /// `conflict` when `to` exists; `not_found` when there is no database; `unavailable` when it, its keys or the folder
 /// cannot be used.
 pub async fn backup(config: &Config, to: &Path, actor: &Actor) -> Result<BackedUp> {
-    if to.try_exists().map_err(|error| unusable(to, error))? {
-        return Err(Error::conflict(
-            format!("{} exists already; backups are never overwritten", to.display()),
-            serde_json::json!({ "path": to }),
-        ));
-    }
-    let draft = Draft::beside(to)?;
+    let new = NewFile::create(to)?;
     let url = config.database_url();
-    let path = url.expose().strip_prefix("sqlite://");
-    if path.is_some() {
-        require_file(url.expose())?;
+    let at = SqliteUrl::parse(url.expose())?;
+    if let Some(at) = &at {
+        require_file(&at.path)?;
     }
     let recorded = record_backup(config, to, actor).await?;
-    match path {
-        Some(path) => vacuum_into(Path::new(path), &draft.0).await?,
-        None => postgres::dump(url.expose(), &draft.0).await?,
+    match &at {
+        Some(at) => vacuum_into(at, new.draft()).await?,
+        None => postgres::dump(url.expose(), new.draft()).await?,
     }
-    let bytes = draft.publish(to)?;
+    let bytes = new.finish()?;
     Ok(BackedUp { path: to.to_owned(), bytes, recorded })
 }
 
@@ -79,7 +75,7 @@ pub async fn backup(config: &Config, to: &Path, actor: &Actor) -> Result<BackedU
 async fn record_backup(config: &Config, to: &Path, actor: &Actor) -> Result<bool> {
     let db = Db::open(config.database_url().expose(), crate::platform::db::OpenOptions::for_one()).await?;
     let recorded = async {
-        if !db.schema_state().await?.is_current() {
+        if db.is_kept() || !db.schema_state().await?.is_current() {
             return Ok(false);
         }
         let keys = open_keys(&db, &config.keys_dir(), Adopt::Unknown).await?;
@@ -109,8 +105,11 @@ pub async fn restore(config: &Config, from: &Path, force: bool, actor: &Actor) -
         return Err(Error::not_found(format_args!("backup {}", from.display())));
     }
     let url = config.database_url();
-    if let Some(path) = url.expose().strip_prefix("sqlite://") {
-        return restore_sqlite(config, from, Path::new(path), force, actor).await;
+    if let Some(at) = SqliteUrl::parse(url.expose())? {
+        if at.mode == Mode::ReadOnly {
+            return Err(Error::invalid("/database_url", "says mode=ro; leave that away to restore there"));
+        }
+        return restore_sqlite(config, from, &at.path, force, actor).await;
     }
     let (restored, replaced) = postgres::restore(config, from, force).await?;
     take_over(config, url.expose(), from, replaced, actor).await?;
@@ -142,8 +141,7 @@ async fn restore_sqlite(config: &Config, from: &Path, target: &Path, force: bool
     fs::copy(from, &draft.0).map_err(|error| unusable(target, error))?;
     check_backup(&draft.0).await?;
     let replaced = last_row(target).await;
-    let text = draft.0.to_str().ok_or_else(|| Error::invalid("/database_url", "must be a path in UTF-8"))?;
-    take_over(config, &format!("sqlite://{text}"), from, replaced, actor).await?;
+    take_over(config, &SqliteUrl::of(&draft.0), from, replaced, actor).await?;
     if with_suffix(&draft.0, "-wal").exists() {
         return Err(Error::internal("the restored database was closed and left a write-ahead log"));
     }
@@ -173,9 +171,8 @@ async fn last_row(path: &Path) -> Option<String> {
     head.map(|(seq, tag)| format!("{seq}:{tag}"))
 }
 
-/// Checks that the file of `sqlite://…` exists: opening it would create an empty one.
-pub(super) fn require_file(url: &str) -> Result<()> {
-    let path = Path::new(url.strip_prefix("sqlite://").unwrap_or(url));
+/// Checks that the file of a database exists.
+pub(super) fn require_file(path: &Path) -> Result<()> {
     if path.try_exists().map_err(|error| unusable(path, error))? {
         Ok(())
     } else {
@@ -185,15 +182,15 @@ pub(super) fn require_file(url: &str) -> Result<()> {
 
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
-        .filename(path)
+        .filename(file_name(path))
         .create_if_missing(false)
         .busy_timeout(Duration::from_secs(5))
         .disable_statement_logging()
 }
 
-async fn vacuum_into(path: &Path, to: &Path) -> Result<()> {
+async fn vacuum_into(from: &SqliteUrl, to: &Path) -> Result<()> {
     let text = to.to_str().ok_or_else(|| Error::invalid("/to", "must be a path in UTF-8"))?;
-    let mut conn = SqliteConnection::connect_with(&options(path)).await.map_err(DbError::from)?;
+    let mut conn = SqliteConnection::connect_with(&sqlite_options(from)).await.map_err(DbError::from)?;
     // Written into the empty file that already exists, which only its owner can read.
     let copied = sqlx::query("VACUUM INTO ?").bind(text).execute(&mut conn).await.map_err(DbError::from);
     // Nothing of this connection is needed any more.
@@ -260,7 +257,9 @@ fn put_aside(target: &Path) -> io::Result<PathBuf> {
     let mut number = 1;
     let kept = loop {
         let name = with_suffix(target, &format!(".before-restore-{number}"));
-        if !name.try_exists()? {
+        let is_free =
+            |path: &Path| fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        if ["", "-wal", "-shm"].iter().all(|end| is_free(&with_suffix(&name, end))) {
             break name;
         }
         number += 1;
@@ -294,27 +293,20 @@ struct Draft(PathBuf);
 impl Draft {
     /// Creates an empty file that only its owner can read, in the folder of `path`.
     fn beside(path: &Path) -> Result<Self> {
-        let draft = with_suffix(path, &format!(".{}.tmp", std::process::id()));
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&draft)
-            .map_err(|error| unusable(path, error))?;
-        Ok(Self(draft))
+        let mut number = 0_u32;
+        loop {
+            let draft = with_suffix(path, &format!(".{}-{number}.tmp", std::process::id()));
+            match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft) {
+                Ok(_) => return Ok(Self(draft)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(unusable(path, error)),
+            }
+        }
     }
 
     fn sync(&self) -> Result<u64> {
         let file = File::open(&self.0).and_then(|file| file.sync_all().and_then(|()| file.metadata()));
         file.map(|metadata| metadata.len()).map_err(|error| unusable(&self.0, error))
-    }
-
-    /// Gives the file its final name, which must be free. Returns its size.
-    fn publish(self, path: &Path) -> Result<u64> {
-        let bytes = self.sync()?;
-        fs::hard_link(&self.0, path).and_then(|()| sync_folder(path)).map_err(|error| unusable(path, error))?;
-        Ok(bytes)
     }
 
     /// Gives the file its final name, replacing the file that has it.

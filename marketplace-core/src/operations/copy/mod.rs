@@ -6,7 +6,7 @@
 //! is as empty as before. Keys and files are not in the database: the new configuration must name the same `keys_dir`
 //! and `files_url`, or copies of them.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use serde::Serialize;
 use sqlx::{
@@ -32,6 +32,7 @@ use crate::{
             bulk::{self, Value, quoted},
         },
         keys::Keys,
+        sqlite_url::{SqliteUrl, file_name},
     },
     records::audit::{self, Adopt, AuditAction},
 };
@@ -91,17 +92,17 @@ pub async fn copy(
 ) -> Result<Copied> {
     let (keys_dir, new_keys_dir) = (from.keys_dir(), to.keys_dir());
     let (from, to) = (from.database_url(), to.database_url());
-    if !from.expose().starts_with("sqlite://") {
+    let Some(at) = SqliteUrl::parse(from.expose())? else {
         return Err(Error::invalid("/from", "must be a SQLite database, sqlite://PATH"));
-    }
+    };
     if to.expose().starts_with("sqlite://") {
         return Err(Error::invalid("/to", "must be a PostgreSQL database, postgres://user:password@host/database"));
     }
-    backup::require_file(from.expose())?;
-    let path = from.expose().strip_prefix("sqlite://").unwrap_or_default();
+    backup::require_file(&at.path)?;
+    let path = at.path.as_path();
     // Another program that has it open is detected before anything is written.
     let _ = open_alone(path, while_running).await?.close().await;
-    let options = OpenOptions { connections: 2, ..OpenOptions::default() };
+    let options = OpenOptions { connections: 2, create: false, ..OpenOptions::default() };
     let source = Db::open(from.expose(), options).await?;
     let target = Db::open(to.expose(), options).await;
     let prepared = async {
@@ -135,10 +136,10 @@ pub async fn copy(
 /// Opens the source exclusively, unless it may be shared: in WAL mode every connection of any program holds a lock on
 /// the file for as long as it is open, and a request for an exclusive lock is refused. While this connection holds
 /// that lock, no other program can open the database.
-async fn open_alone(path: &str, while_running: bool) -> Result<SqliteConnection> {
+async fn open_alone(path: &Path, while_running: bool) -> Result<SqliteConnection> {
     let mode = if while_running { SqliteLockingMode::Normal } else { SqliteLockingMode::Exclusive };
     let options = SqliteConnectOptions::new()
-        .filename(path)
+        .filename(file_name(path))
         .create_if_missing(false)
         .locking_mode(mode)
         .busy_timeout(Duration::from_millis(500))
@@ -152,7 +153,7 @@ async fn open_alone(path: &str, while_running: bool) -> Result<SqliteConnection>
     opened.await.map_err(|error: sqlx::Error| match DbError::from(error) {
         DbError::Busy(_) => Error::conflict(
             format!(
-                "{path} is open in another program: stop the server first, or copy it as it is now with --while-running and lose what is written meanwhile"
+                "{} is open in another program: stop the server first, or copy it as it is now with --while-running and lose what is written meanwhile", path.display()
             ),
             serde_json::json!({ "path": path }),
         ),

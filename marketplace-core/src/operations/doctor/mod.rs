@@ -55,7 +55,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
         found.extend(due_work::checks(&db, SystemClock.now()).await);
         found.push(retention(config, &db).await);
         // Opening would create missing keys.
-        if keys.is_some() {
+        if keys.is_some() && !db.is_kept() {
             found.extend(files(config).await);
         }
     }

@@ -74,10 +74,16 @@ pub(crate) async fn open(db: &Db, dir: &Path, random: &dyn Random, now: Timestam
     let before = known(&mut conn).await?;
     let keys = if is_used(&mut conn, &before).await? {
         fitting(&mut conn, &before, dir).await?
+    } else if db.is_kept() {
+        // Nothing is made for a database that is only read.
+        Keys::read(dir)?
     } else {
         Keys::open(dir, random)?
     };
     drop(reader);
+    if db.is_kept() {
+        return Ok(Arc::new(keys));
+    }
     // Usually there is nothing to write: then a read-only database can be opened as well.
     let wanted = fingerprints(&keys);
     if wanted.iter().any(|one| !before.contains(one)) {

@@ -19,14 +19,17 @@ pub use self::{
     parts::{Argon2, Limits, Log, LogFormat, Oidc, Retention, Tls},
     secret::Secret,
 };
-use crate::base::error::{Error, Result};
+use crate::{
+    base::error::{Error, FieldError, Result},
+    platform::sqlite_url::SqliteUrl,
+};
 pub use private_way::{is_loopback, is_private_way};
 
 /// Prefix of environment variables: `MARKETPLACE_DATABASE_URL`, `MARKETPLACE_LOG__LEVEL` for `log.level`.
 pub const ENV_PREFIX: &str = "MARKETPLACE_";
 
 /// Variables with the prefix that configure the command line or the tests, not the marketplace.
-const NOT_CONFIG: &[&str] = &["CONFIG", "PROFILE", "TOKEN", "IMAGES", "DB", "API", "CONFIG_DIR"];
+const NOT_CONFIG: &[&str] = &["CONFIG", "PROFILE", "TOKEN", "TOKEN_FILE", "IMAGES", "DB", "API", "CONFIG_DIR"];
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -131,6 +134,7 @@ impl Config {
     /// the value. Lists are separated by commas.
     pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let mut table = toml::Table::new();
+        let mut places = Places::default();
         if let Some(path) = file {
             let text = std::fs::read_to_string(path)
                 .map_err(|error| Error::invalid("/config", format!("{} cannot be read: {error}", path.display())))?;
@@ -139,6 +143,7 @@ impl Config {
             };
             toml::from_str::<Self>(&text).map_err(wrong)?;
             table = toml::from_str(&text).map_err(wrong)?;
+            places.file = Some((path.to_owned(), text));
         }
         for (name, value) in environment {
             let Some(key) = name.strip_prefix(ENV_PREFIX) else { continue };
@@ -146,18 +151,20 @@ impl Config {
                 continue;
             }
             set_from_environment(&mut table, &name, key, value)?;
+            let key = key.strip_suffix("_FILE").unwrap_or(key).to_lowercase().replace("__", "/");
+            places.variables.insert(key, name);
         }
         let config: Self = toml::Value::Table(table)
             .try_into()
             .map_err(|error: toml::de::Error| Error::invalid("/config", error.message().to_owned()))?;
-        config.checked()
+        config.checked().map_err(|error| places.named(error))
     }
 
     /// Checks what the types cannot express.
     pub fn checked(self) -> Result<Self> {
         let bad = |key: &str, rule: &str| Err(Error::invalid(format!("/{key}"), rule));
         let url = self.database_url();
-        if !url.expose().starts_with("sqlite://") && !url.expose().starts_with("postgres") {
+        if SqliteUrl::parse(url.expose())?.is_none() && !url.expose().starts_with("postgres") {
             return bad("database_url", "must be sqlite://PATH or postgres://user:password@host/database");
         }
         if let Some(redis) = &self.redis_url {
@@ -234,9 +241,7 @@ impl Config {
     }
     /// Returns the database's URL, or its default.
     pub fn database_url(&self) -> Secret {
-        self.database_url
-            .clone()
-            .unwrap_or_else(|| Secret::new(format!("sqlite://{}", self.data_dir.join("marketplace.db").display())))
+        self.database_url.clone().unwrap_or_else(|| Secret::new(SqliteUrl::of(&self.data_dir.join("marketplace.db"))))
     }
     /// Returns how many connections are used at most. SQLite's are threads of this program, which from twice as many as there are
     /// cores mostly wait for each other (a page of messages takes 80 µs of CPU time with 4 on 2 cores, and 108 with 8).
@@ -261,6 +266,48 @@ impl Config {
     /// Returns the folder of the rotating log file, or its default.
     pub fn log_dir(&self) -> PathBuf {
         self.log.dir.clone().unwrap_or_else(|| self.data_dir.join("logs"))
+    }
+}
+
+/// Where settings stand: in the file, or in the environment, which counts more.
+#[derive(Default)]
+struct Places {
+    file: Option<(PathBuf, String)>,
+    /// Variables by their keys, with `/` between the parts.
+    variables: BTreeMap<String, String>,
+}
+
+impl Places {
+    /// Returns an error of settings with the place of each.
+    fn named(&self, error: Error) -> Error {
+        let fields = error.fields().iter().map(|field| {
+            let place = self.place(field.pointer.trim_start_matches('/'));
+            let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+            FieldError::new(field.pointer.clone(), format!("{}{place}", field.detail))
+        });
+        let fields: Vec<FieldError> = fields.collect();
+        if fields.is_empty() { error } else { Error::invalid_fields(fields) }
+    }
+
+    fn place(&self, key: &str) -> Option<String> {
+        let is_of = |set: &str| set == key || set.strip_prefix(key).is_some_and(|rest| rest.starts_with('/'));
+        if let Some((_, name)) = self.variables.iter().find(|(set, _)| is_of(set)) {
+            return Some(format!("set by {name}"));
+        }
+        let (path, text) = self.file.as_ref()?;
+        let mut section = String::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if let Some(name) = line.strip_prefix('[').and_then(|line| line.split(']').next()) {
+                section = name.trim_matches(['[', ' ']).replace(['.'], "/");
+            }
+            let name = line.split('=').next().unwrap_or_default().trim().replace('.', "/");
+            let whole = if section.is_empty() { name } else { format!("{section}/{name}") };
+            if is_of(&whole) && line.contains('=') {
+                return Some(format!("{}, line {}", path.display(), index + 1));
+            }
+        }
+        None
     }
 }
 
@@ -361,6 +408,20 @@ mod tests {
         assert!(error.contains("MARKETPLACE_LISTEN"), "{error}");
         let error = load("", &[("MARKETPLACE_LISTENN", "127.0.0.1:1")]).unwrap_err().to_string();
         assert!(error.contains("MARKETPLACE_LISTENN"), "{error}");
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_its_place() {
+        for (text, variable, place) in [
+            ("# mine\ndrain_seconds = 9999\n", None, "line 2"),
+            ("[retention]\nsession_days = 9\nsession_max_days = 1\n", None, "line 3"),
+            ("retention.session_days = 9\nretention.session_max_days = 1\n", None, "line 2"),
+            ("[limits]\n\nrequests = 0\n", None, "line 3"),
+            ("redis_url = 'redis://a'\n", Some(("MARKETPLACE_REDIS_URL", "http://b")), "set by MARKETPLACE_REDIS_URL"),
+        ] {
+            let error = load(text, variable.as_slice()).unwrap_err().to_string();
+            assert!(error.contains(place), "{error}");
+        }
     }
 
     #[test]

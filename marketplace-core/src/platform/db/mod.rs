@@ -28,6 +28,7 @@ mod queues;
 #[doc(hidden)]
 pub mod run;
 pub(crate) mod schema;
+mod sqlite_file;
 #[cfg(test)]
 pub(crate) mod tally;
 mod work;
@@ -45,12 +46,11 @@ pub use queues::PointRead;
 pub use schema::SchemaState;
 
 use std::{
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use connections::{Connections, LOCK_PATIENCE};
+use connections::Connections;
 use futures::{FutureExt, future::BoxFuture};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{
@@ -61,6 +61,7 @@ use tokio::sync::mpsc;
 
 use self::{
     postgres::Limits,
+    sqlite_file::{Access, Contents},
     work::{AfterCommit, Work, attempt},
 };
 use crate::{
@@ -69,6 +70,7 @@ use crate::{
         folders::make_private_folder,
         health::{Component, Health},
         limiter::Key,
+        sqlite_url::{Mode, SqliteUrl},
     },
 };
 
@@ -108,6 +110,8 @@ enum Inner {
         read: Connections,
         write: Connections,
         queue: mpsc::Sender<writer::Unit>,
+        /// Whether it is only read.
+        is_kept: bool,
     },
     /// The connections for interactive requests, and those of [`Db::patient`], which have longer time limits.
     Postgres {
@@ -155,49 +159,45 @@ impl Db {
         }
     }
 
-    /// Opens `sqlite://PATH` or `postgres://…`. Does not run migrations: see [`Db::migrate`].
+    /// Opens `sqlite://PATH` (see [`SqliteUrl`]) or `postgres://…`. Does not run migrations: see [`Db::migrate`].
     ///
     /// # Errors
     /// Returns `unavailable` when the database does not exist and is not to be created, when the file belongs to another
     /// program, or when the database cannot be reached, and `invalid` for any other URL.
     pub async fn open(url: &str, options: OpenOptions) -> Result<Self> {
-        if let Some(path) = url.strip_prefix("sqlite://") {
-            Self::open_sqlite(Path::new(path), options).await
-        } else {
-            Self::open_postgres(url, options).await
+        match SqliteUrl::parse(url)? {
+            Some(at) => Self::open_sqlite(&at, options).await,
+            None => Self::open_postgres(url, options).await,
         }
     }
 
-    async fn open_sqlite(path: &Path, options: OpenOptions) -> Result<Self> {
+    async fn open_sqlite(at: &SqliteUrl, options: OpenOptions) -> Result<Self> {
+        let path = at.path.as_path();
         let opening = |error| error::opening(&path.display().to_string(), error);
-        if std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
-            if !is_ours(path).await.map_err(opening)? {
-                return Err(Error::unavailable(
-                    format!("{} is the database of another program: name another file", path.display()),
-                    "it has tables, and none of a marketplace's",
-                ));
+        let is_created = options.create && at.mode == Mode::Create;
+        let access = sqlite_file::access(at);
+        match sqlite_file::contents(path, access).await.map_err(opening)? {
+            Contents::Ours => {}
+            Contents::Nothing | Contents::Empty if is_created => {
+                if let Some(folder) = path.parent() {
+                    make_private_folder(folder)?;
+                }
+                sqlite_file::make_private_file(path);
             }
-        } else if options.create {
-            if let Some(folder) = path.parent() {
-                make_private_folder(folder)?;
-            }
-            make_private_file(path);
-        } else {
-            return Err(Error::unavailable(
-                format!(
-                    "there is no database at {}; name another, or make it with `marketplace db migrate`",
-                    path.display()
-                ),
-                "the file is missing",
-            ));
+            other => return Err(sqlite_file::missing(path, other)),
         }
-        let base = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(options.create)
+        let health = Health::default();
+        if access != Access::Write {
+            if options.create {
+                return Err(sqlite_file::kept());
+            }
+            return Self::open_kept(sqlite_file::options(path, access), options, health).await.map_err(opening);
+        }
+        let base = sqlite_file::options(path, access)
+            .create_if_missing(is_created)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(LOCK_PATIENCE)
             .statement_cache_capacity(512)
             // No memory mapping: every connection would count the file again as memory of the process, and a disk error
             // would be a signal that ends the program.
@@ -205,9 +205,7 @@ impl Db {
             .pragma("wal_autocheckpoint", CHECKPOINT.to_string())
             .pragma("temp_store", "memory")
             // Overwrite deleted content, so that an erased person's data does not remain in free pages.
-            .pragma("secure_delete", "ON")
-            .disable_statement_logging();
-        let health = Health::default();
+            .pragma("secure_delete", "ON");
         let writing = base.clone().pragma("cache_size", bulk::WRITER_CACHE);
         // Connect now, to find out whether the database can be opened.
         let first = connections::connect(&writing).await.map_err(opening)?;
@@ -218,7 +216,31 @@ impl Db {
         let (queue, units) = mpsc::channel(QUEUE);
         let batch = if options.group_commit { BATCH } else { 1 };
         tokio::spawn(writer::Writer::new(write.clone(), units, batch, health.clone()).run());
-        Ok(Self(Inner::Sqlite { read, write, queue }, queues::Queues::default(), health))
+        Ok(Self(Inner::Sqlite { read, write, queue, is_kept: false }, queues::Queues::default(), health))
+    }
+
+    /// Opens a SQLite database that is only read.
+    async fn open_kept(base: SqliteConnectOptions, options: OpenOptions, health: Health) -> Result<Self, sqlx::Error> {
+        let cache = format!("-{}", options.cache_kib);
+        let base = base.statement_cache_capacity(512).pragma("mmap_size", "0").pragma("cache_size", cache);
+        let first = connections::connect(&base).await?;
+        let read = Connections::new(base.clone(), options.connections, health.clone()).with(first);
+        let write = Connections::new(base, 1, health.clone());
+        let (queue, _) = mpsc::channel(1);
+        Ok(Self(Inner::Sqlite { read, write, queue, is_kept: true }, queues::Queues::default(), health))
+    }
+
+    /// Fails when the database is only read; call it before anything is done that the database has to record.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    pub fn require_writable(&self) -> Result<()> {
+        if self.is_kept() { Err(sqlite_file::kept()) } else { Ok(()) }
+    }
+
+    /// Returns whether this is a SQLite database that is only read: it was asked for, or it cannot be written.
+    pub fn is_kept(&self) -> bool {
+        matches!(self.0, Inner::Sqlite { is_kept: true, .. })
     }
 
     async fn open_postgres(url: &str, options: OpenOptions) -> Result<Self> {
@@ -333,6 +355,7 @@ impl Db {
 
     async fn run(&self, preview: bool, mut work: Work, after: AfterCommit) -> Result<()> {
         match &self.0 {
+            Inner::Sqlite { is_kept: true, .. } => Err(sqlite_file::kept()),
             Inner::Sqlite { queue, .. } => writer::submit(queue, preview, work, after).await,
             Inner::Postgres { pool, .. } => {
                 let (pool, writer) = (pool.clone(), postgres::Pool::writer());
@@ -352,7 +375,7 @@ impl Db {
     /// Empties SQLite's write-ahead log, which may still hold rows that were deleted since. Returns `false` when a reader
     /// prevents it and it has to be retried. Keeping or recycling PostgreSQL's log is left to its operator.
     pub async fn empty_log(&self) -> Result<bool> {
-        let Inner::Sqlite { write, .. } = &self.0 else { return Ok(true) };
+        let Inner::Sqlite { write, is_kept: false, .. } = &self.0 else { return Ok(true) };
         let mut connection = write.open_another(EMPTYING).await.map_err(DbError::from)?;
         let busy = sqlx::query_scalar::<_, i64>("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await;
         connections::close(connection).await;
@@ -407,23 +430,9 @@ impl Db {
     }
 }
 
-/// Returns whether a SQLite file belongs to a marketplace, or is empty and can become one. Changes nothing in it.
-async fn is_ours(path: &Path) -> Result<bool, sqlx::Error> {
-    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).busy_timeout(LOCK_PATIENCE);
-    let mut connection = connections::connect(&options.disable_statement_logging()).await?;
-    let found = sqlx::query_scalar::<_, bool>(
-        "SELECT count(*) = 0 OR count(*) FILTER (WHERE name = '_sqlx_migrations') > 0 FROM sqlite_schema WHERE type = 'table'",
-    );
-    let found = found.fetch_one(&mut connection).await;
-    connections::close(connection).await;
-    found
-}
-
-/// Creates the file if it is missing, accessible only to its owner; SQLite gives its journal the same permissions. A
-/// failure is reported by SQLite when it opens the file.
-fn make_private_file(path: &Path) {
-    use std::os::unix::fs::OpenOptionsExt;
-    let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+/// Returns how a connection to the file at a URL is opened: to write if it can be written, otherwise to read.
+pub(crate) fn sqlite_options(at: &SqliteUrl) -> SqliteConnectOptions {
+    sqlite_file::options(&at.path, sqlite_file::access(at))
 }
 
 /// Runs a unit, and retries it as long as it fails because of a lost race or a lost connection.

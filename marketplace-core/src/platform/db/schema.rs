@@ -69,6 +69,9 @@ impl Db {
             return Err(newer(state));
         }
         if !state.is_current() {
+            if self.is_kept() {
+                return self.require_current().await.map(|()| state);
+            }
             match &self.0 {
                 Inner::Sqlite { write, .. } => migrate_sqlite(write).await?,
                 Inner::Postgres { pool, .. } => migrate_postgres(pool).await?,

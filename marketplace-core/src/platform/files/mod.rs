@@ -100,11 +100,20 @@ impl FileStore {
     /// Returns `invalid` for another URL, or for `s3://` in a build without it, and `unavailable` when the folder cannot be
     /// created.
     pub fn open(files_url: &str) -> Result<Self> {
+        Self::open_or_make(files_url, true)
+    }
+
+    /// Opens a store to read from it. Makes no folder: a missing one holds nothing.
+    pub fn open_to_read(files_url: &str) -> Result<Self> {
+        Self::open_or_make(files_url, false)
+    }
+
+    fn open_or_make(files_url: &str, is_made: bool) -> Result<Self> {
         let (store, base, folder): (Arc<dyn ObjectStore>, Path, Option<PathBuf>) = match files_url.split_once("://") {
-            Some(("file", folder)) => {
-                let (store, folder) = local(folder)?;
-                (Arc::new(store), Path::default(), Some(folder))
-            }
+            Some(("file", folder)) => match local(folder, is_made)? {
+                (Some(store), folder) => (Arc::new(store), Path::default(), Some(folder)),
+                (None, folder) => (Arc::new(object_store::memory::InMemory::new()), Path::default(), Some(folder)),
+            },
             Some(("s3", _)) => {
                 let (store, base) = bucket(files_url)?;
                 (store, base, None)
@@ -455,7 +464,8 @@ fn unreachable_store(error: object_store::Error) -> Error {
 }
 
 /// Opens the folder of a `file://` URL, percent-decoded, and creates it if needed.
-fn local(folder: &str) -> Result<(LocalFileSystem, PathBuf)> {
+/// Opens the store of a folder, which is made if it is to be; none when it is missing.
+fn local(folder: &str, is_made: bool) -> Result<(Option<LocalFileSystem>, PathBuf)> {
     let here = std::env::current_dir().map_err(|error| Error::unavailable("the working directory is gone", error))?;
     let path: PathBuf = Url::from_directory_path(here)
         .ok()
@@ -470,11 +480,15 @@ fn local(folder: &str) -> Result<(LocalFileSystem, PathBuf)> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    for folder in FOLDERS {
-        builder.create(path.join(folder)).map_err(cannot)?;
+    if is_made {
+        for folder in FOLDERS {
+            builder.create(path.join(folder)).map_err(cannot)?;
+        }
+    } else if !path.is_dir() {
+        return Ok((None, path));
     }
     let store = LocalFileSystem::new_with_prefix(&path).map_err(|error| cannot(std::io::Error::other(error)))?;
-    Ok((store.with_fsync(true), path))
+    Ok((Some(store.with_fsync(true)), path))
 }
 
 #[cfg(feature = "s3")]

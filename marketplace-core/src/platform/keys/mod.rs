@@ -183,7 +183,8 @@ fn parse_master(dir: &Path, text: &str) -> Result<[u8; 32]> {
 pub(crate) fn missing(path: &Path) -> Error {
     Error::unavailable(
         format!(
-            "the key {} is missing, and this database was written with it; restore it from a backup",
+            "the key {} is missing, and this database was written with it; restore it from a backup, or name the folder that \
+             has it: keys_dir, or MARKETPLACE_KEYS_DIR",
             path.display()
         ),
         "a key that was used is missing",

@@ -149,17 +149,42 @@ impl From<StoredRow> for AuditRow {
 /// Returns the log, newest first.
 ///
 /// # Errors
-/// `forbidden` without the permission; `invalid` for a limit or cursor that is not valid.
+/// `forbidden` without the permission; `invalid` for a limit or cursor that is not valid, and for a filter that no row can
+/// fit; `not_found` for an actor who never did anything on the machine or the account that is named.
 pub async fn list(op: &Operation, filter: &AuditFilter, page: &PageRequest) -> Result<Page<AuditRow>> {
     op.actor().require(Permission::AuditRead)?;
+    filter.check()?;
     let limit = page.checked_limit()?;
-    let before = page.cursor::<SeqCursor>()?.map_or(i64::MAX, |cursor| cursor.0);
+    let before = page.cursor_in::<SeqCursor>("audit")?.map_or(i64::MAX, |cursor| cursor.0);
     if before == i64::MAX {
         sealing::catch_up(op).await;
     }
     let mut reader = op.db.read().await?;
     let rows = store::page(&mut reader.conn(), filter, before, limit + 1).await?;
-    Ok(Page::from_rows(rows, limit, |row| SeqCursor(row.seq)).map(AuditRow::from))
+    if rows.is_empty()
+        && before == i64::MAX
+        && filter.target.as_deref().is_some_and(|target| target.parse::<uuid::Uuid>().is_err())
+    {
+        // Other things than ids are few, so one of which nothing is on the log is misspelt.
+        return Err(Error::not_found("target on the log; it is the id of what the row is about"));
+    }
+    if rows.is_empty()
+        && before == i64::MAX
+        && let Some(actor) =
+            filter.actor.as_ref().filter(|actor| actor.0.starts_with("local:") && **actor != op.actor().principal())
+        && store::page(
+            &mut reader.conn(),
+            &AuditFilter { actor: Some(actor.clone()), ..AuditFilter::default() },
+            before,
+            1,
+        )
+        .await?
+        .is_empty()
+    {
+        // Nothing but the log knows who works on which machine, so a name that is not on it is misspelt.
+        return Err(Error::not_found(format_args!("actor on the log: {actor}")));
+    }
+    Ok(Page::from_rows(rows, limit, |row| SeqCursor(row.seq)).of("audit").map(AuditRow::from))
 }
 
 /// Returns the number of the newest row; 0 when there is none, or its record is gone.

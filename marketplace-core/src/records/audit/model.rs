@@ -137,6 +137,35 @@ pub struct AuditFilter {
     pub target: Option<String>,
 }
 
+impl AuditFilter {
+    /// Refuses what no row can fit, which is misspelt.
+    pub(crate) fn check(&self) -> Result<()> {
+        if let Some(Name::Other(action)) = &self.action {
+            let noun = action.split('.').next().unwrap_or_default();
+            let alike: Vec<&str> =
+                AuditAction::NAMES.iter().copied().filter(|name| name.split('.').next() == Some(noun)).collect();
+            let alike = if alike.is_empty() { AuditAction::NAMES.to_vec() } else { alike };
+            return Err(Error::invalid("/action", format!("`{action}` is none; it can be {}", alike.join(", "))));
+        }
+        if let Some(Principal(actor)) = &self.actor {
+            let is_one = match actor.split_once(':') {
+                Some(("user" | "token", id)) => id.parse::<uuid::Uuid>().is_ok(),
+                Some(("local", place)) => {
+                    place.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
+                }
+                _ => actor == "system",
+            };
+            if !is_one {
+                return Err(Error::invalid("/actor", "must be user:ID, token:ID, local:USER@HOST or system"));
+            }
+        }
+        if self.target.as_deref().is_some_and(|target| target.trim().is_empty()) {
+            return Err(Error::invalid("/target", "must not be empty; without it, all are listed"));
+        }
+        Ok(())
+    }
+}
+
 /// A row of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

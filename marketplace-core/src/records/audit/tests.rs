@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     accounts::model::Status,
     app::App,
-    base::{permission::Role, principal::Principal, random::OsRandom, text_enum::Name},
+    base::{error::ErrorCode, permission::Role, principal::Principal, random::OsRandom, text_enum::Name},
     operations::{backup, key_check::KeyState},
     platform::config::{Config, Secret},
     records::{audit::AuditAction, target::TargetKind},
@@ -445,14 +445,25 @@ async fn pages_and_filters() {
                 },
                 1,
             ),
-            (AuditFilter { action: Some("nothing".into()), ..AuditFilter::default() }, 0),
-            (AuditFilter { actor: Some(Principal("nobody".into())), ..AuditFilter::default() }, 0),
+            (AuditFilter { action: Some("users.ban".into()), ..AuditFilter::default() }, 0),
+            (AuditFilter { actor: Some(Principal::system()), ..AuditFilter::default() }, 0),
         ] {
             assert_eq!(
                 list(&app.by(&operator), &filter, &PageRequest::default()).await.unwrap().items.len(),
                 count,
                 "{filter:?}"
             );
+        }
+        // What no row can fit is misspelt.
+        for (filter, code) in [
+            (AuditFilter { action: Some("nothing".into()), ..AuditFilter::default() }, ErrorCode::Invalid),
+            (AuditFilter { actor: Some(Principal("nobody".into())), ..AuditFilter::default() }, ErrorCode::Invalid),
+            (AuditFilter { actor: Some(Principal("local:a@b".into())), ..AuditFilter::default() }, ErrorCode::NotFound),
+            (AuditFilter { target: Some("x".into()), ..AuditFilter::default() }, ErrorCode::NotFound),
+            (AuditFilter { target: Some(" ".into()), ..AuditFilter::default() }, ErrorCode::Invalid),
+        ] {
+            let refused = list(&app.by(&operator), &filter, &PageRequest::default()).await.unwrap_err();
+            assert_eq!(refused.code(), code, "{filter:?}");
         }
         // What is no object any more is shown all the same, and found.
         sql(app, "UPDATE audit_log SET metadata = 'x' WHERE seq = 5").await;

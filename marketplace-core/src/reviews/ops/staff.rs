@@ -33,7 +33,7 @@ const FLAGS_SHOWN: i64 = 50;
 pub async fn staff_list(op: &Operation, filter: &ReviewFilter, page: &PageRequest) -> Result<Page<ReviewSummary>> {
     op.actor().require(Permission::ReviewsRead)?;
     let limit = page.checked_limit()?;
-    let cursor = page.cursor::<TimeCursor>()?;
+    let cursor = page.cursor_in::<TimeCursor>("reviews")?;
     let now = op.now();
     let wanted = store::Wanted { status: filter.status, subject: filter.subject_id, author: filter.author_id, now };
     let mut reader = op.db.read().await?;
@@ -47,7 +47,7 @@ pub async fn staff_list(op: &Operation, filter: &ReviewFilter, page: &PageReques
         at: review.flagged_at.filter(|_| filter.flagged).unwrap_or(review.created_at),
         id: review.id.0,
     };
-    Ok(Page::from_rows(rows, limit, position).map(|review| review.at(now).summary()))
+    Ok(Page::from_rows(rows, limit, position).of("reviews").map(|review| review.at(now).summary()))
 }
 
 /// Returns one review, with its flags.

@@ -2,88 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: a failure is the test's")]
 
-use marketplace_core::staff::{Connection, CreateUser, NewUserInput};
-use std::{path::Path, process::Output};
+mod places;
+mod scripts;
+mod support;
 
-use assert_cmd::Command;
-use marketplace_core::{
-    accounts::model::NewUser,
-    actor::{Actor, Operator},
-    app::App,
-    base::{change::Change, permission::Role},
-    config::Config,
-};
+use std::path::Path;
+
 use serde_json::Value;
-use tempfile::TempDir;
-
-const NOBODY: &str = "019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d";
-
-/// A database with some users, and a home folder with nothing in it.
-struct Place {
-    folder: TempDir,
-    users: Vec<String>,
-}
-
-impl Place {
-    fn with_users(count: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data_dir = folder.path().join("data");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let users = runtime.block_on(async {
-            let app = App::open(Config { data_dir, ..Config::default() }).await.unwrap();
-            let actor = Actor::Operator(Operator { os_user: "test".into(), host: "desk".into() });
-            let api = Connection::direct(app.clone(), actor);
-            let mut users = Vec::new();
-            for number in 0..count {
-                let new = NewUser {
-                    role: Role::Worker,
-                    email: format!("worker{number}@example.org"),
-                    name: format!("Worker {number}"),
-                    phone: None,
-                };
-                users.push(
-                    api.call::<CreateUser>((), (), NewUserInput::new(new.clone(), Change::default()))
-                        .await
-                        .unwrap()
-                        .item
-                        .user
-                        .id
-                        .to_string(),
-                );
-            }
-            app.close().await;
-            users
-        });
-        Self { folder, users }
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::cargo_bin("marketplace").unwrap();
-        command.current_dir(self.folder.path()).env_clear().env("HOME", self.folder.path()).env("USER", "test");
-        command
-    }
-
-    fn run(&self, line: &str) -> Output {
-        self.command().args(line.split_whitespace()).output().unwrap()
-    }
-
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.folder.path().join(name)
-    }
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
+use support::{NOBODY, Place, code, err, json, out};
 
 #[test]
 fn lists_in_a_pipe_are_a_line_an_object_and_page_on() {
@@ -204,7 +130,7 @@ fn batches_say_what_became_of_each_item_and_resume() {
 
     let done = run("-o csv", &format!("{}\n{}\n", place.users[0], place.users[1]));
     assert_eq!(code(&done), 0);
-    assert_eq!(out(&done).lines().next(), Some("id,result,error.code,error.message"));
+    assert_eq!(out(&done).lines().next(), Some("id,result,error.code,error.message,dry_run,line"));
     let reason = place.run(&format!("users show {} -o json --fields restriction.reason", place.users[1]));
     assert_eq!(json(&out(&reason))["restriction"]["reason"], "fraud");
 }
@@ -391,7 +317,14 @@ fn the_console_and_the_demonstration_want_a_terminal() {
 #[test]
 fn pages_and_completions_are_written() {
     let place = Place::with_users(0);
+    assert_eq!(code(&place.run("man pages")), 3, "no folder is made");
+    std::fs::create_dir(place.path("pages")).unwrap();
     assert_eq!(code(&place.run("man pages")), 0);
+    assert_eq!(code(&place.run("man pages")), 5, "no page is replaced");
+    let page = std::fs::read_to_string(place.path("pages/marketplace-kyc-approve.1")).unwrap();
+    for section in ["ENVIRONMENT", "FILES", "EXIT STATUS"] {
+        assert!(page.contains(section), "{section}");
+    }
     for page in [
         "marketplace.1",
         "marketplace-kyc.1",

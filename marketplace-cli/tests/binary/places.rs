@@ -1,0 +1,192 @@
+//! Files and databases that somebody names: nothing that exists is replaced, nothing is created by mistake, and a URL means
+//! what it says.
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, fs::symlink, net::UnixListener},
+    path::Path,
+};
+
+use marketplace_core::testing;
+
+use crate::support::{NOBODY, Place, code, err, json, out};
+
+/// Returns every path below a folder, sorted.
+fn below(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(below(&path));
+        }
+        found.push(path.display().to_string());
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn nothing_that_exists_is_ever_replaced() {
+    let place = Place::with_users(1);
+    fs::write(place.path("file"), "mine").unwrap();
+    fs::create_dir(place.path("folder")).unwrap();
+    symlink(place.path("file"), place.path("link")).unwrap();
+    symlink(place.path("nowhere"), place.path("dangling")).unwrap();
+    let _socket = UnixListener::bind(place.path("socket")).unwrap();
+    let before = below(place.folder.path());
+    for command in
+        [format!("kyc open {NOBODY} --output"), format!("users export {} --out", place.users[0]), "db backup".into()]
+    {
+        for at in ["file", "folder", "link", "dangling", "socket", "/dev/null", "/dev/stdout"] {
+            let refused = place.run(&format!("{command} {at}"));
+            let text = err(&refused);
+            assert_eq!(code(&refused), 5, "{command} {at}: {text}");
+            let wanted = format!("error: {at} exists already, and nothing is ever replaced\nhint: name another file");
+            assert!(text.starts_with(&wanted) && out(&refused).is_empty(), "{command}: {text}");
+        }
+        for at in ["no/such/file", "file/in-it"] {
+            let refused = place.run(&format!("{command} {at}"));
+            assert_eq!(code(&refused), 3, "{command} {at}: {}", err(&refused));
+            assert!(err(&refused).contains("there is no folder"), "{}", err(&refused));
+        }
+        assert_eq!(code(&place.run(&format!("{command} new/"))), 2);
+    }
+    assert_eq!(fs::read(place.path("file")).unwrap(), b"mine");
+    assert_eq!(below(place.folder.path()), before, "something was left behind");
+    // What was refused is on no record.
+    assert_eq!(out(&place.run("audit list --action users.export")), "");
+
+    let exported = place.run(&format!("users export {} --out new.zip", place.users[0]));
+    assert_eq!(code(&exported), 0, "{}", err(&exported));
+    assert_eq!(fs::metadata(place.path("new.zip")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(code(&place.run("db backup new.bak")), 0);
+}
+
+#[test]
+fn a_path_without_a_database_is_refused_and_stays_as_it_is() {
+    let place = Place::empty();
+    fs::write(place.path("empty.db"), "").unwrap();
+    fs::write(
+        place.path("notes.txt"),
+        "a text that is long enough not to look like a database of any kind\n".repeat(99),
+    )
+    .unwrap();
+    fs::create_dir(place.path("folder")).unwrap();
+    let before = below(place.folder.path());
+    for at in
+        ["nowhere/m.db", "m.db", "empty.db", "notes.txt", "folder", "sqlite://m.db?mode=rw", "~/m.db", "m.db?mode=ro"]
+    {
+        for line in [
+            "kyc list".to_owned(),
+            "kyc next --yes".into(),
+            format!("users freeze {NOBODY} --reason spam --yes"),
+            "users create --role admin --email a@example.org --name A --yes".into(),
+            "stats".into(),
+            "audit verify".into(),
+            "db status".into(),
+            "db migrate --dry-run".into(),
+            "auth rotate-keys --yes".into(),
+            "auth rotate-keys --lost --yes".into(),
+            "doctor -o json".into(),
+        ] {
+            let refused = place.run(&format!("{line} --db {at}"));
+            let wanted = if line.starts_with("doctor") { 1 } else { 7 };
+            assert_eq!(code(&refused), wanted, "{line} --db {at}: {}", err(&refused));
+            assert_eq!(below(place.folder.path()), before, "{line} --db {at}");
+        }
+        assert!(matches!(code(&place.run(&format!("db backup x.bak --db {at}"))), 3 | 7));
+        assert_eq!(below(place.folder.path()), before, "db backup --db {at}");
+    }
+    // Without any choice, after the last profile was removed, it is the same.
+    assert_eq!(code(&place.run("kyc list")), 7);
+    assert_eq!(below(place.folder.path()), before);
+    let refused = place.run("kyc list --db sqlite://m.db?mode=odd");
+    assert_eq!((code(&refused), err(&refused).contains("mode=odd")), (2, true), "{}", err(&refused));
+}
+
+#[test]
+fn urls_of_files_mean_what_they_say() {
+    let place = Place::with_users(1);
+    fs::rename(place.path("data"), place.path("my data")).unwrap();
+    fs::rename(place.path("my data/marketplace.db"), place.path("my data/100%20.db")).unwrap();
+    let run = |db: &str| place.command().args(["users", "list", "-o", "id", "--db", db]).output().unwrap();
+    let folder = place.folder.path().display();
+    for db in [
+        "my data/100%20.db".to_owned(),
+        "~/my data/100%20.db".into(),
+        "my data/100%20.db?mode=ro".into(),
+        "sqlite://~/my%20data/100%2520.db".into(),
+        format!("sqlite://{folder}/my%20data/100%2520.db?mode=rw"),
+        format!("sqlite://{folder}/my%20data/100%2520.db?mode=ro"),
+    ] {
+        let listed = run(&db);
+        assert_eq!(out(&listed).trim(), place.users[0], "{db}: {}", err(&listed));
+    }
+}
+
+#[test]
+fn what_is_open_to_be_read_is_read_and_not_written() {
+    let place = Place::with_users(1);
+    let user = &place.users[0];
+    let ro = "--db data/marketplace.db?mode=ro";
+    for line in
+        [format!("users freeze {user} --reason spam --yes"), format!("users reveal {user}"), "db migrate".into()]
+    {
+        let refused = place.run(&format!("{line} {ro}"));
+        assert_eq!(code(&refused), 7, "{line}: {}", err(&refused));
+        assert!(err(&refused).contains("read only"), "{line}: {}", err(&refused));
+    }
+    assert_eq!(code(&place.run(&format!("users show {user} {ro}"))), 0);
+    assert_eq!(code(&place.run(&format!("audit verify {ro}"))), 0);
+
+    // A copy that nobody may write, in a folder that nobody may write.
+    assert_eq!(code(&place.run("db backup copy.db")), 0);
+    fs::create_dir(place.path("copies")).unwrap();
+    fs::rename(place.path("copy.db"), place.path("copies/copy.db")).unwrap();
+    let mode = |path: &str, mode| fs::set_permissions(place.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    mode("copies/copy.db", 0o444);
+    mode("copies", 0o555);
+    let before = below(&place.path("copies"));
+    let read = |line: &str| {
+        let mut command = place.command();
+        command.env("MARKETPLACE_KEYS_DIR", "data/keys").args(line.split_whitespace());
+        command.args(["--db", "copies/copy.db"]).output().unwrap()
+    };
+    let listed = read("users list -o id");
+    assert_eq!(out(&listed).trim(), user, "{}", err(&listed));
+    assert_eq!(code(&read(&format!("users show {user}"))), 0);
+    assert_eq!(code(&read(&format!("users freeze {user} --reason spam --yes"))), 7);
+    assert_eq!(below(&place.path("copies")), before);
+    mode("copies", 0o755);
+}
+
+#[test]
+fn a_read_never_migrates() {
+    let place = Place::empty();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // As an older program left it.
+    let old = runtime.block_on(async {
+        let mut at = 1;
+        for _ in 0..2 {
+            let mut all = testing::databases_at(at).await;
+            let old = all.remove(0);
+            for other in all {
+                other.close().await;
+            }
+            let newest = old.db().schema_state().await.unwrap().newest;
+            if at == newest - 1 {
+                return old;
+            }
+            at = newest - 1;
+        }
+        unreachable!("the numbers of migrations have a gap")
+    });
+    let run = |line: &str| place.run(&format!("{line} --db {}", old.url()));
+    let before = json(&out(&run("db status")))["schema"].clone();
+    for line in ["users list", "kyc list", "audit list", "tokens list", "kyc next --yes"] {
+        let refused = run(line);
+        assert_eq!(code(&refused), 7, "{line}: {}", err(&refused));
+        assert!(err(&refused).contains("marketplace db migrate"), "{line}: {}", err(&refused));
+    }
+    assert_eq!(json(&out(&run("db status")))["schema"], before);
+}

@@ -1,0 +1,411 @@
+//! What scripts rely on: batches that can be run again, marked dry runs, rows that feed the next command, answers of strangers.
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    process::Output,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::support::{NOBODY, Place, code, err, json, out};
+
+fn fed(place: &Place, line: &str, input: &str) -> Output {
+    place.command().args(line.split_whitespace()).write_stdin(input).output().unwrap()
+}
+
+fn rows(output: &Output) -> Vec<Value> {
+    out(output).lines().map(json).collect()
+}
+
+fn seeded() -> Place {
+    let place = Place::empty();
+    let made = place.run("db seed --users 1000 --threads 6 --services 60 --pictures none");
+    assert_eq!(code(&made), 0, "{}", err(&made));
+    place
+}
+
+/// A server of another program: answers everything with this.
+fn stranger(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn a_page_of_another_program_is_no_answer() {
+    let place = Place::with_users(0);
+    for answer in [
+        "HTTP/1.1 404 Not Found\r\ncontent-type: text/html\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnope",
+        "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnope",
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}",
+    ] {
+        let url = stranger(answer);
+        for line in [
+            format!("users show {NOBODY}"),
+            "kyc list".into(),
+            "auth whoami".into(),
+            format!("users freeze {NOBODY} --reason spam --yes"),
+            format!("users export {NOBODY} --out x.zip"),
+            format!("kyc open {NOBODY} --output x.jpg"),
+        ] {
+            let mut command = place.command();
+            let output =
+                command.env("MARKETPLACE_TOKEN", "t").args(format!("{line} --api {url}").split_whitespace()).output();
+            let output = output.unwrap();
+            assert_eq!(code(&output), 7, "{line} with {answer}: {}", err(&output));
+            assert!(!place.path("x.zip").exists() && !place.path("x.jpg").exists());
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_down_ends_a_batch_at_once() {
+    let place = Place::with_users(0);
+    let begun = Instant::now();
+    let mut command = place.command();
+    command.env("MARKETPLACE_TOKEN", "t").args(["users", "freeze", "--stdin", "--yes", "--reason", "spam"]);
+    let ended = command
+        .args(["--continue-on-error", "--api", "http://127.0.0.1:1"])
+        .write_stdin(format!("{NOBODY}\n").repeat(50))
+        .output()
+        .unwrap();
+    assert_eq!(code(&ended), 7, "{}", err(&ended));
+    assert_eq!(rows(&ended).len(), 1);
+    assert!(err(&ended).contains("stopped after 0 changed, 0 unchanged, 1 failed"), "{}", err(&ended));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn fields_of_a_call_are_no_fields_of_output() {
+    let place = Place::with_users(0);
+    for line in ["api POST /v1/x -f a=b", "api GET /v1/x -F a=1 -H X-A:b", "api POST x --raw-field a=b -i"] {
+        let refused = place.run(line);
+        assert_eq!(code(&refused), 2, "{line}: {}", err(&refused));
+        assert!(err(&refused).contains("through a server"), "{line}: {}", err(&refused));
+    }
+    assert_eq!(code(&place.run("api GET /v1/x -o csv")), 2);
+}
+
+#[test]
+fn ids_on_stdout_are_of_what_was_done() {
+    let place = Place::with_users(2);
+    let input = format!("{}\n{NOBODY}\n{}\n", place.users[0], place.users[1]);
+    let line = "users freeze --stdin --yes --reason spam --continue-on-error -o id";
+    let done = fed(&place, line, &input);
+    assert_eq!(code(&done), 8);
+    assert_eq!(out(&done).lines().collect::<Vec<_>>(), place.users);
+    assert!(err(&done).contains(&format!("failed: line 2: {NOBODY} no such user")), "{}", err(&done));
+}
+
+#[test]
+fn what_is_shown_once_is_not_lost() {
+    let place = seeded();
+    let admin = out(&place.run("users list --role admin --status active --limit 1 -o id"));
+    let line = format!("tokens create --name Night --scope kyc:read --expires 1d --yes --owner {}", admin.trim());
+    for odd in ["-o id", "-o csv --fields item.token.id", "--jq .item.token.id"] {
+        let refused = place.run(&format!("{line} {odd}"));
+        assert_eq!((code(&refused), out(&refused).as_str()), (2, ""), "{odd}: {}", err(&refused));
+        assert!(err(&refused).contains("secret would be lost"), "{odd}: {}", err(&refused));
+    }
+    assert_eq!(out(&place.run("tokens list")), "");
+    let dry = place.run(&format!("{line} --dry-run -o id"));
+    assert_eq!((code(&dry), out(&dry).as_str()), (0, ""), "{}", err(&dry));
+    let made = place.run(&format!("{line} --fields item.secret"));
+    assert!(out(&made).contains("mkt_"), "{}{}", out(&made), err(&made));
+}
+
+#[test]
+fn dry_runs_are_marked_and_foresee_what_adds_up() {
+    let place = seeded();
+    let one = place.run(&format!(
+        "users ban {} --reason fraud --dry-run",
+        out(&place.run("users list --role client --limit 1 -o id")).trim()
+    ));
+    assert_eq!(json(&out(&one))["dry_run"], true);
+    let made = place.run("users create --role support --email dry@example.org --name Dry --dry-run -o id");
+    assert_eq!((code(&made), out(&made).as_str()), (0, ""), "{}", err(&made));
+    for user in out(&place.run("users list --role client --status active --limit 2 -o id")).lines() {
+        assert_eq!(code(&place.run(&format!("users role {user} --role admin --yes"))), 0);
+    }
+    let admins = out(&place.run("users list --role admin --status active --limit 0 -o id"));
+    let count = admins.lines().count();
+    assert!(count > 1);
+    let line = "users freeze --stdin --yes --reason spam --continue-on-error";
+    let dry = fed(&place, &format!("{line} --dry-run"), &admins);
+    let results: Vec<_> = rows(&dry).iter().map(|row| row["result"].clone()).collect();
+    let mut wanted = vec![Value::from("would_change"); count - 1];
+    wanted.push("failed".into());
+    assert_eq!((code(&dry), results), (8, wanted), "{}", err(&dry));
+    assert!(rows(&dry).iter().all(|row| row["dry_run"] == true));
+    let real = fed(&place, line, &admins);
+    assert_eq!(rows(&real).iter().filter(|row| row["result"] == "failed").count(), 1, "as foreseen");
+    let twice = fed(&place, "users note --help", "");
+    assert_eq!(code(&twice), 0);
+}
+
+#[test]
+fn a_batch_of_notices_can_be_run_again() {
+    let place = seeded();
+    let threads = out(&place.run("threads list --limit 3 -o id"));
+    assert_eq!(threads.lines().count(), 3);
+    let results = |extra: &str| -> Vec<Value> {
+        let sent = fed(&place, &format!("threads notice --stdin --content hello --yes {extra}"), &threads);
+        assert_eq!(code(&sent), 0, "{}", err(&sent));
+        rows(&sent).iter().map(|row| row["result"].clone()).collect()
+    };
+    assert_eq!(results(""), ["changed"; 3]);
+    assert_eq!(results(""), ["unchanged"; 3]);
+    assert_eq!(results("--occasion again"), ["changed"; 3]);
+    let first = threads.lines().next().unwrap();
+    let read = out(&place.run(&format!("threads messages {first} --reason dispute --limit 0 --jq .content")));
+    assert_eq!(read.lines().filter(|line| *line == "hello").count(), 2, "{read}");
+}
+
+#[test]
+fn rows_of_a_list_feed_the_next_command() {
+    let place = Place::with_users(3);
+    let listed = out(&place.run("users list"));
+    let frozen = fed(&place, "users freeze --stdin --yes --reason spam", &listed);
+    assert_eq!(code(&frozen), 0, "{}", err(&frozen));
+    assert_eq!(rows(&frozen).iter().filter(|row| row["result"] == "changed").count(), 3);
+    let thawed = fed(&place, "users unfreeze --stdin --yes", &out(&frozen));
+    assert_eq!((code(&thawed), rows(&thawed).len()), (0, 3), "{}", err(&thawed));
+    // What somebody is, is not what they are to become.
+    let roles = fed(&place, "users role --stdin --yes --role client", &listed);
+    assert!(rows(&roles).iter().all(|row| row["result"] == "changed"), "{}", out(&roles));
+
+    let input = format!("# for today\n{} # the first\n\nnonsense\n", place.users[0]);
+    let mixed = fed(&place, "users freeze --stdin --yes --reason spam --continue-on-error", &input);
+    let mixed = rows(&mixed);
+    assert_eq!((mixed.len(), mixed[0]["result"].as_str(), mixed[1]["line"].as_u64()), (2, Some("changed"), Some(4)));
+}
+
+#[test]
+fn what_is_misspelt_is_not_taken_for_nothing() {
+    let place = Place::with_users(3);
+    for (line, exit) in [
+        ("audit list --action users.bann", 2),
+        ("audit list --actor user:sam", 2),
+        ("audit list --actor sam", 2),
+        ("audit list --actor local:nobody@nowhere", 3),
+        ("audit list --target 019a8f3e", 3),
+    ] {
+        let refused = place.run(line);
+        assert_eq!((code(&refused), out(&refused).as_str()), (exit, ""), "{line}: {}", err(&refused));
+    }
+    for empty in [&["users", "list", "--q", ""][..], &["users", "list", "--q", " "], &["audit", "list", "--target", ""]]
+    {
+        let refused = place.command().args(empty).output().unwrap();
+        assert_eq!((code(&refused), out(&refused).as_str()), (2, ""), "{empty:?}: {}", err(&refused));
+    }
+    assert_eq!(code(&place.run("audit list --actor system --action users.ban")), 0);
+    assert_eq!(code(&place.run(&format!("audit list --target {NOBODY}"))), 0);
+    let more = err(&place.run("users list --limit 1"));
+    let cursor = more.split("--after ").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    assert_eq!(code(&place.run(&format!("users list --after {cursor}"))), 0);
+    for other in ["jobs list", "threads list", "reviews list", "kyc list", "tokens list", "mail list", "audit list"] {
+        let refused = place.run(&format!("{other} --after {cursor}"));
+        assert_eq!(code(&refused), 2, "{other}: {}", err(&refused));
+    }
+}
+
+#[test]
+fn rows_go_through_filters_and_templates() {
+    let place = Place::with_users(2);
+    let run = |words: &[&str]| place.command().args(words).output().unwrap();
+    let names = run(&["users", "list", "--jq", "select(.name | endswith(\"1•••\")) | {id, name}"]);
+    assert_eq!(json(&out(&names))["id"], place.users[1].as_str(), "{}", err(&names));
+    assert_eq!(out(&run(&["users", "list", "-o", "json", "--jq", "length"])), "2\n");
+    let shown = run(&["users", "show", &place.users[0], "--template", "{{ user.role }} {{ user.id }}"]);
+    assert_eq!(out(&shown), format!("worker {}\n", place.users[0]));
+    assert_eq!(code(&run(&["users", "list", "--jq", ".["])), 2);
+    assert_eq!(code(&run(&["users", "list", "--template", "{{"])), 2);
+}
+
+#[test]
+fn help_tells_of_the_options_of_every_command_once() {
+    let place = Place::empty();
+    assert!(out(&place.run("--help")).contains("--profile"));
+    for line in ["kyc approve -h", "kyc approve --help", "kyc -h", "help kyc approve"] {
+        let help = place.run(line);
+        assert_eq!(code(&help), 0, "{line}");
+        assert!(
+            !out(&help).contains("--profile") && out(&help).contains("marketplace --help"),
+            "{line}: {}",
+            out(&help)
+        );
+    }
+    let spoken = place.run("kyc list -v --db nowhere.db");
+    assert!(err(&spoken).contains("nowhere.db, keys in"), "{}", err(&spoken));
+}
+
+#[test]
+fn lists_are_cut_by_time_and_sorted() {
+    let place = seeded();
+    let times = |line: &str| -> Vec<String> {
+        let listed = place.run(&format!("{line} --jq .created_at"));
+        assert_eq!(code(&listed), 0, "{line}: {}", err(&listed));
+        out(&listed).lines().map(str::to_owned).collect()
+    };
+    for list in ["users list --limit 0", "jobs list --limit 0", "users list --q a --limit 0"] {
+        let all = times(list);
+        assert!(all.len() > 3, "{list}");
+        let mut sorted = all.clone();
+        sorted.sort();
+        let (since, until) = (&sorted[sorted.len() / 4], &sorted[sorted.len() * 3 / 4]);
+        let within = times(&format!("{list} --since {since} --until {until}"));
+        let wanted: Vec<_> = all.iter().filter(|time| *time >= since && *time < until).cloned().collect();
+        assert_eq!(within, wanted, "{list}");
+        assert_eq!(times(&format!("{list} --sort created_at")), sorted, "{list}");
+        sorted.reverse();
+        assert_eq!(times(&format!("{list} --sort created_at:desc")), sorted, "{list}");
+        assert_eq!(times(&format!("{list} --sort created_at:desc").replace("--limit 0", "--limit 2")), sorted[..2]);
+        assert!(times(&format!("{list} --until 2001-01-01")).is_empty());
+    }
+    assert!(!out(&place.run("audit list --since 1h")).is_empty());
+    assert!(
+        out(&place.run("audit list --until 1h")).lines().count()
+            < out(&place.run("audit list --limit 0")).lines().count()
+    );
+    for (line, exit) in [
+        ("users list --since yesterday", 2),
+        ("users list --since 1d --until 2d", 2),
+        ("users list --sort nope", 2),
+        ("kyc list --since 7d", 0),
+        ("kyc list --mine", 0),
+        ("audit list --mine", 0),
+        ("tokens list --mine", 2),
+    ] {
+        assert_eq!(code(&place.run(line)), exit, "{line}: {}", err(&place.run(line)));
+    }
+}
+
+#[test]
+fn an_address_or_the_end_of_an_id_stands_for_it() {
+    let place = seeded();
+    let user = json(&out(&place.run("users list --role client --status active --limit 1 --reveal")));
+    let (id, email) = (user["id"].as_str().unwrap(), user["email"].as_str().unwrap());
+    let end = &id[id.len() - 8..];
+    for named in [id, end, email, &id[id.len() - 12..]] {
+        let shown = place.run(&format!("users show {named}"));
+        assert_eq!(json(&out(&shown))["user"]["id"], id, "{named}: {}", err(&shown));
+        let jobs = place.run(&format!("jobs list --user-id {named}"));
+        assert_eq!(code(&jobs), 0, "{named}: {}", err(&jobs));
+    }
+    // Not by its beginning, which an operator's search would find.
+    assert_eq!(code(&place.run(&format!("users show {}", &email[..email.len() - 1]))), 3);
+    assert_eq!(code(&place.run("users show ffffffffffff")), 3);
+    let frozen = fed(&place, "users freeze --stdin --yes --reason spam", &format!("{email}\n{end}\n"));
+    let results: Vec<_> = rows(&frozen).iter().map(|row| row["result"].clone()).collect();
+    assert_eq!(results, ["changed", "unchanged"], "{}", err(&frozen));
+    let thread = out(&place.run("threads list --limit 1 -o id"));
+    let thread = thread.trim();
+    let shown = place.run(&format!("threads show {} -o id", &thread[thread.len() - 10..]));
+    assert_eq!(out(&shown).trim(), thread, "{}", err(&shown));
+    for status in ["pending", "approved"] {
+        let attempt = out(&place.run(&format!("kyc list --status {status} --limit 1 -o id")));
+        let attempt = attempt.trim();
+        let shown = place.run(&format!("kyc show {}", &attempt[attempt.len() - 10..]));
+        assert_eq!(code(&shown), 0, "{status}: {}", err(&shown));
+    }
+}
+
+#[test]
+fn an_empty_queue_ends_as_one_chooses() {
+    let place = Place::with_users(0);
+    assert_eq!(code(&place.run("kyc next --yes")), 0);
+    let chosen = place.run("kyc next --yes --empty 9 -o json");
+    assert_eq!((code(&chosen), out(&chosen).as_str()), (9, "null\n"), "{}", err(&chosen));
+    assert_eq!(err(&chosen), "the queue is empty\n");
+}
+
+#[test]
+fn accounts_come_from_stdin_once_each() {
+    let place = Place::with_users(0);
+    let people = "{\"role\":\"support\",\"email\":\"lea@example.org\",\"name\":\"Lea Ortiz\"}\n# the next\n\
+                  {\"role\":\"worker\",\"email\":\"kim@example.org\",\"name\":\"Kim\",\"phone\":\"+442071838750\"}\n";
+    let line = "users create --stdin --yes";
+    let dry = fed(&place, &format!("{line} --dry-run"), people);
+    assert_eq!(rows(&dry)[0], serde_json::json!({"id": "lea@example.org", "result": "would_change", "dry_run": true}));
+    assert_eq!(out(&place.run("users list")), "");
+    let made = fed(&place, line, people);
+    assert_eq!((code(&made), rows(&made).len()), (0, 2), "{}", err(&made));
+    let again = fed(&place, line, people);
+    assert_eq!(code(&again), 0, "{}", err(&again));
+    assert!(rows(&again).iter().all(|row| row["result"] == "unchanged"), "{}", out(&again));
+    assert_eq!(rows(&made)[0]["id"], rows(&again)[0]["id"]);
+    assert_eq!(out(&place.run("users list")).lines().count(), 2);
+    let odd = fed(
+        &place,
+        &format!("{line} --continue-on-error"),
+        "{\"role\":\"boss\",\"email\":\"x@example.org\",\"name\":\"X\"}\nx\n",
+    );
+    assert_eq!((code(&odd), rows(&odd)[1]["line"].as_u64()), (8, Some(2)), "{}", out(&odd));
+    assert_eq!(code(&place.run("users create --role support --yes")), 2);
+    // As it is written in its country.
+    let found = place.command().args(["users", "list", "--q", "020 7183 8750", "--jq", ".id"]).output().unwrap();
+    assert_eq!(out(&found).trim(), rows(&made)[1]["id"].as_str().unwrap(), "{}", err(&found));
+}
+
+#[test]
+fn a_job_is_bundled_for_a_dispute() {
+    let place = seeded();
+    let job = out(&place.run("jobs list --limit 1 -o id"));
+    let line = format!("jobs bundle {} --reason dispute --out", job.trim());
+    let made = place.run(&format!("{line} case.zip"));
+    assert_eq!(code(&made), 0, "{}", err(&made));
+    let bytes = std::fs::read(place.path("case.zip")).unwrap();
+    assert!(bytes.starts_with(b"PK"));
+    for name in ["job.json", "history.jsonl", "thread.json", "messages.jsonl"] {
+        assert!(bytes.windows(name.len()).any(|window| window == name.as_bytes()), "{name}");
+    }
+    assert_eq!(code(&place.run(&format!("{line} case.zip"))), 5);
+    assert_eq!(out(&place.run("audit list --action threads.read")).lines().count(), 1);
+}
+
+#[test]
+fn what_counts_and_what_is_printed_is_told() {
+    let place = Place::with_users(1);
+    std::fs::write(
+        place.path("marketplace.toml"),
+        "# mine\ndata_dir = 'data'\nredis_url = 'redis://me:hunter2@cache'\n",
+    )
+    .unwrap();
+    let mut command = place.command();
+    let told = command.env("MARKETPLACE_LOG__LEVEL", "warn").args(["config", "view"]).output().unwrap();
+    assert_eq!(code(&told), 0, "{}", err(&told));
+    let told: Vec<Value> = rows(&told);
+    let source = |key: &str| told.iter().find(|row| row["key"] == key).unwrap()["source"].as_str().unwrap().to_owned();
+    assert_eq!((source("log.level").as_str(), source("keys_dir").as_str()), ("MARKETPLACE_LOG__LEVEL", "default"));
+    assert_eq!(
+        (source("data_dir").as_str(), source("redis_url").as_str()),
+        ("marketplace.toml:2", "marketplace.toml:3")
+    );
+    assert!(!format!("{told:?}").contains("hunter2"));
+    std::fs::write(place.path("marketplace.toml"), "[limits]\nrequests = 0\n").unwrap();
+    let wrong = place.run("users list");
+    assert!(code(&wrong) == 2 && err(&wrong).contains("marketplace.toml, line 2"), "{}", err(&wrong));
+    std::fs::remove_file(place.path("marketplace.toml")).unwrap();
+
+    let schema = json(&out(&place.run("schema users")));
+    let row = json(&out(&place.run("users list")));
+    for key in row.as_object().unwrap().keys() {
+        assert!(schema["properties"].get(key).is_some(), "{key}");
+    }
+    assert_eq!(schema["properties"]["created_at"]["format"], "date-time");
+    for noun in ["kyc", "users", "jobs", "threads", "reviews", "audit", "tokens", "mail", "stats"] {
+        for what in ["list", "show", "batch"] {
+            assert_eq!(code(&place.run(&format!("schema {noun} --of {what}"))), 0, "{noun} {what}");
+        }
+    }
+}
