@@ -121,7 +121,7 @@ fn only_console(target: &Target) -> Option<File> {
         Way::Database { url: Some(url), .. } => url.expose().to_owned(),
         way => format!("{way:?}"),
     };
-    (system, &target.profile, outside_token(), profile::folder().ok()).hash(&mut hasher);
+    (system, &target.profile, outside_token().ok(), profile::folder().ok()).hash(&mut hasher);
     let folder = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let user = rustix::process::getuid().as_raw();
     let path = folder.join(format!("marketplace-console-{user}-{:016x}.lock", hasher.finish()));
