@@ -76,7 +76,14 @@ async fn work_of_a_day_in_a_terminal() {
     terminal.wait_for("yours");
     terminal.wait("a picture", |screen| screen.contains('▀') || screen.contains('▄'));
     let before = count(&app, KycStatus::Rejected).await;
-    terminal.keys("x");
+    // A key decides nothing before both pictures were to be seen for a while.
+    for _ in 0..20 {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        if terminal.text().contains("suspected forgery") {
+            break;
+        }
+        terminal.keys("x");
+    }
     terminal.wait_for("suspected forgery");
     terminal.keys("f");
     terminal.keys("\r");

@@ -113,9 +113,18 @@ pub(super) async fn launch(context: &Context, api: Connection, args: Console, ta
     Ok(())
 }
 
-/// Returns a lock if no other console with these credentials runs on this machine; it ends with the process, however
-/// that ends.
-fn only_console(target: &Target) -> Option<File> {
+/// A lock that ends with the process, however that ends; its file is removed when the console is left.
+struct Lock(#[expect(dead_code, reason = "kept open, as it is what is locked")] File, PathBuf);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Before it is closed: nobody else can have locked it.
+        let _ = std::fs::remove_file(&self.1);
+    }
+}
+
+/// Returns a lock if no other console with these credentials runs on this machine.
+fn only_console(target: &Target) -> Option<Lock> {
     let mut hasher = DefaultHasher::new();
     let system = match &target.way {
         Way::Database { url: Some(url), .. } => url.expose().to_owned(),
@@ -125,6 +134,6 @@ fn only_console(target: &Target) -> Option<File> {
     let folder = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let user = rustix::process::getuid().as_raw();
     let path = folder.join(format!("marketplace-console-{user}-{:016x}.lock", hasher.finish()));
-    let file = File::options().write(true).create(true).truncate(false).open(path).ok()?;
-    file.try_lock().ok().map(|()| file)
+    let file = File::options().write(true).create(true).truncate(false).open(&path).ok()?;
+    file.try_lock().ok().map(|()| Lock(file, path))
 }

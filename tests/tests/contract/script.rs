@@ -89,6 +89,7 @@ impl Script {
 fn decoded_cursor(text: &str) -> Option<String> {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+    let (_list, plain) = plain.split_once('/')?;
     let (kind, rest) = plain.split_once(':')?;
     if !matches!(kind, "t" | "s" | "k") {
         return None;

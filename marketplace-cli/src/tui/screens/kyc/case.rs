@@ -220,3 +220,10 @@ impl OpenCase {
         }
     }
 }
+
+/// The next case; none when the queue is empty.
+pub(super) struct Next {
+    pub case: Option<KycCase>,
+    /// Whether it was left behind: there may be more such cases.
+    pub orphan: bool,
+}

@@ -87,7 +87,7 @@ enum Came {
     /// A requested case.
     Case(Result<KycCase>),
     /// The case after the open one.
-    Next(Result<open::Next>),
+    Next(Result<case::Next>),
     /// A claim that was renewed.
     Renewed(Result<Changed<KycCase>>),
     /// The result of a decision.

@@ -28,18 +28,11 @@ use super::{
         text,
     },
     Came, Kyc, Zoom,
-    case::OpenCase,
+    case::{Next, OpenCase},
 };
 
 /// Minimum interval between two renewals of a claim.
 const RENEW: Duration = Duration::from_secs(60);
-
-/// The next case; none when the queue is empty.
-pub(super) struct Next {
-    case: Option<KycCase>,
-    /// Whether it was left behind: there may be more such cases.
-    orphan: bool,
-}
 
 /// How the next case is chosen.
 struct Seek {

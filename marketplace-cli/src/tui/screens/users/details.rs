@@ -17,23 +17,10 @@ use super::{
         ctx::Ctx,
         text,
         theme::{self, Style},
-        widgets::{
-            columns::{Column, SPARE},
-            rows,
-        },
+        widgets::rows,
     },
-    Users,
+    COLUMNS, Users,
 };
-
-/// The columns of the list.
-pub const COLUMNS: [Column; 6] = [
-    Column::text("name", 12, 0),
-    Column::text("email", 12, SPARE),
-    Column::new("role", 3),
-    Column::new("status", 0),
-    Column::new("KYC", 4),
-    Column::time("joined", 2).falling(),
-];
 
 impl Users {
     pub(super) fn draw_all(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {

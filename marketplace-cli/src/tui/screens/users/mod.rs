@@ -40,7 +40,7 @@ use super::super::{
     message::{LoadId, Message},
     text,
     theme::Style,
-    widgets::columns::Column,
+    widgets::columns::{Column, SPARE},
 };
 
 /// The action that leads here.
@@ -92,6 +92,16 @@ impl Typed for UserFilter {
     }
 }
 
+/// The columns of the list.
+const COLUMNS: [Column; 6] = [
+    Column::text("name", 12, 0),
+    Column::text("email", 12, SPARE),
+    Column::new("role", 3),
+    Column::new("status", 0),
+    Column::new("KYC", 4),
+    Column::time("joined", 2).falling(),
+];
+
 impl Listed for UserSummary {
     type Filter = UserFilter;
     const WHAT: &'static str = "users";
@@ -102,7 +112,7 @@ impl Listed for UserSummary {
         self.id.to_string()
     }
     fn columns() -> &'static [Column] {
-        &details::COLUMNS
+        &COLUMNS
     }
     fn key(&self, column: &str) -> Key {
         match column {
