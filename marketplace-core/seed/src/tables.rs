@@ -56,7 +56,7 @@ pub(crate) async fn write(
             if !words.is_empty() {
                 services::learn(conn, words.iter().map(String::as_str)).await?;
             }
-            bulk::make_room(conn, false).await
+            Ok(())
         }
         .boxed()
     });

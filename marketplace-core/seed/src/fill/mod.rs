@@ -226,7 +226,7 @@ impl Past {
     }
 }
 
-/// Records the seeding in the audit log, and updates the statistics of PostgreSQL's planner.
+/// Records the seeding in the audit log, updates the statistics of PostgreSQL's planner, and gives back the room that was made.
 async fn finish(app: &App, plan: &Plan, summary: &Summary) -> Result<()> {
     let entry = audit::Entry {
         action: AuditAction::DbSeed,
@@ -242,7 +242,7 @@ async fn finish(app: &App, plan: &Plan, summary: &Summary) -> Result<()> {
             if let Conn::Pg(_) = conn {
                 bulk::execute(conn, "ANALYZE".into()).await?;
             }
-            Ok(())
+            bulk::make_room(conn, false).await
         }))
         .await
 }

@@ -7,7 +7,7 @@ use sqlx::postgres::Postgres;
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, query::Query};
 use uuid::Uuid;
 
-use super::{Conn, DbError};
+use super::{CHECKPOINT, Conn, DbError};
 use crate::base::{
     error::{Error, Result},
     time::Timestamp,
@@ -192,18 +192,19 @@ fn escaped(line: &mut String, text: &str) {
     line.push_str(rest);
 }
 
-/// Sets whether SQLite's writer keeps more of the database in memory, so that indexes that are filled out of order stay
-/// there.
+/// Pages of SQLite's journal after which it is copied into the database while much is written: 256 MB.
+const LONG_JOURNAL: u32 = 64_000;
+
+/// Sets whether SQLite's writer keeps more of the database in memory and in its journal, so that pages of indexes that are filled
+/// out of order are written into the database once and not with every transaction.
 ///
 /// # Errors
 /// Returns the database's error.
 pub async fn make_room(conn: &mut Conn<'_>, room: bool) -> Result<()> {
     if let Conn::Sqlite(conn) = conn {
-        let size = if room { "-262144" } else { WRITER_CACHE };
-        sqlx::query(AssertSqlSafe(format!("PRAGMA cache_size = {size}")))
-            .execute(&mut **conn)
-            .await
-            .map_err(DbError::from)?;
+        let (cache, journal) = if room { ("-262144", LONG_JOURNAL) } else { (WRITER_CACHE, CHECKPOINT) };
+        let set = format!("PRAGMA cache_size = {cache}; PRAGMA wal_autocheckpoint = {journal}");
+        sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut **conn).await.map_err(DbError::from)?;
     }
     Ok(())
 }
