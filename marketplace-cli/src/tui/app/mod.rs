@@ -161,7 +161,7 @@ impl App {
         }
         match event {
             TermEvent::Key(key) if key.kind == KeyEventKind::Release => {
-                self.keys.released(key);
+                self.keys.released(key, (self.ctx.pulse)());
                 return;
             }
             TermEvent::Key(key) => self.key(key),

@@ -131,7 +131,9 @@ async fn a_case_without_its_pictures_is_not_decided() {
     console.key("a");
     console.settle().await;
     assert_eq!(approved(&system, 4).await, 0);
+    // It was pressed twice in quick succession, so it could be held.
     console.press("a").await;
+    console.later(Duration::from_millis(200)).await;
     assert_eq!(approved(&system, 4).await, 1);
 }
 
