@@ -357,7 +357,7 @@ impl App {
             return;
         }
         let choices = links.iter().map(|link| Choice { key: link.key, label: link.label.clone(), template: "" });
-        let form = Form::new("Jump to").choices(choices.collect(), false).at_once();
+        let form = Form::new("Jump to").choices(choices.collect(), false).at_once().first_by_default();
         self.ctx.ask(form, Intent::Jump(links.into_iter().map(|link| link.to).collect()));
     }
 

@@ -84,6 +84,8 @@ pub struct Form {
     choices: Vec<Choice>,
     many: bool,
     at_once: bool,
+    /// Whether Enter picks the choice under the cursor: the first one only once somebody moved there.
+    pointed: bool,
     picked: Vec<bool>,
     cursor: usize,
     comment: Option<TextArea<'static>>,
@@ -121,6 +123,7 @@ impl Form {
             choices: Vec::new(),
             many: false,
             at_once: false,
+            pointed: false,
             picked: Vec::new(),
             cursor: 0,
             comment: None,
@@ -195,6 +198,7 @@ impl Form {
 
     /// Moves among the choices, for the wheel.
     pub fn scroll(&mut self, lines: isize) {
+        self.pointed = true;
         self.cursor = self.cursor.saturating_add_signed(lines).min(self.choices.len().saturating_sub(1));
     }
     /// Adds a line of explanation.
@@ -221,6 +225,12 @@ impl Form {
     #[must_use]
     pub fn at_once(mut self) -> Self {
         self.at_once = true;
+        self
+    }
+    /// Lets Enter pick the first choice, where nothing is recorded.
+    #[must_use]
+    pub fn first_by_default(mut self) -> Self {
+        self.pointed = true;
         self
     }
     /// Adds a mandatory text for `reader`, with the focus.
@@ -393,6 +403,7 @@ impl Form {
 
     fn choice_key(&mut self, key: KeyEvent, plain: bool) -> Outcome {
         let last = self.choices.len().saturating_sub(1);
+        self.pointed |= matches!(key.code, KeyCode::Down | KeyCode::Up);
         match key.code {
             KeyCode::Down => self.cursor = (self.cursor + 1).min(last),
             KeyCode::Up => self.cursor = self.cursor.saturating_sub(1),
@@ -417,7 +428,7 @@ impl Form {
     }
 
     fn submit(&mut self) -> Outcome {
-        if self.at_once && !self.picked.contains(&true) {
+        if self.at_once && self.pointed && !self.picked.contains(&true) {
             self.pick(self.cursor);
         }
         let picked: Vec<usize> = self.picked.iter().enumerate().filter(|(_, flag)| **flag).map(|(at, _)| at).collect();
