@@ -230,12 +230,17 @@ impl App {
     fn route(&mut self, key: KeyEvent, repeated: bool) -> bool {
         self.ctx.dirty = true;
         if self.small {
-            // What cannot be seen cannot be decided.
-            let interrupts = key.modifiers.contains(KeyModifiers::CONTROL);
-            if let Some(action @ (Action::QUIT | Action::SUSPEND)) = self.ctx.keymap.find(key.into(), self.active)
-                && (interrupts || !self.typing())
-            {
-                self.act(action);
+            // What cannot be seen cannot be decided, nor answered.
+            let text = self.typing() && !key.modifiers.contains(KeyModifiers::CONTROL) && key.code != KeyCode::Esc;
+            match self.ctx.keymap.find(key.into(), self.active).filter(|_| !text) {
+                Some(Action::QUIT) => self.quit = true,
+                Some(Action::SUSPEND) => self.act(Action::SUSPEND),
+                Some(Action::BACK) => {
+                    if let Some(bulk) = self.bulk.as_ref().filter(|bulk| bulk.running()) {
+                        bulk.stop();
+                    }
+                }
+                _ => {}
             }
             return false;
         }

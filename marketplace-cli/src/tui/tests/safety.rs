@@ -167,6 +167,35 @@ async fn in_a_window_that_is_too_small_no_key_decides() {
 }
 
 #[tokio::test]
+async fn a_window_that_is_too_small_is_left_at_once_also_during_a_bulk_act() {
+    for key in ["q", "ctrl-c"] {
+        let system = System::new(6, 4).await;
+        let mut console = Console::start(&system).await;
+        console.press("2 * a").await;
+        system.hold::<ApproveAttempt>();
+        console.press("enter").await;
+        console.resize(40, 12);
+        console.press(key).await;
+        assert!(console.app.quit, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_bulk_act_is_stopped_in_a_window_that_is_too_small() {
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
+    console.press("2 * a").await;
+    system.hold::<ApproveAttempt>();
+    console.press("enter").await;
+    console.resize(40, 12);
+    console.press("esc").await;
+    system.let_go::<ApproveAttempt>();
+    console.settle().await;
+    assert!(!console.app.busy());
+    assert!(approved(&system, 4).await < 4);
+}
+
+#[tokio::test]
 async fn an_empty_command_line_does_nothing() {
     let system = System::new(6, 4).await;
     let mut console = Console::start(&system).await;
