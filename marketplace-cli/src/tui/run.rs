@@ -30,7 +30,7 @@ use marketplace_core::{
     time::SystemClock,
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
-use rustix::process;
+use rustix::{process, termios};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
@@ -51,6 +51,8 @@ use super::{
 
 /// The interval of the clock.
 const TICK: Duration = Duration::from_millis(50);
+/// A longer pause between two turns of the loop means that the console was stopped.
+const STALL: Duration = Duration::from_secs(1);
 /// The most results and keys that are handled before the next frame.
 const BATCH: usize = 512;
 /// How long leaving waits for what is under way and for the release of claims.
@@ -272,6 +274,9 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
         let mut late = terminal_query::LateAnswers::default();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        // What was typed before the first frame after a stop was meant for something else.
+        let mut blind = false;
+        let mut turn = Instant::now();
         while !app.quit {
             let events = stream.get_or_insert_with(EventStream::new);
             tokio::select! {
@@ -282,26 +287,35 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
                     // The shell has used the terminal meanwhile, whichever signal stopped this program.
                     leave(self.restore.0);
                     enter()?;
+                    drop(termios::tcflush(std::io::stdin(), termios::QueueSelector::IFlush));
                     screen.clear()?;
-                    app.ctx.dirty = true;
+                    app.interrupted();
+                    blind = true;
                 }
                 event = events.next() => match event {
-                    Some(Ok(event)) => late.sift(event, Instant::now()).into_iter().for_each(|event| app.event(event)),
+                    Some(Ok(event)) => {
+                        blind |= turn.elapsed() > STALL;
+                        pass(app, late.sift(event, Instant::now()), blind);
+                    }
                     // The terminal is gone.
                     Some(Err(_)) | None => break,
                 },
                 Some(message) = self.receiver.recv() => app.message(message),
                 _ = tick.tick() => {
-                    late.expire(Instant::now()).into_iter().for_each(|event| app.event(event));
+                    pass(app, late.expire(Instant::now()), blind);
                     app.tick();
                 }
+            }
+            if turn.elapsed() > STALL {
+                app.interrupted();
+                blind = true;
             }
             // Everything that is already queued belongs to the same frame.
             for _ in 0..BATCH {
                 if let Ok(message) = self.receiver.try_recv() {
                     app.message(message);
                 } else if let Some(Ok(event)) = if_there(events).await {
-                    late.sift(event, Instant::now()).into_iter().for_each(|event| app.event(event));
+                    pass(app, late.sift(event, Instant::now()), blind);
                 } else {
                     break;
                 }
@@ -339,7 +353,9 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
             }
             if app.ctx.dirty && !app.quit && ENTERED.load(Ordering::SeqCst) {
                 draw(app, screen)?;
+                blind = false;
             }
+            turn = Instant::now();
         }
         Ok(())
     }
@@ -387,6 +403,12 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
             }
         }
     }
+}
+
+/// Passes events on, but nothing that somebody typed who is blind.
+fn pass(app: &mut App, events: impl IntoIterator<Item = Event>, blind: bool) {
+    let typed = |event: &Event| matches!(event, Event::Key(_) | Event::Mouse(_) | Event::Paste(_));
+    events.into_iter().filter(|event| !(blind && typed(event))).for_each(|event| app.event(event));
 }
 
 fn screen() -> anyhow::Result<Screen> {

@@ -126,6 +126,13 @@ impl App {
         self.tick();
     }
 
+    /// Learns that the console stood still, and may have been hidden: what it showed counts from the next frame only.
+    pub fn interrupted(&mut self) {
+        self.sight = None;
+        self.keys.interrupted();
+        self.ctx.dirty = true;
+    }
+
     /// Draws every picture again, in the way that has just become known.
     pub fn pictures_changed(&mut self) {
         for slot in self.slots.iter_mut() {

@@ -196,6 +196,22 @@ async fn a_bulk_act_is_stopped_in_a_window_that_is_too_small() {
 }
 
 #[tokio::test]
+async fn time_in_the_background_is_no_look() {
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
+    console.press("2 enter").await;
+    console.pass(Duration::from_secs(60));
+    console.app.interrupted();
+    console.draw();
+    console.key("a");
+    console.settle().await;
+    console.shows("only just now");
+    assert_eq!(approved(&system, 4).await, 0);
+    console.press("x").await;
+    console.shows("the worker reads");
+}
+
+#[tokio::test]
 async fn an_empty_command_line_does_nothing() {
     let system = System::new(6, 4).await;
     let mut console = Console::start(&system).await;
