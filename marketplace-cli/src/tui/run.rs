@@ -287,7 +287,7 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
                     // The shell has used the terminal meanwhile, whichever signal stopped this program.
                     leave(self.restore.0);
                     enter()?;
-                    drop(termios::tcflush(std::io::stdin(), termios::QueueSelector::IFlush));
+                    termios::tcflush(std::io::stdin(), termios::QueueSelector::IFlush).ok();
                     screen.clear()?;
                     app.interrupted();
                     blind = true;

@@ -87,6 +87,8 @@ pub struct App {
     small: bool,
     /// Why the session ended: nothing is shown then.
     over: Option<String>,
+    /// What the session left behind that ended, until it is known who logged in.
+    parted: Option<session::Parted>,
     /// When the identity was last asked for because something was forbidden.
     doubted_at: Option<Instant>,
 }
@@ -114,6 +116,7 @@ impl App {
             sight: None,
             small: false,
             over: None,
+            parted: None,
             doubted_at: None,
         };
         app.ask_identity();
@@ -253,6 +256,15 @@ impl App {
         if let Some((form, _)) = &mut self.form {
             let moves = matches!(key.code, KeyCode::Up | KeyCode::Down | KeyCode::Left | KeyCode::Right);
             if repeated && !moves && (key.code == KeyCode::Enter || !form.typing()) {
+                return false;
+            }
+            // What is typed stays until it can be done.
+            if key.code == KeyCode::Enter
+                && key.modifiers.is_empty()
+                && form.keeps()
+                && let Err(error) = self.ctx.gate.check()
+            {
+                self.ctx.refuse(error.detail().to_owned());
                 return false;
             }
             match form.key(key) {
@@ -502,6 +514,9 @@ impl App {
             },
         }
         self.settle();
+        if !self.busy() {
+            self.ctx.drafts.done();
+        }
     }
 
     fn deliver(&mut self, message: Message) {
@@ -533,6 +548,7 @@ impl App {
                 self.ctx.say_after(bulk.summary());
             }
             if bulk.any_failed() {
+                self.ctx.drafts.bring_back();
                 self.ctx.refuse(bulk.summary());
             } else {
                 self.ctx.say(bulk.summary());

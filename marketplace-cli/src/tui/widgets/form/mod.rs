@@ -24,8 +24,7 @@ use super::{
     centred, rows,
 };
 
-use self::drafts::Draft;
-pub use self::drafts::Drafts;
+pub use self::drafts::{Draft, Drafts};
 
 /// One choice.
 #[derive(Debug, Clone)]
@@ -170,11 +169,21 @@ impl Form {
         self.draft = Some((drafts.clone(), name));
     }
 
-    fn leave(&self) -> Outcome {
+    fn filled_in(&self) -> Draft {
+        let comment = self.comment.as_ref().filter(|_| self.edited).map(|comment| comment.lines().join("\n"));
+        let note = self.note.as_ref().map_or("", |note| note.value()).to_owned();
+        Draft { picked: self.picked.clone(), comment, note }
+    }
+
+    /// Returns whether what is typed is kept when it is left.
+    pub fn keeps(&self) -> bool {
+        self.draft.is_some()
+    }
+
+    /// Leaves the form, and keeps what was typed.
+    pub fn leave(&self) -> Outcome {
         if let Some((drafts, name)) = &self.draft {
-            let words = self.comment.as_ref().filter(|_| self.edited).map(|comment| comment.lines().join("\n"));
-            let note = self.note.as_ref().map_or("", |note| note.value()).to_owned();
-            drafts.put(name, Draft { picked: self.picked.clone(), comment: words, note });
+            drafts.put(name, self.filled_in());
         }
         Outcome::Cancelled
     }
@@ -461,7 +470,7 @@ impl Form {
             return Outcome::Open;
         }
         if let Some((drafts, name)) = &self.draft {
-            drafts.remove(name);
+            drafts.send(name, self.filled_in());
         }
         Outcome::Filled(Filled { picked, comment, note })
     }
