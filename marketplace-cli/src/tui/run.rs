@@ -53,6 +53,8 @@ use super::{
 const TICK: Duration = Duration::from_millis(50);
 /// A longer pause between two turns of the loop means that the console was stopped.
 const STALL: Duration = Duration::from_secs(1);
+/// How often it is looked whether the terminal is still there while somebody logs in.
+const HANG_UP: Duration = Duration::from_millis(250);
 /// The most results and keys that are handled before the next frame.
 const BATCH: usize = 512;
 /// How long leaving waits for what is under way and for the release of claims.
@@ -345,7 +347,10 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
                     Effect::LogIn => {
                         // Its thread would take the answers to the questions.
                         *stream = None;
-                        self.log_in(app).await?;
+                        self.log_in(app, signals).await?;
+                        if app.quit {
+                            return Ok(());
+                        }
                         screen.clear()?;
                     }
                 }
@@ -360,10 +365,24 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
         Ok(())
     }
 
-    /// Asks for the credentials on the ordinary screen.
-    async fn log_in(&mut self, app: &mut App) -> anyhow::Result<()> {
+    /// Asks for the credentials on the ordinary screen; a signal or the loss of the terminal ends the console.
+    async fn log_in(&mut self, app: &mut App, signals: &mut Signals) -> anyhow::Result<()> {
         leave(self.restore.0);
-        let answer = (self.log_in)().await;
+        let modes = termios::tcgetattr(std::io::stdin()).ok();
+        let ended = async {
+            tokio::select! {
+                () = signals.recv() => {}
+                () = hung_up(|| std::io::stdin().is_terminal()) => {}
+            }
+        };
+        let Some(answer) = unless(ended, (self.log_in)()).await else {
+            // The question may have switched the echo off.
+            if let Some(modes) = modes {
+                termios::tcsetattr(std::io::stdin(), termios::OptionalActions::Now, &modes).ok();
+            }
+            app.quit = true;
+            return Ok(());
+        };
         enter()?;
         match answer {
             Ok(api) => {
@@ -402,6 +421,22 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
                 },
             }
         }
+    }
+}
+
+/// Returns the answer, or `None` if the end comes first.
+async fn unless<T>(end: impl Future<Output = ()>, answer: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = end => None,
+        answer = answer => Some(answer),
+    }
+}
+
+/// Returns once the terminal is gone.
+async fn hung_up(there: impl Fn() -> bool) {
+    while there() {
+        tokio::time::sleep(HANG_UP).await;
     }
 }
 
@@ -471,6 +506,15 @@ mod tests {
         drop(look);
         events.0.take().unwrap().wake();
         assert_eq!(woken.load(Ordering::SeqCst), 1);
+    }
+
+    /// Once a console stayed for ever at the question for the password after its window was closed.
+    #[tokio::test]
+    async fn a_terminal_that_is_gone_ends_the_question() {
+        let looks = std::cell::Cell::new(0);
+        let there = || looks.replace(looks.get() + 1) < 3;
+        assert_eq!(unless(hung_up(there), std::future::pending::<()>()).await, None);
+        assert_eq!(unless(hung_up(|| true), std::future::ready(7)).await, Some(7));
     }
 
     fn counting_waker() -> (Waker, Arc<std::sync::atomic::AtomicUsize>) {
