@@ -334,33 +334,45 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
                 app.ctx.error_detail = Some(said.lines().map(str::to_owned).collect());
                 app.ctx.refuse("something broke inside; E for detail, ^r to load again");
             }
-            for effect in std::mem::take(&mut app.effects) {
-                match effect {
-                    Effect::Copy(copied) => {
-                        execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(copied))?;
-                    }
-                    Effect::Redraw => screen.clear()?,
-                    Effect::Forget if self.restore.0 => std::io::stdout().write_all(FORGET)?,
-                    Effect::Forget => {}
-                    // The whole job, as ^Z does for any program; this one is stopped once the signal arrives.
-                    Effect::Suspend => process::kill_current_process_group(process::Signal::TSTP)?,
-                    Effect::LogIn => {
-                        // Its thread would take the answers to the questions.
-                        *stream = None;
-                        self.log_in(app, signals).await?;
-                        if app.quit {
-                            return Ok(());
-                        }
-                        screen.clear()?;
-                    }
-                }
-                app.ctx.dirty = true;
-            }
+            self.carry_out(app, screen, stream, signals).await?;
             if app.ctx.dirty && !app.quit && ENTERED.load(Ordering::SeqCst) {
                 draw(app, screen)?;
                 blind = false;
             }
             turn = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Does what the console wants of the terminal.
+    async fn carry_out(
+        &mut self,
+        app: &mut App,
+        screen: &mut Screen,
+        stream: &mut Option<EventStream>,
+        signals: &mut Signals,
+    ) -> anyhow::Result<()> {
+        for effect in std::mem::take(&mut app.effects) {
+            match effect {
+                Effect::Copy(copied) => {
+                    execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(copied))?;
+                }
+                Effect::Redraw => screen.clear()?,
+                Effect::Forget if self.restore.0 => std::io::stdout().write_all(FORGET)?,
+                Effect::Forget => {}
+                // The whole job, as ^Z does for any program; this one is stopped once the signal arrives.
+                Effect::Suspend => process::kill_current_process_group(process::Signal::TSTP)?,
+                Effect::LogIn => {
+                    // Its thread would take the answers to the questions.
+                    *stream = None;
+                    self.log_in(app, signals).await?;
+                    if app.quit {
+                        return Ok(());
+                    }
+                    screen.clear()?;
+                }
+            }
+            app.ctx.dirty = true;
         }
         Ok(())
     }
