@@ -328,6 +328,7 @@ impl Ctx {
     /// Shows a failure in one line; the rest is kept for `E`.
     pub fn fail(&mut self, what: &str, error: &Error) {
         self.lost |= error.code() == ErrorCode::Unavailable;
+        self.drafts.bring_back();
         self.error_detail = Some(detail(what, error));
         let advice = match error.code() {
             ErrorCode::Unauthenticated => " (run `marketplace auth login`, then start again)",

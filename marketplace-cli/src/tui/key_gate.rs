@@ -1,12 +1,13 @@
 //! One press, one act: distinguishes pressing a key from holding it down.
 //!
 //! Terminals that say which events are repetitions are believed. All others send a held key as a press, a pause of up to
-//! [`PAUSE`], and then presses in quick succession, so a key that has just acted is judged by time: what follows at once
-//! is the same press, and what follows after a pause counts only if nothing more follows it.
+//! [`PAUSE`], and then presses in quick succession, some with a release before each. So a key that has just acted is
+//! judged by time: what follows at once is the same press, and what follows after a pause counts only if the key was
+//! released before it, or if nothing more follows it.
 
 use std::time::{Duration, Instant};
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
+use crossterm::event::{KeyEvent, KeyEventKind};
 
 use super::keymap::Key;
 
@@ -16,6 +17,8 @@ const HELD: Duration = Duration::from_millis(400);
 const PAUSE: Duration = Duration::from_millis(800);
 /// The longest usual interval between repetitions.
 const INTERVAL: Duration = Duration::from_millis(150);
+/// A release followed by a press of the same key within this time is a repetition.
+const BOUNCE: Duration = Duration::from_millis(100);
 
 /// What a key event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,48 +33,61 @@ pub enum Press {
     Unknown,
 }
 
+/// A key that acted.
+#[derive(Debug, Clone, Copy)]
+struct Acted {
+    key: Key,
+    /// When it was last seen pressed.
+    seen: Instant,
+    /// When it was released since.
+    released: Option<Instant>,
+    /// Whether it was being repeated: what follows a gap may be the same press.
+    repeated: bool,
+}
+
 /// Remembers the key that acted last.
 #[derive(Debug, Default)]
 pub struct KeyGate {
-    acted: Option<(Key, Instant)>,
+    acted: Option<Acted>,
     waiting: Option<(KeyEvent, Instant)>,
-    /// Whether this terminal reports releases, and so repetitions.
-    reports: bool,
 }
 
 impl KeyGate {
     /// Learns that a key was released.
-    pub fn released(&mut self, key: KeyEvent) {
-        self.reports = true;
-        if self.acted.is_some_and(|(acted, _)| acted == key.into()) {
-            self.acted = None;
+    pub fn released(&mut self, key: KeyEvent, now: Instant) {
+        if let Some(acted) = self.acted.as_mut().filter(|acted| acted.key == key.into()) {
+            acted.released = Some(now);
+        }
+    }
+
+    /// Learns that nothing was heard of the keys for a while: one may have been held all the time.
+    pub fn interrupted(&mut self) {
+        self.waiting = None;
+        if let Some(acted) = &mut self.acted {
+            acted.repeated = true;
         }
     }
 
     /// Returns what a key event is.
     pub fn judge(&mut self, event: KeyEvent, now: Instant) -> Press {
         let repeated = event.kind == KeyEventKind::Repeat;
-        self.reports |= repeated;
         let key = Key::from(event);
-        let Some((acted, seen)) = self.acted else {
-            return if repeated { Press::Repeated } else { Press::Pressed };
-        };
-        if acted != key {
+        let Some(acted) = self.acted.as_mut().filter(|acted| acted.key == key) else {
             // Pressing another key ends the repetition of the first.
             self.acted = None;
             return if repeated { Press::Repeated } else { Press::Pressed };
-        }
-        self.acted = Some((acted, now));
-        let since = now.saturating_duration_since(seen);
+        };
+        let since = now.saturating_duration_since(acted.seen);
+        let released = acted.released.take().map(|at| now.saturating_duration_since(at));
+        acted.seen = now;
         if repeated {
+            return Press::Spent;
+        }
+        let waited = self.waiting.take().is_some();
+        if waited || since < HELD || released.is_some_and(|ago| ago < BOUNCE) {
+            acted.repeated = true;
             Press::Spent
-        } else if self.reports && !matches!(event.code, KeyCode::Enter | KeyCode::Tab | KeyCode::Backspace) {
-            // These three are sent the old way even then.
-            Press::Pressed
-        } else if since < HELD || self.waiting.is_some() {
-            self.waiting = None;
-            Press::Spent
-        } else if since < PAUSE {
+        } else if acted.repeated || (released.is_none() && since < PAUSE) {
             self.waiting = Some((event, now + INTERVAL));
             Press::Unknown
         } else {
@@ -82,9 +98,10 @@ impl KeyGate {
     /// Records that a key acted: holding it must not act again.
     pub fn acted(&mut self, event: KeyEvent, now: Instant) {
         let key = event.into();
-        // Otherwise it was recorded when it was seen, which is earlier for a key that waited.
-        if self.acted.is_none_or(|(acted, _)| acted != key) {
-            self.acted = Some((key, now));
+        match self.acted.as_mut().filter(|acted| acted.key == key) {
+            // It was recorded when it was seen, which is earlier for a key that waited.
+            Some(acted) => acted.repeated = false,
+            None => self.acted = Some(Acted { key, seen: now, released: None, repeated: false }),
         }
     }
 
@@ -111,18 +128,26 @@ mod tests {
 
     /// Plays presses of one key that always acts, at these times in milliseconds; returns how often it acted.
     fn acts(times: &[u64]) -> usize {
+        plays(times, &[])
+    }
+
+    /// Like [`acts`], with releases, each before a press at the same time.
+    fn plays(presses: &[u64], releases: &[u64]) -> usize {
         let (mut gate, start, mut acts) = (KeyGate::default(), Instant::now(), 0);
         let mut act = |gate: &mut KeyGate, event, now| {
             gate.acted(event, now);
             acts += 1;
         };
-        let end = times.last().unwrap() + 1_000;
+        let end = presses.last().unwrap() + 1_000;
         for at in 0..end {
             let now = start + Duration::from_millis(at);
             if let Some(event) = gate.due(now) {
                 act(&mut gate, event, now);
             }
-            for _ in times.iter().filter(|time| **time == at) {
+            if releases.contains(&at) {
+                gate.released(KeyEvent { kind: KeyEventKind::Release, ..key('a') }, now);
+            }
+            for _ in presses.iter().filter(|time| **time == at) {
                 if gate.judge(key('a'), now) == Press::Pressed {
                     act(&mut gate, key('a'), now);
                 }
@@ -154,6 +179,59 @@ mod tests {
     }
 
     #[test]
+    fn a_held_key_that_is_released_before_each_repetition_acts_once() {
+        for pause in [200, 400, 500, 660, 750, 900] {
+            for before in [0, 1, 20] {
+                let presses = held(pause, 33);
+                let releases: Vec<u64> = presses.iter().skip(1).map(|at| at - before).collect();
+                assert_eq!(plays(&presses, &releases), 1, "{pause} {before}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_reports_no_more_releases_is_judged_by_time() {
+        let presses: Vec<u64> = std::iter::once(0).chain(held(500, 33).into_iter().map(|at| at + 2_000)).collect();
+        assert_eq!(plays(&presses, &[80]), 2);
+    }
+
+    #[test]
+    fn presses_with_releases_act_without_waiting() {
+        let (mut gate, start) = (KeyGate::default(), Instant::now());
+        let at = |millis| start + Duration::from_millis(millis);
+        gate.acted(key('a'), start);
+        gate.released(key('a'), at(90));
+        assert_eq!(gate.judge(key('a'), at(450)), Press::Pressed);
+        gate.acted(key('a'), at(450));
+        gate.released(key('a'), at(520));
+        assert_eq!(gate.judge(key('a'), at(700)), Press::Spent);
+    }
+
+    #[test]
+    fn a_held_key_acts_once_across_a_gap() {
+        for gap in [400, 600, 800, 900, 1_000, 5_000] {
+            let before = held(500, 33);
+            let resumed = before.last().unwrap() + gap;
+            let after = (0..30).map(|n| resumed + n * 33);
+            let presses: Vec<u64> = before.iter().copied().chain(after).collect();
+            assert_eq!(acts(&presses), 1, "{gap}");
+            assert_eq!(plays(&presses, &presses[1..]), 1, "{gap}");
+            // A press of its own after that still counts.
+            let presses: Vec<u64> = before.iter().copied().chain([resumed]).collect();
+            assert_eq!(acts(&presses), 2, "{gap}");
+        }
+    }
+
+    #[test]
+    fn a_key_may_have_been_held_during_an_interruption() {
+        let (mut gate, start) = (KeyGate::default(), Instant::now());
+        gate.acted(key('a'), start);
+        gate.interrupted();
+        assert_eq!(gate.judge(key('a'), start + Duration::from_secs(3)), Press::Unknown);
+        assert_eq!(gate.judge(key('a'), start + Duration::from_millis(3_001)), Press::Spent);
+    }
+
+    #[test]
     fn another_key_between_them_tells_them_apart() {
         let (mut gate, now) = (KeyGate::default(), Instant::now());
         assert_eq!(gate.judge(key('a'), now), Press::Pressed);
@@ -178,8 +256,12 @@ mod tests {
         let (mut gate, now) = (KeyGate::default(), Instant::now());
         gate.acted(key('a'), now);
         assert_eq!(gate.judge(of(KeyEventKind::Repeat), now + Duration::from_secs(9)), Press::Spent);
-        gate.released(of(KeyEventKind::Release));
-        assert_eq!(gate.judge(key('a'), now), Press::Pressed);
-        assert_eq!(gate.judge(of(KeyEventKind::Repeat), now), Press::Repeated);
+        gate.released(of(KeyEventKind::Release), now + Duration::from_secs(9));
+        let next = now + Duration::from_millis(9_500);
+        assert_eq!(gate.judge(key('a'), next), Press::Pressed);
+        gate.acted(key('a'), next);
+        assert_eq!(gate.judge(of(KeyEventKind::Repeat), next), Press::Spent);
+        assert_eq!(gate.judge(of(KeyEventKind::Repeat), next + Duration::from_secs(2)), Press::Spent);
+        assert_eq!(gate.judge(KeyEvent { kind: KeyEventKind::Repeat, ..key('j') }, next), Press::Repeated);
     }
 }

@@ -30,7 +30,7 @@ use marketplace_core::{
     time::SystemClock,
 };
 use ratatui::{Terminal, backend::CrosstermBackend};
-use rustix::process;
+use rustix::{process, termios};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
@@ -51,6 +51,10 @@ use super::{
 
 /// The interval of the clock.
 const TICK: Duration = Duration::from_millis(50);
+/// A longer pause between two turns of the loop means that the console was stopped.
+const STALL: Duration = Duration::from_secs(1);
+/// How often it is looked whether the terminal is still there while somebody logs in.
+const HANG_UP: Duration = Duration::from_millis(250);
 /// The most results and keys that are handled before the next frame.
 const BATCH: usize = 512;
 /// How long leaving waits for what is under way and for the release of claims.
@@ -272,6 +276,9 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
         let mut late = terminal_query::LateAnswers::default();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        // What was typed before the first frame after a stop was meant for something else.
+        let mut blind = false;
+        let mut turn = Instant::now();
         while !app.quit {
             let events = stream.get_or_insert_with(EventStream::new);
             tokio::select! {
@@ -282,26 +289,35 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
                     // The shell has used the terminal meanwhile, whichever signal stopped this program.
                     leave(self.restore.0);
                     enter()?;
+                    termios::tcflush(std::io::stdin(), termios::QueueSelector::IFlush).ok();
                     screen.clear()?;
-                    app.ctx.dirty = true;
+                    app.interrupted();
+                    blind = true;
                 }
                 event = events.next() => match event {
-                    Some(Ok(event)) => late.sift(event, Instant::now()).into_iter().for_each(|event| app.event(event)),
+                    Some(Ok(event)) => {
+                        blind |= turn.elapsed() > STALL;
+                        pass(app, late.sift(event, Instant::now()), blind);
+                    }
                     // The terminal is gone.
                     Some(Err(_)) | None => break,
                 },
                 Some(message) = self.receiver.recv() => app.message(message),
                 _ = tick.tick() => {
-                    late.expire(Instant::now()).into_iter().for_each(|event| app.event(event));
+                    pass(app, late.expire(Instant::now()), blind);
                     app.tick();
                 }
+            }
+            if turn.elapsed() > STALL {
+                app.interrupted();
+                blind = true;
             }
             // Everything that is already queued belongs to the same frame.
             for _ in 0..BATCH {
                 if let Ok(message) = self.receiver.try_recv() {
                     app.message(message);
                 } else if let Some(Ok(event)) = if_there(events).await {
-                    late.sift(event, Instant::now()).into_iter().for_each(|event| app.event(event));
+                    pass(app, late.sift(event, Instant::now()), blind);
                 } else {
                     break;
                 }
@@ -318,36 +334,67 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
                 app.ctx.error_detail = Some(said.lines().map(str::to_owned).collect());
                 app.ctx.refuse("something broke inside; E for detail, ^r to load again");
             }
-            for effect in std::mem::take(&mut app.effects) {
-                match effect {
-                    Effect::Copy(copied) => {
-                        execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(copied))?;
-                    }
-                    Effect::Redraw => screen.clear()?,
-                    Effect::Forget if self.restore.0 => std::io::stdout().write_all(FORGET)?,
-                    Effect::Forget => {}
-                    // The whole job, as ^Z does for any program; this one is stopped once the signal arrives.
-                    Effect::Suspend => process::kill_current_process_group(process::Signal::TSTP)?,
-                    Effect::LogIn => {
-                        // Its thread would take the answers to the questions.
-                        *stream = None;
-                        self.log_in(app).await?;
-                        screen.clear()?;
-                    }
-                }
-                app.ctx.dirty = true;
-            }
+            self.carry_out(app, screen, stream, signals).await?;
             if app.ctx.dirty && !app.quit && ENTERED.load(Ordering::SeqCst) {
                 draw(app, screen)?;
+                blind = false;
             }
+            turn = Instant::now();
         }
         Ok(())
     }
 
-    /// Asks for the credentials on the ordinary screen.
-    async fn log_in(&mut self, app: &mut App) -> anyhow::Result<()> {
+    /// Does what the console wants of the terminal.
+    async fn carry_out(
+        &mut self,
+        app: &mut App,
+        screen: &mut Screen,
+        stream: &mut Option<EventStream>,
+        signals: &mut Signals,
+    ) -> anyhow::Result<()> {
+        for effect in std::mem::take(&mut app.effects) {
+            match effect {
+                Effect::Copy(copied) => {
+                    execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(copied))?;
+                }
+                Effect::Redraw => screen.clear()?,
+                Effect::Forget if self.restore.0 => std::io::stdout().write_all(FORGET)?,
+                Effect::Forget => {}
+                // The whole job, as ^Z does for any program; this one is stopped once the signal arrives.
+                Effect::Suspend => process::kill_current_process_group(process::Signal::TSTP)?,
+                Effect::LogIn => {
+                    // Its thread would take the answers to the questions.
+                    *stream = None;
+                    self.log_in(app, signals).await?;
+                    if app.quit {
+                        return Ok(());
+                    }
+                    screen.clear()?;
+                }
+            }
+            app.ctx.dirty = true;
+        }
+        Ok(())
+    }
+
+    /// Asks for the credentials on the ordinary screen; a signal or the loss of the terminal ends the console.
+    async fn log_in(&mut self, app: &mut App, signals: &mut Signals) -> anyhow::Result<()> {
         leave(self.restore.0);
-        let answer = (self.log_in)().await;
+        let modes = termios::tcgetattr(std::io::stdin()).ok();
+        let ended = async {
+            tokio::select! {
+                () = signals.recv() => {}
+                () = hung_up(|| std::io::stdin().is_terminal()) => {}
+            }
+        };
+        let Some(answer) = unless(ended, (self.log_in)()).await else {
+            // The question may have switched the echo off.
+            if let Some(modes) = modes {
+                termios::tcsetattr(std::io::stdin(), termios::OptionalActions::Now, &modes).ok();
+            }
+            app.quit = true;
+            return Ok(());
+        };
         enter()?;
         match answer {
             Ok(api) => {
@@ -387,6 +434,28 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
             }
         }
     }
+}
+
+/// Returns the answer, or `None` if the end comes first.
+async fn unless<T>(end: impl Future<Output = ()>, answer: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = end => None,
+        answer = answer => Some(answer),
+    }
+}
+
+/// Returns once the terminal is gone.
+async fn hung_up(there: impl Fn() -> bool) {
+    while there() {
+        tokio::time::sleep(HANG_UP).await;
+    }
+}
+
+/// Passes events on, but nothing that somebody typed who is blind.
+fn pass(app: &mut App, events: impl IntoIterator<Item = Event>, blind: bool) {
+    let typed = |event: &Event| matches!(event, Event::Key(_) | Event::Mouse(_) | Event::Paste(_));
+    events.into_iter().filter(|event| !(blind && typed(event))).for_each(|event| app.event(event));
 }
 
 fn screen() -> anyhow::Result<Screen> {
@@ -449,6 +518,15 @@ mod tests {
         drop(look);
         events.0.take().unwrap().wake();
         assert_eq!(woken.load(Ordering::SeqCst), 1);
+    }
+
+    /// Once a console stayed for ever at the question for the password after its window was closed.
+    #[tokio::test]
+    async fn a_terminal_that_is_gone_ends_the_question() {
+        let looks = std::cell::Cell::new(0);
+        let there = || looks.replace(looks.get() + 1) < 3;
+        assert_eq!(unless(hung_up(there), std::future::pending::<()>()).await, None);
+        assert_eq!(unless(hung_up(|| true), std::future::ready(7)).await, Some(7));
     }
 
     fn counting_waker() -> (Waker, Arc<std::sync::atomic::AtomicUsize>) {

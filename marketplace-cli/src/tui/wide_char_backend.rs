@@ -4,7 +4,10 @@
 //! cursor is moved to the position of the next one, so that a disagreement stays within one name and never shifts the rest
 //! of the row. What the terminal may have drawn beyond the cell, or left there of the cell before, is drawn over.
 
-use std::io::{self, Write};
+use std::{
+    cell::Cell as Known,
+    io::{self, Write},
+};
 
 use crossterm::{
     queue,
@@ -21,7 +24,7 @@ const UNKNOWN: Size = Size { width: 80, height: 24 };
 
 /// A backend that positions the cursor explicitly around cells of several code points, whose width terminals disagree on.
 #[derive(Debug)]
-pub struct WideCharBackend<W: Write>(pub CrosstermBackend<W>, Shown);
+pub struct WideCharBackend<W: Write>(pub CrosstermBackend<W>, Shown, Known<bool>);
 
 /// The cells that the terminal shows, by row; `None` where nothing was drawn since it was cleared.
 type Shown = Vec<Vec<Option<Cell>>>;
@@ -29,7 +32,7 @@ type Shown = Vec<Vec<Option<Cell>>>;
 impl<W: Write> WideCharBackend<W> {
     /// Creates one that writes with another.
     pub fn new(inner: CrosstermBackend<W>) -> Self {
-        Self(inner, Vec::new())
+        Self(inner, Vec::new(), Known::new(false))
     }
 
     fn remember(&mut self, x: u16, y: u16, cell: &Cell) -> Option<Cell> {
@@ -111,6 +114,19 @@ impl<W: Write> WideCharBackend<W> {
     }
 }
 
+/// Returns the size of a terminal that reports this one. Serial lines and new pseudo-terminals know none; but where one
+/// was known, none means that nothing can be seen.
+fn size_of(reported: Option<Size>, known: &Known<bool>) -> Size {
+    match reported {
+        Some(size) if size.width > 0 && size.height > 0 => {
+            known.set(true);
+            size
+        }
+        Some(size) if known.get() => Size { width: size.width.max(1), height: size.height.max(1) },
+        _ => UNKNOWN,
+    }
+}
+
 /// A cell that is to be drawn, and the one that was there.
 struct Changed<'a> {
     x: u16,
@@ -186,8 +202,7 @@ impl<W: Write> Backend for WideCharBackend<W> {
         self.0.clear_region(clear_type)
     }
     fn size(&self) -> io::Result<Size> {
-        // Serial lines and new pseudo-terminals know no size.
-        Ok(self.0.size().ok().filter(|size| size.width > 0 && size.height > 0).unwrap_or(UNKNOWN))
+        Ok(size_of(self.0.size().ok(), &self.2))
     }
     fn window_size(&mut self) -> io::Result<WindowSize> {
         self.0.window_size()
@@ -288,6 +303,16 @@ mod tests {
             assert!(shown.ends_with(" rest"), "{name}: {shown:?}");
             let shown = naive(&written(&[&line("abc"), &line(name), &line("xyz")]));
             assert_eq!(shown, "xyz    rest", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_size_that_is_lost_is_too_small() {
+        let known = Known::new(false);
+        assert_eq!(size_of(Some(Size::new(0, 24)), &known), UNKNOWN);
+        assert_eq!(size_of(Some(Size::new(120, 40)), &known), Size::new(120, 40));
+        for (reported, size) in [((0, 0), (1, 1)), ((0, 24), (1, 24)), ((80, 0), (80, 1))] {
+            assert_eq!(size_of(Some(reported.into()), &known), Size::from(size));
         }
     }
 

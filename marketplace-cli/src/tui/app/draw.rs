@@ -28,7 +28,8 @@ impl App {
         self.small = frame::too_small(area.width, area.height);
         if self.small {
             self.sight = None;
-            let leave = self.ctx.keymap.key(Action::QUIT);
+            // A letter belongs to what is being typed, also where that is not shown.
+            let leave = if self.typing() { "^c".to_owned() } else { self.ctx.keymap.key(Action::QUIT) };
             let line = format!(
                 "terminal too small: {}×{}, needs {}×{}; {leave} leaves",
                 area.width,

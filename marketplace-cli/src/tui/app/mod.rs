@@ -87,6 +87,8 @@ pub struct App {
     small: bool,
     /// Why the session ended: nothing is shown then.
     over: Option<String>,
+    /// What the session left behind that ended, until it is known who logged in.
+    parted: Option<session::Parted>,
     /// When the identity was last asked for because something was forbidden.
     doubted_at: Option<Instant>,
 }
@@ -114,6 +116,7 @@ impl App {
             sight: None,
             small: false,
             over: None,
+            parted: None,
             doubted_at: None,
         };
         app.ask_identity();
@@ -161,7 +164,7 @@ impl App {
         }
         match event {
             TermEvent::Key(key) if key.kind == KeyEventKind::Release => {
-                self.keys.released(key);
+                self.keys.released(key, (self.ctx.pulse)());
                 return;
             }
             TermEvent::Key(key) => self.key(key),
@@ -230,12 +233,17 @@ impl App {
     fn route(&mut self, key: KeyEvent, repeated: bool) -> bool {
         self.ctx.dirty = true;
         if self.small {
-            // What cannot be seen cannot be decided.
-            let interrupts = key.modifiers.contains(KeyModifiers::CONTROL);
-            if let Some(action @ (Action::QUIT | Action::SUSPEND)) = self.ctx.keymap.find(key.into(), self.active)
-                && (interrupts || !self.typing())
-            {
-                self.act(action);
+            // What cannot be seen cannot be decided, nor answered.
+            let text = self.typing() && !key.modifiers.contains(KeyModifiers::CONTROL) && key.code != KeyCode::Esc;
+            match self.ctx.keymap.find(key.into(), self.active).filter(|_| !text) {
+                Some(Action::QUIT) => self.quit = true,
+                Some(Action::SUSPEND) => self.act(Action::SUSPEND),
+                Some(Action::BACK) => {
+                    if let Some(bulk) = self.bulk.as_ref().filter(|bulk| bulk.running()) {
+                        bulk.stop();
+                    }
+                }
+                _ => {}
             }
             return false;
         }
@@ -248,6 +256,15 @@ impl App {
         if let Some((form, _)) = &mut self.form {
             let moves = matches!(key.code, KeyCode::Up | KeyCode::Down | KeyCode::Left | KeyCode::Right);
             if repeated && !moves && (key.code == KeyCode::Enter || !form.typing()) {
+                return false;
+            }
+            // What is typed stays until it can be done.
+            if key.code == KeyCode::Enter
+                && key.modifiers.is_empty()
+                && form.keeps()
+                && let Err(error) = self.ctx.gate.check()
+            {
+                self.ctx.refuse(error.detail().to_owned());
                 return false;
             }
             match form.key(key) {
@@ -357,7 +374,7 @@ impl App {
             return;
         }
         let choices = links.iter().map(|link| Choice { key: link.key, label: link.label.clone(), template: "" });
-        let form = Form::new("Jump to").choices(choices.collect(), false).at_once();
+        let form = Form::new("Jump to").choices(choices.collect(), false).at_once().first_by_default();
         self.ctx.ask(form, Intent::Jump(links.into_iter().map(|link| link.to).collect()));
     }
 
@@ -497,6 +514,9 @@ impl App {
             },
         }
         self.settle();
+        if !self.busy() {
+            self.ctx.drafts.done();
+        }
     }
 
     fn deliver(&mut self, message: Message) {
@@ -528,6 +548,7 @@ impl App {
                 self.ctx.say_after(bulk.summary());
             }
             if bulk.any_failed() {
+                self.ctx.drafts.bring_back();
                 self.ctx.refuse(bulk.summary());
             } else {
                 self.ctx.say(bulk.summary());

@@ -4,19 +4,28 @@ use std::time::Duration;
 
 use crossterm::event::{Event as TermEvent, KeyCode, KeyEventKind};
 use marketplace_core::{
+    base::principal::Principal,
     error::{ErrorCode, Result},
     staff::{Connection, Identity, WhoAmI},
 };
 use std::sync::Arc;
 
 use super::{
-    super::{heartbeat::Heartbeat, jump::Path, keymap::Action, write_guard::Gate},
+    super::{heartbeat::Heartbeat, jump::Path, keymap::Action, widgets::form::Draft, write_guard::Gate},
     App, Effect, Whoami,
     slots::Slots,
 };
 
 /// The least time between two questions for the identity because something was forbidden.
 const DOUBT: Duration = Duration::from_secs(5);
+
+/// What is left of a session that ended.
+#[derive(Debug, Default)]
+pub(super) struct Parted {
+    who: Option<Principal>,
+    undone: Vec<String>,
+    drafts: Vec<(String, Draft)>,
+}
 
 impl App {
     /// Ends what is shown if the session has ended. Returns whether it has.
@@ -50,6 +59,14 @@ impl App {
                     self.clear();
                     self.ctx.refuse(format!("your role is {} now", identity.role));
                 }
+                if let Some(parted) = self.parted.take() {
+                    if parted.who.as_ref() == Some(&identity.principal) {
+                        // They have read what was not done.
+                        parted.drafts.into_iter().for_each(|(name, draft)| self.ctx.drafts.put(&name, draft));
+                    } else {
+                        parted.undone.into_iter().for_each(|what| self.ctx.say_after(what));
+                    }
+                }
                 self.ctx.identity = Some(identity);
             }
             Err(error) if matches!(error.code(), ErrorCode::Unauthenticated | ErrorCode::Forbidden) => {
@@ -67,7 +84,9 @@ impl App {
         self.slots = Slots::default();
         self.active = self.slots.start();
         self.path = Path::default();
-        self.form = None;
+        if let Some((form, _)) = self.form.take() {
+            form.leave();
+        }
         self.popup = None;
         self.palette = None;
         self.failures = None;
@@ -91,13 +110,14 @@ impl App {
         if !lost.is_empty() {
             why = format!("{why}\nnot done, or not known to be done: {}", lost.join(", "));
         }
-        if self.ctx.leaving() {
-            for what in lost {
-                self.ctx.say_after(what);
-            }
-        }
         self.clear();
-        self.ctx.identity = None;
+        self.ctx.drafts.bring_back();
+        let parted = self.parted.get_or_insert_default();
+        parted.undone.extend(lost);
+        if let Some(identity) = self.ctx.identity.take() {
+            parted.who = Some(identity.principal);
+            parted.drafts = self.ctx.drafts.take();
+        }
         self.over = Some(why);
     }
 
@@ -124,6 +144,13 @@ impl App {
         self.ask_identity();
         self.clear();
         self.tick();
+    }
+
+    /// Learns that the console stood still, and may have been hidden: what it showed counts from the next frame only.
+    pub fn interrupted(&mut self) {
+        self.sight = None;
+        self.keys.interrupted();
+        self.ctx.dirty = true;
     }
 
     /// Draws every picture again, in the way that has just become known.
@@ -178,6 +205,7 @@ impl App {
     /// Returns what was not done, or is not known to be done, when the console is left now.
     pub fn undone(&self) -> Vec<String> {
         let open = self.pending().into_iter().map(|what| format!("{what}: no answer, so it may not have been done"));
-        self.ctx.unsaid().iter().cloned().chain(open).collect()
+        let parted = self.parted.iter().flat_map(|parted| &parted.undone);
+        self.ctx.unsaid().iter().chain(parted).cloned().chain(open).collect()
     }
 }

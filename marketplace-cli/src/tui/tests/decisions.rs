@@ -129,6 +129,20 @@ async fn undo_before_the_answer_is_undone_after_it() {
 }
 
 #[tokio::test]
+async fn each_undo_before_the_answers_takes_one_decision_back() {
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
+    console.press("2 enter").await;
+    system.hold::<ApproveAttempt>();
+    console.press("a a u u").await;
+    system.let_go::<ApproveAttempt>();
+    console.settle().await;
+    for number in 0..2 {
+        assert!(system.attempt(number).await.attempt.status.is_open(), "{number}");
+    }
+}
+
+#[tokio::test]
 async fn after_ten_seconds_there_is_nothing_to_undo() {
     let system = System::new(6, 4).await;
     let mut console = Console::start(&system).await;

@@ -139,3 +139,40 @@ async fn a_forbidden_call_asks_who_this_still_is() {
     console.hides("Ada");
     assert_eq!(changes(&system).len(), 2);
 }
+
+#[tokio::test]
+async fn what_was_not_done_is_said_unless_the_same_person_goes_on() {
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
+    console.press("2 enter").await;
+    system.fail::<ApproveAttempt>(Error::unauthenticated("you were banned"));
+    console.press("a").await;
+    assert_eq!(console.app.undone(), ["approving Ada O•••"]);
+    console.resume();
+    console.settle().await;
+    assert_eq!(console.app.undone(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_was_typed_outlives_the_connection_and_the_session() {
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
+    console.press("3 c").await;
+    console.write("called back").await;
+    system.set_down(true);
+    console.later(Duration::from_millis(300)).await;
+    console.press("enter").await;
+    console.shows("not connected: nothing was changed");
+    console.shows("called back");
+    system.set_down(false);
+    for _ in 0..30 {
+        console.later(Duration::from_millis(500)).await;
+    }
+    system.fail::<ListEvents>(Error::unauthenticated("this session was ended"));
+    console.later(Duration::from_millis(300)).await;
+    console.hides("called back");
+    console.resume();
+    console.settle().await;
+    console.press("3 c").await;
+    console.shows("called back");
+}

@@ -131,7 +131,9 @@ async fn a_case_without_its_pictures_is_not_decided() {
     console.key("a");
     console.settle().await;
     assert_eq!(approved(&system, 4).await, 0);
+    // It was pressed twice in quick succession, so it could be held.
     console.press("a").await;
+    console.later(Duration::from_millis(200)).await;
     assert_eq!(approved(&system, 4).await, 1);
 }
 
@@ -162,6 +164,51 @@ async fn in_a_window_that_is_too_small_no_key_decides() {
     console.shows("q leaves");
     console.press("q").await;
     assert!(console.app.quit);
+}
+
+#[tokio::test]
+async fn a_window_that_is_too_small_is_left_at_once_also_during_a_bulk_act() {
+    for key in ["q", "ctrl-c"] {
+        let system = System::new(6, 4).await;
+        let mut console = Console::start(&system).await;
+        console.press("2 * a").await;
+        system.hold::<ApproveAttempt>();
+        console.press("enter").await;
+        console.resize(40, 12);
+        console.press(key).await;
+        assert!(console.app.quit, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_bulk_act_is_stopped_in_a_window_that_is_too_small() {
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
+    console.press("2 * a").await;
+    system.hold::<ApproveAttempt>();
+    console.press("enter").await;
+    console.resize(40, 12);
+    console.press("esc").await;
+    system.let_go::<ApproveAttempt>();
+    console.settle().await;
+    assert!(!console.app.busy());
+    assert!(approved(&system, 4).await < 4);
+}
+
+#[tokio::test]
+async fn time_in_the_background_is_no_look() {
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
+    console.press("2 enter").await;
+    console.pass(Duration::from_secs(60));
+    console.app.interrupted();
+    console.draw();
+    console.key("a");
+    console.settle().await;
+    console.shows("only just now");
+    assert_eq!(approved(&system, 4).await, 0);
+    console.press("x").await;
+    console.shows("the worker reads");
 }
 
 #[tokio::test]

@@ -196,7 +196,7 @@ impl Kyc {
                     self.list.rows.refresh();
                 }
                 if undo {
-                    self.undo(ctx);
+                    self.take_back(at, ctx);
                 }
             }
             Err(error) => {
@@ -244,26 +244,26 @@ impl Kyc {
             return;
         }
         self.sent.retain(|sent| sent.load.is_some() || sent.until.is_some_and(|until| now < until));
-        let Some(sent) = self.sent.last_mut() else {
+        // Those that are marked are taken back already.
+        let Some(at) = self.sent.iter().rposition(|sent| !sent.undo) else {
             ctx.refuse("nothing to undo: a decision can be taken back for 10 s");
             return;
         };
-        if sent.load.is_some() {
+        match self.sent.get_mut(at) {
             // There is no result yet: it is undone as soon as there is.
-            sent.undo = true;
-            return;
+            Some(sent) if sent.load.is_some() => sent.undo = true,
+            _ => self.take_back(at, ctx),
         }
-        if let Some(sent) = self.sent.pop() {
-            let id = sent.open.id();
-            let what = format!("taking back {}", text::clean(sent.open.name()));
-            let load =
-                ctx.act(
-                    what,
-                    Came::Undone,
-                    |api| async move { api.call::<UndoDecision>(id, (), Change::default()).await },
-                );
-            self.undoing.push((load, sent.open));
-        }
+    }
+
+    /// Takes one of the decisions back that were sent.
+    fn take_back(&mut self, at: usize, ctx: &mut Ctx) {
+        let sent = self.sent.remove(at);
+        let id = sent.open.id();
+        let what = format!("taking back {}", text::clean(sent.open.name()));
+        let load =
+            ctx.act(what, Came::Undone, |api| async move { api.call::<UndoDecision>(id, (), Change::default()).await });
+        self.undoing.push((load, sent.open));
     }
 
     /// Handles the result of an undo.

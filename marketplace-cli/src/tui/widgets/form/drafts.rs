@@ -18,12 +18,16 @@ pub struct Draft {
 
 /// The drafts of this session, in memory only. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Drafts(Rc<RefCell<VecDeque<(String, Draft)>>>);
+pub struct Drafts {
+    left: Rc<RefCell<VecDeque<(String, Draft)>>>,
+    /// Of forms that were confirmed, until what they ask for is done.
+    sent: Rc<RefCell<Vec<(String, Draft)>>>,
+}
 
 impl Drafts {
     /// Returns the draft under a name.
     pub fn get(&self, name: &str) -> Option<Draft> {
-        self.0.borrow().iter().find(|(known, _)| known == name).map(|(_, draft)| draft.clone())
+        self.left.borrow().iter().find(|(known, _)| known == name).map(|(_, draft)| draft.clone())
     }
     /// Keeps a draft under a name, unless nothing was filled in.
     pub fn put(&self, name: &str, draft: Draft) {
@@ -31,7 +35,7 @@ impl Drafts {
         if draft.comment.is_none() && draft.note.trim().is_empty() && !draft.picked.contains(&true) {
             return;
         }
-        let mut drafts = self.0.borrow_mut();
+        let mut drafts = self.left.borrow_mut();
         drafts.push_back((name.to_owned(), draft));
         if drafts.len() > MOST {
             drafts.pop_front();
@@ -39,6 +43,26 @@ impl Drafts {
     }
     /// Removes the draft under a name.
     pub fn remove(&self, name: &str) {
-        self.0.borrow_mut().retain(|(known, _)| known != name);
+        self.left.borrow_mut().retain(|(known, _)| known != name);
+    }
+    /// Keeps the draft of a form that was confirmed, in case that it was in vain.
+    pub fn send(&self, name: &str, draft: Draft) {
+        self.remove(name);
+        self.sent.borrow_mut().push((name.to_owned(), draft));
+    }
+    /// Keeps what was sent as if the forms had been left: it was in vain.
+    pub fn bring_back(&self) {
+        for (name, draft) in self.sent.take() {
+            self.put(&name, draft);
+        }
+    }
+    /// Forgets what was sent: it was done.
+    pub fn done(&self) {
+        self.sent.borrow_mut().clear();
+    }
+    /// Removes all drafts and returns them.
+    pub fn take(&self) -> Vec<(String, Draft)> {
+        self.done();
+        self.left.take().into()
     }
 }

@@ -24,8 +24,7 @@ use super::{
     centred, rows,
 };
 
-use self::drafts::Draft;
-pub use self::drafts::Drafts;
+pub use self::drafts::{Draft, Drafts};
 
 /// One choice.
 #[derive(Debug, Clone)]
@@ -84,6 +83,8 @@ pub struct Form {
     choices: Vec<Choice>,
     many: bool,
     at_once: bool,
+    /// Whether Enter picks the choice under the cursor: the first one only once somebody moved there.
+    pointed: bool,
     picked: Vec<bool>,
     cursor: usize,
     comment: Option<TextArea<'static>>,
@@ -121,6 +122,7 @@ impl Form {
             choices: Vec::new(),
             many: false,
             at_once: false,
+            pointed: false,
             picked: Vec::new(),
             cursor: 0,
             comment: None,
@@ -167,11 +169,21 @@ impl Form {
         self.draft = Some((drafts.clone(), name));
     }
 
-    fn leave(&self) -> Outcome {
+    fn filled_in(&self) -> Draft {
+        let comment = self.comment.as_ref().filter(|_| self.edited).map(|comment| comment.lines().join("\n"));
+        let note = self.note.as_ref().map_or("", |note| note.value()).to_owned();
+        Draft { picked: self.picked.clone(), comment, note }
+    }
+
+    /// Returns whether what is typed is kept when it is left.
+    pub fn keeps(&self) -> bool {
+        self.draft.is_some()
+    }
+
+    /// Leaves the form, and keeps what was typed.
+    pub fn leave(&self) -> Outcome {
         if let Some((drafts, name)) = &self.draft {
-            let words = self.comment.as_ref().filter(|_| self.edited).map(|comment| comment.lines().join("\n"));
-            let note = self.note.as_ref().map_or("", |note| note.value()).to_owned();
-            drafts.put(name, Draft { picked: self.picked.clone(), comment: words, note });
+            drafts.put(name, self.filled_in());
         }
         Outcome::Cancelled
     }
@@ -195,6 +207,7 @@ impl Form {
 
     /// Moves among the choices, for the wheel.
     pub fn scroll(&mut self, lines: isize) {
+        self.pointed = true;
         self.cursor = self.cursor.saturating_add_signed(lines).min(self.choices.len().saturating_sub(1));
     }
     /// Adds a line of explanation.
@@ -221,6 +234,12 @@ impl Form {
     #[must_use]
     pub fn at_once(mut self) -> Self {
         self.at_once = true;
+        self
+    }
+    /// Lets Enter pick the first choice, where nothing is recorded.
+    #[must_use]
+    pub fn first_by_default(mut self) -> Self {
+        self.pointed = true;
         self
     }
     /// Adds a mandatory text for `reader`, with the focus.
@@ -393,6 +412,7 @@ impl Form {
 
     fn choice_key(&mut self, key: KeyEvent, plain: bool) -> Outcome {
         let last = self.choices.len().saturating_sub(1);
+        self.pointed |= matches!(key.code, KeyCode::Down | KeyCode::Up);
         match key.code {
             KeyCode::Down => self.cursor = (self.cursor + 1).min(last),
             KeyCode::Up => self.cursor = self.cursor.saturating_sub(1),
@@ -417,7 +437,7 @@ impl Form {
     }
 
     fn submit(&mut self) -> Outcome {
-        if self.at_once && !self.picked.contains(&true) {
+        if self.at_once && self.pointed && !self.picked.contains(&true) {
             self.pick(self.cursor);
         }
         let picked: Vec<usize> = self.picked.iter().enumerate().filter(|(_, flag)| **flag).map(|(at, _)| at).collect();
@@ -450,7 +470,7 @@ impl Form {
             return Outcome::Open;
         }
         if let Some((drafts, name)) = &self.draft {
-            drafts.remove(name);
+            drafts.send(name, self.filled_in());
         }
         Outcome::Filled(Filled { picked, comment, note })
     }

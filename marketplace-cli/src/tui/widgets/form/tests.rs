@@ -117,3 +117,18 @@ fn a_click_chooses() {
     form.click(Position::new(20, u16::try_from(row).unwrap()));
     assert_eq!(form.picked, [false, true]);
 }
+
+#[test]
+fn enter_picks_no_reason_that_nobody_pointed_at() {
+    let form = || {
+        let choices = ["complaint", "dispute"].map(|code| Choice::of(code.chars().next().unwrap(), code));
+        Form::new("Read").choices(choices.into(), false).at_once()
+    };
+    assert_eq!(press(&mut form(), KeyCode::Enter), Outcome::Open);
+    let mut moved = form();
+    press(&mut moved, KeyCode::Down);
+    let Outcome::Filled(filled) = press(&mut moved, KeyCode::Enter) else { panic!() };
+    assert_eq!(filled.picked, [1]);
+    let Outcome::Filled(filled) = press(&mut form().first_by_default(), KeyCode::Enter) else { panic!() };
+    assert_eq!(filled.picked, [0]);
+}
