@@ -320,7 +320,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                 .await?
                 .call::<CreateUser>((), (), NewUserInput::new(new.clone(), acting.change(&Overrides::default())))
                 .await?;
-            context.print_created(&made, &acting.change)
+            context.print_change(&made, &acting.change)
         }
         Verb::Create { continue_on_error, acting, .. } => create_all(context, continue_on_error, &acting).await,
         Verb::Freeze { batch, acting } => {
@@ -363,7 +363,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let api = context.connect().await?;
             let id = id.find(&api).await?;
             let written = api.call::<WriteUserNote>(id, (), NoteInput::new(body, &asked)).await?;
-            context.print_created(&written, &change)
+            context.print_change(&written, &change)
         }
     }
 }
