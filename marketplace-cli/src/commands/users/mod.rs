@@ -179,8 +179,10 @@ pub enum Verb {
         acting: Acting,
     },
     /// Change the role
-    #[command(after_help = "Lines of --stdin may override: role, reason, note, if_version.\n\n\
-        Example:\n  marketplace users role 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --role support --yes")]
+    #[command(
+        after_help = "Lines of --stdin may override: reason, note, if_version. Without --role, they say the role.\n\n\
+        Example:\n  marketplace users role 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --role support --yes"
+    )]
     Role {
         /// Which ones.
         #[command(flatten)]
@@ -428,8 +430,9 @@ async fn act(context: &Context, verb: &str, batch: &BatchArgs, acting: &Acting, 
         let action = match (&action, line.role) {
             (Action::Fixed(action), None) => action.clone(),
             (Action::Role(role), line_role) => UserAction::SetRole {
-                role: line_role
-                    .or(*role)
+                // The role of a row of a list is the one that somebody has, and not the one that they are to get.
+                role: (*role)
+                    .or(line_role)
                     .ok_or_else(|| Failure::usage("the new role is missing", "add --role ROLE"))?,
             },
             (Action::Fixed(_), Some(_)) => return Err(Failure::usage("`role` is for `users role`", "leave it out")),
