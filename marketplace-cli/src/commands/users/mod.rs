@@ -289,6 +289,12 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             out.check::<UserSummary>()?;
             let api = context.connect().await?;
             let range = Range { is_reordered: q.is_some(), ..range };
+            if q.as_ref().is_some_and(|q| !q.contains(char::is_alphanumeric)) {
+                return Err(Failure::usage(
+                    "--q has neither a letter nor a digit, so there is nothing to search for",
+                    "leave it away to list everybody",
+                ));
+            }
             let filter = UserFilter { q, role, status, reveal };
             context
                 .stream(&range, async |page| api.call::<ListUsers>((), ListQuery::new(&filter, &page), ()).await)
