@@ -112,8 +112,9 @@ impl Query {
                 query.by_contact = true;
             } else if let Some(digits) = part.strip_prefix('+') {
                 let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
+                // A number of no digits is nobody's, whatever stands beside it.
                 if digits.is_empty() {
-                    continue;
+                    return None;
                 }
                 numbers.push(contact(format!("+{digits}")));
                 query.by_contact = true;
