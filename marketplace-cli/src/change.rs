@@ -137,22 +137,35 @@ impl Context {
         if change.dry_run { self.out.check::<Preview<'_, T>>() } else { self.out.check::<T>() }
     }
 
-    /// Prints the result of a change, which a dry run marks.
+    /// Prints the result of a change, which a dry run marks; of a dry run, which did nothing, no id.
+    ///
+    /// # Errors
+    /// An error that says that it is done, where only its result cannot be printed.
     pub fn print_change<T: Row>(&self, result: &T, change: &ChangeArgs) -> Outcome {
         if !change.dry_run {
-            return self.out.item(result);
+            return self.out.item(result).map_err(|failure| self.done(failure));
         }
         self.out.note("dry run: nothing was changed");
+        if self.out.format == Format::Id {
+            return Ok(());
+        }
         self.out.item(&Preview { dry_run: true, would_be: result })
     }
 
-    /// Prints what was created; of a dry run, which created nothing, no id.
-    pub fn print_created<T: Row>(&self, result: &T, change: &ChangeArgs) -> Outcome {
-        if change.dry_run && self.out.format == Format::Id {
-            self.out.note("dry run: nothing was made, so there is no id");
-            return Ok(());
+    /// Returns the failure to print the result of what is done.
+    fn done(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Interrupted(_) => {
+                Failure::Interrupted("interrupted; the change is done, and its result was not printed".into())
+            }
+            Failure::BrokenPipe | Failure::Terminated => {
+                self.out.note("the change is done, and nobody reads its result");
+                failure
+            }
+            failure => {
+                Failure::Other(anyhow::anyhow!("the change is done, but its result cannot be printed: {failure}"))
+            }
         }
-        self.print_change(result, change)
     }
 
     /// Returns the id that is meant.
@@ -262,6 +275,8 @@ impl Context {
         let mut items = lines(batch);
         let mut list = self.out.list::<ItemResult>();
         let mut tally = Tally { is_dry: change.dry_run, ..Tally::default() };
+        let dry = if change.dry_run { " (dry run: nothing was changed)" } else { "" };
+        let mut unprinted = 0_u64;
         let mut foreseen = HashSet::new();
         let bar = self.bar(batch);
         let stopped = loop {
@@ -290,15 +305,27 @@ impl Context {
                 // Ids on stdout are for the next program, which is not to go on with what failed.
                 bar.suspend(|| self.out.note(&result.failed()));
             }
-            let shown =
-                if self.out.format == Format::Id && outcome.is_err() { &[][..] } else { std::slice::from_ref(&result) };
+            let is_hidden = self.out.format == Format::Id && (outcome.is_err() || change.dry_run);
+            let shown = if is_hidden { &[][..] } else { std::slice::from_ref(&result) };
             match bar.suspend(|| list.page(shown)) {
                 // A change whose result cannot be printed is not made: the rest of the batch is left unchanged, and an
                 // error says so.
                 Err(Failure::BrokenPipe) => {
                     return Err(Failure::Interrupted(format!("nobody reads the results; stopped after {tally}")));
                 }
-                written => written?,
+                Err(failure @ Failure::Usage { .. }) if self.out.transforms() => {
+                    unprinted += 1;
+                    bar.suspend(|| self.out.warn(&result.unprinted(&failure)));
+                }
+                Err(failure) => {
+                    bar.finish_and_clear();
+                    let left = match (batch.ids.len() as u64).checked_sub(tally.total()) {
+                        Some(left) if !batch.stdin => format!("{left} not tried"),
+                        _ => "the rest of stdin not tried".to_owned(),
+                    };
+                    return Err(self.unwritten(failure, &format!("{tally}{dry}, {left}")));
+                }
+                Ok(()) => {}
             }
             bar.inc(1);
             bar.set_message(tally.to_string());
@@ -310,19 +337,35 @@ impl Context {
             }
         };
         bar.finish_and_clear();
-        list.page(&[])?;
-        list.finish()?;
-        let dry = if change.dry_run { " (dry run: nothing was changed)" } else { "" };
+        list.page(&[])
+            .and_then(|()| list.finish())
+            .map_err(|failure| self.unwritten(failure, &format!("{tally}{dry}")))?;
         match stopped {
             Some(Stop::Ended(error)) => Err(Failure::Stopped { error, done: format!("{tally}{dry}") }),
             Some(Stop::Interrupted) => Err(Failure::Interrupted(format!("stopped after {tally}{dry}"))),
             Some(Stop::Failed) if !batch.continue_on_error => {
                 Err(Failure::Batch(format!("stopped at the first failure: {tally}{dry}; --continue-on-error goes on")))
             }
+            _ if unprinted > 0 => Err(Failure::Batch(format!("{tally}{dry}; {unprinted} of the results not printed"))),
             _ if tally.failed > 0 => Err(Failure::Batch(format!("{tally}{dry}"))),
             _ => {
                 self.out.note(&format!("{tally}{dry}"));
                 Ok(())
+            }
+        }
+    }
+
+    /// Returns the failure to print the results of a batch, with what was done.
+    fn unwritten(&self, failure: Failure, done: &str) -> Failure {
+        match failure {
+            Failure::Interrupted(_) | Failure::BrokenPipe => Failure::Interrupted(format!("stopped after {done}")),
+            Failure::Terminated => {
+                self.out.warn(&format!("stopped after {done}"));
+                Failure::Terminated
+            }
+            Failure::Usage { .. } => Failure::Batch(format!("{done}; the results not printed: {failure}")),
+            failure => {
+                Failure::Other(anyhow::anyhow!("the results cannot be printed: {failure}; stopped after {done}"))
             }
         }
     }
@@ -533,6 +576,10 @@ struct Tally {
 }
 
 impl Tally {
+    fn total(&self) -> u64 {
+        self.changed + self.unchanged + self.failed
+    }
+
     fn count(&mut self, outcome: &Outcome<bool>) {
         match outcome {
             Ok(true) => self.changed += 1,
@@ -582,6 +629,11 @@ impl ItemResult {
         };
         // The line says where to look, which is only needed where something is wrong.
         Self { id, result, dry_run, line: line.filter(|_| error.is_some()), error }
+    }
+
+    /// Returns what became of an item whose result cannot be printed, for people.
+    fn unprinted(&self, failure: &Failure) -> String {
+        format!("error: {} is {}, but its result cannot be printed: {failure}", self.id, self.result)
     }
 
     /// Returns what became of an item that failed, for people.

@@ -280,6 +280,7 @@ mod tests {
         let config = load_config(Some(database_url("sqlite:///srv/a%20b/m.db?mode=ro").unwrap()), None).unwrap();
         assert_eq!(config.keys_dir(), Path::new("/srv/a b/keys"));
         assert!(database_url("m.db?mode=odd").is_err());
+        assert!(database_url("m.db?mode=ro&mode=rw").is_err());
     }
 
     #[test]

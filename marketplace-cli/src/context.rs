@@ -12,7 +12,7 @@ use std::{
 
 use marketplace_core::{
     app::App,
-    error::Result,
+    error::{Error, Result},
     page::{MAX_LIMIT, Page, PageRequest, TimeCursor, cursor_of},
     staff::Connection,
     time::Timestamp,
@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::{
     args::{Format, Globals, Range},
     failure::{Failure, Outcome},
-    output::{Order, Output, Row, Selection, Timeline, Transform, at, plain},
+    output::{Order, Output, Row, Selection, Timeline, Transform, at, heed, plain},
 };
 
 /// The state of a running command.
@@ -55,6 +55,9 @@ impl Context {
             (None, Some(template)) => Some(Transform::template(template)?),
             (None, None) => None,
         };
+        if transform.is_some() {
+            heed(signal)?;
+        }
         let out =
             Output::stdout(globals.output, globals.fields.clone(), !globals.no_header, globals.quiet, globals.color)
                 .through(transform);
@@ -200,6 +203,14 @@ async fn collect<T: Row>(
     Ok((rows, !reading.is_over))
 }
 
+/// Refuses a page that leads to itself: its list would have no end.
+pub fn require_progress<T>(asked: Option<&str>, page: &Page<T>) -> Result<()> {
+    if page.next.is_some() && page.next.as_deref() == asked {
+        return Err(Error::unavailable("the server's list leads back to where it was", "a cursor that repeats"));
+    }
+    Ok(())
+}
+
 /// Reads a list from where its range begins to where it ends.
 struct Reading {
     after: Option<String>,
@@ -238,7 +249,9 @@ impl Reading {
         left: u64,
     ) -> Outcome<Vec<T>> {
         let limit = u16::try_from(left).unwrap_or(MAX_LIMIT).min(MAX_LIMIT);
-        let page = fetch(PageRequest { limit, after: self.after.take() }).await?;
+        let asked = self.after.take();
+        let page = fetch(PageRequest { limit, after: asked.clone() }).await?;
+        require_progress(asked.as_deref(), &page)?;
         self.is_over = page.next.is_none();
         self.after = page.next;
         let Some(timeline) = self.timeline.filter(|_| self.since.is_some() || self.until.is_some()) else {
@@ -366,5 +379,20 @@ async fn signal() -> Failure {
     match tokio::signal::ctrl_c().await {
         Ok(()) => Failure::Interrupted("interrupted".into()),
         Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_leads_to_itself_ends_a_list() {
+        let page = |next: Option<&str>| Page::<u8> { items: Vec::new(), next: next.map(str::to_owned) };
+        for (asked, next) in [(None, None), (None, Some("a")), (Some("a"), Some("b")), (Some("a"), None)] {
+            assert!(require_progress(asked, &page(next)).is_ok(), "{asked:?} {next:?}");
+        }
+        let error = require_progress(Some("a"), &page(Some("a"))).unwrap_err();
+        assert_eq!(Failure::from(error).exit_code(), 7);
     }
 }

@@ -19,7 +19,10 @@ use marketplace_core::{
     tokens::model::TokenFilter,
 };
 
-use crate::failure::{Failure, Outcome};
+use crate::{
+    context::require_progress,
+    failure::{Failure, Outcome},
+};
 
 /// Letters of the end of an id at least.
 const LETTERS: usize = 8;
@@ -161,6 +164,40 @@ impl<I: Findable> Ref<I> {
     }
 }
 
+/// Returns the id of whatever ends so, of any kind but messages, which are in no list; a text that is no end of an id as it
+/// is.
+///
+/// # Errors
+/// Those of [`Ref::find`].
+pub async fn anything(api: &Connection, text: &str) -> Outcome<String> {
+    async fn add<I: Findable>(api: &Connection, letters: &str, found: &mut Vec<String>) -> Outcome {
+        match by_ending::<I>(api, letters).await {
+            Ok(ids) => found.extend(ids.iter().map(ToString::to_string)),
+            // Who may see the log may not see every list.
+            Err(Failure::Core(error)) if error.code() == ErrorCode::Forbidden => {}
+            Err(failure) => return Err(failure),
+        }
+        Ok(())
+    }
+    let Some(letters) = ending(text.trim()) else { return Ok(text.to_owned()) };
+    let mut found = Vec::new();
+    add::<UserId>(api, &letters, &mut found).await?;
+    add::<JobId>(api, &letters, &mut found).await?;
+    add::<ThreadId>(api, &letters, &mut found).await?;
+    add::<ReviewId>(api, &letters, &mut found).await?;
+    add::<AttemptId>(api, &letters, &mut found).await?;
+    add::<TokenId>(api, &letters, &mut found).await?;
+    add::<MailId>(api, &letters, &mut found).await?;
+    match found.as_slice() {
+        [] => Err(Error::not_found("user, identity check, job, thread, review, token or mail").into()),
+        [id] => Ok(id.clone()),
+        several => Err(Failure::usage(
+            format!("`{text}` could be several: {}", several.join(", ")),
+            "give more letters of the end, or the whole id",
+        )),
+    }
+}
+
 /// Returns the id that was named, if one was.
 ///
 /// # Errors
@@ -193,6 +230,7 @@ async fn by_ending<I: Findable>(api: &Connection, letters: &str) -> Outcome<Vec<
         let mut page = PageRequest::first(MAX_LIMIT);
         loop {
             let ids = I::page(api, list, &page).await?;
+            require_progress(page.after.as_deref(), &ids)?;
             for id in ids.items {
                 let text = id.to_string();
                 let is_new = !found.iter().any(|one| one.to_string() == text);

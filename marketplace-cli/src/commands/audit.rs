@@ -18,7 +18,7 @@ use crate::{
     args::{Format, Range, one_of},
     context::Context,
     failure::{Failure, Outcome},
-    find::reference,
+    find::{anything, reference},
     output::{Card, Column, Kind, Row, Tone, View},
 };
 
@@ -104,7 +104,11 @@ impl Filter {
             }
             actor => actor.map(Principal),
         };
-        Ok(AuditFilter { actor, action: self.action.map(Name::Known), target: self.target })
+        let target = match self.target {
+            Some(target) => Some(anything(api, &target).await?),
+            None => None,
+        };
+        Ok(AuditFilter { actor, action: self.action.map(Name::Known), target })
     }
 }
 

@@ -88,13 +88,31 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                     "choose -o json, or name it too: --fields item.token.id,item.secret",
                 ));
             }
+            if !change.dry_run && is_nowhere() {
+                return Err(Failure::usage(
+                    "the secret would be lost: it is shown this once, and stdout is closed or leads nowhere",
+                    "leave stdout open, or send it to a file",
+                ));
+            }
             context.confirm(&format!("Make the token `{name}`?"), &change, Care::Ask).await?;
             let api = context.connect().await?;
             let owner_id = optional(&api, owner.as_ref()).await?;
             let new = NewToken { name, scopes, expires_in: expires, owner_id };
             let asked = Change { note: change.note.clone(), dry_run: change.dry_run, ..Change::default() };
             let created = api.call::<CreateToken>((), (), NewTokenInput::new(new.clone(), asked.clone())).await?;
-            context.print_created(&created, &change)?;
+            if let Err(failure) = context.print_change(&created, &change) {
+                if change.dry_run {
+                    return Err(failure);
+                }
+                let id = created.item.token.id;
+                return Err(match api.call::<RevokeToken>(id, (), Change::default().into()).await {
+                    Ok(_) => anyhow::anyhow!("the secret cannot be printed, so the token {id} was revoked again"),
+                    Err(error) => anyhow::anyhow!(
+                        "the secret cannot be printed, and the token {id} is active, as it cannot be revoked: {error}"
+                    ),
+                }
+                .into());
+            }
             if !change.dry_run {
                 out.note("keep the secret now: it is shown this once");
             }
@@ -123,4 +141,11 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             context.change("Revoke", &batch, &change, Care::Ask, describe, apply).await
         }
     }
+}
+
+/// Returns whether stdout leads nowhere: a closed one is opened on `/dev/null` as the program starts.
+fn is_nowhere() -> bool {
+    let nowhere = rustix::fs::stat("/dev/null").map(|null| (null.st_mode, null.st_rdev));
+    let stdout = rustix::fs::fstat(std::io::stdout()).map(|stdout| (stdout.st_mode, stdout.st_rdev));
+    matches!((nowhere, stdout), (Ok((mode, null)), Ok((of, stdout))) if null == stdout && mode & 0o170_000 == of & 0o170_000)
 }

@@ -29,7 +29,7 @@ pub use card::{Card, View};
 pub use row::{Column, Kind, Order, Row, Timeline};
 pub use select::{Selection, at, plain};
 pub use tone::Tone;
-pub use transform::Transform;
+pub use transform::{Transform, heed};
 
 use crate::{
     args::{ColorChoice, Format},
@@ -147,9 +147,14 @@ impl Output {
     /// Writes a line for people on stderr, unless `--quiet` was given.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            // There is nowhere to report a closed stderr.
-            let _closed = writeln!(std::io::stderr(), "{}", safe::line(text));
+            self.warn(text);
         }
+    }
+
+    /// Writes a line on stderr.
+    pub fn warn(&self, text: &str) {
+        // There is nowhere to report a closed stderr.
+        let _closed = writeln!(std::io::stderr(), "{}", safe::line(text));
     }
 
     /// Returns whether progress bars are shown.

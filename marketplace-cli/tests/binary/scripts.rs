@@ -19,6 +19,18 @@ fn rows(output: &Output) -> Vec<Value> {
     out(output).lines().map(json).collect()
 }
 
+/// Runs the program with its stdout in a file.
+fn to_file(place: &Place, line: &str, file: &str) -> Output {
+    let file = std::fs::File::options().write(true).open(file).unwrap();
+    let mut command = std::process::Command::new(place.command().get_program());
+    command.current_dir(place.folder.path()).env_clear().env("HOME", place.folder.path()).env("USER", "test");
+    command.args(line.split_whitespace()).stdin(std::process::Stdio::null()).stdout(file).output().unwrap()
+}
+
+fn full(place: &Place, line: &str) -> Output {
+    to_file(place, line, "/dev/full")
+}
+
 fn seeded() -> Place {
     let place = Place::empty();
     let made = place.run("db seed --users 1000 --threads 6 --services 60 --pictures none");
@@ -407,5 +419,139 @@ fn what_counts_and_what_is_printed_is_told() {
         for what in ["list", "show", "batch"] {
             assert_eq!(code(&place.run(&format!("schema {noun} --of {what}"))), 0, "{noun} {what}");
         }
+    }
+}
+
+#[test]
+fn what_ends_the_program_is_no_filter() {
+    let place = Place::with_users(2);
+    for ends in ["halt", "halt_error"] {
+        let refused =
+            place.run(&format!("users freeze {} {} --reason spam --yes --jq {ends}", place.users[0], place.users[1]));
+        assert_eq!((code(&refused), out(&refused).as_str()), (2, ""), "{}", err(&refused));
+    }
+    assert_eq!(out(&place.run("users list --status frozen")), "");
+}
+
+#[test]
+fn changes_whose_results_cannot_be_printed_are_said() {
+    let place = Place::with_users(4);
+    let users = &place.users;
+    let many = format!("{} {}", users[0], users[1]);
+    let unfit = place.run(&format!("users freeze {many} --reason spam --yes --jq .id.x"));
+    assert_eq!(code(&unfit), 8, "{}", err(&unfit));
+    assert!(err(&unfit).contains(&format!("error: {} is changed, but", users[1])), "{}", err(&unfit));
+    assert!(err(&unfit).contains("2 changed, 0 unchanged, 0 failed; 2 of the results not printed"), "{}", err(&unfit));
+    let one = place.run(&format!("users unfreeze {} --yes --jq .changed.x", users[0]));
+    assert_eq!(code(&one), 1, "{}", err(&one));
+    assert!(err(&one).contains("the change is done"), "{}", err(&one));
+    let stopped = full(&place, &format!("users unfreeze {} {} {} --yes", users[1], users[2], users[3]));
+    assert_eq!(code(&stopped), 1, "{}", err(&stopped));
+    assert!(err(&stopped).contains("1 changed, 0 unchanged, 0 failed, 2 not tried"), "{}", err(&stopped));
+    let one = full(&place, &format!("users freeze {} --reason spam --yes", users[0]));
+    assert_eq!(code(&one), 1);
+    assert!(err(&one).contains("the change is done"), "{}", err(&one));
+}
+
+#[test]
+fn a_token_whose_secret_is_lost_is_revoked() {
+    let place = seeded();
+    let admin = out(&place.run("users list --role admin --status active --limit 1 -o id"));
+    let line = format!("tokens create --name Night --scope kyc:read --expires 1d --yes --owner {}", admin.trim());
+    let nowhere = to_file(&place, &line, "/dev/null");
+    assert_eq!(code(&nowhere), 2, "{}", err(&nowhere));
+    assert_eq!(out(&place.run("tokens list")), "", "none was made");
+    let lost = full(&place, &line);
+    assert_eq!(code(&lost), 1, "{}", err(&lost));
+    assert!(err(&lost).contains("revoked again"), "{}", err(&lost));
+    let tokens = rows(&place.run("tokens list"));
+    assert!(tokens.iter().all(|token| !token["revoked_at"].is_null()), "{tokens:?}");
+}
+
+#[test]
+fn a_dry_run_prints_no_ids() {
+    let place = Place::with_users(2);
+    for users in [place.users[0].clone(), place.users.join(" ")] {
+        let dry = place.run(&format!("users freeze {users} --reason spam --dry-run -o id"));
+        assert_eq!((code(&dry), out(&dry).as_str()), (0, ""), "{}", err(&dry));
+    }
+}
+
+#[test]
+fn an_endless_filter_can_be_interrupted() {
+    let place = Place::with_users(1);
+    let command = place.command();
+    for (signal, wanted) in [("INT", 130), ("TERM", 143)] {
+        let mut plain = std::process::Command::new("timeout");
+        plain.current_dir(command.get_current_dir().unwrap_or(place.folder.path()));
+        plain.args(["--preserve-status", "-s", signal, "2"]).arg(command.get_program());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => plain.env(name, value),
+                None => plain.env_remove(name),
+            };
+        }
+        let ended = plain.args(["users", "list", "--jq", "def f: f; f"]).output().unwrap();
+        assert_eq!(ended.status.code(), Some(wanted), "{}", err(&ended));
+    }
+}
+
+#[test]
+fn the_role_of_a_row_is_not_the_one_to_give() {
+    let place = Place::with_users(2);
+    let listed = out(&place.run("users list --limit 0 --fields id,role"));
+    let made = fed(&place, "users role --stdin --role client --yes", &listed);
+    assert_eq!(code(&made), 0, "{}", err(&made));
+    assert_eq!(out(&place.run("users list --role client -o id")).lines().count(), 2);
+    let own = format!("{{\"id\":\"{}\",\"role\":\"support\"}}", place.users[0]);
+    assert_eq!(code(&fed(&place, "users role --stdin --yes", &own)), 0);
+    assert_eq!(out(&place.run("users list --role support -o id")).trim(), place.users[0]);
+}
+
+#[test]
+fn the_log_is_searched_by_the_end_of_an_id() {
+    let place = Place::with_users(2);
+    let user = &place.users[0];
+    assert_eq!(code(&place.run(&format!("users freeze {user} --reason spam --yes"))), 0);
+    let whole = out(&place.run(&format!("audit list --target {user}")));
+    let short = place.run(&format!("audit list --target {}", &user[user.len() - 10..]));
+    assert_eq!((code(&short), out(&short)), (0, whole), "{}", err(&short));
+    assert!(out(&short).contains("users.freeze"));
+    assert_eq!(code(&place.run("audit list --target ffffffffffff")), 3);
+}
+
+#[test]
+fn a_search_for_nothing_is_refused() {
+    let place = Place::with_users(2);
+    for nothing in ["+", "@", "-."] {
+        let refused = place.run(&format!("users list --q={nothing}"));
+        assert_eq!((code(&refused), out(&refused).as_str()), (2, ""), "{nothing}: {}", err(&refused));
+    }
+    let line = "users create --role worker --email n@example.org --name Nia --phone +442071838750 --yes";
+    assert_eq!(code(&place.run(line)), 0);
+    for beginning in ["+44 2", "+44 20", "+44 20 71"] {
+        let found = place.command().args(["users", "list", "-o", "id", "--reveal", "--q", beginning]).output().unwrap();
+        assert_eq!(out(&found).lines().count(), 1, "{beginning}: {}", err(&found));
+    }
+}
+
+#[test]
+fn a_look_at_a_database_makes_no_folder() {
+    let place = Place::with_users(1);
+    let files = place.path("data/files");
+    std::fs::remove_dir_all(&files).unwrap();
+    for line in ["users list", "audit verify", "users list --db data/marketplace.db"] {
+        assert_eq!(code(&place.run(line)), 0, "{line}");
+        assert!(!files.exists(), "{line}");
+    }
+}
+
+#[test]
+fn blanks_around_a_notice_make_no_other() {
+    let place = seeded();
+    let thread = out(&place.run("threads list --limit 1 -o id"));
+    for (content, result) in [("Closed.", "changed"), ("Closed. ", "unchanged")] {
+        let line = format!("{{\"id\":\"{}\",\"content\":\"{content}\"}}", thread.trim());
+        assert_eq!(rows(&fed(&place, "threads notice --stdin --yes", &line))[0]["result"], result);
     }
 }

@@ -86,6 +86,15 @@ impl Query {
             };
             return query.phone_end.is_some().then_some(query);
         }
+        // The beginning of a number, as people write it.
+        if let Some(rest) = typed.trim().strip_prefix('+')
+            && rest.chars().all(is_in_number)
+        {
+            let digits: String = rest.chars().filter(char::is_ascii_digit).collect();
+            query.terms.push(contact(format!("+{digits}")));
+            query.by_contact = true;
+            return (!digits.is_empty()).then_some(query);
+        }
         let (mut numbers, mut names) = (Vec::new(), Vec::new());
         for part in typed.split_whitespace() {
             if let Some(domain) = part.strip_prefix('@').filter(|domain| beginnings && !domain.is_empty()) {
@@ -103,6 +112,10 @@ impl Query {
                 query.by_contact = true;
             } else if let Some(digits) = part.strip_prefix('+') {
                 let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
+                // A number of no digits is nobody's, whatever stands beside it.
+                if digits.is_empty() {
+                    return None;
+                }
                 numbers.push(contact(format!("+{digits}")));
                 query.by_contact = true;
             } else {
@@ -120,9 +133,12 @@ impl Query {
 /// Returns the digits of a number as people write it, without its international form.
 fn written_number(typed: &str) -> Option<String> {
     let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
-    let is_number =
-        typed.chars().all(|c| c.is_ascii_digit() || c.is_whitespace() || matches!(c, '(' | ')' | '-' | '.' | '/'));
-    (is_number && digits.len() >= DIGITS).then_some(digits)
+    (typed.chars().all(is_in_number) && digits.len() >= DIGITS).then_some(digits)
+}
+
+/// Returns whether a character is one of a number as people write it.
+fn is_in_number(c: char) -> bool {
+    c.is_ascii_digit() || c.is_whitespace() || matches!(c, '(' | ')' | '-' | '.' | '/')
 }
 
 #[cfg(test)]
@@ -147,6 +163,14 @@ mod tests {
         assert_eq!(Query::parse("8750", false), None, "a part of a number");
         assert_eq!(Query::parse("0044 20 7183 8750", false).unwrap().terms, [Range::whole("+442071838750".into())]);
         assert_eq!(Query::parse("875", true).unwrap().phone_end, None, "too few to be a number");
+        for (typed, number) in [("+44 2", "+442"), ("+44 20", "+4420"), ("+44 (0", "+440"), ("+44", "+44")] {
+            let query = Query::parse(typed, true).unwrap();
+            assert!(query.by_contact, "{typed}");
+            assert_eq!(query.terms, [Range::beginning(number.into())], "{typed}");
+        }
+        for empty in ["+", "+ ", "+-", "+ +"] {
+            assert_eq!(Query::parse(empty, true), None, "{empty}");
+        }
         let domain = Query::parse("@Exam ada", true).unwrap();
         assert_eq!((domain.domain, domain.terms.len()), (Some(Range::beginning("exam".into())), 1));
         assert_eq!(Query::parse("@exam", false).unwrap().domain, None);
@@ -162,7 +186,6 @@ mod tests {
             ("@", Some("@"), vec![]),
             ("+44 20 7183 8750", None, vec!["+442071838750"]),
             ("+4420", None, vec!["+4420"]),
-            ("+", None, vec!["+"]),
         ] {
             for (beginnings, range) in [(false, &whole as &dyn Fn(&str) -> Range), (true, &beginning)] {
                 let query = Query::parse(typed, beginnings).unwrap();

@@ -89,7 +89,8 @@ impl App {
         if !db.is_kept() {
             audit::begin(&db, &keys, clock.now(), audit::Adopt::Unknown).await?;
         }
-        let files = if db.is_kept() {
+        // Whoever only looks makes no folder, where no server ever kept a file.
+        let files = if db.is_kept() || !options.create {
             FileStore::open_to_read(&config.files_url())?
         } else {
             FileStore::open(&config.files_url())?

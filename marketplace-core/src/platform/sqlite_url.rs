@@ -41,15 +41,20 @@ impl SqliteUrl {
         let Some(text) = url.strip_prefix(SCHEME) else { return Ok(None) };
         let bad = |rule: String| Err(Error::invalid("/database_url", rule));
         let (path, parameters) = text.split_once('?').unwrap_or((text, ""));
-        let mut mode = Mode::Create;
+        let mut given = None;
         for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
-            mode = match parameter {
+            let mode = match parameter {
                 "mode=ro" => Mode::ReadOnly,
                 "mode=rw" => Mode::ReadWrite,
                 "mode=rwc" => Mode::Create,
                 odd => return bad(format!("has `{odd}` after the path; known are mode=ro, mode=rw and mode=rwc")),
             };
+            // Which of two counts would be a guess, and one may write.
+            if given.replace(mode).is_some() {
+                return bad("has more than one mode after the path".into());
+            }
         }
+        let mode = given.unwrap_or(Mode::Create);
         if path.is_empty() || path == "~" {
             return bad("must name a file, as in sqlite:///srv/market/marketplace.db".into());
         }
@@ -164,6 +169,9 @@ mod tests {
         }
         assert_eq!(parse("sqlite://~/m.db").path, std::env::home_dir().unwrap().join("m.db"));
         assert_eq!(SqliteUrl::parse("postgres://a/b").unwrap(), None);
+        for twice in ["sqlite://a?mode=ro&mode=rw", "sqlite://a?mode=ro&mode=ro"] {
+            assert!(SqliteUrl::parse(twice).is_err(), "{twice}");
+        }
         for bad in ["sqlite://", "sqlite://?mode=ro", "sqlite://a?mode=r", "sqlite://a?cache=shared", "sqlite://a%00b"]
         {
             assert!(SqliteUrl::parse(bad).is_err(), "{bad}");
@@ -180,5 +188,6 @@ mod tests {
         assert_eq!(SqliteUrl::parse_path("a%20b.db?mode=ro").unwrap().url(), "sqlite://a%2520b.db?mode=ro");
         assert_eq!(SqliteUrl::parse_path("~/m.db").unwrap().path, std::env::home_dir().unwrap().join("m.db"));
         assert!(SqliteUrl::parse_path("m.db?mode=x").is_err());
+        assert!(SqliteUrl::parse_path("m.db?mode=ro&mode=rw").is_err());
     }
 }

@@ -231,7 +231,8 @@ async fn notice(
     let is_batch = batch.stdin || batch.ids.len() > 1;
     let api = context.connect_to_change::<StaffMessage>(batch, &how.change).await?;
     let apply = async |id: ThreadId, line: NoticeLine| -> Outcome<Changed<StaffMessage>> {
-        let text = line.content.as_deref().or(text).ok_or_else(missing)?;
+        // The text as it is posted: blanks around it make no other notice.
+        let text = line.content.as_deref().or(text).ok_or_else(missing)?.trim();
         let notice = NoticeInput::new(text, how.with(line.note.as_ref(), line.if_version));
         if !is_batch {
             return Ok(api.call::<PostNotice>(id, (), notice).await?);

@@ -179,8 +179,10 @@ pub enum Verb {
         acting: Acting,
     },
     /// Change the role
-    #[command(after_help = "Lines of --stdin may override: role, reason, note, if_version.\n\n\
-        Example:\n  marketplace users role 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --role support --yes")]
+    #[command(
+        after_help = "Lines of --stdin may override: reason, note, if_version. Without --role, they say the role.\n\n\
+        Example:\n  marketplace users role 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --role support --yes"
+    )]
     Role {
         /// Which ones.
         #[command(flatten)]
@@ -287,6 +289,12 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             out.check::<UserSummary>()?;
             let api = context.connect().await?;
             let range = Range { is_reordered: q.is_some(), ..range };
+            if q.as_ref().is_some_and(|q| !q.contains(char::is_alphanumeric)) {
+                return Err(Failure::usage(
+                    "--q has neither a letter nor a digit, so there is nothing to search for",
+                    "leave it away to list everybody",
+                ));
+            }
             let filter = UserFilter { q, role, status, reveal };
             context
                 .stream(&range, async |page| api.call::<ListUsers>((), ListQuery::new(&filter, &page), ()).await)
@@ -320,7 +328,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
                 .await?
                 .call::<CreateUser>((), (), NewUserInput::new(new.clone(), acting.change(&Overrides::default())))
                 .await?;
-            context.print_created(&made, &acting.change)
+            context.print_change(&made, &acting.change)
         }
         Verb::Create { continue_on_error, acting, .. } => create_all(context, continue_on_error, &acting).await,
         Verb::Freeze { batch, acting } => {
@@ -363,7 +371,7 @@ pub async fn run(verb: Verb, context: &Context) -> Outcome {
             let api = context.connect().await?;
             let id = id.find(&api).await?;
             let written = api.call::<WriteUserNote>(id, (), NoteInput::new(body, &asked)).await?;
-            context.print_created(&written, &change)
+            context.print_change(&written, &change)
         }
     }
 }
@@ -428,8 +436,9 @@ async fn act(context: &Context, verb: &str, batch: &BatchArgs, acting: &Acting, 
         let action = match (&action, line.role) {
             (Action::Fixed(action), None) => action.clone(),
             (Action::Role(role), line_role) => UserAction::SetRole {
-                role: line_role
-                    .or(*role)
+                // The role of a row of a list is the one that somebody has, and not the one that they are to get.
+                role: (*role)
+                    .or(line_role)
                     .ok_or_else(|| Failure::usage("the new role is missing", "add --role ROLE"))?,
             },
             (Action::Fixed(_), Some(_)) => return Err(Failure::usage("`role` is for `users role`", "leave it out")),
