@@ -108,7 +108,7 @@ pub(super) async fn launch(context: &Context, api: Connection, args: Console, ta
         }
         Ok(context.connect_to(target).await?)
     };
-    tui::run(api, options, again).await?;
+    Box::pin(tui::run(api, options, again)).await?;
     drop(lock);
     Ok(())
 }
