@@ -22,7 +22,7 @@ pub fn is_stdout(path: &Path) -> bool {
 ///
 /// # Errors
 /// `conflict` when there is anything at the path already; see
-/// [`require_free`](marketplace_core::platform::new_file::require_free).
+/// [`require_free`].
 pub fn require_place(path: &Path) -> Outcome {
     if !is_stdout(path) {
         return Ok(require_free(path)?);
