@@ -2,6 +2,7 @@
 
 mod draw;
 mod frame;
+mod parted;
 mod session;
 mod slots;
 
@@ -88,7 +89,7 @@ pub struct App {
     /// Why the session ended: nothing is shown then.
     over: Option<String>,
     /// What the session left behind that ended, until it is known who logged in.
-    parted: Option<session::Parted>,
+    parted: Option<parted::Parted>,
     /// When the identity was last asked for because something was forbidden.
     doubted_at: Option<Instant>,
 }

@@ -4,28 +4,19 @@ use std::time::Duration;
 
 use crossterm::event::{Event as TermEvent, KeyCode, KeyEventKind};
 use marketplace_core::{
-    base::principal::Principal,
     error::{ErrorCode, Result},
     staff::{Connection, Identity, WhoAmI},
 };
 use std::sync::Arc;
 
 use super::{
-    super::{heartbeat::Heartbeat, jump::Path, keymap::Action, widgets::form::Draft, write_guard::Gate},
+    super::{heartbeat::Heartbeat, jump::Path, keymap::Action, write_guard::Gate},
     App, Effect, Whoami,
     slots::Slots,
 };
 
 /// The least time between two questions for the identity because something was forbidden.
 const DOUBT: Duration = Duration::from_secs(5);
-
-/// What is left of a session that ended.
-#[derive(Debug, Default)]
-pub(super) struct Parted {
-    who: Option<Principal>,
-    undone: Vec<String>,
-    drafts: Vec<(String, Draft)>,
-}
 
 impl App {
     /// Ends what is shown if the session has ended. Returns whether it has.

@@ -78,10 +78,6 @@ use crate::{
 const QUEUE: usize = 4_096;
 /// Maximum number of units committed together. This bounds how long the first of them waits.
 const BATCH: usize = 256;
-/// Number of pages of SQLite's journal after which it is copied into the database: 8,000 pages are 32 MB. Each copy costs
-/// two syncs, and a page that was written many times is copied only once; SQLite's default of 1,000 pages cost a third of
-/// the rate of sent messages.
-const CHECKPOINT: u32 = 8_000;
 /// How long emptying SQLite's log waits for readers. No write can run during this time.
 const EMPTYING: Duration = Duration::from_millis(100);
 /// How many times a unit that lost a deadlock on PostgreSQL is retried.
@@ -202,7 +198,7 @@ impl Db {
             // No memory mapping: every connection would count the file again as memory of the process, and a disk error
             // would be a signal that ends the program.
             .pragma("mmap_size", "0")
-            .pragma("wal_autocheckpoint", CHECKPOINT.to_string())
+            .pragma("wal_autocheckpoint", bulk::CHECKPOINT.to_string())
             .pragma("temp_store", "memory")
             // Overwrite deleted content, so that an erased person's data does not remain in free pages.
             .pragma("secure_delete", "ON");
