@@ -110,10 +110,10 @@ impl FileStore {
 
     fn open_or_make(files_url: &str, is_made: bool) -> Result<Self> {
         let (store, base, folder): (Arc<dyn ObjectStore>, Path, Option<PathBuf>) = match files_url.split_once("://") {
-            Some(("file", folder)) => match local(folder, is_made)? {
-                (Some(store), folder) => (Arc::new(store), Path::default(), Some(folder)),
-                (None, folder) => (Arc::new(object_store::memory::InMemory::new()), Path::default(), Some(folder)),
-            },
+            Some(("file", folder)) => {
+                let (store, base, folder) = local(folder, is_made)?;
+                (Arc::new(store), base, Some(folder))
+            }
             Some(("s3", _)) => {
                 let (store, base) = bucket(files_url)?;
                 (store, base, None)
@@ -463,9 +463,9 @@ fn unreachable_store(error: object_store::Error) -> Error {
     Error::unavailable(AWAY, error)
 }
 
-/// Opens the folder of a `file://` URL, percent-decoded, and creates it if needed.
-/// Opens the store of a folder, which is made if it is to be; none when it is missing.
-fn local(folder: &str, is_made: bool) -> Result<(Option<LocalFileSystem>, PathBuf)> {
+/// Opens the folder of a `file://` URL, percent-decoded, and creates it if that is asked for. Also returns what comes before
+/// the names of files: for a folder that is missing, which may be made later, its path.
+fn local(folder: &str, is_made: bool) -> Result<(LocalFileSystem, Path, PathBuf)> {
     let here = std::env::current_dir().map_err(|error| Error::unavailable("the working directory is gone", error))?;
     let path: PathBuf = Url::from_directory_path(here)
         .ok()
@@ -485,10 +485,11 @@ fn local(folder: &str, is_made: bool) -> Result<(Option<LocalFileSystem>, PathBu
             builder.create(path.join(folder)).map_err(cannot)?;
         }
     } else if !path.is_dir() {
-        return Ok((None, path));
+        let base = Path::from_absolute_path(&path).map_err(|error| cannot(std::io::Error::other(error)))?;
+        return Ok((LocalFileSystem::new().with_fsync(true), base, path));
     }
     let store = LocalFileSystem::new_with_prefix(&path).map_err(|error| cannot(std::io::Error::other(error)))?;
-    Ok((Some(store.with_fsync(true)), path))
+    Ok((store.with_fsync(true), Path::default(), path))
 }
 
 #[cfg(feature = "s3")]
@@ -558,6 +559,17 @@ mod tests {
         assert_eq!(most((8_000, 6_000), 3).await, 1);
         assert_eq!(most((4_000, 3_000), 4).await, 2);
         assert_eq!(most((640, 480), 8).await, 4);
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_missing_is_empty_until_somebody_makes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("file://{}/new files", folder.path().display());
+        let reading = FileStore::open_to_read(&url).unwrap();
+        assert!(reading.get("kyc/none").await.is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a look makes no folder");
+        let key = FileStore::open(&url).unwrap().put(&OsRandom, b"sealed".to_vec()).await.unwrap();
+        assert_eq!(reading.get(&key).await.unwrap(), b"sealed");
     }
 
     #[tokio::test]
