@@ -56,12 +56,7 @@ impl PageRequest {
     /// # Errors
     /// `invalid` for a text that is no cursor of this list.
     pub fn cursor_in<C: Cursor>(&self, list: &str) -> Result<Option<C>> {
-        let Some(text) = &self.after else { return Ok(None) };
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-        let plain = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        let cursor = plain.as_deref().and_then(|plain| C::parse(plain.strip_prefix(list)?.strip_prefix('/')?));
-        let bad = || Error::invalid("/after", "is not a cursor that this list gave out");
-        cursor.map(Some).ok_or_else(bad)
+        self.decoded(|plain| C::parse(plain.strip_prefix(list)?.strip_prefix('/')?))
     }
 
     /// Returns the decoded cursor, if one was given.
@@ -69,11 +64,14 @@ impl PageRequest {
     /// # Errors
     /// `invalid` for a text that is no cursor of this kind.
     pub fn cursor<C: Cursor>(&self) -> Result<Option<C>> {
+        self.decoded(C::parse)
+    }
+
+    fn decoded<C>(&self, parse: impl Fn(&str) -> Option<C>) -> Result<Option<C>> {
         let Some(text) = &self.after else { return Ok(None) };
-        let bad = || Error::invalid("/after", "is not a cursor that this list gave out");
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| bad())?;
-        let plain = String::from_utf8(bytes).map_err(|_| bad())?;
-        C::parse(&plain).map(Some).ok_or_else(bad)
+        let plain = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let cursor = plain.and_then(|plain| parse(&plain));
+        cursor.map(Some).ok_or_else(|| Error::invalid("/after", "is not a cursor that this list gave out"))
     }
 }
 
@@ -89,23 +87,21 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// Creates a page from up to `limit + 1` rows; one row more than `limit` shows that there is a next page.
-    pub fn from_rows<C: Cursor>(mut rows: Vec<T>, limit: i64, cursor: impl Fn(&T) -> C) -> Self {
+    pub fn from_rows<C: Cursor>(rows: Vec<T>, limit: i64, position: impl Fn(&T) -> C) -> Self {
+        Self::cut(rows, limit, |row| encode(&position(row)))
+    }
+
+    /// Creates a page of a list like [`Page::from_rows`], whose cursor no other list takes; see [`PageRequest::cursor_in`].
+    pub fn of_list<C: Cursor>(list: &str, rows: Vec<T>, limit: i64, position: impl Fn(&T) -> C) -> Self {
+        Self::cut(rows, limit, |row| cursor_of(list, &position(row)))
+    }
+
+    fn cut(mut rows: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> Self {
         let limit = usize::try_from(limit).unwrap_or(0);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next = if more { rows.last().map(|row| encode(&cursor(row))) } else { None };
+        let next = if more { rows.last().map(cursor) } else { None };
         Self { items: rows, next }
-    }
-
-    /// Returns the same page of a list: its cursor is of no other.
-    #[must_use]
-    pub fn of(mut self, list: &str) -> Self {
-        let plain = self
-            .next
-            .and_then(|next| URL_SAFE_NO_PAD.decode(next).ok())
-            .and_then(|plain| String::from_utf8(plain).ok());
-        self.next = plain.map(|plain| URL_SAFE_NO_PAD.encode(format!("{list}/{plain}")));
-        self
     }
 
     /// Returns the same page with each row mapped.
@@ -205,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_cursor_is_of_one_list() {
-        let page = Page::from_rows(vec![1, 2], 1, |n| SeqCursor(*n)).of("users");
+        let page = Page::of_list("users", vec![1, 2], 1, |n| SeqCursor(*n));
         let again = PageRequest { limit: 1, after: page.next };
         assert_eq!(again.cursor_in::<SeqCursor>("users").unwrap(), Some(SeqCursor(1)));
         assert_eq!(again.after, Some(cursor_of("users", &SeqCursor(1))));
@@ -213,7 +209,7 @@ mod tests {
             assert!(again.cursor_in::<SeqCursor>(other).is_err(), "{other}");
         }
         assert!(again.cursor::<SeqCursor>().is_err());
-        assert_eq!(Page::from_rows(vec![1], 1, |n| SeqCursor(*n)).of("users").next, None);
+        assert_eq!(Page::of_list("users", vec![1], 1, |n| SeqCursor(*n)).next, None);
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub async fn staff_list(op: &Operation, filter: &ThreadFilter, page: &PageReques
     let before = page.cursor_in::<TimeCursor>("threads")?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
     let mut reader = op.db.read().await?;
     let rows = store::page(&mut reader.conn(), filter, before, limit + 1).await?;
-    Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.last_at, id: row.id.0 }).of("threads"))
+    Ok(Page::of_list("threads", rows, limit, |row| TimeCursor { at: row.last_at, id: row.id.0 }))
 }
 
 /// Returns one thread, without its content.

@@ -34,7 +34,7 @@ pub async fn list(op: &Operation, filter: &MailFilter, page: &PageRequest) -> Re
     let before = page.cursor_in::<TimeCursor>("mail")?.map_or(Uuid::max(), |cursor| cursor.id);
     let mut reader = op.db.read().await?;
     let rows = store::page(&mut reader.conn(), filter.status, MailId(before), limit + 1).await?;
-    let rows = Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }).of("mail");
+    let rows = Page::of_list("mail", rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 });
     Ok(rows.map(|row| summary(op, row)))
 }
 

@@ -97,7 +97,7 @@ pub async fn list(op: &Operation, filter: &TokenFilter, page: &PageRequest) -> R
     let before = page.cursor_in::<TimeCursor>("tokens")?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
     let mut reader = op.db.read().await?;
     let rows = store::page(&mut reader.conn(), filter.owner_id, op.now(), before, limit + 1).await?;
-    Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }).of("tokens"))
+    Ok(Page::of_list("tokens", rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }))
 }
 
 /// Returns a user's own tokens, newest first.

@@ -96,10 +96,7 @@ async fn find(op: &Operation, filter: &UserFilter, page: &PageRequest) -> Result
         let before =
             page.cursor_in::<TimeCursor>("users")?.unwrap_or(TimeCursor { at: Timestamp::MAX, id: Uuid::max() });
         let rows = store::page(&mut conn, filter, before, limit + 1).await?;
-        return Ok((
-            Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }).of("users"),
-            false,
-        ));
+        return Ok((Page::of_list("users", rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }), false));
     };
     let nobody = || (Page { items: Vec::new(), next: None }, false);
     if q.chars().count() > 254 || q.chars().any(char::is_control) {
@@ -316,5 +313,5 @@ pub async fn notes(op: &Operation, id: UserId, page: &PageRequest) -> Result<Pag
     let mut conn = reader.conn();
     store::get(&mut conn, id).await?.ok_or_else(|| Error::not_found("user"))?;
     let rows = store::notes(&mut conn, id, before, limit + 1).await?;
-    Ok(Page::from_rows(rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }).of("notes"))
+    Ok(Page::of_list("notes", rows, limit, |row| TimeCursor { at: row.created_at, id: row.id.0 }))
 }

@@ -41,7 +41,7 @@ pub async fn staff_list(op: &Operation, filter: &JobFilter, page: &PageRequest) 
         (None, Some(thread)) => store::of_thread(&mut conn, thread, filter.status, before, limit + 1).await?,
         (None, None) => store::page(&mut conn, filter.status, before, limit + 1).await?,
     };
-    let page = Page::from_rows(rows, limit, |job| TimeCursor { at: job.created_at, id: job.id.0 }).of("jobs");
+    let page = Page::of_list("jobs", rows, limit, |job| TimeCursor { at: job.created_at, id: job.id.0 });
     Ok(page.map(|job| job.summary()))
 }
 
@@ -82,7 +82,7 @@ pub async fn staff_history(op: &Operation, id: JobId, page: &PageRequest) -> Res
     let mut conn = reader.conn();
     store::thread_of(&mut conn, id).await?.ok_or_else(|| Error::not_found(format_args!("job {id}")))?;
     let rows = store::history(&mut conn, id, after, limit + 1).await?;
-    Ok(Page::from_rows(rows, limit, |row| SeqCursor(row.entry)).of("history"))
+    Ok(Page::of_list("history", rows, limit, |row| SeqCursor(row.entry)))
 }
 
 impl StaffJobAction {

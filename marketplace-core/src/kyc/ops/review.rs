@@ -65,7 +65,7 @@ pub async fn list(op: &Operation, filter: &KycFilter, page: &PageRequest) -> Res
         at: if waiting.is_some() { attempt.submitted_at } else { attempt.decided_at.unwrap_or(Timestamp::MAX) },
         id: attempt.id.0,
     };
-    Ok(Page::from_rows(rows, limit, position).of("kyc").map(|attempt| attempt.summary(now, viewer)))
+    Ok(Page::of_list("kyc", rows, limit, position).map(|attempt| attempt.summary(now, viewer)))
 }
 
 /// Returns one user's attempts that pass the filter. A user has few, so they are all read and filtered here.

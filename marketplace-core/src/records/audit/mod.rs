@@ -184,7 +184,7 @@ pub async fn list(op: &Operation, filter: &AuditFilter, page: &PageRequest) -> R
         // Nothing but the log knows who works on which machine, so a name that is not on it is misspelt.
         return Err(Error::not_found(format_args!("actor on the log: {actor}")));
     }
-    Ok(Page::from_rows(rows, limit, |row| SeqCursor(row.seq)).of("audit").map(AuditRow::from))
+    Ok(Page::of_list("audit", rows, limit, |row| SeqCursor(row.seq)).map(AuditRow::from))
 }
 
 /// Returns the number of the newest row; 0 when there is none, or its record is gone.

@@ -47,7 +47,7 @@ pub async fn staff_list(op: &Operation, filter: &ReviewFilter, page: &PageReques
         at: review.flagged_at.filter(|_| filter.flagged).unwrap_or(review.created_at),
         id: review.id.0,
     };
-    Ok(Page::from_rows(rows, limit, position).of("reviews").map(|review| review.at(now).summary()))
+    Ok(Page::of_list("reviews", rows, limit, position).map(|review| review.at(now).summary()))
 }
 
 /// Returns one review, with its flags.

@@ -251,7 +251,7 @@ async fn staff_token(server: &Server, app: &App, operator: &Actor) -> Result<Str
 async fn random(app: &App, api: &Connection, staff: &str) -> Result<Vec<Ask>> {
     let list = async |before: Timestamp| {
         let place = TimeCursor { at: before, id: Uuid::max() };
-        let page = PageRequest { limit: 1, after: Page::from_rows(vec![(), ()], 1, |()| place).of("users").next };
+        let page = PageRequest { limit: 1, after: Page::of_list("users", vec![(), ()], 1, |()| place).next };
         api.call::<ListUsers>((), ListQuery::new(&UserFilter::default(), &page), ()).await
     };
     let newest = list(Timestamp::MAX).await?.items.pop().context("there are no users")?.created_at;
