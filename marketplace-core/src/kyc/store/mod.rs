@@ -401,7 +401,8 @@ macro_rules! unknown {
         "NOT EXISTS (SELECT 1 FROM kyc_files f WHERE f.object_key = k.value) \
          AND NOT EXISTS (SELECT 1 FROM pictures p WHERE p.full_key = k.value) \
          AND NOT EXISTS (SELECT 1 FROM pictures p WHERE p.thumb_key = k.value) \
-         AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.object_key = k.value)"
+         AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.object_key = k.value) \
+         AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.thumb_key = k.value)"
     };
 }
 

@@ -1,5 +1,7 @@
 //! Files of messages: uploaded first, then attached to one message.
 
+use std::iter;
+
 use image::DynamicImage;
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -23,8 +25,9 @@ use crate::{
 
 /// Files of a person's that may wait for a message.
 const LOOSE: i64 = 50;
-/// Its name among those of its attachment: there is one.
+/// The names of an attachment's files: as it was sent, and small.
 const FILE: &str = "file";
+const THUMB: &str = "thumb";
 const WANTED: Expected = Expected { field: "file", pdf: true };
 const MEDIA_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "application/pdf"];
 /// Characters of a file's name at most, and its bytes: folders take 255.
@@ -55,7 +58,7 @@ pub async fn attach(op: &Operation, thread: ThreadId, bytes: Vec<u8>, name: Opti
     }
     drop(reader);
     let (facts, bytes) = op.files.inspected(WANTED, bytes).await?;
-    let cleaned = op.files.decoding(bytes, move |bytes| clean(&facts, bytes)).await?;
+    let cleaned = op.files.decoding(bytes, move |bytes| with_thumb(clean(&facts, bytes)?)).await?;
     let id = AttachmentId::new(op.now(), op.random.as_ref());
     let (mut file, stored) = put(op, id, cleaned).await?;
     file.name = name.and_then(|name| file_name(name, &file.media_type));
@@ -65,8 +68,18 @@ pub async fn attach(op: &Operation, thread: ThreadId, bytes: Vec<u8>, name: Opti
     Ok(file)
 }
 
-/// Seals a file and stores it.
-async fn put(app: &App, id: AttachmentId, file: Cleaned) -> Result<(Attachment, Stored)> {
+/// Adds the small rendering of a picture.
+fn with_thumb(file: Cleaned) -> Result<(Cleaned, Option<Vec<u8>>)> {
+    let thumb = is_picture(file.media_type).then(|| small(&file.bytes)).transpose()?;
+    Ok((file, thumb))
+}
+
+fn is_picture(media_type: &str) -> bool {
+    media_type.starts_with("image/")
+}
+
+/// Seals a file and stores it, with its small rendering.
+async fn put(app: &App, id: AttachmentId, (file, thumb): (Cleaned, Option<Vec<u8>>)) -> Result<(Attachment, Stored)> {
     let Cleaned { media_type, bytes, width, height } = file;
     let attachment = Attachment {
         id,
@@ -76,10 +89,12 @@ async fn put(app: &App, id: AttachmentId, file: Cleaned) -> Result<(Attachment, 
         width: width.map(i64::from),
         height: height.map(i64::from),
     };
+    let files = iter::once((FILE, bytes)).chain(thumb.map(|thumb| (THUMB, thumb))).collect();
     let Sealed { wrapped_key, object_keys } =
-        app.files.put_sealed(&app.keys, &app.random, Owner::Attachment(id), vec![(FILE, bytes)]).await?;
-    let object_key = object_keys.into_iter().next().ok_or_else(|| Error::internal("a stored file has a key"))?;
-    Ok((attachment, Stored { object_key, wrapped_key }))
+        app.files.put_sealed(&app.keys, &app.random, Owner::Attachment(id), files).await?;
+    let mut keys = object_keys.into_iter();
+    let object_key = keys.next().ok_or_else(|| Error::internal("a stored file has a key"))?;
+    Ok((attachment, Stored { object_key, thumb_key: keys.next(), wrapped_key }))
 }
 
 /// Returns a name that can stand in a header and in a folder: the last part of a path, without what has a meaning there, and with
@@ -173,27 +188,19 @@ pub(super) async fn visible(app: &App, user: UserId, thread: Option<ThreadId>, i
 
 /// Returns a file in one of its sizes, for callers that have checked access.
 pub(super) async fn shown(app: &App, id: AttachmentId, file: File, size: AttachmentSize) -> Result<AttachmentFile> {
-    let is_picture = file.media_type.starts_with("image/");
     let ending = endings(&file.media_type).first().unwrap_or(&"bin");
     let name = file.name.clone().unwrap_or_else(|| format!("attachment.{ending}"));
-    if size == AttachmentSize::Thumb && !is_picture {
+    if size == AttachmentSize::Full {
+        return Ok(AttachmentFile { name, content: content(app, id, file, size).await? });
+    }
+    if !is_picture(&file.media_type) {
         return Err(Error::not_found("thumbnail"));
     }
-    let content = content(app, id, file).await?;
-    match size {
-        AttachmentSize::Full => Ok(AttachmentFile { name, content }),
-        AttachmentSize::Thumb => {
-            let bytes = app.files.decoding(content.bytes.into(), |bytes| small(&bytes)).await?;
-            let name = format!("{}-small.jpg", name.rsplit_once('.').map_or(&*name, |(stem, _)| stem));
-            Ok(AttachmentFile {
-                name,
-                content: FileContent { media_type: "image/jpeg".to_owned(), bytes: bytes.into() },
-            })
-        }
-    }
+    let name = format!("{}-small.jpg", name.rsplit_once('.').map_or(&*name, |(stem, _)| stem));
+    Ok(AttachmentFile { name, content: content(app, id, file, size).await? })
 }
 
-/// Returns a stored picture made small. It was checked when it was uploaded.
+/// Returns a picture made small, as JPEG. It was checked when it was uploaded.
 fn small(bytes: &[u8]) -> Result<Vec<u8>> {
     let (decoder, orientation) = decoder(bytes).map_err(Error::internal)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(Error::internal)?;
@@ -209,34 +216,41 @@ pub(crate) async fn file_content(app: &App, id: AttachmentId) -> Result<Option<F
     let file = store::file(&mut reader.conn(), id).await?;
     drop(reader);
     match file {
-        Some(file) => content(app, id, file).await.map(Some),
+        Some(file) => content(app, id, file, AttachmentSize::Full).await.map(Some),
         None => Ok(None),
     }
 }
 
-async fn content(app: &App, id: AttachmentId, file: File) -> Result<FileContent> {
-    let bytes = match opened(app, id, &file.object_key, file.wrapped_key.as_deref()).await {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            // It may have been sealed between the two, and lies elsewhere now.
-            let mut reader = app.db.read().await?;
-            let now = store::file(&mut reader.conn(), id).await?;
-            drop(reader);
-            let Some(now) = now else { return Err(Error::not_found("attachment")) };
-            if now.object_key == file.object_key {
-                return Err(error);
-            }
-            return Ok(FileContent {
-                bytes: opened(app, id, &now.object_key, now.wrapped_key.as_deref()).await?.into(),
-                media_type: now.media_type,
-            });
-        }
+async fn content(app: &App, id: AttachmentId, file: File, size: AttachmentSize) -> Result<FileContent> {
+    let error = match opened(app, id, &file, size).await {
+        Ok(content) => return Ok(content),
+        Err(error) => error,
     };
-    Ok(FileContent { media_type: file.media_type, bytes: bytes.into() })
+    // It may have been sealed between the two, and lies elsewhere now.
+    let mut reader = app.db.read().await?;
+    let now = store::file(&mut reader.conn(), id).await?;
+    drop(reader);
+    match now {
+        None => Err(Error::not_found("attachment")),
+        Some(now) if now.object_key == file.object_key => Err(error),
+        Some(now) => opened(app, id, &now, size).await,
+    }
 }
 
-async fn opened(app: &App, id: AttachmentId, object_key: &str, wrapped_key: Option<&[u8]>) -> Result<Vec<u8>> {
-    app.files.get_opened(&app.keys, Owner::Attachment(id), FILE, object_key, wrapped_key).await
+async fn opened(app: &App, id: AttachmentId, file: &File, size: AttachmentSize) -> Result<FileContent> {
+    let is_small = size == AttachmentSize::Thumb;
+    let (name, key) = match &file.thumb_key {
+        Some(key) if is_small => (THUMB, key),
+        _ => (FILE, &file.object_key),
+    };
+    let owner = Owner::Attachment(id);
+    let mut bytes = app.files.get_opened(&app.keys, owner, name, key, file.wrapped_key.as_deref()).await?;
+    if is_small && file.thumb_key.is_none() {
+        // It was uploaded before small pictures were stored.
+        bytes = app.files.decoding(bytes, |bytes| small(&bytes)).await?;
+    }
+    let media_type = if is_small { "image/jpeg".to_owned() } else { file.media_type.clone() };
+    Ok(FileContent { media_type, bytes: bytes.into() })
 }
 
 /// Seals older files that are not sealed yet, the next few of a round; pictures lose their metadata. What cannot be cleaned
@@ -259,7 +273,7 @@ async fn seal_one(app: &App, file: ClearFile) -> Result<bool> {
     let bytes = app.files.get(&object_key).await?;
     let cleaned = app.files.decoding(bytes, |bytes| {
         let facts = inspect(WANTED, &bytes)?;
-        clean(&facts, bytes)
+        with_thumb(clean(&facts, bytes)?)
     });
     let cleaned = match cleaned.await {
         Ok(cleaned) => cleaned,
@@ -269,7 +283,7 @@ async fn seal_one(app: &App, file: ClearFile) -> Result<bool> {
                 MEDIA_TYPES.into_iter().find(|known| *known == media_type).unwrap_or("application/octet-stream");
             let bytes = app.files.get(&object_key).await?;
             let pixels = |side: Option<i64>| side.and_then(|side| u32::try_from(side).ok());
-            Cleaned { media_type, bytes, width: pixels(width), height: pixels(height) }
+            (Cleaned { media_type, bytes, width: pixels(width), height: pixels(height) }, None)
         }
     };
     let (attachment, stored) = put(app, id, cleaned).await?;
@@ -278,7 +292,7 @@ async fn seal_one(app: &App, file: ClearFile) -> Result<bool> {
         .write(unit!(|op, conn| { store::seal_file(conn, &object_key, &attachment, &new, op.now()).await }))
         .await?;
     if !replaced {
-        app.files.discard([stored.object_key]);
+        app.files.discard(iter::once(stored.object_key).chain(stored.thumb_key));
     }
     Ok(replaced)
 }

@@ -1,5 +1,7 @@
 //! Queries for the files of messages.
 
+use std::iter;
+
 use super::Data;
 use crate::{
     base::{
@@ -20,6 +22,8 @@ pub(in crate::messaging) struct File {
     /// Whether staff removed its message.
     pub removed: bool,
     pub object_key: String,
+    /// Where its small rendering lies; `None` for what is no picture, and for pictures that were stored before there was one.
+    pub thumb_key: Option<String>,
     /// The file's encrypted key; `None` for a file that was stored before files were sealed.
     pub wrapped_key: Option<Vec<u8>>,
     pub media_type: String,
@@ -37,10 +41,11 @@ impl File {
     }
 }
 
-/// Location of a sealed file in the store.
+/// Locations of a sealed file in the store.
 #[derive(Clone)]
 pub(in crate::messaging) struct Stored {
     pub object_key: String,
+    pub thumb_key: Option<String>,
     pub wrapped_key: Vec<u8>,
 }
 
@@ -53,16 +58,16 @@ pub(in crate::messaging) async fn insert_file(
     at: Timestamp,
 ) -> Result<()> {
     q!(conn => exec,
-        "INSERT INTO attachments (id, thread_id, user_id, message_seq, object_key, wrapped_key, media_type, size, width, height, created_at, name) \
-         VALUES ($1, $2, $3, NULL, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "INSERT INTO attachments (id, thread_id, user_id, message_seq, object_key, wrapped_key, media_type, size, width, height, created_at, name, thumb_key) \
+         VALUES ($1, $2, $3, NULL, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         file.id, thread, user, &stored.object_key, &stored.wrapped_key, &file.media_type, file.size, file.width, file.height,
-        at, file.name.as_deref())?;
+        at, file.name.as_deref(), stored.thumb_key.as_deref())?;
     Ok(())
 }
 
 pub(in crate::messaging) async fn file(conn: &mut Conn<'_>, id: AttachmentId) -> Result<Option<File>> {
     Ok(q!(conn => opt File,
-        "SELECT a.thread_id, a.user_id, a.message_seq, m.removed_at IS NOT NULL AS removed, a.object_key, a.wrapped_key, a.media_type, a.name, a.size, a.width, a.height \
+        "SELECT a.thread_id, a.user_id, a.message_seq, m.removed_at IS NOT NULL AS removed, a.object_key, a.thumb_key, a.wrapped_key, a.media_type, a.name, a.size, a.width, a.height \
          FROM attachments a LEFT JOIN messages m ON m.thread_id = a.thread_id AND m.seq = a.message_seq WHERE a.id = $1",
         id)?)
 }
@@ -97,20 +102,20 @@ pub(in crate::messaging) async fn loose(conn: &mut Conn<'_>, before: Timestamp) 
 /// Deletes a bounded number of files that were uploaded before `before` and that no message carries; their objects are
 /// deleted soon after.
 pub(in crate::messaging) async fn delete_loose(conn: &mut Conn<'_>, before: Timestamp, now: Timestamp) -> Result<u64> {
-    let keys = q!(conn => vals String,
+    let keys = q!(conn => all Keys,
         "DELETE FROM attachments WHERE message_seq IS NULL AND id IN \
-           (SELECT id FROM attachments WHERE message_seq IS NULL AND created_at < $1 ORDER BY created_at LIMIT 100) RETURNING object_key",
+           (SELECT id FROM attachments WHERE message_seq IS NULL AND created_at < $1 ORDER BY created_at LIMIT 100) RETURNING object_key, thumb_key",
         before)?;
-    to_delete(conn, &keys, now).await
+    to_delete(conn, keys, now).await
 }
 
 /// Deletes the rows of all files that a user uploaded, sent or not; their objects are deleted soon after.
 pub(in crate::messaging) async fn delete_files_of(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<u64> {
-    let keys = q!(conn => vals String,
+    let keys = q!(conn => all Keys,
         "DELETE FROM attachments WHERE user_id = $1 AND thread_id IN \
-           (SELECT id FROM threads WHERE client_id = $1 UNION ALL SELECT id FROM threads WHERE worker_id = $1) RETURNING object_key",
+           (SELECT id FROM threads WHERE client_id = $1 UNION ALL SELECT id FROM threads WHERE worker_id = $1) RETURNING object_key, thumb_key",
         user)?;
-    to_delete(conn, &keys, now).await
+    to_delete(conn, keys, now).await
 }
 
 /// A file that is stored unencrypted.
@@ -144,11 +149,12 @@ pub(in crate::messaging) async fn seal_file(
     now: Timestamp,
 ) -> Result<bool> {
     let message = q!(conn => opt (ThreadId, Option<i64>),
-        "UPDATE attachments SET object_key = $3, wrapped_key = $4, media_type = $5, size = $6, width = $7, height = $8 \
+        "UPDATE attachments SET object_key = $3, wrapped_key = $4, media_type = $5, size = $6, width = $7, height = $8, thumb_key = $9 \
          WHERE id = $1 AND object_key = $2 AND wrapped_key IS NULL RETURNING thread_id, message_seq",
-        file.id, before, &stored.object_key, &stored.wrapped_key, &file.media_type, file.size, file.width, file.height)?;
+        file.id, before, &stored.object_key, &stored.wrapped_key, &file.media_type, file.size, file.width, file.height,
+        stored.thumb_key.as_deref())?;
     let Some((thread, seq)) = message else { return Ok(false) };
-    to_delete(conn, &[before.to_owned()], now).await?;
+    to_delete(conn, vec![(before.to_owned(), None)], now).await?;
     let data =
         q!(conn => optval Option<String>, "SELECT data FROM messages WHERE thread_id = $1 AND seq = $2", thread, seq)?;
     if let Some(old) = data.flatten() {
@@ -162,10 +168,15 @@ pub(in crate::messaging) async fn seal_file(
     Ok(true)
 }
 
-async fn to_delete(conn: &mut Conn<'_>, keys: &[String], now: Timestamp) -> Result<u64> {
-    for key in keys {
+/// The objects of a file: as it was sent, and small.
+type Keys = (String, Option<String>);
+
+/// Queues the objects of files for deletion. Returns how many files they are.
+async fn to_delete(conn: &mut Conn<'_>, files: Vec<Keys>, now: Timestamp) -> Result<u64> {
+    let count = files.len() as u64;
+    for key in files.into_iter().flat_map(|(object, thumb)| iter::once(object).chain(thumb)) {
         q!(conn => exec,
             "INSERT INTO file_deletions (object_key, created_at) VALUES ($1, $2) ON CONFLICT (object_key) DO NOTHING", key, now)?;
     }
-    Ok(keys.len() as u64)
+    Ok(count)
 }

@@ -102,6 +102,8 @@ async fn files_that_no_message_carries_go_after_a_day_and_with_their_uploader() 
             messaging::attachment(&app.by(&pair.client), thread, loose.id, AttachmentSize::Full).await.unwrap_err();
         assert_eq!(gone.code(), ErrorCode::NotFound);
         let own = upload(&test, &pair.client, thread).await;
+        let thumbs = thumb_keys(&test).await;
+        assert_eq!(thumbs.len(), 2);
         let change = crate::base::change::Change {
             reason: Some(crate::base::change::RestrictionReason::Other),
             ..crate::base::change::Change::default()
@@ -122,6 +124,9 @@ async fn files_that_no_message_carries_go_after_a_day_and_with_their_uploader() 
             "SELECT (SELECT CAST(count(*) AS BIGINT) FROM attachments) + (SELECT CAST(count(*) AS BIGINT) FROM file_deletions)");
         assert_eq!(left.unwrap(), 0);
         drop(reader);
+        for thumb in &thumbs {
+            app.files.get(thumb).await.unwrap_err();
+        }
         let page = messaging::messages(&app.by(&pair.worker), thread, &MessagesQuery::default()).await.unwrap();
         assert_eq!(page.items[0].sender_name.as_deref(), Some("Deleted user"));
         assert!(page.items[0].removed && page.items[0].content.is_empty() && page.items[0].attachments.is_empty());
@@ -139,6 +144,12 @@ async fn object_keys(test: &TestApp) -> Vec<String> {
     q!(&mut reader.conn() => vals String, "SELECT object_key FROM attachments ORDER BY id").unwrap()
 }
 
+async fn thumb_keys(test: &TestApp) -> Vec<String> {
+    let mut reader = test.app().db.read().await.unwrap();
+    q!(&mut reader.conn() => vals String, "SELECT thumb_key FROM attachments WHERE thumb_key IS NOT NULL ORDER BY id")
+        .unwrap()
+}
+
 /// As the release before stored a file: in the clear, with all that is told about it.
 async fn stored_before(test: &TestApp, id: AttachmentId, bytes: &[u8]) -> String {
     let app = test.app();
@@ -148,7 +159,7 @@ async fn stored_before(test: &TestApp, id: AttachmentId, bytes: &[u8]) -> String
     let unit = app.db.write(move |conn| {
         Box::pin(async move {
             q!(conn => exec,
-                "UPDATE attachments SET object_key = $2, wrapped_key = NULL, size = $3, width = 300, height = 200 WHERE id = $1",
+                "UPDATE attachments SET object_key = $2, thumb_key = NULL, wrapped_key = NULL, size = $3, width = 300, height = 200 WHERE id = $1",
                 id, row, size)?;
             Ok(())
         })
@@ -318,6 +329,23 @@ async fn a_name_goes_with_its_message_and_pictures_are_made_small() {
         assert_eq!((small.name.as_str(), small.content.media_type.as_str()), ("wall-small.jpg", "image/jpeg"));
         let picture = image::load_from_memory(&small.content.bytes).unwrap();
         assert_eq!((picture.width(), picture.height()), (320, 80));
+        // It was made at the upload; those of before are made when they are asked for.
+        let (object, stored) = (&object_keys(&test).await[0], &thumb_keys(&test).await[0]);
+        let opened = app.files.get(object).await.unwrap();
+        app.files.delete(object).await.unwrap();
+        let again = messaging::attachment(&worker, thread, file.id, AttachmentSize::Thumb).await.unwrap();
+        assert_eq!(again.content.bytes, small.content.bytes);
+        app.files.put_as(object, opened).await.unwrap();
+        app.files.delete(stored).await.unwrap();
+        let unit = app.db.write(move |conn| {
+            Box::pin(async move {
+                q!(conn => exec, "UPDATE attachments SET thumb_key = NULL")?;
+                Ok(())
+            })
+        });
+        unit.await.unwrap();
+        let made = messaging::attachment(&worker, thread, file.id, AttachmentSize::Thumb).await.unwrap();
+        assert_eq!(made.content.bytes, small.content.bytes);
         let pdf = messaging::attach(&client, thread, pictures::pdf(), None).await.unwrap();
         let none = messaging::attachment(&client, thread, pdf.id, AttachmentSize::Thumb).await.unwrap_err();
         assert_eq!(none.code(), ErrorCode::NotFound);
