@@ -33,6 +33,7 @@ async fn a_kind_of_due_work_that_fails_stops_no_other(engine: Engine) {
     // Whoever looks from beside the server sees it too, once it is written down.
     let doctor = async || Cli::direct(&server).run(&["doctor", "-o", "json"]).await.stdout;
     crate::within(std::time::Duration::from_secs(90), "the doctor tells", async || {
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
         let told = doctor().await;
         told.contains("\"due work\"") && !told.contains("no server has run")
     })
