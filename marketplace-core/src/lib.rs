@@ -119,6 +119,7 @@ pub mod auth;
 pub mod jobs;
 pub mod kyc;
 pub mod messaging;
+pub mod notifications;
 pub mod profiles;
 pub mod reviews;
 pub mod services;

@@ -39,6 +39,10 @@ text_enum! {
         Erasures = "erasures",
         /// Negotiations lapse, and finished work is finalized.
         Jobs = "jobs",
+        /// Mails are made of notifications.
+        Notifications = "notifications",
+        /// Old notifications are forgotten.
+        OldNotifications = "old_notifications",
         /// Files that no message carries are forgotten.
         LooseFiles = "loose_files",
         /// Reviews whose window has closed are published.
@@ -78,7 +82,8 @@ impl Timer {
             | Self::SocketTickets
             | Self::SocialLogins
             | Self::ApiTokens
-            | Self::TimerRecords => Duration::from_mins(1),
+            | Self::TimerRecords
+            | Self::OldNotifications => Duration::from_mins(1),
             _ => Duration::from_secs(1),
         }
     }

@@ -59,6 +59,7 @@ fn api() -> (Router<Ctx>, utoipa::openapi::OpenApi) {
         .merge(routes::threads::routes())
         .merge(routes::sockets::routes())
         .merge(routes::jobs::routes())
+        .merge(routes::notifications::routes())
         .merge(routes::reviews::routes())
         .merge(routes::profiles::routes())
         .merge(routes::services::routes())

@@ -80,6 +80,13 @@ id! {
     TokenId = "token",
     /// A login through a provider that belongs to an account.
     IdentityId = "identity",
+    /// Something that concerns a person and that they are told.
+    NotificationId = "notification",
+}
+
+/// Returns the id that sorts before every UUIDv7 of a time, and after every one of a millisecond before.
+pub fn first_uuid_v7(at: Timestamp) -> Uuid {
+    uuid::Builder::from_unix_timestamp_millis(at.unix_millis(), &[0; 10]).into_uuid()
 }
 
 /// Creates a UUIDv7 from the injected clock and randomness.

@@ -5,6 +5,7 @@ pub mod change;
 pub mod count;
 pub mod error;
 pub mod ids;
+pub mod language;
 pub mod money;
 pub mod page;
 pub mod patch;

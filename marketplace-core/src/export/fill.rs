@@ -17,7 +17,7 @@ use crate::{
     },
     jobs,
     kyc::{self, model::FileContent},
-    messaging, profiles, reviews, services, tokens, users,
+    messaging, notifications, profiles, reviews, services, tokens, users,
 };
 
 /// Rows that are read at once.
@@ -29,6 +29,7 @@ const NEWEST: TimeCursor = TimeCursor { at: Timestamp::MAX, id: Uuid::max() };
 pub(super) async fn fill(app: &App, user: UserId, mut zip: Archive) -> Result<()> {
     about(app, user, &mut zip).await?;
     account(app, user, &mut zip).await?;
+    notified(app, user, &mut zip).await?;
     sessions(app, user, &mut zip).await?;
     scripts(app, user, &mut zip).await?;
     identity(app, user, &mut zip).await?;
@@ -65,6 +66,7 @@ async fn about(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
         "messages.json": "Messages written and received, thread by thread; the files that were sent are in attachments/.",
         "jobs.json": "Jobs with their offers and their history.",
         "reviews.json": "Reviews written, and those received as far as they show.",
+        "notifications.json": "How the person wants to be told, and the newest 1,000 of what they were told.",
         "complaints.json": "Reviews complained about.",
     });
     let about = json!({ "account": user, "made_at": app.now(), "files": files });
@@ -90,6 +92,13 @@ async fn account(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
         "phone_wanted": phone_wanted,
     });
     zip.json("account.json", &account).await
+}
+
+async fn notified(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
+    let mut reader = app.db.read().await?;
+    let told = notifications::told(&mut reader.conn(), user).await?;
+    drop(reader);
+    zip.json("notifications.json", &told).await
 }
 
 async fn sessions(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {

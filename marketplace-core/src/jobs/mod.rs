@@ -30,6 +30,7 @@
 //! ```
 
 pub mod model;
+mod notify;
 pub mod ops;
 mod row;
 mod store;

@@ -4,13 +4,14 @@ use crate::{
     app::App,
     base::{
         error::{Error, Result},
-        ids::{MessageId, ThreadId, UserId},
+        ids::{MessageId, NotificationId, ThreadId, UserId},
         time::Timestamp,
     },
     messaging::{
         model::{Attachment, JobNotice, MessageKind},
         store::{self, Data, NewRow},
     },
+    notifications::model::NotificationKind,
     platform::db::Conn,
 };
 
@@ -129,6 +130,8 @@ pub(super) async fn try_append(
         data: draft.data.text()?,
         at,
         guarded: draft.guarded,
+        notification: draft.sender.map(|_| NotificationId::new(at, app.random.as_ref())),
+        mail_at: at + NotificationKind::Message.mail_waits(),
     };
     Ok(store::append(conn, &row).await?.map(|seq| Appended { id, seq, at }))
 }

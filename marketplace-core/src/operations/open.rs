@@ -97,6 +97,8 @@ impl App {
         };
         let shared = Cluster::open(&config, random.as_ref(), db.health())?;
         let (health, mailer) = (db.health().clone(), Mailer::open(&config)?);
+        #[cfg(feature = "smtp")]
+        crate::records::mail::check_texts(&mailer.texts)?;
         let app = Self {
             db,
             clock,

@@ -9,7 +9,7 @@ use crate::{
         error::{Error, Result},
         ids::UserId,
     },
-    jobs, kyc, messaging,
+    jobs, kyc, messaging, notifications,
     operation::Operation,
     platform::db::Conn,
     profiles,
@@ -47,6 +47,7 @@ pub(crate) async fn erase(
     auth::store::erase(conn, id).await?;
     auth::drop_tickets(conn, id).await?;
     tokens::erase(conn, id).await?;
+    notifications::erase(conn, id).await?;
     auth::identities::erase(conn, id).await?;
     mail::cancel(conn, &format!("user:{id}")).await?;
     let notes = store::note_ids(conn, id).await?;

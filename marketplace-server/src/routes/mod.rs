@@ -10,6 +10,7 @@ pub(crate) mod docs;
 pub(crate) mod jobs;
 pub(crate) mod kyc;
 pub(crate) mod me;
+pub(crate) mod notifications;
 pub(crate) mod oidc;
 pub(crate) mod ops;
 pub(crate) mod pages;

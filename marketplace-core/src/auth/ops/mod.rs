@@ -31,6 +31,7 @@ use crate::{
         error::{Error, Result},
         ids::UserId,
     },
+    notifications::{self, model::NotificationKind},
     platform::{access_token as token, db::Conn},
     records::mail::{self, Mail, Template},
 };
@@ -77,6 +78,9 @@ pub(crate) async fn notify(
     template: Template,
     link: Option<String>,
 ) -> Result<()> {
+    if let Ok(kind) = template.as_str().parse::<NotificationKind>() {
+        notifications::tell(app, conn, account.id, kind, account.id, app.now()).await?;
+    }
     let mail = Mail { link, ..Mail::to_owner(account, template) };
     let subject =
         OneTime::of(template).map_or_else(|| format!("user:{}", account.id), |kind| kind.mail_subject(account.id));

@@ -17,6 +17,7 @@ pub use staff::{staff_act, staff_history, staff_list, staff_show};
 
 use super::{
     model::{JobAction, JobView, Side},
+    notify,
     row::{Details, Job},
     store, thread,
     transitions::{self, Asked, Caller, Refusal, Transition},
@@ -90,6 +91,7 @@ async fn record(
     let entry = job.entry(row, by.0, by.1, details);
     store::add_history(conn, job.id, &entry).await?;
     thread::tell(op, conn, job, &entry).await?;
+    notify::tell(op, conn, job, row.action, by.0).await?;
     let event = events::New {
         kind: EventKind::Job,
         target: &job.id.to_string(),

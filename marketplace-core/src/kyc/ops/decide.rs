@@ -18,6 +18,7 @@ use crate::{
         status::KycStatus,
         store::{self, Decided, NewClaim},
     },
+    notifications,
     operation::Operation,
     platform::db::Conn,
     records::{
@@ -197,6 +198,7 @@ async fn restore(op: &Operation, conn: &mut Conn<'_>, attempt: &Attempt, undo: U
     }
     set_standing(conn, attempt.user_id, undo.user, op.now()).await?;
     mail::cancel(conn, &mail_subject(attempt.id)).await?;
+    notifications::cancel(conn, attempt.user_id, attempt.id, op.now()).await?;
     let what = Record { action: AuditAction::KycUndo, event: EventKind::KycUndone, reason: None, fence };
     record(op, conn, attempt, what).await
 }

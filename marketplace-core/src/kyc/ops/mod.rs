@@ -35,6 +35,7 @@ use crate::{
         time::Timestamp,
     },
     kyc::model::FileKind,
+    notifications::{self, model::NotificationKind},
     operation::Operation,
     platform::{db::Conn, files::Expected},
     records::{
@@ -110,10 +111,13 @@ struct Record {
     fence: i64,
 }
 
-/// Queues the mail to the worker, to be sent at `not_before`.
+/// Tells the worker, by a notification and a mail, at `not_before`.
 async fn notify(app: &App, conn: &mut Conn<'_>, account: &Account, about: Notice) -> Result<()> {
     if matches!(account.status, Status::Banned | Status::Deleted) {
         return Ok(());
+    }
+    if let Ok(kind) = about.template.as_str().parse::<NotificationKind>() {
+        notifications::tell(app, conn, account.id, kind, about.attempt, about.not_before).await?;
     }
     let mail = Mail { comment: about.comment, ..Mail::to_owner(account, about.template) };
     mail::enqueue(app, conn, &mail_subject(about.attempt), about.not_before, &mail).await

@@ -19,6 +19,7 @@ use crate::{
         model::{Message, MessagePage, MessagesQuery, NewMessage, OpenThread, ReadState, ThreadStatus, ThreadSummary},
         store::{self, NewThread, Window},
     },
+    notifications,
     operation::Operation,
     profiles,
     records::events::{self, EventKind},
@@ -208,6 +209,9 @@ pub async fn read(op: &Operation, thread: ThreadId, seq: i64) -> Result<ReadStat
             store::pointer(conn, thread, me).await?.ok_or_else(|| Error::not_found("thread"))?;
         if !(0..=last_seq).contains(&seq) {
             return Err(Error::invalid("/seq", format!("must be from 0 to {last_seq}, the newest message's number")));
+        }
+        if unread == 0 && peer.is_some() {
+            notifications::read_thread(conn, me, thread, op.now()).await?;
         }
         Ok(ReadState { thread_id: thread, read_seq, unread })
     }))

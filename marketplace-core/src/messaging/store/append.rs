@@ -4,7 +4,7 @@ use crate::{
     accounts::model::Status,
     base::{
         error::Result,
-        ids::{MessageId, ThreadId, UserId},
+        ids::{MessageId, NotificationId, ThreadId, UserId},
         time::Timestamp,
     },
     jobs::model::job_is_live,
@@ -38,6 +38,10 @@ pub(in crate::messaging) struct NewRow<'a> {
     pub data: Option<String>,
     pub at: Timestamp,
     pub guarded: bool,
+    /// Id of the notification of the other side, for a message of one of the two.
+    pub notification: Option<NotificationId>,
+    /// When a mail is made of it.
+    pub mail_at: Timestamp,
 }
 
 /// Expands to the condition that the two members of a thread `t` have a live job there.
@@ -63,7 +67,7 @@ macro_rules! takes_it {
     };
 }
 
-/// Stores a message, updates the counters and records the event at once: three statements in one trip to SQLite's
+/// Stores a message, updates the counters and records the event at once: four statements in one trip to SQLite's
 /// thread, one statement on PostgreSQL. Returns the message's number, or `None` when the thread does not accept it or
 /// it was sent before.
 pub(in crate::messaging) async fn append(conn: &mut Conn<'_>, new: &NewRow<'_>) -> Result<Option<i64>> {
@@ -75,6 +79,10 @@ pub(in crate::messaging) async fn append(conn: &mut Conn<'_>, new: &NewRow<'_>) 
              UPDATE threads SET last_seq = last_seq + 1, last_at = $9, \
                client_unread = client_unread + (client_id IS NOT $12), worker_unread = worker_unread + (worker_id IS NOT $12) \
                WHERE id = $1 AND EXISTS (SELECT 1 FROM messages m WHERE m.thread_id = $1 AND m.seq = threads.last_seq + 1); \
+             INSERT INTO notifications (user_id, id, kind, target, at, mail_at) \
+               SELECT CASE WHEN t.client_id = $4 THEN t.worker_id ELSE t.client_id END, $13, 'message', $15, $9, $14 FROM threads t \
+               WHERE t.id = $1 AND $13 IS NOT NULL AND EXISTS (SELECT 1 FROM messages m WHERE m.id = $2) \
+               ON CONFLICT (user_id, target) WHERE kind = 'message' AND read_at IS NULL DO NOTHING; \
              INSERT INTO events (at, kind, target, user_id, peer_id, thread_id, n) \
                SELECT $9, 'message', $10, t.client_id, t.worker_id, t.id, t.last_seq FROM threads t \
                WHERE t.id = $1 AND EXISTS (SELECT 1 FROM messages m WHERE m.id = $2) RETURNING n"),
@@ -85,11 +93,15 @@ pub(in crate::messaging) async fn append(conn: &mut Conn<'_>, new: &NewRow<'_>) 
              t AS (UPDATE threads t SET last_seq = m.seq, last_at = $9, \
                client_unread = client_unread + CASE WHEN client_id = $12 THEN 0 ELSE 1 END, \
                worker_unread = worker_unread + CASE WHEN worker_id = $12 THEN 0 ELSE 1 END \
-               FROM m WHERE t.id = m.thread_id RETURNING t.id, t.client_id, t.worker_id, t.last_seq) \
+               FROM m WHERE t.id = m.thread_id RETURNING t.id, t.client_id, t.worker_id, t.last_seq), \
+             n AS (INSERT INTO notifications (user_id, id, kind, target, at, mail_at) \
+               SELECT CASE WHEN t.client_id = $4 THEN t.worker_id ELSE t.client_id END, $13::uuid, 'message', $15, $9, $14 \
+               FROM t WHERE $13::uuid IS NOT NULL \
+               ON CONFLICT (user_id, target) WHERE kind = 'message' AND read_at IS NULL DO NOTHING) \
              INSERT INTO events (at, kind, target, user_id, peer_id, thread_id, n) \
                SELECT $9, 'message', $10, t.client_id, t.worker_id, t.id, t.last_seq FROM t RETURNING n"),
     ], new.thread, new.id, new.kind, new.sender, new.content, new.client_msg_id, new.fingerprint, new.data.as_deref(),
-        new.at, new.id.to_string(), new.guarded, new.cause)?)
+        new.at, new.id.to_string(), new.guarded, new.cause, new.notification, new.mail_at, new.thread.to_string())?)
 }
 
 /// A message that was already sent with the same client id.

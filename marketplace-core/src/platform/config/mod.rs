@@ -16,7 +16,7 @@ use serde::Deserialize;
 use url::Url;
 
 pub use self::{
-    parts::{Argon2, Limits, Log, LogFormat, Oidc, Retention, Tls},
+    parts::{Argon2, Limits, Links, Log, LogFormat, Oidc, Retention, Tls},
     secret::Secret,
 };
 use crate::{
@@ -52,6 +52,8 @@ pub struct Config {
     pub smtp_url: Option<Secret>,
     /// Sender of mails.
     pub mail_from: String,
+    /// Folder with the operator's own texts of mails, `en.toml` and so on, over those that come with this program.
+    pub mail_texts: Option<PathBuf>,
     /// URL at which clients reach the server; links in mails start with it.
     pub public_url: Url,
     /// Address the server listens on.
@@ -87,6 +89,8 @@ pub struct Config {
     /// Where `ClamAV`'s `clamd` listens, as `host:port` or the path of its socket. It scans every upload that is not
     /// re-encoded, and such uploads are refused while it does not respond. Without it, files are accepted unscanned.
     pub clamd: Option<String>,
+    /// Where on the public site things are shown that mails and notifications are about.
+    pub links: Links,
     /// Rate and size limits.
     pub limits: Limits,
     /// Retention periods.
@@ -105,6 +109,8 @@ impl Default for Config {
             keys_dir: None,
             smtp_url: None,
             mail_from: "Marketplace <no-reply@marketplace.example>".into(),
+            mail_texts: None,
+            links: Links::default(),
             public_url: "http://127.0.0.1:8080".parse().expect("a constant"),
             listen: "127.0.0.1:8080".parse().expect("a constant"),
             metrics_listen: None,
@@ -212,6 +218,7 @@ impl Config {
             return bad("metrics_listen", "must be another address than listen");
         }
         let public = &self.public_url;
+        self.links.check(public).map_err(|(key, rule)| Error::invalid(format!("/links/{key}"), rule))?;
         if (self.cookies || !self.oidc.is_empty()) && !is_private_way(public) {
             return bad("public_url", "must be https (or http on loopback) for cookies and social login");
         }

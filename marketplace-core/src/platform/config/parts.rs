@@ -65,6 +65,53 @@ pub struct Argon2 {
     pub parallelism: u32,
 }
 
+/// Addresses of pages, with `{id}` in the place of the id; without one, a page of `public_url`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Links {
+    /// A thread; default `<public_url>/threads/{id}`.
+    pub thread: Option<String>,
+    /// A job; default `<public_url>/jobs/{id}`.
+    pub job: Option<String>,
+    /// A review; default `<public_url>/reviews/{id}`.
+    pub review: Option<String>,
+    /// The state of one's identity check; default `<public_url>/kyc`.
+    pub kyc: Option<String>,
+    /// One's account; default `<public_url>/account`.
+    pub account: Option<String>,
+}
+
+impl Links {
+    fn all(&self) -> [(&'static str, Option<&str>, bool); 5] {
+        [
+            ("thread", self.thread.as_deref(), true),
+            ("job", self.job.as_deref(), true),
+            ("review", self.review.as_deref(), true),
+            ("kyc", self.kyc.as_deref(), false),
+            ("account", self.account.as_deref(), false),
+        ]
+    }
+
+    /// Checks that each is an address, and has its `{id}`. Returns the key of one that is not, and the rule.
+    pub(super) fn check(&self, public: &Url) -> Result<(), (&'static str, String)> {
+        for (key, pattern, has_id) in self.all() {
+            let Some(pattern) = pattern else { continue };
+            if has_id && !pattern.contains("{id}") {
+                return Err((key, "must have {id} in the place of the id".to_owned()));
+            }
+            let url = Url::parse(&pattern.replace("{id}", "0"));
+            // An app's own scheme, such as `market://jobs/{id}`, is an address as well.
+            if !url.is_ok_and(|url| !matches!(url.scheme(), "javascript" | "data" | "vbscript" | "file")) {
+                return Err((
+                    key,
+                    format!("must be an address, such as {}/{key}s/{{id}}", public.as_str().trim_end_matches('/')),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Rate and size limits.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -108,6 +155,8 @@ pub struct Retention {
     pub session_max_days: u32,
     /// The event log.
     pub event_days: u32,
+    /// Notifications.
+    pub notification_days: u32,
     /// An approval of an identity, which expires after this time.
     pub kyc_approval_days: u32,
     /// The files of an approved identity check, from the approval on. Here and below, 0 means as long as the account
@@ -158,6 +207,7 @@ impl Default for Retention {
             session_days: 30,
             session_max_days: 180,
             event_days: 7,
+            notification_days: 90,
             kyc_approval_days: 730,
             // Evidence of an identity that still counts is kept; evidence that no decision rests on is deleted within a
             // year.

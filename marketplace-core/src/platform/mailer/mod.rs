@@ -3,10 +3,12 @@
 mod message;
 #[cfg(feature = "smtp")]
 pub(crate) mod smtp;
+mod texts;
 
 #[cfg(feature = "smtp")]
 pub(crate) use message::LaidOut;
 pub(crate) use message::PATIENCE;
+pub(crate) use texts::Texts;
 
 use std::{
     path::PathBuf,
@@ -40,6 +42,7 @@ pub(crate) struct Mailer {
     pub waiting: AtomicI64,
     pub failed: AtomicI64,
     pub folder: PathBuf,
+    pub texts: Texts,
     pub disk: Slots,
     #[cfg(feature = "smtp")]
     pub post: Post,
@@ -49,8 +52,7 @@ impl Mailer {
     /// Creates a mailer from the configuration.
     ///
     /// # Errors
-    /// Returns `invalid` for an `smtp_url` or a `mail_from` that cannot be used.
-    #[cfg_attr(not(feature = "smtp"), expect(clippy::unnecessary_wraps, reason = "as the one that sends"))]
+    /// Returns `invalid` for an `smtp_url`, a `mail_from` or `mail_texts` that cannot be used.
     pub fn open(config: &Config) -> Result<Self> {
         Ok(Self {
             places: Arc::new(Semaphore::new(usize::try_from(TOGETHER).unwrap_or(1))),
@@ -59,6 +61,7 @@ impl Mailer {
             waiting: AtomicI64::default(),
             failed: AtomicI64::default(),
             folder: config.mail_dir(),
+            texts: Texts::load(config.mail_texts.as_deref())?,
             disk: Slots::new(4, PATIENCE, "the folder of mails does not answer"),
             #[cfg(feature = "smtp")]
             post: Post::open(config)?,

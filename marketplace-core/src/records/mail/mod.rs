@@ -20,9 +20,9 @@ mod template;
 
 use std::sync::atomic::Ordering;
 
-#[cfg(feature = "smtp")]
-pub(crate) use self::send::send_due;
 pub(crate) use self::store::{cancel, waiting};
+#[cfg(feature = "smtp")]
+pub(crate) use self::{layout::check_texts, send::send_due};
 pub(crate) use self::{model::Mail, store::enqueue};
 pub use self::{
     store::{Backlog, backlog},

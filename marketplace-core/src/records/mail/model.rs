@@ -9,6 +9,7 @@ use crate::{
     accounts::model::Account,
     base::{
         ids::{MailId, UserId},
+        language::Language,
         text_enum::text_enum,
         time::Timestamp,
     },
@@ -42,6 +43,15 @@ pub(crate) struct Mail {
     /// Account that it is about. When the account is erased, so is the mail's file in the folder.
     #[serde(default)]
     pub user: Option<UserId>,
+    /// Language of the text: the one of the account, once it is queued.
+    #[serde(default)]
+    pub language: Language,
+    /// How many things it is about, where the text says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<i64>,
+    /// Token that switches mails of this kind off (RFC 8058).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsubscribe: Option<String>,
 }
 
 impl Mail {
@@ -54,7 +64,17 @@ impl Mail {
 
     /// Returns a mail to an address whose owner is not known.
     pub fn to_stranger(address: &str, template: Template) -> Self {
-        Self { to: address.to_owned(), name: None, template, link: None, comment: None, user: None }
+        Self {
+            to: address.to_owned(),
+            name: None,
+            template,
+            link: None,
+            comment: None,
+            user: None,
+            language: Language::default(),
+            count: None,
+            unsubscribe: None,
+        }
     }
 }
 

@@ -132,7 +132,7 @@ async fn send_one(app: &App, waiting: Waiting) -> Result<()> {
 
 fn lay_out(app: &App, waiting: &Waiting) -> Result<(LaidOut, Option<UserId>)> {
     let mail: Mail = waiting.open(app)?;
-    let laid_out = layout::lay_out(&mail, waiting.id, &app.mailer.post.from, waiting.created_at)?;
+    let laid_out = layout::lay_out(app, &mail, waiting.id, waiting.created_at)?;
     Ok((laid_out, mail.user))
 }
 

@@ -6,6 +6,7 @@ use crate::{
     base::{
         error::{Error, Result},
         ids::MailId,
+        language::Language,
         time::Timestamp,
     },
     platform::{
@@ -17,7 +18,7 @@ use crate::{
 /// Bound at which counts stop.
 const CAP: i64 = 10_000;
 
-/// Queues a mail to be sent at `not_before`. `subject` names what the mail is about, so that it can be cancelled.
+/// Queues a mail to be sent at `not_before`, in the language of the account that it is about. `subject` names what the mail is about, so that it can be cancelled.
 pub(crate) async fn enqueue(
     app: &App,
     conn: &mut Conn<'_>,
@@ -27,6 +28,13 @@ pub(crate) async fn enqueue(
 ) -> Result<()> {
     let now = app.now();
     let id = MailId::new(now, app.random.as_ref());
+    let language = match mail.user {
+        Some(user) => {
+            q!(conn => optval Language, "SELECT language FROM notification_settings WHERE user_id = $1", user)?
+        }
+        None => None,
+    };
+    let mail = &Mail { language: language.unwrap_or(mail.language), ..mail.clone() };
     let plain = serde_json::to_vec(mail).map_err(Error::internal)?;
     let sealed = app.keys.seal(id.0.as_bytes(), &plain, app.random.as_ref())?;
     q!(conn => exec,

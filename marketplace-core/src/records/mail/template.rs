@@ -37,5 +37,33 @@ text_enum! {
         KycRevoked = "kyc_revoked",
         /// An approval has come to its end.
         KycExpired = "kyc_expired",
+        /// There are unread messages in a thread.
+        Message = "message",
+        /// A client made an offer.
+        Offer = "offer",
+        /// The other side made another offer.
+        CounterOffer = "counter_offer",
+        /// The other side accepted.
+        OfferAccepted = "offer_accepted",
+        /// The worker rejected.
+        JobRejected = "job_rejected",
+        /// A job was cancelled.
+        JobCancelled = "job_cancelled",
+        /// The worker completed the work.
+        JobCompleted = "job_completed",
+        /// The client asked for changes.
+        ChangesRequested = "changes_requested",
+        /// A job was finalized.
+        JobFinalized = "job_finalized",
+        /// A negotiation ends soon.
+        NegotiationLapses = "negotiation_lapses",
+        /// Completed work finalizes itself soon.
+        WorkFinalizes = "work_finalizes",
+        /// The other side of a job can be reviewed.
+        ReviewDue = "review_due",
+        /// A review shows.
+        ReviewPublished = "review_published",
+        /// A review was answered.
+        ReviewReply = "review_reply",
     }
 }

@@ -29,6 +29,7 @@ use crate::{
         permission::Permission,
         time::Timestamp,
     },
+    notifications::{self, model::NotificationKind},
     operation::Operation,
     platform::db::Conn,
     records::events::{self, EventKind},
@@ -58,7 +59,13 @@ async fn publish(op: &Operation, conn: &mut Conn<'_>, review: &Review, at: Times
     store::update(conn, review, &shown).await?;
     recount(conn, review, &shown).await?;
     tell(op, conn, &shown).await?;
+    shown_to_subject(op, conn, &shown).await?;
     Ok(shown)
+}
+
+/// Tells the subject of a review that it shows.
+async fn shown_to_subject(op: &Operation, conn: &mut Conn<'_>, review: &Review) -> Result<()> {
+    notifications::tell(op, conn, review.subject_id, NotificationKind::ReviewPublished, review.id, op.now()).await
 }
 
 /// Updates a worker's rating to the reviews that show.

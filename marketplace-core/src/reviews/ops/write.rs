@@ -1,6 +1,6 @@
 //! Writing reviews, replies and flags.
 
-use super::{lock_review, publish, recount, tell, trader, view_for};
+use super::{lock_review, publish, recount, shown_to_subject, tell, trader, view_for};
 use crate::{
     accounts::model::Status,
     base::{
@@ -12,6 +12,7 @@ use crate::{
         self,
         model::{JobStatus, Side},
     },
+    notifications::{self, model::NotificationKind},
     operation::Operation,
     platform::db::Conn,
     records::events::{self, EventKind},
@@ -98,6 +99,10 @@ async fn create_in(
     }
     recount(conn, &hidden, &review).await?;
     tell(op, conn, &review).await?;
+    notifications::done(conn, me, NotificationKind::ReviewDue, id, now).await?;
+    if review.status == ReviewStatus::Published {
+        shown_to_subject(op, conn, &review).await?;
+    }
     for other in others.iter().filter(|other| other.status == ReviewStatus::Hidden) {
         publish(op, conn, other, now).await?;
     }
@@ -169,6 +174,7 @@ pub async fn reply(op: &Operation, id: ReviewId, reply: NewReply) -> Result<Revi
         after.version += 1;
         store::update(conn, &review, &after).await?;
         tell(&op, conn, &after).await?;
+        notifications::tell(&op, conn, after.author_id, NotificationKind::ReviewReply, id, op.now()).await?;
         view_for(conn, op.now(), &after, me).await
     }))
     .await

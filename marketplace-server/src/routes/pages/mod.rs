@@ -11,12 +11,13 @@ use axum::{
 use crate::ctx::Ctx;
 
 /// Paths that are served here and are not part of the API's description.
-pub(crate) const PATHS: [&str; 7] = [
+pub(crate) const PATHS: [&str; 8] = [
     "/auth/verify-email",
     "/auth/email/confirm",
     "/auth/own-data/delete",
     "/auth/password/forgot",
     "/auth/password/reset",
+    "/unsubscribe",
     "/auth/page.js",
     "/auth/page.css",
 ];
@@ -34,7 +35,17 @@ struct Page {
     done: &'static str,
 }
 
-const PAGES: [Page; 5] = [
+const PAGES: [Page; 6] = [
+    Page {
+        path: "/unsubscribe",
+        root: "",
+        title: "No more mails of this kind",
+        text: "One press, and no more mails of the kind of the one that led you here are sent to you. In your account you can switch them on again.",
+        fields: "",
+        again: "",
+        button: "Switch them off",
+        done: "No more mails of this kind are sent to you.",
+    },
     Page {
         path: "/auth/verify-email",
         root: "../",

@@ -1,0 +1,59 @@
+//! Notifications: what concerns a person, written in the transaction that causes it. A person reads them in a list; due work
+//! makes mails of them, each once, unless the person has switched that kind off or has read it meanwhile.
+//!
+//! A notification of the future, such as the reminder that a negotiation lapses, is written with its cause and removed with it.
+//! Of unread messages there is one notification for each thread (written by `messaging::store`): its mail waits for ten minutes.
+//!
+//! | to read about | open |
+//! |---|---|
+//! | the kinds, and which of them are mailed | [`model`] |
+//! | how one is written | [`tell`], [`cancel`] |
+//! | the list, the settings, switching off without a login | `ops.rs` |
+//! | making mails | `due.rs` |
+
+mod due;
+pub mod model;
+mod ops;
+mod store;
+
+pub(crate) use due::{prune, run_due};
+pub use ops::{list, mark_read, settings, unread, unsubscribe, update_settings};
+pub(crate) use store::{done, erase, read_thread, told};
+
+use crate::{
+    app::App,
+    base::{
+        error::Result,
+        ids::{NotificationId, UserId},
+        time::Timestamp,
+    },
+    platform::db::Conn,
+};
+use model::NotificationKind;
+
+/// Writes what concerns a user, to be shown and mailed at a time, now or later.
+pub(crate) async fn tell(
+    app: &App,
+    conn: &mut Conn<'_>,
+    user: UserId,
+    kind: NotificationKind,
+    target: impl std::fmt::Display,
+    at: Timestamp,
+) -> Result<()> {
+    let id = NotificationId::new(at, app.random.as_ref());
+    let mail_at = kind.is_mailed_here().then_some(at + kind.mail_waits());
+    store::insert(conn, user, id, kind, &target.to_string(), at, mail_at).await
+}
+
+/// Removes a user's notifications about something whose time has not come.
+pub(crate) async fn cancel(
+    conn: &mut Conn<'_>,
+    user: UserId,
+    target: impl std::fmt::Display,
+    now: Timestamp,
+) -> Result<()> {
+    store::cancel(conn, user, &target.to_string(), now).await
+}
+
+#[cfg(test)]
+mod tests;
