@@ -60,6 +60,7 @@ fn api() -> (Router<Ctx>, utoipa::openapi::OpenApi) {
         .merge(routes::sockets::routes())
         .merge(routes::jobs::routes())
         .merge(routes::reviews::routes())
+        .merge(routes::reports::routes())
         .merge(routes::profiles::routes())
         .merge(routes::services::routes())
         .merge(routes::staff::routes())

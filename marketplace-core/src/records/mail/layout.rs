@@ -113,6 +113,19 @@ impl Template {
                 "The confirmation of your identity has come to its end. Please submit your documents again.",
                 "",
             ),
+            Self::ReportResolved => {
+                ("We acted on your report", "You reported something to us. This is what we did about it.", "")
+            }
+            Self::ReportDismissed => {
+                ("We looked at your report", "You reported something to us. This is what we found.", "")
+            }
+            Self::ReportDecision => (
+                "A decision about your account",
+                "We looked at something that you wrote or did, and decided that it breaks our rules.",
+                "",
+            ),
+            Self::AppealUpheld => ("Your appeal was decided", "You appealed against a decision of ours.", ""),
+            Self::AppealReversed => ("Your appeal was right", "You appealed against a decision of ours.", ""),
         }
     }
 }

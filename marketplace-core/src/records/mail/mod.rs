@@ -22,7 +22,7 @@ use std::sync::atomic::Ordering;
 
 #[cfg(feature = "smtp")]
 pub(crate) use self::send::send_due;
-pub(crate) use self::store::{cancel, waiting};
+pub(crate) use self::store::{cancel, postpone, waiting};
 pub(crate) use self::{model::Mail, store::enqueue};
 pub use self::{
     store::{Backlog, backlog},
