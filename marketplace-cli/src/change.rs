@@ -12,11 +12,12 @@ use marketplace_core::{
     accounts::summary::UserSummary,
     base::change::{Change, Changed},
     error::{Error, ErrorCode},
-    ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
+    ids::{AttemptId, CaseId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::JobSummary,
     kyc::model::KycSummary,
     mail::model::MailSummary,
     messaging::model::{StaffMessage, ThreadInfo},
+    reports::model::ReportSummary,
     reviews::model::ReviewSummary,
     staff::Connection,
     tokens::model::ApiToken,
@@ -86,6 +87,7 @@ batch_ids! {
     ThreadId = ThreadInfo, "threads";
     MessageId = StaffMessage, "messages";
     ReviewId = ReviewSummary, "reviews";
+    CaseId = ReportSummary, "reports";
     TokenId = ApiToken, "tokens";
     MailId = MailSummary, "mails";
 }

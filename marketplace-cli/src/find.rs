@@ -5,16 +5,17 @@ use std::{fmt::Display, str::FromStr};
 use marketplace_core::{
     accounts::{model::normalise_email, summary::UserFilter},
     error::{Error, ErrorCode, Result},
-    ids::{AttemptId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
+    ids::{AttemptId, CaseId, JobId, MailId, MessageId, ReviewId, ThreadId, TokenId, UserId},
     jobs::model::JobFilter,
     kyc::{model::KycFilter, status::KycStatus},
     mail::model::MailFilter,
     messaging::model::ThreadFilter,
     page::{MAX_LIMIT, Page, PageRequest},
+    reports::model::{ReportFilter, ReportStatus},
     reviews::model::ReviewFilter,
     staff::{
-        Connection, ListAttempts, ListJobs, ListMails, ListQuery, ListReviews, ListThreads, ListTokens, ListUsers,
-        WhoAmI,
+        Connection, ListAttempts, ListJobs, ListMails, ListQuery, ListReports, ListReviews, ListThreads, ListTokens,
+        ListUsers, WhoAmI,
     },
     tokens::model::TokenFilter,
 };
@@ -127,6 +128,20 @@ impl Findable for AttemptId {
         Ok(api.call::<ListAttempts>((), ListQuery::new(&filter, page), ()).await?.map(|row| row.id))
     }
 }
+impl Findable for CaseId {
+    const NOUN: &'static str = "report";
+    // First those that wait, which are looked for most.
+    const LISTS: usize = 1 + ReportStatus::ALL.len();
+    async fn page(api: &Connection, list: usize, page: &PageRequest) -> Result<Page<Self>> {
+        let status = list.checked_sub(1).and_then(|at| ReportStatus::ALL.get(at)).copied();
+        let is_listed = !matches!(status, Some(ReportStatus::Open | ReportStatus::InReview | ReportStatus::Appealed));
+        if !is_listed {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+        let filter = ReportFilter { status, ..ReportFilter::default() };
+        Ok(api.call::<ListReports>((), ListQuery::new(&filter, page), ()).await?.map(|row| row.id))
+    }
+}
 impl Findable for MessageId {
     const NOUN: &'static str = "message";
     // Messages are in no list of their own.
@@ -185,11 +200,12 @@ pub async fn anything(api: &Connection, text: &str) -> Outcome<String> {
     add::<JobId>(api, &letters, &mut found).await?;
     add::<ThreadId>(api, &letters, &mut found).await?;
     add::<ReviewId>(api, &letters, &mut found).await?;
+    add::<CaseId>(api, &letters, &mut found).await?;
     add::<AttemptId>(api, &letters, &mut found).await?;
     add::<TokenId>(api, &letters, &mut found).await?;
     add::<MailId>(api, &letters, &mut found).await?;
     match found.as_slice() {
-        [] => Err(Error::not_found("user, identity check, job, thread, review, token or mail").into()),
+        [] => Err(Error::not_found("user, identity check, job, thread, review, report, token or mail").into()),
         [id] => Ok(id.clone()),
         several => Err(Failure::usage(
             format!("`{text}` could be several: {}", several.join(", ")),

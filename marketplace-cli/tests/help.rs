@@ -62,6 +62,7 @@ fn every_noun_and_verb_of_the_contract_is_there() {
         ("jobs", "list show history cancel finalize"),
         ("threads", "list show messages watch close reopen notice remove-message"),
         ("reviews", "list show dismiss remove restore"),
+        ("reports", "list show next claim release resolve dismiss undo skip snooze assign escalate uphold reverse"),
         ("audit", "list show verify tail"),
         ("tokens", "create list revoke"),
         ("db", "migrate status backup restore seed copy"),

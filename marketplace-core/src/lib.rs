@@ -81,6 +81,7 @@
 //! | jobs, from the first offer to the final state | [`jobs`] |
 //! | threads and messages | [`messaging`] |
 //! | reviews and ratings | [`reviews`] |
+//! | reports, decisions about them, appeals | [`reports`] |
 //! | the export of one person's data | [`export`] |
 //! | the audit log | [`audit`] |
 //! | rules for names and texts | [`text`] |
@@ -130,6 +131,7 @@ pub mod live;
 pub mod maintenance;
 pub mod oidc;
 pub mod operations;
+pub mod reports;
 pub mod users;
 
 pub mod staff;

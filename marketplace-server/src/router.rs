@@ -61,6 +61,7 @@ fn api() -> (Router<Ctx>, utoipa::openapi::OpenApi) {
         .merge(routes::jobs::routes())
         .merge(routes::notifications::routes())
         .merge(routes::reviews::routes())
+        .merge(routes::reports::routes())
         .merge(routes::profiles::routes())
         .merge(routes::services::routes())
         .merge(routes::staff::routes())

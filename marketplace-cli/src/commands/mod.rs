@@ -18,6 +18,7 @@ pub mod mail;
 pub mod man;
 mod open;
 pub mod profile;
+pub mod reports;
 pub mod reviews;
 pub mod schema;
 pub mod stats;
@@ -30,7 +31,7 @@ use clap::{Command, CommandFactory, Parser, Subcommand};
 
 use crate::{args::Globals, context::Context, failure::Outcome};
 
-/// The marketplace for its staff: identity checks, users, jobs, threads, reviews, audit log, over the database or over the server.
+/// The marketplace for its staff: identity checks, users, jobs, threads, reviews, reports, audit log, over the database or over the server.
 #[derive(Debug, Parser)]
 #[command(
     name = "marketplace",
@@ -79,6 +80,12 @@ pub enum Noun {
     /// Reviews: flags, removal, restoration
     #[command(subcommand, after_help = "Example:\n  marketplace reviews list --flagged")]
     Reviews(reviews::Verb),
+    /// Reports: the queue, claims, decisions, appeals
+    #[command(
+        subcommand,
+        after_help = "Example:\n  marketplace reports next --yes -o json\n  marketplace reports resolve 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --reason scam --action remove_message,freeze --yes"
+    )]
+    Reports(reports::Verb),
     /// The audit log: who did what
     #[command(subcommand, after_help = "Example:\n  marketplace audit list --action users.ban")]
     Audit(audit::Verb),
@@ -168,6 +175,7 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Jobs(verb) => jobs::run(verb, context).await,
         Noun::Threads(verb) => threads::run(verb, context).await,
         Noun::Reviews(verb) => reviews::run(verb, context).await,
+        Noun::Reports(verb) => reports::run(verb, context).await,
         Noun::Audit(verb) => audit::run(verb, context).await,
         Noun::Tokens(verb) => tokens::run(verb, context).await,
         Noun::Mail(verb) => mail::run(verb, context).await,

@@ -8,6 +8,7 @@ use marketplace_core::{
     kyc::model::{KycCase, KycSummary},
     mail::model::MailSummary,
     messaging::model::{StaffMessage, ThreadInfo},
+    reports::model::{ReportCase, ReportSummary},
     reviews::model::{ReviewDetail, ReviewSummary},
     staff::Stats,
     tokens::model::ApiToken,
@@ -45,6 +46,8 @@ pub enum Noun {
     Threads,
     /// Reviews.
     Reviews,
+    /// Reports.
+    Reports,
     /// The audit log.
     Audit,
     /// Tokens.
@@ -80,6 +83,8 @@ pub fn run(args: &Args, context: &Context) -> Outcome {
         (Noun::Threads, What::Show) => of::<StaffMessage>("a message of a thread"),
         (Noun::Reviews, What::List) => of::<ReviewSummary>("a review"),
         (Noun::Reviews, What::Show) => of::<ReviewDetail>("a review, whole"),
+        (Noun::Reports, What::List) => of::<ReportSummary>("a case of reports"),
+        (Noun::Reports, What::Show) => of::<ReportCase>("a case of reports, whole"),
         (Noun::Audit, _) => of::<AuditRow>("a row of the audit log"),
         (Noun::Tokens, _) => of::<ApiToken>("a token"),
         (Noun::Mail, _) => of::<MailSummary>("a mail"),

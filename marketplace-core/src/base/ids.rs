@@ -78,6 +78,10 @@ id! {
     PictureId = "picture",
     /// A token for scripts.
     TokenId = "token",
+    /// Something that somebody reported.
+    ReportId = "report",
+    /// Everything that was reported about one thing.
+    CaseId = "case",
     /// A login through a provider that belongs to an account.
     IdentityId = "identity",
     /// Something that concerns a person and that they are told.

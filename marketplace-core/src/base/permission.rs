@@ -85,6 +85,10 @@ text_enum! {
         ReviewsRead = "reviews:read",
         /// Dismiss flags, remove and restore reviews.
         ReviewsWrite = "reviews:write",
+        /// See reports, what was reported and by whom, and what was decided.
+        ReportsRead = "reports:read",
+        /// Claim and decide reports and appeals; what is done about them needs its own permission too.
+        ReportsWrite = "reports:write",
         /// Read and verify the audit log.
         AuditRead = "audit:read",
         /// See the dashboard's numbers and the stream of events.
@@ -114,6 +118,7 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::JobsRead,
             P::ThreadsRead,
             P::ReviewsRead,
+            P::ReportsRead,
             P::AuditRead,
             P::StatsRead,
         ],
@@ -131,6 +136,8 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::ThreadsWrite,
             P::ReviewsRead,
             P::ReviewsWrite,
+            P::ReportsRead,
+            P::ReportsWrite,
             P::AuditRead,
             P::StatsRead,
         ],
@@ -152,6 +159,8 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::ThreadsWrite,
             P::ReviewsRead,
             P::ReviewsWrite,
+            P::ReportsRead,
+            P::ReportsWrite,
             P::AuditRead,
             P::StatsRead,
         ],

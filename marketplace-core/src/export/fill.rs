@@ -17,7 +17,7 @@ use crate::{
     },
     jobs,
     kyc::{self, model::FileContent},
-    messaging, notifications, profiles, reviews, services, tokens, users,
+    messaging, notifications, profiles, reports, reviews, services, tokens, users,
 };
 
 /// Rows that are read at once.
@@ -38,6 +38,7 @@ pub(super) async fn fill(app: &App, user: UserId, mut zip: Archive) -> Result<()
     talks(app, user, &mut zip).await?;
     work(app, user, &mut zip).await?;
     opinions(app, user, &mut zip).await?;
+    complaints(app, user, &mut zip).await?;
     zip.finish().await
 }
 
@@ -68,6 +69,8 @@ async fn about(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
         "reviews.json": "Reviews written, and those received as far as they show.",
         "notifications.json": "How the person wants to be told, and the newest 1,000 of what they were told.",
         "complaints.json": "Reviews complained about.",
+        "reports.json": "What was reported to staff, and what became of it.",
+        "decisions.json": "What staff decided about the account or what it wrote, and appeals against it.",
     });
     let about = json!({ "account": user, "made_at": app.now(), "files": files });
     zip.json("about.json", &about).await
@@ -256,4 +259,29 @@ async fn opinions(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
     let complaints = reviews::complaints(&mut reader.conn(), user).await?;
     drop(reader);
     whole(zip, "complaints.json", complaints).await
+}
+
+async fn complaints(app: &App, user: UserId, zip: &mut Archive) -> Result<()> {
+    let mut list = zip.begin_list("reports.json").await?;
+    let mut before = None;
+    loop {
+        let mut reader = app.db.read().await?;
+        let (page, next) = reports::filed_by(&mut reader.conn(), app.now(), user, before, ROWS).await?;
+        drop(reader);
+        zip.items(&mut list, page).await?;
+        let Some(next) = next else { break };
+        before = Some(next);
+    }
+    zip.end_list(list).await?;
+    let mut list = zip.begin_list("decisions.json").await?;
+    let mut before = None;
+    loop {
+        let mut reader = app.db.read().await?;
+        let (page, next) = reports::decisions_about(&mut reader.conn(), app.now(), user, before, ROWS).await?;
+        drop(reader);
+        zip.items(&mut list, page).await?;
+        let Some(next) = next else { break };
+        before = Some(next);
+    }
+    zip.end_list(list).await
 }

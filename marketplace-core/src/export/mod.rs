@@ -78,6 +78,7 @@ const SHOWN: &[Permission] = &[
     Permission::ThreadsRead,
     Permission::JobsRead,
     Permission::ReviewsRead,
+    Permission::ReportsRead,
     Permission::TokensRead,
 ];
 

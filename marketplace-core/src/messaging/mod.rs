@@ -34,6 +34,7 @@ mod deliver;
 mod due;
 pub mod model;
 mod ops;
+mod seen;
 mod staff;
 mod store;
 
@@ -45,5 +46,9 @@ pub use ops::{
     attachment_address, fingerprint, get, list, messages, open, read, send, typing,
 };
 pub(crate) use ops::{file_content, seal_stored};
+pub(crate) use seen::{seen_message, seen_thread};
+pub(crate) use staff::{record_reading, staff_act_in, staff_remove_in, staff_restore_in};
 pub use staff::{staff_act, staff_list, staff_messages, staff_notice, staff_remove, staff_show};
-pub(crate) use store::{count_since, delivered, files_sent, messages_of, rendered, summary_of, threads_of};
+pub(crate) use store::{
+    count_since, delivered, files_sent, have_thread, messages_of, rendered, summary_of, threads_of,
+};

@@ -73,12 +73,20 @@ pub async fn staff_messages(
     let mut reader = op.db.read().await?;
     // What cannot be answered is not recorded as read.
     let window = window(&mut reader.conn(), id, None, query).await?;
+    drop(reader);
+    record_reading(op, id, reason).await?;
+    Ok(paged(window, query, super::store::Window::staff))
+}
+
+/// Records that the caller reads what the two of a thread wrote, for a reason, unless that is on record for the last ten minutes.
+pub(crate) async fn record_reading(op: &Operation, id: ThreadId, reason: AccessReason) -> Result<()> {
+    let mut reader = op.db.read().await?;
     let read_at = store::read_at(&mut reader.conn(), &op.actor().principal(), id, reason.as_str()).await?;
     drop(reader);
     if read_at.is_none_or(|at| op.now().since(at) >= AUDIT_EVERY) {
         op.write(unit!(|op, conn| { record_read(&op, conn, id, reason).await })).await?;
     }
-    Ok(paged(window, query, super::store::Window::staff))
+    Ok(())
 }
 
 async fn record_read(op: &Operation, conn: &mut Conn<'_>, id: ThreadId, reason: AccessReason) -> Result<()> {
@@ -110,26 +118,34 @@ async fn subject(op: &Operation, conn: &mut Conn<'_>, id: ThreadId) -> Result<Th
 /// `not_found` when there is no such thread; `forbidden` without the permission, and for one's own thread;
 /// `precondition_failed` at another version.
 pub async fn staff_act(op: &Operation, id: ThreadId, action: &ThreadAction) -> Result<Changed<ThreadInfo>> {
-    op.actor().require(Permission::ThreadsWrite)?;
     let note = op.note()?;
     let action = action.clone();
-    op.write(unit!(|op, conn| {
-        let thread = subject(&op, conn, id).await?;
-        let (name, status, reason) = match action {
-            ThreadAction::Close { reason } => (AuditAction::ThreadsClose, ThreadStatus::Closed, Some(reason)),
-            ThreadAction::Reopen => (AuditAction::ThreadsReopen, ThreadStatus::Open, None),
-        };
-        if !store::set_status(conn, id, status, reason, note.as_deref()).await? {
-            return Ok(Changed { changed: false, item: thread });
-        }
+    op.write(unit!(|op, conn| { staff_act_in(&op, conn, id, action, note).await })).await
+}
 
-        changed(&op, conn, id, thread.client_id, thread.worker_id).await?;
-        let metadata = serde_json::json!({ "from": thread.status });
-        let entry = entry(name, id, reason.map(|reason| reason.to_string()), metadata);
-        audit::append(&op, conn, entry).await?;
-        Ok(Changed { changed: true, item: info(conn, id).await? })
-    }))
-    .await
+/// Like [`staff_act`], inside a transaction.
+pub(crate) async fn staff_act_in(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    id: ThreadId,
+    action: ThreadAction,
+    note: Option<String>,
+) -> Result<Changed<ThreadInfo>> {
+    op.actor().require(Permission::ThreadsWrite)?;
+    let thread = subject(op, conn, id).await?;
+    let (name, status, reason) = match action {
+        ThreadAction::Close { reason } => (AuditAction::ThreadsClose, ThreadStatus::Closed, Some(reason)),
+        ThreadAction::Reopen => (AuditAction::ThreadsReopen, ThreadStatus::Open, None),
+    };
+    if !store::set_status(conn, id, status, reason, note.as_deref()).await? {
+        return Ok(Changed { changed: false, item: thread });
+    }
+
+    changed(op, conn, id, thread.client_id, thread.worker_id).await?;
+    let metadata = serde_json::json!({ "from": thread.status });
+    let entry = entry(name, id, reason.map(|reason| reason.to_string()), metadata);
+    audit::append(op, conn, entry).await?;
+    Ok(Changed { changed: true, item: info(conn, id).await? })
 }
 
 /// Posts a notice of the staff's, 1 to 4,000 characters, in a thread; a closed one too. The change's note stays with the
@@ -164,33 +180,52 @@ async fn message(conn: &mut Conn<'_>, thread: ThreadId, seq: i64) -> Result<Staf
 /// Removes a message from the view of the two sides; staff still see it. The change's note stays with the message, for staff
 /// only.
 pub async fn staff_remove(op: &Operation, id: MessageId, reason: RemovalReason) -> Result<Changed<StaffMessage>> {
-    op.actor().require(Permission::ThreadsWrite)?;
     let note = op.note()?;
-    let mut reader = op.db.read().await?;
-    let place = store::place(&mut reader.conn(), id).await?.ok_or_else(|| Error::not_found("message"))?;
-    drop(reader);
-
-    op.write(unit!(|op, conn| {
-        let thread = subject(&op, conn, place.thread_id).await?;
-
-        let taken = store::remove(conn, &place, reason, note.as_deref(), op.now()).await?;
-        if taken {
-            removed(&op, conn, &thread, id, place.seq).await?;
-            let entry = Entry {
-                action: AuditAction::MessagesRemove,
-                target_kind: TargetKind::Message,
-                target: id.to_string(),
-                reason: Some(reason.to_string()),
-                metadata: serde_json::json!({ "thread": thread.id, "seq": place.seq }),
-            };
-            audit::append(&op, conn, entry).await?;
-        }
-        Ok(Changed { changed: taken, item: message(conn, thread.id, place.seq).await? })
-    }))
-    .await
+    op.write(unit!(|op, conn| { staff_remove_in(&op, conn, id, reason, note).await })).await
 }
 
-/// Appends the event that a message is a tombstone now.
+/// Like [`staff_remove`], inside a transaction.
+pub(crate) async fn staff_remove_in(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    id: MessageId,
+    reason: RemovalReason,
+    note: Option<String>,
+) -> Result<Changed<StaffMessage>> {
+    op.actor().require(Permission::ThreadsWrite)?;
+    let place = store::place(conn, id).await?.ok_or_else(|| Error::not_found("message"))?;
+    let thread = subject(op, conn, place.thread_id).await?;
+
+    let taken = store::remove(conn, &place, reason, note.as_deref(), op.now()).await?;
+    if taken {
+        removed(op, conn, &thread, id, place.seq).await?;
+        let metadata = serde_json::json!({ "thread": thread.id, "seq": place.seq });
+        let entry = message_entry(AuditAction::MessagesRemove, id, Some(reason.to_string()), metadata);
+        audit::append(op, conn, entry).await?;
+    }
+    Ok(Changed { changed: taken, item: message(conn, thread.id, place.seq).await? })
+}
+
+/// Shows a removed message to the two sides again, inside a transaction. Returns `false` when it shows already, or when its
+/// content is gone.
+pub(crate) async fn staff_restore_in(op: &Operation, conn: &mut Conn<'_>, id: MessageId) -> Result<bool> {
+    op.actor().require(Permission::ThreadsWrite)?;
+    let Some(place) = store::place(conn, id).await? else { return Ok(false) };
+    let thread = subject(op, conn, place.thread_id).await?;
+    if !store::restore(conn, &place).await? {
+        return Ok(false);
+    }
+    removed(op, conn, &thread, id, place.seq).await?;
+    let metadata = serde_json::json!({ "thread": thread.id, "seq": place.seq });
+    audit::append(op, conn, message_entry(AuditAction::MessagesRestore, id, None, metadata)).await?;
+    Ok(true)
+}
+
+fn message_entry(action: AuditAction, id: MessageId, reason: Option<String>, metadata: serde_json::Value) -> Entry {
+    Entry { action, target_kind: TargetKind::Message, target: id.to_string(), reason, metadata }
+}
+
+/// Appends the event that a message is a tombstone now, or shows again: those who are told read it as it is.
 async fn removed(op: &Operation, conn: &mut Conn<'_>, thread: &ThreadInfo, id: MessageId, seq: i64) -> Result<()> {
     let target = id.to_string();
     let event = events::New {

@@ -60,6 +60,16 @@ text_enum! {
         KycRevoked = "kyc_revoked",
         /// An approval has come to its end.
         KycExpired = "kyc_expired",
+        /// What the person reported was acted on.
+        ReportResolved = "report_resolved",
+        /// What the person reported was not acted on.
+        ReportDismissed = "report_dismissed",
+        /// Something was decided about the person.
+        ReportDecision = "report_decision",
+        /// The person's appeal changed nothing.
+        AppealUpheld = "appeal_upheld",
+        /// The person's appeal was right.
+        AppealReversed = "appeal_reversed",
         /// The password was changed.
         PasswordChanged = "password_changed",
         /// A second factor was enrolled.
@@ -100,7 +110,12 @@ impl NotificationKind {
             | Self::ReviewDue => Place::Job,
             Self::ReviewPublished | Self::ReviewReply => Place::Review,
             Self::KycApproved | Self::KycRetry | Self::KycRejected | Self::KycRevoked | Self::KycExpired => Place::Kyc,
-            Self::PasswordChanged
+            Self::ReportResolved
+            | Self::ReportDismissed
+            | Self::ReportDecision
+            | Self::AppealUpheld
+            | Self::AppealReversed
+            | Self::PasswordChanged
             | Self::SecondFactorOn
             | Self::SecondFactorOff
             | Self::EmailChanging
@@ -108,8 +123,8 @@ impl NotificationKind {
         }
     }
 
-    /// Returns whether its mail is made here and can be switched off. Those about identity checks and the security of an account
-    /// are sent by what causes them, always.
+    /// Returns whether its mail is made here and can be switched off. Those about identity checks, reports and the security of an
+    /// account are sent by what causes them, always.
     pub fn is_mailed_here(self) -> bool {
         !matches!(self.place(), Place::Kyc | Place::Account)
     }
@@ -146,7 +161,7 @@ pub struct Notification {
     pub kind: NotificationKind,
     /// The same in words, in the person's language.
     pub title: String,
-    /// The id of the thread, job, review, attempt or account.
+    /// The id of the thread, job, review, attempt, case or account.
     pub target: String,
     /// The page that it leads to, by the marketplace's settings.
     pub link: String,

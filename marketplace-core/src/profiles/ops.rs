@@ -15,6 +15,7 @@ use crate::{
         error::{Error, Result},
         ids::UserId,
         permission::{Permission, Role},
+        time::Timestamp,
     },
     operation::Operation,
     platform::db::Conn,
@@ -128,4 +129,22 @@ pub async fn public_client(app: &App, id: UserId) -> Result<PublicClient> {
 /// Deletes everything in a person's profile, inside the transaction that erases them.
 pub(crate) async fn erase(app: &App, conn: &mut Conn<'_>, user: UserId) -> Result<()> {
     store::erase(conn, user, app.now()).await
+}
+
+/// Returns whether everybody sees a person: a worker who is active and approved, or an active client.
+pub(crate) async fn shows(conn: &mut Conn<'_>, now: Timestamp, id: UserId) -> Result<bool> {
+    Ok(store::public_client(conn, id).await?.is_some() || store::public_worker(conn, now, id).await?.is_some())
+}
+
+/// Returns a person's name and what their profile says; none once they are erased.
+pub(crate) async fn presented(conn: &mut Conn<'_>, id: UserId) -> Result<Option<(String, String)>> {
+    let account = accounts::store::get(conn, id).await?.filter(|account| account.status != Status::Deleted);
+    let Some(account) = account else { return Ok(None) };
+    let text = if account.role == Role::Worker {
+        let profile = store::worker(conn, id).await?;
+        [profile.headline, profile.about].join("\n").trim().to_owned()
+    } else {
+        store::client(conn, id).await?.about
+    };
+    Ok(Some((account.name, text)))
 }

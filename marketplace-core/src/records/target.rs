@@ -29,6 +29,8 @@ text_enum! {
         Message = "message",
         /// A review.
         Review = "review",
+        /// Everything that was reported about one thing.
+        Report = "report",
         /// A mail that waits or could not be sent.
         Mail = "mail",
         /// The whole database.

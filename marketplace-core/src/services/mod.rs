@@ -51,6 +51,7 @@ mod typos;
 pub use index_sync::learn;
 pub(crate) use index_sync::{erase, name_changed, rating_changed, reindex, sweep_index, worker_changed};
 pub use index_text::{plain, search_text};
+pub(crate) use ops::{block, seen, unblock};
 pub use ops::{categories, close, create, delete, get, of_worker, own, own_one, publish, update};
 pub use search::search;
 pub(crate) use store::{count_visible, told};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::{
-    index_sync::{forget, learn},
+    index_sync::{forget, learn, worker_changed},
     index_text::{plain, search_text},
     model::{
         Category, CategoryInfo, MAX_SERVICES, NewService, OwnService, OwnServices, PublicService, ServiceCard,
@@ -31,7 +31,11 @@ use crate::{
     operation::Operation,
     platform::db::Conn,
     profiles,
-    records::events::{self, EventKind},
+    records::{
+        audit::{self, AuditAction},
+        events::{self, EventKind},
+        target::TargetKind,
+    },
 };
 
 /// Returns the categories of services.
@@ -147,7 +151,8 @@ pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Res
 /// Publishes a draft or a closed service. A published one stays as it is.
 ///
 /// # Errors
-/// `forbidden` unless the worker is active and their identity is approved; `not_found` for other people's services.
+/// `forbidden` unless the worker is active and their identity is approved, and for what staff closed; `not_found` for other
+/// people's services.
 pub async fn publish(op: &Operation, id: ServiceId) -> Result<OwnService> {
     let worker = require_lister(op.actor())?;
 
@@ -156,6 +161,9 @@ pub async fn publish(op: &Operation, id: ServiceId) -> Result<OwnService> {
         let service = lock_own(&op, conn, worker, id).await?;
         if account.visible_kyc(op.now()) != KycStatus::Approved {
             return Err(Error::forbidden("publishing needs a confirmed identity: submit your documents first"));
+        }
+        if service.blocked_at.is_some() {
+            return Err(Error::forbidden("this service was closed by staff; `GET /v1/me/decisions` tells why"));
         }
         if service.status != ServiceStatus::Published {
             learn(conn, plain(&service.search_text)).await?;
@@ -265,4 +273,85 @@ pub async fn of_worker(app: &App, worker: UserId, page: &PageRequest) -> Result<
     let numbers = Page::from_rows(numbers, limit, |number| SeqCursor(*number));
     let cards = store::cards(&mut conn, now, &numbers.items).await?;
     Ok(Page { items: cards, next: numbers.next })
+}
+
+/// Closes a service for staff, inside a transaction: its worker cannot publish it until staff say otherwise. Returns whether it
+/// was published; none when nothing is changed, as it was closed so before or is gone.
+///
+/// # Errors
+/// `forbidden` for one's own, and without `reports:write`.
+pub(crate) async fn block(op: &Operation, conn: &mut Conn<'_>, id: ServiceId) -> Result<Option<bool>> {
+    let Some(service) = lock_for_staff(op, conn, id).await? else { return Ok(None) };
+    if !store::set_blocked(conn, id, Some(op.now())).await? {
+        return Ok(None);
+    }
+    let was_published = service.status == ServiceStatus::Published;
+    if was_published {
+        store::hide(conn, id, ServiceStatus::Closed, op.now()).await?;
+    }
+    staff_changed(op, conn, &service, AuditAction::ServicesClose).await?;
+    Ok(Some(was_published))
+}
+
+/// Takes back what [`block`] did, inside a transaction; with `publish`, the service is public again if its worker may publish it.
+/// Returns whether it was closed by staff.
+///
+/// # Errors
+/// Those of [`block`].
+pub(crate) async fn unblock(op: &Operation, conn: &mut Conn<'_>, id: ServiceId, publish: bool) -> Result<bool> {
+    let Some(service) = lock_for_staff(op, conn, id).await? else { return Ok(false) };
+    if !store::set_blocked(conn, id, None).await? {
+        return Ok(false);
+    }
+    let worker = accounts::store::get(conn, service.worker_id).await?;
+    let may_publish =
+        worker.is_some_and(|worker| worker.role == Role::Worker && worker.visible_kyc(op.now()) == KycStatus::Approved);
+    if publish && may_publish && service.status == ServiceStatus::Closed {
+        learn(conn, plain(&service.search_text)).await?;
+        store::publish(conn, id, op.now()).await?;
+        // It shows only as far as its worker does.
+        worker_changed(conn, op.now(), service.worker_id).await?;
+    }
+    staff_changed(op, conn, &service, AuditAction::ServicesReopen).await?;
+    Ok(true)
+}
+
+/// Locks a service that is there, and its worker before it.
+async fn lock_for_staff(op: &Operation, conn: &mut Conn<'_>, id: ServiceId) -> Result<Option<Service>> {
+    op.actor().require(Permission::ReportsWrite)?;
+    let Some(found) = store::find(conn, id).await? else { return Ok(None) };
+    op.actor().require_other(found.worker_id)?;
+    accounts::store::lock(conn, found.worker_id).await?;
+    Ok(store::lock(conn, id).await?.filter(|service| service.status != ServiceStatus::Deleted))
+}
+
+async fn staff_changed(op: &Operation, conn: &mut Conn<'_>, service: &Service, action: AuditAction) -> Result<()> {
+    changed(op, conn, service.id, service.worker_id).await?;
+    let entry = audit::Entry {
+        action,
+        target_kind: TargetKind::Service,
+        target: service.id.to_string(),
+        reason: op.change().reason.map(|reason| reason.to_string()),
+        metadata: serde_json::json!({ "worker": service.worker_id, "from": service.status }),
+    };
+    audit::append(op, conn, entry).await
+}
+
+/// Returns the worker, the title and the text of a service that a person sees: one that everybody sees, or one about which
+/// they have a thread.
+pub(crate) async fn seen(
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    id: ServiceId,
+    viewer: UserId,
+) -> Result<Option<(UserId, String, String)>> {
+    let Some(service) = store::find(conn, id).await?.filter(|service| service.status != ServiceStatus::Deleted) else {
+        return Ok(None);
+    };
+    let is_public = service.status == ServiceStatus::Published
+        && store::may_show(conn, service.worker_id, now).await?
+        && profiles::shows(conn, now, service.worker_id).await?;
+    let may_see = is_public || service.worker_id == viewer || store::is_talked_of(conn, id, viewer).await?;
+    let content = service.content()?;
+    Ok(may_see.then_some((service.worker_id, content.title, content.description)))
 }

@@ -47,6 +47,7 @@ pub(super) struct Service {
     pub version: i64,
     pub created_at: Timestamp,
     updated_at: Timestamp,
+    pub blocked_at: Option<Timestamp>,
 }
 
 impl Service {
@@ -97,7 +98,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, worker_id, status, title, description, category, location, latitude, longitude, price_amount, \
-             price_currency, tags, search_text, published_at, version, created_at, updated_at FROM services WHERE ",
+             price_currency, tags, search_text, published_at, version, created_at, updated_at, blocked_at FROM services WHERE ",
             $rest
         )
     };
@@ -204,6 +205,23 @@ pub(super) async fn hide(conn: &mut Conn<'_>, id: ServiceId, status: ServiceStat
         "UPDATE services SET status = $2, visible = FALSE, version = version + 1, updated_at = $3 WHERE id = $1",
         id, status, now)?;
     Ok(())
+}
+
+/// Stores whether staff closed a service. Returns `false` when it is so already.
+pub(super) async fn set_blocked(conn: &mut Conn<'_>, id: ServiceId, at: Option<Timestamp>) -> Result<bool> {
+    let changed = match at {
+        Some(at) => q!(conn => exec,
+            "UPDATE services SET blocked_at = $2, version = version + 1 WHERE id = $1 AND blocked_at IS NULL", id, at)?,
+        None => q!(conn => exec,
+            "UPDATE services SET blocked_at = NULL, version = version + 1 WHERE id = $1 AND blocked_at IS NOT NULL", id)?,
+    };
+    Ok(changed == 1)
+}
+
+/// Returns whether a person has a thread about a service.
+pub(super) async fn is_talked_of(conn: &mut Conn<'_>, id: ServiceId, user: UserId) -> Result<bool> {
+    Ok(q!(conn => val bool,
+        "SELECT EXISTS (SELECT 1 FROM threads WHERE service_id = $1 AND (client_id = $2 OR worker_id = $2))", id, user)?)
 }
 
 /// Deletes the content of a service except its title, which the threads about it show. `title` is what they show.

@@ -9,7 +9,7 @@ use crate::{
     jobs, kyc, messaging,
     operation::Operation,
     records::{audit, mail},
-    reviews, services,
+    reports, reviews, services,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -22,6 +22,7 @@ pub async fn stats(op: &Operation) -> Result<Stats> {
     let mut reader = op.db.read().await?;
     let mut conn = reader.conn();
     let queue = kyc::counts(&mut conn, now).await?;
+    let reported = reports::counts(&mut conn, now).await?;
     let (users, signups_24h) = accounts::store::counts(&mut conn, yesterday).await?;
     Ok(Stats {
         at: now,
@@ -35,6 +36,10 @@ pub async fn stats(op: &Operation) -> Result<Stats> {
         jobs: jobs::counts(&mut conn).await?,
         messages_1h: Count::bounded(messaging::count_since(&mut conn, now - HOUR, Count::CAP + 1).await?),
         reviews_flagged: Count::bounded(reviews::count_flagged(&mut conn, Count::CAP + 1).await?),
+        reports_open: Count::bounded(reported.open),
+        reports_in_review: Count::bounded(reported.in_review),
+        reports_oldest_at: reported.oldest_at,
+        reports_decided_24h: Count::bounded(reported.decided_24h),
         mails_waiting: Count::bounded(mail::waiting(&mut conn, Count::CAP + 1).await?),
         audit_seq: audit::head_seq(&mut conn).await?,
     })

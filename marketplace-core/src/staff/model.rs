@@ -79,6 +79,14 @@ pub struct Stats {
     pub messages_1h: Count,
     /// Reviews with flags that nobody has dismissed.
     pub reviews_flagged: Count,
+    /// Reports and appeals that wait, by case, claimed ones among them and those that are put off not.
+    pub reports_open: Count,
+    /// Cases of reports that somebody has claimed.
+    pub reports_in_review: Count,
+    /// Since when the first of those that wait is in the queue.
+    pub reports_oldest_at: Option<Timestamp>,
+    /// Cases of reports, and appeals, decided in the last 24 hours.
+    pub reports_decided_24h: Count,
     /// Mails that wait to be sent.
     pub mails_waiting: Count,
     /// The newest row of the audit log.

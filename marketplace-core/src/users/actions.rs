@@ -126,12 +126,7 @@ pub(crate) fn step(account: &Account, action: &UserAction, reason: Option<Restri
 /// `forbidden` without the permission, and about oneself; `not_found` when there is no such user;
 /// `precondition_failed` at another version.
 pub async fn act(op: &Operation, id: UserId, action: &UserAction) -> Result<Changed<UserDetail>> {
-    op.actor().require(action.permission())?;
-    op.actor().require_other(id)?;
-    if action.needs_reason() && op.change().reason.is_none() {
-        let known = RestrictionReason::NAMES.join(", ");
-        return Err(Error::invalid("/reason", format!("is needed: one of {known}")));
-    }
+    may_act(op, id, action)?;
     if *action == UserAction::ResetTotp && op.change().proof.is_none() {
         let known = IdentityProof::NAMES.join(", ");
         return Err(Error::invalid("/proof", format!("is needed, how it was made sure who asks: one of {known}")));
@@ -140,7 +135,7 @@ pub async fn act(op: &Operation, id: UserId, action: &UserAction) -> Result<Chan
     // What takes somebody out of all that they wrote may take long.
     let unit_of = if *action == UserAction::Delete { op.patient() } else { op.clone() };
     let asked = action.clone();
-    let done = unit_of.write(unit!(|op, conn| { act_in(&op, conn, id, &asked, note).await })).await?;
+    let done = unit_of.write(unit!(|op, conn| { apply(&op, conn, id, &asked, note).await })).await?;
     if done.changed && !op.change().dry_run && *action == UserAction::Delete && matches!(op.actor(), Actor::Operator(_))
     {
         // Without a server nobody else would; and with one, nothing is done twice. What fails is left to the next program: the
@@ -152,7 +147,29 @@ pub async fn act(op: &Operation, id: UserId, action: &UserAction) -> Result<Chan
     Ok(done)
 }
 
-async fn act_in(
+fn may_act(op: &Operation, id: UserId, action: &UserAction) -> Result<()> {
+    op.actor().require(action.permission())?;
+    op.actor().require_other(id)?;
+    if action.needs_reason() && op.change().reason.is_none() {
+        let known = RestrictionReason::NAMES.join(", ");
+        return Err(Error::invalid("/reason", format!("is needed: one of {known}")));
+    }
+    Ok(())
+}
+
+/// Freezes, bans, or lifts it, like [`act`], inside a transaction. Returns whether it changed anything.
+pub(crate) async fn act_in(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    id: UserId,
+    action: &UserAction,
+    note: Option<String>,
+) -> Result<bool> {
+    may_act(op, id, action)?;
+    Ok(apply(op, conn, id, action, note).await?.changed)
+}
+
+async fn apply(
     op: &Operation,
     conn: &mut Conn<'_>,
     id: UserId,

@@ -19,7 +19,7 @@ use crate::{
         idempotency, mail,
         target::TargetKind,
     },
-    reviews, services,
+    reports, reviews, services,
     timers::Timer,
     tokens,
 };
@@ -44,6 +44,7 @@ pub(crate) async fn erase(
     services::erase(op, conn, id).await?;
     messaging::erase(op, conn, id).await?;
     reviews::erase(op, conn, id).await?;
+    reports::erase(op, conn, id).await?;
     auth::store::erase(conn, id).await?;
     auth::drop_tickets(conn, id).await?;
     tokens::erase(conn, id).await?;

@@ -27,6 +27,7 @@ pub mod model;
 mod ops;
 
 pub use actions::act;
+pub(crate) use actions::act_in;
 #[cfg(test)]
 pub(crate) use actions::{Step, step};
 pub(crate) use erase::{erase, sweep};

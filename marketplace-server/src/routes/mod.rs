@@ -15,6 +15,7 @@ pub(crate) mod oidc;
 pub(crate) mod ops;
 pub(crate) mod pages;
 pub(crate) mod profiles;
+pub(crate) mod reports;
 pub(crate) mod reviews;
 pub(crate) mod services;
 pub(crate) mod sockets;

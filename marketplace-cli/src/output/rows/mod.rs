@@ -2,6 +2,7 @@
 
 mod jobs;
 mod mail;
+mod reports;
 mod reviews;
 mod threads;
 mod tokens;
@@ -241,6 +242,7 @@ impl Row for Stats {
         Column::new("IN REVIEW", "kyc_in_review.value", Kind::Number),
         Column::new("OLDEST", "kyc_oldest_at", Kind::Time),
         Column::new("FLAGGED", "reviews_flagged.value", Kind::Number),
+        Column::new("REPORTS", "reports_open.value", Kind::Number),
     ];
     fn id() -> String {
         "audit_seq".into()
@@ -255,11 +257,14 @@ impl Row for Stats {
             "services_visible",
             "messages_1h",
             "reviews_flagged",
+            "reports_open",
+            "reports_in_review",
+            "reports_decided_24h",
             "mails_waiting",
         ] {
             fields.extend(within(count, names(&["value", "capped"])));
         }
-        fields.extend(names(&["kyc_oldest_at", "users", "jobs", "audit_seq"]));
+        fields.extend(names(&["kyc_oldest_at", "reports_oldest_at", "users", "jobs", "audit_seq"]));
         fields
     }
     fn card(&self, view: &View) -> Option<Card> {
@@ -272,6 +277,10 @@ impl Row for Stats {
             .pair("visible services", self.services_visible)
             .pair("messages in 1 h", self.messages_1h)
             .pair("flagged reviews", self.reviews_flagged)
+            .pair("open reports", self.reports_open)
+            .pair("reports claimed", self.reports_in_review)
+            .maybe("oldest report", self.reports_oldest_at.map(|at| view.time(at)))
+            .pair("reports decided in 24 h", self.reports_decided_24h)
             .pair("mails waiting", self.mails_waiting)
             .pair("audit rows", self.audit_seq);
         let line = |count: Count, status: &str| format!("{:>7} {status}", count.to_string());

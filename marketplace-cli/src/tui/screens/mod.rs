@@ -10,6 +10,7 @@ pub mod audit;
 pub mod dashboard;
 pub mod jobs;
 pub mod kyc;
+pub mod reports;
 pub mod reviews;
 pub mod threads;
 pub mod users;
@@ -27,6 +28,7 @@ pub const REGISTRY: &[Entry] = &[
     Entry::of::<threads::Threads>(),
     Entry::of::<reviews::Reviews>(),
     Entry::of::<audit::Audit>(),
+    Entry::of::<reports::Reports>(),
 ];
 
 /// Returns the descriptions of all screens.

@@ -12,6 +12,7 @@ mod job_timeline;
 pub(crate) mod participants;
 mod phrases;
 mod plan_index;
+mod reports;
 mod service_rows;
 mod service_text;
 mod trades_home;
@@ -125,6 +126,7 @@ pub(super) async fn run(
     let talks = market.plan.threads.len();
     each(app, &market, (Stage::Conversations, TALKS, talks), progress, &mut made, Market::talks).await?;
     tables::write(app, vec![Table::new("blocks", columns::BLOCKS, made.blocks())], BTreeSet::new(), &|_| ()).await?;
+    made.past_actions.extend(reports::run(app, &market.cast, talks as u64).await?);
     Ok(made)
 }
 

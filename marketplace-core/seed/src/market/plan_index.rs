@@ -25,6 +25,7 @@ pub(super) enum Purpose {
     Course,
     Profile,
     Favorites,
+    Reports,
 }
 
 pub(super) fn rng(seed: u64, purpose: Purpose, index: u64) -> StdRng {

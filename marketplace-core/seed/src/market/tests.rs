@@ -3,9 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use marketplace_core::{
-    base::ids::{JobId, ServiceId},
+    base::{
+        ids::{JobId, ServiceId},
+        page::PageRequest,
+    },
     jobs::{self, model::JobStatus, transitions::fold},
     platform::db::Conn,
+    reports::{
+        self,
+        model::{ReportFilter, ReportStatus, ReportTarget},
+    },
     reviews::model::ReviewStatus,
     services,
     testing::{TestApp, apps, operator},
@@ -310,4 +317,40 @@ fn the_same_plan_is_the_same_market() {
         batches.map(|batch| format!("{:?}", batch.tables)).concat()
     };
     assert_eq!(make(), make());
+}
+
+/// Cases of every kind, some of them decided and appealed, that the rules could have made.
+#[tokio::test]
+async fn reports_are_of_every_kind_and_fit_their_states() {
+    for test in apps().await {
+        seeded(&test, &plans()[1]).await;
+        let app = test.app();
+        let op = app.by(&operator());
+        for kind in ReportTarget::ALL {
+            let filter = ReportFilter { target_kind: Some(*kind), ..ReportFilter::default() };
+            let page = reports::list(&op, &filter, &PageRequest::first(5)).await.unwrap();
+            assert!(!page.items.is_empty(), "{kind}");
+            let shown = reports::show(&op, page.items[0].id).await.unwrap();
+            assert!(shown.reports[0].content.is_some() && shown.reports[0].reporter_id != Some(shown.case.subject_id));
+        }
+        for status in [ReportStatus::Resolved, ReportStatus::Dismissed, ReportStatus::Appealed, ReportStatus::Upheld] {
+            let filter = ReportFilter { status: Some(status), ..ReportFilter::default() };
+            let page = reports::list(&op, &filter, &PageRequest::first(5)).await.unwrap();
+            let first = page.items.first().unwrap_or_else(|| panic!("no case is {status}"));
+            let shown = reports::show(&op, first.id).await.unwrap();
+            assert!(shown.decision.is_some() && !shown.history.is_empty(), "{shown:?}");
+        }
+        let mut reader = app.db.read().await.unwrap();
+        let mut conn = reader.conn();
+        none(
+            &mut conn,
+            "waiting ones are in the queue, and others not",
+            "SELECT count(*) FROM report_cases WHERE (queued_at IS NOT NULL) <> (status IN ('open', 'appealed')) \
+             OR (closed_at IS NULL) <> (queued_at IS NOT NULL) OR (decided_at IS NULL) <> (status = 'open') \
+             OR reports <> (SELECT count(*) FROM reports r WHERE r.case_id = report_cases.id)",
+        )
+        .await;
+        drop(reader);
+        test.close().await;
+    }
 }

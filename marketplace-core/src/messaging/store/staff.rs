@@ -204,6 +204,22 @@ pub(in crate::messaging) async fn remove(
         == 1)
 }
 
+/// Shows a removed message to both members again. Returns `false` when it was not removed, or has no content any more.
+pub(in crate::messaging) async fn restore(conn: &mut Conn<'_>, place: &Place) -> Result<bool> {
+    Ok(q!(conn => exec,
+        "UPDATE messages SET removed_reason = NULL, removed_note = NULL, removed_at = NULL \
+         WHERE thread_id = $1 AND seq = $2 AND removed_at IS NOT NULL AND (content <> '' OR data IS NOT NULL)",
+        place.thread_id, place.seq)?
+        == 1)
+}
+
+/// Returns whether two people have a thread.
+pub(crate) async fn have_thread(conn: &mut Conn<'_>, a: UserId, b: UserId) -> Result<bool> {
+    Ok(q!(conn => val bool,
+        "SELECT EXISTS (SELECT 1 FROM threads WHERE client_id = $1 AND worker_id = $2) \
+             OR EXISTS (SELECT 1 FROM threads WHERE client_id = $2 AND worker_id = $1)", a, b)?)
+}
+
 /// Deletes the content of a user's messages, and all that staff wrote about those and the user's threads; the
 /// messages' positions stay.
 pub(in crate::messaging) async fn tombstone(conn: &mut Conn<'_>, user: UserId, now: Timestamp) -> Result<()> {

@@ -37,6 +37,8 @@ use crate::{
 /// Searches per hour for complete addresses and numbers, by staff who may not see them in full: enough for answering calls,
 /// and too few to guess one.
 const CONTACT_SEARCHES: u32 = 300;
+/// Reports per hour by one account: enough for a bad day, and too few to bury the queue.
+const REPORTS: u32 = 30;
 const HOUR: Duration = Duration::from_hours(1);
 /// Factor by which the limits of staff are higher: their work consists of lists, and batches of decisions.
 const STAFF: u32 = 10;
@@ -127,6 +129,7 @@ pub struct Limiter {
     upload: Each,
     mails: Option<Bucket<String>>,
     contact_searches: Option<Bucket<Key>>,
+    reports: Option<Bucket<Key>>,
     failures: Failures,
 }
 
@@ -144,6 +147,7 @@ impl Limiter {
             upload: Each::new(limits.uploads_per_account_minute),
             mails: Bucket::new(limits.mails_per_account_hour.max(1), HOUR),
             contact_searches: Bucket::new(CONTACT_SEARCHES, HOUR),
+            reports: Bucket::new(REPORTS, HOUR),
             failures: Failures::new(limits),
             shared,
         }
@@ -233,6 +237,13 @@ impl Limiter {
         if spent.allowed { Ok(()) } else { Err(Error::rate_limited(spent.wait)) }
     }
 
+    /// Counts one report by an account. Returns `rate_limited` when there are too many.
+    pub async fn report(&self, account: UserId) -> Result<()> {
+        let Some(bucket) = &self.reports else { return Ok(()) };
+        let spent = bucket.spend(&self.shared, "report", &Key::Account(account)).await;
+        if spent.allowed { Ok(()) } else { Err(Error::rate_limited(spent.wait)) }
+    }
+
     /// Removes keys whose quota is full again.
     pub fn prune(&self) {
         let by_account =
@@ -240,8 +251,8 @@ impl Limiter {
         for bucket in [&self.auth, &self.public, &self.search].into_iter().chain(by_account).flatten() {
             bucket.local.retain_recent();
         }
-        if let Some(searches) = &self.contact_searches {
-            searches.local.retain_recent();
+        for bucket in [&self.contact_searches, &self.reports].into_iter().flatten() {
+            bucket.local.retain_recent();
         }
         if let Some(mails) = &self.mails {
             mails.local.retain_recent();

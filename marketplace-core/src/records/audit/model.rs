@@ -81,12 +81,42 @@ text_enum! {
         ThreadsNotice = "threads.notice",
         /// A message was removed.
         MessagesRemove = "messages.remove",
+        /// A removed message shows again.
+        MessagesRestore = "messages.restore",
+        /// A service was closed by staff.
+        ServicesClose = "services.close",
+        /// A service that staff closed can be published again.
+        ServicesReopen = "services.reopen",
         /// A review's flags were dismissed.
         ReviewsDismiss = "reviews.dismiss",
         /// A review was removed.
         ReviewsRemove = "reviews.remove",
         /// A review was restored.
         ReviewsRestore = "reviews.restore",
+        /// Reports were claimed.
+        ReportsClaim = "reports.claim",
+        /// A claim on reports was given back.
+        ReportsRelease = "reports.release",
+        /// Reports were put behind the others.
+        ReportsSkip = "reports.skip",
+        /// Reports were put off.
+        ReportsSnooze = "reports.snooze",
+        /// Reports were given to a colleague.
+        ReportsAssign = "reports.assign",
+        /// An admin shall decide about reports.
+        ReportsEscalate = "reports.escalate",
+        /// Reports were acted on.
+        ReportsResolve = "reports.resolve",
+        /// Reports were not acted on.
+        ReportsDismiss = "reports.dismiss",
+        /// A decision about reports was taken back.
+        ReportsUndo = "reports.undo",
+        /// Somebody appealed against a decision.
+        ReportsAppeal = "reports.appeal",
+        /// A decision was left as it is.
+        ReportsUphold = "reports.uphold",
+        /// What a decision did was taken back.
+        ReportsReverse = "reports.reverse",
         /// A token for scripts was created.
         TokensCreate = "tokens.create",
         /// A token for scripts was ended.
@@ -132,7 +162,7 @@ pub struct AuditFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", param(value_type = Option<String>))]
     pub action: Option<Name<AuditAction>>,
-    /// Only about this user, attempt, job, thread, message or review.
+    /// Only about this user, attempt, job, thread, message, review, service or report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
 }
@@ -179,7 +209,7 @@ pub struct AuditRow {
     /// What, such as `kyc.approve`.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub action: Name<AuditAction>,
-    /// `user`, `token`, `key`, `attempt`, `job`, `thread`, `message`, `review` or `database`.
+    /// `user`, `token`, `key`, `attempt`, `job`, `thread`, `message`, `review`, `service`, `report` or `database`.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub target_kind: Name<TargetKind>,
     /// The id of the target.

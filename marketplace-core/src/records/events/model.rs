@@ -59,6 +59,20 @@ text_enum! {
         ReviewFlagged = "review.flagged",
         /// A review's flags were dismissed.
         ReviewDismissed = "review.dismissed",
+        /// Something was reported.
+        ReportFiled = "report.filed",
+        /// Reports about something were claimed.
+        ReportClaimed = "report.claimed",
+        /// A claim on reports was given back.
+        ReportReleased = "report.released",
+        /// Reports were skipped, put off, assigned or escalated.
+        ReportMoved = "report.moved",
+        /// Reports, or an appeal, were decided about.
+        ReportDecided = "report.decided",
+        /// A decision about reports was taken back.
+        ReportUndone = "report.undone",
+        /// Somebody appealed against a decision.
+        ReportAppealed = "report.appealed",
     }
 }
 
@@ -82,6 +96,13 @@ impl EventKind {
             Self::Message | Self::MessageRemoved => TargetKind::Message,
             Self::Job => TargetKind::Job,
             Self::Review | Self::ReviewFlagged | Self::ReviewDismissed => TargetKind::Review,
+            Self::ReportFiled
+            | Self::ReportClaimed
+            | Self::ReportReleased
+            | Self::ReportMoved
+            | Self::ReportDecided
+            | Self::ReportUndone
+            | Self::ReportAppealed => TargetKind::Report,
         }
     }
 

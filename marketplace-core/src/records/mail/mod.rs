@@ -20,7 +20,7 @@ mod template;
 
 use std::sync::atomic::Ordering;
 
-pub(crate) use self::store::{cancel, waiting};
+pub(crate) use self::store::{cancel, postpone, waiting};
 #[cfg(feature = "smtp")]
 pub(crate) use self::{layout::check_texts, send::send_due};
 pub(crate) use self::{model::Mail, store::enqueue};

@@ -49,6 +49,13 @@ pub(crate) async fn cancel(conn: &mut Conn<'_>, subject: &str) -> Result<()> {
     Ok(())
 }
 
+/// Holds the mails about `subject` that were not tried yet until a time.
+pub(crate) async fn postpone(conn: &mut Conn<'_>, subject: &str, until: Timestamp) -> Result<()> {
+    q!(conn => exec,
+        "UPDATE mail_outbox SET not_before = $2 WHERE subject = $1 AND attempts = 0 AND not_before < $2", subject, until)?;
+    Ok(())
+}
+
 /// A mail that waits, or failed.
 #[derive(Debug, sqlx_macros::FromRow)]
 pub(crate) struct Waiting {

@@ -37,6 +37,16 @@ text_enum! {
         KycRevoked = "kyc_revoked",
         /// An approval has come to its end.
         KycExpired = "kyc_expired",
+        /// What the recipient reported was acted on.
+        ReportResolved = "report_resolved",
+        /// What the recipient reported was not acted on.
+        ReportDismissed = "report_dismissed",
+        /// Something was decided about the recipient.
+        ReportDecision = "report_decision",
+        /// The recipient's appeal changed nothing.
+        AppealUpheld = "appeal_upheld",
+        /// The recipient's appeal was right.
+        AppealReversed = "appeal_reversed",
         /// There are unread messages in a thread.
         Message = "message",
         /// A client made an offer.

@@ -10,8 +10,9 @@ mod write;
 
 pub(crate) use due::erase;
 pub use due::run_due;
-pub(crate) use read::told;
 pub use read::{get, of_job, of_worker, own, rating, rating_of};
+pub(crate) use read::{seen, told};
+pub(crate) use staff::staff_act_in;
 pub use staff::{staff_act, staff_list, staff_show};
 pub use write::{create, edit, flag, reply};
 

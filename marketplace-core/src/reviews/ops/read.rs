@@ -13,7 +13,7 @@ use crate::{
     operation::Operation,
     platform::db::Conn,
     reviews::{
-        model::{OwnReviewFilter, PublicReview, Rating, ReviewDirection, ReviewView},
+        model::{OwnReviewFilter, PublicReview, Rating, ReviewDirection, ReviewStatus, ReviewView},
         row::Review,
         store,
     },
@@ -30,6 +30,20 @@ pub async fn get(op: &Operation, id: ReviewId) -> Result<ReviewView> {
     let mut conn = reader.conn();
     let review = store::get(&mut conn, id).await?.ok_or_else(|| Error::not_found("review"))?;
     view_for(&mut conn, now, &review.at(now), me).await
+}
+
+/// Returns the author, the stars and the text of a published review that a person sees; none when they do not.
+pub(crate) async fn seen(
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    id: ReviewId,
+    viewer: UserId,
+) -> Result<Option<(UserId, i64, String)>> {
+    let Some(review) = store::get(conn, id).await?.map(|review| review.at(now)) else { return Ok(None) };
+    let is_party = viewer == review.author_id || viewer == review.subject_id;
+    let shows =
+        review.status == ReviewStatus::Published && (is_party || subject_shows(conn, now, review.subject_id).await?);
+    Ok(shows.then_some((review.author_id, review.rating, review.content)))
 }
 
 /// Returns the reviews of one of the caller's jobs, as far as the caller may see them; two at most.

@@ -83,19 +83,20 @@ async fn detail(conn: &mut Conn<'_>, now: Timestamp, review: Review) -> Result<R
 /// # Errors
 /// `not_found` when there is no such review; `forbidden` without the permission; `precondition_failed` at another version.
 pub async fn staff_act(op: &Operation, id: ReviewId, action: &ReviewAction) -> Result<Changed<ReviewDetail>> {
-    op.actor().require(Permission::ReviewsWrite)?;
     let note = op.note()?;
     let action = action.clone();
-    op.write(unit!(|op, conn| { act_in(&op, conn, id, &action, note).await })).await
+    op.write(unit!(|op, conn| { staff_act_in(&op, conn, id, &action, note).await })).await
 }
 
-async fn act_in(
+/// Like [`staff_act`], inside a transaction.
+pub(crate) async fn staff_act_in(
     op: &Operation,
     conn: &mut Conn<'_>,
     id: ReviewId,
     action: &ReviewAction,
     note: Option<String>,
 ) -> Result<Changed<ReviewDetail>> {
+    op.actor().require(Permission::ReviewsWrite)?;
     let now = op.now();
     let review = lock_review(op, conn, id).await?.ok_or_else(|| none(id))?;
     op.actor().require_other(review.author_id)?;

@@ -1,3 +1,4 @@
+mod reports;
 mod trade;
 
 use std::collections::BTreeSet;
@@ -176,6 +177,10 @@ fn stats() -> Stats {
         ],
         messages_1h: count(77),
         reviews_flagged: count(2),
+        reports_open: count(5),
+        reports_in_review: count(1),
+        reports_oldest_at: Some(at(200)),
+        reports_decided_24h: count(17),
         mails_waiting: count(0),
         audit_seq: 512,
     }

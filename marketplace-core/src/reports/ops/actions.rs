@@ -1,0 +1,117 @@
+//! What a decision does, through the operations that staff have for it: each checks its permission and its rules, and is on
+//! record by itself.
+
+use crate::{
+    accounts::{
+        self,
+        model::{Status, UserAction},
+    },
+    auth,
+    base::{
+        error::Result,
+        ids::{MessageId, ReviewId, ServiceId},
+    },
+    jobs, messaging,
+    messaging::model::ThreadAction,
+    operation::Operation,
+    platform::db::Conn,
+    records::mail,
+    reports::{
+        model::{ActionTaken, ReportAction, ReportReason},
+        row::Case,
+    },
+    reviews::{self, model::ReviewAction},
+    services, users,
+};
+
+/// Locks what the actions of a case may change, in the order in which everything else locks it: threads, then the account.
+pub(super) async fn lock(conn: &mut Conn<'_>, case: &Case, actions: &[ReportAction]) -> Result<()> {
+    if actions.contains(&ReportAction::Ban) {
+        jobs::lock_live_threads_of(conn, case.subject_id).await?;
+    }
+    if let Some(thread) = case.thread_id
+        && actions.iter().any(|action| matches!(action, ReportAction::RemoveMessage | ReportAction::CloseThread))
+    {
+        messaging::lock_thread(conn, thread).await?;
+    }
+    accounts::store::lock(conn, case.subject_id).await?;
+    Ok(())
+}
+
+/// Takes the actions, for the first of the reasons. What already is so is not changed, nor taken back later.
+pub(super) async fn take(
+    op: &Operation,
+    conn: &mut Conn<'_>,
+    case: &Case,
+    actions: &[ReportAction],
+    reason: ReportReason,
+    note: Option<&str>,
+) -> Result<Vec<ActionTaken>> {
+    let mut taken = Vec::with_capacity(actions.len());
+    for action in actions.iter().copied() {
+        let note = note.map(str::to_owned);
+        let mut was_published = false;
+        let changed = match action {
+            ReportAction::RemoveMessage => {
+                let id = MessageId(case.target_id);
+                messaging::staff_remove_in(op, conn, id, reason.removal(), note).await?.changed
+            }
+            ReportAction::RemoveReview => {
+                let action = ReviewAction::Remove { reason: reason.removal() };
+                reviews::staff_act_in(op, conn, ReviewId(case.target_id), &action, note).await?.changed
+            }
+            ReportAction::CloseService => {
+                let blocked = services::block(op, conn, ServiceId(case.target_id)).await?;
+                was_published = blocked == Some(true);
+                blocked.is_some()
+            }
+            ReportAction::CloseThread => match case.thread_id {
+                Some(thread) => {
+                    let action = ThreadAction::Close { reason: reason.closing() };
+                    messaging::staff_act_in(op, conn, thread, action, note).await?.changed
+                }
+                None => false,
+            },
+            // The mail about the decision is the warning.
+            ReportAction::Warn => true,
+            ReportAction::Freeze => users::act_in(op, conn, case.subject_id, &UserAction::Freeze, note).await?,
+            ReportAction::Ban => users::act_in(op, conn, case.subject_id, &UserAction::Ban, note).await?,
+        };
+        taken.push(ActionTaken { action, changed, was_published });
+    }
+    Ok(taken)
+}
+
+/// Takes back what a decision changed, the last first, unless somebody has changed it again since. Returns what could be taken
+/// back: a message and a review show again, a thread takes messages, a service is public, an account is free. What a ban ended
+/// (sessions, jobs under way) stays ended.
+pub(super) async fn take_back(op: &Operation, conn: &mut Conn<'_>, case: &Case) -> Result<Vec<ReportAction>> {
+    let mut restored = Vec::new();
+    for ActionTaken { action, was_published, .. } in case.actions().into_iter().rev().filter(|taken| taken.changed) {
+        let status = accounts::store::get(conn, case.subject_id).await?.map(|account| account.status);
+        let is_restored = match action {
+            ReportAction::RemoveMessage => messaging::staff_restore_in(op, conn, MessageId(case.target_id)).await?,
+            ReportAction::RemoveReview => {
+                reviews::staff_act_in(op, conn, ReviewId(case.target_id), &ReviewAction::Restore, None).await?.changed
+            }
+            ReportAction::CloseService => services::unblock(op, conn, ServiceId(case.target_id), was_published).await?,
+            ReportAction::CloseThread => match case.thread_id {
+                Some(thread) => messaging::staff_act_in(op, conn, thread, ThreadAction::Reopen, None).await?.changed,
+                None => false,
+            },
+            ReportAction::Warn => true,
+            ReportAction::Freeze if status == Some(Status::Frozen) => {
+                users::act_in(op, conn, case.subject_id, &UserAction::Unfreeze, None).await?
+            }
+            ReportAction::Ban if status == Some(Status::Banned) => {
+                mail::cancel(conn, &auth::OneTime::OwnData.mail_subject(case.subject_id)).await?;
+                users::act_in(op, conn, case.subject_id, &UserAction::Unban, None).await?
+            }
+            ReportAction::Freeze | ReportAction::Ban => false,
+        };
+        if is_restored {
+            restored.push(action);
+        }
+    }
+    Ok(restored)
+}

@@ -1,0 +1,84 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use futures::future::join_all;
+
+use super::*;
+use crate::kyc::model::CLAIM;
+
+/// Many reviewers work on one queue while people go on reporting, and some of them die in the middle of a call: the task is
+/// aborted at a random point, as when a process is killed. No case is decided twice, no report is lost, and none is stuck past
+/// its claim's expiry.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_case_is_decided_twice_and_none_is_lost() {
+    const SUBJECTS: usize = 25;
+    const REVIEWERS: usize = 10;
+    for test in testing::apps().await {
+        let mut people = Vec::new();
+        for _ in 0..4 {
+            people.push(test.actor(Role::Client).await);
+        }
+        let mut subjects = Vec::new();
+        for _ in 0..SUBJECTS {
+            subjects.push(test.user(Role::Client, Status::Active).await);
+        }
+        // All at once: those about one person come into one case.
+        let filing = people.iter().flat_map(|by| subjects.iter().map(move |id| (by, *id)));
+        let filed = join_all(filing.map(|(by, id)| file(&test, by, ReportTarget::User, id.0))).await;
+        assert!(filed.iter().all(|answer| answer.as_ref().is_ok_and(|(_, is_new)| *is_new)), "{filed:?}");
+        let mut reviewers = Vec::new();
+        for _ in 0..REVIEWERS {
+            reviewers.push(test.actor(Role::Support).await);
+        }
+        let decided: Arc<Mutex<HashMap<CaseId, usize>>> = Arc::default();
+        for round in 0..20_u64 {
+            let open =
+                reports::list(&test.app().by(&operator()), &ReportFilter::default(), &PageRequest::first(1)).await;
+            if open.unwrap().items.is_empty() {
+                break;
+            }
+            let tasks = reviewers.iter().enumerate().map(|(n, reviewer)| {
+                let (app, by, decided) = (test.app().clone(), reviewer.clone(), Arc::clone(&decided));
+                let work = tokio::spawn(async move {
+                    while let Ok(Some(next)) = reports::next(&app.by(&by)).await {
+                        let fence = next.case.claim.map(|claim| claim.fence);
+                        let decision =
+                            if n % 2 == 0 { dismiss(fence) } else { resolve(&[ReportAction::Freeze], fence) };
+                        let answer = reports::decide(&app.by(&by), next.case.id, &decision).await;
+                        if answer.is_ok_and(|answer| answer.changed) {
+                            *decided.lock().unwrap().entry(next.case.id).or_default() += 1;
+                        }
+                    }
+                });
+                let pause = Duration::from_millis((n as u64 * 7 + round * 13) % 40);
+                async move {
+                    if n % 3 == 0 {
+                        tokio::time::sleep(pause).await;
+                        work.abort();
+                    }
+                    match work.await {
+                        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                        _ => {}
+                    }
+                }
+            });
+            join_all(tasks).await;
+            test.advance(CLAIM);
+        }
+        for subject in subjects {
+            let filter = ReportFilter { subject_id: Some(subject), ..ReportFilter::default() };
+            let about =
+                reports::list(&test.app().by(&operator()), &filter, &PageRequest::first(10)).await.unwrap().items;
+            assert_eq!(about.iter().map(|case| case.reports).collect::<Vec<_>>(), [4]);
+            let decisions =
+                actions(&test, about[0].id).await.iter().filter(|action| *action != "reports.claim").count();
+            assert_eq!(decisions, 1);
+            assert!(decided.lock().unwrap().get(&about[0].id).copied().unwrap_or(0) <= 1);
+            assert!(!about[0].status.is_waiting() && about[0].claim.is_none());
+        }
+        assert!(audit::verify(&test.app().by(&operator()), 1, 10_000, None).await.unwrap().broken.is_none());
+        test.close().await;
+    }
+}
