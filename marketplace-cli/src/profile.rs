@@ -12,6 +12,7 @@ use toml_edit::{DocumentMut, Item, Table, value};
 use crate::{
     failure::{Failure, Outcome},
     files::write_private,
+    tui::{MacroText, ReplyText},
 };
 
 /// One system, reached either through a server or at its database.
@@ -41,6 +42,12 @@ pub struct Console {
     pub theme: Option<String>,
     /// Frames and signs in ASCII.
     pub ascii: bool,
+    /// Whether the console begins where it was left; it does unless this is `false`.
+    pub resume: Option<bool>,
+    /// How somebody who does not look is told that something is urgent: `bell`, `osc9`, `osc777` or `off`.
+    pub notify: Option<String>,
+    /// Whether the title of the terminal says how much waits; it does unless this is `false`.
+    pub title: Option<bool>,
 }
 
 /// The contents of the user's settings file.
@@ -55,6 +62,12 @@ pub struct Settings {
     pub keys: BTreeMap<String, String>,
     /// Looks of the console.
     pub tui: Console,
+    /// Own texts of the console, by name.
+    pub replies: BTreeMap<String, ReplyText>,
+    /// Several acts of the console on one key, by name.
+    pub macros: BTreeMap<String, MacroText>,
+    /// How old what waits may become, for the console's first screen: `kyc = "4h"`.
+    pub targets: BTreeMap<String, String>,
 }
 
 /// The user's settings file, parsed and checked.

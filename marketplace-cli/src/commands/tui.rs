@@ -63,9 +63,16 @@ pub async fn run(args: Console, context: &Context) -> Outcome {
 /// Returns the user's settings, after checking those of the console.
 fn settings() -> Outcome<Settings> {
     let file = SettingsFile::open()?;
-    let Settings { tui, keys, .. } = &file.settings;
-    let options =
-        Options { images: tui.images.clone(), theme: tui.theme.clone(), keys: keys.clone(), ..Options::default() };
+    let Settings { tui, keys, targets, macros, .. } = &file.settings;
+    let options = Options {
+        images: tui.images.clone(),
+        theme: tui.theme.clone(),
+        notify: tui.notify.clone(),
+        keys: keys.clone(),
+        targets: targets.clone(),
+        macros: macros.clone(),
+        ..Options::default()
+    };
     match tui::wrong_setting(&options) {
         Some((table, name, why)) => {
             let place = file.place_of(table, &name);
@@ -98,6 +105,12 @@ pub(super) async fn launch(context: &Context, api: Connection, args: Console, ta
         theme: args.theme.or(settings.tui.theme),
         ascii: args.ascii || settings.tui.ascii,
         memory: profile::folder().ok().map(|folder| folder.join("console.json")),
+        resumes: settings.tui.resume != Some(false),
+        notify: settings.tui.notify,
+        title: settings.tui.title != Some(false),
+        targets: settings.targets,
+        replies: settings.replies.into_iter().flat_map(|(name, text)| text.named(&name)).collect(),
+        macros: settings.macros,
         keys: settings.keys,
     };
     // The console handles signals itself: it must release claims and restore the terminal.

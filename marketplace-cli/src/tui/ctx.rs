@@ -18,7 +18,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{
     bulk::Bulk,
     colleagues::Colleagues,
+    jump::Destination,
     keymap::{Action, Keymap},
+    macros::Macros,
     memory::Memory,
     message::{LoadId, Loads, Message, Outlet},
     options::Options,
@@ -51,6 +53,10 @@ pub enum Request {
     Popup(Popup),
     /// Start a bulk action.
     Bulk(Box<Bulk>),
+    /// Tell somebody who does not look; never anything personal.
+    Alert(String),
+    /// Go to another screen.
+    Go(Destination),
     /// Copy a text to the clipboard; the second text is the notice to show.
     Copy(String, String),
 }
@@ -103,6 +109,8 @@ pub struct Ctx {
     pub theme: Theme,
     /// Keys.
     pub keymap: Keymap,
+    /// Several acts on one key.
+    pub macros: Macros,
     /// How pictures are drawn.
     pub images: Images,
     /// What is remembered between sessions.
@@ -129,6 +137,8 @@ pub struct Ctx {
     pub lost: bool,
     /// Pending requests of components.
     pub requests: Vec<Request>,
+    /// How much waits, for the title of the terminal.
+    pub title: String,
     /// Whether the screen may look different.
     pub dirty: bool,
     /// The clock that only moves forward, for how long something was shown or a key was held.
@@ -159,6 +169,7 @@ impl Ctx {
             api,
             gate,
             theme: Theme::of(&options).unwrap_or_else(|_| Theme::new(options.no_color)),
+            macros: Macros::new(&options.macros, &keymap).unwrap_or_default(),
             keymap,
             images,
             memory: Memory::at(options.memory.clone()),
@@ -174,6 +185,7 @@ impl Ctx {
             error_detail: None,
             lost: false,
             requests: Vec::new(),
+            title: String::new(),
             dirty: true,
             pulse: Arc::new(Instant::now),
             acts: Vec::new(),
@@ -289,7 +301,15 @@ impl Ctx {
     /// Opens a form; its intent is returned when the form is confirmed.
     pub fn ask(&mut self, mut form: Form, intent: impl Any) {
         form.keep_in(&self.drafts);
+        form.offer(&self.options.replies, self.facts());
         self.requests.push(Request::Ask(Box::new(form), Box::new(intent)));
+    }
+
+    /// Returns what placeholders stand for in any text.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let me = self.identity.as_ref().map(|identity| identity.name.clone());
+        let known = [("system", self.options.system.clone()), ("date", self.now().date())];
+        known.into_iter().chain(me.map(|me| ("me", me))).collect()
     }
 
     /// Starts a bulk action.

@@ -13,6 +13,7 @@ pub mod kyc;
 pub mod reviews;
 pub mod threads;
 pub mod users;
+pub mod waits;
 
 use super::{component::Entry, keymap::ScreenInfo};
 

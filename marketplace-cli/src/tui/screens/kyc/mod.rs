@@ -126,6 +126,8 @@ pub struct Kyc {
     renewing: Vec<LoadId>,
     active_at: Option<Timestamp>,
     renewed_at: Option<Timestamp>,
+    /// The end of the claim that was told of.
+    warned: Option<Timestamp>,
     reveal_load: Option<(LoadId, AttemptId)>,
     whose: Option<LoadId>,
     opened: Option<LoadId>,
@@ -335,6 +337,12 @@ impl Screen for Kyc {
                 self.in_case = false;
                 self.list.start_at(words, ctx);
             }
+            Subject::Next => {
+                self.in_case = self.open.is_some();
+                if !self.in_case && ctx.may(Permission::KycWrite) && ctx.gate.check().is_ok() {
+                    self.advance(ctx);
+                }
+            }
         }
     }
     fn stash(&mut self) -> Box<dyn Any> {
@@ -449,6 +457,7 @@ impl Screen for Kyc {
             open.render(ctx);
         }
         self.keep_claims(ctx);
+        self.warn_of_end(ctx);
         if visible && self.list.due(now) {
             self.list.rows.refresh();
         }
@@ -514,6 +523,9 @@ impl Screen for Kyc {
             None
         };
         Some(Sight { subject: format!("{} {}", open.id(), open.case.attempt.status), missing })
+    }
+    fn ready(&self) -> bool {
+        self.opening.is_none()
     }
     fn acts_on_sight(&self) -> Option<Action> {
         Some(APPROVE)

@@ -23,7 +23,7 @@ use marketplace_core::{
 
 use super::{
     super::super::{
-        ctx::{Ctx, REVEAL},
+        ctx::{Ctx, REVEAL, Request},
         message::LoadId,
         text,
     },
@@ -362,6 +362,18 @@ impl Kyc {
             let load = ctx
                 .act("", Came::Renewed, |api| async move { api.call::<ClaimAttempt>(id, (), Change::default()).await });
             self.renewing.push(load);
+        }
+    }
+
+    /// Tells that the claim on the open case is about to end, once.
+    pub(super) fn warn_of_end(&mut self, ctx: &mut Ctx) {
+        let now = ctx.now();
+        let claim = self.open.as_ref().and_then(|open| open.case.attempt.claim.as_ref());
+        let Some(end) = claim.filter(|claim| claim.mine).map(|claim| claim.expires_at) else { return };
+        if end > now && end.since(now) < RENEW && self.warned != Some(end) {
+            self.warned = Some(end);
+            ctx.requests.push(Request::Alert("your claim on the open case ends within a minute".into()));
+            ctx.say("your claim on the open case ends within a minute: any key renews it");
         }
     }
 

@@ -2,6 +2,7 @@
 //! A single key changes something only if the change can be undone.
 
 mod drafts;
+mod replies;
 
 use std::cell::{Cell, RefCell};
 
@@ -18,7 +19,9 @@ use tui_input::{Input, backend::crossterm::EventHandler};
 
 use super::{
     super::{
-        confirmation, text,
+        confirmation,
+        replies::{Reply, unfilled},
+        text,
         theme::{Style, Theme},
     },
     centred, rows,
@@ -99,6 +102,13 @@ pub struct Form {
     /// Where what was typed is kept when the form is left, and under which name.
     draft: Option<(Drafts, String)>,
     about: Option<String>,
+    /// Own texts that can be inserted, and what their placeholders stand for.
+    replies: Vec<Reply>,
+    facts: Vec<(&'static str, String)>,
+    /// The text under the cursor, while one is chosen.
+    choosing: Option<usize>,
+    /// Whether a text with placeholders was inserted: none may be left then.
+    inserted: bool,
     /// Where the choices and fields were drawn last.
     places: RefCell<Vec<(Rect, Place)>>,
     /// The first choice that was drawn.
@@ -136,6 +146,10 @@ impl Form {
             error: None,
             draft: None,
             about: None,
+            replies: Vec::new(),
+            facts: Vec::new(),
+            choosing: None,
+            inserted: false,
             places: RefCell::default(),
             offset: Cell::new(0),
         }
@@ -297,7 +311,7 @@ impl Form {
 
     /// Returns whether a character is text now, rather than a choice.
     pub fn typing(&self) -> bool {
-        self.focus != Field::Choices
+        self.focus != Field::Choices && self.choosing.is_none()
     }
 
     fn fields(&self) -> Vec<Field> {
@@ -374,6 +388,10 @@ impl Form {
     /// Handles a key.
     pub fn key(&mut self, key: KeyEvent) -> Outcome {
         let plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        if self.choosing.is_some() {
+            self.reply_key(key);
+            return Outcome::Open;
+        }
         match key.code {
             KeyCode::Esc => return self.leave(),
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return self.leave(),
@@ -469,6 +487,12 @@ impl Form {
             self.error = Some("write something first".into());
             return Outcome::Open;
         }
+        if self.inserted
+            && let Some(left) = [&comment, &note].into_iter().flatten().find_map(|text| unfilled(text))
+        {
+            self.error = Some(format!("write what {left} stands for first"));
+            return Outcome::Open;
+        }
         if let Some((drafts, name)) = &self.draft {
             drafts.send(name, self.filled_in());
         }
@@ -546,6 +570,10 @@ impl Form {
             None => Line::styled("Enter confirms · Esc cancels", theme.style(Style::Faint)),
         };
         rows::put(buf, inner, inner.height.saturating_sub(1), &foot);
+        if let Some(at) = self.choosing {
+            self.draw_replies(area, buf, theme, at);
+            return None;
+        }
         cursor.map(|(x, y)| {
             Position::new(
                 inner.x + x.min(inner.width.saturating_sub(1)),
