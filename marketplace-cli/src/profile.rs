@@ -12,7 +12,6 @@ use toml_edit::{DocumentMut, Item, Table, value};
 use crate::{
     failure::{Failure, Outcome},
     files::write_private,
-    tui::{MacroText, ReplyText},
 };
 
 /// One system, reached either through a server or at its database.
@@ -48,6 +47,26 @@ pub struct Console {
     pub notify: Option<String>,
     /// Whether the title of the terminal says how much waits; it does unless this is `false`.
     pub title: Option<bool>,
+}
+
+/// A macro of the console.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MacroText {
+    /// Its key; without one it is run by name.
+    pub key: Option<String>,
+    /// Its acts: `reject:document_expired`, `users.note:asked again`.
+    pub acts: Vec<String>,
+}
+
+/// A text of one's own: one, or one for each language.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum ReplyText {
+    /// In one language.
+    One(String),
+    /// By language.
+    Each(BTreeMap<String, String>),
 }
 
 /// The contents of the user's settings file.

@@ -6,17 +6,21 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     io::IsTerminal,
     path::PathBuf,
+    sync::Arc,
 };
 
 use marketplace_core::error::ErrorCode;
 
-use super::auth::{LoginArgs, login};
+use super::{
+    auth::{LoginArgs, login},
+    plain::{self, Program},
+};
 use crate::{
     connect::{Target, Way, outside_token},
-    context::Context,
+    context::{Context, Lines},
     failure::{Failure, Outcome},
     profile::{self, Settings, SettingsFile},
-    tui::{self, Options},
+    tui::{self, Options, Reply},
 };
 
 /// How the console starts.
@@ -36,8 +40,37 @@ pub struct Console {
     pub ascii: bool,
 }
 
+/// The console, full screen or line by line.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Args {
+    /// Work line by line, without moving the cursor: for screen readers
+    #[arg(long, conflicts_with_all = ["images", "theme", "ascii"])]
+    plain: bool,
+    /// How the console starts.
+    #[command(flatten)]
+    console: Console,
+}
+
+impl Args {
+    /// Returns whether it works line by line.
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+}
+
 /// Opens the console on the chosen system.
-pub async fn run(args: Console, context: &Context) -> Outcome {
+pub(super) async fn run<'a>(args: Args, context: &'a Context, program: Program<'a>) -> Outcome {
+    if args.plain {
+        let target = Target::resolve(&context.globals)?;
+        let gate = Arc::new(tui::Gate::new(args.console.read_only));
+        let api = context.connect_to(&target).await?.guarded(gate);
+        let lock = only_console(&target);
+        let _ = context.lines.set(Lines::stdin(api.clone()));
+        // Claims are given back, whatever ends it.
+        context.interrupt.ignore();
+        return plain::run(context, api, program, lock.is_some()).await;
+    }
+    let args = args.console;
     settings()?;
     require_terminal()?;
     let target = Target::resolve(&context.globals)?;
@@ -109,7 +142,7 @@ pub(super) async fn launch(context: &Context, api: Connection, args: Console, ta
         notify: settings.tui.notify,
         title: settings.tui.title != Some(false),
         targets: settings.targets,
-        replies: settings.replies.into_iter().flat_map(|(name, text)| text.named(&name)).collect(),
+        replies: settings.replies.into_iter().flat_map(|(name, text)| Reply::named(&name, text)).collect(),
         macros: settings.macros,
         keys: settings.keys,
     };

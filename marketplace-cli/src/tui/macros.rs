@@ -9,16 +9,7 @@ use super::{
     jump::Destination,
     keymap::{Action, Key, Keymap},
 };
-
-/// A macro as it is written in the settings.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MacroText {
-    /// Its key; without one it is run by name.
-    pub key: Option<String>,
-    /// Its acts: `reject:document_expired`, `users.note:asked again`.
-    pub acts: Vec<String>,
-}
+use crate::profile::MacroText;
 
 /// One of its acts.
 #[derive(Debug, Clone)]

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{macros::MacroText, replies::Reply};
+use super::replies::Reply;
+use crate::profile::MacroText;
 
 /// The options that the console is started with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! Own texts under names, which can be inserted wherever something is written.
 
+use crate::profile::ReplyText;
+
 /// A text under a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -9,23 +11,13 @@ pub struct Reply {
     pub text: String,
 }
 
-/// A text in the settings: one, or one for each language.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
-#[serde(untagged)]
-pub enum ReplyText {
-    /// In one language.
-    One(String),
-    /// By language.
-    Each(std::collections::BTreeMap<String, String>),
-}
-
-impl ReplyText {
-    /// Returns its texts, under a name.
-    pub fn named(self, name: &str) -> Vec<Reply> {
-        match self {
-            Self::One(text) => vec![Reply { name: name.to_owned(), text }],
-            Self::Each(texts) => {
-                texts.into_iter().map(|(language, text)| Reply { name: format!("{name} · {language}"), text }).collect()
+impl Reply {
+    /// Returns the texts that the settings have under a name.
+    pub fn named(name: &str, text: ReplyText) -> Vec<Self> {
+        match text {
+            ReplyText::One(text) => vec![Self { name: name.to_owned(), text }],
+            ReplyText::Each(texts) => {
+                texts.into_iter().map(|(language, text)| Self { name: format!("{name} · {language}"), text }).collect()
             }
         }
     }

@@ -8,8 +8,10 @@ use marketplace_core::{
     staff::{FreezeUser, RejectAttempt},
 };
 
+use crate::profile::MacroText;
+
 use super::{
-    super::{MacroText, Options, Reply, app::Effect},
+    super::{Options, Reply, app::Effect},
     Console, changes, options,
     system::{System, attempt_id},
 };

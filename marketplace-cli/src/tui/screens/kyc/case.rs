@@ -222,7 +222,9 @@ impl OpenCase {
 }
 
 /// The next case; none when the queue is empty.
-pub(super) struct Next {
+#[derive(Debug)]
+pub struct Next {
+    /// The case.
     pub case: Option<KycCase>,
     /// Whether it was left behind: there may be more such cases.
     pub orphan: bool,

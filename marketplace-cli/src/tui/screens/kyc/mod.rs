@@ -7,6 +7,8 @@ mod draw;
 mod open;
 mod queue;
 
+pub use open::Seek;
+
 use marketplace_core::records::target::TargetKind;
 use marketplace_core::staff::{ReleaseAttempt, ShowAttempt, ShowUser};
 use std::any::Any;

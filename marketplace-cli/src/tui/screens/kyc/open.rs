@@ -35,19 +35,24 @@ use super::{
 const RENEW: Duration = Duration::from_secs(60);
 
 /// How the next case is chosen.
-struct Seek {
-    filter: KycFilter,
+#[derive(Debug)]
+pub struct Seek {
+    /// Among which.
+    pub filter: KycFilter,
     /// These come last, in this order.
-    skipped: Vec<AttemptId>,
+    pub skipped: Vec<AttemptId>,
     /// These are not wanted: this console has them.
-    held: Vec<AttemptId>,
+    pub held: Vec<AttemptId>,
     /// Whether a claim that an earlier console of the same person left behind comes first.
-    orphans: bool,
+    pub orphans: bool,
 }
 
 impl Seek {
     /// Returns the next case, claimed: an orphaned one, otherwise the oldest that was not skipped, otherwise the oldest.
-    async fn next(self, api: &Connection) -> Result<Next> {
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn next(self, api: &Connection) -> Result<Next> {
         if self.orphans
             && let Some(case) = self.orphan(api).await?
         {
