@@ -31,6 +31,16 @@ pub struct Profile {
     pub production: bool,
 }
 
+/// The zone of exact times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Zone {
+    /// UTC, as records have it.
+    Utc,
+    /// That of this machine.
+    Local,
+}
+
 /// How the console looks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -41,6 +51,8 @@ pub struct Console {
     pub theme: Option<String>,
     /// Frames and signs in ASCII.
     pub ascii: bool,
+    /// The zone of exact times: `utc` or `local`.
+    pub time: Option<Zone>,
     /// Whether the console begins where it was left; it does unless this is `false`.
     pub resume: Option<bool>,
     /// How somebody who does not look is told that something is urgent: `bell`, `osc9`, `osc777` or `off`.

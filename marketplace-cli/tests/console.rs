@@ -200,7 +200,7 @@ fn a_shift_line_by_line() {
         "text     called them",
         "delete confirms it: ",
         " frozen\n",
-        "freeze: ",
+        "dismiss: ",
     ] {
         assert!(said.contains(told), "`{told}` was not said: {said}\n{wrong}");
     }

@@ -19,7 +19,7 @@ use crate::{
     connect::{Target, Way, outside_token},
     context::{Context, Lines},
     failure::{Failure, Outcome},
-    profile::{self, Settings, SettingsFile},
+    profile::{self, Settings, SettingsFile, Zone},
     tui::{self, Options, Reply},
 };
 
@@ -138,6 +138,7 @@ pub(super) async fn launch(context: &Context, api: Connection, args: Console, ta
         theme: args.theme.or(settings.tui.theme),
         ascii: args.ascii || settings.tui.ascii,
         memory: profile::folder().ok().map(|folder| folder.join("console.json")),
+        local_time: settings.tui.time == Some(Zone::Local),
         resumes: settings.tui.resume != Some(false),
         notify: settings.tui.notify,
         title: settings.tui.title != Some(false),

@@ -4,7 +4,7 @@
 const MANY: usize = 20;
 
 /// Acts that cannot be undone, or that give power over others, as the words to be typed.
-const GRAVE: [&str; 7] = [DELETE, ROLE, END_SESSIONS, CANCEL, FINALIZE, REMOVE_MESSAGES, RESET_TOTP];
+const GRAVE: [&str; 8] = [DELETE, ROLE, END_SESSIONS, CANCEL, FINALIZE, REMOVE_MESSAGES, RESET_TOTP, REVOKE_TOKENS];
 
 /// Erasing an account.
 pub const DELETE: &str = "delete";
@@ -20,6 +20,8 @@ pub const FINALIZE: &str = "finalize";
 pub const REMOVE_MESSAGES: &str = "remove";
 /// Removing a second factor.
 pub const RESET_TOTP: &str = "reset";
+/// Ending tokens.
+pub const REVOKE_TOKENS: &str = "revoke";
 /// An act that can be undone.
 pub const UNDOABLE: &str = "";
 

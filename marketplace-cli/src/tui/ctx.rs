@@ -25,6 +25,7 @@ use super::{
     message::{LoadId, Loads, Message, Outlet},
     options::Options,
     picture::Images,
+    text::Times,
     theme::Theme,
     widgets::{
         form::{Drafts, Filled, Form},
@@ -125,8 +126,8 @@ pub struct Ctx {
     pub stats: Option<Stats>,
     /// Names of colleagues.
     pub colleagues: Colleagues,
-    /// Whether times are shown exactly rather than relatively.
-    pub exact: bool,
+    /// How times are shown.
+    pub times: Times,
     /// Whether something is drawn in front of the screen.
     pub covered: bool,
     /// The notice that is shown.
@@ -165,6 +166,7 @@ impl Ctx {
         clock: Arc<dyn Clock>,
         sender: UnboundedSender<Message>,
     ) -> Self {
+        let times = Times::new(options.local_time);
         Self {
             api,
             gate,
@@ -178,7 +180,7 @@ impl Ctx {
             identity: None,
             stats: None,
             colleagues: Colleagues::default(),
-            exact: false,
+            times,
             covered: false,
             skew: 0,
             notice: None,

@@ -30,6 +30,8 @@ pub struct Options {
     pub theme: Option<String>,
     /// Draws frames and signs in ASCII.
     pub ascii: bool,
+    /// Shows exact times in the zone of this machine.
+    pub local_time: bool,
     /// Begins where this system was left.
     pub resumes: bool,
     /// How somebody who does not look is told that something is urgent: `bell`, `osc9`, `osc777` or `off`.

@@ -473,7 +473,7 @@ impl App {
                     self.quit = true;
                 }
             }
-            Action::EXACT_TIMES => self.ctx.exact = !self.ctx.exact,
+            Action::EXACT_TIMES => self.ctx.times.exact = !self.ctx.times.exact,
             Action::ERROR_DETAIL => match &self.ctx.error_detail {
                 Some(lines) => self.popup = Some(Popup::text("Latest error", lines.clone())),
                 None => self.ctx.say("no error so far"),

@@ -181,6 +181,15 @@ impl<T: Listed> Listing<T> {
         ctx.ask(form, ChooseColumns::<T>(PhantomData));
     }
 
+    /// Returns the ids of the marked rows, or else of the one under the cursor, each with a name.
+    pub fn targets(&self, name: impl Fn(&T) -> String) -> Vec<(T::Id, String)> {
+        let mut rows = self.rows.marked();
+        if rows.is_empty() {
+            rows.extend(self.rows.selected());
+        }
+        rows.into_iter().map(|row| (row.id(), name(row))).collect()
+    }
+
     /// Remembers the rows that a bulk action is about to change, in its order.
     pub fn acting_on(&mut self, ids: impl IntoIterator<Item = T::Id>) {
         self.acting = ids.into_iter().collect();

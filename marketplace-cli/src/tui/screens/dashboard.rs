@@ -549,10 +549,10 @@ impl Dashboard {
     /// Draws how some of the numbers went while the console has been open.
     fn draw_charts(&self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         let theme = ctx.theme;
-        let since = self.samples.front().map_or_else(String::new, |first| {
-            let (hour, minute, _) = first.at.to_offset().to_hms();
-            format!("since {hour:02}:{minute:02} UTC")
-        });
+        let since = self
+            .samples
+            .front()
+            .map_or_else(String::new, |first| format!("since {} {}", ctx.times.clock(first.at), ctx.times.zone()));
         let thirds = area.layout::<3>(&Layout::horizontal([Constraint::Fill(1); 3]));
         let charts: [(&str, Series); 3] = [
             ("Waiting", |sample| sample.waiting),

@@ -10,8 +10,10 @@ pub mod audit;
 pub mod dashboard;
 pub mod jobs;
 pub mod kyc;
+pub mod mail;
 pub mod reviews;
 pub mod threads;
+pub mod tokens;
 pub mod users;
 pub mod waits;
 
@@ -28,6 +30,8 @@ pub const REGISTRY: &[Entry] = &[
     Entry::of::<threads::Threads>(),
     Entry::of::<reviews::Reviews>(),
     Entry::of::<audit::Audit>(),
+    Entry::of::<mail::Mail>(),
+    Entry::of::<tokens::Tokens>(),
 ];
 
 /// Returns the descriptions of all screens.

@@ -3,9 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use marketplace_core::{
-    base::permission::Permission,
+    base::{
+        change::Change,
+        permission::{Permission, Role},
+    },
     kyc::status::KycStatus,
-    staff::{FreezeUser, RejectAttempt},
+    staff::{FreezeUser, RejectAttempt, RoleInput, SetUserRole},
 };
 
 use crate::profile::MacroText;
@@ -13,7 +16,7 @@ use crate::profile::MacroText;
 use super::{
     super::{Options, Reply, app::Effect},
     Console, changes, options,
-    system::{System, attempt_id},
+    system::{System, attempt_id, user_id},
 };
 
 #[tokio::test]
@@ -166,4 +169,63 @@ async fn whoever_may_do_less_is_told_what_was_not_done() {
     console.shows("your role is auditor now; not done, or not known to be done: Freeze 2 users: done 0");
     console.press("E").await;
     console.shows("Freeze 2 users: done 0");
+}
+
+#[tokio::test]
+async fn what_a_shift_needs_besides_is_in_the_console() {
+    let system = System::new(12, 2).await;
+    let support = RoleInput::new(Role::Support, Change::default());
+    system.direct().call::<SetUserRole>(user_id(0), (), support).await.unwrap();
+    let mut console = Console::start(&system).await;
+    // A colleague, whose mail then waits.
+    console.press("3 n s tab").await;
+    console.write("Lea Ortiz").await;
+    console.press("tab").await;
+    console.write("lea@mail.example.org").await;
+    console.press("tab tab").await;
+    console.write("role").await;
+    console.press("enter").await;
+    console.shows("Lea Ortiz: created; the password is set by mail");
+    console.shows("Lea Ortiz");
+    console.press("9").await;
+    console.shows("Mails that were not sent yet");
+    console.shows("○ waiting");
+    console.press("r enter").await;
+    console.shows("to l••@•••.org: is ");
+    // The second factor of somebody, by how it was made sure who asks.
+    console.press("3 g T v").await;
+    console.confirm("reset").await;
+    console.shows("Lea Ortiz: unchanged: was so already");
+    // A token, whose secret is shown once.
+    console.press("0").await;
+    console.shows("There are no tokens.");
+    console.press("n b tab").await;
+    console.write("night job").await;
+    console.press("tab").await;
+    console.write("90d").await;
+    console.press("tab").await;
+    console.write(&user_id(0).to_string()).await;
+    console.press("enter").await;
+    console.shows("Keep the secret now");
+    console.shows("mkt_");
+    console.press("enter").await;
+    console.hides("mkt_");
+    console.shows("night job  ● active");
+    console.press("x").await;
+    console.confirm("revoke").await;
+    console.shows("night job: ended");
+    // The whole log is looked through.
+    console.press("7 c").await;
+    console.shows("whole: no row was changed or removed");
+    // Everything of a person, into a file that was not there.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("them.zip");
+    console.press("esc 3 X").await;
+    for _ in 0..60 {
+        console.key("backspace");
+    }
+    console.write(path.to_str().unwrap()).await;
+    console.press("enter").await;
+    console.shows("them.zip (");
+    assert!(std::fs::read(&path).unwrap().starts_with(b"PK"));
 }
