@@ -13,7 +13,7 @@
 //! | connection state | `heartbeat` |
 //! | filters, columns and places of earlier sessions | `memory` |
 //! | bell, desktop, title | `notify`, `run` |
-//! | names of colleagues | `colleagues` |
+//! | names of colleagues, and who else is at work | `colleagues`, `presence` |
 //! | long lists, filters, marks; the detail of a row | `browser/` |
 //! | from a person to their jobs and back | `jump` |
 //! | one action on many rows | `bulk` |
@@ -43,6 +43,7 @@ mod message;
 mod notify;
 mod options;
 mod picture;
+mod presence;
 mod replies;
 mod run;
 mod screens;

@@ -572,7 +572,11 @@ impl Dashboard {
     /// Draws all numbers in three columns; returns the area that is left.
     fn draw_compact(area: Rect, buf: &mut Buffer, ctx: &Ctx) -> Rect {
         let theme = ctx.theme;
-        let Some(stats) = &ctx.stats else { return area };
+        let Some(stats) = &ctx.stats else {
+            // Recent actions that would not stay in sight are not drawn at all.
+            let [_, rest] = area.layout(&Layout::vertical([Constraint::Length(8), Constraint::Min(3)]));
+            return rest;
+        };
         let counted =
             |(glyph, word, style): (&str, &str, Style), value: Count| (format!("{glyph} {word}"), count(value), style);
         let plain = |label: &str, value: String| (label.to_owned(), value, Style::Plain);

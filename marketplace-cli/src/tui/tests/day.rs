@@ -7,8 +7,8 @@ use marketplace_core::{
         change::Change,
         permission::{Permission, Role},
     },
-    kyc::status::KycStatus,
-    staff::{FreezeUser, RejectAttempt, RoleInput, SetUserRole},
+    kyc::{model::FileKind, status::KycStatus},
+    staff::{Connection, FileOf, FreezeUser, RejectAttempt, RoleInput, SetUserRole, ViewAttemptFile},
 };
 
 use crate::profile::MacroText;
@@ -16,7 +16,7 @@ use crate::profile::MacroText;
 use super::{
     super::{Options, Reply, app::Effect},
     Console, changes, options,
-    system::{System, attempt_id, user_id},
+    system::{System, attempt_id, operator, user_id},
 };
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn a_console_begins_where_it_was_left_without_what_names_a_person() {
 async fn what_becomes_urgent_is_told_once_and_the_title_counts() {
     let system = System::new(12, 4).await;
     let mut console = Console::start_with(&system, Options { title: true, ..options() }, (120, 40)).await;
-    let mut told = |console: &mut Console| -> Vec<Effect> {
+    let told = |console: &mut Console| -> Vec<Effect> {
         let effects = std::mem::take(&mut console.app.effects);
         effects.into_iter().filter(|effect| matches!(effect, Effect::Alert(_) | Effect::Title(_))).collect()
     };
@@ -228,4 +228,20 @@ async fn what_a_shift_needs_besides_is_in_the_console() {
     console.press("enter").await;
     console.shows("them.zip (");
     assert!(std::fs::read(&path).unwrap().starts_with(b"PK"));
+}
+
+#[tokio::test]
+async fn who_else_looks_at_a_case_or_a_person_is_shown() {
+    let system = System::new(6, 4).await;
+    let mut console = Console::start(&system).await;
+    console.press("2 enter").await;
+    let lea = Connection::direct(system.app().clone(), operator("Lea"));
+    lea.call::<ViewAttemptFile>(FileOf(attempt_id(0), FileKind::Document), (), ()).await.unwrap();
+    console.later(Duration::from_secs(11)).await;
+    console.shows("◐ Lea@desk saw the documents, 11s");
+    console.press("U").await;
+    console.shows("◐ Lea@desk saw the documents, 1");
+    // Own looks are nobody else's, and what is over is not shown.
+    console.later(Duration::from_secs(301)).await;
+    console.hides("Lea@desk saw");
 }

@@ -238,6 +238,7 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize, compact: bool) -> Vec<Line<'s
     let user = &open.case.user;
     let revealed = open.revealed.as_ref().map(|(data, _)| data);
     let mut lines = person(user, revealed, ctx, width);
+    let others = open.presence.line(ctx);
     if let Some((_, until)) = &open.revealed {
         let left = text::seconds_left(*until, now);
         lines.push(Line::styled(format!("           masked again in {left}s"), theme.style(Style::Warn)));
@@ -257,6 +258,11 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize, compact: bool) -> Vec<Line<'s
         lines.push(Line::from(vec![label("account"), account, Span::raw(format!(" · {}", user.role))]));
         lines.push(rows::field(theme, "submitted", format!("{submitted} · joined {}", user.created_at.date())));
     }
+    // Where there is little room, it matters more than when somebody joined.
+    if compact && others.is_some() {
+        lines.truncate(2);
+    }
+    lines.extend(others);
     if let Some(decision) = &open.case.decision {
         let (glyph, word, style) = theme::kyc_status(decision.status);
         let when = text::when(decision.at, now, ctx.times);

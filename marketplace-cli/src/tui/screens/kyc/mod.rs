@@ -398,7 +398,7 @@ impl Screen for Kyc {
                 let cases = [&mut self.open, &mut self.next].into_iter().flatten().chain(sent);
                 let mut message = other;
                 for case in cases {
-                    message = case.message(message)?;
+                    message = case.message(message, ctx)?;
                 }
                 return Some(message);
             }
@@ -410,7 +410,7 @@ impl Screen for Kyc {
         if event.target_kind() == Some(TargetKind::Attempt) {
             self.list.soon(ctx);
         }
-        if let Some(open) = &self.open {
+        if let Some(open) = &mut self.open {
             let id = open.id();
             // Nobody but ourselves claims and releases what is ours; looking would renew the claim.
             let ours = open.fence(ctx.now()).is_some()
@@ -419,6 +419,7 @@ impl Screen for Kyc {
                 return;
             }
             if event.target == id.to_string() || event.user_id == Some(open.case.attempt.user_id) {
+                open.presence.soon();
                 self.watching =
                     Some(ctx.load(Came::Watched, |api| async move { api.call::<ShowAttempt>(id, (), ()).await }));
             }
@@ -457,6 +458,8 @@ impl Screen for Kyc {
                 ctx.dirty = true;
             }
             open.render(ctx);
+            let of = [open.id().to_string(), open.case.attempt.user_id.to_string()];
+            open.presence.tick(&of, visible, ctx);
         }
         self.keep_claims(ctx);
         self.warn_of_end(ctx);

@@ -41,9 +41,12 @@ impl Users {
         }
         if let Some(detail) = detail {
             let revealed = &self.revealed;
+            let others = self.presence.line(ctx);
             self.browser.draw_detail(detail, buf, ctx, |detail, width| {
                 let revealed = revealed.as_ref().map(|(data, _)| data).filter(|data| data.id == detail.user.id);
-                lines(detail, revealed, ctx, width)
+                let mut lines = lines(detail, revealed, ctx, width);
+                lines.splice(0..0, others.clone());
+                lines
             });
         }
     }

@@ -38,6 +38,7 @@ use super::super::{
     jump::{Destination, Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
     message::{LoadId, Message},
+    presence::Presence,
     text,
     theme::Style,
     widgets::columns::{Column, SPARE},
@@ -195,6 +196,7 @@ pub struct Users {
     revealed: Option<(PersonalData, Timestamp)>,
     reveal_load: Option<(LoadId, UserId)>,
     noting: Vec<(LoadId, String)>,
+    presence: Presence,
     making: Option<LoadId>,
     exporting: Option<LoadId>,
     last: Option<Last>,
@@ -271,6 +273,7 @@ impl Screen for Users {
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
         let message = self.browser.message(message, ctx)?;
+        let message = self.presence.message(message, ctx)?;
         match message.open() {
             Ok((id, Came::Revealed(answer))) => {
                 if self.reveal_load.take_if(|(pending, _)| *pending == id).is_some() {
@@ -317,6 +320,9 @@ impl Screen for Users {
     fn event(&mut self, event: &Event, ctx: &mut Ctx) {
         if matches!(event.target_kind(), Some(TargetKind::User | TargetKind::Attempt | TargetKind::Session)) {
             self.browser.list.soon(ctx);
+            if self.browser.detail.as_ref().is_some_and(|detail| event.user_id == Some(detail.user.id)) {
+                self.presence.soon();
+            }
         }
     }
     fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
@@ -331,6 +337,11 @@ impl Screen for Users {
         if self.revealed.take_if(|(data, until)| now >= *until || other.is_some_and(|id| id != data.id)).is_some() {
             ctx.dirty = true;
         }
+        let of: Vec<String> = self.browser.detail.as_ref().map_or_else(Vec::new, |detail| {
+            let latest = detail.kyc.first().map(|attempt| attempt.id.to_string());
+            std::iter::once(detail.user.id.to_string()).chain(latest).collect()
+        });
+        self.presence.tick(&of, visible, ctx);
         self.browser.tick(visible, ctx);
     }
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
