@@ -11,7 +11,7 @@ const NAMES: [&str; 4] = ["bell", "osc9", "osc777", "off"];
 pub enum Notify {
     /// By the bell.
     Bell,
-    /// By the desktop, as iTerm2, WezTerm and Windows Terminal understand it.
+    /// By the desktop, as `iTerm2`, `WezTerm` and Windows Terminal understand it.
     Osc9,
     /// By the desktop, as urxvt, foot and Ghostty understand it.
     Osc777,

@@ -27,16 +27,12 @@ impl App {
         };
         let mut left = std::collections::VecDeque::new();
         for act in &chosen.acts {
-            let to = match act.screen.filter(|home| *home != self.active) {
-                Some(home) => match link(home) {
-                    Some(to) => Some(to),
-                    None => {
-                        self.ctx.refuse(format!("{}: this row leads to nothing in {}", chosen.name, home.label));
-                        return;
-                    }
-                },
-                None => None,
-            };
+            let home = act.screen.filter(|home| *home != self.active);
+            let to = home.and_then(link);
+            if let (Some(home), None) = (home, &to) {
+                self.ctx.refuse(format!("{}: this row leads to nothing in {}", chosen.name, home.label));
+                return;
+            }
             if to.is_none() && !self.ctx.keymap.of(self.active).any(|row| row.action == act.action) {
                 self.ctx.refuse(format!("{}: `{}` is no action here", chosen.name, act.action.name));
                 return;

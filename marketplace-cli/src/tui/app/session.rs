@@ -10,7 +10,9 @@ use marketplace_core::{
 use std::sync::Arc;
 
 use super::{
-    super::{heartbeat::Heartbeat, jump::Path, keymap::Action, memory::Left, write_guard::Gate},
+    super::{
+        browser::listing::Lists, heartbeat::Heartbeat, jump::Path, keymap::Action, memory::Left, write_guard::Gate,
+    },
     App, Effect, Whoami,
     slots::Slots,
 };
@@ -194,7 +196,7 @@ impl App {
     /// Keeps where this system is left.
     fn leave_off(&self) {
         if self.ctx.options.resumes && self.over.is_none() {
-            let filter = self.seen().lists().map_or_else(String::new, |list| list.kept_filter());
+            let filter = self.seen().lists().map_or_else(String::new, Lists::kept_filter);
             self.ctx.memory.leave(&self.place(), Left { screen: self.active.name.to_owned(), filter });
         }
     }

@@ -191,10 +191,7 @@ impl Screen for Mail {
         }
     }
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
-        let message = match self.list.take(message, ctx) {
-            Ok(_) => return None,
-            Err(message) => message,
-        };
+        let Err(message) = self.list.take(message, ctx) else { return None };
         let (id, Tried(answer)) = match message.open() {
             Ok(tried) => tried,
             Err(other) => return Some(other),

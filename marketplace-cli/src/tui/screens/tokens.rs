@@ -13,6 +13,7 @@ use marketplace_core::{
     ids::TokenId,
     page::{Page, PageRequest},
     staff::{Connection, CreateToken, ListQuery, ListTokens, NewTokenInput, PlainInput, RevokeToken},
+    time::Timestamp,
     tokens::model::{ApiToken, CreatedToken, NewToken, TokenFilter, TokenStatus},
 };
 use ratatui::{buffer::Buffer, layout::Rect, text::Span};
@@ -98,7 +99,7 @@ impl Listed for ApiToken {
             "owner" => Key::text(self.owner_id.to_string()),
             "may" => Key::text(scopes(self)),
             "ends in" => Key::time(self.expires_at),
-            "used" => Key::Number(self.last_used_at.map_or(0, |at| at.micros())),
+            "used" => Key::Number(self.last_used_at.map_or(0, Timestamp::micros)),
             _ => Key::text(&self.name),
         }
     }
@@ -242,10 +243,7 @@ impl Screen for Tokens {
         Relations::of(token.id).with("user", token.owner_id.0, &text::short_id(&token.owner_id))
     }
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
-        let message = match self.list.take(message, ctx) {
-            Ok(_) => return None,
-            Err(message) => message,
-        };
+        let Err(message) = self.list.take(message, ctx) else { return None };
         let (id, came) = match message.open() {
             Ok(came) => came,
             Err(other) => return Some(other),
