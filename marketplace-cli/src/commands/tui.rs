@@ -44,7 +44,7 @@ pub struct Console {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Args {
     /// Work line by line, without moving the cursor: for screen readers
-    #[arg(long, conflicts_with_all = ["images", "theme", "ascii"])]
+    #[arg(long, conflicts_with_all = ["theme", "ascii"])]
     plain: bool,
     /// How the console starts.
     #[command(flatten)]
