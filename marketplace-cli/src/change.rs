@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 use crate::{
     args::{BatchArgs, ChangeArgs, Format, VersionedArgs},
     connect::Target,
-    context::Context,
+    context::{Assent, Context},
     failure::{Failure, Outcome},
     find::{Findable, Ref, reference},
     output::{Card, Column, Kind, Row, Tone, View, safe},
@@ -185,8 +185,12 @@ impl Context {
         names: &'static [&'static str],
         change: &ChangeArgs,
     ) -> Outcome<Option<R>> {
-        if given.is_some() || change.yes || !can_ask() {
+        if given.is_some() || change.yes || !self.can_ask() {
             return Ok(given);
+        }
+        if self.lines.get().is_some() {
+            let chosen = self.line(&format!("Why? {}: ", names.join(", "))).await?.unwrap_or_default();
+            return chosen.trim().parse().map(Some).map_err(|error| Failure::usage(error, "write one of these words"));
         }
         let chosen = prompt(move || inquire::Select::new("Why?", names.to_vec()).prompt()).await?;
         chosen.parse().map(Some).map_err(|error| Failure::usage(error, "add --reason CODE"))
@@ -194,7 +198,7 @@ impl Context {
 
     /// Refuses a change that nobody confirmed when nobody can be asked. Call it before anything is opened.
     pub fn require_consent(&self, change: &ChangeArgs) -> Outcome {
-        if change.yes || change.dry_run || can_ask() {
+        if change.yes || change.dry_run || self.can_ask() {
             return Ok(());
         }
         Err(Failure::usage(
@@ -211,11 +215,24 @@ impl Context {
         }
         let system = Target::resolve(&self.globals)?.system;
         let question = safe::line(&format!("on {system}: {question}")).to_string();
+        if let Some(lines) = self.lines.get() {
+            let word = match lines.take_assent() {
+                Assent::Given => return Ok(()),
+                Assent::Asked => "yes".to_owned(),
+                Assent::Word(word) => word,
+            };
+            let answer = self.line(&format!("{question} {word} confirms it: ")).await?.unwrap_or_default();
+            return if answer.trim() == word { Ok(()) } else { Err(unconfirmed()) };
+        }
         if prompt(move || inquire::Confirm::new(&question).with_default(false).prompt()).await? {
             Ok(())
         } else {
-            Err(Failure::Interrupted("not confirmed; nothing was changed".into()))
+            Err(unconfirmed())
         }
+    }
+
+    fn can_ask(&self) -> bool {
+        self.lines.get().is_some() || can_ask()
     }
 
     /// Changes one item, and prints the item; or changes many, and prints one result line for each.
@@ -438,6 +455,10 @@ fn is_everybodys(error: &Error) -> bool {
 fn is_passing(error: &Error) -> bool {
     let is_waiting = error.code() == ErrorCode::Conflict && error.retry_after_hint().is_some();
     is_waiting || (error.code().retryable() && !is_everybodys(error))
+}
+
+fn unconfirmed() -> Failure {
+    Failure::Interrupted("not confirmed; nothing was changed".into())
 }
 
 /// Returns whether there is a person to ask.

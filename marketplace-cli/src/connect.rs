@@ -237,6 +237,9 @@ impl Context {
 
     /// Connects to the chosen system.
     pub async fn connect(&self) -> Outcome<Connection> {
+        if let Some(lines) = self.lines.get() {
+            return Ok(lines.api.clone());
+        }
         self.connect_to(&Target::resolve(&self.globals)?).await
     }
 

@@ -19,7 +19,7 @@ use marketplace_core::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -28,6 +28,47 @@ use crate::{
     failure::{Failure, Outcome},
     output::{Order, Output, Row, Selection, Timeline, Transform, at, heed, plain},
 };
+
+/// How the next question is answered, where lines are typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Assent {
+    /// By yes or no.
+    #[default]
+    Asked,
+    /// By this word.
+    Word(String),
+    /// It is answered already.
+    Given,
+}
+
+/// What a person types, line by line, where that is how a console works.
+#[derive(Debug)]
+pub struct Lines {
+    typed: Mutex<mpsc::Receiver<String>>,
+    assent: std::sync::Mutex<Assent>,
+    /// What every command works on.
+    pub api: Connection,
+}
+
+impl Lines {
+    /// Reads lines from stdin, on a thread of its own.
+    pub fn stdin(api: Connection) -> Self {
+        let (sender, typed) = mpsc::channel(1);
+        std::thread::spawn(move || {
+            for line in std::io::stdin().lines().map_while(Result::ok) {
+                if sender.blocking_send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { typed: Mutex::new(typed), assent: std::sync::Mutex::default(), api }
+    }
+
+    /// Returns how the next question is answered, once.
+    pub fn take_assent(&self) -> Assent {
+        std::mem::take(&mut *self.assent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
 
 /// The state of a running command.
 #[derive(Debug)]
@@ -40,6 +81,8 @@ pub struct Context {
     pub interrupt: Interrupt,
     /// The connection that was made last.
     pub connection: OnceLock<Connection>,
+    /// What is typed, in a console that works line by line.
+    pub lines: OnceLock<Lines>,
     opened: Mutex<Vec<App>>,
     folders: std::sync::Mutex<Vec<TempDir>>,
 }
@@ -66,9 +109,27 @@ impl Context {
             out,
             interrupt: Interrupt::default(),
             connection: OnceLock::new(),
+            lines: OnceLock::new(),
             opened: Mutex::default(),
             folders: std::sync::Mutex::default(),
         })
+    }
+
+    /// Asks for a line; there is none at the end of what is typed.
+    ///
+    /// # Errors
+    /// When the question cannot be written.
+    pub async fn line(&self, question: &str) -> Outcome<Option<String>> {
+        let Some(lines) = self.lines.get() else { return Ok(None) };
+        self.out.write(question.as_bytes())?;
+        Ok(lines.typed.lock().await.recv().await)
+    }
+
+    /// Settles how the next question is answered, where lines are typed.
+    pub fn answer_with(&self, assent: Assent) {
+        if let Some(lines) = self.lines.get() {
+            *lines.assent.lock().unwrap_or_else(PoisonError::into_inner) = assent;
+        }
     }
 
     /// Registers an open marketplace to be closed at the end.

@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
     // The help of the program itself has the options of every command; that of a command does not.
     let program = if words.len() > 2 { commands::program() } else { Cli::command() };
     let parsed = program.try_get_matches_from(&words).and_then(|found| Cli::from_arg_matches(&found));
-    let cli = match parsed {
+    let mut cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(misused(&error, &words)),
     };
@@ -57,6 +57,9 @@ pub fn main() -> ExitCode {
         quiet: cli.globals.quiet,
     };
     log(cli.globals.verbose, style.color);
+    if matches!(&cli.noun, commands::Noun::Tui(args) if args.is_plain()) {
+        cli.globals.output.get_or_insert(Format::Table);
+    }
 
     // Outlives the runtime, even when the command panics: what it keeps is dropped last.
     let context = match Context::new(cli.globals) {

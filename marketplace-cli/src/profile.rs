@@ -31,6 +31,16 @@ pub struct Profile {
     pub production: bool,
 }
 
+/// The zone of exact times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Zone {
+    /// UTC, as records have it.
+    Utc,
+    /// That of this machine.
+    Local,
+}
+
 /// How the console looks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -41,6 +51,34 @@ pub struct Console {
     pub theme: Option<String>,
     /// Frames and signs in ASCII.
     pub ascii: bool,
+    /// The zone of exact times: `utc` or `local`.
+    pub time: Option<Zone>,
+    /// Whether the console begins where it was left; it does unless this is `false`.
+    pub resume: Option<bool>,
+    /// How somebody who does not look is told that something is urgent: `bell`, `osc9`, `osc777` or `off`.
+    pub notify: Option<String>,
+    /// Whether the title of the terminal says how much waits; it does unless this is `false`.
+    pub title: Option<bool>,
+}
+
+/// A macro of the console.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MacroText {
+    /// Its key; without one it is run by name.
+    pub key: Option<String>,
+    /// Its acts: `reject:document_expired`, `users.note:asked again`.
+    pub acts: Vec<String>,
+}
+
+/// A text of one's own: one, or one for each language.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum ReplyText {
+    /// In one language.
+    One(String),
+    /// By language.
+    Each(BTreeMap<String, String>),
 }
 
 /// The contents of the user's settings file.
@@ -55,6 +93,12 @@ pub struct Settings {
     pub keys: BTreeMap<String, String>,
     /// Looks of the console.
     pub tui: Console,
+    /// Own texts of the console, by name.
+    pub replies: BTreeMap<String, ReplyText>,
+    /// Several acts of the console on one key, by name.
+    pub macros: BTreeMap<String, MacroText>,
+    /// How old what waits may become, for the console's first screen: `kyc = "4h"`.
+    pub targets: BTreeMap<String, String>,
 }
 
 /// The user's settings file, parsed and checked.

@@ -147,3 +147,66 @@ fn a_closed_window_gives_the_claims_back() {
     assert_ne!(code, "101", "it panicked");
     assert_eq!(desk.count("in_review"), 0);
 }
+
+/// The whole loop of identity checks, an account, a list, and what is asked, without a terminal.
+#[test]
+fn a_shift_line_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    run(&folder, "db seed --users 60 --attempts 30 --yes --db data/marketplace.db");
+    let lines = [
+        "next",
+        "approve looks fine",
+        "undo",
+        "next",
+        "reject",
+        "document_expired",
+        "no",
+        "retry document_unreadable",
+        "yes",
+        "undo",
+        "users role:worker",
+        "1",
+        "note called them",
+        "delete user_request",
+        "yes",
+        "freeze spam",
+        "yes",
+        "mail list",
+        "reviews",
+        "help",
+        "quit",
+    ];
+    let output = assert_cmd::Command::cargo_bin("marketplace")
+        .unwrap()
+        .current_dir(folder.path())
+        .env_clear()
+        .env("HOME", folder.path())
+        .env("USER", "test")
+        .args(["tui", "--plain", "--db", "data/marketplace.db"])
+        .write_stdin(lines.join("\n"))
+        .output()
+        .unwrap();
+    let (said, wrong) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{said}{wrong}");
+    assert!(!said.contains('\u{1b}'), "no cursor is moved: {said}");
+    for told in [
+        "identity checks waiting: ",
+        "claimed by  you",
+        "approved by local:",
+        "Why? document_expired, ",
+        "Reject for good ",
+        "retry (document_unreadable)",
+        "1. role worker, status ",
+        "text     called them",
+        "delete confirms it: ",
+        " frozen\n",
+        "dismiss: ",
+    ] {
+        assert!(said.contains(told), "`{told}` was not said: {said}\n{wrong}");
+    }
+    assert_eq!(wrong.matches("not confirmed; nothing was changed").count(), 2, "{wrong}");
+    let count = |status: &str| {
+        run(&folder, &format!("kyc list --status {status} --limit 0 -o id --db data/marketplace.db")).lines().count()
+    };
+    assert_eq!(count("in_review"), 0, "claims are given back");
+}

@@ -17,6 +17,7 @@ pub mod kyc;
 pub mod mail;
 pub mod man;
 mod open;
+mod plain;
 pub mod profile;
 pub mod reports;
 pub mod reviews;
@@ -29,7 +30,11 @@ pub mod users;
 
 use clap::{Command, CommandFactory, Parser, Subcommand};
 
-use crate::{args::Globals, context::Context, failure::Outcome};
+use crate::{
+    args::Globals,
+    context::Context,
+    failure::{Failure, Outcome},
+};
 
 /// The marketplace for its staff: identity checks, users, jobs, threads, reviews, reports, audit log, over the database or over the server.
 #[derive(Debug, Parser)]
@@ -129,8 +134,10 @@ pub enum Noun {
     )]
     Demo(demo::Args),
     /// The console: the same work, full screen
-    #[command(after_help = "Example:\n  marketplace tui\n  marketplace tui --read-only --profile prod")]
-    Tui(tui::Console),
+    #[command(
+        after_help = "Example:\n  marketplace tui\n  marketplace tui --read-only --profile prod\n  marketplace tui --plain"
+    )]
+    Tui(tui::Args),
     /// Any call to the server, with your log-in
     #[command(
         after_help = "Examples:\n  marketplace api GET /v1/admin/stats\n  marketplace api POST /v1/admin/kyc/next -F dry_run=true"
@@ -167,6 +174,31 @@ pub fn program() -> Command {
     Cli::command().mut_args(hide).mut_subcommands(point)
 }
 
+/// Runs the command of a line.
+async fn one(words: Vec<String>, context: &Context) -> Outcome {
+    let words = std::iter::once("marketplace".to_owned()).chain(words);
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let text = error.to_string();
+            let said = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            return Err(Failure::usage(said, "help lists the commands"));
+        }
+    };
+    match cli.noun {
+        Noun::Tui(_) | Noun::Demo(_) => Err(Failure::usage("a console is open already", "quit leaves it")),
+        noun => Box::pin(run(noun, context)).await,
+    }
+}
+
+/// Returns the verbs of a noun, each with what it does.
+fn verbs(noun: &str) -> Vec<(String, String)> {
+    let program = Cli::command();
+    let verbs = program.find_subcommand(noun).into_iter().flat_map(Command::get_subcommands);
+    let about = |verb: &Command| verb.get_about().map(ToString::to_string).unwrap_or_default();
+    verbs.map(|verb| (verb.get_name().to_owned(), about(verb))).collect()
+}
+
 /// Runs one command.
 pub async fn run(noun: Noun, context: &Context) -> Outcome {
     match noun {
@@ -187,7 +219,10 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Schema(args) => schema::run(&args, context),
         Noun::Doctor => doctor::run(context).await,
         Noun::Demo(args) => demo::run(args, context).await,
-        Noun::Tui(args) => tui::run(args, context).await,
+        Noun::Tui(args) => {
+            let program = plain::Program { run: &|words| Box::pin(one(words, context)), verbs: &verbs };
+            tui::run(args, context, program).await
+        }
         Noun::Api(args) => api::run(args, context).await,
         Noun::Completions(args) => completions::run(&args, Cli::command(), context),
         Noun::Man(args) => man::run(&args, Cli::command(), program(), context),

@@ -6,17 +6,21 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     io::IsTerminal,
     path::PathBuf,
+    sync::Arc,
 };
 
 use marketplace_core::error::ErrorCode;
 
-use super::auth::{LoginArgs, login};
+use super::{
+    auth::{LoginArgs, login},
+    plain::{self, Program},
+};
 use crate::{
     connect::{Target, Way, outside_token},
-    context::Context,
+    context::{Context, Lines},
     failure::{Failure, Outcome},
-    profile::{self, Settings, SettingsFile},
-    tui::{self, Options},
+    profile::{self, Settings, SettingsFile, Zone},
+    tui::{self, Options, Reply},
 };
 
 /// How the console starts.
@@ -36,8 +40,37 @@ pub struct Console {
     pub ascii: bool,
 }
 
+/// The console, full screen or line by line.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Args {
+    /// Work line by line, without moving the cursor: for screen readers
+    #[arg(long, conflicts_with_all = ["theme", "ascii"])]
+    plain: bool,
+    /// How the console starts.
+    #[command(flatten)]
+    console: Console,
+}
+
+impl Args {
+    /// Returns whether it works line by line.
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+}
+
 /// Opens the console on the chosen system.
-pub async fn run(args: Console, context: &Context) -> Outcome {
+pub(super) async fn run<'a>(args: Args, context: &'a Context, program: Program<'a>) -> Outcome {
+    if args.plain {
+        let target = Target::resolve(&context.globals)?;
+        let gate = Arc::new(tui::Gate::new(args.console.read_only));
+        let api = context.connect_to(&target).await?.guarded(gate);
+        let lock = only_console(&target);
+        let _ = context.lines.set(Lines::stdin(api.clone()));
+        // Claims are given back, whatever ends it.
+        context.interrupt.ignore();
+        return plain::run(context, api, program, lock.is_some()).await;
+    }
+    let args = args.console;
     settings()?;
     require_terminal()?;
     let target = Target::resolve(&context.globals)?;
@@ -63,9 +96,16 @@ pub async fn run(args: Console, context: &Context) -> Outcome {
 /// Returns the user's settings, after checking those of the console.
 fn settings() -> Outcome<Settings> {
     let file = SettingsFile::open()?;
-    let Settings { tui, keys, .. } = &file.settings;
-    let options =
-        Options { images: tui.images.clone(), theme: tui.theme.clone(), keys: keys.clone(), ..Options::default() };
+    let Settings { tui, keys, targets, macros, .. } = &file.settings;
+    let options = Options {
+        images: tui.images.clone(),
+        theme: tui.theme.clone(),
+        notify: tui.notify.clone(),
+        keys: keys.clone(),
+        targets: targets.clone(),
+        macros: macros.clone(),
+        ..Options::default()
+    };
     match tui::wrong_setting(&options) {
         Some((table, name, why)) => {
             let place = file.place_of(table, &name);
@@ -98,6 +138,13 @@ pub(super) async fn launch(context: &Context, api: Connection, args: Console, ta
         theme: args.theme.or(settings.tui.theme),
         ascii: args.ascii || settings.tui.ascii,
         memory: profile::folder().ok().map(|folder| folder.join("console.json")),
+        local_time: settings.tui.time == Some(Zone::Local),
+        resumes: settings.tui.resume != Some(false),
+        notify: settings.tui.notify,
+        title: settings.tui.title != Some(false),
+        targets: settings.targets,
+        replies: settings.replies.into_iter().flat_map(|(name, text)| Reply::named(&name, text)).collect(),
+        macros: settings.macros,
         keys: settings.keys,
     };
     // The console handles signals itself: it must release claims and restore the terminal.

@@ -163,6 +163,10 @@ pub trait Screen {
     fn why_not(&self, _action: Action, _ctx: &Ctx) -> Option<String> {
         None
     }
+    /// Returns whether what it was told to go to is there.
+    fn ready(&self) -> bool {
+        self.lists().is_none_or(Lists::ready)
+    }
     /// Returns the commands that do the same.
     fn commands(&self) -> Vec<String>;
     /// Returns the work that remains when the console ends.

@@ -4,7 +4,7 @@
 const MANY: usize = 20;
 
 /// Acts that cannot be undone, or that give power over others, as the words to be typed.
-const GRAVE: [&str; 6] = [DELETE, ROLE, END_SESSIONS, CANCEL, FINALIZE, REMOVE_MESSAGES];
+const GRAVE: [&str; 8] = [DELETE, ROLE, END_SESSIONS, CANCEL, FINALIZE, REMOVE_MESSAGES, RESET_TOTP, REVOKE_TOKENS];
 
 /// Erasing an account.
 pub const DELETE: &str = "delete";
@@ -18,8 +18,26 @@ pub const CANCEL: &str = "cancel";
 pub const FINALIZE: &str = "finalize";
 /// Removing messages: staff still see them, but nobody can restore them.
 pub const REMOVE_MESSAGES: &str = "remove";
+/// Removing a second factor.
+pub const RESET_TOTP: &str = "reset";
+/// Ending tokens.
+pub const REVOKE_TOKENS: &str = "revoke";
 /// An act that can be undone.
 pub const UNDOABLE: &str = "";
+
+/// Returns the word that the action of a name needs, if any.
+pub fn of_action(name: &str) -> Option<&'static str> {
+    match name {
+        "delete" => Some(DELETE),
+        "role" => Some(ROLE),
+        "revoke-sessions" => Some(END_SESSIONS),
+        "cancel" => Some(CANCEL),
+        "finalize" => Some(FINALIZE),
+        "remove-message" => Some(REMOVE_MESSAGES),
+        "reset-totp" => Some(RESET_TOTP),
+        _ => None,
+    }
+}
 
 /// Returns what has to be typed before an act on so many rows, if anything.
 pub fn typed(act: &'static str, rows: usize) -> Option<String> {

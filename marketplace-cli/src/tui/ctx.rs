@@ -18,11 +18,14 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{
     bulk::Bulk,
     colleagues::Colleagues,
+    jump::Destination,
     keymap::{Action, Keymap},
+    macros::Macros,
     memory::Memory,
     message::{LoadId, Loads, Message, Outlet},
     options::Options,
     picture::Images,
+    text::Times,
     theme::Theme,
     widgets::{
         form::{Drafts, Filled, Form},
@@ -51,6 +54,10 @@ pub enum Request {
     Popup(Popup),
     /// Start a bulk action.
     Bulk(Box<Bulk>),
+    /// Tell somebody who does not look; never anything personal.
+    Alert(String),
+    /// Go to another screen.
+    Go(Destination),
     /// Copy a text to the clipboard; the second text is the notice to show.
     Copy(String, String),
 }
@@ -103,6 +110,8 @@ pub struct Ctx {
     pub theme: Theme,
     /// Keys.
     pub keymap: Keymap,
+    /// Several acts on one key.
+    pub macros: Macros,
     /// How pictures are drawn.
     pub images: Images,
     /// What is remembered between sessions.
@@ -117,8 +126,8 @@ pub struct Ctx {
     pub stats: Option<Stats>,
     /// Names of colleagues.
     pub colleagues: Colleagues,
-    /// Whether times are shown exactly rather than relatively.
-    pub exact: bool,
+    /// How times are shown.
+    pub times: Times,
     /// Whether something is drawn in front of the screen.
     pub covered: bool,
     /// The notice that is shown.
@@ -129,6 +138,8 @@ pub struct Ctx {
     pub lost: bool,
     /// Pending requests of components.
     pub requests: Vec<Request>,
+    /// How much waits, for the title of the terminal.
+    pub title: String,
     /// Whether the screen may look different.
     pub dirty: bool,
     /// The clock that only moves forward, for how long something was shown or a key was held.
@@ -155,10 +166,12 @@ impl Ctx {
         clock: Arc<dyn Clock>,
         sender: UnboundedSender<Message>,
     ) -> Self {
+        let times = Times::new(options.local_time);
         Self {
             api,
             gate,
             theme: Theme::of(&options).unwrap_or_else(|_| Theme::new(options.no_color)),
+            macros: Macros::new(&options.macros, &keymap).unwrap_or_default(),
             keymap,
             images,
             memory: Memory::at(options.memory.clone()),
@@ -167,13 +180,14 @@ impl Ctx {
             identity: None,
             stats: None,
             colleagues: Colleagues::default(),
-            exact: false,
+            times,
             covered: false,
             skew: 0,
             notice: None,
             error_detail: None,
             lost: false,
             requests: Vec::new(),
+            title: String::new(),
             dirty: true,
             pulse: Arc::new(Instant::now),
             acts: Vec::new(),
@@ -289,7 +303,15 @@ impl Ctx {
     /// Opens a form; its intent is returned when the form is confirmed.
     pub fn ask(&mut self, mut form: Form, intent: impl Any) {
         form.keep_in(&self.drafts);
+        form.offer(&self.options.replies, self.facts());
         self.requests.push(Request::Ask(Box::new(form), Box::new(intent)));
+    }
+
+    /// Returns what placeholders stand for in any text.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let me = self.identity.as_ref().map(|identity| identity.name.clone());
+        let known = [("system", self.options.system.clone()), ("date", self.now().date())];
+        known.into_iter().chain(me.map(|me| ("me", me))).collect()
     }
 
     /// Starts a bulk action.

@@ -23,6 +23,8 @@ pub enum Subject {
     Of(Uuid),
     /// The list, filtered.
     List(String),
+    /// The next piece of work there, begun.
+    Next,
 }
 
 /// The destination of a jump.

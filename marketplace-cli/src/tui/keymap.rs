@@ -132,6 +132,7 @@ shared! {
     COPY_ROW, "copy-row", "Y", Lists, "copy row", 0, None, "Copy the row as JSON";
     SHOW_CLI, "cli", "!", All, "as command", 0, None, "The command that does the same as this screen";
     EXACT_TIMES, "exact-times", "i", All, "exact times", 0, None, "Exact times, or relative ones";
+    REPLY, "reply", "ctrl-t", All, "own text", 0, None, "While writing: insert one of your own texts";
     ERROR_DETAIL, "error", "E", All, "error detail", 0, None, "All that is known of the latest error";
     RELOAD, "reload", "ctrl-r f5", All, "reload", 0, None, "Load again";
     REDRAW, "redraw", "ctrl-l", All, "redraw", 0, None, "Draw the whole screen again";
@@ -381,6 +382,12 @@ impl Keymap {
     pub fn find(&self, key: Key, home: Action) -> Option<Action> {
         let found = self.bindings.iter().find(|binding| binding.keys.contains(&key) && binding.is_on(home));
         found.map(|binding| binding.action)
+    }
+
+    /// Returns the action of a name, on a screen or on any.
+    pub fn named(&self, name: &str, home: Option<Action>) -> Option<Action> {
+        let there = |binding: &&Binding| home.is_none_or(|home| binding.is_on(home));
+        self.bindings.iter().filter(there).map(|binding| binding.action).find(|action| action.name == name)
     }
 
     /// Returns the first key of an action, as shown.

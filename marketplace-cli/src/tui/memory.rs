@@ -1,4 +1,5 @@
-//! What the console remembers of its user between sessions: filters that were used or saved, and columns that are not shown.
+//! What the console remembers of its user between sessions: filters that were used or saved, columns that are not shown, and
+//! where each system was left.
 
 use std::{cell::RefCell, collections::BTreeMap, path::PathBuf, rc::Rc};
 
@@ -18,6 +19,18 @@ struct Kept {
     saved: BTreeMap<String, BTreeMap<String, String>>,
     /// Columns that are not shown, by list.
     hidden: BTreeMap<String, Vec<String>>,
+    /// Where each system was left.
+    left: BTreeMap<String, Left>,
+}
+
+/// Where a console was left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Left {
+    /// The screen.
+    pub screen: String,
+    /// Its filter, without what may name a person.
+    pub filter: String,
 }
 
 /// What is remembered, in a file that only its user may read, if it has one. Clones share it.
@@ -27,12 +40,21 @@ pub struct Memory(Rc<RefCell<Kept>>, Option<PathBuf>);
 impl Memory {
     /// Reads what is remembered in a file; one that cannot be read is as good as none.
     pub fn at(path: Option<PathBuf>) -> Self {
-        let text = path.as_ref().and_then(|path| std::fs::read(path).ok());
-        let kept = text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        Self(Rc::new(RefCell::new(kept)), path)
+        let memory = Self(Rc::default(), path);
+        memory.read();
+        memory
+    }
+
+    fn read(&self) {
+        let text = self.1.as_ref().and_then(|path| std::fs::read(path).ok());
+        if let Some(kept) = text.and_then(|text| serde_json::from_slice(&text).ok()) {
+            self.0.replace(kept);
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut Kept)) {
+        // Another console may have written meanwhile.
+        self.read();
         change(&mut self.0.borrow_mut());
         if let Some(path) = &self.1
             && let Ok(text) = serde_json::to_vec(&*self.0.borrow())
@@ -79,6 +101,14 @@ impl Memory {
     pub fn saved(&self, list: &str, name: &str) -> Option<String> {
         self.0.borrow().saved.get(list)?.get(name).cloned()
     }
+    /// Remembers where a system was left.
+    pub fn leave(&self, system: &str, left: Left) {
+        self.change(|kept| drop(kept.left.insert(system.to_owned(), left)));
+    }
+    /// Returns where a system was left.
+    pub fn left(&self, system: &str) -> Option<Left> {
+        self.0.borrow().left.get(system).cloned()
+    }
     /// Remembers which columns are not shown.
     pub fn hide(&self, list: &str, columns: &[&str]) {
         let columns = columns.iter().map(|column| (*column).to_owned()).collect();
@@ -105,6 +135,11 @@ mod tests {
         memory.save_filter("users", "bans", "status:banned role:worker");
         memory.hide("users", &["email"]);
         let again = Memory::at(Some(path));
+        let left = Left { screen: "users".into(), filter: "status:banned".into() };
+        again.leave("prod", left.clone());
+        // What one console writes is not lost by the other.
+        memory.hide("jobs", &["state"]);
+        assert_eq!((memory.left("prod"), memory.left("test")), (Some(left), None));
         assert_eq!(again.used("users"), ["status:banned", "ada"]);
         assert_eq!(again.saved("users", "bans").as_deref(), Some("status:banned role:worker"));
         assert_eq!((again.names("users"), again.names("jobs")), (vec!["bans".to_owned()], vec![]));

@@ -5,13 +5,15 @@
 //! | the loop, the terminal, signals | `run`, `terminal_query`, `wide_char_backend` |
 //! | the routing of keys, results and ticks | `app`, `component` |
 //! | which key does what | `keymap` |
+//! | several acts on one key, own texts | `macros`, `replies` |
 //! | one press, one act | `key_gate` |
 //! | what has to be typed before an act | `confirmation` |
 //! | background work and its results | `ctx`, `message` |
 //! | protection against accidental changes | `write_guard`, `widgets/form` |
 //! | connection state | `heartbeat` |
-//! | filters and columns of earlier sessions | `memory` |
-//! | names of colleagues | `colleagues` |
+//! | filters, columns and places of earlier sessions | `memory` |
+//! | bell, desktop, title | `notify`, `run` |
+//! | names of colleagues, and who else is at work | `colleagues`, `presence` |
 //! | long lists, filters, marks; the detail of a row | `browser/` |
 //! | from a person to their jobs and back | `jump` |
 //! | one action on many rows | `bulk` |
@@ -35,10 +37,14 @@ mod heartbeat;
 mod jump;
 mod key_gate;
 mod keymap;
+mod macros;
 mod memory;
 mod message;
+mod notify;
 mod options;
 mod picture;
+mod presence;
+mod replies;
 mod run;
 mod screens;
 mod terminal_query;
@@ -54,13 +60,26 @@ mod tests;
 /// Returns the table and the name of the first setting that is not valid, and what is wrong with it.
 pub fn wrong_setting(options: &Options) -> Option<(&'static str, String, String)> {
     let theme = theme::Theme::of(options).err();
+    let notify = notify::Notify::named(options.notify.as_deref()).err();
     let images = options.images.as_deref().and_then(|images| picture::Images::named(images).err());
     keymap::Keymap::wrong(&screens::infos(), &options.keys)
         .map(|(name, why)| ("keys", name, why))
         .or_else(|| Some(("tui", "theme".into(), format!("tui.theme: {}", theme?))))
+        .or_else(|| Some(("tui", "notify".into(), format!("tui.notify: {}", notify?))))
+        .or_else(|| {
+            let keymap = keymap::Keymap::new(screens::infos(), &options.keys).ok()?;
+            let (name, why) = macros::Macros::new(&options.macros, &keymap).err()?;
+            Some(("macros", name, why))
+        })
+        .or_else(|| screens::waits::wrong_target(&options.targets).map(|(name, why)| ("targets", name, why)))
         .or_else(|| Some(("tui", "images".into(), images?.to_string())))
 }
 
+pub use browser::{filter::parse as parse_filter, listing::Listed};
+pub use confirmation::of_action as confirmed_by;
 pub use options::Options;
+pub use replies::Reply;
 pub use run::run;
+pub use screens::kyc::Seek;
 pub use theme::NAMES as THEMES;
+pub use write_guard::Gate;

@@ -2,6 +2,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use super::replies::Reply;
+use crate::profile::MacroText;
+
 /// The options that the console is started with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -27,6 +30,20 @@ pub struct Options {
     pub theme: Option<String>,
     /// Draws frames and signs in ASCII.
     pub ascii: bool,
+    /// Shows exact times in the zone of this machine.
+    pub local_time: bool,
+    /// Begins where this system was left.
+    pub resumes: bool,
+    /// How somebody who does not look is told that something is urgent: `bell`, `osc9`, `osc777` or `off`.
+    pub notify: Option<String>,
+    /// Writes how much waits into the title of the terminal.
+    pub title: bool,
+    /// How old what waits may become, by its name: `4h`.
+    pub targets: BTreeMap<String, String>,
+    /// Own texts.
+    pub replies: Vec<Reply>,
+    /// Several acts on one key, by name.
+    pub macros: BTreeMap<String, MacroText>,
     /// Other keys: action → keys, separated by blanks.
     pub keys: BTreeMap<String, String>,
 }

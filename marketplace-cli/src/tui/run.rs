@@ -19,8 +19,8 @@ use crossterm::{
     },
     execute, queue,
     terminal::{
-        BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
-        enable_raw_mode,
+        BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, SetTitle,
+        disable_raw_mode, enable_raw_mode,
     },
 };
 use futures::{Stream, StreamExt};
@@ -42,9 +42,10 @@ use super::{
     ctx::Ctx,
     keymap::Keymap,
     message::Message,
+    notify::Notify,
     options::Options,
     picture::Images,
-    screens, terminal_query,
+    screens, terminal_query, text,
     wide_char_backend::WideCharBackend,
     write_guard::Gate,
 };
@@ -71,6 +72,11 @@ type Screen = Terminal<WideCharBackend<BufWriter<Stdout>>>;
 static PANICKED: AtomicBool = AtomicBool::new(false);
 /// The message of a background task's panic.
 static BROKEN: Mutex<Option<String>> = Mutex::new(None);
+
+/// Whether the terminal has a title of ours.
+static TITLED: AtomicBool = AtomicBool::new(false);
+/// Keeps the terminal's title, and puts it back.
+const TITLE_KEPT: [&[u8]; 2] = [b"\x1b[22;0t", b"\x1b[23;0t"];
 
 /// Whether the console currently controls the terminal.
 static ENTERED: AtomicBool = AtomicBool::new(false);
@@ -101,6 +107,9 @@ fn leave(kitty: bool) {
     if kitty {
         // Pictures of documents must not remain in the terminal's memory.
         drop(out.write_all(FORGET));
+    }
+    if TITLED.swap(false, Ordering::SeqCst) {
+        drop(out.write_all(TITLE_KEPT[1]));
     }
     drop(execute!(
         out,
@@ -360,6 +369,20 @@ impl<L: AsyncFn() -> anyhow::Result<Connection>> Desk<L> {
                 Effect::Redraw => screen.clear()?,
                 Effect::Forget if self.restore.0 => std::io::stdout().write_all(FORGET)?,
                 Effect::Forget => {}
+                Effect::Alert(said) => {
+                    let notify = Notify::named(app.ctx.options.notify.as_deref()).unwrap_or(Notify::Bell);
+                    let mut out = std::io::stdout();
+                    out.write_all(notify.sequence(&said).as_bytes()).and_then(|()| out.flush())?;
+                    continue;
+                }
+                Effect::Title(title) => {
+                    let mut out = std::io::stdout();
+                    if !TITLED.swap(true, Ordering::SeqCst) {
+                        out.write_all(TITLE_KEPT[0])?;
+                    }
+                    execute!(out, SetTitle(text::pasted_line(&title)))?;
+                    continue;
+                }
                 // The whole job, as ^Z does for any program; this one is stopped once the signal arrives.
                 Effect::Suspend => process::kill_current_process_group(process::Signal::TSTP)?,
                 Effect::LogIn => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use marketplace_core::{base::principal::Principal, text::is_unsafe, time::Timestamp};
 use ratatui::{
     buffer::CellWidth,
@@ -204,25 +205,67 @@ pub fn seconds_left(until: Timestamp, now: Timestamp) -> u64 {
     u64::try_from(until.since(now).as_millis().div_ceil(1_000)).unwrap_or(0)
 }
 
-/// Formats a time as a date and a time of day with the zone: `2026-03-02 10:00:00 UTC`.
-pub fn exact(at: Timestamp) -> String {
-    format!("{} UTC", stamp(at))
+/// How times are shown: exact or relative, and in which zone.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Times {
+    /// Whether they are exact.
+    pub exact: bool,
+    /// The zone of this machine, where it is to be used in place of UTC.
+    local: Option<&'static TimeZone>,
 }
 
-/// Formats a time as a date and a time of day, UTC, where a heading names the zone: `2026-03-02 10:00:00`.
-pub fn stamp(at: Timestamp) -> String {
-    let (hour, minute, second) = at.to_offset().to_hms();
-    format!("{} {hour:02}:{minute:02}:{second:02}", at.date())
+impl Times {
+    /// Creates relative times, and exact ones in UTC or in the zone of this machine.
+    pub fn new(local: bool) -> Self {
+        // Read once, and needed until the end.
+        Self { exact: false, local: local.then(|| &*Box::leak(Box::new(TimeZone::system()))) }
+    }
+
+    #[cfg(test)]
+    pub fn in_zone(zone: TimeZone) -> Self {
+        Self { exact: true, local: Some(Box::leak(Box::new(zone))) }
+    }
+
+    /// Returns what a heading says of the zone: times of summer and winter have different names.
+    pub fn zone(self) -> &'static str {
+        if self.local.is_some() { "local" } else { "UTC" }
+    }
+
+    fn format(self, at: Timestamp, utc: &'static str) -> String {
+        match (self.local, jiff::Timestamp::from_microsecond(at.micros())) {
+            (Some(zone), Ok(time)) => time.to_zoned(zone.clone()).strftime(utc).to_string(),
+            (None, Ok(time)) => time.to_zoned(TimeZone::UTC).strftime(utc).to_string(),
+            (_, Err(_)) => at.to_string(),
+        }
+    }
+
+    /// Formats a time as a date and a time of day, where a heading names the zone: `2026-03-02 10:00:00`.
+    pub fn stamp(self, at: Timestamp) -> String {
+        self.format(at, "%Y-%m-%d %H:%M:%S")
+    }
+    /// Formats a time as a date.
+    pub fn date(self, at: Timestamp) -> String {
+        self.format(at, "%Y-%m-%d")
+    }
+    /// Formats a time as a time of day: `10:00`.
+    pub fn clock(self, at: Timestamp) -> String {
+        self.format(at, "%H:%M")
+    }
+}
+
+/// Formats a time as a date and a time of day with the zone: `2026-03-02 10:00:00 UTC`.
+pub fn exact(at: Timestamp, times: Times) -> String {
+    times.format(at, "%Y-%m-%d %H:%M:%S %Z")
 }
 
 /// Formats a time as requested: exact, or how long ago.
-pub fn when(at: Timestamp, now: Timestamp, in_full: bool) -> String {
-    if in_full { exact(at) } else { age(now.since(at)) }
+pub fn when(at: Timestamp, now: Timestamp, times: Times) -> String {
+    if times.exact { exact(at, times) } else { age(now.since(at)) }
 }
 
 /// Formats a time as requested for a sentence: exact, or `3h ago`.
-pub fn ago(at: Timestamp, now: Timestamp, in_full: bool) -> String {
-    if in_full { exact(at) } else { format!("{} ago", age(now.since(at))) }
+pub fn ago(at: Timestamp, now: Timestamp, times: Times) -> String {
+    if times.exact { exact(at, times) } else { format!("{} ago", age(now.since(at))) }
 }
 
 /// Returns a code as words: `document_expired` → `document expired`.
@@ -321,6 +364,20 @@ mod tests {
             assert_eq!(pasted(text), kept, "{text:?}");
         }
         assert_eq!(pasted_line(" a \r\n\r\n b\n"), "a b");
+    }
+
+    #[test]
+    fn exact_times_name_their_zone() {
+        let (winter, summer) = ("2026-03-02T23:30:00Z".parse().unwrap(), "2026-07-01T10:00:00Z".parse().unwrap());
+        assert_eq!(exact(winter, Times::default()), "2026-03-02 23:30:00 UTC");
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let times = Times::in_zone(zone);
+        assert_eq!(exact(winter, times), "2026-03-03 00:30:00 CET");
+        assert_eq!(exact(summer, times), "2026-07-01 12:00:00 CEST");
+        assert_eq!(
+            (times.date(winter).as_str(), times.clock(summer).as_str(), times.zone()),
+            ("2026-03-03", "12:00", "local")
+        );
     }
 
     #[test]

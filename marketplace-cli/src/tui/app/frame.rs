@@ -78,7 +78,11 @@ pub fn tabs(area: Rect, buf: &mut Buffer, ctx: &Ctx, active: Action) -> Vec<(Rec
     let mut x = area.x + 1;
     let labels = |blank: &str| -> Vec<(Action, String)> {
         let label = |action: Action, tab| format!("{blank}{} {tab} ", ctx.keymap.key(action));
-        ctx.keymap.screens().map(|screen| (screen.home, label(screen.home, screen.tab))).collect()
+        ctx.keymap
+            .screens()
+            .filter(|screen| !screen.tab.is_empty())
+            .map(|screen| (screen.home, label(screen.home, screen.tab)))
+            .collect()
     };
     // Where there is little room the tabs stand closer.
     let wide = labels(" ");

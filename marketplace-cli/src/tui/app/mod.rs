@@ -2,6 +2,7 @@
 
 mod draw;
 mod frame;
+mod macros;
 mod parted;
 mod session;
 mod slots;
@@ -25,6 +26,7 @@ use super::{
     jump::{Destination, Path, Step, letter},
     key_gate::{KeyGate, Press},
     keymap::Action,
+    macros::Running,
     message::Message,
     widgets::{
         form::{Choice, Form, Outcome},
@@ -60,6 +62,10 @@ pub enum Effect {
     Forget,
     /// Log in again, on the ordinary screen.
     LogIn,
+    /// Tell somebody who does not look.
+    Alert(String),
+    /// Give the terminal this title.
+    Title(String),
 }
 
 /// The console.
@@ -92,6 +98,12 @@ pub struct App {
     parted: Option<parted::Parted>,
     /// When the identity was last asked for because something was forbidden.
     doubted_at: Option<Instant>,
+    /// The title that the terminal has.
+    title: String,
+    /// The macro under way.
+    running: Option<Running>,
+    /// What its current act fills in.
+    prefill: Option<String>,
 }
 
 impl App {
@@ -119,8 +131,12 @@ impl App {
             over: None,
             parted: None,
             doubted_at: None,
+            title: String::new(),
+            running: None,
+            prefill: None,
         };
         app.ask_identity();
+        app.go_on();
         app.tick();
         app
     }
@@ -268,9 +284,16 @@ impl App {
                 self.ctx.refuse(error.detail().to_owned());
                 return false;
             }
+            if self.ctx.keymap.find(key.into(), self.active) == Some(Action::REPLY) {
+                form.choose_reply();
+                return false;
+            }
             match form.key(key) {
                 Outcome::Open => {}
-                Outcome::Cancelled => self.form = None,
+                Outcome::Cancelled => {
+                    self.form = None;
+                    self.stop_macro("stopped");
+                }
                 Outcome::Filled(filled) => {
                     if let Some((_, intent)) = self.form.take() {
                         self.confirmed(Confirmed::new(filled, intent));
@@ -294,6 +317,10 @@ impl App {
                     screen.filter(&words, ctx);
                 }
                 Typing::Go(place) => self.go(&place),
+                Typing::Macro(name) => match self.ctx.macros.named(&name).cloned() {
+                    Some(chosen) => self.begin(&chosen),
+                    None => self.ctx.refuse(format!("`{name}` is no macro: they are under [macros] in the settings")),
+                },
                 Typing::Refused(why) => self.ctx.refuse(why),
                 Typing::Open | Typing::Closed => {}
             }
@@ -304,7 +331,17 @@ impl App {
             screen.key(key, ctx);
             return false;
         }
+        if let Some(chosen) = self.ctx.macros.of_key(key.into()).cloned() {
+            if !repeated {
+                self.begin(&chosen);
+            }
+            return true;
+        }
         let Some(action) = self.ctx.keymap.find(key.into(), self.active) else { return false };
+        if action == Action::BACK && self.running.is_some() {
+            self.stop_macro("stopped");
+            return false;
+        }
         if repeated && action.decides() {
             return true;
         }
@@ -425,7 +462,7 @@ impl App {
             Action::JUMP => self.choose_jump(),
             Action::HELP => {
                 let title = self.slots.get(self.active).title();
-                self.popup = Some(Popup::help(&self.ctx.keymap, self.active, title));
+                self.popup = Some(Popup::help(&self.ctx.keymap, self.active, title, &self.ctx.macros));
             }
             Action::COMMAND => self.palette = Some(Palette::default()),
             Action::QUIT => {
@@ -436,7 +473,7 @@ impl App {
                     self.quit = true;
                 }
             }
-            Action::EXACT_TIMES => self.ctx.exact = !self.ctx.exact,
+            Action::EXACT_TIMES => self.ctx.times.exact = !self.ctx.times.exact,
             Action::ERROR_DETAIL => match &self.ctx.error_detail {
                 Some(lines) => self.popup = Some(Popup::text("Latest error", lines.clone())),
                 None => self.ctx.say("no error so far"),
@@ -455,6 +492,7 @@ impl App {
                 self.reload();
                 self.ctx.say("loading again");
             }
+            Action::REPLY => self.ctx.refuse("there is nothing to write in here"),
             Action::REDRAW => self.effects.push(Effect::Redraw),
             Action::SUSPEND => self.effects.push(Effect::Suspend),
             other => {
@@ -578,6 +616,10 @@ impl App {
             self.ctx.notice = None;
             self.ctx.dirty = true;
         }
+        if self.ctx.options.title && self.title != self.ctx.title {
+            self.title.clone_from(&self.ctx.title);
+            self.effects.push(Effect::Title(self.title.clone()));
+        }
         // Ages and countdowns are in seconds.
         let second = self.ctx.now().unix_seconds();
         if second != self.drawn_second {
@@ -592,7 +634,14 @@ impl App {
         self.look();
         for request in std::mem::take(&mut self.ctx.requests) {
             match request {
-                Request::Ask(form, intent) => self.form = Some((form, intent)),
+                Request::Ask(mut form, intent) => {
+                    if let Some(with) = self.prefill.take() {
+                        form.prefill(&with);
+                    }
+                    self.form = Some((form, intent));
+                }
+                Request::Go(to) => self.go(&to),
+                Request::Alert(text) => self.effects.push(Effect::Alert(text)),
                 Request::Popup(popup) => self.popup = Some(popup),
                 Request::Bulk(_) if self.bulk.as_ref().is_some_and(|bulk| bulk.running()) => {
                     self.ctx.refuse("a bulk action is under way: nothing else was changed");
@@ -608,6 +657,7 @@ impl App {
             }
             self.look();
         }
+        self.run_on();
     }
 
     fn look(&mut self) {

@@ -10,7 +10,9 @@ use marketplace_core::{
 use std::sync::Arc;
 
 use super::{
-    super::{heartbeat::Heartbeat, jump::Path, keymap::Action, write_guard::Gate},
+    super::{
+        browser::listing::Lists, heartbeat::Heartbeat, jump::Path, keymap::Action, memory::Left, write_guard::Gate,
+    },
     App, Effect, Whoami,
     slots::Slots,
 };
@@ -47,8 +49,15 @@ impl App {
                     before.permissions.iter().any(|permission| !identity.permissions.contains(permission))
                 });
                 if less {
+                    let mut said = format!("your role is {} now", identity.role);
+                    let lost = self.losses();
                     self.clear();
-                    self.ctx.refuse(format!("your role is {} now", identity.role));
+                    if !lost.is_empty() {
+                        said = format!("{said}; not done, or not known to be done: {}", lost.join(", "));
+                        // The line may be too short for it.
+                        self.ctx.error_detail = Some(vec![said.clone()]);
+                    }
+                    self.ctx.refuse(said);
                 }
                 if let Some(parted) = self.parted.take() {
                     if parted.who.as_ref() == Some(&identity.principal) {
@@ -67,6 +76,12 @@ impl App {
         }
     }
 
+    /// Forgets what is under way, and returns what is then not done, or not known to be.
+    fn losses(&mut self) -> Vec<String> {
+        let bulk = self.bulk.as_ref().filter(|bulk| bulk.running()).map(|bulk| bulk.summary());
+        self.ctx.drop_acts().into_iter().chain(bulk).collect()
+    }
+
     /// Removes everything that was shown.
     fn clear(&mut self) {
         if let Some(bulk) = self.bulk.take() {
@@ -80,6 +95,8 @@ impl App {
         }
         self.popup = None;
         self.palette = None;
+        self.running = None;
+        self.prefill = None;
         self.failures = None;
         self.sight = None;
         self.tabs = Vec::new();
@@ -96,8 +113,7 @@ impl App {
             return;
         }
         let mut why = why.to_owned();
-        let bulk = self.bulk.as_ref().filter(|bulk| bulk.running()).map(|bulk| bulk.summary());
-        let lost: Vec<String> = self.ctx.drop_acts().into_iter().chain(bulk).collect();
+        let lost = self.losses();
         if !lost.is_empty() {
             why = format!("{why}\nnot done, or not known to be done: {}", lost.join(", "));
         }
@@ -110,6 +126,7 @@ impl App {
             parted.drafts = self.ctx.drafts.take();
         }
         self.over = Some(why);
+        self.ctx.title = String::new();
     }
 
     pub(super) fn event_after_end(&mut self, event: &TermEvent) {
@@ -140,6 +157,7 @@ impl App {
     /// Learns that the console stood still, and may have been hidden: what it showed counts from the next frame only.
     pub fn interrupted(&mut self) {
         self.sight = None;
+        self.title = String::new();
         self.keys.interrupted();
         self.ctx.dirty = true;
     }
@@ -159,8 +177,33 @@ impl App {
         self.ctx.dirty = true;
     }
 
+    fn place(&self) -> String {
+        format!("{} {}", self.ctx.options.way, self.ctx.options.system)
+    }
+
+    /// Begins where this system was left.
+    pub(super) fn go_on(&mut self) {
+        let Some(left) = self.ctx.memory.left(&self.place()).filter(|_| self.ctx.options.resumes) else { return };
+        let home = self.slots.iter().map(super::slots::Slot::home).find(|home| home.name == left.screen);
+        let Some(home) = home else { return };
+        self.active = home;
+        let (screen, ctx) = self.screen();
+        if let Some(list) = screen.lists_mut().filter(|list| list.kept_filter() != left.filter) {
+            list.filter(&left.filter, ctx);
+        }
+    }
+
+    /// Keeps where this system is left.
+    fn leave_off(&self) {
+        if self.ctx.options.resumes && self.over.is_none() {
+            let filter = self.seen().lists().map_or_else(String::new, Lists::kept_filter);
+            self.ctx.memory.leave(&self.place(), Left { screen: self.active.name.to_owned(), filter });
+        }
+    }
+
     /// Begins to leave: nothing new is begun, and a bulk action stops after its current item.
     pub fn leave(&mut self) {
+        self.leave_off();
         self.ctx.leave();
         self.ctx.gate.close();
         if let Some(bulk) = &self.bulk {
@@ -169,6 +212,7 @@ impl App {
         self.form = None;
         self.popup = None;
         self.palette = None;
+        self.running = None;
         let what = self.pending().join(", ");
         if self.busy() && self.over.is_none() {
             let what = if what.is_empty() { "claims to be given back" } else { &what };

@@ -76,6 +76,18 @@ pub fn complete<F: Typed>(typed: &str) -> Vec<String> {
     }
 }
 
+/// Returns the part of a filter that may be kept: words with one of the values that are listed, and ids. What was typed freely
+/// may be a name or an address.
+pub fn impersonal<F: Typed>(typed: &str) -> String {
+    let kept = |part: &&str| {
+        part.split_once(':').is_some_and(|(word, value)| {
+            let listed = F::WORDS.iter().find(|(name, _)| Some(*name) == known::<F>(word));
+            listed.is_some_and(|(_, values)| values.contains(&value)) || value.parse::<uuid::Uuid>().is_ok()
+        })
+    };
+    typed.split_whitespace().filter(kept).collect::<Vec<_>>().join(" ")
+}
+
 /// Adds a flag of the command line, if there is a value.
 pub fn flag(flags: &mut String, name: &str, value: Option<impl ToString>) {
     if let Some(value) = value {
@@ -145,6 +157,20 @@ mod tests {
         assert_eq!(reviews.flags(), format!(" --flagged --subject-id {id}"));
         assert!(parse::<ReviewFilter>("flagged:maybe").unwrap_err().contains("yes | no"));
         assert!(parse::<JobFilter>("user:sam").is_err());
+    }
+
+    #[test]
+    fn what_may_name_a_person_is_not_kept() {
+        let id = "01920000-0000-7000-8000-000100000004";
+        assert_eq!(
+            impersonal::<UserFilter>("ada status:banned q:ada@mail.example.org role:worker"),
+            "status:banned role:worker"
+        );
+        assert_eq!(
+            impersonal::<JobFilter>(&format!("user:{id} status:accepted")),
+            format!("user:{id} status:accepted")
+        );
+        assert_eq!(impersonal::<AuditFilter>("actor:local:sam@desk action:users.ban"), "action:users.ban");
     }
 
     #[test]

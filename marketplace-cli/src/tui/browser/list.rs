@@ -9,7 +9,7 @@ use ratatui::{
 use super::{
     super::{
         ctx::{Ctx, PATIENCE},
-        text,
+        text::{self, Times},
         theme::Style,
         widgets::{
             columns::{self, Column},
@@ -54,9 +54,9 @@ pub fn draw<T: Row>(
         return;
     }
     let drawn: Vec<Vec<Span<'static>>> = rows.rows().skip(offset).take(height).map(cells).collect();
-    let widths = fit(rows, columns, &drawn, ctx.exact, usize::from(area.width.saturating_sub(LEAD)));
+    let widths = fit(rows, columns, &drawn, ctx.times, usize::from(area.width.saturating_sub(LEAD)));
     if headed {
-        let heads = columns.iter().map(|column| Span::raw(column.heading(ctx.exact, rows.sorted))).collect();
+        let heads = columns.iter().map(|column| Span::raw(column.heading(ctx.times, rows.sorted))).collect();
         let mut line = vec![Span::raw(" ".repeat(usize::from(LEAD)))];
         line.extend(aligned(columns, &widths, heads));
         let line = Line::from(line).style(theme.style(Style::Heading));
@@ -85,11 +85,11 @@ fn fit<T: Row>(
     rows: &mut Paged<T>,
     columns: &[Column],
     drawn: &[Vec<Span<'static>>],
-    exact: bool,
+    times: Times,
     room: usize,
 ) -> Vec<usize> {
-    if rows.needed.0 != exact || rows.needed.1.len() != columns.len() {
-        rows.needed = (exact, vec![0; columns.len()]);
+    if rows.needed.0 != times.exact || rows.needed.1.len() != columns.len() {
+        rows.needed = (times.exact, vec![0; columns.len()]);
     }
     for cells in drawn {
         for (needed, cell) in rows.needed.1.iter_mut().zip(cells) {
@@ -101,13 +101,13 @@ fn fit<T: Row>(
         // An empty column has no heading either.
         0 => 0,
         _ if rows.hidden.contains(&column.name) => 0,
-        needed => needed.max(text::width(&column.heading(exact, sorted))),
+        needed => needed.max(text::width(&column.heading(times, sorted))),
     };
     let natural: Vec<usize> = columns.iter().zip(&rows.needed.1).map(need).collect();
     // Whoever asks for exact times wants to see them.
     let asked = |column: &Column| {
         let mut column = *column;
-        if exact && column.time && column.rank < columns::SPARE {
+        if times.exact && column.time && column.rank < columns::SPARE {
             column.rank = column.rank.min(1);
         }
         column

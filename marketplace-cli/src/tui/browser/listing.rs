@@ -30,7 +30,7 @@ use super::{
             form::{Choice, Form},
         },
     },
-    filter::Typed,
+    filter::{Typed, impersonal},
     filter_bar::FilterBar,
     paged::{Paged, Row},
 };
@@ -179,6 +179,15 @@ impl<T: Listed> Listing<T> {
             .choices(choices.collect(), true)
             .with_picked(&picked);
         ctx.ask(form, ChooseColumns::<T>(PhantomData));
+    }
+
+    /// Returns the ids of the marked rows, or else of the one under the cursor, each with a name.
+    pub fn targets(&self, name: impl Fn(&T) -> String) -> Vec<(T::Id, String)> {
+        let mut rows = self.rows.marked();
+        if rows.is_empty() {
+            rows.extend(self.rows.selected());
+        }
+        rows.into_iter().map(|row| (row.id(), name(row))).collect()
     }
 
     /// Remembers the rows that a bulk action is about to change, in its order.
@@ -348,6 +357,12 @@ pub trait Lists {
     fn paste(&mut self, pasted: &str, ctx: &mut Ctx);
     /// Applies a filter from the command bar.
     fn filter(&mut self, words: &str, ctx: &mut Ctx);
+    /// Returns whether what it was told to go to is there.
+    fn ready(&self) -> bool {
+        true
+    }
+    /// Returns the filter as far as it may be kept for the next time.
+    fn kept_filter(&self) -> String;
     /// Goes to a subject in it, if possible.
     fn go(&mut self, subject: &Subject, ctx: &mut Ctx);
     /// Stashes what it shows, and starts afresh.
@@ -389,6 +404,9 @@ impl<T: Listed> Lists for Listing<T> {
     }
     fn filter(&mut self, words: &str, ctx: &mut Ctx) {
         self.set(words, ctx);
+    }
+    fn kept_filter(&self) -> String {
+        impersonal::<T::Filter>(self.bar.text())
     }
     fn go(&mut self, subject: &Subject, ctx: &mut Ctx) {
         if let Subject::List(words) = subject {

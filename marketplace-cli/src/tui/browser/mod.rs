@@ -464,6 +464,12 @@ impl<T: Detailed> Lists for Browser<T> {
     fn filter(&mut self, words: &str, ctx: &mut Ctx) {
         self.list.filter(words, ctx);
     }
+    fn ready(&self) -> bool {
+        self.load.is_none()
+    }
+    fn kept_filter(&self) -> String {
+        self.list.kept_filter()
+    }
     fn go(&mut self, subject: &Subject, ctx: &mut Ctx) {
         match subject {
             Subject::One(id) => self.go_to(T::by_id(*id), ctx),

@@ -2,12 +2,12 @@
 
 use marketplace_core::audit::AuditAction;
 use marketplace_core::base::text_enum::Name;
-use marketplace_core::staff::{Connection, ListAudit, ListQuery};
+use marketplace_core::staff::{Connection, ListAudit, ListQuery, StretchQuery, VerifyAudit};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use marketplace_core::{
-    audit::{AuditFilter, AuditRow},
+    audit::{AuditFilter, AuditRow, AuditVerification, VERIFY_LIMIT},
     base::principal::Principal,
     error::Result,
     events::Event,
@@ -26,8 +26,8 @@ use super::super::{
     component::{Registered, Screen},
     ctx::{Ctx, Request},
     jump::{Link, Relations, Subject},
-    keymap::{Action, Rows, ScreenInfo, Spec},
-    message::Message,
+    keymap::{Action, Rows, ScreenInfo, Spec, actions},
+    message::{LoadId, Message},
     text,
     theme::Style,
     widgets::{
@@ -45,6 +45,38 @@ const SOON: Duration = Duration::from_millis(300);
 /// The action that leads here.
 pub const HOME: Action =
     Action::new(&Spec { name: "audit", keys: "7", label: "audit log", rank: 0, needs: None, help: "Audit log" });
+
+actions! {
+    VERIFY, "verify", "c", "check", 1, None, "Check that no row was changed or removed";
+}
+
+/// What was found of the log.
+struct Verified(Result<AuditVerification>);
+
+/// Checks the whole log, part by part.
+async fn verify(api: Connection) -> Result<AuditVerification> {
+    let mut whole = AuditVerification { checked: 0, next: Some(1), head: None, broken: None };
+    while let Some(next) = whole.next {
+        let part = api.call::<VerifyAudit>((), StretchQuery::new(next, VERIFY_LIMIT, None), ()).await?;
+        whole = AuditVerification { checked: whole.checked + part.checked, ..part };
+    }
+    Ok(whole)
+}
+
+fn found(found: &AuditVerification) -> Popup {
+    let mut lines = vec![PopLine::Pair("rows checked".into(), text::thousands(found.checked))];
+    match &found.broken {
+        None => lines.push(PopLine::Pair("chain".into(), "whole: no row was changed or removed".into())),
+        Some(link) => {
+            lines.push(PopLine::Pair("chain".into(), format!("broken: row {} {}", link.seq, link.detail)));
+            lines.push(PopLine::Text(
+                "Keep a copy of the database as it is, and find out who could write to it.".into(),
+            ));
+        }
+    }
+    lines.extend(found.head.as_ref().map(|head| PopLine::Pair("head".into(), head.to_string())));
+    Popup::new("Audit log", lines)
+}
 
 impl Typed for AuditFilter {
     const WORDS: &'static [(&'static str, &'static [&'static str])] = &[
@@ -139,11 +171,12 @@ pub struct Audit {
     list: Listing<AuditRow>,
     follow: bool,
     due: Timestamp,
+    verifying: Option<LoadId>,
 }
 
 impl Default for Audit {
     fn default() -> Self {
-        Self { list: Listing::default(), follow: true, due: Timestamp::EPOCH }
+        Self { list: Listing::default(), follow: true, due: Timestamp::EPOCH, verifying: None }
     }
 }
 
@@ -176,7 +209,7 @@ pub fn cells(row: &AuditRow, ctx: &Ctx) -> Vec<Span<'static>> {
     });
     vec![
         Span::styled(text::thousands(row.seq), theme.style(Style::Faint)),
-        rows::time(theme, row.at, ctx.now(), ctx.exact),
+        rows::time(theme, row.at, ctx.now(), ctx.times),
         Span::styled(row.action.to_string(), theme.style(style)),
         Span::raw(ctx.who(&row.actor)),
         Span::raw(format!("{} {}", row.target_kind, text::short_id(&row.target))),
@@ -189,7 +222,7 @@ pub fn detail(row: &AuditRow, ctx: &Ctx) -> Popup {
     let pair = |key: &str, value: String| PopLine::Pair(key.into(), value);
     let mut lines = vec![
         pair("row", text::thousands(row.seq)),
-        pair("when", text::exact(row.at)),
+        pair("when", text::exact(row.at, ctx.times)),
         pair("who", ctx.who(&row.actor)),
         pair("actor", row.actor.to_string()),
         pair("what", row.action.to_string()),
@@ -210,7 +243,7 @@ impl Registered for Audit {
         tab: "Audit",
         title: "the audit log",
         rows: Rows::Listed,
-        own: &[],
+        own: ACTIONS,
         chosen: &[Action::FOLLOW, Action::GO_USER, Action::GO_KYC],
         by_id: None,
     };
@@ -237,6 +270,11 @@ impl Screen for Audit {
                     ctx.requests.push(Request::Popup(detail(row, ctx)));
                 }
             }
+            VERIFY if self.verifying.is_some() => ctx.say("the log is being checked"),
+            VERIFY => {
+                self.verifying = Some(ctx.load(Verified, verify));
+                ctx.say("checking the log…");
+            }
             Action::BACK => return self.list.back(ctx),
             _ => return copies(self.list.rows.selected(), action, ctx) || self.list.action(action, ctx),
         }
@@ -255,6 +293,17 @@ impl Screen for Audit {
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
         // A newer row at the top pushes the selected one down: while following, the top row remains selected.
+        let message = if self.verifying == Some(message.id()) {
+            self.verifying = None;
+            match message.open() {
+                Ok((_, Verified(Ok(verified)))) => ctx.requests.push(Request::Popup(found(&verified))),
+                Ok((_, Verified(Err(error)))) => ctx.fail("checking the log", &error),
+                Err(other) => return Some(other),
+            }
+            return None;
+        } else {
+            message
+        };
         let top = self.follow && self.list.rows.selected_index() == 0;
         match self.list.take(message, ctx) {
             Ok(page) => {

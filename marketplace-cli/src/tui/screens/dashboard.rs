@@ -1,16 +1,20 @@
-//! The dashboard: pending work, current numbers, and recent actions of colleagues.
+//! The dashboard: what waits, current numbers, and recent actions of colleagues.
 
 use marketplace_core::staff::{ListAudit, ListQuery, ShowStats, Stats};
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use marketplace_core::{
     accounts::model::Status,
     audit::{AuditAction, AuditFilter, AuditRow},
-    base::{count::Count, principal::Principal},
+    base::{count::Count, permission::Permission, principal::Principal},
     error::Result,
     events::Event,
     jobs::model::JobStatus,
     page::{Page, PageRequest},
+    records::target::TargetKind,
     time::Timestamp,
 };
 use ratatui::{
@@ -39,7 +43,10 @@ use super::super::{
         rows::{self, count},
     },
 };
-use super::audit;
+use super::{
+    audit,
+    waits::{self, Known, Waiting},
+};
 
 /// The interval of loading the numbers while they are visible.
 const SEEN: Duration = Duration::from_secs(2);
@@ -59,6 +66,8 @@ const SAMPLE: Duration = Duration::from_secs(10);
 const SAMPLES: usize = 360;
 /// Columns from which the charts stand beside what waits, and the rows that they take.
 const CHARTS: (u16, u16) = (120, 7);
+/// The intervals of looking at what the numbers do not tell about what waits: while it is visible, and for what is urgent.
+const KNOWN: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(60)];
 
 /// The columns of the recent actions.
 const COLUMNS: [Column; 5] = [
@@ -166,6 +175,8 @@ impl Recent {
 enum Came {
     /// The numbers.
     Stats(Result<Stats>),
+    /// What else is to be known of what waits.
+    Known(Result<Known>),
     /// The newest audit rows.
     Recent(Result<Page<Recent>>),
     /// Names of colleagues.
@@ -193,13 +204,36 @@ pub struct Dashboard {
     samples: VecDeque<Sample>,
     due: Timestamp,
     failed: bool,
+    known: Known,
+    known_load: Option<LoadId>,
+    known_due: Timestamp,
+    /// The row of what waits that the cursor was moved to; the most urgent one until then.
+    chosen: Option<&'static str>,
+    /// Whether the cursor is among the recent actions.
+    in_recent: bool,
+    /// Where what waits was drawn.
+    waits_area: Rect,
+    /// What is known to wait, and whether it is late: more than that is told.
+    told: Option<BTreeMap<&'static str, (bool, bool)>>,
 }
 
 impl Default for Dashboard {
     fn default() -> Self {
-        let recent = Paged::default();
-        let samples = VecDeque::new();
-        Self { stats: None, recent_load: None, recent, samples, due: Timestamp::EPOCH, failed: false }
+        Self {
+            stats: None,
+            recent_load: None,
+            recent: Paged::default(),
+            samples: VecDeque::new(),
+            due: Timestamp::EPOCH,
+            failed: false,
+            known: Known::default(),
+            known_load: None,
+            known_due: Timestamp::EPOCH,
+            chosen: None,
+            in_recent: false,
+            waits_area: Rect::ZERO,
+            told: None,
+        }
     }
 }
 
@@ -217,19 +251,44 @@ impl Registered for Dashboard {
 
 impl Screen for Dashboard {
     fn action(&mut self, action: Action, ctx: &mut Ctx) -> bool {
+        let waiting = waits::waiting(&self.known, ctx);
+        if self.in_recent {
+            match action {
+                Action::OPEN => {
+                    if let Some(row) = self.recent.selected() {
+                        ctx.requests.push(Request::Popup(row.detail(ctx)));
+                    }
+                }
+                Action::BACK | Action::UP | Action::TOP if action == Action::BACK || self.recent.position() == 1 => {
+                    self.in_recent = false;
+                    self.chosen = waiting.last().filter(|_| action == Action::UP).map(|row| row.name);
+                }
+                _ => return self.recent.moved(action),
+            }
+            return true;
+        }
+        let at = self.cursor(&waiting);
         match action {
             Action::OPEN => {
-                if let Some(row) = self.recent.selected() {
-                    ctx.requests.push(Request::Popup(row.detail(ctx)));
+                if let Some(row) = waiting.get(at) {
+                    ctx.requests.push(Request::Go(row.to.clone()));
                 }
-                true
             }
-            _ => self.recent.moved(action),
+            Action::UP => self.chosen = waiting.get(at.saturating_sub(1)).map(|row| row.name),
+            Action::DOWN if at + 1 < waiting.len() => self.chosen = waiting.get(at + 1).map(|row| row.name),
+            Action::TOP => self.chosen = None,
+            Action::DOWN | Action::PAGE_DOWN => self.in_recent = !self.recent.is_empty(),
+            Action::BOTTOM if !self.recent.is_empty() => {
+                self.in_recent = true;
+                return self.recent.moved(action);
+            }
+            _ => return false,
         }
+        true
     }
 
     fn relations(&self) -> Relations {
-        let one = self.recent.selected().filter(|recent| recent.folded.is_empty());
+        let one = self.recent.selected().filter(|recent| self.in_recent && recent.folded.is_empty());
         one.map(|recent| Relations::of_audit(&recent.row)).unwrap_or_default()
     }
 
@@ -243,6 +302,7 @@ impl Screen for Dashboard {
                         Ok(stats) => {
                             self.sample(&stats);
                             ctx.heard(stats);
+                            self.tell(ctx);
                         }
                         Err(error) => ctx.fail_quietly("numbers", &error),
                     }
@@ -258,6 +318,16 @@ impl Screen for Dashboard {
                 }
                 None
             }
+            Ok((id, Came::Known(answer))) => {
+                if self.known_load.take_if(|load| *load == id).is_some() {
+                    match answer {
+                        Ok(known) => self.known = known,
+                        Err(error) => ctx.fail_quietly("what waits", &error),
+                    }
+                    ctx.dirty = true;
+                }
+                None
+            }
             Ok((_, Came::Names(names))) => {
                 ctx.colleagues.learn(names);
                 ctx.dirty = true;
@@ -267,14 +337,20 @@ impl Screen for Dashboard {
         }
     }
 
-    fn event(&mut self, _event: &Event, ctx: &mut Ctx) {
+    fn event(&mut self, event: &Event, ctx: &mut Ctx) {
         self.due = self.due.min(ctx.now() + SOON);
+        if !matches!(event.target_kind(), Some(TargetKind::Attempt | TargetKind::Review)) {
+            return;
+        }
+        self.known_due = self.known_due.min(ctx.now() + SEEN);
     }
 
     fn reload(&mut self, ctx: &mut Ctx) {
         self.stats = None;
         self.recent_load = None;
+        self.known_load = None;
         self.due = ctx.now();
+        self.known_due = self.due;
     }
 
     fn tick(&mut self, visible: bool, ctx: &mut Ctx) {
@@ -297,6 +373,14 @@ impl Screen for Dashboard {
         self.due = now + if visible { SEEN } else { UNSEEN };
         let id = ctx.load(Came::Stats, |api| async move { api.call::<ShowStats>((), (), ()).await });
         self.stats = Some((id, now));
+        if visible {
+            self.known_due = self.known_due.min(now + KNOWN[0]);
+        }
+        if self.known_load.is_none() && now >= self.known_due && ctx.identity.is_some() {
+            self.known_due = now + if visible { KNOWN[0] } else { KNOWN[1] };
+            let (kyc, reviews) = (ctx.may(Permission::KycRead), ctx.may(Permission::ReviewsRead));
+            self.known_load = Some(ctx.load(Came::Known, |api| Known::load(api, kyc, reviews)));
+        }
         if visible && self.recent_load.is_none() {
             self.recent.refresh();
             if let Some((want, _)) = self.recent.take_want() {
@@ -312,8 +396,21 @@ impl Screen for Dashboard {
     }
 
     fn click(&mut self, at: Position, ctx: &mut Ctx) {
-        if self.recent.click(at) == Some(true) {
-            self.action(Action::OPEN, ctx);
+        if let Some(again) = self.recent.click(at) {
+            if again && self.in_recent {
+                self.action(Action::OPEN, ctx);
+            }
+            self.in_recent = true;
+        } else if self.waits_area.contains(at) {
+            let waiting = waits::waiting(&self.known, ctx);
+            let row = usize::from(at.y - self.waits_area.y).checked_sub(1).filter(|row| *row < waiting.len());
+            let Some(row) = row else { return };
+            let again = !self.in_recent && self.cursor(&waiting) == row;
+            self.in_recent = false;
+            self.chosen = waiting.get(row).map(|row| row.name);
+            if again {
+                self.action(Action::OPEN, ctx);
+            }
         }
     }
 
@@ -323,13 +420,20 @@ impl Screen for Dashboard {
             .as_ref()
             .map_or_else(String::new, |stats| format!("{} ago", text::age(ctx.now().since(stats.at))));
         let taken = if self.failed { format!("✖ {taken}") } else { taken };
-        let recent = if area.width < COMPACT.0 || area.height < COMPACT.1 {
-            Self::draw_compact(area, buf, ctx, &taken)
+        let rest = self.draw_waits(area, buf, ctx, &taken);
+        let recent = if area.width < COMPACT.0 || rest.height < COMPACT.1 {
+            Self::draw_compact(rest, buf, ctx)
         } else {
-            self.draw_panes(area, buf, ctx, &taken)
+            self.draw_panes(rest, buf, ctx)
         };
-        let inner = rows::pane(recent, buf, ctx.theme, "Recent actions", "", true);
-        list::draw(inner, buf, ctx, &mut self.recent, true, "Nothing was done yet.", &COLUMNS, |row| row.cells(ctx));
+        let inner = rows::pane(recent, buf, ctx.theme, "Recent actions", "", self.in_recent);
+        list::draw(inner, buf, ctx, &mut self.recent, self.in_recent, "Nothing was done yet.", &COLUMNS, |row| {
+            row.cells(ctx)
+        });
+    }
+
+    fn offers(&self, action: Action) -> bool {
+        self.in_recent || !matches!(action, Action::JUMP | Action::GO_USER | Action::GO_KYC)
     }
 
     fn commands(&self) -> Vec<String> {
@@ -338,9 +442,64 @@ impl Screen for Dashboard {
 }
 
 /// Columns and rows below which the numbers are drawn without frames and bars.
-const COMPACT: (u16, u16) = (80, 20);
+const COMPACT: (u16, u16) = (80, 17);
 
 impl Dashboard {
+    /// Returns the row of what waits that the cursor is on.
+    fn cursor(&self, waiting: &[Waiting]) -> usize {
+        self.chosen.and_then(|name| waiting.iter().position(|row| row.name == name)).unwrap_or(0)
+    }
+
+    /// Tells somebody who does not look what has become urgent, and the terminal's title how much waits.
+    fn tell(&mut self, ctx: &mut Ctx) {
+        let waiting = waits::waiting(&self.known, ctx);
+        let before = self.told.take();
+        let now: BTreeMap<_, _> =
+            waiting.iter().map(|row| (row.name, (row.count() > 0 && row.is_open_to_all(), row.is_late()))).collect();
+        if let Some(before) = before {
+            for row in &waiting {
+                let (some, late) = now.get(row.name).copied().unwrap_or_default();
+                // What was not known before is no news.
+                let (had_some, was_late) = before.get(row.name).copied().unwrap_or((true, true));
+                if late && !was_late {
+                    ctx.requests.push(Request::Alert(format!("{}: the oldest waits too long", row.label)));
+                } else if some && !had_some {
+                    ctx.requests.push(Request::Alert(format!("{}: {} waiting", row.label, row.count())));
+                }
+            }
+        }
+        let late = if now.values().any(|(_, late)| *late) { "! " } else { "" };
+        let all: i64 = waiting.iter().filter(|row| row.is_open_to_all()).map(Waiting::count).sum();
+        ctx.title = format!("{late}{} waiting · {}", text::thousands(all), text::clean(&ctx.options.system));
+        self.told = Some(now);
+    }
+
+    /// Draws what waits, with the charts beside it where there is room; returns the area that is left.
+    fn draw_waits(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx, taken: &str) -> Rect {
+        let waiting = waits::waiting(&self.known, ctx);
+        let charts = area.width >= CHARTS.0;
+        let least = if charts { CHARTS.1 } else { 0 };
+        let high = u16::try_from(waiting.len().max(2) + 3).unwrap_or(u16::MAX).max(least);
+        let [top, rest] = area.layout(&Layout::vertical([Constraint::Length(high), Constraint::Min(3)]));
+        let mut left = top;
+        if charts {
+            let [waits, right] =
+                top.layout(&Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]));
+            left = waits;
+            self.draw_charts(right, buf, ctx);
+        }
+        let begins = format!("{} begins", ctx.keymap.key(Action::OPEN));
+        let title = if taken.is_empty() { "What waits".to_owned() } else { format!("What waits · {taken}") };
+        self.waits_area = rows::pane(left, buf, ctx.theme, &title, &begins, !self.in_recent);
+        let cursor = (!self.in_recent).then(|| self.cursor(&waiting));
+        if ctx.stats.is_some() {
+            waits::draw(self.waits_area, buf, ctx, &waiting, cursor);
+        } else if self.stats.is_some_and(|(_, since)| ctx.now().since(since) >= PATIENCE) {
+            rows::skeleton(self.waits_area, buf, ctx.theme);
+        }
+        rest
+    }
+
     fn sample(&mut self, stats: &Stats) {
         if self.samples.back().is_some_and(|last| stats.at.since(last.at) < SAMPLE) {
             return;
@@ -358,25 +517,20 @@ impl Dashboard {
     }
 
     /// Draws the numbers in panes; returns the area that is left.
-    fn draw_panes(&self, area: Rect, buf: &mut Buffer, ctx: &Ctx, taken: &str) -> Rect {
+    fn draw_panes(&self, area: Rect, buf: &mut Buffer, ctx: &Ctx) -> Rect {
         let [left, right] = area.layout(&Layout::horizontal([Constraint::Length(38), Constraint::Min(20)]));
         // On a low terminal only a few recent actions are shown, with the numbers side by side.
-        let (trade, mut recent) = if area.height < 32 {
+        let (trade, recent) = if area.height < 29 {
             let [trade, recent] = right.layout(&Layout::vertical([Constraint::Length(12), Constraint::Min(3)]));
             (trade, recent)
         } else {
             (Rect::ZERO, right)
         };
         let [kyc, users, low] =
-            left.layout(&Layout::vertical([Constraint::Length(8), Constraint::Length(12), Constraint::Min(0)]));
+            left.layout(&Layout::vertical([Constraint::Length(5), Constraint::Length(12), Constraint::Min(0)]));
         let trade = if trade.is_empty() { low } else { trade };
-        if area.width >= CHARTS.0 && recent.height > CHARTS.1 + 4 {
-            let [charts, rest] = recent.layout(&Layout::vertical([Constraint::Length(CHARTS.1), Constraint::Min(3)]));
-            self.draw_charts(charts, buf, ctx);
-            recent = rest;
-        }
         let panes = [
-            rows::pane(kyc, buf, ctx.theme, "Identity checks", taken, false),
+            rows::pane(kyc, buf, ctx.theme, "Identity checks", "", false),
             rows::pane(users, buf, ctx.theme, "Users", "", false),
             rows::pane(trade, buf, ctx.theme, "Marketplace", "", false),
         ];
@@ -395,10 +549,10 @@ impl Dashboard {
     /// Draws how some of the numbers went while the console has been open.
     fn draw_charts(&self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         let theme = ctx.theme;
-        let since = self.samples.front().map_or_else(String::new, |first| {
-            let (hour, minute, _) = first.at.to_offset().to_hms();
-            format!("since {hour:02}:{minute:02} UTC")
-        });
+        let since = self
+            .samples
+            .front()
+            .map_or_else(String::new, |first| format!("since {} {}", ctx.times.clock(first.at), ctx.times.zone()));
         let thirds = area.layout::<3>(&Layout::horizontal([Constraint::Fill(1); 3]));
         let charts: [(&str, Series); 3] = [
             ("Waiting", |sample| sample.waiting),
@@ -416,10 +570,13 @@ impl Dashboard {
     }
 
     /// Draws all numbers in three columns; returns the area that is left.
-    fn draw_compact(area: Rect, buf: &mut Buffer, ctx: &Ctx, taken: &str) -> Rect {
+    fn draw_compact(area: Rect, buf: &mut Buffer, ctx: &Ctx) -> Rect {
         let theme = ctx.theme;
-        let Some(stats) = &ctx.stats else { return area };
-        let now = ctx.now();
+        let Some(stats) = &ctx.stats else {
+            // Recent actions that would not stay in sight are not drawn at all.
+            let [_, rest] = area.layout(&Layout::vertical([Constraint::Length(8), Constraint::Min(3)]));
+            return rest;
+        };
         let counted =
             |(glyph, word, style): (&str, &str, Style), value: Count| (format!("{glyph} {word}"), count(value), style);
         let plain = |label: &str, value: String| (label.to_owned(), value, Style::Plain);
@@ -429,21 +586,16 @@ impl Dashboard {
             stats.users.iter().map(|user| counted(theme::user_status(user.status), user.count)).collect();
         users.push(plain("new, 24 h", count(stats.signups_24h)));
         users.push(plain("mails waiting", count(stats.mails_waiting)));
-        let oldest = stats.kyc_oldest_at.map_or_else(|| "–".to_owned(), |at| text::age(now.since(at)));
         let queues = vec![
-            ("KYC waiting".to_owned(), count(stats.kyc_pending), Style::Title),
             plain("in review", count(stats.kyc_in_review)),
-            plain("oldest", oldest),
             plain("decided 24h", count(stats.kyc_decided_24h)),
             plain("messages 1h", count(stats.messages_1h)),
-            ("flagged".to_owned(), count(stats.reviews_flagged), Style::Warn),
             plain("audit", text::thousands(stats.audit_seq)),
         ];
         let rows_of = [&queues, &users, &jobs].iter().map(|column| column.len()).max().unwrap_or(0);
         let high = u16::try_from(rows_of + 1).unwrap_or(u16::MAX);
         let [numbers, rest] = area.layout(&Layout::vertical([Constraint::Length(high), Constraint::Min(3)]));
-        let head = format!(" Identity checks, users, jobs · {taken}");
-        rows::put(buf, numbers, 0, &Line::styled(head, theme.style(Style::Title)));
+        rows::put(buf, numbers, 0, &Line::styled(" Identity checks, users, jobs", theme.style(Style::Title)));
         let body = Rect { y: numbers.y + 1, height: numbers.height.saturating_sub(1), ..numbers };
         let columns = body.layout::<3>(
             &Layout::horizontal([Constraint::Fill(18), Constraint::Fill(20), Constraint::Fill(22)]).spacing(1),
@@ -472,21 +624,12 @@ fn number(theme: theme::Theme, label: &str, value: &str, note: &str, style: Styl
 
 fn draw_kyc(area: Rect, buf: &mut Buffer, ctx: &Ctx, stats: &Stats) {
     let theme = ctx.theme;
-    let now = ctx.now();
-    let waiting = stats.kyc_oldest_at.map(|at| now.since(at));
-    let (word, style) = match waiting {
-        Some(age) if age > Duration::from_secs(86_400) => ("! late", Style::Bad),
-        Some(age) if age > Duration::from_secs(4 * 3_600) => ("! getting late", Style::Warn),
-        _ => ("", Style::Plain),
-    };
-    let oldest = waiting.map_or_else(|| "–".to_owned(), text::age);
     let lines = [
         number(theme, "waiting", &count(stats.kyc_pending), "", Style::Title),
         number(theme, "in review now", &count(stats.kyc_in_review), "◐", Style::Plain),
-        number(theme, "oldest", &oldest, word, style),
         number(theme, "decided, 24 h", &count(stats.kyc_decided_24h), "", Style::Plain),
     ];
-    for (row, line) in (1..).zip(&lines) {
+    for (row, line) in (0..).zip(&lines) {
         rows::put(buf, area, row, line);
     }
 }

@@ -301,7 +301,7 @@ impl Screen for Jobs {
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         let (list, detail) = self.browser.panes(area);
-        let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
+        let (now, exact, theme) = (ctx.now(), ctx.times, ctx.theme);
         if let Some(list) = list {
             let words = ("Jobs", "No job matches. Esc clears the filter.");
             self.browser.draw_list(list, buf, ctx, words, &COLUMNS, |job| {
@@ -379,7 +379,7 @@ fn money(price: &marketplace_core::money::Money) -> String {
 fn lines(detail: &JobDetail, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let job = &detail.job;
-    let when = |at| text::ago(at, now, ctx.exact);
+    let when = |at| text::ago(at, now, ctx.times);
     let head = |title: &str| Line::styled(title.to_owned(), theme.style(Style::Title));
     let mut out = vec![
         Line::from(vec![
@@ -393,7 +393,8 @@ fn lines(detail: &JobDetail, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Lin
         rows::field(theme, "changed", format!("{} · version {}", when(job.updated_at), job.version)),
     ];
     if let Some(due) = job.due_at {
-        let due = if ctx.exact { text::exact(due) } else { format!("in {}", text::age(due.since(now))) };
+        let due =
+            if ctx.times.exact { text::exact(due, ctx.times) } else { format!("in {}", text::age(due.since(now))) };
         out.push(rows::field(theme, "due", format!("{due}: the system goes on by itself then")));
     }
     if detail.change_requests > 0 {
@@ -415,7 +416,7 @@ fn lines(detail: &JobDetail, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Lin
             Span::raw("  "),
             Span::styled(text::left(offer.by.as_str(), 8), theme.style(Style::Faint)),
             Span::raw(text::right(&money(&offer.price), 14)),
-            Span::styled(format!("  {}", text::when(offer.at, now, ctx.exact)), theme.style(Style::Faint)),
+            Span::styled(format!("  {}", text::when(offer.at, now, ctx.times)), theme.style(Style::Faint)),
         ]));
         for part in [&offer.schedule, &offer.scope] {
             let wrapped = text::wrap(part, width.saturating_sub(5));
@@ -438,7 +439,7 @@ fn timeline(history: &[HistoryRow], ctx: &Ctx, now: Timestamp, width: usize) -> 
         let (glyph, word, style) = theme::job_status(last.to);
         let (glyph, word) = if state == Some(last.to) { ("│", "") } else { (glyph, word) };
         state = Some(last.to);
-        let time = if ctx.exact { 23 } else { 5 };
+        let time = if ctx.times.exact { 25 } else { 5 };
         let what = match (row.action, run) {
             (JobAction::Offer, 1) | (JobAction::Create, _) => format!("offer {}", row.revision),
             (JobAction::Offer, _) => format!("offers {} to {}", row.revision, last.revision),
@@ -447,7 +448,7 @@ fn timeline(history: &[HistoryRow], ctx: &Ctx, now: Timestamp, width: usize) -> 
         let sides = history.iter().skip(at).take(run).map(|row| row.side);
         let by = if sides.clone().all(|side| side == row.side) { row.side.as_str() } else { "in turn" };
         out.push(Line::from(vec![
-            Span::styled(text::right(&text::when(last.at, now, ctx.exact), time), theme.style(Style::Faint)),
+            Span::styled(text::right(&text::when(last.at, now, ctx.times), time), theme.style(Style::Faint)),
             Span::raw("  "),
             Span::styled(text::left(&format!("{glyph} {word}"), 15), theme.style(style)),
             Span::styled(text::left(by, 8), theme.style(Style::Faint)),

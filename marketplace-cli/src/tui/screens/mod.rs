@@ -10,10 +10,13 @@ pub mod audit;
 pub mod dashboard;
 pub mod jobs;
 pub mod kyc;
+pub mod mail;
 pub mod reports;
 pub mod reviews;
 pub mod threads;
+pub mod tokens;
 pub mod users;
+pub mod waits;
 
 use super::{component::Entry, keymap::ScreenInfo};
 
@@ -29,6 +32,8 @@ pub const REGISTRY: &[Entry] = &[
     Entry::of::<reviews::Reviews>(),
     Entry::of::<audit::Audit>(),
     Entry::of::<reports::Reports>(),
+    Entry::of::<mail::Mail>(),
+    Entry::of::<tokens::Tokens>(),
 ];
 
 /// Returns the descriptions of all screens.

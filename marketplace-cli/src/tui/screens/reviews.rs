@@ -322,7 +322,7 @@ impl Screen for Reviews {
 
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         let (list, detail) = self.browser.panes(area);
-        let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
+        let (now, exact, theme) = (ctx.now(), ctx.times, ctx.theme);
         if let Some(list) = list {
             let flagged = self.browser.list.bar.filter.flagged;
             let empty =
@@ -411,7 +411,7 @@ fn flagger(review: &ReviewSummary, id: UserId) -> String {
 /// Returns a review in so many columns: author, stars and text.
 fn block(review: &ReviewSummary, title: &str, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
-    let when = |at| text::ago(at, ctx.now(), ctx.exact);
+    let when = |at| text::ago(at, ctx.now(), ctx.times);
     let (author, subject) = if by_client(review) { ("client", "worker") } else { ("worker", "client") };
     let mut out = vec![
         Line::styled(text::cut(title, width), theme.style(Style::Title)),
@@ -470,7 +470,7 @@ fn lines(detail: &ReviewDetail, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     for flag in &detail.flags {
         let (glyph, style) = if flag.dismissed_at.is_some() { ("○", Style::Faint) } else { ("⚑", Style::Warn) };
         let state = if flag.dismissed_at.is_some() { " · dismissed" } else { "" };
-        let when = text::when(flag.at, ctx.now(), ctx.exact);
+        let when = text::when(flag.at, ctx.now(), ctx.times);
         out.push(Line::from(vec![
             Span::styled(format!("{glyph} {}", text::left(&text::words(flag.reason.as_str()), 15)), theme.style(style)),
             Span::styled(

@@ -1,5 +1,6 @@
 //! Tests of the console against the real operations: keys in, screens and calls out.
 
+mod day;
 mod decisions;
 mod heartbeat;
 mod jumps;

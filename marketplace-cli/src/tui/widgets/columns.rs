@@ -1,5 +1,7 @@
 //! The columns of a list: each as wide as what it shows, as far as there is room.
 
+use super::super::text::Times;
+
 /// Blank columns between two columns of a list.
 pub const GAP: usize = 2;
 
@@ -66,8 +68,8 @@ impl Column {
     }
 
     /// Returns its heading: its name, the zone where times are exact, and how the list is ordered by it, if it is.
-    pub fn heading(&self, exact: bool, sorted: Option<Sorted>) -> String {
-        let zone = if self.time && exact { " (UTC)" } else { "" };
+    pub fn heading(&self, times: Times, sorted: Option<Sorted>) -> String {
+        let zone = if self.time && times.exact { format!(" ({})", times.zone()) } else { String::new() };
         let order = match sorted {
             Some(sorted) if sorted.column != self.name => "",
             Some(Sorted { falling: true, .. }) => "▼",

@@ -38,6 +38,8 @@ pub enum Typing {
     Filter(String),
     /// Go there.
     Go(Destination),
+    /// Run this macro.
+    Macro(String),
     /// The typed text cannot be run, for this reason.
     Refused(String),
 }
@@ -174,6 +176,9 @@ fn list_of(keymap: &Keymap, word: &str) -> Option<Action> {
 fn with_words(keymap: &Keymap, word: &str, rest: &str) -> Option<Typing> {
     if word == "filter" {
         return Some(Typing::Filter(rest.to_owned()));
+    }
+    if word == "macro" {
+        return Some(Typing::Macro(rest.to_owned()));
     }
     if let Some(screen) = keymap.screens().find(|screen| screen.by_id.is_some_and(|(known, _)| known == word)) {
         return Some(match rest.parse() {

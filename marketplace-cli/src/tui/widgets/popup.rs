@@ -11,6 +11,7 @@ use ratatui::{
 use super::{
     super::{
         keymap::{Action, Keymap, Rows},
+        macros::Macros,
         text,
         theme::{Style, Theme},
     },
@@ -54,7 +55,7 @@ impl Popup {
     }
 
     /// Creates the help of a screen, from the keymap.
-    pub fn help(keymap: &Keymap, home: Action, title: &str) -> Self {
+    pub fn help(keymap: &Keymap, home: Action, title: &str, macros: &Macros) -> Self {
         let pairs = |everywhere: bool| {
             let rows = keymap.of(home).filter(move |row| row.everywhere == everywhere);
             rows.map(|row| PopLine::Pair(row.keys, row.action.help.to_owned()))
@@ -64,6 +65,13 @@ impl Popup {
         lines.push(PopLine::Text(String::new()));
         lines.push(PopLine::Head("Everywhere".into()));
         lines.extend(pairs(true));
+        for (at, known) in macros.iter().enumerate() {
+            if at == 0 {
+                lines.extend([PopLine::Text(String::new()), PopLine::Head("Macros".into())]);
+            }
+            let key = known.key.map_or_else(|| format!(":macro {}", known.name), |key| key.to_string());
+            lines.push(PopLine::Pair(key, format!("{}: {}", known.name, known.text)));
+        }
         lines.push(PopLine::Text(String::new()));
         lines.push(PopLine::Head("Commands with words".into()));
         let lists = keymap.screens().filter(|screen| screen.rows != Rows::None).map(|screen| screen.home.name);

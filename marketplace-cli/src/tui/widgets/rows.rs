@@ -9,7 +9,7 @@ use ratatui::{
 };
 
 use super::super::{
-    text,
+    text::{self, Times},
     theme::{Style, Theme},
 };
 
@@ -83,8 +83,8 @@ pub fn stars(rating: i64) -> String {
 }
 
 /// Returns a time for a list, whose heading names the zone.
-pub fn time(theme: Theme, at: Timestamp, now: Timestamp, exact: bool) -> Span<'static> {
-    let text = if exact { text::stamp(at) } else { text::age(now.since(at)) };
+pub fn time(theme: Theme, at: Timestamp, now: Timestamp, times: Times) -> Span<'static> {
+    let text = if times.exact { times.stamp(at) } else { text::age(now.since(at)) };
     Span::styled(text, theme.style(Style::Faint))
 }
 

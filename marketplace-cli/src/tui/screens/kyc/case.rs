@@ -18,6 +18,7 @@ use super::super::super::{
     ctx::Ctx,
     message::{LoadId, Message},
     picture::{self, Decoded, Images, Rendered, View},
+    presence::Presence,
 };
 
 /// One picture is decoded at a time, because decoding a large one needs a hundred megabytes.
@@ -87,13 +88,19 @@ pub struct OpenCase {
     pub files: [CaseFile; 2],
     /// Personal data, and until when it is shown.
     pub revealed: Option<(PersonalData, Timestamp)>,
+    /// Who else is at work on it.
+    pub presence: Presence,
 }
 
 impl OpenCase {
     /// Creates an open case, and starts loading its files.
     pub fn new(case: KycCase, ctx: &mut Ctx) -> Self {
-        let mut open =
-            Self { case, files: [CaseFile::new(FileKind::Document), CaseFile::new(FileKind::Selfie)], revealed: None };
+        let mut open = Self {
+            case,
+            files: [CaseFile::new(FileKind::Document), CaseFile::new(FileKind::Selfie)],
+            revealed: None,
+            presence: Presence::default(),
+        };
         open.load_files(ctx);
         open
     }
@@ -147,7 +154,8 @@ impl OpenCase {
     }
 
     /// Handles a file or a drawn picture of its own, and returns any other message.
-    pub fn message(&mut self, message: Message) -> Option<Message> {
+    pub fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
+        let message = self.presence.message(message, ctx)?;
         let id = message.id();
         let loads = |file: &CaseFile| matches!(file.content, Content::Loading(load, _) if load == id);
         let draws = |file: &CaseFile| file.rendering.is_some_and(|(load, ..)| load == id);
@@ -222,7 +230,9 @@ impl OpenCase {
 }
 
 /// The next case; none when the queue is empty.
-pub(super) struct Next {
+#[derive(Debug)]
+pub struct Next {
+    /// The case.
     pub case: Option<KycCase>,
     /// Whether it was left behind: there may be more such cases.
     pub orphan: bool,

@@ -95,7 +95,14 @@ impl Kyc {
             [one] => format!("{} · {}", title(kind), text::clean(&one.name)),
             many => format!("{} · {} cases", title(kind), many.len()),
         };
-        let form = Form::new(heading)
+        let mut form = Form::new(heading);
+        if let (Some(open), [_]) = (&self.open, targets.as_slice()) {
+            let attempt = &open.case.attempt;
+            form = form
+                .fact("document", text::words(attempt.document_type.as_str()))
+                .fact("attempt", attempt.number.to_string());
+        }
+        let form = form
             .choices(reasons(kind), true)
             .with_comment()
             .with_note(None)

@@ -73,7 +73,7 @@ impl Kyc {
         };
         let title = format!("KYC queue · {what}");
         let inner = rows::pane(area, buf, ctx.theme, &title, &total, !self.in_case);
-        let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
+        let (now, exact, theme) = (ctx.now(), ctx.times, ctx.theme);
         let open = self.open.as_ref().map(OpenCase::id);
         let next = self.next.as_ref().map(OpenCase::id);
         let empty = if self.list.bar.text().is_empty() {
@@ -147,9 +147,23 @@ impl Kyc {
         let inner = rows::pane(area, buf, theme, &title, &right, self.in_case);
         self.drawn = Some(open.id());
         if self.zoom != Zoom::Both {
+            // Whom the picture is to show stays in sight.
+            let beside = inner.width >= WIDE - 2;
+            let (picture, text) = if beside {
+                let [picture, text] =
+                    inner.layout(&Layout::horizontal([Constraint::Min(1), Constraint::Length(inner.width / 3)]));
+                (picture, text)
+            } else {
+                let [picture, text] = inner.layout(&Layout::vertical([Constraint::Min(1), Constraint::Length(3)]));
+                (picture, text)
+            };
+            let text = Rect { x: text.x + 1, width: text.width.saturating_sub(2), ..text };
+            for (row, line) in (0..text.height).zip(about(open, ctx, usize::from(text.width), !beside)) {
+                rows::put(buf, text, row, &line);
+            }
             let at = usize::from(self.zoom == Zoom::Selfie);
             if let Some(file) = open.files.get_mut(at) {
-                draw_file(file, inner, buf, ctx);
+                draw_file(file, picture, buf, ctx);
             }
             return;
         }
@@ -224,6 +238,7 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize, compact: bool) -> Vec<Line<'s
     let user = &open.case.user;
     let revealed = open.revealed.as_ref().map(|(data, _)| data);
     let mut lines = person(user, revealed, ctx, width);
+    let others = open.presence.line(ctx);
     if let Some((_, until)) = &open.revealed {
         let left = text::seconds_left(*until, now);
         lines.push(Line::styled(format!("           masked again in {left}s"), theme.style(Style::Warn)));
@@ -231,7 +246,7 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize, compact: bool) -> Vec<Line<'s
     let (glyph, word, style) = theme::user_status(user.status);
     let label = |label: &str| Span::styled(text::left(label, 11), theme.style(Style::Faint));
     let account = Span::styled(format!("{glyph} {word}"), theme.style(style));
-    let submitted = text::ago(open.case.attempt.submitted_at, now, ctx.exact);
+    let submitted = text::ago(open.case.attempt.submitted_at, now, ctx.times);
     if compact && revealed.is_none() {
         lines.truncate(1);
         let verified = if user.email_verified { "✔" } else { "○ not verified" };
@@ -243,9 +258,14 @@ fn about(open: &OpenCase, ctx: &Ctx, width: usize, compact: bool) -> Vec<Line<'s
         lines.push(Line::from(vec![label("account"), account, Span::raw(format!(" · {}", user.role))]));
         lines.push(rows::field(theme, "submitted", format!("{submitted} · joined {}", user.created_at.date())));
     }
+    // Where there is little room, it matters more than when somebody joined.
+    if compact && others.is_some() {
+        lines.truncate(2);
+    }
+    lines.extend(others);
     if let Some(decision) = &open.case.decision {
         let (glyph, word, style) = theme::kyc_status(decision.status);
-        let when = text::when(decision.at, now, ctx.exact);
+        let when = text::when(decision.at, now, ctx.times);
         lines.push(Line::from(vec![
             Span::styled(text::left("decision", 11), theme.style(Style::Faint)),
             Span::styled(format!("{glyph} {word}"), theme.style(style)),

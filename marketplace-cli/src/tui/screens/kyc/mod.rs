@@ -7,6 +7,8 @@ mod draw;
 mod open;
 mod queue;
 
+pub use open::Seek;
+
 use marketplace_core::records::target::TargetKind;
 use marketplace_core::staff::{ReleaseAttempt, ShowAttempt, ShowUser};
 use std::any::Any;
@@ -126,6 +128,8 @@ pub struct Kyc {
     renewing: Vec<LoadId>,
     active_at: Option<Timestamp>,
     renewed_at: Option<Timestamp>,
+    /// The end of the claim that was told of.
+    warned: Option<Timestamp>,
     reveal_load: Option<(LoadId, AttemptId)>,
     whose: Option<LoadId>,
     opened: Option<LoadId>,
@@ -335,6 +339,12 @@ impl Screen for Kyc {
                 self.in_case = false;
                 self.list.start_at(words, ctx);
             }
+            Subject::Next => {
+                self.in_case = self.open.is_some();
+                if !self.in_case && ctx.may(Permission::KycWrite) && ctx.gate.check().is_ok() {
+                    self.advance(ctx);
+                }
+            }
         }
     }
     fn stash(&mut self) -> Box<dyn Any> {
@@ -388,7 +398,7 @@ impl Screen for Kyc {
                 let cases = [&mut self.open, &mut self.next].into_iter().flatten().chain(sent);
                 let mut message = other;
                 for case in cases {
-                    message = case.message(message)?;
+                    message = case.message(message, ctx)?;
                 }
                 return Some(message);
             }
@@ -400,7 +410,7 @@ impl Screen for Kyc {
         if event.target_kind() == Some(TargetKind::Attempt) {
             self.list.soon(ctx);
         }
-        if let Some(open) = &self.open {
+        if let Some(open) = &mut self.open {
             let id = open.id();
             // Nobody but ourselves claims and releases what is ours; looking would renew the claim.
             let ours = open.fence(ctx.now()).is_some()
@@ -409,6 +419,7 @@ impl Screen for Kyc {
                 return;
             }
             if event.target == id.to_string() || event.user_id == Some(open.case.attempt.user_id) {
+                open.presence.soon();
                 self.watching =
                     Some(ctx.load(Came::Watched, |api| async move { api.call::<ShowAttempt>(id, (), ()).await }));
             }
@@ -447,8 +458,11 @@ impl Screen for Kyc {
                 ctx.dirty = true;
             }
             open.render(ctx);
+            let of = [open.id().to_string(), open.case.attempt.user_id.to_string()];
+            open.presence.tick(&of, visible, ctx);
         }
         self.keep_claims(ctx);
+        self.warn_of_end(ctx);
         if visible && self.list.due(now) {
             self.list.rows.refresh();
         }
@@ -514,6 +528,9 @@ impl Screen for Kyc {
             None
         };
         Some(Sight { subject: format!("{} {}", open.id(), open.case.attempt.status), missing })
+    }
+    fn ready(&self) -> bool {
+        self.opening.is_none()
     }
     fn acts_on_sight(&self) -> Option<Action> {
         Some(APPROVE)

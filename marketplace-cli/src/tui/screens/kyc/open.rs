@@ -23,7 +23,7 @@ use marketplace_core::{
 
 use super::{
     super::super::{
-        ctx::{Ctx, REVEAL},
+        ctx::{Ctx, REVEAL, Request},
         message::LoadId,
         text,
     },
@@ -35,19 +35,24 @@ use super::{
 const RENEW: Duration = Duration::from_secs(60);
 
 /// How the next case is chosen.
-struct Seek {
-    filter: KycFilter,
+#[derive(Debug)]
+pub struct Seek {
+    /// Among which.
+    pub filter: KycFilter,
     /// These come last, in this order.
-    skipped: Vec<AttemptId>,
+    pub skipped: Vec<AttemptId>,
     /// These are not wanted: this console has them.
-    held: Vec<AttemptId>,
+    pub held: Vec<AttemptId>,
     /// Whether a claim that an earlier console of the same person left behind comes first.
-    orphans: bool,
+    pub orphans: bool,
 }
 
 impl Seek {
     /// Returns the next case, claimed: an orphaned one, otherwise the oldest that was not skipped, otherwise the oldest.
-    async fn next(self, api: &Connection) -> Result<Next> {
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn next(self, api: &Connection) -> Result<Next> {
         if self.orphans
             && let Some(case) = self.orphan(api).await?
         {
@@ -362,6 +367,18 @@ impl Kyc {
             let load = ctx
                 .act("", Came::Renewed, |api| async move { api.call::<ClaimAttempt>(id, (), Change::default()).await });
             self.renewing.push(load);
+        }
+    }
+
+    /// Tells that the claim on the open case is about to end, once.
+    pub(super) fn warn_of_end(&mut self, ctx: &mut Ctx) {
+        let now = ctx.now();
+        let claim = self.open.as_ref().and_then(|open| open.case.attempt.claim.as_ref());
+        let Some(end) = claim.filter(|claim| claim.mine).map(|claim| claim.expires_at) else { return };
+        if end > now && end.since(now) < RENEW && self.warned != Some(end) {
+            self.warned = Some(end);
+            ctx.requests.push(Request::Alert("your claim on the open case ends within a minute".into()));
+            ctx.say("your claim on the open case ends within a minute: any key renews it");
         }
     }
 

@@ -155,7 +155,7 @@ pub enum Request {
 impl Last {
     /// Returns what was filled in as a decision.
     pub fn new(asked: Asked, target: ReportTarget, filled: Filled) -> Self {
-        let Filled { picked, comment, note } = filled;
+        let Filled { picked, comment, note, .. } = filled;
         let (mut reasons, mut dismissal, mut actions) = (Vec::new(), Vec::new(), Vec::new());
         match asked {
             Asked::Act => {

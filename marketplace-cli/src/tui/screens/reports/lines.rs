@@ -48,7 +48,7 @@ pub fn case(detail: &ReportCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> 
         let width = width.saturating_sub(indent.len());
         text::wrap(text, width).into_iter().map(|line| Line::raw(format!("{indent}{line}"))).collect()
     };
-    let when = |at| text::ago(at, ctx.now(), ctx.exact);
+    let when = |at| text::ago(at, ctx.now(), ctx.times);
     let mut out = vec![Line::from(vec![
         Span::styled(text::left("status", 11), theme.style(Style::Faint)),
         rows::state(theme, status(case.status), 13),
@@ -115,7 +115,8 @@ pub fn case(detail: &ReportCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> 
         out.push(Line::raw(""));
         out.push(head("History"));
         for event in &detail.history {
-            let until = event.until.map_or_else(String::new, |until| format!(" until {}", text::exact(until)));
+            let until =
+                event.until.map_or_else(String::new, |until| format!(" until {}", text::exact(until, ctx.times)));
             let note = event.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
             let who = ctx.who(&event.actor);
             out.extend(wrapped(&format!("{} {}{until} by {who}{note}", when(event.at), event.kind), ""));
@@ -130,7 +131,7 @@ pub fn case(detail: &ReportCase, ctx: &Ctx, width: usize) -> Vec<Line<'static>> 
 fn filed(report: &FiledReport, ctx: &Ctx, wrapped: &dyn Fn(&str, &str) -> Vec<Line<'static>>) -> Vec<Line<'static>> {
     let theme = ctx.theme;
     let who = report.reporter_name.as_deref().unwrap_or("the system");
-    let when = text::ago(report.created_at, ctx.now(), ctx.exact);
+    let when = text::ago(report.created_at, ctx.now(), ctx.times);
     let mut out = vec![Line::from(vec![
         Span::styled(format!("⚑ {}", text::words(report.reason.as_str())), theme.style(Style::Warn)),
         Span::styled(format!(" · {} · {when}", text::clean(who)), theme.style(Style::Faint)),

@@ -433,6 +433,18 @@ impl Screen for Reports {
         }
     }
 
+    fn go(&mut self, subject: &Subject, ctx: &mut Ctx) {
+        match subject {
+            Subject::Next => {
+                self.browser.in_detail = self.open().is_some();
+                if !self.browser.in_detail && ctx.may(Permission::ReportsWrite) && ctx.gate.check().is_ok() {
+                    self.advance(ctx);
+                }
+            }
+            other => self.browser.go(other, ctx),
+        }
+    }
+
     fn relations(&self) -> Relations {
         let Some(case) = self.browser.subject() else { return Relations::default() };
         let relations = Relations::of(case.id).with("user", case.subject_id.0, &case.subject_name);
@@ -483,7 +495,7 @@ impl Screen for Reports {
         let (list, detail) = if self.browser.in_detail { self.browser.panes(area) } else { (Some(area), None) };
         // Moving over the list loads nothing: see the module.
         self.browser.wide = self.browser.in_detail && area.width >= WIDE;
-        let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
+        let (now, exact, theme) = (ctx.now(), ctx.times, ctx.theme);
         if let Some(list) = list {
             let title = ("Reports", "Nothing waits. `/status:resolved` lists what was decided.");
             self.browser.draw_list(list, buf, ctx, title, &COLUMNS, |case| {

@@ -37,7 +37,7 @@ pub const COLUMNS: [Column; 6] = [
 /// Draws the list beside a thread's data without its content.
 pub fn list(browser: &mut Browser<ThreadInfo>, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
     let (list, detail) = browser.panes(area);
-    let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
+    let (now, exact, theme) = (ctx.now(), ctx.times, ctx.theme);
     if let Some(list) = list {
         let words = ("Threads", "No thread matches. Esc clears the filter.");
         browser.draw_list(list, buf, ctx, words, &COLUMNS, |thread| {
@@ -58,7 +58,7 @@ pub fn list(browser: &mut Browser<ThreadInfo>, area: Rect, buf: &mut Buffer, ctx
 
 fn about(thread: &ThreadInfo, ctx: &Ctx, now: Timestamp, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
-    let when = |at| text::ago(at, now, ctx.exact);
+    let when = |at| text::ago(at, now, ctx.times);
     let (glyph, word, style) = theme::thread_status(thread.status);
     let why = thread.closed_reason.map_or_else(String::new, |reason| format!(" · {}", text::words(reason.as_str())));
     let mut out = vec![
@@ -221,15 +221,15 @@ impl Talk {
         let theme = ctx.theme;
         let before = self.messages.range(..seq).next_back();
         let mut out = Vec::new();
-        let day = message.at.date();
-        if before.is_none_or(|(_, before)| before.at.date() != day) {
+        let day = ctx.times.date(message.at);
+        if before.is_none_or(|(_, before)| ctx.times.date(before.at) != day) {
             let earlier = if before.is_none() && self.more_before() { "   ↑ earlier messages" } else { "" };
             out.push(Line::styled(format!("   ── {day} ──{earlier}"), theme.style(Style::Faint)));
         }
         let cursor = if seq == self.cursor { "▸" } else { " " };
         let mark = if self.marks.contains(&seq) { "◆" } else { " " };
-        let exact = text::exact(message.at);
-        let time = if ctx.exact { exact.as_str() } else { exact.get(11..16).unwrap_or("") };
+        let times = ctx.times;
+        let time = if times.exact { text::exact(message.at, times) } else { times.clock(message.at) };
         let name = match (message.kind, &message.sender_name) {
             (MessageKind::Job, _) => "──",
             (MessageKind::Notice, _) => "✎ staff",
@@ -240,7 +240,7 @@ impl Talk {
             (MessageKind::Text, false) => Style::Title,
             _ => Style::Faint,
         };
-        let lead = 3 + text::width(time) + 2 + 12;
+        let lead = 3 + text::width(&time) + 2 + 12;
         let mut head = vec![
             Span::raw(cursor),
             Span::styled(mark, theme.style(Style::Accent)),

@@ -1,16 +1,18 @@
 //! Staff actions on users: confirmation, the change, and its repetition.
 
-use marketplace_core::staff::{self, Connection, NoteInput, WriteUserNote};
-use std::fmt::Write as _;
+use marketplace_core::staff::{self, Connection, CreateUser, ExportUser, NewUserInput, NoteInput, WriteUserNote};
+use std::{fmt::Write as _, path::Path};
 
-use futures::future::BoxFuture;
+use futures::{StreamExt, future::BoxFuture};
 use marketplace_core::{
-    accounts::model::UserAction,
+    accounts::model::{NewUser, UserAction},
     base::{
-        change::{Change, RestrictionReason},
+        change::{Change, IdentityProof, RestrictionReason},
         permission::Role,
     },
+    error::Result,
     ids::UserId,
+    platform::new_file::{NewFile, require_free},
 };
 
 use super::{
@@ -23,6 +25,7 @@ use super::{
         bulk::Bulk,
         confirmation,
         ctx::Ctx,
+        text,
         widgets::form::{Choice, Filled, Form},
     },
     Came, Intent, Last, Users,
@@ -80,6 +83,18 @@ fn wording(action: &UserAction) -> (&'static str, &'static str, &'static str) {
         }
         UserAction::RevokeSessions => ("End every session of", "They have to log in again.", "sessions ended"),
     }
+}
+
+/// Writes everything that is stored of a user into a new file; an interrupted export leaves nothing.
+async fn export(api: &Connection, id: UserId, path: &Path) -> Result<u64> {
+    // Each export is audited, so what cannot be written is not fetched.
+    require_free(path)?;
+    let mut export = api.call::<ExportUser>(id, (), ()).await?;
+    let mut file = NewFile::create(path)?;
+    while let Some(piece) = export.body.next().await {
+        file.write(&piece?)?;
+    }
+    file.finish()
 }
 
 impl Users {
@@ -146,6 +161,48 @@ impl Users {
         ctx.ask(form, Intent::Note(targets));
     }
 
+    pub(super) fn ask_reset(&mut self, ctx: &mut Ctx) {
+        let targets = self.browser.targets();
+        if targets.is_empty() {
+            return;
+        }
+        let (verb, means, _) = wording(&UserAction::ResetTotp);
+        let choices = "pvkic".chars().zip(IdentityProof::ALL);
+        let form = Form::new(heading(verb, &targets, "users"))
+            .line(means)
+            .line("How did you make sure who asks?")
+            .line("")
+            .choices(choices.map(|(key, proof)| Choice::of(key, proof.as_str())).collect(), false)
+            .with_note(None)
+            .about(targets.iter().map(|target| target.id))
+            .confirmed_by(confirmation::RESET_TOTP, targets.len());
+        ctx.ask(form, Intent::Reset(targets));
+    }
+
+    pub(super) fn ask_new(ctx: &mut Ctx) {
+        let form = Form::new("New account")
+            .line("A mail lets its owner set the password.")
+            .line("")
+            .choices(roles(), false)
+            .with_input("name", true)
+            .with_input("email", true)
+            .with_input("phone (+44…, if any)", false)
+            .about(["new account"])
+            .confirmed_by(confirmation::ROLE, 1);
+        ctx.ask(form, Intent::Create);
+    }
+
+    pub(super) fn ask_export(&mut self, ctx: &mut Ctx) {
+        let Some(user) = self.browser.subject() else { return };
+        let (id, name) = (user.id, text::clean(&user.name).into_owned());
+        let form = Form::new(format!("Export {name}"))
+            .line("Everything that is stored of them, as a ZIP archive that only you can read.")
+            .line("")
+            .with_input("new file", true)
+            .filled_with(format!("user-{id}.zip"));
+        ctx.ask(form, Intent::Export(id));
+    }
+
     /// Repeats the latest action on the next row; asks again, with everything filled in.
     pub(super) fn repeat(&mut self, ctx: &mut Ctx) {
         let Some(last) = self.last.clone() else {
@@ -176,6 +233,29 @@ impl Users {
                 self.last = Some(Last { action: action.clone(), reason, note: filled.note.clone() });
                 let change = Change { reason, note: filled.note, ..Change::default() };
                 self.change(action, &targets, &change, ctx);
+            }
+            Intent::Reset(targets) => {
+                let proof = filled.picked.first().and_then(|at| IdentityProof::ALL.get(*at)).copied();
+                let change = Change { proof, note: filled.note, ..Change::default() };
+                self.change(UserAction::ResetTotp, &targets, &change, ctx);
+            }
+            Intent::Create => {
+                let role = filled.picked.first().and_then(|at| Role::ALL.get(*at)).copied();
+                let ([name, email, phone], Some(role)) = (filled.inputs.as_slice(), role) else { return };
+                let phone = Some(phone.clone()).filter(|phone| !phone.is_empty());
+                let new = NewUser { role, email: email.clone(), name: name.clone(), phone };
+                let input = NewUserInput::new(new, Change::default());
+                self.making = Some(ctx.act(format!("creating {name}"), Came::Created, |api| async move {
+                    api.call::<CreateUser>((), (), input).await
+                }));
+            }
+            Intent::Export(id) => {
+                let Some(path) = filled.inputs.first().cloned() else { return };
+                self.exporting = Some(ctx.act(format!("exporting into {path}"), Came::Exported, |api| async move {
+                    let size = export(&api, id, Path::new(&path)).await?;
+                    Ok((size, path))
+                }));
+                ctx.say("exporting…");
             }
             Intent::Note(targets) => {
                 let Some(body) = filled.note else { return };

@@ -25,7 +25,7 @@ use super::{
 impl Users {
     pub(super) fn draw_all(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
         let (list, detail) = self.browser.panes(area);
-        let (now, exact, theme) = (ctx.now(), ctx.exact, ctx.theme);
+        let (now, exact, theme) = (ctx.now(), ctx.times, ctx.theme);
         if let Some(list) = list {
             let words = ("Users", "Nobody matches. Esc clears the filter.");
             self.browser.draw_list(list, buf, ctx, words, &COLUMNS, |user| {
@@ -41,9 +41,12 @@ impl Users {
         }
         if let Some(detail) = detail {
             let revealed = &self.revealed;
+            let others = self.presence.line(ctx);
             self.browser.draw_detail(detail, buf, ctx, |detail, width| {
                 let revealed = revealed.as_ref().map(|(data, _)| data).filter(|data| data.id == detail.user.id);
-                lines(detail, revealed, ctx, width)
+                let mut lines = lines(detail, revealed, ctx, width);
+                lines.splice(0..0, others.clone());
+                lines
             });
         }
     }
@@ -94,7 +97,7 @@ fn lines(
     let user = &detail.user;
     let head = |title: &str| Line::styled(title.to_owned(), theme.style(Style::Title));
     let label = |label: &str| Span::styled(text::left(label, 11), theme.style(Style::Faint));
-    let ago = |at| text::ago(at, now, ctx.exact);
+    let ago = |at| text::ago(at, now, ctx.times);
     let mut out = vec![
         Line::from(vec![label("status"), rows::state(theme, theme::user_status(user.status), 13)]),
         Line::from(vec![label("role"), Span::styled(user.role.as_str(), theme.style(theme::role(user.role)))]),
@@ -107,7 +110,7 @@ fn lines(
         ]));
     }
     out.extend(person(user, revealed, ctx, width));
-    let day = if ctx.exact { String::new() } else { format!("{} · ", user.created_at.date()) };
+    let day = if ctx.times.exact { String::new() } else { format!("{} · ", user.created_at.date()) };
     out.push(rows::field(theme, "joined", format!("{day}{}", ago(user.created_at))));
     out.push(rows::field(theme, "last seen", detail.last_seen_at.map_or_else(|| "never".into(), ago)));
     out.push(rows::field(theme, "sessions", detail.sessions.to_string()));
@@ -135,7 +138,7 @@ fn lines(
 /// Returns an attempt in one line, and its decision.
 pub fn attempt_lines(attempt: &AttemptBrief, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
-    let when = text::when(attempt.submitted_at, ctx.now(), ctx.exact);
+    let when = text::when(attempt.submitted_at, ctx.now(), ctx.times);
     let mut lines = vec![Line::from(vec![
         Span::raw(text::left(&text::ordinal(attempt.number), 5)),
         rows::state(theme, theme::kyc_status(attempt.status), 13),
@@ -163,7 +166,7 @@ pub fn attempt_lines(attempt: &AttemptBrief, ctx: &Ctx, width: usize) -> Vec<Lin
 
 fn note_lines(note: &Note, ctx: &Ctx, width: usize) -> Vec<Line<'static>> {
     let theme = ctx.theme;
-    let head = format!("{} · {}", text::when(note.created_at, ctx.now(), ctx.exact), ctx.who(&note.author));
+    let head = format!("{} · {}", text::when(note.created_at, ctx.now(), ctx.times), ctx.who(&note.author));
     let mut lines = vec![Line::styled(text::cut(&head, width), theme.style(Style::Faint))];
     lines
         .extend(text::wrap(&note.body, width.saturating_sub(2)).into_iter().map(|line| Line::raw(format!("  {line}"))));

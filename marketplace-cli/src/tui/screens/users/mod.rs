@@ -34,10 +34,11 @@ use super::super::{
         paged::Row,
     },
     component::{Registered, Screen},
-    ctx::{Confirmed, Ctx, REVEAL},
-    jump::{Link, Relations, Subject},
+    ctx::{Confirmed, Ctx, REVEAL, Request},
+    jump::{Destination, Link, Relations, Subject},
     keymap::{Action, Rows, ScreenInfo, Spec, actions},
     message::{LoadId, Message},
+    presence::Presence,
     text,
     theme::Style,
     widgets::columns::{Column, SPARE},
@@ -55,6 +56,9 @@ actions! {
     COMMENT, "note", "c", "note", 5, Some(Permission::UsersWrite), "Write a staff note";
     SESSIONS, "revoke-sessions", "S", "end sessions", 7, Some(Permission::UsersWrite), "End every session";
     ROLE, "role", "m", "role", 8, Some(Permission::UsersAdmin), "Change the role";
+    RESET_TOTP, "reset-totp", "T", "reset 2nd factor", 0, Some(Permission::UsersAdmin), "Remove a lost second factor; says how it was made sure who asks";
+    CREATE, "create-user", "n", "new account", 0, Some(Permission::UsersAdmin), "Create an account; its owner sets the password by mail";
+    EXPORT, "export", "X", "export", 0, Some(Permission::UsersAdmin), "Everything that is stored of the user, into a new file; audited";
     DELETE, "delete", "D", "delete", 9, Some(Permission::UsersAdmin), "Erase the account's personal data for good";
 }
 
@@ -165,6 +169,10 @@ enum Came {
     Revealed(Result<PersonalData>),
     /// A note that was written.
     Noted(Result<Changed<Note>>),
+    /// An account that was created.
+    Created(Result<Changed<UserDetail>>),
+    /// An archive that was written: its size, and where it is.
+    Exported(Result<(u64, String)>),
 }
 
 /// The intent of a form.
@@ -173,6 +181,12 @@ enum Intent {
     Act(UserAction, Vec<Target<UserId>>),
     /// Write a note.
     Note(Vec<Target<UserId>>),
+    /// Remove the second factor; how it was made sure who asks comes from the choice.
+    Reset(Vec<Target<UserId>>),
+    /// Create an account.
+    Create,
+    /// Write everything into a file.
+    Export(UserId),
 }
 
 /// Users.
@@ -182,6 +196,9 @@ pub struct Users {
     revealed: Option<(PersonalData, Timestamp)>,
     reveal_load: Option<(LoadId, UserId)>,
     noting: Vec<(LoadId, String)>,
+    presence: Presence,
+    making: Option<LoadId>,
+    exporting: Option<LoadId>,
     last: Option<Last>,
 }
 
@@ -240,6 +257,9 @@ impl Screen for Users {
             SESSIONS => self.ask(&UserAction::RevokeSessions, ctx),
             ROLE => self.ask_role(None, ctx),
             COMMENT => self.ask_note(ctx),
+            RESET_TOTP => self.ask_reset(ctx),
+            CREATE => Self::ask_new(ctx),
+            EXPORT => self.ask_export(ctx),
             Action::REPEAT => self.repeat(ctx),
             _ => return self.browser.action(action, ctx),
         }
@@ -253,6 +273,7 @@ impl Screen for Users {
 
     fn message(&mut self, message: Message, ctx: &mut Ctx) -> Option<Message> {
         let message = self.browser.message(message, ctx)?;
+        let message = self.presence.message(message, ctx)?;
         match message.open() {
             Ok((id, Came::Revealed(answer))) => {
                 if self.reveal_load.take_if(|(pending, _)| *pending == id).is_some() {
@@ -273,6 +294,24 @@ impl Screen for Users {
                     Err(error) => ctx.fail(&name, &error),
                 }
             }
+            Ok((id, Came::Created(answer))) => {
+                self.making.take_if(|load| *load == id)?;
+                match answer {
+                    Ok(made) => {
+                        ctx.say(format!("{}: created; the password is set by mail", made.item.user.name));
+                        let subject = Subject::One(made.item.user.id.0);
+                        ctx.requests.push(Request::Go(Destination { home: HOME, subject }));
+                    }
+                    Err(error) => ctx.fail("new account", &error),
+                }
+            }
+            Ok((id, Came::Exported(answer))) => {
+                self.exporting.take_if(|load| *load == id)?;
+                match answer {
+                    Ok((size, path)) => ctx.say(format!("{path} ({})", crate::output::size(size))),
+                    Err(error) => ctx.fail("export", &error),
+                }
+            }
             Err(other) => return Some(other),
         }
         None
@@ -281,6 +320,9 @@ impl Screen for Users {
     fn event(&mut self, event: &Event, ctx: &mut Ctx) {
         if matches!(event.target_kind(), Some(TargetKind::User | TargetKind::Attempt | TargetKind::Session)) {
             self.browser.list.soon(ctx);
+            if self.browser.detail.as_ref().is_some_and(|detail| event.user_id == Some(detail.user.id)) {
+                self.presence.soon();
+            }
         }
     }
     fn confirmed(&mut self, confirmed: Confirmed, ctx: &mut Ctx) -> std::result::Result<(), Confirmed> {
@@ -295,6 +337,11 @@ impl Screen for Users {
         if self.revealed.take_if(|(data, until)| now >= *until || other.is_some_and(|id| id != data.id)).is_some() {
             ctx.dirty = true;
         }
+        let of: Vec<String> = self.browser.detail.as_ref().map_or_else(Vec::new, |detail| {
+            let latest = detail.kyc.first().map(|attempt| attempt.id.to_string());
+            std::iter::once(detail.user.id.to_string()).chain(latest).collect()
+        });
+        self.presence.tick(&of, visible, ctx);
         self.browser.tick(visible, ctx);
     }
     fn draw(&mut self, area: Rect, buf: &mut Buffer, ctx: &Ctx) {
@@ -317,7 +364,9 @@ impl Screen for Users {
             UNFREEZE => many || status == Some(Status::Frozen),
             BAN => many || status.is_some_and(|status| !matches!(status, Status::Banned | Status::Deleted)),
             UNBAN => many || status == Some(Status::Banned),
-            DELETE | ROLE | SESSIONS | Action::REVEAL => many || status.is_some_and(|status| status != Status::Deleted),
+            DELETE | ROLE | SESSIONS | RESET_TOTP | Action::REVEAL => {
+                many || status.is_some_and(|status| status != Status::Deleted)
+            }
             COMMENT | Action::GO_KYC | Action::GO_AUDIT => status.is_some(),
             Action::OPEN | Action::MARK => !self.browser.in_detail && status.is_some(),
             _ => true,
@@ -329,7 +378,7 @@ impl Screen for Users {
             return None;
         }
         let user = self.browser.subject()?;
-        let changes = [FREEZE, UNFREEZE, BAN, UNBAN, DELETE, ROLE, SESSIONS].contains(&action);
+        let changes = [FREEZE, UNFREEZE, BAN, UNBAN, DELETE, ROLE, SESSIONS, RESET_TOTP].contains(&action);
         let own = ctx.identity.as_ref().is_some_and(|identity| identity.principal.user_id() == Some(user.id));
         let why = match (action, user.status) {
             _ if !changes => return None,

@@ -14,6 +14,8 @@ pub struct Draft {
     pub comment: Option<String>,
     /// The note.
     pub note: String,
+    /// The inputs.
+    pub inputs: Vec<String>,
 }
 
 /// The drafts of this session, in memory only. Clones share them.
@@ -32,7 +34,8 @@ impl Drafts {
     /// Keeps a draft under a name, unless nothing was filled in.
     pub fn put(&self, name: &str, draft: Draft) {
         self.remove(name);
-        if draft.comment.is_none() && draft.note.trim().is_empty() && !draft.picked.contains(&true) {
+        let written = draft.inputs.iter().chain([&draft.note]).any(|text| !text.trim().is_empty());
+        if draft.comment.is_none() && !written && !draft.picked.contains(&true) {
             return;
         }
         let mut drafts = self.left.borrow_mut();

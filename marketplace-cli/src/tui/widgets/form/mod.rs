@@ -2,6 +2,7 @@
 //! A single key changes something only if the change can be undone.
 
 mod drafts;
+mod replies;
 
 use std::cell::{Cell, RefCell};
 
@@ -18,7 +19,9 @@ use tui_input::{Input, backend::crossterm::EventHandler};
 
 use super::{
     super::{
-        confirmation, text,
+        confirmation,
+        replies::{Reply, unfilled},
+        text,
         theme::{Style, Theme},
     },
     centred, rows,
@@ -48,6 +51,8 @@ impl Choice {
 enum Field {
     Choices,
     Comment,
+    /// One of the inputs.
+    Input(usize),
     Note,
     Word,
 }
@@ -72,6 +77,15 @@ pub struct Filled {
     pub comment: Option<String>,
     /// The note that only staff see.
     pub note: Option<String>,
+    /// What was written into the inputs, in their order.
+    pub inputs: Vec<String>,
+}
+
+/// A line of text with a label.
+struct Labelled {
+    label: &'static str,
+    needed: bool,
+    input: Input,
 }
 
 /// A form in a box.
@@ -91,6 +105,7 @@ pub struct Form {
     reader: &'static str,
     comment_needed: bool,
     edited: bool,
+    inputs: Vec<Labelled>,
     note: Option<Input>,
     note_needed: bool,
     word: Option<(String, Input)>,
@@ -99,6 +114,13 @@ pub struct Form {
     /// Where what was typed is kept when the form is left, and under which name.
     draft: Option<(Drafts, String)>,
     about: Option<String>,
+    /// Own texts that can be inserted, and what their placeholders stand for.
+    replies: Vec<Reply>,
+    facts: Vec<(&'static str, String)>,
+    /// The text under the cursor, while one is chosen.
+    choosing: Option<usize>,
+    /// Whether a text with placeholders was inserted: none may be left then.
+    inserted: bool,
     /// Where the choices and fields were drawn last.
     places: RefCell<Vec<(Rect, Place)>>,
     /// The first choice that was drawn.
@@ -129,6 +151,7 @@ impl Form {
             reader: "the worker reads",
             comment_needed: false,
             edited: false,
+            inputs: Vec::new(),
             note: None,
             note_needed: false,
             word: None,
@@ -136,6 +159,10 @@ impl Form {
             error: None,
             draft: None,
             about: None,
+            replies: Vec::new(),
+            facts: Vec::new(),
+            choosing: None,
+            inserted: false,
             places: RefCell::default(),
             offset: Cell::new(0),
         }
@@ -165,6 +192,9 @@ impl Form {
             if let Some(note) = self.note.as_mut().filter(|note| note.value().is_empty()) {
                 *note = draft.note.into();
             }
+            for (labelled, text) in self.inputs.iter_mut().zip(draft.inputs) {
+                labelled.input = text.into();
+            }
         }
         self.draft = Some((drafts.clone(), name));
     }
@@ -172,7 +202,8 @@ impl Form {
     fn filled_in(&self) -> Draft {
         let comment = self.comment.as_ref().filter(|_| self.edited).map(|comment| comment.lines().join("\n"));
         let note = self.note.as_ref().map_or("", |note| note.value()).to_owned();
-        Draft { picked: self.picked.clone(), comment, note }
+        let inputs = self.inputs.iter().map(|labelled| labelled.input.value().to_owned()).collect();
+        Draft { picked: self.picked.clone(), comment, note, inputs }
     }
 
     /// Returns whether what is typed is kept when it is left.
@@ -269,6 +300,23 @@ impl Form {
         self.fill_comment();
         self
     }
+    /// Adds a line of text with a label, which may be left empty or not.
+    #[must_use]
+    pub fn with_input(mut self, label: &'static str, needed: bool) -> Self {
+        self.inputs.push(Labelled { label, needed, input: Input::default() });
+        if self.choices.is_empty() && self.inputs.len() == 1 {
+            self.focus = Field::Input(0);
+        }
+        self
+    }
+    /// Fills in the latest line of text.
+    #[must_use]
+    pub fn filled_with(mut self, text: String) -> Self {
+        if let Some(labelled) = self.inputs.last_mut() {
+            labelled.input = text.into();
+        }
+        self
+    }
     /// Adds a note for staff.
     #[must_use]
     pub fn with_note(mut self, note: Option<&str>) -> Self {
@@ -297,7 +345,7 @@ impl Form {
 
     /// Returns whether a character is text now, rather than a choice.
     pub fn typing(&self) -> bool {
-        self.focus != Field::Choices
+        self.focus != Field::Choices && self.choosing.is_none()
     }
 
     fn fields(&self) -> Vec<Field> {
@@ -308,6 +356,7 @@ impl Form {
         if self.comment.is_some() {
             fields.push(Field::Comment);
         }
+        fields.extend((0..self.inputs.len()).map(Field::Input));
         if self.note.is_some() {
             fields.push(Field::Note);
         }
@@ -365,6 +414,7 @@ impl Form {
                     self.edited |= comment.insert_str(text::pasted(pasted));
                 }
             }
+            Field::Input(at) => insert(self.inputs.get_mut(at).map(|labelled| &mut labelled.input), &line),
             Field::Note => insert(self.note.as_mut(), &line),
             Field::Word => insert(self.word.as_mut().map(|(_, input)| input), &line),
             Field::Choices => {}
@@ -374,6 +424,10 @@ impl Form {
     /// Handles a key.
     pub fn key(&mut self, key: KeyEvent) -> Outcome {
         let plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        if self.choosing.is_some() {
+            self.reply_key(key);
+            return Outcome::Open;
+        }
         match key.code {
             KeyCode::Esc => return self.leave(),
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return self.leave(),
@@ -393,6 +447,11 @@ impl Form {
             Field::Comment => {
                 if let Some(comment) = &mut self.comment {
                     self.edited |= comment.input(key);
+                }
+            }
+            Field::Input(at) => {
+                if let Some(labelled) = self.inputs.get_mut(at) {
+                    labelled.input.handle_event(&Event::Key(key));
                 }
             }
             Field::Note => {
@@ -448,6 +507,13 @@ impl Form {
         }
         let filled = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let note = self.note.as_ref().and_then(|note| filled(note.value().to_owned()));
+        let inputs: Vec<String> = self.inputs.iter().map(|labelled| labelled.input.value().trim().to_owned()).collect();
+        let empty = self.inputs.iter().zip(&inputs).position(|(labelled, text)| labelled.needed && text.is_empty());
+        if let Some(at) = empty {
+            self.focus = Field::Input(at);
+            self.error = Some("write something first".into());
+            return Outcome::Open;
+        }
         if self.note_needed && note.is_none() {
             self.error = Some("write something first".into());
             return Outcome::Open;
@@ -469,10 +535,16 @@ impl Form {
             self.error = Some("write something first".into());
             return Outcome::Open;
         }
+        if self.inserted
+            && let Some(left) = [&comment, &note].into_iter().flatten().find_map(|text| unfilled(text))
+        {
+            self.error = Some(format!("write what {left} stands for first"));
+            return Outcome::Open;
+        }
         if let Some((drafts, name)) = &self.draft {
             drafts.send(name, self.filled_in());
         }
-        Outcome::Filled(Filled { picked, comment, note })
+        Outcome::Filled(Filled { picked, comment, note, inputs })
     }
 
     /// Draws the form in the middle; returns the position of the cursor.
@@ -531,6 +603,9 @@ impl Form {
             self.place(Rect { y: inner.y + row, height: 1, ..inner }, Place::Field(field));
             row += 1;
         };
+        for (at, labelled) in self.inputs.iter().enumerate() {
+            input(labelled.label, &labelled.input, Field::Input(at));
+        }
         if let Some(note) = &self.note {
             input("note (staff only)", note, Field::Note);
         }
@@ -546,6 +621,10 @@ impl Form {
             None => Line::styled("Enter confirms · Esc cancels", theme.style(Style::Faint)),
         };
         rows::put(buf, inner, inner.height.saturating_sub(1), &foot);
+        if let Some(at) = self.choosing {
+            self.draw_replies(area, buf, theme, at);
+            return None;
+        }
         cursor.map(|(x, y)| {
             Position::new(
                 inner.x + x.min(inner.width.saturating_sub(1)),
@@ -563,7 +642,8 @@ impl Form {
     fn plan(&self, columns: usize, room: usize) -> Plan {
         let head: Vec<String> = self.lines.iter().flat_map(|line| text::wrap(line, columns)).collect();
         let one = |there: bool| usize::from(there);
-        let fixed = one(self.comment.is_some()) + one(self.note.is_some()) + one(self.word.is_some()) + 1;
+        let fixed =
+            one(self.comment.is_some()) + self.inputs.len() + one(self.note.is_some()) + one(self.word.is_some()) + 1;
         let written = if self.comment.is_some() { [4, 2, 1].as_slice() } else { &[0] };
         let full = Plan { head, across: 1, choices: self.choices.len(), comment: 0, fixed, spare: 1 };
         let least = 8 + self.choices.iter().map(|choice| text::width(&choice.label).min(20)).max().unwrap_or(0);
