@@ -81,6 +81,7 @@
 //! | jobs, from the first offer to the final state | [`jobs`] |
 //! | threads and messages | [`messaging`] |
 //! | reviews and ratings | [`reviews`] |
+//! | what staff do not let in | [`rules`] |
 //! | the export of one person's data | [`export`] |
 //! | the audit log | [`audit`] |
 //! | rules for names and texts | [`text`] |
@@ -121,6 +122,7 @@ pub mod kyc;
 pub mod messaging;
 pub mod profiles;
 pub mod reviews;
+pub mod rules;
 pub mod services;
 pub mod tokens;
 

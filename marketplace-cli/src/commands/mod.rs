@@ -19,7 +19,9 @@ pub mod man;
 mod open;
 pub mod profile;
 pub mod reviews;
+pub mod rules;
 pub mod schema;
+pub mod services;
 pub mod stats;
 pub mod threads;
 pub mod tokens;
@@ -79,6 +81,12 @@ pub enum Noun {
     /// Reviews: flags, removal, restoration
     #[command(subcommand, after_help = "Example:\n  marketplace reviews list --flagged")]
     Reviews(reviews::Verb),
+    /// Services: find, look into, close
+    #[command(subcommand, after_help = "Example:\n  marketplace services list --status published")]
+    Services(services::Verb),
+    /// Rules: what is not let in
+    #[command(subcommand, after_help = "Example:\n  marketplace rules create blocked_domain throwaway.example")]
+    Rules(rules::Verb),
     /// The audit log: who did what
     #[command(subcommand, after_help = "Example:\n  marketplace audit list --action users.ban")]
     Audit(audit::Verb),
@@ -168,6 +176,8 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Jobs(verb) => jobs::run(verb, context).await,
         Noun::Threads(verb) => threads::run(verb, context).await,
         Noun::Reviews(verb) => reviews::run(verb, context).await,
+        Noun::Services(verb) => services::run(verb, context).await,
+        Noun::Rules(verb) => rules::run(verb, context).await,
         Noun::Audit(verb) => audit::run(verb, context).await,
         Noun::Tokens(verb) => tokens::run(verb, context).await,
         Noun::Mail(verb) => mail::run(verb, context).await,

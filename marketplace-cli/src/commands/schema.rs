@@ -9,6 +9,8 @@ use marketplace_core::{
     mail::model::MailSummary,
     messaging::model::{StaffMessage, ThreadInfo},
     reviews::model::{ReviewDetail, ReviewSummary},
+    rules::model::Rule,
+    services::model::{ServiceDetail, ServiceSummary},
     staff::Stats,
     tokens::model::ApiToken,
     users::model::UserDetail,
@@ -45,6 +47,10 @@ pub enum Noun {
     Threads,
     /// Reviews.
     Reviews,
+    /// Services.
+    Services,
+    /// Rules.
+    Rules,
     /// The audit log.
     Audit,
     /// Tokens.
@@ -80,6 +86,9 @@ pub fn run(args: &Args, context: &Context) -> Outcome {
         (Noun::Threads, What::Show) => of::<StaffMessage>("a message of a thread"),
         (Noun::Reviews, What::List) => of::<ReviewSummary>("a review"),
         (Noun::Reviews, What::Show) => of::<ReviewDetail>("a review, whole"),
+        (Noun::Services, What::List) => of::<ServiceSummary>("a service"),
+        (Noun::Services, What::Show) => of::<ServiceDetail>("a service, whole"),
+        (Noun::Rules, _) => of::<Rule>("a rule"),
         (Noun::Audit, _) => of::<AuditRow>("a row of the audit log"),
         (Noun::Tokens, _) => of::<ApiToken>("a token"),
         (Noun::Mail, _) => of::<MailSummary>("a mail"),

@@ -78,6 +78,8 @@ id! {
     PictureId = "picture",
     /// A token for scripts.
     TokenId = "token",
+    /// Something that staff do not let in.
+    RuleId = "rule",
     /// A login through a provider that belongs to an account.
     IdentityId = "identity",
 }

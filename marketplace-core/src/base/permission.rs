@@ -81,6 +81,10 @@ text_enum! {
         ThreadsRead = "threads:read",
         /// Close and reopen threads, post notices, remove messages.
         ThreadsWrite = "threads:write",
+        /// See services, drafts and closed ones too.
+        ServicesRead = "services:read",
+        /// Close services, and take that back.
+        ServicesWrite = "services:write",
         /// See reviews, hidden and removed ones too, and their flags.
         ReviewsRead = "reviews:read",
         /// Dismiss flags, remove and restore reviews.
@@ -113,6 +117,7 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::TokensRead,
             P::JobsRead,
             P::ThreadsRead,
+            P::ServicesRead,
             P::ReviewsRead,
             P::AuditRead,
             P::StatsRead,
@@ -129,6 +134,8 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::JobsWrite,
             P::ThreadsRead,
             P::ThreadsWrite,
+            P::ServicesRead,
+            P::ServicesWrite,
             P::ReviewsRead,
             P::ReviewsWrite,
             P::AuditRead,
@@ -150,6 +157,8 @@ pub const fn permissions(role: Role) -> &'static [Permission] {
             P::JobsAdmin,
             P::ThreadsRead,
             P::ThreadsWrite,
+            P::ServicesRead,
+            P::ServicesWrite,
             P::ReviewsRead,
             P::ReviewsWrite,
             P::AuditRead,

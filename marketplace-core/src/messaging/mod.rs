@@ -45,5 +45,5 @@ pub use ops::{
     attachment_address, fingerprint, get, list, messages, open, read, send, typing,
 };
 pub(crate) use ops::{file_content, seal_stored};
-pub use staff::{staff_act, staff_list, staff_messages, staff_notice, staff_remove, staff_show};
+pub use staff::{staff_act, staff_attachment, staff_list, staff_messages, staff_notice, staff_remove, staff_show};
 pub(crate) use store::{count_since, delivered, files_sent, messages_of, rendered, summary_of, threads_of};

@@ -29,6 +29,8 @@ text_enum! {
         Message = "message",
         /// A review.
         Review = "review",
+        /// A rule about what is not let in.
+        Rule = "rule",
         /// A mail that waits or could not be sent.
         Mail = "mail",
         /// The whole database.

@@ -147,7 +147,8 @@ pub async fn update(op: &Operation, id: ServiceId, update: UpdateService) -> Res
 /// Publishes a draft or a closed service. A published one stays as it is.
 ///
 /// # Errors
-/// `forbidden` unless the worker is active and their identity is approved; `not_found` for other people's services.
+/// `forbidden` unless the worker is active and their identity is approved; `not_found` for other people's services;
+/// `conflict` for one that staff closed.
 pub async fn publish(op: &Operation, id: ServiceId) -> Result<OwnService> {
     let worker = require_lister(op.actor())?;
 
@@ -156,6 +157,10 @@ pub async fn publish(op: &Operation, id: ServiceId) -> Result<OwnService> {
         let service = lock_own(&op, conn, worker, id).await?;
         if account.visible_kyc(op.now()) != KycStatus::Approved {
             return Err(Error::forbidden("publishing needs a confirmed identity: submit your documents first"));
+        }
+        if let Some(reason) = service.closed_reason {
+            let current = serde_json::json!({ "status": service.status, "closed_reason": reason });
+            return Err(Error::conflict("our staff closed this service; write to us if that was wrong", current));
         }
         if service.status != ServiceStatus::Published {
             learn(conn, plain(&service.search_text)).await?;

@@ -32,6 +32,8 @@ mod kyc;
 mod mail;
 mod model;
 mod reviews;
+mod rules;
+mod services;
 mod threads;
 mod tokens;
 mod users;
@@ -46,6 +48,8 @@ pub use mail::*;
 pub use model::{Identity, Stats};
 pub use operation::*;
 pub use reviews::*;
+pub use rules::*;
+pub use services::*;
 pub use threads::*;
 pub use tokens::*;
 pub use users::*;
@@ -57,8 +61,10 @@ pub fn visit(visitor: &mut impl Visitor) {
     users::visit(visitor);
     jobs::visit(visitor);
     threads::visit(visitor);
+    services::visit(visitor);
     reviews::visit(visitor);
     audit::visit(visitor);
     tokens::visit(visitor);
     mail::visit(visitor);
+    rules::visit(visitor);
 }

@@ -31,6 +31,7 @@ impl Template {
     }
 
     /// Returns the subject line, the sentences, and the label of the link.
+    #[expect(clippy::too_many_lines, reason = "the text of each kind")]
     fn text(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::VerifyEmail => (
@@ -87,6 +88,26 @@ impl Template {
                 "Your account was closed",
                 "Your account was closed because it broke our rules. With this link you can have your data deleted. It works once, for 30 days.",
                 "Delete my data",
+            ),
+            Self::AccountEdited => (
+                "Your account was put right",
+                "Our staff changed the name or the phone number of your account. If nobody asked for it, write to us at once.",
+                "",
+            ),
+            Self::Warning => (
+                "A warning about your account",
+                "Something that you did broke our rules. If it happens again, your account can be restricted.",
+                "",
+            ),
+            Self::ServiceClosed => (
+                "Your service was closed",
+                "Our staff closed one of your services, and nobody finds it any more. Write to us if that was wrong.",
+                "",
+            ),
+            Self::ServiceReopened => (
+                "You can publish your service again",
+                "Our staff took the closing of one of your services back. You can publish it again.",
+                "",
             ),
             Self::KycApproved => (
                 "Your identity is confirmed",
