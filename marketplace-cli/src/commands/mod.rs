@@ -18,6 +18,7 @@ pub mod mail;
 pub mod man;
 mod open;
 pub mod profile;
+pub mod replay;
 pub mod reviews;
 pub mod rules;
 pub mod schema;
@@ -132,6 +133,12 @@ pub enum Noun {
     /// The console: the same work, full screen
     #[command(after_help = "Example:\n  marketplace tui\n  marketplace tui --read-only --profile prod")]
     Tui(tui::Console),
+    /// Play a recording of the console (`tui --record`)
+    #[command(
+        after_help = "Keys: Space pauses, n goes to the next act that is on the audit log, q leaves. Whatever a recording holds besides\n\
+        drawing is left out.\n\nExample:\n  marketplace replay shift.cast --speed 2 --idle-limit 1"
+    )]
+    Replay(replay::Args),
     /// Any call to the server, with your log-in
     #[command(
         after_help = "Examples:\n  marketplace api GET /v1/admin/stats\n  marketplace api POST /v1/admin/kyc/next -F dry_run=true"
@@ -190,6 +197,7 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Doctor => doctor::run(context).await,
         Noun::Demo(args) => demo::run(args, context).await,
         Noun::Tui(args) => tui::run(args, context).await,
+        Noun::Replay(args) => replay::run(args, context).await,
         Noun::Api(args) => api::run(args, context).await,
         Noun::Completions(args) => completions::run(&args, Cli::command(), context),
         Noun::Man(args) => man::run(&args, Cli::command(), program(), context),

@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-use marketplace_core::error::ErrorCode;
+use marketplace_core::{error::ErrorCode, platform::new_file::require_free};
 
 use super::auth::{LoginArgs, login};
 use crate::{
@@ -31,6 +31,9 @@ pub struct Console {
     /// How the console looks: dark, light, contrast or 16 (colours)
     #[arg(long, value_name = "NAME", value_parser = tui::THEMES)]
     pub theme: Option<String>,
+    /// Record the session in this new file (asciicast v2), without personal data; `marketplace replay` plays it
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
     /// Draw frames and signs in ASCII
     #[arg(long)]
     pub ascii: bool,
@@ -40,6 +43,9 @@ pub struct Console {
 pub async fn run(args: Console, context: &Context) -> Outcome {
     settings()?;
     require_terminal()?;
+    if let Some(path) = &args.record {
+        require_free(path)?;
+    }
     let target = Target::resolve(&context.globals)?;
     let mut api = context.connect_to(&target).await?;
     if let Way::Api { .. } = target.way {
@@ -98,6 +104,7 @@ pub(super) async fn launch(context: &Context, api: Connection, args: Console, ta
         theme: args.theme.or(settings.tui.theme),
         ascii: args.ascii || settings.tui.ascii,
         memory: profile::folder().ok().map(|folder| folder.join("console.json")),
+        record: args.record,
         keys: settings.keys,
     };
     // The console handles signals itself: it must release claims and restore the terminal.

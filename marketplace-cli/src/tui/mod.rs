@@ -16,6 +16,7 @@
 //! | from a person to their jobs and back | `jump` |
 //! | one action on many rows | `bulk` |
 //! | pictures | `picture` |
+//! | recordings, and what is never in them | `recorder`, `privacy` |
 //! | a screen | `screens/` |
 //!
 //! Components never await. A key becomes a `keymap::Action`; the screen handles it and may start a load with
@@ -39,6 +40,8 @@ mod memory;
 mod message;
 mod options;
 mod picture;
+mod privacy;
+mod recorder;
 mod run;
 mod screens;
 mod terminal_query;

@@ -27,6 +27,8 @@ pub struct Options {
     pub theme: Option<String>,
     /// Draws frames and signs in ASCII.
     pub ascii: bool,
+    /// Where the session is recorded; nowhere without a path.
+    pub record: Option<PathBuf>,
     /// Other keys: action → keys, separated by blanks.
     pub keys: BTreeMap<String, String>,
 }
