@@ -144,11 +144,11 @@ pub enum Noun {
         after_help = "Examples:\n  marketplace api GET /v1/admin/stats\n  marketplace api POST /v1/admin/kyc/next -F dry_run=true"
     )]
     Api(api::Args),
-    /// Completions for your shell, on stdout
+    /// Completions for your shell, on stdout: commands, options, profiles, fields and the newest ids
     #[command(after_help = "To install them:\n  \
-        bash: marketplace completions bash > ~/.local/share/bash-completion/completions/marketplace\n  \
-        zsh:  marketplace completions zsh > ~/.zfunc/_marketplace (with `fpath+=~/.zfunc` before `compinit` in ~/.zshrc)\n  \
-        fish: marketplace completions fish > ~/.config/fish/completions/marketplace.fish\n\n\
+        bash: source <(marketplace completions bash), in ~/.bashrc\n  \
+        zsh:  source <(marketplace completions zsh), in ~/.zshrc behind `compinit`\n  \
+        fish: marketplace completions fish | source, in ~/.config/fish/completions/marketplace.fish\n\n\
         Example:\n  marketplace completions bash > marketplace.bash")]
     Completions(completions::Args),
     /// Manual pages
@@ -199,7 +199,7 @@ pub async fn run(noun: Noun, context: &Context) -> Outcome {
         Noun::Tui(args) => tui::run(args, context).await,
         Noun::Replay(args) => replay::run(args, context).await,
         Noun::Api(args) => api::run(args, context).await,
-        Noun::Completions(args) => completions::run(&args, Cli::command(), context),
+        Noun::Completions(args) => completions::run(&args, context),
         Noun::Man(args) => man::run(&args, Cli::command(), program(), context),
     }
 }

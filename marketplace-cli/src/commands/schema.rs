@@ -74,7 +74,25 @@ pub enum What {
 
 /// Prints the schema.
 pub fn run(args: &Args, context: &Context) -> Outcome {
-    let schema = match (args.noun, args.of) {
+    context.out.value(&schema(args.noun, args.of))
+}
+
+/// Returns the fields of what a noun prints, with dots between those that are inside each other.
+pub fn fields(noun: Noun, what: What) -> Vec<String> {
+    fn collect(above: &str, schema: &Value, found: &mut Vec<String>) {
+        for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            let path = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
+            found.push(path.clone());
+            collect(&path, inner, found);
+        }
+    }
+    let mut found = Vec::new();
+    collect("", &schema(noun, what), &mut found);
+    found
+}
+
+fn schema(noun: Noun, what: What) -> Value {
+    match (noun, what) {
         (_, What::Batch) => of::<ItemResult>("a result of a batch"),
         (Noun::Kyc, What::List) => of::<KycSummary>("an identity check"),
         (Noun::Kyc, What::Show) => of::<KycCase>("an identity check, whole"),
@@ -93,8 +111,7 @@ pub fn run(args: &Args, context: &Context) -> Outcome {
         (Noun::Tokens, _) => of::<ApiToken>("a token"),
         (Noun::Mail, _) => of::<MailSummary>("a mail"),
         (Noun::Stats, _) => of::<Stats>("the numbers"),
-    };
-    context.out.value(&schema)
+    }
 }
 
 /// Returns the schema of a type, from the fields that it can have and the kinds of its columns.

@@ -114,7 +114,7 @@ pub enum Verb {
         or number the owner is told. Lines of --stdin may override: name, email, phone, reason, note, if_version.\n\n\
         Examples:\n  \
         marketplace users edit 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --name 'Ada Obi' --reason user_request --yes\n  \
-        marketplace users edit 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --phone '' --reason security --note 'stolen' --yes"
+        marketplace users edit 019a8f3e-7c1e-7b2a-9d55-0c4f6a1b2c3d --phone +442071838750 --reason security --yes"
     )]
     Edit {
         /// Which ones.
